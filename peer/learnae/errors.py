@@ -1,0 +1,39 @@
+"""The exception tree.  The type says whose fault it is, and so what happens next.
+
+LearnaeError
+|-- InputError            the user's: one sentence with cause and fix on stderr, exit code 2
+|-- DriverError           ours: an event the driver cannot legally report; nothing was changed
+|   `-- ReplayMismatch    the journal was written by another core, or damaged
+`-- PortError             the world's: becomes ``RequestFailed`` with its ``reason``; never stops a peer
+    `-- BadMessage        a neighbour's: counted and dropped
+"""
+
+from learnae.core.types import Reason
+
+
+class LearnaeError(Exception):
+    """Root of everything this package raises on purpose."""
+
+
+class InputError(LearnaeError):
+    """One sentence: what is wrong, and what to do about it."""
+
+
+class DriverError(LearnaeError):
+    """A bug in a driver, never a neighbour's doing."""
+
+
+class ReplayMismatch(DriverError):
+    """The same events no longer give the same actions."""
+
+
+class PortError(LearnaeError):
+    """A port could not do what was asked."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+
+
+class BadMessage(PortError):
+    """Not a message of this protocol."""

@@ -1,0 +1,120 @@
+"""What the core needs from the world: one Protocol a target, as few methods as can be.
+
+Every method either answers or raises a ``learnae.errors.PortError`` with a ``Reason``; none returns None for "failed".
+``adapters/memory.py`` holds a fake of each; ``tests/ports`` runs one suite against the fake and the real thing.
+"""
+
+from typing import Protocol, TypeVar
+
+from learnae.core.actions import Action
+from learnae.core.events import Event
+from learnae.core.facts import Fact
+from learnae.core.types import (
+    Address,
+    Announcement,
+    Cid,
+    Claim,
+    ClaimFacts,
+    Forgery,
+    Head,
+    ModelRef,
+    PeerId,
+    Poid,
+    Receipt,
+    Score,
+    Signed,
+    TxHash,
+    Wei,
+    Weights,
+)
+
+
+T = TypeVar("T", covariant=True)
+
+
+class Store(Protocol):
+    """Content-addressed blocks, as one peer sees them.  Whoever has got a block serves it (section 1.2)."""
+
+    async def put(self, block: bytes) -> Cid: ...
+
+    async def get(self, cid: Cid, hints: tuple[str, ...] = ()) -> bytes:
+        """Raises PortError: NOT_FOUND, UNREACHABLE, TIMEOUT, OVERSIZE (more than 1 MiB)."""
+        ...
+
+
+class Gossip(Protocol):
+    """Best effort: may lose, delay and repeat; never invents a sender."""
+
+    async def publish(self, announcement: Announcement) -> None: ...
+
+
+class IdentityKey(Protocol):
+    """The IPFS key of one peer."""
+
+    @property
+    def peer_id(self) -> PeerId: ...
+
+    async def sign(self, message: bytes) -> str: ...
+
+    def verify(self, peer: PeerId, message: bytes, signature: str) -> bool: ...
+
+
+class Chain(Protocol):
+    """One wallet's view of an EVM chain.  ``attempt`` raises the fee of a replacement; the nonce is the caller's."""
+
+    async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed: ...
+
+    async def sign_pay(self, to: Address, wei: Wei, cid: Cid, nonce: int, attempt: int) -> Signed:
+        """Raises PortError: FUNDS when the balance does not cover this and all that is signed and not mined."""
+        ...
+
+    async def broadcast(self, signed: Signed) -> None:
+        """Idempotent: a transaction that is known or mined already is no error."""
+        ...
+
+    async def receipt(self, hash: TxHash) -> Receipt | None: ...
+
+    async def head(self) -> Head: ...
+
+    async def read_claim(self, claim: Claim) -> ClaimFacts:
+        """Raises PortError: NOT_FOUND (no code there), NONSENSE.  ``signature_valid`` is filled in by the caller."""
+        ...
+
+    async def balance(self, wallet: Address) -> Wei: ...
+
+
+class Pending(Protocol[T]):
+    """A job handed to the trainer; the pool runs waiting jobs of equal shape together."""
+
+    def result(self) -> T:
+        """Wait for it, or do it now.  Raises PortError: OVERSIZE, MALFORMED, SHAPE, NOT_FINITE, CREATOR, DIGEST."""
+        ...
+
+
+class Trainer(Protocol):
+    """One peer's rows, network and optimizer; functional: weights come and go as blocks, found by CID.
+
+    Whatever is judged is scored on the peer's own validation rows (the public block if it has none).
+    """
+
+    def score(self, cid: Cid, model: ModelRef | None) -> Pending[tuple[Weights, Score]]: ...
+
+    def train(self, base: Cid, slice: int, visit: int, step: int) -> Pending[tuple[Weights, Score]]: ...
+
+    def average(self, base: Cid, remote: ModelRef, step: int) -> Pending[tuple[Weights, Score]]: ...
+
+    def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Pending[Weights]: ...
+
+
+class Journal(Protocol):
+    """Events of one peer, appended before their actions are performed, with a digest of those actions."""
+
+    def append(self, event: Event, digest: str) -> None: ...
+
+    def replay(self) -> list[tuple[Event, str]]: ...
+
+
+class Observer(Protocol):
+    """History and metrics are observers and the only instrumentation."""
+
+    def __call__(self, now: float, peer: str, item: Fact | Event | Action) -> None: ...
