@@ -1,0 +1,62 @@
+# The environment makes itself at first use and again when pyproject.toml changes.
+N       ?= 20
+SESSION ?= examples/paper.toml
+BACKEND ?= sim
+SEED    ?=
+
+PY   = .venv/bin/python
+ENV  = .venv/.installed
+PURE = tests/test_repository.py $(wildcard tests/core tests/paper)
+REST = $(wildcard $(addprefix tests/,ports drivers learn contracts link stack scenarios))
+
+# Modules that write a committed file; with --check they only compare.
+GENERATORS = learnae.core.diagram
+
+.DEFAULT_GOAL := help
+.PHONY: help swarm test test-core test-bare check verify format soak bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+swarm: $(ENV) ## Run a session: N=20 BACKEND=sim SESSION=examples/paper.toml SEED=
+	@$(if $(filter sim,$(BACKEND)),,$(error BACKEND=$(BACKEND) does not exist yet: use BACKEND=sim))
+	@$(PY) -m learnae simulate $(SESSION) --peers $(N) $(if $(SEED),--seed $(SEED))
+
+test: test-core ## Run every test, fast tiers first
+	$(if $(REST),$(PY) -m pytest $(REST))
+
+test-core: $(ENV) ## Run the pure part's tests alone and measure their coverage
+	$(PY) -m pytest $(PURE) --cov
+
+test-bare: $(ENV) ## Run the pure part's tests in a Python that has nothing but pytest and hypothesis
+	$(PY) -m uv run -q --no-project --isolated --python $(PY) --with pytest --with hypothesis python -m pytest $(PURE)
+
+check: $(ENV) ## Lint, formatting, types, imports
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy peer/learnae $(wildcard tests bench data)
+	$(PY) -c 'from importlinter.cli import lint_imports_command as main; main()' --no-logo
+
+verify: $(ENV) ## Prove that the generated files are current
+	$(foreach module,$(GENERATORS),$(PY) -m $(module) --check &&) true
+
+format: $(ENV) ## Sort imports, format
+	$(PY) -m ruff check --fix-only
+	$(PY) -m ruff format
+
+soak: $(ENV) ## Run the long tests; commit the dated result
+	@bash -o pipefail -c '$(PY) -m pytest -m soak tests | tee soak-$(shell date +%F).txt'
+
+bench: $(ENV) ## Run the measurements in bench/
+	$(foreach program,$(wildcard bench/*.py),$(PY) $(program) &&) true
+
+clean: ## Remove caches and build output; .venv and runs/ stay
+	rm -rf build .*_cache .coverage* .hypothesis peer/*.egg-info
+	find peer tests bench -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamp holds the directory: an editable installation that was moved points at the old one.
+ifneq ($(shell cat $(ENV) 2>/dev/null),$(CURDIR))
+.PHONY: $(ENV)
+endif
+$(ENV): pyproject.toml .ci/install.sh
+	@sh .ci/install.sh && echo '$(CURDIR)' > $@

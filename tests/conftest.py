@@ -1,0 +1,22 @@
+"""Time limits by tier (.ci/README.md), and the one setting a bare Python must be able to parse."""
+
+from importlib.util import find_spec
+
+import pytest
+
+SECONDS = {"stack": 120, "scenarios": 300}
+SOAK = 4 * 3600
+BARE = find_spec("pytest_timeout") is None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    if BARE:
+        parser.addini("timeout", "seconds a test: without pytest-timeout there is no limit")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        tier = item.path.relative_to(item.config.rootpath / "tests").parts[0]
+        limit = SOAK if item.get_closest_marker("soak") else SECONDS.get(tier)
+        if limit and not BARE and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(limit))

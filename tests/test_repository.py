@@ -1,0 +1,104 @@
+"""Facts about the repository itself: what is tracked, how large it is, and that its commands exist."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TRACKED = [
+    ROOT / name
+    for name in subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
+    .stdout.strip("\0")
+    .split("\0")
+    if (ROOT / name).is_file()
+]
+PURE = {"core", "faults", "roster", "history", "checks"}
+STANDARD = {"asyncio", "datetime", "logging", "os", "socket", "time"}
+
+# Built from parts, so that this file does not find itself.
+MACHINE_PATH = re.compile(r"(?<![\w.$}~*:-])/(?:" + "|".join(["work", "root", "home", "tmp", "Users", "opt"]) + r")/\w")
+REGISTRY = re.compile(
+    "|".join(
+        [
+            "pypi" + r"\.org",
+            "pythonhosted" + r"\.org",
+            "pytorch" + r"\.org/whl",
+            "npmjs" + r"\.org",
+            "proxy" + r"\.golang",
+        ]
+    )
+)
+
+
+def text(path: Path) -> str:
+    content = path.read_bytes()
+    return "" if b"\0" in content else content.decode()
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, object]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def targets() -> dict[str, str]:
+    """Each target of the Makefile that a person would type, and its help text."""
+    rules = re.findall(r"^([a-z][a-z-]*):(?!=)[^#\n]*(?:## (.*))?$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    return dict(rules)
+
+
+def test_no_tracked_file_names_a_directory_of_one_machine() -> None:
+    found = {named(p): m.group() for p in TRACKED if (m := MACHINE_PATH.search(text(p)))}
+    assert not found
+
+
+def test_no_tracked_file_names_a_package_registry() -> None:
+    found = {named(p): m.group() for p in TRACKED if (m := REGISTRY.search(text(p)))}
+    assert not found
+
+
+def test_no_tracked_file_is_larger_than_20_megabytes() -> None:
+    assert not {named(p) for p in TRACKED if p.stat().st_size > 20_000_000}
+
+
+def test_no_module_is_longer_than_400_lines() -> None:
+    assert not {named(p) for p in TRACKED if p.suffix == ".py" and len(text(p).splitlines()) > 400}
+
+
+def test_every_target_of_the_makefile_says_what_it_does() -> None:
+    assert {"help", "swarm", "test", "check", "verify"} <= targets().keys()
+    assert not [name for name, help_text in targets().items() if not help_text]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", ".ci/README.md"])
+def test_every_make_command_a_page_names_exists(page: str) -> None:
+    if (ROOT / page).exists():
+        commands = re.findall(
+            r"(?:`|^\s*(?:\$ )?)make ([a-z][a-z-]*(?: [a-z][a-z-]*)*)", (ROOT / page).read_text(), re.MULTILINE
+        )
+        assert {name for command in commands for name in command.split()} <= targets().keys()
+
+
+def test_the_pure_part_is_listed_wherever_its_purity_is_checked(project: dict) -> None:
+    """import-linter refuses modules that do not exist yet, so whoever adds one adds it to the contract."""
+    tool = project["tool"]
+    contract = next(c for c in tool["importlinter"]["contracts"] if c["name"].startswith("the pure part"))
+    package = ROOT / "peer" / "learnae"
+    present = {name for name in PURE if (package / name).is_dir() or (package / f"{name}.py").exists()}
+    assert {f"learnae.{name}" for name in present} == set(contract["source_modules"])
+    third_parties = {re.split(r"[<>=]", d)[0].replace("-", "_") for d in project["project"]["dependencies"]}
+    assert set(contract["forbidden_modules"]) == STANDARD | third_parties
+    assert {
+        Path(p).stem if p.endswith(".py") else Path(p).parent.name for p in tool["coverage"]["report"]["include"]
+    } == PURE
+
+
+def test_the_environment_and_the_project_agree_on_the_python_versions(project: dict) -> None:
+    assert project["project"]["requires-python"] == ">=3.11,<3.14"
+    assert "(3, 11) <= sys.version_info[:2] <= (3, 13)" in (ROOT / ".ci" / "install.sh").read_text()
