@@ -4,6 +4,7 @@ import re
 import subprocess
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def named(path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def project() -> dict[str, object]:
+def project() -> dict[str, Any]:
     return tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -85,7 +86,7 @@ def test_every_make_command_a_page_names_exists(page: str) -> None:
         assert {name for command in commands for name in command.split()} <= targets().keys()
 
 
-def test_the_pure_part_is_listed_wherever_its_purity_is_checked(project: dict) -> None:
+def test_the_pure_part_is_listed_wherever_its_purity_is_checked(project: dict[str, Any]) -> None:
     """import-linter refuses modules that do not exist yet, so whoever adds one adds it to the contract."""
     tool = project["tool"]
     contract = next(c for c in tool["importlinter"]["contracts"] if c["name"].startswith("the pure part"))
@@ -99,6 +100,6 @@ def test_the_pure_part_is_listed_wherever_its_purity_is_checked(project: dict) -
     } == PURE
 
 
-def test_the_environment_and_the_project_agree_on_the_python_versions(project: dict) -> None:
+def test_the_environment_and_the_project_agree_on_the_python_versions(project: dict[str, Any]) -> None:
     assert project["project"]["requires-python"] == ">=3.11,<3.14"
     assert "(3, 11) <= sys.version_info[:2] <= (3, 13)" in (ROOT / ".ci" / "install.sh").read_text()
