@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from learnae.codec import decode, encode, from_json, to_json
+from learnae.core.codec import decode, encode, from_json, to_json
 from learnae.core.facts import DebtChanged, Fact
 from learnae.core.types import Address, Cid, PeerId, Policy, Score, TxHash, Wei
 from learnae.errors import InputError
