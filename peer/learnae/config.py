@@ -139,7 +139,9 @@ class Session:
     identity: Literal["proven", "paper"] = "proven"
     max_duration: float = 3600.0  # s of session time
     linger: float = 5.0  # s of quiet until the session ends
-    evaluation_peers: int = 50  # how many peers' test accuracy is followed through the session; all are scored at its end
+    evaluation_peers: int = (
+        50  # how many peers' test accuracy is followed through the session; all are scored at its end
+    )
     data: Data = field(default_factory=Data)
     model: Model = field(default_factory=Model)
     work: Schedule = field(default_factory=Schedule)

@@ -8,7 +8,20 @@ trainer does one job at a time.
 from dataclasses import dataclass
 
 from learnae.core.facts import Fact
-from learnae.core.types import Address, Announcement, Cid, Claim, Forgery, ModelRef, PeerId, Poid, Signed, Timer, TxHash, Wei
+from learnae.core.types import (
+    Address,
+    Announcement,
+    Cid,
+    Claim,
+    Forgery,
+    ModelRef,
+    PeerId,
+    Poid,
+    Signed,
+    Timer,
+    TxHash,
+    Wei,
+)
 
 
 # trainer
@@ -102,6 +115,7 @@ class SignPayment:
     """Answered by ``TransactionSigned``, or ``RequestFailed(FUNDS)`` with the nonce unspent."""
 
     request: int
+    debt: int
     nonce: int
     attempt: int
     to: Address
@@ -139,7 +153,9 @@ class ReadClaim:
     """Read the contract and check code, receipt and signature.  Answered by ``ClaimRead``."""
 
     request: int
+    sender: PeerId
     claim: Claim
+    tries: int  # how often it was not found before
 
 
 # driver

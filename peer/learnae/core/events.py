@@ -136,12 +136,15 @@ class ChainRolledBack:
     head: Head
 
 
-Event = (
-    Started
-    | TimerFired
-    | ModelHeard
-    | ClaimHeard
-    | ModelFetched
+@dataclass(frozen=True, slots=True)
+class SessionClosed:
+    """The session is over: what can no longer be settled is given up and named."""
+
+    at: float
+
+
+Answer = (
+    ModelFetched
     | ModelStored
     | ModelScored
     | ModelForged
@@ -151,5 +154,5 @@ Event = (
     | ClaimSigned
     | ClaimRead
     | RequestFailed
-    | ChainRolledBack
 )
+Event = Started | TimerFired | ModelHeard | ClaimHeard | Answer | ChainRolledBack | SessionClosed

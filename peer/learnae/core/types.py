@@ -193,3 +193,43 @@ class Forgery(StrEnum):
     RANDOM = "random"  # N(0, 5) weights
     COPY = "copy"  # another's tensors, own name
     PERTURBED = "perturbed"  # the same, with noise too small to matter
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConfig:
+    """All a peer is told before its first event; part of what a journal replays against."""
+
+    # who
+    peer: PeerId
+    wallet: Address
+    addresses: tuple[str, ...]
+    session: Cid
+    seed: str
+    policy: Policy
+    forgery: Forgery
+    claims: PeerId  # the id its contract names: its own, unless it is a hijacker
+    has_rows: bool
+    wants_payment: bool
+    identity: str  # "proven" or "paper"
+    # work
+    initial_weights: Cid
+    slices: int
+    visits: int  # slices x passes; 0 for peers that do not train
+    patience: int
+    idle_after: float
+    budget: int
+    start_peers: int
+    start_timeout: float
+    pace_slice: float
+    pace_attempt: float
+    # gossip
+    announce_every: float
+    max_peers: int
+    max_announcements: int
+    # money
+    reward: str
+    factor: Wei
+    cap: Wei
+    confirmations: int
+    poll: float
+    resend_after: float

@@ -1,0 +1,81 @@
+"""Signed transactions of one wallet on one chain, in nonce order.
+
+Exactly once hangs on (genesis hash, wallet, nonce): a nonce is given out once, to one purpose; every signed form of it
+is kept; the newest is sent until one of them is mined.  The next nonce is the number of transactions here, never the
+node's pending count.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from learnae.core.types import Head, Receipt, Signed, TxHash
+
+DEPLOYMENT = -1  # purpose of the transaction that is no payment; payments have the number of their debt
+
+
+class TxState(StrEnum):
+    SIGNED = "signed"  # to be sent (again)
+    SENT = "sent"
+    MINED = "mined"
+    FINAL = "final"
+
+
+@dataclass(slots=True)
+class Transaction:
+    nonce: int
+    purpose: int
+    forms: list[Signed] = field(default_factory=list)  # the first and its replacements
+    state: TxState = TxState.SIGNED
+    since: float = 0.0  # session seconds of the newest form
+    receipt: Receipt | None = None
+
+    @property
+    def newest(self) -> Signed:
+        return self.forms[-1]
+
+
+@dataclass(slots=True)
+class Outbox:
+    transactions: list[Transaction] = field(default_factory=list)
+
+    def sign(self, signed: Signed, purpose: int, now: float) -> Transaction:
+        """Enter a signed transaction, or one more form of it."""
+        if signed.nonce == len(self.transactions):
+            self.transactions.append(Transaction(signed.nonce, purpose))
+        transaction = self.transactions[signed.nonce]
+        transaction.forms.append(signed)
+        transaction.state, transaction.since = TxState.SIGNED, now
+        return transaction
+
+    def open(self) -> list[Transaction]:
+        return [each for each in self.transactions if each.state is not TxState.FINAL]
+
+    def hashes(self) -> tuple[TxHash, ...]:
+        """What to ask the chain about: every form of every transaction that is not final."""
+        return tuple(form.hash for each in self.open() for form in each.forms)
+
+    def read(self, receipts: dict[TxHash, Receipt], head: Head, confirmations: int) -> Iterator[Transaction]:
+        """Take the chain's answer; yields the transactions whose state or block changed."""
+        for each in self.open():
+            before = (each.state, each.receipt)
+            each.receipt = next((receipts[form.hash] for form in each.forms if form.hash in receipts), None)
+            if each.receipt:
+                final = head.height - each.receipt.block + 1 >= confirmations
+                each.state = TxState.FINAL if final else TxState.MINED
+            elif each.state is TxState.MINED:
+                each.state = TxState.SIGNED  # the chain forgot it: send it again
+            if before != (each.state, each.receipt):
+                yield each
+
+    def reopen(self, height: int) -> list[Transaction]:
+        """After a rollback: what is above ``height`` is asked about, and what was only sent is sent again."""
+        doubtful = []
+        for each in self.transactions:
+            if each.state is TxState.SENT:
+                each.state = TxState.SIGNED
+            elif each.receipt and each.receipt.block > height:
+                each.state = TxState.MINED
+            if each.state is not TxState.FINAL:
+                doubtful.append(each)
+        return doubtful

@@ -1,0 +1,33 @@
+"""A journal is all the state a peer has: the same events give the same actions, and each entry proves it."""
+
+import hashlib
+import random
+from collections.abc import Iterable
+
+from learnae.core.actions import Action
+from learnae.core.events import Event
+from learnae.core.peer import VERSION, Peer
+from learnae.core.types import PeerConfig
+from learnae.errors import ReplayMismatch
+
+
+def new_peer(config: PeerConfig) -> Peer:
+    """A peer before its first event; its dice depend on session seed and peer only."""
+    return Peer(config, random.Random(config.seed))
+
+
+def digest(actions: list[Action]) -> str:
+    """Of the actions that an event led to, and of the core's version."""
+    return hashlib.sha256(f"{VERSION} {actions!r}".encode()).hexdigest()[:16]
+
+
+def replay(config: PeerConfig, entries: Iterable[tuple[Event, str]]) -> Peer:
+    """The peer that wrote this journal; ReplayMismatch if this core would have acted otherwise."""
+    peer = new_peer(config)
+    for number, (event, expected) in enumerate(entries, start=1):
+        if digest(peer.handle(event)) != expected:
+            raise ReplayMismatch(
+                f"journal entry {number} ({type(event).__name__}) was written by another core version or is damaged: "
+                "start this peer with an empty journal, or with the version that wrote it"
+            )
+    return peer
