@@ -45,7 +45,8 @@ format: $(ENV) ## Sort imports, format
 	$(PY) -m ruff format
 
 soak: $(ENV) ## Run the long tests; commit the dated result
-	@bash -o pipefail -c '$(PY) -m pytest -m soak tests | tee soak-$(shell date +%F).txt'
+	@mkdir -p .ci/soak
+	@bash -o pipefail -c '$(PY) -m pytest --no-header -m soak tests | tee .ci/soak/$(shell date +%F).txt'
 
 bench: $(ENV) ## Run the measurements in bench/
 	$(foreach program,$(wildcard bench/*.py),$(PY) $(program) &&) true

@@ -39,7 +39,7 @@ if ! "$uv" pip show -q --python .venv/bin/python torch 2>/dev/null; then
         backend=--torch-backend=cpu
     else
         say "torch: PyTorch's own index cannot be reached from here, so the default build with CUDA:"
-        say "torch: about 2.5 GB to download, 5.3 GB on disk, a few minutes"
+        say "torch: about 3 GB to download, 5.3 GB on disk, a few minutes"
     fi
 fi
 "$uv" pip install --python .venv/bin/python $backend -e '.[dev]'
