@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from learnae.core.codec import decode, encode, from_json, to_json
-from learnae.core.facts import DebtChanged, Fact
+from learnae.core.facts import Adopted, Averaged, DebtChanged, Fact, Trained
 from learnae.core.types import Address, Cid, PeerId, Policy, Score, TxHash, Wei
 from learnae.errors import InputError
 
@@ -119,6 +119,14 @@ class Balances:
 
 
 ChainRecord = Genesis | Block | Balances
+
+
+def kept_score(fact: HistoryFact) -> Score | None:
+    """Validation accuracy of the model that a peer goes on with after ``fact``; None if that is another matter."""
+    match fact:
+        case Adopted(score=score) | Trained(score=score) | Averaged(adopted=True, after=score):
+            return score
+    return None
 
 
 # one line each, without its end

@@ -1,0 +1,121 @@
+"""The ledger by itself, and the ledger against the debts.  All from the chain's export; without it they are unknown."""
+
+from base64 import b32encode
+from collections import Counter
+from collections.abc import Iterator
+
+from learnae.checks.result import began, check, named
+from learnae.core.facts import DebtState
+from learnae.core.types import Address, TxHash
+from learnae.history import Balances, Block, Genesis, History, Transaction
+
+
+def _genesis(history: History) -> Genesis:
+    """Also makes sure that the export is whole: Balances is its last record."""
+    if not history.exports(Genesis) or not history.exports(Balances):
+        raise LookupError("the chain's export is missing or incomplete")
+    return history.exports(Genesis)[0]
+
+
+def _transactions(history: History) -> list[tuple[int, Transaction]]:
+    """With the numbers of their blocks."""
+    _genesis(history)
+    return [(block.number, each) for block in history.exports(Block) for each in block.transactions]
+
+
+def _wallets(history: History) -> dict[str, str]:
+    return {entry.name: entry.wallet.lower() for entry in began(history).roster}
+
+
+@check
+def chain_sound(history: History) -> Iterator[str]:
+    """Blocks follow each other, and each wallet's nonces are 0, 1, 2 ...: none skipped, none spent twice."""
+    last, hash = 0, _genesis(history).hash
+    for block in history.exports(Block):
+        if block.number <= last or (block.number == last + 1 and block.parent != hash):
+            yield f"block {block.number} does not follow block {last}"
+        last, hash = block.number, block.hash
+    nonces: Counter[Address] = Counter()
+    for number, each in _transactions(history):
+        if each.nonce != nonces[each.sender]:
+            yield f"block {number} has nonce {each.nonce} of {each.sender}, not {nonces[each.sender]}"
+        nonces[each.sender] += 1
+
+
+@check
+def wei_conserved(history: History) -> Iterator[str]:
+    """What the genesis block gave is held or was spent on gas, and each balance is what the transfers make it."""
+    alloc = _genesis(history).alloc
+    for export in history.exports(Balances):
+        accounts = Counter({wallet.lower(): int(wei) for wallet, wei in alloc.items()})
+        stated = Counter({wallet.lower(): int(wei) for wallet, wei in export.balances.items()})
+        gas = 0
+        for number, each in _transactions(history):
+            if number <= export.height:
+                fee = each.gas_used * each.gas_price
+                gas += fee
+                accounts[each.sender.lower()] -= fee + each.wei * each.succeeded
+                accounts[(each.to or each.contract or "").lower()] += each.wei * each.succeeded
+        for wallet in sorted(accounts.keys() | stated.keys()):
+            if accounts[wallet] != stated[wallet]:
+                yield f"{wallet} holds {stated[wallet]} wei, not {accounts[wallet]}"
+        if sum(alloc.values()) != sum(stated.values()) + gas:
+            yield f"{sum(stated.values())} wei held and {gas} spent on gas are not the {sum(alloc.values())} of genesis"
+
+
+@check
+def settled_once(history: History) -> Iterator[str]:
+    """A transfer pays one debt and a debt is paid by one transfer, or by none if it is not FINAL."""
+    wallets, transactions = set(_wallets(history).values()), _transactions(history)
+    owners: dict[TxHash, set[tuple[str, int]]] = {}
+    for debt, changes in history.debts.items():
+        for _, change in changes:
+            if change.tx is not None:
+                owners.setdefault(change.tx, set()).add(debt)
+    paid: dict[tuple[str, int], list[TxHash]] = {}
+    for number, each in transactions:
+        if each.to is not None and each.sender.lower() in wallets:
+            debts = owners.get(each.hash, set())
+            if len(debts) != 1:
+                yield f"transfer {each.hash} in block {number} belongs to {len(debts)} debts"
+            for debt in debts if each.succeeded else ():
+                paid.setdefault(debt, []).append(each.hash)
+    for debt, changes in history.debts.items():
+        last, hashes = changes[-1][1], paid.get(debt, [])
+        if len(hashes) > 1:
+            yield f"{named(*debt)} was paid {len(hashes)} times"
+        elif last.state is DebtState.FINAL and hashes != [last.tx]:
+            yield f"{named(*debt)} is final, but its transaction {last.tx} is not on the chain"
+        elif last.state is not DebtState.FINAL and last.state.terminal and hashes:
+            yield f"{named(*debt)} is {last.state}, but was paid"
+
+
+@check
+def chain_matches_debts(history: History) -> Iterator[str]:
+    """The transaction on the chain says what the debt says: who, to whom, how much, for which model."""
+    wallets = _wallets(history)
+    mined = {each.hash: (number, each) for number, each in _transactions(history)}
+    for (payer, debt), changes in history.debts.items():
+        said = changes[-1][1]
+        if said.tx in mined:
+            number, each = mined[said.tx]
+            pairs = {
+                "sender": (each.sender.lower(), wallets[payer]),
+                "payee": ((each.to or "").lower(), (said.payee or "").lower()),
+                "wei": (each.wei, said.wei),
+                "nonce": (each.nonce, said.nonce),
+                "calldata": (_model(each.data), said.cid),
+                "block": (number, said.block or number),
+                "success": (each.succeeded, said.state is not DebtState.REFUSED),
+            }
+            for what, (found, stated) in pairs.items():
+                if found != stated:
+                    yield f"{named(payer, debt)}: the chain has {what} {found}, the debt {stated}"
+
+
+def _model(data: str) -> str:
+    """The CID in a payment's calldata: its 36 bytes (raw, sha2-256) or its text."""
+    payload = bytes.fromhex(data.removeprefix("0x"))
+    if payload.startswith(b"\x01\x55\x12\x20") and len(payload) == 36:
+        return "b" + b32encode(payload).decode().rstrip("=").lower()
+    return payload.decode("ascii", "replace")

@@ -1,0 +1,69 @@
+"""What a check is: a search of a history for violations, and what comes of it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from functools import wraps
+from typing import Any
+
+from learnae.core.types import Score
+from learnae.history import History, SessionBegan
+
+NAMED = 5  # violations a reason names
+
+
+class Outcome(StrEnum):
+    """In order of severity."""
+
+    VALID = "valid"
+    UNKNOWN = "unknown"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    result: Outcome
+    reason: str = ""
+
+
+Check = Callable[[History], Result]
+
+
+def check(find: Callable[[History], Iterable[str]]) -> Check:
+    """A search for violations as a check.  What was found before the search broke down still counts."""
+
+    @wraps(find)
+    def judge(history: History) -> Result:
+        found: list[str] = []
+        try:
+            found.extend(find(history))
+        except Exception as error:  # an exploding check is unknown: jepsen's rule
+            return Result(Outcome.UNKNOWN, f"{type(error).__name__}: {error}")
+        if not found:
+            return Result(Outcome.VALID)
+        more = f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
+        return Result(Outcome.INVALID, "; ".join(found[:NAMED]) + more)
+
+    return judge
+
+
+# what several checks need; LookupError where the history does not say
+
+
+def began(history: History) -> SessionBegan:
+    if history.began is None:
+        raise LookupError("the history does not begin with SessionBegan")
+    return history.began
+
+
+def settings(history: History, section: str) -> Any:
+    return began(history).session[section]
+
+
+def accuracy(score: Score) -> Fraction:
+    return Fraction(score.correct, score.total)
+
+
+def named(payer: str, debt: int) -> str:
+    return f"debt {debt} of {payer}"
