@@ -1,9 +1,9 @@
 """session.toml and the environment become frozen dataclasses.  The only reader of os.environ.
 
-Every default is here, with its unit in its comment.  docs/reproduction.md says which are the paper's and which measured.
+Every default is here, with its unit in its comment; examples/paper.toml says which are the paper's.
 """
 
-import os
+import json
 import tomllib
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,8 +13,10 @@ from typing import Any, Literal
 import tomli_w
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from learnae.core.types import Forgery, Policy
+from learnae.core.reward import FUNCTIONS
+from learnae.core.types import ETHER, Cid, Forgery, PeerConfig, Policy, Wei
 from learnae.errors import InputError
+from learnae.roster import Member
 
 STRICT = ConfigDict(extra="forbid")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -152,3 +154,149 @@ class Session:
     network: Network = field(default_factory=Network)
     cost: Cost = field(default_factory=Cost)
     groups: tuple[Group, ...] = (Group(),)
+
+
+CHEATS = (Policy.POISONER, Policy.COPYCAT, Policy.SPAMMER)
+
+
+def wei(ether: Decimal) -> Wei:
+    return Wei(int(ether * ETHER))
+
+
+def load(path: Path, overrides: dict[str, Any] | None = None) -> Session:
+    """A session file with top-level overrides (None: not given).  Raises InputError: one sentence, cause and fix."""
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise InputError(
+            f"{path}: {error.strerror}; give the path of a session file, such as examples/paper.toml"
+        ) from None
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not TOML: {error}") from None
+    return parse(table | {key: value for key, value in (overrides or {}).items() if value is not None}, str(path))
+
+
+def parse(table: dict[str, Any], name: str = "session") -> Session:
+    try:
+        session = TypeAdapter(Session).validate_python(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        told = "no such setting" if first["type"] == "unexpected_keyword_argument" else first["msg"].lower()
+        raise InputError(f"{name}: {place}: {told}") from None
+    for wrong, sentence in _contradictions(session):
+        if wrong:
+            raise InputError(f"{name}: {sentence}")
+    return session
+
+
+def _contradictions(session: Session) -> list[tuple[bool, str]]:
+    """What types cannot say."""
+    work, data, net, chain = session.work, session.data, session.network, session.chain
+    return [
+        (
+            not session.privacy,
+            "privacy = false does not exist yet: peers that share rows are future work; leave it out",
+        ),
+        (session.peers < 2, f"peers = {session.peers}: a swarm has at least 2"),
+        (
+            min(work.slices, work.passes, work.patience, work.budget) < 1,
+            "work: slices, passes, patience, budget: 1 or more",
+        ),
+        (
+            data.rows < work.slices,
+            f"data.rows = {data.rows} cannot be cut into {work.slices} slices: lower work.slices",
+        ),
+        (min(data.validation_rows, data.public_rows, data.test_rows) < 1, "data: every kind of rows needs at least 1"),
+        (
+            min(session.model.batch, session.model.epochs, *session.model.hidden, 1) < 1,
+            "model: sizes must be 1 or more",
+        ),
+        (session.reward.function not in FUNCTIONS, f"reward.function: one of {', '.join(FUNCTIONS)}"),
+        (min(session.reward.factor, session.reward.cap, chain.balance) < 0, "reward and chain.balance: 0 ETH or more"),
+        (
+            min(chain.block_time, chain.poll, session.max_duration) <= 0,
+            "chain.block_time, chain.poll, max_duration: above 0",
+        ),
+        (chain.confirmations < 1, "chain.confirmations: 1 or more"),
+        (not 0 <= net.loss < 1, "network.loss: from 0 to below 1"),
+        (net.degree is not None and net.degree < 2, "network.degree: 2 or more, or left out for all"),
+        (min(net.bandwidth, net.announce_every) <= 0, "network.bandwidth, network.announce_every: above 0"),
+        (min(net.latency, *vars(session.cost).values()) < 0, "network.latency and cost: 0 or more"),
+        (
+            any(group.policy in CHEATS and not (group.has_rows and group.trains) for group in session.groups),
+            "groups: a poisoner, copycat or spammer poses as a trainer: leave has_rows and trains true",
+        ),
+        (
+            any((group.policy is Policy.HIJACKER) != (group.victim is not None) for group in session.groups),
+            'groups: a hijacker, and only a hijacker, names its victim, such as victim = "p00"',
+        ),
+    ]
+
+
+def resolved(session: Session) -> dict[str, Any]:
+    """The session with every default, as plain JSON and TOML values; what is None is left out."""
+    table: dict[str, Any] = TypeAdapter(Session).dump_python(session, mode="json", exclude_none=True)
+    return table
+
+
+def to_toml(session: Session) -> str:
+    return tomli_w.dumps(resolved(session))
+
+
+def manifest(session: Session, initial_weights: Cid, features: int) -> bytes:
+    """The block whose CID is the session's id: what all peers must agree on, in canonical JSON."""
+    agreed = {
+        "chain_id": session.chain.id,
+        "data": {"features": features, "source": session.data.source, "public_rows": session.data.public_rows},
+        "identity": session.identity,
+        "initial_weights": initial_weights,
+        "model": resolved(session)["model"],
+        "name": session.name,
+        "privacy": session.privacy,
+        "reward": {"factor_wei": str(wei(session.reward.factor)), "function": session.reward.function},
+        "seed": session.seed,
+        "validation": {"rule": "strictly better on own rows", "rows": session.data.validation_rows},
+        "version": 1,
+    }
+    return json.dumps(agreed, sort_keys=True, separators=(",", ":")).encode()
+
+
+def peer_config(session: Session, member: Member, session_id: Cid, initial: Cid, awaited: int) -> PeerConfig:
+    """What one member is told.  ``awaited``: identities it can hear, its own included."""
+    traits, work = member.traits, session.work
+    start = awaited if session.start.peers is None else min(session.start.peers, awaited)
+    return PeerConfig(
+        peer=member.peer,
+        wallet=member.wallet,
+        addresses=(),
+        session=session_id,
+        seed=f"{session.seed} {member.name}",
+        policy=traits.policy,
+        forgery=traits.forgery,
+        claims=member.claims,
+        has_rows=traits.has_rows,
+        wants_payment=traits.wants_payment,
+        identity=session.identity,
+        initial_weights=initial,
+        slices=work.slices,
+        visits=work.slices * work.passes if traits.has_rows and traits.trains else 0,
+        patience=work.patience,
+        idle_after=work.idle_after,
+        budget=work.budget,
+        start_peers=start,
+        start_timeout=session.start.timeout,
+        pace_slice=session.pace.slice,
+        pace_attempt=session.pace.attempt,
+        announce_every=session.network.announce_every,
+        max_peers=session.network.max_peers,
+        max_announcements=session.network.max_announcements,
+        reward=session.reward.function,
+        factor=wei(session.reward.factor),
+        cap=wei(session.reward.cap),
+        confirmations=session.chain.confirmations,
+        poll=session.chain.poll,
+        resend_after=session.chain.resend_after,
+    )

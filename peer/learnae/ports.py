@@ -28,7 +28,6 @@ from learnae.core.types import (
     Weights,
 )
 
-
 T = TypeVar("T", covariant=True)
 
 

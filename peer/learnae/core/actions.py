@@ -144,6 +144,7 @@ class SignClaim:
     """Answered by ``ClaimSigned``."""
 
     request: int
+    session: Cid
     contract: Address
     poid: Poid
 
@@ -153,6 +154,7 @@ class ReadClaim:
     """Read the contract and check code, receipt and signature.  Answered by ``ClaimRead``."""
 
     request: int
+    session: Cid
     sender: PeerId
     claim: Claim
     tries: int  # how often it was not found before

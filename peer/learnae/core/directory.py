@@ -71,10 +71,6 @@ class Directory:
         changed = self._rank(before.facts.poid.peer) if before and before.facts else []
         return [each.judged() for each in [entry, *changed]]
 
-    def since(self, height: int) -> list[Entry]:
-        """Claims that a rollback to ``height`` may have undone."""
-        return [entry for entry in self.entries.values() if entry.facts is None or entry.facts.block > height]
-
     def forget(self, sender: PeerId) -> list[ClaimJudged]:
         """Make room: what this sender announced is dropped; every verdict that is new."""
         dropped = [entry for entry in self.entries.values() if entry.sender == sender]

@@ -130,7 +130,7 @@ class RequestFailed:
 
 @dataclass(frozen=True, slots=True)
 class ChainRolledBack:
-    """The chain's height or hash regressed, or its genesis changed: ``head`` is what it is now."""
+    """The chain's height or hash regressed, its genesis changed, or the driver was away and cannot know."""
 
     at: float
     head: Head

@@ -29,6 +29,7 @@ class Transaction:
     state: TxState = TxState.SIGNED
     since: float = 0.0  # session seconds of the newest form
     receipt: Receipt | None = None
+    doubted: bool = False  # the chain went back since it was last looked at
 
     @property
     def newest(self) -> Signed:
@@ -49,33 +50,30 @@ class Outbox:
         return transaction
 
     def open(self) -> list[Transaction]:
-        return [each for each in self.transactions if each.state is not TxState.FINAL]
+        return [each for each in self.transactions if each.doubted or each.state is not TxState.FINAL]
 
     def hashes(self) -> tuple[TxHash, ...]:
-        """What to ask the chain about: every form of every transaction that is not final."""
+        """What to ask the chain about: every form of every open transaction."""
         return tuple(form.hash for each in self.open() for form in each.forms)
 
     def read(self, receipts: dict[TxHash, Receipt], head: Head, confirmations: int) -> Iterator[Transaction]:
         """Take the chain's answer; yields the transactions whose state or block changed."""
         for each in self.open():
             before = (each.state, each.receipt)
+            each.doubted = False
             each.receipt = next((receipts[form.hash] for form in each.forms if form.hash in receipts), None)
             if each.receipt:
                 final = head.height - each.receipt.block + 1 >= confirmations
                 each.state = TxState.FINAL if final else TxState.MINED
-            elif each.state is TxState.MINED:
-                each.state = TxState.SIGNED  # the chain forgot it: send it again
+            elif each.state is not TxState.SENT:
+                each.state = TxState.SIGNED  # never sent, or the chain forgot it: send it (again)
             if before != (each.state, each.receipt):
                 yield each
 
-    def reopen(self, height: int) -> list[Transaction]:
-        """After a rollback: what is above ``height`` is asked about, and what was only sent is sent again."""
-        doubtful = []
+    def doubt(self) -> int:
+        """The chain went back: ask about everything again, send again what was only sent.  How many."""
         for each in self.transactions:
+            each.doubted = True
             if each.state is TxState.SENT:
                 each.state = TxState.SIGNED
-            elif each.receipt and each.receipt.block > height:
-                each.state = TxState.MINED
-            if each.state is not TxState.FINAL:
-                doubtful.append(each)
-        return doubtful
+        return len(self.transactions)

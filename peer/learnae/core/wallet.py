@@ -94,7 +94,7 @@ class Wallet:
         return Reason.FLOOD if full else None
 
     def heard(self, sender: PeerId, claim: Claim) -> None:
-        self._desk.ask(lambda request: do.ReadClaim(request, sender, claim, 0))
+        self._desk.ask(lambda request: do.ReadClaim(request, self.config.session, sender, claim, 0))
 
     def forget(self, sender: PeerId) -> None:
         for judged in self.directory.forget(sender):
@@ -158,20 +158,17 @@ class Wallet:
     # the chain and its clock
 
     def rolled_back(self, head: Head) -> None:
+        """Look at every transaction and every claim again; what is where it was stays as it is."""
         if not self._notice(head):
-            height = head.height - self.config.confirmations
-            doubtful = self.outbox.reopen(height)
-            for transaction in doubtful:
-                self._follow(transaction)
-            entries = self.directory.since(height)
-            self._unread += [(entry.sender, entry.claim, 0) for entry in entries]
-            self._desk.record(RolledBack(head.height, len(doubtful) + len(entries)))
+            claims = [(entry.sender, entry.claim, 0) for entry in self.directory.entries.values()]
+            self._unread = claims + [each for each in self._unread if each not in claims]
+            self._desk.record(RolledBack(head.height, self.outbox.doubt() + len(claims)))
         self._desk.set_timer(Timer.CHAIN, 0.0)
 
     def poll(self) -> None:
         unread, self._unread = self._unread, []
         for sender, claim, tries in unread:
-            self._desk.ask(partial(do.ReadClaim, sender=sender, claim=claim, tries=tries))
+            self._desk.ask(partial(do.ReadClaim, session=self.config.session, sender=sender, claim=claim, tries=tries))
         hashes = self.outbox.hashes()
         if hashes and not self._desk.waits_for(do.ReadReceipts):
             self._desk.ask(lambda request: do.ReadReceipts(request, hashes))
@@ -226,7 +223,7 @@ class Wallet:
             return
         if not self._desk.waits_for(do.SignClaim) and self._desk.now >= self._signs_from:
             contract = mined.receipt.contract
-            self._desk.ask(lambda request: do.SignClaim(request, contract, self._poid))
+            self._desk.ask(lambda request: do.SignClaim(request, self.config.session, contract, self._poid))
 
     def _still_owed(self, request: do.SignPayment) -> bool:
         debt = self.debts.book[request.debt]
@@ -252,7 +249,10 @@ class Wallet:
     def _follow(self, transaction: Transaction) -> None:
         """Carry what became of a transaction over to its purpose."""
         if transaction.purpose != DEPLOYMENT:
-            self._desk.record(self.debts.follow(transaction))
+            before = self.debts.book[transaction.purpose]
+            debt = self.debts.follow(transaction)
+            if debt != before:
+                self._desk.record(debt)
         elif transaction.receipt is None and self.identity is Identity.REGISTERED:
             self._change("deployment lost")
         elif transaction.receipt and not transaction.receipt.succeeded and transaction.state is TxState.FINAL:

@@ -1,0 +1,192 @@
+"""Every port in memory: what the simulator runs on, and what a test needs no network for.
+
+The same suites that hold for Kubo and Anvil hold for these (``tests/ports``).  Nothing here waits: a call answers at
+once or raises, so that ``now(coroutine)`` runs it in virtual time.
+"""
+
+import hashlib
+import hmac
+import random
+from collections.abc import Callable, Coroutine, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from learnae.core.events import Event
+from learnae.core.types import Address, Cid, Forgery, ModelRef, PeerId, Reason, Score, Weights
+from learnae.core.wire import MAX_BLOCK, cid_of
+from learnae.errors import PortError
+
+T = TypeVar("T")
+
+BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+def now(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+    coroutine.close()
+    raise AssertionError("a memory port waited")
+
+
+def keys(seed: str) -> tuple[PeerId, Address]:
+    """Public ids of the right form, from a seed."""
+    public = hashlib.sha256(f"peer {seed}".encode()).digest()
+    number, text = int.from_bytes(bytes.fromhex("002408011220") + public, "big"), ""
+    while number:
+        number, digit = divmod(number, 58)
+        text = BASE58[digit] + text
+    return PeerId("1" + text), Address("0x" + hashlib.sha256(f"wallet {seed}".encode()).hexdigest()[:40])
+
+
+@dataclass
+class MemoryNet:
+    """Which links work.  Names of peers; a cut is one way."""
+
+    dice: random.Random
+    loss: float = 0.0
+    delay: float = 0.0  # s, added to every crossing
+    cuts: set[tuple[str, str]] = field(default_factory=set)
+    down: set[str] = field(default_factory=set)
+
+    def allows(self, sender: str, receiver: str) -> bool:
+        up = sender not in self.down and receiver not in self.down
+        return up and (sender, receiver) not in self.cuts
+
+    def loses(self) -> bool:
+        return self.loss > 0 and self.dice.random() < self.loss
+
+
+@dataclass
+class MemorySwarm:
+    """All blocks, and who serves which."""
+
+    net: MemoryNet
+    blocks: dict[Cid, bytes] = field(default_factory=dict)
+    holders: dict[Cid, dict[str, None]] = field(default_factory=dict)
+
+
+@dataclass
+class MemoryStore:
+    """``ports.Store`` of one peer."""
+
+    swarm: MemorySwarm
+    name: str
+
+    async def put(self, block: bytes) -> Cid:
+        if len(block) > MAX_BLOCK:
+            raise PortError(Reason.OVERSIZE)
+        cid = cid_of(block)
+        self.swarm.blocks[cid] = block
+        self.swarm.holders.setdefault(cid, {})[self.name] = None
+        return cid
+
+    async def get(self, cid: Cid, hints: tuple[str, ...] = ()) -> bytes:
+        holders = self.swarm.holders.get(cid, {})
+        if not holders:
+            raise PortError(Reason.NOT_FOUND, cid)
+        net = self.swarm.net
+        if not any(
+            each == self.name or net.allows(each, self.name) and net.allows(self.name, each) for each in holders
+        ):
+            raise PortError(Reason.UNREACHABLE, cid)
+        holders[self.name] = None  # whoever has fetched a block serves it
+        return self.swarm.blocks[cid]
+
+
+@dataclass
+class MemoryKey:
+    """``ports.IdentityKey``: a keyed hash.  All keys of one ring know each other; nobody can sign for another."""
+
+    ring: dict[PeerId, bytes]
+    peer_id: PeerId
+
+    def __post_init__(self) -> None:
+        self.ring.setdefault(self.peer_id, hashlib.sha256(f"secret {self.peer_id}".encode()).digest())
+
+    async def sign(self, message: bytes) -> str:
+        return hmac.new(self.ring[self.peer_id], message, hashlib.sha256).hexdigest()
+
+    def verify(self, peer: PeerId, message: bytes, signature: str) -> bool:
+        secret = self.ring.get(peer)
+        return secret is not None and hmac.new(secret, message, hashlib.sha256).hexdigest() == signature
+
+
+@dataclass
+class MemoryJournal:
+    """``ports.Journal``: survives a crash of its peer as long as the process lives."""
+
+    entries: list[tuple[Event, str]] = field(default_factory=list)
+
+    def append(self, event: Event, digest: str) -> None:
+        self.entries.append((event, digest))
+
+    def replay(self) -> list[tuple[Event, str]]:
+        return list(self.entries)
+
+
+@dataclass(frozen=True)
+class Done:
+    """``ports.Pending`` of a job that needs no pool."""
+
+    make: Callable[[], Any]
+
+    def result(self) -> Any:
+        return self.make()
+
+
+@dataclass
+class MemoryTrainer:
+    """``ports.Trainer`` without tensors: a model is a number of rows out of 1,000 that it gets right.
+
+    Training moves it up by less and less; an average lies near the better of the two, better or worse by a throw that
+    depends on both.
+    """
+
+    blocks: MutableMapping[Cid, bytes]
+    peer: PeerId
+    seed: str
+
+    def score(self, cid: Cid, model: ModelRef | None) -> Done:
+        return Done(lambda: self._scored(cid, self._skill(cid, model)))
+
+    def train(self, base: Cid, slice: int, visit: int, step: int) -> Done:
+        gain = 200 // (visit + 1)
+        return Done(lambda: self._made(self._skill(base) + gain + self._throw(base, visit, 11) - 5, step))
+
+    def average(self, base: Cid, remote: ModelRef, step: int) -> Done:
+        def make() -> tuple[Weights, Score]:
+            mine, theirs = self._skill(base), self._skill(remote.weights.cid, remote)
+            return self._made(max(mine, theirs) + self._throw(base, remote.weights.digest, 41) - 25, step)
+
+        return Done(make)
+
+    def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Done:
+        skill = 500 if source is None or forgery is Forgery.RANDOM else self._skill(source.weights.cid, source)
+        return Done(lambda: self._made(skill + (forgery is Forgery.PERTURBED), step, source)[0])
+
+    def _made(self, skill: int, step: int, source: ModelRef | None = None) -> tuple[Weights, Score]:
+        skill = max(0, min(999, skill))
+        digest = source.weights.digest if source else f"{skill:03}-{self.peer}-{step}"
+        block = f"{skill} {self.peer} {step} {digest}".encode()
+        cid = cid_of(block)
+        self.blocks[cid] = block
+        return Weights(cid, digest), Score(skill, 1000)
+
+    def _scored(self, cid: Cid, skill: int) -> tuple[Weights, Score]:
+        return Weights(cid, self.blocks[cid].decode().split()[3]), Score(skill, 1000)
+
+    def _skill(self, cid: Cid, model: ModelRef | None = None) -> int:
+        skill, creator, _, digest = self.blocks[cid].decode().split()
+        if model and model.creator != creator:
+            raise PortError(Reason.CREATOR, creator)
+        if model and model.weights.digest != digest:
+            raise PortError(Reason.DIGEST, digest)
+        return int(skill)
+
+    def _throw(self, *what: object) -> int:
+        """0 <= throw < the last argument."""
+        text = " ".join(map(str, (self.seed, self.peer, *what)))
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % int(str(what[-1]))

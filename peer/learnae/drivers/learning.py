@@ -1,0 +1,38 @@
+"""What a swarm really learns with: rows, pool and trainers put together.  Importing this imports torch."""
+
+from collections.abc import Sequence
+
+from learnae.config import Session
+from learnae.core.types import Cid, PeerId, Score
+from learnae.drivers.simulate import Blocks
+from learnae.learn.data import FEATURES, Table, load
+from learnae.learn.partition import partition
+from learnae.learn.pool import Pool
+from learnae.learn.trainer import Evaluator, PoolTrainer, initial_block
+from learnae.ports import Trainer
+
+
+class TorchLearning:
+    features = FEATURES
+
+    def __init__(self, session: Session, threads: int, batch: int = 0, table: Table | None = None) -> None:
+        """``batch``: jobs computed at once at most; 0 for all that wait."""
+        self.session = session
+        self.pool = Pool(threads, batch)
+        self.table = table or load(session.data.source)
+        self.split = partition(self.table, session)
+        self.notice = self.split.notice
+
+    def initial_block(self, name: str) -> bytes:
+        common = self.session.model.common_initial_weights
+        return initial_block(self.session, str(self.session.seed), "" if common else name)
+
+    def trainer(self, index: int, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer:
+        rows, seed = self.split.peers[index], str(self.session.seed)
+        return PoolTrainer(self.pool, self.table, rows, self.session, session_id, peer, seed, blocks)
+
+    def rows(self, index: int) -> int:
+        return len(self.split.peers[index].train)
+
+    def evaluate(self, cids: Sequence[Cid], blocks: Blocks) -> list[Score]:
+        return Evaluator(self.pool, self.table, self.split.test, self.session, blocks).accuracy(cids)

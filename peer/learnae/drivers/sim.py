@@ -1,0 +1,280 @@
+"""The simulator: virtual time, a heap, seeded dice.  The same session with the same seed is the same, event for event.
+
+Work takes the durations of the session's cost model; results are computed when the clock reaches the end of a job, so
+that all jobs under way by then run as one batch in the pool.  Whatever happens at one moment happens in the order in
+which it was scheduled.
+"""
+
+import heapq
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from learnae.adapters.ledger import Ledger
+from learnae.adapters.memory import MemoryJournal, MemorySwarm, now
+from learnae.config import Session
+from learnae.core import actions as do
+from learnae.core import events as on
+from learnae.core.peer import Peer
+from learnae.core.replay import digest, new_peer, replay
+from learnae.core.types import Announcement, PeerConfig, PeerId, Reason, Timer
+from learnae.drivers.perform import Ports, finish, perform, submit
+from learnae.history import PeerCrashed, PeerRestarted
+from learnae.ports import Observer
+
+TICK = 0.5  # s between looks at whether the session is over
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+
+@dataclass
+class Host:
+    """One peer and the process around it."""
+
+    name: str
+    config: PeerConfig
+    ports: Ports
+    joins_at: float
+    rows: int  # training rows a slice
+    dice: random.Random
+    speed: float = 1.0
+    hears: list["Host"] = field(default_factory=list)
+    journal: MemoryJournal = field(default_factory=MemoryJournal)
+    peer: Peer | None = None  # None: down
+    life: int = 0  # counts crashes: what was scheduled for another life is void
+    handled: int = 0
+    timers: dict[Timer, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)  # announcements, by reason
+
+
+class Simulator:
+    """``at`` schedules whatever else should happen: faults are calls of the verbs below."""
+
+    def __init__(
+        self,
+        session: Session,
+        clock: Clock,
+        hosts: Sequence[Host],
+        swarm: MemorySwarm,
+        ledger: Ledger,
+        observers: Sequence[Observer],
+        journals: bool = True,
+    ) -> None:
+        self.session, self.clock, self.swarm, self.ledger, self.observers = session, clock, swarm, ledger, observers
+        self.hosts = {host.name: host for host in hosts}
+        self.net = swarm.net
+        self.crash_points: set[tuple[str, int, int]] = set()  # (name, events handled, actions performed of the last)
+        self._journals = journals
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._scheduled = 0
+        self._quiet_since: float | None = None
+        for host in hosts:
+            self.at(host.joins_at, partial(self._join, host))
+
+    # time
+
+    def at(self, time: float, what: Callable[[], None]) -> None:
+        self._scheduled += 1
+        heapq.heappush(self._heap, (max(time, self.clock.now), self._scheduled, what))
+
+    def after(self, delay: float, what: Callable[[], None]) -> None:
+        self.at(self.clock.now + delay, what)
+
+    def run(self, tick: Callable[[float], None] = lambda now: None) -> str:
+        """Until all is quiet for ``linger``, or ``max_duration``; says which.  ``tick`` is called now and then."""
+        next_tick = 0.0
+        while self._heap:
+            time, _, what = heapq.heappop(self._heap)
+            while next_tick <= time:
+                self.clock.now = next_tick
+                tick(next_tick)
+                if self._over():
+                    return "quiet"
+                if next_tick >= self.session.max_duration:
+                    return "max_duration"
+                next_tick += TICK
+            self.clock.now = time
+            what()
+        return "quiet"
+
+    def close(self) -> None:
+        for host in self.hosts.values():
+            self.tell(host, on.SessionClosed(self.clock.now))
+
+    # what can happen to a peer or to the chain
+
+    def kill(self, name: str) -> None:
+        host = self.hosts[name]
+        host.peer, host.life, host.timers = None, host.life + 1, {}
+        self.net.down.add(name)
+        self._observe(host, PeerCrashed())
+
+    def start(self, name: str) -> None:
+        host = self.hosts[name]
+        self.net.down.discard(name)
+        self._observe(host, PeerRestarted())
+        host.peer = replay(host.config, host.journal.replay())
+        self._perform(host, host.peer.outstanding())
+        self.tell(host, on.ChainRolledBack(self.clock.now, self.ledger.head()))
+
+    def roll_back(self, blocks: int) -> None:
+        self.ledger.roll_back(blocks)
+        self._notify()
+
+    def replace_chain(self) -> None:
+        self.ledger.start_anew()
+        self._notify()
+
+    # in here
+
+    def tell(self, host: Host, event: on.Event) -> None:
+        """One event to one peer: handled, journalled, then performed."""
+        if host.peer is None:
+            return
+        actions = host.peer.handle(event)
+        host.handled += 1
+        if self._journals:
+            host.journal.append(event, digest(actions))
+        life = host.life
+        for done, action in enumerate(actions):
+            if self.crash_points and self._crashes(host, done):
+                return
+            self._perform(host, [action])
+        if self.crash_points:
+            self._crashes(host, len(actions))
+        if host.life == life and isinstance(event, on.ModelScored):
+            self._forget_unkept(host, event)
+
+    def _crashes(self, host: Host, done: int) -> bool:
+        """Crash here, if asked to, and come back at once."""
+        point = (host.name, host.handled, done)
+        if point not in self.crash_points:
+            return False
+        self.crash_points.remove(point)
+        self.kill(host.name)
+        self.after(0.0, partial(self.start, host.name))
+        return True
+
+    def _perform(self, host: Host, actions: Sequence[do.Action]) -> None:
+        for action in actions:
+            match action:
+                case do.Record(fact):
+                    self._observe(host, fact)
+                case do.SetTimer():
+                    self._set_timer(host, action)
+                case do.Announce(announcement):
+                    self._announce(host, announcement)
+                case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | do.ForgeModel():
+                    pending = submit(action, host.ports.trainer)
+                    self._answer(host, self._work(host, action), partial(finish, action, pending))
+                case do.FetchModel() if not self._fetchable(host, action):
+                    failed = partial(on.RequestFailed, request=action.request, reason=Reason.TIMEOUT)
+                    self._answer(host, self.session.network.fetch_timeout, failed)
+                case _:
+                    self._answer(host, self._wait(host, action), partial(_call, action, host.ports))
+
+    def _answer(self, host: Host, delay: float, make: Callable[[float], on.Event]) -> None:
+        life = host.life
+
+        def arrive() -> None:
+            if host.life == life:
+                self.tell(host, make(self.clock.now))
+
+        self.after(delay, arrive)
+
+    def _set_timer(self, host: Host, action: do.SetTimer) -> None:
+        self._scheduled += 1
+        number, life = self._scheduled, host.life
+        host.timers[action.timer] = number
+
+        def fire() -> None:
+            if host.life == life and host.timers.get(action.timer) == number:
+                self.tell(host, on.TimerFired(self.clock.now, action.timer))
+
+        self.after(action.delay, fire)
+
+    def _announce(self, host: Host, announcement: Announcement) -> None:
+        for other in host.hears:
+            if self.net.allows(host.name, other.name) and not self.net.loses():
+                delay = self._latency(host) + self.net.delay
+                self.after(delay, partial(self._hear, other, host.config.peer, announcement))
+
+    def _hear(self, host: Host, sender: PeerId, announcement: Announcement) -> None:
+        if host.peer is None:
+            return
+        event = host.peer.screen(sender, announcement, self.clock.now)
+        if isinstance(event, Reason):
+            host.dropped[event] = host.dropped.get(event, 0) + 1
+        else:
+            self.tell(host, event)
+
+    def _join(self, host: Host) -> None:
+        host.peer = new_peer(host.config)
+        self.tell(host, on.Started(self.clock.now))
+
+    def _notify(self) -> None:
+        for host in self.hosts.values():
+            self._answer(host, self.session.cost.chain_call, lambda at: on.ChainRolledBack(at, self.ledger.head()))
+
+    def _observe(self, host: Host, item: object) -> None:
+        for observe in self.observers:
+            observe(self.clock.now, host.name, item)
+
+    def _fetchable(self, host: Host, action: do.FetchModel) -> bool:
+        """A node looks for a block until it finds it or runs out of time."""
+        return any(
+            each == host.name or self.net.allows(each, host.name) for each in self.swarm.holders.get(action.cid, {})
+        )
+
+    def _forget_unkept(self, host: Host, event: on.ModelScored) -> None:
+        """An average that was dropped is nobody's."""
+        kept = host.peer and host.peer.worker.weights
+        if kept and kept.cid != event.weights.cid and event.weights.cid not in self.swarm.holders:
+            self.swarm.blocks.pop(event.weights.cid, None)
+
+    def _over(self) -> bool:
+        now = self.clock.now
+        for host in self.hosts.values():
+            if now <= host.joins_at or (host.peer and not host.peer.quiet):
+                self._quiet_since = None
+                return False
+        self._quiet_since = now if self._quiet_since is None else self._quiet_since
+        return now - self._quiet_since >= self.session.linger
+
+    # the cost model
+
+    def _jitter(self, host: Host) -> float:
+        return host.speed * host.dice.lognormvariate(0.0, self.session.cost.jitter)
+
+    def _latency(self, host: Host) -> float:
+        return self.session.network.latency * (0.5 + host.dice.random())
+
+    def _work(self, host: Host, action: do.TrainerAction) -> float:
+        cost, epochs = self.session.cost, self.session.model.epochs
+        match action:
+            case do.TrainSlice():
+                seconds = cost.train * host.rows * epochs
+            case do.AverageModels():
+                seconds = cost.average
+            case _:
+                seconds = cost.average / 4
+        return seconds * self._jitter(host)
+
+    def _wait(self, host: Host, action: do.StoreAction | do.ChainAction) -> float:
+        match action:
+            case do.FetchModel():
+                size = len(self.swarm.blocks.get(action.cid, b""))
+                crossings = self._latency(host) + self._latency(host) + 2 * self.net.delay
+                return crossings + size / self.session.network.bandwidth
+            case do.StoreModel():
+                return self._latency(host)
+            case _:
+                return self.session.cost.chain_call
+
+
+def _call(action: do.StoreAction | do.ChainAction, ports: Ports, at: float) -> on.Event:
+    return now(perform(action, ports, at))
