@@ -148,7 +148,7 @@ def chain_line(record: ChainRecord) -> str:
 
 def _record(value: Any) -> Record:
     match value:
-        case {"t": float() | int() as t, "peer": str(peer), **fact}:
+        case {"t": float() | int() as t, "peer": str(peer), **fact} if type(t) is not bool:
             return Record(float(t), peer, decode(HistoryFact, fact))
     raise ValueError("a record has a time t and a peer")
 
