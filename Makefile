@@ -53,7 +53,7 @@ bench: $(ENV) ## Run the measurements in bench/
 
 clean: ## Remove caches and build output; .venv and runs/ stay
 	rm -rf build .*_cache .coverage* .hypothesis peer/*.egg-info
-	find peer tests bench -name __pycache__ -prune -exec rm -rf {} +
+	find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamp holds the directory: an editable installation that was moved points at the old one.
 ifneq ($(shell cat $(ENV) 2>/dev/null),$(CURDIR))

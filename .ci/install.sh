@@ -28,6 +28,10 @@ if ! fits .venv/bin/python || ! { is_uv "$uv" || .venv/bin/python -m pip --versi
 fi
 is_uv "$uv" || .venv/bin/python -m pip install -q --disable-pip-version-check uv
 
+# Where pip has been given a mirror, uv uses it too.
+index=${PIP_INDEX_URL:-$(.venv/bin/python -m pip config get global.index-url 2>/dev/null || true)}
+[ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
+
 # Torch first decides which index it comes from. A dry run reads metadata only, so nothing large moves unannounced.
 export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-180}"
 backend=
