@@ -1,0 +1,114 @@
+"""The network: a multilayer perceptron, for one peer a flat vector, for P peers a batch of matrices.
+
+One peer's weights are ONE float32 vector (T,), its tensors laid end to end in the order of their names, as safetensors
+lays them in a block: "0.bias", "0.weight", "2.bias", ... (names of ``torch.nn.Sequential``, shapes of ``Linear``).
+P peers of equal shape compute together: (P, T) becomes per layer a bias (P, 1, O) and a matrix (P, I, O), and a layer
+is one ``baddbmm``.
+
+Shapes: P peers, B rows, F features, I inputs and O outputs of a layer, C classes, T parameters.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from learnae.config import Model
+from learnae.core.wire import MAX_BLOCK
+from learnae.errors import InputError
+from learnae.learn.data import CLASSES, FEATURES
+
+HEADER = 1024  # bytes a block may take beside its numbers: metadata, and
+HEADER_TENSOR = 96  # bytes a tensor's name, shape and offsets take
+
+Layers = list[tuple[Tensor, Tensor]]  # per layer: bias (P, 1, O), weight (P, I, O)
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """Fully connected layers with ReLU between them."""
+
+    widths: tuple[int, ...]  # (F, hidden ..., C)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each tensor, in the order of the flat vector."""
+        named: dict[str, tuple[int, ...]] = {}
+        for i, (inputs, outputs) in enumerate(zip(self.widths, self.widths[1:], strict=False)):
+            named[f"{2 * i}.weight"] = (outputs, inputs)
+            named[f"{2 * i}.bias"] = (outputs,)
+        return dict(sorted(named.items()))
+
+    @property
+    def _sizes(self) -> list[int]:
+        return [math.prod(shape) for shape in self.shapes.values()]
+
+    @property
+    def size(self) -> int:
+        """T, the number of parameters."""
+        return sum(self._sizes)
+
+    def tensors(self, flat: Tensor) -> dict[str, Tensor]:
+        """Name each tensor of one flat vector (T,).  Views, no copies."""
+        parts = torch.split(flat, self._sizes)
+        return {name: part.view(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
+
+    def init(self, generator: torch.Generator) -> Tensor:
+        """Random weights (T,), distributed as ``torch.nn.Linear`` does it: uniform within 1 / sqrt(I)."""
+        flat = torch.empty(self.size)
+        for name, tensor in self.tensors(flat).items():
+            bound = 1 / math.sqrt(self.widths[int(name.split(".")[0]) // 2])
+            tensor.uniform_(-bound, bound, generator=generator)
+        return flat
+
+    def layers(self, flat: Tensor) -> Layers:
+        """(P, T) to layers that compute.  Copies."""
+        parts = dict(zip(self.shapes, torch.split(flat, self._sizes, dim=1), strict=True))
+        found: Layers = []
+        for i, (inputs, outputs) in enumerate(zip(self.widths, self.widths[1:], strict=False)):
+            bias = parts[f"{2 * i}.bias"].unsqueeze(1)  # (P, 1, O)
+            weight = parts[f"{2 * i}.weight"].reshape(-1, outputs, inputs)  # (P, O, I)
+            found.append((bias.contiguous(), weight.transpose(1, 2).contiguous()))  # (P, I, O)
+        return found
+
+    def flat(self, layers: Layers) -> Tensor:
+        """Layers that computed, back to (P, T).  Copies."""
+        parts: dict[str, Tensor] = {}
+        for i, (bias, weight) in enumerate(layers):
+            parts[f"{2 * i}.bias"] = bias.flatten(1)
+            parts[f"{2 * i}.weight"] = weight.transpose(1, 2).flatten(1)
+        return torch.cat([parts[name] for name in self.shapes], dim=1)
+
+
+def mlp(settings: Model) -> Mlp:
+    """The network a session describes.  InputError if its block would not fit into one IPFS block."""
+    if any(width < 1 for width in settings.hidden):
+        raise InputError(f"model.hidden = {list(settings.hidden)}: every layer needs at least one unit")
+    network = Mlp((FEATURES, *settings.hidden, CLASSES))
+    block = 4 * network.size + HEADER + HEADER_TENSOR * len(network.shapes)
+    if block > MAX_BLOCK:
+        raise InputError(
+            f"model.hidden = {list(settings.hidden)} makes blocks of {block} bytes, over 1 MiB: use fewer units"
+        )
+    return network
+
+
+def forward(layers: Layers, x: Tensor) -> Tensor:
+    """Logits (P, B, C) of rows (P, B, F)."""
+    for i, (bias, weight) in enumerate(layers):
+        x = torch.baddbmm(bias, x, weight)  # (P, B, I) -> (P, B, O)
+        if i + 1 < len(layers):
+            x = x.relu_()  # in place: baddbmm does not need its output for its gradient
+    return x
+
+
+def loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy: the mean over a peer's rows (P, B), summed over peers, so that each has its own gradient."""
+    return functional.cross_entropy(logits.transpose(1, 2), labels, reduction="sum") / labels.shape[1]
+
+
+def correct(logits: Tensor, labels: Tensor) -> Tensor:
+    """Rows classified correctly (P,), from logits (P, B, C) and labels (P, B)."""
+    return (logits.argmax(2) == labels).sum(1)

@@ -1,0 +1,111 @@
+"""Peers that share a process share one pool: waiting jobs of equal shape run as ONE batched computation.
+
+Nothing runs until somebody needs a result; then everything that waits runs.  In virtual time all jobs outstanding at a
+moment so run together; in a live swarm the first of many waiting threads does the work of all and the others find it
+done.  A batch is one piece of work for one thread, and pieces run side by side: threads inside an operation cost more
+than they bring at this size, so torch is set to one.
+
+The same jobs submitted in the same order to a pool of the same settings give the same bits.
+"""
+
+import threading
+from collections.abc import Hashable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+from learnae.learn.cache import Cache
+from learnae.learn.jobs import Job, Result, run
+
+WIDEST = 16  # jobs in a batch: more gain nothing and leave the cache
+REMEMBERED = 64 << 20  # bytes of decoded weights
+
+
+class Ticket:
+    """A submitted job: a ``ports.Pending``."""
+
+    def __init__(self, pool: "Pool", job: Job) -> None:
+        self._pool, self.job = pool, job
+        self._done: Result | Exception | None = None
+
+    def result(self) -> Result:
+        """Run all that waits unless this is done.  Raises what this job raised."""
+        if self._done is None:
+            self._pool.run()
+        if self._done is None:
+            raise RuntimeError("the pool was interrupted before this job had run")
+        if isinstance(self._done, Exception):
+            raise self._done
+        return self._done
+
+    def settle(self, done: Result | Exception) -> None:
+        self._done = done
+
+
+class Pool:
+    """Runs jobs.  ``batch`` limits how many run as one computation (0: no limit, 1: one by one).
+
+    ``models`` remembers decoded weights for all who share the pool.
+    """
+
+    def __init__(self, threads: int, batch: int = 0) -> None:
+        self.threads, self.batch, self.models = threads, batch, Cache(REMEMBERED)
+        self.ran: list[int] = []  # jobs in each batch, since the last ``run``
+        self._waiting: list[Ticket] = []
+        self._queue, self._work = threading.Lock(), threading.Lock()
+        self._executor = ThreadPoolExecutor(threads, "pool")
+        torch.set_num_threads(1)
+
+    def submit(self, job: Job) -> Ticket:
+        """Never blocks on running jobs."""
+        ticket = Ticket(self, job)
+        with self._queue:
+            self._waiting.append(ticket)
+        return ticket
+
+    def run(self) -> None:
+        """Run every waiting job.  Whoever calls meanwhile waits, and then finds its job done."""
+        with self._work:
+            with self._queue:
+                waiting, self._waiting = self._waiting, []
+            batches = [batch for group in _groups(waiting) for batch in self._split(group)]
+            self.ran = [len(batch) for batch in batches]
+            self._perform(batches)
+
+    def _split(self, group: list[Ticket]) -> list[list[Ticket]]:
+        """Even batches, as many as the threads can share, none wider than is good."""
+        pieces = -(-len(group) // WIDEST)
+        pieces = min(-(-pieces // self.threads) * self.threads, len(group))
+        if self.batch:
+            pieces = max(pieces, -(-len(group) // self.batch))
+        bounds = [i * len(group) // pieces for i in range(pieces + 1)]
+        return [group[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+
+    def _perform(self, batches: Sequence[list[Ticket]]) -> None:
+        if self.threads == 1 or len(batches) <= 1:
+            for batch in batches:
+                _run(batch)
+        else:
+            list(self._executor.map(_run, batches))
+
+
+def _groups(tickets: Iterable[Ticket]) -> list[list[Ticket]]:
+    groups: dict[Hashable, list[Ticket]] = {}
+    for ticket in tickets:
+        groups.setdefault((type(ticket.job), ticket.job.shape), []).append(ticket)
+    return list(groups.values())
+
+
+def _run(batch: Sequence[Ticket]) -> None:
+    """Run a batch; if it raises, each of its jobs alone, so that only the unsound one is hurt."""
+    try:
+        results = run([ticket.job for ticket in batch])
+    except (IndexError, RuntimeError, TypeError, ValueError) as error:
+        if len(batch) == 1:
+            batch[0].settle(error)
+            return
+        for ticket in batch:
+            _run([ticket])
+        return
+    for ticket, result in zip(batch, results, strict=True):
+        ticket.settle(result)
