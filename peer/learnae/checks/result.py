@@ -36,14 +36,16 @@ def check(find: Callable[[History], Iterable[str]]) -> Check:
     @wraps(find)
     def judge(history: History) -> Result:
         found: list[str] = []
+        broken = ""
         try:
             found.extend(find(history))
         except Exception as error:  # an exploding check is unknown: jepsen's rule
-            return Result(Outcome.UNKNOWN, f"{type(error).__name__}: {error}")
+            broken = f"{type(error).__name__}: {error}"
         if not found:
-            return Result(Outcome.VALID)
+            return Result(Outcome.UNKNOWN, broken) if broken else Result(Outcome.VALID)
         more = f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
-        return Result(Outcome.INVALID, "; ".join(found[:NAMED]) + more)
+        then = f"; then {broken}" if broken else ""
+        return Result(Outcome.INVALID, "; ".join(found[:NAMED]) + more + then)
 
     return judge
 
