@@ -39,6 +39,7 @@ from learnae.core.facts import (
 from learnae.core.types import Address, Cid, TxHash, Wei
 from learnae.history import (
     Balances,
+    Block,
     ChainRecord,
     Genesis,
     History,
