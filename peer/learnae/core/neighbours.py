@@ -75,10 +75,10 @@ class Neighbours:
         return self._makers.setdefault(model.weights.digest, model.creator)
 
     def pick(self, rng: random.Random, now: float) -> ModelRef | None:
-        """A model not yet tried, its creator drawn uniformly."""
+        """A model not yet tried, its creator drawn uniformly; in whatever order they were met."""
         models = [
             each.newest
-            for each in self.known.values()
+            for each in sorted(self.known.values(), key=lambda each: each.rank)
             if not each.tried and each.newest and each.not_before <= now and each.attempts < self._config.budget
         ]
         return rng.choice(models) if models else None

@@ -20,6 +20,7 @@ from learnae.core.peer import Peer
 from learnae.core.replay import digest, new_peer, replay
 from learnae.core.types import Announcement, PeerConfig, PeerId, Reason, Timer
 from learnae.drivers.perform import Ports, finish, perform, submit
+from learnae.errors import DriverError
 from learnae.history import PeerCrashed, PeerRestarted
 from learnae.ports import Observer
 
@@ -113,11 +114,15 @@ class Simulator:
         self.net.down.add(name)
         self._observe(host, PeerCrashed())
 
-    def start(self, name: str) -> None:
+    def start(self, name: str, untold: Sequence[do.Action] = ()) -> None:
+        """``untold``: what the crash kept from the observers; the journal has it, so history must."""
+        if not self._journals:
+            raise DriverError(f"{name} cannot come back: no journals are kept in this session")
         host = self.hosts[name]
         self.net.down.discard(name)
         self._observe(host, PeerRestarted())
         host.peer = replay(host.config, host.journal.replay())
+        self._perform(host, [action for action in untold if isinstance(action, do.Record)])
         self._perform(host, host.peer.outstanding())
         self.tell(host, on.ChainRolledBack(self.clock.now, self.ledger.head()))
 
@@ -141,22 +146,20 @@ class Simulator:
             host.journal.append(event, digest(actions))
         life = host.life
         for done, action in enumerate(actions):
-            if self.crash_points and self._crashes(host, done):
+            if self._crashes(host, done, actions):
                 return
             self._perform(host, [action])
-        if self.crash_points:
-            self._crashes(host, len(actions))
+        self._crashes(host, len(actions), actions)
         if host.life == life and isinstance(event, on.ModelScored):
             self._forget_unkept(host, event)
 
-    def _crashes(self, host: Host, done: int) -> bool:
+    def _crashes(self, host: Host, done: int, actions: Sequence[do.Action]) -> bool:
         """Crash here, if asked to, and come back at once."""
-        point = (host.name, host.handled, done)
-        if point not in self.crash_points:
+        if not self.crash_points or (host.name, host.handled, done) not in self.crash_points:
             return False
-        self.crash_points.remove(point)
+        self.crash_points.remove((host.name, host.handled, done))
         self.kill(host.name)
-        self.after(0.0, partial(self.start, host.name))
+        self.start(host.name, actions[done:])
         return True
 
     def _perform(self, host: Host, actions: Sequence[do.Action]) -> None:
