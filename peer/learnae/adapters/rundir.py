@@ -5,7 +5,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -50,7 +50,7 @@ class RunDirectory:
         if self._history and isinstance(item, HistoryFact):
             self._history.write(Record(now, peer, item).line() + "\n")
 
-    def end(self, chain: Iterable[ChainRecord], journals: dict[str, Iterable[str]]) -> None:
+    def end(self, chain: Iterable[ChainRecord], journals: Mapping[str, Iterable[str]]) -> None:
         if self._history:
             self._history.close()
         self._write_lines(CHAIN, map(chain_line, chain))

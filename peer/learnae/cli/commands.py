@@ -1,0 +1,92 @@
+"""What the commands do, once their arguments are parsed."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from learnae.adapters.rundir import VERDICT, RunDirectory
+from learnae.checks import exit_code, verdict
+from learnae.cli.progress import Progress
+from learnae.cli.tables import failed_checks, paper_table
+from learnae.config import load
+from learnae.errors import InputError
+from learnae.figures import draw
+from learnae.figures import figures as figures_of
+from learnae.history import History
+
+INTERRUPTED = 130
+
+console = Console(highlight=False)
+
+
+def simulate(path: Path, overrides: dict[str, Any], out: Path | None, threads: int | None) -> int:
+    session = load(path, overrides)
+    began = time.monotonic()
+    console.print(_first_line(session.peers), markup=False)
+    from learnae.drivers.learning import TorchLearning  # imports torch: after the first line is out
+    from learnae.drivers.record import record
+
+    learning = TorchLearning(session, threads or os.cpu_count() or 1)
+    if learning.notice:
+        console.print(f"Notice: {learning.notice}", markup=False)
+    run = RunDirectory.create(Path("runs"), session.name, out)
+    with Progress(console, session) as progress:
+        ended_by = record(session, learning, run, progress.tick, progress.observe)
+    history = run.read()
+    found = _judge(run, history, time.monotonic() - began)
+    _draw(run, history, "units", svg=False)
+    console.print(paper_table(found["summary"]))
+    _conclude(run, found)
+    return INTERRUPTED if ended_by == "interrupted" else exit_code(found)
+
+
+def check(path: Path) -> int:
+    run = RunDirectory(path)
+    found = _judge(run, run.read(), run.verdict().get("summary", {}).get("wall_seconds"))
+    console.print(paper_table(found["summary"]))
+    _conclude(run, found)
+    return exit_code(found)
+
+
+def figures(path: Path, x: str, svg: bool) -> int:
+    if x not in ("units", "seconds"):
+        raise InputError(f"--x {x}: choose units or seconds")
+    run = RunDirectory(path)
+    for file in _draw(run, run.read(), x, svg):
+        console.print(file, markup=False, soft_wrap=True)
+    return 0
+
+
+def _first_line(peers: int) -> str:
+    seconds = 8 + 0.35 * peers
+    wait = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    return f"LEARNAE: {peers} peers in the simulator (virtual time; no other backend exists yet). Expect about {wait}."
+
+
+def _judge(run: RunDirectory, history: History, wall_seconds: float | None) -> dict[str, Any]:
+    found = verdict(history)
+    found["summary"]["wall_seconds"] = None if wall_seconds is None else round(wall_seconds, 2)
+    run.write_json(VERDICT, found)
+    return found
+
+
+def _draw(run: RunDirectory, history: History, x: str, svg: bool) -> list[str]:
+    folder = run.path / "figures"
+    folder.mkdir(exist_ok=True)
+    files = []
+    for figure in figures_of(history, x):
+        for suffix in ("png", "svg") if svg else ("png",):
+            file = folder / f"{figure.name}{'' if x == 'units' else '-seconds'}.{suffix}"
+            draw(figure, file)
+            files.append(str(file))
+    return files
+
+
+def _conclude(run: RunDirectory, found: dict[str, Any]) -> None:
+    for line in failed_checks(found):
+        console.print(line, markup=False)
+    console.print(f"Verdict: {found['verdict']} (ended by: {found['ended_by']})", style="bold", markup=False)
+    console.print(f"Run directory: {run.path}", markup=False, soft_wrap=True)

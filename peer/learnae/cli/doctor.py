@@ -1,0 +1,81 @@
+"""What this machine has and lacks for LEARNAE, each finding with its fix."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from learnae.config import Data
+from learnae.errors import InputError
+
+GIB = 1 << 30
+PAPER_MEMORY, RUN_DISK = 1.0, 0.2  # GiB that the paper's session takes
+
+
+@dataclass(frozen=True)
+class Finding:
+    ok: bool
+    what: str
+    fix: str = ""
+
+
+def doctor() -> int:
+    findings = [_python(), *_torch(), _rows(), _memory(), _disk(), _docker()]
+    console = Console(highlight=False)
+    for finding in findings:
+        mark = Text("ok   ", "green") if finding.ok else Text("fix  ", "bold red")
+        console.print(mark + Text(finding.what + (f": {finding.fix}" if finding.fix else "")), soft_wrap=True)
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+def _python() -> Finding:
+    fits = (3, 11) <= tuple(map(int, platform.python_version_tuple()[:2])) <= (3, 13)
+    fix = "" if fits else "install Python 3.11 to 3.13, remove .venv and run make"
+    return Finding(fits, f"Python {platform.python_version()}", fix)
+
+
+def _torch() -> list[Finding]:
+    try:
+        found = importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return [Finding(False, "torch is missing", "run make clean and make help, which installs it")]
+    cores = os.cpu_count() or 1
+    return [Finding(True, f"torch {found}"), Finding(True, f"{cores} cores for training")]
+
+
+def _rows() -> Finding:
+    from learnae.learn.data import load
+
+    try:
+        table = load(Data().source)
+    except InputError as error:
+        return Finding(False, "default rows", str(error))
+    return Finding(True, f"{len(table):,} default rows ({Data().source})")
+
+
+def _memory() -> Finding:
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB
+    except (ValueError, OSError):
+        return Finding(True, "free memory cannot be asked for on this system")
+    fix = "" if free >= PAPER_MEMORY else f"free {PAPER_MEMORY:.0f} GiB, or simulate fewer peers (make swarm N=10)"
+    return Finding(free >= PAPER_MEMORY, f"{free:.1f} GiB of memory free", fix)
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free / GIB
+    fix = "" if free >= RUN_DISK else f"free {RUN_DISK} GiB here, or write runs elsewhere with --out"
+    return Finding(free >= RUN_DISK, f"{free:.1f} GiB of disk free here", fix)
+
+
+def _docker() -> Finding:
+    """No finding to fix: the Compose backend does not exist yet."""
+    found = shutil.which("docker")
+    return Finding(
+        True, "docker is installed" if found else "docker is not installed", "not needed: the simulator runs without"
+    )

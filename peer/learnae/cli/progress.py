@@ -1,0 +1,78 @@
+"""How a session goes, while it goes: one line that renews itself on a terminal, a line now and then elsewhere."""
+
+import time
+from collections import Counter
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from learnae.config import Session
+from learnae.core.facts import Averaged, DebtState, Work
+from learnae.core.peer import Peer
+from learnae.drivers.simulate import Simulation
+
+RENEW = 0.25  # s of wall time
+LINE = 5.0  # s between lines where there is no terminal
+
+
+class Progress:
+    def __init__(self, console: Console, session: Session) -> None:
+        self._console, self._session = console, session
+        self._live = Live(Text("loading rows"), console=console, auto_refresh=False, transient=True)
+        self._every = RENEW if console.is_terminal else LINE
+        self._next = time.monotonic()
+        self._attempts = self._adopted = 0
+
+    def __enter__(self) -> "Progress":
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def observe(self, now: float, peer: str, item: object) -> None:
+        if isinstance(item, Averaged):
+            self._attempts += 1
+            self._adopted += item.adopted
+
+    def tick(self, simulation: Simulation) -> None:
+        if time.monotonic() < self._next:
+            return
+        line = self._status(simulation)
+        if self._console.is_terminal:
+            self._live.update(Text(line), refresh=True)
+        else:
+            self._console.print(line, markup=False, soft_wrap=True)
+        self._next = time.monotonic() + self._every
+
+    def _status(self, simulation: Simulation) -> str:
+        """Session time, phase, accuracy, success rate, payments."""
+        peers = [host.peer for host in simulation.simulator.hosts.values() if host.peer]
+        scores = [peer.worker.score.accuracy for peer in peers if peer.worker.score]
+        accuracy = f"{sum(scores) / len(scores):.4f}" if scores else "-"
+        success = f"{self._adopted / self._attempts:.0%}" if self._attempts else "-"
+        paid = sum(len(peer.wallet.debts.of((DebtState.FINAL,))) for peer in peers)
+        return (
+            f"{simulation.clock.now:6.1f} s  {_phase(peers)}  accuracy {accuracy} (validation)  "
+            f"averagings {success} of {self._attempts}  payments {paid}"
+        )
+
+
+def _phase(peers: list[Peer]) -> str:
+    count = Counter(_doing(peer) for peer in peers)
+    return ", ".join(
+        f"{count[each]} {each}" for each in ("registering", "training", "averaging", "done") if count[each]
+    )
+
+
+def _doing(peer: Peer) -> str:
+    worker = peer.worker
+    if not worker.begun or worker.work is Work.EMPTY:
+        return "registering"
+    if worker.work is Work.DONE:
+        return "done"
+    return "training" if worker.visits < worker.visits_planned else "averaging"
