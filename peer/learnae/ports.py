@@ -6,9 +6,7 @@ Every method either answers or raises a ``learnae.errors.PortError`` with a ``Re
 
 from typing import Protocol, TypeVar
 
-from learnae.core.actions import Action
 from learnae.core.events import Event
-from learnae.core.facts import Fact
 from learnae.core.types import (
     Address,
     Announcement,
@@ -27,6 +25,7 @@ from learnae.core.types import (
     Wei,
     Weights,
 )
+from learnae.history import HistoryFact
 
 T = TypeVar("T", covariant=True)
 
@@ -114,6 +113,6 @@ class Journal(Protocol):
 
 
 class Observer(Protocol):
-    """History and metrics are observers and the only instrumentation."""
+    """History and metrics are observers and the only instrumentation.  ``item``: a ``history.HistoryFact``."""
 
-    def __call__(self, now: float, peer: str, item: Fact | Event | Action) -> None: ...
+    def __call__(self, now: float, peer: str, item: HistoryFact) -> None: ...

@@ -79,9 +79,8 @@ def run(table: dict[str, Any], faults: Faults = nothing, journals: bool | None =
     """Run a session; ``faults`` schedules what shall go wrong in it."""
     session, records = parse(table), list[Record]()
 
-    def observe(now: float, peer: str, item: object) -> None:
-        if isinstance(item, HistoryFact):
-            records.append(Record(now, peer, item))
+    def observe(now: float, peer: str, item: HistoryFact) -> None:
+        records.append(Record(now, peer, item))
 
     simulation = Simulation(session, MemoryLearning(session), [observe], journals)
     faults(simulation.simulator)

@@ -21,7 +21,7 @@ from learnae.core.replay import digest, new_peer, replay
 from learnae.core.types import Announcement, PeerConfig, PeerId, Reason, Timer
 from learnae.drivers.perform import Ports, finish, perform, submit
 from learnae.errors import DriverError
-from learnae.history import PeerCrashed, PeerRestarted
+from learnae.history import HistoryFact, PeerCrashed, PeerRestarted
 from learnae.ports import Observer
 
 TICK = 0.5  # s between looks at whether the session is over
@@ -223,7 +223,7 @@ class Simulator:
         for host in self.hosts.values():
             self._answer(host, self.session.cost.chain_call, lambda at: on.ChainRolledBack(at, self.ledger.head()))
 
-    def _observe(self, host: Host, item: object) -> None:
+    def _observe(self, host: Host, item: HistoryFact) -> None:
         for observe in self.observers:
             observe(self.clock.now, host.name, item)
 

@@ -13,7 +13,7 @@ from learnae.core.types import Cid, PeerId, Policy, Score, Wei
 from learnae.core.wire import cid_of
 from learnae.drivers.perform import Ports
 from learnae.drivers.sim import Clock, Host, Simulator
-from learnae.history import SWARM, VERSION, Evaluated, RosterEntry, SessionBegan, SessionEnded
+from learnae.history import SWARM, VERSION, Evaluated, HistoryFact, RosterEntry, SessionBegan, SessionEnded
 from learnae.ports import Observer, Trainer
 from learnae.roster import Member, neighbourhood, roster
 
@@ -189,7 +189,7 @@ class Simulation:
         count = min(len(names), self.session.evaluation_peers)
         return frozenset(random.Random(f"{self.session.seed} followed").sample(names, count))
 
-    def _record(self, now: float, peer: str, item: object) -> None:
+    def _record(self, now: float, peer: str, item: HistoryFact) -> None:
         for observe in self.observers:
             observe(now, peer, item)
 
