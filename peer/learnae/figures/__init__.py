@@ -1,0 +1,13 @@
+"""Figures 4-8 of the paper from a history: each once, as data that says all a page or a plot needs.
+
+The x axis counts a peer's completed work units (a slice trained or an averaging scored), because that is what peers
+share whatever their speed; session seconds are the second view.  Peers are the honest ones; who has finished is carried
+forward.  The paper's own numbers are part of the figures.  matplotlib is imported by ``draw`` alone.
+"""
+
+from learnae.figures.axis import View
+from learnae.figures.paper import figures, first_phase_shares
+from learnae.figures.plot import draw
+from learnae.figures.spec import Band, Figure, Reference, Series
+
+__all__ = ["Band", "Figure", "Reference", "Series", "View", "draw", "figures", "first_phase_shares"]

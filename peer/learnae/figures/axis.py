@@ -1,0 +1,86 @@
+"""A session along one axis: where each honest peer stands at each point, and what the peers have in common there."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from statistics import fmean
+from typing import Literal
+
+from learnae.core.facts import Averaged, Trained
+from learnae.figures.spec import Points
+from learnae.history import History
+
+View = Literal["units", "seconds"]
+Steps = list[tuple[float, float]]  # (position, value from there on), in order
+
+TRAINING, AVERAGING, FINISHED = "training", "averaging", "finished"
+SECONDS = 240  # intervals of an axis of seconds
+WINDOW = {"units": 2, "seconds": 6}  # samples on either side that a share is taken over
+LABEL = {
+    "units": "work units completed per peer (slices trained, averagings scored)",
+    "seconds": "session time (s)",
+}
+
+
+def work_units(history: History) -> dict[str, list[tuple[float, str]]]:
+    """For each honest peer that worked at all: the second it completed each unit, and the unit's kind."""
+    units: dict[str, list[tuple[float, str]]] = {}
+    honest = set(history.honest)
+    for record in history.records:
+        if record.peer in honest and isinstance(record.fact, Trained | Averaged):
+            kind = TRAINING if isinstance(record.fact, Trained) else AVERAGING
+            units.setdefault(record.peer, []).append((record.t, kind))
+    return units
+
+
+class Axis:
+    def __init__(self, history: History, view: View) -> None:
+        self.view: View = view
+        self.label = LABEL[view]
+        self.units = work_units(history)
+        length = max((len(units) for units in self.units.values()), default=0)
+        self.grid: Points = tuple(float(unit) for unit in range(length + 1))
+        if view == "seconds":
+            self.grid = tuple(history.seconds * point / SECONDS for point in range(SECONDS + 1))
+
+    def position(self, peer: str, t: float) -> float:
+        """Where on the axis this peer is at session second ``t``."""
+        return t if self.view == "seconds" else float(self._completed(peer, t))
+
+    def shares(self) -> tuple[Points, dict[str, Points]]:
+        """Share of the peers at each kind of work, over a window that is as wide to the left as to the right."""
+        rows = [self._kinds(peer) for peer in self.units]
+        width, x = WINDOW[self.view], []
+        shares: dict[str, list[float]] = {TRAINING: [], AVERAGING: [], FINISHED: []}
+        for at in range(1, len(self.grid) - 1):
+            half = min(width, at, len(self.grid) - 1 - at)
+            seen = [kind for row in rows for kind in row[at - half : at + half]]
+            x.append(self.grid[at])
+            for kind, share in shares.items():
+                share.append(seen.count(kind) / len(seen))
+        return tuple(x), {kind: tuple(share) for kind, share in shares.items()}
+
+    def over(self, steps: Sequence[Steps], combine: Callable[[list[float]], float]) -> tuple[Points, Points]:
+        """All peers' values combined at each point, from the first at which there are any."""
+        columns = ((at, [value for each in steps if (value := _value(each, at)) is not None]) for at in self.grid)
+        known = [(at, combine(values)) for at, values in columns if values]
+        return tuple(at for at, _ in known), tuple(value for _, value in known)
+
+    def mean(self, steps: Sequence[Steps]) -> tuple[Points, Points]:
+        return self.over(steps, fmean)
+
+    def _completed(self, peer: str, t: float) -> int:
+        return bisect_right(self.units[peer], t, key=itemgetter(0)) if peer in self.units else 0
+
+    def _kinds(self, peer: str) -> list[str]:
+        """What a peer does in each interval of the grid: its n-th unit, or the unit under way in those seconds."""
+        kinds = [kind for _, kind in self.units[peer]] + [FINISHED]
+        if self.view == "units":
+            return [kinds[min(unit, len(kinds) - 1)] for unit in range(len(self.grid) - 1)]
+        middles = ((a + b) / 2 for a, b in zip(self.grid, self.grid[1:], strict=False))
+        return [kinds[self._completed(peer, at)] for at in middles]
+
+
+def _value(steps: Steps, at: float) -> float | None:
+    index = bisect_right(steps, at, key=itemgetter(0))
+    return steps[index - 1][1] if index else None

@@ -1,0 +1,153 @@
+"""The five figures of section 4, and the one number that Figure 4 is about."""
+
+from collections.abc import Callable
+from statistics import fmean
+
+from learnae.core.facts import Averaged, DebtState, Trained
+from learnae.core.types import ETHER, Cid
+from learnae.figures.axis import AVERAGING, FINISHED, TRAINING, Axis, Steps, View, work_units
+from learnae.figures.spec import BLUE, GREY, ORANGE, Band, Figure, Reference, Series
+from learnae.history import Evaluated, History, kept_score
+
+
+def figures(history: History, x: View = "units") -> list[Figure]:
+    """Figures 4 to 8, in this order."""
+    axis = Axis(history, x)
+    return [
+        _work_types(axis),
+        _success_rate(history, axis),
+        _accuracy(history, axis),
+        _money(
+            history,
+            axis,
+            "fig7-payments",
+            "Fig. 7 \N{EN DASH} Cumulative number of ETH payments",
+            "payments sent by a peer",
+            Reference("the paper:\n3\N{EN DASH}16, mean 9.4", 9.4, 3, 16),
+            lambda wei: 1.0,
+        ),
+        _money(
+            history,
+            axis,
+            "fig8-eth",
+            "Fig. 8 \N{EN DASH} Cumulative amount of ETH sent",
+            "ETH sent by a peer",
+            Reference("the paper:\n0.0005\N{EN DASH}0.0068,\nmean 0.003", 0.003, 0.0005, 0.0068),
+            lambda wei: wei / ETHER,
+        ),
+    ]
+
+
+def first_phase_shares(history: History) -> tuple[float, float]:
+    """(training, averaging) of the work units up to a peer's last slice, averaged over honest peers that train."""
+    shares = []
+    for units in work_units(history).values():
+        kinds = [kind for _, kind in units]
+        if TRAINING in kinds:
+            until = len(kinds) - kinds[::-1].index(TRAINING)
+            shares.append(kinds[:until].count(TRAINING) / until)
+    return (fmean(shares), 1 - fmean(shares)) if shares else (0.0, 0.0)
+
+
+def _work_types(axis: Axis) -> Figure:
+    x, shares = axis.shares()
+    floor = tuple(0.0 for _ in x)
+    bands = []
+    for kind, colour in ((TRAINING, BLUE), (AVERAGING, ORANGE), (FINISHED, GREY)):
+        ceiling = tuple(below + share for below, share in zip(floor, shares[kind], strict=True))
+        bands.append(Band(kind, colour, x, floor, ceiling, solid=True))
+        floor = ceiling
+    return Figure(
+        "fig4-work-types",
+        "Fig. 4 \N{EN DASH} Work type distribution",
+        axis.label,
+        "share of peers",
+        bands=tuple(bands),
+        references=(Reference("the paper: first\nequally shared", 0.5),),
+        percent=True,
+    )
+
+
+def _success_rate(history: History, axis: Axis) -> Figure:
+    steps: dict[str, Steps] = {name: [] for name in axis.units}
+    adopted = dict.fromkeys(steps, 0)
+    for record, fact in history.facts(Averaged):
+        if record.peer in steps:
+            adopted[record.peer] += fact.adopted
+            rate = adopted[record.peer] / (len(steps[record.peer]) + 1)
+            steps[record.peer].append((axis.position(record.peer, record.t), rate))
+    return Figure(
+        "fig5-success-rate",
+        "Fig. 5 \N{EN DASH} Cumulative success rate of averaging",
+        axis.label,
+        "averagings adopted, mean of peers",
+        series=(Series("mean of peers", BLUE, *axis.mean(list(steps.values()))),),
+        references=(Reference("the paper: above\n20% at the end", 0.2),),
+        percent=True,
+    )
+
+
+def _accuracy(history: History, axis: Axis) -> Figure:
+    """A model counts from the moment it was made, whenever it was evaluated."""
+    made: dict[tuple[str, Cid], float] = {}
+    validation: dict[str, Steps] = {name: [] for name in axis.units}
+    test: dict[str, Steps] = {name: [] for name in axis.units}
+    for record in history.records:
+        fact = record.fact
+        if record.peer not in test:
+            continue
+        if isinstance(fact, Evaluated):
+            position = axis.position(record.peer, made.get((record.peer, fact.cid), record.t))
+            test[record.peer].append((position, fact.test.accuracy))
+        elif isinstance(fact, Trained | Averaged) and (score := kept_score(fact)):
+            made[record.peer, fact.cid] = record.t
+            validation[record.peer].append((axis.position(record.peer, record.t), score.accuracy))
+    followed = [sorted(each) for each in test.values() if len(each) > 1] or [each for each in test.values() if each]
+    x, mean = axis.mean(followed)
+    low, high = axis.over(followed, min)[1], axis.over(followed, max)[1]
+    return Figure(
+        "fig6-accuracy",
+        "Fig. 6 \N{EN DASH} Progress of model accuracy",
+        axis.label,
+        "accuracy",
+        series=(
+            Series("test, mean of peers", BLUE, x, mean),
+            Series("validation, mean of peers", ORANGE, *axis.mean(list(validation.values())), dotted=True),
+        ),
+        bands=(Band("test, least to greatest", BLUE, x, low, high),),
+        percent=True,
+        grounded=False,
+    )
+
+
+def _money(
+    history: History,
+    axis: Axis,
+    name: str,
+    title: str,
+    y_label: str,
+    reference: Reference,
+    worth: Callable[[int], float],
+) -> Figure:
+    """Cumulated over debts that stayed final, each from the moment it became so for the last time."""
+    final = sorted(
+        (max(at for at, change in changes if change.state is DebtState.FINAL), payer, changes[-1][1].wei)
+        for (payer, _), changes in history.debts.items()
+        if changes[-1][1].state is DebtState.FINAL
+    )
+    steps: dict[str, Steps] = {peer: [(0.0, 0.0)] for peer in history.honest}
+    for at, payer, wei in final:
+        if payer in steps:
+            steps[payer].append((axis.position(payer, at), steps[payer][-1][1] + worth(wei)))
+    peers = list(steps.values())
+    x, mean = axis.mean(peers)
+    low, high = axis.over(peers, min)[1], axis.over(peers, max)[1]
+    return Figure(
+        name,
+        title,
+        axis.label,
+        y_label,
+        series=(Series("mean of peers", BLUE, x, mean),),
+        bands=(Band("least to greatest", BLUE, x, low, high),),
+        references=(reference,),
+    )

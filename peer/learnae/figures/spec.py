@@ -1,0 +1,54 @@
+"""What a figure is made of.  Plain data: PNG, SVG and web pages are drawn from the same."""
+
+from dataclasses import dataclass
+
+Points = tuple[float, ...]
+
+# Okabe and Ito's colours, which every kind of eye tells apart
+BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#C3C8CC"
+
+
+@dataclass(frozen=True)
+class Series:
+    label: str
+    colour: str
+    x: Points
+    y: Points
+    dotted: bool = False
+
+
+@dataclass(frozen=True)
+class Band:
+    """From ``low`` to ``high``.  ``solid``: a share of the whole, not a spread around a mean."""
+
+    label: str
+    colour: str
+    x: Points
+    low: Points
+    high: Points
+    solid: bool = False
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the paper says: a level, or with ``low`` and ``high`` the mean and range at the end of its session."""
+
+    label: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """``name`` is its file's.  ``percent``: y is a share, read in percent.  ``grounded``: the y axis begins at 0."""
+
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    series: tuple[Series, ...] = ()
+    bands: tuple[Band, ...] = ()
+    references: tuple[Reference, ...] = ()
+    percent: bool = False
+    grounded: bool = True
