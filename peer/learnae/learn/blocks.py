@@ -34,7 +34,15 @@ def digest(weights: Tensor) -> str:
 def dump(network: Mlp, weights: Tensor, stamp: Stamp) -> bytes:
     """A block of one peer's weights (T,)."""
     metadata = {"session": stamp.session, "creator": stamp.creator, "step": str(stamp.step)}
-    return safetensors.torch.save(network.tensors(weights), metadata)
+    return _canonical(safetensors.torch.save(network.tensors(weights), metadata))
+
+
+def _canonical(block: bytes) -> bytes:
+    """The library writes metadata in the order of a hash map, which differs between processes: a CID may not."""
+    size = int.from_bytes(block[:8], "little")
+    header = json.dumps(json.loads(block[8 : 8 + size]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + block[8 + size :]
 
 
 def load(network: Mlp, block: bytes) -> Decoded:
