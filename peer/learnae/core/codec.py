@@ -189,8 +189,9 @@ def _wei(value: Any) -> int:
 
 
 def _score(value: Any) -> Score:
-    match value:
-        case [correct, total] if type(correct) is type(total) is int and 0 <= correct <= total > 0:
+    if type(value) is list and len(value) == 2:
+        correct, total = value
+        if type(correct) is type(total) is int and 0 <= correct <= total > 0:
             return Score(correct, total)
     raise ValueError(f"{value!r:.60} is not a score [correct, total]")
 

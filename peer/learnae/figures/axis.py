@@ -52,7 +52,7 @@ class Axis:
         rows = [self._kinds(peer) for peer in self.units]
         width, x = WINDOW[self.view], []
         shares: dict[str, list[float]] = {TRAINING: [], AVERAGING: [], FINISHED: []}
-        for at in range(1, len(self.grid) - 1):
+        for at in range(1, len(self.grid) - 1) if rows else ():
             half = min(width, at, len(self.grid) - 1 - at)
             seen = [kind for row in rows for kind in row[at - half : at + half]]
             x.append(self.grid[at])
