@@ -46,11 +46,17 @@ class Outbox:
             self.transactions.append(Transaction(signed.nonce, purpose))
         transaction = self.transactions[signed.nonce]
         transaction.forms.append(signed)
-        transaction.state, transaction.since = TxState.SIGNED, now
+        if transaction.receipt is None:  # else an earlier form was mined while this one was signed
+            transaction.state, transaction.since = TxState.SIGNED, now
         return transaction
 
     def open(self) -> list[Transaction]:
         return [each for each in self.transactions if each.doubted or each.state is not TxState.FINAL]
+
+    @property
+    def doubted(self) -> bool:
+        """Whether the chain went back and has not been asked since."""
+        return any(each.doubted for each in self.transactions)
 
     def hashes(self) -> tuple[TxHash, ...]:
         """What to ask the chain about: every form of every open transaction."""

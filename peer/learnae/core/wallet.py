@@ -67,8 +67,11 @@ class Wallet:
 
     @property
     def settled(self) -> bool:
-        """No debt that more time could settle."""
-        return not self.debts.of(UNSETTLED)
+        """No debt that more time could settle: none to pay, none whose payee or payment is being looked up."""
+        creditors = {debt.creator for debt in self.debts.of((DebtState.OWED,))}
+        reading = [claim for _, claim, _ in self._unread] + [each.claim for each in self._desk.asked(do.ReadClaim)]
+        in_doubt = self.outbox.doubted or any(claim.poid.peer in creditors for claim in reading)
+        return not in_doubt and not self.debts.of(UNSETTLED)
 
     # what others do
 
@@ -85,16 +88,19 @@ class Wallet:
 
     def screen(self, sender: PeerId, claim: Claim) -> Reason | None:
         """Why a claim is not worth an event."""
-        if claim in self._being_read(sender):
-            return Reason.REPEAT
+        reading = self._being_read(sender)
         entries = [entry for entry in self.directory.entries.values() if entry.sender == sender]
-        if any(entry.claim == claim for entry in entries):
+        same = next((entry for entry in entries if entry.claim == claim), None)
+        if claim in reading or (same and same.reason is not Reason.NOT_FOUND):
             return Reason.REPEAT
-        full = len(entries) >= CLAIMS_PER_SENDER or self._being_read(sender)
+        full = reading or (same is None and len(entries) >= CLAIMS_PER_SENDER)
         return Reason.FLOOD if full else None
 
     def heard(self, sender: PeerId, claim: Claim) -> None:
-        self._desk.ask(lambda request: do.ReadClaim(request, self.config.session, sender, claim, 0))
+        """One that was not found gets another look whenever it is announced: a rollback may have been undone."""
+        again = (sender, claim.contract) in self.directory.entries
+        tries = READ_TRIES - 1 if again else 0
+        self._desk.ask(lambda request: do.ReadClaim(request, self.config.session, sender, claim, tries))
 
     def forget(self, sender: PeerId) -> None:
         for judged in self.directory.forget(sender):
@@ -144,8 +150,9 @@ class Wallet:
         if reason in DOWN:
             self._signs_from = self._desk.now + self.config.poll
         match request:
-            case do.SignPayment(attempt=0) if reason not in DOWN:
-                self._desk.record(self.debts.decline(request.debt, str(reason)))
+            case do.SignPayment(attempt=0):
+                if reason not in DOWN:
+                    self._desk.record(self.debts.decline(request.debt, str(reason)))
             case do.SignDeployment(attempt=0):
                 self._deployment_failed()
             case do.SignPayment() | do.SignDeployment():  # no replacement: the last form is sent again
