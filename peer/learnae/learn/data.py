@@ -5,6 +5,7 @@ A source is an ``.npz`` file with ``features`` (R, 27), standardised; ``mass`` (
 """
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,11 +51,13 @@ def path_of(source: str) -> Path:
 def load(source: str) -> Table:
     """Read a table by name or path.  InputError, one sentence, for anything but a sound file."""
     path = path_of(source)
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path.name} is no .npz file; restore it or generate it again")
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in KEYS if key in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path.name} is no readable .npz file ({error}); restore it or generate it again") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path.name} cannot be read ({error}); restore it or generate it again") from error
     _check(path.name, arrays)
     return _table(arrays)
 

@@ -55,12 +55,12 @@ class Result:
 
 def run(jobs: Sequence[Job]) -> list[Result]:
     """Run jobs of equal shape as one computation.  Raises what torch raises if one of them is unsound."""
-    weights = torch.stack([job.weights for job in jobs])  # (P, T)
+    weights = [job.weights for job in jobs]
     training = [job for job in jobs if isinstance(job, TrainJob)]
     if training:
-        weights = _train(training, weights)
-    counts = _score(jobs, weights)
-    return [Result(new.clone(), count) for new, count in zip(weights, counts, strict=True)]
+        weights = [row.clone() for row in _train(training, torch.stack(weights))]  # clones: a view keeps all rows alive
+    counts = _score(jobs, torch.stack(weights))
+    return [Result(made, count) for made, count in zip(weights, counts, strict=True)]
 
 
 def _train(jobs: Sequence[TrainJob], weights: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ Shapes: P peers, B rows, F features, I inputs and O outputs of a layer, C classe
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -32,7 +33,7 @@ class Mlp:
 
     widths: tuple[int, ...]  # (F, hidden ..., C)
 
-    @property
+    @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of each tensor, in the order of the flat vector."""
         named: dict[str, tuple[int, ...]] = {}
@@ -41,7 +42,7 @@ class Mlp:
             named[f"{2 * i}.bias"] = (outputs,)
         return dict(sorted(named.items()))
 
-    @property
+    @cached_property
     def _sizes(self) -> list[int]:
         return [math.prod(shape) for shape in self.shapes.values()]
 

@@ -50,7 +50,7 @@ class Pool:
 
     def __init__(self, threads: int, batch: int = 0) -> None:
         self.threads, self.batch, self.models = threads, batch, Cache(REMEMBERED)
-        self.ran: list[int] = []  # jobs in each batch, since the last ``run``
+        self.ran: list[int] = []  # jobs in each batch of the last run
         self._waiting: list[Ticket] = []
         self._queue, self._work = threading.Lock(), threading.Lock()
         self._executor = ThreadPoolExecutor(threads, "pool")
@@ -68,6 +68,8 @@ class Pool:
         with self._work:
             with self._queue:
                 waiting, self._waiting = self._waiting, []
+            if not waiting:
+                return
             batches = [batch for group in _groups(waiting) for batch in self._split(group)]
             self.ran = [len(batch) for batch in batches]
             self._perform(batches)

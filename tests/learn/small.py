@@ -1,0 +1,109 @@
+"""A small table that can be learnt, small networks and jobs on it.  What the tests of this tier share."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from learnae.config import Data, Model, Schedule, Session
+from learnae.core.types import Cid, ModelRef, PeerId, Weights
+from learnae.core.wire import cid_of
+from learnae.learn.data import FEATURES, Table
+from learnae.learn.jobs import ScoreJob, TrainJob
+from learnae.learn.model import Mlp, mlp
+from learnae.learn.models import initial_block
+from learnae.learn.optimize import Settings, settings_of
+from learnae.learn.partition import Rows, partition
+from learnae.learn.pool import Pool
+from learnae.learn.trainer import PoolTrainer
+
+SESSION = Session(
+    peers=4,
+    data=Data(rows=120, validation_rows=40, public_rows=30, test_rows=100),
+    model=Model(hidden=(8, 6), batch=16),
+    work=Schedule(slices=3),
+)
+CID = Cid("bsession")
+
+
+def close(one: torch.Tensor, other: torch.Tensor, relative: float = 1e-4) -> bool:
+    """Equal up to float32's rounding; torch.testing would do, but takes seconds to import."""
+    return torch.allclose(one, other, rtol=relative, atol=1e-5)
+
+
+def table(rows: int = 1000, seed: int = 0) -> Table:
+    """The label is the sign of a noisy linear function of the features."""
+    dice = torch.Generator().manual_seed(seed)
+    features = torch.randn(rows, FEATURES, generator=dice)
+    score = features @ torch.randn(FEATURES, generator=dice) + torch.randn(rows, generator=dice)
+    return Table(features, (score > 0).long(), (0.0,) * FEATURES, (1.0,) * FEATURES)
+
+
+TABLE = table()
+
+
+def network(*hidden: int) -> Mlp:
+    return mlp(Model(hidden=hidden or (8, 6)))
+
+
+def weights(net: Mlp, seed: int = 0) -> torch.Tensor:
+    return net.init(torch.Generator().manual_seed(seed))
+
+
+def settings(**changes: object) -> Settings:
+    return replace(settings_of(SESSION.model), **changes)  # type: ignore[arg-type]
+
+
+def score_job(seed: int = 0, net: Mlp | None = None, rows: int = 50) -> ScoreJob:
+    net = net or network()
+    return ScoreJob(net, weights(net, seed), TABLE, torch.arange(seed, seed + rows))
+
+
+def train_job(seed: int = 0, net: Mlp | None = None, rows: int = 40, how: Settings | None = None) -> TrainJob:
+    """Trains on rows of its own and is scored on 50 others."""
+    net = net or network()
+    first = torch.arange(50 * (seed % 8), 50 * (seed % 8) + rows)
+    return TrainJob(net, weights(net, seed), TABLE, torch.arange(500, 550), first, how or settings(), seed)
+
+
+class Swarm:
+    """Trainers that share a pool and a dictionary of blocks, as in the simulator."""
+
+    def __init__(self, session: Session = SESSION, pool: Pool | None = None) -> None:
+        self.pool = pool or Pool(threads=1)
+        self.session, self.split = session, partition(TABLE, session)
+        block = initial_block(session, "seed")
+        self.initial = cid_of(block)
+        self.blocks: dict[Cid, bytes] = {self.initial: block}
+        self.trainers = [self.trainer(i, rows) for i, rows in enumerate(self.split.peers)]
+
+    def trainer(self, index: int, rows: Rows) -> PoolTrainer:
+        return PoolTrainer(self.pool, TABLE, rows, self.session, CID, name(index), "seed", self.blocks)
+
+    def published(self, index: int, step: int = 1) -> ModelRef:
+        """A model that this peer has trained and published."""
+        made, _ = self.trainers[index].train(self.initial, 0, 0, step).result()
+        return ref(index, made, step)
+
+
+def name(index: int) -> PeerId:
+    return PeerId(f"p{index:02}")
+
+
+def ref(index: int, made: Weights, step: int = 1) -> ModelRef:
+    return ModelRef(name(index), step, made)
+
+
+def write(path: Path, **changes: object) -> Path:
+    """A file like the shipped one, 50 rows; a change replaces an array, None leaves it out."""
+    dice = np.random.default_rng(0)
+    arrays: dict[str, object] = {
+        "features": dice.normal(size=(50, 27)).astype(np.float16),
+        "mean": np.arange(27, dtype=np.float32),
+        "std": np.ones(27, np.float32),
+        "mass": dice.choice([500, 750, 1000, 1250, 1500], 50).astype(np.int16),
+        "label": dice.integers(0, 2, 50).astype(np.int8),
+    }
+    np.savez(path, **{key: value for key, value in (arrays | changes).items() if value is not None})  # type: ignore[arg-type]
+    return path

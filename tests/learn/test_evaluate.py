@@ -1,0 +1,44 @@
+"""Test accuracy: many models, the same held-out rows."""
+
+from dataclasses import replace
+
+import pytest
+from tests.learn.small import SESSION, TABLE, Swarm, network
+
+from learnae.core.types import Cid, Forgery, Reason, Score
+from learnae.errors import PortError
+from learnae.learn.blocks import load
+from learnae.learn.evaluate import Evaluator
+from learnae.learn.jobs import ScoreJob
+from learnae.learn.pool import Pool
+
+
+def evaluator(swarm: Swarm) -> Evaluator:
+    return Evaluator(swarm.pool, TABLE, swarm.split.test, swarm.session, swarm.blocks)
+
+
+def test_models_are_scored_together_on_the_held_out_rows_whoever_made_them() -> None:
+    swarm = Swarm()
+    cids = [swarm.initial, *[swarm.published(i).weights.cid for i in range(4)]]
+    cids.append(swarm.trainers[0].forge(Forgery.RANDOM, None, 2).result().cid)
+    scores = evaluator(swarm).accuracy(cids)
+    assert swarm.pool.ran == [6]
+    for cid, score in zip(cids, scores, strict=True):
+        job = ScoreJob(network(), load(network(), swarm.blocks[cid]).weights, TABLE, swarm.split.test)
+        assert score == Score(Pool(1).submit(job).result().correct, 100)
+
+
+def test_training_shows_on_rows_that_no_peer_has() -> None:
+    swarm = Swarm(replace(SESSION, model=replace(SESSION.model, epochs=40)))
+    before, after = evaluator(swarm).accuracy([swarm.initial, swarm.published(0).weights.cid])
+    assert after.beats(before)
+
+
+def test_no_models_have_no_scores() -> None:
+    assert evaluator(Swarm()).accuracy([]) == []
+
+
+def test_a_missing_model_is_said_to_be_missing() -> None:
+    with pytest.raises(PortError) as caught:
+        evaluator(Swarm()).accuracy([Cid("bnone")])
+    assert caught.value.reason is Reason.NOT_FOUND

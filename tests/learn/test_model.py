@@ -1,0 +1,107 @@
+"""The network: stacked peers compute what each would alone."""
+
+import pytest
+import torch
+from tests.learn.small import close, network, weights
+from torch.nn import Linear, ReLU, Sequential
+from torch.nn.functional import cross_entropy
+
+from learnae.config import Model
+from learnae.core.wire import MAX_BLOCK
+from learnae.errors import InputError
+from learnae.learn.blocks import dump
+from learnae.learn.cache import Stamp
+from learnae.learn.merge import average
+from learnae.learn.model import Mlp, correct, forward, loss, mlp
+
+
+def as_torch(net: Mlp, flat: torch.Tensor) -> Sequential:
+    """The same network made of torch's own modules."""
+    linears = [Linear(i, o) for i, o in zip(net.widths, net.widths[1:], strict=False)]
+    layers = [layer for linear in linears for layer in (linear, ReLU())][:-1]
+    module = Sequential(*layers)
+    module.load_state_dict(net.tensors(flat))
+    return module
+
+
+def test_stacked_peers_compute_what_torchs_own_modules_compute_one_by_one() -> None:
+    net, rows = network(), torch.randn(3, 5, 28, generator=torch.Generator().manual_seed(1))
+    flats = [weights(net, seed) for seed in range(3)]
+    logits = forward(net.layers(torch.stack(flats)), rows)
+    for mine, flat, x in zip(logits, flats, rows, strict=True):
+        assert close(mine, as_torch(net, flat)(x))
+
+
+def test_the_default_network_has_the_papers_size_and_a_block_of_25_kb() -> None:
+    net = mlp(Model())
+    assert net.widths == (28, 64, 64, 2)
+    assert net.size == 28 * 64 + 64 + 64 * 64 + 64 + 64 * 2 + 2
+    assert len(dump(net, weights(net), Stamp("b" * 59, "Q" * 52, 10))) < 26_000
+
+
+def test_tensors_lie_in_the_order_of_their_names_even_beyond_ten_layers() -> None:
+    names = list(network(*[4] * 6).shapes)
+    assert names == sorted(names)
+    assert names[:4] == ["0.bias", "0.weight", "10.bias", "10.weight"]
+
+
+@pytest.mark.parametrize("hidden", [(), (8, 6), (4,) * 6])
+def test_stacking_and_flattening_are_inverse(hidden: tuple[int, ...]) -> None:
+    net = mlp(Model(hidden=hidden))
+    stacked = torch.stack([weights(net, seed) for seed in range(3)])
+    assert torch.equal(net.flat(net.layers(stacked)), stacked)
+
+
+def test_initial_weights_are_uniform_within_one_over_the_root_of_the_inputs() -> None:
+    net = mlp(Model())
+    for name, tensor in net.tensors(weights(net)).items():
+        bound = (28 if name.startswith("0") else 64) ** -0.5
+        assert tensor.abs().max() <= bound
+        if tensor.dim() == 2:
+            assert tensor.std().item() == pytest.approx(bound / 3**0.5, rel=0.1)
+
+
+def test_the_same_seed_gives_the_same_initial_weights() -> None:
+    net = network()
+    assert torch.equal(weights(net, 1), weights(net, 1))
+    assert not torch.equal(weights(net, 1), weights(net, 2))
+
+
+def test_the_loss_is_the_sum_of_each_peers_mean_cross_entropy() -> None:
+    dice = torch.Generator().manual_seed(1)
+    logits, labels = torch.randn(3, 5, 2, generator=dice), torch.randint(0, 2, (3, 5), generator=dice)
+    alone = sum(cross_entropy(one, y) for one, y in zip(logits, labels, strict=True))
+    assert loss(logits, labels).item() == pytest.approx(float(alone))
+
+
+def test_correct_rows_are_counted_per_peer() -> None:
+    logits = torch.tensor([[[2.0, 1.0], [0.0, 3.0]], [[2.0, 1.0], [9.0, 3.0]]])
+    assert correct(logits, torch.tensor([[0, 1], [1, 1]])).tolist() == [2, 0]
+
+
+def test_the_average_is_half_of_each_and_the_same_from_both_sides() -> None:
+    net = network()
+    one, other = weights(net, 1), weights(net, 2)
+    assert close(average(one, other), (one + other) / 2)
+    assert torch.equal(average(one, other), average(other, one))
+
+
+def test_the_average_of_huge_finite_weights_is_finite() -> None:
+    huge = torch.full((3,), torch.finfo(torch.float32).max)
+    assert torch.isfinite(average(huge, huge)).all()
+    assert average(huge, -huge).tolist() == [0, 0, 0]
+
+
+def test_a_network_whose_block_would_exceed_1_mib_is_refused() -> None:
+    with pytest.raises(InputError, match=r"model.hidden = \[512, 512\] makes blocks of .* over 1 MiB: use fewer units"):
+        mlp(Model(hidden=(512, 512)))
+
+
+def test_the_largest_network_allowed_fits_into_a_block() -> None:
+    for net in (mlp(Model(hidden=(495, 495))), mlp(Model(hidden=(10,) * 100))):
+        assert len(dump(net, weights(net), Stamp("b" * 59, "Q" * 52, 10**8))) <= MAX_BLOCK
+
+
+def test_a_layer_without_units_is_refused() -> None:
+    with pytest.raises(InputError, match="every layer needs at least one unit"):
+        mlp(Model(hidden=(8, 0)))

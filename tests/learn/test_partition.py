@@ -1,0 +1,112 @@
+"""Who holds which rows: disjoint, seeded, shrunk with a notice, refused when too few."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from tests.learn.small import SESSION, table
+
+from learnae.config import Data, Group, Session
+from learnae.errors import InputError
+from learnae.learn.partition import Split, holders, partition
+
+
+def with_data(session: Session = SESSION, **changes: object) -> Session:
+    return replace(session, data=replace(session.data, **changes))  # type: ignore[arg-type]
+
+
+def parts(split: Split) -> list[torch.Tensor]:
+    own = [part for rows in split.peers if len(rows.train) for part in (rows.train, rows.validation)]
+    return [*own, split.public, split.test]
+
+
+def test_all_parts_are_pairwise_disjoint_and_of_the_wanted_size() -> None:
+    split = partition(table(), SESSION)
+    together = torch.cat(parts(split))
+    assert len(set(together.tolist())) == len(together)
+    assert [len(part) for part in parts(split)] == [120, 40] * 4 + [30, 100]
+    assert split.notice is None
+
+
+def test_the_same_seed_deals_the_same_rows_and_another_seed_others() -> None:
+    first, again = partition(table(), SESSION), partition(table(), SESSION)
+    assert all(torch.equal(one, other) for one, other in zip(parts(first), parts(again), strict=True))
+    assert not torch.equal(first.test, partition(table(), replace(SESSION, seed=2)).test)
+
+
+def test_test_and_public_rows_do_not_depend_on_the_number_of_peers() -> None:
+    few, many = partition(table(), replace(SESSION, peers=2)), partition(table(), replace(SESSION, peers=5))
+    assert torch.equal(few.test, many.test)
+    assert torch.equal(few.public, many.public)
+
+
+def test_overlapping_peers_share_rows_with_each_other_but_not_with_themselves_the_public_or_the_test() -> None:
+    split = partition(table(500), with_data(overlap=True))
+    own = [torch.cat((rows.train, rows.validation)) for rows in split.peers]
+    held_out = torch.cat((split.public, split.test))
+    for rows in own:
+        assert len(set(rows.tolist())) == len(rows) == 160
+        assert not torch.isin(rows, held_out).any()
+    assert len(set(torch.cat(own).tolist())) < 4 * 160
+    assert split.notice is None
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_too_few_rows_shrink_each_peer_in_proportion_and_say_so(overlap: bool) -> None:
+    split = partition(table(130 + (80 if overlap else 320)), with_data(overlap=overlap))
+    assert [len(part) for part in parts(split)] == [60, 20] * 4 + [30, 100]
+    assert split.notice == (
+        "The table has too few rows for 4 peers: each gets 60 training and 20 validation rows instead of 120 and 40."
+    )
+
+
+def test_peers_without_rows_get_none_and_judge_on_the_public_block() -> None:
+    groups = (Group(count=1, has_rows=False), Group(trains=False, count=1), Group())
+    split = partition(table(), replace(SESSION, groups=groups))
+    assert [len(rows.train) for rows in split.peers] == [0, 120, 120, 120]
+    assert split.peers[0].validation is split.public
+
+
+def test_peers_that_do_not_train_hold_rows_all_the_same() -> None:
+    split = partition(table(), replace(SESSION, groups=(Group(trains=False),)))
+    assert [len(rows.validation) for rows in split.peers] == [40] * 4
+
+
+def test_rows_of_peers_without_any_are_left_to_the_others() -> None:
+    session = replace(SESSION, groups=(Group(count=2), Group(has_rows=False)))
+    assert partition(table(130 + 320), session).notice is None
+
+
+def test_a_group_without_a_count_takes_the_peers_that_are_left_wherever_it_stands() -> None:
+    groups = (Group(has_rows=False), Group(count=1))
+    assert holders(replace(SESSION, groups=groups)) == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "sentence"),
+    [
+        (120, {}, "smaller than data.test_rows"),
+        (130 + 4 * 8, {}, "4 peers would get 6 training and 2 validation rows each"),
+        (1000, {"validation_rows": 9}, "too few for 3 slices and 10 rows to judge on"),
+        (1000, {"rows": 2}, "2 training"),
+    ],
+)
+def test_too_few_rows_to_train_or_to_judge_on_are_refused(rows: int, changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        partition(table(rows), with_data(SESSION, **changes))
+
+
+def test_a_public_block_too_small_to_judge_on_is_refused_only_if_somebody_judges_on_it() -> None:
+    small = with_data(public_rows=5)
+    assert len(partition(table(), small).public) == 5
+    with pytest.raises(InputError, match="public_rows to 10 or more"):
+        partition(table(), replace(small, groups=(Group(count=1, has_rows=False), Group())))
+
+
+def test_a_thousand_peers_hold_indices_into_one_table() -> None:
+    session = Session(peers=1000, data=Data(rows=100, validation_rows=20, public_rows=20, test_rows=100, overlap=True))
+    one = table(1000)
+    split = partition(one, session)
+    assert len(split.peers) == 1000
+    assert all(rows.train.dtype == torch.int64 for rows in split.peers)
