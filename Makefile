@@ -6,8 +6,8 @@ SEED    ?=
 
 PY   = .venv/bin/python
 ENV  = .venv/.installed
-PURE = tests/test_repository.py $(wildcard tests/core tests/paper)
-REST = $(wildcard $(addprefix tests/,ports drivers learn contracts link stack scenarios))
+PURE = tests/test_repository.py $(wildcard tests/core)
+REST = $(wildcard $(addprefix tests/,paper ports drivers learn contracts link stack scenarios))
 
 # Modules that write a committed file; with --check they only compare.
 GENERATORS = learnae.core.diagram

@@ -14,9 +14,9 @@ import tomli_w
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from learnae.core.reward import FUNCTIONS
-from learnae.core.types import ETHER, Cid, Forgery, PeerConfig, Policy, Wei
+from learnae.core.types import ETHER, Address, Cid, Forgery, PeerConfig, PeerId, Policy, Wei
 from learnae.errors import InputError
-from learnae.roster import Member
+from learnae.roster import Member, roster
 
 STRICT = ConfigDict(extra="forbid")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -189,6 +189,7 @@ def parse(table: dict[str, Any], name: str = "session") -> Session:
     for wrong, sentence in _contradictions(session):
         if wrong:
             raise InputError(f"{name}: {sentence}")
+    roster(session.groups, session.peers, lambda member: (PeerId(member), Address(member)))  # do the groups add up?
     return session
 
 

@@ -25,13 +25,13 @@ console = Console(highlight=False)
 def simulate(path: Path, overrides: dict[str, Any], out: Path | None, threads: int | None) -> int:
     session = load(path, overrides)
     began = time.monotonic()
-    console.print(_first_line(session.peers), markup=False)
+    say(_first_line(session.peers))
     from learnae.drivers.learning import TorchLearning  # imports torch: after the first line is out
     from learnae.drivers.record import record
 
     learning = TorchLearning(session, threads or os.cpu_count() or 1)
     if learning.notice:
-        console.print(f"Notice: {learning.notice}", markup=False)
+        say(f"Notice: {learning.notice}")
     run = RunDirectory.create(Path("runs"), session.name, out)
     with Progress(console, session) as progress:
         ended_by = record(session, learning, run, progress.tick, progress.observe)
@@ -56,8 +56,13 @@ def figures(path: Path, x: str, svg: bool) -> int:
         raise InputError(f"--x {x}: choose units or seconds")
     run = RunDirectory(path)
     for file in _draw(run, run.read(), x, svg):
-        console.print(file, markup=False, soft_wrap=True)
+        say(file)
     return 0
+
+
+def say(line: str, style: str | None = None) -> None:
+    """One line stays one line, whatever the terminal's width."""
+    console.print(line, style=style, markup=False, soft_wrap=True)
 
 
 def _first_line(peers: int) -> str:
@@ -87,6 +92,6 @@ def _draw(run: RunDirectory, history: History, x: str, svg: bool) -> list[str]:
 
 def _conclude(run: RunDirectory, found: dict[str, Any]) -> None:
     for line in failed_checks(found):
-        console.print(line, markup=False)
-    console.print(f"Verdict: {found['verdict']} (ended by: {found['ended_by']})", style="bold", markup=False)
-    console.print(f"Run directory: {run.path}", markup=False, soft_wrap=True)
+        say(line)
+    say(f"Verdict: {found['verdict']} (ended by: {found['ended_by']})", "bold")
+    say(f"Run directory: {run.path}")

@@ -20,8 +20,8 @@ def record(
     *observers: Observer,
 ) -> str:
     """Run it; what ended it.  However it ends, the directory is readable."""
-    run.begin(to_toml(session), sha256_of(path_of(session.data.source)), learning.pool.threads)
     simulation = Simulation(session, learning, [run.observe, *observers])
+    run.begin(to_toml(session), sha256_of(path_of(session.data.source)), learning.pool.threads)
     try:
         return simulation.run(tick)
     finally:
