@@ -1,8 +1,6 @@
-"""``python -m learnae``; the only place that catches everything."""
-
-import sys
+"""``python -m learnae``."""
 
 from learnae.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

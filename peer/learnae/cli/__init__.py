@@ -5,14 +5,14 @@ Exit codes: 0 valid, 1 invalid or partial, 2 bad input, 130 interrupted.
 
 import signal
 import sys
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from learnae.errors import InputError
-
-UsageError = typer.BadParameter.__bases__[0]  # typer shows its subclass only
 
 app = typer.Typer(
     help="LEARNAE: a testbed for paid peer-to-peer training of neural networks.",
@@ -25,65 +25,66 @@ SessionFile = Annotated[Path, typer.Argument(metavar="SESSION.toml", help="A ses
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, such as one below runs/.")]
 
 
+class Axis(StrEnum):
+    UNITS = "units"
+    SECONDS = "seconds"
+
+
 @app.command()
 def simulate(
     session: SessionFile,
     peers: Annotated[int | None, typer.Option(help="How many peers, instead of the file's number.")] = None,
     seed: Annotated[int | None, typer.Option(help="The dice, instead of the file's.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory to write, instead of runs/TIME-NAME.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads of torch; the number of cores if not given.")] = None,
-) -> int:
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch, instead of one a core.")] = None,
+) -> None:
     """Run a session in virtual time, check it and draw the paper's figures."""
-    from learnae.cli.commands import simulate
+    from learnae.cli import commands
 
-    return simulate(session, {"peers": peers, "seed": seed}, out, threads)
+    _exit(lambda: commands.simulate(session, {"peers": peers, "seed": seed}, out, threads))
 
 
 @app.command()
-def check(run: Run) -> int:
+def check(run: Run) -> None:
     """Check a run again, from its records alone."""
-    from learnae.cli.commands import check
+    from learnae.cli import commands
 
-    return check(run)
+    _exit(lambda: commands.check(run))
 
 
 @app.command()
 def figures(
     run: Run,
-    x: Annotated[str, typer.Option(help="The x axis: units (of work, per peer) or seconds.")] = "units",
+    x: Annotated[Axis, typer.Option(help="The x axis: units of work per peer, or seconds.")] = Axis.UNITS,
     svg: Annotated[bool, typer.Option("--svg", help="SVG beside PNG.")] = False,
-) -> int:
+) -> None:
     """Draw Figures 4-8 of the paper from a run."""
-    from learnae.cli.commands import figures
+    from learnae.cli import commands
 
-    return figures(run, x, svg)
+    _exit(lambda: commands.figures(run, x.value, svg))
 
 
 @app.command()
-def doctor() -> int:
+def doctor() -> None:
     """Say what this machine has and lacks, each finding with its fix."""
-    from learnae.cli.doctor import doctor
+    from learnae.cli import doctor
 
-    return doctor()
+    _exit(doctor.doctor)
 
 
-def main() -> int:
-    """Run the command line; the exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+def main() -> None:
+    """Run the command line; ends the process with the exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be told to stop is to be interrupted
+    app()
+
+
+def _exit(work: Callable[[], int]) -> None:
     try:
-        code = app(standalone_mode=False)
+        code = work()
     except InputError as error:
         print(f"learnae: {error}", file=sys.stderr)
-        return 2
-    except (KeyboardInterrupt, typer.Abort):
+        code = 2
+    except KeyboardInterrupt:
         print("learnae: interrupted; nothing is left running", file=sys.stderr)
-        return 130
-    except UsageError as error:
-        error.show()
-        return 2
-    return code or 0
-
-
-def _interrupt(number: int, frame: object) -> None:
-    """Being told to stop is being interrupted: the run is closed and readable."""
-    raise KeyboardInterrupt
+        code = 130
+    raise typer.Exit(code)

@@ -12,8 +12,7 @@ from learnae.checks import exit_code, verdict
 from learnae.cli.progress import Progress
 from learnae.cli.tables import failed_checks, paper_table
 from learnae.config import load
-from learnae.errors import InputError
-from learnae.figures import draw
+from learnae.figures import View, draw
 from learnae.figures import figures as figures_of
 from learnae.history import History
 
@@ -51,9 +50,7 @@ def check(path: Path) -> int:
     return exit_code(found)
 
 
-def figures(path: Path, x: str, svg: bool) -> int:
-    if x not in ("units", "seconds"):
-        raise InputError(f"--x {x}: choose units or seconds")
+def figures(path: Path, x: View, svg: bool) -> int:
     run = RunDirectory(path)
     for file in _draw(run, run.read(), x, svg):
         say(file)
@@ -78,7 +75,7 @@ def _judge(run: RunDirectory, history: History, wall_seconds: float | None) -> d
     return found
 
 
-def _draw(run: RunDirectory, history: History, x: str, svg: bool) -> list[str]:
+def _draw(run: RunDirectory, history: History, x: View, svg: bool) -> list[str]:
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
     files = []

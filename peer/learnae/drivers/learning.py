@@ -6,10 +6,10 @@ from learnae.config import Session
 from learnae.core.types import Cid, PeerId, Score
 from learnae.drivers.simulate import Blocks
 from learnae.learn.data import FEATURES, Table, load
-from learnae.learn.partition import partition
-from learnae.learn.pool import Pool
 from learnae.learn.evaluate import Evaluator
 from learnae.learn.models import initial_block
+from learnae.learn.partition import partition
+from learnae.learn.pool import Pool
 from learnae.learn.trainer import PoolTrainer
 from learnae.ports import Trainer
 
