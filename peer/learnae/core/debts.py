@@ -17,6 +17,8 @@ STATES = {
     TxState.MINED: DebtState.MINED,
     TxState.FINAL: DebtState.FINAL,
 }
+# Refused ones count: after a rollback the same transaction may pay.
+SPENT = (*STATES.values(), DebtState.REFUSED)
 
 
 @dataclass(slots=True)
@@ -45,7 +47,7 @@ class Debts:
     def follow(self, transaction: Transaction) -> DebtChanged:
         """Take over what became of the debt's transaction."""
         receipt = transaction.receipt
-        refused = receipt is not None and not receipt.succeeded and transaction.state is TxState.FINAL
+        refused = transaction.failed and transaction.state is TxState.FINAL
         return self._change(
             transaction.purpose,
             state=DebtState.REFUSED if refused else STATES[transaction.state],
@@ -56,8 +58,7 @@ class Debts:
         )
 
     def within_cap(self, wei: Wei) -> bool:
-        spent = (DebtState.SIGNED, DebtState.SENT, DebtState.MINED, DebtState.FINAL)
-        return sum(debt.wei for debt in self.of(spent)) + wei <= self.cap
+        return sum(debt.wei for debt in self.of(SPENT)) + wei <= self.cap
 
     def of(self, states: Iterable[DebtState]) -> list[DebtChanged]:
         return [debt for debt in self.book if debt.state in states]

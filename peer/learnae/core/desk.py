@@ -23,7 +23,7 @@ ANSWERS: dict[type, type] = {
     do.SignClaim: on.ClaimSigned,
     do.ReadClaim: on.ClaimRead,
 }
-
+EARLY = 1e-9  # s: a timer that fires so little before its time has fired
 
 R = TypeVar("R", bound=do.Request)
 
@@ -31,6 +31,7 @@ R = TypeVar("R", bound=do.Request)
 class Desk:
     def __init__(self) -> None:
         self.now = 0.0
+        self.started = False
         self.issued = 0
         self.open: dict[int, do.Request] = {}
         self._due: dict[Timer, float] = {}
@@ -60,35 +61,41 @@ class Desk:
     def due(self, timer: Timer) -> float | None:
         return self._due.get(timer)
 
-    def asked(self, kind: type[R]) -> list[R]:
-        return [request for request in self.open.values() if isinstance(request, kind)]
+    def asked(self, *kinds: type[R]) -> list[R]:
+        return [request for request in self.open.values() if isinstance(request, kinds)]
 
     def waits_for(self, *kinds: type[do.Request]) -> bool:
         return any(isinstance(request, kinds) for request in self.open.values())
 
-    def drop(self, *kinds: type[do.Request]) -> None:
-        """Wait no longer: answers to these will be ignored."""
-        self.open = {id: request for id, request in self.open.items() if not isinstance(request, kinds)}
+    def drop(self, request: do.Request) -> None:
+        """Wait no longer: its answer will be ignored."""
+        del self.open[request.request]
 
     def admit(self, event: on.Event) -> None:
-        """Raise DriverError, and change nothing, for what a driver cannot legally report."""
-        if event.at < self.now:
+        """Let an event in; raise DriverError, and change nothing, for what a driver cannot legally report."""
+        if not event.at >= self.now:  # so that NaN is refused, too
             raise DriverError(f"time went back from {self.now} to {event.at}")
+        if isinstance(event, on.Started) is self.started:
+            raise DriverError("Started is the first event, once")
         if isinstance(event, on.Answer):
             if not 0 < event.request <= self.issued:
                 raise DriverError(f"request {event.request} was never issued")
             asked = self.open.get(event.request)
-            if asked and not isinstance(event, (ANSWERS[type(asked)], on.RequestFailed)):
-                raise DriverError(f"{type(event).__name__} does not answer {type(asked).__name__}")
+            if asked and not _answers(event, asked):
+                raise DriverError(f"{event} does not answer {asked}")
+        self.now, self.started = event.at, True
 
     def close(self, event: on.Answer) -> do.Request | None:
         """The request that is answered; None if it is not open any more."""
         return self.open.pop(event.request, None)
 
     def expire(self, timer: Timer) -> bool:
-        """Whether the timer was set and due: one that was moved since is not."""
+        """Whether the timer was set and is due.  One that is early (moved since, or a hasty clock) is set again."""
         due = self._due.get(timer)
-        if due is None or due > self.now + 1e-9:
+        if due is None:
+            return False
+        if due > self.now + EARLY:
+            self._actions.append(do.SetTimer(timer, due - self.now))
             return False
         del self._due[timer]
         return True
@@ -101,3 +108,18 @@ class Desk:
         """Open requests, oldest first, and timers with what was left of them at the last event."""
         timers = [do.SetTimer(timer, max(0.0, due - self.now)) for timer, due in self._due.items()]
         return [*self.open.values(), *timers]
+
+
+def _answers(event: on.Answer, request: do.Request) -> bool:
+    """Whether it is the kind of answer, and an answer to this very question."""
+    match event, request:
+        case on.RequestFailed(), _:
+            return True
+        case on.TransactionSigned(signed=signed), do.SignDeployment() | do.SignPayment():
+            return signed.nonce == request.nonce
+        case on.ReceiptsRead(receipts=receipts), do.ReadReceipts(hashes=hashes):
+            pairs = zip(receipts, hashes, strict=False)
+            return len(receipts) == len(hashes) and all(not found or found.hash == hash for found, hash in pairs)
+        case on.ModelScored(score=score), _ if not 0 <= score.correct <= score.total or not score.total:
+            return False
+    return isinstance(event, ANSWERS[type(request)])

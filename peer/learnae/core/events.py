@@ -155,4 +155,5 @@ Answer = (
     | ClaimRead
     | RequestFailed
 )
-Event = Started | TimerFired | ModelHeard | ClaimHeard | Answer | ChainRolledBack | SessionClosed
+Told = Started | TimerFired | ModelHeard | ClaimHeard | ChainRolledBack | SessionClosed
+Event = Told | Answer

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from learnae.core.types import ModelAnnouncement, ModelRef, PeerConfig, PeerId, Reason
 
 RETRY_AFTER = 2.0  # s until a model that could not be fetched is tried again; doubles each time
+FETCH_TRIES = 6  # failed fetches until a model is given up: more than a minute, and no reason to stay awake for ever
 
 
 @dataclass(slots=True)
 class Neighbour:
     rank: str  # in the reservoir
-    identified: bool = False  # heard with a claim
-    heard: int = 0  # announcements taken
+    claims: int = 0  # heard
+    heard: int = 0  # models
     attempts: int = 0  # on any of its models
     newest: ModelRef | None = None
     hints: tuple[str, ...] = ()
@@ -47,7 +48,12 @@ class Neighbours:
         return True, evicted
 
     def identified(self) -> int:
-        return sum(each.identified for each in self.known.values())
+        return sum(each.claims > 0 for each in self.known.values())
+
+    def screen_claim(self, sender: PeerId) -> Reason | None:
+        """Why whatever this peer claims is not worth an event."""
+        neighbour = self.known.get(sender)
+        return Reason.FLOOD if neighbour and neighbour.claims >= self._config.max_announcements else None
 
     def screen(self, model: ModelRef) -> Reason | None:
         """Why an announcement is not worth an event."""
@@ -56,6 +62,8 @@ class Neighbours:
             return None
         if model.step <= neighbour.newest.step:
             return Reason.REPEAT if model == neighbour.newest else Reason.STALE
+        if self._makers.get(model.weights.digest) == model.creator:
+            return Reason.REPEAT  # old tensors under a new number are no new model
         spent = neighbour.attempts >= self._config.budget or neighbour.heard >= self._config.max_announcements
         return Reason.FLOOD if spent else None
 
@@ -101,9 +109,9 @@ class Neighbours:
         """Try it again later, unless its creator has been heard with a newer one or was forgotten."""
         neighbour = self.known.get(model.creator)
         if neighbour and neighbour.newest == model:
-            neighbour.tried = False
             neighbour.not_before = now + RETRY_AFTER * 2**neighbour.failures
             neighbour.failures += 1
+            neighbour.tried = neighbour.failures >= FETCH_TRIES
 
     def _rank(self, peer: PeerId) -> str:
         return hashlib.sha256(f"{self._config.seed} {peer}".encode()).hexdigest()

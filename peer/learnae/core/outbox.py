@@ -35,6 +35,11 @@ class Transaction:
     def newest(self) -> Signed:
         return self.forms[-1]
 
+    @property
+    def failed(self) -> bool:
+        """It was mined and had no effect."""
+        return self.receipt is not None and not self.receipt.succeeded
+
 
 @dataclass(slots=True)
 class Outbox:

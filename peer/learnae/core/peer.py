@@ -58,7 +58,6 @@ class Peer:
 
     def handle(self, event: on.Event) -> list[do.Action]:
         self._desk.admit(event)
-        self._desk.now = event.at
         if isinstance(event, on.Answer):
             request = self._desk.close(event)
             if request is None:
@@ -86,17 +85,20 @@ class Peer:
                     return Reason.SENDER
                 return self.neighbours.screen(model) or on.ModelHeard(at, announcement)
             case IdentityAnnouncement(claim=claim, addresses=addresses):
-                return self.wallet.screen(sender, claim) or on.ClaimHeard(at, sender, claim, addresses)
+                reason = self.neighbours.screen_claim(sender) or self.wallet.claims.screen(sender, claim)
+                return reason or on.ClaimHeard(at, sender, claim, addresses)
+            case _:
+                assert_never(announcement)
 
     @property
     def quiet(self) -> bool:
-        """DONE, nothing under way and nothing to settle: what lasts for ``linger`` ends a session."""
-        busy = self._desk.waits_for(*get_args(do.TrainerAction), *get_args(do.StoreAction))
+        """DONE, nothing under way, to publish or to settle: what lasts for ``linger`` ends a session."""
+        busy = self._desk.waits_for(*get_args(do.TrainerAction), *get_args(do.StoreAction)) or self.worker.unpublished
         return self.worker.work is Work.DONE and not busy and self.wallet.settled
 
     # in here
 
-    def _told(self, event: on.Event) -> None:
+    def _told(self, event: on.Told) -> None:
         match event:
             case on.Started():
                 self.worker.start()
@@ -109,14 +111,14 @@ class Peer:
                 self.worker.heard(announcement)
             case on.ClaimHeard(sender=sender, claim=claim):
                 self._meet(sender)
-                self.neighbours.known[sender].identified = True
-                self.wallet.heard(sender, claim)
+                self.neighbours.known[sender].claims += 1
+                self.wallet.claims.heard(sender, claim)
             case on.ChainRolledBack(head=head):
                 self.wallet.rolled_back(head)
             case on.SessionClosed():
                 self.wallet.close()
             case _:
-                raise AssertionError(event)  # answers do not come here
+                assert_never(event)
 
     def _answered(self, request: do.Request, event: on.Answer) -> None:
         match event, request:
@@ -143,7 +145,7 @@ class Peer:
                     self.worker.failed(request, reason)
                 else:
                     self.wallet.failed(request, reason)
-            case _:
+            case _:  # pragma: no cover
                 raise AssertionError(event)  # the desk admits no answer of the wrong kind
 
     def _fired(self, timer: Timer) -> None:
@@ -163,7 +165,7 @@ class Peer:
         """A newcomer has missed what was said before: say it again soon."""
         new, evicted = self.neighbours.meet(peer)
         if evicted:
-            self.wallet.forget(evicted)
+            self.wallet.claims.forget(evicted)
         due = self._desk.due(Timer.ANNOUNCE)
         if new and (due is None or due > self._desk.now + NEWCOMER):
             self._desk.set_timer(Timer.ANNOUNCE, NEWCOMER)
@@ -184,7 +186,8 @@ class Peer:
         return self.neighbours.identified() + (self.wallet.identity is Identity.REGISTERED)
 
     def _proceed(self) -> None:
-        if not self.worker.begun and self._heard() >= self.config.start_peers:
-            self._begin(timed_out=False)
-        self.worker.proceed()
+        if not self.wallet.closed:
+            if not self.worker.begun and self._heard() >= self.config.start_peers:
+                self._begin(timed_out=False)
+            self.worker.proceed()
         self.wallet.proceed()

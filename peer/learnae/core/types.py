@@ -167,6 +167,9 @@ class Reason(StrEnum):
     WALLET = "contract says otherwise"
 
 
+DOWN = (Reason.TIMEOUT, Reason.UNREACHABLE)  # whom was asked did not answer: nothing is known
+
+
 class Timer(StrEnum):
     """Setting a timer that is already set replaces it."""
 

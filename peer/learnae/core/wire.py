@@ -7,7 +7,7 @@ import base64
 import hashlib
 import json
 import re
-from typing import Any
+from typing import Any, assert_never
 
 from learnae.core.types import (
     Address,
@@ -76,6 +76,8 @@ def encode(announcement: Announcement) -> bytes:
                 "step": model.step,
                 "type": "model",
             }
+        case _:
+            assert_never(announcement)
     body |= {"addresses": list(addresses), "session": session, "v": VERSION}
     return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
 

@@ -74,12 +74,15 @@ class Worker:
         self._not_before = 0.0  # pace
         self._idle_since: float | None = None
 
+    @property
+    def unpublished(self) -> bool:
+        """Whether its newest model has not reached the store."""
+        return self.step > (self.published.step if self.published else 0)
+
     # start
 
     def start(self) -> None:
         self._desk.set_timer(Timer.START, self.config.start_timeout)
-        if self.config.has_rows:
-            self._desk.ask(partial(do.FetchModel, cid=self.config.initial_weights, creator=None, hints=()))
 
     def begin(self, heard: int, timed_out: bool) -> None:
         self.begun = True
@@ -100,7 +103,7 @@ class Worker:
 
     def fetched(self, request: do.FetchModel) -> None:
         remote, base = self._remote, self.weights
-        if request.creator is None or remote is None:
+        if remote is None:
             self._desk.ask(partial(do.ScoreModel, cid=request.cid, model=None))
         elif self.config.policy is Policy.COPYCAT:
             self._forge(self.config.forgery, remote)
@@ -118,6 +121,8 @@ class Worker:
             case do.ScoreModel():
                 self.weights, self.score, self._remote = event.weights, event.score, None
                 creator = request.model.creator if request.model else None
+                if creator is None:  # whoever announces these as its own is a copycat
+                    self._neighbours.made(ModelRef(self.config.peer, 0, event.weights))
                 self._desk.record(Adopted(request.cid, creator, event.score))
                 self._change("remote model adopted" if request.model else "initial weights loaded")
 
@@ -139,7 +144,7 @@ class Worker:
                 pass  # tried again with the next announcement
             case do.FetchModel(creator=None) | do.ScoreModel(model=None):
                 self._desk.set_timer(Timer.WORK, 1.0)
-            case do.TrainSlice():
+            case do.TrainSlice() | do.ForgeModel() if self.work is Work.TRAINING:
                 self.visits += 1
                 self._end_unit()
             case _:
@@ -151,8 +156,7 @@ class Worker:
         """Say again what is the newest; store it first if the store was away."""
         if self.published:
             self._desk.tell(do.Announce(ModelAnnouncement(self.config.session, self.published, self.config.addresses)))
-        stored = self.published.step if self.published else 0
-        if self.weights and stored < self.step and not self._desk.waits_for(do.StoreModel):
+        if self.weights and self.unpublished and not self._desk.waits_for(do.StoreModel):
             cid = self.weights.cid
             self._desk.ask(lambda request: do.StoreModel(request, cid))
 
@@ -161,7 +165,7 @@ class Worker:
         if self._desk.waits_for(do.FetchModel, do.ScoreModel, do.TrainSlice, do.AverageModels, do.ForgeModel):
             return
         if self.work is Work.EMPTY and self.config.has_rows:
-            if self.config.initial_weights and self._desk.due(Timer.WORK) is None:
+            if self._desk.due(Timer.WORK) is None:
                 self._desk.ask(partial(do.FetchModel, cid=self.config.initial_weights, creator=None, hints=()))
         elif self.begun and self.work in (Work.EMPTY, Work.IDLE):
             if self._desk.now < self._not_before:
