@@ -13,7 +13,7 @@ from learnae.learn.data import Table
 from learnae.learn.model import Mlp, correct, forward, loss
 from learnae.learn.optimize import Settings, optimizer
 
-SCORED_AT_ONCE = 512  # rows of each job: the activations of 16 jobs then stay in a core's cache
+SCORED_AT_ONCE = 512  # rows of each job: bounds the memory and stays near the cache
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ import torch
 from learnae.learn.cache import Cache
 from learnae.learn.jobs import Job, Result, run
 
-WIDEST = 16  # jobs in a batch: more gain nothing and leave the cache
+WIDEST = 24  # jobs in a batch: more gain nothing
 REMEMBERED = 64 << 20  # bytes of decoded weights
 
 
