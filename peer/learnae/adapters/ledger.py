@@ -180,7 +180,7 @@ class LedgerChain:
 
     ledger: Ledger
     wallet: Address
-    _promised: dict[int, int] = field(default_factory=dict)  # nonce -> wei signed for, gas included
+    _promised: dict[tuple[str, int], int] = field(default_factory=dict)  # genesis, nonce -> wei and gas signed for
 
     async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed:
         return self._sign(nonce, attempt, None, Wei(0), _text(poid.peer, poid.wallet), DEPLOY_GAS)
@@ -231,10 +231,11 @@ class LedgerChain:
         ledger.mine_due()
         price = ledger.gas_price * 9**attempt // 8**attempt  # a node takes a replacement from 10 % more on
         mined = ledger.nonces.get(self.wallet, 0)
-        promised = sum(cost for other, cost in self._promised.items() if other >= mined and other != nonce)
+        here = [(other, cost) for (genesis, other), cost in self._promised.items() if genesis == ledger.genesis]
+        promised = sum(cost for other, cost in here if other >= mined and other != nonce)
         if ledger.balances.get(self.wallet, 0) < promised + wei + gas * price:
             raise PortError(Reason.FUNDS, self.wallet)
-        self._promised[nonce] = wei + gas * price
+        self._promised[ledger.genesis, nonce] = wei + gas * price
         fields = {"from": self.wallet, "nonce": str(nonce), "to": to or "", "wei": str(wei), "data": data}
         raw = json.dumps(fields | {"price": str(price), "chain": str(ledger.chain_id)})
         return Signed(nonce, raw, TxHash(_hash(raw)))

@@ -165,11 +165,13 @@ class MemoryTrainer:
 
     def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Done:
         skill = 500 if source is None or forgery is Forgery.RANDOM else self._skill(source.weights.cid, source)
-        return Done(lambda: self._made(skill + (forgery is Forgery.PERTURBED), step, source)[0])
+        copied = source if forgery is Forgery.COPY else None
+        return Done(lambda: self._made(skill, step, copied)[0])
 
-    def _made(self, skill: int, step: int, source: ModelRef | None = None) -> tuple[Weights, Score]:
+    def _made(self, skill: int, step: int, copied: ModelRef | None = None) -> tuple[Weights, Score]:
+        """Only an exact copy has the digest of another model."""
         skill = max(0, min(999, skill))
-        digest = source.weights.digest if source else f"{skill:03}-{self.peer}-{step}"
+        digest = copied.weights.digest if copied else f"{skill:03}-{self.peer}-{step}"
         block = f"{skill} {self.peer} {step} {digest}".encode()
         cid = cid_of(block)
         self.blocks[cid] = block
@@ -179,11 +181,17 @@ class MemoryTrainer:
         return Weights(cid, self.blocks[cid].decode().split()[3]), Score(skill, 1000)
 
     def _skill(self, cid: Cid, model: ModelRef | None = None) -> int:
-        skill, creator, _, digest = self.blocks[cid].decode().split()
-        if model and model.creator != creator:
-            raise PortError(Reason.CREATOR, creator)
-        if model and model.weights.digest != digest:
-            raise PortError(Reason.DIGEST, digest)
+        if cid not in self.blocks:
+            raise PortError(Reason.NOT_FOUND, cid)
+        match self.blocks[cid].split():
+            case [skill, creator, step, digest] if skill.isdigit() and len(self.blocks[cid]) <= MAX_BLOCK:
+                pass
+            case _:
+                raise PortError(Reason.MALFORMED, cid)
+        if model and (model.creator, model.step) != (creator.decode(), int(step)):
+            raise PortError(Reason.CREATOR, creator.decode())
+        if model and model.weights.digest != digest.decode():
+            raise PortError(Reason.DIGEST, digest.decode())
         return int(skill)
 
     def _throw(self, *what: object) -> int:

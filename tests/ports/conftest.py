@@ -1,0 +1,6 @@
+"""The suites are plain modules: pytest shows what their assertions compared."""
+
+import pytest
+
+for suite in ("stores", "keys", "chains", "journals", "trainers"):
+    pytest.register_assert_rewrite(f"tests.ports.{suite}")
