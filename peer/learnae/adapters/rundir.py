@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
 
+from learnae.checks import verdict
 from learnae.errors import InputError
 from learnae.history import ChainRecord, History, HistoryFact, Record, chain_line
 
@@ -74,6 +75,13 @@ class RunDirectory:
             found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
         except ValueError:
             raise InputError(f"{path} is not JSON: remove it and check the run again") from None
+        return found
+
+    def judge(self, history: History, wall_seconds: float | None) -> dict[str, Any]:
+        """The verdict on its history, written beside it."""
+        found = verdict(history)
+        found["summary"]["wall_seconds"] = None if wall_seconds is None else round(wall_seconds, 2)
+        self.write_json(VERDICT, found)
         return found
 
     def _write_lines(self, name: str, lines: Iterable[str]) -> None:

@@ -65,6 +65,46 @@ def figures(
 
 
 @app.command()
+def sweep(
+    session: SessionFile,
+    set: Annotated[list[str] | None, typer.Option(help="key=a,b,c: a setting and its values; may be repeated.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each combination.")] = 3,
+    out: Annotated[Path | None, typer.Option(help="Folder for the runs, instead of runs/sweep-SESSION.")] = None,
+) -> None:
+    """Run every combination of settings over seeds, in parallel; resumes; writes one CSV."""
+    from learnae.cli import experiments
+
+    _exit(lambda: experiments.sweep(session, set or [], seeds, out))
+
+
+@app.command()
+def reproduce(
+    seeds: Annotated[int, typer.Option(min=1, help="Sessions with seeds 1 to this.")] = 10,
+    out: Annotated[Path | None, typer.Option(help="Folder for the runs, instead of runs/reproduce.")] = None,
+) -> None:
+    """Run the paper's session over seeds and print bands beside the paper's numbers."""
+    from learnae.cli import experiments
+
+    _exit(lambda: experiments.reproduce(seeds, out))
+
+
+@app.command()
+def compare(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")]) -> None:
+    """Put runs side by side: bands over seeds, deltas, settings that differ."""
+    from learnae.cli import experiments
+
+    _exit(lambda: experiments.compare(runs))
+
+
+@app.command()
+def baselines(run: Run) -> None:
+    """What a run's peers reach alone, always averaging, and pooled: the comparison in its report."""
+    from learnae.cli import experiments
+
+    _exit(lambda: experiments.baselines(run))
+
+
+@app.command()
 def doctor() -> None:
     """Say what this machine has and lacks, each finding with its fix."""
     from learnae.cli import doctor

@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from learnae.adapters.rundir import VERDICT, RunDirectory
-from learnae.checks import exit_code, verdict
+from learnae.adapters.rundir import RunDirectory
+from learnae.checks import exit_code
 from learnae.cli.progress import Progress
 from learnae.cli.tables import failed_checks, paper_table
 from learnae.config import load
@@ -35,7 +35,7 @@ def simulate(path: Path, overrides: dict[str, Any], out: Path | None, threads: i
     with Progress(console, session) as progress:
         ended_by = record(session, learning, run, progress.tick, progress.observe)
     history = run.read()
-    found = _judge(run, history, time.monotonic() - began)
+    found = run.judge(history, time.monotonic() - began)
     _draw(run, history, "units", svg=False)
     console.print(paper_table(found["summary"]))
     _conclude(run, found)
@@ -44,7 +44,7 @@ def simulate(path: Path, overrides: dict[str, Any], out: Path | None, threads: i
 
 def check(path: Path) -> int:
     run = RunDirectory(path)
-    found = _judge(run, run.read(), run.verdict().get("summary", {}).get("wall_seconds"))
+    found = run.judge(run.read(), run.verdict().get("summary", {}).get("wall_seconds"))
     console.print(paper_table(found["summary"]))
     _conclude(run, found)
     return exit_code(found)
@@ -66,13 +66,6 @@ def _first_line(peers: int) -> str:
     seconds = 8 + 0.35 * peers
     wait = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
     return f"LEARNAE: {peers} peers in the simulator (virtual time; no other backend exists yet). Expect about {wait}."
-
-
-def _judge(run: RunDirectory, history: History, wall_seconds: float | None) -> dict[str, Any]:
-    found = verdict(history)
-    found["summary"]["wall_seconds"] = None if wall_seconds is None else round(wall_seconds, 2)
-    run.write_json(VERDICT, found)
-    return found
 
 
 def _draw(run: RunDirectory, history: History, x: View, svg: bool) -> list[str]:

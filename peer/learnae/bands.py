@@ -1,0 +1,102 @@
+"""Several runs of one session as bands: what varies with the seed, and what differs between sessions.  Pure."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from learnae.core.facts import Averaged, Trained
+from learnae.core.types import Cid
+from learnae.figures import first_phase_shares
+from learnae.history import Evaluated, History
+
+Row = Mapping[str, Any]  # one run: "seed", metrics by name
+
+METRICS = {  # name -> where the verdict's summary has it
+    "payments_mean": ("payments_per_peer", "mean"),
+    "payments_min": ("payments_per_peer", "min"),
+    "payments_max": ("payments_per_peer", "max"),
+    "eth_mean": ("eth_sent_per_peer", "mean"),
+    "eth_min": ("eth_sent_per_peer", "min"),
+    "eth_max": ("eth_sent_per_peer", "max"),
+    "success_rate": ("averaging_success_rate",),
+    "attempts": ("averaging_attempts",),
+    "accuracy_test_mean": ("accuracy_test_mean",),
+    "accuracy_test_min": ("accuracy_test_min",),
+    "accuracy_validation_mean": ("accuracy_validation_mean",),
+    "peers_finished": ("peers_finished",),
+    "virtual_seconds": ("virtual_seconds",),
+    "wall_seconds": ("wall_seconds",),
+}
+
+
+@dataclass(frozen=True)
+class Band:
+    """A metric over seeds."""
+
+    count: int
+    least: float
+    mean: float
+    most: float
+
+
+def metrics(history: History, found: Mapping[str, Any]) -> dict[str, Any]:
+    """One run as a row.  A metric that the run cannot give is None."""
+    row: dict[str, Any] = {"verdict": found["verdict"], "ended_by": found["ended_by"]}
+    for name, path in METRICS.items():
+        value: Any = found["summary"]
+        for key in path:
+            value = None if value is None else value.get(key)
+        row[name] = value
+    least, most = row["eth_min"], row["eth_max"]
+    row["eth_spread"] = most / least if least else None
+    row["first_phase_training"] = first_phase_shares(history)[0]
+    paid, tested = gains(history)
+    row["paid_gain"], row["test_gain"] = paid, tested
+    return row
+
+
+def gains(history: History) -> tuple[float, float]:
+    """What adoptions after the initial phase brought: on the validation rows they were paid for by, and on test rows.
+
+    Mean per adoption, in units of accuracy, over adoptions whose models before and after were both evaluated.
+    """
+    tests = {fact.cid: fact.test.accuracy for _, fact in history.facts(Evaluated)}
+    current: dict[str, Cid] = {}
+    slices: dict[str, int] = {}
+    for record, _ in history.facts(Trained):
+        slices[record.peer] = slices.get(record.peer, 0) + 1
+    paid, tested = [], []
+    for record in history.records:
+        fact = record.fact
+        if isinstance(fact, Trained):
+            slices[record.peer] -= 1
+            current[record.peer] = fact.cid
+        elif isinstance(fact, Averaged) and fact.adopted:
+            before, current[record.peer] = current.get(record.peer), fact.cid
+            if not slices.get(record.peer) and before in tests and fact.cid in tests:
+                paid.append(fact.after.accuracy - fact.before.accuracy)
+                tested.append(tests[fact.cid] - tests[before])
+    return (statistics.fmean(paid), statistics.fmean(tested)) if paid else (0.0, 0.0)
+
+
+def band(rows: Iterable[Row], metric: str) -> Band | None:
+    """Over the rows that have it."""
+    values = [row[metric] for row in rows if row.get(metric) is not None]
+    return Band(len(values), min(values), statistics.fmean(values), max(values)) if values else None
+
+
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted name."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return flat
+
+
+def differences(sessions: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Settings that are not the same in all sessions, the seed aside, each with its value per session."""
+    flat = [flatten(session) for session in sessions]
+    names = dict.fromkeys(name for each in flat for name in each)
+    columns = {name: [each.get(name) for each in flat] for name in names if name not in ("seed", "name")}
+    return {name: values for name, values in columns.items() if any(value != values[0] for value in values)}

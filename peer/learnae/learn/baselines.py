@@ -1,0 +1,93 @@
+"""What a swarm is compared with, on the same rows, from the same initial weights, with the same training dice.
+
+- alone: each peer trains on its own slices and never averages;
+- always-average: after each slice, and as often again afterwards, a peer averages with another peer's weights drawn at
+  random and keeps the result whatever it is worth;
+- pooled: one network trained as often on the rows of all peers together, which nobody in a swarm could do.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from learnae.config import Session
+from learnae.learn.data import Table
+from learnae.learn.jobs import Job, TrainJob
+from learnae.learn.merge import average
+from learnae.learn.model import mlp
+from learnae.learn.models import seed_of
+from learnae.learn.optimize import settings_of
+from learnae.learn.partition import Rows
+from learnae.learn.pool import Pool
+
+Dice = Callable[[int, int], int]  # peer index, visit -> seed of the order of rows
+
+
+@dataclass(eq=False)
+class Baselines:
+    """``peers``: the rows of those who train."""
+
+    pool: Pool
+    table: Table
+    session: Session
+    peers: Sequence[Rows]
+    initial: Tensor  # (T,)
+    dice: Dice
+    tick: Callable[[str], None] = field(default=lambda what: None)
+
+    def alone(self) -> list[Tensor]:
+        """Final weights (T,), one a peer."""
+        weights = [self.initial] * len(self.peers)
+        for visit in range(self._visits):
+            self.tick(f"alone: slice {visit + 1} of {self._visits}")
+            weights = self._train(weights, visit)
+        return weights
+
+    def always_average(self) -> list[Tensor]:
+        choose = random.Random(f"{self.session.seed} always-average")
+        weights = [self.initial] * len(self.peers)
+        for visit in range(self._visits):
+            self.tick(f"always-average: slice {visit + 1} of {self._visits}")
+            weights = _mix(self._train(weights, visit), choose)
+        for _ in range(self._visits):
+            weights = _mix(weights, choose)
+        return weights
+
+    def pooled(self) -> Tensor:
+        """Final weights (T,) of the one network."""
+        rows = torch.cat([peer.train for peer in self.peers])
+        slices, weights = torch.tensor_split(rows, self.session.work.slices), self.initial
+        for visit in range(self._visits):
+            self.tick(f"pooled: slice {visit + 1} of {self._visits}")
+            weights = self.pool.submit(self._job(weights, slices[visit % len(slices)], -1, visit)).result().weights
+        return weights
+
+    @property
+    def _visits(self) -> int:
+        return self.session.work.slices * self.session.work.passes
+
+    def _train(self, weights: list[Tensor], visit: int) -> list[Tensor]:
+        slices = self.session.work.slices
+        jobs = []
+        for index, (peer, own) in enumerate(zip(self.peers, weights, strict=True)):
+            part = len(peer.train) // slices
+            begin = visit % slices * part
+            jobs.append(self._job(own, peer.train[begin : begin + part], index, visit))
+        tickets = [self.pool.submit(job) for job in jobs]
+        return [ticket.result().weights for ticket in tickets]
+
+    def _job(self, weights: Tensor, rows: Tensor, peer: int, visit: int) -> Job:
+        nothing = rows[:1]  # the score is of no interest
+        network, settings = mlp(self.session.model), settings_of(self.session.model)
+        dice = self.dice(peer, visit) if peer >= 0 else seed_of(self.session.seed, "pooled", visit)
+        return TrainJob(network, weights, self.table, nothing, rows, settings, dice)
+
+
+def _mix(weights: list[Tensor], choose: random.Random) -> list[Tensor]:
+    """Each with the weights of one other, all at once."""
+    count = len(weights)
+    others = [(index + choose.randrange(1, count)) % count for index in range(count)]
+    return [average(own, weights[other]) for own, other in zip(weights, others, strict=True)]
