@@ -7,12 +7,14 @@ from typing import Any
 
 from learnae.checks import verdict
 from learnae.config import parse
-from learnae.core.facts import Averaged, DebtState
+from learnae.core.facts import Averaged, DebtState, Work, WorkChanged
 from learnae.drivers.sim import Host, Simulator
 from learnae.drivers.simulate import MemoryLearning, Simulation
 from learnae.history import Block, ChainRecord, History, HistoryFact, Record, chain_line
 
 Faults = Callable[[Simulator], None]
+
+SMALL: dict[str, Any] = {"peers": 6, "data": {"rows": 1000}, "work": {"slices": 4, "patience": 5}}
 
 
 def nothing(simulator: Simulator) -> None:
@@ -91,3 +93,17 @@ def run(table: dict[str, Any], faults: Faults = nothing, journals: bool | None =
 
 def groups(*groups: dict[str, Any]) -> dict[str, Any]:
     return {"groups": list(groups)}
+
+
+def small(*members: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return SMALL | changes | (groups(*members) if members else {})
+
+
+def first(run: Run, name: str, kind: type) -> float:
+    return next(record.t for record in run.records if record.peer == name and isinstance(record.fact, kind))
+
+
+def finished(run: Run, *names: str) -> bool:
+    """Whether these, or all, came to their end."""
+    ends = {record.peer: fact.work for record, fact in run.history.facts(WorkChanged)}
+    return all(ends.get(name) is Work.DONE for name in names or run.history.roster)
