@@ -1,12 +1,12 @@
 """One peer: events in, actions out.  Synchronous, total, deterministic.
 
 Theory of operation.  A peer is two machines that never wait for each other.  The *work* machine (``worker.py``) trains,
-averages and publishes; the *identity* machine with its payments (``wallet.py``) deploys the peer's contract, reads the
-others' and pays what the work machine owes.  Both write requests, timers and facts to one ``Desk``; after every event
-each is asked to proceed.
+averages and publishes; the *identity* machine (``identity.py``) deploys the peer's contract, in the hands of the wallet
+(``wallet.py``), which reads the others' and pays what the work machine owes.  All write requests, timers and facts to
+one ``Desk``; after every event each is asked to proceed.
 
 1. ``handle`` raises ``DriverError`` and changes nothing if an event is one that no driver may report: time going back,
-   an answer to a request never issued, an answer of the wrong kind.  Nothing a neighbour does can raise.
+   a second ``Started``, an answer to no request or to another question.  Nothing a neighbour does can raise.
 2. An answer to a request that is no longer open is ignored.
 3. Every request may end in ``RequestFailed``.
 4. The journal holds every event handled, in order; the same events give the same actions, so a journal is all the state
@@ -21,7 +21,7 @@ each is asked to proceed.
               DEPLOYING --deployment failed--> NONE           REGISTERED --deployment lost--> DEPLOYING
               DEPLOYING | REGISTERED --chain replaced--> NONE
 
-The literal tables are ``worker.WORK`` and ``wallet.IDENTITY``; ``diagram.py`` draws them.
+The literal tables are ``worker.WORK`` and ``identity.IDENTITY``; ``diagram.py`` draws them.
 """
 
 import random
@@ -137,7 +137,7 @@ class Peer:
             case on.ReceiptsRead(), do.ReadReceipts():
                 self.wallet.receipts_read(request, event)
             case on.ClaimSigned(), do.SignClaim():
-                self.wallet.claim_signed(request, event)
+                self.wallet.registration.claim_signed(request, event)
             case on.ClaimRead(), do.ReadClaim():
                 self.wallet.claim_read(request, event)
             case on.RequestFailed(reason=reason), _:
@@ -172,9 +172,9 @@ class Peer:
 
     def _announce(self) -> None:
         """Idempotent state, repeated on a period."""
-        if self.wallet.claim:
-            claim = IdentityAnnouncement(self.config.session, self.wallet.claim, self.config.addresses)
-            self._desk.tell(do.Announce(claim))
+        claim = self.wallet.registration.claim
+        if claim:
+            self._desk.tell(do.Announce(IdentityAnnouncement(self.config.session, claim, self.config.addresses)))
         self.worker.announce()
         self._desk.set_timer(Timer.ANNOUNCE, self.config.announce_every)
 
@@ -183,7 +183,7 @@ class Peer:
             self.worker.begin(self._heard(), timed_out)
 
     def _heard(self) -> int:
-        return self.neighbours.identified() + (self.wallet.identity is Identity.REGISTERED)
+        return self.neighbours.identified() + (self.wallet.registration.identity is Identity.REGISTERED)
 
     def _proceed(self) -> None:
         if not self.wallet.closed:

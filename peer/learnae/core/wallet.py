@@ -1,11 +1,13 @@
-"""The identity machine and the payments of one peer: everything it does on the chain.  ``claims`` reads the others.
+"""The wallet of one peer: what it signs and sends, and the debts it pays.
+
+``identity`` is its own contract, ``claims`` are the others', ``outbox`` holds every transaction of both kinds.
 
 Rules, in the order in which they matter:
 1. A nonce is asked for one at a time.  It is spent when the signed transaction is in the journal, before it is sent.
 2. Deployment first, then debts in the order they were made.  A debt is signed only while its creator's claim wins.
 3. Open transactions are looked at every ``poll`` seconds in one request.  What the chain forgot is sent again; what it
    does not mine is signed again with a higher fee and the same nonce.
-4. A chain that does not answer pauses this machine and nothing else: the poll timer tries again.
+4. A chain that does not answer pauses this and nothing else: the poll timer tries again.
 5. Another genesis is another chain: nonces start anew, and what was signed and not final on the old one is given up,
    because it may have been mined there.
 """
@@ -18,51 +20,35 @@ from learnae.core import events as on
 from learnae.core.claims import Claims
 from learnae.core.debts import Debts
 from learnae.core.desk import Desk
-from learnae.core.facts import DebtChanged, DebtState, Identity, IdentityChanged, RolledBack
+from learnae.core.facts import DebtChanged, DebtState, RolledBack
+from learnae.core.identity import Registration
 from learnae.core.outbox import DEPLOYMENT, Outbox, Transaction, TxState
 from learnae.core.reward import FUNCTIONS
 from learnae.core.types import (
     DOWN,
-    Address,
-    Claim,
     Head,
     ModelRef,
     PeerConfig,
     PeerId,
-    Poid,
     Policy,
     Reason,
     Score,
     Timer,
-    TxHash,
 )
-
-IDENTITY: dict[tuple[Identity, str], Identity] = {
-    (Identity.NONE, "deployment wanted"): Identity.DEPLOYING,
-    (Identity.DEPLOYING, "claim signed"): Identity.REGISTERED,
-    (Identity.DEPLOYING, "deployment failed"): Identity.NONE,
-    (Identity.REGISTERED, "deployment lost"): Identity.DEPLOYING,
-    (Identity.DEPLOYING, "chain replaced"): Identity.NONE,
-    (Identity.REGISTERED, "chain replaced"): Identity.NONE,
-}
 
 UNSETTLED = (DebtState.PAYABLE, DebtState.SIGNED, DebtState.SENT, DebtState.MINED)
 MAX_FORMS = 8  # fee replacements of one nonce; the last is sent on and on
-DEPLOY_AGAIN = 10  # polls until a failed deployment is tried again
 
 
 class Wallet:
     def __init__(self, config: PeerConfig, desk: Desk) -> None:
         self.config, self._desk = config, desk
-        self.identity = Identity.NONE
-        self.claim: Claim | None = None
         self.claims = Claims(config, desk)
         self.debts = Debts(config.cap)
         self.outbox = Outbox()
-        self._poid = Poid(config.claims, config.wallet)
+        self.registration = Registration(config, desk, self.outbox)
         self._genesis: str | None = None
         self._signs_from = 0.0  # nothing is signed before: the chain or the signer did not answer
-        self._deploys_from = 0.0
         self.closed = False
 
     @property
@@ -116,13 +102,6 @@ class Wallet:
             elif transaction.state is TxState.SENT:
                 self._replace_if_late(transaction)
 
-    def claim_signed(self, request: do.SignClaim, event: on.ClaimSigned) -> None:
-        contract, tx = self._deployed()
-        if tx and contract == request.contract and self.identity is Identity.DEPLOYING:
-            self.claim = Claim(self._poid, contract, tx, event.signature)
-            self._change("claim signed")
-            self._desk.set_timer(Timer.ANNOUNCE, 0.0)
-
     def claim_read(self, request: do.ReadClaim, event: on.ClaimRead) -> None:
         for judged in self.claims.read(request, event):
             self._find_payee(judged.poid.peer)
@@ -135,7 +114,7 @@ class Wallet:
                 if reason is Reason.FUNDS:
                     self._desk.record(self.debts.decline(request.debt, str(reason)))
             case do.SignDeployment(attempt=0):
-                self._deployment_failed()
+                self.registration.deployment_failed()
             case do.SignPayment() | do.SignDeployment():  # no replacement: the last form is sent again
                 self._send(self.outbox.transactions[request.nonce])
             case do.SendTransaction() if reason not in DOWN:  # the node does not want it: perhaps for a higher fee
@@ -164,12 +143,12 @@ class Wallet:
     def proceed(self) -> None:
         """Whatever can be begun now; and a look at the chain as long as there is something to look for."""
         if not self.closed:
-            if self.config.wants_payment and self.identity is Identity.NONE and self._desk.now >= self._deploys_from:
-                self._change("deployment wanted")
-            self._sign_next()
-            self._sign_claim()
+            self.registration.proceed()
+            if self._desk.now >= self._signs_from:
+                self._sign_next()
+                self.registration.sign_claim()
         waits = self.outbox.open() or self.claims.unread or self.debts.of(UNSETTLED)
-        if waits or (self.config.wants_payment and self.identity is not Identity.REGISTERED):
+        if waits or self.registration.unfinished:
             if self._desk.due(Timer.CHAIN) is None:
                 self._desk.set_timer(Timer.CHAIN, self.config.poll)
 
@@ -184,11 +163,11 @@ class Wallet:
     # in here
 
     def _sign_next(self) -> None:
-        if self._desk.now < self._signs_from or self._desk.waits_for(do.SignDeployment, do.SignPayment):
+        if self._desk.waits_for(do.SignDeployment, do.SignPayment):
             return
         nonce = len(self.outbox.transactions)
-        if self.identity is Identity.DEPLOYING and not self._deployment():
-            self._desk.ask(lambda request: do.SignDeployment(request, nonce, 0, self._poid))
+        if self.registration.undeployed:
+            self._ask_deployment(nonce, 0)
             return
         for debt in self.debts.of((DebtState.PAYABLE,)):
             payee = self.claims.winner(debt.creator)
@@ -202,16 +181,13 @@ class Wallet:
                 self._ask_payment(self.debts.book[debt.debt], nonce, 0)
                 return
 
+    def _ask_deployment(self, nonce: int, attempt: int) -> None:
+        self._desk.ask(partial(do.SignDeployment, nonce=nonce, attempt=attempt, poid=self.registration.poid))
+
     def _ask_payment(self, debt: DebtChanged, nonce: int, attempt: int) -> None:
         assert debt.payee
         pay = partial(do.SignPayment, debt=debt.debt, to=debt.payee, wei=debt.wei, cid=debt.cid)
         self._desk.ask(partial(pay, nonce=nonce, attempt=attempt))
-
-    def _sign_claim(self) -> None:
-        if self.identity is Identity.DEPLOYING and self._desk.now >= self._signs_from:
-            contract, _ = self._deployed()
-            if contract and not self._desk.waits_for(do.SignClaim):
-                self._desk.ask(partial(do.SignClaim, session=self.config.session, contract=contract, poid=self._poid))
 
     def _still_owed(self, request: do.SignPayment) -> bool:
         debt = self.debts.book[request.debt]
@@ -231,50 +207,19 @@ class Wallet:
         if attempt >= MAX_FORMS:
             self._send(transaction)
         elif transaction.purpose == DEPLOYMENT:
-            self._desk.ask(lambda request: do.SignDeployment(request, nonce, attempt, self._poid))
+            self._ask_deployment(nonce, attempt)
         else:
             self._ask_payment(self.debts.book[transaction.purpose], nonce, attempt)
 
     def _follow(self, transaction: Transaction) -> None:
         """Carry what became of a transaction over to its purpose."""
-        if transaction.purpose != DEPLOYMENT:
-            before = self.debts.book[transaction.purpose]
-            debt = self.debts.follow(transaction)
-            if debt != before:
-                self._desk.record(debt)
-        else:
-            self._follow_deployment()
-
-    def _follow_deployment(self) -> None:
-        """Only the newest counts."""
-        if self.claim and self._deployed() != (self.claim.contract, self.claim.deploy_tx):
-            self._change("deployment lost")
-        if self.identity is Identity.DEPLOYING and self._deployment() is None:
-            self._deployment_failed()
-
-    def _deployment(self) -> Transaction | None:
-        """The newest deployment, unless it failed for good."""
-        for transaction in reversed(self.outbox.transactions):
-            if transaction.purpose == DEPLOYMENT:
-                return None if transaction.failed and transaction.state is TxState.FINAL else transaction
-        return None
-
-    def _deployed(self) -> tuple[Address, TxHash] | tuple[None, None]:
-        """Where the contract is, and by which transaction."""
-        deployment = self._deployment()
-        receipt = deployment.receipt if deployment and not deployment.failed else None
-        return (receipt.contract, receipt.hash) if receipt and receipt.contract else (None, None)
-
-    def _deployment_failed(self) -> None:
-        self._deploys_from = self._desk.now + DEPLOY_AGAIN * self.config.poll
-        self._change("deployment failed")
-
-    def _change(self, cause: str) -> None:
-        self.identity = IDENTITY[self.identity, cause]
-        if self.identity is not Identity.REGISTERED:
-            self.claim = None
-        contract, tx = (self.claim.contract, self.claim.deploy_tx) if self.claim else (None, None)
-        self._desk.record(IdentityChanged(self.identity, contract, tx))
+        if transaction.purpose == DEPLOYMENT:
+            self.registration.follow()
+            return
+        before = self.debts.book[transaction.purpose]
+        debt = self.debts.follow(transaction)
+        if debt != before:
+            self._desk.record(debt)
 
     def _find_payee(self, creator: PeerId) -> None:
         payee = self.claims.winner(creator)
@@ -293,9 +238,7 @@ class Wallet:
             self._desk.record(self.debts.reopen(debt.debt))
         for request in self._desk.asked(*get_args(do.ChainAction)):
             self._desk.drop(request)
-        self.outbox = Outbox()
+        self.outbox.transactions.clear()
         self.claims.start_anew()
-        if self.identity is not Identity.NONE:
-            self._change("chain replaced")
-        self._deploys_from = self._desk.now
+        self.registration.start_anew()
         return True
