@@ -4,9 +4,11 @@ Every default is here, with its unit in its comment; examples/paper.toml says wh
 """
 
 import json
+import os
 import tomllib
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,17 +22,37 @@ from learnae.roster import Member, roster
 
 STRICT = ConfigDict(extra="forbid")
 REPOSITORY = Path(__file__).resolve().parents[2]
+DATA_FOLDER = "LEARNAE_DATA"  # environment: where downloaded and converted rows are, instead of data/
 
 
 @dataclass(frozen=True)
 class Data:
+    """Which rows, and who gets which (docs/data.md)."""
+
     __pydantic_config__ = STRICT
-    source: str = "hepmass-like"
+    source: str = "hepmass-like"  # or hepmass, flights, or the path of an .npz
+    path: str | None = None  # a CSV or Parquet file of your own, instead of source
+    label: str | None = None  # its column with the classes
+    features: tuple[str, ...] = ()  # its columns that the network sees; none named: every other numeric one
     rows: int = 10_000  # training rows a peer (paper, section 4)
     validation_rows: int = 1_000  # private rows a peer judges averages on
     public_rows: int = 1_000  # validation block for peers without rows, named in the session
     test_rows: int = 19_000  # held out: no peer has them
     overlap: bool = False  # peers draw their rows independently and may share some
+    partition: Literal["iid", "by-mass", "by-column", "dirichlet", "unequal"] = "iid"
+    column: str | None = None  # by-column: a peer sees one value of this column
+    alpha: float = 0.5  # dirichlet: the smaller, the more a peer's rows are of one class
+    spread: float = 1.0  # unequal: log-normal sigma of the peers' numbers of rows
+    own_test_rows: int = 1_000  # held out of each peer's own distribution, where that is not everybody's
+
+    @property
+    def name(self) -> str:
+        """What the session tells others about where its rows are from."""
+        return self.source if self.path is None else Path(self.path).name
+
+    @property
+    def own_distributions(self) -> bool:
+        return self.partition in ("by-mass", "by-column", "dirichlet")
 
 
 @dataclass(frozen=True)
@@ -159,6 +181,17 @@ class Session:
 CHEATS = (Policy.POISONER, Policy.COPYCAT, Policy.SPAMMER)
 
 
+@cache
+def _adapter() -> TypeAdapter[Session]:
+    """Building it takes longer than all it does for us."""
+    return TypeAdapter(Session)
+
+
+def data_folder() -> Path:
+    """Where `learnae data` puts rows and sessions look for them."""
+    return Path(os.environ.get(DATA_FOLDER) or REPOSITORY / "data")
+
+
 def wei(ether: Decimal) -> Wei:
     return Wei(int(ether * ETHER))
 
@@ -180,7 +213,7 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> Session:
 
 def parse(table: dict[str, Any], name: str = "session") -> Session:
     try:
-        session = TypeAdapter(Session).validate_python(table)
+        session = _adapter().validate_python(table)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -210,7 +243,7 @@ def _contradictions(session: Session) -> list[tuple[bool, str]]:
             data.rows < work.slices,
             f"data.rows = {data.rows} cannot be cut into {work.slices} slices: lower work.slices",
         ),
-        (min(data.validation_rows, data.public_rows, data.test_rows) < 1, "data: every kind of rows needs at least 1"),
+        *_data_contradictions(data),
         (
             min(session.model.batch, session.model.epochs, *session.model.hidden, 1) < 1,
             "model: sizes must be 1 or more",
@@ -237,9 +270,32 @@ def _contradictions(session: Session) -> list[tuple[bool, str]]:
     ]
 
 
+def _data_contradictions(data: Data) -> list[tuple[bool, str]]:
+    counts = (data.rows, data.validation_rows, data.public_rows, data.test_rows, data.own_test_rows)
+    return [
+        (min(counts) < 1, "data: every kind of rows needs at least 1"),
+        (
+            data.path is not None and data.label is None,
+            f'data.path = "{data.path}": name the column with the classes, such as label = "class"',
+        ),
+        (
+            data.path is None and (data.label is not None or bool(data.features)),
+            "data.label and data.features belong to a file of your own: name it with data.path",
+        ),
+        (data.label is not None and data.label in data.features, "data.label is among data.features: take it out"),
+        (len(set(data.features)) < len(data.features), "data.features names a column twice: take one out"),
+        (
+            (data.partition == "by-column") != (data.column is not None),
+            'data.partition = "by-column", and only that, names its column, such as column = "country"',
+        ),
+        (data.alpha <= 0, "data.alpha: above 0 (0.1 is strong label skew, 100 is hardly any)"),
+        (data.spread < 0, "data.spread: 0 or more (0: everybody gets the same number of rows)"),
+    ]
+
+
 def resolved(session: Session) -> dict[str, Any]:
     """The session with every default, as plain JSON and TOML values; what is None is left out."""
-    table: dict[str, Any] = TypeAdapter(Session).dump_python(session, mode="json", exclude_none=True)
+    table: dict[str, Any] = _adapter().dump_python(session, mode="json", exclude_none=True)
     return table
 
 
@@ -251,7 +307,7 @@ def manifest(session: Session, initial_weights: Cid, features: int) -> bytes:
     """The block whose CID is the session's id: what all peers must agree on, in canonical JSON."""
     agreed = {
         "chain_id": session.chain.id,
-        "data": {"features": features, "source": session.data.source, "public_rows": session.data.public_rows},
+        "data": {"features": features, "source": session.data.name, "public_rows": session.data.public_rows},
         "identity": session.identity,
         "initial_weights": initial_weights,
         "model": resolved(session)["model"],

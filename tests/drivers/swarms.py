@@ -27,7 +27,6 @@ class Run:
 
     simulation: Simulation
     ended_by: str
-    lines: list[str]
     records: list[Record]
     chain: list[ChainRecord]
 
@@ -43,6 +42,10 @@ class Run:
     def failing(self) -> list[str]:
         """Names of the checks that are not valid."""
         return [name for name, check in self.verdict["checks"].items() if check["result"] != "valid"]
+
+    @property
+    def lines(self) -> list[str]:
+        return [record.line() for record in self.records]
 
     @property
     def chain_lines(self) -> list[str]:
@@ -87,8 +90,7 @@ def run(table: dict[str, Any], faults: Faults = nothing, journals: bool | None =
     simulation = Simulation(session, MemoryLearning(session), [observe], journals)
     faults(simulation.simulator)
     ended_by = simulation.run()
-    lines = [record.line() for record in records]
-    return Run(simulation, ended_by, lines, records, simulation.ledger.export())
+    return Run(simulation, ended_by, records, simulation.ledger.export())
 
 
 def groups(*groups: dict[str, Any]) -> dict[str, Any]:
