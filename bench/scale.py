@@ -24,19 +24,14 @@ def one(peers: int) -> dict[str, object]:
     from learnae.checks import verdict
     from learnae.config import load
     from learnae.drivers.learning import TorchLearning
-    from learnae.drivers.simulate import Simulation
-    from learnae.history import History, HistoryFact, Record, chain_line
+    from learnae.drivers.simulate import Recording, Simulation
+    from learnae.history import History
 
     session = load(SESSION, {"peers": peers})
-    lines: list[str] = []
-
-    def observe(now: float, peer: str, item: object) -> None:
-        if isinstance(item, HistoryFact):
-            lines.append(Record(now, peer, item).line())
-
-    simulation = Simulation(session, TorchLearning(session, os.cpu_count() or 1), [observe])
+    recording = Recording()
+    simulation = Simulation(session, TorchLearning(session, os.cpu_count() or 1), [recording.observe])
     simulation.run()
-    found = verdict(History.parse(lines, map(chain_line, simulation.ledger.export())))
+    found = verdict(History(tuple(recording.records), tuple(simulation.ledger.export())))
     return {
         "verdict": found["verdict"],
         "seconds": time.perf_counter() - began,
@@ -52,7 +47,9 @@ def main() -> None:
         return
     print(f"{'peers':>6} {'seconds':>8} {'ms/peer':>8} {'MiB':>7} {'attempts/peer':>14} {'test':>7}  verdict")
     for peers in map(int, sys.argv[1:] or SIZES):
-        child = subprocess.run([sys.executable, __file__, "--one", str(peers)], capture_output=True, text=True, check=True)
+        child = subprocess.run(
+            [sys.executable, __file__, "--one", str(peers)], capture_output=True, text=True, check=True
+        )
         found = json.loads(child.stdout)
         per_peer = 1000 * found["seconds"] / peers
         print(

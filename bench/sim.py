@@ -15,8 +15,8 @@ from pathlib import Path
 from learnae.checks import verdict
 from learnae.config import Session, load
 from learnae.drivers.learning import TorchLearning
-from learnae.drivers.simulate import Simulation
-from learnae.history import History, HistoryFact, Record, chain_line
+from learnae.drivers.simulate import Recording, Simulation
+from learnae.history import History
 from learnae.learn.data import Table
 from learnae.learn.data import load as load_rows
 
@@ -25,16 +25,11 @@ SESSION = Path(__file__).with_name("sim.toml")
 
 def arm(session: Session, table: Table, threads: int, batch: int) -> tuple[float, float]:
     """Wall seconds, and mean test accuracy."""
-    lines: list[str] = []
-
-    def observe(now: float, peer: str, item: object) -> None:
-        if isinstance(item, HistoryFact):
-            lines.append(Record(now, peer, item).line())
-
     began = time.perf_counter()
-    simulation = Simulation(session, TorchLearning(session, threads, batch, table), [observe])
+    recording = Recording()
+    simulation = Simulation(session, TorchLearning(session, threads, batch, table), [recording.observe])
     simulation.run()
-    found = verdict(History.parse(lines, map(chain_line, simulation.ledger.export())))
+    found = verdict(History(tuple(recording.records), tuple(simulation.ledger.export())))
     seconds = time.perf_counter() - began
     if found["verdict"] != "valid":
         raise SystemExit(f"seed {session.seed}: verdict {found['verdict']}: {found['checks']}")

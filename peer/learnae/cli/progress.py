@@ -12,6 +12,7 @@ from learnae.config import Session
 from learnae.core.facts import Averaged, DebtState, Work
 from learnae.core.peer import Peer
 from learnae.drivers.simulate import Simulation
+from learnae.history import HistoryFact
 
 RENEW = 0.25  # s of wall time
 LINE = 5.0  # s between lines where there is no terminal
@@ -34,7 +35,7 @@ class Progress:
     ) -> None:
         self._live.stop()
 
-    def observe(self, now: float, peer: str, item: object) -> None:
+    def observe(self, now: float, peer: str, item: HistoryFact) -> None:
         if isinstance(item, Averaged):
             self._attempts += 1
             self._adopted += item.adopted

@@ -13,7 +13,7 @@ from learnae.core.types import Cid, PeerId, Policy, Score, Wei
 from learnae.core.wire import cid_of
 from learnae.drivers.perform import Ports
 from learnae.drivers.sim import Clock, Host, Simulator
-from learnae.history import SWARM, VERSION, Evaluated, HistoryFact, RosterEntry, SessionBegan, SessionEnded
+from learnae.history import SWARM, VERSION, Evaluated, HistoryFact, Record, RosterEntry, SessionBegan, SessionEnded
 from learnae.ports import Observer, Trainer
 from learnae.roster import Member, neighbourhood, roster
 
@@ -64,6 +64,16 @@ class MemoryLearning:
 
 
 @dataclass
+class Recording:
+    """An observer that keeps the history in memory."""
+
+    records: list[Record] = field(default_factory=list)
+
+    def observe(self, now: float, peer: str, item: HistoryFact) -> None:
+        self.records.append(Record(now, peer, item))
+
+
+@dataclass
 class Evaluation:
     """An observer that has the models of some peers scored on the test rows as they are published."""
 
@@ -74,7 +84,7 @@ class Evaluation:
     waiting: list[tuple[str, Cid, int]] = field(default_factory=list)
     last: dict[str, Cid] = field(default_factory=dict)
 
-    def observe(self, now: float, peer: str, item: object) -> None:
+    def observe(self, now: float, peer: str, item: HistoryFact) -> None:
         if isinstance(item, Published) and peer in self.followed:
             self.add(peer, item.cid, item.step)
 
