@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.core import peers
 
 from learnae.core import actions, events, types
-from learnae.core.actions import SetTimer
 from learnae.core.peer import Peer
 from learnae.core.replay import new_peer
-from tests.core import peers
 
 FOLDER = Path(__file__).parent / "transcripts"
 WORDS = {**vars(types), **vars(actions), **vars(events), **vars(peers)}
@@ -45,11 +44,8 @@ class Story:
         return self.peer.screen(types.PeerId(sender or named), announcement, at)
 
     def oldest(self, kind: type) -> int:
-        return next(
-            each.request
-            for each in self.peer.outstanding()
-            if not isinstance(each, SetTimer) and isinstance(each, kind)  # type: ignore[union-attr]
-        )
+        open = [each for each in self.peer.outstanding() if not isinstance(each, SetTimer | Record | Announce)]
+        return next(each.request for each in open if isinstance(each, kind))
 
 
 def told_anew(text: str) -> str:

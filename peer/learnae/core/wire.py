@@ -28,7 +28,7 @@ from learnae.errors import BadMessage
 VERSION = 1
 MAX_BLOCK = 1 << 20  # bytes: IPFS's block limit, so that a model is one raw block
 MAX_MESSAGE = 2048  # bytes
-MAX_ADDRESSES = 8
+MAX_ADDRESSES = 6
 MAX_STEP = 1 << 31
 
 CID = r"b[a-z2-7]{58}"
