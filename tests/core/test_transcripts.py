@@ -13,6 +13,7 @@ import pytest
 from tests.core import peers
 
 from learnae.core import actions, events, types
+from learnae.core.actions import Announce, Record, SetTimer
 from learnae.core.peer import Peer
 from learnae.core.replay import new_peer
 
