@@ -61,9 +61,23 @@ def test_equal_shapes_run_together_and_unequal_ones_apart() -> None:
         score_job(rows=51),
         replace(score_job(), table=table()),
     ]
+    pool, ran = Pool(1), []
+    for ticket in [pool.submit(job) for job in jobs]:
+        if not ticket.done:
+            ticket.result()
+            ran += pool.ran
+    assert ran == [3, 4, 1, 1, 1, 1, 1]
+
+
+def test_a_score_that_is_needed_leaves_training_to_gather() -> None:
     pool = Pool(1)
-    run(pool, jobs)
-    assert sorted(pool.ran) == [1, 1, 1, 1, 1, 3, 4]
+    training, score = pool.submit(train_job()), pool.submit(score_job())
+    score.result()
+    assert not training.done
+    more = pool.submit(train_job(1))
+    training.result()
+    assert more.done
+    assert pool.ran == [2]
 
 
 @pytest.mark.parametrize(

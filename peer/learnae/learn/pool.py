@@ -1,15 +1,15 @@
 """Peers that share a process share one pool: waiting jobs of equal shape run as ONE batched computation.
 
-Nothing runs until somebody needs a result; then everything that waits runs.  In virtual time all jobs outstanding at a
-moment so run together; in a live swarm the first of many waiting threads does the work of all and the others find it
-done.  A batch is one piece of work for one thread, and pieces run side by side: threads inside an operation cost more
-than they bring at this size, so torch is set to one.
+Nothing runs until somebody needs a result; then all that waits and is of its kind runs.  In virtual time all jobs
+outstanding at a moment so run together; in a live swarm the first of many waiting threads does the work of all and the
+others find it done.  A batch is one piece of work for one thread, and pieces run side by side: threads inside an
+operation cost more than they bring at this size, so torch is set to one.
 
 The same jobs submitted in the same order to a pool of the same settings give the same bits.
 """
 
 import threading
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -29,9 +29,9 @@ class Ticket:
         self._done: Result | Exception | None = None
 
     def result(self) -> Result:
-        """Run all that waits unless this is done.  Raises what this job raised."""
+        """Run all that waits of this job's shape unless it is done.  Raises what this job raised."""
         if self._done is None:
-            self._pool.run()
+            self._pool.run(self)
         if self._done is None:
             raise RuntimeError("the pool was interrupted before this job had run")
         if isinstance(self._done, Exception):
@@ -40,6 +40,15 @@ class Ticket:
 
     def settle(self, done: Result | Exception) -> None:
         self._done = done
+
+    @property
+    def done(self) -> bool:
+        return self._done is not None
+
+    @property
+    def kind(self) -> Hashable:
+        """Jobs of one kind can run together."""
+        return (type(self.job), self.job.shape)
 
 
 class Pool:
@@ -63,14 +72,15 @@ class Pool:
             self._waiting.append(ticket)
         return ticket
 
-    def run(self) -> None:
-        """Run every waiting job.  Whoever calls meanwhile waits, and then finds its job done."""
+    def run(self, wanted: Ticket) -> None:
+        """Run every waiting job of one kind.  Other kinds go on gathering: a score must not cut a training short."""
         with self._work:
+            if wanted.done:
+                return  # somebody else has run it meanwhile
             with self._queue:
-                waiting, self._waiting = self._waiting, []
-            if not waiting:
-                return
-            batches = [batch for group in _groups(waiting) for batch in self._split(group)]
+                group = [ticket for ticket in self._waiting if ticket.kind == wanted.kind]
+                self._waiting = [ticket for ticket in self._waiting if ticket.kind != wanted.kind]
+            batches = self._split(group) if group else []
             self.ran = [len(batch) for batch in batches]
             self._perform(batches)
 
@@ -89,13 +99,6 @@ class Pool:
                 _run(batch)
         else:
             list(self._executor.map(_run, batches))
-
-
-def _groups(tickets: Iterable[Ticket]) -> list[list[Ticket]]:
-    groups: dict[Hashable, list[Ticket]] = {}
-    for ticket in tickets:
-        groups.setdefault((type(ticket.job), ticket.job.shape), []).append(ticket)
-    return list(groups.values())
 
 
 def _run(batch: Sequence[Ticket]) -> None:
