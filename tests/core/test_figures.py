@@ -10,7 +10,7 @@ from tests.core.histories import GOOD, TOLD, WALLET, amended, fact_is, followed_
 from learnae.checks.summary import summary
 from learnae.core.facts import Averaged, DebtChanged, DebtState, Trained
 from learnae.core.types import Cid, PeerId
-from learnae.figures import Figure, Series, draw, figures, first_phase_shares
+from learnae.figures import Figure, Series, draw, figures, first_phase_shares, overview
 from learnae.figures.axis import View
 from learnae.history import Evaluated, History, HistoryFact, Record
 
@@ -82,6 +82,27 @@ def test_the_papers_levels_are_in_the_figures() -> None:
     assert [each.value for each in drawn(GOOD, "fig4-work-types").references] == [0.5]
 
 
+def test_the_papers_ranges_are_in_sight_however_little_the_peers_paid() -> None:
+    for name, most in (("fig7-payments", 16), ("fig8-eth", 0.0068)):
+        for history in (GOOD, EMPTY):
+            assert (drawn(history, name).y_range or (0, 0))[1] > most
+
+
+def test_shares_of_the_whole_are_read_from_0_to_1_and_accuracy_where_it_is() -> None:
+    assert drawn(GOOD, "fig4-work-types").y_range == (0, 1)
+    assert drawn(GOOD, "fig6-accuracy").y_range is None
+
+
+def test_what_a_session_came_to_is_said_in_the_words_of_the_papers_numbers() -> None:
+    assert {each.name: each.outcome for each in figures(GOOD)} == {
+        "fig4-work-types": "first 100% training",
+        "fig5-success-rate": "75.0% at the end",
+        "fig6-accuracy": "test 71.0%, validation 74.0%",
+        "fig7-payments": "0\N{EN DASH}1, mean 0.7",
+        "fig8-eth": "0.0000\N{EN DASH}0.0027, mean 0.0015",
+    }
+
+
 # Figure 4
 
 
@@ -104,6 +125,12 @@ def test_turns_of_training_and_averaging_are_equal_shares_without_ripples() -> N
 def test_who_has_finished_is_carried_forward() -> None:
     figure = drawn(told(*TURNS), "fig4-work-types")
     assert shares(figure, 6.0) == pytest.approx({"training": 0.25, "averaging": 0.25, "finished": 0.5})
+
+
+def test_the_shares_reach_from_the_first_point_of_the_axis_to_the_last() -> None:
+    (*_, finished) = drawn(told(*TURNS), "fig4-work-types").bands
+    assert (finished.x[0], finished.x[-1]) == (0.0, 8.0)
+    assert (finished.low[0], finished.low[-1]) == (finished.low[1], finished.low[-2])
 
 
 @pytest.mark.parametrize("x", ["units", "seconds"])
@@ -286,6 +313,16 @@ def test_a_picture_says_its_title_its_axes_and_what_the_paper_says(folder: Path)
     picture = (folder / "figure.svg").read_text()
     for text in (figure.title, figure.x_label, figure.y_label, "mean of peers", "least to greatest", "mean 9.4"):
         assert text in picture
+    assert f"this run: {figure.outcome}" in picture
+
+
+@pytest.mark.parametrize("history", [GOOD, EMPTY])
+def test_one_sheet_has_all_figures_and_what_they_came_to(folder: Path, history: History) -> None:
+    overview(figures(history), folder / "overview.svg")
+    picture = (folder / "overview.svg").read_text()
+    for figure in figures(history):
+        assert picture.count(figure.title) == 2
+        assert f"this run: {figure.outcome or 'nothing'}" in picture
 
 
 def test_a_figure_of_curves_alone_needs_nothing_else(folder: Path) -> None:

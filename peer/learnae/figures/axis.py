@@ -48,7 +48,10 @@ class Axis:
         return t if self.view == "seconds" else float(self._completed(peer, t))
 
     def shares(self) -> tuple[Points, dict[str, Points]]:
-        """Share of the peers at each kind of work, over a window that is as wide to the left as to the right."""
+        """Share of the peers at each kind of work, over a window that is as wide to the left as to the right.
+
+        The axis ends where no window fits: there stands what the nearest window says.
+        """
         rows = [self._kinds(peer) for peer in self.units]
         width, x = WINDOW[self.view], []
         shares: dict[str, list[float]] = {TRAINING: [], AVERAGING: [], FINISHED: []}
@@ -58,6 +61,9 @@ class Axis:
             x.append(self.grid[at])
             for kind, share in shares.items():
                 share.append(seen.count(kind) / len(seen))
+        if x:
+            x = [self.grid[0], *x, self.grid[-1]]
+            shares = {kind: [share[0], *share, share[-1]] for kind, share in shares.items()}
         return tuple(x), {kind: tuple(share) for kind, share in shares.items()}
 
     def over(self, steps: Sequence[Steps], combine: Callable[[list[float]], float]) -> tuple[Points, Points]:

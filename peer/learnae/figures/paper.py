@@ -14,7 +14,7 @@ def figures(history: History, x: View = "units") -> list[Figure]:
     """Figures 4 to 8, in this order."""
     axis = Axis(history, x)
     return [
-        _work_types(axis),
+        _work_types(history, axis),
         _success_rate(history, axis),
         _accuracy(history, axis),
         _money(
@@ -25,6 +25,7 @@ def figures(history: History, x: View = "units") -> list[Figure]:
             "payments sent by a peer",
             Reference("the paper:\n3\N{EN DASH}16, mean 9.4", 9.4, 3, 16),
             lambda wei: 1.0,
+            "{low:.0f}{to}{high:.0f}, mean {mean:.1f}",
         ),
         _money(
             history,
@@ -34,6 +35,7 @@ def figures(history: History, x: View = "units") -> list[Figure]:
             "ETH sent by a peer",
             Reference("the paper:\n0.0005\N{EN DASH}0.0068,\nmean 0.003", 0.003, 0.0005, 0.0068),
             lambda wei: wei / ETHER,
+            "{low:.4f}{to}{high:.4f}, mean {mean:.4f}",
         ),
     ]
 
@@ -49,7 +51,7 @@ def first_phase_shares(history: History) -> tuple[float, float]:
     return (fmean(shares), 1 - fmean(shares)) if shares else (0.0, 0.0)
 
 
-def _work_types(axis: Axis) -> Figure:
+def _work_types(history: History, axis: Axis) -> Figure:
     x, shares = axis.shares()
     floor = tuple(0.0 for _ in x)
     bands = []
@@ -65,6 +67,7 @@ def _work_types(axis: Axis) -> Figure:
         bands=tuple(bands),
         references=(Reference("the paper: first\nequally shared", 0.5),),
         percent=True,
+        outcome=f"first {first_phase_shares(history)[0]:.0%} training" if x else "",
     )
 
 
@@ -76,14 +79,16 @@ def _success_rate(history: History, axis: Axis) -> Figure:
             adopted[record.peer] += fact.adopted
             rate = adopted[record.peer] / (len(steps[record.peer]) + 1)
             steps[record.peer].append((axis.position(record.peer, record.t), rate))
+    x, mean = axis.mean(list(steps.values()))
     return Figure(
         "fig5-success-rate",
         "Fig. 5 \N{EN DASH} Cumulative success rate of averaging",
         axis.label,
         "averagings adopted, mean of peers",
-        series=(Series("mean of peers", BLUE, *axis.mean(list(steps.values()))),),
+        series=(Series("mean of peers", BLUE, x, mean),),
         references=(Reference("the paper: above\n20% at the end", 0.2),),
         percent=True,
+        outcome=f"{mean[-1]:.1%} at the end" if x else "",
     )
 
 
@@ -105,6 +110,7 @@ def _accuracy(history: History, axis: Axis) -> Figure:
     followed = [sorted(each) for each in test.values() if len(each) > 1] or [each for each in test.values() if each]
     x, mean = axis.mean(followed)
     low, high = axis.over(followed, min)[1], axis.over(followed, max)[1]
+    own = axis.mean(list(validation.values()))
     return Figure(
         "fig6-accuracy",
         "Fig. 6 \N{EN DASH} Progress of model accuracy",
@@ -112,11 +118,12 @@ def _accuracy(history: History, axis: Axis) -> Figure:
         "accuracy",
         series=(
             Series("test, mean of peers", BLUE, x, mean),
-            Series("validation, mean of peers", ORANGE, *axis.mean(list(validation.values())), dotted=True),
+            Series("validation, mean of peers", ORANGE, *own, dotted=True),
         ),
         bands=(Band("test, least to greatest", BLUE, x, low, high),),
         percent=True,
         grounded=False,
+        outcome=", ".join(f"{kind} {y[-1]:.1%}" for kind, y in (("test", mean), ("validation", own[1])) if y),
     )
 
 
@@ -128,6 +135,7 @@ def _money(
     y_label: str,
     reference: Reference,
     worth: Callable[[int], float],
+    outcome: str,
 ) -> Figure:
     """Cumulated over debts that stayed final, each from the moment it became so for the last time."""
     final = sorted(
@@ -150,4 +158,5 @@ def _money(
         series=(Series("mean of peers", BLUE, x, mean),),
         bands=(Band("least to greatest", BLUE, x, low, high),),
         references=(reference,),
+        outcome=outcome.format(low=low[-1], mean=mean[-1], high=high[-1], to="\N{EN DASH}") if x else "",
     )

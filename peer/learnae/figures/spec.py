@@ -6,6 +6,7 @@ Points = tuple[float, ...]
 
 # Okabe and Ito's colours, which every kind of eye tells apart
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#C3C8CC"
+INK, PALE, LINE = "#2B3035", "#6C757D", "#E3E6E8"  # text, axes, grid
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class Figure:
-    """``name`` is its file's.  ``percent``: y is a share, read in percent.  ``grounded``: the y axis begins at 0."""
+    """``name`` is its file's.  ``percent``: y is a share, read in percent.  ``grounded``: the y axis begins at 0.
+
+    ``outcome``: what this session came to, in the words of the paper's number.
+    """
 
     name: str
     title: str
@@ -52,3 +56,15 @@ class Figure:
     references: tuple[Reference, ...] = ()
     percent: bool = False
     grounded: bool = True
+    outcome: str = ""
+
+    @property
+    def y_range(self) -> tuple[float, float] | None:
+        """Shares from 0 to 1; the paper's ranges always in sight.  None: as the curves have it."""
+        if any(band.solid for band in self.bands):
+            return 0.0, 1.0
+        if not self.grounded:
+            return None
+        drawn = [y for series in self.series for y in series.y] + [y for band in self.bands for y in band.high]
+        stated = [reference.high or reference.value for reference in self.references]
+        return 0.0, 1.05 * max([*drawn, *stated, 0.0]) or 1.0
