@@ -105,6 +105,16 @@ def baselines(run: Run) -> None:
 
 
 @app.command()
+def history(
+    journal: Annotated[Path, typer.Argument(metavar="PEER.sqlite", help="A live peer's journal; the peer may run.")],
+) -> None:
+    """Print what one live peer was told, event by event, as JSON lines."""
+    from learnae.cli import journals
+
+    _exit(lambda: journals.history(journal))
+
+
+@app.command()
 def doctor() -> None:
     """Say what this machine has and lacks, each finding with its fix."""
     from learnae.cli import doctor

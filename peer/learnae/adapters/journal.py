@@ -1,0 +1,305 @@
+"""``ports.Journal`` in one SQLite file, and the blocks its events refer to: all that a peer needs to come back.
+
+- ``append`` returns when the event is on the disk: WAL with ``synchronous=FULL``.  A nonce is spent by its entry here
+  (exactly once), so an entry may be lost neither with the process nor with the machine.  About 0.3 ms an event.
+- A block is committed together with the next event.  Until then no entry refers to it: if the process dies in between
+  both are gone and the replayed peer asks for the block again.
+- One process writes: it holds the lock on ``PEER.sqlite.lock``, which dies with it.  Others may read meanwhile.
+- A journal is made under another name and renamed: one that exists is whole, or was damaged.
+- Whatever is wrong with the file is an ``InputError``.  After the first failure nothing more is taken, so that an entry
+  that was refused is never followed by one that was not.
+
+Any thread may call; trainers store blocks from theirs.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Collection, Iterator, MutableMapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import IO, Any
+
+from learnae.core import actions as do
+from learnae.core import peer as core
+from learnae.core.codec import decode, encode, from_json, to_json
+from learnae.core.events import Event
+from learnae.core.types import Cid, PeerConfig
+from learnae.core.wire import cid_of
+from learnae.errors import InputError
+
+VERSION = 1  # of the tables
+APPLICATION = 0x4C524E45  # "LRNE": marks the file as ours
+RECENT = 16  # blocks just made or fetched, whose event may still be on its way, are never pruned
+
+TABLES = """
+CREATE TABLE heading (core INTEGER NOT NULL, config TEXT NOT NULL);
+CREATE TABLE events (number INTEGER PRIMARY KEY, event TEXT NOT NULL, digest TEXT NOT NULL);
+CREATE TABLE blocks (number INTEGER PRIMARY KEY AUTOINCREMENT, cid TEXT NOT NULL UNIQUE, block BLOB NOT NULL);
+"""
+
+DAMAGED = "is damaged or no journal: put back a copy of it, or remove it to start this peer anew"
+LOCKED = "is in use by another process: stop that peer first, or give this one a journal of its own"
+WRITE = "cannot be written: check its folder, its permissions and the limits on file sizes"
+CAUSES = {
+    sqlite3.SQLITE_FULL: "has no room to grow, the disk is full: free some space and start this peer again",
+    sqlite3.SQLITE_BUSY: LOCKED,
+    sqlite3.SQLITE_LOCKED: LOCKED,
+    sqlite3.SQLITE_CORRUPT: DAMAGED,
+    sqlite3.SQLITE_NOTADB: DAMAGED,
+    sqlite3.SQLITE_ERROR: DAMAGED,  # a table or column that should be there is not
+    sqlite3.SQLITE_CANTOPEN: WRITE,
+    sqlite3.SQLITE_READONLY: WRITE,
+    sqlite3.SQLITE_PERM: WRITE,
+    sqlite3.SQLITE_IOERR: WRITE,
+}
+
+
+class SqliteJournal:
+    """The journal of the peer that ``config`` describes; made if there is none.
+
+    InputError: the file is damaged, locked, of another version, or another peer's; the disk is full.
+    """
+
+    def __init__(self, path: Path, config: PeerConfig) -> None:
+        self.path = path
+        self.guard = RLock()
+        self._refused: InputError | None = None
+        self.blocks = SqliteBlocks(self)
+        self._lock = _locked(path)
+        try:
+            with _explained(path):
+                if not path.exists():
+                    _create(path, to_json(encode(config)))
+                self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1)
+        except InputError:
+            self._lock.close()
+            raise
+        try:
+            with self.using() as connection:
+                _check(path, connection)
+                _check_writer(path, connection, config)
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+        except InputError:
+            self.close()
+            raise
+
+    def append(self, event: Event, digest: str) -> None:
+        """Durable when it returns, and with it every block stored before."""
+        row = (to_json(encode(event)), digest)
+        with self.using() as connection:
+            if not connection.in_transaction:
+                connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT INTO events (event, digest) VALUES (?, ?)", row)
+            connection.execute("COMMIT")
+
+    def replay(self) -> list[tuple[Event, str]]:
+        with self.using() as connection:
+            return [(_decoded(self.path, *row), row[2]) for row in _rows(self.path, connection)]
+
+    def close(self) -> None:
+        """Let others have the file.  A block that no event followed is dropped."""
+        with self.guard:
+            self.connection.close()
+            self._lock.close()
+            self._refused = self._refused or InputError(f"{self.path} was closed: open it again")
+
+    @contextmanager
+    def using(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for one thread at a time and until the first failure."""
+        with self.guard:
+            if self._refused:
+                raise self._refused
+            try:
+                with _explained(self.path):
+                    yield self.connection
+            except InputError as error:
+                self._refused = error
+                raise
+
+
+class SqliteBlocks(MutableMapping[Cid, bytes]):
+    """Blocks at hand (``drivers.perform.Ports.blocks``) in the journal's file; committed by its next ``append``."""
+
+    def __init__(self, journal: SqliteJournal) -> None:
+        self._journal = journal
+
+    def __getitem__(self, cid: Cid) -> bytes:
+        with self._journal.using() as connection:
+            found = connection.execute("SELECT block FROM blocks WHERE cid = ?", (cid,)).fetchone()
+            if found is None:
+                raise KeyError(cid)
+            block: bytes = found[0]
+            if cid_of(block) != cid:
+                raise InputError(f"{self._journal.path} {DAMAGED}")
+            return block
+
+    def __setitem__(self, cid: Cid, block: bytes) -> None:
+        with self._journal.using() as connection:
+            if not connection.in_transaction:
+                connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT OR REPLACE INTO blocks (cid, block) VALUES (?, ?)", (cid, block))
+
+    def __delitem__(self, cid: Cid) -> None:
+        if not self._delete("cid = ?", cid):
+            raise KeyError(cid)
+
+    def __contains__(self, cid: object) -> bool:
+        with self._journal.using() as connection:
+            return connection.execute("SELECT 1 FROM blocks WHERE cid = ?", (cid,)).fetchone() is not None
+
+    def __iter__(self) -> Iterator[Cid]:
+        with self._journal.using() as connection:
+            cids = connection.execute("SELECT cid FROM blocks ORDER BY number").fetchall()
+        return (Cid(cid) for (cid,) in cids)
+
+    def __len__(self) -> int:
+        with self._journal.using() as connection:
+            count: int = connection.execute("SELECT count(*) FROM blocks").fetchone()[0]
+        return count
+
+    def prune(self, keep: Collection[Cid]) -> int:
+        """Forget all but these and the ``RECENT`` newest; how many were forgotten.  ``needed`` says what to keep."""
+        held = "(SELECT value FROM json_each(?))"
+        newest = f"(SELECT number FROM blocks ORDER BY number DESC LIMIT {RECENT})"
+        return self._delete(f"cid NOT IN {held} AND number NOT IN {newest}", to_json(sorted(keep)))
+
+    def _delete(self, condition: str, value: str) -> int:
+        with self._journal.using() as connection:
+            if not connection.in_transaction:
+                connection.execute("BEGIN IMMEDIATE")
+            return connection.execute(f"DELETE FROM blocks WHERE {condition}", (value,)).rowcount
+
+
+def needed(peer: core.Peer) -> set[Cid]:
+    """The blocks that this peer works with, or would ask for after a replay of its journal."""
+    worker = peer.worker
+    cids = {peer.config.initial_weights}
+    cids |= {weights.cid for weights in (worker.weights, worker.published and worker.published.weights) if weights}
+    for action in peer.outstanding():
+        match action:
+            case do.StoreModel(cid=cid) | do.ScoreModel(cid=cid) | do.TrainSlice(base=cid):
+                cids.add(cid)
+            case do.AverageModels(base=cid, remote=remote):
+                cids |= {cid, remote.weights.cid}
+            case do.ForgeModel(source=source) if source:
+                cids.add(source.weights.cid)
+            case _:
+                pass
+    return cids
+
+
+def export(path: Path) -> Iterator[str]:
+    """A journal's events as JSON lines, oldest first, as run directories hold them.  Changes nothing; the peer may run.
+
+    InputError: no such file, damaged (after what could be read), newer version.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist: give the journal of a peer, such as p00.sqlite")
+    with _explained(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        _check(path, connection)
+        for number, event, digest in _rows(path, connection):
+            _decoded(path, number, event, digest)
+            yield to_json({"digest": digest, **from_json(event)})
+
+
+def _locked(path: Path) -> IO[str]:
+    """The open lock file; the system lets go of it when this process ends, however it does."""
+    lock = path.with_name(path.name + ".lock")
+    try:
+        file = lock.open("w")
+    except OSError as error:
+        raise InputError(f"{path} {WRITE} ({error.strerror})") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise InputError(f"{path} {LOCKED}") from None
+    return file
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """SQLite's errors as one sentence each; the system's too."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path} {WRITE} ({error.strerror})") from None
+    except sqlite3.ProgrammingError:
+        raise  # a mistake in this file
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # without one: text that is not UTF-8
+        raise InputError(f"{path} {CAUSES.get(code, DAMAGED)} ({error})") from None
+
+
+def _create(path: Path, config: str) -> None:
+    """An empty journal, whole or not there.  What is left of another one of that name would be taken for its WAL."""
+    new = path.with_name(path.name + ".new")
+    for name in (new.name, new.name + "-journal", path.name + "-wal", path.name + "-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+    with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        for statement in TABLES.strip().split("\n"):
+            connection.execute(statement)
+        connection.execute("INSERT INTO heading VALUES (?, ?)", (core.VERSION, config))
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _check(path: Path, connection: sqlite3.Connection) -> None:
+    """That the file is a whole journal of this version."""
+    ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if ours and version > VERSION:
+        raise InputError(
+            f"{path} has format {version} and this program knows {VERSION}: use the version of learnae that wrote it"
+        )
+    if not ours or version != VERSION or connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        raise InputError(f"{path} {DAMAGED}")
+
+
+def _check_writer(path: Path, connection: sqlite3.Connection, config: PeerConfig) -> None:
+    """That this core, with these settings, wrote it and can go on."""
+    written_by, stored = connection.execute("SELECT core, config FROM heading").fetchone() or (0, "{}")
+    if written_by != core.VERSION:
+        raise InputError(
+            f"{path} was written by version {written_by} of the core, this is {core.VERSION}: "
+            "use the version that wrote it, or remove it to start this peer anew"
+        )
+    try:
+        before: dict[str, Any] = dict(from_json(stored))
+    except (ValueError, TypeError):
+        raise InputError(f"{path} {DAMAGED}") from None
+    now = encode(config)
+    differences = [
+        f"{key} {before.get(key)}, now {now.get(key)}" for key in {**before, **now} if before.get(key) != now.get(key)
+    ]
+    if differences:
+        raise InputError(
+            f"{path} was begun with other settings ({', '.join(differences)}): "
+            "start the peer as it was started then, or give it a new journal"
+        )
+
+
+def _rows(path: Path, connection: sqlite3.Connection) -> Iterator[tuple[int, str, str]]:
+    for expected, row in enumerate(connection.execute("SELECT number, event, digest FROM events ORDER BY number"), 1):
+        if row[0] != expected:
+            raise InputError(f"{path} {DAMAGED} (entry {expected} is missing)")
+        yield row
+
+
+def _decoded(path: Path, number: int, event: str, digest: str) -> Event:
+    try:
+        found: Event = decode(Event, from_json(event))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path} {DAMAGED} (entry {number}: {error})") from None
+    return found

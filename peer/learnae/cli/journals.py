@@ -1,0 +1,11 @@
+"""What the command about journals does."""
+
+from pathlib import Path
+
+from learnae.adapters.journal import export
+
+
+def history(path: Path) -> int:
+    for line in export(path):
+        print(line)
+    return 0
