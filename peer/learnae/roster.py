@@ -55,10 +55,10 @@ def roster(groups: Sequence[Traits], count: int, keys: Keys) -> tuple[Member, ..
     """Members in the order of the groups; a group without a count takes the peers that are left."""
     traits = _spread(groups, count)
     public = {name: keys(name) for name in names(count)}
-    members = []
+    known, members = list(public), []
     for (name, (peer, wallet)), each in zip(public.items(), traits, strict=True):
         if each.victim is not None and each.victim not in public:
-            raise InputError(f"victim {each.victim} is not in this swarm: name one of {names(count)[0]} to {name}")
+            raise InputError(f"victim {each.victim} is not in this swarm: name one of {known[0]} to {known[-1]}")
         claims = public[each.victim][0] if each.victim else peer
         members.append(Member(name, peer, wallet, claims, each))
     if not any(member.traits.has_rows and member.traits.trains for member in members):

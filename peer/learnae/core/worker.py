@@ -15,6 +15,7 @@ Rules:
 import random
 from collections.abc import Callable
 from functools import partial
+from typing import assert_never
 
 from learnae.core import actions as do
 from learnae.core import events as on
@@ -112,7 +113,7 @@ class Worker:
         else:
             self._desk.ask(partial(do.AverageModels, base=base.cid, remote=remote, step=self.step + 1))
 
-    def scored(self, request: do.TrainerAction, event: on.ModelScored) -> None:
+    def scored(self, request: do.ScoreModel | do.TrainSlice | do.AverageModels, event: on.ModelScored) -> None:
         match request:
             case do.TrainSlice():
                 self._slice_trained(request, event)
@@ -125,6 +126,8 @@ class Worker:
                     self._neighbours.made(ModelRef(self.config.peer, 0, event.weights))
                 self._desk.record(Adopted(request.cid, creator, event.score))
                 self._change("remote model adopted" if request.model else "initial weights loaded")
+            case _:
+                assert_never(request)
 
     def forged(self, event: on.ModelForged) -> None:
         if self.work is Work.TRAINING:
@@ -241,11 +244,11 @@ class Worker:
         self._end_unit()
 
     def _attempt_failed(self, request: do.TrainerAction | do.FetchModel, reason: Reason) -> None:
-        remote, self._remote = self._remote, None
-        if remote:
-            self._desk.record(AttemptFailed(remote.creator, remote.weights.cid, reason))
-            if isinstance(request, do.FetchModel):
-                self._neighbours.not_fetched(remote, self._desk.now)
+        remote = self._remote
+        assert remote
+        self._desk.record(AttemptFailed(remote.creator, remote.weights.cid, reason))
+        if isinstance(request, do.FetchModel):
+            self._neighbours.not_fetched(remote, self._desk.now)
         self._end_unit()
 
     def _publish(self, weights: Weights) -> None:
