@@ -13,7 +13,7 @@ REST = $(wildcard $(addprefix tests/,paper ports drivers learn contracts link st
 GENERATORS = learnae.core.diagram
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm test test-core test-bare check verify format soak bench clean
+.PHONY: help swarm test test-core test-bare check verify format tools contracts soak bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -34,15 +34,23 @@ test-bare: $(ENV) ## Run the pure part's tests in a Python that has nothing but 
 check: $(ENV) ## Lint, formatting, types, imports
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
-	$(PY) -m mypy peer/learnae $(wildcard tests bench data)
+	$(PY) -m mypy peer/learnae $(wildcard tests bench data contracts)
 	$(PY) -c 'from importlinter.cli import lint_imports_command as main; main()' --no-logo
 
 verify: $(ENV) ## Prove that the generated files are current
 	$(foreach module,$(GENERATORS),$(PY) -m $(module) --check &&) true
+	$(PY) contracts/compile.py --check $(if $(CI),--must-compile)
 
 format: $(ENV) ## Sort imports, format
 	$(PY) -m ruff check --fix-only
 	$(PY) -m ruff format
+
+tools: ## Bring Anvil, solc and Kubo into .tools/, for tests on real parts and for `make contracts`
+	@sh .ci/tools.sh
+
+contracts: $(ENV) ## Compile contracts/ into peer/learnae/adapters/dpoid.json
+	@sh .ci/tools.sh evm
+	$(PY) contracts/compile.py
 
 soak: $(ENV) ## Run the long tests; commit the dated result
 	@mkdir -p .ci/soak
