@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="runs of each arm (default 3)")
     seeds = parser.parse_args().seeds
     cores = os.cpu_count() or 1
-    table = load_rows(load(SESSION).data.source)
+    table = load_rows(load(SESSION).data)
     arms = {"batched": (cores, 0), **{f"one by one, {threads} threads": (threads, 1) for threads in (1, cores)}}
     seconds: dict[str, list[float]] = {name: [] for name in arms}
     accuracy: dict[str, list[float]] = {name: [] for name in arms}

@@ -1,20 +1,21 @@
 """The table: what is read, and what is refused with one sentence."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 from tests.learn.small import write
 
-from learnae.config import Session
+from learnae.config import Data, Session
 from learnae.errors import InputError
 from learnae.learn.data import FEATURES, load, path_of
 from learnae.learn.partition import partition
 
 
 def test_a_file_becomes_one_float32_array_with_the_mass_as_its_last_column(tmp_path: Path) -> None:
-    table = load(str(write(tmp_path / "rows.npz", mass=np.full(50, 1500))))
+    table = load(Data(source=str(write(tmp_path / "rows.npz", mass=np.full(50, 1500)))))
     assert table.features.shape == (50, FEATURES)
     assert table.features.dtype == torch.float32
     assert table.features[:, -1].numpy() == pytest.approx(500 / 353.55)
@@ -23,22 +24,20 @@ def test_a_file_becomes_one_float32_array_with_the_mass_as_its_last_column(tmp_p
 
 
 def test_the_standardisation_travels_with_the_table(tmp_path: Path) -> None:
-    table = load(str(write(tmp_path / "rows.npz")))
+    table = load(Data(source=str(write(tmp_path / "rows.npz"))))
     assert table.mean == (*range(27), 1000.0)
     assert table.std == (*[1.0] * 27, 353.55)
 
 
-def test_the_shipped_rows_fit_the_default_session_exactly() -> None:
-    table = load("hepmass-like")
-    split = partition(table, Session())
-    assert split.notice is None
-    held = sum(len(rows.train) + len(rows.validation) for rows in split.peers)
-    assert held + len(split.public) + len(split.test) == len(table) == 240_000
+@pytest.mark.parametrize("how", ["iid", "by-mass"])
+def test_the_shipped_rows_are_enough_for_the_default_session(how: Literal["iid", "by-mass"]) -> None:
+    session = Session(data=Data(partition=how))
+    assert partition(load(session.data), session).notice is None
 
 
 def test_an_unknown_source_names_those_that_exist() -> None:
-    with pytest.raises(InputError, match="there is no file higgs; use one of hepmass-like or a path"):
-        path_of("higgs")
+    with pytest.raises(InputError, match="there is no file higgs; use one of hepmass-like, hepmass, flights or a path"):
+        path_of(Data(source="higgs"))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +58,7 @@ def test_an_unsound_file_is_refused_with_cause_and_fix(
 ) -> None:
     path = write(tmp_path / "rows.npz", **changes)
     with pytest.raises(InputError, match=sentence) as caught:
-        load(str(path))
+        load(Data(source=str(path)))
     assert str(caught.value).endswith("generate the file again")
 
 
@@ -70,10 +69,10 @@ def test_a_damaged_or_foreign_file_is_refused(tmp_path: Path) -> None:
     for content in (b"", b"rows", sound[:500], bytes(damaged)):
         (tmp_path / "bad.npz").write_bytes(content)
         with pytest.raises(InputError, match=r"bad\.npz"):
-            load(str(tmp_path / "bad.npz"))
+            load(Data(source=str(tmp_path / "bad.npz")))
 
 
 def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     path = write(tmp_path / "rows.npz", label=np.array([print] * 50, dtype=object))
     with pytest.raises(InputError, match="cannot be read"):
-        load(str(path))
+        load(Data(source=str(path)))

@@ -52,7 +52,7 @@ def _rows() -> Finding:
     from learnae.learn.data import load
 
     try:
-        table = load(Data().source)
+        table = load(Data())
     except InputError as error:
         return Finding(False, "default rows", str(error))
     return Finding(True, f"{len(table):,} default rows ({Data().source})")

@@ -22,7 +22,8 @@ def baselines(session: Session, learning: TorchLearning, tick: Callable[[str], N
     members = roster(session.groups, session.peers, lambda name: keys(f"{session.seed} {name}"))
     training = [i for i, member in enumerate(members) if member.traits.has_rows and member.traits.trains]
     block = learning.initial_block(names(session.peers)[training[0]])
-    initial = Models(mlp(session.model), {Cid("initial"): block}, learning.pool.models).get(Cid("initial")).weights
+    models = Models(mlp(session.model, *learning.table.shape), {Cid("initial"): block}, learning.pool.models)
+    initial = models.get(Cid("initial")).weights
 
     def dice(peer: int, visit: int) -> int:
         return seed_of(str(session.seed), members[training[peer]].peer, visit)
@@ -37,7 +38,7 @@ def baselines(session: Session, learning: TorchLearning, tick: Callable[[str], N
 
 
 def _scored(learning: TorchLearning, weights: Sequence[torch.Tensor]) -> dict[str, float]:
-    network, test = mlp(learning.session.model), learning.split.test
+    network, test = mlp(learning.session.model, *learning.table.shape), learning.split.test
     tickets = [learning.pool.submit(ScoreJob(network, each, learning.table, test)) for each in weights]
     found = [ticket.result().correct / len(test) for ticket in tickets]
     return {"mean": statistics.fmean(found), "min": min(found), "max": max(found)}

@@ -5,29 +5,26 @@ from collections.abc import Sequence
 from learnae.config import Session
 from learnae.core.types import Cid, PeerId, Score
 from learnae.drivers.simulate import Blocks
-from learnae.learn.data import FEATURES, Table, load
+from learnae.learn.data import Table
 from learnae.learn.evaluate import Evaluator
 from learnae.learn.models import initial_block
-from learnae.learn.partition import partition
+from learnae.learn.partition import deal
 from learnae.learn.pool import Pool
 from learnae.learn.trainer import PoolTrainer
 from learnae.ports import Trainer
 
 
 class TorchLearning:
-    features = FEATURES
-
     def __init__(self, session: Session, threads: int, batch: int = 0, table: Table | None = None) -> None:
-        """``batch``: jobs computed at once at most; 0 for all that wait."""
+        """``batch``: jobs computed at once at most; 0 for all that wait.  ``table``: the session's, if it is loaded."""
         self.session = session
         self.pool = Pool(threads, batch)
-        self.table = table or load(session.data.source)
-        self.split = partition(self.table, session)
-        self.notice = self.split.notice
+        self.table, self.split = deal(session, table)
+        self.features, self.notice = self.table.shape[0], self.split.notice
 
     def initial_block(self, name: str) -> bytes:
         common = self.session.model.common_initial_weights
-        return initial_block(self.session, str(self.session.seed), "" if common else name)
+        return initial_block(self.session, str(self.session.seed), "" if common else name, self.table.shape)
 
     def trainer(self, index: int, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer:
         rows, seed = self.split.peers[index], str(self.session.seed)

@@ -21,7 +21,7 @@ def record(
 ) -> str:
     """Run it; what ended it.  However it ends, the directory is readable."""
     simulation = Simulation(session, learning, [run.observe, *observers])
-    run.begin(to_toml(session), sha256_of(path_of(session.data.source)), learning.pool.threads)
+    run.begin(to_toml(session), sha256_of(path_of(session.data)), learning.pool.threads)
     try:
         return simulation.run(tick)
     finally:

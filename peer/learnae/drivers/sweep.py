@@ -17,7 +17,7 @@ from typing import Any
 
 from learnae.adapters.rundir import RunDirectory
 from learnae.bands import metrics
-from learnae.config import Session, load, parse, resolved, to_toml
+from learnae.config import Data, Session, load, parse, resolved, to_toml
 from learnae.errors import InputError
 
 ROW = "row.json"  # a finished run's metrics, beside its verdict
@@ -94,7 +94,7 @@ def _run(case: Case) -> dict[str, Any]:
         shutil.rmtree(case.path)  # cut off, or of other settings
     began = time.monotonic()
     run = RunDirectory.create(case.path.parent, case.session.name, case.path)
-    learning = TorchLearning(case.session, 1, table=_table(case.session.data.source))
+    learning = TorchLearning(case.session, 1, table=_table(case.session.data))
     record(case.session, learning, run, lambda simulation: None)
     history = run.read()
     row = metrics(history, run.judge(history, time.monotonic() - began))
@@ -103,10 +103,10 @@ def _run(case: Case) -> dict[str, Any]:
 
 
 @cache
-def _table(source: str) -> Any:
+def _table(data: Data) -> Any:
     from learnae.learn.data import load as load_rows
 
-    return load_rows(source)
+    return load_rows(data)
 
 
 def _quiet() -> None:

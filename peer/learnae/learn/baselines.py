@@ -81,7 +81,7 @@ class Baselines:
 
     def _job(self, weights: Tensor, rows: Tensor, peer: int, visit: int) -> Job:
         nothing = rows[:1]  # the score is of no interest
-        network, settings = mlp(self.session.model), settings_of(self.session.model)
+        network, settings = mlp(self.session.model, *self.table.shape), settings_of(self.session.model)
         dice = self.dice(peer, visit) if peer >= 0 else seed_of(self.session.seed, "pooled", visit)
         return TrainJob(network, weights, self.table, nothing, rows, settings, dice)
 

@@ -1,90 +1,63 @@
-"""The table of rows, read once and shared by every peer of the process.
+"""Where rows are from: a source by name, an ``.npz`` of the project's form, or a file of the user's.
 
-A source is an ``.npz`` file with ``features`` (R, 27), standardised; ``mass`` (R,) in GeV; ``label`` (R,), 1 = signal;
-``mean`` and ``std`` (27,), the standardisation.  The network sees 28 columns: the features and the scaled mass.
+Each reader is a module: ``prepared`` (files of the project's form), ``flights``, ``columns`` (any CSV or Parquet).
+``hepmass`` makes the ``hepmass`` source from UCI's files; it is a command, not a reader.
 """
 
-import zipfile
-import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from learnae.config import REPOSITORY
+from learnae.config import REPOSITORY, Data, data_folder
 from learnae.errors import InputError
+from learnae.learn import columns, flights, prepared
+from learnae.learn.table import CLASSES, FEATURES, Table
 
-SOURCES = {"hepmass-like": REPOSITORY / "data" / "hepmass_like.npz"}
-KEYS = ("features", "mean", "std", "mass", "label")
-COLUMNS = 27
-FEATURES = COLUMNS + 1  # what the network sees: the mass is the 28th
-CLASSES = 2
-MASS_MEAN, MASS_STD = 1000.0, 353.55  # of {500, 750, 1000, 1250, 1500} GeV
+__all__ = ["CLASSES", "FEATURES", "Table", "load", "path_of"]
 
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """R labelled rows.  Peers hold indices into it, never copies."""
-
-    features: torch.Tensor  # (R, 28) float32
-    labels: torch.Tensor  # (R,) int64, 1 = signal
-    mean: tuple[float, ...]  # (28,) what was subtracted from each column, then
-    std: tuple[float, ...]  # (28,) what it was divided by
-
-    def __len__(self) -> int:
-        return len(self.labels)
+SHIPPED = REPOSITORY / "data" / "hepmass_like.npz"
+NAMES = ("hepmass-like", "hepmass", "flights")
 
 
-def path_of(source: str) -> Path:
-    """The file behind a source's name, or the path itself.  InputError if there is no such file."""
-    path = SOURCES.get(source, Path(source))
+def path_of(data: Data) -> Path:
+    """The file whose content says which rows these are.  InputError if it is not there."""
+    if data.path is not None:
+        return _present(Path(data.path), f"data.path = {data.path}: there is no such file; relative paths begin where")
+    match data.source:
+        case "hepmass-like":
+            path = SHIPPED
+        case "hepmass":
+            path = data_folder() / "hepmass" / prepared.ABOUT
+            if not path.is_file():
+                raise InputError(
+                    "data source 'hepmass': UCI's file has not been converted here; run `learnae data fetch hepmass`, "
+                    "then `learnae data hepmass` with the files it names"
+                )
+        case "flights":
+            path = flights.archive()
+        case other:
+            path = Path(other)
     if not path.is_file():
-        names = ", ".join(SOURCES)
         raise InputError(
-            f"data source '{source}': there is no file {path.name}; use one of {names} or a path to an .npz"
+            f"data source '{data.source}': there is no file {path.name}; use one of {', '.join(NAMES)} or a path to an "
+            ".npz, or name a CSV or Parquet file with data.path"
         )
     return path
 
 
-def load(source: str) -> Table:
-    """Read a table by name or path.  InputError, one sentence, for anything but a sound file."""
-    path = path_of(source)
-    if not zipfile.is_zipfile(path):
-        raise InputError(f"{path.name} is no .npz file; restore it or generate it again")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in KEYS if key in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path.name} cannot be read ({error}); restore it or generate it again") from error
-    _check(path.name, arrays)
-    return _table(arrays)
+def load(data: Data) -> Table:
+    """Read a session's table.  InputError, one sentence, for anything but sound rows."""
+    path = path_of(data)
+    if data.path is not None:
+        return columns.read(path, data.label or "", data.features, data.column)
+    match data.source:
+        case "hepmass":
+            return prepared.folder(path.parent)
+        case "flights":
+            return flights.read(path, data.column)
+        case _:
+            return prepared.npz(path)
 
 
-def _check(name: str, arrays: dict[str, NDArray[np.generic]]) -> None:
-    fix = "generate the file again"
-    missing = [key for key in KEYS if key not in arrays]
-    if missing:
-        raise InputError(f"{name} lacks {', '.join(missing)} (needed: {', '.join(KEYS)}); {fix}")
-    rows = len(np.atleast_1d(arrays["label"]))
-    shapes = {"features": (rows, COLUMNS), "mean": (COLUMNS,), "std": (COLUMNS,), "mass": (rows,), "label": (rows,)}
-    for key, shape in shapes.items():
-        if arrays[key].shape != shape:
-            raise InputError(f"{name}: {key} has shape {arrays[key].shape} instead of {shape}; {fix}")
-        if arrays[key].dtype.kind not in "fiub" or not np.isfinite(arrays[key]).all():
-            raise InputError(f"{name}: {key} holds values that are no finite numbers; {fix}")
-    if not np.isin(arrays["label"], (0, 1)).all():
-        raise InputError(f"{name}: label holds something else than 0 and 1; {fix}")
-
-
-def _table(arrays: dict[str, NDArray[np.generic]]) -> Table:
-    features = np.empty((len(arrays["label"]), FEATURES), np.float32)
-    features[:, :COLUMNS] = arrays["features"]
-    features[:, COLUMNS] = (arrays["mass"].astype(np.float32) - MASS_MEAN) / MASS_STD
-    return Table(
-        features=torch.from_numpy(features),
-        labels=torch.from_numpy(arrays["label"].astype(np.int64)),
-        mean=(*map(float, arrays["mean"]), MASS_MEAN),
-        std=(*map(float, arrays["std"]), MASS_STD),
-    )
+def _present(path: Path, complaint: str) -> Path:
+    if not path.is_file():
+        raise InputError(f"{complaint} the command is run, in {Path.cwd()}")
+    return path

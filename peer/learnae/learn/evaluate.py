@@ -18,7 +18,7 @@ class Evaluator:
 
     def __init__(self, pool: Pool, table: Table, rows: Tensor, session: Session, blocks: Mapping[Cid, bytes]) -> None:
         self._pool, self._table, self._rows = pool, table, rows
-        self._network = mlp(session.model)
+        self._network = mlp(session.model, *table.shape)
         self._models = Models(self._network, blocks, pool.models)
 
     def accuracy(self, cids: Sequence[Cid]) -> list[Score]:

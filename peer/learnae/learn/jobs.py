@@ -102,6 +102,6 @@ def _score(jobs: Sequence[Job], weights: Tensor) -> list[int]:
 def gather(table: Table, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Features (P, B, F) and labels (P, B) of rows (P, B)."""
     flat = rows.reshape(-1)
-    return table.features.index_select(0, flat).view(*rows.shape, -1), table.labels.index_select(0, flat).view(
+    return table.features.index_select(0, flat).float().view(*rows.shape, -1), table.labels.index_select(0, flat).view(
         rows.shape
     )

@@ -19,7 +19,7 @@ from torch.nn import functional
 from learnae.config import Model
 from learnae.core.wire import MAX_BLOCK
 from learnae.errors import InputError
-from learnae.learn.data import CLASSES, FEATURES
+from learnae.learn.table import CLASSES, FEATURES
 
 HEADER = 1024  # bytes a block may take beside its numbers: metadata, and
 HEADER_TENSOR = 96  # bytes a tensor's name, shape and offsets take
@@ -83,11 +83,14 @@ class Mlp:
         return torch.cat([parts[name] for name in self.shapes], dim=1)
 
 
-def mlp(settings: Model) -> Mlp:
-    """The network a session describes.  InputError if its block would not fit into one IPFS block."""
+def mlp(settings: Model, features: int = FEATURES, classes: int = CLASSES) -> Mlp:
+    """The network a session describes, for rows of ``Table.shape``.
+
+    InputError if its block would not fit into one IPFS block.
+    """
     if any(width < 1 for width in settings.hidden):
         raise InputError(f"model.hidden = {list(settings.hidden)}: every layer needs at least one unit")
-    network = Mlp((FEATURES, *settings.hidden, CLASSES))
+    network = Mlp((features, *settings.hidden, classes))
     block = 4 * network.size + HEADER + HEADER_TENSOR * len(network.shapes)
     if block > MAX_BLOCK:
         raise InputError(

@@ -11,6 +11,7 @@ from learnae.errors import PortError
 from learnae.learn.blocks import dump, load
 from learnae.learn.cache import Cache, Decoded, Stamp
 from learnae.learn.model import Mlp, mlp
+from learnae.learn.table import CLASSES, FEATURES
 
 
 def seed_of(*parts: object) -> int:
@@ -18,12 +19,13 @@ def seed_of(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:8], "big") >> 1
 
 
-def initial_block(session: Session, seed: str, peer: str = "") -> bytes:
+def initial_block(session: Session, seed: str, peer: str = "", shape: tuple[int, int] = (FEATURES, CLASSES)) -> bytes:
     """Random weights to begin with: the swarm's, or ``peer``'s own when ``common_initial_weights`` is false.
 
+    ``shape``: inputs and outputs, ``Table.shape``.
     Made before the session has a CID: session and creator are empty in its metadata, its step is 0.
     """
-    network = mlp(session.model)
+    network = mlp(session.model, *shape)
     weights = network.init(torch.Generator().manual_seed(seed_of(seed, "initial", peer)))
     return dump(network, weights, Stamp("", "", 0))
 

@@ -1,18 +1,25 @@
 """Who holds which rows: index arrays into one table, drawn with the session's seed.
 
-Test rows come first, so that the same seed holds out the same rows whatever the number of peers.  All parts are
-pairwise disjoint; with ``overlap`` two peers may share rows, but never a test or a public one.
+Test rows come first, then the public block, so that the same seed holds out the same rows whatever the number of peers
+and however the rest is dealt.  All parts are pairwise disjoint; with ``overlap`` two peers may share rows, but never a
+test or a public one, and no peer has a row twice.
+
+``hands`` deals the rest.  A peer's validation rows are a random part of its hand, so they follow its own distribution.
+Where that is not everybody's, ``own_test`` holds out such rows for each peer; the test rows then say how well it knows
+what others have.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from learnae.config import Session
+from learnae.config import Data, Session
 from learnae.errors import InputError
-from learnae.learn.data import Table
+from learnae.learn.data import load
+from learnae.learn.hands import Ints, deal_hands, hand_size
+from learnae.learn.table import Table, standardised
 
 LEAST_VALIDATION = 10  # rows: below this an accuracy says nothing
 
@@ -30,7 +37,20 @@ class Split:
     peers: tuple[Rows, ...]  # by peer index
     public: torch.Tensor  # (p,) int64, the validation block of peers without rows
     test: torch.Tensor  # (t,) int64, no peer has them
-    notice: str | None  # one sentence to print: what had to be shrunk
+    own_test: tuple[torch.Tensor, ...]  # by peer index: no peer has them, and they are like its own; if iid, ``test``
+    notice: str | None  # one sentence to print: what had to be shrunk or left out
+
+
+def deal(session: Session, table: Table | None = None) -> tuple[Table, Split]:
+    """The session's table, ready to be trained on, and who holds what.  ``table``: as it was loaded, if it was.
+
+    Rows of a foreign file are standardised by the rows that peers train on: test rows have no say.
+    """
+    table = load(session.data) if table is None else table
+    split = partition(table, session)
+    notices = [notice for notice in (table.notice, split.notice) if notice]
+    trained = torch.cat([rows.train for rows in split.peers])
+    return standardised(table, trained), replace(split, notice=" ".join(notices) or None)
 
 
 def holders(session: Session) -> list[bool]:
@@ -43,56 +63,74 @@ def holders(session: Session) -> list[bool]:
 def partition(table: Table, session: Session) -> Split:
     """Deal the table's rows.  InputError if too few are left for a peer to train and to judge on."""
     data, has_rows = session.data, holders(session)
-    left = len(table) - data.test_rows - data.public_rows
-    train, validation = _share(left, sum(has_rows), session)
+    if len(table) < data.test_rows + data.public_rows:
+        raise InputError(
+            f"the table has {len(table):,} rows, smaller than data.test_rows + data.public_rows = "
+            f"{data.test_rows + data.public_rows:,}: set them lower"
+        )
     if not all(has_rows) and data.public_rows < LEAST_VALIDATION:
         raise InputError(
             f"peers without rows judge on the public block: set data.public_rows to {LEAST_VALIDATION} or more"
         )
     dice = np.random.default_rng(session.seed)
     order = dice.permutation(len(table))
-    test, public, rest = np.split(order, [data.test_rows, data.test_rows + data.public_rows])
-    hands = _draw(rest, sum(has_rows), train + validation, dice if data.overlap else None)
-    public_rows, own = torch.from_numpy(public), iter(hands)
-    empty = torch.empty(0, dtype=torch.int64)
-    peers = tuple(_rows(next(own), train) if has else Rows(empty, public_rows) for has in has_rows)
-    return Split(peers, public_rows, torch.from_numpy(test), _notice(session, train, validation))
+    test, public, rest = map(torch.from_numpy, np.split(order, [data.test_rows, data.test_rows + data.public_rows]))
+    hands = deal_hands(table, rest.numpy(), sum(has_rows), data, dice)
+    dealt = [(_rows(hand, data), torch.from_numpy(own_test)) for hand, own_test in hands]
+    _enough(dealt, session)
+    nothing, next_hand = (Rows(torch.empty(0, dtype=torch.int64), public), test), iter(dealt)
+    given = [next(next_hand) if has else nothing for has in has_rows]
+    own_test = tuple(own if data.own_distributions else test for _, own in given)
+    return Split(tuple(rows for rows, _ in given), public, test, own_test, _notice(dealt, session))
 
 
-def _share(left: int, holding: int, session: Session) -> tuple[int, int]:
-    """Training and validation rows a peer, shrunk proportionally to what the table holds."""
-    data = session.data
-    if left < 0:
-        raise InputError("the table is smaller than data.test_rows + data.public_rows: set them lower")
-    wanted = data.rows + data.validation_rows
-    share = min(wanted, left if data.overlap else left // max(holding, 1))
-    validation = share * data.validation_rows // max(wanted, 1)
-    train = share - validation
-    if holding and (train < session.work.slices or validation < LEAST_VALIDATION):
-        raise InputError(
-            f"{holding} peers would get {train} training and {validation} validation rows each, too few for "
-            f"{session.work.slices} slices and {LEAST_VALIDATION} rows to judge on: use fewer peers, or data.overlap"
-        )
-    return train, validation
+def _rows(hand: Ints, data: Data) -> Rows:
+    """In the proportion that was asked for."""
+    validation = len(hand) * data.validation_rows // (data.rows + data.validation_rows)
+    train, judged = np.split(hand, [len(hand) - validation])
+    return Rows(torch.from_numpy(train), torch.from_numpy(judged))
 
 
-def _draw(
-    rest: NDArray[np.int64], holding: int, size: int, dice: np.random.Generator | None
-) -> list[NDArray[np.int64]]:
-    if dice is None:
-        return [rest[i * size : (i + 1) * size] for i in range(holding)]
-    return [dice.choice(rest, size, replace=False) for _ in range(holding)]
-
-
-def _rows(hand: NDArray[np.int64], train: int) -> Rows:
-    return Rows(torch.from_numpy(hand[:train]), torch.from_numpy(hand[train:]))
-
-
-def _notice(session: Session, train: int, validation: int) -> str | None:
-    data = session.data
-    if train + validation == data.rows + data.validation_rows:
-        return None
-    return (
-        f"The table has too few rows for {session.peers} peers: each gets {train} training and {validation} validation "
-        f"rows instead of {data.rows} and {data.validation_rows}."
+def _enough(dealt: Sequence[tuple[Rows, torch.Tensor]], session: Session) -> None:
+    if not dealt:
+        return
+    own = session.data.own_distributions
+    train, validation = (
+        min(map(len, part)) for part in ([r.train for r, _ in dealt], [r.validation for r, _ in dealt])
     )
+    held = min(len(rows) for _, rows in dealt)
+    if train < session.work.slices or min(validation, held if own else validation) < LEAST_VALIDATION:
+        least = "" if len({len(rows.train) for rows, _ in dealt}) == 1 else " at least"
+        also = f" and {held} test" if own else ""
+        raise InputError(
+            f"{len(dealt)} peers would get{least} {train} training and {validation} validation{also} rows each, too "
+            f"few for {session.work.slices} slices and {LEAST_VALIDATION} rows to judge on: {_remedy(session.data)}"
+        )
+
+
+def _remedy(data: Data) -> str:
+    match data.partition:
+        case "unequal":
+            return "use fewer peers, a smaller data.spread, or data.overlap"
+        case "by-column" | "by-mass":
+            return "use fewer peers, a column with fewer values, or data.overlap"
+        case "dirichlet":
+            return "use fewer peers, a larger data.alpha, or data.overlap"
+        case _:
+            return "use fewer peers, or data.overlap"
+
+
+def _notice(dealt: Sequence[tuple[Rows, torch.Tensor]], session: Session) -> str | None:
+    data, each = session.data, [(len(rows.train), len(rows.validation), len(own)) for rows, own in dealt]
+    if sum(map(sum, each)) + len(each) > hand_size(data) * len(each):  # rounding aside
+        return None
+    train, validation, _ = zip(*each, strict=True)
+    return (
+        f"The table has too few rows for {session.peers} peers: each gets {_span(train)} training and "
+        f"{_span(validation)} validation rows instead of {data.rows} and {data.validation_rows}."
+    )
+
+
+def _span(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low} to {high}"

@@ -50,7 +50,7 @@ class PoolTrainer:
     ) -> None:
         self._pool, self._table, self._rows, self._blocks = pool, table, rows, blocks
         self._session, self._session_cid, self._peer, self._seed = session, session_cid, peer, seed
-        self._network, self._settings = mlp(session.model), settings_of(session.model)
+        self._network, self._settings = mlp(session.model, *table.shape), settings_of(session.model)
         self._models = Models(self._network, blocks, pool.models)
 
     def score(self, cid: Cid, model: ModelRef | None) -> Pending[Scored]:
