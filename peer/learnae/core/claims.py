@@ -36,12 +36,11 @@ class Claims:
     def screen(self, sender: PeerId, claim: Claim) -> Reason | None:
         """Why a claim is not worth an event."""
         reading = [each for other, each in self.being_read() if other == sender]
-        entries = [entry for entry in self.directory.entries.values() if entry.sender == sender]
-        same = next((entry for entry in entries if entry.claim == claim), None)
-        if claim in reading or (same and same.facts):
+        entry = self.directory.entries.get((sender, claim.contract))
+        if claim in reading or (entry and entry.facts and entry.claim == claim):
             return Reason.REPEAT
-        full = reading or (same is None and len(entries) >= CLAIMS_PER_SENDER)
-        return Reason.FLOOD if full else None
+        contracts = sum(other == sender for other, _ in self.directory.entries)
+        return Reason.FLOOD if reading or (entry is None and contracts >= CLAIMS_PER_SENDER) else None
 
     def heard(self, sender: PeerId, claim: Claim) -> None:
         entry = self.directory.entries.get((sender, claim.contract))
