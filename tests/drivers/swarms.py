@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import Any
 
 from learnae.checks import verdict
-from learnae.config import parse
+from learnae.config import Session, parse
 from learnae.core.facts import Averaged, DebtState, Work, WorkChanged
 from learnae.drivers.sim import Host, Simulator
-from learnae.drivers.simulate import MemoryLearning, Simulation
+from learnae.drivers.simulate import Learning, MemoryLearning, Simulation
 from learnae.history import Block, ChainRecord, History, HistoryFact, Record, chain_line
 
 Faults = Callable[[Simulator], None]
@@ -80,14 +80,19 @@ def transfers(chain: Iterable[ChainRecord]) -> Iterable[tuple[str, str, str, int
                 yield each.sender, each.to, bytes.fromhex(each.data[2:]).decode(), each.wei
 
 
-def run(table: dict[str, Any], faults: Faults = nothing, journals: bool | None = None) -> Run:
+def run(
+    table: dict[str, Any],
+    faults: Faults = nothing,
+    journals: bool | None = None,
+    learning: Callable[[Session], Learning] = MemoryLearning,
+) -> Run:
     """Run a session; ``faults`` schedules what shall go wrong in it."""
     session, records = parse(table), list[Record]()
 
     def observe(now: float, peer: str, item: HistoryFact) -> None:
         records.append(Record(now, peer, item))
 
-    simulation = Simulation(session, MemoryLearning(session), [observe], journals)
+    simulation = Simulation(session, learning(session), [observe], journals)
     faults(simulation.simulator)
     ended_by = simulation.run()
     return Run(simulation, ended_by, records, simulation.ledger.export())
