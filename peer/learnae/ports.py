@@ -4,6 +4,7 @@ Every method either answers or raises a ``learnae.errors.PortError`` with a ``Re
 ``adapters/memory.py`` holds a fake of each; ``tests/ports`` runs one suite against the fake and the real thing.
 """
 
+from collections.abc import AsyncIterator, Mapping
 from typing import Protocol, TypeVar
 
 from learnae.core.events import Event
@@ -18,6 +19,7 @@ from learnae.core.types import (
     ModelRef,
     PeerId,
     Poid,
+    Reason,
     Receipt,
     Score,
     Signed,
@@ -43,7 +45,19 @@ class Store(Protocol):
 class Gossip(Protocol):
     """Best effort: may lose, delay and repeat; never invents a sender."""
 
-    async def publish(self, announcement: Announcement) -> None: ...
+    @property
+    def dropped(self) -> Mapping[Reason, int]:
+        """What was heard and is no announcement: how much of it, and why."""
+        ...
+
+    async def publish(self, announcement: Announcement) -> None:
+        """Raises PortError: UNREACHABLE, TIMEOUT, NONSENSE."""
+        ...
+
+    def subscribe(self) -> AsyncIterator[tuple[PeerId, Announcement]]:
+        """What other peers of the session announce from now on, each with its sender as verified; never raises, never
+        ends.  While nobody can be heard it waits."""
+        ...
 
 
 class IdentityKey(Protocol):

@@ -2,5 +2,5 @@
 
 import pytest
 
-for suite in ("stores", "keys", "chains", "journals", "trainers"):
+for suite in ("stores", "keys", "chains", "journals", "trainers", "gossips"):
     pytest.register_assert_rewrite(f"tests.ports.{suite}")

@@ -1,22 +1,26 @@
 """Every port in memory: what the simulator runs on, and what a test needs no network for.
 
 The same suites that hold for Kubo and Anvil hold for these (``tests/ports``).  Nothing here waits: a call answers at
-once or raises, so that ``now(coroutine)`` runs it in virtual time.
+once or raises, so that ``now(coroutine)`` runs it in virtual time.  Only who subscribes waits for others to speak.
 """
 
+import asyncio
 import hashlib
 import hmac
 import random
-from collections.abc import Callable, Coroutine, MutableMapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from learnae.core.events import Event
-from learnae.core.types import Address, Cid, Forgery, ModelRef, PeerId, Reason, Score, Weights
-from learnae.core.wire import MAX_BLOCK, cid_of
-from learnae.errors import PortError
+from learnae.core.types import Address, Announcement, Cid, Forgery, ModelRef, PeerId, Reason, Score, Weights
+from learnae.core.wire import MAX_BLOCK, cid_of, decode, encode
+from learnae.errors import BadMessage, PortError
 
 T = TypeVar("T")
+
+MAX_UNREAD = 1000  # messages a listener may leave unread; more are lost
 
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
@@ -94,6 +98,41 @@ class MemoryStore:
             raise PortError(Reason.UNREACHABLE, cid)
         holders[self.name] = None  # whoever has fetched a block serves it
         return self.swarm.blocks[cid]
+
+
+@dataclass
+class MemoryGossip:
+    """``ports.Gossip`` of one peer, for drivers with an event loop.  ``room``: everybody in the session, by name."""
+
+    net: MemoryNet
+    room: dict[str, "MemoryGossip"]
+    name: str
+    peer: PeerId
+    dropped: Counter[Reason] = field(default_factory=Counter)
+    heard: asyncio.Queue[tuple[PeerId, bytes]] = field(default_factory=lambda: asyncio.Queue(MAX_UNREAD))
+
+    def __post_init__(self) -> None:
+        self.room[self.name] = self
+
+    async def publish(self, announcement: Announcement) -> None:
+        self.shout(encode(announcement))
+
+    def shout(self, message: bytes) -> None:
+        """To whoever can be reached and listens; the sender is what it is."""
+        for other in self.room.values():
+            if other is not self and self.net.allows(self.name, other.name) and not self.net.loses():
+                if not other.heard.full():
+                    other.heard.put_nowait((self.peer, message))
+
+    async def subscribe(self) -> AsyncIterator[tuple[PeerId, Announcement]]:
+        while True:
+            sender, message = await self.heard.get()
+            try:
+                announcement = decode(message)
+            except BadMessage as error:
+                self.dropped[error.reason] += 1
+            else:
+                yield sender, announcement
 
 
 @dataclass

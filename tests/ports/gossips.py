@@ -1,0 +1,219 @@
+"""The suite of ``ports.Gossip``.  An implementation supplies the fixture ``world``: three peers of one session."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Protocol, TypeVar
+
+import pytest
+
+from learnae.core.types import (
+    Address,
+    Announcement,
+    Claim,
+    IdentityAnnouncement,
+    ModelAnnouncement,
+    ModelRef,
+    PeerId,
+    Poid,
+    Reason,
+    TxHash,
+    Weights,
+)
+from learnae.core.wire import MAX_ADDRESSES, MAX_MESSAGE, cid_of, encode
+from learnae.ports import Gossip
+
+T = TypeVar("T")
+Heard = tuple[PeerId, Announcement]
+
+SESSION = cid_of(b"session")
+CREATOR = PeerId("12D3KooWGeL24KSEtyWknPG1uT2FL329Dao3V6y3wcfpF9wiKUwY")
+PROBE = 1_000_000  # steps from here on are of announcements that only ask who listens
+
+
+def model(step: int, *addresses: str) -> ModelAnnouncement:
+    return ModelAnnouncement(SESSION, ModelRef(CREATOR, step, Weights(cid_of(b"%d" % step), "0" * 64)), addresses)
+
+
+def identity(number: int) -> IdentityAnnouncement:
+    claim = Claim(Poid(CREATOR, Address("0x" + "ab" * 20)), Address("0x" + "cd" * 20), TxHash(f"0x{number:064x}"), "u")
+    return IdentityAnnouncement(SESSION, claim, ())
+
+
+GARBAGE = {
+    "nothing": b"",
+    "a newline": b"\n",
+    "zeros": bytes(100),
+    "no text": bytes(range(256)),
+    "no JSON": b"{",
+    "no object": b"[1]",
+    "nesting": b"[" * 2000,
+    "a number too many": b"1e999",
+    "not a number": b"NaN",
+    "too long": b"x" * (MAX_MESSAGE + 1),
+    "far too long": b"x" * 500_000,
+    "another version": encode(model(1)).replace(b'"v":1', b'"v":2'),
+    "an unknown field": encode(model(1)).replace(b'"v":1', b'"v":1,"w":1'),
+    "another spelling": encode(model(1)).replace(b",", b", "),
+    "an envelope": json.dumps({"from": CREATOR, "data": "uAAAA", "seqno": "uAA", "topicIDs": []}).encode(),
+    "an error of the node's": b'{"Message": "stop", "Code": 0, "Type": "error"}',
+}
+
+
+class GossipWorld(Protocol):
+    gossips: list[Gossip]  # three, each of another peer, all of ``SESSION``
+    peers: list[PeerId]
+
+    def shout(self, index: int, message: bytes) -> Coroutine[Any, Any, None]:
+        """Whatever a peer might say, to those who listen for models."""
+        ...
+
+    def wait(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
+
+
+class Listener:
+    """Remembers what one peer hears."""
+
+    def __init__(self, gossip: Gossip) -> None:
+        self.gossip = gossip
+        self.heard: list[Heard] = []
+        self.probes: set[PeerId] = set()
+        self._changed = asyncio.Event()
+
+    async def listen(self) -> None:
+        async for sender, announcement in self.gossip.subscribe():
+            if isinstance(announcement, ModelAnnouncement) and announcement.model.step >= PROBE:
+                self.probes.add(sender)
+            else:
+                self.heard.append((sender, announcement))
+            self._changed.set()
+
+    async def until(self, count: int = 0, probes: int = 0, seconds: float = 10.0) -> list[Heard]:
+        """What was heard once it is as much as that; TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while len(self.heard) < count or len(self.probes) < probes:
+                self._changed.clear()
+                await self._changed.wait()
+        return self.heard
+
+
+@asynccontextmanager
+async def listening(world: GossipWorld) -> AsyncIterator[list[Listener]]:
+    """All three, once each has heard both others."""
+    listeners = [Listener(gossip) for gossip in world.gossips]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(listener.listen()) for listener in listeners]
+        await acquainted(world, listeners)
+        yield listeners
+        for task in tasks:
+            task.cancel()
+
+
+async def acquainted(world: GossipWorld, listeners: list[Listener], others: int = 2) -> None:
+    """Announce until everybody has heard everybody, as peers do."""
+    step = PROBE
+    async with asyncio.timeout(15):
+        while any(len(listener.probes) < others for listener in listeners):
+            step += 1
+            for gossip in world.gossips:
+                await gossip.publish(model(step))
+            with suppress(TimeoutError):
+                for listener in listeners:
+                    await listener.until(probes=others, seconds=0.2)
+
+
+def count(listener: Listener) -> int:
+    return sum(listener.gossip.dropped.values())
+
+
+class GossipSuite:
+    def test_what_one_peer_announces_all_others_hear_and_know_from_whom(self, world: GossipWorld) -> None:
+        async def story() -> None:
+            async with listening(world) as listeners:
+                for said in (model(7, "/ip4/10.1.2.3/tcp/4001"), identity(7)):
+                    await world.gossips[0].publish(said)
+                for listener in listeners[1:]:
+                    heard = await listener.until(2)
+                    assert {sender for sender, _ in heard} == {world.peers[0]}
+                    assert {each for _, each in heard} == {said, model(7, "/ip4/10.1.2.3/tcp/4001")}
+
+        world.wait(story())
+
+    def test_nobody_hears_itself(self, world: GossipWorld) -> None:
+        async def story() -> None:
+            async with listening(world) as listeners:
+                await world.gossips[0].publish(model(1))
+                await world.gossips[1].publish(model(2))
+                assert await listeners[0].until(1) == [(world.peers[1], model(2))]
+
+        world.wait(story())
+
+    def test_many_announcements_at_once_all_arrive(self, world: GossipWorld) -> None:
+        async def story() -> None:
+            async with listening(world) as listeners:
+                said = [model(step) for step in range(1, 21)] + [identity(number) for number in range(20)]
+                await asyncio.gather(*(world.gossips[number % 3].publish(each) for number, each in enumerate(said)))
+                for index, listener in enumerate(listeners):
+                    others = {(world.peers[n % 3], each) for n, each in enumerate(said) if n % 3 != index}
+                    assert set(await listener.until(len(others))) == others
+
+        world.wait(story())
+
+    def test_the_longest_announcement_arrives(self, world: GossipWorld) -> None:
+        async def story() -> None:
+            long = model(1, *("/" + "x" * 199 for _ in range(MAX_ADDRESSES)))
+            assert len(encode(long)) <= MAX_MESSAGE
+            async with listening(world) as listeners:
+                await world.gossips[2].publish(long)
+                assert await listeners[0].until(1) == [(world.peers[2], long)]
+
+        world.wait(story())
+
+    @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
+    def test_garbage_is_counted_and_not_heard(self, world: GossipWorld, garbage: bytes) -> None:
+        async def story() -> None:
+            async with listening(world) as listeners:
+                await world.shout(0, garbage)
+                await world.gossips[0].publish(model(1))
+                for listener in listeners[1:]:
+                    assert await listener.until(1) == [(world.peers[0], model(1))]
+                    assert count(listener) == 1
+                assert count(listeners[0]) == 0
+
+        world.wait(story())
+
+    def test_among_spoilt_announcements_nothing_is_heard_that_was_not_said(self, world: GossipWorld) -> None:
+        dice, said = random.Random(11), encode(model(3, "/ip4/10.1.2.3/tcp/4001"))
+
+        def spoilt() -> bytes:
+            message = bytearray(said)
+            for _ in range(dice.randint(1, 6)):
+                message[dice.randrange(len(message))] = dice.randrange(256)
+            return bytes(message[: dice.choice((len(message), dice.randrange(len(message))))])
+
+        async def story() -> None:
+            async with listening(world) as listeners:
+                for _ in range(100):
+                    await world.shout(0, spoilt())
+                await world.gossips[0].publish(identity(9))
+                listener = listeners[1]
+                while identity(9) not in [each for _, each in listener.heard]:
+                    await listener.until(len(listener.heard) + 1)
+                for sender, announcement in listener.heard:
+                    assert sender == world.peers[0]
+                    encode(announcement)
+                assert count(listener) + len(listener.heard) > 90  # gossip may lose some
+                assert set(listener.gossip.dropped) <= {Reason.MALFORMED, Reason.VERSION, Reason.NONSENSE}
+
+        world.wait(story())
+
+    def test_whoever_stops_listening_leaves_nothing_behind(self, world: GossipWorld) -> None:
+        async def story() -> None:
+            before = asyncio.all_tasks()
+            async with listening(world):
+                pass
+            assert asyncio.all_tasks() == before
+
+        world.wait(story())
