@@ -167,6 +167,14 @@ class TestLedgerChain(ChainSuite):
         assert balances.balances[world.payee_wallet] == ETHER
         assert balances.balances[world.payer_wallet] == ETHER - TRANSFER_GAS * world.ledger.gas_price
 
+    def test_what_was_paid_before_an_account_began_to_revert_stays_paid(self, world: Chains) -> None:
+        sent(world, signed := pay(world, 0))
+        world.mine(3)
+        world.ledger.refusing.add(world.payee_wallet)
+        world.ledger.roll_back(1)
+        assert now(world.payer.balance(world.payee_wallet)) == ETHER + FINNEY
+        assert receipt(world, signed) == Receipt(signed.hash, 1, True)
+
     def test_what_a_wallet_no_longer_holds_waits_in_the_pool(self, world: Chains) -> None:
         signed = now(world.poor.sign_pay(world.payee_wallet, FINNEY, CID, 0, 0))
         world.ledger.balances[world.poor_wallet] = Wei(1)

@@ -139,7 +139,8 @@ class Ledger:
             for transaction in list(self._pool):
                 if transaction.nonce == self.nonces.get(transaction.sender, 0) and self._affords(transaction):
                     self._pool.remove(transaction)
-                    mined.append(self._apply(transaction, number, len(mined), timestamp))
+                    judged = replace(transaction, succeeded=transaction.to not in self.refusing)
+                    mined.append(self._apply(judged, number, len(mined), timestamp))
                     waiting = True
         hash = _hash(parent, number, self.forks, [each.hash for each in mined])
         self.blocks.append(Block(number, hash, parent, timestamp, tuple(mined)))
@@ -150,8 +151,6 @@ class Ledger:
 
     def _apply(self, transaction: Transaction, number: int, index: int, timestamp: int) -> Transaction:
         sender, to = transaction.sender, transaction.to
-        if to in self.refusing:
-            transaction = replace(transaction, succeeded=False)
         moved = transaction.wei if transaction.succeeded else 0
         spent = moved + transaction.gas_used * transaction.gas_price
         self.balances[sender] = Wei(self.balances.get(sender, 0) - spent)
