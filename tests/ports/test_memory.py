@@ -170,6 +170,7 @@ class TestLedgerChain(ChainSuite):
     def test_what_was_paid_before_an_account_began_to_revert_stays_paid(self, world: Chains) -> None:
         sent(world, signed := pay(world, 0))
         world.mine(3)
+        assert receipt(world, signed)
         world.ledger.refusing.add(world.payee_wallet)
         world.ledger.roll_back(1)
         assert now(world.payer.balance(world.payee_wallet)) == ETHER + FINNEY
