@@ -1,6 +1,7 @@
 """The commands as a user meets them: a process, its output, its exit code and what it leaves behind."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,13 +61,14 @@ def test_a_run_directory_is_whole(run: tuple[Path, subprocess.CompletedProcess[s
     out, _ = run
     found = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     figures = {path for path in found if path.startswith("figures/")}
-    assert len(figures) == 5
+    assert len(figures) == 6
     assert found - figures == {
         "session.toml",
         "environment.json",
         "history.jsonl",
         "chain.jsonl",
         "verdict.json",
+        "report.html",
         *(f"journals/p{number:02}.jsonl" for number in range(3)),
     }
 
@@ -116,8 +118,23 @@ def test_figures_are_drawn_again_on_demand(run: tuple[Path, subprocess.Completed
     drawn = learnae(tmp_path, "figures", run[0], "--x", "seconds", "--svg")
     assert drawn.returncode == 0, drawn.stderr
     files = [Path(line) for line in drawn.stdout.split()]
-    assert len(files) == 10
+    assert len(files) == 12
     assert all(file.stat().st_size > 1000 for file in files)
+
+
+def test_the_report_is_written_again_with_the_baselines_once_there_are_any(
+    run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(run[0], copy)
+    before = (copy / "report.html").read_text()
+    scores = {"mean": 0.75, "min": 0.7, "max": 0.8}
+    (copy / "baselines.json").write_text(json.dumps({"alone": scores, "pooled": scores}))
+    done = learnae(tmp_path, "report", copy)
+    assert done.returncode == 0, done.stderr
+    after = (copy / "report.html").read_text()
+    assert "learnae baselines RUN" in before and "learnae baselines RUN" not in after
+    assert "75.00%" in after
 
 
 def test_ctrl_c_leaves_a_readable_run_marked_partial(tmp_path: Path) -> None:
@@ -144,6 +161,7 @@ def test_ctrl_c_leaves_a_readable_run_marked_partial(tmp_path: Path) -> None:
         (["simulate", "."], "directory"),
         (["check", "."], "no history.jsonl"),
         (["figures", "."], "no history.jsonl"),
+        (["report", "."], "no history.jsonl"),
         (["simulate"], "Missing argument"),
         (["simulat"], "No such command"),
     ],

@@ -68,14 +68,18 @@ class RunDirectory:
             raise InputError(f"{self.path} holds no {HISTORY}: give the directory of a run, such as one below runs/")
         return History.parse(_lines(history), _lines(chain) if chain.is_file() else ())
 
-    def verdict(self) -> dict[str, Any]:
-        """As the run left it; empty if it was cut off before."""
-        path = self.path / VERDICT
+    def read_json(self, name: str) -> dict[str, Any]:
+        """As the run left it; empty if there is none."""
+        path = self.path / name
         try:
             found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
         except ValueError:
             raise InputError(f"{path} is not JSON: remove it and check the run again") from None
         return found
+
+    def verdict(self) -> dict[str, Any]:
+        """As the run left it; empty if it was cut off before."""
+        return self.read_json(VERDICT)
 
     def judge(self, history: History, wall_seconds: float | None) -> dict[str, Any]:
         """The verdict on its history, written beside it."""

@@ -38,7 +38,7 @@ def simulate(
     out: Annotated[Path | None, typer.Option(help="Run directory to write, instead of runs/TIME-NAME.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch, instead of one a core.")] = None,
 ) -> None:
-    """Run a session in virtual time, check it and draw the paper's figures."""
+    """Run a session in virtual time, check it, draw the paper's figures and write its report."""
     from learnae.cli import commands
 
     _exit(lambda: commands.simulate(session, {"peers": peers, "seed": seed}, out, threads))
@@ -62,6 +62,14 @@ def figures(
     from learnae.cli import commands
 
     _exit(lambda: commands.figures(run, x.value, svg))
+
+
+@app.command()
+def report(run: Run) -> None:
+    """Write a run's report.html again: one page with figures, money, settings and verdict."""
+    from learnae.cli import commands
+
+    _exit(lambda: commands.report(run))
 
 
 @app.command()
@@ -117,9 +125,9 @@ def history(
 @app.command()
 def doctor() -> None:
     """Say what this machine has and lacks, each finding with its fix."""
-    from learnae.cli import doctor
+    from learnae.cli.doctor import doctor as run
 
-    _exit(doctor.doctor)
+    _exit(run)
 
 
 def main() -> None:

@@ -12,11 +12,13 @@ from learnae.checks import exit_code
 from learnae.cli.progress import Progress
 from learnae.cli.tables import failed_checks, paper_table
 from learnae.config import load
-from learnae.figures import View, draw
+from learnae.figures import View, draw, overview
 from learnae.figures import figures as figures_of
 from learnae.history import History
+from learnae.report import page, plotly
 
 INTERRUPTED = 130
+REPORT = "report.html"
 
 console = Console(highlight=False)
 
@@ -37,6 +39,7 @@ def simulate(path: Path, overrides: dict[str, Any], out: Path | None, threads: i
     history = run.read()
     found = run.judge(history, time.monotonic() - began)
     _draw(run, history, "units", svg=False)
+    _report(run, history, found)
     console.print(paper_table(found["summary"]))
     _conclude(run, found)
     return INTERRUPTED if ended_by == "interrupted" else exit_code(found)
@@ -57,6 +60,14 @@ def figures(path: Path, x: View, svg: bool) -> int:
     return 0
 
 
+def report(path: Path) -> int:
+    run = RunDirectory(path)
+    history = run.read()
+    found = run.judge(history, run.verdict().get("summary", {}).get("wall_seconds"))
+    say(_report(run, history, found))
+    return 0
+
+
 def say(line: str, style: str | None = None) -> None:
     """One line stays one line, whatever the terminal's width."""
     console.print(line, style=style, markup=False, soft_wrap=True)
@@ -71,13 +82,22 @@ def _first_line(peers: int) -> str:
 def _draw(run: RunDirectory, history: History, x: View, svg: bool) -> list[str]:
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
+    drawn = figures_of(history, x)
     files = []
-    for figure in figures_of(history, x):
-        for suffix in ("png", "svg") if svg else ("png",):
-            file = folder / f"{figure.name}{'' if x == 'units' else '-seconds'}.{suffix}"
-            draw(figure, file)
-            files.append(str(file))
-    return files
+    for suffix in ("png", "svg") if svg else ("png",):
+        ending = f"{'' if x == 'units' else '-seconds'}.{suffix}"
+        for figure in drawn:
+            files.append(folder / f"{figure.name}{ending}")
+            draw(figure, files[-1])
+        files.append(folder / f"overview{ending}")
+        overview(drawn, files[-1])
+    return [str(file) for file in files]
+
+
+def _report(run: RunDirectory, history: History, found: dict[str, Any]) -> str:
+    file = run.path / REPORT
+    file.write_text(page(history, found, plotly(), run.read_json("environment.json"), run.read_json("baselines.json")))
+    return str(file)
 
 
 def _conclude(run: RunDirectory, found: dict[str, Any]) -> None:
@@ -85,3 +105,5 @@ def _conclude(run: RunDirectory, found: dict[str, Any]) -> None:
         say(line)
     say(f"Verdict: {found['verdict']} (ended by: {found['ended_by']})", "bold")
     say(f"Run directory: {run.path}")
+    if (run.path / REPORT).exists():
+        say(f"Open in a browser: {run.path / REPORT}")

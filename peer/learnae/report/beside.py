@@ -1,0 +1,37 @@
+"""A run's numbers beside the paper's (section 4): the same rows on a terminal and in a page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Row = tuple[str, str, str]  # what, this run, the paper
+
+
+def paper_rows(summary: Mapping[str, Any]) -> list[Row]:
+    payments, ether = summary["payments_per_peer"], summary["eth_sent_per_peer"]
+    return [
+        ("peers finished", f"{summary['peers_finished']} of {summary['peers_expected']}", "20 of 20"),
+        ("payments sent per peer, mean", number(payments["mean"], ".1f"), "9.4"),
+        ("payments sent per peer, range", _range(payments, "d"), "3 - 16"),
+        ("ETH sent per peer, mean", number(ether["mean"], ".4f"), "0.003"),
+        ("ETH sent per peer, range", _range(ether, ".4f"), "0.0005 - 0.0068"),
+        ("successful averagings, at the end", number(summary["averaging_success_rate"], ".1%"), "above 20 %"),
+        ("averaging attempts", number(summary["averaging_attempts"], "d"), ""),
+        ("accuracy on test rows, mean", number(summary["accuracy_test_mean"], ".4f"), ""),
+        ("accuracy on test rows, least", number(summary["accuracy_test_min"], ".4f"), ""),
+        ("accuracy on own validation rows", number(summary["accuracy_validation_mean"], ".4f"), ""),
+        ("debts by state", _states(summary["debts_by_state"]), ""),
+        ("session time, virtual", number(summary["virtual_seconds"], ".0f", " s"), ""),
+        ("wall time", number(summary.get("wall_seconds"), ".1f", " s"), ""),
+    ]
+
+
+def number(value: float | None, form: str, unit: str = "") -> str:
+    return "-" if value is None else format(value, form) + unit
+
+
+def _range(band: Mapping[str, Any], form: str) -> str:
+    return f"{number(band['min'], form)} - {number(band['max'], form)}"
+
+
+def _states(states: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in states.items()) or "none"

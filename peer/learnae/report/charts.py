@@ -1,0 +1,243 @@
+"""Charts as Plotly's JSON: the plot area alone.  Titles, legends and axes' names are the page's, so that they wrap.
+
+Colours are those by day; the page's script replaces them by night.  Names from a run are escaped, because Plotly reads
+some HTML.
+"""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from learnae.figures import Band, Figure, Reference, Series
+from learnae.figures.spec import BLUE, INK, LINE, ORANGE, PALE
+from learnae.report.gains import Gain
+from learnae.report.money import AVERAGES, CHEAT, NO_ROWS, TRAINER, Account, Flow
+from learnae.report.theme import GREEN, HEAT, PAPER, RED, SOFT
+
+Chart = dict[str, Any]
+
+PALENESS = "2E"  # of a band, the last two digits of a colour
+MARKS = {
+    TRAINER: (BLUE, "circle"),
+    NO_ROWS: (ORANGE, "square"),
+    AVERAGES: (GREEN, "diamond"),
+    CHEAT: (RED, "x"),
+}
+MOST = 200  # peers of a matrix
+
+
+def figure_chart(figure: Figure) -> Chart:
+    form = ".1%" if figure.percent else ".4~f"
+    traces = [trace for band in figure.bands for trace in _band(band, form)]
+    traces += [_line(series, form) for series in figure.series]
+    y = {"tickformat": ".0%" if figure.percent else "~g"}
+    layout = _layout({"rangemode": "tozero"}, y | ({"range": list(figure.y_range)} if figure.y_range else {}))
+    layout["hovermode"] = "x unified"
+    layout["shapes"] = [shape for reference in figure.references for shape in _refer(reference)]
+    layout["annotations"] = [_told(reference) for reference in figure.references]
+    layout["margin"]["r"] = 80 if figure.references else 16
+    return {"data": traces, "layout": layout}
+
+
+def matrix_chart(flows: Sequence[Flow], names: Sequence[str]) -> Chart:
+    """Payers down, payees across; the more ETH, the stronger the colour.  Who paid nothing leaves the paper bare."""
+    at = {name: index for index, name in enumerate(names)}
+    ether: list[list[float | None]] = [[None] * len(names) for _ in names]
+    told = [[""] * len(names) for _ in names]
+    for flow in flows:
+        row, column = at[flow.payer], at[flow.payee]
+        ether[row][column] = _short(flow.ether)
+        times = "1 payment" if flow.count == 1 else f"{flow.count} payments"
+        told[row][column] = f"{_plain(flow.payer)} paid {_plain(flow.payee)} {flow.ether:.5f} ETH in {times}"
+    labels = [_plain(name) for name in names]
+    scale = [[index / (len(HEAT) - 1), colour] for index, colour in enumerate(HEAT)]
+    trace = {
+        "type": "heatmap",
+        "x": labels,
+        "y": labels,
+        "z": ether,
+        "text": told,
+        "hovertemplate": "%{text}<extra></extra>",
+        "hoverongaps": False,
+        "colorscale": scale,
+        "zmin": 0,
+        "showscale": False,
+        "xgap": 1 if len(names) <= 50 else 0,
+        "ygap": 1 if len(names) <= 50 else 0,
+    }
+    axis = {"type": "category", "showgrid": False, "ticks": "", "showline": False}
+    layout = _layout(axis | {"tickangle": -90, "side": "top"}, axis | {"autorange": "reversed"})
+    layout |= {"margin": {"l": 36, "r": 8, "t": 36, "b": 8}, "plot_bgcolor": SOFT}
+    return {"data": [trace], "layout": layout}
+
+
+def accounts_chart(accounts: Sequence[Account]) -> Chart:
+    """Income over outlay, a mark a peer; above the line a peer earned more than it spent."""
+    traces = []
+    for kind, (colour, symbol) in MARKS.items():
+        chosen = [each for each in accounts if each.kind == kind]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": [_short(each.sent_ether) for each in chosen],
+                "y": [_short(each.received_ether) for each in chosen],
+                "text": [f"{_plain(each.name)}, {_plain(each.role)}" for each in chosen],
+                "hovertemplate": "%{text}<br>sent %{x:.5f} ETH<br>received %{y:.5f} ETH<extra></extra>",
+                "marker": {"color": colour, "symbol": symbol, "size": 10, "line": {"color": PAPER, "width": 1}},
+            }
+        )
+    most = 1.08 * max([value for each in accounts for value in (each.sent_ether, each.received_ether)] or [0]) or 1
+    axis = {"range": [-0.03 * most, most], "tickformat": "~g", "nticks": 6, "zeroline": False}
+    layout = _layout(axis | {"showgrid": True}, axis)
+    layout["shapes"] = [_segment(0, 0, most, most)]
+    return {"data": traces, "layout": layout}
+
+
+def gains_chart(gains: Sequence[Gain]) -> Chart:
+    """Gain on test rows over gain on validation rows, in percentage points; on the line all of it is real."""
+    traces = []
+    for early, colour, symbol in ((True, BLUE, "circle"), (False, ORANGE, "diamond")):
+        chosen = [each for each in gains if each.early is early]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": [_short(100 * each.validation) for each in chosen],
+                "y": [_short(100 * each.test) for each in chosen],
+                "text": [_plain(each.peer) for each in chosen],
+                "hovertemplate": "%{text}<br>validation %{x:+.2f} points<br>test %{y:+.2f} points<extra></extra>",
+                "marker": {"color": colour, "symbol": symbol, "size": 7, "opacity": 0.7},
+            }
+        )
+    most = max([100 * each.validation for each in gains] or [1])
+    layout = _layout(
+        {"ticksuffix": " pp", "rangemode": "tozero", "showgrid": True},
+        {"ticksuffix": " pp", "zeroline": True, "zerolinecolor": PALE, "zerolinewidth": 1},
+    )
+    layout["shapes"] = [_segment(0, 0, most, most)]
+    return {"data": traces, "layout": layout}
+
+
+def baselines_chart(scores: Mapping[str, Mapping[str, float | None]]) -> Chart:
+    """Mean test accuracy of each way to train, with a bar from the least peer to the greatest."""
+    names = list(scores)
+    means = [scores[name]["mean"] or 0.0 for name in names]
+    above = [(scores[name].get("max") or mean) - mean for name, mean in zip(names, means, strict=True)]
+    below = [mean - (scores[name].get("min") or mean) for name, mean in zip(names, means, strict=True)]
+    trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [_short(mean) for mean in means],
+        "y": [_plain(name) for name in names],
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [_short(each) for each in above],
+            "arrayminus": [_short(each) for each in below],
+            "color": PALE,
+            "thickness": 2,
+            "width": 5,
+        },
+        "marker": {"color": [ORANGE if name == "swarm" else BLUE for name in names], "size": 13},
+        "hovertemplate": "%{y}: %{x:.2%}<extra></extra>",
+    }
+    layout = _layout({"tickformat": ".1%", "showgrid": True}, {"type": "category", "autorange": "reversed"})
+    layout["margin"]["l"] = 110
+    layout["yaxis"]["showgrid"] = False
+    return {"data": [trace], "layout": layout}
+
+
+# in here
+
+
+def _layout(x: Mapping[str, Any], y: Mapping[str, Any]) -> Chart:
+    axis = {
+        "fixedrange": True,
+        "gridcolor": LINE,
+        "linecolor": PALE,
+        "tickcolor": PALE,
+        "zeroline": False,
+        "automargin": False,
+    }
+    return {
+        "font": {"family": "system-ui, sans-serif", "size": 12, "color": INK},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 58, "r": 16, "t": 10, "b": 30},
+        "showlegend": False,
+        "dragmode": False,
+        "hoverlabel": {"bgcolor": PAPER, "bordercolor": PALE, "font": {"color": INK}},
+        "xaxis": {**axis, "showgrid": False, "showline": True, "ticks": "outside", **x},
+        "yaxis": {**axis, "showgrid": True, **y},
+    }
+
+
+def _line(series: Series, form: str) -> Chart:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": _plain(series.label),
+        "x": list(map(_short, series.x)),
+        "y": list(map(_short, series.y)),
+        "line": {"color": series.colour, "width": 2.5, "dash": "dot" if series.dotted else "solid"},
+        "hovertemplate": f"%{{y:{form}}}",
+    }
+
+
+def _band(band: Band, form: str) -> list[Chart]:
+    """Its lower edge, silent, and its upper with what lies between."""
+    edge = {"type": "scatter", "mode": "lines", "x": list(map(_short, band.x)), "line": {"width": 0}}
+    share = band.solid
+    data: list[Any] = [
+        _short(high - low) if share else [_short(low), _short(high)]
+        for low, high in zip(band.low, band.high, strict=True)
+    ]
+    told = f"%{{customdata:{form}}}" if share else f"%{{customdata[0]:{form}}} to %{{customdata[1]:{form}}}"
+    return [
+        edge | {"y": list(map(_short, band.low)), "hoverinfo": "skip"},
+        edge
+        | {
+            "name": _plain(band.label),
+            "y": list(map(_short, band.high)),
+            "fill": "tonexty",
+            "fillcolor": band.colour if share else band.colour + PALENESS,
+            "line": {"width": 0, "color": band.colour},
+            "customdata": data,
+            "hovertemplate": told,
+        },
+    ]
+
+
+def _refer(reference: Reference) -> list[Chart]:
+    """As in the pictures: a bracket in the right margin for a range, a dashed line for a level."""
+    ink = {"color": INK, "width": 1.5}
+    if reference.low is None or reference.high is None:
+        level = {"xref": "paper", "x0": 0, "x1": 1, "y0": reference.value, "y1": reference.value}
+        return [{"type": "line", "line": ink | {"dash": "6px,5px"}, **level}]
+    across = {"xref": "paper", "xsizemode": "pixel", "xanchor": 1}
+    ends = [{"type": "line", "line": ink, "x0": 6, "x1": 14, "y0": y, "y1": y} for y in (reference.low, reference.high)]
+    span = {"type": "line", "line": ink, "x0": 10, "x1": 10, "y0": reference.low, "y1": reference.high}
+    dot = {"type": "circle", "line": ink, "fillcolor": INK, "x0": 7, "x1": 13}
+    middle = {"ysizemode": "pixel", "yanchor": reference.value, "y0": -3, "y1": 3}
+    return [across | each for each in (*ends, span, dot | middle)]
+
+
+def _told(reference: Reference) -> Chart:
+    """Whose it is; the numbers are in the caption."""
+    beside = {"xref": "paper", "x": 1, "xanchor": "left", "xshift": 6 if reference.low is None else 18}
+    return beside | {"text": "the paper", "y": reference.value, "showarrow": False, "font": {"size": 11}}
+
+
+def _segment(x0: float, y0: float, x1: float, y1: float) -> Chart:
+    line = {"color": PALE, "width": 1.2, "dash": "6px,5px"}
+    return {"type": "line", "layer": "below", "line": line, "x0": x0, "y0": y0, "x1": x1, "y1": y1}
+
+
+def _short(value: float) -> float:
+    """Six significant digits: what a pixel shows, and half the bytes."""
+    return float(f"{value:.6g}")
+
+
+def _plain(text: str) -> str:
+    return escape(text, quote=False)

@@ -1,0 +1,93 @@
+"""The page put together: sections, palette, style, script, the charts' data and Plotly, in one string."""
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from learnae.history import History
+from learnae.report import pictures, results, sections
+from learnae.report.html import Html, h, join
+from learnae.report.money import accounts
+from learnae.report.parts import Charts
+from learnae.report.theme import NIGHT, variables
+
+# Nothing may be fetched, whatever the page or its library would like to.
+POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+CONTENTS = {
+    "verdict": "Verdict",
+    "paper": "Beside the paper",
+    "figures": "Figures",
+    "money": "Who paid whom",
+    "worth": "Paid and real gain",
+    "together": "Alone against together",
+    "settings": "Settings",
+}
+
+
+def plotly() -> str:
+    """Plotly's JavaScript from the installed package, which holds one bundle only (4.8 MB)."""
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())
+
+
+def page(
+    history: History,
+    found: Mapping[str, Any],
+    library: str,
+    environment: Mapping[str, Any] | None = None,
+    baselines: results.Scores | None = None,
+) -> str:
+    """``found`` is the verdict, ``library`` Plotly's JavaScript, ``baselines`` what baselines.json holds."""
+    charts: Charts = {}
+    content = [
+        sections.head(history, found),
+        h("nav", h("ul", *(h("li", h("a", told, href=f"#{anchor}")) for anchor, told in CONTENTS.items())),
+          aria_label="Contents"),
+        h("noscript", h("p", "The charts need JavaScript; their numbers are in the tables.", class_="note")),
+        h(
+            "main",
+            sections.verdict(found),
+            sections.beside(found),
+            pictures.pictures(history, charts),
+            results.money(history, charts),
+            results.worth(history, charts),
+            results.together(baselines or {}, found, accounts(history), charts),
+            sections.settings(history, environment or {}),
+        ),
+    ]  # fmt: skip
+    return "<!DOCTYPE html>\n" + h("html", _head(history), h("body", *content, _scripts(charts, library)), lang="en")
+
+
+def _head(history: History) -> Html:
+    return h(
+        "head",
+        h("meta", charset="utf-8"),
+        h("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        h("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        h("meta", name="color-scheme", content="light dark"),
+        h("link", rel="icon", href="data:,"),
+        h("title", f"LEARNAE: {sections.called(history)}"),
+        h("style", Html(variables() + _file("page.css"))),
+    )
+
+
+def _scripts(charts: Charts, library: str) -> Html:
+    data = {"charts": charts, "night": NIGHT}
+    return join(
+        [
+            h("script", _harmless(data), type="application/json", id="data"),
+            h("script", Html(library)),
+            h("script", Html(_file("page.js"))),
+        ]
+    )
+
+
+def _harmless(data: Any) -> Html:
+    """JSON that cannot end the script element it stands in."""
+    return Html(json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def _file(name: str) -> str:
+    return (files("learnae.report") / name).read_text()
