@@ -23,7 +23,7 @@ swarm: $(ENV) ## Run a session: N=20 BACKEND=sim SESSION=examples/paper.toml SEE
 	@$(PY) -m learnae simulate $(SESSION) --peers $(N) $(if $(SEED),--seed $(SEED))
 
 test: test-core ## Run every test, fast tiers first
-	$(if $(REST),$(PY) -m pytest $(REST))
+	$(if $(REST),$(PY) -m pytest $(REST) $(if $(CI),--no-skips))
 
 test-core: $(ENV) ## Run the pure part's tests alone and measure their coverage
 	$(PY) -m pytest $(PURE) --cov

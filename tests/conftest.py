@@ -1,5 +1,6 @@
 """Time limits by tier (.ci/README.md), and the one setting a bare Python must be able to parse."""
 
+from collections.abc import Generator
 from importlib.util import find_spec
 
 import pytest
@@ -10,8 +11,17 @@ BARE = find_spec("pytest_timeout") is None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="skipped is failed: in CI nothing may be missing")
     if BARE:
         parser.addini("timeout", "seconds a test: without pytest-timeout there is no limit")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("no_skips"):
+        report.outcome, report.longrepr = "failed", f"skipped: {report.longrepr}"
+    return report
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -93,7 +93,7 @@ def test_the_pure_part_is_listed_wherever_its_purity_is_checked(project: dict[st
     package = ROOT / "peer" / "learnae"
     present = {name for name in PURE if (package / name).is_dir() or (package / f"{name}.py").exists()}
     assert {f"learnae.{name}" for name in present} <= set(contract["source_modules"])
-    third_parties = {re.split(r"[<>=]", d)[0].replace("-", "_") for d in project["project"]["dependencies"]}
+    third_parties = {re.split(r"[<>=\[]", d)[0].replace("-", "_") for d in project["project"]["dependencies"]}
     assert set(contract["forbidden_modules"]) == STANDARD | third_parties
     assert {
         Path(p).stem if p.endswith(".py") else Path(p).parent.name for p in tool["coverage"]["report"]["include"]

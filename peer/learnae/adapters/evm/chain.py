@@ -1,0 +1,179 @@
+"""``ports.Chain``: one wallet on one Ethereum node.
+
+What a payer may rely on:
+1. Nonces are the caller's.  The node's count only tells which of them are mined.
+2. Each attempt raises both fees by an eighth at least (nodes want a tenth), and follows the base fee upwards.
+3. Nothing is signed unless the balance covers it and everything else that was signed here and is not mined.  After a
+   restart ``recall`` tells it what that is.
+4. Gas is capped: a payee that is a contract can burn ``PAY_GAS`` at most, and no fee goes above ``MAX_FEE``.
+"""
+
+import asyncio
+from base64 import b32decode
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from eth_utils.crypto import keccak
+from hexbytes import HexBytes
+
+from learnae.adapters.evm import dpoid
+from learnae.adapters.evm.rpc import Header, Node
+from learnae.core.types import Address, Cid, Claim, ClaimFacts, Head, Poid, Reason, Receipt, Signed, TxHash, Wei
+from learnae.errors import PortError
+
+PAY_GAS = 30_000  # 22,440 for a transfer with a CID, the rest for a payee that is a contract
+TIP = Wei(10**9)  # wei per gas for who makes the block
+MAX_FEE = Wei(500 * 10**9)  # wei per gas; above it we wait
+
+
+class Wallet(Protocol):
+    @property
+    def address(self) -> Address: ...
+
+    def sign(self, transaction: dict[str, Any]) -> bytes:
+        """The raw transaction."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """Wei per gas: for who makes the block, and in all."""
+
+    tip: int
+    most: int
+
+    def raised(self) -> "Fees":
+        return Fees(_raised(self.tip), _raised(self.most))
+
+    def at_least(self, other: "Fees") -> "Fees":
+        return Fees(max(self.tip, other.tip), max(self.most, other.most))
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The newest signed form of a nonce.  ``cost``: wei it can take at most."""
+
+    attempt: int
+    fees: Fees
+    cost: int
+
+
+@dataclass
+class EvmChain:
+    node: Node
+    wallet: Wallet
+    _forms: dict[tuple[str, int], Form] = field(default_factory=dict)  # by genesis and nonce
+
+    async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed:
+        return await self._sign(nonce, attempt, None, Wei(0), dpoid.deployment(poid), dpoid.DEPLOY_GAS)
+
+    async def sign_pay(self, to: Address, wei: Wei, cid: Cid, nonce: int, attempt: int) -> Signed:
+        return await self._sign(nonce, attempt, to, wei, cid_bytes(cid), PAY_GAS)
+
+    async def broadcast(self, signed: Signed) -> None:
+        await self.node.send(signed.raw)
+
+    async def receipt(self, hash: TxHash) -> Receipt | None:
+        mined = await self.node.mined(hash)
+        return Receipt(hash, mined.block, mined.succeeded, mined.contract) if mined else None
+
+    async def head(self) -> Head:
+        newest = await self.node.newest()
+        genesis = await self.node.block(0)  # asked each time: the node may have been replaced
+        return Head(genesis.hash, newest.number, newest.hash, newest.timestamp)
+
+    async def read_claim(self, claim: Claim) -> ClaimFacts:
+        code = await self.node.code(claim.contract)
+        if not code:
+            raise PortError(Reason.NOT_FOUND, f"no contract at {claim.contract}")
+        try:
+            poid = dpoid.read_poid(await self.node.call(claim.contract, dpoid.GET_POID))
+            timestamp = dpoid.read_timestamp(await self.node.call(claim.contract, dpoid.GET_TIMESTAMP))
+        except ValueError:
+            raise PortError(Reason.NONSENSE, f"{claim.contract} returned no PoID or no timestamp") from None
+        code_matches, block, index = code == dpoid.runtime(poid, timestamp), 0, 0
+        deployed = await self.node.mined(claim.deploy_tx)
+        if deployed:
+            block, index = deployed.block, deployed.index
+            # A constructor of somebody's own can leave the right code with an earlier time in it.
+            code_matches = code_matches and (await self.node.block(block)).timestamp == timestamp
+        receipt_matches = deployed is not None and deployed.contract == claim.contract.lower()
+        return ClaimFacts(poid, timestamp, block, index, code_matches, receipt_matches, signature_valid=False)
+
+    async def balance(self, wallet: Address) -> Wei:
+        return await self.node.balance(wallet)
+
+    # beyond the port
+
+    async def holds(self, head: Head) -> bool:
+        """Whether that block is still part of the chain.  If not, the chain went back, however high it is by now."""
+        try:
+            return (await self.node.block(head.height)).hash == head.hash
+        except PortError as error:
+            if error.reason is Reason.NOT_FOUND:
+                return False
+            raise
+
+    async def recall(self, forms: Iterable[Signed]) -> None:
+        """What an earlier process signed on this chain, in order."""
+        genesis = (await self.node.block(0)).hash
+        attempts: dict[int, int] = {}
+        for signed in forms:
+            attempts[signed.nonce] = attempts.get(signed.nonce, -1) + 1
+            fields = TypedTransaction.from_bytes(HexBytes(signed.raw)).as_dict()
+            fees = Fees(fields["maxPriorityFeePerGas"], fields["maxFeePerGas"])
+            cost = fields["value"] + fields["gas"] * fees.most
+            self._forms[genesis, signed.nonce] = Form(attempts[signed.nonce], fees, cost)
+
+    # in here
+
+    async def _sign(self, nonce: int, attempt: int, to: Address | None, wei: Wei, data: bytes, gas: int) -> Signed:
+        newest, genesis = await self.node.newest(), (await self.node.block(0)).hash
+        fees = self._fees(self._forms.get((genesis, nonce)), attempt, newest)
+        if fees.most > MAX_FEE:
+            raise PortError(Reason.NONSENSE, f"a fee of {fees.most} wei per gas")
+        cost = wei + gas * fees.most
+        # Both as of one block, or a transaction mined in between would count twice or not at all.
+        mined = await self.node.nonce(self.wallet.address, newest.number)
+        balance = await self.node.balance(self.wallet.address, newest.number)
+        if balance < cost + self._promised(genesis, mined, nonce):
+            raise PortError(Reason.FUNDS, self.wallet.address)
+        transaction = {
+            "type": 2,
+            "chainId": self.node.chain_id,
+            "nonce": nonce,
+            "to": bytes.fromhex(to[2:]) if to else b"",
+            "value": wei,
+            "data": data,
+            "gas": gas,
+            "maxFeePerGas": fees.most,
+            "maxPriorityFeePerGas": fees.tip,
+        }
+        raw = await asyncio.to_thread(self.wallet.sign, transaction)
+        self._forms[genesis, nonce] = Form(attempt, fees, cost)
+        return Signed(nonce, "0x" + raw.hex(), TxHash("0x" + keccak(raw).hex()))
+
+    def _fees(self, before: Form | None, attempt: int, newest: Header) -> Fees:
+        fees = Fees(TIP, 2 * newest.base_fee + TIP)  # twice: six full blocks in a row
+        for _ in range(attempt):
+            fees = fees.raised()
+        return fees.at_least(before.fees.raised()) if before and before.attempt < attempt else fees
+
+    def _promised(self, genesis: str, mined: int, nonce: int) -> int:
+        """Wei that other signed transactions can still take."""
+        return sum(
+            form.cost
+            for (chain, other), form in self._forms.items()
+            if chain == genesis and other >= mined and other != nonce
+        )
+
+
+def cid_bytes(cid: Cid) -> bytes:
+    """The 36 bytes of a CID: cheaper calldata than its text."""
+    return b32decode(cid[1:].upper() + "=" * (-len(cid[1:]) % 8))
+
+
+def _raised(wei: int) -> int:
+    return -(-wei * 9 // 8)

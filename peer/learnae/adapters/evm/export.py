@@ -1,0 +1,68 @@
+"""A chain into the records of ``history``, block by block: what an audit needs after the node is gone."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hexbytes import HexBytes
+
+from learnae.adapters.evm.rpc import Header, Mined, Node, fixed, natural
+from learnae.core.types import Address, Reason, TxHash, Wei
+from learnae.errors import PortError
+from learnae.history import Balances, Block, ChainRecord, Genesis, Transaction
+
+
+async def export(
+    node: Node, wallets: Iterable[Address], alloc: Mapping[Address, Wei] | None = None
+) -> list[ChainRecord]:
+    """Genesis, each block that is not empty, and what every account that took part holds in the end.
+
+    ``alloc``: what the genesis block gave, if the caller made it; otherwise the node is asked, which one that was
+    restarted from a saved state may not know.  Money that contracts passed on is not followed; tips are spent.
+    """
+    height = (await node.newest()).number
+    genesis, blocks, miners = await node.block(0), [], set()
+    for number in range(1, height + 1):
+        header = await node.block(number, full=True)
+        miners.add(header.miner)
+        if header.transactions:
+            blocks.append(await _block(node, header))
+    accounts = {Address(wallet.lower()) for wallet in wallets} | {Address(wallet.lower()) for wallet in alloc or ()}
+    for block in blocks:
+        for each in block.transactions:
+            accounts |= {account for account in (each.sender, each.to, each.contract) if account}
+    accounts -= miners
+    if alloc is None:
+        given = {account: await node.balance(account, 0) for account in sorted(accounts)}
+    else:
+        given = {Address(wallet.lower()): wei for wallet, wei in alloc.items()}
+    held = {account: await node.balance(account, height) for account in sorted(accounts)}
+    return [Genesis(genesis.hash, node.chain_id, given), *blocks, Balances(height, held)]
+
+
+async def _block(node: Node, header: Header) -> Block:
+    transactions = []
+    for fields in header.transactions:
+        try:
+            hash = TxHash(fixed(fields["hash"], 32))
+            mined = await node.mined(hash)
+            if mined is None or mined.block != header.number:
+                raise PortError(Reason.NONSENSE, f"the chain moved while it was read: block {header.number}")
+            transactions.append(_transaction(hash, fields, mined))
+        except (ValueError, TypeError, KeyError) as error:
+            raise PortError(Reason.NONSENSE, f"block {header.number}: {error}") from None
+    return Block(header.number, header.hash, header.parent, header.timestamp, tuple(transactions))
+
+
+def _transaction(hash: TxHash, fields: Mapping[str, Any], mined: Mined) -> Transaction:
+    return Transaction(
+        hash,
+        Address(fixed(fields["from"], 20)),
+        Address(fixed(fields["to"], 20)) if fields["to"] else None,
+        natural(fields["nonce"]),
+        Wei(natural(fields["value"])),
+        mined.gas_used,
+        mined.gas_price,
+        "0x" + bytes(HexBytes(fields["input"])).hex(),
+        mined.contract,
+        mined.succeeded,
+    )

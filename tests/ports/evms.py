@@ -1,0 +1,162 @@
+"""Chains that the EVM adapter is tested on: eth-tester in this process, and Anvil on loopback."""
+
+import asyncio
+import json
+import secrets
+import subprocess
+from collections.abc import Coroutine
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any, TypeVar
+
+import pytest
+from tests.ports.chains import FINNEY
+from web3 import Web3
+from web3.types import RPCEndpoint
+
+from learnae.adapters.evm import EvmChain, LocalEvm, Node, http_node
+from learnae.adapters.keys import Wallet
+from learnae.adapters.memory import keys
+from learnae.core.types import ETHER, Address, TxHash, Wei
+
+T = TypeVar("T")
+ANVIL = Path(__file__).parents[2] / ".tools" / "bin" / "anvil"
+CHAIN_ID = 31337
+WALLETS = tuple(Wallet.of(bytes([number]) * 32) for number in (1, 2, 3))
+ALLOC = dict(zip((each.address for each in WALLETS), (Wei(100 * ETHER), Wei(ETHER), Wei(3 * FINNEY)), strict=True))
+
+
+class Evms:
+    """What both worlds share: three chains on one node, and a loop to wait in."""
+
+    def __init__(self, runner: asyncio.Runner, node: Node) -> None:
+        self.runner, self.node = runner, node
+        self.payer, self.payee, self.poor = (EvmChain(node, wallet) for wallet in WALLETS)
+        self.payer_wallet, self.payee_wallet, self.poor_wallet = (wallet.address for wallet in WALLETS)
+        self.peer = keys("1")[0]
+
+    def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(coroutine)
+
+    def fee(self, hash: TxHash) -> Wei:
+        mined = self.wait(self.node.mined(hash))
+        assert mined
+        return Wei(mined.gas_used * mined.gas_price)
+
+
+class LocalWorld(Evms):
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self.evm = LocalEvm(ALLOC, CHAIN_ID)
+        super().__init__(runner, Node(self.evm, CHAIN_ID))
+
+    def mine(self, blocks: int = 1) -> None:
+        self.wait(self.evm.mine(blocks))
+
+    def stop(self) -> None:
+        self.evm.reachable = False
+
+    def roll_back(self, blocks: int) -> None:
+        self.wait(self.evm.roll_back(blocks))
+
+    def start_anew(self) -> None:
+        self.wait(self.evm.start_anew())
+
+    def end(self) -> None:
+        self.evm.close()
+
+
+class Anvil:
+    """One process, which mines when it is told to.  ``folder`` holds its genesis and its state."""
+
+    def __init__(self, folder: Path, alloc: dict[Address, Wei], *arguments: str) -> None:
+        if not ANVIL.exists():
+            pytest.skip("Anvil is not there: make tools")
+        self.folder, self._alloc, self._arguments = folder, alloc, arguments
+        self.port = 0  # a free one, and the same ever after
+        self.write_genesis()
+        self.start()
+
+    def write_genesis(self) -> None:
+        """Another one each time.  Anvil hashes accounts and time, not extraData."""
+        genesis = {
+            "config": {"chainId": CHAIN_ID},
+            "alloc": {wallet: {"balance": hex(wei)} for wallet, wei in self._alloc.items()},
+            "timestamp": hex(1_700_000_000 + secrets.randbelow(10**6)),
+            "difficulty": "0x0",
+            "gasLimit": hex(30_000_000),
+            "baseFeePerGas": hex(10**9),
+        }
+        (self.folder / "genesis.json").write_text(json.dumps(genesis))
+
+    def start(self) -> None:
+        init = ("--init", str(self.folder / "genesis.json"))
+        self.process = subprocess.Popen(
+            [ANVIL, "--port", str(self.port), "--no-mining", "--accounts", "0", *init, *self._arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        listening, self._log = Event(), list[str]()
+        self._reader = Thread(target=self._read, args=(listening,), daemon=True)
+        self._reader.start()
+        assert listening.wait(15), "".join(self._log)
+        self._web3 = Web3(Web3.HTTPProvider(self.url))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ask(self, method: str, *params: Any) -> Any:
+        answer = self._web3.provider.make_request(RPCEndpoint(method), params)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def terminate(self) -> None:
+        """It saves its state if it was told to."""
+        self.process.terminate()
+        self._reap()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self._reap()
+
+    def _reap(self) -> None:
+        self.process.wait(15)
+        self._reader.join(15)
+        assert self.process.stdout
+        self.process.stdout.close()
+
+    def _read(self, listening: Event) -> None:
+        """To the end, or a full pipe would stop it."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self._log.append(line)
+            if line.startswith("Listening on"):
+                self.port = int(line.rsplit(":", 1)[1])
+                listening.set()
+
+
+class AnvilWorld(Evms):
+    def __init__(self, runner: asyncio.Runner, folder: Path, *arguments: str) -> None:
+        self.anvil = Anvil(folder, ALLOC, *arguments)
+        super().__init__(runner, http_node(self.anvil.url, CHAIN_ID, timeout=5.0))
+
+    def mine(self, blocks: int = 1) -> None:
+        self.anvil.ask("anvil_mine", hex(blocks))
+
+    def stop(self) -> None:
+        self.anvil.kill()
+
+    def roll_back(self, blocks: int) -> None:
+        self.anvil.ask("anvil_rollback", blocks)
+        self.anvil.ask("anvil_dropAllTransactions")
+
+    def start_anew(self) -> None:
+        self.anvil.kill()
+        self.anvil.write_genesis()
+        self.anvil.start()
+
+    def end(self) -> None:
+        self.wait(self.node.close())
+        if self.anvil.process.poll() is None:
+            self.anvil.kill()
