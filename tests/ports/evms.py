@@ -100,14 +100,14 @@ class Anvil:
         self._reader = Thread(target=self._read, args=(listening,), daemon=True)
         self._reader.start()
         assert listening.wait(15), "".join(self._log)
-        self._web3 = Web3(Web3.HTTPProvider(self.url))
+        self.web3 = Web3(Web3.HTTPProvider(self.url))
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def ask(self, method: str, *params: Any) -> Any:
-        answer = self._web3.provider.make_request(RPCEndpoint(method), params)
+        answer = self.web3.provider.make_request(RPCEndpoint(method), params)
         assert "error" not in answer, answer
         return answer["result"]
 
