@@ -14,7 +14,7 @@ from learnae.learn.jobs import ScoreJob, TrainJob
 from learnae.learn.model import Mlp, mlp
 from learnae.learn.models import initial_block
 from learnae.learn.optimize import Settings, settings_of
-from learnae.learn.partition import Rows, partition
+from learnae.learn.partition import Rows, deal
 from learnae.learn.pool import Pool
 from learnae.learn.trainer import PoolTrainer
 
@@ -70,16 +70,17 @@ def train_job(seed: int = 0, net: Mlp | None = None, rows: int = 40, how: Settin
 class Swarm:
     """Trainers that share a pool and a dictionary of blocks, as in the simulator."""
 
-    def __init__(self, session: Session = SESSION, pool: Pool | None = None) -> None:
+    def __init__(self, session: Session = SESSION, pool: Pool | None = None, table: Table | None = None) -> None:
         self.pool = pool or Pool(threads=1)
-        self.session, self.split = session, partition(TABLE, session)
-        block = initial_block(session, "seed")
+        self.session = session
+        self.table, self.split = deal(session, table or TABLE)
+        block = initial_block(session, "seed", shape=self.table.shape)
         self.initial = cid_of(block)
         self.blocks: dict[Cid, bytes] = {self.initial: block}
         self.trainers = [self.trainer(i, rows) for i, rows in enumerate(self.split.peers)]
 
     def trainer(self, index: int, rows: Rows) -> PoolTrainer:
-        return PoolTrainer(self.pool, TABLE, rows, self.session, CID, name(index), "seed", self.blocks)
+        return PoolTrainer(self.pool, self.table, rows, self.session, CID, name(index), "seed", self.blocks)
 
     def published(self, index: int, step: int = 1) -> ModelRef:
         """A model that this peer has trained and published."""

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from learnae.cli.data import app as data_app
 from learnae.errors import InputError
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(data_app, name="data")
 
 SessionFile = Annotated[Path, typer.Argument(metavar="SESSION.toml", help="A session, such as examples/paper.toml.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, such as one below runs/.")]

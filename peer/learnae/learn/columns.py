@@ -15,28 +15,14 @@ import torch
 from numpy.typing import NDArray
 
 from learnae.errors import InputError
+from learnae.learn.arrow import Arrow, pyarrow
 from learnae.learn.table import Table, check_classes
 
 MOST_CLASSES = 100  # beyond, a label is a quantity
 DELIMITERS = b",;\t"
 NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
 
-Arrow = Any  # what pyarrow makes: it has no types
 Ints = NDArray[np.int64]
-
-
-def pyarrow() -> Arrow:
-    """The library, with its readers.  InputError: how to install it."""
-    try:
-        import pyarrow
-        import pyarrow.compute
-        import pyarrow.csv
-        import pyarrow.parquet
-    except ImportError:
-        raise InputError(
-            "reading CSV and Parquet files needs pyarrow, which is not installed: run `pip install -e '.[tables]'`"
-        ) from None
-    return pyarrow
 
 
 def read(path: Path, label: str, features: Sequence[str], column: str | None) -> Table:

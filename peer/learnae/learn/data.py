@@ -9,6 +9,7 @@ from pathlib import Path
 from learnae.config import REPOSITORY, Data, data_folder
 from learnae.errors import InputError
 from learnae.learn import columns, flights, prepared
+from learnae.learn.hepmass import ABOUT
 from learnae.learn.table import CLASSES, FEATURES, Table
 
 __all__ = ["CLASSES", "FEATURES", "Table", "load", "path_of"]
@@ -25,7 +26,7 @@ def path_of(data: Data) -> Path:
         case "hepmass-like":
             path = SHIPPED
         case "hepmass":
-            path = data_folder() / "hepmass" / prepared.ABOUT
+            path = data_folder() / "hepmass" / ABOUT
             if not path.is_file():
                 raise InputError(
                     "data source 'hepmass': UCI's file has not been converted here; run `learnae data fetch hepmass`, "

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from learnae.errors import InputError
 from learnae.learn import columns
+from learnae.learn.arrow import pyarrow
 from learnae.learn.table import Table
 
 Floats = NDArray[np.float64]
@@ -36,7 +37,7 @@ def archive() -> Path:
 
 def read(path: Path, column: str | None) -> Table:
     """The table behind ``archive()``, not standardised."""
-    pa = columns.pyarrow()
+    pa = pyarrow()
     if column is not None and column not in PARTS:
         raise InputError(f"flights cannot be dealt by '{column}': set data.column to one of {', '.join(PARTS)}")
     try:

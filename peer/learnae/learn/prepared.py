@@ -17,11 +17,11 @@ import torch
 from numpy.typing import NDArray
 
 from learnae.errors import InputError
-from learnae.learn.table import COLUMNS, FEATURES, Table, check_classes
+from learnae.learn.hepmass import ABOUT
+from learnae.learn.table import FEATURES, Table, check_classes
+from learnae.learn.uci import COLUMNS, MASS_MEAN, MASS_STD
 
 KEYS = ("features", "mean", "std", "mass", "label")
-MASS_MEAN, MASS_STD = 1000.0, 353.55  # of {500, 750, 1000, 1250, 1500} GeV
-ABOUT = "about.json"
 GROUP = "mass"
 FIX = "generate the file again"
 CONVERT = "convert it again with `learnae data hepmass`"

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from learnae.errors import InputError
+from learnae.learn.uci import COLUMNS
 
-COLUMNS = 27  # of HEPMASS, without the mass
 FEATURES = COLUMNS + 1  # what the network sees of HEPMASS: the mass is the 28th
 CLASSES = 2
 
