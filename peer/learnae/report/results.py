@@ -26,7 +26,7 @@ def money(history: History, charts: Charts) -> Html:
     paid, peers = flows(history), accounts(history)
     if not paid:
         return section("money", "Who paid whom", h("p", "No payment became final."), _account_table(peers))
-    names, told = _matrix_names(paid, peers)
+    names, told = in_matrix(paid, peers)
     shown = [flow for flow in paid if {flow.payer, flow.payee} <= set(names)]
     charts["matrix"], charts["accounts"] = matrix_chart(shown, names), accounts_chart(peers)
     most = max(flow.ether for flow in paid)
@@ -137,7 +137,7 @@ def together(scores: Scores, found: Mapping[str, Any], peers: Sequence[Account],
     return section("together", title, chart, grid, h("ul", *words, class_="note"))
 
 
-def _matrix_names(paid: Sequence[Flow], peers: Sequence[Account]) -> tuple[list[str], str]:
+def in_matrix(paid: Sequence[Flow], peers: Sequence[Account]) -> tuple[list[str], str]:
     """Who is in the matrix: everybody, or of very many those that moved most."""
     names = [each.name for each in peers]
     names += sorted({flow.payee for flow in paid} - set(names))
