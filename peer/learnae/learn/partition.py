@@ -95,11 +95,9 @@ def _enough(dealt: Sequence[tuple[Rows, torch.Tensor]], session: Session) -> Non
     if not dealt:
         return
     own = session.data.own_distributions
-    train, validation = (
-        min(map(len, part)) for part in ([r.train for r, _ in dealt], [r.validation for r, _ in dealt])
-    )
+    train, validation = min(len(rows.train) for rows, _ in dealt), min(len(rows.validation) for rows, _ in dealt)
     held = min(len(rows) for _, rows in dealt)
-    if train < session.work.slices or min(validation, held if own else validation) < LEAST_VALIDATION:
+    if train < session.work.slices or validation < LEAST_VALIDATION or (own and held < 1):
         least = "" if len({len(rows.train) for rows, _ in dealt}) == 1 else " at least"
         also = f" and {held} test" if own else ""
         raise InputError(
@@ -121,6 +119,8 @@ def _remedy(data: Data) -> str:
 
 
 def _notice(dealt: Sequence[tuple[Rows, torch.Tensor]], session: Session) -> str | None:
+    if not dealt:
+        return None
     data, each = session.data, [(len(rows.train), len(rows.validation), len(own)) for rows, own in dealt]
     if sum(map(sum, each)) + len(each) > hand_size(data) * len(each):  # rounding aside
         return None
