@@ -109,19 +109,19 @@ async def listening(world: GossipWorld) -> AsyncIterator[list[Listener]]:
     listeners = [Listener(gossip) for gossip in world.gossips]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(listener.listen()) for listener in listeners]
-        await acquainted(world, listeners)
+        await acquainted(world.gossips, listeners)
         yield listeners
         for task in tasks:
             task.cancel()
 
 
-async def acquainted(world: GossipWorld, listeners: list[Listener], others: int = 2) -> None:
+async def acquainted(gossips: list[Gossip], listeners: list[Listener]) -> None:
     """Announce until everybody has heard everybody, as peers do."""
-    step = PROBE
+    others, step = len(gossips) - 1, PROBE
     async with asyncio.timeout(15):
         while any(len(listener.probes) < others for listener in listeners):
             step += 1
-            for gossip in world.gossips:
+            for gossip in gossips:
                 await gossip.publish(model(step))
             with suppress(TimeoutError):
                 for listener in listeners:
