@@ -23,6 +23,7 @@ METRICS = {  # name -> where the verdict's summary has it
     "attempts": ("averaging_attempts",),
     "accuracy_test_mean": ("accuracy_test_mean",),
     "accuracy_test_min": ("accuracy_test_min",),
+    "accuracy_own_mean": ("accuracy_own_mean",),
     "accuracy_validation_mean": ("accuracy_validation_mean",),
     "peers_finished": ("peers_finished",),
     "virtual_seconds": ("virtual_seconds",),

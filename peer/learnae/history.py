@@ -50,11 +50,15 @@ class SessionBegan:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """Accuracy on held-out rows no peer has, of a model of this peer.  Scored by the command; no peer learns it."""
+    """Accuracy on held-out rows no peer has, of a model of this peer.  Scored by the command; no peer learns it.
+
+    ``own``: on such rows of the peer's own distribution, where that is not everybody's.
+    """
 
     cid: Cid
     step: int
     test: Score
+    own: Score | None = None
 
 
 @dataclass(frozen=True, slots=True)

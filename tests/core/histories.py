@@ -47,7 +47,8 @@ PEER = {name: PeerId(f"12D3{name}") for name in NAMES}
 WALLET = {name: Address("0x" + f"{number:02x}" * 20) for number, name in enumerate(NAMES, 0xA1)}
 CONTRACT = {name: Address("0x" + f"{number:02x}" * 20) for number, name in enumerate(NAMES, 0xC1)}
 MODEL = {name: cid_of(name.encode()) for name in ("ann 1", "ann 2", "ann 3", "bob 1", "bob 2", "dan 1", "cat 1")}
-SETTINGS = {"reward": {"function": "proportional", "factor": "0.055", "cap": "1"}}
+REWARD = {"function": "proportional", "factor": "0.055", "cap": "1"}
+SETTINGS = {"identity": "proven", "reward": REWARD}
 
 ROSTER = tuple(
     RosterEntry(name, PEER[name], WALLET[name], name != "cat", name != "cat", True, POLICIES.get(name, Policy.HONEST))

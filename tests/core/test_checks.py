@@ -12,6 +12,7 @@ from tests.core.histories import (
     GOOD,
     MODEL,
     PEER,
+    REWARD,
     SETTINGS,
     WALLET,
     amended,
@@ -55,7 +56,7 @@ MONEY = {"wei_conserved", "settled_once", "chain_matches_debts", "chain_sound"}
 
 
 def reward(**changes: str) -> History:
-    return amended(fact_is("swarm", SessionBegan), session={"reward": SETTINGS["reward"] | changes})
+    return amended(fact_is("swarm", SessionBegan), session=SETTINGS | {"reward": {**REWARD, **changes}})
 
 
 def test_the_good_history_passes_every_check() -> None:
@@ -374,6 +375,15 @@ def test_spending_more_than_the_cap_is_invalid() -> None:
     assert not found
     found = caught(reward(cap="0.002"))
     assert found == {"cap_respected": f"invalid: ann spent {ANN_PAYS.wei} wei of {2 * 10**15}"}
+
+
+def test_money_for_a_model_that_reaches_another_wallet_than_its_creators_is_invalid_where_claims_are_proven() -> None:
+    began = next(fact for _, fact in GOOD.facts(SessionBegan))
+    swapped = {"ann": WALLET["bob"], "bob": WALLET["ann"]}
+    roster = tuple(replace(entry, wallet=swapped.get(entry.name, entry.wallet)) for entry in began.roster)
+    assert "only_owners_are_paid" in caught(amended(fact_is("swarm", SessionBegan), roster=roster))
+    paper = amended(fact_is("swarm", SessionBegan), roster=roster, session=SETTINGS | {"identity": "paper"})
+    assert "only_owners_are_paid" not in caught(paper)
 
 
 def test_a_refuser_that_pays_is_invalid() -> None:

@@ -18,6 +18,7 @@ KEYS = [
     "peers_finished",
     "accuracy_test_mean",
     "accuracy_test_min",
+    "accuracy_own_mean",
     "accuracy_validation_mean",
     "averaging_attempts",
     "averaging_success_rate",

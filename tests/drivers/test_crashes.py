@@ -22,6 +22,7 @@ from learnae.history import ChainRecord
 
 NAMES = ("p00", "p01", "p02")
 PACED: dict[str, Any] = {
+    "seed": 2,
     "peers": len(NAMES),
     "data": {"rows": 200},
     "work": {"slices": 2, "patience": 4, "budget": 2, "idle_after": 15.0},

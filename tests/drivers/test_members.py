@@ -92,10 +92,14 @@ def test_a_poisoner_publishes_in_its_slices_place_averages_nothing_and_harms_nob
 
 
 def copies(session: Run, name: str) -> set[str]:
-    """Models of this peer that have another's tensors: a digest in memory names who made them."""
-    blocks, peer = session.simulation.swarm.blocks, session.host(name).config.peer
-    own = {fact.cid for record, fact in session.history.facts(Published) if record.peer == name}
-    return {cid for cid in own if peer not in blocks[cid].decode().split()[3]}
+    """Models of this peer that have another's tensors."""
+    digests: dict[str, set[str]] = {name: set(), "others": set()}
+    blocks = session.simulation.swarm.blocks
+    published = [(record.peer, fact.cid) for record, fact in session.history.facts(Published)]
+    for peer, cid in published:
+        digests[name if peer == name else "others"].add(blocks[cid].decode().split()[3])
+    both = digests[name] & digests["others"]
+    return {cid for peer, cid in published if peer == name and blocks[cid].decode().split()[3] in both}
 
 
 def test_exact_copies_earn_nothing() -> None:

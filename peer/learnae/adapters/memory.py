@@ -210,7 +210,8 @@ class MemoryTrainer:
     def _made(self, skill: int, step: int, copied: ModelRef | None = None) -> tuple[Weights, Score]:
         """Only an exact copy has the digest of another model."""
         skill = max(0, min(999, skill))
-        digest = copied.weights.digest if copied else f"{skill:03}-{self.peer}-{step}"
+        tensors = hashlib.sha256(f"{skill} {self.peer} {step}".encode()).hexdigest()[:32]
+        digest = copied.weights.digest if copied else tensors
         block = f"{skill} {self.peer} {step} {digest}".encode()
         cid = cid_of(block)
         self.blocks[cid] = block

@@ -22,6 +22,7 @@ CHECKS: dict[str, Check] = {
     "debts_terminal": debts.debts_terminal,
     "adoption_owes": debts.adoption_owes,
     "payee_right": debts.payee_right,
+    "only_owners_are_paid": debts.only_owners_are_paid,
     "payment_exact": debts.payment_exact,
     "cap_respected": debts.cap_respected,
     "refusers_pay_nothing": debts.refusers_pay_nothing,

@@ -77,6 +77,17 @@ def _winner(claims: Iterable[ClaimJudged], peer: PeerId) -> Address | None:
 
 
 @check
+def only_owners_are_paid(history: History) -> Iterator[str]:
+    """Where claims need a proof of possession, money for a model reaches the wallet of the peer that made it."""
+    session = began(history)
+    wallets = {entry.peer: entry.wallet for entry in session.roster}
+    for debt, changes in history.debts.items() if session.session["identity"] == "proven" else ():
+        last = changes[-1][1]
+        if last.state is DebtState.FINAL and last.payee != wallets.get(last.creator):
+            yield f"{named(*debt)} was paid to {last.payee}, which is not its creator's wallet"
+
+
+@check
 def payment_exact(history: History) -> Iterator[str]:
     """Eq. 1, or the reward function the session agreed on, in exact arithmetic and rounded down once."""
     reward = settings(history, "reward")

@@ -25,6 +25,9 @@ def summary(history: History) -> dict[str, Any]:
         "peers_finished": sum(state == Work.DONE for state in states.values()),
         "accuracy_test_mean": _mean(test),
         "accuracy_test_min": min(test, default=None),
+        "accuracy_own_mean": _mean(
+            _last_accuracies(history, lambda fact: fact.own if isinstance(fact, Evaluated) else None)
+        ),
         "accuracy_validation_mean": _mean(_last_accuracies(history, kept_score)),
         "averaging_attempts": sum(scored for _, scored in attempts),
         "averaging_success_rate": _mean([adopted / scored for adopted, scored in attempts]),

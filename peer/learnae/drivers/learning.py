@@ -33,5 +33,10 @@ class TorchLearning:
     def rows(self, index: int) -> int:
         return len(self.split.peers[index].train)
 
-    def evaluate(self, cids: Sequence[Cid], blocks: Blocks) -> list[Score]:
-        return Evaluator(self.pool, self.table, self.split.test, self.session, blocks).accuracy(cids)
+    def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
+        evaluator = Evaluator(self.pool, self.table, self.session, blocks)
+        scores = evaluator.accuracy([(cid, self.split.test) for _, cid in models])
+        if not self.session.data.own_distributions:
+            return [(score, None) for score in scores]
+        own = evaluator.accuracy([(cid, self.split.own_test[index]) for index, cid in models])
+        return list(zip(scores, own, strict=True))

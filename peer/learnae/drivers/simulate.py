@@ -1,7 +1,7 @@
 """A session in the simulator, put together: roster, ports, ledger, trainers; then run, evaluated and exported."""
 
 import random
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -37,8 +37,8 @@ class Learning(Protocol):
         """Training rows."""
         ...
 
-    def evaluate(self, cids: Sequence[Cid], blocks: Blocks) -> list[Score]:
-        """Accuracy on the rows no peer has."""
+    def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
+        """Accuracy of peers' models on rows no peer has: on all, and on those like the peer's own if they differ."""
         ...
 
 
@@ -59,8 +59,8 @@ class MemoryLearning:
     def rows(self, index: int) -> int:
         return self.session.data.rows
 
-    def evaluate(self, cids: Sequence[Cid], blocks: Blocks) -> list[Score]:
-        return [Score(int(blocks[cid].split()[0]), 1000) for cid in cids]
+    def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
+        return [(Score(int(blocks[cid].split()[0]), 1000), None) for _, cid in models]
 
 
 @dataclass
@@ -79,6 +79,7 @@ class Evaluation:
 
     learning: Learning
     blocks: Blocks
+    index: Mapping[str, int]  # of each peer in the roster
     followed: frozenset[str]
     record: Observer
     waiting: list[tuple[str, Cid, int]] = field(default_factory=list)
@@ -97,9 +98,9 @@ class Evaluation:
         if len(self.waiting) < least:
             return
         waiting, self.waiting = self.waiting, []
-        scores = self.learning.evaluate([cid for _, cid, _ in waiting], self.blocks)
-        for (peer, cid, step), score in zip(waiting, scores, strict=True):
-            self.record(now, peer, Evaluated(cid, step, score))
+        scores = self.learning.evaluate([(self.index[peer], cid) for peer, cid, _ in waiting], self.blocks)
+        for (peer, cid, step), (test, own) in zip(waiting, scores, strict=True):
+            self.record(now, peer, Evaluated(cid, step, test, own))
 
 
 class Simulation:
@@ -125,13 +126,14 @@ class Simulation:
         hosts = self._hosts(initial)
         self._serve(cid_of(self.manifest), self.manifest)
         keep = journals if journals is not None else session.peers <= JOURNALS_UP_TO
-        self.evaluation = Evaluation(learning, self.swarm.blocks, self._followed(), self._record)
+        index = {member.name: number for number, member in enumerate(self.members)}
+        self.evaluation = Evaluation(learning, self.swarm.blocks, index, self._followed(), self._record)
         watching = (*self.observers, self.evaluation.observe)
         self.simulator = Simulator(session, self.clock, hosts, self.swarm, self.ledger, watching, keep)
 
     def run(self, tick: Callable[["Simulation"], None] = lambda simulation: None) -> str:
         """What ended it: quiet, max_duration or interrupted.  Everything is recorded by then."""
-        entries = tuple(_entry(member) for member in self.members)
+        entries = roster_entries(self.members)
         began = SessionBegan(VERSION, "sim", resolved(self.session), entries, cid_of(self.manifest))
         self._record(0.0, SWARM, began)
         try:
@@ -204,7 +206,17 @@ class Simulation:
             observe(now, peer, item)
 
 
-def _entry(member: Member) -> RosterEntry:
-    traits = member.traits
-    public = (member.name, member.peer, member.wallet)
-    return RosterEntry(*public, traits.has_rows, traits.trains, traits.wants_payment, Policy(traits.policy))
+def roster_entries(members: Sequence[Member]) -> tuple[RosterEntry, ...]:
+    """The members as a history names them."""
+    return tuple(
+        RosterEntry(
+            member.name,
+            member.peer,
+            member.wallet,
+            member.traits.has_rows,
+            member.traits.trains,
+            member.traits.wants_payment,
+            Policy(member.traits.policy),
+        )
+        for member in members
+    )

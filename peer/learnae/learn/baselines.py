@@ -7,6 +7,7 @@
 """
 
 import random
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -14,10 +15,11 @@ import torch
 from torch import Tensor
 
 from learnae.config import Session
+from learnae.learn.blocks import load
 from learnae.learn.data import Table
-from learnae.learn.jobs import Job, TrainJob
+from learnae.learn.jobs import Job, ScoreJob, TrainJob
 from learnae.learn.merge import average
-from learnae.learn.model import mlp
+from learnae.learn.model import Mlp, mlp
 from learnae.learn.models import seed_of
 from learnae.learn.optimize import settings_of
 from learnae.learn.partition import Rows
@@ -34,13 +36,13 @@ class Baselines:
     table: Table
     session: Session
     peers: Sequence[Rows]
-    initial: Tensor  # (T,)
+    block: bytes  # the initial weights
     dice: Dice
     tick: Callable[[str], None] = field(default=lambda what: None)
 
     def alone(self) -> list[Tensor]:
         """Final weights (T,), one a peer."""
-        weights = [self.initial] * len(self.peers)
+        weights = [self._initial] * len(self.peers)
         for visit in range(self._visits):
             self.tick(f"alone: slice {visit + 1} of {self._visits}")
             weights = self._train(weights, visit)
@@ -48,7 +50,7 @@ class Baselines:
 
     def always_average(self) -> list[Tensor]:
         choose = random.Random(f"{self.session.seed} always-average")
-        weights = [self.initial] * len(self.peers)
+        weights = [self._initial] * len(self.peers)
         for visit in range(self._visits):
             self.tick(f"always-average: slice {visit + 1} of {self._visits}")
             weights = _mix(self._train(weights, visit), choose)
@@ -59,11 +61,28 @@ class Baselines:
     def pooled(self) -> Tensor:
         """Final weights (T,) of the one network."""
         rows = torch.cat([peer.train for peer in self.peers])
-        slices, weights = torch.tensor_split(rows, self.session.work.slices), self.initial
+        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed_of(self.session.seed, "pooled")))
+        slices, weights = torch.tensor_split(rows[order], self.session.work.slices), self._initial
         for visit in range(self._visits):
             self.tick(f"pooled: slice {visit + 1} of {self._visits}")
             weights = self.pool.submit(self._job(weights, slices[visit % len(slices)], -1, visit)).result().weights
         return weights
+
+    def scored(self, weights: Sequence[Tensor], rows: Sequence[Tensor]) -> dict[str, float]:
+        """Accuracy of one network a peer, or of one for all, on the rows (t,) of each: {mean, min, max}."""
+        networks = weights if len(weights) == len(rows) else [weights[0]] * len(rows)
+        jobs = [ScoreJob(self._network, own, self.table, test) for own, test in zip(networks, rows, strict=True)]
+        tickets = [self.pool.submit(job) for job in jobs]
+        found = [ticket.result().correct / len(job.rows) for ticket, job in zip(tickets, jobs, strict=True)]
+        return {"mean": statistics.fmean(found), "min": min(found), "max": max(found)}
+
+    @property
+    def _network(self) -> Mlp:
+        return mlp(self.session.model, *self.table.shape)
+
+    @property
+    def _initial(self) -> Tensor:
+        return load(self._network, self.block).weights  # (T,)
 
     @property
     def _visits(self) -> int:
@@ -81,9 +100,9 @@ class Baselines:
 
     def _job(self, weights: Tensor, rows: Tensor, peer: int, visit: int) -> Job:
         nothing = rows[:1]  # the score is of no interest
-        network, settings = mlp(self.session.model, *self.table.shape), settings_of(self.session.model)
+        settings = settings_of(self.session.model)
         dice = self.dice(peer, visit) if peer >= 0 else seed_of(self.session.seed, "pooled", visit)
-        return TrainJob(network, weights, self.table, nothing, rows, settings, dice)
+        return TrainJob(self._network, weights, self.table, nothing, rows, settings, dice)
 
 
 def _mix(weights: list[Tensor], choose: random.Random) -> list[Tensor]:

@@ -14,16 +14,16 @@ from learnae.learn.pool import Pool
 
 
 class Evaluator:
-    """Scores models by CID on ``rows``; whoever made them."""
+    """Scores models by CID, whoever made them."""
 
-    def __init__(self, pool: Pool, table: Table, rows: Tensor, session: Session, blocks: Mapping[Cid, bytes]) -> None:
-        self._pool, self._table, self._rows = pool, table, rows
+    def __init__(self, pool: Pool, table: Table, session: Session, blocks: Mapping[Cid, bytes]) -> None:
+        self._pool, self._table = pool, table
         self._network = mlp(session.model, *table.shape)
         self._models = Models(self._network, blocks, pool.models)
 
-    def accuracy(self, cids: Sequence[Cid]) -> list[Score]:
-        """One score a model, in the order asked.  Raises PortError for a missing or unsound block."""
-        models = [self._models.get(cid) for cid in cids]
-        jobs = [ScoreJob(self._network, model.weights, self._table, self._rows) for model in models]
+    def accuracy(self, models: Sequence[tuple[Cid, Tensor]]) -> list[Score]:
+        """One score a model on its rows, in the order asked.  Raises PortError for a missing or unsound block."""
+        found = [(self._models.get(cid).weights, rows) for cid, rows in models]
+        jobs = [ScoreJob(self._network, weights, self._table, rows) for weights, rows in found]
         tickets = [self._pool.submit(job) for job in jobs]
-        return [Score(ticket.result().correct, len(self._rows)) for ticket in tickets]
+        return [Score(ticket.result().correct, len(job.rows)) for ticket, job in zip(tickets, jobs, strict=True)]

@@ -8,6 +8,8 @@ Row = tuple[str, str, str]  # what, this run, the paper
 
 def paper_rows(summary: Mapping[str, Any]) -> list[Row]:
     payments, ether = summary["payments_per_peer"], summary["eth_sent_per_peer"]
+    own = number(summary.get("accuracy_own_mean"), ".4f")
+    like_own = [("accuracy on test rows like a peer's own", own, "")] if own != "-" else []
     return [
         ("peers finished", f"{summary['peers_finished']} of {summary['peers_expected']}", "20 of 20"),
         ("payments sent per peer, mean", number(payments["mean"], ".1f"), "9.4"),
@@ -18,6 +20,7 @@ def paper_rows(summary: Mapping[str, Any]) -> list[Row]:
         ("averaging attempts", number(summary["averaging_attempts"], "d"), ""),
         ("accuracy on test rows, mean", number(summary["accuracy_test_mean"], ".4f"), ""),
         ("accuracy on test rows, least", number(summary["accuracy_test_min"], ".4f"), ""),
+        *like_own,
         ("accuracy on own validation rows", number(summary["accuracy_validation_mean"], ".4f"), ""),
         ("debts by state", _states(summary["debts_by_state"]), ""),
         ("session time, virtual", number(summary["virtual_seconds"], ".0f", " s"), ""),

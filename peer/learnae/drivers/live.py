@@ -1,0 +1,205 @@
+"""One peer in real time: the only file that spawns tasks.
+
+    take an event -> handle it -> journal it -> perform its actions
+
+Ordering duties, which the loop below keeps by being the only one that touches the peer:
+- an event is in the journal before any of its actions is performed;
+- actions are *started* in the order they were asked for; nothing waits for one to complete, so a hung fetch holds up
+  nothing else; the trainer alone does one job at a time, because the core asks for one at a time;
+- gossip is screened when its turn comes, not when it arrives: two copies of one announcement may arrive together;
+- time never goes back, also across restarts: it counts from the session's beginning and from the journal's last event.
+
+Training runs in threads.  A dead store or chain answers with failures and so pauses what needs it and nothing else.
+"""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from learnae.core import actions as do
+from learnae.core import events as on
+from learnae.core.replay import digest, new_peer, replay
+from learnae.core.types import Announcement, Head, PeerConfig, PeerId, Reason, Timer
+from learnae.drivers.perform import Ports, finish, perform, submit
+from learnae.errors import PortError
+from learnae.history import HistoryFact, PeerRestarted
+from learnae.ports import Gossip, Journal, Observer
+
+Heard = tuple[PeerId, Announcement]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Session seconds.  ``began``: Unix seconds at second 0, the same for all peers of a session."""
+
+    began: float
+
+    def __call__(self) -> float:
+        return time.time() - self.began
+
+
+@dataclass
+class LivePeer:
+    """``linger``: s of quiet after which it leaves by itself; None: it stays until it is stopped."""
+
+    name: str
+    config: PeerConfig
+    ports: Ports
+    gossip: Gossip
+    journal: Journal
+    clock: Clock
+    observers: tuple[Observer, ...] = ()
+    threads: Executor | None = None
+    linger: float | None = None
+    max_duration: float = float("inf")
+    dropped: dict[str, int] = field(default_factory=dict)  # announcements, by reason
+
+    def __post_init__(self) -> None:
+        entries = self.journal.replay()
+        self.peer = replay(self.config, entries) if entries else new_peer(self.config)
+        self._resumed = bool(entries)
+        self._last = entries[-1][0].at if entries else 0.0
+        self._arrived: asyncio.Queue[on.Event | Heard] = asyncio.Queue()
+        self._timers: dict[Timer, asyncio.TimerHandle] = {}
+        self._running: set[asyncio.Task[None]] = set()
+        self._stopped = False
+
+    @property
+    def now(self) -> float:
+        return max(self._last, self.clock())
+
+    async def run(self) -> str:
+        """Until ``stop``, ``linger`` of quiet, or ``max_duration``: stopped, quiet or max_duration."""
+        async with asyncio.TaskGroup() as self._tasks:
+            background = [self._spawn(self._listen()), self._spawn(self._watch_chain())]
+            if self._resumed:
+                self._observe(PeerRestarted())
+                self._perform(self.peer.outstanding())
+            else:
+                self._handle(on.Started(self.now))
+            ended_by = await self._loop()
+            if ended_by != "stopped":
+                self._handle(on.SessionClosed(self.now))
+            for timer in self._timers.values():
+                timer.cancel()
+            for task in [*background, *self._running]:
+                task.cancel()
+        return ended_by
+
+    def stop(self) -> None:
+        """Leave soon; the journal is all that is needed to come back."""
+        self._stopped = True
+        self._arrived.put_nowait(on.TimerFired(self.now, Timer.WORK))
+
+    async def _loop(self) -> str:
+        quiet_since: float | None = None
+        while not self._stopped:
+            if not self.peer.quiet:
+                quiet_since = None
+            elif quiet_since is None:
+                quiet_since = self.now
+            until = self.max_duration
+            if self.linger is not None and quiet_since is not None:
+                until = min(until, quiet_since + self.linger)
+            left = until - self.now
+            if left <= 0:
+                return "max_duration" if until == self.max_duration else "quiet"
+            try:
+                async with asyncio.timeout(left if left < float("inf") else None):
+                    arrived = await self._arrived.get()
+            except TimeoutError:
+                continue
+            self._take(arrived)
+        return "stopped"
+
+    def _take(self, arrived: on.Event | Heard) -> None:
+        if not isinstance(arrived, tuple):
+            self._handle(replace(arrived, at=max(self.now, arrived.at)))  # a timer is never early
+            return
+        event = self.peer.screen(*arrived, self.now)
+        if isinstance(event, Reason):
+            self.dropped[event] = self.dropped.get(event, 0) + 1
+        else:
+            self._handle(event)
+
+    def _handle(self, event: on.Event) -> None:
+        actions = self.peer.handle(event)
+        self._last = event.at
+        self.journal.append(event, digest(actions))
+        self._perform(actions)
+
+    def _perform(self, actions: list[do.Action]) -> None:
+        for action in actions:
+            match action:
+                case do.Record(fact):
+                    self._observe(fact)
+                case do.SetTimer(timer, delay):
+                    self._set_timer(timer, delay)
+                case do.Announce(announcement):
+                    self._spawn(self._publish(announcement))
+                case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | do.ForgeModel():
+                    self._spawn(self._work(action))
+                case _:
+                    self._spawn(self._ask(action))
+
+    # tasks
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._tasks.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def _ask(self, action: do.StoreAction | do.ChainAction) -> None:
+        self._arrived.put_nowait(await perform(action, self.ports, 0.0))
+
+    async def _work(self, action: do.TrainerAction) -> None:
+        pending = submit(action, self.ports.trainer)
+        loop = asyncio.get_running_loop()
+        self._arrived.put_nowait(await loop.run_in_executor(self.threads, finish, action, pending, 0.0))
+
+    async def _publish(self, announcement: Announcement) -> None:
+        try:
+            await self.gossip.publish(announcement)
+        except PortError as error:  # announcements are repeated
+            self.dropped[error.reason] = self.dropped.get(error.reason, 0) + 1
+
+    async def _listen(self) -> None:
+        async for heard in self.gossip.subscribe():
+            self._arrived.put_nowait(heard)
+
+    async def _watch_chain(self) -> None:
+        """Report a chain that went back, and one that was not watched: nobody knows what it did meanwhile."""
+        before: Head | None = None
+        unwatched = self._resumed
+        while True:
+            try:
+                head = await self.ports.chain.head()
+                if unwatched or (before and went_back(before, head)):
+                    self._arrived.put_nowait(on.ChainRolledBack(0.0, head))
+                before, unwatched = head, False
+            except PortError:
+                unwatched = True
+            await asyncio.sleep(self.config.poll)
+
+    # in here
+
+    def _set_timer(self, timer: Timer, delay: float) -> None:
+        if timer in self._timers:
+            self._timers[timer].cancel()
+        fired = on.TimerFired(self._last + delay, timer)
+        wait = max(0.0, fired.at - self.clock())
+        self._timers[timer] = asyncio.get_running_loop().call_later(wait, self._arrived.put_nowait, fired)
+
+    def _observe(self, item: HistoryFact) -> None:
+        for observe in self.observers:
+            observe(self.now, self.name, item)
+
+
+def went_back(before: Head, after: Head) -> bool:
+    """Whether the chain that was seen ``before`` is not below the one seen ``after``."""
+    same_height = before.height == after.height and before.hash != after.hash
+    return after.genesis != before.genesis or after.height < before.height or same_height

@@ -1,0 +1,195 @@
+"""The live driver on memory ports and a real clock: the same peers as in the simulator, in asyncio's hands."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from learnae.adapters.journal import SqliteJournal
+from learnae.adapters.memory import MemoryGossip
+from learnae.checks import verdict
+from learnae.config import parse, resolved
+from learnae.core.facts import DebtState, Work
+from learnae.core.types import Head
+from learnae.core.wire import cid_of
+from learnae.drivers.live import Clock, LivePeer, went_back
+from learnae.drivers.simulate import MemoryLearning, Recording, Simulation, roster_entries
+from learnae.history import SWARM, VERSION, History, HistoryFact, SessionBegan, SessionEnded
+
+SETTINGS = {
+    "peers": 3,
+    "linger": 0.3,
+    "max_duration": 15.0,
+    "work": {"slices": 3, "patience": 12, "idle_after": 0.4},
+    "pace": {"slice": 0.03, "attempt": 0.03},
+    "chain": {"block_time": 0.05, "poll": 0.03, "resend_after": 2.0},
+    "network": {"announce_every": 0.3},
+    "start": {"timeout": 5.0},  # by then everybody is registered
+}
+
+
+@dataclass
+class Stage:
+    """A session put together by the simulator's composition and played live.  Journals are files."""
+
+    folder: Path
+    settings: dict[str, object]
+    journals: ExitStack
+    waiting: list[tuple[Callable[[], bool], asyncio.Event]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.session = parse(SETTINGS | self.settings)
+        self.recording = Recording()
+        self.simulation = Simulation(self.session, MemoryLearning(self.session), [])
+        self.clock = Clock(time.time())
+        self.simulation.ledger.clock = self.clock
+        self.room: dict[str, MemoryGossip] = {}
+
+    def peer(self, name: str) -> LivePeer:
+        host = self.simulation.simulator.hosts[name]
+        gossip = MemoryGossip(self.simulation.swarm.net, self.room, name, host.config.peer)
+        journal = SqliteJournal(self.folder / f"{name}.sqlite", host.config)
+        self.journals.callback(journal.close)
+        observers = (self.recording.observe, self._look)
+        return LivePeer(
+            name,
+            host.config,
+            host.ports,
+            gossip,
+            journal,
+            self.clock,
+            observers,
+            linger=self.session.linger,
+            max_duration=self.session.max_duration,
+        )
+
+    def peers(self) -> list[LivePeer]:
+        return [self.peer(name) for name in self.simulation.simulator.hosts]
+
+    @property
+    def history(self) -> History:
+        return History(tuple(self.recording.records), tuple(self.simulation.ledger.export()))
+
+    async def when(self, condition: Callable[[], bool]) -> None:
+        """Looked at whenever a peer has decided something."""
+        holds = asyncio.Event()
+        self.waiting.append((condition, holds))
+        await holds.wait()
+
+    def _look(self, now: float, peer: str, item: HistoryFact) -> None:
+        for condition, holds in self.waiting:
+            if condition():
+                holds.set()
+
+    def begin(self) -> None:
+        entries = roster_entries(self.simulation.members)
+        manifest = cid_of(self.simulation.manifest)
+        self.recording.observe(0.0, SWARM, SessionBegan(VERSION, "live", resolved(self.session), entries, manifest))
+
+    def end(self, ended_by: str) -> None:
+        self.recording.observe(self.clock(), SWARM, SessionEnded(ended_by))
+
+
+async def all_of(peers: list[LivePeer]) -> list[str]:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(peer.run()) for peer in peers]
+    return [task.result() for task in tasks]
+
+
+@pytest.fixture
+def staged(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
+    """Stages whose journals are closed in the end."""
+    with ExitStack() as journals:
+        yield lambda **settings: Stage(tmp_path, settings, journals)
+
+
+def test_a_live_session_ends_quiet_and_valid(staged: Callable[..., Stage]) -> None:
+    stage = staged()
+    stage.begin()
+    assert asyncio.run(all_of(stage.peers())) == ["quiet"] * 3
+    stage.end("quiet")
+    found = verdict(stage.history)
+    assert found["verdict"] == "valid", found["checks"]
+    assert found["summary"]["payments_per_peer"]["max"] >= 1
+
+
+def test_a_stopped_peer_comes_back_from_its_journal_and_finishes(staged: Callable[..., Stage]) -> None:
+    stage = staged()
+    stage.begin()
+
+    async def play() -> list[str]:
+        first, *others = stage.peers()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(peer.run()) for peer in others]
+            leaving = group.create_task(first.run())
+            await stage.when(lambda: first.peer.worker.visits >= 1)
+            first.stop()
+            assert await leaving == "stopped"
+            assert isinstance(first.journal, SqliteJournal)
+            first.journal.close()
+            back = stage.peer(first.name)
+            assert back.peer.worker.visits >= 1
+            tasks.append(group.create_task(back.run()))
+        return [task.result() for task in tasks]
+
+    assert asyncio.run(play()) == ["quiet"] * 3
+    stage.end("quiet")
+    found = verdict(stage.history)
+    assert found["verdict"] == "valid", found["checks"]
+
+
+def test_a_dead_chain_pauses_payments_and_nothing_else(staged: Callable[..., Stage]) -> None:
+    stage = staged(start={"peers": 1, "timeout": 0.1})
+
+    async def play() -> None:
+        stage.simulation.ledger.stall()
+        peers = stage.peers()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(peer.run()) for peer in peers]
+            await stage.when(lambda: all(peer.peer.worker.work is Work.DONE for peer in peers))
+            assert not any(peer.peer.wallet.debts.of((DebtState.FINAL,)) for peer in peers)
+            stage.simulation.ledger.resume()
+        assert [task.result() for task in tasks] == ["quiet"] * 3
+
+    asyncio.run(play())
+
+
+def test_a_rolled_back_chain_is_noticed_and_everybody_is_paid_once(staged: Callable[..., Stage]) -> None:
+    stage = staged()
+    stage.begin()
+
+    async def play() -> list[str]:
+        peers = stage.peers()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(peer.run()) for peer in peers]
+            await stage.when(lambda: any(peer.peer.wallet.debts.of((DebtState.FINAL,)) for peer in peers))
+            stage.simulation.ledger.roll_back(3)
+        return [task.result() for task in tasks]
+
+    assert asyncio.run(play()) == ["quiet"] * 3
+    stage.end("quiet")
+    found = verdict(stage.history)
+    assert found["verdict"] == "valid", found["checks"]
+
+
+def test_an_endless_session_ends_at_max_duration(staged: Callable[..., Stage]) -> None:
+    stage = staged(max_duration=0.5, linger=60.0)
+    assert asyncio.run(all_of(stage.peers())) == ["max_duration"] * 3
+
+
+@pytest.mark.parametrize(
+    ("after", "back"),
+    [
+        (Head("g", 7, "h7", 70), False),
+        (Head("g", 8, "h8", 80), False),
+        (Head("g", 6, "h6", 60), True),
+        (Head("g", 7, "other", 70), True),
+        (Head("other", 9, "h9", 90), True),
+    ],
+)
+def test_a_chain_went_back_if_height_hash_or_genesis_say_so(after: Head, back: bool) -> None:
+    assert went_back(Head("g", 7, "h7", 70), after) is back
