@@ -118,7 +118,9 @@ class TestKuboStore(StoreSuite):
         cid = strangers.wait(strangers.kubos[0].put(b"weights"))
         assert reason(strangers, strangers.kubos[1].get(cid)) is Reason.TIMEOUT
         hints = strangers.wait(strangers.kubos[0].addresses())
-        assert strangers.wait(strangers.kubos[1].get(cid, ("/ip4/127.0.0.1/tcp/9", "nonsense", *hints))) == b"weights"
+        nowhere = f"/ip4/192.0.2.1/tcp/4001/p2p/{strangers.peers[0]}"  # nobody answers there, not even that nobody does
+        wrong = ("/ip4/127.0.0.1/tcp/9", "nonsense", nowhere, strangers.nodes[2].address)
+        assert strangers.wait(strangers.kubos[1].get(cid, (*wrong, *hints))) == b"weights"
 
     def test_a_peer_that_comes_back_during_the_first_try_is_dialled_again(self, strangers: World) -> None:
         mine, theirs = strangers.kubos[1], strangers.nodes[0]

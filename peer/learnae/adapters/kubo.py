@@ -45,7 +45,8 @@ RECONNECT = (0.1, 5.0)  # s until a broken subscription is tried again: at first
 
 
 class Kubo:
-    """The store and the key of one node.  ``patience``: s a call may take; a ``get`` takes up to two of them."""
+    """The store and the key of one node.  ``patience``: s a call may take; a ``get`` takes up to two of them
+    and twice ``DIAL``."""
 
     def __init__(self, client: aioipfs.AsyncIPFS, peer_id: PeerId, patience: float) -> None:
         self.client, self._peer_id, self.patience = client, peer_id, patience
@@ -95,12 +96,12 @@ class Kubo:
         return await self._fetch(cid)
 
     async def dial(self, hints: tuple[str, ...]) -> None:
-        """Until one answers; whoever cannot be reached is nobody's error."""
-        for hint in hints:
+        """All at once, until one answers; whoever cannot be reached is nobody's error."""
+        complete = [hint for hint in hints if hint.startswith("/") and "/p2p/" in hint]
+        if complete:
             try:
                 async with answering(min(DIAL, self.patience)):
-                    table(await self.client.swarm.connect(hint))
-                return
+                    table(await self.client.swarm.connect(complete))  # a list: the argument is repeated
             except PortError as error:
                 if error.reason is Reason.UNREACHABLE:  # the node itself
                     raise
