@@ -1,10 +1,11 @@
 """Chains that the EVM adapter is tested on: eth-tester in this process, and Anvil on loopback."""
 
 import asyncio
-import json
+import gzip
 import secrets
 import subprocess
-from collections.abc import Coroutine
+import time
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, TypeVar
@@ -14,10 +15,12 @@ from tests.ports.chains import FINNEY
 from web3 import Web3
 from web3.types import RPCEndpoint
 
-from learnae.adapters.evm import EvmChain, LocalEvm, Node, http_node
+from learnae.adapters.evm import EvmChain, Node, http_node
+from learnae.adapters.evm.local import LocalEvm
 from learnae.adapters.keys import Wallet
 from learnae.adapters.memory import keys
 from learnae.core.types import ETHER, Address, TxHash, Wei
+from learnae.ports import Chain
 
 T = TypeVar("T")
 ANVIL = Path(__file__).parents[2] / ".tools" / "bin" / "anvil"
@@ -31,7 +34,10 @@ class Evms:
 
     def __init__(self, runner: asyncio.Runner, node: Node) -> None:
         self.runner, self.node = runner, node
-        self.payer, self.payee, self.poor = (EvmChain(node, wallet) for wallet in WALLETS)
+        self.chains = [EvmChain(node, wallet) for wallet in WALLETS]
+        self.payer: Chain = self.chains[0]
+        self.payee: Chain = self.chains[1]
+        self.poor: Chain = self.chains[2]
         self.payer_wallet, self.payee_wallet, self.poor_wallet = (wallet.address for wallet in WALLETS)
         self.peer = keys("1")[0]
 
@@ -66,41 +72,52 @@ class LocalWorld(Evms):
 
 
 class Anvil:
-    """One process, which mines when it is told to.  ``folder`` holds its genesis and its state."""
+    """One process, which mines when it is told to.
 
-    def __init__(self, folder: Path, alloc: dict[Address, Wei], *arguments: str) -> None:
+    What Anvil 1.7.1 does, found out here: `--init` cannot be combined with `--state`.  The hash of its genesis block
+    follows from `--timestamp` alone, and each start makes such a block anew: with another time, a chain that was loaded
+    has one of two genesis blocks.  Its clock starts at that time, too, also after a restart, so it is set each time.
+    After a restart the balances of old blocks are gone.
+
+    ``saves``: it keeps its state in ``folder`` when it is terminated, and loses what happened since when it is killed.
+    """
+
+    def __init__(self, folder: Path, alloc: Mapping[Address, Wei], *arguments: str, saves: bool = False) -> None:
         if not ANVIL.exists():
             pytest.skip("Anvil is not there: make tools")
-        self.folder, self._alloc, self._arguments = folder, alloc, arguments
+        self._state, self._alloc, self._arguments, self._saves = folder / "state.json", alloc, arguments, saves
         self.port = 0  # a free one, and the same ever after
-        self.write_genesis()
-        self.start()
+        self.begin()
 
-    def write_genesis(self) -> None:
-        """Another one each time.  Anvil hashes accounts and time, not extraData."""
-        genesis = {
-            "config": {"chainId": CHAIN_ID},
-            "alloc": {wallet: {"balance": hex(wei)} for wallet, wei in self._alloc.items()},
-            "timestamp": hex(1_700_000_000 + secrets.randbelow(10**6)),
-            "difficulty": "0x0",
-            "gasLimit": hex(30_000_000),
-            "baseFeePerGas": hex(10**9),
-        }
-        (self.folder / "genesis.json").write_text(json.dumps(genesis))
+    def begin(self) -> None:
+        """Another chain."""
+        self._state.unlink(missing_ok=True)
+        self._timestamp = 1_700_000_000 + secrets.randbelow(10**6)
+        self.start()
+        if self._saves:
+            dump = bytes.fromhex(self.ask("anvil_dumpState")[2:])
+            self._state.write_bytes(gzip.decompress(dump))
+            self.kill()
+            self.start()
 
     def start(self) -> None:
-        init = ("--init", str(self.folder / "genesis.json"))
+        """The same chain, as far as it was saved."""
+        state = ("--state", str(self._state)) if self._state.exists() else ()
+        own = (f"--port={self.port}", f"--timestamp={self._timestamp}", "--no-mining", "--accounts=0")
         self.process = subprocess.Popen(
-            [ANVIL, "--port", str(self.port), "--no-mining", "--accounts", "0", *init, *self._arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            [str(ANVIL), *own, *state, *self._arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         listening, self._log = Event(), list[str]()
         self._reader = Thread(target=self._read, args=(listening,), daemon=True)
         self._reader.start()
-        assert listening.wait(15), "".join(self._log)
+        if not listening.wait(15):
+            self.kill()
+            raise AssertionError("".join(self._log))
         self.web3 = Web3(Web3.HTTPProvider(self.url))
+        self.ask("anvil_setTime", int(time.time()))
+        if not state:
+            for wallet, wei in self._alloc.items():
+                self.ask("anvil_setBalance", wallet, hex(wei))
 
     @property
     def url(self) -> str:
@@ -112,7 +129,6 @@ class Anvil:
         return answer["result"]
 
     def terminate(self) -> None:
-        """It saves its state if it was told to."""
         self.process.terminate()
         self._reap()
 
@@ -137,8 +153,8 @@ class Anvil:
 
 
 class AnvilWorld(Evms):
-    def __init__(self, runner: asyncio.Runner, folder: Path, *arguments: str) -> None:
-        self.anvil = Anvil(folder, ALLOC, *arguments)
+    def __init__(self, runner: asyncio.Runner, folder: Path, saves: bool = False) -> None:
+        self.anvil = Anvil(folder, ALLOC, saves=saves)
         super().__init__(runner, http_node(self.anvil.url, CHAIN_ID, timeout=5.0))
 
     def mine(self, blocks: int = 1) -> None:
@@ -153,8 +169,7 @@ class AnvilWorld(Evms):
 
     def start_anew(self) -> None:
         self.anvil.kill()
-        self.anvil.write_genesis()
-        self.anvil.start()
+        self.anvil.begin()
 
     def end(self) -> None:
         self.wait(self.node.close())

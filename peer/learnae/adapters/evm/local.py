@@ -6,6 +6,7 @@ in a thread of its own, and the event loop goes on meanwhile.  What ``Ledger`` c
 """
 
 import asyncio
+import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ from learnae.core.types import Address, Wei
 T = TypeVar("T")
 
 CALLER = Address("0x" + "ca11" * 10)  # eth-tester's calls must be able to pay; this account does nothing else
-REFUSALS = (ValidationError, BadRequest, BlockNotFound, TransactionFailed, PyEVMError)
+REFUSALS = (ValidationError, BadRequest, BlockNotFound, TransactionFailed, PyEVMError, RecursionError)
+RECURSION = 3000  # Python frames
 
 
 class Refused(Exception):
@@ -68,6 +70,8 @@ class LocalEvm(AsyncEthereumTesterProvider):
     """A provider for ``Node``.  Blocks are made by ``mine``, or all the time by ``mine_every``."""
 
     def __init__(self, alloc: Mapping[Address, Wei], chain_id: int = 31337) -> None:
+        # py-evm raises it to 12,288, for contracts that call contracts; then deeply nested JSON overflows the C stack.
+        sys.setrecursionlimit(min(sys.getrecursionlimit(), RECURSION))
         AsyncBaseProvider.__init__(self)  # the parent's would make a chain that nobody uses
         self.reachable = True
         self._alloc, self._chain_id = alloc, chain_id

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from aiohttp import ClientError, ClientSession
+from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
 from eth_utils.exceptions import ValidationError
 from hexbytes import HexBytes
@@ -31,7 +32,7 @@ FAILURES: tuple[tuple[tuple[type[Exception], ...], Reason], ...] = (
     ((TimeoutError, RequestTimedOut), Reason.TIMEOUT),
     ((ClientError, OSError), Reason.UNREACHABLE),  # HTTP 429 and 5xx, too: nothing is known
     ((BlockNotFound, TransactionNotFound), Reason.NOT_FOUND),
-    ((Web3Exception, ValidationError), Reason.NONSENSE),
+    ((Web3Exception, ValidationError, DecodingError), Reason.NONSENSE),  # the last: what a contract reverted with
     ((ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError), Reason.NONSENSE),
 )
 # What a node that refuses a transaction says, in lower case.  None: it has that transaction, or a better one.
@@ -221,7 +222,8 @@ def http_node(url: str, chain_id: int, timeout: float = TIMEOUT) -> Node:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise InputError("the Ethereum RPC URL must begin with http:// or https:// and name a host")
-    return Node(AsyncHTTPProvider(url, exception_retry_configuration=None), chain_id, timeout)
+    once = {"allow_redirects": False}
+    return Node(AsyncHTTPProvider(url, once, exception_retry_configuration=None), chain_id, timeout)
 
 
 def _bytes(hash: TxHash) -> HexBytes:
