@@ -9,7 +9,7 @@ Row = tuple[str, str, str]  # what, this run, the paper
 def paper_rows(summary: Mapping[str, Any]) -> list[Row]:
     payments, ether = summary["payments_per_peer"], summary["eth_sent_per_peer"]
     own = number(summary.get("accuracy_own_mean"), ".4f")
-    like_own = [("accuracy on test rows like a peer's own", own, "")] if own != "-" else []
+    like_own = [("accuracy on rows like its own", own, "")] if own != "-" else []
     return [
         ("peers finished", f"{summary['peers_finished']} of {summary['peers_expected']}", "20 of 20"),
         ("payments sent per peer, mean", number(payments["mean"], ".1f"), "9.4"),
