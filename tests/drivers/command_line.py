@@ -1,0 +1,36 @@
+"""Commands as a user types them, in a process of their own or, faster, in this one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from learnae.cli import app
+
+Done = subprocess.CompletedProcess[str]
+
+
+def learnae(folder: Path, *arguments: object, path: str = "") -> Done:
+    """``path``: a folder with modules that hide others."""
+    hidden = (f"PYTHONPATH={path}",) if path else ()
+    command = ["env", f"LEARNAE_DATA={folder}", *hidden, sys.executable, "-m", "learnae", *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+
+
+def here(folder: Path, *arguments: object) -> Done:
+    """The same in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("LEARNAE_DATA", str(folder))
+        done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return Done(list(map(str, arguments)), done.exit_code, done.stdout, done.stderr)
+
+
+def refused(done: Done, *parts: str) -> None:
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stderr.startswith("learnae: ")
+    for part in parts:
+        assert part in done.stderr
