@@ -205,6 +205,28 @@ def export(path: Path) -> Iterator[str]:
             yield to_json({"digest": digest, **from_json(event)})
 
 
+def recorded(path: Path) -> tuple[PeerConfig, list[tuple[Event, str]]]:
+    """Whom a journal belongs to, and what it was told: enough for ``core.replay``.  Changes nothing; the peer may run.
+
+    InputError: as ``export``, or written by another version of the core.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist: give the journal of a peer, such as p00.sqlite")
+    with _explained(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        _check(path, connection)
+        written_by, stored = connection.execute("SELECT core, config FROM heading").fetchone() or (0, "{}")
+        if written_by != core.VERSION:
+            raise InputError(
+                f"{path} was written by version {written_by} of the core, this is {core.VERSION}: "
+                "use the version that wrote it"
+            )
+        try:
+            config: PeerConfig = decode(PeerConfig, from_json(stored))
+        except (ValueError, TypeError):
+            raise InputError(f"{path} {DAMAGED}") from None
+        return config, [(_decoded(path, *row), row[2]) for row in _rows(path, connection)]
+
+
 def _locked(path: Path) -> IO[str]:
     """The open lock file; the system lets go of it when this process ends, however it does."""
     lock = path.with_name(path.name + ".lock")

@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from learnae.core.actions import Action
 from learnae.core.events import Event
@@ -24,10 +24,18 @@ def digest(actions: list[Action]) -> str:
 def replay(config: PeerConfig, entries: Iterable[tuple[Event, str]]) -> Peer:
     """The peer that wrote this journal; ReplayMismatch if this core would have acted otherwise."""
     peer = new_peer(config)
+    for _ in retell(peer, entries):
+        pass
+    return peer
+
+
+def retell(peer: Peer, entries: Iterable[tuple[Event, str]]) -> Iterator[tuple[Event, list[Action]]]:
+    """Each event and what it led to, as the peer lives through them again.  Raises ReplayMismatch."""
     for number, (event, expected) in enumerate(entries, start=1):
-        if digest(peer.handle(event)) != expected:
+        actions = peer.handle(event)
+        if digest(actions) != expected:
             raise ReplayMismatch(
                 f"journal entry {number} ({type(event).__name__}) was written by another core version or is damaged: "
                 "start this peer with an empty journal, or with the version that wrote it"
             )
-    return peer
+        yield event, actions
