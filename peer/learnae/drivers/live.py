@@ -14,7 +14,7 @@ Training runs in threads.  A dead store or chain answers with failures and so pa
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,7 +43,12 @@ class Clock:
 
 @dataclass
 class LivePeer:
-    """``linger``: s of quiet after which it leaves by itself; None: it stays until it is stopped."""
+    """``linger``: s of quiet after which it leaves by itself; None: it stays until it is stopped.
+
+    ``observers`` are told after the journal, so that a crash may keep something from them: ``drivers.retold`` has it
+    all.  ``holds``: whether a block seen earlier is still on the chain, where the chain can tell; without it a branch
+    that was replaced by one at least as high between two looks goes unnoticed.
+    """
 
     name: str
     config: PeerConfig
@@ -55,6 +60,7 @@ class LivePeer:
     threads: Executor | None = None
     linger: float | None = None
     max_duration: float = float("inf")
+    holds: Callable[[Head], Awaitable[bool]] | None = None
     dropped: dict[str, int] = field(default_factory=dict)  # announcements, by reason
 
     def __post_init__(self) -> None:
@@ -178,12 +184,15 @@ class LivePeer:
         while True:
             try:
                 head = await self.ports.chain.head()
-                if unwatched or (before and went_back(before, head)):
+                if unwatched or (before and await self._went_back(before, head)):
                     self._arrived.put_nowait(on.ChainRolledBack(0.0, head))
                 before, unwatched = head, False
             except PortError:
                 unwatched = True
             await asyncio.sleep(self.config.poll)
+
+    async def _went_back(self, before: Head, head: Head) -> bool:
+        return went_back(before, head) or (self.holds is not None and not await self.holds(before))
 
     # in here
 
