@@ -115,6 +115,22 @@ def baselines(run: Run) -> None:
 
 
 @app.command()
+def peer(
+    session: SessionFile,
+    name: Annotated[str, typer.Option(help="Who of the roster this is, such as p00.")],
+    roster: Annotated[Path, typer.Option(help="The session's roster: names and public ids, the same for all.")],
+    kubo: Annotated[str, typer.Option(metavar="URL", help="RPC of its IPFS node.")],
+    rpc: Annotated[str, typer.Option(metavar="URL", help="RPC of an Ethereum node.")],
+    keystore: Annotated[Path, typer.Option(help="Its wallet.")],
+    journal: Annotated[Path, typer.Option(help="PEER.sqlite: made if there is none, resumed if there is.")],
+) -> None:
+    """Run one live peer to the end of its session; prints what it decides as JSON lines."""
+    from learnae.cli.peer import peer as run
+
+    _exit(lambda: run(session, roster, name, kubo, rpc, keystore, journal))
+
+
+@app.command()
 def history(
     journal: Annotated[Path, typer.Argument(metavar="PEER.sqlite", help="A live peer's journal; the peer may run.")],
 ) -> None:

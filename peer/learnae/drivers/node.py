@@ -1,0 +1,207 @@
+"""One live peer, put together: a session, its roster, a Kubo node, an Ethereum node, a wallet and a journal.
+
+The roster is a file made before the session: who takes part, under which public ids, and when second 0 is.  All peers
+get the same one, and from it and the session each works out the same manifest, rows and initial weights.
+"""
+
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from learnae.adapters.evm import EvmChain, http_node
+from learnae.adapters.journal import SqliteJournal, needed
+from learnae.adapters.keys import Wallet
+from learnae.adapters.kubo import Kubo, KuboGossip
+from learnae.config import Session, manifest, peer_config
+from learnae.core.codec import decode, encode, from_json, to_json
+from learnae.core.facts import Adopted, AttemptFailed, Averaged, Published, Trained
+from learnae.core.types import Address, Cid, PeerId, Poid, Signed, Wei
+from learnae.core.wire import cid_of
+from learnae.drivers.live import Clock, LivePeer
+from learnae.drivers.perform import Ports
+from learnae.drivers.simulate import Learning
+from learnae.errors import InputError, PortError
+from learnae.history import HistoryFact
+from learnae.ports import Observer
+from learnae.roster import Member, names, roster
+
+T = TypeVar("T")
+
+VERSION = 1  # of the roster's file
+
+
+@dataclass(frozen=True, slots=True)
+class PublicIds:
+    """What others know one peer by."""
+
+    name: str
+    peer: PeerId
+    wallet: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """``began``: Unix seconds at second 0 of the session."""
+
+    version: int
+    began: float
+    peers: tuple[PublicIds, ...]
+
+    @staticmethod
+    def of(ids: Iterable[tuple[PeerId, Address]], began: float | None = None) -> "Roster":
+        """Peers in order: p00, p01 ..."""
+        listed = list(ids)
+        named = zip(names(len(listed)), listed, strict=True)
+        peers = tuple(PublicIds(name, peer, wallet) for name, (peer, wallet) in named)
+        return Roster(VERSION, time.time() if began is None else began, peers)
+
+    @staticmethod
+    def read(path: Path) -> "Roster":
+        """Raises InputError."""
+        try:
+            found: Roster = decode(Roster, {"kind": "Roster", **from_json(path.read_text())})
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}: give the roster of the session") from None
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path} is no roster ({error}): give the file made for this session") from None
+        if found.version != VERSION:
+            raise InputError(f"{path} is a roster of version {found.version} and this program knows {VERSION}")
+        return found
+
+    def write(self, path: Path) -> None:
+        path.write_text(to_json({key: value for key, value in encode(self).items() if key != "kind"}) + "\n")
+
+    def members(self, session: Session) -> tuple[Member, ...]:
+        """With their roles.  Raises InputError if they are not those of the session."""
+        ids = {each.name: (each.peer, each.wallet) for each in self.peers}
+        if list(ids) != names(session.peers):
+            raise InputError(f"the roster names {len(ids)} peers and the session has {session.peers}: make it anew")
+        return roster(session.groups, session.peers, ids.__getitem__)
+
+
+@dataclass
+class ResumedChain(EvmChain):
+    """Recalls what an earlier process signed as soon as the node answers, and signs nothing before."""
+
+    signed_before: list[Signed] = field(default_factory=list)
+
+    async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed:
+        await self._remember()
+        return await super().sign_deploy(poid, nonce, attempt)
+
+    async def sign_pay(self, to: Address, wei: Wei, cid: Cid, nonce: int, attempt: int) -> Signed:
+        await self._remember()
+        return await super().sign_pay(to, wei, cid, nonce, attempt)
+
+    async def _remember(self) -> None:
+        if self.signed_before:
+            await self.recall(self.signed_before)
+            self.signed_before.clear()
+
+
+@dataclass(frozen=True)
+class Node:
+    """Where one peer lives.  ``kubo`` and ``rpc``: URLs of its IPFS node's RPC and of its Ethereum node's."""
+
+    name: str
+    kubo: str
+    rpc: str
+    wallet: Wallet
+    journal: Path
+
+
+async def run(
+    node: Node,
+    session: Session,
+    roster: Roster,
+    learning: Learning,
+    observers: Iterable[Observer],
+    ready: Callable[[LivePeer], None],
+) -> str:
+    """Live through the session; what ended it.  ``ready`` is given the peer before it begins, to be able to stop it.
+
+    Raises InputError, also for a Kubo node that does not answer: without it nobody knows who this peer is.
+    """
+    members = roster.members(session)
+    member = _find(node, members)
+    async with AsyncExitStack() as closers:
+        kubo = await _kubo(node.kubo)
+        closers.push_async_callback(kubo.close)
+        if kubo.peer_id != member.peer:
+            raise InputError(
+                f"the Kubo node is {kubo.peer_id} and {node.name} is {member.peer}: give the URL of its own"
+            )
+        ethereum = http_node(node.rpc, session.chain.id)
+        closers.push_async_callback(ethereum.close)
+        initial = {each.name: learning.initial_block(each.name) for each in (members[0], member)}
+        agreed = manifest(session, cid_of(initial[members[0].name]), learning.features)
+        awaited = sum(each.traits.wants_payment for each in members)
+        config = peer_config(session, member, cid_of(agreed), cid_of(initial[member.name]), awaited)
+        config = replace(config, addresses=await _asked(node.kubo, kubo.addresses()))
+        for block in (agreed, *initial.values()):
+            await _asked(node.kubo, kubo.put(block))
+        journal = closers.enter_context(closing(SqliteJournal(node.journal, config)))
+        journal.blocks[config.initial_weights] = initial[member.name]
+        chain = ResumedChain(ethereum, node.wallet)
+        trainer = learning.trainer(members.index(member), member.peer, config.session, journal.blocks)
+        ports = Ports(kubo, kubo, chain, session.chain.id, trainer, journal.blocks)
+        thread = ThreadPoolExecutor(1, "trainer")
+        closers.callback(lambda: thread.shutdown(wait=False, cancel_futures=True))
+        live = LivePeer(
+            node.name,
+            config,
+            ports,
+            KuboGossip(kubo, config.session),
+            journal,
+            Clock(roster.began),
+            tuple(observers),
+            thread,
+            session.linger,
+            session.max_duration,
+            holds=chain.holds,
+        )
+        live.observers += (partial(_tidy, live, journal),)
+        chain.signed_before += [form for each in live.peer.wallet.outbox.transactions for form in each.forms]
+        ready(live)
+        return await live.run()
+
+
+def _tidy(live: LivePeer, journal: SqliteJournal, now: float, peer: str, item: HistoryFact) -> None:
+    """Forget the blocks that nothing needs any more, whenever the models at hand have changed."""
+    if isinstance(item, Adopted | Trained | Averaged | AttemptFailed | Published):
+        journal.blocks.prune(needed(live.peer))
+
+
+def _find(node: Node, members: Iterable[Member]) -> Member:
+    by_name: Mapping[str, Member] = {each.name: each for each in members}
+    if node.name not in by_name:
+        raise InputError(f"{node.name} is not in the roster: give one of {', '.join(by_name)}")
+    found = by_name[node.name]
+    if found.wallet != node.wallet.address:
+        raise InputError(f"the keystore is of {node.wallet.address} and {node.name} has {found.wallet}: give its own")
+    return found
+
+
+async def _kubo(url: str) -> Kubo:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or not port or parts.scheme != "http":
+        raise InputError("the Kubo RPC URL must look like http://127.0.0.1:5001")
+    return await _asked(url, Kubo.connect(host, port))
+
+
+async def _asked(url: str, answer: Coroutine[Any, Any, T]) -> T:
+    """What is needed before the session can begin."""
+    try:
+        return await answer
+    except PortError as error:
+        raise InputError(f"the Kubo node at {url} cannot be used ({error}): start it, or give another URL") from None
