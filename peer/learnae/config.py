@@ -95,7 +95,7 @@ class Pace:
 class Reward:
     __pydantic_config__ = STRICT
     function: str = "proportional"  # Eq. 1; see core/reward.py
-    factor: Decimal = Decimal("0.055")  # ETH per unit of accuracy
+    factor: Decimal = Decimal("0.052")  # ETH per unit of accuracy
     cap: Decimal = Decimal(1)  # ETH a peer spends at most
 
 

@@ -143,23 +143,23 @@ def _bands(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> Table:
 
 
 REPRODUCED = [
-    ("payments sent per peer, mean", "payments_mean", ".1f", "9.4"),
-    ("payments of the peer with fewest", "payments_min", ".0f", "3"),
-    ("payments of the peer with most", "payments_max", ".0f", "16"),
-    ("ETH sent per peer, mean", "eth_mean", ".4f", "0.003"),
-    ("ETH of the peer that sent least", "eth_min", ".4f", "0.0005"),
-    ("ETH of the peer that sent most", "eth_max", ".4f", "0.0068"),
-    ("most ETH over least ETH", "eth_spread", ".1f", "13.6"),
-    ("successful averagings, at the end", "success_rate", ".1%", "above 20 %"),
-    ("training's share of the first phase", "first_phase_training", ".1%", "50 %"),
-    ("accuracy on test rows, mean", "accuracy_test_mean", ".4f", ""),
-    ("paid gain per adoption (own rows)", "paid_gain", ".5f", ""),
-    ("the same adoptions on test rows", "test_gain", ".5f", ""),
+    ("payments sent, mean of peers", "payments_mean", ".1f", "9.4"),
+    ("payments sent, least", "payments_min", ".0f", "3"),
+    ("payments sent, most", "payments_max", ".0f", "16"),
+    ("ETH sent, mean of peers", "eth_mean", ".4f", "0.003"),
+    ("ETH sent, least", "eth_min", ".4f", "0.0005"),
+    ("ETH sent, most", "eth_max", ".4f", "0.0068"),
+    ("ETH sent, most over least", "eth_spread", ".1f", "13.6"),
+    ("success rate at the end", "success_rate", ".1%", "above 20 %"),
+    ("training in the first phase", "first_phase_training", ".1%", "50 %"),
+    ("accuracy on test rows", "accuracy_test_mean", ".4f", ""),
+    ("gain paid for, own rows", "paid_gain", ".5f", ""),
+    ("the same on test rows", "test_gain", ".5f", ""),
 ]
 
 
 def _reproduction(rows: Sequence[dict[str, Any]]) -> Table:
-    table = _titled("", "mean", f"band over {len(rows)} seeds", "paper (section 4)")
+    table = _titled("", "mean", f"over {len(rows)} seeds", "paper")
     for title, metric, form, paper in REPRODUCED:
         found = band(rows, metric)
         mean = "-" if found is None else format(found.mean, form)

@@ -1,0 +1,77 @@
+"""What collaboration gains: a swarm against the same peers alone, by set of rows and partition, over seeds.
+
+Test accuracy, mean over peers; then over seeds its mean, and the band of the gain.  "own" is accuracy on rows like a
+peer's own, where those are not everybody's.
+
+    python bench/gain.py [--seeds 5]
+"""
+
+import argparse
+import os
+import statistics
+from pathlib import Path
+from typing import Any
+
+from learnae.checks import verdict
+from learnae.config import load, parse, resolved
+from learnae.drivers.baselines import baselines
+from learnae.drivers.learning import TorchLearning
+from learnae.drivers.simulate import Recording, Simulation
+from learnae.history import History
+from learnae.learn.data import load as load_rows
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+FLIGHTS = {"source": "flights", "rows": 5000, "validation_rows": 1000, "test_rows": 20_000}
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "shipped set, iid, 10,000 rows a peer": ("paper", {}),
+    "shipped set, iid, 1,000 rows a peer": ("alone-against-together", {}),
+    "shipped set, by mass, 4,000 rows a peer": ("by-mass", {}),
+    "flights, iid, 5,000 rows a peer": ("paper", {"data": FLIGHTS}),
+    "flights, by carrier, 5,000 rows a peer": (
+        "paper",
+        {"peers": 10, "data": FLIGHTS | {"partition": "by-column", "column": "carrier"}},
+    ),
+}
+
+
+def one(example: str, changes: dict[str, Any], seed: int, tables: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Scores by baseline, the swarm's among them."""
+    session = parse(resolved(load(EXAMPLES / f"{example}.toml")) | changes | {"seed": seed, "evaluation_peers": 0})
+    table = tables.setdefault(session.data.source, load_rows(session.data))
+    recording = Recording()
+    learning = TorchLearning(session, os.cpu_count() or 1, table=table)
+    simulation = Simulation(session, learning, [recording.observe])
+    simulation.run()
+    found = verdict(History(tuple(recording.records), tuple(simulation.ledger.export())))
+    if found["verdict"] != "valid":
+        raise SystemExit(f"{example}, seed {seed}: verdict {found['verdict']}")
+    scores = baselines(session, learning, lambda what: None)
+    summary = found["summary"]
+    scores["swarm"] = {"mean": summary["accuracy_test_mean"], "own": summary["accuracy_own_mean"]}
+    return scores
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5, help="sessions of each kind (default 5)")
+    seeds = parser.parse_args().seeds
+    tables: dict[str, Any] = {}
+    print("| rows | alone | swarm | gain, points (band) | always-average | pooled | own: alone | own: swarm |")
+    print("|---|---|---|---|---|---|---|---|")
+    for title, (example, changes) in CASES.items():
+        runs = [one(example, changes, seed, tables) for seed in range(1, seeds + 1)]
+        gains = [100 * (run["swarm"]["mean"] - run["alone"]["mean"]) for run in runs]
+        cells = [_mean(runs, name, "mean") for name in ("alone", "swarm", "always-average", "pooled")]
+        cells.insert(2, f"{statistics.mean(gains):+.2f} ({min(gains):+.2f} to {max(gains):+.2f})")
+        own = [_mean(runs, name, "own") for name in ("alone", "swarm")]
+        print(f"| {title} | {' | '.join(cells + own)} |", flush=True)
+
+
+def _mean(runs: list[dict[str, dict[str, float]]], name: str, key: str) -> str:
+    values = [run[name].get(key) for run in runs]
+    known = [value for value in values if value is not None]
+    return f"{statistics.mean(known):.4f}" if known else "-"
+
+
+if __name__ == "__main__":
+    main()
