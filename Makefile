@@ -13,7 +13,7 @@ REST = $(wildcard $(addprefix tests/,paper ports drivers learn contracts link st
 GENERATORS = learnae.core.diagram
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm test test-core test-bare check verify format tools contracts soak bench clean
+.PHONY: help swarm test test-core test-bare check verify format tools contracts data soak bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,9 @@ tools: ## Bring Anvil, solc and Kubo into .tools/, for tests on real parts and f
 contracts: $(ENV) ## Compile contracts/ into peer/learnae/adapters/dpoid.json
 	@sh .ci/tools.sh evm
 	$(PY) contracts/compile.py
+
+data: $(ENV) ## Make some of the shipped rows again, with Pythia, and compare
+	$(PY) -m uv run -q --no-project --isolated --python $(PY) --with-requirements data/requirements.txt python data/generate.py --check
 
 soak: $(ENV) ## Run the long tests; commit the dated result
 	@mkdir -p .ci/soak

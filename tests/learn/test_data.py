@@ -1,5 +1,6 @@
 """The table: what is read, and what is refused with one sentence."""
 
+import hashlib
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from tests.learn.small import write
 
-from learnae.config import Data, Session
+from learnae.config import REPOSITORY, Data, Session
 from learnae.errors import InputError
 from learnae.learn.data import FEATURES, load, path_of
 from learnae.learn.partition import partition
@@ -27,6 +28,13 @@ def test_the_standardisation_travels_with_the_table(tmp_path: Path) -> None:
     table = load(Data(source=str(write(tmp_path / "rows.npz"))))
     assert table.mean == (*range(27), 1000.0)
     assert table.std == (*[1.0] * 27, 353.55)
+
+
+def test_the_shipped_rows_are_those_of_the_data_card() -> None:
+    golden = "5973165d42f622c0a4b8338c5609ff24544b1520a28d73063935c21e011dbb65"
+    file = REPOSITORY / "data" / "hepmass_like.npz"
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == golden
+    assert golden in (REPOSITORY / "data" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("how", ["iid", "by-mass"])
