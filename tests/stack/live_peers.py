@@ -54,6 +54,10 @@ class LivePeerProcess:
             self._news.notify_all()
 
 
+def decided(kind: str) -> Callable[[Printed], bool]:
+    return lambda fact: fact["kind"] == kind
+
+
 def changed(state: str) -> Callable[[Printed], bool]:
     """A debt that is now ``state``."""
     return lambda fact: fact["kind"] == "DebtChanged" and fact["state"] == state

@@ -39,11 +39,14 @@ def simulate(
     seed: Annotated[int | None, typer.Option(help="The dice, instead of the file's.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory to write, instead of runs/TIME-NAME.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch, instead of one a core.")] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Compare with the same peers alone, always averaging, and pooled.")
+    ] = False,
 ) -> None:
     """Run a session in virtual time, check it, draw the paper's figures and write its report."""
     from learnae.cli import commands
 
-    _exit(lambda: commands.simulate(session, {"peers": peers, "seed": seed}, out, threads))
+    _exit(lambda: commands.simulate(session, {"peers": peers, "seed": seed}, out, threads, baselines))
 
 
 @app.command()
@@ -128,6 +131,17 @@ def peer(
     from learnae.cli.peer import peer as run
 
     _exit(lambda: run(session, roster, name, kubo, rpc, keystore, journal))
+
+
+@app.command()
+def audit(
+    run: Run,
+    rpc: Annotated[str | None, typer.Option(metavar="URL", help="Export the chain from this node first.")] = None,
+) -> None:
+    """Work out every wei of a live session again: from its journals and the chain's export alone."""
+    from learnae.cli.audit import audit as audited
+
+    _exit(lambda: audited(run, rpc))
 
 
 @app.command()

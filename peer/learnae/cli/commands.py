@@ -18,12 +18,13 @@ from learnae.history import History
 from learnae.report import page, plotly
 
 INTERRUPTED = 130
-REPORT = "report.html"
+REPORT, BASELINES = "report.html", "baselines.json"
+INTERRUPTED_SESSION = "interrupted"  # as a history says it
 
 console = Console(highlight=False)
 
 
-def simulate(path: Path, overrides: dict[str, Any], out: Path | None, threads: int | None) -> int:
+def simulate(path: Path, overrides: dict[str, Any], out: Path | None, threads: int | None, with_baselines: bool) -> int:
     session = load(path, overrides)
     began = time.monotonic()
     say(_first_line(session.peers))
@@ -38,18 +39,23 @@ def simulate(path: Path, overrides: dict[str, Any], out: Path | None, threads: i
         ended_by = record(session, learning, run, progress.tick, progress.observe)
     history = run.read()
     found = run.judge(history, time.monotonic() - began)
+    if with_baselines and ended_by != INTERRUPTED_SESSION:
+        from learnae.drivers.baselines import baselines
+
+        with console.status("baselines: the same peers alone, always averaging, pooled") as status:
+            run.write_json(BASELINES, baselines(session, learning, found["summary"], status.update))
     _draw(run, history, "units", svg=False)
     _report(run, history, found)
     console.print(paper_table(found["summary"]))
-    _conclude(run, found)
-    return INTERRUPTED if ended_by == "interrupted" else exit_code(found)
+    conclude(run, found)
+    return INTERRUPTED if ended_by == INTERRUPTED_SESSION else exit_code(found)
 
 
 def check(path: Path) -> int:
     run = RunDirectory(path)
     found = run.judge(run.read(), run.verdict().get("summary", {}).get("wall_seconds"))
     console.print(paper_table(found["summary"]))
-    _conclude(run, found)
+    conclude(run, found)
     return exit_code(found)
 
 
@@ -96,11 +102,11 @@ def _draw(run: RunDirectory, history: History, x: View, svg: bool) -> list[str]:
 
 def _report(run: RunDirectory, history: History, found: dict[str, Any]) -> str:
     file = run.path / REPORT
-    file.write_text(page(history, found, plotly(), run.read_json("environment.json"), run.read_json("baselines.json")))
+    file.write_text(page(history, found, plotly(), run.read_json("environment.json"), run.read_json(BASELINES)))
     return str(file)
 
 
-def _conclude(run: RunDirectory, found: dict[str, Any]) -> None:
+def conclude(run: RunDirectory, found: dict[str, Any]) -> None:
     for line in failed_checks(found):
         say(line)
     say(f"Verdict: {found['verdict']} (ended by: {found['ended_by']})", "bold")

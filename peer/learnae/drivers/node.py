@@ -7,7 +7,7 @@ get the same one, and from it and the session each works out the same manifest, 
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -139,6 +139,8 @@ async def run(
             )
         ethereum = http_node(node.rpc, session.chain.id)
         closers.push_async_callback(ethereum.close)
+        with suppress(PortError):  # it may come later; if it is there, it is the right one
+            await ethereum.connect()
         initial = {each.name: learning.initial_block(each.name) for each in (members[0], member)}
         agreed = manifest(session, cid_of(initial[members[0].name]), learning.features)
         awaited = sum(each.traits.wants_payment for each in members)
@@ -169,13 +171,25 @@ async def run(
         live.observers += (partial(_tidy, live, journal),)
         chain.signed_before += [form for each in live.peer.wallet.outbox.transactions for form in each.forms]
         ready(live)
-        return await live.run()
+        try:
+            return await live.run()
+        except BaseExceptionGroup as group:
+            raise _sentence(group) or group from None
 
 
 def _tidy(live: LivePeer, journal: SqliteJournal, now: float, peer: str, item: HistoryFact) -> None:
     """Forget the blocks that nothing needs any more, whenever the models at hand have changed."""
     if isinstance(item, Adopted | Trained | Averaged | AttemptFailed | Published):
         journal.blocks.prune(needed(live.peer))
+
+
+def _sentence(group: BaseExceptionGroup[BaseException]) -> InputError | None:
+    """What the user can do something about, if that is among what ended a peer: a full disk, another chain."""
+    for each in group.exceptions:
+        found = _sentence(each) if isinstance(each, BaseExceptionGroup) else each
+        if isinstance(found, InputError):
+            return found
+    return None
 
 
 def _find(node: Node, members: Iterable[Member]) -> Member:

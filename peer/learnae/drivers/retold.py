@@ -1,4 +1,4 @@
-"""The history of a live session, from nothing but its peers' journals and the chain's export.
+"""The history of a live session, from nothing but its peers' journals.
 
 A live peer tells its observers what it decided after the event is journalled, and a crash may come in between: the
 journal misses nothing, what was printed may.  So the journals are the record, and ``learnae audit`` needs nothing else.
@@ -13,7 +13,7 @@ from learnae.core.events import Event, SessionClosed
 from learnae.core.replay import new_peer, retell
 from learnae.core.types import Cid, PeerConfig
 from learnae.drivers.simulate import roster_entries
-from learnae.history import SWARM, VERSION, ChainRecord, History, Record, SessionBegan, SessionEnded
+from learnae.history import SWARM, VERSION, Record, SessionBegan, SessionEnded
 from learnae.roster import Member
 
 Told = tuple[PeerConfig, Sequence[tuple[Event, str]]]
@@ -27,10 +27,11 @@ def decisions(name: str, config: PeerConfig, entries: Iterable[tuple[Event, str]
                 yield Record(event.at, name, action.fact)
 
 
-def merged(
-    session: Session, members: Sequence[Member], told: Mapping[str, Told], chain: Iterable[ChainRecord]
-) -> History:
-    """One history of all peers, in order of time.  ``told``: by name; who has no journal is missing from it."""
+def merged(session: Session, members: Sequence[Member], told: Mapping[str, Told]) -> tuple[Record, ...]:
+    """All peers' records in order of time.  ``told``: by name; who has no journal is missing from it.
+
+    What no journal knows is not in them: crashes, restarts, and accuracies on test rows.
+    """
     manifest = next((config.session for config, _ in told.values()), Cid(""))
     began = SessionBegan(VERSION, "live", resolved(session), roster_entries(members), manifest)
     records = [record for name, (config, entries) in told.items() for record in decisions(name, config, entries)]
@@ -40,4 +41,4 @@ def merged(
     if len(closed) == len(members):
         ended_by = "max_duration" if max(closed) >= session.max_duration else "quiet"
         ended = [Record(max(closed), SWARM, SessionEnded(ended_by))]
-    return History((Record(0.0, SWARM, began), *records, *ended), tuple(chain))
+    return (Record(0.0, SWARM, began), *records, *ended)

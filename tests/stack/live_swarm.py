@@ -1,0 +1,63 @@
+"""What outlives live peers: their Kubo nodes, wallets and journals, an Anvil, and the folder of the session."""
+
+from pathlib import Path
+
+from tests.ports.evms import Anvil
+from tests.ports.kubo_nodes import Nodes
+from tests.stack.live_peers import LivePeerProcess
+
+from learnae.adapters import keys
+from learnae.config import Session, to_toml, wei
+from learnae.core.types import PeerId
+from learnae.drivers.audit import JOURNALS, ROSTER, SESSION
+from learnae.drivers.node import Roster
+
+
+class LiveSwarm:
+    """Anvil mines by itself; its block 1 is the oldest that it can go back to, for the wallets' money is in it."""
+
+    def __init__(self, folder: Path, session: Session) -> None:
+        self.folder, self.session, self.run = folder, session, folder / "run"
+        (self.run / JOURNALS).mkdir(parents=True)
+        self.kubos = Nodes(folder, session.peers)
+        self.keystores = [folder / f"p{index:02}.key" for index in range(session.peers)]
+        wallets = [keys.create(path).address for path in self.keystores]
+        self.anvil = Anvil(folder, dict.fromkeys(wallets, wei(session.chain.balance)))
+        self.anvil.ask("anvil_mine", "0x1")
+        self.mine_every(round(session.chain.block_time))
+        (self.run / SESSION).write_text(to_toml(session))
+        Roster.of(zip((PeerId(kubo.peer_id) for kubo in self.kubos), wallets, strict=True)).write(self.run / ROSTER)
+        self.started: list[LivePeerProcess] = []
+
+    def start(self, index: int, **instead: object) -> LivePeerProcess:
+        """A process for that peer.  ``instead``: other options than its own."""
+        name = f"p{index:02}"
+        options = {
+            "name": name,
+            "roster": self.run / ROSTER,
+            "kubo": f"http://127.0.0.1:{self.kubos[index].rpc_port}",
+            "rpc": self.anvil.url,
+            "keystore": self.keystores[index],
+            "journal": self.run / JOURNALS / f"{name}.sqlite",
+        } | instead
+        arguments = [part for option, value in options.items() for part in (f"--{option}", value)]
+        self.started.append(LivePeerProcess(self.folder / f"{name}.log", self.run / SESSION, *arguments))
+        return self.started[-1]
+
+    def mine_every(self, seconds: int) -> None:
+        """0: not by itself."""
+        self.anvil.ask("evm_setIntervalMining", seconds)
+
+    def roll_back(self) -> None:
+        """To block 1, and whatever waited for the next block is lost, too."""
+        self.mine_every(0)
+        self.anvil.ask("anvil_rollback", int(self.anvil.ask("eth_blockNumber"), 16) - 1)
+        self.anvil.ask("anvil_dropAllTransactions")
+        self.mine_every(round(self.session.chain.block_time))
+
+    def end(self) -> None:
+        for process in self.started:
+            process.kill()
+        self.kubos.stop()
+        if self.anvil.process.poll() is None:
+            self.anvil.kill()
