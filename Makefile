@@ -20,7 +20,7 @@ help: ## List the targets
 
 swarm: $(ENV) ## Run a session: N=20 BACKEND=sim SESSION=examples/paper.toml SEED=
 	@$(if $(filter sim,$(BACKEND)),,$(error BACKEND=$(BACKEND) does not exist yet: use BACKEND=sim))
-	@$(PY) -m learnae simulate $(SESSION) --peers $(N) $(if $(SEED),--seed $(SEED))
+	@$(PY) -m learnae simulate $(SESSION) --peers $(N) --baselines $(if $(SEED),--seed $(SEED))
 
 test: test-core ## Run every test, fast tiers first
 	$(if $(REST),$(PY) -m pytest $(REST) $(if $(CI),--no-skips))

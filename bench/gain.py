@@ -47,10 +47,7 @@ def one(example: str, changes: dict[str, Any], seed: int, tables: dict[Any, Any]
     found = verdict(History(tuple(recording.records), tuple(simulation.ledger.export())))
     if found["verdict"] != "valid":
         raise SystemExit(f"{example}, seed {seed}: verdict {found['verdict']}")
-    scores = baselines(session, learning, lambda what: None)
-    summary = found["summary"]
-    scores["swarm"] = {"mean": summary["accuracy_test_mean"], "own": summary["accuracy_own_mean"]}
-    return scores
+    return baselines(session, learning, found["summary"], lambda what: None)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """What the commands do, once their arguments are parsed."""
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,17 @@ from learnae.history import History
 from learnae.report import page, plotly
 
 INTERRUPTED = 130
+WIDTH = 110  # columns where there is no terminal
 REPORT, BASELINES = "report.html", "baselines.json"
 INTERRUPTED_SESSION = "interrupted"  # as a history says it
 
-console = Console(highlight=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
 def simulate(path: Path, overrides: dict[str, Any], out: Path | None, threads: int | None, with_baselines: bool) -> int:
     session = load(path, overrides)
     began = time.monotonic()
-    say(_first_line(session.peers))
+    say(_first_line(session.peers, with_baselines))
     from learnae.drivers.learning import TorchLearning  # imports torch: after the first line is out
     from learnae.drivers.record import record
 
@@ -79,8 +81,8 @@ def say(line: str, style: str | None = None) -> None:
     console.print(line, style=style, markup=False, soft_wrap=True)
 
 
-def _first_line(peers: int) -> str:
-    seconds = 8 + 0.35 * peers
+def _first_line(peers: int, with_baselines: bool) -> str:
+    seconds = 8 + (0.6 if with_baselines else 0.35) * peers
     wait = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
     return f"LEARNAE: {peers} peers in the simulator (virtual time; no other backend exists yet). Expect about {wait}."
 

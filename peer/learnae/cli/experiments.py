@@ -13,12 +13,12 @@ from rich.table import Table
 
 from learnae.adapters.rundir import RunDirectory
 from learnae.bands import Band, band, differences, metrics
-from learnae.cli.commands import console, say
+from learnae.cli.commands import BASELINES, console, say
 from learnae.config import REPOSITORY, load
 from learnae.drivers.sweep import Case, choices, grid, run_all
 
 PAPER = REPOSITORY / "examples" / "paper.toml"
-ALONE, SWARM = "alone", "swarm"
+ALONE = "alone"
 
 
 def sweep(path: Path, assignments: Sequence[str], seeds: int, out: Path | None) -> int:
@@ -74,10 +74,8 @@ def baselines(path: Path) -> int:
 
     learning = TorchLearning(session, os.cpu_count() or 1)
     with console.status("baselines") as status:
-        scores = run_baselines(session, learning, status.update)
-    summary = found["summary"]
-    scores[SWARM] = {"mean": summary["accuracy_test_mean"], "min": summary["accuracy_test_min"], "max": None}
-    run.write_json("baselines.json", scores)
+        scores = run_baselines(session, learning, found["summary"], status.update)
+    run.write_json(BASELINES, scores)
     table = _titled("accuracy on test rows", "mean", "least", "against alone")
     for name, score in scores.items():
         gain = 100 * (score["mean"] - scores[ALONE]["mean"])

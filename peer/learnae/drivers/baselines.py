@@ -1,6 +1,6 @@
 """The baselines of a session (``learn.baselines``), put together: what ``baselines.json`` holds beside a run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from learnae.adapters.memory import keys
@@ -11,8 +11,13 @@ from learnae.learn.models import seed_of
 from learnae.roster import names, roster
 
 
-def baselines(session: Session, learning: TorchLearning, tick: Callable[[str], None]) -> dict[str, Any]:
-    """Test accuracy {mean, min, max} over the peers that train, by baseline; ``own``: on rows like each peer's."""
+def baselines(
+    session: Session, learning: TorchLearning, summary: Mapping[str, Any], tick: Callable[[str], None]
+) -> dict[str, Any]:
+    """The swarm of a verdict's ``summary`` among its baselines.
+
+    Test accuracy {mean, min, max} over the peers that train, by baseline; ``own``: on rows like each peer's.
+    """
     members = roster(session.groups, session.peers, lambda name: keys(f"{session.seed} {name}"))
     training = [i for i, member in enumerate(members) if member.traits.has_rows and member.traits.trains]
 
@@ -24,8 +29,12 @@ def baselines(session: Session, learning: TorchLearning, tick: Callable[[str], N
     run = Baselines(learning.pool, learning.table, session, rows, initial, dice, tick)
     weights = {"alone": run.alone(), "always-average": run.always_average(), "pooled": [run.pooled()]}
     test = [learning.split.test] * len(rows)
-    found = {name: run.scored(each, test) for name, each in weights.items()}
+    found: dict[str, dict[str, float | None]]
+    found = {name: {**run.scored(each, test)} for name, each in weights.items()}
     if session.data.own_distributions:
         own = [learning.split.own_test[index] for index in training]
         found = {name: score | {"own": run.scored(weights[name], own)["mean"]} for name, score in found.items()}
+    found["swarm"] = {"mean": summary["accuracy_test_mean"], "min": summary["accuracy_test_min"], "max": None}
+    if session.data.own_distributions:
+        found["swarm"]["own"] = summary["accuracy_own_mean"]
     return found

@@ -116,10 +116,13 @@ def together(scores: Scores, found: Mapping[str, Any], peers: Sequence[Account],
     ordered = {key: each for key, each in ordered.items() if each.get("mean") is not None}
     charts["baselines"] = baselines_chart(ordered)
     alone = ordered.get("alone", {}).get("mean")
+    bands = {"mean": "mean", "min": "least", "max": "greatest"}
+    if any("own" in each for each in ordered.values()):
+        bands["own"] = "on rows like a peer's own"
     rows = [
         (
             key,
-            *(number(each.get(band), ".2%") for band in ("mean", "min", "max")),
+            *(number(each.get(band), ".2%") for band in bands),
             "-" if alone is None else points((each["mean"] or 0) - alone),
         )
         for key, each in ordered.items()
@@ -132,7 +135,7 @@ def together(scores: Scores, found: Mapping[str, Any], peers: Sequence[Account],
         Html(""),
         kind="low",
     )
-    grid = table(("way to train", "mean", "least", "greatest", "against alone"), rows, title)
+    grid = table(("way to train", *bands.values(), "against alone"), rows, title)
     words = [h("li", h("b", key), f": {BASELINES[key]}") for key in ordered if key in BASELINES]
     return section("together", title, chart, grid, h("ul", *words, class_="note"))
 
