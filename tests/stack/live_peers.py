@@ -32,6 +32,12 @@ class LivePeerProcess:
         assert found, f"{self.log.read_text()}\n{self.facts[-5:]}"
         return found
 
+    def decided(self, count: int) -> None:
+        """Wait until it has printed so many decisions."""
+        with self._news:
+            self._news.wait_for(lambda: self._over or len(self.facts) >= count, END)
+        assert len(self.facts) >= count, f"{self.log.read_text()}\n{self.facts[-5:]}"
+
     def end(self) -> int:
         """Its exit code; waits for it."""
         code = self.process.wait(END)

@@ -44,6 +44,10 @@ class LiveSwarm:
         self.started.append(LivePeerProcess(self.folder / f"{name}.log", self.run / SESSION, *arguments))
         return self.started[-1]
 
+    @property
+    def height(self) -> int:
+        return int(self.anvil.ask("eth_blockNumber"), 16)
+
     def mine_every(self, seconds: int) -> None:
         """0: not by itself."""
         self.anvil.ask("evm_setIntervalMining", seconds)
@@ -51,7 +55,7 @@ class LiveSwarm:
     def roll_back(self) -> None:
         """To block 1, and whatever waited for the next block is lost, too."""
         self.mine_every(0)
-        self.anvil.ask("anvil_rollback", int(self.anvil.ask("eth_blockNumber"), 16) - 1)
+        self.anvil.ask("anvil_rollback", self.height - 1)
         self.anvil.ask("anvil_dropAllTransactions")
         self.mine_every(round(self.session.chain.block_time))
 

@@ -1,5 +1,6 @@
 """Two live peers in processes of their own, two Kubo nodes, Anvil.  One is killed, the chain goes back, all is paid."""
 
+import random
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ SESSION = parse(
         "name": "skeleton",
         "peers": 2,
         "linger": 8.0,
-        "max_duration": 85.0,
+        "max_duration": 110.0,
         "data": {"rows": 400, "validation_rows": 200, "test_rows": 200},
         "model": {"hidden": [16]},
         "work": {"slices": 8, "patience": 6, "idle_after": 2.0},
@@ -66,6 +67,30 @@ def test_a_peer_is_killed_and_the_chain_goes_back_and_every_debt_is_paid_once_to
         sent = sum(debt.wei for (payer, _), debt in debts.items() if payer == name)
         received = sum(debt.wei for debt in debts.values() if debt.payee == entry.wallet)
         assert balances.balances[entry.wallet] == wei(SESSION.chain.balance) + received - sent - gas
+
+
+def test_blocks_that_are_replaced_without_the_chain_ever_being_lower_are_noticed(swarm: LiveSwarm) -> None:
+    peers = [swarm.start(0), swarm.start(1)]
+    peers[0].when(changed("mined"))
+    swarm.anvil.ask("anvil_reorg", swarm.height - 1, [])
+    for peer in peers:
+        assert peer.when(decided("RolledBack"))["rechecked"]
+        assert peer.end() == 0
+    audited = here(swarm.folder, "audit", swarm.run, "--rpc", swarm.anvil.url)
+    assert audited.returncode == 0, audited.stdout + audited.stderr
+
+
+def test_a_peer_that_is_killed_again_and_again_pays_everything_once_and_finishes(swarm: LiveSwarm) -> None:
+    dice, other, killed = random.Random(1), swarm.start(1), swarm.start(0)
+    for _ in range(4):
+        killed.decided(dice.randint(3, 9))
+        killed.kill()
+        killed = swarm.start(0)
+    assert (killed.end(), other.end()) == (0, 0)
+    audited = here(swarm.folder, "audit", swarm.run, "--rpc", swarm.anvil.url)
+    assert audited.returncode == 0, audited.stdout + audited.stderr
+    history = RunDirectory(swarm.run).read()
+    assert {changes[-1][1].state for changes in history.debts.values()} == {DebtState.FINAL}
 
 
 def test_a_peer_that_is_told_to_stop_is_gone_within_five_seconds_and_can_go_on(swarm: LiveSwarm) -> None:
