@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from learnae.adapters.journal import SqliteJournal
+from learnae.adapters.journal import SqliteJournal, recorded
 from learnae.adapters.memory import MemoryGossip
 from learnae.checks import verdict
 from learnae.config import parse, resolved
-from learnae.core.facts import DebtState, Work
+from learnae.core.facts import DebtState, RolledBack, Work
 from learnae.core.types import Head
 from learnae.core.wire import cid_of
 from learnae.drivers.live import Clock, LivePeer, went_back
+from learnae.drivers.retold import merged
 from learnae.drivers.simulate import MemoryLearning, Recording, Simulation, roster_entries
 from learnae.history import SWARM, VERSION, History, HistoryFact, SessionBegan, SessionEnded
 
@@ -140,6 +141,54 @@ def test_a_stopped_peer_comes_back_from_its_journal_and_finishes(staged: Callabl
     stage.end("quiet")
     found = verdict(stage.history)
     assert found["verdict"] == "valid", found["checks"]
+
+
+def test_the_journals_alone_tell_all_that_was_observed(staged: Callable[..., Stage]) -> None:
+    """Also what a crash would have kept from the observers: it is told from what was on the disk before."""
+    stage = staged()
+    stage.begin()
+    peers = stage.peers()
+    assert asyncio.run(all_of(peers)) == ["quiet"] * 3
+    stage.end("quiet")
+    told = {peer.name: recorded(stage.folder / f"{peer.name}.sqlite") for peer in peers}
+    again = merged(stage.session, stage.simulation.members, told)
+    assert again[0] == stage.recording.records[0]
+    assert again[-1].fact == SessionEnded("quiet")
+    for peer in peers:
+        observed = [record.fact for record in stage.recording.records if record.peer == peer.name]
+        assert [record.fact for record in again if record.peer == peer.name] == observed
+    found = verdict(History(again, stage.history.chain))
+    assert found["verdict"] == "valid", found["checks"]
+
+
+def test_a_session_whose_peers_did_not_all_come_to_their_end_has_no_end(staged: Callable[..., Stage]) -> None:
+    stage = staged(max_duration=0.5, linger=60.0)
+    peers = stage.peers()
+    assert asyncio.run(all_of(peers)) == ["max_duration"] * 3
+    told = {peer.name: recorded(stage.folder / f"{peer.name}.sqlite") for peer in peers}
+    assert merged(stage.session, stage.simulation.members, told)[-1].fact == SessionEnded("max_duration")
+    del told["p01"]
+    assert History(merged(stage.session, stage.simulation.members, told)).ended_by is None
+
+
+def test_blocks_that_are_replaced_at_the_same_height_are_noticed_where_the_chain_can_tell(
+    staged: Callable[..., Stage],
+) -> None:
+    stage = staged()
+    asked: list[Head] = []
+
+    async def replaced_once(head: Head) -> bool:
+        asked.append(head)
+        return len(asked) != 3
+
+    async def play() -> None:
+        first, *others = stage.peers()
+        first.holds = replaced_once
+        await all_of([first, *others])
+
+    asyncio.run(play())
+    assert [record.peer for record in stage.recording.records if isinstance(record.fact, RolledBack)] == ["p00"]
+    assert len(asked) > 3
 
 
 def test_a_dead_chain_pauses_payments_and_nothing_else(staged: Callable[..., Stage]) -> None:

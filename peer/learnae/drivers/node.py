@@ -174,7 +174,7 @@ async def run(
         try:
             return await live.run()
         except BaseExceptionGroup as group:
-            raise _sentence(group) or group from None
+            raise input_error(group) or group from None
 
 
 def _tidy(live: LivePeer, journal: SqliteJournal, now: float, peer: str, item: HistoryFact) -> None:
@@ -183,10 +183,10 @@ def _tidy(live: LivePeer, journal: SqliteJournal, now: float, peer: str, item: H
         journal.blocks.prune(needed(live.peer))
 
 
-def _sentence(group: BaseExceptionGroup[BaseException]) -> InputError | None:
+def input_error(group: BaseExceptionGroup[BaseException]) -> InputError | None:
     """What the user can do something about, if that is among what ended a peer: a full disk, another chain."""
     for each in group.exceptions:
-        found = _sentence(each) if isinstance(each, BaseExceptionGroup) else each
+        found = input_error(each) if isinstance(each, BaseExceptionGroup) else each
         if isinstance(found, InputError):
             return found
     return None
