@@ -21,14 +21,14 @@ from learnae.history import History
 from learnae.learn.data import load as load_rows
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-FLIGHTS = {"source": "flights", "rows": 2000, "validation_rows": 1000, "test_rows": 20_000}
+FLIGHTS = {"source": "flights", "rows": 1000, "validation_rows": 500, "test_rows": 20_000}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "shipped set, iid, 10,000 rows a peer": ("paper", {}),
     "shipped set, iid, 1,000 rows a peer": ("alone-against-together", {}),
     "shipped set, by mass, 4,000 rows a peer": ("by-mass", {}),
-    "flights, iid, 2,000 rows a peer": ("paper", {"data": FLIGHTS}),
-    "flights, by carrier, 2,000 rows a peer": (
-        "paper",
+    "flights, iid, 1,000 rows a peer": ("alone-against-together", {"data": FLIGHTS}),
+    "flights, by carrier, 1,000 rows a peer": (
+        "alone-against-together",
         {"peers": 10, "data": FLIGHTS | {"partition": "by-column", "column": "carrier"}},
     ),
 }
