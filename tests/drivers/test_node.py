@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tests.drivers.command_line import here, refused
+from tests.drivers.command_line import Done, here, refused
 
 from learnae.adapters.journal import SqliteJournal, recorded
+from learnae.adapters.keys import create
 from learnae.adapters.memory import keys as public_ids
 from learnae.config import parse, peer_config, to_toml
 from learnae.core.types import Cid, Reason
@@ -13,7 +14,8 @@ from learnae.drivers.audit import JOURNALS, ROSTER, SESSION
 from learnae.drivers.node import Roster, input_error
 from learnae.errors import InputError, PortError
 
-SETTINGS = parse({"peers": 2})
+AWAY = "http://127.0.0.1:1"
+SETTINGS = parse({"peers": 2, "data": {"rows": 50, "validation_rows": 20, "test_rows": 20}, "model": {"hidden": [4]}})
 IDS = Roster.of([public_ids("0"), public_ids("1")], began=1000.5)
 
 
@@ -48,14 +50,25 @@ def test_what_the_user_can_mend_is_found_among_whatever_ended_a_peer() -> None:
     assert input_error(ExceptionGroup("", [other])) is None
 
 
-def test_a_peer_without_its_files_is_told_which_one(tmp_path: Path) -> None:
+def test_a_peer_that_was_told_something_wrong_says_so_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / SESSION).write_text(to_toml(SETTINGS))
-    options = {"name": "p00", "roster": ROSTER, "kubo": "http://127.0.0.1:1", "rpc": "http://127.0.0.1:1"}
-    options |= {"keystore": "p00.key", "journal": "p00.sqlite"}
-    arguments = [part for option, value in options.items() for part in (f"--{option}", value)]
-    refused(here(tmp_path, "peer", SESSION, *arguments), ROSTER)
+
+    def started(**instead: object) -> Done:
+        options = {"name": "p00", "roster": ROSTER, "kubo": AWAY, "rpc": AWAY, "keystore": "key", "journal": "journal"}
+        arguments = [part for option, value in (options | instead).items() for part in (f"--{option}", value)]
+        return here(tmp_path, "peer", SESSION, *arguments)
+
+    refused(started(), ROSTER)
     IDS.write(tmp_path / ROSTER)
-    refused(here(tmp_path, "peer", SESSION, *arguments), "p00.key")
+    refused(started(), "key")
+    wallet = create(tmp_path / "key")
+    refused(started(), f"the keystore is of {wallet.address}")
+    Roster.of([public_ids("0"), (public_ids("1")[0], wallet.address)]).write(tmp_path / ROSTER)
+    refused(started(name="p07"), "p07 is not in the roster")
+    for url in ("127.0.0.1:5001", "http://127.0.0.1", "http://127.0.0.1:many", "https://127.0.0.1:5001"):
+        refused(started(name="p01", kubo=url), "the Kubo RPC URL must look like")
+    refused(started(name="p01"), "cannot be used", "start it")
+    assert not (tmp_path / "journal").exists()
 
 
 def test_an_audit_names_the_peers_whose_journals_are_missing(tmp_path: Path) -> None:

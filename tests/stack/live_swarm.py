@@ -23,26 +23,37 @@ class LiveSwarm:
         self.keystores = [folder / f"p{index:02}.key" for index in range(session.peers)]
         wallets = [keys.create(path).address for path in self.keystores]
         self.anvil = Anvil(folder, dict.fromkeys(wallets, wei(session.chain.balance)))
-        self.anvil.ask("anvil_mine", "0x1")
-        self.mine_every(round(session.chain.block_time))
+        self._mine()
         (self.run / SESSION).write_text(to_toml(session))
         Roster.of(zip((PeerId(kubo.peer_id) for kubo in self.kubos), wallets, strict=True)).write(self.run / ROSTER)
         self.started: list[LivePeerProcess] = []
 
-    def start(self, index: int, **instead: object) -> LivePeerProcess:
-        """A process for that peer.  ``instead``: other options than its own."""
+    def start(self, index: int) -> LivePeerProcess:
+        """That peer, in a process of its own."""
+        self.started.append(LivePeerProcess(self.folder / f"p{index:02}.log", *self.arguments(index)))
+        return self.started[-1]
+
+    def arguments(self, index: int, **instead: object) -> list[object]:
+        """Of ``learnae peer``.  ``instead``: other options than that peer's."""
         name = f"p{index:02}"
         options = {
             "name": name,
             "roster": self.run / ROSTER,
-            "kubo": f"http://127.0.0.1:{self.kubos[index].rpc_port}",
+            "kubo": self.url(index),
             "rpc": self.anvil.url,
             "keystore": self.keystores[index],
             "journal": self.run / JOURNALS / f"{name}.sqlite",
         } | instead
-        arguments = [part for option, value in options.items() for part in (f"--{option}", value)]
-        self.started.append(LivePeerProcess(self.folder / f"{name}.log", self.run / SESSION, *arguments))
-        return self.started[-1]
+        return [self.run / SESSION, *(part for option, value in options.items() for part in (f"--{option}", value))]
+
+    def url(self, index: int) -> str:
+        return f"http://127.0.0.1:{self.kubos[index].rpc_port}"
+
+    def replace_chain(self) -> None:
+        """Another one with the same id, on the same port; the wallets have what they began with."""
+        self.anvil.kill()
+        self.anvil.begin()
+        self._mine()
 
     @property
     def height(self) -> int:
@@ -51,6 +62,10 @@ class LiveSwarm:
     def mine_every(self, seconds: int) -> None:
         """0: not by itself."""
         self.anvil.ask("evm_setIntervalMining", seconds)
+
+    def _mine(self) -> None:
+        self.anvil.ask("anvil_mine", "0x1")
+        self.mine_every(round(self.session.chain.block_time))
 
     def roll_back(self) -> None:
         """To block 1, and whatever waited for the next block is lost, too."""

@@ -3,16 +3,18 @@
 import random
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.drivers.command_line import here
+from tests.drivers.command_line import Done, here, refused
 from tests.stack.live_peers import changed, decided
 from tests.stack.live_swarm import LiveSwarm
 
 from learnae.adapters.rundir import RunDirectory
-from learnae.config import parse, wei
-from learnae.core.facts import DebtState, RolledBack
+from learnae.config import parse, to_toml, wei
+from learnae.core.facts import DebtState, IdentityChanged, RolledBack
+from learnae.drivers import audit as sessions
 from learnae.history import Balances, Block
 
 SESSION = parse(
@@ -102,21 +104,27 @@ def test_a_peer_that_is_told_to_stop_is_gone_within_five_seconds_and_can_go_on(s
     assert back.when(decided("Trained"))["slice"] != peer.when(decided("Trained"))["slice"]
 
 
-@pytest.mark.parametrize(
-    ("wrong", "sentence"),
-    [
-        ({"name": "p07"}, "p07 is not in the roster"),
-        ({"name": "p01"}, "the keystore is of"),
-        ({"roster": "absent.json"}, "absent.json"),
-        ({"kubo": "127.0.0.1:5001"}, "the Kubo RPC URL must look like"),
-        ({"kubo": "http://127.0.0.1:1"}, "cannot be used"),
-        ({"rpc": "127.0.0.1"}, "the Ethereum RPC URL must begin with"),
-    ],
-)
-def test_a_peer_that_was_told_something_wrong_says_so_in_one_sentence(
-    swarm: LiveSwarm, wrong: dict[str, str], sentence: str
-) -> None:
-    peer = swarm.start(0, **wrong)
-    assert peer.end() == 2
-    said = peer.log.read_text()
-    assert sentence in said and said.startswith("learnae: ") and len(said.splitlines()) == 1
+def test_a_peer_that_was_given_anothers_node_or_chain_says_so_in_one_sentence(swarm: LiveSwarm) -> None:
+    def started(**instead: object) -> Done:
+        return here(swarm.folder, "peer", *swarm.arguments(0, **instead))
+
+    refused(started(kubo=swarm.url(1)), "give the URL of its own")
+    refused(started(rpc="127.0.0.1"), "the Ethereum RPC URL must begin with")
+    elsewhere = replace(SESSION, chain=replace(SESSION.chain, id=1))
+    (swarm.run / sessions.SESSION).write_text(to_toml(elsewhere))
+    refused(started(), "on chain 31337 and the session on chain 1")
+
+
+def test_a_chain_that_is_replaced_while_a_peer_is_away_is_a_new_beginning(swarm: LiveSwarm) -> None:
+    killed, other = swarm.start(0), swarm.start(1)
+    killed.when(changed("mined"))
+    killed.kill()
+    swarm.replace_chain()
+    back = swarm.start(0)
+    assert (back.end(), other.end()) == (0, 0)
+    audited = here(swarm.folder, "audit", swarm.run, "--rpc", swarm.anvil.url)
+    assert audited.returncode == 0, audited.stdout + audited.stderr
+    history = RunDirectory(swarm.run).read()
+    ends = {changes[-1][1].state for changes in history.debts.values()}
+    assert ends <= {DebtState.FINAL, DebtState.DECLINED}
+    assert len({fact.tx for _, fact in history.facts(IdentityChanged) if fact.tx}) == 4  # each peer's, on each chain

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -87,9 +87,12 @@ class Roster:
 
 @dataclass
 class ResumedChain(EvmChain):
-    """Recalls what an earlier process signed as soon as the node answers, and signs nothing before."""
+    """Recalls what an earlier process signed, as soon as the node answers, and signs nothing before.
 
-    signed_before: list[Signed] = field(default_factory=list)
+    ``signed_before``: asked at that time, when a chain that was replaced meanwhile has made the peer forget.
+    """
+
+    signed_before: Callable[[], Iterable[Signed]] | None = None
 
     async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed:
         await self._remember()
@@ -101,8 +104,8 @@ class ResumedChain(EvmChain):
 
     async def _remember(self) -> None:
         if self.signed_before:
-            await self.recall(self.signed_before)
-            self.signed_before.clear()
+            await self.recall(self.signed_before())
+            self.signed_before = None
 
 
 @dataclass(frozen=True)
@@ -169,12 +172,16 @@ async def run(
             holds=chain.holds,
         )
         live.observers += (partial(_tidy, live, journal),)
-        chain.signed_before += [form for each in live.peer.wallet.outbox.transactions for form in each.forms]
+        chain.signed_before = partial(_signed, live)
         ready(live)
         try:
             return await live.run()
         except BaseExceptionGroup as group:
             raise input_error(group) or group from None
+
+
+def _signed(live: LivePeer) -> list[Signed]:
+    return [form for each in live.peer.wallet.outbox.transactions for form in each.forms]
 
 
 def _tidy(live: LivePeer, journal: SqliteJournal, now: float, peer: str, item: HistoryFact) -> None:
