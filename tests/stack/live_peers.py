@@ -60,8 +60,9 @@ class LivePeerProcess:
             self._news.notify_all()
 
 
-def decided(kind: str) -> Callable[[Printed], bool]:
-    return lambda fact: fact["kind"] == kind
+def decided(kind: str, after: float = -1.0) -> Callable[[Printed], bool]:
+    """A decision of that kind, later than so many session seconds."""
+    return lambda fact: fact["kind"] == kind and fact["t"] > after
 
 
 def changed(state: str) -> Callable[[Printed], bool]:

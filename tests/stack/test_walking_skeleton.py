@@ -115,6 +115,22 @@ def test_a_peer_that_was_given_anothers_node_or_chain_says_so_in_one_sentence(sw
     refused(started(), "on chain 31337 and the session on chain 1")
 
 
+def test_a_dead_kubo_and_a_chain_that_hangs_stop_no_training(swarm: LiveSwarm) -> None:
+    peers = [swarm.start(0), swarm.start(1)]
+    peers[0].when(changed("signed"))
+    swarm.anvil.process.send_signal(signal.SIGSTOP)
+    swarm.kubos[0].kill()
+    for peer in peers:
+        peer.when(decided("Trained", after=peer.facts[-1]["t"] + 1.0))
+    swarm.kubos.start()
+    swarm.anvil.process.send_signal(signal.SIGCONT)
+    assert [peer.end() for peer in peers] == [0, 0]
+    audited = here(swarm.folder, "audit", swarm.run, "--rpc", swarm.anvil.url)
+    assert audited.returncode == 0, audited.stdout + audited.stderr
+    history = RunDirectory(swarm.run).read()
+    assert {changes[-1][1].state for changes in history.debts.values()} == {DebtState.FINAL}
+
+
 def test_a_chain_that_is_replaced_while_a_peer_is_away_is_a_new_beginning(swarm: LiveSwarm) -> None:
     killed, other = swarm.start(0), swarm.start(1)
     killed.when(changed("mined"))
