@@ -206,7 +206,8 @@ def test_a_run_is_never_written_over_another(
 
 
 def test_more_peers_than_rows_is_a_notice_and_no_error(tmp_path: Path) -> None:
-    done = learnae(tmp_path, "simulate", session(tmp_path, rows=100_000, more="batch = 20_000"), "--out", tmp_path / "out")
+    path = session(tmp_path, rows=100_000, more="batch = 20_000")
+    done = learnae(tmp_path, "simulate", path, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "Notice: " in done.stdout
 
