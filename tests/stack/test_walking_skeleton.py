@@ -68,7 +68,9 @@ def test_a_peer_is_killed_and_the_chain_goes_back_and_every_debt_is_paid_once_to
         gas = sum(each.gas_used * each.gas_price for each in transactions if each.sender == entry.wallet)
         sent = sum(debt.wei for (payer, _), debt in debts.items() if payer == name)
         received = sum(debt.wei for debt in debts.values() if debt.payee == entry.wallet)
-        assert balances.balances[entry.wallet] == wei(SESSION.chain.balance) + received - sent - gas
+        left = wei(SESSION.chain.balance) - sent + received - gas
+        assert balances.balances[entry.wallet] == left
+        assert f"sent {sent}, received {received}, spent {gas} on gas, has {left}\n" in audited.stdout
 
 
 def test_blocks_that_are_replaced_without_the_chain_ever_being_lower_are_noticed(swarm: LiveSwarm) -> None:
