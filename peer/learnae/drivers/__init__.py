@@ -1,1 +1,1 @@
-"""What moves the core: virtual time (sim)."""
+"""What moves the core: virtual time (``sim``), asyncio (``live``); and what puts sessions together and runs many."""
