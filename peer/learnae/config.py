@@ -3,7 +3,6 @@
 Every default is here, with its unit in its comment; examples/paper.toml says which are the paper's.
 """
 
-import json
 import os
 import tomllib
 from dataclasses import dataclass, field
@@ -16,9 +15,9 @@ import tomli_w
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from learnae.core.reward import FUNCTIONS
-from learnae.core.types import ETHER, Address, Cid, Forgery, PeerConfig, PeerId, Policy, Wei
+from learnae.core.types import ETHER, Address, Forgery, PeerId, Policy, Wei
 from learnae.errors import InputError
-from learnae.roster import Member, roster
+from learnae.roster import roster
 
 STRICT = ConfigDict(extra="forbid")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -301,59 +300,3 @@ def resolved(session: Session) -> dict[str, Any]:
 
 def to_toml(session: Session) -> str:
     return tomli_w.dumps(resolved(session))
-
-
-def manifest(session: Session, initial_weights: Cid, features: int) -> bytes:
-    """The block whose CID is the session's id: what all peers must agree on, in canonical JSON."""
-    agreed = {
-        "chain_id": session.chain.id,
-        "data": {"features": features, "source": session.data.name, "public_rows": session.data.public_rows},
-        "identity": session.identity,
-        "initial_weights": initial_weights,
-        "model": resolved(session)["model"],
-        "name": session.name,
-        "privacy": session.privacy,
-        "reward": {"factor_wei": str(wei(session.reward.factor)), "function": session.reward.function},
-        "seed": session.seed,
-        "validation": {"rule": "strictly better on own rows", "rows": session.data.validation_rows},
-        "version": 1,
-    }
-    return json.dumps(agreed, sort_keys=True, separators=(",", ":")).encode()
-
-
-def peer_config(session: Session, member: Member, session_id: Cid, initial: Cid, awaited: int) -> PeerConfig:
-    """What one member is told.  ``awaited``: identities it can hear, its own included."""
-    traits, work = member.traits, session.work
-    start = awaited if session.start.peers is None else min(session.start.peers, awaited)
-    return PeerConfig(
-        peer=member.peer,
-        wallet=member.wallet,
-        addresses=(),
-        session=session_id,
-        seed=f"{session.seed} {member.name}",
-        policy=traits.policy,
-        forgery=traits.forgery,
-        claims=member.claims,
-        has_rows=traits.has_rows,
-        wants_payment=traits.wants_payment,
-        identity=session.identity,
-        initial_weights=initial,
-        slices=work.slices,
-        visits=work.slices * work.passes if traits.has_rows and traits.trains else 0,
-        patience=work.patience,
-        idle_after=work.idle_after,
-        budget=work.budget,
-        start_peers=start,
-        start_timeout=session.start.timeout,
-        pace_slice=session.pace.slice,
-        pace_attempt=session.pace.attempt,
-        announce_every=session.network.announce_every,
-        max_peers=session.network.max_peers,
-        max_announcements=session.network.max_announcements,
-        reward=session.reward.function,
-        factor=wei(session.reward.factor),
-        cap=wei(session.reward.cap),
-        confirmations=session.chain.confirmations,
-        poll=session.chain.poll,
-        resend_after=session.chain.resend_after,
-    )

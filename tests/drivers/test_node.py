@@ -8,11 +8,12 @@ from tests.drivers.command_line import Done, here, refused
 from learnae.adapters.journal import SqliteJournal, recorded
 from learnae.adapters.keys import create
 from learnae.adapters.memory import keys as public_ids
-from learnae.config import parse, peer_config, to_toml
+from learnae.config import parse, to_toml
 from learnae.core.types import Cid, Reason
 from learnae.drivers.audit import JOURNALS, ROSTER, SESSION
 from learnae.drivers.node import Roster, input_error
 from learnae.errors import InputError, PortError
+from learnae.manifest import peer_config
 
 AWAY = "http://127.0.0.1:1"
 SETTINGS = parse({"peers": 2, "data": {"rows": 50, "validation_rows": 20, "test_rows": 20}, "model": {"hidden": [4]}})

@@ -18,7 +18,7 @@ from learnae.adapters.evm import EvmChain, http_node
 from learnae.adapters.journal import SqliteJournal, needed
 from learnae.adapters.keys import Wallet
 from learnae.adapters.kubo import Kubo, KuboGossip
-from learnae.config import Session, manifest, peer_config
+from learnae.config import Session
 from learnae.core.codec import decode, encode, from_json, to_json
 from learnae.core.facts import Adopted, AttemptFailed, Averaged, Published, Trained
 from learnae.core.types import Address, Cid, PeerId, Poid, Signed, Wei
@@ -28,6 +28,7 @@ from learnae.drivers.perform import Ports
 from learnae.drivers.simulate import Learning
 from learnae.errors import InputError, PortError
 from learnae.history import HistoryFact
+from learnae.manifest import manifest, peer_config
 from learnae.ports import Observer
 from learnae.roster import Member, names, roster
 

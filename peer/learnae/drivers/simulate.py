@@ -7,13 +7,14 @@ from typing import Protocol
 
 from learnae.adapters import memory
 from learnae.adapters.ledger import Ledger, LedgerChain
-from learnae.config import Session, manifest, peer_config, resolved, wei
+from learnae.config import Session, resolved, wei
 from learnae.core.facts import Published
 from learnae.core.types import Cid, PeerId, Policy, Score, Wei
 from learnae.core.wire import cid_of
 from learnae.drivers.perform import Ports
 from learnae.drivers.sim import Clock, Host, Simulator
 from learnae.history import SWARM, VERSION, Evaluated, HistoryFact, Record, RosterEntry, SessionBegan, SessionEnded
+from learnae.manifest import manifest, peer_config
 from learnae.ports import Observer, Trainer
 from learnae.roster import Member, neighbourhood, roster
 

@@ -1,0 +1,1 @@
+"""What a peer and a swarm show of themselves over HTTP: FastAPI on uvicorn."""
