@@ -1,0 +1,234 @@
+"""Faults as data: what goes wrong, when and to whom (DESIGN section 7).  Pure: one plan for simulator and Compose.
+
+A ``Fault`` is what a scenario says; ``plan`` makes it concrete: ``Window``s with named targets.  What the links are
+like at any moment follows from the windows open then (``links``), so faults that overlap add up, and healing one cannot
+heal another.  Times are session seconds from the start rule on (``WorkBegan``), so that a slow start shifts nothing.
+
+    windows = plan([Fault(Kind.SPLIT, at=20, duration=60, targets="half")], names, seed=7)
+    links(windows, 30.0, names)[sender, receiver]     # Link(loss=1.0): nothing gets through
+"""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from learnae.errors import InputError
+
+
+class Kind(StrEnum):
+    # links, by the pods' link agents
+    CUT = "cut"  # targets from everybody else; among themselves they go on
+    SPLIT = "split"  # the swarm into ``groups``, each apart from the others; with targets: these and the rest
+    ISOLATE = "isolate"  # each target from everybody
+    LOSS = "loss"  # of what reaches a target, with ``probability``
+    SLOW = "slow"  # what reaches a target comes ``delay`` later and at most with ``bandwidth``
+    # lives, by whoever runs the containers
+    KILL = "kill"  # at once; started again when the window ends
+    STOP = "stop"  # told to stop; started again when the window ends
+    PAUSE = "pause"  # frozen
+    RESTART = "restart"  # stopped and started again
+    IPFS_RESTART = "ipfs-restart"  # its Kubo node
+    CHAIN_PAUSE = "chain-pause"  # frozen: answers nothing, mines nothing
+    CHAIN_STOP = "chain-stop"  # stopped, and started again with all it had
+    CHAIN_KILL = "chain-kill"  # killed, and started again without its last ``blocks``
+
+    @property
+    def network(self) -> bool:
+        return self in (Kind.CUT, Kind.SPLIT, Kind.ISOLATE, Kind.LOSS, Kind.SLOW)
+
+    @property
+    def chain(self) -> bool:
+        return self in (Kind.CHAIN_PAUSE, Kind.CHAIN_STOP, Kind.CHAIN_KILL)
+
+    @property
+    def away(self) -> bool:
+        """Whether a peer does no work while it lasts."""
+        return self in (Kind.KILL, Kind.STOP, Kind.PAUSE, Kind.RESTART)
+
+
+ROLLING = "rolling"
+SHARES = {"minority": 0.25, "half": 0.5, "all": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """``targets``: names; or one, minority (a quarter), half, all, random (``share`` of the peers), by the plan's dice;
+    or rolling: ``share`` of the peers for ``every`` seconds, then the next as many, for ``duration`` in all.
+    """
+
+    kind: Kind
+    at: float  # s after the start rule was met
+    duration: float = 0.0  # s; 0: healed at once
+    targets: str | tuple[str, ...] = "one"
+    share: float = 0.3  # of the peers: random and rolling
+    every: float = 15.0  # s: rolling
+    groups: int = 2  # split
+    one_way: bool = False  # cut, isolate: targets are not heard and hear
+    probability: float = 0.5  # loss
+    delay: float = 0.0  # s: slow
+    bandwidth: float = 0.0  # bytes/s, 0: no limit: slow
+    blocks: int = 3  # chain-kill
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One fault on its targets.  ``sides``: who may still talk with each other, for a split."""
+
+    fault: Fault
+    begin: float
+    end: float
+    targets: tuple[str, ...]
+    sides: tuple[tuple[str, ...], ...] = ()
+
+    def open(self, at: float) -> bool:
+        return self.begin <= at < self.end
+
+    @property
+    def kind(self) -> Kind:
+        return self.fault.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What happens on the way from one peer to another.  ``loss`` 1.0: it is cut."""
+
+    loss: float = 0.0
+    delay: float = 0.0  # s
+    bandwidth: float = 0.0  # bytes/s, 0: no limit
+
+    def worse(self, other: "Link") -> "Link":
+        """Both at once."""
+        limits = [each for each in (self.bandwidth, other.bandwidth) if each]
+        kept = (1.0 - self.loss) * (1.0 - other.loss)
+        return Link(1.0 - kept, self.delay + other.delay, min(limits, default=0.0))
+
+
+CUT = Link(loss=1.0)
+Links = dict[tuple[str, str], Link]
+
+
+def plan(faults: Iterable[Fault], names: Sequence[str], seed: int) -> tuple[Window, ...]:
+    """In order of time.  Each fault has dice of its own, so that adding one moves no other.  Raises InputError."""
+    windows: list[Window] = []
+    for index, fault in enumerate(faults):
+        _check(index, fault, names)
+        windows += _windows(fault, list(names), random.Random(f"{seed} fault {index}"))
+    return tuple(sorted(windows, key=lambda window: (window.begin, window.end)))
+
+
+def boundaries(windows: Iterable[Window]) -> list[float]:
+    """When something begins or ends."""
+    return sorted({moment for window in windows for moment in (window.begin, window.end)})
+
+
+def links(windows: Iterable[Window], at: float, names: Sequence[str]) -> Links:
+    """What the links (sender, receiver) are like then; those that are as ever are left out."""
+    found: Links = {}
+    for window in windows:
+        if window.kind.network and window.open(at):
+            for pair, link in _links(window, names):
+                found[pair] = found.get(pair, Link()).worse(link)
+    return found
+
+
+def timeline(windows: Sequence[Window], width: int = 60) -> list[str]:
+    """A line a window, for people: when, what, to whom."""
+    last = max((window.end for window in windows), default=0.0) or 1.0
+    lines = []
+    for window in windows:
+        begin = min(int(window.begin / last * width), width - 1)
+        length = max(1, round((window.end - window.begin) / last * width))
+        bar = "." * begin + "#" * min(length, width - begin)
+        who = "the chain" if window.kind.chain else _listed(window)
+        lines.append(f"{window.begin:7.1f} - {window.end:7.1f} s  {bar:.<{width}}  {window.kind} {who}")
+    return lines
+
+
+# in here
+
+
+def _check(index: int, fault: Fault, names: Sequence[str]) -> None:
+    where = f"fault {index + 1} ({fault.kind})"
+    known = ("one", "random", ROLLING, *SHARES)
+    unknown = [each for each in fault.targets if each not in names] if isinstance(fault.targets, tuple) else []
+    complaints = [
+        (min(fault.at, fault.duration, fault.delay, fault.bandwidth) < 0, "times and rates are 0 or more"),
+        (isinstance(fault.targets, str) and fault.targets not in known, f"targets: names, or {', '.join(known)}"),
+        (bool(unknown), f"{', '.join(unknown)}: not in this swarm of {names[0]} to {names[-1]}"),
+        (not 0 < fault.share <= 1, "share: above 0, at most 1"),
+        (not 0 < fault.probability <= 1, "probability: above 0, at most 1"),
+        (fault.targets == ROLLING and fault.every <= 0, "every: above 0 s"),
+        (not 2 <= fault.groups <= len(names), f"groups: from 2 to the number of peers, {len(names)}"),
+        (fault.kind.network and fault.duration == 0, "duration: above 0 s, or nothing happens"),
+        (fault.kind is Kind.SLOW and fault.delay == fault.bandwidth == 0, "give a delay or a bandwidth"),
+        (fault.kind is Kind.CHAIN_KILL and fault.blocks < 0, "blocks: 0 or more"),
+    ]
+    for wrong, sentence in complaints:
+        if wrong:
+            raise InputError(f"{where}: {sentence}")
+
+
+def _windows(fault: Fault, names: list[str], dice: random.Random) -> list[Window]:
+    end = fault.at + fault.duration
+    if fault.kind.chain:
+        return [Window(fault, fault.at, end, ())]
+    if fault.targets == ROLLING:
+        dice.shuffle(names)
+        return [Window(fault, begin, stop, who) for begin, stop, who in _turns(fault, names)]
+    if fault.kind is Kind.SPLIT and fault.targets == "one":  # the default: groups of equal size
+        dice.shuffle(names)
+        sides = tuple(tuple(sorted(names[group :: fault.groups])) for group in range(fault.groups))
+        return [Window(fault, fault.at, end, tuple(sorted(names)), sides)]
+    targets = _targets(fault, names, dice)
+    rest = tuple(name for name in names if name not in targets)
+    return [Window(fault, fault.at, end, targets, (targets, rest) if fault.kind is Kind.SPLIT else ())]
+
+
+def _turns(fault: Fault, order: list[str]) -> Iterable[tuple[float, float, tuple[str, ...]]]:
+    """Everybody in turn, so many at a time."""
+    many, end = max(1, round(fault.share * len(order))), fault.at + fault.duration
+    begin, turn = fault.at, 0
+    while begin < end:
+        chosen = [order[(turn * many + place) % len(order)] for place in range(many)]
+        yield begin, min(begin + fault.every, end), tuple(sorted(chosen))
+        begin, turn = begin + fault.every, turn + 1
+
+
+def _targets(fault: Fault, names: list[str], dice: random.Random) -> tuple[str, ...]:
+    if isinstance(fault.targets, tuple):
+        return fault.targets
+    share = SHARES.get(fault.targets, fault.share)
+    many = 1 if fault.targets == "one" else max(1, int(share * len(names)))
+    return tuple(sorted(dice.sample(names, many)))
+
+
+def _links(window: Window, names: Sequence[str]) -> Iterable[tuple[tuple[str, str], Link]]:
+    fault, hit = window.fault, set(window.targets)
+    side = {name: number for number, group in enumerate(window.sides) for name in group}
+    for sender in names:
+        for receiver in names:
+            if sender == receiver:
+                continue
+            match fault.kind:
+                case Kind.SPLIT:
+                    if side[sender] != side[receiver]:
+                        yield (sender, receiver), CUT
+                case Kind.CUT:
+                    if (sender in hit) != (receiver in hit) and (sender in hit or not fault.one_way):
+                        yield (sender, receiver), CUT
+                case Kind.ISOLATE:
+                    if sender in hit or (receiver in hit and not fault.one_way):
+                        yield (sender, receiver), CUT
+                case Kind.LOSS:
+                    if receiver in hit:
+                        yield (sender, receiver), Link(loss=fault.probability)
+                case _:
+                    if receiver in hit:
+                        yield (sender, receiver), Link(delay=fault.delay, bandwidth=fault.bandwidth)
+
+
+def _listed(window: Window) -> str:
+    if window.sides:
+        return " | ".join(" ".join(side) for side in window.sides)
+    return " ".join(window.targets)

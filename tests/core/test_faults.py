@@ -1,0 +1,143 @@
+"""Plans of faults, literally: who is hit, when, and what that does to each link."""
+
+import pytest
+
+from learnae.errors import InputError
+from learnae.faults import CUT, Fault, Kind, Link, Window, boundaries, links, plan, timeline
+
+FOUR = ("p00", "p01", "p02", "p03")
+TEN = tuple(f"p{index:02}" for index in range(10))
+
+
+def cut(fault: Fault, at: float = 0.0, names: tuple[str, ...] = FOUR) -> set[tuple[str, str]]:
+    return {pair for pair, link in links(plan([fault], names, 1), at, names).items() if link == CUT}
+
+
+def both(*pairs: tuple[str, str]) -> set[tuple[str, str]]:
+    return {each for one, other in pairs for each in ((one, other), (other, one))}
+
+
+def test_who_is_cut_off_still_talks_with_those_cut_off_with_it() -> None:
+    found = cut(Fault(Kind.CUT, 0, 9, targets=("p00", "p01")))
+    assert found == both(("p00", "p02"), ("p00", "p03"), ("p01", "p02"), ("p01", "p03"))
+
+
+def test_who_is_isolated_talks_with_nobody() -> None:
+    found = cut(Fault(Kind.ISOLATE, 0, 9, targets=("p00", "p01")))
+    assert found == both(("p00", "p01"), ("p00", "p02"), ("p00", "p03"), ("p01", "p02"), ("p01", "p03"))
+
+
+def test_a_fault_of_one_way_silences_its_targets_and_leaves_them_hearing() -> None:
+    assert cut(Fault(Kind.CUT, 0, 9, targets=("p00",), one_way=True)) == {("p00", name) for name in FOUR[1:]}
+    silenced = cut(Fault(Kind.ISOLATE, 0, 9, targets=("p00", "p01"), one_way=True))
+    assert silenced == {(sender, name) for sender in ("p00", "p01") for name in FOUR if name != sender}
+
+
+def test_a_split_makes_groups_of_equal_size_that_cannot_reach_each_other() -> None:
+    [window] = plan([Fault(Kind.SPLIT, 0, 9)], FOUR, 1)
+    one, other = window.sides
+    assert len(one) == len(other) == 2 and sorted(one + other) == list(FOUR)
+    assert cut(window.fault) == both(*((here, there) for here in one for there in other))
+    [window] = plan([Fault(Kind.SPLIT, 0, 9, groups=3)], TEN, 1)
+    assert sorted(map(len, window.sides)) == [3, 3, 4]
+
+
+def test_a_split_of_named_peers_parts_them_from_the_rest() -> None:
+    [window] = plan([Fault(Kind.SPLIT, 0, 9, targets=("p02",))], FOUR, 1)
+    assert window.sides == (("p02",), ("p00", "p01", "p03"))
+
+
+def test_loss_and_slowness_hit_what_reaches_a_target_and_nothing_else() -> None:
+    windows = plan([Fault(Kind.LOSS, 0, 9, targets=("p00",), probability=0.25)], FOUR, 1)
+    assert links(windows, 0.0, FOUR) == {(sender, "p00"): Link(loss=0.25) for sender in FOUR[1:]}
+    windows = plan([Fault(Kind.SLOW, 0, 9, targets=("p00",), delay=0.1, bandwidth=1e4)], FOUR, 1)
+    assert links(windows, 0.0, FOUR) == {(sender, "p00"): Link(0.0, 0.1, 1e4) for sender in FOUR[1:]}
+
+
+def test_faults_at_once_add_up_and_healing_one_leaves_the_other() -> None:
+    windows = plan(
+        [
+            Fault(Kind.LOSS, 0, 10, targets=("p00",), probability=0.5),
+            Fault(Kind.LOSS, 5, 10, targets=("p00",), probability=0.5),
+            Fault(Kind.SLOW, 5, 10, targets=("p00",), delay=0.1, bandwidth=1e4),
+            Fault(Kind.SLOW, 5, 10, targets=("p00",), delay=0.2, bandwidth=1e3),
+        ],
+        FOUR,
+        1,
+    )
+    seen = [links(windows, at, FOUR).get(("p01", "p00")) for at in (0.0, 7.0, 12.0, 15.0)]
+    assert seen[0] == Link(loss=0.5)
+    assert seen[1] and (seen[1].loss, seen[1].bandwidth) == (0.75, 1e3)
+    assert seen[1].delay == pytest.approx(0.3)
+    assert seen[2] and seen[2].loss == 0.5
+    assert seen[3] is None
+    assert boundaries(windows) == [0.0, 5.0, 10.0, 15.0]
+
+
+def test_lives_and_the_chain_leave_the_links_alone() -> None:
+    windows = plan([Fault(Kind.KILL, 0, 9), Fault(Kind.CHAIN_PAUSE, 0, 9)], FOUR, 1)
+    assert links(windows, 1.0, FOUR) == {}
+    assert [window.targets for window in windows if window.kind.chain] == [()]
+
+
+@pytest.mark.parametrize(
+    ("targets", "many"), [("one", 1), ("minority", 2), ("half", 5), ("all", 10), ("random", 3), (("p07", "p01"), 2)]
+)
+def test_targets_are_as_many_as_they_are_called(targets: str | tuple[str, ...], many: int) -> None:
+    [window] = plan([Fault(Kind.KILL, 0, 9, targets=targets)], TEN, 1)
+    assert len(set(window.targets)) == many and set(window.targets) <= set(TEN)
+
+
+def test_rolling_hits_everybody_in_turn_so_many_at_a_time() -> None:
+    windows = plan([Fault(Kind.KILL, 10, 50, targets="rolling", share=0.3, every=12)], TEN, 1)
+    assert [(window.begin, window.end) for window in windows] == [(10, 22), (22, 34), (34, 46), (46, 58), (58, 60)]
+    assert all(len(window.targets) == 3 for window in windows)
+    assert {name for window in windows[:4] for name in window.targets} == set(TEN)
+
+
+def test_the_same_seed_gives_the_same_plan_and_another_fault_moves_nothing() -> None:
+    faults = [Fault(Kind.KILL, 0, 9), Fault(Kind.ISOLATE, 20, 9, targets="half")]
+    assert plan(faults, TEN, 7) == plan(faults, TEN, 7)
+    assert plan(faults[:1], TEN, 7) == plan(faults, TEN, 7)[:1]
+    assert len({plan(faults, TEN, seed)[1].targets for seed in range(9)}) > 1
+
+
+def test_a_window_is_open_from_its_beginning_to_before_its_end() -> None:
+    window = Window(Fault(Kind.KILL, 5, 5), 5.0, 10.0, ("p00",))
+    assert [window.open(at) for at in (4.9, 5.0, 9.9, 10.0)] == [False, True, True, False]
+    assert window.kind.away and not Kind.IPFS_RESTART.away
+
+
+def test_a_timeline_shows_when_what_and_to_whom() -> None:
+    faults = [
+        Fault(Kind.SPLIT, 0, 10, targets=("p00", "p01")),
+        Fault(Kind.KILL, 10, 10, targets=("p03",)),
+        Fault(Kind.CHAIN_KILL, 20),
+    ]
+    assert timeline(plan(faults, FOUR, 1), 10) == [
+        "    0.0 -    10.0 s  #####.....  split p00 p01 | p02 p03",
+        "   10.0 -    20.0 s  .....#####  kill p03",
+        "   20.0 -    20.0 s  .........#  chain-kill the chain",
+    ]
+    assert timeline([]) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (Fault(Kind.KILL, -1.0), "times and rates are 0 or more"),
+        (Fault(Kind.KILL, 0, targets="some"), "targets: names, or one, random, rolling, minority, half, all"),
+        (Fault(Kind.KILL, 0, targets=("p00", "p99")), "p99: not in this swarm of p00 to p03"),
+        (Fault(Kind.KILL, 0, share=0), "share: above 0, at most 1"),
+        (Fault(Kind.LOSS, 0, 1, probability=0), "probability: above 0, at most 1"),
+        (Fault(Kind.KILL, 0, 9, targets="rolling", every=0), "every: above 0 s"),
+        (Fault(Kind.SPLIT, 0, 1, groups=5), "groups: from 2 to the number of peers, 4"),
+        (Fault(Kind.CUT, 0), "duration: above 0 s, or nothing happens"),
+        (Fault(Kind.SLOW, 0, 1), "give a delay or a bandwidth"),
+        (Fault(Kind.CHAIN_KILL, 0, blocks=-1), "blocks: 0 or more"),
+    ],
+)
+def test_a_fault_that_makes_no_sense_is_refused_in_one_sentence(fault: Fault, sentence: str) -> None:
+    with pytest.raises(InputError) as refused:
+        plan([Fault(Kind.KILL, 0), fault], FOUR, 1)
+    assert str(refused.value) == f"fault 2 ({fault.kind}): {sentence}"
