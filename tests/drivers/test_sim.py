@@ -19,6 +19,7 @@ from learnae.core.facts import (
 from learnae.core.types import Reason
 from learnae.drivers.sim import Simulator
 from learnae.errors import DriverError
+from learnae.faults import CUT, Link
 from learnae.history import PeerCrashed, PeerRestarted
 
 # the same again
@@ -142,7 +143,7 @@ def test_a_peer_hears_its_neighbours_only() -> None:
 def test_a_cut_link_carries_neither_announcements_nor_models() -> None:
     def cut(simulator: Simulator) -> None:
         for name in simulator.hosts:
-            simulator.net.cuts |= {("p00", name), (name, "p00")}
+            simulator.net.links |= {("p00", name): CUT, (name, "p00"): CUT}
 
     session = run(small(start={"timeout": 5.0}), cut)
     assert session.attempts("p00") == []
@@ -157,8 +158,8 @@ def test_two_halves_that_were_parted_meet_again() -> None:
     parted = {(a, b) for x, y in (halves, halves[::-1]) for a in x for b in y}
 
     def part(simulator: Simulator) -> None:
-        simulator.at(0.0, partial(simulator.net.cuts.update, parted))
-        simulator.at(20.0, simulator.net.cuts.clear)
+        simulator.at(0.0, partial(simulator.net.links.update, dict.fromkeys(parted, CUT)))
+        simulator.at(20.0, simulator.net.links.clear)
 
     session = run(small(start={"timeout": 5.0}, linger=15.0), part)
     names = {host.config.peer: name for name, host in session.simulation.simulator.hosts.items()}
@@ -173,7 +174,7 @@ def test_two_halves_that_were_parted_meet_again() -> None:
 
 def test_delays_make_a_session_longer_and_no_less_sound() -> None:
     def delay(simulator: Simulator) -> None:
-        simulator.net.delay = 3.0
+        simulator.net.everywhere = Link(delay=3.0)
 
     session = run(small(), delay)
     assert session.history.seconds > run(small()).history.seconds
@@ -210,7 +211,7 @@ def test_a_model_travels_on_when_its_creator_is_gone() -> None:
 def test_a_block_is_fetched_from_any_peer_that_has_it() -> None:
     def faults(simulator: Simulator) -> None:
         """p00's links to p01 carry announcements and no blocks back: it has p00's models from the others."""
-        simulator.net.cuts.add(("p01", "p00"))
+        simulator.net.links["p01", "p00"] = CUT
 
     session = run(small(), faults)
     creator = session.host("p00").config.peer

@@ -15,6 +15,7 @@ from learnae.core.replay import new_peer
 from learnae.core.types import PeerConfig, Reason, Timer
 from learnae.drivers.sim import Simulator
 from learnae.errors import InputError
+from learnae.faults import CUT
 
 
 def trained_peer(settings: PeerConfig) -> Peer:
@@ -196,8 +197,8 @@ def test_a_swarm_withstands_disconnections() -> None:
     parted = {(a, b) for a in names for b in names if (a < "p03") != (b < "p03")}
 
     def part(simulator: Simulator) -> None:
-        simulator.at(5.0, partial(simulator.net.cuts.update, parted))
-        simulator.at(25.0, simulator.net.cuts.clear)
+        simulator.at(5.0, partial(simulator.net.links.update, dict.fromkeys(parted, CUT)))
+        simulator.at(25.0, simulator.net.links.clear)
 
     apart, together = run(small(linger=15.0), part), run(small(linger=15.0))
 

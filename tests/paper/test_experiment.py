@@ -14,6 +14,7 @@ from tests.learn.small import table
 from learnae.config import Session, parse
 from learnae.core.facts import Adopted, AttemptFailed, Averaged, DebtState, Trained, Work, WorkChanged
 from learnae.drivers.learning import TorchLearning
+from learnae.faults import CUT
 from learnae.history import kept_score
 
 SMALL = {
@@ -152,7 +153,7 @@ def test_collaboration_beats_training_alone(session: Run) -> None:
 
     alone = run(
         SMALL | {"start": {"timeout": 0.0}, "work": {"idle_after": 0.0}},
-        lambda simulator: simulator.net.cuts.update((a, b) for a in simulator.hosts for b in simulator.hosts),
+        lambda simulator: simulator.net.links.update(((a, b), CUT) for a in simulator.hosts for b in simulator.hosts),
         learning=learning,
     )
 

@@ -26,6 +26,7 @@ from learnae.adapters.memory import (
 from learnae.core.types import ETHER, Cid, PeerId, Receipt, TxHash, Wei
 from learnae.core.wire import cid_of
 from learnae.drivers.sim import Clock
+from learnae.faults import CUT, Link
 from learnae.history import Balances, Block
 from learnae.ports import Chain, IdentityKey, Journal, Store, Trainer
 
@@ -112,7 +113,7 @@ class TestMemoryStore(StoreSuite):
 
     def test_a_link_that_is_cut_one_way_carries_no_block(self, world: Stores) -> None:
         cid = now(world.stores[0].put(b"weights"))
-        world.net.cuts.add(("p01", "p00"))
+        world.net.links["p01", "p00"] = CUT
         assert now(world.stores[2].get(cid)) == b"weights"
         assert now(world.stores[1].get(cid)) == b"weights"  # from the third
         world.net.down.add("p02")
@@ -212,6 +213,6 @@ def test_waiting_is_nothing_a_memory_port_does() -> None:
 
 
 def test_a_network_loses_about_the_share_it_was_told_to() -> None:
-    net = MemoryNet(random.Random(7), loss=0.25)
-    assert 0.2 < sum(net.loses() for _ in range(2000)) / 2000 < 0.3
-    assert not any(MemoryNet(random.Random(7)).loses() for _ in range(100))
+    net = MemoryNet(random.Random(7), Link(loss=0.25))
+    assert 0.2 < sum(net.loses("p00", "p01") for _ in range(2000)) / 2000 < 0.3
+    assert not any(MemoryNet(random.Random(7)).loses("p00", "p01") for _ in range(100))

@@ -9,6 +9,7 @@ import pytest
 from tests.ports.gossips import GossipSuite, listening, model, told
 
 from learnae.adapters.memory import MAX_UNREAD, MemoryGossip, MemoryNet, keys
+from learnae.faults import CUT
 from learnae.ports import Gossip
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ class TestMemoryGossip(GossipSuite):
     def test_a_link_that_is_cut_carries_nothing(self, world: Gossips) -> None:
         async def story() -> None:
             async with listening(world) as listeners:
-                world.net.cuts.add(("p00", "p01"))
+                world.net.links["p00", "p01"] = CUT
                 await world.gossips[0].publish(model(1))
                 await told(world.gossips[2], model(2), listeners[1])
                 assert listeners[1].said == {model(2)}

@@ -17,6 +17,7 @@ from learnae.core.events import Event
 from learnae.core.types import Address, Announcement, Cid, Forgery, ModelRef, PeerId, Reason, Score, Weights
 from learnae.core.wire import MAX_BLOCK, cid_of, decode, encode
 from learnae.errors import BadMessage, PortError
+from learnae.faults import Link, Links
 
 T = TypeVar("T")
 
@@ -47,20 +48,29 @@ def keys(seed: str) -> tuple[PeerId, Address]:
 
 @dataclass
 class MemoryNet:
-    """Which links work.  Names of peers; a cut is one way."""
+    """What links between peers, by name, are like.  ``everywhere``: all of them; ``links``: some, on top of that."""
 
     dice: random.Random
-    loss: float = 0.0
-    delay: float = 0.0  # s, added to every crossing
-    cuts: set[tuple[str, str]] = field(default_factory=set)
+    everywhere: Link = Link()
+    links: Links = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
+    lost: int = 0  # crossings that were refused or lost
+
+    def link(self, sender: str, receiver: str) -> Link:
+        extra = self.links.get((sender, receiver))
+        return self.everywhere.worse(extra) if extra else self.everywhere
 
     def allows(self, sender: str, receiver: str) -> bool:
         up = sender not in self.down and receiver not in self.down
-        return up and (sender, receiver) not in self.cuts
+        allowed = up and self.link(sender, receiver).loss < 1
+        self.lost += not allowed
+        return allowed
 
-    def loses(self) -> bool:
-        return self.loss > 0 and self.dice.random() < self.loss
+    def loses(self, sender: str, receiver: str) -> bool:
+        loss = self.link(sender, receiver).loss
+        lost = loss > 0 and self.dice.random() < loss
+        self.lost += lost
+        return lost
 
 
 @dataclass
@@ -120,9 +130,10 @@ class MemoryGossip:
     def shout(self, message: bytes) -> None:
         """To whoever can be reached and listens; the sender is what it is."""
         for other in self.room.values():
-            if other is not self and self.net.allows(self.name, other.name) and not self.net.loses():
-                if not other.heard.full():
-                    other.heard.put_nowait((self.peer, message))
+            if other is self or not self.net.allows(self.name, other.name) or other.heard.full():
+                continue
+            if not self.net.loses(self.name, other.name):
+                other.heard.put_nowait((self.peer, message))
 
     async def subscribe(self) -> AsyncIterator[tuple[PeerId, Announcement]]:
         while True:

@@ -18,9 +18,10 @@ from learnae.core import actions as do
 from learnae.core import events as on
 from learnae.core.peer import Peer
 from learnae.core.replay import digest, new_peer, replay
-from learnae.core.types import Announcement, PeerConfig, PeerId, Reason, Timer
+from learnae.core.types import Announcement, Cid, PeerConfig, PeerId, Reason, Timer
 from learnae.drivers.perform import Ports, finish, perform, submit
 from learnae.errors import DriverError
+from learnae.faults import CUT, Link
 from learnae.history import HistoryFact, PeerCrashed, PeerRestarted
 from learnae.ports import Observer
 
@@ -174,7 +175,7 @@ class Simulator:
                 case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | do.ForgeModel():
                     pending = submit(action, host.ports.trainer)
                     self._answer(host, self._work(host, action), partial(finish, action, pending))
-                case do.FetchModel() if not self._fetchable(host, action):
+                case do.FetchModel() if self._way(host, action.cid) == CUT:
                     failed = partial(on.RequestFailed, request=action.request, reason=Reason.TIMEOUT)
                     self._answer(host, self.session.network.fetch_timeout, failed)
                 case _:
@@ -202,8 +203,8 @@ class Simulator:
 
     def _announce(self, host: Host, announcement: Announcement) -> None:
         for other in host.hears:
-            if self.net.allows(host.name, other.name) and not self.net.loses():
-                delay = self._latency(host) + self.net.delay
+            if self.net.allows(host.name, other.name) and not self.net.loses(host.name, other.name):
+                delay = self._latency(host) + self.net.link(host.name, other.name).delay
                 self.after(delay, partial(self._hear, other, host.config.peer, announcement))
 
     def _hear(self, host: Host, sender: PeerId, announcement: Announcement) -> None:
@@ -227,11 +228,13 @@ class Simulator:
         for observe in self.observers:
             observe(self.clock.now, host.name, item)
 
-    def _fetchable(self, host: Host, action: do.FetchModel) -> bool:
-        """A node looks for a block until it finds it or runs out of time."""
-        return any(
-            each == host.name or self.net.allows(each, host.name) for each in self.swarm.holders.get(action.cid, {})
-        )
+    def _way(self, host: Host, cid: Cid) -> Link:
+        """The best link to who holds a block.  A node looks until it finds one or runs out of time."""
+        holders = self.swarm.holders.get(cid, {})
+        if host.name in holders:
+            return Link()
+        ways = [self.net.link(each, host.name) for each in holders if self.net.allows(each, host.name)]
+        return min(ways, key=lambda way: (way.loss, way.delay), default=CUT)
 
     def _forget_unkept(self, host: Host, event: on.ModelScored) -> None:
         """An average that was dropped is nobody's."""
@@ -270,9 +273,10 @@ class Simulator:
     def _wait(self, host: Host, action: do.StoreAction | do.ChainAction) -> float:
         match action:
             case do.FetchModel():
-                size = len(self.swarm.blocks.get(action.cid, b""))
-                crossings = self._latency(host) + self._latency(host) + 2 * self.net.delay
-                return crossings + size / self.session.network.bandwidth
+                way, size = self._way(host, action.cid), len(self.swarm.blocks.get(action.cid, b""))
+                rate = min(self.session.network.bandwidth, way.bandwidth or float("inf"))
+                crossings = self._latency(host) + self._latency(host) + 2 * way.delay
+                return (crossings + size / rate) / (1 - way.loss)  # what is lost is sent again
             case do.StoreModel():
                 return self._latency(host)
             case _:

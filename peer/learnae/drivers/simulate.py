@@ -13,6 +13,7 @@ from learnae.core.types import Cid, PeerId, Policy, Score, Wei
 from learnae.core.wire import cid_of
 from learnae.drivers.perform import Ports
 from learnae.drivers.sim import Clock, Host, Simulator
+from learnae.faults import Link
 from learnae.history import SWARM, VERSION, Evaluated, HistoryFact, Record, RosterEntry, SessionBegan, SessionEnded
 from learnae.manifest import manifest, peer_config
 from learnae.ports import Observer, Trainer
@@ -113,7 +114,7 @@ class Simulation:
         self.session, self.learning, self.observers = session, learning, tuple(observers)
         self.clock = Clock()
         self.members = roster(session.groups, session.peers, lambda name: memory.keys(f"{session.seed} {name}"))
-        net = memory.MemoryNet(random.Random(f"{session.seed} network"), session.network.loss)
+        net = memory.MemoryNet(random.Random(f"{session.seed} network"), Link(loss=session.network.loss))
         self.swarm = memory.MemorySwarm(net)
         self.ledger = Ledger(
             lambda: self.clock.now,
