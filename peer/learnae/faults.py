@@ -1,16 +1,16 @@
 """Faults as data: what goes wrong, when and to whom (DESIGN section 7).  Pure: one plan for simulator and Compose.
 
-A ``Fault`` is what a scenario says; ``plan`` makes it concrete: ``Window``s with named targets.  What the links are
-like at any moment follows from the windows open then (``links``), so faults that overlap add up, and healing one cannot
-heal another.  Times are session seconds from the start rule on (``WorkBegan``), so that a slow start shifts nothing.
+A ``Fault`` is what a scenario says; ``plan`` makes it concrete: ``Window``s with named targets.  What the world should
+be like at any moment follows from the windows open then (``state``), so faults that overlap add up, and healing one
+cannot heal another.  Times are session seconds from the start rule on, so that a slow start shifts nothing.
 
     windows = plan([Fault(Kind.SPLIT, at=20, duration=60, targets="half")], names, seed=7)
-    links(windows, 30.0, names)[sender, receiver]     # Link(loss=1.0): nothing gets through
+    state(windows, 30.0, names).links[sender, receiver]     # Link(loss=1.0): nothing gets through
 """
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from learnae.errors import InputError
@@ -24,11 +24,10 @@ class Kind(StrEnum):
     LOSS = "loss"  # of what reaches a target, with ``probability``
     SLOW = "slow"  # what reaches a target comes ``delay`` later and at most with ``bandwidth``
     # lives, by whoever runs the containers
-    KILL = "kill"  # at once; started again when the window ends
-    STOP = "stop"  # told to stop; started again when the window ends
+    KILL = "kill"  # at once, and started again at the end
+    STOP = "stop"  # told to stop, and started again at the end
     PAUSE = "pause"  # frozen
-    RESTART = "restart"  # stopped and started again
-    IPFS_RESTART = "ipfs-restart"  # its Kubo node
+    IPFS_STOP = "ipfs-stop"  # its Kubo node, started again at the end
     CHAIN_PAUSE = "chain-pause"  # frozen: answers nothing, mines nothing
     CHAIN_STOP = "chain-stop"  # stopped, and started again with all it had
     CHAIN_KILL = "chain-kill"  # killed, and started again without its last ``blocks``
@@ -41,14 +40,10 @@ class Kind(StrEnum):
     def chain(self) -> bool:
         return self in (Kind.CHAIN_PAUSE, Kind.CHAIN_STOP, Kind.CHAIN_KILL)
 
-    @property
-    def away(self) -> bool:
-        """Whether a peer does no work while it lasts."""
-        return self in (Kind.KILL, Kind.STOP, Kind.PAUSE, Kind.RESTART)
-
 
 ROLLING = "rolling"
 SHARES = {"minority": 0.25, "half": 0.5, "all": 1.0}
+LEAST = 1.0  # s from a stop to the start after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +54,7 @@ class Fault:
 
     kind: Kind
     at: float  # s after the start rule was met
-    duration: float = 0.0  # s; 0: healed at once
+    duration: float = 0.0  # s; lives and the chain: at least a second
     targets: str | tuple[str, ...] = "one"
     share: float = 0.3  # of the peers: random and rolling
     every: float = 15.0  # s: rolling
@@ -108,6 +103,17 @@ CUT = Link(loss=1.0)
 Links = dict[tuple[str, str], Link]
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the world should be like; empty, all is well.  ``links``: from sender to receiver, where they are not as ever."""
+
+    links: Links = field(default_factory=dict)
+    dead: frozenset[str] = frozenset()  # peers, by kill or stop
+    frozen: frozenset[str] = frozenset()  # peers
+    ipfs_down: frozenset[str] = frozenset()  # peers whose Kubo node is
+    chain: Kind | None = None
+
+
 def plan(faults: Iterable[Fault], names: Sequence[str], seed: int) -> tuple[Window, ...]:
     """In order of time.  Each fault has dice of its own, so that adding one moves no other.  Raises InputError."""
     windows: list[Window] = []
@@ -122,14 +128,19 @@ def boundaries(windows: Iterable[Window]) -> list[float]:
     return sorted({moment for window in windows for moment in (window.begin, window.end)})
 
 
-def links(windows: Iterable[Window], at: float, names: Sequence[str]) -> Links:
-    """What the links (sender, receiver) are like then; those that are as ever are left out."""
-    found: Links = {}
-    for window in windows:
-        if window.kind.network and window.open(at):
-            for pair, link in _links(window, names):
-                found[pair] = found.get(pair, Link()).worse(link)
-    return found
+def state(windows: Iterable[Window], at: float, names: Sequence[str]) -> State:
+    """What all windows open then amount to.  Of faults of the chain, the one that began last."""
+    now = [window for window in windows if window.open(at)]
+    links: Links = {}
+    for window in now:
+        for pair, link in _links(window, names) if window.kind.network else ():
+            links[pair] = links.get(pair, Link()).worse(link)
+
+    def hit(*kinds: Kind) -> frozenset[str]:
+        return frozenset(name for window in now if window.kind in kinds for name in window.targets)
+
+    chain = [window.kind for window in now if window.kind.chain]
+    return State(links, hit(Kind.KILL, Kind.STOP), hit(Kind.PAUSE), hit(Kind.IPFS_STOP), chain[-1] if chain else None)
 
 
 def timeline(windows: Sequence[Window], width: int = 60) -> list[str]:
@@ -170,7 +181,7 @@ def _check(index: int, fault: Fault, names: Sequence[str]) -> None:
 
 
 def _windows(fault: Fault, names: list[str], dice: random.Random) -> list[Window]:
-    end = fault.at + fault.duration
+    end = fault.at + (fault.duration if fault.kind.network else max(LEAST, fault.duration))
     if fault.kind.chain:
         return [Window(fault, fault.at, end, ())]
     if fault.targets == ROLLING:

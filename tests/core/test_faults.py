@@ -3,10 +3,14 @@
 import pytest
 
 from learnae.errors import InputError
-from learnae.faults import CUT, Fault, Kind, Link, Window, boundaries, links, plan, timeline
+from learnae.faults import CUT, Fault, Kind, Link, Links, State, Window, boundaries, plan, state, timeline
 
 FOUR = ("p00", "p01", "p02", "p03")
 TEN = tuple(f"p{index:02}" for index in range(10))
+
+
+def links(windows: tuple[Window, ...], at: float, names: tuple[str, ...]) -> Links:
+    return state(windows, at, names).links
 
 
 def cut(fault: Fault, at: float = 0.0, names: tuple[str, ...] = FOUR) -> set[tuple[str, str]]:
@@ -75,9 +79,25 @@ def test_faults_at_once_add_up_and_healing_one_leaves_the_other() -> None:
 
 
 def test_lives_and_the_chain_leave_the_links_alone() -> None:
-    windows = plan([Fault(Kind.KILL, 0, 9), Fault(Kind.CHAIN_PAUSE, 0, 9)], FOUR, 1)
-    assert links(windows, 1.0, FOUR) == {}
-    assert [window.targets for window in windows if window.kind.chain] == [()]
+    faults = [
+        Fault(Kind.KILL, 0, 9, targets=("p00",)),
+        Fault(Kind.STOP, 0, 5, targets=("p01",)),
+        Fault(Kind.PAUSE, 0, 9, targets=("p02",)),
+        Fault(Kind.IPFS_STOP, 0, 9, targets=("p03",)),
+        Fault(Kind.CHAIN_PAUSE, 0, 9),
+        Fault(Kind.CHAIN_STOP, 2, 3),
+    ]
+    windows = plan(faults, FOUR, 1)
+    dead, frozen, ipfs = frozenset({"p00", "p01"}), frozenset({"p02"}), frozenset({"p03"})
+    assert state(windows, 1.0, FOUR) == State({}, dead, frozen, ipfs, Kind.CHAIN_PAUSE)
+    assert state(windows, 3.0, FOUR).chain is Kind.CHAIN_STOP
+    assert state(windows, 6.0, FOUR) == State({}, frozenset({"p00"}), frozen, ipfs, Kind.CHAIN_PAUSE)
+    assert state(windows, 9.0, FOUR) == State()
+
+
+def test_who_is_stopped_is_away_for_a_second_at_least() -> None:
+    [window] = plan([Fault(Kind.STOP, 3)], FOUR, 1)
+    assert (window.begin, window.end) == (3.0, 4.0)
 
 
 @pytest.mark.parametrize(
@@ -105,19 +125,18 @@ def test_the_same_seed_gives_the_same_plan_and_another_fault_moves_nothing() -> 
 def test_a_window_is_open_from_its_beginning_to_before_its_end() -> None:
     window = Window(Fault(Kind.KILL, 5, 5), 5.0, 10.0, ("p00",))
     assert [window.open(at) for at in (4.9, 5.0, 9.9, 10.0)] == [False, True, True, False]
-    assert window.kind.away and not Kind.IPFS_RESTART.away
 
 
 def test_a_timeline_shows_when_what_and_to_whom() -> None:
     faults = [
         Fault(Kind.SPLIT, 0, 10, targets=("p00", "p01")),
         Fault(Kind.KILL, 10, 10, targets=("p03",)),
-        Fault(Kind.CHAIN_KILL, 20),
+        Fault(Kind.CHAIN_KILL, 19),
     ]
     assert timeline(plan(faults, FOUR, 1), 10) == [
         "    0.0 -    10.0 s  #####.....  split p00 p01 | p02 p03",
         "   10.0 -    20.0 s  .....#####  kill p03",
-        "   20.0 -    20.0 s  .........#  chain-kill the chain",
+        "   19.0 -    20.0 s  .........#  chain-kill the chain",
     ]
     assert timeline([]) == []
 
