@@ -8,8 +8,9 @@ from typing import Any
 from learnae.checks import verdict
 from learnae.config import Session, parse
 from learnae.core.facts import Averaged, DebtState, Work, WorkChanged
+from learnae.drivers.composition import Learning, MemoryLearning
 from learnae.drivers.sim import Host, Simulator
-from learnae.drivers.simulate import Learning, MemoryLearning, Simulation
+from learnae.drivers.simulate import Simulation
 from learnae.history import Block, ChainRecord, History, HistoryFact, Record, chain_line
 
 Faults = Callable[[Simulator], None]

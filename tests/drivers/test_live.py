@@ -12,14 +12,14 @@ import pytest
 from learnae.adapters.journal import SqliteJournal, recorded
 from learnae.adapters.memory import MemoryGossip
 from learnae.checks import verdict
-from learnae.config import parse, resolved
+from learnae.config import parse
 from learnae.core.facts import DebtState, RolledBack, Work
 from learnae.core.types import Head
-from learnae.core.wire import cid_of
+from learnae.drivers.composition import MemoryLearning
 from learnae.drivers.live import Clock, LivePeer, went_back
 from learnae.drivers.retold import merged
-from learnae.drivers.simulate import MemoryLearning, Recording, Simulation, roster_entries
-from learnae.history import SWARM, VERSION, History, HistoryFact, SessionBegan, SessionEnded
+from learnae.drivers.simulate import Recording, Simulation
+from learnae.history import SWARM, History, HistoryFact, SessionEnded
 
 SETTINGS = {
     "peers": 3,
@@ -87,9 +87,7 @@ class Stage:
                 holds.set()
 
     def begin(self) -> None:
-        entries = roster_entries(self.simulation.members)
-        manifest = cid_of(self.simulation.manifest)
-        self.recording.observe(0.0, SWARM, SessionBegan(VERSION, "live", resolved(self.session), entries, manifest))
+        self.recording.observe(0.0, SWARM, self.simulation.composition.began("live"))
 
     def end(self, ended_by: str) -> None:
         self.recording.observe(self.clock(), SWARM, SessionEnded(ended_by))
@@ -151,7 +149,7 @@ def test_the_journals_alone_tell_all_that_was_observed(staged: Callable[..., Sta
     assert asyncio.run(all_of(peers)) == ["quiet"] * 3
     stage.end("quiet")
     told = {peer.name: recorded(stage.folder / f"{peer.name}.sqlite") for peer in peers}
-    again = merged(stage.session, stage.simulation.members, told)
+    again = merged(stage.session, stage.simulation.composition.members, told)
     assert again[0] == stage.recording.records[0]
     assert again[-1].fact == SessionEnded("quiet")
     for peer in peers:
@@ -166,9 +164,9 @@ def test_a_session_whose_peers_did_not_all_come_to_their_end_has_no_end(staged: 
     peers = stage.peers()
     assert asyncio.run(all_of(peers)) == ["max_duration"] * 3
     told = {peer.name: recorded(stage.folder / f"{peer.name}.sqlite") for peer in peers}
-    assert merged(stage.session, stage.simulation.members, told)[-1].fact == SessionEnded("max_duration")
+    assert merged(stage.session, stage.simulation.composition.members, told)[-1].fact == SessionEnded("max_duration")
     del told["p01"]
-    assert History(merged(stage.session, stage.simulation.members, told)).ended_by is None
+    assert History(merged(stage.session, stage.simulation.composition.members, told)).ended_by is None
 
 
 def test_blocks_that_are_replaced_at_the_same_height_are_noticed_where_the_chain_can_tell(

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -11,7 +12,6 @@ from rich.text import Text
 from learnae.config import Session
 from learnae.core.facts import Averaged, DebtState, Work
 from learnae.core.peer import Peer
-from learnae.drivers.simulate import Simulation
 from learnae.history import HistoryFact
 
 RENEW = 0.25  # s of wall time
@@ -40,30 +40,29 @@ class Progress:
             self._attempts += 1
             self._adopted += item.adopted
 
-    def tick(self, simulation: Simulation) -> None:
+    def tick(self, now: float, peers: Sequence[Peer]) -> None:
         if time.monotonic() < self._next:
             return
-        line = self._status(simulation)
+        line = self._status(now, peers)
         if self._console.is_terminal:
             self._live.update(Text(line), refresh=True)
         else:
             self._console.print(line, markup=False, soft_wrap=True)
         self._next = time.monotonic() + self._every
 
-    def _status(self, simulation: Simulation) -> str:
+    def _status(self, now: float, peers: Sequence[Peer]) -> str:
         """Session time, phase, accuracy, success rate, payments."""
-        peers = [host.peer for host in simulation.simulator.hosts.values() if host.peer]
         scores = [peer.worker.score.accuracy for peer in peers if peer.worker.score]
         accuracy = f"{sum(scores) / len(scores):.4f}" if scores else "-"
         success = f"{self._adopted / self._attempts:.0%}" if self._attempts else "-"
         paid = sum(len(peer.wallet.debts.of((DebtState.FINAL,))) for peer in peers)
         return (
-            f"{simulation.clock.now:6.1f} s  {_phase(peers)}  accuracy {accuracy} (validation)  "
+            f"{now:6.1f} s  {_phase(peers)}  accuracy {accuracy} (validation)  "
             f"averagings {success} of {self._attempts}  payments {paid}"
         )
 
 
-def _phase(peers: list[Peer]) -> str:
+def _phase(peers: Sequence[Peer]) -> str:
     count = Counter(_doing(peer) for peer in peers)
     return ", ".join(
         f"{count[each]} {each}" for each in ("registering", "training", "averaging", "done") if count[each]

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from learnae.adapters.memory import keys
 from learnae.config import Session
+from learnae.drivers.composition import memory_keys
 from learnae.drivers.learning import TorchLearning
 from learnae.learn.baselines import Baselines
 from learnae.learn.models import seed_of
@@ -18,7 +18,7 @@ def baselines(
 
     Test accuracy {mean, min, max} over the peers that train, by baseline; ``own``: on rows like each peer's.
     """
-    members = roster(session.groups, session.peers, lambda name: keys(f"{session.seed} {name}"))
+    members = roster(session.groups, session.peers, memory_keys(session))
     training = [i for i, member in enumerate(members) if member.traits.has_rows and member.traits.trains]
 
     def dice(peer: int, visit: int) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from learnae.config import Session
 from learnae.core.types import Cid, PeerId, Score
-from learnae.drivers.simulate import Blocks
+from learnae.drivers.composition import Blocks
 from learnae.learn.data import Table
 from learnae.learn.evaluate import Evaluator
 from learnae.learn.models import initial_block

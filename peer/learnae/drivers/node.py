@@ -23,9 +23,9 @@ from learnae.core.codec import decode, encode, from_json, to_json
 from learnae.core.facts import Adopted, AttemptFailed, Averaged, Published, Trained
 from learnae.core.types import Address, Cid, PeerId, Poid, Signed, Wei
 from learnae.core.wire import cid_of
+from learnae.drivers.composition import Learning
 from learnae.drivers.live import Clock, LivePeer
 from learnae.drivers.perform import Ports
-from learnae.drivers.simulate import Learning
 from learnae.errors import InputError, PortError
 from learnae.history import HistoryFact
 from learnae.manifest import manifest, peer_config

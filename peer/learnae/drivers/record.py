@@ -1,10 +1,9 @@
 """A simulated session written down: all that a run directory holds (DESIGN section 8) but for the judgement."""
 
-from collections.abc import Callable
-
 from learnae.adapters.rundir import RunDirectory, sha256_of
 from learnae.config import Session, to_toml
 from learnae.core.codec import encode, to_json
+from learnae.drivers.composition import Tick
 from learnae.drivers.learning import TorchLearning
 from learnae.drivers.sim import Host
 from learnae.drivers.simulate import Simulation
@@ -16,7 +15,7 @@ def record(
     session: Session,
     learning: TorchLearning,
     run: RunDirectory,
-    tick: Callable[[Simulation], None],
+    tick: Tick,
     *observers: Observer,
 ) -> str:
     """Run it; what ended it.  However it ends, the directory is readable."""

@@ -12,7 +12,7 @@ from learnae.core import actions as do
 from learnae.core.events import Event, SessionClosed
 from learnae.core.replay import new_peer, retell
 from learnae.core.types import Cid, PeerConfig
-from learnae.drivers.simulate import roster_entries
+from learnae.drivers.composition import roster_entries
 from learnae.history import SWARM, VERSION, Record, SessionBegan, SessionEnded
 from learnae.roster import Member
 

@@ -95,7 +95,7 @@ def _run(case: Case) -> dict[str, Any]:
     began = time.monotonic()
     run = RunDirectory.create(case.path.parent, case.session.name, case.path)
     learning = TorchLearning(case.session, 1, table=_table(case.session.data))
-    record(case.session, learning, run, lambda simulation: None)
+    record(case.session, learning, run, lambda now, peers: None)
     history = run.read()
     row = metrics(history, run.judge(history, time.monotonic() - began))
     run.write_json(ROW, row)

@@ -1,0 +1,72 @@
+"""Test accuracy of peers' models, as they are published and at the end: scored by the command, never by a peer."""
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from learnae.core.facts import Published
+from learnae.core.peer import Peer
+from learnae.core.types import Cid, Score
+from learnae.drivers.composition import Composition
+from learnae.history import Evaluated, HistoryFact
+from learnae.ports import Observer
+
+Scores = list[tuple[Score, Score | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    peer: str
+    cid: Cid
+    step: int
+
+
+@dataclass
+class Evaluation:
+    """An observer that gathers the models of some peers; ``record`` is told how good they are on the test rows."""
+
+    composition: Composition
+    record: Observer
+    waiting: list[Model] = field(default_factory=list)
+    last: dict[str, Cid] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        session, names = self.composition.session, [member.name for member in self.composition.members]
+        self._index = {name: number for number, name in enumerate(names)}
+        count = min(len(names), session.evaluation_peers)
+        self._followed = frozenset(random.Random(f"{session.seed} followed").sample(names, count))
+
+    def observe(self, now: float, peer: str, item: HistoryFact) -> None:
+        if isinstance(item, Published) and peer in self._followed:
+            self.add(Model(peer, item.cid, item.step))
+
+    def add(self, model: Model) -> None:
+        if self.last.get(model.peer) != model.cid:
+            self.last[model.peer] = model.cid
+            self.waiting.append(model)
+
+    def add_last(self, peers: Iterable[tuple[str, Peer]]) -> None:
+        """Whatever each works with, followed or not."""
+        for name, peer in peers:
+            if peer.worker.weights:
+                self.add(Model(name, peer.worker.weights.cid, peer.worker.step))
+
+    def flush(self, now: float, least: int = 1) -> None:
+        if len(self.waiting) >= least:
+            models = self.take()
+            self.tell(now, models, self.score(models))
+
+    # the same in three steps, for who cannot wait: only ``score`` takes its time, and may run in a thread
+
+    def take(self) -> list[Model]:
+        models, self.waiting = self.waiting, []
+        return models
+
+    def score(self, models: list[Model]) -> Scores:
+        composition = self.composition
+        named = [(self._index[model.peer], model.cid) for model in models]
+        return composition.learning.evaluate(named, composition.swarm.blocks)
+
+    def tell(self, now: float, models: list[Model], scores: Scores) -> None:
+        for model, (test, own) in zip(models, scores, strict=True):
+            self.record(now, model.peer, Evaluated(model.cid, model.step, test, own))
