@@ -4,7 +4,8 @@ Every method either answers or raises a ``learnae.errors.PortError`` with a ``Re
 ``adapters/memory.py`` holds a fake of each; ``tests/ports`` runs one suite against the fake and the real thing.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from learnae.core.events import Event
@@ -81,7 +82,10 @@ class Chain(Protocol):
         ...
 
     async def broadcast(self, signed: Signed) -> None:
-        """Idempotent: a transaction that is known or mined already is no error."""
+        """Idempotent: a transaction that is known or mined already is no error.
+
+        Raises PortError: CHAIN if it was signed for another chain than this one.
+        """
         ...
 
     async def receipt(self, hash: TxHash) -> Receipt | None: ...
@@ -118,6 +122,20 @@ class Trainer(Protocol):
     def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Pending[Weights]: ...
 
 
+class Predictor(Protocol):
+    """One peer's network without its rows: what a model says of rows that somebody brings."""
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Features of a row, hidden layers, classes."""
+        ...
+
+    def predict(self, cid: Cid, rows: Sequence[Sequence[float]], standardised: bool) -> list[list[float]]:
+        """The probability of each class, row by row.  ``standardised``: rows are as the session's are after it took
+        their mean and spread; otherwise as they were before.  Raises PortError: NOT_FOUND."""
+        ...
+
+
 class Journal(Protocol):
     """Events of one peer, appended before their actions are performed, with a digest of those actions."""
 
@@ -127,6 +145,25 @@ class Journal(Protocol):
 
 
 class Observer(Protocol):
-    """History and metrics are observers and the only instrumentation.  ``item``: a ``history.HistoryFact``."""
+    """History and metrics are observers, and with ``Stopwatch`` the only instrumentation."""
 
     def __call__(self, now: float, peer: str, item: HistoryFact) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """One call of a live peer's ports has ended.  ``action``: the class of the action, or ReadHead (a look at the chain).
+
+    ``seconds``: from its beginning to its end, waiting for a thread included.  ``bytes`` of the block that it moved.
+    """
+
+    action: str
+    seconds: float
+    failed: Reason | None
+    bytes: int = 0
+
+
+class Stopwatch(Protocol):
+    """Told how long things take: for metrics alone, since no history depends on it."""
+
+    def __call__(self, peer: str, performed: Performed) -> None: ...

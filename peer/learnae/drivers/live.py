@@ -26,7 +26,7 @@ from learnae.core.types import Announcement, Head, PeerConfig, PeerId, Reason, T
 from learnae.drivers.perform import Ports, finish, perform, submit
 from learnae.errors import PortError
 from learnae.history import HistoryFact, PeerRestarted
-from learnae.ports import Gossip, Journal, Observer
+from learnae.ports import Gossip, Journal, Observer, Performed, Stopwatch
 
 Heard = tuple[PeerId, Announcement]
 
@@ -46,8 +46,9 @@ class LivePeer:
     """``linger``: s of quiet after which it leaves by itself; None: it stays until it is stopped.
 
     ``observers`` are told after the journal, so that a crash may keep something from them: ``drivers.retold`` has it
-    all.  ``holds``: whether a block seen earlier is still on the chain, where the chain can tell; without it a branch
-    that was replaced by one at least as high between two looks goes unnoticed.
+    all.  ``stopwatches`` are told how long requests took.  ``holds``: whether a block seen earlier is still on the
+    chain, where the chain can tell; without it a branch that was replaced by one at least as high between two looks
+    goes unnoticed.  ``seen`` is awaited whenever the chain was looked at, and raises nothing.
     """
 
     name: str
@@ -61,6 +62,8 @@ class LivePeer:
     linger: float | None = None
     max_duration: float = float("inf")
     holds: Callable[[Head], Awaitable[bool]] | None = None
+    stopwatches: tuple[Stopwatch, ...] = ()
+    seen: Callable[[Head], Awaitable[None]] | None = None
     dropped: dict[str, int] = field(default_factory=dict)  # announcements, by reason
 
     def __post_init__(self) -> None:
@@ -71,14 +74,25 @@ class LivePeer:
         self._arrived: asyncio.Queue[on.Event | Heard] = asyncio.Queue()
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._running: set[asyncio.Task[None]] = set()
-        self._stopped = False
+        self._ended_by: str | None = None
+        self._going = asyncio.Event()
+        self._going.set()
 
     @property
     def now(self) -> float:
         return max(self._last, self.clock())
 
+    @property
+    def paused(self) -> bool:
+        return not self._going.is_set()
+
+    @property
+    def queue(self) -> int:
+        """What has arrived and waits for its turn."""
+        return self._arrived.qsize()
+
     async def run(self) -> str:
-        """Until ``stop``, ``linger`` of quiet, or ``max_duration``: stopped, quiet or max_duration."""
+        """Until ``stop``, ``close``, ``linger`` of quiet, or ``max_duration``: stopped, closed, quiet, max_duration."""
         async with asyncio.TaskGroup() as self._tasks:
             background = [self._spawn(self._listen()), self._spawn(self._watch_chain())]
             if self._resumed:
@@ -97,12 +111,26 @@ class LivePeer:
 
     def stop(self) -> None:
         """Leave soon; the journal is all that is needed to come back."""
-        self._stopped = True
+        self._leave("stopped")
+
+    def close(self) -> None:
+        """The session is over: give up what cannot be settled any more, and leave."""
+        self._leave("closed")
+
+    def pause(self) -> None:
+        """Hand no job to the trainer until ``resume``: no slice or attempt ends.  All else goes on."""
+        self._going.clear()
+
+    def resume(self) -> None:
+        self._going.set()
+
+    def _leave(self, ended_by: str) -> None:
+        self._ended_by = self._ended_by or ended_by
         self._arrived.put_nowait(on.TimerFired(self.now, Timer.WORK))
 
     async def _loop(self) -> str:
         quiet_since: float | None = None
-        while not self._stopped:
+        while self._ended_by is None:
             if not self.peer.quiet:
                 quiet_since = None
             elif quiet_since is None:
@@ -119,7 +147,7 @@ class LivePeer:
             except TimeoutError:
                 continue
             self._take(arrived)
-        return "stopped"
+        return self._ended_by
 
     def _take(self, arrived: on.Event | Heard) -> None:
         if not isinstance(arrived, tuple):
@@ -160,18 +188,29 @@ class LivePeer:
         return task
 
     async def _ask(self, action: do.StoreAction | do.ChainAction) -> None:
-        self._arrived.put_nowait(await perform(action, self.ports, 0.0))
+        began = time.monotonic()
+        event = await perform(action, self.ports, 0.0)
+        block = self.ports.blocks.get(action.cid) if isinstance(action, do.StoreAction) else None
+        self._took(type(action).__name__, began, _failure(event), len(block or b""))
+        self._arrived.put_nowait(event)
 
     async def _work(self, action: do.TrainerAction) -> None:
+        await self._going.wait()
+        began = time.monotonic()
         pending = submit(action, self.ports.trainer)
         loop = asyncio.get_running_loop()
-        self._arrived.put_nowait(await loop.run_in_executor(self.threads, finish, action, pending, 0.0))
+        event = await loop.run_in_executor(self.threads, finish, action, pending, 0.0)
+        self._took(type(action).__name__, began, _failure(event))
+        self._arrived.put_nowait(event)
 
     async def _publish(self, announcement: Announcement) -> None:
+        began, failed = time.monotonic(), None
         try:
             await self.gossip.publish(announcement)
         except PortError as error:  # announcements are repeated
-            self.dropped[error.reason] = self.dropped.get(error.reason, 0) + 1
+            failed = error.reason
+            self.dropped[failed] = self.dropped.get(failed, 0) + 1
+        self._took("Announce", began, failed)
 
     async def _listen(self) -> None:
         async for heard in self.gossip.subscribe():
@@ -182,13 +221,17 @@ class LivePeer:
         before: Head | None = None
         unwatched = self._resumed
         while True:
+            began, failed = time.monotonic(), None
             try:
                 head = await self.ports.chain.head()
                 if unwatched or (before and await self._went_back(before, head)):
                     self._arrived.put_nowait(on.ChainRolledBack(0.0, head))
                 before, unwatched = head, False
-            except PortError:
-                unwatched = True
+                if self.seen:
+                    await self.seen(head)
+            except PortError as error:
+                failed, unwatched = error.reason, True
+            self._took("ReadHead", began, failed)
             await asyncio.sleep(self.config.poll)
 
     async def _went_back(self, before: Head, head: Head) -> bool:
@@ -203,6 +246,11 @@ class LivePeer:
         wait = max(0.0, fired.at - self.clock())
         self._timers[timer] = asyncio.get_running_loop().call_later(wait, self._arrived.put_nowait, fired)
 
+    def _took(self, action: str, began: float, failed: Reason | None, moved: int = 0) -> None:
+        performed = Performed(action, time.monotonic() - began, failed, 0 if failed else moved)
+        for stopwatch in self.stopwatches:
+            stopwatch(self.name, performed)
+
     def _observe(self, item: HistoryFact) -> None:
         for observe in self.observers:
             observe(self.now, self.name, item)
@@ -212,3 +260,7 @@ def went_back(before: Head, after: Head) -> bool:
     """Whether the chain that was seen ``before`` is not below the one seen ``after``."""
     same_height = before.height == after.height and before.hash != after.hash
     return after.genesis != before.genesis or after.height < before.height or same_height
+
+
+def _failure(event: on.Event) -> Reason | None:
+    return event.reason if isinstance(event, on.RequestFailed) else None

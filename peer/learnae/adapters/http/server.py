@@ -1,0 +1,73 @@
+"""An app on uvicorn, in the loop that runs already.
+
+sock = listen("127.0.0.1", 8080)     # may be another port: see url(sock)
+await serve(app, sock)               # until cancelled
+"""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from learnae.errors import InputError
+
+GRACE = 1  # s that open responses, event streams among them, get to end
+BACKLOG = 128
+
+
+class _Server(uvicorn.Server):
+    """Signals are the affair of whoever started the loop."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket at that port, or at a free one if it is taken.  Raises InputError."""
+    try:
+        return _bound(host, port)
+    except OSError:
+        try:
+            return _bound(host, 0)
+        except OSError as error:
+            raise InputError(f"cannot listen at {host}: {error.strerror}; give an address of this machine") from None
+
+
+def url(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def serve(app: ASGIApp, sock: socket.socket) -> None:
+    """Until cancelled; then every connection is closed within ``GRACE``."""
+    config = uvicorn.Config(
+        app,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE,
+    )
+    server = _Server(config)
+    try:
+        await server.serve([sock])
+    finally:
+        if server.started:
+            await server.shutdown([sock])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    sock = socket.socket(family, kind)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    sock.setblocking(False)
+    return sock
