@@ -95,6 +95,6 @@ def test_a_journal_knows_whose_it_is_without_being_told(tmp_path: Path) -> None:
     [member, _] = IDS.members(SETTINGS)
     config = peer_config(SETTINGS, member, Cid("session"), Cid("initial"), 2)
     SqliteJournal(tmp_path / "p00.sqlite", config).close()
-    assert recorded(tmp_path / "p00.sqlite") == (config, [])
+    assert recorded(tmp_path / "p00.sqlite") == (config, [], [])
     with pytest.raises(InputError, match="does not exist"):
         recorded(tmp_path / "p01.sqlite")

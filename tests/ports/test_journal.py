@@ -14,7 +14,7 @@ from tests.drivers.swarms import run, small
 from tests.ports.journals import ENTRIES, JournalSuite
 from tests.ports.sqlite_journals import CONFIG, ROOT, WRITER, Journals, altered, written
 
-from learnae.adapters.journal import RECENT, SqliteJournal, export, needed
+from learnae.adapters.journal import RECENT, SqliteJournal, export, needed, recorded, recorded_block
 from learnae.core import actions as do
 from learnae.core import events as on
 from learnae.core.replay import new_peer
@@ -208,3 +208,44 @@ def test_learnae_history_prints_a_journal(path: Path) -> None:
     missing = subprocess.run([*command, "nothing.sqlite"], capture_output=True, text=True)
     assert missing.returncode == 2
     assert missing.stderr == "learnae: nothing.sqlite does not exist: give the journal of a peer, such as p00.sqlite\n"
+
+
+# restarts
+
+
+def test_each_opening_after_the_first_events_is_a_restart(world: Journals) -> None:
+    world.journal.append(*ENTRIES[0])
+    assert recorded(world.path) == (CONFIG, ENTRIES[:1], [])
+    world.reopen().append(*ENTRIES[1])
+    world.reopen()
+    assert recorded(world.reopen().path).restarts == [1, 2, 2]
+
+
+def before_openings_were_noted(path: Path) -> None:
+    altered(path, "DROP TABLE openings")
+    altered(path, "PRAGMA user_version = 1")
+
+
+def test_a_journal_of_version_1_is_read_and_left_as_it_was(path: Path) -> None:
+    before_openings_were_noted(path)
+    before = path.read_bytes()
+    assert recorded(path) == (CONFIG, ENTRIES, [])
+    assert len(list(export(path))) == len(ENTRIES)
+    assert path.read_bytes() == before
+
+
+def test_a_journal_of_version_1_is_continued_as_one_of_this_version(path: Path) -> None:
+    before_openings_were_noted(path)
+    with closing(SqliteJournal(path, CONFIG)) as journal:
+        assert journal.replay() == ENTRIES
+        journal.append(*ENTRIES[0])
+    assert recorded(path).restarts == [len(ENTRIES)]
+
+
+def test_a_block_can_be_read_while_the_peer_runs(world: Journals) -> None:
+    world.opened[-1].blocks[cid_of(b"weights")] = b"weights"
+    assert recorded_block(world.path, cid_of(b"weights")) is None
+    world.journal.append(*ENTRIES[0])
+    assert recorded_block(world.path, cid_of(b"weights")) == b"weights"
+    altered(world.path, "UPDATE blocks SET block = x'00'")
+    assert recorded_block(world.path, cid_of(b"weights")) is None

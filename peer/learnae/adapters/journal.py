@@ -6,6 +6,8 @@
   both are gone and the replayed peer asks for the block again.
 - One process writes: it holds the lock on ``PEER.sqlite.lock``, which dies with it.  Others may read meanwhile.
 - A journal is made under another name and renamed: one that exists is whole, or was damaged.
+- Each opening is noted with the number of events before it: all but the first are restarts.  A journal of version 1,
+  which noted none, can be read and is taken further as one of this version.
 - Whatever is wrong with the file is an ``InputError``.  After the first failure nothing more is taken, so that an entry
   that was refused is never followed by one that was not.
 
@@ -19,7 +21,7 @@ from collections.abc import Collection, Iterator, MutableMapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import RLock
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from learnae.core import actions as do
 from learnae.core import peer as core
@@ -29,7 +31,7 @@ from learnae.core.types import Cid, PeerConfig
 from learnae.core.wire import cid_of
 from learnae.errors import InputError
 
-VERSION = 1  # of the tables
+VERSION = 2  # of the tables
 APPLICATION = 0x4C524E45  # "LRNE": marks the file as ours
 RECENT = 16  # blocks just made or fetched, whose event may still be on its way, are never pruned
 
@@ -38,6 +40,7 @@ CREATE TABLE heading (core INTEGER NOT NULL, config TEXT NOT NULL);
 CREATE TABLE events (number INTEGER PRIMARY KEY, event TEXT NOT NULL, digest TEXT NOT NULL);
 CREATE TABLE blocks (number INTEGER PRIMARY KEY AUTOINCREMENT, cid TEXT NOT NULL UNIQUE, block BLOB NOT NULL);
 """
+OPENINGS = "CREATE TABLE openings (after INTEGER NOT NULL)"  # since version 2: events before it
 
 DAMAGED = "is damaged or no journal: put back a copy of it, or remove it to start this peer anew"
 LOCKED = "is in use by another process: stop that peer first, or give this one a journal of its own"
@@ -82,6 +85,7 @@ class SqliteJournal:
                 _check_writer(path, connection, config)
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
+                _note_opening(connection)
         except InputError:
             self.close()
             raise
@@ -205,8 +209,16 @@ def export(path: Path) -> Iterator[str]:
             yield to_json({"digest": digest, **from_json(event)})
 
 
-def recorded(path: Path) -> tuple[PeerConfig, list[tuple[Event, str]]]:
-    """Whom a journal belongs to, and what it was told: enough for ``core.replay``.  Changes nothing; the peer may run.
+class Recorded(NamedTuple):
+    """Whom a journal belongs to, what it was told, and how many events came before each restart."""
+
+    config: PeerConfig
+    entries: list[tuple[Event, str]]
+    restarts: list[int]
+
+
+def recorded(path: Path) -> Recorded:
+    """A whole journal: enough for ``core.replay``.  Changes nothing; the peer may run.
 
     InputError: as ``export``, or written by another version of the core.
     """
@@ -224,7 +236,16 @@ def recorded(path: Path) -> tuple[PeerConfig, list[tuple[Event, str]]]:
             config: PeerConfig = decode(PeerConfig, from_json(stored))
         except (ValueError, TypeError):
             raise InputError(f"{path} {DAMAGED}") from None
-        return config, [(_decoded(path, *row), row[2]) for row in _rows(path, connection)]
+        entries = [(_decoded(path, *row), row[2]) for row in _rows(path, connection)]
+        return Recorded(config, entries, _restarts(connection))
+
+
+def recorded_block(path: Path, cid: Cid) -> bytes | None:
+    """One of a journal's blocks; None if it is not there.  Changes nothing; raises as ``recorded``."""
+    with _explained(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        _check(path, connection)
+        found = connection.execute("SELECT block FROM blocks WHERE cid = ?", (cid,)).fetchone()
+    return found[0] if found and cid_of(found[0]) == cid else None
 
 
 def _locked(path: Path) -> IO[str]:
@@ -263,7 +284,7 @@ def _create(path: Path, config: str) -> None:
         path.with_name(name).unlink(missing_ok=True)
     with closing(sqlite3.connect(new, isolation_level=None)) as connection:
         connection.execute("BEGIN")
-        for statement in TABLES.strip().split("\n"):
+        for statement in (OPENINGS, *TABLES.strip().split("\n")):
             connection.execute(statement)
         connection.execute("INSERT INTO heading VALUES (?, ?)", (core.VERSION, config))
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
@@ -280,13 +301,33 @@ def _create(path: Path, config: str) -> None:
 def _check(path: Path, connection: sqlite3.Connection) -> None:
     """That the file is a whole journal of this version."""
     ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = _version(connection)
     if ours and version > VERSION:
         raise InputError(
             f"{path} has format {version} and this program knows {VERSION}: use the version of learnae that wrote it"
         )
-    if not ours or version != VERSION or connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+    if not ours or version < 1 or connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
         raise InputError(f"{path} {DAMAGED}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _note_opening(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    if _version(connection) < VERSION:
+        connection.execute(OPENINGS)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("INSERT INTO openings SELECT count(*) FROM events")
+    connection.execute("COMMIT")
+
+
+def _restarts(connection: sqlite3.Connection) -> list[int]:
+    if _version(connection) < VERSION:
+        return []
+    return [after for (after,) in connection.execute("SELECT after FROM openings WHERE after > 0 ORDER BY rowid")]
 
 
 def _check_writer(path: Path, connection: sqlite3.Connection, config: PeerConfig) -> None:

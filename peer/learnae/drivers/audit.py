@@ -2,20 +2,25 @@
 
 session.toml  roster.json  journals/<name>.sqlite    what the peers left
 chain.jsonl                                          what the Ethereum node said, exported while it was there
-history.jsonl                                        made here, from the journals alone
+history.jsonl                                        made here, from the journals; accuracies on test rows from the
+                                                     last models in them and the session's rows, where they are at hand
 """
 
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from learnae.adapters.evm import export, http_node
-from learnae.adapters.journal import recorded
+from learnae.adapters.journal import recorded, recorded_block
 from learnae.adapters.rundir import CHAIN, HISTORY
 from learnae.config import Session, load, wei
+from learnae.core.facts import Adopted, Published
+from learnae.core.types import Cid
 from learnae.drivers.node import Roster
 from learnae.drivers.retold import merged
 from learnae.errors import InputError, PortError
-from learnae.history import chain_line
-from learnae.roster import Member
+from learnae.history import Evaluated, Record, SessionEnded, chain_line
+from learnae.roster import Member, names
 
 SESSION, ROSTER, JOURNALS = "session.toml", "roster.json", "journals"
 
@@ -42,9 +47,55 @@ async def fetch_chain(run: Path, rpc: str) -> None:
     (run / CHAIN).write_text("".join(chain_line(record) + "\n" for record in chain))
 
 
-def retell(run: Path) -> None:
-    """Write the history that the journals tell.  InputError: damaged; ReplayMismatch: told by another core."""
-    session, everybody = members(run)
+def journals(run: Path, everybody: Sequence[Member]) -> dict[str, Path]:
+    """Those that are there, by peer."""
     files = {each.name: run / JOURNALS / f"{each.name}.sqlite" for each in everybody}
-    told = {name: recorded(path) for name, path in files.items() if path.is_file()}
-    (run / HISTORY).write_text("".join(record.line() + "\n" for record in merged(session, everybody, told)))
+    return {name: path for name, path in files.items() if path.is_file()}
+
+
+def retell(run: Path) -> str | None:
+    """Write the history that the journals tell; a notice if it lacks accuracies on test rows.
+
+    InputError: damaged; ReplayMismatch: told by another core.
+    """
+    session, everybody = members(run)
+    files = journals(run, everybody)
+    records = merged(session, everybody, {name: recorded(path) for name, path in files.items()})
+    try:
+        evaluated, notice = _evaluated(session, files, records), None
+    except (InputError, PortError) as error:
+        evaluated, notice = [], f"Accuracies on test rows are missing: {error}"
+    end = len(records) - isinstance(records[-1].fact, SessionEnded)
+    lines = [record.line() + "\n" for record in (*records[:end], *evaluated, *records[end:])]
+    (run / HISTORY).write_text("".join(lines))
+    return notice
+
+
+def _evaluated(session: Session, files: Mapping[str, Path], records: Sequence[Record]) -> list[Record]:
+    """Each peer's last model on rows that no peer has.  InputError: no such rows here; PortError: no sound block."""
+    last = _last_models(records)
+    found = {cid: recorded_block(files[name], cid) for name, (cid, _) in last.items()}
+    blocks = {cid: block for cid, block in found.items() if block is not None}
+    models = [(name, *model) for name, model in last.items() if model[0] in blocks]
+    if not models:
+        return []
+    from learnae.drivers.learning import TorchLearning  # imports torch
+
+    learning, order = TorchLearning(session, os.cpu_count() or 1), names(session.peers)
+    scores = learning.evaluate([(order.index(name), cid) for name, cid, _ in models], blocks)
+    return [
+        Record(records[-1].t, name, Evaluated(cid, step, test, own))
+        for (name, cid, step), (test, own) in zip(models, scores, strict=True)
+    ]
+
+
+def _last_models(records: Sequence[Record]) -> dict[str, tuple[Cid, int]]:
+    """CID and step of what each peer ended with."""
+    last: dict[str, tuple[Cid, int]] = {}
+    for record in records:
+        match record.fact:
+            case Adopted(cid=cid):
+                last[record.peer] = (cid, 0)
+            case Published(step=step, cid=cid):
+                last[record.peer] = (cid, step)
+    return last

@@ -5,38 +5,44 @@ journal misses nothing, what was printed may.  So the journals are the record, a
 Times of different peers are compared: their machines' clocks should agree better than a model travels.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from learnae.adapters.journal import Recorded
 from learnae.config import Session, resolved
 from learnae.core import actions as do
-from learnae.core.events import Event, SessionClosed
+from learnae.core.events import SessionClosed
 from learnae.core.replay import new_peer, retell
-from learnae.core.types import Cid, PeerConfig
+from learnae.core.types import Cid
 from learnae.drivers.composition import roster_entries
-from learnae.history import SWARM, VERSION, Record, SessionBegan, SessionEnded
+from learnae.history import SWARM, VERSION, PeerRestarted, Record, SessionBegan, SessionEnded
 from learnae.roster import Member
 
-Told = tuple[PeerConfig, Sequence[tuple[Event, str]]]
 
-
-def decisions(name: str, config: PeerConfig, entries: Iterable[tuple[Event, str]]) -> Iterator[Record]:
-    """What one peer decided, and when.  Raises ReplayMismatch."""
-    for event, actions in retell(new_peer(config), entries):
+def decisions(name: str, told: Recorded) -> Iterator[Record]:
+    """What one peer decided, and when; it restarted when it was told the next thing.  Raises ReplayMismatch."""
+    at, restarts = 0.0, list(told.restarts)
+    for number, (event, actions) in enumerate(retell(new_peer(told.config), told.entries)):
+        at = event.at
+        while restarts and restarts[0] <= number:
+            yield Record(at, name, PeerRestarted())
+            restarts.pop(0)
         for action in actions:
             if isinstance(action, do.Record):
-                yield Record(event.at, name, action.fact)
+                yield Record(at, name, action.fact)
+    for _ in restarts:
+        yield Record(at, name, PeerRestarted())
 
 
-def merged(session: Session, members: Sequence[Member], told: Mapping[str, Told]) -> tuple[Record, ...]:
+def merged(session: Session, members: Sequence[Member], told: Mapping[str, Recorded]) -> tuple[Record, ...]:
     """All peers' records in order of time.  ``told``: by name; who has no journal is missing from it.
 
-    What no journal knows is not in them: crashes, restarts, and accuracies on test rows.
+    What no journal knows is not in them: crashes (but for the restarts), and accuracies on test rows.
     """
-    manifest = next((config.session for config, _ in told.values()), Cid(""))
+    manifest = next((each.config.session for each in told.values()), Cid(""))
     began = SessionBegan(VERSION, "live", resolved(session), roster_entries(members), manifest)
-    records = [record for name, (config, entries) in told.items() for record in decisions(name, config, entries)]
+    records = [record for name, each in told.items() for record in decisions(name, each)]
     records.sort(key=lambda record: record.t)
-    closed = [entry[0].at for _, entries in told.values() for entry in entries if isinstance(entry[0], SessionClosed)]
+    closed = [event.at for each in told.values() for event, _ in each.entries if isinstance(event, SessionClosed)]
     ended = []
     if len(closed) == len(members):
         ended_by = "max_duration" if max(closed) >= session.max_duration else "quiet"
