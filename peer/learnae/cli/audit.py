@@ -15,12 +15,14 @@ from learnae.history import Balances, Genesis, History
 def audit(path: Path, rpc: str | None) -> int:
     if rpc:
         asyncio.run(sessions.fetch_chain(path, rpc))
-    sessions.retell(path)
+    notice = sessions.retell(path)
     run = RunDirectory(path)
     history = run.read()
     found = run.judge(history, None)
     for line in [*_payments(history), *_accounts(history)]:
         say(line)
+    if notice:
+        say(notice)
     say("Accuracies are the peers' own word, which nobody can verify; from them on every wei was worked out again.")
     conclude(run, found)
     return exit_code(found)
