@@ -92,12 +92,14 @@ class MemoryStore:
     async def put(self, block: bytes) -> Cid:
         if len(block) > MAX_BLOCK:
             raise PortError(Reason.OVERSIZE)
+        self._reach_own_node()
         cid = cid_of(block)
         self.swarm.blocks[cid] = block
         self.swarm.holders.setdefault(cid, {})[self.name] = None
         return cid
 
     async def get(self, cid: Cid, hints: tuple[str, ...] = ()) -> bytes:
+        self._reach_own_node()
         holders = self.swarm.holders.get(cid, {})
         if not holders:
             raise PortError(Reason.NOT_FOUND, cid)
@@ -109,10 +111,14 @@ class MemoryStore:
         holders[self.name] = None  # whoever has fetched a block serves it
         return self.swarm.blocks[cid]
 
+    def _reach_own_node(self) -> None:
+        if self.name in self.swarm.net.down:
+            raise PortError(Reason.UNREACHABLE, self.name)
+
 
 @dataclass
 class MemoryGossip:
-    """``ports.Gossip`` of one peer, for drivers with an event loop.  ``room``: everybody in the session, by name."""
+    """``ports.Gossip`` of one peer, for drivers with an event loop.  ``room``: whom it speaks to, by name."""
 
     net: MemoryNet
     room: dict[str, "MemoryGossip"]

@@ -1,0 +1,162 @@
+"""A live swarm in one process and one event loop: real time, memory store and gossip, a real EVM.
+
+The peers are those of ``drivers.live``; what they share here is the machine.  Training waits in threads for the pool,
+the EVM has a thread of its own, accuracies on test rows are worked out in another: the loop itself never waits.
+
+    swarm = Embedded(composition, wallets, [run.observe])
+    ended_by = await swarm.run()        # swarm.stop(), from a signal handler say, ends it early
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from learnae.adapters.evm import EvmChain, Node, export
+from learnae.adapters.evm.local import LocalEvm
+from learnae.adapters.keys import Wallet
+from learnae.adapters.memory import MemoryGossip, MemoryJournal
+from learnae.config import wei
+from learnae.core.events import Event
+from learnae.core.facts import Averaged
+from learnae.core.peer import Peer
+from learnae.drivers.composition import Composition, Tick
+from learnae.drivers.evaluation import Evaluation
+from learnae.drivers.live import Clock, LivePeer
+from learnae.history import SWARM, ChainRecord, HistoryFact, SessionEnded
+from learnae.ports import Observer
+
+TICK = 0.1  # s between looks at whether the session is over
+EVALUATE_AT_ONCE = 32  # models; waiting for them delays only what is shown
+
+
+class Embedded:
+    """One session, ready to run.  ``chain``: its export, once it has ended.
+
+    Whoever composed it records ``SessionBegan``: readers are told of a session before its EVM is there.
+    """
+
+    def __init__(self, composition: Composition, wallets: Mapping[str, Wallet], observers: Sequence[Observer]) -> None:
+        self.composition, self.session, self.observers = composition, composition.session, tuple(observers)
+        self.evaluation = Evaluation(composition, self._record)
+        self.alloc = {wallet.address: wei(self.session.chain.balance) for wallet in wallets.values()}
+        self.evm = LocalEvm(self.alloc, self.session.chain.id)
+        self.node = Node(self.evm, self.session.chain.id)
+        self.chain: list[ChainRecord] = []
+        self.clock = Clock(time.time())
+        self._threads = ThreadPoolExecutor(self.session.peers, "trainer")  # all may wait for one batch
+        net = composition.swarm.net
+        self.gossips = [MemoryGossip(net, {}, member.name, member.peer) for member in composition.members]
+        self.peers = [self._peer(index, wallets) for index in range(self.session.peers)]
+        self._up: set[int] = set()
+        self._interrupted = asyncio.Event()
+
+    async def run(self, tick: Tick = lambda now, peers: None) -> str:
+        """What ended it: quiet, max_duration or interrupted.  Everything is recorded by then."""
+        try:
+            ended_by = await self._live(tick)
+            if ended_by != "interrupted":
+                self.evaluation.add_last((self.peers[index].name, self.peers[index].peer) for index in sorted(self._up))
+                await self._flush()
+            self._record(self.clock(), SWARM, SessionEnded(ended_by))
+            self.chain = await export(self.node, self.alloc, self.alloc)
+        finally:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self.evm.close()
+        return ended_by
+
+    def stop(self) -> None:
+        """Everybody leaves now."""
+        self._interrupted.set()
+
+    @property
+    def journals(self) -> dict[str, list[tuple[Event, str]]]:
+        return {peer.name: peer.journal.replay() for peer in self.peers}
+
+    # in here
+
+    async def _live(self, tick: Tick) -> str:
+        async with asyncio.TaskGroup() as group:
+            behind = [
+                group.create_task(self.evm.mine_every(self.session.chain.block_time)),
+                group.create_task(self._evaluate()),
+            ]
+            lives = [group.create_task(self._life(index)) for index in range(len(self.peers))]
+            ended_by = await self._over(tick)
+            for index, life in enumerate(lives):
+                if index not in self._up:
+                    life.cancel()
+                elif ended_by == "interrupted":
+                    self.peers[index].stop()
+                else:
+                    self.peers[index].close()
+            await asyncio.wait(lives)
+            for task in behind:
+                task.cancel()
+        return ended_by
+
+    async def _life(self, index: int) -> None:
+        await asyncio.sleep(self.composition.members[index].traits.joins_at - self.clock())
+        mine = self.gossips[index]
+        for other in self._up.intersection(self.composition.links[index]):
+            theirs = self.gossips[other]
+            mine.room[theirs.name], theirs.room[mine.name] = theirs, mine
+        self._up.add(index)
+        await self.peers[index].run()
+
+    async def _over(self, tick: Tick) -> str:
+        """Look now and then whether everybody is quiet, has been for ``linger``, or must stop."""
+        quiet_since: float | None = None
+        while not self._interrupted.is_set():
+            now = self.clock()
+            tick(now, self._active())
+            if now >= self.session.max_duration:
+                return "max_duration"
+            if len(self._up) < len(self.peers) or not all(peer.quiet for peer in self._active()):
+                quiet_since = None
+            else:
+                quiet_since = now if quiet_since is None else quiet_since
+                if now - quiet_since >= self.session.linger:
+                    return "quiet"
+            try:
+                await asyncio.wait_for(self._interrupted.wait(), TICK)
+            except TimeoutError:
+                continue
+        return "interrupted"
+
+    def _active(self) -> list[Peer]:
+        return [self.peers[index].peer for index in sorted(self._up)]
+
+    async def _evaluate(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            if len(self.evaluation.waiting) >= EVALUATE_AT_ONCE:
+                await self._flush()
+
+    async def _flush(self) -> None:
+        models = self.evaluation.take()
+        self.evaluation.tell(self.clock(), models, await asyncio.to_thread(self.evaluation.score, models))
+
+    def _peer(self, index: int, wallets: Mapping[str, Wallet]) -> LivePeer:
+        composition, member = self.composition, self.composition.members[index]
+        chain = EvmChain(self.node, wallets[member.name])
+        return LivePeer(
+            member.name,
+            composition.config(index),
+            composition.ports(index, chain),
+            self.gossips[index],
+            MemoryJournal(),
+            self.clock,
+            (*self.observers, self.evaluation.observe, self._forget_unkept),
+            self._threads,
+            holds=chain.holds,
+        )
+
+    def _forget_unkept(self, now: float, peer: str, item: HistoryFact) -> None:
+        """An average that was dropped is nobody's."""
+        if isinstance(item, Averaged) and not item.adopted and item.cid not in self.composition.swarm.holders:
+            self.composition.swarm.blocks.pop(item.cid, None)
+
+    def _record(self, now: float, peer: str, item: HistoryFact) -> None:
+        for observe in self.observers:
+            observe(now, peer, item)
