@@ -152,7 +152,7 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Performed:
-    """One call of a live peer's ports has ended.  ``action``: the class of the action, or ReadHead (a look at the chain).
+    """One call of a live peer's ports.  ``action``: the class of the action, or ReadHead (a look at the chain).
 
     ``seconds``: from its beginning to its end, waiting for a thread included.  ``bytes`` of the block that it moved.
     """

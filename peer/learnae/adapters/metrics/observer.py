@@ -1,0 +1,216 @@
+"""What Prometheus may know of the peers in this process: an observer, a stopwatch, and what is asked at a scrape.
+
+Decisions count as they are made.  What changes without one (a balance, known peers) is asked of the peer at each
+scrape.  A series is there from the start, so that its first event is a rise, but for those the table calls late.
+"""
+
+import platform
+from collections import Counter as Count
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from itertools import product
+from typing import Any, TypeVar
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from learnae.adapters.metrics.table import SECONDS, TABLE, TARGETS, WORK, Row
+from learnae.core.facts import (
+    AttemptFailed,
+    Averaged,
+    ChainEntered,
+    ClaimJudged,
+    DebtChanged,
+    DebtState,
+    Identity,
+    IdentityChanged,
+    RolledBack,
+    Trained,
+    Verdict,
+    Work,
+    WorkChanged,
+)
+from learnae.core.types import DOWN, ETHER, Address, PeerId, Score, Wei
+from learnae.history import Evaluated, HistoryFact, PeerRestarted, kept_score
+from learnae.ports import Performed
+
+F = TypeVar("F", Counter, Gauge, Histogram)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What is asked at each scrape.  Amounts only grow, but for the balance, which is None until it was seen."""
+
+    seconds: float = 0.0
+    paused: bool = False
+    queue: int = 0
+    peers_known: int = 0
+    balance: Wei | None = None
+    payments_received: int = 0
+    received: Wei = Wei(0)
+    gas: Wei = Wei(0)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Followed:
+    """One peer, as far as counting it needs a memory."""
+
+    role: str
+    sample: Callable[[], Sample]
+    debts: dict[int, DebtState] = field(default_factory=dict)
+    paid: set[int] = field(default_factory=set)  # debts that were final once: a rollback does not pay them again
+    claims: dict[tuple[PeerId, Address], Verdict] = field(default_factory=dict)
+    scored: int = 0
+    adopted: int = 0
+    sampled: dict[tuple[str, ...], float] = field(default_factory=dict)  # totals at the last scrape
+
+
+class Metrics:
+    """Of several peers in one process.  ``observe`` and ``performed`` are what a live peer's driver calls."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series, and nobody asks when a counter began
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        self._counters = {row.name: _made(Counter, row, self._registry) for row in TABLE if row.kind == "counter"}
+        self._gauges = {row.name: _made(Gauge, row, self._registry) for row in TABLE if row.kind == "gauge"}
+        self._histograms = {
+            row.name: _made(Histogram, row, self._registry, buckets=SECONDS) for row in TABLE if row.kind == "histogram"
+        }
+        self._peers: dict[str, Followed] = {}
+
+    def follow(self, peer: str, role: str, sample: Callable[[], Sample]) -> None:
+        """Its series begin now; what is told of peers that are not followed counts for nothing."""
+        self._peers[peer] = Followed(role, sample)
+        for row in TABLE:
+            for values in () if row.late else product(*row.labels.values()):
+                self._family(row.name).labels(peer, role, *values)
+        self._one_of("learnae_work_state", peer, Work, Work.EMPTY)
+        self._set("learnae_build_info", peer, 1, version("learnae"), platform.python_version())
+
+    def render(self) -> bytes:
+        """Everything, in Prometheus' text format."""
+        for name, followed in self._peers.items():
+            self._sample(name, followed, followed.sample())
+        return generate_latest(self._registry)
+
+    def observe(self, now: float, peer: str, item: HistoryFact) -> None:
+        followed = self._peers.get(peer)
+        if followed is None:
+            return
+        score = kept_score(item)
+        if score is not None:
+            self._accuracy(peer, "validation", score)
+        match item:
+            case Trained():
+                self._count("learnae_slices_total", peer)
+            case Averaged(adopted=adopted):
+                self._attempted(peer, followed, adopted)
+            case AttemptFailed():
+                self._count("learnae_attempts_total", peer, "failed")
+            case WorkChanged(work=work):
+                self._one_of("learnae_work_state", peer, Work, work)
+            case IdentityChanged(identity=identity):
+                self._set("learnae_registered", peer, identity is Identity.REGISTERED)
+            case DebtChanged():
+                self._debt(peer, followed, item)
+            case ChainEntered():
+                followed.claims.clear()
+                self._tally("learnae_directory_entries", peer, Verdict, ())
+            case ClaimJudged(sender=sender, contract=contract, verdict=verdict):
+                followed.claims[sender, contract] = verdict
+                self._tally("learnae_directory_entries", peer, Verdict, followed.claims.values())
+            case Evaluated(test=test):
+                self._accuracy(peer, "test", test)
+            case PeerRestarted():
+                self._count("learnae_restarts_total", peer)
+            case RolledBack():
+                self._count("learnae_rollbacks_total", peer)
+
+    def performed(self, peer: str, performed: Performed) -> None:
+        if peer not in self._peers:
+            return
+        action, failed = performed.action, performed.failed
+        if action in WORK:
+            self._count("learnae_work_seconds_total", peer, WORK[action], by=performed.seconds)
+        else:
+            target = TARGETS[action]
+            self._count("learnae_calls_total", peer, target, "failed" if failed else "answered")
+            self._set("learnae_up", peer, failed not in DOWN, "chain" if target == "chain" else "kubo")
+        if action in ("FetchModel", "Announce"):
+            name = "learnae_fetch_seconds" if action == "FetchModel" else "learnae_announce_seconds"
+            self._histograms[name].labels(peer, self._peers[peer].role).observe(performed.seconds)
+        if performed.bytes:
+            direction = "fetched" if action == "FetchModel" else "stored"
+            self._count("learnae_moved_bytes_total", peer, direction, by=performed.bytes)
+
+    # in here
+
+    def _attempted(self, peer: str, followed: Followed, adopted: bool) -> None:
+        followed.scored += 1
+        followed.adopted += adopted
+        self._count("learnae_attempts_total", peer, "adopted" if adopted else "dropped")
+        self._set("learnae_success_ratio", peer, followed.adopted / followed.scored)
+
+    def _debt(self, peer: str, followed: Followed, debt: DebtChanged) -> None:
+        followed.debts[debt.debt] = debt.state
+        self._tally("learnae_debts", peer, DebtState, followed.debts.values())
+        if debt.state is DebtState.FINAL and debt.debt not in followed.paid:
+            followed.paid.add(debt.debt)
+            self._count("learnae_payments_sent_total", peer)
+            self._count("learnae_sent_eth_total", peer, by=debt.wei / ETHER)
+
+    def _sample(self, peer: str, followed: Followed, sample: Sample) -> None:
+        self._set("learnae_session_seconds", peer, sample.seconds)
+        self._set("learnae_paused", peer, sample.paused)
+        self._set("learnae_queue_events", peer, sample.queue)
+        self._set("learnae_peers_known", peer, sample.peers_known)
+        if sample.balance is not None:
+            self._set("learnae_wallet_balance_eth", peer, sample.balance / ETHER)
+        self._raise("learnae_payments_received_total", peer, sample.payments_received)
+        self._raise("learnae_received_eth_total", peer, sample.received / ETHER)
+        self._raise("learnae_gas_eth_total", peer, sample.gas / ETHER)
+        for reason, count in sample.dropped.items():
+            self._raise("learnae_messages_dropped_total", peer, count, reason)
+
+    def _family(self, name: str) -> Counter | Gauge | Histogram:
+        return self._counters.get(name) or self._gauges.get(name) or self._histograms[name]
+
+    def _count(self, name: str, peer: str, *labels: str, by: float = 1) -> None:
+        self._counters[name].labels(peer, self._peers[peer].role, *labels).inc(by)
+
+    def _raise(self, name: str, peer: str, total: float, *labels: str) -> None:
+        """A total that somebody else counts; it may fall back after a rollback, which no counter does."""
+        sampled = self._peers[peer].sampled
+        before = sampled.get((name, *labels), 0)
+        if total > before:
+            sampled[(name, *labels)] = total
+            self._count(name, peer, *labels, by=total - before)
+
+    def _set(self, name: str, peer: str, value: float, *labels: str) -> None:
+        self._gauges[name].labels(peer, self._peers[peer].role, *labels).set(value)
+
+    def _accuracy(self, peer: str, rows: str, score: Score) -> None:
+        self._set("learnae_accuracy_ratio", peer, score.accuracy, rows)
+
+    def _one_of(self, name: str, peer: str, states: Iterable[str], current: str) -> None:
+        for state in states:
+            self._set(name, peer, state == current, state)
+
+    def _tally(self, name: str, peer: str, states: Iterable[str], found: Iterable[str]) -> None:
+        counted = Count(found)
+        for state in states:
+            self._set(name, peer, counted[state], state)
+
+
+def _made(kind: type[F], row: Row, registry: CollectorRegistry, **more: Any) -> F:
+    return kind(row.name, f"{row.help} ({row.unit})", ("peer", "role", *row.labels), registry=registry, **more)
