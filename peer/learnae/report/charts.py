@@ -5,11 +5,13 @@ some HTML.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any
 
 from learnae.figures import Band, Figure, Reference, Series
-from learnae.figures.spec import BLUE, INK, LINE, ORANGE, PALE
+from learnae.figures.spec import BLUE, GREY, INK, LINE, ORANGE, PALE
+from learnae.history import History, kept_score
 from learnae.report.gains import Gain
 from learnae.report.money import AVERAGES, CHEAT, NO_ROWS, TRAINER, Account, Flow
 from learnae.report.theme import GREEN, HEAT, PAPER, RED, SOFT
@@ -37,6 +39,33 @@ def figure_chart(figure: Figure) -> Chart:
     layout["annotations"] = [_told(reference) for reference in figure.references]
     layout["margin"]["r"] = 80 if figure.references else 16
     return {"data": traces, "layout": layout}
+
+
+def peers_chart(history: History, accuracy: Figure) -> Chart:
+    """Each peer's accuracy on its own validation rows along seconds, behind the means of ``accuracy``.
+
+    All peers are one trace with gaps: a hundred traces would take a browser longer than a second.
+    """
+    steps: dict[str, list[tuple[float, float]]] = {}
+    for record in history.records:
+        if (score := kept_score(record.fact)) is not None:
+            steps.setdefault(record.peer, []).append((_short(record.t), _short(score.accuracy)))
+    points: list[tuple[float | None, float | None, str]] = []
+    for name, each in sorted(steps.items()):
+        told = _plain(name)
+        points += [(t, value, told) for t, value in each]
+        points += [(_short(history.seconds), each[-1][1], told), (None, None, "")]
+    each_peer = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [t for t, _, _ in points],
+        "y": [value for _, value, _ in points],
+        "text": [name for _, _, name in points],
+        "line": {"color": GREY, "width": 1, "shape": "hv"},
+        "hovertemplate": "%{text}: %{y:.1%}<extra></extra>",
+    }
+    chart = figure_chart(replace(accuracy, bands=()))
+    return {"data": [each_peer, *chart["data"]], "layout": chart["layout"] | {"hovermode": "closest"}}
 
 
 def matrix_chart(flows: Sequence[Flow], names: Sequence[str]) -> Chart:

@@ -69,25 +69,30 @@ def _head(history: History) -> Html:
         h("meta", name="color-scheme", content="light dark"),
         h("link", rel="icon", href="data:,"),
         h("title", f"LEARNAE: {sections.called(history)}"),
-        h("style", Html(variables() + _file("page.css"))),
+        h("style", Html(style())),
     )
 
 
 def _scripts(charts: Charts, library: str) -> Html:
-    data = {"charts": charts, "night": NIGHT}
     return join(
         [
-            h("script", _harmless(data), type="application/json", id="data"),
+            data_block({"charts": charts, "night": NIGHT}),
             h("script", Html(library)),
-            h("script", Html(_file("page.js"))),
+            h("script", Html(file("charts.js") + file("page.js"))),
         ]
     )
 
 
-def _harmless(data: Any) -> Html:
-    """JSON that cannot end the script element it stands in."""
-    return Html(json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"))
+def data_block(data: Any) -> Html:
+    """What the scripts read: JSON that cannot end the element it stands in."""
+    harmless = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    return h("script", Html(harmless), type="application/json", id="data")
 
 
-def _file(name: str) -> str:
+def style() -> str:
+    return variables() + file("page.css")
+
+
+def file(name: str) -> str:
+    """One that lies beside this module."""
     return (files("learnae.report") / name).read_text()

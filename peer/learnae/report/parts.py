@@ -9,11 +9,6 @@ from learnae.report.theme import CLASS
 Charts = dict[str, Chart]  # what a section draws, by the name its frame gives
 
 SIGNS = {"valid": "\N{CHECK MARK}", "invalid": "\N{BALLOT X}", "unknown": "?"}
-ENDINGS = {
-    "quiet": "all peers had finished and every debt was settled",
-    "max_duration": "the session's longest duration was over",
-    "interrupted": "it was interrupted",
-}
 
 
 def badge(result: str) -> Html:

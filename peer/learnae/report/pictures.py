@@ -1,5 +1,7 @@
 """Figures 4-8: each drawn, said and as a table, along work units or seconds."""
 
+from collections.abc import Sequence
+
 from learnae.figures import Band, Figure, Series, figures
 from learnae.history import History
 from learnae.report.charts import figure_chart
@@ -11,10 +13,14 @@ SAMPLES = 10  # rows of a figure's table
 
 def pictures(history: History, charts: Charts) -> Html:
     by_units, by_seconds = figures(history, "units"), figures(history, "seconds")
-    drawn = []
     for figure, timed in zip(by_units, by_seconds, strict=True):
         charts[figure.name], charts[f"{figure.name}-seconds"] = figure_chart(figure), figure_chart(timed)
-        drawn.append(_picture(figure, timed))
+    return frames(by_units, by_seconds, tables=True)
+
+
+def frames(by_units: Sequence[Figure], by_seconds: Sequence[Figure], tables: bool) -> Html:
+    """A frame for each figure; its chart is drawn by the page's script."""
+    drawn = [_picture(*both, tables) for both in zip(by_units, by_seconds, strict=True)]
     choices = [
         h("label", h("input", type="radio", name="x", value=value, checked=value == "units"), f" {told}")
         for value, told in (("units", "work units per peer"), ("seconds", "seconds"))
@@ -23,12 +29,13 @@ def pictures(history: History, charts: Charts) -> Html:
     return section("figures", "Figures 4\N{EN DASH}8 of the paper", choice, h("div", *drawn, class_="grid"))
 
 
-def _picture(figure: Figure, timed: Figure) -> Html:
+def _picture(figure: Figure, timed: Figure, tabled: bool) -> Html:
     stated = [" ".join(each.label.split()).removeprefix("the paper: ") for each in figure.references]
     caption = join(
         [
             h("b", "This run: "),
-            f"{figure.outcome or 'nothing'}. ",
+            h("span", figure.outcome or "nothing", data_said=figure.name),
+            ". ",
             *(part for each in stated for part in (h("b", "The paper: "), f"{each}. ")),
         ]
     )
@@ -49,7 +56,7 @@ def _picture(figure: Figure, timed: Figure) -> Html:
         ),
         h("p", figure.x_label, class_="axis below", data_units=figure.x_label, data_seconds=timed.x_label),
         h("figcaption", caption),
-        details("As a table", _samples(figure)),
+        *([details("As a table", _samples(figure))] if tabled else []),
     )
 
 

@@ -1,6 +1,6 @@
 """Who paid whom, what was paid for, and what it was good for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from learnae.figures.spec import BLUE, ORANGE
@@ -8,7 +8,7 @@ from learnae.history import History
 from learnae.report.beside import number
 from learnae.report.charts import MARKS, MOST, accounts_chart, baselines_chart, gains_chart, matrix_chart
 from learnae.report.gains import Gain, gains, total
-from learnae.report.html import Html, h, table
+from learnae.report.html import Html, h, join, table
 from learnae.report.money import Account, Flow, accounts, flows
 from learnae.report.parts import Charts, details, legend, plot, points, section
 
@@ -29,14 +29,18 @@ def money(history: History, charts: Charts) -> Html:
     names, told = in_matrix(paid, peers)
     shown = [flow for flow in paid if {flow.payer, flow.payee} <= set(names)]
     charts["matrix"], charts["accounts"] = matrix_chart(shown, names), accounts_chart(peers)
-    most = max(flow.ether for flow in paid)
-    heat = h("p", h("span", "little"), h("span", class_="heat"), h("span", f"{most:.4f} ETH"), class_="legend")
     kinds = [kind for kind in MARKS if any(each.kind == kind for each in peers)]
+    return section("money", "Who paid whom", money_frames(most_paid(paid), kinds, told), _account_table(peers))
+
+
+def money_frames(most: str, kinds: Iterable[str], told: str = "") -> Html:
+    """Frames of the matrix and of the accounts; ``most`` is what the strongest colour of the matrix stands for."""
+    heat = h("p", h("span", "little"), h("span", class_="heat"), h("span", most, data_said="most"), class_="legend")
     marks = legend((kind, MARKS[kind][0], f"mark {MARKS[kind][1]}") for kind in kinds)
     matrix = plot(
         "matrix",
         "Who paid whom, in ETH",
-        f"Rows pay, columns are paid.{told}",
+        join(["Rows pay, columns are paid.", h("span", told, data_said="shown")]),
         "payer (down), payee (across)",
         heat,
         kind="square",
@@ -49,7 +53,11 @@ def money(history: History, charts: Charts) -> Html:
         marks,
         kind="square",
     )
-    return section("money", "Who paid whom", h("div", matrix, account, class_="grid"), _account_table(peers))
+    return h("div", matrix, account, class_="grid")
+
+
+def most_paid(paid: Sequence[Flow]) -> str:
+    return f"{max((flow.ether for flow in paid), default=0.0):.4f} ETH"
 
 
 def worth(history: History, charts: Charts) -> Html:

@@ -9,12 +9,7 @@ from learnae.history import History
 from learnae.report.beside import number, paper_rows
 from learnae.report.html import Html, h, join, table
 from learnae.report.parts import badge, details, section
-
-ENDINGS = {
-    "quiet": "all peers had finished and every debt was settled",
-    "max_duration": "the session's longest duration was over",
-    "interrupted": "it was interrupted",
-}
+from learnae.report.said import ended
 
 
 def head(history: History, found: Mapping[str, Any]) -> Html:
@@ -25,12 +20,11 @@ def head(history: History, found: Mapping[str, Any]) -> Html:
     facts += [f"backend {history.began.backend}"] if history.began else []
     facts += [f"{number(summary['virtual_seconds'], '.0f', ' s')} of session time"]
     facts += [f"{summary['wall_seconds']:.1f} s of wall time"] if summary.get("wall_seconds") else []
-    ended = ENDINGS.get(found["ended_by"], "nobody knows why")
     return h(
         "header",
         h("p", "LEARNAE: paid peer-to-peer training", class_="over"),
         h("h1", "Session ", h("em", called(history))),
-        h("p", badge(found["verdict"]), " ", ", ".join(facts), f". It ended because {ended}."),
+        h("p", badge(found["verdict"]), " ", ", ".join(facts), f". It ended because {ended(found['ended_by'])}."),
     )
 
 

@@ -1,0 +1,144 @@
+"""A swarm over HTTP: the live page at /, what it shows as JSON and as events, and the API of each peer.
+
+All of it is derived from the records on a board, so that it is the same for a session that runs here, one that runs
+elsewhere and sends its records, and one that is over.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Header, HTTPException, Query, Response
+from fastapi.responses import FileResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.middleware import Middleware
+
+from learnae.adapters.http.board import Board
+from learnae.adapters.http.guard import Guard, Guarded
+from learnae.adapters.http.pagestate import PageState
+from learnae.adapters.http.problems import RESPONSES, install
+from learnae.core.codec import encode
+from learnae.history import History
+from learnae.report.live_page import assets, live_page
+
+BEAT = 0.25  # s between two looks for news
+# Scripts, styles and data come from here and nowhere else; Plotly sets the style of single elements.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data: "
+    "blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Cache-Control": "no-cache",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+After = Annotated[int, Query(ge=-1, le=2**53, description="the number of the last record that was seen")]
+LastEventId = Annotated[int | None, Header(ge=-1, le=2**53)]
+
+Verdict = dict[str, Any]
+
+
+def swarm_app(
+    board: Board,
+    guard: Guard,
+    peers: Mapping[str, FastAPI] | None = None,
+    verdict: Callable[[], Verdict | None] = lambda: None,
+    metrics: Callable[[], bytes] = lambda: b"",
+    report: Callable[[], Path | None] = lambda: None,
+) -> FastAPI:
+    """``peers``: an app by name, mounted at /peers/<name>.  ``verdict`` and ``report``: None until there is one."""
+    app = FastAPI(
+        title="LEARNAE swarm",
+        version="1",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,  # their pages load scripts from elsewhere
+        redoc_url=None,
+        responses=RESPONSES,
+        middleware=[Middleware(Guarded, guard=guard)],
+    )
+    install(app)
+    mounted = dict(peers or {})
+    _page(app)
+    _data(app, board, verdict, metrics, report)
+    _streams(app, board, PageState(board, verdict, frozenset(mounted), lambda: report() is not None))
+    for name, peer in mounted.items():
+        app.mount(f"/peers/{name}", peer)
+    return app
+
+
+def _page(app: FastAPI) -> None:
+    index, files = live_page(), assets()
+
+    @app.get("/", response_class=Response, include_in_schema=False)
+    async def page() -> Response:
+        return Response(index, media_type="text/html; charset=utf-8", headers=HEADERS)
+
+    @app.get("/static/{name}", response_class=Response, include_in_schema=False)
+    async def static(name: str) -> Response:
+        if name not in files:
+            raise HTTPException(404)
+        kind = "text/css" if name.endswith(".css") else "text/javascript"
+        return Response(files[name], media_type=f"{kind}; charset=utf-8", headers=HEADERS)
+
+
+def _data(
+    app: FastAPI,
+    board: Board,
+    verdict: Callable[[], Verdict | None],
+    metrics: Callable[[], bytes],
+    report: Callable[[], Path | None],
+) -> None:
+    @app.get("/v1/session")
+    async def session() -> dict[str, Any]:
+        """What runs here: settings, roster, session seconds so far, and the verdict when there is one."""
+        history = History(tuple(board.records[:1]))
+        began = encode(history.began) if history.began else None
+        seconds = board.records[-1].t if board.records else 0.0
+        return {"began": began, "seconds": seconds, "closed": board.closed, "verdict": verdict()}
+
+    @app.get("/report.html", response_class=Response, include_in_schema=False)
+    async def written() -> Response:
+        path = report()
+        if path is None:
+            raise HTTPException(404, "there is no report yet: it is drawn when the session has ended")
+        return FileResponse(path, media_type="text/html; charset=utf-8")
+
+    @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    async def of_all() -> Response:
+        """Of every peer, for Prometheus."""
+        return Response(metrics(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _streams(app: FastAPI, board: Board, state: PageState) -> None:
+    @app.get("/v1/events", response_class=EventSourceResponse)
+    async def events(after: After = -1, last_event_id: LastEventId = None) -> AsyncIterator[ServerSentEvent]:
+        """All records of the session as they happen; each event's id is its record's number."""
+        async for number, record in board.follow(_seen(board, after, last_event_id)):
+            yield ServerSentEvent(raw_data=record.line(), id=str(number))
+
+    @app.get("/v1/page", response_class=EventSourceResponse, include_in_schema=False)
+    async def page(last_event_id: LastEventId = None) -> AsyncIterator[ServerSentEvent]:
+        """What the page shows: ``log`` has the sentences since the last, ``parts`` whatever part has changed."""
+        at, sent = _seen(board, -1, last_event_id) + 1, dict[str, str]()
+        while True:
+            lines, following = state.log(at)
+            if lines or at == 0:
+                data = {"fresh": at == 0, "lines": lines}
+                yield ServerSentEvent(raw_data=json.dumps(data), event="log", id=str(following - 1))
+            at = following
+            parts = await state.parts()
+            changed = [f"{json.dumps(name)}:{part}" for name, part in parts.items() if sent.get(name) != part]
+            if changed:
+                yield ServerSentEvent(raw_data=f"{{{','.join(changed)}}}", event="parts")
+            sent = parts
+            await asyncio.sleep(BEAT)
+
+
+def _seen(board: Board, after: int, last_event_id: int | None) -> int:
+    """Number of the last record that a reader has; -1 if that is one of another session."""
+    seen = after if last_event_id is None else last_event_id
+    return seen if seen < len(board.records) else -1

@@ -1,0 +1,165 @@
+"""The live page as it is before anything is known of a session, and the files it loads.
+
+Its frames are the report's.  ``live.js`` fills them: places of ``data-said`` with words, tables with rows, frames with
+charts.  No script and no style is inline, so that the page can be forbidden everything that is not served beside it.
+"""
+
+from learnae.figures import figures
+from learnae.figures.spec import BLUE, GREY, ORANGE
+from learnae.history import History
+from learnae.report.charts import MARKS
+from learnae.report.html import Html, h, table
+from learnae.report.page import data_block, file, plotly, style
+from learnae.report.parts import legend, plot, section
+from learnae.report.pictures import frames
+from learnae.report.results import money_frames
+from learnae.report.standing import PHASES
+from learnae.report.theme import NIGHT
+
+# Where elements of these ids stand, Plotly adds no styles of its own: live.css has the rules that it needs.
+RULES = "plotly.js-style-global"
+MAPS = "9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53"  # of plotly 7.1
+CONTENTS = {
+    "now": "Now",
+    "peers": "Peers",
+    "figures": "Figures",
+    "money": "Who paid whom",
+    "receipts": "Receipts",
+    "paper": "Beside the paper",
+}
+TILES = (
+    ("test", "accuracy on test rows, mean"),
+    ("validation", "accuracy on own validation rows, mean"),
+    ("success", "averagings kept, mean of peers"),
+    ("attempts", "averagings tried"),
+    ("payments", "payments"),
+    ("ether", "ETH paid"),
+)
+PEERS = ("peer", "role", "does", "slices", "averagings kept", "validation", "test", "ETH sent", "ETH received")
+RECEIPTS = ("session time", "payer", "payee", "ETH", "payer's accuracy", "state", "transaction")
+
+
+def assets() -> dict[str, str]:
+    """By name, what the page loads from static/."""
+    return {
+        "plotly.js": plotly(),
+        "charts.js": file("charts.js"),
+        "live.js": file("live.js"),
+        "page.css": style(),
+        "live.css": file("live.css"),
+    }
+
+
+def live_page() -> str:
+    body = h(
+        "body",
+        _header(),
+        h("nav", h("ul", *(h("li", h("a", told, href=f"#{anchor}")) for anchor, told in CONTENTS.items())),
+          aria_label="Contents"),
+        h("noscript", h("p", "This page follows a session and needs JavaScript.", class_="note")),
+        h("main", _now(), _peers(), _figures(), _money(), _receipts(), _paper()),
+        data_block({"night": NIGHT}),
+    )  # fmt: skip
+    return "<!DOCTYPE html>\n" + h("html", _head(), body, lang="en")
+
+
+def _head() -> Html:
+    return h(
+        "head",
+        h("meta", charset="utf-8"),
+        h("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        h("meta", name="color-scheme", content="light dark"),
+        h("link", rel="icon", href="data:,"),
+        h("title", "LEARNAE"),
+        h("link", rel="stylesheet", href="static/page.css", id=MAPS),
+        h("link", rel="stylesheet", href="static/live.css", id=RULES, class_="no-inline-styles"),
+        *(h("script", src=f"static/{name}", defer=True) for name in ("plotly.js", "charts.js")),
+        h("script", src="static/live.js", type="module"),
+    )
+
+
+def _header() -> Html:
+    badge = h("strong", "waiting", class_="badge waiting", id="state")
+    then = (
+        h("a", "Read the report", href="report.html", id="outcome-report", hidden=True),
+        h("span", "What next: ", h("code", "learnae audit RUN"), " works every wei out again, ",
+          h("code", "learnae baselines RUN"), " compares with peers that train alone."),
+    )  # fmt: skip
+    return h(
+        "header",
+        h("p", "LEARNAE: paid peer-to-peer training", class_="over"),
+        h("h1", "Session ", h("em", said("name"))),
+        h("p", badge, " ", said("line", "Connecting."), class_="line"),
+        h("p", id="link", role="status"),
+        h("div", h("p", id="outcome-said"), h("ul", id="outcome-wrong"), h("p", *then, class_="then"),
+          id="outcome", role="status", hidden=True),
+    )  # fmt: skip
+
+
+def _now() -> Html:
+    bars = [h("i", id=f"bar-{phase}", class_=f"is-{phase}") for phase in PHASES]
+    counts = [
+        h("li", h("i", class_=f"is-{phase}", aria_hidden="true"), f"{phase} ", h("b", "0", id=f"count-{phase}"),
+          id=f"entry-{phase}", class_="none")
+        for phase in PHASES
+    ]  # fmt: skip
+    tiles = [h("div", h("dt", told), h("dd", said(name, "-"))) for name, told in TILES]
+    accuracy = plot(
+        "peers",
+        "Accuracy of each peer",
+        "On its own validation rows a peer decides and pays, so that number is flattered; test rows no peer has.",
+        "accuracy, along session time (s)",
+        legend(
+            [
+                ("each peer, validation", GREY, "line"),
+                ("mean, validation", ORANGE, "dotted"),
+                ("mean, test", BLUE, "line"),
+            ]
+        ),
+    )
+    log = h("div", h("h3", "What happens"), _who(), h("ol", id="log", class_="empty", tabindex=0, aria_label="Log"))
+    return section(
+        "now",
+        "Now",
+        h("div", *bars, class_="phases empty", id="phases", role="img", aria_label="no peer yet"),
+        h("ul", *counts, class_="legend", id="counts"),
+        h("dl", *tiles, class_="tiles"),
+        h("div", accuracy, log, class_="grid beside"),
+    )
+
+
+def _peers() -> Html:
+    return section("peers", "Peers", _table("peers", PEERS, "Every peer, as it stands", words=(1, 2)))
+
+
+def _figures() -> Html:
+    empty = History(())
+    return frames(figures(empty), figures(empty, "seconds"), tables=False)
+
+
+def _money() -> Html:
+    return section("money", "Who paid whom", money_frames("much", MARKS))
+
+
+def _receipts() -> Html:
+    note = h("p", said("receipts"), class_="note")
+    return section(
+        "receipts", "Receipts", _who(), _table("receipts", RECEIPTS, "Debts, the newest first", (1, 2, 5, 6)), note
+    )
+
+
+def _paper() -> Html:
+    return section("paper", "Beside the paper", _table("beside", ("", "so far", "the paper"), "This run and the paper"))
+
+
+def said(name: str, before: str = "") -> Html:
+    """Where the script says something."""
+    return h("span", before, data_said=name)
+
+
+def _table(name: str, heads: tuple[str, ...], caption: str, words: tuple[int, ...] = ()) -> Html:
+    return h("div", table(heads, (), caption, words), class_="tall empty", data_table=name)
+
+
+def _who() -> Html:
+    return h("label", "About ", h("select", h("option", "everybody", value=""), class_="who"), class_="choice")

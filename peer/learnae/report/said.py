@@ -1,0 +1,92 @@
+"""What happened, in sentences: the log of a session as a person would tell it."""
+
+from collections.abc import Mapping
+
+from learnae.core.facts import (
+    Adopted,
+    AttemptFailed,
+    Averaged,
+    ClaimJudged,
+    DebtChanged,
+    DebtState,
+    Identity,
+    IdentityChanged,
+    RolledBack,
+    Trained,
+    Verdict,
+    Work,
+    WorkBegan,
+    WorkChanged,
+)
+from learnae.core.types import ETHER, PeerId, Score
+from learnae.history import HistoryFact, PeerCrashed, PeerRestarted, SessionBegan, SessionEnded
+
+Names = Mapping[PeerId, str]
+
+SHORT = 12  # letters of an id that is nobody's in the roster
+ENDINGS = {
+    "quiet": "all peers had finished and every debt was settled",
+    "max_duration": "the session's longest duration was over",
+    "interrupted": "it was interrupted",
+}
+
+
+def ended(by: str | None) -> str:
+    return ENDINGS.get(by or "", "nobody knows why")
+
+
+def said(fact: HistoryFact, names: Names) -> str | None:
+    """Without the peer it is about, who stands beside it.  None: a step between two that are told."""
+    match fact:
+        case SessionBegan(backend=backend, roster=roster):
+            return f"The session begins: {len(roster)} peers, backend {backend}."
+        case SessionEnded(ended_by=by):
+            return f"The session ended because {ended(by)}."
+        case IdentityChanged(identity=Identity.REGISTERED):
+            return "registered its identity: its DPoID contract is deployed"
+        case WorkBegan(heard=heard, timed_out=late):
+            return f"begins, {heard} identities heard" + (" and no more awaited" if late else "")
+        case Adopted(creator=creator, score=score):
+            whose = "the common weights" if creator is None else f"the model of {called(creator, names)}"
+            return f"starts from {whose} at {accuracy(score)}"
+        case Trained(slice=number, score=score):
+            return f"trained on slice {number}: {accuracy(score)}"
+        case Averaged(creator=creator, before=before, after=after, adopted=adopted):
+            outcome = "keeps the average" if adopted else "drops the average"
+            return f"averaged with {called(creator, names)}, {accuracy(before)} → {accuracy(after)}: {outcome}"
+        case AttemptFailed(creator=creator, reason=reason):
+            return f"could not average with {called(creator, names)}: {reason}"
+        case DebtChanged():
+            return _of_debt(fact, names)
+        case ClaimJudged(sender=sender, verdict=Verdict.LATER | Verdict.REJECTED as verdict, reason=reason):
+            why = "another wallet came first" if verdict is Verdict.LATER else reason or "no reason given"
+            return f"refuses the claim of {called(sender, names)}: {why}"
+        case WorkChanged(work=Work.DONE):
+            return "is done"
+        case RolledBack(height=height, rechecked=count):
+            return f"saw the chain go back to block {height} and checks {count} transactions and claims again"
+        case PeerCrashed():
+            return "crashed"
+        case PeerRestarted():
+            return "is back"
+    return None
+
+
+def called(peer: PeerId, names: Names) -> str:
+    return names.get(peer) or f"{peer[:SHORT]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def accuracy(score: Score) -> str:
+    return f"{score.accuracy:.1%}"
+
+
+def _of_debt(debt: DebtChanged, names: Names) -> str | None:
+    creator, ether = called(debt.creator, names), f"{debt.wei / ETHER:.6f} ETH"
+    match debt.state:
+        case DebtState.OWED:
+            return f"owes {creator} {ether}"
+        case DebtState.FINAL:
+            return f"paid {creator} {ether}"
+        case DebtState.REFUSED | DebtState.DECLINED | DebtState.UNCLAIMED:
+            return f"does not pay {creator} {ether}, {debt.state}: {debt.reason or 'no reason given'}"
+    return None

@@ -1,0 +1,81 @@
+"""Where each peer stands, and what became of each debt, from the records so far."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from learnae.core.facts import (
+    Averaged,
+    DebtChanged,
+    Identity,
+    IdentityChanged,
+    Trained,
+    Work,
+    WorkBegan,
+    WorkChanged,
+)
+from learnae.history import History, HistoryFact, PeerCrashed, PeerRestarted, RosterEntry
+
+REGISTERING, WAITING, TRAINING, AVERAGING, DONE, DOWN = PHASES = (
+    "registering",
+    "waiting",
+    "training",
+    "averaging",
+    "done",
+    "down",
+)
+BY_WORK = {Work.TRAINING: TRAINING, Work.MERGING: AVERAGING, Work.DONE: DONE}
+
+
+@dataclass
+class Standing:
+    entry: RosterEntry
+    work: Work = Work.EMPTY
+    identity: Identity = Identity.NONE
+    began: bool = False
+    down: bool = False
+    trained: int = 0  # slices
+    attempts: int = 0  # averagings scored
+    adopted: int = 0
+
+    def tell(self, fact: HistoryFact) -> None:
+        match fact:
+            case WorkChanged(work=work):
+                self.work = work
+            case IdentityChanged(identity=identity):
+                self.identity = identity
+            case WorkBegan():
+                self.began = True
+            case Trained():
+                self.trained += 1
+            case Averaged(adopted=adopted):
+                self.attempts += 1
+                self.adopted += adopted
+            case PeerCrashed():
+                self.down = True
+            case PeerRestarted():
+                self.down = False
+
+    @property
+    def phase(self) -> str:
+        """What it does now.  Registering: it wants to be paid, has no identity yet and has not begun to work."""
+        if self.down:
+            return DOWN
+        if self.work in BY_WORK:
+            return BY_WORK[self.work]
+        awaited = self.entry.wants_payment and self.identity is not Identity.REGISTERED
+        return REGISTERING if awaited and not self.began else WAITING
+
+
+def standings(history: History) -> list[Standing]:
+    """In the order of the roster."""
+    standing = {name: Standing(entry) for name, entry in history.roster.items()}
+    for record in history.records:
+        if record.peer in standing:
+            standing[record.peer].tell(record.fact)
+    return list(standing.values())
+
+
+def newest_debts(history: History) -> Iterable[tuple[float, str, DebtChanged]]:
+    """(when it changed last, payer, as it is now) of each debt, the newest first."""
+    last = [(*changes[-1], payer) for (payer, _), changes in history.debts.items()]
+    return ((t, payer, debt) for t, debt, payer in sorted(last, key=lambda each: each[0], reverse=True))
