@@ -8,6 +8,7 @@ import tomllib
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from learnae.roster import roster
 
 STRICT = ConfigDict(extra="forbid")
 REPOSITORY = Path(__file__).resolve().parents[2]
+SUBNET = "LEARNAE_SUBNET"  # environment: of the containers, instead of a free one
 DATA_FOLDER = "LEARNAE_DATA"  # environment: where downloaded and converted rows are, instead of data/
 
 
@@ -189,6 +191,20 @@ def _adapter() -> TypeAdapter[Session]:
 def data_folder() -> Path:
     """Where `learnae data` puts rows and sessions look for them."""
     return Path(os.environ.get(DATA_FOLDER) or REPOSITORY / "data")
+
+
+def subnet() -> IPv4Network | None:
+    """Where a swarm of containers is to be, if that is said.  Raises InputError."""
+    said = os.environ.get(SUBNET)
+    try:
+        return IPv4Network(said) if said else None
+    except ValueError as error:
+        raise InputError(f"{SUBNET} is no subnet ({error}): give one such as 10.213.7.0/24") from None
+
+
+def tls_bundle() -> str | None:
+    """The certificates that this machine trusts, where they are not the usual ones: images are built with them."""
+    return os.environ.get("SSL_CERT_FILE") or None
 
 
 def wei(ether: Decimal) -> Wei:

@@ -126,11 +126,14 @@ def peer(
     rpc: Annotated[str, typer.Option(metavar="URL", help="RPC of an Ethereum node.")],
     keystore: Annotated[Path, typer.Option(help="Its wallet.")],
     journal: Annotated[Path, typer.Option(help="PEER.sqlite: made if there is none, resumed if there is.")],
+    rows: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Its own rows as a swarm was rendered, not the whole table.")
+    ] = None,
 ) -> None:
     """Run one live peer to the end of its session; prints what it decides as JSON lines."""
     from learnae.cli.peer import peer as run
 
-    _exit(lambda: run(session, roster, name, kubo, rpc, keystore, journal))
+    _exit(lambda: run(session, roster, name, kubo, rpc, keystore, journal, rows))
 
 
 @app.command()

@@ -4,6 +4,7 @@ The roster is a file made before the session: who takes part, under which public
 get the same one, and from it and the session each works out the same manifest, rows and initial weights.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from learnae.adapters.kubo import Kubo, KuboGossip
 from learnae.config import Session
 from learnae.core.codec import decode, encode, from_json, to_json
 from learnae.core.facts import Adopted, AttemptFailed, Averaged, Published, Trained
-from learnae.core.types import Address, Cid, PeerId, Poid, Signed, Wei
+from learnae.core.types import Address, Cid, PeerId, Poid, Reason, Signed, Wei
 from learnae.core.wire import cid_of
 from learnae.drivers.composition import Learning
 from learnae.drivers.live import Clock, LivePeer
@@ -35,6 +36,7 @@ from learnae.roster import Member, names, roster
 T = TypeVar("T")
 
 VERSION = 1  # of the roster's file
+AGAIN = 0.2  # s until a Kubo node that is not up is asked again
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +113,17 @@ class ResumedChain(EvmChain):
 
 @dataclass(frozen=True)
 class Node:
-    """Where one peer lives.  ``kubo`` and ``rpc``: URLs of its IPFS node's RPC and of its Ethereum node's."""
+    """Where one peer lives.  ``kubo`` and ``rpc``: URLs of its IPFS node's RPC and of its Ethereum node's.
+
+    ``patience``: s that the Kubo node may take to come up.
+    """
 
     name: str
     kubo: str
     rpc: str
     wallet: Wallet
     journal: Path
+    patience: float = 0.0
 
 
 async def run(
@@ -135,7 +141,7 @@ async def run(
     members = roster.members(session)
     member = _find(node, members)
     async with AsyncExitStack() as closers:
-        kubo = await _kubo(node.kubo)
+        kubo = await _kubo(node.kubo, node.patience)
         closers.push_async_callback(kubo.close)
         if kubo.peer_id != member.peer:
             raise InputError(
@@ -210,7 +216,7 @@ def _find(node: Node, members: Iterable[Member]) -> Member:
     return found
 
 
-async def _kubo(url: str) -> Kubo:
+async def _kubo(url: str, patience: float) -> Kubo:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -218,7 +224,17 @@ async def _kubo(url: str) -> Kubo:
         host = port = None
     if not host or not port or parts.scheme != "http":
         raise InputError("the Kubo RPC URL must look like http://127.0.0.1:5001")
-    return await _asked(url, Kubo.connect(host, port))
+    return await _asked(url, _connected(host, port, time.monotonic() + patience))
+
+
+async def _connected(host: str, port: int, until: float) -> Kubo:
+    while True:
+        try:
+            return await Kubo.connect(host, port)
+        except PortError as error:
+            if error.reason is not Reason.UNREACHABLE or time.monotonic() > until:
+                raise
+        await asyncio.sleep(AGAIN)
 
 
 async def _asked(url: str, answer: Coroutine[Any, Any, T]) -> T:

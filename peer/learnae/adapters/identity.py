@@ -1,0 +1,31 @@
+"""Keys of IPFS nodes that do not run yet, made on the host, so that a roster is known before anything starts."""
+
+import base64
+import os
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from learnae.core.ids import peer_id
+from learnae.core.types import PeerId
+
+PRIVATE = bytes.fromhex("08011240")  # protobuf of libp2p: an Ed25519 key of 64 bytes, the private half first
+
+
+@dataclass(frozen=True)
+class Identity:
+    """``key``: as Kubo's configuration has it, ``Identity.PrivKey``."""
+
+    peer: PeerId
+    key: str = field(repr=False)
+
+
+def identity() -> Identity:
+    private = Ed25519PrivateKey.generate()
+    public = private.public_key().public_bytes_raw()
+    return Identity(peer_id(public), base64.b64encode(PRIVATE + private.private_bytes_raw() + public).decode())
+
+
+def swarm_key() -> str:
+    """The file without which no node can speak to those of a private swarm."""
+    return f"/key/swarm/psk/1.0.0/\n/base16/\n{os.urandom(32).hex()}\n"

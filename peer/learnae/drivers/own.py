@@ -1,0 +1,97 @@
+"""What one peer learns with where the host has dealt the rows: a folder with its own, and nothing of anybody else's.
+
+    rows.npz  initial/<name>.safetensors (its own, and the first peer's, which the manifest names)
+
+Torch is imported when the first job is done, in the thread that does the jobs: until then the peer answers, registers
+and listens.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from learnae.config import Session
+from learnae.core.types import Cid, Forgery, ModelRef, PeerId, Score, Weights
+from learnae.drivers.composition import Blocks
+from learnae.errors import DriverError, InputError
+from learnae.ports import Pending, Trainer
+
+T = TypeVar("T")
+
+ROWS, INITIAL = "rows.npz", "initial"
+Scored = tuple[Weights, Score]
+
+
+class OwnLearning:
+    """``composition.Learning`` for one peer alone; it judges nobody."""
+
+    notice: str | None = None
+
+    def __init__(self, session: Session, folder: Path) -> None:
+        """Raises InputError."""
+        self.session, self.folder = session, folder
+        try:
+            with np.load(folder / ROWS, allow_pickle=False) as file:
+                self.features, self._trained = int(file["features"].shape[1]), int(file["trained"])
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{folder} holds no peer's rows ({error}): render the swarm again") from None
+
+    def initial_block(self, name: str) -> bytes:
+        try:
+            return (self.folder / INITIAL / f"{name}.safetensors").read_bytes()
+        except OSError as error:
+            raise InputError(f"the initial weights of {name} are not in {self.folder} ({error.strerror})") from None
+
+    def trainer(self, index: int, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer:
+        return LazyTrainer(lambda: self._trainer(peer, session_id, blocks))
+
+    def rows(self, index: int) -> int:
+        return self._trained
+
+    def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
+        raise DriverError("a peer has no rows to judge others on")
+
+    def _trainer(self, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer:
+        from learnae.learn import own  # imports torch
+        from learnae.learn.pool import Pool
+        from learnae.learn.trainer import PoolTrainer
+
+        table, rows = own.load(self.folder / ROWS)
+        return PoolTrainer(Pool(1), table, rows, self.session, session_id, peer, str(self.session.seed), blocks)
+
+
+@dataclass
+class LazyTrainer:
+    """A trainer that is made by whoever first waits for a result."""
+
+    make: Callable[[], Trainer]
+
+    @cached_property
+    def real(self) -> Trainer:
+        return self.make()
+
+    def score(self, cid: Cid, model: ModelRef | None) -> Pending[Scored]:
+        return Postponed(lambda: self.real.score(cid, model).result())
+
+    def train(self, base: Cid, slice: int, visit: int, step: int) -> Pending[Scored]:
+        return Postponed(lambda: self.real.train(base, slice, visit, step).result())
+
+    def average(self, base: Cid, remote: ModelRef, step: int) -> Pending[Scored]:
+        return Postponed(lambda: self.real.average(base, remote, step).result())
+
+    def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Pending[Weights]:
+        return Postponed(lambda: self.real.forge(forgery, source, step).result())
+
+
+@dataclass
+class Postponed(Generic[T]):
+    """A job that nobody else knows of before its result is waited for."""
+
+    work: Callable[[], T]
+
+    def result(self) -> T:
+        return self.work()
