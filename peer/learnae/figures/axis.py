@@ -1,9 +1,9 @@
 """A session along one axis: where each honest peer stands at each point, and what the peers have in common there."""
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from statistics import fmean
 from typing import Literal
 
 from learnae.core.facts import Averaged, Trained
@@ -53,27 +53,36 @@ class Axis:
         The axis ends where no window fits: there stands what the nearest window says.
         """
         rows = [self._kinds(peer) for peer in self.units]
+        counts = [Counter(column) for column in zip(*rows, strict=True)]
         width, x = WINDOW[self.view], []
         shares: dict[str, list[float]] = {TRAINING: [], AVERAGING: [], FINISHED: []}
         for at in range(1, len(self.grid) - 1) if rows else ():
             half = min(width, at, len(self.grid) - 1 - at)
-            seen = [kind for row in rows for kind in row[at - half : at + half]]
             x.append(self.grid[at])
             for kind, share in shares.items():
-                share.append(seen.count(kind) / len(seen))
+                seen = sum(count[kind] for count in counts[at - half : at + half])
+                share.append(seen / (2 * half * len(rows)))
         if x:
             x = [self.grid[0], *x, self.grid[-1]]
             shares = {kind: [share[0], *share, share[-1]] for kind, share in shares.items()}
         return tuple(x), {kind: tuple(share) for kind, share in shares.items()}
 
-    def over(self, steps: Sequence[Steps], combine: Callable[[list[float]], float]) -> tuple[Points, Points]:
-        """All peers' values combined at each point, from the first at which there are any."""
-        columns = ((at, [value for each in steps if (value := _value(each, at)) is not None]) for at in self.grid)
-        known = [(at, combine(values)) for at, values in columns if values]
-        return tuple(at for at, _ in known), tuple(value for _, value in known)
+    def over(self, steps: Sequence[Steps], *combine: Callable[[list[float]], float]) -> tuple[Points, ...]:
+        """Points of the grid and all peers' values there, combined in each way, from the first where there are any."""
+        columns = zip(self.grid, *(self._carried(each) for each in steps), strict=True)
+        known = [(at, [value for value in values if value is not None]) for at, *values in columns]
+        known = [(at, values) for at, values in known if values]
+        return tuple(at for at, _ in known), *(tuple(each(values) for _, values in known) for each in combine)
 
-    def mean(self, steps: Sequence[Steps]) -> tuple[Points, Points]:
-        return self.over(steps, fmean)
+    def _carried(self, steps: Steps) -> list[float | None]:
+        """The value at each point of the grid."""
+        carried: list[float | None] = []
+        value, ahead = None, 0
+        for at in self.grid:
+            while ahead < len(steps) and steps[ahead][0] <= at:
+                value, ahead = steps[ahead][1], ahead + 1
+            carried.append(value)
+        return carried
 
     def _completed(self, peer: str, t: float) -> int:
         return bisect_right(self.units[peer], t, key=itemgetter(0)) if peer in self.units else 0
@@ -85,8 +94,3 @@ class Axis:
             return [kinds[min(unit, len(kinds) - 1)] for unit in range(len(self.grid) - 1)]
         middles = ((a + b) / 2 for a, b in zip(self.grid, self.grid[1:], strict=False))
         return [kinds[self._completed(peer, at)] for at in middles]
-
-
-def _value(steps: Steps, at: float) -> float | None:
-    index = bisect_right(steps, at, key=itemgetter(0))
-    return steps[index - 1][1] if index else None

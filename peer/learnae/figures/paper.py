@@ -1,6 +1,6 @@
 """The five figures of section 4, and the one number that Figure 4 is about."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
 from learnae.core.facts import Averaged, DebtState, Trained
@@ -14,7 +14,7 @@ def figures(history: History, x: View = "units") -> list[Figure]:
     """Figures 4 to 8, in this order."""
     axis = Axis(history, x)
     return [
-        _work_types(history, axis),
+        _work_types(axis),
         _success_rate(history, axis),
         _accuracy(history, axis),
         _money(
@@ -42,8 +42,12 @@ def figures(history: History, x: View = "units") -> list[Figure]:
 
 def first_phase_shares(history: History) -> tuple[float, float]:
     """(training, averaging) of the work units up to a peer's last slice, averaged over honest peers that train."""
+    return _first_phase(work_units(history))
+
+
+def _first_phase(worked: Mapping[str, Sequence[tuple[float, str]]]) -> tuple[float, float]:
     shares = []
-    for units in work_units(history).values():
+    for units in worked.values():
         kinds = [kind for _, kind in units]
         if TRAINING in kinds:
             until = len(kinds) - kinds[::-1].index(TRAINING)
@@ -51,7 +55,7 @@ def first_phase_shares(history: History) -> tuple[float, float]:
     return (fmean(shares), 1 - fmean(shares)) if shares else (0.0, 0.0)
 
 
-def _work_types(history: History, axis: Axis) -> Figure:
+def _work_types(axis: Axis) -> Figure:
     x, shares = axis.shares()
     floor = tuple(0.0 for _ in x)
     bands = []
@@ -67,7 +71,7 @@ def _work_types(history: History, axis: Axis) -> Figure:
         bands=tuple(bands),
         references=(Reference("the paper: first\nequally shared", 0.5),),
         percent=True,
-        outcome=f"first {first_phase_shares(history)[0]:.0%} training" if x else "",
+        outcome=f"first {_first_phase(axis.units)[0]:.0%} training" if x else "",
     )
 
 
@@ -79,7 +83,7 @@ def _success_rate(history: History, axis: Axis) -> Figure:
             adopted[record.peer] += fact.adopted
             rate = adopted[record.peer] / (len(steps[record.peer]) + 1)
             steps[record.peer].append((axis.position(record.peer, record.t), rate))
-    x, mean = axis.mean(list(steps.values()))
+    x, mean = axis.over(list(steps.values()), fmean)
     return Figure(
         "fig5-success-rate",
         "Fig. 5 \N{EN DASH} Cumulative success rate of averaging",
@@ -108,9 +112,8 @@ def _accuracy(history: History, axis: Axis) -> Figure:
             made[record.peer, fact.cid] = record.t
             validation[record.peer].append((axis.position(record.peer, record.t), score.accuracy))
     followed = [sorted(each) for each in test.values() if len(each) > 1] or [each for each in test.values() if each]
-    x, mean = axis.mean(followed)
-    low, high = axis.over(followed, min)[1], axis.over(followed, max)[1]
-    own = axis.mean(list(validation.values()))
+    x, mean, low, high = axis.over(followed, fmean, min, max)
+    own_x, own = axis.over(list(validation.values()), fmean)
     return Figure(
         "fig6-accuracy",
         "Fig. 6 \N{EN DASH} Progress of model accuracy",
@@ -118,12 +121,12 @@ def _accuracy(history: History, axis: Axis) -> Figure:
         "accuracy",
         series=(
             Series("test, mean of peers", BLUE, x, mean),
-            Series("validation, mean of peers", ORANGE, *own, dotted=True),
+            Series("validation, mean of peers", ORANGE, own_x, own, dotted=True),
         ),
         bands=(Band("test, least to greatest", BLUE, x, low, high),),
         percent=True,
         grounded=False,
-        outcome=", ".join(f"{kind} {y[-1]:.1%}" for kind, y in (("test", mean), ("validation", own[1])) if y),
+        outcome=", ".join(f"{kind} {y[-1]:.1%}" for kind, y in (("test", mean), ("validation", own)) if y),
     )
 
 
@@ -147,9 +150,7 @@ def _money(
     for at, payer, wei in final:
         if payer in steps:
             steps[payer].append((axis.position(payer, at), steps[payer][-1][1] + worth(wei)))
-    peers = list(steps.values())
-    x, mean = axis.mean(peers)
-    low, high = axis.over(peers, min)[1], axis.over(peers, max)[1]
+    x, mean, low, high = axis.over(list(steps.values()), fmean, min, max)
     return Figure(
         name,
         title,
