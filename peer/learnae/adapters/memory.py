@@ -7,9 +7,10 @@ once or raises, so that ``now(coroutine)`` runs it in virtual time.  Only who su
 import asyncio
 import hashlib
 import hmac
+import math
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, MutableMapping
+from collections.abc import AsyncIterator, Callable, Coroutine, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -191,6 +192,17 @@ class Done:
 
     def result(self) -> Any:
         return self.make()
+
+
+@dataclass(frozen=True)
+class MemoryPredictor:
+    """``ports.Predictor`` that looks at no model: the larger a row's sum, the likelier is class 1."""
+
+    widths: tuple[int, ...] = (3, 2)
+
+    def predict(self, cid: Cid, rows: Sequence[Sequence[float]], standardised: bool) -> list[list[float]]:
+        ones = [0.5 + math.atan(sum(row)) / math.pi for row in rows]
+        return [[1 - one, one] for one in ones]
 
 
 @dataclass

@@ -16,7 +16,7 @@ from learnae.drivers.perform import Ports
 from learnae.faults import Link
 from learnae.history import VERSION, RosterEntry, SessionBegan
 from learnae.manifest import manifest, peer_config
-from learnae.ports import Chain, Trainer
+from learnae.ports import Chain, Predictor, Trainer
 from learnae.roster import Keys, Member, neighbourhood, roster
 
 Blocks = MutableMapping[Cid, bytes]
@@ -36,6 +36,8 @@ class Learning(Protocol):
     def rows(self, index: int) -> int:
         """Training rows."""
         ...
+
+    def predictor(self, blocks: Blocks) -> Predictor: ...
 
     def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
         """Accuracy of peers' models on rows no peer has: on all, and on those like the peer's own if they differ."""
@@ -58,6 +60,9 @@ class MemoryLearning:
 
     def rows(self, index: int) -> int:
         return self.session.data.rows
+
+    def predictor(self, blocks: Blocks) -> Predictor:
+        return memory.MemoryPredictor()
 
     def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
         return [(Score(int(blocks[cid].split()[0]), 1000), None) for _, cid in models]

@@ -10,8 +10,9 @@ from learnae.learn.evaluate import Evaluator
 from learnae.learn.models import initial_block
 from learnae.learn.partition import deal
 from learnae.learn.pool import Pool
+from learnae.learn.predict import TorchPredictor
 from learnae.learn.trainer import PoolTrainer
-from learnae.ports import Trainer
+from learnae.ports import Predictor, Trainer
 
 
 class TorchLearning:
@@ -29,6 +30,9 @@ class TorchLearning:
     def trainer(self, index: int, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer:
         rows, seed = self.split.peers[index], str(self.session.seed)
         return PoolTrainer(self.pool, self.table, rows, self.session, session_id, peer, seed, blocks)
+
+    def predictor(self, blocks: Blocks) -> Predictor:
+        return TorchPredictor(self.session, self.table, blocks, self.pool.models)
 
     def rows(self, index: int) -> int:
         return len(self.split.peers[index].train)

@@ -18,11 +18,12 @@ from learnae.config import Session
 from learnae.core.types import Cid, Forgery, ModelRef, PeerId, Score, Weights
 from learnae.drivers.composition import Blocks
 from learnae.errors import DriverError, InputError
-from learnae.ports import Pending, Trainer
+from learnae.ports import Pending, Predictor, Trainer
 
 T = TypeVar("T")
 
 ROWS, INITIAL = "rows.npz", "initial"
+PREDICTED = 4 << 20  # bytes of decoded weights that are asked for predictions
 Scored = tuple[Weights, Score]
 
 
@@ -49,6 +50,9 @@ class OwnLearning:
     def trainer(self, index: int, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer:
         return LazyTrainer(lambda: self._trainer(peer, session_id, blocks))
 
+    def predictor(self, blocks: Blocks) -> Predictor:
+        return LazyPredictor(lambda: self._predictor(blocks))
+
     def rows(self, index: int) -> int:
         return self._trained
 
@@ -62,6 +66,13 @@ class OwnLearning:
 
         table, rows = own.load(self.folder / ROWS)
         return PoolTrainer(Pool(1), table, rows, self.session, session_id, peer, str(self.session.seed), blocks)
+
+    def _predictor(self, blocks: Blocks) -> Predictor:
+        from learnae.learn import own
+        from learnae.learn.cache import Cache
+        from learnae.learn.predict import TorchPredictor
+
+        return TorchPredictor(self.session, own.load(self.folder / ROWS)[0], blocks, Cache(PREDICTED))
 
 
 @dataclass
@@ -85,6 +96,24 @@ class LazyTrainer:
 
     def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Pending[Weights]:
         return Postponed(lambda: self.real.forge(forgery, source, step).result())
+
+
+@dataclass
+class LazyPredictor:
+    """A predictor that is made when there is a model to ask, by when its peer has long imported torch."""
+
+    make: Callable[[], Predictor]
+
+    @cached_property
+    def real(self) -> Predictor:
+        return self.make()
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return self.real.widths
+
+    def predict(self, cid: Cid, rows: Sequence[Sequence[float]], standardised: bool) -> list[list[float]]:
+        return self.real.predict(cid, rows, standardised)
 
 
 @dataclass

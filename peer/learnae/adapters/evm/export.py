@@ -47,13 +47,14 @@ async def _block(node: Node, header: Header) -> Block:
             mined = await node.mined(hash)
             if mined is None or mined.block != header.number:
                 raise PortError(Reason.NONSENSE, f"the chain moved while it was read: block {header.number}")
-            transactions.append(_transaction(hash, fields, mined))
+            transactions.append(transaction(hash, fields, mined))
         except (ValueError, TypeError, KeyError) as error:
             raise PortError(Reason.NONSENSE, f"block {header.number}: {error}") from None
     return Block(header.number, header.hash, header.parent, header.timestamp, tuple(transactions))
 
 
-def _transaction(hash: TxHash, fields: Mapping[str, Any], mined: Mined) -> Transaction:
+def transaction(hash: TxHash, fields: Mapping[str, Any], mined: Mined) -> Transaction:
+    """A transaction of a block and its receipt, as one record.  Raises ValueError, TypeError, KeyError."""
     return Transaction(
         hash,
         Address(fixed(fields["from"], 20)),

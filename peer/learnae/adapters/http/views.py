@@ -1,12 +1,14 @@
 """What the API says, as data: response models.  Wei are decimal strings, since JavaScript loses integers above 2^53."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from learnae.core.facts import DebtState, Identity, Verdict, Work
+from learnae.core.facts import ClaimJudged, DebtChanged, DebtState, Identity, Verdict, Work
 from learnae.core.types import ETHER, Policy
 from learnae.core.types import Score as Counted
+from learnae.roster import Traits
 
 MAX_ROWS = 1_000  # rows in one prediction
 MAX_FEATURES = 4_096  # columns in a row
@@ -48,6 +50,12 @@ class Role(View):
     trains: bool
     wants_payment: bool
     policy: Policy
+
+    @staticmethod
+    def of(traits: Traits) -> "Role":
+        return Role(
+            has_rows=traits.has_rows, trains=traits.trains, wants_payment=traits.wants_payment, policy=traits.policy
+        )
 
 
 class Slices(View):
@@ -125,6 +133,11 @@ class Prediction(View):
     probability: float = Field(ge=0, le=1, description="of that class", examples=[0.87])
     probabilities: list[float] = Field(description="of each class", examples=[[0.13, 0.87]])
 
+    @staticmethod
+    def of(probabilities: Sequence[float]) -> "Prediction":
+        label = max(range(len(probabilities)), key=probabilities.__getitem__)
+        return Prediction(label=label, probability=probabilities[label], probabilities=list(probabilities))
+
 
 class Predictions(View):
     cid: str = Field(description="the model that answered")
@@ -144,6 +157,20 @@ class Entry(View):
     block: int | None = None
     index: int | None = Field(None, description="of the deployment in its block")
 
+    @staticmethod
+    def of(judged: ClaimJudged) -> "Entry":
+        return Entry(
+            sender=judged.sender,
+            peer=judged.poid.peer,
+            wallet=judged.poid.wallet,
+            contract=judged.contract,
+            verdict=judged.verdict,
+            reason=judged.reason,
+            timestamp=judged.timestamp,
+            block=judged.block,
+            index=judged.index,
+        )
+
 
 class Receipt(View):
     """One debt and what became of it.  Of a payment that only the chain tells of, scores are unknown."""
@@ -162,6 +189,26 @@ class Receipt(View):
     tx: str | None = None
     block: int | None = None
     reason: str | None = None
+
+    @staticmethod
+    def of(debt: DebtChanged, payer: str | None, wallet: str) -> "Receipt":
+        """As its payer, who has this ``wallet``, tells of it."""
+        return Receipt(
+            payer=payer,
+            payer_wallet=wallet,
+            payee=debt.creator,
+            payee_wallet=debt.payee,
+            cid=debt.cid,
+            before=Score.of(debt.before),
+            after=Score.of(debt.after),
+            wei=str(debt.wei),
+            eth=debt.wei / ETHER,
+            state=debt.state,
+            nonce=debt.nonce,
+            tx=debt.tx,
+            block=debt.block,
+            reason=debt.reason,
+        )
 
 
 class Numbered(BaseModel):

@@ -1,0 +1,100 @@
+"""What wallets were paid for models and what they spent on gas, read from the chain's new blocks as they come.
+
+A payer tells nobody that it paid: the payee learns it from transfers whose calldata is a CID.
+"""
+
+import asyncio
+from base64 import b32encode
+from collections.abc import Iterable, Iterator
+
+from learnae.adapters.evm.export import transaction
+from learnae.adapters.evm.rpc import Header, Node, fixed
+from learnae.core.types import Address, Cid, Head, Reason, TxHash, Wei
+from learnae.errors import PortError
+from learnae.history import Transaction
+
+CID_HEX = 2 + 2 * 36  # digits of calldata that is a CID
+AT_ONCE = 50  # blocks in one look, so that nobody waits long for it
+EARLY = 600  # s that the chain's clock may be behind ours
+
+
+class Books:
+    """``since``: Unix seconds; nothing of interest is older.  Whoever shares one may look at any time."""
+
+    def __init__(self, node: Node, wallets: Iterable[Address], since: float) -> None:
+        self._node, self._wallets, self._since = node, frozenset(wallets), since
+        self._lock = asyncio.Lock()
+        self._last: tuple[int, str] | None = None  # number and hash of the block read last
+        self._next = 0
+        self._payments: list[tuple[int, Cid, Transaction]] = []
+        self._gas: dict[Address, Wei] = {}
+
+    def received(self, wallet: Address) -> Iterator[tuple[int, Cid, Transaction]]:
+        """Block, model and transaction of each payment to it."""
+        return ((block, cid, each) for block, cid, each in self._payments if each.to == wallet)
+
+    def gas(self, wallet: Address) -> Wei:
+        return self._gas.get(wallet, Wei(0))
+
+    async def look(self, head: Head) -> None:
+        """Read on, ``AT_ONCE`` blocks at most; begin anew if this is not the chain that was read.  Raises PortError."""
+        async with self._lock:
+            if self._last and (head.height, head.hash) == self._last:
+                return
+            if self._last is None:
+                self._next = await self._first(head.height)
+            elif head.height <= self._last[0]:
+                self._begin()
+                return
+            for number in range(self._next, min(head.height + 1, self._next + AT_ONCE)):
+                header = await self._node.block(number, full=True)
+                if self._last and header.parent != self._last[1]:
+                    self._begin()
+                    return
+                await self._read(header)
+                self._last, self._next = (number, header.hash), number + 1
+
+    # in here
+
+    def _begin(self) -> None:
+        self._last = None
+        self._payments.clear()
+        self._gas.clear()
+
+    async def _first(self, height: int) -> int:
+        """The oldest block that may be of interest."""
+        low, high = 1, height
+        while low < high:
+            middle = (low + high) // 2
+            if (await self._node.block(middle)).timestamp < self._since - EARLY:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    async def _read(self, header: Header) -> None:
+        found = []
+        for fields in header.transactions:
+            try:
+                ends = {fixed(fields[end], 20) for end in ("from", "to") if fields[end]}
+                if ends & self._wallets:
+                    hash = TxHash(fixed(fields["hash"], 32))
+                    mined = await self._node.mined(hash)
+                    if mined is None or mined.block != header.number:
+                        raise PortError(Reason.NONSENSE, "the chain moved while it was read")
+                    found.append(transaction(hash, fields, mined))
+            except (ValueError, TypeError, KeyError) as error:
+                raise PortError(Reason.NONSENSE, f"block {header.number}: {error}") from None
+        for each in found:
+            self._enter(header.number, each)
+
+    def _enter(self, block: int, each: Transaction) -> None:
+        if each.sender in self._wallets:
+            self._gas[each.sender] = Wei(self.gas(each.sender) + each.gas_used * each.gas_price)
+        if each.to in self._wallets and each.succeeded and len(each.data) == CID_HEX:
+            self._payments.append((block, cid_of(each.data), each))
+
+
+def cid_of(data: str) -> Cid:
+    """Of calldata: what ``chain.cid_bytes`` was made from."""
+    return Cid("b" + b32encode(bytes.fromhex(data[2:])).decode().lower().rstrip("="))

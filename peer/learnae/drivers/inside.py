@@ -1,0 +1,305 @@
+"""What a live peer's API says: ``http.inside.Inside`` of a ``LivePeer``, before there is one and after it has left.
+
+    inside = InsidePeer(member, clock, metrics)      # the API can be served from here on
+    inside.begin(live, predictor)                    # watches it; then ``await live.run()``
+    inside.end()                                     # followers of its records come to their end
+
+What it decided is on a board; where it stands is read off the peer whenever somebody asks; its balance, and what others
+paid it, is looked up whenever the live driver has looked at the chain.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Literal
+
+from learnae.adapters.evm.books import Books
+from learnae.adapters.http import views
+from learnae.adapters.http.board import Board
+from learnae.adapters.http.inside import NotYet, Unfit
+from learnae.adapters.metrics import Metrics, Sample
+from learnae.adapters.metrics.table import TARGETS
+from learnae.core.facts import (
+    Adopted,
+    AttemptFailed,
+    Averaged,
+    DebtChanged,
+    DebtState,
+    Identity,
+    Published,
+    Work,
+)
+from learnae.core.types import DOWN, ETHER, Cid, Head, PeerId, Policy, Score, TxHash, Wei, Weights
+from learnae.drivers.live import LivePeer
+from learnae.errors import PortError
+from learnae.history import Evaluated, HistoryFact, Record, Transaction
+from learnae.ports import Performed, Predictor
+from learnae.roster import Member
+
+State = Literal["starting", "running", "over"]
+
+
+class Payers:
+    """An observer of peers in this process: what those who paid say of a payment, by its transaction."""
+
+    def __init__(self) -> None:
+        self.debts: dict[TxHash, DebtChanged] = {}
+
+    def observe(self, now: float, peer: str, item: HistoryFact) -> None:
+        if isinstance(item, DebtChanged) and item.tx:
+            self.debts[item.tx] = item
+
+
+class InsidePeer:
+    """``clock``: session seconds.  ``books``: where payments to this peer are looked up; without them it knows of none.
+    ``members``: who else there is, to name payers.  ``payers``: what those in this process say."""
+
+    def __init__(
+        self,
+        member: Member,
+        clock: Callable[[], float],
+        metrics: Metrics,
+        books: Books | None = None,
+        members: Iterable[Member] = (),
+        payers: Payers | None = None,
+    ) -> None:
+        self.member, self.board = member, Board()
+        self.state: State = "starting"
+        self.stopped_early = asyncio.Event()
+        self.live: LivePeer | None = None
+        self._clock, self._metrics, self._books, self._payers = clock, metrics, books, payers or Payers()
+        self._named = {each.wallet: each.peer for each in members}
+        self._predictor: Predictor | None = None
+        self._predicting = asyncio.Lock()
+        self._paused = False
+        self._counted: Counter[str] = Counter()  # attempts by what became of them
+        self._test: Score | None = None
+        self._first_creator: PeerId | None = None  # of the model it began with
+        self._published: set[Cid] = set()
+        self._balance: Wei | None = None
+        self._head: Head | None = None
+        self._up: dict[str, bool] = {}
+        metrics.follow(self.name, role_of(member), self._sample)
+
+    # for whoever drives the peer
+
+    def begin(self, live: LivePeer, predictor: Predictor) -> None:
+        self.live, self._predictor, self.state = live, predictor, "running"
+        live.observers += (self.observe,)
+        live.stopwatches += (self._performed,)
+        live.seen = self._look
+        if self._paused:
+            live.pause()
+
+    def end(self) -> None:
+        self.state = "over"
+        self.board.close()
+
+    def observe(self, now: float, peer: str, item: HistoryFact) -> None:
+        """Something this peer decided, or was found of it; also what it had decided before it came back."""
+        self.board.add(Record(now, peer, item))
+        self._metrics.observe(now, peer, item)
+        match item:
+            case Averaged(adopted=adopted):
+                self._counted["adopted" if adopted else "dropped"] += 1
+            case AttemptFailed():
+                self._counted["failed"] += 1
+            case Adopted(creator=creator):
+                self._first_creator = creator
+            case Published(cid=cid):
+                self._published.add(cid)
+            case Evaluated(test=test):
+                self._test = test
+
+    # Inside
+
+    @property
+    def name(self) -> str:
+        return self.member.name
+
+    def status(self) -> views.Status:
+        member, live = self.member, self.live
+        worker, wallet = (live.peer.worker, live.peer.wallet) if live else (None, None)
+        claim = wallet.registration.claim if wallet else None
+        return views.Status(
+            name=member.name,
+            peer=member.peer,
+            wallet=member.wallet,
+            role=views.Role.of(member.traits),
+            state=self.state,
+            paused=self._paused,
+            session=live.config.session if live else None,
+            seconds=self._seconds(),
+            work=worker.work if worker else Work.EMPTY,
+            identity=wallet.registration.identity if wallet else Identity.NONE,
+            contract=claim.contract if claim else None,
+            slices=views.Slices(done=worker.visits if worker else 0, planned=worker.visits_planned if worker else 0),
+            attempts=self._attempts(),
+            accuracy_validation=views.Score.of(worker.score) if worker and worker.score else None,
+            accuracy_test=views.Score.of(self._test) if self._test else None,
+            balance=None if self._balance is None else views.Money.of(self._balance),
+            peers_known=len(live.peer.neighbours.known) if live else 0,
+            debts=self._debts(),
+            dropped=self._dropped(),
+            queue=live.queue if live else 0,
+        )
+
+    def health(self) -> views.Health:
+        return views.Health(
+            name=self.name, ready=self.state == "running", kubo=self._up.get("kubo"), chain=self._up.get("chain")
+        )
+
+    def model(self) -> views.Model:
+        live, weights = self._weights()
+        worker = live.peer.worker
+        assert worker.score and self._predictor
+        return views.Model(
+            cid=weights.cid,
+            digest=weights.digest,
+            step=worker.step,
+            creator=self.member.peer if worker.step else self._first_creator,
+            score=views.Score.of(worker.score),
+            widths=list(self._predictor.widths),
+            size=len(live.ports.blocks[weights.cid]),
+        )
+
+    def block(self) -> tuple[str, bytes]:
+        live, weights = self._weights()
+        return weights.cid, live.ports.blocks[weights.cid]
+
+    async def predict(self, rows: Sequence[Sequence[float]], standardised: bool) -> views.Predictions:
+        _, weights = self._weights()
+        assert self._predictor
+        width = self._predictor.widths[0]
+        wrong = next((number for number, row in enumerate(rows) if len(row) != width), None)
+        if wrong is not None:
+            raise Unfit(f"row {wrong} has {len(rows[wrong])} features and this session's rows have {width}")
+        try:
+            async with self._predicting:  # training needs the processor, too
+                found = await asyncio.to_thread(self._predictor.predict, weights.cid, rows, standardised)
+        except PortError:
+            raise NotYet(f"{self.name} has just gone on to another model: ask again") from None
+        return views.Predictions(cid=weights.cid, predictions=[views.Prediction.of(each) for each in found])
+
+    def directory(self) -> list[views.Entry]:
+        entries = self.live.peer.wallet.claims.directory.entries.values() if self.live else ()
+        return [views.Entry.of(entry.judged()) for entry in entries]
+
+    def sent(self) -> list[views.Receipt]:
+        book = self.live.peer.wallet.debts.book if self.live else ()
+        return [views.Receipt.of(debt, self.member.peer, self.member.wallet) for debt in book]
+
+    def received(self) -> list[views.Receipt]:
+        """From the chain, looked at as often as the peer polls it; scores only from payers in this process."""
+        return [self._income(block, cid, each) for block, cid, each in self._payments()]
+
+    def metrics(self) -> bytes:
+        return self._metrics.render()
+
+    def pause(self) -> None:
+        self._paused = True
+        if self.live:
+            self.live.pause()
+
+    def resume(self) -> None:
+        self._paused = False
+        if self.live:
+            self.live.resume()
+
+    def stop(self) -> None:
+        """Before there is a peer: ``stopped_early`` is set, for whoever is about to begin one."""
+        if self.live:
+            self.live.stop()
+        else:
+            self.stopped_early.set()
+
+    # in here
+
+    def _weights(self) -> tuple[LivePeer, Weights]:
+        weights = self.live.peer.worker.weights if self.live else None
+        if self.live is None or weights is None:
+            raise NotYet(f"{self.name} has no model yet")
+        return self.live, weights
+
+    def _seconds(self) -> float:
+        return round(self.live.now if self.live else max(0.0, self._clock()), 3)
+
+    def _attempts(self) -> views.Attempts:
+        adopted, failed = self._counted["adopted"], self._counted["failed"]
+        scored = adopted + self._counted["dropped"]
+        rate = round(adopted / scored, 4) if scored else None
+        return views.Attempts(scored=scored, adopted=adopted, failed=failed, success_rate=rate)
+
+    def _debts(self) -> dict[DebtState, int]:
+        counted = Counter(debt.state for debt in self.live.peer.wallet.debts.book) if self.live else Counter()
+        return {state: counted[state] for state in DebtState}
+
+    def _dropped(self) -> dict[str, int]:
+        if self.live is None:
+            return {}
+        heard = self.live.gossip.dropped
+        return dict(Counter(self.live.dropped) + Counter({str(why): count for why, count in heard.items()}))
+
+    def _payments(self) -> list[tuple[int, Cid, Transaction]]:
+        found = self._books.received(self.member.wallet) if self._books else ()
+        return [each for each in found if each[1] in self._published]
+
+    def _income(self, block: int, cid: Cid, paid: Transaction) -> views.Receipt:
+        debt = self._payers.debts.get(paid.hash)
+        payer = self._named.get(paid.sender)
+        if debt:
+            return views.Receipt.of(debt, payer, paid.sender)
+        confirmed = self._head.height - block + 1 if self._head else 0
+        final = self.live is not None and confirmed >= self.live.config.confirmations
+        return views.Receipt(
+            payer=payer,
+            payer_wallet=paid.sender,
+            payee=self.member.peer,
+            payee_wallet=self.member.wallet,
+            cid=cid,
+            wei=str(paid.wei),
+            eth=paid.wei / ETHER,
+            state=DebtState.FINAL if final else DebtState.MINED,
+            nonce=paid.nonce,
+            tx=paid.hash,
+            block=block,
+        )
+
+    async def _look(self, head: Head) -> None:
+        """Once a block: the balance and the books."""
+        if self.live is None or self._head == head:
+            return
+        self._head = head
+        with suppress(PortError):
+            self._balance = await self.live.ports.chain.balance(self.member.wallet)
+            if self._books:
+                await self._books.look(head)
+
+    def _performed(self, peer: str, performed: Performed) -> None:
+        self._metrics.performed(peer, performed)
+        target = TARGETS.get(performed.action)
+        if target:
+            self._up["chain" if target == "chain" else "kubo"] = performed.failed not in DOWN
+
+    def _sample(self) -> Sample:
+        payments = self._payments()
+        return Sample(
+            seconds=self._seconds(),
+            paused=self._paused,
+            queue=self.live.queue if self.live else 0,
+            peers_known=len(self.live.peer.neighbours.known) if self.live else 0,
+            balance=self._balance,
+            payments_received=len(payments),
+            received=Wei(sum(paid.wei for _, _, paid in payments)),
+            gas=self._books.gas(self.member.wallet) if self._books else Wei(0),
+            dropped=self._dropped(),
+        )
+
+
+def role_of(member: Member) -> str:
+    """One word for a metric's label: the policy of whoever does not follow the paper, else what it does."""
+    traits = member.traits
+    if traits.policy is not Policy.HONEST:
+        return str(traits.policy)
+    return "trainer" if traits.has_rows and traits.trains else "profiteer"

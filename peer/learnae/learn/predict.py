@@ -1,0 +1,35 @@
+"""What a model says of rows that somebody brings: class probabilities.  Reads nobody's rows and changes nothing."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from learnae.config import Session
+from learnae.core.types import Cid
+from learnae.learn.cache import Cache
+from learnae.learn.model import forward, mlp
+from learnae.learn.models import Models
+from learnae.learn.table import Table
+
+
+class TorchPredictor:
+    """``ports.Predictor`` for the network of a session."""
+
+    def __init__(self, session: Session, table: Table, blocks: Mapping[Cid, bytes], cache: Cache) -> None:
+        self._network = mlp(session.model, *table.shape)
+        self._mean, self._std = torch.tensor(table.mean), torch.tensor(table.std)  # (F,)
+        self._models = Models(self._network, blocks, cache)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return self._network.widths
+
+    def predict(self, cid: Cid, rows: Sequence[Sequence[float]], standardised: bool) -> list[list[float]]:
+        weights = self._models.get(cid).weights.unsqueeze(0)  # (1, T)
+        x = torch.tensor(rows, dtype=torch.float64)  # (B, F)
+        if not standardised:
+            x = (x - self._mean) / self._std
+        with torch.no_grad():
+            logits = forward(self._network.layers(weights), x.float().unsqueeze(0))[0]  # (B, C)
+        found: list[list[float]] = torch.softmax(logits.double(), 1).tolist()
+        return found
