@@ -25,7 +25,7 @@ def sweep(path: Path, assignments: Sequence[str], seeds: int, out: Path | None) 
     folder = out or Path("runs") / f"sweep-{path.stem}"
     chosen = choices(assignments)
     cases = grid(path, chosen, range(1, seeds + 1), folder)
-    rows = _run(cases)
+    rows = run_cases(cases)
     table = folder / "sweep.csv"
     _write(table, rows)
     console.print(_bands(rows, list(chosen)))
@@ -36,7 +36,7 @@ def sweep(path: Path, assignments: Sequence[str], seeds: int, out: Path | None) 
 def reproduce(seeds: int, out: Path | None) -> int:
     folder = out or Path("runs") / "reproduce"
     cases = grid(PAPER, {}, range(1, seeds + 1), folder)
-    rows = _run(cases)
+    rows = run_cases(cases)
     _write(folder / "reproduce.csv", rows)
     console.print(_reproduction(rows))
     say(
@@ -87,7 +87,7 @@ def baselines(path: Path) -> int:
 # in here
 
 
-def _run(cases: Sequence[Case]) -> list[dict[str, Any]]:
+def run_cases(cases: Sequence[Case]) -> list[dict[str, Any]]:
     finished = sum(case.row is not None for case in cases)
     if finished:
         say(f"{finished} of {len(cases)} runs are there already.")

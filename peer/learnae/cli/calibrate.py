@@ -1,0 +1,61 @@
+"""What ``learnae calibrate`` does."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.table import Table
+
+from learnae.adapters.rundir import RunDirectory
+from learnae.bands import metrics
+from learnae.checks import verdict
+from learnae.cli.commands import console, say
+from learnae.cli.experiments import run_cases
+from learnae.config import load, to_toml
+from learnae.drivers.audit import SESSION
+from learnae.drivers.calibrate import WIDEST, Compared, compared, fitted, left_behind
+from learnae.drivers.sweep import grid
+
+CALIBRATED, CALIBRATION, SEEDS = "calibrated.toml", "calibration.json", "calibration"
+SHOWN = {
+    "payments_mean": ("payments sent, mean of peers", ".1f"),
+    "success_rate": ("success rate at the end", ".3f"),
+    "accuracy_test_mean": ("accuracy on test rows", ".4f"),
+}
+
+
+def calibrate(path: Path, seeds: int) -> int:
+    run = RunDirectory(path)
+    history, session = run.read(), load(path / SESSION)
+    from learnae.drivers.learning import TorchLearning  # imports torch
+
+    learning = TorchLearning(session, threads=1)
+    calibrated = fitted(session, learning, left_behind(path, learning))
+    (path / CALIBRATED).write_text(to_toml(calibrated))
+    cost = asdict(calibrated.cost) | {"latency": calibrated.network.latency}
+    say("The run's costs: " + ", ".join(f"{name} {value:g}" for name, value in cost.items()))
+    rows = run_cases(grid(path / CALIBRATED, {}, range(1, seeds + 1), path / SEEDS))
+    found = compared(metrics(history, verdict(history)), rows)
+    table = [asdict(each) | {"width": each.width, "inside": each.inside, "holds": each.holds} for each in found]
+    run.write_json(CALIBRATION, {"cost": cost, "compared": table})
+    console.print(_table(found, seeds))
+    for each in found:
+        if each.live is None:
+            say(f"The run says nothing about {SHOWN[each.metric][0]}: run `learnae audit {path}` where its rows are.")
+        elif each.width > WIDEST:
+            say(f"{SHOWN[each.metric][0]}: the seeds differ by more than {WIDEST:.0%} of their mean.")
+    return 0 if all(each.holds for each in found) else 1
+
+
+def _table(found: Sequence[Compared], seeds: int) -> Table:
+    table = Table(header_style="bold")
+    for number, title in enumerate(("", "live", f"{seeds} simulated seeds", "mean", "at most", "live is")):
+        table.add_column(title, justify="right" if number else "left")
+    for each in found:
+        title, form = SHOWN[each.metric]
+        band = each.seeds
+        live = "-" if each.live is None else format(each.live, form)
+        span = f"{band.least:{form}} - {band.most:{form}}"
+        inside = "inside" if each.inside else "outside"
+        table.add_row(title, live, span, format(band.mean, form), f"±{each.width:.0%}", inside)
+    return table

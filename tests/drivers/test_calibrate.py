@@ -1,0 +1,110 @@
+"""The costs that a run's journals tell are those it was run with, and a run is compared with seeds that are like it."""
+
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.drivers.command_line import here, refused
+from tests.drivers.left_behind import leave
+from tests.drivers.swarms import Run, run, small
+
+from learnae.adapters.journal import Recorded
+from learnae.adapters.rundir import RunDirectory
+from learnae.bands import Band
+from learnae.config import load, parse, to_toml
+from learnae.core import actions as do
+from learnae.core import events as on
+from learnae.drivers.audit import JOURNALS, SESSION
+from learnae.drivers.calibrate import Compared, compared, fitted, left_behind, taken
+from learnae.drivers.composition import MemoryLearning
+from learnae.drivers.learning import TorchLearning
+from learnae.drivers.record import record
+from learnae.errors import InputError
+
+COSTS = {"train": 1e-3, "average": 0.25, "chain_call": 0.03, "spread": 0.3, "jitter": 0.2}
+LATENCY, PEERS = 0.04, 12
+TORCH = {"peers": 3, "data": {"rows": 200, "validation_rows": 100, "test_rows": 500}, "model": {"hidden": [8]}}
+
+
+@pytest.fixture(scope="module")
+def session() -> Run:
+    return run(small(cost=COSTS, network={"latency": LATENCY}, peers=PEERS), journals=True)
+
+
+@pytest.fixture(scope="module")
+def told(session: Run) -> dict[str, Recorded]:
+    hosts = session.simulation.simulator.hosts
+    return {name: Recorded(host.config, host.journal.entries, []) for name, host in hosts.items()}
+
+
+def test_the_costs_that_a_session_was_run_with_are_found_in_its_journals(told: dict[str, Recorded]) -> None:
+    elsewhere = parse(small(peers=PEERS))
+    found = fitted(elsewhere, MemoryLearning(elsewhere), told)
+    assert found.network.latency == pytest.approx(LATENCY, rel=0.15)
+    for name, cost in asdict(found.cost).items():
+        assert cost == pytest.approx(COSTS[name], rel=0.4 if name == "spread" else 0.2), name
+    assert (found.work, found.data, found.model) == (elsewhere.work, elsewhere.data, elsewhere.model)
+
+
+def test_a_request_is_timed_from_its_question_to_its_answer_in_one_life(told: dict[str, Recorded]) -> None:
+    config, entries, _ = told["p00"]
+    found = list(taken("p00", told["p00"]))
+    answers = [event for event, _ in entries if isinstance(event, on.Answer)]
+    failed = sum(isinstance(event, on.RequestFailed) for event in answers)
+    assert len(found) == len(answers) - failed
+    number = next(n for n, (event, _) in enumerate(entries) if isinstance(event, on.ModelScored))
+    again = list(taken("p00", Recorded(config, entries, [number])))
+    lost = [each.request for each in found if each not in again]
+    assert any(isinstance(request, do.ScoreModel) for request in lost)
+    assert all(each in found for each in again)
+
+
+def test_journals_in_which_nobody_trained_say_nothing(session: Run, told: dict[str, Recorded]) -> None:
+    begun = {name: Recorded(each.config, each.entries[:5], []) for name, each in told.items()}
+    with pytest.raises(InputError, match="came further"):
+        fitted(session.simulation.session, MemoryLearning(session.simulation.session), begun)
+
+
+def test_a_value_holds_if_it_is_inside_a_band_that_says_something() -> None:
+    def holds(live: float | None, *band: float) -> bool:
+        return Compared("payments_mean", live, Band(20, *band)).holds
+
+    assert holds(8.0, 8.0, 10.0, 12.0) and holds(12.5, 8.0, 10.0, 12.5)
+    assert not holds(7.9, 8.0, 10.0, 12.0) and not holds(12.1, 8.0, 10.0, 12.0) and not holds(None, 8.0, 10.0, 12.0)
+    assert not holds(10.0, 7.4, 10.0, 12.0) and not holds(10.0, 8.0, 10.0, 12.6)
+    rows = [{"payments_mean": value, "success_rate": 0.5, "accuracy_test_mean": None} for value in (8.0, 9.0)]
+    found = compared({"payments_mean": 8.5, "success_rate": 0.6, "accuracy_test_mean": 0.8}, rows)
+    assert [(each.metric, each.inside) for each in found] == [("payments_mean", True), ("success_rate", False)]
+
+
+@pytest.fixture(scope="module")
+def recorded_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `learnae simulate` leaves it."""
+    settings = parse(small(**TORCH))
+    folder = RunDirectory.create(tmp_path_factory.mktemp("runs"), "run")
+    record(settings, TorchLearning(settings, 1), folder, lambda now, peers: None)
+    return folder.path
+
+
+def test_exported_journals_tell_what_a_live_peers_own_tell(recorded_run: Path, tmp_path: Path) -> None:
+    settings = load(recorded_run / SESSION)
+    learning = TorchLearning(settings, 1)
+    same = leave(run(small(**TORCH), learning=partial(TorchLearning, threads=1)), tmp_path / "live")
+    assert left_behind(recorded_run, learning) == left_behind(same, learning)
+
+
+def test_a_run_that_left_no_journals_cannot_be_calibrated(recorded_run: Path, tmp_path: Path) -> None:
+    refused(here(tmp_path, "calibrate", "."), "holds no history.jsonl")
+    settings = load(recorded_run / SESSION)
+    (tmp_path / SESSION).write_text(to_toml(settings))
+    (tmp_path / "history.jsonl").write_bytes((recorded_run / "history.jsonl").read_bytes())
+    refused(here(tmp_path, "calibrate", "."), f"holds no {JOURNALS}")
+
+
+def test_a_run_with_other_settings_than_its_own_cannot_be_calibrated(recorded_run: Path, tmp_path: Path) -> None:
+    other: dict[str, Any] = {"model": {"hidden": [9]}}
+    (tmp_path / SESSION).write_text(to_toml(parse(small(**TORCH | other))))
+    (tmp_path / "history.jsonl").write_bytes((recorded_run / "history.jsonl").read_bytes())
+    refused(here(tmp_path, "calibrate", "."), "with other rows or settings")

@@ -1,0 +1,31 @@
+"""A run beside simulated seeds of itself, as `learnae calibrate` puts it; tests/stack does so with a live one."""
+
+import json
+from pathlib import Path
+
+from tests.drivers.command_line import here
+from tests.drivers.swarms import small
+from tests.drivers.test_calibrate import TORCH
+
+from learnae.adapters.rundir import RunDirectory
+from learnae.config import load, parse
+from learnae.drivers.audit import SESSION
+from learnae.drivers.learning import TorchLearning
+from learnae.drivers.record import record
+
+
+def test_a_run_is_put_beside_simulated_seeds_of_itself(tmp_path: Path) -> None:
+    settings = parse(small(**TORCH))
+    folder = tmp_path / "run"
+    record(settings, TorchLearning(settings, 1), RunDirectory.create(tmp_path, "run", folder), lambda now, peers: None)
+    done = here(tmp_path, "calibrate", folder, "--seeds", 3)
+    calibrated, session = load(folder / "calibrated.toml"), load(folder / SESSION)
+    assert calibrated.cost.train == pytest.approx(session.cost.train, rel=0.3)
+    assert (calibrated.work, calibrated.data) == (session.work, session.data)
+    found = json.loads((folder / "calibration.json").read_text())
+    assert [each["metric"] for each in found["compared"]] == ["payments_mean", "success_rate", "accuracy_test_mean"]
+    assert {each["seeds"]["count"] for each in found["compared"]} == {3}
+    assert done.returncode == (0 if all(each["holds"] for each in found["compared"]) else 1), done.stderr
+    for each in found["compared"]:
+        assert each["live"] > 0 and ("outside" in done.stdout or each["inside"])
+    assert "3 simulated seeds" in done.stdout
