@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from tests.drivers.command_line import here
 from tests.drivers.swarms import small
 from tests.drivers.test_calibrate import TORCH

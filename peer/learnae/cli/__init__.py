@@ -148,6 +148,17 @@ def audit(
 
 
 @app.command()
+def calibrate(
+    run: Run,
+    seeds: Annotated[int, typer.Option(min=2, help="Simulated sessions with seeds 1 to this.")] = 20,
+) -> None:
+    """Take the simulator's costs out of a run's journals; is the run inside what simulated seeds give with them?"""
+    from learnae.cli.calibrate import calibrate as calibrated
+
+    _exit(lambda: calibrated(run, seeds))
+
+
+@app.command()
 def history(
     journal: Annotated[Path, typer.Argument(metavar="PEER.sqlite", help="A live peer's journal; the peer may run.")],
 ) -> None:
