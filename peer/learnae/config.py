@@ -18,7 +18,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from learnae.core.reward import FUNCTIONS
 from learnae.core.types import ETHER, Address, Forgery, PeerId, Policy, Wei
 from learnae.errors import InputError
-from learnae.roster import roster
+from learnae.faults import Fault, plan
+from learnae.roster import names, roster
 
 STRICT = ConfigDict(extra="forbid")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -153,11 +154,20 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Expect:
+    """What a session with faults must show besides the checks of every session."""
+
+    __pydantic_config__ = STRICT
+    recovery: float = 10.0  # s from the end of a fault until what it held up goes on
+
+
+@dataclass(frozen=True)
 class Session:
     """One session description: runs in the simulator, embedded and on Compose."""
 
     __pydantic_config__ = STRICT
     name: str = "paper"
+    about: str = ""  # a paragraph: what it shows
     seed: int = 1
     peers: int = 20
     privacy: bool = True
@@ -177,6 +187,8 @@ class Session:
     network: Network = field(default_factory=Network)
     cost: Cost = field(default_factory=Cost)
     groups: tuple[Group, ...] = (Group(),)
+    faults: tuple[Fault, ...] = ()
+    expect: Expect = field(default_factory=Expect)
 
 
 CHEATS = (Policy.POISONER, Policy.COPYCAT, Policy.SPAMMER)
@@ -238,6 +250,7 @@ def parse(table: dict[str, Any], name: str = "session") -> Session:
         if wrong:
             raise InputError(f"{name}: {sentence}")
     roster(session.groups, session.peers, lambda member: (PeerId(member), Address(member)))  # do the groups add up?
+    plan(session.faults, names(session.peers), session.seed)  # do the faults make sense?
     return session
 
 
@@ -269,6 +282,7 @@ def _contradictions(session: Session) -> list[tuple[bool, str]]:
             min(chain.block_time, chain.poll, session.max_duration) <= 0,
             "chain.block_time, chain.poll, max_duration: above 0",
         ),
+        (session.expect.recovery <= 0, "expect.recovery: above 0"),
         (chain.confirmations < 1, "chain.confirmations: 1 or more"),
         (not 0 <= net.loss < 1, "network.loss: from 0 to below 1"),
         (net.degree is not None and net.degree < 2, "network.degree: 2 or more, or left out for all"),

@@ -52,6 +52,7 @@ class Fault:
     or rolling: ``share`` of the peers for ``every`` seconds, then the next as many, for ``duration`` in all.
     """
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
     kind: Kind
     at: float  # s after the start rule was met
     duration: float = 0.0  # s; lives and the chain: at least a second
@@ -105,13 +106,13 @@ Links = dict[tuple[str, str], Link]
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the world should be like; empty, all is well.  ``links``: from sender to receiver, where they are not as ever."""
+    """What the world should be like; empty: all is well.  ``links``: from sender to receiver, where not as ever."""
 
     links: Links = field(default_factory=dict)
     dead: frozenset[str] = frozenset()  # peers, by kill or stop
     frozen: frozenset[str] = frozenset()  # peers
     ipfs_down: frozenset[str] = frozenset()  # peers whose Kubo node is
-    chain: Kind | None = None
+    chain: Fault | None = None
 
 
 def plan(faults: Iterable[Fault], names: Sequence[str], seed: int) -> tuple[Window, ...]:
@@ -139,7 +140,7 @@ def state(windows: Iterable[Window], at: float, names: Sequence[str]) -> State:
     def hit(*kinds: Kind) -> frozenset[str]:
         return frozenset(name for window in now if window.kind in kinds for name in window.targets)
 
-    chain = [window.kind for window in now if window.kind.chain]
+    chain = [window.fault for window in now if window.kind.chain]
     return State(links, hit(Kind.KILL, Kind.STOP), hit(Kind.PAUSE), hit(Kind.IPFS_STOP), chain[-1] if chain else None)
 
 

@@ -7,6 +7,7 @@ each ``Block``, ``Balances``.  A run that died may have lost the end of its last
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from learnae.core.codec import decode, encode, from_json, to_json
 from learnae.core.facts import Adopted, Averaged, DebtChanged, Fact, Trained
 from learnae.core.types import Address, Cid, PeerId, Policy, Score, TxHash, Wei
 from learnae.errors import InputError
+from learnae.faults import Kind
 
 VERSION = 1  # of both files; SessionBegan states it
 SWARM = "swarm"  # the ``peer`` of records that are about no single peer
@@ -71,6 +73,36 @@ class PeerRestarted:
     pass
 
 
+class Effect(StrEnum):
+    APPLIED = "applied"  # it was seen to hold something up
+    INEFFECTIVE = "ineffective"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultsPlanned:
+    """Of ``swarm``: the plan's second 0.  ``windows``: how many it has."""
+
+    windows: int
+
+
+@dataclass(frozen=True, slots=True)
+class FaultBegan:
+    """Of ``swarm``.  ``window``: its number in the plan, from 0.  ``sides``: who may still talk with each other."""
+
+    window: int
+    fault: Kind
+    targets: tuple[str, ...]
+    sides: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FaultEnded:
+    """Of ``swarm``: it was healed."""
+
+    window: int
+    effect: Effect
+
+
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
     """Last record, of ``swarm``.  ``ended_by``: quiet, max_duration or interrupted."""
@@ -78,7 +110,17 @@ class SessionEnded:
     ended_by: str
 
 
-HistoryFact = Fact | SessionBegan | Evaluated | PeerCrashed | PeerRestarted | SessionEnded
+HistoryFact = (
+    Fact
+    | SessionBegan
+    | Evaluated
+    | PeerCrashed
+    | PeerRestarted
+    | FaultsPlanned
+    | FaultBegan
+    | FaultEnded
+    | SessionEnded
+)
 
 
 # the chain's export

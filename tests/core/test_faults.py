@@ -89,9 +89,9 @@ def test_lives_and_the_chain_leave_the_links_alone() -> None:
     ]
     windows = plan(faults, FOUR, 1)
     dead, frozen, ipfs = frozenset({"p00", "p01"}), frozenset({"p02"}), frozenset({"p03"})
-    assert state(windows, 1.0, FOUR) == State({}, dead, frozen, ipfs, Kind.CHAIN_PAUSE)
-    assert state(windows, 3.0, FOUR).chain is Kind.CHAIN_STOP
-    assert state(windows, 6.0, FOUR) == State({}, frozenset({"p00"}), frozen, ipfs, Kind.CHAIN_PAUSE)
+    assert state(windows, 1.0, FOUR) == State({}, dead, frozen, ipfs, faults[4])
+    assert state(windows, 3.0, FOUR).chain == faults[5]
+    assert state(windows, 6.0, FOUR) == State({}, frozenset({"p00"}), frozen, ipfs, faults[4])
     assert state(windows, 9.0, FOUR) == State()
 
 

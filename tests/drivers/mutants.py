@@ -26,7 +26,9 @@ from learnae.core.types import Cid, ModelRef, PeerConfig, Policy, Score, Wei
 from learnae.core.wallet import Wallet
 from learnae.core.worker import Worker
 from learnae.drivers import sim
+from learnae.drivers.chaos import SimulatedChaos
 from learnae.drivers.sim import Simulator
+from learnae.faults import State
 
 Patch = pytest.MonkeyPatch
 
@@ -43,6 +45,11 @@ LATE_VICTIM = (
     | groups({"count": 1, "joins_at": 2.5}, {"count": 3}, {"count": 1, "policy": "hijacker", "victim": "p00"})
 )
 LATE = BASE | {"start": {"timeout": 3.0}, "linger": 60.0} | groups({"count": 4}, {"count": 1, "joins_at": 60.0})
+
+
+PACED = BASE | {"work": {"slices": 9, "patience": 5}, "pace": {"slice": 2.0}, "network": {"announce_every": 4.0}}
+PARTED = PACED | {"faults": [{"kind": "split", "at": 5, "duration": 6}]}
+KILLED = PACED | {"faults": [{"kind": "kill", "at": 5, "duration": 6, "targets": ["p02"]}]}
 
 
 def rollback(simulator: Simulator) -> None:
@@ -329,6 +336,29 @@ def takes_a_repetition_for_news(patch: Patch) -> None:
 
 
 UNPUBLISHED = {"averaging_of_published", "what_is_kept_is_published"}
+# chaos
+
+
+def forgets_to_heal(patch: Patch) -> None:
+    def cut_only(self: SimulatedChaos, new: State) -> None:
+        if new.links:
+            self.simulator.net.links = new.links
+
+    patch.setattr(SimulatedChaos, "_enforce", cut_only)
+
+
+def only_tells_of_faults(patch: Patch) -> None:
+    patch.setattr(SimulatedChaos, "_enforce", lambda self, new: None)
+
+
+def starts_nobody_again(patch: Patch) -> None:
+    def kill_only(self: SimulatedChaos, new: State) -> None:
+        for name in new.dead:
+            self.simulator.kill(name)
+
+    patch.setattr(SimulatedChaos, "_enforce", kill_only)
+
+
 MUTANTS = [
     Mutant("pays twice", pays_twice, {"settled_once", "payee_right"}),
     Mutant("forgets a debt", forgets_a_debt, {"adoption_owes"}),
@@ -354,6 +384,9 @@ MUTANTS = [
     Mutant("averages with itself", averages_with_itself, {"never_own_model"}),
     Mutant("announces what it has not published", announces_the_unpublished, UNPUBLISHED),
     Mutant("adopts without publishing", adopts_without_publishing, {"what_is_kept_is_published"}),
+    Mutant("forgets to heal", forgets_to_heal, {"recovered", "everyone_accounted"}, PARTED),
+    Mutant("only tells of faults", only_tells_of_faults, {"faults_happened"}, PARTED),
+    Mutant("starts nobody again", starts_nobody_again, {"recovered", "everyone_accounted", "debts_terminal"}, KILLED),
     Mutant("never wakes", never_wakes, {"news_wakes"}, LATE),
     Mutant("never has enough", never_has_enough, {"everyone_accounted"}),
     Mutant("has endless patience", has_endless_patience, {"patience_ends"}),

@@ -9,7 +9,7 @@ What no check can know: whether the accuracies that peers reported are true.
 
 from typing import Any
 
-from learnae.checks import chain, debts, work
+from learnae.checks import chain, debts, faults, work
 from learnae.checks.result import Check, Outcome
 from learnae.checks.summary import summary
 from learnae.history import History
@@ -30,6 +30,8 @@ CHECKS: dict[str, Check] = {
     "averaging_of_published": work.averaging_of_published,
     "never_own_model": work.never_own_model,
     "everyone_accounted": work.everyone_accounted,
+    "faults_happened": faults.faults_happened,
+    "recovered": faults.recovered,
 }
 
 

@@ -27,6 +27,10 @@ class Result:
     reason: str = ""
 
 
+class Undecided(Exception):
+    """The history does not say enough: the result is unknown, for the reason given."""
+
+
 Check = Callable[[History], Result]
 
 
@@ -39,6 +43,8 @@ def check(find: Callable[[History], Iterable[str]]) -> Check:
         broken = ""
         try:
             found.extend(find(history))
+        except Undecided as doubt:
+            broken = str(doubt)
         except Exception as error:  # an exploding check is unknown: jepsen's rule
             broken = f"{type(error).__name__}: {error}"
         if not found:

@@ -47,7 +47,9 @@ class Host:
     hears: list["Host"] = field(default_factory=list)
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     peer: Peer | None = None  # None: down
+    frozen: list[Callable[[], None]] | None = None  # what waits until it is thawed
     life: int = 0  # counts crashes: what was scheduled for another life is void
+    held: int = 0  # how often it was killed or frozen
     handled: int = 0
     timers: dict[Timer, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)  # announcements, by reason
@@ -66,7 +68,8 @@ class Simulator:
         observers: Sequence[Observer],
         journals: bool = True,
     ) -> None:
-        self.session, self.clock, self.swarm, self.ledger, self.observers = session, clock, swarm, ledger, observers
+        self.session, self.clock, self.swarm, self.ledger = session, clock, swarm, ledger
+        self.observers = tuple(observers)
         self.hosts = {host.name: host for host in hosts}
         self.net = swarm.net
         self.crash_points: set[tuple[str, int, int]] = set()  # (name, events handled, actions performed of the last)
@@ -74,6 +77,7 @@ class Simulator:
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._scheduled = 0
         self._quiet_since: float | None = None
+        self.expected: frozenset[str] = frozenset()  # peers that are down or frozen, and will be back
         for host in hosts:
             self.at(host.joins_at, partial(self._join, host))
 
@@ -111,7 +115,8 @@ class Simulator:
 
     def kill(self, name: str) -> None:
         host = self.hosts[name]
-        host.peer, host.life, host.timers = None, host.life + 1, {}
+        host.peer, host.life, host.timers, host.frozen = None, host.life + 1, {}, None
+        host.held += 1
         self.net.down.add(name)
         self._observe(host, PeerCrashed())
 
@@ -126,6 +131,17 @@ class Simulator:
         self._perform(host, [action for action in untold if isinstance(action, do.Record)])
         self._perform(host, host.peer.outstanding())
         self.tell(host, on.ChainRolledBack(self.clock.now, self.ledger.head()))
+
+    def freeze(self, name: str) -> None:
+        """What reaches it meanwhile waits."""
+        self.hosts[name].frozen = []
+        self.hosts[name].held += 1
+
+    def thaw(self, name: str) -> None:
+        host = self.hosts[name]
+        waiting, host.frozen = host.frozen or [], None
+        for what in waiting:
+            what()
 
     def roll_back(self, blocks: int) -> None:
         self.ledger.roll_back(blocks)
@@ -182,30 +198,34 @@ class Simulator:
                     self._answer(host, self._wait(host, action), partial(_call, action, host.ports))
 
     def _answer(self, host: Host, delay: float, make: Callable[[float], on.Event]) -> None:
-        life = host.life
-
-        def arrive() -> None:
-            if host.life == life:
-                self.tell(host, make(self.clock.now))
-
-        self.after(delay, arrive)
+        self.after(delay, partial(self._reach, host, host.life, lambda: self.tell(host, make(self.clock.now))))
 
     def _set_timer(self, host: Host, action: do.SetTimer) -> None:
         self._scheduled += 1
-        number, life = self._scheduled, host.life
+        number = self._scheduled
         host.timers[action.timer] = number
 
         def fire() -> None:
-            if host.life == life and host.timers.get(action.timer) == number:
+            if host.timers.get(action.timer) == number:
                 self.tell(host, on.TimerFired(self.clock.now, action.timer))
 
-        self.after(action.delay, fire)
+        self.after(action.delay, partial(self._reach, host, host.life, fire))
+
+    def _reach(self, host: Host, life: int, what: Callable[[], None]) -> None:
+        """Unless it has crashed meanwhile; who is frozen learns of it later."""
+        if host.life != life:
+            return
+        if host.frozen is None:
+            what()
+        else:
+            host.frozen.append(partial(self._reach, host, life, what))
 
     def _announce(self, host: Host, announcement: Announcement) -> None:
         for other in host.hears:
             if self.net.allows(host.name, other.name) and not self.net.loses(host.name, other.name):
                 delay = self._latency(host) + self.net.link(host.name, other.name).delay
-                self.after(delay, partial(self._hear, other, host.config.peer, announcement))
+                hear = partial(self._hear, other, host.config.peer, announcement)
+                self.after(delay, partial(self._reach, other, other.life, hear))
 
     def _hear(self, host: Host, sender: PeerId, announcement: Announcement) -> None:
         if host.peer is None:
@@ -231,8 +251,8 @@ class Simulator:
     def _way(self, host: Host, cid: Cid) -> Link:
         """The best link to who holds a block.  A node looks until it finds one or runs out of time."""
         holders = self.swarm.holders.get(cid, {})
-        if host.name in holders:
-            return Link()
+        if host.name in holders or host.name in self.net.down:
+            return Link()  # it is at hand, or its own node is not: that is known at once
         ways = [self.net.link(each, host.name) for each in holders if self.net.allows(each, host.name)]
         return min(ways, key=lambda way: (way.loss, way.delay), default=CUT)
 
@@ -245,7 +265,7 @@ class Simulator:
     def _over(self) -> bool:
         now = self.clock.now
         for host in self.hosts.values():
-            if now <= host.joins_at or (host.peer and not host.peer.quiet):
+            if now <= host.joins_at or host.name in self.expected or (host.peer and not host.peer.quiet):
                 self._quiet_since = None
                 return False
         self._quiet_since = now if self._quiet_since is None else self._quiet_since

@@ -8,6 +8,7 @@ from learnae.adapters.ledger import Ledger, LedgerChain
 from learnae.config import Session, wei
 from learnae.core.peer import Peer
 from learnae.core.types import Wei
+from learnae.drivers.chaos import SimulatedChaos
 from learnae.drivers.composition import Composition, Learning, Tick, memory_keys
 from learnae.drivers.evaluation import Evaluation
 from learnae.drivers.sim import Clock, Host, Simulator
@@ -45,10 +46,12 @@ class Simulation:
             session.chain.block_time,
             Wei(int(session.chain.gas_price * 10**9)),
         )
-        keep = journals if journals is not None else session.peers <= JOURNALS_UP_TO
+        keep = journals if journals is not None else session.peers <= JOURNALS_UP_TO or bool(session.faults)
         self.evaluation = Evaluation(self.composition, self._record)
         watching = (*self.observers, self.evaluation.observe)
         self.simulator = Simulator(session, self.clock, self._hosts(), self.swarm, self.ledger, watching, keep)
+        if session.faults:
+            self.simulator.observers += (SimulatedChaos(session, self.simulator, self._record).observe,)
 
     def run(self, tick: Tick = lambda now, peers: None) -> str:
         """What ended it: quiet, max_duration or interrupted.  Everything is recorded by then."""

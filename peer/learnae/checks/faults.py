@@ -1,0 +1,143 @@
+"""What a session with faults must show: they happened, they met work, and it went on afterwards (DESIGN section 7)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from learnae.checks.result import Undecided, began, check, settings
+from learnae.core.facts import Averaged, DebtChanged, IdentityChanged, Published, Work, WorkChanged
+from learnae.core.types import PeerId
+from learnae.faults import Kind
+from learnae.history import SWARM, Effect, FaultBegan, FaultEnded, FaultsPlanned, History, PeerCrashed, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A fault as the history tells it.  ``end`` None: the session was over before."""
+
+    number: int
+    began: FaultBegan
+    begin: float
+    end: float | None
+    effect: Effect | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.began.fault} at {self.begin:.0f} s"
+
+
+@check
+def faults_happened(history: History) -> Iterator[str]:
+    """Each fault of the plan began, held something up while there was work, and was healed.  Otherwise: unknown."""
+    if not began(history).session.get("faults"):
+        return
+    planned = next((fact.windows for _, fact in history.facts(FaultsPlanned)), None)
+    if planned is None:
+        raise Undecided("the session was over before its faults could begin")
+    seen = _seen(history)
+    doubts = [f"{planned - len(seen)} faults never began"] * (planned > len(seen))
+    for each in seen:
+        if each.end is None:
+            doubts.append(f"{each.name} was not healed before the session ended")
+        elif each.effect is Effect.INEFFECTIVE:
+            doubts.append(f"{each.name} held nothing up")
+        elif not _at_work(history, each):
+            doubts.append(f"{each.name} met no work")
+    if doubts:
+        raise Undecided("; ".join(doubts[:5]))
+    yield from ()
+
+
+@check
+def recovered(history: History) -> Iterator[str]:
+    """Within ``expect.recovery`` of its end, what a fault held up goes on, if there was something to go on with."""
+    if not began(history).session.get("faults"):
+        return
+    patience = settings(history, "expect")["recovery"]
+    for each in _seen(history):
+        if each.end is None:
+            continue
+        until = each.end + patience
+        if history.ended_by is None or history.seconds < until:
+            continue  # the session ended well within that time
+        if missing := _missing(history, each, until):
+            yield f"{patience:.0f} s after {each.name} was healed, {missing}"
+
+
+def _seen(history: History) -> list[Seen]:
+    ends = {fact.window: (record.t, fact.effect) for record, fact in history.facts(FaultEnded)}
+    return [
+        Seen(fact.window, fact, record.t, *ends.get(fact.window, (None, None)))
+        for record, fact in history.facts(FaultBegan)
+    ]
+
+
+def _hit(history: History, fault: Seen) -> set[str]:
+    """Whom it can hold up: of a fault of the chain, everybody."""
+    return set(fault.began.targets) or set(history.roster)
+
+
+def _at_work(history: History, fault: Seen) -> bool:
+    """Whether somebody it hit was not done, or became so only meanwhile."""
+    busy = {name for name in _hit(history, fault) if _doing(history, name, fault.begin) is not Work.DONE}
+    woken = {
+        record.peer
+        for record, fact in history.facts(WorkChanged)
+        if fault.end is not None and fault.begin <= record.t < fault.end and fact.work is not Work.DONE
+    }
+    return bool(busy | woken & _hit(history, fault))
+
+
+def _doing(history: History, name: str, at: float) -> Work:
+    work = Work.EMPTY
+    for record, fact in history.facts(WorkChanged):
+        if record.t > at:
+            break
+        if record.peer == name:
+            work = fact.work
+    return work
+
+
+def _missing(history: History, fault: Seen, until: float) -> str:
+    """What should have happened by then, if anything."""
+    assert fault.end is not None
+    after = [record for record in history.records if fault.end < record.t <= until]
+    if fault.began.fault in (Kind.CUT, Kind.SPLIT, Kind.ISOLATE):
+        return _no_crossing(history, fault, after)
+    if fault.began.fault.chain:
+        moved = any(isinstance(record.fact, DebtChanged | IdentityChanged) for record in after)
+        return "" if moved or not _unsettled(history, fault.end) else "nothing had been settled"
+    silent = [
+        name
+        for name in sorted(_hit(history, fault))
+        if _doing(history, name, fault.begin) is not Work.DONE
+        and not any(record.peer == name and not isinstance(record.fact, PeerCrashed) for record in after)
+    ]
+    return f"{', '.join(silent)} had not gone on" if silent else ""
+
+
+def _no_crossing(history: History, fault: Seen, after: list[Record]) -> str:
+    """No model that was published behind a cut meanwhile was averaged on its other side."""
+    names = {entry.peer: entry.name for entry in history.roster.values()}
+    new = [
+        record.peer
+        for record, _ in history.facts(Published)
+        if fault.begin <= record.t < (fault.end or 0.0) and record.peer != SWARM
+    ]
+    parted = [name for name in new if any(_parted(fault, name, other) for other in history.roster)]
+    crossed = any(
+        isinstance(record.fact, Averaged) and _parted(fault, names.get(PeerId(record.fact.creator), ""), record.peer)
+        for record in after
+    )
+    return "no model had crossed" if parted and not crossed else ""
+
+
+def _parted(fault: Seen, one: str, other: str) -> bool:
+    if fault.began.sides:
+        return not any(one in side and other in side for side in fault.began.sides)
+    inside = [name in fault.began.targets for name in (one, other)]
+    return one != other and (any(inside) if fault.began.fault is Kind.ISOLATE else inside[0] != inside[1])
+
+
+def _unsettled(history: History, at: float) -> bool:
+    states = {debt: [fact.state for t, fact in changes if t <= at] for debt, changes in history.debts.items()}
+    return any(each and not each[-1].terminal for each in states.values())

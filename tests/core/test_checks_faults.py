@@ -1,0 +1,139 @@
+"""Sessions with faults, told by hand: what happened, what met work, what went on, and what did not."""
+
+from typing import Any
+
+import pytest
+from tests.core.histories import MODEL, PEER, ROSTER, SETTINGS, WALLET, score
+
+from learnae.checks import CHECKS
+from learnae.core.facts import Averaged, DebtChanged, DebtState, Published, Trained, Work, WorkChanged
+from learnae.core.types import Cid, Wei
+from learnae.faults import Kind
+from learnae.history import (
+    Effect,
+    FaultBegan,
+    FaultEnded,
+    FaultsPlanned,
+    History,
+    HistoryFact,
+    PeerCrashed,
+    PeerRestarted,
+    Record,
+    SessionBegan,
+    SessionEnded,
+)
+
+Told = tuple[float, str, HistoryFact]
+
+FAULTY: dict[str, Any] = SETTINGS | {"faults": [{}], "expect": {"recovery": 10.0}}
+SIDES = (("ann", "bob"), ("cat", "dan", "eve"))
+CROSSED = Averaged(PEER["ann"], MODEL["ann 2"], score(1), score(2), True, Cid("bnew"), 9)
+NEW = Published(2, MODEL["ann 2"])
+DEBT = DebtChanged(0, PEER["ann"], MODEL["ann 1"], score(1), score(2), Wei(5), DebtState.SENT, WALLET["ann"])
+
+
+def session(*told: Told, faulty: bool = True, until: float = 100.0, planned: int = 1) -> History:
+    began: list[Told] = [(0.0, "swarm", SessionBegan(1, "sim", FAULTY if faulty else SETTINGS, ROSTER, Cid("b")))]
+    began += [(1.0, name, WorkChanged(Work.IDLE)) for name in PEER]
+    began += [(5.0, "swarm", FaultsPlanned(planned))] * (planned > 0)
+    rest = sorted([*told, (until, "swarm", SessionEnded("quiet"))], key=lambda each: each[0])
+    return History(tuple(Record(*each) for each in [*began, *rest]))
+
+
+def fault(kind: Kind, *targets: str, end: float | None = 20.0, effect: Effect = Effect.APPLIED) -> list[Told]:
+    sides = SIDES if kind is Kind.SPLIT else ()
+    began: Told = (10.0, "swarm", FaultBegan(0, kind, targets, sides))
+    return [began] if end is None else [began, (end, "swarm", FaultEnded(0, effect))]
+
+
+def happened(history: History) -> str:
+    found = CHECKS["faults_happened"](history)
+    return f"{found.result}: {found.reason}"
+
+
+def recovered(history: History) -> str:
+    found = CHECKS["recovered"](history)
+    return f"{found.result}: {found.reason}"
+
+
+def test_without_faults_there_is_nothing_to_show() -> None:
+    quiet = session(faulty=False, planned=0)
+    assert (happened(quiet), recovered(quiet)) == ("valid: ", "valid: ")
+
+
+def test_a_fault_that_held_up_work_and_was_healed_has_happened() -> None:
+    assert happened(session(*fault(Kind.KILL, "ann"))) == "valid: "
+
+
+def test_faults_that_never_began_leave_the_result_unknown() -> None:
+    assert happened(session(planned=0)) == "unknown: the session was over before its faults could begin"
+    assert happened(session(*fault(Kind.KILL, "ann"), planned=3)) == "unknown: 2 faults never began"
+
+
+def test_a_fault_that_did_nothing_leaves_the_result_unknown() -> None:
+    ineffective = session(*fault(Kind.CUT, "ann", effect=Effect.INEFFECTIVE))
+    assert happened(ineffective) == "unknown: cut at 10 s held nothing up"
+
+
+def test_a_fault_that_was_never_healed_leaves_the_result_unknown() -> None:
+    unhealed = session(*fault(Kind.CUT, "ann", end=None))
+    assert happened(unhealed) == "unknown: cut at 10 s was not healed before the session ended"
+    assert recovered(unhealed) == "valid: "
+
+
+def test_a_fault_among_peers_that_were_done_met_no_work_unless_they_were_woken() -> None:
+    done = (2.0, "ann", WorkChanged(Work.DONE))
+    assert happened(session(done, *fault(Kind.KILL, "ann"))) == "unknown: kill at 10 s met no work"
+    assert happened(session(done, *fault(Kind.KILL, "ann", "bob"))) == "valid: "
+    woken = (12.0, "ann", WorkChanged(Work.IDLE))
+    assert happened(session(done, *fault(Kind.KILL, "ann"), woken)) == "valid: "
+
+
+def test_a_fault_of_the_chain_meets_everybodys_work() -> None:
+    assert happened(session(*fault(Kind.CHAIN_STOP))) == "valid: "
+
+
+# going on
+
+
+def test_who_was_killed_must_do_something_again_in_time() -> None:
+    killed = fault(Kind.KILL, "ann")
+    assert recovered(session(*killed)) == "invalid: 10 s after kill at 10 s was healed, ann had not gone on"
+    assert "ann had not" in recovered(session(*killed, (25.0, "ann", PeerCrashed())))
+    assert "ann had not" in recovered(session(*killed, (35.0, "ann", PeerRestarted())))
+    assert recovered(session(*killed, (25.0, "ann", PeerRestarted()))) == "valid: "
+
+
+def test_who_was_done_need_not_go_on() -> None:
+    assert recovered(session((2.0, "ann", WorkChanged(Work.DONE)), *fault(Kind.KILL, "ann"))) == "valid: "
+
+
+def test_nothing_is_expected_of_a_session_that_ended_at_once() -> None:
+    assert recovered(session(*fault(Kind.KILL, "ann"), until=25.0)) == "valid: "
+
+
+@pytest.mark.parametrize(("kind", "targets"), [(Kind.SPLIT, tuple(PEER)), (Kind.CUT, ("ann", "bob"))])
+def test_models_made_behind_a_cut_must_cross_it_when_it_is_healed(kind: Kind, targets: tuple[str, ...]) -> None:
+    cut = [*fault(kind, *targets), (15.0, "ann", NEW)]
+    assert recovered(session(*cut)) == f"invalid: 10 s after {kind} at 10 s was healed, no model had crossed"
+    assert recovered(session(*cut, (25.0, "bob", CROSSED))).startswith("invalid")  # bob was on ann's side
+    assert recovered(session(*cut, (31.0, "cat", CROSSED))).startswith("invalid")  # too late
+    assert recovered(session(*cut, (25.0, "cat", CROSSED))) == "valid: "
+
+
+def test_who_is_isolated_is_parted_from_those_isolated_with_it() -> None:
+    cut = [*fault(Kind.ISOLATE, "ann", "bob"), (15.0, "ann", NEW)]
+    assert recovered(session(*cut, (25.0, "bob", CROSSED))) == "valid: "
+
+
+def test_without_new_models_nothing_has_to_cross() -> None:
+    assert recovered(session(*fault(Kind.CUT, "ann"), (25.0, "bob", Trained(1, 2, Cid("b"), score(3))))) == "valid: "
+
+
+def test_what_was_open_when_the_chain_came_back_must_move() -> None:
+    open_debt = (9.0, "bob", DEBT)
+    stuck = session(open_debt, *fault(Kind.CHAIN_PAUSE))
+    assert recovered(stuck) == "invalid: 10 s after chain-pause at 10 s was healed, nothing had been settled"
+    assert recovered(session(open_debt, *fault(Kind.CHAIN_PAUSE), (22.0, "bob", DEBT))) == "valid: "
+    assert recovered(session(*fault(Kind.CHAIN_PAUSE))) == "valid: "
+    assert recovered(session((50.0, "bob", DEBT), *fault(Kind.CHAIN_PAUSE))) == "valid: "
