@@ -1,0 +1,176 @@
+"""Docker, through its own command: what Compose does has no other interface.  Every failure is an InputError."""
+
+import asyncio
+import json
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from learnae.config import REPOSITORY, subnet, tls_bundle
+from learnae.drivers.compose.plan import bases, subnets
+from learnae.errors import InputError
+
+STAND_IN = "org.learnae.stand-in"
+PEER, IPFS, CHAIN = "peer", "ipfs", "chain"  # our images: <project>-peer ...
+PROMETHEUS, GRAFANA = "prom/prometheus:v2.53.5", "grafana/grafana:11.6.0"
+BASE = ("debian:trixie-slim", "ipfs/kubo:v0.43.0", "ghcr.io/foundry-rs/foundry:v1.7.1", PROMETHEUS, GRAFANA)
+PATIENCE = 15.0  # s that the engine gets for an answer
+
+
+def lacking() -> str | None:
+    """One sentence: why there can be no containers here; None if there can."""
+    if shutil.which("docker") is None:
+        return "docker is not installed: install Docker, or on a bare Debian run .ci/engine.sh"
+    try:
+        docker("info", "--format", "{{.ServerVersion}}", timeout=PATIENCE)
+    except InputError as error:
+        return f"no Docker engine answers ({error}): start it, or on a bare Debian run .ci/engine.sh"
+    for plugin in ("compose", "buildx"):
+        try:
+            docker(plugin, "version", timeout=PATIENCE)
+        except InputError:
+            return f"docker {plugin} is missing: install Docker's {plugin} plugin, or on Debian run .ci/engine.sh"
+    return None
+
+
+def docker(*arguments: str, timeout: float | None = None) -> str:
+    """Its standard output.  Raises InputError with the last line that it complained with."""
+    try:
+        done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise InputError(f"docker {arguments[0]} did not end in {timeout:g} s") from None
+    except OSError as error:
+        raise InputError(f"docker cannot be run: {error.strerror}") from None
+    if done.returncode:
+        complaint = [line for line in done.stderr.splitlines() if line.strip()]
+        raise InputError(complaint[-1] if complaint else f"docker {arguments[0]} ended with {done.returncode}")
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Swarm:
+    """The containers of one checkout."""
+
+    project: str
+    folder: Path  # build/swarm
+
+    def compose(self, *arguments: str, timeout: float | None = None) -> str:
+        """With its files if they are there; `down` and `ps` do without."""
+        return docker("compose", *self._files(), *arguments, timeout=timeout)
+
+    def up(self, *services: str) -> None:
+        self.compose("--progress", "quiet", "up", "-d", "--no-build", *services)
+
+    def down(self) -> int:
+        """How many containers there were.  Nothing is left: no container, network or volume."""
+        count = len(self.containers())
+        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
+        return count
+
+    def containers(self) -> list[dict[str, Any]]:
+        """All of them, also those that have ended: Service, State, ExitCode, Status ..."""
+        lines = docker("compose", "-p", self.project, "ps", "--all", "--format", "json", timeout=PATIENCE)
+        return [json.loads(line) for line in lines.splitlines() if line.strip()]
+
+    async def ended(self, services: Sequence[str]) -> dict[str, int]:
+        """Waits for these containers; their exit codes."""
+        names = [f"{self.project}-{service}-1" for service in services]
+        process = await asyncio.create_subprocess_exec(
+            "docker", "wait", *names, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        )
+        try:
+            told, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+        codes = {each["Service"]: int(each["ExitCode"]) for each in self.containers() if each["State"] != "running"}
+        return {service: codes[service] for service in services if service in codes}
+
+    def _files(self) -> list[str]:
+        settings = self.folder / "swarm.env"
+        if settings.is_file():
+            return ["--project-directory", str(REPOSITORY), "--env-file", str(settings)]
+        return ["-p", self.project]
+
+
+def build(project: str) -> None:
+    """Our images; seconds where nothing has changed."""
+    bundle = tls_bundle()
+    secret = ["--secret", f"id=ca,src={bundle}"] if bundle else []
+    for image, context, options in ((PEER, ".", secret), (IPFS, "ipfs", []), (CHAIN, "chain", [])):
+        file = ["-f", str(REPOSITORY / image / "Dockerfile")]
+        tag = ["-t", f"{project}-{image}"]
+        docker("buildx", "build", "--quiet", "--load", *tag, *file, *options, str(REPOSITORY / context))
+
+
+def present(image: str) -> bool:
+    try:
+        docker("image", "inspect", "--format", "{{.Id}}", image, timeout=PATIENCE)
+    except InputError:
+        return False
+    return True
+
+
+def stand_ins() -> list[str]:
+    """Which of the base images that are here were not pulled but made (`make base-images`)."""
+    listed = docker("images", "--filter", f"label={STAND_IN}=true", "--format", "{{.Repository}}:{{.Tag}}")
+    return [image for image in BASE if image in listed.split()]
+
+
+def free_subnet(checkout: Path) -> IPv4Network:
+    """The one that is wished for, or the first that nobody uses.  InputError: the wished one is taken."""
+    taken = dict(_subnets_taken())
+    wished = subnet()
+    if wished is not None:
+        if wished.prefixlen > 24:
+            raise InputError(f"the subnet {wished} is too small for a swarm: give a /24, such as 10.213.7.0/24")
+        for used, whose in taken.items():
+            if used.overlaps(wished):
+                raise InputError(
+                    f"the subnet {wished} overlaps {used}, which is {whose}: choose another with LEARNAE_SUBNET="
+                )
+        return wished
+    found = next((each for each in subnets(checkout) if not any(used.overlaps(each) for used in taken)), None)
+    if found is None:
+        raise InputError("no subnet of 10.200.0.0 to 10.215.255.0 is free: name one with LEARNAE_SUBNET=")
+    return found
+
+
+def free_base(checkout: Path, numbers: Sequence[int]) -> int:
+    """The first block of ports of which those that are needed (``numbers``, above the base) are free."""
+    for base in bases(checkout):
+        if all(_free(base + number) for number in numbers):
+            return base
+    raise InputError("no block of ports from 20000 to 32000 is free on 127.0.0.1: end what uses them")
+
+
+def _subnets_taken() -> Iterator[tuple[IPv4Network, str]]:
+    ids = docker("network", "ls", "-q", timeout=PATIENCE).split()
+    for network in json.loads(docker("network", "inspect", *ids, timeout=PATIENCE)) if ids else ():
+        for each in network["IPAM"]["Config"] or ():
+            if ":" not in each.get("Subnet", ":"):
+                yield IPv4Network(each["Subnet"]), f"Docker's network {network['Name']}"
+    try:
+        routes = Path("/proc/net/route").read_text().splitlines()[1:]
+    except OSError:
+        return
+    for interface, destination, _, _, _, _, _, mask, *_ in map(str.split, routes):
+        if int(mask, 16):
+            address = bytes.fromhex(destination)[::-1]
+            length = bin(int(mask, 16)).count("1")
+            yield IPv4Network((address, length), strict=False), f"this machine's own, on {interface}"
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

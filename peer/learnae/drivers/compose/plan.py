@@ -1,0 +1,171 @@
+"""What a swarm looks like to Docker Compose: project, addresses, ports, pods.  Pure: the same plan, the same files.
+
+10.x.y.2 chain  .3 prometheus  .4 grafana  .10 p00  .11 p01 ...      one /24, static
+base chain  +1 prometheus  +2 grafana  +10 p00's API ...  +200 p00's link ...      on 127.0.0.1 alone
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from learnae.config import Session
+from learnae.errors import InputError
+
+FIRST_POD, MOST_PODS = 10, 180
+CHAIN, PROMETHEUS, GRAFANA = 0, 1, 2  # each with its port and its address
+API, LINK = 10, 200  # ports of the first pod, above the base
+PORTS, BLOCKS = 400, 30  # of one checkout; below the ports that Linux gives to outgoing connections
+LOWEST_PORT = 20_000
+SUBNETS = 4096
+INSIDE_API, INSIDE_LINK = 8000, 7000
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``user``: uid:gid that owns the files and runs the containers.  ``genesis``: Unix seconds of block 0."""
+
+    project: str
+    subnet: IPv4Network
+    base: int
+    user: str
+    genesis: int
+    chain_id: int
+    block_time: int
+    names: tuple[str, ...]
+    profiles: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.names) > MOST_PODS:
+            raise InputError(
+                f"{len(self.names)} peers do not fit: a swarm on Compose has {MOST_PODS} at most; simulate more"
+            )
+
+    def address(self, number: int) -> str:
+        return str(self.subnet[number])
+
+    def port(self, number: int) -> int:
+        return self.base + number
+
+    @property
+    def rpc(self) -> str:
+        """Of the chain, from inside the swarm."""
+        return f"http://{self.address(2 + CHAIN)}:8545"
+
+    @property
+    def outer_rpc(self) -> str:
+        return f"http://{HOST}:{self.port(CHAIN)}"
+
+    def api(self, name: str) -> str:
+        """Of a peer, from the host."""
+        return f"http://{HOST}:{self.port(API + self.names.index(name))}"
+
+    def link(self, name: str) -> str:
+        return f"http://{HOST}:{self.port(LINK + self.names.index(name))}"
+
+    def pod(self, name: str) -> str:
+        """The address of its pod."""
+        return self.address(FIRST_POD + self.names.index(name))
+
+    def ports(self) -> Iterator[int]:
+        yield from (self.port(each) for each in (CHAIN, PROMETHEUS, GRAFANA))
+        yield from (self.port(first + index) for first in (API, LINK) for index in range(len(self.names)))
+
+
+def project(checkout: Path) -> str:
+    """A name of its own for each checkout, so that two of them do not meet."""
+    return f"learnae-{_digest(checkout):08x}"
+
+
+def subnets(checkout: Path) -> Iterator[IPv4Network]:
+    """Where to put a swarm, best first: private and seldom used."""
+    for index in range(SUBNETS):
+        number = (_digest(checkout) + index) % SUBNETS
+        yield IPv4Network(f"10.{200 + number // 256}.{number % 256}.0/24")
+
+
+def bases(checkout: Path) -> Iterator[int]:
+    """Where its ports may begin, best first."""
+    for index in range(BLOCKS):
+        yield LOWEST_PORT + (_digest(checkout) + index) % BLOCKS * PORTS
+
+
+def _digest(checkout: Path) -> int:
+    return int.from_bytes(hashlib.sha256(str(checkout).encode()).digest()[:4], "big")
+
+
+def chosen_block_time(session: Session) -> int:
+    """Anvil's is in whole seconds."""
+    return max(1, round(session.chain.block_time))
+
+
+def settings(plan: Plan) -> str:
+    """swarm.env: what docker-compose.yml and peer/pod.yml leave open."""
+    values = {
+        "COMPOSE_PROJECT_NAME": plan.project,
+        "COMPOSE_FILE": "docker-compose.yml:build/swarm/pods.yml",
+        "COMPOSE_PROFILES": ",".join(plan.profiles),
+        "LEARNAE_PROJECT": plan.project,
+        "LEARNAE_USER": plan.user,
+        "LEARNAE_SUBNET": plan.subnet,
+        "LEARNAE_CHAIN_ID": plan.chain_id,
+        "LEARNAE_BLOCK_TIME": plan.block_time,
+        "LEARNAE_GENESIS": plan.genesis,
+    }
+    for name, number in (("CHAIN", CHAIN), ("PROMETHEUS", PROMETHEUS), ("GRAFANA", GRAFANA)):
+        values |= {f"LEARNAE_{name}_ADDRESS": plan.address(2 + number), f"LEARNAE_{name}_PORT": plan.port(number)}
+    return "".join(f"{key}={value}\n" for key, value in values.items())
+
+
+def pods(plan: Plan) -> str:
+    """pods.yml."""
+    told = "# Made by `learnae compose render`: one pod for every peer, from peer/pod.yml.\nservices:\n"
+    return told + "\n".join(_pod(plan, name) for name in plan.names)
+
+
+def _pod(plan: Plan, name: str) -> str:
+    index, folder = plan.names.index(name), f"./build/swarm/pods/{name}"
+    command = " ".join(peer_arguments(plan, name))
+    return f"""\
+  link-{name}:
+    extends: {{file: peer/pod.yml, service: link}}
+    hostname: {name}
+    networks: {{swarm: {{ipv4_address: {plan.pod(name)}}}}}
+    ports: ["{HOST}:{plan.port(API + index)}:{INSIDE_API}", "{HOST}:{plan.port(LINK + index)}:{INSIDE_LINK}"]
+    volumes: ["{folder}/link:/pod:ro"]
+  ipfs-{name}:
+    extends: {{file: peer/pod.yml, service: ipfs}}
+    network_mode: service:link-{name}
+    volumes: ["{folder}/ipfs:/pod:ro"]
+  peer-{name}:
+    extends: {{file: peer/pod.yml, service: peer}}
+    network_mode: service:link-{name}
+    command: {command}
+    volumes: ["{folder}/peer:/pod:ro", "./build/swarm/journals/{name}:/journal"]
+"""
+
+
+def peer_arguments(plan: Plan, name: str) -> Sequence[str]:
+    """Of ``learnae``, in the peer's container."""
+    options = {
+        "name": name,
+        "roster": "/pod/roster.json",
+        "kubo": f"http://{HOST}:5001",
+        "rpc": plan.rpc,
+        "keystore": "/pod/wallet.json",
+        "journal": f"/journal/{name}.sqlite",
+        "rows": "/pod",
+        "listen": f"0.0.0.0:{INSIDE_API}",
+        "token-file": "/pod/token",
+    }
+    return ["peer", "/pod/session.toml", *(part for key, value in options.items() for part in (f"--{key}", value))]
+
+
+def targets(plan: Plan, roles: Sequence[str]) -> list[dict[str, object]]:
+    """What Prometheus scrapes (file_sd).  ``roles``: of each peer."""
+    return [
+        {"targets": [f"{plan.pod(name)}:{INSIDE_API}"], "labels": {"peer": name, "role": role}}
+        for name, role in zip(plan.names, roles, strict=True)
+    ]

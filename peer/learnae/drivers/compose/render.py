@@ -1,0 +1,136 @@
+"""build/swarm/: everything that a swarm starts from, written before anything runs.
+
+    swarm.env  pods.yml  monitor/targets.json  chain/state.json      what Compose, Prometheus and Anvil read
+    session.toml  roster.json                                        what all peers agree on
+    pods/<name>/{link,ipfs,peer}/                                    mounted into that one container, and no other
+    journals/<name>/                                                 what the peer leaves
+
+Keys are made here, so that the roster is known before anything starts.  A pod's files are of mode 0600, owned by the
+user its containers run as.
+"""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from learnae.adapters import keys
+from learnae.adapters.identity import Identity, identity, swarm_key
+from learnae.config import REPOSITORY, Session, to_toml, wei
+from learnae.core.types import Address, Wei
+from learnae.drivers.compose.plan import Plan, pods, settings, targets
+from learnae.drivers.node import Roster
+from learnae.drivers.own import INITIAL, ROWS
+from learnae.roster import Member
+
+FOLDER = REPOSITORY / "build" / "swarm"
+NOBODY = 1000  # uid and gid of the containers where the host's user is root
+FULL_MESH = 50  # peers up to which each dials all others
+BEYOND = 12  # whom each dials above that
+
+
+def owner() -> str:
+    """uid:gid that files and containers get."""
+    return f"{NOBODY}:{NOBODY}" if os.getuid() == 0 else f"{os.getuid()}:{os.getgid()}"
+
+
+def render(session: Session, plan: Plan, folder: Path = FOLDER) -> tuple[Member, ...]:
+    """Write it anew: other keys, other wallets, another chain."""
+    from learnae.drivers.learning import TorchLearning  # imports torch
+
+    remove(folder)
+    folder.mkdir(parents=True)
+    learning = TorchLearning(session, os.cpu_count() or 1)
+    identities = {name: identity() for name in plan.names}
+    for name in plan.names:
+        for part in ("link", "ipfs", "peer"):
+            (folder / "pods" / name / part).mkdir(parents=True)
+        (folder / "journals" / name).mkdir(parents=True)
+    wallets = {name: keys.create(folder / "pods" / name / "peer" / "wallet.json").address for name in plan.names}
+    roster = Roster.of([(identities[name].peer, wallets[name]) for name in plan.names])
+    members = roster.members(session)
+    roster.write(folder / "roster.json")
+    (folder / "session.toml").write_text(to_toml(session))
+    write_plan(plan, members, folder)
+    _write_chain(folder / "chain", dict.fromkeys(wallets.values(), wei(session.chain.balance)))
+    key = swarm_key()
+    for index, name in enumerate(plan.names):
+        pod = folder / "pods" / name
+        token = secrets.token_urlsafe(32)
+        (pod / "link" / "token").write_text(token)
+        (pod / "ipfs" / "swarm.key").write_text(key)
+        (pod / "ipfs" / "config.json").write_text(json.dumps(ipfs_config(plan, name, identities), indent=2))
+        (pod / "peer" / "token").write_text(token)
+        for file in ("session.toml", "roster.json"):
+            shutil.copy(folder / file, pod / "peer")
+        _write_rows(pod / "peer", learning, index, {plan.names[0], name})
+    _give_away(folder, plan.user)
+    return members
+
+
+def write_plan(plan: Plan, members: Sequence[Member], folder: Path) -> None:
+    (folder / "swarm.env").write_text(settings(plan))
+    (folder / "pods.yml").write_text(pods(plan))
+    (folder / "monitor").mkdir(exist_ok=True)
+    roles = ["trainer" if each.traits.has_rows and each.traits.trains else "profiteer" for each in members]
+    (folder / "monitor" / "targets.json").write_text(json.dumps(targets(plan, roles), indent=2) + "\n")
+
+
+def remove(folder: Path = FOLDER) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def ipfs_config(plan: Plan, name: str, identities: Mapping[str, Identity]) -> dict[str, Any]:
+    """ipfs/config.json with this node's key and whom it dials."""
+    config: dict[str, Any] = json.loads((REPOSITORY / "ipfs" / "config.json").read_text())
+    own = identities[name]
+    config["Identity"] = {"PeerID": own.peer, "PrivKey": own.key}
+    config["Peering"] = {
+        "Peers": [
+            {"ID": identities[other].peer, "Addrs": [f"/ip4/{plan.pod(other)}/tcp/4001"]}
+            for other in neighbours(plan.names, name)
+        ]
+    }
+    if len(plan.names) > FULL_MESH:
+        config["Routing"] = {"Type": "dht"}
+    return config
+
+
+def neighbours(names: Sequence[str], name: str) -> list[str]:
+    """Whom a node dials: everybody, or in a large swarm those at growing distances around a ring."""
+    others = len(names) - 1
+    at = names.index(name)
+    steps = range(1, others + 1) if others < FULL_MESH else [1 + others * each // BEYOND for each in range(BEYOND)]
+    return [names[(at + step) % len(names)] for step in steps]
+
+
+def _write_rows(folder: Path, learning: Any, index: int, initial: set[str]) -> None:
+    from learnae.learn import own  # imports torch
+
+    own.save(folder / ROWS, learning.table, learning.split.peers[index])
+    (folder / INITIAL).mkdir()
+    for name in initial:
+        (folder / INITIAL / f"{name}.safetensors").write_bytes(learning.initial_block(name))
+
+
+def _write_chain(folder: Path, alloc: Mapping[Address, Wei]) -> None:
+    """A state of Anvil's at block 0: nobody but these has any money."""
+    accounts = {
+        wallet: {"nonce": 0, "balance": hex(held), "code": "0x", "storage": {}} for wallet, held in alloc.items()
+    }
+    empty: dict[str, Any] = {"block": None, "best_block_number": 0, "blocks": [], "transactions": []}
+    folder.mkdir()
+    (folder / "state.json").write_text(json.dumps({"accounts": accounts, "historical_states": None} | empty))
+
+
+def _give_away(folder: Path, user: str) -> None:
+    """What containers use is theirs alone."""
+    uid, gid = map(int, user.split(":"))
+    for part in ("pods", "journals", "chain"):
+        for path in [folder / part, *(folder / part).rglob("*")]:
+            path.chmod(0o700 if path.is_dir() else 0o600)
+            if os.getuid() == 0:
+                os.chown(path, uid, gid)

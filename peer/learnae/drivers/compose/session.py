@@ -1,0 +1,202 @@
+"""One session on containers, from nothing to a folder that ``learnae audit`` needs nothing else for.
+
+    swarm = prepare(session)                     plan, images, build/swarm
+    await live(swarm, board, run, say)           up, followed, ended, collected
+
+What the peers decide comes by their event streams and is shown; what is judged comes from their journals.
+"""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fcntl import LOCK_EX, LOCK_NB, flock
+from pathlib import Path
+
+import aiohttp
+
+from learnae.adapters.http.board import Board
+from learnae.config import REPOSITORY, Session, resolved
+from learnae.core.types import Cid
+from learnae.core.wire import cid_of
+from learnae.drivers import audit
+from learnae.drivers.compose import engine
+from learnae.drivers.compose.plan import API, CHAIN, GRAFANA, LINK, PROMETHEUS, Plan, chosen_block_time, project
+from learnae.drivers.compose.render import FOLDER, owner, render
+from learnae.drivers.composition import roster_entries
+from learnae.drivers.node import Roster
+from learnae.drivers.own import INITIAL
+from learnae.errors import InputError
+from learnae.history import SWARM, VERSION, History, Record, SessionBegan
+from learnae.manifest import manifest
+from learnae.roster import Member, names
+
+Say = Callable[[str], None]
+
+MARGIN = 120.0  # s beyond the session's own end until its peers are stopped
+AGAIN = 0.5  # s until a peer that does not answer is asked again
+STREAM = aiohttp.ClientTimeout(total=None, sock_connect=5.0)
+
+
+@dataclass(frozen=True)
+class Swarm:
+    """A session that is ready to come up."""
+
+    session: Session
+    plan: Plan
+    members: tuple[Member, ...]
+    folder: Path
+    manifest: Cid
+
+    @property
+    def containers(self) -> engine.Swarm:
+        return engine.Swarm(self.plan.project, self.folder)
+
+    @property
+    def began(self) -> SessionBegan:
+        entries = roster_entries(self.members)
+        return SessionBegan(VERSION, "compose", resolved(self.session), entries, self.manifest)
+
+
+@contextmanager
+def alone(folder: Path = FOLDER) -> Iterator[None]:
+    """One session of a checkout at a time; a killed one holds nobody up.  Raises InputError."""
+    folder.parent.mkdir(exist_ok=True)
+    with (folder.parent / "swarm.lock").open("w") as file:
+        try:
+            flock(file, LOCK_EX | LOCK_NB)
+        except OSError:
+            raise InputError(
+                "a swarm of this checkout is running already: wait for it, or stop it with Ctrl-C where it was started"
+            ) from None
+        yield
+
+
+def planned(session: Session, profiles: tuple[str, ...] = ()) -> Plan:
+    """Where it fits on this machine now."""
+    listed = tuple(names(session.peers))
+    numbers = [CHAIN, PROMETHEUS, GRAFANA, *(first + each for first in (API, LINK) for each in range(len(listed)))]
+    return Plan(
+        project=project(REPOSITORY),
+        subnet=engine.free_subnet(REPOSITORY),
+        base=engine.free_base(REPOSITORY, numbers),
+        user=owner(),
+        genesis=int(Roster.of([]).began),
+        chain_id=session.chain.id,
+        block_time=chosen_block_time(session),
+        names=listed,
+        profiles=profiles,
+    )
+
+
+def profiles() -> tuple[str, ...]:
+    """What watches the swarm, as far as its images are here."""
+    found = (("prometheus", engine.PROMETHEUS), ("grafana", engine.GRAFANA))
+    return tuple(name for name, image in found if engine.present(image))
+
+
+def prepare(session: Session, say: Say, folder: Path = FOLDER) -> Swarm:
+    """Clear away what a killed session left, build what has changed, write build/swarm.  Raises InputError."""
+    left = engine.Swarm(project(REPOSITORY), folder).down()
+    if left:
+        say(f"Removed {left} containers that an earlier session had left.")
+    engine.build(project(REPOSITORY))
+    watching = profiles()
+    made = engine.stand_ins()
+    if made:
+        say(f"Stand-ins for images that could not be pulled: {', '.join(made)}.")
+    if "grafana" not in watching:
+        say("Without Grafana: its image is not here, and it has no stand-in.")
+    plan = planned(session, watching)
+    members = render(session, plan, folder)
+    return Swarm(session, plan, members, folder, _manifest(session, folder, plan.names[0]))
+
+
+async def live(swarm: Swarm, board: Board, run: Path, say: Say) -> str:
+    """Until every peer has left by itself, or the caller is cancelled; what ended it.  ``run`` then holds all of it."""
+    plan, containers = swarm.plan, swarm.containers
+    board.add(Record(0.0, SWARM, swarm.began))
+    ended_by, codes = "interrupted", dict[str, int]()
+    try:
+        await asyncio.to_thread(containers.up)
+        async with asyncio.TaskGroup() as group:
+            following = [group.create_task(_follow(plan.api(name), board)) for name in plan.names]
+            services = [f"peer-{name}" for name in plan.names]
+            try:
+                async with asyncio.timeout(swarm.session.max_duration + MARGIN):
+                    codes = await containers.ended(services)
+                ended_by = "quiet"
+            except TimeoutError:
+                ended_by = "max_duration"
+            for task in following:
+                task.cancel()
+    finally:
+        await _collect(swarm, run, say)
+        board.close()
+    for service, code in codes.items():
+        if code:
+            say(f"{service} ended with {code}: {_last_words(containers, service)}")
+    return ended_by
+
+
+def stop(swarm: Swarm) -> int:
+    """Remove every container; how many there were."""
+    return swarm.containers.down()
+
+
+async def _follow(url: str, board: Board) -> None:
+    """Everything that one peer decides, once, whatever happens to the connection; until cancelled."""
+    seen = -1
+    async with aiohttp.ClientSession(timeout=STREAM) as client:
+        while True:
+            with suppress(aiohttp.ClientError, TimeoutError, ConnectionError):
+                async with client.get(f"{url}/v1/events", params={"after": str(seen)}) as response:
+                    async for number, record in _records(response):
+                        seen = number
+                        board.add(record)
+            await asyncio.sleep(AGAIN)
+
+
+async def _records(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[int, Record]]:
+    """Of an event stream: ``data`` and ``id`` lines, an empty one after each event."""
+    fields: dict[str, str] = {}
+    async for raw in response.content:
+        line = raw.decode().rstrip("\r\n")
+        if line:
+            name, _, value = line.partition(":")
+            fields[name] = value.removeprefix(" ")
+        elif "data" in fields and "id" in fields:
+            for record in History.parse([fields["data"]]).records:
+                yield int(fields["id"]), record
+            fields = {}
+
+
+async def _collect(swarm: Swarm, run: Path, say: Say) -> None:
+    """Journals, roster, session and the chain's export.  Peers that still run are stopped first."""
+    with suppress(InputError):
+        await asyncio.to_thread(swarm.containers.compose, "stop", *(f"peer-{name}" for name in swarm.plan.names))
+    (run / audit.JOURNALS).mkdir(parents=True, exist_ok=True)
+    for name in (audit.SESSION, audit.ROSTER):
+        shutil.copyfile(swarm.folder / name, run / name)
+    for name in swarm.plan.names:
+        for file in (f"{name}.sqlite", f"{name}.sqlite-wal"):  # the second only where a peer was killed
+            with suppress(FileNotFoundError):
+                shutil.copyfile(swarm.folder / "journals" / name / file, run / audit.JOURNALS / file)
+    try:
+        await audit.fetch_chain(run, swarm.plan.outer_rpc)
+    except InputError as error:
+        say(f"The chain is missing from the run: {error}")
+
+
+def _last_words(containers: engine.Swarm, service: str) -> str:
+    told = containers.compose("logs", "--no-log-prefix", "--tail", "1", service).strip()
+    return told or "it said nothing"
+
+
+def _manifest(session: Session, folder: Path, first: str) -> Cid:
+    initial = folder / "pods" / first / "peer" / INITIAL / f"{first}.safetensors"
+    from learnae.drivers.own import OwnLearning
+
+    features = OwnLearning(session, folder / "pods" / first / "peer").features
+    return cid_of(manifest(session, cid_of(initial.read_bytes()), features))
