@@ -27,7 +27,8 @@ from learnae.history import SWARM, ChainRecord, HistoryFact, SessionEnded
 from learnae.ports import Observer
 
 TICK = 0.1  # s between looks at whether the session is over
-EVALUATE_AT_ONCE = 32  # models; waiting for them delays only what is shown
+EVALUATE_EVERY = 2.0  # s; test accuracies hold up the training, so most wait until all is quiet
+EVALUATE_AT_ONCE = 24  # models
 
 
 class Embedded:
@@ -49,6 +50,7 @@ class Embedded:
         self.gossips = [MemoryGossip(net, {}, member.name, member.peer) for member in composition.members]
         self.peers = [self._peer(index, wallets) for index in range(self.session.peers)]
         self._up: set[int] = set()
+        self._quiet_since: float | None = None
         self._interrupted = asyncio.Event()
 
     async def run(self, tick: Tick = lambda now, peers: None) -> str:
@@ -106,18 +108,17 @@ class Embedded:
 
     async def _over(self, tick: Tick) -> str:
         """Look now and then whether everybody is quiet, has been for ``linger``, or must stop."""
-        quiet_since: float | None = None
         while not self._interrupted.is_set():
             now = self.clock()
             tick(now, self._active())
             if now >= self.session.max_duration:
                 return "max_duration"
             if len(self._up) < len(self.peers) or not all(peer.quiet for peer in self._active()):
-                quiet_since = None
-            else:
-                quiet_since = now if quiet_since is None else quiet_since
-                if now - quiet_since >= self.session.linger:
-                    return "quiet"
+                self._quiet_since = None
+            elif self._quiet_since is None:
+                self._quiet_since = now
+            if self._quiet_since is not None and now - self._quiet_since >= self.session.linger:
+                return "quiet"
             try:
                 await asyncio.wait_for(self._interrupted.wait(), TICK)
             except TimeoutError:
@@ -129,12 +130,11 @@ class Embedded:
 
     async def _evaluate(self) -> None:
         while True:
-            await asyncio.sleep(TICK)
-            if len(self.evaluation.waiting) >= EVALUATE_AT_ONCE:
-                await self._flush()
+            await asyncio.sleep(EVALUATE_EVERY if self._quiet_since is None else TICK)
+            await self._flush(EVALUATE_AT_ONCE)
 
-    async def _flush(self) -> None:
-        models = self.evaluation.take()
+    async def _flush(self, most: int | None = None) -> None:
+        models = self.evaluation.take(most)
         self.evaluation.tell(self.clock(), models, await asyncio.to_thread(self.evaluation.score, models))
 
     def _peer(self, index: int, wallets: Mapping[str, Wallet]) -> LivePeer:

@@ -58,8 +58,10 @@ class Evaluation:
 
     # the same in three steps, for who cannot wait: only ``score`` takes its time, and may run in a thread
 
-    def take(self) -> list[Model]:
-        models, self.waiting = self.waiting, []
+    def take(self, most: int | None = None) -> list[Model]:
+        """The first that wait; None: all."""
+        models = self.waiting[:most]
+        del self.waiting[:most]
         return models
 
     def score(self, models: list[Model]) -> Scores:

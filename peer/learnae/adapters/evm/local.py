@@ -2,7 +2,8 @@
 
 eth-tester mines whatever it is sent at once and refuses a nonce that comes early.  Real nodes do not; replacements,
 fees and gaps are what a payer must survive.  So the pool here accepts, replaces and refuses as theirs.  The EVM works
-in a thread of its own, and the event loop goes on meanwhile.  What ``Ledger`` can provoke, this can, too.
+in a thread of its own, and the event loop goes on meanwhile.  Between two blocks an answer stays what it is: what many
+ask is worked out once.  What ``Ledger`` can provoke, this can, too.
 """
 
 import asyncio
@@ -35,6 +36,7 @@ T = TypeVar("T")
 CALLER = Address("0x" + "ca11" * 10)  # eth-tester's calls must be able to pay; this account does nothing else
 REFUSALS = (ValidationError, BadRequest, BlockNotFound, TransactionFailed, PyEVMError, RecursionError)
 RECURSION = 3000  # Python frames
+SEND = RPCEndpoint("eth_sendRawTransaction")
 
 
 class Refused(Exception):
@@ -78,7 +80,7 @@ class LocalEvm(AsyncEthereumTesterProvider):
         self._thread = ThreadPoolExecutor(1, "evm")
         self._own: dict[str, Callable[[Any], object]] = {
             "eth_chainId": lambda _: self._chain_id,
-            "eth_sendRawTransaction": lambda params: self._accept(bytes(HexBytes(params[0]))),
+            SEND: lambda params: self._accept(bytes(HexBytes(params[0]))),
             "eth_getTransactionReceipt": lambda params: self._receipt(bytes(HexBytes(params[0]))),
             "eth_call": lambda params: self._call(params[0]),
             "eth_getBlockByNumber": lambda params: self._block(*params),
@@ -88,7 +90,12 @@ class LocalEvm(AsyncEthereumTesterProvider):
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         if not self.reachable:
             raise ConnectionError("stopped")
-        return await self._in_thread(lambda: self._answer(method, params))
+        question = (method, repr(params))
+        found = self._answers.get(question)
+        if found is None:
+            return await self._in_thread(lambda: self._answer(question, params))
+        await asyncio.sleep(0)  # who asks in a loop must let others have their turn
+        return found
 
     async def mine(self, blocks: int = 1) -> None:
         for _ in range(blocks):
@@ -126,8 +133,17 @@ class LocalEvm(AsyncEthereumTesterProvider):
         self._pool: list[Waiting] = []
         self._mined: dict[bytes, int] = {}  # transactions and their blocks
         self._receipts: dict[bytes, object] = {}
+        self._answers: dict[tuple[RPCEndpoint, str], RPCResponse] = {}  # since the last block
 
-    def _answer(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+    def _answer(self, question: tuple[RPCEndpoint, str], params: Any) -> RPCResponse:
+        if question not in self._answers:
+            answer = self._find(question[0], params)
+            if question[0] == SEND:
+                return answer
+            self._answers[question] = answer
+        return self._answers[question]
+
+    def _find(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         try:
             if method not in self._own:
                 return self._rpc.make_request(method, params)
@@ -157,7 +173,9 @@ class LocalEvm(AsyncEthereumTesterProvider):
         while progress:
             progress = False
             for each in list(self._pool):
-                if each.nonce == nonces.setdefault(each.sender, self._evm.get_nonce(each.sender)):
+                if each.sender not in nonces:
+                    nonces[each.sender] = self._evm.get_nonce(each.sender)
+                if each.nonce == nonces[each.sender]:
                     try:
                         self._evm.send_raw_transaction(each.raw)
                     except REFUSALS:  # its fee is too low by now, its money is gone, the block is full: it waits
@@ -167,6 +185,7 @@ class LocalEvm(AsyncEthereumTesterProvider):
                     nonces[each.sender] += 1
                     progress = True
         self._evm.mine_blocks()
+        self._answers = {}
 
     @property
     def _height(self) -> int:
@@ -193,7 +212,7 @@ class LocalEvm(AsyncEthereumTesterProvider):
         height = max(0, self._height - blocks)
         self._evm.revert_to_snapshot(self._evm.get_block_by_number(height)["hash"])
         self._mined = {hash: block for hash, block in self._mined.items() if block <= height}
-        self._pool, self._receipts = [], {}
+        self._pool, self._receipts, self._answers = [], {}, {}
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
