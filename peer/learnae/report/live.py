@@ -26,9 +26,9 @@ DIGITS = 10  # of a transaction's hash
 
 
 def parts(
-    history: History, found: Mapping[str, Any] | None = None, mounted: Collection[str] = (), reported: bool = False
+    history: History, found: Mapping[str, Any] | None = None, reported: bool = False, mounted: Collection[str] = ()
 ) -> dict[str, Any]:
-    """``found`` is the verdict, ``mounted`` whose API is at hand, ``reported`` whether the report is drawn."""
+    """``found`` is the verdict, ``reported`` whether the report is drawn, ``mounted`` whose API is at hand."""
     totals, standing, money, paid = summary(history), standings(history), accounts(history), flows(history)
     by_units, by_seconds = figures(history), figures(history, "seconds")
     names = {entry.peer: entry.name for entry in history.roster.values()}
@@ -49,7 +49,7 @@ def parts(
     }
 
 
-def line(record: Record, names: Names) -> dict[str, Any] | None:
+def line(record: Record, names: Names) -> dict[str, str] | None:
     """A line of the log; None if there is nothing to tell."""
     sentence = said(record.fact, names)
     if sentence is None:

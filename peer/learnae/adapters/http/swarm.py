@@ -64,7 +64,7 @@ def swarm_app(
     mounted = dict(peers or {})
     _page(app)
     _data(app, board, verdict, metrics, report)
-    _streams(app, board, PageState(board, verdict, frozenset(mounted), lambda: report() is not None))
+    _streams(app, board, PageState(board, verdict, lambda: report() is not None, mounted))
     for name, peer in mounted.items():
         app.mount(f"/peers/{name}", peer)
     return app
@@ -124,12 +124,13 @@ def _streams(app: FastAPI, board: Board, state: PageState) -> None:
     async def page(last_event_id: LastEventId = None) -> AsyncIterator[ServerSentEvent]:
         """What the page shows: ``log`` has the sentences since the last, ``parts`` whatever part has changed."""
         at, sent = _seen(board, -1, last_event_id) + 1, dict[str, str]()
+        fresh = at == 0  # whatever log the reader has is of another session
         while True:
-            lines, following = state.log(at)
-            if lines or at == 0:
-                data = {"fresh": at == 0, "lines": lines}
-                yield ServerSentEvent(raw_data=json.dumps(data), event="log", id=str(following - 1))
-            at = following
+            lines, at = state.log(at)
+            if lines or fresh:
+                data = {"fresh": fresh, "lines": lines}
+                yield ServerSentEvent(raw_data=json.dumps(data), event="log", id=str(at - 1))
+            fresh = False
             parts = await state.parts()
             changed = [f"{json.dumps(name)}:{part}" for name, part in parts.items() if sent.get(name) != part]
             if changed:
