@@ -129,7 +129,7 @@ class Chaos:
                 self.tell(on.ModelForged(at, id, self.weights()))
             case do.SignDeployment(nonce=nonce) | do.SignPayment(nonce=nonce):
                 self.made += 1
-                tx = Signed(nonce, f"raw {self.made}", TxHash(f"tx {self.made}"))
+                tx = Signed(nonce, f"raw {self.made}", TxHash(f"tx {self.made}"), self.head().genesis)
                 self.purpose_of[tx.hash] = request.debt if isinstance(request, do.SignPayment) else "deployment"
                 self.tell(on.TransactionSigned(at, id, tx))
             case do.SendTransaction():
@@ -186,10 +186,11 @@ class Chaos:
         if isinstance(event, on.Answer):
             del self.open[event.request]
             self.closed.append(event.request)
-        chain = event.head.genesis if isinstance(event, on.ReceiptsRead | on.ChainRolledBack) else None
-        if chain and self.known is None:  # what was sent before belongs to the first chain that is heard of
-            self.purposes = {(chain, nonce): purpose for (_, nonce), purpose in self.purposes.items()}
-        self.known = chain or self.known
+        match event:
+            case on.ReceiptsRead(head=Head(genesis=chain)) | on.ChainRolledBack(head=Head(genesis=chain)):
+                self.known = chain
+            case on.TransactionSigned(signed=Signed(genesis=chain)):
+                self.known = chain
         self.over = self.over or isinstance(event, on.SessionClosed)
         actions = self.peer.handle(event)
         self.journal.append((event, digest(actions)))
@@ -234,6 +235,7 @@ class Chaos:
     def sends(self, signed: Signed) -> None:
         """A nonce has one purpose on one chain, a debt one nonce on one chain, and the cap holds on each chain."""
         purpose, place = self.purpose_of[signed.hash], (self.known, signed.nonce)
+        assert signed.genesis == self.known
         assert self.purposes.setdefault(place, purpose) == purpose
         if isinstance(purpose, int):
             assert [each for each, other in self.purposes.items() if other == purpose] == [place]
@@ -250,7 +252,7 @@ class Chaos:
         kinds = {type(self.open[id]) for id in given_up}
         if isinstance(event, on.ModelHeard | on.ClaimHeard):
             assert kinds <= {do.ReadClaim}
-        elif not isinstance(event, on.ChainRolledBack | on.ReceiptsRead):
+        elif not isinstance(event, on.ChainRolledBack | on.ReceiptsRead | on.TransactionSigned):
             assert not kinds
         for id in given_up:
             del self.open[id]

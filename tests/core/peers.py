@@ -100,8 +100,8 @@ def score(correct: int) -> Score:
     return Score(correct, 100)
 
 
-def signed(nonce: int, form: int = 0) -> Signed:
-    return Signed(nonce, f"raw {nonce}.{form}", TxHash(f"{nonce}.{form}"))
+def signed(nonce: int, form: int = 0, genesis: str = "genesis") -> Signed:
+    return Signed(nonce, f"raw {nonce}.{form}", TxHash(f"{nonce}.{form}"), genesis)
 
 
 def receipt(nonce: int, form: int = 0, block: int = 1, succeeded: bool = True, contract: str | None = None) -> Receipt:

@@ -36,7 +36,7 @@ VALUES: list[tuple[Any, Any]] = [
     (Event, ModelHeard(1.5, HEARD)),
     (Event, ClaimHeard(1.5, PeerId("12D3x"), Claim(POID, Address("0xc"), TxHash("0xt"), "sig"), ())),
     (Event, ReceiptsRead(2.0, 7, Head("0xg", 3, "0xh", 99), (None, Receipt(TxHash("0xt"), 2, True, Address("0xc"))))),
-    (Event, TransactionSigned(2.0, 8, Signed(0, "0xraw", TxHash("0xt")))),
+    (Event, TransactionSigned(2.0, 8, Signed(0, "0xraw", TxHash("0xt"), "0xg"))),
     (Fact, WorkChanged(Work.TRAINING)),
     (Fact, Averaged(PeerId("12D3x"), Cid("br"), Score(1, 2), Score(3, 4), True, Cid("bc"), 5)),
     (Fact, DebtChanged(0, PeerId("p"), Cid("c"), Score(0, 1), Score(1, 1), Wei(2**60), DebtState.OWED)),
@@ -83,7 +83,7 @@ def test_a_nested_object_names_its_class_only_where_there_is_a_choice() -> None:
     assert len(get_args(Announcement)) == 2
 
 
-SIGNED = encode(TransactionSigned(2.0, 8, Signed(0, "0xraw", TxHash("0xt"))))
+SIGNED = encode(TransactionSigned(2.0, 8, Signed(0, "0xraw", TxHash("0xt"), "0xg")))
 DEBT = encode(DebtChanged(0, PeerId("p"), Cid("c"), Score(0, 1), Score(1, 1), Wei(5), DebtState.OWED))
 
 

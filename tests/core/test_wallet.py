@@ -8,7 +8,7 @@ from tests.core.peers import claim, facts, head, identified, receipt, score
 
 from learnae.core import actions as do
 from learnae.core import events as on
-from learnae.core.facts import DebtChanged, DebtState, RolledBack
+from learnae.core.facts import ChainEntered, DebtChanged, DebtState, RolledBack
 from learnae.core.types import ETHER, Policy, Reason, Timer, Wei
 from learnae.core.wallet import MAX_FORMS
 
@@ -335,6 +335,26 @@ def test_another_chain_is_noticed_by_its_receipts_too() -> None:
     driven.looks(9)
     driven.looks(1, receipt(0, block=1), genesis="another")
     assert driven.debts[0].state is DECLINED
+
+
+def test_a_signature_for_another_chain_is_not_sent_and_begins_anew_there() -> None:
+    driven = owing("bob", "ann")
+    driven.signs()
+    driven.looks(9)
+    driven.signs(genesis="another")
+    assert [driven.debts[debt].state for debt in range(2)] == [DECLINED, OWED]
+    assert sending(driven) == []
+    assert driven.facts(ChainEntered) == [ChainEntered("genesis"), ChainEntered("another")]
+    driven.meets("ann")
+    assert driven.asked(do.SignPayment).nonce == 0
+
+
+def test_what_is_final_on_one_chain_is_not_paid_on_the_next() -> None:
+    driven = paying()
+    driven.looks(9, receipt(0, block=2))
+    driven.tell(on.ChainRolledBack(driven.now, head(0, "another")))
+    driven.meets("bob")
+    assert driven.debts[0].state is FINAL and not driven.all_asked(do.SignPayment)
 
 
 def test_answers_from_another_chain_are_ignored() -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from tests.drivers.swarms import Faults, groups, nothing
 
-from learnae.adapters.ledger import Ledger
+from learnae.adapters.ledger import Ledger, LedgerChain
 from learnae.core import actions as do
 from learnae.core import directory, reward
+from learnae.core.claims import Claims
 from learnae.core.debts import Debts
 from learnae.core.directory import Directory
 from learnae.core.events import Event
@@ -54,6 +55,11 @@ KILLED = PACED | {"faults": [{"kind": "kill", "at": 5, "duration": 6, "targets":
 
 def rollback(simulator: Simulator) -> None:
     simulator.at(12.0, lambda: simulator.roll_back(1000))
+
+
+def replaced(simulator: Simulator) -> None:
+    """With some payments final and others under way."""
+    simulator.at(12.0, simulator.replace_chain)
 
 
 def crashes(simulator: Simulator) -> None:
@@ -168,6 +174,35 @@ def takes_a_nonce_twice(patch: Patch) -> None:
         ask(self, debt, nonce if attempt else mined, attempt)
 
     patch.setattr(Wallet, "_ask_payment", forgetful)
+
+
+def takes_another_chain_for_its_own(patch: Patch) -> None:
+    """What the one before had is taken for forgotten, and sent again as after any rollback."""
+    notice = Wallet._notice
+    patch.setattr(Wallet, "_notice", lambda self, genesis: notice(self, self._genesis or genesis))
+
+    async def submit(self: LedgerChain, signed: Any) -> None:
+        self.ledger.submit(signed.raw)
+
+    patch.setattr(LedgerChain, "broadcast", submit)
+
+
+def pays_again_on_another_chain(patch: Patch, states: tuple[DebtState, ...]) -> None:
+    """Debts in these states are owed as before, though the chain that was replaced has them, or may have."""
+    leave = Wallet._leave
+
+    def forgetful(self: Wallet) -> None:
+        for debt in self.debts.of(states):
+            self._desk.record(self.debts.reopen(debt.debt))
+        leave(self)
+
+    patch.setattr(Wallet, "_leave", forgetful)
+
+
+def believes_claims_of_another_chain(patch: Patch) -> None:
+    """The directory of the chain that was replaced is kept, and debts stay payable by it."""
+    patch.setattr(Claims, "start_anew", lambda self: None)
+    patch.setattr(Debts, "reopen", lambda self, debt: self.payable(debt, self.book[debt].payee))
 
 
 def signs_again_after_a_crash(patch: Patch) -> None:
@@ -335,6 +370,8 @@ def takes_a_repetition_for_news(patch: Patch) -> None:
     patch.setattr(Neighbours, "screen", lambda self, model: None)
 
 
+FINAL_AGAIN = partial(pays_again_on_another_chain, states=(DebtState.FINAL,))
+SENT_AGAIN = partial(pays_again_on_another_chain, states=(DebtState.SIGNED, DebtState.SENT, DebtState.MINED))
 UNPUBLISHED = {"averaging_of_published", "what_is_kept_is_published"}
 # chaos
 
@@ -371,6 +408,10 @@ MUTANTS = [
     Mutant("never confirms", never_confirms, {"debts_terminal"}),
     Mutant("ignores a rollback", ignores_a_rollback, {"settled_once", "debts_terminal"}, faults=rollback),
     Mutant("takes a nonce twice", takes_a_nonce_twice, {"chain_matches_debts"}, faults=rollback),
+    Mutant("takes another chain for its own", takes_another_chain_for_its_own, {"settled_once"}, faults=replaced),
+    Mutant("pays again what is final", FINAL_AGAIN, {"signed_on_one_chain"}, faults=replaced),
+    Mutant("pays again what was sent", SENT_AGAIN, {"signed_on_one_chain"}, faults=replaced),
+    Mutant("believes claims of another chain", believes_claims_of_another_chain, {"payee_right"}, faults=replaced),
     Mutant("signs again after a crash", signs_again_after_a_crash, {"settled_once", "payee_right"}, faults=crashes),
     Mutant("the ledger mints wei", the_ledger_mints_wei, {"wei_conserved"}),
     Mutant("the ledger mines twice", the_ledger_mines_twice, {"chain_sound"}),

@@ -52,7 +52,7 @@ def test_it_then_broadcasts_its_ipfs_id_and_its_contracts_address() -> None:
     peer = new_peer(config())
     started = peer.handle(on.Started(0.0))
     (deploy,) = (action for action in started if isinstance(action, do.SignDeployment))
-    signed = Signed(0, "raw", TxHash("0x01"))
+    signed = Signed(0, "raw", TxHash("0x01"), "genesis")
     peer.handle(on.TransactionSigned(1.0, deploy.request, signed))
     (look,) = (each for each in peer.handle(on.TimerFired(1.0, Timer.CHAIN)) if isinstance(each, do.ReadReceipts))
     mined = Receipt(look.hashes[0], 1, True, config().wallet)

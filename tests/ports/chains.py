@@ -282,6 +282,12 @@ class ChainSuite:
         world.mine()
         assert receipt(world, signed)
 
+    def test_what_was_signed_for_one_chain_is_not_sent_to_another(self, world: ChainWorld) -> None:
+        """They have the same id, so the other would take it: now, or when its turn comes."""
+        signed = pay(world, 0)
+        world.start_anew()
+        assert reason(world, world.payer.broadcast(signed)) is Reason.CHAIN
+
     def test_a_chain_that_is_away_is_unreachable_to_every_question(self, world: ChainWorld) -> None:
         claim, signed = deployed(world), pay(world, 1)
         world.stop()

@@ -37,7 +37,7 @@ EVENTS: tuple[on.Event, ...] = (
     on.ModelStored(2.0, 2),
     on.ModelScored(2.0, 3, WEIGHTS, Score(801, 1000)),
     on.ModelForged(2.0, 4, WEIGHTS),
-    on.TransactionSigned(3.0, 5, Signed(0, '{"raw": "text"}', TxHash("0x01"))),
+    on.TransactionSigned(3.0, 5, Signed(0, '{"raw": "text"}', TxHash("0x01"), "0xgenesis")),
     on.TransactionSent(3.0, 6),
     on.ReceiptsRead(4.0, 7, HEAD, (RECEIPT, None)),
     on.ClaimSigned(5.0, 8, "signature"),

@@ -61,7 +61,7 @@ def created(world: World, code: bytes, nonce: int = 0) -> tuple[Address, TxHash]
     transaction = {"type": 2, "chainId": CHAIN_ID, "nonce": nonce, "to": b"", "value": 0, "gas": SURVIVES}
     fees = {"maxFeePerGas": 10 * GWEI, "maxPriorityFeePerGas": GWEI}
     raw = WALLETS[1].sign(transaction | fees | {"data": copies_itself + code})
-    signed = Signed(nonce, "0x" + raw.hex(), TxHash(""))
+    signed = Signed(nonce, "0x" + raw.hex(), TxHash(""), world.wait(world.payer.head()).genesis)
     sent(world, signed)
     world.mine()
     found = world.wait(world.node.block(world.wait(world.node.newest()).number, full=True)).transactions[0]
@@ -356,7 +356,8 @@ class TestLocal:
 
     @pytest.mark.parametrize("raw", ["0x", "0x00", "0x02", "0x02c0", "0xf86b", "0x" + "ff" * 200])
     def test_what_is_no_transaction_is_refused(self, local: LocalWorld, raw: str) -> None:
-        assert reason(local, local.payer.broadcast(Signed(0, raw, TxHash("")))) is Reason.NONSENSE
+        signed = Signed(0, raw, TxHash(""), local.wait(local.payer.head()).genesis)
+        assert reason(local, local.payer.broadcast(signed)) is Reason.NONSENSE
 
 
 def test_two_clients_of_one_node_agree(anvil: AnvilWorld) -> None:

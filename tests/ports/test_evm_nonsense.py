@@ -24,10 +24,11 @@ PATIENCE = 0.3  # s
 PAYEE, CONTRACT = WALLETS[1].address, Address("0x" + "99" * 20)
 HASH = TxHash("0x" + "77" * 32)
 POID = Poid(keys("1")[0], PAYEE)
+SIGNED = Signed(0, "0x02", HASH, HASH)
 CALLS: dict[str, Callable[[EvmChain], Coroutine[Any, Any, object]]] = {
     "sign_deploy": lambda chain: chain.sign_deploy(POID, 0, 0),
     "sign_pay": lambda chain: chain.sign_pay(PAYEE, FINNEY, CID, 0, 1),
-    "broadcast": lambda chain: chain.broadcast(Signed(0, "0x02", HASH)),
+    "broadcast": lambda chain: chain.broadcast(SIGNED),
     "receipt": lambda chain: chain.receipt(HASH),
     "head": lambda chain: chain.head(),
     "read_claim": lambda chain: chain.read_claim(Claim(POID, CONTRACT, HASH, "")),
@@ -84,6 +85,15 @@ class Oracle(AsyncBaseProvider):
         return cast(RPCResponse, {"jsonrpc": "2.0", "id": 1, **said})
 
 
+class Refuser(Oracle):
+    """Has a genesis block, too."""
+
+    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        if method == "eth_getBlockByNumber":
+            return cast(RPCResponse, {"jsonrpc": "2.0", "id": 1, "result": block})
+        return await super().make_request(method, params)
+
+
 @pytest.mark.parametrize("call", CALLS)
 @settings(deadline=None, max_examples=60)
 @given(answer=st.fixed_dictionaries({"result": anything | nearly_blocks}) | st.fixed_dictionaries({"error": anything}))
@@ -92,7 +102,7 @@ def test_any_answer_is_an_answer_or_a_port_error(call: str, answer: dict[str, An
     try:
         asyncio.run(CALLS[call](chain))
     except PortError as error:
-        assert error.reason in (Reason.NONSENSE, Reason.NOT_FOUND, Reason.FUNDS, Reason.TIMEOUT)
+        assert error.reason in (Reason.NONSENSE, Reason.NOT_FOUND, Reason.FUNDS, Reason.TIMEOUT, Reason.CHAIN)
 
 
 def http(status: str, body: bytes, more: str = "") -> bytes:
@@ -222,4 +232,4 @@ def test_a_url_that_is_none_is_the_users_affair(url: str) -> None:
 )
 def test_what_a_node_has_already_is_no_error(said: str) -> None:
     answer = {"error": {"code": -32000, "message": said}}
-    asyncio.run(EvmChain(Node(Oracle(answer), CHAIN_ID), WALLETS[0]).broadcast(Signed(0, "0x02", HASH)))
+    asyncio.run(EvmChain(Node(Refuser(answer), CHAIN_ID), WALLETS[0]).broadcast(SIGNED))

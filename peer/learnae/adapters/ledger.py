@@ -189,7 +189,10 @@ class LedgerChain:
         return self._sign(nonce, attempt, to, wei, _text(cid), TRANSFER_GAS)
 
     async def broadcast(self, signed: Signed) -> None:
-        self._reach().submit(signed.raw)
+        ledger = self._reach()
+        if signed.genesis != ledger.genesis:
+            raise PortError(Reason.CHAIN, "chain")
+        ledger.submit(signed.raw)
 
     async def receipt(self, hash: TxHash) -> Receipt | None:
         ledger = self._reach()
@@ -239,7 +242,7 @@ class LedgerChain:
         self._promised[ledger.genesis, nonce] = wei + gas * price
         fields = {"from": self.wallet, "nonce": str(nonce), "to": to or "", "wei": str(wei), "data": data}
         raw = json.dumps(fields | {"price": str(price), "chain": str(ledger.chain_id)})
-        return Signed(nonce, raw, TxHash(_hash(raw)))
+        return Signed(nonce, raw, TxHash(_hash(raw)), ledger.genesis)
 
 
 def _hash(*parts: object) -> str:

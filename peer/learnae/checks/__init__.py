@@ -19,6 +19,7 @@ CHECKS: dict[str, Check] = {
     "wei_conserved": chain.wei_conserved,
     "settled_once": chain.settled_once,
     "chain_matches_debts": chain.chain_matches_debts,
+    "signed_on_one_chain": debts.signed_on_one_chain,
     "debts_terminal": debts.debts_terminal,
     "adoption_owes": debts.adoption_owes,
     "payee_right": debts.payee_right,

@@ -1,11 +1,16 @@
-"""The ledger by itself, and the ledger against the debts.  All from the chain's export; without it they are unknown."""
+"""The ledger by itself, and the ledger against the debts.  All from the chain's export; without it they are unknown.
+
+Where a chain was replaced by another in mid-session, the export is of one of them, mostly the last.  Wei are conserved
+on each chain by itself, so that check knows the exported one alone.  What became final on another chain cannot be
+looked up: it must not be on this one, too, and ``signed_on_one_chain`` holds of all chains.
+"""
 
 from base64 import b32encode
 from collections import Counter
 from collections.abc import Iterator
 
-from learnae.checks.result import began, check, named
-from learnae.core.facts import DebtState
+from learnae.checks.result import began, chains_of_debts, check, named
+from learnae.core.facts import ChainEntered, DebtState
 from learnae.core.types import Address, TxHash
 from learnae.history import Balances, Block, Genesis, History, Transaction
 
@@ -65,7 +70,12 @@ def wei_conserved(history: History) -> Iterator[str]:
 
 @check
 def settled_once(history: History) -> Iterator[str]:
-    """A transfer pays one debt and a debt is paid by one transfer, or by none if it is not FINAL."""
+    """A transfer pays one debt and a debt is paid by one transfer, or by none if it is not FINAL on this chain.
+
+    What was signed and not final when its chain was replaced is declined: that chain may hold it, no other may.
+    """
+    here, by_chain = _genesis(history).hash, chains_of_debts(history)
+    acts_on = {record.peer: fact.genesis for record, fact in history.facts(ChainEntered)}  # in the end
     wallets, transactions = set(_wallets(history).values()), _transactions(history)
     owners: dict[TxHash, set[tuple[str, int]]] = {}
     for debt, changes in history.debts.items():
@@ -82,12 +92,15 @@ def settled_once(history: History) -> Iterator[str]:
                 paid.setdefault(debt, []).append(each.hash)
     for debt, changes in history.debts.items():
         last, hashes = changes[-1][1], paid.get(debt, [])
+        elsewhere = by_chain[debt][-1] not in (None, here)
+        given_up = not elsewhere and acts_on.get(debt[0], here) != here
         if len(hashes) > 1:
             yield f"{named(*debt)} was paid {len(hashes)} times"
-        elif last.state is DebtState.FINAL and hashes != [last.tx]:
-            yield f"{named(*debt)} is final, but its transaction {last.tx} is not on the chain"
-        elif last.state is not DebtState.FINAL and last.state.terminal and hashes:
-            yield f"{named(*debt)} is {last.state}, but was paid"
+        elif last.state is DebtState.FINAL and not elsewhere:
+            if hashes != [last.tx]:
+                yield f"{named(*debt)} is final, but its transaction {last.tx} is not on the chain"
+        elif hashes and last.state.terminal and not given_up:
+            yield f"{named(*debt)} is {last.state}{' on another chain' if elsewhere else ''}, but was paid"
 
 
 @check

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from math import floor
 
-from learnae.checks.result import accuracy, began, check, named, settings
-from learnae.core.facts import Averaged, ClaimJudged, DebtChanged, DebtState, Verdict
+from learnae.checks.result import accuracy, began, chains_of_debts, check, named, settings
+from learnae.core.facts import Averaged, ChainEntered, ClaimJudged, DebtChanged, DebtState, Verdict
 from learnae.core.types import ETHER, Address, Cid, PeerId, Policy, Score
 from learnae.history import History
 
@@ -20,6 +20,18 @@ def debts_terminal(history: History) -> Iterator[str]:
     for debt, changes in history.debts.items():
         if not changes[-1][1].state.terminal:
             yield f"{named(*debt)} is left {changes[-1][1].state}"
+
+
+@check
+def signed_on_one_chain(history: History) -> Iterator[str]:
+    """A chain that was replaced may hold whatever was signed for it, so no debt is ever signed for another, too."""
+    began(history)
+    by_chain = chains_of_debts(history)
+    for debt, changes in history.debts.items():
+        states = zip(by_chain[debt], (change.state for _, change in changes), strict=True)
+        chains = {chain for chain, state in states if state is DebtState.SIGNED}
+        if len(chains) > 1:
+            yield f"{named(*debt)} was signed on {len(chains)} chains"
 
 
 @check
@@ -48,14 +60,20 @@ def payee_right(history: History) -> Iterator[str]:
     """Whoever was paid had the earliest admitted claim (section 3.2), as far as the payer knew when it signed.
 
     A replacement with a higher fee is no new decision: it has the nonce, and must have the payee, of the first.
+    A chain that takes another's place holds no claim yet.
     """
     began(history)
     known: dict[str, dict[tuple[PeerId, Address], ClaimJudged]] = {}
+    entered: set[str] = set()
     signed: dict[tuple[str, int], DebtChanged] = {}
     for record in history.records:
         match record.fact:
             case ClaimJudged() as claim:
                 known.setdefault(record.peer, {})[claim.sender, claim.contract] = claim
+            case ChainEntered():
+                if record.peer in entered:
+                    known.pop(record.peer, None)
+                entered.add(record.peer)
             case DebtChanged() as debt if debt.state in SPENT:
                 key = (record.peer, debt.debt)
                 first = signed.get(key)

@@ -7,6 +7,7 @@ from fractions import Fraction
 from functools import wraps
 from typing import Any
 
+from learnae.core.facts import ChainEntered, DebtChanged
 from learnae.core.types import Score
 from learnae.history import History, SessionBegan
 
@@ -67,6 +68,19 @@ def began(history: History) -> SessionBegan:
 
 def settings(history: History, section: str) -> Any:
     return began(history).session[section]
+
+
+def chains_of_debts(history: History) -> dict[tuple[str, int], list[str | None]]:
+    """Of each change in ``history.debts``, the genesis hash of the chain its payer acted on; None: of none yet."""
+    acts_on: dict[str, str] = {}
+    found: dict[tuple[str, int], list[str | None]] = {}
+    for record in history.records:
+        match record.fact:
+            case ChainEntered(genesis=genesis):
+                acts_on[record.peer] = genesis
+            case DebtChanged(debt=debt):
+                found.setdefault((record.peer, debt), []).append(acts_on.get(record.peer))
+    return found
 
 
 def accuracy(score: Score) -> Fraction:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from learnae.adapters.rundir import RunDirectory
 from learnae.checks import exit_code
+from learnae.checks.result import chains_of_debts
 from learnae.cli.commands import conclude, say
 from learnae.core.facts import DebtState
 from learnae.drivers import audit as sessions
@@ -39,10 +40,12 @@ def _payments(history: History) -> Iterator[str]:
 
 
 def _accounts(history: History) -> Iterator[str]:
-    """A line for each peer: what its wallet had and has by the chain, and what moved by the debts."""
+    """A line for each peer: what its wallet had and has by the chain, and what moved on it by the debts."""
     had = {wallet: wei for genesis in history.exports(Genesis) for wallet, wei in genesis.alloc.items()}
     has = {wallet: wei for balances in history.exports(Balances) for wallet, wei in balances.balances.items()}
-    last = [(payer, changes[-1][1]) for (payer, _), changes in history.debts.items()]
+    here = [None, *(genesis.hash for genesis in history.exports(Genesis))]
+    settled = [debt for debt, chains in chains_of_debts(history).items() if chains[-1] in here]
+    last = [(payer, history.debts[payer, debt][-1][1]) for payer, debt in settled]
     for name, entry in history.roster.items():
         sent = sum(debt.wei for payer, debt in last if payer == name and debt.state is DebtState.FINAL)
         received = sum(debt.wei for _, debt in last if debt.payee == entry.wallet and debt.state is DebtState.FINAL)

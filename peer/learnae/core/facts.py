@@ -156,6 +156,13 @@ class RolledBack:
     rechecked: int  # transactions and claims it checks again
 
 
+@dataclass(frozen=True, slots=True)
+class ChainEntered:
+    """The peer acts on this chain from here on: its first one, or one that took the place of the one before."""
+
+    genesis: str
+
+
 Fact = (
     WorkChanged
     | IdentityChanged
@@ -168,4 +175,5 @@ Fact = (
     | ClaimJudged
     | DebtChanged
     | RolledBack
+    | ChainEntered
 )

@@ -44,7 +44,7 @@ from learnae.core.types import (
 from learnae.core.wallet import Wallet
 from learnae.core.worker import Worker
 
-VERSION = 1  # of the core's behaviour: a journal of another version is not replayed
+VERSION = 2  # of the core's behaviour: a journal of another version is not replayed
 NEWCOMER = 1.0  # s after which a newcomer is told what it missed
 
 

@@ -111,11 +111,15 @@ Announcement = IdentityAnnouncement | ModelAnnouncement
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A signed transaction.  Journalled before it is broadcast: (genesis hash, wallet, nonce) can be spent once."""
+    """A signed transaction.  Journalled before it is broadcast: (genesis hash, wallet, nonce) can be spent once.
+
+    ``genesis``: of the chain it was signed for.  The bytes do not say: another with the same id would take it, too.
+    """
 
     nonce: int
     raw: str
     hash: TxHash
+    genesis: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,7 @@ class Reason(StrEnum):
     NOT_FOUND = "not found"
     FUNDS = "insufficient funds"
     NONSENSE = "nonsense answer"
+    CHAIN = "another chain"
     # models, never loaded
     OVERSIZE = "oversize"
     MALFORMED = "malformed"

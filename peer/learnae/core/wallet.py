@@ -8,8 +8,8 @@ Rules, in the order in which they matter:
 3. Open transactions are looked at every ``poll`` seconds in one request.  What the chain forgot is sent again; what it
    does not mine is signed again with a higher fee and the same nonce.
 4. A chain that does not answer pauses this and nothing else: the poll timer tries again.
-5. Another genesis is another chain: nonces start anew, and what was signed and not final on the old one is given up,
-   because it may have been mined there.
+5. Another genesis is another chain: nonces and claims start anew.  What was final on the old one is never signed again;
+   what was signed and not final is given up, because it may have been mined there; the rest is owed as before.
 """
 
 from functools import partial
@@ -20,7 +20,7 @@ from learnae.core import events as on
 from learnae.core.claims import Claims
 from learnae.core.debts import Debts
 from learnae.core.desk import Desk
-from learnae.core.facts import DebtChanged, DebtState, RolledBack
+from learnae.core.facts import ChainEntered, DebtChanged, DebtState, RolledBack
 from learnae.core.identity import Registration
 from learnae.core.outbox import DEPLOYMENT, Outbox, Transaction, TxState
 from learnae.core.reward import FUNCTIONS
@@ -77,6 +77,8 @@ class Wallet:
     # answers
 
     def transaction_signed(self, request: do.SignDeployment | do.SignPayment, event: on.TransactionSigned) -> None:
+        if self._notice(event.signed.genesis):
+            return
         purpose = request.debt if isinstance(request, do.SignPayment) else DEPLOYMENT
         if isinstance(request, do.SignPayment) and request.attempt == 0 and not self._still_owed(request):
             return  # never sent, so its nonce is not spent
@@ -91,7 +93,7 @@ class Wallet:
             self._follow(transaction)
 
     def receipts_read(self, request: do.ReadReceipts, event: on.ReceiptsRead) -> None:
-        if self._notice(event.head):
+        if self._notice(event.head.genesis):
             return
         found = {hash: receipt for hash, receipt in zip(request.hashes, event.receipts, strict=True) if receipt}
         for transaction in self.outbox.read(found, event.head, self.config.confirmations):
@@ -128,7 +130,7 @@ class Wallet:
 
     def rolled_back(self, head: Head) -> None:
         """Look at every transaction and every claim again; what is where it was stays as it is."""
-        if not self._notice(head):
+        if not self._notice(head.genesis):
             for request in self._desk.asked(do.SendTransaction) + self._desk.asked(do.ReadReceipts):
                 self._desk.drop(request)  # may have met the chain as it was
             self._desk.record(RolledBack(head.height, self.outbox.doubt() + self.claims.doubt()))
@@ -227,11 +229,17 @@ class Wallet:
             assert payee
             self._desk.record(self.debts.payable(debt.debt, payee))
 
-    def _notice(self, head: Head) -> bool:
+    def _notice(self, genesis: str) -> bool:
         """Whether this is another chain than before; if so, begin anew on it."""
-        before, self._genesis = self._genesis, head.genesis
-        if before in (None, head.genesis):
+        before, self._genesis = self._genesis, genesis
+        if before == genesis:
             return False
+        if before is not None:
+            self._leave()
+        self._desk.record(ChainEntered(genesis))
+        return before is not None
+
+    def _leave(self) -> None:
         for debt in self.debts.of((DebtState.SIGNED, DebtState.SENT, DebtState.MINED)):
             self._desk.record(self.debts.decline(debt.debt, "chain replaced"))
         for debt in self.debts.of((DebtState.PAYABLE,)):
@@ -241,4 +249,3 @@ class Wallet:
         self.outbox.transactions.clear()
         self.claims.start_anew()
         self.registration.start_anew()
-        return True

@@ -73,6 +73,8 @@ class EvmChain:
         return await self._sign(nonce, attempt, to, wei, cid_bytes(cid), PAY_GAS)
 
     async def broadcast(self, signed: Signed) -> None:
+        if (await self.node.block(0)).hash != signed.genesis:
+            raise PortError(Reason.CHAIN, "it was signed for the one that was here before")
         await self.node.send(signed.raw)
 
     async def receipt(self, hash: TxHash) -> Receipt | None:
@@ -117,15 +119,14 @@ class EvmChain:
             raise
 
     async def recall(self, forms: Iterable[Signed]) -> None:
-        """What an earlier process signed on this chain, in order."""
-        genesis = (await self.node.block(0)).hash
-        attempts: dict[int, int] = {}
+        """What an earlier process signed, in order."""
         for signed in forms:
-            attempts[signed.nonce] = attempts.get(signed.nonce, -1) + 1
             fields = TypedTransaction.from_bytes(HexBytes(signed.raw)).as_dict()
             fees = Fees(fields["maxPriorityFeePerGas"], fields["maxFeePerGas"])
             cost = fields["value"] + fields["gas"] * fees.most
-            self._forms[genesis, signed.nonce] = Form(attempts[signed.nonce], fees, cost)
+            place = (signed.genesis, signed.nonce)
+            attempt = self._forms[place].attempt + 1 if place in self._forms else 0
+            self._forms[place] = Form(attempt, fees, cost)
 
     # in here
 
@@ -153,7 +154,7 @@ class EvmChain:
         }
         raw = await asyncio.to_thread(self.wallet.sign, transaction)
         self._forms[genesis, nonce] = Form(attempt, fees, cost)
-        return Signed(nonce, "0x" + raw.hex(), TxHash("0x" + keccak(raw).hex()))
+        return Signed(nonce, "0x" + raw.hex(), TxHash("0x" + keccak(raw).hex()), genesis)
 
     def _fees(self, before: Form | None, attempt: int, newest: Header) -> Fees:
         fees = Fees(TIP, 2 * newest.base_fee + TIP)  # twice: six full blocks in a row
