@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from learnae.cli.chaos import app as chaos_app
 from learnae.cli.data import app as data_app
 from learnae.errors import InputError
 
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data_app, name="data")
+app.add_typer(chaos_app, name="chaos")
 
 SessionFile = Annotated[Path, typer.Argument(metavar="SESSION.toml", help="A session, such as examples/paper.toml.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, such as one below runs/.")]
@@ -129,11 +131,23 @@ def peer(
     rows: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Its own rows as a swarm was rendered, not the whole table.")
     ] = None,
+    listen: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Serve its HTTP API there, or at a free port (docs/api.md).")
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A name the API goes by, beside addresses; may be repeated."),
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="Of mode 0600, with what pause, resume and stop ask for; without it nobody may.")
+    ] = None,
 ) -> None:
     """Run one live peer to the end of its session; prints what it decides as JSON lines."""
+    from learnae.cli.peer import Api
     from learnae.cli.peer import peer as run
 
-    _exit(lambda: run(session, roster, name, kubo, rpc, keystore, journal, rows))
+    api = Api(listen, allow_host or (), token_file) if listen else None
+    _exit(lambda: run(session, roster, name, kubo, rpc, keystore, journal, rows, api))
 
 
 @app.command()

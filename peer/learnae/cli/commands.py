@@ -46,8 +46,7 @@ def simulate(path: Path, overrides: dict[str, Any], out: Path | None, threads: i
 
         with console.status("baselines: the same peers alone, always averaging, pooled") as status:
             run.write_json(BASELINES, baselines(session, learning, found["summary"], status.update))
-    _draw(run, history, "units", svg=False)
-    _report(run, history, found)
+    picture(run, history, found)
     console.print(paper_table(found["summary"]))
     conclude(run, found)
     return INTERRUPTED if ended_by == INTERRUPTED_SESSION else exit_code(found)
@@ -74,6 +73,12 @@ def report(path: Path) -> int:
     found = run.judge(history, run.verdict().get("summary", {}).get("wall_seconds"))
     say(_report(run, history, found))
     return 0
+
+
+def picture(run: RunDirectory, history: History, found: dict[str, Any]) -> None:
+    """The figures and the report of a run that was judged."""
+    _draw(run, history, "units", svg=False)
+    _report(run, history, found)
 
 
 def say(line: str, style: str | None = None) -> None:

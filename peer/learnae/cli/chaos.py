@@ -1,0 +1,41 @@
+"""`learnae chaos`: sessions in which links drop, peers die, chains stall or neighbours cheat."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Faults and cheats by plan, and proof that nothing is lost.", no_args_is_help=True)
+
+Scenario = Annotated[str, typer.Argument(metavar="SCENARIO", help="A name that `learnae chaos list` shows, or a file.")]
+Peers = Annotated[int | None, typer.Option(help="How many peers, instead of the file's number.")]
+Seed = Annotated[int | None, typer.Option(help="The dice, instead of the file's.")]
+
+
+@app.command("list")
+def show() -> None:
+    """The scenarios that come with LEARNAE, and what each shows."""
+    from learnae.cli import _exit, scenarios
+
+    _exit(scenarios.show)
+
+
+@app.command()
+def plan(scenario: Scenario, peers: Peers = None, seed: Seed = None) -> None:
+    """What would go wrong, when and to whom."""
+    from learnae.cli import _exit, scenarios
+
+    _exit(lambda: scenarios.plan(scenario, {"peers": peers, "seed": seed}))
+
+
+@app.command()
+def run(
+    scenario: Scenario,
+    peers: Peers = None,
+    seed: Seed = None,
+    out: Annotated[Path | None, typer.Option(help="Run directory to write, instead of runs/TIME-NAME.")] = None,
+) -> None:
+    """Run a scenario, check it, and put it beside the same session without faults and cheats."""
+    from learnae.cli import _exit, scenarios
+
+    _exit(lambda: scenarios.run(scenario, {"peers": peers, "seed": seed}, out))

@@ -1,0 +1,97 @@
+"""What the commands about chaos do."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from learnae.adapters.rundir import RunDirectory
+from learnae.checks import exit_code
+from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION, conclude, console, picture, say
+from learnae.cli.progress import Progress
+from learnae.config import REPOSITORY, Session, load
+from learnae.errors import InputError
+from learnae.faults import plan as planned
+from learnae.faults import timeline
+from learnae.history import History
+from learnae.report.aftermath import Aftermath, aftermath, to_json, undisturbed
+from learnae.roster import names
+
+SCENARIOS = REPOSITORY / "tests" / "scenarios"
+CHAOS = "chaos.json"
+
+
+def show() -> int:
+    for path in sorted(SCENARIOS.glob("*.toml")):
+        console.print(path.stem, style="bold", markup=False)
+        say(" ".join(load(path).about.split()))
+    return 0
+
+
+def plan(scenario: str, overrides: dict[str, Any]) -> int:
+    _tell(find(scenario, overrides))
+    return 0
+
+
+def run(scenario: str, overrides: dict[str, Any], out: Path | None) -> int:
+    session = find(scenario, overrides)
+    _tell(session)
+    say(f"LEARNAE: {session.peers} peers in the simulator (virtual time), with and without chaos.")
+    from learnae.drivers.learning import TorchLearning  # imports torch: after the first lines are out
+    from learnae.drivers.record import record
+    from learnae.drivers.simulate import Recording, Simulation
+
+    began = time.monotonic()
+    learning = TorchLearning(session, os.cpu_count() or 1)
+    directory = RunDirectory.create(Path("runs"), session.name, out)
+    with Progress(console, session) as progress:
+        ended_by = record(session, learning, directory, progress.tick, progress.observe)
+    history = directory.read()
+    found = directory.judge(history, time.monotonic() - began)
+    picture(directory, history, found)
+    if ended_by == INTERRUPTED_SESSION:
+        conclude(directory, found)
+        return INTERRUPTED
+    recording = Recording()
+    with console.status("the same session, undisturbed"):
+        Simulation(undisturbed(session), learning, [recording.observe]).run()
+    after = aftermath(history, History(tuple(recording.records)))
+    directory.write_json(CHAOS, to_json(after))
+    console.print(_table(after))
+    conclude(directory, found)
+    return exit_code(found)
+
+
+def find(scenario: str, overrides: dict[str, Any]) -> Session:
+    """A scenario by name, or any session file.  Raises InputError."""
+    by_name = SCENARIOS / f"{scenario}.toml"
+    path = by_name if by_name.is_file() else Path(scenario)
+    if not path.exists() and path.suffix != ".toml":
+        raise InputError(f"there is no scenario {scenario}: `learnae chaos list` names those there are")
+    return load(path, overrides)
+
+
+def _tell(session: Session) -> None:
+    say(f"{session.name}: {' '.join(session.about.split())}")
+    for line in timeline(planned(session.faults, names(session.peers), session.seed)):
+        say(line)
+
+
+def _table(after: Aftermath) -> Table:
+    table = Table(header_style="bold")
+    for title in ("", "this run", "undisturbed"):
+        table.add_column(title, justify="right" if title else "left")
+    rows = (
+        ("accuracy on test rows, honest peers", after.accuracy, after.accuracy_undisturbed, ".4f"),
+        ("payments sent per honest peer, mean", after.payments, after.payments_undisturbed, ".1f"),
+        ("successful averagings, at the end", after.success, after.success_undisturbed, ".1%"),
+    )
+    for label, here, there, form in rows:
+        table.add_row(label, *("-" if each is None else f"{each:{form}}" for each in (here, there)))
+    if after.stall is not None:
+        table.add_row("longest stall of a peer that no fault hit", f"{after.stall:.1f} s", "")
+    for policy, earned in after.earned.items():
+        table.add_row(f"ETH earned, spent per peer: {policy}", f"{earned:.4f}, {after.spent[policy]:.4f}", "")
+    return table

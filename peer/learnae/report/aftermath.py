@@ -1,0 +1,102 @@
+"""What faults and cheats did: a session beside the same session without them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import fmean
+from typing import Any
+
+from learnae.checks.summary import summary
+from learnae.config import Group, Session
+from learnae.core.facts import AttemptFailed, Averaged, Trained, Work, WorkChanged
+from learnae.core.types import Policy
+from learnae.history import FaultBegan, FaultEnded, History
+from learnae.report.money import accounts
+
+
+def undisturbed(session: Session) -> Session:
+    """Without faults, and everybody honest."""
+    return replace(session, faults=(), groups=tuple(_honest(group) for group in session.groups))
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """Accuracies on test rows, of honest peers, shares of 1; money in ETH, mean of the peers of a policy."""
+
+    accuracy: float | None
+    accuracy_undisturbed: float | None
+    payments: float | None
+    payments_undisturbed: float | None
+    success: float | None
+    success_undisturbed: float | None
+    stall: float | None  # s: the longest time that a peer with work, hit by no fault, did nothing
+    earned: dict[str, float]
+    spent: dict[str, float]
+
+    @property
+    def lost(self) -> float | None:
+        """Accuracy, in percentage points."""
+        if self.accuracy is None or self.accuracy_undisturbed is None:
+            return None
+        return 100 * (self.accuracy_undisturbed - self.accuracy)
+
+
+def aftermath(history: History, without: History) -> Aftermath:
+    here, there = summary(history), summary(without)
+    earned: dict[str, list[float]] = {}
+    spent: dict[str, list[float]] = {}
+    for account in accounts(history):
+        policy = history.roster[account.name].policy.value
+        earned.setdefault(policy, []).append(account.received_ether)
+        spent.setdefault(policy, []).append(account.sent_ether)
+    return Aftermath(
+        here["accuracy_test_mean"],
+        there["accuracy_test_mean"],
+        here["payments_per_peer"]["mean"],
+        there["payments_per_peer"]["mean"],
+        here["averaging_success_rate"],
+        there["averaging_success_rate"],
+        longest_stall(history),
+        {policy: fmean(each) for policy, each in earned.items()},
+        {policy: fmean(each) for policy, each in spent.items()},
+    )
+
+
+def longest_stall(history: History) -> float | None:
+    """Of honest peers that no fault hit: the longest time, in seconds, that one had work and finished none of it."""
+    hit = {name for _, fact in history.facts(FaultBegan) for name in fact.targets}
+    gaps = [gap for name in history.honest if name not in hit for gap in _gaps(history, name)]
+    return max(gaps, default=None)
+
+
+def windows(history: History) -> Iterator[tuple[float, float, str]]:
+    """From when to when there was which fault; one that was never healed lasts to the end."""
+    ends = {fact.window: record.t for record, fact in history.facts(FaultEnded)}
+    for record, fact in history.facts(FaultBegan):
+        yield record.t, ends.get(fact.window, history.seconds), fact.fault.value
+
+
+def _gaps(history: History, name: str) -> Iterator[float]:
+    """Between ends of units of work, as long as it was not done."""
+    moments: list[float] = []
+    for record in history.records:
+        if record.peer != name:
+            continue
+        if isinstance(record.fact, Trained | Averaged | AttemptFailed):
+            moments.append(record.t)
+        elif record.fact == WorkChanged(Work.DONE):
+            yield from _between(moments)
+            moments = []
+    yield from _between(moments)
+
+
+def _between(moments: list[float]) -> Iterator[float]:
+    return (later - earlier for earlier, later in pairwise(moments))
+
+
+def _honest(group: Group) -> Group:
+    return group if group.policy is Policy.HONEST else replace(group, policy=Policy.HONEST, victim=None)
+
+
+def to_json(found: Aftermath) -> dict[str, Any]:
+    return {**vars(found), "lost_points": found.lost}
