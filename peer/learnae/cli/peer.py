@@ -2,13 +2,24 @@
 
 import asyncio
 import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from learnae.adapters import keys
+from learnae.adapters.http.guard import Guard, read_token
+from learnae.adapters.http.peer_api import peer_api
+from learnae.adapters.http.server import address, listen, serving, url
+from learnae.adapters.metrics import Metrics
 from learnae.config import Session, load
 from learnae.drivers.composition import Learning
-from learnae.drivers.live import LivePeer
-from learnae.drivers.node import Node, Roster, run
+from learnae.drivers.inside import InsidePeer
+from learnae.drivers.live import Clock
+from learnae.drivers.node import Node, Roster, find, run
 from learnae.drivers.own import OwnLearning
 from learnae.history import HistoryFact, Record
 
@@ -16,14 +27,46 @@ KUBO_COMES_UP = 60.0  # s, beside peers that all begin at once
 CODES = {"quiet": 0, "max_duration": 1, "stopped": 130}
 
 
+@dataclass(frozen=True)
+class Api:
+    """Where a peer is to be asked, by which further names, and who may command it."""
+
+    listen: str
+    hosts: Sequence[str]
+    token_file: Path | None
+
+
 def peer(
-    session: Path, roster: Path, name: str, kubo: str, rpc: str, keystore: Path, journal: Path, rows: Path | None
+    session: Path,
+    roster: Path,
+    name: str,
+    kubo: str,
+    rpc: str,
+    keystore: Path,
+    journal: Path,
+    rows: Path | None,
+    api: Api | None,
 ) -> int:
     """Prints what the peer decides, as JSON lines, while it decides it."""
-    settings, members = load(session), Roster.read(roster)
+    settings, ids = load(session), Roster.read(roster)
     node = Node(name, kubo, rpc, keys.load(keystore), journal, KUBO_COMES_UP if rows else 0.0)
-    learning: Learning = OwnLearning(settings, rows) if rows else _whole_table(settings)
-    return CODES[asyncio.run(run(node, settings, members, learning, [_tell], _stop_on_signals))]
+    members = ids.members(settings)
+    inside = InsidePeer(find(node, members), Clock(ids.began), Metrics(), members)
+    learn: Callable[[], Learning] = partial(OwnLearning, settings, rows) if rows else partial(_whole_table, settings)
+    return CODES[asyncio.run(_served(inside, api, lambda: run(node, settings, ids, learn, inside, [_tell])))]
+
+
+async def _served(inside: InsidePeer, api: Api | None, run: Callable[[], Coroutine[Any, Any, str]]) -> str:
+    """Its API answers before anything else is there, and as long as the peer lives."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, inside.stop)
+    async with AsyncExitStack() as closers:
+        if api:
+            guard = Guard(read_token(api.token_file) if api.token_file else None, tuple(api.hosts))
+            sock = listen(*address(api.listen))
+            await closers.enter_async_context(serving(peer_api(inside, guard), sock))
+            print(f"learnae: {inside.name} answers at {url(sock)}/v1/status", file=sys.stderr, flush=True)
+        return await run()
 
 
 def _whole_table(session: Session) -> Learning:
@@ -34,8 +77,3 @@ def _whole_table(session: Session) -> Learning:
 
 def _tell(now: float, peer: str, item: HistoryFact) -> None:
     print(Record(now, peer, item).line(), flush=True)
-
-
-def _stop_on_signals(live: LivePeer) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, live.stop)

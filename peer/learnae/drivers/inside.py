@@ -1,7 +1,7 @@
 """What a live peer's API says: ``http.inside.Inside`` of a ``LivePeer``, before there is one and after it has left.
 
     inside = InsidePeer(member, clock, metrics)      # the API can be served from here on
-    inside.begin(live, predictor)                    # watches it; then ``await live.run()``
+    inside.begin(live, predictor, books)             # watches it; then ``await live.run()``
     inside.end()                                     # followers of its records come to their end
 
 What it decided is on a board; where it stands is read off the peer whenever somebody asks; its balance, and what others
@@ -52,23 +52,24 @@ class Payers:
 
 
 class InsidePeer:
-    """``clock``: session seconds.  ``books``: where payments to this peer are looked up; without them it knows of none.
-    ``members``: who else there is, to name payers.  ``payers``: what those in this process say."""
+    """``clock``: session seconds.  ``members``: who else there is, to name payers.  ``payers``: what those in this
+    process say."""
 
     def __init__(
         self,
         member: Member,
         clock: Callable[[], float],
         metrics: Metrics,
-        books: Books | None = None,
         members: Iterable[Member] = (),
         payers: Payers | None = None,
     ) -> None:
         self.member, self.board = member, Board()
         self.state: State = "starting"
-        self.stopped_early = asyncio.Event()
+        self.stopped = False
+        self.abandon: Callable[[], object] = lambda: None  # ends the attempt to begin
         self.live: LivePeer | None = None
-        self._clock, self._metrics, self._books, self._payers = clock, metrics, books, payers or Payers()
+        self._clock, self._metrics, self._payers = clock, metrics, payers or Payers()
+        self._books: Books | None = None
         self._named = {each.wallet: each.peer for each in members}
         self._predictor: Predictor | None = None
         self._predicting = asyncio.Lock()
@@ -84,8 +85,9 @@ class InsidePeer:
 
     # for whoever drives the peer
 
-    def begin(self, live: LivePeer, predictor: Predictor) -> None:
-        self.live, self._predictor, self.state = live, predictor, "running"
+    def begin(self, live: LivePeer, predictor: Predictor, books: Books | None = None) -> None:
+        """Observe it from now on.  Payments to it are looked up in ``books``; without them it knows of none."""
+        self.live, self._predictor, self._books, self.state = live, predictor, books, "running"
         live.observers += (self.observe,)
         live.stopwatches += (self._performed,)
         live.seen = self._look
@@ -208,11 +210,11 @@ class InsidePeer:
             self.live.resume()
 
     def stop(self) -> None:
-        """Before there is a peer: ``stopped_early`` is set, for whoever is about to begin one."""
+        self.stopped = True
         if self.live:
             self.live.stop()
         else:
-            self.stopped_early.set()
+            self.abandon()
 
     # in here
 

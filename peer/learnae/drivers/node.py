@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from learnae.adapters.evm import EvmChain, http_node
-from learnae.adapters.journal import SqliteJournal, needed
+from learnae.adapters.evm.books import Books
+from learnae.adapters.journal import Recorded, SqliteJournal, needed, recorded
 from learnae.adapters.keys import Wallet
 from learnae.adapters.kubo import Kubo, KuboGossip
 from learnae.config import Session
@@ -25,8 +26,10 @@ from learnae.core.facts import Adopted, AttemptFailed, Averaged, Published, Trai
 from learnae.core.types import Address, Cid, PeerId, Poid, Reason, Signed, Wei
 from learnae.core.wire import cid_of
 from learnae.drivers.composition import Learning
+from learnae.drivers.inside import InsidePeer
 from learnae.drivers.live import Clock, LivePeer
 from learnae.drivers.perform import Ports
+from learnae.drivers.retold import decisions
 from learnae.errors import InputError, PortError
 from learnae.history import HistoryFact
 from learnae.manifest import manifest, peer_config
@@ -130,16 +133,39 @@ async def run(
     node: Node,
     session: Session,
     roster: Roster,
-    learning: Learning,
+    learn: Callable[[], Learning],
+    inside: InsidePeer,
     observers: Iterable[Observer],
-    ready: Callable[[LivePeer], None],
 ) -> str:
-    """Live through the session; what ended it.  ``ready`` is given the peer before it begins, to be able to stop it.
+    """Live through the session, watched by ``inside``; what ended it.  ``learn`` is called in a thread: torch takes
+    seconds to import.
 
     Raises InputError, also for a Kubo node that does not answer: without it nobody knows who this peer is.
     """
-    members = roster.members(session)
-    member = _find(node, members)
+    task = asyncio.current_task()
+    assert task
+    inside.abandon = task.cancel
+    try:
+        return await _lived(node, session, roster, learn, inside, observers)
+    except asyncio.CancelledError:
+        if not inside.stopped:
+            raise
+        task.uncancel()
+        return "stopped"
+    finally:
+        inside.end()
+
+
+async def _lived(
+    node: Node,
+    session: Session,
+    roster: Roster,
+    learn: Callable[[], Learning],
+    inside: InsidePeer,
+    observers: Iterable[Observer],
+) -> str:
+    members, member = roster.members(session), inside.member
+    learning = await asyncio.to_thread(learn)
     async with AsyncExitStack() as closers:
         kubo = await _kubo(node.kubo, node.patience)
         closers.push_async_callback(kubo.close)
@@ -180,11 +206,18 @@ async def run(
         )
         live.observers += (partial(_tidy, live, journal),)
         chain.signed_before = partial(_signed, live)
-        ready(live)
+        for record in decisions(node.name, _before(recorded(node.journal))):
+            inside.observe(record.t, record.peer, record.fact)
+        inside.begin(live, learning.predictor(journal.blocks), Books(ethereum, [node.wallet.address], roster.began))
         try:
             return await live.run()
         except BaseExceptionGroup as group:
             raise input_error(group) or group from None
+
+
+def _before(told: Recorded) -> Recorded:
+    """Without the restart that is under way: the peer will tell of it."""
+    return told._replace(restarts=told.restarts[:-1] if told.entries else [])
 
 
 def _signed(live: LivePeer) -> list[Signed]:
@@ -206,7 +239,8 @@ def input_error(group: BaseExceptionGroup[BaseException]) -> InputError | None:
     return None
 
 
-def _find(node: Node, members: Iterable[Member]) -> Member:
+def find(node: Node, members: Iterable[Member]) -> Member:
+    """Raises InputError: not in the roster, or with another wallet."""
     by_name: Mapping[str, Member] = {each.name: each for each in members}
     if node.name not in by_name:
         raise InputError(f"{node.name} is not in the roster: give one of {', '.join(by_name)}")

@@ -8,9 +8,12 @@
 """
 
 import hmac
+import os
+import stat
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,8 +22,10 @@ from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from learnae.adapters.http.problems import problem
+from learnae.errors import InputError
 
 LIMIT = 1 << 20  # bytes of a request's body
+TOKEN = 16  # characters at least
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 bearer = HTTPBearer(auto_error=False, description="The token in the file given to --token-file.")
@@ -46,6 +51,22 @@ class Guard:
         """Whether ``host``, a Host header, is a name of this server.  ``at``: the address the connection came in at."""
         name = _name(host)
         return name is not None and (name in LOOPBACK or name in self.hosts or (name == at and _is_address(name)))
+
+
+def read_token(path: Path) -> str:
+    """What ``--token-file`` holds, on one line.  Raises InputError, which does not quote it."""
+    try:
+        with open(path) as file:
+            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+                raise InputError(f"{path} can be read by others: run chmod 600 on it")
+            token = file.read(10_000).strip()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}; give a file that holds the token") from None
+    except UnicodeDecodeError:
+        token = ""
+    if len(token) < TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        raise InputError(f"{path} holds no token: put {TOKEN} or more letters and digits on one line")
+    return token
 
 
 class Guarded:

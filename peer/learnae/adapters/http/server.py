@@ -1,12 +1,16 @@
 """An app on uvicorn, in the loop that runs already.
 
-sock = listen("127.0.0.1", 8080)     # may be another port: see url(sock)
-await serve(app, sock)               # until cancelled
+    sock = listen(*address("127.0.0.1:8080"))     # may be another port: see url(sock)
+    async with serving(app, sock): ...            # or: await serve(app, sock)
+
+Open event streams end with it.
 """
 
+import asyncio
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -15,6 +19,7 @@ from learnae.errors import InputError
 
 GRACE = 1  # s that open responses, event streams among them, get to end
 BACKLOG = 128
+LOOPBACK = "127.0.0.1"
 
 
 class _Server(uvicorn.Server):
@@ -23,6 +28,18 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def address(text: str) -> tuple[str, int]:
+    """Of HOST:PORT, or of a port on loopback.  Raises InputError."""
+    place = text if ":" in text else f":{text}"
+    try:
+        parts = urlsplit(f"//{place}")
+        if parts.port is not None and parts.netloc == place and "@" not in place:
+            return parts.hostname or LOOPBACK, parts.port
+    except ValueError:
+        pass
+    raise InputError(f"{text} is no address to listen at: give HOST:PORT, such as 127.0.0.1:8080")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -57,6 +74,18 @@ async def serve(app: ASGIApp, sock: socket.socket) -> None:
     finally:
         if server.started:
             await server.shutdown([sock])
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, sock: socket.socket) -> AsyncIterator[None]:
+    """Serve meanwhile."""
+    task = asyncio.create_task(serve(app, sock))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def _bound(host: str, port: int) -> socket.socket:
