@@ -5,13 +5,15 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
 
 from learnae.checks import verdict
+from learnae.core.codec import encode, to_json
+from learnae.core.events import Event
 from learnae.errors import InputError
 from learnae.history import ChainRecord, History, HistoryFact, Record, chain_line
 
@@ -51,12 +53,15 @@ class RunDirectory:
         if self._history and isinstance(item, HistoryFact):
             self._history.write(Record(now, peer, item).line() + "\n")
 
-    def end(self, chain: Iterable[ChainRecord], journals: Mapping[str, Iterable[str]]) -> None:
+    def end(self, chain: Iterable[ChainRecord], journals: Mapping[str, Sequence[tuple[Event, str]]]) -> None:
+        """``journals`` by peer; one that is empty was not kept."""
         if self._history:
             self._history.close()
         self._write_lines(CHAIN, map(chain_line, chain))
-        for name, lines in journals.items():
-            self._write_lines(f"journals/{name}.jsonl", lines)
+        for name, entries in journals.items():
+            if entries:
+                lines = (to_json({"digest": digest, **encode(event)}) for event, digest in entries)
+                self._write_lines(f"journals/{name}.jsonl", lines)
 
     def write_json(self, name: str, value: object) -> None:
         (self.path / name).write_text(json.dumps(value, indent=2) + "\n")

@@ -34,6 +34,12 @@ class Axis(StrEnum):
     SECONDS = "seconds"
 
 
+class Backend(StrEnum):
+    COMPOSE = "compose"
+    EMBEDDED = "embedded"
+    SIM = "sim"
+
+
 @app.command()
 def simulate(
     session: SessionFile,
@@ -49,6 +55,28 @@ def simulate(
     from learnae.cli import commands
 
     _exit(lambda: commands.simulate(session, {"peers": peers, "seed": seed}, out, threads, baselines))
+
+
+@app.command()
+def swarm(
+    session: SessionFile,
+    peers: Annotated[int | None, typer.Option(help="How many peers, instead of the file's number.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The dice, instead of the file's.")] = None,
+    backend: Annotated[
+        Backend | None, typer.Option(help="Where it runs, instead of where this machine best can.")
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Serve page and APIs on after the session, until Ctrl-C.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of page and APIs; a free one if it is taken.")] = 8700,
+    out: Annotated[Path | None, typer.Option(help="Run directory to write, instead of runs/TIME-NAME.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch, instead of one a core.")] = None,
+) -> None:
+    """Run a session with live peers, a page to watch it and an API for each of them; then as simulate ends."""
+    from learnae.cli.swarm import Wanted
+    from learnae.cli.swarm import swarm as run
+
+    _exit(lambda: run(session, {"peers": peers, "seed": seed}, backend, Wanted(keep, port, out, threads)))
 
 
 @app.command()

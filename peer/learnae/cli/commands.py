@@ -47,16 +47,13 @@ def simulate(path: Path, overrides: dict[str, Any], out: Path | None, threads: i
         with console.status("baselines: the same peers alone, always averaging, pooled") as status:
             run.write_json(BASELINES, baselines(session, learning, found["summary"], status.update))
     picture(run, history, found)
-    console.print(paper_table(found["summary"]))
-    conclude(run, found)
-    return INTERRUPTED if ended_by == INTERRUPTED_SESSION else exit_code(found)
+    return tell(run, found)
 
 
 def check(path: Path) -> int:
     run = RunDirectory(path)
     found = run.judge(run.read(), run.verdict().get("summary", {}).get("wall_seconds"))
-    console.print(paper_table(found["summary"]))
-    conclude(run, found)
+    tell(run, found)
     return exit_code(found)
 
 
@@ -75,6 +72,13 @@ def report(path: Path) -> int:
     return 0
 
 
+def tell(run: RunDirectory, found: dict[str, Any]) -> int:
+    """Table and verdict; the exit code of the session."""
+    console.print(paper_table(found["summary"]))
+    conclude(run, found)
+    return INTERRUPTED if found["ended_by"] == INTERRUPTED_SESSION else exit_code(found)
+
+
 def picture(run: RunDirectory, history: History, found: dict[str, Any]) -> None:
     """The figures and the report of a run that was judged."""
     _draw(run, history, "units", svg=False)
@@ -89,7 +93,7 @@ def say(line: str, style: str | None = None) -> None:
 def _first_line(peers: int, with_baselines: bool) -> str:
     seconds = 8 + (0.6 if with_baselines else 0.35) * peers
     wait = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-    return f"LEARNAE: {peers} peers in the simulator (virtual time; no other backend exists yet). Expect about {wait}."
+    return f"LEARNAE: {peers} peers in the simulator (virtual time). Expect about {wait}."
 
 
 def _draw(run: RunDirectory, history: History, x: View, svg: bool) -> list[str]:

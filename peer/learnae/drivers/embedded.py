@@ -26,6 +26,7 @@ from learnae.drivers.live import Clock, LivePeer
 from learnae.history import SWARM, ChainRecord, HistoryFact, SessionEnded
 from learnae.ports import Observer
 
+INTERRUPTED = "interrupted"
 TICK = 0.1  # s between looks at whether the session is over
 EVALUATE_EVERY = 2.0  # s; test accuracies hold up the training, so most wait until all is quiet
 EVALUATE_AT_ONCE = 24  # models
@@ -49,7 +50,8 @@ class Embedded:
         net = composition.swarm.net
         self.gossips = [MemoryGossip(net, {}, member.name, member.peer) for member in composition.members]
         self.peers = [self._peer(index, wallets) for index in range(self.session.peers)]
-        self._up: set[int] = set()
+        self._up: set[int] = set()  # have joined
+        self._left: set[int] = set()  # were told to stop
         self._quiet_since: float | None = None
         self._interrupted = asyncio.Event()
 
@@ -57,7 +59,7 @@ class Embedded:
         """What ended it: quiet, max_duration or interrupted.  Everything is recorded by then."""
         try:
             ended_by = await self._live(tick)
-            if ended_by != "interrupted":
+            if ended_by != INTERRUPTED:
                 self.evaluation.add_last((self.peers[index].name, self.peers[index].peer) for index in sorted(self._up))
                 await self._flush()
             self._record(self.clock(), SWARM, SessionEnded(ended_by))
@@ -88,7 +90,7 @@ class Embedded:
             for index, life in enumerate(lives):
                 if index not in self._up:
                     life.cancel()
-                elif ended_by == "interrupted":
+                elif ended_by == INTERRUPTED:
                     self.peers[index].stop()
                 else:
                     self.peers[index].close()
@@ -105,6 +107,7 @@ class Embedded:
             mine.room[theirs.name], theirs.room[mine.name] = theirs, mine
         self._up.add(index)
         await self.peers[index].run()
+        self._left.add(index)
 
     async def _over(self, tick: Tick) -> str:
         """Look now and then whether everybody is quiet, has been for ``linger``, or must stop."""
@@ -123,10 +126,10 @@ class Embedded:
                 await asyncio.wait_for(self._interrupted.wait(), TICK)
             except TimeoutError:
                 continue
-        return "interrupted"
+        return INTERRUPTED
 
     def _active(self) -> list[Peer]:
-        return [self.peers[index].peer for index in sorted(self._up)]
+        return [self.peers[index].peer for index in sorted(self._up - self._left)]
 
     async def _evaluate(self) -> None:
         while True:

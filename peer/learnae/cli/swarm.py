@@ -1,0 +1,146 @@
+"""What ``learnae swarm`` does: a session on the backend that fits this machine."""
+
+import asyncio
+import os
+import secrets
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, assert_never
+
+from learnae.adapters.rundir import RunDirectory
+from learnae.cli import Backend, commands
+from learnae.cli.commands import say
+from learnae.cli.progress import Progress
+from learnae.config import Session, load
+from learnae.errors import InputError
+
+if TYPE_CHECKING:
+    from learnae.drivers.composition import Learning
+    from learnae.drivers.hosted import Hosted
+
+HOST = "127.0.0.1"
+TOKEN = "token"  # its file in the run directory, while somebody serves
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """``keep``: serve on when the session is over.  ``port``: another is taken if it is not free."""
+
+    keep: bool
+    port: int
+    out: Path | None
+    threads: int | None
+
+
+def swarm(path: Path, overrides: dict[str, Any], backend: Backend | None, wanted: Wanted) -> int:
+    session = load(path, overrides)
+    chosen, why = _choose(backend)
+    match chosen:
+        case Backend.SIM:
+            if wanted.keep:
+                raise InputError("--keep: the simulator serves nothing: leave it out, or take --backend embedded")
+            return commands.simulate(path, overrides, wanted.out, wanted.threads, with_baselines=True)
+        case Backend.COMPOSE:
+            raise InputError("the compose backend does not exist yet: take --backend embedded or sim")
+        case Backend.EMBEDDED:
+            say(f"LEARNAE: {session.peers} live peers on the embedded backend ({why}). {_wait(session)}")
+            return _embedded(session, wanted)
+        case _:
+            assert_never(chosen)
+
+
+def _choose(backend: Backend | None) -> tuple[Backend, str]:
+    """Where a session runs, and why."""
+    if backend is not None:
+        return backend, "as asked"
+    return Backend.EMBEDDED, "needs nothing but Python"
+
+
+def _wait(session: Session) -> str:
+    pace = session.work.slices * session.work.passes * session.pace.slice + session.work.patience * session.pace.attempt
+    return f"Expect about {10 + session.linger + 0.5 * session.peers + pace:.0f} s."
+
+
+def _embedded(session: Session, wanted: Wanted) -> int:
+    run = RunDirectory.create(Path("runs"), session.name, wanted.out)
+    try:
+        with _token(run.path / TOKEN) as token:
+            return asyncio.run(_hosted(session, wanted, run, token))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        with suppress(OSError):
+            run.path.rmdir()  # if nothing came of it
+
+
+async def _hosted(session: Session, wanted: Wanted, run: RunDirectory, token: str) -> int:
+    from learnae.adapters.http.server import listen, serve, url  # takes half a second: after the first line is out
+    from learnae.drivers.hosted import Hosted
+
+    began = time.monotonic()
+    with Progress(commands.console, session) as progress:
+        hosted = Hosted(session, run, token, progress.observe)
+        _end_on_signals(hosted)
+        sock = listen(HOST, wanted.port)
+        address = url(sock)
+        say(f"Page: {address}/  API: {address}/peers/{hosted.names[0]}/v1/status  Metrics: {address}/metrics")
+        say(f"Token for commands: {run.path / TOKEN}")
+        serving = asyncio.create_task(serve(hosted.app, sock))
+        ended_by = await hosted.run(
+            lambda: _learning(session, run, wanted.threads or os.cpu_count() or 1), progress.tick
+        )
+    history = run.read()
+    found = run.judge(history, time.monotonic() - began)
+    hosted.judged(found)
+    if ended_by != commands.INTERRUPTED_SESSION:  # whoever interrupts does not wait; learnae report draws it later
+        await asyncio.to_thread(commands.picture, run, history, found)
+        hosted.report = run.path / commands.REPORT
+    code = commands.tell(run, found)
+    if wanted.keep and ended_by != commands.INTERRUPTED_SESSION:
+        say(f"Serving {address}/ until Ctrl-C")
+        with suppress(asyncio.CancelledError):
+            await serving
+    serving.cancel()
+    return code
+
+
+def _learning(session: Session, run: RunDirectory, threads: int) -> "Learning":
+    """In a thread: torch takes seconds to import."""
+    from learnae.drivers.learning import TorchLearning
+    from learnae.drivers.record import begin
+
+    learning = TorchLearning(session, threads)
+    if learning.notice:
+        say(f"Notice: {learning.notice}")
+    begin(session, learning, run)
+    return learning
+
+
+def _end_on_signals(hosted: "Hosted") -> None:
+    """The session, if there is one; otherwise whatever this task waits for."""
+    task = asyncio.current_task()
+    assert task
+
+    def end() -> None:
+        if not hosted.stop():
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+
+
+@contextmanager
+def _token(path: Path) -> Iterator[str]:
+    """A new token, in a file that only its owner can read, for as long as it is good for something."""
+    token = secrets.token_urlsafe(32)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(token + "\n")
+    try:
+        yield token
+    finally:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,103 @@
+"""An embedded session and all that is shown of it: one port with the live page, the API of each peer and all their
+metrics; and the run directory that it leaves.
+
+    hosted = Hosted(session, run, token)    # neither torch nor the EVM yet: ``app`` can be served in a second or two
+    ended_by = await hosted.run(learn, tick)
+    hosted.judged(found)                    # the page shows the verdict
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from learnae.adapters.http.board import Board
+from learnae.adapters.http.guard import Guard
+from learnae.adapters.http.peer_api import peer_api
+from learnae.adapters.http.swarm import swarm_app
+from learnae.adapters.metrics import Metrics
+from learnae.adapters.rundir import RunDirectory
+from learnae.config import Session
+from learnae.drivers.composition import Composition, Learning, Tick
+from learnae.drivers.inside import InsidePeer, Payers
+from learnae.drivers.wallets import wallet_keys, wallets
+from learnae.history import SWARM, Evaluated, HistoryFact
+from learnae.ports import Observer
+from learnae.roster import roster
+
+if TYPE_CHECKING:
+    from learnae.drivers.embedded import Embedded
+
+
+class Hosted:
+    """``token``: whoever has it may command the peers.  ``report``: the page a run ends with, once there is one."""
+
+    def __init__(self, session: Session, run: RunDirectory, token: str, *observers: Observer) -> None:
+        self.session, self.directory = session, run
+        self.report: Path | None = None
+        self._verdict: dict[str, Any] | None = None
+        self._board, self._metrics, payers = Board(), Metrics(), Payers()
+        self._observers = (run.observe, self._board.observe, payers.observe, self._found, *observers)
+        self._wallets = wallets(session)
+        self._keys = wallet_keys(session, self._wallets)
+        members = roster(session.groups, session.peers, self._keys)
+        self._insides = {each.name: InsidePeer(each, float, self._metrics, members, payers) for each in members}
+        self._swarm: Embedded | None = None
+        guard = Guard(token)
+        self.app = swarm_app(
+            self._board,
+            guard,
+            {name: peer_api(inside, guard) for name, inside in self._insides.items()},
+            lambda: self._verdict,
+            self._metrics.render,
+            lambda: self.report,
+        )
+
+    async def run(self, learn: Callable[[], Learning], tick: Tick) -> str:
+        """What ended it: quiet, max_duration or interrupted.  However it ends, the directory is readable.
+
+        ``learn`` is called in a thread; when it returns, the directory has begun.
+        """
+        composition = Composition(self.session, await asyncio.to_thread(learn), self._keys)
+        for observe in self._observers:
+            observe(0.0, SWARM, composition.began("embedded"))
+        self._swarm = swarm = await asyncio.to_thread(self._embedded, composition)
+        try:
+            return await swarm.run(tick)
+        finally:
+            self._swarm = None
+            for inside in self._insides.values():
+                inside.end()
+            self.directory.end(swarm.chain, swarm.journals)
+
+    def stop(self) -> bool:
+        """Everybody leaves now; whether there is anybody."""
+        if self._swarm:
+            self._swarm.stop()
+        return self._swarm is not None
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._insides)
+
+    def judged(self, verdict: dict[str, Any]) -> None:
+        self._verdict = verdict
+        self._board.close()
+
+    # in here
+
+    def _embedded(self, composition: Composition) -> "Embedded":
+        from learnae.adapters.evm.books import Books  # web3 and py-evm take seconds to import
+        from learnae.drivers.embedded import Embedded
+
+        swarm = Embedded(composition, self._wallets, self._observers)
+        books = Books(swarm.node, swarm.alloc, swarm.clock.began)
+        predictor = composition.learning.predictor(composition.swarm.blocks)
+        for live in swarm.peers:
+            self._insides[live.name].begin(live, predictor, books)
+        return swarm
+
+    def _found(self, now: float, peer: str, item: HistoryFact) -> None:
+        """What a peer does not find out by itself."""
+        if isinstance(item, Evaluated):
+            self._insides[peer].observe(now, peer, item)
