@@ -1,8 +1,9 @@
 # The environment makes itself at first use and again when pyproject.toml changes.
 N       ?= 20
 SESSION ?= examples/paper.toml
-BACKEND ?= sim
+BACKEND ?=
 SEED    ?=
+KEEP    ?=
 
 PY   = .venv/bin/python
 ENV  = .venv/.installed
@@ -18,9 +19,8 @@ GENERATORS = learnae.core.diagram
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-swarm: $(ENV) ## Run a session: N=20 BACKEND=sim SESSION=examples/paper.toml SEED=
-	@$(if $(filter sim,$(BACKEND)),,$(error BACKEND=$(BACKEND) does not exist yet: use BACKEND=sim))
-	@$(PY) -m learnae simulate $(SESSION) --peers $(N) --baselines $(if $(SEED),--seed $(SEED))
+swarm: $(ENV) ## Run a session: N=20 SESSION=examples/paper.toml BACKEND= (embedded, sim) SEED= KEEP=1
+	@$(PY) -m learnae swarm $(SESSION) --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
 
 test: test-core ## Run every test, fast tiers first
 	$(if $(REST),$(PY) -m pytest $(REST) $(if $(CI),--no-skips))
