@@ -9,6 +9,7 @@ from dataclasses import replace
 from html import escape
 from typing import Any
 
+from learnae.core.facts import Averaged, Trained
 from learnae.figures import Band, Figure, Reference, Series
 from learnae.figures.spec import BLUE, GREY, INK, LINE, ORANGE, PALE
 from learnae.history import History, kept_score
@@ -44,11 +45,12 @@ def figure_chart(figure: Figure) -> Chart:
 def peers_chart(history: History, accuracy: Figure) -> Chart:
     """Each peer's accuracy on its own validation rows along seconds, behind the means of ``accuracy``.
 
-    All peers are one trace with gaps: a hundred traces would take a browser longer than a second.
+    From the first model that it trained or averaged itself.  All peers are one trace with gaps: a hundred traces would
+    take a browser longer than a second.
     """
     steps: dict[str, list[tuple[float, float]]] = {}
     for record in history.records:
-        if (score := kept_score(record.fact)) is not None:
+        if isinstance(record.fact, Trained | Averaged) and (score := kept_score(record.fact)):
             steps.setdefault(record.peer, []).append((_short(record.t), _short(score.accuracy)))
     points: list[tuple[float | None, float | None, str]] = []
     for name, each in sorted(steps.items()):

@@ -57,9 +57,9 @@ function phases(counts) {
 // tables
 
 const cell = (told, place) => {
-  const { text, href, title, mark } = typeof told === "object" ? told : { text: told };
+  const { text, href, title, dot } = typeof told === "object" ? told : { text: told };
   const inner = href ? [make("a", { href, textContent: text })] : [text];
-  place.replaceChildren(...(mark ? [make("span", { className: `mark is-${mark}` }, ...inner)] : inner));
+  place.replaceChildren(...(dot ? [make("span", { className: `dot is-${dot}` }, ...inner)] : inner));
   place.title = title ?? "";
 };
 

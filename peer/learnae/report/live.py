@@ -58,9 +58,10 @@ def line(record: Record, names: Names) -> dict[str, str] | None:
 
 
 def clock(seconds: float) -> str:
-    """Session time, to the tenth of a second while that is short."""
+    """Session time, to the tenth of a second while that is short; it does not break."""
     minutes, rest = divmod(seconds, 60)
-    return f"{minutes:.0f} min {rest:02.0f} s" if minutes else f"{rest:.1f} s"
+    told = f"{minutes:.0f} min {int(rest):02} s" if minutes else f"{rest:.1f} s"
+    return told.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 # in here
@@ -80,11 +81,11 @@ def _words(history: History, totals: Mapping[str, Any], paid: Sequence[Flow]) ->
         "test": number(totals["accuracy_test_mean"], ".1%"),
         "validation": number(totals["accuracy_validation_mean"], ".1%"),
         "success": number(totals["averaging_success_rate"], ".0%"),
-        "attempts": f"{totals['averaging_attempts']}",
-        "payments": f"{sum(flow.count for flow in paid)}",
+        "attempts": f"{totals['averaging_attempts']:,}",
+        "payments": f"{sum(flow.count for flow in paid):,}",
         "ether": f"{sum(flow.wei for flow in paid) / ETHER:.4f}",
         "most": most_paid(paid),
-        "receipts": f"The newest {RECEIPTS} of {debts}." if debts > RECEIPTS else "",
+        "receipts": f"The newest {RECEIPTS} of {debts:,}." if debts > RECEIPTS else "",
     }
 
 
@@ -116,7 +117,7 @@ def _peer(standing: Standing, money: Account, history: History, mounted: Collect
         "cells": [
             {"text": name, "href": f"peers/{name}/v1/status"} if name in mounted else name,
             money.role,
-            {"text": standing.phase, "mark": standing.phase},
+            {"text": standing.phase, "dot": standing.phase},
             _progress(standing, history),
             f"{standing.adopted} of {standing.attempts}",
             number(money.validation, ".1%"),
@@ -146,7 +147,7 @@ def _receipt(t: float, payer: str, debt: DebtChanged, names: Names) -> dict[str,
             creator,
             f"{debt.wei / ETHER:.6f}",
             f"{accuracy(debt.before)} → {accuracy(debt.after)}",
-            {"text": debt.state.value, "title": debt.reason or "", "mark": debt.state.value},
+            {"text": debt.state.value, "title": debt.reason or "", "dot": debt.state.value},
             {"text": f"{debt.tx[:DIGITS]}…", "title": debt.tx} if debt.tx else "-",
         ],
     }
