@@ -14,13 +14,31 @@ REST = $(wildcard $(addprefix tests/,paper ports drivers learn contracts link st
 GENERATORS = learnae.core.diagram
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm test test-core test-bare check verify format tools contracts data soak bench clean
+.PHONY: help swarm base-images images status logs down render test test-core test-bare check verify format tools contracts data soak bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-swarm: $(ENV) ## Run a session: N=20 SESSION=examples/paper.toml BACKEND= (embedded, sim) SEED= KEEP=1
+swarm: $(ENV) ## Run a session: N=20 SESSION=examples/paper.toml BACKEND= (compose, embedded, sim) SEED= KEEP=1
 	@$(PY) -m learnae swarm $(SESSION) --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
+
+base-images: ## Pull the images that the swarm's are built on, or make stand-ins
+	@bash .ci/base-images.sh
+
+images: $(ENV) ## Build the swarm's images
+	@$(PY) -m learnae compose images
+
+status: $(ENV) ## Say which containers of the swarm there are
+	@$(PY) -m learnae compose status
+
+logs: $(ENV) ## Print what a pod said: PEER=7
+	@$(PY) -m learnae compose logs $(or $(PEER),$(error name the pod: make logs PEER=7))
+
+down: $(ENV) ## Remove the swarm's containers, network and volumes, also after a crash
+	@$(PY) -m learnae compose down
+
+render: $(ENV) ## Print what Compose would be given: N=20 SESSION=
+	@$(PY) -m learnae compose render $(SESSION) --peers $(N)
 
 test: test-core ## Run every test, fast tiers first
 	$(if $(REST),$(PY) -m pytest $(REST) $(if $(CI),--no-skips))

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from learnae.cli.chaos import app as chaos_app
+from learnae.cli.compose import app as compose_app
 from learnae.cli.data import app as data_app
 from learnae.errors import InputError
 
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(chaos_app, name="chaos")
+app.add_typer(compose_app, name="compose")
 
 SessionFile = Annotated[Path, typer.Argument(metavar="SESSION.toml", help="A session, such as examples/paper.toml.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, such as one below runs/.")]

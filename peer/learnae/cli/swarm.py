@@ -16,6 +16,7 @@ from learnae.cli import Backend, commands
 from learnae.cli.commands import say
 from learnae.cli.progress import Progress
 from learnae.config import Session, load
+from learnae.drivers.compose import engine
 from learnae.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ def swarm(path: Path, overrides: dict[str, Any], backend: Backend | None, wanted
                 raise InputError("--keep: the simulator serves nothing: leave it out, or take --backend embedded")
             return commands.simulate(path, overrides, wanted.out, wanted.threads, with_baselines=True)
         case Backend.COMPOSE:
-            raise InputError("the compose backend does not exist yet: take --backend embedded or sim")
+            from learnae.cli import containers
+
+            say(f"LEARNAE: {session.peers} live peers in containers ({why}). {containers.wait(session)}")
+            return containers.swarm(session, wanted.out, wanted.port, wanted.keep)
         case Backend.EMBEDDED:
             say(f"LEARNAE: {session.peers} live peers on the embedded backend ({why}). {_wait(session)}")
             return _embedded(session, wanted)
@@ -57,7 +61,8 @@ def _choose(backend: Backend | None) -> tuple[Backend, str]:
     """Where a session runs, and why."""
     if backend is not None:
         return backend, "as asked"
-    return Backend.EMBEDDED, "needs nothing but Python"
+    lacking = engine.lacking()
+    return (Backend.EMBEDDED, lacking) if lacking else (Backend.COMPOSE, "a Docker engine answers")
 
 
 def _wait(session: Session) -> str:

@@ -18,7 +18,8 @@ from learnae.errors import InputError
 STAND_IN = "org.learnae.stand-in"
 PEER, IPFS, CHAIN = "peer", "ipfs", "chain"  # our images: <project>-peer ...
 PROMETHEUS, GRAFANA = "prom/prometheus:v2.53.5", "grafana/grafana:11.6.0"
-BASE = ("debian:trixie-slim", "ipfs/kubo:v0.43.0", "ghcr.io/foundry-rs/foundry:v1.7.1", PROMETHEUS, GRAFANA)
+NEEDED = ("debian:trixie-slim", "ipfs/kubo:v0.43.0", "ghcr.io/foundry-rs/foundry:v1.7.1")
+BASE = (*NEEDED, PROMETHEUS, GRAFANA)
 PATIENCE = 15.0  # s that the engine gets for an answer
 
 
@@ -61,7 +62,7 @@ class Swarm:
 
     def compose(self, *arguments: str, timeout: float | None = None) -> str:
         """With its files if they are there; `down` and `ps` do without."""
-        return docker("compose", *self._files(), *arguments, timeout=timeout)
+        return docker("compose", *self.files, *arguments, timeout=timeout)
 
     def up(self, *services: str) -> None:
         self.compose("--progress", "quiet", "up", "-d", "--no-build", *services)
@@ -91,15 +92,23 @@ class Swarm:
         codes = {each["Service"]: int(each["ExitCode"]) for each in self.containers() if each["State"] != "running"}
         return {service: codes[service] for service in services if service in codes}
 
-    def _files(self) -> list[str]:
+    @property
+    def files(self) -> list[str]:
+        """Arguments of `docker compose` that name this swarm."""
         settings = self.folder / "swarm.env"
         if settings.is_file():
             return ["--project-directory", str(REPOSITORY), "--env-file", str(settings)]
         return ["-p", self.project]
 
 
+def built(project: str) -> bool:
+    return all(present(f"{project}-{image}") for image in (PEER, IPFS, CHAIN))
+
+
 def build(project: str) -> None:
-    """Our images; seconds where nothing has changed."""
+    """Our images, and what they are built on; seconds where nothing has changed."""
+    if not all(present(image) for image in NEEDED):
+        subprocess.run([str(REPOSITORY / ".ci" / "base-images.sh")], check=False)
     bundle = tls_bundle()
     secret = ["--secret", f"id=ca,src={bundle}"] if bundle else []
     for image, context, options in ((PEER, ".", secret), (IPFS, "ipfs", []), (CHAIN, "chain", [])):

@@ -98,7 +98,7 @@ def profiles() -> tuple[str, ...]:
 
 def prepare(session: Session, say: Say, folder: Path = FOLDER) -> Swarm:
     """Clear away what a killed session left, build what has changed, write build/swarm.  Raises InputError."""
-    left = engine.Swarm(project(REPOSITORY), folder).down()
+    left = remove(folder)
     if left:
         say(f"Removed {left} containers that an earlier session had left.")
     engine.build(project(REPOSITORY))
@@ -133,16 +133,15 @@ async def live(swarm: Swarm, board: Board, run: Path, say: Say) -> str:
                 task.cancel()
     finally:
         await _collect(swarm, run, say)
-        board.close()
     for service, code in codes.items():
         if code:
             say(f"{service} ended with {code}: {_last_words(containers, service)}")
     return ended_by
 
 
-def stop(swarm: Swarm) -> int:
-    """Remove every container; how many there were."""
-    return swarm.containers.down()
+def remove(folder: Path = FOLDER) -> int:
+    """Everything of this checkout's swarm; how many containers there were."""
+    return engine.Swarm(project(REPOSITORY), folder).down()
 
 
 async def _follow(url: str, board: Board) -> None:

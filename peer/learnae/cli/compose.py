@@ -1,0 +1,51 @@
+"""`learnae compose`: the containers of a swarm."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="The containers of a swarm, as `make swarm` starts them where Docker is.", no_args_is_help=True)
+
+
+@app.command()
+def render(
+    session: Annotated[Path, typer.Argument(metavar="SESSION.toml", help="Such as examples/paper.toml.")],
+    peers: Annotated[int | None, typer.Option(help="How many peers, instead of the file's number.")] = None,
+) -> None:
+    """Print what Compose would be given; nothing is written or started."""
+    from learnae.cli import _exit, containers
+
+    _exit(lambda: containers.render(session, {"peers": peers}))
+
+
+@app.command()
+def images() -> None:
+    """Build the swarm's images; seconds where nothing has changed."""
+    from learnae.cli import _exit, containers
+
+    _exit(containers.images)
+
+
+@app.command()
+def status() -> None:
+    """Which containers there are, and how they are."""
+    from learnae.cli import _exit, containers
+
+    _exit(containers.status)
+
+
+@app.command()
+def logs(name: Annotated[str, typer.Argument(metavar="WHOSE", help="p07 or 7 for a whole pod; chain.")]) -> None:
+    """What the containers of one pod said."""
+    from learnae.cli import _exit, containers
+
+    _exit(lambda: containers.logs(name))
+
+
+@app.command()
+def down() -> None:
+    """Remove every container, network and volume of this checkout's swarm, also after a crash."""
+    from learnae.cli import _exit, containers
+
+    _exit(containers.down)

@@ -1,0 +1,155 @@
+"""What the commands about a swarm on containers do."""
+
+import asyncio
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from learnae.adapters.http.board import Board
+from learnae.adapters.http.guard import Guard
+from learnae.adapters.http.server import listen, serving, url
+from learnae.adapters.http.swarm import swarm_app
+from learnae.adapters.rundir import RunDirectory, environment_facts, sha256_of
+from learnae.cli.commands import INTERRUPTED, REPORT, picture, say, tell
+from learnae.cli.standing import told
+from learnae.config import REPOSITORY, Session, load
+from learnae.drivers import audit
+from learnae.drivers.compose import engine, fits
+from learnae.drivers.compose import session as sessions
+from learnae.drivers.compose.plan import HOST, PROMETHEUS, pods, project, settings
+from learnae.drivers.compose.render import FOLDER
+from learnae.errors import InputError
+
+
+def swarm(session: Session, out: Path | None, port: int, keep: bool) -> int:
+    """``keep``: everything stays up until Ctrl-C, to be looked at."""
+    _engine()
+    fits.check(session.peers)
+    with sessions.alone():
+        shown = Shown(session, RunDirectory.create(Path("runs"), session.name, out))
+        interrupted = False
+        try:
+            asyncio.run(shown.run(port, keep))
+        except KeyboardInterrupt:
+            interrupted = shown.found is None
+            say("Stopping: peers first, so that their journals are whole.")
+        finally:
+            removed = sessions.remove()
+            if removed:
+                say(f"Removed {removed} containers and their network.")
+            with suppress(OSError):
+                shown.directory.path.rmdir()  # if nothing came of it
+        if interrupted and not shown.collected:
+            return INTERRUPTED
+        found = shown.found or shown.judge()
+    code = tell(shown.directory, found)
+    return INTERRUPTED if interrupted else code
+
+
+def wait(session: Session) -> str:
+    """What to expect, on 2 cores."""
+    first = "" if engine.built(project(REPOSITORY)) else " Images are built first, which takes minutes."
+    return f"Expect about {20 + session.linger + 5 * session.peers:.0f} s.{first}"
+
+
+def render(path: Path, overrides: dict[str, Any]) -> int:
+    _engine()
+    plan = sessions.planned(load(path, overrides), sessions.profiles())
+    print(f"# build/swarm/swarm.env\n{settings(plan)}\n# build/swarm/pods.yml\n{pods(plan)}", end="")
+    return 0
+
+
+def images() -> int:
+    _engine()
+    name = project(REPOSITORY)
+    engine.build(name)
+    say(f"Built {', '.join(f'{name}-{image}' for image in (engine.PEER, engine.IPFS, engine.CHAIN))}")
+    return 0
+
+
+def status() -> int:
+    found = sorted(_containers().containers(), key=lambda each: str(each["Service"]))
+    for each in found:
+        say(f"{each['Service']:<12} {each['State']:<8} {each['Status']}")
+    running = sum(each["State"] == "running" for each in found)
+    say(f"{running} of {len(found)} containers run." if found else "No swarm of this checkout is up.")
+    return 0
+
+
+def logs(name: str) -> int:
+    services = [each["Service"] for each in _containers().containers()]
+    wanted = [each for each in services if each == name or _pod_of(each) in (name, f"p{name:0>2}", f"p{name:0>3}")]
+    if not wanted:
+        raise InputError(f"there is no container of {name}: see make status")
+    return subprocess.run(["docker", "compose", *_containers().files, "logs", *wanted]).returncode
+
+
+def down() -> int:
+    removed = _containers().down()
+    say(f"Removed {removed} containers with their network and volumes." if removed else "There was nothing to remove.")
+    return 0
+
+
+def _engine() -> None:
+    reason = engine.lacking()
+    if reason:
+        raise InputError(reason)
+
+
+def _containers() -> engine.Swarm:
+    _engine()
+    return engine.Swarm(project(REPOSITORY), FOLDER)
+
+
+def _pod_of(service: str) -> str:
+    return service.partition("-")[2]
+
+
+class Shown:
+    """A session that somebody watches.  ``found``: its verdict, when it is over."""
+
+    def __init__(self, session: Session, directory: RunDirectory) -> None:
+        self.session, self.directory, self.board = session, directory, Board()
+        self.found: dict[str, Any] | None = None
+        self._began = time.monotonic()
+
+    @property
+    def collected(self) -> bool:
+        return (self.directory.path / audit.ROSTER).is_file()
+
+    async def run(self, port: int, keep: bool) -> None:
+        app = swarm_app(self.board, Guard(None), verdict=lambda: self.found, report=self._report)
+        sock = listen(HOST, port)
+        async with serving(app, sock), told(self.board, self.session.peers):
+            say(f"Live page: {url(sock)}/")
+            swarm = await asyncio.to_thread(sessions.prepare, self.session, say)
+            plan = swarm.plan
+            say(f"Peers: {plan.api(plan.names[0])}/v1/status to {plan.api(plan.names[-1])}/v1/status")
+            if "prometheus" in plan.profiles:
+                say(f"Prometheus: http://{HOST}:{plan.port(PROMETHEUS)}/")
+            await sessions.live(swarm, self.board, self.directory.path, say)
+            self.found = await asyncio.to_thread(self.judge)
+            self.board.close()
+            if keep:
+                say(f"Over, and kept: {url(sock)}/ until Ctrl-C.")
+                await asyncio.Event().wait()
+
+    def judge(self) -> dict[str, Any]:
+        """From what was collected alone, as ``learnae audit`` would."""
+        notice = audit.retell(self.directory.path)
+        if notice:
+            say(notice)
+        from learnae.learn.data import path_of  # imports torch
+
+        data = sha256_of(path_of(self.session.data))
+        self.directory.write_json("environment.json", environment_facts() | {"data_sha256": data})
+        history = self.directory.read()
+        found = self.directory.judge(history, time.monotonic() - self._began)
+        picture(self.directory, history, found)
+        return found
+
+    def _report(self) -> Path | None:
+        path = self.directory.path / REPORT
+        return path if path.is_file() else None
