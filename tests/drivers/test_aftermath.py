@@ -1,0 +1,90 @@
+"""What faults and cheats did, beside the same session without them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.drivers.command_line import here, refused
+from tests.drivers.swarms import groups, run
+
+from learnae.config import parse, resolved
+from learnae.core.facts import Trained, Work, WorkChanged
+from learnae.core.types import Cid, Policy, Score
+from learnae.history import FaultBegan, History, Record
+from learnae.report.aftermath import aftermath, longest_stall, to_json, undisturbed, windows
+
+BASE: dict[str, Any] = {"peers": 5, "data": {"rows": 1000}, "work": {"slices": 4, "patience": 5}}
+KILL = {"kind": "kill", "at": 4, "duration": 6, "targets": ["p00"]}
+
+
+def test_undisturbed_is_the_same_session_without_faults_and_with_honest_peers() -> None:
+    table = BASE | groups({"count": 4}, {"count": 1, "policy": "hijacker", "victim": "p00", "joins_at": 3.0})
+    calm = undisturbed(parse(table | {"faults": [KILL]}))
+    assert calm.faults == () and {group.policy for group in calm.groups} == {Policy.HONEST}
+    assert [group.joins_at for group in calm.groups] == [0.0, 3.0]
+    assert resolved(calm)["data"] == resolved(parse(table))["data"]
+
+
+def test_cheats_are_told_apart_in_what_they_earn_and_spend() -> None:
+    table = BASE | groups({"count": 4}, {"count": 1, "policy": "refuses-to-pay"})
+    found = aftermath(run(table).history, run(BASE).history)
+    assert found.spent["refuses-to-pay"] == 0 < found.earned["refuses-to-pay"]
+    assert found.spent["honest"] < found.earned["honest"] + found.earned["refuses-to-pay"]
+    assert found.lost == pytest.approx(100 * ((found.accuracy_undisturbed or 0) - (found.accuracy or 0)))
+    assert json.loads(json.dumps(to_json(found)))["lost_points"] == found.lost
+
+
+def test_a_session_that_was_never_evaluated_has_lost_nobody_knows_what() -> None:
+    nothing = History(())
+    assert aftermath(nothing, nothing).lost is None
+
+
+def test_the_longest_stall_is_between_units_of_work_of_a_peer_that_no_fault_hit() -> None:
+    began = run(BASE | {"peers": 2}).records[0]
+    trained = Trained(0, 1, Cid("b"), Score(1, 2))
+    told = [(1.0, "p00"), (2.0, "p00"), (5.0, "p00"), (1.0, "p01"), (50.0, "p01")]
+    records = [began, *(Record(at, name, trained) for at, name in told)]
+    hit = Record(2.0, "swarm", FaultBegan(0, parse(BASE | {"faults": [KILL]}).faults[0].kind, ("p01",), ()))
+    assert longest_stall(History((*records, hit))) == 3.0
+    done = [Record(2.0, "p00", WorkChanged(Work.DONE)), Record(5.0, "p00", trained)]
+    assert longest_stall(History((*records[:3], *done, hit))) == 1.0
+    assert longest_stall(History((began, hit))) is None
+
+
+def test_windows_last_until_they_are_healed_or_to_the_end() -> None:
+    session = run(BASE | {"faults": [KILL], "pace": {"slice": 2.0}})
+    [(begin, end, kind)] = windows(session.history)
+    assert (round(end - begin), kind) == (6, "kill")
+    cut = [record for record in session.records if record.t < end]
+    [(begin, end, kind)] = windows(History(tuple(cut)))
+    assert end == cut[-1].t
+
+
+# the commands
+
+
+def test_a_scenario_is_planned_run_and_put_beside_the_undisturbed_session(tmp_path: Path) -> None:
+    file = tmp_path / "small.toml"
+    file.write_text(
+        'name = "small"\nabout = "It falls."\npeers = 3\n[data]\nrows = 300\nvalidation_rows = 100\ntest_rows = 100\n'
+        "[model]\nhidden = [8]\n[work]\nslices = 3\npatience = 3\n[pace]\nslice = 3.0\n"
+        '[[faults]]\nkind = "kill"\nat = 2\nduration = 4\ntargets = ["p01"]\n'
+    )
+    planned = here(tmp_path, "chaos", "plan", file)
+    assert "kill p01" in planned.stdout and planned.returncode == 0
+    done = here(tmp_path, "chaos", "run", file, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "small: It falls." in done.stdout and "undisturbed" in done.stdout and "Verdict: valid" in done.stdout
+    found = json.loads((tmp_path / "run" / "chaos.json").read_text())
+    assert found["accuracy"] and found["accuracy_undisturbed"] and found["earned"]["honest"] > 0
+
+
+def test_the_scenarios_are_listed_each_with_what_it_shows(tmp_path: Path) -> None:
+    listed = here(tmp_path, "chaos", "list").stdout
+    for path in (Path(__file__).parents[1] / "scenarios").glob("*.toml"):
+        assert f"{path.stem}\n" in listed
+
+
+def test_a_scenario_that_does_not_exist_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    refused(here(tmp_path, "chaos", "run", "meteor"), "there is no scenario meteor: `learnae chaos list` names those")
