@@ -9,7 +9,18 @@ from tests.core.histories import BOB_PAYS, GOOD, NAMES, PEER, TOLD, score
 from learnae.checks import verdict
 from learnae.core.facts import AttemptFailed, DebtState, Identity, IdentityChanged, Work, WorkBegan, WorkChanged
 from learnae.core.types import Cid, PeerId, Reason
-from learnae.history import History, HistoryFact, PeerCrashed, PeerRestarted, Record, SessionBegan
+from learnae.faults import Kind
+from learnae.history import (
+    Effect,
+    FaultBegan,
+    FaultEnded,
+    History,
+    HistoryFact,
+    PeerCrashed,
+    PeerRestarted,
+    Record,
+    SessionBegan,
+)
 from learnae.report.live import RECEIPTS, clock, line, parts
 from learnae.report.said import said
 from learnae.report.standing import standings
@@ -61,6 +72,13 @@ def test_what_happens_is_told_in_sentences_with_the_names_of_the_roster() -> Non
     assert "The session ended because all peers had finished and every debt was settled." in told
 
 
+def test_faults_are_told_with_whom_they_hit() -> None:
+    began = FaultBegan(0, Kind.SPLIT, ("ann", "bob"), (("ann",), ("bob",)))
+    assert said(began, CALLED) == "A fault begins: split, ann, bob."
+    assert said(FaultEnded(0, Effect.APPLIED), CALLED) == "A fault is healed."
+    assert said(FaultEnded(0, Effect.INEFFECTIVE), CALLED) == "A fault is healed; it held nothing up."
+
+
 def test_steps_between_two_that_are_told_are_silent() -> None:
     for state in (DebtState.PAYABLE, DebtState.SIGNED, DebtState.SENT, DebtState.MINED):
         assert said(replace(BOB_PAYS, state=state), CALLED) is None
@@ -97,7 +115,7 @@ def test_the_numbers_at_the_top_are_those_of_the_verdict() -> None:
 
 
 def test_only_peers_whose_api_is_at_hand_have_a_link() -> None:
-    rows: list[Any] = parts(GOOD, mounted={"ann"})["table:peers"]
+    rows: list[Any] = parts(GOOD, apis={"ann": "peers/ann"})["table:peers"]
     assert rows[0]["cells"][0] == {"text": "ann", "href": "peers/ann/v1/status"}
     assert rows[1]["cells"][0] == "bob"
 

@@ -4,7 +4,7 @@ Texts are ready to be shown and must be shown as text: they hold what peers said
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from learnae.checks.summary import summary
@@ -26,9 +26,12 @@ DIGITS = 10  # of a transaction's hash
 
 
 def parts(
-    history: History, found: Mapping[str, Any] | None = None, reported: bool = False, mounted: Collection[str] = ()
+    history: History,
+    found: Mapping[str, Any] | None = None,
+    reported: bool = False,
+    apis: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """``found`` is the verdict, ``reported`` whether the report is drawn, ``mounted`` whose API is at hand."""
+    """``found`` is the verdict, ``reported`` whether the report is drawn, ``apis`` where each peer's API is."""
     totals, standing, money, paid = summary(history), standings(history), accounts(history), flows(history)
     by_units, by_seconds = figures(history), figures(history, "seconds")
     names = {entry.peer: entry.name for entry in history.roster.values()}
@@ -38,7 +41,7 @@ def parts(
         "words": _words(history, totals, paid) | {each.name: each.outcome or "nothing yet" for each in by_units},
         "phases": [[phase, phases[phase]] for phase in PHASES],
         "verdict": _verdict(found, reported) if found else None,
-        "table:peers": [_peer(*each, history, mounted) for each in zip(standing, money, strict=True)],
+        "table:peers": [_peer(*each, history, apis or {}) for each in zip(standing, money, strict=True)],
         "table:receipts": [_receipt(*each, names) for each in list(newest_debts(history))[:RECEIPTS]],
         "table:beside": [{"key": what, "cells": [what, run, paper]} for what, run, paper in paper_rows(totals)],
         **_figures(by_units, ""),
@@ -110,12 +113,12 @@ def _verdict(found: Mapping[str, Any], reported: bool) -> dict[str, Any]:
     }
 
 
-def _peer(standing: Standing, money: Account, history: History, mounted: Collection[str]) -> dict[str, Any]:
+def _peer(standing: Standing, money: Account, history: History, apis: Mapping[str, str]) -> dict[str, Any]:
     name = standing.entry.name
     return {
         "key": name,
         "cells": [
-            {"text": name, "href": f"peers/{name}/v1/status"} if name in mounted else name,
+            {"text": name, "href": f"{apis[name]}/v1/status"} if name in apis else name,
             money.role,
             {"text": standing.phase, "dot": standing.phase},
             _progress(standing, history),

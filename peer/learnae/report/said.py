@@ -19,7 +19,16 @@ from learnae.core.facts import (
     WorkChanged,
 )
 from learnae.core.types import ETHER, PeerId, Score
-from learnae.history import HistoryFact, PeerCrashed, PeerRestarted, SessionBegan, SessionEnded
+from learnae.history import (
+    Effect,
+    FaultBegan,
+    FaultEnded,
+    HistoryFact,
+    PeerCrashed,
+    PeerRestarted,
+    SessionBegan,
+    SessionEnded,
+)
 
 Names = Mapping[PeerId, str]
 
@@ -40,6 +49,10 @@ def said(fact: HistoryFact, names: Names) -> str | None:
     match fact:
         case SessionBegan(backend=backend, roster=roster):
             return f"The session begins: {len(roster)} peers, backend {backend}."
+        case FaultBegan(fault=kind, targets=targets):
+            return f"A fault begins: {kind.value}" + (f", {', '.join(targets)}." if targets else ".")
+        case FaultEnded(effect=effect):
+            return "A fault is healed" + ("." if effect is Effect.APPLIED else "; it held nothing up.")
         case SessionEnded(ended_by=by):
             return f"The session ended because {ended(by)}."
         case IdentityChanged(identity=Identity.REGISTERED):

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from learnae.adapters.http.board import Board
@@ -26,11 +26,11 @@ class PageState:
         board: Board,
         verdict: Callable[[], Found | None] = lambda: None,
         reported: Callable[[], bool] = lambda: False,
-        mounted: Collection[str] = (),
+        apis: Callable[[], Mapping[str, str]] = dict,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.computed = 0
-        self._board, self._verdict, self._reported, self._mounted = board, verdict, reported, mounted
+        self._board, self._verdict, self._reported, self._apis = board, verdict, reported, apis
         self._clock, self._due = clock, clock()
         self._parts: dict[str, str] = {}
         self._seen: tuple[int, bool, bool] | None = None  # what the parts were worked out from
@@ -61,9 +61,9 @@ class PageState:
         return lines[::-1], len(records)
 
     def _names(self) -> dict[PeerId, str]:
-        first = self._board.records[0].fact if self._board.records else None
-        return {entry.peer: entry.name for entry in first.roster} if isinstance(first, SessionBegan) else {}
+        began = next((each.fact for each in self._board.records if isinstance(each.fact, SessionBegan)), None)
+        return {entry.peer: entry.name for entry in began.roster} if began else {}
 
     def _work_out(self, records: tuple[Record, ...], found: Found | None, reported: bool) -> dict[str, str]:
-        shown = parts(History(records), found, reported, self._mounted)
+        shown = parts(History(records), found, reported, self._apis())
         return {name: json.dumps(part, separators=(",", ":")) for name, part in shown.items()}

@@ -49,8 +49,12 @@ def swarm_app(
     verdict: Callable[[], Verdict | None] = lambda: None,
     metrics: Callable[[], bytes] = lambda: b"",
     report: Callable[[], Path | None] = lambda: None,
+    apis: Callable[[], Mapping[str, str]] = dict,
 ) -> FastAPI:
-    """``peers``: an app by name, mounted at /peers/<name>.  ``verdict`` and ``report``: None until there is one."""
+    """``peers``: an app by name, mounted at /peers/<name>; ``apis``: the address of each that is served elsewhere.
+
+    ``verdict`` and ``report`` are None until there is one.
+    """
     app = FastAPI(
         title="LEARNAE swarm",
         version="1",
@@ -61,10 +65,11 @@ def swarm_app(
         middleware=[Middleware(Guarded, guard=guard)],
     )
     install(app)
-    mounted = dict(peers or {})
+    mounted = peers or {}
+    here = {name: f"peers/{name}" for name in mounted}
     _page(app)
     _data(app, board, verdict, metrics, report)
-    _streams(app, board, PageState(board, verdict, lambda: report() is not None, mounted))
+    _streams(app, board, PageState(board, verdict, lambda: report() is not None, lambda: {**here, **apis()}))
     for name, peer in mounted.items():
         app.mount(f"/peers/{name}", peer)
     return app
@@ -95,8 +100,8 @@ def _data(
     @app.get("/v1/session")
     async def session() -> dict[str, Any]:
         """What runs here: settings, roster, session seconds so far, and the verdict when there is one."""
-        history = History(tuple(board.records[:1]))
-        began = encode(history.began) if history.began else None
+        found = History(tuple(board.records)).began
+        began = encode(found) if found else None
         seconds = board.records[-1].t if board.records else 0.0
         return {"began": began, "seconds": seconds, "closed": board.closed, "verdict": verdict()}
 
