@@ -1,109 +1,18 @@
 """The live driver on memory ports and a real clock: the same peers as in the simulator, in asyncio's hands."""
 
 import asyncio
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
+from tests.drivers.stages import Stage, all_of
 
 from learnae.adapters.journal import SqliteJournal, recorded
-from learnae.adapters.memory import MemoryGossip
 from learnae.checks import verdict
-from learnae.config import parse
 from learnae.core.facts import DebtState, RolledBack, Work
 from learnae.core.types import Head
-from learnae.drivers.composition import MemoryLearning
-from learnae.drivers.live import Clock, LivePeer, went_back
+from learnae.drivers.live import went_back
 from learnae.drivers.retold import merged
-from learnae.drivers.simulate import Recording, Simulation
-from learnae.history import SWARM, History, HistoryFact, SessionEnded
-
-SETTINGS = {
-    "peers": 3,
-    "linger": 0.3,
-    "max_duration": 15.0,
-    "work": {"slices": 3, "patience": 12, "idle_after": 0.4},
-    "pace": {"slice": 0.03, "attempt": 0.03},
-    "chain": {"block_time": 0.05, "poll": 0.03, "resend_after": 2.0},
-    "network": {"announce_every": 0.3},
-    "start": {"timeout": 5.0},  # by then everybody is registered
-}
-
-
-@dataclass
-class Stage:
-    """A session put together by the simulator's composition and played live.  Journals are files."""
-
-    folder: Path
-    settings: dict[str, object]
-    journals: ExitStack
-    waiting: list[tuple[Callable[[], bool], asyncio.Event]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.session = parse(SETTINGS | self.settings)
-        self.recording = Recording()
-        self.simulation = Simulation(self.session, MemoryLearning(self.session), [])
-        self.clock = Clock(time.time())
-        self.simulation.ledger.clock = self.clock
-        self.room: dict[str, MemoryGossip] = {}
-
-    def peer(self, name: str) -> LivePeer:
-        host = self.simulation.simulator.hosts[name]
-        gossip = MemoryGossip(self.simulation.swarm.net, self.room, name, host.config.peer)
-        journal = SqliteJournal(self.folder / f"{name}.sqlite", host.config)
-        self.journals.callback(journal.close)
-        observers = (self.recording.observe, self._look)
-        return LivePeer(
-            name,
-            host.config,
-            host.ports,
-            gossip,
-            journal,
-            self.clock,
-            observers,
-            linger=self.session.linger,
-            max_duration=self.session.max_duration,
-        )
-
-    def peers(self) -> list[LivePeer]:
-        return [self.peer(name) for name in self.simulation.simulator.hosts]
-
-    @property
-    def history(self) -> History:
-        return History(tuple(self.recording.records), tuple(self.simulation.ledger.export()))
-
-    async def when(self, condition: Callable[[], bool]) -> None:
-        """Looked at whenever a peer has decided something."""
-        holds = asyncio.Event()
-        self.waiting.append((condition, holds))
-        await holds.wait()
-
-    def _look(self, now: float, peer: str, item: HistoryFact) -> None:
-        for condition, holds in self.waiting:
-            if condition():
-                holds.set()
-
-    def begin(self) -> None:
-        self.recording.observe(0.0, SWARM, self.simulation.composition.began("live"))
-
-    def end(self, ended_by: str) -> None:
-        self.recording.observe(self.clock(), SWARM, SessionEnded(ended_by))
-
-
-async def all_of(peers: list[LivePeer]) -> list[str]:
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(peer.run()) for peer in peers]
-    return [task.result() for task in tasks]
-
-
-@pytest.fixture
-def staged(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
-    """Stages whose journals are closed in the end."""
-    with ExitStack() as journals:
-        yield lambda **settings: Stage(tmp_path, settings, journals)
+from learnae.history import History, SessionEnded
 
 
 def test_a_live_session_ends_quiet_and_valid(staged: Callable[..., Stage]) -> None:
