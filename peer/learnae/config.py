@@ -134,6 +134,8 @@ class Cost:
     train: float = 0.2e-3  # s per row and epoch
     average: float = 0.4  # s per attempt, fetch excluded
     chain_call: float = 0.005  # s per RPC
+    store: float = 0.0  # s to hand a block to one's node, beside the latency
+    announce: float = 0.0  # s from a decision to announce to its message, beside the latency
     spread: float = 0.2  # log-normal sigma of the peers' speeds
     jitter: float = 0.1  # log-normal sigma of each duration
 

@@ -2,11 +2,14 @@
 
 A journal replayed gives each request with the time it was asked for and the time its answer had its turn.  The model is
 fitted to that as the simulator uses it (``drivers.sim``): the logarithm of a job's duration is that of the job's kind,
-plus the peer's (``spread``), plus chance (``jitter``); a fetch is two crossings (``latency``) and the block's bytes.
+plus the peer's (``spread``), plus chance (``jitter``); a fetch is two crossings (``latency``) and the block's bytes;
+what it takes longer than one crossing to store a block and to be heard is ``store`` and ``announce``.  How late others
+know of a model decides how much is tried in vain: a session whose announcements were too quick came out too efficient.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import exp, log, sqrt
 from pathlib import Path
 from statistics import fmean, median, stdev
@@ -20,14 +23,19 @@ from learnae.core import actions as do
 from learnae.core import events as on
 from learnae.core.codec import decode, from_json
 from learnae.core.replay import new_peer, retell
+from learnae.core.types import Cid, ModelAnnouncement
 from learnae.drivers.audit import JOURNALS, ROSTER, SESSION, journals, members
 from learnae.drivers.composition import Composition, Learning
 from learnae.errors import InputError
 from learnae.roster import names
 
+Logarithms = dict[str, list[float]]  # by peer
 WIDEST = 0.25  # of its mean, to either side: a wider band would hold anything
 COMPARED = ("payments_mean", "success_rate", "accuracy_test_mean")
 DIGITS = 4  # of a fitted number, significant ones
+
+
+Life = Sequence[tuple[on.Event, list[do.Action]]]  # what a peer was told, and what it then did
 
 
 @dataclass(frozen=True)
@@ -76,11 +84,11 @@ def left_behind(run: Path, learning: Learning) -> dict[str, Recorded]:
     return told
 
 
-def taken(name: str, told: Recorded) -> Iterator[Taken]:
-    """What was asked and answered in one life of a peer; failures took as long as a deadline, and are left out."""
+def taken(name: str, life: Life, restarts: Collection[int] = ()) -> Iterator[Taken]:
+    """What was asked and answered between two restarts; failures took as long as a deadline, and are left out."""
     asked: dict[int, tuple[do.Request, float]] = {}
-    for number, (event, actions) in enumerate(retell(new_peer(told.config), told.entries)):
-        if number in told.restarts:
+    for number, (event, actions) in enumerate(life):
+        if number in restarts:
             asked.clear()
         if isinstance(event, on.Answer) and event.request in asked:
             request, at = asked.pop(event.request)
@@ -89,22 +97,39 @@ def taken(name: str, told: Recorded) -> Iterator[Taken]:
         asked |= {action.request: (action, event.at) for action in actions if isinstance(action, do.Request)}
 
 
+def heard(lives: Collection[Life]) -> Iterator[float]:
+    """Seconds from the first announcement of each model until another peer heard of it."""
+    said: dict[Cid, float] = {}
+    for event, actions in chain.from_iterable(lives):
+        for action in actions:
+            if isinstance(action, do.Announce) and isinstance(action.announcement, ModelAnnouncement):
+                said.setdefault(action.announcement.model.weights.cid, event.at)
+    for event, _ in chain.from_iterable(lives):
+        if isinstance(event, on.ModelHeard) and event.announcement.model.weights.cid in said:
+            yield event.at - said[event.announcement.model.weights.cid]
+
+
 def fitted(session: Session, learning: Learning, told: Mapping[str, Recorded]) -> Session:
     """The session with the costs and the latency of the run.  Raises InputError if nothing was trained or averaged."""
-    took = [each for name, recorded in told.items() for each in taken(name, recorded) if each.seconds > 0]
-    work: dict[type[do.Request], dict[str, list[float]]] = {do.TrainSlice: {}, do.AverageModels: {}}
-    for each in took:
-        if type(each.request) in work:
-            units = _units(session, learning, each) if isinstance(each.request, do.TrainSlice) else 1.0
-            work[type(each.request)].setdefault(each.peer, []).append(log(each.seconds / units))
-    if not all(work.values()):
-        raise InputError("nobody trained and averaged in these journals: calibrate a run that came further")
-    (train, average), spread, jitter = _explained(list(work.values()))
-    calls = [each.seconds for each in took if isinstance(each.request, get_args(do.ChainAction))]
-    fetches = [each.seconds for each in took if isinstance(each.request, do.FetchModel) and each.request.creator]
+    lives = {name: list(retell(new_peer(each.config), each.entries)) for name, each in told.items()}
+    took = [each for name, life in lives.items() for each in taken(name, life, told[name].restarts)]
+
+    def typical(*kinds: type[do.Request]) -> float:
+        return median([each.seconds for each in took if isinstance(each.request, kinds)] or [0.0])
+
+    (train, average), spread, jitter = _explained(_work(session, learning, took))
     transfer = len(learning.initial_block(next(iter(told)))) / session.network.bandwidth
-    latency = max(0.0, median(fetches) - transfer) / 2
-    cost = Cost(*map(_rounded, (exp(train), exp(average), median(calls or [0.0]), spread, jitter)))
+    fetch = median([each.seconds for each in took if isinstance(each.request, do.FetchModel) and each.request.creator])
+    latency = max(0.0, fetch - transfer) / 2
+    cost = Cost(
+        train=_rounded(exp(train)),
+        average=_rounded(exp(average)),
+        chain_call=_rounded(typical(*get_args(do.ChainAction))),
+        store=_rounded(max(0.0, typical(do.StoreModel) - latency)),
+        announce=_rounded(max(0.0, median(heard(lives.values())) - latency)),
+        spread=_rounded(spread),
+        jitter=_rounded(jitter),
+    )
     return replace(session, cost=cost, network=replace(session.network, latency=_rounded(latency)))
 
 
@@ -132,13 +157,21 @@ def _exported(run: Path, learning: Learning) -> Iterator[tuple[str, Recorded]]:
             yield name, Recorded(composition.config(index), entries, [])
 
 
-def _units(session: Session, learning: Learning, each: Taken) -> float:
-    """Rows times epochs of a slice."""
-    rows = learning.rows(names(session.peers).index(each.peer))
-    return rows // session.work.slices * session.model.epochs
+def _work(session: Session, learning: Learning, took: Iterable[Taken]) -> list[Logarithms]:
+    """Of the seconds of a training row and epoch, and of an average."""
+    train, average, order = Logarithms(), Logarithms(), names(session.peers)
+    for each in took:
+        if isinstance(each.request, do.TrainSlice):
+            rows = learning.rows(order.index(each.peer)) // session.work.slices
+            train.setdefault(each.peer, []).append(log(each.seconds / (rows * session.model.epochs)))
+        elif isinstance(each.request, do.AverageModels):
+            average.setdefault(each.peer, []).append(log(each.seconds))
+    if not train or not average:
+        raise InputError("nobody trained and averaged in these journals: calibrate a run that came further")
+    return [train, average]
 
 
-def _explained(work: list[dict[str, list[float]]]) -> tuple[list[float], float, float]:
+def _explained(work: list[Logarithms]) -> tuple[list[float], float, float]:
     """Of logarithms, by kind and peer: the mean of each kind, the deviation of the peers, and that of the rest."""
     means = [fmean(map(fmean, of_kind.values())) for of_kind in work]
     off: dict[str, list[float]] = {}

@@ -223,7 +223,7 @@ class Simulator:
     def _announce(self, host: Host, announcement: Announcement) -> None:
         for other in host.hears:
             if self.net.allows(host.name, other.name) and not self.net.loses(host.name, other.name):
-                delay = self._latency(host) + self.net.link(host.name, other.name).delay
+                delay = self.session.cost.announce + self._latency(host) + self.net.link(host.name, other.name).delay
                 hear = partial(self._hear, other, host.config.peer, announcement)
                 self.after(delay, partial(self._reach, other, other.life, hear))
 
@@ -298,7 +298,7 @@ class Simulator:
                 crossings = self._latency(host) + self._latency(host) + 2 * way.delay
                 return (crossings + size / rate) / (1 - way.loss)  # what is lost is sent again
             case do.StoreModel():
-                return self._latency(host)
+                return self._latency(host) + self.session.cost.store
             case _:
                 return self.session.cost.chain_call
 
