@@ -18,6 +18,7 @@ async def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with server:
+        print("learnae.link answers at http://{}:{}".format(*server.sockets[0].getsockname()[:2]), flush=True)
         await stopped.wait()
 
 
