@@ -23,7 +23,7 @@ class Asked:
     def __init__(self, stage: Stage, token: str | None = TOKEN, client: str = "127.0.0.1") -> None:
         members = stage.simulation.composition.members
         self.inside = InsidePeer(members[0], stage.clock, Metrics(), members, Payers())
-        self.app = peer_api(self.inside, Guard(token, ("peer.example",)))
+        self.app = peer_api(self.inside, Guard(token, ("peer.example", "testserver")))
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(client, 4321))
         self.client = httpx.AsyncClient(transport=transport, base_url=HERE)
         self.stage = stage
