@@ -39,12 +39,11 @@ class Books:
     async def look(self, head: Head) -> None:
         """Read on, ``AT_ONCE`` blocks at most; begin anew if this is not the chain that was read.  Raises PortError."""
         async with self._lock:
-            if self._last and (head.height, head.hash) == self._last:
-                return
             if self._last is None:
                 self._next = await self._first(head.height)
-            elif head.height <= self._last[0]:
-                self._begin()
+            elif head.height <= self._last[0]:  # others may have looked at a later head
+                if (head.height, head.hash) != self._last and not await self._stands(self._last):
+                    self._begin()
                 return
             for number in range(self._next, min(head.height + 1, self._next + AT_ONCE)):
                 header = await self._node.block(number, full=True)
@@ -60,6 +59,14 @@ class Books:
         self._last = None
         self._payments.clear()
         self._gas.clear()
+
+    async def _stands(self, last: tuple[int, str]) -> bool:
+        try:
+            return (await self._node.block(last[0])).hash == last[1]
+        except PortError as error:
+            if error.reason is Reason.NOT_FOUND:
+                return False
+            raise
 
     async def _first(self, height: int) -> int:
         """The oldest block that may be of interest."""
