@@ -22,6 +22,7 @@ from learnae.errors import InputError
 if TYPE_CHECKING:
     from learnae.drivers.composition import Learning
     from learnae.drivers.hosted import Hosted
+    from learnae.drivers.learning import TorchLearning
 
 HOST = "127.0.0.1"
 TOKEN = "token"  # its file in the run directory, while somebody serves
@@ -83,44 +84,49 @@ def _embedded(session: Session, wanted: Wanted) -> int:
 
 
 async def _hosted(session: Session, wanted: Wanted, run: RunDirectory, token: str) -> int:
-    from learnae.adapters.http.server import listen, serve, url  # takes half a second: after the first line is out
+    from learnae.adapters.http.server import listen, serving, url  # takes half a second: after the first line is out
     from learnae.drivers.hosted import Hosted
 
     began = time.monotonic()
-    with Progress(commands.console, session) as progress:
-        hosted = Hosted(session, run, token, progress.observe)
-        _end_on_signals(hosted)
-        sock = listen(HOST, wanted.port)
-        address = url(sock)
+    threads = wanted.threads or os.cpu_count() or 1
+    progress = Progress(commands.console, session)
+    hosted = Hosted(session, run, token, progress.observe)
+    _end_on_signals(hosted)
+    sock = listen(HOST, wanted.port)
+    address = url(sock)
+    async with serving(hosted.app, sock):
         say(f"Page: {address}/  API: {address}/peers/{hosted.names[0]}/v1/status  Metrics: {address}/metrics")
         say(f"Token for commands: {run.path / TOKEN}")
-        serving = asyncio.create_task(serve(hosted.app, sock))
-        ended_by = await hosted.run(
-            lambda: _learning(session, run, wanted.threads or os.cpu_count() or 1), progress.tick
-        )
-    history = run.read()
-    found = run.judge(history, time.monotonic() - began)
-    hosted.judged(found)
-    if ended_by != commands.INTERRUPTED_SESSION:  # whoever interrupts does not wait; learnae report draws it later
+        with progress:
+            ended_by = await hosted.run(_learning(session, run, threads), progress.tick)
+        history = run.read()
+        found = run.judge(history, time.monotonic() - began)
+        hosted.judged(found)
+        if ended_by == commands.INTERRUPTED_SESSION:  # whoever interrupts does not wait; learnae report draws it later
+            return commands.tell(run, found)
         await asyncio.to_thread(commands.picture, run, history, found)
         hosted.report = run.path / commands.REPORT
-    code = commands.tell(run, found)
-    if wanted.keep and ended_by != commands.INTERRUPTED_SESSION:
-        say(f"Serving {address}/ until Ctrl-C")
-        with suppress(asyncio.CancelledError):
-            await serving
-    serving.cancel()
-    return code
+        code = commands.tell(run, found)
+        if wanted.keep:
+            say(f"Over, and kept: {address}/ until Ctrl-C.")
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+        return code
 
 
-def _learning(session: Session, run: RunDirectory, threads: int) -> "Learning":
-    """In a thread: torch takes seconds to import."""
-    from learnae.drivers.learning import TorchLearning
-    from learnae.drivers.record import begin
+async def _learning(session: Session, run: RunDirectory, threads: int) -> "Learning":
+    """Torch takes seconds to import, so a thread does."""
 
-    learning = TorchLearning(session, threads)
+    def learn() -> "TorchLearning":
+        from learnae.drivers.learning import TorchLearning
+
+        return TorchLearning(session, threads)
+
+    learning = await asyncio.to_thread(learn)
     if learning.notice:
         say(f"Notice: {learning.notice}")
+    from learnae.drivers.record import begin
+
     begin(session, learning, run)
     return learning
 

@@ -2,12 +2,12 @@
 metrics; and the run directory that it leaves.
 
     hosted = Hosted(session, run, token)    # neither torch nor the EVM yet: ``app`` can be served in a second or two
-    ended_by = await hosted.run(learn, tick)
+    ended_by = await hosted.run(learning, tick)
     hosted.judged(found)                    # the page shows the verdict
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,12 +53,12 @@ class Hosted:
             lambda: self.report,
         )
 
-    async def run(self, learn: Callable[[], Learning], tick: Tick) -> str:
+    async def run(self, learning: Awaitable[Learning], tick: Tick) -> str:
         """What ended it: quiet, max_duration or interrupted.  However it ends, the directory is readable.
 
-        ``learn`` is called in a thread; when it returns, the directory has begun.
+        When there is ``learning``, the directory has begun.
         """
-        composition = Composition(self.session, await asyncio.to_thread(learn), self._keys)
+        composition = Composition(self.session, await learning, self._keys)
         for observe in self._observers:
             observe(0.0, SWARM, composition.began("embedded"))
         self._swarm = swarm = await asyncio.to_thread(self._embedded, composition)

@@ -1,0 +1,64 @@
+"""Small live swarms in this process: models are numbers, time and the EVM are real."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from learnae.checks import verdict
+from learnae.config import parse
+from learnae.drivers.composition import Composition, MemoryLearning
+from learnae.drivers.embedded import Embedded
+from learnae.drivers.simulate import Recording
+from learnae.drivers.wallets import wallet_keys, wallets
+from learnae.history import SWARM, History, HistoryFact
+
+QUICK: dict[str, Any] = {
+    "peers": 4,
+    "linger": 0.3,
+    "max_duration": 15.0,
+    "work": {"slices": 3, "patience": 8, "idle_after": 0.4},
+    "pace": {"slice": 0.03, "attempt": 0.03},
+    "chain": {"block_time": 0.1, "poll": 0.1},
+    "network": {"announce_every": 0.3},
+    "start": {"timeout": 5.0},
+}
+
+
+@dataclass
+class Live:
+    """A session put together, to be run once."""
+
+    settings: dict[str, Any]
+    recording: Recording = field(default_factory=Recording)
+
+    def __post_init__(self) -> None:
+        self.session = parse(QUICK | self.settings)
+        self.wallets = wallets(self.session)
+        learning = MemoryLearning(self.session)
+        self.composition = Composition(self.session, learning, wallet_keys(self.session, self.wallets))
+        self.swarm = Embedded(self.composition, self.wallets, [self.recording.observe, self._look])
+        self._when: list[tuple[Callable[[], bool], Callable[[], None]]] = []
+
+    def run(self) -> str:
+        self.recording.observe(0.0, SWARM, self.composition.began("embedded"))
+        return asyncio.run(self.swarm.run())
+
+    def when(self, condition: Callable[[], bool], then: Callable[[], None]) -> None:
+        """Do that as soon as somebody has decided something that makes it so."""
+        self._when.append((condition, then))
+
+    @cached_property
+    def history(self) -> History:
+        return History(tuple(self.recording.records), tuple(self.swarm.chain))
+
+    @cached_property
+    def verdict(self) -> dict[str, Any]:
+        return verdict(self.history)
+
+    def _look(self, now: float, peer: str, item: HistoryFact) -> None:
+        for condition, then in self._when:
+            if condition():
+                then()
+                self._when.remove((condition, then))

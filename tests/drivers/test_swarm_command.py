@@ -1,0 +1,188 @@
+"""``learnae swarm`` as a user meets it: what it prints and serves, its exit code and what it leaves behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SMALL = """
+name = "small"
+peers = 3
+linger = 0.5
+
+[data]
+rows = 200
+validation_rows = 100
+test_rows = 1000
+
+[work]
+slices = 2
+patience = {patience}
+idle_after = 0.5
+
+[model]
+epochs = 1
+
+[chain]
+block_time = 0.2
+poll = 0.2
+"""
+
+pytestmark = pytest.mark.timeout(90)  # each imports torch and an EVM
+
+
+def session(folder: Path, patience: int = 3) -> Path:
+    path = folder / "session.toml"
+    path.write_text(SMALL.format(patience=patience))
+    return path
+
+
+def command(*arguments: object, backend: str = "embedded") -> list[str]:
+    return [sys.executable, "-m", "learnae", "swarm", "--backend", backend, *map(str, arguments)]
+
+
+def learnae(folder: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=80)
+
+
+@contextmanager
+def running(folder: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command(*arguments), cwd=folder, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def lines(process: subprocess.Popen[str], until: str) -> list[str]:
+    """What it prints up to and with the line that begins so."""
+    assert process.stdout
+    read = []
+    for line in process.stdout:
+        read.append(line.rstrip())
+        if line.lstrip().startswith(until):
+            return read
+    raise AssertionError("\n".join(read))
+
+
+def get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
+
+
+def address(printed: list[str]) -> str:
+    return next(line for line in printed if line.startswith("Page: ")).split()[1].rstrip("/")
+
+
+@contextmanager
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield taken.getsockname()[1]
+
+
+def test_it_serves_while_it_runs_and_ends_as_a_simulation_does(tmp_path: Path) -> None:
+    """At another port if that one is taken; it says where."""
+    with taken_port() as port, running(tmp_path, session(tmp_path), "--out", "out", "--port", port) as process:
+        first = lines(process, "Token")
+        assert first[0].startswith("LEARNAE: 3 live peers on the embedded backend (") and "Expect about" in first[0]
+        assert not address(first).endswith(f":{port}")
+        assert get(f"{address(first)}/peers/p00/v1/status")["name"] == "p00"
+        token = tmp_path / first[-1].split(": ")[1]
+        assert token.stat().st_mode & 0o777 == 0o600
+        secret = token.read_text().strip()
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, ""), output
+    assert "Verdict: valid (ended by: quiet)" in output
+    assert "paper (section 4)" in output
+    assert secret not in output and not token.exists()
+    left = {"session.toml", "environment.json", "history.jsonl", "chain.jsonl", "verdict.json", "report.html"}
+    assert left < {path.name for path in (tmp_path / "out").iterdir()}
+    assert len(list((tmp_path / "out" / "journals").iterdir())) == 3
+
+
+def test_with_keep_it_serves_the_verdict_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    with running(tmp_path, session(tmp_path), "--out", "out", "--port", 0, "--keep") as process:
+        printed = lines(process, "Over, and kept")
+        assert get(f"{address(printed)}/v1/session")["verdict"]["verdict"] == "valid"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=10)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_readable_run_marked_partial(tmp_path: Path, number: signal.Signals) -> None:
+    long = session(tmp_path, patience=10_000)
+    with running(tmp_path, long, "--out", "out", "--port", 0) as process:
+        printed = lines(process, "Token")
+        with urllib.request.urlopen(f"{address(printed)}/v1/events", timeout=60) as events:
+            assert any(b"Averaged" in line for line in events)
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=20)
+    assert process.returncode == 130, errors
+    assert "Verdict: invalid (ended by: interrupted)" in output
+    checked = learnae(tmp_path, [sys.executable, "-m", "learnae", "check", "out"])
+    assert checked.returncode == 1
+    assert "partial" in checked.stdout
+
+
+def test_a_signal_before_there_is_a_session_leaves_nothing(tmp_path: Path) -> None:
+    with running(tmp_path, session(tmp_path), "--out", "out", "--port", 0) as process:
+        lines(process, "Token")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert errors == "learnae: interrupted; nothing is left running\n"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["missing.toml"], "No such file"),
+        (["session.toml", "--backend", "cloud"], "'cloud' is not one of"),
+        (["session.toml", "--peers", "1"], "a swarm has at least 2"),
+        (["session.toml", "--port", "70000"], "65535"),
+        (["session.toml", "--backend", "sim", "--keep"], "the simulator serves nothing"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_begun(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    session(tmp_path)
+    done = learnae(tmp_path, command(*arguments))
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+    assert os.listdir(tmp_path) == ["session.toml"]
+
+
+def test_a_place_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
+    done = learnae(tmp_path, command(session(tmp_path), "--out", "session.toml"))
+    assert done.returncode == 2
+    assert done.stderr.startswith("learnae: session.toml: File exists")
+
+
+def test_rows_that_are_not_there_are_one_sentence_and_leave_nothing(tmp_path: Path) -> None:
+    path = session(tmp_path)
+    path.write_text(path.read_text().replace("[data]", '[data]\npath = "none.csv"\nlabel = "y"'))
+    done = learnae(tmp_path, command(path, "--out", "out", "--port", 0))
+    assert done.returncode == 2
+    assert "none.csv" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_simulator_is_a_backend_like_another(tmp_path: Path) -> None:
+    arguments = (session(tmp_path), "--out", "out", "--seed", 3)
+    done = learnae(tmp_path, command(*arguments, backend="sim"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("LEARNAE: 3 peers in the simulator")
+    assert (tmp_path / "out" / "baselines.json").exists()
