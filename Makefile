@@ -11,7 +11,7 @@ PURE = tests/test_repository.py $(wildcard tests/core)
 REST = $(wildcard $(addprefix tests/,paper ports drivers learn contracts link stack scenarios))
 
 # Modules that write a committed file; with --check they only compare.
-GENERATORS = learnae.core.diagram
+GENERATORS = learnae.core.diagram learnae.adapters.metrics.page
 
 .DEFAULT_GOAL := help
 .PHONY: help swarm base-images images status logs down render test test-core test-bare check verify format tools contracts data soak bench clean

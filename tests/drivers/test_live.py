@@ -8,11 +8,13 @@ from tests.drivers.stages import Stage, all_of
 
 from learnae.adapters.journal import SqliteJournal, recorded
 from learnae.checks import verdict
+from learnae.core.events import SessionClosed
 from learnae.core.facts import DebtState, RolledBack, Work
 from learnae.core.types import Head
 from learnae.drivers.live import went_back
 from learnae.drivers.retold import merged
 from learnae.history import History, SessionEnded
+from learnae.ports import Performed
 
 
 def test_a_live_session_ends_quiet_and_valid(staged: Callable[..., Stage]) -> None:
@@ -130,6 +132,48 @@ def test_a_rolled_back_chain_is_noticed_and_everybody_is_paid_once(staged: Calla
     stage.end("quiet")
     found = verdict(stage.history)
     assert found["verdict"] == "valid", found["checks"]
+
+
+def test_a_session_that_somebody_closes_gives_up_what_is_not_settled(staged: Callable[..., Stage]) -> None:
+    stage = staged(linger=60.0)
+    stage.simulation.ledger.stall()
+
+    async def play() -> None:
+        peers = stage.peers()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(peer.run()) for peer in peers]
+            await stage.when(lambda: any(peer.peer.wallet.debts.book for peer in peers))
+            for peer in peers:
+                peer.close()
+        assert [task.result() for task in tasks] == ["closed"] * 3
+        assert all(debt.state is DebtState.UNCLAIMED for peer in peers for debt in peer.peer.wallet.debts.book)
+        for peer in peers:
+            assert isinstance(peer.journal.replay()[-1][0], SessionClosed)
+
+    asyncio.run(play())
+
+
+def test_every_call_of_a_port_is_timed_and_a_failure_says_why(staged: Callable[..., Stage]) -> None:
+    stage = staged()
+    timed: list[Performed] = []
+
+    async def play() -> None:
+        first, *others = stage.peers()
+        first.stopwatches = (lambda peer, performed: timed.append(performed),)
+        async with asyncio.TaskGroup() as group:
+            for peer in (first, *others):
+                group.create_task(peer.run())
+            await stage.when(lambda: first.peer.worker.visits >= 1)
+            stage.simulation.ledger.stall()
+            await stage.when(lambda: first.peer.worker.work is Work.DONE)
+            stage.simulation.ledger.resume()
+
+    asyncio.run(play())
+    answered = {each.action for each in timed if not each.failed}
+    assert {"FetchModel", "StoreModel", "TrainSlice", "AverageModels", "Announce", "ReadHead"} <= answered
+    assert any(each.action == "ReadHead" and each.failed for each in timed)
+    assert all(each.bytes for each in timed if each.action in ("FetchModel", "StoreModel") and not each.failed)
+    assert all(each.seconds >= 0 for each in timed)
 
 
 def test_an_endless_session_ends_at_max_duration(staged: Callable[..., Stage]) -> None:
