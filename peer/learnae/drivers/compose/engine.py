@@ -20,6 +20,7 @@ PEER, IPFS, CHAIN = "peer", "ipfs", "chain"  # our images: <project>-peer ...
 PROMETHEUS, GRAFANA = "prom/prometheus:v2.53.5", "grafana/grafana:11.6.0"
 NEEDED = ("debian:trixie-slim", "ipfs/kubo:v0.43.0", "ghcr.io/foundry-rs/foundry:v1.7.1")
 BASE = (*NEEDED, PROMETHEUS, GRAFANA)
+ROUNDS = 5  # until it is given up to remove what keeps coming
 PATIENCE = 15.0  # s that the engine gets for an answer
 
 
@@ -68,9 +69,17 @@ class Swarm:
         self.compose("--progress", "quiet", "up", "-d", "--no-build", *services)
 
     def down(self) -> int:
-        """How many containers there were.  Nothing is left: no container, network or volume."""
-        count = len(self.containers())
-        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
+        """How many containers there were.  Nothing is left: no container, network or volume.
+
+        Again and again while there are some: what a killed session had begun may still be coming up.
+        """
+        count = 0
+        for _ in range(ROUNDS):
+            found = len(self.containers())
+            self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
+            if not found:
+                break
+            count = max(count, found)
         return count
 
     def containers(self) -> list[dict[str, Any]]:
