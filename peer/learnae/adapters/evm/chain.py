@@ -95,13 +95,13 @@ class EvmChain:
             timestamp = dpoid.read_timestamp(await self.node.call(claim.contract, dpoid.GET_TIMESTAMP))
         except ValueError:
             raise PortError(Reason.NONSENSE, f"{claim.contract} returned no PoID or no timestamp") from None
-        code_matches, block, index = code == dpoid.runtime(poid, timestamp), 0, 0
         deployed = await self.node.mined(claim.deploy_tx)
-        if deployed:
-            block, index = deployed.block, deployed.index
-            # A constructor of somebody's own can leave the right code with an earlier time in it.
-            code_matches = code_matches and (await self.node.block(block)).timestamp == timestamp
+        block, index = (deployed.block, deployed.index) if deployed else (0, 0)
         receipt_matches = deployed is not None and deployed.contract == claim.contract.lower()
+        code_matches = code == dpoid.runtime(poid, timestamp)
+        if code_matches and receipt_matches:
+            # A constructor of somebody's own can leave the right code with an earlier time in it.
+            code_matches = (await self.node.block(block)).timestamp == timestamp
         return ClaimFacts(poid, timestamp, block, index, code_matches, receipt_matches, signature_valid=False)
 
     async def balance(self, wallet: Address) -> Wei:
