@@ -4,12 +4,12 @@ import importlib.metadata
 import os
 import platform
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
+from learnae.cli.findings import Finding, containers
 from learnae.config import Data
 from learnae.errors import InputError
 
@@ -17,15 +17,8 @@ GIB = 1 << 30
 PAPER_MEMORY, RUN_DISK = 1.0, 0.2  # GiB that the paper's session takes
 
 
-@dataclass(frozen=True)
-class Finding:
-    ok: bool
-    what: str
-    fix: str = ""
-
-
 def doctor() -> int:
-    findings = [_python(), *_torch(), _rows(), _memory(), _disk(), _docker()]
+    findings = [_python(), *_torch(), _rows(), _memory(), _disk(), *containers()]
     console = Console(highlight=False)
     for finding in findings:
         mark = Text("ok   ", "green") if finding.ok else Text("fix  ", "bold red")
@@ -71,11 +64,3 @@ def _disk() -> Finding:
     free = shutil.disk_usage(Path.cwd()).free / GIB
     fix = "" if free >= RUN_DISK else f"free {RUN_DISK} GiB here, or write runs elsewhere with --out"
     return Finding(free >= RUN_DISK, f"{free:.1f} GiB of disk free here", fix)
-
-
-def _docker() -> Finding:
-    """No finding to fix: the Compose backend does not exist yet."""
-    found = shutil.which("docker")
-    return Finding(
-        True, "docker is installed" if found else "docker is not installed", "not needed: the simulator runs without"
-    )

@@ -1,0 +1,75 @@
+"""What `learnae doctor` finds out about containers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from learnae.config import REPOSITORY
+from learnae.drivers.compose import engine, fits
+from learnae.drivers.compose.plan import project
+from learnae.errors import InputError
+
+PEERS = 20  # the paper's
+PROBE = "iptables -N probe && iptables -A probe -m statistic --mode random --probability 0.5 -j DROP"
+
+
+@dataclass(frozen=True)
+class Finding:
+    ok: bool
+    what: str
+    fix: str = ""
+
+
+def containers() -> Iterator[Finding]:
+    """Nothing here must be mended for the other backends."""
+    lacking = engine.lacking()
+    if lacking:
+        yield Finding(True, "make swarm takes the embedded backend, without containers", lacking)
+        return
+    server = engine.docker("version", "--format", "{{.Server.Version}}").strip()
+    yield Finding(True, f"Docker {server} with Compose {engine.docker('compose', 'version', '--short').strip()}")
+    yield from _images()
+    yield _memory()
+    yield _place()
+    if engine.present(f"{project(REPOSITORY)}-{engine.PEER}"):
+        yield _kernel()
+
+
+def _images() -> Iterator[Finding]:
+    made = engine.stand_ins()
+    pulled = [image for image in engine.BASE if engine.present(image) and image not in made]
+    absent = [image for image in engine.BASE if not engine.present(image)]
+    if pulled:
+        yield Finding(True, f"pulled: {', '.join(pulled)}")
+    if made:
+        yield Finding(True, f"stand-ins: {', '.join(made)}", "for the real ones, docker rmi them and make base-images")
+    if absent:
+        needed = any(image in engine.NEEDED for image in absent)
+        fix = "make base-images, which make swarm does by itself" if needed else "the swarm runs without"
+        yield Finding(True, f"not here: {', '.join(absent)}", fix)
+
+
+def _memory() -> Finding:
+    most = fits.most()
+    fix = "" if most >= PEERS else f"free memory or disk for {PEERS}, or run fewer (make swarm N={max(2, most)})"
+    return Finding(most >= 2, f"room for {most} pods", fix)
+
+
+def _place() -> Finding:
+    try:
+        subnet, base = engine.free_subnet(REPOSITORY), engine.free_base(REPOSITORY, range(400))
+    except InputError as error:
+        return Finding(False, "no place for a swarm", str(error))
+    return Finding(True, f"a free subnet, {subnet}, and free ports, {base} to {base + 399}")
+
+
+def _kernel() -> Finding:
+    """Asked where links are cut: in a container of the peer's image."""
+    image = f"{project(REPOSITORY)}-{engine.PEER}"
+    rights = [f"--cap-{each}" for each in ("drop=ALL", "add=NET_ADMIN", "add=NET_RAW")]
+    try:
+        engine.docker(
+            "run", "--rm", *rights, "--network", "none", "--entrypoint", "bash", image, "-c", PROBE, timeout=30
+        )
+    except InputError as error:
+        return Finding(False, "links cannot be cut", f"the kernel refuses iptables in containers ({error})")
+    return Finding(True, "the kernel can cut links and lose packets in containers")
