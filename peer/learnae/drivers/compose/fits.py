@@ -26,7 +26,7 @@ def check(peers: int) -> None:
         instead = f"N={fitting} fits" if fitting >= 2 else "BACKEND=embedded needs a tenth"
         raise InputError(
             f"{peers} pods take about {(REST + peers * POD) / 2**30:.1f} GiB of memory and "
-            f"{(REST_DISK + peers * POD_DISK) / 2**30:.1f} of disk, more than is free: free some, or run fewer ({instead})"
+            f"{(REST_DISK + peers * POD_DISK) / 2**30:.1f} of disk, more than is free: run fewer ({instead})"
         )
 
 
