@@ -42,9 +42,10 @@ def merged(session: Session, members: Sequence[Member], told: Mapping[str, Recor
     began = SessionBegan(VERSION, "live", resolved(session), roster_entries(members), manifest)
     records = [record for name, each in told.items() for record in decisions(name, each)]
     records.sort(key=lambda record: record.t)
-    closed = [event.at for each in told.values() for event, _ in each.entries if isinstance(event, SessionClosed)]
+    closes = ((name, event) for name, each in told.items() for event, _ in each.entries)
+    closed = {name: event.at for name, event in closes if isinstance(event, SessionClosed)}  # twice if killed then
     ended = []
     if len(closed) == len(members):
-        ended_by = "max_duration" if max(closed) >= session.max_duration else "quiet"
-        ended = [Record(max(closed), SWARM, SessionEnded(ended_by))]
+        last = max(closed.values())
+        ended = [Record(last, SWARM, SessionEnded("max_duration" if last >= session.max_duration else "quiet"))]
     return (Record(0.0, SWARM, began), *records, *ended)
