@@ -113,7 +113,8 @@ class Embedded:
         """Look now and then whether everybody is quiet, has been for ``linger``, or must stop."""
         while not self._interrupted.is_set():
             now = self.clock()
-            tick(now, self._active())
+            if self._up:
+                tick(now, self._active())
             if now >= self.session.max_duration:
                 return "max_duration"
             if len(self._up) < len(self.peers) or not all(peer.quiet for peer in self._active()):

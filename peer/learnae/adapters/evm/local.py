@@ -8,6 +8,7 @@ ask is worked out once.  What ``Ledger`` can provoke, this can, too.
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -69,13 +70,16 @@ class Waiting:
 
 
 class LocalEvm(AsyncEthereumTesterProvider):
-    """A provider for ``Node``.  Blocks are made by ``mine``, or all the time by ``mine_every``."""
+    """A provider for ``Node``.  Blocks are made by ``mine``, or all the time by ``mine_every``.
+
+    ``seconds``: of processor time that the EVM has taken.
+    """
 
     def __init__(self, alloc: Mapping[Address, Wei], chain_id: int = 31337) -> None:
         # py-evm raises it to 12,288, for contracts that call contracts; then deeply nested JSON overflows the C stack.
         sys.setrecursionlimit(min(sys.getrecursionlimit(), RECURSION))
         AsyncBaseProvider.__init__(self)  # the parent's would make a chain that nobody uses
-        self.reachable = True
+        self.reachable, self.seconds = True, 0.0
         self._alloc, self._chain_id = alloc, chain_id
         self._thread = ThreadPoolExecutor(1, "evm")
         self._own: dict[str, Callable[[Any], object]] = {
@@ -215,7 +219,13 @@ class LocalEvm(AsyncEthereumTesterProvider):
         self._pool, self._receipts, self._answers = [], {}, {}
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        def timed() -> T:
+            try:
+                return work()
+            finally:
+                self.seconds = time.thread_time()
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, timed)
 
 
 def _account(wei: int) -> dict[str, object]:

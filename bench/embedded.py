@@ -1,0 +1,120 @@
+"""The embedded swarm: how long `learnae swarm` takes from the command to the prompt, and what its parts take.
+
+Each run is a process of its own, imports and report included.  Then one more session in this process, to look inside:
+how many jobs the pool computes at once, how long a job waits for others, and what the EVM takes.
+
+    python bench/embedded.py [--runs 3] [--peers 20]
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+from learnae.config import load
+from learnae.core.facts import DebtChanged, DebtState
+from learnae.drivers.composition import Composition
+from learnae.drivers.embedded import Embedded
+from learnae.drivers.learning import TorchLearning
+from learnae.drivers.simulate import Recording
+from learnae.drivers.wallets import wallet_keys, wallets
+from learnae.history import SWARM, History
+from learnae.learn.pool import Pool, Ticket
+
+SESSION = Path(__file__).parents[1] / "examples" / "paper.toml"
+
+
+def command(peers: int, seed: int) -> dict[str, float]:
+    """Seconds from the start of the command; the first payment in session seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        wanted = ["swarm", str(SESSION), "--backend", "embedded", "--peers", str(peers), "--seed", str(seed)]
+        began = time.perf_counter()
+        with subprocess.Popen(
+            [sys.executable, "-m", "learnae", *wanted, "--out", str(out), "--port", "0"],
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout
+            page = next(line.split()[1] for line in process.stdout if line.startswith("Page: "))
+            with urllib.request.urlopen(f"{page}v1/page", timeout=60) as events:
+                next(line for line in events if line.startswith(b"data:"))
+                shown = time.perf_counter() - began
+            with urllib.request.urlopen(f"{page}v1/events", timeout=60) as events:
+                next(line for line in events if line.startswith(b"data:"))
+                first = time.perf_counter() - began
+            process.stdout.read()
+        wall = time.perf_counter() - began
+        if process.returncode:
+            raise SystemExit(f"seed {seed}: exit code {process.returncode}")
+        lines = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+    paid = next(line["t"] for line in lines if line["kind"] == "DebtChanged" and line["state"] == "final")
+    return {"page": shown, "first event": first, "first payment": paid, "session": lines[-1]["t"], "wall": wall}
+
+
+class Counting(Pool):
+    """Remembers the jobs of each run and how long they took."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        self.runs: list[tuple[str, int, float]] = []
+
+    def _perform(self, batches: Sequence[list[Ticket]]) -> None:
+        began = time.perf_counter()
+        super()._perform(batches)
+        job = batches[0][0].job if batches else None
+        if job is not None:
+            kind = f"{type(job).__name__} on {len(job.rows):,} rows"
+            self.runs.append((kind, sum(map(len, batches)), time.perf_counter() - began))
+
+
+def inside(peers: int, seed: int) -> None:
+    session = load(SESSION, {"peers": peers, "seed": seed})
+    learning = TorchLearning(session, os.cpu_count() or 1)
+    learning.pool = pool = Counting(learning.pool.threads)
+    own, recording = wallets(session), Recording()
+    composition = Composition(session, learning, wallet_keys(session, own))
+    recording.observe(0.0, SWARM, composition.began("embedded"))
+    swarm = Embedded(composition, own, [recording.observe])
+    began = time.process_time()
+    asyncio.run(swarm.run())
+    history = History(tuple(recording.records))
+    final = sum(fact.state is DebtState.FINAL for _, fact in history.facts(DebtChanged))
+    print(f"session {history.seconds:.1f} s, {time.process_time() - began:.1f} s of processor time, of which the EVM")
+    print(f"{swarm.evm.seconds:.1f} s for {peers} deployments and {final} payments")
+    for kind in sorted({kind for kind, _, _ in pool.runs}):
+        runs = [(jobs, seconds) for found, jobs, seconds in pool.runs if found == kind]
+        sizes = [jobs for jobs, _ in runs]
+        print(
+            f"{kind:<24} {sum(sizes):4} jobs in {len(runs):3} runs: mean {statistics.mean(sizes):.1f} at once, "
+            f"most {max(sizes)}; {sum(seconds for _, seconds in runs):.2f} s, longest {max(s for _, s in runs):.2f} s"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=3, help="processes to time (default 3)")
+    parser.add_argument("--peers", type=int, default=20)
+    wanted = parser.parse_args()
+    found = []
+    for seed in range(1, wanted.runs + 1):
+        load_before = os.getloadavg()[0]
+        found.append(command(wanted.peers, seed))
+        parts = "  ".join(f"{name} {seconds:.1f} s" for name, seconds in found[-1].items())
+        print(f"seed {seed}, load {load_before:.1f} before: {parts}", flush=True)
+    for name in found[0]:
+        values = [each[name] for each in found]
+        print(f"{name:<14} min {min(values):5.1f} s  median {statistics.median(values):5.1f} s")
+    inside(wanted.peers, 1)
+
+
+if __name__ == "__main__":
+    main()
