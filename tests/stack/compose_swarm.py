@@ -1,0 +1,93 @@
+"""`learnae swarm --backend compose` in a process of its own, and what Docker says of its containers."""
+
+import subprocess
+import sys
+from pathlib import Path
+from threading import Condition, Thread
+
+import pytest
+
+from learnae.config import REPOSITORY
+from learnae.drivers.compose import engine
+from learnae.drivers.compose.plan import project
+from learnae.drivers.compose.render import FOLDER
+
+PROJECT = project(REPOSITORY)
+PATIENCE = 90.0  # s
+COMMAND = [sys.executable, "-m", "learnae"]
+
+
+class ComposeSwarm:
+    """``lines``: what it printed so far."""
+
+    def __init__(self, session: Path, run: Path) -> None:
+        if engine.lacking():
+            pytest.skip(str(engine.lacking()))
+        self.run, self.lines, self._over, self._news = run, list[str](), False, Condition()
+        options = ["--backend", "compose", "--port", "0", "--out", str(run), "--keep"]
+        self.process = subprocess.Popen(
+            [*COMMAND, "swarm", str(session), *options],
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def when(self, text: str) -> str:
+        """The first line with that in it; waits for it."""
+        with self._news:
+            self._news.wait_for(lambda: self._over or any(text in line for line in self.lines), PATIENCE)
+            found = next((line for line in self.lines if text in line), None)
+        assert found, "\n".join(self.lines)
+        return found
+
+    def end(self) -> int:
+        code = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return code
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        with self.process.stdout as lines:
+            for line in lines:
+                with self._news:
+                    self.lines.append(line.rstrip())
+                    self._news.notify_all()
+        with self._news:
+            self._over = True
+            self._news.notify_all()
+
+
+def left() -> str:
+    """Containers, networks and volumes of this checkout's project."""
+    label = f"label=com.docker.compose.project={PROJECT}"
+    listings = (["ps", "-aq"], ["network", "ls", "-q"], ["volume", "ls", "-q"])
+    return "".join(engine.docker(*listing, "--filter", label) for listing in listings)
+
+
+def inside(service: str, program: str) -> str:
+    """What a Python program prints in that container."""
+    return engine.docker("exec", f"{PROJECT}-{service}-1", "python3", "-c", program, timeout=PATIENCE).strip()
+
+
+def asked(service: str, url: str, token: str = "", method: str = "GET") -> str:
+    """What somebody in that container is answered: the status, or why there is no answer."""
+    return inside(
+        service,
+        f"""
+import urllib.request, urllib.error
+request = urllib.request.Request({url!r}, method={method!r}, headers={{"Authorization": "Bearer {token}"}})
+try:
+    print(urllib.request.urlopen(request, timeout=5).status)
+except urllib.error.HTTPError as error:
+    print(error.code)
+except OSError as error:
+    print(getattr(error, "reason", error))
+""",
+    )
+
+
+def token_of(name: str) -> str:
+    return (FOLDER / "pods" / name / "peer" / "token").read_text()

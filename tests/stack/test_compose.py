@@ -1,0 +1,140 @@
+"""A session on containers: real Kubo nodes, Anvil and Docker, from nothing to a valid verdict and nothing left."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.drivers.command_line import here
+from tests.stack.compose_swarm import ComposeSwarm, asked, inside, left, token_of
+
+from learnae.adapters.rundir import RunDirectory
+from learnae.core.facts import DebtState
+from learnae.drivers.compose.render import FOLDER
+
+PACED = """
+name = "pods"
+peers = 4
+linger = 2.0
+max_duration = 100.0
+[data]
+rows = 1000
+validation_rows = 300
+[model]
+hidden = [16]
+[work]
+slices = 5
+patience = 4
+idle_after = 2.0
+[pace]
+slice = 2.0
+attempt = 1.0
+[start]
+timeout = 60.0
+"""
+
+
+def session_in(folder: Path) -> Path:
+    path = folder / "session.toml"
+    path.write_text(PACED)
+    return path
+
+
+def test_a_killed_session_is_cleared_away_without_a_trace(tmp_path: Path) -> None:
+    swarm = ComposeSwarm(session_in(tmp_path), tmp_path / "run")
+    swarm.when("of 4 registered")
+    swarm.process.kill()
+    assert swarm.end() == -signal.SIGKILL and left()
+    down = here(tmp_path, "compose", "down")
+    assert down.returncode == 0 and "Removed" in down.stdout
+    assert left() == ""
+    assert "nothing to remove" in here(tmp_path, "compose", "down").stdout
+
+
+@pytest.fixture(scope="module")
+def swarm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeSwarm]:
+    """All registered, and at work for a while."""
+    folder = tmp_path_factory.mktemp("swarm")
+    swarm = ComposeSwarm(session_in(folder), folder / "run")
+    try:
+        swarm.when("4 of 4 registered")
+        yield swarm
+    finally:
+        swarm.process.send_signal(signal.SIGINT)
+        swarm.end()
+        here(folder, "compose", "down")
+
+
+def pod(name: str) -> str:
+    """Its address."""
+    lines = (FOLDER / "pods.yml").read_text().split(f"hostname: {name}\n")[1].splitlines()
+    return lines[0].split("ipv4_address: ")[1].rstrip("}")
+
+
+def test_a_pod_cannot_command_another_nor_its_link(swarm: ComposeSwarm) -> None:
+    own, other = token_of("p00"), token_of("p01")
+    assert own != other
+    stop, link = f"http://{pod('p01')}:8000/v1/stop", f"http://{pod('p01')}:7000/v1/state"
+    assert asked("link-p00", stop, method="POST") == "401"
+    assert asked("link-p00", stop, own, "POST") == "401"
+    assert asked("link-p00", link, own) == "401"
+    assert asked("link-p00", link, other) == "200"  # the token is what it hangs on
+    assert asked("link-p00", f"http://{pod('p01')}:8000/v1/status") == "200"  # reading is open
+
+
+def test_a_pod_cannot_reach_the_rpc_of_anothers_kubo(swarm: ComposeSwarm) -> None:
+    assert "refused" in asked("link-p00", f"http://{pod('p01')}:5001/api/v0/id", method="POST")
+    assert asked("link-p00", "http://127.0.0.1:5001/api/v0/id", method="POST") == "200"  # it has its own
+
+
+def test_a_pod_holds_its_own_secrets_and_rows_and_nobody_elses(swarm: ComposeSwarm) -> None:
+    seen = inside("peer-p00", "import os; print(*os.listdir('/pod'), *os.listdir('/journal'))").split()
+    assert sorted(set(seen) - {"p00.sqlite-wal", "p00.sqlite-shm"}) == [
+        "initial",
+        "p00.sqlite",
+        "p00.sqlite.lock",
+        "roster.json",
+        "rows.npz",
+        "session.toml",
+        "token",
+        "wallet.json",
+    ]
+    assert inside("peer-p00", "import numpy; print(len(numpy.load('/pod/rows.npz')['labels']))") == "1300"
+    assert inside("peer-p00", "print(open('/pod/token').read())") == token_of("p00")
+    mounts = inside("peer-p00", "print(open('/proc/self/mountinfo').read())")
+    assert "pods/p00/peer" in mounts and "p01" not in mounts and "docker.sock" not in mounts
+    assert set(inside("peer-p00", "import os; print(*os.listdir('/opt/learnae'))").split()) == {
+        "peer",
+        "pyproject.toml",
+    }
+
+
+def test_a_pods_files_cannot_be_changed_from_inside(swarm: ComposeSwarm) -> None:
+    program = "import os\ntry: open('/pod/token', 'w')\nexcept OSError as error: print(os.strerror(error.errno))"
+    assert inside("peer-p00", program) == "Read-only file system"
+    assert inside("peer-p00", "import os; print(os.getuid() > 0)") == "True"
+
+
+def test_status_and_logs_say_how_it_is(swarm: ComposeSwarm, tmp_path: Path) -> None:
+    status = here(tmp_path, "compose", "status").stdout
+    assert status.count("running") >= 13 and "peer-p03" in status
+    assert here(tmp_path, "compose", "logs", "nobody").returncode == 2
+
+
+def test_a_second_session_of_the_same_checkout_is_refused(swarm: ComposeSwarm, tmp_path: Path) -> None:
+    second = here(tmp_path, "swarm", session_in(tmp_path), "--backend", "compose")
+    assert second.returncode == 2 and "running already" in second.stderr
+
+
+def test_the_session_ends_valid_audited_to_the_wei_and_leaves_nothing(swarm: ComposeSwarm) -> None:
+    swarm.when("Over, and kept")
+    swarm.process.send_signal(signal.SIGINT)
+    assert swarm.end() == 0, "\n".join(swarm.lines)
+    swarm.when("Verdict: valid")
+    assert left() == ""
+    audited = here(swarm.run, "audit", swarm.run)
+    assert audited.returncode == 0, audited.stdout + audited.stderr
+    history = RunDirectory(swarm.run).read()
+    assert history.debts and {changes[-1][1].state for changes in history.debts.values()} == {DebtState.FINAL}
+    summary = RunDirectory(swarm.run).verdict()["summary"]
+    assert summary["peers_finished"] == 4 and summary["accuracy_test_mean"] > 0.6
