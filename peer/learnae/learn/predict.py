@@ -11,6 +11,8 @@ from learnae.learn.model import forward, mlp
 from learnae.learn.models import Models
 from learnae.learn.table import Table
 
+FAR = 1e6  # standard deviations: beyond, a feature says no more, and float32 overflows
+
 
 class TorchPredictor:
     """``ports.Predictor`` for the network of a session."""
@@ -30,6 +32,6 @@ class TorchPredictor:
         if not standardised:
             x = (x - self._mean) / self._std
         with torch.no_grad():
-            logits = forward(self._network.layers(weights), x.float().unsqueeze(0))[0]  # (B, C)
-        found: list[list[float]] = torch.softmax(logits.double(), 1).tolist()
+            logits = forward(self._network.layers(weights), x.clamp(-FAR, FAR).float().unsqueeze(0))[0]  # (B, C)
+        found: list[list[float]] = torch.softmax(logits.double().nan_to_num(), 1).tolist()
         return found
