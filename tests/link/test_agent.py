@@ -1,65 +1,157 @@
-"""The link agent in a process of its own, as in a pod."""
+"""What the agent does, on a kernel that is only remembered and a clock that a test moves."""
 
-import http.client
-import json
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from learnae.config import REPOSITORY
+from learnae.faults import CUT, Link
+from learnae.link.agent import LOOK, RESETTING, Agent
+from learnae.link.kernel import KernelRefused, MemoryKernel
 
-TOKEN = "a-token-of-the-pod"
-Answer = tuple[int, dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    token = tmp_path_factory.mktemp("link") / "token"
-    token.write_text(TOKEN + "\n")
-    command = [sys.executable, "-S", "-m", "learnae.link", "--listen", "127.0.0.1:0", "--token-file", str(token)]
-    with subprocess.Popen(command, cwd=REPOSITORY / "peer", stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        yield int(process.stdout.readline().rsplit(":", 1)[1])
-        process.terminate()
-        assert process.wait(5) == 0
+A, B = "10.0.0.11", "10.0.0.12"
+DROP_A = f"-s {A}/32 -j DROP"
 
 
-def ask(port: int, path: str, token: str | None = None, method: str = "GET") -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    connection.request(method, path, headers={"Authorization": f"Bearer {token}"} if token else {})
-    response = connection.getresponse()
-    return response.status, json.loads(response.read())
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
-def test_anybody_may_ask_whether_it_is_well(port: int) -> None:
-    assert ask(port, "/healthz") == (200, {"ok": True})
+def on(test: Callable[[Agent, MemoryKernel, Clock], Awaitable[None]], kernel: MemoryKernel | None = None) -> None:
+    async def run() -> None:
+        table, clock = kernel or MemoryKernel(), Clock()
+        agent = Agent(table, clock)
+        await agent.begin()
+        table.texts.clear()
+        await test(agent, table, clock)
+
+    asyncio.run(run())
 
 
-def test_what_is_done_to_the_link_is_told_to_whoever_has_the_token_of_the_pod(port: int) -> None:
-    assert ask(port, "/v1/state", TOKEN) == (200, {"faults": []})
-    for wrong in (None, "another-token", TOKEN[:-1], ""):
-        status, told = ask(port, "/v1/state", wrong)
-        assert status == 401 and "faults" not in told
+def events(agent: Agent) -> list[tuple[str, list[str]]]:
+    return [(each["event"], each["from"]) for each in agent.events]
 
 
-def test_it_takes_no_commands_yet(port: int) -> None:
-    assert ask(port, "/v1/state", TOKEN, "PUT")[0] == 404
-    assert ask(port, "/", TOKEN)[0] == 404
+def test_a_cut_first_resets_and_then_drops() -> None:
+    async def test(agent: Agent, kernel: MemoryKernel, clock: Clock) -> None:
+        await agent.put({A: CUT}, 30)
+        assert kernel.chains["INPUT"] == ["-j LEARNAE"] and len(kernel.chains["LEARNAE"]) == 3
+        assert (await agent.state())["from"] == {A: {"loss": 1.0, "bandwidth": 0.0, "resetting": True}}
+        clock.now += RESETTING
+        await agent.look()
+        assert kernel.chains["LEARNAE"] == [DROP_A]
+
+    on(test)
 
 
-@pytest.mark.parametrize(
-    "nonsense", [b"", b"\r\n\r\n", b"\xff\xfe\r\n\r\n", b"GET\r\n\r\n", b"x" * 100_000, b"GET / HTTP/1.1\r\n" * 10]
-)
-def test_whatever_is_sent_it_answers_or_hangs_up_and_goes_on(port: int, nonsense: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        try:
-            connection.sendall(nonsense)
-            connection.shutdown(socket.SHUT_WR)
-            assert connection.recv(12) in (b"", b"HTTP/1.1 400", b"HTTP/1.1 404")
-        except ConnectionError:  # it hung up with some of it unread
-            pass
-    assert ask(port, "/healthz")[0] == 200
+def test_asking_for_the_same_again_renews_the_lease_and_changes_nothing() -> None:
+    async def test(agent: Agent, kernel: MemoryKernel, clock: Clock) -> None:
+        await agent.put({A: CUT}, 30)
+        clock.now += 20
+        await agent.look()
+        changes = len(kernel.texts)
+        await agent.put({A: CUT}, 30)
+        clock.now += 20
+        await agent.look()
+        assert len(kernel.texts) == changes and kernel.chains["LEARNAE"] == [DROP_A]
+        assert (await agent.state())["lease"] == 10
+
+    on(test)
+
+
+def test_a_lease_that_is_over_heals_whoever_asked() -> None:
+    async def test(agent: Agent, kernel: MemoryKernel, clock: Clock) -> None:
+        await agent.put({A: CUT, B: Link(loss=0.5)}, 30)
+        clock.now += 30
+        await agent.look()
+        assert "LEARNAE" not in kernel.chains and kernel.chains["INPUT"] == []
+        assert events(agent) == [("applied", [A, B]), ("expired", [])]
+        assert (await agent.state())["lease"] is None
+
+    on(test)
+
+
+def test_a_state_replaces_the_one_before() -> None:
+    async def test(agent: Agent, kernel: MemoryKernel, clock: Clock) -> None:
+        await agent.put({A: CUT}, 30)
+        await agent.put({B: Link(loss=0.5)}, 30)
+        assert list((await agent.state())["from"]) == [B]
+        await agent.clear()
+        assert "LEARNAE" not in kernel.chains
+        assert events(agent) == [("applied", [A]), ("applied", [B]), ("cleared", [])]
+
+    on(test)
+
+
+def test_what_others_do_to_our_rules_is_put_right_and_theirs_stay() -> None:
+    async def test(agent: Agent, kernel: MemoryKernel, clock: Clock) -> None:
+        kernel.chains["INPUT"] = ["-p udp -j ACCEPT"]
+        await agent.put({A: CUT}, 30)
+        assert kernel.chains["INPUT"] == ["-j LEARNAE", "-p udp -j ACCEPT"]
+        clock.now += LOOK
+        kernel.chains["INPUT"].remove("-j LEARNAE")
+        kernel.chains["LEARNAE"].insert(0, "-j ACCEPT")
+        assert (await agent.state())["strange"] == ("-A LEARNAE -j ACCEPT",)
+        await agent.look()
+        await agent.look()
+        assert kernel.chains["INPUT"] == ["-j LEARNAE", "-p udp -j ACCEPT"]
+        assert kernel.chains["LEARNAE"] == [DROP_A]
+        await agent.clear()
+        assert kernel.chains["INPUT"] == ["-p udp -j ACCEPT"]
+
+    on(test)
+
+
+def test_what_a_killed_agent_left_is_cleared_and_noted() -> None:
+    kernel = MemoryKernel()
+    kernel.chains |= {"INPUT": ["-j LEARNAE"], "LEARNAE": [DROP_A]}
+
+    async def test(agent: Agent, kernel: MemoryKernel, clock: Clock) -> None:
+        assert "LEARNAE" not in kernel.chains and kernel.chains["INPUT"] == []
+        assert events(agent) == [("found", [])]
+
+    on(test, kernel)
+
+
+def test_what_this_kernel_cannot_do_is_known_and_refused_and_nothing_changes() -> None:
+    async def test(agent: Agent, kernel: MemoryKernel, clock: Clock) -> None:
+        assert agent.can == {"cut": True, "loss": False, "bandwidth": True, "delay": False}
+        await agent.put({A: CUT}, 30)
+        for link, lack in ((Link(loss=0.5), "loss"), (Link(delay=1), "delay"), (Link(0.5, 1), "delay, loss")):
+            with pytest.raises(KernelRefused, match=f"^this kernel has no {lack}$"):
+                await agent.put({B: link}, 30)
+        assert list((await agent.state())["from"]) == [A]
+
+    on(test, MemoryKernel("-m statistic"))
+
+
+def test_a_kernel_that_refuses_leaves_all_as_it_was() -> None:
+    async def test(agent: Agent, kernel: MemoryKernel, clock: Clock) -> None:
+        await agent.put({A: CUT}, 30)
+        kernel.without = (B,)
+        with pytest.raises(KernelRefused):
+            await agent.put({B: CUT}, 60)
+        assert list((await agent.state())["from"]) == [A] and (await agent.state())["lease"] == 30
+        clock.now += 30
+        await agent.look()
+        assert "LEARNAE" not in kernel.chains
+
+    on(test)
+
+
+def test_a_kernel_without_a_filter_table_is_no_reason_to_die() -> None:
+    class None_(MemoryKernel):
+        async def save(self) -> str:
+            raise KernelRefused("Permission denied (you must be root)")
+
+    async def test(agent: Agent, kernel: MemoryKernel, clock: Clock) -> None:
+        assert not any(agent.can.values())
+        with pytest.raises(KernelRefused, match="this kernel has no cut"):
+            await agent.put({A: CUT}, 30)
+        await agent.look()
+        assert [event for event, _ in events(agent)] == ["refused", "refused"]
+
+    on(test, None_())

@@ -1,25 +1,60 @@
+"""The sidecar of a pod: it holds the pod's network namespace, cuts its links, and says what is done to them.
+
+    python -m learnae.link --listen 0.0.0.0:7000 --token-file FILE [--control ADDRESS ...]
+
+The standard library alone, because there is one for every peer.
+"""
+
 import argparse
 import asyncio
 import signal
+import socket
 from pathlib import Path
 
 from learnae.link.agent import Agent
+from learnae.link.kernel import Iptables
+from learnae.link.server import Server
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser(prog="learnae.link")
     parser.add_argument("--listen", required=True, metavar="HOST:PORT")
     parser.add_argument("--token-file", required=True, type=Path)
+    parser.add_argument("--control", action="append", default=[], metavar="ADDRESS", help="never cut; may be repeated")
     arguments = parser.parse_args()
     host, _, port = arguments.listen.rpartition(":")
-    agent = Agent(arguments.token_file.read_text().strip())
-    server = await asyncio.start_server(agent.serve, host, int(port))
+    agent = Agent(Iptables())
+    await agent.begin()
+    control = {*arguments.control, *gateways()}
+    guarded = Server(agent, arguments.token_file.read_text().strip(), lambda each: each in control or own(each))
+    server = await asyncio.start_server(guarded.serve, host, int(port))
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with server:
+        keeping = asyncio.create_task(agent.keep())
         print("learnae.link answers at http://{}:{}".format(*server.sockets[0].getsockname()[:2]), flush=True)
         await stopped.wait()
+        keeping.cancel()
+    if any(agent.can.values()):
+        await agent.clear()
 
 
-asyncio.run(main())
+def own(address: str) -> bool:
+    """Whether it is an address of this machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def gateways() -> list[str]:
+    """Where this machine is reached from."""
+    rows = [line.split() for line in Path("/proc/net/route").read_text().splitlines()[1:]]
+    return [socket.inet_ntoa(bytes.fromhex(row[2])[::-1]) for row in rows if row[2] != "00000000"]
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,60 +1,141 @@
-"""What a link agent answers.  HTTP/1.1, one request a connection.
+"""What a link agent does: it keeps the kernel at what was asked for last, and at nothing once the lease is over.
 
-GET /healthz      to anybody
-GET /v1/state     with the pod's bearer token: what is done to this link
+    agent = Agent(Iptables())
+    await agent.begin()                                  # abilities; what a killed agent left is cleared
+    await agent.put({"10.213.7.12": CUT}, lease=30)      # the whole state, not a change
+    await agent.keep()                                   # for ever: leases end, what others changed is put right
+
+A cut has two steps: for a second live TCP sessions are reset, so that both ends know; then nothing gets through at all.
 """
 
 import asyncio
-import hmac
-import json
-from dataclasses import dataclass, field
-from http import HTTPStatus
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from typing import Any
 
-PATIENCE = 5.0  # s that a request may take to arrive
-HEAD = 8192  # bytes of its first line and headers
+from learnae.faults import CUT, Link
+from learnae.link.kernel import Kernel, KernelRefused
+from learnae.link.rules import Found, parse, restore
 
-Answer = tuple[HTTPStatus, dict[str, object]]
+RESETTING = 1.0  # s
+LOOK = 5.0  # s between looks whether the kernel still has what it should
+EVENTS = 500  # remembered
+NOBODY = "192.0.2.1"  # an address that RFC 5737 gives to nobody, to find out what this kernel can do
+PROBES = {"cut": CUT, "loss": Link(loss=0.5), "bandwidth": Link(bandwidth=1e6)}
 
 
-@dataclass
 class Agent:
-    token: str = field(repr=False)
+    """``clock``: seconds that leases are counted in."""
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection; whatever it sends, it ends."""
+    def __init__(self, kernel: Kernel, clock: Callable[[], float] = time.monotonic) -> None:
+        self.kernel, self.clock = kernel, clock
+        self.can: dict[str, bool] = dict.fromkeys(PROBES, False) | {"delay": False}  # iptables cannot hold packets back
+        self.events: deque[dict[str, Any]] = deque(maxlen=EVENTS)
+        self._links: Mapping[str, Link] = {}
+        self._until = 0.0
+        self._resets: dict[str, float] = {}  # until when
+        self._dropped = Counter[str]()  # by rules that are gone
+        self._kernel_lock, self._changed = asyncio.Lock(), asyncio.Event()
+
+    async def begin(self) -> None:
+        """A kernel that can do nothing is no error: it says so."""
         try:
-            async with asyncio.timeout(PATIENCE):
-                status, content = self.answer(await reader.readuntil(b"\r\n\r\n"))
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, TimeoutError):
-            status, content = _refused(HTTPStatus.BAD_REQUEST, "this is no request")
-        body = json.dumps(content).encode()
-        head = f"HTTP/1.1 {status} {status.phrase}\r\nContent-Type: application/json\r\n"
+            await self._settle("found")
+            for ability, link in PROBES.items():
+                self.can[ability] = await self._probe(link)
+        except KernelRefused as refused:
+            self._note("refused", why=str(refused))
+
+    async def put(self, links: Mapping[str, Link], lease: float) -> None:
+        """From now on that, and nothing else, for so long.  Raises KernelRefused: all is as it was."""
+        if unable := sorted(self._needs(links) - {ability for ability, able in self.can.items() if able}):
+            raise KernelRefused(f"this kernel has no {', '.join(unable)}")
+        before = self._links, self._until, self._resets
+        now = self.clock()
+        new = {each for each, link in links.items() if link == CUT and self._links.get(each) != CUT}
+        going_on = {each: end for each, end in self._resets.items() if links.get(each) == CUT}
+        self._links, self._until, self._resets = links, now + lease, going_on | dict.fromkeys(new, now + RESETTING)
         try:
-            writer.write(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
-            await writer.drain()
-        except ConnectionError:
-            pass
-        writer.close()
+            await self._settle("applied" if links else "cleared")
+        except KernelRefused:
+            self._links, self._until, self._resets = before
+            raise
+        finally:
+            self._changed.set()
 
-    def answer(self, head: bytes) -> Answer:
-        """``head``: first line and headers of a request."""
-        first, *lines = head[:HEAD].decode("latin-1").split("\r\n")
-        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        match first.split(" ")[:2]:
-            case ["GET", "/healthz"]:
-                return HTTPStatus.OK, {"ok": True}
-            case ["GET", "/v1/state"]:
-                if not self._commands(headers.get("authorization", "")):
-                    return _refused(HTTPStatus.UNAUTHORIZED, "this needs the bearer token of the pod")
-                return HTTPStatus.OK, {"faults": []}
-            case _:
-                return _refused(HTTPStatus.NOT_FOUND, "there is no such thing here")
+    async def clear(self) -> None:
+        await self.put({}, 0.0)
 
-    def _commands(self, authorization: str) -> bool:
-        scheme, _, given = authorization.partition(" ")
-        right = hmac.compare_digest(given.strip().encode(), self.token.encode())
-        return scheme.lower() == "bearer" and right
+    async def state(self) -> dict[str, Any]:
+        """What the kernel really has, by address; how many packets were dropped since the agent is there."""
+        async with self._kernel_lock:
+            found = parse(await self.kernel.save())
+            dropped = self._dropped + _dropped(found)
+        held = {
+            address: {"loss": each.link.loss, "bandwidth": each.link.bandwidth, "resetting": each.resetting}
+            for address, each in found.held.items()
+        }
+        lease = max(0.0, self._until - self.clock()) if self._links else None
+        return {"from": held, "strange": found.strange, "lease": lease, "dropped": dropped, "can": self.can}
+
+    async def keep(self) -> None:
+        while True:
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(self._next()):
+                    await self._changed.wait()
+            except TimeoutError:
+                await self.look()
+
+    async def look(self) -> None:
+        """What is due now: the end of a lease or of a reset; or what others changed in the table is put right."""
+        now, why = self.clock(), "repaired"
+        if self._links and now >= self._until:
+            self._links, self._resets, why = {}, {}, "expired"
+        over = {each for each, end in self._resets.items() if now >= end}
+        if over:
+            self._resets = {each: end for each, end in self._resets.items() if each not in over}
+            why = "dropping"
+        try:
+            await self._settle(why)
+        except KernelRefused as refused:
+            self._note("refused", why=str(refused))
+
+    # in here
+
+    async def _settle(self, why: str) -> None:
+        async with self._kernel_lock:
+            found = parse(await self.kernel.save())
+            if found.agrees(self._links, self._resets):
+                return
+            await self.kernel.restore(restore(found, self._links, self._resets))
+            self._dropped += _dropped(found)
+        self._note(why)
+
+    async def _probe(self, link: Link) -> bool:
+        async with self._kernel_lock:
+            try:
+                await self.kernel.restore(restore(parse(await self.kernel.save()), {NOBODY: link}, [NOBODY]))
+            except KernelRefused:
+                return False
+            await self.kernel.restore(restore(parse(await self.kernel.save()), {}))
+            return True
+
+    def _needs(self, links: Mapping[str, Link]) -> set[str]:
+        needs = {"cut" if link == CUT else "loss" for link in links.values() if link.loss}
+        needs |= {"bandwidth" for link in links.values() if link.bandwidth}
+        return needs | {"delay" for link in links.values() if link.delay}
+
+    def _next(self) -> float | None:
+        """s until there is something to look at."""
+        if not self._links:
+            return None if not self._resets else 0.0
+        return max(0.0, min(self._until, *self._resets.values(), self.clock() + LOOK) - self.clock())
+
+    def _note(self, event: str, **more: str) -> None:
+        self.events.append({"at": time.time(), "event": event, "from": sorted(self._links), **more})
 
 
-def _refused(status: HTTPStatus, why: str) -> Answer:
-    return status, {"title": status.phrase, "detail": why}
+def _dropped(found: Found) -> Counter[str]:
+    return Counter({address: held.dropped for address, held in found.held.items()})

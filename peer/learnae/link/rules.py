@@ -1,0 +1,126 @@
+"""What is done to a link, as text for iptables-restore, and what iptables-save says is done to it.  Pure.
+
+All of it is in one chain of our own, to which INPUT jumps first; when nothing is done, there is neither chain nor jump,
+so that the table is what it was, byte for byte.  Rules name the addresses packets come from and nothing else: whoever
+is not named is not touched.  The receiver drops, because a sender would notice and send again.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from learnae.faults import CUT, Link
+
+CHAIN = "LEARNAE"
+JUMP = f"-A INPUT -j {CHAIN}"
+BURST = 1 << 16  # bytes: a packet as large as the kernel makes them must get through some time
+
+# In the kernel's own words and order, so that what is read back is what was written.
+PASS_RESETS = "-p tcp -m tcp --tcp-flags RST RST -j RETURN"
+RESET = "-p tcp -j REJECT --reject-with tcp-reset"
+DROP = "-j DROP"
+LOSE = "-m statistic --mode random --probability {:.8f} -j DROP"
+LIMIT = "-m hashlimit --hashlimit-above {rate}b/s --hashlimit-burst {burst}b --hashlimit-name {name} -j DROP"
+
+RULE = re.compile(rf"(?:\[(\d+):\d+\] )?-A {CHAIN} -s ([\d.]+)/32 (.*)")
+LOSING = re.compile(r"-m statistic --mode random --probability ([\d.]+) -j DROP")
+LIMITING = re.compile(r"-m hashlimit --hashlimit-above (\d+)([km]?)b/s --hashlimit-burst .* -j DROP")
+COUNTERS = re.compile(r"\[\d+:\d+\]")
+UNIT = {"": 1, "k": 1 << 10, "m": 1 << 20}
+
+Links = Mapping[str, Link]  # from addresses, where not as ever
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the kernel does to packets from one address.  ``dropped``: how many, since these rules are there."""
+
+    link: Link = field(default_factory=Link)
+    resetting: bool = False  # live TCP sessions, before nothing gets through at all
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Our part of a table.  ``strange``: rules in our chain that are none of ours.  ``jumps``: from INPUT to it.
+
+    ``first``: INPUT begins with the jump.
+    """
+
+    held: dict[str, Held]
+    strange: tuple[str, ...] = ()
+    exists: bool = False
+    jumps: int = 0
+    first: bool = False
+
+    def agrees(self, links: Links, resetting: Iterable[str]) -> bool:
+        """Whether it is what it should be; the kernel rounds."""
+        if not links:
+            return not self.exists
+        same = self.held.keys() == links.keys() and all(_alike(self.held[each].link, links[each]) for each in links)
+        reset = {address for address, held in self.held.items() if held.resetting}
+        return same and reset == set(resetting) and not self.strange and self.jumps == 1 and self.first
+
+
+def rules(address: str, link: Link, resetting: bool = False) -> Iterator[str]:
+    """In order.  ``link.delay`` is not a matter of rules."""
+    if link == CUT:
+        bodies = [PASS_RESETS, RESET, DROP] if resetting else [DROP]
+    else:
+        name = "learnae" + "".join(f"{int(part):02x}" for part in address.split("."))
+        rate = int(link.bandwidth)
+        bodies = [LOSE.format(link.loss)] if link.loss else []
+        bodies += [LIMIT.format(rate=rate, burst=max(rate + rate // 50, BURST), name=name)] if rate else []
+    for body in bodies:
+        yield f"-A {CHAIN} -s {address}/32 {body}"
+
+
+def restore(found: Found, links: Links, resetting: Iterable[str] = ()) -> str:
+    """What brings the table from ``found`` to that, for `iptables-restore --noflush`: all of it at once, or nothing."""
+    reset = set(resetting)
+    jumps = [f"-D INPUT -j {CHAIN}"] * found.jumps
+    if links:
+        lines = [f":{CHAIN} - [0:0]", *jumps, f"-I INPUT -j {CHAIN}"]  # the first line empties it
+        lines += [rule for address, link in links.items() for rule in rules(address, link, address in reset)]
+    else:
+        lines = [*jumps, f"-F {CHAIN}", f"-X {CHAIN}"]
+    return "\n".join(["*filter", *lines, "COMMIT", ""])
+
+
+def parse(saved: str) -> Found:
+    """Of what `iptables-save -c -t filter` prints."""
+    held, strange, lines = dict[str, Held](), list[str](), saved.splitlines()
+    for line in lines:
+        if f"-A {CHAIN} " not in line:
+            continue
+        match = RULE.fullmatch(line)
+        old = held.get(match[2], Held()) if match else Held()
+        new = _with(old, match[3], int(match[1] or 0)) if match else None
+        if match and new:
+            held[match[2]] = new
+        else:
+            strange.append(COUNTERS.sub("", line).strip())
+    input_rules = [COUNTERS.sub("", line).strip() for line in lines if "-A INPUT " in line]
+    exists = any(line.startswith(f":{CHAIN} ") for line in lines)
+    return Found(held, tuple(strange), exists, input_rules.count(JUMP), input_rules[:1] == [JUMP])
+
+
+def _with(held: Held, body: str, packets: int) -> Held | None:
+    """And one more rule; None if it is none of ours."""
+    dropped, link = held.dropped + packets, held.link
+    if body == PASS_RESETS:
+        return Held(link, True, held.dropped)
+    if body == RESET:
+        return Held(link, True, dropped)
+    if body == DROP:
+        return Held(CUT, held.resetting, dropped)
+    if match := LOSING.fullmatch(body):
+        return Held(Link(float(match[1]), 0.0, link.bandwidth), held.resetting, dropped)
+    if match := LIMITING.fullmatch(body):
+        return Held(Link(link.loss, 0.0, float(int(match[1]) * UNIT[match[2]])), held.resetting, dropped)
+    return None
+
+
+def _alike(one: Link, other: Link) -> bool:
+    close = abs(one.bandwidth - other.bandwidth) <= 0.02 * max(one.bandwidth, other.bandwidth)
+    return close and abs(one.loss - other.loss) < 1e-6
