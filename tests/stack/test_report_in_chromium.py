@@ -1,28 +1,19 @@
 """The page in a real browser: it draws itself at any width, by day and by night, and asks nobody for anything."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from tests.drivers.swarms import groups, run
+from tests.stack.browser import chromium
 
 from learnae.report import page, plotly
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-QUIET = [  # a browser that talks to nobody of its own accord
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-component-update",
-    "--disable-sync",
-]
+__all__ = ["chromium"]  # a fixture is found by its name
+
 SCORES: dict[str, dict[str, float | None]] = {
     "alone": {"mean": 0.70, "min": 0.60, "max": 0.75},
     "always-average": {"mean": 0.79, "min": 0.78, "max": 0.80},
@@ -31,17 +22,6 @@ SCORES: dict[str, dict[str, float | None]] = {
 MIXED = groups({"count": 1, "policy": "refuses-to-pay"}, {"count": 1, "has_rows": False, "trains": False}, {})
 SWARMS = {"3 peers": {"peers": 3}, "20 peers": {"peers": 20} | MIXED, "100 peers": {"peers": 100}}
 PHONE, DESK = 390, 1440
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None and not os.environ.get("CI"):  # noqa: TID251  # no setting of the product
-        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """What faults and cheats did: a session beside the same session without them."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -8,8 +9,8 @@ from typing import Any
 
 from learnae.checks.summary import summary
 from learnae.config import Group, Session
-from learnae.core.facts import AttemptFailed, Averaged, Trained, Work, WorkChanged
-from learnae.core.types import Policy
+from learnae.core.facts import AttemptFailed, Averaged, DebtState, Trained, Work, WorkChanged
+from learnae.core.types import ETHER, Policy
 from learnae.history import FaultBegan, FaultEnded, History
 from learnae.report.money import accounts
 
@@ -32,6 +33,7 @@ class Aftermath:
     stall: float | None  # s: the longest time that a peer with work, hit by no fault, did nothing
     earned: dict[str, float]
     spent: dict[str, float]
+    forged: dict[str, float]  # of what was earned: for models that their creator neither trained nor averaged
 
     @property
     def lost(self) -> float | None:
@@ -59,7 +61,21 @@ def aftermath(history: History, without: History) -> Aftermath:
         longest_stall(history),
         {policy: fmean(each) for policy, each in earned.items()},
         {policy: fmean(each) for policy, each in spent.items()},
+        _for_forgeries(history),
     )
+
+
+def _for_forgeries(history: History) -> dict[str, float]:
+    made = {(record.peer, fact.cid) for kind in (Trained, Averaged) for record, fact in history.facts(kind)}
+    creators = {entry.peer: entry for entry in history.roster.values()}
+    count = Counter(entry.policy.value for entry in history.roster.values())
+    paid = dict.fromkeys(count, 0)
+    for changes in history.debts.values():
+        debt = changes[-1][1]
+        creator = creators.get(debt.creator)
+        if creator and debt.state is DebtState.FINAL and (creator.name, debt.cid) not in made:
+            paid[creator.policy.value] += debt.wei
+    return {policy: wei / ETHER / count[policy] for policy, wei in paid.items()}
 
 
 def longest_stall(history: History) -> float | None:

@@ -73,7 +73,8 @@ def _head() -> Html:
         h("title", "LEARNAE"),
         h("link", rel="stylesheet", href="static/page.css", id=MAPS),
         h("link", rel="stylesheet", href="static/live.css", id=RULES, class_="no-inline-styles"),
-        *(h("script", src=f"static/{name}", defer=True) for name in ("plotly.js", "charts.js")),
+        h("script", src="static/plotly.js", id="plotly", async_=True),  # nothing but charts waits for it
+        h("script", src="static/charts.js", defer=True),
         h("script", src="static/live.js", type="module"),
     )
 

@@ -1,0 +1,243 @@
+"""The live page in a real browser: waiting, running, over, cut off and back; at any width, by day and by night."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from tests.drivers.swarms import Run, groups, run
+from tests.stack.browser import chromium
+from tests.stack.stage import Stage
+
+from learnae.history import Record, SessionBegan
+
+__all__ = ["chromium"]  # a fixture is found by its name
+
+PHONE, DESK = 390, 1440
+SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+NASTY = """<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>"""
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    stage = Stage()
+    stage.open()
+    yield stage
+    stage.close()
+
+
+@dataclass
+class Visit:
+    """Opens the page; remembers all that was said and asked for on the way."""
+
+    browser: Browser
+    stage: Stage
+    opened: list[Page] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def __call__(self, width: int = DESK, dark: bool = False) -> Page:
+        scheme: Literal["dark", "light"] = "dark" if dark else "light"
+        page = self.browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        self.opened.append(page)
+        page.on("console", lambda message: self.said.append(message.text))
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.goto(self.stage.address)
+        return page
+
+
+@pytest.fixture
+def visit(chromium: Browser, stage: Stage) -> Iterator[Visit]:
+    visit = Visit(chromium, stage)
+    yield visit
+    for each in visit.opened:
+        each.close()
+
+
+@pytest.fixture(scope="module")
+def six() -> Run:
+    mixed = groups({"count": 1, "policy": "refuses-to-pay"}, {"count": 1, "has_rows": False, "trains": False}, {})
+    return run({"peers": 6, "name": "six", "work": {"slices": 4, "patience": 5}} | mixed)
+
+
+@pytest.fixture(scope="module")
+def crowd() -> Run:
+    return run({"peers": 100, "network": {"degree": 4}, "work": {"slices": 2, "patience": 3}})
+
+
+def state(page: Page, expected: str) -> None:
+    expect(page.locator("#state")).to_contain_text(expected)
+
+
+def drawn(page: Page, chart: str) -> None:
+    frame = page.locator(f"[data-chart={chart}]")
+    frame.scroll_into_view_if_needed()
+    expect(frame.locator(".main-svg").first).to_be_visible()
+
+
+def half(session: Run) -> list[Record]:
+    return session.records[: len(session.records) // 2]
+
+
+# its states
+
+
+def test_before_the_first_peer_the_page_says_that_it_waits(visit: Visit) -> None:
+    page = visit()
+    state(page, "waiting")
+    expect(page.get_by_text("Waiting for the first peer")).to_be_visible()
+    expect(page.locator(".plot.empty")).to_have_count(page.locator(".plot").count())
+    assert visit.said == []
+
+
+def test_a_session_appears_on_the_page_that_waited_for_it_and_ends_with_its_verdict(visit: Visit, six: Run) -> None:
+    page = visit()
+    state(page, "waiting")
+    visit.stage.tell(half(six))
+    state(page, "running")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Session six")
+    expect(page.locator("[data-table=peers] tbody tr")).to_have_count(6)
+    drawn(page, "peers")
+    expect(page.locator("#outcome")).to_be_hidden()
+    visit.stage.tell(six.records[len(half(six)) :], six.verdict)
+    state(page, "valid")
+    expect(page.locator("#outcome")).to_contain_text("every debt was settled")
+    expect(page.locator("#count-done")).to_have_text("6")
+    assert visit.said == []
+
+
+def test_a_check_that_failed_is_named_with_its_reason(visit: Visit, six: Run) -> None:
+    broken = {"result": "invalid", "reason": "a wei is missing"}
+    found = six.verdict | {"verdict": "invalid", "checks": six.verdict["checks"] | {"wei_conserved": broken}}
+    visit.stage.tell(six.records, found)
+    page = visit()
+    state(page, "invalid")
+    expect(page.locator("#outcome-wrong")).to_have_text("wei_conserved invalid: a wei is missing")
+
+
+def test_a_lost_connection_is_said_and_what_was_missed_arrives_without_a_reload(visit: Visit, six: Run) -> None:
+    visit.stage.tell(half(six))
+    page = visit()
+    state(page, "running")
+    page.evaluate("window.same = true")
+    before = page.locator("#log li").count()
+    visit.stage.vanish()
+    expect(page.locator("#link")).to_contain_text("Connection lost")
+    visit.stage.tell(six.records[len(half(six)) :], six.verdict)
+    visit.stage.open()
+    state(page, "valid")
+    expect(page.locator("#link")).to_have_text("")
+    assert page.evaluate("window.same")
+    seen = page.locator("#log li").all_text_contents()
+    page.reload()
+    state(page, "valid")
+    assert len(seen) > before and seen == page.locator("#log li").all_text_contents()
+
+
+def test_when_the_server_of_a_session_that_is_over_stops_the_page_says_so(visit: Visit, six: Run) -> None:
+    visit.stage.tell(six.records, six.verdict)
+    page = visit()
+    state(page, "valid")
+    visit.stage.vanish()
+    expect(page.locator("#link")).to_contain_text("The server of this session has stopped")
+    expect(page.locator("[data-table=peers] tbody tr")).to_have_count(6)
+    visit.stage.open()
+
+
+# its parts
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_the_page_draws_itself_without_a_word_and_asks_nobody_else(
+    visit: Visit, six: Run, width: int, dark: bool
+) -> None:
+    visit.stage.tell(six.records, six.verdict)
+    page = visit(width, dark)
+    for chart in ("peers", "fig4-work-types", "fig8-eth", "matrix", "accounts"):
+        drawn(page, chart)
+    page.get_by_label("seconds").check()
+    drawn(page, "fig6-accuracy")
+    assert page.evaluate("document.documentElement.dataset.drawn") == ("dark" if dark else "light")
+    assert page.evaluate(SIDEWAYS) == 0
+    assert visit.said == []
+    assert all(address.startswith(visit.stage.address) for address in visit.asked if not address.startswith("data:"))
+
+
+def test_log_and_receipts_can_be_about_one_peer(visit: Visit, six: Run) -> None:
+    visit.stage.tell(six.records, six.verdict)
+    page = visit()
+    expect(page.locator("select.who").first.locator("option")).to_have_count(7)
+    page.locator("select.who").first.select_option("p03")
+    assert set(page.locator("#log li b").all_text_contents()) == {"p03"}
+    rows = page.locator("[data-table=receipts] tbody tr:visible").all_text_contents()
+    assert rows and all("p03" in row for row in rows)
+    assert page.locator("select.who").last.input_value() == "p03"
+
+
+def test_receipts_begin_with_the_newest(visit: Visit, six: Run) -> None:
+    visit.stage.tell(six.records)
+    page = visit()
+    rows = page.locator("[data-table=receipts] tbody tr")
+    expect(rows).to_have_count(len(six.history.debts))
+    times = [float(text.split()[0]) for text in rows.locator("th").all_text_contents()]
+    assert times == sorted(times, reverse=True)
+
+
+def test_each_peer_leads_to_its_own_api(visit: Visit, six: Run) -> None:
+    visit.stage.tell(half(six))
+    links = visit().locator("[data-table=peers] tbody a")
+    expect(links).to_have_count(6)
+    assert links.first.get_attribute("href") == "peers/p00/v1/status"
+
+
+def test_names_from_the_wire_stay_text(visit: Visit, six: Run) -> None:
+    began = six.records[0].fact
+    assert isinstance(began, SessionBegan)
+    entries = tuple(replace(each, name=NASTY + each.name) for each in began.roster)
+    told = replace(began, backend=NASTY, roster=entries, session=began.session | {"name": NASTY})
+    rest = (replace(each, peer=NASTY + each.peer) for each in six.records[1:-1])
+    visit.stage.tell([Record(0.0, "swarm", told), *rest])
+    page = visit(PHONE)
+    state(page, "running")
+    expect(page.get_by_role("heading", level=1)).to_contain_text(NASTY)
+    drawn(page, "matrix")
+    drawn(page, "accounts")
+    assert page.title() == f"LEARNAE: {NASTY}"
+    assert page.locator("img").count() == 0 and page.evaluate(SIDEWAYS) == 0
+    assert visit.said == []
+
+
+def test_charts_change_colours_with_the_page_when_night_falls(visit: Visit, six: Run) -> None:
+    visit.stage.tell(six.records)
+    page = visit()
+    ink = page.locator("[data-chart=peers] .xtick text").first
+    expect(ink).to_have_css("fill", "rgb(43, 48, 53)")
+    page.emulate_media(color_scheme="dark")
+    expect(ink).to_have_css("fill", "rgb(231, 234, 237)")
+
+
+def test_everything_that_can_be_used_is_reached_by_keyboard_and_has_a_name(visit: Visit, six: Run) -> None:
+    visit.stage.tell(six.records, six.verdict)
+    page = visit()
+    state(page, "valid")
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.tagName"))
+    assert {"A", "SELECT", "INPUT", "OL", "DIV"} <= reached
+    unnamed = "[role=img], [role=region], ol[tabindex]"
+    assert page.evaluate(f"[...document.querySelectorAll('{unnamed}')].every(each => each.ariaLabel)")
+
+
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_a_hundred_peers_fit(visit: Visit, crowd: Run, width: int) -> None:
+    visit.stage.tell(crowd.records, crowd.verdict)
+    page = visit(width)
+    expect(page.locator("[data-table=peers] tbody tr")).to_have_count(100)
+    for chart in ("peers", "matrix", "accounts"):
+        drawn(page, chart)
+    assert page.evaluate(SIDEWAYS) == 0
+    assert visit.said == []
