@@ -32,10 +32,16 @@ def row(name: str, found: Sequence[Aftermath], verdicts: Sequence[str]) -> str:
     accuracy = fmean(each.accuracy for each in found if each.accuracy is not None)
     stall = f"{max(stalls):.1f}" if stalls else "-"
     cheats = sorted({policy for each in found for policy in each.earned} - {"honest"})
-    money = ["honest", *cheats]
-    earned = ", ".join(f"{policy} {fmean(each.earned[policy] for each in found):.4f}" for policy in money)
+    earned = f"honest {fmean(each.earned['honest'] for each in found):.4f}"
+    for policy in cheats:
+        whole, forged = (fmean(part[policy] for part in parts) for parts in _money(found))
+        earned += f", {policy} {whole:.4f} ({forged:.4f} with forged models)"
     points = f"{fmean(lost):+.2f} ({min(lost):+.2f} to {max(lost):+.2f})"
     return f"| {name} | {valid} | {accuracy:.4f} | {points} | {stall} | {earned} |"
+
+
+def _money(found: Sequence[Aftermath]) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
+    return [each.earned for each in found], [each.forged for each in found]
 
 
 def main() -> None:

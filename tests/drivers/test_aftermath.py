@@ -61,6 +61,14 @@ def test_windows_last_until_they_are_healed_or_to_the_end() -> None:
     assert end == cut[-1].t
 
 
+def test_what_is_earned_with_copies_is_told_apart_from_what_is_earned_with_work() -> None:
+    copies = BASE | groups({"count": 3}, {"count": 2, "policy": "copycat", "forgery": "perturbed"})
+    found = aftermath(run(copies).history, run(BASE).history)
+    assert 0 < found.forged["copycat"] <= found.earned["copycat"] and found.forged["honest"] == 0
+    exact = BASE | groups({"count": 3}, {"count": 2, "policy": "copycat"})
+    assert aftermath(run(exact).history, run(BASE).history).forged["copycat"] == 0
+
+
 # the commands
 
 

@@ -94,4 +94,6 @@ def _table(after: Aftermath) -> Table:
         table.add_row("longest stall of a peer that no fault hit", f"{after.stall:.1f} s", "")
     for policy, earned in after.earned.items():
         table.add_row(f"ETH earned, spent per peer: {policy}", f"{earned:.4f}, {after.spent[policy]:.4f}", "")
+        if after.forged[policy] or policy != "honest":
+            table.add_row(f"of it earned with forged models: {policy}", f"{after.forged[policy]:.4f}", "")
     return table

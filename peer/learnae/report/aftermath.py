@@ -66,7 +66,7 @@ def aftermath(history: History, without: History) -> Aftermath:
 
 
 def _for_forgeries(history: History) -> dict[str, float]:
-    made = {(record.peer, fact.cid) for kind in (Trained, Averaged) for record, fact in history.facts(kind)}
+    made = {(record.peer, record.fact.cid) for record in history.records if isinstance(record.fact, Trained | Averaged)}
     creators = {entry.peer: entry for entry in history.roster.values()}
     count = Counter(entry.policy.value for entry in history.roster.values())
     paid = dict.fromkeys(count, 0)
