@@ -47,7 +47,7 @@ def test_a_page_of_another_site_neither_reads_nor_commands(staged: Staged) -> No
         rebound = {"Host": "evil.example", "Origin": "http://evil.example"}
         assert "does not go by that Host" in (await asked.get("/v1/status", 421, headers=rebound))["detail"]
         bearer = {"Authorization": f"Bearer {TOKEN}"}
-        for origin in ("http://evil.example", "http://127.0.0.1:9", "null", "file://"):
+        for origin in ("http://evil.example", "http://127.0.0.1:9", "null", "file://", "http://[", ""):
             await asked.get("/v1/status", 403, headers={"Origin": origin})
             await asked.post("/v1/stop", 403, headers=bearer | {"Origin": origin})
         assert not asked.inside.stopped
@@ -144,6 +144,18 @@ def test_a_port_that_is_taken_is_replaced_by_a_free_one_and_a_foreign_address_is
     second.close()
     with pytest.raises(InputError, match="address of this machine"):
         listen("192.0.2.1", 0)
+
+
+def test_a_server_on_every_address_goes_by_the_one_it_was_asked_at_and_by_no_other(staged: Staged) -> None:
+    async def play() -> None:
+        asked, sock = Asked(staged()), listen("0.0.0.0", 0)
+        port = sock.getsockname()[1]
+        async with serving(asked.app, sock), httpx.AsyncClient(base_url=f"http://127.0.0.2:{port}") as client:
+            assert (await client.get("/v1/status")).status_code == 200
+            for host in ("evil.example", f"127.0.0.3:{port}", f"10.0.0.1:{port}"):
+                assert (await client.get("/v1/status", headers={"Host": host})).status_code == 421
+
+    asyncio.run(play())
 
 
 def test_followers_hear_what_is_decided_and_are_let_go_when_the_server_ends(staged: Staged) -> None:

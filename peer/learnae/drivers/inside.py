@@ -269,12 +269,12 @@ class InsidePeer:
         )
 
     async def _look(self, head: Head) -> None:
-        """Once a block: the balance and the books."""
-        if self.live is None or self._head == head:
-            return
-        self._head = head
+        """The balance, once a block, and the books, which may be some blocks behind."""
+        assert self.live
         with suppress(PortError):
-            self._balance = await self.live.ports.chain.balance(self.member.wallet)
+            if self._head != head:
+                self._balance = await self.live.ports.chain.balance(self.member.wallet)
+                self._head = head
             if self._books:
                 await self._books.look(head)
 

@@ -227,11 +227,11 @@ class LivePeer:
                 if unwatched or (before and await self._went_back(before, head)):
                     self._arrived.put_nowait(on.ChainRolledBack(0.0, head))
                 before, unwatched = head, False
-                if self.seen:
-                    await self.seen(head)
             except PortError as error:
                 failed, unwatched = error.reason, True
             self._took("ReadHead", began, failed)
+            if self.seen and before and not failed:
+                await self.seen(before)
             await asyncio.sleep(self.config.poll)
 
     async def _went_back(self, before: Head, head: Head) -> bool:

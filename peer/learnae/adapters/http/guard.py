@@ -84,7 +84,7 @@ class Guarded:
         host, origin = headers.get(b"host", ""), headers.get(b"origin")
         if not self._guard.admits(host, at):
             refusal = problem(421, "this server does not go by that Host: ask for 127.0.0.1, or name it when starting")
-        elif origin is not None and urlsplit(origin).netloc != host:
+        elif origin is not None and origin.partition("://")[2] != host:
             refusal = problem(403, "pages of other sites may not ask this server")
         else:
             body = await _body(receive)
@@ -123,6 +123,11 @@ def _name(host: str) -> str | None:
         return urlsplit(f"//{host}").hostname
     except ValueError:
         return None
+
+
+def is_loopback(client: str) -> bool:
+    """Whether that address is this machine's own."""
+    return _is_address(client) and ip_address(client).is_loopback
 
 
 def _is_address(name: str) -> bool:

@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware import Middleware
 
 from learnae.adapters.http import views
-from learnae.adapters.http.guard import LOOPBACK, Guard, Guarded, bearer
+from learnae.adapters.http.guard import Guard, Guarded, bearer, is_loopback
 from learnae.adapters.http.inside import Inside
 from learnae.adapters.http.problems import RESPONSES, install
 from learnae.core.codec import encode
@@ -157,7 +157,7 @@ def _watching(inside: Inside) -> APIRouter:
     @router.get("/healthz")
     async def healthz(request: Request) -> views.Health:
         """That the process serves, and what else is up.  For clients on the same machine only."""
-        if request.client is None or request.client.host not in LOOPBACK:
+        if request.client is None or not is_loopback(request.client.host):
             raise HTTPException(403, "ask from the machine this peer is on")
         return inside.health()
 

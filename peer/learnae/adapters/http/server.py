@@ -62,7 +62,7 @@ async def serve(app: ASGIApp, sock: socket.socket) -> None:
     """Until cancelled; then every connection is closed within ``GRACE``."""
     config = uvicorn.Config(
         app,
-        log_level="critical",
+        log_level="error",
         access_log=False,
         server_header=False,
         lifespan="off",
