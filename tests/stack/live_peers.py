@@ -14,11 +14,11 @@ END = 80.0  # s until it has decided something, or has ended
 
 
 class LivePeerProcess:
-    """``facts``: all that it printed.  It is started by whatever ``learnae peer`` wants to know."""
+    """``facts``: all that it printed.  It is started by a module's name and whatever that wants to know."""
 
     def __init__(self, log: Path, *arguments: object) -> None:
         self.log, self.facts, self._over, self._news = log, list[Printed](), False, Condition()
-        command = [sys.executable, "-m", "learnae", "peer", *map(str, arguments)]
+        command = [sys.executable, "-m", *map(str, arguments)]
         with log.open("a") as errors:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
         self._reader = Thread(target=self._read, daemon=True)

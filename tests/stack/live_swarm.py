@@ -14,23 +14,27 @@ from learnae.drivers.node import Roster
 
 
 class LiveSwarm:
-    """Anvil mines by itself; its block 1 is the oldest that it can go back to, for the wallets' money is in it."""
+    """Anvil mines by itself; its block 1 is the oldest that it can go back to, for the wallets' money is in it.
 
-    def __init__(self, folder: Path, session: Session) -> None:
+    ``saves``: see ``Anvil``.
+    """
+
+    def __init__(self, folder: Path, session: Session, saves: bool = False) -> None:
         self.folder, self.session, self.run = folder, session, folder / "run"
         (self.run / JOURNALS).mkdir(parents=True)
         self.kubos = Nodes(folder, session.peers)
         self.keystores = [folder / f"p{index:02}.key" for index in range(session.peers)]
         wallets = [keys.create(path).address for path in self.keystores]
-        self.anvil = Anvil(folder, dict.fromkeys(wallets, wei(session.chain.balance)))
+        self.anvil = Anvil(folder, dict.fromkeys(wallets, wei(session.chain.balance)), saves=saves)
         self._mine()
         (self.run / SESSION).write_text(to_toml(session))
         Roster.of(zip((PeerId(kubo.peer_id) for kubo in self.kubos), wallets, strict=True)).write(self.run / ROSTER)
         self.started: list[LivePeerProcess] = []
 
-    def start(self, index: int) -> LivePeerProcess:
-        """That peer, in a process of its own."""
-        self.started.append(LivePeerProcess(self.folder / f"p{index:02}.log", *self.arguments(index)))
+    def start(self, index: int, *program: object) -> LivePeerProcess:
+        """That peer, in a process of its own.  ``program``: a module and its first arguments, for ``learnae peer``."""
+        command = program or ("learnae", "peer")
+        self.started.append(LivePeerProcess(self.folder / f"p{index:02}.log", *command, *self.arguments(index)))
         return self.started[-1]
 
     def arguments(self, index: int, **instead: object) -> list[object]:
@@ -54,6 +58,11 @@ class LiveSwarm:
         self.anvil.kill()
         self.anvil.begin()
         self._mine()
+
+    def chain_comes_back(self) -> None:
+        """As it was when it was terminated last, if its state is saved."""
+        self.anvil.start()
+        self.mine_every(round(self.session.chain.block_time))
 
     @property
     def height(self) -> int:

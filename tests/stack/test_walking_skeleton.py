@@ -1,6 +1,5 @@
 """Two live peers in processes of their own, two Kubo nodes, Anvil.  One is killed, the chain goes back, all is paid."""
 
-import random
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -82,19 +81,6 @@ def test_blocks_that_are_replaced_without_the_chain_ever_being_lower_are_noticed
         assert peer.end() == 0
     audited = here(swarm.folder, "audit", swarm.run, "--rpc", swarm.anvil.url)
     assert audited.returncode == 0, audited.stdout + audited.stderr
-
-
-def test_a_peer_that_is_killed_again_and_again_pays_everything_once_and_finishes(swarm: LiveSwarm) -> None:
-    dice, other, killed = random.Random(1), swarm.start(1), swarm.start(0)
-    for _ in range(4):
-        killed.decided(dice.randint(3, 9))
-        killed.kill()
-        killed = swarm.start(0)
-    assert (killed.end(), other.end()) == (0, 0)
-    audited = here(swarm.folder, "audit", swarm.run, "--rpc", swarm.anvil.url)
-    assert audited.returncode == 0, audited.stdout + audited.stderr
-    history = RunDirectory(swarm.run).read()
-    assert {changes[-1][1].state for changes in history.debts.values()} == {DebtState.FINAL}
 
 
 def test_a_peer_that_is_told_to_stop_is_gone_within_five_seconds_and_can_go_on(swarm: LiveSwarm) -> None:

@@ -1,0 +1,212 @@
+"""``learnae peer`` that kills itself just before or just after calls of its ports, once for each point in a file.
+
+    python -m tests.stack.killed_peer POINTS CALLS SESSION.toml --name p00 ...
+
+POINTS has a line for each point left, such as ``before chain.broadcast`` or ``after journal.append ModelHeard``.  A
+life ends with SIGKILL at the first of them that it comes to; the line is gone; another life begins at once.  They are
+forked from one process that has imported everything and done nothing else, so that a life begins in milliseconds.
+A line that is a number kills its life as soon as that has printed so many decisions, whatever it is doing.  Whatever is
+called goes into CALLS.  Models are numbers: there is no torch here.
+
+The node does not answer the first question of a life for a receipt, so that a request fails.
+"""
+
+import ctypes
+import inspect
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from functools import wraps
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_args
+
+from learnae import ports
+from learnae.adapters.memory import Done, MemoryTrainer
+from learnae.cli import main
+from learnae.core.events import Event
+from learnae.core.types import Cid, PeerId, Reason
+from learnae.drivers.composition import Blocks, MemoryLearning
+from learnae.drivers.live import LivePeer
+from learnae.errors import PortError
+
+PORTS: dict[str, type] = {
+    "store": ports.Store,
+    "key": ports.IdentityKey,
+    "chain": ports.Chain,
+    "trainer": ports.Trainer,
+    "gossip": ports.Gossip,
+    "journal": ports.Journal,
+}
+UNUSED = {"trainer.forge", "journal.append ModelForged"}  # by an honest peer
+DIES_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
+
+
+def methods(port: type) -> list[str]:
+    return [name for name, each in vars(port).items() if inspect.isfunction(each) and not name.startswith("_")]
+
+
+def calls() -> list[str]:
+    """Every call that there is: each method of each port, and ``journal.append`` of each kind of event."""
+    found = [f"{name}.{method}" for name, port in PORTS.items() for method in methods(port)]
+    found.remove("journal.append")
+    found += [f"journal.append {event.__name__}" for event in get_args(Event)]
+    return [each for each in found if each not in UNUSED]
+
+
+def points(target: str) -> list[str]:
+    return [f"{when} {call}" for call in calls() if call.startswith(target) for when in ("before", "after")]
+
+
+class Lines:
+    """A file of lines that outlive whoever writes them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.lines = path, path.read_text().splitlines()
+
+    def write(self, lines: list[str]) -> None:
+        self.lines = lines
+        self.path.write_text("".join(f"{line}\n" for line in lines))
+
+
+class Fate:
+    def __init__(self, left: Lines, called: Lines) -> None:
+        self._left, self._called, self._asked = left, called, False
+
+    def reach(self, when: str, call: str) -> None:
+        if call not in self._called.lines:
+            self._called.write([*self._called.lines, call])
+        if f"{when} {call}" in self._left.lines:
+            self._left.write([each for each in self._left.lines if each != f"{when} {call}"])
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def fail(self, call: str) -> None:
+        if call == "chain.receipt" and not self._asked:
+            self._asked = True
+            raise PortError(Reason.TIMEOUT, call)
+
+
+class Watched:
+    """A port whose calls are watched."""
+
+    def __init__(self, name: str, port: Any, fate: Fate) -> None:
+        self._name, self._port, self._fate = name, port, fate
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._port, name)
+        return self._watched(name, found) if name in methods(PORTS[self._name]) else found
+
+    def _watched(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arguments: Any) -> str:
+            event = f" {type(arguments[0]).__name__}" if name == "append" else ""
+            return f"{self._name}.{name}{event}"
+
+        @wraps(method)
+        async def awaited(*arguments: Any) -> Any:
+            self._fate.reach("before", called(*arguments))
+            self._fate.fail(called(*arguments))
+            answer = await method(*arguments)
+            self._fate.reach("after", called(*arguments))
+            return answer
+
+        @wraps(method)
+        def plain(*arguments: Any) -> Any:
+            self._fate.reach("before", called(*arguments))
+            answer = method(*arguments)
+            if isinstance(answer, AsyncIterator):
+                return self._heard(answer)
+            if self._name == "trainer":
+                return Job(answer, lambda: self._fate.reach("after", called(*arguments)))
+            self._fate.reach("after", called(*arguments))
+            return answer
+
+        return awaited if inspect.iscoroutinefunction(method) else plain
+
+    async def _heard(self, told: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for each in told:
+            self._fate.reach("after", f"{self._name}.subscribe")
+            yield each
+
+
+@dataclass(frozen=True)
+class Job:
+    """``ports.Pending``: the call has ended when there is a result."""
+
+    job: Any
+    ended: Callable[[], None]
+
+    def result(self) -> Any:
+        result = self.job.result()
+        self.ended()
+        return result
+
+
+class SteadyTrainer(MemoryTrainer):
+    """Learns slowly and averages well, so that there is something to pay for all along."""
+
+    def train(self, base: Cid, slice: int, visit: int, step: int) -> Done:
+        return super().train(base, slice, visit + 30, step)
+
+    def _throw(self, *what: object) -> int:
+        return min(int(str(what[-1])) - 1, super()._throw(*what) + 15)
+
+
+class SteadyLearning(MemoryLearning):
+    def trainer(self, index: int, peer: PeerId, session_id: Cid, blocks: Blocks) -> SteadyTrainer:
+        return SteadyTrainer(blocks, peer, str(self.session.seed))
+
+
+def live(left: Path, called: Path, arguments: list[str]) -> None:
+    """One life.  The command knows nothing of it."""
+    ctypes.CDLL(None).prctl(DIES_WITH_PARENT, signal.SIGKILL)
+    fate = Fate(Lines(left), Lines(called))
+    begin = LivePeer.__post_init__
+
+    def watched(self: LivePeer) -> None:
+        inside: Any = {
+            name: Watched(name, getattr(self.ports, name), fate) for name in ("store", "key", "chain", "trainer")
+        }
+        self.ports = replace(self.ports, **inside)
+        self.gossip, self.journal = Watched("gossip", self.gossip, fate), Watched("journal", self.journal, fate)
+        begin(self)
+
+    LivePeer.__post_init__ = watched  # type: ignore[method-assign]
+    torch = ModuleType("learnae.drivers.learning")
+    torch.TorchLearning = lambda session, threads: SteadyLearning(session)  # type: ignore[attr-defined]
+    sys.modules[torch.__name__] = torch
+    sys.argv[1:] = ["peer", *arguments]
+    main()
+
+
+def lives(left: Path, called: Path, arguments: list[str]) -> int:
+    """One after the other; the exit code of the one that was not killed."""
+    while True:
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.dup2(writer, sys.stdout.fileno())
+            live(left, called, arguments)
+        os.close(writer)
+        follow(child, reader, Lines(left))
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if code != -signal.SIGKILL:
+            return code
+
+
+def follow(child: int, reader: int, left: Lines) -> None:
+    """Print what it prints; kill it if that is enough."""
+    enough = next((line for line in left.lines if line.isdigit()), "0")
+    with open(reader) as printed:
+        for number, line in enumerate(printed, start=1):
+            print(line, end="", flush=True)
+            if number == int(enough):
+                os.kill(child, signal.SIGKILL)
+                left.write(left.lines[1:])
+
+
+if __name__ == "__main__":
+    import_module("learnae.cli.peer")  # what the command would import
+    sys.exit(lives(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]))

@@ -1,0 +1,97 @@
+"""A live peer is killed just before and just after every call of every port, and at random: each debt is paid once.
+
+One peer, one session: its lives end at one point after the other, beside a neighbour that lives on, on real Kubo nodes
+and a real EVM.  Which points there are follows from the ports and the events; that the program knows no other call, and
+that each is made, an undisturbed session shows.
+"""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.drivers.command_line import here
+from tests.stack.killed_peer import calls, points
+from tests.stack.live_peers import LivePeerProcess
+from tests.stack.live_swarm import LiveSwarm
+
+from learnae.adapters.rundir import RunDirectory
+from learnae.config import parse
+from learnae.core.facts import DebtState
+from learnae.history import History
+
+PARTS = {
+    "journal": points("journal"),
+    "chain": points("chain"),
+    "the rest": [point for target in ("store", "key", "trainer", "gossip") for point in points(target)],
+}
+KILLS = 10  # at random
+SESSION = parse(
+    {
+        "name": "kill-points",
+        "peers": 2,
+        "linger": 4.0,
+        "max_duration": 110.0,
+        "data": {"rows": 120, "validation_rows": 20, "test_rows": 20},
+        "work": {"slices": 8, "patience": 4, "idle_after": 2.0},
+        "start": {"timeout": 10.0},
+        "pace": {"slice": 1.0, "attempt": 0.3},
+        "chain": {"poll": 0.3, "resend_after": 5.0},
+        "network": {"announce_every": 1.0},
+    }
+)
+
+
+@pytest.fixture
+def swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
+    swarm = LiveSwarm(tmp_path, SESSION)
+    yield swarm
+    swarm.end()
+
+
+def start(swarm: LiveSwarm, index: int, *left: str) -> LivePeerProcess:
+    """That peer, to be killed at these points."""
+    for name, lines in (("left", left), ("called", ())):
+        file(swarm, index, name).write_text("".join(f"{line}\n" for line in lines))
+    return swarm.start(index, "tests.stack.killed_peer", file(swarm, index, "left"), file(swarm, index, "called"))
+
+
+def file(swarm: LiveSwarm, index: int, name: str) -> Path:
+    return swarm.folder / f"p{index:02}.{name}"
+
+
+def audited(swarm: LiveSwarm) -> History:
+    """Valid: nothing is paid twice, nothing forgotten, all are done.  And nothing was left unpaid."""
+    verdict = here(swarm.folder, "audit", swarm.run, "--rpc", swarm.anvil.url)
+    assert verdict.returncode == 0, verdict.stdout + verdict.stderr
+    history = RunDirectory(swarm.run).read()
+    assert {changes[-1][1].state for changes in history.debts.values()} == {DebtState.FINAL}
+    assert {payer for payer, _ in history.debts} == {"p00", "p01"}
+    return history
+
+
+def test_an_undisturbed_peer_makes_every_call_that_there_is(swarm: LiveSwarm) -> None:
+    peers = [start(swarm, 0), start(swarm, 1)]
+    assert [peer.end() for peer in peers] == [0, 0]
+    made = set(file(swarm, 0, "called").read_text().splitlines())
+    assert made == set(calls()) - {"journal.append ChainRolledBack"}, "which only a peer that comes back is told"
+    audited(swarm)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_killed_before_and_after_each_call_a_peer_pays_everything_once_and_finishes(
+    swarm: LiveSwarm, part: str
+) -> None:
+    killed, other = start(swarm, 0, *PARTS[part]), start(swarm, 1)
+    assert (killed.end(), other.end()) == (0, 0)
+    assert file(swarm, 0, "left").read_text() == ""
+    audited(swarm)
+
+
+def test_killed_at_random_a_peer_pays_everything_once_and_finishes(swarm: LiveSwarm) -> None:
+    dice = random.Random(1)
+    decisions = [str(dice.randint(3, 8)) for _ in range(KILLS)]
+    killed, other = start(swarm, 0, *decisions), start(swarm, 1)
+    assert (killed.end(), other.end()) == (0, 0)
+    assert file(swarm, 0, "left").read_text() == ""
+    audited(swarm)
