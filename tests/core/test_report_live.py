@@ -114,6 +114,15 @@ def test_the_numbers_at_the_top_are_those_of_the_verdict() -> None:
     assert (words["payments"], words["ether"]) == ("2", "0.0044")
 
 
+def test_beside_the_paper_stands_only_what_is_known() -> None:
+    known = {row["key"]: row["cells"] for row in parts(GOOD)["table:beside"]}
+    assert known["payments sent per peer, range"][1:] == ["0–1", "3–16"]
+    assert "wall time" not in known
+    found = verdict(GOOD)
+    found["summary"]["wall_seconds"] = 12.0
+    assert "wall time" in {row["key"] for row in parts(GOOD, found)["table:beside"]}
+
+
 def test_only_peers_whose_api_is_at_hand_have_a_link() -> None:
     rows: list[Any] = parts(GOOD, apis={"ann": "peers/ann"})["table:peers"]
     assert rows[0]["cells"][0] == {"text": "ann", "href": "peers/ann/v1/status"}

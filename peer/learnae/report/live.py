@@ -43,7 +43,7 @@ def parts(
         "verdict": _verdict(found, reported) if found else None,
         "table:peers": [_peer(*each, history, apis or {}) for each in zip(standing, money, strict=True)],
         "table:receipts": [_receipt(*each, names) for each in list(newest_debts(history))[:RECEIPTS]],
-        "table:beside": [{"key": what, "cells": [what, run, paper]} for what, run, paper in paper_rows(totals)],
+        "table:beside": _beside(found["summary"] if found else totals),
         **_figures(by_units, ""),
         **_figures(by_seconds, "-seconds"),
         "chart:peers": peers_chart(history, by_seconds[ACCURACY]) if by_seconds[ACCURACY].series[1].x else None,
@@ -154,6 +154,12 @@ def _receipt(t: float, payer: str, debt: DebtChanged, names: Names) -> dict[str,
             {"text": f"{debt.tx[:DIGITS]}…", "title": debt.tx} if debt.tx else "-",
         ],
     }
+
+
+def _beside(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is known of it."""
+    rows = [[sections.typeset(told) for told in row] for row in paper_rows(summary) if row[1].strip(" -")]
+    return [{"key": row[0], "cells": row} for row in rows]
 
 
 def _figures(drawn: Sequence[Figure], suffix: str) -> dict[str, Any]:

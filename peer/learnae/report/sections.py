@@ -79,7 +79,11 @@ def _claim(check: str) -> str:
 
 def _lines(told: str) -> Html:
     """A range with its dash, a list a line each: numbers do not break."""
-    return join(h("span", each) for each in told.replace(" - ", "\N{EN DASH}").replace(" %", "%").split(", "))
+    return join(h("span", each) for each in typeset(told).split(", "))
+
+
+def typeset(told: str) -> str:
+    return told.replace(" - ", "\N{EN DASH}").replace(" %", "%")
 
 
 def _pairs(told: Mapping[str, Any], caption: str) -> Html:
