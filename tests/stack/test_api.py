@@ -113,3 +113,11 @@ def test_a_peer_that_was_killed_numbers_its_history_as_before(swarm: LiveSwarm) 
         assert after[: len(before)] == before
         assert [kind for _, kind in after[len(before) :]].count("PeerRestarted") == 1
         assert 'learnae_restarts_total{peer="p00",role="trainer"} 1.0' in api.get("/metrics").text
+
+
+def test_a_peer_that_is_stopped_before_it_has_begun_leaves(swarm: LiveSwarm) -> None:
+    peer = served(swarm)
+    with client(peer) as api:
+        assert api.post("/v1/stop", headers=BEARER).json()["state"] == "starting"
+        assert peer.end() == 130
+    assert not peer.facts and "Traceback" not in peer.log.read_text()
