@@ -1,6 +1,7 @@
 """Real Kubo nodes keep the promises of Store, Gossip and IdentityKey, whatever happens to them and around them."""
 
 import asyncio
+import shlex
 import signal
 import time
 from collections.abc import Coroutine, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from tests.drivers.command_line import Done, here, refused
 from tests.ports.gossips import (
     GARBAGE,
     SESSION,
@@ -22,9 +24,12 @@ from tests.ports.keys import IdentityKeySuite
 from tests.ports.kubo_nodes import Nodes
 from tests.ports.stores import StoreSuite
 
+from learnae.adapters import keys
 from learnae.adapters.kubo import Kubo, KuboGossip, base64url
+from learnae.config import parse, to_toml
 from learnae.core.types import Cid, Reason
 from learnae.core.wire import MAX_BLOCK, cid_of, topics
+from learnae.drivers import audit as sessions
 from learnae.errors import PortError
 from learnae.ports import Gossip, IdentityKey, Store
 
@@ -272,3 +277,24 @@ def test_a_cancelled_call_is_cancelled(world: World) -> None:
 
     world.wait(story())
     world.nodes[0].send(signal.SIGCONT)
+
+
+def test_a_roster_is_made_of_nodes_that_run_with_a_private_wallet_for_each_peer(shared: World, tmp_path: Path) -> None:
+    (tmp_path / "session.toml").write_text(to_toml(parse({"peers": 2})))
+    urls = [f"http://127.0.0.1:{node.rpc_port}" for node in shared.nodes]
+
+    def made(*nodes: str) -> Done:
+        options = [part for url in nodes for part in ("--kubo", url)]
+        return here(tmp_path, "roster", "session.toml", *options, "--rpc", "http://127.0.0.1:1234", "--out", "run")
+
+    refused(made(urls[0], urls[0]), "one Kubo node")
+    done = made(*urls)
+    assert done.returncode == 0, done.stderr
+    session, members = sessions.members(tmp_path / "run")
+    assert session.peers == 3 and [each.peer for each in members] == shared.peers
+    for number, member in enumerate(members):
+        keystore = tmp_path / "run" / f"{member.name}.key"
+        assert keys.load(keystore).address == member.wallet and keystore.stat().st_mode & 0o777 == 0o600
+        [command] = [shlex.split(line) for line in done.stdout.splitlines() if f"--name {member.name}" in line]
+        assert command[:3] == ["learnae", "peer", "run/session.toml"] and urls[number] in command
+    refused(made(*urls), "already holds a roster")

@@ -181,6 +181,19 @@ def peer(
 
 
 @app.command()
+def roster(
+    session: SessionFile,
+    kubo: Annotated[list[str], typer.Option(metavar="URL", help="RPC of a peer's IPFS node; once for each peer.")],
+    out: Annotated[Path, typer.Option(help="Folder to write: session, roster, wallets, room for journals.")],
+    rpc: Annotated[str, typer.Option(metavar="URL", help="RPC of an Ethereum node.")] = "http://127.0.0.1:8545",
+) -> None:
+    """Make wallets and a roster for live peers beside Kubo nodes that run; prints how to start each peer."""
+    from learnae.cli.roster import roster as make
+
+    _exit(lambda: make(session, kubo, rpc, out))
+
+
+@app.command()
 def audit(
     run: Run,
     rpc: Annotated[str | None, typer.Option(metavar="URL", help="Export the chain from this node first.")] = None,

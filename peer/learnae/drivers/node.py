@@ -167,7 +167,7 @@ async def _lived(
     members, member = roster.members(session), inside.member
     learning = await asyncio.to_thread(learn)
     async with AsyncExitStack() as closers:
-        kubo = await _kubo(node.kubo, node.patience)
+        kubo = await connected(node.kubo, node.patience)
         closers.push_async_callback(kubo.close)
         if kubo.peer_id != member.peer:
             raise InputError(
@@ -250,7 +250,8 @@ def find(node: Node, members: Iterable[Member]) -> Member:
     return found
 
 
-async def _kubo(url: str, patience: float) -> Kubo:
+async def connected(url: str, patience: float) -> Kubo:
+    """The Kubo node there; tried again for ``patience`` s.  Raises InputError."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
