@@ -8,6 +8,7 @@ What the peers decide comes by their event streams and is shown; what is judged 
 
 import asyncio
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -52,6 +53,23 @@ class Swarm:
     @property
     def containers(self) -> engine.Swarm:
         return engine.Swarm(self.plan.project, self.folder)
+
+    @property
+    def second_zero(self) -> float:
+        """Unix seconds."""
+        return Roster.read(self.folder / audit.ROSTER).began
+
+    @property
+    def from_the_start(self) -> list[str]:
+        """Services; what joins later has its pod from the start, and comes up in it."""
+        late = {each.name for each in self.members if each.traits.joins_at}
+        pods = [f"{part}-{name}" for name in self.plan.names for part in ("link", "ipfs")]
+        return [
+            engine.CHAIN,
+            *self.plan.profiles,
+            *pods,
+            *(f"peer-{name}" for name in self.plan.names if name not in late),
+        ]
 
     @property
     def began(self) -> SessionBegan:
@@ -119,13 +137,12 @@ async def live(swarm: Swarm, board: Board, run: Path, say: Say) -> str:
     board.add(Record(0.0, SWARM, swarm.began))
     ended_by, codes = "interrupted", dict[str, int]()
     try:
-        await asyncio.to_thread(containers.up)
+        await asyncio.to_thread(containers.up, *swarm.from_the_start)
         async with asyncio.TaskGroup() as group:
             following = [group.create_task(_follow(plan.api(name), board)) for name in plan.names]
-            services = [f"peer-{name}" for name in plan.names]
             try:
                 async with asyncio.timeout(swarm.session.max_duration + MARGIN):
-                    codes = await containers.ended(services)
+                    codes = await _lives(swarm)
                 ended_by = "quiet"
             except TimeoutError:
                 ended_by = "max_duration"
@@ -142,6 +159,21 @@ async def live(swarm: Swarm, board: Board, run: Path, say: Say) -> str:
 def remove(folder: Path = FOLDER) -> int:
     """Everything of this checkout's swarm; how many containers there were."""
     return engine.Swarm(project(REPOSITORY), folder).down()
+
+
+async def _lives(swarm: Swarm) -> dict[str, int]:
+    """Exit codes of all peers; those that join later are started when their time comes."""
+    early = [f"peer-{each.name}" for each in swarm.members if not each.traits.joins_at]
+    late = [each for each in swarm.members if each.traits.joins_at]
+    ended = await asyncio.gather(swarm.containers.ended(early), *(_later(swarm, each) for each in late))
+    return {service: code for codes in ended for service, code in codes.items()}
+
+
+async def _later(swarm: Swarm, member: Member) -> dict[str, int]:
+    service = f"peer-{member.name}"
+    await asyncio.sleep(swarm.second_zero + member.traits.joins_at - time.time())
+    await asyncio.to_thread(swarm.containers.up, service)
+    return await swarm.containers.ended([service])
 
 
 async def _follow(url: str, board: Board) -> None:
