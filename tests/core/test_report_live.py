@@ -114,6 +114,12 @@ def test_the_numbers_at_the_top_are_those_of_the_verdict() -> None:
     assert (words["payments"], words["ether"]) == ("2", "0.0044")
 
 
+def test_payments_under_way_are_counted_until_the_last_debt_is_settled() -> None:
+    settled, before = parts(GOOD)["words"], parts(replace(GOOD, records=GOOD.records[:-12]))["words"]
+    assert settled["underway"] == ""
+    assert before["underway"] == ", 2 under way"
+
+
 def test_beside_the_paper_stands_only_what_is_known() -> None:
     known = {row["key"]: row["cells"] for row in parts(GOOD)["table:beside"]}
     assert known["payments sent per peer, range"][1:] == ["0–1", "3–16"]

@@ -7,43 +7,9 @@ the best of many by one set of rows is flattered by those rows; the same two mod
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from learnae.core.facts import Adopted, Averaged, DebtState, Trained
-from learnae.core.types import Cid
-from learnae.history import Evaluated, History
+from learnae.bands import Gain, gains
 
-
-@dataclass(frozen=True)
-class Gain:
-    """One adoption by an honest peer, in units of accuracy.  ``early``: it still had slices to train on."""
-
-    peer: str
-    validation: float
-    test: float
-    early: bool
-    paid: bool
-
-
-def gains(history: History) -> list[Gain]:
-    """Adoptions whose models before and after were both evaluated."""
-    tests = {fact.cid: fact.test.accuracy for _, fact in history.facts(Evaluated)}
-    settled = {
-        (payer, changes[-1][1].creator, changes[-1][1].cid)
-        for (payer, _), changes in history.debts.items()
-        if changes[-1][1].state is DebtState.FINAL
-    }
-    last_slice = {record.peer: record.t for record, _ in history.facts(Trained)}
-    honest, current, found = set(history.honest), dict[str, Cid](), []
-    for record in history.records:
-        fact, peer = record.fact, record.peer
-        if isinstance(fact, Averaged) and fact.adopted:
-            before = current.get(peer)
-            if peer in honest and before in tests and fact.cid in tests:
-                validation = fact.after.accuracy - fact.before.accuracy
-                early, paid = record.t < last_slice.get(peer, 0.0), (peer, fact.creator, fact.remote) in settled
-                found.append(Gain(peer, validation, tests[fact.cid] - tests[before], early, paid))
-        if isinstance(fact, Adopted | Trained) or (isinstance(fact, Averaged) and fact.adopted):
-            current[peer] = fact.cid
-    return found
+__all__ = ["Gain", "Total", "gains", "total"]
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,7 @@ def _session(history: History) -> dict[str, Any]:
 def _words(history: History, totals: Mapping[str, Any], paid: Sequence[Flow]) -> dict[str, str]:
     """By the name of the place where they are said."""
     debts = len(history.debts)
+    open_debts = sum(not changes[-1][1].state.terminal for changes in history.debts.values())
     return {
         "name": sections.called(history) if history.began else "",
         "line": _line(history),
@@ -86,6 +87,7 @@ def _words(history: History, totals: Mapping[str, Any], paid: Sequence[Flow]) ->
         "success": number(totals["averaging_success_rate"], ".0%"),
         "attempts": f"{totals['averaging_attempts']:,}",
         "payments": f"{sum(flow.count for flow in paid):,}",
+        "underway": f", {open_debts:,} under way" if open_debts else "",
         "ether": f"{sum(flow.wei for flow in paid) / ETHER:.4f}",
         "most": most_paid(paid),
         "receipts": f"The newest {RECEIPTS} of {debts:,}." if debts > RECEIPTS else "",

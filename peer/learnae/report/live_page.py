@@ -90,7 +90,7 @@ def _header() -> Html:
         "header",
         h("p", "LEARNAE: paid peer-to-peer training", class_="over"),
         h("h1", "Session ", h("em", said("name"))),
-        h("p", badge, " ", said("line", "Connecting."), class_="line"),
+        h("p", badge, " ", said("line", "Connecting.")),
         h("p", id="link", role="status"),
         h("div", h("p", id="outcome-said"), h("ul", id="outcome-wrong"), h("p", *then, class_="then"),
           id="outcome", role="status", hidden=True),
@@ -104,7 +104,10 @@ def _now() -> Html:
           id=f"entry-{phase}", class_="none")
         for phase in PHASES
     ]  # fmt: skip
-    tiles = [h("div", h("dt", told), h("dd", said(name, "-"))) for name, told in TILES]
+    tiles = [
+        h("div", h("dt", told, said("underway") if name == "payments" else ""), h("dd", said(name, "-")))
+        for name, told in TILES
+    ]
     accuracy = plot(
         "peers",
         "Accuracy of each peer",
