@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from learnae.core.facts import Averaged, Trained
+from learnae.core.facts import Adopted, Averaged, DebtState, Trained
 from learnae.core.types import Cid
 from learnae.figures import first_phase_shares
 from learnae.history import Evaluated, History
@@ -52,33 +52,44 @@ def metrics(history: History, found: Mapping[str, Any]) -> dict[str, Any]:
     least, most = row["eth_min"], row["eth_max"]
     row["eth_spread"] = most / least if least else None
     row["first_phase_training"] = first_phase_shares(history)[0]
-    paid, tested = gains(history)
-    row["paid_gain"], row["test_gain"] = paid, tested
+    late = [gain for gain in gains(history) if not gain.early]
+    row["paid_gain"] = statistics.fmean(gain.validation for gain in late) if late else 0.0
+    row["test_gain"] = statistics.fmean(gain.test for gain in late) if late else 0.0
     return row
 
 
-def gains(history: History) -> tuple[float, float]:
-    """What adoptions after the initial phase brought: on the validation rows they were paid for by, and on test rows.
+@dataclass(frozen=True)
+class Gain:
+    """One adoption by an honest peer, in units of accuracy.  ``early``: it still had slices to train on."""
 
-    Mean per adoption, in units of accuracy, over adoptions whose models before and after were both evaluated.
-    """
+    peer: str
+    validation: float
+    test: float
+    early: bool
+    paid: bool
+
+
+def gains(history: History) -> list[Gain]:
+    """Adoptions whose models before and after were both evaluated."""
     tests = {fact.cid: fact.test.accuracy for _, fact in history.facts(Evaluated)}
-    current: dict[str, Cid] = {}
-    slices: dict[str, int] = {}
-    for record, _ in history.facts(Trained):
-        slices[record.peer] = slices.get(record.peer, 0) + 1
-    paid, tested = [], []
+    settled = {
+        (payer, changes[-1][1].creator, changes[-1][1].cid)
+        for (payer, _), changes in history.debts.items()
+        if changes[-1][1].state is DebtState.FINAL
+    }
+    last_slice = {record.peer: record.t for record, _ in history.facts(Trained)}
+    honest, current, found = set(history.honest), dict[str, Cid](), []
     for record in history.records:
-        fact = record.fact
-        if isinstance(fact, Trained):
-            slices[record.peer] -= 1
-            current[record.peer] = fact.cid
-        elif isinstance(fact, Averaged) and fact.adopted:
-            before, current[record.peer] = current.get(record.peer), fact.cid
-            if not slices.get(record.peer) and before in tests and fact.cid in tests:
-                paid.append(fact.after.accuracy - fact.before.accuracy)
-                tested.append(tests[fact.cid] - tests[before])
-    return (statistics.fmean(paid), statistics.fmean(tested)) if paid else (0.0, 0.0)
+        fact, peer = record.fact, record.peer
+        if isinstance(fact, Averaged) and fact.adopted:
+            before = current.get(peer)
+            if peer in honest and before in tests and fact.cid in tests:
+                validation = fact.after.accuracy - fact.before.accuracy
+                early, paid = record.t < last_slice.get(peer, 0.0), (peer, fact.creator, fact.remote) in settled
+                found.append(Gain(peer, validation, tests[fact.cid] - tests[before], early, paid))
+        if isinstance(fact, Adopted | Trained) or (isinstance(fact, Averaged) and fact.adopted):
+            current[peer] = fact.cid
+    return found
 
 
 def band(rows: Iterable[Row], metric: str) -> Band | None:

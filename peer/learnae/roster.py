@@ -53,7 +53,7 @@ def names(count: int) -> list[str]:
 
 def roster(groups: Sequence[Traits], count: int, keys: Keys) -> tuple[Member, ...]:
     """Members in the order of the groups; a group without a count takes the peers that are left."""
-    traits = _spread(groups, count)
+    traits = spread(groups, count)
     public = {name: keys(name) for name in names(count)}
     known, members = list(public), []
     for (name, (peer, wallet)), each in zip(public.items(), traits, strict=True):
@@ -83,7 +83,8 @@ def neighbourhood(count: int, degree: int | None, dice: random.Random) -> list[l
     return [sorted(others - {each}) for each, others in enumerate(linked)]
 
 
-def _spread(groups: Sequence[Traits], count: int) -> list[Traits]:
+def spread(groups: Sequence[Traits], count: int) -> list[Traits]:
+    """The group of each peer."""
     fixed = sum(group.count or 0 for group in groups)
     open_ended = [group for group in groups if group.count is None]
     if len(open_ended) > 1:

@@ -20,6 +20,7 @@ from learnae.errors import InputError
 from learnae.learn.data import load
 from learnae.learn.hands import Ints, deal_hands, hand_size
 from learnae.learn.table import Table, standardised
+from learnae.roster import spread
 
 LEAST_VALIDATION = 10  # rows: below this an accuracy says nothing
 
@@ -53,16 +54,9 @@ def deal(session: Session, table: Table | None = None) -> tuple[Table, Split]:
     return standardised(table, trained), replace(split, notice=" ".join(notices) or None)
 
 
-def holders(session: Session) -> list[bool]:
-    """Which peers hold rows, by peer index: groups in their order, the one without a count takes all that are left."""
-    rest = session.peers - sum(group.count or 0 for group in session.groups)
-    wanted = [group.has_rows for group in session.groups for _ in range(rest if group.count is None else group.count)]
-    return wanted[: session.peers] + [True] * (session.peers - len(wanted))
-
-
 def partition(table: Table, session: Session) -> Split:
     """Deal the table's rows.  InputError if too few are left for a peer to train and to judge on."""
-    data, has_rows = session.data, holders(session)
+    data, has_rows = session.data, [each.has_rows for each in spread(session.groups, session.peers)]
     if len(table) < data.test_rows + data.public_rows:
         raise InputError(
             f"the table has {len(table):,} rows, smaller than data.test_rows + data.public_rows = "
