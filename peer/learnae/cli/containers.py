@@ -11,8 +11,8 @@ from learnae.adapters.http.board import Board
 from learnae.adapters.http.guard import Guard
 from learnae.adapters.http.server import listen, serving, url
 from learnae.adapters.http.swarm import swarm_app
-from learnae.adapters.rundir import RunDirectory, environment_facts, sha256_of
-from learnae.cli.commands import INTERRUPTED, REPORT, picture, say, tell
+from learnae.adapters.rundir import HISTORY, RunDirectory, environment_facts, sha256_of
+from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION, REPORT, picture, say, tell
 from learnae.cli.standing import told
 from learnae.config import REPOSITORY, Session, load
 from learnae.drivers import audit
@@ -21,6 +21,7 @@ from learnae.drivers.compose import session as sessions
 from learnae.drivers.compose.plan import HOST, PROMETHEUS, pods, project, settings
 from learnae.drivers.compose.render import FOLDER
 from learnae.errors import InputError
+from learnae.history import SWARM, Record, SessionEnded
 
 
 def swarm(session: Session, out: Path | None, port: int, keep: bool) -> int:
@@ -34,7 +35,8 @@ def swarm(session: Session, out: Path | None, port: int, keep: bool) -> int:
             asyncio.run(shown.run(port, keep))
         except KeyboardInterrupt:
             interrupted = shown.found is None
-            say("Stopping: peers first, so that their journals are whole.")
+            if interrupted:
+                say("Interrupted: the peers were stopped first, so that their journals are whole.")
         finally:
             removed = sessions.remove()
             if removed:
@@ -43,9 +45,8 @@ def swarm(session: Session, out: Path | None, port: int, keep: bool) -> int:
                 shown.directory.path.rmdir()  # if nothing came of it
         if interrupted and not shown.collected:
             return INTERRUPTED
-        found = shown.found or shown.judge()
-    code = tell(shown.directory, found)
-    return INTERRUPTED if interrupted else code
+        found = shown.found or shown.judge(interrupted)
+    return tell(shown.directory, found)
 
 
 def wait(session: Session) -> str:
@@ -136,9 +137,13 @@ class Shown:
                 say(f"Over, and kept: {url(sock)}/ until Ctrl-C.")
                 await asyncio.Event().wait()
 
-    def judge(self) -> dict[str, Any]:
+    def judge(self, interrupted: bool = False) -> dict[str, Any]:
         """From what was collected alone, as ``learnae audit`` would."""
         notice = audit.retell(self.directory.path)
+        if interrupted:
+            end = Record(self.board.records[-1].t, SWARM, SessionEnded(INTERRUPTED_SESSION))
+            with (self.directory.path / HISTORY).open("a") as file:
+                file.write(end.line() + "\n")
         if notice:
             say(notice)
         from learnae.learn.data import path_of  # imports torch
