@@ -1,6 +1,7 @@
 """A live session's folder, from which every wei is worked out again after all nodes are gone.
 
 session.toml  roster.json  journals/<name>.sqlite    what the peers left
+faults.jsonl                                         what was done to them, if anything
 chain.jsonl                                          what the Ethereum node said, exported while it was there
 history.jsonl                                        made here, from the journals; accuracies on test rows from the
                                                      last models in them and the session's rows, where they are at hand
@@ -19,10 +20,10 @@ from learnae.core.types import Cid
 from learnae.drivers.node import Roster
 from learnae.drivers.retold import merged
 from learnae.errors import InputError, PortError
-from learnae.history import Evaluated, Record, SessionEnded, chain_line
+from learnae.history import Evaluated, History, Record, SessionEnded, chain_line
 from learnae.roster import Member, names
 
-SESSION, ROSTER, JOURNALS = "session.toml", "roster.json", "journals"
+SESSION, ROSTER, JOURNALS, FAULTS = "session.toml", "roster.json", "journals", "faults.jsonl"
 
 
 def members(run: Path) -> tuple[Session, tuple[Member, ...]]:
@@ -60,7 +61,9 @@ def retell(run: Path) -> str | None:
     """
     session, everybody = members(run)
     files = journals(run, everybody)
-    records = merged(session, everybody, {name: recorded(path) for name, path in files.items()})
+    faults = run / FAULTS
+    seen = History.parse(faults.read_text().splitlines()).records if faults.is_file() else ()
+    records = merged(session, everybody, {name: recorded(path) for name, path in files.items()}, seen)
     try:
         evaluated, notice = _evaluated(session, files, records), None
     except (InputError, PortError) as error:

@@ -33,14 +33,16 @@ def decisions(name: str, told: Recorded) -> Iterator[Record]:
         yield Record(at, name, PeerRestarted())
 
 
-def merged(session: Session, members: Sequence[Member], told: Mapping[str, Recorded]) -> tuple[Record, ...]:
+def merged(
+    session: Session, members: Sequence[Member], told: Mapping[str, Recorded], seen: Sequence[Record] = ()
+) -> tuple[Record, ...]:
     """All peers' records in order of time.  ``told``: by name; who has no journal is missing from it.
 
-    What no journal knows is not in them: crashes (but for the restarts), and accuracies on test rows.
+    What no journal knows is not in them: accuracies on test rows, and what only a driver has ``seen``: faults, crashes.
     """
     manifest = next((each.config.session for each in told.values()), Cid(""))
     began = SessionBegan(VERSION, "live", resolved(session), roster_entries(members), manifest)
-    records = [record for name, each in told.items() for record in decisions(name, each)]
+    records = [*seen, *(record for name, each in told.items() for record in decisions(name, each))]
     records.sort(key=lambda record: record.t)
     closes = ((name, event) for name, each in told.items() for event, _ in each.entries)
     closed = {name: event.at for name, event in closes if isinstance(event, SessionClosed)}  # twice if killed then

@@ -16,7 +16,7 @@ from typing import Any
 
 from learnae.faults import CUT, Link
 from learnae.link.kernel import Kernel, KernelRefused
-from learnae.link.rules import Found, parse, restore
+from learnae.link.rules import Found, abilities, parse, restore
 
 RESETTING = 1.0  # s
 LOOK = 5.0  # s between looks whether the kernel still has what it should
@@ -49,7 +49,7 @@ class Agent:
 
     async def put(self, links: Mapping[str, Link], lease: float) -> None:
         """From now on that, and nothing else, for so long.  Raises KernelRefused: all is as it was."""
-        if unable := sorted(self._needs(links) - {ability for ability, able in self.can.items() if able}):
+        if unable := sorted(abilities(links.values()) - {ability for ability, able in self.can.items() if able}):
             raise KernelRefused(f"this kernel has no {', '.join(unable)}")
         before = self._links, self._until, self._resets
         now = self.clock()
@@ -121,11 +121,6 @@ class Agent:
                 return False
             await self.kernel.restore(restore(parse(await self.kernel.save()), {}))
             return True
-
-    def _needs(self, links: Mapping[str, Link]) -> set[str]:
-        needs = {"cut" if link == CUT else "loss" for link in links.values() if link.loss}
-        needs |= {"bandwidth" for link in links.values() if link.bandwidth}
-        return needs | {"delay" for link in links.values() if link.delay}
 
     def _next(self) -> float | None:
         """s until there is something to look at."""

@@ -62,6 +62,15 @@ class Found:
         return same and reset == set(resetting) and not self.strange and self.jumps == 1 and self.first
 
 
+def abilities(links: Iterable[Link]) -> set[str]:
+    """What a kernel must be able to do for these: any of cut, loss, bandwidth, delay."""
+    needs = set[str]()
+    for link in links:
+        needs |= {"cut" if link.loss == 1 else "loss"} if link.loss else set()
+        needs |= {each for each in ("bandwidth", "delay") if link.loss < 1 and getattr(link, each)}
+    return needs
+
+
 def rules(address: str, link: Link, resetting: bool = False) -> Iterator[str]:
     """In order.  ``link.delay`` is not a matter of rules."""
     if link == CUT:

@@ -23,6 +23,7 @@ from learnae.core.types import Cid
 from learnae.core.wire import cid_of
 from learnae.drivers import audit
 from learnae.drivers.compose import engine
+from learnae.drivers.compose.chaos import ComposeChaos
 from learnae.drivers.compose.plan import API, CHAIN, GRAFANA, LINK, PROMETHEUS, Plan, chosen_block_time, project
 from learnae.drivers.compose.render import FOLDER, owner, render
 from learnae.drivers.composition import roster_entries
@@ -136,13 +137,19 @@ async def live(swarm: Swarm, board: Board, run: Path, say: Say) -> str:
     plan, containers = swarm.plan, swarm.containers
     board.add(Record(0.0, SWARM, swarm.began))
     ended_by, codes = "interrupted", dict[str, int]()
+    chaos = ComposeChaos(swarm, board, run, say) if swarm.session.faults else None
+    if chaos:
+        await asyncio.to_thread(containers.up, f"link-{plan.names[0]}")
+        await chaos.possible()
     try:
         await asyncio.to_thread(containers.up, *swarm.from_the_start)
         async with asyncio.TaskGroup() as group:
             following = [group.create_task(_follow(plan.api(name), board)) for name in plan.names]
+            if chaos:
+                following.append(group.create_task(chaos.run()))
             try:
                 async with asyncio.timeout(swarm.session.max_duration + MARGIN):
-                    codes = await _lives(swarm)
+                    codes = await _lives(swarm, chaos)
                 ended_by = "quiet"
             except TimeoutError:
                 ended_by = "max_duration"
@@ -161,19 +168,27 @@ def remove(folder: Path = FOLDER) -> int:
     return engine.Swarm(project(REPOSITORY), folder).down()
 
 
-async def _lives(swarm: Swarm) -> dict[str, int]:
+async def _lives(swarm: Swarm, chaos: ComposeChaos | None) -> dict[str, int]:
     """Exit codes of all peers; those that join later are started when their time comes."""
     early = [f"peer-{each.name}" for each in swarm.members if not each.traits.joins_at]
     late = [each for each in swarm.members if each.traits.joins_at]
-    ended = await asyncio.gather(swarm.containers.ended(early), *(_later(swarm, each) for each in late))
+    ended = await asyncio.gather(_ended(swarm, chaos, early), *(_later(swarm, chaos, each) for each in late))
     return {service: code for codes in ended for service, code in codes.items()}
 
 
-async def _later(swarm: Swarm, member: Member) -> dict[str, int]:
+async def _later(swarm: Swarm, chaos: ComposeChaos | None, member: Member) -> dict[str, int]:
     service = f"peer-{member.name}"
     await asyncio.sleep(swarm.second_zero + member.traits.joins_at - time.time())
     await asyncio.to_thread(swarm.containers.up, service)
-    return await swarm.containers.ended([service])
+    return await _ended(swarm, chaos, [service])
+
+
+async def _ended(swarm: Swarm, chaos: ComposeChaos | None, services: list[str]) -> dict[str, int]:
+    """Whom chaos takes away has not ended."""
+    while True:
+        codes = await swarm.containers.ended(services)
+        if not (chaos and await chaos.brought_back(services)):
+            return codes
 
 
 async def _follow(url: str, board: Board) -> None:

@@ -1,0 +1,223 @@
+"""A session's faults carried out on containers: links by the pods' agents, lives by Docker.
+
+The plan is the simulator's, counted in real time from the moment when the last of the expected peers has begun its
+slices.  At each of its moments the world is made what it should be like then (``faults.state``).  Link faults hang on
+leases: they end by themselves should nobody be left to heal them.
+
+    chaos = ComposeChaos(swarm, board, run, say)
+    await chaos.possible()         # InputError: this kernel cannot do what the plan asks for
+    await chaos.run()              # to the plan's end, or cancelled: all is healed
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from learnae.adapters.http.board import Board
+from learnae.core.facts import WorkBegan
+from learnae.drivers.audit import FAULTS
+from learnae.drivers.compose.links import LinkAgents
+from learnae.drivers.compose.lives import RUNNING, Lives
+from learnae.errors import InputError
+from learnae.faults import Kind, State, Window, boundaries, plan, state
+from learnae.history import (
+    SWARM,
+    Effect,
+    FaultBegan,
+    FaultEnded,
+    FaultsPlanned,
+    HistoryFact,
+    PeerCrashed,
+    Record,
+)
+from learnae.link.rules import abilities
+
+if TYPE_CHECKING:
+    from learnae.drivers.compose.session import Say, Swarm
+
+T = TypeVar("T")
+
+LEASE, RENEW = 15.0, 5.0  # s
+STATE_EVERY = 3.0  # s between two states that Anvil writes
+CHAIN = "chain"
+FIXES = {
+    "delay": "leave out delay",
+    "bandwidth": "leave out bandwidth",
+    "loss": "take another kind of fault",
+    "cut": "take another kind of fault",
+}
+
+
+class ComposeChaos:
+    """``down``: peers that are away because of it."""
+
+    def __init__(self, swarm: "Swarm", board: Board, run: Path, say: "Say") -> None:
+        self.names, self.say = swarm.plan.names, say
+        self.windows = plan(swarm.session.faults, self.names, swarm.session.seed)
+        self._swarm, self._board, self._file = swarm, board, run / FAULTS
+        self._agents = LinkAgents(swarm.plan, swarm.folder)
+        self._lives = Lives(swarm.plan.project, swarm.folder / CHAIN)
+        self._began = swarm.second_zero
+        self._state = State()
+        self._before: dict[int, int] = {}  # what the evidence for a window counts from
+        self._down: set[str] = set()
+        self._returned: set[str] = set()
+        self._turned = asyncio.Event()
+
+    async def possible(self) -> None:
+        """Raises InputError if the kernel cannot do what the plan asks for.  The first pod's agent must be up."""
+        moments = boundaries(self.windows)
+        needs = abilities(link for at in moments for link in state(self.windows, at, self.names).links.values())
+        if not needs:
+            return
+        async with self._agents:
+            lacks = sorted(needs - await self._agents.abilities(self.names[0]))
+        if lacks:
+            raise InputError(
+                f"the kernel below these containers has no {' and no '.join(lacks)} for links: {FIXES[lacks[0]]}, "
+                "or take --backend sim"
+            )
+
+    async def run(self) -> None:
+        async with self._agents, asyncio.TaskGroup() as group:
+            zero = await self._all_begun()
+            self._record(SWARM, FaultsPlanned(len(self.windows)))
+            behind = [group.create_task(self._renew())]
+            behind += [group.create_task(self._save_chain(zero, each)) for each in self.windows if each.fault.blocks]
+            try:
+                for moment in boundaries(self.windows):
+                    await self._until(zero + moment)
+                    await self._turn(moment)
+            finally:
+                for task in behind:
+                    task.cancel()
+                await self._heal()
+
+    async def brought_back(self, services: Iterable[str]) -> bool:
+        """Whether a fault took any of these peers away since this was asked last; waits until they are back."""
+        names = {service.removeprefix("peer-") for service in services}
+        while self._down & names:
+            await self._turned.wait()
+        again = self._returned & names
+        self._returned -= again
+        return bool(again)
+
+    # in here
+
+    async def _all_begun(self) -> float:
+        """When the last of those that are there from the start began its slices; waits for it."""
+        awaited = {each.name for each in self._swarm.members if not each.traits.joins_at}
+        begun = 0.0
+        async for _, record in self._board.follow():
+            if isinstance(record.fact, WorkBegan):
+                awaited.discard(record.peer)
+                begun = max(begun, record.t)
+            if not awaited:
+                break
+        return begun
+
+    async def _turn(self, moment: float) -> None:
+        numbered = list(enumerate(self.windows))
+        ended = {number: await self._effect(number) for number, window in numbered if window.end == moment}
+        begun = [number for number, window in numbered if window.begin == moment]
+        for number in begun:
+            self._before[number] = await self._evidence(self.windows[number])
+        old, self._state = self._state, state(self.windows, moment, self.names)
+        await self._give_back(old, self._state)
+        for number, effect in ended.items():
+            self._record(SWARM, FaultEnded(number, effect))
+        for number in begun:
+            window = self.windows[number]
+            self._record(SWARM, FaultBegan(number, window.kind, window.targets, window.sides))
+        stopped = [each.targets for each in self.windows if each.kind is Kind.STOP and each.open(moment)]
+        await self._take(old, self._state, gently={name for targets in stopped for name in targets})
+
+    async def _heal(self) -> None:
+        """Everything, also what a cancelled turn had half done."""
+        old, self._state = self._state, State()
+        await self._give_back(old, self._state)
+        busy = await self._tried(self._agents.busy(), [])
+        if busy:
+            self.say(f"The links of {', '.join(busy)} are not healed; they will be within {LEASE:.0f} s.")
+
+    async def _give_back(self, old: State, new: State) -> None:
+        lives = self._lives
+        receivers = {receiver for _, receiver in [*old.links, *new.links]}
+        await self._tried(self._agents.put(receivers, new.links, LEASE), None)
+        await self._all(lives.unpause(f"peer-{name}") for name in old.frozen - old.dead - (new.frozen - new.dead))
+        await self._all(lives.start(f"ipfs-{name}") for name in old.ipfs_down - new.ipfs_down)
+        await self._all(self._bring_back(name) for name in self._down - new.dead)
+        if old.chain and old.chain != new.chain:
+            await self._tried(lives.resume_chain(old.chain), None)
+        self._turned.set()
+        self._turned = asyncio.Event()
+
+    async def _take(self, old: State, new: State, gently: set[str]) -> None:
+        lives = self._lives
+        await self._all(self._take_down(name, name in gently) for name in new.dead - old.dead)
+        await self._all(lives.pause(f"peer-{name}") for name in new.frozen - new.dead - (old.frozen - old.dead))
+        await self._all(lives.stop(f"ipfs-{name}") for name in new.ipfs_down - old.ipfs_down)
+        if new.chain and old.chain != new.chain:
+            await self._tried(lives.end_chain(new.chain), None)
+
+    async def _take_down(self, name: str, gently: bool) -> None:
+        service = f"peer-{name}"
+        if await self._lives.status(service) != RUNNING:
+            return  # it has left by itself
+        self._down.add(name)
+        await (self._lives.stop(service) if gently else self._lives.kill(service))
+        self._record(name, PeerCrashed())
+
+    async def _bring_back(self, name: str) -> None:
+        await self._lives.start(f"peer-{name}")
+        self._down.discard(name)
+        self._returned.add(name)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW)
+            links = self._state.links
+            await self._tried(self._agents.put({receiver for _, receiver in links}, links, LEASE), None)
+
+    async def _save_chain(self, zero: float, window: Window) -> None:
+        """Early enough that what is remembered lacks the blocks that are to be lost."""
+        if window.kind is Kind.CHAIN_KILL:
+            await self._until(zero + window.begin - window.fault.blocks * self._swarm.plan.block_time - STATE_EVERY)
+            await self._tried(self._lives.save_chain(), None)
+
+    async def _effect(self, number: int) -> Effect:
+        grown = await self._evidence(self.windows[number]) > self._before[number]
+        return Effect.APPLIED if grown else Effect.INEFFECTIVE
+
+    async def _evidence(self, window: Window) -> int:
+        """A number that grows by what the fault does: packets dropped, or containers that do not run."""
+        if window.kind.network:
+            pairs = state([window], window.begin, self.names).links
+            return await self._tried(self._agents.dropped(pairs), 0)
+        part = "ipfs" if window.kind is Kind.IPFS_STOP else "peer"
+        services = [CHAIN] if window.kind.chain else [f"{part}-{name}" for name in window.targets]
+        found = [await self._tried(self._lives.status(service), RUNNING) for service in services]
+        return sum(status != RUNNING for status in found)
+
+    async def _until(self, moment: float) -> None:
+        """``moment`` in session seconds."""
+        await asyncio.sleep(self._began + moment - time.time())
+
+    async def _all(self, works: Iterable[Awaitable[None]]) -> None:
+        await asyncio.gather(*(self._tried(work, None) for work in works))
+
+    async def _tried(self, work: Awaitable[T], otherwise: T) -> T:
+        """What cannot be done is said, and seen in the evidence; the session goes on."""
+        try:
+            return await work
+        except InputError as error:
+            self.say(f"Chaos: {error}.")
+            return otherwise
+
+    def _record(self, peer: str, fact: HistoryFact) -> None:
+        record = Record(time.time() - self._began, peer, fact)
+        self._board.add(record)
+        with self._file.open("a") as file:
+            file.write(record.line() + "\n")

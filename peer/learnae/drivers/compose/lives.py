@@ -1,0 +1,80 @@
+"""The lives of a swarm's containers, by Docker's API: killed, stopped, frozen, and back."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import DockerException
+from docker.models.containers import Container
+
+from learnae.errors import InputError
+from learnae.faults import Fault, Kind
+
+GRACE = 10  # s that a container gets to stop
+RUNNING = "running"
+STATE = "state.json"  # Anvil's
+
+
+class Lives:
+    """``chain``: the folder that Anvil keeps its state in."""
+
+    def __init__(self, project: str, chain: Path) -> None:
+        self.project, self._state = project, chain / STATE
+        self._saved: bytes | None = None
+        try:
+            self._docker = docker.from_env()
+        except DockerException as error:
+            raise InputError(f"no Docker engine answers ({error})") from None
+
+    async def status(self, service: str) -> str:
+        """running, paused, exited ..."""
+        return str(await self._of(service, lambda container: container.status))
+
+    async def kill(self, service: str) -> None:
+        await self._of(service, lambda container: container.kill())
+
+    async def stop(self, service: str) -> None:
+        await self._of(service, lambda container: container.stop(timeout=GRACE))
+
+    async def start(self, service: str) -> None:
+        await self._of(service, lambda container: container.start())
+
+    async def pause(self, service: str) -> None:
+        await self._of(service, lambda container: container.pause())
+
+    async def unpause(self, service: str) -> None:
+        await self._of(service, lambda container: container.unpause())
+
+    async def save_chain(self) -> None:
+        """Remember what Anvil has written by now; it writes every few seconds."""
+        for _ in range(20):
+            saved = await asyncio.to_thread(self._state.read_bytes)
+            try:
+                json.loads(saved)
+            except ValueError:  # it is being written
+                await asyncio.sleep(0.05)
+                continue
+            self._saved = saved
+            return
+
+    async def end_chain(self, fault: Fault) -> None:
+        act = {Kind.CHAIN_PAUSE: self.pause, Kind.CHAIN_STOP: self.stop, Kind.CHAIN_KILL: self.kill}[fault.kind]
+        await act("chain")
+
+    async def resume_chain(self, fault: Fault) -> None:
+        if fault.kind is Kind.CHAIN_PAUSE:
+            return await self.unpause("chain")
+        if fault.kind is Kind.CHAIN_KILL and self._saved:
+            await asyncio.to_thread(self._state.write_bytes, self._saved)
+            self._saved = None
+        await self.start("chain")
+
+    async def _of(self, service: str, act: Callable[[Container], Any]) -> Any:
+        """Raises InputError."""
+        try:
+            return await asyncio.to_thread(lambda: act(self._docker.containers.get(f"{self.project}-{service}-1")))
+        except DockerException as error:
+            raise InputError(f"Docker cannot do that to {service}: {error}") from None
