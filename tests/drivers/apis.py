@@ -10,7 +10,8 @@ from learnae.adapters.http.guard import Guard
 from learnae.adapters.http.peer_api import peer_api
 from learnae.adapters.memory import MemoryPredictor
 from learnae.adapters.metrics import Metrics
-from learnae.drivers.inside import InsidePeer, Payers
+from learnae.drivers.income import Payers
+from learnae.drivers.inside import InsidePeer
 
 TOKEN = "a token of some length"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

@@ -19,7 +19,8 @@ from learnae.adapters.metrics import Metrics
 from learnae.adapters.rundir import RunDirectory
 from learnae.config import Session
 from learnae.drivers.composition import Composition, Learning, Tick
-from learnae.drivers.inside import InsidePeer, Payers
+from learnae.drivers.income import Payers
+from learnae.drivers.inside import InsidePeer
 from learnae.drivers.wallets import wallet_keys, wallets
 from learnae.history import SWARM, Evaluated, HistoryFact
 from learnae.ports import Observer
@@ -61,14 +62,14 @@ class Hosted:
         composition = Composition(self.session, await learning, self._keys)
         for observe in self._observers:
             observe(0.0, SWARM, composition.began("embedded"))
-        self._swarm = swarm = await asyncio.to_thread(self._embedded, composition)
         try:
-            return await swarm.run(tick)
+            self._swarm = await asyncio.to_thread(self._embedded, composition)
+            return await self._swarm.run(tick)
         finally:
-            self._swarm = None
+            ended, self._swarm = self._swarm, None
             for inside in self._insides.values():
                 inside.end()
-            self.directory.end(swarm.chain, swarm.journals)
+            self.directory.end(ended.chain if ended else (), ended.journals if ended else {})
 
     def stop(self) -> bool:
         """Everybody leaves now; whether there is anybody."""

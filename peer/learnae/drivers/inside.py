@@ -11,10 +11,8 @@ paid it, is looked up whenever the live driver has looked at the chain.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from learnae.adapters.evm.books import Books
 from learnae.adapters.http import views
 from learnae.adapters.http.board import Board
 from learnae.adapters.http.inside import NotYet, Unfit
@@ -24,31 +22,23 @@ from learnae.core.facts import (
     Adopted,
     AttemptFailed,
     Averaged,
-    DebtChanged,
     DebtState,
     Identity,
     Published,
     Work,
 )
-from learnae.core.types import DOWN, ETHER, Cid, Head, PeerId, Policy, Score, TxHash, Wei, Weights
+from learnae.core.types import DOWN, PeerId, Policy, Score, Wei, Weights
+from learnae.drivers.income import Income, Payers
 from learnae.drivers.live import LivePeer
 from learnae.errors import PortError
-from learnae.history import Evaluated, HistoryFact, Record, Transaction
+from learnae.history import Evaluated, HistoryFact, Record
 from learnae.ports import Performed, Predictor
 from learnae.roster import Member
 
+if TYPE_CHECKING:
+    from learnae.adapters.evm.books import Books
+
 State = Literal["starting", "running", "over"]
-
-
-class Payers:
-    """An observer of peers in this process: what those who paid say of a payment, by its transaction."""
-
-    def __init__(self) -> None:
-        self.debts: dict[TxHash, DebtChanged] = {}
-
-    def observe(self, now: float, peer: str, item: HistoryFact) -> None:
-        if isinstance(item, DebtChanged) and item.tx:
-            self.debts[item.tx] = item
 
 
 class InsidePeer:
@@ -68,29 +58,26 @@ class InsidePeer:
         self.stopped = False
         self.abandon: Callable[[], object] = lambda: None  # ends the attempt to begin
         self.live: LivePeer | None = None
-        self._clock, self._metrics, self._payers = clock, metrics, payers or Payers()
-        self._books: Books | None = None
-        self._named = {each.wallet: each.peer for each in members}
+        self._clock, self._metrics = clock, metrics
+        self._income = Income(member, members, payers or Payers())
         self._predictor: Predictor | None = None
         self._predicting = asyncio.Lock()
         self._paused = False
         self._counted: Counter[str] = Counter()  # attempts by what became of them
         self._test: Score | None = None
         self._first_creator: PeerId | None = None  # of the model it began with
-        self._published: set[Cid] = set()
-        self._balance: Wei | None = None
-        self._head: Head | None = None
         self._up: dict[str, bool] = {}
         metrics.follow(self.name, role_of(member), self._sample)
 
     # for whoever drives the peer
 
-    def begin(self, live: LivePeer, predictor: Predictor, books: Books | None = None) -> None:
+    def begin(self, live: LivePeer, predictor: Predictor, books: "Books | None" = None) -> None:
         """Observe it from now on.  Payments to it are looked up in ``books``; without them it knows of none."""
-        self.live, self._predictor, self._books, self.state = live, predictor, books, "running"
+        self.live, self._predictor, self.state = live, predictor, "running"
+        self._income.follow(live, books)
         live.observers += (self.observe,)
         live.stopwatches += (self._performed,)
-        live.seen = self._look
+        live.seen = self._income.look
         if self._paused:
             live.pause()
 
@@ -110,7 +97,7 @@ class InsidePeer:
             case Adopted(creator=creator):
                 self._first_creator = creator
             case Published(cid=cid):
-                self._published.add(cid)
+                self._income.published.add(cid)
             case Evaluated(test=test):
                 self._test = test
 
@@ -140,7 +127,7 @@ class InsidePeer:
             attempts=self._attempts(),
             accuracy_validation=views.Score.of(worker.score) if worker and worker.score else None,
             accuracy_test=views.Score.of(self._test) if self._test else None,
-            balance=None if self._balance is None else views.Money.of(self._balance),
+            balance=None if self._income.balance is None else views.Money.of(self._income.balance),
             peers_known=len(live.peer.neighbours.known) if live else 0,
             debts=self._debts(),
             dropped=self._dropped(),
@@ -194,7 +181,7 @@ class InsidePeer:
 
     def received(self) -> list[views.Receipt]:
         """From the chain, looked at as often as the peer polls it; scores only from payers in this process."""
-        return [self._income(block, cid, each) for block, cid, each in self._payments()]
+        return self._income.receipts()
 
     def metrics(self) -> bytes:
         return self._metrics.render()
@@ -243,41 +230,6 @@ class InsidePeer:
         heard = self.live.gossip.dropped
         return dict(Counter(self.live.dropped) + Counter({str(why): count for why, count in heard.items()}))
 
-    def _payments(self) -> list[tuple[int, Cid, Transaction]]:
-        found = self._books.received(self.member.wallet) if self._books else ()
-        return [each for each in found if each[1] in self._published]
-
-    def _income(self, block: int, cid: Cid, paid: Transaction) -> views.Receipt:
-        debt = self._payers.debts.get(paid.hash)
-        payer = self._named.get(paid.sender)
-        if debt:
-            return views.Receipt.of(debt, payer, paid.sender)
-        confirmed = self._head.height - block + 1 if self._head else 0
-        final = self.live is not None and confirmed >= self.live.config.confirmations
-        return views.Receipt(
-            payer=payer,
-            payer_wallet=paid.sender,
-            payee=self.member.peer,
-            payee_wallet=self.member.wallet,
-            cid=cid,
-            wei=str(paid.wei),
-            eth=paid.wei / ETHER,
-            state=DebtState.FINAL if final else DebtState.MINED,
-            nonce=paid.nonce,
-            tx=paid.hash,
-            block=block,
-        )
-
-    async def _look(self, head: Head) -> None:
-        """The balance, once a block, and the books, which may be some blocks behind."""
-        assert self.live
-        with suppress(PortError):
-            if self._head != head:
-                self._balance = await self.live.ports.chain.balance(self.member.wallet)
-                self._head = head
-            if self._books:
-                await self._books.look(head)
-
     def _performed(self, peer: str, performed: Performed) -> None:
         self._metrics.performed(peer, performed)
         target = TARGETS.get(performed.action)
@@ -285,16 +237,16 @@ class InsidePeer:
             self._up["chain" if target == "chain" else "kubo"] = performed.failed not in DOWN
 
     def _sample(self) -> Sample:
-        payments = self._payments()
+        payments = self._income.payments()
         return Sample(
             seconds=self._seconds(),
             paused=self._paused,
             queue=self.live.queue if self.live else 0,
             peers_known=len(self.live.peer.neighbours.known) if self.live else 0,
-            balance=self._balance,
+            balance=self._income.balance,
             payments_received=len(payments),
             received=Wei(sum(paid.wei for _, _, paid in payments)),
-            gas=self._books.gas(self.member.wallet) if self._books else Wei(0),
+            gas=self._income.gas,
             dropped=self._dropped(),
         )
 
