@@ -128,7 +128,7 @@ def test_a_signal_leaves_a_readable_run_marked_partial(tmp_path: Path, number: s
             assert any(b"Averaged" in line for line in events)
         process.send_signal(number)
         output, errors = process.communicate(timeout=20)
-    assert process.returncode == 130, errors
+    assert (process.returncode, errors) == (130, "")  # a reader has left meanwhile: that is no error
     assert "Verdict: invalid (ended by: interrupted)" in output
     checked = learnae(tmp_path, [sys.executable, "-m", "learnae", "check", "out"])
     assert checked.returncode == 1

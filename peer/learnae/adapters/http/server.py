@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from urllib.parse import urlsplit
 
 import uvicorn
-from starlette.types import ASGIApp
+from anyio import BrokenResourceError
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from learnae.errors import InputError
 
@@ -61,7 +62,7 @@ def url(sock: socket.socket) -> str:
 async def serve(app: ASGIApp, sock: socket.socket) -> None:
     """Until cancelled; then every connection is closed within ``GRACE``."""
     config = uvicorn.Config(
-        app,
+        _forgiving(app),
         log_level="error",
         access_log=False,
         server_header=False,
@@ -86,6 +87,18 @@ async def serving(app: ASGIApp, sock: socket.socket) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def _forgiving(app: ASGIApp) -> ASGIApp:
+    """Who stops reading an event stream is no error of ours, though FastAPI raises one."""
+
+    async def forgiving(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except* BrokenResourceError:
+            pass
+
+    return forgiving
 
 
 def _bound(host: str, port: int) -> socket.socket:
