@@ -111,7 +111,8 @@ def _now() -> Html:
     accuracy = plot(
         "peers",
         "Accuracy of each peer",
-        "On its own validation rows a peer decides and pays, so that number is flattered; test rows no peer has.",
+        "On its own validation rows a peer decides and pays, so that number is flattered; test rows no peer has, and "
+        "models are scored on them when there is time.",
         "accuracy, along session time (s)",
         legend(
             [
