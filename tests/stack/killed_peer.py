@@ -28,7 +28,7 @@ from learnae import ports
 from learnae.adapters.memory import Done, MemoryTrainer
 from learnae.cli import main
 from learnae.core.events import Event
-from learnae.core.types import Cid, PeerId, Reason
+from learnae.core.types import Cid, PeerId, Reason, Signed
 from learnae.drivers.composition import Blocks, MemoryLearning
 from learnae.drivers.live import LivePeer
 from learnae.errors import PortError
@@ -42,6 +42,7 @@ PORTS: dict[str, type] = {
     "journal": ports.Journal,
 }
 UNUSED = {"trainer.forge", "journal.append ModelForged"}  # by an honest peer
+SIGNED = ("chain.broadcast", "journal.append TransactionSigned")  # calls with a signed transaction, of either purpose
 DIES_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
 
@@ -52,9 +53,16 @@ def methods(port: type) -> list[str]:
 def calls() -> list[str]:
     """Every call that there is: each method of each port, and ``journal.append`` of each kind of event."""
     found = [f"{name}.{method}" for name, port in PORTS.items() for method in methods(port)]
-    found.remove("journal.append")
     found += [f"journal.append {event.__name__}" for event in get_args(Event)]
-    return [each for each in found if each not in UNUSED]
+    once = [each for each in found if each not in ("journal.append", *UNUSED, *SIGNED)]
+    return once + [f"{call} {purpose}" for call in SIGNED for purpose in ("deployment", "payment")]
+
+
+def named(port: str, method: str, argument: object) -> str:
+    event = f" {type(argument).__name__}" if method == "append" else ""
+    signed = getattr(argument, "signed", argument)
+    purpose = (" payment" if signed.nonce else " deployment") if isinstance(signed, Signed) else ""
+    return f"{port}.{method}{event}{purpose}"
 
 
 def points(target: str) -> list[str]:
@@ -101,8 +109,7 @@ class Watched:
 
     def _watched(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         def called(*arguments: Any) -> str:
-            event = f" {type(arguments[0]).__name__}" if name == "append" else ""
-            return f"{self._name}.{name}{event}"
+            return named(self._name, name, next(iter(arguments), None))
 
         @wraps(method)
         async def awaited(*arguments: Any) -> Any:
