@@ -23,7 +23,7 @@ def paper_rows(summary: Mapping[str, Any]) -> list[Row]:
         *like_own,
         ("accuracy on own validation rows", number(summary["accuracy_validation_mean"], ".4f"), ""),
         ("debts by state", _states(summary["debts_by_state"]), ""),
-        ("session time, virtual", number(summary["virtual_seconds"], ".0f", " s"), ""),
+        ("session time", number(summary["virtual_seconds"], ".0f", " s"), ""),
         ("wall time", number(summary.get("wall_seconds"), ".1f", " s"), ""),
     ]
 
