@@ -21,17 +21,17 @@ PACED = parse(
     {
         "name": "outages",
         "peers": 2,
-        "linger": 4.0,
+        "linger": 3.0,
         "max_duration": 110.0,
         "data": {"rows": 170, "validation_rows": 20, "test_rows": 20},
-        "work": {"slices": 17, "patience": 4, "budget": 18, "idle_after": 2.0},
+        "work": {"slices": 17, "patience": 4, "budget": 17, "idle_after": 1.0},
         "start": {"timeout": 10.0},
         "pace": {"slice": 3.0, "attempt": 1.0},
         "chain": {"poll": 0.3, "resend_after": 5.0},
         "network": {"announce_every": 1.0},
     }
 )
-SHORT = replace(PACED, work=replace(PACED.work, slices=8), pace=replace(PACED.pace, slice=1.0))
+SHORT = replace(PACED, linger=4.0, work=replace(PACED.work, slices=8), pace=replace(PACED.pace, slice=1.0))
 
 Begin = Callable[[Session], tuple[LiveSwarm, list[LivePeerProcess]]]
 
