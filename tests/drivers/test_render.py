@@ -1,8 +1,11 @@
 """What Docker Compose is given.  `python -m tests.drivers.test_render` writes the golden files anew."""
 
 import json
+import subprocess
+import sys
 from ipaddress import IPv4Network
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -52,6 +55,22 @@ def test_two_checkouts_begin_their_search_at_different_places() -> None:
     assert next(subnets(one)) != next(subnets(other))
     assert next(bases(one)) != next(bases(other))
     assert sorted(bases(one)) == sorted(bases(other)) and max(bases(one)) + 400 <= 32_768
+
+
+def test_what_one_process_has_claimed_no_other_gets_before_it_ends(tmp_path: Path) -> None:
+    program = "from learnae.drivers.compose.engine import claimed; print(claimed('{}'), flush=True); input()"
+    command = [sys.executable, "-c", program.format(tmp_path.name)]
+
+    def start() -> "subprocess.Popen[str]":
+        return subprocess.Popen(command, env={"TMPDIR": str(tmp_path)}, stdin=PIPE, stdout=PIPE, text=True)
+
+    with start() as first:
+        assert first.stdout and first.stdout.readline() == "True\n"
+        with start() as second:
+            assert second.communicate("\n")[0] == "False\n"
+        first.communicate("\n")
+    with start() as third:
+        assert third.communicate("\n")[0] == "True\n"
 
 
 def test_an_identity_made_on_the_host_is_one_of_ed25519() -> None:

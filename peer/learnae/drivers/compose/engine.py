@@ -5,11 +5,13 @@ import json
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fcntl import LOCK_EX, LOCK_NB, flock
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from learnae.config import REPOSITORY, subnet, tls_bundle
 from learnae.drivers.compose.plan import bases, subnets
@@ -22,6 +24,9 @@ NEEDED = ("debian:trixie-slim", "ipfs/kubo:v0.43.0", "ghcr.io/foundry-rs/foundry
 BASE = (*NEEDED, PROMETHEUS, GRAFANA)
 ROUNDS = 5  # until it is given up to remove what keeps coming
 PATIENCE = 15.0  # s that the engine gets for an answer
+
+
+_CLAIMS: dict[str, IO[str]] = {}  # locked files, by what this process has for itself
 
 
 def lacking() -> str | None:
@@ -140,6 +145,21 @@ def stand_ins() -> list[str]:
     return [image for image in BASE if image in listed.split()]
 
 
+def claimed(what: str) -> bool:
+    """Whether this process has that for itself, from now to its end.
+
+    Between looking whether something is free and taking it half a minute may pass, in which another checkout looks.
+    """
+    if what not in _CLAIMS:
+        try:
+            file = open(Path(tempfile.gettempdir()) / f"learnae-{what}.lock", "a")
+            flock(file, LOCK_EX | LOCK_NB)
+        except OSError:  # another process's, or another user's file
+            return False
+        _CLAIMS[what] = file
+    return True
+
+
 def free_subnet(checkout: Path) -> IPv4Network:
     """The one that is wished for, or the first that nobody uses.  InputError: the wished one is taken."""
     taken = dict(_subnets_taken())
@@ -153,16 +173,16 @@ def free_subnet(checkout: Path) -> IPv4Network:
                     f"the subnet {wished} overlaps {used}, which is {whose}: choose another with LEARNAE_SUBNET="
                 )
         return wished
-    found = next((each for each in subnets(checkout) if not any(used.overlaps(each) for used in taken)), None)
-    if found is None:
-        raise InputError("no subnet of 10.200.0.0 to 10.215.255.0 is free: name one with LEARNAE_SUBNET=")
-    return found
+    for each in subnets(checkout):
+        if not any(used.overlaps(each) for used in taken) and claimed(f"subnet-{each.network_address}"):
+            return each
+    raise InputError("no subnet of 10.200.0.0 to 10.215.255.0 is free: name one with LEARNAE_SUBNET=")
 
 
 def free_base(checkout: Path, numbers: Sequence[int]) -> int:
     """The first block of ports of which those that are needed (``numbers``, above the base) are free."""
     for base in bases(checkout):
-        if all(_free(base + number) for number in numbers):
+        if all(_free(base + number) for number in numbers) and claimed(f"ports-{base}"):
             return base
     raise InputError("no block of ports from 20000 to 32000 is free on 127.0.0.1: end what uses them")
 
