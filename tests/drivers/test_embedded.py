@@ -11,11 +11,11 @@ from tests.drivers.lives import QUICK, Live
 
 from learnae.adapters.rundir import RunDirectory
 from learnae.config import parse, to_toml, wei
-from learnae.core.facts import Averaged, DebtState, WorkBegan
+from learnae.core.facts import Averaged, DebtState, Published, WorkBegan
 from learnae.drivers.composition import MemoryLearning
 from learnae.drivers.hosted import Hosted
 from learnae.drivers.wallets import wallets
-from learnae.history import Balances, Block, Genesis, Transaction
+from learnae.history import Balances, Block, Evaluated, Genesis, Transaction
 
 CHEATS = ("refuses-to-pay", "poisoner", "copycat", "spammer")
 
@@ -39,6 +39,12 @@ def test_a_session_ends_quiet_and_valid() -> None:
     assert ended().verdict["summary"]["accuracy_test_mean"] > 0.7
     began = ended().history.began
     assert began and began.backend == "embedded"
+
+
+def test_every_model_that_was_published_is_evaluated_once() -> None:
+    """Also those being scored when the session ended."""
+    published = [(record.peer, fact.cid) for record, fact in ended().history.facts(Published)]
+    assert sorted((record.peer, fact.cid) for record, fact in ended().history.facts(Evaluated)) == sorted(published)
 
 
 def test_every_wei_of_the_chain_is_told_by_the_debts() -> None:

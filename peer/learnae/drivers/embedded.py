@@ -51,7 +51,7 @@ class Embedded:
         self.gossips = [MemoryGossip(net, {}, member.name, member.peer) for member in composition.members]
         self.peers = [self._peer(index, wallets) for index in range(self.session.peers)]
         self._up: set[int] = set()  # have joined
-        self._left: set[int] = set()  # were told to stop
+        self._left: set[int] = set()
         self._quiet_since: float | None = None
         self._interrupted = asyncio.Event()
 
@@ -139,7 +139,12 @@ class Embedded:
 
     async def _flush(self, most: int | None = None) -> None:
         models = self.evaluation.take(most)
-        self.evaluation.tell(self.clock(), models, await asyncio.to_thread(self.evaluation.score, models))
+        try:
+            scores = await asyncio.to_thread(self.evaluation.score, models)
+        except asyncio.CancelledError:
+            self.evaluation.waiting[:0] = models  # for the last flush
+            raise
+        self.evaluation.tell(self.clock(), models, scores)
 
     def _peer(self, index: int, wallets: Mapping[str, Wallet]) -> LivePeer:
         composition, member = self.composition, self.composition.members[index]
