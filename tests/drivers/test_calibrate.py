@@ -1,5 +1,6 @@
 """The costs that a run's journals tell are those it was run with, and a run is compared with seeds that are like it."""
 
+import shutil
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -117,3 +118,20 @@ def test_a_run_with_other_settings_than_its_own_cannot_be_calibrated(recorded_ru
     (tmp_path / SESSION).write_text(to_toml(parse(small(**TORCH | other))))
     (tmp_path / "history.jsonl").write_bytes((recorded_run / "history.jsonl").read_bytes())
     refused(here(tmp_path, "calibrate", "."), "with other rows or settings")
+
+
+def test_damaged_journals_and_those_of_another_core_are_named(recorded_run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(recorded_run, tmp_path / "run")
+    journal = folder / JOURNALS / "p01.jsonl"
+    lines = journal.read_text().splitlines()
+    journal.write_text("\n".join([*lines[:9], lines[9].replace('"digest":"', '"digest":"0')]))
+    refused(here(tmp_path, "calibrate", folder), "cannot be replayed", "entry 10")
+    for damage in ("{}", "damaged", '{"digest":"0","kind":"Nothing"}'):
+        journal.write_text(damage)
+        refused(here(tmp_path, "calibrate", folder), "p01.jsonl is damaged")
+
+
+def test_one_peers_journal_is_enough_to_know_what_its_work_took(told: dict[str, Recorded]) -> None:
+    session = parse(small(peers=PEERS))
+    found = fitted(session, MemoryLearning(session), {"p03": told["p03"]}).cost
+    assert found.train > 0 and found.average > 0 and found.spread == found.announce == 0

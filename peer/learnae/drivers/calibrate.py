@@ -13,7 +13,7 @@ from itertools import chain
 from math import exp, log, sqrt
 from pathlib import Path
 from statistics import fmean, median, stdev
-from typing import get_args
+from typing import Any, get_args
 
 from learnae.adapters.journal import Recorded, recorded
 from learnae.adapters.rundir import RunDirectory
@@ -26,7 +26,7 @@ from learnae.core.replay import new_peer, retell
 from learnae.core.types import Cid, ModelAnnouncement
 from learnae.drivers.audit import JOURNALS, ROSTER, SESSION, journals, members
 from learnae.drivers.composition import Composition, Learning
-from learnae.errors import InputError
+from learnae.errors import InputError, ReplayMismatch
 from learnae.roster import names
 
 Logarithms = dict[str, list[float]]  # by peer
@@ -110,23 +110,29 @@ def heard(lives: Collection[Life]) -> Iterator[float]:
 
 
 def fitted(session: Session, learning: Learning, told: Mapping[str, Recorded]) -> Session:
-    """The session with the costs and the latency of the run.  Raises InputError if nothing was trained or averaged."""
-    lives = {name: list(retell(new_peer(each.config), each.entries)) for name, each in told.items()}
+    """The session with the costs and the latency of the run.
+
+    Raises InputError: nothing was trained or averaged, or another core wrote the journals.
+    """
+    try:
+        lives = {name: list(retell(new_peer(each.config), each.entries)) for name, each in told.items()}
+    except ReplayMismatch as error:
+        raise InputError(f"these journals cannot be replayed: {error}") from None
     took = [each for name, life in lives.items() for each in taken(name, life, told[name].restarts)]
+    (train, average), spread, jitter = _explained(_work(session, learning, took))
 
     def typical(*kinds: type[do.Request]) -> float:
-        return median([each.seconds for each in took if isinstance(each.request, kinds)] or [0.0])
+        return _median(each.seconds for each in took if isinstance(each.request, kinds))
 
-    (train, average), spread, jitter = _explained(_work(session, learning, took))
+    fetch = _median(each.seconds for each in took if isinstance(each.request, do.FetchModel) and each.request.creator)
     transfer = len(learning.initial_block(next(iter(told)))) / session.network.bandwidth
-    fetch = median([each.seconds for each in took if isinstance(each.request, do.FetchModel) and each.request.creator])
     latency = max(0.0, fetch - transfer) / 2
     cost = Cost(
         train=_rounded(exp(train)),
         average=_rounded(exp(average)),
         chain_call=_rounded(typical(*get_args(do.ChainAction))),
         store=_rounded(max(0.0, typical(do.StoreModel) - latency)),
-        announce=_rounded(max(0.0, median(heard(lives.values())) - latency)),
+        announce=_rounded(max(0.0, _median(heard(lives.values())) - latency)),
         spread=_rounded(spread),
         jitter=_rounded(jitter),
     )
@@ -152,9 +158,16 @@ def _exported(run: Path, learning: Learning) -> Iterator[tuple[str, Recorded]]:
     for index, name in enumerate(ids):
         path = run / JOURNALS / f"{name}.jsonl"
         if path.is_file():
-            lines = [from_json(line) for line in path.read_text().splitlines()]
-            entries = [(decode(on.Event, line), digest) for line in lines if (digest := line.pop("digest"))]
+            try:
+                entries = [_entry(from_json(line)) for line in path.read_text().splitlines()]
+            except (ValueError, KeyError) as error:
+                raise InputError(f"{path} is damaged ({error}): calibrate a run as it was left") from None
             yield name, Recorded(composition.config(index), entries, [])
+
+
+def _entry(line: dict[str, Any]) -> tuple[on.Event, str]:
+    digest: str = line.pop("digest")
+    return decode(on.Event, line), digest
 
 
 def _work(session: Session, learning: Learning, took: Iterable[Taken]) -> list[Logarithms]:
@@ -182,6 +195,11 @@ def _explained(work: list[Logarithms]) -> tuple[list[float], float, float]:
     rest = [each - peers[peer] for peer, values in off.items() for each in values]
     spread = stdev(peers.values()) if len(peers) > 1 else 0.0
     return means, spread, sqrt(fmean(each * each for each in rest))
+
+
+def _median(values: Iterable[float]) -> float:
+    """0 for none."""
+    return median([*values] or [0.0])
 
 
 def _rounded(value: float) -> float:
