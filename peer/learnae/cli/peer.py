@@ -3,17 +3,14 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from learnae.adapters import keys
-from learnae.adapters.http.guard import Guard, read_token
-from learnae.adapters.http.peer_api import peer_api
-from learnae.adapters.http.server import address, listen, serving, url
 from learnae.adapters.metrics import Metrics
 from learnae.config import Session, load
 from learnae.drivers.composition import Learning
@@ -60,13 +57,21 @@ async def _served(inside: InsidePeer, api: Api | None, run: Callable[[], Corouti
     """Its API answers before anything else is there, and as long as the peer lives."""
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, inside.stop)
-    async with AsyncExitStack() as closers:
-        if api:
-            guard = Guard(read_token(api.token_file) if api.token_file else None, tuple(api.hosts))
-            sock = listen(*address(api.listen))
-            await closers.enter_async_context(serving(peer_api(inside, guard), sock))
-            print(f"learnae: {inside.name} answers at {url(sock)}/v1/status", file=sys.stderr, flush=True)
+    async with _answering(inside, api) if api else nullcontext():
         return await run()
+
+
+@asynccontextmanager
+async def _answering(inside: InsidePeer, api: Api) -> AsyncIterator[None]:
+    from learnae.adapters.http.guard import Guard, read_token  # fastapi takes a second to import
+    from learnae.adapters.http.peer_api import peer_api
+    from learnae.adapters.http.server import address, listen, serving, url
+
+    guard = Guard(read_token(api.token_file) if api.token_file else None, tuple(api.hosts))
+    sock = listen(*address(api.listen))
+    async with serving(peer_api(inside, guard), sock):
+        print(f"learnae: {inside.name} answers at {url(sock)}/v1/status", file=sys.stderr, flush=True)
+        yield
 
 
 def _whole_table(session: Session) -> Learning:
