@@ -3,30 +3,24 @@
 A name in ``caught_by`` is a check of ``learnae.checks`` or a property of ``tests/drivers/properties.py``.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import pytest
+from tests.drivers import chain_mutants as chain
 from tests.drivers.swarms import Faults, groups, nothing
 
-from learnae.adapters.ledger import Ledger, LedgerChain
 from learnae.core import actions as do
 from learnae.core import directory, reward
-from learnae.core.claims import Claims
 from learnae.core.debts import Debts
 from learnae.core.directory import Directory
-from learnae.core.events import Event
 from learnae.core.facts import DebtChanged, DebtState, Published, Verdict
 from learnae.core.neighbours import Neighbours
-from learnae.core.outbox import Outbox
-from learnae.core.peer import Peer
-from learnae.core.replay import replay
-from learnae.core.types import Cid, ModelRef, PeerConfig, Policy, Score, Wei
+from learnae.core.types import Cid, ModelRef, Policy, Score, Wei
 from learnae.core.wallet import Wallet
 from learnae.core.worker import Worker
-from learnae.drivers import sim
 from learnae.drivers.chaos import SimulatedChaos
 from learnae.drivers.sim import Simulator
 from learnae.faults import State
@@ -150,96 +144,6 @@ def pays_though_it_refuses(patch: Patch) -> None:
         owe(self, model, before, after)
 
     patch.setattr(Wallet, "owe", generous)
-
-
-# the chain
-
-
-def never_confirms(patch: Patch) -> None:
-    read = Outbox.read
-    patch.setattr(Outbox, "read", lambda self, receipts, head, confirmations: read(self, receipts, head, 10**6))
-
-
-def ignores_a_rollback(patch: Patch) -> None:
-    """What was mined is taken for final, whatever the chain says later."""
-    patch.setattr(Wallet, "rolled_back", lambda self, head: None)
-
-
-def takes_a_nonce_twice(patch: Patch) -> None:
-    """The next nonce is the number of mined transactions, as a node would say, not of signed ones."""
-    ask = Wallet._ask_payment
-
-    def forgetful(self: Wallet, debt: DebtChanged, nonce: int, attempt: int) -> None:
-        mined = sum(each.receipt is not None for each in self.outbox.transactions)
-        ask(self, debt, nonce if attempt else mined, attempt)
-
-    patch.setattr(Wallet, "_ask_payment", forgetful)
-
-
-def takes_another_chain_for_its_own(patch: Patch) -> None:
-    """What the one before had is taken for forgotten, and sent again as after any rollback."""
-    notice = Wallet._notice
-    patch.setattr(Wallet, "_notice", lambda self, genesis: notice(self, self._genesis or genesis))
-
-    async def submit(self: LedgerChain, signed: Any) -> None:
-        self.ledger.submit(signed.raw)
-
-    patch.setattr(LedgerChain, "broadcast", submit)
-
-
-def pays_again_on_another_chain(patch: Patch, states: tuple[DebtState, ...]) -> None:
-    """Debts in these states are owed as before, though the chain that was replaced has them, or may have."""
-    leave = Wallet._leave
-
-    def forgetful(self: Wallet) -> None:
-        for debt in self.debts.of(states):
-            self._desk.record(self.debts.reopen(debt.debt))
-        leave(self)
-
-    patch.setattr(Wallet, "_leave", forgetful)
-
-
-def believes_claims_of_another_chain(patch: Patch) -> None:
-    """The directory of the chain that was replaced is kept, and debts stay payable by it."""
-    patch.setattr(Claims, "start_anew", lambda self: None)
-    patch.setattr(Debts, "reopen", lambda self, debt: self.payable(debt, self.book[debt].payee))
-
-
-def signs_again_after_a_crash(patch: Patch) -> None:
-    """As if a signature were journalled after it is sent."""
-
-    def forgetful(config: PeerConfig, entries: Iterable[tuple[Event, str]]) -> Peer:
-        peer = replay(config, entries)
-        for debt in peer.wallet.debts.of((DebtState.SIGNED, DebtState.SENT)):
-            peer.wallet.debts.book[debt.debt] = replace(debt, state=DebtState.PAYABLE)
-        return peer
-
-    patch.setattr(sim, "replay", forgetful)
-
-
-def the_ledger_mints_wei(patch: Patch) -> None:
-    apply = Ledger._apply
-
-    def mint(self: Ledger, transaction: Any, *where: Any) -> Any:
-        applied = apply(self, transaction, *where)
-        if transaction.to:
-            self.balances[transaction.to] = Wei(self.balances[transaction.to] + 1)
-        return applied
-
-    patch.setattr(Ledger, "_apply", mint)
-
-
-def the_ledger_mines_twice(patch: Patch) -> None:
-    mine = Ledger._mine
-
-    def twice(self: Ledger) -> None:
-        mine(self)
-        block = self.blocks[-1]
-        if deployments := [each for each in block.transactions if each.contract]:
-            again = self._apply(deployments[0], block.number, len(block.transactions), block.timestamp)
-            self.blocks[-1] = replace(block, transactions=(*block.transactions, again))
-
-    patch.setattr(Ledger, "_mine", twice)
 
 
 # the directory
@@ -370,8 +274,8 @@ def takes_a_repetition_for_news(patch: Patch) -> None:
     patch.setattr(Neighbours, "screen", lambda self, model: None)
 
 
-FINAL_AGAIN = partial(pays_again_on_another_chain, states=(DebtState.FINAL,))
-SENT_AGAIN = partial(pays_again_on_another_chain, states=(DebtState.SIGNED, DebtState.SENT, DebtState.MINED))
+FINAL_AGAIN = partial(chain.pays_again_on_another_chain, states=(DebtState.FINAL,))
+SENT_AGAIN = partial(chain.pays_again_on_another_chain, states=(DebtState.SIGNED, DebtState.SENT, DebtState.MINED))
 UNPUBLISHED = {"averaging_of_published", "what_is_kept_is_published"}
 # chaos
 
@@ -405,16 +309,20 @@ MUTANTS = [
     Mutant("names another model", names_another_model, {"chain_matches_debts"}),
     Mutant("ignores its cap", ignores_its_cap, {"cap_respected"}, CAPPED),
     Mutant("pays though it refuses", pays_though_it_refuses, {"refusers_pay_nothing"}, REFUSER),
-    Mutant("never confirms", never_confirms, {"debts_terminal"}),
-    Mutant("ignores a rollback", ignores_a_rollback, {"settled_once", "debts_terminal"}, faults=rollback),
-    Mutant("takes a nonce twice", takes_a_nonce_twice, {"chain_matches_debts"}, faults=rollback),
-    Mutant("takes another chain for its own", takes_another_chain_for_its_own, {"settled_once"}, faults=replaced),
+    Mutant("never confirms", chain.never_confirms, {"debts_terminal"}),
+    Mutant("ignores a rollback", chain.ignores_a_rollback, {"settled_once", "debts_terminal"}, faults=rollback),
+    Mutant("takes a nonce twice", chain.takes_a_nonce_twice, {"chain_matches_debts"}, faults=rollback),
+    Mutant("takes another chain for its own", chain.takes_another_chain_for_its_own, {"settled_once"}, faults=replaced),
     Mutant("pays again what is final", FINAL_AGAIN, {"signed_on_one_chain"}, faults=replaced),
     Mutant("pays again what was sent", SENT_AGAIN, {"signed_on_one_chain"}, faults=replaced),
-    Mutant("believes claims of another chain", believes_claims_of_another_chain, {"payee_right"}, faults=replaced),
-    Mutant("signs again after a crash", signs_again_after_a_crash, {"settled_once", "payee_right"}, faults=crashes),
-    Mutant("the ledger mints wei", the_ledger_mints_wei, {"wei_conserved"}),
-    Mutant("the ledger mines twice", the_ledger_mines_twice, {"chain_sound"}),
+    Mutant(
+        "believes claims of another chain", chain.believes_claims_of_another_chain, {"payee_right"}, faults=replaced
+    ),
+    Mutant(
+        "signs again after a crash", chain.signs_again_after_a_crash, {"settled_once", "payee_right"}, faults=crashes
+    ),
+    Mutant("the ledger mints wei", chain.the_ledger_mints_wei, {"wei_conserved"}),
+    Mutant("the ledger mines twice", chain.the_ledger_mines_twice, {"chain_sound"}),
     Mutant("pays a rejected claim", pays_a_rejected_claim, {"payee_right", "only_owners_are_paid"}, HIJACKED),
     Mutant("believes claims without proof", believes_claims_without_proof, {"only_owners_are_paid"}, LATE_VICTIM),
     Mutant("the last to be heard wins", the_last_to_be_heard_wins, {"payee_right"}, PAPER_RULE),
