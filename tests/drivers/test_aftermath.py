@@ -81,7 +81,7 @@ def test_a_scenario_is_planned_run_and_put_beside_the_undisturbed_session(tmp_pa
     )
     planned = here(tmp_path, "chaos", "plan", file)
     assert "kill p01" in planned.stdout and planned.returncode == 0
-    done = here(tmp_path, "chaos", "run", file, "--out", tmp_path / "run")
+    done = here(tmp_path, "chaos", "run", file, "--backend", "sim", "--out", tmp_path / "run")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "small: It falls." in done.stdout and "undisturbed" in done.stdout and "Verdict: valid" in done.stdout
     found = json.loads((tmp_path / "run" / "chaos.json").read_text())

@@ -1,11 +1,18 @@
 """`learnae chaos`: sessions in which links drop, peers die, chains stall or neighbours cheat."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 app = typer.Typer(help="Faults and cheats by plan, and proof that nothing is lost.", no_args_is_help=True)
+
+
+class Where(StrEnum):
+    COMPOSE = "compose"
+    SIM = "sim"
+
 
 Scenario = Annotated[str, typer.Argument(metavar="SCENARIO", help="A name that `learnae chaos list` shows, or a file.")]
 Peers = Annotated[int | None, typer.Option(help="How many peers, instead of the file's number.")]
@@ -33,9 +40,12 @@ def run(
     scenario: Scenario,
     peers: Peers = None,
     seed: Seed = None,
+    backend: Annotated[
+        Where | None, typer.Option(help="Where it runs, instead of in containers if a Docker engine answers.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory to write, instead of runs/TIME-NAME.")] = None,
 ) -> None:
     """Run a scenario, check it, and put it beside the same session without faults and cheats."""
     from learnae.cli import _exit, scenarios
 
-    _exit(lambda: scenarios.run(scenario, {"peers": peers, "seed": seed}, out))
+    _exit(lambda: scenarios.run(scenario, {"peers": peers, "seed": seed}, backend, out))

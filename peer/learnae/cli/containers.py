@@ -26,6 +26,12 @@ from learnae.history import SWARM, Record, SessionEnded
 
 def swarm(session: Session, out: Path | None, port: int, keep: bool) -> int:
     """``keep``: everything stays up until Ctrl-C, to be looked at."""
+    directory, found = played(session, out, port, keep)
+    return INTERRUPTED if found is None else tell(directory, found)
+
+
+def played(session: Session, out: Path | None, port: int, keep: bool) -> tuple[RunDirectory, dict[str, Any] | None]:
+    """Its verdict; None if it was interrupted before there was anything to judge."""
     _engine()
     fits.check(session.peers)
     with sessions.alone():
@@ -44,9 +50,8 @@ def swarm(session: Session, out: Path | None, port: int, keep: bool) -> int:
             with suppress(OSError):
                 shown.directory.path.rmdir()  # if nothing came of it
         if interrupted and not shown.collected:
-            return INTERRUPTED
-        found = shown.found or shown.judge(interrupted)
-    return tell(shown.directory, found)
+            return shown.directory, None
+        return shown.directory, shown.found or shown.judge(interrupted)
 
 
 def wait(session: Session) -> str:

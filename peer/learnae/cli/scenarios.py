@@ -9,9 +9,11 @@ from rich.table import Table
 
 from learnae.adapters.rundir import RunDirectory
 from learnae.checks import exit_code
+from learnae.cli.chaos import Where
 from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION, conclude, console, picture, say
 from learnae.cli.progress import Progress
 from learnae.config import REPOSITORY, Session, load
+from learnae.drivers.compose import engine
 from learnae.errors import InputError
 from learnae.faults import plan as planned
 from learnae.faults import timeline
@@ -21,6 +23,7 @@ from learnae.roster import names
 
 SCENARIOS = REPOSITORY / "tests" / "scenarios"
 CHAOS = "chaos.json"
+PORT = 0  # of the live page: any
 
 
 def show() -> int:
@@ -35,33 +38,58 @@ def plan(scenario: str, overrides: dict[str, Any]) -> int:
     return 0
 
 
-def run(scenario: str, overrides: dict[str, Any], out: Path | None) -> int:
+def run(scenario: str, overrides: dict[str, Any], where: Where | None, out: Path | None) -> int:
     session = find(scenario, overrides)
     _tell(session)
-    say(f"LEARNAE: {session.peers} peers in the simulator (virtual time), with and without chaos.")
+    lacking = engine.lacking() if where is None else None
+    why = "as asked" if where else lacking or "a Docker engine answers"
+    play = _in_containers if where is Where.COMPOSE or not (where or lacking) else _simulated
+    directory, found = play(session, out, why)
+    if found is None:
+        return INTERRUPTED
+    if found["ended_by"] == INTERRUPTED_SESSION:
+        conclude(directory, found)
+        return INTERRUPTED
+    after = _beside(session, directory)
+    directory.write_json(CHAOS, to_json(after))
+    console.print(_table(after))
+    conclude(directory, found)
+    return exit_code(found)
+
+
+def _in_containers(session: Session, out: Path | None, why: str) -> tuple[RunDirectory, dict[str, Any] | None]:
+    from learnae.cli import containers
+
+    say(f"LEARNAE: {session.peers} live peers in containers ({why}). {containers.wait(session)}")
+    return containers.played(session, out, PORT, keep=False)
+
+
+def _simulated(session: Session, out: Path | None, why: str) -> tuple[RunDirectory, dict[str, Any] | None]:
+    say(f"LEARNAE: {session.peers} peers in the simulator (virtual time; {why}), with and without chaos.")
     from learnae.drivers.learning import TorchLearning  # imports torch: after the first lines are out
     from learnae.drivers.record import record
-    from learnae.drivers.simulate import Recording, Simulation
 
     began = time.monotonic()
     learning = TorchLearning(session, os.cpu_count() or 1)
     directory = RunDirectory.create(Path("runs"), session.name, out)
     with Progress(console, session) as progress:
-        ended_by = record(session, learning, directory, progress.tick, progress.observe)
+        record(session, learning, directory, progress.tick, progress.observe)
     history = directory.read()
     found = directory.judge(history, time.monotonic() - began)
     picture(directory, history, found)
-    if ended_by == INTERRUPTED_SESSION:
-        conclude(directory, found)
-        return INTERRUPTED
+    return directory, found
+
+
+def _beside(session: Session, directory: RunDirectory) -> Aftermath:
+    """The same session undisturbed; in the simulator, wherever this one was."""
+    from learnae.drivers.learning import TorchLearning  # imports torch
+    from learnae.drivers.simulate import Recording, Simulation
+
     recording = Recording()
-    with console.status("the same session, undisturbed"):
+    with console.status("the same session, undisturbed, simulated"):
+        learning = TorchLearning(session, os.cpu_count() or 1)
         Simulation(undisturbed(session), learning, [recording.observe]).run()
-    after = aftermath(history, History(tuple(recording.records)))
-    directory.write_json(CHAOS, to_json(after))
-    console.print(_table(after))
-    conclude(directory, found)
-    return exit_code(found)
+    return aftermath(directory.read(), History(tuple(recording.records)))
 
 
 def find(scenario: str, overrides: dict[str, Any]) -> Session:
