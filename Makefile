@@ -4,6 +4,7 @@ SESSION ?= examples/paper.toml
 BACKEND ?=
 SEED    ?=
 KEEP    ?=
+SCENARIO ?= split-half
 
 PY   = .venv/bin/python
 ENV  = .venv/.installed
@@ -14,13 +15,16 @@ REST = $(wildcard $(addprefix tests/,paper ports drivers learn contracts link st
 GENERATORS = learnae.core.diagram learnae.adapters.metrics.page
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm base-images images status logs down render test test-core test-bare check verify format tools contracts data soak bench clean
+.PHONY: help swarm chaos base-images images status logs down render test test-core test-bare check verify format tools contracts data soak bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 swarm: $(ENV) ## Run a session: N=20 SESSION=examples/paper.toml BACKEND= (compose, embedded, sim) SEED= KEEP=1
 	@$(PY) -m learnae swarm $(SESSION) --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
+
+chaos: $(ENV) ## Run a scenario of faults or cheats: SCENARIO=split-half N=20 SEED= BACKEND= (compose, sim)
+	@$(PY) -m learnae chaos run $(SCENARIO) --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED))
 
 base-images: ## Pull the images that the swarm's are built on, or make stand-ins
 	@bash .ci/base-images.sh
