@@ -1,4 +1,4 @@
-"""What faults and cheats cost: every scenario over seeds, beside the same sessions undisturbed, in the simulator.
+"""What faults and cheats cost: every scenario over seeds, beside the same sessions in the simulator.
 
     python bench/chaos.py [--seeds 3] [SCENARIO ...]
 
@@ -12,10 +12,11 @@ from statistics import fmean
 from learnae.checks import verdict
 from learnae.cli.scenarios import SCENARIOS, find
 from learnae.config import Session
+from learnae.drivers.chaos import undisturbed
 from learnae.drivers.learning import TorchLearning
 from learnae.drivers.simulate import Recording, Simulation
 from learnae.history import History
-from learnae.report.aftermath import Aftermath, aftermath, undisturbed
+from learnae.report.aftermath import Aftermath, aftermath
 
 
 def played(session: Session, learning: TorchLearning) -> History:

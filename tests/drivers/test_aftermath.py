@@ -11,8 +11,9 @@ from tests.drivers.swarms import groups, run
 from learnae.config import parse, resolved
 from learnae.core.facts import Trained, Work, WorkChanged
 from learnae.core.types import Cid, Policy, Score
+from learnae.drivers.chaos import undisturbed
 from learnae.history import FaultBegan, History, Record
-from learnae.report.aftermath import aftermath, longest_stall, to_json, undisturbed, windows
+from learnae.report.aftermath import aftermath, longest_stall, to_json, windows
 
 BASE: dict[str, Any] = {"peers": 5, "data": {"rows": 1000}, "work": {"slices": 4, "patience": 5}}
 KILL = {"kind": "kill", "at": 4, "duration": 6, "targets": ["p00"]}

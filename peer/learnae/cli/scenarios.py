@@ -13,12 +13,13 @@ from learnae.cli.chaos import Where
 from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION, conclude, console, picture, say
 from learnae.cli.progress import Progress
 from learnae.config import REPOSITORY, Session, load
+from learnae.drivers.chaos import undisturbed
 from learnae.drivers.compose import engine
 from learnae.errors import InputError
 from learnae.faults import plan as planned
 from learnae.faults import timeline
 from learnae.history import History
-from learnae.report.aftermath import Aftermath, aftermath, to_json, undisturbed
+from learnae.report.aftermath import Aftermath, aftermath, to_json
 from learnae.roster import names
 
 SCENARIOS = REPOSITORY / "tests" / "scenarios"
@@ -86,7 +87,7 @@ def _beside(session: Session, directory: RunDirectory) -> Aftermath:
     from learnae.drivers.simulate import Recording, Simulation
 
     recording = Recording()
-    with console.status("the same session, undisturbed, simulated"):
+    with console.status("the same session, simulated"):
         learning = TorchLearning(session, os.cpu_count() or 1)
         Simulation(undisturbed(session), learning, [recording.observe]).run()
     return aftermath(directory.read(), History(tuple(recording.records)))
@@ -112,9 +113,9 @@ def _table(after: Aftermath) -> Table:
     for title in ("", "this run", "undisturbed"):
         table.add_column(title, justify="right" if title else "left")
     rows = (
-        ("accuracy on test rows, honest peers", after.accuracy, after.accuracy_undisturbed, ".4f"),
-        ("payments sent per honest peer, mean", after.payments, after.payments_undisturbed, ".1f"),
-        ("successful averagings, at the end", after.success, after.success_undisturbed, ".1%"),
+        ("accuracy on test rows, honest peers", after.accuracy, after.accuracy_".4f"),
+        ("payments sent per honest peer, mean", after.payments, after.payments_".1f"),
+        ("successful averagings, at the end", after.success, after.success_".1%"),
     )
     for label, here, there, form in rows:
         table.add_row(label, *("-" if each is None else f"{each:{form}}" for each in (here, there)))

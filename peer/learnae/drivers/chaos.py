@@ -3,14 +3,22 @@
 The plan counts from the moment when the last of the expected peers has begun its slices.
 """
 
+from dataclasses import replace
 from functools import partial
 
 from learnae.config import Session
 from learnae.core.facts import WorkBegan
+from learnae.core.types import Policy
 from learnae.drivers.sim import Simulator
 from learnae.faults import Kind, State, Window, boundaries, plan, state
 from learnae.history import SWARM, Effect, FaultBegan, FaultEnded, FaultsPlanned, HistoryFact
 from learnae.ports import Observer
+
+
+def undisturbed(session: Session) -> Session:
+    """The same without faults, and with everybody honest."""
+    honest = (replace(group, policy=Policy.HONEST, victim=None) for group in session.groups)
+    return replace(session, faults=(), groups=tuple(honest))
 
 
 class SimulatedChaos:

@@ -2,22 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
 from learnae.checks.summary import summary
-from learnae.config import Group, Session
 from learnae.core.facts import AttemptFailed, Averaged, DebtState, Trained, Work, WorkChanged
-from learnae.core.types import ETHER, Policy
+from learnae.core.types import ETHER
 from learnae.history import FaultBegan, FaultEnded, History
 from learnae.report.money import accounts
-
-
-def undisturbed(session: Session) -> Session:
-    """Without faults, and everybody honest."""
-    return replace(session, faults=(), groups=tuple(_honest(group) for group in session.groups))
 
 
 @dataclass(frozen=True)
@@ -108,10 +102,6 @@ def _gaps(history: History, name: str) -> Iterator[float]:
 
 def _between(moments: list[float]) -> Iterator[float]:
     return (later - earlier for earlier, later in pairwise(moments))
-
-
-def _honest(group: Group) -> Group:
-    return group if group.policy is Policy.HONEST else replace(group, policy=Policy.HONEST, victim=None)
 
 
 def to_json(found: Aftermath) -> dict[str, Any]:
