@@ -113,9 +113,9 @@ def _table(after: Aftermath) -> Table:
     for title in ("", "this run", "undisturbed"):
         table.add_column(title, justify="right" if title else "left")
     rows = (
-        ("accuracy on test rows, honest peers", after.accuracy, after.accuracy_".4f"),
-        ("payments sent per honest peer, mean", after.payments, after.payments_".1f"),
-        ("successful averagings, at the end", after.success, after.success_".1%"),
+        ("accuracy on test rows, honest peers", after.accuracy, after.accuracy_undisturbed, ".4f"),
+        ("payments sent per honest peer, mean", after.payments, after.payments_undisturbed, ".1f"),
+        ("successful averagings, at the end", after.success, after.success_undisturbed, ".1%"),
     )
     for label, here, there, form in rows:
         table.add_row(label, *("-" if each is None else f"{each:{form}}" for each in (here, there)))
