@@ -38,10 +38,10 @@ PATIENCE = 1.5  # s
 
 
 class World:
-    """Three nodes and a client of each."""
+    """Nodes and a client of each."""
 
-    def __init__(self, runner: asyncio.Runner, folder: Path, peering: bool = True) -> None:
-        self.runner, self.nodes = runner, Nodes(folder, 3, peering)
+    def __init__(self, runner: asyncio.Runner, folder: Path, peering: bool = True, count: int = 3) -> None:
+        self.runner, self.nodes = runner, Nodes(folder, count, peering)
         self.kubos = [self.wait(Kubo.connect("127.0.0.1", node.rpc_port, PATIENCE)) for node in self.nodes]
         self.stores: list[Store] = [*self.kubos]
         self.mine: IdentityKey = self.kubos[0]

@@ -1,24 +1,20 @@
-"""Twenty Kubo nodes: each block reaches every peer, each announcement is heard by all, each signature is verified."""
+"""Twenty Kubo nodes: Store and Gossip keep their promises, and each peer's block, word and signature reaches all."""
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from tests.ports.gossips import SESSION, Listener, acquainted, model, told
+from tests.ports.gossips import SESSION, GossipSuite, Listener, acquainted, model, told
 from tests.ports.kubo_nodes import Nodes
+from tests.ports.stores import StoreSuite
+from tests.ports.test_kubo import World
 
 from learnae.adapters.kubo import Kubo, KuboGossip
 from learnae.core.wire import cid_of
 from learnae.ports import Gossip
 
 PEERS = 20
-
-
-@pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
-    nodes = Nodes(tmp_path_factory.mktemp("kubo"), PEERS)
-    yield nodes
-    nodes.stop()
 
 
 async def connected(nodes: Nodes) -> list[Kubo]:
@@ -28,6 +24,37 @@ async def connected(nodes: Nodes) -> list[Kubo]:
 async def closed(kubos: list[Kubo]) -> None:
     for kubo in kubos:
         await kubo.close()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with asyncio.Runner() as runner:
+        world = World(runner, tmp_path_factory.mktemp("gossip"), count=PEERS)
+        yield world
+        world.close()
+
+
+@pytest.fixture(scope="module")
+def nodes(shared: World) -> Nodes:
+    return shared.nodes
+
+
+class TestStoreOfTwenty(StoreSuite):
+    """Nodes of their own for each test: it takes some away, and no block may be left from the one before."""
+
+    @pytest.fixture
+    def world(self, tmp_path: Path) -> Iterator[World]:
+        with asyncio.Runner() as runner:
+            world = World(runner, tmp_path, count=PEERS)
+            yield world
+            world.close()
+
+
+class TestGossipOfTwenty(GossipSuite):
+    @pytest.fixture
+    def world(self, shared: World) -> World:
+        shared.renew()
+        return shared
 
 
 def test_each_peers_block_is_fetched_by_every_other(nodes: Nodes) -> None:
