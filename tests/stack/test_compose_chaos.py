@@ -1,0 +1,195 @@
+"""Faults on containers: carried out, met by the swarm, healed, and every wei right (issue 7)."""
+
+import asyncio
+import signal
+import subprocess
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.drivers.command_line import here
+from tests.stack.compose_swarm import COMMAND, PROJECT, left
+
+from learnae.adapters.http.board import Board
+from learnae.adapters.rundir import RunDirectory
+from learnae.config import REPOSITORY, parse
+from learnae.core.facts import Averaged, DebtState, Published
+from learnae.drivers.audit import FAULTS
+from learnae.drivers.compose import engine
+from learnae.drivers.compose import session as sessions
+from learnae.drivers.compose.chaos import LEASE
+from learnae.errors import InputError
+from learnae.history import FaultBegan, FaultEnded, History, PeerCrashed, PeerRestarted
+
+PACED = """
+name = "chaos"
+peers = 4
+linger = 4.0
+max_duration = 100.0
+[data]
+rows = 1000
+validation_rows = 300
+[model]
+hidden = [16]
+[work]
+slices = 6
+patience = 6
+idle_after = 4.0
+[pace]
+slice = 2.0
+attempt = 1.0
+[network]
+announce_every = 3.0
+[start]
+timeout = 60.0
+[[faults]]
+at = 3
+duration = {duration}
+kind = "{kind}"
+{more}
+"""
+
+
+def described(kind: str, duration: float = 10, more: str = "") -> str:
+    return PACED.format(kind=kind, duration=duration, more=more)
+
+
+@dataclass
+class Disturbed:
+    """A session with faults.  ``tables``: of each pod's packet filter, when all was over; ``before`` of one that had
+    only just come up."""
+
+    run: Path
+    before: str
+    tables: dict[str, str]
+
+    @property
+    def history(self) -> History:
+        return RunDirectory(self.run).read()
+
+
+def disturbed(text: str, run: Path, stop_at: type | None = None) -> Disturbed:
+    """Played to its end, or interrupted at the first such fact."""
+    if engine.lacking():
+        pytest.skip(str(engine.lacking()))
+    run.mkdir()
+    with sessions.alone():
+        try:
+            swarm = sessions.prepare(parse(tomllib.loads(text)), print)
+            swarm.containers.up(f"link-{swarm.plan.names[0]}")
+            before = table(swarm.plan.names[0])
+            with suppress(asyncio.CancelledError):
+                asyncio.run(played(swarm, run, stop_at))
+            return Disturbed(run, before, {name: table(name) for name in swarm.plan.names})
+        finally:
+            sessions.remove()
+
+
+async def played(swarm: sessions.Swarm, run: Path, stop_at: type | None) -> None:
+    board = Board()
+    playing = asyncio.create_task(sessions.live(swarm, board, run, print))
+    if stop_at:
+        async for _, record in board.follow():
+            if isinstance(record.fact, stop_at):
+                playing.cancel()
+                break
+    await playing
+
+
+def table(name: str) -> str:
+    """The rules of a pod's packet filter, without counters and comments."""
+    told = engine.docker("exec", f"{PROJECT}-link-{name}-1", "iptables-save", "-t", "filter")
+    return "\n".join(line.split(" [")[0] for line in told.splitlines() if line[:1] != "#")
+
+
+def until(holds: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+
+
+def sound(swarm: Disturbed) -> None:
+    """Valid, audited, everything applied, everything as before."""
+    audited = here(swarm.run, "audit", swarm.run)
+    assert audited.returncode == 0, audited.stdout + audited.stderr
+    found = RunDirectory(swarm.run).judge(swarm.history, None)
+    assert found["verdict"] == "valid", found["checks"]
+    assert found["summary"]["peers_finished"] == 4
+    debts = swarm.history.debts.values()
+    assert debts and {changes[-1][1].state for changes in debts} == {DebtState.FINAL}
+    assert [fact.effect for _, fact in swarm.history.facts(FaultEnded)] == ["applied"]
+    assert set(swarm.tables.values()) == {swarm.before}
+
+
+def test_halves_that_are_apart_hear_nothing_new_of_each_other_and_meet_again(tmp_path: Path) -> None:
+    swarm = disturbed(described("split"), tmp_path / "run")
+    sound(swarm)
+    history = swarm.history
+    [(began, fault)], [(ended, _)] = history.facts(FaultBegan), history.facts(FaultEnded)
+    side = {name: number for number, names in enumerate(fault.sides) for name in names}
+    names = {entry.peer: entry.name for entry in history.roster.values()}
+    during = {fact.cid for record, fact in history.facts(Published) if began.t + 1 < record.t < ended.t}
+    crossed = [
+        record.t - ended.t
+        for record, fact in history.facts(Averaged)
+        if fact.remote in during and side[names[fact.creator]] != side[record.peer]
+    ]
+    assert crossed and -1 < min(crossed) < 10  # healing takes a moment until it is noted
+
+
+def test_a_peer_that_is_killed_comes_back_catches_up_and_finishes(tmp_path: Path) -> None:
+    swarm = disturbed(described("kill", more='targets = ["p02"]'), tmp_path / "run")
+    sound(swarm)
+    crashed, restarted = ([record for record, _ in swarm.history.facts(kind)] for kind in (PeerCrashed, PeerRestarted))
+    assert [record.peer for record in crashed] == ["p02"] == [record.peer for record in restarted]
+    assert crashed[0].t < restarted[0].t
+    assert any(record.peer == "p02" and record.t > restarted[0].t for record, _ in swarm.history.facts(Averaged))
+
+
+def test_a_chain_that_lost_blocks_is_sent_them_again_and_nobody_is_paid_twice(tmp_path: Path) -> None:
+    sound(disturbed(described("chain-kill", duration=5, more="blocks = 3"), tmp_path / "run"))
+
+
+def test_averaging_goes_on_while_the_chain_is_away(tmp_path: Path) -> None:
+    swarm = disturbed(described("chain-stop"), tmp_path / "run")
+    sound(swarm)
+    [(began, _)], [(ended, _)] = swarm.history.facts(FaultBegan), swarm.history.facts(FaultEnded)
+    assert any(began.t + 2 < record.t < ended.t for record, _ in swarm.history.facts(Averaged))
+
+
+def test_what_was_cut_or_taken_away_is_back_when_a_session_is_interrupted(tmp_path: Path) -> None:
+    swarm = disturbed(described("split", duration=60), tmp_path / "run", stop_at=FaultBegan)
+    assert set(swarm.tables.values()) == {swarm.before}
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Iterator[Path]:
+    """A session whose runner is killed while its links are cut."""
+    if engine.lacking():
+        pytest.skip(str(engine.lacking()))
+    session, run = tmp_path / "session.toml", tmp_path / "run"
+    session.write_text(described("split", duration=60))
+    command = [*COMMAND, "chaos", "run", str(session), "--backend", "compose", "--out", str(run)]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL) as process:
+        try:
+            until(lambda: (run / FAULTS).is_file() and "FaultBegan" in (run / FAULTS).read_text(), 80)
+        finally:
+            process.send_signal(signal.SIGKILL)
+    yield run
+    here(tmp_path, "compose", "down")
+    assert left() == ""
+
+
+def test_links_heal_by_themselves_when_whoever_cut_them_is_killed(killed: Path) -> None:
+    assert "DROP" in table("p00")
+    until(lambda: not any("LEARNAE" in table(f"p0{index}") for index in range(4)), LEASE + 5)
+
+
+def test_what_the_kernel_cannot_do_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has no delay for links"):
+        disturbed(described("slow", more="delay = 0.1"), tmp_path / "run")
+    assert left() == ""
