@@ -93,8 +93,11 @@ def logs(name: str) -> int:
 
 
 def down() -> int:
-    removed = _containers().down()
+    containers = _containers()
+    removed = containers.down()
     say(f"Removed {removed} containers with their network and volumes." if removed else "There was nothing to remove.")
+    if stuck := containers.networks():
+        raise InputError(f"the engine believes that {', '.join(stuck)} is in use: restart it, then make down again")
     return 0
 
 

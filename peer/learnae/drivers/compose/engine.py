@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
 from ipaddress import IPv4Network
@@ -74,23 +75,26 @@ class Swarm:
         self.compose("--progress", "quiet", "up", "-d", "--no-build", *services)
 
     def down(self) -> int:
-        """How many containers there were.  Nothing is left: no container, network or volume.
+        """Remove every container, network and volume; how many containers there were.  Raises InputError.
 
         Again and again while there are some: what a killed session had begun may still be coming up.
         """
         count = 0
-        for rounds_left in reversed(range(ROUNDS)):
+        for _ in range(ROUNDS):
             found = len(self.containers())
             count = max(count, found)
-            try:
+            with suppress(InputError):  # a network that a busy engine believes to be in use: see ``networks``
                 self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
-            except InputError:  # on a busy machine a network is said to have endpoints that are gone
-                if not rounds_left:
-                    raise
-                continue
+            for network in self.networks():
+                with suppress(InputError):
+                    docker("network", "rm", network)
             if not found:
-                break
-        return count
+                return count
+        raise InputError(f"Docker does not remove the containers of {self.project}: see docker ps, restart the engine")
+
+    def networks(self) -> list[str]:
+        label = f"label=com.docker.compose.project={self.project}"
+        return docker("network", "ls", "--filter", label, "--format", "{{.Name}}", timeout=PATIENCE).split()
 
     def containers(self) -> list[dict[str, Any]]:
         """All of them, also those that have ended: Service, State, ExitCode, Status ..."""

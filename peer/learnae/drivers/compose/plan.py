@@ -109,6 +109,7 @@ def settings(plan: Plan) -> str:
         "COMPOSE_PROFILES": ",".join(plan.profiles),
         "LEARNAE_PROJECT": plan.project,
         "LEARNAE_USER": plan.user,
+        "LEARNAE_NETWORK": f"{plan.project}-{plan.genesis}",
         "LEARNAE_SUBNET": plan.subnet,
         "LEARNAE_CHAIN_ID": plan.chain_id,
         "LEARNAE_BLOCK_TIME": plan.block_time,
