@@ -12,8 +12,10 @@ from learnae.config import parse, resolved
 from learnae.core.facts import Trained, Work, WorkChanged
 from learnae.core.types import Cid, Policy, Score
 from learnae.drivers.chaos import undisturbed
+from learnae.figures import figures
+from learnae.figures.paper import fault_windows
 from learnae.history import FaultBegan, History, Record
-from learnae.report.aftermath import aftermath, longest_stall, to_json, windows
+from learnae.report.aftermath import aftermath, longest_stall, to_json
 
 BASE: dict[str, Any] = {"peers": 5, "data": {"rows": 1000}, "work": {"slices": 4, "patience": 5}}
 KILL = {"kind": "kill", "at": 4, "duration": 6, "targets": ["p00"]}
@@ -53,13 +55,14 @@ def test_the_longest_stall_is_between_units_of_work_of_a_peer_that_no_fault_hit(
     assert longest_stall(History((began, hit))) is None
 
 
-def test_windows_last_until_they_are_healed_or_to_the_end() -> None:
+def test_faults_are_shaded_along_seconds_until_they_are_healed_or_to_the_end() -> None:
     session = run(BASE | {"faults": [KILL], "pace": {"slice": 2.0}})
-    [(begin, end, kind)] = windows(session.history)
-    assert (round(end - begin), kind) == (6, "kill")
-    cut = [record for record in session.records if record.t < end]
-    [(begin, end, kind)] = windows(History(tuple(cut)))
-    assert end == cut[-1].t
+    assert all(figure.shades == () for figure in figures(session.history, "units"))
+    for figure in figures(session.history, "seconds"):
+        [shade] = figure.shades
+        assert (round(shade.end - shade.begin), shade.label) == (6, "kill")
+    cut = [record for record in session.records if record.t < shade.end]
+    assert fault_windows(History(tuple(cut)))[0].end == cut[-1].t
 
 
 def test_what_is_earned_with_copies_is_told_apart_from_what_is_earned_with_work() -> None:

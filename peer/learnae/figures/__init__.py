@@ -8,6 +8,17 @@ forward.  The paper's own numbers are part of the figures.  matplotlib is import
 from learnae.figures.axis import View
 from learnae.figures.paper import figures, first_phase_shares
 from learnae.figures.plot import draw, overview
-from learnae.figures.spec import Band, Figure, Reference, Series
+from learnae.figures.spec import Band, Figure, Reference, Series, Shade
 
-__all__ = ["Band", "Figure", "Reference", "Series", "View", "draw", "figures", "first_phase_shares", "overview"]
+__all__ = [
+    "Band",
+    "Figure",
+    "Reference",
+    "Series",
+    "Shade",
+    "View",
+    "draw",
+    "figures",
+    "first_phase_shares",
+    "overview",
+]

@@ -1,18 +1,32 @@
 """The five figures of section 4, and the one number that Figure 4 is about."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from learnae.core.facts import Averaged, DebtState, Trained
 from learnae.core.types import ETHER, Cid
 from learnae.figures.axis import AVERAGING, FINISHED, TRAINING, Axis, Steps, View, work_units
-from learnae.figures.spec import BLUE, GREY, ORANGE, Band, Figure, Reference, Series
-from learnae.history import Evaluated, History, kept_score
+from learnae.figures.spec import BLUE, GREY, ORANGE, Band, Figure, Reference, Series, Shade
+from learnae.history import Evaluated, FaultBegan, FaultEnded, History, kept_score
 
 
 def figures(history: History, x: View = "units") -> list[Figure]:
-    """Figures 4 to 8, in this order."""
-    axis = Axis(history, x)
+    """Figures 4 to 8, in this order.  Faults are shaded along seconds; a unit of work is at no one time."""
+    shades = fault_windows(history) if x == "seconds" else ()
+    return [replace(figure, shades=shades) for figure in _figures(history, Axis(history, x))]
+
+
+def fault_windows(history: History) -> tuple[Shade, ...]:
+    """One that was never healed lasts to the end."""
+    ends = {fact.window: record.t for record, fact in history.facts(FaultEnded)}
+    return tuple(
+        Shade(fact.fault.value, record.t, ends.get(fact.window, history.seconds))
+        for record, fact in history.facts(FaultBegan)
+    )
+
+
+def _figures(history: History, axis: Axis) -> list[Figure]:
     return [
         _work_types(axis),
         _success_rate(history, axis),

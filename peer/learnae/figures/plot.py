@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from learnae.figures.spec import INK, LINE, PALE, Figure, Reference
+from learnae.figures.spec import INK, LINE, PALE, SHADE, Figure, Reference
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,6 +87,10 @@ def _paint(axes: "Axes", figure: Figure) -> None:
     for band in figure.bands:
         alpha = 1.0 if band.solid else 0.18
         axes.fill_between(band.x, band.low, band.high, color=band.colour, alpha=alpha, linewidth=0, label=band.label)
+    for shade in figure.shades:
+        axes.axvspan(shade.begin, shade.end, color=SHADE, alpha=0.08, linewidth=0)
+        beside = axes.get_xaxis_transform()  # x in data, y in shares of the axes
+        axes.text(shade.begin, 0.99, f" {shade.label}", transform=beside, va="top", fontsize=8, color=SHADE)
     for reference in figure.references:
         _refer(axes, reference)
     axes.margins(x=0)

@@ -6,6 +6,7 @@ Points = tuple[float, ...]
 
 # Okabe and Ito's colours, which every kind of eye tells apart
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#C3C8CC"
+SHADE = "#D55E00"
 INK, PALE, LINE = "#2B3035", "#6C757D", "#E3E6E8"  # text, axes, grid
 
 
@@ -41,6 +42,15 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Shade:
+    """Along session seconds: from when to when there was a fault."""
+
+    label: str
+    begin: float
+    end: float
+
+
+@dataclass(frozen=True)
 class Figure:
     """``name`` is its file's.  ``percent``: y is a share, read in percent.  ``grounded``: the y axis begins at 0.
 
@@ -54,6 +64,7 @@ class Figure:
     series: tuple[Series, ...] = ()
     bands: tuple[Band, ...] = ()
     references: tuple[Reference, ...] = ()
+    shades: tuple[Shade, ...] = ()
     percent: bool = False
     grounded: bool = True
     outcome: str = ""

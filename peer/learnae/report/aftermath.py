@@ -10,7 +10,7 @@ from typing import Any
 from learnae.checks.summary import summary
 from learnae.core.facts import AttemptFailed, Averaged, DebtState, Trained, Work, WorkChanged
 from learnae.core.types import ETHER
-from learnae.history import FaultBegan, FaultEnded, History
+from learnae.history import FaultBegan, History
 from learnae.report.money import accounts
 
 
@@ -77,13 +77,6 @@ def longest_stall(history: History) -> float | None:
     hit = {name for _, fact in history.facts(FaultBegan) for name in fact.targets}
     gaps = [gap for name in history.honest if name not in hit for gap in _gaps(history, name)]
     return max(gaps, default=None)
-
-
-def windows(history: History) -> Iterator[tuple[float, float, str]]:
-    """From when to when there was which fault; one that was never healed lasts to the end."""
-    ends = {fact.window: record.t for record, fact in history.facts(FaultEnded)}
-    for record, fact in history.facts(FaultBegan):
-        yield record.t, ends.get(fact.window, history.seconds), fact.fault.value
 
 
 def _gaps(history: History, name: str) -> Iterator[float]:

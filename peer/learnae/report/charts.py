@@ -10,8 +10,8 @@ from html import escape
 from typing import Any
 
 from learnae.core.facts import Averaged, Trained
-from learnae.figures import Band, Figure, Reference, Series
-from learnae.figures.spec import BLUE, GREY, INK, LINE, ORANGE, PALE
+from learnae.figures import Band, Figure, Reference, Series, Shade
+from learnae.figures.spec import BLUE, GREY, INK, LINE, ORANGE, PALE, SHADE
 from learnae.history import History, kept_score
 from learnae.report.gains import Gain
 from learnae.report.money import AVERAGES, CHEAT, NO_ROWS, TRAINER, Account, Flow
@@ -36,7 +36,7 @@ def figure_chart(figure: Figure) -> Chart:
     y = {"tickformat": ".0%" if figure.percent else "~g"}
     layout = _layout({"rangemode": "tozero"}, y | ({"range": list(figure.y_range)} if figure.y_range else {}))
     layout["hovermode"] = "x unified"
-    layout["shapes"] = [shape for reference in figure.references for shape in _refer(reference)]
+    layout["shapes"] = [*shaded(figure.shades), *(shape for each in figure.references for shape in _refer(each))]
     layout["annotations"] = [_told(reference) for reference in figure.references]
     layout["margin"]["r"] = 80 if figure.references else 16
     return {"data": traces, "layout": layout}
@@ -252,6 +252,21 @@ def _refer(reference: Reference) -> list[Chart]:
     dot = {"type": "circle", "line": ink, "fillcolor": INK, "x0": 7, "x1": 13}
     middle = {"ysizemode": "pixel", "yanchor": reference.value, "y0": -3, "y1": 3}
     return [across | each for each in (*ends, span, dot | middle)]
+
+
+def shaded(shades: Sequence[Shade]) -> list[Chart]:
+    """Plotly's rectangles, as high as the chart; at most one label where many begin."""
+    rectangle = {"type": "rect", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": {"width": 0}}
+    return [
+        {
+            **rectangle,
+            "x0": _short(shade.begin),
+            "x1": _short(shade.end),
+            "fillcolor": SHADE + "18",
+            "label": {"text": shade.label, "textposition": "top left", "font": {"size": 10, "color": SHADE}},
+        }
+        for shade in shades
+    ]
 
 
 def _told(reference: Reference) -> Chart:
