@@ -158,7 +158,7 @@ class ComposeChaos:
         lives = self._lives
         await self._all(self._take_down(name, name in gently) for name in new.dead - old.dead)
         await self._all(lives.pause(f"peer-{name}") for name in new.frozen - new.dead - (old.frozen - old.dead))
-        await self._all(lives.stop(f"ipfs-{name}") for name in new.ipfs_down - old.ipfs_down)
+        await self._all(lives.kill(f"ipfs-{name}") for name in new.ipfs_down - old.ipfs_down)
         if new.chain and old.chain != new.chain:
             await self._tried(lives.end_chain(new.chain), None)
 
