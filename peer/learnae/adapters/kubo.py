@@ -46,10 +46,11 @@ RECONNECT = (0.1, 5.0)  # s until a broken subscription is tried again: at first
 
 class Kubo:
     """The store and the key of one node.  ``patience``: s a call may take; a ``get`` takes up to two of them
-    and twice ``DIAL``."""
+    and twice ``DIAL``, and no more than ``fetch_timeout``."""
 
     def __init__(self, client: aioipfs.AsyncIPFS, peer_id: PeerId, patience: float) -> None:
         self.client, self._peer_id, self.patience = client, peer_id, patience
+        self.fetch_timeout = 2 * (patience + DIAL)
 
     @staticmethod
     async def connect(host: str, port: int, patience: float = PATIENCE) -> "Kubo":
@@ -86,6 +87,10 @@ class Kubo:
         """From wherever it is found; the peer at the hints is dialled first, and again before the second try."""
         if not cid.startswith(RAW):
             raise PortError(Reason.MALFORMED, f"{cid} names no raw block")
+        async with answering(self.fetch_timeout):
+            return await self._found(cid, hints)
+
+    async def _found(self, cid: Cid, hints: tuple[str, ...]) -> bytes:
         await self.dial(hints)
         try:
             return await self._fetch(cid)

@@ -129,12 +129,14 @@ class Shown:
         return (self.directory.path / audit.ROSTER).is_file()
 
     async def run(self, port: int, keep: bool) -> None:
-        app = swarm_app(self.board, Guard(None), verdict=lambda: self.found, report=self._report)
+        apis: dict[str, str] = {}  # known once it is planned
+        app = swarm_app(self.board, Guard(None), verdict=lambda: self.found, report=self._report, apis=lambda: apis)
         sock = listen(HOST, port)
         async with serving(app, sock), told(self.board, self.session.peers):
             say(f"Live page: {url(sock)}/")
             swarm = await asyncio.to_thread(sessions.prepare, self.session, say)
             plan = swarm.plan
+            apis |= {name: plan.api(name) for name in plan.names}
             say(f"Peers: {plan.api(plan.names[0])}/v1/status to {plan.api(plan.names[-1])}/v1/status")
             if "prometheus" in plan.profiles:
                 say(f"Prometheus: http://{HOST}:{plan.port(PROMETHEUS)}/")

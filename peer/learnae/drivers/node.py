@@ -169,6 +169,7 @@ async def _lived(
     async with AsyncExitStack() as closers:
         kubo = await connected(node.kubo, node.patience)
         closers.push_async_callback(kubo.close)
+        kubo.fetch_timeout = session.network.fetch_timeout
         if kubo.peer_id != member.peer:
             raise InputError(
                 f"the Kubo node is {kubo.peer_id} and {node.name} is {member.peer}: give the URL of its own"
