@@ -50,7 +50,7 @@ def test_in_the_largest_swarm_no_two_things_share_an_address_or_a_port() -> None
 
 
 def test_two_checkouts_begin_their_search_at_different_places() -> None:
-    one, other = Path("/home/a/learnae"), Path("/home/b/learnae")
+    one, other = Path("/srv/a/learnae"), Path("/srv/b/learnae")
     assert project(one) != project(other)
     assert next(subnets(one)) != next(subnets(other))
     assert next(bases(one)) != next(bases(other))

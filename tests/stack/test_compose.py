@@ -103,7 +103,7 @@ def test_a_pod_holds_its_own_secrets_and_rows_and_nobody_elses(swarm: ComposeSwa
     assert inside("peer-p00", "print(open('/pod/token').read())") == token_of("p00")
     mounts = inside("peer-p00", "print(open('/proc/self/mountinfo').read())")
     assert "pods/p00/peer" in mounts and "p01" not in mounts and "docker.sock" not in mounts
-    assert set(inside("peer-p00", "import os; print(*os.listdir('/opt/learnae'))").split()) == {
+    assert set(inside("peer-p00", "import os; print(*os.listdir('/learnae'))").split()) == {
         "peer",
         "pyproject.toml",
     }
