@@ -11,6 +11,7 @@ from learnae.core.wire import cid_of
 from learnae.drivers.learning import TorchLearning
 from learnae.drivers.own import INITIAL, ROWS, LazyTrainer, OwnLearning
 from learnae.errors import InputError
+from learnae.history import PeerRestarted
 from learnae.learn import own
 from learnae.ports import Trainer
 
@@ -28,6 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_it_trains_the_same_weights_from_its_file_as_from_the_whole_table(folder: Path) -> None:
     alone = OwnLearning(SESSION, folder)
+    alone.observe(0.0, "p02", PeerRestarted())
     assert alone.features == WHOLE.features and alone.rows(2) == WHOLE.rows(2)
     results = []
     for learning in (alone, WHOLE):

@@ -6,7 +6,6 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from learnae.drivers.live import Clock
 from learnae.drivers.node import Node, Roster, find, run
 from learnae.drivers.own import OwnLearning
 from learnae.history import HistoryFact, Record
+from learnae.ports import Observer
 
 KUBO_COMES_UP = 60.0  # s, beside peers that all begin at once
 CODES = {"quiet": 0, "max_duration": 1, "stopped": 130}
@@ -49,8 +49,13 @@ def peer(
     node = Node(name, kubo, rpc, keys.load(keystore), journal, KUBO_COMES_UP if rows else 0.0)
     members = ids.members(settings)
     inside = InsidePeer(find(node, members), Clock(ids.began), Metrics(), members)
-    learn: Callable[[], Learning] = partial(OwnLearning, settings, rows) if rows else partial(_whole_table, settings)
-    return CODES[asyncio.run(_served(inside, api, lambda: run(node, settings, ids, learn, inside, [_tell])))]
+    own = OwnLearning(settings, rows) if rows else None
+    observers: list[Observer] = [_tell, own.observe] if own else [_tell]
+
+    def learn() -> Learning:
+        return own or _whole_table(settings)
+
+    return CODES[asyncio.run(_served(inside, api, lambda: run(node, settings, ids, learn, inside, observers)))]
 
 
 async def _served(inside: InsidePeer, api: Api | None, run: Callable[[], Coroutine[Any, Any, str]]) -> str:

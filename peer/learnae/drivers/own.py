@@ -2,26 +2,30 @@
 
     rows.npz  initial/<name>.safetensors (its own, and the first peer's, which the manifest names)
 
-Torch is imported when the first job is done, in the thread that does the jobs: until then the peer answers, registers
-and listens.
+Torch is imported when the first job is done, in the thread that does the jobs, and not before the peer has registered
+(or ``FIRST`` seconds): where twenty begin at once on two cores, all are heard of before any trains.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Event
 from typing import Generic, TypeVar
 
 import numpy as np
 
 from learnae.config import Session
+from learnae.core.facts import Identity, IdentityChanged, WorkBegan
 from learnae.core.types import Cid, Forgery, ModelRef, PeerId, Score, Weights
 from learnae.drivers.composition import Blocks
 from learnae.errors import DriverError, InputError
+from learnae.history import HistoryFact, PeerRestarted
 from learnae.ports import Pending, Predictor, Trainer
 
 T = TypeVar("T")
 
+FIRST = 5.0  # s that registering goes before training
 ROWS, INITIAL = "rows.npz", "initial"
 PREDICTED = 4 << 20  # bytes of decoded weights that are asked for predictions
 Scored = tuple[Weights, Score]
@@ -34,7 +38,7 @@ class OwnLearning:
 
     def __init__(self, session: Session, folder: Path) -> None:
         """Raises InputError."""
-        self.session, self.folder = session, folder
+        self.session, self.folder, self._registered = session, folder, Event()
         try:
             with np.load(folder / ROWS, allow_pickle=False) as file:
                 self.features, self._trained = int(file["features"].shape[1]), int(file["trained"])
@@ -53,6 +57,11 @@ class OwnLearning:
     def predictor(self, blocks: Blocks) -> Predictor:
         return LazyPredictor(lambda: self._predictor(blocks))
 
+    def observe(self, now: float, peer: str, item: HistoryFact) -> None:
+        match item:
+            case IdentityChanged(identity=Identity.REGISTERED) | WorkBegan() | PeerRestarted():
+                self._registered.set()
+
     def rows(self, index: int) -> int:
         return self._trained
 
@@ -60,6 +69,7 @@ class OwnLearning:
         raise DriverError("a peer has no rows to judge others on")
 
     def _trainer(self, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer:
+        self._registered.wait(FIRST)
         from learnae.learn import own  # imports torch
         from learnae.learn.pool import Pool
         from learnae.learn.trainer import PoolTrainer
