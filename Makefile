@@ -18,7 +18,7 @@ GENERATORS = learnae.core.diagram learnae.adapters.metrics.page
 .PHONY: help swarm chaos base-images images status logs down render test test-core test-bare check verify format tools contracts data soak bench clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 swarm: $(ENV) ## Run a session: N=20 SESSION=examples/paper.toml BACKEND= (compose, embedded, sim) SEED= KEEP=1
 	@$(PY) -m learnae swarm $(SESSION) --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
