@@ -85,7 +85,8 @@ class ComposeChaos:
             zero = await self._all_begun()
             self._record(SWARM, FaultsPlanned(len(self.windows)))
             behind = [group.create_task(self._renew())]
-            behind += [group.create_task(self._save_chain(zero, each)) for each in self.windows if each.fault.blocks]
+            kills = [each for each in self.windows if each.kind is Kind.CHAIN_KILL]
+            behind += [group.create_task(self._save_chain(zero, each)) for each in kills]
             try:
                 for moment in boundaries(self.windows):
                     await self._until(zero + moment)
@@ -181,11 +182,10 @@ class ComposeChaos:
             links = self._state.links
             await self._tried(self._agents.put({receiver for _, receiver in links}, links, LEASE), None)
 
-    async def _save_chain(self, zero: float, window: Window) -> None:
+    async def _save_chain(self, zero: float, kill: Window) -> None:
         """Early enough that what is remembered lacks the blocks that are to be lost."""
-        if window.kind is Kind.CHAIN_KILL:
-            await self._until(zero + window.begin - window.fault.blocks * self._swarm.plan.block_time - STATE_EVERY)
-            await self._tried(self._lives.save_chain(), None)
+        await self._until(zero + kill.begin - kill.fault.blocks * self._swarm.plan.block_time - STATE_EVERY)
+        await self._tried(self._lives.save_chain(), None)
 
     async def _effect(self, number: int) -> Effect:
         grown = await self._evidence(self.windows[number]) > self._before[number]

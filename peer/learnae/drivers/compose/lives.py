@@ -15,7 +15,8 @@ from learnae.faults import Fault, Kind
 
 GRACE = 10  # s that a container gets to stop
 RUNNING = "running"
-STATE = "state.json"  # Anvil's
+STATE = "state.json"  # Anvil's, written every 3 s
+LOOKS, LOOK = 80, 0.1  # so often, so many s apart
 
 
 class Lives:
@@ -49,16 +50,14 @@ class Lives:
         await self._of(service, lambda container: container.unpause())
 
     async def save_chain(self) -> None:
-        """Remember what Anvil has written by now; it writes every few seconds."""
-        for _ in range(20):
+        """Remember what Anvil has written by now.  Raises InputError if nothing of it is sound."""
+        for _ in range(LOOKS):
             saved = await asyncio.to_thread(self._state.read_bytes)
-            try:
-                json.loads(saved)
-            except ValueError:  # it is being written
-                await asyncio.sleep(0.05)
-                continue
-            self._saved = saved
-            return
+            if sound(saved):
+                self._saved = saved
+                return
+            await asyncio.sleep(LOOK)
+        raise InputError(f"Anvil has written no sound state for {LOOKS * LOOK:.0f} s")
 
     async def end_chain(self, fault: Fault) -> None:
         act = {Kind.CHAIN_PAUSE: self.pause, Kind.CHAIN_STOP: self.stop, Kind.CHAIN_KILL: self.kill}[fault.kind]
@@ -78,3 +77,14 @@ class Lives:
             return await asyncio.to_thread(lambda: act(self._docker.containers.get(f"{self.project}-{service}-1")))
         except DockerException as error:
             raise InputError(f"Docker cannot do that to {service}: {error}") from None
+
+
+def sound(saved: bytes) -> bool:
+    """Whether a state of Anvil's is whole.  It may be half written, and Anvil may mine while it writes: then accounts
+    have spent nonces in a block that is missing."""
+    try:
+        state = json.loads(saved)
+    except ValueError:
+        return False
+    spent = sum(int(account["nonce"]) for account in state["accounts"].values() if account["code"] == "0x")
+    return bool(spent == len(state["transactions"]))
