@@ -4,24 +4,23 @@ The plan is the simulator's, counted in real time from the moment when the last 
 slices.  At each of its moments the world is made what it should be like then (``faults.state``).  Link faults hang on
 leases: they end by themselves should nobody be left to heal them.
 
-    chaos = ComposeChaos(swarm, board, run, say)
     await chaos.possible()         # InputError: this kernel cannot do what the plan asks for
     await chaos.run()              # to the plan's end, or cancelled: all is healed
 """
 
 import asyncio
-import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 from learnae.adapters.http.board import Board
 from learnae.core.facts import WorkBegan
-from learnae.drivers.audit import FAULTS
 from learnae.drivers.compose.links import LinkAgents
 from learnae.drivers.compose.lives import RUNNING, Lives
+from learnae.drivers.live import Clock
 from learnae.errors import InputError
-from learnae.faults import Kind, State, Window, boundaries, plan, state
+from learnae.faults import Kind, State, Window, boundaries, state
 from learnae.history import (
     SWARM,
     Effect,
@@ -33,9 +32,6 @@ from learnae.history import (
     Record,
 )
 from learnae.link.rules import abilities
-
-if TYPE_CHECKING:
-    from learnae.drivers.compose.session import Say, Swarm
 
 T = TypeVar("T")
 
@@ -50,21 +46,28 @@ FIXES = {
 }
 
 
+@dataclass
 class ComposeChaos:
-    """``down``: peers that are away because of it."""
+    """``awaited``: peers that must have begun.  ``file`` gets a line for each record, beside the board."""
 
-    def __init__(self, swarm: "Swarm", board: Board, run: Path, say: "Say") -> None:
-        self.names, self.say = swarm.plan.names, say
-        self.windows = plan(swarm.session.faults, self.names, swarm.session.seed)
-        self._swarm, self._board, self._file = swarm, board, run / FAULTS
-        self._agents = LinkAgents(swarm.plan, swarm.folder)
-        self._lives = Lives(swarm.plan.project, swarm.folder / CHAIN)
-        self._began = swarm.second_zero
+    windows: Sequence[Window]
+    awaited: frozenset[str]
+    clock: Clock
+    block_time: float
+    agents: LinkAgents
+    lives: Lives
+    board: Board
+    file: Path
+    say: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self.names = self.agents.plan.names
         self._state = State()
         self._before: dict[int, int] = {}  # what the evidence for a window counts from
         self._down: set[str] = set()
         self._returned: set[str] = set()
         self._turned = asyncio.Event()
+        self._asking = asyncio.Lock()  # or a renewal might arrive after the state that follows it
 
     async def possible(self) -> None:
         """Raises InputError if the kernel cannot do what the plan asks for.  The first pod's agent must be up."""
@@ -72,8 +75,8 @@ class ComposeChaos:
         needs = abilities(link for at in moments for link in state(self.windows, at, self.names).links.values())
         if not needs:
             return
-        async with self._agents:
-            lacks = sorted(needs - await self._agents.abilities(self.names[0]))
+        async with self.agents:
+            lacks = sorted(needs - await self.agents.abilities(self.names[0]))
         if lacks:
             raise InputError(
                 f"the kernel below these containers has no {' and no '.join(lacks)} for links: {FIXES[lacks[0]]}, "
@@ -81,7 +84,7 @@ class ComposeChaos:
             )
 
     async def run(self) -> None:
-        async with self._agents, asyncio.TaskGroup() as group:
+        async with self.agents, asyncio.TaskGroup() as group:
             zero = await self._all_begun()
             self._record(SWARM, FaultsPlanned(len(self.windows)))
             behind = [group.create_task(self._renew())]
@@ -90,7 +93,7 @@ class ComposeChaos:
             try:
                 for moment in boundaries(self.windows):
                     await self._until(zero + moment)
-                    await self._turn(moment)
+                    await _whole(self._turn(moment))
             finally:
                 for task in behind:
                     task.cancel()
@@ -109,9 +112,8 @@ class ComposeChaos:
 
     async def _all_begun(self) -> float:
         """When the last of those that are there from the start began its slices; waits for it."""
-        awaited = {each.name for each in self._swarm.members if not each.traits.joins_at}
-        begun = 0.0
-        async for _, record in self._board.follow():
+        awaited, begun = set(self.awaited), 0.0
+        async for _, record in self.board.follow():
             if isinstance(record.fact, WorkBegan):
                 awaited.discard(record.peer)
                 begun = max(begun, record.t)
@@ -136,17 +138,18 @@ class ComposeChaos:
         await self._take(old, self._state, gently={name for targets in stopped for name in targets})
 
     async def _heal(self) -> None:
-        """Everything, also what a cancelled turn had half done."""
+        """Everything."""
         old, self._state = self._state, State()
         await self._give_back(old, self._state)
-        busy = await self._tried(self._agents.busy(), [])
+        busy = await self._tried(self.agents.busy(), [])
         if busy:
             self.say(f"The links of {', '.join(busy)} are not healed; they will be within {LEASE:.0f} s.")
 
     async def _give_back(self, old: State, new: State) -> None:
-        lives = self._lives
+        lives = self.lives
         receivers = {receiver for _, receiver in [*old.links, *new.links]}
-        await self._tried(self._agents.put(receivers, new.links, LEASE), None)
+        async with self._asking:
+            await self._tried(self.agents.put(receivers, new.links, LEASE), None)
         await self._all(lives.unpause(f"peer-{name}") for name in old.frozen - old.dead - (new.frozen - new.dead))
         await self._all(lives.start(f"ipfs-{name}") for name in old.ipfs_down - new.ipfs_down)
         await self._all(self._bring_back(name) for name in self._down - new.dead)
@@ -156,7 +159,7 @@ class ComposeChaos:
         self._turned = asyncio.Event()
 
     async def _take(self, old: State, new: State, gently: set[str]) -> None:
-        lives = self._lives
+        lives = self.lives
         await self._all(self._take_down(name, name in gently) for name in new.dead - old.dead)
         await self._all(lives.pause(f"peer-{name}") for name in new.frozen - new.dead - (old.frozen - old.dead))
         await self._all(lives.kill(f"ipfs-{name}") for name in new.ipfs_down - old.ipfs_down)
@@ -165,27 +168,27 @@ class ComposeChaos:
 
     async def _take_down(self, name: str, gently: bool) -> None:
         service = f"peer-{name}"
-        if await self._lives.status(service) != RUNNING:
+        if await self.lives.status(service) != RUNNING:
             return  # it has left by itself
         self._down.add(name)
-        await (self._lives.stop(service) if gently else self._lives.kill(service))
+        await (self.lives.stop(service) if gently else self.lives.kill(service))
         self._record(name, PeerCrashed())
 
     async def _bring_back(self, name: str) -> None:
-        await self._lives.start(f"peer-{name}")
+        await self.lives.start(f"peer-{name}")
         self._down.discard(name)
         self._returned.add(name)
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(RENEW)
-            links = self._state.links
-            await self._tried(self._agents.put({receiver for _, receiver in links}, links, LEASE), None)
+            async with self._asking:
+                await self._tried(self.agents.put((), self._state.links, LEASE), None)
 
     async def _save_chain(self, zero: float, kill: Window) -> None:
         """Early enough that what is remembered lacks the blocks that are to be lost."""
-        await self._until(zero + kill.begin - kill.fault.blocks * self._swarm.plan.block_time - STATE_EVERY)
-        await self._tried(self._lives.save_chain(), None)
+        await self._until(zero + kill.begin - kill.fault.blocks * self.block_time - STATE_EVERY)
+        await self._tried(self.lives.save_chain(), None)
 
     async def _effect(self, number: int) -> Effect:
         grown = await self._evidence(self.windows[number]) > self._before[number]
@@ -195,15 +198,15 @@ class ComposeChaos:
         """A number that grows by what the fault does: packets dropped, or containers that do not run."""
         if window.kind.network:
             pairs = state([window], window.begin, self.names).links
-            return await self._tried(self._agents.dropped(pairs), 0)
+            return await self._tried(self.agents.dropped(pairs), 0)
         part = "ipfs" if window.kind is Kind.IPFS_STOP else "peer"
         services = [CHAIN] if window.kind.chain else [f"{part}-{name}" for name in window.targets]
-        found = [await self._tried(self._lives.status(service), RUNNING) for service in services]
+        found = [await self._tried(self.lives.status(service), RUNNING) for service in services]
         return sum(status != RUNNING for status in found)
 
     async def _until(self, moment: float) -> None:
         """``moment`` in session seconds."""
-        await asyncio.sleep(self._began + moment - time.time())
+        await asyncio.sleep(moment - self.clock())
 
     async def _all(self, works: Iterable[Awaitable[None]]) -> None:
         await asyncio.gather(*(self._tried(work, None) for work in works))
@@ -217,7 +220,17 @@ class ComposeChaos:
             return otherwise
 
     def _record(self, peer: str, fact: HistoryFact) -> None:
-        record = Record(time.time() - self._began, peer, fact)
-        self._board.add(record)
-        with self._file.open("a") as file:
+        record = Record(self.clock(), peer, fact)
+        self.board.add(record)
+        with self.file.open("a") as file:
             file.write(record.line() + "\n")
+
+
+async def _whole(work: Coroutine[Any, Any, None]) -> None:
+    """Carried out to its end even if this is cancelled: what Docker was told cannot be called back."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

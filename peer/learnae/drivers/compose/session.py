@@ -17,6 +17,7 @@ from pathlib import Path
 
 import aiohttp
 
+from learnae import faults
 from learnae.adapters.http.board import Board
 from learnae.config import REPOSITORY, Session, resolved
 from learnae.core.types import Cid
@@ -24,9 +25,12 @@ from learnae.core.wire import cid_of
 from learnae.drivers import audit
 from learnae.drivers.compose import engine
 from learnae.drivers.compose.chaos import ComposeChaos
+from learnae.drivers.compose.links import LinkAgents
+from learnae.drivers.compose.lives import Lives
 from learnae.drivers.compose.plan import API, CHAIN, GRAFANA, LINK, PROMETHEUS, Plan, chosen_block_time, project
 from learnae.drivers.compose.render import FOLDER, owner, render
 from learnae.drivers.composition import roster_entries
+from learnae.drivers.live import Clock
 from learnae.drivers.node import Roster
 from learnae.drivers.own import INITIAL
 from learnae.errors import InputError
@@ -137,7 +141,7 @@ async def live(swarm: Swarm, board: Board, run: Path, say: Say) -> str:
     plan, containers = swarm.plan, swarm.containers
     board.add(Record(0.0, SWARM, swarm.began))
     ended_by, codes = "interrupted", dict[str, int]()
-    chaos = ComposeChaos(swarm, board, run, say) if swarm.session.faults else None
+    chaos = _chaos(swarm, board, run / audit.FAULTS, say) if swarm.session.faults else None
     if chaos:
         await asyncio.to_thread(containers.up, f"link-{plan.names[0]}")
         await chaos.possible()
@@ -166,6 +170,21 @@ async def live(swarm: Swarm, board: Board, run: Path, say: Say) -> str:
 def remove(folder: Path = FOLDER) -> int:
     """Everything of this checkout's swarm; how many containers there were."""
     return engine.Swarm(project(REPOSITORY), folder).down()
+
+
+def _chaos(swarm: Swarm, board: Board, file: Path, say: Say) -> ComposeChaos:
+    plan, session = swarm.plan, swarm.session
+    return ComposeChaos(
+        faults.plan(session.faults, plan.names, session.seed),
+        frozenset(each.name for each in swarm.members if not each.traits.joins_at),
+        Clock(swarm.second_zero),
+        plan.block_time,
+        LinkAgents(plan, swarm.folder),
+        Lives(plan.project, swarm.folder / "chain"),
+        board,
+        file,
+        say,
+    )
 
 
 async def _lives(swarm: Swarm, chaos: ComposeChaos | None) -> dict[str, int]:

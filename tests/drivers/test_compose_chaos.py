@@ -1,0 +1,275 @@
+"""A plan carried out on containers and link agents that are only remembered: who is told what, what is recorded."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from learnae.adapters.http.board import Board
+from learnae.core.facts import WorkBegan
+from learnae.drivers.compose.chaos import ComposeChaos
+from learnae.drivers.compose.links import LinkAgents
+from learnae.drivers.compose.lives import Lives, sound
+from learnae.drivers.compose.plan import Plan
+from learnae.drivers.live import Clock
+from learnae.errors import InputError
+from learnae.faults import Fault, Kind, Window
+from learnae.history import FaultBegan, FaultEnded, FaultsPlanned, HistoryFact, PeerCrashed
+from learnae.link.agent import Agent
+from learnae.link.kernel import MemoryKernel
+from learnae.link.wanted import read
+
+NAMES = ("p00", "p01", "p02")
+PLAN = Plan("learnae-test", IPv4Network("10.200.1.0/24"), 20_000, "1:1", 0, 31337, 1, NAMES)
+SHORT = 0.05  # s
+
+
+class Pods(LinkAgents):
+    """Agents in this process.  ``mute``: those that do not answer."""
+
+    def __init__(self, *without: str) -> None:
+        self.plan = PLAN
+        self.agents = {name: Agent(MemoryKernel(*without)) for name in NAMES}
+        self.mute = set[str]()
+
+    async def __aenter__(self) -> "Pods":
+        for agent in self.agents.values():
+            await agent.begin()
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        pass
+
+    async def _ask(self, method: str, name: str, what: str, content: Any = None) -> Any:
+        if name in self.mute:
+            raise InputError(f"the link agent of {name} does not answer (mute)")
+        if method == "PUT":
+            await self.agents[name].put(*read(json.dumps(content).encode(), lambda address: False))
+        return await self.agents[name].state()
+
+    def cut(self) -> set[str]:
+        return {name for name, agent in self.agents.items() if "LEARNAE" in agent.kernel.chains}  # type: ignore[attr-defined]
+
+
+class Container:
+    """What Docker's API says and does of one."""
+
+    status, AFTER = "running", {"kill": "exited", "stop": "exited", "start": "running", "pause": "paused"}
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def __getattr__(self, verb: str) -> Callable[..., None]:
+        def obey(**options: object) -> None:
+            self.told.append(verb)
+            self.status = self.AFTER.get(verb, "running")
+
+        return obey
+
+
+class Remembered(Lives):
+    def __init__(self, folder: Path) -> None:
+        self._state, self._saved = folder / "state.json", None
+        self.containers: dict[str, Container] = {}
+
+    async def _of(self, service: str, act: Callable[[Any], Any]) -> Any:
+        return act(self[service])
+
+    def __getitem__(self, service: str) -> Container:
+        return self.containers.setdefault(service, Container())
+
+
+class Stage:
+    def __init__(self, folder: Path, windows: Iterable[Window], *without: str) -> None:
+        self.pods, self.lives, self.board, self.said = Pods(*without), Remembered(folder), Board(), list[str]()
+        parts = (frozenset(NAMES), Clock(0.0), 1.0, self.pods, self.lives, self.board, folder / "faults.jsonl")
+        self.chaos = ComposeChaos(list(windows), *parts, self.said.append)
+
+    def start(self) -> asyncio.Task[None]:
+        """The session, in which everybody begins now."""
+        for name in NAMES:
+            self.board.observe(self.chaos.clock(), name, WorkBegan(3, False))
+        return asyncio.create_task(self.chaos.run())
+
+    async def when(self, kind: type) -> HistoryFact:
+        async with asyncio.timeout(5):
+            async for _, record in self.board.follow():
+                if isinstance(record.fact, kind):
+                    return record.fact
+        raise AssertionError
+
+    @property
+    def effects(self) -> list[str]:
+        return [record.fact.effect for record in self.board.records if isinstance(record.fact, FaultEnded)]
+
+
+def window(kind: Kind, *targets: str, begin: float = 0.0, end: float = SHORT, **more: Any) -> Window:
+    sides = (("p00",), ("p01", "p02")) if kind is Kind.SPLIT else ()
+    return Window(Fault(kind, begin, end - begin, **more), begin, end, targets, sides)
+
+
+def staged(test: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(test())  # type: ignore[arg-type]
+
+
+def test_links_are_cut_at_both_ends_and_healed_and_what_dropped_nothing_was_ineffective(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(Kind.SPLIT, *NAMES)])
+        running = stage.start()
+        assert await stage.when(FaultBegan) == FaultBegan(0, Kind.SPLIT, NAMES, (("p00",), ("p01", "p02")))
+        assert stage.pods.cut() == set(NAMES)
+        held = (await stage.pods.agents["p00"].state())["from"]
+        assert list(held) == ["10.200.1.11", "10.200.1.12"]
+        await running
+        assert stage.pods.cut() == set() and stage.effects == ["ineffective"] and stage.said == []
+        kinds = [json.loads(line)["kind"] for line in (tmp_path / "faults.jsonl").read_text().splitlines()]
+        assert kinds == ["FaultsPlanned", "FaultBegan", "FaultEnded"]
+
+    staged(test)
+
+
+def test_who_is_killed_is_started_again_and_the_session_waits_for_it(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(Kind.KILL, "p01", end=0.2)])
+        running = stage.start()
+        await stage.when(PeerCrashed)
+        assert stage.lives["peer-p01"].told == ["kill"]
+        assert await stage.chaos.brought_back(["peer-p00", "peer-p01"])
+        assert stage.lives["peer-p01"].told == ["kill", "start"]
+        assert not await stage.chaos.brought_back(["peer-p00", "peer-p01"])
+        await running
+        assert stage.effects == ["applied"]
+
+    staged(test)
+
+
+def test_who_has_left_by_itself_is_neither_killed_nor_started(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(Kind.KILL, "p01")])
+        stage.lives["peer-p01"].status = "exited"
+        await stage.start()
+        assert stage.lives["peer-p01"].told == [] and stage.effects == ["ineffective"]
+        assert not any(isinstance(record.fact, PeerCrashed) for record in stage.board.records)
+
+    staged(test)
+
+
+def test_each_kind_has_its_way_down_and_back(tmp_path: Path) -> None:
+    async def test() -> None:
+        kinds = [
+            window(Kind.STOP, "p00"),
+            window(Kind.PAUSE, "p01"),
+            window(Kind.IPFS_STOP, "p02"),
+            window(Kind.CHAIN_PAUSE),
+            window(Kind.CHAIN_STOP, begin=0.1, end=0.15),
+        ]
+        stage = Stage(tmp_path, kinds)
+        await stage.start()
+        told = {service: container.told for service, container in stage.lives.containers.items()}
+        assert told == {
+            "peer-p00": ["stop", "start"],
+            "peer-p01": ["pause", "unpause"],
+            "ipfs-p02": ["kill", "start"],
+            "chain": ["pause", "unpause", "stop", "start"],
+        }
+        assert stage.effects == ["applied"] * 5
+
+    staged(test)
+
+
+def test_who_is_frozen_and_killed_meanwhile_is_thawed_first(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(Kind.PAUSE, "p00", end=0.2), window(Kind.KILL, "p00", begin=0.1, end=0.2)])
+        await stage.start()
+        assert stage.lives["peer-p00"].told[:2] == ["pause", "unpause"]
+        assert stage.lives["peer-p00"].told[2:] == ["kill", "start"]
+
+    staged(test)
+
+
+def test_a_killed_chain_comes_back_with_what_it_had_written_before(tmp_path: Path) -> None:
+    async def test() -> None:
+        state, early = tmp_path / "state.json", json.dumps({"accounts": {}, "transactions": []})
+        state.write_text(early)
+        stage = Stage(tmp_path, [window(Kind.CHAIN_KILL, begin=0.2, end=0.4, blocks=2)])
+        running = stage.start()
+        await stage.when(FaultBegan)
+        state.write_text("later, and half wri")
+        await running
+        assert state.read_text() == early and stage.lives["chain"].told == ["kill", "start"]
+
+    staged(test)
+
+
+def test_everything_is_healed_when_the_session_is_interrupted(tmp_path: Path) -> None:
+    async def test() -> None:
+        kinds = (Kind.SPLIT, Kind.KILL, Kind.PAUSE, Kind.IPFS_STOP, Kind.CHAIN_STOP)
+        targets = {Kind.SPLIT: NAMES, Kind.KILL: ("p00",), Kind.PAUSE: ("p01",), Kind.IPFS_STOP: ("p02",)}
+        stage = Stage(tmp_path, [window(kind, *targets.get(kind, ()), end=60) for kind in kinds])
+        running = stage.start()
+        await stage.when(PeerCrashed)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert stage.pods.cut() == set()
+        assert {container.status for container in stage.lives.containers.values()} == {"running"}
+        assert stage.effects == [] and stage.said == []
+
+    staged(test)
+
+
+def test_an_agent_that_does_not_answer_is_said_and_stops_nothing(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(Kind.SPLIT, *NAMES), window(Kind.PAUSE, "p00")])
+        stage.pods.mute = {"p01"}
+        await stage.start()
+        assert stage.effects == ["ineffective", "applied"]
+        assert "Chaos: the link agent of p01 does not answer (mute)." in stage.said
+
+    staged(test)
+
+
+def test_what_the_kernel_cannot_do_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    async def test() -> None:
+        await Stage(tmp_path, [window(Kind.LOSS, "p00", probability=0.5)]).chaos.possible()
+        await Stage(tmp_path, [window(Kind.KILL, "p00")], "DROP").chaos.possible()
+        unable = Stage(tmp_path, [window(Kind.SPLIT, *NAMES), window(Kind.LOSS, "p01", probability=0.5)], "statistic")
+        with pytest.raises(InputError, match="has no loss for links: take another kind of fault, or take --backend"):
+            await unable.chaos.possible()
+
+    staged(test)
+
+
+def test_a_plan_begins_when_the_last_peer_has(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(Kind.PAUSE, "p00")])
+        running = asyncio.create_task(stage.chaos.run())
+        for name in NAMES:
+            assert not any(isinstance(record.fact, FaultsPlanned) for record in stage.board.records)
+            stage.board.observe(stage.chaos.clock(), name, WorkBegan(3, False))
+        assert await stage.when(FaultsPlanned) == FaultsPlanned(1)
+        await running
+
+    staged(test)
+
+
+@pytest.mark.parametrize(
+    ("saved", "whole"),
+    [
+        (b'{"accounts": {}, "transactions": []}', True),
+        (
+            b'{"accounts": {"0x1": {"nonce": 1, "code": "0x"}, "0x2": {"nonce": 1, "code": "0x60"}},'
+            b' "transactions": [{}]}',
+            True,
+        ),
+        (b'{"accounts": {"0x1": {"nonce": 1, "code": "0x"}}, "transactions": []}', False),
+        (b'{"accounts": {', False),
+        (b"", False),
+    ],
+)
+def test_a_state_of_the_chain_in_which_a_block_is_missing_is_not_sound(saved: bytes, whole: bool) -> None:
+    assert sound(saved) is whole
