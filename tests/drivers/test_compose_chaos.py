@@ -238,7 +238,7 @@ def test_what_the_kernel_cannot_do_is_refused_in_a_sentence(tmp_path: Path) -> N
         await Stage(tmp_path, [window(Kind.LOSS, "p00", probability=0.5)]).chaos.possible()
         await Stage(tmp_path, [window(Kind.KILL, "p00")], "DROP").chaos.possible()
         unable = Stage(tmp_path, [window(Kind.SPLIT, *NAMES), window(Kind.LOSS, "p01", probability=0.5)], "statistic")
-        with pytest.raises(InputError, match="has no loss for links: take another kind of fault, or take --backend"):
+        with pytest.raises(InputError, match="^the plan needs loss on links, which the kernel below"):
             await unable.chaos.possible()
 
     staged(test)

@@ -190,6 +190,6 @@ def test_links_heal_by_themselves_when_whoever_cut_them_is_killed(killed: Path) 
 
 
 def test_what_the_kernel_cannot_do_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"has no delay for links"):
+    with pytest.raises(InputError, match="^the plan needs delay on links"):
         disturbed(described("slow", more="delay = 0.1"), tmp_path / "run")
     assert left() == ""

@@ -38,12 +38,6 @@ T = TypeVar("T")
 LEASE, RENEW = 15.0, 5.0  # s
 STATE_EVERY = 3.0  # s between two states that Anvil writes
 CHAIN = "chain"
-FIXES = {
-    "delay": "leave out delay",
-    "bandwidth": "leave out bandwidth",
-    "loss": "take another kind of fault",
-    "cut": "take another kind of fault",
-}
 
 
 @dataclass
@@ -79,8 +73,8 @@ class ComposeChaos:
             lacks = sorted(needs - await self.agents.abilities(self.names[0]))
         if lacks:
             raise InputError(
-                f"the kernel below these containers has no {' and no '.join(lacks)} for links: {FIXES[lacks[0]]}, "
-                "or take --backend sim"
+                f"the plan needs {' and '.join(lacks)} on links, which the kernel below these containers cannot do: "
+                "change the plan, or take --backend sim"
             )
 
     async def run(self) -> None:
