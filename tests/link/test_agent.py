@@ -142,6 +142,23 @@ def test_a_kernel_that_refuses_leaves_all_as_it_was() -> None:
     on(test)
 
 
+def test_what_could_not_be_healed_is_tried_again_until_it_is() -> None:
+    async def test(agent: Agent, kernel: MemoryKernel, clock: Clock) -> None:
+        assert agent.due() is None
+        await agent.put({A: CUT}, 30)
+        assert agent.due() == RESETTING
+        clock.now += 30
+        kernel.without = ("-F",)
+        await agent.look()
+        assert "LEARNAE" in kernel.chains and agent.due() == LOOK
+        kernel.without = ()
+        await agent.look()
+        assert "LEARNAE" not in kernel.chains and agent.due() is None
+        assert [event for event, _ in events(agent)] == ["applied", "refused", "repaired"]
+
+    on(test)
+
+
 def test_a_kernel_without_a_filter_table_is_no_reason_to_die() -> None:
     class None_(MemoryKernel):
         async def save(self) -> str:

@@ -97,6 +97,7 @@ def test_a_lease_ends_by_itself(agent: AgentProcess, hub: Namespace, spokes: lis
     agent.put({spokes[0].address: CUT}, lease=1.5)
     assert not arrives(sockets)
     until(lambda: arrives(sockets))
+    until(lambda: len(agent.ask("GET", "/v1/events")[1]["events"]) == 3)
     told = agent.ask("GET", "/v1/events")[1]["events"]
     assert [each["event"] for each in told] == ["applied", "dropping", "expired"]
     assert 1.4 < told[2]["at"] - told[0]["at"] < 3

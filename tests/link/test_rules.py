@@ -95,6 +95,14 @@ def test_a_table_that_others_changed_is_not_what_it_should_be() -> None:
     assert parse(saved(jump, "[0:0] -A LEARNAE -p udp -j ACCEPT")).strange == ("-A LEARNAE -p udp -j ACCEPT",)
 
 
+def test_a_chain_that_others_jump_to_is_emptied_and_stays() -> None:
+    found = parse(
+        saved("[0:0] -A INPUT -j LEARNAE", "[0:0] -A FORWARD -j LEARNAE", f"[0:0] -A LEARNAE -s {A}/32 -j DROP")
+    )
+    assert restore(found, {}).splitlines() == ["*filter", "-D INPUT -j LEARNAE", "-F LEARNAE", "COMMIT"]
+    assert parse(saved("[0:0] -A FORWARD -j LEARNAE")).agrees({}, [])
+
+
 def test_where_nothing_is_done_there_is_neither_chain_nor_jump() -> None:
     assert parse(EMPTY).agrees({}, [])
     assert not parse(saved()).agrees({}, [])

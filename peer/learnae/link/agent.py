@@ -36,40 +36,43 @@ class Agent:
         self._until = 0.0
         self._resets: dict[str, float] = {}  # until when
         self._dropped = Counter[str]()  # by rules that are gone
-        self._kernel_lock, self._changed = asyncio.Lock(), asyncio.Event()
+        self._failed = False  # the kernel is not what it should be
+        self._lock, self._changed = asyncio.Lock(), asyncio.Event()
 
     async def begin(self) -> None:
         """A kernel that can do nothing is no error: it says so."""
-        try:
-            await self._settle("found")
-            for ability, link in PROBES.items():
-                self.can[ability] = await self._probe(link)
-        except KernelRefused as refused:
-            self._note("refused", why=str(refused))
+        async with self._lock:
+            try:
+                await self._settle("found")
+                for ability, link in PROBES.items():
+                    self.can[ability] = await self._probe(link)
+            except KernelRefused as refused:
+                self._note("refused", why=str(refused))
 
     async def put(self, links: Mapping[str, Link], lease: float) -> None:
         """From now on that, and nothing else, for so long.  Raises KernelRefused: all is as it was."""
         if unable := sorted(abilities(links.values()) - {ability for ability, able in self.can.items() if able}):
             raise KernelRefused(f"this kernel has no {', '.join(unable)}")
-        before = self._links, self._until, self._resets
-        now = self.clock()
-        new = {each for each, link in links.items() if link == CUT and self._links.get(each) != CUT}
-        going_on = {each: end for each, end in self._resets.items() if links.get(each) == CUT}
-        self._links, self._until, self._resets = links, now + lease, going_on | dict.fromkeys(new, now + RESETTING)
-        try:
-            await self._settle("applied" if links else "cleared")
-        except KernelRefused:
-            self._links, self._until, self._resets = before
-            raise
-        finally:
-            self._changed.set()
+        async with self._lock:
+            before = self._links, self._until, self._resets
+            now = self.clock()
+            new = {each for each, link in links.items() if link == CUT and self._links.get(each) != CUT}
+            going_on = {each: end for each, end in self._resets.items() if links.get(each) == CUT}
+            self._links, self._until, self._resets = links, now + lease, going_on | dict.fromkeys(new, now + RESETTING)
+            try:
+                await self._settle("applied" if links else "cleared")
+            except KernelRefused:
+                self._links, self._until, self._resets = before
+                raise
+            finally:
+                self._changed.set()
 
     async def clear(self) -> None:
         await self.put({}, 0.0)
 
     async def state(self) -> dict[str, Any]:
         """What the kernel really has, by address; how many packets were dropped since the agent is there."""
-        async with self._kernel_lock:
+        async with self._lock:
             found = parse(await self.kernel.save())
             dropped = self._dropped + _dropped(found)
         held = {
@@ -83,50 +86,50 @@ class Agent:
         while True:
             self._changed.clear()
             try:
-                async with asyncio.timeout(self._next()):
+                async with asyncio.timeout(self.due()):
                     await self._changed.wait()
             except TimeoutError:
                 await self.look()
 
+    def due(self) -> float | None:
+        """s until there is something to look at; None: nothing is done, so nothing can end."""
+        if not self._links:
+            return LOOK if self._failed else None
+        return max(0.0, min(self._until - self.clock(), LOOK, *(end - self.clock() for end in self._resets.values())))
+
     async def look(self) -> None:
         """What is due now: the end of a lease or of a reset; or what others changed in the table is put right."""
-        now, why = self.clock(), "repaired"
-        if self._links and now >= self._until:
-            self._links, self._resets, why = {}, {}, "expired"
-        over = {each for each, end in self._resets.items() if now >= end}
-        if over:
-            self._resets = {each: end for each, end in self._resets.items() if each not in over}
-            why = "dropping"
-        try:
-            await self._settle(why)
-        except KernelRefused as refused:
-            self._note("refused", why=str(refused))
+        async with self._lock:
+            now, why = self.clock(), "repaired"
+            if self._links and now >= self._until:
+                self._links, self._resets, why = {}, {}, "expired"
+            over = {each for each, end in self._resets.items() if now >= end}
+            if over:
+                self._resets = {each: end for each, end in self._resets.items() if each not in over}
+                why = "dropping"
+            try:
+                await self._settle(why)
+                self._failed = False
+            except KernelRefused as refused:
+                self._failed = True
+                self._note("refused", why=str(refused))
 
     # in here
 
     async def _settle(self, why: str) -> None:
-        async with self._kernel_lock:
-            found = parse(await self.kernel.save())
-            if found.agrees(self._links, self._resets):
-                return
+        found = parse(await self.kernel.save())
+        if not found.agrees(self._links, self._resets):
             await self.kernel.restore(restore(found, self._links, self._resets))
             self._dropped += _dropped(found)
-        self._note(why)
+            self._note(why)
 
     async def _probe(self, link: Link) -> bool:
-        async with self._kernel_lock:
-            try:
-                await self.kernel.restore(restore(parse(await self.kernel.save()), {NOBODY: link}, [NOBODY]))
-            except KernelRefused:
-                return False
-            await self.kernel.restore(restore(parse(await self.kernel.save()), {}))
-            return True
-
-    def _next(self) -> float | None:
-        """s until there is something to look at."""
-        if not self._links:
-            return None if not self._resets else 0.0
-        return max(0.0, min(self._until, *self._resets.values(), self.clock() + LOOK) - self.clock())
+        try:
+            await self.kernel.restore(restore(parse(await self.kernel.save()), {NOBODY: link}, [NOBODY]))
+        except KernelRefused:
+            return False
+        await self.kernel.restore(restore(parse(await self.kernel.save()), {}))
+        return True
 
     def _note(self, event: str, **more: str) -> None:
         self.events.append({"at": time.time(), "event": event, "from": sorted(self._links), **more})

@@ -44,7 +44,7 @@ class Held:
 class Found:
     """Our part of a table.  ``strange``: rules in our chain that are none of ours.  ``jumps``: from INPUT to it.
 
-    ``first``: INPUT begins with the jump.
+    ``first``: INPUT begins with the jump.  ``elsewhere``: others jump here, too, so that it cannot be removed.
     """
 
     held: dict[str, Held]
@@ -52,11 +52,12 @@ class Found:
     exists: bool = False
     jumps: int = 0
     first: bool = False
+    elsewhere: bool = False
 
     def agrees(self, links: Links, resetting: Iterable[str]) -> bool:
         """Whether it is what it should be; the kernel rounds."""
         if not links:
-            return not self.exists
+            return not (self.held or self.strange or self.jumps) and self.exists == self.elsewhere
         same = self.held.keys() == links.keys() and all(_alike(self.held[each].link, links[each]) for each in links)
         reset = {address for address, held in self.held.items() if held.resetting}
         return same and reset == set(resetting) and not self.strange and self.jumps == 1 and self.first
@@ -92,7 +93,7 @@ def restore(found: Found, links: Links, resetting: Iterable[str] = ()) -> str:
         lines = [f":{CHAIN} - [0:0]", *jumps, f"-I INPUT -j {CHAIN}"]  # the first line empties it
         lines += [rule for address, link in links.items() for rule in rules(address, link, address in reset)]
     else:
-        lines = [*jumps, f"-F {CHAIN}", f"-X {CHAIN}"]
+        lines = [*jumps, f"-F {CHAIN}", *([] if found.elsewhere else [f"-X {CHAIN}"])]
     return "\n".join(["*filter", *lines, "COMMIT", ""])
 
 
@@ -111,7 +112,9 @@ def parse(saved: str) -> Found:
             strange.append(COUNTERS.sub("", line).strip())
     input_rules = [COUNTERS.sub("", line).strip() for line in lines if "-A INPUT " in line]
     exists = any(line.startswith(f":{CHAIN} ") for line in lines)
-    return Found(held, tuple(strange), exists, input_rules.count(JUMP), input_rules[:1] == [JUMP])
+    jumps = input_rules.count(JUMP)
+    elsewhere = sum(f"-j {CHAIN}" in line.split("--comment")[0] for line in lines) > jumps
+    return Found(held, tuple(strange), exists, jumps, input_rules[:1] == [JUMP], elsewhere)
 
 
 def _with(held: Held, body: str, packets: int) -> Held | None:
