@@ -60,9 +60,10 @@ class Server:
         try:
             writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)
             await writer.drain()
+            writer.close()
+            await writer.wait_closed()
         except ConnectionError:
-            pass
-        writer.close()
+            writer.close()
 
     async def answer(self, request: Request) -> dict[str, object]:
         """Raises Refused."""
