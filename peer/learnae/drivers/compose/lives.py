@@ -10,6 +10,7 @@ import docker
 from docker.errors import DockerException
 from docker.models.containers import Container
 
+from learnae.drivers.compose import engine
 from learnae.errors import InputError
 from learnae.faults import Fault, Kind
 
@@ -26,7 +27,9 @@ class Lives:
         self.project, self._state = project, chain / STATE
         self._saved: bytes | None = None
         try:
-            self._docker = docker.from_env()
+            # the engine that the docker command talks to, whatever made it choose that one
+            host = engine.docker("context", "inspect", "--format", "{{.Endpoints.docker.Host}}").strip()
+            self._docker = docker.DockerClient(base_url=host)
         except DockerException as error:
             raise InputError(f"no Docker engine answers ({error})") from None
 
