@@ -4,8 +4,8 @@ Audited to the wei from the run directory alone, and inside what simulated seeds
 of that very run: simulator and live peers are the same experiment.
 
 Of two sessions that differ by chance alone, one is outside 20 seeds of the other in 2 of 21 cases for each number: what
-`learnae calibrate` says of one run is a measurement (bench/README.md has several), not a claim that can be tested.  What
-is tested is that a live run is never further outside than the band is wide.
+`learnae calibrate` says of one run is a measurement (bench/README.md has some), not a claim that can be tested.  Tested
+is that a live run is never further outside than the band is wide.
 """
 
 import json
