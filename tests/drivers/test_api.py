@@ -26,6 +26,7 @@ def test_a_peer_that_is_starting_says_so(staged: Staged) -> None:
         for path in ("/v1/model", "/v1/model/safetensors"):
             assert "no model yet" in (await asked.get(path, 503))["detail"]
         await asked.post("/v1/predict", 503, json={"rows": [[0, 0, 0]]})
+        assert "no Kubo node" in (await asked.get("/kubo/metrics", 503))["detail"]
         for path in ("/v1/directory", "/v1/payments/sent", "/v1/payments/received"):
             assert await asked.get(path) == []
         assert (await asked.get("/v1/history"))["records"] == []

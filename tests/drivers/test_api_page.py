@@ -32,10 +32,14 @@ def examples() -> Iterator[tuple[str, str, dict[str, str], str | None]]:
 
 
 def test_every_example_of_the_page_is_answered_and_every_operation_has_one(staged: Callable[..., Stage]) -> None:
+    async def node() -> bytes:
+        return b"up 1\n"
+
     async def play() -> None:
         stage = staged()
         asked = Asked(stage)
         asked.begin()
+        asked.inside.kubo = node
         assert asked.inside.live
         await all_of([asked.inside.live, stage.peer("p01"), stage.peer("p02")])
         asked.inside.end()

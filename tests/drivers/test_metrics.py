@@ -116,6 +116,33 @@ def test_a_debt_is_paid_once_however_often_the_chain_goes_back() -> None:
     assert of(found, "learnae_debts", state="sent") == 0
 
 
+def test_the_oldest_open_debt_has_an_age_and_one_that_is_settled_has_none() -> None:
+    samples = iter([Sample(seconds=9.0), Sample(seconds=80.0), Sample(seconds=81.0)])
+    metrics = followed(lambda: next(samples))
+    ages = [of(read(metrics.render()), "learnae_oldest_debt_seconds")]
+    metrics.observe(10.0, "p00", debt(0, DebtState.OWED))
+    metrics.observe(30.0, "p00", debt(1, DebtState.PAYABLE))
+    metrics.observe(70.0, "p00", debt(0, DebtState.SENT))
+    ages.append(of(read(metrics.render()), "learnae_oldest_debt_seconds"))
+    metrics.observe(81.0, "p00", debt(0, DebtState.FINAL))
+    ages.append(of(read(metrics.render()), "learnae_oldest_debt_seconds"))
+    assert ages == [0, 70, 51]
+
+
+def test_what_watching_costs_is_told() -> None:
+    """Each of two peers in one process carries half of the page."""
+    metrics = followed()
+    metrics.follow("p01", "trainer", Sample)
+    metrics.observe(1.0, "p00", Trained(0, 1, Cid("own"), Score(1, 4)))
+    metrics.performed("p00", Performed("TrainSlice", 2.0, None))
+    metrics.render()
+    found = read(metrics.render())
+    assert of(found, "learnae_monitoring_seconds_total", part="observer") > 0
+    assert of(found, "learnae_monitoring_seconds_total", part="observer", peer="p01") == 0
+    halves = [of(found, "learnae_monitoring_seconds_total", part="page", peer=name) for name in ("p00", "p01")]
+    assert halves[0] == halves[1] > 0
+
+
 def test_a_claim_that_is_judged_again_is_one_entry() -> None:
     metrics = followed()
     poid = Poid(PeerId("other"), Address("0x1"))

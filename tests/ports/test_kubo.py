@@ -113,6 +113,7 @@ def calls(world: World, patience: float = PATIENCE) -> dict[str, Coroutine[Any, 
         "sign": kubo.sign(b"claim"),
         "health": kubo.health(),
         "addresses": kubo.addresses(),
+        "metrics": kubo.metrics(),
         "publish": gossip.publish(model(1)),
         "connect": Kubo.connect("127.0.0.1", world.nodes[0].rpc_port, patience),
     }

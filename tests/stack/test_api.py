@@ -76,6 +76,7 @@ def test_a_peer_answers_from_its_start_to_its_end(swarm: LiveSwarm) -> None:
         width = api.get("/v1/model").json()["widths"][0]
         [found] = api.post("/v1/predict", json={"rows": [[0.5] * width]}).json()["predictions"]
         assert 0.5 <= found["probability"] <= 1
+        assert "\nipfs_info{" in api.get("/kubo/metrics").text
         scraped = {each.name for each in text_string_to_metric_families(api.get("/metrics").text)}
         ours = {name for name in scraped if name.startswith("learnae_")}
         assert ours == {row.name.removesuffix("_total") for row in TABLE}

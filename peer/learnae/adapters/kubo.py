@@ -144,6 +144,14 @@ class Kubo:
         """Raises PortError: UNREACHABLE, TIMEOUT, NONSENSE (it answers and is not well)."""
         await self.rpc("diag/healthy")
 
+    async def metrics(self) -> bytes:
+        """The node's own, in Prometheus' text format.  Raises PortError: UNREACHABLE, TIMEOUT, NONSENSE."""
+        url = f"http://{self.client.host}:{self.client.port}/debug/metrics/prometheus"
+        async with answering(self.patience), self.client.session.get(url) as response:
+            response.raise_for_status()
+            page: bytes = await response.read()
+            return page
+
     async def addresses(self) -> tuple[str, ...]:
         """Where other peers can dial it, sorted; loopback only if there is nothing else."""
         async with answering(self.patience):

@@ -10,7 +10,7 @@ paid it, is looked up whenever the live driver has looked at the chain.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from learnae.adapters.http import views
@@ -57,6 +57,7 @@ class InsidePeer:
         self.state: State = "starting"
         self.stopped = False
         self.abandon: Callable[[], object] = lambda: None  # ends the attempt to begin
+        self.kubo: Callable[[], Awaitable[bytes]] | None = None  # its metrics, where there is such a node
         self.live: LivePeer | None = None
         self._clock, self._metrics = clock, metrics
         self._income = Income(member, members, payers or Payers())
@@ -185,6 +186,14 @@ class InsidePeer:
 
     def metrics(self) -> bytes:
         return self._metrics.render()
+
+    async def kubo_metrics(self) -> bytes:
+        if self.kubo is None:
+            raise NotYet(f"{self.name} has no Kubo node")
+        try:
+            return await self.kubo()
+        except PortError as error:
+            raise NotYet(f"{self.name}'s Kubo node does not tell its metrics ({error})") from None
 
     def pause(self) -> None:
         self._paused = True

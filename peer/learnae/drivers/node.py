@@ -174,6 +174,8 @@ async def _lived(
             raise InputError(
                 f"the Kubo node is {kubo.peer_id} and {node.name} is {member.peer}: give the URL of its own"
             )
+        inside.kubo = kubo.metrics
+        closers.callback(setattr, inside, "kubo", None)
         ethereum = http_node(node.rpc, session.chain.id)
         closers.push_async_callback(ethereum.close)
         with suppress(PortError):  # it may come later; if it is there, it is the right one

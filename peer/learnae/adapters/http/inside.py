@@ -57,6 +57,10 @@ class Inside(Protocol):
         """In Prometheus' text format."""
         ...
 
+    async def kubo_metrics(self) -> bytes:
+        """Its Kubo node's own, in the same format.  Raises NotYet."""
+        ...
+
     # by whoever has the token
 
     def pause(self) -> None: ...

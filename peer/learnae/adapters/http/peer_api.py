@@ -166,6 +166,11 @@ def _watching(inside: Inside) -> APIRouter:
         """For Prometheus."""
         return Response(inside.metrics(), media_type=CONTENT_TYPE_LATEST)
 
+    @router.get("/kubo/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    async def kubo_metrics() -> Response:
+        """Its Kubo node's own, for Prometheus: that node's RPC is on loopback, and can do more than tell."""
+        return Response(await inside.kubo_metrics(), media_type=CONTENT_TYPE_LATEST)
+
     return router
 
 

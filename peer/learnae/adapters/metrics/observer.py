@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import product
+from time import thread_time
 from typing import Any, TypeVar
 
 from prometheus_client import (
@@ -67,6 +68,7 @@ class Followed:
     role: str
     sample: Callable[[], Sample]
     debts: dict[int, DebtState] = field(default_factory=dict)
+    owed_since: dict[int, float] = field(default_factory=dict)  # s of the session, by debt
     paid: set[int] = field(default_factory=set)  # debts that were final once: a rollback does not pay them again
     claims: dict[tuple[PeerId, Address], Verdict] = field(default_factory=dict)
     scored: int = 0
@@ -98,15 +100,31 @@ class Metrics:
         self._set("learnae_build_info", peer, 1, version("learnae"), platform.python_version())
 
     def render(self) -> bytes:
-        """Everything, in Prometheus' text format."""
+        """Everything, in Prometheus' text format.  What it costs is told by the next."""
+        began = thread_time()
         for name, followed in self._peers.items():
             self._sample(name, followed, followed.sample())
-        return generate_latest(self._registry)
+        page = generate_latest(self._registry)
+        cost = thread_time() - began
+        for name in self._peers:
+            self._count("learnae_monitoring_seconds_total", name, "page", by=cost / len(self._peers))
+        return page
 
     def observe(self, now: float, peer: str, item: HistoryFact) -> None:
-        followed = self._peers.get(peer)
-        if followed is None:
-            return
+        if peer in self._peers:
+            began = thread_time()
+            self._decided(now, peer, self._peers[peer], item)
+            self._count("learnae_monitoring_seconds_total", peer, "observer", by=thread_time() - began)
+
+    def performed(self, peer: str, performed: Performed) -> None:
+        if peer in self._peers:
+            began = thread_time()
+            self._took(peer, performed)
+            self._count("learnae_monitoring_seconds_total", peer, "observer", by=thread_time() - began)
+
+    # in here
+
+    def _decided(self, now: float, peer: str, followed: Followed, item: HistoryFact) -> None:
         score = kept_score(item)
         if score is not None:
             self._accuracy(peer, "validation", score)
@@ -122,7 +140,7 @@ class Metrics:
             case IdentityChanged(identity=identity):
                 self._set("learnae_registered", peer, identity is Identity.REGISTERED)
             case DebtChanged():
-                self._debt(peer, followed, item)
+                self._debt(now, peer, followed, item)
             case ChainEntered():
                 followed.claims.clear()
                 self._tally("learnae_directory_entries", peer, Verdict, ())
@@ -136,9 +154,7 @@ class Metrics:
             case RolledBack():
                 self._count("learnae_rollbacks_total", peer)
 
-    def performed(self, peer: str, performed: Performed) -> None:
-        if peer not in self._peers:
-            return
+    def _took(self, peer: str, performed: Performed) -> None:
         action, failed = performed.action, performed.failed
         if action in WORK:
             self._count("learnae_work_seconds_total", peer, WORK[action], by=performed.seconds)
@@ -153,15 +169,14 @@ class Metrics:
             direction = "fetched" if action == "FetchModel" else "stored"
             self._count("learnae_moved_bytes_total", peer, direction, by=performed.bytes)
 
-    # in here
-
     def _attempted(self, peer: str, followed: Followed, adopted: bool) -> None:
         followed.scored += 1
         followed.adopted += adopted
         self._count("learnae_attempts_total", peer, "adopted" if adopted else "dropped")
         self._set("learnae_success_ratio", peer, followed.adopted / followed.scored)
 
-    def _debt(self, peer: str, followed: Followed, debt: DebtChanged) -> None:
+    def _debt(self, now: float, peer: str, followed: Followed, debt: DebtChanged) -> None:
+        followed.owed_since.setdefault(debt.debt, now)
         followed.debts[debt.debt] = debt.state
         self._tally("learnae_debts", peer, DebtState, followed.debts.values())
         if debt.state is DebtState.FINAL and debt.debt not in followed.paid:
@@ -171,6 +186,8 @@ class Metrics:
 
     def _sample(self, peer: str, followed: Followed, sample: Sample) -> None:
         self._set("learnae_session_seconds", peer, sample.seconds)
+        open_since = (followed.owed_since[debt] for debt, state in followed.debts.items() if not state.terminal)
+        self._set("learnae_oldest_debt_seconds", peer, max(0.0, sample.seconds - min(open_since, default=float("inf"))))
         self._set("learnae_paused", peer, sample.paused)
         self._set("learnae_queue_events", peer, sample.queue)
         self._set("learnae_peers_known", peer, sample.peers_known)
