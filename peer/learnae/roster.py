@@ -44,6 +44,13 @@ class Member:
     claims: PeerId  # the id its contract will name
     traits: Traits
 
+    @property
+    def role(self) -> str:
+        """One word, for a metric's label: the policy of whoever does not follow the paper, else what it does."""
+        if self.traits.policy is not Policy.HONEST:
+            return str(self.traits.policy)
+        return "trainer" if self.traits.has_rows and self.traits.trains else "profiteer"
+
 
 def names(count: int) -> list[str]:
     """p00 ... p19: of equal length, so that they sort."""

@@ -37,6 +37,11 @@ def test_names_sort_in_the_order_of_the_members() -> None:
         assert len(set(names(count))) == count
 
 
+def test_a_role_is_what_somebody_does_or_the_policy_of_who_does_not_play_by_the_rules() -> None:
+    groups = (Group(1), Group(1, has_rows=False, trains=False), Group(policy=Policy.SPAMMER))
+    assert [member.role for member in members(3, *groups)] == ["trainer", "profiteer", "spammer"]
+
+
 def test_a_member_has_the_keys_of_its_name_and_claims_its_own_id() -> None:
     assert members(2, Group())[1] == Member("p01", PeerId("id of p01"), Address("0xp01"), PeerId("id of p01"), Group())
 

@@ -11,22 +11,26 @@ from typing import Any
 import pytest
 
 from learnae.adapters.identity import identity
-from learnae.config import REPOSITORY
+from learnae.config import REPOSITORY, Group
 from learnae.core.ids import public_key
+from learnae.core.types import Address, PeerId
 from learnae.drivers.compose import engine
 from learnae.drivers.compose.plan import MOST_PODS, Plan, bases, pods, project, settings, subnets, targets
 from learnae.drivers.compose.render import FULL_MESH, ipfs_config, neighbours
 from learnae.errors import InputError
-from learnae.roster import names
+from learnae.roster import names, roster
 
 GOLDEN = REPOSITORY / "tests" / "golden"
 THREE = Plan(
     "learnae-test", IPv4Network("10.200.1.0/24"), 20_000, "1000:1000", 1_700_000_000, 31337, 1, ("p00", "p01", "p02")
 )
+MEMBERS = roster(
+    [Group(count=2), Group(has_rows=False, trains=False)], 3, lambda name: (PeerId(name), Address(f"0x{name}"))
+)
 FILES = {
     "swarm.env": settings(THREE),
     "pods.yml": pods(THREE),
-    "targets.json": json.dumps(targets(THREE, ["trainer", "trainer", "profiteer"]), indent=2) + "\n",
+    "targets.json": json.dumps(targets(THREE, MEMBERS), indent=2) + "\n",
 }
 
 

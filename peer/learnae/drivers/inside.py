@@ -27,7 +27,7 @@ from learnae.core.facts import (
     Published,
     Work,
 )
-from learnae.core.types import DOWN, PeerId, Policy, Score, Wei, Weights
+from learnae.core.types import DOWN, PeerId, Score, Wei, Weights
 from learnae.drivers.income import Income, Payers
 from learnae.drivers.live import LivePeer
 from learnae.errors import PortError
@@ -68,7 +68,7 @@ class InsidePeer:
         self._test: Score | None = None
         self._first_creator: PeerId | None = None  # of the model it began with
         self._up: dict[str, bool] = {}
-        metrics.follow(self.name, role_of(member), self._sample)
+        metrics.follow(self.name, member.role, self._sample)
 
     # for whoever drives the peer
 
@@ -258,11 +258,3 @@ class InsidePeer:
             gas=self._income.gas,
             dropped=self._dropped(),
         )
-
-
-def role_of(member: Member) -> str:
-    """One word for a metric's label: the policy of whoever does not follow the paper, else what it does."""
-    traits = member.traits
-    if traits.policy is not Policy.HONEST:
-        return str(traits.policy)
-    return "trainer" if traits.has_rows and traits.trains else "profiteer"

@@ -5,13 +5,14 @@ base chain  +1 prometheus  +2 grafana  +10 p00's API ...  +200 p00's link ...   
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from learnae.config import Session
 from learnae.errors import InputError
+from learnae.roster import Member
 
 FIRST_POD, MOST_PODS = 10, 180
 CHAIN, PROMETHEUS, GRAFANA = 0, 1, 2  # each with its port and its address
@@ -164,9 +165,12 @@ def peer_arguments(plan: Plan, name: str) -> Sequence[str]:
     return ["peer", "/pod/session.toml", *(part for key, value in options.items() for part in (f"--{key}", value))]
 
 
-def targets(plan: Plan, roles: Sequence[str]) -> list[dict[str, object]]:
-    """What Prometheus scrapes (file_sd).  ``roles``: of each peer."""
+def targets(plan: Plan, members: Iterable[Member]) -> list[dict[str, object]]:
+    """What Prometheus scrapes (file_sd).  ``role`` is what the peer itself says; with ``policy`` one can choose."""
     return [
-        {"targets": [f"{plan.pod(name)}:{INSIDE_API}"], "labels": {"peer": name, "role": role}}
-        for name, role in zip(plan.names, roles, strict=True)
+        {
+            "targets": [f"{plan.pod(each.name)}:{INSIDE_API}"],
+            "labels": {"peer": each.name, "role": each.role, "policy": str(each.traits.policy)},
+        }
+        for each in members
     ]

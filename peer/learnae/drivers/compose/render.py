@@ -1,6 +1,6 @@
 """build/swarm/: everything that a swarm starts from, written before anything runs.
 
-    swarm.env  pods.yml  monitor/targets.json  chain/state.json      what Compose, Prometheus and Anvil read
+    swarm.env  pods.yml  monitor/{targets,faults}.json  chain/state.json      what Compose, Prometheus and Anvil read
     session.toml  roster.json                                        what all peers agree on
     pods/<name>/{link,ipfs,peer}/                                    mounted into that one container, and no other
     journals/<name>/                                                 what the peer leaves
@@ -22,6 +22,7 @@ from learnae.adapters.identity import Identity, identity, swarm_key
 from learnae.config import REPOSITORY, Session, to_toml, wei
 from learnae.core.types import Address, Wei
 from learnae.drivers.compose.plan import Plan, pods, settings, targets
+from learnae.drivers.compose.windows import write_faults
 from learnae.drivers.node import Roster
 from learnae.drivers.own import INITIAL, ROWS
 from learnae.roster import Member
@@ -75,8 +76,8 @@ def write_plan(plan: Plan, members: Sequence[Member], folder: Path) -> None:
     (folder / "swarm.env").write_text(settings(plan))
     (folder / "pods.yml").write_text(pods(plan))
     (folder / "monitor").mkdir(exist_ok=True)
-    roles = ["trainer" if each.traits.has_rows and each.traits.trains else "profiteer" for each in members]
-    (folder / "monitor" / "targets.json").write_text(json.dumps(targets(plan, roles), indent=2) + "\n")
+    (folder / "monitor" / "targets.json").write_text(json.dumps(targets(plan, members), indent=2) + "\n")
+    write_faults(folder, ())
 
 
 def remove(folder: Path = FOLDER) -> None:

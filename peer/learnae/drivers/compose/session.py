@@ -23,7 +23,7 @@ from learnae.config import REPOSITORY, Session, resolved
 from learnae.core.types import Cid
 from learnae.core.wire import cid_of
 from learnae.drivers import audit
-from learnae.drivers.compose import engine
+from learnae.drivers.compose import engine, windows
 from learnae.drivers.compose.chaos import ComposeChaos
 from learnae.drivers.compose.links import LinkAgents
 from learnae.drivers.compose.lives import Lives
@@ -150,7 +150,7 @@ async def live(swarm: Swarm, board: Board, run: Path, say: Say) -> str:
         async with asyncio.TaskGroup() as group:
             following = [group.create_task(_follow(plan.api(name), board)) for name in plan.names]
             if chaos:
-                following.append(group.create_task(chaos.run()))
+                following += [group.create_task(chaos.run()), group.create_task(windows.told(board, swarm.folder))]
             try:
                 async with asyncio.timeout(swarm.session.max_duration + MARGIN):
                     codes = await _lives(swarm, chaos)
