@@ -12,7 +12,7 @@ PURE = tests/test_repository.py $(wildcard tests/core)
 REST = $(wildcard $(addprefix tests/,paper ports drivers learn contracts link stack scenarios))
 
 # Modules that write a committed file; with --check they only compare.
-GENERATORS = learnae.core.diagram learnae.adapters.metrics.page
+GENERATORS = learnae.core.diagram learnae.adapters.metrics.page monitor.dashboards
 
 .DEFAULT_GOAL := help
 .PHONY: help swarm chaos base-images images status logs down render test test-core test-bare check verify format tools contracts data soak bench clean
@@ -56,7 +56,7 @@ test-bare: $(ENV) ## Run the pure part's tests in a Python that has nothing but 
 check: $(ENV) ## Lint, formatting, types, imports
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
-	$(PY) -m mypy peer/learnae $(wildcard tests bench data contracts)
+	$(PY) -m mypy peer/learnae $(wildcard tests bench data contracts monitor)
 	$(PY) -c 'from importlinter.cli import lint_imports_command as main; main()' --no-logo
 
 verify: $(ENV) ## Prove that the generated files are current

@@ -18,7 +18,7 @@ from learnae.config import REPOSITORY, Session, load
 from learnae.drivers import audit
 from learnae.drivers.compose import engine, fits
 from learnae.drivers.compose import session as sessions
-from learnae.drivers.compose.plan import HOST, PROMETHEUS, pods, project, settings
+from learnae.drivers.compose.plan import GRAFANA, HOST, PROMETHEUS, pods, project, settings
 from learnae.drivers.compose.render import FOLDER
 from learnae.errors import InputError
 from learnae.history import SWARM, Record, SessionEnded
@@ -140,6 +140,8 @@ class Shown:
             say(f"Peers: {plan.api(plan.names[0])}/v1/status to {plan.api(plan.names[-1])}/v1/status")
             if "prometheus" in plan.profiles:
                 say(f"Prometheus: http://{HOST}:{plan.port(PROMETHEUS)}/")
+            if "grafana" in plan.profiles:
+                say(f"Grafana: http://{HOST}:{plan.port(GRAFANA)}/")
             await sessions.live(swarm, self.board, self.directory.path, say)
             self.found = await asyncio.to_thread(self.judge)
             self.board.close()

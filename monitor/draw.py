@@ -1,0 +1,220 @@
+"""The dashboards as pictures, for where there is no Grafana: the same panels, the same queries, drawn by matplotlib.
+
+``python -m monitor.draw http://127.0.0.1:PORT FOLDER [MINUTES]`` asks any Prometheus that watches a swarm.
+"""
+
+import math
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib import dates
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpecFromSubplotSpec, SubplotSpec
+from monitor.ask import Found, Labels, Prometheus
+from monitor.boards import BOARDS
+from monitor.panels import BYTES, BYTES_A_SECOND, ETH, NOTHING, RATE, RATIO, SECONDS, Board, Panel, Query
+from monitor.queries import FAULTS
+
+WIDTH, HEIGHT, LOW = 16.0, 2.9, 0.9  # inches: of a board, of a line of panels, of one of numbers
+MANY = 9  # legends beyond hide more than they tell
+GREEN, RED, ORANGE, GREY = "#3a9d5d", "#d0393e", "#f0a030", "#777777"
+
+
+def drawn(prometheus: Prometheus, begin: float, end: float, folder: Path) -> None:
+    """One picture a dashboard.  ``begin``, ``end``: Unix seconds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for board in BOARDS:
+        _board(board, prometheus, begin, end).savefig(folder / f"dashboard-{board.uid}.png", dpi=80)
+
+
+def _board(board: Board, prometheus: Prometheus, begin: float, end: float) -> Figure:
+    lines = [line for _, panels in board.rows for line in _lines(panels)]
+    heights = [LOW if line[0].kind == "number" else HEIGHT for line in lines]
+    figure = Figure(figsize=(WIDTH, sum(heights) + 0.6), layout="constrained")
+    figure.suptitle(board.title, x=0.01, ha="left", weight="bold")
+    rows = figure.add_gridspec(len(lines), 1, height_ratios=heights)
+    step = max(1.0, (end - begin) / 300)
+    faults = prometheus.over(FAULTS.expr, begin, end, step)
+    for number, line in enumerate(lines):
+        cells = _cells(rows[number], [panel.width for panel in line])
+        for place, panel in enumerate(line):
+            axes = figure.add_subplot(cells[place])
+            axes.set_title(panel.title, loc="left", fontsize=9)
+            found = [(query, prometheus.shown(panel, query, begin, end, step)) for query in panel.queries]
+            _panel(axes, panel, found)
+            if panel.kind in ("lines", "stack", "states", "windows"):
+                _time(axes, begin, end, faults)
+    return figure
+
+
+def _lines(panels: Sequence[Panel]) -> list[list[Panel]]:
+    """As Grafana breaks them: 24 columns."""
+    lines: list[list[Panel]] = [[]]
+    for panel in panels:
+        if sum(each.width for each in lines[-1]) + panel.width > 24:
+            lines.append([])
+        lines[-1].append(panel)
+    return lines
+
+
+def _cells(place: SubplotSpec, widths: Sequence[int]) -> GridSpecFromSubplotSpec:
+    return place.subgridspec(1, len(widths), width_ratios=widths)
+
+
+def _panel(axes: Axes, panel: Panel, found: Sequence[tuple[Query, Found]]) -> None:
+    if not any(series for _, series in found):
+        axes.text(0.5, 0.5, panel.empty or NOTHING, ha="center", va="center", color=GREY)
+        axes.set_axis_off()
+        return
+    match panel.kind:
+        case "lines":
+            _over_time(axes, panel, found)
+        case "stack":
+            _stacked(axes, panel, found)
+        case "number":
+            _number(axes, panel, found[0][1][0][1][-1][1])
+        case "bars":
+            _bars(axes, panel, found[0])
+        case "states" | "windows":
+            _states(axes, found[0], {0: RED, 1: GREEN if panel.kind == "states" else ORANGE})
+        case "table":
+            _table(axes, panel, found)
+        case "points":
+            _points(axes, found)
+
+
+def _over_time(axes: Axes, panel: Panel, found: Sequence[tuple[Query, Found]]) -> None:
+    for query, series in found:
+        for labels, points in series:
+            axes.plot([at / 86400 for at, _ in points], [y for _, y in points], lw=1.2, label=_named(query, labels))
+    _scaled(axes, panel)
+    for limit in (panel.alarm, panel.wanted):
+        if limit is not None:
+            axes.axhline(limit, color=RED, ls="--", lw=0.8)
+    _legend(axes)
+
+
+def _stacked(axes: Axes, panel: Panel, found: Sequence[tuple[Query, Found]]) -> None:
+    layers = [(_named(query, labels), dict(points)) for query, series in found for labels, points in series]
+    times = sorted({at for _, points in layers for at in points})
+    heights = [[points.get(at, 0.0) for at in times] for _, points in layers]
+    axes.stackplot([at / 86400 for at in times], heights, labels=[name for name, _ in layers])
+    _scaled(axes, panel)
+    _legend(axes)
+
+
+def _number(axes: Axes, panel: Panel, value: float) -> None:
+    wrong = (panel.alarm is not None and value >= panel.alarm) or (panel.wanted is not None and value < panel.wanted)
+    colour = RED if wrong else GREEN
+    axes.text(0.5, 0.5, said(value, panel.unit), ha="center", va="center", fontsize=17, color=colour)
+    axes.set_axis_off()
+
+
+def _bars(axes: Axes, panel: Panel, found: tuple[Query, Found]) -> None:
+    query, series = found
+    listed = sorted(((_named(query, labels), points[-1][1]) for labels, points in series), reverse=True)
+    colours = [RED if panel.wanted is not None and value < panel.wanted else GREEN for _, value in listed]
+    bars = axes.barh([name for name, _ in listed], [value for _, value in listed], color=colours)
+    axes.bar_label(bars, [said(value, panel.unit) for _, value in listed], fontsize=7, padding=2)
+    axes.margins(x=0.25)
+    axes.xaxis.set_visible(False)
+    axes.tick_params(labelsize=7)
+
+
+def _states(axes: Axes, found: tuple[Query, Found], colours: dict[int, str]) -> None:
+    query, series = found
+    for row, (_, points) in enumerate(reversed(series)):
+        pace = min((b - a for (a, _), (b, _) in zip(points, points[1:], strict=False)), default=1.0) / 86400
+        for value, colour in colours.items():
+            axes.broken_barh([(at / 86400, pace) for at, y in points if y == value], (row - 0.4, 0.8), color=colour)
+    axes.set_yticks(range(len(series)), [_named(query, labels)[:40] for labels, _ in reversed(series)], fontsize=7)
+
+
+def _table(axes: Axes, panel: Panel, found: Sequence[tuple[Query, Found]]) -> None:
+    columns = [{_key(labels): points[-1][1] for labels, points in series} for _, series in found]
+    keys = sorted(set().union(*columns))
+    units = [query.unit or panel.unit for query, _ in found]
+    cells = [[said(each.get(key, math.nan), unit) for each, unit in zip(columns, units, strict=True)] for key in keys]
+    axes.set_axis_off()
+    made = axes.table(cells, rowLabels=keys, colLabels=[query.legend for query, _ in found], loc="upper center")
+    made.auto_set_font_size(False)
+    made.set_fontsize(8)
+
+
+def _points(axes: Axes, found: Sequence[tuple[Query, Found]]) -> None:
+    (across, xs), (up, ys) = found
+    heights = {_key(labels): points[-1][1] for labels, points in ys}
+    for labels, points in xs:
+        name, x = _key(labels), points[-1][1]
+        if name in heights:
+            axes.plot(x, heights[name], "o", color=GREEN)
+            axes.annotate(name, (x, heights[name]), fontsize=7, xytext=(4, 3), textcoords="offset points")
+    for axis, query in ((axes.xaxis, across), (axes.yaxis, up)):
+        _unit(axis, query.unit)
+        axis.set_label_text(query.legend, fontsize=8)
+    axes.tick_params(labelsize=7)
+
+
+def _time(axes: Axes, begin: float, end: float, faults: Found) -> None:
+    axes.set_xlim(begin / 86400, end / 86400)
+    axes.xaxis.set_major_locator(dates.AutoDateLocator(maxticks=6))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M:%S"))  # type: ignore[no-untyped-call]
+    axes.tick_params(labelsize=7)
+    for _, points in faults:
+        axes.axvspan(points[0][0] / 86400, points[-1][0] / 86400, color=ORANGE, alpha=0.18, lw=0)
+
+
+def _scaled(axes: Axes, panel: Panel) -> None:
+    low, high = (axes.dataLim.y0, axes.dataLim.y1)
+    low, high = low if panel.least is None else panel.least, high if panel.most is None else panel.most
+    high += high == low
+    axes.set_ylim(low - 0.03 * (high - low), high + 0.05 * (high - low))
+    axes.grid(axis="y", alpha=0.3)
+    _unit(axes.yaxis, panel.unit)
+
+
+def _unit(axis: Any, unit: str) -> None:
+    axis.set_major_formatter(lambda value, _: said(value, unit))
+
+
+def _legend(axes: Axes) -> None:
+    handles, _ = axes.get_legend_handles_labels()
+    if len(handles) <= MANY:
+        axes.legend(fontsize=6, loc="best", framealpha=0.6)
+    else:
+        axes.text(0.99, 0.03, f"{len(handles)} lines", fontsize=6, ha="right", transform=axes.transAxes, color=GREY)
+
+
+def _named(query: Query, labels: Labels) -> str:
+    return re.sub(r"{{(\w+)}}", lambda found: labels.get(found[1], ""), query.legend)
+
+
+def _key(labels: Labels) -> str:
+    return " ".join(value for name, value in sorted(labels.items()) if name != "__name__")
+
+
+def said(value: float, unit: str) -> str:
+    """As Grafana writes it, about."""
+    if math.isnan(value):
+        return ""
+    if unit == RATIO:
+        return f"{value:.0%}" if value >= 0.1 else f"{value:.2%}"
+    if unit == ETH:
+        return f"{value:.4g} ETH"
+    if unit == SECONDS:
+        return f"{value:.3g} s" if value >= 1 or value == 0 else f"{value * 1000:.3g} ms"
+    if unit in (BYTES, BYTES_A_SECOND):
+        scale = min(3, int(math.log(max(value, 1), 1024)))
+        return f"{value / 1024**scale:.3g} {('B', 'KiB', 'MiB', 'GiB')[scale]}{'/s' * (unit == BYTES_A_SECOND)}"
+    return f"{value:.4g}" + "/s" * (unit == RATE)
+
+
+if __name__ == "__main__":
+    now = time.time()
+    minutes = float(sys.argv[3]) if len(sys.argv) > 3 else 15.0
+    drawn(Prometheus(sys.argv[1]), now - 60 * minutes, now, Path(sys.argv[2]))
