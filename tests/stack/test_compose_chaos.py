@@ -36,8 +36,8 @@ validation_rows = 300
 [model]
 hidden = [16]
 [work]
-slices = 6
-patience = 6
+slices = 5
+patience = 5
 idle_after = 4.0
 [pace]
 slice = 2.0
@@ -176,7 +176,7 @@ def killed(tmp_path: Path) -> Iterator[Path]:
     command = [*COMMAND, "chaos", "run", str(session), "--backend", "compose", "--out", str(run)]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL) as process:
         try:
-            until(lambda: (run / FAULTS).is_file() and "FaultBegan" in (run / FAULTS).read_text(), 80)
+            until(lambda: (run / FAULTS).is_file() and "FaultBegan" in (run / FAULTS).read_text(), 100)
         finally:
             process.send_signal(signal.SIGKILL)
     yield run
