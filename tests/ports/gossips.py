@@ -64,7 +64,7 @@ GARBAGE = {
 
 
 class GossipWorld(Protocol):
-    gossips: list[Gossip]  # three, each of another peer, all of ``SESSION``
+    gossips: list[Gossip]  # three at least, each of another peer, all of ``SESSION``
     peers: list[PeerId]
 
     def shout(self, index: int, message: bytes) -> Coroutine[Any, Any, None]:
@@ -105,7 +105,7 @@ class Listener:
 
 @asynccontextmanager
 async def listening(world: GossipWorld) -> AsyncIterator[list[Listener]]:
-    """All three, once each has heard both others."""
+    """All of them, once each has heard all others."""
     listeners = [Listener(gossip) for gossip in world.gossips]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(listener.listen()) for listener in listeners]
@@ -179,7 +179,7 @@ class GossipSuite:
                 said = [model(step) for step in range(1, 21)] + [identity(number) for number in range(20)]
                 await asyncio.gather(
                     *(
-                        told(world.gossips[n % 3], each, *(listeners[m] for m in range(3) if m != n % 3))
+                        told(world.gossips[n % 3], each, *(other for m, other in enumerate(listeners) if m != n % 3))
                         for n, each in enumerate(said)
                     )
                 )

@@ -1,10 +1,13 @@
 """Real Kubo nodes on loopback: a private swarm with static peering, each node in a folder of its own."""
 
+import itertools
 import json
+import os
 import signal
 import socket
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 from urllib.request import urlopen
@@ -12,6 +15,8 @@ from urllib.request import urlopen
 import pytest
 
 IPFS = Path(__file__).parents[2] / ".tools" / "bin" / "ipfs"
+FIRST = 10_000 + os.getpid() * 97 % 9_000  # where another test process is unlikely to look
+PORTS = itertools.chain(range(FIRST, 20_000), range(10_000, FIRST))
 SWARM_KEY = "/key/swarm/psk/1.0.0/\n/base16/\n" + "1ea4ae" * 10 + "0000\n"
 
 
@@ -121,11 +126,15 @@ class Nodes(Sequence[Node]):
             pytest.skip(f"no Kubo at {IPFS.relative_to(IPFS.parents[2])}: run `make tools`")
         self._peering = peering
         self._nodes = [Node(folder / f"ipfs-{index:02}") for index in range(count)]
-        for node in self._nodes:
-            node.configured()
-        for node in self._nodes:
-            node.configure([each for each in self._nodes if each is not node and peering])
-        self.start()
+        try:
+            for node in self._nodes:
+                node.configured()
+            for node in self._nodes:
+                node.configure([each for each in self._nodes if each is not node and peering])
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def start(self) -> None:
         """Those that are down."""
@@ -155,7 +164,9 @@ class Nodes(Sequence[Node]):
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Below those that Linux gives to outgoing connections, and never the same twice: nobody takes it meanwhile."""
+    for port in PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port from 10000 to 19999 is free")

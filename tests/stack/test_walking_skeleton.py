@@ -40,6 +40,14 @@ def swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
     swarm.end()
 
 
+@pytest.fixture
+def long(tmp_path: Path) -> Iterator[LiveSwarm]:
+    """With slices left to train when the first debt is signed, however slow the machine."""
+    swarm = LiveSwarm(tmp_path, replace(SESSION, work=replace(SESSION.work, slices=25)))
+    yield swarm
+    swarm.end()
+
+
 def test_a_peer_is_killed_and_the_chain_goes_back_and_every_debt_is_paid_once_to_the_wei(swarm: LiveSwarm) -> None:
     killed, other = swarm.start(0), swarm.start(1)
     killed.when(changed("signed"))
@@ -103,7 +111,8 @@ def test_a_peer_that_was_given_anothers_node_or_chain_says_so_in_one_sentence(sw
     refused(started(), "on chain 31337 and the session on chain 1")
 
 
-def test_a_dead_kubo_and_a_chain_that_hangs_stop_no_training(swarm: LiveSwarm) -> None:
+def test_a_dead_kubo_and_a_chain_that_hangs_stop_no_training(long: LiveSwarm) -> None:
+    swarm = long
     peers = [swarm.start(0), swarm.start(1)]
     peers[0].when(changed("signed"))
     swarm.anvil.process.send_signal(signal.SIGSTOP)
