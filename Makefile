@@ -4,6 +4,8 @@ SESSION ?= examples/paper.toml
 BACKEND ?=
 SEED    ?=
 KEEP    ?=
+GUESTS  ?=
+PUBLISH ?=
 SCENARIO ?= split-half
 
 PY   = .venv/bin/python
@@ -20,8 +22,8 @@ GENERATORS = learnae.core.diagram learnae.adapters.metrics.page monitor.dashboar
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-swarm: $(ENV) ## Run a session: N=20 SESSION=examples/paper.toml BACKEND= (compose, embedded, sim) SEED= KEEP=1
-	@$(PY) -m learnae swarm $(SESSION) --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
+swarm: $(ENV) ## Run a session: N=20 SESSION=examples/paper.toml BACKEND= (compose, embedded, sim) SEED= KEEP=1 GUESTS=1
+	@$(PY) -m learnae swarm $(SESSION) --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep) $(if $(GUESTS),--guests $(GUESTS)) $(if $(PUBLISH),--publish $(PUBLISH))
 
 chaos: $(ENV) ## Run a scenario of faults or cheats: SCENARIO=split-half N=20 SEED= BACKEND= (compose, sim)
 	@$(PY) -m learnae chaos run $(SCENARIO) --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED))

@@ -170,3 +170,16 @@ def free_port() -> int:
             probe.bind(("127.0.0.1", port))
             return port
     raise AssertionError("no port from 10000 to 19999 is free")
+
+
+def running(folder: Path) -> bool:
+    """Whether there is a process whose repository is in that folder."""
+    wanted = f"IPFS_PATH={folder}".encode()
+    return any(wanted in _environment(each) for each in Path("/proc").glob("[0-9]*/environ"))
+
+
+def _environment(process: Path) -> bytes:
+    try:
+        return process.read_bytes()
+    except OSError:  # it has ended, or is another user's
+        return b""

@@ -20,11 +20,11 @@ COMMAND = [sys.executable, "-m", "learnae"]
 class ComposeSwarm:
     """``lines``: what it printed so far."""
 
-    def __init__(self, session: Path, run: Path) -> None:
+    def __init__(self, session: Path, run: Path, *more: str) -> None:
         if engine.lacking():
             pytest.skip(str(engine.lacking()))
         self.run, self.lines, self._over, self._news = run, list[str](), False, Condition()
-        options = ["--backend", "compose", "--port", "0", "--out", str(run), "--keep"]
+        options = ["--backend", "compose", "--port", "0", "--out", str(run), "--keep", *more]
         self.process = subprocess.Popen(
             [*COMMAND, "swarm", str(session), *options],
             cwd=REPOSITORY,

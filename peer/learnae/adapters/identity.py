@@ -29,3 +29,12 @@ def identity() -> Identity:
 def swarm_key() -> str:
     """The file without which no node can speak to those of a private swarm."""
     return f"/key/swarm/psk/1.0.0/\n/base16/\n{os.urandom(32).hex()}\n"
+
+
+def peer_of(key: str) -> PeerId:
+    """Whose private key that is.  Raises ValueError."""
+    raw = base64.b64decode(key, validate=True)
+    if len(raw) != len(PRIVATE) + 64 or not raw.startswith(PRIVATE):
+        raise ValueError("no Ed25519 key of an IPFS node")
+    private = Ed25519PrivateKey.from_private_bytes(raw[len(PRIVATE) : -32])
+    return peer_id(private.public_key().public_bytes_raw())

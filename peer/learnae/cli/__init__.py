@@ -73,12 +73,17 @@ def swarm(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of page and APIs; a free one if it is taken.")] = 8700,
     out: Annotated[Path | None, typer.Option(help="Run directory to write, instead of runs/TIME-NAME.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch, instead of one a core.")] = None,
+    guests: Annotated[int, typer.Option(min=0, help="Further peers that run elsewhere: see invite.")] = 0,
+    publish: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Of this machine, where guests on others reach the swarm.")
+    ] = None,
 ) -> None:
     """Run a session with live peers, a page to watch it and an API for each of them; then as simulate ends."""
     from learnae.cli.swarm import Wanted
     from learnae.cli.swarm import swarm as run
 
-    _exit(lambda: run(session, {"peers": peers, "seed": seed}, backend, Wanted(keep, port, out, threads)))
+    wanted = Wanted(keep, port, out, threads, guests, publish)
+    _exit(lambda: run(session, {"peers": peers, "seed": seed}, backend, wanted))
 
 
 @app.command()
@@ -178,6 +183,29 @@ def peer(
 
     api = Api(listen, allow_host or (), token_file) if listen else None
     _exit(lambda: run(session, roster, name, kubo, rpc, keystore, journal, rows, api))
+
+
+@app.command()
+def invite(
+    name: Annotated[str | None, typer.Argument(help="Which guest of the swarm that is up; the first.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write, instead of NAME.join.json.")] = None,
+) -> None:
+    """Write a join file for a peer that runs elsewhere. It holds that peer's keys."""
+    from learnae.cli.join import invite as run
+
+    _exit(lambda: run(name, out))
+
+
+@app.command()
+def join(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `learnae invite` wrote.")],
+    kubo_binary: Annotated[Path | None, typer.Option(help="Kubo's, instead of that of `make tools`.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where it keeps node and journal; to go on, the same.")] = None,
+) -> None:
+    """Take part in a swarm from elsewhere, to the session's end, and hand the journal in."""
+    from learnae.cli.join import join as run
+
+    _exit(lambda: run(file, kubo_binary, folder))
 
 
 @app.command()

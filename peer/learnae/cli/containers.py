@@ -18,24 +18,29 @@ from learnae.config import REPOSITORY, Session, load
 from learnae.drivers import audit
 from learnae.drivers.compose import engine, fits
 from learnae.drivers.compose import session as sessions
-from learnae.drivers.compose.plan import GRAFANA, HOST, PROMETHEUS, pods, project, settings
+from learnae.drivers.compose.plan import GRAFANA, HOST, PROMETHEUS, Invited, pods, project, settings
 from learnae.drivers.compose.render import FOLDER
+from learnae.drivers.compose.session import ALL_HERE
 from learnae.errors import InputError
 from learnae.history import SWARM, Record, SessionEnded
 
 
-def swarm(session: Session, out: Path | None, port: int, keep: bool) -> int:
+def swarm(session: Session, out: Path | None, port: int, keep: bool, invited: Invited = ALL_HERE) -> int:
     """``keep``: everything stays up until Ctrl-C, to be looked at."""
-    directory, found = played(session, out, port, keep)
+    directory, found = played(session, out, port, keep, invited)
     return INTERRUPTED if found is None else tell(directory, found)
 
 
-def played(session: Session, out: Path | None, port: int, keep: bool) -> tuple[RunDirectory, dict[str, Any] | None]:
+def played(
+    session: Session, out: Path | None, port: int, keep: bool, invited: Invited = ALL_HERE
+) -> tuple[RunDirectory, dict[str, Any] | None]:
     """Its verdict; None if it was interrupted before there was anything to judge."""
     _engine()
-    fits.check(session.peers)
+    if invited.guests and session.faults:
+        raise InputError("nothing can be done to guests, who run elsewhere: leave out --guests or the faults")
+    fits.check(session.peers - invited.guests)
     with sessions.alone():
-        shown = Shown(session, RunDirectory.create(Path("runs"), session.name, out))
+        shown = Shown(session, invited, RunDirectory.create(Path("runs"), session.name, out))
         interrupted = False
         try:
             asyncio.run(shown.run(port, keep))
@@ -119,8 +124,8 @@ def _pod_of(service: str) -> str:
 class Shown:
     """A session that somebody watches.  ``found``: its verdict, when it is over."""
 
-    def __init__(self, session: Session, directory: RunDirectory) -> None:
-        self.session, self.directory, self.board = session, directory, Board()
+    def __init__(self, session: Session, invited: Invited, directory: RunDirectory) -> None:
+        self.session, self.invited, self.directory, self.board = session, invited, directory, Board()
         self.found: dict[str, Any] | None = None
         self._began = time.monotonic()
 
@@ -132,17 +137,20 @@ class Shown:
         apis: dict[str, str] = {}  # known once it is planned
         app = swarm_app(self.board, Guard(None), verdict=lambda: self.found, report=self._report, apis=lambda: apis)
         sock = listen(HOST, port)
-        async with serving(app, sock), told(self.board, self.session.peers):
+        async with serving(app, sock), told(self.board, self.session.peers - self.invited.guests):
             say(f"Live page: {url(sock)}/")
-            swarm = await asyncio.to_thread(sessions.prepare, self.session, say)
+            swarm = await asyncio.to_thread(sessions.prepare, self.session, say, self.invited)
             plan = swarm.plan
-            apis |= {name: plan.api(name) for name in plan.names}
-            say(f"Peers: {plan.api(plan.names[0])}/v1/status to {plan.api(plan.names[-1])}/v1/status")
+            apis |= {name: plan.api(name) for name in plan.hosted}
+            say(f"Peers: {plan.api(plan.hosted[0])}/v1/status to {plan.api(plan.hosted[-1])}/v1/status")
             if "prometheus" in plan.profiles:
                 say(f"Prometheus: http://{HOST}:{plan.port(PROMETHEUS)}/")
             if "grafana" in plan.profiles:
                 say(f"Grafana: http://{HOST}:{plan.port(GRAFANA)}/")
-            await sessions.live(swarm, self.board, self.directory.path, say)
+            async with swarm.guests.received(say):
+                await sessions.live(swarm, self.board, self.directory.path, say)
+            for line in swarm.guests.missing():
+                say(line)
             self.found = await asyncio.to_thread(self.judge)
             self.board.close()
             if keep:

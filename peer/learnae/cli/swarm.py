@@ -17,6 +17,7 @@ from learnae.cli.commands import say
 from learnae.cli.progress import Progress
 from learnae.config import Session, load
 from learnae.drivers.compose import engine
+from learnae.drivers.compose.plan import Invited
 from learnae.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,17 +31,26 @@ TOKEN = "token"  # its file in the run directory, while somebody serves
 
 @dataclass(frozen=True)
 class Wanted:
-    """``keep``: serve on when the session is over.  ``port``: another is taken if it is not free."""
+    """``keep``: serve on when the session is over.  ``port``: another is taken if it is not free.
+
+    ``guests`` and ``publish``: see ``Invited``.
+    """
 
     keep: bool
     port: int
     out: Path | None
     threads: int | None
+    guests: int = 0
+    publish: str | None = None
 
 
 def swarm(path: Path, overrides: dict[str, Any], backend: Backend | None, wanted: Wanted) -> int:
-    session = load(path, overrides)
+    session, invited = load(path, overrides), Invited(wanted.guests, wanted.publish)
     chosen, why = _choose(backend)
+    if invited.guests:
+        if chosen is not Backend.COMPOSE:
+            raise InputError(f"--guests: only a swarm on containers takes them, and this is {chosen} ({why})")
+        session = load(path, overrides | {"peers": session.peers + invited.guests})
     match chosen:
         case Backend.SIM:
             if wanted.keep:
@@ -49,8 +59,10 @@ def swarm(path: Path, overrides: dict[str, Any], backend: Backend | None, wanted
         case Backend.COMPOSE:
             from learnae.cli import containers
 
-            say(f"LEARNAE: {session.peers} live peers in containers ({why}). {containers.wait(session)}")
-            return containers.swarm(session, wanted.out, wanted.port, wanted.keep)
+            pods = session.peers - invited.guests
+            also = f" and {invited.guests} invited" if invited.guests else ""
+            say(f"LEARNAE: {pods} live peers in containers{also} ({why}). {containers.wait(session)}")
+            return containers.swarm(session, wanted.out, wanted.port, wanted.keep, invited)
         case Backend.EMBEDDED:
             say(f"LEARNAE: {session.peers} live peers on the embedded backend ({why}). {_wait(session)}")
             return _embedded(session, wanted)

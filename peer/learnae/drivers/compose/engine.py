@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from learnae.config import REPOSITORY, subnet, tls_bundle
-from learnae.drivers.compose.plan import bases, subnets
+from learnae.drivers.compose.plan import HOST, bases, subnets
 from learnae.errors import InputError
 
 STAND_IN = "org.learnae.stand-in"
@@ -188,12 +188,12 @@ def free_subnet(checkout: Path) -> IPv4Network:
     raise InputError("no subnet of 10.200.0.0 to 10.215.255.0 is free: name one with LEARNAE_SUBNET=")
 
 
-def free_base(checkout: Path, numbers: Sequence[int]) -> int:
+def free_base(checkout: Path, numbers: Sequence[int], hosts: Sequence[str] = (HOST,)) -> int:
     """The first block of ports of which those that are needed (``numbers``, above the base) are free."""
     for base in bases(checkout):
-        if all(_free(base + number) for number in numbers) and claimed(f"ports-{base}"):
+        if all(_free(host, base + number) for host in hosts for number in numbers) and claimed(f"ports-{base}"):
             return base
-    raise InputError("no block of ports from 20000 to 32000 is free on 127.0.0.1: end what uses them")
+    raise InputError(f"no block of ports from 20000 to 32000 is free on {' and '.join(hosts)}: end what uses them")
 
 
 def _subnets_taken() -> Iterator[tuple[IPv4Network, str]]:
@@ -213,11 +213,11 @@ def _subnets_taken() -> Iterator[tuple[IPv4Network, str]]:
             yield IPv4Network((address, length), strict=False), f"this machine's own, on {interface}"
 
 
-def _free(port: int) -> bool:
+def _free(host: str, port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True

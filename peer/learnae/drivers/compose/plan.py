@@ -2,12 +2,16 @@
 
 10.x.y.2 chain  .3 prometheus  .4 grafana  .10 p00  .11 p01 ...      one /24, static
 base chain  +1 prometheus  +2 grafana  +10 p00's API ...  +200 p00's link ...      on 127.0.0.1 alone
+base chain  +10 p00's IPFS node ...                                for guests, on the address that is to be published
+
+Guests are the last peers of the roster: they run elsewhere and have no pod.
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from learnae.config import Session
@@ -20,8 +24,26 @@ API, LINK = 10, 200  # ports of the first pod, above the base
 PORTS, BLOCKS = 400, 30  # of one checkout; below the ports that Linux gives to outgoing connections
 LOWEST_PORT = 20_000
 SUBNETS = 4096
-INSIDE_API, INSIDE_LINK = 8000, 7000
+INSIDE_API, INSIDE_LINK, INSIDE_IPFS, INSIDE_RPC = 8000, 7000, 4001, 8545
 HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Invited:
+    """How many peers run elsewhere, and on which of this machine's addresses others than itself may reach the swarm."""
+
+    guests: int = 0
+    publish: str | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            wrong = self.publish is not None and IPv4Address(self.publish).is_loopback
+        except ValueError:
+            wrong = True
+        if wrong:
+            raise InputError(f"{self.publish} cannot be published: give an IPv4 address of this machine, not loopback")
+        if self.publish and not self.guests:
+            raise InputError("nobody is invited to what would be published: give --guests, too")
 
 
 @dataclass(frozen=True)
@@ -37,12 +59,22 @@ class Plan:
     block_time: int
     names: tuple[str, ...]
     profiles: tuple[str, ...] = ()
+    invited: Invited = Invited()
 
     def __post_init__(self) -> None:
         if len(self.names) > MOST_PODS:
             raise InputError(
                 f"{len(self.names)} peers do not fit: a swarm on Compose has {MOST_PODS} at most; simulate more"
             )
+
+    @property
+    def hosted(self) -> tuple[str, ...]:
+        """Who has a pod."""
+        return self.names[: len(self.names) - self.invited.guests]
+
+    @property
+    def guests(self) -> tuple[str, ...]:
+        return self.names[len(self.hosted) :]
 
     def address(self, number: int) -> str:
         return str(self.subnet[number])
@@ -58,6 +90,18 @@ class Plan:
     @property
     def outer_rpc(self) -> str:
         return f"http://{HOST}:{self.port(CHAIN)}"
+
+    @property
+    def guests_rpc(self) -> str:
+        return f"http://{self.invited.publish or HOST}:{self.port(CHAIN)}"
+
+    def multiaddr(self, name: str) -> str:
+        """Of its IPFS node, for guests."""
+        publish = self.invited.publish
+        return f"/ip4/{publish}/tcp/{self.ipfs_port(name)}" if publish else f"/ip4/{self.pod(name)}/tcp/{INSIDE_IPFS}"
+
+    def ipfs_port(self, name: str) -> int:
+        return self.port(API + self.names.index(name))
 
     def api(self, name: str) -> str:
         """Of a peer, from the host."""
@@ -124,18 +168,27 @@ def settings(plan: Plan) -> str:
 def pods(plan: Plan) -> str:
     """pods.yml."""
     told = "# Made by `learnae compose render`: one pod for every peer, from peer/pod.yml.\nservices:\n"
-    return told + "\n".join(_pod(plan, name) for name in plan.names)
+    opened = _published(plan) if plan.invited.publish else ""
+    return told + "\n".join(_pod(plan, name) for name in plan.hosted) + opened
+
+
+def _published(plan: Plan) -> str:
+    """The chain, for guests elsewhere; Compose adds it to what docker-compose.yml publishes."""
+    return f'  chain:\n    ports: ["{plan.invited.publish}:{plan.port(CHAIN)}:{INSIDE_RPC}"]\n'
 
 
 def _pod(plan: Plan, name: str) -> str:
     index, folder = plan.names.index(name), f"./build/swarm/pods/{name}"
     command = " ".join(peer_arguments(plan, name))
+    ports = [f"{HOST}:{plan.port(API + index)}:{INSIDE_API}", f"{HOST}:{plan.port(LINK + index)}:{INSIDE_LINK}"]
+    if plan.invited.publish:
+        ports.append(f"{plan.invited.publish}:{plan.ipfs_port(name)}:{INSIDE_IPFS}")
     return f"""\
   link-{name}:
     extends: {{file: peer/pod.yml, service: link}}
     hostname: {name}
     networks: {{swarm: {{ipv4_address: {plan.pod(name)}}}}}
-    ports: ["{HOST}:{plan.port(API + index)}:{INSIDE_API}", "{HOST}:{plan.port(LINK + index)}:{INSIDE_LINK}"]
+    ports: {json.dumps(ports)}
     volumes: ["{folder}/link:/pod:ro"]
   ipfs-{name}:
     extends: {{file: peer/pod.yml, service: ipfs}}
@@ -166,11 +219,12 @@ def peer_arguments(plan: Plan, name: str) -> Sequence[str]:
 
 
 def targets(plan: Plan, members: Iterable[Member]) -> list[dict[str, object]]:
-    """What Prometheus scrapes (file_sd).  ``role`` is what the peer itself says; with ``policy`` one can choose."""
+    """What Prometheus scrapes (file_sd), no guests.  ``role``: the peer itself says it; ``policy``: to choose by."""
     return [
         {
             "targets": [f"{plan.pod(each.name)}:{INSIDE_API}"],
             "labels": {"peer": each.name, "role": each.role, "policy": str(each.traits.policy)},
         }
         for each in members
+        if each.name in plan.hosted
     ]

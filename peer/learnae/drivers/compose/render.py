@@ -18,16 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from learnae.adapters import keys
+from learnae.adapters.daemon import kubo_config
 from learnae.adapters.identity import Identity, identity, swarm_key
 from learnae.config import REPOSITORY, Session, to_toml, wei
 from learnae.core.types import Address, Wei
-from learnae.drivers.compose.plan import Plan, pods, settings, targets
+from learnae.drivers.compose.plan import INSIDE_IPFS, Plan, pods, settings, targets
 from learnae.drivers.compose.windows import write_faults
 from learnae.drivers.node import Roster
 from learnae.drivers.own import INITIAL, ROWS
 from learnae.roster import Member
 
 FOLDER = REPOSITORY / "build" / "swarm"
+IDENTITY = "identity"  # of a guest, where a pod has config.json
 NOBODY = 1000  # uid and gid of the containers where the host's user is root
 FULL_MESH = 50  # peers up to which each dials all others
 BEYOND = 12  # whom each dials above that
@@ -63,7 +65,10 @@ def render(session: Session, plan: Plan, folder: Path = FOLDER) -> tuple[Member,
         token = secrets.token_urlsafe(32)
         (pod / "link" / "token").write_text(token)
         (pod / "ipfs" / "swarm.key").write_text(key)
-        (pod / "ipfs" / "config.json").write_text(json.dumps(ipfs_config(plan, name, identities), indent=2))
+        if name in plan.hosted:
+            (pod / "ipfs" / "config.json").write_text(json.dumps(ipfs_config(plan, name, identities), indent=2))
+        else:
+            (pod / "ipfs" / IDENTITY).write_text(identities[name].key)
         (pod / "peer" / "token").write_text(token)
         for file in ("session.toml", "roster.json"):
             shutil.copy(folder / file, pod / "peer")
@@ -85,16 +90,12 @@ def remove(folder: Path = FOLDER) -> None:
 
 
 def ipfs_config(plan: Plan, name: str, identities: Mapping[str, Identity]) -> dict[str, Any]:
-    """ipfs/config.json with this node's key and whom it dials."""
-    config: dict[str, Any] = json.loads((REPOSITORY / "ipfs" / "config.json").read_text())
+    """ipfs/config.json with this node's key and whom it dials: no guest, for nobody knows where those are."""
     own = identities[name]
-    config["Identity"] = {"PeerID": own.peer, "PrivKey": own.key}
-    config["Peering"] = {
-        "Peers": [
-            {"ID": identities[other].peer, "Addrs": [f"/ip4/{plan.pod(other)}/tcp/4001"]}
-            for other in neighbours(plan.names, name)
-        ]
+    dialled = {
+        identities[other].peer: f"/ip4/{plan.pod(other)}/tcp/{INSIDE_IPFS}" for other in neighbours(plan.hosted, name)
     }
+    config = kubo_config(own.peer, own.key, dialled)
     if len(plan.names) > FULL_MESH:
         config["Routing"] = {"Type": "dht"}
     return config

@@ -19,15 +19,28 @@ import aiohttp
 
 from learnae import faults
 from learnae.adapters.http.board import Board
+from learnae.adapters.http.server import listen
 from learnae.config import REPOSITORY, Session, resolved
 from learnae.core.types import Cid
 from learnae.core.wire import cid_of
 from learnae.drivers import audit
 from learnae.drivers.compose import engine, windows
 from learnae.drivers.compose.chaos import ComposeChaos
+from learnae.drivers.compose.guests import Guests
 from learnae.drivers.compose.links import LinkAgents
 from learnae.drivers.compose.lives import Lives
-from learnae.drivers.compose.plan import API, CHAIN, GRAFANA, LINK, PROMETHEUS, Plan, chosen_block_time, project
+from learnae.drivers.compose.plan import (
+    API,
+    CHAIN,
+    GRAFANA,
+    HOST,
+    LINK,
+    PROMETHEUS,
+    Invited,
+    Plan,
+    chosen_block_time,
+    project,
+)
 from learnae.drivers.compose.render import FOLDER, owner, render
 from learnae.drivers.composition import roster_entries
 from learnae.drivers.live import Clock
@@ -40,6 +53,7 @@ from learnae.roster import Member, names
 
 Say = Callable[[str], None]
 
+ALL_HERE = Invited()
 MARGIN = 120.0  # s beyond the session's own end until its peers are stopped
 AGAIN = 0.5  # s until a peer that does not answer is asked again
 STREAM = aiohttp.ClientTimeout(total=None, sock_connect=5.0)
@@ -54,6 +68,12 @@ class Swarm:
     members: tuple[Member, ...]
     folder: Path
     manifest: Cid
+    guests: Guests
+
+    @property
+    def pods(self) -> tuple[Member, ...]:
+        """Who has one."""
+        return self.members[: len(self.plan.hosted)]
 
     @property
     def containers(self) -> engine.Swarm:
@@ -68,12 +88,12 @@ class Swarm:
     def from_the_start(self) -> list[str]:
         """Services; what joins later has its pod from the start, and comes up in it."""
         late = {each.name for each in self.members if each.traits.joins_at}
-        pods = [f"{part}-{name}" for name in self.plan.names for part in ("link", "ipfs")]
+        pods = [f"{part}-{name}" for name in self.plan.hosted for part in ("link", "ipfs")]
         return [
             engine.CHAIN,
             *self.plan.profiles,
             *pods,
-            *(f"peer-{name}" for name in self.plan.names if name not in late),
+            *(f"peer-{name}" for name in self.plan.hosted if name not in late),
         ]
 
     @property
@@ -96,21 +116,28 @@ def alone(folder: Path = FOLDER) -> Iterator[None]:
         yield
 
 
-def planned(session: Session, profiles: tuple[str, ...] = ()) -> Plan:
+def planned(session: Session, profiles: tuple[str, ...] = (), invited: Invited = ALL_HERE) -> Plan:
     """Where it fits on this machine now."""
     listed = tuple(names(session.peers))
     numbers = [CHAIN, PROMETHEUS, GRAFANA, *(first + each for first in (API, LINK) for each in range(len(listed)))]
     return Plan(
         project=project(REPOSITORY),
         subnet=engine.free_subnet(REPOSITORY),
-        base=engine.free_base(REPOSITORY, numbers),
+        base=engine.free_base(REPOSITORY, numbers, [HOST, *_published(invited)]),
         user=owner(),
         genesis=int(Roster.of([]).began),
         chain_id=session.chain.id,
         block_time=chosen_block_time(session),
         names=listed,
         profiles=profiles,
+        invited=invited,
     )
+
+
+def _published(invited: Invited) -> Iterator[str]:
+    if invited.publish:
+        listen(invited.publish, 0).close()  # is it an address of this machine?
+        yield invited.publish
 
 
 def profiles() -> tuple[str, ...]:
@@ -119,7 +146,7 @@ def profiles() -> tuple[str, ...]:
     return tuple(name for name, image in found if engine.present(image))
 
 
-def prepare(session: Session, say: Say, folder: Path = FOLDER) -> Swarm:
+def prepare(session: Session, say: Say, invited: Invited = ALL_HERE, folder: Path = FOLDER) -> Swarm:
     """Clear away what a killed session left, build what has changed, write build/swarm.  Raises InputError."""
     left = remove(folder)
     if left:
@@ -131,9 +158,10 @@ def prepare(session: Session, say: Say, folder: Path = FOLDER) -> Swarm:
         say(f"Stand-ins for images that could not be pulled: {', '.join(made)}.")
     if "grafana" not in watching:
         say("Without Grafana: its image is not here, and it has no stand-in.")
-    plan = planned(session, watching)
+    plan = planned(session, watching, invited)
     members = render(session, plan, folder)
-    return Swarm(session, plan, members, folder, _manifest(session, folder, plan.names[0]))
+    manifest = _manifest(session, folder, plan.names[0])
+    return Swarm(session, plan, members, folder, manifest, Guests(plan, folder, manifest))
 
 
 async def live(swarm: Swarm, board: Board, run: Path, say: Say) -> str:
@@ -148,12 +176,13 @@ async def live(swarm: Swarm, board: Board, run: Path, say: Say) -> str:
     try:
         await asyncio.to_thread(containers.up, *swarm.from_the_start)
         async with asyncio.TaskGroup() as group:
-            following = [group.create_task(_follow(plan.api(name), board)) for name in plan.names]
+            following = [group.create_task(_follow(plan.api(name), board)) for name in plan.hosted]
             if chaos:
                 following += [group.create_task(chaos.run()), group.create_task(windows.told(board, swarm.folder))]
             try:
                 async with asyncio.timeout(swarm.session.max_duration + MARGIN):
                     codes = await _lives(swarm, chaos)
+                    await swarm.guests.gone()
                 ended_by = "quiet"
             except TimeoutError:
                 ended_by = "max_duration"
@@ -189,8 +218,8 @@ def _chaos(swarm: Swarm, board: Board, file: Path, say: Say) -> ComposeChaos:
 
 async def _lives(swarm: Swarm, chaos: ComposeChaos | None) -> dict[str, int]:
     """Exit codes of all peers; those that join later are started when their time comes."""
-    early = [f"peer-{each.name}" for each in swarm.members if not each.traits.joins_at]
-    late = [each for each in swarm.members if each.traits.joins_at]
+    early = [f"peer-{each.name}" for each in swarm.pods if not each.traits.joins_at]
+    late = [each for each in swarm.pods if each.traits.joins_at]
     ended = await asyncio.gather(_ended(swarm, chaos, early), *(_later(swarm, chaos, each) for each in late))
     return {service: code for codes in ended for service, code in codes.items()}
 
@@ -240,7 +269,7 @@ async def _records(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[int,
 async def _collect(swarm: Swarm, run: Path, say: Say) -> None:
     """Journals, roster, session and the chain's export.  Peers that still run are stopped first."""
     with suppress(InputError):
-        await asyncio.to_thread(swarm.containers.compose, "stop", *(f"peer-{name}" for name in swarm.plan.names))
+        await asyncio.to_thread(swarm.containers.compose, "stop", *(f"peer-{name}" for name in swarm.plan.hosted))
     (run / audit.JOURNALS).mkdir(parents=True, exist_ok=True)
     for name in (audit.SESSION, audit.ROSTER):
         shutil.copyfile(swarm.folder / name, run / name)

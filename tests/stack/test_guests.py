@@ -1,0 +1,103 @@
+"""A peer outside the containers takes part in their session: it is paid, pays, and is audited like the others."""
+
+import json
+import signal
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.drivers.command_line import here, refused
+from tests.ports.kubo_nodes import running
+from tests.stack.compose_swarm import COMMAND, PATIENCE, ComposeSwarm, left
+from tests.stack.test_compose import session_in
+
+from learnae.adapters.rundir import RunDirectory
+from learnae.config import REPOSITORY
+from learnae.core.facts import DebtState
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("guests")
+
+
+@pytest.fixture(scope="module")
+def swarm(folder: Path) -> Iterator[ComposeSwarm]:
+    """Two pods that wait for a guest."""
+    swarm = ComposeSwarm(session_in(folder), folder / "run", "--peers", "2", "--guests", "1")
+    try:
+        swarm.when("Invited: p02")
+        yield swarm
+    finally:
+        swarm.process.send_signal(signal.SIGINT)
+        swarm.end()
+        here(folder, "compose", "down")
+
+
+@pytest.fixture(scope="module")
+def invitation(swarm: ComposeSwarm, folder: Path) -> Path:
+    invited = here(folder, "invite", "p02")
+    assert invited.returncode == 0 and "learnae join p02.join.json" in invited.stdout, invited.stderr
+    return folder / "p02.join.json"
+
+
+def joined(invitation: Path, folder: Path) -> "subprocess.Popen[str]":
+    command = [*COMMAND, "join", str(invitation), "--folder", str(folder)]
+    return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def test_an_invitation_is_readable_by_its_owner_alone(invitation: Path, folder: Path) -> None:
+    assert stat.S_IMODE(invitation.stat().st_mode) == 0o600
+    refused(here(folder, "invite", "p01"), "no guest", "p02")
+
+
+def test_with_anothers_token_nobody_comes(invitation: Path, tmp_path: Path) -> None:
+    told = json.loads(invitation.read_text())
+    invitation = tmp_path / "p02.join.json"
+    invitation.write_text(json.dumps(told | {"token": "0" * 43}))
+    refused(here(tmp_path, "join", invitation), "another session")
+
+
+def test_ctrl_c_ends_a_guest_and_its_ipfs_node(swarm: ComposeSwarm, invitation: Path, folder: Path) -> None:
+    guest = joined(invitation, folder / "guest")
+    assert guest.stdout
+    assert any("1 of 1 registered" in line for line in guest.stdout)
+    assert running(folder / "guest" / "ipfs")
+    guest.send_signal(signal.SIGINT)
+    said, _ = guest.communicate(timeout=PATIENCE)
+    assert guest.returncode == 130 and "ended by: stopped" in said and "handed in" in said
+    assert not running(folder / "guest" / "ipfs")
+
+
+def test_a_guest_that_came_back_is_paid_and_pays_and_the_session_is_valid(
+    swarm: ComposeSwarm, invitation: Path, folder: Path
+) -> None:
+    guest = joined(invitation, folder / "guest")
+    said, _ = guest.communicate(timeout=PATIENCE)
+    assert guest.returncode == 0, said
+    assert "Its journal is handed in." in said
+    swarm.when("Over, and kept")
+    swarm.process.send_signal(signal.SIGINT)
+    assert swarm.end() == 0, "\n".join(swarm.lines)
+    swarm.when("Verdict: valid")
+    history = RunDirectory(swarm.run).read()
+    final = [(payer, changes[-1][1]) for (payer, _), changes in history.debts.items()]
+    assert final and {debt.state for _, debt in final} == {DebtState.FINAL}
+    assert "p02" in {payer for payer, _ in final}
+    assert history.roster["p02"].wallet in {debt.payee for _, debt in final}
+
+
+def test_what_a_guest_did_is_audited_when_everything_is_gone(swarm: ComposeSwarm) -> None:
+    assert left() == ""
+    audited = here(swarm.run, "audit", swarm.run)
+    assert audited.returncode == 0, audited.stdout + audited.stderr
+    assert "p02 had 1000000000000000000 wei" in audited.stdout
+
+
+def test_to_a_swarm_that_is_gone_nobody_is_invited_and_nobody_comes(
+    swarm: ComposeSwarm, invitation: Path, tmp_path: Path
+) -> None:
+    refused(here(tmp_path, "invite"), "no swarm of this checkout waits for guests")
+    refused(here(tmp_path, "join", invitation), "over")
