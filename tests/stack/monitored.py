@@ -113,7 +113,7 @@ def monitored(folder: Path, settings: dict[str, Any]) -> Iterator[Watched]:
                 ask = watched.prometheus.at
                 until(lambda: ask("sum(learnae_slices_total) > 2"))
                 watched.open_fault()
-                until(lambda: ask("swarm:faults:open"))
+                until(lambda: ask("count_over_time(swarm:faults:open[1m]) > 7"))  # longer than a panel's step
                 watched.write("faults", [])
                 until(lambda: not ask("swarm:faults:open"))
                 assert watched.over.wait(END)
