@@ -81,7 +81,7 @@ data: $(ENV) ## Make some of the shipped rows again, with Pythia, and compare
 
 soak: $(ENV) ## Run the long tests; commit the dated result
 	@mkdir -p .ci/soak
-	@bash -o pipefail -c '$(PY) -m pytest --no-header -m soak tests/core tests/ports tests/learn | tee .ci/soak/$(shell date +%F).txt'
+	@bash -o pipefail -c '$(PY) -m pytest --no-header -m soak tests/core tests/ports tests/drivers tests/learn | tee .ci/soak/$(shell date +%F).txt'
 
 bench: $(ENV) ## Run the measurements in bench/
 	$(foreach program,$(wildcard bench/*.py),$(PY) $(program) &&) true
