@@ -187,14 +187,18 @@ def _windows(fault: Fault, names: list[str], dice: random.Random) -> list[Window
         return [Window(fault, fault.at, end, ())]
     if fault.targets == ROLLING:
         dice.shuffle(names)
-        return [Window(fault, begin, stop, who) for begin, stop, who in _turns(fault, names)]
+        return [_apart(fault, begin, stop, who, names) for begin, stop, who in _turns(fault, names)]
     if fault.kind is Kind.SPLIT and fault.targets == "one":  # the default: groups of equal size
         dice.shuffle(names)
         sides = tuple(tuple(sorted(names[group :: fault.groups])) for group in range(fault.groups))
         return [Window(fault, fault.at, end, tuple(sorted(names)), sides)]
-    targets = _targets(fault, names, dice)
-    rest = tuple(name for name in names if name not in targets)
-    return [Window(fault, fault.at, end, targets, (targets, rest) if fault.kind is Kind.SPLIT else ())]
+    return [_apart(fault, fault.at, end, _targets(fault, names, dice), names)]
+
+
+def _apart(fault: Fault, begin: float, end: float, targets: tuple[str, ...], names: Sequence[str]) -> Window:
+    """A split of named peers parts them from the rest."""
+    rest = tuple(sorted(name for name in names if name not in targets))
+    return Window(fault, begin, end, targets, (targets, rest) if fault.kind is Kind.SPLIT else ())
 
 
 def _turns(fault: Fault, order: list[str]) -> Iterable[tuple[float, float, tuple[str, ...]]]:

@@ -51,6 +51,12 @@ def test_a_split_of_named_peers_parts_them_from_the_rest() -> None:
     assert window.sides == (("p02",), ("p00", "p01", "p03"))
 
 
+def test_a_rolling_split_parts_others_from_the_rest_at_each_turn() -> None:
+    windows = plan([Fault(Kind.SPLIT, 0, 20, targets="rolling", share=0.5, every=10)], FOUR, 1)
+    assert [tuple(sorted(one + other)) for one, other in (window.sides for window in windows)] == [FOUR, FOUR]
+    assert windows[0].sides == windows[1].sides[::-1]
+
+
 def test_loss_and_slowness_hit_what_reaches_a_target_and_nothing_else() -> None:
     windows = plan([Fault(Kind.LOSS, 0, 9, targets=("p00",), probability=0.25)], FOUR, 1)
     assert links(windows, 0.0, FOUR) == {(sender, "p00"): Link(loss=0.25) for sender in FOUR[1:]}
