@@ -46,6 +46,8 @@ attempt = 1.0
 announce_every = 3.0
 [start]
 timeout = 60.0
+[expect]
+recovery = 30.0
 [[faults]]
 at = 3
 duration = {duration}
@@ -138,7 +140,7 @@ def test_halves_that_are_apart_hear_nothing_new_of_each_other_and_meet_again(tmp
         for record, fact in history.facts(Averaged)
         if fact.remote in new and side[names[fact.creator]] != side[record.peer]
     ]
-    assert crossed and -1 < min(crossed) < 10  # healing takes a moment until it is noted
+    assert crossed and -1 < min(crossed) < 30  # 2 s on a machine that does nothing else (docs/chaos.md)
 
 
 def test_a_peer_that_is_killed_comes_back_catches_up_and_finishes(tmp_path: Path) -> None:
