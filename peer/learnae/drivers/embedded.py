@@ -29,7 +29,7 @@ from learnae.ports import Observer
 INTERRUPTED = "interrupted"
 TICK = 0.1  # s between looks at whether the session is over
 EVALUATE_EVERY = 2.0  # s; test accuracies hold up the training, so most wait until all is quiet
-EVALUATE_AT_ONCE = 24  # models
+EVALUATE_AT_ONCE = 8  # models
 
 
 class Embedded:
