@@ -7,12 +7,12 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Res
 from fastapi.routing import APIRouter
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.middleware import Middleware
 
 from learnae.adapters.http import views
-from learnae.adapters.http.guard import Guard, Guarded, bearer, is_loopback
+from learnae.adapters.http.app import guarded
+from learnae.adapters.http.guard import Guard, bearer, is_loopback
 from learnae.adapters.http.inside import Inside
-from learnae.adapters.http.problems import RESPONSES, install
+from learnae.adapters.http.stream import After, LastEventId, records
 from learnae.core.codec import encode
 from learnae.history import Record
 
@@ -23,21 +23,9 @@ Reading is open to whoever reaches the address; `pause`, `resume` and `stop` nee
 `application/problem+json`. Amounts are in wei, as decimal strings. Until the peer has begun its session what does not
 exist yet is answered with 503."""
 
-After = Annotated[int, Query(ge=-1, le=2**53, description="the number of the last record that was seen")]
-
 
 def peer_api(inside: Inside, guard: Guard) -> FastAPI:
-    app = FastAPI(
-        title=f"LEARNAE peer {inside.name}",
-        version="1",
-        description=DESCRIPTION,
-        openapi_url="/v1/openapi.json",
-        docs_url=None,  # their pages load scripts from elsewhere
-        redoc_url=None,
-        responses=RESPONSES,
-        middleware=[Middleware(Guarded, guard=guard)],
-    )
-    install(app)
+    app = guarded(f"LEARNAE peer {inside.name}", guard, DESCRIPTION)
     for router in (_reading(inside), _following(inside), _commanding(inside, guard), _watching(inside)):
         app.include_router(router)
     return app
@@ -98,24 +86,17 @@ def _following(inside: Inside) -> APIRouter:
     @router.get("/history")
     async def history(after: After = -1, limit: Annotated[int, Query(ge=1, le=1000)] = PAGE) -> views.History:
         """What it decided, in order, a page at a time."""
-        records = inside.board.records
-        page = [
-            _numbered(number, each) for number, each in enumerate(records[after + 1 : after + 1 + limit], after + 1)
-        ]
+        told = inside.board.records
+        page = [_numbered(number, each) for number, each in enumerate(told[after + 1 : after + 1 + limit], after + 1)]
         last = after + len(page)
-        return views.History(records=page, next=last if last + 1 < len(records) else None, total=len(records))
+        return views.History(records=page, next=last if last + 1 < len(told) else None, total=len(told))
 
     @router.get("/events", response_class=EventSourceResponse)
-    async def events(
-        after: After = -1, last_event_id: Annotated[int | None, Header(ge=-1, le=2**53)] = None
-    ) -> AsyncIterator[ServerSentEvent]:
+    async def events(after: After = -1, last_event_id: LastEventId = None) -> AsyncIterator[ServerSentEvent]:
         """The same records as they are decided; each event's id is its record's number, so that a reader who comes
         back misses nothing."""
-        seen = after if last_event_id is None else last_event_id
-        if seen >= len(inside.board.records):
-            seen = -1  # of another session
-        async for number, record in inside.board.follow(seen):
-            yield ServerSentEvent(raw_data=record.line(), id=str(number))
+        async for event in records(inside.board, after, last_event_id):
+            yield event
 
     return router
 

@@ -8,18 +8,18 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import FastAPI, Header, HTTPException, Query, Response
+from fastapi import FastAPI, HTTPException, Response
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.middleware import Middleware
 
+from learnae.adapters.http.app import guarded
 from learnae.adapters.http.board import Board
-from learnae.adapters.http.guard import Guard, Guarded
+from learnae.adapters.http.guard import Guard
 from learnae.adapters.http.pagestate import PageState
-from learnae.adapters.http.problems import RESPONSES, install
+from learnae.adapters.http.stream import After, LastEventId, records, seen
 from learnae.core.codec import encode
 from learnae.history import History
 from learnae.report.live_page import assets, live_page
@@ -36,8 +36,6 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-After = Annotated[int, Query(ge=-1, le=2**53, description="the number of the last record that was seen")]
-LastEventId = Annotated[int | None, Header(ge=-1, le=2**53)]
 
 Verdict = dict[str, Any]
 
@@ -55,16 +53,7 @@ def swarm_app(
 
     ``verdict`` and ``report`` are None until there is one.
     """
-    app = FastAPI(
-        title="LEARNAE swarm",
-        version="1",
-        openapi_url="/v1/openapi.json",
-        docs_url=None,  # their pages load scripts from elsewhere
-        redoc_url=None,
-        responses=RESPONSES,
-        middleware=[Middleware(Guarded, guard=guard)],
-    )
-    install(app)
+    app = guarded("LEARNAE swarm", guard)
     mounted = peers or {}
     here = {name: f"peers/{name}" for name in mounted}
     _page(app)
@@ -122,13 +111,13 @@ def _streams(app: FastAPI, board: Board, state: PageState) -> None:
     @app.get("/v1/events", response_class=EventSourceResponse)
     async def events(after: After = -1, last_event_id: LastEventId = None) -> AsyncIterator[ServerSentEvent]:
         """All records of the session as they happen; each event's id is its record's number."""
-        async for number, record in board.follow(_seen(board, after, last_event_id)):
-            yield ServerSentEvent(raw_data=record.line(), id=str(number))
+        async for event in records(board, after, last_event_id):
+            yield event
 
     @app.get("/v1/page", response_class=EventSourceResponse, include_in_schema=False)
     async def page(last_event_id: LastEventId = None) -> AsyncIterator[ServerSentEvent]:
         """What the page shows: ``log`` has the sentences since the last, ``parts`` whatever part has changed."""
-        at, sent = _seen(board, -1, last_event_id) + 1, dict[str, str]()
+        at, sent = seen(board, -1, last_event_id) + 1, dict[str, str]()
         fresh = at == 0  # whatever log the reader has is of another session
         while True:
             lines, at = state.log(at)
@@ -142,9 +131,3 @@ def _streams(app: FastAPI, board: Board, state: PageState) -> None:
                 yield ServerSentEvent(raw_data=f"{{{','.join(changed)}}}", event="parts")
             sent = parts
             await asyncio.sleep(BEAT)
-
-
-def _seen(board: Board, after: int, last_event_id: int | None) -> int:
-    """Number of the last record that a reader has; -1 if that is one of another session."""
-    seen = after if last_event_id is None else last_event_id
-    return seen if seen < len(board.records) else -1
