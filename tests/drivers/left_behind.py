@@ -8,7 +8,7 @@ from tests.drivers.swarms import Run
 from learnae.adapters.journal import SqliteJournal, needed
 from learnae.config import to_toml
 from learnae.drivers.audit import JOURNALS, ROSTER, SESSION
-from learnae.drivers.node import Roster
+from learnae.drivers.rosterfile import Roster
 from learnae.history import chain_line
 
 

@@ -25,7 +25,7 @@ from learnae.drivers.audit import ROSTER
 from learnae.drivers.compose.guests import Guests
 from learnae.drivers.compose.plan import Invited, Plan, pods, targets
 from learnae.drivers.compose.render import ipfs_config
-from learnae.drivers.node import Roster
+from learnae.drivers.rosterfile import Roster
 from learnae.errors import InputError
 from learnae.roster import roster
 

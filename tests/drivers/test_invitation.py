@@ -22,8 +22,9 @@ from learnae.core.wire import cid_of
 from learnae.drivers.audit import ROSTER, SESSION
 from learnae.drivers.guest import Guest, Host
 from learnae.drivers.invitation import WALLET, Invitation
-from learnae.drivers.node import Node, Roster
+from learnae.drivers.node import Node
 from learnae.drivers.own import INITIAL, ROWS
+from learnae.drivers.rosterfile import Roster
 from learnae.errors import InputError
 from learnae.manifest import manifest
 

@@ -11,7 +11,8 @@ from learnae.adapters.memory import keys as public_ids
 from learnae.config import parse, to_toml
 from learnae.core.types import Cid, Reason
 from learnae.drivers.audit import JOURNALS, ROSTER, SESSION
-from learnae.drivers.node import Roster, input_error
+from learnae.drivers.node import input_error
+from learnae.drivers.rosterfile import Roster
 from learnae.errors import InputError, PortError
 from learnae.manifest import peer_config
 

@@ -10,7 +10,7 @@ from learnae.adapters import keys
 from learnae.config import Session, to_toml, wei
 from learnae.core.types import PeerId
 from learnae.drivers.audit import JOURNALS, ROSTER, SESSION
-from learnae.drivers.node import Roster
+from learnae.drivers.rosterfile import Roster
 
 
 class LiveSwarm:

@@ -15,8 +15,9 @@ from learnae.config import Session, load
 from learnae.drivers.composition import Learning
 from learnae.drivers.inside import InsidePeer
 from learnae.drivers.live import Clock
-from learnae.drivers.node import Node, Roster, find, run
+from learnae.drivers.node import Node, find, run
 from learnae.drivers.own import OwnLearning
+from learnae.drivers.rosterfile import Roster
 from learnae.history import HistoryFact, Record
 from learnae.ports import Observer
 

@@ -10,7 +10,8 @@ from learnae.cli.commands import say
 from learnae.config import load, to_toml
 from learnae.core.types import PeerId
 from learnae.drivers.audit import JOURNALS, ROSTER, SESSION
-from learnae.drivers.node import Roster, connected
+from learnae.drivers.node import connected
+from learnae.drivers.rosterfile import Roster
 from learnae.errors import InputError
 from learnae.roster import names
 

@@ -17,8 +17,8 @@ from learnae.adapters.rundir import CHAIN, HISTORY
 from learnae.config import Session, load, wei
 from learnae.core.facts import Adopted, Published
 from learnae.core.types import Cid
-from learnae.drivers.node import Roster
 from learnae.drivers.retold import merged
+from learnae.drivers.rosterfile import Roster
 from learnae.errors import InputError, PortError
 from learnae.history import Evaluated, History, Record, SessionEnded, chain_line
 from learnae.roster import Member, names

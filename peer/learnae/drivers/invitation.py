@@ -18,8 +18,9 @@ from learnae.core.codec import decode, encode, from_json, to_json
 from learnae.core.types import Cid, PeerId
 from learnae.core.wire import cid_of
 from learnae.drivers.audit import ROSTER, SESSION
-from learnae.drivers.node import Node, Roster, find
+from learnae.drivers.node import Node, find
 from learnae.drivers.own import INITIAL, ROWS, OwnLearning
+from learnae.drivers.rosterfile import Roster
 from learnae.errors import InputError
 from learnae.manifest import manifest
 from learnae.roster import Member

@@ -21,8 +21,8 @@ from learnae.core.types import Cid
 from learnae.drivers.audit import ROSTER
 from learnae.drivers.compose.plan import HOST, Plan
 from learnae.drivers.invitation import Invitation
-from learnae.drivers.node import Roster
 from learnae.drivers.retold import decisions
+from learnae.drivers.rosterfile import Roster
 from learnae.errors import InputError, ReplayMismatch
 
 SILENCE, AGAIN = 60.0, 5.0  # s without a sign of life until a guest is given up, and between two looks

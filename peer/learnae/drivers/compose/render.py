@@ -24,8 +24,8 @@ from learnae.config import REPOSITORY, Session, to_toml, wei
 from learnae.core.types import Address, Wei
 from learnae.drivers.compose.plan import INSIDE_IPFS, Plan, pods, settings, targets
 from learnae.drivers.compose.windows import write_faults
-from learnae.drivers.node import Roster
 from learnae.drivers.own import INITIAL, ROWS
+from learnae.drivers.rosterfile import Roster
 from learnae.roster import Member
 
 FOLDER = REPOSITORY / "build" / "swarm"

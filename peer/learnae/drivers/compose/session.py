@@ -44,8 +44,8 @@ from learnae.drivers.compose.plan import (
 from learnae.drivers.compose.render import FOLDER, owner, render
 from learnae.drivers.composition import roster_entries
 from learnae.drivers.live import Clock
-from learnae.drivers.node import Roster
 from learnae.drivers.own import INITIAL
+from learnae.drivers.rosterfile import Roster
 from learnae.errors import InputError
 from learnae.history import SWARM, VERSION, History, Record, SessionBegan
 from learnae.manifest import manifest
