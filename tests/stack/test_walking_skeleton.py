@@ -34,16 +34,10 @@ SESSION = parse(
 
 
 @pytest.fixture
-def swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
-    swarm = LiveSwarm(tmp_path, SESSION)
-    yield swarm
-    swarm.end()
-
-
-@pytest.fixture
-def long(tmp_path: Path) -> Iterator[LiveSwarm]:
-    """With slices left to train when the first debt is signed, however slow the machine."""
-    swarm = LiveSwarm(tmp_path, replace(SESSION, work=replace(SESSION.work, slices=25)))
+def swarm(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LiveSwarm]:
+    """``param``: slices, if not the session's."""
+    slices = getattr(request, "param", SESSION.work.slices)
+    swarm = LiveSwarm(tmp_path, replace(SESSION, work=replace(SESSION.work, slices=slices)))
     yield swarm
     swarm.end()
 
@@ -111,8 +105,8 @@ def test_a_peer_that_was_given_anothers_node_or_chain_says_so_in_one_sentence(sw
     refused(started(), "on chain 31337 and the session on chain 1")
 
 
-def test_a_dead_kubo_and_a_chain_that_hangs_stop_no_training(long: LiveSwarm) -> None:
-    swarm = long
+@pytest.mark.parametrize("swarm", [25], indirect=True)  # slices left when the first debt is signed, on any machine
+def test_a_dead_kubo_and_a_chain_that_hangs_stop_no_training(swarm: LiveSwarm) -> None:
     peers = [swarm.start(0), swarm.start(1)]
     peers[0].when(changed("signed"))
     swarm.anvil.process.send_signal(signal.SIGSTOP)

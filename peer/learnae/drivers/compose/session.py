@@ -9,13 +9,11 @@ What the peers decide comes by their event streams and is shown; what is judged 
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
-
-import aiohttp
 
 from learnae import faults
 from learnae.adapters.http.board import Board
@@ -26,6 +24,7 @@ from learnae.core.wire import cid_of
 from learnae.drivers import audit
 from learnae.drivers.compose import engine, windows
 from learnae.drivers.compose.chaos import ComposeChaos
+from learnae.drivers.compose.following import follow
 from learnae.drivers.compose.guests import Guests
 from learnae.drivers.compose.links import LinkAgents
 from learnae.drivers.compose.lives import Lives
@@ -47,7 +46,7 @@ from learnae.drivers.live import Clock
 from learnae.drivers.own import INITIAL
 from learnae.drivers.rosterfile import Roster
 from learnae.errors import InputError
-from learnae.history import SWARM, VERSION, History, Record, SessionBegan
+from learnae.history import SWARM, VERSION, Record, SessionBegan
 from learnae.manifest import manifest
 from learnae.roster import Member, names
 
@@ -55,8 +54,6 @@ Say = Callable[[str], None]
 
 ALL_HERE = Invited()
 MARGIN = 120.0  # s beyond the session's own end until its peers are stopped
-AGAIN = 0.5  # s until a peer that does not answer is asked again
-STREAM = aiohttp.ClientTimeout(total=None, sock_connect=5.0)
 
 
 @dataclass(frozen=True)
@@ -176,7 +173,7 @@ async def live(swarm: Swarm, board: Board, run: Path, say: Say) -> str:
     try:
         await asyncio.to_thread(containers.up, *swarm.from_the_start)
         async with asyncio.TaskGroup() as group:
-            following = [group.create_task(_follow(plan.api(name), board)) for name in plan.hosted]
+            following = [group.create_task(follow(plan.api(name), board)) for name in plan.hosted]
             if chaos:
                 following += [group.create_task(chaos.run()), group.create_task(windows.told(board, swarm.folder))]
             try:
@@ -237,33 +234,6 @@ async def _ended(swarm: Swarm, chaos: ComposeChaos | None, services: list[str]) 
         codes = await swarm.containers.ended(services)
         if not (chaos and await chaos.brought_back(services)):
             return codes
-
-
-async def _follow(url: str, board: Board) -> None:
-    """Everything that one peer decides, once, whatever happens to the connection; until cancelled."""
-    seen = -1
-    async with aiohttp.ClientSession(timeout=STREAM) as client:
-        while True:
-            with suppress(aiohttp.ClientError, TimeoutError, ConnectionError):
-                async with client.get(f"{url}/v1/events", params={"after": str(seen)}) as response:
-                    async for number, record in _records(response):
-                        seen = number
-                        board.add(record)
-            await asyncio.sleep(AGAIN)
-
-
-async def _records(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[int, Record]]:
-    """Of an event stream: ``data`` and ``id`` lines, an empty one after each event."""
-    fields: dict[str, str] = {}
-    async for raw in response.content:
-        line = raw.decode().rstrip("\r\n")
-        if line:
-            name, _, value = line.partition(":")
-            fields[name] = value.removeprefix(" ")
-        elif "data" in fields and "id" in fields:
-            for record in History.parse([fields["data"]]).records:
-                yield int(fields["id"]), record
-            fields = {}
 
 
 async def _collect(swarm: Swarm, run: Path, say: Say) -> None:
