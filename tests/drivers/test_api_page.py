@@ -8,6 +8,9 @@ from pathlib import Path
 
 from tests.drivers.apis import HERE, TOKEN, Asked
 from tests.drivers.stages import Stage, all_of
+from typer.main import get_command
+
+from learnae.cli import app
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
 
@@ -55,7 +58,6 @@ def test_every_example_of_the_page_is_answered_and_every_operation_has_one(stage
 
 
 def test_every_option_of_the_page_exists() -> None:
-    from learnae.cli import peer
-
-    known = {f"--{name.replace('_', '-')}" for name in peer.__annotations__}
+    command = get_command(app).commands["peer"]  # type: ignore[attr-defined]
+    known = {option for parameter in command.params for option in parameter.opts}
     assert set(re.findall(r"--[a-z][a-z-]+", PAGE)) <= known
