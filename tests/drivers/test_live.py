@@ -2,19 +2,22 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.drivers.stages import Stage, all_of
 
 from learnae.adapters.journal import SqliteJournal, recorded
+from learnae.adapters.ledger import Ledger
 from learnae.checks import verdict
 from learnae.core.events import SessionClosed
 from learnae.core.facts import DebtState, RolledBack, Work
-from learnae.core.types import Head
+from learnae.core.types import Head, Receipt, TxHash
 from learnae.drivers.live import went_back
 from learnae.drivers.retold import merged
 from learnae.history import History, SessionEnded
-from learnae.ports import Performed
+from learnae.ports import Chain, Performed
 
 
 def test_a_live_session_ends_quiet_and_valid(staged: Callable[..., Stage]) -> None:
@@ -98,6 +101,46 @@ def test_blocks_that_are_replaced_at_the_same_height_are_noticed_where_the_chain
     asyncio.run(play())
     assert [record.peer for record in stage.recording.records if isinstance(record.fact, RolledBack)] == ["p00"]
     assert len(asked) > 3
+
+
+class GoesBackUnwatched:
+    """A chain that once, when it has told a receipt, goes back to where it was looked at last."""
+
+    def __init__(self, chain: Chain, ledger: Ledger) -> None:
+        self.chain, self.ledger = chain, ledger
+        self.looked, self.back = 0, False
+        self.reader: object = None
+
+    async def receipt(self, hash: TxHash) -> Receipt | None:
+        found = await self.chain.receipt(hash)
+        self.reader = asyncio.current_task() if found else None
+        return found
+
+    async def head(self) -> Head:
+        head = await self.chain.head()
+        if self.reader is not asyncio.current_task():
+            self.looked = head.height
+        elif not self.back and head.height > self.looked:
+            self.ledger.roll_back(head.height - self.looked)
+            self.back = True
+        return head
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.chain, name)
+
+
+def test_a_chain_that_only_receipts_saw_higher_is_noticed_when_it_goes_back(staged: Callable[..., Stage]) -> None:
+    stage = staged()
+
+    async def play() -> None:
+        first, *others = stage.peers()
+        chain = GoesBackUnwatched(first.ports.chain, stage.simulation.ledger)
+        first.ports = replace(first.ports, chain=chain)
+        await all_of([first, *others])
+        assert chain.back
+
+    asyncio.run(play())
+    assert "p00" in {record.peer for record in stage.recording.records if isinstance(record.fact, RolledBack)}
 
 
 def test_a_dead_chain_pauses_payments_and_nothing_else(staged: Callable[..., Stage]) -> None:

@@ -74,6 +74,7 @@ class LivePeer:
         self._arrived: asyncio.Queue[on.Event | Heard] = asyncio.Queue()
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._heads = set[Head]()  # of the chain, since it was looked at last
         self._ended_by: str | None = None
         self._going = asyncio.Event()
         self._going.set()
@@ -192,6 +193,8 @@ class LivePeer:
         event = await perform(action, self.ports, 0.0)
         block = self.ports.blocks.get(action.cid) if isinstance(action, do.StoreAction) else None
         self._took(type(action).__name__, began, _failure(event), len(block or b""))
+        if isinstance(event, on.ReceiptsRead):
+            self._heads.add(event.head)  # higher, perhaps, than where the chain then goes back to
         self._arrived.put_nowait(event)
 
     async def _work(self, action: do.TrainerAction) -> None:
@@ -218,23 +221,26 @@ class LivePeer:
 
     async def _watch_chain(self) -> None:
         """Report a chain that went back, and one that was not watched: nobody knows what it did meanwhile."""
-        before: Head | None = None
         unwatched = self._resumed
         while True:
             began, failed = time.monotonic(), None
+            before, self._heads = self._heads, set()
             try:
                 head = await self.ports.chain.head()
-                if unwatched or (before and await self._went_back(before, head)):
+                if unwatched or any([await self._went_back(each, head) for each in before]):
                     self._arrived.put_nowait(on.ChainRolledBack(0.0, head))
-                before, unwatched = head, False
+                unwatched = False
+                self._heads.add(head)
             except PortError as error:
                 failed, unwatched = error.reason, True
             self._took("ReadHead", began, failed)
-            if self.seen and before and not failed:
-                await self.seen(before)
+            if self.seen and not failed:
+                await self.seen(head)
             await asyncio.sleep(self.config.poll)
 
     async def _went_back(self, before: Head, head: Head) -> bool:
+        if before == head:
+            return False
         return went_back(before, head) or (self.holds is not None and not await self.holds(before))
 
     # in here
