@@ -46,13 +46,17 @@ SESSION: dict[str, Any] = QUICK | {
 
 @dataclass
 class Watched:
-    """``folder``: what Prometheus reads.  ``began`` and ``ended``: Unix seconds of the session."""
+    """``folder``: what Prometheus reads.  ``began`` and ``ended``: Unix seconds of the session; ``seen``: all is scraped.
+
+    The fault window may outlast a session on a fast machine.
+    """
 
     folder: Path
     settings: dict[str, Any]
     over: Event = field(default_factory=Event)
     began: float = 0.0
     ended: float = 0.0
+    seen: float = 0.0
 
     def __post_init__(self) -> None:
         self.port = free_port()
@@ -118,6 +122,7 @@ def monitored(folder: Path, settings: dict[str, Any]) -> Iterator[Watched]:
                 until(lambda: not ask("swarm:faults:open"))
                 assert watched.over.wait(END)
                 until(lambda: ask(f'timestamp(up{{job="peers"}}) > {watched.ended + 1}'))
+                watched.seen = time.time()
                 yield watched
         finally:
             process.terminate()
