@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
 from ipaddress import IPv4Network
 from pathlib import Path
+from subprocess import PIPE
 from typing import IO, Any
 
 from learnae.config import REPOSITORY, subnet, tls_bundle
@@ -46,18 +49,29 @@ def lacking() -> str | None:
     return None
 
 
-def docker(*arguments: str, timeout: float | None = None) -> str:
-    """Its standard output.  Raises InputError with the last line that it complained with."""
+def docker(*arguments: str, timeout: float | None = None, lock: IO[str] | None = None) -> str:
+    """Its standard output.  Raises InputError with the last line that it complained with.
+
+    ``lock``: a file that is locked as long as it runs, even if this process is killed, and names it: see ``down``.
+    """
+    held = (lock.fileno(),) if lock else ()
     try:
-        done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=timeout)
+        with subprocess.Popen(["docker", *arguments], text=True, pass_fds=held, stdout=PIPE, stderr=PIPE) as process:
+            try:
+                if lock:
+                    print(process.pid, file=lock, flush=True)
+                told, complaint = process.communicate(timeout=timeout)
+            except BaseException:
+                process.kill()
+                raise
     except subprocess.TimeoutExpired:
         raise InputError(f"docker {arguments[0]} did not end in {timeout:g} s") from None
     except OSError as error:
         raise InputError(f"docker cannot be run: {error.strerror}") from None
-    if done.returncode:
-        complaint = [line for line in done.stderr.splitlines() if line.strip()]
-        raise InputError(complaint[-1] if complaint else f"docker {arguments[0]} ended with {done.returncode}")
-    return done.stdout
+    if process.returncode:
+        complaints = [line for line in complaint.splitlines() if line.strip()]
+        raise InputError(complaints[-1] if complaints else f"docker {arguments[0]} ended with {process.returncode}")
+    return told
 
 
 @dataclass(frozen=True)
@@ -67,18 +81,35 @@ class Swarm:
     project: str
     folder: Path  # build/swarm
 
-    def compose(self, *arguments: str, timeout: float | None = None) -> str:
+    def compose(self, *arguments: str, lock: IO[str] | None = None) -> str:
         """With its files if they are there; `down` and `ps` do without."""
-        return docker("compose", *self.files, *arguments, timeout=timeout)
+        return docker("compose", *self.files, *arguments, lock=lock)
 
     def up(self, *services: str) -> None:
-        self.compose("--progress", "quiet", "up", "-d", "--no-build", *services)
+        with self._coming_up() as lock:
+            flock(lock, LOCK_EX)
+            lock.truncate(0)
+            self.compose("--progress", "quiet", "up", "-d", "--no-build", *services, lock=lock)
 
     def down(self) -> int:
         """Remove every container, network and volume; how many containers there were.  Raises InputError.
 
-        Again and again while there are some: what a killed session had begun may still be coming up.
+        First of all what is still bringing some up is ended: it outlives a session that is killed.  Then again and
+        again while there are some: what was asked for may still come.
         """
+        with self._coming_up() as lock:
+            if not _locked(lock):
+                lock.seek(0)
+                with suppress(ValueError, ProcessLookupError):  # it has not said who it is; it is gone
+                    os.kill(int(lock.read()), signal.SIGTERM)
+                flock(lock, LOCK_EX)
+            return self._removed()
+
+    def _coming_up(self) -> IO[str]:
+        self.folder.parent.mkdir(exist_ok=True)
+        return (self.folder.parent / "up.lock").open("a+")
+
+    def _removed(self) -> int:
         count = 0
         for _ in range(ROUNDS):
             found = len(self.containers())
@@ -162,10 +193,21 @@ def claimed(what: str) -> bool:
     if what not in _CLAIMS:
         try:
             file = open(Path(tempfile.gettempdir()) / f"learnae-{what}.lock", "a")
-            flock(file, LOCK_EX | LOCK_NB)
-        except OSError:  # another process's, or another user's file
+        except OSError:  # another user's file
+            return False
+        if not _locked(file):
+            file.close()
             return False
         _CLAIMS[what] = file
+    return True
+
+
+def _locked(file: IO[str]) -> bool:
+    """By this process, from now on; False: by another."""
+    try:
+        flock(file, LOCK_EX | LOCK_NB)
+    except OSError:
+        return False
     return True
 
 
