@@ -1,9 +1,11 @@
-"""A session on containers by the clock, from the command to the verdict, and what a pod takes of memory.
+"""A session on containers by the clock, from the command to the verdict; a pod's memory; what watching it costs.
 
     .venv/bin/python bench/compose.py [--peers 20] [--session examples/paper.toml]
 
 Second 0 is when this program begins, as if it were `make swarm`; images are built.  Memory is proportional set size, in
 the middle of the session (every peer has averaged), of all processes of a pod's three containers; it needs root.
+Scrapes are those of the swarm's own Prometheus: missed is one that failed between a peer's first and its last good one;
+times are of those while any peer trains.  `--out` keeps the run, for `learnae calibrate`.
 """
 
 import time
@@ -13,8 +15,13 @@ BEGAN = time.monotonic()
 import argparse  # noqa: E402
 import asyncio  # noqa: E402
 import statistics  # noqa: E402
+import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 from tempfile import TemporaryDirectory  # noqa: E402
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # Prometheus is asked as the dashboards' tests ask it
+
+from monitor.ask import Prometheus  # noqa: E402
 
 from learnae.adapters.http.board import Board  # noqa: E402
 from learnae.adapters.rundir import RunDirectory  # noqa: E402
@@ -23,6 +30,7 @@ from learnae.core.facts import Averaged, DebtChanged, DebtState, Identity, Ident
 from learnae.drivers import audit  # noqa: E402
 from learnae.drivers.compose import engine  # noqa: E402
 from learnae.drivers.compose import session as sessions  # noqa: E402
+from learnae.drivers.compose.plan import HOST, PROMETHEUS  # noqa: E402
 
 PARTS = ("link", "ipfs", "peer")
 MB = 1e6
@@ -78,20 +86,47 @@ def pss(pid: str) -> int:
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
 
 
-async def main(peers: int, path: Path) -> None:
+def scrapes(ask: Prometheus, began: float, ended: float) -> str:
+    """``began`` and ``ended``: Unix seconds."""
+    missed, count = 0, 0
+    for _, points in ask.over('up{job="peers"}', began, ended):
+        good = [at for at, value in points if value]
+        held = [value for at, value in points if good and good[0] <= at <= good[-1]]
+        missed, count = missed + held.count(0.0), count + len(held)
+    [(_, training)] = ask.over('sum(learnae_work_state{state="training"}) > 0', began, ended)
+    found = ask.over('scrape_duration_seconds{job="peers"} and up == 1', training[0][0], training[-1][0], 5.0)
+    times = sorted(1e3 * seconds for _, points in found for _, seconds in points)
+    watching, all_of_it = (
+        sum(points[-1][1] for _, points in ask.over(expr, began, ended))
+        for expr in ("sum by (peer) (learnae_monitoring_seconds_total)", 'process_cpu_seconds_total{job="peers"}')
+    )
+    return (
+        f"scrapes: {missed} of {count} peer seconds missed; {len(times)} while training, median "
+        f"{statistics.median(times):.0f} ms, p95 {times[int(len(times) * 0.95)]:.0f} ms; "
+        f"observer and page {watching:.1f} of {all_of_it:.0f} processor seconds, {watching / all_of_it:.2%}"
+    )
+
+
+async def main(peers: int, path: Path, out: Path | None) -> None:
     session, board = load(path, {"peers": peers}), Board()
-    with sessions.alone(), TemporaryDirectory() as folder:
+    with sessions.alone(), TemporaryDirectory() as temporary:
+        folder = out or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        began = time.time()
         try:
             swarm = await asyncio.to_thread(sessions.prepare, session, print)
             clock = Clock(swarm)
             clock.note("all prepared")
             watching = asyncio.create_task(clock.watch(board))
-            await sessions.live(swarm, board, Path(folder), print)
+            await sessions.live(swarm, board, folder, print)
             clock.note("session over and collected")
-            await asyncio.to_thread(audit.retell, Path(folder))
-            run = RunDirectory(Path(folder))
+            ended = time.time()
+            await asyncio.to_thread(audit.retell, folder)
+            run = RunDirectory(folder)
             found = run.judge(run.read(), None)
             clock.note("verdict")
+            ask = Prometheus(f"http://{HOST}:{swarm.plan.port(PROMETHEUS)}")
+            watched = await asyncio.to_thread(scrapes, ask, began, ended)
             watching.cancel()
         finally:
             sessions.remove()
@@ -100,6 +135,7 @@ async def main(peers: int, path: Path) -> None:
     pods = [sum(each) for each in zip(*clock.memory.values(), strict=True)]
     parts = ", ".join(f"{part} {statistics.mean(each):.0f}" for part, each in clock.memory.items())
     print(f"a pod: mean {statistics.mean(pods):.0f} MB, largest {max(pods):.0f} ({parts})")
+    print(watched)
     print(f"verdict {found['verdict']}: {found['summary']}")
 
 
@@ -107,7 +143,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--peers", type=int, default=20)
     parser.add_argument("--session", type=Path, default=Path("examples/paper.toml"))
+    parser.add_argument("--out", type=Path)
     wanted, lacking = parser.parse_args(), engine.lacking()
     if lacking:
         raise SystemExit(f"bench/compose.py: {lacking}")
-    asyncio.run(main(wanted.peers, wanted.session))
+    asyncio.run(main(wanted.peers, wanted.session, wanted.out))
