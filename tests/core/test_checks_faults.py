@@ -6,6 +6,7 @@ import pytest
 from tests.core.histories import MODEL, PEER, ROSTER, SETTINGS, WALLET, score
 
 from learnae.checks import CHECKS
+from learnae.checks.faults import crossings
 from learnae.core.facts import Averaged, DebtChanged, DebtState, Published, Trained, Work, WorkChanged
 from learnae.core.types import Cid, Wei
 from learnae.faults import Kind
@@ -25,15 +26,16 @@ from learnae.history import (
 
 Told = tuple[float, str, HistoryFact]
 
-FAULTY: dict[str, Any] = SETTINGS | {"faults": [{}], "expect": {"recovery": 10.0}}
+FAULTY: dict[str, Any] = SETTINGS | {"expect": {"recovery": 10.0}}
 SIDES = (("ann", "bob"), ("cat", "dan", "eve"))
 CROSSED = Averaged(PEER["ann"], MODEL["ann 2"], score(1), score(2), True, Cid("bnew"), 9)
 NEW = Published(2, MODEL["ann 2"])
 DEBT = DebtChanged(0, PEER["ann"], MODEL["ann 1"], score(1), score(2), Wei(5), DebtState.SENT, WALLET["ann"])
 
 
-def session(*told: Told, faulty: bool = True, until: float = 100.0, planned: int = 1) -> History:
-    began: list[Told] = [(0.0, "swarm", SessionBegan(1, "sim", FAULTY if faulty else SETTINGS, ROSTER, Cid("b")))]
+def session(*told: Told, faulty: bool = True, until: float = 100.0, planned: int = 1, one_way: bool = False) -> History:
+    settings = FAULTY | {"faults": [{"kind": "cut", "one_way": one_way}]} if faulty else SETTINGS
+    began: list[Told] = [(0.0, "swarm", SessionBegan(1, "sim", settings, ROSTER, Cid("b")))]
     began += [(1.0, name, WorkChanged(Work.IDLE)) for name in PEER]
     began += [(5.0, "swarm", FaultsPlanned(planned))] * (planned > 0)
     rest = sorted([*told, (until, "swarm", SessionEnded("quiet"))], key=lambda each: each[0])
@@ -73,6 +75,24 @@ def test_faults_that_never_began_leave_the_result_unknown() -> None:
 def test_a_fault_that_did_nothing_leaves_the_result_unknown() -> None:
     ineffective = session(*fault(Kind.CUT, "ann", effect=Effect.INEFFECTIVE))
     assert happened(ineffective) == "unknown: cut at 10 s held nothing up"
+
+
+def test_a_cut_that_models_got_through_leaves_the_result_unknown() -> None:
+    cut = [*fault(Kind.CUT, "ann"), (15.0, "ann", NEW)]
+    assert happened(session(*cut, (17.0, "cat", CROSSED))) == "unknown: cut at 10 s let models through"
+    assert happened(session(*cut, (17.0, "cat", CROSSED), one_way=True)) == "valid: "
+    assert happened(session(*cut, (19.0, "cat", CROSSED))) == "valid: "  # it was being healed
+    old = [*fault(Kind.CUT, "ann"), (9.0, "ann", NEW)]
+    assert happened(session(*old, (17.0, "cat", CROSSED))) == "valid: "  # from another holder
+
+
+def test_a_crossing_is_the_first_model_of_the_time_of_the_cut_that_is_averaged_on_its_other_side() -> None:
+    cut = [*fault(Kind.SPLIT, *PEER), (15.0, "ann", NEW)]
+    averaged: list[Told] = [(25.0, "bob", CROSSED), (26.5, "cat", CROSSED), (30.0, "dan", CROSSED)]
+    assert [after for _, after in crossings(session(*cut, *averaged))] == [6.5]
+    assert list(crossings(session(*cut))) == []
+    assert list(crossings(session(*fault(Kind.SPLIT, *PEER, end=None), (15.0, "ann", NEW), *averaged))) == []
+    assert list(crossings(session(*fault(Kind.KILL, "ann"), (15.0, "ann", NEW), *averaged))) == []
 
 
 def test_a_fault_that_was_never_healed_leaves_the_result_unknown() -> None:

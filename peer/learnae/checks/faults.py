@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from learnae.checks.result import Undecided, began, check, settings
 from learnae.core.facts import Averaged, DebtChanged, IdentityChanged, Published, Work, WorkChanged
-from learnae.core.types import PeerId
 from learnae.faults import Kind
 from learnae.history import SWARM, Effect, FaultBegan, FaultEnded, FaultsPlanned, History, PeerCrashed, Record
+
+PARTING = (Kind.CUT, Kind.SPLIT, Kind.ISOLATE)
+HEALING = 2.0  # s: on containers a heal is recorded when the last link has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,15 @@ def faults_happened(history: History) -> Iterator[str]:
     planned = next((fact.windows for _, fact in history.facts(FaultsPlanned)), None)
     if planned is None:
         raise Undecided("the session was over before its faults could begin")
-    seen = _seen(history)
+    seen, leaks = _seen(history), _leaks(history)
     doubts = [f"{planned - len(seen)} faults never began"] * (planned > len(seen))
     for each in seen:
         if each.end is None:
             doubts.append(f"{each.name} was not healed before the session ended")
         elif each.effect is Effect.INEFFECTIVE:
             doubts.append(f"{each.name} held nothing up")
+        elif each.number in leaks:
+            doubts.append(f"{each.name} let models through")
         elif not _at_work(history, each):
             doubts.append(f"{each.name} met no work")
     if doubts:
@@ -61,6 +65,29 @@ def recovered(history: History) -> Iterator[str]:
             continue  # the session ended well within that time
         if missing := _missing(history, each, until):
             yield f"{patience:.0f} s after {each.name} was healed, {missing}"
+
+
+def crossings(history: History) -> Iterator[tuple[Seen, float]]:
+    """Of cuts that are over: seconds from the heal until a model published since the cut began was averaged on its
+    other side; below 0 if something got through."""
+    published = [(record.t, fact.cid) for record, fact in history.facts(Published)]
+    names = {entry.peer: entry.name for entry in history.roster.values()}
+    for fault in _seen(history):
+        if fault.began.fault not in PARTING or fault.end is None:
+            continue
+        new = {cid for t, cid in published if t >= fault.begin}
+        for record, fact in history.facts(Averaged):
+            if fact.remote in new and _parted(fault, names.get(fact.creator, ""), record.peer):
+                yield fault, record.t - fault.end
+                break
+
+
+def _leaks(history: History) -> set[int]:
+    """Cuts that something went through; of those that let one way pass nothing is known."""
+    one_way = {each["kind"] for each in began(history).session["faults"] if each.get("one_way")}
+    return {
+        fault.number for fault, after in crossings(history) if after < -HEALING and fault.began.fault not in one_way
+    }
 
 
 def _seen(history: History) -> list[Seen]:
@@ -101,7 +128,7 @@ def _missing(history: History, fault: Seen, until: float) -> str:
     """What should have happened by then, if anything."""
     assert fault.end is not None
     after = [record for record in history.records if fault.end < record.t <= until]
-    if fault.began.fault in (Kind.CUT, Kind.SPLIT, Kind.ISOLATE):
+    if fault.began.fault in PARTING:
         return _no_crossing(history, fault, after)
     if fault.began.fault.chain:
         moved = any(isinstance(record.fact, DebtChanged | IdentityChanged) for record in after)
@@ -125,7 +152,7 @@ def _no_crossing(history: History, fault: Seen, after: list[Record]) -> str:
     ]
     parted = [name for name in new if any(_parted(fault, name, other) for other in history.roster)]
     crossed = any(
-        isinstance(record.fact, Averaged) and _parted(fault, names.get(PeerId(record.fact.creator), ""), record.peer)
+        isinstance(record.fact, Averaged) and _parted(fault, names.get(record.fact.creator, ""), record.peer)
         for record in after
     )
     return "no model had crossed" if parted and not crossed else ""

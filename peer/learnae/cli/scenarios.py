@@ -121,6 +121,8 @@ def _table(after: Aftermath) -> Table:
         table.add_row(label, *("-" if each is None else f"{each:{form}}" for each in (here, there)))
     if after.stall is not None:
         table.add_row("longest stall of a peer that no fault hit", f"{after.stall:.1f} s", "")
+    if after.crossing is not None:
+        table.add_row("first new model across a healed cut, after", f"{after.crossing:.1f} s", "")
     for policy, earned in after.earned.items():
         table.add_row(f"ETH earned, spent per peer: {policy}", f"{earned:.4f}, {after.spent[policy]:.4f}", "")
         if after.forged[policy] or policy != "honest":

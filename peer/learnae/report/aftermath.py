@@ -7,6 +7,7 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
+from learnae.checks.faults import crossings
 from learnae.checks.summary import summary
 from learnae.core.facts import AttemptFailed, Averaged, DebtState, Trained, Work, WorkChanged
 from learnae.core.types import ETHER
@@ -25,6 +26,7 @@ class Aftermath:
     success: float | None
     success_undisturbed: float | None
     stall: float | None  # s: the longest time that a peer with work, hit by no fault, did nothing
+    crossing: float | None  # s from a cut's heal until a model of its other side was averaged, the longest of all cuts
     earned: dict[str, float]
     spent: dict[str, float]
     forged: dict[str, float]  # of what was earned: for models that their creator neither trained nor averaged
@@ -53,6 +55,7 @@ def aftermath(history: History, without: History) -> Aftermath:
         here["averaging_success_rate"],
         there["averaging_success_rate"],
         longest_stall(history),
+        max((after for _, after in crossings(history)), default=None),
         {policy: fmean(each) for policy, each in earned.items()},
         {policy: fmean(each) for policy, each in spent.items()},
         _for_forgeries(history),
