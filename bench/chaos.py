@@ -1,66 +1,213 @@
-"""What faults and cheats cost: every scenario over seeds, beside the same sessions in the simulator.
+"""What faults and cheats cost: scenarios over seeds, simulated and on containers, and the table of docs/chaos.md.
 
-    python bench/chaos.py [--seeds 3] [SCENARIO ...]
+    python bench/chaos.py [--backend sim|compose] [--undisturbed] [--seeds 3] [--peers 20] [--out FOLDER] [SCENARIO ...]
 
-Prints the table of docs/chaos.md: accuracy on test rows of honest peers and what was lost, mean (least to greatest).
+Each run is `learnae chaos run` in a process of its own, one after the other.  Its directory and what it said stay in
+FOLDER, and a line of FOLDER/runs.jsonl tells how it ended: what has one is not played again, so that the same command
+goes on where it was stopped.  A run that fails is a line, too; take the line out to play it again.  The table is of all
+lines there, whichever commands wrote them.
+
+Points are lost against the same session undisturbed, simulated; for containers, against one on containers where
+``--undisturbed`` has played it.
 """
 
 import argparse
-from collections.abc import Sequence
+import hashlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, product
+from pathlib import Path
 from statistics import fmean
+from typing import IO, Any
 
-from learnae.checks import verdict
-from learnae.cli.scenarios import SCENARIOS, find
-from learnae.config import Session
+from learnae.cli.scenarios import CHAOS, SCENARIOS, find
+from learnae.config import Expect, Session, to_toml
+from learnae.core.types import Forgery
 from learnae.drivers.chaos import undisturbed
-from learnae.drivers.learning import TorchLearning
-from learnae.drivers.simulate import Recording, Simulation
-from learnae.history import History
-from learnae.report.aftermath import Aftermath, aftermath
+from learnae.errors import InputError
+
+INTERRUPTED = 130
+SLACK = 1200.0  # s beyond a session's own length: images, start, judgement and the simulated session beside it
+STOPPING = 120.0  # s
+COLUMNS = "scenario, peers, where, valid, accuracy, points lost, longest stall (s), crossing (s), ETH earned per peer"
+PLACES = {"sim": "simulator", "compose": "containers"}
+Line = dict[str, Any]
 
 
-def played(session: Session, learning: TorchLearning) -> History:
-    recording = Recording()
-    simulation = Simulation(session, learning, [recording.observe])
-    simulation.run()
-    return History(tuple(recording.records), tuple(simulation.ledger.export()))
+@dataclass(frozen=True)
+class Bench:
+    folder: Path
+
+    @property
+    def lines(self) -> list[Line]:
+        file = self.folder / "runs.jsonl"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
+
+    def play(self, scenario: str, session: Session, backend: str) -> None:
+        """Unless it was played before."""
+        asked = {"scenario": scenario, "backend": backend, "peers": session.peers, "seed": session.seed}
+        if any(asked.items() <= line.items() for line in self.lines):
+            return
+        run = self.folder / f"{backend}-{scenario}-{session.peers}-{session.seed}"
+        shutil.rmtree(run, ignore_errors=True)  # it was stopped
+        print(f"{time.strftime('%H:%M:%S')}  {run.name}", file=sys.stderr, flush=True)
+        began = time.monotonic()
+        why = self._run(scenario, session, backend, run)
+        told = _json(run / "verdict.json") if not why else {}
+        failing = [name for name, each in told.get("checks", {}).items() if each["result"] != "valid"]
+        line = asked | {
+            "calm": quiet(session).name,
+            "verdict": told.get("verdict", "failed"),
+            "why": why or ", ".join(failing),
+            "seconds": round(time.monotonic() - began, 1),
+            **(_json(run / CHAOS) if told else {}),
+        }
+        with (self.folder / "runs.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def play_quiet(self, session: Session, backend: str) -> None:
+        calm = quiet(session)
+        (self.folder / f"{calm.name}.toml").write_text(to_toml(calm))
+        self.play(calm.name, calm, backend)
+
+    def _run(self, scenario: str, session: Session, backend: str, run: Path) -> str:
+        """Why it came to nothing that can be judged; empty if it did."""
+        described, log = self.folder / f"{scenario}.toml", run.with_suffix(".log")
+        command = [sys.executable, "-m", "learnae", "chaos", "run", str(described) if described.is_file() else scenario]
+        command += ["--peers", str(session.peers), "--seed", str(session.seed), "--backend", backend, "--out", str(run)]
+        with log.open("w") as file:
+            code = _waited(command, file, session.max_duration + SLACK)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        if (run / CHAOS).is_file():
+            return ""
+        said = [line for line in log.read_text().splitlines() if line.strip()]
+        return said[-1] if said else f"exit code {code}"
 
 
-def row(name: str, found: Sequence[Aftermath], verdicts: Sequence[str]) -> str:
-    valid = f"{verdicts.count('valid')} of {len(verdicts)}"
-    lost = [each.lost for each in found if each.lost is not None]
-    stalls = [each.stall for each in found if each.stall is not None]
-    accuracy = fmean(each.accuracy for each in found if each.accuracy is not None)
-    stall = f"{max(stalls):.1f}" if stalls else "-"
-    cheats = sorted({policy for each in found for policy in each.earned} - {"honest"})
-    earned = f"honest {fmean(each.earned['honest'] for each in found):.4f}"
-    for policy in cheats:
-        whole, forged = (fmean(part[policy] for part in parts) for parts in _money(found))
-        earned += f", {policy} {whole:.4f} ({forged:.4f} with forged models)"
-    points = f"{fmean(lost):+.2f} ({min(lost):+.2f} to {max(lost):+.2f})"
-    return f"| {name} | {valid} | {accuracy:.4f} | {points} | {stall} | {earned} |"
+def _waited(command: Sequence[str], log: IO[str], seconds: float) -> int:
+    """Its exit code.  Ctrl-C reaches it, too, and it is given the time to heal and to stop."""
+    with subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT) as process:
+        try:
+            return process.wait(seconds)
+        except KeyboardInterrupt:
+            process.wait(STOPPING)
+            raise
+        except subprocess.TimeoutExpired:
+            log.write(f"no end after {seconds:.0f} s\n")
+            process.send_signal(signal.SIGKILL)  # the next run removes its containers
+            return process.wait()
 
 
-def _money(found: Sequence[Aftermath]) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
-    return [each.earned for each in found], [each.forged for each in found]
+def quiet(session: Session) -> Session:
+    """Undisturbed, by a name that follows from it: scenarios that are alike without faults and cheats share it."""
+    bare = undisturbed(session)
+    rest = bare.peers - sum(group.count or 0 for group in bare.groups)
+    alike = groupby(bare.groups, key=lambda group: replace(group, count=None, forgery=Forgery.COPY))
+    groups = tuple(
+        replace(kind, count=sum(rest if each.count is None else each.count for each in each_kind))
+        for kind, each_kind in alike
+    )
+    bare = replace(bare, name="", about="", groups=groups, expect=Expect())
+    return replace(bare, name=f"undisturbed-{hashlib.sha256(to_toml(bare).encode()).hexdigest()[:8]}")
+
+
+def table(lines: Sequence[Line]) -> Iterable[str]:
+    """Markdown: of each scenario a row for the simulator and one for containers."""
+    calm = {(line["scenario"], line["backend"]): line.get("accuracy") for line in lines}
+    titles = COLUMNS.split(", ")
+    yield f"| {' | '.join(titles)} |"
+    yield "|---" * len(titles) + "|"
+    told = [line for line in lines if not line["scenario"].startswith("undisturbed-")]
+    for (name, peers, place), alike in groupby(sorted(told, key=_row), key=_row):
+        runs = list(alike)
+        found = [run for run in runs if "accuracy" in run]
+        lost = [_lost(run, calm.get((run["calm"], run["backend"]))) for run in found]
+        cells = [
+            name,
+            peers,
+            list(PLACES.values())[place],
+            _valid(runs),
+            _spread([run["accuracy"] for run in found], ".4f"),
+            _spread(lost, "+.2f"),
+            _spread([run["stall"] for run in found], ".1f"),
+            _spread([run["crossing"] for run in found], ".1f"),
+            _earned(found),
+        ]
+        yield f"| {' | '.join(map(str, cells))} |"
+
+
+def _row(line: Line) -> tuple[str, int, int]:
+    """The last is the place."""
+    return line["scenario"], line["peers"], list(PLACES).index(line["backend"])
+
+
+def _lost(run: Line, calm: float | None) -> float | None:
+    """Percentage points."""
+    accuracy, without = run["accuracy"], run["accuracy_undisturbed"] if calm is None else calm
+    return None if accuracy is None or without is None else 100 * (without - accuracy)
+
+
+def _valid(runs: Sequence[Line]) -> str:
+    bad = [f"seed {run['seed']} {run['verdict']}: {run['why']}" for run in runs if run["verdict"] != "valid"]
+    count = f"{len(runs) - len(bad)} of {len(runs)}"
+    return f"{count} ({'; '.join(bad).replace('|', '/')})" if bad else count
+
+
+def _spread(numbers: Iterable[float | None], form: str) -> str:
+    """Mean (least to greatest)."""
+    known = [each for each in numbers if each is not None]
+    return f"{fmean(known):{form}} ({min(known):{form}} to {max(known):{form}})" if known else "-"
+
+
+def _earned(found: Sequence[Line]) -> str:
+    cells = []
+    for policy in sorted(
+        {policy for run in found for policy in run["earned"]}, key=lambda each: (each != "honest", each)
+    ):
+        forged = fmean(run["forged"][policy] for run in found)
+        with_forged = f", {forged:.4f} of it with forged models" if policy != "honest" else ""
+        cells.append(f"{policy} {_spread([run['earned'][policy] for run in found], '.4f')}{with_forged}")
+    return "; ".join(cells)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenarios", nargs="*", help="names; none: all")
-    parser.add_argument("--seeds", type=int, default=3)
-    arguments = parser.parse_args()
-    print("| scenario | valid | accuracy | points lost | longest stall, s | ETH earned per peer |")
-    print("|---|---|---|---|---|---|")
-    for name in arguments.scenarios or sorted(path.stem for path in SCENARIOS.glob("*.toml")):
-        found, verdicts = [], []
-        for seed in range(1, arguments.seeds + 1):
-            session = find(name, {"seed": seed})
-            learning = TorchLearning(session, 2)
-            history = played(session, learning)
-            verdicts.append(str(verdict(history)["verdict"]))
-            found.append(aftermath(history, played(undisturbed(session), learning)))
-        print(row(name, found, verdicts), flush=True)
+    parser.add_argument("--backend", choices=PLACES, default="sim")
+    parser.add_argument("--undisturbed", action="store_true", help="play each session without faults and cheats, too")
+    parser.add_argument("--seeds", type=int, default=3, help="of each scenario, from 1 (default 3)")
+    parser.add_argument("--peers", type=int, default=20)
+    parser.add_argument("--out", type=Path, default=Path("runs/chaos"))
+    wanted = parser.parse_args()
+    bench = Bench(wanted.out.absolute())
+    bench.folder.mkdir(parents=True, exist_ok=True)
+    scenarios = wanted.scenarios or sorted(path.stem for path in SCENARIOS.glob("*.toml"))
+    try:
+        for name, seed in product(scenarios, range(1, wanted.seeds + 1)):
+            try:
+                session = find(name, {"seed": seed, "peers": wanted.peers})
+            except InputError as error:
+                print(f"{name}: {error}", file=sys.stderr)
+                continue
+            bench.play(name, session, wanted.backend)
+            if wanted.undisturbed and wanted.backend == "compose" and undisturbed(session) != session:
+                bench.play_quiet(session, wanted.backend)
+    except KeyboardInterrupt:
+        print("Interrupted: the same command goes on from here.", file=sys.stderr)
+    for line in table(bench.lines):
+        print(line)
 
 
 if __name__ == "__main__":
