@@ -1,0 +1,110 @@
+"""Containers and link agents that are only remembered, and a plan carried out on them."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from learnae.adapters.http.board import Board
+from learnae.core.facts import WorkBegan
+from learnae.drivers.compose.chaos import ComposeChaos
+from learnae.drivers.compose.links import LinkAgents
+from learnae.drivers.compose.lives import Lives
+from learnae.drivers.compose.plan import Plan
+from learnae.drivers.live import Clock
+from learnae.errors import InputError
+from learnae.faults import Fault, Kind, Window
+from learnae.history import FaultEnded, HistoryFact
+from learnae.link.agent import Agent
+from learnae.link.kernel import MemoryKernel
+from learnae.link.wanted import read
+
+NAMES = ("p00", "p01", "p02")
+PLAN = Plan("learnae-test", IPv4Network("10.200.1.0/24"), 20_000, "1:1", 0, 31337, 1, NAMES)
+SHORT = 0.05  # s
+
+
+class Pods(LinkAgents):
+    """Agents in this process.  ``mute``: those that do not answer."""
+
+    def __init__(self, *without: str) -> None:
+        self.plan = PLAN
+        self.agents = {name: Agent(MemoryKernel(*without)) for name in NAMES}
+        self.mute = set[str]()
+
+    async def __aenter__(self) -> "Pods":
+        for agent in self.agents.values():
+            await agent.begin()
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        pass
+
+    async def _ask(self, method: str, name: str, what: str, content: Any = None) -> Any:
+        if name in self.mute:
+            raise InputError(f"the link agent of {name} does not answer (mute)")
+        if method == "PUT":
+            await self.agents[name].put(*read(json.dumps(content).encode(), lambda address: False))
+        return await self.agents[name].state()
+
+    def cut(self) -> set[str]:
+        return {name for name, agent in self.agents.items() if "LEARNAE" in agent.kernel.chains}  # type: ignore[attr-defined]
+
+
+class Container:
+    """What Docker's API says and does of one."""
+
+    status, AFTER = "running", {"kill": "exited", "stop": "exited", "start": "running", "pause": "paused"}
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def __getattr__(self, verb: str) -> Callable[..., None]:
+        def obey(**options: object) -> None:
+            self.told.append(verb)
+            self.status = self.AFTER.get(verb, "running")
+
+        return obey
+
+
+class Remembered(Lives):
+    def __init__(self, folder: Path) -> None:
+        self._state, self._saved = folder / "state.json", None
+        self.containers: dict[str, Container] = {}
+
+    async def _of(self, service: str, act: Callable[[Any], Any]) -> Any:
+        return act(self[service])
+
+    def __getitem__(self, service: str) -> Container:
+        return self.containers.setdefault(service, Container())
+
+
+class Stage:
+    def __init__(self, folder: Path, windows: Iterable[Window], *without: str) -> None:
+        self.pods, self.lives, self.board, self.said = Pods(*without), Remembered(folder), Board(), list[str]()
+        parts = (frozenset(NAMES), Clock(0.0), 1.0, self.pods, self.lives, self.board, folder / "faults.jsonl")
+        self.chaos = ComposeChaos(list(windows), *parts, self.said.append)
+
+    def start(self) -> asyncio.Task[None]:
+        """The session, in which everybody begins now."""
+        for name in NAMES:
+            self.board.observe(self.chaos.clock(), name, WorkBegan(3, False))
+        return asyncio.create_task(self.chaos.run())
+
+    async def when(self, kind: type) -> HistoryFact:
+        async with asyncio.timeout(5):
+            async for _, record in self.board.follow():
+                if isinstance(record.fact, kind):
+                    return record.fact
+        raise AssertionError
+
+    @property
+    def effects(self) -> list[str]:
+        return [record.fact.effect for record in self.board.records if isinstance(record.fact, FaultEnded)]
+
+
+def window(kind: Kind, *targets: str, begin: float = 0.0, end: float = SHORT, **more: Any) -> Window:
+    sides = (("p00",), ("p01", "p02")) if kind is Kind.SPLIT else ()
+    return Window(Fault(kind, begin, end - begin, **more), begin, end, targets, sides)
