@@ -27,12 +27,12 @@ SHORT = 0.05  # s
 
 
 class Pods(LinkAgents):
-    """Agents in this process.  ``mute``: those that do not answer."""
+    """Agents in this process.  ``mute``: those that do not answer.  ``puts``: what was wanted of whom."""
 
     def __init__(self, *without: str) -> None:
         self.plan = PLAN
         self.agents = {name: Agent(MemoryKernel(*without)) for name in NAMES}
-        self.mute = set[str]()
+        self.mute, self.puts = set[str](), list[tuple[str, Any]]()
 
     async def __aenter__(self) -> "Pods":
         for agent in self.agents.values():
@@ -46,6 +46,7 @@ class Pods(LinkAgents):
         if name in self.mute:
             raise InputError(f"the link agent of {name} does not answer (mute)")
         if method == "PUT":
+            self.puts.append((name, content))
             await self.agents[name].put(*read(json.dumps(content).encode(), lambda address: False))
         return await self.agents[name].state()
 

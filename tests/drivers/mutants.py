@@ -23,7 +23,7 @@ from learnae.core.wallet import Wallet
 from learnae.core.worker import Worker
 from learnae.drivers.chaos import SimulatedChaos
 from learnae.drivers.sim import Simulator
-from learnae.faults import State
+from learnae.faults import Link, State
 
 Patch = pytest.MonkeyPatch
 
@@ -292,6 +292,14 @@ def only_tells_of_faults(patch: Patch) -> None:
     patch.setattr(SimulatedChaos, "_enforce", lambda self, new: None)
 
 
+def cuts_halfway(patch: Patch) -> None:
+    enforce = SimulatedChaos._enforce
+    leaky = Link(loss=0.5)
+    patch.setattr(
+        SimulatedChaos, "_enforce", lambda self, new: enforce(self, replace(new, links=dict.fromkeys(new.links, leaky)))
+    )
+
+
 def starts_nobody_again(patch: Patch) -> None:
     def kill_only(self: SimulatedChaos, new: State) -> None:
         for name in new.dead:
@@ -335,6 +343,7 @@ MUTANTS = [
     Mutant("adopts without publishing", adopts_without_publishing, {"what_is_kept_is_published"}),
     Mutant("forgets to heal", forgets_to_heal, {"recovered", "everyone_accounted"}, PARTED),
     Mutant("only tells of faults", only_tells_of_faults, {"faults_happened"}, PARTED),
+    Mutant("lets half of it through a cut", cuts_halfway, {"faults_happened"}, PARTED),
     Mutant("starts nobody again", starts_nobody_again, {"recovered", "everyone_accounted", "debts_terminal"}, KILLED),
     Mutant("never wakes", never_wakes, {"news_wakes"}, LATE),
     Mutant("never has enough", never_has_enough, {"everyone_accounted"}),
