@@ -1,7 +1,12 @@
-"""`learnae swarm --backend compose` in a process of its own, and what Docker says of its containers."""
+"""Commands on containers in a process of their own, and what Docker says of their containers."""
 
+import os
+import re
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Condition, Thread
 
@@ -17,29 +22,33 @@ PATIENCE = 90.0  # s
 COMMAND = [sys.executable, "-m", "learnae"]
 
 
-class ComposeSwarm:
-    """``lines``: what it printed so far."""
+class Command:
+    """A command of ours on containers, as in a terminal of its own.  ``lines``: what it printed so far."""
 
-    def __init__(self, session: Path, run: Path, *more: str) -> None:
+    def __init__(self, run: Path, *arguments: object) -> None:
         if engine.lacking():
             pytest.skip(str(engine.lacking()))
         self.run, self.lines, self._over, self._news = run, list[str](), False, Condition()
-        options = ["--backend", "compose", "--port", "0", "--out", str(run), "--keep", *more]
         self.process = subprocess.Popen(
-            [*COMMAND, "swarm", str(session), *options],
+            [*COMMAND, *map(str, arguments), "--backend", "compose", "--out", str(run)],
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def when(self, text: str) -> str:
-        """The first line with that in it; waits for it."""
+    def press_ctrl_c(self) -> None:
+        """A terminal tells everybody in it: also what Docker commands run just then."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def when(self, pattern: str) -> str:
+        """The first line in which that is found; waits for it."""
         with self._news:
-            self._news.wait_for(lambda: self._over or any(text in line for line in self.lines), PATIENCE)
-            found = next((line for line in self.lines if text in line), None)
+            self._news.wait_for(lambda: self._over or any(re.search(pattern, line) for line in self.lines), PATIENCE)
+            found = next((line for line in self.lines if re.search(pattern, line)), None)
         assert found, "\n".join(self.lines)
         return found
 
@@ -58,6 +67,19 @@ class ComposeSwarm:
         with self._news:
             self._over = True
             self._news.notify_all()
+
+
+class ComposeSwarm(Command):
+    """`learnae swarm`, kept until it is told to end."""
+
+    def __init__(self, session: Path, run: Path, *more: str) -> None:
+        super().__init__(run, "swarm", session, "--port", 0, "--keep", *more)
+
+
+def until(holds: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
 
 
 def left() -> str:

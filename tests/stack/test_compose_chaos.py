@@ -3,16 +3,15 @@
 import asyncio
 import signal
 import subprocess
-import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tests.drivers.command_line import here
-from tests.stack.compose_swarm import COMMAND, PROJECT, left
+from tests.stack.compose_swarm import COMMAND, PROJECT, left, until
 
 from learnae.adapters.http.board import Board
 from learnae.adapters.rundir import RunDirectory
@@ -106,12 +105,6 @@ def table(name: str) -> str:
     """The rules of a pod's packet filter, without counters and comments."""
     told = engine.docker("exec", f"{PROJECT}-link-{name}-1", "iptables-save", "-t", "filter")
     return "\n".join(line.split(" [")[0] for line in told.splitlines() if line[:1] != "#")
-
-
-def until(holds: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
 
 
 def sound(swarm: Disturbed) -> None:

@@ -1,0 +1,84 @@
+"""Ctrl-C in the middle of a session on containers: it heals, stops, collects, says what it did, and leaves nothing."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.drivers.command_line import here
+from tests.stack.compose_swarm import Command, left, until
+
+from learnae.adapters.rundir import RunDirectory
+from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION
+from learnae.core.facts import DebtChanged
+from learnae.drivers.audit import FAULTS
+from learnae.history import FaultBegan, FaultEnded
+
+SESSION = """
+name = "interrupted"
+peers = 4
+max_duration = 100.0
+[data]
+rows = 1000
+validation_rows = 300
+[model]
+hidden = [16]
+[pace]
+slice = 2.0
+attempt = 1.0
+[start]
+timeout = 60.0
+"""
+CUT_AND_FROZEN = """
+[[faults]]
+kind = "split"
+at = 3
+duration = 60
+[[faults]]
+kind = "pause"
+at = 4
+duration = 60
+targets = ["p01"]
+"""
+
+Begun = Callable[..., Command]
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Iterator[Begun]:
+    """``begun(text, *command)``: begins it on a session file of that text."""
+
+    def begin(text: str, *command: object) -> Command:
+        file = tmp_path / "session.toml"
+        file.write_text(text)
+        return Command(tmp_path / "run", *command, file)
+
+    yield begin
+    here(tmp_path, "compose", "down")
+
+
+def test_ctrl_c_in_mid_session_stops_the_peers_first_collects_and_judges(begun: Begun) -> None:
+    swarm = begun(SESSION, "swarm", "--port", 0)
+    swarm.when("payments [1-9]")
+    swarm.press_ctrl_c()
+    assert swarm.end() == INTERRUPTED, "\n".join(swarm.lines)
+    assert left() == ""
+    swarm.when("Interrupted: the peers were stopped first, so that their journals are whole.")
+    swarm.when("containers and their network.")
+    swarm.when("(ended by: interrupted)")
+    swarm.when("Run directory:")
+    history = RunDirectory(swarm.run).read()
+    assert history.ended_by == INTERRUPTED_SESSION and list(history.facts(DebtChanged))
+    assert here(swarm.run, "audit", swarm.run).stderr == ""
+
+
+def test_ctrl_c_in_the_middle_of_a_fault_heals_first(begun: Begun) -> None:
+    chaos = begun(SESSION + CUT_AND_FROZEN, "chaos", "run")
+    until(lambda: (chaos.run / FAULTS).is_file() and (chaos.run / FAULTS).read_text().count("FaultBegan") == 2, 100)
+    chaos.press_ctrl_c()
+    assert chaos.end() == INTERRUPTED, "\n".join(chaos.lines)
+    assert left() == ""
+    chaos.when("Chaos: everything is healed, before the plan was at its end.")
+    chaos.when("Interrupted: the peers were stopped first, so that their journals are whole.")
+    chaos.when("(ended by: interrupted)")
+    history = RunDirectory(chaos.run).read()
+    assert len(list(history.facts(FaultBegan))) == 2 and not list(history.facts(FaultEnded))
