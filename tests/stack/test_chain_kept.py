@@ -1,0 +1,59 @@
+"""The swarm's chain outlives a kill, whatever that left of the file that Anvil was writing."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.stack.compose_swarm import PROJECT, until
+
+from learnae.drivers.compose import engine
+from learnae.drivers.compose.lives import sound
+from learnae.drivers.compose.render import _write_chain
+
+NAME = f"{PROJECT}-kept"
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a chain that runs and makes a block each second."""
+    if engine.lacking():
+        pytest.skip(str(engine.lacking()))
+    engine.build(PROJECT)
+    folder = tmp_path / "chain"
+    _write_chain(folder, {})
+    environment = [f"--env={each}" for each in ("CHAIN_ID=31337", "BLOCK_TIME=1", f"GENESIS={int(time.time())}")]
+    place = ["--network=none", f"--user={os.getuid()}:{os.getgid()}", f"--volume={folder}:/chain"]
+    engine.docker("run", "--detach", "--init", f"--name={NAME}", *place, *environment, f"{PROJECT}-chain")
+    try:
+        yield folder
+    finally:
+        engine.docker("rm", "-f", NAME)
+
+
+def state(path: Path) -> dict[str, Any] | None:
+    """What Anvil wrote, if it is whole."""
+    told = path.read_bytes() if path.is_file() else b""
+    found: dict[str, Any] | None = json.loads(told) if sound(told) else None
+    return found
+
+
+def height(path: Path) -> int:
+    found = state(path)
+    return int(found["best_block_number"]) if found else -1
+
+
+def test_half_a_file_is_replaced_by_the_last_sound_one(chain: Path) -> None:
+    written, kept = chain / "state.json", chain / "kept.json"
+    until(lambda: height(kept) >= 2, 30)
+    engine.docker("kill", NAME)
+    before = state(kept)
+    assert before
+    written.write_bytes(written.read_bytes()[: written.stat().st_size // 2])
+    engine.docker("start", NAME)
+    until(lambda: height(written) > int(before["best_block_number"]), 30)
+    after = state(written)
+    assert after and [block for block in before["blocks"] if block not in after["blocks"]] == []
