@@ -66,6 +66,7 @@ class Bench:
             "verdict": told.get("verdict", "failed"),
             "why": why or ", ".join(failing),
             "seconds": round(time.monotonic() - began, 1),
+            "commit": _json(run / "environment.json")["commit"] if told else None,
             **(_json(run / CHAOS) if told else {}),
         }
         with (self.folder / "runs.jsonl").open("a") as file:

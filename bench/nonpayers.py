@@ -1,0 +1,106 @@
+"""What peers gain that keep every better average and refuse to pay for it, and what the honest ones lose.
+
+    python bench/nonpayers.py [--seeds 5] [--out docs/pictures/non-payers.png]
+
+The scenario non-payers in the simulator, with none to half of twenty peers refusing: draws what a peer earns less what
+it spends, prints both and the accuracies on test rows.
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from statistics import fmean
+
+from learnae.checks import verdict
+from learnae.cli.scenarios import find
+from learnae.config import parse, resolved
+from learnae.core.types import Policy
+from learnae.drivers.learning import TorchLearning
+from learnae.drivers.simulate import Recording, Simulation
+from learnae.figures import Band, Figure, Series, draw
+from learnae.figures.spec import BLUE, ORANGE
+from learnae.history import History
+from learnae.report.money import Account, accounts
+
+COUNTS = (0, 1, 2, 4, 6, 8, 10)
+PEERS = 20
+SCENARIO = "non-payers"
+
+
+@dataclass(frozen=True)
+class Side:
+    """Means over the peers of a policy."""
+
+    earned: float  # ETH
+    spent: float  # ETH
+    accuracy: float  # on test rows
+
+    @staticmethod
+    def of(found: Sequence[Account]) -> "Side":
+        return Side(
+            fmean(each.received_ether for each in found),
+            fmean(each.sent_ether for each in found),
+            fmean(each.test or 0.0 for each in found),
+        )
+
+
+def played(refusing: int, seed: int) -> list[Account]:
+    groups = [{"count": refusing, "policy": Policy.REFUSES_TO_PAY.value}, {}]
+    session = parse(resolved(find(SCENARIO, {"seed": seed})) | {"groups": groups, "evaluation_peers": 0})
+    recording = Recording()
+    simulation = Simulation(session, TorchLearning(session, os.cpu_count() or 1), [recording.observe])
+    simulation.run()
+    history = History(tuple(recording.records), tuple(simulation.ledger.export()))
+    found = verdict(history)["verdict"]
+    if found != "valid":
+        raise SystemExit(f"{refusing} of {PEERS}, seed {seed}: verdict {found}")
+    return accounts(history)
+
+
+def mean(found: Sequence[Side]) -> Side:
+    return Side(*(fmean(column) for column in zip(*map(astuple, found), strict=True)))
+
+
+def curve(label: str, colour: str, found: dict[int, list[Side]]) -> tuple[Series, Band]:
+    """Mean over seeds, and from least to greatest."""
+    points = [[side.earned - side.spent for side in sides] for sides in found.values()]
+    x = tuple(map(float, found))
+    middle, low, high = (tuple(each(values) for values in points) for each in (fmean, min, max))
+    return Series(label, colour, x, middle), Band("", colour, x, low, high)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, default=5, help="sessions of each kind (default 5)")
+    parser.add_argument("--out", type=Path, default=Path("docs/pictures/non-payers.png"))
+    wanted = parser.parse_args()
+    honest, refusing = dict[int, list[Side]](), dict[int, list[Side]]()
+    print("| refuse | honest: earned, spent (ETH) | accuracy | refusing: earned (ETH) | accuracy |")
+    print("|---|---|---|---|---|")
+    for count in COUNTS:
+        runs = [played(count, seed) for seed in range(1, wanted.seeds + 1)]
+        honest[count] = [Side.of(run[count:]) for run in runs]
+        cells = "{0.earned:.4f}, {0.spent:.4f} | {0.accuracy:.4f}".format(mean(honest[count]))
+        if count:
+            refusing[count] = [Side.of(run[:count]) for run in runs]
+            cells += " | {0.earned:.4f} | {0.accuracy:.4f}".format(mean(refusing[count]))
+        print(f"| {count} | {cells} |" + "  |  |" * (not count), flush=True)
+    curves = (curve("refuses to pay", ORANGE, refusing), curve("honest", BLUE, honest))
+    draw(
+        Figure(
+            "non-payers",
+            "What refusing to pay gains, and what it costs the honest",
+            f"peers of {PEERS} that refuse to pay",
+            "ETH earned less ETH spent, a peer",
+            tuple(series for series, _ in curves),
+            tuple(band for _, band in curves),
+            grounded=False,
+        ),
+        wanted.out,
+    )
+
+
+if __name__ == "__main__":
+    main()
