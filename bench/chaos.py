@@ -93,16 +93,17 @@ class Bench:
 
 
 def _waited(command: Sequence[str], log: IO[str], seconds: float) -> int:
-    """Its exit code.  Ctrl-C reaches it, too, and it is given the time to heal and to stop."""
-    with subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT) as process:
+    """Its exit code.  Whoever interrupts this interrupts the run, once, which then heals and stops."""
+    with subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True) as process:
         try:
             return process.wait(seconds)
         except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
             process.wait(STOPPING)
             raise
         except subprocess.TimeoutExpired:
             log.write(f"no end after {seconds:.0f} s\n")
-            process.send_signal(signal.SIGKILL)  # the next run removes its containers
+            process.kill()  # the next run removes its containers
             return process.wait()
 
 
@@ -192,9 +193,11 @@ def main() -> None:
     parser.add_argument("--peers", type=int, default=20)
     parser.add_argument("--out", type=Path, default=Path("runs/chaos"))
     wanted = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     bench = Bench(wanted.out.absolute())
     bench.folder.mkdir(parents=True, exist_ok=True)
     scenarios = wanted.scenarios or sorted(path.stem for path in SCENARIOS.glob("*.toml"))
+    code = 0
     try:
         for name, seed in product(scenarios, range(1, wanted.seeds + 1)):
             try:
@@ -207,8 +210,10 @@ def main() -> None:
                 bench.play_quiet(session, wanted.backend)
     except KeyboardInterrupt:
         print("Interrupted: the same command goes on from here.", file=sys.stderr)
+        code = INTERRUPTED
     for line in table(bench.lines):
         print(line)
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What peers gain that keep every better average and refuse to pay for it, and what the honest ones lose.
 
-    python bench/nonpayers.py [--seeds 5] [--out docs/pictures/non-payers.png]
+    python bench/nonpayers.py [--seeds 10] [--out docs/pictures/non-payers.png]
 
 The scenario non-payers in the simulator, with none to half of twenty peers refusing: draws what a peer earns less what
 it spends, prints both and the accuracies on test rows.
@@ -73,7 +73,7 @@ def curve(label: str, colour: str, found: dict[int, list[Side]]) -> tuple[Series
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=5, help="sessions of each kind (default 5)")
+    parser.add_argument("--seeds", type=int, default=10, help="sessions of each kind (default 10)")
     parser.add_argument("--out", type=Path, default=Path("docs/pictures/non-payers.png"))
     wanted = parser.parse_args()
     honest, refusing = dict[int, list[Side]](), dict[int, list[Side]]()

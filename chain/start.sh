@@ -8,7 +8,9 @@ set -euo pipefail
 cd /chain
 
 count() { { grep -o "$1" "$2" || true; } | wc -l; }
-spent() { { grep -o '"nonce":[0-9]*,"balance":"[^"]*","code":"0x"' "$1" || true; } | awk -F '[:,]' '{ n += $2 } END { print n + 0 }'; }
+spent() {
+    { grep -o '"nonce":[0-9]*,"balance":"[^"]*","code":"0x"' "$1" || true; } | awk -F '[:,]' '{ n += $2 } END { print n + 0 }'
+}
 sound() { # whole, and each nonce that was spent is of a transaction in it; as drivers/compose/lives.py has it
     [ -s "$1" ] && [ "$(count '[{]' "$1")" = "$(count '[}]' "$1")" ] && [ "$(spent "$1")" = "$(count '"info":{' "$1")" ]
 }

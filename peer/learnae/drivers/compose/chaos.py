@@ -135,10 +135,10 @@ class ComposeChaos:
         """Everything; what the plan would have held up for longer is said."""
         old, self._state = self._state, State()
         await self._give_back(old, self._state)
-        busy = await self._tried(self.agents.busy(), [])
+        busy = await self._tried(self.agents.busy(), None)
         if busy:
             self.say(f"The links of {', '.join(busy)} are not healed; they will be within {LEASE:.0f} s.")
-        elif old != State():
+        elif busy is not None and old != State():
             self.say("Chaos: everything is healed, before the plan was at its end.")
 
     async def _give_back(self, old: State, new: State) -> None:
