@@ -193,7 +193,11 @@ def main() -> None:
     parser.add_argument("--peers", type=int, default=20)
     parser.add_argument("--out", type=Path, default=Path("runs/chaos"))
     wanted = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # a shell lets what it starts with & ignore the first, and its children
+        signal.signal(number, signal.default_int_handler)
     bench = Bench(wanted.out.absolute())
     bench.folder.mkdir(parents=True, exist_ok=True)
     scenarios = wanted.scenarios or sorted(path.stem for path in SCENARIOS.glob("*.toml"))
