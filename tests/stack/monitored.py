@@ -46,9 +46,9 @@ SESSION: dict[str, Any] = QUICK | {
 
 @dataclass
 class Watched:
-    """``folder``: what Prometheus reads.  ``began`` and ``ended``: Unix seconds of the session; ``seen``: all is scraped.
+    """``folder``: what Prometheus reads.  ``began`` and ``ended``: Unix seconds of the session.
 
-    The fault window may outlast a session on a fast machine.
+    ``seen``: when all was scraped; the fault window may outlast a session on a fast machine.
     """
 
     folder: Path
