@@ -11,6 +11,7 @@ from functools import cache
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import tomli_w
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -25,6 +26,10 @@ STRICT = ConfigDict(extra="forbid")
 REPOSITORY = Path(__file__).resolve().parents[2]
 SUBNET = "LEARNAE_SUBNET"  # environment: of the containers, instead of a free one
 DATA_FOLDER = "LEARNAE_DATA"  # environment: where downloaded and converted rows are, instead of data/
+RPC = "LEARNAE_RPC"  # environment: URL of a node on a chain that is not ours, instead of Anvil
+KEY = "LEARNAE_KEY"  # environment: a file of mode 0600 with the private key that pays there, or that key
+CAP = "LEARNAE_CAP"  # environment: ETH that may leave the key for one session
+MOST = "0.1"  # ETH, if that is not said
 
 
 @dataclass(frozen=True)
@@ -214,6 +219,41 @@ def subnet() -> IPv4Network | None:
         return IPv4Network(said) if said else None
     except ValueError as error:
         raise InputError(f"{SUBNET} is no subnet ({error}): give one such as 10.213.7.0/24") from None
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A node on a chain that is not ours, and who pays there.  Both are secrets: URLs of nodes hold keys, too."""
+
+    rpc: str = field(repr=False)
+    key: str = field(repr=False)
+    cap: Decimal  # ETH
+
+    @property
+    def host(self) -> str:
+        """All of the URL that may be shown."""
+        return urlsplit(self.rpc).hostname or ""
+
+
+def foreign() -> Foreign | None:
+    """The chain a swarm is to run on, if not on one of its own.  Raises InputError."""
+    rpc, key, cap = (os.environ.get(each, "").strip() for each in (RPC, KEY, CAP))
+    if not rpc and not key:
+        return None
+    if not rpc or not key:
+        raise InputError(f"{RPC} and {KEY} belong together: set both for a chain that is not ours, or neither")
+    try:
+        if urlsplit(rpc).scheme not in ("http", "https") or not urlsplit(rpc).hostname:
+            raise ValueError
+    except ValueError:
+        raise InputError(f"{RPC} must begin with http:// or https:// and name a host") from None
+    try:
+        found = Foreign(rpc, key, Decimal(cap or MOST))
+        if not 0 < found.cap < 10**9:
+            raise ValueError
+    except (ValueError, ArithmeticError):
+        raise InputError(f"{CAP} must be a number of ETH above 0, such as {MOST}") from None
+    return found
 
 
 def tls_bundle() -> str | None:

@@ -2,7 +2,8 @@
 
 ``history.jsonl`` holds one ``Record`` a line, ``{"t":1.25,"peer":"p07","kind":"Averaged",...}``: what peers decided and
 what the driver saw, in the order it happened.  ``chain.jsonl`` holds the ledger as it stood at the end: ``Genesis``,
-each ``Block``, ``Balances``.  A run that died may have lost the end of its last line, and nothing else.
+``Opening`` if it is not ours, each ``Block``, ``Balances``.  A run that died may have lost the end of its last line, and
+nothing else.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -132,6 +133,18 @@ class Genesis:
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """Of a chain with others on it, after ``Genesis``: what the roster's wallets held as of block ``number``.
+
+    Every later block is in the export, with those transactions alone that are from or to these wallets.
+    """
+
+    number: int
+    hash: str
+    balances: dict[Address, Wei]
+
+
+@dataclass(frozen=True, slots=True)
 class Transaction:
     """``wei`` moves only if ``succeeded``; ``gas_used * gas_price`` is spent either way.  ``data``: 0x and hex."""
 
@@ -164,7 +177,7 @@ class Balances:
     balances: dict[Address, Wei]
 
 
-ChainRecord = Genesis | Block | Balances
+ChainRecord = Genesis | Opening | Block | Balances
 
 
 def kept_score(fact: HistoryFact) -> Score | None:
@@ -245,6 +258,11 @@ class History:
 
     def exports(self, kind: type[E]) -> list[E]:
         return [record for record in self.chain if isinstance(record, kind)]
+
+    @cached_property
+    def opening(self) -> Opening | None:
+        """None: the chain was this session's own, or its export is missing."""
+        return next(iter(self.exports(Opening)), None)
 
     @cached_property
     def began(self) -> SessionBegan | None:

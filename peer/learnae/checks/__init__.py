@@ -44,6 +44,7 @@ def verdict(history: History) -> dict[str, Any]:
         "verdict": worst.value,
         "ended_by": history.ended_by or "unknown",
         "checks": {name: {"result": each.result.value, "reason": each.reason} for name, each in results.items()},
+        "unproven": chain.unproven(history),
         "summary": summary(history),
     }
 

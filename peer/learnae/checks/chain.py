@@ -3,6 +3,9 @@
 Where a chain was replaced by another in mid-session, the export is of one of them, mostly the last.  Wei are conserved
 on each chain by itself, so that check knows the exported one alone.  What became final on another chain cannot be
 looked up: it must not be on this one, too, and ``signed_on_one_chain`` holds of all chains.
+
+On a chain with others on it (``Opening``) the export has every block since the session began, without what others did
+among themselves.  That nothing of the roster's is left out follows from nonces, balances and the blocks' links.
 """
 
 from base64 import b32encode
@@ -28,29 +31,56 @@ def _transactions(history: History) -> list[tuple[int, Transaction]]:
     return [(block.number, each) for block in history.exports(Block) for each in block.transactions]
 
 
+def unproven(history: History) -> list[str]:
+    """A sentence for what no check here can know of a chain with others on it."""
+    opening = history.opening
+    if opening is None:
+        return []
+    return [
+        f"The chain has others on it: what its blocks hold besides, that block {opening.number} descends from the "
+        f"genesis block, and what the wallets held as of block {opening.number} are the node's word."
+    ]
+
+
 def _wallets(history: History) -> dict[str, str]:
     return {entry.name: entry.wallet.lower() for entry in began(history).roster}
 
 
 @check
 def chain_sound(history: History) -> Iterator[str]:
-    """Blocks follow each other, and each wallet's nonces are 0, 1, 2 ...: none skipped, none spent twice."""
-    last, hash = 0, _genesis(history).hash
+    """Blocks follow each other, and each wallet's nonces are 0, 1, 2 ...: none skipped, none spent twice.
+
+    On a chain with others on it no block is left out up to the last, and strangers' nonces are their own affair.
+    """
+    opening = history.opening
+    last, hash = (opening.number, opening.hash) if opening else (0, _genesis(history).hash)
     for block in history.exports(Block):
-        if block.number <= last or (block.number == last + 1 and block.parent != hash):
+        skips = opening is not None and block.number != last + 1
+        if skips or block.number <= last or (block.number == last + 1 and block.parent != hash):
             yield f"block {block.number} does not follow block {last}"
         last, hash = block.number, block.hash
     nonces: Counter[Address] = Counter()
     for number, each in _transactions(history):
+        if opening and each.sender not in opening.balances:
+            continue
         if each.nonce != nonces[each.sender]:
             yield f"block {number} has nonce {each.nonce} of {each.sender}, not {nonces[each.sender]}"
         nonces[each.sender] += 1
+    height = history.exports(Balances)[-1].height
+    if opening and last != height:
+        yield f"the export ends with block {last} and its balances are of block {height}"
 
 
 @check
 def wei_conserved(history: History) -> Iterator[str]:
-    """What the genesis block gave is held or was spent on gas, and each balance is what the transfers make it."""
-    alloc = _genesis(history).alloc
+    """What the genesis block gave is held or was spent on gas, and each balance is what the transfers make it.
+
+    On a chain with others on it, which money may come from and go to: each balance of the roster's wallets.
+    """
+    opening = history.opening
+    if opening and opening.balances.keys() != set(_wallets(history).values()):
+        yield f"the balances as of block {opening.number} are not those of the roster's wallets"
+    alloc = opening.balances if opening else _genesis(history).alloc
     for export in history.exports(Balances):
         accounts = Counter({wallet.lower(): int(wei) for wallet, wei in alloc.items()})
         stated = Counter({wallet.lower(): int(wei) for wallet, wei in export.balances.items()})
@@ -61,10 +91,10 @@ def wei_conserved(history: History) -> Iterator[str]:
                 gas += fee
                 accounts[each.sender.lower()] -= fee + each.wei * each.succeeded
                 accounts[(each.to or each.contract or "").lower()] += each.wei * each.succeeded
-        for wallet in sorted(accounts.keys() | stated.keys()):
+        for wallet in sorted(opening.balances if opening else accounts.keys() | stated.keys()):
             if accounts[wallet] != stated[wallet]:
                 yield f"{wallet} holds {stated[wallet]} wei, not {accounts[wallet]}"
-        if sum(alloc.values()) != sum(stated.values()) + gas:
+        if not opening and sum(alloc.values()) != sum(stated.values()) + gas:
             yield f"{sum(stated.values())} wei held and {gas} spent on gas are not the {sum(alloc.values())} of genesis"
 
 

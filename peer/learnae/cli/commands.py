@@ -118,7 +118,7 @@ def _report(run: RunDirectory, history: History, found: dict[str, Any]) -> str:
 
 
 def conclude(run: RunDirectory, found: dict[str, Any]) -> None:
-    for line in failed_checks(found):
+    for line in [*failed_checks(found), *found.get("unproven", ())]:
         say(line)
     say(f"Verdict: {found['verdict']} (ended by: {found['ended_by']})", "bold")
     say(f"Run directory: {run.path}")

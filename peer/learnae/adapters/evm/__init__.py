@@ -9,7 +9,7 @@ second and raises Python's recursion limit.
 """
 
 from learnae.adapters.evm.chain import EvmChain
-from learnae.adapters.evm.export import export
+from learnae.adapters.evm.export import export, export_since
 from learnae.adapters.evm.rpc import Node, http_node
 
-__all__ = ["EvmChain", "Node", "export", "http_node"]
+__all__ = ["EvmChain", "Node", "export", "export_since", "http_node"]

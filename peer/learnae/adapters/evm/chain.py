@@ -2,7 +2,8 @@
 
 What a payer may rely on:
 1. Nonces are the caller's.  The node's count only tells which of them are mined.
-2. Each attempt raises both fees by an eighth at least (nodes want a tenth), and follows the base fee upwards.
+2. Fees come from the node: its base fee twice and the tip that it advises.  Each attempt raises both by an eighth at
+   least (nodes want a tenth), and follows the base fee upwards.
 3. Nothing is signed unless the balance covers it and everything else that was signed here and is not mined.  After a
    restart ``recall`` tells it what that is.
 4. Gas is capped: a payee that is a contract can burn ``PAY_GAS`` at most, and no fee goes above ``MAX_FEE``.
@@ -23,8 +24,9 @@ from learnae.adapters.evm.rpc import Header, Node
 from learnae.core.types import Address, Cid, Claim, ClaimFacts, Head, Poid, Reason, Receipt, Signed, TxHash, Wei
 from learnae.errors import PortError
 
+TRANSFER_GAS = 21_000  # to an account without code
 PAY_GAS = 30_000  # 22,440 for a transfer with a CID, the rest for a payee that is a contract
-TIP = Wei(10**9)  # wei per gas for who makes the block
+TIP = Wei(10**9)  # wei per gas for who makes the block, where the node has no advice
 MAX_FEE = Wei(500 * 10**9)  # wei per gas; above it we wait
 
 
@@ -71,6 +73,27 @@ class EvmChain:
 
     async def sign_pay(self, to: Address, wei: Wei, cid: Cid, nonce: int, attempt: int) -> Signed:
         return await self._sign(nonce, attempt, to, wei, cid_bytes(cid), PAY_GAS)
+
+    async def sign_transfer(self, to: Address, wei: Wei, nonce: int, attempt: int) -> Signed:
+        """Beyond the port: money for no model."""
+        return await self._sign(nonce, attempt, to, wei, b"", TRANSFER_GAS)
+
+    async def sign_rest(self, to: Address, nonce: int, attempt: int) -> Signed:
+        """Beyond the port: all that the wallet has; the fee is what it will be, so that nothing is left.
+
+        Raises PortError: FUNDS if it has less than the fee.
+        """
+        newest = await self.node.newest()
+        fees = await self._advised(newest, headroom=1)
+        for _ in range(attempt + 1):
+            fees = fees.raised()
+        fees = Fees(fees.most, fees.most)
+        balance = await self.node.balance(self.wallet.address, newest.number)
+        if balance <= TRANSFER_GAS * fees.most:
+            raise PortError(Reason.FUNDS, self.wallet.address)
+        wei = Wei(balance - TRANSFER_GAS * fees.most)
+        genesis = (await self.node.block(0)).hash
+        return await self._signed(genesis, nonce, to, wei, b"", TRANSFER_GAS, fees)
 
     async def broadcast(self, signed: Signed) -> None:
         if (await self.node.block(0)).hash != signed.genesis:
@@ -132,7 +155,7 @@ class EvmChain:
 
     async def _sign(self, nonce: int, attempt: int, to: Address | None, wei: Wei, data: bytes, gas: int) -> Signed:
         newest, genesis = await self.node.newest(), (await self.node.block(0)).hash
-        fees = self._fees(self._forms.get((genesis, nonce)), attempt, newest)
+        fees = self._fees(self._forms.get((genesis, nonce)), attempt, await self._advised(newest))
         if fees.most > MAX_FEE:
             raise PortError(Reason.NONSENSE, f"a fee of {fees.most} wei per gas")
         cost = wei + gas * fees.most
@@ -141,6 +164,13 @@ class EvmChain:
         balance = await self.node.balance(self.wallet.address, newest.number)
         if balance < cost + self._promised(genesis, mined, nonce):
             raise PortError(Reason.FUNDS, self.wallet.address)
+        signed = await self._signed(genesis, nonce, to, wei, data, gas, fees)
+        self._forms[genesis, nonce] = Form(attempt, fees, cost)
+        return signed
+
+    async def _signed(
+        self, genesis: str, nonce: int, to: Address | None, wei: Wei, data: bytes, gas: int, fees: Fees
+    ) -> Signed:
         transaction = {
             "type": 2,
             "chainId": self.node.chain_id,
@@ -153,11 +183,19 @@ class EvmChain:
             "maxPriorityFeePerGas": fees.tip,
         }
         raw = await asyncio.to_thread(self.wallet.sign, transaction)
-        self._forms[genesis, nonce] = Form(attempt, fees, cost)
         return Signed(nonce, "0x" + raw.hex(), TxHash("0x" + keccak(raw).hex()), genesis)
 
-    def _fees(self, before: Form | None, attempt: int, newest: Header) -> Fees:
-        fees = Fees(TIP, 2 * newest.base_fee + TIP)  # twice: six full blocks in a row
+    async def _advised(self, newest: Header, headroom: int = 2) -> Fees:
+        """``headroom``: 2 lasts for six full blocks in a row."""
+        try:
+            tip = await self.node.tip()
+        except PortError as error:
+            if error.reason is not Reason.NONSENSE:
+                raise
+            tip = TIP
+        return Fees(tip, headroom * newest.base_fee + tip)
+
+    def _fees(self, before: Form | None, attempt: int, fees: Fees) -> Fees:
         for _ in range(attempt):
             fees = fees.raised()
         return fees.at_least(before.fees.raised()) if before and before.attempt < attempt else fees

@@ -1,14 +1,20 @@
 """A chain into the records of ``history``, block by block: what an audit needs after the node is gone."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from functools import partial
+from typing import Any, TypeVar
 
 from hexbytes import HexBytes
 
 from learnae.adapters.evm.rpc import Header, Mined, Node, fixed, natural
 from learnae.core.types import Address, Reason, TxHash, Wei
 from learnae.errors import PortError
-from learnae.history import Balances, Block, ChainRecord, Genesis, Transaction
+from learnae.history import Balances, Block, ChainRecord, Genesis, Opening, Transaction
+
+T = TypeVar("T")
+
+WAITS = (1.0, 2.0, 4.0, 8.0)  # s before a node is asked again
 
 
 async def export(
@@ -39,10 +45,44 @@ async def export(
     return [Genesis(genesis.hash, node.chain_id, given), *blocks, Balances(height, held)]
 
 
-async def _block(node: Node, header: Header) -> Block:
+async def export_since(node: Node, opening: Opening) -> list[ChainRecord]:
+    """Of a chain with others on it: every block after ``opening``, with the transactions from or to its wallets alone.
+
+    One question at a time, and patiently: public nodes count them.
+    """
+    wallets = opening.balances.keys()
+    genesis = await _patiently(partial(node.block, 0))
+    height = (await _patiently(node.newest)).number
+    blocks, parent = list[Block](), opening.hash
+    for number in range(opening.number + 1, height + 1):
+        header = await _patiently(partial(node.block, number, full=True))
+        if header.parent != parent:
+            raise PortError(Reason.NONSENSE, f"the chain moved while it was read: block {number}")
+        blocks.append(await _patiently(partial(_block, node, header, wallets)))
+        parent = header.hash
+    held = {wallet: await _patiently(partial(node.balance, wallet, height)) for wallet in wallets}
+    return [Genesis(genesis.hash, node.chain_id, {}), opening, *blocks, Balances(height, held)]
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Again where the node was not there, or had been asked too much."""
+    for wait in WAITS:
+        try:
+            return await ask()
+        except PortError as error:
+            if error.reason not in (Reason.UNREACHABLE, Reason.TIMEOUT):
+                raise
+        await asyncio.sleep(wait)
+    return await ask()
+
+
+async def _block(node: Node, header: Header, of: Collection[Address] | None = None) -> Block:
+    """``of``: only what is from or to these."""
     transactions = []
     for fields in header.transactions:
         try:
+            if of is not None and not {fixed(fields[end], 20) for end in ("from", "to") if fields[end]} & set(of):
+                continue
             hash = TxHash(fixed(fields["hash"], 32))
             mined = await node.mined(hash)
             if mined is None or mined.block != header.number:

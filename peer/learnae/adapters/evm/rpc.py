@@ -6,7 +6,7 @@ Nothing a node answers is believed to have the right form.  Addresses and hashes
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from aiohttp import ClientError, ClientSession
@@ -17,6 +17,7 @@ from hexbytes import HexBytes
 from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.exceptions import BlockNotFound, RequestTimedOut, TransactionNotFound, Web3Exception, Web3RPCError
 from web3.providers.async_base import AsyncBaseProvider
+from web3.types import RPCEndpoint
 
 from learnae.core.types import Address, Reason, TxHash, Wei
 from learnae.errors import InputError, PortError
@@ -164,10 +165,15 @@ class Node:
             raise PortError(Reason.NONSENSE, "the receipt of another transaction")
         return found
 
-    async def nonce(self, wallet: Address, block: int) -> int:
-        """How many of its transactions were mined up to that block."""
+    async def nonce(self, wallet: Address, block: int | Literal["pending"]) -> int:
+        """How many of its transactions were mined up to that block; pending: and wait to be."""
         account = to_checksum_address(wallet)
         return await self._ask(lambda: self._web3.eth.get_transaction_count(account, block), natural)
+
+    async def tip(self) -> Wei:
+        """Wei per gas that it advises to give to who makes the block."""
+        method = RPCEndpoint("eth_maxPriorityFeePerGas")  # web3's own property warns where a node does not know it
+        return await self._ask(lambda: self._web3.manager.coro_request(method, []), lambda said: Wei(_quantity(said)))
 
     async def balance(self, wallet: Address, block: int | None = None) -> Wei:
         account = to_checksum_address(wallet)
@@ -224,6 +230,10 @@ def http_node(url: str, chain_id: int, timeout: float = TIMEOUT) -> Node:
         raise InputError("the Ethereum RPC URL must begin with http:// or https:// and name a host")
     once = {"allow_redirects": False}
     return Node(AsyncHTTPProvider(url, once, exception_retry_configuration=None), chain_id, timeout)
+
+
+def _quantity(said: object) -> int:
+    return natural(int(said, 16) if isinstance(said, str) else said)
 
 
 def _bytes(hash: TxHash) -> HexBytes:
