@@ -2,8 +2,8 @@
 
 ``history.jsonl`` holds one ``Record`` a line, ``{"t":1.25,"peer":"p07","kind":"Averaged",...}``: what peers decided and
 what the driver saw, in the order it happened.  ``chain.jsonl`` holds the ledger as it stood at the end: ``Genesis``,
-``Opening`` if it is not ours, each ``Block``, ``Balances``.  A run that died may have lost the end of its last line, and
-nothing else.
+``Opening`` if it is not ours, each ``Block``, ``Balances``.  A run that died may have lost the end of its last line,
+and nothing else.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -111,7 +111,7 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     if engine.lacking():
         pytest.skip(str(engine.lacking()))
     folder = tmp_path_factory.mktemp("swarm")
-    (folder / "swarm.env").write_text(FILES["swarm.env"].replace("PROFILES=", "PROFILES=prometheus,grafana"))
+    (folder / "swarm.env").write_text(FILES["swarm.env"].replace("PROFILES=chain", "PROFILES=chain,prometheus,grafana"))
     (folder / "pods.yml").write_text(FILES["pods.yml"])
     files = ["-f", str(REPOSITORY / "docker-compose.yml"), "-f", str(folder / "pods.yml")]
     told = engine.docker(

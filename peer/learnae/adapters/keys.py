@@ -6,6 +6,7 @@ both or neither.  The key itself is in no repr, message or log: only ``Wallet.si
 
 import json
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from learnae.core.types import Address
 from learnae.errors import InputError
 
 VERSION = 1
+KEY = re.compile("(0x)?[0-9a-fA-F]{64}")
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # of the group: keys are smaller
 
 
@@ -59,16 +61,7 @@ def create(path: Path) -> Wallet:
 
 def load(path: Path) -> Wallet:
     """Raises InputError: not there, not private, not a wallet."""
-    try:
-        with open(path) as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            if mode & 0o077:
-                raise InputError(f"{path} can be read by others (mode {mode:04o}): run chmod 600 on it")
-            text = file.read(10_000)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is no wallet of this program: give the file that it made") from None
+    text = private(path)
     try:
         match json.loads(text):
             case {"version": 1, "address": str(address), "private_key": str(key)}:
@@ -79,3 +72,35 @@ def load(path: Path) -> Wallet:
     except (ValueError, RecursionError):
         pass
     raise InputError(f"{path} is no wallet of this program: give the file that it made, undamaged")
+
+
+def private(path: Path) -> str:
+    """A text that only its owner can read.  Raises InputError."""
+    try:
+        with open(path) as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if mode & 0o077:
+                raise InputError(f"{path} can be read by others (mode {mode:04o}): run chmod 600 on it")
+            return file.read(10_000)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is no wallet of this program: give the file that it made") from None
+
+
+def funded(said: str) -> Wallet | None:
+    """Of a private key, or of the file that holds one, by itself or as ``create`` writes it; None: ``said`` is neither.
+
+    Raises InputError for a file that is not private.
+    """
+    if not KEY.fullmatch(said):
+        path = Path(said).expanduser()
+        if not path.is_file():
+            return None
+        said = private(path).strip()
+        if not KEY.fullmatch(said):
+            return load(path)
+    try:
+        return Wallet.of(bytes.fromhex(said.removeprefix("0x")))
+    except ValueError:
+        return None

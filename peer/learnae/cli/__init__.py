@@ -160,7 +160,7 @@ def peer(
     name: Annotated[str, typer.Option(help="Who of the roster this is, such as p00.")],
     roster: Annotated[Path, typer.Option(help="The session's roster: names and public ids, the same for all.")],
     kubo: Annotated[str, typer.Option(metavar="URL", help="RPC of its IPFS node.")],
-    rpc: Annotated[str, typer.Option(metavar="URL", help="RPC of an Ethereum node.")],
+    rpc: Annotated[str, typer.Option(metavar="URL", help="RPC of an Ethereum node, or a file of mode 0600 with it.")],
     keystore: Annotated[Path, typer.Option(help="Its wallet.")],
     journal: Annotated[Path, typer.Option(help="PEER.sqlite: made if there is none, resumed if there is.")],
     rows: Annotated[
@@ -230,6 +230,14 @@ def audit(
     from learnae.cli.audit import audit as audited
 
     _exit(lambda: audited(run, rpc))
+
+
+@app.command()
+def refund(run: Run) -> None:
+    """Take back what a session on a chain that is not ours left in its wallets, after a crash (docs/compose.md)."""
+    from learnae.cli.audit import refund as refunded
+
+    _exit(lambda: refunded(run))
 
 
 @app.command()

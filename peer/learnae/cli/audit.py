@@ -1,15 +1,20 @@
-"""What ``learnae audit`` does."""
+"""What ``learnae audit`` and ``learnae refund`` do."""
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from learnae.adapters.rundir import RunDirectory
 from learnae.checks import exit_code
 from learnae.checks.result import chains_of_debts
 from learnae.cli.commands import conclude, say
+from learnae.config import KEY, RPC, foreign, load
 from learnae.core.facts import DebtState
 from learnae.drivers import audit as sessions
+from learnae.drivers.foreign import ForeignChain
+from learnae.drivers.funding import take_back
+from learnae.errors import InputError
 from learnae.history import Balances, Genesis, History
 
 
@@ -27,6 +32,15 @@ def audit(path: Path, rpc: str | None) -> int:
     say("Accuracies are the peers' own word, which nobody can verify; from them on every wei was worked out again.")
     conclude(run, found)
     return exit_code(found)
+
+
+def refund(path: Path) -> int:
+    """With the node and the key that the environment names; the money goes to the key that lent it."""
+    found = foreign()
+    if found is None:
+        raise InputError(f"set {RPC} and {KEY} as they were for that session")
+    chain = ForeignChain.of(found, replace(load(path / sessions.SESSION), faults=()))
+    return 0 if asyncio.run(take_back(chain, path, say)) else 1
 
 
 def _payments(history: History) -> Iterator[str]:

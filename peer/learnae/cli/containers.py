@@ -14,13 +14,15 @@ from learnae.adapters.http.swarm import swarm_app
 from learnae.adapters.rundir import HISTORY, RunDirectory, environment_facts, sha256_of
 from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION, REPORT, picture, say, tell
 from learnae.cli.standing import told
-from learnae.config import REPOSITORY, Session, load
+from learnae.config import REPOSITORY, RPC, Session, foreign, load
 from learnae.drivers import audit
 from learnae.drivers.compose import engine, fits
 from learnae.drivers.compose import session as sessions
+from learnae.drivers.compose.money import stakes
 from learnae.drivers.compose.plan import GRAFANA, HOST, PROMETHEUS, Invited, pods, project, settings
 from learnae.drivers.compose.render import FOLDER
 from learnae.drivers.compose.session import ALL_HERE
+from learnae.drivers.foreign import ForeignChain
 from learnae.errors import InputError
 from learnae.history import SWARM, Record, SessionEnded
 
@@ -39,8 +41,10 @@ def played(
     if invited.guests and session.faults:
         raise InputError("nothing can be done to guests, who run elsewhere: leave out --guests or the faults")
     fits.check(session.peers - invited.guests)
+    chain = _foreign(session, invited)
+    session = chain.session if chain else session
     with sessions.alone():
-        shown = Shown(session, invited, RunDirectory.create(Path("runs"), session.name, out))
+        shown = Shown(session, invited, chain, RunDirectory.create(Path("runs"), session.name, out))
         interrupted = False
         try:
             asyncio.run(shown.run(port, keep))
@@ -59,6 +63,16 @@ def played(
         return shown.directory, shown.found or shown.judge(interrupted)
 
 
+def _foreign(session: Session, invited: Invited) -> ForeignChain | None:
+    """The chain that the environment names, looked at; None: the swarm has its own.  Raises InputError."""
+    found = foreign()
+    if found is None:
+        return None
+    if invited.guests:
+        raise InputError(f"--guests: a join file would hold the URL in {RPC}, which is a secret: leave one of them out")
+    return asyncio.run(ForeignChain.of(found, session).fitted(say))
+
+
 def wait(session: Session) -> str:
     """What to expect, on 2 cores."""
     first = "" if engine.built(project(REPOSITORY)) else " Images are built first, which takes minutes."
@@ -67,7 +81,7 @@ def wait(session: Session) -> str:
 
 def render(path: Path, overrides: dict[str, Any]) -> int:
     _engine()
-    plan = sessions.planned(load(path, overrides), sessions.profiles())
+    plan = sessions.planned(load(path, overrides), sessions.profiles(), foreign=foreign() is not None)
     print(f"# build/swarm/swarm.env\n{settings(plan)}\n# build/swarm/pods.yml\n{pods(plan)}", end="")
     return 0
 
@@ -124,8 +138,9 @@ def _pod_of(service: str) -> str:
 class Shown:
     """A session that somebody watches.  ``found``: its verdict, when it is over."""
 
-    def __init__(self, session: Session, invited: Invited, directory: RunDirectory) -> None:
-        self.session, self.invited, self.directory, self.board = session, invited, directory, Board()
+    def __init__(self, session: Session, invited: Invited, chain: ForeignChain | None, directory: RunDirectory) -> None:
+        self.session, self.invited, self.chain, self.directory = session, invited, chain, directory
+        self.board = Board()
         self.found: dict[str, Any] | None = None
         self._began = time.monotonic()
 
@@ -139,7 +154,7 @@ class Shown:
         sock = listen(HOST, port)
         async with serving(app, sock), told(self.board, self.session.peers - self.invited.guests):
             say(f"Live page: {url(sock)}/")
-            swarm = await asyncio.to_thread(sessions.prepare, self.session, say, self.invited)
+            swarm = await asyncio.to_thread(sessions.prepare, self.session, say, self.invited, self.chain)
             plan = swarm.plan
             apis |= {name: plan.api(name) for name in plan.hosted}
             say(f"Peers: {plan.api(plan.hosted[0])}/v1/status to {plan.api(plan.hosted[-1])}/v1/status")
@@ -147,7 +162,7 @@ class Shown:
                 say(f"Prometheus: http://{HOST}:{plan.port(PROMETHEUS)}/")
             if "grafana" in plan.profiles:
                 say(f"Grafana: http://{HOST}:{plan.port(GRAFANA)}/")
-            async with swarm.guests.received(say):
+            async with swarm.guests.received(say), stakes(swarm, self.directory.path, say):
                 await sessions.live(swarm, self.board, self.directory.path, say)
             for line in swarm.guests.missing():
                 say(line)

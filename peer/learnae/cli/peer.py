@@ -47,7 +47,7 @@ def peer(
 ) -> int:
     """Prints what the peer decides, as JSON lines, while it decides it."""
     settings, ids = load(session), Roster.read(roster)
-    node = Node(name, kubo, rpc, keys.load(keystore), journal, KUBO_COMES_UP if rows else 0.0)
+    node = Node(name, kubo, _url(rpc), keys.load(keystore), journal, KUBO_COMES_UP if rows else 0.0)
     members = ids.members(settings)
     inside = InsidePeer(find(node, members), Clock(ids.began), Metrics(), members)
     own = OwnLearning(settings, rows) if rows else None
@@ -57,6 +57,11 @@ def peer(
         return own or _whole_table(settings)
 
     return CODES[asyncio.run(_served(inside, api, lambda: run(node, settings, ids, learn, inside, observers)))]
+
+
+def _url(rpc: str) -> str:
+    """A file keeps the URL out of the process list.  Raises InputError."""
+    return rpc if "://" in rpc else keys.private(Path(rpc)).strip()
 
 
 async def _served(inside: InsidePeer, api: Api | None, run: Callable[[], Coroutine[Any, Any, str]]) -> str:

@@ -2,6 +2,7 @@
 
 session.toml  roster.json  journals/<name>.sqlite    what the peers left
 faults.jsonl                                         what was done to them, if anything
+funding.json                                         on a chain that is not ours: what they began with
 chain.jsonl                                          what the Ethereum node said, exported while it was there
 history.jsonl                                        made here, from the journals; accuracies on test rows from the
                                                      last models in them and the session's rows, where they are at hand
@@ -11,12 +12,13 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from learnae.adapters.evm import export, http_node
+from learnae.adapters.evm import export, export_since, http_node
 from learnae.adapters.journal import recorded, recorded_block
 from learnae.adapters.rundir import CHAIN, HISTORY
 from learnae.config import Session, load, wei
 from learnae.core.facts import Adopted, Published
 from learnae.core.types import Cid
+from learnae.drivers.funding import opening
 from learnae.drivers.retold import merged
 from learnae.drivers.rosterfile import Roster
 from learnae.errors import InputError, PortError
@@ -33,12 +35,16 @@ def members(run: Path) -> tuple[Session, tuple[Member, ...]]:
 
 
 async def fetch_chain(run: Path, rpc: str) -> None:
-    """Export the chain into the folder.  The roster's wallets began with what the session says.  Raises InputError."""
+    """Export the chain into the folder.  On one of ours the wallets began with what the session says; on another the
+    export is made once, before what is left is taken back.  Raises InputError."""
     session, everybody = members(run)
+    begins = opening(run)
+    if begins and (run / CHAIN).exists():
+        raise InputError(f"{run} has its chain, from before the wallets were emptied: audit it as it is")
     alloc = {each.wallet: wei(session.chain.balance) for each in everybody}
     node = http_node(rpc, session.chain.id)
     try:
-        chain = await export(node, alloc, alloc)
+        chain = await (export_since(node, begins) if begins else export(node, alloc, alloc))
     except PortError as error:
         raise InputError(
             f"the Ethereum node could not be read ({error}): is it there, and has it all blocks?"

@@ -84,7 +84,7 @@ class EvmChain:
         Raises PortError: FUNDS if it has less than the fee.
         """
         newest = await self.node.newest()
-        fees = await self._advised(newest, headroom=1)
+        fees = await self.advised(newest, headroom=1)
         for _ in range(attempt + 1):
             fees = fees.raised()
         fees = Fees(fees.most, fees.most)
@@ -151,11 +151,26 @@ class EvmChain:
             attempt = self._forms[place].attempt + 1 if place in self._forms else 0
             self._forms[place] = Form(attempt, fees, cost)
 
+    @property
+    def committed(self) -> Wei:
+        """What all that was signed here can take at most."""
+        return Wei(sum(form.cost for form in self._forms.values()))
+
+    async def advised(self, newest: Header, headroom: int = 2) -> Fees:
+        """By the node, as of its newest block.  ``headroom``: 2 lasts for six full blocks in a row."""
+        try:
+            tip = await self.node.tip()
+        except PortError as error:
+            if error.reason is not Reason.NONSENSE:
+                raise
+            tip = TIP
+        return Fees(tip, headroom * newest.base_fee + tip)
+
     # in here
 
     async def _sign(self, nonce: int, attempt: int, to: Address | None, wei: Wei, data: bytes, gas: int) -> Signed:
         newest, genesis = await self.node.newest(), (await self.node.block(0)).hash
-        fees = self._fees(self._forms.get((genesis, nonce)), attempt, await self._advised(newest))
+        fees = self._fees(self._forms.get((genesis, nonce)), attempt, await self.advised(newest))
         if fees.most > MAX_FEE:
             raise PortError(Reason.NONSENSE, f"a fee of {fees.most} wei per gas")
         cost = wei + gas * fees.most
@@ -184,16 +199,6 @@ class EvmChain:
         }
         raw = await asyncio.to_thread(self.wallet.sign, transaction)
         return Signed(nonce, "0x" + raw.hex(), TxHash("0x" + keccak(raw).hex()), genesis)
-
-    async def _advised(self, newest: Header, headroom: int = 2) -> Fees:
-        """``headroom``: 2 lasts for six full blocks in a row."""
-        try:
-            tip = await self.node.tip()
-        except PortError as error:
-            if error.reason is not Reason.NONSENSE:
-                raise
-            tip = TIP
-        return Fees(tip, headroom * newest.base_fee + tip)
 
     def _fees(self, before: Form | None, attempt: int, fees: Fees) -> Fees:
         for _ in range(attempt):

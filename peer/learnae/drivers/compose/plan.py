@@ -26,6 +26,8 @@ LOWEST_PORT = 20_000
 SUBNETS = 4096
 INSIDE_API, INSIDE_LINK, INSIDE_IPFS, INSIDE_RPC = 8000, 7000, 4001, 8545
 HOST = "127.0.0.1"
+CHAIN_SERVICE = "chain"
+RPC_FILE = "rpc"  # in a pod, on a chain that is not ours
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,10 @@ class Invited:
 
 @dataclass(frozen=True)
 class Plan:
-    """``user``: uid:gid that owns the files and runs the containers.  ``genesis``: Unix seconds of block 0."""
+    """``user``: uid:gid that owns the files and runs the containers.  ``genesis``: Unix seconds of block 0.
+
+    ``foreign``: the chain is none of ours; how to reach it is a secret, and in the pods' files.
+    """
 
     project: str
     subnet: IPv4Network
@@ -60,12 +65,18 @@ class Plan:
     names: tuple[str, ...]
     profiles: tuple[str, ...] = ()
     invited: Invited = Invited()
+    foreign: bool = False
 
     def __post_init__(self) -> None:
         if len(self.names) > MOST_PODS:
             raise InputError(
                 f"{len(self.names)} peers do not fit: a swarm on Compose has {MOST_PODS} at most; simulate more"
             )
+
+    @property
+    def once(self) -> tuple[str, ...]:
+        """The services that a swarm has once; each is a profile of its own."""
+        return self.profiles if self.foreign else (CHAIN_SERVICE, *self.profiles)
 
     @property
     def hosted(self) -> tuple[str, ...]:
@@ -151,7 +162,7 @@ def settings(plan: Plan) -> str:
     values = {
         "COMPOSE_PROJECT_NAME": plan.project,
         "COMPOSE_FILE": "docker-compose.yml:build/swarm/pods.yml",
-        "COMPOSE_PROFILES": ",".join(plan.profiles),
+        "COMPOSE_PROFILES": ",".join(plan.once),
         "LEARNAE_PROJECT": plan.project,
         "LEARNAE_USER": plan.user,
         "LEARNAE_NETWORK": f"{plan.project}-{plan.genesis}",
@@ -208,7 +219,7 @@ def peer_arguments(plan: Plan, name: str) -> Sequence[str]:
         "name": name,
         "roster": "/pod/roster.json",
         "kubo": f"http://{HOST}:5001",
-        "rpc": plan.rpc,
+        "rpc": f"/pod/{RPC_FILE}" if plan.foreign else plan.rpc,
         "keystore": "/pod/wallet.json",
         "journal": f"/journal/{name}.sqlite",
         "rows": "/pod",

@@ -13,7 +13,9 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from learnae.adapters.daemon import kubo_config
 from learnae.adapters.identity import Identity, identity, swarm_key
 from learnae.config import REPOSITORY, Session, to_toml, wei
 from learnae.core.types import Address, Wei
-from learnae.drivers.compose.plan import INSIDE_IPFS, Plan, pods, settings, targets
+from learnae.drivers.compose.plan import INSIDE_IPFS, RPC_FILE, Plan, pods, settings, targets
 from learnae.drivers.compose.windows import write_faults
 from learnae.drivers.own import INITIAL, ROWS
 from learnae.drivers.rosterfile import Roster
@@ -40,8 +42,8 @@ def owner() -> str:
     return f"{NOBODY}:{NOBODY}" if os.getuid() == 0 else f"{os.getuid()}:{os.getgid()}"
 
 
-def render(session: Session, plan: Plan, folder: Path = FOLDER) -> tuple[Member, ...]:
-    """Write it anew: other keys, other wallets, another chain."""
+def render(session: Session, plan: Plan, folder: Path = FOLDER, rpc: str | None = None) -> tuple[Member, ...]:
+    """Write it anew: other keys, other wallets, another chain, or ``rpc``, the URL of a foreign one."""
     from learnae.drivers.learning import TorchLearning  # imports torch
 
     remove(folder)
@@ -52,13 +54,14 @@ def render(session: Session, plan: Plan, folder: Path = FOLDER) -> tuple[Member,
         for part in ("link", "ipfs", "peer"):
             (folder / "pods" / name / part).mkdir(parents=True)
         (folder / "journals" / name).mkdir(parents=True)
-    wallets = {name: keys.create(folder / "pods" / name / "peer" / "wallet.json").address for name in plan.names}
+    wallets = {name: keys.create(path).address for name, path in keystores(plan, folder).items()}
     roster = Roster.of([(identities[name].peer, wallets[name]) for name in plan.names])
     members = roster.members(session)
     roster.write(folder / "roster.json")
     (folder / "session.toml").write_text(to_toml(session))
     write_plan(plan, members, folder)
-    _write_chain(folder / "chain", dict.fromkeys(wallets.values(), wei(session.chain.balance)))
+    if rpc is None:
+        _write_chain(folder / "chain", dict.fromkeys(wallets.values(), wei(session.chain.balance)))
     key = swarm_key()
     for index, name in enumerate(plan.names):
         pod = folder / "pods" / name
@@ -70,11 +73,25 @@ def render(session: Session, plan: Plan, folder: Path = FOLDER) -> tuple[Member,
         else:
             (pod / "ipfs" / IDENTITY).write_text(identities[name].key)
         (pod / "peer" / "token").write_text(token)
+        if rpc is not None:
+            (pod / "peer" / RPC_FILE).write_text(rpc)
         for file in ("session.toml", "roster.json"):
             shutil.copy(folder / file, pod / "peer")
         _write_rows(pod / "peer", learning, index, {plan.names[0], name})
     _give_away(folder, plan.user)
     return members
+
+
+def keystores(plan: Plan, folder: Path = FOLDER) -> dict[str, Path]:
+    """By name of the peer."""
+    return {name: folder / "pods" / name / "peer" / "wallet.json" for name in plan.names}
+
+
+def begin_now(folder: Path = FOLDER) -> None:
+    """Second 0 of the session is now, and not when it was rendered."""
+    roster = replace(Roster.read(folder / "roster.json"), began=time.time())
+    for path in [folder / "roster.json", *folder.glob("pods/*/peer/roster.json")]:
+        roster.write(path)
 
 
 def write_plan(plan: Plan, members: Sequence[Member], folder: Path) -> None:
@@ -131,8 +148,8 @@ def _write_chain(folder: Path, alloc: Mapping[Address, Wei]) -> None:
 def _give_away(folder: Path, user: str) -> None:
     """What containers use is theirs alone."""
     uid, gid = map(int, user.split(":"))
-    for part in ("pods", "journals", "chain"):
-        for path in [folder / part, *(folder / part).rglob("*")]:
+    for part in filter(Path.exists, (folder / "pods", folder / "journals", folder / "chain")):
+        for path in [part, *part.rglob("*")]:
             path.chmod(0o700 if path.is_dir() else 0o600)
             if os.getuid() == 0:
                 os.chown(path, uid, gid)

@@ -9,7 +9,7 @@ What the peers decide comes by their event streams and is shown; what is judged 
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
@@ -42,6 +42,7 @@ from learnae.drivers.compose.plan import (
 )
 from learnae.drivers.compose.render import FOLDER, owner, render
 from learnae.drivers.composition import roster_entries
+from learnae.drivers.foreign import ForeignChain, Say
 from learnae.drivers.live import Clock
 from learnae.drivers.own import INITIAL
 from learnae.drivers.rosterfile import Roster
@@ -49,8 +50,6 @@ from learnae.errors import InputError
 from learnae.history import SWARM, VERSION, Record, SessionBegan
 from learnae.manifest import manifest
 from learnae.roster import Member, names
-
-Say = Callable[[str], None]
 
 ALL_HERE = Invited()
 MARGIN = 120.0  # s beyond the session's own end until its peers are stopped
@@ -66,6 +65,7 @@ class Swarm:
     folder: Path
     manifest: Cid
     guests: Guests
+    foreign: ForeignChain | None = None
 
     @property
     def pods(self) -> tuple[Member, ...]:
@@ -87,8 +87,7 @@ class Swarm:
         late = {each.name for each in self.members if each.traits.joins_at}
         pods = [f"{part}-{name}" for name in self.plan.hosted for part in ("link", "ipfs")]
         return [
-            engine.CHAIN,
-            *self.plan.profiles,
+            *self.plan.once,
             *pods,
             *(f"peer-{name}" for name in self.plan.hosted if name not in late),
         ]
@@ -113,7 +112,9 @@ def alone(folder: Path = FOLDER) -> Iterator[None]:
         yield
 
 
-def planned(session: Session, profiles: tuple[str, ...] = (), invited: Invited = ALL_HERE) -> Plan:
+def planned(
+    session: Session, profiles: tuple[str, ...] = (), invited: Invited = ALL_HERE, foreign: bool = False
+) -> Plan:
     """Where it fits on this machine now."""
     listed = tuple(names(session.peers))
     numbers = [CHAIN, PROMETHEUS, GRAFANA, *(first + each for first in (API, LINK) for each in range(len(listed)))]
@@ -128,6 +129,7 @@ def planned(session: Session, profiles: tuple[str, ...] = (), invited: Invited =
         names=listed,
         profiles=profiles,
         invited=invited,
+        foreign=foreign,
     )
 
 
@@ -143,7 +145,13 @@ def profiles() -> tuple[str, ...]:
     return tuple(name for name, image in found if engine.present(image))
 
 
-def prepare(session: Session, say: Say, invited: Invited = ALL_HERE, folder: Path = FOLDER) -> Swarm:
+def prepare(
+    session: Session,
+    say: Say,
+    invited: Invited = ALL_HERE,
+    foreign: ForeignChain | None = None,
+    folder: Path = FOLDER,
+) -> Swarm:
     """Clear away what a killed session left, build what has changed, write build/swarm.  Raises InputError."""
     left = remove(folder)
     if left:
@@ -155,10 +163,10 @@ def prepare(session: Session, say: Say, invited: Invited = ALL_HERE, folder: Pat
         say(f"Stand-ins for images that could not be pulled: {', '.join(made)}.")
     if "grafana" not in watching:
         say("Without Grafana: its image is not here, and it has no stand-in.")
-    plan = planned(session, watching, invited)
-    members = render(session, plan, folder)
+    plan = planned(session, watching, invited, foreign is not None)
+    members = render(session, plan, folder, foreign.foreign.rpc if foreign else None)
     manifest = _manifest(session, folder, plan.names[0])
-    return Swarm(session, plan, members, folder, manifest, Guests(plan, folder, manifest))
+    return Swarm(session, plan, members, folder, manifest, Guests(plan, folder, manifest), foreign)
 
 
 async def live(swarm: Swarm, board: Board, run: Path, say: Say) -> str:
@@ -248,7 +256,7 @@ async def _collect(swarm: Swarm, run: Path, say: Say) -> None:
             with suppress(FileNotFoundError):
                 shutil.copyfile(swarm.folder / "journals" / name / file, run / audit.JOURNALS / file)
     try:
-        await audit.fetch_chain(run, swarm.plan.outer_rpc)
+        await audit.fetch_chain(run, swarm.foreign.foreign.rpc if swarm.foreign else swarm.plan.outer_rpc)
     except InputError as error:
         say(f"The chain is missing from the run: {error}")
 

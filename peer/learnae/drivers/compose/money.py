@@ -1,0 +1,47 @@
+"""Who gives the peers of a swarm on containers their stakes, where Anvil's state file does not."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from learnae.drivers.audit import SESSION
+from learnae.drivers.compose.render import begin_now, keystores
+from learnae.drivers.compose.session import Swarm
+from learnae.drivers.foreign import Say
+from learnae.drivers.funding import lend, take_back
+from learnae.errors import InputError
+
+
+@asynccontextmanager
+async def stakes(swarm: Swarm, run: Path, say: Say) -> AsyncIterator[None]:
+    """On a chain that is not ours: lent by the user's key, and taken back however the session ends.
+
+    Raises InputError: it cannot be reached from a pod, or the wallets cannot all be given theirs.
+    """
+    chain = swarm.foreign
+    if chain is None:
+        yield
+        return
+    await asyncio.to_thread(_check_reach, swarm, chain.foreign.rpc)
+    shutil.copyfile(swarm.folder / SESSION, run / SESSION)
+    try:
+        say(f"Lending the stakes to {len(swarm.members)} wallets ...")
+        await lend(chain, run, keystores(swarm.plan, swarm.folder))
+        begin_now(swarm.folder)
+        yield
+    finally:
+        say(f"Taking back what is left; if this is cut off: learnae refund {run}")
+        try:
+            await take_back(chain, run, say)
+        except InputError as error:
+            say(f"It was not taken back ({error}): learnae refund {run}")
+
+
+def _check_reach(swarm: Swarm, url: str) -> None:
+    parts, first = urlsplit(url), f"link-{swarm.plan.names[0]}"
+    tls = parts.scheme == "https"
+    swarm.containers.up(first)
+    swarm.containers.check_reach(first, parts.hostname or "", parts.port or (443 if tls else 80), tls)
