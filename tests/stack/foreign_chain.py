@@ -1,0 +1,98 @@
+"""An Anvil that is nobody's in particular: outside every swarm, reachable from containers, and never empty."""
+
+import secrets
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+from web3 import Web3
+from web3.types import RPCEndpoint
+
+from learnae.adapters.keys import Wallet
+from learnae.core.types import Address, Wei
+from learnae.drivers.compose import engine
+
+ANVIL = Path(__file__).parents[2] / ".tools" / "bin" / "anvil"
+CHAIN_ID = 4242
+EVERY = 0.3  # s from one transfer of the stranger's to the next
+SECRET = "s3cret-of-the-provider"
+
+
+def gateway() -> str:
+    """This machine's address on Docker's own bridge: containers reach it, and nobody elsewhere does."""
+    if engine.lacking():
+        pytest.skip(str(engine.lacking()))
+    return engine.docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").strip()
+
+
+class ForeignAnvil:
+    """``with``: it lives meanwhile, and a stranger sends money around on it.  ``url`` holds ``SECRET``."""
+
+    def __init__(self, host: str, *arguments: str) -> None:
+        if not ANVIL.exists():
+            pytest.skip("Anvil is not there: make tools")
+        self._host, self._over = host, Event()
+        own = (f"--host={host}", "--port=0", f"--chain-id={CHAIN_ID}", "--block-time=1", "--accounts=1")
+        self._command = [str(ANVIL), *own, *arguments]
+
+    def __enter__(self) -> "ForeignAnvil":
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        listening = Event()
+        self._threads = [Thread(target=self._read, args=(listening,), daemon=True)]
+        self._threads[0].start()
+        assert listening.wait(15)
+        self.url = f"http://{self._host}:{self._port}/?key={SECRET}"
+        self.web3 = Web3(Web3.HTTPProvider(self.url))
+        self.stranger = Address(self.web3.eth.accounts[0].lower())
+        self._threads.append(Thread(target=self._busy, daemon=True))
+        self._threads[1].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._threads[1].join(15)
+        self._process.kill()
+        self._process.wait(15)
+        self._threads[0].join(15)
+        assert self._process.stdout
+        self._process.stdout.close()
+
+    def ask(self, method: str, *params: Any) -> Any:
+        answer = self.web3.provider.make_request(RPCEndpoint(method), params)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def give(self, wallet: Address, wei: Wei) -> None:
+        """The stranger does; it is not waited for."""
+        self.ask("eth_sendTransaction", {"from": self.stranger, "to": wallet, "value": hex(wei)})
+
+    def balance(self, wallet: Address) -> int:
+        return int(self.ask("eth_getBalance", wallet, "latest"), 16)
+
+    def fund(self, wallet: Wallet, wei: Wei) -> None:
+        self.ask("anvil_setBalance", wallet.address, hex(wei))
+
+    def sent_by(self, wallets: Mapping[Address, object]) -> int:
+        """Wei of gas that these accounts have spent, by the blocks."""
+        gas = 0
+        for number in range(self.web3.eth.block_number + 1):
+            for each in self.ask("eth_getBlockByNumber", hex(number), True)["transactions"]:
+                if each["from"].lower() in wallets:
+                    receipt = self.ask("eth_getTransactionReceipt", each["hash"])
+                    gas += int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
+        return gas
+
+    def _busy(self) -> None:
+        while not self._over.wait(EVERY):
+            self.give(Address("0x" + secrets.token_hex(20)), Wei(secrets.randbelow(10**9)))
+
+    def _read(self, listening: Event) -> None:
+        """To the end, or a full pipe would stop it."""
+        assert self._process.stdout
+        for line in self._process.stdout:
+            if line.startswith("Listening on"):
+                self._port = int(line.rsplit(":", 1)[1])
+                listening.set()
