@@ -14,12 +14,14 @@ from tests.drivers.command_line import here, refused
 from tests.stack.foreign_chain import CHAIN_ID, SECRET, ForeignAnvil
 
 from learnae.adapters import keys
+from learnae.adapters.evm import export_since
 from learnae.adapters.keys import Wallet
 from learnae.config import Foreign, Session, foreign, parse
 from learnae.core.types import ETHER, Wei
 from learnae.drivers.foreign import RECENT, ForeignChain
-from learnae.drivers.funding import WALLETS, Funding, lend, opening, take_back
+from learnae.drivers.funding import WALLETS, Funding, lend, take_back
 from learnae.errors import InputError
+from learnae.history import Balances, Block, ChainRecord, Genesis
 
 HEX = "5e" * 32
 SMALL = f"""
@@ -210,9 +212,9 @@ def keystores(folder: Path) -> dict[str, Path]:
 def test_what_was_lent_comes_back_but_for_gas(anvil: ForeignAnvil, tmp_path: Path) -> None:
     chain, made, lines = chain_of(anvil), keystores(tmp_path), list[str]()
     (tmp_path / "run").mkdir()
-    asyncio.run(lend(chain, tmp_path / "run", made))
-    begins = opening(tmp_path / "run")
-    assert begins and list(begins.balances.values()) == [ETHER // 100] * 2
+    block = asyncio.run(lend(chain, tmp_path / "run", made))
+    begins = Funding.read(tmp_path / "run").opening
+    assert begins and begins.number == block and list(begins.balances.values()) == [ETHER // 100] * 2
     assert asyncio.run(take_back(chain, tmp_path / "run", lines.append))
     gas = anvil.sent_by({chain.wallet.address: None, **begins.balances})
     assert 0 < gas < ETHER // 1000 and anvil.balance(chain.wallet.address) == ETHER - gas
@@ -231,8 +233,9 @@ def test_a_loan_that_is_cut_off_is_taken_back_and_opens_no_session(anvil: Foreig
         await asyncio.wait([lending])
 
     asyncio.run(cut_off())
-    with pytest.raises(InputError, match="never all had"):
-        opening(tmp_path)
+    assert Funding.read(tmp_path).opening is None
+    with pytest.raises(InputError, match="earlier session"):
+        asyncio.run(lend(chain, tmp_path, made))
     assert asyncio.run(take_back(chain, tmp_path, lambda line: None)) and not (tmp_path / WALLETS).exists()
     assert anvil.balance(chain.wallet.address) > 0.999 * ETHER
     assert Funding.read(tmp_path).had == ETHER
@@ -252,8 +255,32 @@ def test_fees_that_rise_above_the_cap_end_the_loan(anvil: ForeignAnvil, tmp_path
         asyncio.run(lend(chain_of(anvil, cap="0.02"), tmp_path, keystores(tmp_path)))
 
 
+def test_the_export_has_every_block_of_the_session_and_nothing_of_strangers(
+    anvil: ForeignAnvil, tmp_path: Path
+) -> None:
+    chain, made = chain_of(anvil), keystores(tmp_path)
+    asyncio.run(lend(chain, tmp_path, made))
+    asyncio.run(take_back(chain, tmp_path, lambda line: None))
+    funding = Funding.read(tmp_path)
+    assert funding.opening and funding.until
+
+    async def exported(until: int | None) -> list[ChainRecord]:
+        assert funding.opening
+        async with chain.node() as node:
+            return await export_since(node, funding.opening, until)
+
+    genesis, begins, *blocks, held = asyncio.run(exported(funding.until))
+    assert isinstance(genesis, Genesis) and (genesis.alloc, begins) == ({}, funding.opening)
+    numbers = [each.number for each in blocks if isinstance(each, Block)]
+    assert numbers == list(range(funding.opening.number + 1, funding.until + 1))
+    assert held == Balances(funding.until, funding.opening.balances)
+    *blocks, held = asyncio.run(exported(None))[2:]
+    back = [each for block in blocks if isinstance(block, Block) for each in block.transactions]
+    assert {each.sender for each in back} == set(funding.opening.balances) and len(back) == 2
+    assert isinstance(held, Balances) and set(held.balances.values()) == {0}
+
+
 def test_a_run_of_our_own_chain_has_no_funding(tmp_path: Path) -> None:
-    assert opening(tmp_path) is None
     with pytest.raises(InputError, match="funding.json"):
         Funding.read(tmp_path)
     (tmp_path / "funding.json").write_text("{")

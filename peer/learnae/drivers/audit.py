@@ -18,7 +18,7 @@ from learnae.adapters.rundir import CHAIN, HISTORY
 from learnae.config import Session, load, wei
 from learnae.core.facts import Adopted, Published
 from learnae.core.types import Cid
-from learnae.drivers.funding import opening
+from learnae.drivers.funding import FUNDING, Funding
 from learnae.drivers.retold import merged
 from learnae.drivers.rosterfile import Roster
 from learnae.errors import InputError, PortError
@@ -36,15 +36,18 @@ def members(run: Path) -> tuple[Session, tuple[Member, ...]]:
 
 async def fetch_chain(run: Path, rpc: str) -> None:
     """Export the chain into the folder.  On one of ours the wallets began with what the session says; on another the
-    export is made once, before what is left is taken back.  Raises InputError."""
+    export begins when they had their stakes, and ends before those were taken back.  Raises InputError."""
     session, everybody = members(run)
-    begins = opening(run)
-    if begins and (run / CHAIN).exists():
-        raise InputError(f"{run} has its chain, from before the wallets were emptied: audit it as it is")
+    funding = Funding.read(run) if (run / FUNDING).exists() else None
+    if funding and funding.opening is None:
+        raise InputError("the wallets never all had their stakes: there is no session on that chain")
     alloc = {each.wallet: wei(session.chain.balance) for each in everybody}
     node = http_node(rpc, session.chain.id)
     try:
-        chain = await (export_since(node, begins) if begins else export(node, alloc, alloc))
+        if funding and funding.opening:
+            chain = await export_since(node, funding.opening, funding.until)
+        else:
+            chain = await export(node, alloc, alloc)
     except PortError as error:
         raise InputError(
             f"the Ethereum node could not be read ({error}): is it there, and has it all blocks?"

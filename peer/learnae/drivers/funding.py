@@ -35,7 +35,10 @@ BLOCKS = 20  # that taking back may last; and a minute
 
 @dataclass(frozen=True)
 class Funding:
-    """``had``: what the lender held before.  ``opening``: once all stakes are there to stay."""
+    """``had``: what the lender held before.  ``opening``: once all stakes are there to stay.
+
+    ``until``: the last block before anything was taken back, and of the export.
+    """
 
     version: int
     host: str
@@ -43,6 +46,7 @@ class Funding:
     lender: Address
     had: Wei
     opening: Opening | None = None
+    until: int | None = None
 
     @staticmethod
     def read(run: Path) -> "Funding":
@@ -59,31 +63,23 @@ class Funding:
         (run / FUNDING).write_text(to_json(encode(self)) + "\n")
 
 
-def opening(run: Path) -> Opening | None:
-    """Where the export of the run's chain begins; None: the chain was its own.  Raises InputError."""
-    if not (run / FUNDING).exists():
-        return None
-    found = Funding.read(run).opening
-    if found is None:
-        raise InputError("the peers' wallets never all had their stakes")
-    return found
-
-
-async def lend(chain: ForeignChain, run: Path, keystores: Mapping[str, Path]) -> None:
-    """Each its stake; returns when nothing takes that back.  Raises InputError: some may have got theirs."""
-    (run / WALLETS).mkdir(0o700)
-    for name, path in keystores.items():
-        shutil.copy(path, run / WALLETS / f"{name}.json")  # with its mode
+async def lend(chain: ForeignChain, run: Path, keystores: Mapping[str, Path]) -> int:
+    """Each its stake; the block from which nothing takes that back.  Raises InputError: some may have got theirs."""
     wallets, lender = [keys.load(path).address for path in keystores.values()], chain.wallet.address
+    if (run / WALLETS).exists():
+        raise InputError(f"{run} holds wallets of an earlier session: learnae refund {run}, or choose another --out")
     async with chain.node() as node:
-        had = await node.balance(lender)
-        funding = Funding(VERSION, chain.foreign.host, node.chain_id, lender, had)
+        funding = Funding(VERSION, chain.foreign.host, node.chain_id, lender, await node.balance(lender))
+        (run / WALLETS).mkdir(0o700)
+        for name, path in keystores.items():
+            shutil.copy(path, run / WALLETS / f"{name}.json")  # with its mode
         funding.write(run)
         at = await _sent(chain, node, wallets)
         held = {wallet: await node.balance(wallet, at) for wallet in wallets}
         if min(held.values()) < chain.stake:
             raise InputError(f"somebody else used the key of {lender} meanwhile: leave it to the session")
         replace(funding, opening=Opening(at, (await node.block(at)).hash, held)).write(run)
+    return at
 
 
 async def take_back(chain: ForeignChain, run: Path, say: Say) -> bool:
@@ -95,6 +91,8 @@ async def take_back(chain: ForeignChain, run: Path, say: Say) -> bool:
     files = sorted((run / WALLETS).glob("*.json"))
     began, lasts = time.monotonic(), 60 + BLOCKS * chain.session.chain.block_time
     async with chain.node() as node:
+        if funding.until is None:
+            replace(funding, until=(await node.newest()).number).write(run)
         wallets = [keys.load(path) for path in files]
         everybody = [funding.lender, *(wallet.address for wallet in wallets)]
         calm = await _until(chain, partial(_calm, node, everybody), began + lasts / 2)

@@ -45,14 +45,16 @@ async def export(
     return [Genesis(genesis.hash, node.chain_id, given), *blocks, Balances(height, held)]
 
 
-async def export_since(node: Node, opening: Opening) -> list[ChainRecord]:
+async def export_since(node: Node, opening: Opening, until: int | None = None) -> list[ChainRecord]:
     """Of a chain with others on it: every block after ``opening``, with the transactions from or to its wallets alone.
+
+    ``until``: the last one; otherwise the newest.  Nodes forget what was held before their last hundred or so.
 
     One question at a time, and patiently: public nodes count them.
     """
     wallets = opening.balances.keys()
     genesis = await _patiently(partial(node.block, 0))
-    height = (await _patiently(node.newest)).number
+    height = (await _patiently(node.newest)).number if until is None else until
     blocks, parent = list[Block](), opening.hash
     for number in range(opening.number + 1, height + 1):
         header = await _patiently(partial(node.block, number, full=True))

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from learnae.drivers.audit import SESSION
 from learnae.drivers.compose.render import begin_now, keystores
 from learnae.drivers.compose.session import Swarm
-from learnae.drivers.foreign import Say
-from learnae.drivers.funding import lend, take_back
+from learnae.drivers.foreign import ForeignChain, Say
+from learnae.drivers.funding import FUNDING, lend, take_back
 from learnae.errors import InputError
 
 
@@ -29,15 +29,21 @@ async def stakes(swarm: Swarm, run: Path, say: Say) -> AsyncIterator[None]:
     shutil.copyfile(swarm.folder / SESSION, run / SESSION)
     try:
         say(f"Lending the stakes to {len(swarm.members)} wallets ...")
-        await lend(chain, run, keystores(swarm.plan, swarm.folder))
+        block = await lend(chain, run, keystores(swarm.plan, swarm.folder))
         begin_now(swarm.folder)
+        say(f"All have theirs as of block {block}: the session begins.")
         yield
     finally:
-        say(f"Taking back what is left; if this is cut off: learnae refund {run}")
-        try:
-            await take_back(chain, run, say)
-        except InputError as error:
-            say(f"It was not taken back ({error}): learnae refund {run}")
+        if (run / FUNDING).exists():  # or nothing was lent
+            await _take_back(chain, run, say)
+
+
+async def _take_back(chain: ForeignChain, run: Path, say: Say) -> None:
+    say(f"Taking back what is left; if this is cut off: learnae refund {run}")
+    try:
+        await take_back(chain, run, say)
+    except InputError as error:
+        say(f"It was not taken back ({error}): learnae refund {run}")
 
 
 def _check_reach(swarm: Swarm, url: str) -> None:
