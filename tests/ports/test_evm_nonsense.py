@@ -14,11 +14,12 @@ from tests.ports.evms import CHAIN_ID, WALLETS
 from web3.providers.async_base import AsyncBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
-from learnae.adapters.evm import EvmChain, Node, export, http_node
+from learnae.adapters.evm import EvmChain, Node, export, export_since, http_node
 from learnae.adapters.evm.local import RECURSION
 from learnae.adapters.memory import keys
 from learnae.core.types import Address, Claim, Head, Poid, Reason, Signed, TxHash
 from learnae.errors import InputError, PortError
+from learnae.history import Opening
 
 PATIENCE = 0.3  # s
 PAYEE, CONTRACT = WALLETS[1].address, Address("0x" + "99" * 20)
@@ -28,6 +29,8 @@ SIGNED = Signed(0, "0x02", HASH, HASH)
 CALLS: dict[str, Callable[[EvmChain], Coroutine[Any, Any, object]]] = {
     "sign_deploy": lambda chain: chain.sign_deploy(POID, 0, 0),
     "sign_pay": lambda chain: chain.sign_pay(PAYEE, FINNEY, CID, 0, 1),
+    "sign_transfer": lambda chain: chain.sign_transfer(PAYEE, FINNEY, 0, 1),
+    "sign_rest": lambda chain: chain.sign_rest(PAYEE, 0, 1),
     "broadcast": lambda chain: chain.broadcast(SIGNED),
     "receipt": lambda chain: chain.receipt(HASH),
     "head": lambda chain: chain.head(),
@@ -35,6 +38,7 @@ CALLS: dict[str, Callable[[EvmChain], Coroutine[Any, Any, object]]] = {
     "balance": lambda chain: chain.balance(PAYEE),
     "holds": lambda chain: chain.holds(Head("0x", 3, "0x", 0)),
     "export": lambda chain: export(chain.node, [PAYEE]),
+    "export_since": lambda chain: export_since(chain.node, Opening(4, HASH, {PAYEE: FINNEY})),
 }
 
 words = st.binary(min_size=32, max_size=32).map(lambda raw: "0x" + raw.hex())

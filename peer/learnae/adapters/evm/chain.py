@@ -171,8 +171,6 @@ class EvmChain:
     async def _sign(self, nonce: int, attempt: int, to: Address | None, wei: Wei, data: bytes, gas: int) -> Signed:
         newest, genesis = await self.node.newest(), (await self.node.block(0)).hash
         fees = self._fees(self._forms.get((genesis, nonce)), attempt, await self.advised(newest))
-        if fees.most > MAX_FEE:
-            raise PortError(Reason.NONSENSE, f"a fee of {fees.most} wei per gas")
         cost = wei + gas * fees.most
         # Both as of one block, or a transaction mined in between would count twice or not at all.
         mined = await self.node.nonce(self.wallet.address, newest.number)
@@ -186,6 +184,8 @@ class EvmChain:
     async def _signed(
         self, genesis: str, nonce: int, to: Address | None, wei: Wei, data: bytes, gas: int, fees: Fees
     ) -> Signed:
+        if fees.most > MAX_FEE:
+            raise PortError(Reason.NONSENSE, f"a fee of {fees.most} wei per gas")
         transaction = {
             "type": 2,
             "chainId": self.node.chain_id,
