@@ -243,9 +243,10 @@ def foreign() -> Foreign | None:
     if not rpc or not key:
         raise InputError(f"{RPC} and {KEY} belong together: set both for a chain that is not ours, or neither")
     try:
-        if urlsplit(rpc).scheme not in ("http", "https") or not urlsplit(rpc).hostname:
+        parts = urlsplit(rpc)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError
-    except ValueError:
+    except ValueError:  # the port, too
         raise InputError(f"{RPC} must begin with http:// or https:// and name a host") from None
     try:
         found = Foreign(rpc, key, Decimal(cap or MOST))

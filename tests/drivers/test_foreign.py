@@ -85,6 +85,7 @@ def test_the_url_and_the_key_are_shown_nowhere(monkeypatch: pytest.MonkeyPatch) 
         ({"RPC": "ws://x", "KEY": HEX}, "http://"),
         ({"RPC": "http://", "KEY": HEX}, "name a host"),
         ({"RPC": "http://[x", "KEY": HEX}, "name a host"),
+        ({"RPC": "http://x:123456", "KEY": HEX}, "name a host"),
         ({"RPC": "http://x", "KEY": HEX, "CAP": "much"}, "number of ETH"),
         ({"RPC": "http://x", "KEY": HEX, "CAP": "-1"}, "number of ETH"),
         ({"RPC": "http://x", "KEY": HEX, "CAP": "nan"}, "number of ETH"),
