@@ -82,15 +82,15 @@ def test_a_killed_session_leaves_the_money_where_refund_finds_it(chain: ForeignA
     payer = lender(chain, tmp_path)
     patch = payer.environment(chain, "0x" + payer.key)
     try:
-        swarm = ComposeSwarm(payer.session, tmp_path / "run")
-        swarm.when("of 3 registered")
+        swarm = ComposeSwarm(payer.session, tmp_path / "run", "--peers", "2")
+        swarm.when("of 2 registered")
         swarm.process.kill()
         assert swarm.end() == -signal.SIGKILL and left()
         here(tmp_path, "compose", "down")
-        assert not (swarm.run / CHAIN).exists() and len(list((swarm.run / WALLETS).iterdir())) == 3
+        assert not (swarm.run / CHAIN).exists() and len(list((swarm.run / WALLETS).iterdir())) == 2
         assert {stat.S_IMODE(each.stat().st_mode) for each in (swarm.run / WALLETS).iterdir()} == {0o600}
         done = here(tmp_path, "refund", swarm.run)
-        assert done.returncode == 0 and "3 of 3 wallets are empty" in done.stdout, done.stdout + done.stderr
+        assert done.returncode == 0 and "2 of 2 wallets are empty" in done.stdout, done.stdout + done.stderr
         funding = Funding.read(swarm.run)
         assert funding.opening and not (swarm.run / WALLETS).exists()
         gas = chain.sent_by({payer.wallet.address: None, **funding.opening.balances})
@@ -103,11 +103,11 @@ def test_ctrl_c_gives_the_money_back_at_once(chain: ForeignAnvil, tmp_path: Path
     payer = lender(chain, tmp_path)
     patch = payer.environment(chain, payer.key)
     try:
-        swarm = ComposeSwarm(payer.session, tmp_path / "run")
+        swarm = ComposeSwarm(payer.session, tmp_path / "run", "--peers", "2")
         swarm.when("the session begins")
         swarm.process.send_signal(signal.SIGINT)
         assert swarm.end() == 130 and left() == ""
-        assert "3 of 3 wallets are empty" in swarm.when("Given back")
+        assert "2 of 2 wallets are empty" in swarm.when("Given back")
         assert (swarm.run / FUNDING).exists() and not (swarm.run / WALLETS).exists()
         assert chain.balance(payer.wallet.address) > 0.999 * ETHER
     finally:
@@ -122,7 +122,7 @@ def test_what_containers_cannot_reach_is_refused_before_any_money_moves(tmp_path
         patch = payer.environment(hidden, payer.key)
         patch.setenv("LEARNAE_RPC", hidden.url.replace("127.0.0.1", "0.0.0.0"))
         try:
-            swarm = ComposeSwarm(payer.session, tmp_path / "run")
+            swarm = ComposeSwarm(payer.session, tmp_path / "run", "--peers", "2")
             assert swarm.end() == 2
             assert swarm.lines[-1].startswith("learnae: containers cannot reach 0.0.0.0"), "\n".join(swarm.lines)
             assert hidden.balance(payer.wallet.address) == ETHER and left() == ""

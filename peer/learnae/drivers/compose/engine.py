@@ -28,15 +28,7 @@ NEEDED = ("debian:trixie-slim", "ipfs/kubo:v0.43.0", "ghcr.io/foundry-rs/foundry
 BASE = (*NEEDED, PROMETHEUS, GRAFANA)
 ROUNDS = 5  # until it is given up to remove what keeps coming
 PATIENCE = 15.0  # s that the engine gets for an answer
-REACH = """
-import socket, ssl, sys
-host, port, tls = sys.argv[1:]
-try:
-    with socket.create_connection((host, int(port)), 10) as connected:
-        if tls: ssl.create_default_context().wrap_socket(connected, server_hostname=host)
-except OSError as error:
-    sys.exit(str(error))
-"""
+
 
 _CLAIMS: dict[str, IO[str]] = {}  # locked files, by what this process has for itself
 
@@ -139,18 +131,6 @@ class Swarm:
         """All of them, also those that have ended: Service, State, ExitCode, Status ..."""
         lines = docker("compose", "-p", self.project, "ps", "--all", "--format", "json", timeout=PATIENCE)
         return [json.loads(line) for line in lines.splitlines() if line.strip()]
-
-    def check_reach(self, service: str, host: str, port: int, tls: bool) -> None:
-        """Whether that container can speak with the host, and trusts its certificate.  Raises InputError."""
-        try:
-            self.compose(
-                "exec", "-T", service, "python3", "-S", "-c", REACH, host, str(port), "tls" if tls else "", timeout=60.0
-            )
-        except InputError as error:
-            raise InputError(
-                f"containers cannot reach {host}, port {port} ({error}): give an address that they can, "
-                "and have nothing between that forbids it"
-            ) from None
 
     async def ended(self, services: Sequence[str]) -> dict[str, int]:
         """Waits for these containers; their exit codes."""

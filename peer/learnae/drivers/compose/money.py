@@ -8,11 +8,23 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from learnae.drivers.audit import SESSION
+from learnae.drivers.compose import engine
 from learnae.drivers.compose.render import begin_now, keystores
 from learnae.drivers.compose.session import Swarm
 from learnae.drivers.foreign import ForeignChain, Say
 from learnae.drivers.funding import FUNDING, lend, take_back
 from learnae.errors import InputError
+
+PATIENCE = 60.0  # s for a name, a connection and a certificate
+REACH = """
+import socket, ssl, sys
+host, port, tls = sys.argv[1:]
+try:
+    with socket.create_connection((host, int(port)), 10) as connected:
+        if tls: ssl.create_default_context().wrap_socket(connected, server_hostname=host)
+except OSError as error:
+    sys.exit(str(error))
+"""
 
 
 @asynccontextmanager
@@ -47,7 +59,16 @@ async def _take_back(chain: ForeignChain, run: Path, say: Say) -> None:
 
 
 def _check_reach(swarm: Swarm, url: str) -> None:
+    """Whether a pod can speak with the node, and trusts its certificate."""
     parts, first = urlsplit(url), f"link-{swarm.plan.names[0]}"
     tls = parts.scheme == "https"
+    host, port = parts.hostname or "", parts.port or (443 if tls else 80)
     swarm.containers.up(first)
-    swarm.containers.check_reach(first, parts.hostname or "", parts.port or (443 if tls else 80), tls)
+    command = ("python3", "-S", "-c", REACH, host, str(port), "tls" if tls else "")
+    try:
+        engine.docker("exec", f"{swarm.plan.project}-{first}-1", *command, timeout=PATIENCE)
+    except InputError as error:
+        raise InputError(
+            f"containers cannot reach {host}, port {port} ({error}): give an address that they can, "
+            "and let nothing between forbid it"
+        ) from None
