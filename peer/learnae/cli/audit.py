@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from learnae.adapters.rundir import RunDirectory
+from learnae.adapters.rundir import CHAIN, RunDirectory
 from learnae.checks import exit_code
 from learnae.checks.result import chains_of_debts
 from learnae.cli.commands import conclude, say
@@ -19,6 +19,8 @@ from learnae.history import Balances, Genesis, History
 
 
 def audit(path: Path, rpc: str | None) -> int:
+    if rpc is None and not (path / CHAIN).exists() and (there := foreign()):
+        rpc = there.rpc
     if rpc:
         asyncio.run(sessions.fetch_chain(path, rpc))
     notice = sessions.retell(path)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,7 +69,7 @@ class Node:
 
     name: str
     kubo: str
-    rpc: str
+    rpc: str = field(repr=False)
     wallet: Wallet
     journal: Path
     patience: float = 0.0
