@@ -197,7 +197,9 @@ def test_a_session_waits_as_long_as_slow_blocks_ask_for_and_says_so() -> None:
         fitted = asyncio.run(chain_of(slow).fitted(lines.append)).session
         assert (fitted.chain.block_time, fitted.chain.poll, fitted.chain.resend_after) == (12.0, 3.0, 36.0)
         assert (fitted.start.timeout, fitted.linger) == (60.0, 24.0)
-        assert "Blocks take about 12.0 s" in lines[1] and "linger = 24" in lines[1] and "0.1" in lines[0]
+        assert (
+            "Blocks take about 12.0 s" in lines[1] and "linger = 24. Expect 96 s more" in lines[1] and "0.1" in lines[0]
+        )
 
 
 # there and back

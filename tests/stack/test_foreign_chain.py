@@ -39,10 +39,10 @@ hidden = [16]
 [work]
 slices = 4
 patience = 3
-idle_after = 2.0
+idle_after = 1.0
 [pace]
-slice = 2.0
-attempt = 1.0
+slice = 1.0
+attempt = 0.5
 [start]
 timeout = 60.0
 """

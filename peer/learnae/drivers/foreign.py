@@ -27,6 +27,7 @@ Say = Callable[[str], None]
 
 RECENT = 20  # blocks whose mean time is the chain's
 STALE = 120.0  # s that the newest block may be old
+BLOCKS = 8  # that a session takes longer by: stakes, registration, the last payments, taking back
 LEAST = 20  # blocks that a session must have time for
 
 
@@ -83,7 +84,8 @@ class ForeignChain:
         before = _waits(self.session)
         changed = [f"{name} = {value:g}" for name, value in _waits(fitted).items() if value != before[name]]
         if changed:
-            say(f"Blocks take about {pace:.1f} s there, so the session waits longer: {', '.join(changed)}.")
+            more = f"{', '.join(changed)}. Expect {BLOCKS * pace:.0f} s more."
+            say(f"Blocks take about {pace:.1f} s there, so the session waits longer: {more}")
         if fitted.max_duration < LEAST * pace:
             raise InputError(
                 f"max_duration = {fitted.max_duration:g} s is too short where a block takes {pace:.1f} s: "
