@@ -4,21 +4,18 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 from tests.ports.chains import CID, FINNEY, ChainSuite, balance, deployed, pay, reason, receipt, sent
-from tests.ports.evms import ALLOC, CHAIN_ID, WALLETS, Anvil, AnvilWorld, LocalWorld
-from web3.providers.async_base import AsyncBaseProvider
-from web3.types import RPCEndpoint, RPCResponse
+from tests.ports.evms import ALLOC, CHAIN_ID, WALLETS, AnvilWorld, LocalWorld
 
-from learnae.adapters.evm import EvmChain, Node, dpoid, export, http_node
+from learnae.adapters.evm import EvmChain, dpoid, export, http_node
 from learnae.adapters.evm.chain import MAX_FEE, PAY_GAS, cid_bytes
 from learnae.checks.chain import chain_sound, wei_conserved
 from learnae.core.types import ETHER, Address, Claim, Poid, Reason, Signed, TxHash, Wei
-from learnae.errors import PortError
 from learnae.history import Balances, Block, Genesis, History
 
 World = LocalWorld | AnvilWorld
@@ -85,44 +82,7 @@ def world(request: pytest.FixtureRequest) -> World:
     return found
 
 
-class Advised(AsyncBaseProvider):
-    """Anvil, but with advice of its own on tips."""
-
-    def __init__(self, anvil: Anvil, advice: dict[str, Any]) -> None:
-        super().__init__()
-        self.anvil, self.advice = anvil, advice
-
-    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        if method == "eth_maxPriorityFeePerGas":
-            return cast(RPCResponse, {"jsonrpc": "2.0", "id": 1, **self.advice})
-        return self.anvil.web3.provider.make_request(method, params)
-
-
 class TestFees:
-    @pytest.mark.parametrize(
-        ("advice", "tip"),
-        [
-            ({"result": hex(30 * GWEI)}, 30 * GWEI),
-            ({"result": "0x0"}, 0),
-            ({"error": {"code": -32601, "message": "the method does not exist"}}, GWEI),
-        ],
-    )
-    def test_tips_are_what_the_node_advises(self, advice: dict[str, Any], tip: int, anvil: AnvilWorld) -> None:
-        chain = EvmChain(Node(Advised(anvil.anvil, advice), CHAIN_ID), WALLETS[0])
-        base = anvil.wait(anvil.node.newest()).base_fee
-        assert fees(anvil.wait(chain.sign_pay(WALLETS[1].address, Wei(1), CID, 0, 0))) == (tip, 2 * base + tip)
-
-    def test_all_that_a_wallet_has_leaves_nothing(self, world: World) -> None:
-        chain = world.chains[0]
-        before, had = world.wait(chain.balance(WALLETS[1].address)), world.wait(chain.balance(WALLETS[0].address))
-        signed = world.wait(chain.sign_rest(WALLETS[1].address, 0, 0))
-        sent(world, signed)
-        world.mine()
-        assert world.wait(chain.balance(WALLETS[0].address)) == 0
-        assert world.wait(chain.balance(WALLETS[1].address)) == before + had - world.fee(signed.hash)
-        with pytest.raises(PortError, match="funds"):
-            world.wait(chain.sign_rest(WALLETS[1].address, 1, 0))
-
     def test_each_attempt_raises_both_fees_by_an_eighth(self, world: World) -> None:
         forms = [fees(pay(world, 0, attempt)) for attempt in range(8)]
         for (tip, most), (next_tip, next_most) in zip(forms, forms[1:], strict=False):
