@@ -61,7 +61,7 @@ def peer(
 
 def _url(rpc: str) -> str:
     """A file keeps the URL out of the process list.  Raises InputError."""
-    return rpc if "://" in rpc else keys.private(Path(rpc)).strip()
+    return keys.private(Path(rpc)).strip() if Path(rpc).is_file() else rpc
 
 
 async def _served(inside: InsidePeer, api: Api | None, run: Callable[[], Coroutine[Any, Any, str]]) -> str:
