@@ -56,7 +56,9 @@ def docker(*arguments: str, timeout: float | None = None, lock: IO[str] | None =
     """
     held = (lock.fileno(),) if lock else ()
     try:
-        with subprocess.Popen(["docker", *arguments], text=True, pass_fds=held, stdout=PIPE, stderr=PIPE) as process:
+        with subprocess.Popen(
+            ["docker", *arguments], cwd=REPOSITORY, text=True, pass_fds=held, stdout=PIPE, stderr=PIPE
+        ) as process:
             try:
                 if lock:
                     print(process.pid, file=lock, flush=True)
