@@ -62,7 +62,7 @@ def test_two_checkouts_begin_their_search_at_different_places() -> None:
 
 
 def test_what_one_process_has_claimed_no_other_gets_before_it_ends(tmp_path: Path) -> None:
-    program = "from learnae.drivers.compose.engine import claimed; print(claimed('{}'), flush=True); input()"
+    program = "from learnae.drivers.compose.places import claimed; print(claimed('{}'), flush=True); input()"
     command = [sys.executable, "-c", program.format(tmp_path.name)]
 
     def start() -> "subprocess.Popen[str]":

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from learnae.config import REPOSITORY
-from learnae.drivers.compose import engine, fits
+from learnae.drivers.compose import engine, fits, places
 from learnae.drivers.compose.plan import project
 from learnae.errors import InputError
 
@@ -56,7 +56,7 @@ def _memory() -> Finding:
 
 def _place() -> Finding:
     try:
-        subnet, base = engine.free_subnet(REPOSITORY), engine.free_base(REPOSITORY, range(400))
+        subnet, base = places.free_subnet(REPOSITORY), places.free_base(REPOSITORY, range(400))
     except InputError as error:
         return Finding(False, "no place for a swarm", str(error))
     return Finding(True, f"a free subnet, {subnet}, and free ports, {base} to {base + 399}")

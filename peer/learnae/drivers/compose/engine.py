@@ -5,20 +5,16 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
-from ipaddress import IPv4Network
 from pathlib import Path
 from subprocess import PIPE
 from typing import IO, Any
 
-from learnae.config import REPOSITORY, subnet, tls_bundle
-from learnae.drivers.compose.plan import HOST, bases, subnets
+from learnae.config import REPOSITORY, tls_bundle
 from learnae.errors import InputError
 
 STAND_IN = "org.learnae.stand-in"
@@ -28,9 +24,6 @@ NEEDED = ("debian:trixie-slim", "ipfs/kubo:v0.43.0", "ghcr.io/foundry-rs/foundry
 BASE = (*NEEDED, PROMETHEUS, GRAFANA)
 ROUNDS = 5  # until it is given up to remove what keeps coming
 PATIENCE = 15.0  # s that the engine gets for an answer
-
-
-_CLAIMS: dict[str, IO[str]] = {}  # locked files, by what this process has for itself
 
 
 def lacking() -> str | None:
@@ -100,7 +93,7 @@ class Swarm:
         again while there are some: what was asked for may still come.
         """
         with self._coming_up() as lock:
-            if not _locked(lock):
+            if not locked(lock):
                 lock.seek(0)
                 with suppress(ValueError, ProcessLookupError):  # it has not said who it is; it is gone
                     os.kill(int(lock.read()), signal.SIGTERM)
@@ -187,81 +180,10 @@ def stand_ins() -> list[str]:
     return [image for image in BASE if image in listed.split()]
 
 
-def claimed(what: str) -> bool:
-    """Whether this process has that for itself, from now to its end.
-
-    Between looking whether something is free and taking it half a minute may pass, in which another checkout looks.
-    """
-    if what not in _CLAIMS:
-        try:
-            file = open(Path(tempfile.gettempdir()) / f"learnae-{what}.lock", "a")
-        except OSError:  # another user's file
-            return False
-        if not _locked(file):
-            file.close()
-            return False
-        _CLAIMS[what] = file
-    return True
-
-
-def _locked(file: IO[str]) -> bool:
+def locked(file: IO[str]) -> bool:
     """By this process, from now on; False: by another."""
     try:
         flock(file, LOCK_EX | LOCK_NB)
     except OSError:
         return False
-    return True
-
-
-def free_subnet(checkout: Path) -> IPv4Network:
-    """The one that is wished for, or the first that nobody uses.  InputError: the wished one is taken."""
-    taken = dict(_subnets_taken())
-    wished = subnet()
-    if wished is not None:
-        if wished.prefixlen > 24:
-            raise InputError(f"the subnet {wished} is too small for a swarm: give a /24, such as 10.213.7.0/24")
-        for used, whose in taken.items():
-            if used.overlaps(wished):
-                raise InputError(
-                    f"the subnet {wished} overlaps {used}, which is {whose}: choose another with LEARNAE_SUBNET="
-                )
-        return wished
-    for each in subnets(checkout):
-        if not any(used.overlaps(each) for used in taken) and claimed(f"subnet-{each.network_address}"):
-            return each
-    raise InputError("no subnet of 10.200.0.0 to 10.215.255.0 is free: name one with LEARNAE_SUBNET=")
-
-
-def free_base(checkout: Path, numbers: Sequence[int], hosts: Sequence[str] = (HOST,)) -> int:
-    """The first block of ports of which those that are needed (``numbers``, above the base) are free."""
-    for base in bases(checkout):
-        if all(_free(host, base + number) for host in hosts for number in numbers) and claimed(f"ports-{base}"):
-            return base
-    raise InputError(f"no block of ports from 20000 to 32000 is free on {' and '.join(hosts)}: end what uses them")
-
-
-def _subnets_taken() -> Iterator[tuple[IPv4Network, str]]:
-    ids = docker("network", "ls", "-q", timeout=PATIENCE).split()
-    for network in json.loads(docker("network", "inspect", *ids, timeout=PATIENCE)) if ids else ():
-        for each in network["IPAM"]["Config"] or ():
-            if ":" not in each.get("Subnet", ":"):
-                yield IPv4Network(each["Subnet"]), f"Docker's network {network['Name']}"
-    try:
-        routes = Path("/proc/net/route").read_text().splitlines()[1:]
-    except OSError:
-        return
-    for interface, destination, _, _, _, _, _, mask, *_ in map(str.split, routes):
-        if int(mask, 16):
-            address = bytes.fromhex(destination)[::-1]
-            length = bin(int(mask, 16)).count("1")
-            yield IPv4Network((address, length), strict=False), f"this machine's own, on {interface}"
-
-
-def _free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
     return True

@@ -22,7 +22,7 @@ from learnae.config import REPOSITORY, Session, resolved
 from learnae.core.types import Cid
 from learnae.core.wire import cid_of
 from learnae.drivers import audit
-from learnae.drivers.compose import engine, windows
+from learnae.drivers.compose import engine, places, windows
 from learnae.drivers.compose.chaos import ComposeChaos
 from learnae.drivers.compose.following import follow
 from learnae.drivers.compose.guests import Guests
@@ -120,8 +120,8 @@ def planned(
     numbers = [CHAIN, PROMETHEUS, GRAFANA, *(first + each for first in (API, LINK) for each in range(len(listed)))]
     return Plan(
         project=project(REPOSITORY),
-        subnet=engine.free_subnet(REPOSITORY),
-        base=engine.free_base(REPOSITORY, numbers, [HOST, *_published(invited)]),
+        subnet=places.free_subnet(REPOSITORY),
+        base=places.free_base(REPOSITORY, numbers, [HOST, *_published(invited)]),
         user=owner(),
         genesis=int(Roster.of([]).began),
         chain_id=session.chain.id,
