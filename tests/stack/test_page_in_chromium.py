@@ -270,13 +270,13 @@ def test_what_the_filter_leaves_is_what_is_downloaded_and_the_button_says_so(vis
     expect(page.locator("#download")).to_be_disabled()
 
 
-def renamed(session: Run, prefix: str, **changes: Any) -> list[Record]:
+def renamed(ended: Run, prefix: str, **changes: Any) -> list[Record]:
     """Every peer's name begins with this."""
-    began = session.records[0].fact
+    began = ended.records[0].fact
     assert isinstance(began, SessionBegan)
     roster = tuple(replace(each, name=prefix + each.name) for each in began.roster)
     told = replace(began, roster=roster, **changes)
-    return [Record(0.0, "swarm", told), *(replace(each, peer=prefix + each.peer) for each in session.records[1:-1])]
+    return [Record(0.0, "swarm", told), *(replace(each, peer=prefix + each.peer) for each in ended.records[1:-1])]
 
 
 def test_a_spreadsheet_takes_no_name_for_a_formula(visit: Visit, six: Run) -> None:

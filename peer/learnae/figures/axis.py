@@ -2,8 +2,8 @@
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate, pairwise
 from operator import itemgetter
 from typing import Literal, TypeVar
 
@@ -78,7 +78,7 @@ class Axis:
 
     def _carried(self, steps: Steps) -> list[float | None]:
         """The value at each point of the grid."""
-        begins = [0, *(bisect_left(self.grid, position) for position, _ in steps)]
+        begins = accumulate([0, *(bisect_left(self.grid, position) for position, _ in steps)], max)
         return _filled(begins, [None, *(value for _, value in steps)], len(self.grid))
 
     def _completed(self, peer: str, t: float) -> int:
@@ -90,11 +90,11 @@ class Axis:
         if self.view == "units":
             return [kinds[min(unit, len(kinds) - 1)] for unit in range(len(self.grid) - 1)]
         middles = [(a + b) / 2 for a, b in pairwise(self.grid)]
-        begins = [0, *(bisect_left(middles, t) for t, _ in self.units[peer])]
+        begins = accumulate([0, *(bisect_left(middles, t) for t, _ in self.units[peer])], max)
         return _filled(begins, kinds, len(middles))
 
 
-def _filled(begins: Sequence[int], values: Sequence[T], length: int) -> list[T]:
+def _filled(begins: Iterable[int], values: Iterable[T], length: int) -> list[T]:
     """Each value from its beginning to the next one's."""
-    ends = [*begins[1:], length]
-    return [value for begin, end, value in zip(begins, ends, values, strict=True) for _ in range(begin, end)]
+    ends = pairwise([*begins, length])
+    return [value for (begin, end), value in zip(ends, values, strict=True) for _ in range(begin, end)]
