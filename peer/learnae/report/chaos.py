@@ -12,7 +12,7 @@ from learnae.report.theme import RED
 
 OPEN, APPLIED, INEFFECTIVE, UNHEALED = "open now", "applied", "held nothing up", "not healed"
 COLOURS = {OPEN: RED, APPLIED: ORANGE, INEFFECTIVE: GREY, UNHEALED: RED}
-HEADS = ("fault", "kind", "whom", "from, s", "to, s", "effect")
+HEADS = ("fault", "whom", "from, s", "to, s", "effect")
 MANY = 12  # names that are listed
 
 
@@ -29,11 +29,10 @@ def whom(fault: Seen) -> str:
     return "the chain" if fault.began.fault.chain else _listed(fault.began.targets)
 
 
-def rows(history: History) -> list[tuple[str, str, str, str, str, str]]:
+def rows(history: History) -> list[tuple[str, str, str, str, str]]:
     return [
         (
-            str(each.number + 1),
-            each.began.fault.value,
+            _name(each),
             whom(each),
             f"{each.begin:.1f}",
             "-" if each.end is None else f"{each.end:.1f}",
@@ -52,7 +51,7 @@ def outcome(history: History) -> str:
             "No fault has begun: the plan waits for all peers." if faulty else "No faults are planned in this session."
         )
     told = seen(history)
-    now = [f"{each.number + 1} {each.began.fault}" for each in told if effect(each, history) == OPEN]
+    now = [_name(each) for each in told if effect(each, history) == OPEN]
     begun = f"{len(told)} of {planned} faults have begun"
     return f"{begun}." if history.ended_by else f"{begun}. Open now: {', '.join(now) or 'none'}."
 
@@ -64,14 +63,14 @@ def timeline_chart(history: History) -> Chart:
     trace = {
         "type": "bar",
         "orientation": "h",
-        "y": [f"{each.number + 1} {each.began.fault}" for each in told],
+        "y": [_name(each) for each in told],
         "base": [short(each.begin) for each in told],
         "x": [short(end - each.begin) for each, end in zip(told, ends, strict=True)],
         "text": [_said(each, history) for each in told],
         "textposition": "none",
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {"color": [COLOURS[effect(each, history)] for each in told]},
-        "width": 0.6,
+        "width": 0.2 * min(3, len(told)),
     }
     layout = axes(
         {"range": [0, short(history.seconds) or 1], "showgrid": True},
@@ -92,11 +91,15 @@ def faults(history: History, charts: Charts) -> Html:
     if not seen(history):
         return section("faults", "Faults", told)
     charts["faults"] = timeline_chart(history)
-    grid = table(HEADS, rows(history), "Faults, in the order in which they began", words=(1, 2, 5))
+    grid = table(HEADS, rows(history), "Faults, in the order in which they began", words=(1, 4))
     return section("faults", "Faults", told, timeline_frame("Figures along seconds have them shaded."), grid)
 
 
 # in here
+
+
+def _name(fault: Seen) -> str:
+    return f"{fault.number + 1} {fault.began.fault}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -146,7 +146,7 @@ def _network() -> Html:
     timeline = h(
         "div",
         timeline_frame(said("faults")),
-        _table("faults", chaos.HEADS, "Faults, in the order in which they began", words=(1, 2, 5)),
+        _table("faults", chaos.HEADS, "Faults, in the order in which they began", words=(1, 4)),
         class_="timeline",
     )
     return section("network", "Links and faults", h("div", topology_frame(said("topology")), timeline, class_="grid"))
