@@ -6,6 +6,7 @@ what the driver saw, in the order it happened.  ``chain.jsonl`` holds the ledger
 and nothing else.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -254,7 +255,7 @@ class History:
 
     def facts(self, kind: type[F]) -> Iterator[tuple[Record, F]]:
         """All facts of a kind with their records, in order."""
-        return iter(self._by_kind.get(kind, ()))
+        return ((record, record.fact) for record in self._by_kind.get(kind, ()))
 
     def exports(self, kind: type[E]) -> list[E]:
         return [record for record in self.chain if isinstance(record, kind)]
@@ -267,9 +268,9 @@ class History:
     @cached_property
     def _by_kind(self) -> dict[type, list[Any]]:
         """Whoever asks for one kind need not look at all the others."""
-        kinds: dict[type, list[Any]] = {}
+        kinds: dict[type, list[Any]] = defaultdict(list)
         for record in self.records:
-            kinds.setdefault(type(record.fact), []).append((record, record.fact))
+            kinds[type(record.fact)].append(record)
         return kinds
 
     @cached_property

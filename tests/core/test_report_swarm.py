@@ -97,10 +97,10 @@ def test_a_peer_that_came_back_is_marked_no_more() -> None:
 
 
 def test_of_each_peer_the_last_averagings_are_drawn_and_during_a_cut_only_those_since() -> None:
-    told = [(float(t), "bob", CROSSED) for t in range(6, 16)]
-    assert [each.t for each in seen(session(*told)).travels] == [15.0, 14.0, 13.0]
-    cut = unfinished(session(*told[:6], *fault(Kind.SPLIT, end=None)))
-    assert [each.t for each in seen(cut).travels] == [11.0, 10.0]
+    told = [(float(t), "bob", replace(CROSSED, adopted=t < 9)) for t in range(6, 16)]
+    assert [each.t for each in seen(session(*told)).travels] == [15.0, 14.0, 8.0, 7.0]
+    cut = unfinished(session(*told[:5], *fault(Kind.SPLIT, end=None)))
+    assert [each.t for each in seen(cut).travels] == [10.0]
 
 
 def test_of_very_many_disturbed_links_some_are_drawn_and_the_picture_says_so() -> None:

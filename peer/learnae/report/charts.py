@@ -229,7 +229,10 @@ def _refer(reference: Reference) -> list[Chart]:
 
 
 def shaded(shades: Sequence[Shade]) -> list[Chart]:
-    """Plotly's rectangles, as high as the chart; at most one label where many begin."""
+    """Plotly's rectangles, as high as the chart; of those that begin together the first says what they all are."""
+    together: dict[float, list[str]] = {}
+    for shade in shades:
+        together.setdefault(short(shade.begin), []).append(shade.label)
     rectangle = {"type": "rect", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": {"width": 0}}
     return [
         {
@@ -237,7 +240,11 @@ def shaded(shades: Sequence[Shade]) -> list[Chart]:
             "x0": short(shade.begin),
             "x1": short(shade.end),
             "fillcolor": SHADE + "18",
-            "label": {"text": shade.label, "textposition": "top left", "font": {"size": 10, "color": SHADE}},
+            "label": {
+                "text": ", ".join(together.pop(short(shade.begin), [])),
+                "textposition": "top left",
+                "font": {"size": 10, "color": SHADE},
+            },
         }
         for shade in shades
     ]

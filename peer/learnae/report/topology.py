@@ -20,7 +20,7 @@ from learnae.report.parts import legend, plot
 from learnae.report.standing import AVERAGING, DONE, DOWN, REGISTERING, TRAINING, WAITING, Standing
 from learnae.report.theme import GREEN, RED
 
-LAST = 3  # averagings of each peer that are drawn
+LAST = 2  # averagings of each peer that are drawn, of those it kept and of the others
 LINKS = 200  # disturbed links that are drawn
 NAMED = 25  # peers whose names find room on the circle
 LONGEST = 12  # letters of a name on the circle
@@ -87,7 +87,6 @@ def topology_chart(drawn: Topology) -> Chart:
         *[_straight(pairs, colour, at) for pairs, colour in disturbed],
         _curves(dropped, GREY, 1.0, at),
         _curves(kept, BLUE, 1.8, at),
-        _middles(drawn.travels, at),
         _marks(drawn, at),
     ]
     across, up = ({"visible": False, "range": [-most, most]} for most in (1.35, 1.2))
@@ -106,7 +105,7 @@ def topology_frame(caption: str | Html) -> Html:
             ("down", RED, "mark x"),
         ]
     )
-    since = f"The last {LAST} averagings of each peer; while a fault of links is open, of those since it began. "
+    since = f"The last {LAST} averagings that a peer kept and that it dropped; while links are disturbed, since then. "
     told = join([since, "Colours of peers as above. ", h("b", caption)])
     return plot("topology", "Who averages whose model", told, "", marks, kind="square round")
 
@@ -162,13 +161,10 @@ def _pairs(names: Sequence[str], links: Iterable[Pair]) -> Iterator[Pair]:
 def _travels(history: History, since: float) -> Iterator[Travel]:
     """The last few of each peer, the newest first."""
     names = {entry.peer: entry.name for entry in history.roster.values()}
-    count: Counter[str] = Counter()
-    for record in reversed(history.records):
-        fact = record.fact
-        if record.t < since:
-            break
-        if isinstance(fact, Averaged) and count[record.peer] < LAST and fact.creator in names:
-            count[record.peer] += 1
+    count: Counter[tuple[str, bool]] = Counter()
+    for record, fact in reversed(list(history.facts(Averaged))):
+        if record.t >= since and fact.creator in names and count[record.peer, fact.adopted] < LAST:
+            count[record.peer, fact.adopted] += 1
             yield Travel(names[fact.creator], record.peer, record.t, fact.adopted)
 
 
@@ -200,15 +196,11 @@ def _straight(pairs: Sequence[Pair], colour: str, at: dict[str, Point]) -> Chart
 
 
 def _curves(travels: Sequence[Travel], colour: str, width: float, at: dict[str, Point]) -> Chart:
-    """Bent towards the middle of the circle."""
-    points = [
-        point
-        for each in travels
-        for point in (at[each.creator], _middle(each, at), at[each.peer], (None, None))
-        if each.creator in at and each.peer in at
-    ]
+    """Bent towards the middle of the circle, where a pointer finds out what a curve is."""
+    points = [point for each in travels for point in (at[each.creator], _middle(each, at), at[each.peer], (None, None))]
+    told = [text for each in travels for text in (*[_said(each)] * 3, None)]
     line = {"color": colour, "width": width, "shape": "spline"}
-    return _lines(points, line) | {"hoverinfo": "skip"}
+    return _lines(points, line) | {"text": told, "hovertemplate": "%{text}<extra></extra>"}
 
 
 def _lines(points: Sequence[tuple[float | None, float | None]], line: Chart) -> Chart:
@@ -220,23 +212,9 @@ def _middle(travel: Travel, at: dict[str, Point]) -> Point:
     return short(0.4 * (x + to_x)), short(0.4 * (y + to_y))
 
 
-def _middles(travels: Sequence[Travel], at: dict[str, Point]) -> Chart:
-    """Where a pointer finds out what a curve is."""
-    points = [_middle(each, at) for each in travels]
-    told = [
-        f"{plain(each.peer)} averaged {plain(each.creator)}'s model at {each.t:.1f} s: {_fate(each)}"
-        for each in travels
-    ]
-    return _lines(points, {}) | {
-        "mode": "markers",
-        "text": told,
-        "marker": {"opacity": 0, "size": 10},
-        "hovertemplate": "%{text}<extra></extra>",
-    }
-
-
-def _fate(travel: Travel) -> str:
-    return "kept" if travel.kept else "dropped"
+def _said(travel: Travel) -> str:
+    fate = "kept" if travel.kept else "dropped"
+    return f"{plain(travel.peer)} averaged {plain(travel.creator)}'s model at {travel.t:.1f} s: {fate}"
 
 
 def _marks(drawn: Topology, at: dict[str, Point]) -> Chart:
