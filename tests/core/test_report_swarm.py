@@ -13,10 +13,11 @@ from learnae.faults import Kind
 from learnae.history import Effect, History, PeerCrashed, PeerRestarted, Record
 from learnae.report import chaos, latencies, sankey
 from learnae.report.canvas import Chart
+from learnae.report.circle import topology_chart
 from learnae.report.claims import judgements
 from learnae.report.money import Flow, accounts, flows
 from learnae.report.standing import standings
-from learnae.report.topology import LINKS, Topology, reachable, topology, topology_chart
+from learnae.report.topology import LINKS, Topology, reachable, topology
 
 
 def seen(history: History) -> Topology:

@@ -17,13 +17,14 @@ from learnae.report import chaos, live_rows, sections
 from learnae.report.beside import number
 from learnae.report.canvas import Chart
 from learnae.report.charts import accounts_chart, figure_chart, matrix_chart, peers_chart
+from learnae.report.circle import topology_chart
 from learnae.report.claims import judgements
 from learnae.report.money import Account, Flow, accounts, flows
 from learnae.report.results import in_matrix, most_paid
 from learnae.report.said import Names, clock, ended, said
 from learnae.report.sankey import sankey_chart, who
 from learnae.report.standing import PHASES, newest_debts, standings
-from learnae.report.topology import topology, topology_chart
+from learnae.report.topology import topology
 
 RECEIPTS = 500  # the newest
 ACCURACY = 2  # its place among Figures 4-8

@@ -10,6 +10,7 @@ from learnae.history import History
 from learnae.report import chaos
 from learnae.report.chaos import timeline_frame
 from learnae.report.charts import MARKS
+from learnae.report.circle import topology_frame
 from learnae.report.html import Html, h, table
 from learnae.report.live_rows import RECEIPT_COLUMNS
 from learnae.report.page import data_block, file, plotly, style
@@ -19,7 +20,6 @@ from learnae.report.results import money_frames
 from learnae.report.sankey import flow_frame
 from learnae.report.standing import PHASES
 from learnae.report.theme import NIGHT
-from learnae.report.topology import topology_frame
 
 # Where elements of these ids stand, Plotly adds no styles of its own: live.css has the rules that it needs.
 RULES = "plotly.js-style-global"
