@@ -139,7 +139,7 @@ function sift() {
     each.hidden = !words.every(word => text.includes(word));
   }
   const all = receipts().length, seen = receipts().filter(each => !each.hidden).length;
-  at("download").textContent = `Download ${seen < all ? `the ${seen} of ${all} receipts that are seen` : "the receipts"} as CSV`;
+  at("download").textContent = `Download the ${seen < all ? `${seen} of ${all} receipts that are seen` : `${all} receipts`} as CSV`;
   at("download").disabled = !seen;
 }
 
