@@ -6,6 +6,7 @@ what the driver saw, in the order it happened.  ``chain.jsonl`` holds the ledger
 and nothing else.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -254,10 +255,33 @@ class History:
 
     def facts(self, kind: type[F]) -> Iterator[tuple[Record, F]]:
         """All facts of a kind with their records, in order."""
-        return ((record, record.fact) for record in self.records if isinstance(record.fact, kind))
+        return ((record, record.fact) for record in self._by_kind.get(kind, ()))
 
     def exports(self, kind: type[E]) -> list[E]:
         return [record for record in self.chain if isinstance(record, kind)]
+
+    def of(self, *kinds: type) -> list[Record]:
+        """Records whose facts are of these kinds, in order."""
+        wanted = set(kinds)
+        return [record for record in self.records if type(record.fact) in wanted]
+
+    @cached_property
+    def _by_kind(self) -> dict[type, list[Any]]:
+        """Whoever asks for one kind need not look at all the others."""
+        kinds: dict[type, list[Any]] = defaultdict(list)
+        for record in self.records:
+            kinds[type(record.fact)].append(record)
+        return kinds
+
+    @cached_property
+    def worked(self) -> list[tuple[Record, Trained | Averaged]]:
+        """Slices that were trained and averagings that were scored, in order."""
+        return [(each, each.fact) for each in self.of(Trained, Averaged) if isinstance(each.fact, Trained | Averaged)]
+
+    @cached_property
+    def kept(self) -> list[tuple[Record, Score]]:
+        """Of each model that a peer went on with: its score on the peer's own validation rows."""
+        return [(each, score) for each in self.of(Adopted, Trained, Averaged) if (score := kept_score(each.fact))]
 
     @cached_property
     def opening(self) -> Opening | None:

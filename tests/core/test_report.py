@@ -226,6 +226,9 @@ def test_every_frame_has_its_chart_and_a_label(whole: Reader) -> None:
     frames = [each for each in whole.all("div") if "data-chart" in each]
     assert {each["data-chart"] for each in frames} == {
         *(figure.name for figure in figures(GOOD)),
+        "flow",
+        "latency-models",
+        "latency-money",
         "matrix",
         "accounts",
         "gains",
@@ -251,7 +254,7 @@ def test_every_link_of_the_contents_leads_somewhere(whole: Reader) -> None:
     ids = whole.values("id")
     assert len(ids) == len(set(ids))
     links = [each["href"] or "" for each in whole.all("a")]
-    assert len(links) == 7
+    assert len(links) == 9
     assert {link.removeprefix("#") for link in links} <= set(ids)
 
 

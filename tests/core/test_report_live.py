@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.core.histories import BOB_PAYS, GOOD, NAMES, PEER, TOLD, score
+from tests.core.histories import BOB_PAYS, GOOD, NAMES, PEER, TOLD, WALLET, score
 
 from learnae.checks import verdict
 from learnae.core.facts import AttemptFailed, DebtState, Identity, IdentityChanged, Work, WorkBegan, WorkChanged
@@ -21,8 +21,9 @@ from learnae.history import (
     Record,
     SessionBegan,
 )
-from learnae.report.live import RECEIPTS, clock, line, parts
-from learnae.report.said import said
+from learnae.report.live import RECEIPTS, line, parts
+from learnae.report.live_rows import RECEIPT_COLUMNS
+from learnae.report.said import clock, said
 from learnae.report.standing import standings
 
 CALLED = {peer: name for name, peer in PEER.items()}
@@ -95,9 +96,24 @@ def test_each_debt_is_one_receipt_and_the_newest_comes_first() -> None:
     assert len({row["key"] for row in rows}) == len(rows) == len(GOOD.debts)
     newest = max(GOOD.debts, key=lambda debt: GOOD.debts[debt][-1][0])
     assert rows[0]["key"] == f"{newest[0]} {newest[1]}"
-    (bobs,) = [row for row in rows if row["about"] == ["bob", "ann"]]
+    (bobs,) = [row for row in rows if row["cells"][1:3] == ["bob", "ann"]]
     assert bobs["cells"][3:5] == ["0.001650", "69.0% → 72.0%"] and bobs["cells"][5]["text"] == "final"
     assert bobs["cells"][6]["title"] == BOB_PAYS.tx
+
+
+def test_a_receipt_is_downloaded_to_the_wei_with_its_whole_hashes() -> None:
+    (bobs,) = [row for row in parts(GOOD)["table:receipts"] if row["key"] == "bob 0"]
+    told = dict(zip(RECEIPT_COLUMNS, bobs["csv"], strict=True))
+    assert (told["payer"], told["creator"], told["payee_wallet"]) == ("bob", "ann", WALLET["ann"])
+    assert (told["amount_wei"], told["transaction"]) == (str(BOB_PAYS.wei), BOB_PAYS.tx)
+    assert (told["accuracy_before"], told["accuracy_after"], told["state"]) == ("0.69", "0.72", "final")
+
+
+def test_each_claim_has_its_verdict_and_why_it_was_refused() -> None:
+    rows = {row["cells"][1]: row["cells"] for row in parts(GOOD)["table:claims"]}
+    assert rows["bob"][5:] == [{"text": "winner", "dot": "winner"}, "1 of 1", "-"]
+    assert rows["dan"][0] == "bob" and rows["dan"][5]["text"] == "later"
+    assert rows["eve"][7] == "no proof of possession"
 
 
 def test_of_very_many_debts_the_newest_are_shown_and_the_page_says_so() -> None:

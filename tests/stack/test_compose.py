@@ -1,8 +1,10 @@
 """A session on containers: real Kubo nodes, Anvil and Docker, from nothing to a valid verdict and nothing left."""
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from tests.drivers.command_line import here
@@ -128,6 +130,10 @@ def test_a_second_session_of_the_same_checkout_is_refused(swarm: ComposeSwarm, t
 
 def test_the_session_ends_valid_audited_to_the_wei_and_leaves_nothing(swarm: ComposeSwarm) -> None:
     swarm.when("Over, and kept")
+    address = swarm.when("Live page").split()[-1]
+    with urlopen(f"{address}v1/events") as shown:
+        kinds = {json.loads(line[6:])["kind"] for line in shown if line.startswith(b"data: ")}
+    assert {"Evaluated", "SessionEnded"} <= kinds, "the page misses what was worked out in the end"
     swarm.process.send_signal(signal.SIGINT)
     assert swarm.end() == 0, "\n".join(swarm.lines)
     swarm.when("Verdict: valid")

@@ -1,8 +1,9 @@
 """The live page in a real browser: waiting, running, over, cut off and back; at any width, by day and by night."""
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -10,7 +11,7 @@ from tests.drivers.swarms import Run, groups, run
 from tests.stack.browser import chromium
 from tests.stack.stage import Stage
 
-from learnae.history import Record, SessionBegan
+from learnae.history import HistoryFact, PeerCrashed, Record, SessionBegan
 
 __all__ = ["chromium"]  # a fixture is found by its name
 
@@ -60,6 +61,21 @@ def visit(chromium: Browser, stage: Stage) -> Iterator[Visit]:
 def six() -> Run:
     mixed = groups({"count": 1, "policy": "refuses-to-pay"}, {"count": 1, "has_rows": False, "trains": False}, {})
     return run({"peers": 6, "name": "six", "work": {"slices": 4, "patience": 5}} | mixed)
+
+
+@pytest.fixture(scope="module")
+def storm() -> Run:
+    """Two halves that cannot reach each other; in the middle of it one peer is killed, and comes back."""
+    split = {"kind": "split", "at": 4.0, "duration": 8.0}
+    kill = {"kind": "kill", "at": 6.0, "duration": 4.0, "targets": ["p01"]}
+    pace = {"slice": 1.0, "attempt": 0.4}
+    return run({"peers": 6, "name": "storm", "work": {"slices": 10}, "pace": pace, "faults": [split, kill]})
+
+
+def after(session: Run, kind: type[HistoryFact], seconds: float = 1.0) -> list[Record]:
+    """The session until so many seconds after the last fact of a kind."""
+    last = max(record.t for record in session.records if isinstance(record.fact, kind))
+    return [record for record in session.records if record.t <= last + seconds]
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +152,54 @@ def test_a_lost_connection_is_said_and_what_was_missed_arrives_without_a_reload(
     assert len(seen) > before and seen == page.locator("#log li").all_text_contents()
 
 
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_during_a_partition_the_page_shows_which_links_are_cut_and_who_is_down(
+    visit: Visit, storm: Run, width: int, dark: bool
+) -> None:
+    visit.stage.tell(after(storm, PeerCrashed))
+    page = visit(width, dark)
+    state(page, "running")
+    drawn(page, "topology")
+    drawn(page, "faults")
+    expect(page.locator("[data-said=topology]")).to_have_text("9 links are cut; p01 is down.")
+    expect(page.locator("[data-said=faults]")).to_contain_text("Open now: 1 split, 2 kill.")
+    expect(page.locator("[data-table=faults] .is-open-now")).to_have_count(2)
+    expect(page.locator("#count-down")).to_have_text("1")
+    label = page.locator("[data-chart=topology]").get_attribute("aria-label")
+    assert label and "9 links are cut" in label
+    assert page.evaluate(SIDEWAYS) == 0
+    assert visit.said == []
+
+
+def test_what_is_healed_is_shown_as_healed_without_a_reload(visit: Visit, storm: Run) -> None:
+    during = after(storm, PeerCrashed)
+    visit.stage.tell(during)
+    page = visit()
+    expect(page.locator("[data-said=topology]")).to_contain_text("p01 is down")
+    visit.stage.tell(storm.records[len(during) :], storm.verdict)
+    state(page, "valid")
+    expect(page.locator("[data-said=topology]")).to_have_text("No link is cut.")
+    expect(page.locator("[data-said=faults]")).to_have_text("2 of 2 faults have begun.")
+    expect(page.locator("[data-table=faults] .is-applied")).to_have_count(2)
+    assert visit.said == []
+
+
+def test_a_session_without_faults_says_so_in_a_line(visit: Visit, six: Run) -> None:
+    visit.stage.tell(half(six))
+    page = visit()
+    expect(page.locator("[data-said=faults]")).to_have_text("No faults are planned in this session.")
+    expect(page.locator("[data-chart=faults]")).to_be_hidden()
+    expect(page.locator("[data-table=faults]")).to_be_hidden()
+
+
+def test_every_claim_stands_in_the_directory_with_its_verdict(visit: Visit, six: Run) -> None:
+    visit.stage.tell(six.records, six.verdict)
+    page = visit()
+    expect(page.locator("[data-table=claims] tbody tr")).to_have_count(6)
+    expect(page.locator("[data-table=claims] .is-winner")).to_have_count(6)
+
+
 def test_when_the_server_of_a_session_that_is_over_stops_the_page_says_so(visit: Visit, six: Run) -> None:
     visit.stage.tell(six.records, six.verdict)
     page = visit()
@@ -156,7 +220,7 @@ def test_the_page_draws_itself_without_a_word_and_asks_nobody_else(
 ) -> None:
     visit.stage.tell(six.records, six.verdict)
     page = visit(width, dark)
-    for chart in ("peers", "fig4-work-types", "fig8-eth", "matrix", "accounts"):
+    for chart in ("peers", "topology", "fig4-work-types", "fig8-eth", "flow", "matrix", "accounts"):
         drawn(page, chart)
     page.get_by_label("seconds").check()
     drawn(page, "fig6-accuracy")
@@ -166,15 +230,60 @@ def test_the_page_draws_itself_without_a_word_and_asks_nobody_else(
     assert all(address.startswith(visit.stage.address) for address in visit.asked if not address.startswith("data:"))
 
 
-def test_log_and_receipts_can_be_about_one_peer(visit: Visit, six: Run) -> None:
+def test_the_log_can_be_about_one_peer(visit: Visit, six: Run) -> None:
     visit.stage.tell(six.records, six.verdict)
     page = visit()
-    expect(page.locator("select.who").first.locator("option")).to_have_count(7)
-    page.locator("select.who").first.select_option("p03")
+    expect(page.locator("#who option")).to_have_count(7)
+    page.locator("#who").select_option("p03")
     assert set(page.locator("#log li b").all_text_contents()) == {"p03"}
-    rows = page.locator("[data-table=receipts] tbody tr:visible").all_text_contents()
-    assert rows and all("p03" in row for row in rows)
-    assert page.locator("select.who").last.input_value() == "p03"
+
+
+def downloaded(page: Page) -> list[dict[str, str]]:
+    with page.expect_download() as waited:
+        page.get_by_role("button", name="as CSV").click()
+    return list(csv.DictReader(waited.value.path().read_text().splitlines()))
+
+
+def test_all_receipts_can_be_downloaded_to_the_wei(visit: Visit, six: Run) -> None:
+    visit.stage.tell(six.records, six.verdict)
+    page = visit()
+    state(page, "valid")
+    rows = downloaded(page)
+    assert len(rows) == len(six.history.debts)
+    final = sum(int(row["amount_wei"]) for row in rows if row["state"] == "final")
+    assert final == sum(wei for *_, wei in six.payments())
+    assert visit.said == []
+
+
+def test_what_the_filter_leaves_is_what_is_downloaded_and_the_button_says_so(visit: Visit, six: Run) -> None:
+    visit.stage.tell(six.records, six.verdict)
+    page = visit()
+    page.get_by_role("searchbox", name="Filter").fill("P03 final")
+    seen = page.locator("[data-table=receipts] tbody tr:visible")
+    expect(page.locator("#download")).to_contain_text(f"the {seen.count()} of {len(six.history.debts)} receipts")
+    texts = seen.all_text_contents()
+    assert texts and all("p03" in text and "final" in text for text in texts)
+    rows = downloaded(page)
+    assert len(rows) == len(texts)
+    assert all("p03" in (row["payer"], row["creator"]) and row["state"] == "final" for row in rows)
+    page.get_by_role("searchbox", name="Filter").fill("nobody")
+    expect(page.locator("#download")).to_be_disabled()
+
+
+def renamed(ended: Run, prefix: str, **changes: Any) -> list[Record]:
+    """Every peer's name begins with this."""
+    began = ended.records[0].fact
+    assert isinstance(began, SessionBegan)
+    roster = tuple(replace(each, name=prefix + each.name) for each in began.roster)
+    told = replace(began, roster=roster, **changes)
+    return [Record(0.0, "swarm", told), *(replace(each, peer=prefix + each.peer) for each in ended.records[1:-1])]
+
+
+def test_a_spreadsheet_takes_no_name_for_a_formula(visit: Visit, six: Run) -> None:
+    visit.stage.tell(renamed(six, '=1+"2"'))
+    page = visit()
+    state(page, "running")
+    assert '\'=1+"2"p03' in {row["payer"] for row in downloaded(page)}
 
 
 def test_receipts_begin_with_the_newest(visit: Visit, six: Run) -> None:
@@ -194,17 +303,14 @@ def test_each_peer_leads_to_its_own_api(visit: Visit, six: Run) -> None:
 
 
 def test_names_from_the_wire_stay_text(visit: Visit, six: Run) -> None:
-    began = six.records[0].fact
-    assert isinstance(began, SessionBegan)
-    entries = tuple(replace(each, name=NASTY + each.name) for each in began.roster)
-    told = replace(began, backend=NASTY, roster=entries, session=began.session | {"name": NASTY})
-    rest = (replace(each, peer=NASTY + each.peer) for each in six.records[1:-1])
-    visit.stage.tell([Record(0.0, "swarm", told), *rest])
+    assert six.history.began
+    settings = six.history.began.session | {"name": NASTY}
+    visit.stage.tell(renamed(six, NASTY, backend=NASTY, session=settings))
     page = visit(PHONE)
     state(page, "running")
     expect(page.get_by_role("heading", level=1)).to_contain_text(NASTY)
-    drawn(page, "matrix")
-    drawn(page, "accounts")
+    for chart in ("topology", "flow", "matrix", "accounts"):
+        drawn(page, chart)
     assert page.title() == f"LEARNAE: {NASTY}"
     assert page.locator("img").count() == 0 and page.evaluate(SIDEWAYS) == 0
     assert visit.said == []
@@ -224,10 +330,10 @@ def test_everything_that_can_be_used_is_reached_by_keyboard_and_has_a_name(visit
     page = visit()
     state(page, "valid")
     reached = set()
-    for _ in range(60):
+    for _ in range(70):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.tagName"))
-    assert {"A", "SELECT", "INPUT", "OL", "DIV"} <= reached
+    assert {"A", "SELECT", "INPUT", "BUTTON", "OL", "DIV"} <= reached
     unnamed = "[role=img], [role=region], ol[tabindex]"
     assert page.evaluate(f"[...document.querySelectorAll('{unnamed}')].every(each => each.ariaLabel)")
 
@@ -237,7 +343,9 @@ def test_a_hundred_peers_fit(visit: Visit, crowd: Run, width: int) -> None:
     visit.stage.tell(crowd.records, crowd.verdict)
     page = visit(width)
     expect(page.locator("[data-table=peers] tbody tr")).to_have_count(100)
-    for chart in ("peers", "matrix", "accounts"):
+    for chart in ("peers", "topology", "flow", "matrix", "accounts"):
         drawn(page, chart)
+    expect(page.locator("[data-said=flow]")).to_contain_text("the 20 that moved most have their names")
+    expect(page.locator("[data-chart=flow] .sankey-node")).to_have_count(42)
     assert page.evaluate(SIDEWAYS) == 0
     assert visit.said == []

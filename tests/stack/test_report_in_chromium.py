@@ -93,14 +93,14 @@ def test_the_page_never_scrolls_sideways_folded_or_unfolded(visit: Visit, width:
 
 
 EMPTY_FRAMES = """[...document.querySelectorAll("[data-chart]")]
-    .filter(frame => !frame.querySelector(".trace path, .hm image, .point"))
+    .filter(frame => !frame.querySelector(".trace path, .hm image, .point, .sankey-link"))
     .map(frame => frame.dataset.chart)"""
 
 
 @pytest.mark.parametrize("swarm", SWARMS)
 def test_every_frame_holds_a_chart(visit: Visit, swarm: str) -> None:
     visited = visit(swarm)
-    assert visited.locator("[data-chart]").count() == 9
+    assert visited.locator("[data-chart]").count() == 12
     assert visited.evaluate(EMPTY_FRAMES) == []
 
 

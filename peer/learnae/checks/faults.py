@@ -35,9 +35,9 @@ def faults_happened(history: History) -> Iterator[str]:
     planned = next((fact.windows for _, fact in history.facts(FaultsPlanned)), None)
     if planned is None:
         raise Undecided("the session was over before its faults could begin")
-    seen, leaks = _seen(history), _leaks(history)
-    doubts = [f"{planned - len(seen)} faults never began"] * (planned > len(seen))
-    for each in seen:
+    told, leaks = seen(history), _leaks(history)
+    doubts = [f"{planned - len(told)} faults never began"] * (planned > len(told))
+    for each in told:
         if each.end is None:
             doubts.append(f"{each.name} was not healed before the session ended")
         elif each.effect is Effect.INEFFECTIVE:
@@ -57,7 +57,7 @@ def recovered(history: History) -> Iterator[str]:
     if not began(history).session.get("faults"):
         return
     patience = settings(history, "expect")["recovery"]
-    for each in _seen(history):
+    for each in seen(history):
         if each.end is None:
             continue
         until = each.end + patience
@@ -72,7 +72,7 @@ def crossings(history: History) -> Iterator[tuple[Seen, float]]:
     other side; below 0 if something got through."""
     published = [(record.t, fact.cid) for record, fact in history.facts(Published)]
     names = {entry.peer: entry.name for entry in history.roster.values()}
-    for fault in _seen(history):
+    for fault in seen(history):
         if fault.began.fault not in PARTING or fault.end is None:
             continue
         new = {cid for t, cid in published if t >= fault.begin}
@@ -90,7 +90,8 @@ def _leaks(history: History) -> set[int]:
     }
 
 
-def _seen(history: History) -> list[Seen]:
+def seen(history: History) -> list[Seen]:
+    """In the order in which they began."""
     ends = {fact.window: (record.t, fact.effect) for record, fact in history.facts(FaultEnded)}
     return [
         Seen(fact.window, fact, record.t, *ends.get(fact.window, (None, None)))

@@ -5,30 +5,29 @@ own rows, which drives adoption and is biased upwards by it, and ``test`` on row
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
 from learnae.checks.work import last_states
 from learnae.core.facts import Averaged, DebtState, Work
 from learnae.core.types import ETHER, Score
-from learnae.history import Evaluated, History, HistoryFact, kept_score
+from learnae.history import Evaluated, History, Record
 
 
 def summary(history: History) -> dict[str, Any]:
     """None stands for what the history says nothing about.  Money in ETH, gas not included."""
     states, attempts = last_states(history), _attempts(history)
-    test = _last_accuracies(history, lambda fact: fact.test if isinstance(fact, Evaluated) else None)
+    evaluated = list(history.facts(Evaluated))
+    test = _last_accuracies(history, ((record, fact.test) for record, fact in evaluated))
     paid = _paid(history)
     return {
         "peers_expected": len(states),
         "peers_finished": sum(state == Work.DONE for state in states.values()),
         "accuracy_test_mean": _mean(test),
         "accuracy_test_min": min(test, default=None),
-        "accuracy_own_mean": _mean(
-            _last_accuracies(history, lambda fact: fact.own if isinstance(fact, Evaluated) else None)
-        ),
-        "accuracy_validation_mean": _mean(_last_accuracies(history, kept_score)),
+        "accuracy_own_mean": _mean(_last_accuracies(history, ((record, fact.own) for record, fact in evaluated))),
+        "accuracy_validation_mean": _mean(_last_accuracies(history, history.kept)),
         "averaging_attempts": sum(scored for _, scored in attempts),
         "averaging_success_rate": _mean([adopted / scored for adopted, scored in attempts]),
         "payments_per_peer": _spread([len(each) for each in paid]),
@@ -38,12 +37,9 @@ def summary(history: History) -> dict[str, Any]:
     }
 
 
-def _last_accuracies(history: History, score_of: Callable[[HistoryFact], Score | None]) -> list[float]:
+def _last_accuracies(history: History, scores: Iterable[tuple[Record, Score | None]]) -> list[float]:
     """Of each honest peer that has one."""
-    last: dict[str, Score] = {}
-    for record in history.records:
-        if (score := score_of(record.fact)) is not None:
-            last[record.peer] = score
+    last = {record.peer: score for record, score in scores if score is not None}
     return [last[name].accuracy for name in history.honest if name in last]
 
 

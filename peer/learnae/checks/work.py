@@ -73,7 +73,7 @@ def last_states(history: History) -> dict[str, str]:
     """What each peer of the roster was last known to do: a state of the work machine, absent, or crashed."""
     work = dict.fromkeys(history.roster, "absent")
     crashed: set[str] = set()
-    for record in history.records:
+    for record in history.of(WorkChanged, PeerCrashed, PeerRestarted):
         match record.fact:
             case WorkChanged(state):
                 work[record.peer] = state.value

@@ -24,7 +24,7 @@ from learnae.drivers.compose.render import FOLDER
 from learnae.drivers.compose.session import ALL_HERE
 from learnae.drivers.foreign import ForeignChain
 from learnae.errors import InputError
-from learnae.history import SWARM, Record, SessionEnded
+from learnae.history import SWARM, Evaluated, Record, SessionEnded
 
 
 def swarm(session: Session, out: Path | None, port: int, keep: bool, invited: Invited = ALL_HERE) -> int:
@@ -167,6 +167,8 @@ class Shown:
             for line in swarm.guests.missing():
                 say(line)
             self.found = await asyncio.to_thread(self.judge)
+            for record in self.directory.read().of(Evaluated, SessionEnded):  # no peer tells of these
+                self.board.add(record)
             self.board.close()
             if keep:
                 say(f"Over, and kept: {url(sock)}/ until Ctrl-C.")

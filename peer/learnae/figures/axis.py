@@ -1,16 +1,18 @@
 """A session along one axis: where each honest peer stands at each point, and what the peers have in common there."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate, pairwise
 from operator import itemgetter
-from typing import Literal
+from typing import Literal, TypeVar
 
-from learnae.core.facts import Averaged, Trained
+from learnae.core.facts import Trained
 from learnae.figures.spec import Points
 from learnae.history import History
 
 View = Literal["units", "seconds"]
+T = TypeVar("T")
 Steps = list[tuple[float, float]]  # (position, value from there on), in order
 
 TRAINING, AVERAGING, FINISHED = "training", "averaging", "finished"
@@ -26,9 +28,9 @@ def work_units(history: History) -> dict[str, list[tuple[float, str]]]:
     """For each honest peer that worked at all: the second it completed each unit, and the unit's kind."""
     units: dict[str, list[tuple[float, str]]] = {}
     honest = set(history.honest)
-    for record in history.records:
-        if record.peer in honest and isinstance(record.fact, Trained | Averaged):
-            kind = TRAINING if isinstance(record.fact, Trained) else AVERAGING
+    for record, fact in history.worked:
+        if record.peer in honest:
+            kind = TRAINING if isinstance(fact, Trained) else AVERAGING
             units.setdefault(record.peer, []).append((record.t, kind))
     return units
 
@@ -76,13 +78,8 @@ class Axis:
 
     def _carried(self, steps: Steps) -> list[float | None]:
         """The value at each point of the grid."""
-        carried: list[float | None] = []
-        value, ahead = None, 0
-        for at in self.grid:
-            while ahead < len(steps) and steps[ahead][0] <= at:
-                value, ahead = steps[ahead][1], ahead + 1
-            carried.append(value)
-        return carried
+        begins = accumulate([0, *(bisect_left(self.grid, position) for position, _ in steps)], max)
+        return _filled(begins, [None, *(value for _, value in steps)], len(self.grid))
 
     def _completed(self, peer: str, t: float) -> int:
         return bisect_right(self.units[peer], t, key=itemgetter(0)) if peer in self.units else 0
@@ -92,5 +89,12 @@ class Axis:
         kinds = [kind for _, kind in self.units[peer]] + [FINISHED]
         if self.view == "units":
             return [kinds[min(unit, len(kinds) - 1)] for unit in range(len(self.grid) - 1)]
-        middles = ((a + b) / 2 for a, b in zip(self.grid, self.grid[1:], strict=False))
-        return [kinds[self._completed(peer, at)] for at in middles]
+        middles = [(a + b) / 2 for a, b in pairwise(self.grid)]
+        begins = accumulate([0, *(bisect_left(middles, t) for t, _ in self.units[peer])], max)
+        return _filled(begins, kinds, len(middles))
+
+
+def _filled(begins: Iterable[int], values: Iterable[T], length: int) -> list[T]:
+    """Each value from its beginning to the next one's."""
+    ends = pairwise([*begins, length])
+    return [value for (begin, end), value in zip(ends, values, strict=True) for _ in range(begin, end)]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from learnae.core.facts import Averaged, DebtState, Trained
+from learnae.core.facts import Averaged, DebtState
 from learnae.core.types import ETHER, Cid
 from learnae.figures.axis import AVERAGING, FINISHED, TRAINING, Axis, Steps, View, work_units
 from learnae.figures.spec import BLUE, GREY, ORANGE, Band, Figure, Reference, Series, Shade
@@ -115,16 +115,14 @@ def _accuracy(history: History, axis: Axis) -> Figure:
     made: dict[tuple[str, Cid], float] = {}
     validation: dict[str, Steps] = {name: [] for name in axis.units}
     test: dict[str, Steps] = {name: [] for name in axis.units}
-    for record in history.records:
-        fact = record.fact
-        if record.peer not in test:
-            continue
-        if isinstance(fact, Evaluated):
-            position = axis.position(record.peer, made.get((record.peer, fact.cid), record.t))
-            test[record.peer].append((position, fact.test.accuracy))
-        elif isinstance(fact, Trained | Averaged) and (score := kept_score(fact)):
+    for record, fact in history.worked:
+        if record.peer in test and (score := kept_score(fact)):
             made[record.peer, fact.cid] = record.t
             validation[record.peer].append((axis.position(record.peer, record.t), score.accuracy))
+    for record, evaluated in history.facts(Evaluated):
+        if record.peer in test:
+            position = axis.position(record.peer, made.get((record.peer, evaluated.cid), record.t))
+            test[record.peer].append((position, evaluated.test.accuracy))
     followed = [sorted(each) for each in test.values() if len(each) > 1] or [each for each in test.values() if each]
     x, mean, low, high = axis.over(followed, fmean, min, max)
     own_x, own = axis.over(list(validation.values()), fmean)

@@ -6,18 +6,15 @@ some HTML.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from html import escape
 from typing import Any
 
-from learnae.core.facts import Averaged, Trained
 from learnae.figures import Band, Figure, Reference, Series, Shade
-from learnae.figures.spec import BLUE, GREY, INK, LINE, ORANGE, PALE, SHADE
+from learnae.figures.spec import BLUE, GREY, INK, ORANGE, PALE, SHADE
 from learnae.history import History, kept_score
+from learnae.report.canvas import Chart, axes, plain, short
 from learnae.report.gains import Gain
 from learnae.report.money import AVERAGES, CHEAT, NO_ROWS, TRAINER, Account, Flow
 from learnae.report.theme import GREEN, HEAT, PAPER, RED, SOFT
-
-Chart = dict[str, Any]
 
 PALENESS = "2E"  # of a band, the last two digits of a colour
 MARKS = {
@@ -34,7 +31,7 @@ def figure_chart(figure: Figure) -> Chart:
     traces = [trace for band in figure.bands for trace in _band(band, form)]
     traces += [_line(series, form) for series in figure.series]
     y = {"tickformat": ".0%" if figure.percent else "~g"}
-    layout = _layout({"rangemode": "tozero"}, y | ({"range": list(figure.y_range)} if figure.y_range else {}))
+    layout = axes({"rangemode": "tozero"}, y | ({"range": list(figure.y_range)} if figure.y_range else {}))
     layout["hovermode"] = "x unified"
     layout["shapes"] = [*shaded(figure.shades), *(shape for each in figure.references for shape in _refer(each))]
     layout["annotations"] = [_told(reference) for reference in figure.references]
@@ -49,14 +46,14 @@ def peers_chart(history: History, accuracy: Figure) -> Chart:
     take a browser longer than a second.
     """
     steps: dict[str, list[tuple[float, float]]] = {}
-    for record in history.records:
-        if isinstance(record.fact, Trained | Averaged) and (score := kept_score(record.fact)):
-            steps.setdefault(record.peer, []).append((_short(record.t), _short(score.accuracy)))
+    for record, fact in history.worked:
+        if score := kept_score(fact):
+            steps.setdefault(record.peer, []).append((short(record.t), short(score.accuracy)))
     points: list[tuple[float | None, float | None, str]] = []
     for name, each in sorted(steps.items()):
-        told = _plain(name)
+        told = plain(name)
         points += [(t, value, told) for t, value in each]
-        points += [(_short(history.seconds), each[-1][1], told), (None, None, "")]
+        points += [(short(history.seconds), each[-1][1], told), (None, None, "")]
     each_peer = {
         "type": "scatter",
         "mode": "lines",
@@ -77,10 +74,10 @@ def matrix_chart(flows: Sequence[Flow], names: Sequence[str]) -> Chart:
     told = [[""] * len(names) for _ in names]
     for flow in flows:
         row, column = at[flow.payer], at[flow.payee]
-        ether[row][column] = _short(flow.ether)
+        ether[row][column] = short(flow.ether)
         times = "1 payment" if flow.count == 1 else f"{flow.count} payments"
-        told[row][column] = f"{_plain(flow.payer)} paid {_plain(flow.payee)} {flow.ether:.5f} ETH in {times}"
-    labels = [_plain(name) for name in names]
+        told[row][column] = f"{plain(flow.payer)} paid {plain(flow.payee)} {flow.ether:.5f} ETH in {times}"
+    labels = [plain(name) for name in names]
     scale = [[index / (len(HEAT) - 1), colour] for index, colour in enumerate(HEAT)]
     trace = {
         "type": "heatmap",
@@ -97,7 +94,7 @@ def matrix_chart(flows: Sequence[Flow], names: Sequence[str]) -> Chart:
         "ygap": 1 if len(names) <= 50 else 0,
     }
     axis = {"type": "category", "showgrid": False, "ticks": "", "showline": False}
-    layout = _layout(axis | {"tickangle": -90, "side": "top"}, axis | {"autorange": "reversed"})
+    layout = axes(axis | {"tickangle": -90, "side": "top"}, axis | {"autorange": "reversed"})
     layout |= {"margin": {"l": 36, "r": 8, "t": 36, "b": 8}, "plot_bgcolor": SOFT}
     return {"data": [trace], "layout": layout}
 
@@ -111,16 +108,16 @@ def accounts_chart(accounts: Sequence[Account]) -> Chart:
             {
                 "type": "scatter",
                 "mode": "markers",
-                "x": [_short(each.sent_ether) for each in chosen],
-                "y": [_short(each.received_ether) for each in chosen],
-                "text": [f"{_plain(each.name)}, {_plain(each.role)}" for each in chosen],
+                "x": [short(each.sent_ether) for each in chosen],
+                "y": [short(each.received_ether) for each in chosen],
+                "text": [f"{plain(each.name)}, {plain(each.role)}" for each in chosen],
                 "hovertemplate": "%{text}<br>sent %{x:.5f} ETH<br>received %{y:.5f} ETH<extra></extra>",
                 "marker": {"color": colour, "symbol": symbol, "size": 10, "line": {"color": PAPER, "width": 1}},
             }
         )
     most = 1.08 * max([value for each in accounts for value in (each.sent_ether, each.received_ether)] or [0]) or 1
     axis = {"range": [-0.03 * most, most], "tickformat": "~g", "nticks": 6, "zeroline": False}
-    layout = _layout(axis | {"showgrid": True}, axis)
+    layout = axes(axis | {"showgrid": True}, axis)
     layout["shapes"] = [_segment(0, 0, most, most)]
     return {"data": traces, "layout": layout}
 
@@ -134,15 +131,15 @@ def gains_chart(gains: Sequence[Gain]) -> Chart:
             {
                 "type": "scatter",
                 "mode": "markers",
-                "x": [_short(100 * each.validation) for each in chosen],
-                "y": [_short(100 * each.test) for each in chosen],
-                "text": [_plain(each.peer) for each in chosen],
+                "x": [short(100 * each.validation) for each in chosen],
+                "y": [short(100 * each.test) for each in chosen],
+                "text": [plain(each.peer) for each in chosen],
                 "hovertemplate": "%{text}<br>validation %{x:+.2f} points<br>test %{y:+.2f} points<extra></extra>",
                 "marker": {"color": colour, "symbol": symbol, "size": 7, "opacity": 0.7},
             }
         )
     most = max([100 * each.validation for each in gains] or [1])
-    layout = _layout(
+    layout = axes(
         {"ticksuffix": " pp", "rangemode": "tozero", "showgrid": True},
         {"ticksuffix": " pp", "zeroline": True, "zerolinecolor": PALE, "zerolinewidth": 1},
     )
@@ -159,13 +156,13 @@ def baselines_chart(scores: Mapping[str, Mapping[str, float | None]]) -> Chart:
     trace = {
         "type": "scatter",
         "mode": "markers",
-        "x": [_short(mean) for mean in means],
-        "y": [_plain(name) for name in names],
+        "x": [short(mean) for mean in means],
+        "y": [plain(name) for name in names],
         "error_x": {
             "type": "data",
             "symmetric": False,
-            "array": [_short(each) for each in above],
-            "arrayminus": [_short(each) for each in below],
+            "array": [short(each) for each in above],
+            "arrayminus": [short(each) for each in below],
             "color": PALE,
             "thickness": 2,
             "width": 5,
@@ -173,7 +170,7 @@ def baselines_chart(scores: Mapping[str, Mapping[str, float | None]]) -> Chart:
         "marker": {"color": [ORANGE if name == "swarm" else BLUE for name in names], "size": 13},
         "hovertemplate": "%{y}: %{x:.2%}<extra></extra>",
     }
-    layout = _layout({"tickformat": ".1%", "showgrid": True}, {"type": "category", "autorange": "reversed"})
+    layout = axes({"tickformat": ".1%", "showgrid": True}, {"type": "category", "autorange": "reversed"})
     layout["margin"]["l"] = 110
     layout["yaxis"]["showgrid"] = False
     return {"data": [trace], "layout": layout}
@@ -182,35 +179,13 @@ def baselines_chart(scores: Mapping[str, Mapping[str, float | None]]) -> Chart:
 # in here
 
 
-def _layout(x: Mapping[str, Any], y: Mapping[str, Any]) -> Chart:
-    axis = {
-        "fixedrange": True,
-        "gridcolor": LINE,
-        "linecolor": PALE,
-        "tickcolor": PALE,
-        "zeroline": False,
-        "automargin": False,
-    }
-    return {
-        "font": {"family": "system-ui, sans-serif", "size": 12, "color": INK},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "margin": {"l": 58, "r": 16, "t": 10, "b": 30},
-        "showlegend": False,
-        "dragmode": False,
-        "hoverlabel": {"bgcolor": PAPER, "bordercolor": PALE, "font": {"color": INK}},
-        "xaxis": {**axis, "showgrid": False, "showline": True, "ticks": "outside", **x},
-        "yaxis": {**axis, "showgrid": True, **y},
-    }
-
-
 def _line(series: Series, form: str) -> Chart:
     return {
         "type": "scatter",
         "mode": "lines",
-        "name": _plain(series.label),
-        "x": list(map(_short, series.x)),
-        "y": list(map(_short, series.y)),
+        "name": plain(series.label),
+        "x": list(map(short, series.x)),
+        "y": list(map(short, series.y)),
         "line": {"color": series.colour, "width": 2.5, "dash": "dot" if series.dotted else "solid"},
         "hovertemplate": f"%{{y:{form}}}",
     }
@@ -218,19 +193,18 @@ def _line(series: Series, form: str) -> Chart:
 
 def _band(band: Band, form: str) -> list[Chart]:
     """Its lower edge, silent, and its upper with what lies between."""
-    edge = {"type": "scatter", "mode": "lines", "x": list(map(_short, band.x)), "line": {"width": 0}}
+    edge = {"type": "scatter", "mode": "lines", "x": list(map(short, band.x)), "line": {"width": 0}}
     share = band.solid
     data: list[Any] = [
-        _short(high - low) if share else [_short(low), _short(high)]
-        for low, high in zip(band.low, band.high, strict=True)
+        short(high - low) if share else [short(low), short(high)] for low, high in zip(band.low, band.high, strict=True)
     ]
     told = f"%{{customdata:{form}}}" if share else f"%{{customdata[0]:{form}}} to %{{customdata[1]:{form}}}"
     return [
-        edge | {"y": list(map(_short, band.low)), "hoverinfo": "skip"},
+        edge | {"y": list(map(short, band.low)), "hoverinfo": "skip"},
         edge
         | {
-            "name": _plain(band.label),
-            "y": list(map(_short, band.high)),
+            "name": plain(band.label),
+            "y": list(map(short, band.high)),
             "fill": "tonexty",
             "fillcolor": band.colour if share else band.colour + PALENESS,
             "line": {"width": 0, "color": band.colour},
@@ -255,15 +229,22 @@ def _refer(reference: Reference) -> list[Chart]:
 
 
 def shaded(shades: Sequence[Shade]) -> list[Chart]:
-    """Plotly's rectangles, as high as the chart; at most one label where many begin."""
+    """Plotly's rectangles, as high as the chart; of those that begin together the first says what they all are."""
+    together: dict[float, list[str]] = {}
+    for shade in shades:
+        together.setdefault(short(shade.begin), []).append(shade.label)
     rectangle = {"type": "rect", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": {"width": 0}}
     return [
         {
             **rectangle,
-            "x0": _short(shade.begin),
-            "x1": _short(shade.end),
+            "x0": short(shade.begin),
+            "x1": short(shade.end),
             "fillcolor": SHADE + "18",
-            "label": {"text": shade.label, "textposition": "top left", "font": {"size": 10, "color": SHADE}},
+            "label": {
+                "text": ", ".join(together.pop(short(shade.begin), [])),
+                "textposition": "top left",
+                "font": {"size": 10, "color": SHADE},
+            },
         }
         for shade in shades
     ]
@@ -278,12 +259,3 @@ def _told(reference: Reference) -> Chart:
 def _segment(x0: float, y0: float, x1: float, y1: float) -> Chart:
     line = {"color": PALE, "width": 1.2, "dash": "6px,5px"}
     return {"type": "line", "layer": "below", "line": line, "x0": x0, "y0": y0, "x1": x1, "y1": y1}
-
-
-def _short(value: float) -> float:
-    """Six significant digits: what a pixel shows, and half the bytes."""
-    return float(f"{value:.6g}")
-
-
-def _plain(text: str) -> str:
-    return escape(text, quote=False)

@@ -56,6 +56,8 @@ function phases(counts) {
 
 // tables
 
+const tables = [...document.querySelectorAll("[data-table]")].map(each => each.dataset.table);
+
 const cell = (told, place) => {
   const { text, href, title, dot } = typeof told === "object" ? told : { text: told };
   const inner = href ? [make("a", { href, textContent: text })] : [text];
@@ -90,7 +92,7 @@ function fill(name, rows) {
       line.shown[column] = text;
       cell(told, line.cells[column]);
     });
-    line.about = wanted.about;
+    line.csv = wanted.csv;
   }
   while (next) {
     const gone = next;
@@ -102,8 +104,7 @@ function fill(name, rows) {
 
 // the log, and whom it is about
 
-const choices = [...document.querySelectorAll("select.who")];
-const who = () => choices[0].value;
+const choice = at("who"), who = () => choice.value;
 const entry = ({ t, peer, said }) =>
   make("li", {}, make("time", { textContent: t }), make("span", {}, make("b", { textContent: peer }), ` ${said}`));
 const wanted = line => !who() || line.peer === who();
@@ -123,14 +124,32 @@ function tell(news) {
   at("log").classList.toggle("empty", !at("log").childElementCount);
 }
 
-function sift() {
-  for (const each of document.querySelectorAll("[data-table=receipts] tbody tr"))
-    each.hidden = Boolean(who()) && !each.about.includes(who());
+function names(rows) {
+  for (const { key } of rows.slice(choice.length - 1)) choice.append(new Option(key, key));
 }
 
-function names(rows) {
-  const known = choices[0].length - 1;
-  for (const { key } of rows.slice(known)) for (const choice of choices) choice.append(new Option(key, key));
+// receipts: those with every word of the filter, as a table and as a file
+
+const receipts = () => [...document.querySelectorAll("[data-table=receipts] tbody tr")];
+
+function sift() {
+  const words = at("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+  for (const each of receipts()) {
+    const text = each.csv.slice(0, -1).join(" ").toLowerCase(); // all but the CID, in which any letters may occur
+    each.hidden = !words.every(word => text.includes(word));
+  }
+  const all = receipts().length, seen = receipts().filter(each => !each.hidden).length;
+  at("download").textContent = `Download the ${seen < all ? `${seen} of ${all} receipts that are seen` : `${all} receipts`} as CSV`;
+  at("download").disabled = !seen;
+}
+
+function download() {
+  // a spreadsheet takes what begins like a formula for one
+  const field = text => `"${(/^[=+@\-]/.test(text) ? "'" : "") + text.replaceAll('"', '""')}"`;
+  const rows = [data.columns, ...receipts().filter(each => !each.hidden).map(each => each.csv)];
+  const href = URL.createObjectURL(new Blob(rows.map(row => `${row.map(field)}\r\n`), { type: "text/csv" }));
+  make("a", { href, download: "receipts.csv" }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 1000);
 }
 
 // charts: only those in sight are drawn
@@ -188,7 +207,7 @@ async function show(changed) {
   if (changed.phases) phases(changed.phases);
   if ("verdict" in changed) verdict(changed.verdict);
   state();
-  for (const name of ["peers", "receipts", "beside"]) if (changed[`table:${name}`]) fill(name, changed[`table:${name}`]);
+  for (const name of tables) if (changed[`table:${name}`]) fill(name, changed[`table:${name}`]);
   if (changed["table:peers"]) names(changed["table:peers"]);
   if (changed["table:receipts"]) sift();
   for (const plot of plots) if (`chart:${chosen(plot)}` in changed) spoil(plot);
@@ -216,13 +235,12 @@ function follow() {
   source.addEventListener("parts", event => show(JSON.parse(event.data)));
 }
 
-for (const choice of choices)
-  choice.addEventListener("change", () => {
-    for (const each of choices) each.value = choice.value;
-    at("log").replaceChildren();
-    tell(lines);
-    sift();
-  });
+choice.addEventListener("change", () => {
+  at("log").replaceChildren();
+  tell(lines);
+});
+at("filter").addEventListener("input", sift);
+at("download").addEventListener("click", download);
 whenever(redraw);
 for (const plot of plots) sight.observe(plot);
 follow();

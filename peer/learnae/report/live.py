@@ -5,24 +5,29 @@ Texts are ready to be shown and must be shown as text: they hold what peers said
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
+from learnae.checks.faults import seen
 from learnae.checks.summary import summary
-from learnae.core.facts import DebtChanged
 from learnae.core.types import ETHER
 from learnae.figures import Figure, figures
 from learnae.history import SWARM, History, Record
-from learnae.report import sections
-from learnae.report.beside import number, paper_rows
-from learnae.report.charts import Chart, accounts_chart, figure_chart, matrix_chart, peers_chart
+from learnae.report import chaos, live_rows, sections
+from learnae.report.beside import number
+from learnae.report.canvas import Chart
+from learnae.report.charts import accounts_chart, figure_chart, matrix_chart, peers_chart
+from learnae.report.circle import topology_chart
+from learnae.report.claims import judgements
 from learnae.report.money import Account, Flow, accounts, flows
 from learnae.report.results import in_matrix, most_paid
-from learnae.report.said import Names, accuracy, called, ended, said
-from learnae.report.standing import PHASES, Standing, newest_debts, standings
+from learnae.report.said import Names, clock, ended, said
+from learnae.report.sankey import sankey_chart, who
+from learnae.report.standing import PHASES, newest_debts, standings
+from learnae.report.topology import topology
 
 RECEIPTS = 500  # the newest
 ACCURACY = 2  # its place among Figures 4-8
-DIGITS = 10  # of a transaction's hash
 
 
 def parts(
@@ -35,18 +40,26 @@ def parts(
     totals, standing, money, paid = summary(history), standings(history), accounts(history), flows(history)
     by_units, by_seconds = figures(history), figures(history, "seconds")
     names = {entry.peer: entry.name for entry in history.roster.values()}
+    swarm = topology(history, standing)
     phases = Counter(each.phase for each in standing)
     return {
         "session": _session(history),
-        "words": _words(history, totals, paid) | {each.name: each.outcome or "nothing yet" for each in by_units},
+        "words": _words(history, totals, paid)
+        | {each.name: each.outcome or "nothing yet" for each in by_units}
+        | {"topology": swarm.outcome if standing else "", "faults": chaos.outcome(history), "flow": who(paid)},
         "phases": [[phase, phases[phase]] for phase in PHASES],
         "verdict": _verdict(found, reported) if found else None,
-        "table:peers": [_peer(*each, history, apis or {}) for each in zip(standing, money, strict=True)],
-        "table:receipts": [_receipt(*each, names) for each in list(newest_debts(history))[:RECEIPTS]],
-        "table:beside": _beside(found["summary"] if found else totals),
+        "table:peers": [live_rows.peer(*each, history, apis or {}) for each in zip(standing, money, strict=True)],
+        "table:receipts": [live_rows.receipt(*each, names) for each in islice(newest_debts(history), RECEIPTS)],
+        "table:faults": live_rows.faults(history),
+        "table:claims": [live_rows.claim(each, names) for each in judgements(history)],
+        "table:beside": live_rows.beside(found["summary"] if found else totals),
         **_figures(by_units, ""),
         **_figures(by_seconds, "-seconds"),
         "chart:peers": peers_chart(history, by_seconds[ACCURACY]) if by_seconds[ACCURACY].series[1].x else None,
+        "chart:topology": topology_chart(swarm) if standing else None,
+        "chart:faults": chaos.timeline_chart(history) if seen(history) else None,
+        "chart:flow": sankey_chart(paid, money) if paid else None,
         "chart:matrix": _matrix(paid, money) if paid else None,
         "chart:accounts": accounts_chart(money) if paid else None,
     }
@@ -58,13 +71,6 @@ def line(record: Record, names: Names) -> dict[str, str] | None:
     if sentence is None:
         return None
     return {"t": clock(record.t), "peer": "" if record.peer == SWARM else record.peer, "said": sentence}
-
-
-def clock(seconds: float) -> str:
-    """Session time, to the tenth of a second while that is short; it does not break."""
-    minutes, rest = divmod(seconds, 60)
-    told = f"{minutes:.0f} min {int(rest):02} s" if minutes else f"{rest:.1f} s"
-    return told.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 # in here
@@ -113,55 +119,6 @@ def _verdict(found: Mapping[str, Any], reported: bool) -> dict[str, Any]:
         "wrong": [[name, f"{result}: {reason}"] for name, result, reason in wrong],
         "reported": reported,
     }
-
-
-def _peer(standing: Standing, money: Account, history: History, apis: Mapping[str, str]) -> dict[str, Any]:
-    name = standing.entry.name
-    return {
-        "key": name,
-        "cells": [
-            {"text": name, "href": f"{apis[name]}/v1/status"} if name in apis else name,
-            money.role,
-            {"text": standing.phase, "dot": standing.phase},
-            _progress(standing, history),
-            f"{standing.adopted} of {standing.attempts}",
-            number(money.validation, ".1%"),
-            number(money.test, ".1%"),
-            f"{money.sent_ether:.5f}",
-            f"{money.received_ether:.5f}",
-        ],
-    }
-
-
-def _progress(standing: Standing, history: History) -> str:
-    if not (standing.entry.has_rows and standing.entry.trains):
-        return "-"
-    work = history.began.session.get("work", {}) if history.began else {}
-    planned = work.get("slices", 0) * work.get("passes", 1)
-    return f"{standing.trained} of {planned}" if planned else f"{standing.trained}"
-
-
-def _receipt(t: float, payer: str, debt: DebtChanged, names: Names) -> dict[str, Any]:
-    creator = called(debt.creator, names)
-    return {
-        "key": f"{payer} {debt.debt}",
-        "about": [payer, creator],
-        "cells": [
-            clock(t),
-            payer,
-            creator,
-            f"{debt.wei / ETHER:.6f}",
-            f"{accuracy(debt.before)} → {accuracy(debt.after)}",
-            {"text": debt.state.value, "title": debt.reason or "", "dot": debt.state.value},
-            {"text": f"{debt.tx[:DIGITS]}…", "title": debt.tx} if debt.tx else "-",
-        ],
-    }
-
-
-def _beside(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What is known of it."""
-    rows = [[sections.typeset(told) for told in row] for row in paper_rows(summary) if row[1].strip(" -")]
-    return [{"key": row[0], "cells": row} for row in rows]
 
 
 def _figures(drawn: Sequence[Figure], suffix: str) -> dict[str, Any]:

@@ -7,12 +7,17 @@ charts.  No script and no style is inline, so that the page can be forbidden eve
 from learnae.figures import figures
 from learnae.figures.spec import BLUE, GREY, ORANGE
 from learnae.history import History
+from learnae.report import chaos
+from learnae.report.chaos import timeline_frame
 from learnae.report.charts import MARKS
+from learnae.report.circle import topology_frame
 from learnae.report.html import Html, h, table
+from learnae.report.live_rows import RECEIPT_COLUMNS
 from learnae.report.page import data_block, file, plotly, style
 from learnae.report.parts import legend, plot, section
 from learnae.report.pictures import frames
 from learnae.report.results import money_frames
+from learnae.report.sankey import flow_frame
 from learnae.report.standing import PHASES
 from learnae.report.theme import NIGHT
 
@@ -21,10 +26,12 @@ RULES = "plotly.js-style-global"
 MAPS = "9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53"  # of plotly 7.1
 CONTENTS = {
     "now": "Now",
+    "network": "Links and faults",
     "peers": "Peers",
     "figures": "Figures",
     "money": "Who paid whom",
     "receipts": "Receipts",
+    "directory": "Directory",
     "paper": "Beside the paper",
 }
 TILES = (
@@ -37,6 +44,7 @@ TILES = (
 )
 PEERS = ("peer", "role", "does", "slices", "averagings kept", "validation", "test", "ETH sent", "ETH received")
 RECEIPTS = ("session time", "payer", "payee", "ETH", "payer's accuracy", "state", "transaction")
+CLAIMS = ("claimed id", "announced by", "contract", "wallet", "deployed", "verdict", "peers that say so", "why")
 
 
 def assets() -> dict[str, str]:
@@ -57,8 +65,8 @@ def live_page() -> str:
         h("nav", h("ul", *(h("li", h("a", told, href=f"#{anchor}")) for anchor, told in CONTENTS.items())),
           aria_label="Contents"),
         h("noscript", h("p", "This page follows a session and needs JavaScript.", class_="note")),
-        h("main", _now(), _peers(), _figures(), _money(), _receipts(), _paper()),
-        data_block({"night": NIGHT}),
+        h("main", _now(), _network(), _peers(), _figures(), _money(), _receipts(), _directory(), _paper()),
+        data_block({"night": NIGHT, "columns": RECEIPT_COLUMNS}),
     )  # fmt: skip
     return "<!DOCTYPE html>\n" + h("html", _head(), body, lang="en")
 
@@ -122,7 +130,8 @@ def _now() -> Html:
             ]
         ),
     )
-    log = h("div", h("h3", "What happens"), _who(), h("ol", id="log", class_="empty", tabindex=0, aria_label="Log"))
+    who = h("label", "About ", h("select", h("option", "everybody", value=""), id="who"), class_="choice")
+    log = h("div", h("h3", "What happens"), who, h("ol", id="log", class_="empty", tabindex=0, aria_label="Log"))
     return section(
         "now",
         "Now",
@@ -131,6 +140,16 @@ def _now() -> Html:
         h("dl", *tiles, class_="tiles"),
         h("div", accuracy, log, class_="grid beside"),
     )
+
+
+def _network() -> Html:
+    timeline = h(
+        "div",
+        timeline_frame(said("faults")),
+        _table("faults", chaos.HEADS, "Faults, in the order in which they began", words=(1, 4)),
+        class_="timeline",
+    )
+    return section("network", "Links and faults", h("div", topology_frame(said("topology")), timeline, class_="grid"))
 
 
 def _peers() -> Html:
@@ -143,14 +162,31 @@ def _figures() -> Html:
 
 
 def _money() -> Html:
-    return section("money", "Who paid whom", money_frames("much", MARKS))
+    return section("money", "Who paid whom", flow_frame(said("flow"), MARKS), money_frames("much", MARKS))
 
 
 def _receipts() -> Html:
-    note = h("p", said("receipts"), class_="note")
-    return section(
-        "receipts", "Receipts", _who(), _table("receipts", RECEIPTS, "Debts, the newest first", (1, 2, 5, 6)), note
+    hint = "every word must occur: a peer, a state, a transaction"
+    box = h(
+        "label", "Filter ", h("input", type="search", id="filter", placeholder="p03 final", title=hint), class_="choice"
     )
+    button = h("button", "Download as CSV", type="button", id="download", disabled=True)
+    return section(
+        "receipts",
+        "Receipts",
+        h("p", box, " ", button, class_="tools"),
+        _table("receipts", RECEIPTS, "Debts, the newest first", (1, 2, 5, 6)),
+        h("p", said("receipts"), class_="note"),
+    )
+
+
+def _directory() -> Html:
+    note = (
+        "Each contract that was announced, and what the peers that looked at it think of it now. Of several claims to "
+        "one id the one that was deployed first wins (section 3.2 of the paper)."
+    )
+    claims = _table("claims", CLAIMS, "Claims to identities, with verdicts", (1, 2, 3, 4, 5, 6, 7))
+    return section("directory", "Directory", h("p", note, class_="note"), claims)
 
 
 def _paper() -> Html:
@@ -164,7 +200,3 @@ def said(name: str, before: str = "") -> Html:
 
 def _table(name: str, heads: tuple[str, ...], caption: str, words: tuple[int, ...] = ()) -> Html:
     return h("div", table(heads, (), caption, words), class_="tall empty", data_table=name)
-
-
-def _who() -> Html:
-    return h("label", "About ", h("select", h("option", "everybody", value=""), class_="who"), class_="choice")

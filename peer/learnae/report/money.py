@@ -1,11 +1,10 @@
 """Who paid whom, and how each peer came out of it: payments that stayed final."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from learnae.core.facts import DebtState
-from learnae.core.types import ETHER, Policy, Score, Wei
-from learnae.history import Evaluated, History, HistoryFact, RosterEntry, kept_score
+from learnae.core.types import ETHER, Policy, Wei
+from learnae.history import Evaluated, History, RosterEntry
 
 OUTSIDE = "outside the swarm"  # a wallet that nobody in the roster has
 TRAINER, NO_ROWS, AVERAGES, CHEAT = "trains on own rows", "without rows", "averages only", "breaks the rules"
@@ -57,8 +56,8 @@ def accounts(history: History) -> list[Account]:
     for flow in flows(history):
         out[flow.payer].append(flow)
         into.setdefault(flow.payee, []).append(flow)
-    test = _last(history, lambda fact: fact.test if isinstance(fact, Evaluated) else None)
-    validation = _last(history, kept_score)
+    test = {record.peer: fact.test.accuracy for record, fact in history.facts(Evaluated)}
+    validation = {record.peer: score.accuracy for record, score in history.kept}
     return [
         Account(name, *_role(entry), *_sum(out[name]), *_sum(into[name]), test.get(name), validation.get(name))
         for name, entry in history.roster.items()
@@ -74,8 +73,3 @@ def _role(entry: RosterEntry) -> tuple[str, str]:
         return CHEAT, entry.policy.value
     kind = NO_ROWS if not entry.has_rows else TRAINER if entry.trains else AVERAGES
     return kind, kind if entry.wants_payment else f"{kind}, wants no payment"
-
-
-def _last(history: History, score_of: Callable[[HistoryFact], Score | None]) -> dict[str, float]:
-    scored = ((record.peer, score_of(record.fact)) for record in history.records)
-    return {peer: score.accuracy for peer, score in scored if score is not None}

@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 from learnae.history import History
-from learnae.report import pictures, results, sections
+from learnae.report import chaos, latencies, pictures, results, sections
 from learnae.report.html import Html, h, join
 from learnae.report.money import accounts
 from learnae.report.parts import Charts
@@ -18,7 +18,9 @@ CONTENTS = {
     "verdict": "Verdict",
     "paper": "Beside the paper",
     "figures": "Figures",
+    "faults": "Faults",
     "money": "Who paid whom",
+    "latencies": "Latencies",
     "worth": "Paid and real gain",
     "together": "Alone against together",
     "settings": "Settings",
@@ -51,7 +53,9 @@ def page(
             sections.verdict(found),
             sections.beside(found),
             pictures.pictures(history, charts),
+            chaos.faults(history, charts),
             results.money(history, charts),
+            latencies.latencies(history, charts),
             results.worth(history, charts),
             results.together(baselines or {}, found, accounts(history), charts),
             sections.settings(history, environment or {}),

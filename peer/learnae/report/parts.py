@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from learnae.report.charts import Chart
+from learnae.report.canvas import Chart
 from learnae.report.html import Html, h
 from learnae.report.theme import CLASS
 

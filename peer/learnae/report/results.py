@@ -11,6 +11,7 @@ from learnae.report.gains import Gain, gains, total
 from learnae.report.html import Html, h, join, table
 from learnae.report.money import Account, Flow, accounts, flows
 from learnae.report.parts import Charts, details, legend, plot, points, section
+from learnae.report.sankey import flow_frame, sankey_chart, who
 
 Scores = Mapping[str, Mapping[str, float | None]]
 
@@ -29,8 +30,10 @@ def money(history: History, charts: Charts) -> Html:
     names, told = in_matrix(paid, peers)
     shown = [flow for flow in paid if {flow.payer, flow.payee} <= set(names)]
     charts["matrix"], charts["accounts"] = matrix_chart(shown, names), accounts_chart(peers)
+    charts["flow"] = sankey_chart(paid, peers)
     kinds = [kind for kind in MARKS if any(each.kind == kind for each in peers)]
-    return section("money", "Who paid whom", money_frames(most_paid(paid), kinds, told), _account_table(peers))
+    frames = flow_frame(who(paid), kinds), money_frames(most_paid(paid), kinds, told)
+    return section("money", "Who paid whom", *frames, _account_table(peers))
 
 
 def money_frames(most: str, kinds: Iterable[str], told: str = "") -> Html:

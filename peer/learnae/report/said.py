@@ -89,6 +89,13 @@ def called(peer: PeerId, names: Names) -> str:
     return names.get(peer) or f"{peer[:SHORT]}\N{HORIZONTAL ELLIPSIS}"
 
 
+def clock(seconds: float) -> str:
+    """Session time, to the tenth of a second while that is short; it does not break."""
+    minutes, rest = divmod(seconds, 60)
+    told = f"{minutes:.0f} min {int(rest):02} s" if minutes else f"{rest:.1f} s"
+    return told.replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def accuracy(score: Score) -> str:
     return f"{score.accuracy:.1%}"
 

@@ -69,7 +69,7 @@ class Standing:
 def standings(history: History) -> list[Standing]:
     """In the order of the roster."""
     standing = {name: Standing(entry) for name, entry in history.roster.items()}
-    for record in history.records:
+    for record in history.of(WorkChanged, IdentityChanged, WorkBegan, Trained, Averaged, PeerCrashed, PeerRestarted):
         if record.peer in standing:
             standing[record.peer].tell(record.fact)
     return list(standing.values())

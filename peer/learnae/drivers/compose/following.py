@@ -1,27 +1,37 @@
 """A peer's event stream, onto the board of whoever shows the session."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import aiohttp
 
 from learnae.adapters.http.board import Board
-from learnae.history import History, Record
+from learnae.history import History, HistoryFact, Record
 
 AGAIN = 0.5  # s until a peer that does not answer is asked again
 STREAM = aiohttp.ClientTimeout(total=None, sock_connect=5.0)
 
 
 async def follow(url: str, board: Board) -> None:
-    """Everything that one peer decides, once, whatever happens to the connection; until cancelled."""
-    seen = -1
+    """Everything that one peer decides, once, whatever happens to the connection; until cancelled.
+
+    A peer that restarted tells its past again, counted from 0 and timed a little differently: that is left out.
+    """
+    seen, told, again = -1, Counter[HistoryFact](), Counter[HistoryFact]()
     async with aiohttp.ClientSession(timeout=STREAM) as client:
         while True:
             with suppress(aiohttp.ClientError, TimeoutError, ConnectionError):
                 async with client.get(f"{url}/v1/events", params={"after": str(seen)}) as response:
                     async for number, record in _records(response):
+                        if number <= seen:
+                            again = told.copy()
                         seen = number
+                        if again[record.fact]:
+                            again[record.fact] -= 1
+                            continue
+                        told[record.fact] += 1
                         board.add(record)
             await asyncio.sleep(AGAIN)
 

@@ -1,0 +1,139 @@
+"""The swarm as a picture: peers on a circle, what they averaged, the links that are disturbed, and who is down."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from learnae.figures.spec import BLUE, GREY, LINE, ORANGE, PALE
+from learnae.report.canvas import Chart, axes, plain, short
+from learnae.report.html import Html, h, join
+from learnae.report.parts import legend, plot
+from learnae.report.standing import AVERAGING, DONE, DOWN, REGISTERING, TRAINING, WAITING
+from learnae.report.theme import GREEN, RED
+from learnae.report.topology import LAST, LINKS, Pair, Topology, Travel, reachable
+
+NAMED = 25  # peers whose names find room on the circle
+LONGEST = 12  # letters of a name on the circle
+COLOURS = {REGISTERING: GREEN, WAITING: LINE, TRAINING: BLUE, AVERAGING: ORANGE, DONE: GREY, DOWN: RED}
+
+Point = tuple[float, float]
+
+
+def topology_chart(drawn: Topology) -> Chart:
+    """Peers on a circle.  Those that links keep apart stand apart."""
+    groups = reachable(drawn.names, drawn.cut)
+    at = _places(groups)
+    disturbed = (*_sample(drawn.cut, RED, drawn), *_sample(drawn.poor, ORANGE, drawn))
+    kept = [each for each in drawn.travels if each.kept]
+    dropped = [each for each in drawn.travels if not each.kept]
+    traces = [
+        *[_straight(pairs, colour, at) for pairs, colour in disturbed],
+        _curves(dropped, GREY, 1.0, at),
+        _curves(kept, BLUE, 1.8, at),
+        _marks(drawn, at),
+    ]
+    across, up = ({"visible": False, "range": [-most, most]} for most in (1.35, 1.2))
+    layout = axes(across, up | {"scaleanchor": "x"})
+    layout |= {"margin": {"l": 4, "r": 4, "t": 4, "b": 4}, "hovermode": "closest"}
+    return {"data": traces, "layout": layout}
+
+
+def topology_frame(caption: str | Html) -> Html:
+    marks = legend(
+        [
+            ("averaged and kept", BLUE, "line"),
+            ("averaged and dropped", GREY, "line"),
+            ("link is cut", RED, "dotted"),
+            ("link is lossy or slow", ORANGE, "dotted"),
+            ("down", RED, "mark x"),
+        ]
+    )
+    since = f"The last {LAST} averagings that a peer kept and that it dropped; while links are disturbed, since then. "
+    told = join([since, "Colours of peers as above. ", h("b", caption)])
+    return plot("topology", "Who averages whose model", told, "", marks, kind="square round")
+
+
+# in here
+
+
+def _places(groups: Sequence[Sequence[str]]) -> dict[str, Point]:
+    """Around a circle of radius 1, clockwise from the top, with a gap between groups."""
+    total = sum(map(len, groups))
+    gap = 1 + total / 20 if len(groups) > 1 else 0.0
+    whole, place, at = total + gap * len(groups) or 1.0, gap / 2, dict[str, Point]()
+    for group in groups:
+        for name in group:
+            angle = math.tau * (place + 0.5) / whole
+            at[name] = (short(math.sin(angle)), short(math.cos(angle)))
+            place += 1
+        place += gap
+    return at
+
+
+def _sample(pairs: Sequence[Pair], colour: str, drawn: Topology) -> Iterator[tuple[Sequence[Pair], str]]:
+    """Evenly, as many as find room."""
+    if pairs:
+        yield pairs[:: math.ceil((len(drawn.cut) + len(drawn.poor)) / LINKS)], colour
+
+
+def _straight(pairs: Sequence[Pair], colour: str, at: dict[str, Point]) -> Chart:
+    points = [point for one, other in pairs for point in (at[one], at[other], (None, None))]
+    many = len(pairs) > 60
+    line = {"color": colour + ("55" if many else "CC"), "width": 1 if many else 1.6, "dash": "4px,4px"}
+    return _lines(points, line) | {"hoverinfo": "skip"}
+
+
+def _curves(travels: Sequence[Travel], colour: str, width: float, at: dict[str, Point]) -> Chart:
+    """Bent towards the middle of the circle, where a pointer finds out what a curve is."""
+    points = [point for each in travels for point in (at[each.creator], _middle(each, at), at[each.peer], (None, None))]
+    told = [text for each in travels for text in (*[_said(each)] * 3, None)]
+    line = {"color": colour, "width": width, "shape": "spline"}
+    return _lines(points, line) | {"text": told, "hovertemplate": "%{text}<extra></extra>"}
+
+
+def _lines(points: Sequence[tuple[float | None, float | None]], line: Chart) -> Chart:
+    return {"type": "scatter", "mode": "lines", "x": [x for x, _ in points], "y": [y for _, y in points], "line": line}
+
+
+def _middle(travel: Travel, at: dict[str, Point]) -> Point:
+    (x, y), (to_x, to_y) = at[travel.creator], at[travel.peer]
+    return short(0.4 * (x + to_x)), short(0.4 * (y + to_y))
+
+
+def _said(travel: Travel) -> str:
+    fate = "kept" if travel.kept else "dropped"
+    return f"{plain(travel.peer)} averaged {plain(travel.creator)}'s model at {travel.t:.1f} s: {fate}"
+
+
+def _marks(drawn: Topology, at: dict[str, Point]) -> Chart:
+    standing = {each.entry.name: each for each in drawn.standing}
+    every = math.ceil(len(at) / NAMED)
+    crowded = {place + step for place, name in enumerate(at) if name in drawn.away for step in range(-every, every + 1)}
+    size = 15 if len(at) <= 30 else 8
+
+    def told(place: int, name: str) -> bool:
+        return name in drawn.away or every == 1 or (place % every == 0 and place not in crowded)
+
+    phases = {name: DOWN if name in drawn.away else standing[name].phase for name in at}
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "x": [x for x, _ in at.values()],
+        "y": [y for _, y in at.values()],
+        "text": [plain(name[:LONGEST]) if told(place, name) else "" for place, name in enumerate(at)],
+        "textposition": [_beside(point) for point in at.values()],
+        "hovertext": [f"{plain(name)}: {drawn.away.get(name, phases[name])}" for name in at],
+        "hovertemplate": "%{hovertext}<extra></extra>",
+        "marker": {
+            "opacity": 1,
+            "color": [COLOURS[phases[name]] for name in at],
+            "symbol": ["x" if name in drawn.away else "circle" for name in at],
+            "size": [size + 2 if name in drawn.away else size for name in at],
+            "line": {"color": PALE, "width": 1},
+        },
+    }
+
+
+def _beside(point: Point) -> str:
+    x, y = point
+    across = "right" if x > 0.2 else "left" if x < -0.2 else "center"
+    return f"{'top' if y > 0.35 else 'bottom' if y < -0.35 else 'middle'} {across}"
