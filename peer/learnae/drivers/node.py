@@ -1,6 +1,9 @@
 """One live peer, put together: a session, its roster, a Kubo node, an Ethereum node, a wallet and a journal."""
 
 import asyncio
+import os
+import sys
+import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -138,7 +141,7 @@ async def _lived(
         chain = ResumedChain(ethereum, node.wallet)
         trainer = learning.trainer(members.index(member), member.peer, config.session, journal.blocks)
         ports = Ports(kubo, kubo, chain, session.chain.id, trainer, journal.blocks)
-        thread = ThreadPoolExecutor(1, "trainer")
+        thread = ThreadPoolExecutor(1, "trainer", initializer=_humble)
         closers.callback(lambda: thread.shutdown(wait=False, cancel_futures=True))
         live = LivePeer(
             node.name,
@@ -227,3 +230,9 @@ async def _asked(url: str, answer: Coroutine[Any, Any, T]) -> T:
         return await answer
     except PortError as error:
         raise InputError(f"the Kubo node at {url} cannot be used ({error}): start it, or give another URL") from None
+
+
+def _humble() -> None:
+    """Who asks this peer something is not to wait for its training: on Linux a thread has a priority of its own."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
