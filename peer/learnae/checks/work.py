@@ -79,6 +79,6 @@ def last_states(history: History) -> dict[str, str]:
                 work[record.peer] = state.value
             case PeerCrashed():
                 crashed.add(record.peer)
-            case PeerRestarted():
+            case _:
                 crashed.discard(record.peer)
     return {name: "crashed" if name in crashed else work[name] for name in history.roster}
