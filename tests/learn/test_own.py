@@ -1,5 +1,7 @@
 """A peer with its own rows in a file computes what it would with the whole table."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,25 @@ def test_its_file_holds_its_own_rows_and_no_others(folder: Path) -> None:
     assert len(held) == len(rows.train) + len(rows.validation)
     assert (held.features[found.train] == WHOLE.table.features[rows.train]).all()
     assert (held.labels[found.validation] == WHOLE.table.labels[rows.validation]).all()
+
+
+LOADED = """
+import ctypes, os, sys
+from importlib.util import find_spec
+from pathlib import Path
+from learnae.drivers.own import load_torch
+
+[extension] = Path(find_spec("torch").submodule_search_locations[0]).glob("_C.*.so")
+loaded = lambda: bool(ctypes.CDLL(None).dlopen(os.fsencode(extension), os.RTLD_NOW | os.RTLD_NOLOAD))
+before = loaded()
+load_torch()
+print(before, loaded(), "torch" in sys.modules)
+"""
+
+
+def test_torchs_libraries_are_loaded_before_its_import_would_hold_the_interpreters_lock_for_them() -> None:
+    told = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["False", "True", "False"]
 
 
 def test_nothing_is_made_before_a_result_is_waited_for() -> None:

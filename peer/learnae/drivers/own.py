@@ -6,9 +6,12 @@ Torch is imported when the first job is done, in the thread that does the jobs, 
 (or ``FIRST`` seconds): where twenty begin at once on two cores, all are heard of before any trains.
 """
 
+import ctypes
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 from typing import Generic, TypeVar
@@ -70,6 +73,7 @@ class OwnLearning:
 
     def _trainer(self, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer:
         self._registered.wait(FIRST)
+        load_torch()
         from learnae.learn import own  # imports torch
         from learnae.learn.pool import Pool
         from learnae.learn.trainer import PoolTrainer
@@ -134,3 +138,15 @@ class Postponed(Generic[T]):
 
     def result(self) -> T:
         return self.work()
+
+
+def load_torch() -> None:
+    """Load torch's libraries, so that importing it finds them loaded; where this fails, the import will load them.
+
+    An import holds the interpreter's lock while it loads a library, which takes seconds where twenty peers do so at
+    once, and nobody is answered meanwhile.  A call of a C function does not hold it.
+    """
+    package = find_spec("torch")
+    for folder in package.submodule_search_locations or () if package else ():
+        for extension in Path(folder).glob("_C.*.so"):
+            ctypes.CDLL(None).dlopen(os.fsencode(extension), ctypes.c_int(os.RTLD_NOW))
