@@ -14,6 +14,7 @@ from tests.ports.evms import ALLOC, CHAIN_ID, WALLETS, AnvilWorld, LocalWorld
 
 from learnae.adapters.evm import EvmChain, dpoid, export, http_node
 from learnae.adapters.evm.chain import MAX_FEE, PAY_GAS, cid_bytes
+from learnae.adapters.evm.rpc import data, fixed
 from learnae.checks.chain import chain_sound, wei_conserved
 from learnae.core.types import ETHER, Address, Claim, Poid, Reason, Signed, TxHash, Wei
 from learnae.history import Balances, Block, Genesis, History
@@ -65,7 +66,7 @@ def created(world: World, code: bytes, nonce: int = 0) -> tuple[Address, TxHash]
     sent(world, signed)
     world.mine()
     found = world.wait(world.node.block(world.wait(world.node.newest()).number, full=True)).transactions[0]
-    mined = world.wait(world.node.mined(TxHash("0x" + bytes(found["hash"]).hex())))
+    mined = world.wait(world.node.mined(TxHash(fixed(found["hash"], 32))))
     assert mined and mined.contract
     return mined.contract, mined.hash
 
@@ -129,7 +130,7 @@ class TestFees:
         world.mine()
         height = world.wait(world.node.newest()).number
         (found,) = world.wait(world.node.block(height, full=True)).transactions
-        assert bytes.fromhex(str(found["input"].hex()).removeprefix("0x")) == cid_bytes(CID)
+        assert data(found["input"]) == cid_bytes(CID)
 
 
 class TestFunds:

@@ -5,9 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from hexbytes import HexBytes
-
-from learnae.adapters.evm.rpc import Header, Mined, Node, fixed, natural
+from learnae.adapters.evm.rpc import Header, Mined, Node, data, fixed, natural
 from learnae.core.types import Address, Reason, TxHash, Wei
 from learnae.errors import PortError
 from learnae.history import Balances, Block, ChainRecord, Genesis, Opening, Transaction
@@ -105,7 +103,7 @@ def transaction(hash: TxHash, fields: Mapping[str, Any], mined: Mined) -> Transa
         Wei(natural(fields["value"])),
         mined.gas_used,
         mined.gas_price,
-        "0x" + bytes(HexBytes(fields["input"])).hex(),
+        "0x" + data(fields["input"]).hex(),
         mined.contract,
         mined.succeeded,
     )

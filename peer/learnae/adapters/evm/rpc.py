@@ -1,21 +1,23 @@
 """One Ethereum node: each question has a deadline, each answer is checked, each failure is a ``PortError``.
 
 Nothing a node answers is believed to have the right form.  Addresses and hashes are lower-case text from here on.
+
+Questions go through web3's provider and request manager, not through its method for each: those translate every field
+of every answer, which doubles what it costs a peer to follow the chain.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from aiohttp import ClientError, ClientSession
 from eth_abi.exceptions import DecodingError
-from eth_utils.address import to_checksum_address
 from eth_utils.exceptions import ValidationError
 from hexbytes import HexBytes
 from web3 import AsyncHTTPProvider, AsyncWeb3
-from web3.exceptions import BlockNotFound, RequestTimedOut, TransactionNotFound, Web3Exception, Web3RPCError
+from web3.exceptions import RequestTimedOut, Web3Exception, Web3RPCError
 from web3.providers.async_base import AsyncBaseProvider
 from web3.types import RPCEndpoint
 
@@ -25,14 +27,20 @@ from learnae.errors import InputError, PortError
 T = TypeVar("T")
 
 TIMEOUT = 10.0  # s for one question
+SAID = 500  # characters of a node's own words
 CALL_GAS = 100_000  # for a function of a contract that a stranger deployed
 NOBODY = Address("0x" + "00" * 20)
+
+
+class Absent(Exception):
+    """The node answers that there is no such thing."""
+
 
 # What happened, and why the request failed.  The first row that fits counts.
 FAILURES: tuple[tuple[tuple[type[Exception], ...], Reason], ...] = (
     ((TimeoutError, RequestTimedOut), Reason.TIMEOUT),
     ((ClientError, OSError), Reason.UNREACHABLE),  # HTTP 429 and 5xx, too: nothing is known
-    ((BlockNotFound, TransactionNotFound), Reason.NOT_FOUND),
+    ((Absent,), Reason.NOT_FOUND),
     ((Web3Exception, ValidationError, DecodingError), Reason.NONSENSE),  # the last: what a contract reverted with
     ((ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError), Reason.NONSENSE),
 )
@@ -50,17 +58,25 @@ REFUSALS: tuple[tuple[str, Reason | None], ...] = (
 
 
 def natural(value: object) -> int:
-    if type(value) is not int or value < 0:
+    """Of a quantity: 0x and hexadecimal digits, or, from a node in this process, a number."""
+    number = int(value, 16) if isinstance(value, str) and value.startswith("0x") else value
+    if type(number) is not int or number < 0:
         raise ValueError("not a natural number")
-    return value
+    return number
+
+
+def data(value: object) -> bytes:
+    if not isinstance(value, str | bytes):
+        raise ValueError("no data")
+    return bytes(HexBytes(value))
 
 
 def fixed(value: object, size: int) -> str:
     """0x and the lower-case hexadecimal digits of ``size`` bytes."""
-    data = HexBytes(value) if isinstance(value, str | bytes) else b""
-    if len(data) != size:
+    found = data(value)
+    if len(found) != size:
         raise ValueError(f"not {size} bytes")
-    return "0x" + bytes(data).hex()
+    return "0x" + found.hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +92,9 @@ class Header:
     transactions: tuple[Mapping[str, Any], ...]
 
     @staticmethod
-    def read(block: Mapping[str, Any]) -> "Header":
+    def read(block: Mapping[str, Any] | None) -> "Header":
+        if block is None:
+            raise Absent
         return Header(
             natural(block["number"]),
             fixed(block["hash"], 32),
@@ -101,7 +119,9 @@ class Mined:
     gas_price: Wei
 
     @staticmethod
-    def read(receipt: Mapping[str, Any]) -> "Mined":
+    def read(receipt: Mapping[str, Any] | None) -> "Mined":
+        if receipt is None:
+            raise Absent
         succeeded = natural(receipt["status"]) == 1
         created = receipt["contractAddress"] if succeeded else None
         return Mined(
@@ -131,7 +151,7 @@ class Node:
         if isinstance(self._provider, AsyncHTTPProvider) and self._session is None:
             self._session = ClientSession(raise_for_status=True)  # web3's own would open a connection a question
             await self._provider.cache_async_session(self._session)
-        found = await self._translated(lambda: self._web3.eth.chain_id, natural)
+        found = await self._translated("eth_chainId", (), natural)
         if found != self.chain_id:
             raise InputError(
                 f"the Ethereum node is on chain {found} and the session on chain {self.chain_id}: "
@@ -147,16 +167,16 @@ class Node:
     # questions
 
     async def newest(self) -> Header:
-        return await self._ask(lambda: self._web3.eth.get_block("latest"), Header.read)
+        return await self._ask("eth_getBlockByNumber", ("latest", False), Header.read)
 
     async def block(self, number: int, full: bool = False) -> Header:
         """Raises PortError: NOT_FOUND above the newest.  ``full``: with its transactions."""
-        return await self._ask(lambda: self._web3.eth.get_block(number, full), Header.read)
+        return await self._ask("eth_getBlockByNumber", (hex(number), full), Header.read)
 
     async def mined(self, hash: TxHash) -> Mined | None:
         """None: it is in no block."""
         try:
-            found = await self._ask(lambda: self._web3.eth.get_transaction_receipt(_bytes(hash)), Mined.read)
+            found = await self._ask("eth_getTransactionReceipt", (hash,), Mined.read)
         except PortError as error:
             if error.reason is Reason.NOT_FOUND:
                 return None
@@ -167,59 +187,49 @@ class Node:
 
     async def nonce(self, wallet: Address, block: int | Literal["pending"]) -> int:
         """How many of its transactions were mined up to that block; pending: and wait to be."""
-        account = to_checksum_address(wallet)
-        return await self._ask(lambda: self._web3.eth.get_transaction_count(account, block), natural)
+        until = block if isinstance(block, str) else hex(block)
+        return await self._ask("eth_getTransactionCount", (wallet, until), natural)
 
     async def tip(self) -> Wei:
         """Wei per gas that it advises to give to who makes the block."""
-        method = RPCEndpoint("eth_maxPriorityFeePerGas")  # web3's own property warns where a node does not know it
-        return await self._ask(lambda: self._web3.manager.coro_request(method, []), lambda said: Wei(_quantity(said)))
+        return Wei(await self._ask("eth_maxPriorityFeePerGas", (), natural))
 
     async def balance(self, wallet: Address, block: int | None = None) -> Wei:
-        account = to_checksum_address(wallet)
-        return Wei(await self._ask(lambda: self._web3.eth.get_balance(account, block), natural))
+        until = "latest" if block is None else hex(block)
+        return Wei(await self._ask("eth_getBalance", (wallet, until), natural))
 
     async def code(self, contract: Address) -> bytes:
-        account = to_checksum_address(contract)
-        return await self._ask(lambda: self._web3.eth.get_code(account), bytes)
+        return await self._ask("eth_getCode", (contract, "latest"), data)
 
     async def call(self, contract: Address, selector: bytes) -> bytes:
         """What a function without arguments returns.  Raises PortError: NONSENSE if it reverts."""
-        to, sender = to_checksum_address(contract), to_checksum_address(NOBODY)
-        return await self._ask(
-            lambda: self._web3.eth.call(
-                {"from": sender, "to": to, "data": HexBytes(selector), "gas": CALL_GAS}, ccip_read_enabled=False
-            ),
-            bytes,
-        )
+        asked = {"from": NOBODY, "to": contract, "data": "0x" + selector.hex(), "gas": hex(CALL_GAS)}
+        return await self._ask("eth_call", (asked, "latest"), data)
 
     async def send(self, raw: str) -> None:
         """Raises PortError if the node will not have it and has no better.  A second time is no error."""
-        await self._ask(lambda: self._sent(raw), lambda _: None)
+        try:
+            await self._ask("eth_sendRawTransaction", (raw,), lambda _: None)
+        except PortError as error:
+            said = str(error).lower()
+            reason = next((reason for text, reason in REFUSALS if text in said), error.reason)
+            if reason is not None:
+                raise PortError(reason, str(error)) from None
 
     # in here
 
-    async def _sent(self, raw: str) -> None:
-        try:
-            await self._web3.eth.send_raw_transaction(HexBytes(raw))
-        except Web3RPCError as error:
-            said = str(error).lower()
-            reason = next((reason for text, reason in REFUSALS if text in said), Reason.NONSENSE)
-            if reason is not None:
-                raise PortError(reason, str(error)[:200]) from None
-
-    async def _ask(self, question: Callable[[], Coroutine[Any, Any, Any]], read: Callable[[Any], T]) -> T:
+    async def _ask(self, method: str, params: tuple[object, ...], read: Callable[[Any], T]) -> T:
         if not self._agreed:
             await self.connect()
-        return await self._translated(question, read)
+        return await self._translated(method, params, read)
 
-    async def _translated(self, question: Callable[[], Coroutine[Any, Any, Any]], read: Callable[[Any], T]) -> T:
+    async def _translated(self, method: str, params: tuple[object, ...], read: Callable[[Any], T]) -> T:
         try:
             async with asyncio.timeout(self._timeout):
-                return read(await question())
+                return read(await self._web3.manager.coro_request(RPCEndpoint(method), params))
         except tuple(kind for kinds, _ in FAILURES for kind in kinds) as error:
             reason = next(reason for kinds, reason in FAILURES if isinstance(error, kinds))
-            said = str(error)[:200] if isinstance(error, Web3RPCError) else type(error).__name__
+            said = str(error)[:SAID] if isinstance(error, Web3RPCError) else type(error).__name__
             failure = PortError(reason, f"Ethereum node: {said}")
         raise failure  # not chained: what aiohttp says names the URL, and URLs hold keys
 
@@ -230,11 +240,3 @@ def http_node(url: str, chain_id: int, timeout: float = TIMEOUT) -> Node:
         raise InputError("the Ethereum RPC URL must begin with http:// or https:// and name a host")
     once = {"allow_redirects": False}
     return Node(AsyncHTTPProvider(url, once, exception_retry_configuration=None), chain_id, timeout)
-
-
-def _quantity(said: object) -> int:
-    return natural(int(said, 16) if isinstance(said, str) else said)
-
-
-def _bytes(hash: TxHash) -> HexBytes:
-    return HexBytes(hash)
