@@ -9,7 +9,7 @@ know of a model decides how much is tried in vain: a session whose announcements
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, pairwise
 from math import exp, log, sqrt
 from pathlib import Path
 from statistics import fmean, median, stdev
@@ -185,16 +185,23 @@ def _work(session: Session, learning: Learning, took: Iterable[Taken]) -> list[L
 
 
 def _explained(work: list[Logarithms]) -> tuple[list[float], float, float]:
-    """Of logarithms, by kind and peer: the mean of each kind, the deviation of the peers, and that of the rest."""
+    """Of logarithms, by kind and peer: the mean of each kind, the deviation of the peers, and that of each job alone.
+
+    The last is taken from how much a job differs from the one before it (the mean square successive difference of von
+    Neumann and others, 1941): a machine that is busy while all train and idle when most are done drifts, and drift is
+    not chance.  What chance alone makes of the peers' means is no difference between peers.
+    """
     means = [fmean(map(fmean, of_kind.values())) for of_kind in work]
     off: dict[str, list[float]] = {}
+    steps = list[float]()
     for of_kind, mean in zip(work, means, strict=True):
         for peer, found in of_kind.items():
             off.setdefault(peer, []).extend(each - mean for each in found)
-    peers = {peer: fmean(values) for peer, values in off.items()}
-    rest = [each - peers[peer] for peer, values in off.items() for each in values]
-    spread = stdev(peers.values()) if len(peers) > 1 else 0.0
-    return means, spread, sqrt(fmean(each * each for each in rest))
+            steps += [after - before for before, after in pairwise(found)]
+    jitter = sqrt(fmean(step * step for step in steps) / 2) if steps else 0.0
+    by_chance = fmean(jitter**2 / len(values) for values in off.values())
+    spread = stdev(map(fmean, off.values())) if len(off) > 1 else 0.0
+    return means, sqrt(max(0.0, spread**2 - by_chance)), jitter
 
 
 def _median(values: Iterable[float]) -> float:
