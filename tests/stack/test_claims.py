@@ -13,6 +13,7 @@ from tests.ports.gossips import GARBAGE
 
 from learnae.adapters.evm import EvmChain, Node, dpoid
 from learnae.adapters.evm.local import LocalEvm
+from learnae.adapters.evm.rpc import fixed
 from learnae.adapters.http.guard import Guard
 from learnae.adapters.http.peer_api import peer_api
 from learnae.adapters.keys import Wallet
@@ -81,7 +82,7 @@ class World:
         await self.node.send("0x" + MALLORY.sign(to_all | fees | {"data": creation}).hex())
         await self.evm.mine()
         newest = await self.node.block((await self.node.newest()).number, full=True)
-        mined = await self.node.mined(TxHash("0x" + bytes(newest.transactions[0]["hash"]).hex()))
+        mined = await self.node.mined(TxHash(fixed(newest.transactions[0]["hash"], 32)))
         assert mined and mined.contract
         return mined.contract, mined.hash
 
