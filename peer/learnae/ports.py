@@ -78,7 +78,10 @@ class Chain(Protocol):
     async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed: ...
 
     async def sign_pay(self, to: Address, wei: Wei, cid: Cid, nonce: int, attempt: int) -> Signed:
-        """Raises PortError: FUNDS when the balance does not cover this and all that is signed and not mined."""
+        """Raises PortError: FUNDS when the balance does not cover this and all that is signed and not mined.
+
+        Both: InputError if the first attempt at a nonce comes after the chain has mined it.
+        """
         ...
 
     async def broadcast(self, signed: Signed) -> None:

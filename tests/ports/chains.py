@@ -8,7 +8,7 @@ import pytest
 
 from learnae.core.types import Address, Claim, PeerId, Poid, Reason, Receipt, Signed, TxHash, Wei
 from learnae.core.wire import cid_of
-from learnae.errors import PortError
+from learnae.errors import InputError, PortError
 from learnae.ports import Chain
 
 T = TypeVar("T")
@@ -194,6 +194,16 @@ class ChainSuite:
         world.mine()
         assert receipt(world, old) and receipt(world, new) is None
         assert balance(world, world.payee_wallet) == payee + FINNEY
+
+    def test_a_wallet_that_sent_what_its_payer_does_not_count_signs_no_more(self, world: ChainWorld) -> None:
+        """A journal was lost, or another is in use: all it signs would count as sent and never be mined."""
+        sent(world, pay(world, 0))
+        world.mine()
+        with pytest.raises(InputError, match="has sent 1 transactions"):
+            pay(world, 0)
+        world.mine(3)
+        world.roll_back(4)
+        assert pay(world, 0)
 
     # funds
 

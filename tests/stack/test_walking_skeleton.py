@@ -1,13 +1,15 @@
 """Two live peers in processes of their own, two Kubo nodes, Anvil.  One is killed, the chain goes back, all is paid."""
 
 import signal
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.drivers.command_line import Done, here, refused
-from tests.stack.live_peers import changed, decided
+from tests.stack.live_peers import Printed, changed, decided
 from tests.stack.live_swarm import LiveSwarm
 
 from learnae.adapters.rundir import RunDirectory
@@ -31,6 +33,10 @@ SESSION = parse(
         "network": {"announce_every": 2.0},
     }
 )
+
+
+def registered(fact: Printed) -> bool:
+    return fact["kind"] == "IdentityChanged" and fact["identity"] == "registered"
 
 
 @pytest.fixture
@@ -103,6 +109,20 @@ def test_a_peer_that_was_given_anothers_node_or_chain_says_so_in_one_sentence(sw
     elsewhere = replace(SESSION, chain=replace(SESSION.chain, id=1))
     (swarm.run / sessions.SESSION).write_text(to_toml(elsewhere))
     refused(started(), "on chain 31337 and the session on chain 1")
+
+
+def test_a_wallet_without_its_journal_and_a_journal_of_another_core_are_refused_in_one_sentence(
+    swarm: LiveSwarm,
+) -> None:
+    peer = swarm.start(0)
+    peer.when(registered)
+    peer.process.send_signal(signal.SIGTERM)
+    peer.end()
+    refused(here(swarm.folder, "peer", *swarm.arguments(0, journal="new.sqlite")), "put back the journal that counts")
+    journal = swarm.run / sessions.JOURNALS / "p00.sqlite"
+    with closing(sqlite3.connect(journal)) as connection, connection:
+        connection.execute("UPDATE events SET digest = 'other' WHERE number = 2")
+    refused(here(swarm.folder, "peer", *swarm.arguments(0)), f"{journal} cannot be replayed")
 
 
 @pytest.mark.parametrize("swarm", [25], indirect=True)  # slices left when the first debt is signed, on any machine

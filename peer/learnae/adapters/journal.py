@@ -42,7 +42,9 @@ CREATE TABLE blocks (number INTEGER PRIMARY KEY AUTOINCREMENT, cid TEXT NOT NULL
 """
 OPENINGS = "CREATE TABLE openings (after INTEGER NOT NULL)"  # since version 2: events before it
 
-DAMAGED = "is damaged or no journal: put back a copy of it, or remove it to start this peer anew"
+DAMAGED = (
+    "is damaged or no journal: put back its newest copy, or start this peer anew with a new journal and a new wallet"
+)
 LOCKED = "is in use by another process: stop that peer first, or give this one a journal of its own"
 WRITE = "cannot be written: check its folder, its permissions and the limits on file sizes"
 CAUSES = {
@@ -336,7 +338,7 @@ def _check_writer(path: Path, connection: sqlite3.Connection, config: PeerConfig
     if written_by != core.VERSION:
         raise InputError(
             f"{path} was written by version {written_by} of the core, this is {core.VERSION}: "
-            "use the version that wrote it, or remove it to start this peer anew"
+            "use the version that wrote it, or start this peer anew with a new journal and a new wallet"
         )
     try:
         before: dict[str, Any] = dict(from_json(stored))
@@ -349,7 +351,7 @@ def _check_writer(path: Path, connection: sqlite3.Connection, config: PeerConfig
     if differences:
         raise InputError(
             f"{path} was begun with other settings ({', '.join(differences)}): "
-            "start the peer as it was started then, or give it a new journal"
+            "start it as it was started then, or anew with a new journal and a new wallet"
         )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from learnae.core.types import Address, Cid, Claim, ClaimFacts, Head, PeerId, Poid, Reason, Receipt, Signed, TxHash, Wei
-from learnae.errors import PortError
+from learnae.errors import InputError, PortError
 from learnae.history import Balances, Block, ChainRecord, Genesis, Transaction
 
 DEPLOY_GAS = 102_000  # measured for DPoID.sol (FACTS: 102k)
@@ -235,6 +235,8 @@ class LedgerChain:
         ledger.mine_due()
         price = ledger.gas_price * 9**attempt // 8**attempt  # a node takes a replacement from 10 % more on
         mined = ledger.nonces.get(self.wallet, 0)
+        if attempt == 0 and nonce < mined:
+            raise InputError(f"{self.wallet} has sent {mined} transactions, and whoever signs knows of {nonce}")
         here = [(other, cost) for (genesis, other), cost in self._promised.items() if genesis == ledger.genesis]
         promised = sum(cost for other, cost in here if other >= mined and other != nonce)
         if ledger.balances.get(self.wallet, 0) < promised + wei + gas * price:

@@ -36,6 +36,6 @@ def retell(peer: Peer, entries: Iterable[tuple[Event, str]]) -> Iterator[tuple[E
         if digest(actions) != expected:
             raise ReplayMismatch(
                 f"journal entry {number} ({type(event).__name__}) was written by another core version or is damaged: "
-                "start this peer with an empty journal, or with the version that wrote it"
+                "use the version that wrote it, or start this peer anew with a new journal and a new wallet"
             )
         yield event, actions

@@ -1,7 +1,8 @@
 """``ports.Chain``: one wallet on one Ethereum node.
 
 What a payer may rely on:
-1. Nonces are the caller's.  The node's count only tells which of them are mined.
+1. Nonces are the caller's.  The node's count only tells which of them are mined.  A new one below it is an InputError:
+   somebody else has this wallet, or had it before, and whatever were signed would never be mined.
 2. Fees come from the node: its base fee twice and the tip that it advises.  Each attempt raises both by an eighth at
    least (nodes want a tenth), and follows the base fee upwards.
 3. Nothing is signed unless the balance covers it and everything else that was signed here and is not mined.  After a
@@ -22,7 +23,7 @@ from hexbytes import HexBytes
 from learnae.adapters.evm import dpoid
 from learnae.adapters.evm.rpc import Header, Node
 from learnae.core.types import Address, Cid, Claim, ClaimFacts, Head, Poid, Reason, Receipt, Signed, TxHash, Wei
-from learnae.errors import PortError
+from learnae.errors import InputError, PortError
 
 TRANSFER_GAS = 21_000  # to an account without code
 PAY_GAS = 30_000  # 22,440 for a transfer with a CID, the rest for a payee that is a contract
@@ -174,6 +175,11 @@ class EvmChain:
         cost = wei + gas * fees.most
         # Both as of one block, or a transaction mined in between would count twice or not at all.
         mined = await self.node.nonce(self.wallet.address, newest.number)
+        if attempt == 0 and nonce < mined:
+            raise InputError(
+                f"{self.wallet.address} has sent {mined} transactions on this chain and this journal counts {nonce}: "
+                "put back the journal that counts them all, or start this peer anew with a new journal and a new wallet"
+            )
         balance = await self.node.balance(self.wallet.address, newest.number)
         if balance < cost + self._promised(genesis, mined, nonce):
             raise PortError(Reason.FUNDS, self.wallet.address)
