@@ -1,11 +1,12 @@
 """A live session's folder is all that an audit needs: restarts and accuracies on test rows are in its history, too."""
 
+import sqlite3
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.drivers.command_line import here
+from tests.drivers.command_line import here, refused
 from tests.drivers.left_behind import leave
 from tests.drivers.swarms import Run, run, small
 
@@ -38,6 +39,12 @@ def test_an_audit_has_the_accuracy_of_each_peers_last_model_on_the_test_rows(ses
     assert found["accuracy_test_mean"] > 0.5
     last = {record.peer: fact for record, fact in session.history.facts(Evaluated)}
     assert {record.peer: fact for record, fact in RunDirectory(folder).read().facts(Evaluated)} == last
+
+
+def test_a_journal_that_another_core_wrote_is_refused_by_name(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / JOURNALS / "p01.sqlite")) as connection, connection:
+        connection.execute("UPDATE events SET digest = 'other' WHERE number = 3")
+    refused(here(folder.parent, "audit", folder), "p01.sqlite cannot be replayed: journal entry 3")
 
 
 def test_without_the_rows_an_audit_says_what_it_lacks_and_does_the_rest(folder: Path) -> None:

@@ -66,7 +66,7 @@ def journals(run: Path, everybody: Sequence[Member]) -> dict[str, Path]:
 def retell(run: Path) -> str | None:
     """Write the history that the journals tell; a notice if it lacks accuracies on test rows.
 
-    InputError: damaged; ReplayMismatch: told by another core.
+    InputError: damaged, or told by another core.
     """
     session, everybody = members(run)
     files = journals(run, everybody)

@@ -29,7 +29,7 @@ from learnae.drivers.live import Clock, LivePeer
 from learnae.drivers.perform import Ports
 from learnae.drivers.retold import decisions
 from learnae.drivers.rosterfile import Roster
-from learnae.errors import InputError, PortError
+from learnae.errors import InputError, PortError, ReplayMismatch
 from learnae.history import HistoryFact
 from learnae.manifest import manifest, peer_config
 from learnae.ports import Observer
@@ -143,19 +143,22 @@ async def _lived(
         ports = Ports(kubo, kubo, chain, session.chain.id, trainer, journal.blocks)
         thread = ThreadPoolExecutor(1, "trainer", initializer=_humble)
         closers.callback(lambda: thread.shutdown(wait=False, cancel_futures=True))
-        live = LivePeer(
-            node.name,
-            config,
-            ports,
-            KuboGossip(kubo, config.session),
-            journal,
-            Clock(roster.began),
-            tuple(observers),
-            thread,
-            session.linger,
-            session.max_duration,
-            holds=chain.holds,
-        )
+        try:
+            live = LivePeer(
+                node.name,
+                config,
+                ports,
+                KuboGossip(kubo, config.session),
+                journal,
+                Clock(roster.began),
+                tuple(observers),
+                thread,
+                session.linger,
+                session.max_duration,
+                holds=chain.holds,
+            )
+        except ReplayMismatch as error:
+            raise InputError(f"{node.journal} cannot be replayed: {error}") from None
         live.observers += (partial(_tidy, live, journal),)
         chain.signed_before = partial(_signed, live)
         for record in decisions(node.name, _before(recorded(node.journal))):

@@ -10,18 +10,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from learnae.adapters.journal import Recorded
 from learnae.config import Session, resolved
 from learnae.core import actions as do
-from learnae.core.events import SessionClosed
+from learnae.core.events import Event, SessionClosed
 from learnae.core.replay import new_peer, retell
 from learnae.core.types import Cid
 from learnae.drivers.composition import roster_entries
+from learnae.errors import InputError, ReplayMismatch
 from learnae.history import SWARM, VERSION, PeerRestarted, Record, SessionBegan, SessionEnded
 from learnae.roster import Member
 
 
 def decisions(name: str, told: Recorded) -> Iterator[Record]:
-    """What one peer decided, and when; it restarted when it was told the next thing.  Raises ReplayMismatch."""
+    """What one peer decided, and when; it restarted when it was told the next thing.
+
+    InputError: told by another core, or damaged.
+    """
     at, restarts = 0.0, list(told.restarts)
-    for number, (event, actions) in enumerate(retell(new_peer(told.config), told.entries)):
+    for number, (event, actions) in enumerate(_retold(name, told)):
         at = event.at
         while restarts and restarts[0] <= number:
             yield Record(at, name, PeerRestarted())
@@ -31,6 +35,13 @@ def decisions(name: str, told: Recorded) -> Iterator[Record]:
                 yield Record(at, name, action.fact)
     for _ in restarts:
         yield Record(at, name, PeerRestarted())
+
+
+def _retold(name: str, told: Recorded) -> Iterator[tuple[Event, list[do.Action]]]:
+    try:
+        yield from retell(new_peer(told.config), told.entries)
+    except ReplayMismatch as error:
+        raise InputError(f"{name}.sqlite cannot be replayed: {error}") from None
 
 
 def merged(

@@ -23,7 +23,7 @@ from learnae.drivers.compose.plan import HOST, Plan
 from learnae.drivers.invitation import Invitation
 from learnae.drivers.retold import decisions
 from learnae.drivers.rosterfile import Roster
-from learnae.errors import InputError, ReplayMismatch
+from learnae.errors import InputError
 
 SILENCE, AGAIN = 60.0, 5.0  # s without a sign of life until a guest is given up, and between two looks
 INVITATIONS = "invitations"  # below build/swarm, while the swarm is up
@@ -101,7 +101,7 @@ class Guests:
         try:
             told = recorded(journal)
             deque(decisions(name, told), maxlen=0)
-        except (InputError, ReplayMismatch):
+        except InputError:
             return False
         config = told.config
         return (config.peer, config.wallet, config.session) == (known.peer, known.wallet, self._session_id)
