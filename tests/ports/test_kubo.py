@@ -111,7 +111,6 @@ def calls(world: World, patience: float = PATIENCE) -> dict[str, Coroutine[Any, 
         "put": kubo.put(b"weights"),
         "get": kubo.get(cid_of(b"weights"), (world.nodes[1].address,)),
         "sign": kubo.sign(b"claim"),
-        "health": kubo.health(),
         "addresses": kubo.addresses(),
         "metrics": kubo.metrics(),
         "publish": gossip.publish(model(1)),
@@ -136,7 +135,7 @@ class TestKuboStore(StoreSuite):
 
         async def story() -> bytes:
             block = asyncio.create_task(mine.get(cid, (theirs.address,)))
-            await mine.health()  # the first dial is under way
+            await mine.addresses()  # the first dial is under way
             theirs.start()
             return await block
 
@@ -248,7 +247,7 @@ def test_a_node_that_is_down_is_unreachable_at_once_and_back_when_it_is_back(wor
         assert reason(world, call) is Reason.UNREACHABLE, name
         assert time.monotonic() - began < PATIENCE / 2, name
     world.nodes.start()
-    world.wait(world.kubos[0].health())
+    world.wait(world.kubos[0].addresses())
     assert world.wait(world.kubos[0].put(b"weights")) == cid_of(b"weights")
 
 
@@ -261,7 +260,7 @@ def test_a_node_that_hangs_is_waited_for_no_longer_than_said(world: World) -> No
         assert time.monotonic() - began < 5 * short, name  # a get dials and fetches, twice
     world.nodes[0].send(signal.SIGCONT)
     world.kubos[0].patience = PATIENCE
-    world.wait(world.kubos[0].health())
+    world.wait(world.kubos[0].addresses())
 
 
 def test_a_cancelled_call_is_cancelled(world: World) -> None:

@@ -137,6 +137,14 @@ def test_a_node_that_lies_about_a_block_is_not_believed() -> None:
     asyncio.run(story())
 
 
+async def endless(request: web.Request) -> web.StreamResponse:
+    """Until nobody reads any more."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    while True:
+        await response.write(bytes(1 << 16))
+
+
 def test_of_an_endless_block_no_more_is_asked_than_may_be() -> None:
     asked = []
 
@@ -152,10 +160,19 @@ def test_of_an_endless_block_no_more_is_asked_than_may_be() -> None:
     assert asked == [str(MAX_BLOCK + 1)]
 
 
-def test_a_node_that_is_not_well_says_so() -> None:
+def test_of_an_answer_without_end_no_more_is_read_than_may_be() -> None:
     async def story() -> None:
-        async with client(diag_healthy=status(500, "unhealthy")) as kubo:
-            assert await reason(kubo.health()) is Reason.NONSENSE
+        async with client(cat=endless, key_sign=endless, _debug_metrics_prometheus=endless) as kubo:
+            for call in (kubo.get(cid_of(b"weights")), kubo.sign(b"claim"), kubo.metrics()):
+                assert await reason(call) is Reason.OVERSIZE  # and not after a deadline
+
+    asyncio.run(story())
+
+
+def test_a_block_that_a_node_does_not_find_is_not_found() -> None:
+    async def story() -> None:
+        async with client(cat=status(500, '{"Message": "block was not found locally (offline)"}')) as kubo:
+            assert await reason(kubo.get(cid_of(b"weights"))) is Reason.NOT_FOUND
 
     asyncio.run(story())
 

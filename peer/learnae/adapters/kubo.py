@@ -1,8 +1,8 @@
 """``ports.Store``, ``ports.Gossip`` and ``ports.IdentityKey`` on one Kubo node, through its RPC (aioipfs).
 
-Bare HTTP only for what aioipfs lacks: ``key/sign``, ``diag/healthy``, a subscription that outlives long lines, garbage
-and restarts of the node, and a publication that can be cancelled (aioipfs's first asks for the node's version, and
-swallows whatever happens meanwhile, deadlines included).
+Bare HTTP only for what aioipfs lacks: ``key/sign``, a ``cat`` that stops at what a block may have, a subscription that
+outlives long lines, garbage and restarts of the node, and a publication that can be cancelled (aioipfs's first asks for
+the node's version, and swallows whatever happens meanwhile, deadlines included).
 
 - Every call ends within its deadline.  A node that is away is UNREACHABLE at once, one that hangs is TIMEOUT.  aioipfs
   ignores its own ``timeout=`` and answers None where a connection broke: both are made errors here.
@@ -39,6 +39,8 @@ DIAL = 2.0  # s to reach a peer
 RAW = "bafkrei"  # begins every CIDv1, raw, sha2-256
 SIGNED = b"libp2p-key signed message:"  # what ``key/sign`` puts before the message
 LINE = 8192  # bytes of a message as the node writes it: MAX_MESSAGE in base64 and the envelope fit four times
+ANSWER = 1 << 16  # bytes of JSON
+METRICS = 1 << 22  # bytes
 PUBLISH_TRIES = 5
 PAUSE = 0.01  # s between two publications
 RECONNECT = (0.1, 5.0)  # s until a broken subscription is tried again: at first, and at most
@@ -112,10 +114,7 @@ class Kubo:
                     raise
 
     async def _fetch(self, cid: Cid) -> bytes:
-        async with answering(self.patience):
-            block: bytes = await self.client.core.cat(cid, length=MAX_BLOCK + 1)  # the node stops reading there
-        if len(block) > MAX_BLOCK:
-            raise PortError(Reason.OVERSIZE, cid)
+        block = await self._post("cat", MAX_BLOCK, arg=cid, length=str(MAX_BLOCK + 1))  # the node stops reading there
         if cid_of(block) != cid:
             raise PortError(Reason.NONSENSE, f"{cid} is {cid_of(block)}")
         return block
@@ -140,17 +139,12 @@ class Kubo:
 
     # the node
 
-    async def health(self) -> None:
-        """Raises PortError: UNREACHABLE, TIMEOUT, NONSENSE (it answers and is not well)."""
-        await self.rpc("diag/healthy")
-
     async def metrics(self) -> bytes:
-        """The node's own, in Prometheus' text format.  Raises PortError: UNREACHABLE, TIMEOUT, NONSENSE."""
+        """The node's own, in Prometheus' text format.  Raises PortError: UNREACHABLE, TIMEOUT, NONSENSE, OVERSIZE."""
         url = f"http://{self.client.host}:{self.client.port}/debug/metrics/prometheus"
         async with answering(self.patience), self.client.session.get(url) as response:
             response.raise_for_status()
-            page: bytes = await response.read()
-            return page
+            return await read(response, METRICS)
 
     async def addresses(self) -> tuple[str, ...]:
         """Where other peers can dial it, sorted; loopback only if there is nothing else."""
@@ -162,6 +156,11 @@ class Kubo:
 
     async def rpc(self, path: str, body: bytes | None = None, **arguments: str) -> Any:
         """For what is not left to aioipfs: the JSON answered, or None for none."""
+        async with answering(self.patience):
+            answer = await self._post(path, ANSWER, body, **arguments)
+            return from_json(answer.decode()) if answer else None
+
+    async def _post(self, path: str, most: int, body: bytes | None = None, **arguments: str) -> bytes:
         form = aiohttp.FormData()
         if body is not None:
             form.add_field("data", BytesIO(body), filename="data")
@@ -170,10 +169,12 @@ class Kubo:
             answering(self.patience),
             self.client.session.post(url, params=arguments, data=form if body is not None else None) as response,
         ):
-            answer = await response.read()
+            answer = await read(response, most)
             if response.status != 200:
-                raise PortError(Reason.NONSENSE, f"{path}: HTTP {response.status} {answer[:200]!r}")
-            return from_json(answer.decode()) if answer else None
+                absent = path == "cat" and b"not found" in answer
+                reason = Reason.NOT_FOUND if absent else Reason.NONSENSE
+                raise PortError(reason, f"{path}: HTTP {response.status} {answer[:200]!r}")
+            return answer
 
 
 class KuboGossip:
@@ -247,6 +248,16 @@ def opened(line: bytes | None) -> tuple[PeerId, bytes]:
         return PeerId(text_in(envelope, "from")), from_base64url(text_in(envelope, "data"))
     except (ValueError, RecursionError, PortError):
         raise BadMessage(Reason.NONSENSE) from None
+
+
+async def read(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body.  Raises PortError: OVERSIZE as soon as there is more of it, and leaves the rest unread."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > most:
+            raise PortError(Reason.OVERSIZE, f"more than {most} bytes")
+    return bytes(body)
 
 
 async def lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes | None]:
