@@ -100,6 +100,14 @@ def test_a_peer_that_is_told_to_stop_is_gone_within_five_seconds_and_can_go_on(s
     assert back.when(decided("Trained"))["slice"] != peer.when(decided("Trained"))["slice"]
 
 
+@pytest.mark.parametrize("work", ["learn", "train"])
+def test_a_peer_in_the_middle_of_long_work_is_gone_within_five_seconds_too(swarm: LiveSwarm, work: str) -> None:
+    peer = swarm.start(0, "tests.stack.blocked_peer", work)
+    peer.when(decided("Blocked"))
+    peer.process.send_signal(signal.SIGTERM)
+    assert peer.process.wait(5) == 130
+
+
 def test_a_peer_that_was_given_anothers_node_or_chain_says_so_in_one_sentence(swarm: LiveSwarm) -> None:
     def started(**instead: object) -> Done:
         return here(swarm.folder, "peer", *swarm.arguments(0, **instead))

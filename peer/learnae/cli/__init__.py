@@ -3,8 +3,10 @@
 Exit codes: 0 valid, 1 invalid or partial, 2 bad input, 130 interrupted.
 """
 
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -270,9 +272,20 @@ def doctor() -> None:
 
 
 def main() -> None:
-    """Run the command line; ends the process with the exit code."""
+    """Run the command line; ends the process with the exit code, whatever a thread still works at.
+
+    A job that was given up, such as a long slice of a peer that was told to stop, is waited for by nobody, and the
+    interpreter would.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be told to stop is to be interrupted
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        if all(each.daemon or each is threading.main_thread() for each in threading.enumerate()):
+            raise
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended.code if isinstance(ended.code, int) else 0)
 
 
 def _exit(work: Callable[[], int]) -> None:

@@ -114,8 +114,10 @@ async def _lived(
     observers: Iterable[Observer],
 ) -> str:
     members, member = roster.members(session), inside.member
-    learning = await asyncio.to_thread(learn)
     async with AsyncExitStack() as closers:
+        thread = ThreadPoolExecutor(1, "trainer", initializer=_humble)  # not the loop's: that one is waited for
+        closers.callback(lambda: thread.shutdown(wait=False, cancel_futures=True))
+        learning = await asyncio.get_running_loop().run_in_executor(thread, learn)
         kubo = await connected(node.kubo, node.patience)
         closers.push_async_callback(kubo.close)
         kubo.fetch_timeout = session.network.fetch_timeout
@@ -141,8 +143,6 @@ async def _lived(
         chain = ResumedChain(ethereum, node.wallet)
         trainer = learning.trainer(members.index(member), member.peer, config.session, journal.blocks)
         ports = Ports(kubo, kubo, chain, session.chain.id, trainer, journal.blocks)
-        thread = ThreadPoolExecutor(1, "trainer", initializer=_humble)
-        closers.callback(lambda: thread.shutdown(wait=False, cancel_futures=True))
         try:
             live = LivePeer(
                 node.name,
