@@ -7,9 +7,9 @@ import asyncio
 from base64 import b32encode
 from collections.abc import Iterable, Iterator
 
-from learnae.adapters.evm.export import transaction
-from learnae.adapters.evm.rpc import Header, Node, fixed
-from learnae.core.types import Address, Cid, Head, Reason, TxHash, Wei
+from learnae.adapters.evm.export import block
+from learnae.adapters.evm.rpc import Node
+from learnae.core.types import Address, Cid, Head, Reason, Wei
 from learnae.errors import PortError
 from learnae.history import Transaction
 
@@ -50,7 +50,8 @@ class Books:
                 if self._last and header.parent != self._last[1]:
                     self._begin()
                     return
-                await self._read(header)
+                for each in (await block(self._node, header, self._wallets)).transactions:
+                    self._enter(number, each)
                 self._last, self._next = (number, header.hash), number + 1
 
     # in here
@@ -78,22 +79,6 @@ class Books:
             else:
                 high = middle
         return low
-
-    async def _read(self, header: Header) -> None:
-        found = []
-        for fields in header.transactions:
-            try:
-                ends = {fixed(fields[end], 20) for end in ("from", "to") if fields[end]}
-                if ends & self._wallets:
-                    hash = TxHash(fixed(fields["hash"], 32))
-                    mined = await self._node.mined(hash)
-                    if mined is None or mined.block != header.number:
-                        raise PortError(Reason.NONSENSE, "the chain moved while it was read")
-                    found.append(transaction(hash, fields, mined))
-            except (ValueError, TypeError, KeyError) as error:
-                raise PortError(Reason.NONSENSE, f"block {header.number}: {error}") from None
-        for each in found:
-            self._enter(header.number, each)
 
     def _enter(self, block: int, each: Transaction) -> None:
         if each.sender in self._wallets:

@@ -29,10 +29,10 @@ async def export(
         header = await node.block(number, full=True)
         miners.add(header.miner)
         if header.transactions:
-            blocks.append(await _block(node, header))
+            blocks.append(await block(node, header))
     accounts = {Address(wallet.lower()) for wallet in wallets} | {Address(wallet.lower()) for wallet in alloc or ()}
-    for block in blocks:
-        for each in block.transactions:
+    for written in blocks:
+        for each in written.transactions:
             accounts |= {account for account in (each.sender, each.to, each.contract) if account}
     accounts -= miners
     if alloc is None:
@@ -58,7 +58,7 @@ async def export_since(node: Node, opening: Opening, until: int | None = None) -
         header = await _patiently(partial(node.block, number, full=True))
         if header.parent != parent:
             raise PortError(Reason.NONSENSE, f"the chain moved while it was read: block {number}")
-        blocks.append(await _patiently(partial(_block, node, header, wallets)))
+        blocks.append(await _patiently(partial(block, node, header, wallets)))
         parent = header.hash
     held = {wallet: await _patiently(partial(node.balance, wallet, height)) for wallet in wallets}
     return [Genesis(genesis.hash, node.chain_id, {}), opening, *blocks, Balances(height, held)]
@@ -76,8 +76,8 @@ async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
     return await ask()
 
 
-async def _block(node: Node, header: Header, of: Collection[Address] | None = None) -> Block:
-    """``of``: only what is from or to these."""
+async def block(node: Node, header: Header, of: Collection[Address] | None = None) -> Block:
+    """With its transactions, which ``header`` must have; ``of``: only those from or to these.  Raises PortError."""
     transactions = []
     for fields in header.transactions:
         try:
@@ -87,13 +87,13 @@ async def _block(node: Node, header: Header, of: Collection[Address] | None = No
             mined = await node.mined(hash)
             if mined is None or mined.block != header.number:
                 raise PortError(Reason.NONSENSE, f"the chain moved while it was read: block {header.number}")
-            transactions.append(transaction(hash, fields, mined))
+            transactions.append(_transaction(hash, fields, mined))
         except (ValueError, TypeError, KeyError) as error:
             raise PortError(Reason.NONSENSE, f"block {header.number}: {error}") from None
     return Block(header.number, header.hash, header.parent, header.timestamp, tuple(transactions))
 
 
-def transaction(hash: TxHash, fields: Mapping[str, Any], mined: Mined) -> Transaction:
+def _transaction(hash: TxHash, fields: Mapping[str, Any], mined: Mined) -> Transaction:
     """A transaction of a block and its receipt, as one record.  Raises ValueError, TypeError, KeyError."""
     return Transaction(
         hash,
