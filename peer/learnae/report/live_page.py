@@ -91,7 +91,7 @@ def _header() -> Html:
     badge = h("strong", "waiting", class_="badge waiting", id="state")
     then = (
         h("a", "Read the report", href="report.html", id="outcome-report", hidden=True),
-        h("span", "What next: ", h("code", "learnae audit RUN"), " works every wei out again, ",
+        h("span", "What next: ", h("code", "learnae check RUN"), " judges it again from its records, ",
           h("code", "learnae baselines RUN"), " compares with peers that train alone."),
     )  # fmt: skip
     return h(
