@@ -4,6 +4,7 @@ import asyncio
 import time
 from functools import cache
 from pathlib import Path
+from threading import Event
 
 import httpx
 import pytest
@@ -13,9 +14,10 @@ from learnae.adapters.rundir import RunDirectory
 from learnae.config import parse, to_toml, wei
 from learnae.core.facts import Averaged, DebtState, Published, WorkBegan
 from learnae.drivers.composition import MemoryLearning
+from learnae.drivers.evaluation import Model, Scores
 from learnae.drivers.hosted import Hosted
 from learnae.drivers.wallets import wallets
-from learnae.history import Balances, Block, Evaluated, Genesis, Transaction
+from learnae.history import SWARM, Balances, Block, Evaluated, Genesis, Transaction
 
 CHEATS = ("refuses-to-pay", "poisoner", "copycat", "spammer")
 
@@ -128,6 +130,28 @@ def test_an_interrupted_session_stops_at_once_and_is_readable() -> None:
     assert time.monotonic() - began < 10.0
     assert live.verdict["ended_by"] == "interrupted"
     assert live.verdict["verdict"] == "invalid"
+    assert live.history.exports(Balances)
+
+
+def test_who_interrupts_the_last_scoring_is_heard(request: pytest.FixtureRequest) -> None:
+    live, released = Live({}), Event()
+    request.addfinalizer(released.set)
+    score, loops = live.swarm.evaluation.score, list[asyncio.AbstractEventLoop]()
+
+    def interrupted(models: list[Model]) -> Scores:
+        if any(peer.peer.wallet.closed for peer in live.swarm.peers):
+            loops[0].call_soon_threadsafe(live.swarm.stop)
+            released.wait()
+        return score(models)
+
+    async def story() -> str:
+        loops.append(asyncio.get_running_loop())
+        return await live.swarm.run()
+
+    live.swarm.evaluation.score = interrupted  # type: ignore[method-assign]
+    live.recording.observe(0.0, SWARM, live.composition.began("embedded"))
+    assert asyncio.run(story()) == "interrupted"
+    assert live.verdict["ended_by"] == "interrupted"
     assert live.history.exports(Balances)
 
 

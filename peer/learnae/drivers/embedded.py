@@ -9,8 +9,9 @@ the EVM has a thread of its own, accuracies on test rows are worked out in anoth
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from learnae.adapters.evm import EvmChain, Node, export
 from learnae.adapters.evm.local import LocalEvm
@@ -46,7 +47,7 @@ class Embedded:
         self.node = Node(self.evm, self.session.chain.id)
         self.chain: list[ChainRecord] = []
         self.clock = Clock(time.time())
-        self._threads = ThreadPoolExecutor(self.session.peers, "trainer")  # all may wait for one batch
+        self._threads = ThreadPoolExecutor(self.session.peers + 1, "trainer")  # all may wait for one batch
         net = composition.swarm.net
         self.gossips = [MemoryGossip(net, {}, member.name, member.peer) for member in composition.members]
         self.peers = [self._peer(index, wallets) for index in range(self.session.peers)]
@@ -61,9 +62,11 @@ class Embedded:
             ended_by = await self._live(tick)
             if ended_by != INTERRUPTED:
                 self.evaluation.add_last((self.peers[index].name, self.peers[index].peer) for index in sorted(self._up))
-                await self._flush()
-            self._record(self.clock(), SWARM, SessionEnded(ended_by))
+                await self._unless_stopped(self._flush())
             self.chain = await export(self.node, self.alloc, self.alloc)
+            if self._interrupted.is_set():
+                ended_by = INTERRUPTED
+            self._record(self.clock(), SWARM, SessionEnded(ended_by))
         finally:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self.evm.close()
@@ -132,6 +135,15 @@ class Embedded:
     def _active(self) -> list[Peer]:
         return [self.peers[index].peer for index in sorted(self._up - self._left)]
 
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """Done, or left undone once everybody is to leave."""
+        tasks = {asyncio.ensure_future(each) for each in (work, self._interrupted.wait())}
+        done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in left:
+            task.cancel()
+        for task in done:
+            task.result()
+
     async def _evaluate(self) -> None:
         while True:
             await asyncio.sleep(EVALUATE_EVERY if self._quiet_since is None else TICK)
@@ -140,7 +152,8 @@ class Embedded:
     async def _flush(self, most: int | None = None) -> None:
         models = self.evaluation.take(most)
         try:
-            scores = await asyncio.to_thread(self.evaluation.score, models)
+            loop = asyncio.get_running_loop()
+            scores = await loop.run_in_executor(self._threads, self.evaluation.score, models)
         except asyncio.CancelledError:
             self.evaluation.waiting[:0] = models  # for the last flush
             raise
