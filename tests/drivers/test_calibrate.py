@@ -19,7 +19,7 @@ from learnae.core import actions as do
 from learnae.core import events as on
 from learnae.core.replay import new_peer, retell
 from learnae.drivers.audit import JOURNALS, SESSION
-from learnae.drivers.calibrate import Compared, compared, fitted, left_behind, taken
+from learnae.drivers.calibrate import INSTANT, Compared, compared, fitted, left_behind, taken
 from learnae.drivers.composition import MemoryLearning
 from learnae.drivers.learning import TorchLearning
 from learnae.drivers.record import record
@@ -58,6 +58,14 @@ def test_the_costs_that_a_session_was_run_with_are_found_in_its_journals(told: d
     assert (found.work, found.data, found.model) == (elsewhere.work, elsewhere.data, elsewhere.model)
 
 
+def test_work_that_took_no_time_is_fitted_as_next_to_none() -> None:
+    settings = small(cost=COSTS | {"average": 0.0}, peers=3)
+    hosts = run(settings, journals=True).simulation.simulator.hosts
+    told = {name: Recorded(host.config, host.journal.entries, []) for name, host in hosts.items()}
+    session = parse(settings)
+    assert fitted(session, MemoryLearning(session), told).cost.average == pytest.approx(INSTANT)
+
+
 def test_a_request_is_timed_from_its_question_to_its_answer_in_one_life(told: dict[str, Recorded]) -> None:
     config, entries, _ = told["p00"]
     life = list(retell(new_peer(config), entries))
@@ -83,6 +91,7 @@ def test_a_value_holds_if_it_is_inside_a_band_that_says_something() -> None:
 
     assert holds(8.0, 8.0, 10.0, 12.0) and holds(12.5, 8.0, 10.0, 12.5)
     assert not holds(7.9, 8.0, 10.0, 12.0) and not holds(12.1, 8.0, 10.0, 12.0) and not holds(None, 8.0, 10.0, 12.0)
+    assert holds(0.0, 0.0, 0.0, 0.0) and not holds(1.0, 0.0, 0.0, 0.0)  # nobody is to be paid
     assert not holds(10.0, 7.4, 10.0, 12.0) and not holds(10.0, 8.0, 10.0, 12.6)
     rows = [{"payments_mean": value, "success_rate": 0.5, "accuracy_test_mean": None} for value in (8.0, 9.0)]
     found = compared({"payments_mean": 8.5, "success_rate": 0.6, "accuracy_test_mean": 0.8}, rows)

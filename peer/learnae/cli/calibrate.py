@@ -44,7 +44,9 @@ def calibrate(path: Path, seeds: int) -> int:
             say(f"The run says nothing about {SHOWN[each.metric][0]}: run `learnae audit {path}` where its rows are.")
         elif each.width > WIDEST:
             say(f"{SHOWN[each.metric][0]}: the seeds differ by more than {WIDEST:.0%} of their mean.")
-    return 0 if all(each.holds for each in found) else 1
+    if not found:
+        say("The simulated seeds have no value to compare with.")
+    return 0 if found and all(each.holds for each in found) else 1
 
 
 def _table(found: Sequence[Compared], seeds: int) -> Table:

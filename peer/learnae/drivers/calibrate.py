@@ -33,6 +33,7 @@ Logarithms = dict[str, list[float]]  # by peer
 WIDEST = 0.25  # of its mean, to either side: a wider band would hold anything
 COMPARED = ("payments_mean", "success_rate", "accuracy_test_mean")
 DIGITS = 4  # of a fitted number, significant ones
+INSTANT = 1e-6  # s, the least that a job is taken to last: a simulated one may take no time
 
 
 Life = Sequence[tuple[on.Event, list[do.Action]]]  # what a peer was told, and what it then did
@@ -58,7 +59,8 @@ class Compared:
     @property
     def width(self) -> float:
         """Of the band, to the farther side, as a share of its mean."""
-        return max(self.seeds.most - self.seeds.mean, self.seeds.mean - self.seeds.least) / self.seeds.mean
+        widest = max(self.seeds.most - self.seeds.mean, self.seeds.mean - self.seeds.least)
+        return widest / self.seeds.mean if widest else 0.0  # all may be 0, where nothing is to be paid
 
     @property
     def inside(self) -> bool:
@@ -176,9 +178,9 @@ def _work(session: Session, learning: Learning, took: Iterable[Taken]) -> list[L
     for each in took:
         if isinstance(each.request, do.TrainSlice):
             rows = learning.rows(order.index(each.peer)) // session.work.slices
-            train.setdefault(each.peer, []).append(log(each.seconds / (rows * session.model.epochs)))
+            train.setdefault(each.peer, []).append(log(max(each.seconds, INSTANT) / (rows * session.model.epochs)))
         elif isinstance(each.request, do.AverageModels):
-            average.setdefault(each.peer, []).append(log(each.seconds))
+            average.setdefault(each.peer, []).append(log(max(each.seconds, INSTANT)))
     if not train or not average:
         raise InputError("nobody trained and averaged in these journals: calibrate a run that came further")
     return [train, average]
