@@ -1,5 +1,6 @@
 """Sessions with faults, told by hand: what happened, what met work, what went on, and what did not."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -135,10 +136,17 @@ def test_nothing_is_expected_of_a_session_that_ended_at_once() -> None:
 @pytest.mark.parametrize(("kind", "targets"), [(Kind.SPLIT, tuple(PEER)), (Kind.CUT, ("ann", "bob"))])
 def test_models_made_behind_a_cut_must_cross_it_when_it_is_healed(kind: Kind, targets: tuple[str, ...]) -> None:
     cut = [*fault(kind, *targets), (15.0, "ann", NEW)]
-    assert recovered(session(*cut)) == f"invalid: 10 s after {kind} at 10 s was healed, no model had crossed"
+    assert recovered(session(*cut)) == f"invalid: 10 s after {kind} at 10 s was healed, no new model had crossed"
     assert recovered(session(*cut, (25.0, "bob", CROSSED))).startswith("invalid")  # bob was on ann's side
     assert recovered(session(*cut, (31.0, "cat", CROSSED))).startswith("invalid")  # too late
     assert recovered(session(*cut, (25.0, "cat", CROSSED))) == "valid: "
+
+
+def test_a_model_of_before_a_cut_that_travels_on_is_no_sign_that_it_was_healed() -> None:
+    old = replace(CROSSED, remote=MODEL["ann 1"])
+    told = [*fault(Kind.CUT, "ann"), (9.0, "ann", Published(1, MODEL["ann 1"])), (15.0, "ann", NEW), (25.0, "cat", old)]
+    assert recovered(session(*told)) == "invalid: 10 s after cut at 10 s was healed, no new model had crossed"
+    assert recovered(session(*told, (26.0, "cat", CROSSED))) == "valid: "
 
 
 def test_who_is_isolated_is_parted_from_those_isolated_with_it() -> None:

@@ -276,6 +276,7 @@ def takes_a_repetition_for_news(patch: Patch) -> None:
 
 FINAL_AGAIN = partial(chain.pays_again_on_another_chain, states=(DebtState.FINAL,))
 SENT_AGAIN = partial(chain.pays_again_on_another_chain, states=(DebtState.SIGNED, DebtState.SENT, DebtState.MINED))
+UNHEALED = {"recovered", "everyone_accounted"}
 UNPUBLISHED = {"averaging_of_published", "what_is_kept_is_published"}
 # chaos
 
@@ -341,7 +342,8 @@ MUTANTS = [
     Mutant("averages with itself", averages_with_itself, {"never_own_model"}),
     Mutant("announces what it has not published", announces_the_unpublished, UNPUBLISHED),
     Mutant("adopts without publishing", adopts_without_publishing, {"what_is_kept_is_published"}),
-    Mutant("forgets to heal", forgets_to_heal, {"recovered", "everyone_accounted"}, PARTED),
+    Mutant("forgets to heal", forgets_to_heal, UNHEALED, PARTED),
+    Mutant("forgets to heal what models of before travel around", forgets_to_heal, UNHEALED, PARTED | {"peers": 10}),
     Mutant("only tells of faults", only_tells_of_faults, {"faults_happened"}, PARTED),
     Mutant("lets half of it through a cut", cuts_halfway, {"faults_happened"}, PARTED),
     Mutant("starts nobody again", starts_nobody_again, {"recovered", "everyone_accounted", "debts_terminal"}, KILLED),

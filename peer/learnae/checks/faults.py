@@ -68,18 +68,24 @@ def recovered(history: History) -> Iterator[str]:
 
 
 def crossings(history: History) -> Iterator[tuple[Seen, float]]:
-    """Of cuts that are over: seconds from the heal until a model published since the cut began was averaged on its
-    other side; below 0 if something got through."""
-    published = [(record.t, fact.cid) for record, fact in history.facts(Published)]
-    names = {entry.peer: entry.name for entry in history.roster.values()}
+    """Of cuts that are over: seconds from the heal until the first crossing; below 0 if something got through."""
     for fault in seen(history):
-        if fault.began.fault not in PARTING or fault.end is None:
-            continue
-        new = {cid for t, cid in published if t >= fault.begin}
-        for record, fact in history.facts(Averaged):
-            if fact.remote in new and _parted(fault, names.get(fact.creator, ""), record.peer):
-                yield fault, record.t - fault.end
+        if fault.began.fault in PARTING and fault.end is not None:
+            for moment in _crossings(history, fault):
+                yield fault, moment - fault.end
                 break
+
+
+def _crossings(history: History, fault: Seen) -> Iterator[float]:
+    """When a model published since the cut began was averaged on its other side.
+
+    Models of before prove nothing: they travel on from whoever has fetched them.
+    """
+    new = {fact.cid for record, fact in history.facts(Published) if record.t >= fault.begin}
+    names = {entry.peer: entry.name for entry in history.roster.values()}
+    for record, fact in history.facts(Averaged):
+        if fact.remote in new and _parted(fault, names.get(fact.creator, ""), record.peer):
+            yield record.t
 
 
 def _leaks(history: History) -> set[int]:
@@ -128,9 +134,10 @@ def _doing(history: History, name: str, at: float) -> Work:
 def _missing(history: History, fault: Seen, until: float) -> str:
     """What should have happened by then, if anything."""
     assert fault.end is not None
-    after = [record for record in history.records if fault.end < record.t <= until]
     if fault.began.fault in PARTING:
-        return _no_crossing(history, fault, after)
+        crossed = any(fault.end < moment <= until for moment in _crossings(history, fault))
+        return "" if crossed or not _new_behind(history, fault) else "no new model had crossed"
+    after = [record for record in history.records if fault.end < record.t <= until]
     if fault.began.fault.chain:
         moved = any(isinstance(record.fact, DebtChanged | IdentityChanged) for record in after)
         return "" if moved or not _unsettled(history, fault.end) else "nothing had been settled"
@@ -143,20 +150,13 @@ def _missing(history: History, fault: Seen, until: float) -> str:
     return f"{', '.join(silent)} had not gone on" if silent else ""
 
 
-def _no_crossing(history: History, fault: Seen, after: list[Record]) -> str:
-    """No model that was published behind a cut meanwhile was averaged on its other side."""
-    names = {entry.peer: entry.name for entry in history.roster.values()}
-    new = [
-        record.peer
+def _new_behind(history: History, fault: Seen) -> bool:
+    """Whether somebody it parted from others published a model meanwhile."""
+    return any(
+        fault.begin <= record.t < (fault.end or 0.0) and _parted(fault, record.peer, other)
         for record, _ in history.facts(Published)
-        if fault.begin <= record.t < (fault.end or 0.0) and record.peer != SWARM
-    ]
-    parted = [name for name in new if any(_parted(fault, name, other) for other in history.roster)]
-    crossed = any(
-        isinstance(record.fact, Averaged) and _parted(fault, names.get(record.fact.creator, ""), record.peer)
-        for record in after
+        for other in history.roster
     )
-    return "no model had crossed" if parted and not crossed else ""
 
 
 def _parted(fault: Seen, one: str, other: str) -> bool:
