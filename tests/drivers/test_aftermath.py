@@ -9,12 +9,12 @@ from tests.drivers.command_line import here, refused
 from tests.drivers.swarms import groups, run
 
 from learnae.config import parse, resolved
-from learnae.core.facts import Trained, Work, WorkChanged
+from learnae.core.facts import Trained, Work, WorkBegan, WorkChanged
 from learnae.core.types import Cid, Policy, Score
 from learnae.drivers.chaos import undisturbed
 from learnae.figures import figures
 from learnae.figures.paper import fault_windows
-from learnae.history import FaultBegan, History, Record
+from learnae.history import FaultBegan, History, HistoryFact, Record, SessionEnded
 from learnae.report.aftermath import aftermath, longest_stall, to_json
 
 BASE: dict[str, Any] = {"peers": 5, "data": {"rows": 1000}, "work": {"slices": 4, "patience": 5}}
@@ -43,15 +43,21 @@ def test_a_session_that_was_never_evaluated_has_lost_nobody_knows_what() -> None
     assert aftermath(nothing, nothing).lost is None
 
 
-def test_the_longest_stall_is_between_units_of_work_of_a_peer_that_no_fault_hit() -> None:
+def test_the_longest_stall_is_of_a_peer_that_no_fault_hit_from_when_it_had_work_to_the_end_of_a_unit_of_it() -> None:
     began = run(BASE | {"peers": 2}).records[0]
-    trained = Trained(0, 1, Cid("b"), Score(1, 2))
-    told = [(1.0, "p00"), (2.0, "p00"), (5.0, "p00"), (1.0, "p01"), (50.0, "p01")]
-    records = [began, *(Record(at, name, trained) for at, name in told)]
+    trained, done = Trained(0, 1, Cid("b"), Score(1, 2)), WorkChanged(Work.DONE)
     hit = Record(2.0, "swarm", FaultBegan(0, parse(BASE | {"faults": [KILL]}).faults[0].kind, ("p01",), ()))
-    assert longest_stall(History((*records, hit))) == 3.0
-    done = [Record(2.0, "p00", WorkChanged(Work.DONE)), Record(5.0, "p00", trained)]
-    assert longest_stall(History((*records[:3], *done, hit))) == 1.0
+
+    def stall(*told: tuple[float, HistoryFact]) -> float | None:
+        records = [began, hit, Record(1.0, "p01", trained), Record(50.0, "p01", trained)]
+        return longest_stall(History((*records, *(Record(at, "p00", fact) for at, fact in told))))
+
+    assert stall((1.0, trained), (2.0, trained), (5.0, trained), (6.0, done)) == 3.0
+    assert stall((1.0, WorkBegan(3, False)), (5.0, trained), (6.0, trained), (6.0, done)) == 4.0
+    assert stall((1.0, trained), (2.0, trained), (2.0, done), (20.0, done)) == 1.0
+    woken = [(9.0, WorkChanged(Work.IDLE)), (11.0, trained), (11.0, done)]
+    assert stall((0.0, WorkBegan(3, False)), (1.0, trained), (1.0, done), *woken) == 2.0
+    assert stall((1.0, trained), (9.0, WorkChanged(Work.TRAINING)), (70.0, SessionEnded("max_duration"))) == 69.0
     assert longest_stall(History((began, hit))) is None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from learnae.checks.result import Undecided, began, check, settings
 from learnae.core.facts import Averaged, DebtChanged, IdentityChanged, Published, Work, WorkChanged
 from learnae.faults import Kind
-from learnae.history import SWARM, Effect, FaultBegan, FaultEnded, FaultsPlanned, History, PeerCrashed, Record
+from learnae.history import Effect, FaultBegan, FaultEnded, FaultsPlanned, History, PeerCrashed
 
 PARTING = (Kind.CUT, Kind.SPLIT, Kind.ISOLATE)
 HEALING = 2.0  # s: on containers a heal is recorded when the last link has it

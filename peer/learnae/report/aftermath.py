@@ -3,13 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
 from learnae.checks.faults import crossings
 from learnae.checks.summary import summary
-from learnae.core.facts import AttemptFailed, Averaged, DebtState, Trained, Work, WorkChanged
+from learnae.core.facts import AttemptFailed, Averaged, DebtState, Trained, Work, WorkBegan, WorkChanged
 from learnae.core.types import ETHER
 from learnae.history import FaultBegan, History
 from learnae.report.money import accounts
@@ -83,21 +82,24 @@ def longest_stall(history: History) -> float | None:
 
 
 def _gaps(history: History, name: str) -> Iterator[float]:
-    """Between ends of units of work, as long as it was not done."""
-    moments: list[float] = []
+    """From when it had work to the end of a unit of it, from there to the next; the last may be open to the end."""
+    begun, since = False, None
     for record in history.records:
         if record.peer != name:
             continue
-        if isinstance(record.fact, Trained | Averaged | AttemptFailed):
-            moments.append(record.t)
-        elif record.fact == WorkChanged(Work.DONE):
-            yield from _between(moments)
-            moments = []
-    yield from _between(moments)
-
-
-def _between(moments: list[float]) -> Iterator[float]:
-    return (later - earlier for earlier, later in pairwise(moments))
+        match record.fact:
+            case WorkBegan():
+                begun, since = True, record.t
+            case Trained() | Averaged() | AttemptFailed():
+                if since is not None:
+                    yield record.t - since
+                since = record.t
+            case WorkChanged(Work.DONE):
+                since = None
+            case WorkChanged() if begun and since is None:  # woken
+                since = record.t
+    if since is not None:
+        yield history.seconds - since
 
 
 def to_json(found: Aftermath) -> dict[str, Any]:
