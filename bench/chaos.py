@@ -1,17 +1,20 @@
 """What faults and cheats cost: scenarios over seeds, simulated and on containers, and the table of docs/chaos.md.
 
     python bench/chaos.py [--backend sim|compose] [--undisturbed] [--seeds 3] [--peers 20] [--out FOLDER] [SCENARIO ...]
+    python bench/chaos.py --again [--out FOLDER]... [--into PAGE]
 
 Each run is `learnae chaos run` in a process of its own, one after the other.  Its directory and what it said stay in
 FOLDER, and a line of FOLDER/runs.jsonl tells how it ended: what has one is not played again, so that the same command
 goes on where it was stopped.  A run that fails is a line, too; take the line out to play it again.  The table is of all
-lines there, whichever commands wrote them.
+lines there, whichever commands wrote them, and of those of every other ``--out``; ``--into`` puts it into the docs.
+
+``--again`` plays nothing: checks and figures as they are now judge the runs that FOLDER has (nobody may play there
+meanwhile).
 
 Points are lost against the same session undisturbed, simulated; for containers, against one on containers where
 ``--undisturbed`` has played it.
 """
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -19,6 +22,7 @@ import signal
 import subprocess
 import sys
 import time
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, product
@@ -26,16 +30,21 @@ from pathlib import Path
 from statistics import fmean
 from typing import IO, Any
 
+from learnae.adapters.rundir import RunDirectory
+from learnae.checks import verdict
 from learnae.cli.scenarios import CHAOS, SCENARIOS, find
 from learnae.config import Expect, Session, to_toml
 from learnae.core.types import Forgery
 from learnae.drivers.chaos import undisturbed
 from learnae.errors import InputError
+from learnae.history import History
+from learnae.report.aftermath import aftermath, to_json
 
 INTERRUPTED = 130
 SLACK = 1200.0  # s beyond a session's own length: images, start, judgement and the simulated session beside it
 STOPPING = 120.0  # s
 COLUMNS = "scenario, peers, where, valid, accuracy, points lost, longest stall (s), crossing (s), ETH earned per peer"
+BEGIN, END = "<!-- chaos:begin -->", "<!-- chaos:end -->"
 PLACES = {"sim": "simulator", "compose": "containers"}
 Line = dict[str, Any]
 
@@ -54,23 +63,34 @@ class Bench:
         asked = {"scenario": scenario, "backend": backend, "peers": session.peers, "seed": session.seed}
         if any(asked.items() <= line.items() for line in self.lines):
             return
-        run = self.folder / f"{backend}-{scenario}-{session.peers}-{session.seed}"
+        run = self.run(asked)
         shutil.rmtree(run, ignore_errors=True)  # it was stopped
         print(f"{time.strftime('%H:%M:%S')}  {run.name}", file=sys.stderr, flush=True)
         began = time.monotonic()
         why = self._run(scenario, session, backend, run)
-        told = _json(run / "verdict.json") if not why else {}
-        failing = [name for name, each in told.get("checks", {}).items() if each["result"] != "valid"]
-        line = asked | {
-            "calm": quiet(session).name,
-            "verdict": told.get("verdict", "failed"),
-            "why": why or ", ".join(failing),
-            "seconds": round(time.monotonic() - began, 1),
-            "commit": _json(run / "environment.json")["commit"] if told else None,
-            **(_json(run / CHAOS) if told else {}),
-        }
+        line = asked | {"calm": quiet(session).name, "seconds": round(time.monotonic() - began, 1), "commit": None}
+        if why:
+            line |= {"verdict": "failed", "why": why}
+        else:
+            line |= _judged(_json(run / "verdict.json")) | _json(run / CHAOS)
+            line["commit"] = _json(run / "environment.json")["commit"]
         with (self.folder / "runs.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
+
+    def again(self) -> None:
+        """Each line as it would be had its run been judged now."""
+        lines = [self._again(line) for line in self.lines]
+        (self.folder / "runs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    def _again(self, line: Line) -> Line:
+        if "accuracy" not in line or not (run := self.run(line)).is_dir():
+            return line  # there is nothing to judge
+        history = RunDirectory(run).read()
+        undisturbed = {key: value for key, value in line.items() if key.endswith("_undisturbed")}
+        return line | _judged(verdict(history)) | to_json(replace(aftermath(history, History(())), **undisturbed))
+
+    def run(self, asked: Line) -> Path:
+        return self.folder / "{backend}-{scenario}-{peers}-{seed}".format_map(asked)
 
     def play_quiet(self, session: Session, backend: str) -> None:
         calm = quiet(session)
@@ -90,6 +110,11 @@ class Bench:
             return ""
         said = [line for line in log.read_text().splitlines() if line.strip()]
         return said[-1] if said else f"exit code {code}"
+
+
+def _judged(told: dict[str, Any]) -> Line:
+    failing = [name for name, each in told["checks"].items() if each["result"] != "valid"]
+    return {"verdict": told["verdict"], "why": ", ".join(failing)}
 
 
 def _waited(command: Sequence[str], log: IO[str], seconds: float) -> int:
@@ -165,7 +190,9 @@ def _valid(runs: Sequence[Line]) -> str:
 def _spread(numbers: Iterable[float | None], form: str) -> str:
     """Mean (least to greatest)."""
     known = [each for each in numbers if each is not None]
-    return f"{fmean(known):{form}} ({min(known):{form}} to {max(known):{form}})" if known else "-"
+    if len(known) < 2:
+        return f"{known[0]:{form}}" if known else "-"
+    return f"{fmean(known):{form}} ({min(known):{form}} to {max(known):{form}})"
 
 
 def _earned(found: Sequence[Line]) -> str:
@@ -184,24 +211,46 @@ def _json(path: Path) -> dict[str, Any]:
     return found
 
 
+def put_into(page: Path, rows: Iterable[str]) -> None:
+    """Between its marks."""
+    before, _, rest = page.read_text().partition(BEGIN)
+    page.write_text("\n".join([before + BEGIN, *rows, END + rest.partition(END)[2]]))
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("scenarios", nargs="*", help="names; none: all")
     parser.add_argument("--backend", choices=PLACES, default="sim")
     parser.add_argument("--undisturbed", action="store_true", help="play each session without faults and cheats, too")
     parser.add_argument("--seeds", type=int, default=3, help="of each scenario, from 1 (default 3)")
     parser.add_argument("--peers", type=int, default=20)
-    parser.add_argument("--out", type=Path, default=Path("runs/chaos"))
+    parser.add_argument("--again", action="store_true", help="judge the runs that are there again, and play none")
+    parser.add_argument("--out", type=Path, action="append", help="several: runs go to the first (default runs/chaos)")
+    parser.add_argument("--into", type=Path, metavar="PAGE", help=f"put the table between {BEGIN} and {END}")
     wanted = parser.parse_args()
     for number in (
         signal.SIGINT,
         signal.SIGTERM,
     ):  # a shell lets what it starts with & ignore the first, and its children
         signal.signal(number, signal.default_int_handler)
-    bench = Bench(wanted.out.absolute())
+    benches = [Bench(each.absolute()) for each in wanted.out or [Path("runs/chaos")]]
+    code = 0
+    if wanted.again:
+        for bench in benches:
+            bench.again()
+    else:
+        code = play(benches[0], wanted)
+    rows = list(table([line for bench in benches for line in bench.lines]))
+    print("\n".join(rows))
+    if wanted.into:
+        put_into(wanted.into, rows)
+    raise SystemExit(code)
+
+
+def play(bench: Bench, wanted: Namespace) -> int:
+    """Its exit code."""
     bench.folder.mkdir(parents=True, exist_ok=True)
     scenarios = wanted.scenarios or sorted(path.stem for path in SCENARIOS.glob("*.toml"))
-    code = 0
     try:
         for name, seed in product(scenarios, range(1, wanted.seeds + 1)):
             try:
@@ -214,10 +263,8 @@ def main() -> None:
                 bench.play_quiet(session, wanted.backend)
     except KeyboardInterrupt:
         print("Interrupted: the same command goes on from here.", file=sys.stderr)
-        code = INTERRUPTED
-    for line in table(bench.lines):
-        print(line)
-    raise SystemExit(code)
+        return INTERRUPTED
+    return 0
 
 
 if __name__ == "__main__":

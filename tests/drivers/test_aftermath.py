@@ -9,7 +9,7 @@ from tests.drivers.command_line import here, refused
 from tests.drivers.swarms import groups, run
 
 from learnae.config import parse, resolved
-from learnae.core.facts import Trained, Work, WorkBegan, WorkChanged
+from learnae.core.facts import Trained, Work, WorkChanged
 from learnae.core.types import Cid, Policy, Score
 from learnae.drivers.chaos import undisturbed
 from learnae.figures import figures
@@ -52,12 +52,13 @@ def test_the_longest_stall_is_of_a_peer_that_no_fault_hit_from_when_it_had_work_
         records = [began, hit, Record(1.0, "p01", trained), Record(50.0, "p01", trained)]
         return longest_stall(History((*records, *(Record(at, "p00", fact) for at, fact in told))))
 
+    begun, training = (0.0, WorkChanged(Work.IDLE)), WorkChanged(Work.TRAINING)
     assert stall((1.0, trained), (2.0, trained), (5.0, trained), (6.0, done)) == 3.0
-    assert stall((1.0, WorkBegan(3, False)), (5.0, trained), (6.0, trained), (6.0, done)) == 4.0
+    assert stall(begun, (9.0, training), (13.0, trained), (14.0, trained), (14.0, done)) == 4.0
     assert stall((1.0, trained), (2.0, trained), (2.0, done), (20.0, done)) == 1.0
-    woken = [(9.0, WorkChanged(Work.IDLE)), (11.0, trained), (11.0, done)]
-    assert stall((0.0, WorkBegan(3, False)), (1.0, trained), (1.0, done), *woken) == 2.0
-    assert stall((1.0, trained), (9.0, WorkChanged(Work.TRAINING)), (70.0, SessionEnded("max_duration"))) == 69.0
+    woken = [(9.0, WorkChanged(Work.IDLE)), (9.0, WorkChanged(Work.MERGING)), (11.0, trained), (11.0, done)]
+    assert stall((0.0, training), (1.0, trained), (1.0, done), *woken) == 2.0
+    assert stall((1.0, trained), (9.0, training), (70.0, SessionEnded("max_duration"))) == 69.0
     assert longest_stall(History((began, hit))) is None
 
 

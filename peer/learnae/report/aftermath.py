@@ -8,7 +8,7 @@ from typing import Any
 
 from learnae.checks.faults import crossings
 from learnae.checks.summary import summary
-from learnae.core.facts import AttemptFailed, Averaged, DebtState, Trained, Work, WorkBegan, WorkChanged
+from learnae.core.facts import AttemptFailed, Averaged, DebtState, Trained, Work, WorkChanged
 from learnae.core.types import ETHER
 from learnae.history import FaultBegan, History
 from learnae.report.money import accounts
@@ -82,22 +82,23 @@ def longest_stall(history: History) -> float | None:
 
 
 def _gaps(history: History, name: str) -> Iterator[float]:
-    """From when it had work to the end of a unit of it, from there to the next; the last may be open to the end."""
-    begun, since = False, None
+    """From when it took up work to the end of a unit of it, from there to the next; the last may be open to the end.
+
+    What comes before its first slice (in a pod, torch is imported then) and while it is done is no stall.
+    """
+    since: float | None = None
     for record in history.records:
         if record.peer != name:
             continue
         match record.fact:
-            case WorkBegan():
-                begun, since = True, record.t
             case Trained() | Averaged() | AttemptFailed():
                 if since is not None:
                     yield record.t - since
                 since = record.t
+            case WorkChanged(Work.TRAINING | Work.MERGING) if since is None:
+                since = record.t
             case WorkChanged(Work.DONE):
                 since = None
-            case WorkChanged() if begun and since is None:  # woken
-                since = record.t
     if since is not None:
         yield history.seconds - since
 
