@@ -22,7 +22,7 @@ from learnae.errors import InputError
 from learnae.faults import Fault, plan
 from learnae.roster import names, roster
 
-STRICT = ConfigDict(extra="forbid")
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 REPOSITORY = Path(__file__).resolve().parents[2]
 SUBNET = "LEARNAE_SUBNET"  # environment: of the containers, instead of a free one
 DATA_FOLDER = "LEARNAE_DATA"  # environment: where downloaded and converted rows are, instead of data/
@@ -331,6 +331,16 @@ def _contradictions(session: Session) -> list[tuple[bool, str]]:
         (net.degree is not None and net.degree < 2, "network.degree: 2 or more, or left out for all"),
         (min(net.bandwidth, net.announce_every) <= 0, "network.bandwidth, network.announce_every: above 0"),
         (min(net.latency, *vars(session.cost).values()) < 0, "network.latency and cost: 0 or more"),
+        (net.fetch_timeout <= 0, "network.fetch_timeout: above 0 s"),
+        (
+            min(*vars(session.pace).values(), session.linger, session.start.timeout, work.idle_after) < 0,
+            "pace, linger, start.timeout, work.idle_after: 0 s or more",
+        ),
+        (min(group.joins_at for group in session.groups) < 0, "groups: joins_at: 0 s or more"),
+        (
+            session.start.peers is not None and not 1 <= session.start.peers <= session.peers,
+            f"start.peers = {session.start.peers}: from 1 to the number of peers, {session.peers}",
+        ),
         (
             any(group.policy in CHEATS and not (group.has_rows and group.trains) for group in session.groups),
             "groups: a poisoner, copycat or spammer poses as a trainer: leave has_rows and trains true",

@@ -43,7 +43,11 @@ class Kind(StrEnum):
 
 ROLLING = "rolling"
 SHARES = {"minority": 0.25, "half": 0.5, "all": 1.0}
-LEAST = 1.0  # s from a stop to the start after it
+LEAST = 1.0  # s from a stop to the start after it, and of a turn
+DAY = 86_400.0  # s
+LONGEST_DELAY = 60.0  # s
+LEAST_BANDWIDTH, MOST_BANDWIDTH = 1e3, 1e9  # bytes/s, that a kernel can hold to
+LEAST_LOSS = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class Fault:
     or rolling: ``share`` of the peers for ``every`` seconds, then the next as many, for ``duration`` in all.
     """
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    __pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}  # noqa: RUF012
     kind: Kind
     at: float  # s after the start rule was met
     duration: float = 0.0  # s; lives and the chain: at least a second
@@ -159,26 +163,68 @@ def timeline(windows: Sequence[Window], width: int = 60) -> list[str]:
 
 # in here
 
+ALONE = "targets: everybody, so that nobody is left to be cut off from: name fewer"
+
 
 def _check(index: int, fault: Fault, names: Sequence[str]) -> None:
     where = f"fault {index + 1} ({fault.kind})"
-    known = ("one", "random", ROLLING, *SHARES)
-    unknown = [each for each in fault.targets if each not in names] if isinstance(fault.targets, tuple) else []
     complaints = [
-        (min(fault.at, fault.duration, fault.delay, fault.bandwidth) < 0, "times and rates are 0 or more"),
-        (isinstance(fault.targets, str) and fault.targets not in known, f"targets: names, or {', '.join(known)}"),
-        (bool(unknown), f"{', '.join(unknown)}: not in this swarm of {names[0]} to {names[-1]}"),
+        (not (0 <= fault.at <= DAY and 0 <= fault.duration <= DAY), f"at and duration: 0 to {DAY:.0f} s"),
+        *_complaints_about_targets(fault, names),
         (not 0 < fault.share <= 1, "share: above 0, at most 1"),
-        (not 0 < fault.probability <= 1, "probability: above 0, at most 1"),
-        (fault.targets == ROLLING and fault.every <= 0, "every: above 0 s"),
-        (not 2 <= fault.groups <= len(names), f"groups: from 2 to the number of peers, {len(names)}"),
-        (fault.kind.network and fault.duration == 0, "duration: above 0 s, or nothing happens"),
+        (not LEAST_LOSS <= fault.probability <= 1, f"probability: from {LEAST_LOSS:g} to 1"),
+        (not 0 <= fault.delay <= LONGEST_DELAY, f"delay: 0 to {LONGEST_DELAY:.0f} s"),
+        (
+            fault.bandwidth != 0 and not LEAST_BANDWIDTH <= fault.bandwidth <= MOST_BANDWIDTH,
+            f"bandwidth: {LEAST_BANDWIDTH:.0f} to {MOST_BANDWIDTH:.0f} bytes/s, or 0 for no limit",
+        ),
+        (fault.targets == ROLLING and not fault.every >= LEAST, f"every: {LEAST:.0f} s or more"),
+        (
+            fault.kind is Kind.SPLIT and not 2 <= fault.groups <= len(names),
+            f"groups: from 2 to the number of peers, {len(names)}",
+        ),
+        (
+            (fault.kind.network or fault.targets == ROLLING) and fault.duration == 0,
+            "duration: above 0 s, or nothing happens",
+        ),
         (fault.kind is Kind.SLOW and fault.delay == fault.bandwidth == 0, "give a delay or a bandwidth"),
         (fault.kind is Kind.CHAIN_KILL and fault.blocks < 0, "blocks: 0 or more"),
     ]
     for wrong, sentence in complaints:
         if wrong:
             raise InputError(f"{where}: {sentence}")
+
+
+def _complaints_about_targets(fault: Fault, names: Sequence[str]) -> list[tuple[bool, str]]:
+    targets, known = fault.targets, ("one", "random", ROLLING, *SHARES)
+    if not isinstance(targets, str):
+        unknown = [each for each in targets if each not in names]
+        return [
+            (not targets, 'targets: name a peer, such as ["p01"], or leave them out for one by the dice'),
+            (bool(unknown), f"{', '.join(unknown)}: not in this swarm of {names[0]} to {names[-1]}"),
+            (len(set(targets)) < len(targets), "targets: a peer is named twice: take it out"),
+            (_parting(fault) and len(targets) == len(names), ALONE),
+        ]
+    everybody = targets in ("all", "random") and int(SHARES.get(targets, fault.share) * len(names)) == len(names)
+    return [
+        (targets in names, f'targets: write a list, ["{targets}"]'),
+        (targets not in known, f"targets: a list of names, or {', '.join(known)}"),
+        (_parting(fault) and everybody, ALONE),
+        (
+            targets == ROLLING and _many(fault, names) >= len(names),
+            'share: rolling leaves somebody out at each turn: lower it, or take targets = "all"',
+        ),
+    ]
+
+
+def _parting(fault: Fault) -> bool:
+    """Its targets from the rest."""
+    return fault.kind in (Kind.CUT, Kind.SPLIT)
+
+
+def _many(fault: Fault, names: Sequence[str]) -> int:
+    """At each turn."""
+    return max(1, round(fault.share * len(names)))
 
 
 def _windows(fault: Fault, names: list[str], dice: random.Random) -> list[Window]:
@@ -203,7 +249,7 @@ def _apart(fault: Fault, begin: float, end: float, targets: tuple[str, ...], nam
 
 def _turns(fault: Fault, order: list[str]) -> Iterable[tuple[float, float, tuple[str, ...]]]:
     """Everybody in turn, so many at a time."""
-    many, end = max(1, round(fault.share * len(order))), fault.at + fault.duration
+    many, end = _many(fault, order), fault.at + fault.duration
     begin, turn = fault.at, 0
     while begin < end:
         chosen = [order[(turn * many + place) % len(order)] for place in range(many)]

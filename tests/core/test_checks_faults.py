@@ -73,6 +73,10 @@ def test_faults_that_never_began_leave_the_result_unknown() -> None:
     assert happened(session(*fault(Kind.KILL, "ann"), planned=3)) == "unknown: 2 faults never began"
 
 
+def test_a_plan_without_a_fault_shows_nothing() -> None:
+    assert happened(session((5.0, "swarm", FaultsPlanned(0)), planned=0)) == "unknown: the plan of its faults is empty"
+
+
 def test_a_fault_that_did_nothing_leaves_the_result_unknown() -> None:
     ineffective = session(*fault(Kind.CUT, "ann", effect=Effect.INEFFECTIVE))
     assert happened(ineffective) == "unknown: cut at 10 s held nothing up"

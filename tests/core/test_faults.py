@@ -6,6 +6,8 @@ from learnae.errors import InputError
 from learnae.faults import CUT, Fault, Kind, Link, Links, State, Window, boundaries, plan, state, timeline
 
 FOUR = ("p00", "p01", "p02", "p03")
+NAN, INF = float("nan"), float("inf")
+NOBODY_LEFT = "targets: everybody, so that nobody is left to be cut off from: name fewer"
 TEN = tuple(f"p{index:02}" for index in range(10))
 
 
@@ -150,12 +152,31 @@ def test_a_timeline_shows_when_what_and_to_whom() -> None:
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
-        (Fault(Kind.KILL, -1.0), "times and rates are 0 or more"),
-        (Fault(Kind.KILL, 0, targets="some"), "targets: names, or one, random, rolling, minority, half, all"),
+        (Fault(Kind.KILL, -1.0), "at and duration: 0 to 86400 s"),
+        (Fault(Kind.KILL, NAN), "at and duration: 0 to 86400 s"),
+        (Fault(Kind.KILL, 0, INF), "at and duration: 0 to 86400 s"),
+        (Fault(Kind.KILL, 0, targets="some"), "targets: a list of names, or one, random, rolling, minority, half, all"),
+        (Fault(Kind.KILL, 0, targets="p01"), 'targets: write a list, ["p01"]'),
+        (
+            Fault(Kind.KILL, 0, targets=()),
+            'targets: name a peer, such as ["p01"], or leave them out for one by the dice',
+        ),
         (Fault(Kind.KILL, 0, targets=("p00", "p99")), "p99: not in this swarm of p00 to p03"),
+        (Fault(Kind.KILL, 0, targets=("p00", "p00")), "targets: a peer is named twice: take it out"),
+        (Fault(Kind.CUT, 0, 1, targets=FOUR), NOBODY_LEFT),
+        (Fault(Kind.SPLIT, 0, 1, targets="all"), NOBODY_LEFT),
+        (Fault(Kind.CUT, 0, 1, targets="random", share=1), NOBODY_LEFT),
+        (
+            Fault(Kind.KILL, 0, 9, targets="rolling", share=1),
+            'share: rolling leaves somebody out at each turn: lower it, or take targets = "all"',
+        ),
         (Fault(Kind.KILL, 0, share=0), "share: above 0, at most 1"),
-        (Fault(Kind.LOSS, 0, 1, probability=0), "probability: above 0, at most 1"),
-        (Fault(Kind.KILL, 0, 9, targets="rolling", every=0), "every: above 0 s"),
+        (Fault(Kind.LOSS, 0, 1, probability=0), "probability: from 0.0001 to 1"),
+        (Fault(Kind.LOSS, 0, 1, probability=1e-6), "probability: from 0.0001 to 1"),
+        (Fault(Kind.SLOW, 0, 1, delay=1e9), "delay: 0 to 60 s"),
+        (Fault(Kind.SLOW, 0, 1, bandwidth=9), "bandwidth: 1000 to 1000000000 bytes/s, or 0 for no limit"),
+        (Fault(Kind.KILL, 0, 9, targets="rolling", every=0.001), "every: 1 s or more"),
+        (Fault(Kind.KILL, 0, targets="rolling"), "duration: above 0 s, or nothing happens"),
         (Fault(Kind.SPLIT, 0, 1, groups=5), "groups: from 2 to the number of peers, 4"),
         (Fault(Kind.CUT, 0), "duration: above 0 s, or nothing happens"),
         (Fault(Kind.SLOW, 0, 1), "give a delay or a bandwidth"),
@@ -166,3 +187,7 @@ def test_a_fault_that_makes_no_sense_is_refused_in_one_sentence(fault: Fault, se
     with pytest.raises(InputError) as refused:
         plan([Fault(Kind.KILL, 0), fault], FOUR, 1)
     assert str(refused.value) == f"fault 2 ({fault.kind}): {sentence}"
+
+
+def test_what_a_kind_does_not_use_is_not_looked_at() -> None:
+    assert plan([Fault(Kind.KILL, 0, groups=99), Fault(Kind.ISOLATE, 0, 1, targets="all")], FOUR, 1)

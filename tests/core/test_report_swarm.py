@@ -133,7 +133,7 @@ def test_a_swarm_without_peers_has_a_picture() -> None:
 )
 def test_each_fault_is_told_with_whom_it_hit_when_and_what_came_of_it(history: History, effect: str) -> None:
     (row,) = chaos.rows(history)
-    assert row[:3] == ("1 split", "ann bob | cat dan eve", "10.0")
+    assert row[:3] == ("#1 split", "ann bob | cat dan eve", "10.0")
     assert row[3] == ("20.0" if effect in ("applied", "held nothing up") else "-")
     assert row[4] == effect
 
@@ -147,8 +147,9 @@ def test_a_fault_that_is_open_reaches_to_now() -> None:
 
 def test_it_is_said_how_far_the_plan_is() -> None:
     assert chaos.outcome(session(faulty=False, planned=0)) == "No faults are planned in this session."
-    assert chaos.outcome(session(planned=0)) == "No fault has begun: the plan waits for all peers."
-    assert chaos.outcome(during(Kind.KILL, "ann")) == "1 of 1 faults have begun. Open now: 1 kill."
+    assert chaos.outcome(unfinished(session(planned=0))) == "No fault has begun: the plan waits for all peers."
+    assert chaos.outcome(session(planned=0)) == "No fault has begun: the session was over too soon."
+    assert chaos.outcome(during(Kind.KILL, "ann")) == "1 of 1 faults have begun. Open now: #1 kill."
     assert chaos.outcome(session(*fault(Kind.KILL, "ann"), planned=2)) == "1 of 2 faults have begun."
 
 

@@ -105,5 +105,15 @@ def test_the_scenarios_are_listed_each_with_what_it_shows(tmp_path: Path) -> Non
         assert f"{path.stem}\n" in listed
 
 
-def test_a_scenario_that_does_not_exist_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    refused(here(tmp_path, "chaos", "run", "meteor"), "there is no scenario meteor: `learnae chaos list` names those")
+@pytest.mark.parametrize("name", ["meteor", "m" * 300])
+def test_a_scenario_that_does_not_exist_is_refused_in_one_sentence(tmp_path: Path, name: str) -> None:
+    refused(here(tmp_path, "chaos", "run", name), f"there is no scenario {name}: `learnae chaos list` names those")
+
+
+def test_a_backend_without_faults_refuses_them(tmp_path: Path) -> None:
+    file = tmp_path / "small.toml"
+    file.write_text('[[faults]]\nkind = "kill"\nat = 2\n')
+    refused(
+        here(tmp_path, "swarm", file, "--backend", "embedded"),
+        "has faults, which need containers or the simulator, and this is embedded (as asked): take --backend sim",
+    )

@@ -133,9 +133,32 @@ def test_random_plans_break_nothing(seed: int) -> None:
         ({"kind": "kill", "at": 1, "until": 3}, "session: faults.0.until: no such setting"),
         ({"kind": "kill", "at": 1, "targets": ["p77"]}, "p77: not in this swarm of p00 to p05"),
         ({"kind": "cut", "at": 1}, "fault 1 (cut): duration: above 0 s"),
+        ({"kind": "kill", "at": float("nan")}, "session: faults.0.at: input should be a finite number"),
+        ({"kind": "kill", "at": 1, "targets": []}, "fault 1 (kill): targets: name a peer"),
     ],
 )
 def test_a_plan_that_makes_no_sense_is_refused_before_anything_runs(fault: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InputError) as refused:
         parse(PACED | {"faults": [fault]})
     assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"pace": {"slice": -1}}, "session: pace, linger, start.timeout, work.idle_after: 0 s or more"),
+        ({"linger": -1}, "session: pace, linger, start.timeout, work.idle_after: 0 s or more"),
+        ({"start": {"timeout": -1}}, "session: pace, linger, start.timeout, work.idle_after: 0 s or more"),
+        ({"work": {"idle_after": -1}}, "session: pace, linger, start.timeout, work.idle_after: 0 s or more"),
+        ({"network": {"fetch_timeout": -1}}, "session: network.fetch_timeout: above 0 s"),
+        ({"groups": [{"joins_at": -1}]}, "session: groups: joins_at: 0 s or more"),
+        ({"start": {"peers": 7}}, "session: start.peers = 7: from 1 to the number of peers, 6"),
+        ({"max_duration": float("nan")}, "session: max_duration: input should be a finite number"),
+        ({"expect": {"recovery": float("inf")}}, "session: expect.recovery: input should be a finite number"),
+        ({"reward": {"cap": "nan"}}, "session: reward.cap: "),
+    ],
+)
+def test_times_that_make_no_sense_are_refused_before_anything_runs(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError) as refused:
+        parse(PACED | settings)
+    assert str(refused.value).startswith(sentence)

@@ -163,7 +163,7 @@ def test_during_a_partition_the_page_shows_which_links_are_cut_and_who_is_down(
     drawn(page, "topology")
     drawn(page, "faults")
     expect(page.locator("[data-said=topology]")).to_have_text("9 links are cut; p01 is down.")
-    expect(page.locator("[data-said=faults]")).to_contain_text("Open now: 1 split, 2 kill.")
+    expect(page.locator("[data-said=faults]")).to_contain_text("Open now: #1 split, #2 kill.")
     expect(page.locator("[data-table=faults] .is-open-now")).to_have_count(2)
     expect(page.locator("#count-down")).to_have_text("1")
     label = page.locator("[data-chart=topology]").get_attribute("aria-label")

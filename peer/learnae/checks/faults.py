@@ -35,6 +35,8 @@ def faults_happened(history: History) -> Iterator[str]:
     planned = next((fact.windows for _, fact in history.facts(FaultsPlanned)), None)
     if planned is None:
         raise Undecided("the session was over before its faults could begin")
+    if planned == 0:
+        raise Undecided("the plan of its faults is empty")
     told, leaks = seen(history), _leaks(history)
     doubts = [f"{planned - len(told)} faults never began"] * (planned > len(told))
     for each in told:

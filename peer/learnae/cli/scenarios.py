@@ -95,11 +95,11 @@ def _beside(session: Session, directory: RunDirectory) -> Aftermath:
 
 def find(scenario: str, overrides: dict[str, Any]) -> Session:
     """A scenario by name, or any session file.  Raises InputError."""
-    by_name = SCENARIOS / f"{scenario}.toml"
-    path = by_name if by_name.is_file() else Path(scenario)
-    if not path.exists() and path.suffix != ".toml":
+    by_name = {path.stem: path for path in SCENARIOS.glob("*.toml")}
+    named = scenario in by_name or scenario.endswith(".toml")
+    if not named and not os.path.exists(scenario):  # for which no name is too long, unlike Path.exists
         raise InputError(f"there is no scenario {scenario}: `learnae chaos list` names those there are")
-    return load(path, overrides)
+    return load(by_name.get(scenario, Path(scenario)), overrides)
 
 
 def _tell(session: Session) -> None:

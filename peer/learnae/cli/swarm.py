@@ -69,6 +69,11 @@ def swarm(path: Path, overrides: dict[str, Any], backend: Backend | None, wanted
             say(f"LEARNAE: {pods} live peers in containers{also} ({why}). {containers.wait(session)}")
             return containers.swarm(session, wanted.out, wanted.port, wanted.keep, invited)
         case Backend.EMBEDDED:
+            if session.faults:
+                raise InputError(
+                    f"{path} has faults, which need containers or the simulator, and this is embedded ({why}): "
+                    "take --backend sim (make: BACKEND=sim), or leave them out"
+                )
             say(f"LEARNAE: {session.peers} live peers on the embedded backend ({why}). {_wait(session)}")
             return _embedded(session, wanted)
         case _:

@@ -46,10 +46,10 @@ def outcome(history: History) -> str:
     """How far the plan is, in a sentence."""
     planned = next((fact.windows for _, fact in history.facts(FaultsPlanned)), None)
     if planned is None:
-        faulty = history.began and history.began.session.get("faults")
-        return (
-            "No fault has begun: the plan waits for all peers." if faulty else "No faults are planned in this session."
-        )
+        if not (history.began and history.began.session.get("faults")):
+            return "No faults are planned in this session."
+        why = "the session was over too soon" if history.ended_by else "the plan waits for all peers"
+        return f"No fault has begun: {why}."
     told = seen(history)
     now = [_name(each) for each in told if effect(each, history) == OPEN]
     begun = f"{len(told)} of {planned} faults have begun"
@@ -99,7 +99,7 @@ def faults(history: History, charts: Charts) -> Html:
 
 
 def _name(fault: Seen) -> str:
-    return f"{fault.number + 1} {fault.began.fault}"
+    return f"#{fault.number + 1} {fault.began.fault}"
 
 
 def _listed(names: Sequence[str]) -> str:
