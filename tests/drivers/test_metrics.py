@@ -178,6 +178,21 @@ def test_how_long_calls_take_and_whether_anybody_answered() -> None:
     assert (of(found, "learnae_up", target="kubo"), of(found, "learnae_up", target="chain")) == (1, 0)
 
 
+def test_a_model_that_no_other_peer_serves_does_not_say_that_ones_own_node_is_down() -> None:
+    metrics = followed()
+    for performed in (
+        Performed("Announce", 0.02, None),
+        Performed("ReadHead", 0.02, None),
+        Performed("FetchModel", 10.0, Reason.TIMEOUT),
+        Performed("SignClaim", 5.0, Reason.TIMEOUT),
+    ):
+        metrics.performed("p00", performed)
+    found = read(metrics.render())
+    assert (of(found, "learnae_up", target="kubo"), of(found, "learnae_up", target="chain")) == (1, 1)
+    metrics.performed("p00", Performed("StoreModel", 5.0, Reason.TIMEOUT))
+    assert of(read(metrics.render()), "learnae_up", target="kubo") == 0
+
+
 def test_what_is_asked_at_a_scrape_counts_up_and_never_down() -> None:
     samples = iter(
         [

@@ -17,7 +17,7 @@ from learnae.adapters.http import views
 from learnae.adapters.http.board import Board
 from learnae.adapters.http.inside import NotYet, Unfit
 from learnae.adapters.metrics import Metrics, Sample
-from learnae.adapters.metrics.table import TARGETS
+from learnae.adapters.metrics.table import up
 from learnae.core.facts import (
     Adopted,
     AttemptFailed,
@@ -27,7 +27,7 @@ from learnae.core.facts import (
     Published,
     Work,
 )
-from learnae.core.types import DOWN, PeerId, Score, Wei, Weights
+from learnae.core.types import PeerId, Score, Wei, Weights
 from learnae.drivers.income import Income, Payers
 from learnae.drivers.live import LivePeer
 from learnae.errors import PortError
@@ -241,9 +241,8 @@ class InsidePeer:
 
     def _performed(self, peer: str, performed: Performed) -> None:
         self._metrics.performed(peer, performed)
-        target = TARGETS.get(performed.action)
-        if target:
-            self._up["chain" if target == "chain" else "kubo"] = performed.failed not in DOWN
+        if told := up(performed):
+            self._up.update([told])
 
     def _sample(self) -> Sample:
         payments = self._income.payments()

@@ -23,7 +23,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from learnae.adapters.metrics.table import SECONDS, TABLE, TARGETS, WORK, Row
+from learnae.adapters.metrics.table import SECONDS, TABLE, TARGETS, WORK, Row, up
 from learnae.core.facts import (
     AttemptFailed,
     Averaged,
@@ -39,7 +39,7 @@ from learnae.core.facts import (
     Work,
     WorkChanged,
 )
-from learnae.core.types import DOWN, ETHER, Address, PeerId, Score, Wei
+from learnae.core.types import ETHER, Address, PeerId, Score, Wei
 from learnae.history import Evaluated, HistoryFact, PeerRestarted, kept_score
 from learnae.ports import Performed
 
@@ -159,9 +159,10 @@ class Metrics:
         if action in WORK:
             self._count("learnae_work_seconds_total", peer, WORK[action], by=performed.seconds)
         else:
-            target = TARGETS[action]
-            self._count("learnae_calls_total", peer, target, "failed" if failed else "answered")
-            self._set("learnae_up", peer, failed not in DOWN, "chain" if target == "chain" else "kubo")
+            self._count("learnae_calls_total", peer, TARGETS[action], "failed" if failed else "answered")
+        if told := up(performed):
+            target, answered = told
+            self._set("learnae_up", peer, answered, target)
         if action in ("FetchModel", "Announce"):
             name = "learnae_fetch_seconds" if action == "FetchModel" else "learnae_announce_seconds"
             self._histograms[name].labels(peer, self._peers[peer].role).observe(performed.seconds)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from learnae.core.facts import DebtState, Verdict, Work
-from learnae.core.types import Reason
+from learnae.core.types import DOWN, Reason
+from learnae.ports import Performed
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # upper bounds of a histogram's buckets
 WORK = {"TrainSlice": "train", "AverageModels": "average", "ScoreModel": "score", "ForgeModel": "forge"}
@@ -18,6 +19,8 @@ TARGETS = {
     **dict.fromkeys(("SignDeployment", "SignPayment", "SendTransaction", "ReadReceipts"), "chain"),
     **dict.fromkeys(("SignClaim", "ReadClaim", "ReadHead"), "chain"),
 }
+UP = {"target": ("kubo", "chain")}
+SHARED = ("FetchModel", "SignClaim")  # not for one target alone: other peers' nodes serve models, key and chain sign
 # by which a message may be dropped
 DROPS = (
     *(Reason.MALFORMED, Reason.OVERSIZE, Reason.VERSION, Reason.SESSION, Reason.SENDER),
@@ -79,7 +82,7 @@ TABLE = (
         "of store, gossip and chain",
         {"target": ("store", "gossip", "chain"), "outcome": ("answered", "failed")},
     ),
-    Row("learnae_up", "gauge", "1 or 0", "whether it answered when last asked", {"target": ("kubo", "chain")}, True),
+    Row("learnae_up", "gauge", "1 or 0", "whether it answered the last call to it alone", UP, True),
     Row("learnae_moved_bytes_total", "counter", "bytes", "of models", {"direction": ("fetched", "stored")}),
     Row("learnae_messages_dropped_total", "counter", "messages", "by reason", {"reason": DROPS}),
     Row("learnae_peers_known", "gauge", "peers", "heard of"),
@@ -97,3 +100,11 @@ TABLE = (
     Row("learnae_rollbacks_total", "counter", "rollbacks", "noticed: the chain went back, or was not watched"),
     Row("learnae_build_info", "gauge", "1", "of this process", {"version": (), "python": ()}, True),
 )
+
+
+def up(performed: Performed) -> tuple[str, bool] | None:
+    """Kubo or chain, and whether it answered; None if the call does not tell."""
+    target = TARGETS.get(performed.action)
+    if target is None or performed.action in SHARED:
+        return None
+    return "chain" if target == "chain" else "kubo", performed.failed not in DOWN
