@@ -12,9 +12,18 @@ def of(metric: str, **labels: str) -> str:
     return f"{metric}{{{','.join(wanted)}}}"
 
 
+def swarm(name: str, legend: str = "{}", **labels: str) -> tuple[Query, ...]:
+    """Over peers that follow the paper, whoever is chosen, as its figures are and the verdict's means."""
+    wanted = ",".join(f'{label}="{value}"' for label, value in labels.items())
+    named = (("mean", "mean"), ("min", "least"), ("max", "greatest"))
+    return tuple(
+        Query(f"swarm:{name}:{how}" + (f"{{{wanted}}}" if wanted else ""), legend.format(told)) for how, told in named
+    )
+
+
 def spread(expr: str) -> tuple[Query, ...]:
-    """Over peers, as the paper's figures are."""
-    named = (("avg", "mean of peers"), ("min", "least"), ("max", "greatest"))
+    """Over the peers that were chosen."""
+    named = (("avg", "mean of the chosen"), ("min", "least"), ("max", "greatest"))
     return tuple(Query(f"{how} ({expr})", legend) for how, legend in named)
 
 
@@ -32,11 +41,11 @@ def quantiles(metric: str) -> tuple[Query, ...]:
 
 
 def kubo(metric: str) -> str:
-    return f'{metric}{{job="kubo",peer=~"$peer"}}'
+    return of(metric, job="kubo")
 
 
 def process(metric: str) -> str:
-    return f'{metric}{{job="peers",peer=~"$peer"}}'
+    return of(metric, job="peers")
 
 
 def number(title: str, says: str, expr: str, unit: str = "short", **more: float | str) -> Panel:
@@ -49,8 +58,7 @@ RECEIVED, SENT, GAS = (of(f"learnae_{what}_eth_total") for what in ("received", 
 # Only embedded swarms know it while they run; on containers the host works it out at the end.
 NO_TEST = "test accuracy is worked out after a session on containers"
 ACCURACY_BANDS = (
-    Query(f"avg ({TEST})", "test, mean of peers"),
-    Query(f"min ({TEST})", "test, least"),
-    Query(f"max ({TEST})", "test, greatest"),
-    Query(f"avg ({ACCURACY})", "validation, mean of peers"),
+    *swarm("accuracy_ratio", "test, {}", rows="test"),
+    swarm("accuracy_ratio", "validation, {}", rows="validation")[0],
 )
+FOLLOW = "Of peers that follow the paper, whoever is chosen."

@@ -1,7 +1,7 @@
 """Fault windows, and what they do."""
 
 from monitor.panels import BYTES_A_SECOND, RATE, RATIO, SECONDS, Board, Panel, Query
-from monitor.queries import ACCURACY_BANDS, FAULTS, of, quantiles, rate, spread
+from monitor.queries import ACCURACY_BANDS, FAULTS, FOLLOW, of, process, quantiles, rate, spread, swarm
 
 CHAOS = Board(
     "chaos",
@@ -11,11 +11,11 @@ CHAOS = Board(
         (
             "What the faults did",
             [
-                Panel("Accuracy", "Test accuracy, and validation.", ACCURACY_BANDS, RATIO, least=None, width=12),
+                Panel("Accuracy", FOLLOW, ACCURACY_BANDS, RATIO, least=None, width=12),
                 Panel(
                     "Success of averaging",
-                    "Adopted of all scored attempts so far.",
-                    spread(of("learnae_success_ratio")),
+                    f"Adopted of all scored attempts so far. {FOLLOW}",
+                    swarm("success_ratio"),
                     RATIO,
                     wanted=0.2,
                     most=1,
@@ -38,7 +38,7 @@ CHAOS = Board(
                 Panel(
                     "Peers",
                     "Whether Prometheus can read the peer's page.",
-                    (Query('max by (peer) (up{job="peers",peer=~"$peer"})'),),
+                    (Query(f"max by (peer) ({process('up')})"),),
                     kind="states",
                     most=1,
                 ),
@@ -52,7 +52,7 @@ CHAOS = Board(
                 ),
                 Panel(
                     "Failed calls per second",
-                    "Of store, gossip and chain, by all peers.",
+                    "Of store, gossip and chain.",
                     (Query(rate("learnae_calls_total", "target", outcome="failed"), "{{target}}"),),
                     RATE,
                 ),
@@ -77,7 +77,7 @@ CHAOS = Board(
                 ),
                 Panel(
                     "Models moved",
-                    "By all peers.",
+                    "To and from the node.",
                     (Query(rate("learnae_moved_bytes_total", "direction"), "{{direction}}"),),
                     BYTES_A_SECOND,
                 ),

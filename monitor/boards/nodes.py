@@ -16,7 +16,7 @@ NODES = Board(
                 Panel("Open files", "And sockets.", (Query(process("process_open_fds")),)),
                 Panel(
                     "Work",
-                    "Of the trainers, waiting for a thread included: seconds a second, of all peers.",
+                    "Of the trainers, waiting for a thread included: seconds a second.",
                     (Query(rate("learnae_work_seconds_total", "kind"), "{{kind}}"),),
                     kind="stack",
                 ),
@@ -57,7 +57,7 @@ NODES = Board(
                 Panel("Blocks received", "So far.", (Query(kubo("ipfs_bitswap_blocks_received")),), empty=COMPOSE_ONLY),
                 Panel(
                     "Bitswap traffic",
-                    "Blocks, of all nodes.",
+                    "Blocks.",
                     (
                         Query(f"sum (rate({kubo('ipfs_bitswap_recv_all_blocks_bytes_sum')}[{PACE}]))", "received"),
                         Query(f"sum (rate({kubo('ipfs_bitswap_sent_all_blocks_bytes_sum')}[{PACE}]))", "sent"),
@@ -74,7 +74,10 @@ NODES = Board(
                 Panel(
                     "Time of a scrape",
                     "Of peers' pages and Kubo's. Above half a second is too long.",
-                    (Query('max by (job) (scrape_duration_seconds{job=~"peers|kubo"})', "{{job}}, longest"),),
+                    tuple(
+                        Query(f"max ({of('scrape_duration_seconds', job=job)})", f"{job}, longest")
+                        for job in ("peers", "kubo")
+                    ),
                     SECONDS,
                     alarm=0.5,
                     width=12,

@@ -1,17 +1,15 @@
 """The paper's figures while they come about, and each peer."""
 
 from monitor.panels import ETH, RATE, RATIO, SECONDS, Board, Panel, Query
-from monitor.queries import ACCURACY, ACCURACY_BANDS, NO_TEST, PACE, SENT, TEST, number, of, rate, spread
+from monitor.queries import ACCURACY, ACCURACY_BANDS, FOLLOW, NO_TEST, SENT, TEST, number, of, rate, swarm
 
-SLICES = f"sum (rate({of('learnae_slices_total')}[{PACE}]))"
-SCORED = " - ".join(
-    f"sum (rate({attempts}[{PACE}]))"
-    for attempts in (of("learnae_attempts_total"), of("learnae_attempts_total", outcome="failed"))
-)
-FINISHED = f"avg ({of('learnae_work_state', state='done')})"
+OLDEST = of("learnae_oldest_debt_seconds")
+FINISHED, SLICES, SCORED = "swarm:finished_peers:ratio", "swarm:slices:rate", "swarm:scored_attempts:rate"
 WORK_TYPES = (
-    Query(f"{SLICES} / ({SLICES} + {SCORED}) * (1 - {FINISHED})", "training"),
-    Query(f"({SCORED}) / ({SLICES} + {SCORED}) * (1 - {FINISHED})", "averaging"),
+    *(
+        Query(f"(1 - {FINISHED}) * {rate} / ({SLICES} + {SCORED} > 0) or 0 * {FINISHED}", legend)  # nobody works: 0
+        for rate, legend in ((SLICES, "training"), (SCORED, "averaging"))
+    ),
     Query(FINISHED, "finished"),
 )
 
@@ -23,25 +21,27 @@ SESSION = Board(
         (
             "The swarm",
             [
-                number("Peers", "That Prometheus hears of now.", "count(learnae_session_seconds)", wanted=1),
-                number("Session time", "Since second 0.", "max(learnae_session_seconds)", SECONDS),
+                number("Peers", "That Prometheus hears of now.", f"count({of('learnae_session_seconds')})", wanted=1),
+                number("Session time", "Since second 0.", f"max({of('learnae_session_seconds')})", SECONDS),
                 number(
                     "Validation accuracy",
-                    "Mean of peers that follow the paper, each on its own rows.",
+                    f"Mean, each on its own rows. {FOLLOW}",
                     'swarm:accuracy_ratio:mean{rows="validation"}',
                     RATIO,
                 ),
                 number(
                     "Test accuracy",
-                    "Mean, on rows that no peer has.",
+                    f"Mean, on rows that no peer has. {FOLLOW}",
                     'swarm:accuracy_ratio:mean{rows="test"}',
                     RATIO,
                     empty=NO_TEST,
                 ),
-                number("Averaging success", "Mean of peers.", "swarm:success_ratio:mean", RATIO, wanted=0.2),
-                number("Payments", "Final, of all peers.", "sum(learnae_payments_sent_total)"),
-                number("ETH moved", "Paid for models, final.", "sum(learnae_sent_eth_total)", ETH),
-                number("Oldest open debt", "Of any peer.", "max(learnae_oldest_debt_seconds)", SECONDS, alarm=60),
+                number("Averaging success", f"Mean. {FOLLOW}", "swarm:success_ratio:mean", RATIO, wanted=0.2),
+                number("Payments", "Final.", f"sum({of('learnae_payments_sent_total')})"),
+                number("ETH moved", "Paid for models, final.", f"sum({SENT})", ETH),
+                number(
+                    "Oldest open debt", "Of any peer.", f"max({of('learnae_oldest_debt_seconds')})", SECONDS, alarm=60
+                ),
             ],
         ),
         (
@@ -49,7 +49,7 @@ SESSION = Board(
             [
                 Panel(
                     "Fig. 4: work types",
-                    "Share of peers that have finished; of the others' units of work, slices and scored attempts.",
+                    f"Share of peers that have finished; of the others' work, slices and scored attempts. {FOLLOW}",
                     WORK_TYPES,
                     RATIO,
                     "stack",
@@ -57,33 +57,33 @@ SESSION = Board(
                 ),
                 Panel(
                     "Fig. 5: success of averaging",
-                    "Adopted of all scored attempts so far. The paper: above 20 % at the end.",
-                    spread(of("learnae_success_ratio")),
+                    f"Adopted of all scored attempts so far. The paper: above 20 % at the end. {FOLLOW}",
+                    swarm("success_ratio"),
                     RATIO,
                     wanted=0.2,
                     most=1,
                 ),
                 Panel(
                     "Fig. 6: accuracy",
-                    f"Of the models that peers go on with. If there is only validation: {NO_TEST}.",
+                    f"{FOLLOW} If there is only validation: {NO_TEST}.",
                     ACCURACY_BANDS,
                     RATIO,
                     least=None,
                 ),
                 Panel(
                     "Fig. 7: payments sent by a peer",
-                    "Final ones. The paper: 3 to 16, mean 9.4.",
-                    spread(of("learnae_payments_sent_total")),
+                    f"Final ones. The paper: 3 to 16, mean 9.4. {FOLLOW}",
+                    swarm("payments_sent"),
                 ),
                 Panel(
                     "Fig. 8: ETH sent by a peer",
-                    "Final payments. The paper: 0.0005 to 0.0068, mean 0.003.",
-                    spread(SENT),
+                    f"Final payments. The paper: 0.0005 to 0.0068, mean 0.003. {FOLLOW}",
+                    swarm("sent_eth"),
                     ETH,
                 ),
                 Panel(
                     "Attempts per second",
-                    "Averaging attempts of all peers, by what became of them.",
+                    "Averaging attempts, by what became of them.",
                     (Query(rate("learnae_attempts_total", "outcome"), "{{outcome}}"),),
                     RATE,
                     "stack",
@@ -110,7 +110,7 @@ SESSION = Board(
                 Panel(
                     "Alarms",
                     "monitor/alerts.yml.",
-                    (Query('sum by (alertname, peer) (ALERTS{alertstate="firing"})', "firing"),),
+                    (Query(f"sum by (alertname, peer) ({of('ALERTS', alertstate='firing')})", "firing"),),
                     kind="table",
                     empty="no alarm",
                 ),

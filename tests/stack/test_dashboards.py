@@ -10,7 +10,7 @@ import pytest
 from monitor import dashboards
 from monitor.boards import BOARDS
 from monitor.panels import CHOSEN, Board, Panel
-from monitor.queries import FAULTS
+from monitor.queries import FAULTS, FOLLOW
 from tests.stack.monitored import MONITOR, SESSION, Watched, monitored
 
 from learnae.adapters.metrics.table import TABLE
@@ -48,18 +48,26 @@ def test_the_dashboards_are_what_the_program_makes() -> None:
     assert dashboards.main(["--check"]) == 0
 
 
+def test_every_panel_is_about_the_chosen_peers_or_says_that_it_is_not() -> None:
+    for board in BOARDS:
+        for panel in board.panels:
+            for query in panel.queries:
+                chosen = all(f'{name}=~"${name}"' in query.expr for name in CHOSEN)
+                assert chosen or query == FAULTS or FOLLOW in panel.says, (panel.title, query.expr)
+
+
 def names(expr: str) -> set[str]:
     """Of the metrics in an expression."""
     return set(re.findall(r"\b(?:learnae|swarm|ipfs|process|go|scrape)[a-z0-9_:]*_?[a-z0-9_:]+(?=[{\[\s)]|$)", expr))
 
 
-def test_dashboards_rules_and_alarms_use_metrics_that_exist_and_show_every_one() -> None:
+def test_dashboards_rules_and_alarms_use_metrics_that_exist_and_show_every_one_and_every_rule() -> None:
     rules = "\n".join((MONITOR / file).read_text() for file in ("rules.yml", "alerts.yml"))
     used = {name for board in BOARDS for panel in board.panels for query in panel.queries for name in names(query.expr)}
     ours = {re.sub(r"_(bucket|sum|count)$", "", name) for name in used | names(rules) if name.startswith("learnae_")}
     table = {row.name for row in TABLE}
     assert ours <= table
-    assert {name for name in used if name.startswith("swarm:")} <= set(RULES)
+    assert {name for name in used if name.startswith("swarm:")} == set(RULES)
     assert table - ours == {"learnae_registered", "learnae_paused"}  # the live page shows them
 
 
