@@ -77,10 +77,13 @@ async def _answering(inside: InsidePeer, api: Api) -> AsyncIterator[None]:
     from learnae.adapters.http.guard import Guard, read_token  # fastapi takes a second to import
     from learnae.adapters.http.peer_api import peer_api
     from learnae.adapters.http.server import address, listen, serving, url
+    from learnae.adapters.http.weighed import Weighed
 
     guard = Guard(read_token(api.token_file) if api.token_file else None, tuple(api.hosts))
     sock = listen(*address(api.listen))
-    async with serving(peer_api(inside, guard), sock):
+    app = peer_api(inside, guard)
+    app.add_middleware(Weighed, inside.watched)
+    async with serving(app, sock):
         print(f"learnae: {inside.name} answers at {url(sock)}/v1/status", file=sys.stderr, flush=True)
         yield
 

@@ -15,6 +15,7 @@ from learnae.adapters.http.board import Board
 from learnae.adapters.http.guard import Guard
 from learnae.adapters.http.peer_api import peer_api
 from learnae.adapters.http.swarm import swarm_app
+from learnae.adapters.http.weighed import Weighed
 from learnae.adapters.metrics import Metrics
 from learnae.adapters.rundir import RunDirectory
 from learnae.config import Session
@@ -53,6 +54,7 @@ class Hosted:
             self._metrics.render,
             lambda: self.report,
         )
+        self.app.add_middleware(Weighed, self._metrics.watched)
 
     async def run(self, learning: Awaitable[Learning], tick: Tick) -> str:
         """What ended it: quiet, max_duration or interrupted.  However it ends, the directory is readable.

@@ -102,6 +102,10 @@ class InsidePeer:
             case Evaluated(test=test):
                 self._test = test
 
+    def watched(self, seconds: float) -> None:
+        """So much of the processor went into requests for metrics."""
+        self._metrics.watched(seconds)
+
     # Inside
 
     @property

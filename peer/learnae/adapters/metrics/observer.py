@@ -100,15 +100,15 @@ class Metrics:
         self._set("learnae_build_info", peer, 1, version("learnae"), platform.python_version())
 
     def render(self) -> bytes:
-        """Everything, in Prometheus' text format.  What it costs is told by the next."""
-        began = thread_time()
+        """Everything, in Prometheus' text format."""
         for name, followed in self._peers.items():
             self._sample(name, followed, followed.sample())
-        page = generate_latest(self._registry)
-        cost = thread_time() - began
+        return generate_latest(self._registry)
+
+    def watched(self, seconds: float) -> None:
+        """So much of the processor went into requests for metrics."""
         for name in self._peers:
-            self._count("learnae_monitoring_seconds_total", name, "page", by=cost / len(self._peers))
-        return page
+            self._count("learnae_monitoring_seconds_total", name, "page", by=seconds / len(self._peers))
 
     def observe(self, now: float, peer: str, item: HistoryFact) -> None:
         if peer in self._peers:

@@ -93,7 +93,7 @@ TABLE = (
         "learnae_monitoring_seconds_total",
         "counter",
         "seconds",
-        "of processor that watching costs, without HTTP; page: of /metrics, this peer's share",
+        "of processor that watching costs; page: of requests for /metrics and /kubo/metrics, this peer's share",
         {"part": ("observer", "page")},
     ),
     Row("learnae_restarts_total", "counter", "restarts", "it came back from its journal"),
