@@ -4,7 +4,8 @@
 
 Second 0 is when this program begins, as if it were `make swarm`; images are built.  Memory is proportional set size, in
 the middle of the session (every peer has averaged), of all processes of a pod's three containers; it needs root.
-Scrapes are those of the swarm's own Prometheus: missed is one that failed between a peer's first and its last good one;
+Scrapes are those of the swarm's own Prometheus: missed is one that failed after the peer's process began, so that its
+first seconds, in which it does not listen yet, count, and before its last good one, since peers leave by themselves;
 times are of those while any peer trains.  `--out` keeps the run, for `learnae calibrate`.
 """
 
@@ -34,6 +35,7 @@ from learnae.drivers.compose.plan import HOST, PROMETHEUS  # noqa: E402
 
 PARTS = ("link", "ipfs", "peer")
 MB = 1e6
+STARTED = 'min_over_time(process_start_time_seconds{job="peers"}[1h])'  # of a peer that was started again: the first
 
 
 class Clock:
@@ -89,9 +91,11 @@ def pss(pid: str) -> int:
 def scrapes(ask: Prometheus, began: float, ended: float) -> str:
     """``began`` and ``ended``: Unix seconds."""
     missed, count = 0, 0
-    for _, points in ask.over('up{job="peers"}', began, ended):
+    starts = {labels["peer"]: points[-1][1] for labels, points in ask.over(STARTED, began, ended)}
+    for labels, points in ask.over('up{job="peers"}', began, ended):
         good = [at for at, value in points if value]
-        held = [value for at, value in points if good and good[0] <= at <= good[-1]]
+        first, last = starts.get(labels["peer"], began), good[-1] if good else ended
+        held = [value for at, value in points if first <= at <= last]
         missed, count = missed + held.count(0.0), count + len(held)
     [(_, training)] = ask.over('sum(learnae_work_state{state="training"}) > 0', began, ended)
     found = ask.over('scrape_duration_seconds{job="peers"} and up == 1', training[0][0], training[-1][0], 5.0)
