@@ -16,7 +16,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import prometheus as asked
 from grafana_foundation_sdk.models import xychart as scatter
 from monitor.boards import BOARDS
-from monitor.panels import CHOSEN, INSTANT, NOTHING, Board, Panel, Query
+from monitor.panels import CHOSEN, ETH, ETH_DECIMALS, INSTANT, NOTHING, Board, Panel, Query
 from monitor.queries import FAULTS
 
 FOLDER = Path(__file__).parent / "dashboards"
@@ -107,9 +107,13 @@ def _panel(panel: Panel) -> Any:
             bound(value)
     if panel.kind in ("number", "bars", "states", "windows"):
         made.color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
+    if panel.unit == ETH:
+        made.decimals(ETH_DECIMALS)
     for query in panel.queries:
         if query.unit:
-            made.override_by_name(query.legend, [model.DynamicConfigValue("unit", query.unit)])
+            decimals = {"decimals": ETH_DECIMALS} if query.unit == ETH else {}
+            values = {"unit": query.unit, **decimals}
+            made.override_by_name(query.legend, [model.DynamicConfigValue(*each) for each in values.items()])
     return made.targets([_target(panel, number, query) for number, query in enumerate(panel.queries)])
 
 

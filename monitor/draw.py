@@ -15,41 +15,88 @@ from matplotlib import dates
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec, SubplotSpec
+from matplotlib.ticker import MultipleLocator
 from monitor.ask import Found, Labels, Prometheus
 from monitor.boards import BOARDS
-from monitor.panels import BYTES, BYTES_A_SECOND, ETH, NOTHING, RATE, RATIO, SECONDS, Board, Panel, Query
+from monitor.panels import BYTES, BYTES_A_SECOND, ETH, ETH_DECIMALS, NOTHING, RATE, RATIO, SECONDS, Board, Panel, Query
 from monitor.queries import FAULTS
 
-WIDTH, HEIGHT, LOW = 16.0, 2.9, 0.9  # inches: of a board, of a line of panels, of one of numbers
+WIDTH, HEIGHT, LOW = 16.0, 3.1, 0.8  # inches: of a board, of a line of panels, of one of numbers
+HEADING, ROW = 0.3, 0.24  # inches: of a row's title, of a line of a table
 MANY = 9  # legends beyond hide more than they tell
 GREEN, RED, ORANGE, GREY = "#3a9d5d", "#d0393e", "#f0a030", "#777777"
 
+Shown = Sequence[tuple[Query, Found]]
+
 
 def drawn(prometheus: Prometheus, begin: float, end: float, folder: Path) -> None:
-    """One picture a dashboard.  ``begin``, ``end``: Unix seconds."""
+    """One picture a dashboard, of the part in which there was a swarm.  ``begin``, ``end``: Unix seconds."""
     folder.mkdir(parents=True, exist_ok=True)
+    begin, end = _swarm(prometheus, begin, end)
     for board in BOARDS:
         _board(board, prometheus, begin, end).savefig(folder / f"dashboard-{board.uid}.png", dpi=80)
 
 
+def _swarm(prometheus: Prometheus, begin: float, end: float) -> tuple[float, float]:
+    """Without the time before its first peer, and that in which most have left: numbers and bars are of the end."""
+    found = prometheus.over("count(learnae_session_seconds)", begin, end, max(1.0, (end - begin) / 1000))
+    points = found[0][1] if found else []
+    most = max((count for _, count in points), default=0)
+    return min((at for at, _ in points), default=begin), max(
+        (at for at, count in points if 2 * count > most), default=end
+    )
+
+
 def _board(board: Board, prometheus: Prometheus, begin: float, end: float) -> Figure:
-    lines = [line for _, panels in board.rows for line in _lines(panels)]
-    heights = [LOW if line[0].kind == "number" else HEIGHT for line in lines]
+    step = max(1.0, (end - begin) / 300)
+    faults = _windows(prometheus.over(FAULTS.expr, begin, end, step), step)
+    lines: list[str | list[tuple[Panel, Shown]]] = []
+    for title, panels in board.rows:
+        lines.append(title)
+        for line in _lines(panels):
+            asked = (
+                [(query, prometheus.shown(panel, query, begin, end, step)) for query in panel.queries] for panel in line
+            )
+            lines.append(list(zip(line, asked, strict=True)))
+    heights = [_height(line) for line in lines]
     figure = Figure(figsize=(WIDTH, sum(heights) + 0.6), layout="constrained")
     figure.suptitle(board.title, x=0.01, ha="left", weight="bold")
     rows = figure.add_gridspec(len(lines), 1, height_ratios=heights)
-    step = max(1.0, (end - begin) / 300)
-    faults = prometheus.over(FAULTS.expr, begin, end, step)
     for number, line in enumerate(lines):
-        cells = _cells(rows[number], [panel.width for panel in line])
-        for place, panel in enumerate(line):
+        if isinstance(line, str):
+            heading = figure.add_subplot(rows[number])
+            heading.text(0, 0, line, weight="bold", fontsize=11, color=GREY)
+            heading.set_axis_off()
+            continue
+        cells = _cells(rows[number], [panel.width for panel, _ in line])
+        for place, (panel, found) in enumerate(line):
             axes = figure.add_subplot(cells[place])
             axes.set_title(panel.title, loc="left", fontsize=9)
-            found = [(query, prometheus.shown(panel, query, begin, end, step)) for query in panel.queries]
             _panel(axes, panel, found)
             if panel.kind in ("lines", "stack", "states", "windows"):
-                _time(axes, begin, end, faults)
+                _time(axes, begin, end, faults if panel.kind != "windows" else [])
     return figure
+
+
+def _height(line: str | list[tuple[Panel, Shown]]) -> float:
+    if isinstance(line, str):
+        return HEADING
+    if line[0][0].kind == "number":
+        return LOW
+    rows = [len(series) for panel, found in line if panel.kind in ("table", "windows") for _, series in found]
+    listed = ROW * (max(rows, default=0) + 3)
+    return listed if len(line) == 1 and rows else max(HEIGHT, listed)
+
+
+def _windows(faults: Found, step: float) -> list[tuple[float, float]]:
+    """When any was open, from and to."""
+    windows: list[tuple[float, float]] = []
+    for at in sorted({at for _, points in faults for at, _ in points}):
+        if windows and at - windows[-1][1] <= 1.5 * step:
+            windows[-1] = (windows[-1][0], at)
+        else:
+            windows.append((at, at))
+    return windows
 
 
 def _lines(panels: Sequence[Panel]) -> list[list[Panel]]:
@@ -66,7 +113,7 @@ def _cells(place: SubplotSpec, widths: Sequence[int]) -> GridSpecFromSubplotSpec
     return place.subgridspec(1, len(widths), width_ratios=widths)
 
 
-def _panel(axes: Axes, panel: Panel, found: Sequence[tuple[Query, Found]]) -> None:
+def _panel(axes: Axes, panel: Panel, found: Shown) -> None:
     if not any(series for _, series in found):
         axes.text(0.5, 0.5, panel.empty or NOTHING, ha="center", va="center", color=GREY)
         axes.set_axis_off()
@@ -88,18 +135,18 @@ def _panel(axes: Axes, panel: Panel, found: Sequence[tuple[Query, Found]]) -> No
             _points(axes, found)
 
 
-def _over_time(axes: Axes, panel: Panel, found: Sequence[tuple[Query, Found]]) -> None:
+def _over_time(axes: Axes, panel: Panel, found: Shown) -> None:
     for query, series in found:
         for labels, points in series:
             axes.plot([at / 86400 for at, _ in points], [y for _, y in points], lw=1.2, label=_named(query, labels))
     _scaled(axes, panel)
     for limit in (panel.alarm, panel.wanted):
         if limit is not None:
-            axes.axhline(limit, color=RED, ls="--", lw=0.8)
+            axes.axhline(limit, color=RED, ls="--", lw=0.8, zorder=1)
     _legend(axes)
 
 
-def _stacked(axes: Axes, panel: Panel, found: Sequence[tuple[Query, Found]]) -> None:
+def _stacked(axes: Axes, panel: Panel, found: Shown) -> None:
     layers = [(_named(query, labels), dict(points)) for query, series in found for labels, points in series]
     times = sorted({at for _, points in layers for at in points})
     heights = [[points.get(at, 0.0) for at in times] for _, points in layers]
@@ -132,10 +179,12 @@ def _states(axes: Axes, found: tuple[Query, Found], colours: dict[int, str]) -> 
         pace = min((b - a for (a, _), (b, _) in zip(points, points[1:], strict=False)), default=1.0) / 86400
         for value, colour in colours.items():
             axes.broken_barh([(at / 86400, pace) for at, y in points if y == value], (row - 0.4, 0.8), color=colour)
-    axes.set_yticks(range(len(series)), [_named(query, labels)[:40] for labels, _ in reversed(series)], fontsize=7)
+    axes.set_yticks(range(len(series)), [_named(query, labels)[:30] for labels, _ in reversed(series)], fontsize=7)
+    spare = max(0.0, (3 - len(series)) / 2)  # a line alone is no wall
+    axes.set_ylim(-0.6 - spare, len(series) - 0.4 + spare)
 
 
-def _table(axes: Axes, panel: Panel, found: Sequence[tuple[Query, Found]]) -> None:
+def _table(axes: Axes, panel: Panel, found: Shown) -> None:
     columns = [{_key(labels): points[-1][1] for labels, points in series} for _, series in found]
     keys = sorted(set().union(*columns))
     units = [query.unit or panel.unit for query, _ in found]
@@ -146,18 +195,30 @@ def _table(axes: Axes, panel: Panel, found: Sequence[tuple[Query, Found]]) -> No
     made.set_fontsize(8)
 
 
-def _points(axes: Axes, found: Sequence[tuple[Query, Found]]) -> None:
+def _points(axes: Axes, found: Shown) -> None:
     (across, xs), (up, ys) = found
     heights = {_key(labels): points[-1][1] for labels, points in ys}
-    for labels, points in xs:
-        name, x = _key(labels), points[-1][1]
-        if name in heights:
-            axes.plot(x, heights[name], "o", color=GREEN)
-            axes.annotate(name, (x, heights[name]), fontsize=7, xytext=(4, 3), textcoords="offset points")
+    marks = {_key(labels): (points[-1][1], heights[_key(labels)]) for labels, points in xs if _key(labels) in heights}
+    axes.plot(*zip(*marks.values(), strict=True), "o", color=GREEN)
+    axes.margins(0.12)
     for axis, query in ((axes.xaxis, across), (axes.yaxis, up)):
         _unit(axis, query.unit)
         axis.set_label_text(query.legend, fontsize=8)
     axes.tick_params(labelsize=7)
+    _names(axes, marks)
+
+
+def _names(axes: Axes, marks: dict[str, tuple[float, float]]) -> None:
+    """Each beside its point, on that side where no other is; a name is about 5 % of the width and of the height."""
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    places = {name: ((x - left) / (right - left), (y - low) / (high - low)) for name, (x, y) in marks.items()}
+    taken = list(places.values())
+    for name, here in places.items():
+        sides = [(here[0] + dx, here[1] + dy) for dx, dy in ((0.035, 0), (-0.035, 0), (0, 0.06), (0, -0.06))]
+        free = [min((max(abs(x - a), abs(y - b)) for a, b in taken if (a, b) != here), default=1) for x, y in sides]
+        x, y = sides[0] if free[0] > 0.05 else sides[free.index(max(free))]
+        taken.append((x, y))
+        axes.text(x, y, name, fontsize=7, ha="center", va="center", transform=axes.transAxes)
 
 
 def _time(axes: Axes, begin: float, end: float, faults: Found) -> None:
@@ -165,8 +226,8 @@ def _time(axes: Axes, begin: float, end: float, faults: Found) -> None:
     axes.xaxis.set_major_locator(dates.AutoDateLocator(maxticks=6))  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M:%S"))  # type: ignore[no-untyped-call]
     axes.tick_params(labelsize=7)
-    for _, points in faults:
-        axes.axvspan(points[0][0] / 86400, points[-1][0] / 86400, color=ORANGE, alpha=0.18, lw=0)
+    for opened, closed in faults:
+        axes.axvspan(opened / 86400, closed / 86400, color=ORANGE, alpha=0.18, lw=0, zorder=0)
 
 
 def _scaled(axes: Axes, panel: Panel) -> None:
@@ -175,7 +236,10 @@ def _scaled(axes: Axes, panel: Panel) -> None:
     high += high == low
     axes.set_ylim(low - 0.03 * (high - low), high + 0.05 * (high - low))
     axes.grid(axis="y", alpha=0.3)
+    axes.set_axisbelow(True)
     _unit(axes.yaxis, panel.unit)
+    if panel.unit in (BYTES, BYTES_A_SECOND):
+        axes.yaxis.set_major_locator(MultipleLocator(2.0 ** math.ceil(math.log2((high - low) / 6))))
 
 
 def _unit(axis: Any, unit: str) -> None:
@@ -183,11 +247,12 @@ def _unit(axis: Any, unit: str) -> None:
 
 
 def _legend(axes: Axes) -> None:
+    """Below, where it hides nothing."""
     handles, _ = axes.get_legend_handles_labels()
     if len(handles) <= MANY:
-        axes.legend(fontsize=6, loc="best", framealpha=0.6)
+        axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.1), ncols=5, frameon=False, columnspacing=1.2)
     else:
-        axes.text(0.99, 0.03, f"{len(handles)} lines", fontsize=6, ha="right", transform=axes.transAxes, color=GREY)
+        axes.set_title(f"{len(handles)} lines", loc="right", fontsize=7, color=GREY)
 
 
 def _named(query: Query, labels: Labels) -> str:
@@ -203,9 +268,9 @@ def said(value: float, unit: str) -> str:
     if math.isnan(value):
         return ""
     if unit == RATIO:
-        return f"{value:.0%}" if value >= 0.1 else f"{value:.2%}"
+        return f"{100 * value:.3g} %"
     if unit == ETH:
-        return f"{value:.4g} ETH"
+        return f"{value:z.{ETH_DECIMALS}f}".rstrip("0").rstrip(".") + " ETH"
     if unit == SECONDS:
         return f"{value:.3g} s" if value >= 1 or value == 0 else f"{value * 1000:.3g} ms"
     if unit in (BYTES, BYTES_A_SECOND):

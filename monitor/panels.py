@@ -10,6 +10,7 @@ from typing import Literal
 # Grafana's names of units
 RATIO, SECONDS, COUNT, RATE, ETH = "percentunit", "s", "short", "cps", "suffix: ETH"
 BYTES, BYTES_A_SECOND = "bytes", "binBps"
+ETH_DECIMALS = 5  # an accuracy's worth and a payment's gas can be told apart
 CHOSEN = ("peer", "role", "policy")  # the variables of every dashboard
 NOTHING = "nothing yet"
 

@@ -25,9 +25,9 @@ from tests.ports.kubo_nodes import Nodes, free_port
 from learnae.adapters.http.server import listen, serving, url
 from learnae.adapters.kubo import Kubo
 from learnae.adapters.rundir import RunDirectory
-from learnae.config import REPOSITORY, parse, to_toml
+from learnae.config import REPOSITORY, Session, parse, to_toml
 from learnae.drivers.compose.windows import fault_targets
-from learnae.drivers.composition import MemoryLearning
+from learnae.drivers.composition import Learning, MemoryLearning
 from learnae.drivers.hosted import Hosted
 from learnae.faults import Kind
 from learnae.history import FaultBegan
@@ -53,6 +53,7 @@ class Watched:
 
     folder: Path
     settings: dict[str, Any]
+    learning: Callable[[Session], Learning] = MemoryLearning
     over: Event = field(default_factory=Event)
     began: float = 0.0
     ended: float = 0.0
@@ -87,9 +88,9 @@ class Watched:
         async def page() -> Response:
             return Response(await kubo.metrics())
 
-        async def learning() -> MemoryLearning:
+        async def learning() -> Learning:
             hosted.directory.begin(to_toml(session), "", 1)
-            return MemoryLearning(session)
+            return self.learning(session)
 
         hosted.app.add_api_route("/kubo/metrics", page)
         try:
@@ -104,10 +105,12 @@ class Watched:
 
 
 @contextmanager
-def monitored(folder: Path, settings: dict[str, Any]) -> Iterator[Watched]:
+def monitored(
+    folder: Path, settings: dict[str, Any], learning: Callable[[Session], Learning] = MemoryLearning
+) -> Iterator[Watched]:
     """When the session has ended and all of it was scraped.  A fault window was open meanwhile."""
     nodes = Nodes(folder, 2)
-    watched = Watched(folder, settings)
+    watched = Watched(folder, settings, learning)
     command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/tsdb"]
     command += [f"--web.listen-address=127.0.0.1:{watched.port}", "--log.level=warn"]
     with (folder / "prometheus.log").open("w") as log, subprocess.Popen(command, stderr=log) as process:
@@ -167,10 +170,17 @@ def until(found: Callable[[], Any]) -> Any:
 
 
 def draw(target: Path) -> None:
+    """Here peers really learn, so that accuracies are some."""
     from monitor.draw import drawn
 
-    longer = {"peers": 8, "pace": {"slice": 1.6, "attempt": 0.8}, "work": {"slices": 14, "patience": 20}}
-    with tempfile.TemporaryDirectory() as folder, monitored(Path(folder), SESSION | longer) as watched:
+    from learnae.drivers.learning import TorchLearning  # imports torch
+
+    longer = {"peers": 8, "pace": {"slice": 1.6, "attempt": 0.8}, "work": {"slices": 10, "patience": 15}}
+    longer |= {"data": {"rows": 5000}, "chain": SESSION["chain"] | {"block_time": 1.0}}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        monitored(Path(folder), SESSION | longer, lambda session: TorchLearning(session, threads=1)) as watched,
+    ):
         drawn(watched.prometheus, watched.began - 2, watched.ended + 1, target)
 
 
