@@ -4,10 +4,20 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.core.histories import BOB_PAYS, GOOD, NAMES, PEER, TOLD, WALLET, score
+from tests.core.histories import BOB_PAYS, GOOD, MODEL, NAMES, PEER, TOLD, WALLET, fact_is, score
 
 from learnae.checks import verdict
-from learnae.core.facts import AttemptFailed, DebtState, Identity, IdentityChanged, Work, WorkBegan, WorkChanged
+from learnae.core.facts import (
+    AttemptFailed,
+    Averaged,
+    DebtState,
+    Identity,
+    IdentityChanged,
+    Trained,
+    Work,
+    WorkBegan,
+    WorkChanged,
+)
 from learnae.core.types import Cid, PeerId, Reason
 from learnae.faults import Kind
 from learnae.history import (
@@ -134,6 +144,23 @@ def test_payments_under_way_are_counted_until_the_last_debt_is_settled() -> None
     settled, before = parts(GOOD)["words"], parts(replace(GOOD, records=GOOD.records[:-12]))["words"]
     assert settled["underway"] == ""
     assert before["underway"] == ", 2 under way"
+
+
+def test_test_accuracy_of_models_that_peers_have_gone_on_from_is_said_to_be_of_then() -> None:
+    running = replace(GOOD, records=GOOD.records[:-2])  # bob's second model is not scored yet
+    [made] = [each.t for each in GOOD.records if fact_is("bob", Trained)(each)]
+    shown = parts(running)
+    assert (parts(GOOD)["words"]["asof"], shown["words"]["asof"]) == ("", f", as of {clock(made)}")
+    *_, test, validation = shown["chart:peers"]["data"]
+    [last] = [each.t for each in GOOD.records if fact_is("ann", Averaged, cid=MODEL["ann 3"])(each)]
+    assert test["x"][-1] <= last < validation["x"][-1]
+
+
+def test_means_begin_when_all_that_have_a_model_are_there() -> None:
+    """eve has none of her own, cat and dan do not follow the paper."""
+    firsts = [each.t for each in GOOD.records if isinstance(each.fact, Trained)]
+    *_, validation = parts(GOOD)["chart:peers"]["data"]
+    assert max(firsts) <= validation["x"][0] < max(firsts) + 1
 
 
 def test_beside_the_paper_stands_only_what_is_known() -> None:

@@ -10,13 +10,14 @@ from tests.core.test_checks_faults import CROSSED, fault, session
 from learnae.core.facts import Averaged, DebtChanged, DebtState, Identity, IdentityChanged, Published, Verdict
 from learnae.core.types import ETHER, PeerId, Wei
 from learnae.faults import Kind
-from learnae.history import Effect, History, PeerCrashed, PeerRestarted, Record
+from learnae.history import Effect, History, PeerCrashed, PeerRestarted, Record, SessionBegan
 from learnae.report import chaos, latencies, sankey
 from learnae.report.canvas import Chart
 from learnae.report.circle import topology_chart
 from learnae.report.claims import judgements
 from learnae.report.money import Flow, accounts, flows
 from learnae.report.standing import standings
+from learnae.report.theme import RED
 from learnae.report.topology import LINKS, Topology, reachable, topology
 
 
@@ -104,15 +105,29 @@ def test_of_each_peer_the_last_averagings_are_drawn_and_during_a_cut_only_those_
     assert [each.t for each in seen(cut).travels] == [10.0]
 
 
+MANY = [f"p{number:02}" for number in range(60)]
+
+
+def among_sixty(history: History) -> History:
+    roster = tuple(replace(GOOD.roster["ann"], name=name, peer=PeerId(name)) for name in MANY)
+    began, *others = history.records
+    assert isinstance(began.fact, SessionBegan)
+    return History((replace(began, fact=replace(began.fact, roster=roster)), *others))
+
+
 def test_of_very_many_disturbed_links_some_are_drawn_and_the_picture_says_so() -> None:
-    names = [f"p{number:02}" for number in range(60)]
-    roster = tuple(replace(GOOD.roster["ann"], name=name, peer=PeerId(name)) for name in names)
-    many = [each for each in during(Kind.ISOLATE, *names).records]
-    began = replace(many[0], fact=replace(many[0].fact, roster=roster))  # type: ignore[arg-type]
-    shown = seen(History((began, *many[1:])))
+    shown = seen(among_sixty(during(Kind.ISOLATE, *MANY)))
     drawn = topology_chart(shown)["data"][0]["x"].count(None)
     assert len(shown.cut) == 60 * 59 // 2 and 0.5 * LINKS < drawn <= LINKS
     assert shown.outcome.endswith(f"Of disturbed links {LINKS / len(shown.cut):.0%} are drawn.")
+
+
+def test_a_few_groups_of_many_are_divided_by_lines_and_not_by_a_haze_of_links() -> None:
+    shown = seen(among_sixty(during(Kind.CUT, *MANY[:5])))
+    *_, walls, _ = topology_chart(shown)["data"]
+    assert len(shown.cut) == 5 * 55 and shown.cut_drawn == []
+    assert walls["line"]["color"] == RED and walls["x"].count(None) == 2
+    assert shown.outcome == "275 links are cut. 2 groups that cannot reach each other are divided by lines."
 
 
 def test_a_swarm_without_peers_has_a_picture() -> None:

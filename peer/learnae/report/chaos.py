@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from learnae.checks.faults import Seen, seen
-from learnae.figures.spec import GREY, ORANGE
+from learnae.figures.spec import GREY
 from learnae.history import Effect, FaultsPlanned, History
 from learnae.report.canvas import Chart, axes, plain, short
 from learnae.report.html import Html, h, table
 from learnae.report.parts import Charts, legend, plot, section
-from learnae.report.theme import RED
+from learnae.report.theme import LILAC, RED, VIOLET
 
 OPEN, APPLIED, INEFFECTIVE, UNHEALED = "open now", "applied", "held nothing up", "not healed"
-COLOURS = {OPEN: RED, APPLIED: ORANGE, INEFFECTIVE: GREY, UNHEALED: RED}
+COLOURS = {OPEN: VIOLET, APPLIED: LILAC, INEFFECTIVE: GREY, UNHEALED: RED}
 HEADS = ("fault", "whom", "from, s", "to, s", "effect")
 MANY = 12  # names that are listed
 
@@ -81,7 +81,7 @@ def timeline_chart(history: History) -> Chart:
 
 
 def timeline_frame(caption: str | Html) -> Html:
-    marks = legend([(OPEN, RED, "mark"), (APPLIED, ORANGE, "mark"), (INEFFECTIVE, GREY, "mark")])
+    marks = legend([(OPEN, VIOLET, "mark"), (APPLIED, LILAC, "mark"), (INEFFECTIVE, GREY, "mark")])
     return plot("faults", "Faults along time", caption, "along session time (s)", marks, kind="low")
 
 

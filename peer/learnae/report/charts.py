@@ -14,6 +14,7 @@ from learnae.history import History, kept_score
 from learnae.report.canvas import Chart, axes, plain, short
 from learnae.report.gains import Gain
 from learnae.report.money import AVERAGES, CHEAT, NO_ROWS, TRAINER, Account, Flow
+from learnae.report.standing import tested
 from learnae.report.theme import GREEN, HEAT, PAPER, RED, SOFT
 
 PALENESS = "2E"  # of a band, the last two digits of a colour
@@ -42,8 +43,9 @@ def figure_chart(figure: Figure) -> Chart:
 def peers_chart(history: History, accuracy: Figure) -> Chart:
     """Each peer's accuracy on its own validation rows along seconds, behind the means of ``accuracy``.
 
-    From the first model that it trained or averaged itself.  All peers are one trace with gaps: a hundred traces would
-    take a browser longer than a second.
+    From the first model that it trained or averaged itself.  Means begin where all are there that have a model by now,
+    since they would fall with each that joins them; that on test rows ends with the last model that was scored.  All
+    peers are one trace with gaps: a hundred traces would take a browser longer than a second.
     """
     steps: dict[str, list[tuple[float, float]]] = {}
     for record, fact in history.worked:
@@ -63,7 +65,12 @@ def peers_chart(history: History, accuracy: Figure) -> Chart:
         "line": {"color": GREY, "width": 1, "shape": "hv"},
         "hovertemplate": "%{text}: %{y:.1%}<extra></extra>",
     }
-    chart = figure_chart(replace(accuracy, bands=()))
+    test, validation = accuracy.series
+    begin = max((each[0][0] for name, each in steps.items() if name in history.honest), default=0.0)
+    scored = tested(history)
+    until = history.seconds if all(each.current for each in scored) else max(each.made for each in scored)
+    means = _between(test, begin, until), _between(validation, begin, history.seconds)
+    chart = figure_chart(replace(accuracy, bands=(), series=means))
     return {"data": [each_peer, *chart["data"]], "layout": chart["layout"] | {"hovermode": "closest"}}
 
 
@@ -179,6 +186,11 @@ def baselines_chart(scores: Mapping[str, Mapping[str, float | None]]) -> Chart:
 # in here
 
 
+def _between(series: Series, begin: float, end: float) -> Series:
+    points = [(x, y) for x, y in zip(series.x, series.y, strict=True) if begin <= x <= end]
+    return replace(series, x=tuple(x for x, _ in points), y=tuple(y for _, y in points))
+
+
 def _line(series: Series, form: str) -> Chart:
     return {
         "type": "scatter",
@@ -243,7 +255,7 @@ def shaded(shades: Sequence[Shade]) -> list[Chart]:
             "label": {
                 "text": ", ".join(together.pop(short(shade.begin), [])),
                 "textposition": "top left",
-                "font": {"size": 10, "color": SHADE},
+                "font": {"size": 12, "color": INK},
             },
         }
         for shade in shades

@@ -1,37 +1,40 @@
 """The swarm as a picture: peers on a circle, what they averaged, the links that are disturbed, and who is down."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from learnae.figures.spec import BLUE, GREY, LINE, ORANGE, PALE
+from learnae.figures.spec import BLUE, GREY, INK, ORANGE, PALE
 from learnae.report.canvas import Chart, axes, plain, short
 from learnae.report.html import Html, h, join
 from learnae.report.parts import legend, plot
 from learnae.report.standing import AVERAGING, DONE, DOWN, REGISTERING, TRAINING, WAITING
 from learnae.report.theme import GREEN, RED
-from learnae.report.topology import LAST, LINKS, Pair, Topology, Travel, reachable
+from learnae.report.topology import LAST, MANY, Pair, Topology, Travel
 
 NAMED = 25  # peers whose names find room on the circle
 LONGEST = 12  # letters of a name on the circle
-COLOURS = {REGISTERING: GREEN, WAITING: LINE, TRAINING: BLUE, AVERAGING: ORANGE, DONE: GREY, DOWN: RED}
+AIR = "\N{NO-BREAK SPACE}"  # between a mark and its name
+COLOURS = {REGISTERING: GREEN, WAITING: GREY, TRAINING: BLUE, AVERAGING: ORANGE, DONE: PALE, DOWN: RED}
 
 Point = tuple[float, float]
 
 
 def topology_chart(drawn: Topology) -> Chart:
     """Peers on a circle.  Those that links keep apart stand apart."""
-    groups = reachable(drawn.names, drawn.cut)
-    at = _places(groups)
-    disturbed = (*_sample(drawn.cut, RED, drawn), *_sample(drawn.poor, ORANGE, drawn))
+    at, gaps = _places(drawn.groups)
+    disturbed = [(_sample(drawn.cut_drawn, drawn), RED), (_sample(drawn.poor, drawn), ORANGE)]
     kept = [each for each in drawn.travels if each.kept]
     dropped = [each for each in drawn.travels if not each.kept]
     traces = [
-        *[_straight(pairs, colour, at) for pairs, colour in disturbed],
+        *[_straight(pairs, colour, at) for pairs, colour in disturbed if pairs],
         _curves(dropped, GREY, 1.0, at),
-        _curves(kept, BLUE, 1.8, at),
+        _curves(kept, BLUE, 1.8 if len(at) <= MANY else 1.0, at),
+        *([_walls(gaps)] if drawn.walled else []),
         _marks(drawn, at),
     ]
-    across, up = ({"visible": False, "range": [-most, most]} for most in (1.35, 1.2))
+    letters = max((len(name) for name in at), default=0)
+    sizes = 1.1 + 0.04 * min(letters, LONGEST), 1.14
+    across, up = ({"visible": False, "range": [-most, most]} for most in sizes)
     layout = axes(across, up | {"scaleanchor": "x"})
     layout |= {"margin": {"l": 4, "r": 4, "t": 4, "b": 4}, "hovermode": "closest"}
     return {"data": traces, "layout": layout}
@@ -55,29 +58,39 @@ def topology_frame(caption: str | Html) -> Html:
 # in here
 
 
-def _places(groups: Sequence[Sequence[str]]) -> dict[str, Point]:
-    """Around a circle of radius 1, clockwise from the top, with a gap between groups."""
+def _places(groups: Sequence[Sequence[str]]) -> tuple[dict[str, Point], list[Point]]:
+    """Around a circle of radius 1, clockwise from the top, with a gap between groups; and the middles of the gaps."""
     total = sum(map(len, groups))
     gap = 1 + total / 20 if len(groups) > 1 else 0.0
-    whole, place, at = total + gap * len(groups) or 1.0, gap / 2, dict[str, Point]()
+    whole, place = total + gap * len(groups) or 1.0, gap / 2
+    at, gaps = dict[str, Point](), list[Point]()
+
+    def point(place: float) -> Point:
+        angle = math.tau * place / whole
+        return short(math.sin(angle)), short(math.cos(angle))
+
     for group in groups:
         for name in group:
-            angle = math.tau * (place + 0.5) / whole
-            at[name] = (short(math.sin(angle)), short(math.cos(angle)))
+            at[name] = point(place + 0.5)
             place += 1
+        gaps.append(point(place + gap / 2))
         place += gap
-    return at
+    return at, gaps
 
 
-def _sample(pairs: Sequence[Pair], colour: str, drawn: Topology) -> Iterator[tuple[Sequence[Pair], str]]:
+def _sample(pairs: Sequence[Pair], drawn: Topology) -> Sequence[Pair]:
     """Evenly, as many as find room."""
-    if pairs:
-        yield pairs[:: math.ceil((len(drawn.cut) + len(drawn.poor)) / LINKS)], colour
+    return pairs[:: math.ceil(1 / drawn.share)]
+
+
+def _walls(gaps: Sequence[Point]) -> Chart:
+    points = [point for x, y in gaps for point in ((0.0, 0.0), (1.12 * x, 1.12 * y), (None, None))]
+    return _lines(points, {"color": RED, "width": 3, "dash": "9px,6px"}) | {"hoverinfo": "skip"}
 
 
 def _straight(pairs: Sequence[Pair], colour: str, at: dict[str, Point]) -> Chart:
     points = [point for one, other in pairs for point in (at[one], at[other], (None, None))]
-    many = len(pairs) > 60
+    many = len(pairs) > MANY
     line = {"color": colour + ("55" if many else "CC"), "width": 1 if many else 1.6, "dash": "4px,4px"}
     return _lines(points, line) | {"hoverinfo": "skip"}
 
@@ -119,7 +132,7 @@ def _marks(drawn: Topology, at: dict[str, Point]) -> Chart:
         "mode": "markers+text",
         "x": [x for x, _ in at.values()],
         "y": [y for _, y in at.values()],
-        "text": [plain(name[:LONGEST]) if told(place, name) else "" for place, name in enumerate(at)],
+        "text": [f"{AIR}{plain(name[:LONGEST])}{AIR}" if told(place, name) else "" for place, name in enumerate(at)],
         "textposition": [_beside(point) for point in at.values()],
         "hovertext": [f"{plain(name)}: {drawn.away.get(name, phases[name])}" for name in at],
         "hovertemplate": "%{hovertext}<extra></extra>",
@@ -128,7 +141,7 @@ def _marks(drawn: Topology, at: dict[str, Point]) -> Chart:
             "color": [COLOURS[phases[name]] for name in at],
             "symbol": ["x" if name in drawn.away else "circle" for name in at],
             "size": [size + 2 if name in drawn.away else size for name in at],
-            "line": {"color": PALE, "width": 1},
+            "line": {"color": INK, "width": 1},
         },
     }
 

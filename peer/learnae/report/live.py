@@ -23,7 +23,7 @@ from learnae.report.money import Account, Flow, accounts, flows
 from learnae.report.results import in_matrix, most_paid
 from learnae.report.said import Names, clock, ended, said
 from learnae.report.sankey import sankey_chart, who
-from learnae.report.standing import PHASES, newest_debts, standings
+from learnae.report.standing import PHASES, newest_debts, standings, tested
 from learnae.report.topology import topology
 
 RECEIPTS = 500  # the newest
@@ -89,6 +89,7 @@ def _words(history: History, totals: Mapping[str, Any], paid: Sequence[Flow]) ->
         "name": sections.called(history) if history.began else "",
         "line": _line(history),
         "test": number(totals["accuracy_test_mean"], ".1%"),
+        "asof": _as_of(history),
         "validation": number(totals["accuracy_validation_mean"], ".1%"),
         "success": number(totals["averaging_success_rate"], ".0%"),
         "attempts": f"{totals['averaging_attempts']:,}",
@@ -98,6 +99,12 @@ def _words(history: History, totals: Mapping[str, Any], paid: Sequence[Flow]) ->
         "most": most_paid(paid),
         "receipts": f"The newest {RECEIPTS} of {debts:,}." if debts > RECEIPTS else "",
     }
+
+
+def _as_of(history: History) -> str:
+    """Test accuracy waits until there is time, so that it may be of models that peers have gone on from."""
+    old = [each.made for each in tested(history) if not each.current]
+    return f", as of {clock(min(old))}" if old else ""
 
 
 def _line(history: History) -> str:

@@ -35,13 +35,14 @@ CONTENTS = {
     "paper": "Beside the paper",
 }
 TILES = (
-    ("test", "accuracy on test rows, mean"),
     ("validation", "accuracy on own validation rows, mean"),
+    ("test", "accuracy on test rows, mean"),
     ("success", "averagings kept, mean of peers"),
     ("attempts", "averagings tried"),
     ("payments", "payments"),
     ("ether", "ETH paid"),
 )
+ALSO = {"test": "asof", "payments": "underway"}
 PEERS = ("peer", "role", "does", "slices", "averagings kept", "validation", "test", "ETH sent", "ETH received")
 RECEIPTS = ("session time", "payer", "payee", "ETH", "payer's accuracy", "state", "transaction")
 CLAIMS = ("claimed id", "announced by", "contract", "wallet", "deployed", "verdict", "peers that say so", "why")
@@ -113,14 +114,14 @@ def _now() -> Html:
         for phase in PHASES
     ]  # fmt: skip
     tiles = [
-        h("div", h("dt", told, said("underway") if name == "payments" else ""), h("dd", said(name, "-")))
+        h("div", h("dt", told, said(ALSO[name]) if name in ALSO else ""), h("dd", said(name, "-")))
         for name, told in TILES
     ]
     accuracy = plot(
         "peers",
         "Accuracy of each peer",
         "On its own validation rows a peer decides and pays, so that number is flattered; test rows no peer has, and "
-        "models are scored on them when there is time.",
+        "models are scored on them when there is time. Means begin when all peers have a model.",
         "accuracy, along session time (s)",
         legend(
             [

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from learnae.core.facts import (
+    Adopted,
     Averaged,
     DebtChanged,
     Identity,
@@ -13,7 +14,8 @@ from learnae.core.facts import (
     WorkBegan,
     WorkChanged,
 )
-from learnae.history import History, HistoryFact, PeerCrashed, PeerRestarted, RosterEntry
+from learnae.core.types import Cid
+from learnae.history import Evaluated, History, HistoryFact, PeerCrashed, PeerRestarted, RosterEntry
 
 REGISTERING, WAITING, TRAINING, AVERAGING, DONE, DOWN = PHASES = (
     "registering",
@@ -73,6 +75,30 @@ def standings(history: History) -> list[Standing]:
         if record.peer in standing:
             standing[record.peer].tell(record.fact)
     return list(standing.values())
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The last model of an honest peer that was scored on test rows: when it was made, and whether it is the peer's
+    model still."""
+
+    made: float
+    current: bool
+
+
+def tested(history: History) -> list[Tested]:
+    made: dict[tuple[str, Cid], float] = {}
+    now: dict[str, Cid] = {}
+    for record, _ in history.kept:
+        assert isinstance(record.fact, Adopted | Trained | Averaged)
+        made[record.peer, record.fact.cid] = record.t
+        now[record.peer] = record.fact.cid
+    last = {record.peer: (record.t, fact.cid) for record, fact in history.facts(Evaluated)}
+    return [
+        Tested(made.get((name, last[name][1]), last[name][0]), now.get(name, last[name][1]) == last[name][1])
+        for name in history.honest
+        if name in last
+    ]
 
 
 def newest_debts(history: History) -> Iterable[tuple[float, str, DebtChanged]]:

@@ -4,6 +4,7 @@ from learnae.figures.spec import BLUE, GREY, INK, LINE, ORANGE, PALE
 
 # Okabe and Ito's too, darker, so that words can be read in them
 GREEN, RED = "#00785A", "#B34700"
+VIOLET, LILAC = "#8E4585", "#D9A9CF"  # faults: open, and over
 PAPER, SOFT = "#FFFFFF", "#F4F6F7"
 HEAT = ("#CFE3F1", "#8FC0DF", "#3D93C6", "#0072B3", "#003A5E")  # little to much
 
@@ -13,6 +14,8 @@ NIGHT = {
     GREY: "#4A535B",
     GREEN: "#2FBF97",
     RED: "#F0803C",
+    VIOLET: "#D98FCB",
+    LILAC: "#7A4A72",
     INK: "#E7EAED",
     PALE: "#9AA5AE",
     LINE: "#2A3138",
@@ -27,6 +30,8 @@ NAMES = {
     "grey": GREY,
     "green": GREEN,
     "red": RED,
+    "violet": VIOLET,
+    "lilac": LILAC,
     "ink": INK,
     "pale": PALE,
     "line": LINE,

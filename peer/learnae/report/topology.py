@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 from learnae.checks.faults import Seen, seen
@@ -17,6 +18,7 @@ from learnae.report.standing import Standing
 
 LAST = 2  # averagings of each peer that are drawn, of those it kept and of the others
 LINKS = 200  # disturbed links that are drawn
+MANY, WALLS = 60, 8  # so many links are a haze: what they keep apart is drawn instead, if it is a few groups
 
 Pair = tuple[str, str]  # in the order of the roster
 
@@ -45,14 +47,37 @@ class Topology:
     def names(self) -> list[str]:
         return [each.entry.name for each in self.standing]
 
+    @cached_property
+    def groups(self) -> list[list[str]]:
+        """That cannot reach each other."""
+        return reachable(self.names, self.cut)
+
+    @property
+    def walled(self) -> bool:
+        """Whether groups are divided by a line each instead of by all the links that are cut between them."""
+        return len(self.cut) > MANY and 1 < len(self.groups) <= WALLS
+
+    @cached_property
+    def cut_drawn(self) -> list[Pair]:
+        """Those links that are cut and must be drawn one by one."""
+        if not self.walled:
+            return list(self.cut)
+        group = {name: number for number, names in enumerate(self.groups) for name in names}
+        return [(one, other) for one, other in self.cut if group[one] == group[other]]
+
+    @property
+    def share(self) -> float:
+        """Of the links to be drawn, how many are."""
+        return min(1.0, LINKS / max(1, len(self.cut_drawn) + len(self.poor)))
+
     @property
     def outcome(self) -> str:
         """In words."""
         kinds = (self.cut, "cut"), (self.poor, "lossy or slow")
         links = [f"{len(some):,} {'link is' if len(some) == 1 else 'links are'} {how}" for some, how in kinds if some]
         away = [f"{name} is {why}" for name, why in self.away.items()]
-        drawn = min(1.0, LINKS / max(1, len(self.cut) + len(self.poor)))
-        part = "" if drawn == 1 else f" Of disturbed links {drawn:.0%} are drawn."
+        part = f" {len(self.groups)} groups that cannot reach each other are divided by lines." if self.walled else ""
+        part += "" if self.share == 1 else f" Of disturbed links {self.share:.0%} are drawn."
         return ", ".join(links or ["no link is cut"]).capitalize() + "".join(f"; {each}" for each in away) + "." + part
 
 
