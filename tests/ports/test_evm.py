@@ -1,6 +1,8 @@
 """The EVM adapter keeps the promises of ports.Chain on eth-tester and on Anvil, whatever happens to them."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -359,6 +361,29 @@ class TestLocal:
     def test_what_is_no_transaction_is_refused(self, local: LocalWorld, raw: str) -> None:
         signed = Signed(0, raw, TxHash(""), local.wait(local.payer.head()).genesis)
         assert reason(local, local.payer.broadcast(signed)) is Reason.NONSENSE
+
+
+class TestApart:
+    """The same node in a process of its own."""
+
+    def test_what_it_is_told_there_it_tells_here(self, runner: asyncio.Runner) -> None:
+        world = LocalWorld(runner, apart=True)
+        try:
+            sent(world, pay(world, 0))
+            world.mine()
+            assert world.wait(world.node.nonce(world.payer_wallet, 1)) == 1
+            assert world.evm.seconds > 0
+            world.roll_back(1)
+            assert world.wait(world.payer.head()).height == 0
+        finally:
+            world.end()
+
+    def test_its_process_ends_with_whoever_made_it(self) -> None:
+        made = "from learnae.adapters.evm.local import LocalEvm; LocalEvm({}, apart=True); print(flush=True); input()"
+        with subprocess.Popen([sys.executable, "-c", made], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as maker:
+            assert maker.stdout and maker.stdout.readline()
+            maker.kill()
+            assert maker.stdout.read() == b""  # the end of it, when nobody holds it open any more
 
 
 def test_two_clients_of_one_node_agree(anvil: AnvilWorld) -> None:

@@ -15,7 +15,7 @@ from web3.providers.async_base import AsyncBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from learnae.adapters.evm import EvmChain, Node, export, export_since, http_node
-from learnae.adapters.evm.local import RECURSION
+from learnae.adapters.evm.tester import RECURSION
 from learnae.adapters.memory import keys
 from learnae.core.types import Address, Claim, Head, Poid, Reason, Signed, TxHash
 from learnae.errors import InputError, PortError
@@ -70,7 +70,7 @@ nearly_blocks = st.fixed_dictionaries({field: scalars | st.just(right) for field
 
 @pytest.fixture(autouse=True)
 def no_deep_recursion() -> Iterator[None]:
-    """As in a process that has only met py-evm through LocalEvm."""
+    """As in a process that has only met py-evm through a Tester."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(RECURSION)
     yield

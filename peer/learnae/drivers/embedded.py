@@ -1,7 +1,7 @@
 """A live swarm in one process and one event loop: real time, memory store and gossip, a real EVM.
 
 The peers are those of ``drivers.live``; what they share here is the machine.  Training waits in threads for the pool,
-the EVM has a thread of its own, accuracies on test rows are worked out in another: the loop itself never waits.
+the EVM has a process of its own, accuracies on test rows are worked out in another: the loop itself never waits.
 
     swarm = Embedded(composition, wallets, [run.observe])
     ended_by = await swarm.run()        # swarm.stop(), from a signal handler say, ends it early
@@ -43,7 +43,7 @@ class Embedded:
         self.composition, self.session, self.observers = composition, composition.session, tuple(observers)
         self.evaluation = Evaluation(composition, self._record)
         self.alloc = {wallet.address: wei(self.session.chain.balance) for wallet in wallets.values()}
-        self.evm = LocalEvm(self.alloc, self.session.chain.id)
+        self.evm = LocalEvm(self.alloc, self.session.chain.id, apart=True)
         self.node = Node(self.evm, self.session.chain.id)
         self.chain: list[ChainRecord] = []
         self.clock = Clock(time.time())

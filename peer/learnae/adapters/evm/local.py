@@ -1,95 +1,42 @@
-"""An Ethereum node in this process: eth-tester's EVM behind a pool of waiting transactions.
+"""An Ethereum node that needs nothing but Python: a provider for ``Node`` in front of a ``Tester``.
 
-eth-tester mines whatever it is sent at once and refuses a nonce that comes early.  Real nodes do not; replacements,
-fees and gaps are what a payer must survive.  So the pool here accepts, replaces and refuses as theirs.  The EVM works
-in a thread of its own, and the event loop goes on meanwhile.  Between two blocks an answer stays what it is: what many
-ask is worked out once.  What ``Ledger`` can provoke, this can, too.
+The EVM works in a thread, or in a process of its own, where it holds up nobody's interpreter; either way the event loop
+goes on meanwhile.  Between two blocks an answer stays what it is: what many ask is worked out once.
 """
 
 import asyncio
-import sys
+import multiprocessing
+import signal
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from os import urandom
-from typing import Any, TypeVar, cast
+from multiprocessing.connection import Connection
+from typing import Any, Protocol, TypeVar
 
-from eth.exceptions import PyEVMError
-from eth_account import Account
-from eth_account.typed_transactions.typed_transaction import TypedTransaction
-from eth_tester import EthereumTester, PyEVMBackend
-from eth_tester.exceptions import BlockNotFound, TransactionFailed
-from eth_tester.exceptions import ValidationError as BadRequest
-from eth_utils.crypto import keccak
-from eth_utils.exceptions import ValidationError
-from hexbytes import HexBytes
-from rlp.exceptions import RLPException
-from web3 import AsyncEthereumTesterProvider, EthereumTesterProvider
+from web3 import AsyncEthereumTesterProvider
 from web3.providers.async_base import AsyncBaseProvider
-from web3.providers.eth_tester.middleware import transaction_result_remapper
 from web3.types import RPCEndpoint, RPCResponse
 
 from learnae.core.types import Address, Wei
 
 T = TypeVar("T")
 
-CALLER = Address("0x" + "ca11" * 10)  # eth-tester's calls must be able to pay; this account does nothing else
-REFUSALS = (ValidationError, BadRequest, BlockNotFound, TransactionFailed, PyEVMError, RecursionError)
-RECURSION = 3000  # Python frames
 SEND = RPCEndpoint("eth_sendRawTransaction")
-
-
-class Refused(Exception):
-    """In the words of other nodes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    raw: bytes
-    hash: bytes
-    sender: bytes
-    nonce: int
-    tip: int
-    most: int
-    cost: int
-
-    @staticmethod
-    def read(raw: bytes) -> "Waiting":
-        try:
-            fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
-            sender = bytes.fromhex(Account.recover_transaction(raw)[2:])
-            tip, most = fields["maxPriorityFeePerGas"], fields["maxFeePerGas"]
-        except (ValueError, TypeError, KeyError, RLPException) as error:
-            raise Refused(f"not a signed EIP-1559 transaction: {error}") from None
-        return Waiting(raw, keccak(raw), sender, fields["nonce"], tip, most, fields["value"] + fields["gas"] * most)
-
-    def replaces(self, other: "Waiting") -> bool:
-        """Nodes want a tenth more of both fees."""
-        return 10 * self.tip >= 11 * other.tip and 10 * self.most >= 11 * other.most
 
 
 class LocalEvm(AsyncEthereumTesterProvider):
     """A provider for ``Node``.  Blocks are made by ``mine``, or all the time by ``mine_every``.
 
+    ``apart``: in a process of its own, which is waited for here and ends with ``close`` or with this process.
     ``seconds``: of processor time that the EVM has taken.
     """
 
-    def __init__(self, alloc: Mapping[Address, Wei], chain_id: int = 31337) -> None:
-        # py-evm raises it to 12,288, for contracts that call contracts; then deeply nested JSON overflows the C stack.
-        sys.setrecursionlimit(min(sys.getrecursionlimit(), RECURSION))
+    def __init__(self, alloc: Mapping[Address, Wei], chain_id: int = 31337, apart: bool = False) -> None:
         AsyncBaseProvider.__init__(self)  # the parent's would make a chain that nobody uses
         self.reachable, self.seconds = True, 0.0
-        self._alloc, self._chain_id = alloc, chain_id
+        self._answers: dict[tuple[RPCEndpoint, str], RPCResponse] = {}  # since the last block
         self._thread = ThreadPoolExecutor(1, "evm")
-        self._own: dict[str, Callable[[Any], object]] = {
-            "eth_chainId": lambda _: self._chain_id,
-            SEND: lambda params: self._accept(bytes(HexBytes(params[0]))),
-            "eth_getTransactionReceipt": lambda params: self._receipt(bytes(HexBytes(params[0]))),
-            "eth_call": lambda params: self._call(params[0]),
-            "eth_getBlockByNumber": lambda params: self._block(*params),
-        }
-        self._begin()
+        self._place: Place = (Apart if apart else Here)(alloc, chain_id)
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         if not self.reachable:
@@ -97,13 +44,13 @@ class LocalEvm(AsyncEthereumTesterProvider):
         question = (method, repr(params))
         found = self._answers.get(question)
         if found is None:
-            return await self._in_thread(lambda: self._answer(question, params))
+            return await self._in_thread(self._answer, question, params)
         await asyncio.sleep(0)  # who asks in a loop must let others have their turn
         return found
 
     async def mine(self, blocks: int = 1) -> None:
         for _ in range(blocks):
-            await self._in_thread(self._mine)
+            await self._in_thread(self._change, "mine")
 
     async def mine_every(self, seconds: float) -> None:
         """Until it is cancelled."""
@@ -115,118 +62,92 @@ class LocalEvm(AsyncEthereumTesterProvider):
 
     async def roll_back(self, blocks: int) -> None:
         """Lose the last blocks and all that was waiting: a node killed before it could save."""
-        await self._in_thread(lambda: self._roll_back(blocks))
+        await self._in_thread(self._change, "roll_back", blocks)
 
     async def start_anew(self) -> None:
         """Another chain with the same id and the same accounts."""
-        await self._in_thread(self._begin)
+        await self._in_thread(self._change, "start_anew")
 
     def close(self) -> None:
         self._thread.shutdown()
+        self._place.close()
 
     # in the thread
 
-    def _begin(self) -> None:
-        genesis = PyEVMBackend.generate_genesis_params({"extra_data": urandom(32)})
-        alloc = {CALLER: 10**30, **self._alloc}
-        accounts = {bytes.fromhex(each[2:]): _account(wei) for each, wei in alloc.items()}
-        self._evm = PyEVMBackend(genesis, accounts)
-        type(self._evm.chain).chain_id = self._chain_id  # a class of its own for each backend
-        self._tester = EthereumTester(self._evm)
-        self._rpc = EthereumTesterProvider(self._tester)
-        self._pool: list[Waiting] = []
-        self._mined: dict[bytes, int] = {}  # transactions and their blocks
-        self._receipts: dict[bytes, object] = {}
-        self._answers: dict[tuple[RPCEndpoint, str], RPCResponse] = {}  # since the last block
-
     def _answer(self, question: tuple[RPCEndpoint, str], params: Any) -> RPCResponse:
         if question not in self._answers:
-            answer = self._find(question[0], params)
+            answer: RPCResponse = self._do("answer", question[0], params)
             if question[0] == SEND:
                 return answer
             self._answers[question] = answer
         return self._answers[question]
 
-    def _find(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        try:
-            if method not in self._own:
-                return self._rpc.make_request(method, params)
-            return cast(RPCResponse, {"jsonrpc": "2.0", "id": 0, "result": self._own[method](params)})
-        except (Refused, *REFUSALS) as error:
-            return {"jsonrpc": "2.0", "id": 0, "error": {"code": -32000, "message": str(error)}}
-
-    def _accept(self, raw: bytes) -> str:
-        new = Waiting.read(raw)
-        rival = next((each for each in self._pool if (each.sender, each.nonce) == (new.sender, new.nonce)), None)
-        if new.hash in self._mined or new == rival:
-            raise Refused("already known")
-        if new.nonce < self._evm.get_nonce(new.sender):
-            raise Refused("nonce too low")
-        if rival and not new.replaces(rival):
-            raise Refused("replacement transaction underpriced")
-        if self._evm.get_balance(new.sender) < new.cost:
-            raise Refused("insufficient funds for gas * price + value")
-        self._pool = [each for each in self._pool if each is not rival] + [new]
-        return "0x" + new.hash.hex()
-
-    def _mine(self) -> None:
-        """A block of all that can be in it, in the order of arrival; nonces of one sender in theirs."""
-        nonces: dict[bytes, int] = {}
-        number = self._height + 1
-        progress = True
-        while progress:
-            progress = False
-            for each in list(self._pool):
-                if each.sender not in nonces:
-                    nonces[each.sender] = self._evm.get_nonce(each.sender)
-                if each.nonce == nonces[each.sender]:
-                    try:
-                        self._evm.send_raw_transaction(each.raw)
-                    except REFUSALS:  # its fee is too low by now, its money is gone, the block is full: it waits
-                        continue
-                    self._pool.remove(each)
-                    self._mined[each.hash] = number
-                    nonces[each.sender] += 1
-                    progress = True
-        self._evm.mine_blocks()
+    def _change(self, method: str, *arguments: Any) -> None:
+        self._do(method, *arguments)
         self._answers = {}
 
-    @property
-    def _height(self) -> int:
-        return int(self._evm.get_block_by_number("latest")["number"])
+    def _do(self, method: str, *arguments: Any) -> Any:
+        result, self.seconds = self._place.do(method, *arguments)
+        return result
 
-    def _receipt(self, hash: bytes) -> object:
-        """Kept, because eth-tester searches the whole chain for each."""
-        if hash in self._mined and hash not in self._receipts:
-            found = self._rpc.make_request(RPCEndpoint("eth_getTransactionReceipt"), ["0x" + hash.hex()])
-            self._receipts[hash] = found["result"]
-        return self._receipts.get(hash)
-
-    def _call(self, transaction: dict[str, Any]) -> object:
-        fees = {"max_fee_per_gas": 10**15, "max_priority_fee_per_gas": 0}
-        return self._tester.call(transaction | fees | {"from": CALLER})
-
-    def _block(self, number: str | int, full: bool = False) -> object:
-        found = self._rpc.make_request(RPCEndpoint("eth_getBlockByNumber"), [number, full])["result"]
-        if found and full:  # web3 translates blocks and transactions, but not transactions in blocks
-            found = found | {"transactions": [transaction_result_remapper(each) for each in found["transactions"]]}
-        return found
-
-    def _roll_back(self, blocks: int) -> None:
-        height = max(0, self._height - blocks)
-        self._evm.revert_to_snapshot(self._evm.get_block_by_number(height)["hash"])
-        self._mined = {hash: block for hash, block in self._mined.items() if block <= height}
-        self._pool, self._receipts, self._answers = [], {}, {}
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        def timed() -> T:
-            try:
-                return work()
-            finally:
-                self.seconds = time.thread_time()
-
-        return await asyncio.get_running_loop().run_in_executor(self._thread, timed)
+    async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
 
-def _account(wei: int) -> dict[str, object]:
-    return {"balance": wei, "nonce": 0, "code": b"", "storage": {}}
+class Place(Protocol):
+    """Where the tester is.  It is made in one thread and asked from another."""
+
+    def do(self, method: str, *arguments: Any) -> tuple[Any, float]:
+        """What that method of the tester returns, and the seconds of processor time that it has taken so far."""
+
+    def close(self) -> None: ...
+
+
+class Here:
+    def __init__(self, alloc: Mapping[Address, Wei], chain_id: int) -> None:
+        from learnae.adapters.evm.tester import Tester  # whoever has it elsewhere need not import py-evm
+
+        self._tester = Tester(alloc, chain_id)
+
+    def do(self, method: str, *arguments: Any) -> tuple[Any, float]:
+        return getattr(self._tester, method)(*arguments), time.thread_time()
+
+    def close(self) -> None:
+        pass
+
+
+class Apart:
+    def __init__(self, alloc: Mapping[Address, Wei], chain_id: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs, alloc, chain_id), name="evm", daemon=True)
+        self._process.start()
+        theirs.close()  # so that either side notices the end of the other
+        self._pipe.recv()  # it is up: what is asked afterwards has a deadline
+
+    def do(self, method: str, *arguments: Any) -> tuple[Any, float]:
+        try:
+            self._pipe.send((method, arguments))
+            answer: tuple[Any, float] = self._pipe.recv()
+        except EOFError:
+            raise ConnectionError("the process of the EVM has ended") from None
+        return answer
+
+    def close(self) -> None:
+        self._pipe.close()
+        self._process.join()
+
+
+def serve(pipe: Connection, alloc: Mapping[Address, Wei], chain_id: int) -> None:
+    """The process of an ``Apart``: until the other side is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks, who may still want an export
+    from learnae.adapters.evm.tester import Tester
+
+    tester = Tester(alloc, chain_id)
+    pipe.send(None)
+    while True:
+        try:
+            method, arguments = pipe.recv()
+        except (EOFError, OSError):
+            return
+        pipe.send((getattr(tester, method)(*arguments), time.process_time()))

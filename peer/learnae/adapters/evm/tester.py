@@ -1,0 +1,167 @@
+"""eth-tester's EVM behind a pool of waiting transactions, as a node: everything is done when a method returns.
+
+eth-tester mines whatever it is sent at once and refuses a nonce that comes early.  Real nodes do not; replacements,
+fees and gaps are what a payer must survive.  So the pool here accepts, replaces and refuses as theirs.  What ``Ledger``
+can provoke, this can, too.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from os import urandom
+from typing import Any, cast
+
+from eth.exceptions import PyEVMError
+from eth_account import Account
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from eth_tester import EthereumTester, PyEVMBackend
+from eth_tester.exceptions import BlockNotFound, TransactionFailed
+from eth_tester.exceptions import ValidationError as BadRequest
+from eth_utils.crypto import keccak
+from eth_utils.exceptions import ValidationError
+from hexbytes import HexBytes
+from rlp.exceptions import RLPException
+from web3 import EthereumTesterProvider
+from web3.providers.eth_tester.middleware import transaction_result_remapper
+from web3.types import RPCEndpoint, RPCResponse
+
+from learnae.adapters.evm.local import SEND
+from learnae.core.types import Address, Wei
+
+CALLER = Address("0x" + "ca11" * 10)  # eth-tester's calls must be able to pay; this account does nothing else
+REFUSALS = (ValidationError, BadRequest, BlockNotFound, TransactionFailed, PyEVMError, RecursionError)
+RECURSION = 3000  # Python frames
+
+
+class Refused(Exception):
+    """In the words of other nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    raw: bytes
+    hash: bytes
+    sender: bytes
+    nonce: int
+    tip: int
+    most: int
+    cost: int
+
+    @staticmethod
+    def read(raw: bytes) -> "Waiting":
+        try:
+            fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+            sender = bytes.fromhex(Account.recover_transaction(raw)[2:])
+            tip, most = fields["maxPriorityFeePerGas"], fields["maxFeePerGas"]
+        except (ValueError, TypeError, KeyError, RLPException) as error:
+            raise Refused(f"not a signed EIP-1559 transaction: {error}") from None
+        return Waiting(raw, keccak(raw), sender, fields["nonce"], tip, most, fields["value"] + fields["gas"] * most)
+
+    def replaces(self, other: "Waiting") -> bool:
+        """Nodes want a tenth more of both fees."""
+        return 10 * self.tip >= 11 * other.tip and 10 * self.most >= 11 * other.most
+
+
+class Tester:
+    """The node.  ``alloc``: who has how much in its genesis block."""
+
+    def __init__(self, alloc: Mapping[Address, Wei], chain_id: int) -> None:
+        # py-evm raises it to 12,288, for contracts that call contracts; then deeply nested JSON overflows the C stack.
+        sys.setrecursionlimit(min(sys.getrecursionlimit(), RECURSION))
+        self._alloc, self._chain_id = alloc, chain_id
+        self._own: dict[str, Callable[[Any], object]] = {
+            "eth_chainId": lambda _: self._chain_id,
+            SEND: lambda params: self._accept(bytes(HexBytes(params[0]))),
+            "eth_getTransactionReceipt": lambda params: self._receipt(bytes(HexBytes(params[0]))),
+            "eth_call": lambda params: self._call(params[0]),
+            "eth_getBlockByNumber": lambda params: self._block(*params),
+        }
+        self.start_anew()
+
+    def answer(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        try:
+            if method not in self._own:
+                return self._rpc.make_request(method, params)
+            return cast(RPCResponse, {"jsonrpc": "2.0", "id": 0, "result": self._own[method](params)})
+        except (Refused, *REFUSALS) as error:
+            return {"jsonrpc": "2.0", "id": 0, "error": {"code": -32000, "message": str(error)}}
+
+    def start_anew(self) -> None:
+        """Another chain with the same id and the same accounts."""
+        genesis = PyEVMBackend.generate_genesis_params({"extra_data": urandom(32)})
+        alloc = {CALLER: 10**30, **self._alloc}
+        accounts = {bytes.fromhex(each[2:]): _account(wei) for each, wei in alloc.items()}
+        self._evm = PyEVMBackend(genesis, accounts)
+        type(self._evm.chain).chain_id = self._chain_id  # a class of its own for each backend
+        self._tester = EthereumTester(self._evm)
+        self._rpc = EthereumTesterProvider(self._tester)
+        self._pool: list[Waiting] = []
+        self._mined: dict[bytes, int] = {}  # transactions and their blocks
+        self._receipts: dict[bytes, object] = {}
+
+    def _accept(self, raw: bytes) -> str:
+        new = Waiting.read(raw)
+        rival = next((each for each in self._pool if (each.sender, each.nonce) == (new.sender, new.nonce)), None)
+        if new.hash in self._mined or new == rival:
+            raise Refused("already known")
+        if new.nonce < self._evm.get_nonce(new.sender):
+            raise Refused("nonce too low")
+        if rival and not new.replaces(rival):
+            raise Refused("replacement transaction underpriced")
+        if self._evm.get_balance(new.sender) < new.cost:
+            raise Refused("insufficient funds for gas * price + value")
+        self._pool = [each for each in self._pool if each is not rival] + [new]
+        return "0x" + new.hash.hex()
+
+    def mine(self) -> None:
+        """A block of all that can be in it, in the order of arrival; nonces of one sender in theirs."""
+        nonces: dict[bytes, int] = {}
+        number = self._height + 1
+        progress = True
+        while progress:
+            progress = False
+            for each in list(self._pool):
+                if each.sender not in nonces:
+                    nonces[each.sender] = self._evm.get_nonce(each.sender)
+                if each.nonce == nonces[each.sender]:
+                    try:
+                        self._evm.send_raw_transaction(each.raw)
+                    except REFUSALS:  # its fee is too low by now, its money is gone, the block is full: it waits
+                        continue
+                    self._pool.remove(each)
+                    self._mined[each.hash] = number
+                    nonces[each.sender] += 1
+                    progress = True
+        self._evm.mine_blocks()
+
+    @property
+    def _height(self) -> int:
+        return int(self._evm.get_block_by_number("latest")["number"])
+
+    def _receipt(self, hash: bytes) -> object:
+        """Kept, because eth-tester searches the whole chain for each."""
+        if hash in self._mined and hash not in self._receipts:
+            found = self._rpc.make_request(RPCEndpoint("eth_getTransactionReceipt"), ["0x" + hash.hex()])
+            self._receipts[hash] = found["result"]
+        return self._receipts.get(hash)
+
+    def _call(self, transaction: dict[str, Any]) -> object:
+        fees = {"max_fee_per_gas": 10**15, "max_priority_fee_per_gas": 0}
+        return self._tester.call(transaction | fees | {"from": CALLER})
+
+    def _block(self, number: str | int, full: bool = False) -> object:
+        found = self._rpc.make_request(RPCEndpoint("eth_getBlockByNumber"), [number, full])["result"]
+        if found and full:  # web3 translates blocks and transactions, but not transactions in blocks
+            found = found | {"transactions": [transaction_result_remapper(each) for each in found["transactions"]]}
+        return found
+
+    def roll_back(self, blocks: int) -> None:
+        """Lose the last blocks and all that was waiting: a node killed before it could save."""
+        height = max(0, self._height - blocks)
+        self._evm.revert_to_snapshot(self._evm.get_block_by_number(height)["hash"])
+        self._mined = {hash: block for hash, block in self._mined.items() if block <= height}
+        self._pool, self._receipts = [], {}
+
+
+def _account(wei: int) -> dict[str, object]:
+    return {"balance": wei, "nonce": 0, "code": b"", "storage": {}}
