@@ -141,8 +141,9 @@ class Cost:
     chain_call: float = 0.005  # s per RPC
     store: float = 0.0  # s to hand a block to one's node, beside the latency
     announce: float = 0.0  # s from a decision to announce to its message, beside the latency
+    ebb: float = 1.0  # share of latency, store and announce that is left for a peer that has seen all its slices
     spread: float = 0.2  # log-normal sigma of the peers' speeds
-    jitter: float = 0.1  # log-normal sigma of each duration
+    jitter: float = 0.1  # log-normal sigma of each duration but the latency's and an RPC's
 
 
 @dataclass(frozen=True)

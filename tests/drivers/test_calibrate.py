@@ -31,6 +31,7 @@ COSTS = {
     "chain_call": 0.03,
     "store": 0.05,
     "announce": 0.1,
+    "ebb": 0.5,
     "spread": 0.3,
     "jitter": 0.2,
 }

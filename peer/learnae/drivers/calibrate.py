@@ -3,14 +3,16 @@
 A journal replayed gives each request with the time it was asked for and the time its answer had its turn.  The model is
 fitted to that as the simulator uses it (``drivers.sim``): the logarithm of a job's duration is that of the job's kind,
 plus the peer's (``spread``), plus chance (``jitter``); a fetch is two crossings (``latency``) and the block's bytes;
-what it takes longer than one crossing to store a block and to be heard is ``store`` and ``announce``.  How late others
-know of a model decides how much is tried in vain: a session whose announcements were too quick came out too efficient.
+what it takes longer than one crossing to store a block and to be heard is ``store`` and ``announce``; of these three
+``ebb`` is left when slices are seen, since a machine that all share is busiest while all train.  How late others know
+of a model decides how much is tried in vain, and what comes very late makes more in vain than it delays: so delays are
+fitted by their means.  Sessions whose announcements were too quick came out too efficient.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
-from math import exp, log, sqrt
+from math import exp, inf, log, sqrt
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any, get_args
@@ -22,6 +24,7 @@ from learnae.config import Cost, Session, load
 from learnae.core import actions as do
 from learnae.core import events as on
 from learnae.core.codec import decode, from_json
+from learnae.core.facts import Trained
 from learnae.core.replay import new_peer, retell
 from learnae.core.types import Cid, ModelAnnouncement
 from learnae.drivers.audit import JOURNALS, ROSTER, SESSION, journals, members
@@ -41,11 +44,12 @@ Life = Sequence[tuple[on.Event, list[do.Action]]]  # what a peer was told, and w
 
 @dataclass(frozen=True)
 class Taken:
-    """One request that was answered.  ``seconds``: until the answer had its turn."""
+    """One request that was answered.  ``seconds``: until the answer had its turn.  ``late``: when slices were seen."""
 
     peer: str
     request: do.Request
     seconds: float
+    late: bool
 
 
 @dataclass(frozen=True)
@@ -89,26 +93,36 @@ def left_behind(run: Path, learning: Learning) -> dict[str, Recorded]:
 def taken(name: str, life: Life, restarts: Collection[int] = ()) -> Iterator[Taken]:
     """What was asked and answered between two restarts; failures took as long as a deadline, and are left out."""
     asked: dict[int, tuple[do.Request, float]] = {}
+    seen = slices_seen(life)
     for number, (event, actions) in enumerate(life):
         if number in restarts:
             asked.clear()
         if isinstance(event, on.Answer) and event.request in asked:
             request, at = asked.pop(event.request)
             if not isinstance(event, on.RequestFailed):
-                yield Taken(name, request, event.at - at)
+                yield Taken(name, request, event.at - at, at >= seen)
         asked |= {action.request: (action, event.at) for action in actions if isinstance(action, do.Request)}
 
 
-def heard(lives: Collection[Life]) -> Iterator[float]:
-    """Seconds from the first announcement of each model until another peer heard of it."""
-    said: dict[Cid, float] = {}
-    for event, actions in chain.from_iterable(lives):
-        for action in actions:
-            if isinstance(action, do.Announce) and isinstance(action.announcement, ModelAnnouncement):
-                said.setdefault(action.announcement.model.weights.cid, event.at)
+def slices_seen(life: Life) -> float:
+    """When its last slice was trained."""
+    facts = ((event.at, action.fact) for event, actions in life for action in actions if isinstance(action, do.Record))
+    return max((at for at, fact in facts if isinstance(fact, Trained)), default=inf)
+
+
+def heard(lives: Collection[Life]) -> Iterator[tuple[float, bool]]:
+    """Seconds from the first announcement of each model until another peer heard of it; whether it was a late one."""
+    said: dict[Cid, tuple[float, bool]] = {}
+    for life in lives:
+        seen = slices_seen(life)
+        for event, actions in life:
+            for action in actions:
+                if isinstance(action, do.Announce) and isinstance(action.announcement, ModelAnnouncement):
+                    said.setdefault(action.announcement.model.weights.cid, (event.at, event.at >= seen))
     for event, _ in chain.from_iterable(lives):
         if isinstance(event, on.ModelHeard) and event.announcement.model.weights.cid in said:
-            yield event.at - said[event.announcement.model.weights.cid]
+            at, late = said[event.announcement.model.weights.cid]
+            yield event.at - at, late
 
 
 def fitted(session: Session, learning: Learning, told: Mapping[str, Recorded]) -> Session:
@@ -123,18 +137,23 @@ def fitted(session: Session, learning: Learning, told: Mapping[str, Recorded]) -
     took = [each for name, life in lives.items() for each in taken(name, life, told[name].restarts)]
     (train, average), spread, jitter = _explained(_work(session, learning, took))
 
-    def typical(*kinds: type[do.Request]) -> float:
-        return _median(each.seconds for each in took if isinstance(each.request, kinds))
-
-    fetch = _median(each.seconds for each in took if isinstance(each.request, do.FetchModel) and each.request.creator)
+    fetch, announce, store = delays = (
+        _means((each.seconds, each.late) for each in took if _is_fetch(each.request)),
+        _means(heard(lives.values())),
+        _means((each.seconds, each.late) for each in took if isinstance(each.request, do.StoreModel)),
+    )
     transfer = len(learning.initial_block(next(iter(told)))) / session.network.bandwidth
-    latency = max(0.0, fetch - transfer) / 2
+    latency = max(0.0, fetch[0] - transfer) / 2
+    early, late = (sum(delay[when] for delay in delays if all(delay)) for when in (0, 1))
+    by_chance = exp(jitter**2 / 2)  # what it makes of a mean
+    calls = [each.seconds for each in took if isinstance(each.request, get_args(do.ChainAction))]
     cost = Cost(
         train=_rounded(exp(train)),
         average=_rounded(exp(average)),
-        chain_call=_rounded(typical(*get_args(do.ChainAction))),
-        store=_rounded(max(0.0, typical(do.StoreModel) - latency)),
-        announce=_rounded(max(0.0, _median(heard(lives.values())) - latency)),
+        chain_call=_rounded(median(calls or [0.0])),
+        store=_rounded(max(0.0, store[0] - latency) / by_chance),
+        announce=_rounded(max(0.0, announce[0] - latency) / by_chance),
+        ebb=_rounded(late / early if early else 1.0),
         spread=_rounded(spread),
         jitter=_rounded(jitter),
     )
@@ -186,6 +205,19 @@ def _work(session: Session, learning: Learning, took: Iterable[Taken]) -> list[L
     return [train, average]
 
 
+def _is_fetch(request: do.Request) -> bool:
+    """Of another peer's model."""
+    return isinstance(request, do.FetchModel) and request.creator is not None
+
+
+def _means(found: Iterable[tuple[float, bool]]) -> tuple[float, float]:
+    """Of the early and of the late seconds; 0 for none."""
+    kinds: tuple[list[float], list[float]] = ([], [])
+    for seconds, late in found:
+        kinds[late].append(seconds)
+    return fmean(kinds[0] or [0.0]), fmean(kinds[1] or [0.0])
+
+
 def _explained(work: list[Logarithms]) -> tuple[list[float], float, float]:
     """Of logarithms, by kind and peer: the mean of each kind, the deviation of the peers, and that of each job alone.
 
@@ -204,11 +236,6 @@ def _explained(work: list[Logarithms]) -> tuple[list[float], float, float]:
     by_chance = fmean(jitter**2 / len(values) for values in off.values())
     spread = stdev(map(fmean, off.values())) if len(off) > 1 else 0.0
     return means, sqrt(max(0.0, spread**2 - by_chance)), jitter
-
-
-def _median(values: Iterable[float]) -> float:
-    """0 for none."""
-    return median([*values] or [0.0])
 
 
 def _rounded(value: float) -> float:

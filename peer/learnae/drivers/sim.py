@@ -223,7 +223,8 @@ class Simulator:
     def _announce(self, host: Host, announcement: Announcement) -> None:
         for other in host.hears:
             if self.net.allows(host.name, other.name) and not self.net.loses(host.name, other.name):
-                delay = self.session.cost.announce + self._latency(host) + self.net.link(host.name, other.name).delay
+                said = self._delay(host, self.session.cost.announce) + self._latency(host)
+                delay = said + self.net.link(host.name, other.name).delay
                 hear = partial(self._hear, other, host.config.peer, announcement)
                 self.after(delay, partial(self._reach, other, other.life, hear))
 
@@ -274,10 +275,17 @@ class Simulator:
     # the cost model
 
     def _jitter(self, host: Host) -> float:
-        return host.speed * host.dice.lognormvariate(0.0, self.session.cost.jitter)
+        return host.dice.lognormvariate(0.0, self.session.cost.jitter)
+
+    def _delay(self, host: Host, seconds: float) -> float:
+        return seconds and seconds * self._ebb(host) * self._jitter(host)
 
     def _latency(self, host: Host) -> float:
-        return self.session.network.latency * (0.5 + host.dice.random())
+        return self._ebb(host) * self.session.network.latency * (0.5 + host.dice.random())
+
+    def _ebb(self, host: Host) -> float:
+        seen = host.peer and host.peer.worker.visits >= host.peer.worker.visits_planned
+        return self.session.cost.ebb if seen else 1.0
 
     def _work(self, host: Host, action: do.TrainerAction) -> float:
         cost, epochs = self.session.cost, self.session.model.epochs
@@ -288,7 +296,7 @@ class Simulator:
                 seconds = cost.average
             case _:
                 seconds = cost.average / 4
-        return seconds * self._jitter(host)
+        return seconds * (host.speed * self._jitter(host))
 
     def _wait(self, host: Host, action: do.StoreAction | do.ChainAction) -> float:
         match action:
@@ -298,7 +306,7 @@ class Simulator:
                 crossings = self._latency(host) + self._latency(host) + 2 * way.delay
                 return (crossings + size / rate) / (1 - way.loss)  # what is lost is sent again
             case do.StoreModel():
-                return self._latency(host) + self.session.cost.store
+                return self._latency(host) + self._delay(host, self.session.cost.store)
             case _:
                 return self.session.cost.chain_call
 
