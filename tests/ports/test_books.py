@@ -9,7 +9,7 @@ import pytest
 from tests.ports.chains import CID, FINNEY, pay, sent
 from tests.ports.evms import ALLOC, AnvilWorld, LocalWorld
 
-from learnae.adapters.evm import books
+from learnae.adapters.evm import books, export
 from learnae.adapters.evm.books import Books, cid_of
 from learnae.adapters.evm.chain import cid_bytes
 from learnae.core.types import Poid, Wei
@@ -55,6 +55,17 @@ def test_payments_and_gas_are_found_as_they_are_mined_and_once(world: World) -> 
     assert [paid.hash for _, _, paid in found.received(world.payee_wallet)] == [first.hash, second.hash]
     assert not list(found.received(world.payer_wallet))
     assert found.gas(world.payer_wallet) == world.fee(first.hash) + world.fee(second.hash)
+
+
+def test_closed_books_hold_what_the_export_tells_however_far_they_were_read(world: World) -> None:
+    found, paid = opened(world), [pay(world, nonce) for nonce in (0, 1)]
+    for each in paid:
+        look(world, found)
+        sent(world, each)
+        world.mine()
+    found.close(world.wait(export(world.node, ALLOC)))
+    assert [each.hash for _, _, each in found.received(world.payee_wallet)] == [each.hash for each in paid]
+    assert found.gas(world.payer_wallet) == sum(world.fee(each.hash) for each in paid)
 
 
 def test_what_is_no_payment_for_a_model_counts_as_gas_alone(world: World) -> None:

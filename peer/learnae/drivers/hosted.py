@@ -28,6 +28,7 @@ from learnae.ports import Observer
 from learnae.roster import roster
 
 if TYPE_CHECKING:
+    from learnae.adapters.evm.books import Books
     from learnae.drivers.embedded import Embedded
 
 
@@ -45,6 +46,7 @@ class Hosted:
         members = roster(session.groups, session.peers, self._keys)
         self._insides = {each.name: InsidePeer(each, float, self._metrics, members, payers) for each in members}
         self._swarm: Embedded | None = None
+        self._books: Books | None = None
         guard = Guard(token)
         self.app = swarm_app(
             self._board,
@@ -69,6 +71,8 @@ class Hosted:
             return await self._swarm.run(tick)
         finally:
             ended, self._swarm = self._swarm, None
+            if self._books and ended and ended.chain:
+                self._books.close(ended.chain)
             for inside in self._insides.values():
                 inside.end()
             self.directory.end(ended.chain if ended else (), ended.journals if ended else {})
@@ -94,7 +98,7 @@ class Hosted:
         from learnae.drivers.embedded import Embedded
 
         swarm = Embedded(composition, self._wallets, self._observers)
-        books = Books(swarm.node, swarm.alloc, swarm.clock.began)
+        books = self._books = Books(swarm.node, swarm.alloc, swarm.clock.began)
         predictor = composition.learning.predictor(composition.swarm.blocks)
         for live in swarm.peers:
             self._insides[live.name].begin(live, predictor, books)

@@ -11,7 +11,7 @@ from learnae.adapters.evm.export import block
 from learnae.adapters.evm.rpc import Node
 from learnae.core.types import Address, Cid, Head, Reason, Wei
 from learnae.errors import PortError
-from learnae.history import Transaction
+from learnae.history import Block, ChainRecord, Transaction
 
 CID_HEX = 2 + 2 * 36  # digits of calldata that is a CID
 AT_ONCE = 50  # blocks in one look, so that nobody waits long for it
@@ -53,6 +53,14 @@ class Books:
                 for each in (await block(self._node, header, self._wallets)).transactions:
                     self._enter(number, each)
                 self._last, self._next = (number, header.hash), number + 1
+
+    def close(self, chain: Iterable[ChainRecord]) -> None:
+        """Instead of all that was read, what its export tells: the last blocks may not have been looked at."""
+        self._begin()
+        for record in chain:
+            if isinstance(record, Block):
+                for each in record.transactions:
+                    self._enter(record.number, each)
 
     # in here
 
