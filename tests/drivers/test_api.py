@@ -10,7 +10,9 @@ from fastapi import FastAPI
 from tests.drivers.apis import TOKEN, Asked
 from tests.drivers.stages import Stage, all_of
 
+from learnae.adapters.memory import MemoryPredictor
 from learnae.core.facts import DebtState, Work
+from learnae.drivers.own import LazyPredictor
 from learnae.history import History
 
 Staged = Callable[..., Stage]
@@ -174,6 +176,26 @@ def test_rows_are_classified_and_rows_that_do_not_fit_are_refused(staged: Staged
             answer = await asked.client.post("/v1/predict", content=content)
             assert 400 <= answer.status_code < 500
             assert answer.headers["content-type"] == "application/problem+json"
+
+    asyncio.run(play())
+
+
+def off_the_loop() -> MemoryPredictor:
+    """May take its time: nobody else waits meanwhile."""
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        asyncio.get_running_loop()
+    return MemoryPredictor()
+
+
+def test_a_peer_that_has_come_back_imports_what_its_first_answer_needs_off_the_loop(staged: Staged) -> None:
+    async def play() -> None:
+        asked = await _whole_session(staged())
+        live = asked.inside.live
+        assert live
+        asked.inside.begin(live, LazyPredictor(off_the_loop))
+        assert (await asked.get("/v1/model"))["widths"] == [3, 2]
+        assert (await asked.post("/v1/predict", json={"rows": [[0, 0, 0]]}))["predictions"]
+        await asked.post("/v1/predict", 422, json={"rows": [[0, 0]]})
 
     asyncio.run(play())
 

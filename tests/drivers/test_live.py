@@ -13,11 +13,11 @@ from learnae.adapters.ledger import Ledger
 from learnae.checks import verdict
 from learnae.core.events import SessionClosed
 from learnae.core.facts import DebtState, RolledBack, Work
-from learnae.core.types import Head, Receipt, TxHash
+from learnae.core.types import Announcement, Head, ModelAnnouncement, Receipt, TxHash
 from learnae.drivers.live import went_back
 from learnae.drivers.retold import merged
 from learnae.history import History, SessionEnded
-from learnae.ports import Chain, Performed
+from learnae.ports import Chain, Gossip, Performed
 
 
 def test_a_live_session_ends_quiet_and_valid(staged: Callable[..., Stage]) -> None:
@@ -236,3 +236,41 @@ def test_an_endless_session_ends_at_max_duration(staged: Callable[..., Stage]) -
 )
 def test_a_chain_went_back_if_height_hash_or_genesis_say_so(after: Head, back: bool) -> None:
     assert went_back(Head("g", 7, "h7", 70), after) is back
+
+
+class HangingGossip:
+    """Says nothing to the end until it may; what it was to say is there."""
+
+    def __init__(self, gossip: Gossip) -> None:
+        self.gossip, self.begun = gossip, list[Announcement]()
+        self.may, self.four = asyncio.Event(), asyncio.Event()
+
+    async def publish(self, announcement: Announcement) -> None:
+        self.begun.append(announcement)
+        if len(self.begun) == 4:
+            self.four.set()
+        await self.may.wait()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.gossip, name)
+
+
+def test_of_what_cannot_be_said_the_newest_of_each_topic_waits(staged: Callable[..., Stage]) -> None:
+    stage = staged(network={"announce_every": 0.02}, start={"peers": 1, "timeout": 0.1}, linger=60.0)
+
+    async def play() -> None:
+        peer = stage.peer("p00")
+        peer.gossip = gossip = HangingGossip(peer.gossip)
+        async with asyncio.TaskGroup() as group:
+            life = group.create_task(peer.run())
+            await stage.when(lambda: peer.peer.worker.work is Work.DONE)
+            assert len(gossip.begun) == 2
+            gossip.may.set()
+            await gossip.four.wait()
+            peer.stop()
+            assert await life == "stopped"
+        published = peer.peer.worker.published
+        assert published and published.step > 1
+        assert {each.model for each in gossip.begun[2:] if isinstance(each, ModelAnnouncement)} == {published}
+
+    asyncio.run(play())

@@ -11,7 +11,8 @@ paid it, is looked up whenever the live driver has looked at the chain.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from learnae.adapters.http import views
 from learnae.adapters.http.board import Board
@@ -38,6 +39,7 @@ from learnae.roster import Member
 if TYPE_CHECKING:
     from learnae.adapters.evm.books import Books
 
+T = TypeVar("T")
 State = Literal["starting", "running", "over"]
 
 
@@ -62,7 +64,7 @@ class InsidePeer:
         self._clock, self._metrics = clock, metrics
         self._income = Income(member, members, payers or Payers())
         self._predictor: Predictor | None = None
-        self._predicting = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, "predictor")  # one, since training needs the processor, too
         self._paused = False
         self._counted: Counter[str] = Counter()  # attempts by what became of them
         self._test: Score | None = None
@@ -144,17 +146,19 @@ class InsidePeer:
             name=self.name, ready=self.state == "running", kubo=self._up.get("kubo"), chain=self._up.get("chain")
         )
 
-    def model(self) -> views.Model:
+    async def model(self) -> views.Model:
+        self._weights()  # or there is nothing to wait for
+        widths = await self._predicted(lambda predictor: predictor.widths)
         live, weights = self._weights()
         worker = live.peer.worker
-        assert worker.score and self._predictor
+        assert worker.score
         return views.Model(
             cid=weights.cid,
             digest=weights.digest,
             step=worker.step,
             creator=self.member.peer if worker.step else self._first_creator,
             score=views.Score.of(worker.score),
-            widths=list(self._predictor.widths),
+            widths=list(widths),
             size=len(live.ports.blocks[weights.cid]),
         )
 
@@ -164,14 +168,16 @@ class InsidePeer:
 
     async def predict(self, rows: Sequence[Sequence[float]], standardised: bool) -> views.Predictions:
         _, weights = self._weights()
-        assert self._predictor
-        width = self._predictor.widths[0]
-        wrong = next((number for number, row in enumerate(rows) if len(row) != width), None)
-        if wrong is not None:
-            raise Unfit(f"row {wrong} has {len(rows[wrong])} features and this session's rows have {width}")
+
+        def predicted(predictor: Predictor) -> list[list[float]]:
+            width = predictor.widths[0]
+            wrong = next((number for number, row in enumerate(rows) if len(row) != width), None)
+            if wrong is not None:
+                raise Unfit(f"row {wrong} has {len(rows[wrong])} features and this session's rows have {width}")
+            return predictor.predict(weights.cid, rows, standardised)
+
         try:
-            async with self._predicting:  # training needs the processor, too
-                found = await asyncio.to_thread(self._predictor.predict, weights.cid, rows, standardised)
+            found = await self._predicted(predicted)
         except PortError:
             raise NotYet(f"{self.name} has just gone on to another model: ask again") from None
         return views.Predictions(cid=weights.cid, predictions=[views.Prediction.of(each) for each in found])
@@ -223,6 +229,11 @@ class InsidePeer:
         if self.live is None or weights is None:
             raise NotYet(f"{self.name} has no model yet")
         return self.live, weights
+
+    async def _predicted(self, ask: Callable[[Predictor], T]) -> T:
+        """Where nothing else waits: a peer that has come back imports torch for its first answer."""
+        assert self._predictor
+        return await asyncio.get_running_loop().run_in_executor(self._thread, ask, self._predictor)
 
     def _seconds(self) -> float:
         return round(self.live.now if self.live else max(0.0, self._clock()), 3)

@@ -73,6 +73,7 @@ class LivePeer:
         self._last = entries[-1][0].at if entries else 0.0
         self._arrived: asyncio.Queue[on.Event | Heard] = asyncio.Queue()
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
+        self._newest: dict[type[Announcement], Announcement] = {}  # being said, or to be said next
         self._running: set[asyncio.Task[None]] = set()
         self._heads = set[Head]()  # of the chain, since it was looked at last
         self._ended_by: str | None = None
@@ -174,7 +175,7 @@ class LivePeer:
                 case do.SetTimer(timer, delay):
                     self._set_timer(timer, delay)
                 case do.Announce(announcement):
-                    self._spawn(self._publish(announcement))
+                    self._announce(announcement)
                 case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | do.ForgeModel():
                     self._spawn(self._work(action))
                 case _:
@@ -205,6 +206,21 @@ class LivePeer:
         event = await loop.run_in_executor(self.threads, finish, action, pending, 0.0)
         self._took(type(action).__name__, began, _failure(event))
         self._arrived.put_nowait(event)
+
+    def _announce(self, announcement: Announcement) -> None:
+        """When what is being said has been said; the newest of its kind alone, or a store that hangs makes a queue."""
+        kind = type(announcement)
+        saying = kind in self._newest
+        self._newest[kind] = announcement
+        if not saying:
+            self._spawn(self._say(kind))
+
+    async def _say(self, kind: type[Announcement]) -> None:
+        said: Announcement | None = None
+        while said is not self._newest[kind]:
+            said = self._newest[kind]
+            await self._publish(said)
+        del self._newest[kind]
 
     async def _publish(self, announcement: Announcement) -> None:
         began, failed = time.monotonic(), None

@@ -82,6 +82,7 @@ class OwnLearning:
         return PoolTrainer(Pool(1), table, rows, self.session, session_id, peer, str(self.session.seed), blocks)
 
     def _predictor(self, blocks: Blocks) -> Predictor:
+        load_torch()
         from learnae.learn import own
         from learnae.learn.cache import Cache
         from learnae.learn.predict import TorchPredictor
@@ -114,7 +115,7 @@ class LazyTrainer:
 
 @dataclass
 class LazyPredictor:
-    """A predictor that is made when there is a model to ask, by when its peer has long imported torch."""
+    """A predictor that is made by whoever first asks it; unless its peer has trained, that imports torch."""
 
     make: Callable[[], Predictor]
 

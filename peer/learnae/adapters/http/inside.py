@@ -31,8 +31,8 @@ class Inside(Protocol):
 
     def health(self) -> Health: ...
 
-    def model(self) -> Model:
-        """Raises NotYet."""
+    async def model(self) -> Model:
+        """Off the event loop.  Raises NotYet."""
         ...
 
     def block(self) -> tuple[str, bytes]:

@@ -42,7 +42,7 @@ def _reading(inside: Inside) -> APIRouter:
     @router.get("/model")
     async def model() -> views.Model:
         """The model it goes on with."""
-        return inside.model()
+        return await inside.model()
 
     @router.get(
         "/model/safetensors",
