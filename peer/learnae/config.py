@@ -103,7 +103,7 @@ class Reward:
     __pydantic_config__ = STRICT
     function: str = "proportional"  # Eq. 1; see core/reward.py
     factor: Decimal = Decimal("0.052")  # ETH per unit of accuracy
-    cap: Decimal = Decimal(1)  # ETH a peer spends at most
+    cap: Decimal = Decimal(1)  # ETH a peer pays for models at most; gas comes on top (adapters/evm/chain.py bounds it)
 
 
 @dataclass(frozen=True)
@@ -270,14 +270,14 @@ def wei(ether: Decimal) -> Wei:
 def load(path: Path, overrides: dict[str, Any] | None = None) -> Session:
     """A session file with top-level overrides (None: not given).  Raises InputError: one sentence, cause and fix."""
     try:
-        text = path.read_text()
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(
             f"{path}: {error.strerror}; give the path of a session file, such as examples/paper.toml"
         ) from None
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = tomllib.loads(content.decode())
+    except ValueError as error:  # of its form, or of its encoding
         raise InputError(f"{path} is not TOML: {error}") from None
     return parse(table | {key: value for key, value in (overrides or {}).items() if value is not None}, str(path))
 

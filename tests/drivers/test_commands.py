@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.drivers.command_line import here, refused
 
 SMALL = """
 name = "small"
@@ -152,6 +153,11 @@ def test_ctrl_c_leaves_a_readable_run_marked_partial(tmp_path: Path) -> None:
     checked = learnae(tmp_path, "check", "out")
     assert checked.returncode == 1
     assert "partial" in checked.stdout
+
+
+def test_a_session_that_is_no_text_is_not_toml(tmp_path: Path) -> None:
+    (tmp_path / "session.toml").write_bytes(b'name = "\xff"')
+    refused(here(tmp_path, "simulate", "session.toml"), "session.toml is not TOML", "utf-8")
 
 
 @pytest.mark.parametrize(

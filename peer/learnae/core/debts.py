@@ -58,6 +58,7 @@ class Debts:
         )
 
     def within_cap(self, wei: Wei) -> bool:
+        """The cap is on what is paid for models: gas is the chain's affair, which nothing here knows."""
         return sum(debt.wei for debt in self.of(SPENT)) + wei <= self.cap
 
     def of(self, states: Iterable[DebtState]) -> list[DebtChanged]:
