@@ -194,9 +194,9 @@ def test_of_a_damaged_journal_all_that_can_be_read_is_exported_first(path: Path)
         next(lines)
 
 
-@pytest.mark.parametrize("name", ["nothing.sqlite", "."])
-def test_an_export_of_nothing_is_a_sentence(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match="does not exist: give the journal of a peer"):
+@pytest.mark.parametrize(("name", "told"), [("nothing.sqlite", "does not exist"), (".", "is a folder")])
+def test_an_export_of_nothing_is_a_sentence(tmp_path: Path, name: str, told: str) -> None:
+    with pytest.raises(InputError, match=f"{told}: give the journal of a peer"):
         next(export(tmp_path / name))
 
 

@@ -202,8 +202,7 @@ def export(path: Path) -> Iterator[str]:
 
     InputError: no such file, damaged (after what could be read), newer version.
     """
-    if not path.is_file():
-        raise InputError(f"{path} does not exist: give the journal of a peer, such as p00.sqlite")
+    _find(path)
     with _explained(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         _check(path, connection)
         for number, event, digest in _rows(path, connection):
@@ -224,8 +223,7 @@ def recorded(path: Path) -> Recorded:
 
     InputError: as ``export``, or written by another version of the core.
     """
-    if not path.is_file():
-        raise InputError(f"{path} does not exist: give the journal of a peer, such as p00.sqlite")
+    _find(path)
     with _explained(path), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
         _check(path, connection)
         written_by, stored = connection.execute("SELECT core, config FROM heading").fetchone() or (0, "{}")
@@ -248,6 +246,12 @@ def recorded_block(path: Path, cid: Cid) -> bytes | None:
         _check(path, connection)
         found = connection.execute("SELECT block FROM blocks WHERE cid = ?", (cid,)).fetchone()
     return found[0] if found and cid_of(found[0]) == cid else None
+
+
+def _find(path: Path) -> None:
+    if not path.is_file():
+        found = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"{path} {found}: give the journal of a peer, such as p00.sqlite")
 
 
 def _locked(path: Path) -> IO[str]:
