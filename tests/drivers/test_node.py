@@ -82,6 +82,8 @@ def test_an_audit_names_the_peers_whose_journals_are_missing(tmp_path: Path) -> 
     assert "missing p00 (absent), p01 (absent)" in done.stdout
     assert "the chain's export is missing" in done.stdout
     refused(here(tmp_path, "audit", ".", "--rpc", "http://127.0.0.1:1"), "could not be read")
+    (tmp_path / "rpc").write_text("http://127.0.0.1:1")
+    refused(here(tmp_path, "audit", ".", "--rpc", "rpc"), "chmod 600")
 
 
 def test_an_audit_of_a_damaged_journal_says_so(tmp_path: Path) -> None:

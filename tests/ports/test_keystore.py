@@ -10,7 +10,7 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnae.adapters.keys import ORDER, Wallet, create, load
+from learnae.adapters.keys import ORDER, Wallet, create, load, url
 from learnae.errors import InputError
 
 SECRET = bytes.fromhex("c0ffee" * 10 + "0042")
@@ -24,6 +24,16 @@ def test_a_wallet_comes_back_from_its_file(tmp_path: Path) -> None:
     made = create(tmp_path / "wallet")
     assert load(tmp_path / "wallet") == made
     assert load(tmp_path / "wallet").sign(TRANSACTION) == made.sign(TRANSACTION)
+
+
+def test_a_url_is_told_as_it_is_or_kept_in_a_private_file(tmp_path: Path) -> None:
+    told, kept = "https://node.example/key", tmp_path / "rpc"
+    kept.write_text(f"{told}\n")
+    kept.chmod(0o644)
+    with pytest.raises(InputError, match="chmod 600"):
+        url(str(kept))
+    kept.chmod(0o600)
+    assert url(told) == url(str(kept)) == told
 
 
 def test_each_wallet_is_another(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -98,6 +100,15 @@ def test_a_peer_that_is_told_to_stop_is_gone_within_five_seconds_and_can_go_on(s
     assert peer.process.wait(5) == 130
     back = swarm.start(0)
     assert back.when(decided("Trained"))["slice"] != peer.when(decided("Trained"))["slice"]
+
+
+def test_a_peer_that_nobody_reads_any_more_says_so_in_one_sentence(swarm: LiveSwarm) -> None:
+    command = [sys.executable, "-m", "learnae", "peer", *map(str, swarm.arguments(0))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as peer:
+        assert peer.stdout and peer.stderr and peer.stdout.readline()
+        peer.stdout.close()
+        said = peer.stderr.read()
+    refused(subprocess.CompletedProcess(command, peer.returncode, "", said), "nobody reads any more")
 
 
 @pytest.mark.parametrize("work", ["learn", "train"])

@@ -88,6 +88,11 @@ def private(path: Path) -> str:
         raise InputError(f"{path} is no wallet of this program: give the file that it made") from None
 
 
+def url(said: str) -> str:
+    """Of an RPC, or of the file that keeps one out of the process list.  Raises InputError."""
+    return private(Path(said)).strip() if Path(said).is_file() else said
+
+
 def funded(said: str) -> Wallet | None:
     """Of a private key, or of the file that holds one, by itself or as ``create`` writes it; None: ``said`` is neither.
 

@@ -226,7 +226,10 @@ def roster(
 @app.command()
 def audit(
     run: Run,
-    rpc: Annotated[str | None, typer.Option(metavar="URL", help="Export the chain from this node first.")] = None,
+    rpc: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Export the chain from this node first; or a file of mode 0600 with its URL."),
+    ] = None,
 ) -> None:
     """Work out every wei of a live session again: from its journals and the chain's export alone."""
     from learnae.cli.audit import audit as audited

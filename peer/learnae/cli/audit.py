@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from learnae.adapters import keys
 from learnae.adapters.rundir import CHAIN, RunDirectory
 from learnae.checks import exit_code
 from learnae.checks.result import chains_of_debts
@@ -22,7 +23,7 @@ def audit(path: Path, rpc: str | None) -> int:
     if rpc is None and not (path / CHAIN).exists() and (there := foreign()):
         rpc = there.rpc
     if rpc:
-        asyncio.run(sessions.fetch_chain(path, rpc))
+        asyncio.run(sessions.fetch_chain(path, keys.url(rpc)))
     notice = sessions.retell(path)
     run = RunDirectory(path)
     history = run.read()

@@ -1,6 +1,7 @@
 """What the commands about live peers do."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -18,6 +19,7 @@ from learnae.drivers.live import Clock
 from learnae.drivers.node import Node, find, run
 from learnae.drivers.own import OwnLearning
 from learnae.drivers.rosterfile import Roster
+from learnae.errors import InputError
 from learnae.history import HistoryFact, Record
 from learnae.ports import Observer
 
@@ -47,7 +49,7 @@ def peer(
 ) -> int:
     """Prints what the peer decides, as JSON lines, while it decides it."""
     settings, ids = load(session), Roster.read(roster)
-    node = Node(name, kubo, _url(rpc), keys.load(keystore), journal, KUBO_COMES_UP if rows else 0.0)
+    node = Node(name, kubo, keys.url(rpc), keys.load(keystore), journal, KUBO_COMES_UP if rows else 0.0)
     members = ids.members(settings)
     inside = InsidePeer(find(node, members), Clock(ids.began), Metrics(), members)
     own = OwnLearning(settings, rows) if rows else None
@@ -57,11 +59,6 @@ def peer(
         return own or _whole_table(settings)
 
     return CODES[asyncio.run(_served(inside, api, lambda: run(node, settings, ids, learn, inside, observers)))]
-
-
-def _url(rpc: str) -> str:
-    """A file keeps the URL out of the process list.  Raises InputError."""
-    return keys.private(Path(rpc)).strip() if Path(rpc).is_file() else rpc
 
 
 async def _served(inside: InsidePeer, api: Api | None, run: Callable[[], Coroutine[Any, Any, str]]) -> str:
@@ -95,4 +92,10 @@ def _whole_table(session: Session) -> Learning:
 
 
 def _tell(now: float, peer: str, item: HistoryFact) -> None:
-    print(Record(now, peer, item).line(), flush=True)
+    try:
+        print(Record(now, peer, item).line(), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's last flush fails, too
+        raise InputError(
+            "nobody reads any more what this peer decides: start it again, and it goes on from its journal"
+        ) from None
