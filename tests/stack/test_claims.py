@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.ports.gossips import GARBAGE
 
 from learnae.adapters.evm import EvmChain, Node, dpoid
@@ -17,16 +18,18 @@ from learnae.adapters.evm.rpc import fixed
 from learnae.adapters.http.guard import Guard
 from learnae.adapters.http.peer_api import peer_api
 from learnae.adapters.keys import Wallet
+from learnae.adapters.kubo import SIGNED, base64url, verified
 from learnae.adapters.memory import MemoryGossip, MemoryJournal, MemoryPredictor, keys
 from learnae.adapters.metrics import Metrics
 from learnae.config import parse
 from learnae.core.facts import Verdict
-from learnae.core.types import ETHER, Address, Cid, Claim, IdentityAnnouncement, Poid, Reason, TxHash
+from learnae.core.ids import peer_id
+from learnae.core.types import ETHER, Address, Cid, Claim, IdentityAnnouncement, PeerId, Poid, Reason, TxHash
 from learnae.core.wire import cid_of, encode, proof_text
 from learnae.drivers.composition import Composition, MemoryLearning
 from learnae.drivers.inside import InsidePeer
 from learnae.drivers.live import Clock, LivePeer
-from learnae.drivers.wallets import wallet_keys, wallets
+from learnae.drivers.wallets import wallets
 from learnae.history import HistoryFact
 
 SETTINGS = {"peers": 2, "chain": {"poll": 0.05}, "data": {"rows": 200}, "work": {"slices": 2}}
@@ -51,6 +54,20 @@ ALL = {"honest": (Verdict.WINNER, None), **WRONG}
 Judged = dict[str, tuple[Verdict, Reason | None]]
 
 
+class Key:
+    """``ports.IdentityKey`` as a Kubo node has it, without the node."""
+
+    def __init__(self) -> None:
+        self._private = Ed25519PrivateKey.generate()
+        self.peer_id = peer_id(self._private.public_key().public_bytes_raw())
+
+    async def sign(self, message: bytes) -> str:
+        return base64url(self._private.sign(SIGNED + message))
+
+    def verify(self, peer: PeerId, message: bytes, signature: str) -> bool:
+        return verified(peer, message, signature)
+
+
 class World:
     """ann is p00 and bob, who listens, is p01.  Whatever is claimed is told by a sender of its own."""
 
@@ -58,7 +75,9 @@ class World:
         self.session = parse(SETTINGS | {"identity": identity})
         self.wallets = wallets(self.session)
         learning = MemoryLearning(self.session)
-        self.composition = Composition(self.session, learning, wallet_keys(self.session, self.wallets))
+        self.keys = {name: Key() for name in self.wallets}
+        ids = {name: (key.peer_id, self.wallets[name].address) for name, key in self.keys.items()}
+        self.composition = Composition(self.session, learning, ids.__getitem__)
         self.ann = self.composition.members[0]
         accounts = [MALLORY.address, *(each.address for each in self.wallets.values())]
         self.evm = LocalEvm(dict.fromkeys(accounts, ETHER), self.session.chain.id)
@@ -86,12 +105,12 @@ class World:
         assert mined and mined.contract
         return mined.contract, mined.hash
 
-    async def proven(self, claim: Claim, peer: int = 0, session: Cid | None = None, genesis: str = "") -> Claim:
+    async def proven(self, claim: Claim, by: str = "p00", session: Cid | None = None, genesis: str = "") -> Claim:
         """Signed by that peer's IPFS key, for this session and chain unless told otherwise."""
         chain = EvmChain(self.node, MALLORY)
         genesis = genesis or (await chain.head()).genesis
         text = proof_text(claim, session or self.composition.session_id, self.session.chain.id, genesis)
-        return replace(claim, signature=await self.composition.ports(peer, chain).key.sign(text))
+        return replace(claim, signature=await self.keys[by].sign(text))
 
     async def claims(self) -> dict[str, Claim]:
         """Mallory has deployed first; p01's key is as good as hers."""
@@ -105,14 +124,14 @@ class World:
         return {
             "honest": await self.proven(honest),
             "late duplicate": await self.proven(again),
-            "early squatter": await self.proven(squatted, peer=1),
+            "early squatter": await self.proven(squatted, by="p01"),
             "another session's": await self.proven(honest, session=ELSEWHERE),
             "another chain's": await self.proven(honest, genesis=BY_OTHER_RULES),
             "not on this chain": await self.proven(nowhere),
-            "other code": await self.proven(coded, peer=1),
+            "other code": await self.proven(coded, by="p01"),
             "another's receipt": await self.proven(replace(honest, deploy_tx=again.deploy_tx)),
-            "wrong signature": replace(honest, signature="0" * 64),
-            "wallet mismatch": await self.proven(replace(honest, poid=false), peer=1),
+            "wrong signature": replace(honest, signature=base64url(bytes(64))),
+            "wallet mismatch": await self.proven(replace(honest, poid=false), by="p01"),
         }
 
 
@@ -126,7 +145,7 @@ class Bob:
         self.live = LivePeer(
             "p01",
             world.composition.config(1),
-            world.composition.ports(1, chain),
+            replace(world.composition.ports(1, chain), key=world.keys["p01"]),
             self.gossip,
             MemoryJournal(),
             clock,

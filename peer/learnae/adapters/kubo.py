@@ -129,13 +129,7 @@ class Kubo:
         return text_in(await self.rpc("key/sign", message, key="self"), "Signature")
 
     def verify(self, peer: PeerId, message: bytes, signature: str) -> bool:
-        """Needs no node: the id is the key.  Only the spelling that ``sign`` writes is taken."""
-        try:
-            raw = from_base64url(signature)
-            Ed25519PublicKey.from_public_bytes(public_key(peer)).verify(raw, SIGNED + message)
-        except (ValueError, InvalidSignature):
-            return False
-        return base64url(raw) == signature
+        return verified(peer, message, signature)
 
     # the node
 
@@ -237,6 +231,16 @@ class KuboGossip:
         except BadMessage as error:
             self.dropped[error.reason] += 1
             return None
+
+
+def verified(peer: PeerId, message: bytes, signature: str) -> bool:
+    """Needs no node: the id is the key.  Only the spelling that ``sign`` writes is taken."""
+    try:
+        raw = from_base64url(signature)
+        Ed25519PublicKey.from_public_bytes(public_key(peer)).verify(raw, SIGNED + message)
+    except (ValueError, InvalidSignature):
+        return False
+    return base64url(raw) == signature
 
 
 def opened(line: bytes | None) -> tuple[PeerId, bytes]:
