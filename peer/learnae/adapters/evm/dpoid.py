@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256
 from importlib.resources import files
 
 from eth_utils.crypto import keccak
@@ -20,11 +19,6 @@ class Artefact:
     creation: bytes
     runtime: bytes  # zeros where the immutables go
     immutables: dict[str, tuple[int, ...]]  # offsets in the runtime code, 32 bytes each
-
-    @property
-    def digest(self) -> str:
-        """Names this version of the contract in a session's manifest."""
-        return sha256(self.runtime).hexdigest()
 
 
 @cache
