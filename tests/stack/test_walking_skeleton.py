@@ -38,7 +38,7 @@ SESSION = parse(
 
 
 def registered(fact: Printed) -> bool:
-    return fact["kind"] == "IdentityChanged" and fact["identity"] == "registered"
+    return bool(fact["kind"] == "IdentityChanged" and fact["identity"] == "registered")
 
 
 @pytest.fixture
