@@ -27,15 +27,23 @@ from learnae.history import (
 
 Told = tuple[float, str, HistoryFact]
 
-FAULTY: dict[str, Any] = SETTINGS | {"expect": {"recovery": 10.0}}
+FAULTY: dict[str, Any] = SETTINGS | {"seed": 1, "expect": {"recovery": 10.0}}
 SIDES = (("ann", "bob"), ("cat", "dan", "eve"))
 CROSSED = Averaged(PEER["ann"], MODEL["ann 2"], score(1), score(2), True, Cid("bnew"), 9)
 NEW = Published(2, MODEL["ann 2"])
 DEBT = DebtChanged(0, PEER["ann"], MODEL["ann 1"], score(1), score(2), Wei(5), DebtState.SENT, WALLET["ann"])
 
 
-def session(*told: Told, faulty: bool = True, until: float = 100.0, planned: int = 1, one_way: bool = False) -> History:
-    settings = FAULTY | {"faults": [{"kind": "cut", "one_way": one_way}]} if faulty else SETTINGS
+PLAN = [{"kind": "cut", "at": 5.0, "duration": 10.0, "targets": ["ann"]}]
+ONE_WAY = [{"kind": "cut", "at": 5.0, "duration": 10.0, "targets": "one", "one_way": True}]
+
+LATER = ONE_WAY[0] | {"at": 50.0}
+
+
+def session(
+    *told: Told, faulty: bool = True, until: float = 100.0, planned: int = 1, plan: list[dict[str, Any]] = PLAN
+) -> History:
+    settings = FAULTY | {"faults": plan} if faulty else SETTINGS
     began: list[Told] = [(0.0, "swarm", SessionBegan(1, "sim", settings, ROSTER, Cid("b")))]
     began += [(1.0, name, WorkChanged(Work.IDLE)) for name in PEER]
     began += [(5.0, "swarm", FaultsPlanned(planned))] * (planned > 0)
@@ -85,7 +93,9 @@ def test_a_fault_that_did_nothing_leaves_the_result_unknown() -> None:
 def test_a_cut_that_models_got_through_leaves_the_result_unknown() -> None:
     cut = [*fault(Kind.CUT, "ann"), (15.0, "ann", NEW)]
     assert happened(session(*cut, (17.0, "cat", CROSSED))) == "unknown: cut at 10 s let models through"
-    assert happened(session(*cut, (17.0, "cat", CROSSED), one_way=True)) == "valid: "
+    assert happened(session(*cut, (17.0, "cat", CROSSED), plan=ONE_WAY)) == "valid: "
+    both = session(*cut, (17.0, "cat", CROSSED), plan=[*PLAN, LATER])
+    assert happened(both) == "unknown: cut at 10 s let models through"
     assert happened(session(*cut, (19.0, "cat", CROSSED))) == "valid: "  # it was being healed
     old = [*fault(Kind.CUT, "ann"), (9.0, "ann", NEW)]
     assert happened(session(*old, (17.0, "cat", CROSSED))) == "valid: "  # from another holder

@@ -55,15 +55,18 @@ class Pods(LinkAgents):
 
 
 class Container:
-    """What Docker's API says and does of one."""
+    """What Docker's API says and does of one.  ``refuses``: a verb."""
 
     status, AFTER = "running", {"kill": "exited", "stop": "exited", "start": "running", "pause": "paused"}
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.refuses = ""
 
     def __getattr__(self, verb: str) -> Callable[..., None]:
         def obey(**options: object) -> None:
+            if verb == self.refuses:
+                raise InputError(f"Docker cannot {verb} that")
             self.told.append(verb)
             self.status = self.AFTER.get(verb, "running")
 

@@ -50,6 +50,19 @@ def test_who_is_killed_is_started_again_and_the_session_waits_for_it(tmp_path: P
     staged(test)
 
 
+def test_a_session_does_not_wait_for_who_cannot_be_started_again(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(Kind.KILL, "p01", end=0.2)])
+        stage.lives["peer-p01"].refuses = "start"
+        running = stage.start()
+        await stage.when(PeerCrashed)
+        assert not await stage.chaos.brought_back(["peer-p01"])
+        await running
+        assert stage.said == ["Chaos: Docker cannot start that."]
+
+    staged(test)
+
+
 def test_who_has_left_by_itself_is_neither_killed_nor_started(tmp_path: Path) -> None:
     async def test() -> None:
         stage = Stage(tmp_path, [window(Kind.KILL, "p01")])
@@ -104,6 +117,17 @@ def test_a_killed_chain_comes_back_with_what_it_had_written_before(tmp_path: Pat
         state.write_text("later, and half wri")
         await running
         assert state.read_text() == early and stage.lives["chain"].told == ["kill", "start"]
+        assert stage.effects == ["applied"]
+
+    staged(test)
+
+
+def test_a_chain_that_was_killed_and_lost_nothing_was_not_hit(tmp_path: Path) -> None:
+    async def test() -> None:
+        (tmp_path / "state.json").write_text(json.dumps({"accounts": {}, "transactions": []}))
+        stage = Stage(tmp_path, [window(Kind.CHAIN_KILL, begin=0.2, end=0.4, blocks=2)])
+        await stage.start()
+        assert stage.lives["chain"].told == ["kill", "start"] and stage.effects == ["ineffective"]
 
     staged(test)
 
@@ -137,12 +161,35 @@ def test_an_agent_that_does_not_answer_is_said_and_stops_nothing(tmp_path: Path)
     staged(test)
 
 
+def test_what_was_dropped_before_nobody_knows_is_no_evidence(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(Kind.SPLIT, *NAMES)])
+        for agent in stage.pods.agents.values():
+            agent._dropped.update({f"10.200.1.{end}": 9 for end in (10, 11, 12)})
+        stage.pods.mute = {"p01"}
+        running = stage.start()
+        await stage.when(FaultBegan)
+        stage.pods.mute = set()
+        await running
+        assert stage.effects == ["ineffective"]
+
+    staged(test)
+
+
+def test_a_cut_of_one_way_is_refused_because_kubo_needs_answers(tmp_path: Path) -> None:
+    async def test() -> None:
+        with pytest.raises(InputError, match="^the plan has a cut of one way, but Kubo speaks TCP"):
+            await Stage(tmp_path, [window(Kind.CUT, "p00", one_way=True)]).chaos.possible()
+
+    staged(test)
+
+
 def test_what_the_kernel_cannot_do_is_refused_in_a_sentence(tmp_path: Path) -> None:
     async def test() -> None:
         await Stage(tmp_path, [window(Kind.LOSS, "p00", probability=0.5)]).chaos.possible()
         await Stage(tmp_path, [window(Kind.KILL, "p00")], "DROP").chaos.possible()
         unable = Stage(tmp_path, [window(Kind.SPLIT, *NAMES), window(Kind.LOSS, "p01", probability=0.5)], "statistic")
-        with pytest.raises(InputError, match="^the plan needs loss on links, which the kernel below"):
+        with pytest.raises(InputError, match="^the plan needs loss on links, which link agents"):
             await unable.chaos.possible()
 
     staged(test)

@@ -55,7 +55,7 @@ class MemoryNet:
     everywhere: Link = Link()
     links: Links = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
-    lost: int = 0  # crossings that were refused or lost
+    hindered: Counter[tuple[str, str]] = field(default_factory=Counter)  # crossings refused, lost or slowed down
 
     def link(self, sender: str, receiver: str) -> Link:
         extra = self.links.get((sender, receiver))
@@ -63,14 +63,17 @@ class MemoryNet:
 
     def allows(self, sender: str, receiver: str) -> bool:
         up = sender not in self.down and receiver not in self.down
-        allowed = up and self.link(sender, receiver).loss < 1
-        self.lost += not allowed
+        link = self.link(sender, receiver)
+        allowed = up and link.loss < 1
+        if not allowed or link.delay or link.bandwidth:
+            self.hindered[sender, receiver] += 1
         return allowed
 
     def loses(self, sender: str, receiver: str) -> bool:
         loss = self.link(sender, receiver).loss
         lost = loss > 0 and self.dice.random() < loss
-        self.lost += lost
+        if lost:
+            self.hindered[sender, receiver] += 1
         return lost
 
 

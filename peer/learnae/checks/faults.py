@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from learnae.checks.result import Undecided, began, check, settings
 from learnae.core.facts import Averaged, DebtChanged, IdentityChanged, Published, Work, WorkChanged
-from learnae.faults import Kind
+from learnae.faults import Fault, Kind, plan
 from learnae.history import Effect, FaultBegan, FaultEnded, FaultsPlanned, History, PeerCrashed
 
 PARTING = (Kind.CUT, Kind.SPLIT, Kind.ISOLATE)
@@ -92,10 +93,19 @@ def _crossings(history: History, fault: Seen) -> Iterator[float]:
 
 def _leaks(history: History) -> set[int]:
     """Cuts that something went through; of those that let one way pass nothing is known."""
-    one_way = {each["kind"] for each in began(history).session["faults"] if each.get("one_way")}
+    session = began(history).session
+    windows = plan(map(_fault, session["faults"]), list(history.roster), session["seed"])
     return {
-        fault.number for fault, after in crossings(history) if after < -HEALING and fault.began.fault not in one_way
+        fault.number
+        for fault, after in crossings(history)
+        if after < -HEALING and not windows[fault.number].fault.one_way
     }
+
+
+def _fault(table: dict[str, Any]) -> Fault:
+    """As the session has it: JSON."""
+    kind, targets = Kind(table["kind"]), table["targets"]
+    return Fault(**table | {"kind": kind, "targets": targets if isinstance(targets, str) else tuple(targets)})
 
 
 def seen(history: History) -> list[Seen]:

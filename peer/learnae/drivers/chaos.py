@@ -78,11 +78,12 @@ class SimulatedChaos:
             simulator.ledger.resume()
 
     def _evidence(self, window: Window) -> int:
-        """A number that grows by what the fault does."""
-        if window.kind is Kind.SLOW:
-            return sum(link.delay > 0 or link.bandwidth > 0 for link in self.simulator.net.links.values())
-        if window.kind.network or window.kind is Kind.IPFS_STOP:
-            return self.simulator.net.lost
+        """A number that grows by what the fault does to its targets."""
+        hindered = self.simulator.net.hindered
+        if window.kind.network:
+            return sum(hindered[pair] for pair in state([window], window.begin, self.names).links)
+        if window.kind is Kind.IPFS_STOP:
+            return sum(many for pair, many in hindered.items() if set(pair) & set(window.targets))
         if window.kind.chain:
             return self.simulator.ledger.refused
         return sum(self.simulator.hosts[name].held for name in window.targets)

@@ -57,14 +57,19 @@ class ComposeChaos:
     def __post_init__(self) -> None:
         self.names = self.agents.plan.names
         self._state = State()
-        self._before: dict[int, int] = {}  # what the evidence for a window counts from
+        self._before: dict[int, int | None] = {}  # what the evidence for a window counts from
         self._down: set[str] = set()
         self._returned: set[str] = set()
         self._turned = asyncio.Event()
         self._asking = asyncio.Lock()  # or a renewal might arrive after the state that follows it
 
     async def possible(self) -> None:
-        """Raises InputError if the kernel cannot do what the plan asks for.  The first pod's agent must be up."""
+        """Raises InputError if the plan asks for what containers cannot do.  The first pod's agent must be up."""
+        if any(window.fault.one_way for window in self.windows if window.kind in (Kind.CUT, Kind.ISOLATE)):
+            raise InputError(
+                "the plan has a cut of one way, but Kubo speaks TCP, which without answers carries nothing the other "
+                "way either: leave one_way out, or take --backend sim"
+            )
         moments = boundaries(self.windows)
         needs = abilities(link for at in moments for link in state(self.windows, at, self.names).links.values())
         if not needs:
@@ -73,7 +78,7 @@ class ComposeChaos:
             lacks = sorted(needs - await self.agents.abilities(self.names[0]))
         if lacks:
             raise InputError(
-                f"the plan needs {' and '.join(lacks)} on links, which the kernel below these containers cannot do: "
+                f"the plan needs {' and '.join(lacks)} on links, which link agents cannot do on this kernel: "
                 "change the plan, or take --backend sim"
             )
 
@@ -94,7 +99,8 @@ class ComposeChaos:
                 await self._heal()
 
     async def brought_back(self, services: Iterable[str]) -> bool:
-        """Whether a fault took any of these peers away since this was asked last; waits until they are back."""
+        """Whether a fault took any of these peers away since this was asked last; waits until they are back, or
+        until it is known that they cannot be."""
         names = {service.removeprefix("peer-") for service in services}
         while self._down & names:
             await self._turned.wait()
@@ -171,9 +177,11 @@ class ComposeChaos:
         self._record(name, PeerCrashed())
 
     async def _bring_back(self, name: str) -> None:
-        await self.lives.start(f"peer-{name}")
-        self._down.discard(name)
-        self._returned.add(name)
+        try:
+            await self.lives.start(f"peer-{name}")
+            self._returned.add(name)
+        finally:
+            self._down.discard(name)  # who cannot be started again is waited for by nobody
 
     async def _renew(self) -> None:
         while True:
@@ -187,18 +195,20 @@ class ComposeChaos:
         await self._tried(self.lives.save_chain(), None)
 
     async def _effect(self, number: int) -> Effect:
-        grown = await self._evidence(self.windows[number]) > self._before[number]
-        return Effect.APPLIED if grown else Effect.INEFFECTIVE
+        before, after = self._before[number], await self._evidence(self.windows[number])
+        return Effect.APPLIED if before is not None and after is not None and after > before else Effect.INEFFECTIVE
 
-    async def _evidence(self, window: Window) -> int:
-        """A number that grows by what the fault does: packets dropped, or containers that do not run."""
+    async def _evidence(self, window: Window) -> int | None:
+        """Grows by what the fault does: packets dropped, or containers that do not run.  None: nobody knows."""
         if window.kind.network:
             pairs = state([window], window.begin, self.names).links
-            return await self._tried(self.agents.dropped(pairs), 0)
+            return await self._tried(self.agents.dropped(pairs), None)
+        if window.kind is Kind.CHAIN_KILL and window.fault.blocks and not await self.lives.forgets():
+            return 0  # it would come back with all it had
         part = "ipfs" if window.kind is Kind.IPFS_STOP else "peer"
         services = [CHAIN] if window.kind.chain else [f"{part}-{name}" for name in window.targets]
-        found = [await self._tried(self.lives.status(service), RUNNING) for service in services]
-        return sum(status != RUNNING for status in found)
+        found = [await self._tried(self.lives.status(service), None) for service in services]
+        return None if None in found else sum(status != RUNNING for status in found)
 
     async def _until(self, moment: float) -> None:
         """``moment`` in session seconds."""

@@ -62,6 +62,10 @@ class Lives:
             await asyncio.sleep(LOOK)
         raise InputError(f"Anvil has written no sound state for {LOOKS * LOOK:.0f} s")
 
+    async def forgets(self) -> bool:
+        """Whether what is remembered is not all that Anvil has written since."""
+        return self._saved not in (None, await asyncio.to_thread(self._state.read_bytes))
+
     async def end_chain(self, fault: Fault) -> None:
         act = {Kind.CHAIN_PAUSE: self.pause, Kind.CHAIN_STOP: self.stop, Kind.CHAIN_KILL: self.kill}[fault.kind]
         await act("chain")
