@@ -33,7 +33,7 @@ from typing import IO, Any
 from learnae.adapters.rundir import RunDirectory
 from learnae.checks import verdict
 from learnae.cli.scenarios import CHAOS, SCENARIOS, find
-from learnae.config import Expect, Session, to_toml
+from learnae.config import Expect, Session, load, to_toml
 from learnae.core.types import Forgery
 from learnae.drivers.chaos import undisturbed
 from learnae.errors import InputError
@@ -86,8 +86,10 @@ class Bench:
         if "accuracy" not in line or not (run := self.run(line)).is_dir():
             return line  # there is nothing to judge
         history = RunDirectory(run).read()
-        undisturbed = {key: value for key, value in line.items() if key.endswith("_undisturbed")}
-        return line | _judged(verdict(history)) | to_json(replace(aftermath(history, History(())), **undisturbed))
+        after, session = aftermath(history, History(())), load(run / "session.toml")
+        if undisturbed(session) != session:
+            after = replace(after, **{key: value for key, value in line.items() if key.endswith("_undisturbed")})
+        return line | _judged(verdict(history)) | to_json(after)
 
     def run(self, asked: Line) -> Path:
         return self.folder / "{backend}-{scenario}-{peers}-{seed}".format_map(asked)
@@ -176,9 +178,11 @@ def _row(line: Line) -> tuple[str, int, int]:
 
 
 def _lost(run: Line, calm: float | None) -> float | None:
-    """Percentage points."""
-    accuracy, without = run["accuracy"], run["accuracy_undisturbed"] if calm is None else calm
-    return None if accuracy is None or without is None else 100 * (without - accuracy)
+    """Percentage points; None if nothing was disturbed."""
+    accuracy, simulated = run["accuracy"], run["accuracy_undisturbed"]
+    if accuracy is None or simulated is None:
+        return None
+    return 100 * ((simulated if calm is None else calm) - accuracy)
 
 
 def _valid(runs: Sequence[Line]) -> str:

@@ -3,43 +3,113 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from learnae.adapters.rundir import RunDirectory
 from learnae.checks import CHECKS
+from learnae.checks.faults import Seen, seen
+from learnae.config import REPOSITORY, load
+from learnae.core.facts import Averaged, DebtState, RolledBack
+from learnae.history import History
 
 SCENARIOS = Path(__file__).parent
 NAMES = sorted(path.stem for path in SCENARIOS.glob("*.toml"))
-STALL = 10.0  # s
+SOON = 10.0  # s: no stall is longer, and models cross again within
 POINT = 1.0  # percentage point of accuracy on test rows
 
-# issue 7, "what must be shown"; None: its checks are all there is to show
-SHOWS: dict[str, Callable[[dict[str, Any]], bool] | None] = {
-    "chain-outage": None,
-    "chain-rollback": None,
+
+@dataclass(frozen=True)
+class Shown:
+    """A run.  ``numbers``: its ``chaos.json``."""
+
+    numbers: dict[str, Any]
+    history: History
+
+    def __getitem__(self, number: str) -> Any:
+        return self.numbers[number]
+
+    @property
+    def fault(self) -> Seen:
+        [fault] = seen(self.history)
+        return fault
+
+    def averaged(self, by: Collection[str], of: Collection[str], adopted: bool = False) -> bool:
+        """Whether, while the fault lasted, one of them averaged with a model of the others; ``adopted``: kept it."""
+        began, ended = self.fault.begin, self.fault.end or 0.0
+        creators = {entry.peer for entry in self.history.roster.values() if entry.name in of}
+        return any(
+            began < record.t < ended
+            and record.peer in by
+            and fact.creator in creators
+            and (fact.adopted or not adopted)
+            for record, fact in self.history.facts(Averaged)
+        )
+
+
+def goes_on_with_the_models_of_a_dead_creator(shown: Shown) -> bool:
+    everybody, dead = shown.history.roster, shown.fault.began.targets
+    return shown["stall"] <= SOON and shown.averaged(by=everybody, of=dead)
+
+
+def halves_go_on_alone_and_meet_again(shown: Shown) -> bool:
+    alone = [shown.averaged(by=side, of=side, adopted=True) for side in shown.fault.began.sides]
+    return alone == [True, True] and 0 < shown["crossing"] <= SOON and shown["lost_points"] <= POINT
+
+
+def averages_without_a_chain(shown: Shown) -> bool:
+    everybody = shown.history.roster
+    return shown["stall"] <= SOON and shown.averaged(by=everybody, of=everybody, adopted=True)
+
+
+def everybody_notices_that_blocks_are_lost_and_checks_again(shown: Shown) -> bool:
+    noticed = {record.peer for record, fact in shown.history.facts(RolledBack) if fact.rechecked}
+    return noticed == shown.history.roster.keys() and shown["stall"] <= SOON
+
+
+def who_has_no_rows_pays_for_what_it_gains(shown: Shown) -> bool:
+    without = {entry.name for entry in shown.history.roster.values() if not entry.has_rows}
+    paid = [
+        changes[-1][1].state is DebtState.FINAL
+        for (payer, _), changes in shown.history.debts.items()
+        if payer in without
+    ]
+    return len(without) == 4 and any(paid) and all(paid)
+
+
+# issue 7, "what must be shown"
+SHOWS: dict[str, Callable[[Shown], bool]] = {
+    "chain-outage": averages_without_a_chain,
+    "chain-rollback": everybody_notices_that_blocks_are_lost_and_checks_again,
     "copycats": lambda found: found["forged"]["copycat"] == 0,
-    "creator-dead": lambda found: found["stall"] <= STALL,
+    "creator-dead": goes_on_with_the_models_of_a_dead_creator,
     "flaky-links": lambda found: found["lost_points"] <= POINT,
     "hijackers-paper": lambda found: found["earned"]["hijacker"] > 0,
     "hijackers-proven": lambda found: found["earned"]["hijacker"] == 0,
-    "ipfs-restart": lambda found: found["stall"] <= STALL,
-    "isolate-one": lambda found: found["stall"] <= STALL,
-    "kill-five-of-twenty": lambda found: found["stall"] <= STALL,
+    "ipfs-restart": lambda found: found["stall"] <= SOON,
+    "isolate-one": lambda found: found["stall"] <= SOON,
+    "kill-five-of-twenty": lambda found: found["stall"] <= SOON,
     "non-payers": lambda found: found["spent"]["refuses-to-pay"] == 0 < found["earned"]["refuses-to-pay"],
     "perturbed-copycats": lambda found: found["forged"]["copycat"] > 0,
     "poisoners": lambda found: found["earned"]["poisoner"] == 0 and found["lost_points"] <= POINT,
-    "profiteers": None,
+    "profiteers": who_has_no_rows_pays_for_what_it_gains,
     "rolling-downtime": lambda found: found["lost_points"] <= POINT,
     "spammer": lambda found: found["earned"]["spammer"] == 0,
-    "split-half": lambda found: found["lost_points"] <= POINT,
+    "split-half": halves_go_on_alone_and_meet_again,
 }
 
 
 def test_every_scenario_is_here_and_says_what_it_shows() -> None:
     assert NAMES == sorted(SHOWS)
+    page = (REPOSITORY / "docs" / "chaos.md").read_text()
+    for path in SCENARIOS.glob("*.toml"):
+        session = load(path)
+        assert session.name == path.stem and f"`{path.stem}`" in page
+        assert len(session.about.split()) > 20 and "the same" not in session.about.lower()[:30]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -51,5 +121,5 @@ def test_a_scenario_ends_valid_and_shows_what_it_is_there_for(name: str, tmp_pat
     verdict = json.loads((tmp_path / "verdict.json").read_text())
     assert verdict["checks"].keys() == CHECKS.keys()
     assert verdict["summary"]["peers_finished"] == verdict["summary"]["peers_expected"] == 20
-    shows, found = SHOWS[name], json.loads((tmp_path / "chaos.json").read_text())
-    assert shows is None or shows(found), found
+    shown = Shown(json.loads((tmp_path / "chaos.json").read_text()), RunDirectory(tmp_path).read())
+    assert SHOWS[name](shown), shown.numbers

@@ -19,7 +19,7 @@ from learnae.adapters.rundir import RunDirectory
 from learnae.checks.faults import crossings
 from learnae.cli.scenarios import SCENARIOS
 from learnae.config import REPOSITORY, Session, parse, to_toml
-from learnae.core.facts import Averaged, DebtState
+from learnae.core.facts import Averaged, DebtState, RolledBack
 from learnae.drivers.audit import FAULTS
 from learnae.drivers.compose import engine
 from learnae.drivers.compose import session as sessions
@@ -132,7 +132,8 @@ def test_a_peer_that_is_killed_comes_back_catches_up_and_finishes(tmp_path: Path
 
 
 def test_a_chain_that_lost_blocks_is_sent_them_again_and_nobody_is_paid_twice(tmp_path: Path) -> None:
-    sound(disturbed(small("chain-rollback"), tmp_path / "run"))
+    history = sound(disturbed(small("chain-rollback"), tmp_path / "run"))
+    assert any(fact.rechecked for _, fact in history.facts(RolledBack))
 
 
 def test_averaging_goes_on_while_the_chain_is_away(tmp_path: Path) -> None:

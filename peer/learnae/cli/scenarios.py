@@ -82,14 +82,17 @@ def _simulated(session: Session, out: Path | None, why: str) -> tuple[RunDirecto
 
 
 def _beside(session: Session, directory: RunDirectory) -> Aftermath:
-    """The same session undisturbed; in the simulator, wherever this one was."""
+    """The same session undisturbed, if it was not that already; in the simulator, wherever this one was."""
+    calm = undisturbed(session)
+    if calm == session:
+        return aftermath(directory.read(), History(()))
     from learnae.drivers.learning import TorchLearning  # imports torch
     from learnae.drivers.simulate import Recording, Simulation
 
     recording = Recording()
     with console.status("the same session, simulated"):
         learning = TorchLearning(session, os.cpu_count() or 1)
-        Simulation(undisturbed(session), learning, [recording.observe]).run()
+        Simulation(calm, learning, [recording.observe]).run()
     return aftermath(directory.read(), History(tuple(recording.records)))
 
 
