@@ -50,6 +50,12 @@ class Pods(LinkAgents):
             await self.agents[name].put(*read(json.dumps(content).encode(), lambda address: False))
         return await self.agents[name].state()
 
+    def send(self, receiver: str) -> None:
+        """A packet meets each rule of a pod."""
+        kernel = self.agents[receiver].kernel
+        assert isinstance(kernel, MemoryKernel)
+        kernel.packets.update(kernel.chains["LEARNAE"])
+
     def cut(self) -> set[str]:
         return {name for name, agent in self.agents.items() if "LEARNAE" in agent.kernel.chains}  # type: ignore[attr-defined]
 

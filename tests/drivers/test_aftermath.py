@@ -96,6 +96,7 @@ def test_a_scenario_is_planned_run_and_put_beside_the_undisturbed_session(tmp_pa
     assert done.returncode == 0, done.stdout + done.stderr
     assert "small: It falls." in done.stdout and "undisturbed" in done.stdout and "Verdict: valid" in done.stdout
     found = json.loads((tmp_path / "run" / "chaos.json").read_text())
+    assert (tmp_path / "run" / "figures" / "overview-seconds.png").is_file()  # shaded
     assert found["accuracy"] and found["accuracy_undisturbed"] and found["earned"]["honest"] > 0
 
 

@@ -35,6 +35,18 @@ def test_links_are_cut_at_both_ends_and_healed_and_what_dropped_nothing_was_inef
     staged(test)
 
 
+def test_packets_that_were_dropped_are_evidence(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(Kind.SPLIT, *NAMES, end=0.2)])
+        running = stage.start()
+        await stage.when(FaultBegan)
+        stage.pods.send("p00")
+        await running
+        assert stage.effects == ["applied"]
+
+    staged(test)
+
+
 def test_who_is_killed_is_started_again_and_the_session_waits_for_it(tmp_path: Path) -> None:
     async def test() -> None:
         stage = Stage(tmp_path, [window(Kind.KILL, "p01", end=0.2)])
@@ -164,12 +176,11 @@ def test_an_agent_that_does_not_answer_is_said_and_stops_nothing(tmp_path: Path)
 def test_what_was_dropped_before_nobody_knows_is_no_evidence(tmp_path: Path) -> None:
     async def test() -> None:
         stage = Stage(tmp_path, [window(Kind.SPLIT, *NAMES)])
-        for agent in stage.pods.agents.values():
-            agent._dropped.update({f"10.200.1.{end}": 9 for end in (10, 11, 12)})
         stage.pods.mute = {"p01"}
         running = stage.start()
         await stage.when(FaultBegan)
         stage.pods.mute = set()
+        stage.pods.send("p00")
         await running
         assert stage.effects == ["ineffective"]
 

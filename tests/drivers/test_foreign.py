@@ -105,6 +105,11 @@ def test_no_other_backend_runs_on_it(backend: str, tmp_path: Path, monkeypatch: 
     refused(here(tmp_path, "swarm", tmp_path / "session.toml", "--backend", backend), "--backend compose", backend)
 
 
+def test_no_simulated_scenario_runs_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told(monkeypatch, RPC="http://node.example", KEY=HEX)
+    refused(here(tmp_path, "chaos", "run", "split-half", "--backend", "sim"), "--backend compose", "this is sim")
+
+
 # the key
 
 

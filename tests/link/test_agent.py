@@ -86,6 +86,17 @@ def test_a_state_replaces_the_one_before() -> None:
     on(test)
 
 
+def test_packets_that_were_dropped_are_counted_over_all_rules_that_there_were() -> None:
+    async def test(agent: Agent, kernel: MemoryKernel, clock: Clock) -> None:
+        await agent.put({A: CUT}, 30)
+        kernel.packets[DROP_A] += 2
+        await agent.put({B: CUT}, 30)
+        kernel.packets[f"-s {B}/32 -j DROP"] += 1
+        assert (await agent.state())["dropped"] == {A: 2, B: 1}
+
+    on(test)
+
+
 def test_what_others_do_to_our_rules_is_put_right_and_theirs_stay() -> None:
     async def test(agent: Agent, kernel: MemoryKernel, clock: Clock) -> None:
         kernel.chains["INPUT"] = ["-p udp -j ACCEPT"]

@@ -12,9 +12,11 @@ from learnae.adapters.rundir import RunDirectory
 from learnae.checks import exit_code
 from learnae.cli.progress import Progress
 from learnae.cli.tables import failed_checks, paper_table
-from learnae.config import load
+from learnae.config import RPC, foreign, load
+from learnae.errors import InputError
 from learnae.figures import View, draw, overview
 from learnae.figures import figures as figures_of
+from learnae.figures.paper import fault_windows
 from learnae.history import History
 from learnae.report import page, plotly
 
@@ -80,9 +82,20 @@ def tell(run: RunDirectory, found: dict[str, Any]) -> int:
 
 
 def picture(run: RunDirectory, history: History, found: dict[str, Any]) -> None:
-    """The figures and the report of a run that was judged."""
-    _draw(run, history, "units", svg=False)
+    """The figures and the report of a run that was judged; with faults, which seconds alone can shade, along both."""
+    views: tuple[View, ...] = ("units", "seconds") if fault_windows(history) else ("units",)
+    for view in views:
+        _draw(run, history, view, svg=False)
     _report(run, history, found)
+
+
+def only_our_chain(backend: str, why: str) -> None:
+    """Raises InputError if the environment names another, which such a backend cannot run on."""
+    if foreign():
+        raise InputError(
+            f"{RPC} names a chain that is not ours, and only a swarm on containers runs on one: "
+            f"this is {backend} ({why}); take --backend compose, or unset it"
+        )
 
 
 def say(line: str, style: str | None = None) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from learnae.adapters.rundir import RunDirectory
 from learnae.checks import exit_code
 from learnae.cli.chaos import Where
-from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION, conclude, console, picture, say
+from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION, conclude, console, only_our_chain, picture, say
 from learnae.cli.progress import Progress
 from learnae.config import REPOSITORY, Session, load
 from learnae.drivers.chaos import undisturbed
@@ -44,6 +44,8 @@ def run(scenario: str, overrides: dict[str, Any], where: Where | None, out: Path
     _tell(session)
     lacking = engine.lacking() if where is None else None
     why = "as asked" if where else lacking or "a Docker engine answers"
+    if where is Where.SIM or lacking:
+        only_our_chain(Where.SIM, why)
     play = _in_containers if where is Where.COMPOSE or not (where or lacking) else _simulated
     directory, found = play(session, out, why)
     if found is None:

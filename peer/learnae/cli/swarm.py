@@ -15,7 +15,7 @@ from learnae.adapters.rundir import RunDirectory
 from learnae.cli import Backend, commands
 from learnae.cli.commands import say
 from learnae.cli.progress import Progress
-from learnae.config import RPC, Session, foreign, load
+from learnae.config import Session, load
 from learnae.drivers.compose import engine
 from learnae.drivers.compose.plan import Invited
 from learnae.errors import InputError
@@ -47,11 +47,8 @@ class Wanted:
 def swarm(path: Path, overrides: dict[str, Any], backend: Backend | None, wanted: Wanted) -> int:
     session, invited = load(path, overrides), Invited(wanted.guests, wanted.publish)
     chosen, why = _choose(backend)
-    if chosen is not Backend.COMPOSE and foreign():
-        raise InputError(
-            f"{RPC} names a chain that is not ours, and only a swarm on containers runs on one: "
-            f"this is {chosen} ({why}); take --backend compose, or unset it"
-        )
+    if chosen is not Backend.COMPOSE:
+        commands.only_our_chain(chosen, why)
     if invited.guests:
         if chosen is not Backend.COMPOSE:
             raise InputError(f"--guests: only a swarm on containers takes them, and this is {chosen} ({why})")

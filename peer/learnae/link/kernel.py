@@ -1,6 +1,7 @@
 """The kernel's packet filter, through iptables' own commands; and one that is only remembered, for tests."""
 
 import asyncio
+from collections import Counter
 from typing import Protocol
 
 PATIENCE = 10.0  # s that a command gets
@@ -31,16 +32,22 @@ class Iptables:
 
 
 class MemoryKernel:
-    """``chains``: rules by chain.  ``texts``: what was restored.  ``without``: what such a kernel has not got."""
+    """``chains``: rules by chain.  ``texts``: what was restored.  ``without``: what such a kernel has not got.
+
+    ``packets``: how many each rule met since it is there; whoever plays the senders adds them.
+    """
 
     def __init__(self, *without: str) -> None:
         self.chains: dict[str, list[str]] = {"INPUT": [], "FORWARD": [], "OUTPUT": []}
         self.texts: list[str] = []
         self.without = without
+        self.packets = Counter[str]()
 
     async def save(self) -> str:
         heads = [f":{chain} - [0:0]" for chain in self.chains]
-        rules = [f"[0:0] -A {chain} {rule}" for chain, listed in self.chains.items() for rule in listed]
+        rules = [
+            f"[{self.packets[rule]}:0] -A {chain} {rule}" for chain, listed in self.chains.items() for rule in listed
+        ]
         return "\n".join(["*filter", *heads, *rules, "COMMIT", ""])
 
     async def restore(self, text: str) -> None:
@@ -53,6 +60,7 @@ class MemoryKernel:
         except (KeyError, ValueError):
             raise KernelRefused(f"bad rule: {line}") from None
         self.chains = chains
+        self.packets.clear()
         self.texts.append(text)
 
 
