@@ -79,7 +79,8 @@ class Bench:
 
     def again(self) -> None:
         """Each line as it would be had its run been judged now."""
-        lines = [self._again(line) for line in self.lines]
+        if not (lines := [self._again(line) for line in self.lines]):
+            return  # nothing was played to its end
         (self.folder / "runs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
     def _again(self, line: Line) -> Line:
