@@ -68,8 +68,9 @@ def peers_chart(history: History, accuracy: Figure) -> Chart:
     test, validation = accuracy.series
     begin = max((each[0][0] for name, each in steps.items() if name in history.honest), default=0.0)
     scored = tested(history)
-    until = history.seconds if all(each.current for each in scored) else max(each.made for each in scored)
-    means = _between(test, begin, until), _between(validation, begin, history.seconds)
+    first = max((each.first for each in scored), default=0.0)
+    last = history.seconds if all(each.current for each in scored) else max(each.last for each in scored)
+    means = _between(test, first, last), _between(validation, begin, history.seconds)
     chart = figure_chart(replace(accuracy, bands=(), series=means))
     return {"data": [each_peer, *chart["data"]], "layout": chart["layout"] | {"hovermode": "closest"}}
 

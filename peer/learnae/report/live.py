@@ -103,7 +103,7 @@ def _words(history: History, totals: Mapping[str, Any], paid: Sequence[Flow]) ->
 
 def _as_of(history: History) -> str:
     """Test accuracy waits until there is time, so that it may be of models that peers have gone on from."""
-    old = [each.made for each in tested(history) if not each.current]
+    old = [each.last for each in tested(history) if not each.current]
     return f", as of {clock(min(old))}" if old else ""
 
 

@@ -79,25 +79,30 @@ def standings(history: History) -> list[Standing]:
 
 @dataclass(frozen=True)
 class Tested:
-    """The last model of an honest peer that was scored on test rows: when it was made, and whether it is the peer's
-    model still."""
+    """The models of an honest peer that were scored on test rows: when the first and the last of them were made, and
+    whether the peer goes on with the last."""
 
-    made: float
+    first: float
+    last: float
     current: bool
 
 
 def tested(history: History) -> list[Tested]:
+    """Of those that have any."""
     made: dict[tuple[str, Cid], float] = {}
     now: dict[str, Cid] = {}
     for record, _ in history.kept:
         assert isinstance(record.fact, Adopted | Trained | Averaged)
         made[record.peer, record.fact.cid] = record.t
         now[record.peer] = record.fact.cid
-    last = {record.peer: (record.t, fact.cid) for record, fact in history.facts(Evaluated)}
+    scored: dict[str, dict[Cid, float]] = {name: {} for name in history.honest}
+    for record, fact in history.facts(Evaluated):
+        if record.peer in scored:
+            scored[record.peer][fact.cid] = made.get((record.peer, fact.cid), record.t)
     return [
-        Tested(made.get((name, last[name][1]), last[name][0]), now.get(name, last[name][1]) == last[name][1])
-        for name in history.honest
-        if name in last
+        Tested(min(models.values()), max(models.values()), now.get(name) in models)
+        for name, models in scored.items()
+        if models
     ]
 
 
