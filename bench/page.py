@@ -3,7 +3,7 @@
 A simulated session is told to a served page in steps, at most one update a second.  The server's time is the
 processor's for all parts as JSON; the browser's is from the event until words, tables and the charts in sight are drawn
 (1440 x 900): at the top of the page, at its links while the swarm is split in half, and at its flows.  The goal is
-200 ms at 100 peers, both together.  Also how soon after it is opened the page shows its first event.
+200 ms at 100 peers, as the sum of both medians.  Also how soon after it is opened the page shows its first event.
 
     python bench/page.py [--steps 8]
 """
