@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import subprocess
+import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from monitor.ask import Prometheus
+from monitor.queries import FAULTS as FAULTS_OPEN
 from tests.drivers.command_line import here
 from tests.stack.compose_swarm import COMMAND, PROJECT, left, until
 
@@ -24,6 +27,7 @@ from learnae.drivers.audit import FAULTS
 from learnae.drivers.compose import engine
 from learnae.drivers.compose import session as sessions
 from learnae.drivers.compose.chaos import LEASE
+from learnae.drivers.compose.plan import HOST, PROMETHEUS
 from learnae.errors import InputError
 from learnae.history import FaultBegan, FaultEnded, History, PeerCrashed, PeerRestarted
 from learnae.report.aftermath import aftermath
@@ -59,11 +63,12 @@ def small(scenario: str, **changes: Any) -> Session:
 @dataclass
 class Disturbed:
     """A session with faults.  ``tables``: of each pod's packet filter, when all was over; ``before`` of one that had
-    only just come up."""
+    only just come up.  ``shaded``: kinds of the windows that the swarm's own Prometheus saw, if it has one."""
 
     run: Path
     before: str
     tables: dict[str, str]
+    shaded: set[str] | None
 
     @property
     def history(self) -> History:
@@ -78,11 +83,14 @@ def disturbed(session: Session, run: Path, stop_at: type | None = None) -> Distu
     with sessions.alone():
         try:
             swarm = sessions.prepare(session, print)
+            began = time.time()
             swarm.containers.up(f"link-{swarm.plan.names[0]}")
             before = table(swarm.plan.names[0])
             with suppress(asyncio.CancelledError):
                 asyncio.run(played(swarm, run, stop_at))
-            return Disturbed(run, before, {name: table(name) for name in swarm.plan.names})
+            watched = stop_at is None and "prometheus" in swarm.plan.profiles
+            tables = {name: table(name) for name in swarm.plan.names}
+            return Disturbed(run, before, tables, shaded(swarm, began) if watched else None)
         finally:
             sessions.remove()
 
@@ -96,6 +104,11 @@ async def played(swarm: sessions.Swarm, run: Path, stop_at: type | None) -> None
                 playing.cancel()
                 break
     await playing
+
+
+def shaded(swarm: sessions.Swarm, began: float) -> set[str]:
+    ask = Prometheus(f"http://{HOST}:{swarm.plan.port(PROMETHEUS)}")
+    return {labels["fault"] for labels, _ in ask.over(FAULTS_OPEN.expr, began, time.time())}
 
 
 def table(name: str) -> str:
@@ -119,9 +132,10 @@ def sound(swarm: Disturbed) -> History:
 
 
 def test_halves_that_are_apart_hear_nothing_new_of_each_other_and_meet_again(tmp_path: Path) -> None:
-    history = sound(disturbed(small("split-half"), tmp_path / "run"))
-    [(_, after)] = crossings(history)
+    swarm = disturbed(small("split-half"), tmp_path / "run")
+    [(_, after)] = crossings(sound(swarm))
     assert -1 < after < 30  # 2 s on a machine that does nothing else (docs/chaos.md)
+    assert swarm.shaded in (None, {"split"})  # 10 s long: none above 5 is missed (docs/monitoring.md)
 
 
 def test_a_peer_that_is_killed_comes_back_catches_up_and_finishes(tmp_path: Path) -> None:
