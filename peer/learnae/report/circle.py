@@ -12,7 +12,7 @@ from learnae.report.theme import GREEN, RED
 from learnae.report.topology import LAST, MANY, Pair, Topology, Travel
 
 NAMED = 25  # peers whose names find room on the circle
-LONGEST = 12  # letters of a name on the circle
+LONGEST, LETTER = 12, 8  # letters of a name on the circle, and px of one
 AIR = "\N{NO-BREAK SPACE}"  # between a mark and its name
 COLOURS = {REGISTERING: GREEN, WAITING: GREY, TRAINING: BLUE, AVERAGING: ORANGE, DONE: PALE, DOWN: RED}
 
@@ -32,11 +32,10 @@ def topology_chart(drawn: Topology) -> Chart:
         *([_walls(gaps)] if drawn.walled else []),
         _marks(drawn, at),
     ]
-    letters = max((len(name) for name in at), default=0)
-    sizes = 1.1 + 0.04 * min(letters, LONGEST), 1.14
-    across, up = ({"visible": False, "range": [-most, most]} for most in sizes)
-    layout = axes(across, up | {"scaleanchor": "x"})
-    layout |= {"margin": {"l": 4, "r": 4, "t": 4, "b": 4}, "hovermode": "closest"}
+    axis = {"visible": False, "range": [-1.05, 1.05]}
+    beside = 14 + LETTER * min(LONGEST, max((len(name) for name in at), default=0))
+    layout = axes(axis, axis | {"scaleanchor": "x"})
+    layout |= {"margin": {"l": beside, "r": beside, "t": 20, "b": 20}, "hovermode": "closest"}
     return {"data": traces, "layout": layout}
 
 
@@ -84,7 +83,7 @@ def _sample(pairs: Sequence[Pair], drawn: Topology) -> Sequence[Pair]:
 
 
 def _walls(gaps: Sequence[Point]) -> Chart:
-    points = [point for x, y in gaps for point in ((0.0, 0.0), (1.12 * x, 1.12 * y), (None, None))]
+    points = [point for x, y in gaps for point in ((0.0, 0.0), (1.05 * x, 1.05 * y), (None, None))]
     return _lines(points, {"color": RED, "width": 3, "dash": "9px,6px"}) | {"hoverinfo": "skip"}
 
 
@@ -130,6 +129,7 @@ def _marks(drawn: Topology, at: dict[str, Point]) -> Chart:
     return {
         "type": "scatter",
         "mode": "markers+text",
+        "cliponaxis": False,
         "x": [x for x, _ in at.values()],
         "y": [y for _, y in at.values()],
         "text": [f"{AIR}{plain(name[:LONGEST])}{AIR}" if told(place, name) else "" for place, name in enumerate(at)],
