@@ -1,7 +1,7 @@
 #!/bin/bash
 # Brings the upstream images that everything is built on: `docker pull`, or, where that cannot be, an image of the same
 # name made from packages and from .tools/, labelled as a stand-in.  Nothing to do for those that are here.
-# `make doctor` and `make swarm` say which are stand-ins.  For real ones later: `docker rmi` them and run this again.
+# `learnae doctor` and `make swarm` say which are stand-ins.  For real ones later: `docker rmi` them and run this again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,7 +16,7 @@ say() { printf 'base-images: %s\n' "$*"; }
 die() { say "$*" >&2; exit 2; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 here() { docker image inspect "$1" >/dev/null 2>&1; }
-pulled() { timeout 600 docker pull -q "$1" >/dev/null 2>&1; }
+pulled() { timeout --foreground 600 docker pull -q "$1" >/dev/null 2>&1; }
 # The Dockerfile comes by standard input; $2: the folder it may copy from.
 build() { docker buildx build -q --load --label "$LABEL" -t "$1" -f - "$2" >/dev/null; }
 tool() { [ -x ".tools/bin/$1" ] || sh .ci/tools.sh "$2"; [ -x ".tools/bin/$1" ] || die "no $1 to make an image of: see make tools"; }
@@ -24,14 +24,14 @@ tool() { [ -x ".tools/bin/$1" ] || sh .ci/tools.sh "$2"; [ -x ".tools/bin/$1" ] 
 # A root file system from packages, by the mirror of this machine's apt sources.
 stand_in_debian() {
     command -v debootstrap >/dev/null || as_root apt-get install -qq -y --no-install-recommends debootstrap
-    local mirror work
+    local mirror
     mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m1 '/debian$') ||
         die "$DEBIAN can neither be pulled nor made: this machine has no Debian mirror."
     work=$(mktemp -d)
+    trap 'as_root rm -rf "$work"' EXIT # also where it is interrupted
     as_root debootstrap --variant=minbase trixie "$work" "$mirror" >/dev/null
     as_root rm -rf "$work"/var/cache/apt/archives/*.deb "$work"/var/lib/apt/lists/* "$work"/usr/share/{doc,man,locale}/*
     as_root tar -C "$work" -c . | docker import --change 'CMD ["bash"]' --change "LABEL $LABEL" - "$DEBIAN" >/dev/null
-    as_root rm -rf "$work"
 }
 
 stand_in_kubo() {
@@ -67,7 +67,7 @@ bring() {
     fi
 }
 
-docker info >/dev/null 2>&1 || die "no Docker engine answers: start it, or run .ci/engine.sh"
+[ -n "$(docker version --format '{{.Server.Version}}' 2>/dev/null)" ] || die "no Docker engine answers: start it, or run .ci/engine.sh"
 bring "$DEBIAN" stand_in_debian
 bring "$KUBO" stand_in_kubo
 bring "$FOUNDRY" stand_in_foundry

@@ -11,7 +11,7 @@ plugins=${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins
 say() { printf 'engine: %s\n' "$*"; }
 die() { say "$*" >&2; exit 2; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
-answers() { docker info >/dev/null 2>&1; }
+answers() { [ -n "$(docker version --format '{{.Server.Version}}' 2>/dev/null)" ]; } # docker info ends well without one
 
 if [ "${1:-}" = stop ]; then
     [ -f "$pid" ] || die "there is no engine that this script started"
