@@ -2,11 +2,12 @@
 
     .venv/bin/python bench/compose.py [--peers 20] [--session examples/paper.toml]
 
-Second 0 is when this program begins, as if it were `make swarm`; images are built.  Memory is proportional set size, in
-the middle of the session (every peer has averaged), of all processes of a pod's three containers; it needs root.
-Scrapes are those of the swarm's own Prometheus: missed is one that failed after the peer's process began, so that its
-first seconds, in which it does not listen yet, count, and before its last good one, since peers leave by themselves;
-times are of those while any peer trains.  `--out` keeps the run, for `learnae calibrate`.
+Second 0 is when this program begins: its imports, looking whether images are current, rendering and coming up count, as
+they do for `learnae swarm`; what `make` takes before that, the page's server, figures and report do not.  Memory is
+proportional set size, in the middle of the session (every peer has averaged), of all processes of a pod's three
+containers; it needs root.  Scrapes are those of the swarm's own Prometheus: missed is one that failed after the peer's
+process began, so that its first seconds, in which it does not listen yet, count, and before its last good one, since
+peers leave by themselves; times are of those while any peer trains.  `--out` keeps the run, for `learnae calibrate`.
 """
 
 import time
@@ -32,6 +33,7 @@ from learnae.drivers import audit  # noqa: E402
 from learnae.drivers.compose import engine  # noqa: E402
 from learnae.drivers.compose import session as sessions  # noqa: E402
 from learnae.drivers.compose.plan import HOST, PROMETHEUS  # noqa: E402
+from learnae.drivers.compose.ready import prepare  # noqa: E402
 
 PARTS = ("link", "ipfs", "peer")
 MB = 1e6
@@ -113,12 +115,12 @@ def scrapes(ask: Prometheus, began: float, ended: float) -> str:
 
 async def main(peers: int, path: Path, out: Path | None) -> None:
     session, board = load(path, {"peers": peers}), Board()
-    with sessions.alone(), TemporaryDirectory() as temporary:
+    with sessions.alone(print), TemporaryDirectory() as temporary:
         folder = out or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         began = time.time()
         try:
-            swarm = await asyncio.to_thread(sessions.prepare, session, print)
+            swarm = await prepare(session, print)
             clock = Clock(swarm)
             clock.note("all prepared")
             watching = asyncio.create_task(clock.watch(board))

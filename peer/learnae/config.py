@@ -258,6 +258,11 @@ def foreign() -> Foreign | None:
     return found
 
 
+def outside() -> dict[str, str]:
+    """The environment as Docker's command gets it: without what would overrule the plan's files, and our secrets."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "LEARNAE_"))}
+
+
 def tls_bundle() -> str | None:
     """The certificates that this machine trusts, where they are not the usual ones: images are built with them."""
     return os.environ.get("SSL_CERT_FILE") or None

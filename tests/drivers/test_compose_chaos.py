@@ -52,12 +52,12 @@ def test_who_is_killed_is_started_again_and_the_session_waits_for_it(tmp_path: P
         stage = Stage(tmp_path, [window(Kind.KILL, "p01", end=0.2)])
         running = stage.start()
         await stage.when(PeerCrashed)
-        assert stage.lives["peer-p01"].told == ["kill"]
+        assert stage.lives["peer-p01"].told == ["kill"] and stage.chaos.away == {"peer-p01"}
         assert await stage.chaos.brought_back(["peer-p00", "peer-p01"])
         assert stage.lives["peer-p01"].told == ["kill", "start"]
         assert not await stage.chaos.brought_back(["peer-p00", "peer-p01"])
         await running
-        assert stage.effects == ["applied"]
+        assert stage.effects == ["applied"] and stage.chaos.away == set()
 
     staged(test)
 

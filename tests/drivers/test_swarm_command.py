@@ -141,7 +141,7 @@ def test_a_signal_before_there_is_a_session_leaves_nothing(tmp_path: Path) -> No
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert errors == "learnae: interrupted; nothing is left running\n"
+    assert errors == "learnae: interrupted\n"
     assert not (tmp_path / "out").exists()
 
 

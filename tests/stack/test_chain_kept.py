@@ -1,5 +1,6 @@
 """The swarm's chain outlives a kill, whatever that left of the file that Anvil was writing."""
 
+import asyncio
 import json
 import os
 import time
@@ -22,7 +23,7 @@ def chain(tmp_path: Path) -> Iterator[Path]:
     """The folder of a chain that runs and makes a block each second."""
     if engine.lacking():
         pytest.skip(str(engine.lacking()))
-    engine.build(PROJECT)
+    asyncio.run(engine.build(PROJECT))
     folder = tmp_path / "chain"
     _write_chain(folder, {})
     environment = [f"--env={each}" for each in ("CHAIN_ID=31337", "BLOCK_TIME=1", f"GENESIS={int(time.time())}")]

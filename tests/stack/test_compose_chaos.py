@@ -28,6 +28,7 @@ from learnae.drivers.compose import engine
 from learnae.drivers.compose import session as sessions
 from learnae.drivers.compose.chaos import LEASE
 from learnae.drivers.compose.plan import HOST, PROMETHEUS
+from learnae.drivers.compose.ready import prepare
 from learnae.errors import InputError
 from learnae.history import FaultBegan, FaultEnded, History, PeerCrashed, PeerRestarted
 from learnae.report.aftermath import aftermath
@@ -80,11 +81,11 @@ def disturbed(session: Session, run: Path, stop_at: type | None = None) -> Distu
     if engine.lacking():
         pytest.skip(str(engine.lacking()))
     run.mkdir()
-    with sessions.alone():
+    with sessions.alone(print):
         try:
-            swarm = sessions.prepare(session, print)
+            swarm = asyncio.run(prepare(session, print))
             began = time.time()
-            swarm.containers.up(f"link-{swarm.plan.names[0]}")
+            asyncio.run(swarm.containers.up(f"link-{swarm.plan.names[0]}"))
             before = table(swarm.plan.names[0])
             with suppress(asyncio.CancelledError):
                 asyncio.run(played(swarm, run, stop_at))

@@ -168,7 +168,7 @@ def test_it_ends_valid_with_every_debt_paid_on_that_chain(swarm: ComposeSwarm, c
 
 
 def test_no_chain_of_our_own_came_up_beside_it(swarm: ComposeSwarm) -> None:
-    assert "chain" not in {each["Service"] for each in engine.Swarm(PROJECT, FOLDER).containers()}
+    assert "chain" not in {each.service for each in engine.Swarm(PROJECT, FOLDER).containers()}
 
 
 def test_neither_the_key_nor_the_url_is_anywhere_but_in_the_pods_own_files(swarm: ComposeSwarm, payer: Lender) -> None:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -267,11 +268,13 @@ def history(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    peers: Annotated[int | None, typer.Option(min=2, help="Must there be room for so many in containers?")] = None,
+) -> None:
     """Say what this machine has and lacks, each finding with its fix."""
     from learnae.cli.doctor import doctor as run
 
-    _exit(run)
+    _exit(lambda: run(peers))
 
 
 def main() -> None:
@@ -281,6 +284,9 @@ def main() -> None:
     interpreter would.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be told to stop is to be interrupted
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup's wish is respected
+        shown = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
+        signal.signal(signal.SIGHUP, lambda number, frame: _hung_up(shown, number, frame))
     try:
         app()
     except SystemExit as ended:
@@ -291,13 +297,28 @@ def main() -> None:
         os._exit(ended.code if isinstance(ended.code, int) else 0)
 
 
+def _hung_up(terminals: list[int], number: int, frame: FrameType | None) -> None:
+    """As SIGTERM, but nothing more can be said: writing to a terminal that has gone would fail in mid-removal."""
+    with open(os.devnull, "w") as nowhere:
+        for descriptor in terminals:
+            os.dup2(nowhere.fileno(), descriptor)
+    signal.default_int_handler(number, frame)
+
+
 def _exit(work: Callable[[], int]) -> None:
     try:
         code = work()
     except InputError as error:
         print(f"learnae: {error}", file=sys.stderr)
         code = 2
+    except BrokenPipeError:  # whoever read what we print has left; typer knows
+        raise
+    except OSError as error:  # a full disk, a folder of somebody else's
+        if error.strerror is None:
+            raise
+        print(f"learnae: {f'{error.filename}: ' if error.filename else ''}{error.strerror}", file=sys.stderr)
+        code = 2
     except KeyboardInterrupt:
-        print("learnae: interrupted; nothing is left running", file=sys.stderr)
+        print("learnae: interrupted", file=sys.stderr)
         code = 130
     raise typer.Exit(code)

@@ -1,10 +1,12 @@
 """What the commands about a swarm on containers do."""
 
 import asyncio
-import subprocess
+import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from learnae.adapters.http.board import Board
@@ -12,16 +14,15 @@ from learnae.adapters.http.guard import Guard
 from learnae.adapters.http.server import listen, serving, url
 from learnae.adapters.http.swarm import swarm_app
 from learnae.adapters.rundir import HISTORY, RunDirectory, environment_facts, sha256_of
-from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION, REPORT, picture, say, tell
+from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION, REPORT, conclude, picture, say, tell
 from learnae.cli.standing import told
 from learnae.config import REPOSITORY, RPC, Session, foreign, load
 from learnae.drivers import audit
-from learnae.drivers.compose import engine, fits
+from learnae.drivers.compose import engine, fits, ready
 from learnae.drivers.compose import session as sessions
 from learnae.drivers.compose.money import stakes
-from learnae.drivers.compose.plan import GRAFANA, HOST, PROMETHEUS, Invited, pods, project, settings
+from learnae.drivers.compose.plan import ALL_HERE, GRAFANA, HOST, PROMETHEUS, Invited, pods, project, settings
 from learnae.drivers.compose.render import FOLDER
-from learnae.drivers.compose.session import ALL_HERE
 from learnae.drivers.foreign import ForeignChain
 from learnae.errors import InputError
 from learnae.history import SWARM, Evaluated, Record, SessionEnded
@@ -40,27 +41,52 @@ def played(
     _engine()
     if invited.guests and session.faults:
         raise InputError("nothing can be done to guests, who run elsewhere: leave out --guests or the faults")
-    fits.check(session.peers - invited.guests)
     chain = _foreign(session, invited)
     session = chain.session if chain else session
-    with sessions.alone():
+    with sessions.alone(say):
+        fits.check(session.peers - invited.guests)
         shown = Shown(session, invited, chain, RunDirectory.create(Path("runs"), session.name, out))
-        interrupted = False
+        failure, interrupted = None, False
         try:
             asyncio.run(shown.run(port, keep))
         except KeyboardInterrupt:
             interrupted = shown.found is None
-            if interrupted:
-                say("Interrupted: the peers were stopped first, so that their journals are whole.")
+        except InputError as error:
+            failure = error
         finally:
-            removed = sessions.remove()
-            if removed:
-                say(f"Removed {removed} containers and their network.")
-            with suppress(OSError):
-                shown.directory.path.rmdir()  # if nothing came of it
-        if interrupted and not shown.collected:
-            return shown.directory, None
-        return shown.directory, shown.found or shown.judge(interrupted)
+            with _undisturbed():
+                removed = sessions.remove()
+                if removed:
+                    say(f"Removed {removed} containers and their network.")
+                with suppress(OSError):
+                    shown.directory.path.rmdir()  # if nothing came of it
+        if not shown.collected:
+            if interrupted:
+                say("Interrupted before there was anything to judge.")
+            found = None
+        else:
+            found = shown.found or shown.judge(interrupted)
+        if failure:
+            if found:
+                conclude(shown.directory, found)
+            raise failure
+        return shown.directory, found
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """What is removed is removed to its end: whoever presses Ctrl-C meanwhile is told to wait."""
+
+    def wait(number: int, frame: FrameType | None) -> None:
+        if number != signal.SIGHUP:  # after which there is nobody to tell
+            say("Containers are being removed: this takes some seconds more.")
+
+    before = {number: signal.signal(number, wait) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _foreign(session: Session, invited: Invited) -> ForeignChain | None:
@@ -81,7 +107,7 @@ def wait(session: Session) -> str:
 
 def render(path: Path, overrides: dict[str, Any]) -> int:
     _engine()
-    plan = sessions.planned(load(path, overrides), sessions.profiles(), foreign=foreign() is not None)
+    plan = ready.planned(load(path, overrides), ready.profiles(), foreign=foreign() is not None)
     print(f"# build/swarm/swarm.env\n{settings(plan)}\n# build/swarm/pods.yml\n{pods(plan)}", end="")
     return 0
 
@@ -89,31 +115,34 @@ def render(path: Path, overrides: dict[str, Any]) -> int:
 def images() -> int:
     _engine()
     name = project(REPOSITORY)
-    engine.build(name)
+    asyncio.run(engine.build(name))
     say(f"Built {', '.join(f'{name}-{image}' for image in (engine.PEER, engine.IPFS, engine.CHAIN))}")
     return 0
 
 
 def status() -> int:
-    found = sorted(_containers().containers(), key=lambda each: str(each["Service"]))
+    found = sorted(_containers().containers(), key=lambda each: each.service)
     for each in found:
-        say(f"{each['Service']:<12} {each['State']:<8} {each['Status']}")
-    running = sum(each["State"] == "running" for each in found)
+        say(f"{each.service:<12} {each.state:<8} {each.status}")
+    running = sum(each.state == "running" for each in found)
     say(f"{running} of {len(found)} containers run." if found else "No swarm of this checkout is up.")
     return 0
 
 
 def logs(name: str) -> int:
-    services = [each["Service"] for each in _containers().containers()]
+    containers = _containers()
+    services = [each.service for each in containers.containers()]
     wanted = [each for each in services if each == name or _pod_of(each) in (name, f"p{name:0>2}", f"p{name:0>3}")]
     if not wanted:
         raise InputError(f"there is no container of {name}: see make status")
-    return subprocess.run(["docker", "compose", *_containers().files, "logs", *wanted]).returncode
+    containers.compose("logs", *wanted, shown=True)
+    return 0
 
 
 def down() -> int:
     containers = _containers()
-    removed = containers.down()
+    with _undisturbed():
+        removed = containers.down()
     say(f"Removed {removed} containers with their network and volumes." if removed else "There was nothing to remove.")
     if stuck := containers.networks():
         raise InputError(f"the engine believes that {', '.join(stuck)} is in use: restart it, then make down again")
@@ -154,7 +183,7 @@ class Shown:
         sock = listen(HOST, port)
         async with serving(app, sock), told(self.board, self.session.peers - self.invited.guests):
             say(f"Live page: {url(sock)}/")
-            swarm = await asyncio.to_thread(sessions.prepare, self.session, say, self.invited, self.chain)
+            swarm = await ready.prepare(self.session, say, self.invited, self.chain)
             plan = swarm.plan
             apis |= {name: plan.api(name) for name in plan.hosted}
             say(f"Peers: {plan.api(plan.hosted[0])}/v1/status to {plan.api(plan.hosted[-1])}/v1/status")
@@ -177,7 +206,7 @@ class Shown:
     def judge(self, interrupted: bool = False) -> dict[str, Any]:
         """From what was collected alone, as ``learnae audit`` would."""
         notice = audit.retell(self.directory.path)
-        if interrupted:
+        if interrupted and self.directory.read().ended_by is None:
             end = Record(self.board.records[-1].t, SWARM, SessionEnded(INTERRUPTED_SESSION))
             with (self.directory.path / HISTORY).open("a") as file:
                 file.write(end.line() + "\n")

@@ -11,14 +11,15 @@ from rich.text import Text
 
 from learnae.cli.findings import Finding, containers
 from learnae.config import Data
+from learnae.drivers.compose.fits import available
 from learnae.errors import InputError
 
 GIB = 1 << 30
 PAPER_MEMORY, RUN_DISK = 1.0, 0.2  # GiB that the paper's session takes
 
 
-def doctor() -> int:
-    findings = [_python(), *_torch(), _rows(), _memory(), _disk(), *containers()]
+def doctor(peers: int | None) -> int:
+    findings = [_python(), *_torch(), _rows(), _memory(), _disk(), *containers(peers)]
     console = Console(highlight=False)
     for finding in findings:
         mark = Text("ok   ", "green") if finding.ok else Text("fix  ", "bold red")
@@ -52,10 +53,10 @@ def _rows() -> Finding:
 
 
 def _memory() -> Finding:
-    try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB
-    except (ValueError, OSError):
+    found = available()
+    if found is None:
         return Finding(True, "free memory cannot be asked for on this system")
+    free = found / GIB
     fix = "" if free >= PAPER_MEMORY else f"free {PAPER_MEMORY:.0f} GiB, or simulate fewer peers (make swarm N=10)"
     return Finding(free >= PAPER_MEMORY, f"{free:.1f} GiB of memory free", fix)
 

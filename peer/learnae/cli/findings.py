@@ -8,7 +8,7 @@ from learnae.drivers.compose import engine, fits, places
 from learnae.drivers.compose.plan import project
 from learnae.errors import InputError
 
-PEERS = 20  # the paper's
+PAPERS = 20  # peers
 PROBE = "iptables -N probe && iptables -A probe -m statistic --mode random --probability 0.5 -j DROP"
 
 
@@ -19,16 +19,15 @@ class Finding:
     fix: str = ""
 
 
-def containers() -> Iterator[Finding]:
-    """Nothing here must be mended for the other backends."""
+def containers(peers: int | None) -> Iterator[Finding]:
+    """For a swarm of so many, or of as many as the paper's.  Nothing here must be mended for the other backends."""
     lacking = engine.lacking()
     if lacking:
         yield Finding(True, "make swarm takes the embedded backend, without containers", lacking)
         return
-    server = engine.docker("version", "--format", "{{.Server.Version}}").strip()
-    yield Finding(True, f"Docker {server} with Compose {engine.docker('compose', 'version', '--short').strip()}")
+    yield Finding(True, f"Docker {engine.version()} with Compose {engine.compose_version()}")
     yield from _images()
-    yield _memory()
+    yield _room(peers)
     yield _place()
     if engine.present(f"{project(REPOSITORY)}-{engine.PEER}"):
         yield _kernel()
@@ -48,10 +47,13 @@ def _images() -> Iterator[Finding]:
         yield Finding(True, f"not here: {', '.join(absent)}", fix)
 
 
-def _memory() -> Finding:
+def _room(peers: int | None) -> Finding:
     most = fits.most()
-    fix = "" if most >= PEERS else f"free memory or disk for {PEERS}, or run fewer (make swarm N={max(2, most)})"
-    return Finding(most >= 2, f"room for {most} pods", fix)
+    try:
+        fits.check(peers or PAPERS)
+    except InputError as error:
+        return Finding(peers is None and most >= 2, f"room for {most} pods", str(error))
+    return Finding(True, f"room for {most} pods")
 
 
 def _place() -> Finding:

@@ -59,6 +59,8 @@ def swarm(path: Path, overrides: dict[str, Any], backend: Backend | None, wanted
                 raise InputError("--keep: the simulator serves nothing: leave it out, or take --backend embedded")
             return commands.simulate(path, overrides, wanted.out, wanted.threads, with_baselines=True)
         case Backend.COMPOSE:
+            if wanted.threads is not None:
+                raise InputError("--threads: in containers each peer trains with one: leave it out")
             from learnae.cli import containers
 
             pods = session.peers - invited.guests

@@ -56,6 +56,7 @@ class ComposeChaos:
 
     def __post_init__(self) -> None:
         self.names = self.agents.plan.names
+        self.away = frozenset[str]()  # services that a fault holds down, or is about to
         self._state = State()
         self._before: dict[int, int | None] = {}  # what the evidence for a window counts from
         self._down: set[str] = set()
@@ -128,6 +129,7 @@ class ComposeChaos:
         for number in begun:
             self._before[number] = await self._evidence(self.windows[number])
         old, self._state = self._state, state(self.windows, moment, self.names)
+        self.away |= _services(self._state)
         await self._give_back(old, self._state)
         for number, effect in ended.items():
             self._record(SWARM, FaultEnded(number, effect))
@@ -136,6 +138,7 @@ class ComposeChaos:
             self._record(SWARM, FaultBegan(number, window.kind, window.targets, window.sides))
         stopped = [each.targets for each in self.windows if each.kind is Kind.STOP and each.open(moment)]
         await self._take(old, self._state, gently={name for targets in stopped for name in targets})
+        self.away = _services(self._state)
 
     async def _heal(self) -> None:
         """Everything; what the plan would have held up for longer is said."""
@@ -230,6 +233,11 @@ class ComposeChaos:
         self.board.add(record)
         with self.file.open("a") as file:
             file.write(record.line() + "\n")
+
+
+def _services(held: State) -> frozenset[str]:
+    peers, nodes = (f"peer-{name}" for name in held.dead), (f"ipfs-{name}" for name in held.ipfs_down)
+    return frozenset([*peers, *nodes, *([CHAIN] if held.chain else [])])
 
 
 async def _whole(work: Coroutine[Any, Any, None]) -> None:

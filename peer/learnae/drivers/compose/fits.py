@@ -3,7 +3,7 @@
 import shutil
 
 from learnae.config import REPOSITORY
-from learnae.drivers.compose.plan import MOST_PODS
+from learnae.drivers.compose.plan import MOST_PODS, refuse_above_most
 from learnae.errors import InputError
 
 MIB = 1 << 20
@@ -14,13 +14,14 @@ POD_DISK, REST_DISK = 30 * MIB, 500 * MIB
 def most() -> int:
     """Pods."""
     disk = (shutil.disk_usage(REPOSITORY).free - REST_DISK) // POD_DISK
-    free = _memory()
+    free = available()
     memory = MOST_PODS if free is None else (free - REST) // POD
     return max(0, min(MOST_PODS, disk, memory))
 
 
 def check(peers: int) -> None:
     """Raises InputError, which says what would fit."""
+    refuse_above_most(peers)
     fitting = most()
     if peers > fitting:
         instead = f"N={fitting} fits" if fitting >= 2 else "BACKEND=embedded needs a tenth"
@@ -30,8 +31,8 @@ def check(peers: int) -> None:
         )
 
 
-def _memory() -> int | None:
-    """Bytes that the kernel could give; None where it cannot be asked."""
+def available() -> int | None:
+    """Bytes of memory that the kernel could give; None where it cannot be asked."""
     try:
         with open("/proc/meminfo") as file:
             lines = dict(line.split(":", 1) for line in file)

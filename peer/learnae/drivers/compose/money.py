@@ -37,7 +37,7 @@ async def stakes(swarm: Swarm, run: Path, say: Say) -> AsyncIterator[None]:
     if chain is None:
         yield
         return
-    await asyncio.to_thread(_check_reach, swarm, chain.foreign.rpc)
+    await _check_reach(swarm, chain.foreign.rpc)
     shutil.copyfile(swarm.folder / SESSION, run / SESSION)
     try:
         say(f"Lending the stakes to {len(swarm.members)} wallets ...")
@@ -58,15 +58,16 @@ async def _take_back(chain: ForeignChain, run: Path, say: Say) -> None:
         say(f"It was not taken back ({error}): learnae refund {run}")
 
 
-def _check_reach(swarm: Swarm, url: str) -> None:
+async def _check_reach(swarm: Swarm, url: str) -> None:
     """Whether a pod can speak with the node, and trusts its certificate."""
     parts, first = urlsplit(url), f"link-{swarm.plan.names[0]}"
     tls = parts.scheme == "https"
     host, port = parts.hostname or "", parts.port or (443 if tls else 80)
-    swarm.containers.up(first)
+    await swarm.containers.up(first)
     command = ("python3", "-S", "-c", REACH, host, str(port), "tls" if tls else "")
     try:
-        engine.docker("exec", f"{swarm.plan.project}-{first}-1", *command, timeout=PATIENCE)
+        container = f"{swarm.plan.project}-{first}-1"
+        await asyncio.to_thread(engine.docker, "exec", container, *command, timeout=PATIENCE)
     except InputError as error:
         raise InputError(
             f"containers cannot reach {host}, port {port} ({error}): give an address that they can, "

@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from learnae.config import subnet
-from learnae.drivers.compose.engine import PATIENCE, docker, locked
+from learnae.drivers.compose.engine import PATIENCE, ROUNDS, docker, locked
 from learnae.drivers.compose.plan import HOST, bases, subnets
 from learnae.errors import InputError
 
@@ -49,8 +49,9 @@ def claimed(what: str) -> bool:
     Between looking whether something is free and taking it half a minute may pass, in which another checkout looks.
     """
     if what not in _CLAIMS:
+        path = Path(tempfile.gettempdir()) / f"learnae-{what}.lock"  # fails where nothing can be written at all
         try:
-            file = open(Path(tempfile.gettempdir()) / f"learnae-{what}.lock", "a")
+            file = open(path, "a")
         except OSError:  # another user's file
             return False
         if not locked(file):
@@ -61,8 +62,7 @@ def claimed(what: str) -> bool:
 
 
 def _subnets_taken() -> Iterator[tuple[IPv4Network, str]]:
-    ids = docker("network", "ls", "-q", timeout=PATIENCE).split()
-    for network in json.loads(docker("network", "inspect", *ids, timeout=PATIENCE)) if ids else ():
+    for network in _networks():
         for each in network["IPAM"]["Config"] or ():
             if ":" not in each.get("Subnet", ":"):
                 yield IPv4Network(each["Subnet"]), f"Docker's network {network['Name']}"
@@ -75,6 +75,18 @@ def _subnets_taken() -> Iterator[tuple[IPv4Network, str]]:
             address = bytes.fromhex(destination)[::-1]
             length = bin(int(mask, 16)).count("1")
             yield IPv4Network((address, length), strict=False), f"this machine's own, on {interface}"
+
+
+def _networks(tries: int = ROUNDS) -> list[dict[str, Any]]:
+    """Docker's.  One that is removed between the two questions fails the second: so both are asked again."""
+    ids = docker("network", "ls", "-q", timeout=PATIENCE).split()
+    try:
+        found: list[dict[str, Any]] = json.loads(docker("network", "inspect", *ids, timeout=PATIENCE)) if ids else []
+    except InputError:
+        if tries == 1:
+            raise
+        return _networks(tries - 1)
+    return found
 
 
 def _free(host: str, port: int) -> bool:

@@ -48,6 +48,9 @@ class Invited:
             raise InputError("nobody is invited to what would be published: give --guests, too")
 
 
+ALL_HERE = Invited()
+
+
 @dataclass(frozen=True)
 class Plan:
     """``user``: uid:gid that owns the files and runs the containers.  ``genesis``: Unix seconds of block 0.
@@ -64,14 +67,11 @@ class Plan:
     block_time: int
     names: tuple[str, ...]
     profiles: tuple[str, ...] = ()
-    invited: Invited = Invited()
+    invited: Invited = ALL_HERE
     foreign: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.names) > MOST_PODS:
-            raise InputError(
-                f"{len(self.names)} peers do not fit: a swarm on Compose has {MOST_PODS} at most; simulate more"
-            )
+        refuse_above_most(len(self.names))
 
     @property
     def once(self) -> tuple[str, ...]:
@@ -128,6 +128,12 @@ class Plan:
     def ports(self) -> Iterator[int]:
         yield from (self.port(each) for each in (CHAIN, PROMETHEUS, GRAFANA))
         yield from (self.port(first + index) for first in (API, LINK) for index in range(len(self.names)))
+
+
+def refuse_above_most(peers: int) -> None:
+    """Raises InputError."""
+    if peers > MOST_PODS:
+        raise InputError(f"{peers} peers do not fit: a swarm on Compose has {MOST_PODS} at most; simulate more")
 
 
 def project(checkout: Path) -> str:

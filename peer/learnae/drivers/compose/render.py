@@ -28,6 +28,7 @@ from learnae.drivers.compose.plan import INSIDE_IPFS, RPC_FILE, Plan, pods, sett
 from learnae.drivers.compose.windows import write_faults
 from learnae.drivers.own import INITIAL, ROWS
 from learnae.drivers.rosterfile import Roster
+from learnae.errors import InputError
 from learnae.roster import Member
 
 FOLDER = REPOSITORY / "build" / "swarm"
@@ -48,6 +49,8 @@ def render(session: Session, plan: Plan, folder: Path = FOLDER, rpc: str | None 
 
     remove(folder)
     folder.mkdir(parents=True)
+    for part in ("pods", "journals"):
+        (folder / part).mkdir(0o700)  # before there is a secret in it
     learning = TorchLearning(session, os.cpu_count() or 1)
     identities = {name: identity() for name in plan.names}
     for name in plan.names:
@@ -66,15 +69,15 @@ def render(session: Session, plan: Plan, folder: Path = FOLDER, rpc: str | None 
     for index, name in enumerate(plan.names):
         pod = folder / "pods" / name
         token = secrets.token_urlsafe(32)
-        (pod / "link" / "token").write_text(token)
-        (pod / "ipfs" / "swarm.key").write_text(key)
+        _write(pod / "link" / "token", token)
+        _write(pod / "ipfs" / "swarm.key", key)
         if name in plan.hosted:
-            (pod / "ipfs" / "config.json").write_text(json.dumps(ipfs_config(plan, name, identities), indent=2))
+            _write(pod / "ipfs" / "config.json", json.dumps(ipfs_config(plan, name, identities), indent=2))
         else:
-            (pod / "ipfs" / IDENTITY).write_text(identities[name].key)
-        (pod / "peer" / "token").write_text(token)
+            _write(pod / "ipfs" / IDENTITY, identities[name].key)
+        _write(pod / "peer" / "token", token)
         if rpc is not None:
-            (pod / "peer" / RPC_FILE).write_text(rpc)
+            _write(pod / "peer" / RPC_FILE, rpc)
         for file in ("session.toml", "roster.json"):
             shutil.copy(folder / file, pod / "peer")
         _write_rows(pod / "peer", learning, index, {plan.names[0], name})
@@ -103,7 +106,15 @@ def write_plan(plan: Plan, members: Sequence[Member], folder: Path) -> None:
 
 
 def remove(folder: Path = FOLDER) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    """Raises InputError."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise InputError(
+            f"{error.filename} cannot be removed ({error.strerror}): remove {folder} as its owner"
+        ) from None
 
 
 def ipfs_config(plan: Plan, name: str, identities: Mapping[str, Identity]) -> dict[str, Any]:
@@ -124,6 +135,12 @@ def neighbours(names: Sequence[str], name: str) -> list[str]:
     at = names.index(name)
     steps = range(1, others + 1) if others < FULL_MESH else [1 + others * each // BEYOND for each in range(BEYOND)]
     return [names[(at + step) % len(names)] for step in steps]
+
+
+def _write(path: Path, secret: str) -> None:
+    """Its owner's alone from the first byte."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secret)
 
 
 def _write_rows(folder: Path, learning: Any, index: int, initial: set[str]) -> None:
