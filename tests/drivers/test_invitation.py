@@ -71,6 +71,14 @@ def test_what_is_unpacked_is_what_the_pod_would_have_had(tmp_path: Path) -> None
     assert (member.name, member.peer, learning.features) == ("p01", peer_of(made.identity), FEATURES)
 
 
+def test_a_folder_that_was_there_keeps_its_mode_and_one_that_is_made_is_its_owners_alone(tmp_path: Path) -> None:
+    made = Invitation.read(invitation(tmp_path))
+    (tmp_path / "shared").mkdir(0o755)
+    for name, mode in (("shared", 0o755), ("guest", 0o700)):
+        made.unpack(tmp_path / name)
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == mode
+
+
 def test_its_secrets_are_in_no_repr(tmp_path: Path) -> None:
     made = Invitation.read(invitation(tmp_path))
     shown = repr(made)

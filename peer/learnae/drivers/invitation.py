@@ -113,8 +113,9 @@ class Invitation:
     def unpack(self, folder: Path) -> Path:
         """Into a folder that may hold them already, if they are the same; the wallet's path.  Raises InputError."""
         with _explained(folder):
-            (folder / INITIAL).mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o700)
+            if not folder.exists():
+                folder.mkdir(0o700, parents=True)
+            (folder / INITIAL).mkdir(0o700, exist_ok=True)
             wallet = folder / WALLET
             if wallet.exists() and wallet.read_text() != self.wallet:
                 raise InputError(f"{folder} holds another invitation's peer: choose another --folder")
