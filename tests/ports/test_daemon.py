@@ -1,7 +1,10 @@
 """A Kubo node as a child process: up where it should be, gone afterwards, and refused in a sentence."""
 
 import asyncio
+import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +76,38 @@ def test_a_folder_that_is_in_use_is_refused(program: str, runner: asyncio.Runner
     with pytest.raises(InputError, match="is another using its folder or its port"):
         runner.run(again())
     assert not running(tmp_path / "ipfs")
+
+
+KILLED = """
+import asyncio, json, sys
+from pathlib import Path
+from learnae.adapters.daemon import kubo
+
+async def main(program, folder, config, key):
+    async with kubo(program, Path(folder), json.loads(config), key):
+        print("up", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def test_a_node_that_a_killed_process_left_is_ended_by_the_next(
+    program: str, runner: asyncio.Runner, tmp_path: Path
+) -> None:
+    folder = tmp_path / "ipfs"
+    arguments = [sys.executable, "-c", KILLED, program, str(folder), json.dumps(CONFIG), KEY]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stdout.readline() == "up\n"
+        process.kill()
+    assert running(folder)
+
+    async def again() -> None:
+        async with kubo(program, folder, CONFIG, KEY) as url:
+            assert await addresses(url)
+
+    runner.run(again())
+    assert not running(folder)
 
 
 def test_a_port_that_is_taken_is_refused(program: str, runner: asyncio.Runner, tmp_path: Path) -> None:

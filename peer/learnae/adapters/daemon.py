@@ -2,22 +2,25 @@
 
     async with kubo(binary, folder, kubo_config(peer, key, others), swarm_key) as url: ...     # its RPC, on loopback
 
-It gets no signals of the terminal: whoever started it ends it.
+It gets no signals of the terminal: whoever started it ends it, or, where that was killed, whoever comes next.
 """
 
 import asyncio
 import json
+import os
 import shutil
+import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from learnae.config import REPOSITORY
 from learnae.core.types import PeerId
 from learnae.errors import InputError
 
-COMES_UP, ENDS = 60.0, 10.0  # s
+COMES_UP, ENDS, AGAIN = 60.0, 10.0, 0.1  # s
 READY = "Daemon is ready"
 LIMITS = {"LIBP2P_FORCE_PNET": "1", "IPFS_TELEMETRY": "off", "GOMAXPROCS": "1", "GOMEMLIMIT": "120MiB"}  # as in a pod
 
@@ -47,19 +50,62 @@ async def kubo(
 
     Raises InputError.
     """
-    places = {"API": "/ip4/127.0.0.1/tcp/0", **_listening(known_at)}
-    given, fresh = _written(folder, {**config, "Addresses": config["Addresses"] | places}, swarm_key)
-    if fresh:
-        await _done(await _started(program, folder, "init", str(given)))
-    given.replace(folder / "config")
-    process = await _started(program, folder, "daemon", "--migrate=false", "--enable-gc")
+    async with _alone(folder) as node:
+        places = {"API": "/ip4/127.0.0.1/tcp/0", **_listening(known_at)}
+        given, fresh = _written(folder, {**config, "Addresses": config["Addresses"] | places}, swarm_key)
+        if fresh:
+            await _done(await _started(program, folder, "init", str(given)))
+        given.replace(folder / "config")
+        process = await _started(program, folder, "daemon", "--migrate=false", "--enable-gc", lock=node)
+        try:
+            print(process.pid, file=node, flush=True)
+            await _up(process)
+            rest = asyncio.create_task(_read(process))
+            yield _url((folder / "api").read_text())
+        finally:
+            await _end(process)
+        await rest
+
+
+@asynccontextmanager
+async def _alone(folder: Path) -> AsyncIterator[IO[str]]:
+    """The folder is this process's.  Gives a file that the node is to hold as long as it lives: its number is in it.
+
+    Who finds the first lock free and the second held has met the node of a process that was killed, and ends it.
+    """
+    with _lock(folder, "own.lock") as own, _lock(folder, "node.lock") as node:
+        if not _locked(own):
+            raise InputError(f"{folder} is in use: is another using its folder or its port?")
+        node.seek(0)
+        left = node.read().strip()
+        try:
+            async with asyncio.timeout(ENDS):
+                while not _locked(node):
+                    with suppress(ValueError, ProcessLookupError):
+                        os.kill(int(left), signal.SIGTERM)
+                    await asyncio.sleep(AGAIN)
+        except TimeoutError:
+            raise InputError(
+                f"Kubo's process {left} still runs in {folder}, of a learnae that was killed: end it"
+            ) from None
+        node.truncate(0)
+        yield node
+
+
+def _lock(folder: Path, name: str) -> IO[str]:
     try:
-        await _up(process)
-        rest = asyncio.create_task(_read(process))
-        yield _url((folder / "api").read_text())
-    finally:
-        await _end(process)
-    await rest
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / name).open("a+")
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({error.strerror}): choose another --folder") from None
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        flock(file, LOCK_EX | LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _listening(known_at: Sequence[str]) -> dict[str, list[str]]:
@@ -72,7 +118,6 @@ def _written(folder: Path, config: Mapping[str, Any], swarm_key: str) -> tuple[P
     """The configuration's file, and whether there is a repository to make."""
     given = folder / "given.json"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         given.touch(0o600)
         given.write_text(json.dumps(config))
         (folder / "swarm.key").write_text(swarm_key)  # before init: a node of a private swarm is never a public one
@@ -81,7 +126,9 @@ def _written(folder: Path, config: Mapping[str, Any], swarm_key: str) -> tuple[P
     return given, not (folder / "version").exists()
 
 
-async def _started(program: str, folder: Path, *arguments: str) -> asyncio.subprocess.Process:
+async def _started(
+    program: str, folder: Path, *arguments: str, lock: IO[str] | None = None
+) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
             program,
@@ -91,6 +138,7 @@ async def _started(program: str, folder: Path, *arguments: str) -> asyncio.subpr
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=(lock.fileno(),) if lock else (),
         )
     except OSError as error:
         raise InputError(f"{program} cannot be run ({error.strerror}): name Kubo's binary") from None
