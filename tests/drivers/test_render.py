@@ -141,6 +141,9 @@ def test_no_container_has_more_power_than_its_job_needs(composed: dict[str, Any]
         assert service["cap_drop"] == ["ALL"], name
         assert service.get("cap_add", []) == (["NET_ADMIN", "NET_RAW"] if name.startswith("link-") else []), name
         assert name in ("prometheus", "grafana") or service["user"] == "1000:1000", name
+        assert service.get("read_only", False) == (name != "grafana" and not name.startswith("ipfs-")), name
+        safe = [] if name.startswith("link-") else ["no-new-privileges:true"]  # iptables has file capabilities
+        assert service.get("security_opt", []) == safe, name
         assert int(service["mem_limit"]) <= 512 << 20 and float(service["cpus"]) <= 1, name
         assert "docker.sock" not in json.dumps(service), name
 

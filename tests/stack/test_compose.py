@@ -125,7 +125,7 @@ def test_status_and_logs_say_how_it_is(swarm: ComposeSwarm, tmp_path: Path) -> N
 
 def test_a_second_session_of_the_same_checkout_is_refused(swarm: ComposeSwarm, tmp_path: Path) -> None:
     second = here(tmp_path, "swarm", session_in(tmp_path), "--backend", "compose")
-    assert second.returncode == 2 and "running already" in second.stderr
+    assert second.returncode == 2 and f"where it was started or with kill {swarm.process.pid}" in second.stderr
 
 
 def test_the_session_ends_valid_audited_to_the_wei_and_leaves_nothing(swarm: ComposeSwarm) -> None:

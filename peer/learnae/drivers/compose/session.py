@@ -9,11 +9,11 @@ What the peers decide comes by their event streams and is shown; what is judged 
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
 from learnae import faults
@@ -90,13 +90,15 @@ class Swarm:
 def alone(say: Say, folder: Path = FOLDER) -> Iterator[None]:
     """One session of a checkout at a time; what a killed one left is cleared away.  Raises InputError."""
     folder.parent.mkdir(exist_ok=True)
-    with (folder.parent / "swarm.lock").open("w") as file:
-        try:
-            flock(file, LOCK_EX | LOCK_NB)
-        except OSError:
+    with (folder.parent / "swarm.lock").open("a+") as file:
+        if not engine.locked(file):
+            file.seek(0)
             raise InputError(
-                "a swarm of this checkout is running already: wait for it, or stop it with Ctrl-C where it was started"
-            ) from None
+                "a swarm of this checkout is running already: wait for it, or stop it with Ctrl-C where it was started "
+                f"or with kill {file.read().strip()}"
+            )
+        file.truncate(0)
+        print(os.getpid(), file=file, flush=True)
         left = remove(folder)
         if left:
             say(f"Removed {left} containers that an earlier session had left.")
