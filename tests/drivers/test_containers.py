@@ -2,19 +2,23 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from tests.drivers.command_line import here, refused
 from tests.drivers.fake_docker import SOUND, fake_docker
 
+from learnae.adapters.http.board import Board
 from learnae.cli import containers, findings
-from learnae.config import REPOSITORY, parse
-from learnae.drivers.compose import fits, places, ready, render
+from learnae.config import REPOSITORY, parse, to_toml
+from learnae.core.types import Address, Cid, PeerId
+from learnae.drivers.compose import fits, places, ready, render, watch
 from learnae.drivers.compose import session as sessions
+from learnae.drivers.compose.guests import Guests
 from learnae.drivers.compose.plan import MOST_PODS, project, subnets
+from learnae.drivers.rosterfile import Roster
 from learnae.errors import InputError
 
 SESSION = {"peers": 2, "data": {"rows": 100, "validation_rows": 50, "test_rows": 100}}
@@ -24,9 +28,13 @@ Fake = Callable[[str], Path]
 
 
 @pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
     (tmp_path / "bin").mkdir()
-    return lambda cases: fake_docker(tmp_path / "bin", monkeypatch, cases)
+    claims: dict[str, IO[str]] = {}
+    monkeypatch.setattr(places, "_CLAIMS", claims)
+    yield lambda cases: fake_docker(tmp_path / "bin", monkeypatch, cases)
+    for file in claims.values():
+        file.close()
 
 
 @pytest.fixture
@@ -184,6 +192,34 @@ def test_what_a_killed_session_left_is_removed_before_it_is_looked_what_fits(
     assert "Removed 1 containers that an earlier session had left." in said
 
 
+@pytest.fixture
+def small(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> sessions.Swarm:
+    """A session of two that is ready to come up."""
+    monkeypatch.setattr(places, "free_subnet", lambda checkout: next(subnets(checkout)))
+    monkeypatch.setattr(places, "free_base", lambda checkout, numbers, hosts: 20_000)
+    session = parse(SESSION)
+    plan, there = ready.planned(session), Roster.of([(PeerId("a"), Address("0xa")), (PeerId("b"), Address("0xb"))])
+    checkout.mkdir()
+    there.write(checkout / "roster.json")
+    (checkout / "session.toml").write_text(to_toml(session))
+    guests = Guests(plan, checkout, Cid("manifest"))
+    return sessions.Swarm(session, plan, there.members(session), checkout, Cid("manifest"), guests)
+
+
+def test_a_chain_that_is_gone_for_good_ends_the_session_in_a_sentence_and_what_there_is_is_collected(
+    fake: Fake, small: sessions.Swarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "LOST", 0.0)
+    listed = r'printf "chain\texited\tExited (137) now\npeer-p00\trunning\tUp\n"'
+    asked = fake(f"{SOUND}ps*) {listed} ;;\nwait*) mkfifo hang; cat hang ;;\nlogs*) echo out of memory >&2 ;;\n*) ;;")
+    said = list[str]()
+    with pytest.raises(InputError, match="^the chain has been away"):
+        asyncio.run(sessions.live(small, Board(), tmp_path / "run", said.append))
+    assert said[0] == "chain ended with 137: out of memory"
+    assert (tmp_path / "run" / "roster.json").exists() and said[-1].startswith("The chain is missing from the run")
+    assert any(line.endswith("stop peer-p00 peer-p01") for line in asked.read_text().splitlines())
+
+
 # What is written
 
 
@@ -191,6 +227,7 @@ def test_what_a_killed_session_left_is_removed_before_it_is_looked_what_fits(
 def test_secrets_are_their_owners_alone_from_the_first_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "_give_away", lambda folder, user: None)  # which comes when all is written
     monkeypatch.setattr(places, "free_subnet", lambda checkout: next(subnets(checkout)))
+    monkeypatch.setattr(places, "free_base", lambda checkout, numbers, hosts: 20_000)
     session = parse(SESSION)
     folder = tmp_path / "swarm"
     render.render(session, ready.planned(session), folder, "http://node/key")
