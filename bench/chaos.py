@@ -180,7 +180,8 @@ def _row(line: Line) -> tuple[str, int, int]:
 
 def _lost(run: Line, calm: float | None) -> float | None:
     """Percentage points; None if nothing was disturbed."""
-    accuracy, simulated = run["accuracy"], run["accuracy_undisturbed"]
+    accuracy: float | None = run["accuracy"]
+    simulated: float | None = run["accuracy_undisturbed"]
     if accuracy is None or simulated is None:
         return None
     return 100 * ((simulated if calm is None else calm) - accuracy)

@@ -56,8 +56,8 @@ def test_the_longest_stall_is_of_a_peer_that_no_fault_hit_from_when_it_had_work_
     assert stall((1.0, trained), (2.0, trained), (5.0, trained), (6.0, done)) == 3.0
     assert stall(begun, (9.0, training), (13.0, trained), (14.0, trained), (14.0, done)) == 4.0
     assert stall((1.0, trained), (2.0, trained), (2.0, done), (20.0, done)) == 1.0
-    woken = [(9.0, WorkChanged(Work.IDLE)), (9.0, WorkChanged(Work.MERGING)), (11.0, trained), (11.0, done)]
-    assert stall((0.0, training), (1.0, trained), (1.0, done), *woken) == 2.0
+    again: list[tuple[float, HistoryFact]] = [(9.0, WorkChanged(Work.IDLE)), (9.0, WorkChanged(Work.MERGING))]
+    assert stall((0.0, training), (1.0, trained), (1.0, done), *again, (11.0, trained), (11.0, done)) == 2.0
     assert stall((1.0, trained), (9.0, training), (70.0, SessionEnded("max_duration"))) == 69.0
     assert longest_stall(History((began, hit))) is None
 
