@@ -20,7 +20,16 @@ SCORES: dict[str, dict[str, float | None]] = {
     "pooled": {"mean": 0.80, "min": 0.80, "max": 0.80},
 }
 MIXED = groups({"count": 1, "policy": "refuses-to-pay"}, {"count": 1, "has_rows": False, "trains": False}, {})
-SWARMS = {"3 peers": {"peers": 3}, "20 peers": {"peers": 20} | MIXED, "100 peers": {"peers": 100}}
+STORM = {
+    "peers": 6,
+    "work": {"slices": 10},
+    "pace": {"slice": 1.0, "attempt": 0.4},
+    "faults": [
+        {"kind": "split", "at": 4.0, "duration": 8.0},
+        {"kind": "kill", "at": 6.0, "duration": 4.0, "targets": ["p01"]},
+    ],
+}
+SWARMS = {"3 peers": {"peers": 3}, "20 peers": {"peers": 20} | MIXED, "100 peers": {"peers": 100}, "faults": STORM}
 PHONE, DESK = 390, 1440
 
 
@@ -100,8 +109,17 @@ EMPTY_FRAMES = """[...document.querySelectorAll("[data-chart]")]
 @pytest.mark.parametrize("swarm", SWARMS)
 def test_every_frame_holds_a_chart(visit: Visit, swarm: str) -> None:
     visited = visit(swarm)
-    assert visited.locator("[data-chart]").count() == 12
+    assert visited.locator("[data-chart]").count() == (13 if swarm == "faults" else 12)
     assert visited.evaluate(EMPTY_FRAMES) == []
+
+
+def test_faults_are_drawn_along_time_and_told_in_a_table(visit: Visit) -> None:
+    visited = visit("faults")
+    assert visited.locator("[data-chart=faults] .point").count() == 2
+    assert visited.locator("#faults tbody td:has-text('applied')").count() == 2
+    visited.get_by_label("seconds").check()
+    visited.wait_for_selector("[data-chart=fig7-payments] text:has-text('split')")
+    assert visit.said == []
 
 
 CUT = """[...document.querySelectorAll("[data-chart]")].flatMap(frame => {
