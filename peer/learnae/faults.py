@@ -2,7 +2,8 @@
 
 A ``Fault`` is what a scenario says; ``plan`` makes it concrete: ``Window``s with named targets.  What the world should
 be like at any moment follows from the windows open then (``state``), so faults that overlap add up, and healing one
-cannot heal another.  Times are session seconds from the start rule on, so that a slow start shifts nothing.
+cannot heal another.  Times are session seconds from when the last of the expected peers is at work for the first time,
+so that a slow start shifts nothing.
 
     windows = plan([Fault(Kind.SPLIT, at=20, duration=60, targets="half")], names, seed=7)
     state(windows, 30.0, names).links[sender, receiver]     # Link(loss=1.0): nothing gets through

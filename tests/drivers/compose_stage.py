@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from learnae.adapters.http.board import Board
-from learnae.core.facts import WorkBegan
+from learnae.core.facts import Work, WorkChanged
 from learnae.drivers.compose.chaos import ComposeChaos
 from learnae.drivers.compose.links import LinkAgents
 from learnae.drivers.compose.lives import Lives
@@ -100,7 +100,7 @@ class Stage:
     def start(self) -> asyncio.Task[None]:
         """The session, in which everybody begins now."""
         for name in NAMES:
-            self.board.observe(self.chaos.clock(), name, WorkBegan(3, False))
+            self.board.observe(self.chaos.clock(), name, WorkChanged(Work.TRAINING))
         return asyncio.create_task(self.chaos.run())
 
     async def when(self, kind: type) -> HistoryFact:

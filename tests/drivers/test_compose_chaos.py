@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.drivers.compose_stage import NAMES, Stage, window
 
-from learnae.core.facts import WorkBegan
+from learnae.core.facts import Work, WorkChanged
 from learnae.drivers.compose.lives import sound
 from learnae.errors import InputError
 from learnae.faults import Kind
@@ -212,7 +212,7 @@ def test_a_plan_begins_when_the_last_peer_has(tmp_path: Path) -> None:
         running = asyncio.create_task(stage.chaos.run())
         for name in NAMES:
             assert not any(isinstance(record.fact, FaultsPlanned) for record in stage.board.records)
-            stage.board.observe(stage.chaos.clock(), name, WorkBegan(3, False))
+            stage.board.observe(stage.chaos.clock(), name, WorkChanged(Work.TRAINING))
         assert await stage.when(FaultsPlanned) == FaultsPlanned(1)
         await running
 

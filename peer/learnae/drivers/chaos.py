@@ -1,13 +1,13 @@
 """A session's faults carried out in the simulator: the plan's state of the world, put into force whenever it changes.
 
-The plan counts from the moment when the last of the expected peers has begun its slices.
+The plan counts from the moment when the last of the expected peers is at work for the first time.
 """
 
 from dataclasses import replace
 from functools import partial
 
 from learnae.config import Session
-from learnae.core.facts import WorkBegan
+from learnae.core.facts import Work, WorkChanged
 from learnae.core.types import Policy
 from learnae.drivers.sim import Simulator
 from learnae.faults import Kind, State, Window, boundaries, plan, state
@@ -33,10 +33,11 @@ class SimulatedChaos:
         self._before: dict[int, int] = {}  # what the evidence for a window counts from
 
     def observe(self, now: float, peer: str, item: HistoryFact) -> None:
-        if isinstance(item, WorkBegan) and peer in self._awaited:
-            self._awaited.discard(peer)
-            if not self._awaited:
-                self._begin(now)
+        match item:
+            case WorkChanged(Work.TRAINING | Work.MERGING) if peer in self._awaited:
+                self._awaited.discard(peer)
+                if not self._awaited:
+                    self._begin(now)
 
     # in here
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from learnae.adapters.http.board import Board
-from learnae.core.facts import WorkBegan
+from learnae.core.facts import Work, WorkChanged
 from learnae.drivers.compose.links import LinkAgents
 from learnae.drivers.compose.lives import RUNNING, Lives
 from learnae.drivers.live import Clock
@@ -112,12 +112,13 @@ class ComposeChaos:
     # in here
 
     async def _all_begun(self) -> float:
-        """When the last of those that are there from the start began its slices; waits for it."""
+        """When the last of those that are there from the start was at work for the first time; waits for it."""
         awaited, begun = set(self.awaited), 0.0
         async for _, record in self.board.follow():
-            if isinstance(record.fact, WorkBegan):
-                awaited.discard(record.peer)
-                begun = max(begun, record.t)
+            match record.fact:
+                case WorkChanged(Work.TRAINING | Work.MERGING) if record.peer in awaited:
+                    awaited.discard(record.peer)
+                    begun = max(begun, record.t)
             if not awaited:
                 break
         return begun
