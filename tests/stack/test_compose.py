@@ -7,12 +7,13 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from tests.drivers.command_line import here
+from tests.drivers.command_line import here, learnae
 from tests.stack.compose_swarm import ComposeSwarm, asked, inside, left, token_of
 
 from learnae.adapters.rundir import RunDirectory
-from learnae.core.facts import DebtState
+from learnae.core.facts import Averaged, DebtState, Trained
 from learnae.drivers.compose.render import FOLDER
+from learnae.report.aftermath import aftermath
 
 PACED = """
 name = "pods"
@@ -34,11 +35,25 @@ attempt = 1.0
 [start]
 timeout = 60.0
 """
+LATE = 15.0  # s
+MIXED = f"""
+[[groups]]
+count = 1
+[[groups]]
+count = 1
+joins_at = {LATE}
+[[groups]]
+count = 1
+has_rows = false
+trains = false
+[[groups]]
+policy = "copycat"
+"""
 
 
-def session_in(folder: Path) -> Path:
+def session_in(folder: Path, more: str = "") -> Path:
     path = folder / "session.toml"
-    path.write_text(PACED)
+    path.write_text(PACED + more)
     return path
 
 
@@ -55,9 +70,9 @@ def test_a_killed_session_is_cleared_away_without_a_trace(tmp_path: Path) -> Non
 
 @pytest.fixture(scope="module")
 def swarm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeSwarm]:
-    """All registered, and at work for a while."""
+    """A trainer, another that joins late, a profiteer and a copycat: all registered, and at work for a while."""
     folder = tmp_path_factory.mktemp("swarm")
-    swarm = ComposeSwarm(session_in(folder), folder / "run")
+    swarm = ComposeSwarm(session_in(folder, MIXED), folder / "run")
     try:
         swarm.when("4 of 4 registered")
         yield swarm
@@ -121,6 +136,8 @@ def test_status_and_logs_say_how_it_is(swarm: ComposeSwarm, tmp_path: Path) -> N
     status = here(tmp_path, "compose", "status").stdout
     assert status.count("running") >= 13 and "peer-p03" in status
     assert here(tmp_path, "compose", "logs", "nobody").returncode == 2
+    logs = learnae(tmp_path, "compose", "logs", "1")
+    assert logs.returncode == 0 and "peer-p01-1 " in logs.stdout and "p00-1 " not in logs.stdout
 
 
 def test_a_second_session_of_the_same_checkout_is_refused(swarm: ComposeSwarm, tmp_path: Path) -> None:
@@ -144,3 +161,13 @@ def test_the_session_ends_valid_audited_to_the_wei_and_leaves_nothing(swarm: Com
     assert history.debts and {changes[-1][1].state for changes in history.debts.values()} == {DebtState.FINAL}
     summary = RunDirectory(swarm.run).verdict()["summary"]
     assert summary["peers_finished"] == 4 and summary["accuracy_test_mean"] > 0.6
+
+
+def test_late_joiners_profiteers_and_copycats_are_what_they_are_in_the_simulator(swarm: ComposeSwarm) -> None:
+    history = RunDirectory(swarm.run).read()
+    late = [record.t for record in history.records if record.peer == "p01"]
+    assert min(late) >= LATE
+    trained = {record.peer for record, _ in history.facts(Trained)}
+    assert trained == {"p00", "p01", "p03"}
+    assert {record.peer for record, _ in history.facts(Averaged)} >= {"p00", "p01", "p02"}
+    assert aftermath(history, history).earned["copycat"] == 0
