@@ -263,14 +263,14 @@ class Swarm:
 
     def last_words(self, service: str) -> str:
         """Whether it said them on standard output or not."""
-        command = ["docker", "logs", "--tail", "1", f"{self.project}-{service}-1"]
+        command = ["docker", "logs", "--tail", "9", f"{self.project}-{service}-1"]
         try:
             told = subprocess.run(
                 command, env=outside(), stdout=PIPE, stderr=STDOUT, text=True, errors="replace", timeout=PATIENCE
             )
         except subprocess.TimeoutExpired:
             return "what it said cannot be read"
-        return told.stdout.strip() or "it said nothing"
+        return next(reversed(told.stdout.strip().splitlines()), "it said nothing")
 
     @property
     def files(self) -> list[str]:
