@@ -27,6 +27,7 @@ MANY = 9  # legends beyond hide more than they tell
 GREEN, RED, ORANGE, GREY = "#3a9d5d", "#d0393e", "#f0a030", "#777777"
 
 Shown = Sequence[tuple[Query, Found]]
+Line = str | list[tuple[Panel, Shown]]  # a row's title, or panels side by side
 
 
 def drawn(prometheus: Prometheus, begin: float, end: float, folder: Path) -> None:
@@ -50,14 +51,11 @@ def _swarm(prometheus: Prometheus, begin: float, end: float) -> tuple[float, flo
 def _board(board: Board, prometheus: Prometheus, begin: float, end: float) -> Figure:
     step = max(1.0, (end - begin) / 300)
     faults = _windows(prometheus.over(FAULTS.expr, begin, end, step), step)
-    lines: list[str | list[tuple[Panel, Shown]]] = []
+    lines: list[Line] = []
     for title, panels in board.rows:
         lines.append(title)
-        for line in _lines(panels):
-            asked = (
-                [(query, prometheus.shown(panel, query, begin, end, step)) for query in panel.queries] for panel in line
-            )
-            lines.append(list(zip(line, asked, strict=True)))
+        for side_by_side in _lines(panels):
+            lines.append([(panel, _asked(prometheus, panel, begin, end, step)) for panel in side_by_side])
     heights = [_height(line) for line in lines]
     figure = Figure(figsize=(WIDTH, sum(heights) + 0.6), layout="constrained")
     figure.suptitle(board.title, x=0.01, ha="left", weight="bold")
@@ -78,7 +76,11 @@ def _board(board: Board, prometheus: Prometheus, begin: float, end: float) -> Fi
     return figure
 
 
-def _height(line: str | list[tuple[Panel, Shown]]) -> float:
+def _asked(prometheus: Prometheus, panel: Panel, begin: float, end: float, step: float) -> Shown:
+    return [(query, prometheus.shown(panel, query, begin, end, step)) for query in panel.queries]
+
+
+def _height(line: Line) -> float:
     if isinstance(line, str):
         return HEADING
     if line[0][0].kind == "number":
@@ -221,7 +223,7 @@ def _names(axes: Axes, marks: dict[str, tuple[float, float]]) -> None:
         axes.text(x, y, name, fontsize=7, ha="center", va="center", transform=axes.transAxes)
 
 
-def _time(axes: Axes, begin: float, end: float, faults: Found) -> None:
+def _time(axes: Axes, begin: float, end: float, faults: Sequence[tuple[float, float]]) -> None:
     axes.set_xlim(begin / 86400, end / 86400)
     axes.xaxis.set_major_locator(dates.AutoDateLocator(maxticks=6))  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M:%S"))  # type: ignore[no-untyped-call]
