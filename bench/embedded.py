@@ -88,8 +88,8 @@ def inside(peers: int, seed: int) -> None:
     asyncio.run(swarm.run())
     history = History(tuple(recording.records))
     final = sum(fact.state is DebtState.FINAL for _, fact in history.facts(DebtChanged))
-    print(f"session {history.seconds:.1f} s, {time.process_time() - began:.1f} s of processor time; the EVM, in its own")
-    print(f"process, {swarm.evm.seconds:.1f} s for {peers} deployments and {final} payments")
+    print(f"session {history.seconds:.1f} s, {time.process_time() - began:.1f} s of processor time here and")
+    print(f"{swarm.evm.seconds:.1f} s in the EVM's process, for {peers} deployments and {final} payments")
     for kind in sorted({kind for kind, _, _ in pool.runs}):
         runs = [(jobs, seconds) for found, jobs, seconds in pool.runs if found == kind]
         sizes = [jobs for jobs, _ in runs]

@@ -6,11 +6,13 @@ can provoke, this can, too.
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from os import urandom
 from typing import Any, cast
 
+from eth.constants import ZERO_ADDRESS
 from eth.exceptions import PyEVMError
 from eth_account import Account
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
@@ -115,28 +117,42 @@ class Tester:
 
     def mine(self) -> None:
         """A block of all that can be in it, in the order of arrival; nonces of one sender in theirs."""
-        nonces: dict[bytes, int] = {}
-        number = self._height + 1
-        progress = True
-        while progress:
-            progress = False
-            for each in list(self._pool):
-                if each.sender not in nonces:
-                    nonces[each.sender] = self._evm.get_nonce(each.sender)
+        ready, chain = self._ready(), self._evm.chain
+        decode = chain.get_vm().get_transaction_builder().decode
+        try:
+            # Applied one by one, each would have the tries of the whole block made again.
+            chain.mine_all(
+                [decode(each.raw) for each in ready], coinbase=ZERO_ADDRESS, mix_hash=urandom(32), blob_gas_used=0
+            )
+        except REFUSALS:  # a fee is too low by now, somebody's money is gone, the block is full
+            ready = list(self._applied(ready))
+            self._evm.mine_blocks()
+        self._mined |= dict.fromkeys((each.hash for each in ready), self._height)
+        self._pool = [each for each in self._pool if each not in ready]
+
+    def _ready(self) -> list[Waiting]:
+        """Those whose nonce is its sender's next."""
+        ready: list[Waiting] = []
+        nonces = {sender: self._evm.get_nonce(sender) for sender in {each.sender for each in self._pool}}
+        while True:
+            before = len(ready)
+            for each in self._pool:
                 if each.nonce == nonces[each.sender]:
-                    try:
-                        self._evm.send_raw_transaction(each.raw)
-                    except REFUSALS:  # its fee is too low by now, its money is gone, the block is full: it waits
-                        continue
-                    self._pool.remove(each)
-                    self._mined[each.hash] = number
                     nonces[each.sender] += 1
-                    progress = True
-        self._evm.mine_blocks()
+                    ready.append(each)
+            if len(ready) == before:
+                return ready
+
+    def _applied(self, ready: Sequence[Waiting]) -> Iterator[Waiting]:
+        """Those that the next block can hold."""
+        for each in ready:
+            with suppress(*REFUSALS):  # the others wait, and with them what follows in their nonces
+                self._evm.send_raw_transaction(each.raw)
+                yield each
 
     @property
     def _height(self) -> int:
-        return int(self._evm.get_block_by_number("latest")["number"])
+        return int(self._evm.chain.get_canonical_head().block_number)
 
     def _receipt(self, hash: bytes) -> object:
         """Kept, because eth-tester searches the whole chain for each."""
