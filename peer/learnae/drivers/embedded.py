@@ -17,10 +17,11 @@ from learnae.adapters.evm import EvmChain, Node, export
 from learnae.adapters.evm.local import LocalEvm
 from learnae.adapters.keys import Wallet
 from learnae.adapters.memory import MemoryGossip, MemoryJournal
-from learnae.config import wei
+from learnae.config import Session, wei
 from learnae.core.events import Event
 from learnae.core.facts import Averaged
 from learnae.core.peer import Peer
+from learnae.core.types import Address, Wei
 from learnae.drivers.composition import Composition, Tick
 from learnae.drivers.evaluation import Evaluation
 from learnae.drivers.live import Clock, LivePeer
@@ -33,17 +34,28 @@ EVALUATE_EVERY = 2.0  # s; test accuracies hold up the training, so most wait un
 EVALUATE_AT_ONCE = 8  # models
 
 
+def local_evm(session: Session, wallets: Mapping[str, Wallet]) -> LocalEvm:
+    """Where these wallets have what the session gives them.  It takes seconds to come up, and can do so early."""
+    return LocalEvm(_funds(session, wallets), session.chain.id, apart=True)
+
+
 class Embedded:
     """One session, ready to run.  ``chain``: its export, once it has ended.
 
     Whoever composed it records ``SessionBegan``: readers are told of a session before its EVM is there.
     """
 
-    def __init__(self, composition: Composition, wallets: Mapping[str, Wallet], observers: Sequence[Observer]) -> None:
+    def __init__(
+        self,
+        composition: Composition,
+        wallets: Mapping[str, Wallet],
+        observers: Sequence[Observer],
+        evm: LocalEvm | None = None,
+    ) -> None:
         self.composition, self.session, self.observers = composition, composition.session, tuple(observers)
         self.evaluation = Evaluation(composition, self._record)
-        self.alloc = {wallet.address: wei(self.session.chain.balance) for wallet in wallets.values()}
-        self.evm = LocalEvm(self.alloc, self.session.chain.id, apart=True)
+        self.alloc = _funds(self.session, wallets)
+        self.evm = evm or local_evm(self.session, wallets)
         self.node = Node(self.evm, self.session.chain.id)
         self.chain: list[ChainRecord] = []
         self.clock = Clock(time.time())
@@ -182,3 +194,7 @@ class Embedded:
     def _record(self, now: float, peer: str, item: HistoryFact) -> None:
         for observe in self.observers:
             observe(now, peer, item)
+
+
+def _funds(session: Session, wallets: Mapping[str, Wallet]) -> dict[Address, Wei]:
+    return {wallet.address: wei(session.chain.balance) for wallet in wallets.values()}

@@ -29,6 +29,7 @@ from learnae.roster import roster
 
 if TYPE_CHECKING:
     from learnae.adapters.evm.books import Books
+    from learnae.adapters.evm.local import LocalEvm
     from learnae.drivers.embedded import Embedded
 
 
@@ -63,19 +64,11 @@ class Hosted:
 
         When there is ``learning``, the directory has begun.
         """
-        composition = Composition(self.session, await learning, self._keys)
-        for observe in self._observers:
-            observe(0.0, SWARM, composition.began("embedded"))
+        evm = asyncio.ensure_future(asyncio.to_thread(self._evm))  # which is up by the time that there is learning
         try:
-            self._swarm = await asyncio.to_thread(self._embedded, composition)
-            return await self._swarm.run(tick)
+            return await self._lived(Composition(self.session, await learning, self._keys), evm, tick)
         finally:
-            ended, self._swarm = self._swarm, None
-            if self._books and ended and ended.chain:
-                self._books.close(ended.chain)
-            for inside in self._insides.values():
-                inside.end()
-            self.directory.end(ended.chain if ended else (), ended.journals if ended else {})
+            (await evm).close()
 
     def stop(self) -> bool:
         """Everybody leaves now; whether there is anybody."""
@@ -93,11 +86,30 @@ class Hosted:
 
     # in here
 
-    def _embedded(self, composition: Composition) -> "Embedded":
-        from learnae.adapters.evm.books import Books  # web3 and py-evm take seconds to import
+    async def _lived(self, composition: Composition, evm: Awaitable["LocalEvm"], tick: Tick) -> str:
+        for observe in self._observers:
+            observe(0.0, SWARM, composition.began("embedded"))
+        try:
+            self._swarm = await asyncio.to_thread(self._embedded, composition, await asyncio.shield(evm))
+            return await self._swarm.run(tick)
+        finally:
+            ended, self._swarm = self._swarm, None
+            if self._books and ended and ended.chain:
+                self._books.close(ended.chain)
+            for inside in self._insides.values():
+                inside.end()
+            self.directory.end(ended.chain if ended else (), ended.journals if ended else {})
+
+    def _evm(self) -> "LocalEvm":
+        from learnae.drivers.embedded import local_evm  # web3 takes seconds to import
+
+        return local_evm(self.session, self._wallets)
+
+    def _embedded(self, composition: Composition, evm: "LocalEvm") -> "Embedded":
+        from learnae.adapters.evm.books import Books
         from learnae.drivers.embedded import Embedded
 
-        swarm = Embedded(composition, self._wallets, self._observers)
+        swarm = Embedded(composition, self._wallets, self._observers, evm)
         books = self._books = Books(swarm.node, swarm.alloc, swarm.clock.began)
         predictor = composition.learning.predictor(composition.swarm.blocks)
         for live in swarm.peers:
