@@ -32,14 +32,18 @@ def ignores_a_rollback(patch: Patch) -> None:
 
 
 def takes_a_nonce_twice(patch: Patch) -> None:
-    """The next nonce is the number of mined transactions, as a node would say, not of signed ones."""
-    ask = Wallet._ask_payment
+    """The next nonce is the number of mined transactions, as a node would say, not of signed ones.
+
+    And the chain signs whatever it is asked to: ours refuses first forms of nonces that it has mined.
+    """
+    ask, sign = Wallet._ask_payment, LedgerChain._sign
 
     def forgetful(self: Wallet, debt: DebtChanged, nonce: int, attempt: int) -> None:
         mined = sum(each.receipt is not None for each in self.outbox.transactions)
         ask(self, debt, nonce if attempt else mined, attempt)
 
     patch.setattr(Wallet, "_ask_payment", forgetful)
+    patch.setattr(LedgerChain, "_sign", lambda self, nonce, attempt, *rest: sign(self, nonce, attempt + 1, *rest))
 
 
 def takes_another_chain_for_its_own(patch: Patch) -> None:
