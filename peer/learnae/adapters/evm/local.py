@@ -17,11 +17,10 @@ from web3 import AsyncEthereumTesterProvider
 from web3.providers.async_base import AsyncBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
+from learnae.adapters.evm.rpc import SEND
 from learnae.core.types import Address, Wei
 
 T = TypeVar("T")
-
-SEND = RPCEndpoint("eth_sendRawTransaction")
 
 
 class LocalEvm(AsyncEthereumTesterProvider):

@@ -26,6 +26,7 @@ from learnae.errors import InputError, PortError
 
 T = TypeVar("T")
 
+SEND = RPCEndpoint("eth_sendRawTransaction")
 TIMEOUT = 10.0  # s for one question
 SAID = 500  # characters of a node's own words
 CALL_GAS = 100_000  # for a function of a contract that a stranger deployed
@@ -209,7 +210,7 @@ class Node:
     async def send(self, raw: str) -> None:
         """Raises PortError if the node will not have it and has no better.  A second time is no error."""
         try:
-            await self._ask("eth_sendRawTransaction", (raw,), lambda _: None)
+            await self._ask(SEND, (raw,), lambda _: None)
         except PortError as error:
             said = str(error).lower()
             reason = next((reason for text, reason in REFUSALS if text in said), error.reason)

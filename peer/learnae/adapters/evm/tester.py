@@ -27,7 +27,7 @@ from web3 import EthereumTesterProvider
 from web3.providers.eth_tester.middleware import transaction_result_remapper
 from web3.types import RPCEndpoint, RPCResponse
 
-from learnae.adapters.evm.local import SEND
+from learnae.adapters.evm.rpc import SEND
 from learnae.core.types import Address, Wei
 
 CALLER = Address("0x" + "ca11" * 10)  # eth-tester's calls must be able to pay; this account does nothing else
