@@ -1,8 +1,10 @@
 """An Anvil that is nobody's in particular: outside every swarm, reachable from containers, and never empty."""
 
+import json
 import secrets
 import subprocess
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -25,7 +27,8 @@ def gateway() -> str:
     """This machine's address on Docker's own bridge: containers reach it, and nobody elsewhere does."""
     if engine.lacking():
         pytest.skip(str(engine.lacking()))
-    return engine.docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").strip()
+    [bridge] = json.loads(engine.docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"))
+    return bridge.get("Gateway") or str(ip_network(bridge["Subnet"])[1])  # an engine that has just made it names none
 
 
 class ForeignAnvil:
