@@ -46,7 +46,11 @@ class ForeignAnvil:
         listening = Event()
         self._threads = [Thread(target=self._read, args=(listening,), daemon=True)]
         self._threads[0].start()
-        assert listening.wait(15)
+        if not listening.wait(15):
+            self._process.kill()
+            self._threads[0].join(15)
+            self._process.communicate()
+            raise AssertionError(f"no chain came up: {' '.join(self._command)}")
         self.url = f"http://{self._host}:{self._port}/?key={SECRET}"
         self.web3 = Web3(Web3.HTTPProvider(self.url))
         self.stranger = Address(self.web3.eth.accounts[0].lower())
