@@ -86,7 +86,7 @@ def _rendered(session: Session, say: Say, invited: Invited, foreign: ForeignChai
     if made:
         say(f"Stand-ins for images that could not be pulled: {', '.join(made)}.")
     if missing := [title for title in ("Prometheus", "Grafana") if title.lower() not in watching]:
-        say(f"Without {' and '.join(missing)}, whose images are not here: see make base-images.")
+        say(f"Without {' and '.join(missing)}: not among the images here (make base-images).")
     plan = planned(session, watching, invited, foreign is not None)
     members = render(session, plan, folder, foreign.foreign.rpc if foreign else None)
     manifest = _manifest(session, folder, plan.names[0])
