@@ -221,10 +221,10 @@ class Simulator:
             host.frozen.append(partial(self._reach, host, life, what))
 
     def _announce(self, host: Host, announcement: Announcement) -> None:
+        said = self._delay(host, self.session.cost.announce)
         for other in host.hears:
             if self.net.allows(host.name, other.name) and not self.net.loses(host.name, other.name):
-                said = self._delay(host, self.session.cost.announce) + self._latency(host)
-                delay = said + self.net.link(host.name, other.name).delay
+                delay = said + self._latency(host) + self.net.link(host.name, other.name).delay
                 hear = partial(self._hear, other, host.config.peer, announcement)
                 self.after(delay, partial(self._reach, other, other.life, hear))
 
