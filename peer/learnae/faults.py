@@ -46,7 +46,7 @@ ROLLING = "rolling"
 SHARES = {"minority": 0.25, "half": 0.5, "all": 1.0}
 LEAST = 1.0  # s from a stop to the start after it, and of a turn
 DAY = 86_400.0  # s
-LONGEST_DELAY = 60.0  # s
+LEAST_DELAY, LONGEST_DELAY = 1e-3, 60.0  # s
 LEAST_BANDWIDTH, MOST_BANDWIDTH = 1e3, 1e9  # bytes/s, that a kernel can hold to
 LEAST_LOSS = 1e-4
 
@@ -174,7 +174,10 @@ def _check(index: int, fault: Fault, names: Sequence[str]) -> None:
         *_complaints_about_targets(fault, names),
         (not 0 < fault.share <= 1, "share: above 0, at most 1"),
         (not LEAST_LOSS <= fault.probability <= 1, f"probability: from {LEAST_LOSS:g} to 1"),
-        (not 0 <= fault.delay <= LONGEST_DELAY, f"delay: 0 to {LONGEST_DELAY:.0f} s"),
+        (
+            fault.delay != 0 and not LEAST_DELAY <= fault.delay <= LONGEST_DELAY,
+            f"delay: {LEAST_DELAY:g} to {LONGEST_DELAY:.0f} s, or 0 for none",
+        ),
         (
             fault.bandwidth != 0 and not LEAST_BANDWIDTH <= fault.bandwidth <= MOST_BANDWIDTH,
             f"bandwidth: {LEAST_BANDWIDTH:.0f} to {MOST_BANDWIDTH:.0f} bytes/s, or 0 for no limit",

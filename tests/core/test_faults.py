@@ -173,7 +173,7 @@ def test_a_timeline_shows_when_what_and_to_whom() -> None:
         (Fault(Kind.KILL, 0, share=0), "share: above 0, at most 1"),
         (Fault(Kind.LOSS, 0, 1, probability=0), "probability: from 0.0001 to 1"),
         (Fault(Kind.LOSS, 0, 1, probability=1e-6), "probability: from 0.0001 to 1"),
-        (Fault(Kind.SLOW, 0, 1, delay=1e9), "delay: 0 to 60 s"),
+        (Fault(Kind.SLOW, 0, 1, delay=1e9), "delay: 0.001 to 60 s, or 0 for none"),
         (Fault(Kind.SLOW, 0, 1, bandwidth=9), "bandwidth: 1000 to 1000000000 bytes/s, or 0 for no limit"),
         (Fault(Kind.KILL, 0, 9, targets="rolling", every=0.001), "every: 1 s or more"),
         (Fault(Kind.KILL, 0, targets="rolling"), "duration: above 0 s, or nothing happens"),

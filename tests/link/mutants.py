@@ -14,11 +14,12 @@ from learnae.faults import Link, Links, State
 from learnae.history import Effect
 from learnae.link import agent, rules
 from learnae.link.agent import Agent
-from learnae.link.kernel import KernelRefused
+from learnae.link.kernel import KernelRefused, MemoryKernel
 from learnae.link.rules import Found
 
 Patch = pytest.MonkeyPatch
 REPLACES = "a_state_replaces_the_one_before"
+DELAYED = "who_is_delayed_gets_through_later"
 AFTERWARDS = {"all_is_well_after_the_plan", "all_is_well_after_an_interruption"}
 
 
@@ -103,6 +104,10 @@ def cuts_everybody(patch: Patch) -> None:
         return (rule.replace(f"-s {address}/32 ", "") for rule in each(address, link, resetting))
 
     patch.setattr(rules, "rules", blind)
+
+
+def holds_no_queue(patch: Patch) -> None:
+    patch.setattr(MemoryKernel, "hold", lambda self, queues: None)
 
 
 def adds_to_what_it_has(patch: Patch) -> None:
@@ -201,7 +206,8 @@ MUTANTS = [
     Mutant("a heal that sweeps away others' rules", sweeps_everything_away, TABLE),
     Mutant("a cut that live sessions outlive", resets_nothing, {"live_sessions_are_reset"}),
     Mutant("a cut that never gets beyond resets", resets_for_ever, {"a_cut_lets_nothing_through"}),
-    Mutant("a cut of everybody", cuts_everybody, {"others_are_not_touched", REPLACES} | PARTS),
+    Mutant("a cut of everybody", cuts_everybody, {"others_are_not_touched", REPLACES, DELAYED} | PARTS),
+    Mutant("a delay that nobody holds to", holds_no_queue, {DELAYED}),
     Mutant("a state that only adds", adds_to_what_it_has, {REPLACES} | TABLE | AFTERWARDS),
     Mutant("an agent that believes what it wrote", believes_what_it_wrote, {"what_is_undone_is_put_right"}),
     Mutant("an agent that ignores what is there", ignores_what_is_there, {"what_a_killed_agent_left_is_cleared"}),

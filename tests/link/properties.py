@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from tests.drivers.compose_stage import NAMES, Stage, window
 
 from learnae.drivers.compose.lives import RUNNING
-from learnae.faults import CUT, Kind, Window
+from learnae.faults import CUT, Kind, Link, Window
 from learnae.history import Effect, FaultBegan
 from learnae.link.agent import LOOK, Agent
 from learnae.link.kernel import KernelRefused, MemoryKernel
@@ -69,6 +69,14 @@ async def a_cut_lets_nothing_through() -> bool:
     await pod.cut()
     await pod.passes(LEASE - 1)
     return fate(pod.kernel, A) == "DROP"
+
+
+async def who_is_delayed_gets_through_later() -> bool:
+    """The queue that its packets go to is held, and says for how many ms."""
+    pod = Pod()
+    await pod.agent.begin()
+    await pod.agent.put({A: Link(delay=0.25)}, LEASE)
+    return "NFQUEUE" in fate(pod.kernel, A) and 250 in pod.kernel.held and fate(pod.kernel, B) == "ACCEPT"
 
 
 async def others_are_not_touched() -> bool:
@@ -202,6 +210,7 @@ PROPERTIES: dict[str, Property] = {
     for each in (
         live_sessions_are_reset,
         a_cut_lets_nothing_through,
+        who_is_delayed_gets_through_later,
         others_are_not_touched,
         a_lease_ends,
         a_renewed_lease_does_not,

@@ -39,7 +39,7 @@ def test_a_cut_first_resets_and_then_drops() -> None:
     async def test(agent: Agent, kernel: MemoryKernel, clock: Clock) -> None:
         await agent.put({A: CUT}, 30)
         assert kernel.chains["INPUT"] == ["-j LEARNAE"] and len(kernel.chains["LEARNAE"]) == 3
-        assert (await agent.state())["from"] == {A: {"loss": 1.0, "bandwidth": 0.0, "resetting": True}}
+        assert (await agent.state())["from"] == {A: {"loss": 1.0, "delay": 0.0, "bandwidth": 0.0, "resetting": True}}
         clock.now += RESETTING
         await agent.look()
         assert kernel.chains["LEARNAE"] == [DROP_A]
@@ -86,13 +86,17 @@ def test_a_state_replaces_the_one_before() -> None:
     on(test)
 
 
-def test_packets_that_were_dropped_are_counted_over_all_rules_that_there_were() -> None:
+def test_packets_that_were_dropped_or_delayed_are_counted_over_all_rules_that_there_were() -> None:
     async def test(agent: Agent, kernel: MemoryKernel, clock: Clock) -> None:
         await agent.put({A: CUT}, 30)
         kernel.packets[DROP_A] += 2
         await agent.put({B: CUT}, 30)
         kernel.packets[f"-s {B}/32 -j DROP"] += 1
+        await agent.put({A: Link(delay=0.5)}, 30)
+        kernel.packets[f"-s {A}/32 -j NFQUEUE --queue-num 500 --queue-bypass"] += 3
         assert (await agent.state())["dropped"] == {A: 2, B: 1}
+        await agent.clear()
+        assert (await agent.state())["delayed"] == {A: 3}
 
     on(test)
 
@@ -136,7 +140,7 @@ def test_what_this_kernel_cannot_do_is_known_and_refused_and_nothing_changes() -
                 await agent.put({B: link}, 30)
         assert list((await agent.state())["from"]) == [A]
 
-    on(test, MemoryKernel("-m statistic"))
+    on(test, MemoryKernel("-m statistic", "queues"))
 
 
 def test_a_kernel_that_refuses_leaves_all_as_it_was() -> None:

@@ -170,6 +170,35 @@ def test_a_cap_on_bandwidth_holds(agent: AgentProcess, hub: Namespace, spokes: l
     assert took(spokes[0].stream(hub), size) > (size - 3 * rate) / rate  # some of it may come in a burst
 
 
+def test_a_delay_holds_back_and_loses_nothing(agent: AgentProcess, hub: Namespace, spokes: list[Spoke]) -> None:
+    slowed, other = spokes[0].datagrams(hub), spokes[1].datagrams(hub)
+    told = agent.put({spokes[0].address: {"delay": 0.25}})
+    assert told["from"][spokes[0].address]["delay"] == 0.25
+    assert 0.25 <= later(slowed) < 1 and later(other) < 0.2
+    count, size = 100, 2_000_000
+    for number in range(count):
+        slowed[0].send(bytes([number]))
+    assert [slowed[1].recv(10)[0] for _ in range(count)] == list(range(count))
+    assert took(spokes[0].stream(hub), size) < 10
+    state = agent.state()
+    assert state["dropped"] == {} and state["delayed"][spokes[0].address] > count
+    agent.ask("POST", "/v1/clear")
+    assert later(slowed) < 0.2
+    agent.put({spokes[0].address: {"delay": 0.25}})
+    agent.kill()
+    assert later(slowed) < 0.2  # nobody is left to hold anything back
+    agent.start()
+
+
+def later(sockets: Sockets) -> float:
+    """s that a datagram takes from the first to the second."""
+    sockets[1].settimeout(5)
+    began = time.monotonic()
+    sockets[0].send(b"?")
+    assert sockets[1].recv(10) == b"?"
+    return time.monotonic() - began
+
+
 def took(sockets: Sockets, size: int) -> float:
     """s to send so many bytes from the first to the second."""
     began, left = time.monotonic(), size

@@ -22,11 +22,12 @@ def test_a_cut_resets_live_sessions_and_then_drops_everything() -> None:
     ]
 
 
-def test_loss_and_bandwidth_are_a_rule_each() -> None:
-    assert list(rules(A, Link(loss=0.35, bandwidth=1e5))) == [
+def test_loss_bandwidth_and_delay_are_a_rule_each() -> None:
+    assert list(rules(A, Link(loss=0.35, delay=0.25, bandwidth=1e5))) == [
         f"-A LEARNAE -s {A}/32 -m statistic --mode random --probability 0.35000000 -j DROP",
         f"-A LEARNAE -s {A}/32 -m hashlimit --hashlimit-above 100000b/s --hashlimit-burst 102000b "
         "--hashlimit-name learnae0a00000b -j DROP",
+        f"-A LEARNAE -s {A}/32 -j NFQUEUE --queue-num 250 --queue-bypass",
     ]
 
 
@@ -49,7 +50,14 @@ def test_the_table_is_changed_in_one_go_and_our_chain_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "links", [{A: CUT}, {A: Link(loss=0.35), B: CUT}, {A: Link(loss=0.5, bandwidth=5e4)}, {B: Link(bandwidth=1e6)}]
+    "links",
+    [
+        {A: CUT},
+        {A: Link(loss=0.35), B: CUT},
+        {A: Link(loss=0.5, bandwidth=5e4)},
+        {B: Link(bandwidth=1e6)},
+        {A: Link(0.1, 2.5, 1e6), B: Link(delay=0.001)},
+    ],
 )
 def test_what_is_written_is_what_is_read_back(links: Links) -> None:
     lines = [rule for address, link in links.items() for rule in rules(address, link)]
@@ -77,6 +85,11 @@ def test_what_the_kernel_rounds_is_the_same() -> None:
 def test_resets_count_as_dropped_and_what_passes_does_not() -> None:
     lines = [f"[{count}:0] {rule}" for count, rule in zip((5, 3, 2), rules(A, CUT, resetting=True), strict=True)]
     assert parse(saved(*lines)).held == {A: Held(CUT, True, 5)}
+
+
+def test_who_is_held_back_counts_as_delayed_and_not_as_dropped() -> None:
+    lines = [f"[{count}:0] {rule}" for count, rule in zip((4, 9), rules(A, Link(loss=0.5, delay=0.1)), strict=True)]
+    assert parse(saved(*lines)).held == {A: Held(Link(loss=0.5, delay=0.1), dropped=4, delayed=9)}
 
 
 def test_a_table_that_others_changed_is_not_what_it_should_be() -> None:

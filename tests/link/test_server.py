@@ -63,9 +63,9 @@ def test_anybody_may_ask_whether_it_is_well_and_nothing_else() -> None:
 def test_a_state_is_put_shown_cleared_and_remembered() -> None:
     async def test(ask: Ask) -> None:
         status, told = await ask("PUT", "/v1/state", CUT_A)
-        assert status == 200 and told["from"] == {A: {"loss": 1.0, "bandwidth": 0.0, "resetting": True}}
+        assert status == 200 and told["from"] == {A: {"loss": 1.0, "delay": 0.0, "bandwidth": 0.0, "resetting": True}}
         assert 29 < told["lease"] <= 30 and told["dropped"] == {}
-        assert told["can"] == {"cut": True, "loss": True, "bandwidth": False, "delay": False}
+        assert told["can"] == {"cut": True, "loss": True, "bandwidth": False, "delay": True}
         assert (await ask("GET", "/v1/state"))[1]["from"] == told["from"]
         status, told = await ask("POST", "/v1/clear")
         assert (status, told["from"], told["lease"]) == (200, {}, None)
@@ -96,7 +96,7 @@ def test_a_state_is_put_shown_cleared_and_remembered() -> None:
         ({"lease": 9, "from": {"127.0.0.1": {"loss": 1}}}, "127.0.0.1 is this agent's own or one that controls it"),
         ({"lease": 9, "from": {A: {"loss": 1.5}}}, f"{A}: loss is a probability"),
         ({"lease": 9, "from": {A: {"loss": "1"}}}, f"{A}: loss: give a number"),
-        ({"lease": 9, "from": {A: {"delay": -1}}}, f"{A}: delay is 0 to 60 s"),
+        ({"lease": 9, "from": {A: {"delay": -1}}}, f"{A}: delay is 0.001 to 60 s, or 0 for none"),
         ({"lease": 9, "from": {A: {"bandwidth": 10}}}, f"{A}: bandwidth is 1000 to 1e+09 bytes/s"),
         ({"lease": 9, "from": {A: {"jitter": 1}}}, f"{A}: give any of loss, delay, bandwidth, and nothing else"),
         ({"lease": 9, "from": {A: 1}}, f"{A}: give any of loss, delay, bandwidth, and nothing else"),

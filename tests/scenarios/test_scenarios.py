@@ -98,6 +98,7 @@ SHOWS: dict[str, Callable[[Shown], bool]] = {
     "poisoners": lambda found: found["earned"]["poisoner"] == 0 and found["lost_points"] <= POINT,
     "profiteers": who_has_no_rows_pays_for_what_it_gains,
     "rolling-downtime": lambda found: found["lost_points"] <= POINT,
+    "slow-links": lambda found: found["stall"] <= SOON and found["lost_points"] <= POINT,
     "spammer": lambda found: found["earned"]["spammer"] == 0,
     "split-half": halves_go_on_alone_and_meet_again,
 }

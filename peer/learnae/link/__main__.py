@@ -1,4 +1,4 @@
-"""The sidecar of a pod: it holds the pod's network namespace, cuts its links, and says what is done to them.
+"""The sidecar of a pod: it holds the pod's network namespace, cuts and slows its links, and says what is done to them.
 
     python -m learnae.link --listen 0.0.0.0:7000 --token-file FILE [--control ADDRESS ...]
 
@@ -12,7 +12,7 @@ import socket
 from pathlib import Path
 
 from learnae.link.agent import Agent
-from learnae.link.kernel import Iptables
+from learnae.link.kernel import Linux
 from learnae.link.server import Server
 
 
@@ -23,7 +23,7 @@ async def main() -> None:
     parser.add_argument("--control", action="append", default=[], metavar="ADDRESS", help="never cut; may be repeated")
     arguments = parser.parse_args()
     host, _, port = arguments.listen.rpartition(":")
-    agent = Agent(Iptables())
+    agent = Agent(Linux())
     await agent.begin()
     control = {*arguments.control, *gateways()}
     guarded = Server(agent, arguments.token_file.read_text().strip(), lambda each: each in control or own(each))

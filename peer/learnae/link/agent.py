@@ -1,6 +1,6 @@
 """What a link agent does: it keeps the kernel at what was asked for last, and at nothing once the lease is over.
 
-    agent = Agent(Iptables())
+    agent = Agent(Linux())
     await agent.begin()                                  # abilities; what a killed agent left is cleared
     await agent.put({"10.213.7.12": CUT}, lease=30)      # the whole state, not a change
     await agent.keep()                                   # for ever: leases end, what others changed is put right
@@ -11,18 +11,19 @@ A cut has two steps: for a second live TCP sessions are reset, so that both ends
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from learnae.faults import CUT, Link
 from learnae.link.kernel import Kernel, KernelRefused
-from learnae.link.rules import Found, abilities, parse, restore
+from learnae.link.rules import Found, abilities, parse, queue, restore
 
 RESETTING = 1.0  # s
 LOOK = 5.0  # s between looks whether the kernel still has what it should
 EVENTS = 500  # remembered
 NOBODY = "192.0.2.1"  # an address that RFC 5737 gives to nobody, to find out what this kernel can do
-PROBES = {"cut": CUT, "loss": Link(loss=0.5), "bandwidth": Link(bandwidth=1e6)}
+PROBES = {"cut": CUT, "loss": Link(loss=0.5), "bandwidth": Link(bandwidth=1e6), "delay": Link(delay=1.0)}
 
 
 class Agent:
@@ -30,12 +31,12 @@ class Agent:
 
     def __init__(self, kernel: Kernel, clock: Callable[[], float] = time.monotonic) -> None:
         self.kernel, self.clock = kernel, clock
-        self.can: dict[str, bool] = dict.fromkeys(PROBES, False) | {"delay": False}  # iptables cannot hold packets back
+        self.can: dict[str, bool] = dict.fromkeys(PROBES, False)
         self.events: deque[dict[str, Any]] = deque(maxlen=EVENTS)
         self._links: Mapping[str, Link] = {}
         self._until = 0.0
         self._resets: dict[str, float] = {}  # until when
-        self._dropped = Counter[str]()  # by rules that are gone
+        self._dropped, self._delayed = Counter[str](), Counter[str]()  # by rules that are gone
         self._failed = False  # the kernel is not what it should be
         self._lock, self._changed = asyncio.Lock(), asyncio.Event()
 
@@ -71,16 +72,13 @@ class Agent:
         await self.put({}, 0.0)
 
     async def state(self) -> dict[str, Any]:
-        """What the kernel really has, by address; how many packets were dropped since the agent is there."""
+        """What the kernel really has, by address; packets dropped, and delayed, since the agent is there."""
         async with self._lock:
             found = parse(await self.kernel.save())
-            dropped = self._dropped + _dropped(found)
-        held = {
-            address: {"loss": each.link.loss, "bandwidth": each.link.bandwidth, "resetting": each.resetting}
-            for address, each in found.held.items()
-        }
+            counts = {"dropped": self._dropped + found.dropped, "delayed": self._delayed + found.delayed}
+        held = {address: asdict(each.link) | {"resetting": each.resetting} for address, each in found.held.items()}
         lease = max(0.0, self._until - self.clock()) if self._links else None
-        return {"from": held, "strange": found.strange, "lease": lease, "dropped": dropped, "can": self.can}
+        return {"from": held, "strange": found.strange, "lease": lease, **counts, "can": self.can}
 
     async def keep(self) -> None:
         while True:
@@ -119,21 +117,22 @@ class Agent:
     async def _settle(self, why: str) -> None:
         found = parse(await self.kernel.save())
         if not found.agrees(self._links, self._resets):
-            await self.kernel.restore(restore(found, self._links, self._resets))
-            self._dropped += _dropped(found)
+            await self._make(found, self._links, self._resets)
+            self._dropped += found.dropped
+            self._delayed += found.delayed
             self._note(why)
 
     async def _probe(self, link: Link) -> bool:
         try:
-            await self.kernel.restore(restore(parse(await self.kernel.save()), {NOBODY: link}, [NOBODY]))
+            await self._make(parse(await self.kernel.save()), {NOBODY: link}, [NOBODY])
         except KernelRefused:
             return False
         await self.kernel.restore(restore(parse(await self.kernel.save()), {}))
         return True
 
+    async def _make(self, found: Found, links: Mapping[str, Link], resetting: Iterable[str]) -> None:
+        self.kernel.hold({queue(link) for link in links.values() if link.delay})  # before there is a rule that fills it
+        await self.kernel.restore(restore(found, links, resetting))
+
     def _note(self, event: str, **more: str) -> None:
         self.events.append({"at": time.time(), "event": event, "from": sorted(self._links), **more})
-
-
-def _dropped(found: Found) -> Counter[str]:
-    return Counter({address: held.dropped for address, held in found.held.items()})

@@ -1,8 +1,11 @@
-"""The kernel's packet filter, through iptables' own commands; and one that is only remembered, for tests."""
+"""The kernel's packet filter, through iptables' own commands and its queues; and one only remembered, for tests."""
 
 import asyncio
 from collections import Counter
+from collections.abc import Collection
 from typing import Protocol
+
+from learnae.link.queues import Queues
 
 PATIENCE = 10.0  # s that a command gets
 
@@ -22,19 +25,34 @@ class Kernel(Protocol):
         """As `iptables-restore --noflush` takes it: all of it at once, or nothing.  Raises KernelRefused."""
         ...
 
+    def hold(self, queues: Collection[int]) -> None:
+        """What a rule sends to one of these goes on after as many ms as its number says.  Raises KernelRefused."""
+        ...
 
-class Iptables:
+
+class Linux:
+    """Its filter through iptables' commands, its queues through netlink."""
+
+    def __init__(self) -> None:
+        self._queues = Queues()
+
     async def save(self) -> str:
         return await _run("iptables-save", "-c", "-t", "filter")
 
     async def restore(self, text: str) -> None:
         await _run("iptables-restore", "--noflush", "-w", "5", given=text)
 
+    def hold(self, queues: Collection[int]) -> None:
+        try:
+            self._queues.open(queues)
+        except OSError as error:
+            raise KernelRefused(f"no queue for packets: {error.strerror}") from None
+
 
 class MemoryKernel:
     """``chains``: rules by chain.  ``texts``: what was restored.  ``without``: what such a kernel has not got.
 
-    ``packets``: how many each rule met since it is there; whoever plays the senders adds them.
+    ``packets``: how many each rule met since it is there; whoever plays the senders adds them.  ``held``: queues.
     """
 
     def __init__(self, *without: str) -> None:
@@ -42,6 +60,7 @@ class MemoryKernel:
         self.texts: list[str] = []
         self.without = without
         self.packets = Counter[str]()
+        self.held = set[int]()
 
     async def save(self) -> str:
         heads = [f":{chain} - [0:0]" for chain in self.chains]
@@ -62,6 +81,11 @@ class MemoryKernel:
         self.chains = chains
         self.packets.clear()
         self.texts.append(text)
+
+    def hold(self, queues: Collection[int]) -> None:
+        if queues and "queues" in self.without:
+            raise KernelRefused("no queue for packets")
+        self.held |= set(queues)
 
 
 def _apply(chains: dict[str, list[str]], words: list[str]) -> None:

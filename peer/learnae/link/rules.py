@@ -6,8 +6,9 @@ is not named is not touched.  The receiver drops, because a sender would notice 
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from learnae.faults import CUT, Link
 
@@ -21,10 +22,12 @@ RESET = "-p tcp -j REJECT --reject-with tcp-reset"
 DROP = "-j DROP"
 LOSE = "-m statistic --mode random --probability {:.8f} -j DROP"
 LIMIT = "-m hashlimit --hashlimit-above {rate}b/s --hashlimit-burst {burst}b --hashlimit-name {name} -j DROP"
+HOLD = "-j NFQUEUE --queue-num {} --queue-bypass"
 
 RULE = re.compile(rf"(?:\[(\d+):\d+\] )?-A {CHAIN} -s ([\d.]+)/32 (.*)")
 LOSING = re.compile(r"-m statistic --mode random --probability ([\d.]+) -j DROP")
 LIMITING = re.compile(r"-m hashlimit --hashlimit-above (\d+)([km]?)b/s --hashlimit-burst .* -j DROP")
+HOLDING = re.compile(r"-j NFQUEUE --queue-num (\d+) --queue-bypass")
 COUNTERS = re.compile(r"\[\d+:\d+\]")
 UNIT = {"": 1, "k": 1 << 10, "m": 1 << 20}
 
@@ -33,11 +36,12 @@ Links = Mapping[str, Link]  # from addresses, where not as ever
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the kernel does to packets from one address.  ``dropped``: how many, since these rules are there."""
+    """What the kernel does to packets from one address.  ``dropped``, ``delayed``: how many, since there are rules."""
 
     link: Link = field(default_factory=Link)
     resetting: bool = False  # live TCP sessions, before nothing gets through at all
     dropped: int = 0
+    delayed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,14 @@ class Found:
     jumps: int = 0
     first: bool = False
     elsewhere: bool = False
+
+    @property
+    def dropped(self) -> Counter[str]:
+        return Counter({address: held.dropped for address, held in self.held.items()})
+
+    @property
+    def delayed(self) -> Counter[str]:
+        return Counter({address: held.delayed for address, held in self.held.items()})
 
     def agrees(self, links: Links, resetting: Iterable[str]) -> bool:
         """Whether it is what it should be; the kernel rounds."""
@@ -73,7 +85,7 @@ def abilities(links: Iterable[Link]) -> set[str]:
 
 
 def rules(address: str, link: Link, resetting: bool = False) -> Iterator[str]:
-    """In order.  ``link.delay`` is not a matter of rules."""
+    """In order: who is held back leaves the chain."""
     if link == CUT:
         bodies = [PASS_RESETS, RESET, DROP] if resetting else [DROP]
     else:
@@ -81,8 +93,14 @@ def rules(address: str, link: Link, resetting: bool = False) -> Iterator[str]:
         rate = int(link.bandwidth)
         bodies = [LOSE.format(link.loss)] if link.loss else []
         bodies += [LIMIT.format(rate=rate, burst=max(rate + rate // 50, BURST), name=name)] if rate else []
+        bodies += [HOLD.format(queue(link))] if link.delay else []
     for body in bodies:
         yield f"-A {CHAIN} -s {address}/32 {body}"
+
+
+def queue(link: Link) -> int:
+    """The number of the queue that holds packets back for its delay: ms."""
+    return max(1, round(1000 * link.delay))
 
 
 def restore(found: Found, links: Links, resetting: Iterable[str] = ()) -> str:
@@ -119,20 +137,22 @@ def parse(saved: str) -> Found:
 
 def _with(held: Held, body: str, packets: int) -> Held | None:
     """And one more rule; None if it is none of ours."""
-    dropped, link = held.dropped + packets, held.link
+    link, dropping = held.link, replace(held, dropped=held.dropped + packets)
     if body == PASS_RESETS:
-        return Held(link, True, held.dropped)
+        return replace(held, resetting=True)
     if body == RESET:
-        return Held(link, True, dropped)
+        return replace(dropping, resetting=True)
     if body == DROP:
-        return Held(CUT, held.resetting, dropped)
+        return replace(dropping, link=CUT)
     if match := LOSING.fullmatch(body):
-        return Held(Link(float(match[1]), 0.0, link.bandwidth), held.resetting, dropped)
+        return replace(dropping, link=replace(link, loss=float(match[1])))
     if match := LIMITING.fullmatch(body):
-        return Held(Link(link.loss, 0.0, float(int(match[1]) * UNIT[match[2]])), held.resetting, dropped)
+        return replace(dropping, link=replace(link, bandwidth=float(int(match[1]) * UNIT[match[2]])))
+    if match := HOLDING.fullmatch(body):
+        return replace(held, link=replace(link, delay=int(match[1]) / 1000), delayed=held.delayed + packets)
     return None
 
 
 def _alike(one: Link, other: Link) -> bool:
     close = abs(one.bandwidth - other.bandwidth) <= 0.02 * max(one.bandwidth, other.bandwidth)
-    return close and abs(one.loss - other.loss) < 1e-6
+    return close and abs(one.loss - other.loss) < 1e-6 and abs(one.delay - other.delay) < 1e-3

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 from math import isfinite
 from typing import Any
 
-from learnae.faults import CUT, LEAST_BANDWIDTH, LEAST_LOSS, LONGEST_DELAY, MOST_BANDWIDTH, Link
+from learnae.faults import CUT, LEAST_BANDWIDTH, LEAST_DELAY, LEAST_LOSS, LONGEST_DELAY, MOST_BANDWIDTH, Link
 
 LONGEST_LEASE = 3600.0  # s
 EFFECTS = ("loss", "delay", "bandwidth")
@@ -62,8 +62,8 @@ def _link(address: str, effects: Any) -> Link:
         raise _bad(f"{address}: loss is a probability, {LEAST_LOSS:g} to 1, or 0")
     if link.bandwidth and not LEAST_BANDWIDTH <= link.bandwidth <= MOST_BANDWIDTH:
         raise _bad(f"{address}: bandwidth is {LEAST_BANDWIDTH:g} to {MOST_BANDWIDTH:g} bytes/s, or 0 for no limit")
-    if not 0 <= link.delay <= LONGEST_DELAY:
-        raise _bad(f"{address}: delay is 0 to {LONGEST_DELAY:.0f} s")
+    if link.delay and not LEAST_DELAY <= link.delay <= LONGEST_DELAY:
+        raise _bad(f"{address}: delay is {LEAST_DELAY:g} to {LONGEST_DELAY:.0f} s, or 0 for none")
     return CUT if link.loss == 1 else link
 
 

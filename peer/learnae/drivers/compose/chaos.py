@@ -203,10 +203,11 @@ class ComposeChaos:
         return Effect.APPLIED if before is not None and after is not None and after > before else Effect.INEFFECTIVE
 
     async def _evidence(self, window: Window) -> int | None:
-        """Grows by what the fault does: packets dropped, or containers that do not run.  None: nobody knows."""
+        """Grows by what the fault does: packets dropped or delayed, or containers not running.  None: nobody knows."""
         if window.kind.network:
             pairs = state([window], window.begin, self.names).links
-            return await self._tried(self.agents.dropped(pairs), None)
+            counts = ("dropped", "delayed") if window.kind is Kind.SLOW else ("dropped",)
+            return await self._tried(self.agents.met(pairs, *counts), None)
         if window.kind is Kind.CHAIN_KILL and window.fault.blocks and not await self.lives.forgets():
             return 0  # it would come back with all it had
         part = "ipfs" if window.kind is Kind.IPFS_STOP else "peer"

@@ -54,12 +54,13 @@ class LinkAgents:
         asked = (self._ask("PUT", name, "state", {"lease": lease, "from": each}) for name, each in wanted.items())
         await asyncio.gather(*asked)
 
-    async def dropped(self, pairs: Iterable[tuple[str, str]]) -> int:
-        """Packets between these senders and receivers, since the agents are up.  Raises InputError."""
+    async def met(self, pairs: Iterable[tuple[str, str]], *counts: str) -> int:
+        """Packets between these senders and receivers that were dropped, or delayed, or either, since the agents are
+        up.  Raises InputError."""
         listed = list(pairs)
         receivers = sorted({receiver for _, receiver in listed})
         states = dict(zip(receivers, await self._states(receivers), strict=True))
-        return sum(states[receiver]["dropped"].get(self.plan.pod(sender), 0) for sender, receiver in listed)
+        return sum(states[to][count].get(self.plan.pod(sender), 0) for sender, to in listed for count in counts)
 
     async def busy(self) -> list[str]:
         """Whose kernel still does something to packets.  Raises InputError."""
