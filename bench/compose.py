@@ -32,6 +32,7 @@ from learnae.core.facts import Averaged, DebtChanged, DebtState, Identity, Ident
 from learnae.drivers import audit  # noqa: E402
 from learnae.drivers.compose import engine  # noqa: E402
 from learnae.drivers.compose import session as sessions  # noqa: E402
+from learnae.drivers.compose.command import docker  # noqa: E402
 from learnae.drivers.compose.plan import HOST, PROMETHEUS  # noqa: E402
 from learnae.drivers.compose.ready import prepare  # noqa: E402
 
@@ -73,7 +74,7 @@ class Clock:
 def memory(swarm: sessions.Swarm) -> dict[str, list[float]]:
     """MB by part, of each pod."""
     names = [f"{swarm.plan.project}-{part}-{name}-1" for part in PARTS for name in swarm.plan.names]
-    pids = engine.docker("inspect", "--format", "{{.State.Pid}}", *names).split()
+    pids = docker("inspect", "--format", "{{.State.Pid}}", *names).split()
     sizes = [sum(map(pss, family(pid))) / MB for pid in pids]
     count = len(swarm.plan.names)
     return {part: sizes[index * count : (index + 1) * count] for index, part in enumerate(PARTS)}

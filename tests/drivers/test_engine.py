@@ -14,7 +14,9 @@ from typing import IO
 import pytest
 from tests.drivers.fake_docker import SOUND, fake_docker
 
-from learnae.drivers.compose import engine
+from learnae.drivers.compose import engine, images
+from learnae.drivers.compose.command import docker, ran
+from learnae.drivers.compose.containers import Containers
 from learnae.errors import InputError
 
 Fake = Callable[[str], Path]
@@ -26,8 +28,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
 
 
 @pytest.fixture
-def swarm(tmp_path: Path) -> engine.Swarm:
-    return engine.Swarm("learnae-test", tmp_path / "build" / "swarm")
+def swarm(tmp_path: Path) -> Containers:
+    return Containers("learnae-test", tmp_path / "build" / "swarm")
 
 
 def test_an_engine_with_its_plugins_lacks_nothing(fake: Fake) -> None:
@@ -65,7 +67,7 @@ def test_compose_is_steered_by_the_plan_alone_and_no_secret_of_ours_is_passed_on
     for name in ("COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "LEARNAE_KEY", "LEARNAE_PROJECT"):
         monkeypatch.setenv(name, "of somebody else")
     fake("*) env ;;")
-    assert "of somebody else" not in engine.docker("compose", "ps")
+    assert "of somebody else" not in docker("compose", "ps")
 
 
 HANGING = "*) exec 3>alive; echo >&3; cat hang & cat hang ;;"
@@ -84,7 +86,7 @@ def alive(tmp_path: Path) -> Iterator[IO[bytes]]:
 def test_what_takes_too_long_is_ended_with_all_that_it_started(fake: Fake, alive: IO[bytes]) -> None:
     fake(HANGING)
     with pytest.raises(InputError, match="did not end in 1 s"):
-        engine.docker("ps", timeout=1.0)
+        docker("ps", timeout=1.0)
     assert alive.read() == b"\n"
 
 
@@ -92,7 +94,7 @@ def test_what_is_cancelled_is_ended_with_all_that_it_started(fake: Fake, alive: 
     fake(HANGING)
 
     async def cancelled() -> None:
-        building = asyncio.create_task(engine.ran("docker", "buildx", "build"))
+        building = asyncio.create_task(ran("docker", "buildx", "build"))
         await asyncio.to_thread(select.select, [alive], [], [])
         assert alive.read(1) == b"\n"
         building.cancel()
@@ -107,20 +109,20 @@ def test_base_images_that_cannot_be_had_end_a_build(fake: Fake, monkeypatch: pyt
     """And not what is built on them, of which Docker would complain less clearly."""
     asked = fake("image*|version*) echo no such thing >&2; exit 1 ;;")
     with pytest.raises(InputError, match="base-images: no Docker engine answers"):
-        asyncio.run(engine.build("learnae-test"))
+        asyncio.run(images.build("learnae-test"))
     assert "buildx" not in asked.read_text()
 
 
 # What there is
 
 
-def test_containers_are_known_by_their_services_states_and_exit_codes(fake: Fake, swarm: engine.Swarm) -> None:
+def test_containers_are_known_by_their_services_states_and_exit_codes(fake: Fake, swarm: Containers) -> None:
     fake(r'ps*) printf "chain\trunning\tUp 3 minutes (healthy)\npeer-p00\texited\tExited (137) 1 second ago\n" ;;')
     chain, peer = swarm.containers()
     assert (chain.service, chain.alive, peer.service, peer.alive, peer.code) == ("chain", True, "peer-p00", False, 137)
 
 
-def test_a_wait_that_ends_while_a_peer_still_runs_is_not_its_end(fake: Fake, swarm: engine.Swarm) -> None:
+def test_a_wait_that_ends_while_a_peer_still_runs_is_not_its_end(fake: Fake, swarm: Containers) -> None:
     """As it does when the engine is restarted, and while it does not answer."""
     asked = fake(
         r"""wait*) exit 1 ;;
@@ -134,7 +136,7 @@ ps*) case $(wc -l <asked) in
     assert asked.read_text().count("wait learnae-test-peer-p00-1 learnae-test-peer-p01-1\n") == 3
 
 
-def test_last_words_may_be_complaints(fake: Fake, swarm: engine.Swarm) -> None:
+def test_last_words_may_be_complaints(fake: Fake, swarm: Containers) -> None:
     fake("logs*chain*) echo out of memory >&2 ;;")
     assert swarm.last_words("chain") == "out of memory"
     assert swarm.last_words("link-p00") == "it said nothing"
@@ -151,7 +153,7 @@ ps*) [ -f removed ] || printf "chain\trunning\tUp\npeer-p00\trunning\tUp\n" ;;
 
 
 @pytest.mark.parametrize("busy", ["ps", "*down", "network ls", "network rm"])
-def test_an_engine_that_is_busy_once_is_asked_again(fake: Fake, swarm: engine.Swarm, busy: str) -> None:
+def test_an_engine_that_is_busy_once_is_asked_again(fake: Fake, swarm: Containers, busy: str) -> None:
     folder = fake(REMOVED).parent
     program = folder / "docker"
     once = f'case "$*" in {busy.replace(" ", "?")}*) [ -f busy ] || {{ touch busy; exit 1; }} ;; esac\n'
@@ -160,13 +162,13 @@ def test_an_engine_that_is_busy_once_is_asked_again(fake: Fake, swarm: engine.Sw
     assert {"busy", "removed", "unlinked"} <= set(os.listdir(folder))
 
 
-def test_what_cannot_be_removed_is_a_sentence(fake: Fake, swarm: engine.Swarm) -> None:
+def test_what_cannot_be_removed_is_a_sentence(fake: Fake, swarm: Containers) -> None:
     fake(r'ps*) printf "chain\trunning\tUp\n" ;;')
     with pytest.raises(InputError, match="does not remove the containers of learnae-test .*restart the engine"):
         swarm.down()
 
 
-def test_whoever_has_the_number_of_a_command_that_is_long_over_is_not_ended(fake: Fake, swarm: engine.Swarm) -> None:
+def test_whoever_has_the_number_of_a_command_that_is_long_over_is_not_ended(fake: Fake, swarm: Containers) -> None:
     fake(REMOVED)
     asyncio.run(swarm.up("chain"))
     assert (swarm.folder.parent / "up.lock").read_text() == ""
@@ -179,7 +181,7 @@ def test_whoever_has_the_number_of_a_command_that_is_long_over_is_not_ended(fake
 
 
 def test_what_is_still_coming_up_is_ended_before_anything_is_removed(
-    fake: Fake, swarm: engine.Swarm, tmp_path: Path
+    fake: Fake, swarm: Containers, tmp_path: Path
 ) -> None:
     os.mkfifo(tmp_path / "up")
     fake("*up*) until [ -s build/up.lock ]; do :; done; echo >up; exec cat up ;;" + REMOVED)

@@ -14,7 +14,8 @@ from learnae.adapters.identity import identity
 from learnae.config import REPOSITORY, Group
 from learnae.core.ids import public_key
 from learnae.core.types import Address, PeerId
-from learnae.drivers.compose import engine
+from learnae.drivers.compose import engine, images
+from learnae.drivers.compose.command import docker
 from learnae.drivers.compose.plan import MOST_PODS, Plan, bases, pods, project, settings, subnets, targets
 from learnae.drivers.compose.render import FULL_MESH, ipfs_config, neighbours
 from learnae.errors import InputError
@@ -114,7 +115,7 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (folder / "swarm.env").write_text(FILES["swarm.env"].replace("PROFILES=chain", "PROFILES=chain,prometheus,grafana"))
     (folder / "pods.yml").write_text(FILES["pods.yml"])
     files = ["-f", str(REPOSITORY / "docker-compose.yml"), "-f", str(folder / "pods.yml")]
-    told = engine.docker(
+    told = docker(
         "compose", "--project-directory", str(REPOSITORY), "--env-file", str(folder / "swarm.env"), *files,
         "config", "--format", "json",
     )  # fmt: skip
@@ -161,11 +162,11 @@ def test_every_base_image_of_ours_is_one_that_can_be_brought() -> None:
     dockerfiles = [REPOSITORY / part / "Dockerfile" for part in ("peer", "ipfs", "chain")]
     text = "\n".join(path.read_text() for path in dockerfiles)
     wanted = {line.split()[1] for line in text.splitlines() if line.startswith("FROM ")} - {"base"}
-    assert wanted == set(engine.NEEDED)
+    assert wanted == set(images.NEEDED)
     script = (REPOSITORY / ".ci" / "base-images.sh").read_text()
     compose = (REPOSITORY / "docker-compose.yml").read_text()
-    assert all(f"={image}\n" in script for image in engine.BASE)
-    assert all(f"image: {image}\n" in compose for image in (engine.PROMETHEUS, engine.GRAFANA))
+    assert all(f"={image}\n" in script for image in images.BASE)
+    assert all(f"image: {image}\n" in compose for image in (images.PROMETHEUS, images.GRAFANA))
 
 
 if __name__ == "__main__":

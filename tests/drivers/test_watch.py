@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from learnae.drivers.compose.engine import Container, Swarm
+from learnae.drivers.compose.containers import Container, Containers
 from learnae.drivers.compose.watch import LOST, Watch
 from learnae.errors import InputError
 
 
-class Remembered(Swarm):
+class Remembered(Containers):
     """Containers that are only remembered."""
 
     states: dict[str, str]

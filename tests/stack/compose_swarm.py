@@ -14,6 +14,7 @@ import pytest
 
 from learnae.config import REPOSITORY
 from learnae.drivers.compose import engine
+from learnae.drivers.compose.command import docker
 from learnae.drivers.compose.plan import project
 from learnae.drivers.compose.render import FOLDER
 
@@ -86,12 +87,12 @@ def left() -> str:
     """Containers, networks and volumes of this checkout's project."""
     label = f"label=com.docker.compose.project={PROJECT}"
     listings = (["ps", "-aq"], ["network", "ls", "-q"], ["volume", "ls", "-q"])
-    return "".join(engine.docker(*listing, "--filter", label) for listing in listings)
+    return "".join(docker(*listing, "--filter", label) for listing in listings)
 
 
 def inside(service: str, program: str) -> str:
     """What a Python program prints in that container."""
-    return engine.docker("exec", f"{PROJECT}-{service}-1", "python3", "-c", program, timeout=PATIENCE).strip()
+    return docker("exec", f"{PROJECT}-{service}-1", "python3", "-c", program, timeout=PATIENCE).strip()
 
 
 def asked(service: str, url: str, token: str = "", method: str = "GET") -> str:

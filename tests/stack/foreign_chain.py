@@ -16,6 +16,7 @@ from web3.types import RPCEndpoint
 from learnae.adapters.keys import Wallet
 from learnae.core.types import Address, Wei
 from learnae.drivers.compose import engine
+from learnae.drivers.compose.command import docker
 
 ANVIL = Path(__file__).parents[2] / ".tools" / "bin" / "anvil"
 CHAIN_ID = 4242
@@ -27,7 +28,7 @@ def gateway() -> str:
     """This machine's address on Docker's own bridge: containers reach it, and nobody elsewhere does."""
     if engine.lacking():
         pytest.skip(str(engine.lacking()))
-    [bridge] = json.loads(engine.docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"))
+    [bridge] = json.loads(docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"))
     return bridge.get("Gateway") or str(ip_network(bridge["Subnet"])[1])  # an engine that has just made it names none
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from tests.stack.compose_swarm import PROJECT, until
 
-from learnae.drivers.compose import engine
+from learnae.drivers.compose import engine, images
+from learnae.drivers.compose.command import docker
 from learnae.drivers.compose.lives import sound
 from learnae.drivers.compose.render import _write_chain
 
@@ -23,16 +24,16 @@ def chain(tmp_path: Path) -> Iterator[Path]:
     """The folder of a chain that runs and makes a block each second."""
     if engine.lacking():
         pytest.skip(str(engine.lacking()))
-    asyncio.run(engine.build(PROJECT))
+    asyncio.run(images.build(PROJECT))
     folder = tmp_path / "chain"
     _write_chain(folder, {})
     environment = [f"--env={each}" for each in ("CHAIN_ID=31337", "BLOCK_TIME=1", f"GENESIS={int(time.time())}")]
     place = ["--network=none", f"--user={os.getuid()}:{os.getgid()}", f"--volume={folder}:/chain"]
-    engine.docker("run", "--detach", "--init", f"--name={NAME}", *place, *environment, f"{PROJECT}-chain")
+    docker("run", "--detach", "--init", f"--name={NAME}", *place, *environment, f"{PROJECT}-chain")
     try:
         yield folder
     finally:
-        engine.docker("rm", "-f", NAME)
+        docker("rm", "-f", NAME)
 
 
 def state(path: Path) -> dict[str, Any] | None:
@@ -50,11 +51,11 @@ def height(path: Path) -> int:
 def test_half_a_file_is_replaced_by_the_last_sound_one(chain: Path) -> None:
     written, kept = chain / "state.json", chain / "kept.json"
     until(lambda: height(kept) >= 2, 30)
-    engine.docker("kill", NAME)
+    docker("kill", NAME)
     before = state(kept)
     assert before
     written.write_bytes(written.read_bytes()[: written.stat().st_size // 2])
-    engine.docker("start", NAME)
+    docker("start", NAME)
     until(lambda: height(written) > int(before["best_block_number"]), 30)
     after = state(written)
     assert after and [block for block in before["blocks"] if block not in after["blocks"]] == []

@@ -27,6 +27,7 @@ from learnae.drivers.audit import FAULTS
 from learnae.drivers.compose import engine
 from learnae.drivers.compose import session as sessions
 from learnae.drivers.compose.chaos import LEASE
+from learnae.drivers.compose.command import docker
 from learnae.drivers.compose.plan import HOST, PROMETHEUS
 from learnae.drivers.compose.ready import prepare
 from learnae.history import FaultBegan, FaultEnded, History, PeerCrashed, PeerRestarted
@@ -113,7 +114,7 @@ def shaded(swarm: sessions.Swarm, began: float) -> set[str]:
 
 def table(name: str) -> str:
     """The rules of a pod's packet filter, without counters and comments."""
-    told = engine.docker("exec", f"{PROJECT}-link-{name}-1", "iptables-save", "-t", "filter")
+    told = docker("exec", f"{PROJECT}-link-{name}-1", "iptables-save", "-t", "filter")
     return "\n".join(line.split(" [")[0] for line in told.splitlines() if line[:1] != "#")
 
 

@@ -18,7 +18,8 @@ from learnae.adapters.keys import Wallet
 from learnae.adapters.rundir import CHAIN, RunDirectory
 from learnae.core.facts import DebtState
 from learnae.core.types import ETHER, Address, Wei
-from learnae.drivers.compose import engine
+from learnae.drivers.compose.command import docker
+from learnae.drivers.compose.containers import Containers
 from learnae.drivers.compose.render import FOLDER
 from learnae.drivers.funding import FUNDING, WALLETS, Funding
 from learnae.history import Block
@@ -168,15 +169,15 @@ def test_it_ends_valid_with_every_debt_paid_on_that_chain(swarm: ComposeSwarm, c
 
 
 def test_no_chain_of_our_own_came_up_beside_it(swarm: ComposeSwarm) -> None:
-    assert "chain" not in {each.service for each in engine.Swarm(PROJECT, FOLDER).containers()}
+    assert "chain" not in {each.service for each in Containers(PROJECT, FOLDER).containers()}
 
 
 def test_neither_the_key_nor_the_url_is_anywhere_but_in_the_pods_own_files(swarm: ComposeSwarm, payer: Lender) -> None:
-    names = engine.docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={PROJECT}").split()
+    names = docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={PROJECT}").split()
     listed = [Path(f"/proc/{each}/cmdline") for each in os.listdir("/proc") if each.isdigit()]
     told = {
-        "docker inspect": engine.docker("inspect", *names),
-        "logs": "".join(engine.docker("logs", each) for each in names),
+        "docker inspect": docker("inspect", *names),
+        "logs": "".join(docker("logs", each) for each in names),
         "printed": "\n".join(swarm.lines),
         "processes": "".join(each.read_text(errors="replace") for each in listed if each.exists()),
     }

@@ -20,6 +20,8 @@ from learnae.config import REPOSITORY, RPC, Session, foreign, load
 from learnae.drivers import audit
 from learnae.drivers.compose import engine, fits, ready
 from learnae.drivers.compose import session as sessions
+from learnae.drivers.compose.containers import Containers
+from learnae.drivers.compose.images import CHAIN, IPFS, PEER, build, built
 from learnae.drivers.compose.money import stakes
 from learnae.drivers.compose.plan import ALL_HERE, GRAFANA, HOST, PROMETHEUS, Invited, pods, project, settings
 from learnae.drivers.compose.render import FOLDER
@@ -101,7 +103,7 @@ def _foreign(session: Session, invited: Invited) -> ForeignChain | None:
 
 def wait(session: Session) -> str:
     """What to expect, on 2 cores."""
-    first = "" if engine.built(project(REPOSITORY)) else " Images are built first, which takes minutes."
+    first = "" if built(project(REPOSITORY)) else " Images are built first, which takes minutes."
     return f"Expect about {20 + session.linger + 5 * session.peers:.0f} s.{first}"
 
 
@@ -115,8 +117,8 @@ def render(path: Path, overrides: dict[str, Any]) -> int:
 def images() -> int:
     _engine()
     name = project(REPOSITORY)
-    asyncio.run(engine.build(name))
-    say(f"Built {', '.join(f'{name}-{image}' for image in (engine.PEER, engine.IPFS, engine.CHAIN))}")
+    asyncio.run(build(name))
+    say(f"Built {', '.join(f'{name}-{image}' for image in (PEER, IPFS, CHAIN))}")
     return 0
 
 
@@ -155,9 +157,9 @@ def _engine() -> None:
         raise InputError(reason)
 
 
-def _containers() -> engine.Swarm:
+def _containers() -> Containers:
     _engine()
-    return engine.Swarm(project(REPOSITORY), FOLDER)
+    return Containers(project(REPOSITORY), FOLDER)
 
 
 def _pod_of(service: str) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from learnae.config import REPOSITORY
-from learnae.drivers.compose import engine, fits, places
+from learnae.drivers.compose import engine, fits, images, places
+from learnae.drivers.compose.command import docker
 from learnae.drivers.compose.plan import project
 from learnae.errors import InputError
 
@@ -29,20 +30,20 @@ def containers(peers: int | None) -> Iterator[Finding]:
     yield from _images()
     yield _room(peers)
     yield _place()
-    if engine.present(f"{project(REPOSITORY)}-{engine.PEER}"):
+    if images.present(f"{project(REPOSITORY)}-{images.PEER}"):
         yield _kernel()
 
 
 def _images() -> Iterator[Finding]:
-    made = engine.stand_ins()
-    pulled = [image for image in engine.BASE if engine.present(image) and image not in made]
-    absent = [image for image in engine.BASE if not engine.present(image)]
+    made = images.stand_ins()
+    pulled = [image for image in images.BASE if images.present(image) and image not in made]
+    absent = [image for image in images.BASE if not images.present(image)]
     if pulled:
         yield Finding(True, f"pulled: {', '.join(pulled)}")
     if made:
         yield Finding(True, f"stand-ins: {', '.join(made)}", "for the real ones, docker rmi them and make base-images")
     if absent:
-        needed = any(image in engine.NEEDED for image in absent)
+        needed = any(image in images.NEEDED for image in absent)
         fix = "make base-images, which make swarm does by itself" if needed else "the swarm runs without"
         yield Finding(True, f"not here: {', '.join(absent)}", fix)
 
@@ -66,12 +67,10 @@ def _place() -> Finding:
 
 def _kernel() -> Finding:
     """Asked where links are cut: in a container of the peer's image."""
-    image = f"{project(REPOSITORY)}-{engine.PEER}"
+    image = f"{project(REPOSITORY)}-{images.PEER}"
     rights = [f"--cap-{each}" for each in ("drop=ALL", "add=NET_ADMIN", "add=NET_RAW")]
     try:
-        engine.docker(
-            "run", "--rm", *rights, "--network", "none", "--entrypoint", "bash", image, "-c", PROBE, timeout=30
-        )
+        docker("run", "--rm", *rights, "--network", "none", "--entrypoint", "bash", image, "-c", PROBE, timeout=30)
     except InputError as error:
         return Finding(False, "links cannot be cut", f"the kernel refuses iptables in containers ({error})")
     return Finding(True, "the kernel can cut links and lose packets in containers")

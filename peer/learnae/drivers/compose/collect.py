@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from learnae.drivers import audit
-from learnae.drivers.compose import engine
+from learnae.drivers.compose.containers import Containers
 from learnae.drivers.compose.plan import Plan
 from learnae.drivers.foreign import Say
 from learnae.errors import InputError
@@ -17,7 +17,7 @@ async def collect(plan: Plan, folder: Path, rpc: str, run: Path, say: Say) -> No
 
     Peers that still run are stopped first.
     """
-    containers = engine.Swarm(plan.project, folder)
+    containers = Containers(plan.project, folder)
     with suppress(InputError):
         await asyncio.to_thread(containers.compose, "stop", *(f"peer-{name}" for name in plan.hosted))
     (run / audit.JOURNALS).mkdir(parents=True, exist_ok=True)

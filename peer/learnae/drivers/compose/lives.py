@@ -10,7 +10,7 @@ import docker
 from docker.errors import DockerException
 from docker.models.containers import Container
 
-from learnae.drivers.compose import engine
+from learnae.drivers.compose import command
 from learnae.errors import InputError
 from learnae.faults import Fault, Kind
 
@@ -28,7 +28,7 @@ class Lives:
         self._saved: bytes | None = None
         try:
             # the engine that the docker command talks to, whatever made it choose that one
-            host = engine.docker("context", "inspect", "--format", "{{.Endpoints.docker.Host}}").strip()
+            host = command.docker("context", "inspect", "--format", "{{.Endpoints.docker.Host}}").strip()
             self._docker = docker.DockerClient(base_url=host)
         except DockerException as error:
             raise InputError(f"no Docker engine answers ({error})") from None

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from learnae.drivers.audit import SESSION
-from learnae.drivers.compose import engine
+from learnae.drivers.compose.command import docker
 from learnae.drivers.compose.render import begin_now, keystores
 from learnae.drivers.compose.session import Swarm
 from learnae.drivers.foreign import ForeignChain, Say
@@ -67,7 +67,7 @@ async def _check_reach(swarm: Swarm, url: str) -> None:
     command = ("python3", "-S", "-c", REACH, host, str(port), "tls" if tls else "")
     try:
         container = f"{swarm.plan.project}-{first}-1"
-        await asyncio.to_thread(engine.docker, "exec", container, *command, timeout=PATIENCE)
+        await asyncio.to_thread(docker, "exec", container, *command, timeout=PATIENCE)
     except InputError as error:
         raise InputError(
             f"containers cannot reach {host}, port {port} ({error}): give an address that they can, "

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from learnae.config import subnet
-from learnae.drivers.compose.engine import PATIENCE, ROUNDS, docker, locked
+from learnae.drivers.compose.command import PATIENCE, docker
+from learnae.drivers.compose.containers import ROUNDS, locked
 from learnae.drivers.compose.plan import HOST, bases, subnets
 from learnae.errors import InputError
 

@@ -11,7 +11,7 @@ from learnae.adapters.http.server import listen
 from learnae.config import REPOSITORY, Session
 from learnae.core.types import Cid
 from learnae.core.wire import cid_of
-from learnae.drivers.compose import engine, places
+from learnae.drivers.compose import images, places
 from learnae.drivers.compose.guests import Guests
 from learnae.drivers.compose.plan import (
     ALL_HERE,
@@ -64,8 +64,8 @@ def _published(invited: Invited) -> Iterator[str]:
 
 def profiles() -> tuple[str, ...]:
     """What watches the swarm, as far as its images are here."""
-    found = (("prometheus", engine.PROMETHEUS), ("grafana", engine.GRAFANA))
-    return tuple(name for name, image in found if engine.present(image))
+    found = (("prometheus", images.PROMETHEUS), ("grafana", images.GRAFANA))
+    return tuple(name for name, image in found if images.present(image))
 
 
 async def prepare(
@@ -76,13 +76,13 @@ async def prepare(
     folder: Path = FOLDER,
 ) -> Swarm:
     """Build what has changed, write build/swarm.  Raises InputError; cancelled, it soon ends."""
-    await engine.build(project(REPOSITORY))
+    await images.build(project(REPOSITORY))
     return await asyncio.to_thread(_rendered, session, say, invited, foreign, folder)
 
 
 def _rendered(session: Session, say: Say, invited: Invited, foreign: ForeignChain | None, folder: Path) -> Swarm:
     watching = profiles()
-    made = engine.stand_ins()
+    made = images.stand_ins()
     if made:
         say(f"Stand-ins for images that could not be pulled: {', '.join(made)}.")
     if missing := [title for title in ("Prometheus", "Grafana") if title.lower() not in watching]:

@@ -21,9 +21,10 @@ from learnae.adapters.http.board import Board
 from learnae.config import REPOSITORY, Session, resolved
 from learnae.core.types import Cid
 from learnae.drivers import audit
-from learnae.drivers.compose import engine, windows
+from learnae.drivers.compose import windows
 from learnae.drivers.compose.chaos import ComposeChaos
 from learnae.drivers.compose.collect import collect
+from learnae.drivers.compose.containers import Containers, locked
 from learnae.drivers.compose.following import follow
 from learnae.drivers.compose.guests import Guests
 from learnae.drivers.compose.links import LinkAgents
@@ -61,8 +62,8 @@ class Swarm:
         return self.members[: len(self.plan.hosted)]
 
     @property
-    def containers(self) -> engine.Swarm:
-        return engine.Swarm(self.plan.project, self.folder)
+    def containers(self) -> Containers:
+        return Containers(self.plan.project, self.folder)
 
     @property
     def second_zero(self) -> float:
@@ -91,7 +92,7 @@ def alone(say: Say, folder: Path = FOLDER) -> Iterator[None]:
     """One session of a checkout at a time; what a killed one left is cleared away.  Raises InputError."""
     folder.parent.mkdir(exist_ok=True)
     with (folder.parent / "swarm.lock").open("a+") as file:
-        if not engine.locked(file):
+        if not locked(file):
             file.seek(0)
             raise InputError(
                 "a swarm of this checkout is running already: wait for it, or stop it with Ctrl-C where it was started "
@@ -147,7 +148,7 @@ async def live(swarm: Swarm, board: Board, run: Path, say: Say) -> str:
 
 def remove(folder: Path = FOLDER) -> int:
     """Everything of this checkout's swarm; how many containers there were."""
-    return engine.Swarm(project(REPOSITORY), folder).down()
+    return Containers(project(REPOSITORY), folder).down()
 
 
 def _chaos(swarm: Swarm, board: Board, file: Path, say: Say) -> ComposeChaos:

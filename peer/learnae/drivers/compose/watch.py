@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from learnae.drivers.compose.engine import Container, Swarm
+from learnae.drivers.compose.containers import Container, Containers
 from learnae.drivers.compose.plan import CHAIN_SERVICE
 from learnae.drivers.foreign import Say
 from learnae.errors import InputError
@@ -21,7 +21,7 @@ LOST = 60.0  # s until a chain that has ended is given up, and the session with 
 class Watch:
     """``away``: the services that a fault has taken away just now."""
 
-    containers: Swarm
+    containers: Containers
     say: Say
     away: Callable[[], Collection[str]]
     clock: Callable[[], float] = time.monotonic  # s
