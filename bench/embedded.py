@@ -17,12 +17,13 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from learnae.config import load
 from learnae.core.facts import DebtChanged, DebtState
 from learnae.drivers.composition import Composition
-from learnae.drivers.embedded import Embedded
+from learnae.drivers.embedded import Embedded, local_evm
 from learnae.drivers.learning import TorchLearning
 from learnae.drivers.simulate import Recording
 from learnae.drivers.wallets import wallet_keys, wallets
@@ -83,9 +84,10 @@ def inside(peers: int, seed: int) -> None:
     own, recording = wallets(session), Recording()
     composition = Composition(session, learning, wallet_keys(session, own))
     recording.observe(0.0, SWARM, composition.began("embedded"))
-    swarm = Embedded(composition, own, [recording.observe])
+    swarm = Embedded(composition, own, [recording.observe], local_evm(session, own))
     began = time.process_time()
-    asyncio.run(swarm.run())
+    with closing(swarm.evm):
+        asyncio.run(swarm.run())
     history = History(tuple(recording.records))
     final = sum(fact.state is DebtState.FINAL for _, fact in history.facts(DebtChanged))
     print(f"session {history.seconds:.1f} s, {time.process_time() - began:.1f} s of processor time here and")

@@ -16,7 +16,7 @@ from learnae.drivers.compose.plan import Plan
 from learnae.drivers.live import Clock
 from learnae.errors import InputError
 from learnae.faults import Fault, Kind, Window
-from learnae.history import FaultEnded, HistoryFact
+from learnae.history import FaultBegan, FaultEnded, HistoryFact
 from learnae.link.agent import Agent
 from learnae.link.kernel import MemoryKernel
 from learnae.link.wanted import read
@@ -102,6 +102,12 @@ class Stage:
         for name in NAMES:
             self.board.observe(self.chaos.clock(), name, WorkChanged(Work.TRAINING))
         return asyncio.create_task(self.chaos.run())
+
+    async def begun(self, kind: type = FaultBegan) -> asyncio.Task[None]:
+        """The session, once there is such a fact."""
+        running = self.start()
+        await self.when(kind)
+        return running
 
     async def when(self, kind: type) -> HistoryFact:
         async with asyncio.timeout(5):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from learnae.checks import verdict
 from learnae.config import parse
 from learnae.drivers.composition import Composition, MemoryLearning
-from learnae.drivers.embedded import Embedded
+from learnae.drivers.embedded import Embedded, local_evm
 from learnae.drivers.simulate import Recording
 from learnae.drivers.wallets import wallet_keys, wallets
 from learnae.history import SWARM, History, HistoryFact
@@ -38,12 +39,15 @@ class Live:
         self.wallets = wallets(self.session)
         learning = MemoryLearning(self.session)
         self.composition = Composition(self.session, learning, wallet_keys(self.session, self.wallets))
-        self.swarm = Embedded(self.composition, self.wallets, [self.recording.observe, self._look])
+        self.swarm = Embedded(
+            self.composition, self.wallets, [self.recording.observe, self._look], local_evm(self.session, self.wallets)
+        )
         self._when: list[tuple[Callable[[], bool], Callable[[], None]]] = []
 
     def run(self) -> str:
         self.recording.observe(0.0, SWARM, self.composition.began("embedded"))
-        return asyncio.run(self.swarm.run())
+        with closing(self.swarm.evm):
+            return asyncio.run(self.swarm.run())
 
     def when(self, condition: Callable[[], bool], then: Callable[[], None]) -> None:
         """Do that as soon as somebody has decided something that makes it so."""

@@ -38,8 +38,7 @@ def test_links_are_cut_at_both_ends_and_healed_and_what_dropped_nothing_was_inef
 def test_packets_that_were_dropped_are_evidence(tmp_path: Path) -> None:
     async def test() -> None:
         stage = Stage(tmp_path, [window(Kind.SPLIT, *NAMES, end=0.2)])
-        running = stage.start()
-        await stage.when(FaultBegan)
+        running = await stage.begun()
         stage.pods.send("p00")
         await running
         assert stage.effects == ["applied"]
@@ -47,11 +46,23 @@ def test_packets_that_were_dropped_are_evidence(tmp_path: Path) -> None:
     staged(test)
 
 
+def test_packets_that_were_delayed_are_evidence_of_slow_links_alone(tmp_path: Path) -> None:
+    async def test() -> None:
+        slow, lossy = window(Kind.SLOW, "p00", end=0.2, delay=0.5), window(Kind.LOSS, "p00", end=0.2)
+        stage = Stage(tmp_path, [slow, lossy])
+        running = await stage.begun()
+        kernel = stage.pods.agents["p00"].kernel
+        kernel.packets.update(rule for rule in kernel.chains["LEARNAE"] if "NFQUEUE" in rule)  # type: ignore[attr-defined]
+        await running
+        assert stage.effects == ["applied", "ineffective"]
+
+    staged(test)
+
+
 def test_who_is_killed_is_started_again_and_the_session_waits_for_it(tmp_path: Path) -> None:
     async def test() -> None:
         stage = Stage(tmp_path, [window(Kind.KILL, "p01", end=0.2)])
-        running = stage.start()
-        await stage.when(PeerCrashed)
+        running = await stage.begun(PeerCrashed)
         assert stage.lives["peer-p01"].told == ["kill"] and stage.chaos.away == {"peer-p01"}
         assert await stage.chaos.brought_back(["peer-p00", "peer-p01"])
         assert stage.lives["peer-p01"].told == ["kill", "start"]
@@ -66,8 +77,7 @@ def test_a_session_does_not_wait_for_who_cannot_be_started_again(tmp_path: Path)
     async def test() -> None:
         stage = Stage(tmp_path, [window(Kind.KILL, "p01", end=0.2)])
         stage.lives["peer-p01"].refuses = "start"
-        running = stage.start()
-        await stage.when(PeerCrashed)
+        running = await stage.begun(PeerCrashed)
         assert not await stage.chaos.brought_back(["peer-p01"])
         await running
         assert stage.said == ["Chaos: Docker cannot start that."]
@@ -124,8 +134,7 @@ def test_a_killed_chain_comes_back_with_what_it_had_written_before(tmp_path: Pat
         state, early = tmp_path / "state.json", json.dumps({"accounts": {}, "transactions": []})
         state.write_text(early)
         stage = Stage(tmp_path, [window(Kind.CHAIN_KILL, begin=0.2, end=0.4, blocks=2)])
-        running = stage.start()
-        await stage.when(FaultBegan)
+        running = await stage.begun()
         state.write_text("later, and half wri")
         await running
         assert state.read_text() == early and stage.lives["chain"].told == ["kill", "start"]
@@ -149,8 +158,7 @@ def test_everything_is_healed_when_the_session_is_interrupted(tmp_path: Path) ->
         kinds = (Kind.SPLIT, Kind.KILL, Kind.PAUSE, Kind.IPFS_STOP, Kind.CHAIN_STOP)
         targets = {Kind.SPLIT: NAMES, Kind.KILL: ("p00",), Kind.PAUSE: ("p01",), Kind.IPFS_STOP: ("p02",)}
         stage = Stage(tmp_path, [window(kind, *targets.get(kind, ()), end=60) for kind in kinds])
-        running = stage.start()
-        await stage.when(PeerCrashed)
+        running = await stage.begun(PeerCrashed)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
@@ -177,8 +185,7 @@ def test_what_was_dropped_before_nobody_knows_is_no_evidence(tmp_path: Path) -> 
     async def test() -> None:
         stage = Stage(tmp_path, [window(Kind.SPLIT, *NAMES)])
         stage.pods.mute = {"p01"}
-        running = stage.start()
-        await stage.when(FaultBegan)
+        running = await stage.begun()
         stage.pods.mute = set()
         stage.pods.send("p00")
         await running

@@ -12,7 +12,7 @@ from tests.drivers.compose_stage import NAMES, Stage, window
 
 from learnae.drivers.compose.lives import RUNNING
 from learnae.faults import CUT, Kind, Link, Window
-from learnae.history import Effect, FaultBegan
+from learnae.history import Effect
 from learnae.link.agent import LOOK, Agent
 from learnae.link.kernel import KernelRefused, MemoryKernel
 
@@ -167,8 +167,7 @@ def well(stage: Stage) -> bool:
 
 async def a_split_parts_both_ways_and_nobody_else() -> bool:
     with staged(SPLIT) as stage:
-        running = stage.start()
-        await stage.when(FaultBegan)
+        running = await stage.begun()
         parted = {pair for pair in permutations(NAMES, 2) if not crosses(stage, *pair)}
         await running
     return parted == {pair for pair in permutations(NAMES, 2) if "p00" in pair}
@@ -183,8 +182,7 @@ async def all_is_well_after_the_plan() -> bool:
 async def all_is_well_after_an_interruption() -> bool:
     kinds = {Kind.KILL: ("p01",), Kind.PAUSE: ("p02",), Kind.IPFS_STOP: ("p00",), Kind.CHAIN_STOP: ()}
     with staged(SPLIT, *(window(kind, *names, end=60) for kind, names in kinds.items())) as stage:
-        running = stage.start()
-        await stage.when(FaultBegan)
+        running = await stage.begun()
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running

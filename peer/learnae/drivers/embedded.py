@@ -3,7 +3,7 @@
 The peers are those of ``drivers.live``; what they share here is the machine.  Training waits in threads for the pool,
 the EVM has a process of its own, accuracies on test rows are worked out in another: the loop itself never waits.
 
-    swarm = Embedded(composition, wallets, [run.observe])
+    swarm = Embedded(composition, wallets, [run.observe], local_evm(session, wallets))
     ended_by = await swarm.run()        # swarm.stop(), from a signal handler say, ends it early
 """
 
@@ -35,7 +35,8 @@ EVALUATE_AT_ONCE = 8  # models
 
 
 def local_evm(session: Session, wallets: Mapping[str, Wallet]) -> LocalEvm:
-    """Where these wallets have what the session gives them.  It takes seconds to come up, and can do so early."""
+    """Where these wallets have what the session gives them; to be closed.  It takes seconds to come up, and can do so
+    early."""
     return LocalEvm(_funds(session, wallets), session.chain.id, apart=True)
 
 
@@ -50,12 +51,12 @@ class Embedded:
         composition: Composition,
         wallets: Mapping[str, Wallet],
         observers: Sequence[Observer],
-        evm: LocalEvm | None = None,
+        evm: LocalEvm,
     ) -> None:
         self.composition, self.session, self.observers = composition, composition.session, tuple(observers)
         self.evaluation = Evaluation(composition, self._record)
         self.alloc = _funds(self.session, wallets)
-        self.evm = evm or local_evm(self.session, wallets)
+        self.evm = evm
         self.node = Node(self.evm, self.session.chain.id)
         self.chain: list[ChainRecord] = []
         self.clock = Clock(time.time())
@@ -81,7 +82,6 @@ class Embedded:
             self._record(self.clock(), SWARM, SessionEnded(ended_by))
         finally:
             self._threads.shutdown(wait=False, cancel_futures=True)
-            self.evm.close()
         return ended_by
 
     def stop(self) -> None:
