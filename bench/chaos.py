@@ -207,7 +207,7 @@ def _earned(found: Sequence[Line]) -> str:
         {policy for run in found for policy in run["earned"]}, key=lambda each: (each != "honest", each)
     ):
         forged = fmean(run["forged"][policy] for run in found)
-        with_forged = f", {forged:.4f} of it with forged models" if policy != "honest" else ""
+        with_forged = f", {forged:.5f} of it with forged models" if policy != "honest" else ""
         cells.append(f"{policy} {_spread([run['earned'][policy] for run in found], '.4f')}{with_forged}")
     return "; ".join(cells)
 
