@@ -34,7 +34,7 @@ from learnae.adapters.rundir import RunDirectory
 from learnae.checks import verdict
 from learnae.cli.scenarios import CHAOS, SCENARIOS, find
 from learnae.config import Expect, Session, load, to_toml
-from learnae.core.types import Forgery
+from learnae.core.types import Forgery, Policy
 from learnae.drivers.chaos import undisturbed
 from learnae.errors import InputError
 from learnae.history import History
@@ -207,7 +207,7 @@ def _earned(found: Sequence[Line]) -> str:
         {policy for run in found for policy in run["earned"]}, key=lambda each: (each != "honest", each)
     ):
         forged = fmean(run["forged"][policy] for run in found)
-        with_forged = f", {forged:.5f} of it with forged models" if policy != "honest" else ""
+        with_forged = f", {forged:.5f} of it with copies" if policy == Policy.COPYCAT else ""
         cells.append(f"{policy} {_spread([run['earned'][policy] for run in found], '.4f')}{with_forged}")
     return "; ".join(cells)
 
