@@ -223,7 +223,6 @@ def test_a_chain_that_is_gone_for_good_ends_the_session_in_a_sentence_and_what_t
 # What is written
 
 
-@pytest.mark.timeout(90)  # imports torch
 def test_secrets_are_their_owners_alone_from_the_first_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "_give_away", lambda folder, user: None)  # which comes when all is written
     monkeypatch.setattr(places, "free_subnet", lambda checkout: next(subnets(checkout)))

@@ -68,7 +68,6 @@ OWN = 'path = "own.csv"\nlabel = "label"'
 # converting
 
 
-@pytest.mark.timeout(60)  # importing torch takes a while on a busy machine
 def test_ucis_files_become_a_source_that_a_session_can_name(tmp_path: Path) -> None:
     done = here(tmp_path, "data", "hepmass", sound(tmp_path, rows=900))
     assert done.returncode == 0, done.stderr
@@ -183,7 +182,6 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
     refused(simulate(tmp_path, 'path = "own.xlsx"\nlabel = "label"'), "neither .csv, .csv.gz nor .parquet")
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     ("what", "sentence"),
     [
@@ -218,7 +216,6 @@ def test_a_process_of_its_own_ends_with_the_same_sentence_and_code(tmp_path: Pat
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("what", ["own", "flights", "hepmass"])
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path: Path, what: str) -> None:
     hiding = tmp_path / "hiding"

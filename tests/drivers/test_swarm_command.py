@@ -37,8 +37,6 @@ block_time = 0.2
 poll = 0.2
 """
 
-pytestmark = pytest.mark.timeout(90)  # each imports torch and an EVM
-
 
 def session(folder: Path, patience: int = 3) -> Path:
     path = folder / "session.toml"

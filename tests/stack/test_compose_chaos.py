@@ -185,7 +185,7 @@ def killed(tmp_path: Path) -> Iterator[Path]:
     command = [*COMMAND, "chaos", "run", str(session), "--backend", "compose", "--out", str(run)]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL) as process:
         try:
-            until(lambda: (run / FAULTS).is_file() and "FaultBegan" in (run / FAULTS).read_text(), 100)
+            until(lambda: (run / FAULTS).is_file() and "FaultBegan" in (run / FAULTS).read_text(), 200)
         finally:
             process.send_signal(signal.SIGKILL)
     yield run

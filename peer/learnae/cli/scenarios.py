@@ -9,7 +9,6 @@ from rich.table import Table
 
 from learnae.adapters.rundir import RunDirectory
 from learnae.checks import exit_code
-from learnae.cli.chaos import Where
 from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION, conclude, console, only_our_chain, picture, say
 from learnae.cli.progress import Progress
 from learnae.config import REPOSITORY, Session, load
@@ -24,6 +23,7 @@ from learnae.roster import names
 
 SCENARIOS = REPOSITORY / "tests" / "scenarios"
 CHAOS = "chaos.json"
+SIM = "sim"  # of the two backends, compose the other
 PORT = 0  # of the live page: any
 
 
@@ -39,14 +39,16 @@ def plan(scenario: str, overrides: dict[str, Any]) -> int:
     return 0
 
 
-def run(scenario: str, overrides: dict[str, Any], where: Where | None, out: Path | None) -> int:
+def run(scenario: str, overrides: dict[str, Any], where: str | None, out: Path | None) -> int:
+    """``where``: compose, sim, or where this machine best can."""
     session = find(scenario, overrides)
     _tell(session)
     lacking = engine.lacking() if where is None else None
     why = "as asked" if where else lacking or "a Docker engine answers"
-    if where is Where.SIM or lacking:
-        only_our_chain(Where.SIM, why)
-    play = _in_containers if where is Where.COMPOSE or not (where or lacking) else _simulated
+    simulated = where == SIM or lacking is not None
+    if simulated:
+        only_our_chain(SIM, why)
+    play = _simulated if simulated else _in_containers
     directory, found = play(session, out, why)
     if found is None:
         return INTERRUPTED
