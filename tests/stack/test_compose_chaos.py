@@ -30,6 +30,7 @@ from learnae.drivers.compose.chaos import LEASE
 from learnae.drivers.compose.command import docker
 from learnae.drivers.compose.plan import HOST, PROMETHEUS
 from learnae.drivers.compose.ready import prepare
+from learnae.errors import InputError
 from learnae.history import FaultBegan, FaultEnded, History, PeerCrashed, PeerRestarted
 from learnae.report.aftermath import aftermath
 
@@ -196,3 +197,10 @@ def killed(tmp_path: Path) -> Iterator[Path]:
 def test_links_heal_by_themselves_when_whoever_cut_them_is_killed(killed: Path) -> None:
     assert "DROP" in table("p00")
     until(lambda: not any("LEARNAE" in table(f"p0{index}") for index in range(4)), LEASE + 5)
+
+
+def test_what_containers_cannot_do_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    one_way = {"kind": "cut", "at": 3, "duration": 10, "one_way": True}
+    with pytest.raises(InputError, match="^the plan has a cut of one way"):
+        disturbed(small("split-half", faults=[one_way]), tmp_path / "run")
+    assert left() == ""

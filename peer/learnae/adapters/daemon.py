@@ -12,13 +12,13 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from typing import IO, Any
 
 from learnae.config import REPOSITORY
 from learnae.core.types import PeerId
 from learnae.errors import InputError
+from learnae.locks import locked
 
 COMES_UP, ENDS, AGAIN = 60.0, 10.0, 0.1  # s
 READY = "Daemon is ready"
@@ -74,13 +74,13 @@ async def _alone(folder: Path) -> AsyncIterator[IO[str]]:
     Who finds the first lock free and the second held has met the node of a process that was killed, and ends it.
     """
     with _lock(folder, "own.lock") as own, _lock(folder, "node.lock") as node:
-        if not _locked(own):
+        if not locked(own):
             raise InputError(f"{folder} is in use: is another using its folder or its port?")
         node.seek(0)
         left = node.read().strip()
         try:
             async with asyncio.timeout(ENDS):
-                while not _locked(node):
+                while not locked(node):
                     with suppress(ValueError, ProcessLookupError):
                         os.kill(int(left), signal.SIGTERM)
                     await asyncio.sleep(AGAIN)
@@ -98,14 +98,6 @@ def _lock(folder: Path, name: str) -> IO[str]:
         return (folder / name).open("a+")
     except OSError as error:
         raise InputError(f"{folder} cannot be written ({error.strerror}): choose another --folder") from None
-
-
-def _locked(file: IO[str]) -> bool:
-    try:
-        flock(file, LOCK_EX | LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _listening(known_at: Sequence[str]) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from fcntl import LOCK_EX, LOCK_NB, flock
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from subprocess import PIPE, STDOUT
 from typing import IO
@@ -16,6 +16,7 @@ from typing import IO
 from learnae.config import REPOSITORY, outside
 from learnae.drivers.compose.command import PATIENCE, docker, end, ran
 from learnae.errors import InputError
+from learnae.locks import locked
 
 ROUNDS = 5  # until it is given up to remove what keeps coming
 AWAY = 60.0  # s that the engine may be away in the middle of a session
@@ -159,12 +160,3 @@ class Containers:
     @property
     def _ours(self) -> list[str]:
         return ["--filter", f"label={LABEL}.project={self.project}"]
-
-
-def locked(file: IO[str]) -> bool:
-    """By this process, from now on; False: by another."""
-    try:
-        flock(file, LOCK_EX | LOCK_NB)
-    except OSError:
-        return False
-    return True

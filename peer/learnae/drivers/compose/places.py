@@ -10,9 +10,10 @@ from typing import IO, Any
 
 from learnae.config import subnet
 from learnae.drivers.compose.command import PATIENCE, docker
-from learnae.drivers.compose.containers import ROUNDS, locked
+from learnae.drivers.compose.containers import ROUNDS
 from learnae.drivers.compose.plan import HOST, bases, subnets
 from learnae.errors import InputError
+from learnae.locks import locked
 
 _CLAIMS: dict[str, IO[str]] = {}  # locked files, by what this process has for itself
 

@@ -24,7 +24,7 @@ from learnae.drivers import audit
 from learnae.drivers.compose import windows
 from learnae.drivers.compose.chaos import ComposeChaos
 from learnae.drivers.compose.collect import collect
-from learnae.drivers.compose.containers import Containers, locked
+from learnae.drivers.compose.containers import Containers
 from learnae.drivers.compose.following import follow
 from learnae.drivers.compose.guests import Guests
 from learnae.drivers.compose.links import LinkAgents
@@ -39,6 +39,7 @@ from learnae.drivers.node import input_error
 from learnae.drivers.rosterfile import Roster
 from learnae.errors import InputError
 from learnae.history import SWARM, VERSION, Record, SessionBegan
+from learnae.locks import locked
 from learnae.roster import Member
 
 MARGIN = 120.0  # s beyond the session's own end until its peers are stopped
