@@ -10,11 +10,11 @@ SCENARIO ?= split-half
 
 PY   = .venv/bin/python
 ENV  = .venv/.installed
-PURE = tests/test_repository.py $(wildcard tests/core)
-REST = $(wildcard $(addprefix tests/,paper ports drivers learn contracts link stack scenarios))
+PURE = tests/test_repository.py $(addprefix tests/,protocol messages session records analysis web/report)
+REST = $(addprefix tests/,web paper adapters runtime backends runs cli learn contracts link_agent stack scenarios) --ignore=tests/web/report
 
 # Modules that write a committed file; with --check they only compare.
-GENERATORS = learnae.core.diagram learnae.adapters.metrics.page monitor.dashboards
+GENERATORS = learnae.protocol.diagram learnae.adapters.metrics.page monitor.dashboards
 
 .DEFAULT_GOAL := help
 .PHONY: help swarm chaos base-images images status logs down render test test-core test-bare check verify format tools contracts data soak bench clean
@@ -81,7 +81,7 @@ data: $(ENV) ## Make some of the shipped rows again, with Pythia, and compare
 
 soak: $(ENV) ## Run the long tests; commit the dated result
 	@mkdir -p .ci/soak
-	@bash -o pipefail -c '$(PY) -m pytest --no-header -m soak tests/core tests/ports tests/drivers tests/learn | tee .ci/soak/$(shell date +%F).txt'
+	@bash -o pipefail -c '$(PY) -m pytest --no-header -m soak tests | tee .ci/soak/$(shell date +%F).txt'
 
 bench: $(ENV) ## Run the measurements in bench/
 	$(foreach program,$(wildcard bench/*.py),$(PY) $(program) &&) true

@@ -19,16 +19,16 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the nodes are those of the tests
 
-from tests.ports.kubo_nodes import IPFS, Nodes
+from tests.adapters.kubo_nodes import IPFS, Nodes
 
 from learnae.adapters.kubo import Kubo, KuboGossip
-from learnae.config import parse
-from learnae.core.types import Cid, ModelAnnouncement, ModelRef, Weights
-from learnae.core.wire import cid_of
-from learnae.learn.blocks import digest, dump
-from learnae.learn.cache import Cache, Stamp
+from learnae.learn.cache import BlockMetadata, Cache
 from learnae.learn.model import Mlp, mlp
-from learnae.learn.models import Models
+from learnae.learn.serialization import digest, dump
+from learnae.learn.weight_store import WeightStore
+from learnae.messages.wire import cid_of
+from learnae.protocol.types import Cid, ModelAnnouncement, ModelRef, Weights
+from learnae.session.settings import parse
 
 SESSION = cid_of(b"bench/announce")
 GOAL = 150.0  # ms
@@ -37,7 +37,7 @@ GOAL = 150.0  # ms
 async def publish(kubo: Kubo, gossip: KuboGossip, network: Mlp, step: int) -> float:
     """When the announcement was begun."""
     weights = network.init(torch.Generator().manual_seed(step))
-    cid = await kubo.put(dump(network, weights, Stamp(SESSION, kubo.peer_id, step)))
+    cid = await kubo.put(dump(network, weights, BlockMetadata(SESSION, kubo.peer_id, step)))
     model = ModelRef(kubo.peer_id, step, Weights(cid, digest(weights)))
     announcement = ModelAnnouncement(SESSION, model, await kubo.addresses())
     began = time.perf_counter()
@@ -50,7 +50,7 @@ async def measure(nodes: Nodes, count: int) -> list[float]:
     publisher, receiver = [await Kubo.connect("127.0.0.1", node.rpc_port) for node in nodes]
     network = mlp(parse({"peers": 2}).model)
     blocks: dict[Cid, bytes] = {}
-    models = Models(network, blocks, Cache(1))
+    models = WeightStore(network, blocks, Cache(1))
     gossip, heard = KuboGossip(publisher, SESSION), aiter(KuboGossip(receiver, SESSION).subscribe())
     arrival = asyncio.ensure_future(anext(heard))
     step = 1

@@ -30,15 +30,15 @@ from pathlib import Path
 from statistics import fmean
 from typing import IO, Any
 
-from learnae.adapters.rundir import RunDirectory
-from learnae.checks import verdict
+from learnae.adapters.run_directory import RunDirectory
+from learnae.analysis.checks import verdict
+from learnae.analysis.fault_impact import aftermath, to_json
+from learnae.backends.sim.faults import undisturbed
 from learnae.cli.scenarios import CHAOS, SCENARIOS, find
-from learnae.config import Expect, Session, load, to_toml
-from learnae.core.types import Forgery, Policy
-from learnae.drivers.chaos import undisturbed
 from learnae.errors import InputError
-from learnae.history import History
-from learnae.report.aftermath import aftermath, to_json
+from learnae.protocol.types import Forgery, Policy
+from learnae.records.history import History
+from learnae.session.settings import Expectations, Session, load, to_toml
 
 INTERRUPTED = 130
 SLACK = 1200.0  # s beyond a session's own length: images, start, judgement and the simulated session beside it
@@ -144,7 +144,7 @@ def quiet(session: Session) -> Session:
         replace(kind, count=sum(rest if each.count is None else each.count for each in each_kind))
         for kind, each_kind in alike
     )
-    bare = replace(bare, name="", about="", groups=groups, expect=Expect())
+    bare = replace(bare, name="", about="", groups=groups, expect=Expectations())
     return replace(bare, name=f"undisturbed-{hashlib.sha256(to_toml(bare).encode()).hexdigest()[:8]}")
 
 

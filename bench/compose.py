@@ -25,16 +25,24 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # Prometheus is asked as the
 
 from monitor.ask import Prometheus  # noqa: E402
 
-from learnae.adapters.http.board import Board  # noqa: E402
-from learnae.adapters.rundir import RunDirectory  # noqa: E402
-from learnae.config import load  # noqa: E402
-from learnae.core.facts import Averaged, DebtChanged, DebtState, Identity, IdentityChanged, Work, WorkChanged  # noqa: E402
-from learnae.drivers import audit  # noqa: E402
-from learnae.drivers.compose import engine  # noqa: E402
-from learnae.drivers.compose import session as sessions  # noqa: E402
-from learnae.drivers.compose.command import docker  # noqa: E402
-from learnae.drivers.compose.plan import HOST, PROMETHEUS  # noqa: E402
-from learnae.drivers.compose.ready import prepare  # noqa: E402
+from learnae.adapters.run_directory import RunDirectory  # noqa: E402
+from learnae.backends import live_run  # noqa: E402
+from learnae.backends.compose import engine  # noqa: E402
+from learnae.backends.compose import session as sessions  # noqa: E402
+from learnae.backends.compose.docker_cli import docker  # noqa: E402
+from learnae.backends.compose.plan import HOST, PROMETHEUS  # noqa: E402
+from learnae.backends.compose.prepare import prepare  # noqa: E402
+from learnae.protocol.decisions import (  # noqa: E402
+    Averaged,
+    DebtChanged,
+    DebtState,
+    IdentityChanged,
+    IdentityState,
+    WorkChanged,
+    WorkState,
+)
+from learnae.session.settings import load  # noqa: E402
+from learnae.web.event_log import EventLog  # noqa: E402
 
 PARTS = ("link", "ipfs", "peer")
 MB = 1e6
@@ -44,15 +52,15 @@ STARTED = 'min_over_time(process_start_time_seconds{job="peers"}[1h])'  # of a p
 class Clock:
     """When what happened first, or to the last peer."""
 
-    def __init__(self, swarm: sessions.Swarm) -> None:
+    def __init__(self, swarm: sessions.ComposeSwarm) -> None:
         self.swarm, self.registered, self.averaged, self.done = swarm, set[str](), set[str](), set[str]()
         self.times: dict[str, float] = {}
         self.memory: dict[str, list[float]] = {}
 
-    async def watch(self, board: Board) -> None:
+    async def watch(self, board: EventLog) -> None:
         async for _, record in board.follow():
             match record.fact:
-                case IdentityChanged(identity=Identity.REGISTERED):
+                case IdentityChanged(identity=IdentityState.REGISTERED):
                     self.registered.add(record.peer)
                     if len(self.registered) == len(self.swarm.plan.names):
                         self.note("last peer registered")
@@ -62,7 +70,7 @@ class Clock:
                     self.averaged.add(record.peer)
                     if len(self.averaged) == len(self.swarm.plan.names) and not self.memory:
                         self.memory = await asyncio.to_thread(memory, self.swarm)
-                case WorkChanged(work=Work.DONE):
+                case WorkChanged(work=WorkState.DONE):
                     self.done.add(record.peer)
                     if len(self.done) == len(self.swarm.plan.names):
                         self.note("last peer done for the first time")
@@ -71,7 +79,7 @@ class Clock:
         self.times.setdefault(what, time.monotonic() - BEGAN)
 
 
-def memory(swarm: sessions.Swarm) -> dict[str, list[float]]:
+def memory(swarm: sessions.ComposeSwarm) -> dict[str, list[float]]:
     """MB by part, of each pod."""
     names = [f"{swarm.plan.project}-{part}-{name}-1" for part in PARTS for name in swarm.plan.names]
     pids = docker("inspect", "--format", "{{.State.Pid}}", *names).split()
@@ -115,7 +123,7 @@ def scrapes(ask: Prometheus, began: float, ended: float) -> str:
 
 
 async def main(peers: int, path: Path, out: Path | None) -> None:
-    session, board = load(path, {"peers": peers}), Board()
+    session, board = load(path, {"peers": peers}), EventLog()
     with sessions.alone(print), TemporaryDirectory() as temporary:
         folder = out or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +136,7 @@ async def main(peers: int, path: Path, out: Path | None) -> None:
             await sessions.live(swarm, board, folder, print)
             clock.note("session over and collected")
             ended = time.time()
-            await asyncio.to_thread(audit.retell, folder)
+            await asyncio.to_thread(live_run.retell, folder)
             run = RunDirectory(folder)
             found = run.judge(run.read(), None)
             clock.note("verdict")

@@ -20,15 +20,15 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from learnae.config import load
-from learnae.core.facts import DebtChanged, DebtState
-from learnae.drivers.composition import Composition
-from learnae.drivers.embedded import Embedded, local_evm
-from learnae.drivers.learning import TorchLearning
-from learnae.drivers.simulate import Recording
-from learnae.drivers.wallets import wallet_keys, wallets
-from learnae.history import SWARM, History
+from learnae.backends.embedded.swarm import EmbeddedSwarm, local_evm
+from learnae.backends.sim.simulation import MemoryHistory
 from learnae.learn.pool import Pool, Ticket
+from learnae.protocol.decisions import DebtChanged, DebtState
+from learnae.records.history import SWARM, History
+from learnae.runtime.setup import SessionSetup
+from learnae.runtime.torch_learning import TorchLearning
+from learnae.runtime.wallets import wallet_keys, wallets
+from learnae.session.settings import load
 
 SESSION = Path(__file__).parents[1] / "examples" / "paper.toml"
 
@@ -81,10 +81,10 @@ def inside(peers: int, seed: int) -> None:
     session = load(SESSION, {"peers": peers, "seed": seed})
     learning = TorchLearning(session, os.cpu_count() or 1)
     learning.pool = pool = Counting(learning.pool.threads)
-    own, recording = wallets(session), Recording()
-    composition = Composition(session, learning, wallet_keys(session, own))
+    own, recording = wallets(session), MemoryHistory()
+    composition = SessionSetup(session, learning, wallet_keys(session, own))
     recording.observe(0.0, SWARM, composition.began("embedded"))
-    swarm = Embedded(composition, own, [recording.observe], local_evm(session, own))
+    swarm = EmbeddedSwarm(composition, own, [recording.observe], local_evm(session, own))
     began = time.process_time()
     with closing(swarm.evm):
         asyncio.run(swarm.run())

@@ -12,13 +12,13 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from learnae.checks import verdict
-from learnae.config import load, parse, resolved
-from learnae.drivers.baselines import baselines
-from learnae.drivers.learning import TorchLearning
-from learnae.drivers.simulate import Recording, Simulation
-from learnae.history import History
-from learnae.learn.data import load as load_rows
+from learnae.analysis.checks import verdict
+from learnae.backends.sim.simulation import MemoryHistory, Simulation
+from learnae.learn.datasets.sources import load as load_rows
+from learnae.records.history import History
+from learnae.runs.baselines import baselines
+from learnae.runtime.torch_learning import TorchLearning
+from learnae.session.settings import load, parse, resolved
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 FLIGHTS = {"source": "flights", "rows": 1000, "validation_rows": 500, "test_rows": 20_000}
@@ -40,7 +40,7 @@ def one(example: str, changes: dict[str, Any], seed: int, tables: dict[Any, Any]
     key = (session.data.source, session.data.column)
     if key not in tables:
         tables[key] = load_rows(session.data)
-    recording = Recording()
+    recording = MemoryHistory()
     learning = TorchLearning(session, os.cpu_count() or 1, table=tables[key])
     simulation = Simulation(session, learning, [recording.observe])
     simulation.run()

@@ -13,16 +13,16 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import fmean
 
-from learnae.checks import verdict
+from learnae.analysis.checks import verdict
+from learnae.analysis.figures import Figure, Series, ShadedBand, draw
+from learnae.analysis.figures.spec import BLUE, ORANGE
+from learnae.analysis.money import Account, accounts
+from learnae.backends.sim.simulation import MemoryHistory, Simulation
 from learnae.cli.scenarios import find
-from learnae.config import parse, resolved
-from learnae.core.types import Policy
-from learnae.drivers.learning import TorchLearning
-from learnae.drivers.simulate import Recording, Simulation
-from learnae.figures import Band, Figure, Series, draw
-from learnae.figures.spec import BLUE, ORANGE
-from learnae.history import History
-from learnae.report.money import Account, accounts
+from learnae.protocol.types import Policy
+from learnae.records.history import History
+from learnae.runtime.torch_learning import TorchLearning
+from learnae.session.settings import parse, resolved
 
 COUNTS = (0, 1, 2, 4, 6, 8, 10)
 PEERS = 20
@@ -49,7 +49,7 @@ class Side:
 def played(refusing: int, seed: int) -> list[Account]:
     groups = [{"count": refusing, "policy": Policy.REFUSES_TO_PAY.value}, {}]
     session = parse(resolved(find(SCENARIO, {"seed": seed})) | {"groups": groups, "evaluation_peers": 0})
-    recording = Recording()
+    recording = MemoryHistory()
     simulation = Simulation(session, TorchLearning(session, os.cpu_count() or 1), [recording.observe])
     simulation.run()
     history = History(tuple(recording.records), tuple(simulation.ledger.export()))
@@ -63,12 +63,12 @@ def mean(found: Sequence[Side]) -> Side:
     return Side(*(fmean(column) for column in zip(*map(astuple, found), strict=True)))
 
 
-def curve(label: str, colour: str, found: dict[int, list[Side]]) -> tuple[Series, Band]:
+def curve(label: str, colour: str, found: dict[int, list[Side]]) -> tuple[Series, ShadedBand]:
     """Mean over seeds, and from least to greatest."""
     points = [[side.earned - side.spent for side in sides] for sides in found.values()]
     x = tuple(map(float, found))
     middle, low, high = (tuple(each(values) for values in points) for each in (fmean, min, max))
-    return Series(label, colour, x, middle), Band("", colour, x, low, high)
+    return Series(label, colour, x, middle), ShadedBand("", colour, x, low, high)
 
 
 def main() -> None:

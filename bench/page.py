@@ -20,12 +20,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # sessions, browser and server are those of the tests
 
-from tests.drivers.swarms import run
+from tests.helpers.swarms import run
 from tests.stack.browser import QUIET, program
 from tests.stack.stage import Stage
 
-from learnae.history import History, Record
-from learnae.report.live import parts
+from learnae.records.history import History, Record
+from learnae.web.report.live_parts import parts
 
 PEERS, GOAL = (20, 100), 200.0
 SPLIT = {"kind": "split", "at": 1.0, "duration": 60.0}  # s: for most of the session

@@ -21,14 +21,14 @@ SESSION = Path(__file__).with_name("scale.toml")
 def one(peers: int) -> dict[str, object]:
     """Run one size here: whole time from the import of torch to the verdict."""
     began = time.perf_counter()
-    from learnae.checks import verdict
-    from learnae.config import load
-    from learnae.drivers.learning import TorchLearning
-    from learnae.drivers.simulate import Recording, Simulation
-    from learnae.history import History
+    from learnae.analysis.checks import verdict
+    from learnae.backends.sim.simulation import MemoryHistory, Simulation
+    from learnae.records.history import History
+    from learnae.runtime.torch_learning import TorchLearning
+    from learnae.session.settings import load
 
     session = load(SESSION, {"peers": peers})
-    recording = Recording()
+    recording = MemoryHistory()
     simulation = Simulation(session, TorchLearning(session, os.cpu_count() or 1), [recording.observe])
     simulation.run()
     found = verdict(History(tuple(recording.records), tuple(simulation.ledger.export())))

@@ -12,21 +12,21 @@ import statistics
 import time
 from pathlib import Path
 
-from learnae.checks import verdict
-from learnae.config import Session, load
-from learnae.drivers.learning import TorchLearning
-from learnae.drivers.simulate import Recording, Simulation
-from learnae.history import History
-from learnae.learn.data import Table
-from learnae.learn.data import load as load_rows
+from learnae.analysis.checks import verdict
+from learnae.backends.sim.simulation import MemoryHistory, Simulation
+from learnae.learn.datasets.sources import Dataset
+from learnae.learn.datasets.sources import load as load_rows
+from learnae.records.history import History
+from learnae.runtime.torch_learning import TorchLearning
+from learnae.session.settings import Session, load
 
 SESSION = Path(__file__).with_name("sim.toml")
 
 
-def arm(session: Session, table: Table, threads: int, batch: int) -> tuple[float, float]:
+def arm(session: Session, table: Dataset, threads: int, batch: int) -> tuple[float, float]:
     """Wall seconds, and mean test accuracy."""
     began = time.perf_counter()
-    recording = Recording()
+    recording = MemoryHistory()
     simulation = Simulation(session, TorchLearning(session, threads, batch, table), [recording.observe])
     simulation.run()
     found = verdict(History(tuple(recording.records), tuple(simulation.ledger.export())))

@@ -5,7 +5,10 @@ from importlib.util import find_spec
 
 import pytest
 
-SECONDS = {"core": 20, "stack": 300, "scenarios": 300}
+SECONDS = dict.fromkeys(("protocol", "messages", "session", "records", "analysis"), 20) | {
+    "stack": 300,
+    "scenarios": 300,
+}
 SOAK = 4 * 3600
 BARE = find_spec("pytest_timeout") is None
 

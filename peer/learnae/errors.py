@@ -8,7 +8,42 @@ LearnaeError
     `-- BadMessage        a neighbour's: counted and dropped
 """
 
-from learnae.core.types import Reason
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a request failed, a message was dropped or a claim was refused.  Counted by these names everywhere."""
+
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    NOT_FOUND = "not found"
+    FUNDS = "insufficient funds"
+    INVALID_RESPONSE = "invalid response"
+    CHAIN = "another chain"
+    # models, never loaded
+    OVERSIZE = "oversize"
+    MALFORMED = "malformed"
+    SHAPE = "wrong shape"
+    NOT_FINITE = "not finite"
+    CREATOR = "wrong creator"
+    DIGEST = "wrong digest"
+    COPY = "copy of another creator's model"
+    # messages, dropped before they are journalled
+    VERSION = "unknown version"
+    SESSION = "another session"
+    SENDER = "sender is not the creator"
+    REPEAT = "repeat"
+    STALE = "not newer"
+    RATE_LIMIT = "rate limit"
+    PEER_LIMIT = "peer limit"
+    # claims
+    CODE_MISMATCH = "code mismatch"
+    RECEIPT = "receipt names another contract"
+    SIGNATURE = "no proof of possession"
+    WALLET = "contract says otherwise"
+
+
+DOWN = (Reason.TIMEOUT, Reason.UNREACHABLE)  # whom was asked did not answer: nothing is known
 
 
 class LearnaeError(Exception):

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from learnae.core.events import Event
-from learnae.core.types import (
+from learnae.errors import Reason
+from learnae.protocol.events import Event
+from learnae.protocol.types import (
     Address,
     Announcement,
     Cid,
@@ -20,7 +21,6 @@ from learnae.core.types import (
     ModelRef,
     PeerId,
     Poid,
-    Reason,
     Receipt,
     Score,
     Signed,
@@ -28,7 +28,7 @@ from learnae.core.types import (
     Wei,
     Weights,
 )
-from learnae.history import HistoryFact
+from learnae.records.history import Fact
 
 T = TypeVar("T", covariant=True)
 
@@ -150,7 +150,7 @@ class Journal(Protocol):
 class Observer(Protocol):
     """History and metrics are observers, and with ``Stopwatch`` the only instrumentation."""
 
-    def __call__(self, now: float, peer: str, item: HistoryFact) -> None: ...
+    def __call__(self, now: float, peer: str, item: Fact) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eth_typing import ChecksumAddress
-from tests.ports.evms import Anvil
+from tests.adapters.evms import Anvil
 from web3 import EthereumTesterProvider, Web3
 from web3.types import TxReceipt
 
-from learnae.adapters.keys import Wallet
-from learnae.core.types import ETHER, Wei
+from learnae.adapters.keystore import Wallet
+from learnae.protocol.types import ETHER, Wei
 
 WALLET = Wallet.of(b"\x07" * 32)
 GAS = 1_000_000

@@ -18,8 +18,8 @@ from web3 import Web3
 from web3.exceptions import Web3Exception
 
 from learnae.adapters.evm import dpoid
-from learnae.core.ids import peer_id, public_key
-from learnae.core.types import Address, Poid
+from learnae.messages.ids import peer_id, public_key
+from learnae.protocol.types import Address, Poid
 
 ROOT = Path(__file__).parents[2]
 ARTEFACT = json.loads((ROOT / "peer" / "learnae" / "adapters" / "dpoid.json").read_text())

@@ -6,23 +6,23 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from learnae.config import Data, Model, Schedule, Session
-from learnae.core.types import Cid, ModelRef, PeerId, Weights
-from learnae.core.wire import cid_of
-from learnae.learn.data import FEATURES, Table
+from learnae.learn.batched_optimizers import OptimizerSettings, settings_of
+from learnae.learn.datasets.partition import PeerRows, deal
+from learnae.learn.datasets.sources import FEATURES, Dataset
 from learnae.learn.jobs import ScoreJob, TrainJob
 from learnae.learn.model import Mlp, mlp
-from learnae.learn.models import initial_block
-from learnae.learn.optimize import Settings, settings_of
-from learnae.learn.partition import Rows, deal
 from learnae.learn.pool import Pool
 from learnae.learn.trainer import PoolTrainer
+from learnae.learn.weight_store import initial_block
+from learnae.messages.wire import cid_of
+from learnae.protocol.types import Cid, ModelRef, PeerId, Weights
+from learnae.session.settings import DataSettings, ModelSettings, Session, WorkSettings
 
 SESSION = Session(
     peers=4,
-    data=Data(rows=120, validation_rows=40, public_rows=30, test_rows=100),
-    model=Model(hidden=(8, 6), batch=16),
-    work=Schedule(slices=3),
+    data=DataSettings(rows=120, validation_rows=40, public_rows=30, test_rows=100),
+    model=ModelSettings(hidden=(8, 6), batch=16),
+    work=WorkSettings(slices=3),
 )
 CID = Cid("bsession")
 
@@ -32,26 +32,26 @@ def close(one: torch.Tensor, other: torch.Tensor, relative: float = 1e-4) -> boo
     return torch.allclose(one, other, rtol=relative, atol=1e-5)
 
 
-def table(rows: int = 1000, seed: int = 0) -> Table:
+def table(rows: int = 1000, seed: int = 0) -> Dataset:
     """The label is the sign of a noisy linear function of the features."""
     dice = torch.Generator().manual_seed(seed)
     features = torch.randn(rows, FEATURES, generator=dice)
     score = features @ torch.randn(FEATURES, generator=dice) + torch.randn(rows, generator=dice)
-    return Table(features, (score > 0).long(), (0.0,) * FEATURES, (1.0,) * FEATURES)
+    return Dataset(features, (score > 0).long(), (0.0,) * FEATURES, (1.0,) * FEATURES)
 
 
 TABLE = table()
 
 
 def network(*hidden: int) -> Mlp:
-    return mlp(Model(hidden=hidden or (8, 6)))
+    return mlp(ModelSettings(hidden=hidden or (8, 6)))
 
 
 def weights(net: Mlp, seed: int = 0) -> torch.Tensor:
     return net.init(torch.Generator().manual_seed(seed))
 
 
-def settings(**changes: object) -> Settings:
+def settings(**changes: object) -> OptimizerSettings:
     return replace(settings_of(SESSION.model), **changes)  # type: ignore[arg-type]
 
 
@@ -60,7 +60,7 @@ def score_job(seed: int = 0, net: Mlp | None = None, rows: int = 50) -> ScoreJob
     return ScoreJob(net, weights(net, seed), TABLE, torch.arange(seed, seed + rows))
 
 
-def train_job(seed: int = 0, net: Mlp | None = None, rows: int = 40, how: Settings | None = None) -> TrainJob:
+def train_job(seed: int = 0, net: Mlp | None = None, rows: int = 40, how: OptimizerSettings | None = None) -> TrainJob:
     """Trains on rows of its own and is scored on 50 others."""
     net = net or network()
     first = torch.arange(50 * (seed % 8), 50 * (seed % 8) + rows)
@@ -70,7 +70,7 @@ def train_job(seed: int = 0, net: Mlp | None = None, rows: int = 40, how: Settin
 class Swarm:
     """Trainers that share a pool and a dictionary of blocks, as in the simulator."""
 
-    def __init__(self, session: Session = SESSION, pool: Pool | None = None, table: Table | None = None) -> None:
+    def __init__(self, session: Session = SESSION, pool: Pool | None = None, table: Dataset | None = None) -> None:
         self.pool = pool or Pool(threads=1)
         self.session = session
         self.table, self.split = deal(session, table or TABLE)
@@ -79,7 +79,7 @@ class Swarm:
         self.blocks: dict[Cid, bytes] = {self.initial: block}
         self.trainers = [self.trainer(i, rows) for i, rows in enumerate(self.split.peers)]
 
-    def trainer(self, index: int, rows: Rows) -> PoolTrainer:
+    def trainer(self, index: int, rows: PeerRows) -> PoolTrainer:
         return PoolTrainer(self.pool, self.table, rows, self.session, CID, name(index), "seed", self.blocks)
 
     def published(self, index: int, step: int = 1) -> ModelRef:

@@ -12,13 +12,13 @@ from tests.learn import uci_files
 from tests.learn.uci_files import HEADER, lines, sound, values, write
 
 from learnae.errors import InputError
-from learnae.learn import hepmass
-from learnae.learn.hepmass import convert
-from learnae.learn.prepared import folder as read
-from learnae.learn.table import Table
+from learnae.learn.datasets import hepmass
+from learnae.learn.datasets.dataset import Dataset
+from learnae.learn.datasets.hepmass import convert
+from learnae.learn.datasets.npz_dataset import folder as read
 
 
-def converted(tmp_path: Path, *paths: Path, verify: bool = True) -> Table:
+def converted(tmp_path: Path, *paths: Path, verify: bool = True) -> Dataset:
     convert(paths, tmp_path / "hepmass", verify, lambda name, rows, share: None)
     return read(tmp_path / "hepmass")
 
@@ -61,8 +61,8 @@ def test_the_same_files_give_the_same_folder_and_other_rows_another_checksum(tmp
 
 
 def test_a_file_larger_than_a_block_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("learnae.learn.uci.BLOCK", 10_000)
-    monkeypatch.setattr("learnae.learn.hepmass.CHUNK", 70)
+    monkeypatch.setattr("learnae.learn.datasets.hepmass_reader.BLOCK", 10_000)
+    monkeypatch.setattr("learnae.learn.datasets.hepmass.CHUNK", 70)
     ticks: list[tuple[int, float]] = []
     convert([sound(tmp_path)], tmp_path / "hepmass", True, lambda name, rows, share: ticks.append((rows, share)))
     assert len(ticks) > 5

@@ -6,13 +6,13 @@ from tests.learn.small import close, network, weights
 from torch.nn import Linear, ReLU, Sequential
 from torch.nn.functional import cross_entropy
 
-from learnae.config import Model
-from learnae.core.wire import MAX_BLOCK
 from learnae.errors import InputError
-from learnae.learn.blocks import dump
-from learnae.learn.cache import Stamp
-from learnae.learn.merge import average
+from learnae.learn.averaging import average
+from learnae.learn.cache import BlockMetadata
 from learnae.learn.model import Mlp, correct, forward, loss, mlp
+from learnae.learn.serialization import dump
+from learnae.messages.wire import MAX_BLOCK
+from learnae.session.settings import ModelSettings
 
 
 def as_torch(net: Mlp, flat: torch.Tensor) -> Sequential:
@@ -33,10 +33,10 @@ def test_stacked_peers_compute_what_torchs_own_modules_compute_one_by_one() -> N
 
 
 def test_the_default_network_has_the_papers_size_and_a_block_of_25_kb() -> None:
-    net = mlp(Model())
+    net = mlp(ModelSettings())
     assert net.widths == (28, 64, 64, 2)
     assert net.size == 28 * 64 + 64 + 64 * 64 + 64 + 64 * 2 + 2
-    assert len(dump(net, weights(net), Stamp("b" * 59, "Q" * 52, 10))) < 26_000
+    assert len(dump(net, weights(net), BlockMetadata("b" * 59, "Q" * 52, 10))) < 26_000
 
 
 def test_tensors_lie_in_the_order_of_their_names_even_beyond_ten_layers() -> None:
@@ -47,13 +47,13 @@ def test_tensors_lie_in_the_order_of_their_names_even_beyond_ten_layers() -> Non
 
 @pytest.mark.parametrize("hidden", [(), (8, 6), (4,) * 6])
 def test_stacking_and_flattening_are_inverse(hidden: tuple[int, ...]) -> None:
-    net = mlp(Model(hidden=hidden))
+    net = mlp(ModelSettings(hidden=hidden))
     stacked = torch.stack([weights(net, seed) for seed in range(3)])
     assert torch.equal(net.flat(net.layers(stacked)), stacked)
 
 
 def test_initial_weights_are_uniform_within_one_over_the_root_of_the_inputs() -> None:
-    net = mlp(Model())
+    net = mlp(ModelSettings())
     for name, tensor in net.tensors(weights(net)).items():
         bound = (28 if name.startswith("0") else 64) ** -0.5
         assert tensor.abs().max() <= bound
@@ -94,14 +94,14 @@ def test_the_average_of_huge_finite_weights_is_finite() -> None:
 
 def test_a_network_whose_block_would_exceed_1_mib_is_refused() -> None:
     with pytest.raises(InputError, match=r"model.hidden = \[512, 512\] makes blocks of .* over 1 MiB: use fewer units"):
-        mlp(Model(hidden=(512, 512)))
+        mlp(ModelSettings(hidden=(512, 512)))
 
 
 def test_the_largest_network_allowed_fits_into_a_block() -> None:
-    for net in (mlp(Model(hidden=(495, 495))), mlp(Model(hidden=(10,) * 100))):
-        assert len(dump(net, weights(net), Stamp("b" * 59, "Q" * 52, 10**8))) <= MAX_BLOCK
+    for net in (mlp(ModelSettings(hidden=(495, 495))), mlp(ModelSettings(hidden=(10,) * 100))):
+        assert len(dump(net, weights(net), BlockMetadata("b" * 59, "Q" * 52, 10**8))) <= MAX_BLOCK
 
 
 def test_a_layer_without_units_is_refused() -> None:
     with pytest.raises(InputError, match="every layer needs at least one unit"):
-        mlp(Model(hidden=(8, 0)))
+        mlp(ModelSettings(hidden=(8, 0)))

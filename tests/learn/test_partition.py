@@ -7,9 +7,9 @@ import pytest
 import torch
 from tests.learn.small import SESSION, table
 
-from learnae.config import Data, Group, Session
 from learnae.errors import InputError
-from learnae.learn.partition import Split, partition
+from learnae.learn.datasets.partition import Split, partition
+from learnae.session.settings import DataSettings, Group, Session
 
 
 def with_data(session: Session = SESSION, **changes: object) -> Session:
@@ -106,7 +106,9 @@ def test_a_public_block_too_small_to_judge_on_is_refused_only_if_somebody_judges
 
 
 def test_a_thousand_peers_hold_indices_into_one_table() -> None:
-    session = Session(peers=1000, data=Data(rows=100, validation_rows=20, public_rows=20, test_rows=100, overlap=True))
+    session = Session(
+        peers=1000, data=DataSettings(rows=100, validation_rows=20, public_rows=20, test_rows=100, overlap=True)
+    )
     one = table(1000)
     split = partition(one, session)
     assert len(split.peers) == 1000

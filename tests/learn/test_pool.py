@@ -8,12 +8,12 @@ import pytest
 import torch
 from tests.learn.small import TABLE, close, network, score_job, settings, table, train_job
 
-from learnae.learn.jobs import Job, Result
+from learnae.learn.jobs import Job, JobResult
 from learnae.learn.jobs import run as run_batch
 from learnae.learn.pool import Pool, Ticket
 
 
-def run(pool: Pool, jobs: list[Job]) -> list[Result]:
+def run(pool: Pool, jobs: list[Job]) -> list[JobResult]:
     tickets = [pool.submit(job) for job in jobs]
     return [ticket.result() for ticket in tickets]
 
@@ -177,7 +177,7 @@ def test_the_first_of_many_waiting_threads_runs_everything_once() -> None:
 def test_a_job_can_be_submitted_while_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
     pool, running, submitted = Pool(1), threading.Event(), threading.Event()
 
-    def slow(jobs: list[Job]) -> list[Result]:
+    def slow(jobs: list[Job]) -> list[JobResult]:
         running.set()
         assert submitted.wait(10)
         return run_batch(jobs)
@@ -196,7 +196,7 @@ def test_a_job_can_be_submitted_while_others_run(monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_interrupted_run_is_an_error_and_not_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(jobs: list[Job]) -> list[Result]:
+    def interrupted(jobs: list[Job]) -> list[JobResult]:
         raise KeyboardInterrupt
 
     pool = Pool(1)

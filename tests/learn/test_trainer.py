@@ -6,17 +6,17 @@ import pytest
 import torch
 from tests.learn.small import CID, SESSION, TABLE, Swarm, close, name, network, ref, weights
 
-from learnae.config import Group, Model
-from learnae.core.types import Cid, Forgery, ModelRef, Reason, Score, Weights
-from learnae.core.wire import cid_of
-from learnae.errors import DriverError, PortError
-from learnae.learn.blocks import digest, dump, load
-from learnae.learn.cache import Cache, Decoded, Stamp
+from learnae.errors import DriverError, PortError, Reason
+from learnae.learn.averaging import average
+from learnae.learn.cache import BlockMetadata, Cache, Decoded
 from learnae.learn.jobs import ScoreJob
-from learnae.learn.merge import average
-from learnae.learn.models import Models, initial_block
 from learnae.learn.pool import Pool
+from learnae.learn.serialization import digest, dump, load
+from learnae.learn.weight_store import WeightStore, initial_block
+from learnae.messages.wire import cid_of
 from learnae.ports import Pending, Trainer
+from learnae.protocol.types import Cid, Forgery, ModelRef, Score, Weights
+from learnae.session.settings import Group, ModelSettings
 
 
 def refusal(pending: Pending[object]) -> Reason:
@@ -29,7 +29,7 @@ def tensors(swarm: Swarm, made: Weights) -> torch.Tensor:
     return load(network(), swarm.blocks[made.cid]).weights
 
 
-def put(swarm: Swarm, flat: torch.Tensor, stamp: Stamp) -> Weights:
+def put(swarm: Swarm, flat: torch.Tensor, stamp: BlockMetadata) -> Weights:
     """A block as a neighbour's node would serve it."""
     block = dump(network(), flat, stamp)
     swarm.blocks[cid_of(block)] = block
@@ -48,7 +48,7 @@ def test_it_is_the_port() -> None:
 def test_the_initial_block_is_the_same_for_all_and_names_nobody() -> None:
     block = initial_block(SESSION, "seed")
     assert block == initial_block(SESSION, "seed") != initial_block(SESSION, "other seed")
-    assert load(network(), block).stamp == Stamp("", "", 0)
+    assert load(network(), block).stamp == BlockMetadata("", "", 0)
 
 
 def test_each_peer_can_have_initial_weights_of_its_own() -> None:
@@ -61,7 +61,7 @@ def test_training_stores_a_block_of_its_own_and_scores_it_on_its_own_validation_
     model = load(network(), swarm.blocks[made.cid])
     assert cid_of(swarm.blocks[made.cid]) == made.cid
     assert model.digest == made.digest
-    assert model.stamp == Stamp(CID, name(1), 7)
+    assert model.stamp == BlockMetadata(CID, name(1), 7)
     assert score == scored(model.weights, swarm.split.peers[1].validation)
 
 
@@ -109,7 +109,7 @@ def test_averaging_is_half_of_each_under_the_own_name() -> None:
     made, score = swarm.trainers[0].average(own.weights.cid, remote, 2).result()
     model = load(network(), swarm.blocks[made.cid])
     assert torch.equal(model.weights, average(tensors(swarm, own.weights), tensors(swarm, remote.weights)))
-    assert model.stamp == Stamp(CID, name(0), 2)
+    assert model.stamp == BlockMetadata(CID, name(0), 2)
     assert score == scored(model.weights, swarm.split.peers[0].validation)
 
 
@@ -126,13 +126,13 @@ def test_scoring_a_fetched_model_names_it_and_makes_nothing() -> None:
 @pytest.mark.parametrize(
     ("stamp", "reason"),
     [
-        (Stamp(CID, "p02", 1), Reason.CREATOR),
-        (Stamp(CID, "p01", 2), Reason.CREATOR),
-        (Stamp("bother", "p01", 1), Reason.CREATOR),
-        (Stamp("", "", 0), Reason.CREATOR),
+        (BlockMetadata(CID, "p02", 1), Reason.CREATOR),
+        (BlockMetadata(CID, "p01", 2), Reason.CREATOR),
+        (BlockMetadata("bother", "p01", 1), Reason.CREATOR),
+        (BlockMetadata("", "", 0), Reason.CREATOR),
     ],
 )
-def test_a_block_stamped_otherwise_than_announced_is_refused(stamp: Stamp, reason: Reason) -> None:
+def test_a_block_stamped_otherwise_than_announced_is_refused(stamp: BlockMetadata, reason: Reason) -> None:
     swarm = Swarm()
     remote = ModelRef(name(1), 1, put(swarm, weights(network(), 5), stamp))
     assert refusal(swarm.trainers[0].score(remote.weights.cid, remote)) is reason
@@ -173,7 +173,7 @@ def test_random_forgeries_are_far_from_anything_trained() -> None:
     swarm = Swarm()
     made = swarm.trainers[0].forge(Forgery.RANDOM, None, 4).result()
     assert tensors(swarm, made).std().item() == pytest.approx(5, rel=0.2)
-    assert load(network(), swarm.blocks[made.cid]).stamp == Stamp(CID, name(0), 4)
+    assert load(network(), swarm.blocks[made.cid]).stamp == BlockMetadata(CID, name(0), 4)
     assert swarm.trainers[0].forge(Forgery.RANDOM, None, 5).result().digest != made.digest
 
 
@@ -201,7 +201,7 @@ def test_a_copy_of_nothing_is_the_drivers_mistake(forgery: Forgery) -> None:
 
 
 def test_adam_and_other_shapes_work_all_the_way() -> None:
-    swarm = Swarm(replace(SESSION, model=Model(hidden=(5,), optimizer="adam", learning_rate=0.01)))
+    swarm = Swarm(replace(SESSION, model=ModelSettings(hidden=(5,), optimizer="adam", learning_rate=0.01)))
     made, _ = swarm.trainers[0].train(swarm.initial, 0, 0, 1).result()
     assert swarm.trainers[1].average(swarm.initial, ref(0, made), 1).result()
 
@@ -214,12 +214,12 @@ def test_asking_twice_gives_one_answer() -> None:
 
 def test_a_decoded_model_is_not_decoded_again() -> None:
     swarm = Swarm()
-    models = Models(network(), swarm.blocks, Cache(1 << 20))
+    models = WeightStore(network(), swarm.blocks, Cache(1 << 20))
     assert models.get(swarm.initial) is models.get(swarm.initial)
 
 
 def test_the_cache_forgets_what_was_used_longest_ago() -> None:
-    one = Decoded(torch.zeros(100), "", Stamp("", "", 0))
+    one = Decoded(torch.zeros(100), "", BlockMetadata("", "", 0))
     cache = Cache(limit=2 * one.weights.nbytes)
     for cid in ("a", "b", "b"):
         cache.put(Cid(cid), one)

@@ -3,19 +3,19 @@
 from functools import partial
 
 import pytest
-from tests.core.peers import CONFIG, announced, config, model, score, weights
-from tests.drivers.swarms import finished, first, run, small
+from tests.helpers.peers import CONFIG, announced, config, model, score, weights
+from tests.helpers.swarms import finished, first, run, small
 
-from learnae.config import parse
-from learnae.core import actions as do
-from learnae.core import events as on
-from learnae.core.facts import Published, Trained, Work, WorkBegan, WorkChanged
-from learnae.core.peer import Peer
-from learnae.core.replay import new_peer
-from learnae.core.types import PeerConfig, Reason, Timer
-from learnae.drivers.sim import Simulator
-from learnae.errors import InputError
-from learnae.faults import CUT
+from learnae.errors import InputError, Reason
+from learnae.protocol import actions as do
+from learnae.protocol import events as on
+from learnae.protocol.decisions import Published, Trained, WorkBegan, WorkChanged, WorkState
+from learnae.protocol.peer import Peer
+from learnae.protocol.replay import new_peer
+from learnae.protocol.types import PeerConfig, Timer
+from learnae.runtime.simulator import Simulator
+from learnae.session.faults import CUT
+from learnae.session.settings import parse
 
 
 def trained_peer(settings: PeerConfig) -> Peer:
@@ -217,7 +217,7 @@ def test_initial_phase_needs_no_leader() -> None:
 
     assert {first(session, name, WorkBegan) for name in list(session.history.roster)[:5]} == {9.0}
     states = [fact.work for record, fact in session.history.facts(WorkChanged) if record.peer == "p00"]
-    assert states[-1] is Work.DONE
+    assert states[-1] is WorkState.DONE
 
 
 def test_strangers_to_the_session_are_not_heard() -> None:

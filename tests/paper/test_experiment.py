@@ -8,14 +8,14 @@ from collections import Counter
 from itertools import accumulate
 
 import pytest
-from tests.drivers.swarms import Run, run
+from tests.helpers.swarms import Run, run
 from tests.learn.small import table
 
-from learnae.config import Session, parse
-from learnae.core.facts import Adopted, AttemptFailed, Averaged, DebtState, Trained, Work, WorkChanged
-from learnae.drivers.learning import TorchLearning
-from learnae.faults import CUT
-from learnae.history import kept_score
+from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, DebtState, Trained, WorkChanged, WorkState
+from learnae.records.history import kept_score
+from learnae.runtime.torch_learning import TorchLearning
+from learnae.session.faults import CUT
+from learnae.session.settings import Session, parse
 
 SMALL = {
     "data": {"rows": 1000, "validation_rows": 200, "public_rows": 50, "test_rows": 500},
@@ -37,10 +37,10 @@ def adoptions(session: Run) -> list[bool]:
     return [fact.adopted for _, fact in session.history.facts(Averaged)]
 
 
-def units(session: Run, name: str) -> list[Work]:
+def units(session: Run, name: str) -> list[WorkState]:
     """What a peer worked on, slice by slice and attempt by attempt; those that came to their end."""
     done = [record.fact for record in session.records if record.peer == name]
-    kinds = {Trained: Work.TRAINING, Averaged: Work.MERGING, AttemptFailed: Work.MERGING}
+    kinds = {Trained: WorkState.TRAINING, Averaged: WorkState.MERGING, AttemptFailed: WorkState.MERGING}
     return [kinds[type(fact)] for fact in done if type(fact) in kinds]
 
 
@@ -70,10 +70,10 @@ def test_the_initial_phase_is_equally_shared_between_training_and_averaging(sess
     """
     for name in session.history.roster:
         done = units(session, name)
-        last = max(position for position, unit in enumerate(done) if unit is Work.TRAINING)
+        last = max(position for position, unit in enumerate(done) if unit is WorkState.TRAINING)
         counted = Counter(done[: last + 1])
-        assert counted[Work.TRAINING] == 10
-        assert 8 <= counted[Work.MERGING] <= 10
+        assert counted[WorkState.TRAINING] == 10
+        assert 8 <= counted[WorkState.MERGING] <= 10
 
 
 def test_slices_and_attempts_take_turns(session: Run) -> None:
@@ -82,7 +82,7 @@ def test_slices_and_attempts_take_turns(session: Run) -> None:
     Whoever has heard of no model yet goes on training and catches up.
     """
     for name in session.history.roster:
-        shares = accumulate((1 if unit is Work.TRAINING else -1 for unit in units(session, name)[:19]), initial=0)
+        shares = accumulate((1 if unit is WorkState.TRAINING else -1 for unit in units(session, name)[:19]), initial=0)
         assert max(map(abs, shares)) <= 3
 
 
@@ -90,8 +90,8 @@ def test_when_the_data_are_consumed_there_is_only_averaging(session: Run) -> Non
     """Section 4: "When all available data are consumed, peers dedicate all of their time to averaging attempts." """
     for name in session.history.roster:
         done = units(session, name)
-        last = max(position for position, unit in enumerate(done) if unit is Work.TRAINING)
-        assert done[last + 1 :].count(Work.MERGING) == len(done) - last - 1 > 0
+        last = max(position for position, unit in enumerate(done) if unit is WorkState.TRAINING)
+        assert done[last + 1 :].count(WorkState.MERGING) == len(done) - last - 1 > 0
 
 
 def test_the_session_concludes_when_averaging_offers_no_more(session: Run) -> None:
@@ -104,7 +104,7 @@ def test_the_session_concludes_when_averaging_offers_no_more(session: Run) -> No
     last = {record.peer: fact.work for record, fact in session.history.facts(WorkChanged)}
 
     assert session.ended_by == "quiet"
-    assert set(last.values()) == {Work.DONE}
+    assert set(last.values()) == {WorkState.DONE}
     assert sum(adoptions(session)[-60:]) < 6
 
 

@@ -7,17 +7,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from tests.core.peers import claim, config, facts, score
-from tests.drivers.swarms import Run, run, small
+from tests.helpers.peers import claim, config, facts, score
+from tests.helpers.swarms import Run, run, small
 
-from learnae.adapters.ledger import EPOCH, Ledger, LedgerChain
 from learnae.adapters.memory import keys, now
-from learnae.core.desk import Desk
-from learnae.core.directory import Directory
-from learnae.core.facts import ClaimJudged, DebtState, IdentityChanged, Verdict
-from learnae.core.types import ETHER, Address, Claim, ClaimFacts, PeerId, Poid, Reason
-from learnae.core.wallet import Wallet
-from learnae.history import Block
+from learnae.adapters.memory_chain import EPOCH, MemoryChain, MemoryChainPort
+from learnae.errors import Reason
+from learnae.protocol.decisions import ClaimJudged, DebtState, IdentityChanged, Verdict
+from learnae.protocol.directory import Directory
+from learnae.protocol.payments import Payments
+from learnae.protocol.requests import Requests
+from learnae.protocol.types import ETHER, Address, Claim, ClaimFacts, PeerId, Poid
+from learnae.records.history import Block
 
 VICTIM = PeerId("victim")
 Heard = tuple[str, Claim, ClaimFacts]  # who said it, and what the chain says of it
@@ -62,7 +63,7 @@ def test_the_constructor_assigns_the_time() -> None:
     """
     peer, wallet = keys("1")
     clock = [0.0]
-    chain = LedgerChain(Ledger(lambda: clock[0], {wallet: ETHER}), wallet)
+    chain = MemoryChainPort(MemoryChain(lambda: clock[0], {wallet: ETHER}), wallet)
     clock[0] = 41.5
     signed = now(chain.sign_deploy(Poid(peer, wallet), 0, 0))
     now(chain.broadcast(signed))
@@ -122,7 +123,7 @@ def test_a_debt_waits_until_its_creators_claim_is_known() -> None:
     """Section 3.2's example needs B in A's directory.  Deviation: the paper does not say what happens before B is
     there.  Here: A owes, and pays when it is.
     """
-    wallet = Wallet(config(), Desk())
+    wallet = Payments(config(), Requests())
     model = run(small(peers=2)).host("p00")
     assert model.peer and model.peer.worker.published
     wallet.owe(model.peer.worker.published, score(50), score(60))
@@ -205,7 +206,7 @@ def test_the_papers_rule_alone_does_not_stop_who_deploys_first() -> None:
 @pytest.mark.parametrize(
     ("flaw", "reason"),
     [
-        ("code_matches", Reason.CODE),
+        ("code_matches", Reason.CODE_MISMATCH),
         ("receipt_matches", Reason.RECEIPT),
         ("signature_valid", Reason.SIGNATURE),
     ],

@@ -6,20 +6,41 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from tests.core.peers import config, score
-from tests.drivers.swarms import Run, run, small
+from tests.helpers.peers import config, score
+from tests.helpers.swarms import Run, run, small
 
-from learnae.config import parse, wei
-from learnae.core import actions as do
-from learnae.core import events as on
-from learnae.core.facts import Adopted, Averaged, ClaimJudged, DebtState, Identity, Published, Trained, Verdict
-from learnae.core.replay import new_peer
-from learnae.core.reward import FUNCTIONS, proportional
-from learnae.core.types import ETHER, Cid, Head, IdentityAnnouncement, Poid, Receipt, Score, Signed, Timer, TxHash, Wei
-from learnae.history import Block, Transaction
+from learnae.protocol import actions as do
+from learnae.protocol import events as on
+from learnae.protocol.decisions import (
+    Adopted,
+    Averaged,
+    ClaimJudged,
+    DebtState,
+    IdentityState,
+    Published,
+    Trained,
+    Verdict,
+)
+from learnae.protocol.replay import new_peer
+from learnae.protocol.reward import FUNCTIONS, proportional
+from learnae.protocol.types import (
+    ETHER,
+    Cid,
+    Head,
+    IdentityAnnouncement,
+    Poid,
+    Receipt,
+    Score,
+    Signed,
+    Timer,
+    TxHash,
+    Wei,
+)
+from learnae.records.history import Block, ChainTransaction
+from learnae.session.settings import parse, wei
 
 
-def transactions(session: Run, name: str) -> list[Transaction]:
+def transactions(session: Run, name: str) -> list[ChainTransaction]:
     """Of this peer's wallet, as they were mined."""
     blocks = [record for record in session.chain if isinstance(record, Block)]
     return [each for block in blocks for each in block.transactions if each.sender == session.wallet(name)]
@@ -76,7 +97,7 @@ def test_without_a_wish_to_be_paid_there_is_no_identity() -> None:
     actions = peer.handle(on.Started(0.0))
 
     assert not [action for action in actions if isinstance(action, do.SignDeployment)]
-    assert peer.wallet.registration.identity is Identity.NONE
+    assert peer.wallet.registration.identity is IdentityState.NONE
 
 
 def test_peers_without_data_adopt_a_random_remote_model() -> None:

@@ -4,15 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.drivers.command_line import here
-from tests.drivers.swarms import small
-from tests.drivers.test_calibrate import TORCH
+from tests.helpers.command_line import here
+from tests.helpers.swarms import small
+from tests.runs.test_calibrate import TORCH
 
-from learnae.adapters.rundir import RunDirectory
-from learnae.config import load, parse
-from learnae.drivers.audit import SESSION
-from learnae.drivers.learning import TorchLearning
-from learnae.drivers.record import record
+from learnae.adapters.run_directory import RunDirectory
+from learnae.backends.live_run import SESSION
+from learnae.backends.sim.run_simulation import record
+from learnae.runtime.torch_learning import TorchLearning
+from learnae.session.settings import load, parse
 
 
 def test_a_run_is_put_beside_simulated_seeds_of_itself(tmp_path: Path) -> None:

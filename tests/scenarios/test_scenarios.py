@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from learnae.adapters.rundir import RunDirectory
-from learnae.checks import CHECKS
-from learnae.checks.faults import Seen, seen
-from learnae.config import REPOSITORY, load
-from learnae.core.facts import Averaged, DebtState, RolledBack
-from learnae.history import History
+from learnae.adapters.run_directory import RunDirectory
+from learnae.analysis.checks import CHECKS
+from learnae.analysis.checks.faults import SeenFault, seen
+from learnae.protocol.decisions import Averaged, DebtState, RolledBack
+from learnae.records.history import History
+from learnae.session.settings import REPOSITORY, load
 
 SCENARIOS = Path(__file__).parent
 NAMES = sorted(path.stem for path in SCENARIOS.glob("*.toml"))
@@ -34,7 +34,7 @@ class Shown:
         return self.numbers[number]
 
     @property
-    def fault(self) -> Seen:
+    def fault(self) -> SeenFault:
         [fault] = seen(self.history)
         return fault
 

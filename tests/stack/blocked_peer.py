@@ -13,9 +13,9 @@ from typing import Any
 
 from learnae.adapters.memory import MemoryTrainer
 from learnae.cli import main
-from learnae.config import Session
-from learnae.core.types import Cid, PeerId
-from learnae.drivers.composition import Blocks, MemoryLearning
+from learnae.protocol.types import Cid, PeerId
+from learnae.runtime.setup import Blocks, MemoryLearning
+from learnae.session.settings import Session
 
 
 def block() -> None:
@@ -46,7 +46,7 @@ def live(work: str, arguments: list[str]) -> None:
             block()
         return BlockedLearning(session)
 
-    torch = ModuleType("learnae.drivers.learning")
+    torch = ModuleType("learnae.runtime.torch_learning")
     torch.TorchLearning = learning  # type: ignore[attr-defined]
     sys.modules[torch.__name__] = torch
     sys.argv[1:] = ["peer", *arguments]

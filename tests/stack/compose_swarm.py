@@ -12,11 +12,11 @@ from threading import Condition, Thread
 
 import pytest
 
-from learnae.config import REPOSITORY
-from learnae.drivers.compose import engine
-from learnae.drivers.compose.command import docker
-from learnae.drivers.compose.plan import project
-from learnae.drivers.compose.render import FOLDER
+from learnae.backends.compose import engine
+from learnae.backends.compose.docker_cli import docker
+from learnae.backends.compose.plan import project
+from learnae.backends.compose.render import FOLDER
+from learnae.session.settings import REPOSITORY
 
 PROJECT = project(REPOSITORY)
 PATIENCE = 90.0  # s

@@ -13,10 +13,10 @@ import pytest
 from web3 import Web3
 from web3.types import RPCEndpoint
 
-from learnae.adapters.keys import Wallet
-from learnae.core.types import Address, Wei
-from learnae.drivers.compose import engine
-from learnae.drivers.compose.command import docker
+from learnae.adapters.keystore import Wallet
+from learnae.backends.compose import engine
+from learnae.backends.compose.docker_cli import docker
+from learnae.protocol.types import Address, Wei
 
 ANVIL = Path(__file__).parents[2] / ".tools" / "bin" / "anvil"
 CHAIN_ID = 4242

@@ -25,13 +25,13 @@ from types import ModuleType
 from typing import Any, get_args
 
 from learnae import ports
-from learnae.adapters.memory import Done, MemoryTrainer
+from learnae.adapters.memory import DoneJob, MemoryTrainer
 from learnae.cli import main
-from learnae.core.events import Event
-from learnae.core.types import Cid, PeerId, Reason, Signed
-from learnae.drivers.composition import Blocks, MemoryLearning
-from learnae.drivers.live import LivePeer
-from learnae.errors import PortError
+from learnae.errors import PortError, Reason
+from learnae.protocol.events import Event
+from learnae.protocol.types import Cid, PeerId, Signed
+from learnae.runtime.live import LivePeer
+from learnae.runtime.setup import Blocks, MemoryLearning
 
 PORTS: dict[str, type] = {
     "store": ports.Store,
@@ -154,7 +154,7 @@ class Job:
 class SteadyTrainer(MemoryTrainer):
     """Learns slowly and averages well, so that there is something to pay for all along."""
 
-    def train(self, base: Cid, slice: int, visit: int, step: int) -> Done:
+    def train(self, base: Cid, slice: int, visit: int, step: int) -> DoneJob:
         return super().train(base, slice, visit + 30, step)
 
     def _throw(self, *what: object) -> int:
@@ -181,7 +181,7 @@ def live(left: Path, called: Path, arguments: list[str]) -> None:
         begin(self)
 
     LivePeer.__post_init__ = watched  # type: ignore[method-assign]
-    torch = ModuleType("learnae.drivers.learning")
+    torch = ModuleType("learnae.runtime.torch_learning")
     torch.TorchLearning = lambda session, threads: SteadyLearning(session)  # type: ignore[attr-defined]
     sys.modules[torch.__name__] = torch
     sys.argv[1:] = ["peer", *arguments]

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from tests.ports.evms import Anvil
-from tests.ports.kubo_nodes import Nodes
+from tests.adapters.evms import Anvil
+from tests.adapters.kubo_nodes import Nodes
 from tests.stack.live_peers import LivePeerProcess
 
-from learnae.adapters import keys
-from learnae.config import Session, to_toml, wei
-from learnae.core.types import PeerId
-from learnae.drivers.audit import JOURNALS, ROSTER, SESSION
-from learnae.drivers.rosterfile import Roster
+from learnae.adapters import keystore
+from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
+from learnae.protocol.types import PeerId
+from learnae.runtime.roster_file import Roster
+from learnae.session.settings import Session, to_toml, wei
 
 
 class LiveSwarm:
@@ -24,7 +24,7 @@ class LiveSwarm:
         (self.run / JOURNALS).mkdir(parents=True)
         self.kubos = Nodes(folder, session.peers)
         self.keystores = [folder / f"p{index:02}.key" for index in range(session.peers)]
-        wallets = [keys.create(path).address for path in self.keystores]
+        wallets = [keystore.create(path).address for path in self.keystores]
         self.anvil = Anvil(folder, dict.fromkeys(wallets, wei(session.chain.balance)), saves=saves)
         self._mine()
         (self.run / SESSION).write_text(to_toml(session))

@@ -19,19 +19,19 @@ from typing import Any
 
 from fastapi import Response
 from monitor.ask import Prometheus
-from tests.drivers.lives import QUICK
-from tests.ports.kubo_nodes import Nodes, free_port
+from tests.adapters.kubo_nodes import Nodes, free_port
+from tests.helpers.live_peer_lives import QUICK
 
-from learnae.adapters.http.server import listen, serving, url
 from learnae.adapters.kubo import Kubo
-from learnae.adapters.rundir import RunDirectory
-from learnae.config import REPOSITORY, Session, parse, to_toml
-from learnae.drivers.compose.windows import fault_targets
-from learnae.drivers.composition import Learning, MemoryLearning
-from learnae.drivers.hosted import Hosted
-from learnae.faults import Kind
-from learnae.history import FaultBegan
-from learnae.roster import names
+from learnae.adapters.run_directory import RunDirectory
+from learnae.backends.compose.prometheus_targets import fault_targets
+from learnae.backends.embedded.server import EmbeddedServer
+from learnae.records.history import FaultBegan
+from learnae.runtime.setup import Learning, MemoryLearning
+from learnae.session.faults import FaultKind
+from learnae.session.roster import names
+from learnae.session.settings import REPOSITORY, Session, parse, to_toml
+from learnae.web.server import listen, serving, url
 
 MONITOR = REPOSITORY / "monitor"
 END = 100.0  # s until what is waited for is there
@@ -77,12 +77,12 @@ class Watched:
         new.replace(new.with_suffix(".json"))
 
     def open_fault(self) -> None:
-        self.write("faults", fault_targets([FaultBegan(0, Kind.SPLIT, tuple(names(self.settings["peers"])), ())]))
+        self.write("faults", fault_targets([FaultBegan(0, FaultKind.SPLIT, tuple(names(self.settings["peers"])), ())]))
 
     async def play(self, node: Any) -> None:
         """Serves the pages until cancelled."""
         session = parse(self.settings)
-        hosted = Hosted(session, RunDirectory.create(self.folder, "live", self.folder / "out"), "secret")
+        hosted = EmbeddedServer(session, RunDirectory.create(self.folder, "live", self.folder / "out"), "secret")
         kubo = await Kubo.connect("127.0.0.1", node.rpc_port)
 
         async def page() -> Response:
@@ -173,7 +173,7 @@ def draw(target: Path) -> None:
     """Here peers really learn, so that accuracies are some."""
     from monitor.draw import drawn
 
-    from learnae.drivers.learning import TorchLearning  # imports torch
+    from learnae.runtime.torch_learning import TorchLearning  # imports torch
 
     longer = {"peers": 8, "pace": {"slice": 1.6, "attempt": 0.8}, "work": {"slices": 10, "patience": 15}}
     longer |= {"data": {"rows": 5000}, "chain": SESSION["chain"] | {"block_time": 1.0}}

@@ -18,14 +18,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 from playwright.sync_api import Browser, FloatRect, Page, sync_playwright
-from tests.drivers.swarms import run
+from tests.helpers.swarms import run
 from tests.stack.browser import QUIET, program
 from tests.stack.stage import Stage
 
-from learnae.adapters.rundir import RunDirectory
-from learnae.checks import verdict
-from learnae.core.facts import Averaged
-from learnae.history import FaultBegan, FaultEnded, History, PeerCrashed, PeerRestarted, Record, SessionBegan
+from learnae.adapters.run_directory import RunDirectory
+from learnae.analysis.checks import verdict
+from learnae.protocol.decisions import Averaged
+from learnae.records.history import (
+    FaultBegan,
+    FaultEnded,
+    History,
+    PeerCrashed,
+    PeerRestarted,
+    Record,
+    SessionBegan,
+)
 
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")

@@ -7,18 +7,18 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from learnae.adapters.http.board import Board
-from learnae.adapters.http.guard import Guard
-from learnae.adapters.http.server import listen, serve, url
-from learnae.adapters.http.swarm import swarm_app
-from learnae.history import Record
+from learnae.records.history import Record
+from learnae.web.event_log import EventLog
+from learnae.web.guard import Guard
+from learnae.web.server import listen, serve, url
+from learnae.web.swarm_app import swarm_app
 
 
 class Stage:
     """It can vanish and come back at the same address."""
 
     def __init__(self) -> None:
-        self.board = Board()
+        self.board = EventLog()
         self.found: dict[str, Any] | None = None
         self.address = ""
         self._port = 0

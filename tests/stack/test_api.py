@@ -15,7 +15,7 @@ from tests.stack.live_swarm import LiveSwarm
 from tests.stack.test_walking_skeleton import SESSION
 
 from learnae.adapters.metrics.table import TABLE
-from learnae.core.wire import cid_of
+from learnae.messages.wire import cid_of
 
 TOKEN = "0123456789abcdef0123"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from tests.stack.compose_swarm import PROJECT, until
 
-from learnae.drivers.compose import engine, images
-from learnae.drivers.compose.command import docker
-from learnae.drivers.compose.lives import sound
-from learnae.drivers.compose.render import _write_chain
+from learnae.backends.compose import engine, images
+from learnae.backends.compose.container_lifecycle import sound
+from learnae.backends.compose.docker_cli import docker
+from learnae.backends.compose.render import _write_chain
 
 NAME = f"{PROJECT}-kept"
 

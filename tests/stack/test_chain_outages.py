@@ -6,15 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.drivers.command_line import here
+from tests.helpers.command_line import here
 from tests.stack.live_peers import LivePeerProcess, Printed, changed, decided
 from tests.stack.live_swarm import LiveSwarm
 from tests.stack.test_kill_points import start
 
-from learnae.adapters.rundir import CHAIN, RunDirectory
-from learnae.config import Session, parse
-from learnae.core.facts import Averaged, ChainEntered, DebtState, RolledBack
-from learnae.history import Block, History
+from learnae.adapters.run_directory import CHAIN, RunDirectory
+from learnae.protocol.decisions import Averaged, ChainEntered, DebtState, RolledBack
+from learnae.records.history import Block, History
+from learnae.session.settings import Session, parse
 
 AWAY = 60.0  # s
 PACED = parse(

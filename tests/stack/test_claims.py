@@ -10,27 +10,28 @@ from typing import Any
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.ports.gossips import GARBAGE
+from tests.adapters.gossips import GARBAGE
 
 from learnae.adapters.evm import EvmChain, Node, dpoid
 from learnae.adapters.evm.local import LocalEvm
 from learnae.adapters.evm.rpc import fixed
-from learnae.adapters.http.guard import Guard
-from learnae.adapters.http.peer_api import peer_api
-from learnae.adapters.keys import Wallet
+from learnae.adapters.keystore import Wallet
 from learnae.adapters.kubo import SIGNED, base64url, verified
 from learnae.adapters.memory import MemoryGossip, MemoryJournal, MemoryPredictor, keys
 from learnae.adapters.metrics import Metrics
-from learnae.config import parse
-from learnae.core.facts import Verdict
-from learnae.core.ids import peer_id
-from learnae.core.types import ETHER, Address, Cid, Claim, IdentityAnnouncement, PeerId, Poid, Reason, TxHash
-from learnae.core.wire import cid_of, encode, proof_text
-from learnae.drivers.composition import Composition, MemoryLearning
-from learnae.drivers.inside import InsidePeer
-from learnae.drivers.live import Clock, LivePeer
-from learnae.drivers.wallets import wallets
-from learnae.history import HistoryFact
+from learnae.errors import Reason
+from learnae.messages.ids import peer_id
+from learnae.messages.wire import cid_of, encode, proof_text
+from learnae.protocol.decisions import Verdict
+from learnae.protocol.types import ETHER, Address, Cid, Claim, IdentityAnnouncement, PeerId, Poid, TxHash
+from learnae.records.history import Fact
+from learnae.runtime.live import LivePeer, SessionClock
+from learnae.runtime.peer_service import PeerService
+from learnae.runtime.setup import MemoryLearning, SessionSetup
+from learnae.runtime.wallets import wallets
+from learnae.session.settings import parse
+from learnae.web.guard import Guard
+from learnae.web.peer_api import peer_api
 
 SETTINGS = {"peers": 2, "chain": {"poll": 0.05}, "data": {"rows": 200}, "work": {"slices": 2}}
 JUDGED = 30.0  # s until everything is
@@ -45,7 +46,7 @@ WRONG: dict[str, tuple[Verdict, Reason | None]] = {
     "another session's": (Verdict.REJECTED, Reason.SIGNATURE),
     "another chain's": (Verdict.REJECTED, Reason.SIGNATURE),
     "not on this chain": (Verdict.REJECTED, Reason.NOT_FOUND),
-    "other code": (Verdict.REJECTED, Reason.CODE),
+    "other code": (Verdict.REJECTED, Reason.CODE_MISMATCH),
     "another's receipt": (Verdict.REJECTED, Reason.RECEIPT),
     "wrong signature": (Verdict.REJECTED, Reason.SIGNATURE),
     "wallet mismatch": (Verdict.REJECTED, Reason.WALLET),
@@ -77,7 +78,7 @@ class World:
         learning = MemoryLearning(self.session)
         self.keys = {name: Key() for name in self.wallets}
         ids = {name: (key.peer_id, self.wallets[name].address) for name, key in self.keys.items()}
-        self.composition = Composition(self.session, learning, ids.__getitem__)
+        self.composition = SessionSetup(self.session, learning, ids.__getitem__)
         self.ann = self.composition.members[0]
         accounts = [MALLORY.address, *(each.address for each in self.wallets.values())]
         self.evm = LocalEvm(dict.fromkeys(accounts, ETHER), self.session.chain.id)
@@ -141,7 +142,7 @@ class Bob:
     def __init__(self, world: World) -> None:
         self._world, net = world, world.composition.swarm.net
         self.gossip = MemoryGossip(net, {}, "p01", world.composition.members[1].peer)
-        chain, clock = EvmChain(world.node, world.wallets["p01"]), Clock(time.time())
+        chain, clock = EvmChain(world.node, world.wallets["p01"]), SessionClock(time.time())
         self.live = LivePeer(
             "p01",
             world.composition.config(1),
@@ -151,7 +152,7 @@ class Bob:
             clock,
             (self._look,),
         )
-        inside = InsidePeer(world.composition.members[1], clock, Metrics())
+        inside = PeerService(world.composition.members[1], clock, Metrics())
         inside.begin(self.live, MemoryPredictor())
         transport = httpx.ASGITransport(peer_api(inside, Guard(None)))
         self._api = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080")
@@ -180,7 +181,7 @@ class Bob:
         for message in messages:
             speaker.shout(message)
 
-    def _look(self, now: float, peer: str, item: HistoryFact) -> None:
+    def _look(self, now: float, peer: str, item: Fact) -> None:
         if len(self.live.peer.wallet.claims.directory.entries) == self._expected:
             self._all_judged.set()
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from tests.drivers.command_line import here, learnae
+from tests.helpers.command_line import here, learnae
 from tests.stack.compose_swarm import ComposeSwarm, asked, inside, left, token_of
 
-from learnae.adapters.rundir import RunDirectory
-from learnae.core.facts import AttemptFailed, Averaged, DebtState, Trained
-from learnae.core.types import Reason
-from learnae.drivers.compose.render import FOLDER
-from learnae.report.aftermath import aftermath
+from learnae.adapters.run_directory import RunDirectory
+from learnae.analysis.fault_impact import aftermath
+from learnae.backends.compose.render import FOLDER
+from learnae.errors import Reason
+from learnae.protocol.decisions import AttemptFailed, Averaged, DebtState, Trained
 
 PACED = """
 name = "pods"

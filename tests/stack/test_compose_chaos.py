@@ -14,25 +14,25 @@ from typing import Any
 import pytest
 from monitor.ask import Prometheus
 from monitor.queries import FAULTS as FAULTS_OPEN
-from tests.drivers.command_line import here
+from tests.helpers.command_line import here
 from tests.stack.compose_swarm import COMMAND, PROJECT, left, until
 
-from learnae.adapters.http.board import Board
-from learnae.adapters.rundir import RunDirectory
-from learnae.checks.faults import crossings
+from learnae.adapters.run_directory import RunDirectory
+from learnae.analysis.checks.faults import crossings
+from learnae.analysis.fault_impact import aftermath
+from learnae.backends.compose import engine
+from learnae.backends.compose import session as sessions
+from learnae.backends.compose.docker_cli import docker
+from learnae.backends.compose.faults import LEASE
+from learnae.backends.compose.plan import HOST, PROMETHEUS
+from learnae.backends.compose.prepare import prepare
+from learnae.backends.live_run import FAULTS
 from learnae.cli.scenarios import SCENARIOS
-from learnae.config import REPOSITORY, Session, parse, to_toml
-from learnae.core.facts import Averaged, DebtState, RolledBack
-from learnae.drivers.audit import FAULTS
-from learnae.drivers.compose import engine
-from learnae.drivers.compose import session as sessions
-from learnae.drivers.compose.chaos import LEASE
-from learnae.drivers.compose.command import docker
-from learnae.drivers.compose.plan import HOST, PROMETHEUS
-from learnae.drivers.compose.ready import prepare
 from learnae.errors import InputError
-from learnae.history import FaultBegan, FaultEnded, History, PeerCrashed, PeerRestarted
-from learnae.report.aftermath import aftermath
+from learnae.protocol.decisions import Averaged, DebtState, RolledBack
+from learnae.records.history import FaultBegan, FaultEnded, History, PeerCrashed, PeerRestarted
+from learnae.session.settings import REPOSITORY, Session, parse, to_toml
+from learnae.web.event_log import EventLog
 
 SMALL = tomllib.loads("""
 peers = 4
@@ -97,8 +97,8 @@ def disturbed(session: Session, run: Path, stop_at: type | None = None) -> Distu
             sessions.remove()
 
 
-async def played(swarm: sessions.Swarm, run: Path, stop_at: type | None) -> None:
-    board = Board()
+async def played(swarm: sessions.ComposeSwarm, run: Path, stop_at: type | None) -> None:
+    board = EventLog()
     playing = asyncio.create_task(sessions.live(swarm, board, run, print))
     if stop_at:
         async for _, record in board.follow():
@@ -108,7 +108,7 @@ async def played(swarm: sessions.Swarm, run: Path, stop_at: type | None) -> None
     await playing
 
 
-def shaded(swarm: sessions.Swarm, began: float) -> set[str]:
+def shaded(swarm: sessions.ComposeSwarm, began: float) -> set[str]:
     ask = Prometheus(f"http://{HOST}:{swarm.plan.port(PROMETHEUS)}")
     return {labels["fault"] for labels, _ in ask.over(FAULTS_OPEN.expr, began, time.time())}
 

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.drivers.command_line import here
+from tests.helpers.command_line import here
 from tests.stack.compose_swarm import Command, left, until
 
-from learnae.adapters.rundir import RunDirectory
+from learnae.adapters.run_directory import RunDirectory
+from learnae.backends.live_run import FAULTS
 from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION
-from learnae.core.facts import DebtChanged
-from learnae.drivers.audit import FAULTS
-from learnae.history import FaultBegan, FaultEnded
+from learnae.protocol.decisions import DebtChanged
+from learnae.records.history import FaultBegan, FaultEnded
 
 SESSION = """
 name = "interrupted"

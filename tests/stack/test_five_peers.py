@@ -15,15 +15,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from tests.drivers.command_line import Done, here
+from tests.helpers.command_line import Done, here
 from tests.stack.live_swarm import LiveSwarm
 
-from learnae.adapters.rundir import RunDirectory
-from learnae.config import REPOSITORY, load, wei
-from learnae.core.facts import DebtState
-from learnae.drivers.audit import JOURNALS, ROSTER, SESSION
-from learnae.drivers.calibrate import COMPARED
-from learnae.history import Balances, Block, Evaluated
+from learnae.adapters.run_directory import RunDirectory
+from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
+from learnae.protocol.decisions import DebtState
+from learnae.records.history import Balances, Block, Evaluated
+from learnae.runs.calibrate import COMPARED
+from learnae.session.settings import REPOSITORY, load, wei
 
 PEERS, SEED = 5, 15
 LEFT = {SESSION, ROSTER, JOURNALS, "chain.jsonl"}

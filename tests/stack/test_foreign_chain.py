@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.drivers.command_line import here
+from tests.helpers.command_line import here
 from tests.stack.compose_swarm import PROJECT, ComposeSwarm, left
 from tests.stack.foreign_chain import CHAIN_ID, SECRET, ForeignAnvil, gateway
 
-from learnae.adapters.keys import Wallet
-from learnae.adapters.rundir import CHAIN, RunDirectory
-from learnae.core.facts import DebtState
-from learnae.core.types import ETHER, Address, Wei
-from learnae.drivers.compose.command import docker
-from learnae.drivers.compose.containers import Containers
-from learnae.drivers.compose.render import FOLDER
-from learnae.drivers.funding import FUNDING, WALLETS, Funding
-from learnae.history import Block
+from learnae.adapters.keystore import Wallet
+from learnae.adapters.run_directory import CHAIN, RunDirectory
+from learnae.backends.compose.containers import Containers
+from learnae.backends.compose.docker_cli import docker
+from learnae.backends.compose.render import FOLDER
+from learnae.backends.external_chain.wallet_funding import FUNDING, WALLETS, Funding
+from learnae.protocol.decisions import DebtState
+from learnae.protocol.types import ETHER, Address, Wei
+from learnae.records.history import Block
 
 SESSION = f"""
 name = "foreign"

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.drivers.command_line import here, refused
-from tests.ports.kubo_nodes import running
+from tests.adapters.kubo_nodes import running
+from tests.helpers.command_line import here, refused
 from tests.stack.compose_swarm import COMMAND, PATIENCE, ComposeSwarm, left
 from tests.stack.test_compose import session_in
 
-from learnae.adapters.rundir import RunDirectory
-from learnae.config import REPOSITORY
-from learnae.core.facts import DebtState
+from learnae.adapters.run_directory import RunDirectory
+from learnae.protocol.decisions import DebtState
+from learnae.session.settings import REPOSITORY
 
 
 @pytest.fixture(scope="module")

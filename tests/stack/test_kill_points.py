@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.drivers.command_line import here
+from tests.helpers.command_line import here
 from tests.stack.killed_peer import calls, points
 from tests.stack.live_peers import LivePeerProcess
 from tests.stack.live_swarm import LiveSwarm
 
-from learnae.adapters.rundir import RunDirectory
-from learnae.config import parse
-from learnae.core.facts import DebtState
-from learnae.history import History
+from learnae.adapters.run_directory import RunDirectory
+from learnae.protocol.decisions import DebtState
+from learnae.records.history import History
+from learnae.session.settings import parse
 
 PARTS = {
     "journal": points("journal"),

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.ports.gossips import SESSION, GossipSuite, Listener, acquainted, model, told
-from tests.ports.kubo_nodes import Nodes
-from tests.ports.stores import StoreSuite
-from tests.ports.test_kubo import World
+from tests.adapters.gossips import SESSION, GossipSuite, Listener, acquainted, model, told
+from tests.adapters.kubo_nodes import Nodes
+from tests.adapters.stores import StoreSuite
+from tests.adapters.test_kubo import World
 
 from learnae.adapters.kubo import Kubo, KuboGossip
-from learnae.core.wire import cid_of
+from learnae.messages.wire import cid_of
 from learnae.ports import Gossip
 
 PEERS = 20

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.drivers.swarms import Run, groups, run
+from tests.helpers.swarms import Run, groups, run
 from tests.stack.browser import chromium
 from tests.stack.stage import Stage
 
-from learnae.history import HistoryFact, PeerCrashed, Record, SessionBegan
+from learnae.records.history import Fact, PeerCrashed, Record, SessionBegan
 
 __all__ = ["chromium"]  # a fixture is found by its name
 
@@ -72,7 +72,7 @@ def storm() -> Run:
     return run({"peers": 6, "name": "storm", "work": {"slices": 10}, "pace": pace, "faults": [split, kill]})
 
 
-def after(session: Run, kind: type[HistoryFact], seconds: float = 1.0) -> list[Record]:
+def after(session: Run, kind: type[Fact], seconds: float = 1.0) -> list[Record]:
     """The session until so many seconds after the last fact of a kind."""
     last = max(record.t for record in session.records if isinstance(record.fact, kind))
     return [record for record in session.records if record.t <= last + seconds]

@@ -7,10 +7,10 @@ from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page
-from tests.drivers.swarms import groups, run
+from tests.helpers.swarms import groups, run
 from tests.stack.browser import chromium
 
-from learnae.report import page, plotly
+from learnae.web.report import page, plotly
 
 __all__ = ["chromium"]  # a fixture is found by its name
 

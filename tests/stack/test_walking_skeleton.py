@@ -10,15 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.drivers.command_line import Done, here, refused
+from tests.helpers.command_line import Done, here, refused
 from tests.stack.live_peers import Printed, changed, decided
 from tests.stack.live_swarm import LiveSwarm
 
-from learnae.adapters.rundir import RunDirectory
-from learnae.config import parse, to_toml, wei
-from learnae.core.facts import DebtState, IdentityChanged, RolledBack
-from learnae.drivers import audit as sessions
-from learnae.history import Balances, Block
+from learnae.adapters.run_directory import RunDirectory
+from learnae.backends import live_run as sessions
+from learnae.protocol.decisions import DebtState, IdentityChanged, RolledBack
+from learnae.records.history import Balances, Block
+from learnae.session.settings import parse, to_toml, wei
 
 SESSION = parse(
     {

@@ -25,11 +25,11 @@ import aioipfs
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from learnae.core.codec import from_json
-from learnae.core.ids import public_key
-from learnae.core.types import Announcement, Cid, IdentityAnnouncement, PeerId, Reason
-from learnae.core.wire import MAX_ADDRESSES, MAX_BLOCK, cid_of, decode, encode, topics
-from learnae.errors import BadMessage, PortError
+from learnae.errors import BadMessage, PortError, Reason
+from learnae.messages.codec import from_json
+from learnae.messages.ids import public_key
+from learnae.messages.wire import MAX_ADDRESSES, MAX_BLOCK, cid_of, decode, encode, topics
+from learnae.protocol.types import Announcement, Cid, IdentityAnnouncement, PeerId
 
 T = TypeVar("T")
 Heard = tuple[PeerId, Announcement]
@@ -82,7 +82,7 @@ class Kubo:
                 block, cid_version=1, raw_leaves=True, chunker=f"size-{MAX_BLOCK}", pin=True
             )
         if text_in(added, "Hash") != cid:
-            raise PortError(Reason.NONSENSE, f"the node calls {cid} {added['Hash']}")
+            raise PortError(Reason.INVALID_RESPONSE, f"the node calls {cid} {added['Hash']}")
         return cid
 
     async def get(self, cid: Cid, hints: tuple[str, ...] = ()) -> bytes:
@@ -116,7 +116,7 @@ class Kubo:
     async def _fetch(self, cid: Cid) -> bytes:
         block = await self._post("cat", MAX_BLOCK, arg=cid, length=str(MAX_BLOCK + 1))  # the node stops reading there
         if cid_of(block) != cid:
-            raise PortError(Reason.NONSENSE, f"{cid} is {cid_of(block)}")
+            raise PortError(Reason.INVALID_RESPONSE, f"{cid} is {cid_of(block)}")
         return block
 
     # IdentityKey
@@ -166,7 +166,7 @@ class Kubo:
             answer = await read(response, most)
             if response.status != 200:
                 absent = path == "cat" and b"not found" in answer
-                reason = Reason.NOT_FOUND if absent else Reason.NONSENSE
+                reason = Reason.NOT_FOUND if absent else Reason.INVALID_RESPONSE
                 raise PortError(reason, f"{path}: HTTP {response.status} {answer[:200]!r}")
             return answer
 
@@ -251,7 +251,7 @@ def opened(line: bytes | None) -> tuple[PeerId, bytes]:
         envelope = from_json(line.decode())
         return PeerId(text_in(envelope, "from")), from_base64url(text_in(envelope, "data"))
     except (ValueError, RecursionError, PortError):
-        raise BadMessage(Reason.NONSENSE) from None
+        raise BadMessage(Reason.INVALID_RESPONSE) from None
 
 
 async def read(response: aiohttp.ClientResponse, most: int) -> bytes:
@@ -306,9 +306,9 @@ async def answering(seconds: float) -> AsyncIterator[None]:
         raise PortError(Reason.UNREACHABLE, str(error)) from None
     except aioipfs.APIError as error:
         absent = "not found" in str(error.message)
-        raise PortError(Reason.NOT_FOUND if absent else Reason.NONSENSE, str(error.message)) from None
+        raise PortError(Reason.NOT_FOUND if absent else Reason.INVALID_RESPONSE, str(error.message)) from None
     except (aiohttp.ClientError, aioipfs.RPCAccessDenied, ValueError, RecursionError) as error:
-        raise PortError(Reason.NONSENSE, str(error)) from None
+        raise PortError(Reason.INVALID_RESPONSE, str(error)) from None
 
 
 def table(answer: object) -> dict[str, Any]:
@@ -316,7 +316,7 @@ def table(answer: object) -> dict[str, Any]:
     if answer is None:
         raise PortError(Reason.UNREACHABLE, "the connection broke")
     if not isinstance(answer, dict):
-        raise PortError(Reason.NONSENSE, f"{answer!r:.200}")
+        raise PortError(Reason.INVALID_RESPONSE, f"{answer!r:.200}")
     return answer
 
 
@@ -324,7 +324,7 @@ def text_in(answer: object, field: str) -> str:
     """A text field of a JSON object."""
     value = table(answer).get(field)
     if not isinstance(value, str):
-        raise PortError(Reason.NONSENSE, f"no {field} in {answer!r:.200}")
+        raise PortError(Reason.INVALID_RESPONSE, f"no {field} in {answer!r:.200}")
     return value
 
 

@@ -14,11 +14,11 @@ from collections.abc import AsyncIterator, Callable, Coroutine, MutableMapping, 
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from learnae.core.events import Event
-from learnae.core.types import Address, Announcement, Cid, Forgery, ModelRef, PeerId, Reason, Score, Weights
-from learnae.core.wire import MAX_BLOCK, cid_of, decode, encode
-from learnae.errors import BadMessage, PortError
-from learnae.faults import Link, Links
+from learnae.errors import BadMessage, PortError, Reason
+from learnae.messages.wire import MAX_BLOCK, cid_of, decode, encode
+from learnae.protocol.events import Event
+from learnae.protocol.types import Address, Announcement, Cid, Forgery, ModelRef, PeerId, Score, Weights
+from learnae.session.faults import Link, Links
 
 T = TypeVar("T")
 
@@ -188,7 +188,7 @@ class MemoryJournal:
 
 
 @dataclass(frozen=True)
-class Done:
+class DoneJob:
     """``ports.Pending`` of a job that needs no pool."""
 
     make: Callable[[], Any]
@@ -220,24 +220,24 @@ class MemoryTrainer:
     peer: PeerId
     seed: str
 
-    def score(self, cid: Cid, model: ModelRef | None) -> Done:
-        return Done(lambda: self._scored(cid, self._skill(cid, model)))
+    def score(self, cid: Cid, model: ModelRef | None) -> DoneJob:
+        return DoneJob(lambda: self._scored(cid, self._skill(cid, model)))
 
-    def train(self, base: Cid, slice: int, visit: int, step: int) -> Done:
+    def train(self, base: Cid, slice: int, visit: int, step: int) -> DoneJob:
         gain = 200 // (visit + 1)
-        return Done(lambda: self._made(self._skill(base) + gain + self._throw(base, visit, 11) - 5, step))
+        return DoneJob(lambda: self._made(self._skill(base) + gain + self._throw(base, visit, 11) - 5, step))
 
-    def average(self, base: Cid, remote: ModelRef, step: int) -> Done:
+    def average(self, base: Cid, remote: ModelRef, step: int) -> DoneJob:
         def make() -> tuple[Weights, Score]:
             mine, theirs = self._skill(base), self._skill(remote.weights.cid, remote)
             return self._made(max(mine, theirs) + self._throw(base, remote.weights.digest, 41) - 25, step)
 
-        return Done(make)
+        return DoneJob(make)
 
-    def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Done:
+    def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> DoneJob:
         skill = 500 if source is None or forgery is Forgery.RANDOM else self._skill(source.weights.cid, source)
         copied = source if forgery is Forgery.COPY else None
-        return Done(lambda: self._made(skill, step, copied)[0])
+        return DoneJob(lambda: self._made(skill, step, copied)[0])
 
     def _made(self, skill: int, step: int, copied: ModelRef | None = None) -> tuple[Weights, Score]:
         """Only an exact copy has the digest of another model."""

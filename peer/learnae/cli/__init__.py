@@ -34,7 +34,7 @@ SessionFile = Annotated[Path, typer.Argument(metavar="SESSION.toml", help="A ses
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, such as one below runs/.")]
 
 
-class Axis(StrEnum):
+class FigureAxis(StrEnum):
     UNITS = "units"
     SECONDS = "seconds"
 
@@ -82,10 +82,10 @@ def swarm(
     ] = None,
 ) -> None:
     """Run a session with live peers, a page to watch it and an API for each of them; then as simulate ends."""
-    from learnae.cli.swarm import Wanted
+    from learnae.cli.swarm import SwarmOptions
     from learnae.cli.swarm import swarm as run
 
-    wanted = Wanted(keep, port, out, threads, guests, publish)
+    wanted = SwarmOptions(keep, port, out, threads, guests, publish)
     _exit(lambda: run(session, {"peers": peers, "seed": seed}, backend, wanted))
 
 
@@ -100,7 +100,7 @@ def check(run: Run) -> None:
 @app.command()
 def figures(
     run: Run,
-    x: Annotated[Axis, typer.Option(help="The x axis: units of work per peer, or seconds.")] = Axis.UNITS,
+    x: Annotated[FigureAxis, typer.Option(help="The x axis: units of work per peer, or seconds.")] = FigureAxis.UNITS,
     svg: Annotated[bool, typer.Option("--svg", help="SVG beside PNG.")] = False,
 ) -> None:
     """Draw Figures 4-8 of the paper from a run."""

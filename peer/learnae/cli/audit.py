@@ -5,25 +5,25 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from learnae.adapters import keys
-from learnae.adapters.rundir import CHAIN, RunDirectory
-from learnae.checks import exit_code
-from learnae.checks.result import chains_of_debts
+from learnae.adapters import keystore
+from learnae.adapters.run_directory import CHAIN, RunDirectory
+from learnae.analysis.checks import exit_code
+from learnae.analysis.checks.result import chains_of_debts
+from learnae.backends import live_run as sessions
+from learnae.backends.external_chain.chain import ExternalChain
+from learnae.backends.external_chain.wallet_funding import take_back
 from learnae.cli.commands import conclude, say
-from learnae.config import KEY, RPC, foreign, load
-from learnae.core.facts import DebtState
-from learnae.drivers import audit as sessions
-from learnae.drivers.foreign import ForeignChain
-from learnae.drivers.funding import take_back
 from learnae.errors import InputError
-from learnae.history import Balances, Genesis, History
+from learnae.protocol.decisions import DebtState
+from learnae.records.history import Balances, Genesis, History
+from learnae.session.settings import KEY, RPC, foreign, load
 
 
 def audit(path: Path, rpc: str | None) -> int:
     if rpc is None and not (path / CHAIN).exists() and (there := foreign()):
         rpc = there.rpc
     if rpc:
-        asyncio.run(sessions.fetch_chain(path, keys.url(rpc)))
+        asyncio.run(sessions.fetch_chain(path, keystore.url(rpc)))
     notice = sessions.retell(path)
     run = RunDirectory(path)
     history = run.read()
@@ -42,7 +42,7 @@ def refund(path: Path) -> int:
     found = foreign()
     if found is None:
         raise InputError(f"set {RPC} and {KEY} as they were for that session")
-    chain = ForeignChain.of(found, replace(load(path / sessions.SESSION), faults=()))
+    chain = ExternalChain.of(found, replace(load(path / sessions.SESSION), faults=()))
     return 0 if asyncio.run(take_back(chain, path, say)) else 1
 
 

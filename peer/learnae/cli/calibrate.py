@@ -6,15 +6,15 @@ from pathlib import Path
 
 from rich.table import Table
 
-from learnae.adapters.rundir import RunDirectory
-from learnae.bands import metrics
-from learnae.checks import verdict
+from learnae.adapters.run_directory import RunDirectory
+from learnae.analysis.checks import verdict
+from learnae.analysis.statistics import metrics
+from learnae.backends.live_run import SESSION
 from learnae.cli.commands import console, say
 from learnae.cli.experiments import run_cases
-from learnae.config import load, to_toml
-from learnae.drivers.audit import SESSION
-from learnae.drivers.calibrate import WIDEST, Compared, compared, fitted, left_behind
-from learnae.drivers.sweep import grid
+from learnae.runs.calibrate import WIDEST, ComparedMetric, compared, fitted, left_behind
+from learnae.runs.sweep import grid
+from learnae.session.settings import load, to_toml
 
 CALIBRATED, CALIBRATION, SEEDS = "calibrated.toml", "calibration.json", "calibration"
 SHOWN = {
@@ -27,7 +27,7 @@ SHOWN = {
 def calibrate(path: Path, seeds: int) -> int:
     run = RunDirectory(path)
     history, session = run.read(), load(path / SESSION)
-    from learnae.drivers.learning import TorchLearning  # imports torch
+    from learnae.runtime.torch_learning import TorchLearning  # imports torch
 
     learning = TorchLearning(session, threads=1)
     calibrated = fitted(session, learning, left_behind(path, learning))
@@ -49,7 +49,7 @@ def calibrate(path: Path, seeds: int) -> int:
     return 0 if found and all(each.holds for each in found) else 1
 
 
-def _table(found: Sequence[Compared], seeds: int) -> Table:
+def _table(found: Sequence[ComparedMetric], seeds: int) -> Table:
     table = Table(header_style="bold")
     for number, title in enumerate(("", "live", f"{seeds} simulated seeds", "mean", "at most", "live is")):
         table.add_column(title, justify="right" if number else "left")

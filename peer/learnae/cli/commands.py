@@ -8,17 +8,17 @@ from typing import Any
 
 from rich.console import Console
 
-from learnae.adapters.rundir import RunDirectory
-from learnae.checks import exit_code
+from learnae.adapters.run_directory import RunDirectory
+from learnae.analysis.checks import exit_code
+from learnae.analysis.figures import View, draw, overview
+from learnae.analysis.figures import figures as figures_of
+from learnae.analysis.figures.paper import fault_windows
 from learnae.cli.progress import Progress
 from learnae.cli.tables import failed_checks, paper_table
-from learnae.config import RPC, foreign, load
 from learnae.errors import InputError
-from learnae.figures import View, draw, overview
-from learnae.figures import figures as figures_of
-from learnae.figures.paper import fault_windows
-from learnae.history import History
-from learnae.report import page, plotly
+from learnae.records.history import History
+from learnae.session.settings import RPC, foreign, load
+from learnae.web.report import page, plotly
 
 INTERRUPTED = 130
 WIDTH = 110  # columns where there is no terminal
@@ -32,8 +32,8 @@ def simulate(path: Path, overrides: dict[str, Any], out: Path | None, threads: i
     session = load(path, overrides)
     began = time.monotonic()
     say(_first_line(session.peers, with_baselines))
-    from learnae.drivers.learning import TorchLearning  # imports torch: after the first line is out
-    from learnae.drivers.record import record
+    from learnae.backends.sim.run_simulation import record
+    from learnae.runtime.torch_learning import TorchLearning  # imports torch: after the first line is out
 
     learning = TorchLearning(session, threads or os.cpu_count() or 1)
     if learning.notice:
@@ -44,7 +44,7 @@ def simulate(path: Path, overrides: dict[str, Any], out: Path | None, threads: i
     history = run.read()
     found = run.judge(history, time.monotonic() - began)
     if with_baselines and ended_by != INTERRUPTED_SESSION:
-        from learnae.drivers.baselines import baselines
+        from learnae.runs.baselines import baselines
 
         with console.status("baselines: the same peers alone, always averaging, pooled") as status:
             run.write_json(BASELINES, baselines(session, learning, found["summary"], status.update))

@@ -9,35 +9,44 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from learnae.adapters.http.board import Board
-from learnae.adapters.http.guard import Guard
-from learnae.adapters.http.server import listen, serving, url
-from learnae.adapters.http.swarm import swarm_app
-from learnae.adapters.rundir import HISTORY, RunDirectory, environment_facts, sha256_of
+from learnae.adapters.run_directory import HISTORY, RunDirectory, environment_facts, sha256_of
+from learnae.backends import live_run
+from learnae.backends.compose import capacity, engine, prepare
+from learnae.backends.compose import session as sessions
+from learnae.backends.compose.containers import Containers
+from learnae.backends.compose.funding import stakes
+from learnae.backends.compose.images import CHAIN, IPFS, PEER, build, built
+from learnae.backends.compose.plan import (
+    ALL_HERE,
+    GRAFANA,
+    HOST,
+    PROMETHEUS,
+    RemotePeerOptions,
+    pods,
+    project,
+    settings,
+)
+from learnae.backends.compose.render import FOLDER
+from learnae.backends.external_chain.chain import ExternalChain
 from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION, REPORT, conclude, picture, say, tell
 from learnae.cli.standing import told
-from learnae.config import REPOSITORY, RPC, Session, foreign, load
-from learnae.drivers import audit
-from learnae.drivers.compose import engine, fits, ready
-from learnae.drivers.compose import session as sessions
-from learnae.drivers.compose.containers import Containers
-from learnae.drivers.compose.images import CHAIN, IPFS, PEER, build, built
-from learnae.drivers.compose.money import stakes
-from learnae.drivers.compose.plan import ALL_HERE, GRAFANA, HOST, PROMETHEUS, Invited, pods, project, settings
-from learnae.drivers.compose.render import FOLDER
-from learnae.drivers.foreign import ForeignChain
 from learnae.errors import InputError
-from learnae.history import SWARM, Evaluated, Record, SessionEnded
+from learnae.records.history import SWARM, Evaluated, Record, SessionEnded
+from learnae.session.settings import REPOSITORY, RPC, Session, foreign, load
+from learnae.web.event_log import EventLog
+from learnae.web.guard import Guard
+from learnae.web.server import listen, serving, url
+from learnae.web.swarm_app import swarm_app
 
 
-def swarm(session: Session, out: Path | None, port: int, keep: bool, invited: Invited = ALL_HERE) -> int:
+def swarm(session: Session, out: Path | None, port: int, keep: bool, invited: RemotePeerOptions = ALL_HERE) -> int:
     """``keep``: everything stays up until Ctrl-C, to be looked at."""
     directory, found = played(session, out, port, keep, invited)
     return INTERRUPTED if found is None else tell(directory, found)
 
 
 def played(
-    session: Session, out: Path | None, port: int, keep: bool, invited: Invited = ALL_HERE
+    session: Session, out: Path | None, port: int, keep: bool, invited: RemotePeerOptions = ALL_HERE
 ) -> tuple[RunDirectory, dict[str, Any] | None]:
     """Its verdict; None if it was interrupted before there was anything to judge."""
     _engine()
@@ -46,8 +55,8 @@ def played(
     chain = _foreign(session, invited)
     session = chain.session if chain else session
     with sessions.alone(say):
-        fits.check(session.peers - invited.guests)
-        shown = Shown(session, invited, chain, RunDirectory.create(Path("runs"), session.name, out))
+        capacity.check(session.peers - invited.guests)
+        shown = ContainerSession(session, invited, chain, RunDirectory.create(Path("runs"), session.name, out))
         failure, interrupted = None, False
         try:
             asyncio.run(shown.run(port, keep))
@@ -91,14 +100,14 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _foreign(session: Session, invited: Invited) -> ForeignChain | None:
+def _foreign(session: Session, invited: RemotePeerOptions) -> ExternalChain | None:
     """The chain that the environment names, looked at; None: the swarm has its own.  Raises InputError."""
     found = foreign()
     if found is None:
         return None
     if invited.guests:
         raise InputError(f"--guests: a join file would hold the URL in {RPC}, which is a secret: leave one of them out")
-    return asyncio.run(ForeignChain.of(found, session).fitted(say))
+    return asyncio.run(ExternalChain.of(found, session).fitted(say))
 
 
 def wait(session: Session) -> str:
@@ -109,7 +118,7 @@ def wait(session: Session) -> str:
 
 def render(path: Path, overrides: dict[str, Any]) -> int:
     _engine()
-    plan = ready.planned(load(path, overrides), ready.profiles(), foreign=foreign() is not None)
+    plan = prepare.planned(load(path, overrides), prepare.profiles(), foreign=foreign() is not None)
     print(f"# build/swarm/swarm.env\n{settings(plan)}\n# build/swarm/pods.yml\n{pods(plan)}", end="")
     return 0
 
@@ -166,18 +175,20 @@ def _pod_of(service: str) -> str:
     return service.partition("-")[2]
 
 
-class Shown:
+class ContainerSession:
     """A session that somebody watches.  ``found``: its verdict, when it is over."""
 
-    def __init__(self, session: Session, invited: Invited, chain: ForeignChain | None, directory: RunDirectory) -> None:
+    def __init__(
+        self, session: Session, invited: RemotePeerOptions, chain: ExternalChain | None, directory: RunDirectory
+    ) -> None:
         self.session, self.invited, self.chain, self.directory = session, invited, chain, directory
-        self.board = Board()
+        self.board = EventLog()
         self.found: dict[str, Any] | None = None
         self._began = time.monotonic()
 
     @property
     def collected(self) -> bool:
-        return (self.directory.path / audit.ROSTER).is_file()
+        return (self.directory.path / live_run.ROSTER).is_file()
 
     async def run(self, port: int, keep: bool) -> None:
         apis: dict[str, str] = {}  # known once it is planned
@@ -185,7 +196,7 @@ class Shown:
         sock = listen(HOST, port)
         async with serving(app, sock), told(self.board, self.session.peers - self.invited.guests):
             say(f"Live page: {url(sock)}/")
-            swarm = await ready.prepare(self.session, say, self.invited, self.chain)
+            swarm = await prepare.prepare(self.session, say, self.invited, self.chain)
             plan = swarm.plan
             apis |= {name: plan.api(name) for name in plan.hosted}
             say(f"Peers: {plan.api(plan.hosted[0])}/v1/status to {plan.api(plan.hosted[-1])}/v1/status")
@@ -207,14 +218,14 @@ class Shown:
 
     def judge(self, interrupted: bool = False) -> dict[str, Any]:
         """From what was collected alone, as ``learnae audit`` would."""
-        notice = audit.retell(self.directory.path)
+        notice = live_run.retell(self.directory.path)
         if interrupted and self.directory.read().ended_by is None:
             end = Record(self.board.records[-1].t, SWARM, SessionEnded(INTERRUPTED_SESSION))
             with (self.directory.path / HISTORY).open("a") as file:
                 file.write(end.line() + "\n")
         if notice:
             say(notice)
-        from learnae.learn.data import path_of  # imports torch
+        from learnae.learn.datasets.sources import path_of  # imports torch
 
         data = sha256_of(path_of(self.session.data))
         self.directory.write_json("environment.json", environment_facts() | {"data_sha256": data})

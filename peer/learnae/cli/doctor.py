@@ -9,10 +9,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from learnae.backends.compose.capacity import available
 from learnae.cli.findings import Finding, containers
-from learnae.config import Data
-from learnae.drivers.compose.fits import available
 from learnae.errors import InputError
+from learnae.session.settings import DataSettings
 
 GIB = 1 << 30
 PAPER_MEMORY, RUN_DISK = 1.0, 0.2  # GiB that the paper's session takes
@@ -43,13 +43,13 @@ def _torch() -> list[Finding]:
 
 
 def _rows() -> Finding:
-    from learnae.learn.data import load
+    from learnae.learn.datasets.sources import load
 
     try:
-        table = load(Data())
+        table = load(DataSettings())
     except InputError as error:
         return Finding(False, "default rows", str(error))
-    return Finding(True, f"{len(table):,} default rows ({Data().source})")
+    return Finding(True, f"{len(table):,} default rows ({DataSettings().source})")
 
 
 def _memory() -> Finding:

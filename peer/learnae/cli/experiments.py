@@ -11,11 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from learnae.adapters.rundir import RunDirectory
-from learnae.bands import Band, band, differences, metrics
+from learnae.adapters.run_directory import RunDirectory
+from learnae.analysis.statistics import Band, band, differences, metrics
 from learnae.cli.commands import BASELINES, console, say
-from learnae.config import REPOSITORY, load
-from learnae.drivers.sweep import Case, choices, grid, run_all
+from learnae.runs.sweep import SweepRun, choices, grid, run_all
+from learnae.session.settings import REPOSITORY, load
 
 PAPER = REPOSITORY / "examples" / "paper.toml"
 ALONE = "alone"
@@ -69,8 +69,8 @@ def baselines(path: Path) -> int:
     run = RunDirectory(path)
     found = run.judge(run.read(), run.verdict().get("summary", {}).get("wall_seconds"))
     session = load(path / "session.toml")
-    from learnae.drivers.baselines import baselines as run_baselines  # imports torch
-    from learnae.drivers.learning import TorchLearning
+    from learnae.runs.baselines import baselines as run_baselines  # imports torch
+    from learnae.runtime.torch_learning import TorchLearning
 
     learning = TorchLearning(session, os.cpu_count() or 1)
     with console.status("baselines") as status:
@@ -87,7 +87,7 @@ def baselines(path: Path) -> int:
 # in here
 
 
-def run_cases(cases: Sequence[Case]) -> list[dict[str, Any]]:
+def run_cases(cases: Sequence[SweepRun]) -> list[dict[str, Any]]:
     finished = sum(case.row is not None for case in cases)
     if finished:
         say(f"{finished} of {len(cases)} runs are there already.")
@@ -95,7 +95,7 @@ def run_cases(cases: Sequence[Case]) -> list[dict[str, Any]]:
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("runs", total=len(cases), completed=finished)
 
-        def done(case: Case, row: dict[str, Any]) -> None:
+        def done(case: SweepRun, row: dict[str, Any]) -> None:
             bar.advance(task)
             if not console.is_terminal:
                 say(f"{case.path.name}: {row['verdict']}, test accuracy {row['accuracy_test_mean']:.4f}")

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from learnae.config import REPOSITORY
-from learnae.drivers.compose import engine, fits, images, places
-from learnae.drivers.compose.command import docker
-from learnae.drivers.compose.plan import project
+from learnae.backends.compose import capacity, engine, free_addresses, images
+from learnae.backends.compose.docker_cli import docker
+from learnae.backends.compose.plan import project
 from learnae.errors import InputError
+from learnae.session.settings import REPOSITORY
 
 PAPERS = 20  # peers
 PROBE = "iptables -N probe && iptables -A probe -m statistic --mode random --probability 0.5 -j DROP"
@@ -49,9 +49,9 @@ def _images() -> Iterator[Finding]:
 
 
 def _room(peers: int | None) -> Finding:
-    most = fits.most()
+    most = capacity.most()
     try:
-        fits.check(peers or PAPERS)
+        capacity.check(peers or PAPERS)
     except InputError as error:
         return Finding(peers is None and most >= 2, f"room for {most} pods", str(error))
     return Finding(True, f"room for {most} pods")
@@ -59,7 +59,7 @@ def _room(peers: int | None) -> Finding:
 
 def _place() -> Finding:
     try:
-        subnet, base = places.free_subnet(REPOSITORY), places.free_base(REPOSITORY, range(400))
+        subnet, base = free_addresses.free_subnet(REPOSITORY), free_addresses.free_base(REPOSITORY, range(400))
     except InputError as error:
         return Finding(False, "no place for a swarm", str(error))
     return Finding(True, f"a free subnet, {subnet}, and free ports, {base} to {base + 399}")

@@ -4,15 +4,15 @@ import asyncio
 import signal
 from pathlib import Path
 
-from learnae.adapters.daemon import found
+from learnae.adapters.kubo_process import found
+from learnae.backends.compose.remote_peers import INVITATIONS
+from learnae.backends.compose.render import FOLDER
+from learnae.backends.live_run import JOURNALS
+from learnae.backends.remote_peers.join_file import JoinFile
+from learnae.backends.remote_peers.remote_peer import RemotePeer
 from learnae.cli.commands import say
 from learnae.cli.peer import CODES
 from learnae.cli.standing import told
-from learnae.drivers.audit import JOURNALS
-from learnae.drivers.compose.guests import INVITATIONS
-from learnae.drivers.compose.render import FOLDER
-from learnae.drivers.guest import Guest
-from learnae.drivers.invitation import Invitation
 from learnae.errors import InputError
 
 
@@ -24,7 +24,7 @@ def invite(name: str | None, out: Path | None) -> int:
     chosen = next(iter(invitations)) if name is None else name
     if chosen not in invitations:
         raise InputError(f"{chosen} is no guest of this swarm: invite {' or '.join(invitations)}")
-    invitation = Invitation.read(invitations[chosen])
+    invitation = JoinFile.read(invitations[chosen])
     path = out or Path(f"{chosen}.join.json")
     invitation.write(path)
     say(f"{path} holds the keys of {chosen}: give it to nobody but whom you invite. There: learnae join {path.name}")
@@ -32,8 +32,8 @@ def invite(name: str | None, out: Path | None) -> int:
 
 
 def join(file: Path, binary: Path | None, folder: Path | None) -> int:
-    invitation, program = Invitation.read(file), found(binary)
-    guest = Guest(invitation, folder or Path(f"{invitation.name}-{invitation.roster.began:.0f}"))
+    invitation, program = JoinFile.read(file), found(binary)
+    guest = RemotePeer(invitation, folder or Path(f"{invitation.name}-{invitation.roster.began:.0f}"))
     say(f"Joining as {invitation.name}, in {guest.folder}; Ctrl-C leaves, the same command goes on.")
     ended_by = asyncio.run(_lived(guest, program))
     say(f"{invitation.name} has left (ended by: {ended_by}).")
@@ -42,14 +42,14 @@ def join(file: Path, binary: Path | None, folder: Path | None) -> int:
     return CODES[ended_by]
 
 
-async def _lived(guest: Guest, program: str) -> str:
+async def _lived(guest: RemotePeer, program: str) -> str:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, guest.inside.stop)
     async with told(guest.inside.board, 1):
         return await guest.live(program)
 
 
-async def _hand_in(guest: Guest) -> None:
+async def _hand_in(guest: RemotePeer) -> None:
     try:
         await guest.hand_in()
         say("Its journal is handed in.")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from learnae.adapters.journal import export
+from learnae.adapters.sqlite_journal import export
 
 
 def history(path: Path) -> int:

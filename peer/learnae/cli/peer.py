@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from learnae.adapters import keys
+from learnae.adapters import keystore as keys
 from learnae.adapters.metrics import Metrics
-from learnae.config import Session, load
-from learnae.drivers.composition import Learning
-from learnae.drivers.inside import InsidePeer
-from learnae.drivers.live import Clock
-from learnae.drivers.node import Node, find, run
-from learnae.drivers.own import OwnLearning
-from learnae.drivers.rosterfile import Roster
 from learnae.errors import InputError
-from learnae.history import HistoryFact, Record
 from learnae.ports import Observer
+from learnae.records.history import Fact, Record
+from learnae.runtime.live import SessionClock
+from learnae.runtime.live_process import PeerEndpoints, find, run
+from learnae.runtime.peer_service import PeerService
+from learnae.runtime.roster_file import Roster
+from learnae.runtime.setup import Learning
+from learnae.runtime.shard_learning import ShardLearning
+from learnae.session.settings import Session, load
 
 KUBO_COMES_UP = 60.0  # s, beside peers that all begin at once
 CODES = {"quiet": 0, "max_duration": 1, "stopped": 130}
@@ -49,10 +49,10 @@ def peer(
 ) -> int:
     """Prints what the peer decides, as JSON lines, while it decides it."""
     settings, ids = load(session), Roster.read(roster)
-    node = Node(name, kubo, keys.url(rpc), keys.load(keystore), journal, KUBO_COMES_UP if rows else 0.0)
+    node = PeerEndpoints(name, kubo, keys.url(rpc), keys.load(keystore), journal, KUBO_COMES_UP if rows else 0.0)
     members = ids.members(settings)
-    inside = InsidePeer(find(node, members), Clock(ids.began), Metrics(), members)
-    own = OwnLearning(settings, rows) if rows else None
+    inside = PeerService(find(node, members), SessionClock(ids.began), Metrics(), members)
+    own = ShardLearning(settings, rows) if rows else None
     observers: list[Observer] = [_tell, own.observe] if own else [_tell]
 
     def learn() -> Learning:
@@ -61,7 +61,7 @@ def peer(
     return CODES[asyncio.run(_served(inside, api, lambda: run(node, settings, ids, learn, inside, observers)))]
 
 
-async def _served(inside: InsidePeer, api: Api | None, run: Callable[[], Coroutine[Any, Any, str]]) -> str:
+async def _served(inside: PeerService, api: Api | None, run: Callable[[], Coroutine[Any, Any, str]]) -> str:
     """Its API answers before anything else is there, and as long as the peer lives."""
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, inside.stop)
@@ -70,28 +70,28 @@ async def _served(inside: InsidePeer, api: Api | None, run: Callable[[], Corouti
 
 
 @asynccontextmanager
-async def _answering(inside: InsidePeer, api: Api) -> AsyncIterator[None]:
-    from learnae.adapters.http.guard import Guard, read_token  # fastapi takes a second to import
-    from learnae.adapters.http.peer_api import peer_api
-    from learnae.adapters.http.server import address, listen, serving, url
-    from learnae.adapters.http.weighed import Weighed
+async def _answering(inside: PeerService, api: Api) -> AsyncIterator[None]:
+    from learnae.web.guard import Guard, read_token  # fastapi takes a second to import
+    from learnae.web.peer_api import peer_api
+    from learnae.web.scrape_cost import ScrapeCost
+    from learnae.web.server import address, listen, serving, url
 
     guard = Guard(read_token(api.token_file) if api.token_file else None, tuple(api.hosts))
     sock = listen(*address(api.listen))
     app = peer_api(inside, guard)
-    app.add_middleware(Weighed, inside.watched)
+    app.add_middleware(ScrapeCost, inside.watched)
     async with serving(app, sock):
         print(f"learnae: {inside.name} answers at {url(sock)}/v1/status", file=sys.stderr, flush=True)
         yield
 
 
 def _whole_table(session: Session) -> Learning:
-    from learnae.drivers.learning import TorchLearning  # imports torch
+    from learnae.runtime.torch_learning import TorchLearning  # imports torch
 
     return TorchLearning(session, threads=1)
 
 
-def _tell(now: float, peer: str, item: HistoryFact) -> None:
+def _tell(now: float, peer: str, item: Fact) -> None:
     try:
         print(Record(now, peer, item).line(), flush=True)
     except BrokenPipeError:

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from learnae.config import Session
-from learnae.core.facts import Averaged, DebtState, Work
-from learnae.core.peer import Peer
-from learnae.history import HistoryFact
+from learnae.protocol.decisions import Averaged, DebtState, WorkState
+from learnae.protocol.peer import Peer
+from learnae.records.history import Fact
+from learnae.session.settings import Session
 
 RENEW = 0.25  # s of wall time
 LINE = 5.0  # s between lines where there is no terminal
@@ -35,7 +35,7 @@ class Progress:
     ) -> None:
         self._live.stop()
 
-    def observe(self, now: float, peer: str, item: HistoryFact) -> None:
+    def observe(self, now: float, peer: str, item: Fact) -> None:
         if isinstance(item, Averaged):
             self._attempts += 1
             self._adopted += item.adopted
@@ -71,8 +71,8 @@ def _phase(peers: Sequence[Peer]) -> str:
 
 def _doing(peer: Peer) -> str:
     worker = peer.worker
-    if not worker.begun or worker.work is Work.EMPTY:
+    if not worker.begun or worker.work is WorkState.EMPTY:
         return "registering"
-    if worker.work is Work.DONE:
+    if worker.work is WorkState.DONE:
         return "done"
     return "training" if worker.visits < worker.visits_planned else "averaging"

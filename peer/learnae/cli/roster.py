@@ -5,15 +5,15 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from learnae.adapters import keys
+from learnae.adapters import keystore
+from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
 from learnae.cli.commands import say
-from learnae.config import load, to_toml
-from learnae.core.types import PeerId
-from learnae.drivers.audit import JOURNALS, ROSTER, SESSION
-from learnae.drivers.node import connected
-from learnae.drivers.rosterfile import Roster
 from learnae.errors import InputError
-from learnae.roster import names
+from learnae.protocol.types import PeerId
+from learnae.runtime.live_process import connected
+from learnae.runtime.roster_file import Roster
+from learnae.session.roster import names
+from learnae.session.settings import load, to_toml
 
 
 def roster(path: Path, kubos: Sequence[str], rpc: str, out: Path) -> int:
@@ -28,7 +28,7 @@ def roster(path: Path, kubos: Sequence[str], rpc: str, out: Path) -> int:
         (out / JOURNALS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{out}: {error.strerror}: choose another --out") from None
-    wallets = [keys.create(_keystore(out, name)).address for name in names(len(ids))]
+    wallets = [keystore.create(_keystore(out, name)).address for name in names(len(ids))]
     (out / SESSION).write_text(to_toml(session))
     Roster.of(zip(ids, wallets, strict=True)).write(out / ROSTER)
     say(f"Give each wallet {session.chain.balance} ETH in the chain's genesis block or by transfers before the start:")

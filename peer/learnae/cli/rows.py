@@ -9,9 +9,9 @@ from rich.live import Live
 from rich.text import Text
 
 from learnae.adapters.download import download
-from learnae.config import data_folder
 from learnae.errors import InputError
-from learnae.learn.hepmass import KNOWN, convert
+from learnae.learn.datasets.hepmass import KNOWN, convert
+from learnae.session.settings import data_folder
 
 RENEW, LINE = 0.25, 5.0  # s between renewals on a terminal, between lines elsewhere
 

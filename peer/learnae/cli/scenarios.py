@@ -7,19 +7,19 @@ from typing import Any
 
 from rich.table import Table
 
-from learnae.adapters.rundir import RunDirectory
-from learnae.checks import exit_code
+from learnae.adapters.run_directory import RunDirectory
+from learnae.analysis.checks import exit_code
+from learnae.analysis.fault_impact import FaultImpact, aftermath, to_json
+from learnae.backends.compose import engine
+from learnae.backends.sim.faults import undisturbed
 from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION, conclude, console, only_our_chain, picture, say
 from learnae.cli.progress import Progress
-from learnae.config import REPOSITORY, Session, load
-from learnae.drivers.chaos import undisturbed
-from learnae.drivers.compose import engine
 from learnae.errors import InputError
-from learnae.faults import plan as planned
-from learnae.faults import timeline
-from learnae.history import History
-from learnae.report.aftermath import Aftermath, aftermath, to_json
-from learnae.roster import names
+from learnae.records.history import History
+from learnae.session.faults import plan as planned
+from learnae.session.faults import timeline
+from learnae.session.roster import names
+from learnae.session.settings import REPOSITORY, Session, load
 
 SCENARIOS = REPOSITORY / "tests" / "scenarios"
 CHAOS = "chaos.json"
@@ -71,8 +71,8 @@ def _in_containers(session: Session, out: Path | None, why: str) -> tuple[RunDir
 
 def _simulated(session: Session, out: Path | None, why: str) -> tuple[RunDirectory, dict[str, Any] | None]:
     say(f"LEARNAE: {session.peers} peers in the simulator (virtual time; {why}), with and without chaos.")
-    from learnae.drivers.learning import TorchLearning  # imports torch: after the first lines are out
-    from learnae.drivers.record import record
+    from learnae.backends.sim.run_simulation import record
+    from learnae.runtime.torch_learning import TorchLearning  # imports torch: after the first lines are out
 
     began = time.monotonic()
     learning = TorchLearning(session, os.cpu_count() or 1)
@@ -85,15 +85,15 @@ def _simulated(session: Session, out: Path | None, why: str) -> tuple[RunDirecto
     return directory, found
 
 
-def _beside(session: Session, directory: RunDirectory) -> Aftermath:
+def _beside(session: Session, directory: RunDirectory) -> FaultImpact:
     """The same session undisturbed, if it was not that already; in the simulator, wherever this one was."""
     calm = undisturbed(session)
     if calm == session:
         return aftermath(directory.read(), History(()))
-    from learnae.drivers.learning import TorchLearning  # imports torch
-    from learnae.drivers.simulate import Recording, Simulation
+    from learnae.backends.sim.simulation import MemoryHistory, Simulation
+    from learnae.runtime.torch_learning import TorchLearning  # imports torch
 
-    recording = Recording()
+    recording = MemoryHistory()
     with console.status("the same session, simulated"):
         learning = TorchLearning(session, os.cpu_count() or 1)
         Simulation(calm, learning, [recording.observe]).run()
@@ -115,7 +115,7 @@ def _tell(session: Session) -> None:
         say(line)
 
 
-def _table(after: Aftermath) -> Table:
+def _table(after: FaultImpact) -> Table:
     table = Table(header_style="bold")
     for title in ("", "this run", "undisturbed"):
         table.add_column(title, justify="right" if title else "left")

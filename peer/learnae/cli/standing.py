@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 from rich.live import Live
 from rich.text import Text
 
-from learnae.adapters.http.board import Board
 from learnae.cli.commands import console, say
-from learnae.core.facts import Averaged, DebtChanged, DebtState, Identity, IdentityChanged
-from learnae.history import SWARM, Record, kept_score
+from learnae.protocol.decisions import Averaged, DebtChanged, DebtState, IdentityChanged, IdentityState
+from learnae.records.history import SWARM, Record, kept_score
+from learnae.web.event_log import EventLog
 
 RENEW, LINE = 0.25, 5.0  # s between two lines, on a terminal and elsewhere
 
 
-class Standing:
+class SessionProgress:
     """How far a session is, from what its peers decided so far."""
 
     def __init__(self, peers: int) -> None:
@@ -28,7 +28,7 @@ class Standing:
         if score:
             self.scores[record.peer] = score.accuracy
         match record.fact:
-            case IdentityChanged(identity=Identity.REGISTERED):
+            case IdentityChanged(identity=IdentityState.REGISTERED):
                 self.registered.add(record.peer)
             case Averaged(adopted=adopted):
                 self.attempts += 1
@@ -46,9 +46,9 @@ class Standing:
 
 
 @asynccontextmanager
-async def told(board: Board, peers: int) -> AsyncIterator[None]:
+async def told(board: EventLog, peers: int) -> AsyncIterator[None]:
     """Meanwhile."""
-    standing = Standing(peers)
+    standing = SessionProgress(peers)
     tasks = [asyncio.create_task(_count(board, standing)), asyncio.create_task(_print(board, standing))]
     try:
         yield
@@ -58,13 +58,13 @@ async def told(board: Board, peers: int) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _count(board: Board, standing: Standing) -> None:
+async def _count(board: EventLog, standing: SessionProgress) -> None:
     async for _, record in board.follow():
         if record.peer != SWARM:
             standing.add(record)
 
 
-async def _print(board: Board, standing: Standing) -> None:
+async def _print(board: EventLog, standing: SessionProgress) -> None:
     with Live(Text(""), console=console, auto_refresh=False, transient=True) as line:
         before = ""
         while not board.closed:

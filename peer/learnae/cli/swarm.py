@@ -11,29 +11,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
-from learnae.adapters.rundir import RunDirectory
+from learnae.adapters.run_directory import RunDirectory
+from learnae.backends.compose import engine
+from learnae.backends.compose.plan import RemotePeerOptions
 from learnae.cli import Backend, commands
 from learnae.cli.commands import say
 from learnae.cli.progress import Progress
-from learnae.config import Session, load
-from learnae.drivers.compose import engine
-from learnae.drivers.compose.plan import Invited
 from learnae.errors import InputError
+from learnae.session.settings import Session, load
 
 if TYPE_CHECKING:
-    from learnae.drivers.composition import Learning
-    from learnae.drivers.hosted import Hosted
-    from learnae.drivers.learning import TorchLearning
+    from learnae.backends.embedded.server import EmbeddedServer
+    from learnae.runtime.setup import Learning
+    from learnae.runtime.torch_learning import TorchLearning
 
 HOST = "127.0.0.1"
 TOKEN = "token"  # its file in the run directory, while somebody serves
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SwarmOptions:
     """``keep``: serve on when the session is over.  ``port``: another is taken if it is not free.
 
-    ``guests`` and ``publish``: see ``Invited``.
+    ``guests`` and ``publish``: see ``RemotePeerOptions``.
     """
 
     keep: bool
@@ -44,8 +44,8 @@ class Wanted:
     publish: str | None = None
 
 
-def swarm(path: Path, overrides: dict[str, Any], backend: Backend | None, wanted: Wanted) -> int:
-    session, invited = load(path, overrides), Invited(wanted.guests, wanted.publish)
+def swarm(path: Path, overrides: dict[str, Any], backend: Backend | None, wanted: SwarmOptions) -> int:
+    session, invited = load(path, overrides), RemotePeerOptions(wanted.guests, wanted.publish)
     chosen, why = _choose(backend)
     if chosen is not Backend.COMPOSE:
         commands.only_our_chain(chosen, why)
@@ -92,7 +92,7 @@ def _wait(session: Session) -> str:
     return f"Expect about {10 + session.linger + 0.5 * session.peers + pace:.0f} s."
 
 
-def _embedded(session: Session, wanted: Wanted) -> int:
+def _embedded(session: Session, wanted: SwarmOptions) -> int:
     run = RunDirectory.create(Path("runs"), session.name, wanted.out)
     try:
         with _token(run.path / TOKEN) as token:
@@ -104,14 +104,14 @@ def _embedded(session: Session, wanted: Wanted) -> int:
             run.path.rmdir()  # if nothing came of it
 
 
-async def _hosted(session: Session, wanted: Wanted, run: RunDirectory, token: str) -> int:
-    from learnae.adapters.http.server import listen, serving, url  # takes half a second: after the first line is out
-    from learnae.drivers.hosted import Hosted
+async def _hosted(session: Session, wanted: SwarmOptions, run: RunDirectory, token: str) -> int:
+    from learnae.backends.embedded.server import EmbeddedServer
+    from learnae.web.server import listen, serving, url  # takes half a second: after the first line is out
 
     began = time.monotonic()
     threads = wanted.threads or os.cpu_count() or 1
     progress = Progress(commands.console, session)
-    hosted = Hosted(session, run, token, progress.observe)
+    hosted = EmbeddedServer(session, run, token, progress.observe)
     _end_on_signals(hosted)
     sock = listen(HOST, wanted.port)
     address = url(sock)
@@ -139,20 +139,20 @@ async def _learning(session: Session, run: RunDirectory, threads: int) -> "Learn
     """Torch takes seconds to import, so a thread does."""
 
     def learn() -> "TorchLearning":
-        from learnae.drivers.learning import TorchLearning
+        from learnae.runtime.torch_learning import TorchLearning
 
         return TorchLearning(session, threads)
 
     learning = await asyncio.to_thread(learn)
     if learning.notice:
         say(f"Notice: {learning.notice}")
-    from learnae.drivers.record import begin
+    from learnae.backends.sim.run_simulation import begin
 
     begin(session, learning, run)
     return learning
 
 
-def _end_on_signals(hosted: "Hosted") -> None:
+def _end_on_signals(hosted: "EmbeddedServer") -> None:
     """The session, if there is one; otherwise whatever this task waits for."""
     task = asyncio.current_task()
     assert task

@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from learnae.config import Session
-from learnae.learn.blocks import load
-from learnae.learn.data import Table
+from learnae.learn.averaging import average
+from learnae.learn.batched_optimizers import settings_of
+from learnae.learn.datasets.partition import PeerRows
+from learnae.learn.datasets.sources import Dataset
 from learnae.learn.jobs import Job, ScoreJob, TrainJob
-from learnae.learn.merge import average
 from learnae.learn.model import Mlp, mlp
-from learnae.learn.models import seed_of
-from learnae.learn.optimize import settings_of
-from learnae.learn.partition import Rows
 from learnae.learn.pool import Pool
+from learnae.learn.serialization import load
+from learnae.learn.weight_store import seed_of
+from learnae.session.settings import Session
 
 Dice = Callable[[int, int], int]  # peer index, visit -> seed of the order of rows
 
@@ -33,9 +33,9 @@ class Baselines:
     """``peers``: the rows of those who train."""
 
     pool: Pool
-    table: Table
+    table: Dataset
     session: Session
-    peers: Sequence[Rows]
+    peers: Sequence[PeerRows]
     block: bytes  # the initial weights
     dice: Dice
     tick: Callable[[str], None] = field(default=lambda what: None)

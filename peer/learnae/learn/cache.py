@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from learnae.core.types import Cid
+from learnae.protocol.types import Cid
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class BlockMetadata:
     """A block's metadata.  ``session`` is empty only for initial weights: they are older than the session's CID."""
 
     session: str
@@ -27,7 +27,7 @@ class Decoded:
 
     weights: Tensor  # (T,)
     digest: str
-    stamp: Stamp
+    stamp: BlockMetadata
 
 
 class Cache:

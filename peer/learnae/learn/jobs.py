@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from learnae.learn.data import Table
+from learnae.learn.batched_optimizers import OptimizerSettings, optimizer
+from learnae.learn.datasets.sources import Dataset
 from learnae.learn.model import Mlp, correct, forward, loss
-from learnae.learn.optimize import Settings, optimizer
 
 SCORED_AT_ONCE = 512  # rows of each job: bounds the memory and stays near the cache
 
@@ -22,7 +22,7 @@ class ScoreJob:
 
     network: Mlp
     weights: Tensor  # (T,) float32, never changed
-    table: Table
+    table: Dataset
     rows: Tensor  # (v,) int64
 
     @property
@@ -36,7 +36,7 @@ class TrainJob(ScoreJob):
     """Train a copy of the weights with a fresh optimizer, then score it."""
 
     training: Tensor  # (n,) int64
-    settings: Settings
+    settings: OptimizerSettings
     seed: int  # of the order of rows, drawn anew each epoch
 
     @property
@@ -48,19 +48,19 @@ Job = ScoreJob | TrainJob
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class JobResult:
     weights: Tensor  # (T,): the job's own, or what training made of them
     correct: int  # of the job's rows
 
 
-def run(jobs: Sequence[Job]) -> list[Result]:
+def run(jobs: Sequence[Job]) -> list[JobResult]:
     """Run jobs of equal shape as one computation.  Raises what torch raises if one of them is unsound."""
     weights = [job.weights for job in jobs]
     training = [job for job in jobs if isinstance(job, TrainJob)]
     if training:
         weights = [row.clone() for row in _train(training, torch.stack(weights))]  # clones: a view keeps all rows alive
     counts = _score(jobs, torch.stack(weights))
-    return [Result(made, count) for made, count in zip(weights, counts, strict=True)]
+    return [JobResult(made, count) for made, count in zip(weights, counts, strict=True)]
 
 
 def _train(jobs: Sequence[TrainJob], weights: Tensor) -> Tensor:
@@ -99,7 +99,7 @@ def _score(jobs: Sequence[Job], weights: Tensor) -> list[int]:
     return [int(count) for count in counts]
 
 
-def gather(table: Table, rows: Tensor) -> tuple[Tensor, Tensor]:
+def gather(table: Dataset, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Features (P, B, F) and labels (P, B) of rows (P, B)."""
     flat = rows.reshape(-1)
     return table.features.index_select(0, flat).float().view(*rows.shape, -1), table.labels.index_select(0, flat).view(

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from learnae.config import Model
-from learnae.core.wire import MAX_BLOCK
 from learnae.errors import InputError
-from learnae.learn.table import CLASSES, FEATURES
+from learnae.learn.datasets.dataset import CLASSES, FEATURES
+from learnae.messages.wire import MAX_BLOCK
+from learnae.session.settings import ModelSettings
 
 HEADER = 1024  # bytes a block may take beside its numbers: metadata, and
 HEADER_TENSOR = 96  # bytes a tensor's name, shape and offsets take
@@ -84,7 +84,7 @@ class Mlp:
         return torch.cat([parts[name] for name in self.shapes], dim=1)
 
 
-def mlp(settings: Model, features: int = FEATURES, classes: int = CLASSES) -> Mlp:
+def mlp(settings: ModelSettings, features: int = FEATURES, classes: int = CLASSES) -> Mlp:
     """The network a session describes, for rows of ``Table.shape``.
 
     InputError if its block would not fit into one IPFS block.

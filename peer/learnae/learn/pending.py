@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Generic, Never, TypeVar
 
 from learnae.errors import PortError
-from learnae.learn.jobs import Result
+from learnae.learn.jobs import JobResult
 from learnae.learn.pool import Ticket
 
 T = TypeVar("T", covariant=True)
 
 
-class Answered(Generic[T]):
+class AnsweredJob(Generic[T]):
     def __init__(self, answer: T) -> None:
         self._answer = answer
 
@@ -18,7 +18,7 @@ class Answered(Generic[T]):
         return self._answer
 
 
-class Refused:
+class RefusedJob:
     """The request named weights that are missing or unsound; found out when asked, said when the result is due."""
 
     def __init__(self, error: PortError) -> None:
@@ -28,10 +28,10 @@ class Refused:
         raise self._error
 
 
-class Later(Generic[T]):
+class TicketResult(Generic[T]):
     """A ticket and what to make of its result.  Asking twice gives the same answer, made once."""
 
-    def __init__(self, ticket: Ticket, finish: Callable[[Result], T]) -> None:
+    def __init__(self, ticket: Ticket, finish: Callable[[JobResult], T]) -> None:
         self._ticket, self._finish = ticket, finish
         self._answer: list[T] = []
 

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 
 from learnae.learn.cache import Cache
-from learnae.learn.jobs import Job, Result, run
+from learnae.learn.jobs import Job, JobResult, run
 
 WIDEST = 24  # jobs in a batch: more gain nothing
 REMEMBERED = 64 << 20  # bytes of decoded weights
@@ -26,9 +26,9 @@ class Ticket:
 
     def __init__(self, pool: "Pool", job: Job) -> None:
         self._pool, self.job = pool, job
-        self._done: Result | Exception | None = None
+        self._done: JobResult | Exception | None = None
 
-    def result(self) -> Result:
+    def result(self) -> JobResult:
         """Run all that waits of this job's shape unless it is done.  Raises what this job raised."""
         if self._done is None:
             self._pool.run(self)
@@ -38,7 +38,7 @@ class Ticket:
             raise self._done
         return self._done
 
-    def settle(self, done: Result | Exception) -> None:
+    def settle(self, done: JobResult | Exception) -> None:
         self._done = done
 
     @property

@@ -8,22 +8,22 @@ from collections.abc import Callable, MutableMapping
 import torch
 from torch import Tensor
 
-from learnae.config import Session
-from learnae.core.types import Cid, Forgery, ModelRef, PeerId, Reason, Score, Weights
-from learnae.core.wire import cid_of
-from learnae.errors import DriverError, PortError
-from learnae.learn.blocks import digest, dump
-from learnae.learn.cache import Decoded, Stamp
-from learnae.learn.data import Table
+from learnae.errors import DriverError, PortError, Reason
+from learnae.learn.averaging import average
+from learnae.learn.batched_optimizers import settings_of
+from learnae.learn.cache import BlockMetadata, Decoded
+from learnae.learn.datasets.partition import PeerRows
+from learnae.learn.datasets.sources import Dataset
 from learnae.learn.jobs import Job, ScoreJob, TrainJob
-from learnae.learn.merge import average
 from learnae.learn.model import mlp
-from learnae.learn.models import Models, seed_of
-from learnae.learn.optimize import settings_of
-from learnae.learn.partition import Rows
-from learnae.learn.pending import Answered, Later, Refused
+from learnae.learn.pending import AnsweredJob, RefusedJob, TicketResult
 from learnae.learn.pool import Pool
+from learnae.learn.serialization import digest, dump
+from learnae.learn.weight_store import WeightStore, seed_of
+from learnae.messages.wire import cid_of
 from learnae.ports import Pending
+from learnae.protocol.types import Cid, Forgery, ModelRef, PeerId, Score, Weights
+from learnae.session.settings import Session
 
 POISON = 5.0  # standard deviation of random weights
 NOISE = 1e-3  # of a perturbed copy, relative to each weight
@@ -40,8 +40,8 @@ class PoolTrainer:
     def __init__(
         self,
         pool: Pool,
-        table: Table,
-        rows: Rows,
+        table: Dataset,
+        rows: PeerRows,
         session: Session,
         session_cid: Cid,
         peer: PeerId,
@@ -51,14 +51,14 @@ class PoolTrainer:
         self._pool, self._table, self._rows, self._blocks = pool, table, rows, blocks
         self._session, self._session_cid, self._peer, self._seed = session, session_cid, peer, seed
         self._network, self._settings = mlp(session.model, *table.shape), settings_of(session.model)
-        self._models = Models(self._network, blocks, pool.models)
+        self._models = WeightStore(self._network, blocks, pool.models)
 
     def score(self, cid: Cid, model: ModelRef | None) -> Pending[Scored]:
         """Score a fetched model as it is; None: initial weights, which nobody announced."""
         try:
             found = self._models.get(cid) if model is None else self._announced(cid, model)
         except PortError as error:
-            return Refused(error)
+            return RefusedJob(error)
         return self._submit(self._scoring(found.weights), lambda _: Weights(cid, found.digest))
 
     def train(self, base: Cid, slice: int, visit: int, step: int) -> Pending[Scored]:
@@ -67,7 +67,7 @@ class PoolTrainer:
         try:
             weights = self._models.get(base).weights
         except PortError as error:
-            return Refused(error)
+            return RefusedJob(error)
         job = TrainJob(self._network, weights, self._table, self._rows.validation, rows, self._settings, dice)
         return self._submit(job, lambda new: self._made(new, step))
 
@@ -75,16 +75,16 @@ class PoolTrainer:
         try:
             own, other = self._models.get(base), self._announced(remote.weights.cid, remote)
         except PortError as error:
-            return Refused(error)
+            return RefusedJob(error)
         job = self._scoring(average(own.weights, other.weights))
         return self._submit(job, lambda new: self._made(new, step))
 
     def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Pending[Weights]:
         """What a cheat publishes.  RANDOM ignores the source.  DriverError: COPY or PERTURBED without one."""
         try:
-            return Answered(self._made(self._forged(forgery, source, step), step))
+            return AnsweredJob(self._made(self._forged(forgery, source, step), step))
         except PortError as error:
-            return Refused(error)
+            return RefusedJob(error)
 
     def _forged(self, forgery: Forgery, source: ModelRef | None, step: int) -> Tensor:
         dice = torch.Generator().manual_seed(seed_of(self._seed, self._peer, "forgery", step))
@@ -111,13 +111,13 @@ class PoolTrainer:
 
     def _submit(self, job: Job, name: Callable[[Tensor], Weights]) -> Pending[Scored]:
         total = len(job.rows)
-        return Later(self._pool.submit(job), lambda done: (name(done.weights), Score(done.correct, total)))
+        return TicketResult(self._pool.submit(job), lambda done: (name(done.weights), Score(done.correct, total)))
 
     def _made(self, weights: Tensor, step: int) -> Weights:
         """Store new weights as a block of ours.  Raises PortError: NOT_FINITE."""
         if not torch.isfinite(weights).all():
             raise PortError(Reason.NOT_FINITE, "training or averaging diverged")
-        stamp = Stamp(self._session_cid, self._peer, step)
+        stamp = BlockMetadata(self._session_cid, self._peer, step)
         block = dump(self._network, weights, stamp)
         cid = cid_of(block)
         model = Decoded(weights, digest(weights), stamp)

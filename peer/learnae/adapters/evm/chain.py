@@ -22,8 +22,8 @@ from hexbytes import HexBytes
 
 from learnae.adapters.evm import dpoid
 from learnae.adapters.evm.rpc import Header, Node
-from learnae.core.types import Address, Cid, Claim, ClaimFacts, Head, Poid, Reason, Receipt, Signed, TxHash, Wei
-from learnae.errors import InputError, PortError
+from learnae.errors import InputError, PortError, Reason
+from learnae.protocol.types import Address, Cid, Claim, ClaimFacts, Head, Poid, Receipt, Signed, TxHash, Wei
 
 TRANSFER_GAS = 21_000  # to an account without code
 PAY_GAS = 30_000  # 22,440 for a transfer with a CID, the rest for a payee that is a contract
@@ -31,7 +31,7 @@ TIP = Wei(10**9)  # wei per gas for who makes the block, where the node has no a
 MAX_FEE = Wei(500 * 10**9)  # wei per gas; above it we wait
 
 
-class Wallet(Protocol):
+class TransactionSigner(Protocol):
     @property
     def address(self) -> Address: ...
 
@@ -66,7 +66,7 @@ class Form:
 @dataclass
 class EvmChain:
     node: Node
-    wallet: Wallet
+    wallet: TransactionSigner
     _forms: dict[tuple[str, int], Form] = field(default_factory=dict)  # by genesis and nonce
 
     async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed:
@@ -118,7 +118,7 @@ class EvmChain:
             poid = dpoid.read_poid(await self.node.call(claim.contract, dpoid.GET_POID))
             timestamp = dpoid.read_timestamp(await self.node.call(claim.contract, dpoid.GET_TIMESTAMP))
         except ValueError:
-            raise PortError(Reason.NONSENSE, f"{claim.contract} returned no PoID or no timestamp") from None
+            raise PortError(Reason.INVALID_RESPONSE, f"{claim.contract} returned no PoID or no timestamp") from None
         deployed = await self.node.mined(claim.deploy_tx)
         block, index = (deployed.block, deployed.index) if deployed else (0, 0)
         receipt_matches = deployed is not None and deployed.contract == claim.contract.lower()
@@ -162,7 +162,7 @@ class EvmChain:
         try:
             tip = await self.node.tip()
         except PortError as error:
-            if error.reason is not Reason.NONSENSE:
+            if error.reason is not Reason.INVALID_RESPONSE:
                 raise
             tip = TIP
         return Fees(tip, headroom * newest.base_fee + tip)
@@ -191,7 +191,7 @@ class EvmChain:
         self, genesis: str, nonce: int, to: Address | None, wei: Wei, data: bytes, gas: int, fees: Fees
     ) -> Signed:
         if fees.most > MAX_FEE:
-            raise PortError(Reason.NONSENSE, f"a fee of {fees.most} wei per gas")
+            raise PortError(Reason.INVALID_RESPONSE, f"a fee of {fees.most} wei per gas")
         transaction = {
             "type": 2,
             "chainId": self.node.chain_id,

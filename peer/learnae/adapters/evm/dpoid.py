@@ -7,8 +7,8 @@ from importlib.resources import files
 
 from eth_utils.crypto import keccak
 
-from learnae.core.ids import peer_id, public_key
-from learnae.core.types import Address, Poid
+from learnae.messages.ids import peer_id, public_key
+from learnae.protocol.types import Address, Poid
 
 DEPLOY_GAS = 120_000  # limit; 99,891 are used at most, and 105,000 is the contract's promise
 GET_POID, GET_TIMESTAMP = keccak(text="getPoid()")[:4], keccak(text="getTimestamp()")[:4]

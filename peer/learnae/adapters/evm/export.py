@@ -6,9 +6,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from learnae.adapters.evm.rpc import Header, Mined, Node, data, fixed, natural
-from learnae.core.types import Address, Reason, TxHash, Wei
-from learnae.errors import PortError
-from learnae.history import Balances, Block, ChainRecord, Genesis, Opening, Transaction
+from learnae.errors import PortError, Reason
+from learnae.protocol.types import Address, TxHash, Wei
+from learnae.records.history import Balances, Block, ChainRecord, ChainTransaction, Genesis, StartingBalances
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ async def export(
     return [Genesis(genesis.hash, node.chain_id, given), *blocks, Balances(height, held)]
 
 
-async def export_since(node: Node, opening: Opening, until: int | None = None) -> list[ChainRecord]:
+async def export_since(node: Node, opening: StartingBalances, until: int | None = None) -> list[ChainRecord]:
     """Of a chain with others on it: every block after ``opening``, with the transactions from or to its wallets alone.
 
     ``until``: the last one; otherwise the newest.  Nodes forget what was held before their last hundred or so.
@@ -57,7 +57,7 @@ async def export_since(node: Node, opening: Opening, until: int | None = None) -
     for number in range(opening.number + 1, height + 1):
         header = await _patiently(partial(node.block, number, full=True))
         if header.parent != parent:
-            raise PortError(Reason.NONSENSE, f"the chain moved while it was read: block {number}")
+            raise PortError(Reason.INVALID_RESPONSE, f"the chain moved while it was read: block {number}")
         blocks.append(await _patiently(partial(block, node, header, wallets)))
         parent = header.hash
     held = {wallet: await _patiently(partial(node.balance, wallet, height)) for wallet in wallets}
@@ -86,16 +86,16 @@ async def block(node: Node, header: Header, of: Collection[Address] | None = Non
             hash = TxHash(fixed(fields["hash"], 32))
             mined = await node.mined(hash)
             if mined is None or mined.block != header.number:
-                raise PortError(Reason.NONSENSE, f"the chain moved while it was read: block {header.number}")
+                raise PortError(Reason.INVALID_RESPONSE, f"the chain moved while it was read: block {header.number}")
             transactions.append(_transaction(hash, fields, mined))
         except (ValueError, TypeError, KeyError) as error:
-            raise PortError(Reason.NONSENSE, f"block {header.number}: {error}") from None
+            raise PortError(Reason.INVALID_RESPONSE, f"block {header.number}: {error}") from None
     return Block(header.number, header.hash, header.parent, header.timestamp, tuple(transactions))
 
 
-def _transaction(hash: TxHash, fields: Mapping[str, Any], mined: Mined) -> Transaction:
+def _transaction(hash: TxHash, fields: Mapping[str, Any], mined: Mined) -> ChainTransaction:
     """A transaction of a block and its receipt, as one record.  Raises ValueError, TypeError, KeyError."""
-    return Transaction(
+    return ChainTransaction(
         hash,
         Address(fixed(fields["from"], 20)),
         Address(fixed(fields["to"], 20)) if fields["to"] else None,

@@ -18,7 +18,7 @@ from web3.providers.async_base import AsyncBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from learnae.adapters.evm.rpc import SEND
-from learnae.core.types import Address, Wei
+from learnae.protocol.types import Address, Wei
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class LocalEvm(AsyncEthereumTesterProvider):
         self.reachable, self.seconds = True, 0.0
         self._answers: dict[tuple[RPCEndpoint, str], RPCResponse] = {}  # since the last block
         self._thread = ThreadPoolExecutor(1, "evm")
-        self._place: Place = (Apart if apart else Here)(alloc, chain_id)
+        self._place: EvmHost = (SeparateProcess if apart else InProcess)(alloc, chain_id)
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         if not self.reachable:
@@ -93,7 +93,7 @@ class LocalEvm(AsyncEthereumTesterProvider):
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
 
-class Place(Protocol):
+class EvmHost(Protocol):
     """Where the tester is.  It is made in one thread and asked from another."""
 
     def do(self, method: str, *arguments: Any) -> tuple[Any, float]:
@@ -102,7 +102,7 @@ class Place(Protocol):
     def close(self) -> None: ...
 
 
-class Here:
+class InProcess:
     def __init__(self, alloc: Mapping[Address, Wei], chain_id: int) -> None:
         from learnae.adapters.evm.tester import Tester  # whoever has it elsewhere need not import py-evm
 
@@ -115,7 +115,7 @@ class Here:
         pass
 
 
-class Apart:
+class SeparateProcess:
     def __init__(self, alloc: Mapping[Address, Wei], chain_id: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
@@ -138,7 +138,7 @@ class Apart:
 
 
 def serve(pipe: Connection, alloc: Mapping[Address, Wei], chain_id: int) -> None:
-    """The process of an ``Apart``: until the other side is gone."""
+    """The process of an ``SeparateProcess``: until the other side is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks, who may still want an export
     from learnae.adapters.evm.tester import Tester
 

@@ -21,8 +21,8 @@ from web3.exceptions import RequestTimedOut, Web3Exception, Web3RPCError
 from web3.providers.async_base import AsyncBaseProvider
 from web3.types import RPCEndpoint
 
-from learnae.core.types import Address, Reason, TxHash, Wei
-from learnae.errors import InputError, PortError
+from learnae.errors import InputError, PortError, Reason
+from learnae.protocol.types import Address, TxHash, Wei
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ CALL_GAS = 100_000  # for a function of a contract that a stranger deployed
 NOBODY = Address("0x" + "00" * 20)
 
 
-class Absent(Exception):
+class NotFound(Exception):
     """The node answers that there is no such thing."""
 
 
@@ -41,9 +41,12 @@ class Absent(Exception):
 FAILURES: tuple[tuple[tuple[type[Exception], ...], Reason], ...] = (
     ((TimeoutError, RequestTimedOut), Reason.TIMEOUT),
     ((ClientError, OSError), Reason.UNREACHABLE),  # HTTP 429 and 5xx, too: nothing is known
-    ((Absent,), Reason.NOT_FOUND),
-    ((Web3Exception, ValidationError, DecodingError), Reason.NONSENSE),  # the last: what a contract reverted with
-    ((ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError), Reason.NONSENSE),
+    ((NotFound,), Reason.NOT_FOUND),
+    (
+        (Web3Exception, ValidationError, DecodingError),
+        Reason.INVALID_RESPONSE,
+    ),  # the last: what a contract reverted with
+    ((ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError), Reason.INVALID_RESPONSE),
 )
 # What a node that refuses a transaction says, in lower case.  None: it has that transaction, or a better one.
 REFUSALS: tuple[tuple[str, Reason | None], ...] = (
@@ -95,7 +98,7 @@ class Header:
     @staticmethod
     def read(block: Mapping[str, Any] | None) -> "Header":
         if block is None:
-            raise Absent
+            raise NotFound
         return Header(
             natural(block["number"]),
             fixed(block["hash"], 32),
@@ -122,7 +125,7 @@ class Mined:
     @staticmethod
     def read(receipt: Mapping[str, Any] | None) -> "Mined":
         if receipt is None:
-            raise Absent
+            raise NotFound
         succeeded = natural(receipt["status"]) == 1
         created = receipt["contractAddress"] if succeeded else None
         return Mined(
@@ -183,7 +186,7 @@ class Node:
                 return None
             raise
         if found.hash != hash.lower():
-            raise PortError(Reason.NONSENSE, "the receipt of another transaction")
+            raise PortError(Reason.INVALID_RESPONSE, "the receipt of another transaction")
         return found
 
     async def nonce(self, wallet: Address, block: int | Literal["pending"]) -> int:

@@ -28,14 +28,14 @@ from web3.providers.eth_tester.middleware import transaction_result_remapper
 from web3.types import RPCEndpoint, RPCResponse
 
 from learnae.adapters.evm.rpc import SEND
-from learnae.core.types import Address, Wei
+from learnae.protocol.types import Address, Wei
 
 CALLER = Address("0x" + "ca11" * 10)  # eth-tester's calls must be able to pay; this account does nothing else
 REFUSALS = (ValidationError, BadRequest, BlockNotFound, TransactionFailed, PyEVMError, RecursionError)
 RECURSION = 3000  # Python frames
 
 
-class Refused(Exception):
+class TransactionRefused(Exception):
     """In the words of other nodes."""
 
 
@@ -56,7 +56,7 @@ class Waiting:
             sender = bytes.fromhex(Account.recover_transaction(raw)[2:])
             tip, most = fields["maxPriorityFeePerGas"], fields["maxFeePerGas"]
         except (ValueError, TypeError, KeyError, RLPException) as error:
-            raise Refused(f"not a signed EIP-1559 transaction: {error}") from None
+            raise TransactionRefused(f"not a signed EIP-1559 transaction: {error}") from None
         return Waiting(raw, keccak(raw), sender, fields["nonce"], tip, most, fields["value"] + fields["gas"] * most)
 
     def replaces(self, other: "Waiting") -> bool:
@@ -85,7 +85,7 @@ class Tester:
             if method not in self._own:
                 return self._rpc.make_request(method, params)
             return cast(RPCResponse, {"jsonrpc": "2.0", "id": 0, "result": self._own[method](params)})
-        except (Refused, *REFUSALS) as error:
+        except (TransactionRefused, *REFUSALS) as error:
             return {"jsonrpc": "2.0", "id": 0, "error": {"code": -32000, "message": str(error)}}
 
     def start_anew(self) -> None:
@@ -105,13 +105,13 @@ class Tester:
         new = Waiting.read(raw)
         rival = next((each for each in self._pool if (each.sender, each.nonce) == (new.sender, new.nonce)), None)
         if new.hash in self._mined or new == rival:
-            raise Refused("already known")
+            raise TransactionRefused("already known")
         if new.nonce < self._evm.get_nonce(new.sender):
-            raise Refused("nonce too low")
+            raise TransactionRefused("nonce too low")
         if rival and not new.replaces(rival):
-            raise Refused("replacement transaction underpriced")
+            raise TransactionRefused("replacement transaction underpriced")
         if self._evm.get_balance(new.sender) < new.cost:
-            raise Refused("insufficient funds for gas * price + value")
+            raise TransactionRefused("insufficient funds for gas * price + value")
         self._pool = [each for each in self._pool if each is not rival] + [new]
         return "0x" + new.hash.hex()
 

@@ -24,24 +24,24 @@ from prometheus_client import (
 )
 
 from learnae.adapters.metrics.table import SECONDS, TABLE, TARGETS, WORK, Row, up
-from learnae.core.facts import (
+from learnae.ports import Performed
+from learnae.protocol.decisions import (
     AttemptFailed,
     Averaged,
     ChainEntered,
     ClaimJudged,
     DebtChanged,
     DebtState,
-    Identity,
     IdentityChanged,
+    IdentityState,
     RolledBack,
     Trained,
     Verdict,
-    Work,
     WorkChanged,
+    WorkState,
 )
-from learnae.core.types import ETHER, Address, PeerId, Score, Wei
-from learnae.history import Evaluated, HistoryFact, PeerRestarted, kept_score
-from learnae.ports import Performed
+from learnae.protocol.types import ETHER, Address, PeerId, Score, Wei
+from learnae.records.history import Evaluated, Fact, PeerRestarted, kept_score
 
 F = TypeVar("F", Counter, Gauge, Histogram)
 
@@ -62,7 +62,7 @@ class Sample:
 
 
 @dataclass
-class Followed:
+class PeerCounters:
     """One peer, as far as counting it needs a memory."""
 
     role: str
@@ -88,15 +88,15 @@ class Metrics:
         self._histograms = {
             row.name: _made(Histogram, row, self._registry, buckets=SECONDS) for row in TABLE if row.kind == "histogram"
         }
-        self._peers: dict[str, Followed] = {}
+        self._peers: dict[str, PeerCounters] = {}
 
     def follow(self, peer: str, role: str, sample: Callable[[], Sample]) -> None:
         """Its series begin now; what is told of peers that are not followed counts for nothing."""
-        self._peers[peer] = Followed(role, sample)
+        self._peers[peer] = PeerCounters(role, sample)
         for row in TABLE:
             for values in () if row.late else product(*row.labels.values()):
                 self._family(row.name).labels(peer, role, *values)
-        self._one_of("learnae_work_state", peer, Work, Work.EMPTY)
+        self._one_of("learnae_work_state", peer, WorkState, WorkState.EMPTY)
         self._set("learnae_build_info", peer, 1, version("learnae"), platform.python_version())
 
     def render(self) -> bytes:
@@ -110,7 +110,7 @@ class Metrics:
         for name in self._peers:
             self._count("learnae_monitoring_seconds_total", name, "page", by=seconds / len(self._peers))
 
-    def observe(self, now: float, peer: str, item: HistoryFact) -> None:
+    def observe(self, now: float, peer: str, item: Fact) -> None:
         if peer in self._peers:
             began = thread_time()
             self._decided(now, peer, self._peers[peer], item)
@@ -124,7 +124,7 @@ class Metrics:
 
     # in here
 
-    def _decided(self, now: float, peer: str, followed: Followed, item: HistoryFact) -> None:
+    def _decided(self, now: float, peer: str, followed: PeerCounters, item: Fact) -> None:
         score = kept_score(item)
         if score is not None:
             self._accuracy(peer, "validation", score)
@@ -136,9 +136,9 @@ class Metrics:
             case AttemptFailed():
                 self._count("learnae_attempts_total", peer, "failed")
             case WorkChanged(work=work):
-                self._one_of("learnae_work_state", peer, Work, work)
+                self._one_of("learnae_work_state", peer, WorkState, work)
             case IdentityChanged(identity=identity):
-                self._set("learnae_registered", peer, identity is Identity.REGISTERED)
+                self._set("learnae_registered", peer, identity is IdentityState.REGISTERED)
             case DebtChanged():
                 self._debt(now, peer, followed, item)
             case ChainEntered():
@@ -170,13 +170,13 @@ class Metrics:
             direction = "fetched" if action == "FetchModel" else "stored"
             self._count("learnae_moved_bytes_total", peer, direction, by=performed.bytes)
 
-    def _attempted(self, peer: str, followed: Followed, adopted: bool) -> None:
+    def _attempted(self, peer: str, followed: PeerCounters, adopted: bool) -> None:
         followed.scored += 1
         followed.adopted += adopted
         self._count("learnae_attempts_total", peer, "adopted" if adopted else "dropped")
         self._set("learnae_success_ratio", peer, followed.adopted / followed.scored)
 
-    def _debt(self, now: float, peer: str, followed: Followed, debt: DebtChanged) -> None:
+    def _debt(self, now: float, peer: str, followed: PeerCounters, debt: DebtChanged) -> None:
         followed.owed_since.setdefault(debt.debt, now)
         followed.debts[debt.debt] = debt.state
         self._tally("learnae_debts", peer, DebtState, followed.debts.values())
@@ -185,7 +185,7 @@ class Metrics:
             self._count("learnae_payments_sent_total", peer)
             self._count("learnae_sent_eth_total", peer, by=debt.wei / ETHER)
 
-    def _sample(self, peer: str, followed: Followed, sample: Sample) -> None:
+    def _sample(self, peer: str, followed: PeerCounters, sample: Sample) -> None:
         self._set("learnae_session_seconds", peer, sample.seconds)
         open_since = (followed.owed_since[debt] for debt, state in followed.debts.items() if not state.terminal)
         self._set("learnae_oldest_debt_seconds", peer, max(0.0, sample.seconds - min(open_since, default=float("inf"))))

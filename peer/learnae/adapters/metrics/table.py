@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from learnae.core.facts import DebtState, Verdict, Work
-from learnae.core.types import DOWN, Reason
+from learnae.errors import DOWN, Reason
 from learnae.ports import Performed
+from learnae.protocol.decisions import DebtState, Verdict, WorkState
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # upper bounds of a histogram's buckets
 WORK = {"TrainSlice": "train", "AverageModels": "average", "ScoreModel": "score", "ForgeModel": "forge"}
@@ -24,8 +24,8 @@ SHARED = ("FetchModel", "SignClaim")  # not for one target alone: other peers' n
 # by which a message may be dropped
 DROPS = (
     *(Reason.MALFORMED, Reason.OVERSIZE, Reason.VERSION, Reason.SESSION, Reason.SENDER),
-    *(Reason.REPEAT, Reason.STALE, Reason.FLOOD, Reason.STRANGER),
-    *(Reason.UNREACHABLE, Reason.TIMEOUT, Reason.NONSENSE),  # of our own: they are repeated
+    *(Reason.REPEAT, Reason.STALE, Reason.RATE_LIMIT, Reason.PEER_LIMIT),
+    *(Reason.UNREACHABLE, Reason.TIMEOUT, Reason.INVALID_RESPONSE),  # of our own: they are repeated
 )
 
 
@@ -62,7 +62,7 @@ TABLE = (
         "spent on the trainer's jobs, waiting for a thread included",
         {"kind": tuple(WORK.values())},
     ),
-    Row("learnae_work_state", "gauge", "1 or 0", "the work machine's state", {"state": tuple(Work)}),
+    Row("learnae_work_state", "gauge", "1 or 0", "the work machine's state", {"state": tuple(WorkState)}),
     Row("learnae_registered", "gauge", "1 or 0", "whether it has a contract and a claim"),
     Row("learnae_payments_sent_total", "counter", "payments", "final"),
     Row("learnae_sent_eth_total", "counter", "ETH", "paid, final"),

@@ -1,0 +1,146 @@
+"""A run directory: the whole, reproducible record of one session, on disk (DESIGN section 8)."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import IO, Any
+
+from learnae.analysis.checks import verdict
+from learnae.errors import InputError
+from learnae.messages.codec import encode, to_json
+from learnae.protocol.events import Event
+from learnae.records.history import ChainRecord, Fact, History, Record, chain_line
+
+PACKAGES = ("torch", "numpy", "safetensors", "pydantic")
+HISTORY, CHAIN, VERDICT = "history.jsonl", "chain.jsonl", "verdict.json"
+
+
+class RunDirectory:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._history: IO[str] | None = None
+
+    @staticmethod
+    def create(parent: Path, name: str, out: Path | None = None) -> "RunDirectory":
+        """A new directory, ``parent/<time>-<name>`` unless ``out`` says where.  InputError if that holds a run."""
+        path = out
+        if path is None:
+            began = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+            taken = (f"{began}-{name}" + (f"-{number}" if number else "") for number in range(1000))
+            path = next(parent / each for each in taken if not (parent / each).exists())
+        if (path / HISTORY).exists():
+            raise InputError(f"{path} already holds a run: choose another --out or remove it")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}: choose another --out") from None
+        return RunDirectory(path)
+
+    def begin(self, session_toml: str, data_sha256: str, threads: int) -> None:
+        (self.path / "session.toml").write_text(session_toml)
+        environment = {**environment_facts(), "data_sha256": data_sha256, "threads": threads}
+        self.write_json("environment.json", environment)
+        self._history = (self.path / HISTORY).open("w", buffering=1 << 16)
+
+    def observe(self, now: float, peer: str, item: Any) -> None:
+        """An observer: facts become history lines, everything else is nobody's decision."""
+        if self._history and isinstance(item, Fact):
+            self._history.write(Record(now, peer, item).line() + "\n")
+
+    def end(self, chain: Iterable[ChainRecord], journals: Mapping[str, Sequence[tuple[Event, str]]]) -> None:
+        """``journals`` by peer; one that is empty was not kept."""
+        if self._history:
+            self._history.close()
+        self._write_lines(CHAIN, map(chain_line, chain))
+        for name, entries in journals.items():
+            if entries:
+                lines = (to_json({"digest": digest, **encode(event)}) for event, digest in entries)
+                self._write_lines(f"journals/{name}.jsonl", lines)
+
+    def write_json(self, name: str, value: object) -> None:
+        (self.path / name).write_text(json.dumps(value, indent=2) + "\n")
+
+    def read(self) -> History:
+        """Raises InputError if this is no run directory."""
+        history, chain = self.path / HISTORY, self.path / CHAIN
+        if not history.is_file():
+            raise InputError(f"{self.path} holds no {HISTORY}: give the directory of a run, such as one below runs/")
+        return History.parse(_lines(history), _lines(chain) if chain.is_file() else ())
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """As the run left it; empty if there is none."""
+        path = self.path / name
+        try:
+            found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+        except ValueError:
+            raise InputError(f"{path} is not JSON: remove it and check the run again") from None
+        return found
+
+    def verdict(self) -> dict[str, Any]:
+        """As the run left it; empty if it was cut off before."""
+        return self.read_json(VERDICT)
+
+    def judge(self, history: History, wall_seconds: float | None) -> dict[str, Any]:
+        """The verdict on its history, written beside it."""
+        found = verdict(history)
+        found["summary"]["wall_seconds"] = None if wall_seconds is None else round(wall_seconds, 2)
+        self.write_json(VERDICT, found)
+        return found
+
+    def _write_lines(self, name: str, lines: Iterable[str]) -> None:
+        path = self.path / name
+        path.parent.mkdir(exist_ok=True)
+        with path.open("w") as file:
+            file.writelines(line + "\n" for line in lines)
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def environment_facts() -> dict[str, Any]:
+    """What besides session and seed may change a result: commit, versions, processor."""
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": bool(_git("status", "--porcelain")),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _git(*command: str) -> str | None:
+    here = Path(__file__).parent
+    try:
+        found = subprocess.run(["git", "-C", str(here), *command], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() if found.returncode == 0 else None
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(errors="replace").splitlines()

@@ -1,0 +1,75 @@
+"""The numbers of a session, as ``verdict.json`` has them (DESIGN section 8).
+
+Quality and money are those of honest peers; debts are everybody's.  Accuracy is two numbers: ``validation`` on a peer's
+own rows, which drives adoption and is biased upwards by it, and ``test`` on rows that no peer has.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from statistics import fmean
+from typing import Any
+
+from learnae.analysis.checks.work import last_states
+from learnae.protocol.decisions import Averaged, DebtState, WorkState
+from learnae.protocol.types import ETHER, Score
+from learnae.records.history import Evaluated, History, Record
+
+
+def summary(history: History) -> dict[str, Any]:
+    """None stands for what the history says nothing about.  Money in ETH, gas not included."""
+    states, attempts = last_states(history), _attempts(history)
+    evaluated = list(history.facts(Evaluated))
+    test = _last_accuracies(history, ((record, fact.test) for record, fact in evaluated))
+    paid = _paid(history)
+    return {
+        "peers_expected": len(states),
+        "peers_finished": sum(state == WorkState.DONE for state in states.values()),
+        "accuracy_test_mean": _mean(test),
+        "accuracy_test_min": min(test, default=None),
+        "accuracy_own_mean": _mean(_last_accuracies(history, ((record, fact.own) for record, fact in evaluated))),
+        "accuracy_validation_mean": _mean(_last_accuracies(history, history.kept)),
+        "averaging_attempts": sum(scored for _, scored in attempts),
+        "averaging_success_rate": _mean([adopted / scored for adopted, scored in attempts]),
+        "payments_per_peer": _spread([len(each) for each in paid]),
+        "eth_sent_per_peer": _spread([sum(each) / ETHER for each in paid]),
+        "debts_by_state": _debts_by_state(history),
+        "virtual_seconds": history.seconds,
+    }
+
+
+def _last_accuracies(history: History, scores: Iterable[tuple[Record, Score | None]]) -> list[float]:
+    """Of each honest peer that has one."""
+    last = {record.peer: score for record, score in scores if score is not None}
+    return [last[name].accuracy for name in history.honest if name in last]
+
+
+def _attempts(history: History) -> list[tuple[int, int]]:
+    """(adopted, scored) of each honest peer that had an attempt scored."""
+    adopted: Counter[str] = Counter()
+    scored: Counter[str] = Counter()
+    for record, fact in history.facts(Averaged):
+        scored[record.peer] += 1
+        adopted[record.peer] += fact.adopted
+    return [(adopted[name], scored[name]) for name in history.honest if scored[name]]
+
+
+def _paid(history: History) -> list[list[int]]:
+    """For each honest peer the wei of each debt that it has paid for good."""
+    paid: dict[str, list[int]] = {name: [] for name in history.honest}
+    for (payer, _), changes in history.debts.items():
+        if payer in paid and changes[-1][1].state is DebtState.FINAL:
+            paid[payer].append(changes[-1][1].wei)
+    return list(paid.values())
+
+
+def _debts_by_state(history: History) -> dict[str, int]:
+    states = Counter(changes[-1][1].state for changes in history.debts.values())
+    return {state.value: states[state] for state in DebtState if states[state]}
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None
+
+
+def _spread(values: Sequence[float]) -> dict[str, float | None]:
+    return {"min": min(values, default=None), "mean": _mean(values), "max": max(values, default=None)}

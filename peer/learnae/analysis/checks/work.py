@@ -1,0 +1,84 @@
+"""Averaging, adoption and endings: sections 1.1 and 4."""
+
+from collections.abc import Iterator
+
+from learnae.analysis.checks.result import accuracy, began, check
+from learnae.protocol.decisions import Adopted, Averaged, Published, WorkChanged, WorkState
+from learnae.protocol.types import Cid, PeerId, Policy, Score
+from learnae.records.history import SWARM, History, PeerCrashed, PeerRestarted, kept_score
+
+
+def _peers(history: History) -> dict[str, PeerId]:
+    return {entry.name: entry.peer for entry in began(history).roster}
+
+
+@check
+def validation_never_falls(history: History) -> Iterator[str]:
+    """An average is measured against the peer's own last model, and adopted exactly if it is strictly better."""
+    honest = {entry.name for entry in began(history).roster if entry.policy is Policy.HONEST}
+    own: dict[str, Score] = {}
+    for record in history.records:
+        fact = record.fact
+        if isinstance(fact, Averaged):
+            if fact.before != own.get(record.peer):
+                yield f"{record.peer} averaged against {fact.before}, but its model has {own.get(record.peer)}"
+            better = accuracy(fact.after) > accuracy(fact.before)
+            if fact.adopted and not better:
+                yield f"{record.peer} adopted {fact.cid}, which is no better"
+            if better and not fact.adopted and record.peer in honest:
+                yield f"{record.peer} dropped {fact.cid}, which is better"
+        if (score := kept_score(fact)) is not None:
+            own[record.peer] = score
+
+
+@check
+def averaging_of_published(history: History) -> Iterator[str]:
+    """What was averaged with, or adopted to begin with, its creator had published before."""
+    names = {peer: name for name, peer in _peers(history).items()}
+    published: set[tuple[str | None, Cid]] = set()
+    for record in history.records:
+        match record.fact:
+            case Published(cid=cid):
+                published.add((record.peer, cid))
+            case Averaged(creator=creator, remote=cid) | Adopted(creator=str(creator), cid=cid):
+                if (names.get(creator), cid) not in published:
+                    yield f"{record.peer} used {cid}, which {names.get(creator, creator)} had not published"
+
+
+@check
+def never_own_model(history: History) -> Iterator[str]:
+    """No peer averages with itself, neither by name nor by content."""
+    peers = _peers(history)
+    own = {(record.peer, fact.cid) for record, fact in history.facts(Published)}
+    for record, fact in history.facts(Averaged):
+        if fact.creator == peers[record.peer] or (record.peer, fact.remote) in own:
+            yield f"{record.peer} averaged with its own model {fact.remote}"
+
+
+@check
+def everyone_accounted(history: History) -> Iterator[str]:
+    """Every peer of the roster came to its end, and the session to its own."""
+    began(history)
+    if history.ended_by in (None, "interrupted"):
+        yield f"partial: the session was {'interrupted' if history.ended_by else 'cut off before it could end'}"
+    missing = [f"{name} ({state})" for name, state in last_states(history).items() if state != WorkState.DONE]
+    if missing:
+        yield f"partial: missing {', '.join(missing)}"
+    for stranger in dict.fromkeys(record.peer for record in history.records):
+        if stranger not in (SWARM, *history.roster):
+            yield f"{stranger} is not in the roster"
+
+
+def last_states(history: History) -> dict[str, str]:
+    """What each peer of the roster was last known to do: a state of the work machine, absent, or crashed."""
+    work = dict.fromkeys(history.roster, "absent")
+    crashed: set[str] = set()
+    for record in history.of(WorkChanged, PeerCrashed, PeerRestarted):
+        match record.fact:
+            case WorkChanged(state):
+                work[record.peer] = state.value
+            case PeerCrashed():
+                crashed.add(record.peer)
+            case _:
+                crashed.discard(record.peer)
+    return {name: "crashed" if name in crashed else work[name] for name in history.roster}

@@ -1,0 +1,75 @@
+"""Who paid whom, and how each peer came out of it: payments that stayed final."""
+
+from dataclasses import dataclass
+
+from learnae.protocol.decisions import DebtState
+from learnae.protocol.types import ETHER, Policy, Wei
+from learnae.records.history import Evaluated, History, RosterEntry
+
+OUTSIDE = "outside the swarm"  # a wallet that nobody in the roster has
+TRAINER, NO_ROWS, AVERAGES, CHEAT = "trains on own rows", "without rows", "averages only", "breaks the rules"
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What one peer paid another in all."""
+
+    payer: str
+    payee: str
+    count: int
+    wei: Wei
+
+    @property
+    def ether(self) -> float:
+        return self.wei / ETHER
+
+
+@dataclass(frozen=True)
+class Account:
+    """A peer: its role, its money, gas not included, and the accuracy of its last model."""
+
+    name: str
+    kind: str  # TRAINER, NO_ROWS, AVERAGES or CHEAT
+    role: str  # the same, with the policy's name
+    sent: int
+    sent_ether: float
+    received: int
+    received_ether: float
+    test: float | None
+    validation: float | None
+
+
+def flows(history: History) -> list[Flow]:
+    wallets = {entry.wallet: entry.name for entry in history.roster.values()}
+    paid: dict[tuple[str, str], list[int]] = {}
+    for (payer, _), changes in history.debts.items():
+        debt = changes[-1][1]
+        if debt.state is DebtState.FINAL and debt.payee:
+            paid.setdefault((payer, wallets.get(debt.payee, OUTSIDE)), []).append(debt.wei)
+    return [Flow(payer, payee, len(wei), Wei(sum(wei))) for (payer, payee), wei in sorted(paid.items())]
+
+
+def accounts(history: History) -> list[Account]:
+    """In the order of the roster."""
+    out: dict[str, list[Flow]] = {name: [] for name in history.roster}
+    into: dict[str, list[Flow]] = {name: [] for name in history.roster}
+    for flow in flows(history):
+        out[flow.payer].append(flow)
+        into.setdefault(flow.payee, []).append(flow)
+    test = {record.peer: fact.test.accuracy for record, fact in history.facts(Evaluated)}
+    validation = {record.peer: score.accuracy for record, score in history.kept}
+    return [
+        Account(name, *_role(entry), *_sum(out[name]), *_sum(into[name]), test.get(name), validation.get(name))
+        for name, entry in history.roster.items()
+    ]
+
+
+def _sum(flows: list[Flow]) -> tuple[int, float]:
+    return sum(flow.count for flow in flows), sum(flow.wei for flow in flows) / ETHER
+
+
+def _role(entry: RosterEntry) -> tuple[str, str]:
+    if entry.policy is not Policy.HONEST:
+        return CHEAT, entry.policy.value
+    kind = NO_ROWS if not entry.has_rows else TRAINER if entry.trains else AVERAGES
+    return kind, kind if entry.wants_payment else f"{kind}, wants no payment"

@@ -1,0 +1,43 @@
+"""The images that a swarm is made of: ours, and what they are built on."""
+
+import asyncio
+
+from learnae.backends.compose.docker_cli import PATIENCE, docker, ran
+from learnae.errors import InputError
+from learnae.session.settings import REPOSITORY, tls_bundle
+
+STAND_IN = "org.learnae.stand-in"
+PEER, IPFS, CHAIN = "peer", "ipfs", "chain"  # ours: <project>-peer ...
+PROMETHEUS, GRAFANA = "prom/prometheus:v2.53.5", "grafana/grafana:11.6.0"
+NEEDED = ("debian:trixie-slim", "ipfs/kubo:v0.43.0", "ghcr.io/foundry-rs/foundry:v1.7.1")
+BASE = (*NEEDED, PROMETHEUS, GRAFANA)
+
+
+def built(project: str) -> bool:
+    return all(present(f"{project}-{image}") for image in (PEER, IPFS, CHAIN))
+
+
+async def build(project: str) -> None:
+    """Our images, and what they are built on; seconds where nothing has changed.  Cancelled, it stops building."""
+    if not await asyncio.to_thread(lambda: all(map(present, NEEDED))):
+        await ran(str(REPOSITORY / ".ci" / "base-images.sh"), shown=True)
+    bundle = tls_bundle()
+    secret = ["--secret", f"id=ca,src={bundle}"] if bundle else []
+    for image, context, options in ((PEER, ".", secret), (IPFS, "ipfs", []), (CHAIN, "chain", [])):
+        file = ["-f", str(REPOSITORY / image / "Dockerfile")]
+        tag = ["-t", f"{project}-{image}"]
+        await ran("docker", "buildx", "build", "--quiet", "--load", *tag, *file, *options, str(REPOSITORY / context))
+
+
+def present(image: str) -> bool:
+    try:
+        docker("image", "inspect", "--format", "{{.Id}}", image, timeout=PATIENCE)
+    except InputError:
+        return False
+    return True
+
+
+def stand_ins() -> list[str]:
+    """Which of the base images that are here were not pulled but made (`make base-images`)."""
+    listed = docker("images", "--filter", f"label={STAND_IN}=true", "--format", "{{.Repository}}:{{.Tag}}")
+    return [image for image in BASE if image in listed.split()]

@@ -1,0 +1,172 @@
+"""build/swarm/: everything that a swarm starts from, written before anything runs.
+
+    swarm.env  pods.yml  monitor/{targets,faults}.json  chain/state.json      what Compose, Prometheus and Anvil read
+    session.toml  roster.json                                        what all peers agree on
+    pods/<name>/{link,ipfs,peer}/                                    mounted into that one container, and no other
+    journals/<name>/                                                 what the peer leaves
+
+Keys are made here, so that the roster is known before anything starts.  A pod's files are of mode 0600, owned by the
+user its containers run as.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from learnae.adapters import keystore
+from learnae.adapters.ipfs_keys import IpfsIdentity, identity, swarm_key
+from learnae.adapters.kubo_process import kubo_config
+from learnae.backends.compose.plan import INSIDE_IPFS, RPC_FILE, Plan, pods, settings, targets
+from learnae.backends.compose.prometheus_targets import write_faults
+from learnae.errors import InputError
+from learnae.protocol.types import Address, Wei
+from learnae.runtime.roster_file import Roster
+from learnae.runtime.shard_learning import INITIAL, ROWS
+from learnae.session.roster import Member
+from learnae.session.settings import REPOSITORY, Session, to_toml, wei
+
+FOLDER = REPOSITORY / "build" / "swarm"
+IDENTITY = "identity"  # of a guest, where a pod has config.json
+NOBODY = 1000  # uid and gid of the containers where the host's user is root
+FULL_MESH = 50  # peers up to which each dials all others
+BEYOND = 12  # whom each dials above that
+
+
+def owner() -> str:
+    """uid:gid that files and containers get."""
+    return f"{NOBODY}:{NOBODY}" if os.getuid() == 0 else f"{os.getuid()}:{os.getgid()}"
+
+
+def render(session: Session, plan: Plan, folder: Path = FOLDER, rpc: str | None = None) -> tuple[Member, ...]:
+    """Write it anew: other keys, other wallets, another chain, or ``rpc``, the URL of a foreign one."""
+    from learnae.runtime.torch_learning import TorchLearning  # imports torch
+
+    remove(folder)
+    folder.mkdir(parents=True)
+    for part in ("pods", "journals"):
+        (folder / part).mkdir(0o700)  # before there is a secret in it
+    learning = TorchLearning(session, os.cpu_count() or 1)
+    identities = {name: identity() for name in plan.names}
+    for name in plan.names:
+        for part in ("link", "ipfs", "peer"):
+            (folder / "pods" / name / part).mkdir(parents=True)
+        (folder / "journals" / name).mkdir(parents=True)
+    wallets = {name: keystore.create(path).address for name, path in keystores(plan, folder).items()}
+    roster = Roster.of([(identities[name].peer, wallets[name]) for name in plan.names])
+    members = roster.members(session)
+    roster.write(folder / "roster.json")
+    (folder / "session.toml").write_text(to_toml(session))
+    write_plan(plan, members, folder)
+    if rpc is None:
+        _write_chain(folder / "chain", dict.fromkeys(wallets.values(), wei(session.chain.balance)))
+    key = swarm_key()
+    for index, name in enumerate(plan.names):
+        pod = folder / "pods" / name
+        token = secrets.token_urlsafe(32)
+        _write(pod / "link" / "token", token)
+        _write(pod / "ipfs" / "swarm.key", key)
+        if name in plan.hosted:
+            _write(pod / "ipfs" / "config.json", json.dumps(ipfs_config(plan, name, identities), indent=2))
+        else:
+            _write(pod / "ipfs" / IDENTITY, identities[name].key)
+        _write(pod / "peer" / "token", token)
+        if rpc is not None:
+            _write(pod / "peer" / RPC_FILE, rpc)
+        for file in ("session.toml", "roster.json"):
+            shutil.copy(folder / file, pod / "peer")
+        _write_rows(pod / "peer", learning, index, {plan.names[0], name})
+    _give_away(folder, plan.user)
+    return members
+
+
+def keystores(plan: Plan, folder: Path = FOLDER) -> dict[str, Path]:
+    """By name of the peer."""
+    return {name: folder / "pods" / name / "peer" / "wallet.json" for name in plan.names}
+
+
+def begin_now(folder: Path = FOLDER) -> None:
+    """Second 0 of the session is now, and not when it was rendered."""
+    roster = replace(Roster.read(folder / "roster.json"), began=time.time())
+    for path in [folder / "roster.json", *folder.glob("pods/*/peer/roster.json")]:
+        roster.write(path)
+
+
+def write_plan(plan: Plan, members: Sequence[Member], folder: Path) -> None:
+    (folder / "swarm.env").write_text(settings(plan))
+    (folder / "pods.yml").write_text(pods(plan))
+    (folder / "monitor").mkdir(exist_ok=True)
+    (folder / "monitor" / "targets.json").write_text(json.dumps(targets(plan, members), indent=2) + "\n")
+    write_faults(folder, ())
+
+
+def remove(folder: Path = FOLDER) -> None:
+    """Raises InputError."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise InputError(
+            f"{error.filename} cannot be removed ({error.strerror}): remove {folder} as its owner"
+        ) from None
+
+
+def ipfs_config(plan: Plan, name: str, identities: Mapping[str, IpfsIdentity]) -> dict[str, Any]:
+    """ipfs/config.json with this node's key and whom it dials: no guest, for nobody knows where those are."""
+    shard_file = identities[name]
+    dialled = {
+        identities[other].peer: f"/ip4/{plan.pod(other)}/tcp/{INSIDE_IPFS}" for other in neighbours(plan.hosted, name)
+    }
+    config = kubo_config(shard_file.peer, shard_file.key, dialled)
+    if len(plan.names) > FULL_MESH:
+        config["Routing"] = {"Type": "dht"}
+    return config
+
+
+def neighbours(names: Sequence[str], name: str) -> list[str]:
+    """Whom a node dials: everybody, or in a large swarm those at growing distances around a ring."""
+    others = len(names) - 1
+    at = names.index(name)
+    steps = range(1, others + 1) if others < FULL_MESH else [1 + others * each // BEYOND for each in range(BEYOND)]
+    return [names[(at + step) % len(names)] for step in steps]
+
+
+def _write(path: Path, secret: str) -> None:
+    """Its owner's alone from the first byte."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secret)
+
+
+def _write_rows(folder: Path, learning: Any, index: int, initial: set[str]) -> None:
+    from learnae.learn.datasets import shard_file  # imports torch
+
+    shard_file.save(folder / ROWS, learning.table, learning.split.peers[index])
+    (folder / INITIAL).mkdir()
+    for name in initial:
+        (folder / INITIAL / f"{name}.safetensors").write_bytes(learning.initial_block(name))
+
+
+def _write_chain(folder: Path, alloc: Mapping[Address, Wei]) -> None:
+    """A state of Anvil's at block 0: nobody but these has any money."""
+    accounts = {
+        wallet: {"nonce": 0, "balance": hex(held), "code": "0x", "storage": {}} for wallet, held in alloc.items()
+    }
+    empty: dict[str, Any] = {"block": None, "best_block_number": 0, "blocks": [], "transactions": []}
+    folder.mkdir()
+    (folder / "state.json").write_text(json.dumps({"accounts": accounts, "historical_states": None} | empty))
+
+
+def _give_away(folder: Path, user: str) -> None:
+    """What containers use is theirs alone."""
+    uid, gid = map(int, user.split(":"))
+    for part in filter(Path.exists, (folder / "pods", folder / "journals", folder / "chain")):
+        for path in [part, *part.rglob("*")]:
+            path.chmod(0o700 if path.is_dir() else 0o600)
+            if os.getuid() == 0:
+                os.chown(path, uid, gid)

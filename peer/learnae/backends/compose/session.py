@@ -1,0 +1,191 @@
+"""One session on containers, from nothing to a folder that ``learnae audit`` needs nothing else for.
+
+    with alone(say):
+        swarm = await prepare(session, say)          plan, images, build/swarm: ready.py
+        await live(swarm, board, run, say)           up, followed, ended, collected
+        remove()
+
+What the peers decide comes by their event streams and is shown; what is judged comes from their journals.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from learnae.backends import live_run
+from learnae.backends.compose import prometheus_targets
+from learnae.backends.compose.collect import collect
+from learnae.backends.compose.container_lifecycle import ContainerLifecycle
+from learnae.backends.compose.container_monitor import ContainerMonitor
+from learnae.backends.compose.containers import Containers
+from learnae.backends.compose.event_client import follow
+from learnae.backends.compose.faults import ComposeChaos
+from learnae.backends.compose.link_client import LinkAgents
+from learnae.backends.compose.plan import Plan, project
+from learnae.backends.compose.remote_peers import RemotePeers
+from learnae.backends.compose.render import FOLDER
+from learnae.backends.external_chain.chain import ExternalChain, Say
+from learnae.errors import InputError
+from learnae.file_lock import locked
+from learnae.protocol.types import Cid
+from learnae.records.history import SWARM, VERSION, Record, SessionBegan
+from learnae.runtime.live import SessionClock
+from learnae.runtime.live_process import input_error
+from learnae.runtime.roster_file import Roster
+from learnae.runtime.setup import roster_entries
+from learnae.session import faults
+from learnae.session.roster import Member
+from learnae.session.settings import REPOSITORY, Session, resolved
+from learnae.web.event_log import EventLog
+
+MARGIN = 120.0  # s beyond the session's own end until its peers are stopped
+
+
+@dataclass(frozen=True)
+class ComposeSwarm:
+    """A session that is ready to come up."""
+
+    session: Session
+    plan: Plan
+    members: tuple[Member, ...]
+    folder: Path
+    manifest: Cid
+    guests: RemotePeers
+    foreign: ExternalChain | None = None
+
+    @property
+    def pods(self) -> tuple[Member, ...]:
+        """Who has one."""
+        return self.members[: len(self.plan.hosted)]
+
+    @property
+    def containers(self) -> Containers:
+        return Containers(self.plan.project, self.folder)
+
+    @property
+    def second_zero(self) -> float:
+        """Unix seconds."""
+        return Roster.read(self.folder / live_run.ROSTER).began
+
+    @property
+    def from_the_start(self) -> list[str]:
+        """Services; what joins later has its pod from the start, and comes up in it."""
+        late = {each.name for each in self.members if each.traits.joins_at}
+        pods = [f"{part}-{name}" for name in self.plan.hosted for part in ("link", "ipfs")]
+        return [
+            *self.plan.once,
+            *pods,
+            *(f"peer-{name}" for name in self.plan.hosted if name not in late),
+        ]
+
+    @property
+    def began(self) -> SessionBegan:
+        entries = roster_entries(self.members)
+        return SessionBegan(VERSION, "compose", resolved(self.session), entries, self.manifest)
+
+
+@contextmanager
+def alone(say: Say, folder: Path = FOLDER) -> Iterator[None]:
+    """One session of a checkout at a time; what a killed one left is cleared away.  Raises InputError."""
+    folder.parent.mkdir(exist_ok=True)
+    with (folder.parent / "swarm.lock").open("a+") as file:
+        if not locked(file):
+            file.seek(0)
+            raise InputError(
+                "a swarm of this checkout is running already: wait for it, or stop it with Ctrl-C where it was started "
+                f"or with kill {file.read().strip()}"
+            )
+        file.truncate(0)
+        print(os.getpid(), file=file, flush=True)
+        left = remove(folder)
+        if left:
+            say(f"Removed {left} containers that an earlier session had left.")
+        yield
+
+
+async def live(swarm: ComposeSwarm, board: EventLog, run: Path, say: Say) -> str:
+    """Until every peer has left by itself, or the caller is cancelled; what ended it.  ``run`` then holds all of it.
+
+    Raises InputError, also in mid-session; what there was until then is in ``run``, too.
+    """
+    plan, containers = swarm.plan, swarm.containers
+    board.add(Record(0.0, SWARM, swarm.began))
+    chaos = _chaos(swarm, board, run / live_run.FAULTS, say) if swarm.session.faults else None
+    watch = ContainerMonitor(containers, say, lambda: chaos.away if chaos else frozenset())
+    if chaos:
+        await containers.up(f"link-{plan.names[0]}")
+        await chaos.possible()
+    try:
+        await containers.up(*swarm.from_the_start)
+        async with asyncio.TaskGroup() as group:
+            following = [group.create_task(follow(plan.api(name), board)) for name in plan.hosted]
+            following.append(group.create_task(watch.run()))
+            if chaos:
+                following += [
+                    group.create_task(chaos.run()),
+                    group.create_task(prometheus_targets.told(board, swarm.folder)),
+                ]
+            try:
+                async with asyncio.timeout(swarm.session.max_duration + MARGIN):
+                    await _lives(swarm, chaos)
+                    await swarm.guests.gone()
+                ended_by = "quiet"
+            except TimeoutError:
+                ended_by = "max_duration"
+            for task in following:
+                task.cancel()
+        await watch.look()
+    except asyncio.CancelledError:
+        say("Interrupted: the peers are stopped first, so that their journals are whole.")
+        raise
+    except BaseExceptionGroup as group:
+        raise input_error(group) or group from None
+    finally:
+        rpc = swarm.foreign.foreign.rpc if swarm.foreign else plan.outer_rpc
+        await collect(plan, swarm.folder, rpc, run, say)
+    return ended_by
+
+
+def remove(folder: Path = FOLDER) -> int:
+    """Everything of this checkout's swarm; how many containers there were."""
+    return Containers(project(REPOSITORY), folder).down()
+
+
+def _chaos(swarm: ComposeSwarm, board: EventLog, file: Path, say: Say) -> ComposeChaos:
+    plan, session = swarm.plan, swarm.session
+    return ComposeChaos(
+        faults.plan(session.faults, plan.names, session.seed),
+        frozenset(each.name for each in swarm.members if not each.traits.joins_at),
+        SessionClock(swarm.second_zero),
+        plan.block_time,
+        LinkAgents(plan, swarm.folder),
+        ContainerLifecycle(plan.project, swarm.folder / "chain"),
+        board,
+        file,
+        say,
+    )
+
+
+async def _lives(swarm: ComposeSwarm, chaos: ComposeChaos | None) -> None:
+    """Until all peers have ended; those that join later are started when their time comes."""
+    early = [f"peer-{each.name}" for each in swarm.pods if not each.traits.joins_at]
+    late = [each for each in swarm.pods if each.traits.joins_at]
+    await asyncio.gather(_ended(swarm, chaos, early), *(_later(swarm, chaos, each) for each in late))
+
+
+async def _later(swarm: ComposeSwarm, chaos: ComposeChaos | None, member: Member) -> None:
+    service = f"peer-{member.name}"
+    await asyncio.sleep(swarm.second_zero + member.traits.joins_at - time.time())
+    await swarm.containers.up(service)
+    await _ended(swarm, chaos, [service])
+
+
+async def _ended(swarm: ComposeSwarm, chaos: ComposeChaos | None, services: list[str]) -> None:
+    """Whom chaos takes away has not ended."""
+    await swarm.containers.ended(services)
+    while chaos and await chaos.brought_back(services):
+        await swarm.containers.ended(services)

@@ -1,0 +1,200 @@
+"""A live swarm in one process and one event loop: real time, memory store and gossip, a real EVM.
+
+The peers are those of ``drivers.live``; what they share here is the machine.  Training waits in threads for the pool,
+the EVM has a process of its own, accuracies on test rows are worked out in another: the loop itself never waits.
+
+    swarm = Embedded(composition, wallets, [run.observe], local_evm(session, wallets))
+    ended_by = await swarm.run()        # swarm.stop(), from a signal handler say, ends it early
+"""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from learnae.adapters.evm import EvmChain, Node, export
+from learnae.adapters.evm.local import LocalEvm
+from learnae.adapters.keystore import Wallet
+from learnae.adapters.memory import MemoryGossip, MemoryJournal
+from learnae.ports import Observer
+from learnae.protocol.decisions import Averaged
+from learnae.protocol.events import Event
+from learnae.protocol.peer import Peer
+from learnae.protocol.types import Address, Wei
+from learnae.records.history import SWARM, ChainRecord, Fact, SessionEnded
+from learnae.runtime.live import LivePeer, SessionClock
+from learnae.runtime.setup import SessionSetup, Tick
+from learnae.runtime.test_accuracy import TestAccuracy
+from learnae.session.settings import Session, wei
+
+INTERRUPTED = "interrupted"
+TICK = 0.1  # s between looks at whether the session is over
+EVALUATE_EVERY = 2.0  # s; test accuracies hold up the training, so most wait until all is quiet
+EVALUATE_AT_ONCE = 8  # models
+
+
+def local_evm(session: Session, wallets: Mapping[str, Wallet]) -> LocalEvm:
+    """Where these wallets have what the session gives them; to be closed.  It takes seconds to come up, and can do so
+    early."""
+    return LocalEvm(_funds(session, wallets), session.chain.id, apart=True)
+
+
+class EmbeddedSwarm:
+    """One session, ready to run.  ``chain``: its export, once it has ended.
+
+    Whoever composed it records ``SessionBegan``: readers are told of a session before its EVM is there.
+    """
+
+    def __init__(
+        self,
+        composition: SessionSetup,
+        wallets: Mapping[str, Wallet],
+        observers: Sequence[Observer],
+        evm: LocalEvm,
+    ) -> None:
+        self.composition, self.session, self.observers = composition, composition.session, tuple(observers)
+        self.evaluation = TestAccuracy(composition, self._record)
+        self.alloc = _funds(self.session, wallets)
+        self.evm = evm
+        self.node = Node(self.evm, self.session.chain.id)
+        self.chain: list[ChainRecord] = []
+        self.clock = SessionClock(time.time())
+        self._threads = ThreadPoolExecutor(self.session.peers + 1, "trainer")  # all may wait for one batch
+        net = composition.swarm.net
+        self.gossips = [MemoryGossip(net, {}, member.name, member.peer) for member in composition.members]
+        self.peers = [self._peer(index, wallets) for index in range(self.session.peers)]
+        self._up: set[int] = set()  # have joined
+        self._left: set[int] = set()
+        self._quiet_since: float | None = None
+        self._interrupted = asyncio.Event()
+
+    async def run(self, tick: Tick = lambda now, peers: None) -> str:
+        """What ended it: quiet, max_duration or interrupted.  Everything is recorded by then."""
+        try:
+            ended_by = await self._live(tick)
+            if ended_by != INTERRUPTED:
+                self.evaluation.add_last((self.peers[index].name, self.peers[index].peer) for index in sorted(self._up))
+                await self._unless_stopped(self._flush())
+            self.chain = await export(self.node, self.alloc, self.alloc)
+            if self._interrupted.is_set():
+                ended_by = INTERRUPTED
+            self._record(self.clock(), SWARM, SessionEnded(ended_by))
+        finally:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+        return ended_by
+
+    def stop(self) -> None:
+        """Everybody leaves now."""
+        self._interrupted.set()
+
+    @property
+    def journals(self) -> dict[str, list[tuple[Event, str]]]:
+        return {peer.name: peer.journal.replay() for peer in self.peers}
+
+    # in here
+
+    async def _live(self, tick: Tick) -> str:
+        async with asyncio.TaskGroup() as group:
+            behind = [
+                group.create_task(self.evm.mine_every(self.session.chain.block_time)),
+                group.create_task(self._evaluate()),
+            ]
+            lives = [group.create_task(self._life(index)) for index in range(len(self.peers))]
+            ended_by = await self._over(tick)
+            for index, life in enumerate(lives):
+                if index not in self._up:
+                    life.cancel()
+                elif ended_by == INTERRUPTED:
+                    self.peers[index].stop()
+                else:
+                    self.peers[index].close()
+            await asyncio.wait(lives)
+            for task in behind:
+                task.cancel()
+        return ended_by
+
+    async def _life(self, index: int) -> None:
+        await asyncio.sleep(self.composition.members[index].traits.joins_at - self.clock())
+        mine = self.gossips[index]
+        for other in self._up.intersection(self.composition.links[index]):
+            theirs = self.gossips[other]
+            mine.room[theirs.name], theirs.room[mine.name] = theirs, mine
+        self._up.add(index)
+        await self.peers[index].run()
+        self._left.add(index)
+
+    async def _over(self, tick: Tick) -> str:
+        """Look now and then whether everybody is quiet, has been for ``linger``, or must stop."""
+        while not self._interrupted.is_set():
+            now = self.clock()
+            if self._up:
+                tick(now, self._active())
+            if now >= self.session.max_duration:
+                return "max_duration"
+            if len(self._up) < len(self.peers) or not all(peer.quiet for peer in self._active()):
+                self._quiet_since = None
+            elif self._quiet_since is None:
+                self._quiet_since = now
+            if self._quiet_since is not None and now - self._quiet_since >= self.session.linger:
+                return "quiet"
+            try:
+                await asyncio.wait_for(self._interrupted.wait(), TICK)
+            except TimeoutError:
+                continue
+        return INTERRUPTED
+
+    def _active(self) -> list[Peer]:
+        return [self.peers[index].peer for index in sorted(self._up - self._left)]
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """Done, or left undone once everybody is to leave."""
+        tasks = {asyncio.ensure_future(each) for each in (work, self._interrupted.wait())}
+        done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in left:
+            task.cancel()
+        for task in done:
+            task.result()
+
+    async def _evaluate(self) -> None:
+        while True:
+            await asyncio.sleep(EVALUATE_EVERY if self._quiet_since is None else TICK)
+            await self._flush(EVALUATE_AT_ONCE)
+
+    async def _flush(self, most: int | None = None) -> None:
+        models = self.evaluation.take(most)
+        try:
+            loop = asyncio.get_running_loop()
+            scores = await loop.run_in_executor(self._threads, self.evaluation.score, models)
+        except asyncio.CancelledError:
+            self.evaluation.waiting[:0] = models  # for the last flush
+            raise
+        self.evaluation.tell(self.clock(), models, scores)
+
+    def _peer(self, index: int, wallets: Mapping[str, Wallet]) -> LivePeer:
+        composition, member = self.composition, self.composition.members[index]
+        chain = EvmChain(self.node, wallets[member.name])
+        return LivePeer(
+            member.name,
+            composition.config(index),
+            composition.ports(index, chain),
+            self.gossips[index],
+            MemoryJournal(),
+            self.clock,
+            (*self.observers, self.evaluation.observe, self._forget_unkept),
+            self._threads,
+            holds=chain.holds,
+        )
+
+    def _forget_unkept(self, now: float, peer: str, item: Fact) -> None:
+        """An average that was dropped is nobody's."""
+        if isinstance(item, Averaged) and not item.adopted and item.cid not in self.composition.swarm.holders:
+            self.composition.swarm.blocks.pop(item.cid, None)
+
+    def _record(self, now: float, peer: str, item: Fact) -> None:
+        for observe in self.observers:
+            observe(now, peer, item)
+
+
+def _funds(session: Session, wallets: Mapping[str, Wallet]) -> dict[Address, Wei]:
+    return {wallet.address: wei(session.chain.balance) for wallet in wallets.values()}

@@ -1,0 +1,175 @@
+"""A chain that is not ours, such as Sepolia: what is asked before a session is run on it.
+
+    chain = ForeignChain.of(foreign, session)      the key, and what cannot be done there
+    chain = await chain.fitted(say)                the node, the money, the waits: refused before anything starts
+    async with chain.node() as node: ...
+
+Every refusal is one sentence with its fix.  Of the node's URL only the host is ever shown.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from ipaddress import ip_address
+
+from learnae.adapters import keystore
+from learnae.adapters.evm import EvmChain, Node, http_node
+from learnae.adapters.evm.chain import MAX_FEE, PAY_GAS, TRANSFER_GAS
+from learnae.adapters.evm.dpoid import DEPLOY_GAS
+from learnae.adapters.evm.rpc import Header
+from learnae.errors import InputError, PortError
+from learnae.protocol.types import ETHER, Address, Wei
+from learnae.session.settings import CAP, KEY, RPC, ExternalChainSettings, Session, wei
+
+Say = Callable[[str], None]
+
+RECENT = 20  # blocks whose mean time is the chain's
+STALE = 120.0  # s that the newest block may be old
+BLOCKS = 8  # that a session takes longer by: stakes, registration, the last payments, taking back
+LEAST = 20  # blocks that a session must have time for
+
+
+@dataclass(frozen=True)
+class ExternalChain:
+    """``wallet``: who pays."""
+
+    foreign: ExternalChainSettings = field(repr=False)
+    session: Session
+    wallet: keystore.Wallet
+
+    @staticmethod
+    def of(foreign: ExternalChainSettings, session: Session) -> "ExternalChain":
+        """Raises InputError; quotes no key."""
+        wallet = keystore.funded(foreign.key)
+        if wallet is None:
+            raise InputError(f"{KEY} is neither a private key (64 hexadecimal digits) nor a file that holds one")
+        if any(fault.kind.chain for fault in session.faults):
+            raise InputError(f"a chain that is not ours cannot be stopped: leave its faults out, or unset {RPC}")
+        if _loopback(foreign.host):
+            raise InputError(
+                f"{RPC} names loopback, which in a container is its own: give an address that it can reach"
+            )
+        return ExternalChain(foreign, session, wallet)
+
+    @property
+    def stake(self) -> Wei:
+        return wei(self.session.chain.balance)
+
+    @asynccontextmanager
+    async def node(self) -> AsyncIterator[Node]:
+        """Raises InputError for what the node does not answer."""
+        node = http_node(self.foreign.rpc, self.session.chain.id)
+        try:
+            yield node
+        except PortError as error:
+            raise InputError(f"the node at {self.foreign.host} cannot be used ({error}): see {RPC}") from None
+        finally:
+            await node.close()
+
+    async def fitted(self, say: Say) -> "ExternalChain":
+        """With the patience that the chain's blocks ask for.  Raises InputError: the session cannot end well."""
+        async with self.node() as node:
+            newest = await node.newest()
+            pace = await self._pace(node, newest)
+            needed = await self._needed(node, newest)
+            await self._check_key(node, newest, needed)
+        say(
+            f"Chain {self.session.chain.id} by {self.foreign.host}, which is not ours: {self.session.peers} times "
+            f"{self.session.chain.balance} ETH from {self.wallet.address}, at most {ether(needed)} ETH with gas "
+            f"(cap {self.foreign.cap}); what is left comes back."
+        )
+        fitted = _fitted(self.session, pace)
+        before = _waits(self.session)
+        changed = [f"{name} = {value:g}" for name, value in _waits(fitted).items() if value != before[name]]
+        if changed:
+            more = f"{', '.join(changed)}. Expect {BLOCKS * pace:.0f} s more."
+            say(f"Blocks take about {pace:.1f} s there, so the session waits longer: {more}")
+        if fitted.max_duration < LEAST * pace:
+            raise InputError(
+                f"max_duration = {fitted.max_duration:g} s is too short where a block takes {pace:.1f} s: "
+                f"give at least {LEAST * pace:.0f}"
+            )
+        return replace(self, session=fitted)
+
+    # in here
+
+    async def _pace(self, node: Node, newest: Header) -> float:
+        """Mean s from block to block."""
+        age = time.time() - newest.timestamp
+        if age > STALE:
+            raise InputError(
+                f"the newest block of the node at {self.foreign.host} is {age:.0f} s old: "
+                "give a node that is in step with its chain, and a chain that makes blocks all the time"
+            )
+        early = await node.block(max(0, newest.number - RECENT))
+        return max(1.0, (newest.timestamp - early.timestamp) / max(1, newest.number - early.number))
+
+    async def _needed(self, node: Node, newest: Header) -> Wei:
+        """All that can leave the key at the present price of gas."""
+        peers, stake = self.session.peers, self.session.chain.balance
+        fee = (await EvmChain(node, self.wallet).advised(newest)).most
+        if fee > MAX_FEE:
+            raise InputError(f"gas costs {fee // 10**9} gwei there, and no peer pays above {MAX_FEE // 10**9}: wait")
+        least = Wei((DEPLOY_GAS + PAY_GAS) * fee)
+        if self.stake < least:
+            raise InputError(
+                f"chain.balance = {stake} ETH is too little to register and pay once: "
+                f"at the price of gas there give at least {ether(least)}"
+            )
+        needed = Wei(peers * (self.stake + TRANSFER_GAS * fee))
+        if needed > wei(self.foreign.cap):
+            raise InputError(
+                f"{peers} stakes of {stake} ETH with their gas are {ether(needed)} ETH, above the cap of "
+                f"{self.foreign.cap}: lower chain.balance in the session, or raise {CAP}"
+            )
+        return needed
+
+    async def _check_key(self, node: Node, newest: Header, needed: Wei) -> None:
+        lender = self.wallet.address
+        had = await node.balance(lender, newest.number)
+        if had < needed:
+            raise InputError(f"{lender} has {ether(had)} ETH there and the session needs {ether(needed)}: send it more")
+        if await node.code(lender):
+            raise InputError(f"the account {lender} has code: give the key of a plain one")
+        if await waiting(node, [lender]):
+            raise InputError(f"{lender} has transactions that are not mined yet: wait for them, or give another key")
+
+
+async def waiting(node: Node, wallets: list[Address]) -> bool:
+    """Whether anything that one of them sent is not mined yet."""
+    newest = (await node.newest()).number
+    for wallet in wallets:
+        if await node.nonce(wallet, "pending") > await node.nonce(wallet, newest):
+            return True
+    return False
+
+
+def ether(wei: Wei) -> str:
+    return f"{Decimal(wei) / ETHER:.9f}".rstrip("0").rstrip(".")
+
+
+def _fitted(session: Session, pace: float) -> Session:
+    """Waits that are long enough for blocks ``pace`` s apart."""
+    chain = replace(
+        session.chain,
+        block_time=round(pace, 1),
+        poll=max(session.chain.poll, round(pace / 4, 1)),
+        resend_after=max(session.chain.resend_after, round(3 * pace, 1)),
+    )
+    start = replace(session.start, timeout=max(session.start.timeout, round(5 * pace, 1)))
+    return replace(session, chain=chain, start=start, linger=max(session.linger, round(2 * pace, 1)))
+
+
+def _waits(session: Session) -> dict[str, float]:
+    chain = session.chain
+    waits = {"chain.poll": chain.poll, "chain.resend_after": chain.resend_after}
+    return waits | {"start.timeout": session.start.timeout, "linger": session.linger}
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

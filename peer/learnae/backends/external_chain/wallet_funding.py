@@ -1,0 +1,186 @@
+"""The money of a session on a chain that is not ours: lent to the peers' wallets before it, taken back after it.
+
+    RUN/funding.json    who lent, and what the wallets held when the session began: the export begins there
+    RUN/wallets/        keys of those that may hold money; one that is empty for good goes
+
+Both are there before any money moves, so that `learnae refund RUN` can take back what a crash left.
+"""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from learnae.adapters import keystore
+from learnae.adapters.evm import EvmChain, Node
+from learnae.backends.external_chain.chain import ExternalChain, Say, ether, waiting
+from learnae.errors import InputError, PortError, Reason
+from learnae.messages.codec import decode, encode, from_json, to_json
+from learnae.protocol.types import Address, Wei
+from learnae.records.history import StartingBalances
+from learnae.session.settings import wei
+
+T = TypeVar("T")
+
+FUNDING, WALLETS = "funding.json", "wallets"
+VERSION = 1
+ROUNDS = 8  # of signing the stakes with ever higher fees
+BLOCKS = 20  # that taking back may last; and a minute
+
+
+@dataclass(frozen=True)
+class Funding:
+    """``had``: what the lender held before.  ``opening``: once all stakes are there to stay.
+
+    ``until``: the last block before anything was taken back, and of the export.
+    """
+
+    version: int
+    host: str
+    chain_id: int
+    lender: Address
+    had: Wei
+    opening: StartingBalances | None = None
+    until: int | None = None
+
+    @staticmethod
+    def read(run: Path) -> "Funding":
+        """Raises InputError."""
+        try:
+            found: Funding = decode(Funding, from_json((run / FUNDING).read_text()))
+        except OSError:
+            raise InputError(f"{run} holds no {FUNDING}: give a run on a chain that is not ours") from None
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{run / FUNDING} is damaged: {error}") from None
+        return found
+
+    def write(self, run: Path) -> None:
+        (run / FUNDING).write_text(to_json(encode(self)) + "\n")
+
+
+async def lend(chain: ExternalChain, run: Path, keystores: Mapping[str, Path]) -> int:
+    """Each its stake; the block from which nothing takes that back.  Raises InputError: some may have got theirs."""
+    wallets, lender = [keystore.load(path).address for path in keystores.values()], chain.wallet.address
+    if (run / WALLETS).exists():
+        raise InputError(f"{run} holds wallets of an earlier session: learnae refund {run}, or choose another --out")
+    async with chain.node() as node:
+        funding = Funding(VERSION, chain.foreign.host, node.chain_id, lender, await node.balance(lender))
+        (run / WALLETS).mkdir(0o700)
+        for name, path in keystores.items():
+            shutil.copy(path, run / WALLETS / f"{name}.json")  # with its mode
+        funding.write(run)
+        at = await _sent(chain, node, wallets)
+        held = {wallet: await node.balance(wallet, at) for wallet in wallets}
+        if min(held.values()) < chain.stake:
+            raise InputError(f"somebody else used the key of {lender} meanwhile: leave it to the session")
+        replace(funding, opening=StartingBalances(at, (await node.block(at)).hash, held)).write(run)
+    return at
+
+
+async def take_back(chain: ExternalChain, run: Path, say: Say) -> bool:
+    """What the wallets still hold, if it is worth its fee; says what the session cost.  Whether all are empty.
+
+    Raises InputError.
+    """
+    funding = Funding.read(run)
+    files = sorted((run / WALLETS).glob("*.json"))
+    began, lasts = time.monotonic(), 60 + BLOCKS * chain.session.chain.block_time
+    async with chain.node() as node:
+        if funding.until is None:
+            replace(funding, until=(await node.newest()).number).write(run)
+        wallets = [keystore.load(path) for path in files]
+        everybody = [funding.lender, *(wallet.address for wallet in wallets)]
+        calm = await _until(chain, partial(_calm, node, everybody), began + lasts / 2)
+        emptied = await asyncio.gather(
+            *(_emptied(chain, EvmChain(node, wallet), funding.lender, began + lasts) for wallet in wallets)
+        )
+        has = await node.balance(funding.lender)
+    for path, empty in zip(files, emptied, strict=True):
+        if empty and calm:  # or a stake may still come
+            path.unlink()
+    with suppress(OSError):
+        (run / WALLETS).rmdir()
+    count, cost = f"{sum(emptied)} of {len(emptied)}", ether(Wei(funding.had - has))
+    say(f"Given back: {count} wallets are empty; {funding.lender} has {cost} ETH less than before the session.")
+    left = [path.stem for path in files if path.exists()]
+    if left:
+        say(f"{', '.join(left)}: not empty yet, or not worth the fee; their keys stay in {run / WALLETS}.")
+        say(f"Later: learnae refund {run}")
+    return not left
+
+
+async def _sent(chain: ExternalChain, node: Node, wallets: list[Address]) -> int:
+    """All stakes; a block that is deep enough and has them in it or below."""
+    payer, lender, cap = EvmChain(node, chain.wallet), chain.wallet.address, chain.foreign.cap
+    first = await node.nonce(lender, (await node.newest()).number)
+    settings = chain.session.chain
+    for attempt in range(ROUNDS):
+        with suppress(PortError):  # asked too much, say: again in the next round
+            mined = await node.nonce(lender, (await node.newest()).number)
+            due = [(nonce, to) for nonce, to in enumerate(wallets, first) if nonce >= mined]
+            forms = [await payer.sign_transfer(to, chain.stake, nonce, attempt) for nonce, to in due]
+            if payer.committed > wei(cap):
+                raise InputError(
+                    f"fees rose until the session would cost more than {cap} ETH, the cap: raise it, or wait"
+                )
+            for form in forms:
+                await payer.broadcast(form)
+        deep = partial(_deep, chain, node, lender, first + len(wallets))
+        wait = settings.resend_after + settings.confirmations * settings.block_time
+        if (at := await _until(chain, deep, time.monotonic() + wait)) is not None:
+            return at
+    raise InputError(f"the stakes are not mined after {ROUNDS} raises of the fee: try when the chain is less busy")
+
+
+async def _deep(chain: ExternalChain, node: Node, wallet: Address, nonce: int) -> int | None:
+    at = await _settled(chain, node)
+    return at if await node.nonce(wallet, at) >= nonce else None
+
+
+async def _calm(node: Node, wallets: list[Address]) -> bool | None:
+    return None if await waiting(node, wallets) else True
+
+
+async def _emptied(chain: ExternalChain, payer: EvmChain, to: Address, until: float) -> bool:
+    """Whether nothing is left in that wallet, for good."""
+    node, wallet = payer.node, payer.wallet.address
+    nonce, attempt, signed = -1, 0, 0.0
+
+    async def look() -> bool | None:
+        nonlocal nonce, attempt, signed
+        newest = (await node.newest()).number
+        if not await node.balance(wallet, newest):
+            return None if await node.balance(wallet, await _settled(chain, node)) else True
+        mined = await node.nonce(wallet, newest)
+        if mined == nonce and time.monotonic() < signed + chain.session.chain.resend_after:
+            return None
+        nonce, attempt, signed = mined, attempt + 1 if mined == nonce else 0, time.monotonic()
+        try:
+            await payer.broadcast(await payer.sign_rest(to, nonce, attempt))
+        except PortError as error:
+            if error.reason is Reason.FUNDS:
+                return False
+            raise
+        return None
+
+    return bool(await _until(chain, look, until))
+
+
+async def _settled(chain: ExternalChain, node: Node) -> int:
+    """The newest block that is deep enough."""
+    return max(0, (await node.newest()).number - chain.session.chain.confirmations + 1)
+
+
+async def _until(chain: ExternalChain, look: Callable[[], Awaitable[T | None]], until: float) -> T | None:
+    """What it finds, or None when the time is up; a node that does not answer is asked again."""
+    while time.monotonic() < until:
+        with suppress(PortError):
+            if (found := await look()) is not None:
+                return found
+        await asyncio.sleep(chain.session.chain.poll)
+    return None

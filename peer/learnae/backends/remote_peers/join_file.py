@@ -1,0 +1,158 @@
+"""A join file: all that one peer of a roster needs to take part from elsewhere, its secrets among it.
+
+Invitation.read(path).unpack(folder)      # session.toml roster.json wallet.json rows.npz initial/, as in a pod
+"""
+
+import base64
+import os
+import time
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from learnae.adapters.ipfs_keys import peer_of
+from learnae.backends.live_run import ROSTER, SESSION
+from learnae.errors import InputError
+from learnae.messages.codec import decode, encode, from_json, to_json
+from learnae.messages.wire import cid_of
+from learnae.protocol.types import Cid, PeerId
+from learnae.runtime.live_process import PeerEndpoints, find
+from learnae.runtime.roster_file import Roster
+from learnae.runtime.shard_learning import INITIAL, ROWS, ShardLearning
+from learnae.session.manifest import manifest
+from learnae.session.roster import Member
+from learnae.session.settings import Session, parse
+
+VERSION = 1
+ABOUT = "An invitation of LEARNAE. It holds the keys of one peer: whoever has it is that peer and has its money."
+WALLET = "wallet.json"
+
+
+@dataclass(frozen=True)
+class JoinFile:
+    """``session`` and ``wallet``: those files' text.  ``rows``, ``initial``: in base64.  ``bootstrap``: by peer id.
+
+    ``host``: the URL where it says that it has come and hands in its journal, with ``token``.
+    """
+
+    about: str
+    version: int
+    name: str
+    session_id: Cid
+    session: str
+    roster: Roster
+    swarm_key: str = field(repr=False)
+    identity: str = field(repr=False)
+    wallet: str = field(repr=False)
+    rows: str = field(repr=False)
+    initial: dict[str, str] = field(repr=False)
+    bootstrap: dict[str, str]
+    rpc: str
+    host: str
+    token: str = field(repr=False)
+
+    @staticmethod
+    def of_pod(
+        name: str, session_id: Cid, swarm: Path, bootstrap: dict[str, str], rpc: str, host: str, token: str
+    ) -> "JoinFile":
+        """From what was rendered for that peer in ``swarm``, build/swarm."""
+        pod = swarm / "pods" / name
+        return JoinFile(
+            ABOUT,
+            VERSION,
+            name,
+            session_id,
+            (swarm / SESSION).read_text(),
+            Roster.read(swarm / ROSTER),
+            (pod / "ipfs" / "swarm.key").read_text(),
+            (pod / "ipfs" / "identity").read_text(),
+            (pod / "peer" / WALLET).read_text(),
+            _base64(pod / "peer" / ROWS),
+            {file.name: _base64(file) for file in (pod / "peer" / INITIAL).iterdir()},
+            bootstrap,
+            rpc,
+            host,
+            token,
+        )
+
+    def write(self, path: Path) -> None:
+        """Readable by its owner alone.  Raises InputError."""
+        with _explained(path), os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(to_json(encode(self)) + "\n")
+
+    @staticmethod
+    def read(path: Path) -> "JoinFile":
+        """Raises InputError: not there, damaged, of another version, or to a session that is over."""
+        with _explained(path):
+            text = path.read_bytes()
+        try:
+            found: JoinFile = decode(JoinFile, from_json(text.decode()))
+            if found.version != VERSION:
+                raise InputError(f"{path} is of version {found.version} and this program knows {VERSION}: use its own")
+            session = found.settings
+            if PeerId(peer_of(found.identity)) != found._peer or set(found.initial) != found._initial:
+                raise ValueError("it is put together from several")
+            for block in (found.rows, *found.initial.values()):
+                base64.b64decode(block, validate=True)
+        except (ValueError, TypeError, RecursionError, StopIteration) as error:
+            raise InputError(
+                f"{path} is no whole invitation ({str(error) or 'not in its own roster'}): ask for it again"
+            ) from None
+        if time.time() > found.roster.began + session.max_duration:
+            raise InputError(f"{path} is to a session that is over: ask for another invitation")
+        return found
+
+    @property
+    def settings(self) -> Session:
+        """Raises ValueError, InputError."""
+        return parse(tomllib.loads(self.session), "the invitation's session")
+
+    def unpack(self, folder: Path) -> Path:
+        """Into a folder that may hold them already, if they are the same; the wallet's path.  Raises InputError."""
+        with _explained(folder):
+            if not folder.exists():
+                folder.mkdir(0o700, parents=True)
+            (folder / INITIAL).mkdir(0o700, exist_ok=True)
+            wallet = folder / WALLET
+            if wallet.exists() and wallet.read_text() != self.wallet:
+                raise InputError(f"{folder} holds another invitation's peer: choose another --folder")
+            wallet.touch(0o600)
+            wallet.write_text(self.wallet)
+            (folder / SESSION).write_text(self.session)
+            self.roster.write(folder / ROSTER)
+            (folder / ROWS).write_bytes(base64.b64decode(self.rows))
+            for name, block in self.initial.items():
+                (folder / INITIAL / name).write_bytes(base64.b64decode(block))
+        return wallet
+
+    def checked(self, folder: Path, node: PeerEndpoints) -> tuple[Member, ShardLearning]:
+        """Whether what was unpacked belongs together.  Raises InputError."""
+        members = self.roster.members(self.settings)
+        learning = ShardLearning(self.settings, folder)
+        first = cid_of(learning.initial_block(members[0].name))
+        if cid_of(manifest(self.settings, first, learning.features)) != self.session_id:
+            raise InputError("the invitation's rows or weights are not its session's: ask for it again")
+        return find(node, members), learning
+
+    @property
+    def _peer(self) -> PeerId:
+        return next(each.peer for each in self.roster.peers if each.name == self.name)
+
+    @property
+    def _initial(self) -> set[str]:
+        return {f"{name}.safetensors" for name in (self.roster.peers[0].name, self.name)}
+
+
+def _base64(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}: give an invitation, and a folder to write to") from None

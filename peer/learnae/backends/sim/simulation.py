@@ -1,0 +1,94 @@
+"""A session in the simulator, put together: ledger, hosts, evaluation; then run."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from learnae.adapters.memory_chain import MemoryChain, MemoryChainPort
+from learnae.backends.sim.faults import SimulatedChaos
+from learnae.ports import Observer
+from learnae.protocol.peer import Peer
+from learnae.protocol.types import Wei
+from learnae.records.history import SWARM, Fact, Record, SessionEnded
+from learnae.runtime.setup import Learning, SessionSetup, Tick, memory_keys
+from learnae.runtime.simulator import SimulatedPeer, Simulator, VirtualClock
+from learnae.runtime.test_accuracy import TestAccuracy
+from learnae.session.settings import Session, wei
+
+EVALUATE_AT_ONCE = 64  # models; waiting for them delays only what is shown
+JOURNALS_UP_TO = 100  # peers: beyond, journals are kept only where somebody may crash
+
+
+@dataclass
+class MemoryHistory:
+    """An observer that keeps the history in memory."""
+
+    records: list[Record] = field(default_factory=list)
+
+    def observe(self, now: float, peer: str, item: Fact) -> None:
+        self.records.append(Record(now, peer, item))
+
+
+class Simulation:
+    """One session, ready to run.  ``simulator`` takes faults before ``run``."""
+
+    def __init__(
+        self, session: Session, learning: Learning, observers: Sequence[Observer], journals: bool | None = None
+    ):
+        self.session, self.observers = session, tuple(observers)
+        self.clock = VirtualClock()
+        self.composition = SessionSetup(session, learning, memory_keys(session))
+        self.swarm = self.composition.swarm
+        self.ledger = MemoryChain(
+            lambda: self.clock.now,
+            {member.wallet: wei(session.chain.balance) for member in self.composition.members},
+            session.chain.id,
+            session.chain.block_time,
+            Wei(int(session.chain.gas_price * 10**9)),
+        )
+        keep = journals if journals is not None else session.peers <= JOURNALS_UP_TO or bool(session.faults)
+        self.evaluation = TestAccuracy(self.composition, self._record)
+        watching = (*self.observers, self.evaluation.observe)
+        self.simulator = Simulator(session, self.clock, self._hosts(), self.swarm, self.ledger, watching, keep)
+        if session.faults:
+            self.simulator.observers += (SimulatedChaos(session, self.simulator, self._record).observe,)
+
+    def run(self, tick: Tick = lambda now, peers: None) -> str:
+        """What ended it: quiet, max_duration or interrupted.  Everything is recorded by then."""
+        self._record(0.0, SWARM, self.composition.began("sim"))
+        try:
+            ended_by = self.simulator.run(lambda now: self._tick(now, tick))
+            self.simulator.close()
+        except KeyboardInterrupt:
+            ended_by = "interrupted"
+        self.evaluation.add_last(self._up())
+        self.evaluation.flush(self.clock.now)
+        self._record(self.clock.now, SWARM, SessionEnded(ended_by))
+        return ended_by
+
+    # in here
+
+    def _tick(self, now: float, tick: Tick) -> None:
+        self.evaluation.flush(now, EVALUATE_AT_ONCE)
+        tick(now, [peer for _, peer in self._up()])
+
+    def _up(self) -> list[tuple[str, Peer]]:
+        return [(host.name, host.peer) for host in self.simulator.hosts.values() if host.peer]
+
+    def _hosts(self) -> list[SimulatedPeer]:
+        session, composition = self.session, self.composition
+        hosts = []
+        for index, member in enumerate(composition.members):
+            ports = composition.ports(index, MemoryChainPort(self.ledger, member.wallet))
+            dice = random.Random(f"{session.seed} cost {member.name}")
+            speed = dice.lognormvariate(0.0, session.cost.spread)
+            slice_rows = composition.learning.rows(index) // session.work.slices
+            config = composition.config(index)
+            hosts.append(SimulatedPeer(member.name, config, ports, member.traits.joins_at, slice_rows, dice, speed))
+        for host, others in zip(hosts, composition.links, strict=True):
+            host.hears = [hosts[other] for other in others]
+        return hosts
+
+    def _record(self, now: float, peer: str, item: Fact) -> None:
+        for observe in self.observers:
+            observe(now, peer, item)

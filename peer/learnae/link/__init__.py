@@ -1,6 +1,0 @@
-"""The sidecar of a pod: it holds the pod's network namespace and says what is done to it.
-
-    python -m learnae.link --listen 0.0.0.0:7000 --token-file FILE
-
-The standard library alone, because there is one for every peer.
-"""

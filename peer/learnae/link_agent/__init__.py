@@ -1,0 +1,6 @@
+"""The sidecar of a pod: it holds the pod's network namespace and says what is done to it.
+
+    python -m learnae.link_agent --listen 0.0.0.0:7000 --token-file FILE
+
+The standard library alone, because there is one for every peer.
+"""

@@ -1,0 +1,60 @@
+"""The sidecar of a pod: it holds the pod's network namespace, cuts and slows its links, and says what is done to them.
+
+    python -m learnae.link_agent --listen 0.0.0.0:7000 --token-file FILE [--control ADDRESS ...]
+
+The standard library alone, because there is one for every peer.
+"""
+
+import argparse
+import asyncio
+import signal
+import socket
+from pathlib import Path
+
+from learnae.link_agent.agent import Agent
+from learnae.link_agent.packet_filter import LinuxPacketFilter
+from learnae.link_agent.server import LinkServer
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(prog="learnae.link_agent")
+    parser.add_argument("--listen", required=True, metavar="HOST:PORT")
+    parser.add_argument("--token-file", required=True, type=Path)
+    parser.add_argument("--control", action="append", default=[], metavar="ADDRESS", help="never cut; may be repeated")
+    arguments = parser.parse_args()
+    host, _, port = arguments.listen.rpartition(":")
+    agent = Agent(LinuxPacketFilter())
+    await agent.begin()
+    control = {*arguments.control, *gateways()}
+    guarded = LinkServer(agent, arguments.token_file.read_text().strip(), lambda each: each in control or own(each))
+    server = await asyncio.start_server(guarded.serve, host, int(port))
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with server:
+        keeping = asyncio.create_task(agent.keep())
+        print("learnae.link_agent answers at http://{}:{}".format(*server.sockets[0].getsockname()[:2]), flush=True)
+        await stopped.wait()
+        keeping.cancel()
+    if any(agent.can.values()):
+        await agent.clear()
+
+
+def own(address: str) -> bool:
+    """Whether it is an address of this machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def gateways() -> list[str]:
+    """Where this machine is reached from."""
+    rows = [line.split() for line in Path("/proc/net/route").read_text().splitlines()[1:]]
+    return [socket.inet_ntoa(bytes.fromhex(row[2])[::-1]) for row in rows if row[2] != "00000000"]
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,28 @@
+"""IPFS ids of Ed25519 keys: the base58 text, and the 32 bytes of public key that it wraps."""
+
+from learnae.protocol.types import PeerId
+
+BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+PREFIX = bytes.fromhex("002408011220")  # identity multihash of 36 bytes: a protobuf of key type 1 and 32 bytes
+
+
+def peer_id(key: bytes) -> PeerId:
+    if len(key) != 32:
+        raise ValueError(f"an Ed25519 public key has 32 bytes, not {len(key)}")
+    number, text = int.from_bytes(PREFIX + key, "big"), ""
+    while number:
+        number, digit = divmod(number, 58)
+        text = BASE58[digit] + text
+    return PeerId("1" + text)  # the prefix begins with one zero byte
+
+
+def public_key(peer: PeerId) -> bytes:
+    """Raises ValueError if this is no id of an Ed25519 key."""
+    number = 0
+    for letter in peer[:64]:
+        number = number * 58 + BASE58.index(letter)
+    wrapped = number.to_bytes(48, "big")[-38:]
+    key = wrapped[len(PREFIX) :]
+    if peer_id(key) != peer:
+        raise ValueError(f"{peer!r} is no id of an Ed25519 key")
+    return key

@@ -1,0 +1,129 @@
+"""Bytes that cross between peers: CIDs, canonical JSON announcements, the text a claim's proof signs.
+
+Strict both ways: an unknown version or field, a wrong type or an overlong message is ``BadMessage``, never a guess.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from typing import Any, assert_never
+
+from learnae.errors import BadMessage, Reason
+from learnae.protocol.types import (
+    Address,
+    Announcement,
+    Cid,
+    Claim,
+    IdentityAnnouncement,
+    ModelAnnouncement,
+    ModelRef,
+    PeerId,
+    Poid,
+    TxHash,
+    Weights,
+)
+
+VERSION = 1
+MAX_BLOCK = 1 << 20  # bytes: IPFS's block limit, so that a model is one raw block
+MAX_MESSAGE = 2048  # bytes
+MAX_ADDRESSES = 6
+MAX_STEP = 1 << 31
+
+CID = r"b[a-z2-7]{58}"
+PEER = r"[1-9A-HJ-NP-Za-km-z]{40,64}"
+ADDRESS = r"0x[0-9a-fA-F]{40}"
+HASH = r"0x[0-9a-f]{64}"
+DIGEST = r"[0-9a-f]{32,64}"
+TEXT = r"[!-~]{0,200}"
+
+
+def cid_of(block: bytes) -> Cid:
+    """CIDv1, raw, sha2-256, as ``ipfs add --cid-version=1 --raw-leaves`` names a block of up to 1 MiB."""
+    multihash = b"\x01\x55\x12\x20" + hashlib.sha256(block).digest()
+    return Cid("b" + base64.b32encode(multihash).decode().rstrip("=").lower())
+
+
+def proof_text(claim: Claim, session: Cid, chain_id: int, genesis: str) -> bytes:
+    """What the IPFS key signs: good for one wallet, one contract, one session and one chain only."""
+    poid = claim.poid
+    return "\n".join(
+        ("learnae claim 1", str(chain_id), genesis, session, claim.contract, poid.peer, poid.wallet)
+    ).encode()
+
+
+def topics(session: Cid) -> tuple[str, str]:
+    return f"learnae/1/{session}/identity", f"learnae/1/{session}/model"
+
+
+def encode(announcement: Announcement) -> bytes:
+    match announcement:
+        case IdentityAnnouncement(session, claim, addresses):
+            body: dict[str, object] = {
+                "contract": claim.contract,
+                "peer": claim.poid.peer,
+                "signature": claim.signature,
+                "tx": claim.deploy_tx,
+                "type": "identity",
+                "wallet": claim.poid.wallet,
+            }
+        case ModelAnnouncement(session, model, addresses):
+            body = {
+                "cid": model.weights.cid,
+                "creator": model.creator,
+                "digest": model.weights.digest,
+                "step": model.step,
+                "type": "model",
+            }
+        case _:
+            assert_never(announcement)
+    body |= {"addresses": list(addresses), "session": session, "v": VERSION}
+    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+
+
+def decode(message: bytes) -> Announcement:
+    """The announcement; BadMessage for anything that ``encode`` could not have written."""
+    if len(message) > MAX_MESSAGE:
+        raise BadMessage(Reason.OVERSIZE)
+    try:
+        body = json.loads(message)
+    except (ValueError, RecursionError):
+        raise BadMessage(Reason.MALFORMED) from None
+    if not isinstance(body, dict):
+        raise BadMessage(Reason.MALFORMED)
+    if body.get("v") != VERSION or isinstance(body["v"], bool):
+        raise BadMessage(Reason.VERSION)
+    announcement = _identity(body) if body.get("type") == "identity" else _model(body)
+    if encode(announcement) != message:  # unknown fields, other spellings of the same
+        raise BadMessage(Reason.MALFORMED)
+    return announcement
+
+
+def _identity(body: dict[str, Any]) -> IdentityAnnouncement:
+    poid = Poid(PeerId(_text(body, "peer", PEER)), Address(_text(body, "wallet", ADDRESS)))
+    contract, tx = Address(_text(body, "contract", ADDRESS)), TxHash(_text(body, "tx", HASH))
+    claim = Claim(poid, contract, tx, _text(body, "signature", TEXT))
+    return IdentityAnnouncement(Cid(_text(body, "session", CID)), claim, _addresses(body))
+
+
+def _model(body: dict[str, Any]) -> ModelAnnouncement:
+    step = body.get("step")
+    if type(step) is not int or not 0 < step < MAX_STEP:
+        raise BadMessage(Reason.MALFORMED, "step")
+    weights = Weights(Cid(_text(body, "cid", CID)), _text(body, "digest", DIGEST))
+    model = ModelRef(PeerId(_text(body, "creator", PEER)), step, weights)
+    return ModelAnnouncement(Cid(_text(body, "session", CID)), model, _addresses(body))
+
+
+def _text(body: dict[str, Any], field: str, pattern: str) -> str:
+    value = body.get(field)
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        raise BadMessage(Reason.MALFORMED, field)
+    return value
+
+
+def _addresses(body: dict[str, Any]) -> tuple[str, ...]:
+    addresses = body.get("addresses")
+    if not isinstance(addresses, list) or len(addresses) > MAX_ADDRESSES:
+        raise BadMessage(Reason.MALFORMED, "addresses")
+    return tuple(_text({"address": each}, "address", TEXT) for each in addresses)

@@ -1,0 +1,180 @@
+"""What a peer decided: the vocabulary of the history, of the metrics and of the checks.  Decisions, not deliveries."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from learnae.errors import Reason
+from learnae.protocol.types import Address, Cid, PeerId, Poid, Score, TxHash, Wei
+
+
+class WorkState(StrEnum):
+    """States of the work machine (DESIGN section 3)."""
+
+    EMPTY = "empty"
+    IDLE = "idle"
+    TRAINING = "training"
+    MERGING = "merging"
+    DONE = "done"
+
+
+class IdentityState(StrEnum):
+    """States of the identity machine (section 3.2)."""
+
+    NONE = "none"
+    DEPLOYING = "deploying"
+    REGISTERED = "registered"
+
+
+class DebtState(StrEnum):
+    """Section 3.1.  The last four are terminal."""
+
+    OWED = "owed"  # the creator's claim is not known yet
+    PAYABLE = "payable"
+    SIGNED = "signed"
+    SENT = "sent"
+    MINED = "mined"
+    FINAL = "final"
+    REFUSED = "refused"  # the payee's account took the gas and not the money
+    DECLINED = "declined"  # cap, funds or policy
+    UNCLAIMED = "unclaimed"  # the session ended and the creator never proved an identity
+
+    @property
+    def terminal(self) -> bool:
+        return self in (DebtState.FINAL, DebtState.REFUSED, DebtState.DECLINED, DebtState.UNCLAIMED)
+
+
+class Verdict(StrEnum):
+    """What the directory thinks of a claim."""
+
+    WINNER = "winner"
+    LATER = "later"  # another wallet claimed this id earlier: deemed fraudulent (section 3.2)
+    DUPLICATE = "duplicate"  # same id, same wallet, an earlier contract stands
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkChanged:
+    work: WorkState
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityChanged:
+    identity: IdentityState
+    contract: Address | None
+    tx: TxHash | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkBegan:
+    """The start rule was met: chaos and figures count from here."""
+
+    heard: int  # identities heard, the peer's own included
+    timed_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """First weights: the common initial ones, or (no rows) a random remote model."""
+
+    cid: Cid
+    creator: PeerId | None
+    score: Score
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    slice: int
+    step: int
+    cid: Cid
+    score: Score
+
+
+@dataclass(frozen=True, slots=True)
+class Averaged:
+    """One scored averaging attempt.  ``cid`` is the average's, kept only if ``adopted``."""
+
+    creator: PeerId
+    remote: Cid
+    before: Score
+    after: Score
+    adopted: bool
+    cid: Cid
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """An attempt that was never scored: not fetched, or rejected before loading."""
+
+    creator: PeerId
+    remote: Cid
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The block is in the store and has been announced."""
+
+    step: int
+    cid: Cid
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimJudged:
+    sender: PeerId
+    poid: Poid
+    contract: Address
+    verdict: Verdict
+    reason: Reason | None
+    timestamp: int | None
+    block: int | None
+    index: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DebtChanged:
+    """The whole debt after the change.  ``debt`` counts this payer's debts from 0."""
+
+    debt: int
+    creator: PeerId
+    cid: Cid
+    before: Score
+    after: Score
+    wei: Wei
+    state: DebtState
+    payee: Address | None = None
+    nonce: int | None = None
+    tx: TxHash | None = None
+    block: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """The peer noticed that the chain went back."""
+
+    height: int
+    rechecked: int  # transactions and claims it checks again
+
+
+@dataclass(frozen=True, slots=True)
+class ChainEntered:
+    """The peer acts on this chain from here on: its first one, or one that took the place of the one before."""
+
+    genesis: str
+
+
+Decision = (
+    WorkChanged
+    | IdentityChanged
+    | WorkBegan
+    | Adopted
+    | Trained
+    | Averaged
+    | AttemptFailed
+    | Published
+    | ClaimJudged
+    | DebtChanged
+    | RolledBack
+    | ChainEntered
+)

@@ -1,0 +1,96 @@
+"""From actions to port calls and back to events: the one table that every driver shares."""
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, replace
+from typing import Any, assert_never
+
+from learnae.errors import PortError
+from learnae.messages.wire import proof_text
+from learnae.ports import Chain, IdentityKey, Pending, Store, Trainer
+from learnae.protocol import actions as do
+from learnae.protocol import events as on
+from learnae.protocol.types import Cid, Claim, Head, TxHash
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Everything one peer acts through.  ``blocks`` are those it has at hand: its own and those it fetched."""
+
+    store: Store
+    key: IdentityKey
+    chain: Chain
+    chain_id: int
+    trainer: Trainer
+    blocks: MutableMapping[Cid, bytes]
+
+
+def submit(action: do.TrainerAction, trainer: Trainer) -> Pending[Any]:
+    """Hand a job to the trainer.  Do it when the action is met, so that a pool can gather jobs."""
+    match action:
+        case do.ScoreModel():
+            return trainer.score(action.cid, action.model)
+        case do.TrainSlice():
+            return trainer.train(action.base, action.slice, action.visit, action.step)
+        case do.AverageModels():
+            return trainer.average(action.base, action.remote, action.step)
+        case do.ForgeModel():
+            return trainer.forge(action.forgery, action.source, action.step)
+        case _:
+            assert_never(action)
+
+
+def finish(action: do.TrainerAction, pending: Pending[Any], at: float) -> on.Event:
+    """The event that answers it; does the job if it is not done yet."""
+    try:
+        result = pending.result()
+    except PortError as error:
+        return on.RequestFailed(at, action.request, error.reason)
+    if isinstance(action, do.ForgeModel):
+        return on.ModelForged(at, action.request, result)
+    return on.ModelScored(at, action.request, *result)
+
+
+async def perform(action: do.StoreAction | do.ChainAction, ports: Ports, at: float) -> on.Event:
+    """Do what was asked; the event that answers it."""
+    try:
+        return await _answer(action, ports, at)
+    except PortError as error:
+        return on.RequestFailed(at, action.request, error.reason)
+
+
+async def _answer(action: do.StoreAction | do.ChainAction, ports: Ports, at: float) -> on.Event:
+    chain, id = ports.chain, action.request
+    match action:
+        case do.FetchModel():
+            ports.blocks[action.cid] = await ports.store.get(action.cid, action.hints)
+            return on.ModelFetched(at, id)
+        case do.StoreModel():
+            await ports.store.put(ports.blocks[action.cid])
+            return on.ModelStored(at, id)
+        case do.SignDeployment():
+            return on.TransactionSigned(at, id, await chain.sign_deploy(action.poid, action.nonce, action.attempt))
+        case do.SignPayment():
+            signed = await chain.sign_pay(action.to, action.wei, action.cid, action.nonce, action.attempt)
+            return on.TransactionSigned(at, id, signed)
+        case do.SendTransaction():
+            await chain.broadcast(action.signed)
+            return on.TransactionSent(at, id)
+        case do.ReadReceipts():
+            receipts = tuple([await chain.receipt(hash) for hash in action.hashes])
+            return on.ReceiptsRead(at, id, await chain.head(), receipts)
+        case do.SignClaim():
+            claim = Claim(action.poid, action.contract, TxHash(""), "")
+            return on.ClaimSigned(
+                at, id, await ports.key.sign(_proof(claim, action.session, ports, await chain.head()))
+            )
+        case do.ReadClaim():
+            facts = await chain.read_claim(action.claim)
+            text = _proof(action.claim, action.session, ports, await chain.head())
+            valid = ports.key.verify(action.claim.poid.peer, text, action.claim.signature)
+            return on.ClaimRead(at, id, replace(facts, signature_valid=valid))
+        case _:
+            assert_never(action)
+
+
+def _proof(claim: Claim, session: Cid, ports: Ports, head: Head) -> bytes:
+    return proof_text(claim, session, ports.chain_id, head.genesis)

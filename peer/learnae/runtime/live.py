@@ -1,0 +1,288 @@
+"""One peer in real time: the only file that spawns tasks.
+
+    take an event -> handle it -> journal it -> perform its actions
+
+Ordering duties, which the loop below keeps by being the only one that touches the peer:
+- an event is in the journal before any of its actions is performed;
+- actions are *started* in the order they were asked for; nothing waits for one to complete, so a hung fetch holds up
+  nothing else; the trainer alone does one job at a time, because the core asks for one at a time;
+- gossip is screened when its turn comes, not when it arrives: two copies of one announcement may arrive together;
+- time never goes back, also across restarts: it counts from the session's beginning and from the journal's last event.
+
+Training runs in threads.  A dead store or chain answers with failures and so pauses what needs it and nothing else.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from learnae.errors import PortError, Reason
+from learnae.ports import Gossip, Journal, Observer, Performed, Stopwatch
+from learnae.protocol import actions as do
+from learnae.protocol import events as on
+from learnae.protocol.replay import digest, new_peer, replay
+from learnae.protocol.types import Announcement, Head, PeerConfig, PeerId, Timer
+from learnae.records.history import Fact, PeerRestarted
+from learnae.runtime.dispatch import Ports, finish, perform, submit
+
+Heard = tuple[PeerId, Announcement]
+
+
+@dataclass(frozen=True)
+class SessionClock:
+    """Session seconds.  ``began``: Unix seconds at second 0, the same for all peers of a session."""
+
+    began: float
+
+    def __call__(self) -> float:
+        return time.time() - self.began
+
+
+@dataclass
+class LivePeer:
+    """``linger``: s of quiet after which it leaves by itself; None: it stays until it is stopped.
+
+    ``observers`` are told after the journal, so that a crash may keep something from them: ``drivers.retold`` has it
+    all.  ``stopwatches`` are told how long requests took.  ``holds``: whether a block seen earlier is still on the
+    chain, where the chain can tell; without it a branch that was replaced by one at least as high between two looks
+    goes unnoticed.  ``seen`` is awaited whenever the chain was looked at, and raises nothing.
+    """
+
+    name: str
+    config: PeerConfig
+    ports: Ports
+    gossip: Gossip
+    journal: Journal
+    clock: SessionClock
+    observers: tuple[Observer, ...] = ()
+    threads: Executor | None = None
+    linger: float | None = None
+    max_duration: float = float("inf")
+    holds: Callable[[Head], Awaitable[bool]] | None = None
+    stopwatches: tuple[Stopwatch, ...] = ()
+    seen: Callable[[Head], Awaitable[None]] | None = None
+    dropped: dict[str, int] = field(default_factory=dict)  # announcements, by reason
+
+    def __post_init__(self) -> None:
+        entries = self.journal.replay()
+        self.peer = replay(self.config, entries) if entries else new_peer(self.config)
+        self._resumed = bool(entries)
+        self._last = entries[-1][0].at if entries else 0.0
+        self._arrived: asyncio.Queue[on.Event | Heard] = asyncio.Queue()
+        self._timers: dict[Timer, asyncio.TimerHandle] = {}
+        self._newest: dict[type[Announcement], Announcement] = {}  # being said, or to be said next
+        self._running: set[asyncio.Task[None]] = set()
+        self._heads = set[Head]()  # of the chain, since it was looked at last
+        self._ended_by: str | None = None
+        self._going = asyncio.Event()
+        self._going.set()
+
+    @property
+    def now(self) -> float:
+        return max(self._last, self.clock())
+
+    @property
+    def paused(self) -> bool:
+        return not self._going.is_set()
+
+    @property
+    def queue(self) -> int:
+        """What has arrived and waits for its turn."""
+        return self._arrived.qsize()
+
+    async def run(self) -> str:
+        """Until ``stop``, ``close``, ``linger`` of quiet, or ``max_duration``: stopped, closed, quiet, max_duration."""
+        async with asyncio.TaskGroup() as self._tasks:
+            background = [self._spawn(self._listen()), self._spawn(self._watch_chain())]
+            if self._resumed:
+                self._observe(PeerRestarted())
+                self._perform(self.peer.outstanding())
+            else:
+                self._handle(on.Started(self.now))
+            ended_by = await self._loop()
+            if ended_by != "stopped":
+                self._handle(on.SessionClosed(self.now))
+            for timer in self._timers.values():
+                timer.cancel()
+            for task in [*background, *self._running]:
+                task.cancel()
+        return ended_by
+
+    def stop(self) -> None:
+        """Leave soon; the journal is all that is needed to come back."""
+        self._leave("stopped")
+
+    def close(self) -> None:
+        """The session is over: give up what cannot be settled any more, and leave."""
+        self._leave("closed")
+
+    def pause(self) -> None:
+        """Hand no job to the trainer until ``resume``: no slice or attempt ends.  All else goes on."""
+        self._going.clear()
+
+    def resume(self) -> None:
+        self._going.set()
+
+    def _leave(self, ended_by: str) -> None:
+        self._ended_by = self._ended_by or ended_by
+        self._arrived.put_nowait(on.TimerFired(self.now, Timer.WORK))
+
+    async def _loop(self) -> str:
+        quiet_since: float | None = None
+        while self._ended_by is None:
+            if not self.peer.quiet:
+                quiet_since = None
+            elif quiet_since is None:
+                quiet_since = self.now
+            until = self.max_duration
+            if self.linger is not None and quiet_since is not None:
+                until = min(until, quiet_since + self.linger)
+            left = until - self.now
+            if left <= 0:
+                return "max_duration" if until == self.max_duration else "quiet"
+            try:
+                async with asyncio.timeout(left if left < float("inf") else None):
+                    arrived = await self._arrived.get()
+            except TimeoutError:
+                continue
+            self._take(arrived)
+        return self._ended_by
+
+    def _take(self, arrived: on.Event | Heard) -> None:
+        if not isinstance(arrived, tuple):
+            self._handle(replace(arrived, at=max(self.now, arrived.at)))  # a timer is never early
+            return
+        event = self.peer.screen(*arrived, self.now)
+        if isinstance(event, Reason):
+            self.dropped[event] = self.dropped.get(event, 0) + 1
+        else:
+            self._handle(event)
+
+    def _handle(self, event: on.Event) -> None:
+        actions = self.peer.handle(event)
+        self._last = event.at
+        self.journal.append(event, digest(actions))
+        self._perform(actions)
+
+    def _perform(self, actions: list[do.Action]) -> None:
+        for action in actions:
+            match action:
+                case do.RecordDecision(fact):
+                    self._observe(fact)
+                case do.SetTimer(timer, delay):
+                    self._set_timer(timer, delay)
+                case do.Announce(announcement):
+                    self._announce(announcement)
+                case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | do.ForgeModel():
+                    self._spawn(self._work(action))
+                case _:
+                    self._spawn(self._ask(action))
+
+    # tasks
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._tasks.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def _ask(self, action: do.StoreAction | do.ChainAction) -> None:
+        began = time.monotonic()
+        event = await perform(action, self.ports, 0.0)
+        block = self.ports.blocks.get(action.cid) if isinstance(action, do.StoreAction) else None
+        self._took(type(action).__name__, began, _failure(event), len(block or b""))
+        if isinstance(event, on.ReceiptsRead):
+            self._heads.add(event.head)  # higher, perhaps, than where the chain then goes back to
+        self._arrived.put_nowait(event)
+
+    async def _work(self, action: do.TrainerAction) -> None:
+        await self._going.wait()
+        began = time.monotonic()
+        pending = submit(action, self.ports.trainer)
+        loop = asyncio.get_running_loop()
+        event = await loop.run_in_executor(self.threads, finish, action, pending, 0.0)
+        self._took(type(action).__name__, began, _failure(event))
+        self._arrived.put_nowait(event)
+
+    def _announce(self, announcement: Announcement) -> None:
+        """When what is being said has been said; the newest of its kind alone, or a store that hangs makes a queue."""
+        kind = type(announcement)
+        saying = kind in self._newest
+        self._newest[kind] = announcement
+        if not saying:
+            self._spawn(self._say(kind))
+
+    async def _say(self, kind: type[Announcement]) -> None:
+        said: Announcement | None = None
+        while said is not self._newest[kind]:
+            said = self._newest[kind]
+            await self._publish(said)
+        del self._newest[kind]
+
+    async def _publish(self, announcement: Announcement) -> None:
+        began, failed = time.monotonic(), None
+        try:
+            await self.gossip.publish(announcement)
+        except PortError as error:  # announcements are repeated
+            failed = error.reason
+            self.dropped[failed] = self.dropped.get(failed, 0) + 1
+        self._took("Announce", began, failed)
+
+    async def _listen(self) -> None:
+        async for heard in self.gossip.subscribe():
+            self._arrived.put_nowait(heard)
+
+    async def _watch_chain(self) -> None:
+        """Report a chain that went back, and one that was not watched: nobody knows what it did meanwhile."""
+        unwatched = self._resumed
+        while True:
+            began, failed = time.monotonic(), None
+            before, self._heads = self._heads, set()
+            try:
+                head = await self.ports.chain.head()
+                if unwatched or any([await self._went_back(each, head) for each in before]):
+                    self._arrived.put_nowait(on.ChainRolledBack(0.0, head))
+                unwatched = False
+                self._heads.add(head)
+            except PortError as error:
+                failed, unwatched = error.reason, True
+            self._took("ReadHead", began, failed)
+            if self.seen and not failed:
+                await self.seen(head)
+            await asyncio.sleep(self.config.poll)
+
+    async def _went_back(self, before: Head, head: Head) -> bool:
+        if before == head:
+            return False
+        return went_back(before, head) or (self.holds is not None and not await self.holds(before))
+
+    # in here
+
+    def _set_timer(self, timer: Timer, delay: float) -> None:
+        if timer in self._timers:
+            self._timers[timer].cancel()
+        fired = on.TimerFired(self._last + delay, timer)
+        wait = max(0.0, fired.at - self.clock())
+        self._timers[timer] = asyncio.get_running_loop().call_later(wait, self._arrived.put_nowait, fired)
+
+    def _took(self, action: str, began: float, failed: Reason | None, moved: int = 0) -> None:
+        performed = Performed(action, time.monotonic() - began, failed, 0 if failed else moved)
+        for stopwatch in self.stopwatches:
+            stopwatch(self.name, performed)
+
+    def _observe(self, item: Fact) -> None:
+        for observe in self.observers:
+            observe(self.now, self.name, item)
+
+
+def went_back(before: Head, after: Head) -> bool:
+    """Whether the chain that was seen ``before`` is not below the one seen ``after``."""
+    same_height = before.height == after.height and before.hash != after.hash
+    return after.genesis != before.genesis or after.height < before.height or same_height
+
+
+def _failure(event: on.Event) -> Reason | None:
+    return event.reason if isinstance(event, on.RequestFailed) else None

@@ -1,0 +1,243 @@
+"""One live peer, put together: a session, its roster, a Kubo node, an Ethereum node, a wallet and a journal."""
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, closing, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from learnae.adapters.evm import EvmChain, http_node
+from learnae.adapters.evm.payment_index import PaymentIndex
+from learnae.adapters.keystore import Wallet
+from learnae.adapters.kubo import Kubo, KuboGossip
+from learnae.adapters.sqlite_journal import Recorded, SqliteJournal, needed, recorded
+from learnae.errors import InputError, PortError, Reason, ReplayMismatch
+from learnae.messages.wire import cid_of
+from learnae.ports import Observer
+from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, Published, Trained
+from learnae.protocol.types import Address, Cid, Poid, Signed, Wei
+from learnae.records.history import Fact
+from learnae.runtime.dispatch import Ports
+from learnae.runtime.history_from_journals import decisions
+from learnae.runtime.live import LivePeer, SessionClock
+from learnae.runtime.peer_service import PeerService
+from learnae.runtime.roster_file import Roster
+from learnae.runtime.setup import Learning
+from learnae.session.manifest import manifest, peer_config
+from learnae.session.roster import Member
+from learnae.session.settings import Session
+
+T = TypeVar("T")
+
+AGAIN = 0.2  # s until a Kubo node that is not up is asked again
+
+
+@dataclass
+class ResumedChain(EvmChain):
+    """Recalls what an earlier process signed, as soon as the node answers, and signs nothing before.
+
+    ``signed_before``: asked at that time, when a chain that was replaced meanwhile has made the peer forget.
+    """
+
+    signed_before: Callable[[], Iterable[Signed]] | None = None
+
+    async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed:
+        await self._remember()
+        return await super().sign_deploy(poid, nonce, attempt)
+
+    async def sign_pay(self, to: Address, wei: Wei, cid: Cid, nonce: int, attempt: int) -> Signed:
+        await self._remember()
+        return await super().sign_pay(to, wei, cid, nonce, attempt)
+
+    async def _remember(self) -> None:
+        if self.signed_before:
+            await self.recall(self.signed_before())
+            self.signed_before = None
+
+
+@dataclass(frozen=True)
+class PeerEndpoints:
+    """Where one peer lives.  ``kubo`` and ``rpc``: URLs of its IPFS node's RPC and of its Ethereum node's.
+
+    ``patience``: s that the Kubo node may take to come up.
+    """
+
+    name: str
+    kubo: str
+    rpc: str = field(repr=False)
+    wallet: Wallet
+    journal: Path
+    patience: float = 0.0
+
+
+async def run(
+    node: PeerEndpoints,
+    session: Session,
+    roster: Roster,
+    learn: Callable[[], Learning],
+    inside: PeerService,
+    observers: Iterable[Observer],
+) -> str:
+    """Live through the session, watched by ``inside``; what ended it.  ``learn`` is called in a thread: torch takes
+    seconds to import.
+
+    Raises InputError, also for a Kubo node that does not answer: without it nobody knows who this peer is.
+    """
+    task = asyncio.current_task()
+    assert task
+    inside.abandon = task.cancel
+    try:
+        return await _lived(node, session, roster, learn, inside, observers)
+    except asyncio.CancelledError:
+        if not inside.stopped:
+            raise
+        task.uncancel()
+        return "stopped"
+    finally:
+        inside.end()
+
+
+async def _lived(
+    node: PeerEndpoints,
+    session: Session,
+    roster: Roster,
+    learn: Callable[[], Learning],
+    inside: PeerService,
+    observers: Iterable[Observer],
+) -> str:
+    members, member = roster.members(session), inside.member
+    async with AsyncExitStack() as closers:
+        thread = ThreadPoolExecutor(1, "trainer", initializer=_humble)  # not the loop's: that one is waited for
+        closers.callback(lambda: thread.shutdown(wait=False, cancel_futures=True))
+        learning = await asyncio.get_running_loop().run_in_executor(thread, learn)
+        kubo = await connected(node.kubo, node.patience)
+        closers.push_async_callback(kubo.close)
+        kubo.fetch_timeout = session.network.fetch_timeout
+        if kubo.peer_id != member.peer:
+            raise InputError(
+                f"the Kubo node is {kubo.peer_id} and {node.name} is {member.peer}: give the URL of its own"
+            )
+        inside.kubo = kubo.metrics
+        closers.callback(setattr, inside, "kubo", None)
+        ethereum = http_node(node.rpc, session.chain.id)
+        closers.push_async_callback(ethereum.close)
+        with suppress(PortError):  # it may come later; if it is there, it is the right one
+            await ethereum.connect()
+        initial = {each.name: learning.initial_block(each.name) for each in (members[0], member)}
+        agreed = manifest(session, cid_of(initial[members[0].name]), learning.features)
+        awaited = sum(each.traits.wants_payment for each in members)
+        config = peer_config(session, member, cid_of(agreed), cid_of(initial[member.name]), awaited)
+        config = replace(config, addresses=await _asked(node.kubo, kubo.addresses()))
+        for block in (agreed, *initial.values()):
+            await _asked(node.kubo, kubo.put(block))
+        journal = closers.enter_context(closing(SqliteJournal(node.journal, config)))
+        journal.blocks[config.initial_weights] = initial[member.name]
+        chain = ResumedChain(ethereum, node.wallet)
+        trainer = learning.trainer(members.index(member), member.peer, config.session, journal.blocks)
+        ports = Ports(kubo, kubo, chain, session.chain.id, trainer, journal.blocks)
+        try:
+            live = LivePeer(
+                node.name,
+                config,
+                ports,
+                KuboGossip(kubo, config.session),
+                journal,
+                SessionClock(roster.began),
+                tuple(observers),
+                thread,
+                session.linger,
+                session.max_duration,
+                holds=chain.holds,
+            )
+        except ReplayMismatch as error:
+            raise InputError(f"{node.journal} cannot be replayed: {error}") from None
+        live.observers += (partial(_tidy, live, journal),)
+        chain.signed_before = partial(_signed, live)
+        for record in decisions(node.name, _before(recorded(node.journal))):
+            inside.observe(record.t, record.peer, record.fact)
+        inside.begin(
+            live, learning.predictor(journal.blocks), PaymentIndex(ethereum, [node.wallet.address], roster.began)
+        )
+        try:
+            return await live.run()
+        except BaseExceptionGroup as group:
+            raise input_error(group) or group from None
+
+
+def _before(told: Recorded) -> Recorded:
+    """Without the restart that is under way: the peer will tell of it."""
+    return told._replace(restarts=told.restarts[:-1] if told.entries else [])
+
+
+def _signed(live: LivePeer) -> list[Signed]:
+    return [form for each in live.peer.wallet.outbox.transactions for form in each.forms]
+
+
+def _tidy(live: LivePeer, journal: SqliteJournal, now: float, peer: str, item: Fact) -> None:
+    """Forget the blocks that nothing needs any more, whenever the models at hand have changed."""
+    if isinstance(item, Adopted | Trained | Averaged | AttemptFailed | Published):
+        journal.blocks.prune(needed(live.peer))
+
+
+def input_error(group: BaseExceptionGroup[BaseException]) -> InputError | None:
+    """What the user can do something about, if that is among what ended a peer: a full disk, another chain."""
+    for each in group.exceptions:
+        found = input_error(each) if isinstance(each, BaseExceptionGroup) else each
+        if isinstance(found, InputError):
+            return found
+    return None
+
+
+def find(node: PeerEndpoints, members: Iterable[Member]) -> Member:
+    """Raises InputError: not in the roster, or with another wallet."""
+    by_name: Mapping[str, Member] = {each.name: each for each in members}
+    if node.name not in by_name:
+        raise InputError(f"{node.name} is not in the roster: give one of {', '.join(by_name)}")
+    found = by_name[node.name]
+    if found.wallet != node.wallet.address:
+        raise InputError(f"the keystore is of {node.wallet.address} and {node.name} has {found.wallet}: give its own")
+    return found
+
+
+async def connected(url: str, patience: float) -> Kubo:
+    """The Kubo node there; tried again for ``patience`` s.  Raises InputError."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host or not port or parts.scheme != "http":
+        raise InputError("the Kubo RPC URL must look like http://127.0.0.1:5001")
+    return await _asked(url, _connected(host, port, time.monotonic() + patience))
+
+
+async def _connected(host: str, port: int, until: float) -> Kubo:
+    while True:
+        try:
+            return await Kubo.connect(host, port)
+        except PortError as error:
+            if error.reason is not Reason.UNREACHABLE or time.monotonic() > until:
+                raise
+        await asyncio.sleep(AGAIN)
+
+
+async def _asked(url: str, answer: Coroutine[Any, Any, T]) -> T:
+    """What is needed before the session can begin."""
+    try:
+        return await answer
+    except PortError as error:
+        raise InputError(f"the Kubo node at {url} cannot be used ({error}): start it, or give another URL") from None
+
+
+def _humble() -> None:
+    """Who asks this peer something is not to wait for its training: on Linux a thread has a priority of its own."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

@@ -1,0 +1,266 @@
+"""What a live peer's API says: ``http.inside.Inside`` of a ``LivePeer``, before there is one and after it has left.
+
+    inside = InsidePeer(member, clock, metrics)      # the API can be served from here on
+    inside.begin(live, predictor, books)             # watches it; then ``await live.run()``
+    inside.end()                                     # followers of its records come to their end
+
+What it decided is on a board; where it stands is read off the peer whenever somebody asks; its balance, and what others
+paid it, is looked up whenever the live driver has looked at the chain.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from learnae.adapters.metrics import Metrics, Sample
+from learnae.adapters.metrics.table import up
+from learnae.errors import PortError
+from learnae.ports import Performed, Predictor
+from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, DebtState, IdentityState, Published, WorkState
+from learnae.protocol.types import PeerId, Score, Wei, Weights
+from learnae.records.history import Evaluated, Fact, Record
+from learnae.runtime.live import LivePeer
+from learnae.runtime.received_payments import ReceivedPayments, ReportedPayments
+from learnae.session.roster import Member
+from learnae.web import views
+from learnae.web.event_log import EventLog
+from learnae.web.peer_api_port import BadRequest, NotReady
+
+if TYPE_CHECKING:
+    from learnae.adapters.evm.payment_index import PaymentIndex
+
+T = TypeVar("T")
+State = Literal["starting", "running", "over"]
+
+
+class PeerService:
+    """``clock``: session seconds.  ``members``: who else there is, to name payers.  ``payers``: what those in this
+    process say."""
+
+    def __init__(
+        self,
+        member: Member,
+        clock: Callable[[], float],
+        metrics: Metrics,
+        members: Iterable[Member] = (),
+        payers: ReportedPayments | None = None,
+    ) -> None:
+        self.member, self.board = member, EventLog()
+        self.state: State = "starting"
+        self.stopped = False
+        self.abandon: Callable[[], object] = lambda: None  # ends the attempt to begin
+        self.kubo: Callable[[], Awaitable[bytes]] | None = None  # its metrics, where there is such a node
+        self.live: LivePeer | None = None
+        self._clock, self._metrics = clock, metrics
+        self._income = ReceivedPayments(member, members, payers or ReportedPayments())
+        self._predictor: Predictor | None = None
+        self._thread = ThreadPoolExecutor(1, "predictor")  # one, since training needs the processor, too
+        self._paused = False
+        self._counted: Counter[str] = Counter()  # attempts by what became of them
+        self._test: Score | None = None
+        self._first_creator: PeerId | None = None  # of the model it began with
+        self._up: dict[str, bool] = {}
+        metrics.follow(self.name, member.role, self._sample)
+
+    # for whoever drives the peer
+
+    def begin(self, live: LivePeer, predictor: Predictor, books: "PaymentIndex | None" = None) -> None:
+        """Observe it from now on.  Payments to it are looked up in ``books``; without them it knows of none."""
+        self.live, self._predictor, self.state = live, predictor, "running"
+        self._income.follow(live, books)
+        live.observers += (self.observe,)
+        live.stopwatches += (self._performed,)
+        live.seen = self._income.look
+        if self._paused:
+            live.pause()
+
+    def end(self) -> None:
+        self.state = "over"
+        self.board.close()
+
+    def observe(self, now: float, peer: str, item: Fact) -> None:
+        """Something this peer decided, or was found of it; also what it had decided before it came back."""
+        self.board.add(Record(now, peer, item))
+        self._metrics.observe(now, peer, item)
+        match item:
+            case Averaged(adopted=adopted):
+                self._counted["adopted" if adopted else "dropped"] += 1
+            case AttemptFailed():
+                self._counted["failed"] += 1
+            case Adopted(creator=creator):
+                self._first_creator = creator
+            case Published(cid=cid):
+                self._income.published.add(cid)
+            case Evaluated(test=test):
+                self._test = test
+
+    def watched(self, seconds: float) -> None:
+        """So much of the processor went into requests for metrics."""
+        self._metrics.watched(seconds)
+
+    # Inside
+
+    @property
+    def name(self) -> str:
+        return self.member.name
+
+    def status(self) -> views.Status:
+        member, live = self.member, self.live
+        worker, wallet = (live.peer.worker, live.peer.wallet) if live else (None, None)
+        claim = wallet.registration.claim if wallet else None
+        return views.Status(
+            name=member.name,
+            peer=member.peer,
+            wallet=member.wallet,
+            role=views.RoleView.of(member.traits),
+            state=self.state,
+            paused=self._paused,
+            session=live.config.session if live else None,
+            seconds=self._seconds(),
+            work=worker.work if worker else WorkState.EMPTY,
+            identity=wallet.registration.identity if wallet else IdentityState.NONE,
+            contract=claim.contract if claim else None,
+            slices=views.Slices(done=worker.visits if worker else 0, planned=worker.visits_planned if worker else 0),
+            attempts=self._attempts(),
+            accuracy_validation=views.ScoreView.of(worker.score) if worker and worker.score else None,
+            accuracy_test=views.ScoreView.of(self._test) if self._test else None,
+            balance=None if self._income.balance is None else views.Money.of(self._income.balance),
+            peers_known=len(live.peer.neighbours.known) if live else 0,
+            debts=self._debts(),
+            dropped=self._dropped(),
+            queue=live.queue if live else 0,
+        )
+
+    def health(self) -> views.Health:
+        return views.Health(
+            name=self.name, ready=self.state == "running", kubo=self._up.get("kubo"), chain=self._up.get("chain")
+        )
+
+    async def model(self) -> views.ModelView:
+        self._weights()  # or there is nothing to wait for
+        widths = await self._predicted(lambda predictor: predictor.widths)
+        live, weights = self._weights()
+        worker = live.peer.worker
+        assert worker.score
+        return views.ModelView(
+            cid=weights.cid,
+            digest=weights.digest,
+            step=worker.step,
+            creator=self.member.peer if worker.step else self._first_creator,
+            score=views.ScoreView.of(worker.score),
+            widths=list(widths),
+            size=len(live.ports.blocks[weights.cid]),
+        )
+
+    def block(self) -> tuple[str, bytes]:
+        live, weights = self._weights()
+        return weights.cid, live.ports.blocks[weights.cid]
+
+    async def predict(self, rows: Sequence[Sequence[float]], standardised: bool) -> views.Predictions:
+        _, weights = self._weights()
+
+        def predicted(predictor: Predictor) -> list[list[float]]:
+            width = predictor.widths[0]
+            wrong = next((number for number, row in enumerate(rows) if len(row) != width), None)
+            if wrong is not None:
+                raise BadRequest(f"row {wrong} has {len(rows[wrong])} features and this session's rows have {width}")
+            return predictor.predict(weights.cid, rows, standardised)
+
+        try:
+            found = await self._predicted(predicted)
+        except PortError:
+            raise NotReady(f"{self.name} has just gone on to another model: ask again") from None
+        return views.Predictions(cid=weights.cid, predictions=[views.Prediction.of(each) for each in found])
+
+    def directory(self) -> list[views.DirectoryEntryView]:
+        entries = self.live.peer.wallet.claims.directory.entries.values() if self.live else ()
+        return [views.DirectoryEntryView.of(entry.judged()) for entry in entries]
+
+    def sent(self) -> list[views.ReceiptView]:
+        book = self.live.peer.wallet.debts.book if self.live else ()
+        return [views.ReceiptView.of(debt, self.member.peer, self.member.wallet) for debt in book]
+
+    def received(self) -> list[views.ReceiptView]:
+        """From the chain, looked at as often as the peer polls it; scores only from payers in this process."""
+        return self._income.receipts()
+
+    def metrics(self) -> bytes:
+        return self._metrics.render()
+
+    async def kubo_metrics(self) -> bytes:
+        if self.kubo is None:
+            raise NotReady(f"{self.name} has no Kubo node")
+        try:
+            return await self.kubo()
+        except PortError as error:
+            raise NotReady(f"{self.name}'s Kubo node does not tell its metrics ({error})") from None
+
+    def pause(self) -> None:
+        self._paused = True
+        if self.live:
+            self.live.pause()
+
+    def resume(self) -> None:
+        self._paused = False
+        if self.live:
+            self.live.resume()
+
+    def stop(self) -> None:
+        self.stopped = True
+        if self.live:
+            self.live.stop()
+        else:
+            self.abandon()
+
+    # in here
+
+    def _weights(self) -> tuple[LivePeer, Weights]:
+        weights = self.live.peer.worker.weights if self.live else None
+        if self.live is None or weights is None:
+            raise NotReady(f"{self.name} has no model yet")
+        return self.live, weights
+
+    async def _predicted(self, ask: Callable[[Predictor], T]) -> T:
+        """Where nothing else waits: a peer that has come back imports torch for its first answer."""
+        assert self._predictor
+        return await asyncio.get_running_loop().run_in_executor(self._thread, ask, self._predictor)
+
+    def _seconds(self) -> float:
+        return round(self.live.now if self.live else max(0.0, self._clock()), 3)
+
+    def _attempts(self) -> views.Attempts:
+        adopted, failed = self._counted["adopted"], self._counted["failed"]
+        scored = adopted + self._counted["dropped"]
+        rate = round(adopted / scored, 4) if scored else None
+        return views.Attempts(scored=scored, adopted=adopted, failed=failed, success_rate=rate)
+
+    def _debts(self) -> dict[DebtState, int]:
+        counted = Counter(debt.state for debt in self.live.peer.wallet.debts.book) if self.live else Counter()
+        return {state: counted[state] for state in DebtState}
+
+    def _dropped(self) -> dict[str, int]:
+        if self.live is None:
+            return {}
+        heard = self.live.gossip.dropped
+        return dict(Counter(self.live.dropped) + Counter({str(why): count for why, count in heard.items()}))
+
+    def _performed(self, peer: str, performed: Performed) -> None:
+        self._metrics.performed(peer, performed)
+        if told := up(performed):
+            self._up.update([told])
+
+    def _sample(self) -> Sample:
+        payments = self._income.payments()
+        return Sample(
+            seconds=self._seconds(),
+            paused=self._paused,
+            queue=self.live.queue if self.live else 0,
+            peers_known=len(self.live.peer.neighbours.known) if self.live else 0,
+            balance=self._income.balance,
+            payments_received=len(payments),
+            received=Wei(sum(paid.wei for _, _, paid in payments)),
+            gas=self._income.gas,
+            dropped=self._dropped(),
+        )

@@ -1,0 +1,153 @@
+"""What one peer learns with where the host has dealt the rows: a folder with its own, and nothing of anybody else's.
+
+    rows.npz  initial/<name>.safetensors (its own, and the first peer's, which the manifest names)
+
+Torch is imported when the first job is done, in the thread that does the jobs, and not before the peer has registered
+(or ``FIRST`` seconds): where twenty begin at once on two cores, all are heard of before any trains.
+"""
+
+import ctypes
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Event
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from learnae.errors import DriverError, InputError
+from learnae.ports import Pending, Predictor, Trainer
+from learnae.protocol.decisions import IdentityChanged, IdentityState, WorkBegan
+from learnae.protocol.types import Cid, Forgery, ModelRef, PeerId, Score, Weights
+from learnae.records.history import Fact, PeerRestarted
+from learnae.runtime.setup import Blocks
+from learnae.session.settings import Session
+
+T = TypeVar("T")
+
+FIRST = 5.0  # s that registering goes before training
+ROWS, INITIAL = "rows.npz", "initial"
+PREDICTED = 4 << 20  # bytes of decoded weights that are asked for predictions
+Scored = tuple[Weights, Score]
+
+
+class ShardLearning:
+    """``composition.Learning`` for one peer alone; it judges nobody."""
+
+    notice: str | None = None
+
+    def __init__(self, session: Session, folder: Path) -> None:
+        """Raises InputError."""
+        self.session, self.folder, self._registered = session, folder, Event()
+        try:
+            with np.load(folder / ROWS, allow_pickle=False) as file:
+                self.features, self._trained = int(file["features"].shape[1]), int(file["trained"])
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{folder} holds no peer's rows ({error}): render the swarm again") from None
+
+    def initial_block(self, name: str) -> bytes:
+        try:
+            return (self.folder / INITIAL / f"{name}.safetensors").read_bytes()
+        except OSError as error:
+            raise InputError(f"the initial weights of {name} are not in {self.folder} ({error.strerror})") from None
+
+    def trainer(self, index: int, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer:
+        return LazyTrainer(lambda: self._trainer(peer, session_id, blocks))
+
+    def predictor(self, blocks: Blocks) -> Predictor:
+        return LazyPredictor(lambda: self._predictor(blocks))
+
+    def observe(self, now: float, peer: str, item: Fact) -> None:
+        match item:
+            case IdentityChanged(identity=IdentityState.REGISTERED) | WorkBegan() | PeerRestarted():
+                self._registered.set()
+
+    def rows(self, index: int) -> int:
+        return self._trained
+
+    def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
+        raise DriverError("a peer has no rows to judge others on")
+
+    def _trainer(self, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer:
+        self._registered.wait(FIRST)
+        load_torch()
+        from learnae.learn.datasets import shard_file  # imports torch
+        from learnae.learn.pool import Pool
+        from learnae.learn.trainer import PoolTrainer
+
+        table, rows = shard_file.load(self.folder / ROWS)
+        return PoolTrainer(Pool(1), table, rows, self.session, session_id, peer, str(self.session.seed), blocks)
+
+    def _predictor(self, blocks: Blocks) -> Predictor:
+        load_torch()
+        from learnae.learn.cache import Cache
+        from learnae.learn.datasets import shard_file
+        from learnae.learn.predictor import TorchPredictor
+
+        return TorchPredictor(self.session, shard_file.load(self.folder / ROWS)[0], blocks, Cache(PREDICTED))
+
+
+@dataclass
+class LazyTrainer:
+    """A trainer that is made by whoever first waits for a result."""
+
+    make: Callable[[], Trainer]
+
+    @cached_property
+    def real(self) -> Trainer:
+        return self.make()
+
+    def score(self, cid: Cid, model: ModelRef | None) -> Pending[Scored]:
+        return PostponedJob(lambda: self.real.score(cid, model).result())
+
+    def train(self, base: Cid, slice: int, visit: int, step: int) -> Pending[Scored]:
+        return PostponedJob(lambda: self.real.train(base, slice, visit, step).result())
+
+    def average(self, base: Cid, remote: ModelRef, step: int) -> Pending[Scored]:
+        return PostponedJob(lambda: self.real.average(base, remote, step).result())
+
+    def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Pending[Weights]:
+        return PostponedJob(lambda: self.real.forge(forgery, source, step).result())
+
+
+@dataclass
+class LazyPredictor:
+    """A predictor that is made by whoever first asks it; unless its peer has trained, that imports torch."""
+
+    make: Callable[[], Predictor]
+
+    @cached_property
+    def real(self) -> Predictor:
+        return self.make()
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return self.real.widths
+
+    def predict(self, cid: Cid, rows: Sequence[Sequence[float]], standardised: bool) -> list[list[float]]:
+        return self.real.predict(cid, rows, standardised)
+
+
+@dataclass
+class PostponedJob(Generic[T]):
+    """A job that nobody else knows of before its result is waited for."""
+
+    work: Callable[[], T]
+
+    def result(self) -> T:
+        return self.work()
+
+
+def load_torch() -> None:
+    """Load torch's libraries, so that importing it finds them loaded; where this fails, the import will load them.
+
+    An import holds the interpreter's lock while it loads a library, which takes seconds where twenty peers do so at
+    once, and nobody is answered meanwhile.  A call of a C function does not hold it.
+    """
+    package = find_spec("torch")
+    for folder in package.submodule_search_locations or () if package else ():
+        for extension in Path(folder).glob("_C.*.so"):
+            ctypes.CDLL(None).dlopen(os.fsencode(extension), ctypes.c_int(os.RTLD_NOW))

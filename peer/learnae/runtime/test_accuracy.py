@@ -1,0 +1,74 @@
+"""Test accuracy of peers' models, as they are published and at the end: scored by the command, never by a peer."""
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from learnae.ports import Observer
+from learnae.protocol.decisions import Published
+from learnae.protocol.peer import Peer
+from learnae.protocol.types import Cid, Score
+from learnae.records.history import Evaluated, Fact
+from learnae.runtime.setup import SessionSetup
+
+Scores = list[tuple[Score, Score | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingModel:
+    peer: str
+    cid: Cid
+    step: int
+
+
+@dataclass
+class TestAccuracy:
+    """An observer that gathers the models of some peers; ``record`` is told how good they are on the test rows."""
+
+    composition: SessionSetup
+    record: Observer
+    waiting: list[PendingModel] = field(default_factory=list)
+    last: dict[str, Cid] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        session, names = self.composition.session, [member.name for member in self.composition.members]
+        self._index = {name: number for number, name in enumerate(names)}
+        count = min(len(names), session.evaluation_peers)
+        self._followed = frozenset(random.Random(f"{session.seed} followed").sample(names, count))
+
+    def observe(self, now: float, peer: str, item: Fact) -> None:
+        if isinstance(item, Published) and peer in self._followed:
+            self.add(PendingModel(peer, item.cid, item.step))
+
+    def add(self, model: PendingModel) -> None:
+        if self.last.get(model.peer) != model.cid:
+            self.last[model.peer] = model.cid
+            self.waiting.append(model)
+
+    def add_last(self, peers: Iterable[tuple[str, Peer]]) -> None:
+        """Whatever each works with, followed or not."""
+        for name, peer in peers:
+            if peer.worker.weights:
+                self.add(PendingModel(name, peer.worker.weights.cid, peer.worker.step))
+
+    def flush(self, now: float, least: int = 1) -> None:
+        if len(self.waiting) >= least:
+            models = self.take()
+            self.tell(now, models, self.score(models))
+
+    # the same in three steps, for who cannot wait: only ``score`` takes its time, and may run in a thread
+
+    def take(self, most: int | None = None) -> list[PendingModel]:
+        """The first that wait; None: all."""
+        models = self.waiting[:most]
+        del self.waiting[:most]
+        return models
+
+    def score(self, models: list[PendingModel]) -> Scores:
+        composition = self.composition
+        named = [(self._index[model.peer], model.cid) for model in models]
+        return composition.learning.evaluate(named, composition.swarm.blocks)
+
+    def tell(self, now: float, models: list[PendingModel], scores: Scores) -> None:
+        for model, (test, own) in zip(models, scores, strict=True):
+            self.record(now, model.peer, Evaluated(model.cid, model.step, test, own))

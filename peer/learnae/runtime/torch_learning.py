@@ -1,0 +1,46 @@
+"""What a swarm really learns with: rows, pool and trainers put together.  Importing this imports torch."""
+
+from collections.abc import Sequence
+
+from learnae.learn.datasets.partition import deal
+from learnae.learn.datasets.sources import Dataset
+from learnae.learn.evaluation import Evaluator
+from learnae.learn.pool import Pool
+from learnae.learn.predictor import TorchPredictor
+from learnae.learn.trainer import PoolTrainer
+from learnae.learn.weight_store import initial_block
+from learnae.ports import Predictor, Trainer
+from learnae.protocol.types import Cid, PeerId, Score
+from learnae.runtime.setup import Blocks
+from learnae.session.settings import Session
+
+
+class TorchLearning:
+    def __init__(self, session: Session, threads: int, batch: int = 0, table: Dataset | None = None) -> None:
+        """``batch``: jobs computed at once at most; 0 for all that wait.  ``table``: the session's, if it is loaded."""
+        self.session = session
+        self.pool = Pool(threads, batch)
+        self.table, self.split = deal(session, table)
+        self.features, self.notice = self.table.shape[0], self.split.notice
+
+    def initial_block(self, name: str) -> bytes:
+        common = self.session.model.common_initial_weights
+        return initial_block(self.session, str(self.session.seed), "" if common else name, self.table.shape)
+
+    def trainer(self, index: int, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer:
+        rows, seed = self.split.peers[index], str(self.session.seed)
+        return PoolTrainer(self.pool, self.table, rows, self.session, session_id, peer, seed, blocks)
+
+    def predictor(self, blocks: Blocks) -> Predictor:
+        return TorchPredictor(self.session, self.table, blocks, self.pool.models)
+
+    def rows(self, index: int) -> int:
+        return len(self.split.peers[index].train)
+
+    def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
+        evaluator = Evaluator(self.pool, self.table, self.session, blocks)
+        scores = evaluator.accuracy([(cid, self.split.test) for _, cid in models])
+        if not self.session.data.own_distributions:
+            return [(score, None) for score in scores]
+        own = evaluator.accuracy([(cid, self.split.own_test[index]) for index, cid in models])
+        return list(zip(scores, own, strict=True))

@@ -1,0 +1,20 @@
+"""Wallets of a session in one process: real Ethereum keys that follow from its seed, so nothing else may use them."""
+
+import hashlib
+from collections.abc import Mapping
+
+from learnae.adapters import memory
+from learnae.adapters.keystore import Wallet
+from learnae.session.roster import Keys, names
+from learnae.session.settings import Session
+
+
+def wallets(session: Session) -> dict[str, Wallet]:
+    """By name of the peer."""
+    seeds = {name: hashlib.sha256(f"wallet {session.seed} {name}".encode()).digest() for name in names(session.peers)}
+    return {name: Wallet.of(seed) for name, seed in seeds.items()}
+
+
+def wallet_keys(session: Session, wallets: Mapping[str, Wallet]) -> Keys:
+    """The same ids as in the simulator, but for the wallets."""
+    return lambda name: (memory.keys(f"{session.seed} {name}")[0], wallets[name].address)

@@ -1,0 +1,127 @@
+"""The rows of the live page's tables: ``key`` names a row for as long as it stands, ``cells`` are what it shows.
+
+A cell is a text, or a text with ``href``, ``title`` or ``dot``, the name of its mark.  ``csv``: as it is downloaded.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from learnae.analysis.money import Account
+from learnae.protocol.decisions import DebtChanged
+from learnae.protocol.types import ETHER
+from learnae.records.history import History
+from learnae.web.report import fault_section, sections
+from learnae.web.report.claims import Judged
+from learnae.web.report.log_messages import Names, accuracy, called, clock
+from learnae.web.report.paper_comparison import number, paper_rows
+from learnae.web.report.peer_status import PeerStatus
+
+DIGITS = 10  # of a transaction's hash or an address
+
+RECEIPT_COLUMNS = (
+    "changed_s",  # of session time
+    "payer",
+    "creator",
+    "payee_wallet",
+    "amount_wei",
+    "accuracy_before",  # the payer's, a share of 1
+    "accuracy_after",
+    "state",
+    "reason",
+    "transaction",
+    "model_cid",
+)
+
+Row = dict[str, Any]
+
+
+def peer(standing: PeerStatus, money: Account, history: History, apis: Mapping[str, str]) -> Row:
+    name = standing.entry.name
+    return {
+        "key": name,
+        "cells": [
+            {"text": name, "href": f"{apis[name]}/v1/status"} if name in apis else name,
+            money.role,
+            {"text": standing.phase, "dot": standing.phase},
+            _progress(standing, history),
+            f"{standing.adopted} of {standing.attempts}",
+            number(money.validation, ".1%"),
+            number(money.test, ".1%"),
+            f"{money.sent_ether:.5f}",
+            f"{money.received_ether:.5f}",
+        ],
+    }
+
+
+def _progress(standing: PeerStatus, history: History) -> str:
+    if not (standing.entry.has_rows and standing.entry.trains):
+        return "-"
+    work = history.began.session.get("work", {}) if history.began else {}
+    planned = work.get("slices", 0) * work.get("passes", 1)
+    return f"{standing.trained} of {planned}" if planned else f"{standing.trained}"
+
+
+def receipt(t: float, payer: str, debt: DebtChanged, names: Names) -> Row:
+    creator = called(debt.creator, names)
+    return {
+        "key": f"{payer} {debt.debt}",
+        "cells": [
+            clock(t),
+            payer,
+            creator,
+            f"{debt.wei / ETHER:.6f}",
+            f"{accuracy(debt.before)} → {accuracy(debt.after)}",
+            {"text": debt.state.value, "title": debt.reason or "", "dot": debt.state.value},
+            _hash(debt.tx),
+        ],
+        "csv": [
+            f"{t:.3f}",
+            payer,
+            creator,
+            debt.payee or "",
+            str(debt.wei),
+            f"{debt.before.accuracy:.6g}",
+            f"{debt.after.accuracy:.6g}",
+            debt.state.value,
+            debt.reason or "",
+            debt.tx or "",
+            debt.cid,
+        ],
+    }
+
+
+def claim(judged: Judged, names: Names) -> Row:
+    told = judged.claim
+    count = judged.verdicts.total()
+    others = [f"{number} say {verdict.value}" for verdict, number in judged.others]
+    at = "-" if told.block is None else f"block {told.block:,}, no. {told.index}"
+    return {
+        "key": f"{told.sender} {told.contract}",
+        "cells": [
+            called(told.poid.peer, names),
+            called(told.sender, names),
+            _hash(told.contract),
+            _hash(told.poid.wallet),
+            at,
+            {"text": judged.verdict.value, "dot": judged.verdict.value},
+            f"{judged.verdicts[judged.verdict]} of {count}",
+            ", ".join([*([told.reason.value] if told.reason else []), *others]) or "-",
+        ],
+    }
+
+
+def faults(history: History) -> list[Row]:
+    return [
+        {"key": str(at), "cells": [*cells[:-1], {"text": cells[-1], "dot": cells[-1].replace(" ", "-")}]}
+        for at, cells in enumerate(fault_section.rows(history))
+    ]
+
+
+def beside(summary: Mapping[str, Any]) -> list[Row]:
+    """What is known of it."""
+    rows = [[sections.typeset(told) for told in row] for row in paper_rows(summary) if row[1].strip(" -")]
+    return [{"key": row[0], "cells": row} for row in rows]
+
+
+def _hash(value: str | None) -> Any:
+    return {"text": f"{value[:DIGITS]}\N{HORIZONTAL ELLIPSIS}", "title": value} if value else "-"

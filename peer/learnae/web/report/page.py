@@ -1,0 +1,102 @@
+"""The page put together: sections, palette, style, script, the charts' data and Plotly, in one string."""
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from learnae.analysis.money import accounts
+from learnae.records.history import History
+from learnae.web.report import fault_section, figure_section, latencies, money_section, sections
+from learnae.web.report.components import Charts
+from learnae.web.report.html import Html, h, join
+from learnae.web.report.theme import NIGHT, variables
+
+# Nothing may be fetched, whatever the page or its library would like to.
+POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+CONTENTS = {
+    "verdict": "Verdict",
+    "paper": "Beside the paper",
+    "figures": "Figures",
+    "faults": "Faults",
+    "money": "Who paid whom",
+    "latencies": "Latencies",
+    "worth": "Paid and real gain",
+    "together": "Alone against together",
+    "settings": "Settings",
+}
+
+
+def plotly() -> str:
+    """Plotly's JavaScript from the installed package, which holds one bundle only (4.8 MB)."""
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())
+
+
+def page(
+    history: History,
+    found: Mapping[str, Any],
+    library: str,
+    environment: Mapping[str, Any] | None = None,
+    baselines: money_section.Scores | None = None,
+) -> str:
+    """``found`` is the verdict, ``library`` Plotly's JavaScript, ``baselines`` what baselines.json holds."""
+    charts: Charts = {}
+    content = [
+        sections.head(history, found),
+        h("nav", h("ul", *(h("li", h("a", told, href=f"#{anchor}")) for anchor, told in CONTENTS.items())),
+          aria_label="Contents"),
+        h("noscript", h("p", "The charts need JavaScript; their numbers are in the tables.", class_="note")),
+        h(
+            "main",
+            sections.verdict(found),
+            sections.beside(found),
+            figure_section.pictures(history, charts),
+            fault_section.faults(history, charts),
+            money_section.money(history, charts),
+            latencies.latencies(history, charts),
+            money_section.worth(history, charts),
+            money_section.together(baselines or {}, found, accounts(history), charts),
+            sections.settings(history, environment or {}),
+        ),
+    ]  # fmt: skip
+    return "<!DOCTYPE html>\n" + h("html", _head(history), h("body", *content, _scripts(charts, library)), lang="en")
+
+
+def _head(history: History) -> Html:
+    return h(
+        "head",
+        h("meta", charset="utf-8"),
+        h("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        h("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        h("meta", name="color-scheme", content="light dark"),
+        h("link", rel="icon", href="data:,"),
+        h("title", f"LEARNAE: {sections.called(history)}"),
+        h("style", Html(style())),
+    )
+
+
+def _scripts(charts: Charts, library: str) -> Html:
+    return join(
+        [
+            data_block({"charts": charts, "night": NIGHT}),
+            h("script", Html(library)),
+            h("script", Html(file("charts.js") + file("page.js"))),
+        ]
+    )
+
+
+def data_block(data: Any) -> Html:
+    """What the scripts read: JSON that cannot end the element it stands in."""
+    harmless = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    return h("script", Html(harmless), type="application/json", id="data")
+
+
+def style() -> str:
+    return variables() + file("page.css")
+
+
+def file(name: str) -> str:
+    """One that lies beside this module."""
+    return (files("learnae.web.report") / name).read_text()

@@ -1,0 +1,53 @@
+"""The colours of page and charts: the pictures' own by day, and what stands for each of them at night."""
+
+from learnae.analysis.figures.spec import BLUE, GREY, INK, LINE, ORANGE, PALE
+
+# Okabe and Ito's too, darker, so that words can be read in them
+GREEN, RED = "#00785A", "#B34700"
+VIOLET, LILAC = "#8E4585", "#D9A9CF"  # faults: open, and over
+PAPER, SOFT = "#FFFFFF", "#F4F6F7"
+HEAT = ("#CFE3F1", "#8FC0DF", "#3D93C6", "#0072B3", "#003A5E")  # little to much
+
+NIGHT = {
+    BLUE: "#56B4E9",
+    ORANGE: "#E6A817",
+    GREY: "#4A535B",
+    GREEN: "#2FBF97",
+    RED: "#F0803C",
+    VIOLET: "#D98FCB",
+    LILAC: "#7A4A72",
+    INK: "#E7EAED",
+    PALE: "#9AA5AE",
+    LINE: "#2A3138",
+    PAPER: "#14181C",
+    SOFT: "#1C2227",
+    **dict(zip(HEAT, ("#274C63", "#286488", "#2E7FAE", "#56B4EA", "#C9E8FA"), strict=True)),
+}
+
+NAMES = {
+    "blue": BLUE,
+    "orange": ORANGE,
+    "grey": GREY,
+    "green": GREEN,
+    "red": RED,
+    "violet": VIOLET,
+    "lilac": LILAC,
+    "ink": INK,
+    "pale": PALE,
+    "line": LINE,
+    "paper": PAPER,
+    "soft": SOFT,
+}
+CLASS = {colour: name for name, colour in NAMES.items()}
+
+
+def variables() -> str:
+    """The palette as CSS."""
+
+    def rule(colours: dict[str, str]) -> str:
+        heat = ",".join(colours[each] for each in HEAT)
+        told = ";".join(f"--{name}:{colours[colour]}" for name, colour in NAMES.items())
+        return f":root{{{told};--heat:linear-gradient(90deg,{heat})}}"
+
+    day = {colour: colour for colour in NIGHT}
+    return f"{rule(day)}@media (prefers-color-scheme:dark){{{rule(NIGHT)}}}"

@@ -1,0 +1,115 @@
+"""An app on uvicorn, in the loop that runs already.
+
+    sock = listen(*address("127.0.0.1:8080"))     # may be another port: see url(sock)
+    async with serving(app, sock): ...            # or: await serve(app, sock)
+
+Open event streams end with it.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from urllib.parse import urlsplit
+
+import uvicorn
+from anyio import BrokenResourceError
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from learnae.errors import InputError
+
+GRACE = 1  # s that open responses, event streams among them, get to end
+BACKLOG = 128
+LOOPBACK = "127.0.0.1"
+
+
+class _UvicornServer(uvicorn.Server):
+    """Signals are the affair of whoever started the loop."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def address(text: str) -> tuple[str, int]:
+    """Of HOST:PORT, or of a port on loopback.  Raises InputError."""
+    place = text if ":" in text else f":{text}"
+    try:
+        parts = urlsplit(f"//{place}")
+        if parts.port is not None and parts.netloc == place and "@" not in place:
+            return parts.hostname or LOOPBACK, parts.port
+    except ValueError:
+        pass
+    raise InputError(f"{text} is no address to listen at: give HOST:PORT, such as 127.0.0.1:8080")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket at that port, or at a free one if it is taken.  Raises InputError."""
+    try:
+        return _bound(host, port)
+    except OSError:
+        try:
+            return _bound(host, 0)
+        except OSError as error:
+            raise InputError(f"cannot listen at {host}: {error.strerror}; give an address of this machine") from None
+
+
+def url(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def serve(app: ASGIApp, sock: socket.socket) -> None:
+    """Until cancelled; then every connection is closed within ``GRACE``."""
+    config = uvicorn.Config(
+        _forgiving(app),
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE,
+    )
+    server = _UvicornServer(config)
+    try:
+        await server.serve([sock])
+    finally:
+        if server.started:
+            await server.shutdown([sock])
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, sock: socket.socket) -> AsyncIterator[None]:
+    """Serve meanwhile."""
+    task = asyncio.create_task(serve(app, sock))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _forgiving(app: ASGIApp) -> ASGIApp:
+    """Who stops reading an event stream is no error of ours, though FastAPI raises one."""
+
+    async def forgiving(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except* BrokenResourceError:
+            pass
+
+    return forgiving
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    sock = socket.socket(family, kind)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    sock.setblocking(False)
+    return sock

@@ -1,0 +1,255 @@
+"""What the API says, as data: response models.  Wei are decimal strings, since JavaScript loses integers above 2^53."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from learnae.protocol.decisions import ClaimJudged, DebtChanged, DebtState, IdentityState, Verdict, WorkState
+from learnae.protocol.types import ETHER, Policy
+from learnae.protocol.types import Score as Counted
+from learnae.session.roster import Role
+
+MAX_ROWS = 1_000  # rows in one prediction
+MAX_FEATURES = 4_096  # columns in a row
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class View(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Money(View):
+    """An amount, exact and to look at."""
+
+    wei: str = Field(pattern=r"^\d+$", examples=["2834000000000000"])
+    eth: float = Field(examples=[0.002834])
+
+    @staticmethod
+    def of(wei: int) -> "Money":
+        return Money(wei=str(wei), eth=wei / ETHER)
+
+
+class ScoreView(View):
+    """Rows classified correctly out of rows scored."""
+
+    correct: int = Field(ge=0, examples=[812])
+    total: int = Field(gt=0, examples=[1000])
+    accuracy: float = Field(ge=0, le=1, examples=[0.812])
+
+    @staticmethod
+    def of(score: Counted) -> "ScoreView":
+        return ScoreView(correct=score.correct, total=score.total, accuracy=score.accuracy)
+
+
+class RoleView(View):
+    """What kind of peer this is."""
+
+    has_rows: bool
+    trains: bool
+    wants_payment: bool
+    policy: Policy
+
+    @staticmethod
+    def of(traits: Role) -> "RoleView":
+        return RoleView(
+            has_rows=traits.has_rows, trains=traits.trains, wants_payment=traits.wants_payment, policy=traits.policy
+        )
+
+
+class Slices(View):
+    done: int = Field(ge=0, examples=[4])
+    planned: int = Field(ge=0, examples=[10])
+
+
+class Attempts(View):
+    """Averaging attempts: ``scored`` ones were kept (``adopted``) or dropped; ``failed`` ones were never scored."""
+
+    scored: int = Field(ge=0, examples=[12])
+    adopted: int = Field(ge=0, examples=[5])
+    failed: int = Field(ge=0, examples=[0])
+    success_rate: float | None = Field(None, ge=0, le=1, description="adopted / scored", examples=[0.4167])
+
+
+class Status(View):
+    """Where a peer stands.  What is not known yet is null."""
+
+    name: str = Field(examples=["p07"])
+    peer: str = Field(description="IPFS id", examples=["12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp"])
+    wallet: str = Field(examples=["0x90f8bf6a479f320ead074411a4b0e7944ea8c9c1"])
+    role: RoleView
+    state: Literal["starting", "running", "over"] = Field(
+        description="`starting`: no model, no history yet; `over`: it has left its session"
+    )
+    paused: bool = Field(description="no slice or attempt is computed; payments and announcements go on")
+    session: str | None = Field(None, description="CID of the session's manifest")
+    seconds: float = Field(description="of session time", examples=[41.7])
+    work: WorkState
+    identity: IdentityState
+    contract: str | None = Field(None, description="its DPoID contract")
+    slices: Slices
+    attempts: Attempts
+    accuracy_validation: ScoreView | None = Field(None, description="of its model on its own validation rows")
+    accuracy_test: ScoreView | None = Field(
+        None, description="on rows no peer has, where whoever runs the session scores them; a lone peer cannot"
+    )
+    balance: Money | None = Field(None, description="of its wallet, as last seen")
+    peers_known: int = Field(ge=0, examples=[19])
+    debts: dict[DebtState, int] = Field(description="its debts by state")
+    dropped: dict[str, int] = Field(description="messages dropped, by reason", examples=[{"repeat": 17}])
+    queue: int = Field(ge=0, description="events that wait to be handled")
+
+
+class ModelView(View):
+    """The model a peer goes on with.  ``creator`` is itself, another peer (no rows), or null for initial weights."""
+
+    cid: str = Field(examples=["bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"])
+    digest: str = Field(description="of its tensors alone", examples=["0f343b0931126a20f133d67c2b018a3b"])
+    step: int = Field(ge=0, description="publications of this peer so far", examples=[9])
+    creator: str | None = None
+    score: ScoreView
+    widths: list[int] = Field(description="inputs, hidden layers, classes", examples=[[28, 64, 64, 2]])
+    size: int = Field(gt=0, description="bytes of its block", examples=[25960])
+
+
+class RowsToClassify(View):
+    """Rows to classify.  Features are in the order of the session's table."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: Annotated[
+        list[Annotated[list[Number], Field(min_length=1, max_length=MAX_FEATURES)]],
+        Field(min_length=1, max_length=MAX_ROWS, examples=[[[0.1, -1.2, 0.7]]]),
+    ]
+    standardised: bool = Field(
+        True,
+        description="rows have mean 0 and spread 1 as in the session; false: standardise them as the session's rows",
+    )
+
+
+class Prediction(View):
+    label: int = Field(ge=0, description="the likeliest class", examples=[1])
+    probability: float = Field(ge=0, le=1, description="of that class", examples=[0.87])
+    probabilities: list[float] = Field(description="of each class", examples=[[0.13, 0.87]])
+
+    @staticmethod
+    def of(probabilities: Sequence[float]) -> "Prediction":
+        label = max(range(len(probabilities)), key=probabilities.__getitem__)
+        return Prediction(label=label, probability=probabilities[label], probabilities=list(probabilities))
+
+
+class Predictions(View):
+    cid: str = Field(description="the model that answered")
+    predictions: list[Prediction]
+
+
+class DirectoryEntryView(View):
+    """One contract that was announced, and what this peer thinks of it (section 3.2)."""
+
+    sender: str = Field(description="who announced it, as gossip verified")
+    peer: str = Field(description="the IPFS id it claims")
+    wallet: str
+    contract: str
+    verdict: Verdict
+    reason: str | None = Field(None, description="why it was rejected")
+    timestamp: int | None = Field(None, description="of the contract, Unix seconds of chain time")
+    block: int | None = None
+    index: int | None = Field(None, description="of the deployment in its block")
+
+    @staticmethod
+    def of(judged: ClaimJudged) -> "DirectoryEntryView":
+        return DirectoryEntryView(
+            sender=judged.sender,
+            peer=judged.poid.peer,
+            wallet=judged.poid.wallet,
+            contract=judged.contract,
+            verdict=judged.verdict,
+            reason=judged.reason,
+            timestamp=judged.timestamp,
+            block=judged.block,
+            index=judged.index,
+        )
+
+
+class ReceiptView(View):
+    """One debt and what became of it.  Of a payment that only the chain tells of, scores are unknown."""
+
+    payer: str | None = Field(None, description="IPFS id, if known")
+    payer_wallet: str
+    payee: str = Field(description="IPFS id of the model's creator")
+    payee_wallet: str | None = None
+    cid: str = Field(description="the model that was paid for")
+    before: ScoreView | None = None
+    after: ScoreView | None = None
+    wei: str = Field(pattern=r"^\d+$", examples=["2834000000000000"])
+    eth: float = Field(examples=[0.002834])
+    state: DebtState
+    nonce: int | None = None
+    tx: str | None = None
+    block: int | None = None
+    reason: str | None = None
+
+    @staticmethod
+    def of(debt: DebtChanged, payer: str | None, wallet: str) -> "ReceiptView":
+        """As its payer, who has this ``wallet``, tells of it."""
+        return ReceiptView(
+            payer=payer,
+            payer_wallet=wallet,
+            payee=debt.creator,
+            payee_wallet=debt.payee,
+            cid=debt.cid,
+            before=ScoreView.of(debt.before),
+            after=ScoreView.of(debt.after),
+            wei=str(debt.wei),
+            eth=debt.wei / ETHER,
+            state=debt.state,
+            nonce=debt.nonce,
+            tx=debt.tx,
+            block=debt.block,
+            reason=debt.reason,
+        )
+
+
+class Numbered(BaseModel):
+    """A record of the history: what a peer decided.  ``kind`` says what; further fields depend on it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    number: int = Field(ge=0)
+    t: float = Field(description="session seconds")
+    peer: str
+    kind: str = Field(examples=["Trained"])
+
+
+class HistoryPage(View):
+    records: list[Numbered]
+    next: int | None = Field(None, description="`after` of the next page; null: this is the last one so far")
+    total: int = Field(ge=0)
+
+
+class Health(View):
+    """What is up.  ``kubo`` and ``chain``: whether they answered when they were last asked; null: never asked."""
+
+    name: str
+    ready: bool = Field(description="the peer has begun or resumed its session")
+    kubo: bool | None = None
+    chain: bool | None = None
+
+
+class CommandAccepted(View):
+    """A command was taken."""
+
+    name: str
+    paused: bool
+    state: Literal["starting", "running", "over"]
+
+
+class Problem(View):
+    """RFC 9457."""
+
+    type: str = "about:blank"
+    title: str = Field(examples=["Service Unavailable"])
+    status: int = Field(examples=[503])
+    detail: str = Field(examples=["p07 is starting and has no model yet"])
+    errors: list[dict[str, Any]] | None = Field(None, description="of a request's fields, if they are to blame")

@@ -1,0 +1,82 @@
+"""Tips come from the node, and a wallet can be emptied to the wei."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from hexbytes import HexBytes
+from tests.adapters.chains import CID, balance, sent
+from tests.adapters.evms import CHAIN_ID, WALLETS, Anvil, AnvilWorld
+from web3.providers.async_base import AsyncBaseProvider
+from web3.types import RPCEndpoint, RPCResponse
+
+from learnae.adapters.evm import EvmChain, Node
+from learnae.adapters.evm.chain import MAX_FEE
+from learnae.errors import PortError
+from learnae.protocol.types import Wei
+
+GWEI = 10**9
+PAYER, PAYEE = WALLETS[0], WALLETS[1].address
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[AnvilWorld]:
+    with asyncio.Runner() as runner:
+        world = AnvilWorld(runner, tmp_path)
+        yield world
+        world.end()
+
+
+class Advised(AsyncBaseProvider):
+    """Anvil, but with advice of its own on tips."""
+
+    def __init__(self, anvil: Anvil, advice: dict[str, Any]) -> None:
+        super().__init__()
+        self.anvil, self.advice = anvil, advice
+
+    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        if method == "eth_maxPriorityFeePerGas":
+            return cast(RPCResponse, {"jsonrpc": "2.0", "id": 1, **self.advice})
+        return self.anvil.web3.provider.make_request(method, params)
+
+
+def advised(world: AnvilWorld, **advice: object) -> EvmChain:
+    return EvmChain(Node(Advised(world.anvil, advice), CHAIN_ID), PAYER)
+
+
+@pytest.mark.parametrize(
+    ("advice", "tip"),
+    [
+        ({"result": hex(30 * GWEI)}, 30 * GWEI),
+        ({"result": "0x0"}, 0),
+        ({"error": {"code": -32601, "message": "the method does not exist"}}, GWEI),
+    ],
+)
+def test_tips_are_what_the_node_advises(advice: dict[str, object], tip: int, world: AnvilWorld) -> None:
+    signed = world.wait(advised(world, **advice).sign_pay(PAYEE, Wei(1), CID, 0, 0))
+    fields = TypedTransaction.from_bytes(HexBytes(signed.raw)).as_dict()
+    base = world.wait(world.node.newest()).base_fee
+    assert (fields["maxPriorityFeePerGas"], fields["maxFeePerGas"]) == (tip, 2 * base + tip)
+
+
+def test_no_advice_makes_a_fee_higher_than_the_limit(world: AnvilWorld) -> None:
+    greedy = advised(world, result=hex(MAX_FEE))
+    with pytest.raises(PortError, match="wei per gas"):
+        world.wait(greedy.sign_pay(PAYEE, Wei(1), CID, 0, 0))
+    with pytest.raises(PortError, match="wei per gas"):
+        world.wait(greedy.sign_rest(PAYEE, 0, 0))
+
+
+def test_all_that_a_wallet_has_leaves_nothing(world: AnvilWorld) -> None:
+    chain = world.chains[0]
+    had, before = balance(world, PAYER.address), balance(world, PAYEE)
+    signed = world.wait(chain.sign_rest(PAYEE, 0, 0))
+    sent(world, signed)
+    world.mine()
+    assert balance(world, PAYER.address) == 0
+    assert balance(world, PAYEE) == before + had - world.fee(signed.hash)
+    with pytest.raises(PortError, match="funds"):
+        world.wait(chain.sign_rest(PAYEE, 1, 0))

@@ -1,0 +1,292 @@
+"""Real Kubo nodes keep the promises of Store, Gossip and IdentityKey, whatever happens to them and around them."""
+
+import asyncio
+import shlex
+import signal
+import time
+from collections.abc import Coroutine, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from tests.adapters.gossips import GARBAGE, SESSION, GossipSuite, Listener, listening, model, told
+from tests.adapters.keys import IdentityKeySuite
+from tests.adapters.kubo_nodes import Nodes
+from tests.adapters.stores import StoreSuite
+from tests.helpers.command_line import Done, here, refused
+
+from learnae.adapters import keystore as keys
+from learnae.adapters.kubo import Kubo, KuboGossip, base64url
+from learnae.backends import live_run as sessions
+from learnae.errors import PortError, Reason
+from learnae.messages.wire import MAX_BLOCK, cid_of, topics
+from learnae.ports import Gossip, IdentityKey, Store
+from learnae.protocol.types import Cid
+from learnae.session.settings import parse, to_toml
+
+T = TypeVar("T")
+PATIENCE = 1.5  # s
+
+
+class World:
+    """Nodes and a client of each."""
+
+    def __init__(self, runner: asyncio.Runner, folder: Path, peering: bool = True, count: int = 3) -> None:
+        self.runner, self.nodes = runner, Nodes(folder, count, peering)
+        self.kubos = [self.wait(Kubo.connect("127.0.0.1", node.rpc_port, PATIENCE)) for node in self.nodes]
+        self.stores: list[Store] = [*self.kubos]
+        self.mine: IdentityKey = self.kubos[0]
+        self.theirs: IdentityKey = self.kubos[1]
+        self.peers = [kubo.peer_id for kubo in self.kubos]
+        self.renew()
+
+    def renew(self) -> None:
+        """Nothing dropped yet."""
+        self.gossips: list[Gossip] = [KuboGossip(kubo, SESSION) for kubo in self.kubos]
+
+    def leave(self, index: int) -> None:
+        self.nodes[index].kill()
+
+    async def shout(self, index: int, message: bytes) -> None:
+        await self.kubos[index].rpc("pubsub/pub", message, arg=base64url(topics(SESSION)[1].encode()))
+
+    def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(coroutine)
+
+    def close(self) -> None:
+        for kubo in self.kubos:
+            self.wait(kubo.close())
+        self.nodes.stop()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """For tests that leave the nodes as they were."""
+    with asyncio.Runner() as runner:
+        world = World(runner, tmp_path_factory.mktemp("kubo"))
+        yield world
+        world.close()
+
+
+@pytest.fixture
+def strangers(tmp_path: Path) -> Iterator[World]:
+    """Three nodes that do not know each other."""
+    with asyncio.Runner() as runner:
+        world = World(runner, tmp_path, peering=False)
+        yield world
+        world.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with asyncio.Runner() as runner:
+        world = World(runner, tmp_path)
+        yield world
+        world.close()
+
+
+async def failure(call: Coroutine[Any, Any, object]) -> Reason:
+    with pytest.raises(PortError) as failed:
+        await call
+    return failed.value.reason
+
+
+def reason(world: World, call: Coroutine[Any, Any, object]) -> Reason:
+    return world.wait(failure(call))
+
+
+def calls(world: World, patience: float = PATIENCE) -> dict[str, Coroutine[Any, Any, object]]:
+    """Everything that can be asked of the first node."""
+    kubo, gossip = world.kubos[0], world.gossips[0]
+    return {
+        "put": kubo.put(b"weights"),
+        "get": kubo.get(cid_of(b"weights"), (world.nodes[1].address,)),
+        "sign": kubo.sign(b"claim"),
+        "addresses": kubo.addresses(),
+        "metrics": kubo.metrics(),
+        "publish": gossip.publish(model(1)),
+        "connect": Kubo.connect("127.0.0.1", world.nodes[0].rpc_port, patience),
+    }
+
+
+class TestKuboStore(StoreSuite):
+    def test_hints_lead_to_a_peer_nobody_knew(self, strangers: World) -> None:
+        cid = strangers.wait(strangers.kubos[0].put(b"weights"))
+        assert reason(strangers, strangers.kubos[1].get(cid)) is Reason.TIMEOUT
+        hints = strangers.wait(strangers.kubos[0].addresses())
+        nowhere = f"/ip4/192.0.2.1/tcp/4001/p2p/{strangers.peers[0]}"  # nobody answers there, not even that nobody does
+        wrong = ("/ip4/127.0.0.1/tcp/9", "nonsense", nowhere, strangers.nodes[2].address)
+        assert strangers.wait(strangers.kubos[1].get(cid, (*wrong, *hints))) == b"weights"
+
+    def test_a_peer_that_comes_back_during_the_first_try_is_dialled_again(self, strangers: World) -> None:
+        mine, theirs = strangers.kubos[1], strangers.nodes[0]
+        cid = strangers.wait(strangers.kubos[0].put(b"weights"))
+        theirs.kill()
+        mine.patience = 2.0
+
+        async def story() -> bytes:
+            block = asyncio.create_task(mine.get(cid, (theirs.address,)))
+            await mine.addresses()  # the first dial is under way
+            theirs.start()
+            return await block
+
+        assert strangers.wait(story()) == b"weights"
+        theirs.ready()
+
+    def test_a_raw_block_that_is_too_large_is_not_taken(self, world: World) -> None:
+        block = bytes(MAX_BLOCK * 3 // 2)
+        arguments = {"cid-codec": "raw", "mhtype": "sha2-256", "allow-big-block": "true"}
+        assert world.wait(world.kubos[0].rpc("block/put", block, **arguments))["Key"] == cid_of(block)
+        assert reason(world, world.kubos[1].get(cid_of(block))) is Reason.OVERSIZE
+
+    @pytest.mark.parametrize(
+        "cid", ["", "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi", "/ipns/x", "Qm"]
+    )
+    def test_what_is_no_raw_block_is_not_asked_for(self, world: World, cid: str) -> None:
+        assert reason(world, world.kubos[0].get(Cid(cid))) is Reason.MALFORMED
+
+    def test_a_node_lists_addresses_that_others_can_dial(self, world: World) -> None:
+        assert world.wait(world.kubos[0].addresses()) == (world.nodes[0].address,)
+
+    def test_what_was_put_is_pinned(self, world: World) -> None:
+        cid = world.wait(world.kubos[0].put(b"weights"))
+        pinned = world.wait(world.kubos[0].rpc("pin/ls", type="recursive"))
+        assert cid in pinned["Keys"]
+
+
+class TestKuboKey(IdentityKeySuite):
+    @pytest.fixture
+    def world(self, shared: World) -> World:
+        return shared
+
+    @pytest.mark.parametrize("change", ["{}=", "{} ", "u{}", "{}AA", "\n{}", "U{}"])
+    def test_a_signature_has_one_spelling(self, world: World, change: str) -> None:
+        signature = world.wait(world.mine.sign(b"claim"))
+        assert not world.mine.verify(world.mine.peer_id, b"claim", change.format(signature))
+        unused_bits = signature[:-1] + chr(ord(signature[-1]) + 1)
+        assert not world.mine.verify(world.mine.peer_id, b"claim", unused_bits)
+
+    @pytest.mark.parametrize("message", [b"", b"\0", bytes(range(256)), b"x" * 10_000])
+    def test_any_message_can_be_signed(self, world: World, message: bytes) -> None:
+        assert world.theirs.verify(world.mine.peer_id, message, world.wait(world.mine.sign(message)))
+
+
+class TestKuboGossip(GossipSuite):
+    @pytest.fixture
+    def world(self, shared: World) -> World:
+        shared.renew()
+        return shared
+
+    def test_another_session_is_not_heard(self, world: World) -> None:
+        async def story() -> None:
+            other = cid_of(b"another session")
+            async with listening(world) as listeners:
+                said = replace(model(1), session=other)
+                await KuboGossip(world.kubos[0], other).publish(said)
+                await told(world.gossips[0], model(2), listeners[1])
+                assert listeners[1].said == {model(2)}
+
+        world.wait(story())
+
+    def test_garbage_without_end_costs_nobody_an_announcement(self, world: World) -> None:
+        async def story() -> None:
+            async with listening(world) as listeners:
+                for step, garbage in enumerate(GARBAGE.values(), start=1):
+                    await world.shout(0, garbage)
+                    await world.shout(2, garbage)
+                    await told(world.gossips[2], model(step), listeners[1])
+                assert listeners[1].heard == {(world.peers[2], model(step + 1)) for step in range(len(GARBAGE))}
+
+        world.wait(story())
+
+
+def test_a_node_that_is_killed_and_comes_back_is_listened_to_again(world: World) -> None:
+    async def story() -> None:
+        async with listening(world) as listeners:
+            world.nodes[1].kill()
+            await told(world.gossips[0], model(1), listeners[2])
+            world.nodes.start()
+            await told(world.gossips[0], model(2), *listeners[1:])
+            await told(world.gossips[1], model(3), listeners[0], listeners[2])
+            assert listeners[1].heard == {(world.peers[0], model(2))}
+
+    world.wait(story())
+
+
+def test_one_may_listen_before_the_node_is_there(world: World) -> None:
+    world.nodes[1].kill()
+
+    async def story() -> None:
+        listener = Listener(world.gossips[1])
+        async with asyncio.TaskGroup() as group:
+            listen = group.create_task(listener.listen())
+            assert await failure(world.gossips[1].publish(model(1))) is Reason.UNREACHABLE
+            world.nodes.start()
+            await told(world.gossips[0], model(2), listener)
+            listen.cancel()
+
+    world.wait(story())
+
+
+# when the node is away
+
+
+def test_a_node_that_is_down_is_unreachable_at_once_and_back_when_it_is_back(world: World) -> None:
+    world.nodes[0].kill()
+    for name, call in calls(world).items():
+        began = time.monotonic()
+        assert reason(world, call) is Reason.UNREACHABLE, name
+        assert time.monotonic() - began < PATIENCE / 2, name
+    world.nodes.start()
+    world.wait(world.kubos[0].addresses())
+    assert world.wait(world.kubos[0].put(b"weights")) == cid_of(b"weights")
+
+
+def test_a_node_that_hangs_is_waited_for_no_longer_than_said(world: World) -> None:
+    world.nodes[0].send(signal.SIGSTOP)
+    world.kubos[0].patience = short = 0.2
+    for name, call in calls(world, short).items():
+        began = time.monotonic()
+        assert reason(world, call) is Reason.TIMEOUT, name
+        assert time.monotonic() - began < 5 * short, name  # a get dials and fetches, twice
+    world.nodes[0].send(signal.SIGCONT)
+    world.kubos[0].patience = PATIENCE
+    world.wait(world.kubos[0].addresses())
+
+
+def test_a_cancelled_call_is_cancelled(world: World) -> None:
+    world.nodes[0].send(signal.SIGSTOP)
+
+    async def story() -> None:
+        for name, call in calls(world).items():
+            task = asyncio.create_task(call)
+            done, _ = await asyncio.wait([task], timeout=0.05)
+            assert not done, name
+            task.cancel()
+            done, _ = await asyncio.wait([task], timeout=PATIENCE / 2)
+            assert done and task.cancelled(), name
+
+    world.wait(story())
+    world.nodes[0].send(signal.SIGCONT)
+
+
+def test_a_roster_is_made_of_nodes_that_run_with_a_private_wallet_for_each_peer(shared: World, tmp_path: Path) -> None:
+    (tmp_path / "session.toml").write_text(to_toml(parse({"peers": 2})))
+    urls = [f"http://127.0.0.1:{node.rpc_port}" for node in shared.nodes]
+
+    def made(*nodes: str) -> Done:
+        options = [part for url in nodes for part in ("--kubo", url)]
+        return here(tmp_path, "roster", "session.toml", *options, "--rpc", "http://127.0.0.1:1234", "--out", "run")
+
+    refused(made(urls[0], urls[0]), "one Kubo node")
+    done = made(*urls)
+    assert done.returncode == 0, done.stderr
+    session, members = sessions.members(tmp_path / "run")
+    assert session.peers == 3 and [each.peer for each in members] == shared.peers
+    for number, member in enumerate(members):
+        keystore = tmp_path / "run" / f"{member.name}.key"
+        assert keys.load(keystore).address == member.wallet and keystore.stat().st_mode & 0o777 == 0o600
+        [command] = [shlex.split(line) for line in done.stdout.splitlines() if f"--name {member.name}" in line]
+        assert command[:3] == ["learnae", "peer", "run/session.toml"] and urls[number] in command
+    refused(made(*urls), "already holds a roster")

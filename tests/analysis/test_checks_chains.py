@@ -1,0 +1,65 @@
+"""A chain that was replaced by another in mid-session: what the checks hold, where only the last can be looked at."""
+
+from dataclasses import replace
+
+from tests.helpers.histories import ANN_PAYS, PAY_GAS, WALLET, amended, caught, fact_is, followed_by, on_chain
+
+from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, WorkChanged, WorkState
+from learnae.protocol.types import Wei
+from learnae.records.history import Balances, Block, ChainRecord, Fact, History
+
+ANN_BEGAN = fact_is("ann", WorkChanged, work=WorkState.IDLE)
+ANN_FINAL = fact_is("ann", DebtChanged, debt=0, state=DebtState.FINAL)
+ANN_DECLINED = fact_is("ann", DebtChanged, debt=0, state=DebtState.DECLINED)
+
+
+def on_two_chains(*facts: DebtChanged) -> History:
+    """ann pays bob on a chain that is then replaced by the exported one; what becomes of that debt there."""
+    history = followed_by(ANN_BEGAN, ChainEntered("0xold"))
+    later: tuple[Fact, ...] = (ChainEntered("0xg"), *facts)
+    for fact in reversed(later):
+        history = followed_by(ANN_FINAL, fact, history)
+    return history
+
+
+def unpaid(history: History) -> History:
+    """The exported chain without ann's payment, and without its gas."""
+    spent = ANN_PAYS.wei + PAY_GAS
+
+    def change(record: ChainRecord) -> ChainRecord:
+        if isinstance(record, Balances):
+            held = record.balances
+            return replace(
+                record,
+                balances=held
+                | {
+                    WALLET["ann"]: Wei(held[WALLET["ann"]] + spent),
+                    WALLET["bob"]: Wei(held[WALLET["bob"]] - ANN_PAYS.wei),
+                },
+            )
+        return replace(record, transactions=()) if isinstance(record, Block) and record.number == 2 else record
+
+    return on_chain(change, history)
+
+
+def test_what_was_final_on_a_chain_that_was_replaced_is_not_looked_for_on_the_next() -> None:
+    assert caught(unpaid(on_two_chains())) == {}
+
+
+def test_what_was_final_on_a_chain_that_was_replaced_is_not_paid_on_the_next() -> None:
+    assert "is final on another chain, but was paid" in caught(on_two_chains())["settled_once"]
+
+
+def test_a_debt_signed_on_two_chains_is_invalid() -> None:
+    again = replace(ANN_PAYS, state=DebtState.SIGNED, nonce=2)
+    found = caught(unpaid(on_two_chains(again, replace(again, state=DebtState.DECLINED))))
+    assert found.keys() == {"signed_on_one_chain", "payee_right"}, "no claim was heard on the second chain"
+    assert "debt 0 of ann was signed on 2 chains" in found["signed_on_one_chain"]
+
+
+def test_what_was_given_up_with_its_chain_may_be_on_that_chain() -> None:
+    given_up = amended(ANN_FINAL, state=DebtState.DECLINED)
+    assert caught(given_up).keys() == {"settled_once"}
+    here = followed_by(ANN_BEGAN, ChainEntered("0xg"), given_up)
+    assert caught(here).keys() == {"settled_once"}
+    assert caught(followed_by(ANN_DECLINED, ChainEntered("0xnew"), here)) == {}

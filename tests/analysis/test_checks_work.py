@@ -1,0 +1,154 @@
+"""Averaging, adoption and endings: each way of spoiling the good history is caught by the checks that should."""
+
+from dataclasses import replace
+
+import pytest
+from tests.helpers.histories import (
+    GOOD,
+    MODEL,
+    NAMES,
+    PEER,
+    amended,
+    caught,
+    fact_is,
+    followed_by,
+    score,
+    without,
+)
+
+from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, Published, Trained, WorkChanged, WorkState
+from learnae.protocol.types import Cid, PeerId
+from learnae.records.history import PeerCrashed, PeerRestarted, SessionEnded
+
+BOB_DROPPED = fact_is("bob", Averaged, adopted=False)
+BOB_AVERAGED = fact_is("bob", Averaged, adopted=True)
+
+
+# adoption
+
+
+@pytest.mark.parametrize("correct", [690, 600])
+def test_adopting_what_is_no_better_is_invalid(correct: int) -> None:
+    """690 is the mutant that writes >= for >."""
+    history = amended(BOB_AVERAGED, after=score(correct))
+    history = amended(fact_is("bob", DebtChanged), history=history, after=score(correct))
+    found = caught(history)
+    assert "bob adopted" in found["validation_never_falls"]
+    assert found.keys() == {"validation_never_falls", "payment_exact"}
+
+
+def test_dropping_what_is_better_is_invalid_for_an_honest_peer() -> None:
+    found = caught(amended(BOB_DROPPED, after=score(691)))
+    assert found == {"validation_never_falls": "invalid: bob dropped bdropped, which is better"}
+
+
+def test_dropping_what_is_better_is_a_cheats_own_affair() -> None:
+    dropped = Averaged(PEER["bob"], MODEL["bob 1"], score(500), score(600), False, Cid("bdropped"), 2)
+    assert not caught(followed_by(fact_is("dan", WorkChanged, work=WorkState.DONE), dropped))
+
+
+def test_dropping_what_is_equal_is_right() -> None:
+    assert not caught(amended(BOB_DROPPED, after=score(690)))
+
+
+def test_measuring_against_another_model_than_the_last_is_invalid() -> None:
+    found = caught(amended(BOB_DROPPED, before=score(700)))
+    assert found.keys() == {"validation_never_falls"}
+    assert "bob averaged against" in found["validation_never_falls"]
+
+
+@pytest.mark.parametrize("forgotten", [Trained, Adopted])
+def test_the_last_model_is_the_one_trained_or_adopted_to_begin_with(forgotten: type) -> None:
+    peer = "cat" if forgotten is Adopted else "ann"
+    assert caught(without(fact_is(peer, forgotten))).keys() == {"validation_never_falls"}
+
+
+def test_an_adopted_average_is_what_the_next_one_is_measured_against() -> None:
+    found = caught(amended(fact_is("ann", Averaged, remote=MODEL["dan 1"]), before=score(700)))
+    assert found.keys() == {"validation_never_falls", "adoption_owes"}
+
+
+# models
+
+
+def test_averaging_with_what_was_never_published_is_invalid() -> None:
+    found = caught(without(fact_is("dan", Published)))
+    assert found == {"averaging_of_published": f"invalid: ann used {MODEL['dan 1']}, which dan had not published"}
+
+
+def test_averaging_with_what_is_published_only_later_is_invalid() -> None:
+    early = fact_is("ann", Published, cid=MODEL["ann 2"])
+    after = fact_is("ann", Averaged, remote=MODEL["dan 1"])
+    late = followed_by(after, Published(2, MODEL["ann 2"]), history=without(early))
+    assert caught(late).keys() == {"averaging_of_published"}
+
+
+def test_a_model_published_by_another_is_not_the_creators() -> None:
+    found = caught(amended(BOB_DROPPED, creator=PEER["dan"]))
+    assert found.keys() == {"averaging_of_published"}
+
+
+def test_a_creator_nobody_knows_has_published_nothing() -> None:
+    found = caught(amended(BOB_DROPPED, creator=PeerId("12D3zoe")))
+    assert "which 12D3zoe had not published" in found["averaging_of_published"]
+
+
+def test_a_peer_without_rows_begins_with_a_published_model_too() -> None:
+    assert caught(amended(fact_is("cat", Adopted), cid=MODEL["ann 3"])).keys() == {"averaging_of_published"}
+
+
+def test_averaging_with_oneself_is_invalid() -> None:
+    found = caught(amended(BOB_DROPPED, creator=PEER["bob"], remote=MODEL["bob 1"]))
+    assert found == {"never_own_model": f"invalid: bob averaged with its own model {MODEL['bob 1']}"}
+
+
+def test_averaging_with_ones_own_model_under_another_name_is_invalid() -> None:
+    found = caught(amended(BOB_DROPPED, remote=MODEL["bob 1"]))
+    assert found.keys() == {"never_own_model", "averaging_of_published"}
+
+
+# endings
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_peer_that_never_ended_is_missed_by_name(name: str) -> None:
+    found = caught(without(fact_is(name, WorkChanged, work=WorkState.DONE)))
+    state = "absent" if name == "cat" else "idle"
+    assert found == {"everyone_accounted": f"invalid: partial: missing {name} ({state})"}
+
+
+def test_a_peer_that_woke_and_never_ended_again_is_missed() -> None:
+    found = caught(followed_by(fact_is("ann", WorkChanged, work=WorkState.DONE), WorkChanged(WorkState.MERGING)))
+    assert found == {"everyone_accounted": "invalid: partial: missing ann (merging)"}
+
+
+def test_a_peer_that_crashed_and_stayed_away_is_missed() -> None:
+    assert "eve (crashed)" in caught(without(fact_is("eve", PeerRestarted)))["everyone_accounted"]
+
+
+def test_a_peer_that_was_done_when_it_crashed_is_done_when_it_is_back() -> None:
+    done = fact_is("eve", WorkChanged, work=WorkState.DONE)
+    crashed = followed_by(done, PeerCrashed())
+    assert "eve (crashed)" in caught(crashed)["everyone_accounted"]
+    back = replace(crashed.records[-1], peer="eve", fact=PeerRestarted())
+    assert not caught(replace(crashed, records=(*crashed.records, back)))
+
+
+def test_an_interrupted_session_is_partial_even_if_all_were_done() -> None:
+    found = caught(amended(fact_is("swarm", SessionEnded), ended_by="interrupted"))
+    assert found == {"everyone_accounted": "invalid: partial: the session was interrupted"}
+
+
+def test_a_session_that_was_cut_off_is_partial() -> None:
+    found = caught(without(fact_is("swarm", SessionEnded)))
+    assert found == {"everyone_accounted": "invalid: partial: the session was cut off before it could end"}
+
+
+def test_a_session_may_end_at_its_time_limit() -> None:
+    assert not caught(amended(fact_is("swarm", SessionEnded), ended_by="max_duration"))
+
+
+def test_a_record_of_somebody_outside_the_roster_is_invalid() -> None:
+    stranger = replace(GOOD.records[-1], peer="zoe", fact=WorkChanged(WorkState.DONE))
+    found = caught(replace(GOOD, records=(*GOOD.records, stranger)))
+    assert found == {"everyone_accounted": "invalid: zoe is not in the roster"}

@@ -1,0 +1,84 @@
+"""What ends that should not is said at once, and a chain that stays away ends the session."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from learnae.backends.compose.container_monitor import LOST, ContainerMonitor
+from learnae.backends.compose.containers import Container, Containers
+from learnae.errors import InputError
+
+
+class Remembered(Containers):
+    """Containers that are only remembered."""
+
+    states: dict[str, str]
+
+    def containers(self) -> list[Container]:
+        if not self.states:
+            raise InputError("busy")
+        return [
+            Container(name, "running" if status == "Up" else "exited", status) for name, status in self.states.items()
+        ]
+
+    def last_words(self, service: str) -> str:
+        return f"{service} says goodbye"
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.swarm, self.said, self.away, self.now = Remembered("test", Path()), list[str](), set[str](), 0.0
+        self.watch = ContainerMonitor(self.swarm, self.said.append, lambda: self.away, lambda: self.now)
+
+    def look(self, **states: str) -> list[str]:
+        """What is said of it."""
+        object.__setattr__(self.swarm, "states", {name.replace("_", "-"): told for name, told in states.items()})
+        self.said.clear()
+        asyncio.run(self.watch.look())
+        return list(self.said)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def test_what_ends_is_named_once_with_its_last_words_and_again_when_it_was_back(stage: Stage) -> None:
+    ended = ["ipfs-p00 ended with 137: ipfs-p00 says goodbye"]
+    assert stage.look(ipfs_p00="Up", peer_p00="Up") == []
+    assert stage.look(ipfs_p00="Exited (137) now", peer_p00="Up") == ended
+    assert stage.look(ipfs_p00="Exited (137) now", peer_p00="Up") == []
+    assert stage.look(ipfs_p00="Up") == []
+    assert stage.look(ipfs_p00="Exited (137) now") == ended
+
+
+def test_a_peer_that_is_done_is_no_news_and_one_that_failed_is(stage: Stage) -> None:
+    assert stage.look(peer_p00="Exited (0) now", peer_p01="Exited (1) now") == [
+        "peer-p01 ended with 1: peer-p01 says goodbye"
+    ]
+
+
+def test_what_a_fault_took_away_is_no_news(stage: Stage) -> None:
+    stage.away = {"chain", "ipfs-p00", "peer-p00"}
+    assert stage.look(chain="Exited (137) now", ipfs_p00="Exited (137) now", peer_p00="Exited (137) now") == []
+
+
+def test_an_engine_that_does_not_answer_is_no_news(stage: Stage) -> None:
+    assert stage.look() == []
+
+
+def test_a_chain_that_stays_away_ends_the_session_and_one_that_comes_back_does_not(stage: Stage) -> None:
+    async def short() -> None:
+        async with asyncio.timeout(1.0):
+            await stage.watch.run()
+
+    assert "docker start test-chain-1" in stage.look(chain="Exited (137) now")[1]
+    stage.now = LOST + 1
+    stage.look(chain="Up")
+    with pytest.raises(TimeoutError):
+        asyncio.run(short())
+    stage.look(chain="Exited (0) now")
+    stage.now += LOST + 1
+    with pytest.raises(InputError, match="the chain has been away for 60 s"):
+        asyncio.run(short())

@@ -1,0 +1,72 @@
+"""A peer's records on the board of whoever shows the session: each decision once, also if the peer dies in between."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from fastapi import FastAPI
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from tests.helpers.histories import GOOD
+
+from learnae.backends.compose.event_client import follow
+from learnae.records.history import PeerRestarted, Record
+from learnae.web.event_log import EventLog
+from learnae.web.server import listen, serving, url
+from learnae.web.stream import After, LastEventId, records
+
+DEADLINE = 20.0  # s
+ANN = [record for record in GOOD.records if record.peer == "ann"]
+
+
+class Life:
+    """One life of a peer: what it has told so far."""
+
+    def __init__(self, told: Sequence[Record]) -> None:
+        self.board, self.asked = EventLog(), asyncio.Event()
+        self.tell(told)
+
+    def tell(self, told: Sequence[Record]) -> None:
+        for record in told:
+            self.board.add(record)
+
+    @asynccontextmanager
+    async def at(self, sock: socket.socket) -> AsyncIterator[None]:
+        app = FastAPI()
+
+        @app.get("/v1/events", response_class=EventSourceResponse)
+        async def events(after: After = -1, last_event_id: LastEventId = None) -> AsyncIterator[ServerSentEvent]:
+            self.asked.set()
+            async for event in records(self.board, after, last_event_id):
+                yield event
+
+        async with serving(app, sock):
+            yield
+
+
+async def heard(board: EventLog, count: int) -> None:
+    async for number, _ in board.follow():
+        if number + 1 == count:
+            return
+
+
+def test_a_peer_that_comes_back_and_tells_its_past_again_is_heard_once() -> None:
+    past, news = ANN[:9], [Record(50.0, "ann", PeerRestarted()), *ANN[9:12]]
+    again = [replace(record, t=record.t + 0.001) for record in past]
+
+    async def conversation() -> None:
+        board, sock = EventLog(), listen("127.0.0.1", 0)
+        address, port = url(sock), sock.getsockname()[1]
+        following = asyncio.create_task(follow(address, board))
+        async with Life(past).at(sock):
+            await heard(board, len(past))
+        second = Life(again[:5])  # it has not replayed everything yet
+        async with second.at(listen("127.0.0.1", port)):
+            await second.asked.wait()
+            second.tell([*again[5:], *news])
+            await heard(board, len(past) + len(news))
+        following.cancel()
+        assert board.records == [*past, *news]
+
+    asyncio.run(asyncio.wait_for(conversation(), DEADLINE))

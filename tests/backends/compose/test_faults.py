@@ -1,0 +1,253 @@
+"""A plan carried out on containers and link agents that are only remembered: who is told what, what is recorded."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from tests.helpers.compose_stage import NAMES, Stage, window
+
+from learnae.backends.compose.container_lifecycle import sound
+from learnae.errors import InputError
+from learnae.protocol.decisions import WorkChanged, WorkState
+from learnae.records.history import FaultBegan, FaultsPlanned, PeerCrashed
+from learnae.session.faults import FaultKind
+
+
+def staged(test: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(test())  # type: ignore[arg-type]
+
+
+def test_links_are_cut_at_both_ends_and_healed_and_what_dropped_nothing_was_ineffective(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(FaultKind.SPLIT, *NAMES)])
+        running = stage.start()
+        assert await stage.when(FaultBegan) == FaultBegan(0, FaultKind.SPLIT, NAMES, (("p00",), ("p01", "p02")))
+        assert stage.pods.cut() == set(NAMES)
+        held = (await stage.pods.agents["p00"].state())["from"]
+        assert list(held) == ["10.200.1.11", "10.200.1.12"]
+        await running
+        assert stage.pods.cut() == set() and stage.effects == ["ineffective"] and stage.said == []
+        kinds = [json.loads(line)["kind"] for line in (tmp_path / "faults.jsonl").read_text().splitlines()]
+        assert kinds == ["FaultsPlanned", "FaultBegan", "FaultEnded"]
+
+    staged(test)
+
+
+def test_packets_that_were_dropped_are_evidence(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(FaultKind.SPLIT, *NAMES, end=0.2)])
+        running = await stage.begun()
+        stage.pods.send("p00")
+        await running
+        assert stage.effects == ["applied"]
+
+    staged(test)
+
+
+def test_packets_that_were_delayed_are_evidence_of_slow_links_alone(tmp_path: Path) -> None:
+    async def test() -> None:
+        slow, lossy = window(FaultKind.SLOW, "p00", end=0.2, delay=0.5), window(FaultKind.LOSS, "p00", end=0.2)
+        stage = Stage(tmp_path, [slow, lossy])
+        running = await stage.begun()
+        kernel = stage.pods.agents["p00"].kernel
+        kernel.packets.update(rule for rule in kernel.chains["LEARNAE"] if "NFQUEUE" in rule)  # type: ignore[attr-defined]
+        await running
+        assert stage.effects == ["applied", "ineffective"]
+
+    staged(test)
+
+
+def test_who_is_killed_is_started_again_and_the_session_waits_for_it(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(FaultKind.KILL, "p01", end=0.2)])
+        running = await stage.begun(PeerCrashed)
+        assert stage.lives["peer-p01"].told == ["kill"] and stage.chaos.away == {"peer-p01"}
+        assert await stage.chaos.brought_back(["peer-p00", "peer-p01"])
+        assert stage.lives["peer-p01"].told == ["kill", "start"]
+        assert not await stage.chaos.brought_back(["peer-p00", "peer-p01"])
+        await running
+        assert stage.effects == ["applied"] and stage.chaos.away == set()
+
+    staged(test)
+
+
+def test_a_session_does_not_wait_for_who_cannot_be_started_again(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(FaultKind.KILL, "p01", end=0.2)])
+        stage.lives["peer-p01"].refuses = "start"
+        running = await stage.begun(PeerCrashed)
+        assert not await stage.chaos.brought_back(["peer-p01"])
+        await running
+        assert stage.said == ["Chaos: Docker cannot start that."]
+
+    staged(test)
+
+
+def test_who_has_left_by_itself_is_neither_killed_nor_started(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(FaultKind.KILL, "p01")])
+        stage.lives["peer-p01"].status = "exited"
+        await stage.start()
+        assert stage.lives["peer-p01"].told == [] and stage.effects == ["ineffective"]
+        assert not any(isinstance(record.fact, PeerCrashed) for record in stage.board.records)
+
+    staged(test)
+
+
+def test_each_kind_has_its_way_down_and_back(tmp_path: Path) -> None:
+    async def test() -> None:
+        kinds = [
+            window(FaultKind.STOP, "p00"),
+            window(FaultKind.PAUSE, "p01"),
+            window(FaultKind.IPFS_STOP, "p02"),
+            window(FaultKind.CHAIN_PAUSE),
+            window(FaultKind.CHAIN_STOP, begin=0.1, end=0.15),
+        ]
+        stage = Stage(tmp_path, kinds)
+        await stage.start()
+        told = {service: container.told for service, container in stage.lives.containers.items()}
+        assert told == {
+            "peer-p00": ["stop", "start"],
+            "peer-p01": ["pause", "unpause"],
+            "ipfs-p02": ["kill", "start"],
+            "chain": ["pause", "unpause", "stop", "start"],
+        }
+        assert stage.effects == ["applied"] * 5
+
+    staged(test)
+
+
+def test_who_is_frozen_and_killed_meanwhile_is_thawed_first(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(
+            tmp_path, [window(FaultKind.PAUSE, "p00", end=0.2), window(FaultKind.KILL, "p00", begin=0.1, end=0.2)]
+        )
+        await stage.start()
+        assert stage.lives["peer-p00"].told[:2] == ["pause", "unpause"]
+        assert stage.lives["peer-p00"].told[2:] == ["kill", "start"]
+
+    staged(test)
+
+
+def test_a_killed_chain_comes_back_with_what_it_had_written_before(tmp_path: Path) -> None:
+    async def test() -> None:
+        state, early = tmp_path / "state.json", json.dumps({"accounts": {}, "transactions": []})
+        state.write_text(early)
+        stage = Stage(tmp_path, [window(FaultKind.CHAIN_KILL, begin=0.2, end=0.4, blocks=2)])
+        running = await stage.begun()
+        state.write_text("later, and half wri")
+        await running
+        assert state.read_text() == early and stage.lives["chain"].told == ["kill", "start"]
+        assert stage.effects == ["applied"]
+
+    staged(test)
+
+
+def test_a_chain_that_was_killed_and_lost_nothing_was_not_hit(tmp_path: Path) -> None:
+    async def test() -> None:
+        (tmp_path / "state.json").write_text(json.dumps({"accounts": {}, "transactions": []}))
+        stage = Stage(tmp_path, [window(FaultKind.CHAIN_KILL, begin=0.2, end=0.4, blocks=2)])
+        await stage.start()
+        assert stage.lives["chain"].told == ["kill", "start"] and stage.effects == ["ineffective"]
+
+    staged(test)
+
+
+def test_everything_is_healed_when_the_session_is_interrupted(tmp_path: Path) -> None:
+    async def test() -> None:
+        kinds = (FaultKind.SPLIT, FaultKind.KILL, FaultKind.PAUSE, FaultKind.IPFS_STOP, FaultKind.CHAIN_STOP)
+        targets = {
+            FaultKind.SPLIT: NAMES,
+            FaultKind.KILL: ("p00",),
+            FaultKind.PAUSE: ("p01",),
+            FaultKind.IPFS_STOP: ("p02",),
+        }
+        stage = Stage(tmp_path, [window(kind, *targets.get(kind, ()), end=60) for kind in kinds])
+        running = await stage.begun(PeerCrashed)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert stage.pods.cut() == set()
+        assert {container.status for container in stage.lives.containers.values()} == {"running"}
+        assert stage.effects == []
+        assert stage.said == ["Chaos: everything is healed, before the plan was at its end."]
+
+    staged(test)
+
+
+def test_an_agent_that_does_not_answer_is_said_and_stops_nothing(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(FaultKind.SPLIT, *NAMES), window(FaultKind.PAUSE, "p00")])
+        stage.pods.mute = {"p01"}
+        await stage.start()
+        assert stage.effects == ["ineffective", "applied"]
+        assert "Chaos: the link agent of p01 does not answer (mute)." in stage.said
+
+    staged(test)
+
+
+def test_what_was_dropped_before_nobody_knows_is_no_evidence(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(FaultKind.SPLIT, *NAMES)])
+        stage.pods.mute = {"p01"}
+        running = await stage.begun()
+        stage.pods.mute = set()
+        stage.pods.send("p00")
+        await running
+        assert stage.effects == ["ineffective"]
+
+    staged(test)
+
+
+def test_a_cut_of_one_way_is_refused_because_kubo_needs_answers(tmp_path: Path) -> None:
+    async def test() -> None:
+        with pytest.raises(InputError, match="^the plan has a cut of one way, but Kubo speaks TCP"):
+            await Stage(tmp_path, [window(FaultKind.CUT, "p00", one_way=True)]).chaos.possible()
+
+    staged(test)
+
+
+def test_what_the_kernel_cannot_do_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    async def test() -> None:
+        await Stage(tmp_path, [window(FaultKind.LOSS, "p00", probability=0.5)]).chaos.possible()
+        await Stage(tmp_path, [window(FaultKind.KILL, "p00")], "DROP").chaos.possible()
+        unable = Stage(
+            tmp_path, [window(FaultKind.SPLIT, *NAMES), window(FaultKind.LOSS, "p01", probability=0.5)], "statistic"
+        )
+        with pytest.raises(InputError, match="^the plan needs loss on links, which link agents"):
+            await unable.chaos.possible()
+
+    staged(test)
+
+
+def test_a_plan_begins_when_the_last_peer_has(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(FaultKind.PAUSE, "p00")])
+        running = asyncio.create_task(stage.chaos.run())
+        for name in NAMES:
+            assert not any(isinstance(record.fact, FaultsPlanned) for record in stage.board.records)
+            stage.board.observe(stage.chaos.clock(), name, WorkChanged(WorkState.TRAINING))
+        assert await stage.when(FaultsPlanned) == FaultsPlanned(1)
+        await running
+
+    staged(test)
+
+
+@pytest.mark.parametrize(
+    ("saved", "whole"),
+    [
+        (b'{"accounts": {}, "transactions": []}', True),
+        (
+            b'{"accounts": {"0x1": {"nonce": 1, "code": "0x"}, "0x2": {"nonce": 1, "code": "0x60"}},'
+            b' "transactions": [{}]}',
+            True,
+        ),
+        (b'{"accounts": {"0x1": {"nonce": 1, "code": "0x"}}, "transactions": []}', False),
+        (b'{"accounts": {', False),
+        (b"", False),
+    ],
+)
+def test_a_state_of_the_chain_in_which_a_block_is_missing_is_not_sound(saved: bytes, whole: bool) -> None:
+    assert sound(saved) is whole

@@ -1,0 +1,67 @@
+"""What the host asks of link agents, over HTTP: agents in this process, on kernels that are only remembered."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+
+from learnae.backends.compose.link_client import LinkAgents
+from learnae.backends.compose.plan import LINK, Plan
+from learnae.errors import InputError
+from learnae.link_agent.agent import Agent
+from learnae.link_agent.packet_filter import MemoryPacketFilter
+from learnae.link_agent.server import LinkServer
+from learnae.session.faults import CUT, Link
+
+PAIR = ("p01", "p00")  # from whom to whom
+
+
+def asked(folder: Path, test: Callable[[LinkAgents, Agent], Awaitable[None]], token: str = "the pod's") -> None:
+    """Of p00's agent; p01 has none."""
+
+    async def run() -> None:
+        agent = Agent(MemoryPacketFilter("hashlimit"))
+        await agent.begin()
+        server = await asyncio.start_server(LinkServer(agent, "the pod's", lambda _: False).serve, "127.0.0.1", 0)
+        base = server.sockets[0].getsockname()[1] - LINK
+        plan = Plan("learnae-test", IPv4Network("10.200.1.0/24"), base, "1:1", 0, 31337, 1, ("p00", "p01"))
+        for name in plan.names:
+            (folder / "pods" / name / "link").mkdir(parents=True)
+            (folder / "pods" / name / "link" / "token").write_text(token)
+        async with server, LinkAgents(plan, folder) as agents:
+            await test(agents, agent)
+            await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})  # connections are closed, too
+
+    asyncio.run(run())
+
+
+def test_links_are_put_by_the_address_of_their_sender_and_taken_back(tmp_path: Path) -> None:
+    async def test(agents: LinkAgents, agent: Agent) -> None:
+        assert await agents.abilities("p00") == {"cut", "loss", "delay"}
+        await agents.put(["p00"], {PAIR: CUT}, 30)
+        assert list((await agent.state())["from"]) == ["10.200.1.11"]
+        assert await agents.met([PAIR], "dropped") == 0
+        await agents.put(["p00"], {}, 30)
+        assert (await agent.state())["from"] == {}
+
+    asked(tmp_path, test)
+
+
+def test_what_an_agent_refuses_or_does_not_answer_is_said_with_its_name(tmp_path: Path) -> None:
+    async def test(agents: LinkAgents, agent: Agent) -> None:
+        with pytest.raises(InputError, match="the link agent of p00 refused: .*this kernel has no bandwidth"):
+            await agents.put([], {PAIR: Link(bandwidth=1e5)}, 30)
+        with pytest.raises(InputError, match="the link agent of p01 does not answer"):
+            await agents.busy()
+
+    asked(tmp_path, test)
+
+
+def test_another_pods_token_is_refused(tmp_path: Path) -> None:
+    async def test(agents: LinkAgents, agent: Agent) -> None:
+        with pytest.raises(InputError, match="p00 refused: this needs the bearer token of the pod"):
+            await agents.put(["p00"], {PAIR: CUT}, 30)
+
+    asked(tmp_path, test, token="another's")

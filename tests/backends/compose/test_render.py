@@ -1,0 +1,175 @@
+"""What Docker Compose is given.  `python -m tests.backends.compose.test_render` writes the golden files anew."""
+
+import json
+import subprocess
+import sys
+from ipaddress import IPv4Network
+from pathlib import Path
+from subprocess import PIPE
+from typing import Any
+
+import pytest
+
+from learnae.adapters.ipfs_keys import identity
+from learnae.backends.compose import engine, images
+from learnae.backends.compose.docker_cli import docker
+from learnae.backends.compose.plan import MOST_PODS, Plan, bases, pods, project, settings, subnets, targets
+from learnae.backends.compose.render import FULL_MESH, ipfs_config, neighbours
+from learnae.errors import InputError
+from learnae.messages.ids import public_key
+from learnae.protocol.types import Address, PeerId
+from learnae.session.roster import names, roster
+from learnae.session.settings import REPOSITORY, Group
+
+GOLDEN = REPOSITORY / "tests" / "golden"
+THREE = Plan(
+    "learnae-test", IPv4Network("10.200.1.0/24"), 20_000, "1000:1000", 1_700_000_000, 31337, 1, ("p00", "p01", "p02")
+)
+MEMBERS = roster(
+    [Group(count=2), Group(has_rows=False, trains=False)], 3, lambda name: (PeerId(name), Address(f"0x{name}"))
+)
+FILES = {
+    "swarm.env": settings(THREE),
+    "pods.yml": pods(THREE),
+    "targets.json": json.dumps(targets(THREE, MEMBERS), indent=2) + "\n",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_rendered_is_what_was_reviewed(name: str) -> None:
+    assert FILES[name] == (GOLDEN / name).read_text()
+
+
+def test_a_large_swarm_is_refused_in_a_sentence() -> None:
+    with pytest.raises(InputError, match=f"{MOST_PODS} at most"):
+        Plan("x", THREE.subnet, 20_000, "1:1", 0, 1, 1, tuple(names(MOST_PODS + 1)))
+
+
+def test_in_the_largest_swarm_no_two_things_share_an_address_or_a_port() -> None:
+    listed = tuple(names(MOST_PODS))
+    largest = Plan("x", THREE.subnet, 20_000, "1:1", 0, 1, 1, listed)
+    addresses = [largest.address(number) for number in (1, 2, 3, 4)] + [largest.pod(name) for name in listed]
+    assert len(set(addresses)) == len(addresses) and str(largest.subnet.broadcast_address) not in addresses
+    ports = list(largest.ports())
+    assert len(set(ports)) == len(ports) and max(ports) < largest.base + 400
+
+
+def test_two_checkouts_begin_their_search_at_different_places() -> None:
+    one, other = Path("/srv/a/learnae"), Path("/srv/b/learnae")
+    assert project(one) != project(other)
+    assert next(subnets(one)) != next(subnets(other))
+    assert next(bases(one)) != next(bases(other))
+    assert sorted(bases(one)) == sorted(bases(other)) and max(bases(one)) + 400 <= 32_768
+
+
+def test_what_one_process_has_claimed_no_other_gets_before_it_ends(tmp_path: Path) -> None:
+    program = "from learnae.backends.compose.free_addresses import claimed; print(claimed('{}'), flush=True); input()"
+    command = [sys.executable, "-c", program.format(tmp_path.name)]
+
+    def start() -> "subprocess.Popen[str]":
+        return subprocess.Popen(command, env={"TMPDIR": str(tmp_path)}, stdin=PIPE, stdout=PIPE, text=True)
+
+    with start() as first:
+        assert first.stdout and first.stdout.readline() == "True\n"
+        with start() as second:
+            assert second.communicate("\n")[0] == "False\n"
+        first.communicate("\n")
+    with start() as third:
+        assert third.communicate("\n")[0] == "True\n"
+
+
+def test_an_identity_made_on_the_host_is_one_of_ed25519() -> None:
+    made = identity()
+    assert len(public_key(made.peer)) == 32
+    assert made.key not in repr(made)
+
+
+@pytest.mark.parametrize("count", [2, 20, FULL_MESH, FULL_MESH + 1, 120])
+def test_whatever_the_number_of_nodes_all_are_connected(count: int) -> None:
+    listed = names(count)
+    reached, edge = {listed[0]}, [listed[0]]
+    while edge:
+        edge = [other for name in edge for other in neighbours(listed, name) if other not in reached]
+        reached |= set(edge)
+    assert reached == set(listed)
+    assert all(name not in neighbours(listed, name) for name in listed)
+
+
+def test_a_node_dials_the_pods_of_the_others() -> None:
+    made = {name: identity() for name in THREE.names}
+    config = ipfs_config(THREE, "p01", made)
+    assert config["Identity"]["PeerID"] == made["p01"].peer
+    assert config["Peering"]["Peers"] == [
+        {"ID": made["p02"].peer, "Addrs": ["/ip4/10.200.1.12/tcp/4001"]},
+        {"ID": made["p00"].peer, "Addrs": ["/ip4/10.200.1.10/tcp/4001"]},
+    ]
+    assert config["Addresses"]["API"] == "/ip4/127.0.0.1/tcp/5001" and config["Bootstrap"] == []
+
+
+@pytest.fixture(scope="module")
+def composed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What Compose makes of the files."""
+    if engine.lacking():
+        pytest.skip(str(engine.lacking()))
+    folder = tmp_path_factory.mktemp("swarm")
+    (folder / "swarm.env").write_text(FILES["swarm.env"].replace("PROFILES=chain", "PROFILES=chain,prometheus,grafana"))
+    (folder / "pods.yml").write_text(FILES["pods.yml"])
+    files = ["-f", str(REPOSITORY / "docker-compose.yml"), "-f", str(folder / "pods.yml")]
+    told = docker(
+        "compose", "--project-directory", str(REPOSITORY), "--env-file", str(folder / "swarm.env"), *files,
+        "config", "--format", "json",
+    )  # fmt: skip
+    services: dict[str, Any] = json.loads(told)["services"]
+    return services
+
+
+def test_compose_knows_three_containers_for_each_peer_around_one_chain(composed: dict[str, Any]) -> None:
+    expected = {f"{part}-{name}" for name in THREE.names for part in ("link", "ipfs", "peer")}
+    assert set(composed) == expected | {"chain", "prometheus", "grafana"}
+    for name in THREE.names:
+        assert composed[f"ipfs-{name}"]["network_mode"] == f"service:link-{name}"
+        assert composed[f"peer-{name}"]["network_mode"] == f"service:link-{name}"
+
+
+def test_nothing_is_published_but_on_loopback(composed: dict[str, Any]) -> None:
+    ports = [port for service in composed.values() for port in service.get("ports", ())]
+    assert ports and {port["host_ip"] for port in ports} == {"127.0.0.1"}
+
+
+def test_no_container_has_more_power_than_its_job_needs(composed: dict[str, Any]) -> None:
+    for name, service in composed.items():
+        assert not service.get("privileged"), name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service.get("cap_add", []) == (["NET_ADMIN", "NET_RAW"] if name.startswith("link-") else []), name
+        assert name in ("prometheus", "grafana") or service["user"] == "1000:1000", name
+        assert service.get("read_only", False) == (name != "grafana" and not name.startswith("ipfs-")), name
+        safe = [] if name.startswith("link-") else ["no-new-privileges:true"]  # iptables has file capabilities
+        assert service.get("security_opt", []) == safe, name
+        assert int(service["mem_limit"]) <= 512 << 20 and float(service["cpus"]) <= 1, name
+        assert "docker.sock" not in json.dumps(service), name
+
+
+def test_what_a_pod_mounts_is_its_own_alone(composed: dict[str, Any]) -> None:
+    swarm = REPOSITORY / "build" / "swarm"
+    for name in THREE.names:
+        for part in ("link", "ipfs", "peer"):
+            volumes = {volume["source"]: volume.get("read_only") for volume in composed[f"{part}-{name}"]["volumes"]}
+            journal = {str(swarm / "journals" / name): None} if part == "peer" else {}
+            assert volumes == {str(swarm / "pods" / name / part): True} | journal
+
+
+def test_every_base_image_of_ours_is_one_that_can_be_brought() -> None:
+    dockerfiles = [REPOSITORY / part / "Dockerfile" for part in ("peer", "ipfs", "chain")]
+    text = "\n".join(path.read_text() for path in dockerfiles)
+    wanted = {line.split()[1] for line in text.splitlines() if line.startswith("FROM ")} - {"base"}
+    assert wanted == set(images.NEEDED)
+    script = (REPOSITORY / ".ci" / "base-images.sh").read_text()
+    compose = (REPOSITORY / "docker-compose.yml").read_text()
+    assert all(f"={image}\n" in script for image in images.BASE)
+    assert all(f"image: {image}\n" in compose for image in (images.PROMETHEUS, images.GRAFANA))
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for name, text in FILES.items():
+        (GOLDEN / name).write_text(text)

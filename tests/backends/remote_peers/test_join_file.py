@@ -1,0 +1,169 @@
+"""An invitation comes out as it went in, and a damaged, foreign or old one is refused in a sentence."""
+
+import asyncio
+import json
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+from tests.helpers.command_line import here, refused
+
+from learnae.adapters import keystore
+from learnae.adapters.ipfs_keys import identity, peer_of, swarm_key
+from learnae.backends.live_run import ROSTER, SESSION
+from learnae.backends.remote_peers.join_file import WALLET, JoinFile
+from learnae.backends.remote_peers.remote_peer import InvitingHost, RemotePeer
+from learnae.cli.join import _hand_in
+from learnae.errors import InputError
+from learnae.messages.wire import cid_of
+from learnae.protocol.types import Cid
+from learnae.runtime.live_process import PeerEndpoints
+from learnae.runtime.roster_file import Roster
+from learnae.runtime.shard_learning import INITIAL, ROWS
+from learnae.session.manifest import manifest
+from learnae.session.settings import parse, to_toml
+
+SESSION_OF_TWO = parse({"peers": 2, "max_duration": 60.0})
+FEATURES = 3
+TOKEN = "t" * 43
+
+
+def rendered(folder: Path, began: float | None = None) -> Path:
+    """What build/swarm has for p01, the guest."""
+    made, pod = [identity(), identity()], folder / "pods" / "p01"
+    for part in ("ipfs", "peer/initial"):
+        (pod / part).mkdir(parents=True)
+    wallets = [keystore.create(path).address for path in (folder / "other.json", pod / "peer" / WALLET)]
+    Roster.of(zip((each.peer for each in made), wallets, strict=True), began).write(folder / ROSTER)
+    (folder / SESSION).write_text(to_toml(SESSION_OF_TWO))
+    (pod / "ipfs" / "swarm.key").write_text(swarm_key())
+    (pod / "ipfs" / "identity").write_text(made[1].key)
+    np.savez(pod / "peer" / ROWS, features=np.zeros((4, FEATURES), np.float32), trained=3)
+    for name in ("p00", "p01"):
+        (pod / "peer" / INITIAL / f"{name}.safetensors").write_bytes(name.encode())
+    return folder
+
+
+def invitation(folder: Path, began: float | None = None) -> Path:
+    session_id = cid_of(manifest(SESSION_OF_TWO, cid_of(b"p00"), FEATURES))
+    path = folder / "p01.join.json"
+    swarm = rendered(folder / "swarm", began)
+    JoinFile.of_pod("p01", session_id, swarm, {"Qm": "/ip4/10.0.0.1/tcp/4001"}, "http://r", "http://h", TOKEN).write(
+        path
+    )
+    return path
+
+
+def test_what_is_unpacked_is_what_the_pod_would_have_had(tmp_path: Path) -> None:
+    made = JoinFile.read(invitation(tmp_path))
+    wallet = made.unpack(tmp_path / "guest")
+    pod = tmp_path / "swarm" / "pods" / "p01" / "peer"
+    for name in (ROWS, WALLET, "initial/p00.safetensors", "initial/p01.safetensors"):
+        assert (tmp_path / "guest" / name).read_bytes() == (pod / name).read_bytes()
+    assert stat.S_IMODE(wallet.stat().st_mode) == 0o600 == stat.S_IMODE((tmp_path / "p01.join.json").stat().st_mode)
+    node = PeerEndpoints("p01", "", "", keystore.load(wallet), tmp_path / "p01.sqlite")
+    member, learning = made.checked(tmp_path / "guest", node)
+    assert (member.name, member.peer, learning.features) == ("p01", peer_of(made.identity), FEATURES)
+
+
+def test_a_folder_that_was_there_keeps_its_mode_and_one_that_is_made_is_its_owners_alone(tmp_path: Path) -> None:
+    made = JoinFile.read(invitation(tmp_path))
+    (tmp_path / "shared").mkdir(0o755)
+    for name, mode in (("shared", 0o755), ("guest", 0o700)):
+        made.unpack(tmp_path / name)
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == mode
+
+
+def test_its_secrets_are_in_no_repr(tmp_path: Path) -> None:
+    made = JoinFile.read(invitation(tmp_path))
+    shown = repr(made)
+    assert not [secret for secret in (made.identity, made.wallet, made.swarm_key, TOKEN) if secret in shown]
+
+
+def test_a_folder_of_another_peer_is_left_as_it_is(tmp_path: Path) -> None:
+    JoinFile.read(invitation(tmp_path)).unpack(tmp_path / "guest")
+    (tmp_path / "other").mkdir()
+    with pytest.raises(InputError, match="another invitation's peer"):
+        JoinFile.read(invitation(tmp_path / "other")).unpack(tmp_path / "guest")
+
+
+def test_rows_of_another_session_are_noticed(tmp_path: Path) -> None:
+    path = invitation(tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"session_id": Cid("bafy")}))
+    made = JoinFile.read(path)
+    node = PeerEndpoints("p01", "", "", keystore.load(made.unpack(tmp_path / "guest")), tmp_path / "p01.sqlite")
+    with pytest.raises(InputError, match="not its session's"):
+        made.checked(tmp_path / "guest", node)
+
+
+def changed(**fields: Any) -> Callable[[str], str]:
+    return lambda text: json.dumps(json.loads(text) | fields)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: "",
+        lambda text: text[:-100],
+        lambda text: "[]",
+        lambda text: '{"kind": "Invitation"}',
+        changed(name="p07"),
+        changed(identity=identity().key),
+        changed(identity="AAAA"),
+        changed(session="= no TOML"),
+        changed(initial={"../p00": ""}),
+        changed(rpc=7),
+        changed(unknown=1),
+        changed(wallet=None),
+        changed(rows="no base64!"),
+    ],
+)
+def test_a_damaged_invitation_is_refused_in_one_sentence(tmp_path: Path, damage: Callable[[str], str]) -> None:
+    path = invitation(tmp_path)
+    path.write_text(damage(path.read_text()))
+    refused(here(tmp_path, "join", path, "--kubo-binary", "/bin/true"), "no whole invitation")
+
+
+def test_to_a_session_that_is_over_nobody_goes(tmp_path: Path) -> None:
+    refused(here(tmp_path, "join", invitation(tmp_path, time.time() - 61)), "over")
+
+
+def test_without_a_file_or_a_kubo_nothing_begins(tmp_path: Path) -> None:
+    refused(here(tmp_path, "join", tmp_path / "none"), "No such file")
+    refused(here(tmp_path, "join", invitation(tmp_path), "--kubo-binary", tmp_path / "none"), "no Kubo at")
+
+
+def test_an_invitation_that_nobody_answers_is_refused(tmp_path: Path) -> None:
+    path = invitation(tmp_path)
+    path.write_text(changed(host="http://127.0.0.1:9")(path.read_text()))
+    refused(here(tmp_path, "join", path, "--kubo-binary", "/bin/true"), "nobody answers at http://127.0.0.1:9")
+
+
+def test_a_guest_whose_host_is_gone_says_what_to_do_with_its_journal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = invitation(tmp_path)
+    path.write_text(changed(host="http://127.0.0.1:9")(path.read_text()))
+    guest = RemotePeer(JoinFile.read(path), tmp_path / "guest")
+    guest.journal.write_bytes(b"what it was told")
+    asyncio.run(_hand_in(guest))
+    said = capsys.readouterr().out
+    assert f"It is {guest.journal}" in said and "journals/" in said and "learnae audit RUN" in said
+
+
+def test_a_guest_that_nobody_listens_to_any_more_leaves(tmp_path: Path) -> None:
+    path = invitation(tmp_path)
+    path.write_text(changed(host="http://127.0.0.1:9")(path.read_text()))
+
+    async def unheard() -> None:
+        left = asyncio.Event()
+        async with aiohttp.ClientSession() as client:
+            await InvitingHost(JoinFile.read(path), client).stay(left.set, beat=0.01)
+        assert left.is_set()
+
+    asyncio.run(unheard())

@@ -1,0 +1,225 @@
+"""The commands as a user meets them: a process, its output, its exit code and what it leaves behind."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.helpers.command_line import here, refused
+
+SMALL = """
+name = "small"
+peers = {peers}
+evaluation_peers = 3
+
+[data]
+rows = {rows}
+validation_rows = 100
+test_rows = 1000
+
+[work]
+slices = 2
+patience = {patience}
+
+[model]
+epochs = 1
+"""
+
+
+def session(folder: Path, peers: int = 3, rows: int = 200, patience: int = 3, more: str = "") -> Path:
+    path = folder / "session.toml"
+    path.write_text(SMALL.format(peers=peers, rows=rows, patience=patience) + more)
+    return path
+
+
+def learnae(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "learnae", *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    folder = tmp_path_factory.mktemp("run")
+    return folder / "out", learnae(folder, "simulate", session(folder), "--out", folder / "out")
+
+
+def test_a_run_ends_with_a_table_a_verdict_and_its_directory(
+    run: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    out, done = run
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert done.stdout.startswith("LEARNAE: 3 peers in the simulator")
+    assert "paper (section 4)" in done.stdout
+    assert "Verdict: valid (ended by: quiet)" in done.stdout
+    assert str(out) in done.stdout
+
+
+def test_a_run_directory_is_whole(run: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    out, _ = run
+    found = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    figures = {path for path in found if path.startswith("figures/")}
+    assert len(figures) == 6
+    assert found - figures == {
+        "session.toml",
+        "environment.json",
+        "history.jsonl",
+        "chain.jsonl",
+        "verdict.json",
+        "report.html",
+        *(f"journals/p{number:02}.jsonl" for number in range(3)),
+    }
+
+
+def test_the_resolved_session_of_a_run_gives_the_same_history_byte_for_byte(
+    run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    out, _ = run
+    again = learnae(tmp_path, "simulate", out / "session.toml", "--out", tmp_path / "again")
+    assert again.returncode == 0, again.stderr
+    for name in ("history.jsonl", "chain.jsonl", "session.toml"):
+        assert (tmp_path / "again" / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_another_seed_gives_another_history(run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    other = learnae(tmp_path, "simulate", session(tmp_path), "--seed", 2, "--out", tmp_path / "other")
+    assert other.returncode == 0, other.stderr
+    assert (tmp_path / "other" / "history.jsonl").read_bytes() != (run[0] / "history.jsonl").read_bytes()
+
+
+def test_check_judges_from_the_files_alone(run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    out, _ = run
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("history.jsonl", "chain.jsonl"):
+        (copy / name).write_bytes((out / name).read_bytes())
+    assert learnae(tmp_path, "check", copy).returncode == 0
+    assert json.loads((copy / "verdict.json").read_text())["verdict"] == "valid"
+
+
+def test_check_finds_a_payment_that_was_tampered_with(
+    run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    out, _ = run
+    lines = (out / "history.jsonl").read_text().splitlines()
+    paid = next(number for number, line in enumerate(lines) if '"state":"owed"' in line)
+    record = json.loads(lines[paid])
+    lines[paid] = json.dumps(record | {"wei": str(int(record["wei"]) + 1)})
+    (tmp_path / "history.jsonl").write_text("\n".join(lines))
+    (tmp_path / "chain.jsonl").write_bytes((out / "chain.jsonl").read_bytes())
+    checked = learnae(tmp_path, "check", tmp_path)
+    assert checked.returncode == 1
+    assert "invalid: payment_exact" in checked.stdout
+
+
+def test_figures_are_drawn_again_on_demand(run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    drawn = learnae(tmp_path, "figures", run[0], "--x", "seconds", "--svg")
+    assert drawn.returncode == 0, drawn.stderr
+    files = [Path(line) for line in drawn.stdout.split()]
+    assert len(files) == 12
+    assert all(file.stat().st_size > 1000 for file in files)
+
+
+def test_the_report_is_written_again_with_the_baselines_once_there_are_any(
+    run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(run[0], copy)
+    before = (copy / "report.html").read_text()
+    scores = {"mean": 0.75, "min": 0.7, "max": 0.8}
+    (copy / "baselines.json").write_text(json.dumps({"alone": scores, "pooled": scores}))
+    done = learnae(tmp_path, "report", copy)
+    assert done.returncode == 0, done.stderr
+    after = (copy / "report.html").read_text()
+    assert "learnae baselines RUN" in before and "learnae baselines RUN" not in after
+    assert "75.00%" in after
+
+
+def test_ctrl_c_leaves_a_readable_run_marked_partial(tmp_path: Path) -> None:
+    long = session(tmp_path, peers=20, rows=5000, patience=10_000)
+    command = [sys.executable, "-m", "learnae", "simulate", str(long), "--out", "out"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        process.stdout.readline()  # what it is going to do
+        process.stdout.readline()  # the first of the progress
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Verdict: invalid (ended by: interrupted)" in output
+    assert "partial" in output
+    checked = learnae(tmp_path, "check", "out")
+    assert checked.returncode == 1
+    assert "partial" in checked.stdout
+
+
+def test_a_session_that_is_no_text_is_not_toml(tmp_path: Path) -> None:
+    (tmp_path / "session.toml").write_bytes(b'name = "\xff"')
+    refused(here(tmp_path, "simulate", "session.toml"), "session.toml is not TOML", "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["simulate", "missing.toml"], "No such file"),
+        (["simulate", "."], "directory"),
+        (["check", "."], "no history.jsonl"),
+        (["figures", "."], "no history.jsonl"),
+        (["report", "."], "no history.jsonl"),
+        (["simulate"], "Missing argument"),
+        (["simulat"], "No such command"),
+    ],
+)
+def test_bad_arguments_are_one_sentence_and_exit_code_2(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    done = learnae(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ("[wrok]\nslices = 3", "wrok: no such setting"),
+        ("[network]\nloss = 2.0", "network.loss"),
+        ("privacy = false", "privacy"),
+        ('[[groups]]\npolicy = "thief"', "groups.0.policy"),
+        ("[[groups]]\nhas_rows = false\ntrains = false", "nobody trains"),
+        ("[[groups]]\ncount = 7", "count 7 peers"),
+        ('[[groups]]\npolicy = "hijacker"', "victim"),
+        ("= 3", "not TOML"),
+    ],
+)
+def test_bad_sessions_are_one_sentence_and_exit_code_2(tmp_path: Path, more: str, sentence: str) -> None:
+    top, tables = (more + "\n", "") if more.startswith("privacy") else ("", more)
+    path = session(tmp_path, more=tables)
+    path.write_text(top + path.read_text())
+    done = learnae(tmp_path, "simulate", path, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out" / "history.jsonl").exists()
+
+
+def test_a_run_is_never_written_over_another(
+    run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    done = learnae(tmp_path, "simulate", session(tmp_path), "--out", run[0])
+    assert done.returncode == 2
+    assert "already holds a run" in done.stderr
+
+
+def test_more_peers_than_rows_is_a_notice_and_no_error(tmp_path: Path) -> None:
+    path = session(tmp_path, rows=100_000, more="batch = 20_000")
+    done = learnae(tmp_path, "simulate", path, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "Notice: " in done.stdout
+
+
+def test_the_doctor_names_what_is_there(tmp_path: Path) -> None:
+    done = learnae(tmp_path, "doctor")
+    assert done.returncode == 0, done.stdout
+    for what in ("Python 3.", "torch", "default rows", "memory", "disk"):
+        assert what in done.stdout

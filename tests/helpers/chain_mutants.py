@@ -1,0 +1,112 @@
+"""Ways to break what a peer makes of its chain, and the ledger itself; ``mutants`` lists them."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from learnae.adapters.memory_chain import MemoryChain, MemoryChainPort
+from learnae.protocol.claims import Claims
+from learnae.protocol.debts import Debts
+from learnae.protocol.decisions import DebtChanged, DebtState
+from learnae.protocol.events import Event
+from learnae.protocol.payments import Payments
+from learnae.protocol.peer import Peer
+from learnae.protocol.replay import replay
+from learnae.protocol.transactions import Transactions
+from learnae.protocol.types import PeerConfig, Wei
+from learnae.runtime import simulator
+
+Patch = pytest.MonkeyPatch
+
+
+def never_confirms(patch: Patch) -> None:
+    read = Transactions.read
+    patch.setattr(Transactions, "read", lambda self, receipts, head, confirmations: read(self, receipts, head, 10**6))
+
+
+def ignores_a_rollback(patch: Patch) -> None:
+    """What was mined is taken for final, whatever the chain says later."""
+    patch.setattr(Payments, "rolled_back", lambda self, head: None)
+
+
+def takes_a_nonce_twice(patch: Patch) -> None:
+    """The next nonce is the number of mined transactions, as a node would say, not of signed ones.
+
+    And the chain signs whatever it is asked to: ours refuses first forms of nonces that it has mined.
+    """
+    ask, sign = Payments._ask_payment, MemoryChainPort._sign
+
+    def forgetful(self: Payments, debt: DebtChanged, nonce: int, attempt: int) -> None:
+        mined = sum(each.receipt is not None for each in self.outbox.transactions)
+        ask(self, debt, nonce if attempt else mined, attempt)
+
+    patch.setattr(Payments, "_ask_payment", forgetful)
+    patch.setattr(MemoryChainPort, "_sign", lambda self, nonce, attempt, *rest: sign(self, nonce, attempt + 1, *rest))
+
+
+def takes_another_chain_for_its_own(patch: Patch) -> None:
+    """What the one before had is taken for forgotten, and sent again as after any rollback."""
+    notice = Payments._notice
+    patch.setattr(Payments, "_notice", lambda self, genesis: notice(self, self._genesis or genesis))
+
+    async def submit(self: MemoryChainPort, signed: Any) -> None:
+        self.ledger.submit(signed.raw)
+
+    patch.setattr(MemoryChainPort, "broadcast", submit)
+
+
+def pays_again_on_another_chain(patch: Patch, states: tuple[DebtState, ...]) -> None:
+    """Debts in these states are owed as before, though the chain that was replaced has them, or may have."""
+    leave = Payments._leave
+
+    def forgetful(self: Payments) -> None:
+        for debt in self.debts.of(states):
+            self._desk.record(self.debts.reopen(debt.debt))
+        leave(self)
+
+    patch.setattr(Payments, "_leave", forgetful)
+
+
+def believes_claims_of_another_chain(patch: Patch) -> None:
+    """The directory of the chain that was replaced is kept, and debts stay payable by it."""
+    patch.setattr(Claims, "start_anew", lambda self: None)
+    patch.setattr(Debts, "reopen", lambda self, debt: self.payable(debt, self.book[debt].payee))
+
+
+def signs_again_after_a_crash(patch: Patch) -> None:
+    """As if a signature were journalled after it is sent."""
+
+    def forgetful(config: PeerConfig, entries: Iterable[tuple[Event, str]]) -> Peer:
+        peer = replay(config, entries)
+        for debt in peer.wallet.debts.of((DebtState.SIGNED, DebtState.SENT)):
+            peer.wallet.debts.book[debt.debt] = replace(debt, state=DebtState.PAYABLE)
+        return peer
+
+    patch.setattr(simulator, "replay", forgetful)
+
+
+def the_ledger_mints_wei(patch: Patch) -> None:
+    apply = MemoryChain._apply
+
+    def mint(self: MemoryChain, transaction: Any, *where: Any) -> Any:
+        applied = apply(self, transaction, *where)
+        if transaction.to:
+            self.balances[transaction.to] = Wei(self.balances[transaction.to] + 1)
+        return applied
+
+    patch.setattr(MemoryChain, "_apply", mint)
+
+
+def the_ledger_mines_twice(patch: Patch) -> None:
+    mine = MemoryChain._mine
+
+    def twice(self: MemoryChain) -> None:
+        mine(self)
+        block = self.blocks[-1]
+        if deployments := [each for each in block.transactions if each.contract]:
+            again = self._apply(deployments[0], block.number, len(block.transactions), block.timestamp)
+            self.blocks[-1] = replace(block, transactions=(*block.transactions, again))
+
+    patch.setattr(MemoryChain, "_mine", twice)

@@ -1,0 +1,126 @@
+"""Containers and link agents that are only remembered, and a plan carried out on them."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from learnae.backends.compose.container_lifecycle import ContainerLifecycle
+from learnae.backends.compose.faults import ComposeChaos
+from learnae.backends.compose.link_client import LinkAgents
+from learnae.backends.compose.plan import Plan
+from learnae.errors import InputError
+from learnae.link_agent.agent import Agent
+from learnae.link_agent.packet_filter import MemoryPacketFilter
+from learnae.link_agent.request_schema import read
+from learnae.protocol.decisions import WorkChanged, WorkState
+from learnae.records.history import Fact, FaultBegan, FaultEnded
+from learnae.runtime.live import SessionClock
+from learnae.session.faults import Fault, FaultKind, FaultWindow
+from learnae.web.event_log import EventLog
+
+NAMES = ("p00", "p01", "p02")
+PLAN = Plan("learnae-test", IPv4Network("10.200.1.0/24"), 20_000, "1:1", 0, 31337, 1, NAMES)
+SHORT = 0.05  # s
+
+
+class Pods(LinkAgents):
+    """Agents in this process.  ``mute``: those that do not answer.  ``puts``: what was wanted of whom."""
+
+    def __init__(self, *without: str) -> None:
+        self.plan = PLAN
+        self.agents = {name: Agent(MemoryPacketFilter(*without)) for name in NAMES}
+        self.mute, self.puts = set[str](), list[tuple[str, Any]]()
+
+    async def __aenter__(self) -> "Pods":
+        for agent in self.agents.values():
+            await agent.begin()
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        pass
+
+    async def _ask(self, method: str, name: str, what: str, content: Any = None) -> Any:
+        if name in self.mute:
+            raise InputError(f"the link agent of {name} does not answer (mute)")
+        if method == "PUT":
+            self.puts.append((name, content))
+            await self.agents[name].put(*read(json.dumps(content).encode(), lambda address: False))
+        return await self.agents[name].state()
+
+    def send(self, receiver: str) -> None:
+        """A packet meets each rule of a pod."""
+        kernel = self.agents[receiver].kernel
+        assert isinstance(kernel, MemoryPacketFilter)
+        kernel.packets.update(kernel.chains["LEARNAE"])
+
+    def cut(self) -> set[str]:
+        return {name for name, agent in self.agents.items() if "LEARNAE" in agent.kernel.chains}  # type: ignore[attr-defined]
+
+
+class Container:
+    """What Docker's API says and does of one.  ``refuses``: a verb."""
+
+    status, AFTER = "running", {"kill": "exited", "stop": "exited", "start": "running", "pause": "paused"}
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.refuses = ""
+
+    def __getattr__(self, verb: str) -> Callable[..., None]:
+        def obey(**options: object) -> None:
+            if verb == self.refuses:
+                raise InputError(f"Docker cannot {verb} that")
+            self.told.append(verb)
+            self.status = self.AFTER.get(verb, "running")
+
+        return obey
+
+
+class Remembered(ContainerLifecycle):
+    def __init__(self, folder: Path) -> None:
+        self._state, self._saved = folder / "state.json", None
+        self.containers: dict[str, Container] = {}
+
+    async def _of(self, service: str, act: Callable[[Any], Any]) -> Any:
+        return act(self[service])
+
+    def __getitem__(self, service: str) -> Container:
+        return self.containers.setdefault(service, Container())
+
+
+class Stage:
+    def __init__(self, folder: Path, windows: Iterable[FaultWindow], *without: str) -> None:
+        self.pods, self.lives, self.board, self.said = Pods(*without), Remembered(folder), EventLog(), list[str]()
+        parts = (frozenset(NAMES), SessionClock(0.0), 1.0, self.pods, self.lives, self.board, folder / "faults.jsonl")
+        self.chaos = ComposeChaos(list(windows), *parts, self.said.append)
+
+    def start(self) -> asyncio.Task[None]:
+        """The session, in which everybody begins now."""
+        for name in NAMES:
+            self.board.observe(self.chaos.clock(), name, WorkChanged(WorkState.TRAINING))
+        return asyncio.create_task(self.chaos.run())
+
+    async def begun(self, kind: type = FaultBegan) -> asyncio.Task[None]:
+        """The session, once there is such a fact."""
+        running = self.start()
+        await self.when(kind)
+        return running
+
+    async def when(self, kind: type) -> Fact:
+        async with asyncio.timeout(5):
+            async for _, record in self.board.follow():
+                if isinstance(record.fact, kind):
+                    return record.fact
+        raise AssertionError
+
+    @property
+    def effects(self) -> list[str]:
+        return [record.fact.effect for record in self.board.records if isinstance(record.fact, FaultEnded)]
+
+
+def window(kind: FaultKind, *targets: str, begin: float = 0.0, end: float = SHORT, **more: Any) -> FaultWindow:
+    sides = (("p00",), ("p01", "p02")) if kind is FaultKind.SPLIT else ()
+    return FaultWindow(Fault(kind, begin, end - begin, **more), begin, end, targets, sides)

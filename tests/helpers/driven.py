@@ -1,0 +1,152 @@
+"""A peer that is told things one by one, with the clock in the test's hand."""
+
+from typing import Any, TypeVar
+
+from tests.helpers.peers import (
+    announced,
+    claim,
+    config,
+    facts,
+    head,
+    identified,
+    model,
+    receipt,
+    score,
+    signed,
+    weights,
+)
+
+from learnae.errors import Reason
+from learnae.protocol import actions as do
+from learnae.protocol import events as on
+from learnae.protocol.decisions import DebtChanged, Decision
+from learnae.protocol.replay import new_peer
+from learnae.protocol.types import Announcement, ClaimFacts, PeerId, Receipt, Score, Timer, Weights
+
+A = TypeVar("A", bound=do.Request)
+F = TypeVar("F", bound=Decision)
+
+
+class Driven:
+    """``peer`` after ``Started``; ``actions`` are those of the last event, ``facts`` all that were ever recorded."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.config = config(**settings)
+        self.peer = new_peer(self.config)
+        self.now = 0.0
+        self.recorded: list[Decision] = []
+        self.actions: list[do.Action] = []
+        self.tell(on.Started(0.0))
+
+    def tell(self, event: on.Event) -> list[do.Action]:
+        self.actions = self.peer.handle(event)
+        self.recorded += [action.fact for action in self.actions if isinstance(action, do.RecordDecision)]
+        return self.actions
+
+    # what is open
+
+    def asked(self, kind: type[A]) -> A:
+        """The oldest open request of a kind."""
+        return self.all_asked(kind)[0]
+
+    def all_asked(self, kind: type[A]) -> list[A]:
+        return [each for each in self.peer.outstanding() if isinstance(each, kind)]
+
+    def waits(self, timer: Timer) -> float | None:
+        """Seconds until it fires."""
+        timers = [each for each in self.peer.outstanding() if isinstance(each, do.SetTimer)]
+        return next((each.delay for each in timers if each.timer is timer), None)
+
+    def facts(self, kind: type[F]) -> list[F]:
+        return [fact for fact in self.recorded if isinstance(fact, kind)]
+
+    @property
+    def debts(self) -> dict[int, DebtChanged]:
+        return {debt.debt: debt for debt in self.facts(DebtChanged)}
+
+    # time and failure
+
+    def after(self, seconds: float) -> "Driven":
+        self.now += seconds
+        return self
+
+    def fires(self, timer: Timer) -> list[do.Action]:
+        """After as long as it takes."""
+        self.now += self.waits(timer) or 0.0
+        return self.tell(on.TimerFired(self.now, timer))
+
+    def fails(self, kind: type[do.Request], reason: Reason = Reason.TIMEOUT) -> list[do.Action]:
+        return self.tell(on.RequestFailed(self.now, self.asked(kind).request, reason))
+
+    # work
+
+    def scored(self, kind: type[do.Request], name: str, correct: Score) -> list[do.Action]:
+        return self.tell(on.ModelScored(self.now, self.asked(kind).request, weights(name), correct))
+
+    def loaded(self, correct: int = 50) -> "Driven":
+        """The initial weights are there."""
+        self.fetched()
+        self.scored(do.ScoreModel, "initial", score(correct))
+        return self
+
+    def fetched(self) -> list[do.Action]:
+        return self.tell(on.ModelFetched(self.now, self.asked(do.FetchModel).request))
+
+    def stored(self) -> list[do.Action]:
+        return self.tell(on.ModelStored(self.now, self.asked(do.StoreModel).request))
+
+    def forged(self, made: Weights) -> list[do.Action]:
+        return self.tell(on.ModelForged(self.now, self.asked(do.ForgeModel).request, made))
+
+    def attempted(self, creator: str, correct: int, step: int = 1) -> "Driven":
+        """Hear of a model, fetch it, average it."""
+        self.hears(creator, step)
+        self.fetched()
+        self.scored(do.AverageModels, f"me-{self.peer.worker.step + 1}", score(correct))
+        return self
+
+    # others
+
+    def screens(self, sender: str, announcement: Announcement) -> on.Event | Reason:
+        return self.peer.screen(PeerId(sender), announcement, self.now)
+
+    def hears(self, creator: str, step: int = 1, digest: str = "") -> list[do.Action]:
+        event = self.screens(creator, announced(model(creator, step, digest)))
+        assert not isinstance(event, Reason), event
+        return self.tell(event)
+
+    def meets(self, peer: str, wallet: str = "", said: ClaimFacts | None = None, sender: str = "") -> "Driven":
+        """Hear a claim and read it."""
+        claimed = claim(peer, wallet, f"contract of {sender or peer}")
+        event = self.screens(sender or peer, identified(claimed))
+        assert not isinstance(event, Reason), event
+        self.tell(event)
+        self.read(said or facts(peer, wallet))
+        return self
+
+    def read(self, said: ClaimFacts) -> list[do.Action]:
+        return self.tell(on.ClaimRead(self.now, self.asked(do.ReadClaim).request, said))
+
+    # chain
+
+    def signs(self, form: int = 0, genesis: str = "genesis") -> list[do.Action]:
+        request = (self.all_asked(do.SignDeployment) + self.all_asked(do.SignPayment))[0]
+        return self.tell(on.TransactionSigned(self.now, request.request, signed(request.nonce, form, genesis)))
+
+    def sent(self) -> list[do.Action]:
+        return self.tell(on.TransactionSent(self.now, self.asked(do.SendTransaction).request))
+
+    def looks(self, height: int, *found: Receipt, genesis: str = "genesis") -> list[do.Action]:
+        """The poll timer fires; the chain says this."""
+        if not self.all_asked(do.ReadReceipts):
+            self.fires(Timer.CHAIN)
+        request, receipts = self.asked(do.ReadReceipts), {each.hash: each for each in found}
+        answer = tuple(receipts.get(hash) for hash in request.hashes)
+        return self.tell(on.ReceiptsRead(self.now, request.request, head(height, genesis), answer))
+
+    def registered(self) -> "Driven":
+        self.signs()
+        self.sent()
+        self.looks(1, receipt(0, block=1, contract="0xmine"))
+        self.tell(on.ClaimSigned(self.now, self.asked(do.SignClaim).request, "proof"))
+        return self

@@ -1,0 +1,68 @@
+"""Small live swarms in this process: models are numbers, time and the EVM are real."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from learnae.analysis.checks import verdict
+from learnae.backends.embedded.swarm import EmbeddedSwarm, local_evm
+from learnae.backends.sim.simulation import MemoryHistory
+from learnae.records.history import SWARM, Fact, History
+from learnae.runtime.setup import MemoryLearning, SessionSetup
+from learnae.runtime.wallets import wallet_keys, wallets
+from learnae.session.settings import parse
+
+QUICK: dict[str, Any] = {
+    "peers": 4,
+    "linger": 0.3,
+    "max_duration": 15.0,
+    "work": {"slices": 3, "patience": 8, "idle_after": 0.4},
+    "pace": {"slice": 0.03, "attempt": 0.03},
+    "chain": {"block_time": 0.1, "poll": 0.1},
+    "network": {"announce_every": 0.3},
+    "start": {"timeout": 5.0},
+}
+
+
+@dataclass
+class Live:
+    """A session put together, to be run once."""
+
+    settings: dict[str, Any]
+    recording: MemoryHistory = field(default_factory=MemoryHistory)
+
+    def __post_init__(self) -> None:
+        self.session = parse(QUICK | self.settings)
+        self.wallets = wallets(self.session)
+        learning = MemoryLearning(self.session)
+        self.composition = SessionSetup(self.session, learning, wallet_keys(self.session, self.wallets))
+        self.swarm = EmbeddedSwarm(
+            self.composition, self.wallets, [self.recording.observe, self._look], local_evm(self.session, self.wallets)
+        )
+        self._when: list[tuple[Callable[[], bool], Callable[[], None]]] = []
+
+    def run(self) -> str:
+        self.recording.observe(0.0, SWARM, self.composition.began("embedded"))
+        with closing(self.swarm.evm):
+            return asyncio.run(self.swarm.run())
+
+    def when(self, condition: Callable[[], bool], then: Callable[[], None]) -> None:
+        """Do that as soon as somebody has decided something that makes it so."""
+        self._when.append((condition, then))
+
+    @cached_property
+    def history(self) -> History:
+        return History(tuple(self.recording.records), tuple(self.swarm.chain))
+
+    @cached_property
+    def verdict(self) -> dict[str, Any]:
+        return verdict(self.history)
+
+    def _look(self, now: float, peer: str, item: Fact) -> None:
+        for condition, then in self._when:
+            if condition():
+                then()
+                self._when.remove((condition, then))

@@ -1,0 +1,112 @@
+"""What the tests of the core are made of: one peer's settings, and short names for the values it is told."""
+
+from dataclasses import replace
+from typing import Any
+
+from learnae.protocol.types import (
+    ETHER,
+    Address,
+    Cid,
+    Claim,
+    ClaimFacts,
+    Forgery,
+    Head,
+    IdentityAnnouncement,
+    ModelAnnouncement,
+    ModelRef,
+    PeerConfig,
+    PeerId,
+    Poid,
+    Policy,
+    Receipt,
+    Score,
+    Signed,
+    TxHash,
+    Wei,
+    Weights,
+)
+
+SESSION = Cid("session")
+ME, MY_WALLET = PeerId("me"), Address("0xme")
+
+CONFIG = PeerConfig(
+    peer=ME,
+    wallet=MY_WALLET,
+    addresses=("/me",),
+    session=SESSION,
+    seed="1 me",
+    policy=Policy.HONEST,
+    forgery=Forgery.COPY,
+    claims=ME,
+    has_rows=True,
+    wants_payment=True,
+    identity="proven",
+    initial_weights=Cid("initial"),
+    slices=2,
+    visits=2,
+    patience=2,
+    idle_after=5.0,
+    budget=10,
+    start_peers=1,
+    start_timeout=30.0,
+    pace_slice=0.0,
+    pace_attempt=0.0,
+    announce_every=10.0,
+    max_peers=8,
+    max_announcements=20,
+    reward="proportional",
+    factor=Wei(ETHER // 10),
+    cap=ETHER,
+    confirmations=2,
+    poll=1.0,
+    resend_after=10.0,
+)
+
+
+def config(**changes: Any) -> PeerConfig:
+    return replace(CONFIG, **changes)
+
+
+def weights(name: str) -> Weights:
+    return Weights(Cid(name), f"digest of {name}")
+
+
+def model(creator: str, step: int = 1, digest: str = "") -> ModelRef:
+    name = f"{creator}-{step}"
+    return ModelRef(PeerId(creator), step, Weights(Cid(name), digest or f"digest of {name}"))
+
+
+def announced(model: ModelRef) -> ModelAnnouncement:
+    return ModelAnnouncement(SESSION, model, (f"/{model.creator}",))
+
+
+def claim(peer: str, wallet: str = "", contract: str = "", tx: str = "", signature: str = "proof") -> Claim:
+    poid = Poid(PeerId(peer), Address(wallet or f"0x{peer}"))
+    return Claim(poid, Address(contract or f"contract of {peer}"), TxHash(tx or f"tx of {peer}"), signature)
+
+
+def identified(claim: Claim) -> IdentityAnnouncement:
+    return IdentityAnnouncement(SESSION, claim, (f"/{claim.poid.peer}",))
+
+
+def facts(
+    peer: str, wallet: str = "", timestamp: int = 100, block: int = 1, index: int = 0, **flaws: Any
+) -> ClaimFacts:
+    poid = Poid(PeerId(peer), Address(wallet or f"0x{peer}"))
+    return replace(ClaimFacts(poid, timestamp, block, index, True, True, True), **flaws)
+
+
+def score(correct: int) -> Score:
+    return Score(correct, 100)
+
+
+def signed(nonce: int, form: int = 0, genesis: str = "genesis") -> Signed:
+    return Signed(nonce, f"raw {nonce}.{form}", TxHash(f"{nonce}.{form}"), genesis)
+
+
+def receipt(nonce: int, form: int = 0, block: int = 1, succeeded: bool = True, contract: str | None = None) -> Receipt:
+    return Receipt(TxHash(f"{nonce}.{form}"), block, succeeded, Address(contract) if contract else None)
+
+
+def head(height: int, genesis: str = "genesis") -> Head:
+    return Head(genesis, height, f"block {height}", 1000 + height)

@@ -1,0 +1,354 @@
+"""Ways to break the core and the ledger, one method each, and what must notice.
+
+A name in ``caught_by`` is a check of ``learnae.analysis.checks`` or a property in ``session_properties.py``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import pytest
+from tests.helpers import chain_mutants as chain
+from tests.helpers.swarms import Faults, groups, nothing
+
+from learnae.backends.sim.faults import SimulatedChaos
+from learnae.protocol import actions as do
+from learnae.protocol import directory, reward
+from learnae.protocol.debts import Debts
+from learnae.protocol.decisions import DebtChanged, DebtState, Published, Verdict
+from learnae.protocol.directory import Directory
+from learnae.protocol.payments import Payments
+from learnae.protocol.peer_book import PeerBook
+from learnae.protocol.training import Training
+from learnae.protocol.types import Cid, ModelRef, Policy, Score, Wei
+from learnae.runtime.simulator import Simulator
+from learnae.session.faults import FaultState, Link
+
+Patch = pytest.MonkeyPatch
+
+BASE: dict[str, Any] = {"peers": 5, "data": {"rows": 1000}, "work": {"slices": 3, "patience": 4}, "max_duration": 200.0}
+UNEVEN = BASE | {"reward": {"factor": "0.055000000000000007"}}  # so that Eq. 1 does not come out even
+CAPPED = BASE | {"reward": {"cap": "0.001"}}
+REFUSER = BASE | groups({"count": 4}, {"count": 1, "policy": "refuses-to-pay"})
+HIJACKED = BASE | groups({"count": 4}, {"count": 1, "policy": "hijacker", "victim": "p00", "joins_at": 5.0})
+HIJACKED |= {"start": {"timeout": 4.0}}
+PAPER_RULE = HIJACKED | {"identity": "paper"}
+LATE_VICTIM = (
+    BASE
+    | {"start": {"timeout": 3.0}, "work": {"slices": 6, "patience": 8}}
+    | groups({"count": 1, "joins_at": 2.5}, {"count": 3}, {"count": 1, "policy": "hijacker", "victim": "p00"})
+)
+LATE = BASE | {"start": {"timeout": 3.0}, "linger": 60.0} | groups({"count": 4}, {"count": 1, "joins_at": 60.0})
+
+
+PACED = BASE | {"work": {"slices": 9, "patience": 5}, "pace": {"slice": 2.0}, "network": {"announce_every": 4.0}}
+PARTED = PACED | {"faults": [{"kind": "split", "at": 5, "duration": 6}]}
+KILLED = PACED | {"faults": [{"kind": "kill", "at": 5, "duration": 6, "targets": ["p02"]}]}
+
+
+def rollback(simulator: Simulator) -> None:
+    simulator.at(12.0, lambda: simulator.roll_back(1000))
+
+
+def replaced(simulator: Simulator) -> None:
+    """With some payments final and others under way."""
+    simulator.at(12.0, simulator.replace_chain)
+
+
+def crashes(simulator: Simulator) -> None:
+    """Once each, with payments under way."""
+    for name in simulator.hosts:
+        simulator.at(8.2, partial(simulator.kill, name))
+        simulator.at(8.2, partial(simulator.start, name))
+
+
+@dataclass(frozen=True)
+class Mutant:
+    name: str
+    breaks: Callable[[Patch], None]
+    caught_by: set[str]
+    table: dict[str, Any] = field(default_factory=lambda: BASE)
+    faults: Faults = nothing
+
+
+# money
+
+
+def pays_twice(patch: Patch) -> None:
+    signed = Payments.transaction_signed
+    patch.setattr(Payments, "_still_owed", lambda self, request: True)
+
+    def twice(self: Payments, request: Any, event: Any) -> None:
+        signed(self, request, event)
+        again = isinstance(request, do.SignPayment) and sum(
+            each.purpose == request.debt for each in self.outbox.transactions
+        )
+        if again == 1:
+            self._ask_payment(self.debts.book[request.debt], len(self.outbox.transactions), 0)
+
+    patch.setattr(Payments, "transaction_signed", twice)
+
+
+def forgets_a_debt(patch: Patch) -> None:
+    owe = Payments.owe
+
+    def forgetful(self: Payments, model: ModelRef, before: Score, after: Score) -> None:
+        if model.step % 2:
+            owe(self, model, before, after)
+
+    patch.setattr(Payments, "owe", forgetful)
+
+
+def owes_for_other_scores(patch: Patch) -> None:
+    owe = Payments.owe
+    start = Score(500, 1000)
+    patch.setattr(Payments, "owe", lambda self, model, before, after: owe(self, model, start, after))
+
+
+def rounds_up(patch: Patch) -> None:
+    def ceiling(before: Score, after: Score, factor: Wei) -> Wei:
+        gain = after.correct * before.total - before.correct * after.total
+        return Wei(-(-factor * gain // (before.total * after.total)))
+
+    patch.setitem(reward.FUNCTIONS, "proportional", ceiling)
+
+
+def pays_less_than_it_owes(patch: Patch) -> None:
+    ask = Payments._ask_payment
+
+    def mean(self: Payments, debt: DebtChanged, nonce: int, attempt: int) -> None:
+        ask(self, replace(debt, wei=Wei(debt.wei - 1)), nonce, attempt)
+
+    patch.setattr(Payments, "_ask_payment", mean)
+
+
+def names_another_model(patch: Patch) -> None:
+    ask = Payments._ask_payment
+
+    def mute(self: Payments, debt: DebtChanged, nonce: int, attempt: int) -> None:
+        ask(self, replace(debt, cid=Cid("none")), nonce, attempt)
+
+    patch.setattr(Payments, "_ask_payment", mute)
+
+
+def ignores_its_cap(patch: Patch) -> None:
+    patch.setattr(Debts, "within_cap", lambda self, wei: True)
+
+
+def pays_though_it_refuses(patch: Patch) -> None:
+    owe = Payments.owe
+
+    def generous(self: Payments, model: ModelRef, before: Score, after: Score) -> None:
+        self.config = replace(self.config, policy=Policy.HONEST)
+        owe(self, model, before, after)
+
+    patch.setattr(Payments, "owe", generous)
+
+
+# the directory
+
+
+def pays_a_rejected_claim(patch: Patch) -> None:
+    def last(self: Directory, peer: Any) -> Any:
+        wallets = [each.claim.poid.wallet for each in self.entries.values() if each.claim.poid.peer == peer]
+        return wallets[-1] if wallets else None
+
+    patch.setattr(Directory, "winner", last)
+
+
+def believes_claims_without_proof(patch: Patch) -> None:
+    patch.setattr(directory, "refusal", lambda policy, claim, facts: None)
+
+
+def the_last_to_be_heard_wins(patch: Patch) -> None:
+    """The order of arrival decides."""
+
+    def rank(self: Directory, peer: Any) -> list[Any]:
+        rivals = [each for each in self.entries.values() if each.facts and each.facts.poid.peer == peer]
+        for each in rivals:
+            each.verdict = Verdict.WINNER if each is rivals[-1] else Verdict.LATER
+        return rivals
+
+    patch.setattr(Directory, "_rank", rank)
+
+
+def pays_the_contract(patch: Patch) -> None:
+    """The claim's contract in place of the wallet it names."""
+
+    def contract(self: Directory, peer: Any) -> Any:
+        return next((e.claim.contract for e in self.entries.values() if e.claim.poid.peer == peer), None)
+
+    patch.setattr(Directory, "winner", contract)
+
+
+# work
+
+
+def adopts_what_is_equal(patch: Patch) -> None:
+    patch.setattr(Score, "beats", lambda self, other: self.correct * other.total >= other.correct * self.total)
+
+
+def adopts_what_is_worse(patch: Patch) -> None:
+    patch.setattr(Score, "beats", lambda self, other: True)
+
+
+def drops_training_that_made_it_worse(patch: Patch) -> None:
+    trained = Training._slice_trained
+
+    def picky(self: Training, request: Any, event: Any) -> None:
+        before = self.score
+        trained(self, request, event)
+        if before and not event.score.beats(Score(before.correct + 100, before.total)):
+            self.score = before
+
+    patch.setattr(Training, "_slice_trained", picky)
+
+
+def averages_with_itself(patch: Patch) -> None:
+    begin = Training._begin_attempt
+
+    def lonely(self: Training, remote: ModelRef) -> None:
+        if self._turns == 3 and self.published:
+            self._neighbours.meet(self.config.peer)
+            remote = self.published
+        begin(self, remote)
+
+    patch.setattr(Training, "_begin_attempt", lonely)
+
+
+def announces_the_unpublished(patch: Patch) -> None:
+    stored = Training.stored
+
+    def silent(self: Training, request: Any) -> None:
+        record = self._desk.record
+        self._desk.record = lambda fact: None if isinstance(fact, Published) else record(fact)  # type: ignore[method-assign]
+        stored(self, request)
+        self._desk.record = record  # type: ignore[method-assign]
+
+    patch.setattr(Training, "stored", silent)
+
+
+def adopts_without_publishing(patch: Patch) -> None:
+    publish = Training._publish
+
+    def selfish(self: Training, weights: Any) -> None:
+        if self.work.value == "training":
+            publish(self, weights)
+        else:
+            self.weights, self.step = weights, self.step + 1
+
+    patch.setattr(Training, "_publish", selfish)
+    patch.setattr(Training, "unpublished", False)
+
+
+def never_wakes(patch: Patch) -> None:
+    heard = Training.heard
+
+    def asleep(self: Training, announcement: Any) -> None:
+        change = self._change
+        self._change = lambda cause: None  # type: ignore[method-assign]
+        heard(self, announcement)
+        self._change = change  # type: ignore[method-assign]
+
+    patch.setattr(Training, "heard", asleep)
+
+
+def never_has_enough(patch: Patch) -> None:
+    """Idle for ever where no candidate is left."""
+    patch.setattr(Training, "_idle", lambda self: None)
+
+
+def has_endless_patience(patch: Patch) -> None:
+    ended = Training._end_unit
+
+    def patient(self: Training) -> None:
+        self._patience = self.config.patience
+        ended(self)
+
+    patch.setattr(Training, "_end_unit", patient)
+
+
+def takes_a_repetition_for_news(patch: Patch) -> None:
+    """An announcement heard again is a model to try again, and wakes."""
+    patch.setattr(PeerBook, "screen", lambda self, model: None)
+
+
+FINAL_AGAIN = partial(chain.pays_again_on_another_chain, states=(DebtState.FINAL,))
+SENT_AGAIN = partial(chain.pays_again_on_another_chain, states=(DebtState.SIGNED, DebtState.SENT, DebtState.MINED))
+UNHEALED = {"recovered", "everyone_accounted"}
+UNPUBLISHED = {"averaging_of_published", "what_is_kept_is_published"}
+# chaos
+
+
+def forgets_to_heal(patch: Patch) -> None:
+    def cut_only(self: SimulatedChaos, new: FaultState) -> None:
+        if new.links:
+            self.simulator.net.links = new.links
+
+    patch.setattr(SimulatedChaos, "_enforce", cut_only)
+
+
+def only_tells_of_faults(patch: Patch) -> None:
+    patch.setattr(SimulatedChaos, "_enforce", lambda self, new: None)
+
+
+def cuts_halfway(patch: Patch) -> None:
+    enforce = SimulatedChaos._enforce
+    leaky = Link(loss=0.5)
+    patch.setattr(
+        SimulatedChaos, "_enforce", lambda self, new: enforce(self, replace(new, links=dict.fromkeys(new.links, leaky)))
+    )
+
+
+def starts_nobody_again(patch: Patch) -> None:
+    def kill_only(self: SimulatedChaos, new: FaultState) -> None:
+        for name in new.dead:
+            self.simulator.kill(name)
+
+    patch.setattr(SimulatedChaos, "_enforce", kill_only)
+
+
+MUTANTS = [
+    Mutant("pays twice", pays_twice, {"settled_once", "payee_right"}),
+    Mutant("forgets a debt", forgets_a_debt, {"adoption_owes"}),
+    Mutant("owes for other scores", owes_for_other_scores, {"adoption_owes"}),
+    Mutant("rounds Eq. 1 up", rounds_up, {"payment_exact"}, UNEVEN),
+    Mutant("pays less than it owes", pays_less_than_it_owes, {"chain_matches_debts"}),
+    Mutant("names another model", names_another_model, {"chain_matches_debts"}),
+    Mutant("ignores its cap", ignores_its_cap, {"cap_respected"}, CAPPED),
+    Mutant("pays though it refuses", pays_though_it_refuses, {"refusers_pay_nothing"}, REFUSER),
+    Mutant("never confirms", chain.never_confirms, {"debts_terminal"}),
+    Mutant("ignores a rollback", chain.ignores_a_rollback, {"settled_once", "debts_terminal"}, faults=rollback),
+    Mutant("takes a nonce twice", chain.takes_a_nonce_twice, {"chain_matches_debts"}, faults=rollback),
+    Mutant("takes another chain for its own", chain.takes_another_chain_for_its_own, {"settled_once"}, faults=replaced),
+    Mutant("pays again what is final", FINAL_AGAIN, {"signed_on_one_chain"}, faults=replaced),
+    Mutant("pays again what was sent", SENT_AGAIN, {"signed_on_one_chain"}, faults=replaced),
+    Mutant(
+        "believes claims of another chain", chain.believes_claims_of_another_chain, {"payee_right"}, faults=replaced
+    ),
+    Mutant(
+        "signs again after a crash", chain.signs_again_after_a_crash, {"settled_once", "payee_right"}, faults=crashes
+    ),
+    Mutant("the ledger mints wei", chain.the_ledger_mints_wei, {"wei_conserved"}),
+    Mutant("the ledger mines twice", chain.the_ledger_mines_twice, {"chain_sound"}),
+    Mutant("pays a rejected claim", pays_a_rejected_claim, {"payee_right", "only_owners_are_paid"}, HIJACKED),
+    Mutant("believes claims without proof", believes_claims_without_proof, {"only_owners_are_paid"}, LATE_VICTIM),
+    Mutant("the last to be heard wins", the_last_to_be_heard_wins, {"payee_right"}, PAPER_RULE),
+    Mutant("pays the contract", pays_the_contract, {"payee_right", "only_owners_are_paid"}),
+    Mutant("adopts what is equal", adopts_what_is_equal, {"validation_never_falls"}),
+    Mutant("adopts what is worse", adopts_what_is_worse, {"validation_never_falls"}),
+    Mutant("drops training that made it worse", drops_training_that_made_it_worse, {"validation_never_falls"}),
+    Mutant("averages with itself", averages_with_itself, {"never_own_model"}),
+    Mutant("announces what it has not published", announces_the_unpublished, UNPUBLISHED),
+    Mutant("adopts without publishing", adopts_without_publishing, {"what_is_kept_is_published"}),
+    Mutant("forgets to heal", forgets_to_heal, UNHEALED, PARTED),
+    Mutant("forgets to heal what models of before travel around", forgets_to_heal, UNHEALED, PARTED | {"peers": 10}),
+    Mutant("only tells of faults", only_tells_of_faults, {"faults_happened"}, PARTED),
+    Mutant("lets half of it through a cut", cuts_halfway, {"faults_happened"}, PARTED),
+    Mutant("starts nobody again", starts_nobody_again, {"recovered", "everyone_accounted", "debts_terminal"}, KILLED),
+    Mutant("never wakes", never_wakes, {"news_wakes"}, LATE),
+    Mutant("never has enough", never_has_enough, {"everyone_accounted"}),
+    Mutant("has endless patience", has_endless_patience, {"patience_ends"}),
+    Mutant("takes a repetition for news", takes_a_repetition_for_news, {"nothing_is_tried_twice"}),
+]

@@ -1,0 +1,40 @@
+"""IPFS ids and the keys in them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from learnae.messages.ids import BASE58, peer_id, public_key
+from learnae.protocol.types import PeerId
+
+KNOWN = PeerId("12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA")  # from libp2p's documentation
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_every_key_comes_back_from_its_id(key: bytes) -> None:
+    peer = peer_id(key)
+    assert peer.startswith("12D3KooW") and len(peer) == 52
+    assert public_key(peer) == key
+
+
+def test_an_id_as_libp2p_writes_it_is_read() -> None:
+    assert peer_id(public_key(KNOWN)) == KNOWN
+
+
+@given(st.text(alphabet=BASE58, max_size=80) | st.text(max_size=60))
+def test_what_is_no_id_has_no_key(text: str) -> None:
+    if not (text.startswith("12D3KooW") and len(text) == 52):
+        with pytest.raises(ValueError):
+            public_key(PeerId(text))
+
+
+@pytest.mark.parametrize("peer", ["", "1", KNOWN[:-1], KNOWN + "1", "1" + KNOWN, "Q" + KNOWN[1:], KNOWN[:-1] + "0"])
+def test_an_id_that_was_damaged_is_refused(peer: str) -> None:
+    with pytest.raises(ValueError):
+        public_key(PeerId(peer))
+
+
+@pytest.mark.parametrize("size", [0, 31, 33])
+def test_a_key_of_another_length_has_no_id(size: int) -> None:
+    with pytest.raises(ValueError):
+        peer_id(bytes(size))

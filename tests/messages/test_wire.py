@@ -1,0 +1,213 @@
+"""Messages between peers: what comes back is what was sent, and whatever else arrives is a BadMessage."""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from learnae.errors import BadMessage, Reason
+from learnae.messages.wire import (
+    MAX_ADDRESSES,
+    MAX_MESSAGE,
+    MAX_STEP,
+    cid_of,
+    decode,
+    encode,
+    proof_text,
+    topics,
+)
+from learnae.protocol.types import (
+    Address,
+    Announcement,
+    Claim,
+    IdentityAnnouncement,
+    ModelAnnouncement,
+    ModelRef,
+    PeerId,
+    Poid,
+    TxHash,
+    Weights,
+)
+
+SESSION, BLOCK = cid_of(b"a session"), cid_of(b"a model")
+PEER = PeerId("12D3KooW" + "x" * 44)
+WALLET, CONTRACT = Address("0x" + "aB" * 20), Address("0x" + "12" * 20)
+CLAIM = Claim(Poid(PEER, WALLET), CONTRACT, TxHash("0x" + "cd" * 32), "uSIGNATURE")
+IDENTITY = IdentityAnnouncement(SESSION, CLAIM, ("/ip4/10.0.0.7/tcp/4001",))
+MODEL = ModelAnnouncement(SESSION, ModelRef(PEER, 7, Weights(BLOCK, "ab" * 32)), ("/ip4/10.0.0.7/tcp/4001", "/dns4/x"))
+BOTH = pytest.mark.parametrize("announcement", [IDENTITY, MODEL], ids=["identity", "model"])
+
+hexadecimal, base58 = "0123456789abcdef", "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+visible = "".join(map(chr, range(33, 127)))
+
+
+def text(alphabet: str, least: int, most: int) -> st.SearchStrategy[str]:
+    return st.text(alphabet, min_size=least, max_size=most)
+
+
+cids = st.binary(max_size=8).map(cid_of)
+peers = text(base58, 40, 64).map(PeerId)
+accounts = text(hexadecimal + "ABCDEF", 40, 40).map(lambda digits: Address("0x" + digits))
+hints = st.lists(text(visible, 0, 200), max_size=MAX_ADDRESSES).map(tuple)
+claims = st.builds(
+    Claim,
+    st.builds(Poid, peers, accounts),
+    accounts,
+    text(hexadecimal, 64, 64).map(lambda digits: TxHash("0x" + digits)),
+    text(visible, 0, 200),
+)
+models = st.builds(ModelRef, peers, st.integers(1, MAX_STEP - 1), st.builds(Weights, cids, text(hexadecimal, 32, 64)))
+announcements = st.builds(IdentityAnnouncement, cids, claims, hints) | st.builds(ModelAnnouncement, cids, models, hints)
+
+
+def test_a_cid_is_the_one_that_ipfs_gives() -> None:
+    assert cid_of(b"hello world") == "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
+
+
+@given(announcements)
+def test_whatever_is_announced_comes_back_equal(announcement: Announcement) -> None:
+    assert decode(encode(announcement)) == announcement
+
+
+def test_the_longest_announcement_is_still_a_message() -> None:
+    addresses = ("/" * 200,) * MAX_ADDRESSES
+    poid = Poid(PeerId("x" * 64), WALLET)
+    longest = replace(IDENTITY, claim=replace(CLAIM, poid=poid, signature="s" * 200), addresses=addresses)
+    assert len(encode(longest)) <= MAX_MESSAGE
+    assert decode(encode(longest)) == longest
+
+
+def test_what_is_announced_is_canonical_json() -> None:
+    assert encode(MODEL) == (
+        b'{"addresses":["/ip4/10.0.0.7/tcp/4001","/dns4/x"],"cid":"%s","creator":"%s","digest":"%s","session":"%s",'
+        b'"step":7,"type":"model","v":1}'
+    ) % (BLOCK.encode(), PEER.encode(), b"ab" * 32, SESSION.encode())
+
+
+def test_a_proof_is_good_for_one_claim_on_one_chain_in_one_session_only() -> None:
+    texts = {
+        proof_text(CLAIM, SESSION, 31337, "0xgenesis"),
+        proof_text(CLAIM, SESSION, 31337, "0xanother"),
+        proof_text(CLAIM, SESSION, 1, "0xgenesis"),
+        proof_text(CLAIM, BLOCK, 31337, "0xgenesis"),
+        proof_text(replace(CLAIM, contract=WALLET), SESSION, 31337, "0xgenesis"),
+        proof_text(replace(CLAIM, poid=Poid(PEER, CONTRACT)), SESSION, 31337, "0xgenesis"),
+        proof_text(replace(CLAIM, poid=Poid(PeerId("y" * 50), WALLET)), SESSION, 31337, "0xgenesis"),
+    }
+    assert len(texts) == 7
+
+
+def test_a_session_has_topics_of_its_own() -> None:
+    assert topics(SESSION) == (f"learnae/1/{SESSION}/identity", f"learnae/1/{SESSION}/model")
+
+
+def spoilt(announcement: Announcement, **fields: Any) -> bytes:
+    body = json.loads(encode(announcement)) | fields
+    body = {key: value for key, value in body.items() if value is not ...}
+    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+
+
+MALFORMED: dict[str, bytes] = {
+    "empty": b"",
+    "no JSON": b"{",
+    "no UTF-8": b"\xff\xfe\x00",
+    "a list": b"[1]",
+    "a number": b"1",
+    "deep": b"[" * MAX_MESSAGE,
+    "a long number": b'{"v":' + b"9" * 1500 + b"}",
+    "spaces": encode(MODEL).replace(b",", b", "),
+    "other order": json.dumps(dict(reversed(json.loads(encode(MODEL)).items())), separators=(",", ":")).encode(),
+    "a key twice": encode(MODEL).replace(b'"v":1', b'"v":1,"v":1'),
+    "an escape": encode(MODEL).replace(b"/dns4", b"\\/dns4"),
+    "unknown field": spoilt(MODEL, extra=1),
+    "unknown type": spoilt(MODEL, type="gradient"),
+    "the other's type": spoilt(MODEL, type="identity"),
+    "version 1.0": encode(MODEL).replace(b'"v":1', b'"v":1.0'),
+    "no session": spoilt(MODEL, session=...),
+    "another CID version": spoilt(MODEL, cid="Qm" + "x" * 44),
+    "step 0": spoilt(MODEL, step=0),
+    "step true": spoilt(MODEL, step=True),
+    "step 1.0": spoilt(MODEL, step=1.0),
+    "step NaN": encode(MODEL).replace(b'"step":7', b'"step":NaN'),
+    "a large step": spoilt(MODEL, step=MAX_STEP),
+    "a short creator": spoilt(MODEL, creator="12D3"),
+    "a creator with 0": spoilt(MODEL, creator="0" * 52),
+    "a digest in capitals": spoilt(MODEL, digest="AB" * 32),
+    "addresses no list": spoilt(MODEL, addresses="/ip4"),
+    "an address no text": spoilt(MODEL, addresses=[1]),
+    "an address with a line break": spoilt(MODEL, addresses=["/ip4\n"]),
+    "a long address": spoilt(MODEL, addresses=["x" * 201]),
+    "too many addresses": spoilt(MODEL, addresses=["x"] * (MAX_ADDRESSES + 1)),
+    "a wallet no address": spoilt(IDENTITY, wallet="0x12"),
+    "a contract no address": spoilt(IDENTITY, contract=None),
+    "a transaction no hash": spoilt(IDENTITY, tx="0xcd"),
+    "a signature no text": spoilt(IDENTITY, signature=["s"]),
+    "a peer with a line break": spoilt(IDENTITY, peer=PEER + "\n"),
+}
+
+
+@pytest.mark.parametrize("message", MALFORMED.values(), ids=MALFORMED)
+def test_what_encode_could_not_have_written_is_malformed(message: bytes) -> None:
+    with pytest.raises(BadMessage) as raised:
+        decode(message)
+    assert raised.value.reason in (Reason.MALFORMED, Reason.VERSION)
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", True, None, ...])
+def test_another_version_is_named_as_such(version: object) -> None:
+    with pytest.raises(BadMessage) as raised:
+        decode(spoilt(MODEL, v=version))
+    assert raised.value.reason is Reason.VERSION
+
+
+def test_an_overlong_message_is_not_even_parsed() -> None:
+    with pytest.raises(BadMessage) as raised:
+        decode(b" " * (MAX_MESSAGE + 1))
+    assert raised.value.reason is Reason.OVERSIZE
+
+
+def flip(message: bytes, dice: random.Random) -> bytes:
+    place = dice.randrange(len(message))
+    return message[:place] + bytes([dice.randrange(256)]) + message[place + 1 :]
+
+
+def cut(message: bytes, dice: random.Random) -> bytes:
+    start, end = sorted(dice.randrange(len(message) + 1) for _ in range(2))
+    return message[:start] + message[end:]
+
+
+def double(message: bytes, dice: random.Random) -> bytes:
+    start, end = sorted(dice.randrange(len(message) + 1) for _ in range(2))
+    return message[:end] + message[start:]
+
+
+def swap(message: bytes, dice: random.Random) -> bytes:
+    body = json.loads(message)
+    one, other = dice.sample(sorted(body), 2)
+    body[one], body[other] = body[other], body[one]
+    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+
+
+@BOTH
+@pytest.mark.parametrize("mutate", [flip, cut, double, swap], ids=lambda mutate: mutate.__name__)
+def test_no_mutated_message_does_worse_than_bad_message(
+    announcement: Announcement, mutate: Callable[[bytes, random.Random], bytes]
+) -> None:
+    dice, message = random.Random(f"{mutate.__name__} {announcement}"), encode(announcement)
+    for _ in range(1000):
+        mutant = mutate(message, dice)
+        try:
+            assert encode(decode(mutant)) == mutant
+        except BadMessage:
+            pass
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_do_worse_than_bad_message(message: bytes) -> None:
+    with pytest.raises(BadMessage):
+        decode(message)

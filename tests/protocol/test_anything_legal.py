@@ -1,0 +1,68 @@
+"""Whatever a driver may legally report, in whatever order: nothing raises, and money, states and memory stay in order.
+
+The invariants are in ``chaos.py``; they are checked after every event.
+"""
+
+import random
+from collections import Counter
+
+import pytest
+from tests.helpers.peers import config
+from tests.helpers.random_faults import Chaos
+
+from learnae.errors import Reason
+from learnae.protocol.decisions import DebtState
+from learnae.protocol.types import ETHER, Forgery, PeerConfig, PeerId, Policy, Wei
+
+VARIANTS = {
+    **{policy.value: config(policy=policy, max_peers=3, patience=9) for policy in Policy},
+    "perturbing": config(policy=Policy.COPYCAT, forgery=Forgery.PERTURBED),
+    "hijacker, paper": config(policy=Policy.HIJACKER, claims=PeerId("ann"), identity="paper"),
+    "without rows": config(has_rows=False, visits=0),
+    "profits only": config(visits=0, start_peers=3),
+    "unpaid": config(wants_payment=False, reward="flat"),
+    "poor": config(cap=Wei(ETHER // 50), reward="error-reduction"),
+    "slow": config(pace_slice=5.0, pace_attempt=2.0, patience=5),
+}
+
+
+def session(config: PeerConfig, seed: int, steps: int) -> Chaos:
+    chaos = Chaos(config, random.Random(seed))
+    for _ in range(steps):
+        chaos.step()
+    return chaos
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_legal_story_breaks_a_peer(variant: str) -> None:
+    for seed in range(12):
+        session(VARIANTS[variant], seed, 250).replayed()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_an_outage_of_everything_ends_in_waiting_for_a_timer(variant: str) -> None:
+    """No hot loop: requests that fail at once are not asked again at the same moment for ever."""
+    for seed in range(8):
+        chaos = session(VARIANTS[variant], seed, 10 * seed)
+        limit = 1200 if VARIANTS[variant].policy is Policy.SPAMMER else 60
+        assert chaos.fail_all() < limit
+        assert not chaos.open
+
+
+def test_the_stories_reach_what_they_are_about() -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(40):
+        seen += session(config(max_peers=4, patience=9), seed, 300).seen
+    for state in DebtState:
+        assert seen[state], f"no debt became {state}"
+    for reason in (Reason.REPEAT, Reason.STALE, Reason.RATE_LIMIT, Reason.PEER_LIMIT):
+        assert seen[reason], f"nothing was dropped as {reason}"
+    for action in ("SignPayment", "SignDeployment", "SendTransaction", "AverageModels", "SignClaim", "ReadReceipts"):
+        assert seen[action], f"nothing led to {action}"
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_long_legal_story_breaks_a_peer(variant: str) -> None:
+    for seed in range(12, 400):
+        session(VARIANTS[variant], seed, 500).replayed()

@@ -1,0 +1,174 @@
+"""The peer as a whole: what it lets in, when it begins, when it is quiet."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.helpers.driven import Driven
+from tests.helpers.peers import SESSION, announced, claim, config, facts, identified, model, receipt, score
+
+from learnae.errors import DriverError, Reason
+from learnae.protocol import actions as do
+from learnae.protocol import events as on
+from learnae.protocol.decisions import WorkBegan
+from learnae.protocol.peer import NEWCOMER
+from learnae.protocol.replay import new_peer
+from learnae.protocol.types import Announcement, Cid, PeerId, Timer
+
+
+def done(**settings: Any) -> Driven:
+    """A peer that has nothing left to do."""
+    driven = Driven(**{"wants_payment": False, "start_peers": 0, "visits": 0, **settings}).loaded()
+    driven.fires(Timer.WORK)
+    return driven
+
+
+@pytest.mark.parametrize("said", [announced(model("bob")), identified(claim("bob"))], ids=["model", "identity"])
+def test_gossip_is_screened_before_it_is_an_event(said: Announcement) -> None:
+    driven = done()
+    heard = driven.screens("bob", said)
+    assert isinstance(heard, on.ModelHeard | on.ClaimHeard) and heard.at == driven.now
+    assert driven.screens("bob", replace(said, session=Cid("another"))) is Reason.SESSION
+    assert driven.screens("me", said) is Reason.REPEAT
+
+
+def test_nobody_announces_anothers_model() -> None:
+    assert done().screens("eve", announced(model("bob"))) is Reason.SENDER
+
+
+def test_anybody_may_repeat_anothers_claim() -> None:
+    assert isinstance(done().screens("eve", identified(claim("bob"))), on.ClaimHeard)
+
+
+def test_strangers_are_dropped_when_the_reservoir_is_full_of_better_ones() -> None:
+    driven = done(max_peers=2)
+    answers = {name: driven.screens(name, announced(model(name))) for name in map(str, range(2))}
+    for event in answers.values():
+        assert isinstance(event, on.ModelHeard)
+        driven.tell(event)
+    later = [driven.screens(name, announced(model(name))) for name in map(str, range(2, 30))]
+    assert Reason.PEER_LIMIT in later
+
+
+def test_screening_changes_nothing() -> None:
+    driven, other = done(), done()
+    for sender in ("ann", "bob"):
+        driven.screens(sender, announced(model(sender)))
+        driven.screens(sender, identified(claim(sender)))
+    assert driven.hears("cat") == other.hears("cat")
+
+
+def test_a_newcomer_is_told_soon_what_it_missed() -> None:
+    driven = done()
+    driven.hears("bob")
+    assert driven.waits(Timer.ANNOUNCE) == NEWCOMER
+    driven.after(0.5).hears("ann")
+    assert driven.waits(Timer.ANNOUNCE) == NEWCOMER - 0.5
+
+
+def test_who_is_known_already_is_told_on_the_period() -> None:
+    driven = done()
+    driven.hears("bob")
+    driven.fires(Timer.ANNOUNCE)
+    driven.hears("bob", 2)
+    assert driven.waits(Timer.ANNOUNCE) == driven.config.announce_every
+
+
+def test_work_begins_when_enough_identities_are_heard_the_peers_own_included() -> None:
+    driven = Driven(start_peers=3).loaded()
+    driven.meets("ann").meets("bob")
+    assert not driven.facts(WorkBegan)
+    driven.registered()
+    assert driven.facts(WorkBegan) == [WorkBegan(3, timed_out=False)]
+
+
+def test_work_begins_after_the_timeout_at_the_latest_and_once() -> None:
+    driven = Driven(start_peers=3).loaded().meets("ann")
+    driven.fires(Timer.START)
+    assert driven.facts(WorkBegan) == [WorkBegan(1, timed_out=True)]
+    driven.meets("bob").meets("cat")
+    assert len(driven.facts(WorkBegan)) == 1
+
+
+def test_the_timeout_of_a_session_that_has_begun_is_nothing() -> None:
+    driven = Driven(start_peers=0)
+    driven.fires(Timer.START)
+    assert driven.facts(WorkBegan) == [WorkBegan(0, timed_out=False)]
+
+
+def test_a_peer_is_quiet_when_it_is_done_and_nothing_is_under_way() -> None:
+    driven = Driven(wants_payment=False, start_peers=0, visits=0)
+    assert not driven.peer.quiet
+    driven.loaded()
+    assert not driven.peer.quiet
+    driven.fires(Timer.WORK)
+    assert driven.peer.quiet
+
+
+def test_a_peer_with_a_model_nobody_can_have_yet_is_not_quiet() -> None:
+    driven = Driven(wants_payment=False, start_peers=0, visits=0, idle_after=0.0).loaded().attempted("bob", 60)
+    driven.fires(Timer.WORK)
+    driven.fails(do.StoreModel)
+    assert not driven.peer.quiet
+    driven.fires(Timer.ANNOUNCE)
+    driven.stored()
+    assert driven.peer.quiet
+
+
+def test_a_peer_with_a_payment_under_way_is_not_quiet() -> None:
+    driven = Driven(wants_payment=False, start_peers=0, visits=0).loaded().meets("bob").attempted("bob", 60)
+    driven.stored()
+    driven.signs()
+    driven.fires(Timer.WORK)
+    assert not driven.peer.quiet
+    driven.looks(9, receipt(0, block=2))
+    assert driven.peer.quiet
+
+
+def test_a_stale_answer_changes_nothing_but_the_time() -> None:
+    driven = done()
+    driven.after(1.0)
+    assert driven.tell(on.ModelFetched(driven.now, 1)) == []
+    with pytest.raises(DriverError):
+        driven.tell(on.ModelFetched(0.0, 1))
+
+
+def test_a_timer_that_was_never_set_does_nothing() -> None:
+    driven = done()
+    assert driven.tell(on.TimerFired(driven.now, Timer.CHAIN)) == []
+
+
+def test_the_driver_may_not_report_what_cannot_have_happened() -> None:
+    peer = new_peer(config())
+    with pytest.raises(DriverError):
+        peer.handle(on.ModelFetched(0.0, 1))
+    assert peer.outstanding() == []
+
+
+def test_work_and_identity_do_not_wait_for_each_other() -> None:
+    driven = Driven(start_peers=0).loaded()
+    driven.fails(do.SignDeployment)
+    assert driven.all_asked(do.TrainSlice)
+    working = Driven(start_peers=0)
+    working.fails(do.FetchModel)
+    assert working.registered().peer.wallet.registration.claim
+
+
+def test_two_peers_with_other_seeds_try_others_first() -> None:
+    picked = set()
+    for seed in map(str, range(20)):
+        driven = Driven(wants_payment=False, start_peers=0, seed=seed).loaded()
+        for name in ("ann", "bob", "cat"):
+            driven.hears(name)
+        driven.scored(do.TrainSlice, "me-1", score(60))
+        picked.add(driven.asked(do.FetchModel).creator)
+    assert picked == {PeerId("ann"), PeerId("bob"), PeerId("cat")}
+
+
+def test_a_claim_is_read_for_the_session_at_hand() -> None:
+    driven = done()
+    event = driven.screens("bob", identified(claim("bob")))
+    assert isinstance(event, on.ClaimHeard)
+    driven.tell(event)
+    assert driven.asked(do.ReadClaim).session == SESSION
+    driven.read(facts("bob"))

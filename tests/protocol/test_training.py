@@ -1,0 +1,385 @@
+"""The work machine: slices and attempts in turn, what is kept, and when it ends (sections 1.1, 3, 4)."""
+
+from typing import Any
+
+import pytest
+from tests.helpers.driven import Driven
+from tests.helpers.peers import announced, model, score, weights
+
+from learnae.errors import Reason
+from learnae.protocol import actions as do
+from learnae.protocol import events as on
+from learnae.protocol.decisions import (
+    Adopted,
+    AttemptFailed,
+    Averaged,
+    DebtChanged,
+    Published,
+    Trained,
+    WorkChanged,
+    WorkState,
+)
+from learnae.protocol.training import SPAM
+from learnae.protocol.types import Forgery, ModelAnnouncement, Policy, Timer
+
+
+def working(**settings: Any) -> Driven:
+    """A peer that needs nobody's identity, with its initial weights."""
+    return Driven(**{"wants_payment": False, "start_peers": 0, **settings}).loaded()
+
+
+def states(driven: Driven) -> list[WorkState]:
+    return [changed.work for changed in driven.facts(WorkChanged)]
+
+
+def announcements(driven: Driven) -> list[int]:
+    """Steps of the peer's own models announced by the last event."""
+    told = [action.announcement for action in driven.actions if isinstance(action, do.Announce)]
+    return [each.model.step for each in told if isinstance(each, ModelAnnouncement)]
+
+
+def train(driven: Driven, correct: int) -> None:
+    driven.scored(do.TrainSlice, f"me-{driven.peer.worker.step + 1}", score(correct))
+
+
+# beginnings
+
+
+def test_a_peer_with_rows_begins_with_the_common_initial_weights() -> None:
+    driven = Driven(wants_payment=False, start_peers=0)
+    assert driven.asked(do.FetchModel) == do.FetchModel(1, driven.config.initial_weights, None, ())
+    driven.loaded()
+    assert driven.facts(Adopted) == [Adopted(driven.config.initial_weights, None, score(50))]
+    assert driven.asked(do.TrainSlice).base == "initial"
+
+
+@pytest.mark.parametrize("step", [do.FetchModel, do.ScoreModel])
+def test_initial_weights_that_cannot_be_had_are_asked_for_again_a_second_later(step: type[do.Request]) -> None:
+    driven = Driven(wants_payment=False, start_peers=0)
+    if step is do.ScoreModel:
+        driven.fetched()
+    driven.fails(step)
+    assert not driven.all_asked(do.FetchModel)
+    assert driven.waits(Timer.WORK) == 1.0
+    driven.fires(Timer.WORK)
+    driven.loaded()
+    assert states(driven) == [WorkState.IDLE, WorkState.TRAINING]
+
+
+def test_slices_begin_when_enough_identities_were_heard() -> None:
+    driven = Driven(start_peers=3).loaded().registered().meets("ann")
+    assert not driven.all_asked(do.TrainSlice)
+    driven.meets("bob")
+    assert driven.all_asked(do.TrainSlice)
+
+
+def test_a_peer_without_rows_begins_with_a_random_remote_model_never_paid_for_and_never_republished() -> None:
+    driven = Driven(has_rows=False, visits=0, wants_payment=False, start_peers=0)
+    driven.hears("bob")
+    driven.fetched()
+    driven.scored(do.ScoreModel, "bob-1", score(60))
+    assert driven.facts(Adopted) == [Adopted(model("bob").weights.cid, model("bob").creator, score(60))]
+    assert not driven.facts(DebtChanged) and not driven.all_asked(do.StoreModel)
+    driven.fires(Timer.ANNOUNCE)
+    assert announcements(driven) == []
+
+
+def test_a_peer_without_rows_goes_on_looking_when_a_model_is_no_good() -> None:
+    driven = Driven(has_rows=False, visits=0, wants_payment=False, start_peers=0)
+    driven.hears("bob")
+    driven.fetched()
+    driven.fails(do.ScoreModel, Reason.NOT_FINITE)
+    driven.after(100.0)
+    assert states(driven) == []
+    driven.hears("ann")
+    driven.fetched()
+    driven.scored(do.ScoreModel, "ann-1", score(60))
+    assert states(driven) == [WorkState.IDLE]
+
+
+# turns
+
+
+def test_slices_and_attempts_take_turns_while_unseen_slices_remain() -> None:
+    driven = working(slices=3, visits=3)
+    driven.hears("ann")
+    driven.hears("bob")
+    driven.hears("cat")
+    for _ in range(2):
+        train(driven, 60)
+        driven.fetched()
+        driven.scored(do.AverageModels, "average", score(0))
+    train(driven, 60)
+    turn = [WorkState.IDLE, WorkState.TRAINING, WorkState.IDLE, WorkState.MERGING]
+    assert states(driven) == 3 * turn
+
+
+def test_without_a_candidate_a_slice_waits_for_nobody() -> None:
+    driven = working()
+    train(driven, 60)
+    assert driven.asked(do.TrainSlice).visit == 1
+
+
+def test_a_failed_fetch_was_a_turn() -> None:
+    driven = working()
+    driven.hears("bob")
+    train(driven, 60)
+    driven.fails(do.FetchModel)
+    assert driven.asked(do.TrainSlice).visit == 1
+
+
+def test_each_pass_sees_the_slices_in_their_order() -> None:
+    driven, slices = working(slices=2, visits=4), []
+    while driven.all_asked(do.TrainSlice):
+        slices.append((driven.asked(do.TrainSlice).slice, driven.asked(do.TrainSlice).visit))
+        train(driven, 60)
+    assert slices == [(0, 0), (1, 1), (0, 2), (1, 3)]
+
+
+def test_training_is_kept_even_if_it_is_worse() -> None:
+    driven = working()
+    train(driven, 40)
+    assert driven.facts(Trained) == [Trained(0, 1, weights("me-1").cid, score(40))]
+    assert driven.asked(do.TrainSlice).base == "me-1"
+
+
+@pytest.mark.parametrize("reason", [Reason.NOT_FINITE, Reason.TIMEOUT])
+def test_a_slice_that_cannot_be_trained_is_lost_and_not_tried_for_ever(reason: Reason) -> None:
+    driven = working()
+    driven.fails(do.TrainSlice, reason)
+    assert driven.asked(do.TrainSlice).visit == 1
+    driven.fails(do.TrainSlice, reason)
+    assert states(driven)[-1] is WorkState.IDLE and not driven.all_asked(do.TrainSlice)
+
+
+# attempts
+
+
+def test_a_strictly_better_average_is_adopted_published_and_owed_for() -> None:
+    driven = working(visits=0).attempted("bob", 51)
+    assert driven.facts(Averaged)[0].adopted
+    assert driven.peer.worker.weights == weights("me-1")
+    assert driven.asked(do.StoreModel).cid == "me-1"
+    assert [(debt.creator, debt.before, debt.after) for debt in driven.facts(DebtChanged)] == [
+        ("bob", score(50), score(51))
+    ]
+
+
+@pytest.mark.parametrize("correct", [50, 49])
+def test_an_average_that_is_not_better_is_dropped(correct: int) -> None:
+    driven = working(visits=0).attempted("bob", correct)
+    assert not driven.facts(Averaged)[0].adopted
+    assert driven.peer.worker.weights == weights("initial")
+    assert not driven.facts(DebtChanged) and not driven.all_asked(do.StoreModel)
+
+
+@pytest.mark.parametrize("reason", [Reason.SHAPE, Reason.NOT_FINITE, Reason.CREATOR, Reason.OVERSIZE])
+def test_a_model_that_cannot_be_loaded_is_counted_and_not_tried_again(reason: Reason) -> None:
+    driven = working(visits=0)
+    driven.hears("bob")
+    driven.fetched()
+    driven.fails(do.AverageModels, reason)
+    assert driven.facts(AttemptFailed) == [AttemptFailed(model("bob").creator, model("bob").weights.cid, reason)]
+    assert not driven.all_asked(do.FetchModel)
+    assert states(driven)[-1] is WorkState.IDLE
+
+
+def test_the_initial_weights_under_anothers_name_are_a_copy() -> None:
+    driven = working(visits=0)
+    driven.hears("eve", digest="digest of initial")
+    assert driven.facts(AttemptFailed)[0].reason is Reason.COPY
+
+
+def test_the_peers_own_tensors_under_anothers_name_are_a_copy() -> None:
+    driven = working()
+    train(driven, 60)
+    driven.hears("eve", digest="digest of me-1")
+    assert driven.facts(AttemptFailed)[0].reason is Reason.COPY
+
+
+def test_a_creator_that_made_room_meanwhile_is_still_owed() -> None:
+    driven = working(visits=0, max_peers=1)
+    driven.hears("bob")
+    driven.fetched()
+    stranger = next(name for name in map(str, range(100)) if driven.peer.neighbours.admits(name))  # type: ignore[arg-type]
+    driven.hears(stranger)
+    driven.scored(do.AverageModels, "me-1", score(60))
+    assert [debt.creator for debt in driven.facts(DebtChanged)] == ["bob"]
+
+
+# publications
+
+
+def test_a_model_is_announced_when_it_is_stored_and_again_on_a_period() -> None:
+    driven = working()
+    train(driven, 60)
+    assert announcements(driven) == []
+    driven.stored()
+    assert driven.facts(Published) == [Published(1, weights("me-1").cid)]
+    assert announcements(driven) == [1]
+    driven.fires(Timer.ANNOUNCE)
+    assert announcements(driven) == [1]
+
+
+def test_a_model_that_could_not_be_stored_is_stored_with_the_next_announcement() -> None:
+    driven = working()
+    train(driven, 60)
+    driven.fails(do.StoreModel)
+    assert not driven.all_asked(do.StoreModel) and driven.peer.worker.unpublished
+    driven.fires(Timer.ANNOUNCE)
+    driven.fires(Timer.ANNOUNCE)
+    assert len(driven.all_asked(do.StoreModel)) == 1
+    driven.stored()
+    assert announcements(driven) == [1] and not driven.peer.worker.unpublished
+
+
+def test_a_model_that_was_stored_too_late_is_not_announced() -> None:
+    driven = working()
+    train(driven, 60)
+    train(driven, 61)
+    driven.stored()
+    assert announcements(driven) == []
+    driven.stored()
+    assert announcements(driven) == [2]
+
+
+# endings
+
+
+def test_patience_is_spent_by_scored_attempts_once_all_slices_are_seen() -> None:
+    driven = working(visits=1, patience=2)
+    driven.hears("ann")
+    train(driven, 60)
+    driven.fetched()
+    driven.scored(do.AverageModels, "average", score(0))
+    driven.attempted("cat", 61)
+    driven.attempted("dan", 0)
+    assert WorkState.DONE not in states(driven)
+    driven.attempted("eve", 0)
+    assert states(driven)[-1] is WorkState.DONE
+
+
+def test_while_slices_remain_attempts_cost_no_patience() -> None:
+    driven = working(visits=2, slices=2, patience=1)
+    driven.hears("ann")
+    train(driven, 60)
+    driven.fetched()
+    driven.scored(do.AverageModels, "average", score(0))
+    train(driven, 60)
+    assert WorkState.DONE not in states(driven)
+    driven.attempted("bob", 61)
+    assert states(driven)[-1] is WorkState.IDLE
+
+
+def test_a_failed_fetch_costs_no_patience() -> None:
+    driven = working(visits=0, patience=1)
+    driven.hears("bob")
+    driven.fails(do.FetchModel)
+    assert states(driven)[-1] is WorkState.IDLE
+
+
+def test_without_anything_untried_a_peer_is_done_after_a_while() -> None:
+    driven = working(visits=0)
+    assert driven.waits(Timer.WORK) == driven.config.idle_after
+    driven.after(4.0).attempted("bob", 0)
+    assert driven.waits(Timer.WORK) == driven.config.idle_after
+    driven.fires(Timer.WORK)
+    assert states(driven)[-1] is WorkState.DONE
+
+
+def test_a_model_never_heard_of_wakes_a_peer_for_at_least_one_scored_attempt() -> None:
+    driven = working(visits=0, patience=1).attempted("bob", 0)
+    assert states(driven)[-1] is WorkState.DONE
+    driven.hears("bob", 2)
+    driven.fails(do.FetchModel)
+    assert states(driven)[-1] is WorkState.IDLE
+    driven.fires(Timer.WORK)
+    driven.fetched()
+    driven.scored(do.AverageModels, "average", score(0))
+    assert states(driven)[-1] is WorkState.DONE
+
+
+def test_neither_a_repetition_nor_a_copy_wakes_anybody() -> None:
+    driven = working(visits=0, patience=1).attempted("bob", 0)
+    assert driven.screens("bob", announced(model("bob"))) is Reason.REPEAT
+    driven.hears("eve", digest="digest of bob-1")
+    assert states(driven)[-1] is WorkState.DONE
+
+
+def test_no_creator_keeps_a_peer_awake_beyond_its_budget() -> None:
+    driven = working(visits=0, patience=1, budget=3, max_announcements=100)
+    for step in range(1, 4):
+        driven.attempted("eve", 0, step)
+    assert driven.screens("eve", announced(model("eve", 4))) is Reason.RATE_LIMIT
+    assert states(driven)[-1] is WorkState.DONE
+
+
+# pace
+
+
+def test_a_unit_of_work_takes_at_least_its_pace() -> None:
+    driven = working(pace_slice=5.0, pace_attempt=2.0)
+    driven.hears("bob")
+    driven.after(1.0)
+    train(driven, 60)
+    assert driven.waits(Timer.WORK) == 4.0
+    driven.fires(Timer.WORK)
+    driven.fetched()
+    driven.after(0.5).scored(do.AverageModels, "average", score(0))
+    assert driven.waits(Timer.WORK) == 1.5
+    driven.fires(Timer.WORK)
+    driven.after(7.0)
+    train(driven, 60)
+    assert driven.waits(Timer.WORK) == driven.config.idle_after
+
+
+# policies
+
+
+@pytest.mark.parametrize(("policy", "models"), [(Policy.POISONER, 2), (Policy.SPAMMER, SPAM)])
+def test_forgers_publish_random_weights_and_average_nothing(policy: Policy, models: int) -> None:
+    driven = working(policy=policy)
+    driven.hears("bob")
+    for _ in range(models):
+        assert driven.asked(do.ForgeModel).forgery is Forgery.RANDOM
+        driven.forged(weights(f"noise {driven.peer.worker.step}"))
+    assert states(driven)[-1] is WorkState.DONE
+    assert driven.peer.worker.step == models
+    driven.hears("bob", 2)
+    assert states(driven)[-1] is WorkState.DONE
+
+
+def test_a_forgery_that_fails_is_a_lost_slice() -> None:
+    driven = working(policy=Policy.POISONER)
+    driven.fails(do.ForgeModel)
+    driven.fails(do.ForgeModel)
+    assert states(driven)[-1] is WorkState.DONE
+
+
+@pytest.mark.parametrize("forgery", [Forgery.COPY, Forgery.PERTURBED])
+def test_a_copycat_publishes_others_models_as_its_own_and_owes_nothing(forgery: Forgery) -> None:
+    driven = working(policy=Policy.COPYCAT, forgery=forgery, visits=0)
+    driven.hears("bob")
+    driven.fetched()
+    assert driven.asked(do.ForgeModel) == do.ForgeModel(driven.asked(do.ForgeModel).request, forgery, model("bob"), 1)
+    driven.forged(weights("me-1"))
+    driven.stored()
+    assert announcements(driven) == [1]
+    assert not driven.facts(DebtChanged)
+
+
+def test_a_copycat_whose_forgery_fails_tries_another() -> None:
+    driven = working(policy=Policy.COPYCAT, visits=0)
+    driven.hears("bob")
+    driven.fetched()
+    driven.fails(do.ForgeModel, Reason.MALFORMED)
+    assert [failed.reason for failed in driven.facts(AttemptFailed)] == [Reason.MALFORMED]
+    driven.hears("ann")
+    assert driven.asked(do.FetchModel).creator == "ann"
+
+
+def test_a_closed_session_begins_no_more_work() -> None:
+    driven = working()
+    driven.tell(on.SessionClosed(driven.now))
+    train(driven, 60)
+    assert not driven.all_asked(do.TrainSlice)

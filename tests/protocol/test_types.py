@@ -1,0 +1,31 @@
+"""Values: exact accuracies, and the order of claims."""
+
+from tests.helpers.peers import facts, score
+
+from learnae.protocol.types import Score
+
+
+def test_an_accuracy_is_the_share_of_rows_classified_correctly() -> None:
+    assert score(75).accuracy == 0.75
+
+
+def test_better_means_strictly_better() -> None:
+    assert score(51).beats(score(50))
+    assert not score(50).beats(score(50))
+    assert not score(49).beats(score(50))
+
+
+def test_accuracies_over_different_numbers_of_rows_are_compared_exactly() -> None:
+    large = 10**18
+    assert not Score(1, 3).beats(Score(large, 3 * large))
+    assert Score(large + 1, 3 * large).beats(Score(1, 3))
+
+
+def test_claims_are_ranked_by_chain_time_then_block_then_place_in_it() -> None:
+    inside = [facts("bob", timestamp=1, block=2, index=3), facts("bob", timestamp=1, block=3, index=0)]
+    later = facts("bob", timestamp=2, block=1, index=0)
+    assert [each.rank for each in sorted([later, *inside], key=lambda each: each.rank)] == [
+        (1, 2, 3),
+        (1, 3, 0),
+        (2, 1, 0),
+    ]

@@ -1,0 +1,78 @@
+"""A live session's folder is all that an audit needs: restarts and accuracies on test rows are in its history, too."""
+
+import sqlite3
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+from tests.helpers.command_line import here, refused
+from tests.helpers.left_behind import leave
+from tests.helpers.swarms import Run, run, small
+
+from learnae.adapters.run_directory import RunDirectory
+from learnae.adapters.sqlite_journal import Recorded, SqliteJournal, recorded
+from learnae.backends.live_run import JOURNALS, SESSION
+from learnae.records.history import Evaluated, PeerRestarted
+from learnae.runtime.history_from_journals import decisions
+from learnae.runtime.torch_learning import TorchLearning
+
+TORCH = {"peers": 3, "data": {"rows": 200, "validation_rows": 100, "test_rows": 500}, "model": {"hidden": [8]}}
+
+
+@pytest.fixture(scope="module")
+def session() -> Run:
+    return run(small(**TORCH), learning=partial(TorchLearning, threads=1))
+
+
+@pytest.fixture
+def folder(session: Run, tmp_path: Path) -> Path:
+    return leave(session, tmp_path / "run")
+
+
+def test_an_audit_has_the_accuracy_of_each_peers_last_model_on_the_test_rows(session: Run, folder: Path) -> None:
+    done = here(folder.parent, "audit", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found, simulated = RunDirectory(folder).verdict()["summary"], session.verdict["summary"]
+    same = [name for name in simulated if name not in ("wall_seconds", "virtual_seconds")]
+    assert {name: found[name] for name in same} == {name: simulated[name] for name in same}
+    assert found["accuracy_test_mean"] > 0.5
+    last = {record.peer: fact for record, fact in session.history.facts(Evaluated)}
+    assert {record.peer: fact for record, fact in RunDirectory(folder).read().facts(Evaluated)} == last
+
+
+def test_a_journal_that_another_core_wrote_is_refused_by_name(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / JOURNALS / "p01.sqlite")) as connection, connection:
+        connection.execute("UPDATE events SET digest = 'other' WHERE number = 3")
+    refused(here(folder.parent, "audit", folder), "p01.sqlite cannot be replayed: journal entry 3")
+
+
+def test_without_the_rows_an_audit_says_what_it_lacks_and_does_the_rest(folder: Path) -> None:
+    text = (folder / SESSION).read_text()
+    (folder / SESSION).write_text(text.replace('source = "hepmass-like"', 'source = "gone.npz"'))
+    done = here(folder.parent, "audit", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    [notice] = [line for line in done.stdout.splitlines() if "gone.npz" in line]
+    assert notice.startswith("Accuracies on test rows are missing: ")
+    assert RunDirectory(folder).verdict()["summary"]["accuracy_test_mean"] is None
+
+
+def test_who_lost_its_last_model_has_no_accuracy(session: Run, folder: Path) -> None:
+    config, entries, _ = recorded(folder / JOURNALS / "p01.sqlite")
+    (folder / JOURNALS / "p01.sqlite").unlink()
+    with closing(SqliteJournal(folder / JOURNALS / "p01.sqlite", config)) as journal:
+        for event, digest in entries:
+            journal.append(event, digest)
+    assert here(folder.parent, "audit", folder).returncode == 0
+    assert {record.peer for record, _ in RunDirectory(folder).read().facts(Evaluated)} == {"p00", "p02"}
+
+
+def test_a_peer_that_came_back_restarted_when_it_was_told_the_next_thing(session: Run) -> None:
+    host = session.host("p00")
+    config, entries = host.config, host.journal.entries
+    told = list(decisions("p00", Recorded(config, entries, [5, 5, len(entries)])))
+    restarts = [record.t for record in told if isinstance(record.fact, PeerRestarted)]
+    assert restarts == [entries[5][0].at] * 2 + [entries[-1][0].at]
+    rest = [record for record in told if record.fact != PeerRestarted()]
+    assert rest == list(decisions("p00", Recorded(config, entries, [])))
+    assert told.index(next(r for r in told if r.fact == PeerRestarted())) == sum(r.t < restarts[0] for r in rest)

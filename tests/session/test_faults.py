@@ -1,0 +1,208 @@
+"""Plans of faults, literally: who is hit, when, and what that does to each link."""
+
+import pytest
+
+from learnae.errors import InputError
+from learnae.session.faults import (
+    CUT,
+    Fault,
+    FaultKind,
+    FaultState,
+    FaultWindow,
+    Link,
+    Links,
+    boundaries,
+    plan,
+    state,
+    timeline,
+)
+
+FOUR = ("p00", "p01", "p02", "p03")
+NAN, INF = float("nan"), float("inf")
+NOBODY_LEFT = "targets: everybody, so that nobody is left to be cut off from: name fewer"
+TEN = tuple(f"p{index:02}" for index in range(10))
+
+
+def links(windows: tuple[FaultWindow, ...], at: float, names: tuple[str, ...]) -> Links:
+    return state(windows, at, names).links
+
+
+def cut(fault: Fault, at: float = 0.0, names: tuple[str, ...] = FOUR) -> set[tuple[str, str]]:
+    return {pair for pair, link in links(plan([fault], names, 1), at, names).items() if link == CUT}
+
+
+def both(*pairs: tuple[str, str]) -> set[tuple[str, str]]:
+    return {each for one, other in pairs for each in ((one, other), (other, one))}
+
+
+def test_who_is_cut_off_still_talks_with_those_cut_off_with_it() -> None:
+    found = cut(Fault(FaultKind.CUT, 0, 9, targets=("p00", "p01")))
+    assert found == both(("p00", "p02"), ("p00", "p03"), ("p01", "p02"), ("p01", "p03"))
+
+
+def test_who_is_isolated_talks_with_nobody() -> None:
+    found = cut(Fault(FaultKind.ISOLATE, 0, 9, targets=("p00", "p01")))
+    assert found == both(("p00", "p01"), ("p00", "p02"), ("p00", "p03"), ("p01", "p02"), ("p01", "p03"))
+
+
+def test_a_fault_of_one_way_silences_its_targets_and_leaves_them_hearing() -> None:
+    assert cut(Fault(FaultKind.CUT, 0, 9, targets=("p00",), one_way=True)) == {("p00", name) for name in FOUR[1:]}
+    silenced = cut(Fault(FaultKind.ISOLATE, 0, 9, targets=("p00", "p01"), one_way=True))
+    assert silenced == {(sender, name) for sender in ("p00", "p01") for name in FOUR if name != sender}
+
+
+def test_a_split_makes_groups_of_equal_size_that_cannot_reach_each_other() -> None:
+    [window] = plan([Fault(FaultKind.SPLIT, 0, 9)], FOUR, 1)
+    one, other = window.sides
+    assert len(one) == len(other) == 2 and sorted(one + other) == list(FOUR)
+    assert cut(window.fault) == both(*((here, there) for here in one for there in other))
+    [window] = plan([Fault(FaultKind.SPLIT, 0, 9, groups=3)], TEN, 1)
+    assert sorted(map(len, window.sides)) == [3, 3, 4]
+
+
+def test_a_split_of_named_peers_parts_them_from_the_rest() -> None:
+    [window] = plan([Fault(FaultKind.SPLIT, 0, 9, targets=("p02",))], FOUR, 1)
+    assert window.sides == (("p02",), ("p00", "p01", "p03"))
+
+
+def test_a_rolling_split_parts_others_from_the_rest_at_each_turn() -> None:
+    windows = plan([Fault(FaultKind.SPLIT, 0, 20, targets="rolling", share=0.5, every=10)], FOUR, 1)
+    assert [tuple(sorted(one + other)) for one, other in (window.sides for window in windows)] == [FOUR, FOUR]
+    assert windows[0].sides == windows[1].sides[::-1]
+
+
+def test_loss_and_slowness_hit_what_reaches_a_target_and_nothing_else() -> None:
+    windows = plan([Fault(FaultKind.LOSS, 0, 9, targets=("p00",), probability=0.25)], FOUR, 1)
+    assert links(windows, 0.0, FOUR) == {(sender, "p00"): Link(loss=0.25) for sender in FOUR[1:]}
+    windows = plan([Fault(FaultKind.SLOW, 0, 9, targets=("p00",), delay=0.1, bandwidth=1e4)], FOUR, 1)
+    assert links(windows, 0.0, FOUR) == {(sender, "p00"): Link(0.0, 0.1, 1e4) for sender in FOUR[1:]}
+
+
+def test_faults_at_once_add_up_and_healing_one_leaves_the_other() -> None:
+    windows = plan(
+        [
+            Fault(FaultKind.LOSS, 0, 10, targets=("p00",), probability=0.5),
+            Fault(FaultKind.LOSS, 5, 10, targets=("p00",), probability=0.5),
+            Fault(FaultKind.SLOW, 5, 10, targets=("p00",), delay=0.1, bandwidth=1e4),
+            Fault(FaultKind.SLOW, 5, 10, targets=("p00",), delay=0.2, bandwidth=1e3),
+        ],
+        FOUR,
+        1,
+    )
+    seen = [links(windows, at, FOUR).get(("p01", "p00")) for at in (0.0, 7.0, 12.0, 15.0)]
+    assert seen[0] == Link(loss=0.5)
+    assert seen[1] and (seen[1].loss, seen[1].bandwidth) == (0.75, 1e3)
+    assert seen[1].delay == pytest.approx(0.3)
+    assert seen[2] and seen[2].loss == 0.5
+    assert seen[3] is None
+    assert boundaries(windows) == [0.0, 5.0, 10.0, 15.0]
+
+
+def test_lives_and_the_chain_leave_the_links_alone() -> None:
+    faults = [
+        Fault(FaultKind.KILL, 0, 9, targets=("p00",)),
+        Fault(FaultKind.STOP, 0, 5, targets=("p01",)),
+        Fault(FaultKind.PAUSE, 0, 9, targets=("p02",)),
+        Fault(FaultKind.IPFS_STOP, 0, 9, targets=("p03",)),
+        Fault(FaultKind.CHAIN_PAUSE, 0, 9),
+        Fault(FaultKind.CHAIN_STOP, 2, 3),
+    ]
+    windows = plan(faults, FOUR, 1)
+    dead, frozen, ipfs = frozenset({"p00", "p01"}), frozenset({"p02"}), frozenset({"p03"})
+    assert state(windows, 1.0, FOUR) == FaultState({}, dead, frozen, ipfs, faults[4])
+    assert state(windows, 3.0, FOUR).chain == faults[5]
+    assert state(windows, 6.0, FOUR) == FaultState({}, frozenset({"p00"}), frozen, ipfs, faults[4])
+    assert state(windows, 9.0, FOUR) == FaultState()
+
+
+def test_who_is_stopped_is_away_for_a_second_at_least() -> None:
+    [window] = plan([Fault(FaultKind.STOP, 3)], FOUR, 1)
+    assert (window.begin, window.end) == (3.0, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("targets", "many"), [("one", 1), ("minority", 2), ("half", 5), ("all", 10), ("random", 3), (("p07", "p01"), 2)]
+)
+def test_targets_are_as_many_as_they_are_called(targets: str | tuple[str, ...], many: int) -> None:
+    [window] = plan([Fault(FaultKind.KILL, 0, 9, targets=targets)], TEN, 1)
+    assert len(set(window.targets)) == many and set(window.targets) <= set(TEN)
+
+
+def test_rolling_hits_everybody_in_turn_so_many_at_a_time() -> None:
+    windows = plan([Fault(FaultKind.KILL, 10, 50, targets="rolling", share=0.3, every=12)], TEN, 1)
+    assert [(window.begin, window.end) for window in windows] == [(10, 22), (22, 34), (34, 46), (46, 58), (58, 60)]
+    assert all(len(window.targets) == 3 for window in windows)
+    assert {name for window in windows[:4] for name in window.targets} == set(TEN)
+
+
+def test_the_same_seed_gives_the_same_plan_and_another_fault_moves_nothing() -> None:
+    faults = [Fault(FaultKind.KILL, 0, 9), Fault(FaultKind.ISOLATE, 20, 9, targets="half")]
+    assert plan(faults, TEN, 7) == plan(faults, TEN, 7)
+    assert plan(faults[:1], TEN, 7) == plan(faults, TEN, 7)[:1]
+    assert len({plan(faults, TEN, seed)[1].targets for seed in range(9)}) > 1
+
+
+def test_a_window_is_open_from_its_beginning_to_before_its_end() -> None:
+    window = FaultWindow(Fault(FaultKind.KILL, 5, 5), 5.0, 10.0, ("p00",))
+    assert [window.open(at) for at in (4.9, 5.0, 9.9, 10.0)] == [False, True, True, False]
+
+
+def test_a_timeline_shows_when_what_and_to_whom() -> None:
+    faults = [
+        Fault(FaultKind.SPLIT, 0, 10, targets=("p00", "p01")),
+        Fault(FaultKind.KILL, 10, 10, targets=("p03",)),
+        Fault(FaultKind.CHAIN_KILL, 19),
+    ]
+    assert timeline(plan(faults, FOUR, 1), 10) == [
+        "    0.0 -    10.0 s  #####.....  split p00 p01 | p02 p03",
+        "   10.0 -    20.0 s  .....#####  kill p03",
+        "   19.0 -    20.0 s  .........#  chain-kill the chain",
+    ]
+    assert timeline([]) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (Fault(FaultKind.KILL, -1.0), "at and duration: 0 to 86400 s"),
+        (Fault(FaultKind.KILL, NAN), "at and duration: 0 to 86400 s"),
+        (Fault(FaultKind.KILL, 0, INF), "at and duration: 0 to 86400 s"),
+        (
+            Fault(FaultKind.KILL, 0, targets="some"),
+            "targets: a list of names, or one, random, rolling, minority, half, all",
+        ),
+        (Fault(FaultKind.KILL, 0, targets="p01"), 'targets: write a list, ["p01"]'),
+        (
+            Fault(FaultKind.KILL, 0, targets=()),
+            'targets: name a peer, such as ["p01"], or leave them out for one by the dice',
+        ),
+        (Fault(FaultKind.KILL, 0, targets=("p00", "p99")), "p99: not in this swarm of p00 to p03"),
+        (Fault(FaultKind.KILL, 0, targets=("p00", "p00")), "targets: a peer is named twice: take it out"),
+        (Fault(FaultKind.CUT, 0, 1, targets=FOUR), NOBODY_LEFT),
+        (Fault(FaultKind.SPLIT, 0, 1, targets="all"), NOBODY_LEFT),
+        (Fault(FaultKind.CUT, 0, 1, targets="random", share=1), NOBODY_LEFT),
+        (
+            Fault(FaultKind.KILL, 0, 9, targets="rolling", share=1),
+            'share: rolling leaves somebody out at each turn: lower it, or take targets = "all"',
+        ),
+        (Fault(FaultKind.KILL, 0, share=0), "share: above 0, at most 1"),
+        (Fault(FaultKind.LOSS, 0, 1, probability=0), "probability: from 0.0001 to 1"),
+        (Fault(FaultKind.LOSS, 0, 1, probability=1e-6), "probability: from 0.0001 to 1"),
+        (Fault(FaultKind.SLOW, 0, 1, delay=1e9), "delay: 0.001 to 60 s, or 0 for none"),
+        (Fault(FaultKind.SLOW, 0, 1, bandwidth=9), "bandwidth: 1000 to 1000000000 bytes/s, or 0 for no limit"),
+        (Fault(FaultKind.KILL, 0, 9, targets="rolling", every=0.001), "every: 1 s or more"),
+        (Fault(FaultKind.KILL, 0, targets="rolling"), "duration: above 0 s, or nothing happens"),
+        (Fault(FaultKind.SPLIT, 0, 1, groups=5), "groups: from 2 to the number of peers, 4"),
+        (Fault(FaultKind.CUT, 0), "duration: above 0 s, or nothing happens"),
+        (Fault(FaultKind.SLOW, 0, 1), "give a delay or a bandwidth"),
+        (Fault(FaultKind.CHAIN_KILL, 0, blocks=-1), "blocks: 0 or more"),
+    ],
+)
+def test_a_fault_that_makes_no_sense_is_refused_in_one_sentence(fault: Fault, sentence: str) -> None:
+    with pytest.raises(InputError) as refused:
+        plan([Fault(FaultKind.KILL, 0), fault], FOUR, 1)
+    assert str(refused.value) == f"fault 2 ({fault.kind}): {sentence}"
+
+
+def test_what_a_kind_does_not_use_is_not_looked_at() -> None:
+    assert plan([Fault(FaultKind.KILL, 0, groups=99), Fault(FaultKind.ISOLATE, 0, 1, targets="all")], FOUR, 1)

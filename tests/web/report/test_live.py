@@ -1,0 +1,201 @@
+"""The live page's parts: where each peer stands, what is told of what happens, and what becomes of each debt."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.helpers.histories import BOB_PAYS, GOOD, MODEL, NAMES, PEER, TOLD, WALLET, fact_is, score
+
+from learnae.analysis.checks import verdict
+from learnae.errors import Reason
+from learnae.protocol.decisions import (
+    AttemptFailed,
+    Averaged,
+    DebtState,
+    IdentityChanged,
+    IdentityState,
+    Trained,
+    WorkBegan,
+    WorkChanged,
+    WorkState,
+)
+from learnae.protocol.types import Cid, PeerId
+from learnae.records.history import (
+    Effect,
+    Fact,
+    FaultBegan,
+    FaultEnded,
+    History,
+    PeerCrashed,
+    PeerRestarted,
+    Record,
+    SessionBegan,
+)
+from learnae.session.faults import FaultKind
+from learnae.web.report.live_parts import RECEIPTS, line, parts
+from learnae.web.report.live_rows import RECEIPT_COLUMNS
+from learnae.web.report.log_messages import clock, said
+from learnae.web.report.peer_status import standings
+
+CALLED = {peer: name for name, peer in PEER.items()}
+
+
+def phase(*facts: Fact) -> str:
+    """Of ann after these."""
+    records = (Record(0.0, *TOLD[0]), *(Record(1.0, "ann", fact) for fact in facts))
+    return standings(History(records))[0].phase
+
+
+def plain(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ((), "registering"),
+        ((WorkChanged(WorkState.IDLE),), "registering"),
+        ((IdentityChanged(IdentityState.REGISTERED, None, None),), "waiting"),
+        ((WorkBegan(1, True),), "waiting"),
+        ((WorkChanged(WorkState.TRAINING),), "training"),
+        ((WorkChanged(WorkState.MERGING),), "averaging"),
+        ((WorkChanged(WorkState.DONE),), "done"),
+        ((WorkChanged(WorkState.TRAINING), PeerCrashed()), "down"),
+        ((WorkChanged(WorkState.TRAINING), PeerCrashed(), PeerRestarted()), "training"),
+    ],
+)
+def test_a_peer_is_in_the_phase_of_what_it_does(facts: tuple[Fact, ...], expected: str) -> None:
+    assert phase(*facts) == expected
+
+
+def test_every_peer_is_in_exactly_one_phase() -> None:
+    for length in range(1, len(TOLD)):
+        shown = parts(replace(GOOD, records=GOOD.records[:length]))
+        assert sum(count for _, count in shown["phases"]) == len(NAMES)
+
+
+def test_what_happens_is_told_in_sentences_with_the_names_of_the_roster() -> None:
+    told = {plain(sentence["said"]) for record in GOOD.records if (sentence := line(record, CALLED))}
+    assert "averaged with bob, 70.0% → 75.0%: keeps the average" in told
+    assert "averaged with ann, 69.0% → 68.0%: drops the average" in told
+    assert "owes ann 0.001650 ETH" in told and "paid ann 0.001650 ETH" in told
+    assert "does not pay bob 0.000055 ETH, declined: policy" in told
+    assert any(each.startswith("refuses the claim of dan") for each in told)
+    assert "The session ended because all peers had finished and every debt was settled." in told
+
+
+def test_faults_are_told_with_whom_they_hit() -> None:
+    began = FaultBegan(0, FaultKind.SPLIT, ("ann", "bob"), (("ann",), ("bob",)))
+    assert said(began, CALLED) == "A fault begins: split, ann, bob."
+    assert said(FaultEnded(0, Effect.APPLIED), CALLED) == "A fault is healed."
+    assert said(FaultEnded(0, Effect.INEFFECTIVE), CALLED) == "A fault is healed; it held nothing up."
+
+
+def test_steps_between_two_that_are_told_are_silent() -> None:
+    for state in (DebtState.PAYABLE, DebtState.SIGNED, DebtState.SENT, DebtState.MINED):
+        assert said(replace(BOB_PAYS, state=state), CALLED) is None
+    assert said(WorkChanged(WorkState.IDLE), CALLED) is None
+
+
+def test_who_is_not_in_the_roster_is_called_by_the_beginning_of_its_id() -> None:
+    failed = AttemptFailed(PeerId("12D3KooWstranger"), Cid("b"), Reason.TIMEOUT)
+    assert said(failed, CALLED) == "could not average with 12D3KooWstra…: timeout"
+
+
+def test_each_debt_is_one_receipt_and_the_newest_comes_first() -> None:
+    rows = parts(GOOD)["table:receipts"]
+    assert len({row["key"] for row in rows}) == len(rows) == len(GOOD.debts)
+    newest = max(GOOD.debts, key=lambda debt: GOOD.debts[debt][-1][0])
+    assert rows[0]["key"] == f"{newest[0]} {newest[1]}"
+    (bobs,) = [row for row in rows if row["cells"][1:3] == ["bob", "ann"]]
+    assert bobs["cells"][3:5] == ["0.001650", "69.0% → 72.0%"] and bobs["cells"][5]["text"] == "final"
+    assert bobs["cells"][6]["title"] == BOB_PAYS.tx
+
+
+def test_a_receipt_is_downloaded_to_the_wei_with_its_whole_hashes() -> None:
+    (bobs,) = [row for row in parts(GOOD)["table:receipts"] if row["key"] == "bob 0"]
+    told = dict(zip(RECEIPT_COLUMNS, bobs["csv"], strict=True))
+    assert (told["payer"], told["creator"], told["payee_wallet"]) == ("bob", "ann", WALLET["ann"])
+    assert (told["amount_wei"], told["transaction"]) == (str(BOB_PAYS.wei), BOB_PAYS.tx)
+    assert (told["accuracy_before"], told["accuracy_after"], told["state"]) == ("0.69", "0.72", "final")
+
+
+def test_each_claim_has_its_verdict_and_why_it_was_refused() -> None:
+    rows = {row["cells"][1]: row["cells"] for row in parts(GOOD)["table:claims"]}
+    assert rows["bob"][5:] == [{"text": "winner", "dot": "winner"}, "1 of 1", "-"]
+    assert rows["dan"][0] == "bob" and rows["dan"][5]["text"] == "later"
+    assert rows["eve"][7] == "no proof of possession"
+
+
+def test_of_very_many_debts_the_newest_are_shown_and_the_page_says_so() -> None:
+    owed = (Record(float(n), "ann", replace(BOB_PAYS, debt=n)) for n in range(RECEIPTS + 5))
+    shown = parts(History((GOOD.records[0], *owed)))
+    assert len(shown["table:receipts"]) == RECEIPTS
+    assert shown["words"]["receipts"] == f"The newest {RECEIPTS} of {RECEIPTS + 5}."
+
+
+def test_the_numbers_at_the_top_are_those_of_the_verdict() -> None:
+    words, summary = parts(GOOD)["words"], verdict(GOOD)["summary"]
+    assert words["test"] == f"{summary['accuracy_test_mean']:.1%}"
+    assert words["success"] == f"{summary['averaging_success_rate']:.0%}"
+    assert (words["payments"], words["ether"]) == ("2", "0.0044")
+
+
+def test_payments_under_way_are_counted_until_the_last_debt_is_settled() -> None:
+    settled, before = parts(GOOD)["words"], parts(replace(GOOD, records=GOOD.records[:-12]))["words"]
+    assert settled["underway"] == ""
+    assert before["underway"] == ", 2 under way"
+
+
+def test_test_accuracy_of_models_that_peers_have_gone_on_from_is_said_to_be_of_then() -> None:
+    running = replace(GOOD, records=GOOD.records[:-2])  # bob's second model is not scored yet
+    [made] = [each.t for each in GOOD.records if fact_is("bob", Trained)(each)]
+    shown = parts(running)
+    assert (parts(GOOD)["words"]["asof"], shown["words"]["asof"]) == ("", f", as of {clock(made)}")
+    *_, test, validation = shown["chart:peers"]["data"]
+    [last] = [each.t for each in GOOD.records if fact_is("ann", Averaged, cid=MODEL["ann 3"])(each)]
+    assert max(test["x"], default=0) <= last < validation["x"][-1]
+
+
+def test_means_begin_when_all_that_have_a_model_are_there() -> None:
+    """eve has none of her own, cat and dan do not follow the paper."""
+    firsts = [each.t for each in GOOD.records if isinstance(each.fact, Trained)]
+    *_, validation = parts(GOOD)["chart:peers"]["data"]
+    assert max(firsts) <= validation["x"][0] < max(firsts) + 1
+
+
+def test_beside_the_paper_stands_only_what_is_known() -> None:
+    known = {row["key"]: row["cells"] for row in parts(GOOD)["table:beside"]}
+    assert known["payments sent per peer, range"][1:] == ["0–1", "3–16"]
+    assert "wall time" not in known
+    found = verdict(GOOD)
+    found["summary"]["wall_seconds"] = 12.0
+    assert "wall time" in {row["key"] for row in parts(GOOD, found)["table:beside"]}
+
+
+def test_only_peers_whose_api_is_at_hand_have_a_link() -> None:
+    rows: list[Any] = parts(GOOD, apis={"ann": "peers/ann"})["table:peers"]
+    assert rows[0]["cells"][0] == {"text": "ann", "href": "peers/ann/v1/status"}
+    assert rows[1]["cells"][0] == "bob"
+
+
+def test_progress_counts_slices_of_those_that_are_planned() -> None:
+    began = TOLD[0][1]
+    assert isinstance(began, SessionBegan)
+    session = {"work": {"slices": 5, "passes": 2}}
+    first = Record(0.0, "swarm", replace(began, session=session))
+    rows = parts(History((first, *GOOD.records[1:])))["table:peers"]
+    assert [row["cells"][3] for row in rows[:3]] == ["1 of 10", "1 of 10", "-"]
+
+
+def test_each_peers_line_begins_with_its_own_first_model_and_ends_now() -> None:
+    (each, *_) = parts(GOOD)["chart:peers"]["data"]
+    assert None in each["x"] and each["x"][-2] == GOOD.seconds
+    assert min(value for value in each["y"] if value is not None) >= score(690).accuracy
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0, "0.0 s"), (59.9, "59.9 s"), (60, "1 min 00 s"), (719.9, "11 min 59 s")]
+)
+def test_session_time_is_told_in_minutes_as_soon_as_there_are_any(seconds: float, told: str) -> None:
+    assert plain(clock(seconds)) == told
