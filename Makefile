@@ -29,7 +29,7 @@ chaos: $(ENV) ## Run a scenario of faults or cheats: SCENARIO=split-half N=20 SE
 	@$(PY) -m learnae chaos run $(SCENARIO) --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED))
 
 base-images: ## Pull the images that the swarm's are built on, or make stand-ins
-	@bash .ci/base-images.sh
+	@bash tools/base-images.sh
 
 images: $(ENV) ## Build the swarm's images
 	@$(PY) -m learnae compose images
@@ -70,10 +70,10 @@ format: $(ENV) ## Sort imports, format
 	$(PY) -m ruff format
 
 tools: ## Bring Anvil, solc and Kubo into .tools/, for tests on real parts and for `make contracts`
-	@sh .ci/tools.sh
+	@sh tools/binaries.sh
 
 contracts: $(ENV) ## Compile contracts/ into peer/learnae/adapters/dpoid.json
-	@sh .ci/tools.sh evm
+	@sh tools/binaries.sh evm
 	$(PY) contracts/compile.py
 
 data: $(ENV) ## Make some of the shipped rows again, with Pythia, and compare
@@ -94,5 +94,5 @@ clean: ## Remove caches and build output; .venv and runs/ stay
 ifneq ($(shell cat $(ENV) 2>/dev/null),$(CURDIR))
 .PHONY: $(ENV)
 endif
-$(ENV): pyproject.toml .ci/install.sh
-	@sh .ci/install.sh && echo '$(CURDIR)' > $@
+$(ENV): pyproject.toml tools/install.sh
+	@sh tools/install.sh && echo '$(CURDIR)' > $@

@@ -102,4 +102,4 @@ def test_the_pure_part_is_listed_wherever_its_purity_is_checked(project: dict[st
 
 def test_the_environment_and_the_project_agree_on_the_python_versions(project: dict[str, Any]) -> None:
     assert project["project"]["requires-python"] == ">=3.11,<3.14"
-    assert "(3, 11) <= sys.version_info[:2] <= (3, 13)" in (ROOT / ".ci" / "install.sh").read_text()
+    assert "(3, 11) <= sys.version_info[:2] <= (3, 13)" in (ROOT / "tools" / "install.sh").read_text()

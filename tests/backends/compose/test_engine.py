@@ -108,7 +108,7 @@ def test_what_is_cancelled_is_ended_with_all_that_it_started(fake: Fake, alive: 
 def test_base_images_that_cannot_be_had_end_a_build(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     """And not what is built on them, of which Docker would complain less clearly."""
     asked = fake("image*|version*) echo no such thing >&2; exit 1 ;;")
-    with pytest.raises(InputError, match="base-images: no Docker engine answers"):
+    with pytest.raises(InputError, match="base-images: no Docker engine is running"):
         asyncio.run(images.build("learnae-test"))
     assert "buildx" not in asked.read_text()
 

@@ -12,16 +12,16 @@ OLDEST = (2, 20)  # Compose; what is older nobody has tried
 def lacking() -> str | None:
     """One sentence: why there can be no containers here; None if there can."""
     if shutil.which("docker") is None:
-        return "docker is not installed: install Docker, or on a bare Debian run .ci/engine.sh"
+        return "docker is not installed: install Docker, or on a bare Debian run tools/engine.sh"
     try:
         version()
     except InputError as error:
-        return f"no Docker engine answers ({error}): start it, or on a bare Debian run .ci/engine.sh"
+        return f"no Docker engine answers ({error}): start it, or on a bare Debian run tools/engine.sh"
     for plugin in ("compose", "buildx"):
         try:
             docker(plugin, "version", timeout=PATIENCE)
         except InputError:
-            return f"docker {plugin} is missing: install Docker's {plugin} plugin, or on Debian run .ci/engine.sh"
+            return f"docker {plugin} is missing: install Docker's {plugin} plugin, or on Debian run tools/engine.sh"
     found = compose_version()
     if tuple(map(int, re.findall(r"\d+", found)[:2])) < OLDEST:
         oldest = ".".join(map(str, OLDEST))

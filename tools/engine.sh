@@ -1,7 +1,7 @@
 #!/bin/bash
-# Brings up a Docker engine with Compose v2 and buildx, for `make swarm` on containers and for the tests of it.
-# Where an engine answers it only adds what that lacks; on a bare Debian or Ubuntu it installs and starts one.
-# Safe to run again. Says what it does. To undo: `.ci/engine.sh stop`, then remove docker.io with apt.
+# Start a Docker engine with Compose v2 and buildx, for `make swarm` on containers and for the docker tests.
+# If an engine is running, this adds only missing plugins. On a bare Debian or Ubuntu it installs and starts an engine.
+# It is safe to run this twice. To undo it: `tools/engine.sh stop`, then remove docker.io with apt.
 set -euo pipefail
 
 log=/var/log/learnae-dockerd.log
@@ -11,17 +11,17 @@ plugins=${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins
 say() { printf 'engine: %s\n' "$*"; }
 die() { say "$*" >&2; exit 2; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
-answers() { [ -n "$(docker version --format '{{.Server.Version}}' 2>/dev/null)" ]; } # docker info ends well without one
+is_running() { [ -n "$(docker version --format '{{.Server.Version}}' 2>/dev/null)" ]; } # docker info succeeds without an engine
 
 if [ "${1:-}" = stop ]; then
-    [ -f "$pid" ] || die "there is no engine that this script started"
+    [ -f "$pid" ] || die "this script has not started an engine"
     as_root kill "$(cat "$pid")" && as_root rm -f "$pid" && say "stopped"
     exit
 fi
 
 install() {
     command -v apt-get >/dev/null ||
-        die "no Docker engine answers, and only on Debian and Ubuntu can this script install one: install Docker, start it, run this again."
+        die "no Docker engine is running, and this script can install one only on Debian and Ubuntu: install Docker, start it, then run this again."
     say "installing docker.io and iptables"
     as_root apt-get update -qq
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends ca-certificates docker.io iptables
@@ -30,19 +30,19 @@ install() {
 start() {
     say "starting dockerd (its log: $log)"
     as_root bash -c "setsid dockerd --pidfile '$pid' >>'$log' 2>&1 </dev/null &"
-    for _ in $(seq 60); do answers && return; sleep 0.5; done
+    for _ in $(seq 60); do is_running && return; sleep 0.5; done
     as_root tail -n 5 "$log" >&2
-    die "dockerd did not come up in 30 s: see the lines above"
+    die "dockerd did not start within 30 s; the end of its log is above"
 }
 
-# Debian 12 has neither Compose v2 nor buildx: both are static programs, taken from the packages of Debian 13. The mirror
-# is that of this machine's own apt sources, which stay as they are.
+# Debian 12 has neither Compose v2 nor buildx. Both are static programs, so this takes them from Debian 13's packages,
+# from the mirror in this machine's apt sources. It does not change the apt sources.
 add_plugins() {
     local work mirror key
     work=$(mktemp -d)
     trap 'rm -rf "$work"' RETURN
     mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m1 '/debian$') ||
-        die "Compose v2 is missing, and this machine has no Debian mirror to take it from: install Docker's Compose and buildx plugins."
+        die "Compose v2 or buildx is missing, and apt has no Debian mirror configured: install Docker's Compose and buildx plugins."
     key=$(ls /usr/share/keyrings/debian-archive-keyring.* | head -n 1)
     say "adding $* from Debian 13's packages to $plugins"
     echo "deb [signed-by=$key] $mirror trixie main" >"$work/sources.list"
@@ -54,7 +54,7 @@ add_plugins() {
     find "$work/root" -path '*/cli-plugins/docker-*' -type f -exec install -m 755 {} "$plugins" \;
 }
 
-answers || { command -v dockerd >/dev/null || install; start; }
+is_running || { command -v dockerd >/dev/null || install; start; }
 missing=()
 docker compose version >/dev/null 2>&1 || missing+=(docker-compose)
 docker buildx version >/dev/null 2>&1 || missing+=(docker-buildx)
