@@ -163,7 +163,7 @@ def test_every_base_image_of_ours_is_one_that_can_be_brought() -> None:
     text = "\n".join(path.read_text() for path in dockerfiles)
     wanted = {line.split()[1] for line in text.splitlines() if line.startswith("FROM ")} - {"base"}
     assert wanted == set(images.NEEDED)
-    script = (REPOSITORY / ".ci" / "base-images.sh").read_text()
+    script = (REPOSITORY / "tools" / "base-images.sh").read_text()
     compose = (REPOSITORY / "docker-compose.yml").read_text()
     assert all(f"={image}\n" in script for image in images.BASE)
     assert all(f"image: {image}\n" in compose for image in (images.PROMETHEUS, images.GRAFANA))

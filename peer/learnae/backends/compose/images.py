@@ -20,7 +20,7 @@ def built(project: str) -> bool:
 async def build(project: str) -> None:
     """Our images, and what they are built on; seconds where nothing has changed.  Cancelled, it stops building."""
     if not await asyncio.to_thread(lambda: all(map(present, NEEDED))):
-        await ran(str(REPOSITORY / ".ci" / "base-images.sh"), shown=True)
+        await ran(str(REPOSITORY / "tools" / "base-images.sh"), shown=True)
     bundle = tls_bundle()
     secret = ["--secret", f"id=ca,src={bundle}"] if bundle else []
     for image, context, options in ((PEER, ".", secret), (IPFS, "ipfs", []), (CHAIN, "chain", [])):
