@@ -23,7 +23,7 @@ from learnae.session.faults import Fault, plan
 from learnae.session.roster import names, roster
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 SUBNET = "LEARNAE_SUBNET"  # environment: of the containers, instead of a free one
 DATA_FOLDER = "LEARNAE_DATA"  # environment: where downloaded and converted rows are, instead of data/
 RPC = "LEARNAE_RPC"  # environment: URL of a node on a chain that is not ours, instead of Anvil
