@@ -11,10 +11,10 @@ SCENARIO ?= split-half
 PY   = .venv/bin/python
 ENV  = .venv/.installed
 PURE = tests/test_repository.py $(addprefix tests/,protocol messages session records analysis web/report)
-REST = $(addprefix tests/,web paper adapters runtime backends runs cli learn contracts link_agent stack scenarios) --ignore=tests/web/report
+REST = $(addprefix tests/,tools web paper adapters runtime backends runs cli learn contracts link_agent stack scenarios) --ignore=tests/web/report
 
 # Modules that write a committed file; with --check they only compare.
-GENERATORS = learnae.protocol.diagram learnae.adapters.metrics.page monitor.dashboards
+GENERATORS = tools.generate monitor.dashboards
 
 .DEFAULT_GOAL := help
 .PHONY: help swarm chaos base-images images status logs down render test test-core test-bare check verify format tools contracts data soak bench clean
@@ -58,7 +58,7 @@ test-bare: $(ENV) ## Run the pure part's tests in a Python that has nothing but 
 check: $(ENV) ## Lint, formatting, types, imports
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
-	$(PY) -m mypy peer/learnae $(wildcard tests bench data contracts monitor)
+	$(PY) -m mypy peer/learnae $(wildcard tests bench data contracts monitor tools)
 	$(PY) -c 'from importlinter.cli import lint_imports_command as main; main()' --no-logo
 
 verify: $(ENV) ## Prove that the generated files are current

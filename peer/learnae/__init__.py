@@ -1,0 +1,1 @@
+"""LEARNAE: a testbed for paid peer-to-peer training of neural networks."""

@@ -1,4 +1,4 @@
-"""The exception tree.  The type says whose fault it is, and so what happens next.
+"""The exceptions that the package raises on purpose.  The type says whose fault it is, and so what happens next.
 
 LearnaeError
 |-- InputError            the user's: one sentence with cause and fix on stderr, exit code 2

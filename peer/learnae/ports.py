@@ -1,4 +1,4 @@
-"""What the core needs from the world: one Protocol a target, as few methods as can be.
+"""The interfaces between a peer and the world: one Protocol per target, as few methods as possible.
 
 Every method either answers or raises a ``learnae.errors.PortError`` with a ``Reason``; none returns None for "failed".
 ``adapters/memory.py`` holds a fake of each; ``tests/ports`` runs one suite against the fake and the real thing.

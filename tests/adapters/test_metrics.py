@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.helpers.apis import Asked
 from tests.helpers.stages import Stage, all_of
 
-from learnae.adapters.metrics import Metrics, Sample, page
+from learnae.adapters.metrics import Metrics, Sample
 from learnae.adapters.metrics.table import TABLE, TARGETS, WORK
 from learnae.errors import Reason
 from learnae.ports import Performed
@@ -47,10 +47,6 @@ def followed(sample: Callable[[], Sample] = Sample) -> Metrics:
     metrics = Metrics()
     metrics.follow("p00", "trainer", sample)
     return metrics
-
-
-def test_the_page_shows_the_table() -> None:
-    assert page.main(["--check"]) == 0
 
 
 def test_names_units_and_labels_keep_the_rules() -> None:

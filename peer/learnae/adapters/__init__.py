@@ -1,1 +1,1 @@
-"""One library each, translated to the ports.  Adapters never import each other nor ``learn``."""
+"""Implementations of the ports, one library each: Kubo, EVM, SQLite, memory."""

@@ -1,0 +1,1 @@
+"""Checks, figures and statistics of a history."""

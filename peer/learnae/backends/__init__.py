@@ -1,0 +1,1 @@
+"""Where a session runs: simulator, one process, or containers."""

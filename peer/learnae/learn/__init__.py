@@ -1,1 +1,1 @@
-"""Rows, network, training, averaging and blocks of weights.  The only package that imports torch."""
+"""Datasets, network, training and averaging; the only room that imports torch."""

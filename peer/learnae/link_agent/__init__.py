@@ -1,4 +1,4 @@
-"""The sidecar of a pod: it holds the pod's network namespace and says what is done to it.
+"""The sidecar of a pod: it holds the network namespace and applies faults to its links.
 
     python -m learnae.link_agent --listen 0.0.0.0:7000 --token-file FILE
 

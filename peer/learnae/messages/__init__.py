@@ -1,0 +1,1 @@
+"""Bytes and text that travel between peers and into files."""

@@ -1,0 +1,1 @@
+"""One peer as a state machine: events in, actions out."""

@@ -1,1 +1,1 @@
-"""What moves the core: virtual time (``sim``), asyncio (``live``); and what puts sessions together and runs many."""
+"""What moves a peer: virtual or real time, and the calls that carry out its actions."""

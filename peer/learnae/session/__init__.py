@@ -1,0 +1,1 @@
+"""What was asked for: settings, roster, fault plan, manifest."""

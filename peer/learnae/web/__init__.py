@@ -1,1 +1,1 @@
-"""What a peer and a swarm show of themselves over HTTP: FastAPI on uvicorn."""
+"""HTTP API of a peer, live page and report."""

@@ -1,0 +1,1 @@
+"""A session on a chain that others run too, with a spending cap."""

@@ -1,0 +1,1 @@
+"""A peer on another machine that joins a swarm on containers."""

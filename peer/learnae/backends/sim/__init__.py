@@ -1,0 +1,1 @@
+"""The simulator: virtual time, reproducible from the seed."""

@@ -1,0 +1,66 @@
+"""What is generated in the documentation is up to date, and a page that is not is named."""
+
+from pathlib import Path
+
+import pytest
+from tools.generate import PARTS, Part, main
+from tools.house import house_map, imports, layers, purpose
+from tools.state_diagrams import state_diagram
+
+from learnae.protocol.registration import IDENTITY
+
+BEGIN, END = "<!-- lines:begin -->", "<!-- lines:end -->"
+PART = Part("PAGE.md", "lines", lambda: "new")
+STALE = f"# Page\n{BEGIN}\nold\n{END}\nafter\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "PAGE.md").write_text(STALE)
+    return tmp_path
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: f"{part.page}-{part.name}")
+def test_the_documentation_is_up_to_date(part: Part, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--check"], parts=[part]) == 0, capsys.readouterr().out
+
+
+def test_a_stale_page_fails_the_check_and_is_left_alone(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--check"], [PART], root) == 1
+    assert (root / "PAGE.md").read_text() == STALE
+    assert capsys.readouterr().out == "PAGE.md: lines is out of date: run python -m tools.generate\n"
+
+
+def test_only_the_text_between_the_markers_is_replaced(root: Path) -> None:
+    assert main([], [PART], root) == 0
+    assert (root / "PAGE.md").read_text() == STALE.replace("old", "new")
+    assert main(["--check"], [PART], root) == 0
+
+
+@pytest.mark.parametrize("page", ["no markers", BEGIN, f"{END}{BEGIN}", BEGIN + END + END])
+def test_a_page_without_a_place_for_a_part_is_named(page: str, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "PAGE.md").write_text(page)
+    assert main([], [PART], root) == 1
+    assert "once each" in capsys.readouterr().out
+    assert (root / "PAGE.md").read_text() == page
+
+
+def test_a_state_diagram_has_an_arrow_for_each_line_of_the_table() -> None:
+    lines = state_diagram("identity", IDENTITY).splitlines()
+    assert "    [*] --> NONE" in lines
+    assert "    DEPLOYING --> REGISTERED: claim signed" in lines
+    assert sum("-->" in line for line in lines) == len(IDENTITY) + 1
+
+
+def test_the_house_names_every_room_with_its_purpose_in_the_order_of_the_layers() -> None:
+    rooms = [room for layer in layers() for room in layer]
+    drawn = house_map()
+    assert [drawn.index(f"  {room}") for room in rooms] == sorted(drawn.index(f"  {room}") for room in rooms)
+    assert all(purpose(room) in drawn for room in rooms)
+
+
+def test_the_arrows_of_the_picture_point_downwards() -> None:
+    rooms = [room for layer in layers() for room in layer]
+    arrows = imports()
+    assert ("runtime", "protocol") in arrows or ("backends", "runtime") in arrows
+    assert all(rooms.index(start) < rooms.index(end) for start, end in arrows)
