@@ -230,14 +230,14 @@ def flood(folder: Path, messages: int, seed: int) -> None:
         assert heard[reason], reason
     # nothing bad admitted
     honest = dict(PEERS[:HONEST])
-    for known in peer.neighbours.known:
-        assert peer.wallet.claims.winner(known) in (None, honest.get(known))
+    for known in peer._peer_book.known:
+        assert peer.status().payee(known) in (None, honest.get(known))
     for owner, wallet in honest.items():
-        assert peer.wallet.claims.winner(owner) in (None, wallet)
+        assert peer.status().payee(owner) in (None, wallet)
     # memory and journal bounded
     newcomers = KNOWN * (2 + log(messages / KNOWN))  # whom a reservoir of that size lets in, at most
-    assert len(peer.neighbours.known) <= KNOWN
-    assert len(peer.wallet.claims.directory.entries) <= 3 * KNOWN
+    assert peer.status().peers_known <= KNOWN
+    assert len(peer.status().directory) <= 3 * KNOWN
     assert 200 < heard["journalled"] <= newcomers * 2 * EACH
     assert len(entries) <= 12 * heard["journalled"] + 1000
     assert grown < RSS, f"{grown} KiB more"

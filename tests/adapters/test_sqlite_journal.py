@@ -154,7 +154,7 @@ def test_a_peer_that_keeps_only_what_it_needs_lacks_nothing() -> None:
                         used = set()
                 assert used <= at_hand, (name, action)
                 asked += len(used)
-            at_hand &= needed(peer)
+            at_hand &= needed(peer, host.config.initial_weights)
             assert len(at_hand) <= 5
     assert asked > 100
 

@@ -63,7 +63,7 @@ def pays_again_on_another_chain(patch: Patch, states: tuple[DebtState, ...]) -> 
 
     def forgetful(self: Payments) -> None:
         for debt in self.debts.of(states):
-            self._desk.record(self.debts.reopen(debt.debt))
+            self._requests.record(self.debts.reopen(debt.debt))
         leave(self)
 
     patch.setattr(Payments, "_leave", forgetful)
@@ -80,8 +80,8 @@ def signs_again_after_a_crash(patch: Patch) -> None:
 
     def forgetful(config: PeerConfig, entries: Iterable[tuple[Event, str]]) -> Peer:
         peer = replay(config, entries)
-        for debt in peer.wallet.debts.of((DebtState.SIGNED, DebtState.SENT)):
-            peer.wallet.debts.book[debt.debt] = replace(debt, state=DebtState.PAYABLE)
+        for debt in peer._payments.debts.of((DebtState.SIGNED, DebtState.SENT)):
+            peer._payments.debts.book[debt.debt] = replace(debt, state=DebtState.PAYABLE)
         return peer
 
     patch.setattr(simulator, "replay", forgetful)

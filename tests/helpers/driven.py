@@ -102,7 +102,7 @@ class Driven:
         """Hear of a model, fetch it, average it."""
         self.hears(creator, step)
         self.fetched()
-        self.scored(do.AverageModels, f"me-{self.peer.worker.step + 1}", score(correct))
+        self.scored(do.AverageModels, f"me-{self.peer.status().step + 1}", score(correct))
         return self
 
     # others

@@ -20,7 +20,7 @@ def leave(run: Run, folder: Path) -> Path:
     for name, host in hosts.items():
         assert host.peer
         with closing(SqliteJournal(folder / JOURNALS / f"{name}.sqlite", host.config)) as journal:
-            for cid in needed(host.peer):
+            for cid in needed(host.peer, host.config.initial_weights):
                 journal.blocks[cid] = host.ports.blocks[cid]
             for event, digest in host.journal.entries:
                 journal.append(event, digest)

@@ -165,9 +165,10 @@ def the_last_to_be_heard_wins(patch: Patch) -> None:
     """The order of arrival decides."""
 
     def rank(self: Directory, peer: Any) -> list[Any]:
-        rivals = [each for each in self.entries.values() if each.facts and each.facts.poid.peer == peer]
-        for each in rivals:
-            each.verdict = Verdict.WINNER if each is rivals[-1] else Verdict.LATER
+        rivals = [key for key, entry in self.entries.items() if entry.facts and entry.facts.poid.peer == peer]
+        for key in rivals:
+            verdict = Verdict.WINNER if key == rivals[-1] else Verdict.LATER
+            self.entries[key] = replace(self.entries[key], verdict=verdict)
         return rivals
 
     patch.setattr(Directory, "_rank", rank)
@@ -210,7 +211,7 @@ def averages_with_itself(patch: Patch) -> None:
 
     def lonely(self: Training, remote: ModelRef) -> None:
         if self._turns == 3 and self.published:
-            self._neighbours.meet(self.config.peer)
+            self._peer_book.meet(self.config.peer)
             remote = self.published
         begin(self, remote)
 
@@ -221,10 +222,10 @@ def announces_the_unpublished(patch: Patch) -> None:
     stored = Training.stored
 
     def silent(self: Training, request: Any) -> None:
-        record = self._desk.record
-        self._desk.record = lambda fact: None if isinstance(fact, Published) else record(fact)  # type: ignore[method-assign]
+        record = self._requests.record
+        self._requests.record = lambda fact: None if isinstance(fact, Published) else record(fact)  # type: ignore[method-assign]
         stored(self, request)
-        self._desk.record = record  # type: ignore[method-assign]
+        self._requests.record = record  # type: ignore[method-assign]
 
     patch.setattr(Training, "stored", silent)
 

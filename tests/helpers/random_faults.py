@@ -167,7 +167,7 @@ class Chaos:
 
     def score(self) -> Score:
         """Mostly near the last one, so that improvements go on for a while."""
-        last = self.peer.worker.score
+        last = self.peer.status().score
         near = max(0, min(1000, (last.correct if last else 500) + self.dice.randrange(-15, 20)))
         return Score(near if self.dice.random() < 0.95 else 0, 1000)
 
@@ -267,7 +267,7 @@ class Chaos:
         assert len(reading) == len(set(reading)) <= 4 * self.config.max_peers
         sending = [each.signed for each in self.open.values() if isinstance(each, do.SendTransaction)]
         assert len(sending) == len(set(sending))
-        assert len(self.peer.neighbours.known) <= self.config.max_peers
+        assert self.peer.status().peers_known <= self.config.max_peers
 
     def awake(self) -> None:
         """Nothing that should go on waits for nothing."""
@@ -276,13 +276,13 @@ class Chaos:
         assert self.over or Timer.ANNOUNCE in timers
         works = (
             self.work is WorkState.IDLE
-            and self.peer.worker.begun
+            and self.peer.status().work_began
             or self.work is WorkState.EMPTY
             and self.config.has_rows
         )
         if works and not self.over:
             assert Timer.WORK in timers or kinds & set(UNITS)
-        if not self.peer.wallet.settled:
+        if not self.peer.status().settled:
             chain = {do.ReadReceipts, do.ReadClaim, *SIGNING}
             assert Timer.CHAIN in timers or kinds & chain
         if self.peer.quiet:

@@ -127,8 +127,8 @@ def test_an_average_is_kept_if_it_is_better(correct: int, kept: bool) -> None:
 
     peer.handle(on.ModelScored(42.0, average.request, weights("average"), score(correct)))
 
-    assert (peer.worker.weights == weights("average")) is kept
-    assert len(peer.wallet.debts.book) == kept
+    assert (peer.status().weights == weights("average")) is kept
+    assert len(peer.status().debts) == kept
 
 
 def test_nobody_waits_for_anybody() -> None:

@@ -85,7 +85,7 @@ def test_every_node_keeps_a_directory_of_all_contracts_it_heard_of(session: Run)
 
     for host in hosts:
         assert host.peer
-        entries = host.peer.wallet.claims.directory.entries.values()
+        entries = host.peer.status().directory
         known = {(each.facts.poid.peer, each.facts.poid.wallet) for each in entries if each.facts}
         assert known == {(each.config.peer, each.config.wallet) for each in hosts if each is not host}
         assert all(each.facts and each.facts.timestamp > EPOCH for each in entries)
@@ -125,8 +125,9 @@ def test_a_debt_waits_until_its_creators_claim_is_known() -> None:
     """
     wallet = Payments(config(), Requests())
     model = run(small(peers=2)).host("p00")
-    assert model.peer and model.peer.worker.published
-    wallet.owe(model.peer.worker.published, score(50), score(60))
+    published = model.peer and model.peer.status().published
+    assert published
+    wallet.owe(published, score(50), score(60))
 
     (debt,) = wallet.debts.book
 

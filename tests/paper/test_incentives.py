@@ -97,7 +97,7 @@ def test_without_a_wish_to_be_paid_there_is_no_identity() -> None:
     actions = peer.handle(on.Started(0.0))
 
     assert not [action for action in actions if isinstance(action, do.SignDeployment)]
-    assert peer.wallet.registration.identity is IdentityState.NONE
+    assert peer.status().identity is IdentityState.NONE
 
 
 def test_peers_without_data_adopt_a_random_remote_model() -> None:

@@ -83,7 +83,7 @@ def test_a_refused_claim_gets_one_more_look_whenever_it_is_announced() -> None:
     assert not driven.all_asked(do.ReadClaim) and driven.waits(Timer.CHAIN) is None
     hear(driven, claim("bob"))
     driven.read(facts("bob"))
-    assert driven.peer.wallet.claims.winner(BOB) == "0xbob"
+    assert driven.peer.status().payee(BOB) == "0xbob"
 
 
 def test_a_chain_that_does_not_answer_costs_a_claim_nothing() -> None:
@@ -94,7 +94,7 @@ def test_a_chain_that_does_not_answer_costs_a_claim_nothing() -> None:
         assert driven.screens("bob", identified(claim("bob"))) is Reason.REPEAT
         driven.fires(Timer.CHAIN)
     driven.read(facts("bob"))
-    assert driven.peer.wallet.claims.winner(BOB) == "0xbob"
+    assert driven.peer.status().payee(BOB) == "0xbob"
 
 
 def test_nonsense_is_refused_at_once() -> None:
@@ -125,14 +125,14 @@ def test_a_claim_may_be_judged_otherwise_after_a_rollback() -> None:
     driven.tell(on.ChainRolledBack(driven.now, head(1)))
     driven.fires(Timer.CHAIN)
     not_found(driven, READ_TRIES)
-    assert driven.peer.wallet.claims.winner(BOB) is None
+    assert driven.peer.status().payee(BOB) is None
     assert driven.facts(ClaimJudged)[-1].verdict is Verdict.REJECTED
 
 
 @pytest.mark.parametrize("asked", [True, False], ids=["being read", "to be read again"])
 def test_a_peer_that_has_to_make_room_takes_its_claims_along(asked: bool) -> None:
     driven = Driven(wants_payment=False, has_rows=False, max_peers=2)
-    known = driven.peer.neighbours
+    known = driven.peer._peer_book
     names = sorted((PeerId(f"peer {number}") for number in range(20)), key=known._rank, reverse=True)
     for name in names[:2]:
         hear(driven, claim(name), name)
@@ -140,7 +140,7 @@ def test_a_peer_that_has_to_make_room_takes_its_claims_along(asked: bool) -> Non
         for _ in range(2):
             driven.fails(do.ReadClaim)
     hear(driven, claim(names[2]), names[2])
-    reading = driven.peer.wallet.claims.being_read()
+    reading = driven.peer._payments.claims.being_read()
     assert {sender for sender, _ in reading} == {names[1], names[2]}
 
 
@@ -148,6 +148,6 @@ def test_another_chain_has_other_contracts() -> None:
     driven = peer().meets("bob")
     driven.tell(on.ChainRolledBack(driven.now, head(1)))
     driven.tell(on.ChainRolledBack(driven.now, head(0, "another")))
-    assert driven.peer.wallet.claims.winner(BOB) is None
-    assert not driven.peer.wallet.claims.unread
+    assert driven.peer.status().payee(BOB) is None
+    assert not driven.peer._payments.claims.unread
     assert isinstance(driven.screens("bob", identified(claim("bob"))), on.ClaimHeard)

@@ -305,18 +305,18 @@ def test_an_answer_from_before_a_rollback_is_not_believed() -> None:
 def test_no_session_ends_while_payments_are_in_doubt() -> None:
     driven = paying()
     driven.looks(9, receipt(0, block=2))
-    assert driven.peer.wallet.settled
+    assert driven.peer.status().settled
     driven.tell(on.ChainRolledBack(driven.now, head(5)))
-    assert not driven.peer.wallet.settled
+    assert not driven.peer.status().settled
 
 
 def test_no_session_ends_while_a_creditors_claim_is_read() -> None:
     driven = owing("bob", known=False)
-    assert driven.peer.wallet.settled, "nobody knows whether bob will ever claim it"
+    assert driven.peer.status().settled, "nobody knows whether bob will ever claim it"
     event = driven.screens("bob", identified(claim("bob")))
     assert isinstance(event, on.ClaimHeard)
     driven.tell(event)
-    assert not driven.peer.wallet.settled
+    assert not driven.peer.status().settled
 
 
 def test_on_another_chain_what_may_have_been_paid_is_given_up_and_the_rest_owed_again() -> None:

@@ -151,7 +151,7 @@ def test_work_and_identity_do_not_wait_for_each_other() -> None:
     assert driven.all_asked(do.TrainSlice)
     working = Driven(start_peers=0)
     working.fails(do.FetchModel)
-    assert working.registered().peer.wallet.registration.claim
+    assert working.registered().peer.status().claim
 
 
 def test_two_peers_with_other_seeds_try_others_first() -> None:

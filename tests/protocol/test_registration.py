@@ -29,7 +29,7 @@ def test_a_peer_that_wishes_to_be_paid_deploys_its_contract_and_announces_it() -
     assert states(driven) == [DEPLOYING, REGISTERED]
     driven.fires(Timer.ANNOUNCE)
     (announced,) = [action for action in driven.actions if isinstance(action, do.Announce)]
-    assert announced.announcement.claim == driven.peer.wallet.registration.claim  # type: ignore[union-attr]
+    assert announced.announcement.claim == driven.peer.status().claim  # type: ignore[union-attr]
 
 
 def test_a_peer_that_does_not_wish_to_be_paid_has_no_business_with_the_chain() -> None:
@@ -106,7 +106,7 @@ def test_a_deployment_mined_by_another_form_is_claimed_anew() -> None:
     driven.looks(2, receipt(0, form=1, block=2, contract="0xmine"))
     assert states(driven) == [DEPLOYING, REGISTERED, DEPLOYING]
     driven.tell(on.ClaimSigned(driven.now, driven.asked(do.SignClaim).request, "proof"))
-    claim = driven.peer.wallet.registration.claim
+    claim = driven.peer.status().claim
     assert claim and claim.deploy_tx == "0.1"
 
 

@@ -39,7 +39,7 @@ def announcements(driven: Driven) -> list[int]:
 
 
 def train(driven: Driven, correct: int) -> None:
-    driven.scored(do.TrainSlice, f"me-{driven.peer.worker.step + 1}", score(correct))
+    driven.scored(do.TrainSlice, f"me-{driven.peer.status().step + 1}", score(correct))
 
 
 # beginnings
@@ -158,7 +158,7 @@ def test_a_slice_that_cannot_be_trained_is_lost_and_not_tried_for_ever(reason: R
 def test_a_strictly_better_average_is_adopted_published_and_owed_for() -> None:
     driven = working(visits=0).attempted("bob", 51)
     assert driven.facts(Averaged)[0].adopted
-    assert driven.peer.worker.weights == weights("me-1")
+    assert driven.peer.status().weights == weights("me-1")
     assert driven.asked(do.StoreModel).cid == "me-1"
     assert [(debt.creator, debt.before, debt.after) for debt in driven.facts(DebtChanged)] == [
         ("bob", score(50), score(51))
@@ -169,7 +169,7 @@ def test_a_strictly_better_average_is_adopted_published_and_owed_for() -> None:
 def test_an_average_that_is_not_better_is_dropped(correct: int) -> None:
     driven = working(visits=0).attempted("bob", correct)
     assert not driven.facts(Averaged)[0].adopted
-    assert driven.peer.worker.weights == weights("initial")
+    assert driven.peer.status().weights == weights("initial")
     assert not driven.facts(DebtChanged) and not driven.all_asked(do.StoreModel)
 
 
@@ -201,7 +201,7 @@ def test_a_creator_that_made_room_meanwhile_is_still_owed() -> None:
     driven = working(visits=0, max_peers=1)
     driven.hears("bob")
     driven.fetched()
-    stranger = next(name for name in map(str, range(100)) if driven.peer.neighbours.admits(name))  # type: ignore[arg-type]
+    stranger = next(name for name in map(str, range(100)) if driven.peer._peer_book.admits(name))  # type: ignore[arg-type]
     driven.hears(stranger)
     driven.scored(do.AverageModels, "me-1", score(60))
     assert [debt.creator for debt in driven.facts(DebtChanged)] == ["bob"]
@@ -225,12 +225,12 @@ def test_a_model_that_could_not_be_stored_is_stored_with_the_next_announcement()
     driven = working()
     train(driven, 60)
     driven.fails(do.StoreModel)
-    assert not driven.all_asked(do.StoreModel) and driven.peer.worker.unpublished
+    assert not driven.all_asked(do.StoreModel) and driven.peer._training.unpublished
     driven.fires(Timer.ANNOUNCE)
     driven.fires(Timer.ANNOUNCE)
     assert len(driven.all_asked(do.StoreModel)) == 1
     driven.stored()
-    assert announcements(driven) == [1] and not driven.peer.worker.unpublished
+    assert announcements(driven) == [1] and not driven.peer._training.unpublished
 
 
 def test_a_model_that_was_stored_too_late_is_not_announced() -> None:
@@ -342,9 +342,9 @@ def test_forgers_publish_random_weights_and_average_nothing(policy: Policy, mode
     driven.hears("bob")
     for _ in range(models):
         assert driven.asked(do.ForgeModel).forgery is Forgery.RANDOM
-        driven.forged(weights(f"noise {driven.peer.worker.step}"))
+        driven.forged(weights(f"noise {driven.peer.status().step}"))
     assert states(driven)[-1] is WorkState.DONE
-    assert driven.peer.worker.step == models
+    assert driven.peer.status().step == models
     driven.hears("bob", 2)
     assert states(driven)[-1] is WorkState.DONE
 

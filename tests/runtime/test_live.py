@@ -1,7 +1,7 @@
 """The live driver on memory ports and a real clock: the same peers as in the simulator, in asyncio's hands."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,16 @@ from learnae.adapters.memory_chain import MemoryChain
 from learnae.adapters.sqlite_journal import SqliteJournal, recorded
 from learnae.analysis.checks import verdict
 from learnae.ports import Chain, Gossip, Performed
-from learnae.protocol.decisions import DebtState, RolledBack, WorkState
+from learnae.protocol.decisions import DebtChanged, DebtState, RolledBack, WorkState
 from learnae.protocol.events import SessionClosed
 from learnae.protocol.types import Announcement, Head, ModelAnnouncement, Receipt, TxHash
 from learnae.records.history import History, SessionEnded
 from learnae.runtime.history_from_journals import merged
-from learnae.runtime.live import went_back
+from learnae.runtime.live import LivePeer, went_back
+
+
+def final_debts(peers: Iterable[LivePeer]) -> Iterator[DebtChanged]:
+    return (debt for peer in peers for debt in peer.peer.status().debts if debt.state is DebtState.FINAL)
 
 
 def test_a_live_session_ends_quiet_and_valid(staged: Callable[..., Stage]) -> None:
@@ -39,13 +43,13 @@ def test_a_stopped_peer_comes_back_from_its_journal_and_finishes(staged: Callabl
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(peer.run()) for peer in others]
             leaving = group.create_task(first.run())
-            await stage.when(lambda: first.peer.worker.visits >= 1)
+            await stage.when(lambda: first.peer.status().slices_trained >= 1)
             first.stop()
             assert await leaving == "stopped"
             assert isinstance(first.journal, SqliteJournal)
             first.journal.close()
             back = stage.peer(first.name)
-            assert back.peer.worker.visits >= 1
+            assert back.peer.status().slices_trained >= 1
             tasks.append(group.create_task(back.run()))
         return [task.result() for task in tasks]
 
@@ -151,8 +155,8 @@ def test_a_dead_chain_pauses_payments_and_nothing_else(staged: Callable[..., Sta
         peers = stage.peers()
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(peer.run()) for peer in peers]
-            await stage.when(lambda: all(peer.peer.worker.work is WorkState.DONE for peer in peers))
-            assert not any(peer.peer.wallet.debts.of((DebtState.FINAL,)) for peer in peers)
+            await stage.when(lambda: all(peer.peer.status().work is WorkState.DONE for peer in peers))
+            assert not any(final_debts(peers))
             stage.simulation.ledger.resume()
         assert [task.result() for task in tasks] == ["quiet"] * 3
 
@@ -167,7 +171,7 @@ def test_a_rolled_back_chain_is_noticed_and_everybody_is_paid_once(staged: Calla
         peers = stage.peers()
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(peer.run()) for peer in peers]
-            await stage.when(lambda: any(peer.peer.wallet.debts.of((DebtState.FINAL,)) for peer in peers))
+            await stage.when(lambda: any(final_debts(peers)))
             stage.simulation.ledger.roll_back(3)
         return [task.result() for task in tasks]
 
@@ -185,11 +189,11 @@ def test_a_session_that_somebody_closes_gives_up_what_is_not_settled(staged: Cal
         peers = stage.peers()
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(peer.run()) for peer in peers]
-            await stage.when(lambda: any(peer.peer.wallet.debts.book for peer in peers))
+            await stage.when(lambda: any(peer.peer.status().debts for peer in peers))
             for peer in peers:
                 peer.close()
         assert [task.result() for task in tasks] == ["closed"] * 3
-        assert all(debt.state is DebtState.UNCLAIMED for peer in peers for debt in peer.peer.wallet.debts.book)
+        assert all(debt.state is DebtState.UNCLAIMED for peer in peers for debt in peer.peer.status().debts)
         for peer in peers:
             assert isinstance(peer.journal.replay()[-1][0], SessionClosed)
 
@@ -206,9 +210,9 @@ def test_every_call_of_a_port_is_timed_and_a_failure_says_why(staged: Callable[.
         async with asyncio.TaskGroup() as group:
             for peer in (first, *others):
                 group.create_task(peer.run())
-            await stage.when(lambda: first.peer.worker.visits >= 1)
+            await stage.when(lambda: first.peer.status().slices_trained >= 1)
             stage.simulation.ledger.stall()
-            await stage.when(lambda: first.peer.worker.work is WorkState.DONE)
+            await stage.when(lambda: first.peer.status().work is WorkState.DONE)
             stage.simulation.ledger.resume()
 
     asyncio.run(play())
@@ -263,13 +267,13 @@ def test_of_what_cannot_be_said_the_newest_of_each_topic_waits(staged: Callable[
         peer.gossip = gossip = HangingGossip(peer.gossip)
         async with asyncio.TaskGroup() as group:
             life = group.create_task(peer.run())
-            await stage.when(lambda: peer.peer.worker.work is WorkState.DONE)
+            await stage.when(lambda: peer.peer.status().work is WorkState.DONE)
             assert len(gossip.begun) <= 2  # the identity may be on its way to the chain
             gossip.may.set()
             await gossip.four.wait()
             peer.stop()
             assert await life == "stopped"
-        published = peer.peer.worker.published
+        published = peer.peer.status().published
         assert published and published.step > 1
         assert {each.model for each in gossip.begun[2:] if isinstance(each, ModelAnnouncement)} == {published}
 

@@ -182,7 +182,7 @@ class Bob:
             speaker.shout(message)
 
     def _look(self, now: float, peer: str, item: Fact) -> None:
-        if len(self.live.peer.wallet.claims.directory.entries) == self._expected:
+        if len(self.live.peer.status().directory) == self._expected:
             self._all_judged.set()
 
 
@@ -207,7 +207,7 @@ def test_each_false_claim_is_rejected_with_its_reason_and_the_true_one_stands_wh
         for _ in range(ORDERS):
             bob = Bob(world)
             assert await bob.hears(order) == ALL, [name for name, _ in order]
-            assert bob.live.peer.wallet.claims.winner(world.ann.peer) == world.ann.wallet
+            assert bob.live.peer.status().payee(world.ann.peer) == world.ann.wallet
             dice.shuffle(order)
 
     told("proven", story)
@@ -228,7 +228,7 @@ def test_a_false_claim_alone_makes_nobody_a_payee(name: str) -> None:
     async def story(world: World, claims: dict[str, Claim]) -> None:
         bob = Bob(world)
         assert await bob.hears([(name, claims[name])]) == {name: WRONG[name]}
-        assert bob.live.peer.wallet.claims.winner(world.ann.peer) is None
+        assert bob.live.peer.status().payee(world.ann.peer) is None
 
     told("proven", story)
 
@@ -244,7 +244,7 @@ def test_under_the_papers_rule_the_early_squatter_wins_whatever_the_order() -> N
                 "honest": (Verdict.LATER, None),
                 "early squatter": (Verdict.WINNER, None),
             }
-            assert bob.live.peer.wallet.claims.winner(world.ann.peer) == MALLORY.address
+            assert bob.live.peer.status().payee(world.ann.peer) == MALLORY.address
 
     told("paper", story)
 

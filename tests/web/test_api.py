@@ -207,23 +207,24 @@ def test_a_paused_peer_computes_nothing_and_pays_and_goes_on_when_it_is_told_to(
         asked.begin()
         live = asked.inside.live
         assert live
-        worker, debts = live.peer.worker, live.peer.wallet.debts
+        status = live.peer.status
         others = [stage.peer("p01"), stage.peer("p02")]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(peer.run()) for peer in (live, *others)]
-            await stage.when(lambda: worker.visits >= 1 and any(not debt.state.terminal for debt in debts.book))
+            await stage.when(lambda: status().slices_trained > 0)
+            await stage.when(lambda: any(not debt.state.terminal for debt in status().debts))
             told = await asked.post("/v1/pause")
             assert told == {"name": "p00", "paused": True, "state": "running"}
             assert (await asked.get("/v1/status"))["paused"]
-            await stage.when(lambda: all(peer.peer.worker.work is WorkState.DONE for peer in others))
-            await stage.when(lambda: all(debt.state is DebtState.FINAL for debt in debts.book))
-            known = worker.visits, len(debts.book)
-            assert known[0] < 20
+            await stage.when(lambda: all(peer.peer.status().work is WorkState.DONE for peer in others))
+            await stage.when(lambda: all(debt.state is DebtState.FINAL for debt in status().debts))
+            paused = status()
+            assert paused.slices_trained < 20
             await asyncio.gather(*tasks[1:])
-            assert (worker.visits, len(debts.book)) == known
+            assert (status().slices_trained, status().debts) == (paused.slices_trained, paused.debts)
             await asked.post("/v1/resume")
         assert [task.result() for task in tasks] == ["quiet"] * 3
-        assert worker.visits == 20
+        assert status().slices_trained == 20
 
     asyncio.run(play())
 

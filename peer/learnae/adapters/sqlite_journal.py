@@ -179,11 +179,11 @@ class SqliteBlocks(MutableMapping[Cid, bytes]):
             return connection.execute(f"DELETE FROM blocks WHERE {condition}", (value,)).rowcount
 
 
-def needed(peer: core.Peer) -> set[Cid]:
+def needed(peer: core.Peer, initial_weights: Cid) -> set[Cid]:
     """The blocks that this peer works with, or would ask for after a replay of its journal."""
-    worker = peer.worker
-    cids = {peer.config.initial_weights}
-    cids |= {weights.cid for weights in (worker.weights, worker.published and worker.published.weights) if weights}
+    status = peer.status()
+    published = status.published.weights if status.published else None
+    cids = {initial_weights} | {weights.cid for weights in (status.weights, published) if weights}
     for action in peer.outstanding():
         match action:
             case do.StoreModel(cid=cid) | do.ScoreModel(cid=cid) | do.TrainSlice(base=cid):

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from learnae.protocol.decisions import Averaged, DebtState, WorkState
 from learnae.protocol.peer import Peer
+from learnae.protocol.snapshot import PeerSnapshot
 from learnae.records.history import Fact
 from learnae.session.settings import Session
 
@@ -50,29 +51,29 @@ class Progress:
             self._console.print(line, markup=False, soft_wrap=True)
         self._next = time.monotonic() + self._every
 
-    def _status(self, now: float, peers: Sequence[Peer]) -> str:
+    def _status(self, now: float, running: Sequence[Peer]) -> str:
         """Session time, phase, accuracy, success rate, payments."""
-        scores = [peer.worker.score.accuracy for peer in peers if peer.worker.score]
+        peers = [peer.status() for peer in running]
+        scores = [peer.score.accuracy for peer in peers if peer.score]
         accuracy = f"{sum(scores) / len(scores):.4f}" if scores else "-"
         success = f"{self._adopted / self._attempts:.0%}" if self._attempts else "-"
-        paid = sum(len(peer.wallet.debts.of((DebtState.FINAL,))) for peer in peers)
+        paid = sum(debt.state is DebtState.FINAL for peer in peers for debt in peer.debts)
         return (
             f"{now:6.1f} s  {_phase(peers)}  accuracy {accuracy} (validation)  "
             f"averagings {success} of {self._attempts}  payments {paid}"
         )
 
 
-def _phase(peers: Sequence[Peer]) -> str:
+def _phase(peers: Sequence[PeerSnapshot]) -> str:
     count = Counter(_doing(peer) for peer in peers)
     return ", ".join(
         f"{count[each]} {each}" for each in ("registering", "training", "averaging", "done") if count[each]
     )
 
 
-def _doing(peer: Peer) -> str:
-    worker = peer.worker
-    if not worker.begun or worker.work is WorkState.EMPTY:
+def _doing(peer: PeerSnapshot) -> str:
+    if not peer.work_began or peer.work is WorkState.EMPTY:
         return "registering"
-    if worker.work is WorkState.DONE:
+    if peer.work is WorkState.DONE:
         return "done"
-    return "training" if worker.visits < worker.visits_planned else "averaging"
+    return "training" if peer.slices_trained < peer.slices_planned else "averaging"

@@ -19,8 +19,8 @@ CLAIMS_PER_SENDER = 3
 
 
 class Claims:
-    def __init__(self, config: PeerConfig, desk: Requests) -> None:
-        self._config, self._desk = config, desk
+    def __init__(self, config: PeerConfig, requests: Requests) -> None:
+        self._config, self._requests = config, requests
         self.directory = Directory(config.identity)
         self._unread: dict[tuple[PeerId, Claim], int] = {}  # to read with the next poll: how often not found so far
 
@@ -32,7 +32,7 @@ class Claims:
         return self.directory.winner(peer)
 
     def being_read(self) -> list[tuple[PeerId, Claim]]:
-        return [*self._unread, *((each.sender, each.claim) for each in self._desk.asked(do.ReadClaim))]
+        return [*self._unread, *((each.sender, each.claim) for each in self._requests.asked(do.ReadClaim))]
 
     def screen(self, sender: PeerId, claim: Claim) -> Reason | None:
         """Why a claim is not worth an event."""
@@ -68,16 +68,16 @@ class Claims:
         """The chain went back: read every claim again, also what is being read.  How many."""
         claims = [(entry.sender, entry.claim) for entry in self.directory.entries.values()]
         self._unread = dict.fromkeys([*claims, *self.being_read()], 0)
-        for request in self._desk.asked(do.ReadClaim):
-            self._desk.drop(request)
+        for request in self._requests.asked(do.ReadClaim):
+            self._requests.drop(request)
         return len(self._unread)
 
     def forget(self, sender: PeerId) -> None:
         """It had to make room for another peer."""
         self._unread = {key: tries for key, tries in self._unread.items() if key[0] != sender}
-        for request in self._desk.asked(do.ReadClaim):
+        for request in self._requests.asked(do.ReadClaim):
             if request.sender == sender:
-                self._desk.drop(request)
+                self._requests.drop(request)
         self._record(self.directory.forget(sender))
 
     def start_anew(self) -> None:
@@ -86,9 +86,9 @@ class Claims:
 
     def _read(self, sender: PeerId, claim: Claim, tries: int) -> None:
         read = partial(do.ReadClaim, session=self._config.session, sender=sender, claim=claim, tries=tries)
-        self._desk.ask(read)
+        self._requests.ask(read)
 
     def _record(self, judged: list[ClaimJudged]) -> list[ClaimJudged]:
         for each in judged:
-            self._desk.record(each)
+            self._requests.record(each)
         return judged

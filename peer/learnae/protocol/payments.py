@@ -32,12 +32,12 @@ MAX_FORMS = 8  # fee replacements of one nonce; the last is sent on and on
 
 
 class Payments:
-    def __init__(self, config: PeerConfig, desk: Requests) -> None:
-        self.config, self._desk = config, desk
-        self.claims = Claims(config, desk)
+    def __init__(self, config: PeerConfig, requests: Requests) -> None:
+        self.config, self._requests = config, requests
+        self.claims = Claims(config, requests)
         self.debts = Debts(config.cap)
         self.outbox = Transactions()
-        self.registration = Registration(config, desk, self.outbox)
+        self.registration = Registration(config, requests, self.outbox)
         self._genesis: str | None = None
         self._signs_from = 0.0  # nothing is signed before: the chain or the signer did not answer
         self.closed = False
@@ -55,13 +55,13 @@ class Payments:
     def owe(self, model: ModelRef, before: Score, after: Score) -> None:
         wei = FUNCTIONS[self.config.reward](before, after, self.config.factor)
         debt = self.debts.owe(model, before, after, wei)
-        self._desk.record(debt)
+        self._requests.record(debt)
         if self.config.policy is Policy.REFUSES_TO_PAY:
-            self._desk.record(self.debts.decline(debt.debt, "policy"))
+            self._requests.record(self.debts.decline(debt.debt, "policy"))
         elif wei <= 0:
-            self._desk.record(self.debts.decline(debt.debt, "nothing to pay"))
+            self._requests.record(self.debts.decline(debt.debt, "nothing to pay"))
         elif self.closed:
-            self._desk.record(self.debts.decline(debt.debt, "session over"))
+            self._requests.record(self.debts.decline(debt.debt, "session over"))
         else:
             self._find_payee(model.creator)
 
@@ -73,14 +73,14 @@ class Payments:
         purpose = request.debt if isinstance(request, do.SignPayment) else DEPLOYMENT
         if isinstance(request, do.SignPayment) and request.attempt == 0 and not self._still_owed(request):
             return  # never sent, so its nonce is not spent
-        transaction = self.outbox.sign(event.signed, purpose, self._desk.now)
+        transaction = self.outbox.sign(event.signed, purpose, self._requests.now)
         self._follow(transaction)
         self._send(transaction)
 
     def transaction_sent(self, request: do.SendTransaction) -> None:
         transaction = self.outbox.transactions[request.signed.nonce]
         if transaction.state is TxState.SIGNED and transaction.newest == request.signed:
-            transaction.state, transaction.since = TxState.SENT, self._desk.now
+            transaction.state, transaction.since = TxState.SENT, self._requests.now
             self._follow(transaction)
 
     def receipts_read(self, request: do.ReadReceipts, event: on.ReceiptsRead) -> None:
@@ -101,11 +101,11 @@ class Payments:
 
     def failed(self, request: do.ChainAction, reason: Reason) -> None:
         if reason in DOWN or (reason is not Reason.FUNDS and not isinstance(request, do.ReadClaim)):
-            self._signs_from = self._desk.now + self.config.poll
+            self._signs_from = self._requests.now + self.config.poll
         match request:
             case do.SignPayment(attempt=0):
                 if reason is Reason.FUNDS:
-                    self._desk.record(self.debts.decline(request.debt, str(reason)))
+                    self._requests.record(self.debts.decline(request.debt, str(reason)))
             case do.SignDeployment(attempt=0):
                 self.registration.deployment_failed()
             case do.SignPayment() | do.SignDeployment():  # no replacement: the last form is sent again
@@ -122,41 +122,41 @@ class Payments:
     def rolled_back(self, head: Head) -> None:
         """Look at every transaction and every claim again; what is where it was stays as it is."""
         if not self._notice(head.genesis):
-            for request in self._desk.asked(do.SendTransaction) + self._desk.asked(do.ReadReceipts):
-                self._desk.drop(request)  # may have met the chain as it was
-            self._desk.record(RolledBack(head.height, self.outbox.doubt() + self.claims.doubt()))
-        self._desk.set_timer(Timer.CHAIN, 0.0)
+            for request in self._requests.asked(do.SendTransaction) + self._requests.asked(do.ReadReceipts):
+                self._requests.drop(request)  # may have met the chain as it was
+            self._requests.record(RolledBack(head.height, self.outbox.doubt() + self.claims.doubt()))
+        self._requests.set_timer(Timer.CHAIN, 0.0)
 
     def poll(self) -> None:
         self.claims.poll()
         hashes = self.outbox.hashes()
-        if hashes and not self._desk.waits_for(do.ReadReceipts):
-            self._desk.ask(lambda request: do.ReadReceipts(request, hashes))
+        if hashes and not self._requests.waits_for(do.ReadReceipts):
+            self._requests.ask(lambda request: do.ReadReceipts(request, hashes))
 
     def proceed(self) -> None:
         """Whatever can be begun now; and a look at the chain as long as there is something to look for."""
         if not self.closed:
             self.registration.proceed()
-            if self._desk.now >= self._signs_from:
+            if self._requests.now >= self._signs_from:
                 self._sign_next()
                 self.registration.sign_claim()
         waits = self.outbox.open() or self.claims.unread or self.debts.of(UNSETTLED)
         if waits or self.registration.unfinished:
-            if self._desk.due(Timer.CHAIN) is None:
-                self._desk.set_timer(Timer.CHAIN, self.config.poll)
+            if self._requests.due(Timer.CHAIN) is None:
+                self._requests.set_timer(Timer.CHAIN, self.config.poll)
 
     def close(self) -> None:
         """The session is over: nothing new is signed; what was signed is seen through as long as there are events."""
         self.closed = True
         for debt in self.debts.of((DebtState.OWED,)):
-            self._desk.record(self.debts.unclaimed(debt.debt))
+            self._requests.record(self.debts.unclaimed(debt.debt))
         for debt in self.debts.of((DebtState.PAYABLE,)):
-            self._desk.record(self.debts.decline(debt.debt, "session over"))
+            self._requests.record(self.debts.decline(debt.debt, "session over"))
 
     # in here
 
     def _sign_next(self) -> None:
-        if self._desk.waits_for(do.SignDeployment, do.SignPayment):
+        if self._requests.waits_for(do.SignDeployment, do.SignPayment):
             return
         nonce = len(self.outbox.transactions)
         if self.registration.undeployed:
@@ -165,22 +165,22 @@ class Payments:
         for debt in self.debts.of((DebtState.PAYABLE,)):
             payee = self.claims.winner(debt.creator)
             if payee is None:
-                self._desk.record(self.debts.reopen(debt.debt))
+                self._requests.record(self.debts.reopen(debt.debt))
             elif not self.debts.within_cap(debt.wei):
-                self._desk.record(self.debts.decline(debt.debt, "cap"))
+                self._requests.record(self.debts.decline(debt.debt, "cap"))
             else:
                 if payee != debt.payee:
-                    self._desk.record(self.debts.payable(debt.debt, payee))
+                    self._requests.record(self.debts.payable(debt.debt, payee))
                 self._ask_payment(self.debts.book[debt.debt], nonce, 0)
                 return
 
     def _ask_deployment(self, nonce: int, attempt: int) -> None:
-        self._desk.ask(partial(do.SignDeployment, nonce=nonce, attempt=attempt, poid=self.registration.poid))
+        self._requests.ask(partial(do.SignDeployment, nonce=nonce, attempt=attempt, poid=self.registration.poid))
 
     def _ask_payment(self, debt: DebtChanged, nonce: int, attempt: int) -> None:
         assert debt.payee
         pay = partial(do.SignPayment, debt=debt.debt, to=debt.payee, wei=debt.wei, cid=debt.cid)
-        self._desk.ask(partial(pay, nonce=nonce, attempt=attempt))
+        self._requests.ask(partial(pay, nonce=nonce, attempt=attempt))
 
     def _still_owed(self, request: do.SignPayment) -> bool:
         debt = self.debts.book[request.debt]
@@ -188,15 +188,15 @@ class Payments:
 
     def _send(self, transaction: OutgoingTransaction) -> None:
         """Unless it is mined or being sent."""
-        sending = [request.signed for request in self._desk.asked(do.SendTransaction)]
+        sending = [request.signed for request in self._requests.asked(do.SendTransaction)]
         if transaction.receipt is None and transaction.newest not in sending:
-            self._desk.ask(lambda request: do.SendTransaction(request, transaction.newest))
+            self._requests.ask(lambda request: do.SendTransaction(request, transaction.newest))
 
     def _replace_if_late(self, transaction: OutgoingTransaction) -> None:
-        overdue = transaction.receipt is None and self._desk.now - transaction.since >= self.config.resend_after
-        if not overdue or self._desk.waits_for(do.SignDeployment, do.SignPayment):
+        overdue = transaction.receipt is None and self._requests.now - transaction.since >= self.config.resend_after
+        if not overdue or self._requests.waits_for(do.SignDeployment, do.SignPayment):
             return
-        transaction.since, nonce, attempt = self._desk.now, transaction.nonce, len(transaction.forms)
+        transaction.since, nonce, attempt = self._requests.now, transaction.nonce, len(transaction.forms)
         if attempt >= MAX_FORMS:
             self._send(transaction)
         elif transaction.purpose == DEPLOYMENT:
@@ -212,13 +212,13 @@ class Payments:
         before = self.debts.book[transaction.purpose]
         debt = self.debts.follow(transaction)
         if debt != before:
-            self._desk.record(debt)
+            self._requests.record(debt)
 
     def _find_payee(self, creator: PeerId) -> None:
         payee = self.claims.winner(creator)
         for debt in self.debts.owed_to(creator) if payee else []:
             assert payee
-            self._desk.record(self.debts.payable(debt.debt, payee))
+            self._requests.record(self.debts.payable(debt.debt, payee))
 
     def _notice(self, genesis: str) -> bool:
         """Whether this is another chain than before; if so, begin anew on it."""
@@ -227,16 +227,16 @@ class Payments:
             return False
         if before is not None:
             self._leave()
-        self._desk.record(ChainEntered(genesis))
+        self._requests.record(ChainEntered(genesis))
         return before is not None
 
     def _leave(self) -> None:
         for debt in self.debts.of((DebtState.SIGNED, DebtState.SENT, DebtState.MINED)):
-            self._desk.record(self.debts.decline(debt.debt, "chain replaced"))
+            self._requests.record(self.debts.decline(debt.debt, "chain replaced"))
         for debt in self.debts.of((DebtState.PAYABLE,)):
-            self._desk.record(self.debts.reopen(debt.debt))
-        for request in self._desk.asked(*get_args(do.ChainAction)):
-            self._desk.drop(request)
+            self._requests.record(self.debts.reopen(debt.debt))
+        for request in self._requests.asked(*get_args(do.ChainAction)):
+            self._requests.drop(request)
         self.outbox.transactions.clear()
         self.claims.start_anew()
         self.registration.start_anew()

@@ -34,6 +34,7 @@ from learnae.protocol.decisions import IdentityState, WorkState
 from learnae.protocol.payments import Payments
 from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.requests import Requests
+from learnae.protocol.snapshot import PeerSnapshot
 from learnae.protocol.training import Training
 from learnae.protocol.types import Announcement, IdentityAnnouncement, ModelAnnouncement, PeerConfig, PeerId, Timer
 
@@ -43,103 +44,136 @@ NEWCOMER = 1.0  # s after which a newcomer is told what it missed
 
 class Peer:
     def __init__(self, config: PeerConfig, rng: random.Random) -> None:
-        self.config = config
-        self._desk = Requests()
-        self.neighbours = PeerBook(config)
-        self.wallet = Payments(config, self._desk)
-        self.worker = Training(config, rng, self._desk, self.neighbours, self.wallet.owe)
+        self._config = config
+        self._requests = Requests()
+        self._peer_book = PeerBook(config)
+        self._payments = Payments(config, self._requests)
+        self._training = Training(config, rng, self._requests, self._peer_book, self._payments.owe)
 
     def handle(self, event: on.Event) -> list[do.Action]:
-        self._desk.admit(event)
+        self._requests.admit(event)
         if isinstance(event, on.Answer):
-            request = self._desk.close(event)
+            request = self._requests.close(event)
             if request is None:
                 return []
             self._answered(request, event)
         else:
             self._told(event)
         self._proceed()
-        return self._desk.take()
+        return self._requests.take()
 
     def outstanding(self) -> list[do.Action]:
-        return self._desk.outstanding()
+        return self._requests.outstanding()
 
     def screen(self, sender: PeerId, announcement: Announcement, at: float) -> on.Event | Reason:
         """The event that an announcement is, or why it is dropped.  ``sender`` as verified by gossip."""
-        if announcement.session != self.config.session:
+        if announcement.session != self._config.session:
             return Reason.SESSION
-        if sender == self.config.peer:
+        if sender == self._config.peer:
             return Reason.REPEAT
-        if not self.neighbours.admits(sender):
+        if not self._peer_book.admits(sender):
             return Reason.PEER_LIMIT
         match announcement:
             case ModelAnnouncement(model=model):
                 if model.creator != sender:
                     return Reason.SENDER
-                return self.neighbours.screen(model) or on.ModelHeard(at, announcement)
+                return self._peer_book.screen(model) or on.ModelHeard(at, announcement)
             case IdentityAnnouncement(claim=claim, addresses=addresses):
-                reason = self.neighbours.screen_claim(sender) or self.wallet.claims.screen(sender, claim)
+                reason = self._peer_book.screen_claim(sender) or self._payments.claims.screen(sender, claim)
                 return reason or on.ClaimHeard(at, sender, claim, addresses)
             case _:
                 assert_never(announcement)
 
     @property
     def quiet(self) -> bool:
-        """DONE, nothing under way, to publish or to settle: what lasts for ``linger`` ends a session."""
-        busy = self._desk.waits_for(*get_args(do.TrainerAction), *get_args(do.StoreAction)) or self.worker.unpublished
-        return self.worker.work is WorkState.DONE and not busy and self.wallet.settled
+        """DONE, with nothing under way, to publish or to settle.  A session ends when all peers stay quiet.
 
-    # in here
+        Drivers ask for this and ``saw_all_slices`` after every event, so both exist outside ``status()``.
+        """
+        if self._training.work is not WorkState.DONE or self._training.unpublished:
+            return False
+        working = self._requests.waits_for(*get_args(do.TrainerAction), *get_args(do.StoreAction))
+        return not working and self._payments.settled
+
+    @property
+    def saw_all_slices(self) -> bool:
+        """Whether it has trained on all the slices it is going to."""
+        return self._training.visits >= self._training.visits_planned
+
+    def status(self) -> PeerSnapshot:
+        """The only view of a peer for anything outside this package."""
+        training, payments = self._training, self._payments
+        return PeerSnapshot(
+            work=training.work,
+            work_began=training.begun,
+            weights=training.weights,
+            score=training.score,
+            step=training.step,
+            published=training.published,
+            slices_trained=training.visits,
+            slices_planned=training.visits_planned,
+            identity=payments.registration.identity,
+            claim=payments.registration.claim,
+            peers_known=len(self._peer_book.known),
+            directory=tuple(payments.claims.directory.entries.values()),
+            debts=tuple(payments.debts.book),
+            signed=payments.outbox.signed(),
+            settled=payments.settled,
+            quiet=self.quiet,
+            closed=payments.closed,
+        )
+
+    # private
 
     def _told(self, event: on.Told) -> None:
         match event:
             case on.Started():
-                self.worker.start()
-                self._desk.set_timer(Timer.ANNOUNCE, self.config.announce_every)
+                self._training.start()
+                self._requests.set_timer(Timer.ANNOUNCE, self._config.announce_every)
             case on.TimerFired(timer=timer):
-                if self._desk.expire(timer):
+                if self._requests.expire(timer):
                     self._fired(timer)
             case on.ModelHeard(announcement=announcement):
                 self._meet(announcement.model.creator)
-                self.worker.heard(announcement)
+                self._training.heard(announcement)
             case on.ClaimHeard(sender=sender, claim=claim):
                 self._meet(sender)
-                self.neighbours.known[sender].claims += 1
-                self.wallet.claims.heard(sender, claim)
+                self._peer_book.known[sender].claims += 1
+                self._payments.claims.heard(sender, claim)
             case on.ChainRolledBack(head=head):
-                self.wallet.rolled_back(head)
+                self._payments.rolled_back(head)
             case on.SessionClosed():
-                self.wallet.close()
+                self._payments.close()
             case _:
                 assert_never(event)
 
     def _answered(self, request: do.Request, event: on.Answer) -> None:
         match event, request:
             case on.ModelFetched(), do.FetchModel():
-                self.worker.fetched(request)
+                self._training.fetched(request)
             case on.ModelStored(), do.StoreModel():
-                self.worker.stored(request)
+                self._training.stored(request)
             case on.ModelScored(), do.ScoreModel() | do.TrainSlice() | do.AverageModels():
-                self.worker.scored(request, event)
+                self._training.scored(request, event)
             case on.ModelForged(), _:
-                self.worker.forged(event)
+                self._training.forged(event)
             case on.TransactionSigned(), do.SignDeployment() | do.SignPayment():
-                self.wallet.transaction_signed(request, event)
+                self._payments.transaction_signed(request, event)
             case on.TransactionSent(), do.SendTransaction():
-                self.wallet.transaction_sent(request)
+                self._payments.transaction_sent(request)
             case on.ReceiptsRead(), do.ReadReceipts():
-                self.wallet.receipts_read(request, event)
+                self._payments.receipts_read(request, event)
             case on.ClaimSigned(), do.SignClaim():
-                self.wallet.registration.claim_signed(request, event)
+                self._payments.registration.claim_signed(request, event)
             case on.ClaimRead(), do.ReadClaim():
-                self.wallet.claim_read(request, event)
+                self._payments.claim_read(request, event)
             case on.RequestFailed(reason=reason), _:
                 if isinstance(request, do.TrainerAction | do.StoreAction):
-                    self.worker.failed(request, reason)
+                    self._training.failed(request, reason)
                 else:
-                    self.wallet.failed(request, reason)
+                    self._payments.failed(request, reason)
             case _:  # pragma: no cover
-                raise AssertionError(event)  # the desk admits no answer of the wrong kind
+                raise AssertionError(event)  # Requests admits no answer of the wrong kind
 
     def _fired(self, timer: Timer) -> None:
         match timer:
@@ -148,7 +182,7 @@ class Peer:
             case Timer.ANNOUNCE:
                 self._announce()
             case Timer.CHAIN:
-                self.wallet.poll()
+                self._payments.poll()
             case Timer.WORK:
                 pass  # proceeding is all it was set for
             case _:
@@ -156,31 +190,31 @@ class Peer:
 
     def _meet(self, peer: PeerId) -> None:
         """A newcomer has missed what was said before: say it again soon."""
-        new, evicted = self.neighbours.meet(peer)
+        new, evicted = self._peer_book.meet(peer)
         if evicted:
-            self.wallet.claims.forget(evicted)
-        due = self._desk.due(Timer.ANNOUNCE)
-        if new and (due is None or due > self._desk.now + NEWCOMER):
-            self._desk.set_timer(Timer.ANNOUNCE, NEWCOMER)
+            self._payments.claims.forget(evicted)
+        due = self._requests.due(Timer.ANNOUNCE)
+        if new and (due is None or due > self._requests.now + NEWCOMER):
+            self._requests.set_timer(Timer.ANNOUNCE, NEWCOMER)
 
     def _announce(self) -> None:
         """Idempotent state, repeated on a period."""
-        claim = self.wallet.registration.claim
+        claim = self._payments.registration.claim
         if claim:
-            self._desk.tell(do.Announce(IdentityAnnouncement(self.config.session, claim, self.config.addresses)))
-        self.worker.announce()
-        self._desk.set_timer(Timer.ANNOUNCE, self.config.announce_every)
+            self._requests.tell(do.Announce(IdentityAnnouncement(self._config.session, claim, self._config.addresses)))
+        self._training.announce()
+        self._requests.set_timer(Timer.ANNOUNCE, self._config.announce_every)
 
     def _begin(self, timed_out: bool) -> None:
-        if not self.worker.begun:
-            self.worker.begin(self._heard(), timed_out)
+        if not self._training.begun:
+            self._training.begin(self._heard(), timed_out)
 
     def _heard(self) -> int:
-        return self.neighbours.identified() + (self.wallet.registration.identity is IdentityState.REGISTERED)
+        return self._peer_book.identified() + (self._payments.registration.identity is IdentityState.REGISTERED)
 
     def _proceed(self) -> None:
-        if not self.wallet.closed:
-            if not self.worker.begun and self._heard() >= self.config.start_peers:
+        if not self._payments.closed:
+            if not self._training.begun and self._heard() >= self._config.start_peers:
                 self._begin(timed_out=False)
-            self.worker.proceed()
-        self.wallet.proceed()
+            self._training.proceed()
+        self._payments.proceed()

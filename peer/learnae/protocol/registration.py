@@ -26,8 +26,8 @@ DEPLOY_AGAIN = 10  # polls until a failed deployment is tried again
 
 
 class Registration:
-    def __init__(self, config: PeerConfig, desk: Requests, outbox: Transactions) -> None:
-        self.config, self._desk, self._outbox = config, desk, outbox
+    def __init__(self, config: PeerConfig, requests: Requests, outbox: Transactions) -> None:
+        self.config, self._requests, self._outbox = config, requests, outbox
         self.identity = IdentityState.NONE
         self.claim: Claim | None = None
         self.poid = Poid(config.claims, config.wallet)
@@ -43,21 +43,23 @@ class Registration:
         return self.identity is IdentityState.DEPLOYING and self._deployment() is None
 
     def proceed(self) -> None:
-        if self.config.wants_payment and self.identity is IdentityState.NONE and self._desk.now >= self._deploys_from:
+        due = self._requests.now >= self._deploys_from
+        if self.config.wants_payment and self.identity is IdentityState.NONE and due:
             self._change("deployment wanted")
 
     def sign_claim(self) -> None:
-        if self.identity is IdentityState.DEPLOYING and not self._desk.waits_for(do.SignClaim):
+        if self.identity is IdentityState.DEPLOYING and not self._requests.waits_for(do.SignClaim):
             contract, _ = self._deployed()
             if contract:
-                self._desk.ask(partial(do.SignClaim, session=self.config.session, contract=contract, poid=self.poid))
+                sign = partial(do.SignClaim, session=self.config.session, contract=contract, poid=self.poid)
+                self._requests.ask(sign)
 
     def claim_signed(self, request: do.SignClaim, event: on.ClaimSigned) -> None:
         contract, tx = self._deployed()
         if tx and contract == request.contract and self.identity is IdentityState.DEPLOYING:
             self.claim = Claim(self.poid, contract, tx, event.signature)
             self._change("claim signed")
-            self._desk.set_timer(Timer.ANNOUNCE, 0.0)
+            self._requests.set_timer(Timer.ANNOUNCE, 0.0)
 
     def follow(self) -> None:
         """The chain said something about a deployment."""
@@ -70,12 +72,12 @@ class Registration:
         if (
             self.identity is IdentityState.DEPLOYING
         ):  # else a rollback brought another deployment back, or took this one
-            self._deploys_from = self._desk.now + DEPLOY_AGAIN * self.config.poll
+            self._deploys_from = self._requests.now + DEPLOY_AGAIN * self.config.poll
             self._change("deployment failed")
 
     def start_anew(self) -> None:
         """This is another chain."""
-        self._deploys_from = self._desk.now
+        self._deploys_from = self._requests.now
         if self.identity is not IdentityState.NONE:
             self._change("chain replaced")
 
@@ -99,4 +101,4 @@ class Registration:
         if self.identity is not IdentityState.REGISTERED:
             self.claim = None
         contract, tx = (self.claim.contract, self.claim.deploy_tx) if self.claim else (None, None)
-        self._desk.record(IdentityChanged(self.identity, contract, tx))
+        self._requests.record(IdentityChanged(self.identity, contract, tx))

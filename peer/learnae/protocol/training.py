@@ -55,11 +55,11 @@ class Training:
         self,
         config: PeerConfig,
         rng: random.Random,
-        desk: Requests,
-        neighbours: PeerBook,
+        requests: Requests,
+        peer_book: PeerBook,
         owe: Callable[[ModelRef, Score, Score], None],
     ) -> None:
-        self.config, self._rng, self._desk, self._neighbours, self._owe = config, rng, desk, neighbours, owe
+        self.config, self._rng, self._requests, self._peer_book, self._owe = config, rng, requests, peer_book, owe
         self.work = WorkState.EMPTY
         self.begun = False
         self.weights: Weights | None = None
@@ -83,19 +83,19 @@ class Training:
     # start
 
     def start(self) -> None:
-        self._desk.set_timer(Timer.START, self.config.start_timeout)
+        self._requests.set_timer(Timer.START, self.config.start_timeout)
 
     def begin(self, heard: int, timed_out: bool) -> None:
         self.begun = True
-        self._desk.record(WorkBegan(heard, timed_out))
+        self._requests.record(WorkBegan(heard, timed_out))
 
     # others
 
     def heard(self, announcement: ModelAnnouncement) -> None:
-        reason = self._neighbours.hear(announcement)
+        reason = self._peer_book.hear(announcement)
         model = announcement.model
         if reason:
-            self._desk.record(AttemptFailed(model.creator, model.weights.cid, reason))
+            self._requests.record(AttemptFailed(model.creator, model.weights.cid, reason))
         elif self.work is WorkState.DONE and self.config.policy not in FORGERS:
             self._patience = max(self._patience, 1)
             self._change("new model heard")
@@ -105,13 +105,13 @@ class Training:
     def fetched(self, request: do.FetchModel) -> None:
         remote, base = self._remote, self.weights
         if remote is None:
-            self._desk.ask(partial(do.ScoreModel, cid=request.cid, model=None))
+            self._requests.ask(partial(do.ScoreModel, cid=request.cid, model=None))
         elif self.config.policy is Policy.COPYCAT:
             self._forge(self.config.forgery, remote)
         elif base is None:
-            self._desk.ask(partial(do.ScoreModel, cid=request.cid, model=remote))
+            self._requests.ask(partial(do.ScoreModel, cid=request.cid, model=remote))
         else:
-            self._desk.ask(partial(do.AverageModels, base=base.cid, remote=remote, step=self.step + 1))
+            self._requests.ask(partial(do.AverageModels, base=base.cid, remote=remote, step=self.step + 1))
 
     def scored(self, request: do.ScoreModel | do.TrainSlice | do.AverageModels, event: on.ModelScored) -> None:
         match request:
@@ -123,8 +123,8 @@ class Training:
                 self.weights, self.score, self._remote = event.weights, event.score, None
                 creator = request.model.creator if request.model else None
                 if creator is None:  # whoever announces these as its own is a copycat
-                    self._neighbours.made(ModelRef(self.config.peer, 0, event.weights))
-                self._desk.record(Adopted(request.cid, creator, event.score))
+                    self._peer_book.made(ModelRef(self.config.peer, 0, event.weights))
+                self._requests.record(Adopted(request.cid, creator, event.score))
                 self._change("remote model adopted" if request.model else "initial weights loaded")
             case _:
                 assert_never(request)
@@ -138,7 +138,7 @@ class Training:
     def stored(self, request: do.StoreModel) -> None:
         if self.weights and self.weights.cid == request.cid:
             self.published = ModelRef(self.config.peer, self.step, self.weights)
-            self._desk.record(Published(self.step, request.cid))
+            self._requests.record(Published(self.step, request.cid))
             self.announce()
 
     def failed(self, request: do.TrainerAction | do.StoreAction, reason: Reason) -> None:
@@ -146,7 +146,7 @@ class Training:
             case do.StoreModel():
                 pass  # tried again with the next announcement
             case do.FetchModel(creator=None) | do.ScoreModel(model=None):
-                self._desk.set_timer(Timer.WORK, 1.0)
+                self._requests.set_timer(Timer.WORK, 1.0)
             case do.TrainSlice() | do.ForgeModel() if self.work is WorkState.TRAINING:
                 self.visits += 1
                 self._end_unit()
@@ -158,21 +158,22 @@ class Training:
     def announce(self) -> None:
         """Say again what is the newest; store it first if the store was away."""
         if self.published:
-            self._desk.tell(do.Announce(ModelAnnouncement(self.config.session, self.published, self.config.addresses)))
-        if self.weights and self.unpublished and not self._desk.waits_for(do.StoreModel):
+            announcement = ModelAnnouncement(self.config.session, self.published, self.config.addresses)
+            self._requests.tell(do.Announce(announcement))
+        if self.weights and self.unpublished and not self._requests.waits_for(do.StoreModel):
             cid = self.weights.cid
-            self._desk.ask(lambda request: do.StoreModel(request, cid))
+            self._requests.ask(lambda request: do.StoreModel(request, cid))
 
     def proceed(self) -> None:
         """Begin the next unit of work, if none is under way."""
-        if self._desk.waits_for(do.FetchModel, do.ScoreModel, do.TrainSlice, do.AverageModels, do.ForgeModel):
+        if self._requests.waits_for(do.FetchModel, do.ScoreModel, do.TrainSlice, do.AverageModels, do.ForgeModel):
             return
         if self.work is WorkState.EMPTY and self.config.has_rows:
-            if self._desk.due(Timer.WORK) is None:
-                self._desk.ask(partial(do.FetchModel, cid=self.config.initial_weights, creator=None, hints=()))
+            if self._requests.due(Timer.WORK) is None:
+                self._requests.ask(partial(do.FetchModel, cid=self.config.initial_weights, creator=None, hints=()))
         elif self.begun and self.work in (WorkState.EMPTY, WorkState.IDLE):
-            if self._desk.now < self._not_before:
-                self._desk.set_timer(Timer.WORK, self._not_before - self._desk.now)
+            if self._requests.now < self._not_before:
+                self._requests.set_timer(Timer.WORK, self._not_before - self._requests.now)
             else:
                 self._next_unit()
 
@@ -181,7 +182,7 @@ class Training:
     def _next_unit(self) -> None:
         slices_left = self.visits < self.visits_planned and self.work is WorkState.IDLE
         averages = self.config.policy not in FORGERS and (self._patience > 0 or slices_left)
-        remote = self._neighbours.pick(self._rng, self._desk.now) if averages else None
+        remote = self._peer_book.pick(self._rng, self._requests.now) if averages else None
         if slices_left and (remote is None or self._turns >= self.visits):
             self._begin_slice()
         elif remote:
@@ -192,14 +193,14 @@ class Training:
             self._idle()
 
     def _idle(self) -> None:
-        now = self._desk.now
+        now = self._requests.now
         self._idle_since = since = now if self._idle_since is None else self._idle_since
         deadline = since + self.config.idle_after
-        retry = self._neighbours.retry_at()
+        retry = self._peer_book.retry_at()
         if retry is not None and now < retry:
-            self._desk.set_timer(Timer.WORK, retry - now)
+            self._requests.set_timer(Timer.WORK, retry - now)
         elif now < deadline:
-            self._desk.set_timer(Timer.WORK, deadline - now)
+            self._requests.set_timer(Timer.WORK, deadline - now)
         elif self.work is WorkState.IDLE:
             self._change("nothing untried")
 
@@ -210,23 +211,23 @@ class Training:
             self._forge(Forgery.RANDOM, None)
         else:
             train = partial(do.TrainSlice, base=self.weights.cid, slice=self.visits % self.config.slices)
-            self._desk.ask(partial(train, visit=self.visits, step=self.step + 1))
+            self._requests.ask(partial(train, visit=self.visits, step=self.step + 1))
 
     def _begin_attempt(self, remote: ModelRef) -> None:
         if self.work is WorkState.IDLE:
             self._begin_unit("attempt begun")
         self._remote, self._idle_since = remote, None
         self._turns += 1
-        hints = self._neighbours.begin(remote)
-        self._desk.ask(partial(do.FetchModel, cid=remote.weights.cid, creator=remote.creator, hints=hints))
+        hints = self._peer_book.begin(remote)
+        self._requests.ask(partial(do.FetchModel, cid=remote.weights.cid, creator=remote.creator, hints=hints))
 
     def _forge(self, forgery: Forgery, source: ModelRef | None) -> None:
-        self._desk.ask(partial(do.ForgeModel, forgery=forgery, source=source, step=self.step + 1))
+        self._requests.ask(partial(do.ForgeModel, forgery=forgery, source=source, step=self.step + 1))
 
     def _slice_trained(self, request: do.TrainSlice, event: on.ModelScored) -> None:
         self.score, self.visits = event.score, self.visits + 1
         self._publish(event.weights)
-        self._desk.record(Trained(request.slice, self.step, event.weights.cid, event.score))
+        self._requests.record(Trained(request.slice, self.step, event.weights.cid, event.score))
         self._end_unit()
 
     def _average_scored(self, remote: ModelRef, event: on.ModelScored) -> None:
@@ -234,7 +235,7 @@ class Training:
         assert before
         adopted = after.beats(before)
         cid, step = event.weights.cid, self.step + 1
-        self._desk.record(Averaged(remote.creator, remote.weights.cid, before, after, adopted, cid, step))
+        self._requests.record(Averaged(remote.creator, remote.weights.cid, before, after, adopted, cid, step))
         if adopted:
             self.score, self._patience = after, self.config.patience
             self._publish(event.weights)
@@ -246,18 +247,18 @@ class Training:
     def _attempt_failed(self, request: do.TrainerAction | do.FetchModel, reason: Reason) -> None:
         remote = self._remote
         assert remote
-        self._desk.record(AttemptFailed(remote.creator, remote.weights.cid, reason))
+        self._requests.record(AttemptFailed(remote.creator, remote.weights.cid, reason))
         if isinstance(request, do.FetchModel):
-            self._neighbours.not_fetched(remote, self._desk.now)
+            self._peer_book.not_fetched(remote, self._requests.now)
         self._end_unit()
 
     def _publish(self, weights: Weights) -> None:
         self.weights, self.step = weights, self.step + 1
-        self._neighbours.made(ModelRef(self.config.peer, self.step, weights))  # so that copies of it are known
-        self._desk.ask(lambda request: do.StoreModel(request, weights.cid))
+        self._peer_book.made(ModelRef(self.config.peer, self.step, weights))  # so that copies of it are known
+        self._requests.ask(lambda request: do.StoreModel(request, weights.cid))
 
     def _begin_unit(self, cause: str) -> None:
-        self._unit_began = self._desk.now
+        self._unit_began = self._requests.now
         self._idle_since = None
         self._change(cause)
 
@@ -271,4 +272,4 @@ class Training:
 
     def _change(self, cause: str) -> None:
         self.work = WORK[self.work, cause]
-        self._desk.record(WorkChanged(self.work))
+        self._requests.record(WorkChanged(self.work))

@@ -55,6 +55,10 @@ class Transactions:
             transaction.state, transaction.since = TxState.SIGNED, now
         return transaction
 
+    def signed(self) -> tuple[Signed, ...]:
+        """All forms of all transactions, in nonce order."""
+        return tuple(form for each in self.transactions for form in each.forms)
+
     def open(self) -> list[OutgoingTransaction]:
         return [each for each in self.transactions if each.doubted or each.state is not TxState.FINAL]
 

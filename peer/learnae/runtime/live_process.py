@@ -178,13 +178,13 @@ def _before(told: Recorded) -> Recorded:
 
 
 def _signed(live: LivePeer) -> list[Signed]:
-    return [form for each in live.peer.wallet.outbox.transactions for form in each.forms]
+    return list(live.peer.status().signed)
 
 
 def _tidy(live: LivePeer, journal: SqliteJournal, now: float, peer: str, item: Fact) -> None:
     """Forget the blocks that nothing needs any more, whenever the models at hand have changed."""
     if isinstance(item, Adopted | Trained | Averaged | AttemptFailed | Published):
-        journal.blocks.prune(needed(live.peer))
+        journal.blocks.prune(needed(live.peer, live.config.initial_weights))
 
 
 def input_error(group: BaseExceptionGroup[BaseException]) -> InputError | None:

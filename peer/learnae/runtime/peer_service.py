@@ -108,8 +108,8 @@ class PeerService:
 
     def status(self) -> views.Status:
         member, live = self.member, self.live
-        worker, wallet = (live.peer.worker, live.peer.wallet) if live else (None, None)
-        claim = wallet.registration.claim if wallet else None
+        snapshot = live.peer.status() if live else None
+        claim = snapshot.claim if snapshot else None
         return views.Status(
             name=member.name,
             peer=member.peer,
@@ -119,15 +119,17 @@ class PeerService:
             paused=self._paused,
             session=live.config.session if live else None,
             seconds=self._seconds(),
-            work=worker.work if worker else WorkState.EMPTY,
-            identity=wallet.registration.identity if wallet else IdentityState.NONE,
+            work=snapshot.work if snapshot else WorkState.EMPTY,
+            identity=snapshot.identity if snapshot else IdentityState.NONE,
             contract=claim.contract if claim else None,
-            slices=views.Slices(done=worker.visits if worker else 0, planned=worker.visits_planned if worker else 0),
+            slices=views.Slices(
+                done=snapshot.slices_trained if snapshot else 0, planned=snapshot.slices_planned if snapshot else 0
+            ),
             attempts=self._attempts(),
-            accuracy_validation=views.ScoreView.of(worker.score) if worker and worker.score else None,
+            accuracy_validation=views.ScoreView.of(snapshot.score) if snapshot and snapshot.score else None,
             accuracy_test=views.ScoreView.of(self._test) if self._test else None,
             balance=None if self._income.balance is None else views.Money.of(self._income.balance),
-            peers_known=len(live.peer.neighbours.known) if live else 0,
+            peers_known=snapshot.peers_known if snapshot else 0,
             debts=self._debts(),
             dropped=self._dropped(),
             queue=live.queue if live else 0,
@@ -142,14 +144,14 @@ class PeerService:
         self._weights()  # or there is nothing to wait for
         widths = await self._predicted(lambda predictor: predictor.widths)
         live, weights = self._weights()
-        worker = live.peer.worker
-        assert worker.score
+        status = live.peer.status()
+        assert status.score
         return views.ModelView(
             cid=weights.cid,
             digest=weights.digest,
-            step=worker.step,
-            creator=self.member.peer if worker.step else self._first_creator,
-            score=views.ScoreView.of(worker.score),
+            step=status.step,
+            creator=self.member.peer if status.step else self._first_creator,
+            score=views.ScoreView.of(status.score),
             widths=list(widths),
             size=len(live.ports.blocks[weights.cid]),
         )
@@ -175,12 +177,12 @@ class PeerService:
         return views.Predictions(cid=weights.cid, predictions=[views.Prediction.of(each) for each in found])
 
     def directory(self) -> list[views.DirectoryEntryView]:
-        entries = self.live.peer.wallet.claims.directory.entries.values() if self.live else ()
+        entries = self.live.peer.status().directory if self.live else ()
         return [views.DirectoryEntryView.of(entry.judged()) for entry in entries]
 
     def sent(self) -> list[views.ReceiptView]:
-        book = self.live.peer.wallet.debts.book if self.live else ()
-        return [views.ReceiptView.of(debt, self.member.peer, self.member.wallet) for debt in book]
+        debts = self.live.peer.status().debts if self.live else ()
+        return [views.ReceiptView.of(debt, self.member.peer, self.member.wallet) for debt in debts]
 
     def received(self) -> list[views.ReceiptView]:
         """From the chain, looked at as often as the peer polls it; scores only from payers in this process."""
@@ -217,7 +219,7 @@ class PeerService:
     # in here
 
     def _weights(self) -> tuple[LivePeer, Weights]:
-        weights = self.live.peer.worker.weights if self.live else None
+        weights = self.live.peer.status().weights if self.live else None
         if self.live is None or weights is None:
             raise NotReady(f"{self.name} has no model yet")
         return self.live, weights
@@ -237,7 +239,7 @@ class PeerService:
         return views.Attempts(scored=scored, adopted=adopted, failed=failed, success_rate=rate)
 
     def _debts(self) -> dict[DebtState, int]:
-        counted = Counter(debt.state for debt in self.live.peer.wallet.debts.book) if self.live else Counter()
+        counted = Counter(debt.state for debt in self.live.peer.status().debts) if self.live else Counter()
         return {state: counted[state] for state in DebtState}
 
     def _dropped(self) -> dict[str, int]:
@@ -257,7 +259,7 @@ class PeerService:
             seconds=self._seconds(),
             paused=self._paused,
             queue=self.live.queue if self.live else 0,
-            peers_known=len(self.live.peer.neighbours.known) if self.live else 0,
+            peers_known=self.live.peer.status().peers_known if self.live else 0,
             balance=self._income.balance,
             payments_received=len(payments),
             received=Wei(sum(paid.wei for _, _, paid in payments)),

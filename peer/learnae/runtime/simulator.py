@@ -259,7 +259,7 @@ class Simulator:
 
     def _forget_unkept(self, host: SimulatedPeer, event: on.ModelScored) -> None:
         """An average that was dropped is nobody's."""
-        kept = host.peer and host.peer.worker.weights
+        kept = host.peer and host.peer.status().weights
         if kept and kept.cid != event.weights.cid and event.weights.cid not in self.swarm.holders:
             self.swarm.blocks.pop(event.weights.cid, None)
 
@@ -284,8 +284,7 @@ class Simulator:
         return self._ebb(host) * self.session.network.latency * (0.5 + host.dice.random())
 
     def _ebb(self, host: SimulatedPeer) -> float:
-        seen = host.peer and host.peer.worker.visits >= host.peer.worker.visits_planned
-        return self.session.cost.ebb if seen else 1.0
+        return self.session.cost.ebb if host.peer and host.peer.saw_all_slices else 1.0
 
     def _work(self, host: SimulatedPeer, action: do.TrainerAction) -> float:
         cost, epochs = self.session.cost, self.session.model.epochs

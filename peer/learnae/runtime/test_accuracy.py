@@ -48,8 +48,9 @@ class TestAccuracy:
     def add_last(self, peers: Iterable[tuple[str, Peer]]) -> None:
         """Whatever each works with, followed or not."""
         for name, peer in peers:
-            if peer.worker.weights:
-                self.add(PendingModel(name, peer.worker.weights.cid, peer.worker.step))
+            status = peer.status()
+            if status.weights:
+                self.add(PendingModel(name, status.weights.cid, status.step))
 
     def flush(self, now: float, least: int = 1) -> None:
         if len(self.waiting) >= least:

@@ -139,7 +139,7 @@ def test_who_interrupts_the_last_scoring_is_heard(request: pytest.FixtureRequest
     score, loops = live.swarm.evaluation.score, list[asyncio.AbstractEventLoop]()
 
     def interrupted(models: list[PendingModel]) -> Scores:
-        if any(peer.peer.wallet.closed for peer in live.swarm.peers):
+        if any(peer.peer.status().closed for peer in live.swarm.peers):
             loops[0].call_soon_threadsafe(live.swarm.stop)
             released.wait()
         return score(models)
@@ -164,7 +164,7 @@ def test_a_session_that_lasts_too_long_is_closed() -> None:
 def test_who_was_told_to_stop_is_not_waited_for() -> None:
     live = Live({})
     stopped = live.swarm.peers[0]
-    live.when(lambda: stopped.peer.worker.visits >= 1, stopped.stop)
+    live.when(lambda: stopped.peer.status().slices_trained >= 1, stopped.stop)
     assert live.run() == "quiet"
     assert live.verdict["summary"]["peers_finished"] == 3
 
