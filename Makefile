@@ -10,8 +10,8 @@ SCENARIO ?= split-half
 
 PY   = .venv/bin/python
 ENV  = .venv/.installed
-PURE = tests/test_repository.py $(addprefix tests/,protocol messages session records analysis web/report)
-REST = $(addprefix tests/,tools web paper adapters runtime backends runs cli learn contracts link_agent stack scenarios) --ignore=tests/web/report
+PURE = tests/test_repository.py $(addprefix tests/,protocol messages session records analysis web/report web/charts web/live_page)
+REST = $(addprefix tests/,tools web paper adapters runtime backends runs cli learn contracts link_agent stack scenarios) $(addprefix --ignore=tests/web/,report charts live_page)
 
 # Modules that write a committed file; with --check they only compare.
 GENERATORS = tools.generate monitor.dashboards

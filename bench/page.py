@@ -25,7 +25,7 @@ from tests.stack.browser import QUIET, program
 from tests.stack.stage import Stage
 
 from learnae.records.history import History, Record
-from learnae.web.report.live_parts import parts
+from learnae.web.live_page.parts import parts
 
 PEERS, GOAL = (20, 100), 200.0
 SPLIT = {"kind": "split", "at": 1.0, "duration": 60.0}  # s: for most of the session

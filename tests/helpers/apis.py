@@ -10,8 +10,8 @@ from learnae.adapters.memory import MemoryPredictor
 from learnae.adapters.metrics import Metrics
 from learnae.runtime.peer_service import PeerService
 from learnae.runtime.received_payments import ReportedPayments
-from learnae.web.guard import Guard
-from learnae.web.peer_api import peer_api
+from learnae.web.api.guard import Guard
+from learnae.web.api.peer_api import peer_api
 
 TOKEN = "a token of some length"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

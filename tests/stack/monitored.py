@@ -31,7 +31,7 @@ from learnae.runtime.setup import Learning, MemoryLearning
 from learnae.session.faults import FaultKind
 from learnae.session.roster import names
 from learnae.session.settings import REPOSITORY, Session, parse, to_toml
-from learnae.web.server import listen, serving, url
+from learnae.web.api.server import listen, serving, url
 
 MONITOR = REPOSITORY / "monitor"
 END = 100.0  # s until what is waited for is there

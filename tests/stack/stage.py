@@ -8,10 +8,10 @@ from typing import Any
 from fastapi import FastAPI
 
 from learnae.records.history import Record
+from learnae.web.api.guard import Guard
+from learnae.web.api.server import listen, serve, url
+from learnae.web.api.swarm_app import swarm_app
 from learnae.web.event_log import EventLog
-from learnae.web.guard import Guard
-from learnae.web.server import listen, serve, url
-from learnae.web.swarm_app import swarm_app
 
 
 class Stage:

@@ -30,8 +30,8 @@ from learnae.runtime.peer_service import PeerService
 from learnae.runtime.setup import MemoryLearning, SessionSetup
 from learnae.runtime.wallets import wallets
 from learnae.session.settings import parse
-from learnae.web.guard import Guard
-from learnae.web.peer_api import peer_api
+from learnae.web.api.guard import Guard
+from learnae.web.api.peer_api import peer_api
 
 SETTINGS = {"peers": 2, "chain": {"poll": 0.05}, "data": {"rows": 200}, "work": {"slices": 2}}
 JUDGED = 30.0  # s until everything is

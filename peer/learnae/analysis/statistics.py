@@ -92,6 +92,25 @@ def gains(history: History) -> list[Gain]:
     return found
 
 
+@dataclass(frozen=True)
+class Total:
+    """Of some adoptions: their number and their gains in sum, in units of accuracy."""
+
+    count: int
+    validation: float
+    test: float
+
+    @property
+    def absent(self) -> float | None:
+        """Share of the validation gain that test rows do not show; below 0 where they show more."""
+        return 1 - self.test / self.validation if self.validation > 0 else None
+
+
+def total(gains: Iterable[Gain]) -> Total:
+    chosen = list(gains)
+    return Total(len(chosen), sum(each.validation for each in chosen), sum(each.test for each in chosen))
+
+
 def band(rows: Iterable[Row], metric: str) -> Band | None:
     """Over the rows that have it."""
     values = [row[metric] for row in rows if row.get(metric) is not None]

@@ -33,10 +33,10 @@ from learnae.cli.standing import told
 from learnae.errors import InputError
 from learnae.records.history import SWARM, Evaluated, Record, SessionEnded
 from learnae.session.settings import REPOSITORY, RPC, Session, foreign, load
+from learnae.web.api.guard import Guard
+from learnae.web.api.server import listen, serving, url
+from learnae.web.api.swarm_app import swarm_app
 from learnae.web.event_log import EventLog
-from learnae.web.guard import Guard
-from learnae.web.server import listen, serving, url
-from learnae.web.swarm_app import swarm_app
 
 
 def swarm(session: Session, out: Path | None, port: int, keep: bool, invited: RemotePeerOptions = ALL_HERE) -> int:

@@ -71,10 +71,10 @@ async def _served(inside: PeerService, api: Api | None, run: Callable[[], Corout
 
 @asynccontextmanager
 async def _answering(inside: PeerService, api: Api) -> AsyncIterator[None]:
-    from learnae.web.guard import Guard, read_token  # fastapi takes a second to import
-    from learnae.web.peer_api import peer_api
-    from learnae.web.scrape_cost import ScrapeCost
-    from learnae.web.server import address, listen, serving, url
+    from learnae.web.api.guard import Guard, read_token  # fastapi takes a second to import
+    from learnae.web.api.peer_api import peer_api
+    from learnae.web.api.scrape_cost import ScrapeCost
+    from learnae.web.api.server import address, listen, serving, url
 
     guard = Guard(read_token(api.token_file) if api.token_file else None, tuple(api.hosts))
     sock = listen(*address(api.listen))

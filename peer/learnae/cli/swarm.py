@@ -106,7 +106,7 @@ def _embedded(session: Session, wanted: SwarmOptions) -> int:
 
 async def _hosted(session: Session, wanted: SwarmOptions, run: RunDirectory, token: str) -> int:
     from learnae.backends.embedded.server import EmbeddedServer
-    from learnae.web.server import listen, serving, url  # takes half a second: after the first line is out
+    from learnae.web.api.server import listen, serving, url  # takes half a second: after the first line is out
 
     began = time.monotonic()
     threads = wanted.threads or os.cpu_count() or 1

@@ -24,9 +24,9 @@ from learnae.records.history import Evaluated, Fact, Record
 from learnae.runtime.live import LivePeer
 from learnae.runtime.received_payments import ReceivedPayments, ReportedPayments
 from learnae.session.roster import Member
-from learnae.web import views
+from learnae.web.api import views
+from learnae.web.api.peer_api_port import BadRequest, NotReady
 from learnae.web.event_log import EventLog
-from learnae.web.peer_api_port import BadRequest, NotReady
 
 if TYPE_CHECKING:
     from learnae.adapters.evm.payment_index import PaymentIndex

@@ -10,7 +10,7 @@ from learnae.protocol.types import ETHER, Cid, Head, TxHash, Wei
 from learnae.records.history import ChainTransaction, Fact
 from learnae.runtime.live import LivePeer
 from learnae.session.roster import Member
-from learnae.web import views
+from learnae.web.api import views
 
 if TYPE_CHECKING:
     from learnae.adapters.evm.payment_index import (

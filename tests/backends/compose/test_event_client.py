@@ -12,9 +12,9 @@ from tests.helpers.histories import GOOD
 
 from learnae.backends.compose.event_client import follow
 from learnae.records.history import PeerRestarted, Record
+from learnae.web.api.server import listen, serving, url
+from learnae.web.api.stream import After, LastEventId, records
 from learnae.web.event_log import EventLog
-from learnae.web.server import listen, serving, url
-from learnae.web.stream import After, LastEventId, records
 
 DEADLINE = 20.0  # s
 ANN = [record for record in GOOD.records if record.peer == "ann"]

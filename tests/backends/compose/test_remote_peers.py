@@ -27,7 +27,7 @@ from learnae.protocol.types import Address, Cid, PeerId
 from learnae.runtime.roster_file import Roster
 from learnae.session.roster import roster
 from learnae.session.settings import Group
-from learnae.web.journal_uploads import LIMIT, guests_app
+from learnae.web.api.journal_uploads import LIMIT, guests_app
 
 CONFIG = config()
 PLAN = Plan(

@@ -13,8 +13,8 @@ from learnae.analysis.checks import CHECKS, verdict
 from learnae.analysis.figures import figures
 from learnae.protocol.types import Policy
 from learnae.records.history import History, Record, RosterEntry, SessionBegan
+from learnae.web.charts.theme import NAMES, NIGHT
 from learnae.web.report import page, paper_rows
-from learnae.web.report.theme import NAMES, NIGHT
 
 EMPTY = History(())
 SCORES: dict[str, dict[str, float | None]] = {

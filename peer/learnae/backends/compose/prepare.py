@@ -32,7 +32,7 @@ from learnae.runtime.shard_learning import INITIAL
 from learnae.session.manifest import manifest
 from learnae.session.roster import names
 from learnae.session.settings import REPOSITORY, Session
-from learnae.web.server import listen
+from learnae.web.api.server import listen
 
 
 def planned(

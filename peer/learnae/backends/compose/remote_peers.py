@@ -22,8 +22,8 @@ from learnae.errors import InputError
 from learnae.protocol.types import Cid
 from learnae.runtime.history_from_journals import decisions
 from learnae.runtime.roster_file import Roster
-from learnae.web.journal_uploads import guests_app
-from learnae.web.server import listen, serving, url
+from learnae.web.api.journal_uploads import guests_app
+from learnae.web.api.server import listen, serving, url
 
 SILENCE, AGAIN = 60.0, 5.0  # s without a sign of life until a guest is given up, and between two looks
 INVITATIONS = "invitations"  # below build/swarm, while the swarm is up

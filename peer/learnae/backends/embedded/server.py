@@ -21,11 +21,11 @@ from learnae.runtime.setup import Learning, SessionSetup, Tick
 from learnae.runtime.wallets import wallet_keys, wallets
 from learnae.session.roster import roster
 from learnae.session.settings import Session
+from learnae.web.api.guard import Guard
+from learnae.web.api.peer_api import peer_api
+from learnae.web.api.scrape_cost import ScrapeCost
+from learnae.web.api.swarm_app import swarm_app
 from learnae.web.event_log import EventLog
-from learnae.web.guard import Guard
-from learnae.web.peer_api import peer_api
-from learnae.web.scrape_cost import ScrapeCost
-from learnae.web.swarm_app import swarm_app
 
 if TYPE_CHECKING:
     from learnae.adapters.evm.local import LocalEvm

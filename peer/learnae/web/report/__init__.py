@@ -5,7 +5,8 @@ phone's; what its charts show is also in words and tables.  What comes from a ru
 itself the network.
 """
 
-from learnae.web.report.page import page, plotly
-from learnae.web.report.paper_comparison import paper_rows
+from learnae.analysis.paper_comparison import paper_rows
+from learnae.web.charts.assets import plotly
+from learnae.web.report.page import page
 
 __all__ = ["page", "paper_rows", "plotly"]

@@ -20,10 +20,10 @@ from learnae.protocol.decisions import (
 )
 from learnae.protocol.types import Cid
 from learnae.records.history import History
-from learnae.web.report.components import Charts, legend, plot, section
-from learnae.web.report.html import Html, h, table
-from learnae.web.report.plotly_layout import Chart, axes, short
-from learnae.web.report.theme import GREEN
+from learnae.web.charts.components import Charts, legend, plot, section
+from learnae.web.charts.html import Html, h, table
+from learnae.web.charts.plotly_layout import Chart, axes, short
+from learnae.web.charts.theme import GREEN
 
 LEAST = 0.001  # s: what a logarithmic axis can begin with
 WIDE = 1.8  # decades of an axis that needs no ticks between them

@@ -1,17 +1,26 @@
 """Who paid whom, what was paid for, and what it was good for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from learnae.analysis.figures.spec import BLUE, ORANGE
-from learnae.analysis.money import Account, Flow, accounts, flows
+from learnae.analysis.money import Account, accounts, flows
+from learnae.analysis.paper_comparison import number
+from learnae.analysis.statistics import Gain, gains, total
 from learnae.records.history import History
-from learnae.web.report.charts import MARKS, MOST, accounts_chart, baselines_chart, gains_chart, matrix_chart
-from learnae.web.report.components import Charts, details, legend, plot, points, section
-from learnae.web.report.html import Html, h, join, table
-from learnae.web.report.paper_comparison import number
-from learnae.web.report.sankey import flow_frame, sankey_chart, who
-from learnae.web.report.validation_gap import Gain, gains, total
+from learnae.web.charts.components import Charts, details, legend, plot, points, section
+from learnae.web.charts.html import Html, h, table
+from learnae.web.charts.money_charts import (
+    MARKS,
+    accounts_chart,
+    baselines_chart,
+    gains_chart,
+    in_matrix,
+    matrix_chart,
+    money_frames,
+    most_paid,
+)
+from learnae.web.charts.sankey import flow_frame, sankey_chart, who
 
 Scores = Mapping[str, Mapping[str, float | None]]
 
@@ -34,33 +43,6 @@ def money(history: History, charts: Charts) -> Html:
     kinds = [kind for kind in MARKS if any(each.kind == kind for each in peers)]
     frames = flow_frame(who(paid), kinds), money_frames(most_paid(paid), kinds, told)
     return section("money", "Who paid whom", *frames, _account_table(peers))
-
-
-def money_frames(most: str, kinds: Iterable[str], told: str = "") -> Html:
-    """Frames of the matrix and of the accounts; ``most`` is what the strongest colour of the matrix stands for."""
-    heat = h("p", h("span", "little"), h("span", class_="heat"), h("span", most, data_said="most"), class_="legend")
-    marks = legend((kind, MARKS[kind][0], f"mark {MARKS[kind][1]}") for kind in kinds)
-    matrix = plot(
-        "matrix",
-        "Who paid whom, in ETH",
-        join(["Rows pay, columns are paid.", h("span", told, data_said="shown")]),
-        "payer (down), payee (across)",
-        heat,
-        kind="square",
-    )
-    account = plot(
-        "accounts",
-        "Income against outlay, per peer",
-        "Above the dashed line a peer earned more than it spent, gas not included.",
-        "ETH received (up), ETH sent (across)",
-        marks,
-        kind="square",
-    )
-    return h("div", matrix, account, class_="grid")
-
-
-def most_paid(paid: Sequence[Flow]) -> str:
-    return f"{max((flow.ether for flow in paid), default=0.0):.4f} ETH"
 
 
 def worth(history: History, charts: Charts) -> Html:
@@ -149,17 +131,6 @@ def together(scores: Scores, found: Mapping[str, Any], peers: Sequence[Account],
     grid = table(("way to train", *bands.values(), "against alone"), rows, title)
     words = [h("li", h("b", key), f": {BASELINES[key]}") for key in ordered if key in BASELINES]
     return section("together", title, chart, grid, h("ul", *words, class_="note"))
-
-
-def in_matrix(paid: Sequence[Flow], peers: Sequence[Account]) -> tuple[list[str], str]:
-    """Who is in the matrix: everybody, or of very many those that moved most."""
-    names = [each.name for each in peers]
-    names += sorted({flow.payee for flow in paid} - set(names))
-    if len(names) <= MOST:
-        return names, ""
-    moved = {each.name: each.sent_ether + each.received_ether for each in peers}
-    most = set(sorted(moved, key=lambda name: -moved[name])[:MOST])
-    return [name for name in names if name in most], f" The {MOST} of {len(names)} peers that moved most are shown."
 
 
 def _account_table(peers: Sequence[Account]) -> Html:

@@ -1,16 +1,16 @@
 """The page put together: sections, palette, style, script, the charts' data and Plotly, in one string."""
 
-import json
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
 from learnae.analysis.money import accounts
 from learnae.records.history import History
-from learnae.web.report import fault_section, figure_section, latencies, money_section, sections
-from learnae.web.report.components import Charts
-from learnae.web.report.html import Html, h, join
-from learnae.web.report.theme import NIGHT, variables
+from learnae.web.charts import fault_timeline, figure_frames
+from learnae.web.charts.assets import asset, data_block, style
+from learnae.web.charts.components import Charts
+from learnae.web.charts.html import Html, h, join
+from learnae.web.charts.theme import NIGHT
+from learnae.web.report import latencies, money_section, sections
 
 # Nothing may be fetched, whatever the page or its library would like to.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
@@ -25,13 +25,6 @@ CONTENTS = {
     "together": "Alone against together",
     "settings": "Settings",
 }
-
-
-def plotly() -> str:
-    """Plotly's JavaScript from the installed package, which holds one bundle only (4.8 MB)."""
-    from plotly.offline import get_plotlyjs
-
-    return str(get_plotlyjs())
 
 
 def page(
@@ -52,8 +45,8 @@ def page(
             "main",
             sections.verdict(found),
             sections.beside(found),
-            figure_section.pictures(history, charts),
-            fault_section.faults(history, charts),
+            figure_frames.pictures(history, charts),
+            fault_timeline.faults(history, charts),
             money_section.money(history, charts),
             latencies.latencies(history, charts),
             money_section.worth(history, charts),
@@ -82,21 +75,6 @@ def _scripts(charts: Charts, library: str) -> Html:
         [
             data_block({"charts": charts, "night": NIGHT}),
             h("script", Html(library)),
-            h("script", Html(file("charts.js") + file("page.js"))),
+            h("script", Html(asset("charts/charts.js") + asset("report/report.js"))),
         ]
     )
-
-
-def data_block(data: Any) -> Html:
-    """What the scripts read: JSON that cannot end the element it stands in."""
-    harmless = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
-    return h("script", Html(harmless), type="application/json", id="data")
-
-
-def style() -> str:
-    return variables() + file("page.css")
-
-
-def file(name: str) -> str:
-    """One that lies beside this module."""
-    return (files("learnae.web.report") / name).read_text()

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from learnae.analysis.checks import CHECKS
+from learnae.analysis.paper_comparison import number, paper_rows
 from learnae.analysis.statistics import flatten
 from learnae.records.history import History
-from learnae.web.report.components import badge, details, section
-from learnae.web.report.html import Html, h, join, table
-from learnae.web.report.log_messages import ended
-from learnae.web.report.paper_comparison import number, paper_rows
+from learnae.web.charts.components import badge, details, section
+from learnae.web.charts.html import Html, h, join, table
+from learnae.web.log_messages import ended
 
 
 def head(history: History, found: Mapping[str, Any]) -> Html:

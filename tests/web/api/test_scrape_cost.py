@@ -8,7 +8,7 @@ from time import thread_time
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from learnae.web.scrape_cost import ScrapeCost
+from learnae.web.api.scrape_cost import ScrapeCost
 
 Step = Callable[[], Awaitable[None]]
 BUSY = 0.05  # s of processor

@@ -6,15 +6,16 @@ A cell is a text, or a text with ``href``, ``title`` or ``dot``, the name of its
 from collections.abc import Mapping
 from typing import Any
 
+from learnae.analysis.claims import Judged
 from learnae.analysis.money import Account
+from learnae.analysis.paper_comparison import number, paper_rows
+from learnae.analysis.peer_status import PeerStatus
 from learnae.protocol.decisions import DebtChanged
 from learnae.protocol.types import ETHER
 from learnae.records.history import History
-from learnae.web.report import fault_section, sections
-from learnae.web.report.claims import Judged
-from learnae.web.report.log_messages import Names, accuracy, called, clock
-from learnae.web.report.paper_comparison import number, paper_rows
-from learnae.web.report.peer_status import PeerStatus
+from learnae.web.charts import fault_timeline
+from learnae.web.log_messages import Names, accuracy, called, clock
+from learnae.web.report import sections
 
 DIGITS = 10  # of a transaction's hash or an address
 
@@ -113,7 +114,7 @@ def claim(judged: Judged, names: Names) -> Row:
 def faults(history: History) -> list[Row]:
     return [
         {"key": str(at), "cells": [*cells[:-1], {"text": cells[-1], "dot": cells[-1].replace(" ", "-")}]}
-        for at, cells in enumerate(fault_section.rows(history))
+        for at, cells in enumerate(fault_timeline.rows(history))
     ]
 
 

@@ -7,6 +7,7 @@ import pytest
 from tests.helpers.histories import BOB_PAYS, GOOD, MODEL, NAMES, PEER, TOLD, WALLET, fact_is, score
 
 from learnae.analysis.checks import verdict
+from learnae.analysis.peer_status import standings
 from learnae.errors import Reason
 from learnae.protocol.decisions import (
     AttemptFailed,
@@ -32,10 +33,9 @@ from learnae.records.history import (
     SessionBegan,
 )
 from learnae.session.faults import FaultKind
-from learnae.web.report.live_parts import RECEIPTS, line, parts
-from learnae.web.report.live_rows import RECEIPT_COLUMNS
-from learnae.web.report.log_messages import clock, said
-from learnae.web.report.peer_status import standings
+from learnae.web.live_page.parts import RECEIPTS, line, parts
+from learnae.web.live_page.rows import RECEIPT_COLUMNS
+from learnae.web.log_messages import clock, said
 
 CALLED = {peer: name for name, peer in PEER.items()}
 

@@ -22,7 +22,7 @@ from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from learnae.errors import InputError
-from learnae.web.problems import problem
+from learnae.web.api.problems import problem
 
 LIMIT = 1 << 20  # bytes of a request's body
 TOKEN = 16  # characters at least

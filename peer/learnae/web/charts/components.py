@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from learnae.web.report.html import Html, h
-from learnae.web.report.plotly_layout import Chart
-from learnae.web.report.theme import CLASS
+from learnae.web.charts.html import Html, h
+from learnae.web.charts.plotly_layout import Chart
+from learnae.web.charts.theme import CLASS
 
 Charts = dict[str, Chart]  # what a section draws, by the name its frame gives
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from learnae.analysis.figures import Figure, Series, ShadedBand, figures
 from learnae.records.history import History
-from learnae.web.report.charts import figure_chart
-from learnae.web.report.components import Charts, details, legend, section
-from learnae.web.report.html import Html, h, join, table
+from learnae.web.charts.components import Charts, details, legend, section
+from learnae.web.charts.figure_charts import figure_chart
+from learnae.web.charts.html import Html, h, join, table
 
 SAMPLES = 10  # rows of a figure's table
 

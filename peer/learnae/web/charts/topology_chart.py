@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 
 from learnae.analysis.figures.spec import BLUE, GREY, INK, ORANGE, PALE
-from learnae.web.report.components import legend, plot
-from learnae.web.report.html import Html, h, join
-from learnae.web.report.peer_status import AVERAGING, DONE, DOWN, REGISTERING, TRAINING, WAITING
-from learnae.web.report.plotly_layout import Chart, axes, plain, short
-from learnae.web.report.theme import GREEN, RED
-from learnae.web.report.topology import LAST, MANY, ModelTransfer, Pair, Topology
+from learnae.analysis.peer_status import AVERAGING, DONE, DOWN, REGISTERING, TRAINING, WAITING
+from learnae.analysis.topology import LAST, MANY, ModelTransfer, Pair, Topology
+from learnae.web.charts.components import legend, plot
+from learnae.web.charts.html import Html, h, join
+from learnae.web.charts.plotly_layout import Chart, axes, plain, short
+from learnae.web.charts.theme import GREEN, RED
 
 NAMED = 25  # peers whose names find room on the circle
 LONGEST, LETTER = 12, 8  # letters of a name on the circle, and px of one

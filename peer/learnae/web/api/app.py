@@ -3,8 +3,8 @@
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from learnae.web.guard import Guard, Guarded
-from learnae.web.problems import RESPONSES, install
+from learnae.web.api.guard import Guard, Guarded
+from learnae.web.api.problems import RESPONSES, install
 
 
 def guarded(title: str, guard: Guard, description: str = "") -> FastAPI:

@@ -6,20 +6,19 @@ charts.  No script and no style is inline, so that the page can be forbidden eve
 
 from learnae.analysis.figures import figures
 from learnae.analysis.figures.spec import BLUE, GREY, ORANGE
+from learnae.analysis.peer_status import PHASES
 from learnae.records.history import History
-from learnae.web.report import fault_section
-from learnae.web.report.charts import MARKS
-from learnae.web.report.components import legend, plot, section
-from learnae.web.report.fault_section import timeline_frame
-from learnae.web.report.figure_section import frames
-from learnae.web.report.html import Html, h, table
-from learnae.web.report.live_rows import RECEIPT_COLUMNS
-from learnae.web.report.money_section import money_frames
-from learnae.web.report.page import data_block, file, plotly, style
-from learnae.web.report.peer_status import PHASES
-from learnae.web.report.sankey import flow_frame
-from learnae.web.report.theme import NIGHT
-from learnae.web.report.topology_chart import topology_frame
+from learnae.web.charts import fault_timeline
+from learnae.web.charts.assets import asset, data_block, plotly, style
+from learnae.web.charts.components import legend, plot, section
+from learnae.web.charts.fault_timeline import timeline_frame
+from learnae.web.charts.figure_frames import frames
+from learnae.web.charts.html import Html, h, table
+from learnae.web.charts.money_charts import MARKS, money_frames
+from learnae.web.charts.sankey import flow_frame
+from learnae.web.charts.theme import NIGHT
+from learnae.web.charts.topology_chart import topology_frame
+from learnae.web.live_page.rows import RECEIPT_COLUMNS
 
 # Where elements of these ids stand, Plotly adds no styles of its own: live.css has the rules that it needs.
 RULES = "plotly.js-style-global"
@@ -52,10 +51,10 @@ def assets() -> dict[str, str]:
     """By name, what the page loads from static/."""
     return {
         "plotly.js": plotly(),
-        "charts.js": file("charts.js"),
-        "live.js": file("live.js"),
+        "charts.js": asset("charts/charts.js"),
+        "live.js": asset("live_page/live.js"),
         "page.css": style(),
-        "live.css": file("live.css"),
+        "live.css": asset("live_page/live.css"),
     }
 
 
@@ -147,7 +146,7 @@ def _network() -> Html:
     timeline = h(
         "div",
         timeline_frame(said("faults")),
-        _table("faults", fault_section.HEADS, "Faults, in the order in which they began", words=(1, 4)),
+        _table("faults", fault_timeline.HEADS, "Faults, in the order in which they began", words=(1, 4)),
         class_="timeline",
     )
     return section("network", "Links and faults", h("div", topology_frame(said("topology")), timeline, class_="grid"))

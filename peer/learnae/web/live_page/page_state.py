@@ -9,7 +9,7 @@ from typing import Any
 from learnae.protocol.types import PeerId
 from learnae.records.history import History, Record, SessionBegan
 from learnae.web.event_log import EventLog
-from learnae.web.report.live_parts import line, parts
+from learnae.web.live_page.parts import line, parts
 
 LEAST = 1.0  # s from the start of one working-out to the next
 IDLE = 9  # times as long as a working-out took, nothing is worked out after it

@@ -7,7 +7,10 @@ import pytest
 from tests.analysis.test_checks_faults import CROSSED, fault, session
 from tests.helpers.histories import CONTRACT, GOOD, NAMES, PEER, fact_is, judged
 
+from learnae.analysis.claims import judgements
 from learnae.analysis.money import Flow, accounts, flows
+from learnae.analysis.peer_status import standings
+from learnae.analysis.topology import LINKS, Topology, reachable, topology
 from learnae.protocol.decisions import (
     Averaged,
     DebtChanged,
@@ -20,13 +23,11 @@ from learnae.protocol.decisions import (
 from learnae.protocol.types import ETHER, PeerId, Wei
 from learnae.records.history import Effect, History, PeerCrashed, PeerRestarted, Record, SessionBegan
 from learnae.session.faults import FaultKind
-from learnae.web.report import fault_section, latencies, sankey
-from learnae.web.report.claims import judgements
-from learnae.web.report.peer_status import standings
-from learnae.web.report.plotly_layout import Chart
-from learnae.web.report.theme import RED
-from learnae.web.report.topology import LINKS, Topology, reachable, topology
-from learnae.web.report.topology_chart import topology_chart
+from learnae.web.charts import fault_timeline, sankey
+from learnae.web.charts.plotly_layout import Chart
+from learnae.web.charts.theme import RED
+from learnae.web.charts.topology_chart import topology_chart
+from learnae.web.report import latencies
 
 
 def seen(history: History) -> Topology:
@@ -156,29 +157,29 @@ def test_a_swarm_without_peers_has_a_picture() -> None:
     ],
 )
 def test_each_fault_is_told_with_whom_it_hit_when_and_what_came_of_it(history: History, effect: str) -> None:
-    (row,) = fault_section.rows(history)
+    (row,) = fault_timeline.rows(history)
     assert row[:3] == ("#1 split", "ann bob | cat dan eve", "10.0")
     assert row[3] == ("20.0" if effect in ("applied", "held nothing up") else "-")
     assert row[4] == effect
 
 
 def test_a_fault_that_is_open_reaches_to_now() -> None:
-    (trace,) = fault_section.timeline_chart(
+    (trace,) = fault_timeline.timeline_chart(
         unfinished(session(*fault(FaultKind.KILL, "ann", end=None), (30.0, "ann", CROSSED)))
     )["data"]
     assert (trace["base"], trace["x"]) == ([10.0], [20.0])
 
 
 def test_it_is_said_how_far_the_plan_is() -> None:
-    assert fault_section.outcome(session(faulty=False, planned=0)) == "No faults are planned in this session."
-    assert fault_section.outcome(unfinished(session(planned=0))) == "No fault has begun: the plan waits for all peers."
-    assert fault_section.outcome(session(planned=0)) == "No fault has begun: the session was over too soon."
-    assert fault_section.outcome(during(FaultKind.KILL, "ann")) == "1 of 1 faults have begun. Open now: #1 kill."
-    assert fault_section.outcome(session(*fault(FaultKind.KILL, "ann"), planned=2)) == "1 of 2 faults have begun."
+    assert fault_timeline.outcome(session(faulty=False, planned=0)) == "No faults are planned in this session."
+    assert fault_timeline.outcome(unfinished(session(planned=0))) == "No fault has begun: the plan waits for all peers."
+    assert fault_timeline.outcome(session(planned=0)) == "No fault has begun: the session was over too soon."
+    assert fault_timeline.outcome(during(FaultKind.KILL, "ann")) == "1 of 1 faults have begun. Open now: #1 kill."
+    assert fault_timeline.outcome(session(*fault(FaultKind.KILL, "ann"), planned=2)) == "1 of 2 faults have begun."
 
 
 def test_a_fault_of_the_chain_hits_the_chain() -> None:
-    assert fault_section.rows(during(FaultKind.CHAIN_PAUSE))[0][1] == "the chain"
+    assert fault_timeline.rows(during(FaultKind.CHAIN_PAUSE))[0][1] == "the chain"
 
 
 # flows

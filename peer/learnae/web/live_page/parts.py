@@ -10,21 +10,23 @@ from typing import Any
 
 from learnae.analysis.checks.faults import seen
 from learnae.analysis.checks.summary import summary
+from learnae.analysis.claims import judgements
 from learnae.analysis.figures import Figure, figures
 from learnae.analysis.money import Account, Flow, accounts, flows
+from learnae.analysis.paper_comparison import number
+from learnae.analysis.peer_status import PHASES, newest_debts, standings, tested
+from learnae.analysis.topology import topology
 from learnae.protocol.types import ETHER
 from learnae.records.history import SWARM, History, Record
-from learnae.web.report import fault_section, live_rows, sections
-from learnae.web.report.charts import accounts_chart, figure_chart, matrix_chart, peers_chart
-from learnae.web.report.claims import judgements
-from learnae.web.report.log_messages import Names, clock, ended, said
-from learnae.web.report.money_section import in_matrix, most_paid
-from learnae.web.report.paper_comparison import number
-from learnae.web.report.peer_status import PHASES, newest_debts, standings, tested
-from learnae.web.report.plotly_layout import Chart
-from learnae.web.report.sankey import sankey_chart, who
-from learnae.web.report.topology import topology
-from learnae.web.report.topology_chart import topology_chart
+from learnae.web.charts import fault_timeline
+from learnae.web.charts.figure_charts import figure_chart, peers_chart
+from learnae.web.charts.money_charts import accounts_chart, in_matrix, matrix_chart, most_paid
+from learnae.web.charts.plotly_layout import Chart
+from learnae.web.charts.sankey import sankey_chart, who
+from learnae.web.charts.topology_chart import topology_chart
+from learnae.web.live_page import rows
+from learnae.web.log_messages import Names, clock, ended, said
+from learnae.web.report import sections
 
 RECEIPTS = 500  # the newest
 ACCURACY = 2  # its place among Figures 4-8
@@ -46,19 +48,19 @@ def parts(
         "session": _session(history),
         "words": _words(history, totals, paid)
         | {each.name: each.outcome or "nothing yet" for each in by_units}
-        | {"topology": swarm.outcome if standing else "", "faults": fault_section.outcome(history), "flow": who(paid)},
+        | {"topology": swarm.outcome if standing else "", "faults": fault_timeline.outcome(history), "flow": who(paid)},
         "phases": [[phase, phases[phase]] for phase in PHASES],
         "verdict": _verdict(found, reported) if found else None,
-        "table:peers": [live_rows.peer(*each, history, apis or {}) for each in zip(standing, money, strict=True)],
-        "table:receipts": [live_rows.receipt(*each, names) for each in islice(newest_debts(history), RECEIPTS)],
-        "table:faults": live_rows.faults(history),
-        "table:claims": [live_rows.claim(each, names) for each in judgements(history)],
-        "table:beside": live_rows.beside(found["summary"] if found else totals),
+        "table:peers": [rows.peer(*each, history, apis or {}) for each in zip(standing, money, strict=True)],
+        "table:receipts": [rows.receipt(*each, names) for each in islice(newest_debts(history), RECEIPTS)],
+        "table:faults": rows.faults(history),
+        "table:claims": [rows.claim(each, names) for each in judgements(history)],
+        "table:beside": rows.beside(found["summary"] if found else totals),
         **_figures(by_units, ""),
         **_figures(by_seconds, "-seconds"),
         "chart:peers": peers_chart(history, by_seconds[ACCURACY]) if by_seconds[ACCURACY].series[1].x else None,
         "chart:topology": topology_chart(swarm) if standing else None,
-        "chart:faults": fault_section.timeline_chart(history) if seen(history) else None,
+        "chart:faults": fault_timeline.timeline_chart(history) if seen(history) else None,
         "chart:flow": sankey_chart(paid, money) if paid else None,
         "chart:matrix": _matrix(paid, money) if paid else None,
         "chart:accounts": accounts_chart(money) if paid else None,

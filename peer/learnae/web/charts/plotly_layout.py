@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from learnae.analysis.figures.spec import INK, LINE, PALE
-from learnae.web.report.theme import PAPER
+from learnae.web.charts.theme import PAPER
 
 Chart = dict[str, Any]
 

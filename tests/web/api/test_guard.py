@@ -11,8 +11,8 @@ from tests.helpers.stages import Stage
 
 from learnae.errors import InputError
 from learnae.protocol.decisions import WorkChanged, WorkState
-from learnae.web.guard import LIMIT, Guard, read_token
-from learnae.web.server import address, listen, serving, url
+from learnae.web.api.guard import LIMIT, Guard, read_token
+from learnae.web.api.server import address, listen, serving, url
 
 Staged = Callable[..., Stage]
 

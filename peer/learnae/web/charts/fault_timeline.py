@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from learnae.analysis.checks.faults import SeenFault, seen
 from learnae.analysis.figures.spec import GREY
 from learnae.records.history import Effect, FaultsPlanned, History
-from learnae.web.report.components import Charts, legend, plot, section
-from learnae.web.report.html import Html, h, table
-from learnae.web.report.plotly_layout import Chart, axes, plain, short
-from learnae.web.report.theme import LILAC, RED, VIOLET
+from learnae.web.charts.components import Charts, legend, plot, section
+from learnae.web.charts.html import Html, h, table
+from learnae.web.charts.plotly_layout import Chart, axes, plain, short
+from learnae.web.charts.theme import LILAC, RED, VIOLET
 
 OPEN, APPLIED, INEFFECTIVE, UNHEALED = "open now", "applied", "held nothing up", "not healed"
 COLOURS = {OPEN: VIOLET, APPLIED: LILAC, INEFFECTIVE: GREY, UNHEALED: RED}

@@ -18,13 +18,13 @@ from learnae.analysis.money import (
     accounts,
     flows,
 )
+from learnae.analysis.statistics import Gain, gains, total
 from learnae.protocol.decisions import Averaged, DebtChanged, DebtState, Trained
 from learnae.protocol.types import Address, Cid, Wei
 from learnae.records.history import Evaluated, History, RosterEntry, SessionBegan
-from learnae.web.report import charts
-from learnae.web.report.html import Html, h, join, table
-from learnae.web.report.money_section import in_matrix
-from learnae.web.report.validation_gap import Gain, gains, total
+from learnae.web.charts import figure_charts, money_charts
+from learnae.web.charts.html import Html, h, join, table
+from learnae.web.charts.money_charts import in_matrix
 
 EMPTY = History(())
 
@@ -169,7 +169,7 @@ def test_absent_is_the_share_of_the_paid_gain_that_test_rows_do_not_show() -> No
 
 
 def test_the_matrix_has_payers_down_and_payees_across() -> None:
-    chart = charts.matrix_chart(flows(GOOD), ["ann", "bob", "cat"])
+    chart = money_charts.matrix_chart(flows(GOOD), ["ann", "bob", "cat"])
     (trace,) = chart["data"]
     assert trace["z"] == [[None, 0.00275, None], [0.00165, None, None], [None, None, None]]
     assert trace["text"][0][1] == "ann paid bob 0.00275 ETH in 1 payment"
@@ -177,19 +177,25 @@ def test_the_matrix_has_payers_down_and_payees_across() -> None:
 
 
 def test_of_very_many_peers_the_matrix_shows_those_that_moved_most() -> None:
-    many = [Account(f"p{at}", TRAINER, TRAINER, 1, at / 1000, 0, 0.0, None, None) for at in range(charts.MOST + 50)]
+    many = [
+        Account(f"p{at}", TRAINER, TRAINER, 1, at / 1000, 0, 0.0, None, None) for at in range(money_charts.MOST + 50)
+    ]
     names, told = in_matrix([], many)
-    assert names == [f"p{at}" for at in range(50, charts.MOST + 50)]
+    assert names == [f"p{at}" for at in range(50, money_charts.MOST + 50)]
     assert "200 of 250" in told
 
 
 def test_each_kind_of_peer_has_its_own_mark_besides_its_colour() -> None:
-    assert len({symbol for _, symbol in charts.MARKS.values()}) == len({c for c, _ in charts.MARKS.values()}) == 4
+    assert (
+        len({symbol for _, symbol in money_charts.MARKS.values()})
+        == len({c for c, _ in money_charts.MARKS.values()})
+        == 4
+    )
 
 
 def test_a_figures_chart_has_its_curves_its_bands_and_what_the_paper_says() -> None:
     payments = next(each for each in figures(GOOD) if each.name == "fig7-payments")
-    chart = charts.figure_chart(payments)
+    chart = figure_charts.figure_chart(payments)
     low, high, mean = chart["data"]
     assert (tuple(mean["x"]), mean["name"]) == (payments.series[0].x, "mean of peers")
     assert (low["hoverinfo"], high["fill"]) == ("skip", "tonexty")
@@ -201,7 +207,7 @@ def test_a_figures_chart_has_its_curves_its_bands_and_what_the_paper_says() -> N
 
 def test_hovering_over_a_share_says_the_share_and_not_the_sum_below_it() -> None:
     types = next(each for each in figures(GOOD) if each.name == "fig4-work-types")
-    tops = [trace for trace in charts.figure_chart(types)["data"] if "customdata" in trace]
+    tops = [trace for trace in figure_charts.figure_chart(types)["data"] if "customdata" in trace]
     assert [sum(shares) for shares in zip(*(trace["customdata"] for trace in tops), strict=True)] == pytest.approx(
         [1.0] * len(types.bands[0].x)
     )
@@ -209,11 +215,11 @@ def test_hovering_over_a_share_says_the_share_and_not_the_sum_below_it() -> None
 
 @pytest.mark.parametrize("history", [GOOD, EMPTY])
 def test_every_chart_is_json(history: History) -> None:
-    drawn = [charts.figure_chart(each) for each in figures(history)]
-    drawn += [charts.accounts_chart(accounts(history)), charts.gains_chart(gains(history))]
+    drawn = [figure_charts.figure_chart(each) for each in figures(history)]
+    drawn += [money_charts.accounts_chart(accounts(history)), money_charts.gains_chart(gains(history))]
     assert json.loads(json.dumps(drawn, allow_nan=False)) == drawn
 
 
 def test_coordinates_are_as_exact_as_a_screen() -> None:
-    chart = charts.gains_chart([Gain(PEER["ann"], 1 / 3, 1 / 7, True, True)])
+    chart = money_charts.gains_chart([Gain(PEER["ann"], 1 / 3, 1 / 7, True, True)])
     assert chart["data"][0]["x"] == [33.3333]

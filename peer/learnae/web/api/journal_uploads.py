@@ -6,8 +6,8 @@ from typing import Protocol
 from fastapi import FastAPI, HTTPException, Request
 
 from learnae.errors import InputError
-from learnae.web.guard import Guard
-from learnae.web.problems import RESPONSES, install
+from learnae.web.api.guard import Guard
+from learnae.web.api.problems import RESPONSES, install
 
 LIMIT = 64 << 20  # bytes of a journal
 

@@ -11,10 +11,10 @@ from functools import cached_property
 from itertools import combinations
 
 from learnae.analysis.checks.faults import SeenFault, seen
+from learnae.analysis.peer_status import PeerStatus
 from learnae.protocol.decisions import Averaged
 from learnae.records.history import History
 from learnae.session.faults import Fault, FaultState, FaultWindow, state
-from learnae.web.report.peer_status import PeerStatus
 
 LAST = 2  # averagings of each peer that are drawn, of those it kept and of the others
 LINKS = 200  # disturbed links that are drawn

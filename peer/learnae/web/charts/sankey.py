@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from learnae.analysis.figures.spec import GREY
 from learnae.analysis.money import Account, Flow
 from learnae.protocol.types import ETHER, Wei
-from learnae.web.report.charts import MARKS
-from learnae.web.report.components import legend, plot
-from learnae.web.report.html import Html, join
-from learnae.web.report.plotly_layout import Chart, axes, plain, short
+from learnae.web.charts.components import legend, plot
+from learnae.web.charts.html import Html, join
+from learnae.web.charts.money_charts import MARKS
+from learnae.web.charts.plotly_layout import Chart, axes, plain, short
 
 NAMED = 20  # peers with a name on each side
 OTHERS = "all others"

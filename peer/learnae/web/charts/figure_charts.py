@@ -4,27 +4,17 @@ Colours are those by day; the page's script replaces them by night.  Names from 
 some HTML.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from learnae.analysis.figures import Figure, Reference, Series, Shade, ShadedBand
-from learnae.analysis.figures.spec import BLUE, GREY, INK, ORANGE, PALE, SHADE
-from learnae.analysis.money import AVERAGES, CHEAT, NO_ROWS, TRAINER, Account, Flow
+from learnae.analysis.figures.spec import GREY, INK, SHADE
+from learnae.analysis.peer_status import tested
 from learnae.records.history import History, kept_score
-from learnae.web.report.peer_status import tested
-from learnae.web.report.plotly_layout import Chart, axes, plain, short
-from learnae.web.report.theme import GREEN, HEAT, PAPER, RED, SOFT
-from learnae.web.report.validation_gap import Gain
+from learnae.web.charts.plotly_layout import Chart, axes, plain, short
 
 PALENESS = "2E"  # of a band, the last two digits of a colour
-MARKS = {
-    TRAINER: (BLUE, "circle"),
-    NO_ROWS: (ORANGE, "square"),
-    AVERAGES: (GREEN, "diamond"),
-    CHEAT: (RED, "x"),
-}
-MOST = 200  # peers of a matrix
 
 
 def figure_chart(figure: Figure) -> Chart:
@@ -73,115 +63,6 @@ def peers_chart(history: History, accuracy: Figure) -> Chart:
     means = _between(test, first, last), _between(validation, begin, history.seconds)
     chart = figure_chart(replace(accuracy, bands=(), series=means))
     return {"data": [each_peer, *chart["data"]], "layout": chart["layout"] | {"hovermode": "closest"}}
-
-
-def matrix_chart(flows: Sequence[Flow], names: Sequence[str]) -> Chart:
-    """Payers down, payees across; the more ETH, the stronger the colour.  Who paid nothing leaves the paper bare."""
-    at = {name: index for index, name in enumerate(names)}
-    ether: list[list[float | None]] = [[None] * len(names) for _ in names]
-    told = [[""] * len(names) for _ in names]
-    for flow in flows:
-        row, column = at[flow.payer], at[flow.payee]
-        ether[row][column] = short(flow.ether)
-        times = "1 payment" if flow.count == 1 else f"{flow.count} payments"
-        told[row][column] = f"{plain(flow.payer)} paid {plain(flow.payee)} {flow.ether:.5f} ETH in {times}"
-    labels = [plain(name) for name in names]
-    scale = [[index / (len(HEAT) - 1), colour] for index, colour in enumerate(HEAT)]
-    trace = {
-        "type": "heatmap",
-        "x": labels,
-        "y": labels,
-        "z": ether,
-        "text": told,
-        "hovertemplate": "%{text}<extra></extra>",
-        "hoverongaps": False,
-        "colorscale": scale,
-        "zmin": 0,
-        "showscale": False,
-        "xgap": 1 if len(names) <= 50 else 0,
-        "ygap": 1 if len(names) <= 50 else 0,
-    }
-    axis = {"type": "category", "showgrid": False, "ticks": "", "showline": False}
-    layout = axes(axis | {"tickangle": -90, "side": "top"}, axis | {"autorange": "reversed"})
-    layout |= {"margin": {"l": 36, "r": 8, "t": 36, "b": 8}, "plot_bgcolor": SOFT}
-    return {"data": [trace], "layout": layout}
-
-
-def accounts_chart(accounts: Sequence[Account]) -> Chart:
-    """Income over outlay, a mark a peer; above the line a peer earned more than it spent."""
-    traces = []
-    for kind, (colour, symbol) in MARKS.items():
-        chosen = [each for each in accounts if each.kind == kind]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": [short(each.sent_ether) for each in chosen],
-                "y": [short(each.received_ether) for each in chosen],
-                "text": [f"{plain(each.name)}, {plain(each.role)}" for each in chosen],
-                "hovertemplate": "%{text}<br>sent %{x:.5f} ETH<br>received %{y:.5f} ETH<extra></extra>",
-                "marker": {"color": colour, "symbol": symbol, "size": 10, "line": {"color": PAPER, "width": 1}},
-            }
-        )
-    most = 1.08 * max([value for each in accounts for value in (each.sent_ether, each.received_ether)] or [0]) or 1
-    axis = {"range": [-0.03 * most, most], "tickformat": "~g", "nticks": 6, "zeroline": False}
-    layout = axes(axis | {"showgrid": True}, axis)
-    layout["shapes"] = [_segment(0, 0, most, most)]
-    return {"data": traces, "layout": layout}
-
-
-def gains_chart(gains: Sequence[Gain]) -> Chart:
-    """Gain on test rows over gain on validation rows, in percentage points; on the line all of it is real."""
-    traces = []
-    for early, colour, symbol in ((True, BLUE, "circle"), (False, ORANGE, "diamond")):
-        chosen = [each for each in gains if each.early is early]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": [short(100 * each.validation) for each in chosen],
-                "y": [short(100 * each.test) for each in chosen],
-                "text": [plain(each.peer) for each in chosen],
-                "hovertemplate": "%{text}<br>validation %{x:+.2f} points<br>test %{y:+.2f} points<extra></extra>",
-                "marker": {"color": colour, "symbol": symbol, "size": 7, "opacity": 0.7},
-            }
-        )
-    most = max([100 * each.validation for each in gains] or [1])
-    layout = axes(
-        {"ticksuffix": " pp", "rangemode": "tozero", "showgrid": True},
-        {"ticksuffix": " pp", "zeroline": True, "zerolinecolor": PALE, "zerolinewidth": 1},
-    )
-    layout["shapes"] = [_segment(0, 0, most, most)]
-    return {"data": traces, "layout": layout}
-
-
-def baselines_chart(scores: Mapping[str, Mapping[str, float | None]]) -> Chart:
-    """Mean test accuracy of each way to train, with a bar from the least peer to the greatest."""
-    names = list(scores)
-    means = [scores[name]["mean"] or 0.0 for name in names]
-    above = [(scores[name].get("max") or mean) - mean for name, mean in zip(names, means, strict=True)]
-    below = [mean - (scores[name].get("min") or mean) for name, mean in zip(names, means, strict=True)]
-    trace = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [short(mean) for mean in means],
-        "y": [plain(name) for name in names],
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [short(each) for each in above],
-            "arrayminus": [short(each) for each in below],
-            "color": PALE,
-            "thickness": 2,
-            "width": 5,
-        },
-        "marker": {"color": [ORANGE if name == "swarm" else BLUE for name in names], "size": 13},
-        "hovertemplate": "%{y}: %{x:.2%}<extra></extra>",
-    }
-    layout = axes({"tickformat": ".1%", "showgrid": True}, {"type": "category", "autorange": "reversed"})
-    layout["margin"]["l"] = 110
-    layout["yaxis"]["showgrid"] = False
-    return {"data": [trace], "layout": layout}
 
 
 # in here
@@ -267,8 +148,3 @@ def _told(reference: Reference) -> Chart:
     """Whose it is; the numbers are in the caption."""
     beside = {"xref": "paper", "x": 1, "xanchor": "left", "xshift": 6 if reference.low is None else 18}
     return beside | {"text": "the paper", "y": reference.value, "showarrow": False, "font": {"size": 11}}
-
-
-def _segment(x0: float, y0: float, x1: float, y1: float) -> Chart:
-    line = {"color": PALE, "width": 1.2, "dash": "6px,5px"}
-    return {"type": "line", "layer": "below", "line": line, "x0": x0, "y0": y0, "x1": x1, "y1": y1}

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from learnae.web.api.views import DirectoryEntryView, Health, ModelView, Predictions, ReceiptView, Status
 from learnae.web.event_log import EventLog
-from learnae.web.views import DirectoryEntryView, Health, ModelView, Predictions, ReceiptView, Status
 
 
 class NotReady(Exception):

@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from learnae.cli import app
 
-PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
 
 
 def examples() -> Iterator[tuple[str, str, dict[str, str], str | None]]:

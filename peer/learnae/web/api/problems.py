@@ -9,8 +9,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from learnae.web.peer_api_port import BadRequest, NotReady
-from learnae.web.views import Problem
+from learnae.web.api.peer_api_port import BadRequest, NotReady
+from learnae.web.api.views import Problem
 
 MEDIA = "application/problem+json"
 SENTENCES = {

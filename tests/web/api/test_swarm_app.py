@@ -16,11 +16,11 @@ from tests.helpers.histories import GOOD, TOLD
 
 from learnae.analysis.checks import verdict
 from learnae.records.history import History, Record, RosterEntry, SessionBegan
+from learnae.web.api.guard import Guard
+from learnae.web.api.server import listen, serve, url
+from learnae.web.api.swarm_app import swarm_app
 from learnae.web.event_log import EventLog
-from learnae.web.guard import Guard
-from learnae.web.page_state import LEAST, TAIL, PageState
-from learnae.web.server import listen, serve, url
-from learnae.web.swarm_app import swarm_app
+from learnae.web.live_page.page_state import LEAST, TAIL, PageState
 
 RECORDS = GOOD.records
 NASTY = """</script><script>alert(1)</script><img src=x onerror="alert(2)">'&"""

@@ -10,11 +10,11 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from learnae.messages.codec import encode
 from learnae.records.history import Record
-from learnae.web import views
-from learnae.web.app import guarded
-from learnae.web.guard import Guard, bearer, is_loopback
-from learnae.web.peer_api_port import PeerApiPort
-from learnae.web.stream import After, LastEventId, records
+from learnae.web.api import views
+from learnae.web.api.app import guarded
+from learnae.web.api.guard import Guard, bearer, is_loopback
+from learnae.web.api.peer_api_port import PeerApiPort
+from learnae.web.api.stream import After, LastEventId, records
 
 PAGE = 100  # records
 DESCRIPTION = """What one peer of a LEARNAE session knows and does.

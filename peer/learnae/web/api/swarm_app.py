@@ -17,12 +17,12 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from learnae.messages.codec import encode
 from learnae.records.history import History
-from learnae.web.app import guarded
+from learnae.web.api.app import guarded
+from learnae.web.api.guard import Guard
+from learnae.web.api.stream import After, LastEventId, records, seen
 from learnae.web.event_log import EventLog
-from learnae.web.guard import Guard
-from learnae.web.page_state import PageState
-from learnae.web.report.live_page import assets, live_page
-from learnae.web.stream import After, LastEventId, records, seen
+from learnae.web.live_page.page import assets, live_page
+from learnae.web.live_page.page_state import PageState
 
 BEAT = 0.25  # s between two looks for news
 # Scripts, styles and data come from here and nowhere else; Plotly sets the style of single elements.

@@ -1,0 +1,31 @@
+"""The files that the pages load: scripts, styles and Plotly's library."""
+
+import json
+from importlib.resources import files
+from typing import Any
+
+from learnae.web.charts.html import Html, h
+from learnae.web.charts.theme import variables
+
+
+def plotly() -> str:
+    """Plotly's JavaScript from the installed package, which holds one bundle only (4.8 MB)."""
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())
+
+
+def style() -> str:
+    """CSS of both pages: the palette as variables, then the rules."""
+    return variables() + asset("charts/page.css")
+
+
+def asset(name: str) -> str:
+    """The text of a file in ``learnae.web``."""
+    return (files("learnae.web") / name).read_text()
+
+
+def data_block(data: Any) -> Html:
+    """Data for the page's scripts: JSON that cannot end the element it stands in."""
+    escaped = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    return h("script", Html(escaped), type="application/json", id="data")
