@@ -1,6 +1,6 @@
 # The environment makes itself at first use and again when pyproject.toml changes.
 N       ?= 20
-SESSION ?= examples/paper.toml
+SESSION ?= paper
 BACKEND ?=
 SEED    ?=
 KEEP    ?=
@@ -22,7 +22,7 @@ GENERATORS = tools.generate monitor.dashboards
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-swarm: $(ENV) ## Run a session: N=20 SESSION=examples/paper.toml BACKEND= (compose, embedded, sim) SEED= KEEP=1 GUESTS=1
+swarm: $(ENV) ## Run a session: N=20 SESSION=paper BACKEND= (compose, embedded, sim) SEED= KEEP=1 GUESTS=1
 	@$(PY) -m learnae swarm $(SESSION) --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep) $(if $(GUESTS),--guests $(GUESTS)) $(if $(PUBLISH),--publish $(PUBLISH))
 
 chaos: $(ENV) ## Run a scenario of faults or cheats: SCENARIO=split-half N=20 SEED= BACKEND= (compose, sim)
@@ -72,7 +72,7 @@ format: $(ENV) ## Sort imports, format
 tools: ## Bring Anvil, solc and Kubo into .tools/, for tests on real parts and for `make contracts`
 	@sh tools/binaries.sh
 
-contracts: $(ENV) ## Compile contracts/ into peer/learnae/adapters/dpoid.json
+contracts: $(ENV) ## Compile contracts/ into peer/learnae/resources/dpoid.json
 	@sh tools/binaries.sh evm
 	$(PY) contracts/compile.py
 

@@ -34,10 +34,11 @@ from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import verdict
 from learnae.analysis.fault_impact import aftermath, to_json
 from learnae.backends.sim.faults import undisturbed
-from learnae.cli.scenarios import CHAOS, SCENARIOS, find
+from learnae.cli.scenarios import CHAOS, find
 from learnae.errors import InputError
 from learnae.protocol.types import Forgery, Policy
 from learnae.records.history import History
+from learnae.resources import scenario_files
 from learnae.session.settings import Expectations, Session, load, to_toml
 
 INTERRUPTED = 130
@@ -256,7 +257,7 @@ def main() -> None:
 def play(bench: Bench, wanted: Namespace) -> int:
     """Its exit code."""
     bench.folder.mkdir(parents=True, exist_ok=True)
-    scenarios = wanted.scenarios or sorted(path.stem for path in SCENARIOS.glob("*.toml"))
+    scenarios = wanted.scenarios or list(scenario_files())
     try:
         for name, seed in product(scenarios, range(1, wanted.seeds + 1)):
             try:

@@ -1,6 +1,6 @@
 """A session on containers by the clock, from the command to the verdict; a pod's memory; what watching it costs.
 
-    .venv/bin/python bench/compose.py [--peers 20] [--session examples/paper.toml]
+    .venv/bin/python bench/compose.py [--peers 20] [--session paper]
 
 Second 0 is when this program begins: its imports, looking whether images are current, rendering and coming up count, as
 they do for `learnae swarm`; what `make` takes before that, the page's server, figures and report do not.  Memory is
@@ -32,6 +32,7 @@ from learnae.backends.compose import session as sessions  # noqa: E402
 from learnae.backends.compose.docker_cli import docker  # noqa: E402
 from learnae.backends.compose.plan import HOST, PROMETHEUS  # noqa: E402
 from learnae.backends.compose.prepare import prepare  # noqa: E402
+from learnae.cli.arguments import session_file  # noqa: E402
 from learnae.protocol.decisions import (  # noqa: E402
     Averaged,
     DebtChanged,
@@ -157,7 +158,7 @@ async def main(peers: int, path: Path, out: Path | None) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--peers", type=int, default=20)
-    parser.add_argument("--session", type=Path, default=Path("examples/paper.toml"))
+    parser.add_argument("--session", type=session_file, default="paper")
     parser.add_argument("--out", type=Path)
     wanted, lacking = parser.parse_args(), engine.lacking()
     if lacking:

@@ -25,12 +25,13 @@ from learnae.backends.sim.simulation import MemoryHistory
 from learnae.learn.pool import Pool, Ticket
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.records.history import SWARM, History
+from learnae.resources import session_files
 from learnae.runtime.setup import SessionSetup
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.runtime.wallets import wallet_keys, wallets
 from learnae.session.settings import load
 
-SESSION = Path(__file__).parents[1] / "examples" / "paper.toml"
+SESSION = session_files()["paper"]
 
 
 def command(peers: int, seed: int) -> dict[str, float]:

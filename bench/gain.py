@@ -9,18 +9,17 @@ peer's own, where those are not everybody's.
 import argparse
 import os
 import statistics
-from pathlib import Path
 from typing import Any
 
 from learnae.analysis.checks import verdict
 from learnae.backends.sim.simulation import MemoryHistory, Simulation
 from learnae.learn.datasets.sources import load as load_rows
 from learnae.records.history import History
+from learnae.resources import session_files
 from learnae.runs.baselines import baselines
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.settings import load, parse, resolved
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 FLIGHTS = {"source": "flights", "rows": 1000, "validation_rows": 500, "test_rows": 20_000}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "shipped set, iid, 10,000 rows a peer": ("paper", {}),
@@ -36,7 +35,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 
 def one(example: str, changes: dict[str, Any], seed: int, tables: dict[Any, Any]) -> dict[str, dict[str, float]]:
     """Scores by baseline, the swarm's among them."""
-    session = parse(resolved(load(EXAMPLES / f"{example}.toml")) | changes | {"seed": seed, "evaluation_peers": 0})
+    session = parse(resolved(load(session_files()[example])) | changes | {"seed": seed, "evaluation_peers": 0})
     key = (session.data.source, session.data.column)
     if key not in tables:
         tables[key] = load_rows(session.data)

@@ -1,4 +1,4 @@
-"""Compiles DPoID.sol into peer/learnae/adapters/dpoid.json; with ``--check`` it only compares.
+"""Compiles DPoID.sol into peer/learnae/resources/dpoid.json; with ``--check`` it only compares.
 
 ``python contracts/compile.py [--check] [--must-compile]``
 
@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "contracts" / "DPoID.sol"
-ARTEFACT = ROOT / "peer" / "learnae" / "adapters" / "dpoid.json"
+ARTEFACT = ROOT / "peer" / "learnae" / "resources" / "dpoid.json"
 SOLC = ROOT / ".tools" / "bin" / "solc"
 NAME = SOURCE.stem
 

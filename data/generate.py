@@ -284,12 +284,12 @@ class Parser(argparse.ArgumentParser):
 
 
 def main() -> int:
-    here = Path(__file__).parent
+    shipped = Path(__file__).parents[1] / "peer" / "learnae" / "resources" / "hepmass_like.npz"
     parser = Parser(description="Generate the HEPMASS-like rows with Pythia 8.")
     parser.add_argument("--events", type=int, default=280_000, help="rows, a multiple of 10 (default %(default)s)")
     parser.add_argument("--seed", type=int, default=2018, help="default %(default)s")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="default: one per core")
-    parser.add_argument("--out", type=Path, default=here / "hepmass_like.npz", help="default: beside this program")
+    parser.add_argument("--out", type=Path, default=shipped, help="default: %(default)s")
     parser.add_argument("--check", action="store_true", help="compare --out with some rows made again")
     args = parser.parse_args()
     if args.events < 10 or args.events % 10 or args.workers < 1 or args.seed < 0:

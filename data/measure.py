@@ -156,7 +156,7 @@ class Parser(argparse.ArgumentParser):
 
 def main() -> int:
     parser = Parser(description="Print the numbers of the data card.")
-    default = Path(__file__).with_name("hepmass_like.npz")
+    default = Path(__file__).parents[1] / "peer" / "learnae" / "resources" / "hepmass_like.npz"
     parser.add_argument("file", nargs="?", type=Path, default=default, help="default: the shipped rows")
     path = parser.parse_args().file
     try:

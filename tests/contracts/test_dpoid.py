@@ -22,7 +22,7 @@ from learnae.messages.ids import peer_id, public_key
 from learnae.protocol.types import Address, Poid
 
 ROOT = Path(__file__).parents[2]
-ARTEFACT = json.loads((ROOT / "peer" / "learnae" / "adapters" / "dpoid.json").read_text())
+ARTEFACT = json.loads((ROOT / "peer" / "learnae" / "resources" / "dpoid.json").read_text())
 GAS_PROMISED = 105_000
 
 keys = st.binary(min_size=32, max_size=32).filter(any)

@@ -17,11 +17,11 @@ import pytest
 import torch
 from tests.learn.small import Swarm
 
+from learnae.checkout import REPOSITORY
 from learnae.errors import PortError, Reason
 from learnae.learn.serialization import MAX_HEADER
 from learnae.messages.wire import MAX_BLOCK, cid_of
 from learnae.protocol.types import ModelRef, Weights
-from learnae.session.settings import REPOSITORY
 
 SWARM = Swarm()
 MODEL = SWARM.published(1)

@@ -9,10 +9,12 @@ import pytest
 import torch
 from tests.learn.small import write
 
+from learnae import resources
+from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.learn.datasets.partition import partition
 from learnae.learn.datasets.sources import FEATURES, load, path_of
-from learnae.session.settings import REPOSITORY, DataSettings, Session
+from learnae.session.settings import DataSettings, Session
 
 
 def test_a_file_becomes_one_float32_array_with_the_mass_as_its_last_column(tmp_path: Path) -> None:
@@ -32,7 +34,7 @@ def test_the_standardisation_travels_with_the_table(tmp_path: Path) -> None:
 
 def test_the_shipped_rows_are_those_of_the_data_card() -> None:
     golden = "5973165d42f622c0a4b8338c5609ff24544b1520a28d73063935c21e011dbb65"
-    file = REPOSITORY / "data" / "hepmass_like.npz"
+    file = resources.ROWS
     assert hashlib.sha256(file.read_bytes()).hexdigest() == golden
     assert golden in (REPOSITORY / "data" / "README.md").read_text()
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from learnae.session.settings import REPOSITORY
+from learnae.checkout import REPOSITORY
 
 TOKEN = "a-token-of-the-pod"
 NEWNET = 0x40000000

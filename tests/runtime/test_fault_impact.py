@@ -15,6 +15,7 @@ from learnae.backends.sim.faults import undisturbed
 from learnae.protocol.decisions import Trained, WorkChanged, WorkState
 from learnae.protocol.types import Cid, Policy, Score
 from learnae.records.history import Fact, FaultBegan, History, Record, SessionEnded
+from learnae.resources import scenario_files
 from learnae.session.settings import parse, resolved
 
 BASE: dict[str, Any] = {"peers": 5, "data": {"rows": 1000}, "work": {"slices": 4, "patience": 5}}
@@ -102,7 +103,7 @@ def test_a_scenario_is_planned_run_and_put_beside_the_undisturbed_session(tmp_pa
 
 def test_the_scenarios_are_listed_each_with_what_it_shows(tmp_path: Path) -> None:
     listed = here(tmp_path, "chaos", "list").stdout
-    for path in (Path(__file__).parents[1] / "scenarios").glob("*.toml"):
+    for path in scenario_files().values():
         assert f"{path.stem}\n" in listed
 
 

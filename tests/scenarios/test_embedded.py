@@ -6,11 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-
 
 def summary(command: str, folder: Path, *options: str) -> dict[str, Any]:
-    arguments = [command, str(EXAMPLES / "paper.toml"), "--peers", "4", "--out", str(folder / command), *options]
+    arguments = [command, "paper", "--peers", "4", "--out", str(folder / command), *options]
     done = subprocess.run([sys.executable, "-m", "learnae", *arguments], capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, Any] = json.loads((folder / command / "verdict.json").read_text())

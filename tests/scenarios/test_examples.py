@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-NAMES = sorted(path.stem for path in EXAMPLES.glob("*.toml"))
+from learnae.resources import session_files
+
+NAMES = list(session_files())
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +22,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @cache
 def run(name: str, folder: Path) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
     """What it printed, and the summary of its verdict."""
-    command = [sys.executable, "-m", "learnae", "simulate", f"examples/{name}.toml", "--out", str(folder / name)]
-    done = subprocess.run(command, cwd=EXAMPLES.parent, capture_output=True, text=True, timeout=280)
+    command = [sys.executable, "-m", "learnae", "simulate", name, "--out", str(folder / name)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     return done, json.loads((folder / name / "verdict.json").read_text())["summary"]
 
@@ -45,7 +46,7 @@ def test_an_example_ends_valid_and_says_what_it_teaches(name: str, runs: Path) -
     done, summary = run(name, runs)
     assert "Verdict: valid" in done.stdout
     assert summary["peers_finished"] == summary["peers_expected"]
-    text = (EXAMPLES / f"{name}.toml").read_text()
+    text = session_files()[name].read_text()
     paragraph = [line for line in text.splitlines() if line.startswith("#")]
     assert len(paragraph) >= 3
 
@@ -74,3 +75,12 @@ def test_poisoners_earn_nothing_and_the_honest_do(runs: Path) -> None:
     received = income("cheats", runs)
     assert received["honest"] > 0
     assert received.get("poisoner", 0) == received.get("spammer", 0) == 0
+
+
+def test_the_example_that_init_copies_runs_in_its_folder_and_ends_valid(tmp_path: Path) -> None:
+    learnae = [sys.executable, "-m", "learnae"]
+    subprocess.run([*learnae, "init", str(tmp_path / "mine")], check=True, capture_output=True)
+    command = [*learnae, "simulate", "session.toml", "--out", "run"]
+    done = subprocess.run(command, cwd=tmp_path / "mine", capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Verdict: valid" in done.stdout

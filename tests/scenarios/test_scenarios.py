@@ -13,12 +13,13 @@ import pytest
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import CHECKS
 from learnae.analysis.checks.faults import SeenFault, seen
+from learnae.checkout import REPOSITORY
 from learnae.protocol.decisions import Averaged, DebtState, RolledBack
 from learnae.records.history import History
-from learnae.session.settings import REPOSITORY, load
+from learnae.resources import scenario_files
+from learnae.session.settings import load
 
-SCENARIOS = Path(__file__).parent
-NAMES = sorted(path.stem for path in SCENARIOS.glob("*.toml"))
+NAMES = list(scenario_files())
 SOON = 10.0  # s: no stall is longer, and models cross again within
 POINT = 1.0  # percentage point of accuracy on test rows
 
@@ -107,7 +108,7 @@ SHOWS: dict[str, Callable[[Shown], bool]] = {
 def test_every_scenario_is_here_and_says_what_it_shows() -> None:
     assert NAMES == sorted(SHOWS)
     page = (REPOSITORY / "docs" / "chaos.md").read_text()
-    for path in SCENARIOS.glob("*.toml"):
+    for path in scenario_files().values():
         session = load(path)
         assert session.name == path.stem and f"`{path.stem}`" in page
         assert len(session.about.split()) > 20 and "the same" not in session.about.lower()[:30]
@@ -116,7 +117,7 @@ def test_every_scenario_is_here_and_says_what_it_shows() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_scenario_ends_valid_and_shows_what_it_is_there_for(name: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "learnae", "chaos", "run", name, "--backend", "sim", "--out", str(tmp_path)]
-    done = subprocess.run(command, cwd=SCENARIOS.parents[1], capture_output=True, text=True, timeout=280)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith(f"{name}: ") and "Verdict: valid" in done.stdout
     verdict = json.loads((tmp_path / "verdict.json").read_text())

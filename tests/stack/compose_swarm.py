@@ -16,7 +16,7 @@ from learnae.backends.compose import engine
 from learnae.backends.compose.docker_cli import docker
 from learnae.backends.compose.plan import project
 from learnae.backends.compose.render import FOLDER
-from learnae.session.settings import REPOSITORY
+from learnae.checkout import REPOSITORY
 
 PROJECT = project(REPOSITORY)
 PATIENCE = 90.0  # s

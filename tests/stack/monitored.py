@@ -26,11 +26,12 @@ from learnae.adapters.kubo import Kubo
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.compose.prometheus_targets import fault_targets
 from learnae.backends.embedded.server import EmbeddedServer
+from learnae.checkout import REPOSITORY
 from learnae.records.history import FaultBegan
 from learnae.runtime.setup import Learning, MemoryLearning
 from learnae.session.faults import FaultKind
 from learnae.session.roster import names
-from learnae.session.settings import REPOSITORY, Session, parse, to_toml
+from learnae.session.settings import Session, parse, to_toml
 from learnae.web.api.server import listen, serving, url
 
 MONITOR = REPOSITORY / "monitor"

@@ -27,11 +27,12 @@ from learnae.backends.compose.faults import LEASE
 from learnae.backends.compose.plan import HOST, PROMETHEUS
 from learnae.backends.compose.prepare import prepare
 from learnae.backends.live_run import FAULTS
-from learnae.cli.scenarios import SCENARIOS
+from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.protocol.decisions import Averaged, DebtState, RolledBack
 from learnae.records.history import FaultBegan, FaultEnded, History, PeerCrashed, PeerRestarted
-from learnae.session.settings import REPOSITORY, Session, parse, to_toml
+from learnae.resources import scenario_files
+from learnae.session.settings import Session, parse, to_toml
 from learnae.web.event_log import EventLog
 
 SMALL = tomllib.loads("""
@@ -56,7 +57,7 @@ recovery = 30.0
 
 def small(scenario: str, **changes: Any) -> Session:
     """One that comes with LEARNAE, among four peers, in half the slices and a sixth of the time."""
-    table = tomllib.loads((SCENARIOS / f"{scenario}.toml").read_text())
+    table = tomllib.loads(scenario_files()[scenario].read_text())
     faults = [each | {key: each[key] / 6 for key in ("at", "duration")} for each in table.get("faults", [])]
     groups = [each | {"count": each["count"] // 4} if "count" in each else each for each in table.get("groups", [{}])]
     return parse(table | SMALL | {"faults": faults, "groups": groups} | changes)

@@ -22,8 +22,9 @@ from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
 from learnae.protocol.decisions import DebtState
 from learnae.records.history import Balances, Block, Evaluated
+from learnae.resources import session_files
 from learnae.runs.calibrate import COMPARED
-from learnae.session.settings import REPOSITORY, load, wei
+from learnae.session.settings import load, wei
 
 PEERS, SEED = 5, 15
 LEFT = {SESSION, ROSTER, JOURNALS, "chain.jsonl"}
@@ -38,7 +39,7 @@ class Lived:
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
-    paper = load(REPOSITORY / "examples" / "paper.toml", {"peers": PEERS, "seed": SEED})
+    paper = load(session_files()["paper"], {"peers": PEERS, "seed": SEED})
     session = replace(paper, data=replace(paper.data, validation_rows=10_000), max_duration=600.0)
     swarm = LiveSwarm(tmp_path_factory.mktemp("five"), session)
     try:

@@ -14,8 +14,8 @@ from tests.stack.compose_swarm import COMMAND, PATIENCE, ComposeSwarm, left
 from tests.stack.test_compose import session_in
 
 from learnae.adapters.run_directory import RunDirectory
+from learnae.checkout import REPOSITORY
 from learnae.protocol.decisions import DebtState
-from learnae.session.settings import REPOSITORY
 
 
 @pytest.fixture(scope="module")

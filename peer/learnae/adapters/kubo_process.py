@@ -15,10 +15,11 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from learnae import resources
+from learnae.checkout import REPOSITORY, in_checkout
 from learnae.errors import InputError
 from learnae.file_lock import locked
 from learnae.protocol.types import PeerId
-from learnae.session.settings import REPOSITORY
 
 COMES_UP, ENDS, AGAIN = 60.0, 10.0, 0.1  # s
 READY = "Daemon is ready"
@@ -26,8 +27,8 @@ LIMITS = {"LIBP2P_FORCE_PNET": "1", "IPFS_TELEMETRY": "off", "GOMAXPROCS": "1", 
 
 
 def kubo_config(peer: PeerId, key: str, dialled: Mapping[PeerId, str]) -> dict[str, Any]:
-    """ipfs/config.json with a node's key and whom it dials, by multiaddr."""
-    config: dict[str, Any] = json.loads((REPOSITORY / "ipfs" / "config.json").read_text())
+    """The settings of resources/kubo.json with a node's key and the multiaddrs that it dials."""
+    config: dict[str, Any] = json.loads(resources.KUBO.read_text())
     config["Identity"] = {"PeerID": peer, "PrivKey": key}
     config["Peering"] = {"Peers": [{"ID": other, "Addrs": [address]} for other, address in dialled.items()]}
     return config
@@ -35,10 +36,11 @@ def kubo_config(peer: PeerId, key: str, dialled: Mapping[PeerId, str]) -> dict[s
 
 def found(binary: Path | None) -> str:
     """The program: the one that is named, or that of `make tools`, or the one on the path.  Raises InputError."""
-    wanted = [str(binary)] if binary else [str(REPOSITORY / ".tools" / "bin" / "ipfs"), "ipfs"]
-    program = next((program for each in wanted if (program := shutil.which(each))), None)
+    built = [str(REPOSITORY / ".tools" / "bin" / "ipfs")] if in_checkout() else []
+    candidates = [str(binary)] if binary else [*built, "ipfs"]
+    program = next((program for name in candidates if (program := shutil.which(name))), None)
     if program is None:
-        raise InputError(f"there is no Kubo at {wanted[0]}: run make tools, or name another with --kubo-binary")
+        raise InputError(f"there is no Kubo at {candidates[0]}: run make tools, or name another with --kubo-binary")
     return program
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from learnae.analysis.checks import verdict
+from learnae.checkout import REPOSITORY, in_checkout
 from learnae.errors import InputError
 from learnae.messages.codec import encode, to_json
 from learnae.protocol.events import Event
@@ -134,9 +135,10 @@ def _processor() -> str:
 
 
 def _git(*command: str) -> str | None:
-    here = Path(__file__).parent
+    if not in_checkout():  # the package's folder may lie in somebody else's repository
+        return None
     try:
-        found = subprocess.run(["git", "-C", str(here), *command], capture_output=True, text=True, timeout=10)
+        found = subprocess.run(["git", "-C", str(REPOSITORY), *command], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return found.stdout.strip() if found.returncode == 0 else None

@@ -11,16 +11,27 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from learnae.cli.arguments import SessionFile
 from learnae.cli.chaos import app as chaos_app
 from learnae.cli.compose import app as compose_app
 from learnae.cli.data import app as data_app
 from learnae.errors import InputError
 
+
+class Commands(TyperGroup):
+    """The commands; errors of the user's become one sentence and an exit code here, also those of an argument."""
+
+    def invoke(self, ctx: Any) -> Any:
+        return _exit(lambda: super(Commands, self).invoke(ctx) or 0)
+
+
 app = typer.Typer(
+    cls=Commands,
     help="LEARNAE: a testbed for paid peer-to-peer training of neural networks.",
     add_completion=False,
     no_args_is_help=True,
@@ -30,7 +41,6 @@ app.add_typer(data_app, name="data")
 app.add_typer(chaos_app, name="chaos")
 app.add_typer(compose_app, name="compose")
 
-SessionFile = Annotated[Path, typer.Argument(metavar="SESSION.toml", help="A session, such as examples/paper.toml.")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, such as one below runs/.")]
 
 
@@ -265,6 +275,22 @@ def history(
     from learnae.cli import journals
 
     _exit(lambda: journals.history(journal))
+
+
+@app.command()
+def sessions() -> int:
+    """List the sessions that come with LEARNAE."""
+    from learnae.cli.shipped import show_sessions
+
+    return show_sessions()
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New folder for the files.")]) -> int:
+    """Write an editable example: a session, a table of data and a short guide."""
+    from learnae.cli.shipped import copy_example
+
+    return copy_example(folder)
 
 
 @app.command()

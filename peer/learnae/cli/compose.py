@@ -1,16 +1,17 @@
 """`learnae compose`: the containers of a swarm."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from learnae.cli.arguments import SessionFile
 
 app = typer.Typer(help="The containers of a swarm, as `make swarm` starts them where Docker is.", no_args_is_help=True)
 
 
 @app.command()
 def render(
-    session: Annotated[Path, typer.Argument(metavar="SESSION.toml", help="Such as examples/paper.toml.")],
+    session: SessionFile,
     peers: Annotated[int | None, typer.Option(help="How many peers, instead of the file's number.")] = None,
 ) -> None:
     """Print what Compose would be given; nothing is written or started."""

@@ -28,11 +28,12 @@ from learnae.backends.compose.plan import (
 )
 from learnae.backends.compose.render import FOLDER
 from learnae.backends.external_chain.chain import ExternalChain
+from learnae.checkout import REPOSITORY
 from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION, REPORT, conclude, picture, say, tell
 from learnae.cli.standing import told
 from learnae.errors import InputError
 from learnae.records.history import SWARM, Evaluated, Record, SessionEnded
-from learnae.session.settings import REPOSITORY, RPC, Session, foreign, load
+from learnae.session.settings import RPC, Session, foreign, load
 from learnae.web.api.guard import Guard
 from learnae.web.api.server import listen, serving, url
 from learnae.web.api.swarm_app import swarm_app

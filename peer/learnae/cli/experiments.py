@@ -14,10 +14,10 @@ from rich.table import Table
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.statistics import Band, band, differences, metrics
 from learnae.cli.commands import BASELINES, console, say
+from learnae.resources import session_files
 from learnae.runs.sweep import SweepRun, choices, grid, run_all
-from learnae.session.settings import REPOSITORY, load
+from learnae.session.settings import load
 
-PAPER = REPOSITORY / "examples" / "paper.toml"
 ALONE = "alone"
 
 
@@ -35,7 +35,7 @@ def sweep(path: Path, assignments: Sequence[str], seeds: int, out: Path | None) 
 
 def reproduce(seeds: int, out: Path | None) -> int:
     folder = out or Path("runs") / "reproduce"
-    cases = grid(PAPER, {}, range(1, seeds + 1), folder)
+    cases = grid(session_files()["paper"], {}, range(1, seeds + 1), folder)
     rows = run_cases(cases)
     _write(folder / "reproduce.csv", rows)
     console.print(_reproduction(rows))

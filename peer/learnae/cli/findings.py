@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from learnae.backends.compose import capacity, engine, free_addresses, images
 from learnae.backends.compose.docker_cli import docker
 from learnae.backends.compose.plan import project
+from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
-from learnae.session.settings import REPOSITORY
 
 PAPERS = 20  # peers
 PROBE = "iptables -N probe && iptables -A probe -m statistic --mode random --probability 0.5 -j DROP"

@@ -12,24 +12,24 @@ from learnae.analysis.checks import exit_code
 from learnae.analysis.fault_impact import FaultImpact, aftermath, to_json
 from learnae.backends.compose import engine
 from learnae.backends.sim.faults import undisturbed
+from learnae.cli.arguments import scenario_file
 from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION, conclude, console, only_our_chain, picture, say
 from learnae.cli.progress import Progress
-from learnae.errors import InputError
 from learnae.records.history import History
+from learnae.resources import scenario_files
 from learnae.session.faults import plan as planned
 from learnae.session.faults import timeline
 from learnae.session.roster import names
-from learnae.session.settings import REPOSITORY, Session, load
+from learnae.session.settings import Session, load
 
-SCENARIOS = REPOSITORY / "tests" / "scenarios"
 CHAOS = "chaos.json"
 SIM = "sim"  # of the two backends, compose the other
 PORT = 0  # of the live page: any
 
 
 def show() -> int:
-    for path in sorted(SCENARIOS.glob("*.toml")):
-        console.print(path.stem, style="bold", markup=False)
+    for name, path in scenario_files().items():
+        console.print(name, style="bold", markup=False)
         say(" ".join(load(path).about.split()))
     return 0
 
@@ -102,11 +102,7 @@ def _beside(session: Session, directory: RunDirectory) -> FaultImpact:
 
 def find(scenario: str, overrides: dict[str, Any]) -> Session:
     """A scenario by name, or any session file.  Raises InputError."""
-    by_name = {path.stem: path for path in SCENARIOS.glob("*.toml")}
-    named = scenario in by_name or scenario.endswith(".toml")
-    if not named and not os.path.exists(scenario):  # for which no name is too long, unlike Path.exists
-        raise InputError(f"there is no scenario {scenario}: `learnae chaos list` names those there are")
-    return load(by_name.get(scenario, Path(scenario)), overrides)
+    return load(scenario_file(scenario), overrides)
 
 
 def _tell(session: Session) -> None:

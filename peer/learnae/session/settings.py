@@ -1,6 +1,6 @@
 """session.toml and the environment become frozen dataclasses.  The only reader of os.environ.
 
-Every default is here, with its unit in its comment; examples/paper.toml says which are the paper's.
+Every default is here, with its unit in its comment; resources/sessions/paper.toml says which are the paper's.
 """
 
 import os
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import tomli_w
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from learnae.checkout import REPOSITORY, in_checkout
 from learnae.errors import InputError
 from learnae.protocol.reward import FUNCTIONS
 from learnae.protocol.types import ETHER, Address, Forgery, PeerId, Policy, Wei
@@ -23,9 +24,8 @@ from learnae.session.faults import Fault, plan
 from learnae.session.roster import names, roster
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-REPOSITORY = Path(__file__).resolve().parents[3]
 SUBNET = "LEARNAE_SUBNET"  # environment: of the containers, instead of a free one
-DATA_FOLDER = "LEARNAE_DATA"  # environment: where downloaded and converted rows are, instead of data/
+DATA_FOLDER = "LEARNAE_DATA"  # environment: where downloaded and converted rows are, instead of the default
 RPC = "LEARNAE_RPC"  # environment: URL of a node on a chain that is not ours, instead of Anvil
 KEY = "LEARNAE_KEY"  # environment: a file of mode 0600 with the private key that pays there, or that key
 CAP = "LEARNAE_CAP"  # environment: ETH that may leave the key for one session
@@ -209,8 +209,9 @@ def _adapter() -> TypeAdapter[Session]:
 
 
 def data_folder() -> Path:
-    """Where `learnae data` puts rows and sessions look for them."""
-    return Path(os.environ.get(DATA_FOLDER) or REPOSITORY / "data")
+    """Where `learnae data` puts downloaded data: the checkout's data/, or a folder of the user's."""
+    default = REPOSITORY / "data" if in_checkout() else Path.home() / ".local" / "share" / "learnae"
+    return Path(os.environ.get(DATA_FOLDER) or default)
 
 
 def subnet() -> IPv4Network | None:
@@ -277,9 +278,7 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> Session:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(
-            f"{path}: {error.strerror}; give the path of a session file, such as examples/paper.toml"
-        ) from None
+        raise InputError(f"{path}: {error.strerror}; give the path of a session file") from None
     try:
         table = tomllib.loads(content.decode())
     except ValueError as error:  # of its form, or of its encoding

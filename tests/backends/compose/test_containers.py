@@ -15,11 +15,12 @@ from learnae.backends.compose import prepare as ready
 from learnae.backends.compose import session as sessions
 from learnae.backends.compose.plan import MOST_PODS, project, subnets
 from learnae.backends.compose.remote_peers import RemotePeers
+from learnae.checkout import REPOSITORY
 from learnae.cli import containers, findings
 from learnae.errors import InputError
 from learnae.protocol.types import Address, Cid, PeerId
 from learnae.runtime.roster_file import Roster
-from learnae.session.settings import REPOSITORY, parse, to_toml
+from learnae.session.settings import parse, to_toml
 from learnae.web.event_log import EventLog
 
 SESSION = {"peers": 2, "data": {"rows": 100, "validation_rows": 50, "test_rows": 100}}
@@ -107,7 +108,7 @@ def test_the_doctor_is_asked_whether_so_many_fit(fake: Fake, monkeypatch: pytest
 
 def test_what_is_rendered_is_printed_and_nothing_is_started(fake: Fake, checkout: Path) -> None:
     asked = fake(SOUND + NOTHING)
-    done = here(checkout.parent, "compose", "render", REPOSITORY / "examples" / "paper.toml", "--peers", 2)
+    done = here(checkout.parent, "compose", "render", "paper", "--peers", 2)
     assert done.returncode == 0, done.stderr
     assert f"COMPOSE_PROJECT_NAME={project(REPOSITORY)}" in done.stdout and "  peer-p01:" in done.stdout
     assert " up " not in asked.read_text() and not checkout.exists()
@@ -125,8 +126,7 @@ def test_logs_are_asked_for_by_pod_from_anywhere(fake: Fake, checkout: Path) -> 
 
 def test_threads_are_refused_where_each_peer_has_one(fake: Fake, checkout: Path) -> None:
     fake(SOUND + NOTHING)
-    session = REPOSITORY / "examples" / "paper.toml"
-    done = here(checkout.parent, "swarm", session, "--backend", "compose", "--threads", 2)
+    done = here(checkout.parent, "swarm", "paper", "--backend", "compose", "--threads", 2)
     refused(done, "--threads", "leave it out")
 
 

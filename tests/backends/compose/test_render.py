@@ -15,11 +15,12 @@ from learnae.backends.compose import engine, images
 from learnae.backends.compose.docker_cli import docker
 from learnae.backends.compose.plan import MOST_PODS, Plan, bases, pods, project, settings, subnets, targets
 from learnae.backends.compose.render import FULL_MESH, ipfs_config, neighbours
+from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.messages.ids import public_key
 from learnae.protocol.types import Address, PeerId
 from learnae.session.roster import names, roster
-from learnae.session.settings import REPOSITORY, Group
+from learnae.session.settings import Group
 
 GOLDEN = REPOSITORY / "tests" / "golden"
 THREE = Plan(

@@ -3,10 +3,10 @@
 import json
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 from eth_utils.crypto import keccak
 
+from learnae import resources
 from learnae.messages.ids import peer_id, public_key
 from learnae.protocol.types import Address, Poid
 
@@ -23,7 +23,7 @@ class Artefact:
 
 @cache
 def artefact() -> Artefact:
-    made = json.loads((files("learnae.adapters") / "dpoid.json").read_text())
+    made = json.loads(resources.CONTRACT.read_text())
     places = {name: tuple(offsets) for name, offsets in made["immutables"].items()}
     return Artefact(bytes.fromhex(made["creation"][2:]), bytes.fromhex(made["runtime"][2:]), places)
 

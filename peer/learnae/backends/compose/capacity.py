@@ -3,8 +3,8 @@
 import shutil
 
 from learnae.backends.compose.plan import MOST_PODS, refuse_above_most
+from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
-from learnae.session.settings import REPOSITORY
 
 MIB = 1 << 20
 POD, REST = 330 * MIB, 700 * MIB  # memory of one pod, and of chain, Prometheus and the command itself

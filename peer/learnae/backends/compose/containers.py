@@ -14,9 +14,10 @@ from subprocess import PIPE, STDOUT
 from typing import IO
 
 from learnae.backends.compose.docker_cli import PATIENCE, docker, end, ran
+from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.file_lock import locked
-from learnae.session.settings import REPOSITORY, outside
+from learnae.session.settings import outside
 
 ROUNDS = 5  # until it is given up to remove what keeps coming
 AWAY = 60.0  # s that the engine may be away in the middle of a session

@@ -12,8 +12,9 @@ from contextlib import suppress
 from subprocess import PIPE
 from typing import IO
 
+from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
-from learnae.session.settings import REPOSITORY, outside
+from learnae.session.settings import outside
 
 PATIENCE = 15.0  # s that the engine gets for an answer
 ENDS = 10.0  # s that a command gets to end

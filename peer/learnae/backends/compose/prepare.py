@@ -25,13 +25,14 @@ from learnae.backends.compose.remote_peers import RemotePeers
 from learnae.backends.compose.render import FOLDER, owner, render
 from learnae.backends.compose.session import ComposeSwarm
 from learnae.backends.external_chain.chain import ExternalChain, Say
+from learnae.checkout import REPOSITORY
 from learnae.messages.wire import cid_of
 from learnae.protocol.types import Cid
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.shard_learning import INITIAL
 from learnae.session.manifest import manifest
 from learnae.session.roster import names
-from learnae.session.settings import REPOSITORY, Session
+from learnae.session.settings import Session
 from learnae.web.api.server import listen
 
 

@@ -24,12 +24,13 @@ from learnae.adapters.ipfs_keys import IpfsIdentity, identity, swarm_key
 from learnae.adapters.kubo_process import kubo_config
 from learnae.backends.compose.plan import INSIDE_IPFS, RPC_FILE, Plan, pods, settings, targets
 from learnae.backends.compose.prometheus_targets import write_faults
+from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.protocol.types import Address, Wei
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.shard_learning import INITIAL, ROWS
 from learnae.session.roster import Member
-from learnae.session.settings import REPOSITORY, Session, to_toml, wei
+from learnae.session.settings import Session, to_toml, wei
 
 FOLDER = REPOSITORY / "build" / "swarm"
 IDENTITY = "identity"  # of a guest, where a pod has config.json
@@ -118,7 +119,7 @@ def remove(folder: Path = FOLDER) -> None:
 
 
 def ipfs_config(plan: Plan, name: str, identities: Mapping[str, IpfsIdentity]) -> dict[str, Any]:
-    """ipfs/config.json with this node's key and whom it dials: no guest, for nobody knows where those are."""
+    """resources/kubo.json with this node's key and whom it dials: no guest, for nobody knows where those are."""
     shard_file = identities[name]
     dialled = {
         identities[other].peer: f"/ip4/{plan.pod(other)}/tcp/{INSIDE_IPFS}" for other in neighbours(plan.hosted, name)

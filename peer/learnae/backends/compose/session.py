@@ -29,6 +29,7 @@ from learnae.backends.compose.plan import Plan, project
 from learnae.backends.compose.remote_peers import RemotePeers
 from learnae.backends.compose.render import FOLDER
 from learnae.backends.external_chain.chain import ExternalChain, Say
+from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.file_lock import locked
 from learnae.protocol.types import Cid
@@ -39,7 +40,7 @@ from learnae.runtime.roster_file import Roster
 from learnae.runtime.setup import roster_entries
 from learnae.session import faults
 from learnae.session.roster import Member
-from learnae.session.settings import REPOSITORY, Session, resolved
+from learnae.session.settings import Session, resolved
 from learnae.web.event_log import EventLog
 
 MARGIN = 120.0  # s beyond the session's own end until its peers are stopped

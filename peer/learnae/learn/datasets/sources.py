@@ -6,15 +6,15 @@ Each reader is a module: ``prepared`` (files of the project's form), ``flights``
 
 from pathlib import Path
 
+from learnae import resources
 from learnae.errors import InputError
 from learnae.learn.datasets import flights, npz_dataset, tabular
 from learnae.learn.datasets.dataset import CLASSES, FEATURES, Dataset
 from learnae.learn.datasets.hepmass import ABOUT
-from learnae.session.settings import REPOSITORY, DataSettings, data_folder
+from learnae.session.settings import DataSettings, data_folder
 
 __all__ = ["CLASSES", "FEATURES", "Dataset", "load", "path_of"]
 
-SHIPPED = REPOSITORY / "data" / "hepmass_like.npz"
 NAMES = ("hepmass-like", "hepmass", "flights")
 
 
@@ -24,7 +24,7 @@ def path_of(data: DataSettings) -> Path:
         return _present(Path(data.path), f"data.path = {data.path}: there is no such file; relative paths begin where")
     match data.source:
         case "hepmass-like":
-            path = SHIPPED
+            path = resources.ROWS
         case "hepmass":
             path = data_folder() / "hepmass" / ABOUT
             if not path.is_file():

@@ -1,0 +1,43 @@
+"""Arguments that several commands share."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from learnae.errors import InputError
+from learnae.resources import scenario_files, session_files
+
+
+def session_file(name: str) -> Path:
+    """The file of a session, given by the name of a shipped session or by path.  Raises InputError."""
+    return _named(name, session_files(), "session", "learnae sessions")
+
+
+def scenario_file(name: str) -> Path:
+    """The file of a scenario, given by the name of a shipped scenario or by path.  Raises InputError."""
+    return _named(name, scenario_files(), "scenario", "learnae chaos list")
+
+
+def _named(name: str, shipped: Mapping[str, Path], kind: str, listing: str) -> Path:
+    if name in shipped:
+        return shipped[name]
+    if os.path.isfile(name):  # unlike Path.is_file, it accepts a name of any length
+        return Path(name)
+    near = difflib.get_close_matches(Path(name).stem, shipped, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"`{listing}` lists the shipped ones"
+    raise InputError(f"there is no {kind} and no file {name}: {hint}")
+
+
+SessionFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SESSION",
+        help="Name of a shipped session (see `learnae sessions`) or path of a session file.",
+        parser=session_file,
+        autocompletion=lambda: list(session_files()),
+    ),
+]

@@ -1,0 +1,26 @@
+"""The files that an installed package needs: sessions, scenarios, data, the contract, Kubo's settings."""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+ROWS = FOLDER / "hepmass_like.npz"  # made by data/generate.py
+CONTRACT = FOLDER / "dpoid.json"  # made by contracts/compile.py
+KUBO = FOLDER / "kubo.json"  # settings that all IPFS nodes share
+EXAMPLE = FOLDER / "example"  # what `learnae init` copies
+
+
+def session_files() -> dict[str, Path]:
+    """The session files by name."""
+    return _toml_files(FOLDER / "sessions")
+
+
+def scenario_files() -> dict[str, Path]:
+    """The scenarios of faults and cheats by name."""
+    return _toml_files(FOLDER / "scenarios")
+
+
+# private
+
+
+def _toml_files(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
