@@ -1,9 +1,15 @@
 """Time limits by tier (.ci/README.md), and the one setting a bare Python must be able to parse."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.helpers.stages import Stage
 
 SECONDS = dict.fromkeys(("protocol", "messages", "session", "records", "analysis"), 20) | {
     "stack": 300,
@@ -33,3 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         limit = SOAK if item.get_closest_marker("soak") else SECONDS.get(tier)
         if limit and not BARE and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(limit))
+
+
+@pytest.fixture
+def staged(tmp_path: Path) -> Iterator[Callable[..., "Stage"]]:
+    """Create stages; the journals of all of them are closed after the test."""
+    from tests.helpers.stages import Stage  # not in a bare Python
+
+    with ExitStack() as journals:
+        yield lambda **settings: Stage(tmp_path, settings, journals)

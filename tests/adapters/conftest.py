@@ -3,4 +3,4 @@
 import pytest
 
 for suite in ("stores", "keys", "chains", "journals", "trainers", "gossips"):
-    pytest.register_assert_rewrite(f"tests.ports.{suite}")
+    pytest.register_assert_rewrite(f"tests.adapters.{suite}")

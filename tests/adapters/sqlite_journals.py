@@ -20,10 +20,10 @@ ROOT = Path(__file__).parents[2]
 WRITER = """
 import sys
 from pathlib import Path
-from tests.core.peers import config
-from learnae.adapters.journal import SqliteJournal
-from learnae.core import events as on
-from learnae.core.wire import cid_of
+from tests.helpers.peers import config
+from learnae.adapters.sqlite_journal import SqliteJournal
+from learnae.protocol import events as on
+from learnae.messages.wire import cid_of
 
 journal = SqliteJournal(Path(sys.argv[1]), config())
 number = len(journal.replay())

@@ -81,7 +81,7 @@ def test_a_folder_that_is_in_use_is_refused(program: str, runner: asyncio.Runner
 KILLED = """
 import asyncio, json, sys
 from pathlib import Path
-from learnae.adapters.daemon import kubo
+from learnae.adapters.kubo_process import kubo
 
 async def main(program, folder, config, key):
     async with kubo(program, Path(folder), json.loads(config), key):

@@ -63,14 +63,14 @@ def running(folder: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]
 
 
 def lines(process: subprocess.Popen[str], until: str) -> list[str]:
-    """What it prints up to and with the line that begins so."""
-    assert process.stdout
+    """Its output up to and including the line that begins with ``until``."""
+    assert process.stdout and process.stderr
     read = []
     for line in process.stdout:
         read.append(line.rstrip())
         if line.lstrip().startswith(until):
             return read
-    raise AssertionError("\n".join(read))
+    raise AssertionError("\n".join([*read, process.stderr.read()]))
 
 
 def get(url: str) -> Any:

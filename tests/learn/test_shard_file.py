@@ -55,7 +55,7 @@ LOADED = """
 import ctypes, os, sys
 from importlib.util import find_spec
 from pathlib import Path
-from learnae.drivers.own import load_torch
+from learnae.runtime.shard_learning import load_torch
 
 [extension] = Path(find_spec("torch").submodule_search_locations[0]).glob("_C.*.so")
 loaded = lambda: bool(ctypes.CDLL(None).dlopen(os.fsencode(extension), os.RTLD_NOW | os.RTLD_NOLOAD))

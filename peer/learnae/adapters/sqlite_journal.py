@@ -127,7 +127,7 @@ class SqliteJournal:
 
 
 class SqliteBlocks(MutableMapping[Cid, bytes]):
-    """Blocks at hand (``drivers.perform.Ports.blocks``) in the journal's file; committed by its next ``append``."""
+    """Blocks at hand (``runtime.dispatch.Ports.blocks``) in the journal's file; committed by its next ``append``."""
 
     def __init__(self, journal: SqliteJournal) -> None:
         self._journal = journal
