@@ -4,6 +4,7 @@ import re
 import shutil
 
 from learnae.backends.compose.docker_cli import PATIENCE, docker
+from learnae.checkout import in_checkout
 from learnae.errors import InputError
 
 OLDEST = (2, 20)  # Compose; what is older nobody has tried
@@ -11,6 +12,8 @@ OLDEST = (2, 20)  # Compose; what is older nobody has tried
 
 def lacking() -> str | None:
     """One sentence: why there can be no containers here; None if there can."""
+    if not in_checkout():
+        return "containers need LEARNAE's source checkout with its Docker files, and this is an installed package"
     if shutil.which("docker") is None:
         return "docker is not installed: install Docker, or on a bare Debian run tools/engine.sh"
     try:

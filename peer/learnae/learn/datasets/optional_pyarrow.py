@@ -4,11 +4,11 @@ from typing import Any
 
 from learnae.errors import InputError
 
-Arrow = Any  # what pyarrow makes: it has no types
+Arrow = Any  # pyarrow has no type annotations
 
 
 def pyarrow() -> Arrow:
-    """The library, with its readers.  InputError: how to install it."""
+    """The library, with its readers.  Raises InputError."""
     try:
         import pyarrow
         import pyarrow.compute
@@ -16,6 +16,6 @@ def pyarrow() -> Arrow:
         import pyarrow.parquet
     except ImportError:
         raise InputError(
-            "reading CSV and Parquet files needs pyarrow, which is not installed: run `pip install -e '.[tables]'`"
+            "reading CSV and Parquet files needs pyarrow, which is not installed: run `pip install pyarrow`"
         ) from None
     return pyarrow

@@ -1,0 +1,39 @@
+#!/bin/bash
+# Prove that the wheel works without the checkout: build it, install it into an empty environment, run it elsewhere.
+# Needs the checkout's .venv for uv; its versions are reused, so that everything comes from uv's cache.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+uv=$PWD/.venv/bin/uv python=$PWD/.venv/bin/python
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+say() { echo "wheel: $*"; }
+learnae() { # in another folder, without any variable of this environment
+    say "learnae $*"
+    (cd "$folder" && env -i HOME="$folder" PATH=/usr/bin:/bin "$folder/venv/bin/learnae" "$@") >"$folder/output" 2>&1 ||
+        { cat "$folder/output"; say "FAILED: learnae $*"; exit 1; } >&2
+}
+
+"$uv" build -q --out-dir "$folder/dist" . # the wheel is built from the source distribution, so nothing stale is in it
+wheel=$(echo "$folder"/dist/*.whl)
+say "built $(basename "$wheel"), $(($(stat -c %s "$wheel") / 1000000)) MB"
+
+"$uv" venv -q --python "$python" "$folder/venv"
+"$uv" pip freeze --python "$python" | grep -vi -e '^-e' -e '^learnae' >"$folder/versions.txt"
+torch=$("$python" -c 'import importlib.metadata as m; print(m.version("torch"))')
+case $torch in *+cpu) backend=--torch-backend=cpu ;; *) backend= ;; esac
+# shellcheck disable=SC2086  # no backend is no argument
+"$uv" pip install -q --python "$folder/venv/bin/python" $backend --constraints "$folder/versions.txt" "$wheel"
+say "installed in $SECONDS s"
+
+learnae --version
+learnae sessions
+learnae simulate paper --peers 4 --out simulated
+learnae check simulated
+learnae swarm paper --backend embedded --peers 4 --port 0 --out live
+learnae chaos list
+learnae chaos run split-half --backend sim --peers 4 --out split
+learnae doctor
+learnae init example
+! (learnae compose images) 2>/dev/null || { say "FAILED: containers work without a checkout" >&2; exit 1; }
+say "passed in $SECONDS s"
