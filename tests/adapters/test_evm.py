@@ -20,7 +20,8 @@ from learnae.adapters.evm.rpc import data, fixed
 from learnae.analysis.checks.chain import chain_sound, wei_conserved
 from learnae.errors import Reason
 from learnae.protocol.types import ETHER, Address, Claim, Poid, Signed, TxHash, Wei
-from learnae.records.history import Balances, Block, Genesis, History
+from learnae.records.chain_export import Balances, Block, Genesis
+from learnae.records.history import History
 
 World = LocalWorld | AnvilWorld
 GWEI = 10**9

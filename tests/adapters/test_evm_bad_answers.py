@@ -19,7 +19,7 @@ from learnae.adapters.evm.tester import RECURSION
 from learnae.adapters.memory import keys
 from learnae.errors import InputError, PortError, Reason
 from learnae.protocol.types import Address, Claim, Head, Poid, Signed, TxHash
-from learnae.records.history import StartingBalances
+from learnae.records.chain_export import StartingBalances
 
 PATIENCE = 0.3  # s
 PAYEE, CONTRACT = WALLETS[1].address, Address("0x" + "99" * 20)

@@ -26,7 +26,7 @@ from learnae.adapters.memory_chain import TRANSFER_GAS, MemoryChain, MemoryChain
 from learnae.messages.wire import cid_of
 from learnae.ports import Chain, IdentityKey, Journal, Store, Trainer
 from learnae.protocol.types import ETHER, Cid, PeerId, Receipt, TxHash, Wei
-from learnae.records.history import Balances, Block
+from learnae.records.chain_export import Balances, Block
 from learnae.runtime.simulator import VirtualClock
 from learnae.session.faults import CUT, Link
 

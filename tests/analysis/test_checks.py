@@ -32,7 +32,8 @@ from learnae.analysis.checks import CHECKS
 from learnae.analysis.checks.result import CheckOutcome, CheckResult, check
 from learnae.protocol.decisions import Averaged, ClaimJudged, DebtChanged, DebtState, Verdict
 from learnae.protocol.types import Address, Cid, TxHash, Wei
-from learnae.records.history import Balances, Block, ChainRecord, Genesis, History, SessionBegan
+from learnae.records.chain_export import Balances, Block, ChainRecord, Genesis
+from learnae.records.history import History, SessionBegan
 
 ANN_SIGNED = fact_is("ann", DebtChanged, debt=0, state=DebtState.SIGNED)
 ANN_FINAL = fact_is("ann", DebtChanged, debt=0, state=DebtState.FINAL)

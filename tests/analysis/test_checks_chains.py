@@ -6,7 +6,8 @@ from tests.helpers.histories import ANN_PAYS, PAY_GAS, WALLET, amended, caught, 
 
 from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, WorkChanged, WorkState
 from learnae.protocol.types import Wei
-from learnae.records.history import Balances, Block, ChainRecord, Fact, History
+from learnae.records.chain_export import Balances, Block, ChainRecord
+from learnae.records.history import Fact, History
 
 ANN_BEGAN = fact_is("ann", WorkChanged, work=WorkState.IDLE)
 ANN_FINAL = fact_is("ann", DebtChanged, debt=0, state=DebtState.FINAL)

@@ -8,16 +8,8 @@ from tests.helpers.histories import ANN_PAYS, GAS, GOOD, LEDGER, WALLET, caught,
 from learnae.analysis.checks import verdict
 from learnae.protocol.decisions import DebtChanged
 from learnae.protocol.types import Address, TxHash, Wei
-from learnae.records.history import (
-    Balances,
-    Block,
-    ChainRecord,
-    ChainTransaction,
-    Genesis,
-    History,
-    Record,
-    StartingBalances,
-)
+from learnae.records.chain_export import Balances, Block, ChainRecord, ChainTransaction, Genesis, StartingBalances
+from learnae.records.history import History, Record
 
 FIRST = 7_000_000  # the block that the session began after
 STRANGER = Address("0x" + "5e" * 20)

@@ -25,14 +25,10 @@ from learnae.protocol.decisions import (
     WorkState,
 )
 from learnae.protocol.types import Address, Cid, PeerId, Poid, Policy, Score, TxHash, Wei
+from learnae.records.chain_export import Balances, Block, ChainRecord, ChainTransaction, Genesis
 from learnae.records.history import (
-    Balances,
-    Block,
-    ChainRecord,
-    ChainTransaction,
     Evaluated,
     Fact,
-    Genesis,
     History,
     PeerCrashed,
     PeerRestarted,

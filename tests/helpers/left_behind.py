@@ -7,7 +7,7 @@ from tests.helpers.swarms import Run
 
 from learnae.adapters.sqlite_journal import SqliteJournal, needed
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
-from learnae.records.history import chain_line
+from learnae.records.chain_export import chain_line
 from learnae.runtime.roster_file import Roster
 from learnae.session.settings import to_toml
 

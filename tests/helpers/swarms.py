@@ -8,7 +8,8 @@ from typing import Any
 from learnae.analysis.checks import verdict
 from learnae.backends.sim.simulation import Simulation
 from learnae.protocol.decisions import Averaged, DebtState, WorkChanged, WorkState
-from learnae.records.history import Block, ChainRecord, Fact, History, Record, chain_line
+from learnae.records.chain_export import Block, ChainRecord, chain_line
+from learnae.records.history import Fact, History, Record
 from learnae.runtime.setup import Learning, MemoryLearning
 from learnae.runtime.simulator import SimulatedPeer, Simulator
 from learnae.session.settings import Session, parse

@@ -28,7 +28,8 @@ from learnae.protocol.types import (
     Wei,
     Weights,
 )
-from learnae.records.history import ChainRecord, Fact, Genesis
+from learnae.records.chain_export import ChainRecord, Genesis
+from learnae.records.history import Fact
 
 POID = Poid(PeerId("12D3x"), Address("0xa"))
 HEARD = ModelAnnouncement(Cid("bsession"), ModelRef(PeerId("12D3x"), 3, Weights(Cid("bm"), "digest")), ("/ip4/1",))

@@ -18,7 +18,7 @@ from learnae.protocol.directory import Directory
 from learnae.protocol.payments import Payments
 from learnae.protocol.requests import Requests
 from learnae.protocol.types import ETHER, Address, Claim, ClaimFacts, PeerId, Poid
-from learnae.records.history import Block
+from learnae.records.chain_export import Block
 
 VICTIM = PeerId("victim")
 Heard = tuple[str, Claim, ClaimFacts]  # who said it, and what the chain says of it

@@ -36,7 +36,7 @@ from learnae.protocol.types import (
     TxHash,
     Wei,
 )
-from learnae.records.history import Block, ChainTransaction
+from learnae.records.chain_export import Block, ChainTransaction
 from learnae.session.settings import parse, wei
 
 

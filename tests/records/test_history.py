@@ -9,15 +9,12 @@ from tests.helpers.histories import GOOD, MODEL, NAMES, PEER, fact_is, score, wi
 from learnae.errors import InputError
 from learnae.protocol.decisions import Adopted, Averaged, DebtState, Trained, WorkChanged, WorkState
 from learnae.protocol.types import Cid, PeerId
+from learnae.records.chain_export import Balances, Block, Genesis, chain_line
 from learnae.records.history import (
-    Balances,
-    Block,
-    Genesis,
     History,
     PeerCrashed,
     Record,
     SessionEnded,
-    chain_line,
     kept_score,
 )
 

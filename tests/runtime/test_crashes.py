@@ -19,7 +19,7 @@ from tests.helpers.swarms import Faults, Run, run, transfers
 from learnae.analysis.checks import verdict
 from learnae.protocol.decisions import DebtState, RolledBack
 from learnae.protocol.replay import new_peer
-from learnae.records.history import ChainRecord
+from learnae.records.chain_export import ChainRecord
 from learnae.runtime.simulator import Simulator
 
 NAMES = ("p00", "p01", "p02")

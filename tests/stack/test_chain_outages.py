@@ -13,7 +13,8 @@ from tests.stack.test_kill_points import start
 
 from learnae.adapters.run_directory import CHAIN, RunDirectory
 from learnae.protocol.decisions import Averaged, ChainEntered, DebtState, RolledBack
-from learnae.records.history import Block, History
+from learnae.records.chain_export import Block
+from learnae.records.history import History
 from learnae.session.settings import Session, parse
 
 AWAY = 60.0  # s

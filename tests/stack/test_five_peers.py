@@ -21,7 +21,8 @@ from tests.stack.live_swarm import LiveSwarm
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
 from learnae.protocol.decisions import DebtState
-from learnae.records.history import Balances, Block, Evaluated
+from learnae.records.chain_export import Balances, Block
+from learnae.records.history import Evaluated
 from learnae.resources import session_files
 from learnae.runs.calibrate import COMPARED
 from learnae.session.settings import load, wei

@@ -22,7 +22,7 @@ from learnae.backends.compose.render import FOLDER
 from learnae.backends.external_chain.wallet_funding import FUNDING, WALLETS, Funding
 from learnae.protocol.decisions import DebtState
 from learnae.protocol.types import ETHER, Address, Wei
-from learnae.records.history import Block
+from learnae.records.chain_export import Block
 
 SESSION = f"""
 name = "foreign"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from learnae.errors import InputError, PortError, Reason
 from learnae.protocol.types import Address, Cid, Claim, ClaimFacts, Head, PeerId, Poid, Receipt, Signed, TxHash, Wei
-from learnae.records.history import Balances, Block, ChainRecord, ChainTransaction, Genesis
+from learnae.records.chain_export import Balances, Block, ChainRecord, ChainTransaction, Genesis
 
 DEPLOY_GAS = 102_000  # measured for DPoID.sol (FACTS: 102k)
 TRANSFER_GAS = 22_400  # a transfer whose calldata is a CID

@@ -16,7 +16,8 @@ from learnae.checkout import REPOSITORY, in_checkout
 from learnae.errors import InputError
 from learnae.messages.codec import encode, to_json
 from learnae.protocol.events import Event
-from learnae.records.history import ChainRecord, Fact, History, Record, chain_line
+from learnae.records.chain_export import ChainRecord, chain_line
+from learnae.records.history import Fact, History, Record
 
 PACKAGES = ("torch", "numpy", "safetensors", "pydantic")
 HISTORY, CHAIN, VERDICT = "history.jsonl", "chain.jsonl", "verdict.json"

@@ -19,7 +19,13 @@ from learnae.backends.external_chain.wallet_funding import FUNDING, Funding
 from learnae.errors import InputError, PortError
 from learnae.protocol.decisions import Adopted, Published
 from learnae.protocol.types import Cid
-from learnae.records.history import Evaluated, History, Record, SessionEnded, chain_line
+from learnae.records.chain_export import chain_line
+from learnae.records.history import (
+    Evaluated,
+    History,
+    Record,
+    SessionEnded,
+)
 from learnae.runtime.history_from_journals import merged
 from learnae.runtime.roster_file import Roster
 from learnae.session.roster import Member, names

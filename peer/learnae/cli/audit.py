@@ -15,7 +15,8 @@ from learnae.backends.external_chain.wallet_funding import take_back
 from learnae.cli.commands import conclude, say
 from learnae.errors import InputError
 from learnae.protocol.decisions import DebtState
-from learnae.records.history import Balances, Genesis, History
+from learnae.records.chain_export import Balances, Genesis
+from learnae.records.history import History
 from learnae.session.settings import KEY, RPC, foreign, load
 
 

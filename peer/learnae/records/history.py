@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 from learnae.errors import InputError
 from learnae.messages.codec import decode, encode, from_json, to_json
 from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, Decision, Trained
-from learnae.protocol.types import Address, Cid, PeerId, Policy, Score, TxHash, Wei
+from learnae.protocol.types import Address, Cid, PeerId, Policy, Score
+from learnae.records.chain_export import ChainRecord, StartingBalances
 from learnae.session.faults import FaultKind
 
 VERSION = 1  # of both files; SessionBegan states it
@@ -125,62 +126,6 @@ Fact = (
 )
 
 
-# the chain's export
-@dataclass(frozen=True, slots=True)
-class Genesis:
-    hash: str
-    chain_id: int
-    alloc: dict[Address, Wei]
-
-
-@dataclass(frozen=True, slots=True)
-class StartingBalances:
-    """Of a chain with others on it, after ``Genesis``: what the roster's wallets held as of block ``number``.
-
-    Every later block is in the export, with those transactions alone that are from or to these wallets.
-    """
-
-    number: int
-    hash: str
-    balances: dict[Address, Wei]
-
-
-@dataclass(frozen=True, slots=True)
-class ChainTransaction:
-    """``wei`` moves only if ``succeeded``; ``gas_used * gas_price`` is spent either way.  ``data``: 0x and hex."""
-
-    hash: TxHash
-    sender: Address
-    to: Address | None
-    nonce: int
-    wei: Wei
-    gas_used: int
-    gas_price: Wei
-    data: str
-    contract: Address | None
-    succeeded: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """``timestamp`` in Unix seconds of chain time.  Empty blocks may be left out."""
-
-    number: int
-    hash: str
-    parent: str
-    timestamp: int
-    transactions: tuple[ChainTransaction, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Balances:
-    height: int
-    balances: dict[Address, Wei]
-
-
-ChainRecord = Genesis | StartingBalances | Block | Balances
-
-
 def kept_score(fact: Fact) -> Score | None:
     """Validation accuracy of the model that a peer goes on with after ``fact``; None if that is another matter."""
     match fact:
@@ -200,10 +145,6 @@ class Record:
 
     def line(self) -> str:
         return to_json({"t": round(self.t, 6), "peer": self.peer, **encode(self.fact)})
-
-
-def chain_line(record: ChainRecord) -> str:
-    return to_json(encode(record))
 
 
 def _record(value: Any) -> Record:

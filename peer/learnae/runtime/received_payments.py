@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from learnae.errors import PortError
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.protocol.types import ETHER, Cid, Head, TxHash, Wei
-from learnae.records.history import ChainTransaction, Fact
+from learnae.records.chain_export import ChainTransaction
+from learnae.records.history import Fact
 from learnae.runtime.live import LivePeer
 from learnae.session.roster import Member
 from learnae.web.api import views

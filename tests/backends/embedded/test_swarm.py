@@ -13,7 +13,8 @@ from tests.helpers.live_peer_lives import QUICK, Live
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.embedded.server import EmbeddedServer
 from learnae.protocol.decisions import Averaged, DebtState, Published, WorkBegan
-from learnae.records.history import SWARM, Balances, Block, ChainTransaction, Evaluated, Genesis
+from learnae.records.chain_export import Balances, Block, ChainTransaction, Genesis
+from learnae.records.history import SWARM, Evaluated
 from learnae.runtime.setup import MemoryLearning
 from learnae.runtime.test_accuracy import PendingModel, Scores
 from learnae.runtime.wallets import wallets

@@ -20,7 +20,7 @@ from learnae.backends.external_chain.chain import RECENT, ExternalChain
 from learnae.backends.external_chain.wallet_funding import WALLETS, Funding, lend, take_back
 from learnae.errors import InputError
 from learnae.protocol.types import ETHER, Wei
-from learnae.records.history import Balances, Block, ChainRecord, Genesis
+from learnae.records.chain_export import Balances, Block, ChainRecord, Genesis
 from learnae.session.settings import ExternalChainSettings, Session, foreign, parse
 
 HEX = "5e" * 32

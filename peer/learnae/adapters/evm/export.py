@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from learnae.adapters.evm.rpc import Header, Mined, Node, data, fixed, natural
 from learnae.errors import PortError, Reason
 from learnae.protocol.types import Address, TxHash, Wei
-from learnae.records.history import Balances, Block, ChainRecord, ChainTransaction, Genesis, StartingBalances
+from learnae.records.chain_export import Balances, Block, ChainRecord, ChainTransaction, Genesis, StartingBalances
 
 T = TypeVar("T")
 

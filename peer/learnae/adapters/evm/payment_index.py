@@ -11,7 +11,7 @@ from learnae.adapters.evm.export import block
 from learnae.adapters.evm.rpc import Node
 from learnae.errors import PortError, Reason
 from learnae.protocol.types import Address, Cid, Head, Wei
-from learnae.records.history import Block, ChainRecord, ChainTransaction
+from learnae.records.chain_export import Block, ChainRecord, ChainTransaction
 
 CID_HEX = 2 + 2 * 36  # digits of calldata that is a CID
 AT_ONCE = 50  # blocks in one look, so that nobody waits long for it

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from learnae.analysis.checks.result import began, chains_of_debts, check, named
 from learnae.protocol.decisions import ChainEntered, DebtState
 from learnae.protocol.types import Address, TxHash
-from learnae.records.history import Balances, Block, ChainTransaction, Genesis, History
+from learnae.records.chain_export import Balances, Block, ChainTransaction, Genesis
+from learnae.records.history import History
 
 
 def _genesis(history: History) -> Genesis:

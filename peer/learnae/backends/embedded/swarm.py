@@ -22,7 +22,8 @@ from learnae.protocol.decisions import Averaged
 from learnae.protocol.events import Event
 from learnae.protocol.peer import Peer
 from learnae.protocol.types import Address, Wei
-from learnae.records.history import SWARM, ChainRecord, Fact, SessionEnded
+from learnae.records.chain_export import ChainRecord
+from learnae.records.history import SWARM, Fact, SessionEnded
 from learnae.runtime.live import LivePeer, SessionClock
 from learnae.runtime.setup import SessionSetup, Tick
 from learnae.runtime.test_accuracy import TestAccuracy

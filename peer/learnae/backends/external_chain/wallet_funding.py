@@ -22,7 +22,7 @@ from learnae.backends.external_chain.chain import ExternalChain, Say, ether, wai
 from learnae.errors import InputError, PortError, Reason
 from learnae.messages.codec import decode, encode, from_json, to_json
 from learnae.protocol.types import Address, Wei
-from learnae.records.history import StartingBalances
+from learnae.records.chain_export import StartingBalances
 from learnae.session.settings import wei
 
 T = TypeVar("T")
