@@ -1,0 +1,68 @@
+"""``chain.jsonl``: the ledger as it stood at the end of a session, one record a line.  Pure.
+
+It holds ``Genesis``, ``StartingBalances`` on an external chain, each ``Block`` in order, and ``Balances``.
+"""
+
+from dataclasses import dataclass
+
+from learnae.messages.codec import encode, to_json
+from learnae.protocol.types import Address, TxHash, Wei
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    hash: str
+    chain_id: int
+    alloc: dict[Address, Wei]
+
+
+@dataclass(frozen=True, slots=True)
+class StartingBalances:
+    """Of a chain with others on it, after ``Genesis``: what the roster's wallets held as of block ``number``.
+
+    Every later block is in the export, with those transactions alone that are from or to these wallets.
+    """
+
+    number: int
+    hash: str
+    balances: dict[Address, Wei]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainTransaction:
+    """``wei`` moves only if ``succeeded``; ``gas_used * gas_price`` is spent either way.  ``data``: 0x and hex."""
+
+    hash: TxHash
+    sender: Address
+    to: Address | None
+    nonce: int
+    wei: Wei
+    gas_used: int
+    gas_price: Wei
+    data: str
+    contract: Address | None
+    succeeded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``timestamp`` in Unix seconds of chain time.  Empty blocks may be left out."""
+
+    number: int
+    hash: str
+    parent: str
+    timestamp: int
+    transactions: tuple[ChainTransaction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Balances:
+    height: int
+    balances: dict[Address, Wei]
+
+
+ChainRecord = Genesis | StartingBalances | Block | Balances
+
+
+def chain_line(record: ChainRecord) -> str:
+    return to_json(encode(record))
