@@ -25,6 +25,7 @@ from learnae.backends.sim.simulation import MemoryHistory
 from learnae.learn.pool import Pool, Ticket
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.records.history import SWARM, History
+from learnae.records.outcome import BackendName
 from learnae.resources import session_files
 from learnae.runtime.setup import SessionSetup
 from learnae.runtime.torch_learning import TorchLearning
@@ -84,7 +85,7 @@ def inside(peers: int, seed: int) -> None:
     learning.pool = pool = Counting(learning.pool.threads)
     own, recording = wallets(session), MemoryHistory()
     composition = SessionSetup(session, learning, wallet_keys(session, own))
-    recording.observe(0.0, SWARM, composition.began("embedded"))
+    recording.observe(0.0, SWARM, composition.began(BackendName.EMBEDDED))
     swarm = EmbeddedSwarm(composition, own, [recording.observe], local_evm(session, own))
     began = time.process_time()
     with closing(swarm.evm):

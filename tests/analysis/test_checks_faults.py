@@ -23,6 +23,7 @@ from learnae.records.history import (
     SessionBegan,
     SessionEnded,
 )
+from learnae.records.outcome import BackendName, EndedBy
 from learnae.session.faults import FaultKind
 
 Told = tuple[float, str, Fact]
@@ -44,10 +45,10 @@ def session(
     *told: Told, faulty: bool = True, until: float = 100.0, planned: int = 1, plan: list[dict[str, Any]] = PLAN
 ) -> History:
     settings = FAULTY | {"faults": plan} if faulty else SETTINGS
-    began: list[Told] = [(0.0, "swarm", SessionBegan(1, "sim", settings, ROSTER, Cid("b")))]
+    began: list[Told] = [(0.0, "swarm", SessionBegan(1, BackendName.SIM, settings, ROSTER, Cid("b")))]
     began += [(1.0, name, WorkChanged(WorkState.IDLE)) for name in PEER]
     began += [(5.0, "swarm", FaultsPlanned(planned))] * (planned > 0)
-    rest = sorted([*told, (until, "swarm", SessionEnded("quiet"))], key=lambda each: each[0])
+    rest = sorted([*told, (until, "swarm", SessionEnded(EndedBy.QUIET))], key=lambda each: each[0])
     return History(tuple(Record(*each) for each in [*began, *rest]))
 
 

@@ -19,6 +19,7 @@ from tests.helpers.histories import (
 from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, Published, Trained, WorkChanged, WorkState
 from learnae.protocol.types import Cid, PeerId
 from learnae.records.history import PeerCrashed, PeerRestarted, SessionEnded
+from learnae.records.outcome import EndedBy
 
 BOB_DROPPED = fact_is("bob", Averaged, adopted=False)
 BOB_AVERAGED = fact_is("bob", Averaged, adopted=True)
@@ -135,7 +136,7 @@ def test_a_peer_that_was_done_when_it_crashed_is_done_when_it_is_back() -> None:
 
 
 def test_an_interrupted_session_is_partial_even_if_all_were_done() -> None:
-    found = caught(amended(fact_is("swarm", SessionEnded), ended_by="interrupted"))
+    found = caught(amended(fact_is("swarm", SessionEnded), ended_by=EndedBy.INTERRUPTED))
     assert found == {"everyone_accounted": "invalid: partial: the session was interrupted"}
 
 
@@ -145,7 +146,7 @@ def test_a_session_that_was_cut_off_is_partial() -> None:
 
 
 def test_a_session_may_end_at_its_time_limit() -> None:
-    assert not caught(amended(fact_is("swarm", SessionEnded), ended_by="max_duration"))
+    assert not caught(amended(fact_is("swarm", SessionEnded), ended_by=EndedBy.MAX_DURATION))
 
 
 def test_a_record_of_somebody_outside_the_roster_is_invalid() -> None:

@@ -12,6 +12,7 @@ from learnae.analysis.checks.summary import summary
 from learnae.protocol.decisions import Averaged, DebtChanged, DebtState, WorkChanged, WorkState
 from learnae.protocol.types import Cid, Policy
 from learnae.records.history import Evaluated, History, SessionBegan, SessionEnded
+from learnae.records.outcome import EndedBy
 
 KEYS = [
     "peers_expected",
@@ -132,6 +133,6 @@ def test_virtual_seconds_are_those_of_the_last_record() -> None:
 
 
 def test_an_interrupted_session_says_so() -> None:
-    result = verdict(amended(fact_is("swarm", SessionEnded), ended_by="interrupted"))
+    result = verdict(amended(fact_is("swarm", SessionEnded), ended_by=EndedBy.INTERRUPTED))
     assert (result["verdict"], result["ended_by"]) == ("invalid", "interrupted")
     assert result["summary"]["peers_finished"] == len(NAMES)

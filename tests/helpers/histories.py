@@ -37,6 +37,7 @@ from learnae.records.history import (
     SessionBegan,
     SessionEnded,
 )
+from learnae.records.outcome import BackendName, EndedBy
 
 NAMES = ("ann", "bob", "cat", "dan", "eve")
 POLICIES = {"cat": Policy.REFUSES_TO_PAY, "dan": Policy.HIJACKER}
@@ -78,7 +79,7 @@ DAN_IS_OWED = DebtChanged(
 CAT_OWES = DebtChanged(0, PEER["bob"], MODEL["bob 1"], score(700), score(701), Wei(55_000_000_000_000), DebtState.OWED)
 
 TOLD: list[tuple[str, Fact]] = [
-    ("swarm", SessionBegan(1, "sim", SETTINGS, ROSTER, Cid("bmanifest"))),
+    ("swarm", SessionBegan(1, BackendName.SIM, SETTINGS, ROSTER, Cid("bmanifest"))),
     *((name, WorkChanged(WorkState.IDLE)) for name in NAMES if name != "cat"),
     *((name, Adopted(Cid("binitial"), None, score(500))) for name in NAMES if name != "cat"),
     ("ann", Trained(0, 1, MODEL["ann 1"], score(700))),
@@ -126,7 +127,7 @@ TOLD: list[tuple[str, Fact]] = [
     ("ann", Evaluated(MODEL["ann 3"], 3, score(740))),
     ("bob", Evaluated(MODEL["bob 1"], 1, score(680))),
     ("bob", Evaluated(MODEL["bob 2"], 2, score(710))),
-    ("swarm", SessionEnded("quiet")),
+    ("swarm", SessionEnded(EndedBy.QUIET)),
 ]
 
 GAS = Wei(2_000_000_000)

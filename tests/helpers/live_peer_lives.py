@@ -11,6 +11,7 @@ from learnae.analysis.checks import verdict
 from learnae.backends.embedded.swarm import EmbeddedSwarm, local_evm
 from learnae.backends.sim.simulation import MemoryHistory
 from learnae.records.history import SWARM, Fact, History
+from learnae.records.outcome import BackendName
 from learnae.runtime.setup import MemoryLearning, SessionSetup
 from learnae.runtime.wallets import wallet_keys, wallets
 from learnae.session.settings import parse
@@ -45,7 +46,7 @@ class Live:
         self._when: list[tuple[Callable[[], bool], Callable[[], None]]] = []
 
     def run(self) -> str:
-        self.recording.observe(0.0, SWARM, self.composition.began("embedded"))
+        self.recording.observe(0.0, SWARM, self.composition.began(BackendName.EMBEDDED))
         with closing(self.swarm.evm):
             return asyncio.run(self.swarm.run())
 

@@ -11,6 +11,7 @@ from learnae.adapters.memory import MemoryGossip
 from learnae.adapters.sqlite_journal import SqliteJournal
 from learnae.backends.sim.simulation import MemoryHistory, Simulation
 from learnae.records.history import SWARM, Fact, History, SessionEnded
+from learnae.records.outcome import BackendName, EndedBy
 from learnae.runtime.live import LivePeer, SessionClock
 from learnae.runtime.setup import MemoryLearning
 from learnae.session.settings import parse
@@ -83,9 +84,9 @@ class Stage:
                 holds.set()
 
     def begin(self) -> None:
-        self.recording.observe(0.0, SWARM, self.simulation.composition.began("live"))
+        self.recording.observe(0.0, SWARM, self.simulation.composition.began(BackendName.LIVE))
 
-    def end(self, ended_by: str) -> None:
+    def end(self, ended_by: EndedBy) -> None:
         self.recording.observe(self.clock(), SWARM, SessionEnded(ended_by))
 
 

@@ -10,6 +10,7 @@ from learnae.backends.sim.simulation import Simulation
 from learnae.protocol.decisions import Averaged, DebtState, WorkChanged, WorkState
 from learnae.records.chain_export import Block, ChainRecord, chain_line
 from learnae.records.history import Fact, History, Record
+from learnae.records.outcome import EndedBy
 from learnae.runtime.setup import Learning, MemoryLearning
 from learnae.runtime.simulator import SimulatedPeer, Simulator
 from learnae.session.settings import Session, parse
@@ -28,7 +29,7 @@ class Run:
     """A session that has ended."""
 
     simulation: Simulation
-    ended_by: str
+    ended_by: EndedBy
     records: list[Record]
     chain: list[ChainRecord]
 

@@ -15,6 +15,7 @@ from learnae.backends.sim.faults import undisturbed
 from learnae.protocol.decisions import Trained, WorkChanged, WorkState
 from learnae.protocol.types import Cid, Policy, Score
 from learnae.records.history import Fact, FaultBegan, History, Record, SessionEnded
+from learnae.records.outcome import EndedBy
 from learnae.resources import scenario_files
 from learnae.session.settings import parse, resolved
 
@@ -59,7 +60,7 @@ def test_the_longest_stall_is_of_a_peer_that_no_fault_hit_from_when_it_had_work_
     assert stall((1.0, trained), (2.0, trained), (2.0, done), (20.0, done)) == 1.0
     again: list[tuple[float, Fact]] = [(9.0, WorkChanged(WorkState.IDLE)), (9.0, WorkChanged(WorkState.MERGING))]
     assert stall((0.0, training), (1.0, trained), (1.0, done), *again, (11.0, trained), (11.0, done)) == 2.0
-    assert stall((1.0, trained), (9.0, training), (70.0, SessionEnded("max_duration"))) == 69.0
+    assert stall((1.0, trained), (9.0, training), (70.0, SessionEnded(EndedBy.MAX_DURATION))) == 69.0
     assert longest_stall(History((began, hit))) is None
 
 

@@ -16,6 +16,7 @@ from learnae.protocol.decisions import DebtChanged, DebtState, RolledBack, WorkS
 from learnae.protocol.events import SessionClosed
 from learnae.protocol.types import Announcement, Head, ModelAnnouncement, Receipt, TxHash
 from learnae.records.history import History, SessionEnded
+from learnae.records.outcome import EndedBy
 from learnae.runtime.history_from_journals import merged
 from learnae.runtime.live import LivePeer, went_back
 
@@ -28,7 +29,7 @@ def test_a_live_session_ends_quiet_and_valid(staged: Callable[..., Stage]) -> No
     stage = staged()
     stage.begin()
     assert asyncio.run(all_of(stage.peers())) == ["quiet"] * 3
-    stage.end("quiet")
+    stage.end(EndedBy.QUIET)
     found = verdict(stage.history)
     assert found["verdict"] == "valid", found["checks"]
     assert found["summary"]["payments_per_peer"]["max"] >= 1
@@ -54,7 +55,7 @@ def test_a_stopped_peer_comes_back_from_its_journal_and_finishes(staged: Callabl
         return [task.result() for task in tasks]
 
     assert asyncio.run(play()) == ["quiet"] * 3
-    stage.end("quiet")
+    stage.end(EndedBy.QUIET)
     found = verdict(stage.history)
     assert found["verdict"] == "valid", found["checks"]
 
@@ -65,11 +66,11 @@ def test_the_journals_alone_tell_all_that_was_observed(staged: Callable[..., Sta
     stage.begin()
     peers = stage.peers()
     assert asyncio.run(all_of(peers)) == ["quiet"] * 3
-    stage.end("quiet")
+    stage.end(EndedBy.QUIET)
     told = {peer.name: recorded(stage.folder / f"{peer.name}.sqlite") for peer in peers}
     again = merged(stage.session, stage.simulation.composition.members, told)
     assert again[0] == stage.recording.records[0]
-    assert again[-1].fact == SessionEnded("quiet")
+    assert again[-1].fact == SessionEnded(EndedBy.QUIET)
     for peer in peers:
         observed = [record.fact for record in stage.recording.records if record.peer == peer.name]
         assert [record.fact for record in again if record.peer == peer.name] == observed
@@ -82,7 +83,9 @@ def test_a_session_whose_peers_did_not_all_come_to_their_end_has_no_end(staged: 
     peers = stage.peers()
     assert asyncio.run(all_of(peers)) == ["max_duration"] * 3
     told = {peer.name: recorded(stage.folder / f"{peer.name}.sqlite") for peer in peers}
-    assert merged(stage.session, stage.simulation.composition.members, told)[-1].fact == SessionEnded("max_duration")
+    assert merged(stage.session, stage.simulation.composition.members, told)[-1].fact == SessionEnded(
+        EndedBy.MAX_DURATION
+    )
     del told["p01"]
     assert History(merged(stage.session, stage.simulation.composition.members, told)).ended_by is None
 
@@ -176,7 +179,7 @@ def test_a_rolled_back_chain_is_noticed_and_everybody_is_paid_once(staged: Calla
         return [task.result() for task in tasks]
 
     assert asyncio.run(play()) == ["quiet"] * 3
-    stage.end("quiet")
+    stage.end(EndedBy.QUIET)
     found = verdict(stage.history)
     assert found["verdict"] == "valid", found["checks"]
 

@@ -34,12 +34,13 @@ from learnae.records.history import (
     Record,
     SessionBegan,
 )
+from learnae.records.outcome import BackendName
 
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 WIDTHS = {"desk": 1440, "phone": 390}
 TOP = ("peers", "topology", "faults")  # charts of its upper half
-BACKENDS = {"live": "compose"}  # journals do not tell where they were written
+BACKENDS = {BackendName.LIVE: BackendName.COMPOSE}  # journals do not tell where they were written
 MARGIN = 32  # px below the last section
 PATIENCE = 300_000  # ms: a machine that is busy draws, too
 

@@ -9,9 +9,10 @@ from tests.stack.compose_swarm import Command, left, until
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.live_run import FAULTS
-from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION
+from learnae.cli.commands import INTERRUPTED
 from learnae.protocol.decisions import DebtChanged
 from learnae.records.history import FaultBegan, FaultEnded
+from learnae.records.outcome import EndedBy
 
 SESSION = """
 name = "interrupted"
@@ -67,7 +68,7 @@ def test_ctrl_c_in_mid_session_stops_the_peers_first_collects_and_judges(begun: 
     swarm.when("(ended by: interrupted)")
     swarm.when("Run directory:")
     history = RunDirectory(swarm.run).read()
-    assert history.ended_by == INTERRUPTED_SESSION and list(history.facts(DebtChanged))
+    assert history.ended_by == EndedBy.INTERRUPTED and list(history.facts(DebtChanged))
     audited = here(swarm.run, "audit", swarm.run)
     assert (audited.returncode, audited.stderr) == (1, "")
     checks = RunDirectory(swarm.run).verdict()["checks"]

@@ -17,13 +17,13 @@ from learnae.cli.progress import Progress
 from learnae.cli.tables import failed_checks, paper_table
 from learnae.errors import InputError
 from learnae.records.history import History
+from learnae.records.outcome import EndedBy
 from learnae.session.settings import RPC, foreign, load
 from learnae.web.report import page, plotly
 
 INTERRUPTED = 130
 WIDTH = 110  # columns where there is no terminal
 REPORT, BASELINES = "report.html", "baselines.json"
-INTERRUPTED_SESSION = "interrupted"  # as a history says it
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
@@ -43,7 +43,7 @@ def simulate(path: Path, overrides: dict[str, Any], out: Path | None, threads: i
         ended_by = record(session, learning, run, progress.tick, progress.observe)
     history = run.read()
     found = run.judge(history, time.monotonic() - began)
-    if with_baselines and ended_by != INTERRUPTED_SESSION:
+    if with_baselines and ended_by is not EndedBy.INTERRUPTED:
         from learnae.runs.baselines import baselines
 
         with console.status("baselines: the same peers alone, always averaging, pooled") as status:
@@ -78,7 +78,7 @@ def tell(run: RunDirectory, found: dict[str, Any]) -> int:
     """Table and verdict; the exit code of the session."""
     console.print(paper_table(found["summary"]))
     conclude(run, found)
-    return INTERRUPTED if found["ended_by"] == INTERRUPTED_SESSION else exit_code(found)
+    return INTERRUPTED if found["ended_by"] == EndedBy.INTERRUPTED else exit_code(found)
 
 
 def picture(run: RunDirectory, history: History, found: dict[str, Any]) -> None:

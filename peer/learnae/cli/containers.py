@@ -29,10 +29,11 @@ from learnae.backends.compose.plan import (
 from learnae.backends.compose.render import FOLDER
 from learnae.backends.external_chain.chain import ExternalChain
 from learnae.checkout import REPOSITORY
-from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION, REPORT, conclude, picture, say, tell
+from learnae.cli.commands import INTERRUPTED, REPORT, conclude, picture, say, tell
 from learnae.cli.standing import told
 from learnae.errors import InputError
 from learnae.records.history import SWARM, Evaluated, Record, SessionEnded
+from learnae.records.outcome import EndedBy
 from learnae.session.settings import RPC, Session, foreign, load
 from learnae.web.api.guard import Guard
 from learnae.web.api.server import listen, serving, url
@@ -221,7 +222,7 @@ class ContainerSession:
         """From what was collected alone, as ``learnae audit`` would."""
         notice = live_run.retell(self.directory.path)
         if interrupted and self.directory.read().ended_by is None:
-            end = Record(self.board.records[-1].t, SWARM, SessionEnded(INTERRUPTED_SESSION))
+            end = Record(self.board.records[-1].t, SWARM, SessionEnded(EndedBy.INTERRUPTED))
             with (self.directory.path / HISTORY).open("a") as file:
                 file.write(end.line() + "\n")
         if notice:

@@ -14,6 +14,7 @@ from learnae.cli.commands import say
 from learnae.cli.peer import CODES
 from learnae.cli.standing import told
 from learnae.errors import InputError
+from learnae.records.outcome import EndedBy
 
 
 def invite(name: str | None, out: Path | None) -> int:
@@ -42,7 +43,7 @@ def join(file: Path, binary: Path | None, folder: Path | None) -> int:
     return CODES[ended_by]
 
 
-async def _lived(guest: RemotePeer, program: str) -> str:
+async def _lived(guest: RemotePeer, program: str) -> EndedBy:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, guest.inside.stop)
     async with told(guest.inside.board, 1):

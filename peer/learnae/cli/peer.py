@@ -15,6 +15,7 @@ from learnae.adapters.metrics import Metrics
 from learnae.errors import InputError
 from learnae.ports import Observer
 from learnae.records.history import Fact, Record
+from learnae.records.outcome import EndedBy
 from learnae.runtime.live import SessionClock
 from learnae.runtime.live_process import PeerEndpoints, find, run
 from learnae.runtime.peer_service import PeerService
@@ -24,7 +25,7 @@ from learnae.runtime.shard_learning import ShardLearning
 from learnae.session.settings import Session, load
 
 KUBO_COMES_UP = 60.0  # s, beside peers that all begin at once
-CODES = {"quiet": 0, "max_duration": 1, "stopped": 130}
+CODES = {EndedBy.QUIET: 0, EndedBy.MAX_DURATION: 1, EndedBy.STOPPED: 130}
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def peer(
     return CODES[asyncio.run(_served(inside, api, lambda: run(node, settings, ids, learn, inside, observers)))]
 
 
-async def _served(inside: PeerService, api: Api | None, run: Callable[[], Coroutine[Any, Any, str]]) -> str:
+async def _served(inside: PeerService, api: Api | None, run: Callable[[], Coroutine[Any, Any, EndedBy]]) -> EndedBy:
     """Its API answers before anything else is there, and as long as the peer lives."""
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, inside.stop)

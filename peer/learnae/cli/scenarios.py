@@ -13,9 +13,10 @@ from learnae.analysis.fault_impact import FaultImpact, aftermath, to_json
 from learnae.backends.compose import engine
 from learnae.backends.sim.faults import undisturbed
 from learnae.cli.arguments import scenario_file
-from learnae.cli.commands import INTERRUPTED, INTERRUPTED_SESSION, conclude, console, only_our_chain, picture, say
+from learnae.cli.commands import INTERRUPTED, conclude, console, only_our_chain, picture, say
 from learnae.cli.progress import Progress
 from learnae.records.history import History
+from learnae.records.outcome import EndedBy
 from learnae.resources import scenario_files
 from learnae.session.faults import plan as planned
 from learnae.session.faults import timeline
@@ -52,7 +53,7 @@ def run(scenario: str, overrides: dict[str, Any], where: str | None, out: Path |
     directory, found = play(session, out, why)
     if found is None:
         return INTERRUPTED
-    if found["ended_by"] == INTERRUPTED_SESSION:
+    if found["ended_by"] == EndedBy.INTERRUPTED:
         conclude(directory, found)
         return INTERRUPTED
     after = _beside(session, directory)

@@ -18,6 +18,7 @@ from learnae.cli import Backend, commands
 from learnae.cli.commands import say
 from learnae.cli.progress import Progress
 from learnae.errors import InputError
+from learnae.records.outcome import EndedBy
 from learnae.session.settings import Session, load
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ async def _hosted(session: Session, wanted: SwarmOptions, run: RunDirectory, tok
         history = run.read()
         found = run.judge(history, time.monotonic() - began)
         hosted.judged(found)
-        if ended_by == commands.INTERRUPTED_SESSION:  # whoever interrupts does not wait; learnae report draws it later
+        if ended_by is EndedBy.INTERRUPTED:  # whoever interrupts does not wait; learnae report draws it later
             return commands.tell(run, found)
         await asyncio.to_thread(commands.picture, run, history, found)
         hosted.report = run.path / commands.REPORT

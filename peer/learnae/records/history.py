@@ -18,6 +18,7 @@ from learnae.messages.codec import decode, encode, from_json, to_json
 from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, Decision, Trained
 from learnae.protocol.types import Address, Cid, PeerId, Policy, Score
 from learnae.records.chain_export import ChainRecord, StartingBalances
+from learnae.records.outcome import BackendName, EndedBy
 from learnae.session.faults import FaultKind
 
 VERSION = 1  # of both files; SessionBegan states it
@@ -47,7 +48,7 @@ class SessionBegan:
     """First record, of ``swarm``.  ``session``: config.Session with every default resolved, as JSON."""
 
     version: int
-    backend: str
+    backend: BackendName
     session: dict[str, Any]
     roster: tuple[RosterEntry, ...]
     manifest: Cid
@@ -108,9 +109,9 @@ class FaultEnded:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """Last record, of ``swarm``.  ``ended_by``: quiet, max_duration or interrupted."""
+    """Last record, of ``swarm``."""
 
-    ended_by: str
+    ended_by: EndedBy
 
 
 Fact = (
@@ -234,7 +235,7 @@ class History:
         return next((fact for _, fact in self.facts(SessionBegan)), None)
 
     @cached_property
-    def ended_by(self) -> str | None:
+    def ended_by(self) -> EndedBy | None:
         """None: the run died before it could say."""
         return next((fact.ended_by for _, fact in self.facts(SessionEnded)), None)
 

@@ -18,6 +18,7 @@ from typing import Any
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.statistics import metrics
 from learnae.errors import InputError
+from learnae.records.outcome import EndedBy
 from learnae.session.settings import DataSettings, Session, load, parse, resolved, to_toml
 
 ROW = "row.json"  # a finished run's metrics, beside its verdict
@@ -39,7 +40,7 @@ class SweepRun:
             found: dict[str, Any] = json.loads((self.path / ROW).read_text())
         except (OSError, ValueError):
             return None
-        return found if same and found["ended_by"] != "interrupted" else None
+        return found if same and found["ended_by"] != EndedBy.INTERRUPTED else None
 
 
 def choices(assignments: Sequence[str]) -> dict[str, list[Any]]:

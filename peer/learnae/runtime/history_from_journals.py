@@ -14,6 +14,7 @@ from learnae.protocol.events import Event, SessionClosed
 from learnae.protocol.replay import new_peer, retell
 from learnae.protocol.types import Cid
 from learnae.records.history import SWARM, VERSION, PeerRestarted, Record, SessionBegan, SessionEnded
+from learnae.records.outcome import BackendName, EndedBy
 from learnae.runtime.setup import roster_entries
 from learnae.session.roster import Member
 from learnae.session.settings import Session, resolved
@@ -52,7 +53,7 @@ def merged(
     What no journal knows is not in them: accuracies on test rows, and what only a driver has ``seen``: faults, crashes.
     """
     manifest = next((each.config.session for each in told.values()), Cid(""))
-    began = SessionBegan(VERSION, "live", resolved(session), roster_entries(members), manifest)
+    began = SessionBegan(VERSION, BackendName.LIVE, resolved(session), roster_entries(members), manifest)
     records = [*seen, *(record for name, each in told.items() for record in decisions(name, each))]
     records.sort(key=lambda record: record.t)
     closes = ((name, event) for name, each in told.items() for event, _ in each.entries)
@@ -60,5 +61,6 @@ def merged(
     ended = []
     if len(closed) == len(members):
         last = max(closed.values())
-        ended = [Record(last, SWARM, SessionEnded("max_duration" if last >= session.max_duration else "quiet"))]
+        by = EndedBy.MAX_DURATION if last >= session.max_duration else EndedBy.QUIET
+        ended = [Record(last, SWARM, SessionEnded(by))]
     return (Record(0.0, SWARM, began), *records, *ended)

@@ -26,6 +26,7 @@ from learnae.protocol import events as on
 from learnae.protocol.replay import digest, new_peer, replay
 from learnae.protocol.types import Announcement, Head, PeerConfig, PeerId, Timer
 from learnae.records.history import Fact, PeerRestarted
+from learnae.records.outcome import EndedBy
 from learnae.runtime.dispatch import Ports, finish, perform, submit
 
 Heard = tuple[PeerId, Announcement]
@@ -76,7 +77,7 @@ class LivePeer:
         self._newest: dict[type[Announcement], Announcement] = {}  # being said, or to be said next
         self._running: set[asyncio.Task[None]] = set()
         self._heads = set[Head]()  # of the chain, since it was looked at last
-        self._ended_by: str | None = None
+        self._ended_by: EndedBy | None = None
         self._going = asyncio.Event()
         self._going.set()
 
@@ -93,7 +94,7 @@ class LivePeer:
         """What has arrived and waits for its turn."""
         return self._arrived.qsize()
 
-    async def run(self) -> str:
+    async def run(self) -> EndedBy:
         """Until ``stop``, ``close``, ``linger`` of quiet, or ``max_duration``: stopped, closed, quiet, max_duration."""
         async with asyncio.TaskGroup() as self._tasks:
             background = [self._spawn(self._listen()), self._spawn(self._watch_chain())]
@@ -103,7 +104,7 @@ class LivePeer:
             else:
                 self._handle(on.Started(self.now))
             ended_by = await self._loop()
-            if ended_by != "stopped":
+            if ended_by is not EndedBy.STOPPED:
                 self._handle(on.SessionClosed(self.now))
             for timer in self._timers.values():
                 timer.cancel()
@@ -113,11 +114,11 @@ class LivePeer:
 
     def stop(self) -> None:
         """Leave soon; the journal is all that is needed to come back."""
-        self._leave("stopped")
+        self._leave(EndedBy.STOPPED)
 
     def close(self) -> None:
         """The session is over: give up what cannot be settled any more, and leave."""
-        self._leave("closed")
+        self._leave(EndedBy.CLOSED)
 
     def pause(self) -> None:
         """Hand no job to the trainer until ``resume``: no slice or attempt ends.  All else goes on."""
@@ -126,11 +127,11 @@ class LivePeer:
     def resume(self) -> None:
         self._going.set()
 
-    def _leave(self, ended_by: str) -> None:
+    def _leave(self, ended_by: EndedBy) -> None:
         self._ended_by = self._ended_by or ended_by
         self._arrived.put_nowait(on.TimerFired(self.now, Timer.WORK))
 
-    async def _loop(self) -> str:
+    async def _loop(self) -> EndedBy:
         quiet_since: float | None = None
         while self._ended_by is None:
             if not self.peer.quiet:
@@ -142,7 +143,7 @@ class LivePeer:
                 until = min(until, quiet_since + self.linger)
             left = until - self.now
             if left <= 0:
-                return "max_duration" if until == self.max_duration else "quiet"
+                return EndedBy.MAX_DURATION if until == self.max_duration else EndedBy.QUIET
             try:
                 async with asyncio.timeout(left if left < float("inf") else None):
                     arrived = await self._arrived.get()

@@ -25,6 +25,7 @@ from learnae.ports import Observer
 from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, Published, Trained
 from learnae.protocol.types import Address, Cid, Poid, Signed, Wei
 from learnae.records.history import Fact
+from learnae.records.outcome import EndedBy
 from learnae.runtime.dispatch import Ports
 from learnae.runtime.history_from_journals import decisions
 from learnae.runtime.live import LivePeer, SessionClock
@@ -85,7 +86,7 @@ async def run(
     learn: Callable[[], Learning],
     inside: PeerService,
     observers: Iterable[Observer],
-) -> str:
+) -> EndedBy:
     """Live through the session, watched by ``inside``; what ended it.  ``learn`` is called in a thread: torch takes
     seconds to import.
 
@@ -100,7 +101,7 @@ async def run(
         if not inside.stopped:
             raise
         task.uncancel()
-        return "stopped"
+        return EndedBy.STOPPED
     finally:
         inside.end()
 
@@ -112,7 +113,7 @@ async def _lived(
     learn: Callable[[], Learning],
     inside: PeerService,
     observers: Iterable[Observer],
-) -> str:
+) -> EndedBy:
     members, member = roster.members(session), inside.member
     async with AsyncExitStack() as closers:
         thread = ThreadPoolExecutor(1, "trainer", initializer=_humble)  # not the loop's: that one is waited for

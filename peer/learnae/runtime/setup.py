@@ -13,6 +13,7 @@ from learnae.ports import Chain, Predictor, Trainer
 from learnae.protocol.peer import Peer
 from learnae.protocol.types import Cid, PeerConfig, PeerId, Policy, Score
 from learnae.records.history import VERSION, RosterEntry, SessionBegan
+from learnae.records.outcome import BackendName
 from learnae.runtime.dispatch import Ports
 from learnae.session.faults import Link
 from learnae.session.manifest import manifest, peer_config
@@ -99,7 +100,7 @@ class SessionSetup:
             self.swarm.blocks,
         )
 
-    def began(self, backend: str) -> SessionBegan:
+    def began(self, backend: BackendName) -> SessionBegan:
         return SessionBegan(VERSION, backend, resolved(self.session), roster_entries(self.members), self.session_id)
 
     def _serve(self, block: bytes) -> Cid:

@@ -21,6 +21,7 @@ from learnae.protocol.peer import Peer
 from learnae.protocol.replay import digest, new_peer, replay
 from learnae.protocol.types import Announcement, Cid, PeerConfig, PeerId, Timer
 from learnae.records.history import Fact, PeerCrashed, PeerRestarted
+from learnae.records.outcome import EndedBy
 from learnae.runtime.dispatch import Ports, finish, perform, submit
 from learnae.session.faults import CUT, Link
 from learnae.session.settings import Session
@@ -90,7 +91,7 @@ class Simulator:
     def after(self, delay: float, what: Callable[[], None]) -> None:
         self.at(self.clock.now + delay, what)
 
-    def run(self, tick: Callable[[float], None] = lambda now: None) -> str:
+    def run(self, tick: Callable[[float], None] = lambda now: None) -> EndedBy:
         """Until all is quiet for ``linger``, or ``max_duration``; says which.  ``tick`` is called now and then."""
         next_tick = 0.0
         while self._heap:
@@ -99,13 +100,13 @@ class Simulator:
                 self.clock.now = next_tick
                 tick(next_tick)
                 if self._over():
-                    return "quiet"
+                    return EndedBy.QUIET
                 if next_tick >= self.session.max_duration:
-                    return "max_duration"
+                    return EndedBy.MAX_DURATION
                 next_tick += TICK
             self.clock.now = time
             what()
-        return "quiet"
+        return EndedBy.QUIET
 
     def close(self) -> None:
         for host in self.hosts.values():

@@ -29,14 +29,15 @@ from learnae.records.history import (
     SessionBegan,
     SessionEnded,
 )
+from learnae.records.outcome import EndedBy
 
 Names = Mapping[PeerId, str]
 
 SHORT = 12  # letters of an id that is nobody's in the roster
-ENDINGS = {
-    "quiet": "all peers had finished and every debt was settled",
-    "max_duration": "the session's longest duration was over",
-    "interrupted": "it was interrupted",
+ENDINGS: dict[str, str] = {
+    EndedBy.QUIET: "all peers had finished and every debt was settled",
+    EndedBy.MAX_DURATION: "the session's longest duration was over",
+    EndedBy.INTERRUPTED: "it was interrupted",
 }
 
 

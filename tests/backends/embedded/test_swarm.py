@@ -15,6 +15,7 @@ from learnae.backends.embedded.server import EmbeddedServer
 from learnae.protocol.decisions import Averaged, DebtState, Published, WorkBegan
 from learnae.records.chain_export import Balances, Block, ChainTransaction, Genesis
 from learnae.records.history import SWARM, Evaluated
+from learnae.records.outcome import BackendName
 from learnae.runtime.setup import MemoryLearning
 from learnae.runtime.test_accuracy import PendingModel, Scores
 from learnae.runtime.wallets import wallets
@@ -150,7 +151,7 @@ def test_who_interrupts_the_last_scoring_is_heard(request: pytest.FixtureRequest
         return await live.swarm.run()
 
     live.swarm.evaluation.score = interrupted  # type: ignore[method-assign]
-    live.recording.observe(0.0, SWARM, live.composition.began("embedded"))
+    live.recording.observe(0.0, SWARM, live.composition.began(BackendName.EMBEDDED))
     assert asyncio.run(story()) == "interrupted"
     assert live.verdict["ended_by"] == "interrupted"
     assert live.history.exports(Balances)

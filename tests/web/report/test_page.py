@@ -119,7 +119,7 @@ def hostile() -> tuple[History, dict[str, Any]]:
         RosterEntry(NASTY + each.name, each.peer, each.wallet, True, True, True, Policy.HONEST) for each in began.roster
     )
     settings = {**began.session, "name": NASTY, "seed": NASTY, NASTY: NASTY}
-    first = Record(0.0, "swarm", replace(began, backend=NASTY, session=settings, roster=entries))
+    first = Record(0.0, "swarm", replace(began, session=settings, roster=entries))
     rest = (replace(each, peer=NASTY + each.peer) for each in GOOD.records[1:])
     history = History((first, *rest))
     found = verdict(history) | {"verdict": NASTY, "ended_by": NASTY}

@@ -6,6 +6,7 @@ from learnae.analysis.checks.result import accuracy, began, check
 from learnae.protocol.decisions import Adopted, Averaged, Published, WorkChanged, WorkState
 from learnae.protocol.types import Cid, PeerId, Policy, Score
 from learnae.records.history import SWARM, History, PeerCrashed, PeerRestarted, kept_score
+from learnae.records.outcome import EndedBy
 
 
 def _peers(history: History) -> dict[str, PeerId]:
@@ -59,7 +60,7 @@ def never_own_model(history: History) -> Iterator[str]:
 def everyone_accounted(history: History) -> Iterator[str]:
     """Every peer of the roster came to its end, and the session to its own."""
     began(history)
-    if history.ended_by in (None, "interrupted"):
+    if history.ended_by in (None, EndedBy.INTERRUPTED):
         yield f"partial: the session was {'interrupted' if history.ended_by else 'cut off before it could end'}"
     missing = [f"{name} ({state})" for name, state in last_states(history).items() if state != WorkState.DONE]
     if missing:

@@ -34,6 +34,7 @@ from learnae.errors import InputError
 from learnae.file_lock import locked
 from learnae.protocol.types import Cid
 from learnae.records.history import SWARM, VERSION, Record, SessionBegan
+from learnae.records.outcome import BackendName, EndedBy
 from learnae.runtime.live import SessionClock
 from learnae.runtime.live_process import input_error
 from learnae.runtime.roster_file import Roster
@@ -86,7 +87,7 @@ class ComposeSwarm:
     @property
     def began(self) -> SessionBegan:
         entries = roster_entries(self.members)
-        return SessionBegan(VERSION, "compose", resolved(self.session), entries, self.manifest)
+        return SessionBegan(VERSION, BackendName.COMPOSE, resolved(self.session), entries, self.manifest)
 
 
 @contextmanager
@@ -108,7 +109,7 @@ def alone(say: Say, folder: Path = FOLDER) -> Iterator[None]:
         yield
 
 
-async def live(swarm: ComposeSwarm, board: EventLog, run: Path, say: Say) -> str:
+async def live(swarm: ComposeSwarm, board: EventLog, run: Path, say: Say) -> EndedBy:
     """Until every peer has left by itself, or the caller is cancelled; what ended it.  ``run`` then holds all of it.
 
     Raises InputError, also in mid-session; what there was until then is in ``run``, too.
@@ -134,9 +135,9 @@ async def live(swarm: ComposeSwarm, board: EventLog, run: Path, say: Say) -> str
                 async with asyncio.timeout(swarm.session.max_duration + MARGIN):
                     await _lives(swarm, chaos)
                     await swarm.guests.gone()
-                ended_by = "quiet"
+                ended_by = EndedBy.QUIET
             except TimeoutError:
-                ended_by = "max_duration"
+                ended_by = EndedBy.MAX_DURATION
             for task in following:
                 task.cancel()
         await watch.look()

@@ -15,6 +15,7 @@ from learnae.adapters.metrics import Metrics
 from learnae.adapters.run_directory import RunDirectory
 from learnae.ports import Observer
 from learnae.records.history import SWARM, Evaluated, Fact
+from learnae.records.outcome import BackendName, EndedBy
 from learnae.runtime.peer_service import PeerService
 from learnae.runtime.received_payments import ReportedPayments
 from learnae.runtime.setup import Learning, SessionSetup, Tick
@@ -59,7 +60,7 @@ class EmbeddedServer:
         )
         self.app.add_middleware(ScrapeCost, self._metrics.watched)
 
-    async def run(self, learning: Awaitable[Learning], tick: Tick) -> str:
+    async def run(self, learning: Awaitable[Learning], tick: Tick) -> EndedBy:
         """What ended it: quiet, max_duration or interrupted.  However it ends, the directory is readable.
 
         When there is ``learning``, the directory has begun.
@@ -86,9 +87,9 @@ class EmbeddedServer:
 
     # in here
 
-    async def _lived(self, composition: SessionSetup, evm: Awaitable["LocalEvm"], tick: Tick) -> str:
+    async def _lived(self, composition: SessionSetup, evm: Awaitable["LocalEvm"], tick: Tick) -> EndedBy:
         for observe in self._observers:
-            observe(0.0, SWARM, composition.began("embedded"))
+            observe(0.0, SWARM, composition.began(BackendName.EMBEDDED))
         try:
             self._swarm = await asyncio.to_thread(self._embedded, composition, await asyncio.shield(evm))
             return await self._swarm.run(tick)

@@ -24,12 +24,12 @@ from learnae.protocol.peer import Peer
 from learnae.protocol.types import Address, Wei
 from learnae.records.chain_export import ChainRecord
 from learnae.records.history import SWARM, Fact, SessionEnded
+from learnae.records.outcome import EndedBy
 from learnae.runtime.live import LivePeer, SessionClock
 from learnae.runtime.setup import SessionSetup, Tick
 from learnae.runtime.test_accuracy import TestAccuracy
 from learnae.session.settings import Session, wei
 
-INTERRUPTED = "interrupted"
 TICK = 0.1  # s between looks at whether the session is over
 EVALUATE_EVERY = 2.0  # s; test accuracies hold up the training, so most wait until all is quiet
 EVALUATE_AT_ONCE = 8  # models
@@ -70,16 +70,16 @@ class EmbeddedSwarm:
         self._quiet_since: float | None = None
         self._interrupted = asyncio.Event()
 
-    async def run(self, tick: Tick = lambda now, peers: None) -> str:
+    async def run(self, tick: Tick = lambda now, peers: None) -> EndedBy:
         """What ended it: quiet, max_duration or interrupted.  Everything is recorded by then."""
         try:
             ended_by = await self._live(tick)
-            if ended_by != INTERRUPTED:
+            if ended_by is not EndedBy.INTERRUPTED:
                 self.evaluation.add_last((self.peers[index].name, self.peers[index].peer) for index in sorted(self._up))
                 await self._unless_stopped(self._flush())
             self.chain = await export(self.node, self.alloc, self.alloc)
             if self._interrupted.is_set():
-                ended_by = INTERRUPTED
+                ended_by = EndedBy.INTERRUPTED
             self._record(self.clock(), SWARM, SessionEnded(ended_by))
         finally:
             self._threads.shutdown(wait=False, cancel_futures=True)
@@ -95,7 +95,7 @@ class EmbeddedSwarm:
 
     # in here
 
-    async def _live(self, tick: Tick) -> str:
+    async def _live(self, tick: Tick) -> EndedBy:
         async with asyncio.TaskGroup() as group:
             behind = [
                 group.create_task(self.evm.mine_every(self.session.chain.block_time)),
@@ -106,7 +106,7 @@ class EmbeddedSwarm:
             for index, life in enumerate(lives):
                 if index not in self._up:
                     life.cancel()
-                elif ended_by == INTERRUPTED:
+                elif ended_by is EndedBy.INTERRUPTED:
                     self.peers[index].stop()
                 else:
                     self.peers[index].close()
@@ -125,25 +125,25 @@ class EmbeddedSwarm:
         await self.peers[index].run()
         self._left.add(index)
 
-    async def _over(self, tick: Tick) -> str:
+    async def _over(self, tick: Tick) -> EndedBy:
         """Look now and then whether everybody is quiet, has been for ``linger``, or must stop."""
         while not self._interrupted.is_set():
             now = self.clock()
             if self._up:
                 tick(now, self._active())
             if now >= self.session.max_duration:
-                return "max_duration"
+                return EndedBy.MAX_DURATION
             if len(self._up) < len(self.peers) or not all(peer.quiet for peer in self._active()):
                 self._quiet_since = None
             elif self._quiet_since is None:
                 self._quiet_since = now
             if self._quiet_since is not None and now - self._quiet_since >= self.session.linger:
-                return "quiet"
+                return EndedBy.QUIET
             try:
                 await asyncio.wait_for(self._interrupted.wait(), TICK)
             except TimeoutError:
                 continue
-        return INTERRUPTED
+        return EndedBy.INTERRUPTED
 
     def _active(self) -> list[Peer]:
         return [self.peers[index].peer for index in sorted(self._up - self._left)]

@@ -20,6 +20,7 @@ from learnae.adapters.sqlite_journal import recorded
 from learnae.backends.remote_peers.join_file import JoinFile
 from learnae.errors import InputError
 from learnae.protocol.types import PeerId
+from learnae.records.outcome import EndedBy
 from learnae.runtime.live import SessionClock
 from learnae.runtime.live_process import PeerEndpoints, run
 from learnae.runtime.peer_service import PeerService
@@ -82,7 +83,7 @@ class RemotePeer:
         members = invitation.roster.members(invitation.settings)
         self.inside = PeerService(member, SessionClock(invitation.roster.began), Metrics(), members)
 
-    async def live(self, program: str) -> str:
+    async def live(self, program: str) -> EndedBy:
         """To its end; what ended it.  Raises InputError."""
         task = asyncio.current_task()
         assert task
@@ -93,14 +94,14 @@ class RemotePeer:
             if not self.inside.stopped:
                 raise
             task.uncancel()
-            return "stopped"
+            return EndedBy.STOPPED
 
     async def hand_in(self) -> None:
         """Raises InputError: nobody took it."""
         async with _connected(self.invitation) as host:
             await host.hand_in(self.journal)
 
-    async def _lived(self, program: str) -> str:
+    async def _lived(self, program: str) -> EndedBy:
         told, inside = self.invitation, self.inside
         dialled = {PeerId(peer): address for peer, address in told.bootstrap.items()}
         config = kubo_config(inside.member.peer, told.identity, dialled)

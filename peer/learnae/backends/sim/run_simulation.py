@@ -4,6 +4,7 @@ from learnae.adapters.run_directory import RunDirectory, sha256_of
 from learnae.backends.sim.simulation import Simulation
 from learnae.learn.datasets.sources import path_of
 from learnae.ports import Observer
+from learnae.records.outcome import EndedBy
 from learnae.runtime.setup import Tick
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.settings import Session, to_toml
@@ -19,7 +20,7 @@ def record(
     run: RunDirectory,
     tick: Tick,
     *observers: Observer,
-) -> str:
+) -> EndedBy:
     """Run it; what ended it.  However it ends, the directory is readable."""
     simulation = Simulation(session, learning, [run.observe, *observers])
     begin(session, learning, run)

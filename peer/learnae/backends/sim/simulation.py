@@ -10,6 +10,7 @@ from learnae.ports import Observer
 from learnae.protocol.peer import Peer
 from learnae.protocol.types import Wei
 from learnae.records.history import SWARM, Fact, Record, SessionEnded
+from learnae.records.outcome import BackendName, EndedBy
 from learnae.runtime.setup import Learning, SessionSetup, Tick, memory_keys
 from learnae.runtime.simulator import SimulatedPeer, Simulator, VirtualClock
 from learnae.runtime.test_accuracy import TestAccuracy
@@ -53,14 +54,14 @@ class Simulation:
         if session.faults:
             self.simulator.observers += (SimulatedChaos(session, self.simulator, self._record).observe,)
 
-    def run(self, tick: Tick = lambda now, peers: None) -> str:
+    def run(self, tick: Tick = lambda now, peers: None) -> EndedBy:
         """What ended it: quiet, max_duration or interrupted.  Everything is recorded by then."""
-        self._record(0.0, SWARM, self.composition.began("sim"))
+        self._record(0.0, SWARM, self.composition.began(BackendName.SIM))
         try:
             ended_by = self.simulator.run(lambda now: self._tick(now, tick))
             self.simulator.close()
         except KeyboardInterrupt:
-            ended_by = "interrupted"
+            ended_by = EndedBy.INTERRUPTED
         self.evaluation.add_last(self._up())
         self.evaluation.flush(self.clock.now)
         self._record(self.clock.now, SWARM, SessionEnded(ended_by))
