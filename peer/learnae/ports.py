@@ -29,6 +29,7 @@ from learnae.protocol.types import (
     Weights,
 )
 from learnae.records.history import Fact
+from learnae.session.faults import Component, Fault, Links
 
 T = TypeVar("T", covariant=True)
 
@@ -170,3 +171,46 @@ class Stopwatch(Protocol):
     """Told how long things take: for metrics alone, since no history depends on it."""
 
     def __call__(self, peer: str, performed: Performed) -> None: ...
+
+
+class Network(Protocol):
+    """The links between the peers of a swarm, as ``runtime.fault_runner`` disturbs them.
+
+        await network.set_links({("p00", "p01"): CUT})    # and every other link works
+        await network.affected({("p00", "p01"): CUT})     # 17 messages were dropped
+        await network.set_links({})                       # all links work
+
+    Both methods raise InputError if a link cannot be reached; the other links are set all the same.
+    """
+
+    async def set_links(self, links: Links) -> None:
+        """Disturb exactly these links, from sender to receiver."""
+        ...
+
+    async def affected(self, links: Links) -> int:
+        """Messages on these links that were dropped, or delayed if their effect is a delay, since the session began."""
+        ...
+
+
+class Lifecycle(Protocol):
+    """The processes of a swarm, as ``runtime.fault_runner`` interrupts them.
+
+        await lifecycle.interrupt(Component(Part.PEER, "p03"), Fault(FaultKind.KILL, at=0))    # True: it was running
+        await lifecycle.interrupted(...)                                                       # True
+        await lifecycle.restore(...)                                                           # it runs again
+
+    ``fault`` tells how: kill, stop or pause; a killed chain comes back without its last ``fault.blocks``.  All raise
+    InputError if it cannot be done.
+    """
+
+    async def interrupt(self, component: Component, fault: Fault) -> bool:
+        """Kill, stop or pause a process.  False: it was not running, and nothing was done."""
+        ...
+
+    async def restore(self, component: Component, fault: Fault) -> None:
+        """Undo what ``interrupt`` did with the same arguments."""
+        ...
+
+    async def interrupted(self, component: Component, fault: Fault) -> bool:
+        """Whether the process is observed not to run, and a killed chain to have lost blocks."""
+        ...

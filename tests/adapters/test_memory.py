@@ -12,17 +12,9 @@ from tests.adapters.keys import IdentityKeySuite
 from tests.adapters.stores import StoreSuite
 from tests.adapters.trainers import TrainerSuite
 
-from learnae.adapters.memory import (
-    MemoryJournal,
-    MemoryKey,
-    MemoryNet,
-    MemoryStore,
-    MemorySwarm,
-    MemoryTrainer,
-    keys,
-    now,
-)
+from learnae.adapters.memory import MemoryJournal, MemoryKey, MemoryTrainer, keys, now
 from learnae.adapters.memory_chain import TRANSFER_GAS, MemoryChain, MemoryChainPort
+from learnae.adapters.memory_network import MemoryNet, MemoryStore, MemorySwarm
 from learnae.messages.wire import cid_of
 from learnae.ports import Chain, IdentityKey, Journal, Store, Trainer
 from learnae.protocol.types import ETHER, Cid, PeerId, Receipt, TxHash, Wei

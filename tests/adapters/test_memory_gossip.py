@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import pytest
 from tests.adapters.gossips import GossipSuite, listening, model, told
 
-from learnae.adapters.memory import MAX_UNREAD, MemoryGossip, MemoryNet, keys
+from learnae.adapters.memory import keys
+from learnae.adapters.memory_network import MAX_UNREAD, MemoryGossip, MemoryNet
 from learnae.ports import Gossip
 from learnae.session.faults import CUT
 
@@ -24,7 +25,7 @@ class Gossips:
         self.gossips: list[Gossip] = [*self.memory]
 
     async def shout(self, index: int, message: bytes) -> None:
-        self.memory[index].shout(message)
+        self.memory[index].broadcast(message)
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(coroutine)

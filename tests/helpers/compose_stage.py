@@ -1,14 +1,15 @@
-"""Containers and link agents that are only remembered, and a plan carried out on them."""
+"""Fakes of containers and link agents, and a plan carried out on them."""
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 from learnae.backends.compose.container_lifecycle import ContainerLifecycle
-from learnae.backends.compose.faults import ComposeChaos
+from learnae.backends.compose.faults import ComposeFaults
 from learnae.backends.compose.link_client import LinkAgents
 from learnae.backends.compose.plan import Plan
 from learnae.errors import InputError
@@ -27,12 +28,13 @@ SHORT = 0.05  # s
 
 
 class Pods(LinkAgents):
-    """Agents in this process.  ``mute``: those that do not answer.  ``puts``: what was wanted of whom."""
+    """Agents in this process.  ``mute``: those that do not answer.  ``puts``: the states that they were given."""
 
     def __init__(self, *without: str) -> None:
         self.plan = PLAN
         self.agents = {name: Agent(MemoryPacketFilter(*without)) for name in NAMES}
         self.mute, self.puts = set[str](), list[tuple[str, Any]]()
+        self._links, self._updating = {}, asyncio.Lock()
 
     async def __aenter__(self) -> "Pods":
         for agent in self.agents.values():
@@ -61,27 +63,29 @@ class Pods(LinkAgents):
 
 
 class Container:
-    """What Docker's API says and does of one.  ``refuses``: a verb."""
+    """One container of Docker's API.  ``calls``: verbs so far.  ``refuses``: a verb that fails."""
 
     status, AFTER = "running", {"kill": "exited", "stop": "exited", "start": "running", "pause": "paused"}
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.calls: list[str] = []
         self.refuses = ""
 
     def __getattr__(self, verb: str) -> Callable[..., None]:
         def obey(**options: object) -> None:
             if verb == self.refuses:
                 raise InputError(f"Docker cannot {verb} that")
-            self.told.append(verb)
+            self.calls.append(verb)
             self.status = self.AFTER.get(verb, "running")
 
         return obey
 
 
-class Remembered(ContainerLifecycle):
+class FakeContainers(ContainerLifecycle):
     def __init__(self, folder: Path) -> None:
-        self._state, self._saved = folder / "state.json", None
+        self._state, self._block_time = folder / "state.json", 0.02
+        self._states, self._remembered = deque(), None
+        self._down, self._returned, self._changed = set(), set(), asyncio.Event()
         self.containers: dict[str, Container] = {}
 
     async def _of(self, service: str, act: Callable[[Any], Any]) -> Any:
@@ -93,15 +97,16 @@ class Remembered(ContainerLifecycle):
 
 class Stage:
     def __init__(self, folder: Path, windows: Iterable[FaultWindow], *without: str) -> None:
-        self.pods, self.lives, self.board, self.said = Pods(*without), Remembered(folder), EventLog(), list[str]()
-        parts = (frozenset(NAMES), SessionClock(0.0), 1.0, self.pods, self.lives, self.board, folder / "faults.jsonl")
-        self.chaos = ComposeChaos(list(windows), *parts, self.said.append)
+        self.pods, self.containers = Pods(*without), FakeContainers(folder)
+        self.board, self.said = EventLog(), list[str]()
+        parts = (NAMES, SessionClock(0.0), self.pods, self.containers, self.board, folder / "faults.jsonl")
+        self.faults = ComposeFaults(list(windows), *parts, self.said.append)
 
     def start(self) -> asyncio.Task[None]:
         """The session, in which everybody begins now."""
         for name in NAMES:
-            self.board.observe(self.chaos.clock(), name, WorkChanged(WorkState.TRAINING))
-        return asyncio.create_task(self.chaos.run())
+            self.board.observe(self.faults.clock(), name, WorkChanged(WorkState.TRAINING))
+        return asyncio.create_task(self.faults.run())
 
     async def begun(self, kind: type = FaultBegan) -> asyncio.Task[None]:
         """The session, once there is such a fact."""

@@ -12,7 +12,8 @@ import pytest
 from tests.helpers import chain_mutants as chain
 from tests.helpers.swarms import Faults, groups, nothing
 
-from learnae.backends.sim.faults import SimulatedChaos
+from learnae.adapters.memory_network import MemoryNet
+from learnae.backends.sim.faults import SimulatedLifecycle
 from learnae.protocol import actions as do
 from learnae.protocol import directory, reward
 from learnae.protocol.debts import Debts
@@ -23,7 +24,7 @@ from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.training import Training
 from learnae.protocol.types import Cid, ModelRef, Policy, Score, Wei
 from learnae.runtime.simulator import Simulator
-from learnae.session.faults import FaultState, Link
+from learnae.session.faults import Component, Fault, Link, Links
 
 Patch = pytest.MonkeyPatch
 
@@ -283,31 +284,32 @@ UNPUBLISHED = {"averaging_of_published", "what_is_kept_is_published"}
 
 
 def forgets_to_heal(patch: Patch) -> None:
-    def cut_only(self: SimulatedChaos, new: FaultState) -> None:
-        if new.links:
-            self.simulator.net.links = new.links
+    set_links = MemoryNet.set_links
 
-    patch.setattr(SimulatedChaos, "_enforce", cut_only)
+    async def cut_only(self: MemoryNet, links: Links) -> None:
+        if links:
+            await set_links(self, links)
+
+    patch.setattr(MemoryNet, "set_links", cut_only)
 
 
 def only_tells_of_faults(patch: Patch) -> None:
-    patch.setattr(SimulatedChaos, "_enforce", lambda self, new: None)
+    async def nothing(self: MemoryNet, links: Links) -> None:
+        pass
+
+    patch.setattr(MemoryNet, "set_links", nothing)
 
 
 def cuts_halfway(patch: Patch) -> None:
-    enforce = SimulatedChaos._enforce
-    leaky = Link(loss=0.5)
-    patch.setattr(
-        SimulatedChaos, "_enforce", lambda self, new: enforce(self, replace(new, links=dict.fromkeys(new.links, leaky)))
-    )
+    set_links, leaky = MemoryNet.set_links, Link(loss=0.5)
+    patch.setattr(MemoryNet, "set_links", lambda self, links: set_links(self, dict.fromkeys(links, leaky)))
 
 
 def starts_nobody_again(patch: Patch) -> None:
-    def kill_only(self: SimulatedChaos, new: FaultState) -> None:
-        for name in new.dead:
-            self.simulator.kill(name)
+    async def nothing(self: SimulatedLifecycle, component: Component, fault: Fault) -> None:
+        self.simulator.away.discard(component.peer)
 
-    patch.setattr(SimulatedChaos, "_enforce", kill_only)
+    patch.setattr(SimulatedLifecycle, "restore", nothing)
 
 
 MUTANTS = [

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from learnae.adapters.memory import MemoryGossip
+from learnae.adapters.memory_network import MemoryGossip
 from learnae.adapters.sqlite_journal import SqliteJournal
 from learnae.backends.sim.simulation import MemoryHistory, Simulation
 from learnae.records.history import SWARM, Fact, History, SessionEnded

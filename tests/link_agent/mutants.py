@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from learnae.backends.compose.container_lifecycle import ContainerLifecycle
-from learnae.backends.compose.faults import ComposeChaos
 from learnae.backends.compose.link_client import LinkAgents
 from learnae.link_agent import agent, rules
 from learnae.link_agent.agent import Agent
 from learnae.link_agent.packet_filter import MemoryPacketFilter, PacketFilterRefused
 from learnae.link_agent.rules import ParsedRules
 from learnae.records.history import Effect
-from learnae.session.faults import FaultState, Link, Links
+from learnae.runtime.fault_runner import FaultRunner
+from learnae.session.faults import Component, Fault, Link, Links
 
 Patch = pytest.MonkeyPatch
 REPLACES = "a_state_replaces_the_one_before"
@@ -164,22 +164,25 @@ def forgets_a_heal(patch: Patch) -> None:
 
 
 def heals_nothing_at_the_end(patch: Patch) -> None:
-    patch.setattr(ComposeChaos, "_heal", nothing)
+    patch.setattr(FaultRunner, "heal", nothing)
 
 
 def forgets_lives_at_a_heal(patch: Patch) -> None:
-    async def links_only(self: ComposeChaos, old: FaultState, new: FaultState) -> None:
-        await self.agents.put({to for _, to in old.links}, new.links, 15.0)
-
-    patch.setattr(ComposeChaos, "_give_back", links_only)
+    patch.setattr(FaultRunner, "_restore", nothing)
 
 
 def thaws_nobody(patch: Patch) -> None:
-    patch.setattr(ContainerLifecycle, "unpause", nothing)
+    restore = ContainerLifecycle.restore
+
+    async def restore_what_is_down(self: ContainerLifecycle, component: Component, fault: Fault) -> None:
+        if not fault.kind.pauses:
+            await restore(self, component, fault)
+
+    patch.setattr(ContainerLifecycle, "restore", restore_what_is_down)
 
 
 def renews_nothing(patch: Patch) -> None:
-    patch.setattr(ComposeChaos, "_renew", nothing)
+    patch.setattr(LinkAgents, "renew", nothing)
 
 
 def only_tells(patch: Patch) -> None:
@@ -187,10 +190,10 @@ def only_tells(patch: Patch) -> None:
 
 
 def says_applied(patch: Patch) -> None:
-    async def sure(self: ComposeChaos, number: int) -> Effect:
+    async def sure(self: FaultRunner, number: int) -> Effect:
         return Effect.APPLIED
 
-    patch.setattr(ComposeChaos, "_effect", sure)
+    patch.setattr(FaultRunner, "_effect", sure)
 
 
 TABLE, PARTS = {"the_table_is_as_before"}, {"a_split_parts_both_ways_and_nobody_else"}

@@ -161,7 +161,7 @@ def crosses(stage: Stage, one: str, other: str) -> bool:
 
 
 def well(stage: Stage) -> bool:
-    alive = all(container.status == RUNNING for container in stage.lives.containers.values())
+    alive = all(container.status == RUNNING for container in stage.containers.containers.values())
     return alive and all(crosses(stage, one, other) for one, other in permutations(NAMES, 2))
 
 

@@ -6,7 +6,7 @@ import pytest
 from tests.link_agent.mutants import MUTANTS, Mutant
 from tests.link_agent.properties import PROPERTIES
 
-from learnae.backends.compose import faults
+from learnae.backends.compose import link_client
 
 
 async def failing() -> set[str]:
@@ -15,7 +15,7 @@ async def failing() -> set[str]:
 
 @pytest.fixture(autouse=True)
 def leases_are_soon_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faults, "RENEW", 0.03)
+    monkeypatch.setattr(link_client, "RENEW", 0.03)
 
 
 def test_unbroken_all_of_it_holds() -> None:

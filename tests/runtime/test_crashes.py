@@ -134,7 +134,7 @@ def test_blocks_lost_while_a_peer_is_down_are_made_good_when_it_is_back(moment: 
     """Its claim was rejected meanwhile, as not found: it is read again when it is announced again."""
 
     def faults(simulator: Simulator) -> None:
-        simulator.at(moment, partial(simulator.kill, "p01"))
+        simulator.at(moment, partial(simulator.crash, "p01"))
         simulator.at(moment + 0.5, partial(simulator.roll_back, ALL))
         simulator.at(moment + seconds, partial(simulator.start, "p01"))
 

@@ -42,7 +42,7 @@ def test_keeping_journals_changes_nothing() -> None:
 
 def test_the_same_faults_at_the_same_time_give_the_same_history() -> None:
     def faults(simulator: Simulator) -> None:
-        simulator.at(5.0, partial(simulator.kill, "p01"))
+        simulator.at(5.0, partial(simulator.crash, "p01"))
         simulator.at(9.0, partial(simulator.start, "p01"))
         simulator.at(7.0, partial(simulator.roll_back, 3))
 
@@ -133,7 +133,7 @@ def test_announcements_that_are_lost_are_repeated() -> None:
 def test_a_peer_hears_its_neighbours_only() -> None:
     session = run(small(peers=12, network={"degree": 2}))
     for name, host in session.simulation.simulator.hosts.items():
-        neighbours = {other.config.peer for other in host.hears}
+        neighbours = {other.config.peer for other in host.listeners}
         assert len(neighbours) == 2
         assert {fact.creator for fact in session.attempts(name)} <= neighbours
     assert session.verdict["verdict"] == "valid"
@@ -195,7 +195,7 @@ def test_a_model_travels_on_when_its_creator_is_gone() -> None:
     away = "p05"
 
     def leave(simulator: Simulator) -> None:
-        simulator.at(30.0, partial(simulator.kill, away))
+        simulator.at(30.0, partial(simulator.crash, away))
 
     late = {"count": 1, "joins_at": 60.0}
     session = run(small({"count": 1}, late, {"count": 4}, start={"timeout": 3.0}, linger=60.0), leave)
@@ -224,7 +224,7 @@ def test_a_block_is_fetched_from_any_peer_that_has_it() -> None:
 @pytest.mark.parametrize("away", [0.0, 4.0, 25.0])
 def test_a_peer_that_is_killed_and_started_again_finishes(away: float) -> None:
     def crash(simulator: Simulator) -> None:
-        simulator.at(6.0, partial(simulator.kill, "p01"))
+        simulator.at(6.0, partial(simulator.crash, "p01"))
         simulator.at(6.0 + away, partial(simulator.start, "p01"))
 
     session = run(small(linger=30.0), crash)
@@ -241,7 +241,7 @@ def test_no_peer_is_essential(victim: str, at: float) -> None:
     """Section 1.1: none of them is essential to the training process."""
 
     def kill(simulator: Simulator) -> None:
-        simulator.at(at, partial(simulator.kill, victim))
+        simulator.at(at, partial(simulator.crash, victim))
 
     session = run(small(), kill)
     assert session.ended_by == "quiet"
@@ -253,7 +253,7 @@ def test_no_peer_is_essential(victim: str, at: float) -> None:
 
 def test_a_peer_comes_back_only_where_journals_are_kept() -> None:
     def crash(simulator: Simulator) -> None:
-        simulator.at(6.0, partial(simulator.kill, "p01"))
+        simulator.at(6.0, partial(simulator.crash, "p01"))
         simulator.at(7.0, partial(simulator.start, "p01"))
 
     with pytest.raises(DriverError, match="no journals"):

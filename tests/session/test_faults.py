@@ -1,25 +1,26 @@
-"""Plans of faults, literally: who is hit, when, and what that does to each link."""
+"""Plans of faults, literally: which peers are hit, when, and what that does to each link."""
 
 import pytest
 
 from learnae.errors import InputError
+from learnae.session.fault_plan import boundaries, plan, timeline
 from learnae.session.faults import (
+    CHAIN,
     CUT,
+    Component,
     Fault,
     FaultKind,
     FaultState,
     FaultWindow,
     Link,
     Links,
-    boundaries,
-    plan,
+    Part,
     state,
-    timeline,
 )
 
 FOUR = ("p00", "p01", "p02", "p03")
 NAN, INF = float("nan"), float("inf")
-NOBODY_LEFT = "targets: everybody, so that nobody is left to be cut off from: name fewer"
+NONE_LEFT = "targets: all peers, so that none is left on the other side: name fewer"
 TEN = tuple(f"p{index:02}" for index in range(10))
 
 
@@ -35,17 +36,17 @@ def both(*pairs: tuple[str, str]) -> set[tuple[str, str]]:
     return {each for one, other in pairs for each in ((one, other), (other, one))}
 
 
-def test_who_is_cut_off_still_talks_with_those_cut_off_with_it() -> None:
+def test_targets_of_a_cut_still_reach_each_other() -> None:
     found = cut(Fault(FaultKind.CUT, 0, 9, targets=("p00", "p01")))
     assert found == both(("p00", "p02"), ("p00", "p03"), ("p01", "p02"), ("p01", "p03"))
 
 
-def test_who_is_isolated_talks_with_nobody() -> None:
+def test_an_isolated_peer_reaches_no_other() -> None:
     found = cut(Fault(FaultKind.ISOLATE, 0, 9, targets=("p00", "p01")))
     assert found == both(("p00", "p01"), ("p00", "p02"), ("p00", "p03"), ("p01", "p02"), ("p01", "p03"))
 
 
-def test_a_fault_of_one_way_silences_its_targets_and_leaves_them_hearing() -> None:
+def test_after_a_fault_of_one_way_targets_still_receive() -> None:
     assert cut(Fault(FaultKind.CUT, 0, 9, targets=("p00",), one_way=True)) == {("p00", name) for name in FOUR[1:]}
     silenced = cut(Fault(FaultKind.ISOLATE, 0, 9, targets=("p00", "p01"), one_way=True))
     assert silenced == {(sender, name) for sender in ("p00", "p01") for name in FOUR if name != sender}
@@ -98,7 +99,7 @@ def test_faults_at_once_add_up_and_healing_one_leaves_the_other() -> None:
     assert boundaries(windows) == [0.0, 5.0, 10.0, 15.0]
 
 
-def test_lives_and_the_chain_leave_the_links_alone() -> None:
+def test_faults_of_processes_leave_the_links_alone() -> None:
     faults = [
         Fault(FaultKind.KILL, 0, 9, targets=("p00",)),
         Fault(FaultKind.STOP, 0, 5, targets=("p01",)),
@@ -108,14 +109,30 @@ def test_lives_and_the_chain_leave_the_links_alone() -> None:
         Fault(FaultKind.CHAIN_STOP, 2, 3),
     ]
     windows = plan(faults, FOUR, 1)
-    dead, frozen, ipfs = frozenset({"p00", "p01"}), frozenset({"p02"}), frozenset({"p03"})
-    assert state(windows, 1.0, FOUR) == FaultState({}, dead, frozen, ipfs, faults[4])
-    assert state(windows, 3.0, FOUR).chain == faults[5]
-    assert state(windows, 6.0, FOUR) == FaultState({}, frozenset({"p00"}), frozen, ipfs, faults[4])
+    killed, stopped, frozen = (Component(Part.PEER, name) for name in FOUR[:3])
+    others = {frozen: faults[2], Component(Part.IPFS, "p03"): faults[3], CHAIN: faults[4]}
+    assert state(windows, 1.0, FOUR) == FaultState({}, {killed: faults[0], stopped: faults[1], **others})
+    assert state(windows, 3.0, FOUR).interrupted[CHAIN] == faults[5]
+    assert state(windows, 6.0, FOUR) == FaultState({}, {killed: faults[0], **others})
     assert state(windows, 9.0, FOUR) == FaultState()
 
 
-def test_who_is_stopped_is_away_for_a_second_at_least() -> None:
+def test_a_peer_that_is_killed_and_frozen_is_down_and_then_frozen() -> None:
+    kill, pause = (Fault(kind, 0, end, targets=("p00",)) for kind, end in ((FaultKind.KILL, 5), (FaultKind.PAUSE, 9)))
+    for faults in ([kill, pause], [pause, kill]):
+        held = [state(plan(faults, FOUR, 1), at, FOUR).interrupted for at in (1.0, 6.0)]
+        assert held == [{Component(Part.PEER, "p00"): kill}, {Component(Part.PEER, "p00"): pause}]
+
+
+def test_components_are_named_like_the_services_that_run_them() -> None:
+    assert [str(part) for part in (Component(Part.PEER, "p03"), Component(Part.IPFS, "p03"), CHAIN)] == [
+        "peer-p03",
+        "ipfs-p03",
+        "chain",
+    ]
+
+
+def test_a_stopped_peer_is_down_for_at_least_a_second() -> None:
     [window] = plan([Fault(FaultKind.STOP, 3)], FOUR, 1)
     assert (window.begin, window.end) == (3.0, 4.0)
 
@@ -123,12 +140,12 @@ def test_who_is_stopped_is_away_for_a_second_at_least() -> None:
 @pytest.mark.parametrize(
     ("targets", "many"), [("one", 1), ("minority", 2), ("half", 5), ("all", 10), ("random", 3), (("p07", "p01"), 2)]
 )
-def test_targets_are_as_many_as_they_are_called(targets: str | tuple[str, ...], many: int) -> None:
+def test_a_word_for_targets_gives_their_number(targets: str | tuple[str, ...], many: int) -> None:
     [window] = plan([Fault(FaultKind.KILL, 0, 9, targets=targets)], TEN, 1)
     assert len(set(window.targets)) == many and set(window.targets) <= set(TEN)
 
 
-def test_rolling_hits_everybody_in_turn_so_many_at_a_time() -> None:
+def test_rolling_hits_all_peers_in_turn_a_share_at_a_time() -> None:
     windows = plan([Fault(FaultKind.KILL, 10, 50, targets="rolling", share=0.3, every=12)], TEN, 1)
     assert [(window.begin, window.end) for window in windows] == [(10, 22), (22, 34), (34, 46), (46, 58), (58, 60)]
     assert all(len(window.targets) == 3 for window in windows)
@@ -174,16 +191,16 @@ def test_a_timeline_shows_when_what_and_to_whom() -> None:
         (Fault(FaultKind.KILL, 0, targets="p01"), 'targets: write a list, ["p01"]'),
         (
             Fault(FaultKind.KILL, 0, targets=()),
-            'targets: name a peer, such as ["p01"], or leave them out for one by the dice',
+            'targets: name a peer, such as ["p01"], or leave targets out for one drawn from the seed',
         ),
         (Fault(FaultKind.KILL, 0, targets=("p00", "p99")), "p99: not in this swarm of p00 to p03"),
-        (Fault(FaultKind.KILL, 0, targets=("p00", "p00")), "targets: a peer is named twice: take it out"),
-        (Fault(FaultKind.CUT, 0, 1, targets=FOUR), NOBODY_LEFT),
-        (Fault(FaultKind.SPLIT, 0, 1, targets="all"), NOBODY_LEFT),
-        (Fault(FaultKind.CUT, 0, 1, targets="random", share=1), NOBODY_LEFT),
+        (Fault(FaultKind.KILL, 0, targets=("p00", "p00")), "targets: a peer is named twice: name it once"),
+        (Fault(FaultKind.CUT, 0, 1, targets=FOUR), NONE_LEFT),
+        (Fault(FaultKind.SPLIT, 0, 1, targets="all"), NONE_LEFT),
+        (Fault(FaultKind.CUT, 0, 1, targets="random", share=1), NONE_LEFT),
         (
             Fault(FaultKind.KILL, 0, 9, targets="rolling", share=1),
-            'share: rolling leaves somebody out at each turn: lower it, or take targets = "all"',
+            'share: rolling must spare a peer at each turn: lower it, or use targets = "all"',
         ),
         (Fault(FaultKind.KILL, 0, share=0), "share: above 0, at most 1"),
         (Fault(FaultKind.LOSS, 0, 1, probability=0), "probability: from 0.0001 to 1"),
@@ -204,5 +221,5 @@ def test_a_fault_that_makes_no_sense_is_refused_in_one_sentence(fault: Fault, se
     assert str(refused.value) == f"fault 2 ({fault.kind}): {sentence}"
 
 
-def test_what_a_kind_does_not_use_is_not_looked_at() -> None:
+def test_settings_that_a_kind_does_not_use_are_not_checked() -> None:
     assert plan([Fault(FaultKind.KILL, 0, groups=99), Fault(FaultKind.ISOLATE, 0, 1, targets="all")], FOUR, 1)

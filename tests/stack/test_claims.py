@@ -17,7 +17,8 @@ from learnae.adapters.evm.local import LocalEvm
 from learnae.adapters.evm.rpc import fixed
 from learnae.adapters.keystore import Wallet
 from learnae.adapters.kubo import SIGNED, base64url, verified
-from learnae.adapters.memory import MemoryGossip, MemoryJournal, MemoryPredictor, keys
+from learnae.adapters.memory import MemoryJournal, MemoryPredictor, keys
+from learnae.adapters.memory_network import MemoryGossip
 from learnae.adapters.metrics import Metrics
 from learnae.errors import Reason
 from learnae.messages.ids import peer_id
@@ -179,7 +180,7 @@ class Bob:
     def _told(self, name: str, *messages: bytes) -> None:
         speaker = MemoryGossip(self.gossip.net, {"p01": self.gossip}, name, self._world.senders[name])
         for message in messages:
-            speaker.shout(message)
+            speaker.broadcast(message)
 
     def _look(self, now: float, peer: str, item: Fact) -> None:
         if len(self.live.peer.status().directory) == self._expected:

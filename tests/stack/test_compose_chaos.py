@@ -23,7 +23,7 @@ from learnae.analysis.fault_impact import aftermath
 from learnae.backends.compose import engine
 from learnae.backends.compose import session as sessions
 from learnae.backends.compose.docker_cli import docker
-from learnae.backends.compose.faults import LEASE
+from learnae.backends.compose.link_client import LEASE
 from learnae.backends.compose.plan import HOST, PROMETHEUS
 from learnae.backends.compose.prepare import prepare
 from learnae.backends.live_run import FAULTS

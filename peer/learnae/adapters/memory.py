@@ -1,28 +1,22 @@
-"""Every port in memory: what the simulator runs on, and what a test needs no network for.
+"""Keys, journal, trainer and predictor in memory (``memory_network``: store and gossip; ``memory_chain``: the chain).
 
-The same suites that hold for Kubo and Anvil hold for these (``tests/ports``).  Nothing here waits: a call answers at
-once or raises, so that ``now(coroutine)`` runs it in virtual time.  Only who subscribes waits for others to speak.
+The suites that test the real ports test these too (``tests/adapters``).  Calls answer at once or raise, so that
+``now(coroutine)`` runs them in virtual time.
 """
 
-import asyncio
 import hashlib
 import hmac
 import math
-import random
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, MutableMapping, Sequence
+from collections.abc import Callable, Coroutine, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from learnae.errors import BadMessage, PortError, Reason
-from learnae.messages.wire import MAX_BLOCK, cid_of, decode, encode
+from learnae.errors import PortError, Reason
+from learnae.messages.wire import MAX_BLOCK, cid_of
 from learnae.protocol.events import Event
-from learnae.protocol.types import Address, Announcement, Cid, Forgery, ModelRef, PeerId, Score, Weights
-from learnae.session.faults import Link, Links
+from learnae.protocol.types import Address, Cid, Forgery, ModelRef, PeerId, Score, Weights
 
 T = TypeVar("T")
-
-MAX_UNREAD = 1000  # messages a listener may leave unread; more are lost
 
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
@@ -45,115 +39,6 @@ def keys(seed: str) -> tuple[PeerId, Address]:
         number, digit = divmod(number, 58)
         text = BASE58[digit] + text
     return PeerId("1" + text), Address("0x" + hashlib.sha256(f"wallet {seed}".encode()).hexdigest()[:40])
-
-
-@dataclass
-class MemoryNet:
-    """What links between peers, by name, are like.  ``everywhere``: all of them; ``links``: some, on top of that."""
-
-    dice: random.Random
-    everywhere: Link = Link()
-    links: Links = field(default_factory=dict)
-    down: set[str] = field(default_factory=set)
-    hindered: Counter[tuple[str, str]] = field(default_factory=Counter)  # crossings refused, lost or slowed down
-
-    def link(self, sender: str, receiver: str) -> Link:
-        extra = self.links.get((sender, receiver))
-        return self.everywhere.worse(extra) if extra else self.everywhere
-
-    def allows(self, sender: str, receiver: str) -> bool:
-        up = sender not in self.down and receiver not in self.down
-        link = self.link(sender, receiver)
-        allowed = up and link.loss < 1
-        if not allowed or link.delay or link.bandwidth:
-            self.hindered[sender, receiver] += 1
-        return allowed
-
-    def loses(self, sender: str, receiver: str) -> bool:
-        loss = self.link(sender, receiver).loss
-        lost = loss > 0 and self.dice.random() < loss
-        if lost:
-            self.hindered[sender, receiver] += 1
-        return lost
-
-
-@dataclass
-class MemorySwarm:
-    """All blocks, and who serves which."""
-
-    net: MemoryNet
-    blocks: dict[Cid, bytes] = field(default_factory=dict)
-    holders: dict[Cid, dict[str, None]] = field(default_factory=dict)
-
-
-@dataclass
-class MemoryStore:
-    """``ports.Store`` of one peer."""
-
-    swarm: MemorySwarm
-    name: str
-
-    async def put(self, block: bytes) -> Cid:
-        if len(block) > MAX_BLOCK:
-            raise PortError(Reason.OVERSIZE)
-        self._reach_own_node()
-        cid = cid_of(block)
-        self.swarm.blocks[cid] = block
-        self.swarm.holders.setdefault(cid, {})[self.name] = None
-        return cid
-
-    async def get(self, cid: Cid, hints: tuple[str, ...] = ()) -> bytes:
-        self._reach_own_node()
-        holders = self.swarm.holders.get(cid, {})
-        if not holders:
-            raise PortError(Reason.NOT_FOUND, cid)
-        net = self.swarm.net
-        if not any(
-            each == self.name or net.allows(each, self.name) and net.allows(self.name, each) for each in holders
-        ):
-            raise PortError(Reason.UNREACHABLE, cid)
-        holders[self.name] = None  # whoever has fetched a block serves it
-        return self.swarm.blocks[cid]
-
-    def _reach_own_node(self) -> None:
-        if self.name in self.swarm.net.down:
-            raise PortError(Reason.UNREACHABLE, self.name)
-
-
-@dataclass
-class MemoryGossip:
-    """``ports.Gossip`` of one peer, for drivers with an event loop.  ``room``: whom it speaks to, by name."""
-
-    net: MemoryNet
-    room: dict[str, "MemoryGossip"]
-    name: str
-    peer: PeerId
-    dropped: Counter[Reason] = field(default_factory=Counter)
-    heard: asyncio.Queue[tuple[PeerId, bytes]] = field(default_factory=lambda: asyncio.Queue(MAX_UNREAD))
-
-    def __post_init__(self) -> None:
-        self.room[self.name] = self
-
-    async def publish(self, announcement: Announcement) -> None:
-        self.shout(encode(announcement))
-
-    def shout(self, message: bytes) -> None:
-        """To whoever can be reached and listens; the sender is what it is."""
-        for other in self.room.values():
-            if other is self or not self.net.allows(self.name, other.name) or other.heard.full():
-                continue
-            if not self.net.loses(self.name, other.name):
-                other.heard.put_nowait((self.peer, message))
-
-    async def subscribe(self) -> AsyncIterator[tuple[PeerId, Announcement]]:
-        while True:
-            sender, message = await self.heard.get()
-            try:
-                announcement = decode(message)
-            except BadMessage as error:
-                self.dropped[error.reason] += 1
-            else:
-                yield sender, announcement
 
 
 @dataclass

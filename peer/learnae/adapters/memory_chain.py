@@ -38,7 +38,6 @@ class MemoryChain:
     block_time: float = 1.0
     gas_price: Wei = Wei(2 * 10**9)
     reachable: bool = True
-    refused: int = 0  # calls, while it was not
     refusing: set[Address] = field(default_factory=set)  # accounts that revert when they are paid
     generation: int = 0  # of the chain: another genesis
     forks: int = 0
@@ -226,7 +225,6 @@ class MemoryChainPort:
 
     def _reach(self) -> MemoryChain:
         if not self.ledger.reachable:
-            self.ledger.refused += 1
             raise PortError(Reason.UNREACHABLE, "chain")
         return self.ledger
 

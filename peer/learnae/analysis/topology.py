@@ -14,7 +14,7 @@ from learnae.analysis.checks.faults import SeenFault, seen
 from learnae.analysis.peer_status import PeerStatus
 from learnae.protocol.decisions import Averaged
 from learnae.records.history import History
-from learnae.session.faults import Fault, FaultState, FaultWindow, state
+from learnae.session.faults import Fault, FaultKind, FaultState, FaultWindow, state
 
 LAST = 2  # averagings of each peer that are drawn, of those it kept and of the others
 LINKS = 200  # disturbed links that are drawn
@@ -87,8 +87,11 @@ def topology(history: History, standing: Sequence[PeerStatus]) -> Topology:
     cut = list(_pairs(names, {pair for pair, link in now.links.items() if link.loss == 1.0}))
     hindered = set(now.links) - {(one, other) for pair in cut for one, other in (pair, pair[::-1])}
     away = {each.entry.name: "down" for each in standing if each.down}
-    away |= dict.fromkeys(sorted(now.frozen), "frozen")
-    away |= {name: "without its Kubo node" for name in sorted(now.ipfs_down) if name not in away}
+    for component, fault in sorted(now.interrupted.items()):
+        if fault.kind is FaultKind.PAUSE:
+            away[component.peer] = "frozen"
+        elif fault.kind is FaultKind.IPFS_STOP:
+            away.setdefault(component.peer, "without its Kubo node")
     return Topology(standing, list(_travels(history, _since(history))), cut, list(_pairs(names, hindered)), away)
 
 

@@ -18,8 +18,8 @@ from learnae.cli.progress import Progress
 from learnae.records.history import History
 from learnae.records.outcome import EndedBy
 from learnae.resources import scenario_files
-from learnae.session.faults import plan as planned
-from learnae.session.faults import timeline
+from learnae.session.fault_plan import plan as planned
+from learnae.session.fault_plan import timeline
 from learnae.session.roster import names
 from learnae.session.settings import Session, load
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from learnae.session.faults import (
     CUT,
-    LEAST_BANDWIDTH,
-    LEAST_DELAY,
-    LEAST_LOSS,
-    LONGEST_DELAY,
-    MOST_BANDWIDTH,
+    MAX_BANDWIDTH,
+    MAX_DELAY,
+    MIN_BANDWIDTH,
+    MIN_DELAY,
+    MIN_LOSS,
     Link,
 )
 
@@ -66,12 +66,12 @@ def _link(address: str, effects: Any) -> Link:
     if not isinstance(effects, dict) or not effects.keys() <= set(EFFECTS):
         raise _bad(f"{address}: give any of {', '.join(EFFECTS)}, and nothing else")
     link = Link(**{key: _number(f"{address}: {key}", value) for key, value in effects.items()})
-    if link.loss and not LEAST_LOSS <= link.loss <= 1:
-        raise _bad(f"{address}: loss is a probability, {LEAST_LOSS:g} to 1, or 0")
-    if link.bandwidth and not LEAST_BANDWIDTH <= link.bandwidth <= MOST_BANDWIDTH:
-        raise _bad(f"{address}: bandwidth is {LEAST_BANDWIDTH:g} to {MOST_BANDWIDTH:g} bytes/s, or 0 for no limit")
-    if link.delay and not LEAST_DELAY <= link.delay <= LONGEST_DELAY:
-        raise _bad(f"{address}: delay is {LEAST_DELAY:g} to {LONGEST_DELAY:.0f} s, or 0 for none")
+    if link.loss and not MIN_LOSS <= link.loss <= 1:
+        raise _bad(f"{address}: loss is a probability, {MIN_LOSS:g} to 1, or 0")
+    if link.bandwidth and not MIN_BANDWIDTH <= link.bandwidth <= MAX_BANDWIDTH:
+        raise _bad(f"{address}: bandwidth is {MIN_BANDWIDTH:g} to {MAX_BANDWIDTH:g} bytes/s, or 0 for no limit")
+    if link.delay and not MIN_DELAY <= link.delay <= MAX_DELAY:
+        raise _bad(f"{address}: delay is {MIN_DELAY:g} to {MAX_DELAY:.0f} s, or 0 for none")
     return CUT if link.loss == 1 else link
 
 

@@ -28,6 +28,7 @@ from learnae.protocol.types import Announcement, Head, PeerConfig, PeerId, Timer
 from learnae.records.history import Fact, PeerRestarted
 from learnae.records.outcome import EndedBy
 from learnae.runtime.dispatch import Ports, finish, perform, submit
+from learnae.runtime.session_end import SessionEnd
 
 Heard = tuple[PeerId, Announcement]
 
@@ -44,7 +45,7 @@ class SessionClock:
 
 @dataclass
 class LivePeer:
-    """``linger``: s of quiet after which it leaves by itself; None: it stays until it is stopped.
+    """``linger``: s of quiet after which it leaves by itself; by default it stays until it is stopped.
 
     ``observers`` are told after the journal, so that a crash may keep something from them: ``drivers.retold`` has it
     all.  ``stopwatches`` are told how long requests took.  ``holds``: whether a block seen earlier is still on the
@@ -60,7 +61,7 @@ class LivePeer:
     clock: SessionClock
     observers: tuple[Observer, ...] = ()
     threads: Executor | None = None
-    linger: float | None = None
+    linger: float = float("inf")
     max_duration: float = float("inf")
     holds: Callable[[Head], Awaitable[bool]] | None = None
     stopwatches: tuple[Stopwatch, ...] = ()
@@ -132,20 +133,13 @@ class LivePeer:
         self._arrived.put_nowait(on.TimerFired(self.now, Timer.WORK))
 
     async def _loop(self) -> EndedBy:
-        quiet_since: float | None = None
+        end = SessionEnd(self.linger, self.max_duration)
         while self._ended_by is None:
-            if not self.peer.quiet:
-                quiet_since = None
-            elif quiet_since is None:
-                quiet_since = self.now
-            until = self.max_duration
-            if self.linger is not None and quiet_since is not None:
-                until = min(until, quiet_since + self.linger)
-            left = until - self.now
-            if left <= 0:
-                return EndedBy.MAX_DURATION if until == self.max_duration else EndedBy.QUIET
+            ended_by = end.check(self.now, self.peer.quiet)
+            if ended_by:
+                return ended_by
             try:
-                async with asyncio.timeout(left if left < float("inf") else None):
+                async with asyncio.timeout(end.due - self.now if end.due < float("inf") else None):
                     arrived = await self._arrived.get()
             except TimeoutError:
                 continue

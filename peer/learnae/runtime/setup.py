@@ -7,7 +7,7 @@ from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from learnae.adapters import memory
+from learnae.adapters import memory, memory_network
 from learnae.messages.wire import cid_of
 from learnae.ports import Chain, Predictor, Trainer
 from learnae.protocol.peer import Peer
@@ -76,8 +76,8 @@ class SessionSetup:
         self.session, self.learning = session, learning
         self.members = roster(session.groups, session.peers, keys)
         self.links = neighbourhood(len(self.members), session.network.degree, random.Random(f"{session.seed} links"))
-        net = memory.MemoryNet(random.Random(f"{session.seed} network"), Link(loss=session.network.loss))
-        self.swarm = memory.MemorySwarm(net)
+        net = memory_network.MemoryNet(random.Random(f"{session.seed} network"), Link(loss=session.network.loss))
+        self.swarm = memory_network.MemorySwarm(net)
         self._ring: dict[PeerId, bytes] = {}
         self._initial = {member.name: self._serve(learning.initial_block(member.name)) for member in self.members}
         self.manifest = manifest(session, self._initial[self.members[0].name], learning.features)
@@ -92,7 +92,7 @@ class SessionSetup:
     def ports(self, index: int, chain: Chain) -> Ports:
         member = self.members[index]
         return Ports(
-            memory.MemoryStore(self.swarm, member.name),
+            memory_network.MemoryStore(self.swarm, member.name),
             memory.MemoryKey(self._ring, member.peer),
             chain,
             self.session.chain.id,

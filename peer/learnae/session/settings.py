@@ -20,7 +20,8 @@ from learnae.checkout import REPOSITORY, in_checkout
 from learnae.errors import InputError
 from learnae.protocol.reward import FUNCTIONS
 from learnae.protocol.types import ETHER, Address, Forgery, PeerId, Policy, Wei
-from learnae.session.faults import Fault, plan
+from learnae.session.fault_plan import plan
+from learnae.session.faults import Fault
 from learnae.session.roster import names, roster
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)

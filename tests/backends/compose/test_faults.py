@@ -63,12 +63,12 @@ def test_who_is_killed_is_started_again_and_the_session_waits_for_it(tmp_path: P
     async def test() -> None:
         stage = Stage(tmp_path, [window(FaultKind.KILL, "p01", end=0.2)])
         running = await stage.begun(PeerCrashed)
-        assert stage.lives["peer-p01"].told == ["kill"] and stage.chaos.away == {"peer-p01"}
-        assert await stage.chaos.brought_back(["peer-p00", "peer-p01"])
-        assert stage.lives["peer-p01"].told == ["kill", "start"]
-        assert not await stage.chaos.brought_back(["peer-p00", "peer-p01"])
+        assert stage.containers["peer-p01"].calls == ["kill"] and stage.faults.away == {"peer-p01"}
+        assert await stage.containers.brought_back(["peer-p00", "peer-p01"])
+        assert stage.containers["peer-p01"].calls == ["kill", "start"]
+        assert not await stage.containers.brought_back(["peer-p00", "peer-p01"])
         await running
-        assert stage.effects == ["applied"] and stage.chaos.away == set()
+        assert stage.effects == ["applied"] and stage.faults.away == set()
 
     staged(test)
 
@@ -76,9 +76,9 @@ def test_who_is_killed_is_started_again_and_the_session_waits_for_it(tmp_path: P
 def test_a_session_does_not_wait_for_who_cannot_be_started_again(tmp_path: Path) -> None:
     async def test() -> None:
         stage = Stage(tmp_path, [window(FaultKind.KILL, "p01", end=0.2)])
-        stage.lives["peer-p01"].refuses = "start"
+        stage.containers["peer-p01"].refuses = "start"
         running = await stage.begun(PeerCrashed)
-        assert not await stage.chaos.brought_back(["peer-p01"])
+        assert not await stage.containers.brought_back(["peer-p01"])
         await running
         assert stage.said == ["Chaos: Docker cannot start that."]
 
@@ -88,9 +88,9 @@ def test_a_session_does_not_wait_for_who_cannot_be_started_again(tmp_path: Path)
 def test_who_has_left_by_itself_is_neither_killed_nor_started(tmp_path: Path) -> None:
     async def test() -> None:
         stage = Stage(tmp_path, [window(FaultKind.KILL, "p01")])
-        stage.lives["peer-p01"].status = "exited"
+        stage.containers["peer-p01"].status = "exited"
         await stage.start()
-        assert stage.lives["peer-p01"].told == [] and stage.effects == ["ineffective"]
+        assert stage.containers["peer-p01"].calls == [] and stage.effects == ["ineffective"]
         assert not any(isinstance(record.fact, PeerCrashed) for record in stage.board.records)
 
     staged(test)
@@ -107,7 +107,7 @@ def test_each_kind_has_its_way_down_and_back(tmp_path: Path) -> None:
         ]
         stage = Stage(tmp_path, kinds)
         await stage.start()
-        told = {service: container.told for service, container in stage.lives.containers.items()}
+        told = {service: container.calls for service, container in stage.containers.containers.items()}
         assert told == {
             "peer-p00": ["stop", "start"],
             "peer-p01": ["pause", "unpause"],
@@ -125,8 +125,8 @@ def test_who_is_frozen_and_killed_meanwhile_is_thawed_first(tmp_path: Path) -> N
             tmp_path, [window(FaultKind.PAUSE, "p00", end=0.2), window(FaultKind.KILL, "p00", begin=0.1, end=0.2)]
         )
         await stage.start()
-        assert stage.lives["peer-p00"].told[:2] == ["pause", "unpause"]
-        assert stage.lives["peer-p00"].told[2:] == ["kill", "start"]
+        assert stage.containers["peer-p00"].calls[:2] == ["pause", "unpause"]
+        assert stage.containers["peer-p00"].calls[2:] == ["kill", "start"]
 
     staged(test)
 
@@ -139,7 +139,7 @@ def test_a_killed_chain_comes_back_with_what_it_had_written_before(tmp_path: Pat
         running = await stage.begun()
         state.write_text("later, and half wri")
         await running
-        assert state.read_text() == early and stage.lives["chain"].told == ["kill", "start"]
+        assert state.read_text() == early and stage.containers["chain"].calls == ["kill", "start"]
         assert stage.effects == ["applied"]
 
     staged(test)
@@ -150,7 +150,7 @@ def test_a_chain_that_was_killed_and_lost_nothing_was_not_hit(tmp_path: Path) ->
         (tmp_path / "state.json").write_text(json.dumps({"accounts": {}, "transactions": []}))
         stage = Stage(tmp_path, [window(FaultKind.CHAIN_KILL, begin=0.2, end=0.4, blocks=2)])
         await stage.start()
-        assert stage.lives["chain"].told == ["kill", "start"] and stage.effects == ["ineffective"]
+        assert stage.containers["chain"].calls == ["kill", "start"] and stage.effects == ["ineffective"]
 
     staged(test)
 
@@ -170,7 +170,7 @@ def test_everything_is_healed_when_the_session_is_interrupted(tmp_path: Path) ->
         with pytest.raises(asyncio.CancelledError):
             await running
         assert stage.pods.cut() == set()
-        assert {container.status for container in stage.lives.containers.values()} == {"running"}
+        assert {container.status for container in stage.containers.containers.values()} == {"running"}
         assert stage.effects == []
         assert stage.said == ["Chaos: everything is healed, before the plan was at its end."]
 
@@ -203,21 +203,21 @@ def test_what_was_dropped_before_nobody_knows_is_no_evidence(tmp_path: Path) -> 
 
 def test_a_cut_of_one_way_is_refused_because_kubo_needs_answers(tmp_path: Path) -> None:
     async def test() -> None:
-        with pytest.raises(InputError, match="^the plan has a cut of one way, but Kubo speaks TCP"):
-            await Stage(tmp_path, [window(FaultKind.CUT, "p00", one_way=True)]).chaos.possible()
+        with pytest.raises(InputError, match="^the plan has a cut of one way, but Kubo uses TCP"):
+            await Stage(tmp_path, [window(FaultKind.CUT, "p00", one_way=True)]).faults.check()
 
     staged(test)
 
 
 def test_what_the_kernel_cannot_do_is_refused_in_a_sentence(tmp_path: Path) -> None:
     async def test() -> None:
-        await Stage(tmp_path, [window(FaultKind.LOSS, "p00", probability=0.5)]).chaos.possible()
-        await Stage(tmp_path, [window(FaultKind.KILL, "p00")], "DROP").chaos.possible()
+        await Stage(tmp_path, [window(FaultKind.LOSS, "p00", probability=0.5)]).faults.check()
+        await Stage(tmp_path, [window(FaultKind.KILL, "p00")], "DROP").faults.check()
         unable = Stage(
             tmp_path, [window(FaultKind.SPLIT, *NAMES), window(FaultKind.LOSS, "p01", probability=0.5)], "statistic"
         )
-        with pytest.raises(InputError, match="^the plan needs loss on links, which link agents"):
-            await unable.chaos.possible()
+        with pytest.raises(InputError, match="^the plan needs loss on links, which this kernel"):
+            await unable.faults.check()
 
     staged(test)
 
@@ -225,10 +225,10 @@ def test_what_the_kernel_cannot_do_is_refused_in_a_sentence(tmp_path: Path) -> N
 def test_a_plan_begins_when_the_last_peer_has(tmp_path: Path) -> None:
     async def test() -> None:
         stage = Stage(tmp_path, [window(FaultKind.PAUSE, "p00")])
-        running = asyncio.create_task(stage.chaos.run())
+        running = asyncio.create_task(stage.faults.run())
         for name in NAMES:
             assert not any(isinstance(record.fact, FaultsPlanned) for record in stage.board.records)
-            stage.board.observe(stage.chaos.clock(), name, WorkChanged(WorkState.TRAINING))
+            stage.board.observe(stage.faults.clock(), name, WorkChanged(WorkState.TRAINING))
         assert await stage.when(FaultsPlanned) == FaultsPlanned(1)
         await running
 

@@ -42,7 +42,7 @@ def test_links_are_put_by_the_address_of_their_sender_and_taken_back(tmp_path: P
         assert await agents.abilities("p00") == {"cut", "loss", "delay"}
         await agents.put(["p00"], {PAIR: CUT}, 30)
         assert list((await agent.state())["from"]) == ["10.200.1.11"]
-        assert await agents.met([PAIR], "dropped") == 0
+        assert await agents.affected({PAIR: CUT}) == 0
         await agents.put(["p00"], {}, 30)
         assert (await agent.state())["from"] == {}
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from learnae.backends.compose.prometheus_targets import told
+from learnae.backends.compose.prometheus_targets import follow
 from learnae.records.history import SWARM, Effect, Fact, FaultBegan, FaultEnded, FaultsPlanned, Record
 from learnae.session.faults import FaultKind
 from learnae.web.event_log import EventLog
@@ -20,7 +20,7 @@ def listed(folder: Path, *facts: Fact) -> list[object]:
     board = EventLog()
 
     async def play() -> list[object]:
-        task = asyncio.create_task(told(board, folder))
+        task = asyncio.create_task(follow(board, folder))
         for fact in facts:
             board.add(Record(1.0, SWARM, fact))
         await asyncio.sleep(0)

@@ -7,7 +7,8 @@ from typing import Any
 from learnae.analysis.checks.result import Undecided, began, check, settings
 from learnae.protocol.decisions import Averaged, DebtChanged, IdentityChanged, Published, WorkChanged, WorkState
 from learnae.records.history import Effect, FaultBegan, FaultEnded, FaultsPlanned, History, PeerCrashed
-from learnae.session.faults import Fault, FaultKind, plan
+from learnae.session.fault_plan import plan
+from learnae.session.faults import Fault, FaultKind
 
 PARTING = (FaultKind.CUT, FaultKind.SPLIT, FaultKind.ISOLATE)
 HEALING = 2.0  # s: on containers a heal is recorded when the last link has it

@@ -1,8 +1,10 @@
-"""The lives of a swarm's containers, by Docker's API: killed, stopped, frozen, and back."""
+"""``ports.Lifecycle`` over Docker's API: containers that are killed, stopped or paused, and come back."""
 
 import asyncio
 import json
-from collections.abc import Callable
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,73 +14,106 @@ from docker.models.containers import Container
 
 from learnae.backends.compose import docker_cli
 from learnae.errors import InputError
-from learnae.session.faults import Fault, FaultKind
+from learnae.session.faults import Component, Fault, FaultKind, Part
 
 GRACE = 10  # s that a container gets to stop
 RUNNING = "running"
-STATE = "state.json"  # Anvil's, written every 3 s
-LOOKS, LOOK = 80, 0.1  # so often, so many s apart
+STATE = "state.json"  # Anvil's
+STATE_EVERY = 3.0  # s between two states that Anvil writes
+RETRY = 0.1  # s until a state that was being written is read again
 
 
 class ContainerLifecycle:
-    """``chain``: the folder that Anvil keeps its state in."""
+    """``chain``: the folder that Anvil keeps its state in.  ``block_time``: s."""
 
-    def __init__(self, project: str, chain: Path) -> None:
-        self.project, self._state = project, chain / STATE
-        self._saved: bytes | None = None
+    def __init__(self, project: str, chain: Path, block_time: float) -> None:
+        self.project, self._state, self._block_time = project, chain / STATE, block_time
+        self._states: deque[tuple[float, bytes]] = deque()  # what Anvil has written, and when it was read
+        self._remembered: bytes | None = None  # what a killed chain comes back with
+        self._down: set[str] = set()  # services that a fault has taken down
+        self._returned: set[str] = set()  # those that it has brought back
+        self._changed = asyncio.Event()
         try:
-            # the engine that the docker command talks to, whatever made it choose that one
+            # the engine that the docker command talks to, however it chooses it
             host = docker_cli.docker("context", "inspect", "--format", "{{.Endpoints.docker.Host}}").strip()
             self._docker = docker.DockerClient(base_url=host)
         except DockerException as error:
             raise InputError(f"no Docker engine answers ({error})") from None
 
+    async def interrupt(self, component: Component, fault: Fault) -> bool:
+        service = str(component)
+        if await self.status(service) != RUNNING:
+            return False
+        if fault.kind.pauses:
+            await self._of(service, lambda container: container.pause())
+            return True
+        self._down.add(service)
+        if fault.kind in (FaultKind.STOP, FaultKind.CHAIN_STOP):
+            await self._of(service, lambda container: container.stop(timeout=GRACE))
+        else:
+            await self._of(service, lambda container: container.kill())
+        if fault.kind is FaultKind.CHAIN_KILL:
+            self._remembered = self._state_before(fault.blocks)
+        return True
+
+    async def restore(self, component: Component, fault: Fault) -> None:
+        service = str(component)
+        if fault.kind.pauses:
+            await self._of(service, lambda container: container.unpause())
+            return
+        if component.part is Part.CHAIN and self._remembered:
+            await asyncio.to_thread(self._state.write_bytes, self._remembered)
+            self._remembered = None
+        try:
+            await self._of(service, lambda container: container.start())
+            self._returned.add(service)
+        finally:
+            self._down.discard(service)  # nothing waits for a container that cannot be started again
+            self._changed.set()
+            self._changed = asyncio.Event()
+
+    async def interrupted(self, component: Component, fault: Fault) -> bool:
+        """A killed chain must also come back with less than it has written."""
+        if fault.kind is FaultKind.CHAIN_KILL and fault.blocks:
+            if self._remembered in (None, await asyncio.to_thread(self._state.read_bytes)):
+                return False
+        return await self.status(str(component)) != RUNNING
+
+    async def brought_back(self, services: Iterable[str]) -> bool:
+        """Whether a fault has restarted one of these since the last call; waits while a fault holds one down."""
+        wanted = set(services)
+        while self._down & wanted:
+            await self._changed.wait()
+        again = self._returned & wanted
+        self._returned -= again
+        return bool(again)
+
+    async def follow_chain(self, blocks: int) -> None:
+        """Keep what Anvil writes, until cancelled, as far back as a chain that loses ``blocks`` needs it."""
+        while True:
+            state = await asyncio.to_thread(self._state.read_bytes)
+            if not sound(state):
+                await asyncio.sleep(RETRY)
+                continue
+            self._states.append((time.monotonic(), state))
+            while len(self._states) > 1 and self._states[1][0] <= self._cutoff(blocks):
+                self._states.popleft()
+            await asyncio.sleep(STATE_EVERY)
+
     async def status(self, service: str) -> str:
         """running, paused, exited ..."""
         return str(await self._of(service, lambda container: container.status))
 
-    async def kill(self, service: str) -> None:
-        await self._of(service, lambda container: container.kill())
+    # private
 
-    async def stop(self, service: str) -> None:
-        await self._of(service, lambda container: container.stop(timeout=GRACE))
+    def _cutoff(self, blocks: int) -> float:
+        """When a state must have been read to lack the last ``blocks``, whenever Anvil wrote it."""
+        return time.monotonic() - blocks * self._block_time - STATE_EVERY
 
-    async def start(self, service: str) -> None:
-        await self._of(service, lambda container: container.start())
-
-    async def pause(self, service: str) -> None:
-        await self._of(service, lambda container: container.pause())
-
-    async def unpause(self, service: str) -> None:
-        await self._of(service, lambda container: container.unpause())
-
-    async def save_chain(self) -> None:
-        """Remember what Anvil has written by now.  Raises InputError if nothing of it is sound."""
-        for _ in range(LOOKS):
-            saved = await asyncio.to_thread(self._state.read_bytes)
-            if sound(saved):
-                self._saved = saved
-                return
-            await asyncio.sleep(LOOK)
-        raise InputError(f"Anvil has written no sound state for {LOOKS * LOOK:.0f} s")
-
-    async def forgets(self) -> bool:
-        """Whether what is remembered is not all that Anvil has written since."""
-        return self._saved not in (None, await asyncio.to_thread(self._state.read_bytes))
-
-    async def end_chain(self, fault: Fault) -> None:
-        act = {FaultKind.CHAIN_PAUSE: self.pause, FaultKind.CHAIN_STOP: self.stop, FaultKind.CHAIN_KILL: self.kill}[
-            fault.kind
-        ]
-        await act("chain")
-
-    async def resume_chain(self, fault: Fault) -> None:
-        if fault.kind is FaultKind.CHAIN_PAUSE:
-            return await self.unpause("chain")
-        if fault.kind is FaultKind.CHAIN_KILL and self._saved:
-            await asyncio.to_thread(self._state.write_bytes, self._saved)
-            self._saved = None
-        await self.start("chain")
+    def _state_before(self, blocks: int) -> bytes | None:
+        """The newest state that lacks the last ``blocks``, or else the oldest there is."""
+        old = [state for at, state in self._states if at <= self._cutoff(blocks)]
+        return old[-1] if old else next((state for _, state in self._states), None)
 
     async def _of(self, service: str, act: Callable[[Container], Any]) -> Any:
         """Raises InputError."""
@@ -89,11 +124,14 @@ class ContainerLifecycle:
 
 
 def sound(saved: bytes) -> bool:
-    """Whether a state of Anvil's is whole.  It may be half written, and Anvil may mine while it writes: then accounts
-    have spent nonces in a block that is missing."""
+    """Whether a state of Anvil's is complete.
+
+    It may be half written.  Anvil may also mine while it writes; then accounts have used nonces of a block that is
+    missing.
+    """
     try:
         state = json.loads(saved)
     except ValueError:
         return False
-    spent = sum(int(account["nonce"]) for account in state["accounts"].values() if account["code"] == "0x")
-    return bool(spent == len(state["transactions"]))
+    used = sum(int(account["nonce"]) for account in state["accounts"].values() if account["code"] == "0x")
+    return bool(used == len(state["transactions"]))

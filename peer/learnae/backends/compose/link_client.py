@@ -1,7 +1,10 @@
-"""The link agents of a swarm's pods, asked from the host (``learnae.link_agent`` is what answers)."""
+"""``ports.Network`` over the link agents of a swarm's pods, called from the host (``learnae.link_agent`` answers).
+
+What agents do to links ends with a lease, so that links heal by themselves if this process is killed.
+"""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,16 +16,19 @@ from learnae.errors import InputError
 from learnae.session.faults import Link, Links
 
 TIMEOUT = aiohttp.ClientTimeout(total=10.0)
-FIRST = 30.0  # s that an agent gets to come up
-AGAIN = 0.2  # s
+STARTUP = 30.0  # s that an agent may take to come up
+RETRY = 0.2  # s
+LEASE, RENEW = 15.0, 5.0  # s
 
 
 class LinkAgents:
-    """``async with``: a connection pool is open meanwhile."""
+    """``async with`` keeps a connection pool open; ``renew`` keeps the leases from ending."""
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         self.plan = plan
         self._tokens = {name: (folder / "pods" / name / "link" / "token").read_text() for name in plan.names}
+        self._links: Links = {}
+        self._updating = asyncio.Lock()  # or a renewal might arrive after the state that follows it
 
     async def __aenter__(self) -> Self:
         self._client = aiohttp.ClientSession(timeout=TIMEOUT)
@@ -34,38 +40,60 @@ class LinkAgents:
         await self._client.close()
 
     async def abilities(self, name: str) -> set[str]:
-        """What the kernel below that pod can do; waits until its agent is up.  Raises InputError."""
+        """The effects that the kernel below that pod supports; waits until its agent is up.  Raises InputError."""
         try:
-            async with asyncio.timeout(FIRST):
+            async with asyncio.timeout(STARTUP):
                 while True:
                     try:
                         can = (await self._ask("GET", name, "state"))["can"]
                         return {ability for ability, able in can.items() if able}
                     except InputError:
-                        await asyncio.sleep(AGAIN)
+                        await asyncio.sleep(RETRY)
         except TimeoutError:
             raise InputError(f"the link agent of {name} does not answer: see `learnae compose logs {name}`") from None
 
-    async def put(self, receivers: Iterable[str], links: Links, lease: float) -> None:
-        """Exactly these ``links``, each carried out by its receiver.  Raises InputError."""
-        wanted: dict[str, dict[str, Any]] = {name: {} for name in receivers}
-        for (sender, receiver), link in links.items():
-            wanted.setdefault(receiver, {})[self.plan.pod(sender)] = _effects(link)
-        asked = (self._ask("PUT", name, "state", {"lease": lease, "from": each}) for name, each in wanted.items())
-        await asyncio.gather(*asked)
+    async def set_links(self, links: Links) -> None:
+        """Each link is disturbed by its receiver's agent."""
+        async with self._updating:
+            receivers = {receiver for _, receiver in (*self._links, *links)}
+            self._links = links
+            await self.put(receivers, links, LEASE)
+        if receivers and not links and (busy := await self.busy()):
+            raise InputError(f"the links of {', '.join(busy)} are not healed; they will be within {LEASE:.0f} s")
 
-    async def met(self, pairs: Iterable[tuple[str, str]], *counts: str) -> int:
-        """Packets between these senders and receivers that were dropped, or delayed, or either, since the agents are
-        up.  Raises InputError."""
-        listed = list(pairs)
-        receivers = sorted({receiver for _, receiver in listed})
+    async def affected(self, links: Links) -> int:
+        receivers = sorted({receiver for _, receiver in links})
         states = dict(zip(receivers, await self._states(receivers), strict=True))
-        return sum(states[to][count].get(self.plan.pod(sender), 0) for sender, to in listed for count in counts)
+        total = 0
+        for (sender, receiver), link in links.items():
+            counts = ("dropped", "delayed") if link.delay or link.bandwidth else ("dropped",)
+            total += sum(states[receiver][count].get(self.plan.pod(sender), 0) for count in counts)
+        return total
+
+    async def renew(self, failed: Callable[[InputError], None]) -> None:
+        """Renew all leases until cancelled."""
+        while True:
+            await asyncio.sleep(RENEW)
+            try:
+                async with self._updating:
+                    await self.put((), self._links, LEASE)
+            except InputError as error:
+                failed(error)
+
+    async def put(self, receivers: Iterable[str], links: Links, lease: float) -> None:
+        """Give all receivers of ``links``, and the other ``receivers``, exactly the effects in ``links``."""
+        effects: dict[str, dict[str, Any]] = {name: {} for name in receivers}
+        for (sender, receiver), link in links.items():
+            effects.setdefault(receiver, {})[self.plan.pod(sender)] = _effects(link)
+        requests = (self._ask("PUT", name, "state", {"lease": lease, "from": of}) for name, of in effects.items())
+        await asyncio.gather(*requests)
 
     async def busy(self) -> list[str]:
-        """Whose kernel still does something to packets.  Raises InputError."""
+        """Names of the pods whose kernels still do something to packets.  Raises InputError."""
         states = zip(self.plan.names, await self._states(self.plan.names), strict=True)
         return [name for name, state in states if state["from"] or state["strange"]]
+
+    # private
 
     async def _states(self, names: Iterable[str]) -> list[dict[str, Any]]:
         return list(await asyncio.gather(*(self._ask("GET", name, "state") for name in names)))
@@ -74,12 +102,12 @@ class LinkAgents:
         url, headers = f"{self.plan.link(name)}/v1/{what}", {"Authorization": f"Bearer {self._tokens[name]}"}
         try:
             async with self._client.request(method, url, json=content, headers=headers) as response:
-                told = await response.json(content_type=None)
+                answer = await response.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise InputError(f"the link agent of {name} does not answer ({error or type(error).__name__})") from None
         if response.status != 200:
-            raise InputError(f"the link agent of {name} refused: {told['detail']}")
-        return told
+            raise InputError(f"the link agent of {name} refused: {answer['detail']}")
+        return answer
 
 
 def _effects(link: Link) -> dict[str, float]:

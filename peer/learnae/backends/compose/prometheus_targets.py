@@ -1,6 +1,6 @@
-"""Fault windows for Prometheus: each is a target as long as it is open, so that ``up`` has a series with its labels.
+"""Open fault windows as Prometheus targets, so that the series ``up`` carries their labels.
 
-The host knows of them and containers cannot reach it, but Prometheus looks into build/swarm/monitor (file_sd).
+Containers cannot reach the host, which knows of the faults; but Prometheus reads build/swarm/monitor (file_sd).
 """
 
 import json
@@ -13,22 +13,25 @@ from learnae.web.event_log import EventLog
 
 
 def fault_targets(windows: Iterable[FaultBegan]) -> list[dict[str, object]]:
-    """What is scraped is Prometheus itself."""
+    """One target per window.  The address that is scraped is Prometheus itself."""
     return [
-        {"targets": [f"{HOST}:9090"], "labels": {"fault": str(each.fault), "hits": " ".join(each.targets) or "chain"}}
-        for each in windows
+        {
+            "targets": [f"{HOST}:9090"],
+            "labels": {"fault": str(window.fault), "hits": " ".join(window.targets) or "chain"},
+        }
+        for window in windows
     ]
 
 
 def write_faults(folder: Path, windows: Iterable[FaultBegan]) -> None:
-    """Those that are open now; Prometheus never sees half a file."""
+    """Replace the file of open windows; Prometheus never reads half a file."""
     new = folder / "monitor" / "faults.new"
     new.write_text(json.dumps(fault_targets(windows), indent=2) + "\n")
     new.replace(new.with_suffix(".json"))
 
 
-async def told(board: EventLog, folder: Path) -> None:
-    """Until the board is closed or this is cancelled; then none is open."""
+async def follow(board: EventLog, folder: Path) -> None:
+    """Keep the file current until the board is closed or this is cancelled; then leave no window in it."""
     windows: dict[int, FaultBegan] = {}
     try:
         async for _, record in board.follow():

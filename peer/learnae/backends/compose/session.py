@@ -23,7 +23,7 @@ from learnae.backends.compose.container_lifecycle import ContainerLifecycle
 from learnae.backends.compose.container_monitor import ContainerMonitor
 from learnae.backends.compose.containers import Containers
 from learnae.backends.compose.event_client import follow
-from learnae.backends.compose.faults import ComposeChaos
+from learnae.backends.compose.faults import ComposeFaults
 from learnae.backends.compose.link_client import LinkAgents
 from learnae.backends.compose.plan import Plan, project
 from learnae.backends.compose.remote_peers import RemotePeers
@@ -39,7 +39,7 @@ from learnae.runtime.live import SessionClock
 from learnae.runtime.live_process import input_error
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.setup import roster_entries
-from learnae.session import faults
+from learnae.session import fault_plan
 from learnae.session.roster import Member
 from learnae.session.settings import Session, resolved
 from learnae.web.event_log import EventLog
@@ -116,24 +116,24 @@ async def live(swarm: ComposeSwarm, board: EventLog, run: Path, say: Say) -> End
     """
     plan, containers = swarm.plan, swarm.containers
     board.add(Record(0.0, SWARM, swarm.began))
-    chaos = _chaos(swarm, board, run / live_run.FAULTS, say) if swarm.session.faults else None
-    watch = ContainerMonitor(containers, say, lambda: chaos.away if chaos else frozenset())
-    if chaos:
+    faults = _faults(swarm, board, run / live_run.FAULTS, say) if swarm.session.faults else None
+    watch = ContainerMonitor(containers, say, lambda: faults.away if faults else frozenset())
+    if faults:
         await containers.up(f"link-{plan.names[0]}")
-        await chaos.possible()
+        await faults.check()
     try:
         await containers.up(*swarm.from_the_start)
         async with asyncio.TaskGroup() as group:
             following = [group.create_task(follow(plan.api(name), board)) for name in plan.hosted]
             following.append(group.create_task(watch.run()))
-            if chaos:
+            if faults:
                 following += [
-                    group.create_task(chaos.run()),
-                    group.create_task(prometheus_targets.told(board, swarm.folder)),
+                    group.create_task(faults.run()),
+                    group.create_task(prometheus_targets.follow(board, swarm.folder)),
                 ]
             try:
                 async with asyncio.timeout(swarm.session.max_duration + MARGIN):
-                    await _lives(swarm, chaos)
+                    await _lives(swarm, faults)
                     await swarm.guests.gone()
                 ended_by = EndedBy.QUIET
             except TimeoutError:
@@ -157,37 +157,36 @@ def remove(folder: Path = FOLDER) -> int:
     return Containers(project(REPOSITORY), folder).down()
 
 
-def _chaos(swarm: ComposeSwarm, board: EventLog, file: Path, say: Say) -> ComposeChaos:
+def _faults(swarm: ComposeSwarm, board: EventLog, file: Path, say: Say) -> ComposeFaults:
     plan, session = swarm.plan, swarm.session
-    return ComposeChaos(
-        faults.plan(session.faults, plan.names, session.seed),
-        frozenset(each.name for each in swarm.members if not each.traits.joins_at),
+    return ComposeFaults(
+        fault_plan.plan(session.faults, plan.names, session.seed),
+        [member.name for member in swarm.members if not member.traits.joins_at],
         SessionClock(swarm.second_zero),
-        plan.block_time,
         LinkAgents(plan, swarm.folder),
-        ContainerLifecycle(plan.project, swarm.folder / "chain"),
+        ContainerLifecycle(plan.project, swarm.folder / "chain", plan.block_time),
         board,
         file,
         say,
     )
 
 
-async def _lives(swarm: ComposeSwarm, chaos: ComposeChaos | None) -> None:
+async def _lives(swarm: ComposeSwarm, faults: ComposeFaults | None) -> None:
     """Until all peers have ended; those that join later are started when their time comes."""
     early = [f"peer-{each.name}" for each in swarm.pods if not each.traits.joins_at]
     late = [each for each in swarm.pods if each.traits.joins_at]
-    await asyncio.gather(_ended(swarm, chaos, early), *(_later(swarm, chaos, each) for each in late))
+    await asyncio.gather(_ended(swarm, faults, early), *(_later(swarm, faults, each) for each in late))
 
 
-async def _later(swarm: ComposeSwarm, chaos: ComposeChaos | None, member: Member) -> None:
+async def _later(swarm: ComposeSwarm, faults: ComposeFaults | None, member: Member) -> None:
     service = f"peer-{member.name}"
     await asyncio.sleep(swarm.second_zero + member.traits.joins_at - time.time())
     await swarm.containers.up(service)
-    await _ended(swarm, chaos, [service])
+    await _ended(swarm, faults, [service])
 
 
-async def _ended(swarm: ComposeSwarm, chaos: ComposeChaos | None, services: list[str]) -> None:
-    """Whom chaos takes away has not ended."""
+async def _ended(swarm: ComposeSwarm, faults: ComposeFaults | None, services: list[str]) -> None:
+    """Until these have ended by themselves: a service that a fault takes down has not."""
     await swarm.containers.ended(services)
-    while chaos and await chaos.brought_back(services):
+    while faults and await faults.lifecycle.brought_back(services):
         await swarm.containers.ended(services)

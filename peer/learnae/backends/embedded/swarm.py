@@ -16,7 +16,8 @@ from typing import Any
 from learnae.adapters.evm import EvmChain, Node, export
 from learnae.adapters.evm.local import LocalEvm
 from learnae.adapters.keystore import Wallet
-from learnae.adapters.memory import MemoryGossip, MemoryJournal
+from learnae.adapters.memory import MemoryJournal
+from learnae.adapters.memory_network import MemoryGossip
 from learnae.ports import Observer
 from learnae.protocol.decisions import Averaged
 from learnae.protocol.events import Event
@@ -26,6 +27,7 @@ from learnae.records.chain_export import ChainRecord
 from learnae.records.history import SWARM, Fact, SessionEnded
 from learnae.records.outcome import EndedBy
 from learnae.runtime.live import LivePeer, SessionClock
+from learnae.runtime.session_end import SessionEnd
 from learnae.runtime.setup import SessionSetup, Tick
 from learnae.runtime.test_accuracy import TestAccuracy
 from learnae.session.settings import Session, wei
@@ -67,7 +69,7 @@ class EmbeddedSwarm:
         self.peers = [self._peer(index, wallets) for index in range(self.session.peers)]
         self._up: set[int] = set()  # have joined
         self._left: set[int] = set()
-        self._quiet_since: float | None = None
+        self._end = SessionEnd(self.session.linger, self.session.max_duration)
         self._interrupted = asyncio.Event()
 
     async def run(self, tick: Tick = lambda now, peers: None) -> EndedBy:
@@ -126,19 +128,16 @@ class EmbeddedSwarm:
         self._left.add(index)
 
     async def _over(self, tick: Tick) -> EndedBy:
-        """Look now and then whether everybody is quiet, has been for ``linger``, or must stop."""
+        """Check every ``TICK`` seconds whether the session is over."""
         while not self._interrupted.is_set():
             now = self.clock()
             if self._up:
                 tick(now, self._active())
-            if now >= self.session.max_duration:
-                return EndedBy.MAX_DURATION
-            if len(self._up) < len(self.peers) or not all(peer.quiet for peer in self._active()):
-                self._quiet_since = None
-            elif self._quiet_since is None:
-                self._quiet_since = now
-            if self._quiet_since is not None and now - self._quiet_since >= self.session.linger:
-                return EndedBy.QUIET
+            ended_by = self._end.check(
+                now, len(self._up) == len(self.peers) and all(peer.quiet for peer in self._active())
+            )
+            if ended_by:
+                return ended_by
             try:
                 await asyncio.wait_for(self._interrupted.wait(), TICK)
             except TimeoutError:
@@ -159,7 +158,7 @@ class EmbeddedSwarm:
 
     async def _evaluate(self) -> None:
         while True:
-            await asyncio.sleep(EVALUATE_EVERY if self._quiet_since is None else TICK)
+            await asyncio.sleep(EVALUATE_EVERY if self._end.quiet_since is None else TICK)
             await self._flush(EVALUATE_AT_ONCE)
 
     async def _flush(self, most: int | None = None) -> None:

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from learnae.adapters.memory_chain import MemoryChain, MemoryChainPort
-from learnae.backends.sim.faults import SimulatedChaos
+from learnae.backends.sim.faults import simulated_faults
 from learnae.ports import Observer
 from learnae.protocol.peer import Peer
 from learnae.protocol.types import Wei
 from learnae.records.history import SWARM, Fact, Record, SessionEnded
 from learnae.records.outcome import BackendName, EndedBy
+from learnae.runtime.cost_model import PeerCosts
 from learnae.runtime.setup import Learning, SessionSetup, Tick, memory_keys
 from learnae.runtime.simulator import SimulatedPeer, Simulator, VirtualClock
 from learnae.runtime.test_accuracy import TestAccuracy
@@ -52,7 +53,7 @@ class Simulation:
         watching = (*self.observers, self.evaluation.observe)
         self.simulator = Simulator(session, self.clock, self._hosts(), self.swarm, self.ledger, watching, keep)
         if session.faults:
-            self.simulator.observers += (SimulatedChaos(session, self.simulator, self._record).observe,)
+            self.simulator.observers += (simulated_faults(session, self.simulator, self._record),)
 
     def run(self, tick: Tick = lambda now, peers: None) -> EndedBy:
         """What ended it: quiet, max_duration or interrupted.  Everything is recorded by then."""
@@ -81,13 +82,12 @@ class Simulation:
         hosts = []
         for index, member in enumerate(composition.members):
             ports = composition.ports(index, MemoryChainPort(self.ledger, member.wallet))
-            dice = random.Random(f"{session.seed} cost {member.name}")
-            speed = dice.lognormvariate(0.0, session.cost.spread)
-            slice_rows = composition.learning.rows(index) // session.work.slices
-            config = composition.config(index)
-            hosts.append(SimulatedPeer(member.name, config, ports, member.traits.joins_at, slice_rows, dice, speed))
+            rng = random.Random(f"{session.seed} cost {member.name}")
+            speed = rng.lognormvariate(0.0, session.cost.spread)
+            costs = PeerCosts(session, composition.learning.rows(index) // session.work.slices, rng, speed)
+            hosts.append(SimulatedPeer(member.name, composition.config(index), ports, member.traits.joins_at, costs))
         for host, others in zip(hosts, composition.links, strict=True):
-            host.hears = [hosts[other] for other in others]
+            host.listeners = [hosts[other] for other in others]
         return hosts
 
     def _record(self, now: float, peer: str, item: Fact) -> None:

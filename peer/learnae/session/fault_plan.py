@@ -1,0 +1,167 @@
+"""From faults to a plan: windows with named targets.  Pure.
+
+Times are seconds since the plan's start, which is when the last of the expected peers first begins to work; a slow
+start therefore shifts nothing.
+
+    windows = plan([Fault(FaultKind.SPLIT, at=20, duration=60, targets="half")], names, seed=7)
+"""
+
+import random
+from collections.abc import Iterable, Sequence
+
+from learnae.errors import InputError
+from learnae.session.faults import (
+    MAX_BANDWIDTH,
+    MAX_DELAY,
+    MIN_BANDWIDTH,
+    MIN_DELAY,
+    MIN_LOSS,
+    Fault,
+    FaultKind,
+    FaultWindow,
+)
+
+ROLLING = "rolling"
+SHARES = {"minority": 0.25, "half": 0.5, "all": 1.0}
+MIN_DOWNTIME = 1.0  # s from a stop to the next start; also of a rolling turn
+DAY = 86_400.0  # s
+
+
+def plan(faults: Iterable[Fault], names: Sequence[str], seed: int) -> tuple[FaultWindow, ...]:
+    """The windows in order of time.  Raises InputError.
+
+    Each fault has a random generator of its own, so that adding one does not move the others.
+    """
+    windows: list[FaultWindow] = []
+    for index, fault in enumerate(faults):
+        _check(index, fault, names)
+        windows += _windows(fault, list(names), random.Random(f"{seed} fault {index}"))
+    return tuple(sorted(windows, key=lambda window: (window.begin, window.end)))
+
+
+def boundaries(windows: Iterable[FaultWindow]) -> list[float]:
+    """The moments at which a window begins or ends."""
+    return sorted({moment for window in windows for moment in (window.begin, window.end)})
+
+
+def timeline(windows: Sequence[FaultWindow], width: int = 60) -> list[str]:
+    """One line of text per window: when, what, to whom."""
+    last = max((window.end for window in windows), default=0.0) or 1.0
+    lines = []
+    for window in windows:
+        begin = min(int(window.begin / last * width), width - 1)
+        length = max(1, round((window.end - window.begin) / last * width))
+        bar = "." * begin + "#" * min(length, width - begin)
+        whom = "the chain" if window.kind.chain else _target_list(window)
+        lines.append(f"{window.begin:7.1f} - {window.end:7.1f} s  {bar:.<{width}}  {window.kind} {whom}")
+    return lines
+
+
+# private
+
+NONE_LEFT = "targets: all peers, so that none is left on the other side: name fewer"
+
+
+def _check(index: int, fault: Fault, names: Sequence[str]) -> None:
+    where = f"fault {index + 1} ({fault.kind})"
+    complaints = [
+        (not (0 <= fault.at <= DAY and 0 <= fault.duration <= DAY), f"at and duration: 0 to {DAY:.0f} s"),
+        *_complaints_about_targets(fault, names),
+        (not 0 < fault.share <= 1, "share: above 0, at most 1"),
+        (not MIN_LOSS <= fault.probability <= 1, f"probability: from {MIN_LOSS:g} to 1"),
+        (
+            fault.delay != 0 and not MIN_DELAY <= fault.delay <= MAX_DELAY,
+            f"delay: {MIN_DELAY:g} to {MAX_DELAY:.0f} s, or 0 for none",
+        ),
+        (
+            fault.bandwidth != 0 and not MIN_BANDWIDTH <= fault.bandwidth <= MAX_BANDWIDTH,
+            f"bandwidth: {MIN_BANDWIDTH:.0f} to {MAX_BANDWIDTH:.0f} bytes/s, or 0 for no limit",
+        ),
+        (fault.targets == ROLLING and not fault.every >= MIN_DOWNTIME, f"every: {MIN_DOWNTIME:.0f} s or more"),
+        (
+            fault.kind is FaultKind.SPLIT and not 2 <= fault.groups <= len(names),
+            f"groups: from 2 to the number of peers, {len(names)}",
+        ),
+        (
+            (fault.kind.network or fault.targets == ROLLING) and fault.duration == 0,
+            "duration: above 0 s, or nothing happens",
+        ),
+        (fault.kind is FaultKind.SLOW and fault.delay == fault.bandwidth == 0, "give a delay or a bandwidth"),
+        (fault.kind is FaultKind.CHAIN_KILL and fault.blocks < 0, "blocks: 0 or more"),
+    ]
+    for wrong, sentence in complaints:
+        if wrong:
+            raise InputError(f"{where}: {sentence}")
+
+
+def _complaints_about_targets(fault: Fault, names: Sequence[str]) -> list[tuple[bool, str]]:
+    targets = fault.targets
+    has_sides = fault.kind in (FaultKind.CUT, FaultKind.SPLIT)
+    if not isinstance(targets, str):
+        unknown = [name for name in targets if name not in names]
+        return [
+            (not targets, 'targets: name a peer, such as ["p01"], or leave targets out for one drawn from the seed'),
+            (bool(unknown), f"{', '.join(unknown)}: not in this swarm of {names[0]} to {names[-1]}"),
+            (len(set(targets)) < len(targets), "targets: a peer is named twice: name it once"),
+            (has_sides and len(targets) == len(names), NONE_LEFT),
+        ]
+    known = ("one", "random", ROLLING, *SHARES)
+    hits_all = targets in ("all", "random") and int(SHARES.get(targets, fault.share) * len(names)) == len(names)
+    return [
+        (targets in names, f'targets: write a list, ["{targets}"]'),
+        (targets not in known, f"targets: a list of names, or {', '.join(known)}"),
+        (has_sides and hits_all, NONE_LEFT),
+        (
+            targets == ROLLING and _peers_per_turn(fault, names) >= len(names),
+            'share: rolling must spare a peer at each turn: lower it, or use targets = "all"',
+        ),
+    ]
+
+
+def _peers_per_turn(fault: Fault, names: Sequence[str]) -> int:
+    return max(1, round(fault.share * len(names)))
+
+
+def _windows(fault: Fault, names: list[str], rng: random.Random) -> list[FaultWindow]:
+    end = fault.at + (fault.duration if fault.kind.network else max(MIN_DOWNTIME, fault.duration))
+    if fault.kind.chain:
+        return [FaultWindow(fault, fault.at, end, ())]
+    if fault.targets == ROLLING:
+        rng.shuffle(names)
+        return [_window(fault, begin, stop, targets, names) for begin, stop, targets in _turns(fault, names)]
+    if fault.kind is FaultKind.SPLIT and fault.targets == "one":  # the default: groups of equal size
+        rng.shuffle(names)
+        sides = tuple(tuple(sorted(names[group :: fault.groups])) for group in range(fault.groups))
+        return [FaultWindow(fault, fault.at, end, tuple(sorted(names)), sides)]
+    return [_window(fault, fault.at, end, _targets(fault, names, rng), names)]
+
+
+def _window(fault: Fault, begin: float, end: float, targets: tuple[str, ...], names: Sequence[str]) -> FaultWindow:
+    """The sides of a split are its targets and the rest."""
+    rest = tuple(sorted(name for name in names if name not in targets))
+    return FaultWindow(fault, begin, end, targets, (targets, rest) if fault.kind is FaultKind.SPLIT else ())
+
+
+def _turns(fault: Fault, order: list[str]) -> Iterable[tuple[float, float, tuple[str, ...]]]:
+    """Each turn of a rolling fault: its begin, its end, and the next peers in ``order``."""
+    count = _peers_per_turn(fault, order)
+    end = fault.at + fault.duration
+    begin, turn = fault.at, 0
+    while begin < end:
+        chosen = [order[(turn * count + place) % len(order)] for place in range(count)]
+        yield begin, min(begin + fault.every, end), tuple(sorted(chosen))
+        begin, turn = begin + fault.every, turn + 1
+
+
+def _targets(fault: Fault, names: list[str], rng: random.Random) -> tuple[str, ...]:
+    if isinstance(fault.targets, tuple):
+        return fault.targets
+    share = SHARES.get(fault.targets, fault.share)
+    count = 1 if fault.targets == "one" else max(1, int(share * len(names)))
+    return tuple(sorted(rng.sample(names, count)))
+
+
+def _target_list(window: FaultWindow) -> str:
+    if window.sides:
+        return " | ".join(" ".join(side) for side in window.sides)
+    return " ".join(window.targets)
