@@ -31,8 +31,10 @@ RECEIPT = Receipt(TxHash("0x01"), 6, True, Address("0x" + "cd" * 20))
 EVENTS: tuple[on.Event, ...] = (
     on.Started(0.0),
     on.TimerFired(0.1, Timer.WORK),
-    on.ModelHeard(0.30000000000000004, ModelAnnouncement(Cid("s"), ModelRef(POID.peer, 3, WEIGHTS), ("/ip4/1.2.3.4",))),
-    on.ClaimHeard(1.0, POID.peer, CLAIM, ()),
+    on.ModelReceived(
+        0.30000000000000004, ModelAnnouncement(Cid("s"), ModelRef(POID.peer, 3, WEIGHTS), ("/ip4/1.2.3.4",))
+    ),
+    on.ClaimReceived(1.0, POID.peer, CLAIM, ()),
     on.ModelFetched(1.0, 1),
     on.ModelStored(2.0, 2),
     on.ModelScored(2.0, 3, WEIGHTS, Score(801, 1000)),

@@ -149,7 +149,13 @@ class Flood:
 
 
 def settings() -> Any:
-    bounds = {"max_peers": KNOWN, "max_announcements": EACH, "budget": 20, "patience": 10, "start_peers": 50}
+    bounds = {
+        "max_peers": KNOWN,
+        "max_announcements": EACH,
+        "max_attempts_per_creator": 20,
+        "patience": 10,
+        "start_peers": 50,
+    }
     return replace(config(**bounds), peer=ME, session=SESSION, initial_weights=cid_of(b"initial"))
 
 

@@ -146,9 +146,9 @@ def test_a_peer_that_keeps_only_what_it_needs_lacks_nothing() -> None:
             for action in peer.handle(event):
                 open_requests[getattr(action, "request", 0)] = action
                 match action:
-                    case do.StoreModel(cid=cid) | do.ScoreModel(cid=cid) | do.TrainSlice(base=cid):
+                    case do.StoreModel(cid=cid) | do.ScoreModel(cid=cid) | do.TrainSlice(base_cid=cid):
                         used = {cid}
-                    case do.AverageModels(base=cid, remote=remote):
+                    case do.AverageModels(base_cid=cid, remote=remote):
                         used = {cid, remote.weights.cid}
                     case _:
                         used = set()

@@ -37,7 +37,7 @@ from learnae.records.history import History, SessionBegan
 
 ANN_SIGNED = fact_is("ann", DebtChanged, debt=0, state=DebtState.SIGNED)
 ANN_FINAL = fact_is("ann", DebtChanged, debt=0, state=DebtState.FINAL)
-ANN_AVERAGED_BOB = fact_is("ann", Averaged, remote=MODEL["bob 1"])
+ANN_AVERAGED_BOB = fact_is("ann", Averaged, remote_cid=MODEL["bob 1"])
 BOB_DROPPED = fact_is("bob", Averaged, adopted=False)
 BOB_AVERAGED = fact_is("bob", Averaged, adopted=True)
 MONEY = {"wei_conserved", "settled_once", "chain_matches_debts", "chain_sound"}

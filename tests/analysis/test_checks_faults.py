@@ -158,7 +158,7 @@ def test_models_made_behind_a_cut_must_cross_it_when_it_is_healed(kind: FaultKin
 
 
 def test_a_model_of_before_a_cut_that_travels_on_is_no_sign_that_it_was_healed() -> None:
-    old = replace(CROSSED, remote=MODEL["ann 1"])
+    old = replace(CROSSED, remote_cid=MODEL["ann 1"])
     told = [
         *fault(FaultKind.CUT, "ann"),
         (9.0, "ann", Published(1, MODEL["ann 1"])),

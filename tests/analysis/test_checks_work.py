@@ -65,7 +65,7 @@ def test_the_last_model_is_the_one_trained_or_adopted_to_begin_with(forgotten: t
 
 
 def test_an_adopted_average_is_what_the_next_one_is_measured_against() -> None:
-    found = caught(amended(fact_is("ann", Averaged, remote=MODEL["dan 1"]), before=score(700)))
+    found = caught(amended(fact_is("ann", Averaged, remote_cid=MODEL["dan 1"]), before=score(700)))
     assert found.keys() == {"validation_never_falls", "adoption_owes"}
 
 
@@ -79,7 +79,7 @@ def test_averaging_with_what_was_never_published_is_invalid() -> None:
 
 def test_averaging_with_what_is_published_only_later_is_invalid() -> None:
     early = fact_is("ann", Published, cid=MODEL["ann 2"])
-    after = fact_is("ann", Averaged, remote=MODEL["dan 1"])
+    after = fact_is("ann", Averaged, remote_cid=MODEL["dan 1"])
     late = followed_by(after, Published(2, MODEL["ann 2"]), history=without(early))
     assert caught(late).keys() == {"averaging_of_published"}
 
@@ -99,12 +99,12 @@ def test_a_peer_without_rows_begins_with_a_published_model_too() -> None:
 
 
 def test_averaging_with_oneself_is_invalid() -> None:
-    found = caught(amended(BOB_DROPPED, creator=PEER["bob"], remote=MODEL["bob 1"]))
+    found = caught(amended(BOB_DROPPED, creator=PEER["bob"], remote_cid=MODEL["bob 1"]))
     assert found == {"never_own_model": f"invalid: bob averaged with its own model {MODEL['bob 1']}"}
 
 
 def test_averaging_with_ones_own_model_under_another_name_is_invalid() -> None:
-    found = caught(amended(BOB_DROPPED, remote=MODEL["bob 1"]))
+    found = caught(amended(BOB_DROPPED, remote_cid=MODEL["bob 1"]))
     assert found.keys() == {"never_own_model", "averaging_of_published"}
 
 

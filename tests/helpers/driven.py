@@ -40,7 +40,7 @@ class Driven:
 
     def tell(self, event: on.Event) -> list[do.Action]:
         self.actions = self.peer.handle(event)
-        self.recorded += [action.fact for action in self.actions if isinstance(action, do.RecordDecision)]
+        self.recorded += [action.decision for action in self.actions if isinstance(action, do.RecordDecision)]
         return self.actions
 
     # what is open

@@ -249,7 +249,7 @@ class Chaos:
         waiting = self.requests()
         given_up = [id for id, request in self.open.items() if request not in waiting]
         kinds = {type(self.open[id]) for id in given_up}
-        if isinstance(event, on.ModelHeard | on.ClaimHeard):
+        if isinstance(event, on.ModelReceived | on.ClaimReceived):
             assert kinds <= {do.ReadClaim}
         elif not isinstance(event, on.ChainRolledBack | on.ReceiptsRead | on.TransactionSigned):
             assert not kinds

@@ -20,7 +20,7 @@ def what_is_kept_is_published(run: Run) -> bool:
 
 
 def nothing_is_tried_twice(run: Run) -> bool:
-    tried = Counter((record.peer, fact.remote) for record, fact in run.history.facts(Averaged))
+    tried = Counter((record.peer, fact.remote_cid) for record, fact in run.history.facts(Averaged))
     return max(tried.values(), default=0) <= 1
 
 

@@ -9,7 +9,7 @@ from learnae.messages.codec import decode, encode, from_json, to_json
 from learnae.protocol.actions import Announce, ReadReceipts, SetTimer
 from learnae.protocol.actions import RecordDecision as RecordAction
 from learnae.protocol.decisions import Averaged, DebtChanged, DebtState, Decision, WorkChanged, WorkState
-from learnae.protocol.events import ClaimHeard, Event, ModelHeard, ReceiptsRead, TransactionSigned
+from learnae.protocol.events import ClaimReceived, Event, ModelReceived, ReceiptsRead, TransactionSigned
 from learnae.protocol.types import (
     Address,
     Announcement,
@@ -34,8 +34,8 @@ from learnae.records.history import Fact
 POID = Poid(PeerId("12D3x"), Address("0xa"))
 HEARD = ModelAnnouncement(Cid("bsession"), ModelRef(PeerId("12D3x"), 3, Weights(Cid("bm"), "digest")), ("/ip4/1",))
 VALUES: list[tuple[Any, Any]] = [
-    (Event, ModelHeard(1.5, HEARD)),
-    (Event, ClaimHeard(1.5, PeerId("12D3x"), Claim(POID, Address("0xc"), TxHash("0xt"), "sig"), ())),
+    (Event, ModelReceived(1.5, HEARD)),
+    (Event, ClaimReceived(1.5, PeerId("12D3x"), Claim(POID, Address("0xc"), TxHash("0xt"), "sig"), ())),
     (Event, ReceiptsRead(2.0, 7, Head("0xg", 3, "0xh", 99), (None, Receipt(TxHash("0xt"), 2, True, Address("0xc"))))),
     (Event, TransactionSigned(2.0, 8, Signed(0, "0xraw", TxHash("0xt"), "0xg"))),
     (Decision, WorkChanged(WorkState.TRAINING)),
@@ -69,7 +69,8 @@ def test_no_fact_has_a_field_that_a_record_needs_for_itself(kind: type) -> None:
 def test_the_kind_comes_first_and_the_fields_follow_in_their_order() -> None:
     averaged = Averaged(PeerId("12D3x"), Cid("br"), Score(1, 2), Score(3, 4), True, Cid("bc"), 5)
     assert to_json(encode(averaged)) == (
-        '{"kind":"Averaged","creator":"12D3x","remote":"br","before":[1,2],"after":[3,4],"adopted":true,"cid":"bc","step":5}'
+        '{"kind":"Averaged","creator":"12D3x","remote_cid":"br","before":[1,2],"after":[3,4],"adopted":true,'
+        '"cid":"bc","step":5}'
     )
 
 
@@ -79,7 +80,7 @@ def test_wei_is_text_because_json_readers_lose_large_integers() -> None:
 
 
 def test_a_nested_object_names_its_class_only_where_there_is_a_choice() -> None:
-    assert "kind" not in encode(ModelHeard(1.5, HEARD))["announcement"]
+    assert "kind" not in encode(ModelReceived(1.5, HEARD))["announcement"]
     assert encode(Announce(HEARD))["announcement"]["kind"] == "ModelAnnouncement"
     assert len(get_args(Announcement)) == 2
 

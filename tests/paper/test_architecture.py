@@ -56,7 +56,7 @@ def test_all_nodes_do_the_same() -> None:
     """
     session = run(small())
 
-    own = {"peer", "wallet", "seed", "claims", "addresses"}
+    own = {"peer", "wallet", "seed", "claimed_peer", "addresses"}
     settings = [host.config for host in session.simulation.simulator.hosts.values()]
     shared = [{field: getattr(each, field) for field in each.__slots__ if field not in own} for each in settings]
     assert all(each == shared[0] for each in shared)
@@ -90,7 +90,7 @@ def test_a_worker_trains_its_own_model_on_its_own_data() -> None:
 
     (train,) = (request for request in peer.outstanding() if isinstance(request, do.TrainSlice))
 
-    assert train.base == weights("mine").cid
+    assert train.base_cid == weights("mine").cid
     assert train.slice == 1
 
 
@@ -100,15 +100,15 @@ def test_one_remote_model_at_a_time_is_averaged_with_the_local_one() -> None:
 
     How tensors are averaged is tested with the trainer; here: which two.
     """
-    peer = trained_peer(config(visits=1))
+    peer = trained_peer(config(slices_planned=1))
 
-    peer.handle(on.ModelHeard(40.0, announced(model("ann"))))
-    peer.handle(on.ModelHeard(40.0, announced(model("bob"))))
+    peer.handle(on.ModelReceived(40.0, announced(model("ann"))))
+    peer.handle(on.ModelReceived(40.0, announced(model("bob"))))
     (fetch,) = (request for request in peer.outstanding() if isinstance(request, do.FetchModel))
     (average,) = peer.handle(on.ModelFetched(41.0, fetch.request))
 
     assert isinstance(average, do.AverageModels)
-    assert average.base == weights("mine").cid
+    assert average.base_cid == weights("mine").cid
     assert average.remote == model(fetch.creator or "")
 
 
@@ -119,8 +119,8 @@ def test_an_average_is_kept_if_it_is_better(correct: int, kept: bool) -> None:
     Deviation: the paper does not say what an improvement is measured on.  Here: strictly more rows right, of the
     peer's own validation rows.
     """
-    peer = trained_peer(config(visits=1))
-    peer.handle(on.ModelHeard(40.0, announced(model("ann"))))
+    peer = trained_peer(config(slices_planned=1))
+    peer.handle(on.ModelReceived(40.0, announced(model("ann"))))
     (fetch,) = (request for request in peer.outstanding() if isinstance(request, do.FetchModel))
     (average,) = peer.handle(on.ModelFetched(41.0, fetch.request))
     assert isinstance(average, do.AverageModels)
@@ -153,7 +153,7 @@ def test_a_late_peer_uses_what_remains_on_the_network() -> None:
     session = run(small({"count": 5}, {"count": 1, "joins_at": 60.0}, start={"timeout": 3.0}, linger=50.0))
 
     before = {fact.cid for record, fact in session.history.facts(Published) if record.t < 60.0}
-    assert before & {fact.remote for fact in session.attempts("p05")}
+    assert before & {fact.remote_cid for fact in session.attempts("p05")}
 
 
 def test_sharing_training_data_does_not_exist() -> None:

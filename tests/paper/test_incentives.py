@@ -148,7 +148,7 @@ def test_every_improvement_is_paid_to_its_models_creator_and_nothing_else_is(ses
     """
     wallets = {entry.peer: entry.wallet for entry in session.history.roster.values()}
     due = Counter(
-        (session.wallet(record.peer), wallets[fact.creator], str(fact.remote))
+        (session.wallet(record.peer), wallets[fact.creator], str(fact.remote_cid))
         for record, fact in session.history.facts(Averaged)
         if fact.adopted
     )
@@ -163,7 +163,7 @@ def test_a_payment_is_the_factor_times_the_gain(session: Run) -> None:
     """Section 3.1: "Payment = RewardFactor * (AchievedAccuracy - CurrentAccuracy)   (1)" """
     factor = wei(session.simulation.session.reward.factor)
     gains = {
-        (session.wallet(record.peer), str(fact.remote)): (fact.before, fact.after)
+        (session.wallet(record.peer), str(fact.remote_cid)): (fact.before, fact.after)
         for record, fact in session.history.facts(Averaged)
         if fact.adopted
     }

@@ -17,9 +17,9 @@ from learnae.protocol.types import ETHER, Forgery, PeerConfig, PeerId, Policy, W
 VARIANTS = {
     **{policy.value: config(policy=policy, max_peers=3, patience=9) for policy in Policy},
     "perturbing": config(policy=Policy.COPYCAT, forgery=Forgery.PERTURBED),
-    "hijacker, paper": config(policy=Policy.HIJACKER, claims=PeerId("ann"), identity="paper"),
-    "without rows": config(has_rows=False, visits=0),
-    "profits only": config(visits=0, start_peers=3),
+    "hijacker, paper": config(policy=Policy.HIJACKER, claimed_peer=PeerId("ann"), identity="paper"),
+    "without rows": config(has_rows=False, slices_planned=0),
+    "profits only": config(slices_planned=0, start_peers=3),
     "unpaid": config(wants_payment=False, reward="flat"),
     "poor": config(cap=Wei(ETHER // 50), reward="error-reduction"),
     "slow": config(pace_slice=5.0, pace_attempt=2.0, patience=5),

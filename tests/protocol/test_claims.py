@@ -16,7 +16,7 @@ BOB = PeerId("bob")
 
 def hear(driven: Driven, claimed: Claim, sender: str = "bob") -> None:
     event = driven.screens(sender, identified(claimed))
-    assert isinstance(event, on.ClaimHeard), event
+    assert isinstance(event, on.ClaimReceived), event
     driven.tell(event)
 
 
@@ -42,7 +42,7 @@ def test_while_one_claim_of_a_sender_is_read_no_other_is_taken() -> None:
     hear(driven, claim("bob"))
     assert driven.screens("bob", identified(claim("bob"))) is Reason.REPEAT
     assert driven.screens("bob", identified(claim("bob", contract="another"))) is Reason.RATE_LIMIT
-    assert isinstance(driven.screens("ann", identified(claim("bob"))), on.ClaimHeard)
+    assert isinstance(driven.screens("ann", identified(claim("bob"))), on.ClaimReceived)
 
 
 def test_a_sender_has_a_number_of_contracts() -> None:
@@ -52,7 +52,7 @@ def test_a_sender_has_a_number_of_contracts() -> None:
         driven.read(facts("bob", timestamp=number))
     assert driven.screens("bob", identified(claim("bob", contract="one more"))) is Reason.RATE_LIMIT
     proven_anew = claim("bob", contract="contract 0", signature="another proof")
-    assert isinstance(driven.screens("bob", identified(proven_anew)), on.ClaimHeard)
+    assert isinstance(driven.screens("bob", identified(proven_anew)), on.ClaimReceived)
 
 
 def test_a_sender_has_a_number_of_claims() -> None:
@@ -150,4 +150,4 @@ def test_another_chain_has_other_contracts() -> None:
     driven.tell(on.ChainRolledBack(driven.now, head(0, "another")))
     assert driven.peer.status().payee(BOB) is None
     assert not driven.peer._payments.claims.unread
-    assert isinstance(driven.screens("bob", identified(claim("bob"))), on.ClaimHeard)
+    assert isinstance(driven.screens("bob", identified(claim("bob"))), on.ClaimReceived)

@@ -19,7 +19,7 @@ MINED, FINAL, REFUSED, DECLINED = DebtState.MINED, DebtState.FINAL, DebtState.RE
 
 def owing(*creators: str, known: bool = True, **settings: Any) -> Driven:
     """A peer that trains nothing, wants no payment, and has adopted a model of each."""
-    driven = Driven(**{"wants_payment": False, "visits": 0, "start_peers": 0, **settings}).loaded()
+    driven = Driven(**{"wants_payment": False, "slices_planned": 0, "start_peers": 0, **settings}).loaded()
     for number, creator in enumerate(creators):
         if known:
             driven.meets(creator)
@@ -314,7 +314,7 @@ def test_no_session_ends_while_a_creditors_claim_is_read() -> None:
     driven = owing("bob", known=False)
     assert driven.peer.status().settled, "nobody knows whether bob will ever claim it"
     event = driven.screens("bob", identified(claim("bob")))
-    assert isinstance(event, on.ClaimHeard)
+    assert isinstance(event, on.ClaimReceived)
     driven.tell(event)
     assert not driven.peer.status().settled
 

@@ -18,7 +18,7 @@ from learnae.protocol.types import Announcement, Cid, PeerId, Timer
 
 def done(**settings: Any) -> Driven:
     """A peer that has nothing left to do."""
-    driven = Driven(**{"wants_payment": False, "start_peers": 0, "visits": 0, **settings}).loaded()
+    driven = Driven(**{"wants_payment": False, "start_peers": 0, "slices_planned": 0, **settings}).loaded()
     driven.fires(Timer.WORK)
     return driven
 
@@ -27,7 +27,7 @@ def done(**settings: Any) -> Driven:
 def test_gossip_is_screened_before_it_is_an_event(said: Announcement) -> None:
     driven = done()
     heard = driven.screens("bob", said)
-    assert isinstance(heard, on.ModelHeard | on.ClaimHeard) and heard.at == driven.now
+    assert isinstance(heard, on.ModelReceived | on.ClaimReceived) and heard.at == driven.now
     assert driven.screens("bob", replace(said, session=Cid("another"))) is Reason.SESSION
     assert driven.screens("me", said) is Reason.REPEAT
 
@@ -37,14 +37,14 @@ def test_nobody_announces_anothers_model() -> None:
 
 
 def test_anybody_may_repeat_anothers_claim() -> None:
-    assert isinstance(done().screens("eve", identified(claim("bob"))), on.ClaimHeard)
+    assert isinstance(done().screens("eve", identified(claim("bob"))), on.ClaimReceived)
 
 
 def test_strangers_are_dropped_when_the_reservoir_is_full_of_better_ones() -> None:
     driven = done(max_peers=2)
     answers = {name: driven.screens(name, announced(model(name))) for name in map(str, range(2))}
     for event in answers.values():
-        assert isinstance(event, on.ModelHeard)
+        assert isinstance(event, on.ModelReceived)
         driven.tell(event)
     later = [driven.screens(name, announced(model(name))) for name in map(str, range(2, 30))]
     assert Reason.PEER_LIMIT in later
@@ -97,7 +97,7 @@ def test_the_timeout_of_a_session_that_has_begun_is_nothing() -> None:
 
 
 def test_a_peer_is_quiet_when_it_is_done_and_nothing_is_under_way() -> None:
-    driven = Driven(wants_payment=False, start_peers=0, visits=0)
+    driven = Driven(wants_payment=False, start_peers=0, slices_planned=0)
     assert not driven.peer.quiet
     driven.loaded()
     assert not driven.peer.quiet
@@ -106,7 +106,7 @@ def test_a_peer_is_quiet_when_it_is_done_and_nothing_is_under_way() -> None:
 
 
 def test_a_peer_with_a_model_nobody_can_have_yet_is_not_quiet() -> None:
-    driven = Driven(wants_payment=False, start_peers=0, visits=0, idle_after=0.0).loaded().attempted("bob", 60)
+    driven = Driven(wants_payment=False, start_peers=0, slices_planned=0, idle_after=0.0).loaded().attempted("bob", 60)
     driven.fires(Timer.WORK)
     driven.fails(do.StoreModel)
     assert not driven.peer.quiet
@@ -116,7 +116,7 @@ def test_a_peer_with_a_model_nobody_can_have_yet_is_not_quiet() -> None:
 
 
 def test_a_peer_with_a_payment_under_way_is_not_quiet() -> None:
-    driven = Driven(wants_payment=False, start_peers=0, visits=0).loaded().meets("bob").attempted("bob", 60)
+    driven = Driven(wants_payment=False, start_peers=0, slices_planned=0).loaded().meets("bob").attempted("bob", 60)
     driven.stored()
     driven.signs()
     driven.fires(Timer.WORK)
@@ -168,7 +168,7 @@ def test_two_peers_with_other_seeds_try_others_first() -> None:
 def test_a_claim_is_read_for_the_session_at_hand() -> None:
     driven = done()
     event = driven.screens("bob", identified(claim("bob")))
-    assert isinstance(event, on.ClaimHeard)
+    assert isinstance(event, on.ClaimReceived)
     driven.tell(event)
     assert driven.asked(do.ReadClaim).session == SESSION
     driven.read(facts("bob"))

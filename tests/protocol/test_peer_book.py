@@ -51,7 +51,7 @@ def test_only_the_newest_model_of_a_creator_is_tried_and_only_once() -> None:
 
 
 def test_a_creator_has_a_budget_of_attempts() -> None:
-    neighbours = crowd("bob", budget=2)
+    neighbours = crowd("bob", max_attempts_per_creator=2)
     for step in (1, 2, 3):
         hear(neighbours, model("bob", step))
         if step < 3:
@@ -89,7 +89,7 @@ def test_equal_tensors_under_another_name_are_a_copy_and_never_tried() -> None:
 
 
 def test_a_model_that_cannot_be_fetched_is_tried_later_and_later_and_then_given_up() -> None:
-    neighbours, now, waits = crowd("bob", budget=100), 0.0, []
+    neighbours, now, waits = crowd("bob", max_attempts_per_creator=100), 0.0, []
     for _ in range(FETCH_TRIES - 1):
         neighbours.begin(model("bob"))
         neighbours.not_fetched(model("bob"), now)

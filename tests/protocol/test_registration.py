@@ -38,8 +38,8 @@ def test_a_peer_that_does_not_wish_to_be_paid_has_no_business_with_the_chain() -
 
 
 def test_a_hijackers_contract_names_its_victim() -> None:
-    driven = Driven(policy=Policy.HIJACKER, claims="bob")
-    assert driven.asked(do.SignDeployment).poid == Poid(driven.config.claims, MY_WALLET)
+    driven = Driven(policy=Policy.HIJACKER, claimed_peer="bob")
+    assert driven.asked(do.SignDeployment).poid == Poid(driven.config.claimed_peer, MY_WALLET)
 
 
 def test_a_deployment_that_cannot_be_signed_is_tried_again_after_a_while() -> None:

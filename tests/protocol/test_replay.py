@@ -13,8 +13,8 @@ EVENTS: list[on.Event] = [
     on.Started(0.0),
     on.ModelFetched(0.1, 1),
     on.ModelScored(0.2, 2, weights("initial"), score(50)),
-    on.ModelHeard(0.3, announced(model("bob"))),
-    on.ModelHeard(0.4, announced(model("cat"))),
+    on.ModelReceived(0.3, announced(model("bob"))),
+    on.ModelReceived(0.4, announced(model("cat"))),
     on.ModelScored(1.0, 3, weights("me-1"), score(60)),
     on.TimerFired(10.0, Timer.ANNOUNCE),
 ]
@@ -37,7 +37,7 @@ def test_a_peer_that_comes_back_goes_on_as_if_it_had_never_gone(length: int) -> 
 def test_a_journal_of_another_core_is_refused_by_the_number_of_its_entry() -> None:
     journal = written(EVENTS)
     journal[3] = (journal[3][0], "0" * 16)
-    with pytest.raises(ReplayMismatch, match=r"entry 4 \(ModelHeard\)"):
+    with pytest.raises(ReplayMismatch, match=r"entry 4 \(ModelReceived\)"):
         replay(CONFIG, journal)
 
 

@@ -50,7 +50,7 @@ def test_a_peer_with_rows_begins_with_the_common_initial_weights() -> None:
     assert driven.asked(do.FetchModel) == do.FetchModel(1, driven.config.initial_weights, None, ())
     driven.loaded()
     assert driven.facts(Adopted) == [Adopted(driven.config.initial_weights, None, score(50))]
-    assert driven.asked(do.TrainSlice).base == "initial"
+    assert driven.asked(do.TrainSlice).base_cid == "initial"
 
 
 @pytest.mark.parametrize("step", [do.FetchModel, do.ScoreModel])
@@ -74,7 +74,7 @@ def test_slices_begin_when_enough_identities_were_heard() -> None:
 
 
 def test_a_peer_without_rows_begins_with_a_random_remote_model_never_paid_for_and_never_republished() -> None:
-    driven = Driven(has_rows=False, visits=0, wants_payment=False, start_peers=0)
+    driven = Driven(has_rows=False, slices_planned=0, wants_payment=False, start_peers=0)
     driven.hears("bob")
     driven.fetched()
     driven.scored(do.ScoreModel, "bob-1", score(60))
@@ -85,7 +85,7 @@ def test_a_peer_without_rows_begins_with_a_random_remote_model_never_paid_for_an
 
 
 def test_a_peer_without_rows_goes_on_looking_when_a_model_is_no_good() -> None:
-    driven = Driven(has_rows=False, visits=0, wants_payment=False, start_peers=0)
+    driven = Driven(has_rows=False, slices_planned=0, wants_payment=False, start_peers=0)
     driven.hears("bob")
     driven.fetched()
     driven.fails(do.ScoreModel, Reason.NOT_FINITE)
@@ -101,7 +101,7 @@ def test_a_peer_without_rows_goes_on_looking_when_a_model_is_no_good() -> None:
 
 
 def test_slices_and_attempts_take_turns_while_unseen_slices_remain() -> None:
-    driven = working(slices=3, visits=3)
+    driven = working(slices=3, slices_planned=3)
     driven.hears("ann")
     driven.hears("bob")
     driven.hears("cat")
@@ -117,7 +117,7 @@ def test_slices_and_attempts_take_turns_while_unseen_slices_remain() -> None:
 def test_without_a_candidate_a_slice_waits_for_nobody() -> None:
     driven = working()
     train(driven, 60)
-    assert driven.asked(do.TrainSlice).visit == 1
+    assert driven.asked(do.TrainSlice).slices_trained == 1
 
 
 def test_a_failed_fetch_was_a_turn() -> None:
@@ -125,13 +125,13 @@ def test_a_failed_fetch_was_a_turn() -> None:
     driven.hears("bob")
     train(driven, 60)
     driven.fails(do.FetchModel)
-    assert driven.asked(do.TrainSlice).visit == 1
+    assert driven.asked(do.TrainSlice).slices_trained == 1
 
 
 def test_each_pass_sees_the_slices_in_their_order() -> None:
-    driven, slices = working(slices=2, visits=4), []
+    driven, slices = working(slices=2, slices_planned=4), []
     while driven.all_asked(do.TrainSlice):
-        slices.append((driven.asked(do.TrainSlice).slice, driven.asked(do.TrainSlice).visit))
+        slices.append((driven.asked(do.TrainSlice).slice, driven.asked(do.TrainSlice).slices_trained))
         train(driven, 60)
     assert slices == [(0, 0), (1, 1), (0, 2), (1, 3)]
 
@@ -140,14 +140,14 @@ def test_training_is_kept_even_if_it_is_worse() -> None:
     driven = working()
     train(driven, 40)
     assert driven.facts(Trained) == [Trained(0, 1, weights("me-1").cid, score(40))]
-    assert driven.asked(do.TrainSlice).base == "me-1"
+    assert driven.asked(do.TrainSlice).base_cid == "me-1"
 
 
 @pytest.mark.parametrize("reason", [Reason.NOT_FINITE, Reason.TIMEOUT])
 def test_a_slice_that_cannot_be_trained_is_lost_and_not_tried_for_ever(reason: Reason) -> None:
     driven = working()
     driven.fails(do.TrainSlice, reason)
-    assert driven.asked(do.TrainSlice).visit == 1
+    assert driven.asked(do.TrainSlice).slices_trained == 1
     driven.fails(do.TrainSlice, reason)
     assert states(driven)[-1] is WorkState.IDLE and not driven.all_asked(do.TrainSlice)
 
@@ -156,7 +156,7 @@ def test_a_slice_that_cannot_be_trained_is_lost_and_not_tried_for_ever(reason: R
 
 
 def test_a_strictly_better_average_is_adopted_published_and_owed_for() -> None:
-    driven = working(visits=0).attempted("bob", 51)
+    driven = working(slices_planned=0).attempted("bob", 51)
     assert driven.facts(Averaged)[0].adopted
     assert driven.peer.status().weights == weights("me-1")
     assert driven.asked(do.StoreModel).cid == "me-1"
@@ -167,7 +167,7 @@ def test_a_strictly_better_average_is_adopted_published_and_owed_for() -> None:
 
 @pytest.mark.parametrize("correct", [50, 49])
 def test_an_average_that_is_not_better_is_dropped(correct: int) -> None:
-    driven = working(visits=0).attempted("bob", correct)
+    driven = working(slices_planned=0).attempted("bob", correct)
     assert not driven.facts(Averaged)[0].adopted
     assert driven.peer.status().weights == weights("initial")
     assert not driven.facts(DebtChanged) and not driven.all_asked(do.StoreModel)
@@ -175,7 +175,7 @@ def test_an_average_that_is_not_better_is_dropped(correct: int) -> None:
 
 @pytest.mark.parametrize("reason", [Reason.SHAPE, Reason.NOT_FINITE, Reason.CREATOR, Reason.OVERSIZE])
 def test_a_model_that_cannot_be_loaded_is_counted_and_not_tried_again(reason: Reason) -> None:
-    driven = working(visits=0)
+    driven = working(slices_planned=0)
     driven.hears("bob")
     driven.fetched()
     driven.fails(do.AverageModels, reason)
@@ -185,7 +185,7 @@ def test_a_model_that_cannot_be_loaded_is_counted_and_not_tried_again(reason: Re
 
 
 def test_the_initial_weights_under_anothers_name_are_a_copy() -> None:
-    driven = working(visits=0)
+    driven = working(slices_planned=0)
     driven.hears("eve", digest="digest of initial")
     assert driven.facts(AttemptFailed)[0].reason is Reason.COPY
 
@@ -198,7 +198,7 @@ def test_the_peers_own_tensors_under_anothers_name_are_a_copy() -> None:
 
 
 def test_a_creator_that_made_room_meanwhile_is_still_owed() -> None:
-    driven = working(visits=0, max_peers=1)
+    driven = working(slices_planned=0, max_peers=1)
     driven.hears("bob")
     driven.fetched()
     stranger = next(name for name in map(str, range(100)) if driven.peer._peer_book.admits(name))  # type: ignore[arg-type]
@@ -247,7 +247,7 @@ def test_a_model_that_was_stored_too_late_is_not_announced() -> None:
 
 
 def test_patience_is_spent_by_scored_attempts_once_all_slices_are_seen() -> None:
-    driven = working(visits=1, patience=2)
+    driven = working(slices_planned=1, patience=2)
     driven.hears("ann")
     train(driven, 60)
     driven.fetched()
@@ -260,7 +260,7 @@ def test_patience_is_spent_by_scored_attempts_once_all_slices_are_seen() -> None
 
 
 def test_while_slices_remain_attempts_cost_no_patience() -> None:
-    driven = working(visits=2, slices=2, patience=1)
+    driven = working(slices_planned=2, slices=2, patience=1)
     driven.hears("ann")
     train(driven, 60)
     driven.fetched()
@@ -272,14 +272,14 @@ def test_while_slices_remain_attempts_cost_no_patience() -> None:
 
 
 def test_a_failed_fetch_costs_no_patience() -> None:
-    driven = working(visits=0, patience=1)
+    driven = working(slices_planned=0, patience=1)
     driven.hears("bob")
     driven.fails(do.FetchModel)
     assert states(driven)[-1] is WorkState.IDLE
 
 
 def test_without_anything_untried_a_peer_is_done_after_a_while() -> None:
-    driven = working(visits=0)
+    driven = working(slices_planned=0)
     assert driven.waits(Timer.WORK) == driven.config.idle_after
     driven.after(4.0).attempted("bob", 0)
     assert driven.waits(Timer.WORK) == driven.config.idle_after
@@ -288,7 +288,7 @@ def test_without_anything_untried_a_peer_is_done_after_a_while() -> None:
 
 
 def test_a_model_never_heard_of_wakes_a_peer_for_at_least_one_scored_attempt() -> None:
-    driven = working(visits=0, patience=1).attempted("bob", 0)
+    driven = working(slices_planned=0, patience=1).attempted("bob", 0)
     assert states(driven)[-1] is WorkState.DONE
     driven.hears("bob", 2)
     driven.fails(do.FetchModel)
@@ -300,14 +300,14 @@ def test_a_model_never_heard_of_wakes_a_peer_for_at_least_one_scored_attempt() -
 
 
 def test_neither_a_repetition_nor_a_copy_wakes_anybody() -> None:
-    driven = working(visits=0, patience=1).attempted("bob", 0)
+    driven = working(slices_planned=0, patience=1).attempted("bob", 0)
     assert driven.screens("bob", announced(model("bob"))) is Reason.REPEAT
     driven.hears("eve", digest="digest of bob-1")
     assert states(driven)[-1] is WorkState.DONE
 
 
 def test_no_creator_keeps_a_peer_awake_beyond_its_budget() -> None:
-    driven = working(visits=0, patience=1, budget=3, max_announcements=100)
+    driven = working(slices_planned=0, patience=1, max_attempts_per_creator=3, max_announcements=100)
     for step in range(1, 4):
         driven.attempted("eve", 0, step)
     assert driven.screens("eve", announced(model("eve", 4))) is Reason.RATE_LIMIT
@@ -358,7 +358,7 @@ def test_a_forgery_that_fails_is_a_lost_slice() -> None:
 
 @pytest.mark.parametrize("forgery", [Forgery.COPY, Forgery.PERTURBED])
 def test_a_copycat_publishes_others_models_as_its_own_and_owes_nothing(forgery: Forgery) -> None:
-    driven = working(policy=Policy.COPYCAT, forgery=forgery, visits=0)
+    driven = working(policy=Policy.COPYCAT, forgery=forgery, slices_planned=0)
     driven.hears("bob")
     driven.fetched()
     assert driven.asked(do.ForgeModel) == do.ForgeModel(driven.asked(do.ForgeModel).request, forgery, model("bob"), 1)
@@ -369,7 +369,7 @@ def test_a_copycat_publishes_others_models_as_its_own_and_owes_nothing(forgery: 
 
 
 def test_a_copycat_whose_forgery_fails_tries_another() -> None:
-    driven = working(policy=Policy.COPYCAT, visits=0)
+    driven = working(policy=Policy.COPYCAT, slices_planned=0)
     driven.hears("bob")
     driven.fetched()
     driven.fails(do.ForgeModel, Reason.MALFORMED)

@@ -19,7 +19,7 @@ from learnae.backends.sim.run_simulation import record
 from learnae.errors import InputError
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.replay import new_peer, retell
+from learnae.protocol.replay import new_peer, replay_steps
 from learnae.runs.calibrate import INSTANT, ComparedMetric, compared, fitted, left_behind, taken
 from learnae.runtime.setup import MemoryLearning
 from learnae.runtime.torch_learning import TorchLearning
@@ -69,7 +69,7 @@ def test_work_that_took_no_time_is_fitted_as_next_to_none() -> None:
 
 def test_a_request_is_timed_from_its_question_to_its_answer_in_one_life(told: dict[str, Recorded]) -> None:
     config, entries, _ = told["p00"]
-    life = list(retell(new_peer(config), entries))
+    life = list(replay_steps(new_peer(config), entries))
     found = list(taken("p00", life))
     answers = [event for event, _ in entries if isinstance(event, on.Answer)]
     assert len(found) == len(answers) - sum(isinstance(event, on.RequestFailed) for event in answers)

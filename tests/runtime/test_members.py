@@ -107,7 +107,7 @@ def test_exact_copies_earn_nothing() -> None:
     copied = copies(session, "p05")
     assert len(copied) > 3
     assert not [payment for payment in session.payments() if payment[2] in copied]
-    refused = [fact.remote for _, fact in session.history.facts(AttemptFailed) if fact.reason is Reason.COPY]
+    refused = [fact.remote_cid for _, fact in session.history.facts(AttemptFailed) if fact.reason is Reason.COPY]
     assert copied & set(refused)
     assert session.verdict["verdict"] == "valid"
 

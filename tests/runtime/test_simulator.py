@@ -104,7 +104,7 @@ def test_a_stretched_session_does_the_same_slices() -> None:
 def test_work_begins_when_the_identities_awaited_are_heard() -> None:
     session = run(small())
     began = {record.peer: fact for record, fact in session.history.facts(WorkBegan)}
-    assert {(fact.heard >= 6, fact.timed_out) for fact in began.values()} == {(True, False)}
+    assert {(fact.identities >= 6, fact.timed_out) for fact in began.values()} == {(True, False)}
     assert all(first(session, name, Trained) > first(session, name, WorkBegan) for name in session.history.roster)
 
 
@@ -118,7 +118,7 @@ def test_work_begins_after_the_timeout_if_too_few_are_heard() -> None:
 def test_a_few_identities_are_enough_if_the_session_says_so() -> None:
     session = run(small({"count": 5}, {"count": 1, "joins_at": 100.0}, start={"peers": 3, "timeout": 12.0}))
     began = {record.peer: fact for record, fact in session.history.facts(WorkBegan)}
-    assert not began["p00"].timed_out and began["p00"].heard >= 3
+    assert not began["p00"].timed_out and began["p00"].identities >= 3
 
 
 # the network

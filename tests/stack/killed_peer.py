@@ -2,7 +2,7 @@
 
     python -m tests.stack.killed_peer POINTS CALLS SESSION.toml --name p00 ...
 
-POINTS has a line for each point left, such as ``before chain.broadcast`` or ``after journal.append ModelHeard``.  A
+POINTS has a line for each point left, such as ``before chain.broadcast`` or ``after journal.append ModelReceived``.  A
 life ends with SIGKILL at the first of them that it comes to; the line is gone; another life begins at once.  They are
 forked from one process that has imported everything and done nothing else, so that a life begins in milliseconds.
 A line that is a number kills its life as soon as that has printed so many decisions, whatever it is doing.  Whatever is

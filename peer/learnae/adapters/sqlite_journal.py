@@ -186,9 +186,9 @@ def needed(peer: core.Peer, initial_weights: Cid) -> set[Cid]:
     cids = {initial_weights} | {weights.cid for weights in (status.weights, published) if weights}
     for action in peer.outstanding():
         match action:
-            case do.StoreModel(cid=cid) | do.ScoreModel(cid=cid) | do.TrainSlice(base=cid):
+            case do.StoreModel(cid=cid) | do.ScoreModel(cid=cid) | do.TrainSlice(base_cid=cid):
                 cids.add(cid)
-            case do.AverageModels(base=cid, remote=remote):
+            case do.AverageModels(base_cid=cid, remote=remote):
                 cids |= {cid, remote.weights.cid}
             case do.ForgeModel(source=source) if source:
                 cids.add(source.weights.cid)

@@ -85,7 +85,7 @@ def gains(history: History) -> list[Gain]:
             before = current.get(peer)
             if peer in honest and before in tests and fact.cid in tests:
                 validation = fact.after.accuracy - fact.before.accuracy
-                early, paid = record.t < last_slice.get(peer, 0.0), (peer, fact.creator, fact.remote) in settled
+                early, paid = record.t < last_slice.get(peer, 0.0), (peer, fact.creator, fact.remote_cid) in settled
                 found.append(Gain(peer, validation, tests[fact.cid] - tests[before], early, paid))
         if isinstance(fact, Adopted | Trained) or (isinstance(fact, Averaged) and fact.adopted):
             current[peer] = fact.cid

@@ -46,9 +46,9 @@ class TrainSlice:
     """
 
     request: int
-    base: Cid
+    base_cid: Cid
     slice: int
-    visit: int
+    slices_trained: int
     step: int
 
 
@@ -57,7 +57,7 @@ class AverageModels:
     """Average all parameters of ``base`` and of the remote model, 1/2 each, and score.  Answered by ``ModelScored``."""
 
     request: int
-    base: Cid
+    base_cid: Cid
     remote: ModelRef
     step: int
 
@@ -173,7 +173,7 @@ class SetTimer:
 class RecordDecision:
     """Tell the observers.  Never answered."""
 
-    fact: Decision
+    decision: Decision
 
 
 TrainerAction = ScoreModel | TrainSlice | AverageModels | ForgeModel

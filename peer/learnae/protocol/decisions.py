@@ -68,7 +68,7 @@ class IdentityChanged:
 class WorkBegan:
     """The start rule was met: chaos and figures count from here."""
 
-    heard: int  # identities heard, the peer's own included
+    identities: int  # identities heard, the peer's own included
     timed_out: bool
 
 
@@ -91,10 +91,10 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Averaged:
-    """One scored averaging attempt.  ``cid`` is the average's, kept only if ``adopted``."""
+    """One scored averaging attempt.  ``cid`` is that of the average, which is kept only if ``adopted``."""
 
     creator: PeerId
-    remote: Cid
+    remote_cid: Cid
     before: Score
     after: Score
     adopted: bool
@@ -107,7 +107,7 @@ class AttemptFailed:
     """An attempt that was never scored: not fetched, or rejected before loading."""
 
     creator: PeerId
-    remote: Cid
+    remote_cid: Cid
     reason: Reason
 
 

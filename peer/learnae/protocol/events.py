@@ -34,7 +34,7 @@ class TimerFired:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelHeard:
+class ModelReceived:
     """A model announcement that passed ``Peer.screen``."""
 
     at: float
@@ -42,7 +42,7 @@ class ModelHeard:
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimHeard:
+class ClaimReceived:
     """An identity announcement that passed ``Peer.screen``; ``sender`` as verified by gossip."""
 
     at: float
@@ -155,5 +155,5 @@ Answer = (
     | ClaimRead
     | RequestFailed
 )
-Told = Started | TimerFired | ModelHeard | ClaimHeard | ChainRolledBack | SessionClosed
+Told = Started | TimerFired | ModelReceived | ClaimReceived | ChainRolledBack | SessionClosed
 Event = Told | Answer

@@ -38,7 +38,7 @@ from learnae.protocol.snapshot import PeerSnapshot
 from learnae.protocol.training import Training
 from learnae.protocol.types import Announcement, IdentityAnnouncement, ModelAnnouncement, PeerConfig, PeerId, Timer
 
-VERSION = 2  # of the core's behaviour: a journal of another version is not replayed
+VERSION = 3  # of the core's behaviour: a journal of another version is not replayed
 NEWCOMER = 1.0  # s after which a newcomer is told what it missed
 
 
@@ -77,10 +77,10 @@ class Peer:
             case ModelAnnouncement(model=model):
                 if model.creator != sender:
                     return Reason.SENDER
-                return self._peer_book.screen(model) or on.ModelHeard(at, announcement)
+                return self._peer_book.screen(model) or on.ModelReceived(at, announcement)
             case IdentityAnnouncement(claim=claim, addresses=addresses):
                 reason = self._peer_book.screen_claim(sender) or self._payments.claims.screen(sender, claim)
-                return reason or on.ClaimHeard(at, sender, claim, addresses)
+                return reason or on.ClaimReceived(at, sender, claim, addresses)
             case _:
                 assert_never(announcement)
 
@@ -133,10 +133,10 @@ class Peer:
             case on.TimerFired(timer=timer):
                 if self._requests.expire(timer):
                     self._fired(timer)
-            case on.ModelHeard(announcement=announcement):
+            case on.ModelReceived(announcement=announcement):
                 self._meet(announcement.model.creator)
                 self._training.heard(announcement)
-            case on.ClaimHeard(sender=sender, claim=claim):
+            case on.ClaimReceived(sender=sender, claim=claim):
                 self._meet(sender)
                 self._peer_book.known[sender].claims += 1
                 self._payments.claims.heard(sender, claim)

@@ -65,7 +65,10 @@ class PeerBook:
             return Reason.REPEAT if model == neighbour.newest else Reason.STALE
         if self._makers.get(model.weights.digest) == model.creator:
             return Reason.REPEAT  # old tensors under a new number are no new model
-        spent = neighbour.attempts >= self._config.budget or neighbour.heard >= self._config.max_announcements
+        spent = (
+            neighbour.attempts >= self._config.max_attempts_per_creator
+            or neighbour.heard >= self._config.max_announcements
+        )
         return Reason.RATE_LIMIT if spent else None
 
     def hear(self, announcement: ModelAnnouncement) -> Reason | None:
@@ -88,14 +91,19 @@ class PeerBook:
         models = [
             each.newest
             for each in sorted(self.known.values(), key=lambda each: each.rank)
-            if not each.tried and each.newest and each.not_before <= now and each.attempts < self._config.budget
+            if not each.tried
+            and each.newest
+            and each.not_before <= now
+            and each.attempts < self._config.max_attempts_per_creator
         ]
         return rng.choice(models) if models else None
 
     def retry_at(self) -> float | None:
         """When a model that could not be fetched may be tried again."""
         waiting = (
-            each.not_before for each in self.known.values() if not each.tried and each.attempts < self._config.budget
+            each.not_before
+            for each in self.known.values()
+            if not each.tried and each.attempts < self._config.max_attempts_per_creator
         )
         return min(waiting, default=None)
 

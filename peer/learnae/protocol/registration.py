@@ -30,7 +30,7 @@ class Registration:
         self.config, self._requests, self._outbox = config, requests, outbox
         self.identity = IdentityState.NONE
         self.claim: Claim | None = None
-        self.poid = Poid(config.claims, config.wallet)
+        self.poid = Poid(config.claimed_peer, config.wallet)
         self._deploys_from = 0.0
 
     @property

@@ -24,12 +24,12 @@ def digest(actions: list[Action]) -> str:
 def replay(config: PeerConfig, entries: Iterable[tuple[Event, str]]) -> Peer:
     """The peer that wrote this journal; ReplayMismatch if this core would have acted otherwise."""
     peer = new_peer(config)
-    for _ in retell(peer, entries):
+    for _ in replay_steps(peer, entries):
         pass
     return peer
 
 
-def retell(peer: Peer, entries: Iterable[tuple[Event, str]]) -> Iterator[tuple[Event, list[Action]]]:
+def replay_steps(peer: Peer, entries: Iterable[tuple[Event, str]]) -> Iterator[tuple[Event, list[Action]]]:
     """Each event and what it led to, as the peer lives through them again.  Raises ReplayMismatch."""
     for number, (event, expected) in enumerate(entries, start=1):
         actions = peer.handle(event)

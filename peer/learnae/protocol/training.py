@@ -66,7 +66,7 @@ class Training:
         self.score: Score | None = None
         self.step = 0
         self.visits = 0  # slices trained
-        self.visits_planned = SPAM if config.policy is Policy.SPAMMER else config.visits
+        self.visits_planned = SPAM if config.policy is Policy.SPAMMER else config.slices_planned
         self.published: ModelRef | None = None  # the newest that others may hear of
         self._turns = 0  # attempts begun
         self._patience = config.patience
@@ -111,7 +111,7 @@ class Training:
         elif base is None:
             self._requests.ask(partial(do.ScoreModel, cid=request.cid, model=remote))
         else:
-            self._requests.ask(partial(do.AverageModels, base=base.cid, remote=remote, step=self.step + 1))
+            self._requests.ask(partial(do.AverageModels, base_cid=base.cid, remote=remote, step=self.step + 1))
 
     def scored(self, request: do.ScoreModel | do.TrainSlice | do.AverageModels, event: on.ModelScored) -> None:
         match request:
@@ -210,8 +210,8 @@ class Training:
         if self.config.policy in FORGERS:
             self._forge(Forgery.RANDOM, None)
         else:
-            train = partial(do.TrainSlice, base=self.weights.cid, slice=self.visits % self.config.slices)
-            self._requests.ask(partial(train, visit=self.visits, step=self.step + 1))
+            train = partial(do.TrainSlice, base_cid=self.weights.cid, slice=self.visits % self.config.slices)
+            self._requests.ask(partial(train, slices_trained=self.visits, step=self.step + 1))
 
     def _begin_attempt(self, remote: ModelRef) -> None:
         if self.work is WorkState.IDLE:

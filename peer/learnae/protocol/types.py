@@ -180,17 +180,17 @@ class PeerConfig:
     seed: str
     policy: Policy
     forgery: Forgery
-    claims: PeerId  # the id its contract names: its own, unless it is a hijacker
+    claimed_peer: PeerId  # the id its contract names: its own, unless it is a hijacker
     has_rows: bool
     wants_payment: bool
     identity: str  # "proven" or "paper"
     # work
     initial_weights: Cid
     slices: int
-    visits: int  # slices x passes; 0 for peers that do not train
+    slices_planned: int  # slices x passes; 0 for peers that do not train
     patience: int
     idle_after: float
-    budget: int
+    max_attempts_per_creator: int
     start_peers: int
     start_timeout: float
     pace_slice: float

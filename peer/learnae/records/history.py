@@ -21,7 +21,7 @@ from learnae.records.chain_export import ChainRecord, StartingBalances
 from learnae.records.outcome import BackendName, EndedBy
 from learnae.session.faults import FaultKind
 
-VERSION = 1  # of both files; SessionBegan states it
+VERSION = 2  # of both files; SessionBegan states it
 SWARM = "swarm"  # the ``peer`` of records that are about no single peer
 
 T = TypeVar("T")

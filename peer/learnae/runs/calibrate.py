@@ -26,7 +26,7 @@ from learnae.messages.codec import decode, from_json
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.decisions import Trained
-from learnae.protocol.replay import new_peer, retell
+from learnae.protocol.replay import new_peer, replay_steps
 from learnae.protocol.types import Cid, ModelAnnouncement
 from learnae.runtime.setup import Learning, SessionSetup
 from learnae.session.roster import names
@@ -107,7 +107,7 @@ def taken(name: str, life: Life, restarts: Collection[int] = ()) -> Iterator[Req
 def slices_seen(life: Life) -> float:
     """When its last slice was trained."""
     facts = (
-        (event.at, action.fact)
+        (event.at, action.decision)
         for event, actions in life
         for action in actions
         if isinstance(action, do.RecordDecision)
@@ -125,7 +125,7 @@ def heard(lives: Collection[Life]) -> Iterator[tuple[float, bool]]:
                 if isinstance(action, do.Announce) and isinstance(action.announcement, ModelAnnouncement):
                     said.setdefault(action.announcement.model.weights.cid, (event.at, event.at >= seen))
     for event, _ in chain.from_iterable(lives):
-        if isinstance(event, on.ModelHeard) and event.announcement.model.weights.cid in said:
+        if isinstance(event, on.ModelReceived) and event.announcement.model.weights.cid in said:
             at, late = said[event.announcement.model.weights.cid]
             yield event.at - at, late
 
@@ -136,7 +136,7 @@ def fitted(session: Session, learning: Learning, told: Mapping[str, Recorded]) -
     Raises InputError: nothing was trained or averaged, or another core wrote the journals.
     """
     try:
-        lives = {name: list(retell(new_peer(each.config), each.entries)) for name, each in told.items()}
+        lives = {name: list(replay_steps(new_peer(each.config), each.entries)) for name, each in told.items()}
     except ReplayMismatch as error:
         raise InputError(f"these journals cannot be replayed: {error}") from None
     took = [each for name, life in lives.items() for each in taken(name, life, told[name].restarts)]

@@ -30,9 +30,9 @@ def submit(action: do.TrainerAction, trainer: Trainer) -> Pending[Any]:
         case do.ScoreModel():
             return trainer.score(action.cid, action.model)
         case do.TrainSlice():
-            return trainer.train(action.base, action.slice, action.visit, action.step)
+            return trainer.train(action.base_cid, action.slice, action.slices_trained, action.step)
         case do.AverageModels():
-            return trainer.average(action.base, action.remote, action.step)
+            return trainer.average(action.base_cid, action.remote, action.step)
         case do.ForgeModel():
             return trainer.forge(action.forgery, action.source, action.step)
         case _:

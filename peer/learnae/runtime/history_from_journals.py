@@ -11,7 +11,7 @@ from learnae.adapters.sqlite_journal import Recorded
 from learnae.errors import InputError, ReplayMismatch
 from learnae.protocol import actions as do
 from learnae.protocol.events import Event, SessionClosed
-from learnae.protocol.replay import new_peer, retell
+from learnae.protocol.replay import new_peer, replay_steps
 from learnae.protocol.types import Cid
 from learnae.records.history import SWARM, VERSION, PeerRestarted, Record, SessionBegan, SessionEnded
 from learnae.records.outcome import BackendName, EndedBy
@@ -33,14 +33,14 @@ def decisions(name: str, told: Recorded) -> Iterator[Record]:
             restarts.pop(0)
         for action in actions:
             if isinstance(action, do.RecordDecision):
-                yield Record(at, name, action.fact)
+                yield Record(at, name, action.decision)
     for _ in restarts:
         yield Record(at, name, PeerRestarted())
 
 
 def _retold(name: str, told: Recorded) -> Iterator[tuple[Event, list[do.Action]]]:
     try:
-        yield from retell(new_peer(told.config), told.entries)
+        yield from replay_steps(new_peer(told.config), told.entries)
     except ReplayMismatch as error:
         raise InputError(f"{name}.sqlite cannot be replayed: {error}") from None
 

@@ -134,8 +134,8 @@ async def _lived(
             await ethereum.connect()
         initial = {each.name: learning.initial_block(each.name) for each in (members[0], member)}
         agreed = manifest(session, cid_of(initial[members[0].name]), learning.features)
-        awaited = sum(each.traits.wants_payment for each in members)
-        config = peer_config(session, member, cid_of(agreed), cid_of(initial[member.name]), awaited)
+        expected_identities = sum(each.traits.wants_payment for each in members)
+        config = peer_config(session, member, cid_of(agreed), cid_of(initial[member.name]), expected_identities)
         config = replace(config, addresses=await _asked(node.kubo, kubo.addresses()))
         for block in (agreed, *initial.values()):
             await _asked(node.kubo, kubo.put(block))

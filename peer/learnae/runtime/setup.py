@@ -86,8 +86,8 @@ class SessionSetup:
     def config(self, index: int) -> PeerConfig:
         member = self.members[index]
         heard = [index, *self.links[index]]
-        awaited = sum(self.members[each].traits.wants_payment for each in heard)
-        return peer_config(self.session, member, self.session_id, self._initial[member.name], awaited)
+        expected_identities = sum(self.members[each].traits.wants_payment for each in heard)
+        return peer_config(self.session, member, self.session_id, self._initial[member.name], expected_identities)
 
     def ports(self, index: int, chain: Chain) -> Ports:
         member = self.members[index]

@@ -25,10 +25,12 @@ def manifest(session: Session, initial_weights: Cid, features: int) -> bytes:
     return json.dumps(agreed, sort_keys=True, separators=(",", ":")).encode()
 
 
-def peer_config(session: Session, member: Member, session_id: Cid, initial: Cid, awaited: int) -> PeerConfig:
-    """What one member is told.  ``awaited``: identities it can hear, its own included."""
+def peer_config(
+    session: Session, member: Member, session_id: Cid, initial: Cid, expected_identities: int
+) -> PeerConfig:
+    """What one member is told.  ``expected_identities``: identities it can hear, its own included."""
     traits, work = member.traits, session.work
-    start = awaited if session.start.peers is None else min(session.start.peers, awaited)
+    start = expected_identities if session.start.peers is None else min(session.start.peers, expected_identities)
     return PeerConfig(
         peer=member.peer,
         wallet=member.wallet,
@@ -37,16 +39,16 @@ def peer_config(session: Session, member: Member, session_id: Cid, initial: Cid,
         seed=f"{session.seed} {member.name}",
         policy=traits.policy,
         forgery=traits.forgery,
-        claims=member.claims,
+        claimed_peer=member.claims,
         has_rows=traits.has_rows,
         wants_payment=traits.wants_payment,
         identity=session.identity,
         initial_weights=initial,
         slices=work.slices,
-        visits=work.slices * work.passes if traits.has_rows and traits.trains else 0,
+        slices_planned=work.slices * work.passes if traits.has_rows and traits.trains else 0,
         patience=work.patience,
         idle_after=work.idle_after,
-        budget=work.budget,
+        max_attempts_per_creator=work.budget,
         start_peers=start,
         start_timeout=session.start.timeout,
         pace_slice=session.pace.slice,

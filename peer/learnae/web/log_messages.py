@@ -58,7 +58,7 @@ def said(fact: Fact, names: Names) -> str | None:
             return f"The session ended because {ended(by)}."
         case IdentityChanged(identity=IdentityState.REGISTERED):
             return "registered its identity: its DPoID contract is deployed"
-        case WorkBegan(heard=heard, timed_out=late):
+        case WorkBegan(identities=heard, timed_out=late):
             return f"begins, {heard} identities heard" + (" and no more awaited" if late else "")
         case Adopted(creator=creator, score=score):
             whose = "the common weights" if creator is None else f"the model of {called(creator, names)}"

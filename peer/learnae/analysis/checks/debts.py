@@ -39,7 +39,7 @@ def adoption_owes(history: History) -> Iterator[str]:
     """Each adopted average makes one debt with its creator, model and scores, and nothing else makes one."""
     began(history)
     adopted = Counter(
-        (record.peer, fact.creator, fact.remote, fact.before, fact.after)
+        (record.peer, fact.creator, fact.remote_cid, fact.before, fact.after)
         for record, fact in history.facts(Averaged)
         if fact.adopted
     )

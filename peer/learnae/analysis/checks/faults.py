@@ -88,7 +88,7 @@ def _crossings(history: History, fault: SeenFault) -> Iterator[float]:
     new = {fact.cid for record, fact in history.facts(Published) if record.t >= fault.begin}
     names = {entry.peer: entry.name for entry in history.roster.values()}
     for record, fact in history.facts(Averaged):
-        if fact.remote in new and _parted(fault, names.get(fact.creator, ""), record.peer):
+        if fact.remote_cid in new and _parted(fault, names.get(fact.creator, ""), record.peer):
             yield record.t
 
 

@@ -41,7 +41,7 @@ def averaging_of_published(history: History) -> Iterator[str]:
         match record.fact:
             case Published(cid=cid):
                 published.add((record.peer, cid))
-            case Averaged(creator=creator, remote=cid) | Adopted(creator=str(creator), cid=cid):
+            case Averaged(creator=creator, remote_cid=cid) | Adopted(creator=str(creator), cid=cid):
                 if (names.get(creator), cid) not in published:
                     yield f"{record.peer} used {cid}, which {names.get(creator, creator)} had not published"
 
@@ -52,8 +52,8 @@ def never_own_model(history: History) -> Iterator[str]:
     peers = _peers(history)
     own = {(record.peer, fact.cid) for record, fact in history.facts(Published)}
     for record, fact in history.facts(Averaged):
-        if fact.creator == peers[record.peer] or (record.peer, fact.remote) in own:
-            yield f"{record.peer} averaged with its own model {fact.remote}"
+        if fact.creator == peers[record.peer] or (record.peer, fact.remote_cid) in own:
+            yield f"{record.peer} averaged with its own model {fact.remote_cid}"
 
 
 @check

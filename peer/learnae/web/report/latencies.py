@@ -132,7 +132,7 @@ def _first_averaged(history: History) -> Iterator[float]:
         match record.fact:
             case Published(cid=cid):
                 announced.setdefault(cid, record.t)
-            case Averaged(remote=cid) if cid in announced:
+            case Averaged(remote_cid=cid) if cid in announced:
                 yield record.t - announced.pop(cid)
 
 
