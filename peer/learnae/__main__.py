@@ -1,6 +1,6 @@
 """``python -m learnae``."""
 
-from learnae.cli import main
+from learnae.cli.app import main
 
 if __name__ == "__main__":
     main()

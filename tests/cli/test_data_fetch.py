@@ -148,7 +148,7 @@ def test_an_address_without_the_file_and_one_without_a_server_are_told_apart(arc
     nobody = here(tmp_path, "data", "fetch", "hepmass", "--from", f"http://127.0.0.1:{port}")
     refused(nobody, "127.0.0.1 cannot be reached", "refused", "allow the network")
     refused(here(tmp_path, "data", "fetch", "hepmass", "--from", "file:/etc"), "not an http address")
-    refused(here(tmp_path, "data", "fetch", "hepmass", "--file", "x.gz"), "the checksum of all_train.csv.gz, all_test")
+    refused(here(tmp_path, "data", "fetch", "hepmass", "--file", "x.gz"), "choose one of all_train.csv.gz, all_test")
 
 
 def test_ctrl_c_keeps_what_came(archive: Archive, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from learnae.cli import app
+from learnae.cli.app import app
 
 Done = subprocess.CompletedProcess[str]
 

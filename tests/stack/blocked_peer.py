@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from learnae.adapters.memory import MemoryTrainer
-from learnae.cli import main
+from learnae.cli.app import main
 from learnae.protocol.types import Cid, PeerId
 from learnae.runtime.setup import Blocks, MemoryLearning
 from learnae.session.settings import Session

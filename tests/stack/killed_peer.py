@@ -26,7 +26,7 @@ from typing import Any, get_args
 
 from learnae import ports
 from learnae.adapters.memory import DoneJob, MemoryTrainer
-from learnae.cli import main
+from learnae.cli.app import main
 from learnae.errors import PortError, Reason
 from learnae.protocol.events import Event
 from learnae.protocol.types import Cid, PeerId, Signed
@@ -215,5 +215,5 @@ def follow(child: int, reader: int, left: Lines) -> None:
 
 
 if __name__ == "__main__":
-    import_module("learnae.cli.peer")  # what the command would import
+    import_module("learnae.runtime.live_process")  # what the command would import
     sys.exit(lives(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]))

@@ -1,4 +1,4 @@
-"""Arguments that several commands share."""
+"""Arguments and options that several commands share."""
 
 import difflib
 import os
@@ -41,3 +41,17 @@ SessionFile = Annotated[
         autocompletion=lambda: list(session_files()),
     ),
 ]
+ScenarioFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SCENARIO",
+        help="Name of a shipped scenario (see `learnae chaos list`) or path of a session file.",
+        parser=scenario_file,
+        autocompletion=lambda: list(scenario_files()),
+    ),
+]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory, such as one below runs/.")]
+Peers = Annotated[int | None, typer.Option(help="Number of peers; overrides the session file.")]
+Seed = Annotated[int | None, typer.Option(help="Random seed; overrides the session file.")]
+Out = Annotated[Path | None, typer.Option(help="Run directory to write (default: runs/TIME-NAME).")]
+Threads = Annotated[int | None, typer.Option(min=1, help="PyTorch threads (default: one per core).")]

@@ -1,64 +1,65 @@
-"""What ``learnae audit`` and ``learnae refund`` do."""
+"""`learnae audit`."""
 
-import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
+from typing import Annotated
 
-from learnae.adapters import keystore
+import typer
+
 from learnae.adapters.run_directory import CHAIN, RunDirectory
 from learnae.analysis.checks import exit_code
 from learnae.analysis.checks.result import chains_of_debts
-from learnae.backends import live_run as sessions
-from learnae.backends.external_chain.chain import ExternalChain
-from learnae.backends.external_chain.wallet_funding import take_back
-from learnae.cli.commands import conclude, say
-from learnae.errors import InputError
+from learnae.cli.arguments import Run
 from learnae.protocol.decisions import DebtState
 from learnae.records.chain_export import Balances, Genesis
 from learnae.records.history import History
-from learnae.session.settings import KEY, RPC, foreign, load
+from learnae.session.settings import foreign
 
 
-def audit(path: Path, rpc: str | None) -> int:
-    if rpc is None and not (path / CHAIN).exists() and (there := foreign()):
-        rpc = there.rpc
+def audit(
+    run: Run,
+    rpc: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="RPC of a node to export the chain from first; or a file of mode 0600 with the URL."
+        ),
+    ] = None,
+) -> int:
+    """Recompute every payment of a live session from its journals and the chain's export."""
+    import asyncio
+
+    from learnae.adapters import keystore
+    from learnae.backends import live_run
+    from learnae.cli.commands import conclude, say
+
+    if rpc is None and not (run / CHAIN).exists() and (chain := foreign()):
+        rpc = chain.rpc
     if rpc:
-        asyncio.run(sessions.fetch_chain(path, keystore.url(rpc)))
-    notice = sessions.retell(path)
-    run = RunDirectory(path)
-    history = run.read()
-    found = run.judge(history, None)
+        asyncio.run(live_run.fetch_chain(run, keystore.url(rpc)))
+    notice = live_run.retell(run)
+    directory = RunDirectory(run)
+    history = directory.read()
+    verdict = directory.judge(history, None)
     for line in [*_payments(history), *_accounts(history)]:
         say(line)
     if notice:
         say(notice)
-    say("Accuracies are the peers' own word, which nobody can verify; from them on every wei was worked out again.")
-    conclude(run, found)
-    return exit_code(found)
-
-
-def refund(path: Path) -> int:
-    """With the node and the key that the environment names; the money goes to the key that lent it."""
-    found = foreign()
-    if found is None:
-        raise InputError(f"set {RPC} and {KEY} as they were for that session")
-    chain = ExternalChain.of(found, replace(load(path / sessions.SESSION), faults=()))
-    return 0 if asyncio.run(take_back(chain, path, say)) else 1
+    say("Accuracies are reported by the peers and cannot be verified. Every payment was recomputed from them.")
+    conclude(directory, verdict)
+    return exit_code(verdict)
 
 
 def _payments(history: History) -> Iterator[str]:
-    """A line for each debt: what for, and what became of it."""
+    """A line per debt: what it is for, and its state."""
     for (payer, _), changes in history.debts.items():
         debt = changes[-1][1]
         gain = f"{debt.before.accuracy:.4f} to {debt.after.accuracy:.4f}"
         where = f", transaction {debt.tx} in block {debt.block}" if debt.tx else ""
-        payee = debt.payee or "nobody yet"
+        payee = debt.payee or "unknown payee"
         yield f"{payer}: {debt.wei} wei to {payee} for {gain} by {debt.cid}: {debt.state}{where}"
 
 
 def _accounts(history: History) -> Iterator[str]:
-    """A line for each peer: what its wallet had and has by the chain, and what moved on it by the debts."""
+    """A line per peer: its balances by the chain, and its payments by the debts."""
     had = {wallet: wei for genesis in history.exports(Genesis) for wallet, wei in genesis.alloc.items()}
     if history.opening:
         had = history.opening.balances

@@ -20,19 +20,19 @@ Seed = Annotated[int | None, typer.Option(help="The dice, instead of the file's.
 
 
 @app.command("list")
-def show() -> None:
+def show() -> int:
     """The scenarios that come with LEARNAE, and what each shows."""
-    from learnae.cli import _exit, scenarios
+    from learnae.cli import scenarios
 
-    _exit(scenarios.show)
+    return scenarios.show()
 
 
 @app.command()
-def plan(scenario: Scenario, peers: Peers = None, seed: Seed = None) -> None:
+def plan(scenario: Scenario, peers: Peers = None, seed: Seed = None) -> int:
     """What would go wrong, when and to whom."""
-    from learnae.cli import _exit, scenarios
+    from learnae.cli import scenarios
 
-    _exit(lambda: scenarios.plan(scenario, {"peers": peers, "seed": seed}))
+    return scenarios.plan(scenario, {"peers": peers, "seed": seed})
 
 
 @app.command()
@@ -44,8 +44,8 @@ def run(
         Where | None, typer.Option(help="Where it runs, instead of in containers if a Docker engine answers.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory to write, instead of runs/TIME-NAME.")] = None,
-) -> None:
+) -> int:
     """Run a scenario, check it, and put it beside the same session without faults and cheats."""
-    from learnae.cli import _exit, scenarios
+    from learnae.cli import scenarios
 
-    _exit(lambda: scenarios.run(scenario, {"peers": peers, "seed": seed}, backend, out))
+    return scenarios.run(scenario, {"peers": peers, "seed": seed}, backend, out)

@@ -13,40 +13,40 @@ app = typer.Typer(help="The containers of a swarm, as `make swarm` starts them w
 def render(
     session: SessionFile,
     peers: Annotated[int | None, typer.Option(help="How many peers, instead of the file's number.")] = None,
-) -> None:
+) -> int:
     """Print what Compose would be given; nothing is written or started."""
-    from learnae.cli import _exit, containers
+    from learnae.cli import containers
 
-    _exit(lambda: containers.render(session, {"peers": peers}))
+    return containers.render(session, {"peers": peers})
 
 
 @app.command()
-def images() -> None:
+def images() -> int:
     """Build the swarm's images; seconds where nothing has changed."""
-    from learnae.cli import _exit, containers
+    from learnae.cli import containers
 
-    _exit(containers.images)
+    return containers.images()
 
 
 @app.command()
-def status() -> None:
+def status() -> int:
     """Which containers there are, and how they are."""
-    from learnae.cli import _exit, containers
+    from learnae.cli import containers
 
-    _exit(containers.status)
+    return containers.status()
 
 
 @app.command()
-def logs(name: Annotated[str, typer.Argument(metavar="WHOSE", help="p07 or 7 for a whole pod; chain.")]) -> None:
+def logs(name: Annotated[str, typer.Argument(metavar="WHOSE", help="p07 or 7 for a whole pod; chain.")]) -> int:
     """What the containers of one pod said."""
-    from learnae.cli import _exit, containers
+    from learnae.cli import containers
 
-    _exit(lambda: containers.logs(name))
+    return containers.logs(name)
 
 
 @app.command()
-def down() -> None:
+def down() -> int:
     """Remove every container, network and volume of this checkout's swarm, also after a crash."""
-    from learnae.cli import _exit, containers
+    from learnae.cli import containers
 
-    _exit(containers.down)
+    return containers.down()

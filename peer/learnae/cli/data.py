@@ -1,38 +1,119 @@
-"""`learnae data`: rows that are not shipped, made ready for sessions."""
+"""`learnae data`: data sets that do not ship with LEARNAE, made ready for sessions."""
 
+import time
 from enum import StrEnum
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from learnae.errors import InputError
+from learnae.session.settings import data_folder
 
 ADDRESS = "https://archive.ics.uci.edu/ml/machine-learning-databases/00347"
+RENEW, LINE = 0.25, 5.0  # s between updates: on a terminal, elsewhere
 
-app = typer.Typer(help="Download and convert rows that are not shipped.", no_args_is_help=True)
+app = typer.Typer(help="Download and convert data sets that do not ship with LEARNAE.", no_args_is_help=True)
+console = Console(highlight=False)
 
 
-class Fetched(StrEnum):
+class DataSet(StrEnum):
     HEPMASS = "hepmass"
 
 
 @app.command()
 def hepmass(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="UCI's .csv.gz files, as they are.")],
-    no_checksum: Annotated[bool, typer.Option("--no-checksum", help="Take files of UCI's names as they are.")] = False,
-) -> None:
-    """Convert UCI's HEPMASS for sessions that say source = "hepmass"."""
-    from learnae.cli import _exit, rows
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="UCI's .csv.gz files, unchanged.")],
+    no_checksum: Annotated[
+        bool, typer.Option("--no-checksum", help="Accept files with UCI's names and other contents.")
+    ] = False,
+) -> int:
+    """Convert UCI's HEPMASS for sessions with source = "hepmass"."""
+    from learnae.learn.datasets.hepmass import convert
 
-    _exit(lambda: rows.convert_hepmass(paths, verify=not no_checksum))
+    folder = data_folder() / "hepmass"
+    began = time.monotonic()
+
+    def speed(rows: int) -> str:
+        return f"{rows / max(time.monotonic() - began, 1e-3):,.0f} rows/s"
+
+    _say(f"Converting {', '.join(path.name for path in paths)}: two passes, about a minute for two million rows.")
+    with ProgressLine() as line:
+        rows = convert(
+            paths,
+            folder,
+            not no_checksum,
+            lambda name, rows, share: line.update(f"{name}  {share:4.0%}  {rows:,} rows  {speed(rows)}"),
+        )
+    _say(f"{rows:,} rows in {time.monotonic() - began:.1f} s ({speed(rows)}), in {folder}")
+    _say('Sessions use them with source = "hepmass" below [data].')
+    return 0
 
 
 @app.command()
 def fetch(
-    name: Annotated[Fetched, typer.Argument(help="What to download.")],
-    file: Annotated[list[str] | None, typer.Option(help="One of its files, instead of all; may be repeated.")] = None,
-    address: Annotated[str, typer.Option("--from", help="The folder's address, or a mirror's.")] = ADDRESS,
-) -> None:
-    """Download UCI's HEPMASS, 2.6 GB; the same command goes on where it stopped."""
-    from learnae.cli import _exit, rows
+    name: Annotated[DataSet, typer.Argument(help="Data set to download.")],
+    file: Annotated[
+        list[str] | None, typer.Option(help="One of its files (default: all of them); may be repeated.")
+    ] = None,
+    address: Annotated[str, typer.Option("--from", help="URL of the folder or of a mirror.")] = ADDRESS,
+) -> int:
+    """Download UCI's HEPMASS, 2.6 GB; run the command again to resume."""
+    from learnae.adapters.download import download
+    from learnae.learn.datasets.hepmass import KNOWN
 
-    _exit(lambda: rows.fetch_hepmass(file, address))
+    folder, names = data_folder() / "downloads", file or list(KNOWN)
+    for wrong in set(names) - set(KNOWN):
+        raise InputError(f"--file {wrong}: choose one of {', '.join(KNOWN)}, whose checksums are known")
+    for part in names:
+        path, (size, sha256) = folder / part, KNOWN[part]
+        if path.exists():
+            _say(f"{path} is here already.")
+            continue
+        _say(f"Downloading {address}/{part}, {size / 1e9:.1f} GB")
+        with ProgressLine() as line:
+            download(f"{address}/{part}", path, sha256, lambda now, total: line.update(_received(now, total)))
+        _say(f"{path} is complete and its checksum is correct.")
+    _say(f"Next: learnae data hepmass {' '.join(str(folder / part) for part in names)}")
+    return 0
+
+
+def _received(now: int, total: int | None) -> str:
+    return f"{now / 1e6:,.0f} MB" + (f" of {total / 1e6:,.0f} MB  {now / total:.0%}" if total else "")
+
+
+def _say(line: str) -> None:
+    console.print(line, markup=False, soft_wrap=True)
+
+
+class ProgressLine:
+    """On a terminal, a line that is replaced several times per second; elsewhere, a new line every few seconds."""
+
+    def __init__(self) -> None:
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self._period = RENEW if self._live else LINE
+        self._next = time.monotonic() + self._period
+
+    def __enter__(self) -> "ProgressLine":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def update(self, line: str) -> None:
+        if time.monotonic() < self._next:
+            return
+        if self._live:
+            self._live.update(Text(line), refresh=True)
+        else:
+            _say(line)
+        self._next = time.monotonic() + self._period

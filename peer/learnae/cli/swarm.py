@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, assert_never
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.compose import engine
 from learnae.backends.compose.plan import RemotePeerOptions
-from learnae.cli import Backend, commands
+from learnae.cli import commands
+from learnae.cli.app import Backend
 from learnae.cli.commands import say
 from learnae.cli.progress import Progress
 from learnae.errors import InputError

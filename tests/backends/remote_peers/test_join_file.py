@@ -18,7 +18,7 @@ from learnae.adapters.ipfs_keys import identity, peer_of, swarm_key
 from learnae.backends.live_run import ROSTER, SESSION
 from learnae.backends.remote_peers.join_file import WALLET, JoinFile
 from learnae.backends.remote_peers.remote_peer import InvitingHost, RemotePeer
-from learnae.cli.join import _hand_in
+from learnae.cli.join import hand_in
 from learnae.errors import InputError
 from learnae.messages.wire import cid_of
 from learnae.protocol.types import Cid
@@ -151,7 +151,7 @@ def test_a_guest_whose_host_is_gone_says_what_to_do_with_its_journal(
     path.write_text(changed(host="http://127.0.0.1:9")(path.read_text()))
     guest = RemotePeer(JoinFile.read(path), tmp_path / "guest")
     guest.journal.write_bytes(b"what it was told")
-    asyncio.run(_hand_in(guest))
+    asyncio.run(hand_in(guest))
     said = capsys.readouterr().out
     assert f"It is {guest.journal}" in said and "journals/" in said and "learnae audit RUN" in said
 

@@ -10,7 +10,7 @@ from tests.helpers.apis import HERE, TOKEN, Asked
 from tests.helpers.stages import Stage, all_of
 from typer.main import get_command
 
-from learnae.cli import app
+from learnae.cli.app import app
 
 PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
 

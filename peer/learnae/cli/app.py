@@ -1,0 +1,185 @@
+"""The command line: one module per command, named like the command; errors become one sentence here.
+
+Exit codes: 0 valid, 1 invalid or partial, 2 bad input, 130 interrupted.
+"""
+
+import importlib.metadata
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from learnae.cli import chaos, compose, data
+from learnae.cli.arguments import SessionFile
+from learnae.cli.audit import audit
+from learnae.cli.baselines import baselines
+from learnae.cli.calibrate import calibrate
+from learnae.cli.check import check
+from learnae.cli.compare import compare
+from learnae.cli.figures import figures
+from learnae.cli.history import history
+from learnae.cli.init import init
+from learnae.cli.invite import invite
+from learnae.cli.join import join
+from learnae.cli.peer import peer
+from learnae.cli.refund import refund
+from learnae.cli.report import report
+from learnae.cli.reproduce import reproduce
+from learnae.cli.roster import roster
+from learnae.cli.sessions import sessions
+from learnae.cli.sweep import sweep
+from learnae.errors import InputError
+
+
+class Backend(StrEnum):
+    COMPOSE = "compose"
+    EMBEDDED = "embedded"
+    SIM = "sim"
+
+
+def simulate(
+    session: SessionFile,
+    peers: Annotated[int | None, typer.Option(help="How many peers, instead of the file's number.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The dice, instead of the file's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run directory to write, instead of runs/TIME-NAME.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch, instead of one a core.")] = None,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Compare with the same peers alone, always averaging, and pooled.")
+    ] = False,
+) -> int:
+    """Run a session in virtual time, check it, draw the paper's figures and write its report."""
+    from learnae.cli import commands
+
+    return commands.simulate(session, {"peers": peers, "seed": seed}, out, threads, baselines)
+
+
+def swarm(
+    session: SessionFile,
+    peers: Annotated[int | None, typer.Option(help="How many peers, instead of the file's number.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The dice, instead of the file's.")] = None,
+    backend: Annotated[
+        Backend | None, typer.Option(help="Where it runs, instead of where this machine best can.")
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Serve page and APIs on after the session, until Ctrl-C.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of page and APIs; a free one if it is taken.")] = 8700,
+    out: Annotated[Path | None, typer.Option(help="Run directory to write, instead of runs/TIME-NAME.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch, instead of one a core.")] = None,
+    guests: Annotated[int, typer.Option(min=0, help="Further peers that run elsewhere: see invite.")] = 0,
+    publish: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Of this machine, where guests on others reach the swarm.")
+    ] = None,
+) -> int:
+    """Run a session with live peers, a page to watch it and an API for each of them; then as simulate ends."""
+    from learnae.cli.swarm import SwarmOptions
+    from learnae.cli.swarm import swarm as run
+
+    wanted = SwarmOptions(keep, port, out, threads, guests, publish)
+    return run(session, {"peers": peers, "seed": seed}, backend, wanted)
+
+
+def doctor(
+    peers: Annotated[int | None, typer.Option(min=2, help="Check that this many containerised peers fit.")] = None,
+) -> int:
+    """Check this machine: what it has, what is missing, and how to fix it."""
+    from learnae.cli.doctor import doctor as run
+
+    return run(peers)
+
+
+PANELS: dict[str, tuple[Callable[..., int], ...]] = {
+    "Run a session": (swarm, simulate, sessions, init, doctor),
+    "Look at a run": (check, figures, report, baselines, compare, audit, calibrate, history),
+    "Run many sessions": (sweep, reproduce),
+    "Take part with single peers": (peer, roster, invite, join, refund),
+}
+
+
+class Commands(TyperGroup):
+    """All commands.  An error that the user can fix becomes one sentence and exit code 2, here only."""
+
+    def invoke(self, ctx: Any) -> Any:
+        raise typer.Exit(_exit_code(lambda: super(Commands, self).invoke(ctx) or 0))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"learnae {importlib.metadata.version('learnae')}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for panel, commands in PANELS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+app.add_typer(chaos.app, name="chaos", rich_help_panel="Run a session")
+app.add_typer(compose.app, name="compose", rich_help_panel="Run a session")
+app.add_typer(data.app, name="data", rich_help_panel="Run a session")
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """LEARNAE: a testbed for paid peer-to-peer training of neural networks."""
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code, even while other threads still work.
+
+    The interpreter would wait for a thread that nobody needs any more, such as a long slice of a peer that was stopped.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as Ctrl-C
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # ignored under nohup
+        terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
+        signal.signal(signal.SIGHUP, lambda number, frame: _hang_up(terminals, number, frame))
+    try:
+        app()
+    except SystemExit as end:
+        if all(thread.daemon or thread is threading.main_thread() for thread in threading.enumerate()):
+            raise
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 0)
+
+
+def _hang_up(terminals: list[int], number: int, frame: FrameType | None) -> None:
+    """Interrupt, and discard further output: a write to the closed terminal would fail in the middle of cleaning up."""
+    with open(os.devnull, "w") as nowhere:
+        for descriptor in terminals:
+            os.dup2(nowhere.fileno(), descriptor)
+    signal.default_int_handler(number, frame)
+
+
+def _exit_code(work: Callable[[], int]) -> int:
+    try:
+        return work()
+    except InputError as error:
+        print(f"learnae: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output has gone; typer handles it
+        raise
+    except OSError as error:  # a full disk, a folder without permission
+        if error.strerror is None:
+            raise
+        print(f"learnae: {f'{error.filename}: ' if error.filename else ''}{error.strerror}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("learnae: interrupted", file=sys.stderr)
+        return 130

@@ -1,0 +1,57 @@
+"""`learnae compare`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+
+@dataclass
+class Group:
+    """Runs whose settings differ in the seed only."""
+
+    settings: dict[str, Any]
+    rows: list[dict[str, Any]] = field(default_factory=list)  # metrics per run
+    names: list[str] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        return self.names[0] if len(self.names) == 1 else f"{self.names[0]} and {len(self.names) - 1} more"
+
+
+def compare(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")]) -> int:
+    """Compare runs side by side: means and ranges over seeds, differences, settings that differ."""
+    from learnae.adapters.run_directory import RunDirectory
+    from learnae.analysis.statistics import differences, metrics
+    from learnae.cli.commands import console
+
+    groups: list[Group] = []
+    for path in runs:
+        run = RunDirectory(path)
+        history = run.read()
+        settings = history.began.session if history.began else {}
+        group = next((group for group in groups if not differences([group.settings, settings])), None)
+        if group is None:
+            group = Group(settings)
+            groups.append(group)
+        verdict = run.judge(history, run.verdict().get("summary", {}).get("wall_seconds"))
+        group.rows.append(metrics(history, verdict))
+        group.names.append(path.name)
+    console.print(_comparison(groups))
+    return 0
+
+
+def _comparison(groups: Sequence[Group]) -> Table:
+    from learnae.analysis.statistics import band, differences
+    from learnae.cli.many_runs import METRICS, cell, table_of
+
+    table = table_of("", *(group.title for group in groups))
+    for name, values in differences([group.settings for group in groups]).items():
+        table.add_row(name, *("default" if value is None else str(value) for value in values), style="cyan")
+    for title, metric, form, _ in METRICS:
+        bands = [band(group.rows, metric) for group in groups]
+        table.add_row(title, *(cell(value, form, bands[0] if number else None) for number, value in enumerate(bands)))
+    return table

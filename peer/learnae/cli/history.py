@@ -1,0 +1,17 @@
+"""`learnae history`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def history(
+    journal: Annotated[Path, typer.Argument(metavar="PEER.sqlite", help="Journal of a live peer, running or not.")],
+) -> int:
+    """Print the events that a live peer received, as JSON lines."""
+    from learnae.adapters.sqlite_journal import export
+
+    for line in export(journal):
+        print(line)
+    return 0

@@ -1,0 +1,26 @@
+"""`learnae refund`."""
+
+from dataclasses import replace
+
+from learnae.cli.arguments import Run
+from learnae.errors import InputError
+from learnae.session.settings import KEY, RPC, foreign, load
+
+
+def refund(run: Run) -> int:
+    """Recover the ETH that a session left in its wallets on an external chain, after a crash.
+
+    Node and key are those that the environment names; the money returns to that key.
+    """
+    import asyncio
+
+    from learnae.backends.external_chain.chain import ExternalChain
+    from learnae.backends.external_chain.wallet_funding import take_back
+    from learnae.backends.live_run import SESSION
+    from learnae.cli.commands import say
+
+    access = foreign()
+    if access is None:
+        raise InputError(f"set {RPC} and {KEY} as they were for that session")
+    chain = ExternalChain.of(access, replace(load(run / SESSION), faults=()))
+    return 0 if asyncio.run(take_back(chain, run, say)) else 1

@@ -1,0 +1,14 @@
+"""`learnae sessions`."""
+
+from learnae.resources import session_files
+from learnae.session.settings import load
+
+
+def sessions() -> int:
+    """List the sessions that ship with LEARNAE."""
+    from learnae.cli.commands import console, say
+
+    for name, path in session_files().items():
+        console.print(name, style="bold", markup=False)
+        say(" ".join(load(path).about.split()))
+    return 0

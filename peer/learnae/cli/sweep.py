@@ -1,0 +1,52 @@
+"""`learnae sweep`."""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from learnae.analysis.statistics import band
+from learnae.cli.arguments import SessionFile
+
+SHOWN = {
+    "payments_mean": (".1f", "payments, mean"),
+    "eth_mean": (".4f", "ETH, mean"),
+    "success_rate": (".3f", "success"),
+    "accuracy_test_mean": (".4f", "test accuracy"),
+}
+
+
+def sweep(
+    session: SessionFile,
+    set: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=A,B,C", help="A setting and its values; may be repeated.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of runs per combination.")] = 3,
+    out: Annotated[Path | None, typer.Option(help="Folder for the runs (default: runs/sweep-SESSION).")] = None,
+) -> int:
+    """Run every combination of settings over several seeds, in parallel; resumable; write one CSV."""
+    from learnae.cli.commands import console, say
+    from learnae.cli.many_runs import exit_code, run_cases, write_csv
+    from learnae.runs.sweep import choices, grid
+
+    folder = out or Path("runs") / f"sweep-{session.stem}"
+    chosen = choices(set or [])
+    rows = run_cases(grid(session, chosen, range(1, seeds + 1), folder))
+    write_csv(folder / "sweep.csv", rows)
+    console.print(_bands(rows, list(chosen)))
+    say(f"One line per run: {folder / 'sweep.csv'}")
+    return exit_code(rows)
+
+
+def _bands(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> Table:
+    from learnae.cli.many_runs import cell, table_of
+
+    table = table_of(*keys, "runs", *(title for _, title in SHOWN.values()))
+    for chosen, group in itertools.groupby(rows, key=lambda row: [row[key] for key in keys]):
+        same = list(group)
+        cells = [cell(band(same, metric), form) for metric, (form, _) in SHOWN.items()]
+        table.add_row(*map(str, chosen), str(len(same)), *cells)
+    return table
