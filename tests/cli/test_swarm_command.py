@@ -146,7 +146,7 @@ def test_a_signal_before_there_is_a_session_leaves_nothing(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["missing.toml"], "No such file"),
+        (["missing.toml"], "no session and no file missing.toml"),
         (["session.toml", "--backend", "cloud"], "'cloud' is not one of"),
         (["session.toml", "--peers", "1"], "a swarm has at least 2"),
         (["session.toml", "--port", "70000"], "65535"),

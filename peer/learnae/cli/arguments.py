@@ -25,7 +25,7 @@ def scenario_file(name: str) -> Path:
 def _named(name: str, shipped: Mapping[str, Path], kind: str, listing: str) -> Path:
     if name in shipped:
         return shipped[name]
-    if os.path.isfile(name):  # unlike Path.is_file, it accepts a name of any length
+    if os.path.exists(name):  # unlike Path.exists, it accepts a name of any length
         return Path(name)
     near = difflib.get_close_matches(Path(name).stem, shipped, n=1)
     hint = f"did you mean {near[0]}?" if near else f"`{listing}` lists the shipped ones"

