@@ -36,12 +36,18 @@ class Live:
     recording: MemoryHistory = field(default_factory=MemoryHistory)
 
     def __post_init__(self) -> None:
-        self.session = parse(QUICK | self.settings)
+        settings = QUICK | self.settings
+        report = settings.pop("report", lambda sentence: None)  # called by the runner of faults
+        self.session = parse(settings)
         self.wallets = wallets(self.session)
         learning = MemoryLearning(self.session)
         self.composition = SessionSetup(self.session, learning, wallet_keys(self.session, self.wallets))
         self.swarm = EmbeddedSwarm(
-            self.composition, self.wallets, [self.recording.observe, self._look], local_evm(self.session, self.wallets)
+            self.composition,
+            self.wallets,
+            [self.recording.observe, self._look],
+            local_evm(self.session, self.wallets),
+            report,
         )
         self._when: list[tuple[Callable[[], bool], Callable[[], None]]] = []
 

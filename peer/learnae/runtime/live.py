@@ -69,6 +69,14 @@ class LivePeer:
     dropped: dict[str, int] = field(default_factory=dict)  # announcements, by reason
 
     def __post_init__(self) -> None:
+        self._going = asyncio.Event()
+        self._going.set()
+        self._thawed = asyncio.Event()
+        self._thawed.set()
+        self.load()
+
+    def load(self) -> None:
+        """Become the peer that the journal describes.  After a run that was cancelled, it can then ``run`` again."""
         entries = self.journal.replay()
         self.peer = replay(self.config, entries) if entries else new_peer(self.config)
         self._resumed = bool(entries)
@@ -79,8 +87,6 @@ class LivePeer:
         self._running: set[asyncio.Task[None]] = set()
         self._heads = set[Head]()  # of the chain, since it was looked at last
         self._ended_by: EndedBy | None = None
-        self._going = asyncio.Event()
-        self._going.set()
 
     @property
     def now(self) -> float:
@@ -128,8 +134,20 @@ class LivePeer:
     def resume(self) -> None:
         self._going.set()
 
+    def freeze(self) -> None:
+        """Handle nothing until ``thaw``; what arrives meanwhile waits."""
+        self._thawed.clear()
+
+    def thaw(self) -> None:
+        self._thawed.set()
+
+    @property
+    def frozen(self) -> bool:
+        return not self._thawed.is_set()
+
     def _leave(self, ended_by: EndedBy) -> None:
         self._ended_by = self._ended_by or ended_by
+        self.thaw()
         self._arrived.put_nowait(on.TimerFired(self.now, Timer.WORK))
 
     async def _loop(self) -> EndedBy:
@@ -143,6 +161,7 @@ class LivePeer:
                     arrived = await self._arrived.get()
             except TimeoutError:
                 continue
+            await self._thawed.wait()
             self._take(arrived)
         return self._ended_by
 
@@ -234,6 +253,7 @@ class LivePeer:
         """Report a chain that went back, and one that was not watched: nobody knows what it did meanwhile."""
         unwatched = self._resumed
         while True:
+            await self._thawed.wait()
             began, failed = time.monotonic(), None
             before, self._heads = self._heads, set()
             try:

@@ -52,10 +52,11 @@ class LocalEvm(AsyncEthereumTesterProvider):
             await self._in_thread(self._change, "mine")
 
     async def mine_every(self, seconds: float) -> None:
-        """Until it is cancelled."""
+        """Mine blocks until cancelled, as long as the node is reachable."""
         while True:
             await asyncio.sleep(seconds)
-            await self.mine()
+            if self.reachable:
+                await self.mine()
 
     # what can be provoked
 

@@ -1,7 +1,7 @@
 """A live swarm in one process and one event loop: real time, memory store and gossip, a real EVM.
 
-The peers are those of ``drivers.live``; what they share here is the machine.  Training waits in threads for the pool,
-the EVM has a process of its own, accuracies on test rows are worked out in another: the loop itself never waits.
+The peers are those of ``runtime.live``.  The event loop never waits: training runs in threads, the EVM in a process of
+its own, and test accuracies are computed in a thread as well.
 
     swarm = Embedded(composition, wallets, [run.observe], local_evm(session, wallets))
     ended_by = await swarm.run()        # swarm.stop(), from a signal handler say, ends it early
@@ -9,15 +9,17 @@ the EVM has a process of its own, accuracies on test rows are worked out in anot
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from learnae.adapters.evm import EvmChain, Node, export
 from learnae.adapters.evm.local import LocalEvm
 from learnae.adapters.keystore import Wallet
 from learnae.adapters.memory import MemoryJournal
-from learnae.adapters.memory_network import MemoryGossip
+from learnae.adapters.memory_network import LiveMemoryStore, MemoryGossip
+from learnae.backends.embedded.faults import embedded_faults
 from learnae.ports import Observer
 from learnae.protocol.decisions import Averaged
 from learnae.protocol.events import Event
@@ -55,9 +57,11 @@ class EmbeddedSwarm:
         wallets: Mapping[str, Wallet],
         observers: Sequence[Observer],
         evm: LocalEvm,
+        report: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self.composition, self.session, self.observers = composition, composition.session, tuple(observers)
-        self.evaluation = TestAccuracy(composition, self._record)
+        self.evaluation = TestAccuracy(composition, self.record)
+        self.faults = embedded_faults(self, report) if self.session.faults else None
         self.alloc = _funds(self.session, wallets)
         self.evm = evm
         self.node = Node(self.evm, self.session.chain.id)
@@ -67,8 +71,10 @@ class EmbeddedSwarm:
         net = composition.swarm.net
         self.gossips = [MemoryGossip(net, {}, member.name, member.peer) for member in composition.members]
         self.peers = [self._peer(index, wallets) for index in range(self.session.peers)]
+        self._index = {peer.name: index for index, peer in enumerate(self.peers)}
         self._up: set[int] = set()  # have joined
-        self._left: set[int] = set()
+        self._left: set[int] = set()  # have ended by themselves
+        self._down: set[int] = set()  # were taken down by a fault, and will be back
         self._end = SessionEnd(self.session.linger, self.session.max_duration)
         self._interrupted = asyncio.Event()
 
@@ -82,14 +88,43 @@ class EmbeddedSwarm:
             self.chain = await export(self.node, self.alloc, self.alloc)
             if self._interrupted.is_set():
                 ended_by = EndedBy.INTERRUPTED
-            self._record(self.clock(), SWARM, SessionEnded(ended_by))
+            self.record(self.clock(), SWARM, SessionEnded(ended_by))
         finally:
             self._threads.shutdown(wait=False, cancel_futures=True)
         return ended_by
 
     def stop(self) -> None:
-        """Everybody leaves now."""
+        """End the session now."""
         self._interrupted.set()
+
+    # what faults do to peers
+
+    def live_peer(self, name: str) -> LivePeer:
+        return self.peers[self._index[name]]
+
+    def runs(self, name: str) -> bool:
+        """Whether it has joined and has not ended; a frozen peer runs."""
+        return self._index[name] in self._up - self._left - self._down
+
+    async def take_down(self, name: str, gently: bool) -> None:
+        """End a peer's task, without warning unless ``gently``, and disconnect it.  Its journal stays."""
+        index = self._index[name]
+        if gently:
+            self.peers[index].stop()
+        else:
+            self._lives[index].cancel()
+        self._down.add(index)
+        self.composition.swarm.net.down.add(name)
+        await asyncio.wait([self._lives[index]])
+
+    def bring_back(self, name: str) -> None:
+        """Start a peer that was taken down from its journal."""
+        index = self._index[name]
+        self.peers[index].load()
+        self._down.discard(index)
+        self._left.discard(index)
+        self.composition.swarm.net.down.discard(name)
+        self._lives[index] = self._group.create_task(self._life(index))
 
     @property
     def journals(self) -> dict[str, list[tuple[Event, str]]]:
@@ -99,21 +134,26 @@ class EmbeddedSwarm:
 
     async def _live(self, tick: Tick) -> EndedBy:
         async with asyncio.TaskGroup() as group:
-            behind = [
+            background = [
                 group.create_task(self.evm.mine_every(self.session.chain.block_time)),
                 group.create_task(self._evaluate()),
             ]
-            lives = [group.create_task(self._life(index)) for index in range(len(self.peers))]
+            self._group = group
+            self._lives = [group.create_task(self._life(index)) for index in range(len(self.peers))]
+            faults = [group.create_task(self.faults.run(self.clock))] if self.faults else []
             ended_by = await self._over(tick)
-            for index, life in enumerate(lives):
+            for task in faults:
+                task.cancel()
+                await asyncio.wait([task])  # it heals everything
+            for index, life in enumerate(self._lives):
                 if index not in self._up:
                     life.cancel()
                 elif ended_by is EndedBy.INTERRUPTED:
                     self.peers[index].stop()
                 else:
                     self.peers[index].close()
-            await asyncio.wait(lives)
-            for task in behind:
+            await asyncio.wait(self._lives)
+            for task in background:
                 task.cancel()
         return ended_by
 
@@ -133,9 +173,7 @@ class EmbeddedSwarm:
             now = self.clock()
             if self._up:
                 tick(now, self._active())
-            ended_by = self._end.check(
-                now, len(self._up) == len(self.peers) and all(peer.quiet for peer in self._active())
-            )
+            ended_by = self._end.check(now, self._quiet)
             if ended_by:
                 return ended_by
             try:
@@ -144,8 +182,14 @@ class EmbeddedSwarm:
                 continue
         return EndedBy.INTERRUPTED
 
+    @property
+    def _quiet(self) -> bool:
+        """Whether all have joined, none is away, and none has anything left to do."""
+        away = self._down or any(peer.frozen for peer in self.peers)
+        return len(self._up) == len(self.peers) and not away and all(peer.quiet for peer in self._active())
+
     def _active(self) -> list[Peer]:
-        return [self.peers[index].peer for index in sorted(self._up - self._left)]
+        return [self.peers[index].peer for index in sorted(self._up - self._left - self._down)]
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
         """Done, or left undone once everybody is to leave."""
@@ -174,24 +218,26 @@ class EmbeddedSwarm:
     def _peer(self, index: int, wallets: Mapping[str, Wallet]) -> LivePeer:
         composition, member = self.composition, self.composition.members[index]
         chain = EvmChain(self.node, wallets[member.name])
+        store = LiveMemoryStore(composition.swarm, member.name, self.session.network.fetch_timeout)
+        faults = (self.faults.observe,) if self.faults else ()
         return LivePeer(
             member.name,
             composition.config(index),
-            composition.ports(index, chain),
+            replace(composition.ports(index, chain), store=store),
             self.gossips[index],
             MemoryJournal(),
             self.clock,
-            (*self.observers, self.evaluation.observe, self._forget_unkept),
+            (*self.observers, self.evaluation.observe, self._drop_rejected_average, *faults),
             self._threads,
             holds=chain.holds,
         )
 
-    def _forget_unkept(self, now: float, peer: str, item: Fact) -> None:
-        """An average that was dropped is nobody's."""
+    def _drop_rejected_average(self, now: float, peer: str, item: Fact) -> None:
+        """Delete the block of an average that the peer did not keep."""
         if isinstance(item, Averaged) and not item.adopted and item.cid not in self.composition.swarm.holders:
             self.composition.swarm.blocks.pop(item.cid, None)
 
-    def _record(self, now: float, peer: str, item: Fact) -> None:
+    def record(self, now: float, peer: str, item: Fact) -> None:
         for observe in self.observers:
             observe(now, peer, item)
 
