@@ -113,7 +113,7 @@ def test_no_new_model_crosses_a_split_before_it_is_healed() -> None:
     crossed = [
         record.t
         for record, fact in live.history.facts(Averaged)
-        if fact.remote in new and (record.peer in HALVES) != (names[fact.creator] in HALVES)
+        if fact.remote_cid in new and (record.peer in HALVES) != (names[fact.creator] in HALVES)
     ]
     assert crossed and min(crossed) >= end
 
