@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the nodes are those of the
 from tests.adapters.kubo_nodes import IPFS, Nodes
 
 from learnae.adapters.kubo import Kubo, KuboGossip
-from learnae.learn.cache import BlockMetadata, Cache
-from learnae.learn.model import Mlp, mlp
-from learnae.learn.serialization import digest, dump
+from learnae.learn.cache import BlockMetadata, ModelCache
+from learnae.learn.model import Mlp, create_network
+from learnae.learn.serialization import encode_block, weights_digest
 from learnae.learn.weight_store import WeightStore
 from learnae.messages.wire import cid_of
 from learnae.protocol.types import Cid, ModelAnnouncement, ModelRef, Weights
@@ -36,9 +36,9 @@ GOAL = 150.0  # ms
 
 async def publish(kubo: Kubo, gossip: KuboGossip, network: Mlp, step: int) -> float:
     """When the announcement was begun."""
-    weights = network.init(torch.Generator().manual_seed(step))
-    cid = await kubo.put(dump(network, weights, BlockMetadata(SESSION, kubo.peer_id, step)))
-    model = ModelRef(kubo.peer_id, step, Weights(cid, digest(weights)))
+    weights = network.random_weights(torch.Generator().manual_seed(step))
+    cid = await kubo.put(encode_block(network, weights, BlockMetadata(SESSION, kubo.peer_id, step)))
+    model = ModelRef(kubo.peer_id, step, Weights(cid, weights_digest(weights)))
     announcement = ModelAnnouncement(SESSION, model, await kubo.addresses())
     began = time.perf_counter()
     await gossip.publish(announcement)
@@ -48,9 +48,9 @@ async def publish(kubo: Kubo, gossip: KuboGossip, network: Mlp, step: int) -> fl
 async def measure(nodes: Nodes, count: int) -> list[float]:
     """Milliseconds of each model; the first, which also waits for the nodes to find each other, is not counted."""
     publisher, receiver = [await Kubo.connect("127.0.0.1", node.rpc_port) for node in nodes]
-    network = mlp(parse({"peers": 2}).model)
+    network = create_network(parse({"peers": 2}).model)
     blocks: dict[Cid, bytes] = {}
-    models = WeightStore(network, blocks, Cache(1))
+    models = WeightStore(network, blocks, ModelCache(1))
     gossip, heard = KuboGossip(publisher, SESSION), aiter(KuboGossip(receiver, SESSION).subscribe())
     arrival = asyncio.ensure_future(anext(heard))
     step = 1
@@ -67,7 +67,7 @@ async def measure(nodes: Nodes, count: int) -> list[float]:
                 sender, announcement = await anext(heard)
         model = announcement.model
         blocks[model.weights.cid] = await receiver.get(model.weights.cid, announcement.addresses)
-        models.announced(model.weights.cid, SESSION, model)
+        models.get_announced(model.weights.cid, SESSION, model)
         assert sender == model.creator == publisher.peer_id
         found.append(1000 * (time.perf_counter() - began))
         blocks.clear()

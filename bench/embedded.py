@@ -22,7 +22,7 @@ from pathlib import Path
 
 from learnae.backends.embedded.swarm import EmbeddedSwarm, local_evm
 from learnae.backends.sim.simulation import MemoryHistory
-from learnae.learn.pool import Pool, Ticket
+from learnae.learn.batching import JobFuture, Pool
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.records.history import SWARM, History
 from learnae.records.outcome import BackendName
@@ -70,9 +70,9 @@ class Counting(Pool):
         super().__init__(threads)
         self.runs: list[tuple[str, int, float]] = []
 
-    def _perform(self, batches: Sequence[list[Ticket]]) -> None:
+    def _run_batches(self, batches: Sequence[list[JobFuture]]) -> None:
         began = time.perf_counter()
-        super()._perform(batches)
+        super()._run_batches(batches)
         job = batches[0][0].job if batches else None
         if job is not None:
             kind = f"{type(job).__name__} on {len(job.rows):,} rows"

@@ -13,7 +13,7 @@ from typing import Any
 
 from learnae.analysis.checks import verdict
 from learnae.backends.sim.simulation import MemoryHistory, Simulation
-from learnae.learn.datasets.sources import load as load_rows
+from learnae.learn.datasets.sources import load_dataset as load_rows
 from learnae.records.history import History
 from learnae.resources import session_files
 from learnae.runs.baselines import baselines

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from learnae.analysis.checks import verdict
 from learnae.backends.sim.simulation import MemoryHistory, Simulation
-from learnae.learn.datasets.sources import Dataset
-from learnae.learn.datasets.sources import load as load_rows
+from learnae.learn.datasets.dataset import Dataset
+from learnae.learn.datasets.sources import load_dataset as load_rows
 from learnae.records.history import History
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.settings import Session, load

@@ -5,8 +5,9 @@ Every method either answers or raises a ``learnae.errors.PortError`` with a ``Re
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from learnae.errors import Reason
 from learnae.protocol.events import Event
@@ -30,8 +31,6 @@ from learnae.protocol.types import (
 )
 from learnae.records.history import Fact
 from learnae.session.faults import Component, Fault, Links
-
-T = TypeVar("T", covariant=True)
 
 
 class Store(Protocol):
@@ -103,27 +102,22 @@ class Chain(Protocol):
     async def balance(self, wallet: Address) -> Wei: ...
 
 
-class Pending(Protocol[T]):
-    """A job handed to the trainer; the pool runs waiting jobs of equal shape together."""
-
-    def result(self) -> T:
-        """Wait for it, or do it now.  Raises PortError: OVERSIZE, MALFORMED, SHAPE, NOT_FINITE, CREATOR, DIGEST."""
-        ...
-
-
 class Trainer(Protocol):
     """One peer's rows, network and optimizer; functional: weights come and go as blocks, found by CID.
+
+    A future may do its work when ``result`` is first called (``lazy_future``), so that a pool can batch waiting jobs.
+    It raises PortError: NOT_FOUND, OVERSIZE, MALFORMED, SHAPE, NOT_FINITE, CREATOR, DIGEST.
 
     Whatever is judged is scored on the peer's own validation rows (the public block if it has none).
     """
 
-    def score(self, cid: Cid, model: ModelRef | None) -> Pending[tuple[Weights, Score]]: ...
+    def score(self, cid: Cid, model: ModelRef | None) -> Future[tuple[Weights, Score]]: ...
 
-    def train(self, base: Cid, slice: int, visit: int, step: int) -> Pending[tuple[Weights, Score]]: ...
+    def train(self, base: Cid, slice: int, visit: int, step: int) -> Future[tuple[Weights, Score]]: ...
 
-    def average(self, base: Cid, remote: ModelRef, step: int) -> Pending[tuple[Weights, Score]]: ...
+    def average(self, base: Cid, remote: ModelRef, step: int) -> Future[tuple[Weights, Score]]: ...
 
-    def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Pending[Weights]: ...
+    def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Future[Weights]: ...
 
 
 class Predictor(Protocol):

@@ -1,6 +1,7 @@
 """The suite of ``ports.Trainer``.  An implementation supplies the fixture ``world``: two trainers and their blocks."""
 
 from collections.abc import MutableMapping
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -8,7 +9,7 @@ import pytest
 
 from learnae.errors import PortError, Reason
 from learnae.messages.wire import MAX_BLOCK, cid_of
-from learnae.ports import Pending, Trainer
+from learnae.ports import Trainer
 from learnae.protocol.types import Cid, Forgery, ModelRef, PeerId, Weights
 
 
@@ -26,9 +27,9 @@ def published(world: TrainerWorld, step: int = 1) -> ModelRef:
     return ModelRef(world.peers[1], step, weights)
 
 
-def refusal(pending: Pending[Any]) -> Reason:
+def refusal(future: Future[Any]) -> Reason:
     with pytest.raises(PortError) as failure:
-        pending.result()
+        future.result()
     return failure.value.reason
 
 

@@ -127,20 +127,20 @@ def test_a_csv_of_ones_own_runs_however_its_rows_are_dealt(tmp_path: Path, how: 
     own(tmp_path, rows=2000)
     done = simulate(tmp_path, f"{OWN}\n{how}")
     assert done.returncode == 0, done.stderr + done.stdout
-    assert "Notice: Columns that are no numbers are left out: remark, country." in done.stdout
+    assert "Notice: Columns that are not numeric are left out: remark, country." in done.stdout
     assert "Verdict: valid" in done.stdout
 
 
 BAD: list[tuple[Change | None, str, tuple[str, ...]]] = [
-    (None, 'path = "other.csv"\nlabel = "label"', ("other.csv: there is no such file",)),
+    (None, 'path = "other.csv"\nlabel = "label"', ("other.csv: no such file",)),
     (None, 'path = "own.csv"\nlabel = "class"', ("no column 'class'", "x, y, remark, country, label")),
     (None, f'{OWN}\nfeatures = ["x", "z"]', ("no column 'z'", "data.features")),
-    (None, f'{OWN}\nfeatures = ["x", "remark"]', ("'remark' holds text in row 1 ('r0')",)),
-    (("x", 40, "many"), OWN, ("'x' holds text in row 41 ('many')", "data.features")),
+    (None, f'{OWN}\nfeatures = ["x", "remark"]', ("'remark' contains text in row 1 ('r0')",)),
+    (("x", 40, "many"), OWN, ("'x' contains text in row 41 ('many')", "data.features")),
     (("x", 40, "nan"), OWN, ("'x' has no value in row 41",)),
     (("x", 40, ""), OWN, ("'x' has no value in row 41",)),
-    (("x", 40, "inf"), OWN, ("'x' holds inf in row 41",)),
-    (None, 'path = "own.csv"\nlabel = "x"', ("'x' holds", "different values", "threshold")),
+    (("x", 40, "inf"), OWN, ("'x' contains inf in row 41",)),
+    (None, 'path = "own.csv"\nlabel = "x"', ("'x' contains", "different values", "threshold")),
     (None, 'path = "own.csv"', ("data.path", "label =")),
     (None, 'label = "label"', ("data.path",)),
     (None, f'{OWN}\npartition = "by-mass"', ("no column 'mass'", "by-column")),
@@ -165,13 +165,13 @@ def test_one_class_and_too_few_rows_are_refused(tmp_path: Path) -> None:
     path = own(tmp_path)
     rows = path.read_text().splitlines()
     path.write_text("\n".join([rows[0], *(row for row in rows if row.endswith("late"))]))
-    refused(simulate(tmp_path, OWN), "every row is of one class", "another label than 'label'")
+    refused(simulate(tmp_path, OWN), "all rows have the same class", "another label than 'label'")
     path.write_text("\n".join(rows[:100]))
-    refused(simulate(tmp_path, OWN), "the table has 99 rows", "set them lower")
+    refused(simulate(tmp_path, OWN), "the dataset has 99 rows", "set them lower")
     path.write_text("\n".join(rows[:150]))
-    refused(simulate(tmp_path, OWN), "too few for 2 slices and 10 rows to judge on", "use fewer peers")
+    refused(simulate(tmp_path, OWN), "too few for 2 slices and 10 validation rows", "use fewer peers")
     path.write_text(rows[0] + "\n")
-    refused(simulate(tmp_path, OWN), "holds no rows below its header")
+    refused(simulate(tmp_path, OWN), "contains no rows below its header")
 
 
 def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
@@ -185,12 +185,12 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("what", "sentence"),
     [
-        ("missing file", "rows.csv: there is no such file"),
+        ("missing file", "rows.csv: no such file"),
         ("missing label", "rows.csv has no column 'label'"),
-        ("text", "column 'x' holds text in row 3 ('many')"),
+        ("text", "column 'x' contains text in row 3 ('many')"),
         ("nan", "column 'x' has no value in row 3"),
-        ("one class", "every row is of one class"),
-        ("too few rows", "the table has 50 rows"),
+        ("one class", "all rows have the same class"),
+        ("too few rows", "the dataset has 50 rows"),
         ("truncated gzip", "rows.csv.gz ends in the middle (a truncated gzip file)"),
     ],
 )

@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from learnae.learn.batched_optimizers import OptimizerSettings, settings_of
-from learnae.learn.datasets.partition import PeerRows, deal
-from learnae.learn.datasets.sources import FEATURES, Dataset
-from learnae.learn.jobs import ScoreJob, TrainJob
-from learnae.learn.model import Mlp, mlp
-from learnae.learn.pool import Pool
+from learnae.learn.batched_optimizers import OptimizerSettings, optimizer_settings
+from learnae.learn.batching import Pool, ScoreJob, TrainJob
+from learnae.learn.datasets.dataset import FEATURES, Dataset
+from learnae.learn.datasets.partition import PeerRows, load_partitioned
+from learnae.learn.model import Mlp, create_network
 from learnae.learn.trainer import PoolTrainer
 from learnae.learn.weight_store import initial_block
 from learnae.messages.wire import cid_of
@@ -44,15 +43,15 @@ TABLE = table()
 
 
 def network(*hidden: int) -> Mlp:
-    return mlp(ModelSettings(hidden=hidden or (8, 6)))
+    return create_network(ModelSettings(hidden=hidden or (8, 6)))
 
 
 def weights(net: Mlp, seed: int = 0) -> torch.Tensor:
-    return net.init(torch.Generator().manual_seed(seed))
+    return net.random_weights(torch.Generator().manual_seed(seed))
 
 
 def settings(**changes: object) -> OptimizerSettings:
-    return replace(settings_of(SESSION.model), **changes)  # type: ignore[arg-type]
+    return replace(optimizer_settings(SESSION.model), **changes)  # type: ignore[arg-type]
 
 
 def score_job(seed: int = 0, net: Mlp | None = None, rows: int = 50) -> ScoreJob:
@@ -73,7 +72,7 @@ class Swarm:
     def __init__(self, session: Session = SESSION, pool: Pool | None = None, table: Dataset | None = None) -> None:
         self.pool = pool or Pool(threads=1)
         self.session = session
-        self.table, self.split = deal(session, table or TABLE)
+        self.table, self.split = load_partitioned(session, table or TABLE)
         block = initial_block(session, "seed", shape=self.table.shape)
         self.initial = cid_of(block)
         self.blocks: dict[Cid, bytes] = {self.initial: block}

@@ -9,7 +9,7 @@ from tests.learn.test_model import as_torch
 from torch.nn.functional import cross_entropy
 
 from learnae.learn.batched_optimizers import OptimizerSettings
-from learnae.learn.jobs import TrainJob, run
+from learnae.learn.batching import TrainJob, compute
 
 Make = Callable[[list[torch.Tensor], OptimizerSettings], torch.optim.Optimizer]
 
@@ -47,12 +47,12 @@ def adam(weights: list[torch.Tensor], how: OptimizerSettings) -> torch.optim.Opt
 )
 def test_three_stacked_peers_train_as_with_torchs_own_optimizer(how: OptimizerSettings, make: Make) -> None:
     jobs = [train_job(seed, rows=43, how=how) for seed in range(3)]  # 43 = 2 x 16 + 11: the last step is short
-    for job, result in zip(jobs, run(jobs), strict=True):
+    for job, result in zip(jobs, compute(jobs), strict=True):
         assert close(result.weights, by_torch(job, make))
 
 
 def test_training_learns() -> None:
     job = train_job(rows=400, how=settings(epochs=10))
-    trained = run([TrainJob(**(vars(job) | {"training": torch.arange(400)}))])[0]
-    untrained = run([TrainJob(**(vars(job) | {"settings": settings(epochs=0)}))])[0]
+    trained = compute([TrainJob(**(vars(job) | {"training": torch.arange(400)}))])[0]
+    untrained = compute([TrainJob(**(vars(job) | {"settings": settings(epochs=0)}))])[0]
     assert trained.correct > 40 > untrained.correct

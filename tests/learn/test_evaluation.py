@@ -6,10 +6,9 @@ import pytest
 from tests.learn.small import SESSION, TABLE, Swarm, network
 
 from learnae.errors import PortError, Reason
+from learnae.learn.batching import Pool, ScoreJob
 from learnae.learn.evaluation import Evaluator
-from learnae.learn.jobs import ScoreJob
-from learnae.learn.pool import Pool
-from learnae.learn.serialization import load
+from learnae.learn.serialization import decode_block
 from learnae.protocol.types import Cid, Forgery, Score
 
 
@@ -23,9 +22,9 @@ def test_models_are_scored_together_on_the_held_out_rows_whoever_made_them() -> 
     cids = [swarm.initial, *[swarm.published(i).weights.cid for i in range(4)]]
     cids.append(swarm.trainers[0].forge(Forgery.RANDOM, None, 2).result().cid)
     scores = scored(swarm, *cids)
-    assert swarm.pool.ran == [6]
+    assert swarm.pool.batch_sizes == [6]
     for cid, score in zip(cids, scores, strict=True):
-        job = ScoreJob(network(), load(network(), swarm.blocks[cid]).weights, TABLE, swarm.split.test)
+        job = ScoreJob(network(), decode_block(network(), swarm.blocks[cid]).weights, TABLE, swarm.split.test)
         assert score == Score(Pool(1).submit(job).result().correct, 100)
 
 

@@ -15,7 +15,7 @@ from learnae.errors import InputError
 from learnae.learn.datasets import hepmass
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.hepmass import convert
-from learnae.learn.datasets.npz_dataset import folder as read
+from learnae.learn.datasets.npz_dataset import read_folder as read
 
 
 def converted(tmp_path: Path, *paths: Path, verify: bool = True) -> Dataset:
@@ -122,17 +122,17 @@ def with_field(line: int, column: int, value: str) -> Spoil:
         (with_field(250, 3, "abc"), r"text in line 250, column 3 \('abc'\)"),
         (with_field(250, 3, "nan"), "no number in line 250, column 3"),
         (with_field(250, 3, ""), "no number in line 250, column 3"),
-        (with_field(250, 3, "inf"), "line 250 holds a number that no normalised feature has"),
+        (with_field(250, 3, "inf"), "line 250 contains a number too large for a normalised feature"),
         (with_field(250, 1, "2"), "the label in line 250 is 2, not 0 or 1"),
         (with_field(250, 1, ""), "no number in line 250, column 1"),
         (with_field(250, 29, "800"), "the mass in line 250 is 800, none of"),
-        (with_field(250, 3, "1e30"), "line 250 holds a number that no normalised"),
+        (with_field(250, 3, "1e30"), "line 250 contains a number"),
         (lambda rows: [*rows[:100], rows[100].rsplit(",", 1)[0], *rows[101:]], "28 columns in line 102 instead of 29"),
         (lambda rows: [row.rsplit(",", 1)[0] for row in rows], "has no mass column, which only UCI's files 1000_"),
         (lambda rows: [row.rsplit(",", 5)[0] for row in rows], "has 24 columns instead of the label, 27 features"),
         (lambda rows: [row + ",1,2" for row in rows], "has 31 columns instead of"),
-        (lambda rows: [row for row in rows if row.startswith("1")], "every row is of class 1"),
-        (lambda rows: [], "holds no rows"),
+        (lambda rows: [row for row in rows if row.startswith("1")], "all rows have class 1"),
+        (lambda rows: [], "contains no rows"),
     ],
 )
 def test_an_unsound_file_is_refused_with_the_line(tmp_path: Path, spoil: Spoil, sentence: str) -> None:
@@ -177,10 +177,10 @@ def test_a_failed_conversion_leaves_the_former_one(tmp_path: Path) -> None:
 def test_a_file_named_like_one_of_ucis_must_be_that_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = sound(tmp_path, "all_test.csv.gz")
     with pytest.raises(
-        InputError, match="bytes, UCI's file of that name 880,352,641: download it again, or say --no-check"
+        InputError, match="bytes, but UCI's file of that name has 880,352,641: download it again, or give --no-check"
     ):
         converted(tmp_path, path)
-    monkeypatch.setitem(hepmass.KNOWN, "all_test.csv.gz", (path.stat().st_size, "0" * 64))
+    monkeypatch.setitem(hepmass.CHECKSUMS, "all_test.csv.gz", (path.stat().st_size, "0" * 64))
     with pytest.raises(InputError, match=r"is not UCI's file of that name \(SHA-256 .* instead of 000000000000"):
         converted(tmp_path, path)
     assert not (tmp_path / "hepmass").exists()
@@ -191,7 +191,7 @@ def test_no_row_comes_in_twice(tmp_path: Path) -> None:
     all_rows, one_mass = sound(tmp_path), sound(tmp_path, "1000_train.csv.gz")
     with pytest.raises(InputError, match="named twice"):
         converted(tmp_path, all_rows, all_rows)
-    with pytest.raises(InputError, match="holds the rows of 1000_"):
+    with pytest.raises(InputError, match="contains the rows of 1000_"):
         converted(tmp_path, all_rows, one_mass)
 
 
@@ -209,7 +209,7 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
     converted(tmp_path, sound(tmp_path))
     np.save(tmp_path / "hepmass" / "mass.npy", np.zeros(5, np.int16))
-    with pytest.raises(InputError, match="do not belong together; convert it again"):
+    with pytest.raises(InputError, match="do not match each other; convert it again"):
         read(tmp_path / "hepmass")
     features = tmp_path / "hepmass" / "features.npy"
     features.write_bytes(features.read_bytes()[:1000])
@@ -218,5 +218,5 @@ def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_known_checksums_have_the_length_of_one() -> None:
-    assert {len(sha256) for _, sha256 in hepmass.KNOWN.values()} == {64}
+    assert {len(sha256) for _, sha256 in hepmass.CHECKSUMS.values()} == {64}
     assert uci_files.MASSES == (500, 750, 1000, 1250, 1500)

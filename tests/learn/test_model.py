@@ -9,8 +9,8 @@ from torch.nn.functional import cross_entropy
 from learnae.errors import InputError
 from learnae.learn.averaging import average
 from learnae.learn.cache import BlockMetadata
-from learnae.learn.model import Mlp, correct, forward, loss, mlp
-from learnae.learn.serialization import dump
+from learnae.learn.model import Mlp, count_correct, create_network, forward, loss
+from learnae.learn.serialization import encode_block
 from learnae.messages.wire import MAX_BLOCK
 from learnae.session.settings import ModelSettings
 
@@ -33,10 +33,10 @@ def test_stacked_peers_compute_what_torchs_own_modules_compute_one_by_one() -> N
 
 
 def test_the_default_network_has_the_papers_size_and_a_block_of_25_kb() -> None:
-    net = mlp(ModelSettings())
+    net = create_network(ModelSettings())
     assert net.widths == (28, 64, 64, 2)
     assert net.size == 28 * 64 + 64 + 64 * 64 + 64 + 64 * 2 + 2
-    assert len(dump(net, weights(net), BlockMetadata("b" * 59, "Q" * 52, 10))) < 26_000
+    assert len(encode_block(net, weights(net), BlockMetadata("b" * 59, "Q" * 52, 10))) < 26_000
 
 
 def test_tensors_lie_in_the_order_of_their_names_even_beyond_ten_layers() -> None:
@@ -47,13 +47,13 @@ def test_tensors_lie_in_the_order_of_their_names_even_beyond_ten_layers() -> Non
 
 @pytest.mark.parametrize("hidden", [(), (8, 6), (4,) * 6])
 def test_stacking_and_flattening_are_inverse(hidden: tuple[int, ...]) -> None:
-    net = mlp(ModelSettings(hidden=hidden))
+    net = create_network(ModelSettings(hidden=hidden))
     stacked = torch.stack([weights(net, seed) for seed in range(3)])
     assert torch.equal(net.flat(net.layers(stacked)), stacked)
 
 
 def test_initial_weights_are_uniform_within_one_over_the_root_of_the_inputs() -> None:
-    net = mlp(ModelSettings())
+    net = create_network(ModelSettings())
     for name, tensor in net.tensors(weights(net)).items():
         bound = (28 if name.startswith("0") else 64) ** -0.5
         assert tensor.abs().max() <= bound
@@ -76,7 +76,7 @@ def test_the_loss_is_the_sum_of_each_peers_mean_cross_entropy() -> None:
 
 def test_correct_rows_are_counted_per_peer() -> None:
     logits = torch.tensor([[[2.0, 1.0], [0.0, 3.0]], [[2.0, 1.0], [9.0, 3.0]]])
-    assert correct(logits, torch.tensor([[0, 1], [1, 1]])).tolist() == [2, 0]
+    assert count_correct(logits, torch.tensor([[0, 1], [1, 1]])).tolist() == [2, 0]
 
 
 def test_the_average_is_half_of_each_and_the_same_from_both_sides() -> None:
@@ -94,14 +94,14 @@ def test_the_average_of_huge_finite_weights_is_finite() -> None:
 
 def test_a_network_whose_block_would_exceed_1_mib_is_refused() -> None:
     with pytest.raises(InputError, match=r"model.hidden = \[512, 512\] makes blocks of .* over 1 MiB: use fewer units"):
-        mlp(ModelSettings(hidden=(512, 512)))
+        create_network(ModelSettings(hidden=(512, 512)))
 
 
 def test_the_largest_network_allowed_fits_into_a_block() -> None:
-    for net in (mlp(ModelSettings(hidden=(495, 495))), mlp(ModelSettings(hidden=(10,) * 100))):
-        assert len(dump(net, weights(net), BlockMetadata("b" * 59, "Q" * 52, 10**8))) <= MAX_BLOCK
+    for net in (create_network(ModelSettings(hidden=(495, 495))), create_network(ModelSettings(hidden=(10,) * 100))):
+        assert len(encode_block(net, weights(net), BlockMetadata("b" * 59, "Q" * 52, 10**8))) <= MAX_BLOCK
 
 
 def test_a_layer_without_units_is_refused() -> None:
-    with pytest.raises(InputError, match="every layer needs at least one unit"):
-        mlp(ModelSettings(hidden=(8, 0)))
+    with pytest.raises(InputError, match="each layer needs one unit or more"):
+        create_network(ModelSettings(hidden=(8, 0)))

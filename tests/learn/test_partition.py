@@ -8,7 +8,7 @@ import torch
 from tests.learn.small import SESSION, table
 
 from learnae.errors import InputError
-from learnae.learn.datasets.partition import Split, partition
+from learnae.learn.datasets.partition import Partition, partition
 from learnae.session.settings import DataSettings, Group, Session
 
 
@@ -16,7 +16,7 @@ def with_data(session: Session = SESSION, **changes: object) -> Session:
     return replace(session, data=replace(session.data, **changes))  # type: ignore[arg-type]
 
 
-def parts(split: Split) -> list[torch.Tensor]:
+def parts(split: Partition) -> list[torch.Tensor]:
     own = [part for rows in split.peers if len(rows.train) for part in (rows.train, rows.validation)]
     return [*own, split.public, split.test]
 
@@ -57,7 +57,7 @@ def test_too_few_rows_shrink_each_peer_in_proportion_and_say_so(overlap: bool) -
     split = partition(table(130 + (80 if overlap else 320)), with_data(overlap=overlap))
     assert [len(part) for part in parts(split)] == [60, 20] * 4 + [30, 100]
     assert split.notice == (
-        "The table has too few rows for 4 peers: each gets 60 training and 20 validation rows instead of 120 and 40."
+        "The dataset has too few rows for 4 peers: each gets 60 training and 20 validation rows instead of 120 and 40."
     )
 
 
@@ -89,7 +89,7 @@ def test_a_group_without_a_count_takes_the_peers_that_are_left_wherever_it_stand
     [
         (120, {}, "smaller than data.test_rows"),
         (130 + 4 * 8, {}, "4 peers would get 6 training and 2 validation rows each"),
-        (1000, {"validation_rows": 9}, "too few for 3 slices and 10 rows to judge on"),
+        (1000, {"validation_rows": 9}, "too few for 3 slices and 10 validation rows"),
         (1000, {"rows": 2}, "2 training"),
     ],
 )

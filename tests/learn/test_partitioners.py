@@ -13,12 +13,12 @@ from tests.learn import small
 
 from learnae.errors import InputError
 from learnae.learn.datasets.dataset import Dataset
-from learnae.learn.datasets.partition import Split, partition
+from learnae.learn.datasets.partition import Partition, partition
 from learnae.session.settings import DataSettings, Group, Session
 
-Partition = Literal["iid", "by-mass", "by-column", "dirichlet", "unequal"]
-OWN: tuple[Partition, ...] = ("by-mass", "by-column", "dirichlet")
-ALL: tuple[Partition, ...] = (*OWN, "iid", "unequal")
+Method = Literal["iid", "by-mass", "by-column", "dirichlet", "unequal"]
+OWN: tuple[Method, ...] = ("by-mass", "by-column", "dirichlet")
+ALL: tuple[Method, ...] = (*OWN, "iid", "unequal")
 MASSES = (500, 750, 1000, 1250, 1500)
 
 
@@ -29,7 +29,7 @@ def table(rows: int = 2000, group: str = "mass", classes: int = 2, values: tuple
     return replace(small.table(rows), labels=labels, classes=classes, groups=groups, group=group)
 
 
-def session(how: Partition, peers: int = 5, groups: tuple[Group, ...] = (Group(),), **changes: Any) -> Session:
+def session(how: Method, peers: int = 5, groups: tuple[Group, ...] = (Group(),), **changes: Any) -> Session:
     column = "place" if how == "by-column" else None
     data = DataSettings(
         rows=120, validation_rows=40, public_rows=30, test_rows=100, own_test_rows=30, partition=how, column=column
@@ -37,12 +37,12 @@ def session(how: Partition, peers: int = 5, groups: tuple[Group, ...] = (Group()
     return replace(small.SESSION, peers=peers, groups=groups, data=replace(data, **changes))
 
 
-def split(how: Partition, rows: int = 2000, peers: int = 5, **changes: Any) -> tuple[Dataset, Split]:
+def split(how: Method, rows: int = 2000, peers: int = 5, **changes: Any) -> tuple[Dataset, Partition]:
     found = table(rows, "place" if how == "by-column" else "mass")
     return found, partition(found, session(how, peers, **changes))
 
 
-def trained(dealt: Split) -> list[torch.Tensor]:
+def trained(dealt: Partition) -> list[torch.Tensor]:
     return [torch.cat((rows.train, rows.validation)) for rows in dealt.peers]
 
 
@@ -55,7 +55,7 @@ def trained(dealt: Split) -> list[torch.Tensor]:
     seed=st.integers(0, 9),
 )
 def test_no_row_is_trained_or_judged_on_twice_nor_tested_on_by_anybody_who_has_it(
-    how: Partition, rows: int, peers: int, overlap: bool, seed: int
+    how: Method, rows: int, peers: int, overlap: bool, seed: int
 ) -> None:
     found = table(rows, "place" if how == "by-column" else "mass")
     try:
@@ -74,7 +74,7 @@ def test_no_row_is_trained_or_judged_on_twice_nor_tested_on_by_anybody_who_has_i
 
 
 @pytest.mark.parametrize("how", ALL)
-def test_the_same_seed_deals_the_same_rows_and_another_others(how: Partition) -> None:
+def test_the_same_seed_deals_the_same_rows_and_another_others(how: Method) -> None:
     (found, one), (_, again) = split(how), split(how)
     other = partition(found, replace(session(how), seed=2))
     assert [own.tolist() for own in trained(one)] == [own.tolist() for own in trained(again)]
@@ -82,7 +82,7 @@ def test_the_same_seed_deals_the_same_rows_and_another_others(how: Partition) ->
 
 
 @pytest.mark.parametrize("how", ALL)
-def test_test_and_public_rows_are_the_same_however_the_rest_is_dealt(how: Partition) -> None:
+def test_test_and_public_rows_are_the_same_however_the_rest_is_dealt(how: Method) -> None:
     _, dealt = split(how)
     _, iid = split("iid")
     assert torch.equal(dealt.test, iid.test)
@@ -90,7 +90,7 @@ def test_test_and_public_rows_are_the_same_however_the_rest_is_dealt(how: Partit
 
 
 @pytest.mark.parametrize("how", ["by-mass", "by-column"])
-def test_a_peer_sees_one_value_in_training_validation_and_own_test(how: Partition) -> None:
+def test_a_peer_sees_one_value_in_training_validation_and_own_test(how: Method) -> None:
     found, dealt = split(how)
     assert found.groups is not None
     for peer, (rows, own_test) in enumerate(zip(dealt.peers, dealt.own_test, strict=True)):
@@ -175,13 +175,13 @@ def test_a_spread_of_nothing_is_equal() -> None:
 
 
 @pytest.mark.parametrize("how", ["iid", "unequal"])
-def test_where_everybody_has_the_same_distribution_the_test_rows_are_everybodys_own(how: Partition) -> None:
+def test_where_everybody_has_the_same_distribution_the_test_rows_are_everybodys_own(how: Method) -> None:
     _, dealt = split(how)
     assert all(own is dealt.test for own in dealt.own_test)
 
 
 @pytest.mark.parametrize("how", ALL)
-def test_peers_without_rows_judge_on_the_public_block_and_are_tested_on_all(how: Partition) -> None:
+def test_peers_without_rows_judge_on_the_public_block_and_are_tested_on_all(how: Method) -> None:
     found = table(2000, "place" if how == "by-column" else "mass")
     dealt = partition(found, session(how, peers=4, groups=(Group(count=1, has_rows=False), Group())))
     assert dealt.peers[0].validation is dealt.public
@@ -190,7 +190,7 @@ def test_peers_without_rows_judge_on_the_public_block_and_are_tested_on_all(how:
 
 
 @pytest.mark.parametrize("how", ALL)
-def test_a_swarm_in_which_nobody_has_rows_holds_out_the_same_rows(how: Partition) -> None:
+def test_a_swarm_in_which_nobody_has_rows_holds_out_the_same_rows(how: Method) -> None:
     found = table(2000, "place" if how == "by-column" else "mass")
     dealt = partition(found, session(how, groups=(Group(has_rows=False),)))
     assert dealt.notice is None
@@ -207,7 +207,7 @@ def test_a_swarm_in_which_nobody_has_rows_holds_out_the_same_rows(how: Partition
         ("by-mass", {"validation_rows": 900, "own_test_rows": 1}, "and 0 test rows"),
     ],
 )
-def test_too_few_rows_name_the_way_out_of_this_partition(how: Partition, changes: dict[str, Any], remedy: str) -> None:
+def test_too_few_rows_name_the_way_out_of_this_partition(how: Method, changes: dict[str, Any], remedy: str) -> None:
     with pytest.raises(InputError, match=remedy):
         split(how, rows=2000 if changes else 180, **changes)
 
@@ -216,7 +216,7 @@ def test_too_few_rows_name_the_way_out_of_this_partition(how: Partition, changes
     ("how", "group", "sentence"),
     [("by-mass", "place", "no column 'mass'; use another source"), ("by-column", "", "no column 'place'")],
 )
-def test_a_column_that_the_table_lacks_is_named(how: Partition, group: str, sentence: str) -> None:
+def test_a_column_that_the_table_lacks_is_named(how: Method, group: str, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         partition(table(group=group), session(how))
 
@@ -225,4 +225,4 @@ def test_training_goes_on_with_peers_of_different_sizes() -> None:
     swarm = small.Swarm(session("unequal", peers=4), table=table())
     jobs = [trainer.train(swarm.initial, 1, 0, 1) for trainer in swarm.trainers]
     assert [job.result()[1].total for job in jobs] == [len(rows.validation) for rows in swarm.split.peers]
-    assert len(set(swarm.pool.ran)) == 1
+    assert len(set(swarm.pool.batch_sizes)) == 1

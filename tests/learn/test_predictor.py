@@ -8,10 +8,10 @@ from tests.learn.small import TABLE, Swarm, network
 
 from learnae.errors import PortError, Reason
 from learnae.learn.cache import BlockMetadata
-from learnae.learn.datasets.sources import FEATURES
+from learnae.learn.datasets.dataset import FEATURES
 from learnae.learn.evaluation import Evaluator
 from learnae.learn.predictor import TorchPredictor
-from learnae.learn.serialization import dump
+from learnae.learn.serialization import encode_block
 from learnae.messages.wire import cid_of
 from learnae.protocol.types import Cid
 
@@ -41,7 +41,7 @@ def test_raw_rows_are_standardised_as_the_sessions_rows_were() -> None:
 def test_huge_rows_and_huge_weights_still_have_probabilities() -> None:
     swarm = Swarm()
     predictor = TorchPredictor(swarm.session, TABLE, swarm.blocks, swarm.pool.models)
-    block = dump(network(), torch.full((network().size,), 3e38), BlockMetadata("", "", 0))
+    block = encode_block(network(), torch.full((network().size,), 3e38), BlockMetadata("", "", 0))
     huge = cid_of(block)
     swarm.blocks[huge] = block
     for cid, value in ((swarm.initial, 1e30), (swarm.initial, -1e308), (huge, 1.0), (huge, -1e308)):

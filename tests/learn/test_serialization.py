@@ -13,19 +13,19 @@ from tests.learn.small import network, weights
 
 from learnae.errors import PortError, Reason
 from learnae.learn.cache import BlockMetadata
-from learnae.learn.serialization import digest, dump, load
+from learnae.learn.serialization import decode_block, encode_block, weights_digest
 from learnae.messages.wire import MAX_BLOCK
 
 NET = network()
 FLAT = weights(NET)
 STAMP = BlockMetadata("bsession", "p00", 3)
-BLOCK = dump(NET, FLAT, STAMP)
+BLOCK = encode_block(NET, FLAT, STAMP)
 METADATA = {"session": "bsession", "creator": "p00", "step": "3"}
 
 
 def refusal(block: bytes) -> Reason:
     with pytest.raises(PortError) as caught:
-        load(NET, block)
+        decode_block(NET, block)
     return caught.value.reason
 
 
@@ -43,10 +43,10 @@ def headed(header: bytes, data: bytes = b"") -> bytes:
 
 
 def test_what_is_dumped_is_loaded_bit_by_bit_with_its_stamp_and_digest() -> None:
-    model = load(NET, BLOCK)
+    model = decode_block(NET, BLOCK)
     assert torch.equal(model.weights, FLAT)
-    assert model.stamp == STAMP
-    assert model.digest == digest(FLAT)
+    assert model.metadata == STAMP
+    assert model.digest == weights_digest(FLAT)
 
 
 def test_a_block_is_a_plain_safetensors_file(tmp_path: Any) -> None:
@@ -57,14 +57,14 @@ def test_a_block_is_a_plain_safetensors_file(tmp_path: Any) -> None:
 
 
 def test_equal_weights_give_equal_blocks() -> None:
-    assert dump(NET, FLAT.clone(), STAMP) == BLOCK
+    assert encode_block(NET, FLAT.clone(), STAMP) == BLOCK
 
 
 def test_the_digest_is_of_the_tensors_alone() -> None:
-    restamped = load(NET, dump(NET, FLAT, BlockMetadata("bsession", "p01", 9)))
-    assert restamped.digest == digest(FLAT)
-    assert digest(FLAT) != digest(weights(NET, 1))
-    assert len(digest(FLAT)) == 32
+    restamped = decode_block(NET, encode_block(NET, FLAT, BlockMetadata("bsession", "p01", 9)))
+    assert restamped.digest == weights_digest(FLAT)
+    assert weights_digest(FLAT) != weights_digest(weights(NET, 1))
+    assert len(weights_digest(FLAT)) == 32
 
 
 def test_the_digest_is_the_sha256_of_the_data_section() -> None:
@@ -102,7 +102,7 @@ def test_a_damaged_header_never_raises_anything_but_a_refusal(seed: int) -> None
     for place in torch.randint(0, 8 + size, (3,), generator=dice).tolist():
         damaged[place] = int(torch.randint(0, 256, (1,), generator=dice))
     try:
-        load(NET, bytes(damaged))
+        decode_block(NET, bytes(damaged))
     except PortError as error:
         assert error.reason in (Reason.MALFORMED, Reason.SHAPE)
 
@@ -176,7 +176,7 @@ def test_a_type_that_torch_does_not_have_is_refused() -> None:
 
 def test_another_networks_weights_are_of_wrong_shape() -> None:
     other = network(7)
-    assert refusal(dump(other, weights(other), STAMP)) is Reason.SHAPE
+    assert refusal(encode_block(other, weights(other), STAMP)) is Reason.SHAPE
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
@@ -184,4 +184,4 @@ def test_another_networks_weights_are_of_wrong_shape() -> None:
 def test_one_number_that_is_not_finite_is_enough(value: float, place: int) -> None:
     spoilt = FLAT.clone()
     spoilt[place] = value
-    assert refusal(dump(NET, spoilt, STAMP)) is Reason.NOT_FINITE
+    assert refusal(encode_block(NET, spoilt, STAMP)) is Reason.NOT_FINITE

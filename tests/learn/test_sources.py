@@ -12,13 +12,14 @@ from tests.learn.small import write
 from learnae import resources
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
+from learnae.learn.datasets.dataset import FEATURES
 from learnae.learn.datasets.partition import partition
-from learnae.learn.datasets.sources import FEATURES, load, path_of
+from learnae.learn.datasets.sources import load_dataset, source_file
 from learnae.session.settings import DataSettings, Session
 
 
 def test_a_file_becomes_one_float32_array_with_the_mass_as_its_last_column(tmp_path: Path) -> None:
-    table = load(DataSettings(source=str(write(tmp_path / "rows.npz", mass=np.full(50, 1500)))))
+    table = load_dataset(DataSettings(source=str(write(tmp_path / "rows.npz", mass=np.full(50, 1500)))))
     assert table.features.shape == (50, FEATURES)
     assert table.features.dtype == torch.float32
     assert table.features[:, -1].numpy() == pytest.approx(500 / 353.55)
@@ -27,7 +28,7 @@ def test_a_file_becomes_one_float32_array_with_the_mass_as_its_last_column(tmp_p
 
 
 def test_the_standardisation_travels_with_the_table(tmp_path: Path) -> None:
-    table = load(DataSettings(source=str(write(tmp_path / "rows.npz"))))
+    table = load_dataset(DataSettings(source=str(write(tmp_path / "rows.npz"))))
     assert table.mean == (*range(27), 1000.0)
     assert table.std == (*[1.0] * 27, 353.55)
 
@@ -42,12 +43,14 @@ def test_the_shipped_rows_are_those_of_the_data_card() -> None:
 @pytest.mark.parametrize("how", ["iid", "by-mass"])
 def test_the_shipped_rows_are_enough_for_the_default_session(how: Literal["iid", "by-mass"]) -> None:
     session = Session(data=DataSettings(partition=how))
-    assert partition(load(session.data), session).notice is None
+    assert partition(load_dataset(session.data), session).notice is None
 
 
 def test_an_unknown_source_names_those_that_exist() -> None:
-    with pytest.raises(InputError, match="there is no file higgs; use one of hepmass-like, hepmass, flights or a path"):
-        path_of(DataSettings(source="higgs"))
+    with pytest.raises(
+        InputError, match="there is no file higgs; use one of hepmass-like, hepmass, flights or the path"
+    ):
+        source_file(DataSettings(source="higgs"))
 
 
 @pytest.mark.parametrize(
@@ -57,10 +60,10 @@ def test_an_unknown_source_names_those_that_exist() -> None:
         ({"features": np.zeros((50, 26))}, r"features has shape \(50, 26\) instead of \(50, 27\)"),
         ({"label": np.zeros(49)}, "instead of"),
         ({"label": np.float32(1)}, "instead of"),
-        ({"features": np.full((50, 27), np.nan)}, "features holds values that are no finite numbers"),
-        ({"mass": np.full(50, np.inf)}, "mass holds values"),
-        ({"mean": np.array(["x"] * 27)}, "mean holds values"),
-        ({"label": np.full(50, 2)}, "something else than 0 and 1"),
+        ({"features": np.full((50, 27), np.nan)}, "features contains values that are not finite numbers"),
+        ({"mass": np.full(50, np.inf)}, "mass contains values"),
+        ({"mean": np.array(["x"] * 27)}, "mean contains values"),
+        ({"label": np.full(50, 2)}, "values other than 0 and 1"),
     ],
 )
 def test_an_unsound_file_is_refused_with_cause_and_fix(
@@ -68,7 +71,7 @@ def test_an_unsound_file_is_refused_with_cause_and_fix(
 ) -> None:
     path = write(tmp_path / "rows.npz", **changes)
     with pytest.raises(InputError, match=sentence) as caught:
-        load(DataSettings(source=str(path)))
+        load_dataset(DataSettings(source=str(path)))
     assert str(caught.value).endswith("generate the file again")
 
 
@@ -79,10 +82,10 @@ def test_a_damaged_or_foreign_file_is_refused(tmp_path: Path) -> None:
     for content in (b"", b"rows", sound[:500], bytes(damaged)):
         (tmp_path / "bad.npz").write_bytes(content)
         with pytest.raises(InputError, match=r"bad\.npz"):
-            load(DataSettings(source=str(tmp_path / "bad.npz")))
+            load_dataset(DataSettings(source=str(tmp_path / "bad.npz")))
 
 
 def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     path = write(tmp_path / "rows.npz", label=np.array([print] * 50, dtype=object))
     with pytest.raises(InputError, match="cannot be read"):
-        load(DataSettings(source=str(path)))
+        load_dataset(DataSettings(source=str(path)))

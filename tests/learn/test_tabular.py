@@ -14,9 +14,9 @@ import torch
 from tests.learn import small
 
 from learnae.errors import InputError
-from learnae.learn.datasets.dataset import Dataset, standardised
-from learnae.learn.datasets.partition import deal, partition
-from learnae.learn.datasets.sources import load
+from learnae.learn.datasets.dataset import Dataset, standardise
+from learnae.learn.datasets.partition import load_partitioned, partition
+from learnae.learn.datasets.sources import load_dataset
 from learnae.learn.datasets.tabular import read
 from learnae.session.settings import DataSettings, Session, parse
 
@@ -36,7 +36,7 @@ def test_every_numeric_column_but_the_label_is_a_feature_and_classes_are_sorted(
     table = read(csv(tmp_path, "a,kind,b,name,c\n1,no,2.5,x,true\n3,yes,4.5,y,false\n"), "kind", (), None)
     assert table.features.tolist() == [[1.0, 2.5, 1.0], [3.0, 4.5, 0.0]]
     assert table.labels.tolist() == [0, 1]
-    assert table.notice == "Columns that are no numbers are left out: name."
+    assert table.notice == "Columns that are not numeric are left out: name."
     assert table.mean == ()
 
 
@@ -75,13 +75,13 @@ def test_parquet_gives_what_csv_gives_whatever_its_types(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("columns", "features", "sentence"),
     [
-        ({"k": [0, 1], "d": [date(2013, 1, 1)] * 2}, ("d",), "column 'd' is of type date32.day., no number"),
-        ({"k": [0, 1], "x": [1.0, float("nan")]}, (), r"column 'x' holds nan in row 2 \(1 such rows\)"),
+        ({"k": [0, 1], "d": [date(2013, 1, 1)] * 2}, ("d",), "column 'd' has type date32.day., which is not numeric"),
+        ({"k": [0, 1], "x": [1.0, float("nan")]}, (), r"column 'x' contains nan in row 2 \(1 such rows\)"),
         ({"k": [0, 1], "x": [1.0, None]}, (), "column 'x' has no value in row 2"),
         ({"k": [0, None], "x": [1.0, 2.0]}, (), "column 'k' has no value in row 2"),
-        ({"k": [0.0, float("nan")], "x": [1.0, 2.0]}, (), "column 'k' holds nan"),
-        ({"k": [0, 1], "x": ["1", None]}, ("x",), "column 'x' holds text"),
-        ({"k": [0, 1], "x": ["a", "b"]}, (), "no numeric column beside 'k'"),
+        ({"k": [0.0, float("nan")], "x": [1.0, 2.0]}, (), "column 'k' contains nan"),
+        ({"k": [0, 1], "x": ["1", None]}, ("x",), "column 'x' contains text"),
+        ({"k": [0, 1], "x": ["a", "b"]}, (), "no numeric column besides 'k'"),
         ({"k": list(range(101)), "x": [1] * 101}, (), "101 different values, a quantity rather than classes"),
     ],
 )
@@ -94,7 +94,7 @@ def test_unsound_columns_are_refused(
 
 def test_a_text_column_that_was_meant_to_be_numbers_is_not_left_out_silently(tmp_path: Path) -> None:
     rows = "\n".join(f"{number},{number % 2}" for number in range(10))
-    with pytest.raises(InputError, match=r"column 'a' holds text in row 11 \('1O'\)"):
+    with pytest.raises(InputError, match=r"column 'a' contains text in row 11 \('1O'\)"):
         read(csv(tmp_path, f"a,k\n{rows}\n1O,0\n"), "k", (), None)
 
 
@@ -104,7 +104,7 @@ def test_a_text_column_that_was_meant_to_be_numbers_is_not_left_out_silently(tmp
         (b"", "cannot be read .Empty CSV file"),
         (b"a,a,k\n1,2,0\n", "two columns named 'a'"),
         (b"a,k\n1,0\n2\n", "Expected 2 columns, got 1"),
-        (b"a,k\n1,0\n2,0\n", "every row is of one class"),
+        (b"a,k\n1,0\n2,0\n", "all rows have the same class"),
     ],
 )
 def test_files_that_are_no_tables_are_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
@@ -117,7 +117,7 @@ def test_a_file_is_standardised_by_the_rows_that_peers_train_on_and_by_no_others
     raw = Dataset(torch.randn(1000, 3, dtype=torch.float64) * 7 + 3, torch.arange(1000) % 2)
     test = partition(raw, small.SESSION).test
     raw.features[test] += 100
-    table, split = deal(small.SESSION, raw)
+    table, split = load_partitioned(small.SESSION, raw)
     trained = table.features[torch.cat([rows.train for rows in split.peers])]
     assert trained.mean(0).abs().max() < 1e-5
     assert (trained.std(0, correction=0) - 1).abs().max() < 1e-5
@@ -128,14 +128,14 @@ def test_a_file_is_standardised_by_the_rows_that_peers_train_on_and_by_no_others
 
 def test_indicators_and_constants_stay_as_they_are() -> None:
     features = torch.tensor([[0.0, 5.0, 1.0], [1.0, 5.0, 3.0], [0.0, 5.0, 5.0]], dtype=torch.float64)
-    table = standardised(Dataset(features, torch.tensor([0, 1, 0])), torch.arange(3))
+    table = standardise(Dataset(features, torch.tensor([0, 1, 0])), torch.arange(3))
     assert table.features[:, :2].tolist() == [[0.0, 5.0], [1.0, 5.0], [0.0, 5.0]]
     assert table.mean[:2] == (0.0, 0.0)
     assert table.std[:2] == (1.0, 1.0)
 
 
 def test_a_table_that_came_standardised_is_left_alone() -> None:
-    assert standardised(small.TABLE, torch.arange(3)) is small.TABLE
+    assert standardise(small.TABLE, torch.arange(3)) is small.TABLE
 
 
 def test_network_and_training_follow_the_table_also_with_three_classes(tmp_path: Path) -> None:
@@ -145,15 +145,15 @@ def test_network_and_training_follow_the_table_also_with_three_classes(tmp_path:
     path = parquet(tmp_path, x=x[:, 0], y=x[:, 1], kind=kind.tolist())
     data = {"path": str(path), "label": "kind", "rows": 120, "validation_rows": 40, "public_rows": 30, "test_rows": 100}
     session: Session = parse({"peers": 4, "data": data, "work": {"slices": 3}, "model": {"hidden": [8], "batch": 16}})
-    assert load(session.data).shape == (2, 3)
-    swarm = small.Swarm(session, table=load(session.data))
+    assert load_dataset(session.data).shape == (2, 3)
+    swarm = small.Swarm(session, table=load_dataset(session.data))
     made, score = swarm.trainers[0].train(swarm.initial, 0, 0, 1).result()
     assert len(swarm.blocks[made.cid]) < 2000
     assert score.total == 40
 
 
 def test_the_flights_are_a_table_with_weather_schedule_and_carrier() -> None:
-    table = load(DataSettings(source="flights", column="carrier"))
+    table = load_dataset(DataSettings(source="flights", column="carrier"))
     assert table.shape == (137, 2)
     assert len(table) == 327_346
     assert table.labels.float().mean().item() == pytest.approx(0.4063, abs=1e-4)

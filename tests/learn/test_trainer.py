@@ -1,6 +1,8 @@
 """One peer's trainer: functional, checked against what was announced, and never fooled by what it fetched."""
 
+from concurrent.futures import Future
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -8,32 +10,31 @@ from tests.learn.small import CID, SESSION, TABLE, Swarm, close, name, network, 
 
 from learnae.errors import DriverError, PortError, Reason
 from learnae.learn.averaging import average
-from learnae.learn.cache import BlockMetadata, Cache, Decoded
-from learnae.learn.jobs import ScoreJob
-from learnae.learn.pool import Pool
-from learnae.learn.serialization import digest, dump, load
+from learnae.learn.batching import Pool, ScoreJob
+from learnae.learn.cache import BlockMetadata, DecodedModel, ModelCache
+from learnae.learn.serialization import decode_block, encode_block, weights_digest
 from learnae.learn.weight_store import WeightStore, initial_block
 from learnae.messages.wire import cid_of
-from learnae.ports import Pending, Trainer
+from learnae.ports import Trainer
 from learnae.protocol.types import Cid, Forgery, ModelRef, Score, Weights
 from learnae.session.settings import Group, ModelSettings
 
 
-def refusal(pending: Pending[object]) -> Reason:
+def refusal(future: Future[Any]) -> Reason:
     with pytest.raises(PortError) as caught:
-        pending.result()
+        future.result()
     return caught.value.reason
 
 
 def tensors(swarm: Swarm, made: Weights) -> torch.Tensor:
-    return load(network(), swarm.blocks[made.cid]).weights
+    return decode_block(network(), swarm.blocks[made.cid]).weights
 
 
 def put(swarm: Swarm, flat: torch.Tensor, stamp: BlockMetadata) -> Weights:
     """A block as a neighbour's node would serve it."""
-    block = dump(network(), flat, stamp)
+    block = encode_block(network(), flat, stamp)
     swarm.blocks[cid_of(block)] = block
-    return Weights(cid_of(block), digest(flat))
+    return Weights(cid_of(block), weights_digest(flat))
 
 
 def scored(flat: torch.Tensor, rows: torch.Tensor) -> Score:
@@ -48,7 +49,7 @@ def test_it_is_the_port() -> None:
 def test_the_initial_block_is_the_same_for_all_and_names_nobody() -> None:
     block = initial_block(SESSION, "seed")
     assert block == initial_block(SESSION, "seed") != initial_block(SESSION, "other seed")
-    assert load(network(), block).stamp == BlockMetadata("", "", 0)
+    assert decode_block(network(), block).metadata == BlockMetadata("", "", 0)
 
 
 def test_each_peer_can_have_initial_weights_of_its_own() -> None:
@@ -58,10 +59,10 @@ def test_each_peer_can_have_initial_weights_of_its_own() -> None:
 def test_training_stores_a_block_of_its_own_and_scores_it_on_its_own_validation_rows() -> None:
     swarm = Swarm()
     made, score = swarm.trainers[1].train(swarm.initial, 2, 2, 7).result()
-    model = load(network(), swarm.blocks[made.cid])
+    model = decode_block(network(), swarm.blocks[made.cid])
     assert cid_of(swarm.blocks[made.cid]) == made.cid
     assert model.digest == made.digest
-    assert model.stamp == BlockMetadata(CID, name(1), 7)
+    assert model.metadata == BlockMetadata(CID, name(1), 7)
     assert score == scored(model.weights, swarm.split.peers[1].validation)
 
 
@@ -76,9 +77,9 @@ def test_training_is_a_function_of_base_slice_and_visit() -> None:
 
 def test_peers_training_at_once_run_as_one_batch() -> None:
     swarm = Swarm()
-    pending = [trainer.train(swarm.initial, i % 3, 0, 1) for i, trainer in enumerate(swarm.trainers)]
-    assert len({job.result()[0].cid for job in pending}) == 4
-    assert swarm.pool.ran == [4]
+    future = [trainer.train(swarm.initial, i % 3, 0, 1) for i, trainer in enumerate(swarm.trainers)]
+    assert len({job.result()[0].cid for job in future}) == 4
+    assert swarm.pool.batch_sizes == [4]
 
 
 def test_slices_are_equal_disjoint_and_leave_out_the_remainder() -> None:
@@ -98,7 +99,7 @@ def test_a_slice_that_does_not_exist_is_the_drivers_mistake(index: int) -> None:
 def test_a_peer_without_rows_scores_on_the_public_block_and_cannot_train() -> None:
     swarm = Swarm(replace(SESSION, groups=(Group(count=1, has_rows=False), Group())))
     _, score = swarm.trainers[0].score(swarm.initial, None).result()
-    assert score == scored(load(network(), swarm.blocks[swarm.initial]).weights, swarm.split.public)
+    assert score == scored(decode_block(network(), swarm.blocks[swarm.initial]).weights, swarm.split.public)
     with pytest.raises(DriverError, match="no training rows"):
         swarm.trainers[0].train(swarm.initial, 0, 0, 1)
 
@@ -107,9 +108,9 @@ def test_averaging_is_half_of_each_under_the_own_name() -> None:
     swarm = Swarm()
     own, remote = swarm.published(0), swarm.published(1)
     made, score = swarm.trainers[0].average(own.weights.cid, remote, 2).result()
-    model = load(network(), swarm.blocks[made.cid])
+    model = decode_block(network(), swarm.blocks[made.cid])
     assert torch.equal(model.weights, average(tensors(swarm, own.weights), tensors(swarm, remote.weights)))
-    assert model.stamp == BlockMetadata(CID, name(0), 2)
+    assert model.metadata == BlockMetadata(CID, name(0), 2)
     assert score == scored(model.weights, swarm.split.peers[0].validation)
 
 
@@ -173,7 +174,7 @@ def test_random_forgeries_are_far_from_anything_trained() -> None:
     swarm = Swarm()
     made = swarm.trainers[0].forge(Forgery.RANDOM, None, 4).result()
     assert tensors(swarm, made).std().item() == pytest.approx(5, rel=0.2)
-    assert load(network(), swarm.blocks[made.cid]).stamp == BlockMetadata(CID, name(0), 4)
+    assert decode_block(network(), swarm.blocks[made.cid]).metadata == BlockMetadata(CID, name(0), 4)
     assert swarm.trainers[0].forge(Forgery.RANDOM, None, 5).result().digest != made.digest
 
 
@@ -183,7 +184,7 @@ def test_a_copy_has_the_same_digest_under_another_name() -> None:
     made = swarm.trainers[0].forge(Forgery.COPY, source, 4).result()
     assert made.digest == source.weights.digest
     assert made.cid != source.weights.cid
-    assert load(network(), swarm.blocks[made.cid]).stamp.creator == name(0)
+    assert decode_block(network(), swarm.blocks[made.cid]).metadata.creator == name(0)
 
 
 def test_a_perturbed_copy_has_another_digest_and_differs_by_a_thousandth() -> None:
@@ -208,19 +209,19 @@ def test_adam_and_other_shapes_work_all_the_way() -> None:
 
 def test_asking_twice_gives_one_answer() -> None:
     swarm = Swarm()
-    pending = swarm.trainers[0].train(swarm.initial, 0, 0, 1)
-    assert pending.result() is pending.result()
+    future = swarm.trainers[0].train(swarm.initial, 0, 0, 1)
+    assert future.result() is future.result()
 
 
 def test_a_decoded_model_is_not_decoded_again() -> None:
     swarm = Swarm()
-    models = WeightStore(network(), swarm.blocks, Cache(1 << 20))
+    models = WeightStore(network(), swarm.blocks, ModelCache(1 << 20))
     assert models.get(swarm.initial) is models.get(swarm.initial)
 
 
 def test_the_cache_forgets_what_was_used_longest_ago() -> None:
-    one = Decoded(torch.zeros(100), "", BlockMetadata("", "", 0))
-    cache = Cache(limit=2 * one.weights.nbytes)
+    one = DecodedModel(torch.zeros(100), "", BlockMetadata("", "", 0))
+    cache = ModelCache(max_bytes=2 * one.weights.nbytes)
     for cid in ("a", "b", "b"):
         cache.put(Cid(cid), one)
     cache.get(Cid("a"))

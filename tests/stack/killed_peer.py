@@ -17,7 +17,8 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from concurrent.futures import Future
+from dataclasses import replace
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
@@ -25,9 +26,10 @@ from types import ModuleType
 from typing import Any, get_args
 
 from learnae import ports
-from learnae.adapters.memory import DoneJob, MemoryTrainer
+from learnae.adapters.memory import MemoryTrainer
 from learnae.cli.app import main
 from learnae.errors import PortError, Reason
+from learnae.lazy_future import lazy
 from learnae.protocol.events import Event
 from learnae.protocol.types import Cid, PeerId, Signed
 from learnae.runtime.live import LivePeer
@@ -126,11 +128,17 @@ class Watched:
             if isinstance(answer, AsyncIterator):
                 return self._heard(answer)
             if self._name == "trainer":
-                return Job(answer, lambda: self._fate.reach("after", called(*arguments)))
+                return lazy(lambda: self._ended(answer, called(*arguments)))
             self._fate.reach("after", called(*arguments))
             return answer
 
         return awaited if inspect.iscoroutinefunction(method) else plain
+
+    def _ended(self, job: Future[Any], call: str) -> Any:
+        """The call has ended when there is a result."""
+        result = job.result()
+        self._fate.reach("after", call)
+        return result
 
     async def _heard(self, told: AsyncIterator[Any]) -> AsyncIterator[Any]:
         async for each in told:
@@ -138,23 +146,10 @@ class Watched:
             yield each
 
 
-@dataclass(frozen=True)
-class Job:
-    """``ports.Pending``: the call has ended when there is a result."""
-
-    job: Any
-    ended: Callable[[], None]
-
-    def result(self) -> Any:
-        result = self.job.result()
-        self.ended()
-        return result
-
-
 class SteadyTrainer(MemoryTrainer):
     """Learns slowly and averages well, so that there is something to pay for all along."""
 
-    def train(self, base: Cid, slice: int, visit: int, step: int) -> DoneJob:
+    def train(self, base: Cid, slice: int, visit: int, step: int) -> Future[Any]:
         return super().train(base, slice, visit + 30, step)
 
     def _throw(self, *what: object) -> int:

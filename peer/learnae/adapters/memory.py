@@ -7,11 +7,13 @@ The suites that test the real ports test these too (``tests/adapters``).  Calls 
 import hashlib
 import hmac
 import math
-from collections.abc import Callable, Coroutine, MutableMapping, Sequence
+from collections.abc import Coroutine, MutableMapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from learnae.errors import PortError, Reason
+from learnae.lazy_future import lazy
 from learnae.messages.wire import MAX_BLOCK, cid_of
 from learnae.protocol.events import Event
 from learnae.protocol.types import Address, Cid, Forgery, ModelRef, PeerId, Score, Weights
@@ -73,16 +75,6 @@ class MemoryJournal:
 
 
 @dataclass(frozen=True)
-class DoneJob:
-    """``ports.Pending`` of a job that needs no pool."""
-
-    make: Callable[[], Any]
-
-    def result(self) -> Any:
-        return self.make()
-
-
-@dataclass(frozen=True)
 class MemoryPredictor:
     """``ports.Predictor`` that looks at no model: the larger a row's sum, the likelier is class 1."""
 
@@ -105,24 +97,24 @@ class MemoryTrainer:
     peer: PeerId
     seed: str
 
-    def score(self, cid: Cid, model: ModelRef | None) -> DoneJob:
-        return DoneJob(lambda: self._scored(cid, self._skill(cid, model)))
+    def score(self, cid: Cid, model: ModelRef | None) -> Future[Any]:
+        return lazy(lambda: self._scored(cid, self._skill(cid, model)))
 
-    def train(self, base: Cid, slice: int, visit: int, step: int) -> DoneJob:
+    def train(self, base: Cid, slice: int, visit: int, step: int) -> Future[Any]:
         gain = 200 // (visit + 1)
-        return DoneJob(lambda: self._made(self._skill(base) + gain + self._throw(base, visit, 11) - 5, step))
+        return lazy(lambda: self._made(self._skill(base) + gain + self._throw(base, visit, 11) - 5, step))
 
-    def average(self, base: Cid, remote: ModelRef, step: int) -> DoneJob:
+    def average(self, base: Cid, remote: ModelRef, step: int) -> Future[Any]:
         def make() -> tuple[Weights, Score]:
             mine, theirs = self._skill(base), self._skill(remote.weights.cid, remote)
             return self._made(max(mine, theirs) + self._throw(base, remote.weights.digest, 41) - 25, step)
 
-        return DoneJob(make)
+        return lazy(make)
 
-    def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> DoneJob:
+    def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Future[Any]:
         skill = 500 if source is None or forgery is Forgery.RANDOM else self._skill(source.weights.cid, source)
         copied = source if forgery is Forgery.COPY else None
-        return DoneJob(lambda: self._made(skill, step, copied)[0])
+        return lazy(lambda: self._made(skill, step, copied)[0])
 
     def _made(self, skill: int, step: int, copied: ModelRef | None = None) -> tuple[Weights, Score]:
         """Only an exact copy has the digest of another model."""

@@ -227,9 +227,9 @@ class ContainerSession:
                 file.write(end.line() + "\n")
         if notice:
             say(notice)
-        from learnae.learn.datasets.sources import path_of  # imports torch
+        from learnae.learn.datasets.sources import source_file  # imports torch
 
-        data = sha256_of(path_of(self.session.data))
+        data = sha256_of(source_file(self.session.data))
         self.directory.write_json("environment.json", environment_facts() | {"data_sha256": data})
         history = self.directory.read()
         found = self.directory.judge(history, time.monotonic() - self._began)

@@ -64,13 +64,13 @@ def fetch(
 ) -> int:
     """Download UCI's HEPMASS, 2.6 GB; run the command again to resume."""
     from learnae.adapters.download import download
-    from learnae.learn.datasets.hepmass import KNOWN
+    from learnae.learn.datasets.hepmass import CHECKSUMS
 
-    folder, names = data_folder() / "downloads", file or list(KNOWN)
-    for wrong in set(names) - set(KNOWN):
-        raise InputError(f"--file {wrong}: choose one of {', '.join(KNOWN)}, whose checksums are known")
+    folder, names = data_folder() / "downloads", file or list(CHECKSUMS)
+    for wrong in set(names) - set(CHECKSUMS):
+        raise InputError(f"--file {wrong}: choose one of {', '.join(CHECKSUMS)}, whose checksums are known")
     for part in names:
-        path, (size, sha256) = folder / part, KNOWN[part]
+        path, (size, sha256) = folder / part, CHECKSUMS[part]
         if path.exists():
             _say(f"{path} is here already.")
             continue

@@ -43,10 +43,10 @@ def _torch() -> list[Finding]:
 
 
 def _rows() -> Finding:
-    from learnae.learn.datasets.sources import load
+    from learnae.learn.datasets.sources import load_dataset
 
     try:
-        table = load(DataSettings())
+        table = load_dataset(DataSettings())
     except InputError as error:
         return Finding(False, "default rows", str(error))
     return Finding(True, f"{len(table):,} default rows ({DataSettings().source})")

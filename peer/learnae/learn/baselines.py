@@ -1,9 +1,9 @@
-"""What a swarm is compared with, on the same rows, from the same initial weights, with the same training dice.
+"""Baselines for a swarm: the same rows, the same initial weights and the same training seeds, without trading models.
 
 - alone: each peer trains on its own slices and never averages;
-- always-average: after each slice, and as often again afterwards, a peer averages with another peer's weights drawn at
-  random and keeps the result whatever it is worth;
-- pooled: one network trained as often on the rows of all peers together, which nobody in a swarm could do.
+- always-average: after each slice, and equally often afterwards, a peer averages with the weights of a random peer and
+  keeps the result, whatever its accuracy;
+- pooled: one network, trained equally often on the rows of all peers together, which no swarm could do.
 """
 
 import random
@@ -15,98 +15,100 @@ import torch
 from torch import Tensor
 
 from learnae.learn.averaging import average
-from learnae.learn.batched_optimizers import settings_of
+from learnae.learn.batched_optimizers import optimizer_settings
+from learnae.learn.batching import Pool, ScoreJob, TrainJob
+from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.partition import PeerRows
-from learnae.learn.datasets.sources import Dataset
-from learnae.learn.jobs import Job, ScoreJob, TrainJob
-from learnae.learn.model import Mlp, mlp
-from learnae.learn.pool import Pool
-from learnae.learn.serialization import load
-from learnae.learn.weight_store import seed_of
+from learnae.learn.model import Mlp, create_network
+from learnae.learn.serialization import decode_block
+from learnae.learn.weight_store import derive_seed
 from learnae.session.settings import Session
 
-Dice = Callable[[int, int], int]  # peer index, visit -> seed of the order of rows
+SeedOf = Callable[[int, int], int]  # peer index, number of slices trained before -> seed of the order of rows
 
 
 @dataclass(eq=False)
 class Baselines:
-    """``peers``: the rows of those who train."""
+    """``peers``: the rows of the peers that train."""
 
     pool: Pool
-    table: Dataset
+    dataset: Dataset
     session: Session
     peers: Sequence[PeerRows]
     block: bytes  # the initial weights
-    dice: Dice
-    tick: Callable[[str], None] = field(default=lambda what: None)
+    training_seed: SeedOf
+    report_progress: Callable[[str], None] = field(default=lambda step: None)
 
     def alone(self) -> list[Tensor]:
-        """Final weights (T,), one a peer."""
+        """Final weights (T,) of each peer."""
         weights = [self._initial] * len(self.peers)
         for visit in range(self._visits):
-            self.tick(f"alone: slice {visit + 1} of {self._visits}")
-            weights = self._train(weights, visit)
+            self.report_progress(f"alone: slice {visit + 1} of {self._visits}")
+            weights = self._train_all(weights, visit)
         return weights
 
     def always_average(self) -> list[Tensor]:
-        choose = random.Random(f"{self.session.seed} always-average")
+        """Final weights (T,) of each peer."""
+        rng = random.Random(f"{self.session.seed} always-average")
         weights = [self._initial] * len(self.peers)
         for visit in range(self._visits):
-            self.tick(f"always-average: slice {visit + 1} of {self._visits}")
-            weights = _mix(self._train(weights, visit), choose)
+            self.report_progress(f"always-average: slice {visit + 1} of {self._visits}")
+            weights = _average_with_random_peer(self._train_all(weights, visit), rng)
         for _ in range(self._visits):
-            weights = _mix(weights, choose)
+            weights = _average_with_random_peer(weights, rng)
         return weights
 
     def pooled(self) -> Tensor:
         """Final weights (T,) of the one network."""
+        seed = self.session.seed
         rows = torch.cat([peer.train for peer in self.peers])
-        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed_of(self.session.seed, "pooled")))
-        slices, weights = torch.tensor_split(rows[order], self.session.work.slices), self._initial
+        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(derive_seed(seed, "pooled")))
+        slices = torch.tensor_split(rows[order], self.session.work.slices)
+        weights = self._initial
         for visit in range(self._visits):
-            self.tick(f"pooled: slice {visit + 1} of {self._visits}")
-            weights = self.pool.submit(self._job(weights, slices[visit % len(slices)], -1, visit)).result().weights
+            self.report_progress(f"pooled: slice {visit + 1} of {self._visits}")
+            job = self._train_job(weights, slices[visit % len(slices)], derive_seed(seed, "pooled", visit))
+            weights = self.pool.submit(job).result().weights
         return weights
 
-    def scored(self, weights: Sequence[Tensor], rows: Sequence[Tensor]) -> dict[str, float]:
-        """Accuracy of one network a peer, or of one for all, on the rows (t,) of each: {mean, min, max}."""
+    def accuracy(self, weights: Sequence[Tensor], rows: Sequence[Tensor]) -> dict[str, float]:
+        """Mean, min and max accuracy on the rows (t,) of each peer: of one network per peer, or of one for all."""
         networks = weights if len(weights) == len(rows) else [weights[0]] * len(rows)
-        jobs = [ScoreJob(self._network, own, self.table, test) for own, test in zip(networks, rows, strict=True)]
-        tickets = [self.pool.submit(job) for job in jobs]
-        found = [ticket.result().correct / len(job.rows) for ticket, job in zip(tickets, jobs, strict=True)]
-        return {"mean": statistics.fmean(found), "min": min(found), "max": max(found)}
+        jobs = [ScoreJob(self._network, own, self.dataset, test) for own, test in zip(networks, rows, strict=True)]
+        futures = [self.pool.submit(job) for job in jobs]
+        accuracies = [future.result().correct / len(future.job.rows) for future in futures]
+        return {"mean": statistics.fmean(accuracies), "min": min(accuracies), "max": max(accuracies)}
 
     @property
     def _network(self) -> Mlp:
-        return mlp(self.session.model, *self.table.shape)
+        return create_network(self.session.model, *self.dataset.shape)
 
     @property
     def _initial(self) -> Tensor:
-        return load(self._network, self.block).weights  # (T,)
+        return decode_block(self._network, self.block).weights  # (T,)
 
     @property
     def _visits(self) -> int:
         return self.session.work.slices * self.session.work.passes
 
-    def _train(self, weights: list[Tensor], visit: int) -> list[Tensor]:
+    def _train_all(self, weights: list[Tensor], visit: int) -> list[Tensor]:
         slices = self.session.work.slices
         jobs = []
         for index, (peer, own) in enumerate(zip(self.peers, weights, strict=True)):
-            part = len(peer.train) // slices
-            begin = visit % slices * part
-            jobs.append(self._job(own, peer.train[begin : begin + part], index, visit))
-        tickets = [self.pool.submit(job) for job in jobs]
-        return [ticket.result().weights for ticket in tickets]
+            size = len(peer.train) // slices
+            start = visit % slices * size
+            jobs.append(self._train_job(own, peer.train[start : start + size], self.training_seed(index, visit)))
+        futures = [self.pool.submit(job) for job in jobs]
+        return [future.result().weights for future in futures]
 
-    def _job(self, weights: Tensor, rows: Tensor, peer: int, visit: int) -> Job:
-        nothing = rows[:1]  # the score is of no interest
-        settings = settings_of(self.session.model)
-        dice = self.dice(peer, visit) if peer >= 0 else seed_of(self.session.seed, "pooled", visit)
-        return TrainJob(self._network, weights, self.table, nothing, rows, settings, dice)
+    def _train_job(self, weights: Tensor, rows: Tensor, seed: int) -> TrainJob:
+        unused = rows[:1]  # the score of a training job is not needed here
+        settings = optimizer_settings(self.session.model)
+        return TrainJob(self._network, weights, self.dataset, unused, rows, settings, seed)
 
 
-def _mix(weights: list[Tensor], choose: random.Random) -> list[Tensor]:
-    """Each with the weights of one other, all at once."""
+def _average_with_random_peer(weights: list[Tensor], rng: random.Random) -> list[Tensor]:
+    """Average the weights of each peer with those of one other, all at once."""
     count = len(weights)
-    others = [(index + choose.randrange(1, count)) % count for index in range(count)]
+    others = [(index + rng.randrange(1, count)) % count for index in range(count)]
     return [average(own, weights[other]) for own, other in zip(weights, others, strict=True)]

@@ -1,10 +1,11 @@
 """SGD with momentum and Adam on stacked weights.
 
-Both are elementwise, so one step for P stacked peers is P peers' steps.  The arithmetic is ``torch.optim``'s (a test
-compares them); these exist because ``torch.optim`` spends more time around a step of this size than in it.
+Both are elementwise, so one step on P stacked peers is one step of each peer.  The arithmetic equals ``torch.optim``
+(a test compares them), whose overhead per step exceeds the arithmetic at this size.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -13,7 +14,8 @@ from torch import Tensor
 
 from learnae.session.settings import ModelSettings
 
-BETAS, EPSILON = (0.9, 0.999), 1e-8  # Adam's, torch.optim's defaults
+BETAS = (0.9, 0.999)  # of Adam, the defaults of torch.optim
+EPSILON = 1e-8
 
 
 @dataclass(frozen=True)
@@ -23,17 +25,17 @@ class OptimizerSettings:
     optimizer: Literal["sgd", "adam"]
     learning_rate: float
     momentum: float  # sgd only
-    batch: int  # rows a step
+    batch: int  # rows per step
     epochs: int
 
 
-def settings_of(model: ModelSettings) -> OptimizerSettings:
+def optimizer_settings(model: ModelSettings) -> OptimizerSettings:
     return OptimizerSettings(model.optimizer, model.learning_rate, model.momentum, model.batch, model.epochs)
 
 
 class Optimizer(Protocol):
     def step(self, gradients: tuple[Tensor, ...]) -> None:
-        """Change the weights in place; call it where no gradients are recorded."""
+        """Change the weights in place; call it with gradient recording disabled."""
         ...
 
 
@@ -50,7 +52,8 @@ class Sgd:
 
 class Adam:
     def __init__(self, weights: list[Tensor], settings: OptimizerSettings) -> None:
-        self.weights, self.settings, self.steps = weights, settings, 0
+        self.weights, self.settings = weights, settings
+        self.steps = 0
         self.mean = [torch.zeros_like(weight) for weight in weights]
         self.square = [torch.zeros_like(weight) for weight in weights]
 
@@ -68,5 +71,8 @@ class Adam:
         torch._foreach_addcdiv_(self.weights, self.mean, scale, -rate)
 
 
-def optimizer(weights: list[Tensor], settings: OptimizerSettings) -> Optimizer:
-    return (Sgd if settings.optimizer == "sgd" else Adam)(weights, settings)
+OPTIMIZERS: dict[str, Callable[[list[Tensor], OptimizerSettings], Optimizer]] = {"sgd": Sgd, "adam": Adam}
+
+
+def create_optimizer(weights: list[Tensor], settings: OptimizerSettings) -> Optimizer:
+    return OPTIMIZERS[settings.optimizer](weights, settings)

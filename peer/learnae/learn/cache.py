@@ -1,6 +1,6 @@
-"""Decoded weights by CID, bounded: what a peer has just made or fetched it soon needs again.
+"""Decoded weights by CID, bounded by size: a peer soon needs again what it has just trained or fetched.
 
-Safe to share, since a CID names its content; whoever asks must still hold the block (``trainer``).
+Peers can share a cache because a CID identifies its content; a peer must still hold the block (``WeightStore``).
 """
 
 import threading
@@ -14,7 +14,7 @@ from learnae.protocol.types import Cid
 
 @dataclass(frozen=True, slots=True)
 class BlockMetadata:
-    """A block's metadata.  ``session`` is empty only for initial weights: they are older than the session's CID."""
+    """The metadata in a block.  ``session`` is empty only for initial weights, which exist before the session's CID."""
 
     session: str
     creator: str
@@ -22,31 +22,32 @@ class BlockMetadata:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Decoded:
-    """A sound block's content: right names and shapes, float32, finite."""
+class DecodedModel:
+    """The content of a valid block: the expected names and shapes, float32, finite."""
 
     weights: Tensor  # (T,)
     digest: str
-    stamp: BlockMetadata
+    metadata: BlockMetadata
 
 
-class Cache:
-    """The last used models, at most ``limit`` bytes of weights."""
+class ModelCache:
+    """The most recently used models, up to ``max_bytes`` of weights."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit, self._bytes, self._lock = limit, 0, threading.Lock()
-        self._models: OrderedDict[Cid, Decoded] = OrderedDict()
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes, self._lock = max_bytes, threading.Lock()
+        self._bytes = 0
+        self._models: OrderedDict[Cid, DecodedModel] = OrderedDict()
 
-    def get(self, cid: Cid) -> Decoded | None:
+    def get(self, cid: Cid) -> DecodedModel | None:
         with self._lock:
             if cid in self._models:
                 self._models.move_to_end(cid)
             return self._models.get(cid)
 
-    def put(self, cid: Cid, model: Decoded) -> None:
+    def put(self, cid: Cid, model: DecodedModel) -> None:
         with self._lock:
             old = self._models.pop(cid, None)
             self._models[cid] = model
             self._bytes += model.weights.nbytes - (old.weights.nbytes if old else 0)
-            while self._bytes > self._limit:
+            while self._bytes > self._max_bytes:
                 self._bytes -= self._models.popitem(last=False)[1].weights.nbytes

@@ -1,8 +1,8 @@
-"""The network: a multilayer perceptron, for one peer a flat vector, for P peers a batch of matrices.
+"""Networks: a multilayer perceptron, stored as a flat vector per peer and computed as batched matrices.
 
-One peer's weights are ONE float32 vector (T,), its tensors laid end to end in the order of their names, as safetensors
-lays them in a block: "0.bias", "0.weight", "2.bias", ... (names of ``torch.nn.Sequential``, shapes of ``Linear``).
-P peers of equal shape compute together: (P, T) becomes per layer a bias (P, 1, O) and a matrix (P, I, O), and a layer
+The weights of a peer are one float32 vector (T,): its tensors in the order of their names, as safetensors stores them
+in a block: "0.bias", "0.weight", "2.bias", ... (names of ``torch.nn.Sequential``, shapes of ``Linear``).
+P peers of equal shape compute together: (P, T) becomes a bias (P, 1, O) and a matrix (P, I, O) per layer, and a layer
 is one ``baddbmm``.
 
 Shapes: P peers, B rows, F features, I inputs and O outputs of a layer, C classes, T parameters.
@@ -21,10 +21,10 @@ from learnae.learn.datasets.dataset import CLASSES, FEATURES
 from learnae.messages.wire import MAX_BLOCK
 from learnae.session.settings import ModelSettings
 
-HEADER = 1024  # bytes a block may take beside its numbers: metadata, and
-HEADER_TENSOR = 96  # bytes a tensor's name, shape and offsets take
+HEADER_BYTES = 1024  # a block's metadata
+HEADER_BYTES_PER_TENSOR = 96  # name, shape and offsets
 
-NARROW = 16  # outputs: a batched product that is narrower takes more than twice as long as one of this width
+MIN_WIDTH = 16  # outputs: a narrower batched product takes more than twice as long as one of this width
 Layers = list[tuple[Tensor, Tensor]]  # per layer: bias (P, 1, O), weight (P, I, O)
 
 
@@ -53,12 +53,12 @@ class Mlp:
         return sum(self._sizes)
 
     def tensors(self, flat: Tensor) -> dict[str, Tensor]:
-        """Name each tensor of one flat vector (T,).  Views, no copies."""
+        """The named tensors of one flat vector (T,), as views."""
         parts = torch.split(flat, self._sizes)
         return {name: part.view(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
 
-    def init(self, generator: torch.Generator) -> Tensor:
-        """Random weights (T,), distributed as ``torch.nn.Linear`` does it: uniform within 1 / sqrt(I)."""
+    def random_weights(self, generator: torch.Generator) -> Tensor:
+        """Initial weights (T,), distributed as in ``torch.nn.Linear``: uniform within 1 / sqrt(I)."""
         flat = torch.empty(self.size)
         for name, tensor in self.tensors(flat).items():
             bound = 1 / math.sqrt(self.widths[int(name.split(".")[0]) // 2])
@@ -66,17 +66,17 @@ class Mlp:
         return flat
 
     def layers(self, flat: Tensor) -> Layers:
-        """(P, T) to layers that compute.  Copies."""
+        """Layers to compute with, copied from (P, T)."""
         parts = dict(zip(self.shapes, torch.split(flat, self._sizes, dim=1), strict=True))
-        found: Layers = []
+        layers: Layers = []
         for i, (inputs, outputs) in enumerate(zip(self.widths, self.widths[1:], strict=False)):
             bias = parts[f"{2 * i}.bias"].unsqueeze(1)  # (P, 1, O)
             weight = parts[f"{2 * i}.weight"].reshape(-1, outputs, inputs)  # (P, O, I)
-            found.append((bias.contiguous(), weight.transpose(1, 2).contiguous()))  # (P, I, O)
-        return found
+            layers.append((bias.contiguous(), weight.transpose(1, 2).contiguous()))  # (P, I, O)
+        return layers
 
     def flat(self, layers: Layers) -> Tensor:
-        """Layers that computed, back to (P, T).  Copies."""
+        """Layers copied back to (P, T)."""
         parts: dict[str, Tensor] = {}
         for i, (bias, weight) in enumerate(layers):
             parts[f"{2 * i}.bias"] = bias.flatten(1)
@@ -84,15 +84,12 @@ class Mlp:
         return torch.cat([parts[name] for name in self.shapes], dim=1)
 
 
-def mlp(settings: ModelSettings, features: int = FEATURES, classes: int = CLASSES) -> Mlp:
-    """The network a session describes, for rows of ``Table.shape``.
-
-    InputError if its block would not fit into one IPFS block.
-    """
+def create_mlp(settings: ModelSettings, features: int = FEATURES, classes: int = CLASSES) -> Mlp:
+    """InputError if the weights do not fit into one IPFS block."""
     if any(width < 1 for width in settings.hidden):
-        raise InputError(f"model.hidden = {list(settings.hidden)}: every layer needs at least one unit")
+        raise InputError(f"model.hidden = {list(settings.hidden)}: each layer needs one unit or more")
     network = Mlp((features, *settings.hidden, classes))
-    block = 4 * network.size + HEADER + HEADER_TENSOR * len(network.shapes)
+    block = 4 * network.size + HEADER_BYTES + HEADER_BYTES_PER_TENSOR * len(network.shapes)
     if block > MAX_BLOCK:
         raise InputError(
             f"model.hidden = {list(settings.hidden)} makes blocks of {block} bytes, over 1 MiB: use fewer units"
@@ -100,28 +97,32 @@ def mlp(settings: ModelSettings, features: int = FEATURES, classes: int = CLASSE
     return network
 
 
+NETWORKS = {"mlp": create_mlp}  # a new architecture is one entry; it offers the methods and properties of Mlp
+create_network = NETWORKS["mlp"]
+
+
 def forward(layers: Layers, x: Tensor) -> Tensor:
     """Logits (P, B, C) of rows (P, B, F)."""
     for bias, weight in layers[:-1]:
-        x = _affine(bias, x, weight).relu_()  # in place: baddbmm does not need its output for its gradient
+        x = _affine(bias, x, weight).relu_()  # in place: the gradient of baddbmm does not need its output
     bias, weight = layers[-1]
     return _affine(bias, x, weight)
 
 
 def _affine(bias: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    """(P, B, I) -> (P, B, O).  A narrow product is computed as part of a wider one, which is twice as fast."""
+    """(P, B, I) -> (P, B, O).  Pads a narrow product to ``MIN_WIDTH``, which is twice as fast."""
     width = weight.shape[2]
-    if width >= NARROW:
+    if width >= MIN_WIDTH:
         return torch.baddbmm(bias, x, weight)
-    bias, weight = (functional.pad(each, (0, NARROW - width)) for each in (bias, weight))
-    return torch.baddbmm(bias, x, weight)[..., :width]
+    padding = (0, MIN_WIDTH - width)
+    return torch.baddbmm(functional.pad(bias, padding), x, functional.pad(weight, padding))[..., :width]
 
 
 def loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy: the mean over a peer's rows (P, B), summed over peers, so that each has its own gradient."""
+    """Cross entropy: the mean over a peer's rows (P, B), summed over peers, which keeps their gradients independent."""
     return functional.cross_entropy(logits.transpose(1, 2), labels, reduction="sum") / labels.shape[1]
 
 
-def correct(logits: Tensor, labels: Tensor) -> Tensor:
+def count_correct(logits: Tensor, labels: Tensor) -> Tensor:
     """Rows classified correctly (P,), from logits (P, B, C) and labels (P, B)."""
     return (logits.argmax(2) == labels).sum(1)

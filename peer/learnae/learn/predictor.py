@@ -1,25 +1,25 @@
-"""What a model says of rows that somebody brings: class probabilities.  Reads nobody's rows and changes nothing."""
+"""Predictions of a model for rows from a request: class probabilities.  Reads no peer's data and changes nothing."""
 
 from collections.abc import Mapping, Sequence
 
 import torch
 
-from learnae.learn.cache import Cache
+from learnae.learn.cache import ModelCache
 from learnae.learn.datasets.dataset import Dataset
-from learnae.learn.model import forward, mlp
+from learnae.learn.model import create_network, forward
 from learnae.learn.weight_store import WeightStore
 from learnae.protocol.types import Cid
 from learnae.session.settings import Session
 
-FAR = 1e6  # standard deviations: beyond, a feature says no more, and float32 overflows
+CLAMP = 1e6  # standard deviations: larger inputs add nothing and would overflow float32
 
 
 class TorchPredictor:
     """``ports.Predictor`` for the network of a session."""
 
-    def __init__(self, session: Session, table: Dataset, blocks: Mapping[Cid, bytes], cache: Cache) -> None:
-        self._network = mlp(session.model, *table.shape)
-        self._mean, self._std = torch.tensor(table.mean), torch.tensor(table.std)  # (F,)
+    def __init__(self, session: Session, dataset: Dataset, blocks: Mapping[Cid, bytes], cache: ModelCache) -> None:
+        self._network = create_network(session.model, *dataset.shape)
+        self._mean, self._std = torch.tensor(dataset.mean), torch.tensor(dataset.std)  # (F,)
         self._models = WeightStore(self._network, blocks, cache)
 
     @property
@@ -32,6 +32,6 @@ class TorchPredictor:
         if not standardised:
             x = (x - self._mean) / self._std
         with torch.no_grad():
-            logits = forward(self._network.layers(weights), x.clamp(-FAR, FAR).float().unsqueeze(0))[0]  # (B, C)
-        found: list[list[float]] = torch.softmax(logits.double().nan_to_num(), 1).tolist()
-        return found
+            logits = forward(self._network.layers(weights), x.clamp(-CLAMP, CLAMP).float().unsqueeze(0))[0]  # (B, C)
+        probabilities: list[list[float]] = torch.softmax(logits.double().nan_to_num(), 1).tolist()
+        return probabilities

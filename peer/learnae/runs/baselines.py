@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from learnae.learn.baselines import Baselines
-from learnae.learn.weight_store import seed_of
+from learnae.learn.weight_store import derive_seed
 from learnae.runtime.setup import memory_keys
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.roster import names, roster
@@ -22,7 +22,7 @@ def baselines(
     training = [i for i, member in enumerate(members) if member.traits.has_rows and member.traits.trains]
 
     def dice(peer: int, visit: int) -> int:
-        return seed_of(str(session.seed), members[training[peer]].peer, visit)
+        return derive_seed(str(session.seed), members[training[peer]].peer, visit)
 
     rows = [learning.split.peers[index] for index in training]
     initial = learning.initial_block(names(session.peers)[training[0]])
@@ -30,10 +30,10 @@ def baselines(
     weights = {"alone": run.alone(), "always-average": run.always_average(), "pooled": [run.pooled()]}
     test = [learning.split.test] * len(rows)
     found: dict[str, dict[str, float | None]]
-    found = {name: {**run.scored(each, test)} for name, each in weights.items()}
+    found = {name: {**run.accuracy(each, test)} for name, each in weights.items()}
     if session.data.own_distributions:
         own = [learning.split.own_test[index] for index in training]
-        found = {name: score | {"own": run.scored(weights[name], own)["mean"]} for name, score in found.items()}
+        found = {name: score | {"own": run.accuracy(weights[name], own)["mean"]} for name, score in found.items()}
     found["swarm"] = {"mean": summary["accuracy_test_mean"], "min": summary["accuracy_test_min"], "max": None}
     if session.data.own_distributions:
         found["swarm"]["own"] = summary["accuracy_own_mean"]

@@ -105,7 +105,7 @@ def _run(case: SweepRun) -> dict[str, Any]:
 
 @cache
 def _table(data: DataSettings) -> Any:
-    from learnae.learn.datasets.sources import load as load_rows
+    from learnae.learn.datasets.sources import load_dataset as load_rows
 
     return load_rows(data)
 

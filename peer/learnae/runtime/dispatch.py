@@ -1,12 +1,13 @@
 """From actions to port calls and back to events: the one table that every driver shares."""
 
 from collections.abc import MutableMapping
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from learnae.errors import PortError
 from learnae.messages.wire import proof_text
-from learnae.ports import Chain, IdentityKey, Pending, Store, Trainer
+from learnae.ports import Chain, IdentityKey, Store, Trainer
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.types import Cid, Claim, Head, TxHash
@@ -24,7 +25,7 @@ class Ports:
     blocks: MutableMapping[Cid, bytes]
 
 
-def submit(action: do.TrainerAction, trainer: Trainer) -> Pending[Any]:
+def submit(action: do.TrainerAction, trainer: Trainer) -> Future[Any]:
     """Hand a job to the trainer.  Do it when the action is met, so that a pool can gather jobs."""
     match action:
         case do.ScoreModel():
@@ -39,7 +40,7 @@ def submit(action: do.TrainerAction, trainer: Trainer) -> Pending[Any]:
             assert_never(action)
 
 
-def finish(action: do.TrainerAction, pending: Pending[Any], at: float) -> on.Event:
+def finish(action: do.TrainerAction, pending: Future[Any], at: float) -> on.Event:
     """The event that answers it; does the job if it is not done yet."""
     try:
         result = pending.result()

@@ -9,24 +9,23 @@ Torch is imported when the first job is done, in the thread that does the jobs, 
 import ctypes
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
-from typing import Generic, TypeVar
 
 import numpy as np
 
 from learnae.errors import DriverError, InputError
-from learnae.ports import Pending, Predictor, Trainer
+from learnae.lazy_future import lazy
+from learnae.ports import Predictor, Trainer
 from learnae.protocol.decisions import IdentityChanged, IdentityState, WorkBegan
 from learnae.protocol.types import Cid, Forgery, ModelRef, PeerId, Score, Weights
 from learnae.records.history import Fact, PeerRestarted
 from learnae.runtime.setup import Blocks
 from learnae.session.settings import Session
-
-T = TypeVar("T")
 
 FIRST = 5.0  # s that registering goes before training
 ROWS, INITIAL = "rows.npz", "initial"
@@ -74,8 +73,8 @@ class ShardLearning:
     def _trainer(self, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer:
         self._registered.wait(FIRST)
         load_torch()
+        from learnae.learn.batching import Pool
         from learnae.learn.datasets import shard_file  # imports torch
-        from learnae.learn.pool import Pool
         from learnae.learn.trainer import PoolTrainer
 
         table, rows = shard_file.load(self.folder / ROWS)
@@ -83,11 +82,11 @@ class ShardLearning:
 
     def _predictor(self, blocks: Blocks) -> Predictor:
         load_torch()
-        from learnae.learn.cache import Cache
+        from learnae.learn.cache import ModelCache
         from learnae.learn.datasets import shard_file
         from learnae.learn.predictor import TorchPredictor
 
-        return TorchPredictor(self.session, shard_file.load(self.folder / ROWS)[0], blocks, Cache(PREDICTED))
+        return TorchPredictor(self.session, shard_file.load(self.folder / ROWS)[0], blocks, ModelCache(PREDICTED))
 
 
 @dataclass
@@ -100,17 +99,17 @@ class LazyTrainer:
     def real(self) -> Trainer:
         return self.make()
 
-    def score(self, cid: Cid, model: ModelRef | None) -> Pending[Scored]:
-        return PostponedJob(lambda: self.real.score(cid, model).result())
+    def score(self, cid: Cid, model: ModelRef | None) -> Future[Scored]:
+        return lazy(lambda: self.real.score(cid, model).result())
 
-    def train(self, base: Cid, slice: int, visit: int, step: int) -> Pending[Scored]:
-        return PostponedJob(lambda: self.real.train(base, slice, visit, step).result())
+    def train(self, base: Cid, slice: int, visit: int, step: int) -> Future[Scored]:
+        return lazy(lambda: self.real.train(base, slice, visit, step).result())
 
-    def average(self, base: Cid, remote: ModelRef, step: int) -> Pending[Scored]:
-        return PostponedJob(lambda: self.real.average(base, remote, step).result())
+    def average(self, base: Cid, remote: ModelRef, step: int) -> Future[Scored]:
+        return lazy(lambda: self.real.average(base, remote, step).result())
 
-    def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Pending[Weights]:
-        return PostponedJob(lambda: self.real.forge(forgery, source, step).result())
+    def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Future[Weights]:
+        return lazy(lambda: self.real.forge(forgery, source, step).result())
 
 
 @dataclass
@@ -129,16 +128,6 @@ class LazyPredictor:
 
     def predict(self, cid: Cid, rows: Sequence[Sequence[float]], standardised: bool) -> list[list[float]]:
         return self.real.predict(cid, rows, standardised)
-
-
-@dataclass
-class PostponedJob(Generic[T]):
-    """A job that nobody else knows of before its result is waited for."""
-
-    work: Callable[[], T]
-
-    def result(self) -> T:
-        return self.work()
 
 
 def load_torch() -> None:

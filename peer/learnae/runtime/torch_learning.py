@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from learnae.learn.datasets.partition import deal
-from learnae.learn.datasets.sources import Dataset
+from learnae.learn.batching import Pool
+from learnae.learn.datasets.dataset import Dataset
+from learnae.learn.datasets.partition import load_partitioned
 from learnae.learn.evaluation import Evaluator
-from learnae.learn.pool import Pool
 from learnae.learn.predictor import TorchPredictor
 from learnae.learn.trainer import PoolTrainer
 from learnae.learn.weight_store import initial_block
@@ -20,7 +20,7 @@ class TorchLearning:
         """``batch``: jobs computed at once at most; 0 for all that wait.  ``table``: the session's, if it is loaded."""
         self.session = session
         self.pool = Pool(threads, batch)
-        self.table, self.split = deal(session, table)
+        self.table, self.split = load_partitioned(session, table)
         self.features, self.notice = self.table.shape[0], self.split.notice
 
     def initial_block(self, name: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from learnae.adapters.run_directory import RunDirectory, sha256_of
 from learnae.backends.sim.simulation import Simulation
-from learnae.learn.datasets.sources import path_of
+from learnae.learn.datasets.sources import source_file
 from learnae.ports import Observer
 from learnae.records.outcome import EndedBy
 from learnae.runtime.setup import Tick
@@ -11,7 +11,7 @@ from learnae.session.settings import Session, to_toml
 
 
 def begin(session: Session, learning: TorchLearning, run: RunDirectory) -> None:
-    run.begin(to_toml(session), sha256_of(path_of(session.data)), learning.pool.threads)
+    run.begin(to_toml(session), sha256_of(source_file(session.data)), learning.pool.threads)
 
 
 def record(

@@ -1,7 +1,7 @@
-"""Labelled rows in memory, or mapped from a file, shared by every peer of a process.
+"""Labelled rows, in memory or mapped from a file, shared by all peers of a process.
 
-A table of the project's own form comes standardised.  Any other is read as it is: its mean and spread are the session's
-affair, since they may only be taken from rows that are trained on.
+A dataset in the project's own format is standardised.  Any other is read unchanged and standardised later, because mean
+and standard deviation may only be computed from training rows, which the session chooses.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from torch import Tensor
 from learnae.errors import InputError
 from learnae.learn.datasets.hepmass_reader import COLUMNS
 
-FEATURES = COLUMNS + 1  # what the network sees of HEPMASS: the mass is the 28th
+FEATURES = COLUMNS + 1  # of HEPMASS as the network sees it: the mass is the 28th
 CLASSES = 2
 
 
@@ -22,14 +22,14 @@ CLASSES = 2
 class Dataset:
     """R labelled rows.  Peers hold indices into it, never copies."""
 
-    features: Tensor  # (R, F) float32; float64 if not standardised yet, float16 if mapped
-    labels: Tensor  # (R,) int64, from 0 to C - 1; in two classes 1 is the signal
-    mean: tuple[float, ...] = ()  # (F,) what was subtracted from each column, then
-    std: tuple[float, ...] = ()  # (F,) what it was divided by; both empty: not yet
+    features: Tensor  # (R, F) float32; float64 before standardisation, float16 if mapped
+    labels: Tensor  # (R,) int64, from 0 to C - 1; with two classes, 1 is the signal
+    mean: tuple[float, ...] = ()  # (F,) subtracted from each column; empty before standardisation
+    std: tuple[float, ...] = ()  # (F,) divisor of each column; empty before standardisation
     classes: int = CLASSES
-    groups: NDArray[np.int64] | None = None  # (R,) each row's value of
-    group: str = ""  # the column that rows can be dealt by
-    notice: str | None = None  # one sentence to print: what was left out
+    groups: NDArray[np.int64] | None = None  # (R,) each row's value in the column ``group``
+    group: str = ""  # the column that rows can be partitioned by
+    notice: str | None = None  # one sentence to print: columns that were left out
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -39,25 +39,31 @@ class Dataset:
         """F inputs and C outputs of a network for these rows."""
         return self.features.shape[1], self.classes
 
+    def select(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (P, B, F) and labels (P, B) of rows (P, B)."""
+        flat = rows.reshape(-1)
+        features = self.features.index_select(0, flat).float()
+        return features.view(*rows.shape, -1), self.labels.index_select(0, flat).view(rows.shape)
 
-def standardised(table: Dataset, rows: Tensor) -> Dataset:
-    """The table with mean 0 and spread 1 over ``rows``; itself if it came so.
 
-    Columns that are constant there, or only 0 and 1, stay as they are: a rare indicator would become huge.
+def standardise(dataset: Dataset, rows: Tensor) -> Dataset:
+    """The dataset with mean 0 and standard deviation 1 over ``rows``; unchanged if it is standardised already.
+
+    Columns that are constant in these rows or contain only 0 and 1 stay unchanged: a rare indicator would become huge.
     """
-    if table.mean:
-        return table
-    seen = table.features[rows]
-    std, mean = torch.std_mean(seen, dim=0, correction=0)
-    kept = ((seen == 0) | (seen == 1)).all(0) | (std == 0)
-    mean, std = mean.masked_fill(kept, 0), std.masked_fill(kept, 1)
-    features = (table.features - mean).div_(std).float()
-    return replace(table, features=features, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
+    if dataset.mean:
+        return dataset
+    selected = dataset.features[rows]
+    std, mean = torch.std_mean(selected, dim=0, correction=0)
+    unchanged = ((selected == 0) | (selected == 1)).all(0) | (std == 0)
+    mean, std = mean.masked_fill(unchanged, 0), std.masked_fill(unchanged, 1)
+    features = (dataset.features - mean).div_(std).float()
+    return replace(dataset, features=features, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
 
 
-def check_classes(name: str, labels: NDArray[np.int64], fix: str) -> None:
-    """InputError unless there is something to tell apart."""
+def require_two_classes(name: str, labels: NDArray[np.int64], fix: str) -> None:
+    """Raises InputError unless the rows belong to two or more classes."""
     if len(labels) == 0:
-        raise InputError(f"{name} holds no rows; {fix}")
+        raise InputError(f"{name} contains no rows; {fix}")
     if labels.min() == labels.max():
-        raise InputError(f"{name}: every row is of one class, so there is nothing to learn; {fix}")
+        raise InputError(f"{name}: all rows have the same class, so there is nothing to learn; {fix}")

@@ -1,9 +1,9 @@
-"""Tables of the project's own form: standardised, labelled 1 for signal, each row with a mass.
+"""Datasets in the project's own format: standardised, label 1 for signal, a mass for each row.
 
-- An ``.npz`` with ``features`` (R, 27), standardised; ``mass`` (R,) in GeV; ``label`` (R,), 1 = signal; ``mean`` and
-  ``std`` (27,), the standardisation.  The network sees 28 columns: the features and the scaled mass.
-- A folder that `learnae data hepmass` wrote: the same as files of their own, so that ten million rows are mapped and
-  not loaded.  ``features.npy`` has the 28 columns as float16; ``about.json`` says where they are from.
+- An ``.npz`` file with ``features`` (R, 27), standardised; ``mass`` (R,) in GeV; ``label`` (R,), 1 = signal; ``mean``
+  and ``std`` (27,) of the standardisation.  The network sees 28 columns: the features and the scaled mass.
+- A folder written by `learnae data hepmass`: the same arrays as separate files, so that ten million rows are mapped
+  instead of loaded.  ``features.npy`` has the 28 columns as float16; ``about.json`` records their origin.
 """
 
 import json
@@ -17,19 +17,18 @@ import torch
 from numpy.typing import NDArray
 
 from learnae.errors import InputError
-from learnae.learn.datasets.dataset import FEATURES, Dataset, check_classes
-from learnae.learn.datasets.hepmass import ABOUT
+from learnae.learn.datasets.dataset import FEATURES, Dataset, require_two_classes
+from learnae.learn.datasets.hepmass import METADATA
 from learnae.learn.datasets.hepmass_reader import COLUMNS, MASS_MEAN, MASS_STD
 
 KEYS = ("features", "mean", "std", "mass", "label")
-GROUP = "mass"
-FIX = "generate the file again"
+GENERATE = "generate the file again"
 CONVERT = "convert it again with `learnae data hepmass`"
 
 
-def npz(path: Path) -> Dataset:
+def read_npz(path: Path) -> Dataset:
     if not zipfile.is_zipfile(path):
-        raise InputError(f"{path.name} is no .npz file; restore it or generate it again")
+        raise InputError(f"{path.name} is not an .npz file; restore it or generate it again")
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in KEYS if key in archive.files}
@@ -38,54 +37,48 @@ def npz(path: Path) -> Dataset:
     _check(path.name, arrays)
     features = np.empty((len(arrays["label"]), FEATURES), np.float32)
     features[:, :COLUMNS] = arrays["features"]
-    features[:, COLUMNS] = scaled(arrays["mass"].astype(np.float32))
-    return _table(torch.from_numpy(features), arrays["label"], arrays["mass"], arrays["mean"], arrays["std"])
+    features[:, COLUMNS] = (arrays["mass"].astype(np.float32) - np.float32(MASS_MEAN)) / np.float32(MASS_STD)
+    return _dataset(torch.from_numpy(features), arrays["label"], arrays["mass"], arrays["mean"], arrays["std"])
 
 
-def folder(path: Path) -> Dataset:
-    """Features stay in their file: a page is read when a row of it is."""
+def read_folder(path: Path) -> Dataset:
+    """Map the features: a page is read from disk when one of its rows is used."""
     try:
-        about: dict[str, Any] = json.loads((path / ABOUT).read_text())
-        features = np.load(
-            path / "features.npy", mmap_mode="c"
-        )  # "c": torch wants it writable; the file is not changed
+        metadata: dict[str, Any] = json.loads((path / METADATA).read_text())
+        # "c" (copy on write), because torch requires a writable array; the file is never changed
+        features = np.load(path / "features.npy", mmap_mode="c")
         label, mass = np.load(path / "label.npy"), np.load(path / "mass.npy")
-        mean, std = np.array(about["mean"], np.float64), np.array(about["std"], np.float64)
+        mean, std = np.array(metadata["mean"], np.float64), np.array(metadata["std"], np.float64)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"the rows of {path.name} cannot be read ({error}); {CONVERT}") from None
     rows = (len(label),)
     if (features.shape, mass.shape, label.shape) != ((*rows, FEATURES), rows, rows) or len(mean) != COLUMNS:
-        raise InputError(f"the files in {path.name} do not belong together; {CONVERT}")
-    return _table(torch.from_numpy(features), label, mass, mean, std)
+        raise InputError(f"the files in {path.name} do not match each other; {CONVERT}")
+    return _dataset(torch.from_numpy(features), label, mass, mean, std)
 
 
-def scaled(mass: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The 28th column."""
-    return (mass - np.float32(MASS_MEAN)) / np.float32(MASS_STD)
-
-
-def _table(features: torch.Tensor, label: Any, mass: Any, mean: Any, std: Any) -> Dataset:
+def _dataset(features: torch.Tensor, label: Any, mass: Any, mean: Any, std: Any) -> Dataset:
     return Dataset(
         features=features,
         labels=torch.from_numpy(label.astype(np.int64)),
         mean=(*map(float, mean), MASS_MEAN),
         std=(*map(float, std), MASS_STD),
         groups=mass.astype(np.int64),
-        group=GROUP,
+        group="mass",
     )
 
 
 def _check(name: str, arrays: dict[str, NDArray[np.generic]]) -> None:
     missing = [key for key in KEYS if key not in arrays]
     if missing:
-        raise InputError(f"{name} lacks {', '.join(missing)} (needed: {', '.join(KEYS)}); {FIX}")
+        raise InputError(f"{name} lacks {', '.join(missing)} (required: {', '.join(KEYS)}); {GENERATE}")
     rows = len(np.atleast_1d(arrays["label"]))
     shapes = {"features": (rows, COLUMNS), "mean": (COLUMNS,), "std": (COLUMNS,), "mass": (rows,), "label": (rows,)}
     for key, shape in shapes.items():
         if arrays[key].shape != shape:
-            raise InputError(f"{name}: {key} has shape {arrays[key].shape} instead of {shape}; {FIX}")
+            raise InputError(f"{name}: {key} has shape {arrays[key].shape} instead of {shape}; {GENERATE}")
         if arrays[key].dtype.kind not in "fiub" or not np.isfinite(arrays[key]).all():
-            raise InputError(f"{name}: {key} holds values that are no finite numbers; {FIX}")
+            raise InputError(f"{name}: {key} contains values that are not finite numbers; {GENERATE}")
     if not np.isin(arrays["label"], (0, 1)).all():
-        raise InputError(f"{name}: label holds something else than 0 and 1; {FIX}")
-    check_classes(name, arrays["label"].astype(np.int64), FIX)
+        raise InputError(f"{name}: label contains values other than 0 and 1; {GENERATE}")
+    require_two_classes(name, arrays["label"].astype(np.int64), GENERATE)

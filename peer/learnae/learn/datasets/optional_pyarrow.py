@@ -4,11 +4,11 @@ from typing import Any
 
 from learnae.errors import InputError
 
-Arrow = Any  # pyarrow has no type annotations
+Arrow = Any  # objects of pyarrow, which has no type annotations
 
 
-def pyarrow() -> Arrow:
-    """The library, with its readers.  Raises InputError."""
+def import_pyarrow() -> Arrow:
+    """Import pyarrow with its readers.  Raises InputError with the install command if it is missing."""
     try:
         import pyarrow
         import pyarrow.compute

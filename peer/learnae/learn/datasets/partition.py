@@ -1,130 +1,285 @@
-"""Who holds which rows: index arrays into one table, drawn with the session's seed.
+"""Partitions: which rows each peer holds, as index arrays into one dataset, drawn with the session's seed.
 
-Test rows come first, then the public block, so that the same seed holds out the same rows whatever the number of peers
-and however the rest is dealt.  All parts are pairwise disjoint; with ``overlap`` two peers may share rows, but never a
-test or a public one, and no peer has a row twice.
+Test rows are drawn first, then the public block, so that a seed holds out the same rows for any number of peers and any
+partition.  All parts are pairwise disjoint; with ``overlap``, two peers may share rows, but never a test or public row,
+and no peer has a row twice.  The other rows are dealt by ``data.partition``:
 
-``hands`` deals the rest.  A peer's validation rows are a random part of its hand, so they follow its own distribution.
-Where that is not everybody's, ``own_test`` holds out such rows for each peer; the test rows then say how well it knows
-what others have.
+- iid: all peers draw from the same distribution, equally many rows.
+- unequal: the same distribution, with log-normally distributed numbers of rows (sigma ``spread``).
+- by-column, by-mass: each peer sees one value of a column; peers take turns through the values.
+- dirichlet: a peer's class shares are drawn from a Dirichlet distribution around those of the dataset; equal sizes.
+
+A new partition is one entry in ``PARTITIONERS`` and its name in the settings.
+
+Rows with the same distribution form a group.  Where a group is too small, the peers that draw from it get fewer rows,
+distributed alike.  A peer's validation rows are a random part of its rows, so they follow its own distribution.  Where
+that differs from peer to peer, ``own_test`` holds out such rows for each peer; the common test rows then measure how
+well it knows the rows of others.
+
+Shapes: P peers that hold rows, G groups.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from learnae.errors import InputError
-from learnae.learn.datasets.dataset import Dataset, standardised
-from learnae.learn.datasets.partitioners import Ints, deal_hands, hand_size
-from learnae.learn.datasets.sources import load
+from learnae.learn.datasets.dataset import Dataset, standardise
+from learnae.learn.datasets.sources import load_dataset
 from learnae.session.roster import spread
 from learnae.session.settings import DataSettings, Session
 
-LEAST_VALIDATION = 10  # rows: below this an accuracy says nothing
+MIN_VALIDATION = 10  # rows: an accuracy on fewer is meaningless
+
+Ints = NDArray[np.int64]
+Groups = list[Ints]
+Rng = np.random.Generator
 
 
 @dataclass(frozen=True, eq=False)
 class PeerRows:
-    """What one peer holds.  Without rows of its own: nothing to train on, and the public block to judge by."""
+    """The rows of one peer.  A peer without rows cannot train and validates on the public block."""
 
     train: torch.Tensor  # (n,) int64
     validation: torch.Tensor  # (v,) int64
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class Partition:
     peers: tuple[PeerRows, ...]  # by peer index
-    public: torch.Tensor  # (p,) int64, the validation block of peers without rows
-    test: torch.Tensor  # (t,) int64, no peer has them
-    own_test: tuple[torch.Tensor, ...]  # by peer index: no peer has them, and they are like its own; if iid, ``test``
-    notice: str | None  # one sentence to print: what had to be shrunk or left out
+    public: torch.Tensor  # (p,) int64, the validation rows of peers without rows
+    test: torch.Tensor  # (t,) int64, held by no peer
+    own_test: tuple[torch.Tensor, ...]  # by peer index: held by no peer, distributed like its own; if iid, ``test``
+    notice: str | None  # one sentence to print: what was reduced or left out
 
 
-def deal(session: Session, table: Dataset | None = None) -> tuple[Dataset, Split]:
-    """The session's table, ready to be trained on, and who holds what.  ``table``: as it was loaded, if it was.
+@dataclass(frozen=True, eq=False)
+class PeerShare:
+    """The rows dealt to one peer that holds rows."""
 
-    Rows of a foreign file are standardised by the rows that peers train on: test rows have no say.
+    rows: PeerRows
+    own_test: torch.Tensor
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        return len(self.rows.train), len(self.rows.validation), len(self.own_test)
+
+
+def load_partitioned(session: Session, dataset: Dataset | None = None) -> tuple[Dataset, Partition]:
+    """The session's dataset, ready to train on, and its partition.  ``dataset``: as loaded, if it was.
+
+    A file that is not standardised is standardised by the training rows of all peers: test rows have no influence.
     """
-    table = load(session.data) if table is None else table
-    split = partition(table, session)
-    notices = [notice for notice in (table.notice, split.notice) if notice]
-    trained = torch.cat([rows.train for rows in split.peers])
-    return standardised(table, trained), replace(split, notice=" ".join(notices) or None)
+    dataset = load_dataset(session.data) if dataset is None else dataset
+    result = partition(dataset, session)
+    notices = [notice for notice in (dataset.notice, result.notice) if notice]
+    trained = torch.cat([rows.train for rows in result.peers])
+    return standardise(dataset, trained), replace(result, notice=" ".join(notices) or None)
 
 
-def partition(table: Dataset, session: Session) -> Split:
-    """Deal the table's rows.  InputError if too few are left for a peer to train and to judge on."""
-    data, has_rows = session.data, [each.has_rows for each in spread(session.groups, session.peers)]
-    if len(table) < data.test_rows + data.public_rows:
+def partition(dataset: Dataset, session: Session) -> Partition:
+    """Deal the rows.  InputError if a peer gets too few to train and validate on."""
+    data, has_rows = session.data, [role.has_rows for role in spread(session.groups, session.peers)]
+    if len(dataset) < data.test_rows + data.public_rows:
         raise InputError(
-            f"the table has {len(table):,} rows, smaller than data.test_rows + data.public_rows = "
+            f"the dataset has {len(dataset):,} rows, smaller than data.test_rows + data.public_rows = "
             f"{data.test_rows + data.public_rows:,}: set them lower"
         )
-    if not all(has_rows) and data.public_rows < LEAST_VALIDATION:
+    if not all(has_rows) and data.public_rows < MIN_VALIDATION:
         raise InputError(
-            f"peers without rows judge on the public block: set data.public_rows to {LEAST_VALIDATION} or more"
+            f"peers without rows validate on the public block: set data.public_rows to {MIN_VALIDATION} or more"
         )
-    dice = np.random.default_rng(session.seed)
-    order = dice.permutation(len(table))
+    rng = np.random.default_rng(session.seed)
+    order = rng.permutation(len(dataset))
     test, public, rest = map(torch.from_numpy, np.split(order, [data.test_rows, data.test_rows + data.public_rows]))
-    hands = deal_hands(table, rest.numpy(), sum(has_rows), data, dice)
-    dealt = [(_rows(hand, data), torch.from_numpy(own_test)) for hand, own_test in hands]
-    _enough(dealt, session)
-    nothing, next_hand = (PeerRows(torch.empty(0, dtype=torch.int64), public), test), iter(dealt)
-    given = [next(next_hand) if has else nothing for has in has_rows]
-    own_test = tuple(own if data.own_distributions else test for _, own in given)
-    return Split(tuple(rows for rows, _ in given), public, test, own_test, _notice(dealt, session))
+    shares = _deal(dataset, rest.numpy(), sum(has_rows), data, rng)
+    _require_enough(shares, session)
+    no_rows = PeerShare(PeerRows(torch.empty(0, dtype=torch.int64), public), test)
+    remaining = iter(shares)
+    by_peer = [next(remaining) if holds else no_rows for holds in has_rows]
+    own_test = tuple(share.own_test if data.own_distributions else test for share in by_peer)
+    return Partition(tuple(share.rows for share in by_peer), public, test, own_test, _notice(shares, session))
 
 
-def _rows(hand: Ints, data: DataSettings) -> PeerRows:
-    """In the proportion that was asked for."""
-    validation = len(hand) * data.validation_rows // (data.rows + data.validation_rows)
-    train, judged = np.split(hand, [len(hand) - validation])
-    return PeerRows(torch.from_numpy(train), torch.from_numpy(judged))
+# private
 
 
-def _enough(dealt: Sequence[tuple[PeerRows, torch.Tensor]], session: Session) -> None:
-    if not dealt:
-        return
-    own = session.data.own_distributions
-    train, validation = min(len(rows.train) for rows, _ in dealt), min(len(rows.validation) for rows, _ in dealt)
-    held = min(len(rows) for _, rows in dealt)
-    if train < session.work.slices or validation < LEAST_VALIDATION or (own and held < 1):
-        least = "" if len({len(rows.train) for rows, _ in dealt}) == 1 else " at least"
-        also = f" and {held} test" if own else ""
-        raise InputError(
-            f"{len(dealt)} peers would get{least} {train} training and {validation} validation{also} rows each, too "
-            f"few for {session.work.slices} slices and {LEAST_VALIDATION} rows to judge on: {_remedy(session.data)}"
-        )
+def _rows_per_peer(data: DataSettings) -> int:
+    """The number of rows of all kinds that a peer should get."""
+    return data.rows + data.validation_rows + (data.own_test_rows if data.own_distributions else 0)
 
 
-def _remedy(data: DataSettings) -> str:
-    match data.partition:
-        case "unequal":
-            return "use fewer peers, a smaller data.spread, or data.overlap"
-        case "by-column" | "by-mass":
-            return "use fewer peers, a column with fewer values, or data.overlap"
-        case "dirichlet":
-            return "use fewer peers, a larger data.alpha, or data.overlap"
-        case _:
-            return "use fewer peers, or data.overlap"
+def _deal(dataset: Dataset, rest: Ints, peers: int, data: DataSettings, rng: Rng) -> list[PeerShare]:
+    """Deal rows to the peers that hold some; no two peers have the same own test row."""
+    if peers == 0:
+        return []
+    groups, wanted = PARTITIONERS[data.partition].plan(dataset, rest, peers, data, rng)
+    held_out = _held_out(wanted, data)
+    own_tests = _take(groups, held_out)
+    left = [group[count:] for group, count in zip(groups, held_out.sum(0), strict=True)]
+    dealt = _sample(left, wanted - held_out, rng) if data.overlap else _take(left, wanted - held_out)
+    if len(groups) > 1:
+        dealt = [rng.permutation(rows) for rows in dealt]
+    return [_share(rows, own_test, data) for rows, own_test in zip(dealt, own_tests, strict=True)]
 
 
-def _notice(dealt: Sequence[tuple[PeerRows, torch.Tensor]], session: Session) -> str | None:
-    if not dealt:
-        return None
-    data, each = session.data, [(len(rows.train), len(rows.validation), len(own)) for rows, own in dealt]
-    if sum(map(sum, each)) + len(each) > hand_size(data) * len(each):  # rounding aside
-        return None
-    train, validation, _ = zip(*each, strict=True)
-    return (
-        f"The table has too few rows for {session.peers} peers: each gets {_span(train)} training and "
-        f"{_span(validation)} validation rows instead of {data.rows} and {data.validation_rows}."
+def _share(rows: Ints, own_test: Ints, data: DataSettings) -> PeerShare:
+    """Split a peer's rows in the ratio of the settings."""
+    validation = len(rows) * data.validation_rows // (data.rows + data.validation_rows)
+    train, validated = np.split(rows, [len(rows) - validation])
+    return PeerShare(
+        PeerRows(torch.from_numpy(train), torch.from_numpy(validated)),
+        torch.from_numpy(own_test),
     )
 
 
-def _span(counts: Sequence[int]) -> str:
+def _plan_iid(dataset: Dataset, rest: Ints, peers: int, data: DataSettings, rng: Rng) -> tuple[Groups, Ints]:
+    size = min(_rows_per_peer(data), len(rest) if data.overlap else len(rest) // peers)
+    return [rest], np.full((peers, 1), size)
+
+
+def _plan_unequal(dataset: Dataset, rest: Ints, peers: int, data: DataSettings, rng: Rng) -> tuple[Groups, Ints]:
+    """In total as many rows as equal peers would hold."""
+    weights = rng.lognormal(0.0, data.spread, peers)
+    total = _rows_per_peer(data) * peers
+    total = total if data.overlap else min(total, len(rest))
+    sizes = np.floor(total * weights / weights.sum()).astype(np.int64)
+    return [rest], np.minimum(sizes, len(rest))[:, None]
+
+
+def _plan_dirichlet(dataset: Dataset, rest: Ints, peers: int, data: DataSettings, rng: Rng) -> tuple[Groups, Ints]:
+    groups = _group_by(rest, dataset.labels.numpy())
+    supply = _lengths(groups)
+    shares = rng.dirichlet(data.alpha * len(supply) * supply / supply.sum(), peers)
+    return groups, _fit_to_supply(shares, _rows_per_peer(data), supply, data)
+
+
+def _plan_by_column(dataset: Dataset, rest: Ints, peers: int, data: DataSettings, rng: Rng) -> tuple[Groups, Ints]:
+    """One group per peer; the largest groups, if there are more of them than peers."""
+    groups = _group_by(rest, _column_values(dataset, data))
+    supply = _lengths(groups)
+    used = np.sort(np.argsort(-supply, kind="stable")[:peers])
+    wanted = np.zeros((peers, len(supply)), np.int64)
+    for position, group in enumerate(used):
+        members = np.arange(position, peers, len(used))
+        equal = np.ones((len(members), 1))
+        wanted[members, group] = _fit_to_supply(equal, _rows_per_peer(data), supply[[group]], data)[:, 0]
+    return groups, wanted
+
+
+@dataclass(frozen=True)
+class Partitioner:
+    """``plan`` returns groups of rows and how many rows each peer takes from each group (P, G).
+
+    ``fix``: what to change, besides the number of peers and ``data.overlap``, if there are too few rows.
+    """
+
+    plan: Callable[[Dataset, Ints, int, DataSettings, Rng], tuple[Groups, Ints]]
+    fix: str = ""
+
+
+PARTITIONERS = {
+    "iid": Partitioner(_plan_iid),
+    "unequal": Partitioner(_plan_unequal, ", a smaller data.spread"),
+    "by-column": Partitioner(_plan_by_column, ", a column with fewer values"),
+    "by-mass": Partitioner(_plan_by_column, ", a column with fewer values"),
+    "dirichlet": Partitioner(_plan_dirichlet, ", a larger data.alpha"),
+}
+
+
+def _column_values(dataset: Dataset, data: DataSettings) -> Ints:
+    column = "mass" if data.partition == "by-mass" else data.column
+    if dataset.groups is None or dataset.group != column:
+        fix = 'use partition = "by-column" and name one of its columns' if data.path else "use another source"
+        raise InputError(
+            f"data.partition = \"{data.partition}\": the rows of {data.name} have no column '{column}'; {fix}"
+        )
+    return dataset.groups
+
+
+def _group_by(rest: Ints, values: Ints) -> Groups:
+    """Group ``rest`` by value, in its order."""
+    values_of_rest = values[rest]
+    return [rest[values_of_rest == value] for value in np.unique(values_of_rest)]
+
+
+def _lengths(groups: Groups) -> Ints:
+    return np.array([len(group) for group in groups], np.int64)
+
+
+def _fit_to_supply(shares: NDArray[np.float64], size: int, supply: Ints, data: DataSettings) -> Ints:
+    """(P, G): ``size`` rows per peer, reduced until every group has enough; equally for all, so that shares stay."""
+    while True:
+        wanted = _round(size * shares)
+        held_out = _held_out(wanted, data)
+        demand = held_out.sum(0) + (wanted - held_out).max(0) if data.overlap else wanted.sum(0)
+        if (demand <= supply).all():
+            return wanted
+        size = min(size - 1, int(size * (supply / np.maximum(demand, 1)).min()))
+
+
+def _held_out(wanted: Ints, data: DataSettings) -> Ints:
+    """(P, G) own test rows among the wanted ones."""
+    share = data.own_test_rows / _rows_per_peer(data) if data.own_distributions else 0.0
+    return _round(wanted.astype(np.float64) * share)
+
+
+def _round(shares: NDArray[np.float64]) -> Ints:
+    """(P, G) integers with the same row sums: the largest remainders are rounded up."""
+    whole = np.floor(shares).astype(np.int64)
+    missing = np.rint(shares.sum(1)).astype(np.int64) - whole.sum(1)
+    rank = np.argsort(np.argsort(whole - shares, axis=1, kind="stable"), axis=1, kind="stable")
+    rounded: Ints = whole + (rank < missing[:, None])
+    return rounded
+
+
+def _take(groups: Groups, counts: Ints) -> list[Ints]:
+    """Take ``counts`` (P, G) rows of each group, no row twice."""
+    ends = np.cumsum(counts, axis=0)
+    return [
+        np.concatenate([group[end - n : end] for group, n, end in zip(groups, row, until, strict=True)])
+        for row, until in zip(counts, ends, strict=True)
+    ]
+
+
+def _sample(groups: Groups, counts: Ints, rng: Rng) -> list[Ints]:
+    """Sample ``counts`` (P, G) rows of each group, independently for each peer."""
+    return [
+        np.concatenate([rng.choice(group, n, replace=False) for group, n in zip(groups, row, strict=True)])
+        for row in counts
+    ]
+
+
+def _require_enough(shares: Sequence[PeerShare], session: Session) -> None:
+    if not shares:
+        return
+    data = session.data
+    train, validation, own_test = (min(counts) for counts in zip(*(share.counts for share in shares), strict=True))
+    if train < session.work.slices or validation < MIN_VALIDATION or (data.own_distributions and own_test < 1):
+        at_least = "" if len({len(share.rows.train) for share in shares}) == 1 else " at least"
+        also = f" and {own_test} test" if data.own_distributions else ""
+        raise InputError(
+            f"{len(shares)} peers would get{at_least} {train} training and {validation} validation{also} rows each, "
+            f"too few for {session.work.slices} slices and {MIN_VALIDATION} validation rows: "
+            f"use fewer peers{PARTITIONERS[data.partition].fix}, or data.overlap"
+        )
+
+
+def _notice(shares: Sequence[PeerShare], session: Session) -> str | None:
+    data, counts = session.data, [share.counts for share in shares]
+    # one row per peer may be lost by rounding
+    if not counts or sum(map(sum, counts)) + len(counts) > _rows_per_peer(data) * len(counts):
+        return None
+    train, validation, _ = zip(*counts, strict=True)
+    return (
+        f"The dataset has too few rows for {session.peers} peers: each gets {_range_text(train)} training and "
+        f"{_range_text(validation)} validation rows instead of {data.rows} and {data.validation_rows}."
+    )
+
+
+def _range_text(counts: Sequence[int]) -> str:
     low, high = min(counts), max(counts)
     return str(low) if low == high else f"{low} to {high}"

@@ -1,6 +1,6 @@
-"""One peer's rows in a file of their own, so that where it runs there is nobody else's.
+"""One peer's rows in a file of their own, so that the machine of a peer holds no other peer's rows.
 
-Standardised as the session has them, so that a peer computes from its file what it would from the whole table.
+Standardised like the session's dataset, so that a peer computes the same from its file as from the whole dataset.
 """
 
 from pathlib import Path
@@ -13,33 +13,33 @@ from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.partition import PeerRows
 
 
-def save(path: Path, table: Dataset, rows: PeerRows) -> None:
-    """What ``rows`` names in the table, training rows first."""
+def save(path: Path, dataset: Dataset, rows: PeerRows) -> None:
+    """Write the rows of one peer, training rows first."""
     held = torch.cat([rows.train, rows.validation])
     np.savez(
         path,
-        features=table.features[held].float().numpy(),
-        labels=table.labels[held].numpy(),
+        features=dataset.features[held].float().numpy(),
+        labels=dataset.labels[held].numpy(),
         trained=np.int64(len(rows.train)),
-        classes=np.int64(table.classes),
-        mean=np.array(table.mean),
-        std=np.array(table.std),
+        classes=np.int64(dataset.classes),
+        mean=np.array(dataset.mean),
+        std=np.array(dataset.std),
     )
 
 
 def load(path: Path) -> tuple[Dataset, PeerRows]:
-    """Raises InputError."""
+    """Read one peer's rows.  Raises InputError."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
-        table = Dataset(
-            features=torch.from_numpy(found["features"]),
-            labels=torch.from_numpy(found["labels"]),
-            mean=tuple(found["mean"].tolist()),
-            std=tuple(found["std"].tolist()),
-            classes=int(found["classes"]),
+            arrays = {name: file[name] for name in file.files}
+        dataset = Dataset(
+            features=torch.from_numpy(arrays["features"]),
+            labels=torch.from_numpy(arrays["labels"]),
+            mean=tuple(arrays["mean"].tolist()),
+            std=tuple(arrays["std"].tolist()),
+            classes=int(arrays["classes"]),
         )
-        trained = int(found["trained"])
+        trained = int(arrays["trained"])
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path.name} cannot be read as a peer's rows ({error}): render the swarm again") from None
-    return table, PeerRows(torch.arange(trained), torch.arange(trained, len(table)))
+    return dataset, PeerRows(torch.arange(trained), torch.arange(trained, len(dataset)))

@@ -1,64 +1,68 @@
-"""Where rows are from: a source by name, an ``.npz`` of the project's form, or a file of the user's.
+"""Sources of a session's rows: a named source, an ``.npz`` in the project's format, or any CSV or Parquet file.
 
-Each reader is a module: ``prepared`` (files of the project's form), ``flights``, ``columns`` (any CSV or Parquet).
-``hepmass`` makes the ``hepmass`` source from UCI's files; it is a command, not a reader.
+A new source is one entry in ``SOURCES``.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from learnae import resources
 from learnae.errors import InputError
 from learnae.learn.datasets import flights, npz_dataset, tabular
-from learnae.learn.datasets.dataset import CLASSES, FEATURES, Dataset
-from learnae.learn.datasets.hepmass import ABOUT
+from learnae.learn.datasets.dataset import Dataset
+from learnae.learn.datasets.hepmass import METADATA
 from learnae.session.settings import DataSettings, data_folder
 
-__all__ = ["CLASSES", "FEATURES", "Dataset", "load", "path_of"]
 
-NAMES = ("hepmass-like", "hepmass", "flights")
+@dataclass(frozen=True)
+class Source:
+    """``file`` identifies the rows by its content.  ``read`` receives it and ``data.column``."""
+
+    file: Callable[[], Path]
+    read: Callable[[Path, str | None], Dataset]
 
 
-def path_of(data: DataSettings) -> Path:
-    """The file whose content says which rows these are.  InputError if it is not there."""
-    if data.path is not None:
-        return _present(Path(data.path), f"data.path = {data.path}: there is no such file; relative paths begin where")
-    match data.source:
-        case "hepmass-like":
-            path = resources.ROWS
-        case "hepmass":
-            path = data_folder() / "hepmass" / ABOUT
-            if not path.is_file():
-                raise InputError(
-                    "data source 'hepmass': UCI's file has not been converted here; run `learnae data fetch hepmass`, "
-                    "then `learnae data hepmass` with the files it names"
-                )
-        case "flights":
-            path = flights.archive()
-        case other:
-            path = Path(other)
+def _hepmass_file() -> Path:
+    path = data_folder() / "hepmass" / METADATA
     if not path.is_file():
         raise InputError(
-            f"data source '{data.source}': there is no file {path.name}; use one of {', '.join(NAMES)} or a path to an "
-            ".npz, or name a CSV or Parquet file with data.path"
+            "data source 'hepmass': UCI's file has not been converted yet; run `learnae data fetch hepmass`, then "
+            "`learnae data hepmass` with the files that it lists"
         )
     return path
 
 
-def load(data: DataSettings) -> Dataset:
-    """Read a session's table.  InputError, one sentence, for anything but sound rows."""
-    path = path_of(data)
+SOURCES = {
+    "hepmass-like": Source(lambda: resources.ROWS, lambda path, column: npz_dataset.read_npz(path)),
+    "hepmass": Source(_hepmass_file, lambda path, column: npz_dataset.read_folder(path.parent)),
+    "flights": Source(flights.archive, flights.read),
+}
+
+
+def source_file(data: DataSettings) -> Path:
+    """The file whose content identifies the rows.  InputError if it does not exist."""
+    if data.path is not None:
+        path = Path(data.path)
+        if not path.is_file():
+            raise InputError(
+                f"data.path = {data.path}: no such file; relative paths start at the working directory, {Path.cwd()}"
+            )
+        return path
+    source = SOURCES.get(data.source)
+    path = source.file() if source else Path(data.source)
+    if not path.is_file():
+        raise InputError(
+            f"data source '{data.source}': there is no file {path.name}; use one of {', '.join(SOURCES)} or the path "
+            "of an .npz, or name a CSV or Parquet file with data.path"
+        )
+    return path
+
+
+def load_dataset(data: DataSettings) -> Dataset:
+    """Read the rows of a session.  Raises InputError with one sentence for anything invalid."""
+    path = source_file(data)
     if data.path is not None:
         return tabular.read(path, data.label or "", data.features, data.column)
-    match data.source:
-        case "hepmass":
-            return npz_dataset.folder(path.parent)
-        case "flights":
-            return flights.read(path, data.column)
-        case _:
-            return npz_dataset.npz(path)
-
-
-def _present(path: Path, complaint: str) -> Path:
-    if not path.is_file():
-        raise InputError(f"{complaint} the command is run, in {Path.cwd()}")
-    return path
+    source = SOURCES.get(data.source)
+    return source.read(path, data.column) if source else npz_dataset.read_npz(path)

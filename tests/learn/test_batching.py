@@ -1,4 +1,4 @@
-"""The pool: what waits runs together, and nobody can tell from the results."""
+"""The pool runs waiting jobs together, and the results do not show it."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,14 +8,13 @@ import pytest
 import torch
 from tests.learn.small import TABLE, close, network, score_job, settings, table, train_job
 
-from learnae.learn.jobs import Job, JobResult
-from learnae.learn.jobs import run as run_batch
-from learnae.learn.pool import Pool, Ticket
+from learnae.learn.batching import Job, JobFuture, JobResult, Pool
+from learnae.learn.batching import compute as run_batch
 
 
 def run(pool: Pool, jobs: list[Job]) -> list[JobResult]:
-    tickets = [pool.submit(job) for job in jobs]
-    return [ticket.result() for ticket in tickets]
+    futures = [pool.submit(job) for job in jobs]
+    return [future.result() for future in futures]
 
 
 def mixed() -> list[Job]:
@@ -43,12 +42,12 @@ def test_each_job_has_its_own_order_of_rows() -> None:
 
 def test_nothing_runs_before_a_result_is_asked_for_and_then_everything_does() -> None:
     pool = Pool(1)
-    tickets = [pool.submit(score_job(seed)) for seed in range(5)]
-    assert pool.ran == []
-    tickets[3].result()
-    assert pool.ran == [5]
-    tickets[0].result()
-    assert pool.ran == [5]
+    futures = [pool.submit(score_job(seed)) for seed in range(5)]
+    assert pool.batch_sizes == []
+    futures[3].result()
+    assert pool.batch_sizes == [5]
+    futures[0].result()
+    assert pool.batch_sizes == [5]
 
 
 def test_equal_shapes_run_together_and_unequal_ones_apart() -> None:
@@ -59,13 +58,14 @@ def test_equal_shapes_run_together_and_unequal_ones_apart() -> None:
         train_job(how=settings(epochs=1)),
         train_job(net=network(5)),
         score_job(rows=51),
-        replace(score_job(), table=table()),
+        replace(score_job(), dataset=table()),
     ]
-    pool, ran = Pool(1), []
-    for ticket in [pool.submit(job) for job in jobs]:
-        if not ticket.done:
-            ticket.result()
-            ran += pool.ran
+    pool = Pool(1)
+    ran: list[int] = []
+    for future in [pool.submit(job) for job in jobs]:
+        if not future.done():
+            future.result()
+            ran += pool.batch_sizes
     assert ran == [3, 4, 1, 1, 1, 1, 1]
 
 
@@ -73,11 +73,11 @@ def test_a_score_that_is_needed_leaves_training_to_gather() -> None:
     pool = Pool(1)
     training, score = pool.submit(train_job()), pool.submit(score_job())
     score.result()
-    assert not training.done
+    assert not training.done()
     more = pool.submit(train_job(1))
     training.result()
-    assert more.done
-    assert pool.ran == [2]
+    assert more.done()
+    assert pool.batch_sizes == [2]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_batches_are_even_bounded_and_enough_for_the_threads(
 ) -> None:
     pool = Pool(threads, batch)
     run(pool, [score_job(seed) for seed in range(jobs)])
-    assert pool.ran == batches
+    assert pool.batch_sizes == batches
 
 
 def test_training_scores_the_trained_weights() -> None:
@@ -123,18 +123,18 @@ def test_a_jobs_own_weights_never_change() -> None:
 
 
 def test_a_result_can_be_asked_for_twice() -> None:
-    ticket = Pool(1).submit(train_job())
-    assert ticket.result() is ticket.result()
+    future = Pool(1).submit(train_job())
+    assert future.result() is future.result()
 
 
 def test_a_job_that_raises_affects_only_itself() -> None:
     pool, outside = Pool(1), torch.arange(50) + len(TABLE)
-    tickets = [pool.submit(job) for job in (score_job(0), replace(score_job(1), rows=outside), score_job(2))]
-    assert tickets[0].result().correct == run(Pool(1), [score_job(0)])[0].correct
-    assert tickets[2].result().correct == run(Pool(1), [score_job(2)])[0].correct
+    futures = [pool.submit(job) for job in (score_job(0), replace(score_job(1), rows=outside), score_job(2))]
+    assert futures[0].result().correct == run(Pool(1), [score_job(0)])[0].correct
+    assert futures[2].result().correct == run(Pool(1), [score_job(2)])[0].correct
     for _ in range(2):
         with pytest.raises((IndexError, RuntimeError)):
-            tickets[1].result()
+            futures[1].result()
 
 
 def test_a_job_that_diverges_affects_only_itself() -> None:
@@ -151,8 +151,8 @@ def test_many_threads_that_wait_get_their_own_results() -> None:
 
     def peer(seed: int) -> int:
         together.wait()
-        ticket = pool.submit(train_job(seed))
-        return ticket.result().correct
+        future = pool.submit(train_job(seed))
+        return future.result().correct
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(peer, range(8))) == pytest.approx(expected, abs=1)
@@ -160,16 +160,16 @@ def test_many_threads_that_wait_get_their_own_results() -> None:
 
 def test_the_first_of_many_waiting_threads_runs_everything_once() -> None:
     pool, together, batches = Pool(1), threading.Barrier(6), []
-    tickets = [pool.submit(score_job(seed)) for seed in range(6)]
+    futures = [pool.submit(score_job(seed)) for seed in range(6)]
 
-    def peer(ticket: Ticket) -> int:
+    def peer(future: JobFuture) -> int:
         together.wait()
-        found = ticket.result().correct
-        batches.append(list(pool.ran))
+        found = future.result().correct
+        batches.append(list(pool.batch_sizes))
         return found
 
     with ThreadPoolExecutor(6) as threads:
-        found = list(threads.map(peer, tickets))
+        found = list(threads.map(peer, futures))
     assert found == [result.correct for result in run(Pool(1), [score_job(seed) for seed in range(6)])]
     assert batches == [[6]] * 6
 
@@ -182,7 +182,7 @@ def test_a_job_can_be_submitted_while_others_run(monkeypatch: pytest.MonkeyPatch
         assert submitted.wait(10)
         return run_batch(jobs)
 
-    monkeypatch.setattr("learnae.learn.pool.run", slow)
+    monkeypatch.setattr("learnae.learn.batching.compute", slow)
     first = pool.submit(score_job(0))
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(first.result)
@@ -190,9 +190,9 @@ def test_a_job_can_be_submitted_while_others_run(monkeypatch: pytest.MonkeyPatch
         second = pool.submit(score_job(1))
         submitted.set()
         waiting.result(10)
-    assert pool.ran == [1]
+    assert pool.batch_sizes == [1]
     second.result()
-    assert pool.ran == [1]
+    assert pool.batch_sizes == [1]
 
 
 def test_an_interrupted_run_is_an_error_and_not_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +202,7 @@ def test_an_interrupted_run_is_an_error_and_not_a_hang(monkeypatch: pytest.Monke
     pool = Pool(1)
     first, second = pool.submit(score_job(0)), pool.submit(score_job(1))
     with monkeypatch.context() as patch:
-        patch.setattr("learnae.learn.pool.run", interrupted)
+        patch.setattr("learnae.learn.batching.compute", interrupted)
         with pytest.raises(KeyboardInterrupt):
             first.result()
     with pytest.raises(RuntimeError, match="interrupted"):

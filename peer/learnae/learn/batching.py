@@ -1,0 +1,191 @@
+"""Peers that share a process share one pool: waiting jobs of equal shape run as one batched computation.
+
+Jobs wait until a result is requested; then every waiting job of the same shape runs.  In virtual time, all jobs that
+are outstanding at a moment run together.  In a live swarm, the first waiting thread does the work of all and the others
+find their results ready.  A batch is the work of one thread and batches run in parallel; torch is limited to one thread
+per operation, because more of them cost more than they save at this size.
+
+The same jobs, submitted in the same order to a pool with the same settings, give the same bits.
+
+Shapes: P jobs, n training rows and v scored rows per job, B rows per step, F features, T parameters.
+"""
+
+import threading
+from collections.abc import Hashable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learnae.lazy_future import LazyFuture
+from learnae.learn.batched_optimizers import OptimizerSettings, create_optimizer
+from learnae.learn.cache import ModelCache
+from learnae.learn.datasets.dataset import Dataset
+from learnae.learn.model import Mlp, count_correct, forward, loss
+
+MAX_BATCH = 24  # jobs: larger batches are no faster
+CACHE_BYTES = 64 << 20  # of decoded weights
+SCORING_CHUNK = 512  # rows of each job: bounds the memory and stays close to the CPU cache
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreJob:
+    """Count the rows that these weights classify correctly."""
+
+    network: Mlp
+    weights: Tensor  # (T,) float32, never changed
+    dataset: Dataset
+    rows: Tensor  # (v,) int64
+
+    @property
+    def shape(self) -> Hashable:
+        """Jobs of equal shape can run together."""
+        return (type(self), self.network, self.weights.shape, id(self.dataset), len(self.rows))
+
+
+@dataclass(frozen=True, eq=False)
+class TrainJob(ScoreJob):
+    """Train a copy of the weights with a fresh optimizer, then score it."""
+
+    training: Tensor  # (n,) int64
+    settings: OptimizerSettings
+    seed: int  # of the order of rows, which changes every epoch
+
+    @property
+    def shape(self) -> Hashable:
+        return (super().shape, len(self.training), self.settings)
+
+
+Job = ScoreJob | TrainJob
+
+
+@dataclass(frozen=True, eq=False)
+class JobResult:
+    weights: Tensor  # (T,): those of the job, or the trained copy
+    correct: int  # of the job's rows
+
+
+class JobFuture(LazyFuture[JobResult]):
+    """The result of a submitted job."""
+
+    def __init__(self, pool: "Pool", job: Job) -> None:
+        super().__init__(pool.run)
+        self.job = job
+
+
+class Pool:
+    """Runs jobs in batches.
+
+    ``batch``: max jobs per computation (0: no limit, 1: one by one).  ``models``: decoded weights, cached for everybody
+    who shares the pool.
+    """
+
+    def __init__(self, threads: int, batch: int = 0) -> None:
+        self.threads, self.batch, self.models = threads, batch, ModelCache(CACHE_BYTES)
+        self.batch_sizes: list[int] = []  # of the last run
+        self._waiting: list[JobFuture] = []
+        self._queue_lock, self._run_lock = threading.Lock(), threading.Lock()
+        self._executor = ThreadPoolExecutor(threads, "pool")
+        torch.set_num_threads(1)
+
+    def submit(self, job: Job) -> JobFuture:
+        """Never blocks on running jobs."""
+        future = JobFuture(self, job)
+        with self._queue_lock:
+            self._waiting.append(future)
+        return future
+
+    def run(self, wanted: JobFuture) -> None:
+        """Run every waiting job of one shape.  Other shapes keep waiting, so that scoring does not split training."""
+        with self._run_lock:
+            if wanted.done():
+                return  # another thread has run it
+            shape = wanted.job.shape
+            with self._queue_lock:
+                group = [future for future in self._waiting if future.job.shape == shape]
+                self._waiting = [future for future in self._waiting if future.job.shape != shape]
+            if wanted not in group:
+                raise RuntimeError("the pool was interrupted before this job had run")
+            batches = self._split(group)
+            self.batch_sizes = [len(batch) for batch in batches]
+            self._run_batches(batches)
+
+    def _split(self, group: list[JobFuture]) -> list[list[JobFuture]]:
+        """Even batches, a multiple of the number of threads, none above ``MAX_BATCH``."""
+        count = -(-len(group) // MAX_BATCH)
+        count = min(-(-count // self.threads) * self.threads, len(group))
+        if self.batch:
+            count = max(count, -(-len(group) // self.batch))
+        bounds = [i * len(group) // count for i in range(count + 1)]
+        return [group[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+
+    def _run_batches(self, batches: Sequence[list[JobFuture]]) -> None:
+        if self.threads == 1 or len(batches) <= 1:
+            for batch in batches:
+                _run_batch(batch)
+        else:
+            list(self._executor.map(_run_batch, batches))
+
+
+def _run_batch(batch: Sequence[JobFuture]) -> None:
+    """Run a batch; if it raises, run its jobs one by one, so that only the faulty job fails."""
+    try:
+        results = compute([future.job for future in batch])
+    except (IndexError, RuntimeError, TypeError, ValueError) as error:
+        if len(batch) == 1:
+            batch[0].set_exception(error)
+            return
+        for future in batch:
+            _run_batch([future])
+        return
+    for future, result in zip(batch, results, strict=True):
+        future.set_result(result)
+
+
+def compute(jobs: Sequence[Job]) -> list[JobResult]:
+    """Run jobs of equal shape as one computation.  Raises what torch raises if one of them is faulty."""
+    weights = [job.weights for job in jobs]
+    training = [job for job in jobs if isinstance(job, TrainJob)]
+    if training:
+        trained = _train(training, torch.stack(weights))
+        weights = [row.clone() for row in trained]  # clones: a view would keep the whole batch alive
+    counts = _score(jobs, torch.stack(weights))
+    return [JobResult(own, count) for own, count in zip(weights, counts, strict=True)]
+
+
+def _train(jobs: Sequence[TrainJob], weights: Tensor) -> Tensor:
+    first, network = jobs[0], jobs[0].network
+    layers = network.layers(weights)
+    parameters = [tensor.requires_grad_() for layer in layers for tensor in layer]
+    optimizer = create_optimizer(parameters, first.settings)
+    for x, y in _training_steps(jobs):
+        gradients = torch.autograd.grad(loss(forward(layers, x), y), parameters)
+        with torch.no_grad():
+            optimizer.step(gradients)
+    return network.flat(layers).detach()
+
+
+def _training_steps(jobs: Sequence[TrainJob]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Features (P, B, F) and labels (P, B) of each step; the last step of an epoch may be smaller."""
+    dataset, settings = jobs[0].dataset, jobs[0].settings
+    generators = [torch.Generator().manual_seed(job.seed) for job in jobs]
+    for _ in range(settings.epochs):
+        order = [
+            job.training[torch.randperm(len(job.training), generator=generator)]
+            for job, generator in zip(jobs, generators, strict=True)
+        ]
+        for rows in torch.split(torch.stack(order), settings.batch, dim=1):
+            yield dataset.select(rows)
+
+
+@torch.inference_mode()
+def _score(jobs: Sequence[Job], weights: Tensor) -> list[int]:
+    dataset, layers = jobs[0].dataset, jobs[0].network.layers(weights)
+    shared = all(job.rows is jobs[0].rows for job in jobs)
+    rows = jobs[0].rows.unsqueeze(0) if shared else torch.stack([job.rows for job in jobs])
+    counts = torch.zeros(len(jobs), dtype=torch.int64)
+    for chunk in torch.split(rows, SCORING_CHUNK, dim=1):
+        x, y = dataset.select(chunk)
+        counts += count_correct(forward(layers, x.expand(len(jobs), -1, -1)), y)
+    return [int(count) for count in counts]
