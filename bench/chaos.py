@@ -32,7 +32,7 @@ from typing import IO, Any
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import verdict
-from learnae.analysis.fault_impact import aftermath, to_json
+from learnae.analysis.fault_impact import fault_impact, to_json
 from learnae.backends.sim.faults import undisturbed
 from learnae.cli.scenarios import CHAOS, find
 from learnae.errors import InputError
@@ -88,7 +88,7 @@ class Bench:
         if "accuracy" not in line or not (run := self.run(line)).is_dir():
             return line  # there is nothing to judge
         history = RunDirectory(run).read()
-        after, session = aftermath(history, History(())), load(run / "session.toml")
+        after, session = fault_impact(history, History(())), load(run / "session.toml")
         if undisturbed(session) != session:
             after = replace(after, **{key: value for key, value in line.items() if key.endswith("_undisturbed")})
         return line | _judged(verdict(history)) | to_json(after)

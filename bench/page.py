@@ -25,7 +25,7 @@ from tests.stack.browser import QUIET, program
 from tests.stack.stage import Stage
 
 from learnae.records.history import History, Record
-from learnae.web.live_page.parts import parts
+from learnae.web.live_page.parts import page_parts
 
 PEERS, GOAL = (20, 100), 200.0
 SPLIT = {"kind": "split", "at": 1.0, "duration": 60.0}  # s: for most of the session
@@ -36,7 +36,7 @@ LAST = "performance.getEntriesByName('update').at(-1)"
 def served(records: list[Record]) -> float:
     """Milliseconds of the processor, which other work on the machine does not lengthen much."""
     began = time.thread_time()
-    for part in parts(History(tuple(records))).values():
+    for part in page_parts(History(tuple(records))).values():
         json.dumps(part)
     return 1000 * (time.thread_time() - began)
 

@@ -40,7 +40,7 @@ ANN_FINAL = fact_is("ann", DebtChanged, debt=0, state=DebtState.FINAL)
 ANN_AVERAGED_BOB = fact_is("ann", Averaged, remote_cid=MODEL["bob 1"])
 BOB_DROPPED = fact_is("bob", Averaged, adopted=False)
 BOB_AVERAGED = fact_is("bob", Averaged, adopted=True)
-MONEY = {"wei_conserved", "settled_once", "chain_matches_debts", "chain_sound"}
+MONEY = {"wei_conserved", "debts_paid_once", "payments_match_debts", "blocks_and_nonces_consecutive"}
 
 
 def reward(**changes: str) -> History:
@@ -74,7 +74,7 @@ def test_a_reason_names_the_first_violations_and_counts_the_rest() -> None:
 
 def test_without_a_beginning_nothing_is_valid_but_the_chain_itself() -> None:
     found = caught(without(fact_is("swarm", SessionBegan)))
-    assert found.keys() == CHECKS.keys() - {"chain_sound", "wei_conserved"}
+    assert found.keys() == CHECKS.keys() - {"blocks_and_nonces_consecutive", "wei_conserved"}
     assert all("does not begin" in reason for reason in found.values())
 
 
@@ -93,16 +93,16 @@ def test_a_block_that_does_not_follow_is_invalid() -> None:
         return replace(record, parent="0xelse") if isinstance(record, Block) and record.number == 2 else record
 
     found = caught(on_chain(moved))
-    assert found == {"chain_sound": "invalid: block 2 does not follow block 1"}
+    assert found == {"blocks_and_nonces_consecutive": "invalid: block 2 does not follow block 1"}
 
 
 def test_a_block_told_twice_is_invalid() -> None:
     found = caught(replace(GOOD, chain=(*GOOD.chain[:2], *GOOD.chain[1:])))
-    assert found.keys() == {"chain_sound", "wei_conserved"}
+    assert found.keys() == {"blocks_and_nonces_consecutive", "wei_conserved"}
 
 
 def test_a_nonce_spent_twice_is_invalid() -> None:
-    assert "has nonce 0" in caught(transaction("0xann1", nonce=0))["chain_sound"]
+    assert "has nonce 0" in caught(transaction("0xann1", nonce=0))["blocks_and_nonces_consecutive"]
 
 
 def test_wei_from_nowhere_is_invalid() -> None:
@@ -138,7 +138,7 @@ def test_a_failed_transfer_moves_nothing_but_its_gas() -> None:
         left = Wei(record.balances[WALLET["cat"]] - failed.gas_used * failed.gas_price)
         return replace(record, balances=record.balances | {WALLET["cat"]: left})
 
-    assert caught(mined_too(4, failed, history=on_chain(poorer))).keys() == {"settled_once"}
+    assert caught(mined_too(4, failed, history=on_chain(poorer))).keys() == {"debts_paid_once"}
 
 
 def test_balances_are_those_of_their_height() -> None:
@@ -163,18 +163,18 @@ def test_a_debt_paid_twice_is_invalid() -> None:
     again = replace(ANN_PAYS, nonce=2, tx=TxHash("0xann2"), state=DebtState.SIGNED)
     history = followed_by(ANN_SIGNED, again, history=mined_too(4, paid("ann", again, MODEL["bob 1"].encode())))
     found = caught(history)
-    assert "debt 0 of ann was paid 2 times" in found["settled_once"]
-    assert found.keys() == {"settled_once", "wei_conserved", "payee_right"}
+    assert "debt 0 of ann was paid 2 times" in found["debts_paid_once"]
+    assert found.keys() == {"debts_paid_once", "wei_conserved", "payee_has_earliest_claim"}
 
 
 def test_a_payment_without_a_debt_is_invalid() -> None:
     gift = replace(paid("ann", ANN_PAYS, b""), hash=TxHash("0xgift"), nonce=2)
-    assert "transfer 0xgift in block 4 belongs to 0 debts" in caught(mined_too(4, gift))["settled_once"]
+    assert "transfer 0xgift in block 4 belongs to 0 debts" in caught(mined_too(4, gift))["debts_paid_once"]
 
 
 def test_a_payment_for_two_debts_is_invalid() -> None:
     both = amended(fact_is("ann", DebtChanged, debt=1), tx=TxHash("0xann1"))
-    assert "belongs to 2 debts" in caught(both)["settled_once"]
+    assert "belongs to 2 debts" in caught(both)["debts_paid_once"]
 
 
 def test_a_transfer_by_somebody_outside_the_session_is_no_ones_debt() -> None:
@@ -184,24 +184,24 @@ def test_a_transfer_by_somebody_outside_the_session_is_no_ones_debt() -> None:
 
 def test_a_debt_that_is_final_without_its_transaction_is_invalid() -> None:
     found = caught(amended(ANN_FINAL, tx=TxHash("0xelse")))
-    assert "debt 0 of ann is final, but its transaction 0xelse is not on the chain" in found["settled_once"]
+    assert "debt 0 of ann is final, but its transaction 0xelse is not on the chain" in found["debts_paid_once"]
 
 
 def test_a_debt_whose_transaction_failed_is_not_final() -> None:
     found = caught(transaction("0xann1", succeeded=False))
-    assert found.keys() == {"wei_conserved", "settled_once", "chain_matches_debts"}
-    assert "the chain has success False, the debt True" in found["chain_matches_debts"]
+    assert found.keys() == {"wei_conserved", "debts_paid_once", "payments_match_debts"}
+    assert "the chain has success False, the debt True" in found["payments_match_debts"]
 
 
 def test_a_debt_that_was_paid_is_not_declined() -> None:
     found = caught(amended(ANN_FINAL, state=DebtState.DECLINED))
-    assert found == {"settled_once": "invalid: debt 0 of ann is declined, but was paid"}
+    assert found == {"debts_paid_once": "invalid: debt 0 of ann is declined, but was paid"}
 
 
 def test_a_refused_debt_goes_with_a_failed_transaction() -> None:
     refused = amended(ANN_FINAL, state=DebtState.REFUSED, history=transaction("0xann1", succeeded=False))
     assert caught(refused).keys() == {"wei_conserved"}
-    assert caught(amended(ANN_FINAL, state=DebtState.REFUSED)).keys() == {"settled_once", "chain_matches_debts"}
+    assert caught(amended(ANN_FINAL, state=DebtState.REFUSED)).keys() == {"debts_paid_once", "payments_match_debts"}
 
 
 @pytest.mark.parametrize(
@@ -216,12 +216,12 @@ def test_a_refused_debt_goes_with_a_failed_transaction() -> None:
     ],
 )
 def test_a_transaction_that_says_something_else_than_its_debt_is_invalid(what: str, changes: dict[str, Any]) -> None:
-    assert f"debt 0 of ann: the chain has {what}" in caught(transaction("0xann1", **changes))["chain_matches_debts"]
+    assert f"debt 0 of ann: the chain has {what}" in caught(transaction("0xann1", **changes))["payments_match_debts"]
 
 
 def test_a_final_debt_names_the_block_of_its_transaction() -> None:
     found = caught(amended(ANN_FINAL, block=4))
-    assert found == {"chain_matches_debts": "invalid: debt 0 of ann: the chain has block 2, the debt 4"}
+    assert found == {"payments_match_debts": "invalid: debt 0 of ann: the chain has block 2, the debt 4"}
 
 
 # debts
@@ -230,49 +230,49 @@ def test_a_final_debt_names_the_block_of_its_transaction() -> None:
 @pytest.mark.parametrize("state", [DebtState.OWED, DebtState.PAYABLE])
 def test_a_debt_left_open_is_invalid(state: DebtState) -> None:
     found = caught(amended(fact_is("ann", DebtChanged, debt=1, state=DebtState.UNCLAIMED), state=state))
-    assert found == {"debts_terminal": f"invalid: debt 1 of ann is left {state}"}
+    assert found == {"no_debt_left_open": f"invalid: debt 1 of ann is left {state}"}
 
 
 def test_a_payment_mined_and_not_yet_final_is_open() -> None:
-    assert caught(amended(ANN_FINAL, state=DebtState.MINED)).keys() == {"debts_terminal"}
+    assert caught(amended(ANN_FINAL, state=DebtState.MINED)).keys() == {"no_debt_left_open"}
 
 
 def test_a_forgotten_debt_is_invalid() -> None:
     found = caught(without(fact_is("ann", DebtChanged, debt=1)))
-    assert found.keys() == {"adoption_owes"}
-    assert "owes nothing for it" in found["adoption_owes"]
+    assert found.keys() == {"adoptions_create_debts"}
+    assert "owes nothing for it" in found["adoptions_create_debts"]
 
 
 def test_a_debt_without_an_adoption_is_invalid() -> None:
     history = amended(BOB_AVERAGED, adopted=False, after=score(690))
-    assert "has not adopted it" in caught(history)["adoption_owes"]
+    assert "has not adopted it" in caught(history)["adoptions_create_debts"]
 
 
 def test_two_debts_for_one_adoption_are_invalid() -> None:
     twice = followed_by(
         fact_is("cat", DebtChanged, state=DebtState.DECLINED), replace(CAT_OWES, debt=1, state=DebtState.DECLINED)
     )
-    assert caught(twice).keys() == {"adoption_owes"}
+    assert caught(twice).keys() == {"adoptions_create_debts"}
 
 
 @pytest.mark.parametrize("changes", [{"creator": PEER["eve"]}, {"cid": MODEL["ann 1"]}, {"after": score(751)}])
 def test_a_debt_that_changes_what_it_is_for_is_invalid(changes: dict[str, Any]) -> None:
     found = caught(amended(fact_is("ann", DebtChanged, debt=0, state=DebtState.PAYABLE), **changes))
-    assert "debt 0 of ann changed what it is for" in found["adoption_owes"]
+    assert "debt 0 of ann changed what it is for" in found["adoptions_create_debts"]
 
 
 def test_one_model_adopted_twice_is_owed_for_twice() -> None:
     before, after = score(701), score(702)
     more = Averaged(PEER["bob"], MODEL["bob 1"], before, after, True, Cid("bmore"), 2)
     history = followed_by(fact_is("cat", Averaged), more)
-    assert caught(history).keys() == {"adoption_owes"}
+    assert caught(history).keys() == {"adoptions_create_debts"}
     paid_for = replace(CAT_OWES, debt=1, state=DebtState.DECLINED, before=before, after=after)
     assert not caught(followed_by(fact_is("cat", DebtChanged, state=DebtState.DECLINED), paid_for, history=history))
 
 
 def test_paying_a_later_claim_is_invalid() -> None:
     history = amended(fact_is("ann", DebtChanged, debt=0), payee=WALLET["dan"])
-    assert f"was signed to {WALLET['dan']}, not to {WALLET['bob']}" in caught(history)["payee_right"]
+    assert f"was signed to {WALLET['dan']}, not to {WALLET['bob']}" in caught(history)["payee_has_earliest_claim"]
 
 
 @pytest.mark.parametrize(
@@ -291,13 +291,13 @@ def test_the_earliest_claim_is_the_one_to_pay(dan: tuple[int, int, int], right: 
     found = caught(
         amended(fact_is("ann", ClaimJudged, sender=PEER["dan"]), timestamp=timestamp, block=block, index=index)
     )
-    assert found.keys() == (set() if right else {"payee_right"})
+    assert found.keys() == (set() if right else {"payee_has_earliest_claim"})
 
 
 def test_a_claim_judged_again_after_a_rollback_replaces_its_judgement() -> None:
     lost = judged("bob", "bob", "bob", Verdict.LATER, (1003, 3, 0))
     history = followed_by(fact_is("ann", ClaimJudged, sender=PEER["bob"]), lost)
-    assert caught(history).keys() == {"payee_right"}
+    assert caught(history).keys() == {"payee_has_earliest_claim"}
     back = judged("bob", "bob", "bob", Verdict.WINNER, (1001, 1, 1))
     assert not caught(followed_by(lambda record: record.fact == lost, back, history=history))
 
@@ -313,35 +313,35 @@ def test_a_claim_learnt_after_signing_changes_nothing() -> None:
 
 def test_a_payment_signed_before_any_claim_is_known_is_invalid() -> None:
     found = caught(without(fact_is("bob", ClaimJudged)))
-    assert found == {"payee_right": f"invalid: debt 0 of bob was signed to {WALLET['ann']}, not to None"}
+    assert found == {"payee_has_earliest_claim": f"invalid: debt 0 of bob was signed to {WALLET['ann']}, not to None"}
 
 
 def test_a_payment_signed_to_nobody_is_invalid() -> None:
     found = caught(amended(fact_is("bob", DebtChanged), payee=None, history=without(fact_is("bob", ClaimJudged))))
-    assert "was signed to None, not to None" in found["payee_right"]
+    assert "was signed to None, not to None" in found["payee_has_earliest_claim"]
 
 
 def test_a_claim_without_a_rank_that_was_not_rejected_cannot_be_judged() -> None:
     found = caught(amended(fact_is("ann", ClaimJudged, sender=PEER["dan"]), timestamp=None))
-    assert found["payee_right"].startswith("unknown: TypeError")
+    assert found["payee_has_earliest_claim"].startswith("unknown: TypeError")
 
 
 def test_a_payment_that_was_never_signed_is_invalid() -> None:
     found = caught(without(ANN_SIGNED))
-    assert "debt 0 of ann is sent" in found["payee_right"]
+    assert "debt 0 of ann is sent" in found["payee_has_earliest_claim"]
 
 
 def test_a_replacement_must_keep_the_payee() -> None:
     second = fact_is("bob", DebtChanged, state=DebtState.SIGNED, tx=BOB_PAYS.tx)
-    assert caught(amended(second, payee=WALLET["dan"])).keys() == {"payee_right"}
+    assert caught(amended(second, payee=WALLET["dan"])).keys() == {"payee_has_earliest_claim"}
 
 
 @pytest.mark.parametrize("wei", [ANN_PAYS.wei - 1, ANN_PAYS.wei + 1])
 def test_a_payment_off_by_one_wei_is_invalid(wei: int) -> None:
     history = amended(fact_is("ann", DebtChanged, debt=0), history=transaction("0xann1", wei=Wei(wei)), wei=Wei(wei))
     found = caught(history)
-    assert found["payment_exact"] == f"invalid: debt 0 of ann is over {wei} wei, not {ANN_PAYS.wei}"
-    assert found.keys() == {"payment_exact", "wei_conserved"}
+    assert found["amounts_follow_reward_function"] == f"invalid: debt 0 of ann is over {wei} wei, not {ANN_PAYS.wei}"
+    assert found.keys() == {"amounts_follow_reward_function", "wei_conserved"}
 
 
 @pytest.mark.parametrize(
@@ -349,12 +349,14 @@ def test_a_payment_off_by_one_wei_is_invalid(wei: int) -> None:
 )
 def test_each_reward_function_is_worked_out_again(function: str, due: int | None) -> None:
     found = caught(reward(function=function))
-    assert (f"debt 0 of ann is over {ANN_OWES.wei} wei, not {due}" in found.get("payment_exact", "")) is bool(due)
+    assert (
+        f"debt 0 of ann is over {ANN_OWES.wei} wei, not {due}" in found.get("amounts_follow_reward_function", "")
+    ) is bool(due)
 
 
 def test_an_unknown_reward_function_leaves_payments_unknown() -> None:
     assert caught(reward(function="generous")) == {
-        "payment_exact": "unknown: LookupError: reward function 'generous' is not known here"
+        "amounts_follow_reward_function": "unknown: LookupError: reward function 'generous' is not known here"
     }
 
 
@@ -362,16 +364,16 @@ def test_spending_more_than_the_cap_is_invalid() -> None:
     found = caught(reward(cap="0.00275"))
     assert not found
     found = caught(reward(cap="0.002"))
-    assert found == {"cap_respected": f"invalid: ann spent {ANN_PAYS.wei} wei of {2 * 10**15}"}
+    assert found == {"spending_cap_respected": f"invalid: ann spent {ANN_PAYS.wei} wei of {2 * 10**15}"}
 
 
 def test_money_for_a_model_that_reaches_another_wallet_than_its_creators_is_invalid_where_claims_are_proven() -> None:
     began = next(fact for _, fact in GOOD.facts(SessionBegan))
     swapped = {"ann": WALLET["bob"], "bob": WALLET["ann"]}
     roster = tuple(replace(entry, wallet=swapped.get(entry.name, entry.wallet)) for entry in began.roster)
-    assert "only_owners_are_paid" in caught(amended(fact_is("swarm", SessionBegan), roster=roster))
+    assert "only_creators_are_paid" in caught(amended(fact_is("swarm", SessionBegan), roster=roster))
     paper = amended(fact_is("swarm", SessionBegan), roster=roster, session=SETTINGS | {"identity": "paper"})
-    assert "only_owners_are_paid" not in caught(paper)
+    assert "only_creators_are_paid" not in caught(paper)
 
 
 def test_a_refuser_that_pays_is_invalid() -> None:

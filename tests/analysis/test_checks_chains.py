@@ -48,19 +48,21 @@ def test_what_was_final_on_a_chain_that_was_replaced_is_not_looked_for_on_the_ne
 
 
 def test_what_was_final_on_a_chain_that_was_replaced_is_not_paid_on_the_next() -> None:
-    assert "is final on another chain, but was paid" in caught(on_two_chains())["settled_once"]
+    assert "is final on another chain, but was paid" in caught(on_two_chains())["debts_paid_once"]
 
 
 def test_a_debt_signed_on_two_chains_is_invalid() -> None:
     again = replace(ANN_PAYS, state=DebtState.SIGNED, nonce=2)
     found = caught(unpaid(on_two_chains(again, replace(again, state=DebtState.DECLINED))))
-    assert found.keys() == {"signed_on_one_chain", "payee_right"}, "no claim was heard on the second chain"
-    assert "debt 0 of ann was signed on 2 chains" in found["signed_on_one_chain"]
+    assert found.keys() == {"debts_signed_on_one_chain", "payee_has_earliest_claim"}, (
+        "no claim was heard on the second chain"
+    )
+    assert "debt 0 of ann was signed on 2 chains" in found["debts_signed_on_one_chain"]
 
 
 def test_what_was_given_up_with_its_chain_may_be_on_that_chain() -> None:
     given_up = amended(ANN_FINAL, state=DebtState.DECLINED)
-    assert caught(given_up).keys() == {"settled_once"}
+    assert caught(given_up).keys() == {"debts_paid_once"}
     here = followed_by(ANN_BEGAN, ChainEntered("0xg"), given_up)
-    assert caught(here).keys() == {"settled_once"}
+    assert caught(here).keys() == {"debts_paid_once"}
     assert caught(followed_by(ANN_DECLINED, ChainEntered("0xnew"), here)) == {}

@@ -77,15 +77,15 @@ def test_a_session_on_a_chain_with_others_on_it_is_valid_and_says_what_it_rests_
 
 def test_no_block_since_the_beginning_may_be_missing_not_even_an_empty_one() -> None:
     for number in (1, 2, 3, 4):
-        assert "does not follow" in caught(without_block(number))["chain_sound"]
-    assert "ends with block" in caught(without_block(5))["chain_sound"]
+        assert "does not follow" in caught(without_block(number))["blocks_and_nonces_consecutive"]
+    assert "ends with block" in caught(without_block(5))["blocks_and_nonces_consecutive"]
 
 
 def test_a_block_on_top_of_another_is_noticed() -> None:
     history = on_chain(
         lambda each: replace(each, hash="0xother") if isinstance(each, StartingBalances) else each, foreign()
     )
-    assert f"block {FIRST + 1} does not follow block {FIRST}" in caught(history)["chain_sound"]
+    assert f"block {FIRST + 1} does not follow block {FIRST}" in caught(history)["blocks_and_nonces_consecutive"]
 
 
 def test_a_transaction_of_the_rosters_that_was_left_out_shows_in_nonces_or_balances() -> None:
@@ -95,8 +95,8 @@ def test_a_transaction_of_the_rosters_that_was_left_out_shows_in_nonces_or_balan
             return replace(each, transactions=kept)
         return each
 
-    assert caught(on_chain(left_out, foreign())).keys() >= {"wei_conserved", "settled_once"}
-    assert "nonce" in caught(transaction("0xann1", foreign(), nonce=2))["chain_sound"]
+    assert caught(on_chain(left_out, foreign())).keys() >= {"wei_conserved", "debts_paid_once"}
+    assert "nonce" in caught(transaction("0xann1", foreign(), nonce=2))["blocks_and_nonces_consecutive"]
 
 
 def test_what_strangers_send_must_be_in_the_balance_and_their_nonces_are_their_own() -> None:

@@ -34,13 +34,13 @@ def test_adopting_what_is_no_better_is_invalid(correct: int) -> None:
     history = amended(BOB_AVERAGED, after=score(correct))
     history = amended(fact_is("bob", DebtChanged), history=history, after=score(correct))
     found = caught(history)
-    assert "bob adopted" in found["validation_never_falls"]
-    assert found.keys() == {"validation_never_falls", "payment_exact"}
+    assert "bob adopted" in found["adopted_only_if_better"]
+    assert found.keys() == {"adopted_only_if_better", "amounts_follow_reward_function"}
 
 
 def test_dropping_what_is_better_is_invalid_for_an_honest_peer() -> None:
     found = caught(amended(BOB_DROPPED, after=score(691)))
-    assert found == {"validation_never_falls": "invalid: bob dropped bdropped, which is better"}
+    assert found == {"adopted_only_if_better": "invalid: bob dropped bdropped, which is better"}
 
 
 def test_dropping_what_is_better_is_a_cheats_own_affair() -> None:
@@ -54,19 +54,19 @@ def test_dropping_what_is_equal_is_right() -> None:
 
 def test_measuring_against_another_model_than_the_last_is_invalid() -> None:
     found = caught(amended(BOB_DROPPED, before=score(700)))
-    assert found.keys() == {"validation_never_falls"}
-    assert "bob averaged against" in found["validation_never_falls"]
+    assert found.keys() == {"adopted_only_if_better"}
+    assert "bob averaged against" in found["adopted_only_if_better"]
 
 
 @pytest.mark.parametrize("forgotten", [Trained, Adopted])
 def test_the_last_model_is_the_one_trained_or_adopted_to_begin_with(forgotten: type) -> None:
     peer = "cat" if forgotten is Adopted else "ann"
-    assert caught(without(fact_is(peer, forgotten))).keys() == {"validation_never_falls"}
+    assert caught(without(fact_is(peer, forgotten))).keys() == {"adopted_only_if_better"}
 
 
 def test_an_adopted_average_is_what_the_next_one_is_measured_against() -> None:
     found = caught(amended(fact_is("ann", Averaged, remote_cid=MODEL["dan 1"]), before=score(700)))
-    assert found.keys() == {"validation_never_falls", "adoption_owes"}
+    assert found.keys() == {"adopted_only_if_better", "adoptions_create_debts"}
 
 
 # models
@@ -74,38 +74,40 @@ def test_an_adopted_average_is_what_the_next_one_is_measured_against() -> None:
 
 def test_averaging_with_what_was_never_published_is_invalid() -> None:
     found = caught(without(fact_is("dan", Published)))
-    assert found == {"averaging_of_published": f"invalid: ann used {MODEL['dan 1']}, which dan had not published"}
+    assert found == {
+        "averaged_models_were_published": f"invalid: ann used {MODEL['dan 1']}, which dan had not published"
+    }
 
 
 def test_averaging_with_what_is_published_only_later_is_invalid() -> None:
     early = fact_is("ann", Published, cid=MODEL["ann 2"])
     after = fact_is("ann", Averaged, remote_cid=MODEL["dan 1"])
     late = followed_by(after, Published(2, MODEL["ann 2"]), history=without(early))
-    assert caught(late).keys() == {"averaging_of_published"}
+    assert caught(late).keys() == {"averaged_models_were_published"}
 
 
 def test_a_model_published_by_another_is_not_the_creators() -> None:
     found = caught(amended(BOB_DROPPED, creator=PEER["dan"]))
-    assert found.keys() == {"averaging_of_published"}
+    assert found.keys() == {"averaged_models_were_published"}
 
 
 def test_a_creator_nobody_knows_has_published_nothing() -> None:
     found = caught(amended(BOB_DROPPED, creator=PeerId("12D3zoe")))
-    assert "which 12D3zoe had not published" in found["averaging_of_published"]
+    assert "which 12D3zoe had not published" in found["averaged_models_were_published"]
 
 
 def test_a_peer_without_rows_begins_with_a_published_model_too() -> None:
-    assert caught(amended(fact_is("cat", Adopted), cid=MODEL["ann 3"])).keys() == {"averaging_of_published"}
+    assert caught(amended(fact_is("cat", Adopted), cid=MODEL["ann 3"])).keys() == {"averaged_models_were_published"}
 
 
 def test_averaging_with_oneself_is_invalid() -> None:
     found = caught(amended(BOB_DROPPED, creator=PEER["bob"], remote_cid=MODEL["bob 1"]))
-    assert found == {"never_own_model": f"invalid: bob averaged with its own model {MODEL['bob 1']}"}
+    assert found == {"own_models_not_averaged": f"invalid: bob averaged with its own model {MODEL['bob 1']}"}
 
 
 def test_averaging_with_ones_own_model_under_another_name_is_invalid() -> None:
     found = caught(amended(BOB_DROPPED, remote_cid=MODEL["bob 1"]))
-    assert found.keys() == {"never_own_model", "averaging_of_published"}
+    assert found.keys() == {"own_models_not_averaged", "averaged_models_were_published"}
 
 
 # endings
@@ -115,34 +117,34 @@ def test_averaging_with_ones_own_model_under_another_name_is_invalid() -> None:
 def test_a_peer_that_never_ended_is_missed_by_name(name: str) -> None:
     found = caught(without(fact_is(name, WorkChanged, work=WorkState.DONE)))
     state = "absent" if name == "cat" else "idle"
-    assert found == {"everyone_accounted": f"invalid: partial: missing {name} ({state})"}
+    assert found == {"every_peer_finished": f"invalid: partial: missing {name} ({state})"}
 
 
 def test_a_peer_that_woke_and_never_ended_again_is_missed() -> None:
     found = caught(followed_by(fact_is("ann", WorkChanged, work=WorkState.DONE), WorkChanged(WorkState.MERGING)))
-    assert found == {"everyone_accounted": "invalid: partial: missing ann (merging)"}
+    assert found == {"every_peer_finished": "invalid: partial: missing ann (merging)"}
 
 
 def test_a_peer_that_crashed_and_stayed_away_is_missed() -> None:
-    assert "eve (crashed)" in caught(without(fact_is("eve", PeerRestarted)))["everyone_accounted"]
+    assert "eve (crashed)" in caught(without(fact_is("eve", PeerRestarted)))["every_peer_finished"]
 
 
 def test_a_peer_that_was_done_when_it_crashed_is_done_when_it_is_back() -> None:
     done = fact_is("eve", WorkChanged, work=WorkState.DONE)
     crashed = followed_by(done, PeerCrashed())
-    assert "eve (crashed)" in caught(crashed)["everyone_accounted"]
+    assert "eve (crashed)" in caught(crashed)["every_peer_finished"]
     back = replace(crashed.records[-1], peer="eve", fact=PeerRestarted())
     assert not caught(replace(crashed, records=(*crashed.records, back)))
 
 
 def test_an_interrupted_session_is_partial_even_if_all_were_done() -> None:
     found = caught(amended(fact_is("swarm", SessionEnded), ended_by=EndedBy.INTERRUPTED))
-    assert found == {"everyone_accounted": "invalid: partial: the session was interrupted"}
+    assert found == {"every_peer_finished": "invalid: partial: the session was interrupted"}
 
 
 def test_a_session_that_was_cut_off_is_partial() -> None:
     found = caught(without(fact_is("swarm", SessionEnded)))
-    assert found == {"everyone_accounted": "invalid: partial: the session was cut off before it could end"}
+    assert found == {"every_peer_finished": "invalid: partial: the session was cut off before it could end"}
 
 
 def test_a_session_may_end_at_its_time_limit() -> None:
@@ -152,4 +154,4 @@ def test_a_session_may_end_at_its_time_limit() -> None:
 def test_a_record_of_somebody_outside_the_roster_is_invalid() -> None:
     stranger = replace(GOOD.records[-1], peer="zoe", fact=WorkChanged(WorkState.DONE))
     found = caught(replace(GOOD, records=(*GOOD.records, stranger)))
-    assert found == {"everyone_accounted": "invalid: zoe is not in the roster"}
+    assert found == {"every_peer_finished": "invalid: zoe is not in the roster"}

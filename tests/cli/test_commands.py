@@ -112,7 +112,7 @@ def test_check_finds_a_payment_that_was_tampered_with(
     (tmp_path / "chain.jsonl").write_bytes((out / "chain.jsonl").read_bytes())
     checked = learnae(tmp_path, "check", tmp_path)
     assert checked.returncode == 1
-    assert "invalid: payment_exact" in checked.stdout
+    assert "invalid: amounts_follow_reward_function" in checked.stdout
 
 
 def test_figures_are_drawn_again_on_demand(run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:

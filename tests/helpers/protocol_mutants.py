@@ -278,8 +278,8 @@ def takes_a_repetition_for_news(patch: Patch) -> None:
 
 FINAL_AGAIN = partial(chain.pays_again_on_another_chain, states=(DebtState.FINAL,))
 SENT_AGAIN = partial(chain.pays_again_on_another_chain, states=(DebtState.SIGNED, DebtState.SENT, DebtState.MINED))
-UNHEALED = {"recovered", "everyone_accounted"}
-UNPUBLISHED = {"averaging_of_published", "what_is_kept_is_published"}
+UNHEALED = {"recovered", "every_peer_finished"}
+UNPUBLISHED = {"averaged_models_were_published", "what_is_kept_is_published"}
 # chaos
 
 
@@ -313,45 +313,57 @@ def starts_nobody_again(patch: Patch) -> None:
 
 
 MUTANTS = [
-    Mutant("pays twice", pays_twice, {"settled_once", "payee_right"}),
-    Mutant("forgets a debt", forgets_a_debt, {"adoption_owes"}),
-    Mutant("owes for other scores", owes_for_other_scores, {"adoption_owes"}),
-    Mutant("rounds Eq. 1 up", rounds_up, {"payment_exact"}, UNEVEN),
-    Mutant("pays less than it owes", pays_less_than_it_owes, {"chain_matches_debts"}),
-    Mutant("names another model", names_another_model, {"chain_matches_debts"}),
-    Mutant("ignores its cap", ignores_its_cap, {"cap_respected"}, CAPPED),
+    Mutant("pays twice", pays_twice, {"debts_paid_once", "payee_has_earliest_claim"}),
+    Mutant("forgets a debt", forgets_a_debt, {"adoptions_create_debts"}),
+    Mutant("owes for other scores", owes_for_other_scores, {"adoptions_create_debts"}),
+    Mutant("rounds Eq. 1 up", rounds_up, {"amounts_follow_reward_function"}, UNEVEN),
+    Mutant("pays less than it owes", pays_less_than_it_owes, {"payments_match_debts"}),
+    Mutant("names another model", names_another_model, {"payments_match_debts"}),
+    Mutant("ignores its cap", ignores_its_cap, {"spending_cap_respected"}, CAPPED),
     Mutant("pays though it refuses", pays_though_it_refuses, {"refusers_pay_nothing"}, REFUSER),
-    Mutant("never confirms", chain.never_confirms, {"debts_terminal"}),
-    Mutant("ignores a rollback", chain.ignores_a_rollback, {"settled_once", "debts_terminal"}, faults=rollback),
-    Mutant("takes a nonce twice", chain.takes_a_nonce_twice, {"chain_matches_debts"}, faults=rollback),
-    Mutant("takes another chain for its own", chain.takes_another_chain_for_its_own, {"settled_once"}, faults=replaced),
-    Mutant("pays again what is final", FINAL_AGAIN, {"signed_on_one_chain"}, faults=replaced),
-    Mutant("pays again what was sent", SENT_AGAIN, {"signed_on_one_chain"}, faults=replaced),
+    Mutant("never confirms", chain.never_confirms, {"no_debt_left_open"}),
+    Mutant("ignores a rollback", chain.ignores_a_rollback, {"debts_paid_once", "no_debt_left_open"}, faults=rollback),
+    Mutant("takes a nonce twice", chain.takes_a_nonce_twice, {"payments_match_debts"}, faults=rollback),
     Mutant(
-        "believes claims of another chain", chain.believes_claims_of_another_chain, {"payee_right"}, faults=replaced
+        "takes another chain for its own", chain.takes_another_chain_for_its_own, {"debts_paid_once"}, faults=replaced
+    ),
+    Mutant("pays again what is final", FINAL_AGAIN, {"debts_signed_on_one_chain"}, faults=replaced),
+    Mutant("pays again what was sent", SENT_AGAIN, {"debts_signed_on_one_chain"}, faults=replaced),
+    Mutant(
+        "believes claims of another chain",
+        chain.believes_claims_of_another_chain,
+        {"payee_has_earliest_claim"},
+        faults=replaced,
     ),
     Mutant(
-        "signs again after a crash", chain.signs_again_after_a_crash, {"settled_once", "payee_right"}, faults=crashes
+        "signs again after a crash",
+        chain.signs_again_after_a_crash,
+        {"debts_paid_once", "payee_has_earliest_claim"},
+        faults=crashes,
     ),
     Mutant("the ledger mints wei", chain.the_ledger_mints_wei, {"wei_conserved"}),
-    Mutant("the ledger mines twice", chain.the_ledger_mines_twice, {"chain_sound"}),
-    Mutant("pays a rejected claim", pays_a_rejected_claim, {"payee_right", "only_owners_are_paid"}, HIJACKED),
-    Mutant("believes claims without proof", believes_claims_without_proof, {"only_owners_are_paid"}, LATE_VICTIM),
-    Mutant("the last to be heard wins", the_last_to_be_heard_wins, {"payee_right"}, PAPER_RULE),
-    Mutant("pays the contract", pays_the_contract, {"payee_right", "only_owners_are_paid"}),
-    Mutant("adopts what is equal", adopts_what_is_equal, {"validation_never_falls"}),
-    Mutant("adopts what is worse", adopts_what_is_worse, {"validation_never_falls"}),
-    Mutant("drops training that made it worse", drops_training_that_made_it_worse, {"validation_never_falls"}),
-    Mutant("averages with itself", averages_with_itself, {"never_own_model"}),
+    Mutant("the ledger mines twice", chain.the_ledger_mines_twice, {"blocks_and_nonces_consecutive"}),
+    Mutant(
+        "pays a rejected claim", pays_a_rejected_claim, {"payee_has_earliest_claim", "only_creators_are_paid"}, HIJACKED
+    ),
+    Mutant("believes claims without proof", believes_claims_without_proof, {"only_creators_are_paid"}, LATE_VICTIM),
+    Mutant("the last to be heard wins", the_last_to_be_heard_wins, {"payee_has_earliest_claim"}, PAPER_RULE),
+    Mutant("pays the contract", pays_the_contract, {"payee_has_earliest_claim", "only_creators_are_paid"}),
+    Mutant("adopts what is equal", adopts_what_is_equal, {"adopted_only_if_better"}),
+    Mutant("adopts what is worse", adopts_what_is_worse, {"adopted_only_if_better"}),
+    Mutant("drops training that made it worse", drops_training_that_made_it_worse, {"adopted_only_if_better"}),
+    Mutant("averages with itself", averages_with_itself, {"own_models_not_averaged"}),
     Mutant("announces what it has not published", announces_the_unpublished, UNPUBLISHED),
     Mutant("adopts without publishing", adopts_without_publishing, {"what_is_kept_is_published"}),
     Mutant("forgets to heal", forgets_to_heal, UNHEALED, PARTED),
     Mutant("forgets to heal what models of before travel around", forgets_to_heal, UNHEALED, PARTED | {"peers": 10}),
     Mutant("only tells of faults", only_tells_of_faults, {"faults_happened"}, PARTED),
     Mutant("lets half of it through a cut", cuts_halfway, {"faults_happened"}, PARTED),
-    Mutant("starts nobody again", starts_nobody_again, {"recovered", "everyone_accounted", "debts_terminal"}, KILLED),
+    Mutant(
+        "starts nobody again", starts_nobody_again, {"recovered", "every_peer_finished", "no_debt_left_open"}, KILLED
+    ),
     Mutant("never wakes", never_wakes, {"news_wakes"}, LATE),
-    Mutant("never has enough", never_has_enough, {"everyone_accounted"}),
+    Mutant("never has enough", never_has_enough, {"every_peer_finished"}),
     Mutant("has endless patience", has_endless_patience, {"patience_ends"}),
     Mutant("takes a repetition for news", takes_a_repetition_for_news, {"nothing_is_tried_twice"}),
 ]

@@ -51,7 +51,7 @@ def _impatience(run: Run, name: str) -> Iterator[int]:
             yield spent
 
 
-def only_owners_are_paid(run: Run) -> bool:
+def only_creators_are_paid(run: Run) -> bool:
     """Where claims need a proof of possession, what is paid for a peer's models reaches that peer's own wallet."""
     wallets = {entry.peer: entry.wallet for entry in run.history.roster.values()}
     debts = [changes[-1][1] for changes in run.history.debts.values()]
@@ -64,5 +64,5 @@ PROPERTIES: dict[str, Callable[[Run], bool]] = {
     "nothing_is_tried_twice": nothing_is_tried_twice,
     "news_wakes": news_wakes,
     "patience_ends": patience_ends,
-    "only_owners_are_paid": only_owners_are_paid,
+    "only_creators_are_paid": only_creators_are_paid,
 }

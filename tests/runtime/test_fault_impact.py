@@ -8,7 +8,7 @@ import pytest
 from tests.helpers.command_line import here, refused
 from tests.helpers.swarms import groups, run
 
-from learnae.analysis.fault_impact import aftermath, longest_stall, to_json
+from learnae.analysis.fault_impact import fault_impact, longest_stall, to_json
 from learnae.analysis.figures import figures
 from learnae.analysis.figures.paper import fault_windows
 from learnae.backends.sim.faults import undisturbed
@@ -33,7 +33,7 @@ def test_undisturbed_is_the_same_session_without_faults_and_with_honest_peers() 
 
 def test_cheats_are_told_apart_in_what_they_earn_and_spend() -> None:
     table = BASE | groups({"count": 4}, {"count": 1, "policy": "refuses-to-pay"})
-    found = aftermath(run(table).history, run(BASE).history)
+    found = fault_impact(run(table).history, run(BASE).history)
     assert found.spent["refuses-to-pay"] == 0 < found.earned["refuses-to-pay"]
     assert found.spent["honest"] < found.earned["honest"] + found.earned["refuses-to-pay"]
     assert found.lost == pytest.approx(100 * ((found.accuracy_undisturbed or 0) - (found.accuracy or 0)))
@@ -42,7 +42,7 @@ def test_cheats_are_told_apart_in_what_they_earn_and_spend() -> None:
 
 def test_a_session_that_was_never_evaluated_has_lost_nobody_knows_what() -> None:
     nothing = History(())
-    assert aftermath(nothing, nothing).lost is None
+    assert fault_impact(nothing, nothing).lost is None
 
 
 def test_the_longest_stall_is_of_a_peer_that_no_fault_hit_from_when_it_had_work_to_the_end_of_a_unit_of_it() -> None:
@@ -76,10 +76,10 @@ def test_faults_are_shaded_along_seconds_until_they_are_healed_or_to_the_end() -
 
 def test_what_is_earned_with_copies_is_told_apart_from_what_is_earned_with_work() -> None:
     copies = BASE | groups({"count": 3}, {"count": 2, "policy": "copycat", "forgery": "perturbed"})
-    found = aftermath(run(copies).history, run(BASE).history)
+    found = fault_impact(run(copies).history, run(BASE).history)
     assert 0 < found.forged["copycat"] <= found.earned["copycat"] and found.forged["honest"] == 0
     exact = BASE | groups({"count": 3}, {"count": 2, "policy": "copycat"})
-    assert aftermath(run(exact).history, run(BASE).history).forged["copycat"] == 0
+    assert fault_impact(run(exact).history, run(BASE).history).forged["copycat"] == 0
 
 
 # the commands

@@ -65,8 +65,8 @@ def test_a_session_that_does_not_end_is_ended_and_its_open_debts_are_named() -> 
     session = run(small(max_duration=5.0))
     assert session.ended_by == session.verdict["ended_by"] == "max_duration"
     assert session.history.seconds == 5.0
-    assert "everyone_accounted" in session.failing
-    assert set(session.failing) <= {"everyone_accounted", "debts_terminal"}
+    assert "every_peer_finished" in session.failing
+    assert set(session.failing) <= {"every_peer_finished", "no_debt_left_open"}
 
 
 def test_a_short_session_pays_nobody_and_gives_its_debts_up() -> None:
@@ -245,7 +245,7 @@ def test_no_peer_is_essential(victim: str, at: float) -> None:
 
     session = run(small(), kill)
     assert session.ended_by == "quiet"
-    assert set(session.failing) <= {"everyone_accounted", "debts_terminal"}
+    assert set(session.failing) <= {"every_peer_finished", "no_debt_left_open"}
     assert all(
         state.terminal for name in session.history.roster if name != victim for state in session.debt_states(name)
     )

@@ -12,7 +12,7 @@ import pytest
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import CHECKS
-from learnae.analysis.checks.faults import SeenFault, seen
+from learnae.analysis.checks.faults import SeenFault, seen_faults
 from learnae.checkout import REPOSITORY
 from learnae.protocol.decisions import Averaged, DebtState, RolledBack
 from learnae.records.history import History
@@ -36,7 +36,7 @@ class Shown:
 
     @property
     def fault(self) -> SeenFault:
-        [fault] = seen(self.history)
+        [fault] = seen_faults(self.history)
         return fault
 
     def averaged(self, by: Collection[str], of: Collection[str], adopted: bool = False) -> bool:

@@ -11,7 +11,7 @@ from tests.helpers.command_line import here, learnae
 from tests.stack.compose_swarm import ComposeSwarm, asked, inside, left, token_of
 
 from learnae.adapters.run_directory import RunDirectory
-from learnae.analysis.fault_impact import aftermath
+from learnae.analysis.fault_impact import fault_impact
 from learnae.backends.compose.render import FOLDER
 from learnae.errors import Reason
 from learnae.protocol.decisions import AttemptFailed, Averaged, DebtState, Trained
@@ -172,4 +172,4 @@ def test_late_joiners_profiteers_and_copycats_are_what_they_are_in_the_simulator
     assert trained == {"p00", "p01", "p03"}
     assert {record.peer for record, _ in history.facts(Averaged)} >= {"p00", "p01", "p02"}
     assert any(fact.reason is Reason.COPY for _, fact in history.facts(AttemptFailed))
-    assert aftermath(history, history).forged["copycat"] == 0  # what it earns, it has trained itself
+    assert fault_impact(history, history).forged["copycat"] == 0  # what it earns, it has trained itself

@@ -19,7 +19,7 @@ from tests.stack.compose_swarm import COMMAND, PROJECT, left, until
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks.faults import crossings
-from learnae.analysis.fault_impact import aftermath
+from learnae.analysis.fault_impact import fault_impact
 from learnae.backends.compose import engine
 from learnae.backends.compose import session as sessions
 from learnae.backends.compose.docker_cli import docker
@@ -168,7 +168,7 @@ def test_slow_links_hold_models_up_and_lose_nothing(tmp_path: Path) -> None:
 
 def test_who_publishes_random_weights_is_paid_nothing(tmp_path: Path) -> None:
     history = sound(disturbed(small("poisoners"), tmp_path / "run"))
-    earned = aftermath(history, history).earned
+    earned = fault_impact(history, history).earned
     assert earned["poisoner"] == 0 < earned["honest"]
 
 

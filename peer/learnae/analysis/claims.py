@@ -10,7 +10,7 @@ from learnae.records.history import History
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedClaim:
     """A contract that ``claim.sender`` announced.  ``verdicts``: by how many peers each, as they judged it last."""
 
     claim: ClaimJudged
@@ -26,7 +26,7 @@ class Judged:
         return ((verdict, count) for verdict, count in self.verdicts.items() if verdict is not self.verdict)
 
 
-def judgements(history: History) -> list[Judged]:
+def judged_claims(history: History) -> list[JudgedClaim]:
     """By the id that is claimed, in the order of the roster, whoever is in nobody's roster last; the winner first."""
     last: dict[tuple[PeerId, Address], dict[str, ClaimJudged]] = {}
     for record, fact in history.facts(ClaimJudged):
@@ -38,7 +38,7 @@ def judgements(history: History) -> list[Judged]:
     )
 
 
-def _judged(said: list[ClaimJudged]) -> Judged:
+def _judged(said: list[ClaimJudged]) -> JudgedClaim:
     verdicts = Counter(each.verdict for each in said)
     most = verdicts.most_common(1)[0][0]
-    return Judged(next(each for each in said if each.verdict is most), verdicts)
+    return JudgedClaim(next(each for each in said if each.verdict is most), verdicts)

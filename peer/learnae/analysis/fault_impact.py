@@ -38,7 +38,7 @@ class FaultImpact:
         return 100 * (self.accuracy_undisturbed - self.accuracy)
 
 
-def aftermath(history: History, without: History) -> FaultImpact:
+def fault_impact(history: History, without: History) -> FaultImpact:
     here, there = summary(history), summary(without)
     earned: dict[str, list[float]] = {}
     spent: dict[str, list[float]] = {}

@@ -8,32 +8,32 @@ Row = tuple[str, str, str]  # what, this run, the paper
 
 def paper_rows(summary: Mapping[str, Any]) -> list[Row]:
     payments, ether = summary["payments_per_peer"], summary["eth_sent_per_peer"]
-    own = number(summary.get("accuracy_own_mean"), ".4f")
+    own = format_number(summary.get("accuracy_own_mean"), ".4f")
     like_own = [("accuracy on rows like its own", own, "")] if own != "-" else []
     return [
         ("peers finished", f"{summary['peers_finished']} of {summary['peers_expected']}", "20 of 20"),
-        ("payments sent per peer, mean", number(payments["mean"], ".1f"), "9.4"),
+        ("payments sent per peer, mean", format_number(payments["mean"], ".1f"), "9.4"),
         ("payments sent per peer, range", _range(payments, "d"), "3 - 16"),
-        ("ETH sent per peer, mean", number(ether["mean"], ".4f"), "0.003"),
+        ("ETH sent per peer, mean", format_number(ether["mean"], ".4f"), "0.003"),
         ("ETH sent per peer, range", _range(ether, ".4f"), "0.0005 - 0.0068"),
-        ("successful averagings, at the end", number(summary["averaging_success_rate"], ".1%"), "above 20 %"),
-        ("averaging attempts", number(summary["averaging_attempts"], "d"), ""),
-        ("accuracy on test rows, mean", number(summary["accuracy_test_mean"], ".4f"), ""),
-        ("accuracy on test rows, least", number(summary["accuracy_test_min"], ".4f"), ""),
+        ("successful averagings, at the end", format_number(summary["averaging_success_rate"], ".1%"), "above 20 %"),
+        ("averaging attempts", format_number(summary["averaging_attempts"], "d"), ""),
+        ("accuracy on test rows, mean", format_number(summary["accuracy_test_mean"], ".4f"), ""),
+        ("accuracy on test rows, least", format_number(summary["accuracy_test_min"], ".4f"), ""),
         *like_own,
-        ("accuracy on own validation rows", number(summary["accuracy_validation_mean"], ".4f"), ""),
+        ("accuracy on own validation rows", format_number(summary["accuracy_validation_mean"], ".4f"), ""),
         ("debts by state", _states(summary["debts_by_state"]), ""),
-        ("session time", number(summary["virtual_seconds"], ".0f", " s"), ""),
-        ("wall time", number(summary.get("wall_seconds"), ".1f", " s"), ""),
+        ("session time", format_number(summary["virtual_seconds"], ".0f", " s"), ""),
+        ("wall time", format_number(summary.get("wall_seconds"), ".1f", " s"), ""),
     ]
 
 
-def number(value: float | None, form: str, unit: str = "") -> str:
+def format_number(value: float | None, form: str, unit: str = "") -> str:
     return "-" if value is None else format(value, form) + unit
 
 
 def _range(band: Mapping[str, Any], form: str) -> str:
-    return f"{number(band['min'], form)} - {number(band['max'], form)}"
+    return f"{format_number(band['min'], form)} - {format_number(band['max'], form)}"
 
 
 def _states(states: Mapping[str, int]) -> str:

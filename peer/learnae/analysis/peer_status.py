@@ -68,7 +68,7 @@ class PeerStatus:
         return REGISTERING if awaited and not self.began else WAITING
 
 
-def standings(history: History) -> list[PeerStatus]:
+def peer_statuses(history: History) -> list[PeerStatus]:
     """In the order of the roster."""
     standing = {name: PeerStatus(entry) for name, entry in history.roster.items()}
     for record in history.of(WorkChanged, IdentityChanged, WorkBegan, Trained, Averaged, PeerCrashed, PeerRestarted):
@@ -87,7 +87,7 @@ class TestedModels:
     current: bool
 
 
-def tested(history: History) -> list[TestedModels]:
+def tested_models(history: History) -> list[TestedModels]:
     """Of those that have any."""
     made: dict[tuple[str, Cid], float] = {}
     now: dict[str, Cid] = {}

@@ -41,7 +41,7 @@ class Band:
     most: float
 
 
-def metrics(history: History, found: Mapping[str, Any]) -> dict[str, Any]:
+def run_metrics(history: History, found: Mapping[str, Any]) -> dict[str, Any]:
     """One run as a row.  A metric that the run cannot give is None."""
     row: dict[str, Any] = {"verdict": found["verdict"], "ended_by": found["ended_by"]}
     for name, path in METRICS.items():
@@ -93,7 +93,7 @@ def gains(history: History) -> list[Gain]:
 
 
 @dataclass(frozen=True)
-class Total:
+class TotalGain:
     """Of some adoptions: their number and their gains in sum, in units of accuracy."""
 
     count: int
@@ -106,9 +106,9 @@ class Total:
         return 1 - self.test / self.validation if self.validation > 0 else None
 
 
-def total(gains: Iterable[Gain]) -> Total:
+def total_gain(gains: Iterable[Gain]) -> TotalGain:
     chosen = list(gains)
-    return Total(len(chosen), sum(each.validation for each in chosen), sum(each.test for each in chosen))
+    return TotalGain(len(chosen), sum(each.validation for each in chosen), sum(each.test for each in chosen))
 
 
 def band(rows: Iterable[Row], metric: str) -> Band | None:

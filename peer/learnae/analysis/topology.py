@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
-from learnae.analysis.checks.faults import SeenFault, seen
+from learnae.analysis.checks.faults import SeenFault, seen_faults
 from learnae.analysis.peer_status import PeerStatus
 from learnae.protocol.decisions import Averaged
 from learnae.records.history import History
@@ -114,7 +114,7 @@ def reachable(names: Sequence[str], cut: Iterable[Pair]) -> list[list[str]]:
 
 
 def _open(history: History) -> list[SeenFault]:
-    return [] if history.ended_by else [each for each in seen(history) if each.end is None]
+    return [] if history.ended_by else [each for each in seen_faults(history) if each.end is None]
 
 
 def _since(history: History) -> float:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import exit_code
-from learnae.analysis.fault_impact import FaultImpact, aftermath, to_json
+from learnae.analysis.fault_impact import FaultImpact, fault_impact, to_json
 from learnae.backends.compose import engine
 from learnae.backends.sim.faults import undisturbed
 from learnae.cli.arguments import scenario_file
@@ -90,7 +90,7 @@ def _beside(session: Session, directory: RunDirectory) -> FaultImpact:
     """The same session undisturbed, if it was not that already; in the simulator, wherever this one was."""
     calm = undisturbed(session)
     if calm == session:
-        return aftermath(directory.read(), History(()))
+        return fault_impact(directory.read(), History(()))
     from learnae.backends.sim.simulation import MemoryHistory, Simulation
     from learnae.runtime.torch_learning import TorchLearning  # imports torch
 
@@ -98,7 +98,7 @@ def _beside(session: Session, directory: RunDirectory) -> FaultImpact:
     with console.status("the same session, simulated"):
         learning = TorchLearning(session, os.cpu_count() or 1)
         Simulation(calm, learning, [recording.observe]).run()
-    return aftermath(directory.read(), History(tuple(recording.records)))
+    return fault_impact(directory.read(), History(tuple(recording.records)))
 
 
 def find(scenario: str, overrides: dict[str, Any]) -> Session:

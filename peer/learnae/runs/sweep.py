@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from learnae.adapters.run_directory import RunDirectory
-from learnae.analysis.statistics import metrics
+from learnae.analysis.statistics import run_metrics
 from learnae.errors import InputError
 from learnae.records.outcome import EndedBy
 from learnae.session.settings import DataSettings, Session, load, parse, resolved, to_toml
@@ -98,7 +98,7 @@ def _run(case: SweepRun) -> dict[str, Any]:
     learning = TorchLearning(case.session, 1, table=_table(case.session.data))
     record(case.session, learning, run, lambda now, peers: None)
     history = run.read()
-    row = metrics(history, run.judge(history, time.monotonic() - began))
+    row = run_metrics(history, run.judge(history, time.monotonic() - began))
     run.write_json(ROW, row)
     return row
 

@@ -11,7 +11,7 @@ from learnae.protocol.types import Cid, Score
 from learnae.records.history import Evaluated, Fact
 from learnae.runtime.setup import SessionSetup
 
-Scores = list[tuple[Score, Score | None]]
+ModelScores = list[tuple[Score, Score | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,11 @@ class TestAccuracy:
         del self.waiting[:most]
         return models
 
-    def score(self, models: list[PendingModel]) -> Scores:
+    def score(self, models: list[PendingModel]) -> ModelScores:
         composition = self.composition
         named = [(self._index[model.peer], model.cid) for model in models]
         return composition.learning.evaluate(named, composition.swarm.blocks)
 
-    def tell(self, now: float, models: list[PendingModel], scores: Scores) -> None:
+    def tell(self, now: float, models: list[PendingModel], scores: ModelScores) -> None:
         for model, (test, own) in zip(models, scores, strict=True):
             self.record(now, model.peer, Evaluated(model.cid, model.step, test, own))

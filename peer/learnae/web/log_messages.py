@@ -41,11 +41,11 @@ ENDINGS: dict[str, str] = {
 }
 
 
-def ended(by: str | None) -> str:
+def end_reason(by: str | None) -> str:
     return ENDINGS.get(by or "", "nobody knows why")
 
 
-def said(fact: Fact, names: Names) -> str | None:
+def describe(fact: Fact, names: Names) -> str | None:
     """Without the peer it is about, who stands beside it.  None: a step between two that are told."""
     match fact:
         case SessionBegan(backend=backend, roster=roster):
@@ -55,26 +55,26 @@ def said(fact: Fact, names: Names) -> str | None:
         case FaultEnded(effect=effect):
             return "A fault is healed" + ("." if effect is Effect.APPLIED else "; it held nothing up.")
         case SessionEnded(ended_by=by):
-            return f"The session ended because {ended(by)}."
+            return f"The session ended because {end_reason(by)}."
         case IdentityChanged(identity=IdentityState.REGISTERED):
             return "registered its identity: its DPoID contract is deployed"
         case WorkBegan(identities=heard, timed_out=late):
             return f"begins, {heard} identities heard" + (" and no more awaited" if late else "")
         case Adopted(creator=creator, score=score):
-            whose = "the common weights" if creator is None else f"the model of {called(creator, names)}"
-            return f"starts from {whose} at {accuracy(score)}"
+            whose = "the common weights" if creator is None else f"the model of {display_name(creator, names)}"
+            return f"starts from {whose} at {accuracy_text(score)}"
         case Trained(slice=number, score=score):
-            return f"trained on slice {number}: {accuracy(score)}"
+            return f"trained on slice {number}: {accuracy_text(score)}"
         case Averaged(creator=creator, before=before, after=after, adopted=adopted):
             outcome = "keeps the average" if adopted else "drops the average"
-            return f"averaged with {called(creator, names)}, {accuracy(before)} → {accuracy(after)}: {outcome}"
+            return f"averaged with {display_name(creator, names)}, {accuracy_text(before)} → {accuracy_text(after)}: {outcome}"
         case AttemptFailed(creator=creator, reason=reason):
-            return f"could not average with {called(creator, names)}: {reason}"
+            return f"could not average with {display_name(creator, names)}: {reason}"
         case DebtChanged():
-            return _of_debt(fact, names)
+            return _describe_debt(fact, names)
         case ClaimJudged(sender=sender, verdict=Verdict.LATER | Verdict.REJECTED as verdict, reason=reason):
             why = "another wallet came first" if verdict is Verdict.LATER else reason or "no reason given"
-            return f"refuses the claim of {called(sender, names)}: {why}"
+            return f"refuses the claim of {display_name(sender, names)}: {why}"
         case WorkChanged(work=WorkState.DONE):
             return "is done"
         case RolledBack(height=height, rechecked=count):
@@ -86,23 +86,23 @@ def said(fact: Fact, names: Names) -> str | None:
     return None
 
 
-def called(peer: PeerId, names: Names) -> str:
+def display_name(peer: PeerId, names: Names) -> str:
     return names.get(peer) or f"{peer[:SHORT]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def clock(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """Session time, to the tenth of a second while that is short; it does not break."""
     minutes, rest = divmod(seconds, 60)
     told = f"{minutes:.0f} min {int(rest):02} s" if minutes else f"{rest:.1f} s"
     return told.replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def accuracy(score: Score) -> str:
+def accuracy_text(score: Score) -> str:
     return f"{score.accuracy:.1%}"
 
 
-def _of_debt(debt: DebtChanged, names: Names) -> str | None:
-    creator, ether = called(debt.creator, names), f"{debt.wei / ETHER:.6f} ETH"
+def _describe_debt(debt: DebtChanged, names: Names) -> str | None:
+    creator, ether = display_name(debt.creator, names), f"{debt.wei / ETHER:.6f} ETH"
     match debt.state:
         case DebtState.OWED:
             return f"owes {creator} {ether}"

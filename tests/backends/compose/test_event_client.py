@@ -13,7 +13,7 @@ from tests.helpers.histories import GOOD
 from learnae.backends.compose.event_client import follow
 from learnae.records.history import PeerRestarted, Record
 from learnae.web.api.server import listen, serving, url
-from learnae.web.api.stream import After, LastEventId, records
+from learnae.web.api.stream import After, LastEventId, record_events
 from learnae.web.event_log import EventLog
 
 DEADLINE = 20.0  # s
@@ -38,7 +38,7 @@ class Life:
         @app.get("/v1/events", response_class=EventSourceResponse)
         async def events(after: After = -1, last_event_id: LastEventId = None) -> AsyncIterator[ServerSentEvent]:
             self.asked.set()
-            async for event in records(self.board, after, last_event_id):
+            async for event in record_events(self.board, after, last_event_id):
                 yield event
 
         async with serving(app, sock):

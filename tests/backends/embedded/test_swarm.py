@@ -17,7 +17,7 @@ from learnae.records.chain_export import Balances, Block, ChainTransaction, Gene
 from learnae.records.history import SWARM, Evaluated
 from learnae.records.outcome import BackendName
 from learnae.runtime.setup import MemoryLearning
-from learnae.runtime.test_accuracy import PendingModel, Scores
+from learnae.runtime.test_accuracy import ModelScores, PendingModel
 from learnae.runtime.wallets import wallets
 from learnae.session.settings import parse, to_toml, wei
 
@@ -140,7 +140,7 @@ def test_who_interrupts_the_last_scoring_is_heard(request: pytest.FixtureRequest
     request.addfinalizer(released.set)
     score, loops = live.swarm.evaluation.score, list[asyncio.AbstractEventLoop]()
 
-    def interrupted(models: list[PendingModel]) -> Scores:
+    def interrupted(models: list[PendingModel]) -> ModelScores:
         if any(peer.peer.status().closed for peer in live.swarm.peers):
             loops[0].call_soon_threadsafe(live.swarm.stop)
             released.wait()

@@ -18,13 +18,13 @@ from learnae.analysis.money import (
     accounts,
     flows,
 )
-from learnae.analysis.statistics import Gain, gains, total
+from learnae.analysis.statistics import Gain, gains, total_gain
 from learnae.protocol.decisions import Averaged, DebtChanged, DebtState, Trained
 from learnae.protocol.types import Address, Cid, Wei
 from learnae.records.history import Evaluated, History, RosterEntry, SessionBegan
 from learnae.web.charts import figure_charts, money_charts
 from learnae.web.charts.html import Html, h, join, table
-from learnae.web.charts.money_charts import in_matrix
+from learnae.web.charts.money_charts import matrix_names
 
 EMPTY = History(())
 
@@ -160,9 +160,9 @@ def test_cheats_have_no_say_in_what_was_worth_its_price() -> None:
 
 def test_absent_is_the_share_of_the_paid_gain_that_test_rows_do_not_show() -> None:
     some = [Gain("a", 0.03, 0.01, True, True), Gain("b", 0.01, 0.0, True, True)]
-    assert total(some).absent == pytest.approx(0.75)
-    assert total([Gain("a", 0.01, 0.02, True, True)]).absent == pytest.approx(-1.0)
-    assert total([]).absent is None
+    assert total_gain(some).absent == pytest.approx(0.75)
+    assert total_gain([Gain("a", 0.01, 0.02, True, True)]).absent == pytest.approx(-1.0)
+    assert total_gain([]).absent is None
 
 
 # charts
@@ -178,17 +178,18 @@ def test_the_matrix_has_payers_down_and_payees_across() -> None:
 
 def test_of_very_many_peers_the_matrix_shows_those_that_moved_most() -> None:
     many = [
-        Account(f"p{at}", TRAINER, TRAINER, 1, at / 1000, 0, 0.0, None, None) for at in range(money_charts.MOST + 50)
+        Account(f"p{at}", TRAINER, TRAINER, 1, at / 1000, 0, 0.0, None, None)
+        for at in range(money_charts.MAX_MATRIX_PEERS + 50)
     ]
-    names, told = in_matrix([], many)
-    assert names == [f"p{at}" for at in range(50, money_charts.MOST + 50)]
+    names, told = matrix_names([], many)
+    assert names == [f"p{at}" for at in range(50, money_charts.MAX_MATRIX_PEERS + 50)]
     assert "200 of 250" in told
 
 
 def test_each_kind_of_peer_has_its_own_mark_besides_its_colour() -> None:
     assert (
-        len({symbol for _, symbol in money_charts.MARKS.values()})
-        == len({c for c, _ in money_charts.MARKS.values()})
+        len({symbol for _, symbol in money_charts.ROLE_MARKS.values()})
+        == len({c for c, _ in money_charts.ROLE_MARKS.values()})
         == 4
     )
 

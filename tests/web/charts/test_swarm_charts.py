@@ -7,9 +7,9 @@ import pytest
 from tests.analysis.test_checks_faults import CROSSED, fault, session
 from tests.helpers.histories import CONTRACT, GOOD, NAMES, PEER, fact_is, judged
 
-from learnae.analysis.claims import judgements
+from learnae.analysis.claims import judged_claims
 from learnae.analysis.money import Flow, accounts, flows
-from learnae.analysis.peer_status import standings
+from learnae.analysis.peer_status import peer_statuses
 from learnae.analysis.topology import LINKS, Topology, reachable, topology
 from learnae.protocol.decisions import (
     Averaged,
@@ -31,7 +31,7 @@ from learnae.web.report import latencies
 
 
 def seen(history: History) -> Topology:
-    return topology(history, standings(history))
+    return topology(history, peer_statuses(history))
 
 
 def marks(history: History) -> Chart:
@@ -157,7 +157,7 @@ def test_a_swarm_without_peers_has_a_picture() -> None:
     ],
 )
 def test_each_fault_is_told_with_whom_it_hit_when_and_what_came_of_it(history: History, effect: str) -> None:
-    (row,) = fault_timeline.rows(history)
+    (row,) = fault_timeline.fault_rows(history)
     assert row[:3] == ("#1 split", "ann bob | cat dan eve", "10.0")
     assert row[3] == ("20.0" if effect in ("applied", "held nothing up") else "-")
     assert row[4] == effect
@@ -171,15 +171,22 @@ def test_a_fault_that_is_open_reaches_to_now() -> None:
 
 
 def test_it_is_said_how_far_the_plan_is() -> None:
-    assert fault_timeline.outcome(session(faulty=False, planned=0)) == "No faults are planned in this session."
-    assert fault_timeline.outcome(unfinished(session(planned=0))) == "No fault has begun: the plan waits for all peers."
-    assert fault_timeline.outcome(session(planned=0)) == "No fault has begun: the session was over too soon."
-    assert fault_timeline.outcome(during(FaultKind.KILL, "ann")) == "1 of 1 faults have begun. Open now: #1 kill."
-    assert fault_timeline.outcome(session(*fault(FaultKind.KILL, "ann"), planned=2)) == "1 of 2 faults have begun."
+    assert fault_timeline.fault_progress(session(faulty=False, planned=0)) == "No faults are planned in this session."
+    assert (
+        fault_timeline.fault_progress(unfinished(session(planned=0)))
+        == "No fault has begun: the plan waits for all peers."
+    )
+    assert fault_timeline.fault_progress(session(planned=0)) == "No fault has begun: the session was over too soon."
+    assert (
+        fault_timeline.fault_progress(during(FaultKind.KILL, "ann")) == "1 of 1 faults have begun. Open now: #1 kill."
+    )
+    assert (
+        fault_timeline.fault_progress(session(*fault(FaultKind.KILL, "ann"), planned=2)) == "1 of 2 faults have begun."
+    )
 
 
 def test_a_fault_of_the_chain_hits_the_chain() -> None:
-    assert fault_timeline.rows(during(FaultKind.CHAIN_PAUSE))[0][1] == "the chain"
+    assert fault_timeline.fault_rows(during(FaultKind.CHAIN_PAUSE))[0][1] == "the chain"
 
 
 # flows
@@ -204,14 +211,14 @@ def test_a_stream_leads_from_payer_to_payee_and_is_as_wide_as_its_ether() -> Non
 @pytest.mark.parametrize("peers", [5, 20, 100])
 def test_the_picture_is_as_rich_at_any_size_and_loses_no_wei(peers: int) -> None:
     paid = crowd(peers)
-    drawn = sankey.gathered(paid)
+    drawn = sankey.merge_small_flows(paid)
     assert sum(each.wei for each in drawn) == sum(each.wei for each in paid)
     assert len({each.payer for each in drawn}) <= sankey.NAMED + 1
-    assert ("the 20 that moved most have their names" in sankey.who(paid)) == (peers > sankey.NAMED)
+    assert ("the 20 that moved most have their names" in sankey.omitted_names(paid)) == (peers > sankey.NAMED)
 
 
 def test_who_moved_most_is_named_and_all_others_are_one() -> None:
-    named = {each.payer for each in sankey.gathered(crowd(100))} - {sankey.OTHERS}
+    named = {each.payer for each in sankey.merge_small_flows(crowd(100))} - {sankey.OTHERS}
     assert named == {f"p{at}" for at in range(80, 100)}
 
 
@@ -219,7 +226,7 @@ def test_who_moved_most_is_named_and_all_others_are_one() -> None:
 
 
 def test_a_claim_has_the_verdict_that_most_peers_have_now() -> None:
-    (anns, *bobs) = judgements(GOOD)
+    (anns, *bobs) = judged_claims(GOOD)
     assert (anns.claim.contract, anns.verdict) == (CONTRACT["ann"], Verdict.WINNER)
     assert [(each.claim.sender, each.verdict) for each in bobs] == [
         (PEER["bob"], Verdict.WINNER),
@@ -231,7 +238,7 @@ def test_a_claim_has_the_verdict_that_most_peers_have_now() -> None:
 def test_peers_that_disagree_are_counted() -> None:
     told = [judged("dan", "bob", "dan", verdict, (1, 1, 2)) for verdict in (Verdict.WINNER, Verdict.LATER)]
     said = [("ann", told[1]), ("cat", told[1]), ("eve", told[0])]
-    (found,) = judgements(History((GOOD.records[0], *(Record(1.0, *each) for each in said))))
+    (found,) = judged_claims(History((GOOD.records[0], *(Record(1.0, *each) for each in said))))
     assert found.verdict is Verdict.LATER and found.verdicts.total() == 3
     assert list(found.others) == [(Verdict.WINNER, 1)]
 
@@ -239,7 +246,7 @@ def test_peers_that_disagree_are_counted() -> None:
 def test_a_claim_to_an_id_that_is_nobodys_comes_last() -> None:
     strange = judged("dan", "bob", "dan", Verdict.WINNER, (1, 1, 1))
     strange = replace(strange, sender=PEER["cat"], poid=replace(strange.poid, peer=PeerId("who")))
-    found = judgements(replace(GOOD, records=(*GOOD.records, Record(99.0, "ann", strange))))
+    found = judged_claims(replace(GOOD, records=(*GOOD.records, Record(99.0, "ann", strange))))
     assert found[-1].claim.sender == PEER["cat"]
 
 
@@ -260,21 +267,21 @@ def test_a_model_is_on_its_way_from_its_announcement_to_the_first_averaging_by_a
         ("ann", "bob 1"): at(GOOD, Averaged, "ann", adopted=True) - at(GOOD, Published, "bob"),
         ("bob", "ann 2"): at(GOOD, Averaged, "bob", adopted=True) - at(GOOD, Published, "ann", step=2),
     }
-    (travel, _) = times(latencies.of_models(GOOD))
+    (travel, _) = times(latencies.model_latencies(GOOD))
     assert set(first.values()) <= set(travel) and len(travel) == 4
 
 
 def test_a_payment_takes_from_its_first_sending_to_the_last_time_it_became_final() -> None:
     states = (DebtState.SENT, DebtState.MINED, DebtState.FINAL)
     sent, mined, final = (at(GOOD, DebtChanged, "ann", debt=0, state=state) for state in states)
-    (_, to_mined, to_final) = times(latencies.of_money(GOOD))
+    (_, to_mined, to_final) = times(latencies.payment_latencies(GOOD))
     assert (to_mined, to_final) == ((mined - sent,), (final - mined,))
 
 
 def test_registering_takes_from_deployment_to_identity() -> None:
     steps = [(IdentityState.DEPLOYING, 2.0), (IdentityState.DEPLOYING, 3.0), (IdentityState.REGISTERED, 5.0)]
     told = (Record(t, "ann", IdentityChanged(state, None, None)) for state, t in steps)
-    assert times(latencies.of_money(History((GOOD.records[0], *told))))[0] == (3.0,)
+    assert times(latencies.payment_latencies(History((GOOD.records[0], *told))))[0] == (3.0,)
 
 
 def test_shares_are_those_of_the_sorted_times() -> None:
@@ -283,4 +290,4 @@ def test_shares_are_those_of_the_sorted_times() -> None:
 
 
 def test_of_a_session_in_which_nothing_happened_nothing_is_timed() -> None:
-    assert "Nothing that can be timed" in latencies.latencies(History(()), {})
+    assert "Nothing that can be timed" in latencies.latency_section(History(()), {})

@@ -7,7 +7,7 @@ import pytest
 from tests.helpers.histories import BOB_PAYS, GOOD, MODEL, NAMES, PEER, TOLD, WALLET, fact_is, score
 
 from learnae.analysis.checks import verdict
-from learnae.analysis.peer_status import standings
+from learnae.analysis.peer_status import peer_statuses
 from learnae.errors import Reason
 from learnae.protocol.decisions import (
     AttemptFailed,
@@ -33,9 +33,9 @@ from learnae.records.history import (
     SessionBegan,
 )
 from learnae.session.faults import FaultKind
-from learnae.web.live_page.parts import RECEIPTS, line, parts
+from learnae.web.live_page.parts import RECEIPTS, log_line, page_parts
 from learnae.web.live_page.rows import RECEIPT_COLUMNS
-from learnae.web.log_messages import clock, said
+from learnae.web.log_messages import describe, format_time
 
 CALLED = {peer: name for name, peer in PEER.items()}
 
@@ -43,7 +43,7 @@ CALLED = {peer: name for name, peer in PEER.items()}
 def phase(*facts: Fact) -> str:
     """Of ann after these."""
     records = (Record(0.0, *TOLD[0]), *(Record(1.0, "ann", fact) for fact in facts))
-    return standings(History(records))[0].phase
+    return peer_statuses(History(records))[0].phase
 
 
 def plain(text: str) -> str:
@@ -70,12 +70,12 @@ def test_a_peer_is_in_the_phase_of_what_it_does(facts: tuple[Fact, ...], expecte
 
 def test_every_peer_is_in_exactly_one_phase() -> None:
     for length in range(1, len(TOLD)):
-        shown = parts(replace(GOOD, records=GOOD.records[:length]))
+        shown = page_parts(replace(GOOD, records=GOOD.records[:length]))
         assert sum(count for _, count in shown["phases"]) == len(NAMES)
 
 
 def test_what_happens_is_told_in_sentences_with_the_names_of_the_roster() -> None:
-    told = {plain(sentence["said"]) for record in GOOD.records if (sentence := line(record, CALLED))}
+    told = {plain(sentence["describe"]) for record in GOOD.records if (sentence := log_line(record, CALLED))}
     assert "averaged with bob, 70.0% → 75.0%: keeps the average" in told
     assert "averaged with ann, 69.0% → 68.0%: drops the average" in told
     assert "owes ann 0.001650 ETH" in told and "paid ann 0.001650 ETH" in told
@@ -86,24 +86,24 @@ def test_what_happens_is_told_in_sentences_with_the_names_of_the_roster() -> Non
 
 def test_faults_are_told_with_whom_they_hit() -> None:
     began = FaultBegan(0, FaultKind.SPLIT, ("ann", "bob"), (("ann",), ("bob",)))
-    assert said(began, CALLED) == "A fault begins: split, ann, bob."
-    assert said(FaultEnded(0, Effect.APPLIED), CALLED) == "A fault is healed."
-    assert said(FaultEnded(0, Effect.INEFFECTIVE), CALLED) == "A fault is healed; it held nothing up."
+    assert describe(began, CALLED) == "A fault begins: split, ann, bob."
+    assert describe(FaultEnded(0, Effect.APPLIED), CALLED) == "A fault is healed."
+    assert describe(FaultEnded(0, Effect.INEFFECTIVE), CALLED) == "A fault is healed; it held nothing up."
 
 
 def test_steps_between_two_that_are_told_are_silent() -> None:
     for state in (DebtState.PAYABLE, DebtState.SIGNED, DebtState.SENT, DebtState.MINED):
-        assert said(replace(BOB_PAYS, state=state), CALLED) is None
-    assert said(WorkChanged(WorkState.IDLE), CALLED) is None
+        assert describe(replace(BOB_PAYS, state=state), CALLED) is None
+    assert describe(WorkChanged(WorkState.IDLE), CALLED) is None
 
 
 def test_who_is_not_in_the_roster_is_called_by_the_beginning_of_its_id() -> None:
     failed = AttemptFailed(PeerId("12D3KooWstranger"), Cid("b"), Reason.TIMEOUT)
-    assert said(failed, CALLED) == "could not average with 12D3KooWstra…: timeout"
+    assert describe(failed, CALLED) == "could not average with 12D3KooWstra…: timeout"
 
 
 def test_each_debt_is_one_receipt_and_the_newest_comes_first() -> None:
-    rows = parts(GOOD)["table:receipts"]
+    rows = page_parts(GOOD)["table:receipts"]
     assert len({row["key"] for row in rows}) == len(rows) == len(GOOD.debts)
     newest = max(GOOD.debts, key=lambda debt: GOOD.debts[debt][-1][0])
     assert rows[0]["key"] == f"{newest[0]} {newest[1]}"
@@ -113,7 +113,7 @@ def test_each_debt_is_one_receipt_and_the_newest_comes_first() -> None:
 
 
 def test_a_receipt_is_downloaded_to_the_wei_with_its_whole_hashes() -> None:
-    (bobs,) = [row for row in parts(GOOD)["table:receipts"] if row["key"] == "bob 0"]
+    (bobs,) = [row for row in page_parts(GOOD)["table:receipts"] if row["key"] == "bob 0"]
     told = dict(zip(RECEIPT_COLUMNS, bobs["csv"], strict=True))
     assert (told["payer"], told["creator"], told["payee_wallet"]) == ("bob", "ann", WALLET["ann"])
     assert (told["amount_wei"], told["transaction"]) == (str(BOB_PAYS.wei), BOB_PAYS.tx)
@@ -121,7 +121,7 @@ def test_a_receipt_is_downloaded_to_the_wei_with_its_whole_hashes() -> None:
 
 
 def test_each_claim_has_its_verdict_and_why_it_was_refused() -> None:
-    rows = {row["cells"][1]: row["cells"] for row in parts(GOOD)["table:claims"]}
+    rows = {row["cells"][1]: row["cells"] for row in page_parts(GOOD)["table:claims"]}
     assert rows["bob"][5:] == [{"text": "winner", "dot": "winner"}, "1 of 1", "-"]
     assert rows["dan"][0] == "bob" and rows["dan"][5]["text"] == "later"
     assert rows["eve"][7] == "no proof of possession"
@@ -129,20 +129,20 @@ def test_each_claim_has_its_verdict_and_why_it_was_refused() -> None:
 
 def test_of_very_many_debts_the_newest_are_shown_and_the_page_says_so() -> None:
     owed = (Record(float(n), "ann", replace(BOB_PAYS, debt=n)) for n in range(RECEIPTS + 5))
-    shown = parts(History((GOOD.records[0], *owed)))
+    shown = page_parts(History((GOOD.records[0], *owed)))
     assert len(shown["table:receipts"]) == RECEIPTS
     assert shown["words"]["receipts"] == f"The newest {RECEIPTS} of {RECEIPTS + 5}."
 
 
 def test_the_numbers_at_the_top_are_those_of_the_verdict() -> None:
-    words, summary = parts(GOOD)["words"], verdict(GOOD)["summary"]
+    words, summary = page_parts(GOOD)["words"], verdict(GOOD)["summary"]
     assert words["test"] == f"{summary['accuracy_test_mean']:.1%}"
     assert words["success"] == f"{summary['averaging_success_rate']:.0%}"
     assert (words["payments"], words["ether"]) == ("2", "0.0044")
 
 
 def test_payments_under_way_are_counted_until_the_last_debt_is_settled() -> None:
-    settled, before = parts(GOOD)["words"], parts(replace(GOOD, records=GOOD.records[:-12]))["words"]
+    settled, before = page_parts(GOOD)["words"], page_parts(replace(GOOD, records=GOOD.records[:-12]))["words"]
     assert settled["underway"] == ""
     assert before["underway"] == ", 2 under way"
 
@@ -150,8 +150,8 @@ def test_payments_under_way_are_counted_until_the_last_debt_is_settled() -> None
 def test_test_accuracy_of_models_that_peers_have_gone_on_from_is_said_to_be_of_then() -> None:
     running = replace(GOOD, records=GOOD.records[:-2])  # bob's second model is not scored yet
     [made] = [each.t for each in GOOD.records if fact_is("bob", Trained)(each)]
-    shown = parts(running)
-    assert (parts(GOOD)["words"]["asof"], shown["words"]["asof"]) == ("", f", as of {clock(made)}")
+    shown = page_parts(running)
+    assert (page_parts(GOOD)["words"]["asof"], shown["words"]["asof"]) == ("", f", as of {format_time(made)}")
     *_, test, validation = shown["chart:peers"]["data"]
     [last] = [each.t for each in GOOD.records if fact_is("ann", Averaged, cid=MODEL["ann 3"])(each)]
     assert max(test["x"], default=0) <= last < validation["x"][-1]
@@ -160,21 +160,21 @@ def test_test_accuracy_of_models_that_peers_have_gone_on_from_is_said_to_be_of_t
 def test_means_begin_when_all_that_have_a_model_are_there() -> None:
     """eve has none of her own, cat and dan do not follow the paper."""
     firsts = [each.t for each in GOOD.records if isinstance(each.fact, Trained)]
-    *_, validation = parts(GOOD)["chart:peers"]["data"]
+    *_, validation = page_parts(GOOD)["chart:peers"]["data"]
     assert max(firsts) <= validation["x"][0] < max(firsts) + 1
 
 
 def test_beside_the_paper_stands_only_what_is_known() -> None:
-    known = {row["key"]: row["cells"] for row in parts(GOOD)["table:beside"]}
+    known = {row["key"]: row["cells"] for row in page_parts(GOOD)["table:beside"]}
     assert known["payments sent per peer, range"][1:] == ["0–1", "3–16"]
     assert "wall time" not in known
     found = verdict(GOOD)
     found["summary"]["wall_seconds"] = 12.0
-    assert "wall time" in {row["key"] for row in parts(GOOD, found)["table:beside"]}
+    assert "wall time" in {row["key"] for row in page_parts(GOOD, found)["table:beside"]}
 
 
 def test_only_peers_whose_api_is_at_hand_have_a_link() -> None:
-    rows: list[Any] = parts(GOOD, apis={"ann": "peers/ann"})["table:peers"]
+    rows: list[Any] = page_parts(GOOD, apis={"ann": "peers/ann"})["table:peers"]
     assert rows[0]["cells"][0] == {"text": "ann", "href": "peers/ann/v1/status"}
     assert rows[1]["cells"][0] == "bob"
 
@@ -184,12 +184,12 @@ def test_progress_counts_slices_of_those_that_are_planned() -> None:
     assert isinstance(began, SessionBegan)
     session = {"work": {"slices": 5, "passes": 2}}
     first = Record(0.0, "swarm", replace(began, session=session))
-    rows = parts(History((first, *GOOD.records[1:])))["table:peers"]
+    rows = page_parts(History((first, *GOOD.records[1:])))["table:peers"]
     assert [row["cells"][3] for row in rows[:3]] == ["1 of 10", "1 of 10", "-"]
 
 
 def test_each_peers_line_begins_with_its_own_first_model_and_ends_now() -> None:
-    (each, *_) = parts(GOOD)["chart:peers"]["data"]
+    (each, *_) = page_parts(GOOD)["chart:peers"]["data"]
     assert None in each["x"] and each["x"][-2] == GOOD.seconds
     assert min(value for value in each["y"] if value is not None) >= score(690).accuracy
 
@@ -198,4 +198,4 @@ def test_each_peers_line_begins_with_its_own_first_model_and_ends_now() -> None:
     ("seconds", "told"), [(0, "0.0 s"), (59.9, "59.9 s"), (60, "1 min 00 s"), (719.9, "11 min 59 s")]
 )
 def test_session_time_is_told_in_minutes_as_soon_as_there_are_any(seconds: float, told: str) -> None:
-    assert plain(clock(seconds)) == told
+    assert plain(format_time(seconds)) == told

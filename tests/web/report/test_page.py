@@ -13,7 +13,7 @@ from learnae.analysis.checks import CHECKS, verdict
 from learnae.analysis.figures import figures
 from learnae.protocol.types import Policy
 from learnae.records.history import History, Record, RosterEntry, SessionBegan
-from learnae.web.charts.theme import NAMES, NIGHT
+from learnae.web.charts.theme import DARK, NAMES
 from learnae.web.report import page, paper_rows
 
 EMPTY = History(())
@@ -163,7 +163,7 @@ def test_every_check_is_named_with_its_result_and_what_it_asserts(whole: Reader)
 def test_a_check_that_fails_is_seen_at_once_with_its_reason() -> None:
     spoilt = amended(fact_is("ann", type(GOOD.debts["ann", 0][-1][1]), debt=0), wei=1)
     reader = read(spoilt)
-    assert verdict(spoilt)["checks"]["payment_exact"]["reason"] in reader.text
+    assert verdict(spoilt)["checks"]["amounts_follow_reward_function"]["reason"] in reader.text
     assert [each for each in reader.all("details") if "open" in each]
     assert not [each for each in read().all("details") if "open" in each]
 
@@ -266,11 +266,11 @@ def test_headings_descend_without_gaps(whole: Reader) -> None:
 
 def test_every_colour_has_one_for_the_night() -> None:
     text = page(GOOD, verdict(GOOD), "", {}, SCORES)
-    assert {colour[:7] for colour in re.findall(r"#[0-9A-F]{6}", text)} <= NIGHT.keys() | set(NIGHT.values())
+    assert {colour[:7] for colour in re.findall(r"#[0-9A-F]{6}", text)} <= DARK.keys() | set(DARK.values())
 
 
 def test_charts_know_no_colours_but_those_of_the_palette(whole: Reader) -> None:
-    assert {colour[:7] for colour in re.findall(r"#[0-9A-Fa-f]{6}", json.dumps(whole.charts))} <= NIGHT.keys()
+    assert {colour[:7] for colour in re.findall(r"#[0-9A-Fa-f]{6}", json.dumps(whole.charts))} <= DARK.keys()
 
 
 def luminance(colour: str) -> float:
@@ -283,7 +283,7 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("name", ["ink", "pale", "blue", "green", "red"])
 def test_words_stand_out_from_the_paper(name: str, night: bool) -> None:
     """WCAG 2.2, 1.4.3: at least 4.5 to 1."""
-    colours = [NIGHT[NAMES[each]] if night else NAMES[each] for each in (name, "paper")]
+    colours = [DARK[NAMES[each]] if night else NAMES[each] for each in (name, "paper")]
     dark, bright = sorted(map(luminance, colours))
     assert (bright + 0.05) / (dark + 0.05) >= 4.5
 

@@ -2,7 +2,7 @@
 
 Where a chain was replaced by another in mid-session, the export is of one of them, mostly the last.  Wei are conserved
 on each chain by itself, so that check knows the exported one alone.  What became final on another chain cannot be
-looked up: it must not be on this one, too, and ``signed_on_one_chain`` holds of all chains.
+looked up: it must not be on this one, too, and ``debts_signed_on_one_chain`` holds of all chains.
 
 On a chain with others on it (``Opening``) the export has every block since the session began, without what others did
 among themselves.  That nothing of the roster's is left out follows from nonces, balances and the blocks' links.
@@ -12,7 +12,7 @@ from base64 import b32encode
 from collections import Counter
 from collections.abc import Iterator
 
-from learnae.analysis.checks.result import began, chains_of_debts, check, named
+from learnae.analysis.checks.result import chains_of_debts, check, debt_name, session_began
 from learnae.protocol.decisions import ChainEntered, DebtState
 from learnae.protocol.types import Address, TxHash
 from learnae.records.chain_export import Balances, Block, ChainTransaction, Genesis
@@ -44,11 +44,11 @@ def unproven(history: History) -> list[str]:
 
 
 def _wallets(history: History) -> dict[str, str]:
-    return {entry.name: entry.wallet.lower() for entry in began(history).roster}
+    return {entry.name: entry.wallet.lower() for entry in session_began(history).roster}
 
 
 @check
-def chain_sound(history: History) -> Iterator[str]:
+def blocks_and_nonces_consecutive(history: History) -> Iterator[str]:
     """Blocks follow each other, and each wallet's nonces are 0, 1, 2 ...: none skipped, none spent twice.
 
     On a chain with others on it no block is left out up to the last, and strangers' nonces are their own affair.
@@ -100,7 +100,7 @@ def wei_conserved(history: History) -> Iterator[str]:
 
 
 @check
-def settled_once(history: History) -> Iterator[str]:
+def debts_paid_once(history: History) -> Iterator[str]:
     """A transfer pays one debt and a debt is paid by one transfer, or by none if it is not FINAL on this chain.
 
     What was signed and not final when its chain was replaced is declined: that chain may hold it, no other may.
@@ -126,16 +126,16 @@ def settled_once(history: History) -> Iterator[str]:
         elsewhere = by_chain[debt][-1] not in (None, here)
         given_up = not elsewhere and acts_on.get(debt[0], here) != here
         if len(hashes) > 1:
-            yield f"{named(*debt)} was paid {len(hashes)} times"
+            yield f"{debt_name(*debt)} was paid {len(hashes)} times"
         elif last.state is DebtState.FINAL and not elsewhere:
             if hashes != [last.tx]:
-                yield f"{named(*debt)} is final, but its transaction {last.tx} is not on the chain"
+                yield f"{debt_name(*debt)} is final, but its transaction {last.tx} is not on the chain"
         elif hashes and last.state.terminal and not given_up:
-            yield f"{named(*debt)} is {last.state}{' on another chain' if elsewhere else ''}, but was paid"
+            yield f"{debt_name(*debt)} is {last.state}{' on another chain' if elsewhere else ''}, but was paid"
 
 
 @check
-def chain_matches_debts(history: History) -> Iterator[str]:
+def payments_match_debts(history: History) -> Iterator[str]:
     """The transaction on the chain says what the debt says: who, to whom, how much, for which model."""
     wallets = _wallets(history)
     mined = {each.hash: (number, each) for number, each in _transactions(history)}
@@ -154,7 +154,7 @@ def chain_matches_debts(history: History) -> Iterator[str]:
             }
             for what, (found, stated) in pairs.items():
                 if found != stated:
-                    yield f"{named(payer, debt)}: the chain has {what} {found}, the debt {stated}"
+                    yield f"{debt_name(payer, debt)}: the chain has {what} {found}, the debt {stated}"
 
 
 def _model(data: str) -> str:

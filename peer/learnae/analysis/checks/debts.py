@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from math import floor
 
-from learnae.analysis.checks.result import accuracy, began, chains_of_debts, check, named, settings
+from learnae.analysis.checks.result import chains_of_debts, check, debt_name, exact_accuracy, session_began, settings
 from learnae.protocol.decisions import Averaged, ChainEntered, ClaimJudged, DebtChanged, DebtState, Verdict
 from learnae.protocol.types import ETHER, Address, Cid, PeerId, Policy, Score
 from learnae.records.history import History
@@ -14,30 +14,30 @@ SPENT = (DebtState.SIGNED, DebtState.SENT, DebtState.MINED, DebtState.FINAL)
 
 
 @check
-def debts_terminal(history: History) -> Iterator[str]:
+def no_debt_left_open(history: History) -> Iterator[str]:
     """Paid, refused, declined or unclaimed: none is left open."""
-    began(history)
+    session_began(history)
     for debt, changes in history.debts.items():
         if not changes[-1][1].state.terminal:
-            yield f"{named(*debt)} is left {changes[-1][1].state}"
+            yield f"{debt_name(*debt)} is left {changes[-1][1].state}"
 
 
 @check
-def signed_on_one_chain(history: History) -> Iterator[str]:
+def debts_signed_on_one_chain(history: History) -> Iterator[str]:
     """A chain that was replaced may hold whatever was signed for it, so no debt is ever signed for another, too."""
-    began(history)
+    session_began(history)
     by_chain = chains_of_debts(history)
     for debt, changes in history.debts.items():
         states = zip(by_chain[debt], (change.state for _, change in changes), strict=True)
         chains = {chain for chain, state in states if state is DebtState.SIGNED}
         if len(chains) > 1:
-            yield f"{named(*debt)} was signed on {len(chains)} chains"
+            yield f"{debt_name(*debt)} was signed on {len(chains)} chains"
 
 
 @check
-def adoption_owes(history: History) -> Iterator[str]:
+def adoptions_create_debts(history: History) -> Iterator[str]:
     """Each adopted average makes one debt with its creator, model and scores, and nothing else makes one."""
-    began(history)
+    session_began(history)
     adopted = Counter(
         (record.peer, fact.creator, fact.remote_cid, fact.before, fact.after)
         for record, fact in history.facts(Averaged)
@@ -48,7 +48,7 @@ def adoption_owes(history: History) -> Iterator[str]:
         whats = {(fact.creator, fact.cid, fact.before, fact.after) for _, fact in changes}
         owed.update((payer, *what) for what in whats)
         if len(whats) > 1:
-            yield f"{named(payer, debt)} changed what it is for"
+            yield f"{debt_name(payer, debt)} changed what it is for"
     for payer, creator, cid, *_ in (adopted - owed).elements():
         yield f"{payer} adopted {cid} of {creator} and owes nothing for it"
     for payer, creator, cid, *_ in (owed - adopted).elements():
@@ -56,13 +56,13 @@ def adoption_owes(history: History) -> Iterator[str]:
 
 
 @check
-def payee_right(history: History) -> Iterator[str]:
+def payee_has_earliest_claim(history: History) -> Iterator[str]:
     """Whoever was paid had the earliest admitted claim (section 3.2), as far as the payer knew when it signed.
 
     A replacement with a higher fee is no new decision: it has the nonce, and must have the payee, of the first.
     A chain that takes another's place holds no claim yet.
     """
-    began(history)
+    session_began(history)
     known: dict[str, dict[tuple[PeerId, Address], ClaimJudged]] = {}
     entered: set[str] = set()
     signed: dict[tuple[str, int], DebtChanged] = {}
@@ -81,9 +81,9 @@ def payee_right(history: History) -> Iterator[str]:
                     signed[key] = debt
                     winner = _winner(known.get(record.peer, {}).values(), debt.creator)
                     if debt.payee is None or debt.payee != winner:
-                        yield f"{named(*key)} was signed to {debt.payee}, not to {winner}"
+                        yield f"{debt_name(*key)} was signed to {debt.payee}, not to {winner}"
                 elif first is None or (first.nonce, first.payee) != (debt.nonce, debt.payee):
-                    yield f"{named(*key)} is {debt.state} to {debt.payee} and was not signed so"
+                    yield f"{debt_name(*key)} is {debt.state} to {debt.payee} and was not signed so"
 
 
 def _winner(claims: Iterable[ClaimJudged], peer: PeerId) -> Address | None:
@@ -95,18 +95,18 @@ def _winner(claims: Iterable[ClaimJudged], peer: PeerId) -> Address | None:
 
 
 @check
-def only_owners_are_paid(history: History) -> Iterator[str]:
+def only_creators_are_paid(history: History) -> Iterator[str]:
     """Where claims need a proof of possession, money for a model reaches the wallet of the peer that made it."""
-    session = began(history)
+    session = session_began(history)
     wallets = {entry.peer: entry.wallet for entry in session.roster}
     for debt, changes in history.debts.items() if session.session["identity"] == "proven" else ():
         last = changes[-1][1]
         if last.state is DebtState.FINAL and last.payee != wallets.get(last.creator):
-            yield f"{named(*debt)} was paid to {last.payee}, which is not its creator's wallet"
+            yield f"{debt_name(*debt)} was paid to {last.payee}, which is not its creator's wallet"
 
 
 @check
-def payment_exact(history: History) -> Iterator[str]:
+def amounts_follow_reward_function(history: History) -> Iterator[str]:
     """Eq. 1, or the reward function the session agreed on, in exact arithmetic and rounded down once."""
     reward = settings(history, "reward")
     factor = floor(Fraction(str(reward["factor"])) * ETHER)
@@ -114,23 +114,23 @@ def payment_exact(history: History) -> Iterator[str]:
         for wei, before, after in {(fact.wei, fact.before, fact.after): None for _, fact in changes}:
             due = _reward(reward["function"], factor, before, after)
             if wei != due:
-                yield f"{named(*debt)} is over {wei} wei, not {due}"
+                yield f"{debt_name(*debt)} is over {wei} wei, not {due}"
 
 
 def _reward(function: str, factor: int, before: Score, after: Score) -> int:
-    was = accuracy(before)
+    was = exact_accuracy(before)
     match function:
         case "proportional":
-            return floor(factor * (accuracy(after) - was))
+            return floor(factor * (exact_accuracy(after) - was))
         case "error-reduction":
-            return floor(factor * (accuracy(after) - was) / (1 - was))
+            return floor(factor * (exact_accuracy(after) - was) / (1 - was))
         case "flat":
             return factor
     raise LookupError(f"reward function {function!r} is not known here")
 
 
 @check
-def cap_respected(history: History) -> Iterator[str]:
+def spending_cap_respected(history: History) -> Iterator[str]:
     """No peer signed away more than the session allows it to spend."""
     cap = floor(Fraction(str(settings(history, "reward")["cap"])) * ETHER)
     spent: Counter[str] = Counter()
@@ -143,8 +143,8 @@ def cap_respected(history: History) -> Iterator[str]:
 @check
 def refusers_pay_nothing(history: History) -> Iterator[str]:
     """The policy refuses-to-pay declines every debt, openly, and signs no payment."""
-    refusers = {entry.name for entry in began(history).roster if entry.policy is Policy.REFUSES_TO_PAY}
+    refusers = {entry.name for entry in session_began(history).roster if entry.policy is Policy.REFUSES_TO_PAY}
     for (payer, debt), changes in history.debts.items():
         last = changes[-1][1]
         if payer in refusers and (last.state is not DebtState.DECLINED or any(fact.tx for _, fact in changes)):
-            yield f"{named(payer, debt)} is {last.state}, though {payer} refuses to pay"
+            yield f"{debt_name(payer, debt)} is {last.state}, though {payer} refuses to pay"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from learnae.analysis.checks.result import Undecided, began, check, settings
+from learnae.analysis.checks.result import Undecided, check, session_began, settings
 from learnae.protocol.decisions import Averaged, DebtChanged, IdentityChanged, Published, WorkChanged, WorkState
 from learnae.records.history import Effect, FaultBegan, FaultEnded, FaultsPlanned, History, PeerCrashed
 from learnae.session.fault_plan import plan
@@ -32,14 +32,14 @@ class SeenFault:
 @check
 def faults_happened(history: History) -> Iterator[str]:
     """Each fault of the plan began, held something up while there was work, and was healed.  Otherwise: unknown."""
-    if not began(history).session.get("faults"):
+    if not session_began(history).session.get("faults"):
         return
     planned = next((fact.windows for _, fact in history.facts(FaultsPlanned)), None)
     if planned is None:
         raise Undecided("the session was over before its faults could begin")
     if planned == 0:
         raise Undecided("the plan of its faults is empty")
-    told, leaks = seen(history), _leaks(history)
+    told, leaks = seen_faults(history), _leaks(history)
     doubts = [f"{planned - len(told)} faults never began"] * (planned > len(told))
     for each in told:
         if each.end is None:
@@ -58,10 +58,10 @@ def faults_happened(history: History) -> Iterator[str]:
 @check
 def recovered(history: History) -> Iterator[str]:
     """Within ``expect.recovery`` of its end, what a fault held up goes on, if there was something to go on with."""
-    if not began(history).session.get("faults"):
+    if not session_began(history).session.get("faults"):
         return
     patience = settings(history, "expect")["recovery"]
-    for each in seen(history):
+    for each in seen_faults(history):
         if each.end is None:
             continue
         until = each.end + patience
@@ -73,7 +73,7 @@ def recovered(history: History) -> Iterator[str]:
 
 def crossings(history: History) -> Iterator[tuple[SeenFault, float]]:
     """Of cuts that are over: seconds from the heal until the first crossing; below 0 if something got through."""
-    for fault in seen(history):
+    for fault in seen_faults(history):
         if fault.began.fault in PARTING and fault.end is not None:
             for moment in _crossings(history, fault):
                 yield fault, moment - fault.end
@@ -94,7 +94,7 @@ def _crossings(history: History, fault: SeenFault) -> Iterator[float]:
 
 def _leaks(history: History) -> set[int]:
     """Cuts that something went through; of those that let one way pass nothing is known."""
-    session = began(history).session
+    session = session_began(history).session
     windows = plan(map(_fault, session["faults"]), list(history.roster), session["seed"])
     return {
         fault.number
@@ -109,7 +109,7 @@ def _fault(table: dict[str, Any]) -> Fault:
     return Fault(**table | {"kind": kind, "targets": targets if isinstance(targets, str) else tuple(targets)})
 
 
-def seen(history: History) -> list[SeenFault]:
+def seen_faults(history: History) -> list[SeenFault]:
     """In the order in which they began."""
     ends = {fact.window: (record.t, fact.effect) for record, fact in history.facts(FaultEnded)}
     return [

@@ -60,14 +60,14 @@ def check(find: Callable[[History], Iterable[str]]) -> Check:
 # what several checks need; LookupError where the history does not say
 
 
-def began(history: History) -> SessionBegan:
+def session_began(history: History) -> SessionBegan:
     if history.began is None:
         raise LookupError("the history does not begin with SessionBegan")
     return history.began
 
 
 def settings(history: History, section: str) -> Any:
-    return began(history).session[section]
+    return session_began(history).session[section]
 
 
 def chains_of_debts(history: History) -> dict[tuple[str, int], list[str | None]]:
@@ -83,9 +83,9 @@ def chains_of_debts(history: History) -> dict[tuple[str, int], list[str | None]]
     return found
 
 
-def accuracy(score: Score) -> Fraction:
+def exact_accuracy(score: Score) -> Fraction:
     return Fraction(score.correct, score.total)
 
 
-def named(payer: str, debt: int) -> str:
+def debt_name(payer: str, debt: int) -> str:
     return f"debt {debt} of {payer}"

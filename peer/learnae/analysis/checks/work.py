@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from learnae.analysis.checks.result import accuracy, began, check
+from learnae.analysis.checks.result import check, exact_accuracy, session_began
 from learnae.protocol.decisions import Adopted, Averaged, Published, WorkChanged, WorkState
 from learnae.protocol.types import Cid, PeerId, Policy, Score
 from learnae.records.history import SWARM, History, PeerCrashed, PeerRestarted, kept_score
@@ -10,20 +10,20 @@ from learnae.records.outcome import EndedBy
 
 
 def _peers(history: History) -> dict[str, PeerId]:
-    return {entry.name: entry.peer for entry in began(history).roster}
+    return {entry.name: entry.peer for entry in session_began(history).roster}
 
 
 @check
-def validation_never_falls(history: History) -> Iterator[str]:
+def adopted_only_if_better(history: History) -> Iterator[str]:
     """An average is measured against the peer's own last model, and adopted exactly if it is strictly better."""
-    honest = {entry.name for entry in began(history).roster if entry.policy is Policy.HONEST}
+    honest = {entry.name for entry in session_began(history).roster if entry.policy is Policy.HONEST}
     own: dict[str, Score] = {}
     for record in history.records:
         fact = record.fact
         if isinstance(fact, Averaged):
             if fact.before != own.get(record.peer):
                 yield f"{record.peer} averaged against {fact.before}, but its model has {own.get(record.peer)}"
-            better = accuracy(fact.after) > accuracy(fact.before)
+            better = exact_accuracy(fact.after) > exact_accuracy(fact.before)
             if fact.adopted and not better:
                 yield f"{record.peer} adopted {fact.cid}, which is no better"
             if better and not fact.adopted and record.peer in honest:
@@ -33,7 +33,7 @@ def validation_never_falls(history: History) -> Iterator[str]:
 
 
 @check
-def averaging_of_published(history: History) -> Iterator[str]:
+def averaged_models_were_published(history: History) -> Iterator[str]:
     """What was averaged with, or adopted to begin with, its creator had published before."""
     names = {peer: name for name, peer in _peers(history).items()}
     published: set[tuple[str | None, Cid]] = set()
@@ -47,7 +47,7 @@ def averaging_of_published(history: History) -> Iterator[str]:
 
 
 @check
-def never_own_model(history: History) -> Iterator[str]:
+def own_models_not_averaged(history: History) -> Iterator[str]:
     """No peer averages with itself, neither by name nor by content."""
     peers = _peers(history)
     own = {(record.peer, fact.cid) for record, fact in history.facts(Published)}
@@ -57,9 +57,9 @@ def never_own_model(history: History) -> Iterator[str]:
 
 
 @check
-def everyone_accounted(history: History) -> Iterator[str]:
+def every_peer_finished(history: History) -> Iterator[str]:
     """Every peer of the roster came to its end, and the session to its own."""
-    began(history)
+    session_began(history)
     if history.ended_by in (None, EndedBy.INTERRUPTED):
         yield f"partial: the session was {'interrupted' if history.ended_by else 'cut off before it could end'}"
     missing = [f"{name} ({state})" for name, state in last_states(history).items() if state != WorkState.DONE]

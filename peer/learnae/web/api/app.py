@@ -3,11 +3,11 @@
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from learnae.web.api.guard import Guard, Guarded
-from learnae.web.api.problems import RESPONSES, install
+from learnae.web.api.guard import Guard, GuardMiddleware
+from learnae.web.api.problems import RESPONSES, install_handlers
 
 
-def guarded(title: str, guard: Guard, description: str = "") -> FastAPI:
+def create_app(title: str, guard: Guard, description: str = "") -> FastAPI:
     app = FastAPI(
         title=title,
         version="1",
@@ -16,7 +16,7 @@ def guarded(title: str, guard: Guard, description: str = "") -> FastAPI:
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
         responses=RESPONSES,
-        middleware=[Middleware(Guarded, guard=guard)],
+        middleware=[Middleware(GuardMiddleware, guard=guard)],
     )
-    install(app)
+    install_handlers(app)
     return app

@@ -22,7 +22,7 @@ from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from learnae.errors import InputError
-from learnae.web.api.problems import problem
+from learnae.web.api.problems import problem_response
 
 LIMIT = 1 << 20  # bytes of a request's body
 TOKEN = 16  # characters at least
@@ -69,7 +69,7 @@ def read_token(path: Path) -> str:
     return token
 
 
-class Guarded:
+class GuardMiddleware:
     """ASGI middleware: what the guard refuses never reaches the app."""
 
     def __init__(self, app: ASGIApp, guard: Guard) -> None:
@@ -83,15 +83,17 @@ class Guarded:
         at = (scope.get("server") or (None,))[0]
         host, origin = headers.get(b"host", ""), headers.get(b"origin")
         if not self._guard.admits(host, at):
-            refusal = problem(421, "this server does not go by that Host: ask for 127.0.0.1, or name it when starting")
+            refusal = problem_response(
+                421, "this server does not go by that Host: ask for 127.0.0.1, or name it when starting"
+            )
         elif origin is not None and origin.partition("://")[2] != host:
-            refusal = problem(403, "pages of other sites may not ask this server")
+            refusal = problem_response(403, "pages of other sites may not ask this server")
         else:
             body = await _body(receive)
             if body is not None:
                 await self._app(scope, _replayed(body, receive), send)
                 return
-            refusal = problem(413, f"a body may have {LIMIT} bytes at most", {"Connection": "close"})
+            refusal = problem_response(413, f"a body may have {LIMIT} bytes at most", {"Connection": "close"})
         await refusal(scope, receive, send)
 
 

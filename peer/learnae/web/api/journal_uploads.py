@@ -7,7 +7,7 @@ from fastapi import FastAPI, HTTPException, Request
 
 from learnae.errors import InputError
 from learnae.web.api.guard import Guard
-from learnae.web.api.problems import RESPONSES, install
+from learnae.web.api.problems import RESPONSES, install_handlers
 
 LIMIT = 64 << 20  # bytes of a journal
 
@@ -25,7 +25,7 @@ class JournalUploads(Protocol):
 
 def guests_app(reception: JournalUploads) -> FastAPI:
     app = FastAPI(title="LEARNAE guests", version="1", openapi_url=None, responses=RESPONSES)
-    install(app)
+    install_handlers(app)
 
     @app.post("/v1/guests/{name}", status_code=204)
     async def come(name: str, request: Request) -> None:

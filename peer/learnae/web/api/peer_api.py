@@ -11,10 +11,10 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from learnae.messages.codec import encode
 from learnae.records.history import Record
 from learnae.web.api import views
-from learnae.web.api.app import guarded
+from learnae.web.api.app import create_app
 from learnae.web.api.guard import Guard, bearer, is_loopback
 from learnae.web.api.peer_api_port import PeerApiPort
-from learnae.web.api.stream import After, LastEventId, records
+from learnae.web.api.stream import After, LastEventId, record_events
 
 PAGE = 100  # records
 DESCRIPTION = """What one peer of a LEARNAE session knows and does.
@@ -25,7 +25,7 @@ exist yet is answered with 503."""
 
 
 def peer_api(inside: PeerApiPort, guard: Guard) -> FastAPI:
-    app = guarded(f"LEARNAE peer {inside.name}", guard, DESCRIPTION)
+    app = create_app(f"LEARNAE peer {inside.name}", guard, DESCRIPTION)
     for router in (_reading(inside), _following(inside), _commanding(inside, guard), _watching(inside)):
         app.include_router(router)
     return app
@@ -58,7 +58,7 @@ def _reading(inside: PeerApiPort) -> APIRouter:
         return Response(block, media_type="application/octet-stream", headers=headers)
 
     @router.post("/predict")
-    async def predict(wanted: views.RowsToClassify) -> views.Predictions:
+    async def predict(wanted: views.PredictionRequest) -> views.Predictions:
         """Classify rows with its model."""
         return await inside.predict(wanted.rows, wanted.standardised)
 
@@ -95,7 +95,7 @@ def _following(inside: PeerApiPort) -> APIRouter:
     async def events(after: After = -1, last_event_id: LastEventId = None) -> AsyncIterator[ServerSentEvent]:
         """The same records as they are decided; each event's id is its record's number, so that a reader who comes
         back misses nothing."""
-        async for event in records(inside.board, after, last_event_id):
+        async for event in record_events(inside.board, after, last_event_id):
             yield event
 
     return router

@@ -24,7 +24,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def problem(
+def problem_response(
     status: int,
     detail: str,
     headers: Mapping[str, str] | None = None,
@@ -40,7 +40,7 @@ def problem(
     return Response(content, status, dict(headers or {}), MEDIA)
 
 
-def install(app: FastAPI) -> None:
+def install_handlers(app: FastAPI) -> None:
     """Make every error of this app a problem."""
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -53,23 +53,23 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     standard = error.detail == HTTPStatus(error.status_code).phrase
     detail = SENTENCES.get(error.status_code, error.detail) if standard else error.detail
-    return problem(error.status_code, detail, error.headers)
+    return problem_response(error.status_code, detail, error.headers)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     """What was sent is not repeated: it may be large, or no JSON."""
     assert isinstance(error, RequestValidationError)
     errors = [{"at": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors()[:20]]
-    return problem(422, f"{errors[0]['at']}: {errors[0]['message']}", errors=errors)
+    return problem_response(422, f"{errors[0]['at']}: {errors[0]['message']}", errors=errors)
 
 
 async def _not_yet(request: Request, error: Exception) -> Response:
-    return problem(503, str(error), {"Retry-After": "1"})
+    return problem_response(503, str(error), {"Retry-After": "1"})
 
 
 async def _unfit(request: Request, error: Exception) -> Response:
-    return problem(422, str(error))
+    return problem_response(422, str(error))
 
 
 async def _ours(request: Request, error: Exception) -> Response:
-    return problem(500, "this is a fault of the program: see its log")
+    return problem_response(500, "this is a fault of the program: see its log")

@@ -20,12 +20,12 @@ class ScrapeCost:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answering: Any = self._app(scope, receive, send)
         if scope["type"] == "http" and scope["path"].endswith("/metrics"):
-            answering = weighed(answering, self._spent)
+            answering = measure(answering, self._spent)
         await answering
 
 
 @types.coroutine
-def weighed(work: Coroutine[Any, None, None], spent: Spent) -> Generator[Any, None, None]:
+def measure(work: Coroutine[Any, None, None], spent: Spent) -> Generator[Any, None, None]:
     """Does the work; what others do while it waits is not counted."""
     step = partial(work.send, None)
     while True:

@@ -12,13 +12,13 @@ After = Annotated[int, Query(ge=-1, le=2**53, description="the number of the las
 LastEventId = Annotated[int | None, Header(ge=-1, le=2**53)]
 
 
-async def records(board: EventLog, after: int, last_event_id: int | None) -> AsyncIterator[ServerSentEvent]:
+async def record_events(board: EventLog, after: int, last_event_id: int | None) -> AsyncIterator[ServerSentEvent]:
     """Those the reader has not seen, and those to come until the board is closed."""
-    async for number, record in board.follow(seen(board, after, last_event_id)):
+    async for number, record in board.follow(last_seen(board, after, last_event_id)):
         yield ServerSentEvent(raw_data=record.line(), id=str(number))
 
 
-def seen(board: EventLog, after: int, last_event_id: int | None) -> int:
+def last_seen(board: EventLog, after: int, last_event_id: int | None) -> int:
     """Number of the last record that a reader has; -1 if that is one of another session."""
     last = after if last_event_id is None else last_event_id
     return last if last < len(board.records) else -1

@@ -17,11 +17,11 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from learnae.messages.codec import encode
 from learnae.records.history import History
-from learnae.web.api.app import guarded
+from learnae.web.api.app import create_app
 from learnae.web.api.guard import Guard
-from learnae.web.api.stream import After, LastEventId, records, seen
+from learnae.web.api.stream import After, LastEventId, last_seen, record_events
 from learnae.web.event_log import EventLog
-from learnae.web.live_page.page import assets, live_page
+from learnae.web.live_page.page import live_page, page_assets
 from learnae.web.live_page.page_state import PageState
 
 BEAT = 0.25  # s between two looks for news
@@ -53,7 +53,7 @@ def swarm_app(
 
     ``verdict`` and ``report`` are None until there is one.
     """
-    app = guarded("LEARNAE swarm", guard)
+    app = create_app("LEARNAE swarm", guard)
     mounted = peers or {}
     here = {name: f"peers/{name}" for name in mounted}
     _page(app)
@@ -65,7 +65,7 @@ def swarm_app(
 
 
 def _page(app: FastAPI) -> None:
-    index, files = live_page(), assets()
+    index, files = live_page(), page_assets()
 
     @app.get("/", response_class=Response, include_in_schema=False)
     async def page() -> Response:
@@ -111,13 +111,13 @@ def _streams(app: FastAPI, board: EventLog, state: PageState) -> None:
     @app.get("/v1/events", response_class=EventSourceResponse)
     async def events(after: After = -1, last_event_id: LastEventId = None) -> AsyncIterator[ServerSentEvent]:
         """All records of the session as they happen; each event's id is its record's number."""
-        async for event in records(board, after, last_event_id):
+        async for event in record_events(board, after, last_event_id):
             yield event
 
     @app.get("/v1/page", response_class=EventSourceResponse, include_in_schema=False)
     async def page(last_event_id: LastEventId = None) -> AsyncIterator[ServerSentEvent]:
         """What the page shows: ``log`` has the sentences since the last, ``parts`` whatever part has changed."""
-        at, sent = seen(board, -1, last_event_id) + 1, dict[str, str]()
+        at, sent = last_seen(board, -1, last_event_id) + 1, dict[str, str]()
         fresh = at == 0  # whatever log the reader has is of another session
         while True:
             lines, at = state.log(at)

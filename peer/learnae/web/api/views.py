@@ -113,7 +113,7 @@ class ModelView(View):
     size: int = Field(gt=0, description="bytes of its block", examples=[25960])
 
 
-class RowsToClassify(View):
+class PredictionRequest(View):
     """Rows to classify.  Features are in the order of the session's table."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -45,5 +45,5 @@ def legend(entries: Iterable[tuple[str, str, str]]) -> Html:
     return h("ul", *items, class_="legend")
 
 
-def points(accuracy: float) -> str:
+def percentage_points(accuracy: float) -> str:
     return f"{100 * accuracy:+.2f} pp"

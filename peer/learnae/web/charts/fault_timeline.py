@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from learnae.analysis.checks.faults import SeenFault, seen
+from learnae.analysis.checks.faults import SeenFault, seen_faults
 from learnae.analysis.figures.spec import GREY
 from learnae.records.history import Effect, FaultsPlanned, History
 from learnae.web.charts.components import Charts, legend, plot, section
@@ -12,7 +12,7 @@ from learnae.web.charts.theme import LILAC, RED, VIOLET
 
 OPEN, APPLIED, INEFFECTIVE, UNHEALED = "open now", "applied", "held nothing up", "not healed"
 COLOURS = {OPEN: VIOLET, APPLIED: LILAC, INEFFECTIVE: GREY, UNHEALED: RED}
-HEADS = ("fault", "whom", "from, s", "to, s", "effect")
+FAULT_HEADS = ("fault", "whom", "from, s", "to, s", "effect")
 MANY = 12  # names that are listed
 
 
@@ -29,7 +29,7 @@ def whom(fault: SeenFault) -> str:
     return "the chain" if fault.began.fault.chain else _listed(fault.began.targets)
 
 
-def rows(history: History) -> list[tuple[str, str, str, str, str]]:
+def fault_rows(history: History) -> list[tuple[str, str, str, str, str]]:
     return [
         (
             _name(each),
@@ -38,11 +38,11 @@ def rows(history: History) -> list[tuple[str, str, str, str, str]]:
             "-" if each.end is None else f"{each.end:.1f}",
             effect(each, history),
         )
-        for each in seen(history)
+        for each in seen_faults(history)
     ]
 
 
-def outcome(history: History) -> str:
+def fault_progress(history: History) -> str:
     """How far the plan is, in a sentence."""
     planned = next((fact.windows for _, fact in history.facts(FaultsPlanned)), None)
     if planned is None:
@@ -50,7 +50,7 @@ def outcome(history: History) -> str:
             return "No faults are planned in this session."
         why = "the session was over too soon" if history.ended_by else "the plan waits for all peers"
         return f"No fault has begun: {why}."
-    told = seen(history)
+    told = seen_faults(history)
     now = [_name(each) for each in told if effect(each, history) == OPEN]
     begun = f"{len(told)} of {planned} faults have begun"
     return f"{begun}." if history.ended_by else f"{begun}. Open now: {', '.join(now) or 'none'}."
@@ -58,7 +58,7 @@ def outcome(history: History) -> str:
 
 def timeline_chart(history: History) -> Chart:
     """A bar for each fault along session seconds; one that is open reaches to now."""
-    told = seen(history)
+    told = seen_faults(history)
     ends = [history.seconds if each.end is None else each.end for each in told]
     trace = {
         "type": "bar",
@@ -85,13 +85,13 @@ def timeline_frame(caption: str | Html) -> Html:
     return plot("faults", "Faults along time", caption, "along session time (s)", marks, kind="low")
 
 
-def faults(history: History, charts: Charts) -> Html:
+def fault_section(history: History, charts: Charts) -> Html:
     """Of a session that is over, what the live page shows while it goes on."""
-    told = h("p", outcome(history))
-    if not seen(history):
+    told = h("p", fault_progress(history))
+    if not seen_faults(history):
         return section("faults", "Faults", told)
     charts["faults"] = timeline_chart(history)
-    grid = table(HEADS, rows(history), "Faults, in the order in which they began", words=(1, 4))
+    grid = table(FAULT_HEADS, fault_rows(history), "Faults, in the order in which they began", words=(1, 4))
     return section("faults", "Faults", told, timeline_frame("Figures along seconds have them shaded."), grid)
 
 

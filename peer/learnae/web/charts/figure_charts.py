@@ -10,7 +10,7 @@ from typing import Any
 
 from learnae.analysis.figures import Figure, Reference, Series, Shade, ShadedBand
 from learnae.analysis.figures.spec import GREY, INK, SHADE
-from learnae.analysis.peer_status import tested
+from learnae.analysis.peer_status import tested_models
 from learnae.records.history import History, kept_score
 from learnae.web.charts.plotly_layout import Chart, axes, plain, short
 
@@ -57,7 +57,7 @@ def peers_chart(history: History, accuracy: Figure) -> Chart:
     }
     test, validation = accuracy.series
     begin = max((each[0][0] for name, each in steps.items() if name in history.honest), default=0.0)
-    scored = tested(history)
+    scored = tested_models(history)
     first = max((each.first for each in scored), default=0.0)
     last = history.seconds if all(each.current for each in scored) else max(each.last for each in scored)
     means = _between(test, first, last), _between(validation, begin, history.seconds)

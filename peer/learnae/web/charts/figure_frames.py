@@ -11,14 +11,14 @@ from learnae.web.charts.html import Html, h, join, table
 SAMPLES = 10  # rows of a figure's table
 
 
-def pictures(history: History, charts: Charts) -> Html:
+def figure_section(history: History, charts: Charts) -> Html:
     by_units, by_seconds = figures(history, "units"), figures(history, "seconds")
     for figure, timed in zip(by_units, by_seconds, strict=True):
         charts[figure.name], charts[f"{figure.name}-seconds"] = figure_chart(figure), figure_chart(timed)
-    return frames(by_units, by_seconds, tables=True)
+    return figure_frames(by_units, by_seconds, tables=True)
 
 
-def frames(by_units: Sequence[Figure], by_seconds: Sequence[Figure], tables: bool) -> Html:
+def figure_frames(by_units: Sequence[Figure], by_seconds: Sequence[Figure], tables: bool) -> Html:
     """A frame for each figure; its chart is drawn by the page's script."""
     drawn = [_picture(*both, tables) for both in zip(by_units, by_seconds, strict=True)]
     choices = [

@@ -10,19 +10,19 @@ from learnae.web.charts.html import Html, h, join
 from learnae.web.charts.plotly_layout import Chart, axes, plain, short
 from learnae.web.charts.theme import GREEN, HEAT, PAPER, RED, SOFT
 
-MARKS = {
+ROLE_MARKS = {
     TRAINER: (BLUE, "circle"),
     NO_ROWS: (ORANGE, "square"),
     AVERAGES: (GREEN, "diamond"),
     CHEAT: (RED, "x"),
 }
-MOST = 200  # peers of a matrix
+MAX_MATRIX_PEERS = 200  # peers of a matrix
 
 
 def money_frames(most: str, kinds: Iterable[str], told: str = "") -> Html:
     """Frames of the matrix and of the accounts; ``most`` is what the strongest colour of the matrix stands for."""
     heat = h("p", h("span", "little"), h("span", class_="heat"), h("span", most, data_said="most"), class_="legend")
-    marks = legend((kind, MARKS[kind][0], f"mark {MARKS[kind][1]}") for kind in kinds)
+    marks = legend((kind, ROLE_MARKS[kind][0], f"mark {ROLE_MARKS[kind][1]}") for kind in kinds)
     matrix = plot(
         "matrix",
         "Who paid whom, in ETH",
@@ -42,19 +42,21 @@ def money_frames(most: str, kinds: Iterable[str], told: str = "") -> Html:
     return h("div", matrix, account, class_="grid")
 
 
-def most_paid(paid: Sequence[Flow]) -> str:
+def largest_flow(paid: Sequence[Flow]) -> str:
     return f"{max((flow.ether for flow in paid), default=0.0):.4f} ETH"
 
 
-def in_matrix(paid: Sequence[Flow], peers: Sequence[Account]) -> tuple[list[str], str]:
+def matrix_names(paid: Sequence[Flow], peers: Sequence[Account]) -> tuple[list[str], str]:
     """Who is in the matrix: everybody, or of very many those that moved most."""
     names = [each.name for each in peers]
     names += sorted({flow.payee for flow in paid} - set(names))
-    if len(names) <= MOST:
+    if len(names) <= MAX_MATRIX_PEERS:
         return names, ""
     moved = {each.name: each.sent_ether + each.received_ether for each in peers}
-    most = set(sorted(moved, key=lambda name: -moved[name])[:MOST])
-    return [name for name in names if name in most], f" The {MOST} of {len(names)} peers that moved most are shown."
+    most = set(sorted(moved, key=lambda name: -moved[name])[:MAX_MATRIX_PEERS])
+    return [
+        name for name in names if name in most
+    ], f" The {MAX_MATRIX_PEERS} of {len(names)} peers that moved most are shown."
 
 
 def matrix_chart(flows: Sequence[Flow], names: Sequence[str]) -> Chart:
@@ -92,7 +94,7 @@ def matrix_chart(flows: Sequence[Flow], names: Sequence[str]) -> Chart:
 def accounts_chart(accounts: Sequence[Account]) -> Chart:
     """Income over outlay, a mark a peer; above the line a peer earned more than it spent."""
     traces = []
-    for kind, (colour, symbol) in MARKS.items():
+    for kind, (colour, symbol) in ROLE_MARKS.items():
         chosen = [each for each in accounts if each.kind == kind]
         traces.append(
             {

@@ -8,7 +8,7 @@ from learnae.analysis.money import Account, Flow
 from learnae.protocol.types import ETHER, Wei
 from learnae.web.charts.components import legend, plot
 from learnae.web.charts.html import Html, join
-from learnae.web.charts.money_charts import MARKS
+from learnae.web.charts.money_charts import ROLE_MARKS
 from learnae.web.charts.plotly_layout import Chart, axes, plain, short
 
 NAMED = 20  # peers with a name on each side
@@ -17,7 +17,7 @@ HEIGHT, PAD = 544, 11  # pixels: page.css, and room for a name however thin its 
 CLEAR = "55"  # of a stream, the last two digits of a colour
 
 
-def gathered(paid: Sequence[Flow]) -> list[Flow]:
+def merge_small_flows(paid: Sequence[Flow]) -> list[Flow]:
     """Those that moved most on each side stay themselves; all others are one.  No wei is lost."""
     payers = _most((each.payer, each.wei) for each in paid)
     payees = _most((each.payee, each.wei) for each in paid)
@@ -30,7 +30,7 @@ def gathered(paid: Sequence[Flow]) -> list[Flow]:
     return [Flow(*pair, count[pair], Wei(wei[pair])) for pair in wei]
 
 
-def who(paid: Sequence[Flow]) -> str:
+def omitted_names(paid: Sequence[Flow]) -> str:
     """What the picture leaves out, in words."""
     sides = {"pay": {each.payer for each in paid}, "are paid": {each.payee for each in paid}}
     more = [f"{len(names)} that {does}" for does, names in sides.items() if len(names) > NAMED]
@@ -38,13 +38,13 @@ def who(paid: Sequence[Flow]) -> str:
 
 
 def sankey_chart(paid: Sequence[Flow], accounts: Sequence[Account]) -> Chart:
-    flows = gathered(paid)
+    flows = merge_small_flows(paid)
     kinds = {each.name: each.kind for each in accounts}
     left, right = (_ordered(flows, side) for side in ("payer", "payee"))
     at_left = {name: index for index, name in enumerate(left)}
     at_right = {name: len(left) + index for index, name in enumerate(right)}
     most = max(len(left), len(right))
-    colours = [MARKS[kinds[name]][0] if name in kinds else GREY for name in (*left, *right)]
+    colours = [ROLE_MARKS[kinds[name]][0] if name in kinds else GREY for name in (*left, *right)]
     trace = {
         "type": "sankey",
         "arrangement": "fixed",
@@ -75,7 +75,7 @@ def sankey_chart(paid: Sequence[Flow], accounts: Sequence[Account]) -> Chart:
 
 def flow_frame(caption: str | Html, kinds: Iterable[str]) -> Html:
     told = join(["Payers stand left, payees right; a stream is as wide as the ETH in it.", caption])
-    marks = legend((kind, MARKS[kind][0], "mark") for kind in kinds)
+    marks = legend((kind, ROLE_MARKS[kind][0], "mark") for kind in kinds)
     return plot("flow", "Where the ETH goes", told, "", marks, kind="flow")
 
 

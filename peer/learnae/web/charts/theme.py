@@ -8,7 +8,7 @@ VIOLET, LILAC = "#8E4585", "#D9A9CF"  # faults: open, and over
 PAPER, SOFT = "#FFFFFF", "#F4F6F7"
 HEAT = ("#CFE3F1", "#8FC0DF", "#3D93C6", "#0072B3", "#003A5E")  # little to much
 
-NIGHT = {
+DARK = {
     BLUE: "#56B4E9",
     ORANGE: "#E6A817",
     GREY: "#4A535B",
@@ -49,5 +49,5 @@ def variables() -> str:
         told = ";".join(f"--{name}:{colours[colour]}" for name, colour in NAMES.items())
         return f":root{{{told};--heat:linear-gradient(90deg,{heat})}}"
 
-    day = {colour: colour for colour in NIGHT}
-    return f"{rule(day)}@media (prefers-color-scheme:dark){{{rule(NIGHT)}}}"
+    day = {colour: colour for colour in DARK}
+    return f"{rule(day)}@media (prefers-color-scheme:dark){{{rule(DARK)}}}"

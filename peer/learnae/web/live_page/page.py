@@ -12,11 +12,11 @@ from learnae.web.charts import fault_timeline
 from learnae.web.charts.assets import asset, data_block, plotly, style
 from learnae.web.charts.components import legend, plot, section
 from learnae.web.charts.fault_timeline import timeline_frame
-from learnae.web.charts.figure_frames import frames
+from learnae.web.charts.figure_frames import figure_frames
 from learnae.web.charts.html import Html, h, table
-from learnae.web.charts.money_charts import MARKS, money_frames
+from learnae.web.charts.money_charts import ROLE_MARKS, money_frames
 from learnae.web.charts.sankey import flow_frame
-from learnae.web.charts.theme import NIGHT
+from learnae.web.charts.theme import DARK
 from learnae.web.charts.topology_chart import topology_frame
 from learnae.web.live_page.rows import RECEIPT_COLUMNS
 
@@ -47,7 +47,7 @@ RECEIPTS = ("session time", "payer", "payee", "ETH", "payer's accuracy", "state"
 CLAIMS = ("claimed id", "announced by", "contract", "wallet", "deployed", "verdict", "peers that say so", "why")
 
 
-def assets() -> dict[str, str]:
+def page_assets() -> dict[str, str]:
     """By name, what the page loads from static/."""
     return {
         "plotly.js": plotly(),
@@ -66,7 +66,7 @@ def live_page() -> str:
           aria_label="Contents"),
         h("noscript", h("p", "This page follows a session and needs JavaScript.", class_="note")),
         h("main", _now(), _network(), _peers(), _figures(), _money(), _receipts(), _directory(), _paper()),
-        data_block({"night": NIGHT, "columns": RECEIPT_COLUMNS}),
+        data_block({"night": DARK, "columns": RECEIPT_COLUMNS}),
     )  # fmt: skip
     return "<!DOCTYPE html>\n" + h("html", _head(), body, lang="en")
 
@@ -97,8 +97,8 @@ def _header() -> Html:
     return h(
         "header",
         h("p", "LEARNAE: paid peer-to-peer training", class_="over"),
-        h("h1", "Session ", h("em", said("name"))),
-        h("p", badge, " ", said("line", "Connecting.")),
+        h("h1", "Session ", h("em", placeholder("name"))),
+        h("p", badge, " ", placeholder("line", "Connecting.")),
         h("p", id="link", role="status"),
         h("div", h("p", id="outcome-said"), h("ul", id="outcome-wrong"), h("p", *then, class_="then"),
           id="outcome", role="status", hidden=True),
@@ -113,7 +113,7 @@ def _now() -> Html:
         for phase in PHASES
     ]  # fmt: skip
     tiles = [
-        h("div", h("dt", told, said(ALSO[name]) if name in ALSO else ""), h("dd", said(name, "-")))
+        h("div", h("dt", told, placeholder(ALSO[name]) if name in ALSO else ""), h("dd", placeholder(name, "-")))
         for name, told in TILES
     ]
     accuracy = plot(
@@ -145,11 +145,13 @@ def _now() -> Html:
 def _network() -> Html:
     timeline = h(
         "div",
-        timeline_frame(said("faults")),
-        _table("faults", fault_timeline.HEADS, "Faults, in the order in which they began", words=(1, 4)),
+        timeline_frame(placeholder("faults")),
+        _table("faults", fault_timeline.FAULT_HEADS, "Faults, in the order in which they began", words=(1, 4)),
         class_="timeline",
     )
-    return section("network", "Links and faults", h("div", topology_frame(said("topology")), timeline, class_="grid"))
+    return section(
+        "network", "Links and faults", h("div", topology_frame(placeholder("topology")), timeline, class_="grid")
+    )
 
 
 def _peers() -> Html:
@@ -158,11 +160,13 @@ def _peers() -> Html:
 
 def _figures() -> Html:
     empty = History(())
-    return frames(figures(empty), figures(empty, "seconds"), tables=False)
+    return figure_frames(figures(empty), figures(empty, "seconds"), tables=False)
 
 
 def _money() -> Html:
-    return section("money", "Who paid whom", flow_frame(said("flow"), MARKS), money_frames("much", MARKS))
+    return section(
+        "money", "Who paid whom", flow_frame(placeholder("flow"), ROLE_MARKS), money_frames("much", ROLE_MARKS)
+    )
 
 
 def _receipts() -> Html:
@@ -176,7 +180,7 @@ def _receipts() -> Html:
         "Receipts",
         h("p", box, " ", button, class_="tools"),
         _table("receipts", RECEIPTS, "Debts, the newest first", (1, 2, 5, 6)),
-        h("p", said("receipts"), class_="note"),
+        h("p", placeholder("receipts"), class_="note"),
     )
 
 
@@ -193,7 +197,7 @@ def _paper() -> Html:
     return section("paper", "Beside the paper", _table("beside", ("", "so far", "the paper"), "This run and the paper"))
 
 
-def said(name: str, before: str = "") -> Html:
+def placeholder(name: str, before: str = "") -> Html:
     """Where the script says something."""
     return h("span", before, data_said=name)
 

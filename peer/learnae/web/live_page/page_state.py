@@ -9,7 +9,7 @@ from typing import Any
 from learnae.protocol.types import PeerId
 from learnae.records.history import History, Record, SessionBegan
 from learnae.web.event_log import EventLog
-from learnae.web.live_page.parts import line, parts
+from learnae.web.live_page.parts import log_line, page_parts
 
 LEAST = 1.0  # s from the start of one working-out to the next
 IDLE = 9  # times as long as a working-out took, nothing is worked out after it
@@ -54,7 +54,7 @@ class PageState:
         records, lines = self._board.records, list[dict[str, str]]()
         names = self._names()
         for number in range(len(records) - 1, at - 1, -1):
-            if told := line(records[number], names):
+            if told := log_line(records[number], names):
                 lines.append(told)
                 if len(lines) == TAIL:
                     break
@@ -65,5 +65,5 @@ class PageState:
         return {entry.peer: entry.name for entry in began.roster} if began else {}
 
     def _work_out(self, records: tuple[Record, ...], found: Found | None, reported: bool) -> dict[str, str]:
-        shown = parts(History(records), found, reported, self._apis())
+        shown = page_parts(History(records), found, reported, self._apis())
         return {name: json.dumps(part, separators=(",", ":")) for name, part in shown.items()}

@@ -6,15 +6,16 @@ A cell is a text, or a text with ``href``, ``title`` or ``dot``, the name of its
 from collections.abc import Mapping
 from typing import Any
 
-from learnae.analysis.claims import Judged
+from learnae.analysis.claims import JudgedClaim
 from learnae.analysis.money import Account
-from learnae.analysis.paper_comparison import number, paper_rows
+from learnae.analysis.paper_comparison import format_number
+from learnae.analysis.paper_comparison import paper_rows as comparison_rows
 from learnae.analysis.peer_status import PeerStatus
 from learnae.protocol.decisions import DebtChanged
 from learnae.protocol.types import ETHER
 from learnae.records.history import History
 from learnae.web.charts import fault_timeline
-from learnae.web.log_messages import Names, accuracy, called, clock
+from learnae.web.log_messages import Names, display_name, format_time
 from learnae.web.report import sections
 
 DIGITS = 10  # of a transaction's hash or an address
@@ -36,7 +37,7 @@ RECEIPT_COLUMNS = (
 Row = dict[str, Any]
 
 
-def peer(standing: PeerStatus, money: Account, history: History, apis: Mapping[str, str]) -> Row:
+def peer_row(standing: PeerStatus, money: Account, history: History, apis: Mapping[str, str]) -> Row:
     name = standing.entry.name
     return {
         "key": name,
@@ -46,8 +47,8 @@ def peer(standing: PeerStatus, money: Account, history: History, apis: Mapping[s
             {"text": standing.phase, "dot": standing.phase},
             _progress(standing, history),
             f"{standing.adopted} of {standing.attempts}",
-            number(money.validation, ".1%"),
-            number(money.test, ".1%"),
+            format_number(money.validation, ".1%"),
+            format_number(money.test, ".1%"),
             f"{money.sent_ether:.5f}",
             f"{money.received_ether:.5f}",
         ],
@@ -62,16 +63,16 @@ def _progress(standing: PeerStatus, history: History) -> str:
     return f"{standing.trained} of {planned}" if planned else f"{standing.trained}"
 
 
-def receipt(t: float, payer: str, debt: DebtChanged, names: Names) -> Row:
-    creator = called(debt.creator, names)
+def receipt_row(t: float, payer: str, debt: DebtChanged, names: Names) -> Row:
+    creator = display_name(debt.creator, names)
     return {
         "key": f"{payer} {debt.debt}",
         "cells": [
-            clock(t),
+            format_time(t),
             payer,
             creator,
             f"{debt.wei / ETHER:.6f}",
-            f"{accuracy(debt.before)} → {accuracy(debt.after)}",
+            f"{accuracy_text(debt.before)} → {accuracy_text(debt.after)}",
             {"text": debt.state.value, "title": debt.reason or "", "dot": debt.state.value},
             _hash(debt.tx),
         ],
@@ -91,16 +92,16 @@ def receipt(t: float, payer: str, debt: DebtChanged, names: Names) -> Row:
     }
 
 
-def claim(judged: Judged, names: Names) -> Row:
+def claim_row(judged: JudgedClaim, names: Names) -> Row:
     told = judged.claim
     count = judged.verdicts.total()
-    others = [f"{number} say {verdict.value}" for verdict, number in judged.others]
+    others = [f"{number} say {verdict.value}" for verdict, format_number in judged.others]
     at = "-" if told.block is None else f"block {told.block:,}, no. {told.index}"
     return {
         "key": f"{told.sender} {told.contract}",
         "cells": [
-            called(told.poid.peer, names),
-            called(told.sender, names),
+            display_name(told.poid.peer, names),
+            display_name(told.sender, names),
             _hash(told.contract),
             _hash(told.poid.wallet),
             at,
@@ -111,16 +112,16 @@ def claim(judged: Judged, names: Names) -> Row:
     }
 
 
-def faults(history: History) -> list[Row]:
+def fault_rows(history: History) -> list[Row]:
     return [
         {"key": str(at), "cells": [*cells[:-1], {"text": cells[-1], "dot": cells[-1].replace(" ", "-")}]}
-        for at, cells in enumerate(fault_timeline.rows(history))
+        for at, cells in enumerate(fault_timeline.fault_rows(history))
     ]
 
 
-def beside(summary: Mapping[str, Any]) -> list[Row]:
+def paper_rows(summary: Mapping[str, Any]) -> list[Row]:
     """What is known of it."""
-    rows = [[sections.typeset(told) for told in row] for row in paper_rows(summary) if row[1].strip(" -")]
+    rows = [[sections.typeset(told) for told in row] for row in comparison_rows(summary) if row[1].strip(" -")]
     return [{"key": row[0], "cells": row} for row in rows]
 
 

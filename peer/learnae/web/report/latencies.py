@@ -43,14 +43,14 @@ class Latency:
         return self.seconds[min(len(self.seconds) - 1, int(share * len(self.seconds)))]
 
 
-def of_models(history: History) -> list[Latency]:
+def model_latencies(history: History) -> list[Latency]:
     return [
         _told("announced, until another peer first averages it", BLUE, _first_averaged(history)),
         _told("averaging attempt: fetch, average, score", ORANGE, _attempts(history)),
     ]
 
 
-def of_money(history: History) -> list[Latency]:
+def payment_latencies(history: History) -> list[Latency]:
     return [
         _told("identity: deployment begun, until registered", GREEN, _registered(history)),
         _told("payment: sent, until mined", ORANGE, _between(history, DebtState.SENT, DebtState.MINED)),
@@ -58,8 +58,8 @@ def of_money(history: History) -> list[Latency]:
     ]
 
 
-def latencies(history: History, charts: Charts) -> Html:
-    models, money = of_models(history), of_money(history)
+def latency_section(history: History, charts: Charts) -> Html:
+    models, money = model_latencies(history), payment_latencies(history)
     found = [each for each in (*models, *money) if each.seconds]
     title = "How long it took"
     if not found:

@@ -5,22 +5,22 @@ from typing import Any
 
 from learnae.analysis.figures.spec import BLUE, ORANGE
 from learnae.analysis.money import Account, accounts, flows
-from learnae.analysis.paper_comparison import number
-from learnae.analysis.statistics import Gain, gains, total
+from learnae.analysis.paper_comparison import format_number
+from learnae.analysis.statistics import Gain, gains, total_gain
 from learnae.records.history import History
-from learnae.web.charts.components import Charts, details, legend, plot, points, section
+from learnae.web.charts.components import Charts, details, legend, percentage_points, plot, section
 from learnae.web.charts.html import Html, h, table
 from learnae.web.charts.money_charts import (
-    MARKS,
+    ROLE_MARKS,
     accounts_chart,
     baselines_chart,
     gains_chart,
-    in_matrix,
+    largest_flow,
     matrix_chart,
+    matrix_names,
     money_frames,
-    most_paid,
 )
-from learnae.web.charts.sankey import flow_frame, sankey_chart, who
+from learnae.web.charts.sankey import flow_frame, omitted_names, sankey_chart
 
 Scores = Mapping[str, Mapping[str, float | None]]
 
@@ -32,24 +32,24 @@ BASELINES = {
 }
 
 
-def money(history: History, charts: Charts) -> Html:
+def money_section(history: History, charts: Charts) -> Html:
     paid, peers = flows(history), accounts(history)
     if not paid:
         return section("money", "Who paid whom", h("p", "No payment became final."), _account_table(peers))
-    names, told = in_matrix(paid, peers)
+    names, told = matrix_names(paid, peers)
     shown = [flow for flow in paid if {flow.payer, flow.payee} <= set(names)]
     charts["matrix"], charts["accounts"] = matrix_chart(shown, names), accounts_chart(peers)
     charts["flow"] = sankey_chart(paid, peers)
-    kinds = [kind for kind in MARKS if any(each.kind == kind for each in peers)]
-    frames = flow_frame(who(paid), kinds), money_frames(most_paid(paid), kinds, told)
+    kinds = [kind for kind in ROLE_MARKS if any(each.kind == kind for each in peers)]
+    frames = flow_frame(omitted_names(paid), kinds), money_frames(largest_flow(paid), kinds, told)
     return section("money", "Who paid whom", *frames, _account_table(peers))
 
 
-def worth(history: History, charts: Charts) -> Html:
+def gain_section(history: History, charts: Charts) -> Html:
     title = "What was paid for, and what is there on test rows"
     found = gains(history)
     if not found:
-        return section("worth", title, h("p", "No adoption of an honest peer has both its models evaluated."))
+        return section("gain", title, h("p", "No adoption of an honest peer has both its models evaluated."))
     charts["gains"] = gains_chart(found)
     groups = (
         ("before a peer's last slice", [each for each in found if each.early]),
@@ -65,7 +65,7 @@ def worth(history: History, charts: Charts) -> Html:
     )
     heads = ("adoptions", "number", "validation", "test", "absent")
     return section(
-        "worth",
+        "gain",
         title,
         h("p", _absence(groups[2][1])),
         h(
@@ -92,11 +92,11 @@ def worth(history: History, charts: Charts) -> Html:
     )
 
 
-def together(scores: Scores, found: Mapping[str, Any], peers: Sequence[Account], charts: Charts) -> Html:
+def baseline_section(scores: Scores, found: Mapping[str, Any], peers: Sequence[Account], charts: Charts) -> Html:
     title = "Alone against together"
     if not scores:
         how = ("There are no baselines yet: ", h("code", "learnae baselines RUN"), " makes them, and then ")
-        return section("together", title, h("p", *how, h("code", "learnae report RUN"), " shows them here."))
+        return section("baselines", title, h("p", *how, h("code", "learnae report RUN"), " shows them here."))
     summary = found["summary"]
     swarm = {
         "mean": summary["accuracy_test_mean"],
@@ -115,8 +115,8 @@ def together(scores: Scores, found: Mapping[str, Any], peers: Sequence[Account],
     rows = [
         (
             key,
-            *(number(each.get(band), ".2%") for band in bands),
-            "-" if alone is None else points((each["mean"] or 0) - alone),
+            *(format_number(each.get(band), ".2%") for band in bands),
+            "-" if alone is None else percentage_points((each["mean"] or 0) - alone),
         )
         for key, each in ordered.items()
     ]
@@ -130,7 +130,7 @@ def together(scores: Scores, found: Mapping[str, Any], peers: Sequence[Account],
     )
     grid = table(("way to train", *bands.values(), "against alone"), rows, title)
     words = [h("li", h("b", key), f": {BASELINES[key]}") for key in ordered if key in BASELINES]
-    return section("together", title, chart, grid, h("ul", *words, class_="note"))
+    return section("baselines", title, chart, grid, h("ul", *words, class_="note"))
 
 
 def _account_table(peers: Sequence[Account]) -> Html:
@@ -147,8 +147,8 @@ def _account_table(peers: Sequence[Account]) -> Html:
             each.received,
             f"{each.received_ether:.5f}",
             f"{each.received_ether - each.sent_ether:+.5f}",
-            number(each.test, ".2%"),
-            number(each.validation, ".2%"),
+            format_number(each.test, ".2%"),
+            format_number(each.validation, ".2%"),
         )
         for each in peers
     ]
@@ -156,12 +156,17 @@ def _account_table(peers: Sequence[Account]) -> Html:
 
 
 def _total(group: Sequence[Gain]) -> tuple[str, str, str, str]:
-    sums = total(group)
-    return str(sums.count), points(sums.validation), points(sums.test), number(sums.absent, ".0%")
+    sums = total_gain(group)
+    return (
+        str(sums.count),
+        percentage_points(sums.validation),
+        percentage_points(sums.test),
+        format_number(sums.absent, ".0%"),
+    )
 
 
 def _absence(paid: Sequence[Gain]) -> str:
-    sums = total(paid)
+    sums = total_gain(paid)
     if sums.absent is None:
         return "No adoption whose models were both evaluated was paid for."
     return (

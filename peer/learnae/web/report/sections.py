@@ -4,35 +4,40 @@ from collections.abc import Mapping
 from typing import Any
 
 from learnae.analysis.checks import CHECKS
-from learnae.analysis.paper_comparison import number, paper_rows
+from learnae.analysis.paper_comparison import paper_rows
 from learnae.analysis.statistics import flatten
 from learnae.records.history import History
 from learnae.web.charts.components import badge, details, section
 from learnae.web.charts.html import Html, h, join, table
-from learnae.web.log_messages import ended
 
 
-def head(history: History, found: Mapping[str, Any]) -> Html:
+def report_header(history: History, found: Mapping[str, Any]) -> Html:
     settings = history.began.session if history.began else {}
     summary = found["summary"]
     facts = [f"{summary['peers_expected']} peers"]
-    facts += [f"seed {settings['seed']}"] if "seed" in settings else []
+    facts += [f"seed {settings['seed']}"] if "seed" in settings_section else []
     facts += [f"backend {history.began.backend}"] if history.began else []
-    facts += [f"{number(summary['virtual_seconds'], '.0f', ' s')} of session time"]
+    facts += [f"{format_number(summary['virtual_seconds'], '.0f', ' s')} of session time"]
     facts += [f"{summary['wall_seconds']:.1f} s of wall time"] if summary.get("wall_seconds") else []
     return h(
         "header",
         h("p", "LEARNAE: paid peer-to-peer training", class_="over"),
-        h("h1", "Session ", h("em", called(history))),
-        h("p", badge(found["verdict"]), " ", ", ".join(facts), f". It ended because {ended(found['ended_by'])}."),
+        h("h1", "Session ", h("em", session_name(history))),
+        h(
+            "p",
+            badge(found["verdict_section"]),
+            " ",
+            ", ".join(facts),
+            f". It ended because {end_reason(found['ended_by'])}.",
+        ),
     )
 
 
-def called(history: History) -> str:
+def session_name(history: History) -> str:
     return str(history.began.session.get("name", "without a name")) if history.began else "without a beginning"
 
 
-def verdict(found: Mapping[str, Any]) -> Html:
+def verdict_section(found: Mapping[str, Any]) -> Html:
     checks = found["checks"]
     valid = sum(each["result"] == "valid" for each in checks.values())
     rows = [
@@ -42,13 +47,13 @@ def verdict(found: Mapping[str, Any]) -> Html:
     grid = table(("check", "result", "what it finds, or asserts"), rows, "Checks", words=(1, 2))
     what = "Each recomputes what it checks from the history and the chain's export."
     return section(
-        "verdict",
+        "verdict_section",
         "Verdict and checks",
         details(f"{valid} of {len(checks)} checks are valid", h("p", what), grid, open=valid < len(checks)),
     )
 
 
-def beside(found: Mapping[str, Any]) -> Html:
+def paper_section(found: Mapping[str, Any]) -> Html:
     rows = [(what, _lines(run), _lines(paper)) for what, run, paper in paper_rows(found["summary"])]
     note = (
         "The paper's numbers are those of its section 4. Quality and money are those of honest peers. "
@@ -60,11 +65,11 @@ def beside(found: Mapping[str, Any]) -> Html:
     return section("paper", "Beside the paper", h("div", grid, h("p", note, class_="note"), class_="side"))
 
 
-def settings(history: History, environment: Mapping[str, Any]) -> Html:
+def settings_section(history: History, environment: Mapping[str, Any]) -> Html:
     session = history.began.session if history.began else {}
     told = _flat(session)
     return section(
-        "settings",
+        "settings_section",
         "Settings and environment",
         details("The session, every default spelled out", _pairs(told, "Settings")),
         details("The environment it ran in", _pairs(_flat(environment), "Environment")),
