@@ -118,8 +118,8 @@ def test_a_session_appears_on_the_page_that_waited_for_it_and_ends_with_its_verd
     drawn(page, "peers")
     expect(page.locator("#outcome")).to_be_hidden()
     visit.stage.tell(six.records[len(half(six)) :], six.verdict)
-    state(page, "valid")
-    expect(page.locator("#outcome")).to_contain_text("every debt was settled")
+    state(page, "passed")
+    expect(page.locator("#outcome")).to_contain_text("all debts are settled")
     expect(page.locator("#count-done")).to_have_text("6")
     assert visit.said == []
 
@@ -129,8 +129,8 @@ def test_a_check_that_failed_is_named_with_its_reason(visit: Visit, six: Run) ->
     found = six.verdict | {"verdict": "invalid", "checks": six.verdict["checks"] | {"wei_conserved": broken}}
     visit.stage.tell(six.records, found)
     page = visit()
-    state(page, "invalid")
-    expect(page.locator("#outcome-wrong")).to_have_text("wei_conserved invalid: a wei is missing")
+    state(page, "failed")
+    expect(page.locator("#outcome-problems")).to_have_text("wei_conserved failed: a wei is missing")
 
 
 def test_a_lost_connection_is_said_and_what_was_missed_arrives_without_a_reload(visit: Visit, six: Run) -> None:
@@ -140,15 +140,15 @@ def test_a_lost_connection_is_said_and_what_was_missed_arrives_without_a_reload(
     page.evaluate("window.same = true")
     before = page.locator("#log li").count()
     visit.stage.vanish()
-    expect(page.locator("#link")).to_contain_text("Connection lost")
+    expect(page.locator("#connection")).to_contain_text("Connection lost")
     visit.stage.tell(six.records[len(half(six)) :], six.verdict)
     visit.stage.open()
-    state(page, "valid")
-    expect(page.locator("#link")).to_have_text("")
+    state(page, "passed")
+    expect(page.locator("#connection")).to_have_text("")
     assert page.evaluate("window.same")
     seen = page.locator("#log li").all_text_contents()
     page.reload()
-    state(page, "valid")
+    state(page, "passed")
     assert len(seen) > before and seen == page.locator("#log li").all_text_contents()
 
 
@@ -162,9 +162,9 @@ def test_during_a_partition_the_page_shows_which_links_are_cut_and_who_is_down(
     state(page, "running")
     drawn(page, "topology")
     drawn(page, "faults")
-    expect(page.locator("[data-said=topology]")).to_have_text("9 links are cut; p01 is down.")
-    expect(page.locator("[data-said=faults]")).to_contain_text("Open now: #1 split, #2 kill.")
-    expect(page.locator("[data-table=faults] .is-open-now")).to_have_count(2)
+    expect(page.locator("[data-text=topology]")).to_have_text("9 links are cut; p01 is down.")
+    expect(page.locator("[data-text=faults]")).to_contain_text("Active: #1 split, #2 kill.")
+    expect(page.locator("[data-table=faults] .is-active")).to_have_count(2)
     expect(page.locator("#count-down")).to_have_text("1")
     label = page.locator("[data-chart=topology]").get_attribute("aria-label")
     assert label and "9 links are cut" in label
@@ -176,11 +176,11 @@ def test_what_is_healed_is_shown_as_healed_without_a_reload(visit: Visit, storm:
     during = after(storm, PeerCrashed)
     visit.stage.tell(during)
     page = visit()
-    expect(page.locator("[data-said=topology]")).to_contain_text("p01 is down")
+    expect(page.locator("[data-text=topology]")).to_contain_text("p01 is down")
     visit.stage.tell(storm.records[len(during) :], storm.verdict)
-    state(page, "valid")
-    expect(page.locator("[data-said=topology]")).to_have_text("No link is cut.")
-    expect(page.locator("[data-said=faults]")).to_have_text("2 of 2 faults have begun.")
+    state(page, "passed")
+    expect(page.locator("[data-text=topology]")).to_have_text("No link is cut.")
+    expect(page.locator("[data-text=faults]")).to_have_text("2 of 2 faults have begun.")
     expect(page.locator("[data-table=faults] .is-applied")).to_have_count(2)
     assert visit.said == []
 
@@ -188,7 +188,7 @@ def test_what_is_healed_is_shown_as_healed_without_a_reload(visit: Visit, storm:
 def test_a_session_without_faults_says_so_in_a_line(visit: Visit, six: Run) -> None:
     visit.stage.tell(half(six))
     page = visit()
-    expect(page.locator("[data-said=faults]")).to_have_text("No faults are planned in this session.")
+    expect(page.locator("[data-text=faults]")).to_have_text("No faults are planned in this session.")
     expect(page.locator("[data-chart=faults]")).to_be_hidden()
     expect(page.locator("[data-table=faults]")).to_be_hidden()
 
@@ -203,9 +203,9 @@ def test_every_claim_stands_in_the_directory_with_its_verdict(visit: Visit, six:
 def test_when_the_server_of_a_session_that_is_over_stops_the_page_says_so(visit: Visit, six: Run) -> None:
     visit.stage.tell(six.records, six.verdict)
     page = visit()
-    state(page, "valid")
+    state(page, "passed")
     visit.stage.vanish()
-    expect(page.locator("#link")).to_contain_text("The server of this session has stopped")
+    expect(page.locator("#connection")).to_contain_text("The server has stopped")
     expect(page.locator("[data-table=peers] tbody tr")).to_have_count(6)
     visit.stage.open()
 
@@ -233,8 +233,8 @@ def test_the_page_draws_itself_without_a_word_and_asks_nobody_else(
 def test_the_log_can_be_about_one_peer(visit: Visit, six: Run) -> None:
     visit.stage.tell(six.records, six.verdict)
     page = visit()
-    expect(page.locator("#who option")).to_have_count(7)
-    page.locator("#who").select_option("p03")
+    expect(page.locator("#log-peer option")).to_have_count(7)
+    page.locator("#log-peer").select_option("p03")
     assert set(page.locator("#log li b").all_text_contents()) == {"p03"}
 
 
@@ -247,7 +247,7 @@ def downloaded(page: Page) -> list[dict[str, str]]:
 def test_all_receipts_can_be_downloaded_to_the_wei(visit: Visit, six: Run) -> None:
     visit.stage.tell(six.records, six.verdict)
     page = visit()
-    state(page, "valid")
+    state(page, "passed")
     rows = downloaded(page)
     assert len(rows) == len(six.history.debts)
     final = sum(int(row["amount_wei"]) for row in rows if row["state"] == "final")
@@ -260,7 +260,7 @@ def test_what_the_filter_leaves_is_what_is_downloaded_and_the_button_says_so(vis
     page = visit()
     page.get_by_role("searchbox", name="Filter").fill("P03 final")
     seen = page.locator("[data-table=receipts] tbody tr:visible")
-    expect(page.locator("#download")).to_contain_text(f"the {seen.count()} of {len(six.history.debts)} receipts")
+    expect(page.locator("#download")).to_contain_text(f"the {seen.count()} of {len(six.history.debts)} receipts shown")
     texts = seen.all_text_contents()
     assert texts and all("p03" in text and "final" in text for text in texts)
     rows = downloaded(page)
@@ -328,7 +328,7 @@ def test_charts_change_colours_with_the_page_when_night_falls(visit: Visit, six:
 def test_everything_that_can_be_used_is_reached_by_keyboard_and_has_a_name(visit: Visit, six: Run) -> None:
     visit.stage.tell(six.records, six.verdict)
     page = visit()
-    state(page, "valid")
+    state(page, "passed")
     reached = set()
     for _ in range(70):
         page.keyboard.press("Tab")
@@ -345,7 +345,7 @@ def test_a_hundred_peers_fit(visit: Visit, crowd: Run, width: int) -> None:
     expect(page.locator("[data-table=peers] tbody tr")).to_have_count(100)
     for chart in ("peers", "topology", "flow", "matrix", "accounts"):
         drawn(page, chart)
-    expect(page.locator("[data-said=flow]")).to_contain_text("the 20 that moved most have their names")
+    expect(page.locator("[data-text=flow]")).to_contain_text("only the 20 with the largest amounts are named")
     expect(page.locator("[data-chart=flow] .sankey-node")).to_have_count(42)
     assert page.evaluate(SIDEWAYS) == 0
     assert visit.said == []

@@ -1,4 +1,4 @@
-"""The directory as the swarm has it: each claim to an identity that was announced, and what peers think of it."""
+"""The identity directory across the swarm: each announced claim, and the verdicts of the peers on it."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,34 +11,35 @@ from learnae.records.history import History
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """A contract that ``claim.sender`` announced.  ``verdicts``: by how many peers each, as they judged it last."""
+    """A contract that ``claim.sender`` announced.  ``verdicts``: the number of peers per latest verdict."""
 
     claim: ClaimJudged
     verdicts: Counter[Verdict]
 
     @property
     def verdict(self) -> Verdict:
-        """What most say."""
+        """The verdict of the majority."""
         return self.verdicts.most_common(1)[0][0]
 
     @property
-    def others(self) -> Iterator[tuple[Verdict, int]]:
+    def minority(self) -> Iterator[tuple[Verdict, int]]:
+        """The other verdicts, each with its number of peers."""
         return ((verdict, count) for verdict, count in self.verdicts.items() if verdict is not self.verdict)
 
 
 def judged_claims(history: History) -> list[JudgedClaim]:
-    """By the id that is claimed, in the order of the roster, whoever is in nobody's roster last; the winner first."""
-    last: dict[tuple[PeerId, Address], dict[str, ClaimJudged]] = {}
+    """In the order in which the claimed ids are in the roster, unknown ids last; the winner of an id first."""
+    latest: dict[tuple[PeerId, Address], dict[str, ClaimJudged]] = {}
     for record, fact in history.facts(ClaimJudged):
-        last.setdefault((fact.sender, fact.contract), {})[record.peer] = fact
+        latest.setdefault((fact.sender, fact.contract), {})[record.peer] = fact
     order = {entry.peer: place for place, entry in enumerate(history.roster.values())}
-    found = [_judged(list(said.values())) for said in last.values()]
+    claims = [_judged_claim(list(verdicts.values())) for verdicts in latest.values()]
     return sorted(
-        found, key=lambda each: (order.get(each.claim.poid.peer, len(order)), each.verdict is not Verdict.WINNER)
+        claims, key=lambda claim: (order.get(claim.claim.poid.peer, len(order)), claim.verdict is not Verdict.WINNER)
     )
 
 
-def _judged(said: list[ClaimJudged]) -> JudgedClaim:
-    verdicts = Counter(each.verdict for each in said)
-    most = verdicts.most_common(1)[0][0]
-    return JudgedClaim(next(each for each in said if each.verdict is most), verdicts)
+def _judged_claim(facts: list[ClaimJudged]) -> JudgedClaim:
+    verdicts = Counter(fact.verdict for fact in facts)
+    majority = verdicts.most_common(1)[0][0]
+    return JudgedClaim(next(fact for fact in facts if fact.verdict is majority), verdicts)

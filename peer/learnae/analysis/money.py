@@ -1,4 +1,4 @@
-"""Who paid whom, and how each peer came out of it: payments that stayed final."""
+"""Who paid whom, and each peer's account.  Only payments that stayed final count."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,13 @@ from learnae.protocol.decisions import DebtState
 from learnae.protocol.types import ETHER, Policy, Wei
 from learnae.records.history import Evaluated, History, RosterEntry
 
-OUTSIDE = "outside the swarm"  # a wallet that nobody in the roster has
-TRAINER, NO_ROWS, AVERAGES, CHEAT = "trains on own rows", "without rows", "averages only", "breaks the rules"
+OUTSIDE = "outside the swarm"  # a wallet of no peer in the roster
+TRAINS, NO_DATA, AVERAGES, CHEATS = "trains", "no data", "averages only", "cheats"
 
 
 @dataclass(frozen=True)
 class Flow:
-    """What one peer paid another in all."""
+    """The total that one peer paid another."""
 
     payer: str
     payee: str
@@ -26,11 +26,11 @@ class Flow:
 
 @dataclass(frozen=True)
 class Account:
-    """A peer: its role, its money, gas not included, and the accuracy of its last model."""
+    """A peer's role, money (gas not included) and the accuracy of its last model."""
 
     name: str
-    kind: str  # TRAINER, NO_ROWS, AVERAGES or CHEAT
-    role: str  # the same, with the policy's name
+    kind: str  # TRAINS, NO_DATA, AVERAGES or CHEATS
+    role: str  # the kind in more words: the policy of a cheat, whether the peer wants payment
     sent: int
     sent_ether: float
     received: int
@@ -51,15 +51,15 @@ def flows(history: History) -> list[Flow]:
 
 def accounts(history: History) -> list[Account]:
     """In the order of the roster."""
-    out: dict[str, list[Flow]] = {name: [] for name in history.roster}
-    into: dict[str, list[Flow]] = {name: [] for name in history.roster}
+    sent: dict[str, list[Flow]] = {name: [] for name in history.roster}
+    received: dict[str, list[Flow]] = {name: [] for name in history.roster}
     for flow in flows(history):
-        out[flow.payer].append(flow)
-        into.setdefault(flow.payee, []).append(flow)
+        sent[flow.payer].append(flow)
+        received.setdefault(flow.payee, []).append(flow)
     test = {record.peer: fact.test.accuracy for record, fact in history.facts(Evaluated)}
     validation = {record.peer: score.accuracy for record, score in history.kept}
     return [
-        Account(name, *_role(entry), *_sum(out[name]), *_sum(into[name]), test.get(name), validation.get(name))
+        Account(name, *_role(entry), *_sum(sent[name]), *_sum(received[name]), test.get(name), validation.get(name))
         for name, entry in history.roster.items()
     ]
 
@@ -70,6 +70,6 @@ def _sum(flows: list[Flow]) -> tuple[int, float]:
 
 def _role(entry: RosterEntry) -> tuple[str, str]:
     if entry.policy is not Policy.HONEST:
-        return CHEAT, entry.policy.value
-    kind = NO_ROWS if not entry.has_rows else TRAINER if entry.trains else AVERAGES
+        return CHEATS, entry.policy.value
+    kind = NO_DATA if not entry.has_rows else TRAINS if entry.trains else AVERAGES
     return kind, kind if entry.wants_payment else f"{kind}, wants no payment"

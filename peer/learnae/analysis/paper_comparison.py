@@ -1,27 +1,27 @@
-"""A run's numbers beside the paper's (section 4): the same rows on a terminal and in a page."""
+"""A run's numbers compared with the paper's (section 4): the same rows in the terminal and on both pages."""
 
 from collections.abc import Mapping
 from typing import Any
 
-Row = tuple[str, str, str]  # what, this run, the paper
+Row = tuple[str, str, str]  # name, this run, the paper
 
 
 def paper_rows(summary: Mapping[str, Any]) -> list[Row]:
     payments, ether = summary["payments_per_peer"], summary["eth_sent_per_peer"]
     own = format_number(summary.get("accuracy_own_mean"), ".4f")
-    like_own = [("accuracy on rows like its own", own, "")] if own != "-" else []
+    own_row = [("accuracy on data like the peer's own", own, "")] if own != "-" else []
     return [
         ("peers finished", f"{summary['peers_finished']} of {summary['peers_expected']}", "20 of 20"),
         ("payments sent per peer, mean", format_number(payments["mean"], ".1f"), "9.4"),
-        ("payments sent per peer, range", _range(payments, "d"), "3 - 16"),
+        ("payments sent per peer, range", _range(payments, "d"), "3\N{EN DASH}16"),
         ("ETH sent per peer, mean", format_number(ether["mean"], ".4f"), "0.003"),
-        ("ETH sent per peer, range", _range(ether, ".4f"), "0.0005 - 0.0068"),
-        ("successful averagings, at the end", format_number(summary["averaging_success_rate"], ".1%"), "above 20 %"),
+        ("ETH sent per peer, range", _range(ether, ".4f"), "0.0005\N{EN DASH}0.0068"),
+        ("successful averagings", format_number(summary["averaging_success_rate"], ".1%"), "above 20%"),
         ("averaging attempts", format_number(summary["averaging_attempts"], "d"), ""),
-        ("accuracy on test rows, mean", format_number(summary["accuracy_test_mean"], ".4f"), ""),
-        ("accuracy on test rows, least", format_number(summary["accuracy_test_min"], ".4f"), ""),
-        *like_own,
-        ("accuracy on own validation rows", format_number(summary["accuracy_validation_mean"], ".4f"), ""),
+        ("test accuracy, mean", format_number(summary["accuracy_test_mean"], ".4f"), ""),
+        ("test accuracy, minimum", format_number(summary["accuracy_test_min"], ".4f"), ""),
+        *own_row,
+        ("validation accuracy, mean", format_number(summary["accuracy_validation_mean"], ".4f"), ""),
         ("debts by state", _states(summary["debts_by_state"]), ""),
         ("session time", format_number(summary["virtual_seconds"], ".0f", " s"), ""),
         ("wall time", format_number(summary.get("wall_seconds"), ".1f", " s"), ""),
@@ -33,7 +33,9 @@ def format_number(value: float | None, form: str, unit: str = "") -> str:
 
 
 def _range(band: Mapping[str, Any], form: str) -> str:
-    return f"{format_number(band['min'], form)} - {format_number(band['max'], form)}"
+    if band["min"] is None:
+        return "-"
+    return f"{format_number(band['min'], form)}\N{EN DASH}{format_number(band['max'], form)}"
 
 
 def _states(states: Mapping[str, int]) -> str:

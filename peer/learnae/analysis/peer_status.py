@@ -1,4 +1,4 @@
-"""Where each peer stands, and what became of each debt, from the records so far."""
+"""The current state of each peer and of each debt, from the records so far."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,6 +30,8 @@ BY_WORK = {WorkState.TRAINING: TRAINING, WorkState.MERGING: AVERAGING, WorkState
 
 @dataclass
 class PeerStatus:
+    """The state of one peer; ``apply`` updates it with a fact."""
+
     entry: RosterEntry
     work: WorkState = WorkState.EMPTY
     identity: IdentityState = IdentityState.NONE
@@ -39,7 +41,7 @@ class PeerStatus:
     attempts: int = 0  # averagings scored
     adopted: int = 0
 
-    def tell(self, fact: Fact) -> None:
+    def apply(self, fact: Fact) -> None:
         match fact:
             case WorkChanged(work=work):
                 self.work = work
@@ -59,28 +61,27 @@ class PeerStatus:
 
     @property
     def phase(self) -> str:
-        """What it does now.  Registering: it wants to be paid, has no identity yet and has not begun to work."""
+        """What the peer does now.  Registering: it wants payment, has no identity yet and has not started work."""
         if self.down:
             return DOWN
         if self.work in BY_WORK:
             return BY_WORK[self.work]
-        awaited = self.entry.wants_payment and self.identity is not IdentityState.REGISTERED
-        return REGISTERING if awaited and not self.began else WAITING
+        unregistered = self.entry.wants_payment and self.identity is not IdentityState.REGISTERED
+        return REGISTERING if unregistered and not self.began else WAITING
 
 
 def peer_statuses(history: History) -> list[PeerStatus]:
     """In the order of the roster."""
-    standing = {name: PeerStatus(entry) for name, entry in history.roster.items()}
+    statuses = {name: PeerStatus(entry) for name, entry in history.roster.items()}
     for record in history.of(WorkChanged, IdentityChanged, WorkBegan, Trained, Averaged, PeerCrashed, PeerRestarted):
-        if record.peer in standing:
-            standing[record.peer].tell(record.fact)
-    return list(standing.values())
+        if record.peer in statuses:
+            statuses[record.peer].apply(record.fact)
+    return list(statuses.values())
 
 
 @dataclass(frozen=True)
 class TestedModels:
-    """The models of an honest peer that were scored on test rows: when the first and the last of them were made, and
-    whether the peer goes on with the last."""
+    """The tested models of an honest peer: when the first and the last were made, and whether the last is current."""
 
     first: float
     last: float
@@ -88,25 +89,25 @@ class TestedModels:
 
 
 def tested_models(history: History) -> list[TestedModels]:
-    """Of those that have any."""
-    made: dict[tuple[str, Cid], float] = {}
-    now: dict[str, Cid] = {}
+    """Of the honest peers with a tested model."""
+    made_at: dict[tuple[str, Cid], float] = {}
+    current: dict[str, Cid] = {}
     for record, _ in history.kept:
         assert isinstance(record.fact, Adopted | Trained | Averaged)
-        made[record.peer, record.fact.cid] = record.t
-        now[record.peer] = record.fact.cid
-    scored: dict[str, dict[Cid, float]] = {name: {} for name in history.honest}
+        made_at[record.peer, record.fact.cid] = record.t
+        current[record.peer] = record.fact.cid
+    tested: dict[str, dict[Cid, float]] = {name: {} for name in history.honest}
     for record, fact in history.facts(Evaluated):
-        if record.peer in scored:
-            scored[record.peer][fact.cid] = made.get((record.peer, fact.cid), record.t)
+        if record.peer in tested:
+            tested[record.peer][fact.cid] = made_at.get((record.peer, fact.cid), record.t)
     return [
-        TestedModels(min(models.values()), max(models.values()), now.get(name) in models)
-        for name, models in scored.items()
+        TestedModels(min(models.values()), max(models.values()), current.get(name) in models)
+        for name, models in tested.items()
         if models
     ]
 
 
 def newest_debts(history: History) -> Iterable[tuple[float, str, DebtChanged]]:
-    """(when it changed last, payer, as it is now) of each debt, the newest first."""
+    """(time of the last change, payer, current debt), newest first."""
     last = [(*changes[-1], payer) for (payer, _), changes in history.debts.items()]
-    return ((t, payer, debt) for t, debt, payer in sorted(last, key=lambda each: each[0], reverse=True))
+    return ((t, payer, debt) for t, debt, payer in sorted(last, key=lambda change: change[0], reverse=True))

@@ -1,4 +1,4 @@
-"""Several runs of one session as bands: what varies with the seed, and what differs between sessions.  Pure."""
+"""Metrics of runs, how they vary with the seed, and how settings differ between sessions.  Pure."""
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,9 +10,9 @@ from learnae.protocol.decisions import Adopted, Averaged, DebtState, Trained
 from learnae.protocol.types import Cid
 from learnae.records.history import Evaluated, History
 
-Row = Mapping[str, Any]  # one run: "seed", metrics by name
+Row = Mapping[str, Any]  # one run: its seed, and metrics by name
 
-METRICS = {  # name -> where the verdict's summary has it
+METRICS = {  # name -> path in the verdict's summary
     "payments_mean": ("payments_per_peer", "mean"),
     "payments_min": ("payments_per_peer", "min"),
     "payments_max": ("payments_per_peer", "max"),
@@ -33,24 +33,24 @@ METRICS = {  # name -> where the verdict's summary has it
 
 @dataclass(frozen=True)
 class Band:
-    """A metric over seeds."""
+    """A metric over several seeds."""
 
     count: int
-    least: float
+    min: float
     mean: float
-    most: float
+    max: float
 
 
-def run_metrics(history: History, found: Mapping[str, Any]) -> dict[str, Any]:
-    """One run as a row.  A metric that the run cannot give is None."""
-    row: dict[str, Any] = {"verdict": found["verdict"], "ended_by": found["ended_by"]}
+def run_metrics(history: History, verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """One run as a row; a metric that the run does not have is None."""
+    row: dict[str, Any] = {"verdict": verdict["verdict"], "ended_by": verdict["ended_by"]}
     for name, path in METRICS.items():
-        value: Any = found["summary"]
+        value: Any = verdict["summary"]
         for key in path:
             value = None if value is None else value.get(key)
         row[name] = value
-    least, most = row["eth_min"], row["eth_max"]
-    row["eth_spread"] = most / least if least else None
+    lowest, highest = row["eth_min"], row["eth_max"]
+    row["eth_spread"] = highest / lowest if lowest else None
     row["first_phase_training"] = first_phase_shares(history)[0]
     late = [gain for gain in gains(history) if not gain.early]
     row["paid_gain"] = statistics.fmean(gain.validation for gain in late) if late else 0.0
@@ -60,7 +60,7 @@ def run_metrics(history: History, found: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Gain:
-    """One adoption by an honest peer, in units of accuracy.  ``early``: it still had slices to train on."""
+    """The gain of one adoption by an honest peer.  ``early``: the peer still had slices to train on."""
 
     peer: str
     validation: float
@@ -69,50 +69,58 @@ class Gain:
     paid: bool
 
 
-def gains(history: History) -> list[Gain]:
-    """Adoptions whose models before and after were both evaluated."""
-    tests = {fact.cid: fact.test.accuracy for _, fact in history.facts(Evaluated)}
-    settled = {
-        (payer, changes[-1][1].creator, changes[-1][1].cid)
-        for (payer, _), changes in history.debts.items()
-        if changes[-1][1].state is DebtState.FINAL
-    }
-    last_slice = {record.peer: record.t for record, _ in history.facts(Trained)}
-    honest, current, found = set(history.honest), dict[str, Cid](), []
-    for record in history.records:
-        fact, peer = record.fact, record.peer
-        if isinstance(fact, Averaged) and fact.adopted:
-            before = current.get(peer)
-            if peer in honest and before in tests and fact.cid in tests:
-                validation = fact.after.accuracy - fact.before.accuracy
-                early, paid = record.t < last_slice.get(peer, 0.0), (peer, fact.creator, fact.remote_cid) in settled
-                found.append(Gain(peer, validation, tests[fact.cid] - tests[before], early, paid))
-        if isinstance(fact, Adopted | Trained) or (isinstance(fact, Averaged) and fact.adopted):
-            current[peer] = fact.cid
-    return found
-
-
 @dataclass(frozen=True)
 class TotalGain:
-    """Of some adoptions: their number and their gains in sum, in units of accuracy."""
+    """The sum over several adoptions.
+
+    A peer adopts an average because it is better on its own validation data, and pays for that difference.  Choosing
+    the best of many models on one data set overstates the gain; the same two models on test data show by how much.
+    """
 
     count: int
     validation: float
     test: float
 
     @property
-    def absent(self) -> float | None:
-        """Share of the validation gain that test rows do not show; below 0 where they show more."""
+    def missing(self) -> float | None:
+        """The share of the validation gain that test data does not confirm; negative if test data shows more."""
         return 1 - self.test / self.validation if self.validation > 0 else None
 
 
 def total_gain(gains: Iterable[Gain]) -> TotalGain:
     chosen = list(gains)
-    return TotalGain(len(chosen), sum(each.validation for each in chosen), sum(each.test for each in chosen))
+    return TotalGain(len(chosen), sum(gain.validation for gain in chosen), sum(gain.test for gain in chosen))
+
+
+def gains(history: History) -> list[Gain]:
+    """Adoptions by honest peers whose models before and after were both evaluated on test data."""
+    tests = {fact.cid: fact.test.accuracy for _, fact in history.facts(Evaluated)}
+    paid = {
+        (payer, changes[-1][1].creator, changes[-1][1].cid)
+        for (payer, _), changes in history.debts.items()
+        if changes[-1][1].state is DebtState.FINAL
+    }
+    last_slice = {record.peer: record.t for record, _ in history.facts(Trained)}
+    honest, current = set(history.honest), dict[str, Cid]()
+    adoptions = []
+    for record in history.of(Adopted, Trained, Averaged):
+        fact, peer = record.fact, record.peer
+        if isinstance(fact, Averaged):
+            if not fact.adopted:
+                continue
+            before = current.get(peer)
+            if peer in honest and before in tests and fact.cid in tests:
+                validation = fact.after.accuracy - fact.before.accuracy
+                early = record.t < last_slice.get(peer, 0.0)
+                was_paid = (peer, fact.creator, fact.remote_cid) in paid
+                adoptions.append(Gain(peer, validation, tests[fact.cid] - tests[before], early, was_paid))
+        assert isinstance(fact, Adopted | Trained | Averaged)
+        current[peer] = fact.cid
+    return adoptions
 
 
 def band(rows: Iterable[Row], metric: str) -> Band | None:
-    """Over the rows that have it."""
+    """Over the rows that have the metric."""
     values = [row[metric] for row in rows if row.get(metric) is not None]
     return Band(len(values), min(values), statistics.fmean(values), max(values)) if values else None
 
@@ -126,8 +134,8 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def differences(sessions: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Settings that are not the same in all sessions, the seed aside, each with its value per session."""
+    """Settings, except seed and name, that differ between sessions, each with its value per session."""
     flat = [flatten(session) for session in sessions]
-    names = dict.fromkeys(name for each in flat for name in each)
-    columns = {name: [each.get(name) for each in flat] for name in names if name not in ("seed", "name")}
+    names = dict.fromkeys(name for settings in flat for name in settings)
+    columns = {name: [settings.get(name) for settings in flat] for name in names if name not in ("seed", "name")}
     return {name: values for name, values in columns.items() if any(value != values[0] for value in values)}

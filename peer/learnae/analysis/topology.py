@@ -1,6 +1,6 @@
-"""Who averages whose model, which links are cut right now, and who is down.
+"""Who averages whose model, which links are disturbed now, and which peers are down.
 
-Known from the records alone: what was averaged, and the faults that began and have not ended.
+Derived from the records alone: averagings, and faults that began and have not ended.
 """
 
 import math
@@ -16,9 +16,9 @@ from learnae.protocol.decisions import Averaged
 from learnae.records.history import History
 from learnae.session.faults import Fault, FaultKind, FaultState, FaultWindow, state
 
-LAST = 2  # averagings of each peer that are drawn, of those it kept and of the others
-LINKS = 200  # disturbed links that are drawn
-MANY, WALLS = 60, 8  # so many links are a haze: what they keep apart is drawn instead, if it is a few groups
+MODELS_PER_PEER = 2  # averagings of each peer that are drawn, of those it kept and of those it dropped
+MAX_LINKS = 200  # disturbed links that are drawn
+MAX_LINES, MAX_GROUPS = 60, 8  # more cut links are a haze: a few groups are then separated by dividers instead
 
 Pair = tuple[str, str]  # in the order of the roster
 
@@ -35,120 +35,122 @@ class ModelTransfer:
 
 @dataclass(frozen=True)
 class Topology:
-    """``cut``: nothing gets through, in one direction at least.  ``poor``: lossy or slow.  ``away``: why, by name."""
+    """``cut``: links that block a direction; ``poor``: lossy or slow links; ``unavailable``: the reason, by name."""
 
-    standing: Sequence[PeerStatus]
-    travels: Sequence[ModelTransfer]
+    peers: Sequence[PeerStatus]
+    transfers: Sequence[ModelTransfer]
     cut: Sequence[Pair]
     poor: Sequence[Pair]
-    away: dict[str, str]
-
-    @property
-    def names(self) -> list[str]:
-        return [each.entry.name for each in self.standing]
+    unavailable: dict[str, str]
 
     @cached_property
     def groups(self) -> list[list[str]]:
-        """That cannot reach each other."""
-        return reachable(self.names, self.cut)
+        """Groups of peers that cannot reach each other."""
+        return reachable_groups([status.entry.name for status in self.peers], self.cut)
 
     @property
-    def walled(self) -> bool:
-        """Whether groups are divided by a line each instead of by all the links that are cut between them."""
-        return len(self.cut) > MANY and 1 < len(self.groups) <= WALLS
+    def has_dividers(self) -> bool:
+        """Whether dividers between the groups replace the cut links between them."""
+        return len(self.cut) > MAX_LINES and 1 < len(self.groups) <= MAX_GROUPS
 
     @cached_property
-    def cut_drawn(self) -> list[Pair]:
-        """Those links that are cut and must be drawn one by one."""
-        if not self.walled:
+    def single_cuts(self) -> list[Pair]:
+        """Cut links that no divider shows."""
+        if not self.has_dividers:
             return list(self.cut)
         group = {name: number for number, names in enumerate(self.groups) for name in names}
         return [(one, other) for one, other in self.cut if group[one] == group[other]]
 
     @property
-    def share(self) -> float:
-        """Of the links to be drawn, how many are."""
-        return min(1.0, LINKS / max(1, len(self.cut_drawn) + len(self.poor)))
+    def drawn_share(self) -> float:
+        """The share of disturbed links that is drawn."""
+        return min(1.0, MAX_LINKS / max(1, len(self.single_cuts) + len(self.poor)))
 
     @property
-    def outcome(self) -> str:
-        """In words."""
+    def description(self) -> str:
         kinds = (self.cut, "cut"), (self.poor, "lossy or slow")
-        links = [f"{len(some):,} {'link is' if len(some) == 1 else 'links are'} {how}" for some, how in kinds if some]
-        away = [f"{name} is {why}" for name, why in self.away.items()]
-        part = f" {len(self.groups)} groups that cannot reach each other are divided by lines." if self.walled else ""
-        part += "" if self.share == 1 else f" Of disturbed links {self.share:.0%} are drawn."
-        return ", ".join(links or ["no link is cut"]).capitalize() + "".join(f"; {each}" for each in away) + "." + part
+        links = [
+            f"{len(pairs):,} {'link is' if len(pairs) == 1 else 'links are'} {kind}" for pairs, kind in kinds if pairs
+        ]
+        text = ", ".join(links) or "no link is cut"
+        text += "".join(f"; {name} is {why}" for name, why in self.unavailable.items()) + "."
+        if self.has_dividers:
+            text += f" Dividers separate {len(self.groups)} groups that cannot reach each other."
+        if self.drawn_share < 1:
+            text += f" Only {self.drawn_share:.0%} of the disturbed links are drawn."
+        return text[0].upper() + text[1:]
 
 
-def topology(history: History, standing: Sequence[PeerStatus]) -> Topology:
-    names = [each.entry.name for each in standing]
-    now = _now(history, names)
+def topology(history: History, peers: Sequence[PeerStatus]) -> Topology:
+    names = [status.entry.name for status in peers]
+    now = _fault_state(history, names)
     cut = list(_pairs(names, {pair for pair, link in now.links.items() if link.loss == 1.0}))
     hindered = set(now.links) - {(one, other) for pair in cut for one, other in (pair, pair[::-1])}
-    away = {each.entry.name: "down" for each in standing if each.down}
+    unavailable = {status.entry.name: "down" for status in peers if status.down}
     for component, fault in sorted(now.interrupted.items()):
         if fault.kind is FaultKind.PAUSE:
-            away[component.peer] = "frozen"
+            unavailable[component.peer] = "frozen"
         elif fault.kind is FaultKind.IPFS_STOP:
-            away.setdefault(component.peer, "without its Kubo node")
-    return Topology(standing, list(_travels(history, _since(history))), cut, list(_pairs(names, hindered)), away)
+            unavailable.setdefault(component.peer, "without its Kubo node")
+    transfers = list(_transfers(history, _disturbed_since(history)))
+    return Topology(peers, transfers, cut, list(_pairs(names, hindered)), unavailable)
 
 
-def reachable(names: Sequence[str], cut: Iterable[Pair]) -> list[list[str]]:
-    """Who can still be reached from whom, perhaps through others; each group and the groups in the order of names."""
-    apart = {frozenset(pair) for pair in cut}
-    left, groups = list(names) if apart else [], [] if apart else [list(names)]
+def reachable_groups(names: Sequence[str], cut: Iterable[Pair]) -> list[list[str]]:
+    """Peers that reach each other, directly or through others; members and groups in the order of ``names``."""
+    blocked = {frozenset(pair) for pair in cut}
+    if not blocked:
+        return [list(names)]
+    left, groups = list(names), []
     while left:
         group = [left.pop(0)]
-        for one in group:  # grows
-            near = [other for other in left if frozenset((one, other)) not in apart]
+        for one in group:  # grows meanwhile
+            near = [other for other in left if frozenset((one, other)) not in blocked]
             group += near
             left = [other for other in left if other not in near]
-        found = set(group)
-        groups.append([name for name in names if name in found])
+        members = set(group)
+        groups.append([name for name in names if name in members])
     return groups
 
 
-# in here
+# private
 
 
-def _open(history: History) -> list[SeenFault]:
-    return [] if history.ended_by else [each for each in seen_faults(history) if each.end is None]
+def _active(history: History) -> list[SeenFault]:
+    return [] if history.ended_by else [fault for fault in seen_faults(history) if fault.end is None]
 
 
-def _since(history: History) -> float:
-    """When links were disturbed last, if they still are."""
-    return max((each.begin for each in _open(history) if each.began.fault.network), default=0.0)
+def _disturbed_since(history: History) -> float:
+    """Begin of the latest active fault of the network."""
+    return max((fault.begin for fault in _active(history) if fault.began.fault.network), default=0.0)
 
 
-def _now(history: History, names: Sequence[str]) -> FaultState:
-    """What the faults amount to that are open; how lossy or slow a link is, no record says."""
+def _fault_state(history: History, names: Sequence[str]) -> FaultState:
+    """The combined effect of the active faults; the records do not say how lossy or slow a link is."""
     windows = [
-        FaultWindow(Fault(each.began.fault, 0.0), 0.0, math.inf, each.began.targets, _sides(each, names))
-        for each in _open(history)
+        FaultWindow(Fault(fault.began.fault, 0.0), 0.0, math.inf, fault.began.targets, _sides(fault, names))
+        for fault in _active(history)
     ]
     return state(windows, 0.0, names) if windows else FaultState()
 
 
 def _sides(fault: SeenFault, names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """Everybody is on a side, if there are any."""
-    told = {name for side in fault.began.sides for name in side}
-    rest = tuple(name for name in names if name not in told)
-    return (*fault.began.sides, rest) if told else ()
+    """The sides of a split; all peers that are on no side form one more."""
+    listed = {name for side in fault.began.sides for name in side}
+    return (*fault.began.sides, tuple(name for name in names if name not in listed)) if listed else ()
 
 
 def _pairs(names: Sequence[str], links: Iterable[Pair]) -> Iterator[Pair]:
-    """Whichever way they lead, once."""
+    """Each pair once, whatever the direction of its links."""
     either = {frozenset(pair) for pair in links}
     return (pair for pair in combinations(names, 2) if frozenset(pair) in either) if either else iter(())
 
 
-def _travels(history: History, since: float) -> Iterator[ModelTransfer]:
-    """The last few of each peer, the newest first."""
+def _transfers(history: History, since: float) -> Iterator[ModelTransfer]:
+    """The last transfers of each peer, newest first."""
     names = {entry.peer: entry.name for entry in history.roster.values()}
     count: Counter[tuple[str, bool]] = Counter()
     for record, fact in reversed(list(history.facts(Averaged))):
-        if record.t >= since and fact.creator in names and count[record.peer, fact.adopted] < LAST:
+        if record.t >= since and fact.creator in names and count[record.peer, fact.adopted] < MODELS_PER_PEER:
             count[record.peer, fact.adopted] += 1
             yield ModelTransfer(names[fact.creator], record.peer, record.t, fact.adopted)

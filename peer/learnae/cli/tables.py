@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.table import Table
 
-from learnae.web.report import paper_rows
+from learnae.analysis.paper_comparison import paper_rows
 
 PAPER = "paper (section 4)"
 

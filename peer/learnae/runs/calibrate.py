@@ -63,12 +63,12 @@ class ComparedMetric:
     @property
     def width(self) -> float:
         """Of the band, to the farther side, as a share of its mean."""
-        widest = max(self.seeds.most - self.seeds.mean, self.seeds.mean - self.seeds.least)
+        widest = max(self.seeds.max - self.seeds.mean, self.seeds.mean - self.seeds.min)
         return widest / self.seeds.mean if widest else 0.0  # all may be 0, where nothing is to be paid
 
     @property
     def inside(self) -> bool:
-        return self.live is not None and self.seeds.least <= self.live <= self.seeds.most
+        return self.live is not None and self.seeds.min <= self.live <= self.seeds.max
 
     @property
     def holds(self) -> bool:

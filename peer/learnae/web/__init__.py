@@ -1,1 +1,1 @@
-"""HTTP API of a peer, live page and report."""
+"""Everything that is served or shown: the HTTP API, the live page and the report."""

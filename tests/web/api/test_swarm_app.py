@@ -20,7 +20,7 @@ from learnae.web.api.guard import Guard
 from learnae.web.api.server import listen, serve, url
 from learnae.web.api.swarm_app import swarm_app
 from learnae.web.event_log import EventLog
-from learnae.web.live_page.page_state import LEAST, TAIL, PageState
+from learnae.web.live_page.page_state import LOG_LINES, MIN_INTERVAL, PageState
 
 RECORDS = GOOD.records
 NASTY = """</script><script>alert(1)</script><img src=x onerror="alert(2)">'&"""
@@ -163,7 +163,7 @@ def test_before_the_first_record_the_page_says_that_it_waits() -> None:
         async with served(swarm_app(EventLog(), Guard())) as client:
             parts = (await first(client, "parts")).data
             assert parts["session"]["state"] == "waiting"
-            assert "Waiting for the first peer" in parts["words"]["line"]
+            assert "Waiting for the first peer" in parts["texts"]["line"]
             assert parts["table:peers"] == [] and parts["chart:matrix"] is None
 
     talk(conversation())
@@ -180,7 +180,7 @@ def test_what_happens_is_sent_as_it_happens_and_only_parts_that_changed_again() 
                 board.add(record)
             log, again = await anext(stream), await anext(stream)
             assert (log.kind, log.data["fresh"], log.id) == ("log", False, "29")
-            assert again.kind == "parts" and "words" in again.data
+            assert again.kind == "parts" and "texts" in again.data
             assert "session" not in again.data and "verdict" not in again.data
 
     talk(conversation())
@@ -234,8 +234,8 @@ def test_the_verdict_arrives_with_the_checks_that_failed() -> None:
             assert (await anext(stream)).data["verdict"] is None
             told.append(found)
             shown = (await anext(stream)).data["verdict"]
-            assert ["wei_conserved", "invalid: a wei is missing"] in shown["wrong"]
-            assert "every debt was settled" in shown["said"]
+            assert ["wei_conserved", "failed: a wei is missing"] in shown["problems"]
+            assert "all debts are settled" in shown["text"]
 
     talk(conversation())
 
@@ -284,9 +284,9 @@ def test_however_much_happens_it_is_worked_out_once_a_second_and_the_last_of_it_
         for record in RECORDS[:20]:
             board.add(record)
             await state.parts()
-            clock.now += LEAST / 20
+            clock.now += MIN_INTERVAL / 20
         assert state.computed == 1
-        clock.now += LEAST
+        clock.now += MIN_INTERVAL
         shown = json.loads((await state.parts())["table:peers"])
         assert state.computed == 2 and len(shown) == 5
 
@@ -316,9 +316,9 @@ def test_while_nobody_watches_nothing_is_worked_out() -> None:
 
 
 def test_a_new_reader_is_sent_the_end_of_a_long_log() -> None:
-    board = board_of(RECORDS[0], *(replace(RECORDS[-1], t=float(t)) for t in range(3 * TAIL)))
+    board = board_of(RECORDS[0], *(replace(RECORDS[-1], t=float(t)) for t in range(3 * LOG_LINES)))
     lines, at = state_of(board, Clock()).log(0)
-    assert len(lines) == TAIL and at == 3 * TAIL + 1
+    assert len(lines) == LOG_LINES and at == 3 * LOG_LINES + 1
     assert [each["t"].replace("\N{NO-BREAK SPACE}", " ") for each in (lines[0], lines[-1])] == [
         "16 min 40 s",
         "24 min 59 s",
@@ -338,10 +338,10 @@ def test_names_from_the_wire_reach_no_chart_as_markup_and_no_mark_as_a_class() -
     shown = asyncio.run(state_of(board, Clock()).parts())
     charts = " ".join(part for name, part in shown.items() if name.startswith("chart:"))
     assert "alert(1)" in charts and "<script" not in charts and "<img" not in charts
-    assert NASTY in json.loads(shown["words"])["name"]
+    assert NASTY in json.loads(shown["texts"])["name"]
 
 
 @pytest.mark.parametrize("length", [0, 1, 9, 20, 40, len(RECORDS)])
 def test_any_part_of_a_session_has_a_page(length: int) -> None:
     shown = asyncio.run(state_of(board_of(*RECORDS[:length]), Clock()).parts())
-    assert {"words", "phases", "table:peers", "chart:peers"} <= shown.keys()
+    assert {"texts", "phases", "table:peers", "chart:peers"} <= shown.keys()

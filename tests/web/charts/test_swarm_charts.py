@@ -10,7 +10,7 @@ from tests.helpers.histories import CONTRACT, GOOD, NAMES, PEER, fact_is, judged
 from learnae.analysis.claims import judged_claims
 from learnae.analysis.money import Flow, accounts, flows
 from learnae.analysis.peer_status import peer_statuses
-from learnae.analysis.topology import LINKS, Topology, reachable, topology
+from learnae.analysis.topology import MAX_LINKS, Topology, reachable_groups, topology
 from learnae.protocol.decisions import (
     Averaged,
     DebtChanged,
@@ -73,7 +73,7 @@ def test_links_are_cut_as_long_as_a_fault_that_cuts_them_is_open(
 def test_links_that_lose_or_delay_are_told_from_those_that_are_cut() -> None:
     shown = seen(during(FaultKind.LOSS, "ann"))
     assert len(shown.poor) == 4 and all("ann" in pair for pair in shown.poor)
-    assert shown.outcome == "4 links are lossy or slow."
+    assert shown.description == "4 links are lossy or slow."
 
 
 def test_a_link_that_is_cut_is_not_lossy_besides() -> None:
@@ -83,13 +83,16 @@ def test_a_link_that_is_cut_is_not_lossy_besides() -> None:
 
 
 def test_who_cannot_be_reached_stands_apart_from_the_others() -> None:
-    assert reachable(NAMES, []) == [list(NAMES)]
-    assert reachable(NAMES, seen(during(FaultKind.SPLIT)).cut) == [["ann", "bob"], ["cat", "dan", "eve"]]
-    assert reachable(NAMES, seen(during(FaultKind.ISOLATE, "bob")).cut) == [["ann", "cat", "dan", "eve"], ["bob"]]
+    assert reachable_groups(NAMES, []) == [list(NAMES)]
+    assert reachable_groups(NAMES, seen(during(FaultKind.SPLIT)).cut) == [["ann", "bob"], ["cat", "dan", "eve"]]
+    assert reachable_groups(NAMES, seen(during(FaultKind.ISOLATE, "bob")).cut) == [
+        ["ann", "cat", "dan", "eve"],
+        ["bob"],
+    ]
 
 
 def test_who_is_reached_through_others_stands_with_them() -> None:
-    assert reachable(("a", "b", "c"), [("a", "c")]) == [["a", "b", "c"]]
+    assert reachable_groups(("a", "b", "c"), [("a", "c")]) == [["a", "b", "c"]]
 
 
 @pytest.mark.parametrize(
@@ -99,20 +102,20 @@ def test_who_is_reached_through_others_stands_with_them() -> None:
 def test_who_is_away_is_marked_and_it_is_said_why(kind: FaultKind, why: str) -> None:
     told = [(11.0, "bob", PeerCrashed())] if kind is FaultKind.KILL else []
     history = unfinished(session(*fault(kind, "bob", end=None), *told))
-    assert seen(history).outcome == f"No link is cut; bob is {why}."
+    assert seen(history).description == f"No link is cut; bob is {why}."
     assert marks(history)["marker"]["symbol"] == ["circle", "x", "circle", "circle", "circle"]
 
 
 def test_a_peer_that_came_back_is_marked_no_more() -> None:
     history = unfinished(session((11.0, "bob", PeerCrashed()), (12.0, "bob", PeerRestarted())))
-    assert not seen(history).away
+    assert not seen(history).unavailable
 
 
 def test_of_each_peer_the_last_averagings_are_drawn_and_during_a_cut_only_those_since() -> None:
     told = [(float(t), "bob", replace(CROSSED, adopted=t < 9)) for t in range(6, 16)]
-    assert [each.t for each in seen(session(*told)).travels] == [15.0, 14.0, 8.0, 7.0]
+    assert [each.t for each in seen(session(*told)).transfers] == [15.0, 14.0, 8.0, 7.0]
     cut = unfinished(session(*told[:5], *fault(FaultKind.SPLIT, end=None)))
-    assert [each.t for each in seen(cut).travels] == [10.0]
+    assert [each.t for each in seen(cut).transfers] == [10.0]
 
 
 MANY = [f"p{number:02}" for number in range(60)]
@@ -125,19 +128,19 @@ def among_sixty(history: History) -> History:
     return History((replace(began, fact=replace(began.fact, roster=roster)), *others))
 
 
-def test_of_very_many_disturbed_links_some_are_drawn_and_the_picture_says_so() -> None:
+def test_of_many_disturbed_links_a_share_is_drawn_and_named() -> None:
     shown = seen(among_sixty(during(FaultKind.ISOLATE, *MANY)))
     drawn = topology_chart(shown)["data"][0]["x"].count(None)
-    assert len(shown.cut) == 60 * 59 // 2 and 0.5 * LINKS < drawn <= LINKS
-    assert shown.outcome.endswith(f"Of disturbed links {LINKS / len(shown.cut):.0%} are drawn.")
+    assert len(shown.cut) == 60 * 59 // 2 and 0.5 * MAX_LINKS < drawn <= MAX_LINKS
+    assert shown.description.endswith(f"Only {MAX_LINKS / len(shown.cut):.0%} of the disturbed links are drawn.")
 
 
-def test_a_few_groups_of_many_are_divided_by_lines_and_not_by_a_haze_of_links() -> None:
+def test_dividers_between_few_groups_replace_many_cut_links() -> None:
     shown = seen(among_sixty(during(FaultKind.CUT, *MANY[:5])))
     *_, walls, _ = topology_chart(shown)["data"]
-    assert len(shown.cut) == 5 * 55 and shown.cut_drawn == []
+    assert len(shown.cut) == 5 * 55 and shown.single_cuts == []
     assert walls["line"]["color"] == RED and walls["x"].count(None) == 2
-    assert shown.outcome == "275 links are cut. 2 groups that cannot reach each other are divided by lines."
+    assert shown.description == "275 links are cut. Dividers separate 2 groups that cannot reach each other."
 
 
 def test_a_swarm_without_peers_has_a_picture() -> None:
@@ -150,16 +153,16 @@ def test_a_swarm_without_peers_has_a_picture() -> None:
 @pytest.mark.parametrize(
     ("history", "effect"),
     [
-        (during(FaultKind.SPLIT), "open now"),
+        (during(FaultKind.SPLIT), "active"),
         (session(*fault(FaultKind.SPLIT)), "applied"),
-        (session(*fault(FaultKind.SPLIT, effect=Effect.INEFFECTIVE)), "held nothing up"),
-        (session(*fault(FaultKind.SPLIT, end=None)), "not healed"),
+        (session(*fault(FaultKind.SPLIT, effect=Effect.INEFFECTIVE)), "no effect"),
+        (session(*fault(FaultKind.SPLIT, end=None)), "not ended"),
     ],
 )
-def test_each_fault_is_told_with_whom_it_hit_when_and_what_came_of_it(history: History, effect: str) -> None:
+def test_each_fault_has_targets_times_and_effect(history: History, effect: str) -> None:
     (row,) = fault_timeline.fault_rows(history)
     assert row[:3] == ("#1 split", "ann bob | cat dan eve", "10.0")
-    assert row[3] == ("20.0" if effect in ("applied", "held nothing up") else "-")
+    assert row[3] == ("20.0" if effect in ("applied", "no effect") else "-")
     assert row[4] == effect
 
 
@@ -170,15 +173,15 @@ def test_a_fault_that_is_open_reaches_to_now() -> None:
     assert (trace["base"], trace["x"]) == ([10.0], [20.0])
 
 
-def test_it_is_said_how_far_the_plan_is() -> None:
+def test_the_progress_of_the_plan_is_a_sentence() -> None:
     assert fault_timeline.fault_progress(session(faulty=False, planned=0)) == "No faults are planned in this session."
     assert (
         fault_timeline.fault_progress(unfinished(session(planned=0)))
-        == "No fault has begun: the plan waits for all peers."
+        == "No fault has begun: the plan starts when all peers work."
     )
-    assert fault_timeline.fault_progress(session(planned=0)) == "No fault has begun: the session was over too soon."
+    assert fault_timeline.fault_progress(session(planned=0)) == "No fault has begun: the session ended first."
     assert (
-        fault_timeline.fault_progress(during(FaultKind.KILL, "ann")) == "1 of 1 faults have begun. Open now: #1 kill."
+        fault_timeline.fault_progress(during(FaultKind.KILL, "ann")) == "1 of 1 faults have begun. Active: #1 kill."
     )
     assert (
         fault_timeline.fault_progress(session(*fault(FaultKind.KILL, "ann"), planned=2)) == "1 of 2 faults have begun."
@@ -213,8 +216,10 @@ def test_the_picture_is_as_rich_at_any_size_and_loses_no_wei(peers: int) -> None
     paid = crowd(peers)
     drawn = sankey.merge_small_flows(paid)
     assert sum(each.wei for each in drawn) == sum(each.wei for each in paid)
-    assert len({each.payer for each in drawn}) <= sankey.NAMED + 1
-    assert ("the 20 that moved most have their names" in sankey.omitted_names(paid)) == (peers > sankey.NAMED)
+    assert len({each.payer for each in drawn}) <= sankey.MAX_NAMES + 1
+    assert ("only the 20 with the largest amounts are named" in sankey.omitted_names(paid)) == (
+        peers > sankey.MAX_NAMES
+    )
 
 
 def test_who_moved_most_is_named_and_all_others_are_one() -> None:
@@ -240,7 +245,7 @@ def test_peers_that_disagree_are_counted() -> None:
     said = [("ann", told[1]), ("cat", told[1]), ("eve", told[0])]
     (found,) = judged_claims(History((GOOD.records[0], *(Record(1.0, *each) for each in said))))
     assert found.verdict is Verdict.LATER and found.verdicts.total() == 3
-    assert list(found.others) == [(Verdict.WINNER, 1)]
+    assert list(found.minority) == [(Verdict.WINNER, 1)]
 
 
 def test_a_claim_to_an_id_that_is_nobodys_comes_last() -> None:
@@ -286,8 +291,8 @@ def test_registering_takes_from_deployment_to_identity() -> None:
 
 def test_shares_are_those_of_the_sorted_times() -> None:
     told = latencies.Latency("x", "#000000", tuple(float(t) for t in range(10)))
-    assert (told.below(0.0), told.below(0.5), told.below(0.9), told.below(1.0)) == (0.0, 5.0, 9.0, 9.0)
+    assert (told.quantile(0.0), told.quantile(0.5), told.quantile(0.9), told.quantile(1.0)) == (0.0, 5.0, 9.0, 9.0)
 
 
-def test_of_a_session_in_which_nothing_happened_nothing_is_timed() -> None:
-    assert "Nothing that can be timed" in latencies.latency_section(History(()), {})
+def test_a_session_without_events_has_no_latencies() -> None:
+    assert "nothing to measure" in latencies.latency_section(History(()), {})

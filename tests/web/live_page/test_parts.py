@@ -35,7 +35,8 @@ from learnae.records.history import (
 from learnae.session.faults import FaultKind
 from learnae.web.live_page.parts import RECEIPTS, log_line, page_parts
 from learnae.web.live_page.rows import RECEIPT_COLUMNS
-from learnae.web.log_messages import describe, format_time
+from learnae.web.log_messages import describe
+from learnae.web.session_text import format_time
 
 CALLED = {peer: name for name, peer in PEER.items()}
 
@@ -74,30 +75,30 @@ def test_every_peer_is_in_exactly_one_phase() -> None:
         assert sum(count for _, count in shown["phases"]) == len(NAMES)
 
 
-def test_what_happens_is_told_in_sentences_with_the_names_of_the_roster() -> None:
-    told = {plain(sentence["describe"]) for record in GOOD.records if (sentence := log_line(record, CALLED))}
-    assert "averaged with bob, 70.0% → 75.0%: keeps the average" in told
-    assert "averaged with ann, 69.0% → 68.0%: drops the average" in told
+def test_the_log_has_sentences_with_the_names_of_the_roster() -> None:
+    told = {plain(sentence["text"]) for record in GOOD.records if (sentence := log_line(record, CALLED))}
+    assert "averaged with bob: 70.0% → 75.0%, kept" in told
+    assert "averaged with ann: 69.0% → 68.0%, dropped" in told
     assert "owes ann 0.001650 ETH" in told and "paid ann 0.001650 ETH" in told
-    assert "does not pay bob 0.000055 ETH, declined: policy" in told
-    assert any(each.startswith("refuses the claim of dan") for each in told)
-    assert "The session ended because all peers had finished and every debt was settled." in told
+    assert "does not pay bob 0.000055 ETH (declined: policy)" in told
+    assert any(each.startswith("rejects the claim of dan") for each in told)
+    assert "Session ended: all peers finished and all debts are settled." in told
 
 
-def test_faults_are_told_with_whom_they_hit() -> None:
+def test_faults_are_logged_with_their_targets() -> None:
     began = FaultBegan(0, FaultKind.SPLIT, ("ann", "bob"), (("ann",), ("bob",)))
-    assert describe(began, CALLED) == "A fault begins: split, ann, bob."
-    assert describe(FaultEnded(0, Effect.APPLIED), CALLED) == "A fault is healed."
-    assert describe(FaultEnded(0, Effect.INEFFECTIVE), CALLED) == "A fault is healed; it held nothing up."
+    assert describe(began, CALLED) == "Fault started: split of ann, bob."
+    assert describe(FaultEnded(0, Effect.APPLIED), CALLED) == "Fault ended."
+    assert describe(FaultEnded(0, Effect.INEFFECTIVE), CALLED) == "Fault ended without effect: it blocked nothing."
 
 
-def test_steps_between_two_that_are_told_are_silent() -> None:
+def test_intermediate_steps_are_not_logged() -> None:
     for state in (DebtState.PAYABLE, DebtState.SIGNED, DebtState.SENT, DebtState.MINED):
         assert describe(replace(BOB_PAYS, state=state), CALLED) is None
     assert describe(WorkChanged(WorkState.IDLE), CALLED) is None
 
 
-def test_who_is_not_in_the_roster_is_called_by_the_beginning_of_its_id() -> None:
+def test_a_peer_outside_the_roster_is_shown_by_the_beginning_of_its_id() -> None:
     failed = AttemptFailed(PeerId("12D3KooWstranger"), Cid("b"), Reason.TIMEOUT)
     assert describe(failed, CALLED) == "could not average with 12D3KooWstra…: timeout"
 
@@ -120,66 +121,66 @@ def test_a_receipt_is_downloaded_to_the_wei_with_its_whole_hashes() -> None:
     assert (told["accuracy_before"], told["accuracy_after"], told["state"]) == ("0.69", "0.72", "final")
 
 
-def test_each_claim_has_its_verdict_and_why_it_was_refused() -> None:
+def test_each_claim_has_its_verdict_and_the_reason_for_a_rejection() -> None:
     rows = {row["cells"][1]: row["cells"] for row in page_parts(GOOD)["table:claims"]}
     assert rows["bob"][5:] == [{"text": "winner", "dot": "winner"}, "1 of 1", "-"]
     assert rows["dan"][0] == "bob" and rows["dan"][5]["text"] == "later"
     assert rows["eve"][7] == "no proof of possession"
 
 
-def test_of_very_many_debts_the_newest_are_shown_and_the_page_says_so() -> None:
+def test_of_many_debts_only_the_newest_are_shown() -> None:
     owed = (Record(float(n), "ann", replace(BOB_PAYS, debt=n)) for n in range(RECEIPTS + 5))
     shown = page_parts(History((GOOD.records[0], *owed)))
     assert len(shown["table:receipts"]) == RECEIPTS
-    assert shown["words"]["receipts"] == f"The newest {RECEIPTS} of {RECEIPTS + 5}."
+    assert shown["texts"]["receipts"] == f"The newest {RECEIPTS} of {RECEIPTS + 5}."
 
 
 def test_the_numbers_at_the_top_are_those_of_the_verdict() -> None:
-    words, summary = page_parts(GOOD)["words"], verdict(GOOD)["summary"]
-    assert words["test"] == f"{summary['accuracy_test_mean']:.1%}"
-    assert words["success"] == f"{summary['averaging_success_rate']:.0%}"
-    assert (words["payments"], words["ether"]) == ("2", "0.0044")
+    texts, summary = page_parts(GOOD)["texts"], verdict(GOOD)["summary"]
+    assert texts["test"] == f"{summary['accuracy_test_mean']:.1%}"
+    assert texts["success"] == f"{summary['averaging_success_rate']:.0%}"
+    assert (texts["payments"], texts["ether"]) == ("2", "0.0044")
 
 
-def test_payments_under_way_are_counted_until_the_last_debt_is_settled() -> None:
-    settled, before = page_parts(GOOD)["words"], page_parts(replace(GOOD, records=GOOD.records[:-12]))["words"]
-    assert settled["underway"] == ""
-    assert before["underway"] == ", 2 under way"
+def test_pending_payments_are_counted_until_the_last_debt_is_settled() -> None:
+    settled, before = page_parts(GOOD)["texts"], page_parts(replace(GOOD, records=GOOD.records[:-12]))["texts"]
+    assert settled["open-debts"] == ""
+    assert before["open-debts"] == ", 2 pending"
 
 
-def test_test_accuracy_of_models_that_peers_have_gone_on_from_is_said_to_be_of_then() -> None:
+def test_test_accuracy_of_outdated_models_is_shown_with_their_time() -> None:
     running = replace(GOOD, records=GOOD.records[:-2])  # bob's second model is not scored yet
     [made] = [each.t for each in GOOD.records if fact_is("bob", Trained)(each)]
     shown = page_parts(running)
-    assert (page_parts(GOOD)["words"]["asof"], shown["words"]["asof"]) == ("", f", as of {format_time(made)}")
+    assert (page_parts(GOOD)["texts"]["test-age"], shown["texts"]["test-age"]) == ("", f", as of {format_time(made)}")
     *_, test, validation = shown["chart:peers"]["data"]
     [last] = [each.t for each in GOOD.records if fact_is("ann", Averaged, cid=MODEL["ann 3"])(each)]
     assert max(test["x"], default=0) <= last < validation["x"][-1]
 
 
-def test_means_begin_when_all_that_have_a_model_are_there() -> None:
+def test_means_begin_when_all_peers_have_a_model() -> None:
     """eve has none of her own, cat and dan do not follow the paper."""
     firsts = [each.t for each in GOOD.records if isinstance(each.fact, Trained)]
     *_, validation = page_parts(GOOD)["chart:peers"]["data"]
     assert max(firsts) <= validation["x"][0] < max(firsts) + 1
 
 
-def test_beside_the_paper_stands_only_what_is_known() -> None:
-    known = {row["key"]: row["cells"] for row in page_parts(GOOD)["table:beside"]}
+def test_the_comparison_with_the_paper_lists_only_known_values() -> None:
+    known = {row["key"]: row["cells"] for row in page_parts(GOOD)["table:paper"]}
     assert known["payments sent per peer, range"][1:] == ["0–1", "3–16"]
     assert "wall time" not in known
     found = verdict(GOOD)
     found["summary"]["wall_seconds"] = 12.0
-    assert "wall time" in {row["key"] for row in page_parts(GOOD, found)["table:beside"]}
+    assert "wall time" in {row["key"] for row in page_parts(GOOD, found)["table:paper"]}
 
 
-def test_only_peers_whose_api_is_at_hand_have_a_link() -> None:
+def test_only_peers_with_a_reachable_api_have_a_link() -> None:
     rows: list[Any] = page_parts(GOOD, apis={"ann": "peers/ann"})["table:peers"]
     assert rows[0]["cells"][0] == {"text": "ann", "href": "peers/ann/v1/status"}
     assert rows[1]["cells"][0] == "bob"
 
 
-def test_progress_counts_slices_of_those_that_are_planned() -> None:
+def test_slices_are_counted_out_of_the_planned_ones() -> None:
     began = TOLD[0][1]
     assert isinstance(began, SessionBegan)
     session = {"work": {"slices": 5, "passes": 2}}

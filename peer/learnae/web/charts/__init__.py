@@ -1,0 +1,1 @@
+"""Charts, page elements and styles that the live page and the report share."""

@@ -5,7 +5,7 @@ from importlib.resources import files
 from typing import Any
 
 from learnae.web.charts.html import Html, h
-from learnae.web.charts.theme import variables
+from learnae.web.charts.theme import css_variables
 
 
 def plotly() -> str:
@@ -17,7 +17,7 @@ def plotly() -> str:
 
 def style() -> str:
     """CSS of both pages: the palette as variables, then the rules."""
-    return variables() + asset("charts/page.css")
+    return css_variables() + asset("charts/page.css")
 
 
 def asset(name: str) -> str:

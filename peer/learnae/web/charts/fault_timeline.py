@@ -1,4 +1,4 @@
-"""What went wrong and when: each fault as the history tells it, along time and as rows."""
+"""The faults of a session: along time and as a table."""
 
 from collections.abc import Sequence
 
@@ -9,20 +9,22 @@ from learnae.web.charts.components import Charts, legend, plot, section
 from learnae.web.charts.html import Html, h, table
 from learnae.web.charts.plotly_layout import Chart, axes, plain, short
 from learnae.web.charts.theme import LILAC, RED, VIOLET
+from learnae.web.session_text import session_settings
 
-OPEN, APPLIED, INEFFECTIVE, UNHEALED = "open now", "applied", "held nothing up", "not healed"
-COLOURS = {OPEN: VIOLET, APPLIED: LILAC, INEFFECTIVE: GREY, UNHEALED: RED}
-FAULT_HEADS = ("fault", "whom", "from, s", "to, s", "effect")
-MANY = 12  # names that are listed
+ACTIVE, APPLIED, INEFFECTIVE, NOT_ENDED = "active", "applied", "no effect", "not ended"
+COLOURS = {ACTIVE: VIOLET, APPLIED: LILAC, INEFFECTIVE: GREY, NOT_ENDED: RED}
+FAULT_HEADS = ("fault", "targets", "from, s", "to, s", "effect")
+FAULTS_CAPTION = "Faults in the order in which they began"
+MAX_NAMES = 12  # names in a list
 
 
 def effect(fault: SeenFault, history: History) -> str:
     if fault.effect is None:
-        return UNHEALED if history.ended_by else OPEN
+        return NOT_ENDED if history.ended_by else ACTIVE
     return APPLIED if fault.effect is Effect.APPLIED else INEFFECTIVE
 
 
-def whom(fault: SeenFault) -> str:
+def targets(fault: SeenFault) -> str:
     """The sides of a split, or the targets."""
     if fault.began.sides:
         return " | ".join(map(_listed, fault.began.sides))
@@ -32,45 +34,45 @@ def whom(fault: SeenFault) -> str:
 def fault_rows(history: History) -> list[tuple[str, str, str, str, str]]:
     return [
         (
-            _name(each),
-            whom(each),
-            f"{each.begin:.1f}",
-            "-" if each.end is None else f"{each.end:.1f}",
-            effect(each, history),
+            _name(fault),
+            targets(fault),
+            f"{fault.begin:.1f}",
+            "-" if fault.end is None else f"{fault.end:.1f}",
+            effect(fault, history),
         )
-        for each in seen_faults(history)
+        for fault in seen_faults(history)
     ]
 
 
 def fault_progress(history: History) -> str:
-    """How far the plan is, in a sentence."""
+    """A sentence about how many planned faults have begun."""
     planned = next((fact.windows for _, fact in history.facts(FaultsPlanned)), None)
     if planned is None:
-        if not (history.began and history.began.session.get("faults")):
+        if not session_settings(history).get("faults"):
             return "No faults are planned in this session."
-        why = "the session was over too soon" if history.ended_by else "the plan waits for all peers"
+        why = "the session ended first" if history.ended_by else "the plan starts when all peers work"
         return f"No fault has begun: {why}."
-    told = seen_faults(history)
-    now = [_name(each) for each in told if effect(each, history) == OPEN]
-    begun = f"{len(told)} of {planned} faults have begun"
-    return f"{begun}." if history.ended_by else f"{begun}. Open now: {', '.join(now) or 'none'}."
+    faults = seen_faults(history)
+    begun = f"{len(faults)} of {planned} faults have begun."
+    active = [_name(fault) for fault in faults if effect(fault, history) == ACTIVE]
+    return begun if history.ended_by else f"{begun} Active: {', '.join(active) or 'none'}."
 
 
 def timeline_chart(history: History) -> Chart:
-    """A bar for each fault along session seconds; one that is open reaches to now."""
-    told = seen_faults(history)
-    ends = [history.seconds if each.end is None else each.end for each in told]
+    """A bar per fault along session seconds; the bar of an active fault reaches to now."""
+    faults = seen_faults(history)
+    ends = [history.seconds if fault.end is None else fault.end for fault in faults]
     trace = {
         "type": "bar",
         "orientation": "h",
-        "y": [_name(each) for each in told],
-        "base": [short(each.begin) for each in told],
-        "x": [short(end - each.begin) for each, end in zip(told, ends, strict=True)],
-        "text": [_said(each, history) for each in told],
+        "y": [_name(fault) for fault in faults],
+        "base": [short(fault.begin) for fault in faults],
+        "x": [short(end - fault.begin) for fault, end in zip(faults, ends, strict=True)],
+        "text": [_hover_text(fault, history) for fault in faults],
         "textposition": "none",
         "hovertemplate": "%{text}<extra></extra>",
-        "marker": {"color": [COLOURS[effect(each, history)] for each in told]},
-        "width": 0.2 * min(3, len(told)),
+        "marker": {"color": [COLOURS[effect(fault, history)] for fault in faults]},
+        "width": 0.2 * min(3, len(faults)),
     }
     layout = axes(
         {"range": [0, short(history.seconds) or 1], "showgrid": True},
@@ -81,21 +83,20 @@ def timeline_chart(history: History) -> Chart:
 
 
 def timeline_frame(caption: str | Html) -> Html:
-    marks = legend([(OPEN, VIOLET, "mark"), (APPLIED, LILAC, "mark"), (INEFFECTIVE, GREY, "mark")])
-    return plot("faults", "Faults along time", caption, "along session time (s)", marks, kind="low")
+    marks = legend([(ACTIVE, VIOLET, "mark"), (APPLIED, LILAC, "mark"), (INEFFECTIVE, GREY, "mark")])
+    return plot("faults", "Faults over time", caption, "session time (s)", marks, kind="low")
 
 
 def fault_section(history: History, charts: Charts) -> Html:
-    """Of a session that is over, what the live page shows while it goes on."""
-    told = h("p", fault_progress(history))
+    progress = h("p", fault_progress(history))
     if not seen_faults(history):
-        return section("faults", "Faults", told)
+        return section("faults", "Faults", progress)
     charts["faults"] = timeline_chart(history)
-    grid = table(FAULT_HEADS, fault_rows(history), "Faults, in the order in which they began", words=(1, 4))
-    return section("faults", "Faults", told, timeline_frame("Figures along seconds have them shaded."), grid)
+    grid = table(FAULT_HEADS, fault_rows(history), FAULTS_CAPTION, words=(1, 4))
+    return section("faults", "Faults", progress, timeline_frame("Figures over seconds show the faults shaded."), grid)
 
 
-# in here
+# private
 
 
 def _name(fault: SeenFault) -> str:
@@ -103,11 +104,11 @@ def _name(fault: SeenFault) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MANY} more" if len(names) > MANY else ""
-    return " ".join(names[:MANY]) + more
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return " ".join(names[:MAX_NAMES]) + more
 
 
-def _said(fault: SeenFault, history: History) -> str:
+def _hover_text(fault: SeenFault, history: History) -> str:
     until = "now" if fault.end is None else f"{fault.end:.1f} s"
-    what = f"{fault.began.fault} of {whom(fault)}<br>{fault.begin:.1f} s to {until}, {effect(fault, history)}"
-    return "<br>".join(map(plain, what.split("<br>")))
+    lines = f"{fault.began.fault} of {targets(fault)}", f"{fault.begin:.1f} s to {until}, {effect(fault, history)}"
+    return "<br>".join(map(plain, lines))

@@ -1,8 +1,4 @@
-"""Charts as Plotly's JSON: the plot area alone.  Titles, legends and axes' names are the page's, so that they wrap.
-
-Colours are those by day; the page's script replaces them by night.  Names from a run are escaped, because Plotly reads
-some HTML.
-"""
+"""Charts of the paper's figures, and of each peer's accuracy."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,9 +8,9 @@ from learnae.analysis.figures import Figure, Reference, Series, Shade, ShadedBan
 from learnae.analysis.figures.spec import GREY, INK, SHADE
 from learnae.analysis.peer_status import tested_models
 from learnae.records.history import History, kept_score
-from learnae.web.charts.plotly_layout import Chart, axes, plain, short
+from learnae.web.charts.plotly_layout import Chart, axes, plain, scatter, short
 
-PALENESS = "2E"  # of a band, the last two digits of a colour
+BAND_OPACITY = "2E"  # the last two digits of a colour
 
 
 def figure_chart(figure: Figure) -> Chart:
@@ -24,48 +20,70 @@ def figure_chart(figure: Figure) -> Chart:
     y = {"tickformat": ".0%" if figure.percent else "~g"}
     layout = axes({"rangemode": "tozero"}, y | ({"range": list(figure.y_range)} if figure.y_range else {}))
     layout["hovermode"] = "x unified"
-    layout["shapes"] = [*shaded(figure.shades), *(shape for each in figure.references for shape in _refer(each))]
-    layout["annotations"] = [_told(reference) for reference in figure.references]
+    layout["shapes"] = [*shade_shapes(figure.shades), *(shape for each in figure.references for shape in _marks(each))]
+    layout["annotations"] = [_annotation(reference) for reference in figure.references]
     layout["margin"]["r"] = 80 if figure.references else 16
     return {"data": traces, "layout": layout}
 
 
 def peers_chart(history: History, accuracy: Figure) -> Chart:
-    """Each peer's accuracy on its own validation rows along seconds, behind the means of ``accuracy``.
+    """Each peer's validation accuracy along seconds, behind the means of ``accuracy``.
 
-    From the first model that it trained or averaged itself.  Means begin where all are there that have a model by now,
-    since they would fall with each that joins them; that on test rows ends with the last model that was scored.  All
-    peers are one trace with gaps: a hundred traces would take a browser longer than a second.
+    A peer's line begins with the first model that it trained or averaged itself.  The means begin when every peer that
+    has a model by now has one, because each peer that joins later would pull them down; the mean on test data ends with
+    the last model that was tested.  All peers are one trace with gaps: a hundred traces would take a browser more than
+    a second.
     """
     steps: dict[str, list[tuple[float, float]]] = {}
     for record, fact in history.worked:
         if score := kept_score(fact):
-            steps.setdefault(record.peer, []).append((short(record.t), short(score.accuracy)))
+            steps.setdefault(record.peer, []).append((record.t, score.accuracy))
     points: list[tuple[float | None, float | None, str]] = []
-    for name, each in sorted(steps.items()):
-        told = plain(name)
-        points += [(t, value, told) for t, value in each]
-        points += [(short(history.seconds), each[-1][1], told), (None, None, "")]
-    each_peer = {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [t for t, _, _ in points],
-        "y": [value for _, value, _ in points],
-        "text": [name for _, _, name in points],
-        "line": {"color": GREY, "width": 1, "shape": "hv"},
-        "hovertemplate": "%{text}: %{y:.1%}<extra></extra>",
-    }
+    for name, models in sorted(steps.items()):
+        label = plain(name)
+        points += [(t, value, label) for t, value in models]
+        points += [(history.seconds, models[-1][1], label), (None, None, "")]
+    all_peers = scatter(
+        "lines",
+        [t for t, _, _ in points],
+        [value for _, value, _ in points],
+        "%{text}: %{y:.1%}<extra></extra>",
+        text=[name for _, _, name in points],
+        line={"color": GREY, "width": 1, "shape": "hv"},
+    )
     test, validation = accuracy.series
-    begin = max((each[0][0] for name, each in steps.items() if name in history.honest), default=0.0)
-    scored = tested_models(history)
-    first = max((each.first for each in scored), default=0.0)
-    last = history.seconds if all(each.current for each in scored) else max(each.last for each in scored)
+    begin = max((models[0][0] for name, models in steps.items() if name in history.honest), default=0.0)
+    tested = tested_models(history)
+    first = max((models.first for models in tested), default=0.0)
+    last = history.seconds if all(models.current for models in tested) else max(models.last for models in tested)
     means = _between(test, first, last), _between(validation, begin, history.seconds)
     chart = figure_chart(replace(accuracy, bands=(), series=means))
-    return {"data": [each_peer, *chart["data"]], "layout": chart["layout"] | {"hovermode": "closest"}}
+    return {"data": [all_peers, *chart["data"]], "layout": chart["layout"] | {"hovermode": "closest"}}
 
 
-# in here
+def shade_shapes(shades: Sequence[Shade]) -> list[Chart]:
+    """Rectangles as high as the chart; of those that begin together the first carries all their labels."""
+    labels: dict[float, list[str]] = {}
+    for shade in shades:
+        labels.setdefault(short(shade.begin), []).append(shade.label)
+    rectangle = {"type": "rect", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": {"width": 0}}
+    return [
+        {
+            **rectangle,
+            "x0": short(shade.begin),
+            "x1": short(shade.end),
+            "fillcolor": SHADE + "18",
+            "label": {
+                "text": ", ".join(labels.pop(short(shade.begin), [])),
+                "textposition": "top left",
+                "font": {"size": 12, "color": INK},
+            },
+        }
+        for shade in shades
+    ]
+
+
+# private
 
 
 def _between(series: Series, begin: float, end: float) -> Series:
@@ -74,42 +92,32 @@ def _between(series: Series, begin: float, end: float) -> Series:
 
 
 def _line(series: Series, form: str) -> Chart:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": plain(series.label),
-        "x": list(map(short, series.x)),
-        "y": list(map(short, series.y)),
-        "line": {"color": series.colour, "width": 2.5, "dash": "dot" if series.dotted else "solid"},
-        "hovertemplate": f"%{{y:{form}}}",
-    }
+    line = {"color": series.colour, "width": 2.5, "dash": "dot" if series.dotted else "solid"}
+    return scatter("lines", series.x, series.y, f"%{{y:{form}}}", name=plain(series.label), line=line)
 
 
 def _band(band: ShadedBand, form: str) -> list[Chart]:
-    """Its lower edge, silent, and its upper with what lies between."""
-    edge = {"type": "scatter", "mode": "lines", "x": list(map(short, band.x)), "line": {"width": 0}}
-    share = band.solid
+    """The lower edge, invisible, and the upper edge with the area between."""
     data: list[Any] = [
-        short(high - low) if share else [short(low), short(high)] for low, high in zip(band.low, band.high, strict=True)
+        short(high - low) if band.solid else [short(low), short(high)]
+        for low, high in zip(band.low, band.high, strict=True)
     ]
-    told = f"%{{customdata:{form}}}" if share else f"%{{customdata[0]:{form}}} to %{{customdata[1]:{form}}}"
+    hover = f"%{{customdata:{form}}}" if band.solid else f"%{{customdata[0]:{form}}} to %{{customdata[1]:{form}}}"
+    upper = {
+        "name": plain(band.label),
+        "fill": "tonexty",
+        "fillcolor": band.colour if band.solid else band.colour + BAND_OPACITY,
+        "line": {"width": 0, "color": band.colour},
+        "customdata": data,
+    }
     return [
-        edge | {"y": list(map(short, band.low)), "hoverinfo": "skip"},
-        edge
-        | {
-            "name": plain(band.label),
-            "y": list(map(short, band.high)),
-            "fill": "tonexty",
-            "fillcolor": band.colour if share else band.colour + PALENESS,
-            "line": {"width": 0, "color": band.colour},
-            "customdata": data,
-            "hovertemplate": told,
-        },
+        scatter("lines", band.x, band.low, line={"width": 0}),
+        scatter("lines", band.x, band.high, hover, **upper),
     ]
 
 
-def _refer(reference: Reference) -> list[Chart]:
-    """As in the pictures: a bracket in the right margin for a range, a dashed line for a level."""
+def _marks(reference: Reference) -> list[Chart]:
+    """As in the image files: a bracket in the right margin for a range, a dashed line for a level."""
     ink = {"color": INK, "width": 1.5}
     if reference.low is None or reference.high is None:
         level = {"xref": "paper", "x0": 0, "x1": 1, "y0": reference.value, "y1": reference.value}
@@ -119,32 +127,10 @@ def _refer(reference: Reference) -> list[Chart]:
     span = {"type": "line", "line": ink, "x0": 10, "x1": 10, "y0": reference.low, "y1": reference.high}
     dot = {"type": "circle", "line": ink, "fillcolor": INK, "x0": 7, "x1": 13}
     middle = {"ysizemode": "pixel", "yanchor": reference.value, "y0": -3, "y1": 3}
-    return [across | each for each in (*ends, span, dot | middle)]
+    return [across | shape for shape in (*ends, span, dot | middle)]
 
 
-def shaded(shades: Sequence[Shade]) -> list[Chart]:
-    """Plotly's rectangles, as high as the chart; of those that begin together the first says what they all are."""
-    together: dict[float, list[str]] = {}
-    for shade in shades:
-        together.setdefault(short(shade.begin), []).append(shade.label)
-    rectangle = {"type": "rect", "xref": "x", "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": {"width": 0}}
-    return [
-        {
-            **rectangle,
-            "x0": short(shade.begin),
-            "x1": short(shade.end),
-            "fillcolor": SHADE + "18",
-            "label": {
-                "text": ", ".join(together.pop(short(shade.begin), [])),
-                "textposition": "top left",
-                "font": {"size": 12, "color": INK},
-            },
-        }
-        for shade in shades
-    ]
-
-
-def _told(reference: Reference) -> Chart:
-    """Whose it is; the numbers are in the caption."""
-    beside = {"xref": "paper", "x": 1, "xanchor": "left", "xshift": 6 if reference.low is None else 18}
-    return beside | {"text": "the paper", "y": reference.value, "showarrow": False, "font": {"size": 11}}
+def _annotation(reference: Reference) -> Chart:
+    """Names the source; the numbers are in the caption."""
+    place = {"xref": "paper", "x": 1, "xanchor": "left", "xshift": 6 if reference.low is None else 18}
+    return place | {"text": "the paper", "y": reference.value, "showarrow": False, "font": {"size": 11}}

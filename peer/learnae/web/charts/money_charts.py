@@ -3,38 +3,44 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from learnae.analysis.figures.spec import BLUE, ORANGE, PALE
-from learnae.analysis.money import AVERAGES, CHEAT, NO_ROWS, TRAINER, Account, Flow
+from learnae.analysis.money import AVERAGES, CHEATS, NO_DATA, TRAINS, Account, Flow
 from learnae.analysis.statistics import Gain
-from learnae.web.charts.components import legend, plot
+from learnae.web.charts.components import legend, placeholder, plot
 from learnae.web.charts.html import Html, h, join
-from learnae.web.charts.plotly_layout import Chart, axes, plain, short
+from learnae.web.charts.plotly_layout import Chart, axes, diagonal, plain, scatter, short
 from learnae.web.charts.theme import GREEN, HEAT, PAPER, RED, SOFT
 
 ROLE_MARKS = {
-    TRAINER: (BLUE, "circle"),
-    NO_ROWS: (ORANGE, "square"),
+    TRAINS: (BLUE, "circle"),
+    NO_DATA: (ORANGE, "square"),
     AVERAGES: (GREEN, "diamond"),
-    CHEAT: (RED, "x"),
+    CHEATS: (RED, "x"),
 }
-MAX_MATRIX_PEERS = 200  # peers of a matrix
+MAX_MATRIX_PEERS = 200
 
 
-def money_frames(most: str, kinds: Iterable[str], told: str = "") -> Html:
-    """Frames of the matrix and of the accounts; ``most`` is what the strongest colour of the matrix stands for."""
-    heat = h("p", h("span", "little"), h("span", class_="heat"), h("span", most, data_said="most"), class_="legend")
+def money_frames(largest: str, kinds: Iterable[str], note: str = "") -> Html:
+    """Frames of the matrix and of the accounts; ``largest``: the amount with the strongest colour of the matrix."""
+    heat = h(
+        "p",
+        h("span", "0 ETH"),
+        h("span", class_="heat"),
+        h("span", largest, data_text="largest-flow"),
+        class_="legend",
+    )
     marks = legend((kind, ROLE_MARKS[kind][0], f"mark {ROLE_MARKS[kind][1]}") for kind in kinds)
     matrix = plot(
         "matrix",
-        "Who paid whom, in ETH",
-        join(["Rows pay, columns are paid.", h("span", told, data_said="shown")]),
+        "Payments between peers, in ETH",
+        join(["Rows are payers, columns payees.", placeholder("matrix", note)]),
         "payer (down), payee (across)",
         heat,
         kind="square",
     )
     account = plot(
         "accounts",
-        "Income against outlay, per peer",
-        "Above the dashed line a peer earned more than it spent, gas not included.",
+        "Income and spending per peer",
+        "Peers above the dashed line earned more than they spent, gas not included.",
         "ETH received (up), ETH sent (across)",
         marks,
         kind="square",
@@ -46,44 +52,48 @@ def largest_flow(paid: Sequence[Flow]) -> str:
     return f"{max((flow.ether for flow in paid), default=0.0):.4f} ETH"
 
 
-def matrix_names(paid: Sequence[Flow], peers: Sequence[Account]) -> tuple[list[str], str]:
-    """Who is in the matrix: everybody, or of very many those that moved most."""
-    names = [each.name for each in peers]
+def flow_text(flow: Flow) -> str:
+    payments = "1 payment" if flow.count == 1 else f"{flow.count} payments"
+    return f"{plain(flow.payer)} paid {plain(flow.payee)} {flow.ether:.5f} ETH in {payments}"
+
+
+def matrix_names(paid: Sequence[Flow], accounts: Sequence[Account]) -> tuple[list[str], int]:
+    """Names in the matrix, and how many are omitted: of too many peers those with the largest turnover are shown."""
+    names = [account.name for account in accounts]
     names += sorted({flow.payee for flow in paid} - set(names))
     if len(names) <= MAX_MATRIX_PEERS:
-        return names, ""
-    moved = {each.name: each.sent_ether + each.received_ether for each in peers}
-    most = set(sorted(moved, key=lambda name: -moved[name])[:MAX_MATRIX_PEERS])
-    return [
-        name for name in names if name in most
-    ], f" The {MAX_MATRIX_PEERS} of {len(names)} peers that moved most are shown."
+        return names, 0
+    turnover = {account.name: account.sent_ether + account.received_ether for account in accounts}
+    largest = set(sorted(turnover, key=lambda name: -turnover[name])[:MAX_MATRIX_PEERS])
+    return [name for name in names if name in largest], len(names) - len(largest)
 
 
-def matrix_chart(flows: Sequence[Flow], names: Sequence[str]) -> Chart:
-    """Payers down, payees across; the more ETH, the stronger the colour.  Who paid nothing leaves the paper bare."""
-    at = {name: index for index, name in enumerate(names)}
+def matrix_chart(paid: Sequence[Flow], accounts: Sequence[Account]) -> Chart:
+    """Payers down, payees across; cells of pairs without a payment stay empty."""
+    names, _ = matrix_names(paid, accounts)
+    index = {name: number for number, name in enumerate(names)}
     ether: list[list[float | None]] = [[None] * len(names) for _ in names]
-    told = [[""] * len(names) for _ in names]
-    for flow in flows:
-        row, column = at[flow.payer], at[flow.payee]
-        ether[row][column] = short(flow.ether)
-        times = "1 payment" if flow.count == 1 else f"{flow.count} payments"
-        told[row][column] = f"{plain(flow.payer)} paid {plain(flow.payee)} {flow.ether:.5f} ETH in {times}"
+    texts = [[""] * len(names) for _ in names]
+    for flow in paid:
+        if flow.payer in index and flow.payee in index:
+            row, column = index[flow.payer], index[flow.payee]
+            ether[row][column] = short(flow.ether)
+            texts[row][column] = flow_text(flow)
     labels = [plain(name) for name in names]
-    scale = [[index / (len(HEAT) - 1), colour] for index, colour in enumerate(HEAT)]
+    gap = 1 if len(names) <= 50 else 0
     trace = {
         "type": "heatmap",
         "x": labels,
         "y": labels,
         "z": ether,
-        "text": told,
+        "text": texts,
         "hovertemplate": "%{text}<extra></extra>",
         "hoverongaps": False,
-        "colorscale": scale,
+        "colorscale": [[number / (len(HEAT) - 1), colour] for number, colour in enumerate(HEAT)],
         "zmin": 0,
         "showscale": False,
-        "xgap": 1 if len(names) <= 50 else 0,
-        "ygap": 1 if len(names) <= 50 else 0,
+        "xgap": gap,
+        "ygap": gap,
     }
     axis = {"type": "category", "showgrid": False, "ticks": "", "showline": False}
     layout = axes(axis | {"tickangle": -90, "side": "top"}, axis | {"autorange": "reversed"})
@@ -92,55 +102,53 @@ def matrix_chart(flows: Sequence[Flow], names: Sequence[str]) -> Chart:
 
 
 def accounts_chart(accounts: Sequence[Account]) -> Chart:
-    """Income over outlay, a mark a peer; above the line a peer earned more than it spent."""
+    """ETH received over ETH sent, one mark per peer."""
     traces = []
     for kind, (colour, symbol) in ROLE_MARKS.items():
-        chosen = [each for each in accounts if each.kind == kind]
+        chosen = [account for account in accounts if account.kind == kind]
         traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": [short(each.sent_ether) for each in chosen],
-                "y": [short(each.received_ether) for each in chosen],
-                "text": [f"{plain(each.name)}, {plain(each.role)}" for each in chosen],
-                "hovertemplate": "%{text}<br>sent %{x:.5f} ETH<br>received %{y:.5f} ETH<extra></extra>",
-                "marker": {"color": colour, "symbol": symbol, "size": 10, "line": {"color": PAPER, "width": 1}},
-            }
+            scatter(
+                "markers",
+                [account.sent_ether for account in chosen],
+                [account.received_ether for account in chosen],
+                "%{text}<br>sent %{x:.5f} ETH<br>received %{y:.5f} ETH<extra></extra>",
+                text=[f"{plain(account.name)}, {plain(account.role)}" for account in chosen],
+                marker={"color": colour, "symbol": symbol, "size": 10, "line": {"color": PAPER, "width": 1}},
+            )
         )
-    most = 1.08 * max([value for each in accounts for value in (each.sent_ether, each.received_ether)] or [0]) or 1
-    axis = {"range": [-0.03 * most, most], "tickformat": "~g", "nticks": 6, "zeroline": False}
+    amounts = [amount for account in accounts for amount in (account.sent_ether, account.received_ether)]
+    largest = 1.08 * max(amounts, default=0) or 1
+    axis = {"range": [-0.03 * largest, largest], "tickformat": "~g", "nticks": 6, "zeroline": False}
     layout = axes(axis | {"showgrid": True}, axis)
-    layout["shapes"] = [_segment(0, 0, most, most)]
+    layout["shapes"] = [diagonal(largest)]
     return {"data": traces, "layout": layout}
 
 
 def gains_chart(gains: Sequence[Gain]) -> Chart:
-    """Gain on test rows over gain on validation rows, in percentage points; on the line all of it is real."""
+    """Gain on test data over gain on validation data, in percentage points."""
     traces = []
     for early, colour, symbol in ((True, BLUE, "circle"), (False, ORANGE, "diamond")):
-        chosen = [each for each in gains if each.early is early]
+        chosen = [gain for gain in gains if gain.early is early]
         traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": [short(100 * each.validation) for each in chosen],
-                "y": [short(100 * each.test) for each in chosen],
-                "text": [plain(each.peer) for each in chosen],
-                "hovertemplate": "%{text}<br>validation %{x:+.2f} points<br>test %{y:+.2f} points<extra></extra>",
-                "marker": {"color": colour, "symbol": symbol, "size": 7, "opacity": 0.7},
-            }
+            scatter(
+                "markers",
+                [100 * gain.validation for gain in chosen],
+                [100 * gain.test for gain in chosen],
+                "%{text}<br>validation %{x:+.2f} pp<br>test %{y:+.2f} pp<extra></extra>",
+                text=[plain(gain.peer) for gain in chosen],
+                marker={"color": colour, "symbol": symbol, "size": 7, "opacity": 0.7},
+            )
         )
-    most = max([100 * each.validation for each in gains] or [1])
     layout = axes(
         {"ticksuffix": " pp", "rangemode": "tozero", "showgrid": True},
         {"ticksuffix": " pp", "zeroline": True, "zerolinecolor": PALE, "zerolinewidth": 1},
     )
-    layout["shapes"] = [_segment(0, 0, most, most)]
+    layout["shapes"] = [diagonal(max((100 * gain.validation for gain in gains), default=1))]
     return {"data": traces, "layout": layout}
 
 
 def baselines_chart(scores: Mapping[str, Mapping[str, float | None]]) -> Chart:
-    """Mean test accuracy of each way to train, with a bar from the least peer to the greatest."""
+    """Mean test accuracy of each way to train, with a bar from the lowest peer to the highest."""
     names = list(scores)
     means = [scores[name]["mean"] or 0.0 for name in names]
     above = [(scores[name].get("max") or mean) - mean for name, mean in zip(names, means, strict=True)]
@@ -148,13 +156,13 @@ def baselines_chart(scores: Mapping[str, Mapping[str, float | None]]) -> Chart:
     trace = {
         "type": "scatter",
         "mode": "markers",
-        "x": [short(mean) for mean in means],
-        "y": [plain(name) for name in names],
+        "x": list(map(short, means)),
+        "y": list(map(plain, names)),
         "error_x": {
             "type": "data",
             "symmetric": False,
-            "array": [short(each) for each in above],
-            "arrayminus": [short(each) for each in below],
+            "array": list(map(short, above)),
+            "arrayminus": list(map(short, below)),
             "color": PALE,
             "thickness": 2,
             "width": 5,
@@ -166,11 +174,3 @@ def baselines_chart(scores: Mapping[str, Mapping[str, float | None]]) -> Chart:
     layout["margin"]["l"] = 110
     layout["yaxis"]["showgrid"] = False
     return {"data": [trace], "layout": layout}
-
-
-# private
-
-
-def _segment(x0: float, y0: float, x1: float, y1: float) -> Chart:
-    line = {"color": PALE, "width": 1.2, "dash": "6px,5px"}
-    return {"type": "line", "layer": "below", "line": line, "x0": x0, "y0": y0, "x1": x1, "y1": y1}

@@ -1,6 +1,10 @@
-"""What charts are drawn on: a plot area in the page's colours, and values and names made fit for Plotly."""
+"""The common layout of charts, and values and names prepared for Plotly.
 
-from collections.abc import Mapping
+Charts are Plotly's JSON for the plot area alone: titles, legends and axis names are HTML, so that they wrap.
+Colours are those of light mode; the page's script replaces them in dark mode.
+"""
+
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -32,11 +36,28 @@ def axes(x: Mapping[str, Any], y: Mapping[str, Any]) -> Chart:
     }
 
 
+def scatter(mode: str, x: Iterable[float | None], y: Iterable[float | None], hover: str = "", **more: Any) -> Chart:
+    """A trace of lines or markers; None in ``x`` and ``y`` breaks a line, an empty ``hover`` shows nothing."""
+    hovering = {"hovertemplate": hover} if hover else {"hoverinfo": "skip"}
+    numbers = {"x": list(map(_short_or_none, x)), "y": list(map(_short_or_none, y))}
+    return {"type": "scatter", "mode": mode} | numbers | hovering | more
+
+
+def diagonal(end: float) -> Chart:
+    """A dashed line from 0 to where both axes have ``end``."""
+    line = {"color": PALE, "width": 1.2, "dash": "6px,5px"}
+    return {"type": "line", "layer": "below", "line": line, "x0": 0, "y0": 0, "x1": end, "y1": end}
+
+
 def short(value: float) -> float:
-    """Six significant digits: what a pixel shows, and half the bytes."""
+    """Six significant digits: enough for a pixel, and half the bytes."""
     return float(f"{value:.6g}")
 
 
 def plain(text: str) -> str:
-    """Without the HTML that Plotly would read in it."""
+    """Escape the HTML that Plotly would interpret."""
     return escape(text, quote=False)
+
+
+def _short_or_none(value: float | None) -> float | None:
+    return None if value is None else short(value)

@@ -1,12 +1,12 @@
-"""The colours of page and charts: the pictures' own by day, and what stands for each of them at night."""
+"""The colours of pages and charts: those of the figures in light mode, and their counterparts in dark mode."""
 
 from learnae.analysis.figures.spec import BLUE, GREY, INK, LINE, ORANGE, PALE
 
-# Okabe and Ito's too, darker, so that words can be read in them
+# From Okabe and Ito's palette, darker, so that text in these colours is readable
 GREEN, RED = "#00785A", "#B34700"
-VIOLET, LILAC = "#8E4585", "#D9A9CF"  # faults: open, and over
+VIOLET, LILAC = "#8E4585", "#D9A9CF"  # active and ended faults
 PAPER, SOFT = "#FFFFFF", "#F4F6F7"
-HEAT = ("#CFE3F1", "#8FC0DF", "#3D93C6", "#0072B3", "#003A5E")  # little to much
+HEAT = ("#CFE3F1", "#8FC0DF", "#3D93C6", "#0072B3", "#003A5E")  # low to high
 
 DARK = {
     BLUE: "#56B4E9",
@@ -41,13 +41,13 @@ NAMES = {
 CLASS = {colour: name for name, colour in NAMES.items()}
 
 
-def variables() -> str:
+def css_variables() -> str:
     """The palette as CSS."""
 
     def rule(colours: dict[str, str]) -> str:
-        heat = ",".join(colours[each] for each in HEAT)
-        told = ";".join(f"--{name}:{colours[colour]}" for name, colour in NAMES.items())
-        return f":root{{{told};--heat:linear-gradient(90deg,{heat})}}"
+        heat = ",".join(colours[colour] for colour in HEAT)
+        variables = ";".join(f"--{name}:{colours[colour]}" for name, colour in NAMES.items())
+        return f":root{{{variables};--heat:linear-gradient(90deg,{heat})}}"
 
-    day = {colour: colour for colour in DARK}
-    return f"{rule(day)}@media (prefers-color-scheme:dark){{{rule(DARK)}}}"
+    light = {colour: colour for colour in DARK}
+    return f"{rule(light)}@media (prefers-color-scheme:dark){{{rule(DARK)}}}"

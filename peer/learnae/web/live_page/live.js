@@ -1,98 +1,95 @@
-// Fills the page from the server's events; what charts.js defines is at hand.  Everything received is shown as text.
-const MOST = { kept: 2000, shown: 250 }; // lines of the log
+// Fills the page from the server's events, with the functions of charts.js.  Everything received is inserted as text.
+const MAX_LOG = { kept: 2000, shown: 250 }; // lines
 const root = document.documentElement;
-const at = id => document.getElementById(id);
-const parts = {};
-let lines = [];
+const byId = id => document.getElementById(id);
+const parts = {}; // the latest content, by the part's name
+let logLines = [];
 
-const make = (name, properties = {}, ...children) => {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
+const element = (name, properties = {}, ...children) => {
+  const created = Object.assign(document.createElement(name), properties);
+  created.append(...children);
+  return created;
 };
 
-// words and state
+// texts and state
 
-function words(said) {
-  for (const place of document.querySelectorAll("[data-said]")) {
-    const text = said[place.dataset.said] ?? "";
+function showTexts(texts) {
+  for (const place of document.querySelectorAll("[data-text]")) {
+    const text = texts[place.dataset.text] ?? "";
     if (place.textContent !== text) place.textContent = text;
   }
-  if (said.name) document.title = `LEARNAE: ${said.name}`;
+  if (texts.name) document.title = `LEARNAE: ${texts.name}`;
   for (const plot of plots) {
     const title = plot.closest("figure").querySelector("h3").textContent;
-    if (said[plot.dataset.chart]) plot.ariaLabel = `${title}. This run: ${said[plot.dataset.chart]}.`;
+    const text = texts[plot.dataset.chart];
+    if (text) plot.ariaLabel = `${title}. This run: ${text}.`;
   }
 }
 
-function state() {
-  const badge = at("state"), now = parts.verdict?.verdict ?? parts.session?.state ?? "waiting";
-  const signs = { valid: "✓ ", invalid: "✗ ", unknown: "? " };
-  badge.className = `badge ${now}`;
-  badge.textContent = (signs[now] ?? "") + now;
+function showState() {
+  const badge = byId("state");
+  const state = parts.verdict?.verdict ?? parts.session?.state ?? "waiting";
+  const labels = { valid: "✓ passed", invalid: "✗ failed", unknown: "? unknown" };
+  badge.className = `badge ${state}`;
+  badge.textContent = labels[state] ?? state;
   root.dataset.state = parts.session?.state ?? "waiting";
 }
 
-function verdict(found) {
-  at("outcome").hidden = !found;
-  if (!found) return;
-  at("outcome-said").textContent = found.said;
-  at("outcome-wrong").replaceChildren(
-    ...found.wrong.map(([name, reason]) => make("li", {}, make("code", { textContent: name }), ` ${reason}`)),
+function showVerdict(verdict) {
+  byId("outcome").hidden = !verdict;
+  if (!verdict) return;
+  byId("outcome-text").textContent = verdict.text;
+  byId("outcome-problems").replaceChildren(
+    ...verdict.problems.map(([name, reason]) => element("li", {}, element("code", { textContent: name }), ` ${reason}`)),
   );
-  at("outcome-report").hidden = !found.reported;
+  byId("outcome-report").hidden = !verdict.has_report;
 }
 
-function phases(counts) {
-  const total = counts.reduce((sum, [, count]) => sum + count, 0);
+function showPhases(counts) {
   for (const [phase, count] of counts) {
-    at(`bar-${phase}`).style.flexGrow = count;
-    at(`count-${phase}`).textContent = count;
-    at(`entry-${phase}`).classList.toggle("none", !count);
+    byId(`bar-${phase}`).style.flexGrow = count;
+    byId(`count-${phase}`).textContent = count;
+    byId(`entry-${phase}`).classList.toggle("none", !count);
   }
-  at("phases").classList.toggle("empty", !total);
-  at("phases").ariaLabel = counts.filter(each => each[1]).map(([phase, count]) => `${count} ${phase}`).join(", ");
+  const present = counts.filter(([, count]) => count);
+  byId("phases").classList.toggle("empty", !present.length);
+  byId("phases").ariaLabel = present.map(([phase, count]) => `${count} ${phase}`).join(", ");
 }
 
 // tables
 
-const tables = [...document.querySelectorAll("[data-table]")].map(each => each.dataset.table);
+const tables = [...document.querySelectorAll("[data-table]")].map(table => table.dataset.table);
 
-const cell = (told, place) => {
-  const { text, href, title, dot } = typeof told === "object" ? told : { text: told };
-  const inner = href ? [make("a", { href, textContent: text })] : [text];
-  place.replaceChildren(...(dot ? [make("span", { className: `dot is-${dot}` }, ...inner)] : inner));
+const fillCell = (place, content) => {
+  const { text, href, title, dot } = typeof content === "object" ? content : { text: content };
+  const inner = href ? [element("a", { href, textContent: text })] : [text];
+  place.replaceChildren(...(dot ? [element("span", { className: `dot is-${dot}` }, ...inner)] : inner));
   place.title = title ?? "";
 };
 
-const row = (wanted, words) => {
-  const made = make("tr");
-  wanted.cells.forEach((_, column) => {
-    const name = column ? "td" : "th";
-    const place = make(name, { className: words[column] });
-    if (!column) place.scope = "row";
-    made.append(place);
-  });
-  return made;
+const createRow = (key, classes) => {
+  const cells = classes.map((className, column) =>
+    element(column ? "td" : "th", column ? { className } : { className, scope: "row" }));
+  return Object.assign(element("tr", {}, ...cells), { key, shown: [] });
 };
 
-function fill(name, rows) {
-  // a row keeps its element as long as its key stands; a cell is touched only when it changes
+// A row keeps its element as long as its key exists; a cell changes only if its content does.
+function fillTable(name, rows) {
   const table = document.querySelector(`[data-table=${name}]`), body = table.querySelector("tbody");
-  const words = [...table.querySelectorAll("thead th")].map(head => head.className);
-  const known = new Map([...body.rows].map(each => [each.key, each]));
+  const classes = [...table.querySelectorAll("thead th")].map(head => head.className);
+  const known = new Map([...body.rows].map(line => [line.key, line]));
   let next = body.firstElementChild;
-  for (const wanted of rows) {
-    const line = known.get(wanted.key) ?? Object.assign(row(wanted, words), { key: wanted.key, shown: [] });
+  for (const row of rows) {
+    const line = known.get(row.key) ?? createRow(row.key, classes);
     if (line === next) next = next.nextElementSibling;
     else body.insertBefore(line, next);
-    wanted.cells.forEach((told, column) => {
-      const text = JSON.stringify(told);
+    row.cells.forEach((content, column) => {
+      const text = JSON.stringify(content);
       if (line.shown[column] === text) return;
       line.shown[column] = text;
-      cell(told, line.cells[column]);
+      fillCell(line.cells[column], content);
     });
-    line.csv = wanted.csv;
+    line.csv = row.csv;
   }
   while (next) {
     const gone = next;
@@ -102,145 +99,147 @@ function fill(name, rows) {
   table.classList.toggle("empty", !rows.length);
 }
 
-// the log, and whom it is about
+// the log
 
-const choice = at("who"), who = () => choice.value;
-const entry = ({ t, peer, said }) =>
-  make("li", {}, make("time", { textContent: t }), make("span", {}, make("b", { textContent: peer }), ` ${said}`));
-const wanted = line => !who() || line.peer === who();
+const peerChoice = byId("log-peer");
+const isChosen = line => !peerChoice.value || line.peer === peerChoice.value;
+const logEntry = ({ t, peer, text }) =>
+  element("li", {}, element("time", { textContent: t }), element("span", {}, element("b", { textContent: peer }), ` ${text}`));
 
-function log({ fresh, lines: news }) {
+function addLog({ fresh, lines }) {
   if (fresh) {
-    lines = [];
-    at("log").replaceChildren();
+    logLines = [];
+    byId("log").replaceChildren();
   }
-  lines = lines.concat(news).slice(-MOST.kept);
-  tell(news);
+  logLines = logLines.concat(lines).slice(-MAX_LOG.kept);
+  showLog(lines);
 }
 
-function tell(news) {
-  at("log").prepend(...news.filter(wanted).slice(-MOST.shown).reverse().map(entry));
-  while (at("log").childElementCount > MOST.shown) at("log").lastElementChild.remove();
-  at("log").classList.toggle("empty", !at("log").childElementCount);
+function showLog(lines) {
+  const log = byId("log");
+  log.prepend(...lines.filter(isChosen).slice(-MAX_LOG.shown).reverse().map(logEntry));
+  while (log.childElementCount > MAX_LOG.shown) log.lastElementChild.remove();
+  log.classList.toggle("empty", !log.childElementCount);
 }
 
-function names(rows) {
-  for (const { key } of rows.slice(choice.length - 1)) choice.append(new Option(key, key));
+function addPeerChoices(rows) {
+  for (const { key } of rows.slice(peerChoice.length - 1)) peerChoice.append(new Option(key, key));
 }
 
-// receipts: those with every word of the filter, as a table and as a file
+// receipts: the filter and the download
 
 const receipts = () => [...document.querySelectorAll("[data-table=receipts] tbody tr")];
 
-function sift() {
-  const words = at("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-  for (const each of receipts()) {
-    const text = each.csv.slice(0, -1).join(" ").toLowerCase(); // all but the CID, in which any letters may occur
-    each.hidden = !words.every(word => text.includes(word));
+function filterReceipts() {
+  const words = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+  for (const row of receipts()) {
+    const text = row.csv.slice(0, -1).join(" ").toLowerCase(); // without the CID, which matches almost any short word
+    row.hidden = !words.every(word => text.includes(word));
   }
-  const all = receipts().length, seen = receipts().filter(each => !each.hidden).length;
-  at("download").textContent = `Download the ${seen < all ? `${seen} of ${all} receipts that are seen` : `${all} receipts`} as CSV`;
-  at("download").disabled = !seen;
+  const total = receipts().length, shown = receipts().filter(row => !row.hidden).length;
+  const count = shown < total ? `the ${shown} of ${total} receipts shown` : `${total} receipts`;
+  byId("download").textContent = `Download ${count} as CSV`;
+  byId("download").disabled = !shown;
 }
 
 function download() {
-  // a spreadsheet takes what begins like a formula for one
+  // the apostrophe keeps a spreadsheet from reading a name as a formula
   const field = text => `"${(/^[=+@\-]/.test(text) ? "'" : "") + text.replaceAll('"', '""')}"`;
-  const rows = [data.columns, ...receipts().filter(each => !each.hidden).map(each => each.csv)];
+  const rows = [data.columns, ...receipts().filter(row => !row.hidden).map(row => row.csv)];
   const href = URL.createObjectURL(new Blob(rows.map(row => `${row.map(field)}\r\n`), { type: "text/csv" }));
-  make("a", { href, download: "receipts.csv" }).click();
+  element("a", { href, download: "receipts.csv" }).click();
   setTimeout(() => URL.revokeObjectURL(href), 1000);
 }
 
-// charts: only those in sight are drawn
+// charts: only visible ones are drawn
 
-const stale = new Set(plots), seen = new Set();
-const library = new Promise(loaded => (window.Plotly ? loaded() : at("plotly").addEventListener("load", loaded)));
+const stale = new Set(plots), visible = new Set();
+const library = new Promise(loaded => (window.Plotly ? loaded() : byId("plotly").addEventListener("load", loaded)));
 let drawing = false;
 
-async function drawSeen() {
+async function drawVisible() {
   if (drawing) return;
   drawing = true;
   try {
     await library;
     let plot;
-    while ((plot = [...seen].find(each => stale.has(each)))) {
+    while ((plot = [...visible].find(candidate => stale.has(candidate)))) {
       stale.delete(plot);
-      const chart = parts[`chart:${chosen(plot)}`];
+      const chart = parts[`chart:${chartName(plot)}`];
       if (chart) await draw(plot, chart);
       else Plotly.purge(plot);
     }
   } finally {
     drawing = false;
   }
-  root.dataset.drawn = hour();
+  root.dataset.drawn = mode();
 }
 
-function spoil(plot) {
+function markStale(plot) {
   stale.add(plot);
-  plot.classList.toggle("empty", !parts[`chart:${chosen(plot)}`]);
+  plot.classList.toggle("empty", !parts[`chart:${chartName(plot)}`]);
 }
 
 function redraw() {
   delete root.dataset.drawn;
-  label();
-  for (const plot of plots) spoil(plot);
-  drawSeen();
+  labelAxes();
+  plots.forEach(markStale);
+  drawVisible();
 }
 
-const sight = new IntersectionObserver(
+const observer = new IntersectionObserver(
   entries => {
-    for (const each of entries) seen[each.isIntersecting ? "add" : "delete"](each.target);
-    if (parts.session) drawSeen();
+    for (const entry of entries) visible[entry.isIntersecting ? "add" : "delete"](entry.target);
+    if (parts.session) drawVisible();
   },
   { rootMargin: "200px" },
 );
 
-// the stream
+// the stream of events
 
-async function show(changed) {
+async function update(changed) {
   const start = performance.now();
-  const before = parts.session?.id;
+  const session = parts.session?.id;
   Object.assign(parts, changed);
-  if (before && parts.session.id !== before) return location.reload(); // another session at the same address
-  if (changed.words) words(changed.words);
-  if (changed.phases) phases(changed.phases);
-  if ("verdict" in changed) verdict(changed.verdict);
-  state();
-  for (const name of tables) if (changed[`table:${name}`]) fill(name, changed[`table:${name}`]);
-  if (changed["table:peers"]) names(changed["table:peers"]);
-  if (changed["table:receipts"]) sift();
-  for (const plot of plots) if (`chart:${chosen(plot)}` in changed) spoil(plot);
-  await drawSeen();
+  if (session && parts.session.id !== session) return location.reload(); // another session at the same address
+  if (changed.texts) showTexts(changed.texts);
+  if (changed.phases) showPhases(changed.phases);
+  if ("verdict" in changed) showVerdict(changed.verdict);
+  showState();
+  for (const name of tables) if (changed[`table:${name}`]) fillTable(name, changed[`table:${name}`]);
+  if (changed["table:peers"]) addPeerChoices(changed["table:peers"]);
+  if (changed["table:receipts"]) filterReceipts();
+  for (const plot of plots) if (`chart:${chartName(plot)}` in changed) markStale(plot);
+  await drawVisible();
   performance.clearMeasures("update"); // bench/page.py reads the last one
   performance.measure("update", { start });
 }
 
-function connected(yes) {
-  const ended = root.dataset.state === "ended";
-  at("link").textContent = yes ? "" : ended
-    ? "The server of this session has stopped. The page shows how it ended."
-    : "Connection lost. The page shows what was last heard, and goes on by itself.";
+function showConnection(connected) {
+  const lost = root.dataset.state === "ended"
+    ? "The server has stopped. The page keeps the final state of the session."
+    : "Connection lost. The page keeps its data and resumes when the server is back.";
+  byId("connection").textContent = connected ? "" : lost;
 }
 
-function follow() {
-  // the browser comes back with Last-Event-ID; what it gives up on, is begun anew
+// The browser reconnects with Last-Event-ID; when it gives up, a new stream is opened.
+function connect() {
   const source = new EventSource("v1/page");
-  source.onopen = () => connected(true);
+  source.onopen = () => showConnection(true);
   source.onerror = () => {
-    connected(false);
-    if (source.readyState === EventSource.CLOSED) setTimeout(follow, 2000);
+    showConnection(false);
+    if (source.readyState === EventSource.CLOSED) setTimeout(connect, 2000);
   };
-  source.addEventListener("log", event => log(JSON.parse(event.data)));
-  source.addEventListener("parts", event => show(JSON.parse(event.data)));
+  source.addEventListener("log", event => addLog(JSON.parse(event.data)));
+  source.addEventListener("parts", event => update(JSON.parse(event.data)));
 }
 
-choice.addEventListener("change", () => {
-  at("log").replaceChildren();
-  tell(lines);
+peerChoice.addEventListener("change", () => {
+  byId("log").replaceChildren();
+  showLog(logLines);
 });
-at("filter").addEventListener("input", sift);
-at("download").addEventListener("click", download);
-whenever(redraw);
-for (const plot of plots) sight.observe(plot);
-follow();
+byId("filter").addEventListener("input", filterReceipts);
+byId("download").addEventListener("click", download);
+onDisplayChange(redraw);
+for (const plot of plots) observer.observe(plot);
+connect();

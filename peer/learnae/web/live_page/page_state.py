@@ -1,4 +1,4 @@
-"""What the live page shows, worked out for all who watch at once, in a thread, and only if something changed."""
+"""The current content of the live page, computed once for all readers, in a thread, and only after a change."""
 
 import asyncio
 import json
@@ -11,59 +11,61 @@ from learnae.records.history import History, Record, SessionBegan
 from learnae.web.event_log import EventLog
 from learnae.web.live_page.parts import log_line, page_parts
 
-LEAST = 1.0  # s from the start of one working-out to the next
-IDLE = 9  # times as long as a working-out took, nothing is worked out after it
-TAIL = 500  # sentences that a new reader is sent
+MIN_INTERVAL = 1.0  # s from the start of one computation to the next
+IDLE_FACTOR = 9  # after a computation nothing is computed for this many times its duration
+LOG_LINES = 500  # lines that a new reader receives
 
-Found = dict[str, Any]
+Verdict = dict[str, Any]
 
 
 class PageState:
-    """``computed`` counts the workings-out: none is made unless somebody asks."""
+    """Nothing is computed unless somebody asks; ``computed`` counts the computations."""
 
     def __init__(
         self,
         board: EventLog,
-        verdict: Callable[[], Found | None] = lambda: None,
-        reported: Callable[[], bool] = lambda: False,
+        verdict: Callable[[], Verdict | None] = lambda: None,
+        has_report: Callable[[], bool] = lambda: False,
         apis: Callable[[], Mapping[str, str]] = dict,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.computed = 0
-        self._board, self._verdict, self._reported, self._apis = board, verdict, reported, apis
-        self._clock, self._due = clock, clock()
+        self._board, self._clock = board, clock
+        self._verdict, self._has_report, self._apis = verdict, has_report, apis
+        self._due = clock()
         self._parts: dict[str, str] = {}
-        self._seen: tuple[int, bool, bool] | None = None  # what the parts were worked out from
+        self._computed_from: tuple[int, bool, bool] | None = None  # records, verdict and report at the time
         self._lock = asyncio.Lock()
 
     async def parts(self) -> dict[str, str]:
         """JSON by the part's name; a part that does not change stays equal."""
         async with self._lock:
-            found, reported, began = self._verdict(), self._reported(), self._clock()
-            seen = (len(self._board.records), found is not None, reported)
-            if seen != self._seen and began >= self._due:
+            verdict, has_report, began = self._verdict(), self._has_report(), self._clock()
+            source = (len(self._board.records), verdict is not None, has_report)
+            if source != self._computed_from and began >= self._due:
                 records = tuple(self._board.records)
-                self._parts = await asyncio.to_thread(self._work_out, records, found, reported)
-                self._seen, self.computed = seen, self.computed + 1
+                self._parts = await asyncio.to_thread(self._compute, records, verdict, has_report)
+                self._computed_from = source
+                self.computed += 1
                 ended = self._clock()
-                self._due = max(began + LEAST, ended + IDLE * (ended - began))
+                self._due = max(began + MIN_INTERVAL, ended + IDLE_FACTOR * (ended - began))
             return self._parts
 
-    def log(self, at: int) -> tuple[list[dict[str, str]], int]:
-        """The last sentences from record ``at`` on, ``TAIL`` of them at most, and the record to go on from."""
-        records, lines = self._board.records, list[dict[str, str]]()
-        names = self._names()
-        for number in range(len(records) - 1, at - 1, -1):
-            if told := log_line(records[number], names):
-                lines.append(told)
-                if len(lines) == TAIL:
+    def log(self, start: int) -> tuple[list[dict[str, str]], int]:
+        """The last lines since record ``start``, ``LOG_LINES`` at most, and the record to continue from."""
+        records, names = self._board.records, self._names()
+        lines: list[dict[str, str]] = []
+        for number in range(len(records) - 1, start - 1, -1):
+            if line := log_line(records[number], names):
+                lines.append(line)
+                if len(lines) == LOG_LINES:
                     break
         return lines[::-1], len(records)
 
     def _names(self) -> dict[PeerId, str]:
-        began = next((each.fact for each in self._board.records if isinstance(each.fact, SessionBegan)), None)
+        began = next((record.fact for record in self._board.records if isinstance(record.fact, SessionBegan)), None)
         return {entry.peer: entry.name for entry in began.roster} if began else {}
 
-    def _work_out(self, records: tuple[Record, ...], found: Found | None, reported: bool) -> dict[str, str]:
-        shown = page_parts(History(records), found, reported, self._apis())
-        return {name: json.dumps(part, separators=(",", ":")) for name, part in shown.items()}
+    def _compute(self, records: tuple[Record, ...], verdict: Verdict | None, has_report: bool) -> dict[str, str]:
+        parts = page_parts(History(records), verdict, has_report, self._apis())
+        return {name: json.dumps(part, separators=(",", ":")) for name, part in parts.items()}

@@ -1,6 +1,6 @@
-"""What the live page shows of a session so far, in parts that are sent again only when they change.  Pure.
+"""The content of the live page as named parts; a part is sent again only when it changed.  Pure.
 
-Texts are ready to be shown and must be shown as text: they hold what peers said.
+The texts come from peers: the page must insert them as text, never as HTML.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from learnae.analysis.checks.faults import seen_faults
 from learnae.analysis.checks.summary import summary
 from learnae.analysis.claims import judged_claims
 from learnae.analysis.figures import Figure, figures
-from learnae.analysis.money import Account, Flow, accounts, flows
+from learnae.analysis.money import Flow, accounts, flows
 from learnae.analysis.paper_comparison import format_number
 from learnae.analysis.peer_status import PHASES, newest_debts, peer_statuses, tested_models
 from learnae.analysis.topology import topology
@@ -20,66 +20,70 @@ from learnae.protocol.types import ETHER
 from learnae.records.history import SWARM, History, Record
 from learnae.web.charts import fault_timeline
 from learnae.web.charts.figure_charts import figure_chart, peers_chart
-from learnae.web.charts.money_charts import accounts_chart, largest_flow, matrix_chart, matrix_names
-from learnae.web.charts.plotly_layout import Chart
+from learnae.web.charts.money_charts import accounts_chart, largest_flow, matrix_chart
 from learnae.web.charts.sankey import omitted_names, sankey_chart
 from learnae.web.charts.topology_chart import topology_chart
 from learnae.web.live_page import rows
-from learnae.web.log_messages import Names, end_reason, describe, format_time
-from learnae.web.report import sections
+from learnae.web.log_messages import Names, describe
+from learnae.web.session_text import RESULT_TEXTS, checks_text, end_reason, format_time, session_facts, session_name
 
-RECEIPTS = 500  # the newest
-ACCURACY = 2  # its place among Figures 4-8
+RECEIPTS = 500  # receipts on the page, the newest
+ACCURACY_FIGURE = 2  # index among Figures 4-8
 
 
 def page_parts(
     history: History,
-    found: Mapping[str, Any] | None = None,
-    reported: bool = False,
+    verdict: Mapping[str, Any] | None = None,
+    has_report: bool = False,
     apis: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """``found`` is the verdict, ``reported`` whether the report is drawn, ``apis`` where each peer's API is."""
-    totals, standing, money, paid = summary(history), peer_statuses(history), accounts(history), flows(history)
+    """``apis``: the address of each peer's API, by name."""
+    totals, statuses = summary(history), peer_statuses(history)
+    peer_accounts, paid = accounts(history), flows(history)
     by_units, by_seconds = figures(history), figures(history, "seconds")
+    accuracy = by_seconds[ACCURACY_FIGURE]
     names = {entry.peer: entry.name for entry in history.roster.values()}
-    swarm = topology(history, standing)
-    phases = Counter(each.phase for each in standing)
+    swarm = topology(history, statuses)
+    phases = Counter(status.phase for status in statuses)
     return {
         "session": _session(history),
-        "words": _words(history, totals, paid)
-        | {each.name: each.outcome or "nothing yet" for each in by_units}
+        "texts": _texts(history, totals, paid)
+        | {figure.name: figure.outcome or "nothing yet" for figure in by_units}
         | {
-            "topology": swarm.outcome if standing else "",
+            "topology": swarm.description if statuses else "",
             "faults": fault_timeline.fault_progress(history),
             "flow": omitted_names(paid),
         },
         "phases": [[phase, phases[phase]] for phase in PHASES],
-        "verdict": _verdict(found, reported) if found else None,
-        "table:peers": [rows.peer_row(*each, history, apis or {}) for each in zip(standing, money, strict=True)],
-        "table:receipts": [rows.receipt_row(*each, names) for each in islice(newest_debts(history), RECEIPTS)],
+        "verdict": _verdict(verdict, has_report) if verdict else None,
+        "table:peers": [
+            rows.peer_row(status, account, history, apis or {})
+            for status, account in zip(statuses, peer_accounts, strict=True)
+        ],
+        "table:receipts": [rows.receipt_row(*debt, names) for debt in islice(newest_debts(history), RECEIPTS)],
         "table:faults": rows.fault_rows(history),
-        "table:claims": [rows.claim_row(each, names) for each in judged_claims(history)],
-        "table:beside": rows.paper_rows(found["summary"] if found else totals),
-        **_figures(by_units, ""),
-        **_figures(by_seconds, "-seconds"),
-        "chart:peers": peers_chart(history, by_seconds[ACCURACY]) if by_seconds[ACCURACY].series[1].x else None,
-        "chart:topology": topology_chart(swarm) if standing else None,
+        "table:claims": [rows.claim_row(claim, names) for claim in judged_claims(history)],
+        "table:paper": rows.paper_rows(verdict["summary"] if verdict else totals),
+        **_figure_charts(by_units, ""),
+        **_figure_charts(by_seconds, "-seconds"),
+        "chart:peers": peers_chart(history, accuracy) if accuracy.series[1].x else None,
+        "chart:topology": topology_chart(swarm) if statuses else None,
         "chart:faults": fault_timeline.timeline_chart(history) if seen_faults(history) else None,
-        "chart:flow": sankey_chart(paid, money) if paid else None,
-        "chart:matrix": _matrix(paid, money) if paid else None,
-        "chart:accounts": accounts_chart(money) if paid else None,
+        "chart:flow": sankey_chart(paid, peer_accounts) if paid else None,
+        "chart:matrix": matrix_chart(paid, peer_accounts) if paid else None,
+        "chart:accounts": accounts_chart(peer_accounts) if paid else None,
     }
 
 
 def log_line(record: Record, names: Names) -> dict[str, str] | None:
-    """A line of the log; None if there is nothing to tell."""
+    """A line of the log; None for a record that the log leaves out."""
     sentence = describe(record.fact, names)
     if sentence is None:
         return None
     return {"t": format_time(record.t), "peer": "" if record.peer == SWARM else record.peer, "text": sentence}
 
 
-# in here
+# private
 
 
 def _session(history: History) -> dict[str, Any]:
@@ -87,62 +91,56 @@ def _session(history: History) -> dict[str, Any]:
     return {"id": history.began and history.began.manifest, "state": "ended" if history.ended_by else state}
 
 
-def _words(history: History, totals: Mapping[str, Any], paid: Sequence[Flow]) -> dict[str, str]:
-    """By the name of the place where they are said."""
+def _texts(history: History, totals: Mapping[str, Any], paid: Sequence[Flow]) -> dict[str, str]:
+    """Texts by the name of their placeholder in the page."""
     debts = len(history.debts)
     open_debts = sum(not changes[-1][1].state.terminal for changes in history.debts.values())
     return {
-        "name": sections.session_name(history) if history.began else "",
-        "line": _line(history),
+        "name": session_name(history) if history.began else "",
+        "line": _facts(history),
         "test": format_number(totals["accuracy_test_mean"], ".1%"),
-        "asof": _as_of(history),
+        "test-age": _test_age(history),
         "validation": format_number(totals["accuracy_validation_mean"], ".1%"),
         "success": format_number(totals["averaging_success_rate"], ".0%"),
         "attempts": f"{totals['averaging_attempts']:,}",
         "payments": f"{sum(flow.count for flow in paid):,}",
-        "underway": f", {open_debts:,} under way" if open_debts else "",
+        "open-debts": f", {open_debts:,} pending" if open_debts else "",
         "ether": f"{sum(flow.wei for flow in paid) / ETHER:.4f}",
-        "most": largest_flow(paid),
+        "largest-flow": largest_flow(paid),
         "receipts": f"The newest {RECEIPTS} of {debts:,}." if debts > RECEIPTS else "",
     }
 
 
-def _as_of(history: History) -> str:
-    """Test accuracy waits until there is time, so that it may be of models that peers have gone on from."""
-    old = [each.last for each in tested_models(history) if not each.current]
-    return f", as of {format_time(min(old))}" if old else ""
+def _test_age(history: History) -> str:
+    """Models are tested when there is time, so the tested models may be older than the current ones."""
+    outdated = [models.last for models in tested_models(history) if not models.current]
+    return f", as of {format_time(min(outdated))}" if outdated else ""
 
 
-def _line(history: History) -> str:
+def _facts(history: History) -> str:
     if history.began is None:
-        return "Waiting for the first peer. This page fills itself as soon as the session begins."
-    settings = history.began.session
-    facts = [f"{len(history.roster)} peers", f"backend {history.began.backend}"]
-    facts += [f"seed {settings['seed']}"] if "seed" in settings else []
+        return "Waiting for the first peer. The page updates automatically when the session starts."
+    facts = session_facts(history, len(history.roster))
     return ", ".join([*facts, f"{format_time(history.seconds)} of session time"]) + "."
 
 
-def _verdict(found: Mapping[str, Any], reported: bool) -> dict[str, Any]:
-    checks = found["checks"]
-    wrong = [(name, each["result"], each["reason"] or "") for name, each in checks.items() if each["result"] != "valid"]
+def _verdict(verdict: Mapping[str, Any], has_report: bool) -> dict[str, Any]:
     return {
-        "verdict": found["verdict"],
-        "text": f"The session ended because {end_reason(found['ended_by'])}. "
-        f"{len(checks) - len(wrong)} of {len(checks)} checks are valid.",
-        "wrong": [[name, f"{result}: {reason}"] for name, result, reason in wrong],
-        "reported": reported,
+        "verdict": verdict["verdict"],
+        "text": f"{checks_text(verdict)}. Ended: {end_reason(verdict['ended_by'])}.",
+        "problems": [
+            [name, f"{RESULT_TEXTS[check['result']]}: {check['reason'] or ''}"]
+            for name, check in verdict["checks"].items()
+            if check["result"] != "valid"
+        ],
+        "has_report": has_report,
     }
 
 
-def _figures(drawn: Sequence[Figure], suffix: str) -> dict[str, Any]:
+def _figure_charts(drawn: Sequence[Figure], suffix: str) -> dict[str, Any]:
     """None for a figure without a point."""
-    return {f"chart:{each.name}{suffix}": figure_chart(each) if _known(each) else None for each in drawn}
+    return {f"chart:{figure.name}{suffix}": figure_chart(figure) if _has_points(figure) else None for figure in drawn}
 
 
-def _known(figure: Figure) -> bool:
-    return any(each.x for each in figure.series) or any(each.x for each in figure.bands)
-
-
-def _matrix(paid: Sequence[Flow], money: Sequence[Account]) -> Chart:
-    names, _ = matrix_names(paid, money)
-    return matrix_chart([flow for flow in paid if {flow.payer, flow.payee} <= set(names)], names)
+def _has_points(figure: Figure) -> bool:
+    return any(series.x for series in figure.series) or any(band.x for band in figure.bands)

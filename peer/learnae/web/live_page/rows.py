@@ -1,32 +1,33 @@
-"""The rows of the live page's tables: ``key`` names a row for as long as it stands, ``cells`` are what it shows.
+"""The rows of the live page's tables.
 
-A cell is a text, or a text with ``href``, ``title`` or ``dot``, the name of its mark.  ``csv``: as it is downloaded.
+``key`` identifies a row across updates; ``cells`` are its texts, or dicts of ``text`` and ``href``, ``title`` or
+``dot`` (the name of a coloured mark); ``csv`` holds the values for the download.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+from learnae.analysis import paper_comparison
 from learnae.analysis.claims import JudgedClaim
 from learnae.analysis.money import Account
 from learnae.analysis.paper_comparison import format_number
-from learnae.analysis.paper_comparison import paper_rows as comparison_rows
 from learnae.analysis.peer_status import PeerStatus
 from learnae.protocol.decisions import DebtChanged
 from learnae.protocol.types import ETHER
 from learnae.records.history import History
 from learnae.web.charts import fault_timeline
-from learnae.web.log_messages import Names, display_name, format_time
-from learnae.web.report import sections
+from learnae.web.log_messages import Names, accuracy_text, display_name
+from learnae.web.session_text import format_time, session_settings
 
-DIGITS = 10  # of a transaction's hash or an address
+HASH_LETTERS = 10  # letters shown of a transaction's hash or an address
 
 RECEIPT_COLUMNS = (
-    "changed_s",  # of session time
+    "changed_s",  # session time
     "payer",
     "creator",
     "payee_wallet",
     "amount_wei",
-    "accuracy_before",  # the payer's, a share of 1
+    "accuracy_before",  # the payer's, between 0 and 1
     "accuracy_after",
     "state",
     "reason",
@@ -37,30 +38,30 @@ RECEIPT_COLUMNS = (
 Row = dict[str, Any]
 
 
-def peer_row(standing: PeerStatus, money: Account, history: History, apis: Mapping[str, str]) -> Row:
-    name = standing.entry.name
+def peer_row(status: PeerStatus, account: Account, history: History, apis: Mapping[str, str]) -> Row:
+    name = status.entry.name
     return {
         "key": name,
         "cells": [
             {"text": name, "href": f"{apis[name]}/v1/status"} if name in apis else name,
-            money.role,
-            {"text": standing.phase, "dot": standing.phase},
-            _progress(standing, history),
-            f"{standing.adopted} of {standing.attempts}",
-            format_number(money.validation, ".1%"),
-            format_number(money.test, ".1%"),
-            f"{money.sent_ether:.5f}",
-            f"{money.received_ether:.5f}",
+            account.role,
+            _marked(status.phase),
+            _slices(status, history),
+            f"{status.adopted} of {status.attempts}",
+            format_number(account.validation, ".1%"),
+            format_number(account.test, ".1%"),
+            f"{account.sent_ether:.5f}",
+            f"{account.received_ether:.5f}",
         ],
     }
 
 
-def _progress(standing: PeerStatus, history: History) -> str:
-    if not (standing.entry.has_rows and standing.entry.trains):
+def _slices(status: PeerStatus, history: History) -> str:
+    if not (status.entry.has_rows and status.entry.trains):
         return "-"
-    work = history.began.session.get("work", {}) if history.began else {}
+    work = session_settings(history).get("work", {})
     planned = work.get("slices", 0) * work.get("passes", 1)
-    return f"{standing.trained} of {planned}" if planned else f"{standing.trained}"
+    return f"{status.trained} of {planned}" if planned else f"{status.trained}"
 
 
 def receipt_row(t: float, payer: str, debt: DebtChanged, names: Names) -> Row:
@@ -73,7 +74,7 @@ def receipt_row(t: float, payer: str, debt: DebtChanged, names: Names) -> Row:
             creator,
             f"{debt.wei / ETHER:.6f}",
             f"{accuracy_text(debt.before)} → {accuracy_text(debt.after)}",
-            {"text": debt.state.value, "title": debt.reason or "", "dot": debt.state.value},
+            _marked(debt.state.value) | {"title": debt.reason or ""},
             _hash(debt.tx),
         ],
         "csv": [
@@ -93,37 +94,40 @@ def receipt_row(t: float, payer: str, debt: DebtChanged, names: Names) -> Row:
 
 
 def claim_row(judged: JudgedClaim, names: Names) -> Row:
-    told = judged.claim
-    count = judged.verdicts.total()
-    others = [f"{number} say {verdict.value}" for verdict, format_number in judged.others]
-    at = "-" if told.block is None else f"block {told.block:,}, no. {told.index}"
+    claim = judged.claim
+    notes = [claim.reason.value] if claim.reason else []
+    notes += [f"{count} peers: {verdict.value}" for verdict, count in judged.minority]
     return {
-        "key": f"{told.sender} {told.contract}",
+        "key": f"{claim.sender} {claim.contract}",
         "cells": [
-            display_name(told.poid.peer, names),
-            display_name(told.sender, names),
-            _hash(told.contract),
-            _hash(told.poid.wallet),
-            at,
-            {"text": judged.verdict.value, "dot": judged.verdict.value},
-            f"{judged.verdicts[judged.verdict]} of {count}",
-            ", ".join([*([told.reason.value] if told.reason else []), *others]) or "-",
+            display_name(claim.poid.peer, names),
+            display_name(claim.sender, names),
+            _hash(claim.contract),
+            _hash(claim.poid.wallet),
+            "-" if claim.block is None else f"block {claim.block:,}, index {claim.index}",
+            _marked(judged.verdict.value),
+            f"{judged.verdicts[judged.verdict]} of {judged.verdicts.total()}",
+            ", ".join(notes) or "-",
         ],
     }
 
 
 def fault_rows(history: History) -> list[Row]:
     return [
-        {"key": str(at), "cells": [*cells[:-1], {"text": cells[-1], "dot": cells[-1].replace(" ", "-")}]}
-        for at, cells in enumerate(fault_timeline.fault_rows(history))
+        {"key": str(number), "cells": [*cells, _marked(effect)]}
+        for number, (*cells, effect) in enumerate(fault_timeline.fault_rows(history))
     ]
 
 
 def paper_rows(summary: Mapping[str, Any]) -> list[Row]:
-    """What is known of it."""
-    rows = [[sections.typeset(told) for told in row] for row in comparison_rows(summary) if row[1].strip(" -")]
-    return [{"key": row[0], "cells": row} for row in rows]
+    """The rows whose value is known."""
+    rows = [row for row in paper_comparison.paper_rows(summary) if row[1] != "-"]
+    return [{"key": row[0], "cells": list(row)} for row in rows]
+
+
+def _marked(text: str) -> dict[str, str]:
+    return {"text": text, "dot": text.replace(" ", "-")}
 
 
 def _hash(value: str | None) -> Any:
-    return {"text": f"{value[:DIGITS]}\N{HORIZONTAL ELLIPSIS}", "title": value} if value else "-"
+    return {"text": f"{value[:HASH_LETTERS]}\N{HORIZONTAL ELLIPSIS}", "title": value} if value else "-"

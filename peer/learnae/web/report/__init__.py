@@ -1,12 +1,11 @@
-"""A session as one HTML page that needs nothing else: no network, no server, no second file.
+"""The report: a finished session as one HTML page without a server, other files or network access.
 
-Pure: a history and what is known beside it become a string.  The page has light and dark and fits any width from a
-phone's; what its charts show is also in words and tables.  What comes from a run is escaped, and the page forbids
-itself the network.
+Pure: a history and its verdict become a string.  The page has a light and a dark mode and fits a phone; the content of
+its charts is also in texts and tables.  Everything that comes from a run is escaped, and the page's policy forbids
+network access.
 """
 
-from learnae.analysis.paper_comparison import paper_rows
 from learnae.web.charts.assets import plotly
 from learnae.web.report.page import page
 
-__all__ = ["page", "paper_rows", "plotly"]
+__all__ = ["page", "plotly"]

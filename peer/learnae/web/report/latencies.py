@@ -1,11 +1,11 @@
-"""How long things took, as far as the records say: what peers decided and noticed, in session seconds.
+"""How long things took, in session seconds, as far as the records show it.
 
-A fetch has no record of its own: it is part of an averaging attempt.  Money is told by its payer, who looks at the
-chain now and then, so its times include that.
+A fetch has no record of its own: it is part of an averaging attempt.  Payments are recorded by their payers, who poll
+the chain, so these times include the polling interval.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from learnae.analysis.figures.spec import BLUE, ORANGE
@@ -22,111 +22,107 @@ from learnae.protocol.types import Cid
 from learnae.records.history import History
 from learnae.web.charts.components import Charts, legend, plot, section
 from learnae.web.charts.html import Html, h, table
-from learnae.web.charts.plotly_layout import Chart, axes, short
+from learnae.web.charts.plotly_layout import Chart, axes, scatter, short
 from learnae.web.charts.theme import GREEN
 
-LEAST = 0.001  # s: what a logarithmic axis can begin with
-WIDE = 1.8  # decades of an axis that needs no ticks between them
-SHARES = 100  # points of a curve
+MIN_SECONDS = 0.001  # a logarithmic axis has no 0
+WIDE = 1.8  # decades of an axis that needs only one tick per decade
+CURVE_POINTS = 100
 
 
 @dataclass(frozen=True)
 class Latency:
-    """``seconds`` in order, the least first."""
+    """``seconds`` in ascending order."""
 
     label: str
     colour: str
     seconds: tuple[float, ...]
 
-    def below(self, share: float) -> float:
-        """Seconds that this share of them took at most."""
+    @staticmethod
+    def of(label: str, colour: str, seconds: Iterable[float]) -> "Latency":
+        return Latency(label, colour, tuple(sorted(seconds)))
+
+    def quantile(self, share: float) -> float:
         return self.seconds[min(len(self.seconds) - 1, int(share * len(self.seconds)))]
 
 
 def model_latencies(history: History) -> list[Latency]:
     return [
-        _told("announced, until another peer first averages it", BLUE, _first_averaged(history)),
-        _told("averaging attempt: fetch, average, score", ORANGE, _attempts(history)),
+        Latency.of("announcement to the first averaging by another peer", BLUE, _until_averaged(history)),
+        Latency.of("averaging attempt: fetch, average, score", ORANGE, _attempts(history)),
     ]
 
 
 def payment_latencies(history: History) -> list[Latency]:
     return [
-        _told("identity: deployment begun, until registered", GREEN, _registered(history)),
-        _told("payment: sent, until mined", ORANGE, _between(history, DebtState.SENT, DebtState.MINED)),
-        _told("payment: mined, until final", BLUE, _between(history, DebtState.MINED, DebtState.FINAL)),
+        Latency.of("identity: deployment started to registered", GREEN, _registrations(history)),
+        Latency.of("payment: sent to mined", ORANGE, _between(history, DebtState.SENT, DebtState.MINED)),
+        Latency.of("payment: mined to final", BLUE, _between(history, DebtState.MINED, DebtState.FINAL)),
     ]
 
 
 def latency_section(history: History, charts: Charts) -> Html:
-    models, money = model_latencies(history), payment_latencies(history)
-    found = [each for each in (*models, *money) if each.seconds]
-    title = "How long it took"
-    if not found:
-        return section("latencies", title, h("p", "Nothing that can be timed happened."))
-    frames = [
-        _frame(name, title, told, charts)
-        for name, title, told in (
-            ("latency-models", "Models", models),
-            ("latency-money", "Identities and payments", money),
-        )
-        if any(each.seconds for each in told)
-    ]
-    heads = ("from, until", "number", "half took at most, s", "nine in ten, s", "longest, s")
+    title = "Latencies"
+    groups = (
+        ("latency-models", "Models", _measured(model_latencies(history))),
+        ("latency-money", "Identities and payments", _measured(payment_latencies(history))),
+    )
+    measured = [latency for _, _, group in groups for latency in group]
+    if not measured:
+        return section("latencies", title, h("p", "There was nothing to measure."))
+    frames = [_frame(name, heading, group, charts) for name, heading, group in groups if group]
     rows = [
         (
-            each.label,
-            f"{len(each.seconds):,}",
-            *(f"{value:.3f}" for value in (each.below(0.5), each.below(0.9), each.seconds[-1])),
+            latency.label,
+            f"{len(latency.seconds):,}",
+            *(f"{value:.3f}" for value in (latency.quantile(0.5), latency.quantile(0.9), latency.seconds[-1])),
         )
-        for each in found
+        for latency in measured
     ]
     note = (
-        "Session time between two decisions of peers, the waiting of a stretched session included. Of a model that "
-        "nobody averaged nothing is counted. Payments are seen by their payers, who look at the chain now and then."
+        "Session time between two recorded steps, including the waiting time of a session with a slower pace. Models "
+        "that nobody averaged are not counted. Payments include the time until the payer polls the chain."
     )
-    grid = table(heads, rows, "Latencies (s)")
+    grid = table(("from, to", "number", "median, s", "90th percentile, s", "maximum, s"), rows, "Latencies (s)")
     return section("latencies", title, h("div", *frames, class_="grid"), grid, h("p", note, class_="note"))
 
 
-def latency_chart(told: Sequence[Latency]) -> Chart:
-    """The share that took so long at most, along seconds."""
-    shares = [short(step / SHARES) for step in range(SHARES + 1)]
+def latency_chart(latencies: Sequence[Latency]) -> Chart:
+    """Cumulative share over seconds."""
+    shares = [step / CURVE_POINTS for step in range(CURVE_POINTS + 1)]
     traces = [
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "x": [short(max(LEAST, each.below(share))) for share in shares],
-            "y": shares,
-            "line": {"color": each.colour, "width": 2.5, "shape": "hv"},
-            "hovertemplate": "%{y:.0%} took at most %{x:.3~f} s<extra></extra>",
-        }
-        for each in told
-        if each.seconds
+        scatter(
+            "lines",
+            [max(MIN_SECONDS, latency.quantile(share)) for share in shares],
+            shares,
+            "%{y:.0%} took %{x:.3~f} s or less<extra></extra>",
+            line={"color": latency.colour, "width": 2.5, "shape": "hv"},
+        )
+        for latency in latencies
     ]
-    ends = [max(LEAST, end) for each in told if each.seconds for end in (each.seconds[0], each.seconds[-1])]
+    ends = [max(MIN_SECONDS, end) for latency in latencies for end in (latency.seconds[0], latency.seconds[-1])]
     low, high = math.log10(min(ends)) - 0.1, math.log10(max(ends)) + 0.1
     steps = (1, 2, 5) if high - low < WIDE else (1,)
     ticks = [short(step * 10.0**ten) for ten in range(math.floor(low), math.ceil(high) + 1) for step in steps]
-    across = {"type": "log", "range": [low, high], "tickvals": ticks, "ticksuffix": " s", "tickformat": "~g"}
-    return {"data": traces, "layout": axes(across | {"showgrid": True}, {"range": [0, 1.02], "tickformat": ".0%"})}
+    x = {"type": "log", "range": [low, high], "tickvals": ticks, "ticksuffix": " s", "tickformat": "~g"}
+    return {"data": traces, "layout": axes(x | {"showgrid": True}, {"range": [0, 1.02], "tickformat": ".0%"})}
 
 
-# in here
+# private
 
 
-def _frame(name: str, title: str, told: Sequence[Latency], charts: Charts) -> Html:
-    charts[name] = latency_chart(told)
-    lines = legend((each.label, each.colour, "line") for each in told if each.seconds)
-    caption = "Share that took so long at most, as peers told it."
+def _measured(latencies: Sequence[Latency]) -> list[Latency]:
+    return [latency for latency in latencies if latency.seconds]
+
+
+def _frame(name: str, title: str, latencies: Sequence[Latency], charts: Charts) -> Html:
+    charts[name] = latency_chart(latencies)
+    lines = legend((latency.label, latency.colour, "line") for latency in latencies)
+    caption = "Cumulative share, from the peers' records."
     return plot(name, title, caption, "share (up), seconds (across, logarithmic)", lines, "low")
 
 
-def _told(label: str, colour: str, seconds: Iterator[float]) -> Latency:
-    return Latency(label, colour, tuple(sorted(seconds)))
-
-
-def _first_averaged(history: History) -> Iterator[float]:
+def _until_averaged(history: History) -> Iterator[float]:
     announced: dict[Cid, float] = {}
     for record in history.records:
         match record.fact:
@@ -137,27 +133,27 @@ def _first_averaged(history: History) -> Iterator[float]:
 
 
 def _attempts(history: History) -> Iterator[float]:
-    """Of those that were scored."""
-    begun: dict[str, float] = {}
+    """Attempts that were scored."""
+    started: dict[str, float] = {}
     for record in history.records:
         match record.fact:
             case WorkChanged(work=WorkState.MERGING):
-                begun[record.peer] = record.t
-            case Averaged() if record.peer in begun:
-                yield record.t - begun.pop(record.peer)
+                started[record.peer] = record.t
+            case Averaged() if record.peer in started:
+                yield record.t - started.pop(record.peer)
 
 
-def _registered(history: History) -> Iterator[float]:
-    begun: dict[str, float] = {}
+def _registrations(history: History) -> Iterator[float]:
+    started: dict[str, float] = {}
     for record, fact in history.facts(IdentityChanged):
         if fact.identity is IdentityState.DEPLOYING:
-            begun.setdefault(record.peer, record.t)
-        elif fact.identity is IdentityState.REGISTERED and record.peer in begun:
-            yield record.t - begun.pop(record.peer)
+            started.setdefault(record.peer, record.t)
+        elif fact.identity is IdentityState.REGISTERED and record.peer in started:
+            yield record.t - started.pop(record.peer)
 
 
 def _between(history: History, earlier: DebtState, later: DebtState) -> Iterator[float]:
-    """From the first time a debt was in the one state to the last time it came into the other."""
+    """From the first time a debt was in the earlier state to the last time it entered the later one."""
     for changes in history.debts.values():
         first = next((t for t, debt in changes if debt.state is earlier), None)
         last = next((t for t, debt in reversed(changes) if debt.state is later), None)

@@ -1,4 +1,4 @@
-"""Who paid whom, what was paid for, and what it was good for."""
+"""The report's sections about payments: who paid whom, what the payments bought, and the baselines."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,153 +25,149 @@ from learnae.web.charts.sankey import flow_frame, omitted_names, sankey_chart
 Scores = Mapping[str, Mapping[str, float | None]]
 
 BASELINES = {
-    "alone": "each peer trains on its own rows and averages with nobody",
-    "swarm": "this run: an average is kept only if it is better on the peer's own validation rows, and then paid for",
-    "always-average": "the same peers keep every average, whatever it is worth",
-    "pooled": "one network on the rows of all peers, which nobody in a swarm could do",
+    "alone": "each peer trains on its own data and never averages",
+    "swarm": "this run: a peer keeps and pays for an average only if it is better on its own validation data",
+    "always-average": "the same peers keep every average, better or worse",
+    "pooled": "one network trained on the data of all peers, which no swarm has in one place",
 }
 
 
 def money_section(history: History, charts: Charts) -> Html:
     paid, peers = flows(history), accounts(history)
     if not paid:
-        return section("money", "Who paid whom", h("p", "No payment became final."), _account_table(peers))
-    names, told = matrix_names(paid, peers)
-    shown = [flow for flow in paid if {flow.payer, flow.payee} <= set(names)]
-    charts["matrix"], charts["accounts"] = matrix_chart(shown, names), accounts_chart(peers)
+        return section("money", "Payments", h("p", "No payment became final."), _account_table(peers))
     charts["flow"] = sankey_chart(paid, peers)
-    kinds = [kind for kind in ROLE_MARKS if any(each.kind == kind for each in peers)]
-    frames = flow_frame(omitted_names(paid), kinds), money_frames(largest_flow(paid), kinds, told)
-    return section("money", "Who paid whom", *frames, _account_table(peers))
+    charts["matrix"] = matrix_chart(paid, peers)
+    charts["accounts"] = accounts_chart(peers)
+    kinds = [kind for kind in ROLE_MARKS if any(account.kind == kind for account in peers)]
+    shown, omitted = matrix_names(paid, peers)
+    note = f" Only the {len(shown)} peers with the largest turnover are shown." if omitted else ""
+    frames = flow_frame(omitted_names(paid), kinds), money_frames(largest_flow(paid), kinds, note)
+    return section("money", "Payments", *frames, _account_table(peers))
 
 
 def gain_section(history: History, charts: Charts) -> Html:
-    title = "What was paid for, and what is there on test rows"
-    found = gains(history)
-    if not found:
-        return section("gain", title, h("p", "No adoption of an honest peer has both its models evaluated."))
-    charts["gains"] = gains_chart(found)
+    title = "Gain paid for, and gain on test data"
+    adoptions = gains(history)
+    if not adoptions:
+        return section("gain", title, h("p", "No honest peer adopted a model while both models were evaluated."))
+    charts["gains"] = gains_chart(adoptions)
     groups = (
-        ("before a peer's last slice", [each for each in found if each.early]),
-        ("after it, or without rows", [each for each in found if not each.early]),
-        ("all that were paid for", [each for each in found if each.paid]),
+        ("before the peer's last slice", [gain for gain in adoptions if gain.early]),
+        ("after it, or without data", [gain for gain in adoptions if not gain.early]),
+        ("paid for", [gain for gain in adoptions if gain.paid]),
     )
-    rows = [(told, *_total(group)) for told, group in groups]
+    rows = [(label, *_total_cells(group)) for label, group in groups]
     marks = legend(
         [
-            ("adopted while the peer still had slices to train on", BLUE, "mark circle"),
-            ("adopted after its last slice, or without rows", ORANGE, "mark diamond"),
+            ("adopted before the peer's last slice", BLUE, "mark circle"),
+            ("adopted after it, or by a peer without data", ORANGE, "mark diamond"),
         ]
     )
-    heads = ("adoptions", "number", "validation", "test", "absent")
+    chart = plot(
+        "gains",
+        "Gain of each adoption",
+        "On the dashed line, the gain on test data equals the gain paid for. Below 0, the model got worse.",
+        "test gain (up), validation gain (across), percentage points",
+        marks,
+    )
+    note = (
+        f"Total gains in percentage points (pp) of the {len({gain.peer for gain in adoptions})} honest peers whose "
+        "models were evaluated. Missing: the share of the validation gain that test data does not confirm."
+    )
+    totals = table(("adopted", "number", "validation", "test", "missing"), rows, "Total gains, percentage points")
     return section(
         "gain",
         title,
-        h("p", _absence(groups[2][1])),
-        h(
-            "div",
-            plot(
-                "gains",
-                "Gain of each adoption",
-                "On the dashed line a gain is as large on test rows as it was paid for; below 0 the model got worse.",
-                "gain on test rows (up), on the peer's own validation rows (across), percentage points",
-                marks,
-            ),
-            h(
-                "div",
-                table(heads, rows, "Gains in sum, percentage points"),
-                h(
-                    "p",
-                    f"Gains in sum, in percentage points (pp), of {len({each.peer for each in found})} honest peers "
-                    "whose models were followed. Absent: the share of the validation gain that test rows do not show.",
-                    class_="note",
-                ),
-            ),
-            class_="grid",
-        ),
+        h("p", _gain_sentence(groups[2][1])),
+        h("div", chart, h("div", totals, h("p", note, class_="note")), class_="grid"),
     )
 
 
-def baseline_section(scores: Scores, found: Mapping[str, Any], peers: Sequence[Account], charts: Charts) -> Html:
-    title = "Alone against together"
+def baseline_section(scores: Scores, verdict: Mapping[str, Any], peers: Sequence[Account], charts: Charts) -> Html:
+    title = "Comparison with baselines"
     if not scores:
-        how = ("There are no baselines yet: ", h("code", "learnae baselines RUN"), " makes them, and then ")
-        return section("baselines", title, h("p", *how, h("code", "learnae report RUN"), " shows them here."))
-    summary = found["summary"]
+        command, report = h("code", "learnae baselines RUN"), h("code", "learnae report RUN")
+        how = ("No baselines yet. Run ", command, ", then ", report, " to show them here.")
+        return section("baselines", title, h("p", *how))
+    summary = verdict["summary"]
     swarm = {
         "mean": summary["accuracy_test_mean"],
         "min": summary["accuracy_test_min"],
-        "max": max((each.test for each in peers if each.test is not None), default=None),
+        "max": max((account.test for account in peers if account.test is not None), default=None),
     }
     swarm |= {key: value for key, value in scores.get("swarm", {}).items() if value is not None}
-    everything: Scores = {**scores, "swarm": swarm}
-    ordered = {key: everything[key] for key in (*BASELINES, *everything) if key in everything}
-    ordered = {key: each for key, each in ordered.items() if each.get("mean") is not None}
+    all_scores: Scores = {**scores, "swarm": swarm}
+    names = [
+        name for name in dict.fromkeys((*BASELINES, *all_scores)) if all_scores.get(name, {}).get("mean") is not None
+    ]
+    ordered = {name: all_scores[name] for name in names}
     charts["baselines"] = baselines_chart(ordered)
     alone = ordered.get("alone", {}).get("mean")
-    bands = {"mean": "mean", "min": "least", "max": "greatest"}
-    if any("own" in each for each in ordered.values()):
-        bands["own"] = "on rows like a peer's own"
+    columns = {"mean": "mean", "min": "minimum", "max": "maximum"}
+    if any("own" in values for values in ordered.values()):
+        columns["own"] = "on data like the peer's own"
     rows = [
         (
-            key,
-            *(format_number(each.get(band), ".2%") for band in bands),
-            "-" if alone is None else percentage_points((each["mean"] or 0) - alone),
+            name,
+            *(format_number(values.get(column), ".2%") for column in columns),
+            "-" if alone is None else percentage_points((values["mean"] or 0) - alone),
         )
-        for key, each in ordered.items()
+        for name, values in ordered.items()
     ]
-    chart = plot(
-        "baselines",
-        "Accuracy on test rows",
-        "Mean of the peers, and from the least peer to the greatest.",
-        "",
-        Html(""),
-        kind="low",
-    )
-    grid = table(("way to train", *bands.values(), "against alone"), rows, title)
-    words = [h("li", h("b", key), f": {BASELINES[key]}") for key in ordered if key in BASELINES]
-    return section("baselines", title, chart, grid, h("ul", *words, class_="note"))
+    caption = "Mean over the peers, and the range from the lowest to the highest peer."
+    chart = plot("baselines", "Accuracy on test data", caption, "", kind="low")
+    grid = table(("method", *columns.values(), "compared with alone"), rows, title)
+    notes = [h("li", h("b", name), f": {BASELINES[name]}") for name in ordered if name in BASELINES]
+    return section("baselines", title, chart, grid, h("ul", *notes, class_="note"))
 
 
 def _account_table(peers: Sequence[Account]) -> Html:
     heads = (
-        "peer", "role", "payments sent", "ETH sent", "payments received", "ETH received", "balance, ETH",
-        "test accuracy", "validation accuracy",
-    )  # fmt: skip
+        "peer",
+        "role",
+        "payments sent",
+        "ETH sent",
+        "payments received",
+        "ETH received",
+        "balance, ETH",
+        "test accuracy",
+        "validation accuracy",
+    )
     rows = [
         (
-            each.name,
-            each.role,
-            each.sent,
-            f"{each.sent_ether:.5f}",
-            each.received,
-            f"{each.received_ether:.5f}",
-            f"{each.received_ether - each.sent_ether:+.5f}",
-            format_number(each.test, ".2%"),
-            format_number(each.validation, ".2%"),
+            account.name,
+            account.role,
+            account.sent,
+            f"{account.sent_ether:.5f}",
+            account.received,
+            f"{account.received_ether:.5f}",
+            f"{account.received_ether - account.sent_ether:+.5f}",
+            format_number(account.test, ".2%"),
+            format_number(account.validation, ".2%"),
         )
-        for each in peers
+        for account in peers
     ]
-    return details("Every peer's account", table(heads, rows, "Every peer's account", words=(1,)))
+    return details("Accounts of all peers", table(heads, rows, "Accounts of all peers", words=(1,)))
 
 
-def _total(group: Sequence[Gain]) -> tuple[str, str, str, str]:
-    sums = total_gain(group)
+def _total_cells(group: Sequence[Gain]) -> tuple[str, str, str, str]:
+    total = total_gain(group)
     return (
-        str(sums.count),
-        percentage_points(sums.validation),
-        percentage_points(sums.test),
-        format_number(sums.absent, ".0%"),
+        str(total.count),
+        percentage_points(total.validation),
+        percentage_points(total.test),
+        format_number(total.missing, ".0%"),
     )
 
 
-def _absence(paid: Sequence[Gain]) -> str:
-    sums = total_gain(paid)
-    if sums.absent is None:
-        return "No adoption whose models were both evaluated was paid for."
+def _gain_sentence(paid: Sequence[Gain]) -> str:
+    total = total_gain(paid)
+    if total.missing is None:
+        return "No evaluated adoption was paid for."
     return (
-        f"Of the gain paid for, {max(0.0, sums.absent):.0%} is absent on test rows: {sums.count} paid adoptions gained "
-        f"{100 * sums.validation:.1f} percentage points in sum on the payers' own validation rows "
-        f"and {100 * sums.test:.1f} on rows that no peer has. "
-        "Whoever keeps the best of many by one set of rows is flattered by those rows."
+        f"Test data does not confirm {max(0.0, total.missing):.0%} of the gain paid for: {total.count} paid adoptions "
+        f"gained {100 * total.validation:.1f} percentage points in total on the payers' own validation data, "
+        f"and {100 * total.test:.1f} on test data. "
+        "Choosing the best of many models on one validation set overstates the gain."
     )

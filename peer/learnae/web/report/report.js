@@ -1,9 +1,9 @@
-// Draws every chart, and again when something changes.
+// Draws every chart, and again when the display changes.
 const drawAll = async () => {
   delete document.documentElement.dataset.drawn;
-  label();
-  await Promise.all(plots.map(plot => draw(plot, data.charts[chosen(plot)])));
-  document.documentElement.dataset.drawn = hour();
+  labelAxes();
+  await Promise.all(plots.map(plot => draw(plot, data.charts[chartName(plot)])));
+  document.documentElement.dataset.drawn = mode();
 };
-whenever(drawAll);
+onDisplayChange(drawAll);
 drawAll();
