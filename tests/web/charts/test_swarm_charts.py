@@ -180,9 +180,7 @@ def test_the_progress_of_the_plan_is_a_sentence() -> None:
         == "No fault has begun: the plan starts when all peers work."
     )
     assert fault_timeline.fault_progress(session(planned=0)) == "No fault has begun: the session ended first."
-    assert (
-        fault_timeline.fault_progress(during(FaultKind.KILL, "ann")) == "1 of 1 faults have begun. Active: #1 kill."
-    )
+    assert fault_timeline.fault_progress(during(FaultKind.KILL, "ann")) == "1 of 1 faults have begun. Active: #1 kill."
     assert (
         fault_timeline.fault_progress(session(*fault(FaultKind.KILL, "ann"), planned=2)) == "1 of 2 faults have begun."
     )
