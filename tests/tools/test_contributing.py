@@ -99,9 +99,12 @@ def extended(copy: Copy) -> Copy:
     copy.edit(reward, "analysis/checks/debts.py", '        case "flat":\n', f'{recomputed}        case "flat":\n')
 
     copy.edit(
-        check, "analysis/checks/work.py", "@check\ndef never_own_model", f"{CHECK}\n\n@check\ndef never_own_model"
+        check,
+        "analysis/checks/work.py",
+        "@check\ndef own_models_not_averaged",
+        f"{CHECK}\n\n@check\ndef own_models_not_averaged",
     )
-    entry = '    "never_own_model": work.never_own_model,\n'
+    entry = '    "own_models_not_averaged": work.own_models_not_averaged,\n'
     copy.edit(
         check, "analysis/checks/__init__.py", entry, f'{entry}    "something_happened": work.something_happened,\n'
     )
@@ -126,7 +129,7 @@ def test_a_reward_function_and_a_check_are_added_by_following_their_rows(extende
     assert done.returncode == 0, done.stdout + done.stderr
     verdict = json.loads((extended.folder / "run" / "verdict.json").read_text(encoding="utf-8"))
     assert verdict["checks"]["something_happened"]["result"] == "valid"
-    assert verdict["checks"]["payment_exact"]["result"] == "valid"
+    assert verdict["checks"]["amounts_follow_reward_function"]["result"] == "valid"
     assert "double" in (extended.folder / "run" / "session.toml").read_text(encoding="utf-8")
 
 

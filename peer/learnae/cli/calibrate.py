@@ -28,7 +28,7 @@ def calibrate(
     seeds: Annotated[int, typer.Option(min=2, help="Number of simulated sessions, with seeds 1, 2, ...")] = 20,
 ) -> int:
     """Fit the simulator to a live run and test whether the run agrees with it."""
-    from learnae.analysis.statistics import metrics
+    from learnae.analysis.statistics import run_metrics
     from learnae.backends.live_run import SESSION
     from learnae.cli.commands import console, say
     from learnae.cli.many_runs import run_cases
@@ -44,7 +44,7 @@ def calibrate(
     cost = asdict(calibrated.cost) | {"latency": calibrated.network.latency}
     say("The run's costs: " + ", ".join(f"{name} {value:g}" for name, value in cost.items()))
     rows = run_cases(grid(run / CALIBRATED, {}, range(1, seeds + 1), run / SEEDS))
-    results = compared(metrics(history, verdict(history)), rows)
+    results = compared(run_metrics(history, verdict(history)), rows)
     table = [
         asdict(metric) | {"width": metric.width, "inside": metric.inside, "holds": metric.holds} for metric in results
     ]
@@ -69,7 +69,7 @@ def _table(compared: Sequence["ComparedMetric"], seeds: int) -> Table:
         title, form = SHOWN[metric.metric]
         band = metric.seeds
         live = "-" if metric.live is None else format(metric.live, form)
-        span = f"{band.least:{form}} - {band.most:{form}}"
+        span = f"{band.min:{form}} - {band.max:{form}}"
         inside = "inside" if metric.inside else "outside"
         table.add_row(title, live, span, format(band.mean, form), f"±{metric.width:.0%}", inside)
     return table

@@ -25,7 +25,7 @@ class Group:
 def compare(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")]) -> int:
     """Compare runs side by side: means and ranges over seeds, differences, settings that differ."""
     from learnae.adapters.run_directory import RunDirectory
-    from learnae.analysis.statistics import differences, metrics
+    from learnae.analysis.statistics import differences, run_metrics
     from learnae.cli.commands import console
 
     groups: list[Group] = []
@@ -38,7 +38,7 @@ def compare(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="R
             group = Group(settings)
             groups.append(group)
         verdict = run.judge(history, run.verdict().get("summary", {}).get("wall_seconds"))
-        group.rows.append(metrics(history, verdict))
+        group.rows.append(run_metrics(history, verdict))
         group.names.append(path.name)
     console.print(_comparison(groups))
     return 0

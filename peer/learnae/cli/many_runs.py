@@ -71,5 +71,5 @@ def cell(value: Band | None, form: str, reference: Band | None = None) -> str:
         return "-"
     text = f"{value.mean:{form}}"
     if value.count > 1:
-        text += f" ({value.least:{form}} - {value.most:{form}})"
+        text += f" ({value.min:{form}} - {value.max:{form}})"
     return f"{text}  {value.mean - reference.mean:+{form}}" if reference else text

@@ -39,6 +39,6 @@ def _reproduction(rows: Sequence[dict[str, Any]]) -> Table:
     for title, metric, form, paper in METRICS:
         found = band(rows, metric)
         mean = "-" if found is None else format(found.mean, form)
-        spread = "-" if found is None else f"{found.least:{form}} - {found.most:{form}}"
+        spread = "-" if found is None else f"{found.min:{form}} - {found.max:{form}}"
         table.add_row(title, mean, spread, paper)
     return table
