@@ -17,7 +17,7 @@ REST = $(addprefix tests/,tools web paper adapters runtime backends runs cli lea
 GENERATORS = tools.generate monitor.dashboards
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm chaos base-images images status logs down render test test-core test-bare check verify format tools contracts data wheel-check soak bench clean
+.PHONY: help swarm chaos base-images images status logs down render test test-core test-bare check verify format tools contracts data docs wheel-check soak bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -78,6 +78,9 @@ contracts: $(ENV) ## Compile contracts/ into peer/learnae/resources/dpoid.json
 
 data: $(ENV) ## Make some of the shipped rows again, with Pythia, and compare
 	$(PY) -m uv run -q --no-project --isolated --python $(PY) --with-requirements data/requirements.txt python data/generate.py --check
+
+docs: $(ENV) ## Build the documentation as a site in build/site
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict && echo 'Open build/site/index.html'
 
 wheel-check: $(ENV) ## Build the wheel, install it into an empty environment and run it in another folder
 	@tools/check_wheel.sh

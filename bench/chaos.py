@@ -1,4 +1,4 @@
-"""What faults and cheats cost: scenarios over seeds, simulated and on containers, and the table of docs/chaos.md.
+"""Measure what faults and cheats cost, over seeds, and write the table of docs/how-to/chaos.md.
 
     python bench/chaos.py [--backend sim|compose] [--undisturbed] [--seeds 3] [--peers 20] [--out FOLDER] [SCENARIO ...]
     python bench/chaos.py --again [--out FOLDER]... [--into PAGE]

@@ -1,4 +1,4 @@
-"""What a panel is, as data: Grafana's JSON, the tests and the pictures of docs/monitoring.md are made from these.
+"""Panels as data: the source of Grafana's JSON, of the tests and of the pictures in docs/how-to/monitoring.md.
 
 Panel("Queue", "Events that wait.", (Query(of("learnae_queue_events")),))
 """

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.cli_reference import cli_reference
 from tools.house import house_map, house_picture
 from tools.metrics_table import metrics_table
 from tools.state_diagrams import state_diagrams
@@ -42,7 +43,8 @@ PARTS = (
     Part("ARCHITECTURE.md", "machines", state_diagrams),
     Part("README.md", "house", house_map),
     Part("docs/pictures/imports.svg", None, house_picture),
-    Part("docs/metrics.md", "table", metrics_table),
+    Part("docs/reference/cli.md", None, cli_reference),
+    Part("docs/reference/metrics.md", "table", metrics_table),
 )
 
 

@@ -1,4 +1,4 @@
-"""The four dashboards.  Metrics: docs/metrics.md, Kubo's own, and `up`."""
+"""The four dashboards.  Metrics: docs/reference/metrics.md, Kubo's own, and `up`."""
 
 from monitor.boards.chaos import CHAOS
 from monitor.boards.eth import FLOW

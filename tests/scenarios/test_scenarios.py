@@ -107,7 +107,7 @@ SHOWS: dict[str, Callable[[Shown], bool]] = {
 
 def test_every_scenario_is_here_and_says_what_it_shows() -> None:
     assert NAMES == sorted(SHOWS)
-    page = (REPOSITORY / "docs" / "chaos.md").read_text()
+    page = (REPOSITORY / "docs" / "how-to" / "chaos.md").read_text()
     for path in scenario_files().values():
         session = load(path)
         assert session.name == path.stem and f"`{path.stem}`" in page

@@ -1,4 +1,4 @@
-"""The pictures of docs/page.md, of real runs: the live page is told a run's records up to a moment, and photographed.
+"""Take the pictures of docs/reference/page.md: the live page with the records of a real run up to a moment.
 
 ``python -m tests.stack.pictures FOLDER`` draws a hundred simulated peers that are split in half, one of them dead;
 ``python -m tests.stack.pictures FOLDER RUN...``, of each run, the states that occur in it.  All do in what

@@ -26,7 +26,7 @@ def reproduce(
     console.print(_reproduction(rows))
     say(
         "The reward factor was fitted to the paper's mean of ETH, and the patience determines the success rate at the "
-        "end: these two agree by choice. docs/reproduction.md explains every setting."
+        "end: these two agree by choice. docs/explanation/reproduction.md explains every setting."
     )
     say(f"One line per run: {folder / 'reproduce.csv'}")
     return exit_code(rows)

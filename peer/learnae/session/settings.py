@@ -35,7 +35,7 @@ MOST = "0.1"  # ETH, if that is not said
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Which rows, and who gets which (docs/data.md)."""
+    """Which rows, and who gets which (docs/how-to/data.md)."""
 
     __pydantic_config__ = STRICT
     source: str = "hepmass-like"  # or hepmass, flights, or the path of an .npz

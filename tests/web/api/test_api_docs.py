@@ -1,4 +1,4 @@
-"""docs/api.md says what is so: its examples are sent, and no operation is missing."""
+"""docs/reference/api.md says what is so: its examples are sent, and no operation is missing."""
 
 import asyncio
 import re
@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from learnae.cli.app import app
 
-PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "api.md").read_text()
 
 
 def examples() -> Iterator[tuple[str, str, dict[str, str], str | None]]:

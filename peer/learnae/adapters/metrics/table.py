@@ -1,4 +1,4 @@
-"""Every metric, as data: code, docs/metrics.md and dashboards go by these names.
+"""Every metric, as data: code, docs/reference/metrics.md and dashboards go by these names.
 
 Labels have few values: never a CID, a transaction or a pair of peers.  Money is in ETH, since a float64 holds no wei.
 """
