@@ -28,7 +28,7 @@ from learnae.learn.serialization import encode_block, weights_digest
 from learnae.learn.weight_store import WeightStore
 from learnae.messages.wire import cid_of
 from learnae.protocol.types import Cid, ModelAnnouncement, ModelRef, Weights
-from learnae.session.settings import parse
+from learnae.session.session_file import parse
 
 SESSION = cid_of(b"bench/announce")
 GOAL = 150.0  # ms

@@ -39,7 +39,8 @@ from learnae.errors import InputError
 from learnae.protocol.types import Forgery, Policy
 from learnae.records.history import History
 from learnae.resources import scenario_files
-from learnae.session.settings import Expectations, Session, load, to_toml
+from learnae.session.session_file import load, to_toml
+from learnae.session.settings import Expectations, Session
 
 INTERRUPTED = 130
 SLACK = 1200.0  # s beyond a session's own length: images, start, judgement and the simulated session beside it

@@ -42,7 +42,7 @@ from learnae.protocol.decisions import (  # noqa: E402
     WorkChanged,
     WorkState,
 )
-from learnae.session.settings import load  # noqa: E402
+from learnae.session.session_file import load  # noqa: E402
 from learnae.web.event_log import EventLog  # noqa: E402
 
 PARTS = ("link", "ipfs", "peer")

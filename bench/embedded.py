@@ -30,7 +30,7 @@ from learnae.resources import session_files
 from learnae.runtime.setup import SessionSetup
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.runtime.wallets import wallet_keys, wallets
-from learnae.session.settings import load
+from learnae.session.session_file import load
 
 SESSION = session_files()["paper"]
 

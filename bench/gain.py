@@ -18,7 +18,7 @@ from learnae.records.history import History
 from learnae.resources import session_files
 from learnae.runs.baselines import baselines
 from learnae.runtime.torch_learning import TorchLearning
-from learnae.session.settings import load, parse, resolved
+from learnae.session.session_file import load, parse, resolved
 
 FLIGHTS = {"source": "flights", "rows": 1000, "validation_rows": 500, "test_rows": 20_000}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {

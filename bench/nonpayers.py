@@ -22,7 +22,7 @@ from learnae.cli.scenarios import find
 from learnae.protocol.types import Policy
 from learnae.records.history import History
 from learnae.runtime.torch_learning import TorchLearning
-from learnae.session.settings import parse, resolved
+from learnae.session.session_file import parse, resolved
 
 COUNTS = (0, 1, 2, 4, 6, 8, 10)
 PEERS = 20

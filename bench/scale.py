@@ -25,7 +25,7 @@ def one(peers: int) -> dict[str, object]:
     from learnae.backends.sim.simulation import MemoryHistory, Simulation
     from learnae.records.history import History
     from learnae.runtime.torch_learning import TorchLearning
-    from learnae.session.settings import load
+    from learnae.session.session_file import load
 
     session = load(SESSION, {"peers": peers})
     recording = MemoryHistory()

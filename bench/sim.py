@@ -18,7 +18,8 @@ from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.sources import load_dataset as load_rows
 from learnae.records.history import History
 from learnae.runtime.torch_learning import TorchLearning
-from learnae.session.settings import Session, load
+from learnae.session.session_file import load
+from learnae.session.settings import Session
 
 SESSION = Path(__file__).with_name("sim.toml")
 

@@ -11,7 +11,7 @@ from tests.helpers.peers import config
 from learnae.adapters.sqlite_journal import SqliteJournal
 from learnae.errors import InputError
 from learnae.ports import Journal
-from learnae.protocol.types import PeerConfig
+from learnae.protocol.settings import PeerConfig
 
 CONFIG = config()
 ROOT = Path(__file__).parents[2]

@@ -154,7 +154,7 @@ def settings() -> Any:
         "max_announcements": EACH,
         "max_attempts_per_creator": 20,
         "patience": 10,
-        "start_peers": 50,
+        "expected_identities": 50,
     }
     return replace(config(**bounds), peer=ME, session=SESSION, initial_weights=cid_of(b"initial"))
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -158,7 +159,7 @@ def test_another_core_does_not_go_on(path: Path) -> None:
 
 
 def test_other_settings_are_named(path: Path) -> None:
-    assert "(patience 2, now 3, cap " in sentence(path, config(patience=3, cap=1))
+    assert "(work.patience 2, now 3, reward.cap 1, now 2)" in sentence(path, config(patience=3, cap=Decimal(2)))
 
 
 def test_a_refused_journal_can_be_opened_once_it_is_right(path: Path) -> None:

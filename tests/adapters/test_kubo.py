@@ -23,7 +23,7 @@ from learnae.errors import PortError, Reason
 from learnae.messages.wire import MAX_BLOCK, cid_of, topics
 from learnae.ports import Gossip, IdentityKey, Store
 from learnae.protocol.types import Cid
-from learnae.session.settings import parse, to_toml
+from learnae.session.session_file import parse, to_toml
 
 T = TypeVar("T")
 PATIENCE = 1.5  # s

@@ -6,7 +6,7 @@ import pytest
 from tests.helpers.command_line import here, refused
 
 from learnae.backends.live_run import ROSTER, SESSION
-from learnae.session.settings import parse, to_toml
+from learnae.session.session_file import parse, to_toml
 
 AWAY = "http://127.0.0.1:1"
 
@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("urls", "sentence"),
     [
-        ([AWAY], "a swarm has at least 2"),
+        ([AWAY], "peers = 1 is not allowed: give an integer from 2"),
         ([AWAY, AWAY], "cannot be used"),
         (["127.0.0.1:5001", AWAY], "the Kubo RPC URL must look like"),
         (["https://127.0.0.1:5001", AWAY], "the Kubo RPC URL must look like"),

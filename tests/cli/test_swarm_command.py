@@ -148,7 +148,7 @@ def test_a_signal_before_there_is_a_session_leaves_nothing(tmp_path: Path) -> No
     [
         (["missing.toml"], "no session and no file missing.toml"),
         (["session.toml", "--backend", "cloud"], "'cloud' is not one of"),
-        (["session.toml", "--peers", "1"], "a swarm has at least 2"),
+        (["session.toml", "--peers", "1"], "peers = 1 is not allowed: give an integer from 2"),
         (["session.toml", "--port", "70000"], "65535"),
         (["session.toml", "--backend", "sim", "--keep"], "the simulator serves nothing"),
     ],

@@ -14,8 +14,9 @@ from learnae.protocol.events import Event
 from learnae.protocol.payments import Payments
 from learnae.protocol.peer import Peer
 from learnae.protocol.replay import replay
+from learnae.protocol.settings import PeerConfig
 from learnae.protocol.transactions import Transactions
-from learnae.protocol.types import PeerConfig, Wei
+from learnae.protocol.types import Wei
 from learnae.runtime import simulator
 
 Patch = pytest.MonkeyPatch

@@ -9,7 +9,7 @@ from learnae.adapters.sqlite_journal import SqliteJournal, needed
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
 from learnae.records.chain_export import chain_line
 from learnae.runtime.roster_file import Roster
-from learnae.session.settings import to_toml
+from learnae.session.session_file import to_toml
 
 
 def leave(run: Run, folder: Path) -> Path:

@@ -14,7 +14,7 @@ from learnae.records.history import SWARM, Fact, History
 from learnae.records.outcome import BackendName
 from learnae.runtime.setup import MemoryLearning, SessionSetup
 from learnae.runtime.wallets import wallet_keys, wallets
-from learnae.session.settings import parse
+from learnae.session.session_file import parse
 
 QUICK: dict[str, Any] = {
     "peers": 4,

@@ -1,10 +1,19 @@
 """What the tests of the core are made of: one peer's settings, and short names for the values it is told."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from decimal import Decimal
 from typing import Any
 
+from learnae.protocol.settings import (
+    ChainSettings,
+    NetworkSettings,
+    PaceSettings,
+    PeerConfig,
+    RewardSettings,
+    StartSettings,
+    WorkSettings,
+)
 from learnae.protocol.types import (
-    ETHER,
     Address,
     Cid,
     Claim,
@@ -12,9 +21,9 @@ from learnae.protocol.types import (
     Forgery,
     Head,
     IdentityAnnouncement,
+    IdentityRule,
     ModelAnnouncement,
     ModelRef,
-    PeerConfig,
     PeerId,
     Poid,
     Policy,
@@ -22,7 +31,6 @@ from learnae.protocol.types import (
     Score,
     Signed,
     TxHash,
-    Wei,
     Weights,
 )
 
@@ -40,30 +48,27 @@ CONFIG = PeerConfig(
     claimed_peer=ME,
     has_rows=True,
     wants_payment=True,
-    identity="proven",
+    identity=IdentityRule.PROVEN,
     initial_weights=Cid("initial"),
-    slices=2,
     slices_planned=2,
-    patience=2,
-    idle_after=5.0,
-    max_attempts_per_creator=10,
-    start_peers=1,
-    start_timeout=30.0,
-    pace_slice=0.0,
-    pace_attempt=0.0,
-    announce_every=10.0,
-    max_peers=8,
-    max_announcements=20,
-    reward="proportional",
-    factor=Wei(ETHER // 10),
-    cap=ETHER,
-    confirmations=2,
-    poll=1.0,
-    resend_after=10.0,
+    expected_identities=1,
+    work=WorkSettings(slices=2, patience=2, idle_after=5.0, max_attempts_per_creator=10),
+    start=StartSettings(timeout=30.0),
+    pace=PaceSettings(),
+    network=NetworkSettings(announce_every=10.0, max_peers=8, max_announcements=20),
+    reward=RewardSettings(factor=Decimal("0.1"), cap=Decimal(1)),
+    chain=ChainSettings(confirmations=2, poll=1.0, resend_after=10.0),
 )
+BLOCKS = ("work", "start", "pace", "network", "reward", "chain")
 
 
 def config(**changes: Any) -> PeerConfig:
+    """``changes``: fields of ``PeerConfig``, or by their own names settings of its blocks."""
+    for block in BLOCKS:
+        settings = getattr(CONFIG, block)
+        own = {field.name: changes.pop(field.name) for field in fields(settings) if field.name in changes}
+        if own:
+            changes[block] = replace(settings, **own)
     return replace(CONFIG, **changes)
 
 

@@ -265,7 +265,7 @@ def has_endless_patience(patch: Patch) -> None:
     ended = Training._end_unit
 
     def patient(self: Training) -> None:
-        self._patience = self.config.patience
+        self._patience = self.config.work.patience
         ended(self)
 
     patch.setattr(Training, "_end_unit", patient)

@@ -13,20 +13,9 @@ from learnae.protocol import events as on
 from learnae.protocol.decisions import DebtChanged, DebtState, IdentityChanged, IdentityState, WorkChanged, WorkState
 from learnae.protocol.registration import IDENTITY
 from learnae.protocol.replay import digest, new_peer, replay
+from learnae.protocol.settings import PeerConfig
 from learnae.protocol.training import WORK
-from learnae.protocol.types import (
-    Address,
-    Head,
-    ModelRef,
-    PeerConfig,
-    PeerId,
-    Receipt,
-    Score,
-    Signed,
-    Timer,
-    TxHash,
-    Weights,
-)
+from learnae.protocol.types import Address, Head, ModelRef, PeerId, Receipt, Score, Signed, Timer, TxHash, Weights
 
 NAMES = ("ann", "bob", "cat", "dan", "eve", "me")
 UNITS = (do.FetchModel, *get_args(do.TrainerAction))
@@ -239,7 +228,7 @@ class Chaos:
         if isinstance(purpose, int):
             assert [each for each, other in self.purposes.items() if other == purpose] == [place]
         here = [other for (chain, _), other in self.purposes.items() if chain == self.known and isinstance(other, int)]
-        assert sum(self.debts[debt].wei for debt in here) <= self.config.cap
+        assert sum(self.debts[debt].wei for debt in here) <= self.config.reward.cap_wei
 
     def requests(self) -> list[do.Action]:
         return [each for each in self.peer.outstanding() if not isinstance(each, do.SetTimer)]
@@ -264,10 +253,10 @@ class Chaos:
         assert sum(kinds[kind] for kind in SIGNING) <= 1
         assert kinds[do.ReadReceipts] <= 1 and kinds[do.SignClaim] <= 1
         reading = [(each.sender, each.claim) for each in self.open.values() if isinstance(each, do.ReadClaim)]
-        assert len(reading) == len(set(reading)) <= 4 * self.config.max_peers
+        assert len(reading) == len(set(reading)) <= 4 * self.config.network.max_peers
         sending = [each.signed for each in self.open.values() if isinstance(each, do.SendTransaction)]
         assert len(sending) == len(set(sending))
-        assert self.peer.status().peers_known <= self.config.max_peers
+        assert self.peer.status().peers_known <= self.config.network.max_peers
 
     def awake(self) -> None:
         """Nothing that should go on waits for nothing."""

@@ -14,7 +14,7 @@ from learnae.records.history import SWARM, Fact, History, SessionEnded
 from learnae.records.outcome import BackendName, EndedBy
 from learnae.runtime.live import LivePeer, SessionClock
 from learnae.runtime.setup import MemoryLearning
-from learnae.session.settings import parse
+from learnae.session.session_file import parse
 
 SETTINGS = {
     "peers": 3,

@@ -13,7 +13,8 @@ from learnae.records.history import Fact, History, Record
 from learnae.records.outcome import EndedBy
 from learnae.runtime.setup import Learning, MemoryLearning
 from learnae.runtime.simulator import SimulatedPeer, Simulator
-from learnae.session.settings import Session, parse
+from learnae.session.session_file import parse
+from learnae.session.settings import Session
 
 Faults = Callable[[Simulator], None]
 

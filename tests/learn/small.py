@@ -14,8 +14,9 @@ from learnae.learn.model import Mlp, create_network
 from learnae.learn.trainer import PoolTrainer
 from learnae.learn.weight_store import initial_block
 from learnae.messages.wire import cid_of
+from learnae.protocol.settings import WorkSettings
 from learnae.protocol.types import Cid, ModelRef, PeerId, Weights
-from learnae.session.settings import DataSettings, ModelSettings, Session, WorkSettings
+from learnae.session.settings import DataSettings, ModelSettings, Session
 
 SESSION = Session(
     peers=4,

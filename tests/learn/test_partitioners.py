@@ -59,7 +59,7 @@ def test_no_row_is_trained_or_judged_on_twice_nor_tested_on_by_anybody_who_has_i
 ) -> None:
     found = table(rows, "place" if how == "by-column" else "mass")
     try:
-        dealt = partition(found, replace(session(how, peers, overlap=overlap, alpha=2.0, spread=0.5), seed=seed))
+        dealt = partition(found, replace(session(how, peers, overlap=overlap, alpha=2.0, size_sigma=0.5), seed=seed))
     except InputError as error:
         assert "too few for" in str(error)
         return
@@ -161,7 +161,7 @@ def test_dirichlet_takes_as_many_classes_as_there_are() -> None:
 
 
 def test_unequal_peers_hold_as_many_rows_together_as_equal_ones_would() -> None:
-    _, dealt = split("unequal", peers=8, spread=0.7)
+    _, dealt = split("unequal", peers=8, size_sigma=0.7)
     sizes = [len(rows.train) + len(rows.validation) for rows in dealt.peers]
     assert 8 * 160 - 8 <= sum(sizes) <= 8 * 160
     assert max(sizes) > 2 * min(sizes)
@@ -169,8 +169,8 @@ def test_unequal_peers_hold_as_many_rows_together_as_equal_ones_would() -> None:
     assert dealt.notice is None
 
 
-def test_a_spread_of_nothing_is_equal() -> None:
-    _, dealt = split("unequal", spread=0.0)
+def test_a_size_sigma_of_0_gives_every_peer_as_many_rows() -> None:
+    _, dealt = split("unequal", size_sigma=0.0)
     assert [len(rows.train) for rows in dealt.peers] == [120] * 5
 
 
@@ -202,8 +202,8 @@ def test_a_swarm_in_which_nobody_has_rows_holds_out_the_same_rows(how: Method) -
     [
         ("by-mass", {}, "a column with fewer values"),
         ("dirichlet", {}, "a larger data.alpha"),
-        ("unequal", {}, "a smaller data.spread"),
-        ("unequal", {"spread": 8.0}, "at least 0 training"),
+        ("unequal", {}, "a smaller data.size_sigma"),
+        ("unequal", {"size_sigma": 8.0}, "at least 0 training"),
         ("by-mass", {"validation_rows": 900, "own_test_rows": 1}, "and 0 test rows"),
     ],
 )

@@ -18,7 +18,8 @@ from learnae.learn.datasets.dataset import Dataset, standardise
 from learnae.learn.datasets.partition import load_partitioned, partition
 from learnae.learn.datasets.sources import load_dataset
 from learnae.learn.datasets.tabular import read
-from learnae.session.settings import DataSettings, Session, parse
+from learnae.session.session_file import parse
+from learnae.session.settings import DataSettings, Session
 
 
 def csv(folder: Path, text: str, name: str = "rows.csv") -> Path:

@@ -12,10 +12,11 @@ from learnae.protocol import events as on
 from learnae.protocol.decisions import Published, Trained, WorkBegan, WorkChanged, WorkState
 from learnae.protocol.peer import Peer
 from learnae.protocol.replay import new_peer
-from learnae.protocol.types import PeerConfig, Timer
+from learnae.protocol.settings import PeerConfig
+from learnae.protocol.types import Timer
 from learnae.runtime.simulator import Simulator
 from learnae.session.faults import CUT
-from learnae.session.settings import parse
+from learnae.session.session_file import parse
 
 
 def trained_peer(settings: PeerConfig) -> Peer:
@@ -26,9 +27,9 @@ def trained_peer(settings: PeerConfig) -> Peer:
     peer.handle(on.ModelFetched(0.1, fetch.request))
     (judge,) = (request for request in peer.outstanding() if isinstance(request, do.ScoreModel))
     peer.handle(on.ModelScored(0.2, judge.request, weights("initial"), score(50)))
-    begun = peer.handle(on.TimerFired(settings.start_timeout, Timer.START))
+    begun = peer.handle(on.TimerFired(settings.start.timeout, Timer.START))
     (train,) = (action for action in begun if isinstance(action, do.TrainSlice))
-    peer.handle(on.ModelScored(settings.start_timeout + 1, train.request, weights("mine"), score(60)))
+    peer.handle(on.ModelScored(settings.start.timeout + 1, train.request, weights("mine"), score(60)))
     return peer
 
 
@@ -135,7 +136,7 @@ def test_nobody_waits_for_anybody() -> None:
     """Section 1.1: "No kind of synchronization is needed, and all data remain on the network for the peers to use them
     at their own pace."
     """
-    session = run(small(cost={"spread": 1.5}))
+    session = run(small(cost={"speed_sigma": 1.5}))
 
     ends = {
         name: max(r.t for r, _ in session.history.facts(Trained) if r.peer == name) for name in session.history.roster

@@ -15,7 +15,8 @@ from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, DebtSta
 from learnae.records.history import kept_score
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.faults import CUT
-from learnae.session.settings import Session, parse
+from learnae.session.session_file import parse
+from learnae.session.settings import Session
 
 SMALL = {
     "data": {"rows": 1000, "validation_rows": 200, "public_rows": 50, "test_rows": 500},

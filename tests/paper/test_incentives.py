@@ -35,9 +35,10 @@ from learnae.protocol.types import (
     Timer,
     TxHash,
     Wei,
+    wei,
 )
 from learnae.records.chain_export import Block, ChainTransaction
-from learnae.session.settings import parse, wei
+from learnae.session.session_file import parse
 
 
 def transactions(session: Run, name: str) -> list[ChainTransaction]:

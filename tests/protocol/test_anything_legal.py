@@ -5,6 +5,7 @@ The invariants are in ``chaos.py``; they are checked after every event.
 
 import random
 from collections import Counter
+from decimal import Decimal
 
 import pytest
 from tests.helpers.peers import config
@@ -12,17 +13,18 @@ from tests.helpers.random_faults import Chaos
 
 from learnae.errors import Reason
 from learnae.protocol.decisions import DebtState
-from learnae.protocol.types import ETHER, Forgery, PeerConfig, PeerId, Policy, Wei
+from learnae.protocol.settings import PeerConfig
+from learnae.protocol.types import Forgery, PeerId, Policy
 
 VARIANTS = {
     **{policy.value: config(policy=policy, max_peers=3, patience=9) for policy in Policy},
     "perturbing": config(policy=Policy.COPYCAT, forgery=Forgery.PERTURBED),
     "hijacker, paper": config(policy=Policy.HIJACKER, claimed_peer=PeerId("ann"), identity="paper"),
     "without rows": config(has_rows=False, slices_planned=0),
-    "profits only": config(slices_planned=0, start_peers=3),
-    "unpaid": config(wants_payment=False, reward="flat"),
-    "poor": config(cap=Wei(ETHER // 50), reward="error-reduction"),
-    "slow": config(pace_slice=5.0, pace_attempt=2.0, patience=5),
+    "profits only": config(slices_planned=0, expected_identities=3),
+    "unpaid": config(wants_payment=False, function="flat"),
+    "poor": config(cap=Decimal("0.02"), function="error-reduction"),
+    "slow": config(slice=5.0, attempt=2.0, patience=5),
 }
 
 

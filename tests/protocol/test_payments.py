@@ -1,5 +1,6 @@
 """Payments: each debt settled at most once, whatever the chain does (section 3.1)."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, RolledBack
 from learnae.protocol.payments import MAX_FORMS
-from learnae.protocol.types import ETHER, Policy, Timer, Wei
+from learnae.protocol.types import ETHER, Policy, Timer
 
 OWED, PAYABLE, SIGNED, SENT = DebtState.OWED, DebtState.PAYABLE, DebtState.SIGNED, DebtState.SENT
 MINED, FINAL, REFUSED, DECLINED = DebtState.MINED, DebtState.FINAL, DebtState.REFUSED, DebtState.DECLINED
@@ -19,7 +20,7 @@ MINED, FINAL, REFUSED, DECLINED = DebtState.MINED, DebtState.FINAL, DebtState.RE
 
 def owing(*creators: str, known: bool = True, **settings: Any) -> Driven:
     """A peer that trains nothing, wants no payment, and has adopted a model of each."""
-    driven = Driven(**{"wants_payment": False, "slices_planned": 0, "start_peers": 0, **settings}).loaded()
+    driven = Driven(**{"wants_payment": False, "slices_planned": 0, "expected_identities": 0, **settings}).loaded()
     for number, creator in enumerate(creators):
         if known:
             driven.meets(creator)
@@ -80,12 +81,12 @@ def test_who_refuses_to_pay_says_so() -> None:
 
 
 def test_a_reward_of_nothing_is_no_payment() -> None:
-    driven = owing("bob", factor=Wei(0))
+    driven = owing("bob", factor=Decimal(0))
     assert story(driven) == [OWED, DECLINED] and driven.debts[0].reason == "nothing to pay"
 
 
 def test_the_cap_is_never_exceeded() -> None:
-    driven = owing("bob", "ann", cap=Wei(ETHER // 1000))
+    driven = owing("bob", "ann", cap=Decimal("0.001"))
     driven.signs()
     assert story(driven, 1) == [OWED, PAYABLE, DECLINED] and driven.debts[1].reason == "cap"
 
@@ -168,7 +169,7 @@ def test_while_one_look_is_under_way_no_other_begins() -> None:
 
 def test_a_payment_not_mined_in_time_is_signed_again_with_its_own_nonce() -> None:
     driven = paying()
-    driven.after(driven.config.resend_after)
+    driven.after(driven.config.chain.resend_after)
     driven.looks(1)
     request = driven.asked(do.SignPayment)
     assert (request.debt, request.nonce, request.attempt) == (0, 0, 1)
@@ -190,7 +191,7 @@ def test_an_outage_is_no_lateness() -> None:
 def test_the_answer_for_an_older_form_says_nothing_about_the_newest() -> None:
     driven = paying()
     driven.tell(on.ChainRolledBack(driven.now, head(1)))
-    driven.after(driven.config.resend_after)
+    driven.after(driven.config.chain.resend_after)
     driven.looks(1)
     old = driven.asked(do.SendTransaction)
     driven.tell(on.RequestFailed(driven.now, old.request, Reason.INVALID_RESPONSE))
@@ -206,7 +207,7 @@ def test_a_node_that_does_not_want_a_transaction_is_offered_a_higher_fee_in_time
     driven.signs()
     driven.fails(do.SendTransaction, Reason.INVALID_RESPONSE)
     assert not driven.all_asked(do.SignPayment)
-    driven.after(driven.config.resend_after)
+    driven.after(driven.config.chain.resend_after)
     driven.looks(1)
     driven.fails(do.SendTransaction, Reason.INVALID_RESPONSE)
     assert driven.asked(do.SignPayment).attempt == 1
@@ -214,7 +215,7 @@ def test_a_node_that_does_not_want_a_transaction_is_offered_a_higher_fee_in_time
 
 def test_a_replacement_that_cannot_be_signed_leaves_the_last_form_to_be_sent() -> None:
     driven = paying()
-    driven.after(driven.config.resend_after)
+    driven.after(driven.config.chain.resend_after)
     driven.looks(1)
     driven.fails(do.SignPayment, Reason.FUNDS)
     assert sending(driven) == ["0.0"] and driven.debts[0].state is SENT
@@ -224,7 +225,7 @@ def test_a_replacement_waits_for_another_signature_under_way() -> None:
     driven = owing("bob", "ann")
     driven.signs()
     driven.sent()
-    driven.after(driven.config.resend_after)
+    driven.after(driven.config.chain.resend_after)
     driven.looks(1)
     assert [(each.debt, each.attempt) for each in driven.all_asked(do.SignPayment)] == [(1, 0)]
 
@@ -233,7 +234,7 @@ def test_a_deployment_is_replaced_like_a_payment() -> None:
     driven = Driven()
     driven.signs()
     driven.sent()
-    driven.after(driven.config.resend_after)
+    driven.after(driven.config.chain.resend_after)
     driven.looks(1)
     assert (driven.asked(do.SignDeployment).nonce, driven.asked(do.SignDeployment).attempt) == (0, 1)
 
@@ -241,12 +242,12 @@ def test_a_deployment_is_replaced_like_a_payment() -> None:
 def test_after_so_many_forms_the_last_is_sent_on_and_on() -> None:
     driven = paying()
     for form in range(1, MAX_FORMS):
-        driven.after(driven.config.resend_after)
+        driven.after(driven.config.chain.resend_after)
         driven.looks(1)
         driven.signs(form)
         driven.sent()
     for _ in range(2):
-        driven.after(driven.config.resend_after)
+        driven.after(driven.config.chain.resend_after)
         driven.looks(1)
         assert not driven.all_asked(do.SignPayment)
         assert sending(driven) == [f"0.{MAX_FORMS - 1}"]
@@ -255,7 +256,7 @@ def test_after_so_many_forms_the_last_is_sent_on_and_on() -> None:
 
 def test_a_form_that_was_signed_while_another_was_mined_is_kept_and_not_sent() -> None:
     driven = paying()
-    driven.after(driven.config.resend_after)
+    driven.after(driven.config.chain.resend_after)
     driven.looks(1)
     driven.looks(9, receipt(0, block=2))
     driven.signs(form=1)

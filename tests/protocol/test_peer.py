@@ -18,7 +18,7 @@ from learnae.protocol.types import Announcement, Cid, PeerId, Timer
 
 def done(**settings: Any) -> Driven:
     """A peer that has nothing left to do."""
-    driven = Driven(**{"wants_payment": False, "start_peers": 0, "slices_planned": 0, **settings}).loaded()
+    driven = Driven(**{"wants_payment": False, "expected_identities": 0, "slices_planned": 0, **settings}).loaded()
     driven.fires(Timer.WORK)
     return driven
 
@@ -71,11 +71,11 @@ def test_who_is_known_already_is_told_on_the_period() -> None:
     driven.hears("bob")
     driven.fires(Timer.ANNOUNCE)
     driven.hears("bob", 2)
-    assert driven.waits(Timer.ANNOUNCE) == driven.config.announce_every
+    assert driven.waits(Timer.ANNOUNCE) == driven.config.network.announce_every
 
 
 def test_work_begins_when_enough_identities_are_heard_the_peers_own_included() -> None:
-    driven = Driven(start_peers=3).loaded()
+    driven = Driven(expected_identities=3).loaded()
     driven.meets("ann").meets("bob")
     assert not driven.facts(WorkBegan)
     driven.registered()
@@ -83,7 +83,7 @@ def test_work_begins_when_enough_identities_are_heard_the_peers_own_included() -
 
 
 def test_work_begins_after_the_timeout_at_the_latest_and_once() -> None:
-    driven = Driven(start_peers=3).loaded().meets("ann")
+    driven = Driven(expected_identities=3).loaded().meets("ann")
     driven.fires(Timer.START)
     assert driven.facts(WorkBegan) == [WorkBegan(1, timed_out=True)]
     driven.meets("bob").meets("cat")
@@ -91,13 +91,13 @@ def test_work_begins_after_the_timeout_at_the_latest_and_once() -> None:
 
 
 def test_the_timeout_of_a_session_that_has_begun_is_nothing() -> None:
-    driven = Driven(start_peers=0)
+    driven = Driven(expected_identities=0)
     driven.fires(Timer.START)
     assert driven.facts(WorkBegan) == [WorkBegan(0, timed_out=False)]
 
 
 def test_a_peer_is_quiet_when_it_is_done_and_nothing_is_under_way() -> None:
-    driven = Driven(wants_payment=False, start_peers=0, slices_planned=0)
+    driven = Driven(wants_payment=False, expected_identities=0, slices_planned=0)
     assert not driven.peer.quiet
     driven.loaded()
     assert not driven.peer.quiet
@@ -106,7 +106,11 @@ def test_a_peer_is_quiet_when_it_is_done_and_nothing_is_under_way() -> None:
 
 
 def test_a_peer_with_a_model_nobody_can_have_yet_is_not_quiet() -> None:
-    driven = Driven(wants_payment=False, start_peers=0, slices_planned=0, idle_after=0.0).loaded().attempted("bob", 60)
+    driven = (
+        Driven(wants_payment=False, expected_identities=0, slices_planned=0, idle_after=0.0)
+        .loaded()
+        .attempted("bob", 60)
+    )
     driven.fires(Timer.WORK)
     driven.fails(do.StoreModel)
     assert not driven.peer.quiet
@@ -116,7 +120,9 @@ def test_a_peer_with_a_model_nobody_can_have_yet_is_not_quiet() -> None:
 
 
 def test_a_peer_with_a_payment_under_way_is_not_quiet() -> None:
-    driven = Driven(wants_payment=False, start_peers=0, slices_planned=0).loaded().meets("bob").attempted("bob", 60)
+    driven = (
+        Driven(wants_payment=False, expected_identities=0, slices_planned=0).loaded().meets("bob").attempted("bob", 60)
+    )
     driven.stored()
     driven.signs()
     driven.fires(Timer.WORK)
@@ -146,10 +152,10 @@ def test_the_driver_may_not_report_what_cannot_have_happened() -> None:
 
 
 def test_work_and_identity_do_not_wait_for_each_other() -> None:
-    driven = Driven(start_peers=0).loaded()
+    driven = Driven(expected_identities=0).loaded()
     driven.fails(do.SignDeployment)
     assert driven.all_asked(do.TrainSlice)
-    working = Driven(start_peers=0)
+    working = Driven(expected_identities=0)
     working.fails(do.FetchModel)
     assert working.registered().peer.status().claim
 
@@ -157,7 +163,7 @@ def test_work_and_identity_do_not_wait_for_each_other() -> None:
 def test_two_peers_with_other_seeds_try_others_first() -> None:
     picked = set()
     for seed in map(str, range(20)):
-        driven = Driven(wants_payment=False, start_peers=0, seed=seed).loaded()
+        driven = Driven(wants_payment=False, expected_identities=0, seed=seed).loaded()
         for name in ("ann", "bob", "cat"):
             driven.hears(name)
         driven.scored(do.TrainSlice, "me-1", score(60))

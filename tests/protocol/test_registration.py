@@ -97,7 +97,7 @@ def test_a_deployment_mined_by_another_form_is_claimed_anew() -> None:
     driven = Driven()
     driven.signs()
     driven.sent()
-    driven.after(driven.config.resend_after)
+    driven.after(driven.config.chain.resend_after)
     driven.looks(1)
     driven.signs(form=1)
     driven.looks(2, receipt(0, form=0, block=2, contract="0xmine"))

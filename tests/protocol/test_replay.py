@@ -8,7 +8,7 @@ from learnae.protocol import events as on
 from learnae.protocol.replay import digest, new_peer, replay
 from learnae.protocol.types import Timer
 
-CONFIG = config(wants_payment=False, start_peers=0)
+CONFIG = config(wants_payment=False, expected_identities=0)
 EVENTS: list[on.Event] = [
     on.Started(0.0),
     on.ModelFetched(0.1, 1),

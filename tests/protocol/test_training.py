@@ -25,7 +25,7 @@ from learnae.protocol.types import Forgery, ModelAnnouncement, Policy, Timer
 
 def working(**settings: Any) -> Driven:
     """A peer that needs nobody's identity, with its initial weights."""
-    return Driven(**{"wants_payment": False, "start_peers": 0, **settings}).loaded()
+    return Driven(**{"wants_payment": False, "expected_identities": 0, **settings}).loaded()
 
 
 def states(driven: Driven) -> list[WorkState]:
@@ -46,7 +46,7 @@ def train(driven: Driven, correct: int) -> None:
 
 
 def test_a_peer_with_rows_begins_with_the_common_initial_weights() -> None:
-    driven = Driven(wants_payment=False, start_peers=0)
+    driven = Driven(wants_payment=False, expected_identities=0)
     assert driven.asked(do.FetchModel) == do.FetchModel(1, driven.config.initial_weights, None, ())
     driven.loaded()
     assert driven.facts(Adopted) == [Adopted(driven.config.initial_weights, None, score(50))]
@@ -55,7 +55,7 @@ def test_a_peer_with_rows_begins_with_the_common_initial_weights() -> None:
 
 @pytest.mark.parametrize("step", [do.FetchModel, do.ScoreModel])
 def test_initial_weights_that_cannot_be_had_are_asked_for_again_a_second_later(step: type[do.Request]) -> None:
-    driven = Driven(wants_payment=False, start_peers=0)
+    driven = Driven(wants_payment=False, expected_identities=0)
     if step is do.ScoreModel:
         driven.fetched()
     driven.fails(step)
@@ -67,14 +67,14 @@ def test_initial_weights_that_cannot_be_had_are_asked_for_again_a_second_later(s
 
 
 def test_slices_begin_when_enough_identities_were_heard() -> None:
-    driven = Driven(start_peers=3).loaded().registered().meets("ann")
+    driven = Driven(expected_identities=3).loaded().registered().meets("ann")
     assert not driven.all_asked(do.TrainSlice)
     driven.meets("bob")
     assert driven.all_asked(do.TrainSlice)
 
 
 def test_a_peer_without_rows_begins_with_a_random_remote_model_never_paid_for_and_never_republished() -> None:
-    driven = Driven(has_rows=False, slices_planned=0, wants_payment=False, start_peers=0)
+    driven = Driven(has_rows=False, slices_planned=0, wants_payment=False, expected_identities=0)
     driven.hears("bob")
     driven.fetched()
     driven.scored(do.ScoreModel, "bob-1", score(60))
@@ -85,7 +85,7 @@ def test_a_peer_without_rows_begins_with_a_random_remote_model_never_paid_for_an
 
 
 def test_a_peer_without_rows_goes_on_looking_when_a_model_is_no_good() -> None:
-    driven = Driven(has_rows=False, slices_planned=0, wants_payment=False, start_peers=0)
+    driven = Driven(has_rows=False, slices_planned=0, wants_payment=False, expected_identities=0)
     driven.hears("bob")
     driven.fetched()
     driven.fails(do.ScoreModel, Reason.NOT_FINITE)
@@ -280,9 +280,9 @@ def test_a_failed_fetch_costs_no_patience() -> None:
 
 def test_without_anything_untried_a_peer_is_done_after_a_while() -> None:
     driven = working(slices_planned=0)
-    assert driven.waits(Timer.WORK) == driven.config.idle_after
+    assert driven.waits(Timer.WORK) == driven.config.work.idle_after
     driven.after(4.0).attempted("bob", 0)
-    assert driven.waits(Timer.WORK) == driven.config.idle_after
+    assert driven.waits(Timer.WORK) == driven.config.work.idle_after
     driven.fires(Timer.WORK)
     assert states(driven)[-1] is WorkState.DONE
 
@@ -318,7 +318,7 @@ def test_no_creator_keeps_a_peer_awake_beyond_its_budget() -> None:
 
 
 def test_a_unit_of_work_takes_at_least_its_pace() -> None:
-    driven = working(pace_slice=5.0, pace_attempt=2.0)
+    driven = working(slice=5.0, attempt=2.0)
     driven.hears("bob")
     driven.after(1.0)
     train(driven, 60)
@@ -330,7 +330,7 @@ def test_a_unit_of_work_takes_at_least_its_pace() -> None:
     driven.fires(Timer.WORK)
     driven.after(7.0)
     train(driven, 60)
-    assert driven.waits(Timer.WORK) == driven.config.idle_after
+    assert driven.waits(Timer.WORK) == driven.config.work.idle_after
 
 
 # policies

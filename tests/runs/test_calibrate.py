@@ -23,7 +23,7 @@ from learnae.protocol.replay import new_peer, replay_steps
 from learnae.runs.calibrate import INSTANT, ComparedMetric, compared, fitted, left_behind, taken
 from learnae.runtime.setup import MemoryLearning
 from learnae.runtime.torch_learning import TorchLearning
-from learnae.session.settings import load, parse, to_toml
+from learnae.session.session_file import load, parse, to_toml
 
 COSTS = {
     "train": 1e-3,
@@ -31,8 +31,8 @@ COSTS = {
     "chain_call": 0.03,
     "store": 0.05,
     "announce": 0.1,
-    "ebb": 0.5,
-    "spread": 0.3,
+    "late_delay_factor": 0.5,
+    "speed_sigma": 0.3,
     "jitter": 0.2,
 }
 LATENCY, PEERS = 0.04, 12
@@ -55,7 +55,7 @@ def test_the_costs_that_a_session_was_run_with_are_found_in_its_journals(told: d
     found = fitted(elsewhere, MemoryLearning(elsewhere), told)
     assert found.network.latency == pytest.approx(LATENCY, rel=0.15)
     for name, cost in asdict(found.cost).items():
-        assert cost == pytest.approx(COSTS[name], rel=0.4 if name == "spread" else 0.2), name
+        assert cost == pytest.approx(COSTS[name], rel=0.4 if name == "speed_sigma" else 0.2), name
     assert (found.work, found.data, found.model) == (elsewhere.work, elsewhere.data, elsewhere.model)
 
 
@@ -144,4 +144,4 @@ def test_damaged_journals_and_those_of_another_core_are_named(recorded_run: Path
 def test_one_peers_journal_is_enough_to_know_what_its_work_took(told: dict[str, Recorded]) -> None:
     session = parse(small(peers=PEERS))
     found = fitted(session, MemoryLearning(session), {"p03": told["p03"]}).cost
-    assert found.train > 0 and found.average > 0 and found.spread == found.announce == 0
+    assert found.train > 0 and found.average > 0 and found.speed_sigma == found.announce == 0

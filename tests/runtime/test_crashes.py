@@ -27,7 +27,7 @@ PACED: dict[str, Any] = {
     "seed": 2,
     "peers": len(NAMES),
     "data": {"rows": 200},
-    "work": {"slices": 2, "patience": 4, "budget": 2, "idle_after": 15.0},
+    "work": {"slices": 2, "patience": 4, "max_attempts_per_creator": 2, "idle_after": 15.0},
     "start": {"timeout": 0.0},
     "pace": {"slice": 10.0, "attempt": 10.0},
     "network": {"announce_every": 4.0},

@@ -17,7 +17,7 @@ from learnae.protocol.types import Cid, Policy, Score
 from learnae.records.history import Fact, FaultBegan, History, Record, SessionEnded
 from learnae.records.outcome import EndedBy
 from learnae.resources import scenario_files
-from learnae.session.settings import parse, resolved
+from learnae.session.session_file import parse, resolved
 
 BASE: dict[str, Any] = {"peers": 5, "data": {"rows": 1000}, "work": {"slices": 4, "patience": 5}}
 KILL = {"kind": "kill", "at": 4, "duration": 6, "targets": ["p00"]}

@@ -14,7 +14,7 @@ from learnae.protocol.types import Cid
 from learnae.runtime.live_process import input_error
 from learnae.runtime.roster_file import Roster
 from learnae.session.manifest import peer_config
-from learnae.session.settings import parse, to_toml
+from learnae.session.session_file import parse, to_toml
 
 AWAY = "http://127.0.0.1:1"
 SETTINGS = parse({"peers": 2, "data": {"rows": 50, "validation_rows": 20, "test_rows": 20}, "model": {"hidden": [4]}})

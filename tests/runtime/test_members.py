@@ -163,7 +163,7 @@ def test_under_the_papers_rule_a_hijacker_that_deploys_before_its_victim_wins() 
 
 
 def test_a_spammer_cannot_keep_a_swarm_awake() -> None:
-    session = run(small(*one("spammer"), work=SMALL["work"] | {"budget": 20}, max_duration=3600.0))
+    session = run(small(*one("spammer"), work=SMALL["work"] | {"max_attempts_per_creator": 20}, max_duration=3600.0))
     assert session.ended_by == "quiet"
     assert session.history.seconds < 300.0
     spam = session.host("p05").config.peer

@@ -11,7 +11,7 @@ from learnae.errors import InputError
 from learnae.protocol.decisions import Averaged, DebtState, Published, Trained
 from learnae.records.history import Effect, FaultBegan, FaultEnded, FaultsPlanned, PeerCrashed, PeerRestarted
 from learnae.session.faults import FaultKind
-from learnae.session.settings import parse
+from learnae.session.session_file import parse
 
 PACED: dict[str, Any] = {
     "peers": 6,
@@ -138,11 +138,11 @@ def test_random_plans_break_nothing(seed: int) -> None:
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
-        ({"kind": "meteor", "at": 1}, "session: faults.0.kind: input should be"),
+        ({"kind": "meteor", "at": 1}, 'session: faults.0.kind = "meteor" is not allowed: give one of cut, split'),
         ({"kind": "kill", "at": 1, "until": 3}, "session: faults.0.until: no such setting"),
         ({"kind": "kill", "at": 1, "targets": ["p77"]}, "p77: not in this swarm of p00 to p05"),
         ({"kind": "cut", "at": 1}, "fault 1 (cut): duration: above 0 s"),
-        ({"kind": "kill", "at": float("nan")}, "session: faults.0.at: input should be a finite number"),
+        ({"kind": "kill", "at": float("nan")}, "session: faults.0.at = NaN is not allowed: give a number"),
         ({"kind": "kill", "at": 1, "targets": []}, "fault 1 (kill): targets: name a peer"),
     ],
 )
@@ -150,24 +150,3 @@ def test_a_plan_that_makes_no_sense_is_refused_before_anything_runs(fault: dict[
     with pytest.raises(InputError) as refused:
         parse(PACED | {"faults": [fault]})
     assert sentence in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("settings", "sentence"),
-    [
-        ({"pace": {"slice": -1}}, "session: pace, linger, start.timeout, work.idle_after: 0 s or more"),
-        ({"linger": -1}, "session: pace, linger, start.timeout, work.idle_after: 0 s or more"),
-        ({"start": {"timeout": -1}}, "session: pace, linger, start.timeout, work.idle_after: 0 s or more"),
-        ({"work": {"idle_after": -1}}, "session: pace, linger, start.timeout, work.idle_after: 0 s or more"),
-        ({"network": {"fetch_timeout": -1}}, "session: network.fetch_timeout: above 0 s"),
-        ({"groups": [{"joins_at": -1}]}, "session: groups: joins_at: 0 s or more"),
-        ({"start": {"peers": 7}}, "session: start.peers = 7: from 1 to the number of peers, 6"),
-        ({"max_duration": float("nan")}, "session: max_duration: input should be a finite number"),
-        ({"expect": {"recovery": float("inf")}}, "session: expect.recovery: input should be a finite number"),
-        ({"reward": {"cap": "nan"}}, "session: reward.cap: "),
-    ],
-)
-def test_times_that_make_no_sense_are_refused_before_anything_runs(settings: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(InputError) as refused:
-        parse(PACED | settings)
-    assert str(refused.value).startswith(sentence)

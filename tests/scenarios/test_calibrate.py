@@ -12,7 +12,7 @@ from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.live_run import SESSION
 from learnae.backends.sim.run_simulation import record
 from learnae.runtime.torch_learning import TorchLearning
-from learnae.session.settings import load, parse
+from learnae.session.session_file import load, parse
 
 
 def test_a_run_is_put_beside_simulated_seeds_of_itself(tmp_path: Path) -> None:

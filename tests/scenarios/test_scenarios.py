@@ -17,7 +17,7 @@ from learnae.checkout import REPOSITORY
 from learnae.protocol.decisions import Averaged, DebtState, RolledBack
 from learnae.records.history import History
 from learnae.resources import scenario_files
-from learnae.session.settings import load
+from learnae.session.session_file import load
 
 NAMES = list(scenario_files())
 SOON = 10.0  # s: no stall is longer, and models cross again within

@@ -8,9 +8,10 @@ from tests.stack.live_peers import LivePeerProcess
 
 from learnae.adapters import keystore
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
-from learnae.protocol.types import PeerId
+from learnae.protocol.types import PeerId, wei
 from learnae.runtime.roster_file import Roster
-from learnae.session.settings import Session, to_toml, wei
+from learnae.session.session_file import to_toml
+from learnae.session.settings import Session
 
 
 class LiveSwarm:

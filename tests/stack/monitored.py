@@ -31,7 +31,8 @@ from learnae.records.history import FaultBegan
 from learnae.runtime.setup import Learning, MemoryLearning
 from learnae.session.faults import FaultKind
 from learnae.session.roster import names
-from learnae.session.settings import Session, parse, to_toml
+from learnae.session.session_file import parse, to_toml
+from learnae.session.settings import Session
 from learnae.web.api.server import listen, serving, url
 
 MONITOR = REPOSITORY / "monitor"

@@ -15,7 +15,8 @@ from learnae.adapters.run_directory import CHAIN, RunDirectory
 from learnae.protocol.decisions import Averaged, ChainEntered, DebtState, RolledBack
 from learnae.records.chain_export import Block
 from learnae.records.history import History
-from learnae.session.settings import Session, parse
+from learnae.session.session_file import parse
+from learnae.session.settings import Session
 
 AWAY = 60.0  # s
 PACED = parse(
@@ -25,7 +26,7 @@ PACED = parse(
         "linger": 3.0,
         "max_duration": 110.0,
         "data": {"rows": 170, "validation_rows": 20, "test_rows": 20},
-        "work": {"slices": 17, "patience": 4, "budget": 17, "idle_after": 1.0},
+        "work": {"slices": 17, "patience": 4, "max_attempts_per_creator": 17, "idle_after": 1.0},
         "start": {"timeout": 10.0},
         "pace": {"slice": 3.0, "attempt": 1.0},
         "chain": {"poll": 0.3, "resend_after": 5.0},

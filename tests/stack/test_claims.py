@@ -30,7 +30,7 @@ from learnae.runtime.live import LivePeer, SessionClock
 from learnae.runtime.peer_service import PeerService
 from learnae.runtime.setup import MemoryLearning, SessionSetup
 from learnae.runtime.wallets import wallets
-from learnae.session.settings import parse
+from learnae.session.session_file import parse
 from learnae.web.api.guard import Guard
 from learnae.web.api.peer_api import peer_api
 

@@ -32,7 +32,8 @@ from learnae.errors import InputError
 from learnae.protocol.decisions import Averaged, DebtState, RolledBack
 from learnae.records.history import FaultBegan, FaultEnded, History, PeerCrashed, PeerRestarted
 from learnae.resources import scenario_files
-from learnae.session.settings import Session, parse, to_toml
+from learnae.session.session_file import parse, to_toml
+from learnae.session.settings import Session
 from learnae.web.event_log import EventLog
 
 SMALL = tomllib.loads("""

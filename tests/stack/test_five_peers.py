@@ -21,11 +21,12 @@ from tests.stack.live_swarm import LiveSwarm
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
 from learnae.protocol.decisions import DebtState
+from learnae.protocol.types import wei
 from learnae.records.chain_export import Balances, Block
 from learnae.records.history import Evaluated
 from learnae.resources import session_files
 from learnae.runs.calibrate import COMPARED
-from learnae.session.settings import load, wei
+from learnae.session.session_file import load
 
 PEERS, SEED = 5, 15
 LEFT = {SESSION, ROSTER, JOURNALS, "chain.jsonl"}

@@ -18,7 +18,7 @@ from tests.stack.live_swarm import LiveSwarm
 from learnae.adapters.run_directory import RunDirectory
 from learnae.protocol.decisions import DebtState
 from learnae.records.history import History
-from learnae.session.settings import parse
+from learnae.session.session_file import parse
 
 PARTS = {
     "journal": points("journal"),

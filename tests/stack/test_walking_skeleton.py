@@ -17,8 +17,9 @@ from tests.stack.live_swarm import LiveSwarm
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends import live_run as sessions
 from learnae.protocol.decisions import DebtState, IdentityChanged, RolledBack
+from learnae.protocol.types import wei
 from learnae.records.chain_export import Balances, Block
-from learnae.session.settings import parse, to_toml, wei
+from learnae.session.session_file import parse, to_toml
 
 SESSION = parse(
     {

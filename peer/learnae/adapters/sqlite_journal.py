@@ -29,7 +29,8 @@ from learnae.messages.wire import cid_of
 from learnae.protocol import actions as do
 from learnae.protocol import peer as core
 from learnae.protocol.events import Event
-from learnae.protocol.types import Cid, PeerConfig
+from learnae.protocol.settings import PeerConfig
+from learnae.protocol.types import Cid
 
 VERSION = 2  # of the tables
 APPLICATION = 0x4C524E45  # "LRNE": marks the file as ours
@@ -348,15 +349,23 @@ def _check_writer(path: Path, connection: sqlite3.Connection, config: PeerConfig
         before: dict[str, Any] = dict(from_json(stored))
     except (ValueError, TypeError):
         raise InputError(f"{path} {DAMAGED}") from None
-    now = encode(config)
+    old, new = _flat(before), _flat(encode(config))
     differences = [
-        f"{key} {before.get(key)}, now {now.get(key)}" for key in {**before, **now} if before.get(key) != now.get(key)
+        f"{name} {old.get(name)}, now {new.get(name)}" for name in {**old, **new} if old.get(name) != new.get(name)
     ]
     if differences:
         raise InputError(
             f"{path} was begun with other settings ({', '.join(differences)}): "
             "start it as it was started then, or anew with a new journal and a new wallet"
         )
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
 
 
 def _rows(path: Path, connection: sqlite3.Connection) -> Iterator[tuple[int, str, str]]:

@@ -18,7 +18,7 @@ from learnae.adapters.sqlite_journal import recorded, recorded_block
 from learnae.backends.external_chain.wallet_funding import FUNDING, Funding
 from learnae.errors import InputError, PortError
 from learnae.protocol.decisions import Adopted, Published
-from learnae.protocol.types import Cid
+from learnae.protocol.types import Cid, wei
 from learnae.records.chain_export import chain_line
 from learnae.records.history import (
     Evaluated,
@@ -29,7 +29,8 @@ from learnae.records.history import (
 from learnae.runtime.history_from_journals import merged
 from learnae.runtime.roster_file import Roster
 from learnae.session.roster import Member, names
-from learnae.session.settings import Session, load, wei
+from learnae.session.session_file import load
+from learnae.session.settings import Session
 
 SESSION, ROSTER, JOURNALS, FAULTS = "session.toml", "roster.json", "journals", "faults.jsonl"
 

@@ -12,7 +12,7 @@ from learnae.cli.arguments import Run
 from learnae.protocol.decisions import DebtState
 from learnae.records.chain_export import Balances, Genesis
 from learnae.records.history import History
-from learnae.session.settings import foreign
+from learnae.session.environment import external_chain_settings
 
 
 def audit(
@@ -31,7 +31,7 @@ def audit(
     from learnae.backends import live_run
     from learnae.cli.commands import conclude, say
 
-    if rpc is None and not (run / CHAIN).exists() and (chain := foreign()):
+    if rpc is None and not (run / CHAIN).exists() and (chain := external_chain_settings()):
         rpc = chain.rpc
     if rpc:
         asyncio.run(live_run.fetch_chain(run, keystore.url(rpc)))

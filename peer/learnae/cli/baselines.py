@@ -14,7 +14,7 @@ def baselines(run: Run) -> int:
     from learnae.cli.many_runs import table_of
     from learnae.runs.baselines import baselines as run_baselines
     from learnae.runtime.torch_learning import TorchLearning
-    from learnae.session.settings import load
+    from learnae.session.session_file import load
 
     directory = RunDirectory(run)
     verdict = directory.judge(directory.read(), directory.verdict().get("summary", {}).get("wall_seconds"))

@@ -10,7 +10,7 @@ from rich.table import Table
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import verdict
 from learnae.cli.arguments import Run
-from learnae.session.settings import load, to_toml
+from learnae.session.session_file import load, to_toml
 
 if TYPE_CHECKING:
     from learnae.runs.calibrate import ComparedMetric

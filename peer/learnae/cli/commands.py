@@ -18,7 +18,8 @@ from learnae.cli.tables import failed_checks, paper_table
 from learnae.errors import InputError
 from learnae.records.history import History
 from learnae.records.outcome import EndedBy
-from learnae.session.settings import RPC, foreign, load
+from learnae.session.environment import RPC, external_chain_settings
+from learnae.session.session_file import load
 from learnae.web.report import page, plotly
 
 INTERRUPTED = 130
@@ -91,7 +92,7 @@ def picture(run: RunDirectory, history: History, found: dict[str, Any]) -> None:
 
 def only_our_chain(backend: str, why: str) -> None:
     """Raises InputError if the environment names another, which such a backend cannot run on."""
-    if foreign():
+    if external_chain_settings():
         raise InputError(
             f"{RPC} names a chain that is not ours, and only a swarm on containers runs on one: "
             f"this is {backend} ({why}); take --backend compose, or unset it"

@@ -34,7 +34,9 @@ from learnae.cli.standing import told
 from learnae.errors import InputError
 from learnae.records.history import SWARM, Evaluated, Record, SessionEnded
 from learnae.records.outcome import EndedBy
-from learnae.session.settings import RPC, Session, foreign, load
+from learnae.session.environment import RPC, external_chain_settings
+from learnae.session.session_file import load
+from learnae.session.settings import Session
 from learnae.web.api.guard import Guard
 from learnae.web.api.server import listen, serving, url
 from learnae.web.api.swarm_app import swarm_app
@@ -104,7 +106,7 @@ def _undisturbed() -> Iterator[None]:
 
 def _foreign(session: Session, invited: RemotePeerOptions) -> ExternalChain | None:
     """The chain that the environment names, looked at; None: the swarm has its own.  Raises InputError."""
-    found = foreign()
+    found = external_chain_settings()
     if found is None:
         return None
     if invited.guests:
@@ -120,7 +122,7 @@ def wait(session: Session) -> str:
 
 def render(path: Path, overrides: dict[str, Any]) -> int:
     _engine()
-    plan = prepare.planned(load(path, overrides), prepare.profiles(), foreign=foreign() is not None)
+    plan = prepare.planned(load(path, overrides), prepare.profiles(), foreign=external_chain_settings() is not None)
     print(f"# build/swarm/swarm.env\n{settings(plan)}\n# build/swarm/pods.yml\n{pods(plan)}", end="")
     return 0
 

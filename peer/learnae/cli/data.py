@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from learnae.errors import InputError
-from learnae.session.settings import data_folder
+from learnae.session.environment import data_folder
 
 ADDRESS = "https://archive.ics.uci.edu/ml/machine-learning-databases/00347"
 RENEW, LINE = 0.25, 5.0  # s between updates: on a terminal, elsewhere

@@ -16,7 +16,8 @@ from learnae.cli.arguments import SessionFile
 from learnae.errors import InputError
 from learnae.records.history import Fact, Record
 from learnae.records.outcome import EndedBy
-from learnae.session.settings import Session, load
+from learnae.session.session_file import load
+from learnae.session.settings import Session
 
 if TYPE_CHECKING:
     from learnae.ports import Observer

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from learnae.cli.arguments import Run
 from learnae.errors import InputError
-from learnae.session.settings import KEY, RPC, foreign, load
+from learnae.session.environment import KEY, RPC, external_chain_settings
+from learnae.session.session_file import load
 
 
 def refund(run: Run) -> int:
@@ -19,7 +20,7 @@ def refund(run: Run) -> int:
     from learnae.backends.live_run import SESSION
     from learnae.cli.commands import say
 
-    access = foreign()
+    access = external_chain_settings()
     if access is None:
         raise InputError(f"set {RPC} and {KEY} as they were for that session")
     chain = ExternalChain.of(access, replace(load(run / SESSION), faults=()))

@@ -12,7 +12,7 @@ from learnae.cli.arguments import SessionFile
 from learnae.errors import InputError
 from learnae.protocol.types import PeerId
 from learnae.session.roster import names
-from learnae.session.settings import load, to_toml
+from learnae.session.session_file import load, to_toml
 
 
 def roster(

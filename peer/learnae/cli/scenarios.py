@@ -21,7 +21,8 @@ from learnae.resources import scenario_files
 from learnae.session.fault_plan import plan as planned
 from learnae.session.fault_plan import timeline
 from learnae.session.roster import names
-from learnae.session.settings import Session, load
+from learnae.session.session_file import load
+from learnae.session.settings import Session
 
 CHAOS = "chaos.json"
 SIM = "sim"  # of the two backends, compose the other

@@ -1,7 +1,7 @@
 """`learnae sessions`."""
 
 from learnae.resources import session_files
-from learnae.session.settings import load
+from learnae.session.session_file import load
 
 
 def sessions() -> int:

@@ -20,7 +20,8 @@ from learnae.cli.commands import say
 from learnae.cli.progress import Progress
 from learnae.errors import InputError
 from learnae.records.outcome import EndedBy
-from learnae.session.settings import Session, load
+from learnae.session.session_file import load
+from learnae.session.settings import Session
 
 if TYPE_CHECKING:
     from learnae.backends.embedded.server import EmbeddedServer

@@ -4,19 +4,22 @@ Facts, events, actions and chain records are written and read without a line of 
 
 - an object's "kind" names its class; its fields follow in their order, all of them, none besides.  A nested object has
   a "kind" only where the hint leaves a choice between classes;
-- ``Wei`` is a decimal string (JSON readers lose integers above 2^53), ``Score`` is [correct, total], an enum its value;
+- ``Wei`` and ``Decimal`` are strings (JSON readers lose integers above 2^53), ``Score`` is [correct, total], an enum
+  its value;
 - the same values give the same bytes.  NaN and infinity are neither written nor read.
 
 Hints are compiled once into functions of a value: encoding a fact takes a few microseconds.
 """
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, NewType, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NewType, Union, get_args, get_origin, get_type_hints
 
 from learnae.protocol.types import Score, Wei
 
@@ -65,7 +68,7 @@ def _optional(hint: Any) -> Any:
 @cache
 def _encoder(hint: Any) -> Coder | None:
     """None: JSON has the value as it is."""
-    if hint is Wei:
+    if hint in (Wei, Decimal):
         return str
     if hint is Score:
         return lambda score: [score.correct, score.total]
@@ -122,6 +125,8 @@ def _decoder(hint: Any) -> Coder:
         return _object_decoder(hint, set())
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return hint
+    if get_origin(hint) is Literal:
+        return _one_of(get_args(hint))
     return _container_decoder(hint)
 
 
@@ -178,6 +183,15 @@ def _exactly(*kinds: type) -> Coder:
     return decode_exactly
 
 
+def _one_of(choices: tuple[Any, ...]) -> Coder:
+    def decode_choice(value: Any) -> Any:
+        if value not in choices:
+            raise ValueError(f"{value!r:.60} is not one of {', '.join(map(str, choices))}")
+        return value
+
+    return decode_choice
+
+
 def _float(value: Any) -> float:
     return float(NUMBER(value))
 
@@ -188,6 +202,12 @@ def _wei(value: Any) -> int:
     return int(value)
 
 
+def _decimal(value: Any) -> Decimal:
+    if type(value) is not str or not DECIMAL.fullmatch(value):
+        raise ValueError(f"{value!r:.60} is not a decimal number (a string)")
+    return Decimal(value)
+
+
 def _score(value: Any) -> Score:
     if type(value) is list and len(value) == 2:
         correct, total = value
@@ -196,6 +216,7 @@ def _score(value: Any) -> Score:
     raise ValueError(f"{value!r:.60} is not a score [correct, total]")
 
 
+DECIMAL = re.compile(r"-?\d+(\.\d+)?(E[+-]?\d+)?", re.ASCII)
 NUMBER = _exactly(float, int)
 PLAIN: dict[Any, Coder] = {
     Any: lambda value: value,
@@ -204,5 +225,6 @@ PLAIN: dict[Any, Coder] = {
     bool: _exactly(bool),
     float: _float,
     Wei: _wei,
+    Decimal: _decimal,
     Score: _score,
 }

@@ -12,7 +12,8 @@ from learnae.protocol import events as on
 from learnae.protocol.decisions import ClaimJudged
 from learnae.protocol.directory import Directory
 from learnae.protocol.requests import Requests
-from learnae.protocol.types import Address, Claim, PeerConfig, PeerId
+from learnae.protocol.settings import PeerConfig
+from learnae.protocol.types import Address, Claim, PeerId
 
 READ_TRIES = 5  # a claim whose contract is not there after so many looks is refused
 CLAIMS_PER_SENDER = 3

@@ -24,8 +24,9 @@ from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, Rol
 from learnae.protocol.registration import Registration
 from learnae.protocol.requests import Requests
 from learnae.protocol.reward import FUNCTIONS
+from learnae.protocol.settings import PeerConfig
 from learnae.protocol.transactions import DEPLOYMENT, OutgoingTransaction, Transactions, TxState
-from learnae.protocol.types import Head, ModelRef, PeerConfig, PeerId, Policy, Score, Timer
+from learnae.protocol.types import Head, ModelRef, PeerId, Policy, Score, Timer
 
 UNSETTLED = (DebtState.PAYABLE, DebtState.SIGNED, DebtState.SENT, DebtState.MINED)
 MAX_FORMS = 8  # fee replacements of one nonce; the last is sent on and on
@@ -35,7 +36,7 @@ class Payments:
     def __init__(self, config: PeerConfig, requests: Requests) -> None:
         self.config, self._requests = config, requests
         self.claims = Claims(config, requests)
-        self.debts = Debts(config.cap)
+        self.debts = Debts(config.reward.cap_wei)
         self.outbox = Transactions()
         self.registration = Registration(config, requests, self.outbox)
         self._genesis: str | None = None
@@ -53,7 +54,7 @@ class Payments:
     # what others do
 
     def owe(self, model: ModelRef, before: Score, after: Score) -> None:
-        wei = FUNCTIONS[self.config.reward](before, after, self.config.factor)
+        wei = FUNCTIONS[self.config.reward.function](before, after, self.config.reward.factor_wei)
         debt = self.debts.owe(model, before, after, wei)
         self._requests.record(debt)
         if self.config.policy is Policy.REFUSES_TO_PAY:
@@ -87,7 +88,7 @@ class Payments:
         if self._notice(event.head.genesis):
             return
         found = {hash: receipt for hash, receipt in zip(request.hashes, event.receipts, strict=True) if receipt}
-        for transaction in self.outbox.read(found, event.head, self.config.confirmations):
+        for transaction in self.outbox.read(found, event.head, self.config.chain.confirmations):
             self._follow(transaction)
         for transaction in self.outbox.open():
             if transaction.state is TxState.SIGNED:
@@ -101,7 +102,7 @@ class Payments:
 
     def failed(self, request: do.ChainAction, reason: Reason) -> None:
         if reason in DOWN or (reason is not Reason.FUNDS and not isinstance(request, do.ReadClaim)):
-            self._signs_from = self._requests.now + self.config.poll
+            self._signs_from = self._requests.now + self.config.chain.poll
         match request:
             case do.SignPayment(attempt=0):
                 if reason is Reason.FUNDS:
@@ -143,7 +144,7 @@ class Payments:
         waits = self.outbox.open() or self.claims.unread or self.debts.of(UNSETTLED)
         if waits or self.registration.unfinished:
             if self._requests.due(Timer.CHAIN) is None:
-                self._requests.set_timer(Timer.CHAIN, self.config.poll)
+                self._requests.set_timer(Timer.CHAIN, self.config.chain.poll)
 
     def close(self) -> None:
         """The session is over: nothing new is signed; what was signed is seen through as long as there are events."""
@@ -193,7 +194,9 @@ class Payments:
             self._requests.ask(lambda request: do.SendTransaction(request, transaction.newest))
 
     def _replace_if_late(self, transaction: OutgoingTransaction) -> None:
-        overdue = transaction.receipt is None and self._requests.now - transaction.since >= self.config.resend_after
+        overdue = (
+            transaction.receipt is None and self._requests.now - transaction.since >= self.config.chain.resend_after
+        )
         if not overdue or self._requests.waits_for(do.SignDeployment, do.SignPayment):
             return
         transaction.since, nonce, attempt = self._requests.now, transaction.nonce, len(transaction.forms)

@@ -34,9 +34,10 @@ from learnae.protocol.decisions import IdentityState, WorkState
 from learnae.protocol.payments import Payments
 from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.requests import Requests
+from learnae.protocol.settings import PeerConfig
 from learnae.protocol.snapshot import PeerSnapshot
 from learnae.protocol.training import Training
-from learnae.protocol.types import Announcement, IdentityAnnouncement, ModelAnnouncement, PeerConfig, PeerId, Timer
+from learnae.protocol.types import Announcement, IdentityAnnouncement, ModelAnnouncement, PeerId, Timer
 
 VERSION = 3  # of the core's behaviour: a journal of another version is not replayed
 NEWCOMER = 1.0  # s after which a newcomer is told what it missed
@@ -129,7 +130,7 @@ class Peer:
         match event:
             case on.Started():
                 self._training.start()
-                self._requests.set_timer(Timer.ANNOUNCE, self._config.announce_every)
+                self._requests.set_timer(Timer.ANNOUNCE, self._config.network.announce_every)
             case on.TimerFired(timer=timer):
                 if self._requests.expire(timer):
                     self._fired(timer)
@@ -203,7 +204,7 @@ class Peer:
         if claim:
             self._requests.tell(do.Announce(IdentityAnnouncement(self._config.session, claim, self._config.addresses)))
         self._training.announce()
-        self._requests.set_timer(Timer.ANNOUNCE, self._config.announce_every)
+        self._requests.set_timer(Timer.ANNOUNCE, self._config.network.announce_every)
 
     def _begin(self, timed_out: bool) -> None:
         if not self._training.begun:
@@ -214,7 +215,7 @@ class Peer:
 
     def _proceed(self) -> None:
         if not self._payments.closed:
-            if not self._training.begun and self._heard() >= self._config.start_peers:
+            if not self._training.begun and self._heard() >= self._config.expected_identities:
                 self._begin(timed_out=False)
             self._training.proceed()
         self._payments.proceed()

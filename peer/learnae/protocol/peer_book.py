@@ -9,7 +9,8 @@ import random
 from dataclasses import dataclass
 
 from learnae.errors import Reason
-from learnae.protocol.types import ModelAnnouncement, ModelRef, PeerConfig, PeerId
+from learnae.protocol.settings import PeerConfig
+from learnae.protocol.types import ModelAnnouncement, ModelRef, PeerId
 
 RETRY_AFTER = 2.0  # s until a model that could not be fetched is tried again; doubles each time
 FETCH_TRIES = 6  # failed fetches until a model is given up: more than a minute, and no reason to stay awake for ever
@@ -35,14 +36,14 @@ class PeerBook:
         self._makers: dict[str, PeerId] = {}  # digest of tensors -> who was heard with them first
 
     def admits(self, peer: PeerId) -> bool:
-        full = len(self.known) >= self._config.max_peers
+        full = len(self.known) >= self._config.network.max_peers
         return peer in self.known or not full or self._rank(peer) < self._last()[1]
 
     def meet(self, peer: PeerId) -> tuple[bool, PeerId | None]:
         """Whether the peer is new, and who had to make room for it."""
         if peer in self.known:
             return False, None
-        evicted = self._last()[0] if len(self.known) >= self._config.max_peers else None
+        evicted = self._last()[0] if len(self.known) >= self._config.network.max_peers else None
         if evicted:
             del self.known[evicted]
         self.known[peer] = KnownPeer(self._rank(peer))
@@ -54,7 +55,7 @@ class PeerBook:
     def screen_claim(self, sender: PeerId) -> Reason | None:
         """Why whatever this peer claims is not worth an event."""
         neighbour = self.known.get(sender)
-        return Reason.RATE_LIMIT if neighbour and neighbour.claims >= self._config.max_announcements else None
+        return Reason.RATE_LIMIT if neighbour and neighbour.claims >= self._config.network.max_announcements else None
 
     def screen(self, model: ModelRef) -> Reason | None:
         """Why an announcement is not worth an event."""
@@ -66,8 +67,8 @@ class PeerBook:
         if self._makers.get(model.weights.digest) == model.creator:
             return Reason.REPEAT  # old tensors under a new number are no new model
         spent = (
-            neighbour.attempts >= self._config.max_attempts_per_creator
-            or neighbour.heard >= self._config.max_announcements
+            neighbour.attempts >= self._config.work.max_attempts_per_creator
+            or neighbour.heard >= self._config.network.max_announcements
         )
         return Reason.RATE_LIMIT if spent else None
 
@@ -94,7 +95,7 @@ class PeerBook:
             if not each.tried
             and each.newest
             and each.not_before <= now
-            and each.attempts < self._config.max_attempts_per_creator
+            and each.attempts < self._config.work.max_attempts_per_creator
         ]
         return rng.choice(models) if models else None
 
@@ -103,7 +104,7 @@ class PeerBook:
         waiting = (
             each.not_before
             for each in self.known.values()
-            if not each.tried and each.attempts < self._config.max_attempts_per_creator
+            if not each.tried and each.attempts < self._config.work.max_attempts_per_creator
         )
         return min(waiting, default=None)
 

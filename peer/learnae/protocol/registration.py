@@ -10,8 +10,9 @@ from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.decisions import IdentityChanged, IdentityState
 from learnae.protocol.requests import Requests
+from learnae.protocol.settings import PeerConfig
 from learnae.protocol.transactions import DEPLOYMENT, OutgoingTransaction, Transactions, TxState
-from learnae.protocol.types import Address, Claim, PeerConfig, Poid, Timer, TxHash
+from learnae.protocol.types import Address, Claim, Poid, Timer, TxHash
 
 IDENTITY: dict[tuple[IdentityState, str], IdentityState] = {
     (IdentityState.NONE, "deployment wanted"): IdentityState.DEPLOYING,
@@ -72,7 +73,7 @@ class Registration:
         if (
             self.identity is IdentityState.DEPLOYING
         ):  # else a rollback brought another deployment back, or took this one
-            self._deploys_from = self._requests.now + DEPLOY_AGAIN * self.config.poll
+            self._deploys_from = self._requests.now + DEPLOY_AGAIN * self.config.chain.poll
             self._change("deployment failed")
 
     def start_anew(self) -> None:

@@ -8,7 +8,7 @@ from learnae.errors import ReplayMismatch
 from learnae.protocol.actions import Action
 from learnae.protocol.events import Event
 from learnae.protocol.peer import VERSION, Peer
-from learnae.protocol.types import PeerConfig
+from learnae.protocol.settings import PeerConfig
 
 
 def new_peer(config: PeerConfig) -> Peer:

@@ -32,7 +32,8 @@ from learnae.protocol.decisions import (
 )
 from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.requests import Requests
-from learnae.protocol.types import Forgery, ModelAnnouncement, ModelRef, PeerConfig, Policy, Score, Timer, Weights
+from learnae.protocol.settings import PeerConfig
+from learnae.protocol.types import Forgery, ModelAnnouncement, ModelRef, Policy, Score, Timer, Weights
 
 WORK: dict[tuple[WorkState, str], WorkState] = {
     (WorkState.EMPTY, "initial weights loaded"): WorkState.IDLE,
@@ -69,7 +70,7 @@ class Training:
         self.visits_planned = SPAM if config.policy is Policy.SPAMMER else config.slices_planned
         self.published: ModelRef | None = None  # the newest that others may hear of
         self._turns = 0  # attempts begun
-        self._patience = config.patience
+        self._patience = config.work.patience
         self._remote: ModelRef | None = None  # of the attempt at hand
         self._unit_began = 0.0
         self._not_before = 0.0  # pace
@@ -83,7 +84,7 @@ class Training:
     # start
 
     def start(self) -> None:
-        self._requests.set_timer(Timer.START, self.config.start_timeout)
+        self._requests.set_timer(Timer.START, self.config.start.timeout)
 
     def begin(self, heard: int, timed_out: bool) -> None:
         self.begun = True
@@ -195,7 +196,7 @@ class Training:
     def _idle(self) -> None:
         now = self._requests.now
         self._idle_since = since = now if self._idle_since is None else self._idle_since
-        deadline = since + self.config.idle_after
+        deadline = since + self.config.work.idle_after
         retry = self._peer_book.retry_at()
         if retry is not None and now < retry:
             self._requests.set_timer(Timer.WORK, retry - now)
@@ -210,7 +211,7 @@ class Training:
         if self.config.policy in FORGERS:
             self._forge(Forgery.RANDOM, None)
         else:
-            train = partial(do.TrainSlice, base_cid=self.weights.cid, slice=self.visits % self.config.slices)
+            train = partial(do.TrainSlice, base_cid=self.weights.cid, slice=self.visits % self.config.work.slices)
             self._requests.ask(partial(train, slices_trained=self.visits, step=self.step + 1))
 
     def _begin_attempt(self, remote: ModelRef) -> None:
@@ -237,7 +238,7 @@ class Training:
         cid, step = event.weights.cid, self.step + 1
         self._requests.record(Averaged(remote.creator, remote.weights.cid, before, after, adopted, cid, step))
         if adopted:
-            self.score, self._patience = after, self.config.patience
+            self.score, self._patience = after, self.config.work.patience
             self._publish(event.weights)
             self._owe(remote, before, after)
         elif self.visits >= self.visits_planned:
@@ -265,7 +266,7 @@ class Training:
     def _end_unit(self) -> None:
         self._remote = None
         training = self.work is WorkState.TRAINING
-        pace = self.config.pace_slice if training else self.config.pace_attempt
+        pace = self.config.pace.slice if training else self.config.pace.attempt
         self._not_before = self._unit_began + pace
         if self.work is not WorkState.EMPTY:
             self._change("slice ended" if training else "attempt ended")

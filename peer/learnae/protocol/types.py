@@ -5,6 +5,7 @@ an accuracy is a ``Score`` (two integers), money is ``Wei`` (an int), time is a 
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import NewType
 
@@ -15,6 +16,10 @@ TxHash = NewType("TxHash", str)
 Wei = NewType("Wei", int)
 
 ETHER = Wei(10**18)
+
+
+def wei(ether: Decimal) -> Wei:
+    return Wei(int(ether * ETHER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,49 +165,16 @@ class Policy(StrEnum):
     SPAMMER = "spammer"  # announces without end
 
 
+class IdentityRule(StrEnum):
+    """Which claim of an IPFS id counts."""
+
+    PROVEN = "proven"  # the earliest that the key of the id has signed
+    PAPER = "paper"  # the earliest (section 3.2)
+
+
 class Forgery(StrEnum):
     """What a cheat asks its trainer to make."""
 
     RANDOM = "random"  # N(0, 5) weights
     COPY = "copy"  # another's tensors, own name
     PERTURBED = "perturbed"  # the same, with noise too small to matter
-
-
-@dataclass(frozen=True, slots=True)
-class PeerConfig:
-    """All a peer is told before its first event; part of what a journal replays against."""
-
-    # who
-    peer: PeerId
-    wallet: Address
-    addresses: tuple[str, ...]
-    session: Cid
-    seed: str
-    policy: Policy
-    forgery: Forgery
-    claimed_peer: PeerId  # the id its contract names: its own, unless it is a hijacker
-    has_rows: bool
-    wants_payment: bool
-    identity: str  # "proven" or "paper"
-    # work
-    initial_weights: Cid
-    slices: int
-    slices_planned: int  # slices x passes; 0 for peers that do not train
-    patience: int
-    idle_after: float
-    max_attempts_per_creator: int
-    start_peers: int
-    start_timeout: float
-    pace_slice: float
-    pace_attempt: float
-    # gossip
-    announce_every: float
-    max_peers: int
-    max_announcements: int
-    # money
-    reward: str
-    factor: Wei
-    cap: Wei
-    confirmations: int
-    poll: float
-    resend_after: float

@@ -2,11 +2,12 @@
 
 A journal replayed gives each request with the time it was asked for and the time its answer had its turn.  The model is
 fitted to that as the simulator uses it (``drivers.sim``): the logarithm of a job's duration is that of the job's kind,
-plus the peer's (``spread``), plus chance (``jitter``); a fetch is two crossings (``latency``) and the block's bytes;
-what it takes longer than one crossing to store a block and to be heard is ``store`` and ``announce``; of these three
-``ebb`` is left when slices are seen, since a machine that all share is busiest while all train.  How late others know
-of a model decides how much is tried in vain, and what comes very late makes more in vain than it delays: so delays are
-fitted by their means.  Sessions whose announcements were too quick came out too efficient.
+plus the peer's (``speed_sigma``), plus chance (``jitter``); a fetch takes the ``latency`` twice and the transfer of the
+block.  ``store`` and ``announce`` are the additional times until a block is stored and an announcement is received.
+``late_delay_factor`` scales these three for peers that have trained all slices, because a shared machine is busiest
+while all peers train.  How late others know of a model decides how much is tried in vain, and what comes late makes
+more in vain than it delays: so delays are fitted by their means.  Sessions whose announcements were too quick came out
+too efficient.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -30,7 +31,8 @@ from learnae.protocol.replay import new_peer, replay_steps
 from learnae.protocol.types import Cid, ModelAnnouncement
 from learnae.runtime.setup import Learning, SessionSetup
 from learnae.session.roster import names
-from learnae.session.settings import CostSettings, Session, load
+from learnae.session.session_file import load
+from learnae.session.settings import CostSettings, Session
 
 Logarithms = dict[str, list[float]]  # by peer
 WIDEST = 0.25  # of its mean, to either side: a wider band would hold anything
@@ -158,8 +160,8 @@ def fitted(session: Session, learning: Learning, told: Mapping[str, Recorded]) -
         chain_call=_rounded(median(calls or [0.0])),
         store=_rounded(max(0.0, store[0] - latency) / by_chance),
         announce=_rounded(max(0.0, announce[0] - latency) / by_chance),
-        ebb=_rounded(late / early if early else 1.0),
-        spread=_rounded(spread),
+        late_delay_factor=_rounded(late / early if early else 1.0),
+        speed_sigma=_rounded(spread),
         jitter=_rounded(jitter),
     )
     return replace(session, cost=cost, network=replace(session.network, latency=_rounded(latency)))

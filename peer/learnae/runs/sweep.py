@@ -19,7 +19,8 @@ from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.statistics import run_metrics
 from learnae.errors import InputError
 from learnae.records.outcome import EndedBy
-from learnae.session.settings import DataSettings, Session, load, parse, resolved, to_toml
+from learnae.session.session_file import load, parse, resolved, to_toml
+from learnae.session.settings import DataSettings, Session
 
 ROW = "row.json"  # a finished run's metrics, beside its verdict
 

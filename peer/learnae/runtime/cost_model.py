@@ -52,7 +52,7 @@ class PeerCosts:
     # private
 
     def _factor(self, late: bool) -> float:
-        return self.session.cost.ebb if late else 1.0
+        return self.session.cost.late_delay_factor if late else 1.0
 
     def _jitter(self) -> float:
         return self.rng.lognormvariate(0.0, self.session.cost.jitter)

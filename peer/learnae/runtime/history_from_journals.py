@@ -17,7 +17,8 @@ from learnae.records.history import SWARM, VERSION, PeerRestarted, Record, Sessi
 from learnae.records.outcome import BackendName, EndedBy
 from learnae.runtime.setup import roster_entries
 from learnae.session.roster import Member
-from learnae.session.settings import Session, resolved
+from learnae.session.session_file import resolved
+from learnae.session.settings import Session
 
 
 def decisions(name: str, told: Recorded) -> Iterator[Record]:

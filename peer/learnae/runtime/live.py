@@ -24,7 +24,8 @@ from learnae.ports import Gossip, Journal, Observer, Performed, Stopwatch
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.replay import digest, new_peer, replay
-from learnae.protocol.types import Announcement, Head, PeerConfig, PeerId, Timer
+from learnae.protocol.settings import PeerConfig
+from learnae.protocol.types import Announcement, Head, PeerId, Timer
 from learnae.records.history import Fact, PeerRestarted
 from learnae.records.outcome import EndedBy
 from learnae.runtime.dispatch import Ports, finish, perform, submit
@@ -267,7 +268,7 @@ class LivePeer:
             self._took("ReadHead", began, failed)
             if self.seen and not failed:
                 await self.seen(head)
-            await asyncio.sleep(self.config.poll)
+            await asyncio.sleep(self.config.chain.poll)
 
     async def _went_back(self, before: Head, head: Head) -> bool:
         if before == head:

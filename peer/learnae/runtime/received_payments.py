@@ -89,4 +89,4 @@ class ReceivedPayments:
 
     def _final(self, block: int) -> bool:
         assert self._live
-        return self._head is not None and self._head.height - block + 1 >= self._live.config.confirmations
+        return self._head is not None and self._head.height - block + 1 >= self._live.config.chain.confirmations

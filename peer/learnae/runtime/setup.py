@@ -11,14 +11,16 @@ from learnae.adapters import memory, memory_network
 from learnae.messages.wire import cid_of
 from learnae.ports import Chain, Predictor, Trainer
 from learnae.protocol.peer import Peer
-from learnae.protocol.types import Cid, PeerConfig, PeerId, Policy, Score
+from learnae.protocol.settings import PeerConfig
+from learnae.protocol.types import Cid, PeerId, Policy, Score
 from learnae.records.history import VERSION, RosterEntry, SessionBegan
 from learnae.records.outcome import BackendName
 from learnae.runtime.dispatch import Ports
 from learnae.session.faults import Link
 from learnae.session.manifest import manifest, peer_config
 from learnae.session.roster import Keys, Member, neighbourhood, roster
-from learnae.session.settings import Session, resolved
+from learnae.session.session_file import resolved
+from learnae.session.settings import Session
 
 Blocks = MutableMapping[Cid, bytes]
 Tick = Callable[[float, Sequence[Peer]], None]  # shown now and then: session seconds, and the peers that are up

@@ -19,7 +19,8 @@ from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.peer import Peer
 from learnae.protocol.replay import digest, new_peer, replay
-from learnae.protocol.types import Announcement, PeerConfig, PeerId, Timer
+from learnae.protocol.settings import PeerConfig
+from learnae.protocol.types import Announcement, PeerId, Timer
 from learnae.records.history import Fact, PeerCrashed, PeerRestarted
 from learnae.records.outcome import EndedBy
 from learnae.runtime.cost_model import PeerCosts

@@ -2,9 +2,11 @@
 
 import json
 
-from learnae.protocol.types import Cid, PeerConfig
+from learnae.protocol.settings import PeerConfig
+from learnae.protocol.types import Cid
 from learnae.session.roster import Member
-from learnae.session.settings import Session, resolved, wei
+from learnae.session.session_file import resolved
+from learnae.session.settings import Session
 
 
 def manifest(session: Session, initial_weights: Cid, features: int) -> bytes:
@@ -17,7 +19,7 @@ def manifest(session: Session, initial_weights: Cid, features: int) -> bytes:
         "model": resolved(session)["model"],
         "name": session.name,
         "privacy": session.privacy,
-        "reward": {"factor_wei": str(wei(session.reward.factor)), "function": session.reward.function},
+        "reward": {"factor_wei": str(session.reward.factor_wei), "function": session.reward.function},
         "seed": session.seed,
         "validation": {"rule": "strictly better on own rows", "rows": session.data.validation_rows},
         "version": 1,
@@ -44,22 +46,12 @@ def peer_config(
         wants_payment=traits.wants_payment,
         identity=session.identity,
         initial_weights=initial,
-        slices=work.slices,
         slices_planned=work.slices * work.passes if traits.has_rows and traits.trains else 0,
-        patience=work.patience,
-        idle_after=work.idle_after,
-        max_attempts_per_creator=work.budget,
-        start_peers=start,
-        start_timeout=session.start.timeout,
-        pace_slice=session.pace.slice,
-        pace_attempt=session.pace.attempt,
-        announce_every=session.network.announce_every,
-        max_peers=session.network.max_peers,
-        max_announcements=session.network.max_announcements,
-        reward=session.reward.function,
-        factor=wei(session.reward.factor),
-        cap=wei(session.reward.cap),
-        confirmations=session.chain.confirmations,
-        poll=session.chain.poll,
-        resend_after=session.chain.resend_after,
+        expected_identities=start,
+        work=work,
+        start=session.start,
+        pace=session.pace,
+        network=session.network,
+        reward=session.reward,
+        chain=session.chain,
     )

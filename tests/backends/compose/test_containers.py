@@ -20,7 +20,7 @@ from learnae.cli import containers, findings
 from learnae.errors import InputError
 from learnae.protocol.types import Address, Cid, PeerId
 from learnae.runtime.roster_file import Roster
-from learnae.session.settings import parse, to_toml
+from learnae.session.session_file import parse, to_toml
 from learnae.web.event_log import EventLog
 
 SESSION = {"peers": 2, "data": {"rows": 100, "validation_rows": 50, "test_rows": 100}}

@@ -15,7 +15,7 @@ from learnae.backends.compose import capacity, free_addresses
 from learnae.backends.compose.capacity import MIB, POD, POD_DISK, REST, REST_DISK
 from learnae.backends.compose.plan import MOST_PODS, bases, subnets
 from learnae.errors import InputError
-from learnae.session.settings import subnet
+from learnae.session.environment import subnet
 
 CHECKOUT = Path("/srv/a/learnae")
 FIRST = list(subnets(CHECKOUT))[:3]
@@ -62,8 +62,8 @@ def test_a_machine_whose_subnets_are_all_taken_is_told_how_to_name_one(networks:
     [
         ("10.213.7.0/24", "overlaps 10.213.0.0/16, which is Docker's network net0"),
         ("127.0.0.0/25", "too small for a swarm"),
-        ("10.213.7.1/24", "is no subnet .*host bits"),
-        ("nowhere", "is no subnet"),
+        ("10.213.7.1/24", "is not a subnet .*host bits"),
+        ("nowhere", "is not a subnet"),
     ],
 )
 def test_a_wish_that_cannot_be_met_is_one_sentence(

@@ -13,13 +13,14 @@ from tests.helpers.live_peer_lives import QUICK, Live
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.embedded.server import EmbeddedServer
 from learnae.protocol.decisions import Averaged, DebtState, Published, WorkBegan
+from learnae.protocol.types import wei
 from learnae.records.chain_export import Balances, Block, ChainTransaction, Genesis
 from learnae.records.history import SWARM, Evaluated
 from learnae.records.outcome import BackendName
 from learnae.runtime.setup import MemoryLearning
 from learnae.runtime.test_accuracy import ModelScores, PendingModel
 from learnae.runtime.wallets import wallets
-from learnae.session.settings import parse, to_toml, wei
+from learnae.session.session_file import parse, to_toml
 
 CHEATS = ("refuses-to-pay", "poisoner", "copycat", "spammer")
 
@@ -100,7 +101,7 @@ def test_a_session_is_not_over_before_everybody_has_joined() -> None:
 
 @pytest.mark.parametrize("policy", CHEATS)
 def test_a_cheat_breaks_nothing(policy: str) -> None:
-    work = {"slices": 3, "patience": 6, "budget": 10, "idle_after": 0.4}
+    work = {"slices": 3, "patience": 6, "max_attempts_per_creator": 10, "idle_after": 0.4}
     live = Live({"groups": [{"count": 1, "policy": policy}, {}], "work": work, "pace": {}})
     assert live.run() == "quiet"
     assert live.verdict["verdict"] == "valid", live.verdict["checks"]

@@ -21,7 +21,9 @@ from learnae.backends.external_chain.wallet_funding import WALLETS, Funding, len
 from learnae.errors import InputError
 from learnae.protocol.types import ETHER, Wei
 from learnae.records.chain_export import Balances, Block, ChainRecord, Genesis
-from learnae.session.settings import ExternalChainSettings, Session, foreign, parse
+from learnae.session.environment import ExternalChainSettings, external_chain_settings
+from learnae.session.session_file import parse
+from learnae.session.settings import Session
 
 HEX = "5e" * 32
 SMALL = f"""
@@ -65,7 +67,7 @@ def said_no(chain: ExternalChain) -> str:
 def told(patch: pytest.MonkeyPatch, **values: str) -> ExternalChainSettings | None:
     for name in ("RPC", "KEY", "CAP"):
         patch.setenv(f"LEARNAE_{name}", values.get(name, ""))
-    return foreign()
+    return external_chain_settings()
 
 
 def test_nothing_said_is_a_chain_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,9 +90,9 @@ def test_the_url_and_the_key_are_shown_nowhere(monkeypatch: pytest.MonkeyPatch) 
         ({"RPC": "http://", "KEY": HEX}, "name a host"),
         ({"RPC": "http://[x", "KEY": HEX}, "name a host"),
         ({"RPC": "http://x:123456", "KEY": HEX}, "name a host"),
-        ({"RPC": "http://x", "KEY": HEX, "CAP": "much"}, "number of ETH"),
-        ({"RPC": "http://x", "KEY": HEX, "CAP": "-1"}, "number of ETH"),
-        ({"RPC": "http://x", "KEY": HEX, "CAP": "nan"}, "number of ETH"),
+        ({"RPC": "http://x", "KEY": HEX, "CAP": "much"}, "amount of ETH"),
+        ({"RPC": "http://x", "KEY": HEX, "CAP": "-1"}, "amount of ETH"),
+        ({"RPC": "http://x", "KEY": HEX, "CAP": "nan"}, "amount of ETH"),
     ],
 )
 def test_half_of_an_environment_is_refused(

@@ -26,7 +26,7 @@ from learnae.runtime.live_process import PeerEndpoints
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.shard_learning import INITIAL, ROWS
 from learnae.session.manifest import manifest
-from learnae.session.settings import parse, to_toml
+from learnae.session.session_file import parse, to_toml
 
 SESSION_OF_TWO = parse({"peers": 2, "max_duration": 60.0})
 FEATURES = 3

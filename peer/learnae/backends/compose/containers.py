@@ -17,7 +17,7 @@ from learnae.backends.compose.docker_cli import PATIENCE, docker, end, ran
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.file_lock import locked
-from learnae.session.settings import outside
+from learnae.session.environment import docker_environment
 
 ROUNDS = 5  # until it is given up to remove what keeps coming
 AWAY = 60.0  # s that the engine may be away in the middle of a session
@@ -143,7 +143,13 @@ class Containers:
         command = ["docker", "logs", "--tail", "9", f"{self.project}-{service}-1"]
         try:
             told = subprocess.run(
-                command, env=outside(), stdout=PIPE, stderr=STDOUT, text=True, errors="replace", timeout=PATIENCE
+                command,
+                env=docker_environment(),
+                stdout=PIPE,
+                stderr=STDOUT,
+                text=True,
+                errors="replace",
+                timeout=PATIENCE,
             )
         except subprocess.TimeoutExpired:
             return "what it said cannot be read"

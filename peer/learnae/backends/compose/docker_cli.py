@@ -14,7 +14,7 @@ from typing import IO
 
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
-from learnae.session.settings import outside
+from learnae.session.environment import docker_environment
 
 PATIENCE = 15.0  # s that the engine gets for an answer
 ENDS = 10.0  # s that a command gets to end
@@ -27,7 +27,7 @@ def docker(*arguments: str, timeout: float | None = None, shown: bool = False) -
         with subprocess.Popen(
             ["docker", *arguments],
             cwd=REPOSITORY,
-            env=outside(),
+            env=docker_environment(),
             text=True,
             stdin=DEVNULL,
             stdout=told,
@@ -56,7 +56,7 @@ async def ran(*command: str, shown: bool = False, lock: IO[str] | None = None) -
         asyncio.create_subprocess_exec(
             *command,
             cwd=REPOSITORY,
-            env=outside(),
+            env=docker_environment(),
             pass_fds=(lock.fileno(),) if lock else (),
             stdin=DEVNULL,
             stdout=None if shown else DEVNULL,

@@ -13,7 +13,7 @@ from learnae.backends.compose.docker_cli import PATIENCE, docker
 from learnae.backends.compose.plan import HOST, bases, subnets
 from learnae.errors import InputError
 from learnae.file_lock import locked
-from learnae.session.settings import subnet
+from learnae.session.environment import subnet
 
 _CLAIMS: dict[str, IO[str]] = {}  # locked files, by what this process has for itself
 

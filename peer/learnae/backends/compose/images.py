@@ -5,7 +5,7 @@ import asyncio
 from learnae.backends.compose.docker_cli import PATIENCE, docker, ran
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
-from learnae.session.settings import tls_bundle
+from learnae.session.environment import tls_bundle
 
 STAND_IN = "org.learnae.stand-in"
 PEER, IPFS, CHAIN = "peer", "ipfs", "chain"  # ours: <project>-peer ...

@@ -26,11 +26,12 @@ from learnae.backends.compose.plan import INSIDE_IPFS, RPC_FILE, Plan, pods, set
 from learnae.backends.compose.prometheus_targets import write_faults
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
-from learnae.protocol.types import Address, Wei
+from learnae.protocol.types import Address, Wei, wei
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.shard_learning import INITIAL, ROWS
 from learnae.session.roster import Member
-from learnae.session.settings import Session, to_toml, wei
+from learnae.session.session_file import to_toml
+from learnae.session.settings import Session
 
 FOLDER = REPOSITORY / "build" / "swarm"
 IDENTITY = "identity"  # of a guest, where a pod has config.json

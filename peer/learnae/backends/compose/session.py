@@ -41,7 +41,8 @@ from learnae.runtime.roster_file import Roster
 from learnae.runtime.setup import roster_entries
 from learnae.session import fault_plan
 from learnae.session.roster import Member
-from learnae.session.settings import Session, resolved
+from learnae.session.session_file import resolved
+from learnae.session.settings import Session
 from learnae.web.event_log import EventLog
 
 MARGIN = 120.0  # s beyond the session's own end until its peers are stopped

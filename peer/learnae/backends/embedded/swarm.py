@@ -24,7 +24,7 @@ from learnae.ports import Observer
 from learnae.protocol.decisions import Averaged
 from learnae.protocol.events import Event
 from learnae.protocol.peer import Peer
-from learnae.protocol.types import Address, Wei
+from learnae.protocol.types import Address, Wei, wei
 from learnae.records.chain_export import ChainRecord
 from learnae.records.history import SWARM, Fact, SessionEnded
 from learnae.records.outcome import EndedBy
@@ -32,7 +32,7 @@ from learnae.runtime.live import LivePeer, SessionClock
 from learnae.runtime.session_end import SessionEnd
 from learnae.runtime.setup import SessionSetup, Tick
 from learnae.runtime.test_accuracy import TestAccuracy
-from learnae.session.settings import Session, wei
+from learnae.session.settings import Session
 
 TICK = 0.1  # s between looks at whether the session is over
 EVALUATE_EVERY = 2.0  # s; test accuracies hold up the training, so most wait until all is quiet

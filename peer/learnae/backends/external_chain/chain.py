@@ -20,8 +20,9 @@ from learnae.adapters.evm.chain import MAX_FEE, PAY_GAS, TRANSFER_GAS
 from learnae.adapters.evm.dpoid import DEPLOY_GAS
 from learnae.adapters.evm.rpc import Header
 from learnae.errors import InputError, PortError
-from learnae.protocol.types import ETHER, Address, Wei
-from learnae.session.settings import CAP, KEY, RPC, ExternalChainSettings, Session, wei
+from learnae.protocol.types import ETHER, Address, Wei, wei
+from learnae.session.environment import CAP, KEY, RPC, ExternalChainSettings
+from learnae.session.settings import Session
 
 Say = Callable[[str], None]
 

@@ -21,9 +21,8 @@ from learnae.adapters.evm import EvmChain, Node
 from learnae.backends.external_chain.chain import ExternalChain, Say, ether, waiting
 from learnae.errors import InputError, PortError, Reason
 from learnae.messages.codec import decode, encode, from_json, to_json
-from learnae.protocol.types import Address, Wei
+from learnae.protocol.types import Address, Wei, wei
 from learnae.records.chain_export import StartingBalances
-from learnae.session.settings import wei
 
 T = TypeVar("T")
 

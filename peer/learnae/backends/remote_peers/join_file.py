@@ -23,7 +23,8 @@ from learnae.runtime.roster_file import Roster
 from learnae.runtime.shard_learning import INITIAL, ROWS, ShardLearning
 from learnae.session.manifest import manifest
 from learnae.session.roster import Member
-from learnae.session.settings import Session, parse
+from learnae.session.session_file import parse
+from learnae.session.settings import Session
 
 VERSION = 1
 ABOUT = "An invitation of LEARNAE. It holds the keys of one peer: whoever has it is that peer and has its money."

@@ -7,7 +7,8 @@ from learnae.ports import Observer
 from learnae.records.outcome import EndedBy
 from learnae.runtime.setup import Tick
 from learnae.runtime.torch_learning import TorchLearning
-from learnae.session.settings import Session, to_toml
+from learnae.session.session_file import to_toml
+from learnae.session.settings import Session
 
 
 def begin(session: Session, learning: TorchLearning, run: RunDirectory) -> None:

@@ -8,14 +8,14 @@ from learnae.adapters.memory_chain import MemoryChain, MemoryChainPort
 from learnae.backends.sim.faults import simulated_faults
 from learnae.ports import Observer
 from learnae.protocol.peer import Peer
-from learnae.protocol.types import Wei
+from learnae.protocol.types import Wei, wei
 from learnae.records.history import SWARM, Fact, Record, SessionEnded
 from learnae.records.outcome import BackendName, EndedBy
 from learnae.runtime.cost_model import PeerCosts
 from learnae.runtime.setup import Learning, SessionSetup, Tick, memory_keys
 from learnae.runtime.simulator import SimulatedPeer, Simulator, VirtualClock
 from learnae.runtime.test_accuracy import TestAccuracy
-from learnae.session.settings import Session, wei
+from learnae.session.settings import Session
 
 EVALUATE_AT_ONCE = 64  # models; waiting for them delays only what is shown
 JOURNALS_UP_TO = 100  # peers: beyond, journals are kept only where somebody may crash
@@ -83,7 +83,7 @@ class Simulation:
         for index, member in enumerate(composition.members):
             ports = composition.ports(index, MemoryChainPort(self.ledger, member.wallet))
             rng = random.Random(f"{session.seed} cost {member.name}")
-            speed = rng.lognormvariate(0.0, session.cost.spread)
+            speed = rng.lognormvariate(0.0, session.cost.speed_sigma)
             costs = PeerCosts(session, composition.learning.rows(index) // session.work.slices, rng, speed)
             hosts.append(SimulatedPeer(member.name, composition.config(index), ports, member.traits.joins_at, costs))
         for host, others in zip(hosts, composition.links, strict=True):

@@ -143,7 +143,7 @@ def _plan_iid(dataset: Dataset, rest: Ints, peers: int, data: DataSettings, rng:
 
 def _plan_unequal(dataset: Dataset, rest: Ints, peers: int, data: DataSettings, rng: Rng) -> tuple[Groups, Ints]:
     """In total as many rows as equal peers would hold."""
-    weights = rng.lognormal(0.0, data.spread, peers)
+    weights = rng.lognormal(0.0, data.size_sigma, peers)
     total = _rows_per_peer(data) * peers
     total = total if data.overlap else min(total, len(rest))
     sizes = np.floor(total * weights / weights.sum()).astype(np.int64)
@@ -183,7 +183,7 @@ class Partitioner:
 
 PARTITIONERS = {
     "iid": Partitioner(_plan_iid),
-    "unequal": Partitioner(_plan_unequal, ", a smaller data.spread"),
+    "unequal": Partitioner(_plan_unequal, ", a smaller data.size_sigma"),
     "by-column": Partitioner(_plan_by_column, ", a column with fewer values"),
     "by-mass": Partitioner(_plan_by_column, ", a column with fewer values"),
     "dirichlet": Partitioner(_plan_dirichlet, ", a larger data.alpha"),

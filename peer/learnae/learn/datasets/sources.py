@@ -12,7 +12,8 @@ from learnae.errors import InputError
 from learnae.learn.datasets import flights, npz_dataset, tabular
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.hepmass import METADATA
-from learnae.session.settings import DataSettings, data_folder
+from learnae.session.environment import data_folder
+from learnae.session.settings import DataSettings
 
 
 @dataclass(frozen=True)

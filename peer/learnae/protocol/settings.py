@@ -1,0 +1,156 @@
+"""Settings that a peer's state machine uses.  One definition serves session files, ``PeerConfig``, checks and docs.
+
+These blocks are in ``protocol`` because ``PeerConfig`` holds them and ``protocol`` is the lowest layer;
+``session.settings`` adds the settings that no peer needs.  ``setting`` keeps what a program should know about a field
+(description, unit, range) in the field's metadata, under the names that pydantic reads.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from learnae.protocol.reward import FUNCTIONS
+from learnae.protocol.types import Address, Cid, Forgery, IdentityRule, PeerId, Policy, Wei, wei
+
+T = TypeVar("T")
+
+DAY = 86_400.0  # s
+MANY = 1_000_000  # max of what is counted in attempts, rows or announcements
+
+
+def setting(default: T, description: str, unit: str = "", **limits: Any) -> T:
+    """A field with a default.  ``limits``: ge, gt, le, lt, min_length, max_length, pattern."""
+    return field(default=default, metadata=about(description, unit, **limits))
+
+
+def about(description: str, unit: str = "", choices: Iterable[str] = (), **limits: Any) -> dict[str, Any]:
+    """Metadata of a field.  ``choices``: the only values of a text.  ``form``: what ``pattern`` means, in words."""
+    extra: dict[str, Any] = {"unit": unit} if unit else {}
+    if form := limits.pop("form", ""):
+        extra["patternErrorMessage"] = form
+    if names := list(choices):
+        limits["pattern"] = f"^({'|'.join(names)})$"
+        extra["enum"] = names
+    return {"description": description, **limits, **({"json_schema_extra": extra} if extra else {})}
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """The range of each element of a tuple, for pydantic."""
+
+    ge: int
+    le: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        return {**handler(source), "ge": self.ge, "le": self.le}
+
+
+def seconds(default: float, description: str) -> float:
+    """A time from 0 to a day."""
+    return setting(default, description, "s", ge=0, le=DAY)
+
+
+def period(default: float, description: str) -> float:
+    """A time of at least a millisecond: what repeats, or must not be 0."""
+    return setting(default, description, "s", ge=0.001, le=DAY)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkSettings:
+    slices: int = setting(10, "Slices that a peer's training data is cut into.", ge=1, le=MANY)
+    passes: int = setting(1, "Number of times that each slice is trained.", ge=1, le=MANY)
+    patience: int = setting(15, "Scored attempts without an adoption after which a peer is done.", ge=1, le=MANY)
+    idle_after: float = seconds(5.0, "Time without an untried model after which a peer is done.")
+    max_attempts_per_creator: int = setting(
+        100, "Max averaging attempts with the models of one creator.", ge=1, le=MANY
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StartSettings:
+    peers: int | None = setting(
+        None, "Identities that a peer must know before it begins to train; default: all that will announce one.", ge=1
+    )
+    timeout: float = seconds(30.0, "Time after which a peer begins anyway.")
+
+
+@dataclass(frozen=True, slots=True)
+class PaceSettings:
+    slice: float = seconds(0.0, "Min duration of training one slice.")
+    attempt: float = seconds(0.0, "Min duration of one averaging attempt.")
+
+
+@dataclass(frozen=True, slots=True)
+class RewardSettings:
+    function: str = field(
+        default="proportional",
+        metadata=about("Reward for an adopted average (proportional: Eq. 1 of the paper).", choices=FUNCTIONS),
+    )
+    factor: Decimal = setting(
+        Decimal("0.052"), "Reward per unit of accuracy (flat: per adopted average).", "ETH", ge=0, le=10**9
+    )
+    cap: Decimal = setting(
+        Decimal(1), "Max that one peer pays for models in a session; gas is not included.", "ETH", ge=0, le=10**9
+    )
+
+    @property
+    def factor_wei(self) -> Wei:
+        return wei(self.factor)
+
+    @property
+    def cap_wei(self) -> Wei:
+        return wei(self.cap)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSettings:
+    id: int = setting(31337, "Chain id.", ge=1, le=2**53)
+    block_time: float = period(1.0, "Time between blocks.")
+    confirmations: int = setting(
+        2, "Blocks until a transaction is final, its own block included.", "blocks", ge=1, le=10_000
+    )
+    poll: float = period(1.0, "Time between checks of open transactions.")
+    resend_after: float = period(10.0, "Time after which an unmined transaction is sent again with a higher fee.")
+    balance: Decimal = setting(Decimal(1), "Starting balance of each wallet.", "ETH", ge=0, le=10**9)
+    gas_price: Decimal = setting(Decimal(2), "Gas price of the session's own chain.", "gwei", ge=0, le=10**6)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSettings:
+    degree: int | None = setting(
+        None, "Neighbours per peer, about, in the simulator and the embedded backend; default: all peers.", ge=2
+    )
+    latency: float = seconds(0.02, "Mean one-way delay of a message (simulator).")
+    bandwidth: float = setting(10e6, "Transfer rate of models (simulator).", "bytes/s", ge=1, le=1e12)
+    loss: float = setting(0.0, "Share of announcements that are lost (simulator, embedded backend).", ge=0, lt=1)
+    announce_every: float = period(10.0, "Time between repetitions of a peer's announcements.")
+    fetch_timeout: float = period(10.0, "Time after which a fetch of a model fails.")
+    max_peers: int = setting(200, "Max peers that a peer keeps in its peer book.", ge=1, le=MANY)
+    max_announcements: int = setting(500, "Max announcements that a peer accepts per creator.", ge=1, le=MANY)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConfig:
+    """Everything that a peer is given before its first event.  A journal is replayed against the same values."""
+
+    peer: PeerId
+    wallet: Address
+    addresses: tuple[str, ...]
+    session: Cid
+    seed: str
+    policy: Policy
+    forgery: Forgery
+    claimed_peer: PeerId  # the id that its contract names: its own, unless it is a hijacker
+    has_rows: bool
+    wants_payment: bool
+    identity: IdentityRule
+    initial_weights: Cid
+    slices_planned: int  # slices x passes; 0 for peers that do not train
+    expected_identities: int  # identities, its own included, that it must know before it begins to train
+    work: WorkSettings
+    start: StartSettings
+    pace: PaceSettings
+    network: NetworkSettings
+    reward: RewardSettings
+    chain: ChainSettings

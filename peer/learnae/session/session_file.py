@@ -1,0 +1,167 @@
+"""session.toml as a ``Session`` and back.  Pydantic checks types and ranges; each error becomes one sentence."""
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import tomli_w
+from pydantic import TypeAdapter, ValidationError
+
+from learnae.errors import InputError
+from learnae.protocol.types import Address, PeerId, Policy
+from learnae.session.fault_plan import plan
+from learnae.session.reference import block_of, rows, wanted_value
+from learnae.session.roster import names, roster
+from learnae.session.settings import CHEATS, DataSettings, Session
+
+RENAMED = {
+    "work.budget": "work.max_attempts_per_creator",
+    "data.spread": "data.size_sigma",
+    "cost.spread": "cost.speed_sigma",
+    "cost.ebb": "cost.late_delay_factor",
+}
+
+
+def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Session:
+    """A session file with top-level overrides (None: not given).  Raises InputError: one sentence, cause and fix."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")  # some editors begin a file with a byte order mark
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; give the path of a session file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not TOML: {error}; save it as UTF-8") from None
+    try:
+        table = tomllib.loads(text)
+    except ValueError as error:
+        raise InputError(f"{path} is not TOML: {error}") from None
+    return parse(table | {key: value for key, value in (overrides or {}).items() if value is not None}, str(path))
+
+
+def parse(table: Mapping[str, Any], name: str = "session") -> Session:
+    """Raises InputError; ``name`` says in it where the settings are from."""
+    try:
+        session = _adapter().validate_python(table)
+    except ValidationError as error:
+        raise InputError(f"{name}: {_sentence(dict(error.errors()[0]))}") from None
+    for wrong, sentence in _contradictions(session):
+        if wrong:
+            raise InputError(f"{name}: {sentence}")
+    roster(session.groups, session.peers, lambda member: (PeerId(member), Address(member)))  # raises InputError
+    plan(session.faults, names(session.peers), session.seed)  # raises InputError
+    return session
+
+
+def resolved(session: Session) -> dict[str, Any]:
+    """The session with every default, as plain JSON and TOML values; settings that are None are left out."""
+    table: dict[str, Any] = _adapter().dump_python(session, mode="json", exclude_none=True)
+    return table
+
+
+def to_toml(session: Session) -> str:
+    return tomli_w.dumps(resolved(session))
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of session.toml."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_adapter().json_schema()}
+
+
+# private
+
+
+@cache
+def _adapter() -> TypeAdapter[Session]:
+    """Building it takes longer than everything it is used for."""
+    return TypeAdapter(Session)
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    """What is wrong with one setting, and what to write instead."""
+    if error["type"] == "unexpected_keyword_argument":
+        return _unknown([str(part) for part in error["loc"]])
+    place, hint, metadata = _setting(error["loc"])
+    wanted = f"give {wanted_value(hint, metadata)}"
+    if error["type"] == "missing":
+        return f"{place} is missing: {wanted}"
+    if error["type"] == "too_short":
+        return f"{place} is empty: leave it out, or add a table [[{place}]]"
+    value = error["input"]
+    written = f" = {json.dumps(value)}" if isinstance(value, str | int | float) else ""
+    return f"{place}{written} is not allowed: {wanted}"
+
+
+def _setting(path: Iterable[str | int]) -> tuple[str, Any, Mapping[str, Any]]:
+    """The name of a setting in the file, its type and its metadata.  ``path``: as pydantic names it."""
+    place: list[str] = []
+    hint: Any = Session
+    metadata: Mapping[str, Any] = {}
+    for part in path:
+        if isinstance(part, int):  # an element of a list
+            hint, metadata = get_args(hint)[0], {}
+        elif (block := block_of(hint)) and part in (settings := {field.name: field for field in fields(block)}):
+            hint, metadata = get_type_hints(block, include_extras=True)[part], settings[part].metadata
+        else:
+            break  # the rest names an option of a union
+        place.append(str(part))
+    return ".".join(place), hint, metadata
+
+
+def _unknown(path: list[str]) -> str:
+    place = ".".join(path)
+    if new := RENAMED.get(place):
+        return f"{place} is now {new}: rename it"
+    _, hint, _ = _setting(int(part) if part.isdigit() else part for part in path[:-1])
+    block = block_of(hint) or Session
+    known = [field.name for field in fields(block)]
+    if homes := [row.section for row in rows() if row.name == path[-1] and row.section]:
+        return f"{place}: no such setting here; {path[-1]} belongs in [{homes[0]}]"
+    if near := get_close_matches(path[-1], known, 1):
+        return f"{place}: no such setting; did you mean {'.'.join([*path[:-1], near[0]])}?"
+    return f"{place}: no such setting; there are {', '.join(known)}"
+
+
+def _contradictions(session: Session) -> list[tuple[bool, str]]:
+    """What no single setting can say."""
+    work, data, groups = session.work, session.data, session.groups
+    start, peers = session.start.peers, session.peers
+    return [
+        (not session.privacy, "privacy = false is not implemented: leave it out"),
+        (
+            data.rows < work.slices,
+            f"data.rows = {data.rows} cannot be cut into {work.slices} slices: lower work.slices",
+        ),
+        *_data_contradictions(data),
+        (start is not None and start > peers, f"start.peers = {start} is above the number of peers: max {peers}"),
+        (
+            any(group.policy in CHEATS and not (group.has_rows and group.trains) for group in groups),
+            "groups: a poisoner, copycat or spammer poses as a trainer: leave has_rows and trains true",
+        ),
+        (
+            any((group.policy is Policy.HIJACKER) != (group.victim is not None) for group in groups),
+            'groups: a hijacker, and only a hijacker, names its victim, such as victim = "p00"',
+        ),
+    ]
+
+
+def _data_contradictions(data: DataSettings) -> list[tuple[bool, str]]:
+    return [
+        (
+            data.path is not None and data.label is None,
+            f'data.path = "{data.path}": name the column with the classes, such as label = "class"',
+        ),
+        (
+            data.path is None and (data.label is not None or bool(data.features)),
+            "data.label and data.features belong to a file of your own: name it with data.path",
+        ),
+        (data.label is not None and data.label in data.features, "data.label is among data.features: take it out"),
+        (len(set(data.features)) < len(data.features), "data.features names a column twice: take one out"),
+        (
+            (data.partition == "by-column") != (data.column is not None),
+            'data.partition = "by-column", and only that, names its column, such as column = "country"',
+        ),
+    ]

@@ -1,0 +1,209 @@
+"""Session files: what is read, what is written, and one sentence for each thing that is wrong."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from learnae.errors import InputError
+from learnae.session.reference import block_of
+from learnae.session.session_file import RENAMED, load, parse, resolved, schema, to_toml
+from learnae.session.settings import Session
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("examples", "peer/learnae/resources", "tests/scenarios")
+EXAMPLES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.toml"))
+
+
+def nested(name: str, value: Any) -> dict[str, Any]:
+    """``name``: dotted; a group's settings are those of the first group."""
+    *sections, last = name.split(".")
+    table: dict[str, Any] = {last: value}
+    for section in reversed(sections):
+        table = {section: [table] if section in ("groups", "faults") else table}
+    return table
+
+
+def refused(table: dict[str, Any]) -> str:
+    with pytest.raises(InputError) as refusal:
+        parse(table, "my.toml")
+    return str(refusal.value)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_reads_back_as_it_was_written(path: Path) -> None:
+    session = load(path)
+    assert parse(resolved(session)) == session
+
+
+def test_a_file_that_sets_nothing_is_the_default_session() -> None:
+    assert parse({}) == Session()
+
+
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
+    (tmp_path / "session.toml").write_bytes(b"\xef\xbb\xbfpeers = 7\n")
+    assert load(tmp_path / "session.toml").peers == 7
+
+
+def test_overrides_win_and_none_overrides_nothing(tmp_path: Path) -> None:
+    (tmp_path / "session.toml").write_text(to_toml(Session(peers=7, seed=3)))
+    session = load(tmp_path / "session.toml", {"peers": 9, "seed": None})
+    assert (session.peers, session.seed) == (9, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"= 3", "is not TOML: "), (b"name = '\xff'", "is not TOML: .* save it as UTF-8")],
+)
+def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
+    (tmp_path / "session.toml").write_bytes(content)
+    with pytest.raises(InputError, match=sentence):
+        load(tmp_path / "session.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("name", "../../x", "letters, digits, '.', '-' and '_', max 100"),
+        ("name", "", "letters, digits, '.', '-' and '_', max 100"),
+        ("seed", -1, "an integer from 0 to 9223372036854775807"),
+        ("peers", 1, "an integer from 2 to 100000"),
+        ("peers", 10**9, "an integer from 2 to 100000"),
+        ("peers", "many", "an integer from 2 to 100000"),
+        ("identity", "trust", "one of proven, paper"),
+        ("max_duration", 0, "a number from 0.001 to 86400 (s)"),
+        ("max_duration", float("nan"), "a number from 0.001 to 86400 (s)"),
+        ("linger", -1, "a number from 0 to 86400 (s)"),
+        ("evaluation_peers", -1, "an integer from 0 to 1000000"),
+        ("data.rows", 0, "an integer from 1 to 100000000"),
+        ("data.validation_rows", 0, "an integer from 1 to 100000000"),
+        ("data.public_rows", 0, "an integer from 1 to 100000000"),
+        ("data.test_rows", 0, "an integer from 1 to 100000000"),
+        ("data.own_test_rows", 0, "an integer from 1 to 100000000"),
+        ("data.partition", "by-hand", "one of iid, by-mass, by-column, dirichlet, unequal"),
+        ("data.alpha", 0, "a number above 0, max 1000000"),
+        ("data.size_sigma", -0.1, "a number from 0 to 10"),
+        ("model.hidden.0", 0, "an integer from 1 to 65536"),
+        ("model.optimizer", "lion", "one of sgd, adam"),
+        ("model.learning_rate", -1, "a number above 0, max 1000"),
+        ("model.learning_rate", 1e9, "a number above 0, max 1000"),
+        ("model.momentum", 1.5, "a number from 0, below 1"),
+        ("model.momentum", -0.1, "a number from 0, below 1"),
+        ("model.batch", 0, "an integer from 1 to 100000000"),
+        ("model.epochs", 0, "an integer from 1 to 1000000"),
+        ("work.slices", 0, "an integer from 1 to 1000000"),
+        ("work.passes", 0, "an integer from 1 to 1000000"),
+        ("work.patience", 0, "an integer from 1 to 1000000"),
+        ("work.idle_after", -1, "a number from 0 to 86400 (s)"),
+        ("work.max_attempts_per_creator", 0, "an integer from 1 to 1000000"),
+        ("start.peers", 0, "an integer from 1"),
+        ("start.timeout", -1, "a number from 0 to 86400 (s)"),
+        ("pace.slice", -1, "a number from 0 to 86400 (s)"),
+        ("pace.attempt", -1, "a number from 0 to 86400 (s)"),
+        ("reward.function", "lottery", "one of proportional, flat, error-reduction"),
+        ("reward.factor", -1, "a number from 0 to 1000000000 (ETH)"),
+        ("reward.cap", "nan", "a number from 0 to 1000000000 (ETH)"),
+        ("chain.id", 0, "an integer from 1 to 9007199254740992"),
+        ("chain.block_time", 0, "a number from 0.001 to 86400 (s)"),
+        ("chain.confirmations", 0, "an integer from 1 to 10000 (blocks)"),
+        ("chain.poll", 0, "a number from 0.001 to 86400 (s)"),
+        ("chain.resend_after", 0, "a number from 0.001 to 86400 (s)"),
+        ("chain.balance", -1, "a number from 0 to 1000000000 (ETH)"),
+        ("chain.gas_price", -1, "a number from 0 to 1000000 (gwei)"),
+        ("network.degree", 1, "an integer from 2"),
+        ("network.latency", -1, "a number from 0 to 86400 (s)"),
+        ("network.bandwidth", 0, "a number from 1 to 1000000000000 (bytes/s)"),
+        ("network.loss", 1, "a number from 0, below 1"),
+        ("network.announce_every", 0, "a number from 0.001 to 86400 (s)"),
+        ("network.fetch_timeout", -1, "a number from 0.001 to 86400 (s)"),
+        ("network.max_peers", 0, "an integer from 1 to 1000000"),
+        ("network.max_announcements", 0, "an integer from 1 to 1000000"),
+        ("cost.train", -1, "a number from 0 to 86400 (s)"),
+        ("cost.average", -1, "a number from 0 to 86400 (s)"),
+        ("cost.chain_call", -1, "a number from 0 to 86400 (s)"),
+        ("cost.store", -1, "a number from 0 to 86400 (s)"),
+        ("cost.announce", -1, "a number from 0 to 86400 (s)"),
+        ("cost.late_delay_factor", -1, "a number from 0 to 1000"),
+        ("cost.speed_sigma", -1, "a number from 0 to 10"),
+        ("cost.jitter", -1, "a number from 0 to 10"),
+        ("groups.count", 0, "an integer from 1"),
+        ("groups.count", -3, "an integer from 1"),
+        ("groups.policy", "thief", "one of honest, refuses-to-pay, poisoner, copycat, hijacker, spammer"),
+        ("groups.joins_at", -1, "a number from 0 to 86400 (s)"),
+        ("expect.recovery", float("inf"), "a number from 0.001 to 86400 (s)"),
+        ("privacy", "perhaps", "a boolean"),
+        ("work", 3, "a table"),
+        ("groups", 3, "a list of tables"),
+    ],
+)
+def test_a_value_out_of_range_is_one_sentence(name: str, value: Any, wanted: str) -> None:
+    written = {float("nan"): "NaN", float("inf"): "Infinity"}.get(value, None)
+    table = {"model": {"hidden": [value]}} if name == "model.hidden.0" else nested(name, value)
+    sentence = refused(table)
+    place = name.replace("groups.", "groups.0.")
+    assert sentence.startswith(f"my.toml: {place} = ") and sentence.endswith(f" is not allowed: give {wanted}")
+    assert written is None or written in sentence
+
+
+def test_an_empty_list_of_groups_is_refused() -> None:
+    assert refused({"groups": []}) == "my.toml: groups is empty: leave it out, or add a table [[groups]]"
+
+
+def test_a_list_that_is_too_long_is_refused() -> None:
+    assert refused({"model": {"hidden": [1] * 33}}).endswith("give a list of integers with max 32 elements")
+
+
+def test_a_missing_setting_is_named() -> None:
+    assert refused({"faults": [{"at": 3}]}).startswith("my.toml: faults.0.kind is missing: give one of cut, ")
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_an_old_name_is_answered_with_the_new_one(old: str, new: str) -> None:
+    assert refused(nested(old, 1)) == f"my.toml: {old} is now {new}: rename it"
+    section, name = new.split(".")
+    block = block_of({field.name: field.type for field in fields(Session)}[section])
+    assert block is not None and name in {field.name for field in fields(block)}
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ({"wrok": {"slices": 3}}, "wrok: no such setting; did you mean work?"),
+        ({"work": {"slcies": 3}}, "work.slcies: no such setting; did you mean work.slices?"),
+        ({"groups": [{}, {"cuont": 3}]}, "groups.1.cuont: no such setting; did you mean groups.1.count?"),
+        ({"patience": 3}, "patience: no such setting here; patience belongs in [work]"),
+        ({"pace": {"colour": 3}}, "pace.colour: no such setting; there are slice, attempt"),
+    ],
+)
+def test_an_unknown_setting_is_answered_with_what_it_may_be(table: dict[str, Any], sentence: str) -> None:
+    assert refused(table) == f"my.toml: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ({"privacy": False}, "privacy = false is not implemented"),
+        ({"data": {"rows": 9}}, "data.rows = 9 cannot be cut into 10 slices: lower work.slices"),
+        ({"start": {"peers": 21}}, "start.peers = 21 is above the number of peers: max 20"),
+        ({"data": {"path": "a.csv"}}, 'data.path = "a.csv": name the column with the classes'),
+        ({"data": {"label": "class"}}, "data.label and data.features belong to a file of your own"),
+        ({"data": {"path": "a", "label": "x", "features": ["x"]}}, "data.label is among data.features"),
+        ({"data": {"path": "a", "label": "x", "features": ["y", "y"]}}, "data.features names a column twice"),
+        ({"data": {"partition": "by-column"}}, 'data.partition = "by-column", and only that, names its column'),
+        ({"groups": [{"policy": "copycat", "trains": False}]}, "groups: a poisoner, copycat or spammer poses"),
+        ({"groups": [{"policy": "hijacker"}]}, "groups: a hijacker, and only a hijacker, names its victim"),
+        ({"groups": [{"victim": "p00"}]}, "groups: a hijacker, and only a hijacker, names its victim"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_one_sentence(table: dict[str, Any], sentence: str) -> None:
+    assert refused(table).startswith(f"my.toml: {sentence}")
+
+
+def test_the_schema_knows_ranges_choices_units_and_descriptions() -> None:
+    definitions = schema()["$defs"]
+    slices = definitions["WorkSettings"]["properties"]["slices"]
+    assert (slices["minimum"], slices["default"], slices["type"]) == (1, 10, "integer")
+    reward = definitions["RewardSettings"]["properties"]
+    assert reward["function"]["enum"] == ["proportional", "flat", "error-reduction"]
+    assert reward["cap"]["unit"] == "ETH" and reward["cap"]["description"]
