@@ -1,7 +1,7 @@
 """The interfaces between a peer and the world: one Protocol per target, as few methods as possible.
 
-Every method either answers or raises a ``learnae.errors.PortError`` with a ``Reason``; none returns None for "failed".
-``adapters/memory.py`` holds a fake of each; ``tests/ports`` runs one suite against the fake and the real thing.
+Every method either answers or raises a ``learnae.errors.PortError`` with a ``Reason``; none returns None for a failure.
+``adapters/memory.py`` holds a fake of each; ``tests/adapters`` runs one suite against the fake and the real port.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -34,7 +34,7 @@ from learnae.session.faults import Component, Fault, Links
 
 
 class Store(Protocol):
-    """Content-addressed blocks, as one peer sees them.  Whoever has got a block serves it (section 1.2)."""
+    """Content-addressed blocks, as one peer sees them.  A peer that has fetched a block serves it (section 1.2)."""
 
     async def put(self, block: bytes) -> Cid: ...
 
@@ -44,20 +44,20 @@ class Store(Protocol):
 
 
 class Gossip(Protocol):
-    """Best effort: may lose, delay and repeat; never invents a sender."""
+    """Best effort: messages may be lost, delayed and repeated, but a sender is never forged."""
 
     @property
     def dropped(self) -> Mapping[Reason, int]:
-        """What was heard and is no announcement: how much of it, and why."""
+        """Number of received messages that are not announcements, by reason."""
         ...
 
     async def publish(self, announcement: Announcement) -> None:
-        """Raises PortError: UNREACHABLE, TIMEOUT, NONSENSE."""
+        """Raises PortError: UNREACHABLE, TIMEOUT, INVALID_RESPONSE."""
         ...
 
     def subscribe(self) -> AsyncIterator[tuple[PeerId, Announcement]]:
-        """What other peers of the session announce from now on, each with its sender as verified; never raises, never
-        ends.  While nobody can be heard it waits."""
+        """What other peers of the session announce from now on, with verified senders.  Never raises and never ends; it
+        waits while no peer can be reached."""
         ...
 
 
@@ -73,21 +73,21 @@ class IdentityKey(Protocol):
 
 
 class Chain(Protocol):
-    """One wallet's view of an EVM chain.  ``attempt`` raises the fee of a replacement; the nonce is the caller's."""
+    """One wallet's view of an EVM chain.  The caller chooses the nonce.  ``attempt`` > 0 raises a replacement's fee."""
 
     async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed: ...
 
     async def sign_pay(self, to: Address, wei: Wei, cid: Cid, nonce: int, attempt: int) -> Signed:
-        """Raises PortError: FUNDS when the balance does not cover this and all that is signed and not mined.
+        """Raises PortError: FUNDS if the balance does not cover this and all that is signed and not mined.
 
-        Both: InputError if the first attempt at a nonce comes after the chain has mined it.
+        Both ``sign`` methods raise InputError if the chain has already mined the nonce of a first attempt.
         """
         ...
 
     async def broadcast(self, signed: Signed) -> None:
-        """Idempotent: a transaction that is known or mined already is no error.
+        """Idempotent: sending a transaction that is known or mined is not an error.
 
-        Raises PortError: CHAIN if it was signed for another chain than this one.
+        Raises PortError: CHAIN if the transaction was signed for another chain.
         """
         ...
 
@@ -96,7 +96,7 @@ class Chain(Protocol):
     async def head(self) -> Head: ...
 
     async def read_claim(self, claim: Claim) -> ClaimFacts:
-        """Raises PortError: NOT_FOUND (no code there), NONSENSE.  ``signature_valid`` is filled in by the caller."""
+        """Raises PortError: NOT_FOUND (no contract there), INVALID_RESPONSE.  The caller sets ``signature_valid``."""
         ...
 
     async def balance(self, wallet: Address) -> Wei: ...
@@ -121,21 +121,21 @@ class Trainer(Protocol):
 
 
 class Predictor(Protocol):
-    """One peer's network without its rows: what a model says of rows that somebody brings."""
+    """One peer's network, without its data: it classifies rows that a user sends."""
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Features of a row, hidden layers, classes."""
+        """Numbers of features, of units in each hidden layer, and of classes."""
         ...
 
     def predict(self, cid: Cid, rows: Sequence[Sequence[float]], standardised: bool) -> list[list[float]]:
-        """The probability of each class, row by row.  ``standardised``: rows are as the session's are after it took
-        their mean and spread; otherwise as they were before.  Raises PortError: NOT_FOUND."""
+        """The probability of each class, for each row.  ``standardised`` rows are scaled like the training data; others
+        are scaled first.  Raises PortError: NOT_FOUND."""
         ...
 
 
 class Journal(Protocol):
-    """Events of one peer, appended before their actions are performed, with a digest of those actions."""
+    """Events of one peer, each appended with a digest of its actions before the actions are performed."""
 
     def append(self, event: Event, digest: str) -> None: ...
 
@@ -143,16 +143,16 @@ class Journal(Protocol):
 
 
 class Observer(Protocol):
-    """History and metrics are observers, and with ``Stopwatch`` the only instrumentation."""
+    """Receives the facts of a session.  History and metrics are observers."""
 
     def __call__(self, now: float, peer: str, item: Fact) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Performed:
-    """One call of a live peer's ports.  ``action``: the class of the action, or ReadHead (a look at the chain).
+    """One call of a live peer's ports.  ``action`` is the class of the action, or ReadHead (a look at the chain).
 
-    ``seconds``: from its beginning to its end, waiting for a thread included.  ``bytes`` of the block that it moved.
+    ``seconds`` include the wait for a thread.  ``bytes`` is the size of the block that was moved.
     """
 
     action: str
@@ -162,7 +162,7 @@ class Performed:
 
 
 class Stopwatch(Protocol):
-    """Told how long things take: for metrics alone, since no history depends on it."""
+    """Receives durations.  Only metrics use them, because no history may depend on real time."""
 
     def __call__(self, peer: str, performed: Performed) -> None: ...
 

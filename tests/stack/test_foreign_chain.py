@@ -162,7 +162,7 @@ def test_it_ends_valid_with_every_debt_paid_on_that_chain(swarm: ComposeSwarm, c
     history = RunDirectory(swarm.run).read()
     assert RunDirectory(swarm.run).verdict()["verdict"] == "valid", "\n".join(swarm.lines)
     assert history.debts and {changes[-1][1].state for changes in history.debts.values()} == {DebtState.FINAL}
-    blocks, opening = history.exports(Block), history.opening
+    blocks, opening = history.exports(Block), history.starting_balances
     assert opening and [each.number for each in blocks] == [opening.number + 1 + i for i in range(len(blocks))]
     strangers = [each for block in blocks for each in block.transactions if each.sender == chain.stranger]
     assert [each.wei for each in strangers] == [GIFT]

@@ -61,8 +61,8 @@ def _payments(history: History) -> Iterator[str]:
 def _accounts(history: History) -> Iterator[str]:
     """A line per peer: its balances by the chain, and its payments by the debts."""
     had = {wallet: wei for genesis in history.exports(Genesis) for wallet, wei in genesis.alloc.items()}
-    if history.opening:
-        had = history.opening.balances
+    if history.starting_balances:
+        had = history.starting_balances.balances
     has = {wallet: wei for balances in history.exports(Balances) for wallet, wei in balances.balances.items()}
     here = [None, *(genesis.hash for genesis in history.exports(Genesis))]
     settled = [debt for debt, chains in chains_of_debts(history).items() if chains[-1] in here]

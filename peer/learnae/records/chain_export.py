@@ -1,4 +1,4 @@
-"""``chain.jsonl``: the ledger as it stood at the end of a session, one record a line.  Pure.
+"""``chain.jsonl``: the ledger at the end of a session, one record per line.  Pure.
 
 It holds ``Genesis``, ``StartingBalances`` on an external chain, each ``Block`` in order, and ``Balances``.
 """
@@ -18,9 +18,9 @@ class Genesis:
 
 @dataclass(frozen=True, slots=True)
 class StartingBalances:
-    """Of a chain with others on it, after ``Genesis``: what the roster's wallets held as of block ``number``.
+    """Follows ``Genesis`` on an external chain: balances of the roster's wallets at block ``number``.
 
-    Every later block is in the export, with those transactions alone that are from or to these wallets.
+    The export then has every later block, but only the transactions that are from or to these wallets.
     """
 
     number: int
@@ -30,7 +30,7 @@ class StartingBalances:
 
 @dataclass(frozen=True, slots=True)
 class ChainTransaction:
-    """``wei`` moves only if ``succeeded``; ``gas_used * gas_price`` is spent either way.  ``data``: 0x and hex."""
+    """``wei`` moves only if ``succeeded``; ``gas_used * gas_price`` is always spent.  ``data`` is 0x and hex."""
 
     hash: TxHash
     sender: Address
@@ -46,7 +46,7 @@ class ChainTransaction:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """``timestamp`` in Unix seconds of chain time.  Empty blocks may be left out."""
+    """``timestamp`` is in Unix seconds of chain time.  Empty blocks may be missing."""
 
     number: int
     hash: str

@@ -1,9 +1,8 @@
-"""A session as JSON lines: the records observers write, the chain's export, and the whole read back.  Pure.
+"""``history.jsonl``: what happened in a session, one record per line; and a whole session read back.  Pure.
 
-``history.jsonl`` holds one ``Record`` a line, ``{"t":1.25,"peer":"p07","kind":"Averaged",...}``: what peers decided and
-what the driver saw, in the order it happened.  ``chain.jsonl`` holds the ledger as it stood at the end: ``Genesis``,
-``StartingBalances`` on an external chain, each ``Block``, ``Balances``.  After a crash the end of the last line may
-be missing.
+A line is ``{"t":1.25,"peer":"p07","kind":"Averaged",...}``: a decision of a peer, or what its driver observed.  Lines
+are in the order of events.  ``chain_export.py`` describes ``chain.jsonl``.  After a crash the last line of a file may
+be incomplete.
 """
 
 from collections import defaultdict
@@ -21,18 +20,18 @@ from learnae.records.chain_export import ChainRecord, StartingBalances
 from learnae.records.outcome import BackendName, EndedBy
 from learnae.session.faults import FaultKind
 
-VERSION = 2  # of both files; SessionBegan states it
-SWARM = "swarm"  # the ``peer`` of records that are about no single peer
+VERSION = 2  # of both files; written in SessionBegan
+SWARM = "swarm"  # the ``peer`` of a record that is not about a single peer
 
 T = TypeVar("T")
 F = TypeVar("F", bound="Fact")
 E = TypeVar("E", bound="ChainRecord")
 
 
-# what a driver adds to the peers' facts
+# what drivers add to the decisions of peers
 @dataclass(frozen=True, slots=True)
 class RosterEntry:
-    """Who ``name`` is: public ids and role."""
+    """Public ids and role of the peer called ``name``."""
 
     name: str
     peer: PeerId
@@ -45,7 +44,7 @@ class RosterEntry:
 
 @dataclass(frozen=True, slots=True)
 class SessionBegan:
-    """First record, of ``swarm``.  ``session``: config.Session with every default resolved, as JSON."""
+    """First record, of ``swarm``.  ``session`` is the session's settings with all defaults, as JSON."""
 
     version: int
     backend: BackendName
@@ -56,9 +55,9 @@ class SessionBegan:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """Accuracy on held-out rows no peer has, of a model of this peer.  Scored by the command; no peer learns it.
+    """Test accuracy of a model of this peer, on data that no peer has.  The command scores it; peers never see it.
 
-    ``own``: on such rows of the peer's own distribution, where that is not everybody's.
+    ``own`` is the accuracy on test data of the peer's own distribution, where distributions differ.
     """
 
     cid: Cid
@@ -78,20 +77,20 @@ class PeerRestarted:
 
 
 class Effect(StrEnum):
-    APPLIED = "applied"  # it was seen to hold something up
+    APPLIED = "applied"  # an effect was observed
     INEFFECTIVE = "ineffective"
 
 
 @dataclass(frozen=True, slots=True)
 class FaultsPlanned:
-    """Of ``swarm``: the plan's second 0.  ``windows``: how many it has."""
+    """Of ``swarm``: second 0 of the fault plan.  ``windows`` is the number of faults in it."""
 
     windows: int
 
 
 @dataclass(frozen=True, slots=True)
 class FaultBegan:
-    """Of ``swarm``.  ``window``: its number in the plan, from 0.  ``sides``: who may still talk with each other."""
+    """Of ``swarm``.  ``window`` counts the faults of the plan from 0.  Peers of one side reach each other."""
 
     window: int
     fault: FaultKind
@@ -101,7 +100,7 @@ class FaultBegan:
 
 @dataclass(frozen=True, slots=True)
 class FaultEnded:
-    """Of ``swarm``: it was healed."""
+    """Of ``swarm``: the fault was healed."""
 
     window: int
     effect: Effect
@@ -128,23 +127,23 @@ Fact = (
 
 
 def kept_score(fact: Fact) -> Score | None:
-    """Validation accuracy of the model that a peer goes on with after ``fact``; None if that is another matter."""
+    """Validation score of the model that a peer adopts by ``fact``; None if it adopts none."""
     match fact:
         case Adopted(score=score) | Trained(score=score) | Averaged(adopted=True, after=score):
             return score
     return None
 
 
-# one line each, without its end
 @dataclass(frozen=True, slots=True)
 class Record:
-    """``t`` in session seconds, written to the microsecond; ``peer`` is a name of the roster, or ``swarm``."""
+    """``t`` is in session seconds, written to the microsecond.  ``peer`` is a name of the roster, or ``swarm``."""
 
     t: float
     peer: str
     fact: Fact
 
     def line(self) -> str:
+        """JSON without the end of the line."""
         return to_json({"t": round(self.t, 6), "peer": self.peer, **encode(self.fact)})
 
 
@@ -160,7 +159,7 @@ def _chain_record(value: Any) -> Any:
 
 
 def _parse(name: str, lines: Iterable[str], read: Callable[[Any], T]) -> tuple[tuple[T, ...], bool]:
-    """The records, and whether the last line broke off: it is not JSON, and nothing follows it."""
+    """Return the records, and whether the last line is incomplete: it is not JSON and nothing follows it."""
     parsed: list[T] = []
     broken: InputError | None = None
     for number, line in enumerate(lines, 1):
@@ -171,7 +170,7 @@ def _parse(name: str, lines: Iterable[str], read: Callable[[Any], T]) -> tuple[t
         try:
             value = from_json(line)
         except ValueError as error:
-            broken = InputError(f"{name}, line {number} is not JSON ({error}): take the file as the run wrote it")
+            broken = InputError(f"{name}, line {number} is not JSON ({error}): use the file as the run wrote it")
             continue
         try:
             parsed.append(read(value))
@@ -182,7 +181,7 @@ def _parse(name: str, lines: Iterable[str], read: Callable[[Any], T]) -> tuple[t
 
 @dataclass(frozen=True)
 class History:
-    """A session, whole or as far as it was written.  ``truncated``: the last line of a file broke off."""
+    """A session, as far as it was written.  ``truncated``: the last line of a file is incomplete."""
 
     records: tuple[Record, ...]
     chain: tuple[ChainRecord, ...] = ()
@@ -190,26 +189,26 @@ class History:
 
     @staticmethod
     def parse(history: Iterable[str], chain: Iterable[str] = ()) -> "History":
-        """From the lines of the two files.  Raises InputError naming the line that is no record."""
+        """Read the lines of the two files.  Raises InputError that names the first line that is not a record."""
         records, broken = _parse("history.jsonl", history, _record)
         ledger, torn = _parse("chain.jsonl", chain, _chain_record)
         return History(records, ledger, broken or torn)
 
     def facts(self, kind: type[F]) -> Iterator[tuple[Record, F]]:
-        """All facts of a kind with their records, in order."""
+        """All facts of one kind with their records, in order."""
         return ((record, record.fact) for record in self._by_kind.get(kind, ()))
 
     def exports(self, kind: type[E]) -> list[E]:
         return [record for record in self.chain if isinstance(record, kind)]
 
     def of(self, *kinds: type) -> list[Record]:
-        """Records whose facts are of these kinds, in order."""
-        wanted = set(kinds)
-        return [record for record in self.records if type(record.fact) in wanted]
+        """All records whose facts are of these kinds, in order."""
+        chosen = set(kinds)
+        return [record for record in self.records if type(record.fact) in chosen]
 
     @cached_property
     def _by_kind(self) -> dict[type, list[Any]]:
-        """Whoever asks for one kind need not look at all the others."""
+        """Records by the kind of their fact, so that a query for one kind does not scan all records."""
         kinds: dict[type, list[Any]] = defaultdict(list)
         for record in self.records:
             kinds[type(record.fact)].append(record)
@@ -217,17 +216,19 @@ class History:
 
     @cached_property
     def worked(self) -> list[tuple[Record, Trained | Averaged]]:
-        """Slices that were trained and averagings that were scored, in order."""
-        return [(each, each.fact) for each in self.of(Trained, Averaged) if isinstance(each.fact, Trained | Averaged)]
+        """Trained slices and scored averagings, in order."""
+        units = self.of(Trained, Averaged)
+        return [(record, record.fact) for record in units if isinstance(record.fact, Trained | Averaged)]
 
     @cached_property
     def kept(self) -> list[tuple[Record, Score]]:
-        """Of each model that a peer went on with: its score on the peer's own validation rows."""
-        return [(each, score) for each in self.of(Adopted, Trained, Averaged) if (score := kept_score(each.fact))]
+        """Each model that a peer adopted, with its score on the peer's own validation data."""
+        models = self.of(Adopted, Trained, Averaged)
+        return [(record, score) for record in models if (score := kept_score(record.fact))]
 
     @cached_property
-    def opening(self) -> StartingBalances | None:
-        """None: the chain was this session's own, or its export is missing."""
+    def starting_balances(self) -> StartingBalances | None:
+        """None if the chain was the session's own, or if its export is missing."""
         return next(iter(self.exports(StartingBalances)), None)
 
     @cached_property
@@ -236,7 +237,7 @@ class History:
 
     @cached_property
     def ended_by(self) -> EndedBy | None:
-        """None: the run died before it could say."""
+        """None if the run was killed before it could record its end."""
         return next((fact.ended_by for _, fact in self.facts(SessionEnded)), None)
 
     @cached_property
@@ -245,12 +246,12 @@ class History:
 
     @cached_property
     def honest(self) -> list[str]:
-        """Names of those whose quality and money a summary is about (DESIGN section 8)."""
+        """Names of the honest peers: summaries of accuracy and money are about them."""
         return [name for name, entry in self.roster.items() if entry.policy is Policy.HONEST]
 
     @cached_property
     def debts(self) -> dict[tuple[str, int], list[tuple[float, DebtChanged]]]:
-        """What became of each debt, by payer and number, with the times of its changes."""
+        """The states of each debt with their times, by payer and number."""
         changes: dict[tuple[str, int], list[tuple[float, DebtChanged]]] = {}
         for record, fact in self.facts(DebtChanged):
             changes.setdefault((record.peer, fact.debt), []).append((record.t, fact))

@@ -1,4 +1,4 @@
-"""Where a session ran and what ended it: two closed sets, named once for histories, verdicts and exit codes."""
+"""What ended a session and where it ran: two closed sets, shared by histories, verdicts and exit codes."""
 
 from enum import StrEnum
 

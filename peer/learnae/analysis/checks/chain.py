@@ -34,7 +34,7 @@ def _transactions(history: History) -> list[tuple[int, ChainTransaction]]:
 
 def unproven(history: History) -> list[str]:
     """A sentence for what no check here can know of a chain with others on it."""
-    opening = history.opening
+    opening = history.starting_balances
     if opening is None:
         return []
     return [
@@ -53,7 +53,7 @@ def blocks_and_nonces_consecutive(history: History) -> Iterator[str]:
 
     On a chain with others on it no block is left out up to the last, and strangers' nonces are their own affair.
     """
-    opening = history.opening
+    opening = history.starting_balances
     last, hash = (opening.number, opening.hash) if opening else (0, _genesis(history).hash)
     for block in history.exports(Block):
         skips = opening is not None and block.number != last + 1
@@ -78,7 +78,7 @@ def wei_conserved(history: History) -> Iterator[str]:
 
     On a chain with others on it, which money may come from and go to: each balance of the roster's wallets.
     """
-    opening = history.opening
+    opening = history.starting_balances
     if opening and opening.balances.keys() != set(_wallets(history).values()):
         yield f"the balances as of block {opening.number} are not those of the roster's wallets"
     alloc = opening.balances if opening else _genesis(history).alloc
