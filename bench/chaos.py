@@ -1,4 +1,4 @@
-"""Measure what faults and cheats cost, over seeds, and write the table of docs/how-to/chaos.md.
+"""Measure what faults and cheats cost, over seeds, and write the table of docs/explanation/fault-results.md.
 
     python bench/chaos.py [--backend sim|compose] [--undisturbed] [--seeds 3] [--peers 20] [--out FOLDER] [SCENARIO ...]
     python bench/chaos.py --again [--out FOLDER]... [--into PAGE]

@@ -138,7 +138,7 @@ def sound(swarm: Disturbed) -> History:
 def test_halves_that_are_apart_hear_nothing_new_of_each_other_and_meet_again(tmp_path: Path) -> None:
     swarm = disturbed(small("split-half"), tmp_path / "run")
     [(_, after)] = crossings(sound(swarm))
-    assert -1 < after < 30  # 2 s on a machine that does nothing else (docs/how-to/chaos.md)
+    assert -1 < after < 30  # 2 s on a machine that does nothing else (docs/explanation/fault-results.md)
     assert swarm.shaded in (None, {"split"})  # 10 s long: none above 5 is missed (docs/how-to/monitoring.md)
 
 
