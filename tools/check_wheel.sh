@@ -34,6 +34,11 @@ learnae swarm paper --backend embedded --peers 4 --port 0 --out live
 learnae chaos list
 learnae chaos run split-half --backend sim --peers 4 --out split
 learnae doctor
+[ "$(_LEARNAE_COMPLETE=complete_bash COMP_WORDS="learnae swarm pap" COMP_CWORD=2 "$folder/venv/bin/learnae")" = paper ] ||
+    { say "FAILED: completion of session names" >&2; exit 1; }
 learnae init example
-! (learnae compose images) 2>/dev/null || { say "FAILED: containers work without a checkout" >&2; exit 1; }
+if (learnae compose images) >/dev/null 2>&1 || ! grep -q 'source checkout' "$folder/output"; then
+    say "FAILED: without a checkout, containers are not refused with a reason" >&2
+    exit 1
+fi
 say "passed in $SECONDS s"

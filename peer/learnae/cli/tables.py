@@ -1,4 +1,4 @@
-"""Results beside the paper's."""
+"""Tables and lines about the result of a run."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ PAPER = "paper (section 4)"
 
 
 def paper_table(summary: dict[str, Any]) -> Table:
-    table = Table(title=None, header_style="bold", title_justify="left")
+    table = Table(header_style="bold")
     for title in ("", "this run", PAPER):
         table.add_column(title, justify="right" if title else "left")
     for row in paper_rows(summary):
@@ -18,10 +18,10 @@ def paper_table(summary: dict[str, Any]) -> Table:
     return table
 
 
-def failed_checks(found: dict[str, Any]) -> list[str]:
-    """A line for each check that did not pass."""
+def failed_checks(verdict: dict[str, Any]) -> list[str]:
+    """One line per check that did not pass."""
     return [
         f"{check['result']}: {name}: {check['reason']}"
-        for name, check in found["checks"].items()
+        for name, check in verdict["checks"].items()
         if check["result"] != "valid"
     ]

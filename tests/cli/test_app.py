@@ -1,0 +1,108 @@
+"""The command line as a whole: names of sessions, help, completion, and what starting it costs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.helpers.command_line import here, refused
+from typer.testing import CliRunner
+
+from learnae.cli.app import app
+from learnae.resources import scenario_files, session_files
+from learnae.session.settings import load
+
+SLOW_TO_IMPORT = {"torch", "matplotlib", "fastapi", "web3", "eth_tester", "docker", "plotly"}
+
+
+@pytest.mark.parametrize("file", [*session_files().values(), *scenario_files().values()], ids=lambda path: path.stem)
+def test_every_shipped_file_is_named_like_its_session_and_says_what_it_shows(file: Path) -> None:
+    session = load(file)
+    assert session.name == file.stem
+    assert session.about
+
+
+def test_sessions_are_listed_with_what_they_show(tmp_path: Path) -> None:
+    done = here(tmp_path, "sessions")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert lines[::2] == list(session_files())
+    assert lines[1] == load(session_files()[lines[0]]).about
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["simulate", "papr"], "did you mean paper?"),
+        (["swarm", "examples/paper.toml"], "did you mean paper?"),
+        (["chaos", "plan", "split-hlaf"], "did you mean split-half?"),
+        (["sweep", "xyz"], "`learnae sessions` lists"),
+        (["chaos", "run", "xyz"], "`learnae chaos list` lists"),
+        (["simulate", "x" * 300], "`learnae sessions` lists"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_a_suggestion(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    refused(here(tmp_path, *arguments), sentence)
+
+
+def test_a_file_of_a_shipped_sessions_name_is_given_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "paper").write_text("peers = 1\n")
+    refused(here(tmp_path, "simulate", "./paper"), "paper", "2")
+
+
+def test_init_writes_a_session_with_its_table_and_never_overwrites(tmp_path: Path) -> None:
+    done = here(tmp_path, "init", "mine")
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "mine").iterdir()} == {"session.toml", "rows.csv", "README.md"}
+    assert load(tmp_path / "mine" / "session.toml").data.path == "rows.csv"
+    (tmp_path / "mine" / "session.toml").write_text("changed")
+    refused(here(tmp_path, "init", "mine"), "mine is not empty")
+    assert (tmp_path / "mine" / "session.toml").read_text() == "changed"
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_names_every_command(tmp_path: Path, option: str) -> None:
+    done = here(tmp_path, option)
+    assert done.returncode == 0
+    names = [command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands]
+    assert all(name in done.stdout for name in names)
+
+
+def test_every_command_says_in_a_sentence_what_it_does() -> None:
+    for command in app.registered_commands:
+        assert command.callback
+        assert (command.callback.__doc__ or "").partition("\n")[0].endswith("."), command.callback
+
+
+def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
+    assert here(tmp_path, "--version").stdout.startswith("learnae 0.")
+
+
+def test_names_of_sessions_are_completed() -> None:
+    typed = {"_LEARNAE_COMPLETE": "complete_bash", "COMP_WORDS": "learnae swarm pap", "COMP_CWORD": "2"}
+    assert CliRunner().invoke(app, prog_name="learnae", env=typed).stdout.split() == ["paper"]
+
+
+def test_starting_imports_nothing_slow() -> None:
+    code = "import sys; import learnae.cli.app; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2] / "peer"
+    )
+    assert not SLOW_TO_IMPORT & set(done.stdout.split())
+
+
+def test_errors_of_the_system_are_one_sentence_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "rows.csv")
+
+    monkeypatch.setattr("shutil.copytree", full)
+    refused(here(tmp_path, "init", "mine"), "rows.csv: No space left on device")
+
+
+def test_an_interrupted_command_ends_with_130(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.copytree", interrupted)
+    done = here(tmp_path, "init", "mine")
+    assert (done.returncode, done.stderr) == (130, "learnae: interrupted\n")
