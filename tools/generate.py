@@ -13,6 +13,7 @@ from pathlib import Path
 from tools.cli_reference import cli_reference
 from tools.house import house_map, house_picture
 from tools.metrics_table import metrics_table
+from tools.settings_reference import session_schema, settings_reference
 from tools.state_diagrams import state_diagrams
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,6 +45,8 @@ PARTS = (
     Part("README.md", "house", house_map),
     Part("docs/pictures/imports.svg", None, house_picture),
     Part("docs/reference/cli.md", None, cli_reference),
+    Part("docs/reference/settings.md", None, settings_reference),
+    Part("peer/learnae/resources/example/session.schema.json", None, session_schema),
     Part("docs/reference/metrics.md", "table", metrics_table),
 )
 

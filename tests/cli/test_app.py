@@ -1,16 +1,20 @@
 """The command line as a whole: names of sessions, help, completion, and what starting it costs."""
 
+import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from jsonschema_rs import is_valid
 from tests.helpers.command_line import here, refused
 from typer.testing import CliRunner
 
 from learnae.cli.app import app
-from learnae.resources import scenario_files, session_files
-from learnae.session.settings import load
+from learnae.errors import InputError
+from learnae.resources import EXAMPLE, scenario_files, session_files
+from learnae.session.session_file import load, parse, schema
 
 SLOW_TO_IMPORT = {"torch", "matplotlib", "fastapi", "web3", "eth_tester", "docker", "plotly"}
 
@@ -50,10 +54,32 @@ def test_a_file_of_a_shipped_sessions_name_is_given_with_its_path(tmp_path: Path
     refused(here(tmp_path, "simulate", "./paper"), "paper", "2")
 
 
+def test_the_schema_is_printed_and_init_writes_the_same(tmp_path: Path) -> None:
+    done = here(tmp_path, "schema")
+    assert json.loads(done.stdout) == schema() == json.loads((EXAMPLE / "session.schema.json").read_text())
+
+
+@pytest.mark.parametrize("file", [*session_files().values(), *scenario_files().values(), EXAMPLE / "session.toml"])
+def test_every_shipped_session_satisfies_the_schema(file: Path) -> None:
+    assert is_valid(schema(), tomllib.loads(file.read_text()))
+
+
+def test_the_schema_refuses_what_the_session_file_refuses() -> None:
+    for wrong in ({"peers": 1}, {"peeers": 20}, {"work": {"slices": 0}}, {"model": {"optimizer": "x"}}):
+        assert not is_valid(schema(), wrong)
+        with pytest.raises(InputError):
+            parse(wrong)
+
+
 def test_init_writes_a_session_with_its_table_and_never_overwrites(tmp_path: Path) -> None:
     done = here(tmp_path, "init", "mine")
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in (tmp_path / "mine").iterdir()} == {"session.toml", "rows.csv", "README.md"}
+    assert {path.name for path in (tmp_path / "mine").iterdir()} == {
+        "session.toml",
+        "session.schema.json",
+        "rows.csv",
+        "README.md",
+    }
     assert load(tmp_path / "mine" / "session.toml").data.path == "rows.csv"
     (tmp_path / "mine" / "session.toml").write_text("changed")
     refused(here(tmp_path, "init", "mine"), "mine is not empty")

@@ -34,6 +34,7 @@ from learnae.cli.refund import refund
 from learnae.cli.report import report
 from learnae.cli.reproduce import reproduce
 from learnae.cli.roster import roster
+from learnae.cli.schema import schema
 from learnae.cli.sessions import sessions
 from learnae.cli.sweep import sweep
 from learnae.errors import InputError
@@ -97,7 +98,7 @@ def doctor(
 
 
 PANELS: dict[str, tuple[Callable[..., int], ...]] = {
-    "Run a session": (swarm, simulate, sessions, init, doctor),
+    "Run a session": (swarm, simulate, sessions, init, schema, doctor),
     "Look at a run": (check, figures, report, baselines, compare, audit, calibrate, history),
     "Run many sessions": (sweep, reproduce),
     "Take part with single peers": (peer, roster, invite, join, refund),

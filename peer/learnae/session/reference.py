@@ -1,6 +1,6 @@
-"""The settings as rows for people: what a session file may hold, generated from the dataclasses.
+"""The settings as rows: what a session file may hold, read from the dataclasses.
 
-python -m learnae.session.reference [--check]     # writes docs/reference/settings.md
+``tools/settings_reference.py`` makes docs/reference/settings.md of them.
 """
 
 from collections.abc import Iterator, Mapping
