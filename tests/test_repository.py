@@ -16,7 +16,17 @@ TRACKED = [
     .split("\0")
     if (ROOT / name).is_file()
 ]
-PURE = {"protocol", "messages", "session.roster", "session.faults", "session.fault_plan", "records", "analysis.checks"}
+PURE = {
+    "protocol",
+    "messages",
+    "session.settings",
+    "session.reference",
+    "session.roster",
+    "session.faults",
+    "session.fault_plan",
+    "records",
+    "analysis.checks",
+}
 STANDARD = {"asyncio", "datetime", "logging", "os", "socket", "time"}
 
 # Built from parts, so that this file does not find itself.

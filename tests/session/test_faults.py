@@ -181,9 +181,6 @@ def test_a_timeline_shows_when_what_and_to_whom() -> None:
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
-        (Fault(FaultKind.KILL, -1.0), "at and duration: 0 to 86400 s"),
-        (Fault(FaultKind.KILL, NAN), "at and duration: 0 to 86400 s"),
-        (Fault(FaultKind.KILL, 0, INF), "at and duration: 0 to 86400 s"),
         (
             Fault(FaultKind.KILL, 0, targets="some"),
             "targets: a list of names, or one, random, rolling, minority, half, all",
@@ -202,17 +199,12 @@ def test_a_timeline_shows_when_what_and_to_whom() -> None:
             Fault(FaultKind.KILL, 0, 9, targets="rolling", share=1),
             'share: rolling must spare a peer at each turn: lower it, or use targets = "all"',
         ),
-        (Fault(FaultKind.KILL, 0, share=0), "share: above 0, at most 1"),
-        (Fault(FaultKind.LOSS, 0, 1, probability=0), "probability: from 0.0001 to 1"),
-        (Fault(FaultKind.LOSS, 0, 1, probability=1e-6), "probability: from 0.0001 to 1"),
-        (Fault(FaultKind.SLOW, 0, 1, delay=1e9), "delay: 0.001 to 60 s, or 0 for none"),
-        (Fault(FaultKind.SLOW, 0, 1, bandwidth=9), "bandwidth: 1000 to 1000000000 bytes/s, or 0 for no limit"),
-        (Fault(FaultKind.KILL, 0, 9, targets="rolling", every=0.001), "every: 1 s or more"),
+        (Fault(FaultKind.SLOW, 0, 1, delay=1e-4), "delay: at least 0.001 s, or 0 for none"),
+        (Fault(FaultKind.SLOW, 0, 1, bandwidth=9), "bandwidth: at least 1000 bytes/s, or 0 for no limit"),
         (Fault(FaultKind.KILL, 0, targets="rolling"), "duration: above 0 s, or nothing happens"),
-        (Fault(FaultKind.SPLIT, 0, 1, groups=5), "groups: from 2 to the number of peers, 4"),
+        (Fault(FaultKind.SPLIT, 0, 1, groups=5), "groups: max 4, the number of peers"),
         (Fault(FaultKind.CUT, 0), "duration: above 0 s, or nothing happens"),
         (Fault(FaultKind.SLOW, 0, 1), "give a delay or a bandwidth"),
-        (Fault(FaultKind.CHAIN_KILL, 0, blocks=-1), "blocks: 0 or more"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused_in_one_sentence(fault: Fault, sentence: str) -> None:

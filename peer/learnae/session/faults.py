@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from learnae.protocol.settings import DAY, about, seconds, setting
+
 
 class Part(StrEnum):
     """A kind of process that a fault can interrupt."""
@@ -83,19 +85,20 @@ class Fault:
     ones, for ``duration`` in all.
     """
 
-    __pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}  # noqa: RUF012
-    kind: FaultKind
-    at: float  # s since the plan's start
-    duration: float = 0.0  # s; of processes at least 1
-    targets: str | tuple[str, ...] = "one"
-    share: float = 0.3  # random and rolling: of the peers
-    every: float = 15.0  # rolling: s
-    groups: int = 2  # split
-    one_way: bool = False  # cut, isolate: nothing that targets send arrives; they still receive
-    probability: float = 0.5  # loss
-    delay: float = 0.0  # slow: s
-    bandwidth: float = 0.0  # slow: bytes/s; 0: no limit
-    blocks: int = 3  # chain-kill
+    kind: FaultKind = field(metadata=about("What goes wrong."))
+    at: float = field(metadata=about("Begin, counted from when all expected peers are at work.", "s", ge=0, le=DAY))
+    duration: float = seconds(0.0, "Duration; a process is away for at least 1 s.")
+    targets: str | tuple[str, ...] = setting(
+        "one", "Names of peers; or one, minority (a quarter), half, all, random or rolling."
+    )
+    share: float = setting(0.3, "random and rolling: share of the peers.", gt=0, le=1)
+    every: float = setting(15.0, "rolling: time until the next peers are hit.", "s", ge=1, le=DAY)
+    groups: int = setting(2, "split: number of groups.", ge=2)
+    one_way: bool = setting(False, "cut, isolate: nothing that targets send arrives; they still receive.")
+    probability: float = setting(0.5, "loss: share of packets that are lost.", ge=MIN_LOSS, le=1)
+    delay: float = setting(0.0, "slow: additional delay; 0 for none.", "s", ge=0, le=MAX_DELAY)
+    bandwidth: float = setting(0.0, "slow: max transfer rate; 0 for no limit.", "bytes/s", ge=0, le=MAX_BANDWIDTH)
+    blocks: int = setting(3, "chain-kill: newest blocks that are lost.", "blocks", ge=0)
 
 
 @dataclass(frozen=True, slots=True)
