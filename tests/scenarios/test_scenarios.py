@@ -12,7 +12,7 @@ import pytest
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import CHECKS
-from learnae.analysis.checks.faults import SeenFault, seen_faults
+from learnae.analysis.checks.faults import RecordedFault, recorded_faults
 from learnae.checkout import REPOSITORY
 from learnae.protocol.decisions import Averaged, DebtState, RolledBack
 from learnae.records.history import History
@@ -35,8 +35,8 @@ class Shown:
         return self.numbers[number]
 
     @property
-    def fault(self) -> SeenFault:
-        [fault] = seen_faults(self.history)
+    def fault(self) -> RecordedFault:
+        [fault] = recorded_faults(self.history)
         return fault
 
     def averaged(self, by: Collection[str], of: Collection[str], adopted: bool = False) -> bool:
@@ -53,12 +53,12 @@ class Shown:
 
 
 def goes_on_with_the_models_of_a_dead_creator(shown: Shown) -> bool:
-    everybody, dead = shown.history.roster, shown.fault.began.targets
+    everybody, dead = shown.history.roster, shown.fault.targets
     return shown["stall"] <= SOON and shown.averaged(by=everybody, of=dead)
 
 
 def halves_go_on_alone_and_meet_again(shown: Shown) -> bool:
-    alone = [shown.averaged(by=side, of=side, adopted=True) for side in shown.fault.began.sides]
+    alone = [shown.averaged(by=side, of=side, adopted=True) for side in shown.fault.sides]
     return alone == [True, True] and 0 < shown["crossing"] <= SOON and shown["lost_points"] <= POINT
 
 

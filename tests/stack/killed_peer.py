@@ -152,8 +152,8 @@ class SteadyTrainer(MemoryTrainer):
     def train(self, base: Cid, slice: int, visit: int, step: int) -> Future[Any]:
         return super().train(base, slice, visit + 30, step)
 
-    def _throw(self, *what: object) -> int:
-        return min(int(str(what[-1])) - 1, super()._throw(*what) + 15)
+    def _draw(self, *what: object) -> int:
+        return min(int(str(what[-1])) - 1, super()._draw(*what) + 15)
 
 
 class SteadyLearning(MemoryLearning):

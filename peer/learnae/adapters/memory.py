@@ -45,7 +45,7 @@ def keys(seed: str) -> tuple[PeerId, Address]:
 
 @dataclass
 class MemoryKey:
-    """``ports.IdentityKey``: a keyed hash.  All keys of one ring know each other; nobody can sign for another."""
+    """``ports.IdentityKey``: a keyed hash.  Keys of one ring can verify each other's signatures."""
 
     ring: dict[PeerId, bytes]
     peer_id: PeerId
@@ -63,7 +63,7 @@ class MemoryKey:
 
 @dataclass
 class MemoryJournal:
-    """``ports.Journal``: survives a crash of its peer as long as the process lives."""
+    """``ports.Journal`` that survives a crash of its peer but not the end of the process."""
 
     entries: list[tuple[Event, str]] = field(default_factory=list)
 
@@ -76,7 +76,7 @@ class MemoryJournal:
 
 @dataclass(frozen=True)
 class MemoryPredictor:
-    """``ports.Predictor`` that looks at no model: the larger a row's sum, the likelier is class 1."""
+    """``ports.Predictor`` without a model: the larger a row's sum, the likelier is class 1."""
 
     widths: tuple[int, ...] = (3, 2)
 
@@ -87,10 +87,10 @@ class MemoryPredictor:
 
 @dataclass
 class MemoryTrainer:
-    """``ports.Trainer`` without tensors: a model is a number of rows out of 1,000 that it gets right.
+    """``ports.Trainer`` without tensors: a model is the number of rows out of 1,000 that it classifies correctly.
 
-    Training moves it up by less and less; an average lies near the better of the two, better or worse by a throw that
-    depends on both.
+    Training raises it by less and less.  An average lies near the better of two models; a pseudo-random number that
+    depends on both makes it better or worse.
     """
 
     blocks: MutableMapping[Cid, bytes]
@@ -102,21 +102,21 @@ class MemoryTrainer:
 
     def train(self, base: Cid, slice: int, visit: int, step: int) -> Future[Any]:
         gain = 200 // (visit + 1)
-        return lazy(lambda: self._made(self._skill(base) + gain + self._throw(base, visit, 11) - 5, step))
+        return lazy(lambda: self._new_model(self._skill(base) + gain + self._draw(base, visit, 11) - 5, step))
 
     def average(self, base: Cid, remote: ModelRef, step: int) -> Future[Any]:
         def make() -> tuple[Weights, Score]:
             mine, theirs = self._skill(base), self._skill(remote.weights.cid, remote)
-            return self._made(max(mine, theirs) + self._throw(base, remote.weights.digest, 41) - 25, step)
+            return self._new_model(max(mine, theirs) + self._draw(base, remote.weights.digest, 41) - 25, step)
 
         return lazy(make)
 
     def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Future[Any]:
         skill = 500 if source is None or forgery is Forgery.RANDOM else self._skill(source.weights.cid, source)
         copied = source if forgery is Forgery.COPY else None
-        return lazy(lambda: self._made(skill, step, copied)[0])
+        return lazy(lambda: self._new_model(skill, step, copied)[0])
 
-    def _made(self, skill: int, step: int, copied: ModelRef | None = None) -> tuple[Weights, Score]:
+    def _new_model(self, skill: int, step: int, copied: ModelRef | None = None) -> tuple[Weights, Score]:
         """Only an exact copy has the digest of another model."""
         skill = max(0, min(999, skill))
         tensors = hashlib.sha256(f"{skill} {self.peer} {step}".encode()).hexdigest()[:32]
@@ -143,7 +143,7 @@ class MemoryTrainer:
             raise PortError(Reason.DIGEST, digest.decode())
         return int(skill)
 
-    def _throw(self, *what: object) -> int:
-        """0 <= throw < the last argument."""
+    def _draw(self, *what: object) -> int:
+        """A pseudo-random number from 0 to below the last argument."""
         text = " ".join(map(str, (self.seed, self.peer, *what)))
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % int(str(what[-1]))

@@ -1,4 +1,4 @@
-"""What faults and cheats did: a session beside the same session without them."""
+"""The impact of faults and cheating peers: a session compared with the same session without them."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from learnae.records.history import FaultBegan, History
 
 @dataclass(frozen=True)
 class FaultImpact:
-    """Accuracies on test rows, of honest peers, shares of 1; money in ETH, mean of the peers of a policy."""
+    """Accuracies are of honest peers, on test data, from 0 to 1.  Money is in ETH, per peer, by policy."""
 
     accuracy: float | None
     accuracy_undisturbed: float | None
@@ -24,15 +24,15 @@ class FaultImpact:
     payments_undisturbed: float | None
     success: float | None
     success_undisturbed: float | None
-    stall: float | None  # s: the longest time that a peer with work, hit by no fault, did nothing
-    crossing: float | None  # s from a cut's heal until a model of its other side was averaged, the longest of all cuts
+    stall: float | None  # s: see ``longest_stall``
+    crossing: float | None  # s from the heal of a cut to the first model averaged across it; the longest of all cuts
     earned: dict[str, float]
     spent: dict[str, float]
-    forged: dict[str, float]  # of what was earned: for models that their creator neither trained nor averaged
+    forged: dict[str, float]  # part of ``earned``: for models that their creator neither trained nor averaged
 
     @property
     def lost(self) -> float | None:
-        """Accuracy, in percentage points."""
+        """Lost accuracy in percentage points."""
         if self.accuracy is None or self.accuracy_undisturbed is None:
             return None
         return 100 * (self.accuracy_undisturbed - self.accuracy)
@@ -55,36 +55,38 @@ def fault_impact(history: History, without: History) -> FaultImpact:
         there["averaging_success_rate"],
         longest_stall(history),
         max((after for _, after in crossings(history)), default=None),
-        {policy: fmean(each) for policy, each in earned.items()},
-        {policy: fmean(each) for policy, each in spent.items()},
-        _for_forgeries(history),
+        {policy: fmean(ethers) for policy, ethers in earned.items()},
+        {policy: fmean(ethers) for policy, ethers in spent.items()},
+        _earned_with_forgeries(history),
     )
 
 
-def _for_forgeries(history: History) -> dict[str, float]:
-    made = {(record.peer, record.fact.cid) for record in history.records if isinstance(record.fact, Trained | Averaged)}
+def _earned_with_forgeries(history: History) -> dict[str, float]:
+    own_work = {
+        (record.peer, record.fact.cid) for record in history.records if isinstance(record.fact, Trained | Averaged)
+    }
     creators = {entry.peer: entry for entry in history.roster.values()}
     count = Counter(entry.policy.value for entry in history.roster.values())
     paid = dict.fromkeys(count, 0)
     for changes in history.debts.values():
         debt = changes[-1][1]
         creator = creators.get(debt.creator)
-        if creator and debt.state is DebtState.FINAL and (creator.name, debt.cid) not in made:
+        if creator and debt.state is DebtState.FINAL and (creator.name, debt.cid) not in own_work:
             paid[creator.policy.value] += debt.wei
     return {policy: wei / ETHER / count[policy] for policy, wei in paid.items()}
 
 
 def longest_stall(history: History) -> float | None:
-    """Of honest peers that no fault hit: the longest time, in seconds, that one had work and finished none of it."""
+    """The longest time, in seconds, that an honest peer which no fault hit had work but completed none."""
     hit = {name for _, fact in history.facts(FaultBegan) for name in fact.targets}
     gaps = [gap for name in history.honest if name not in hit for gap in _gaps(history, name)]
     return max(gaps, default=None)
 
 
 def _gaps(history: History, name: str) -> Iterator[float]:
-    """From when it took up work to the end of a unit of it, from there to the next; the last may be open to the end.
+    """Times without a completed unit of work: from its first work to the first unit, between units, to the end.
 
-    What comes before its first slice (in a pod, torch is imported then) and while it is done is no stall.
+    The time before its first slice, in which a pod imports torch, and the time in which it is done do not count.
     """
     since: float | None = None
     for record in history.records:
@@ -103,5 +105,5 @@ def _gaps(history: History, name: str) -> Iterator[float]:
         yield history.seconds - since
 
 
-def to_json(found: FaultImpact) -> dict[str, Any]:
-    return {**vars(found), "lost_points": found.lost}
+def to_json(impact: FaultImpact) -> dict[str, Any]:
+    return {**vars(impact), "lost_points": impact.lost}

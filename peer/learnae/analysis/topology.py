@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
-from learnae.analysis.checks.faults import SeenFault, seen_faults
+from learnae.analysis.checks.faults import RecordedFault, recorded_faults
 from learnae.analysis.peer_status import PeerStatus
 from learnae.protocol.decisions import Averaged
 from learnae.records.history import History
@@ -116,28 +116,28 @@ def reachable_groups(names: Sequence[str], cut: Iterable[Pair]) -> list[list[str
 # private
 
 
-def _active(history: History) -> list[SeenFault]:
-    return [] if history.ended_by else [fault for fault in seen_faults(history) if fault.end is None]
+def _active(history: History) -> list[RecordedFault]:
+    return [] if history.ended_by else [fault for fault in recorded_faults(history) if fault.end is None]
 
 
 def _disturbed_since(history: History) -> float:
     """Begin of the latest active fault of the network."""
-    return max((fault.begin for fault in _active(history) if fault.began.fault.network), default=0.0)
+    return max((fault.begin for fault in _active(history) if fault.kind.network), default=0.0)
 
 
 def _fault_state(history: History, names: Sequence[str]) -> FaultState:
     """The combined effect of the active faults; the records do not say how lossy or slow a link is."""
     windows = [
-        FaultWindow(Fault(fault.began.fault, 0.0), 0.0, math.inf, fault.began.targets, _sides(fault, names))
+        FaultWindow(Fault(fault.kind, 0.0), 0.0, math.inf, fault.targets, _sides(fault, names))
         for fault in _active(history)
     ]
     return state(windows, 0.0, names) if windows else FaultState()
 
 
-def _sides(fault: SeenFault, names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+def _sides(fault: RecordedFault, names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     """The sides of a split; all peers that are on no side form one more."""
-    listed = {name for side in fault.began.sides for name in side}
-    return (*fault.began.sides, tuple(name for name in names if name not in listed)) if listed else ()
+    listed = {name for side in fault.sides for name in side}
+    return (*fault.sides, tuple(name for name in names if name not in listed)) if listed else ()
 
 
 def _pairs(names: Sequence[str], links: Iterable[Pair]) -> Iterator[Pair]:

@@ -1,4 +1,4 @@
-"""From actions to port calls and back to events: the one table that every driver shares."""
+"""From actions to port calls, and from their results to events.  The simulator and live peers share this table."""
 
 from collections.abc import MutableMapping
 from concurrent.futures import Future
@@ -15,7 +15,7 @@ from learnae.protocol.types import Cid, Claim, Head, TxHash
 
 @dataclass(frozen=True)
 class Ports:
-    """Everything one peer acts through.  ``blocks`` are those it has at hand: its own and those it fetched."""
+    """All ports of one peer.  ``blocks``: those it holds, its own and those it has fetched."""
 
     store: Store
     key: IdentityKey
@@ -26,7 +26,7 @@ class Ports:
 
 
 def submit(action: do.TrainerAction, trainer: Trainer) -> Future[Any]:
-    """Hand a job to the trainer.  Do it when the action is met, so that a pool can gather jobs."""
+    """Give a job to the trainer.  Call this as soon as the action is performed, so that a pool can gather jobs."""
     match action:
         case do.ScoreModel():
             return trainer.score(action.cid, action.model)
@@ -41,7 +41,7 @@ def submit(action: do.TrainerAction, trainer: Trainer) -> Future[Any]:
 
 
 def finish(action: do.TrainerAction, pending: Future[Any], at: float) -> on.Event:
-    """The event that answers it; does the job if it is not done yet."""
+    """Wait for a job, or do it now; return the event that answers the action."""
     try:
         result = pending.result()
     except PortError as error:
@@ -52,7 +52,7 @@ def finish(action: do.TrainerAction, pending: Future[Any], at: float) -> on.Even
 
 
 async def perform(action: do.StoreAction | do.ChainAction, ports: Ports, at: float) -> on.Event:
-    """Do what was asked; the event that answers it."""
+    """Call the store or the chain; return the event that answers the action."""
     try:
         return await _answer(action, ports, at)
     except PortError as error:

@@ -1,8 +1,8 @@
-"""The history of a live session, from nothing but its peers' journals.
+"""The history of a live session, computed from its peers' journals alone.
 
-A live peer tells its observers what it decided after the event is journalled, and a crash may come in between: the
-journal misses nothing, what was printed may.  So the journals are the record, and ``learnae audit`` needs nothing else.
-Times of different peers are compared: their machines' clocks should agree better than a model travels.
+A live peer reports a decision to its observers after it has journalled the event.  A crash in between loses the report
+but not the decision, so the journals are the record and ``learnae audit`` needs nothing else.  Times of different peers
+are compared, so the clocks of their machines should differ by less than a model takes from one to the other.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from learnae.adapters.sqlite_journal import Recorded
 from learnae.errors import InputError, ReplayMismatch
 from learnae.protocol import actions as do
-from learnae.protocol.events import Event, SessionClosed
+from learnae.protocol.events import SessionClosed
 from learnae.protocol.replay import new_peer, replay_steps
 from learnae.protocol.types import Cid
 from learnae.records.history import SWARM, VERSION, PeerRestarted, Record, SessionBegan, SessionEnded
@@ -21,44 +21,40 @@ from learnae.session.session_file import resolved
 from learnae.session.settings import Session
 
 
-def decisions(name: str, told: Recorded) -> Iterator[Record]:
-    """What one peer decided, and when; it restarted when it was told the next thing.
+def decisions(name: str, journal: Recorded) -> Iterator[Record]:
+    """What one peer decided, and when it restarted: at the time of its first event after the restart.
 
-    InputError: told by another core, or damaged.
+    Raises InputError if the journal is damaged or was written by another version.
     """
-    at, restarts = 0.0, list(told.restarts)
-    for number, (event, actions) in enumerate(_retold(name, told)):
-        at = event.at
-        while restarts and restarts[0] <= number:
-            yield Record(at, name, PeerRestarted())
-            restarts.pop(0)
-        for action in actions:
-            if isinstance(action, do.RecordDecision):
-                yield Record(at, name, action.decision)
+    at, restarts = 0.0, list(journal.restarts)
+    try:
+        for number, (event, actions) in enumerate(replay_steps(new_peer(journal.config), journal.entries)):
+            at = event.at
+            while restarts and restarts[0] <= number:
+                yield Record(at, name, PeerRestarted())
+                restarts.pop(0)
+            for action in actions:
+                if isinstance(action, do.RecordDecision):
+                    yield Record(at, name, action.decision)
+    except ReplayMismatch as error:
+        raise InputError(f"{name}.sqlite cannot be replayed: {error}") from None
     for _ in restarts:
         yield Record(at, name, PeerRestarted())
 
 
-def _retold(name: str, told: Recorded) -> Iterator[tuple[Event, list[do.Action]]]:
-    try:
-        yield from replay_steps(new_peer(told.config), told.entries)
-    except ReplayMismatch as error:
-        raise InputError(f"{name}.sqlite cannot be replayed: {error}") from None
-
-
 def merged(
-    session: Session, members: Sequence[Member], told: Mapping[str, Recorded], seen: Sequence[Record] = ()
+    session: Session, members: Sequence[Member], journals: Mapping[str, Recorded], observed: Sequence[Record] = ()
 ) -> tuple[Record, ...]:
-    """All peers' records in order of time.  ``told``: by name; who has no journal is missing from it.
+    """All peers' records in order of time.  ``journals``: by name; peers whose journal is missing are left out.
 
-    What no journal knows is not in them: accuracies on test rows, and what only a driver has ``seen``: faults, crashes.
+    No journal has faults and crashes, which come as ``observed``, and test accuracies, which are missing.
     """
-    manifest = next((each.config.session for each in told.values()), Cid(""))
+    manifest = next((journal.config.session for journal in journals.values()), Cid(""))
     began = SessionBegan(VERSION, BackendName.LIVE, resolved(session), roster_entries(members), manifest)
-    records = [*seen, *(record for name, each in told.items() for record in decisions(name, each))]
+    records = [*observed, *(record for name, journal in journals.items() for record in decisions(name, journal))]
     records.sort(key=lambda record: record.t)
-    closes = ((name, event) for name, each in told.items() for event, _ in each.entries)
-    closed = {name: event.at for name, event in closes if isinstance(event, SessionClosed)}  # twice if killed then
+    events = ((name, event) for name, journal in journals.items() for event, _ in journal.entries)
+    closed = {name: event.at for name, event in events if isinstance(event, SessionClosed)}  # killed then: twice
     ended = []
     if len(closed) == len(members):
         last = max(closed.values())

@@ -1,15 +1,15 @@
-"""One peer in real time: the only file that spawns tasks.
+"""One peer in real time.
 
     take an event -> handle it -> journal it -> perform its actions
 
-Ordering duties, which the loop below keeps by being the only one that touches the peer:
+The loop below is the only code that touches the peer, and so guarantees that
 - an event is in the journal before any of its actions is performed;
-- actions are *started* in the order they were asked for; nothing waits for one to complete, so a hung fetch holds up
-  nothing else; the trainer alone does one job at a time, because the core asks for one at a time;
-- gossip is screened when its turn comes, not when it arrives: two copies of one announcement may arrive together;
-- time never goes back, also across restarts: it counts from the session's beginning and from the journal's last event.
+- actions are *started* in the order in which the peer requested them.  None waits for another to complete, so a hung
+  fetch delays nothing else.  The trainer does one job at a time because the peer requests one at a time;
+- gossip is screened when it is handled, not when it arrives: two copies of one announcement may arrive together;
+- time never goes back, even across restarts: it counts from the session's start and from the journal's last event.
 
-Training runs in threads.  A dead store or chain answers with failures and so pauses what needs it and nothing else.
+Training runs in threads.  A store or chain that is down answers with failures, which delays only what depends on it.
 """
 
 import asyncio
@@ -48,10 +48,10 @@ class SessionClock:
 class LivePeer:
     """``linger``: s of quiet after which it leaves by itself; by default it stays until it is stopped.
 
-    ``observers`` are told after the journal, so that a crash may keep something from them: ``drivers.retold`` has it
-    all.  ``stopwatches`` are told how long requests took.  ``holds``: whether a block seen earlier is still on the
-    chain, where the chain can tell; without it a branch that was replaced by one at least as high between two looks
-    goes unnoticed.  ``seen`` is awaited whenever the chain was looked at, and raises nothing.
+    ``observers`` are called after the journal is written, so a crash may keep a decision from them;
+    ``history_from_journals`` has them all.  ``stopwatches`` learn how long requests took.  ``holds``: whether a block
+    that was read earlier is still on the chain; without it, a branch that is replaced between two polls by one at
+    least as high goes unnoticed.  ``seen`` is awaited after each poll of the chain, and raises nothing.
     """
 
     name: str
@@ -84,9 +84,9 @@ class LivePeer:
         self._last = entries[-1][0].at if entries else 0.0
         self._arrived: asyncio.Queue[on.Event | Heard] = asyncio.Queue()
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
-        self._newest: dict[type[Announcement], Announcement] = {}  # being said, or to be said next
+        self._newest: dict[type[Announcement], Announcement] = {}  # being published, or next to be
         self._running: set[asyncio.Task[None]] = set()
-        self._heads = set[Head]()  # of the chain, since it was looked at last
+        self._heads = set[Head]()  # of the chain, since the last poll
         self._ended_by: EndedBy | None = None
 
     @property
@@ -99,11 +99,11 @@ class LivePeer:
 
     @property
     def queue(self) -> int:
-        """What has arrived and waits for its turn."""
+        """How many events wait to be handled."""
         return self._arrived.qsize()
 
     async def run(self) -> EndedBy:
-        """Until ``stop``, ``close``, ``linger`` of quiet, or ``max_duration``: stopped, closed, quiet, max_duration."""
+        """Run until ``stop``, ``close``, ``linger`` of quiet, or ``max_duration``; return which."""
         async with asyncio.TaskGroup() as self._tasks:
             background = [self._spawn(self._listen()), self._spawn(self._watch_chain())]
             if self._resumed:
@@ -121,15 +121,15 @@ class LivePeer:
         return ended_by
 
     def stop(self) -> None:
-        """Leave soon; the journal is all that is needed to come back."""
+        """Leave soon.  The peer can come back from its journal."""
         self._leave(EndedBy.STOPPED)
 
     def close(self) -> None:
-        """The session is over: give up what cannot be settled any more, and leave."""
+        """Leave because the session is over: give up what can no longer be settled."""
         self._leave(EndedBy.CLOSED)
 
     def pause(self) -> None:
-        """Hand no job to the trainer until ``resume``: no slice or attempt ends.  All else goes on."""
+        """Give the trainer no job until ``resume``, so that no slice or attempt ends.  All else continues."""
         self._going.clear()
 
     def resume(self) -> None:
@@ -192,9 +192,9 @@ class LivePeer:
                 case do.Announce(announcement):
                     self._announce(announcement)
                 case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | do.ForgeModel():
-                    self._spawn(self._work(action))
+                    self._spawn(self._call_trainer(action))
                 case _:
-                    self._spawn(self._ask(action))
+                    self._spawn(self._call_port(action))
 
     # tasks
 
@@ -204,37 +204,40 @@ class LivePeer:
         task.add_done_callback(self._running.discard)
         return task
 
-    async def _ask(self, action: do.StoreAction | do.ChainAction) -> None:
+    async def _call_port(self, action: do.StoreAction | do.ChainAction) -> None:
         began = time.monotonic()
         event = await perform(action, self.ports, 0.0)
         block = self.ports.blocks.get(action.cid) if isinstance(action, do.StoreAction) else None
-        self._took(type(action).__name__, began, _failure(event), len(block or b""))
+        self._measure(type(action).__name__, began, _failure(event), len(block or b""))
         if isinstance(event, on.ReceiptsRead):
-            self._heads.add(event.head)  # higher, perhaps, than where the chain then goes back to
+            self._heads.add(event.head)  # it may be higher than the next polled one
         self._arrived.put_nowait(event)
 
-    async def _work(self, action: do.TrainerAction) -> None:
+    async def _call_trainer(self, action: do.TrainerAction) -> None:
         await self._going.wait()
         began = time.monotonic()
         pending = submit(action, self.ports.trainer)
         loop = asyncio.get_running_loop()
         event = await loop.run_in_executor(self.threads, finish, action, pending, 0.0)
-        self._took(type(action).__name__, began, _failure(event))
+        self._measure(type(action).__name__, began, _failure(event))
         self._arrived.put_nowait(event)
 
     def _announce(self, announcement: Announcement) -> None:
-        """When what is being said has been said; the newest of its kind alone, or a store that hangs makes a queue."""
-        kind = type(announcement)
-        saying = kind in self._newest
-        self._newest[kind] = announcement
-        if not saying:
-            self._spawn(self._say(kind))
+        """Publish it, after the one that is being published.
 
-    async def _say(self, kind: type[Announcement]) -> None:
-        said: Announcement | None = None
-        while said is not self._newest[kind]:
-            said = self._newest[kind]
-            await self._publish(said)
+        Only the newest of each kind waits, or a node that hangs would make a queue.
+        """
+        kind = type(announcement)
+        publishing = kind in self._newest
+        self._newest[kind] = announcement
+        if not publishing:
+            self._spawn(self._publish_newest(kind))
+
+    async def _publish_newest(self, kind: type[Announcement]) -> None:
+        published: Announcement | None = None
+        while published is not self._newest[kind]:
+            published = self._newest[kind]
+            await self._publish(published)
         del self._newest[kind]
 
     async def _publish(self, announcement: Announcement) -> None:
@@ -244,28 +247,28 @@ class LivePeer:
         except PortError as error:  # announcements are repeated
             failed = error.reason
             self.dropped[failed] = self.dropped.get(failed, 0) + 1
-        self._took("Announce", began, failed)
+        self._measure("Announce", began, failed)
 
     async def _listen(self) -> None:
         async for heard in self.gossip.subscribe():
             self._arrived.put_nowait(heard)
 
     async def _watch_chain(self) -> None:
-        """Report a chain that went back, and one that was not watched: nobody knows what it did meanwhile."""
-        unwatched = self._resumed
+        """Poll the chain; report that it went back, or that it could not be read and so may have gone back."""
+        unread = self._resumed
         while True:
             await self._thawed.wait()
             began, failed = time.monotonic(), None
             before, self._heads = self._heads, set()
             try:
                 head = await self.ports.chain.head()
-                if unwatched or any([await self._went_back(each, head) for each in before]):
+                if unread or any([await self._went_back(old, head) for old in before]):
                     self._arrived.put_nowait(on.ChainRolledBack(0.0, head))
-                unwatched = False
+                unread = False
                 self._heads.add(head)
             except PortError as error:
-                failed, unwatched = error.reason, True
-            self._took("ReadHead", began, failed)
+                failed, unread = error.reason, True
+            self._measure("ReadHead", began, failed)
             if self.seen and not failed:
                 await self.seen(head)
             await asyncio.sleep(self.config.chain.poll)
@@ -275,7 +278,7 @@ class LivePeer:
             return False
         return went_back(before, head) or (self.holds is not None and not await self.holds(before))
 
-    # in here
+    # private
 
     def _set_timer(self, timer: Timer, delay: float) -> None:
         if timer in self._timers:
@@ -284,7 +287,7 @@ class LivePeer:
         wait = max(0.0, fired.at - self.clock())
         self._timers[timer] = asyncio.get_running_loop().call_later(wait, self._arrived.put_nowait, fired)
 
-    def _took(self, action: str, began: float, failed: Reason | None, moved: int = 0) -> None:
+    def _measure(self, action: str, began: float, failed: Reason | None, moved: int = 0) -> None:
         performed = Performed(action, time.monotonic() - began, failed, 0 if failed else moved)
         for stopwatch in self.stopwatches:
             stopwatch(self.name, performed)
@@ -295,7 +298,7 @@ class LivePeer:
 
 
 def went_back(before: Head, after: Head) -> bool:
-    """Whether the chain that was seen ``before`` is not below the one seen ``after``."""
+    """Whether the head ``before`` cannot be an ancestor of the head ``after``."""
     same_height = before.height == after.height and before.hash != after.hash
     return after.genesis != before.genesis or after.height < before.height or same_height
 

@@ -1,4 +1,4 @@
-"""What a session with faults must show: they happened, they met work, and it went on afterwards (DESIGN section 7)."""
+"""What a session with faults must show: each fault happened, met work, and the peers recovered from it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,28 +10,37 @@ from learnae.records.history import Effect, FaultBegan, FaultEnded, FaultsPlanne
 from learnae.session.fault_plan import plan
 from learnae.session.faults import Fault, FaultKind
 
-PARTING = (FaultKind.CUT, FaultKind.SPLIT, FaultKind.ISOLATE)
-HEALING = 2.0  # s: on containers a heal is recorded when the last link has it
+NAMED = 5  # doubts that a reason names
 
 
 @dataclass(frozen=True, slots=True)
-class SeenFault:
-    """A fault as the history tells it.  ``end`` None: the session was over before."""
+class RecordedFault:
+    """A fault window as a history has it, of the plan's ``window``.  ``end`` None: the session ended before it did."""
 
-    number: int
-    began: FaultBegan
+    window: int
+    kind: FaultKind
+    targets: tuple[str, ...]
+    sides: tuple[tuple[str, ...], ...]
     begin: float
     end: float | None
     effect: Effect | None
 
-    @property
-    def name(self) -> str:
-        return f"{self.began.fault} at {self.begin:.0f} s"
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.begin:.0f} s"
+
+
+def recorded_faults(history: History) -> list[RecordedFault]:
+    """In the order in which they began."""
+    ends = {fact.window: (record.t, fact.effect) for record, fact in history.facts(FaultEnded)}
+    return [
+        RecordedFault(fact.window, fact.fault, fact.targets, fact.sides, record.t, *ends.get(fact.window, (None, None)))
+        for record, fact in history.facts(FaultBegan)
+    ]
 
 
 @check
 def faults_happened(history: History) -> Iterator[str]:
-    """Each fault of the plan began, held something up while there was work, and was healed.  Otherwise: unknown."""
+    """Every fault of the plan began, had an effect, met work, and was healed.  Otherwise the result is unknown."""
     if not session_began(history).session.get("faults"):
         return
     planned = next((fact.windows for _, fact in history.facts(FaultsPlanned)), None)
@@ -39,102 +48,95 @@ def faults_happened(history: History) -> Iterator[str]:
         raise Undecided("the session was over before its faults could begin")
     if planned == 0:
         raise Undecided("the plan of its faults is empty")
-    told, leaks = seen_faults(history), _leaks(history)
-    doubts = [f"{planned - len(told)} faults never began"] * (planned > len(told))
-    for each in told:
-        if each.end is None:
-            doubts.append(f"{each.name} was not healed before the session ended")
-        elif each.effect is Effect.INEFFECTIVE:
-            doubts.append(f"{each.name} held nothing up")
-        elif each.number in leaks:
-            doubts.append(f"{each.name} let models through")
-        elif not _at_work(history, each):
-            doubts.append(f"{each.name} met no work")
+    faults, leaks = recorded_faults(history), _leaks(history)
+    doubts = [f"{planned - len(faults)} faults never began"] * (planned > len(faults))
+    for fault in faults:
+        if fault.end is None:
+            doubts.append(f"{fault} was not healed before the session ended")
+        elif fault.effect is Effect.INEFFECTIVE:
+            doubts.append(f"{fault} held nothing up")
+        elif fault.window in leaks:
+            doubts.append(f"{fault} let models through")
+        elif not _met_work(history, fault):
+            doubts.append(f"{fault} met no work")
     if doubts:
-        raise Undecided("; ".join(doubts[:5]))
+        raise Undecided("; ".join(doubts[:NAMED]))
     yield from ()
 
 
 @check
 def recovered(history: History) -> Iterator[str]:
-    """Within ``expect.recovery`` of its end, what a fault held up goes on, if there was something to go on with."""
+    """Within ``expect.recovery`` of a fault's end, what it held up continues, if there is anything to continue with."""
     if not session_began(history).session.get("faults"):
         return
     patience = settings(history, "expect")["recovery"]
-    for each in seen_faults(history):
-        if each.end is None:
+    for fault in recorded_faults(history):
+        if fault.end is None:
             continue
-        until = each.end + patience
+        until = fault.end + patience
         if history.ended_by is None or history.seconds < until:
             continue  # the session ended well within that time
-        if missing := _missing(history, each, until):
-            yield f"{patience:.0f} s after {each.name} was healed, {missing}"
+        if missing := _missing(history, fault, until):
+            yield f"{patience:.0f} s after {fault} was healed, {missing}"
 
 
-def crossings(history: History) -> Iterator[tuple[SeenFault, float]]:
-    """Of cuts that are over: seconds from the heal until the first crossing; below 0 if something got through."""
-    for fault in seen_faults(history):
-        if fault.began.fault in PARTING and fault.end is not None:
+def crossings(history: History) -> Iterator[tuple[RecordedFault, float]]:
+    """For each cut that is over: seconds from its heal to the first crossing; negative if a model got through."""
+    for fault in recorded_faults(history):
+        if fault.kind.cuts and fault.end is not None:
             for moment in _crossings(history, fault):
                 yield fault, moment - fault.end
                 break
 
 
-def _crossings(history: History, fault: SeenFault) -> Iterator[float]:
-    """When a model published since the cut began was averaged on its other side.
+# private
 
-    Models of before prove nothing: they travel on from whoever has fetched them.
+
+def _crossings(history: History, fault: RecordedFault) -> Iterator[float]:
+    """When a model that was published since the cut began was averaged on its other side.
+
+    Older models prove nothing: any peer that has fetched one serves it.
     """
     new = {fact.cid for record, fact in history.facts(Published) if record.t >= fault.begin}
     names = {entry.peer: entry.name for entry in history.roster.values()}
     for record, fact in history.facts(Averaged):
-        if fact.remote_cid in new and _parted(fault, names.get(fact.creator, ""), record.peer):
+        if fact.remote_cid in new and _separated(fault, names.get(fact.creator, ""), record.peer):
             yield record.t
 
 
 def _leaks(history: History) -> set[int]:
-    """Cuts that something went through; of those that let one way pass nothing is known."""
+    """Windows of cuts that a model got through.  A cut of one way may let models through the other way."""
     session = session_began(history).session
     windows = plan(map(_fault, session["faults"]), list(history.roster), session["seed"])
     return {
-        fault.number
-        for fault, after in crossings(history)
-        if after < -HEALING and not windows[fault.number].fault.one_way
+        fault.window for fault, after in crossings(history) if after < 0 and not windows[fault.window].fault.one_way
     }
 
 
 def _fault(table: dict[str, Any]) -> Fault:
-    """As the session has it: JSON."""
+    """A fault from the session's JSON."""
     kind, targets = FaultKind(table["kind"]), table["targets"]
     return Fault(**table | {"kind": kind, "targets": targets if isinstance(targets, str) else tuple(targets)})
 
 
-def seen_faults(history: History) -> list[SeenFault]:
-    """In the order in which they began."""
-    ends = {fact.window: (record.t, fact.effect) for record, fact in history.facts(FaultEnded)}
-    return [
-        SeenFault(fact.window, fact, record.t, *ends.get(fact.window, (None, None)))
-        for record, fact in history.facts(FaultBegan)
-    ]
+def _affected(history: History, fault: RecordedFault) -> set[str]:
+    """Peers that it can hold up; a fault of the chain can hold up all."""
+    return set(fault.targets) or set(history.roster)
 
 
-def _hit(history: History, fault: SeenFault) -> set[str]:
-    """Whom it can hold up: of a fault of the chain, everybody."""
-    return set(fault.began.targets) or set(history.roster)
-
-
-def _at_work(history: History, fault: SeenFault) -> bool:
-    """Whether somebody it hit was not done, or became so only meanwhile."""
-    busy = {name for name in _hit(history, fault) if _doing(history, name, fault.begin) is not WorkState.DONE}
-    woken = {
-        record.peer
+def _met_work(history: History, fault: RecordedFault) -> bool:
+    """Whether a peer that it hit had work when it began, or got some before it ended."""
+    hit = _affected(history, fault)
+    if any(_work_at(history, name, fault.begin) is not WorkState.DONE for name in hit):
+        return True
+    end = fault.begin if fault.end is None else fault.end
+    return any(
+        record.peer in hit and fault.begin <= record.t < end and fact.work is not WorkState.DONE
         for record, fact in history.facts(WorkChanged)
-        if fault.end is not None and fault.begin <= record.t < fault.end and fact.work is not WorkState.DONE
-    }
-    return bool(busy | woken & _hit(history, fault))
+    )
 
 
-def _doing(history: History, name: str, at: float) -> WorkState:
+def _work_at(history: History, name: str, at: float) -> WorkState:
     work = WorkState.EMPTY
     for record, fact in history.facts(WorkChanged):
         if record.t > at:
@@ -144,41 +146,43 @@ def _doing(history: History, name: str, at: float) -> WorkState:
     return work
 
 
-def _missing(history: History, fault: SeenFault, until: float) -> str:
-    """What should have happened by then, if anything."""
+def _missing(history: History, fault: RecordedFault, until: float) -> str:
+    """What did not happen between the fault's end and ``until``, although it should have; empty: nothing."""
     assert fault.end is not None
-    if fault.began.fault in PARTING:
+    if fault.kind.cuts:
         crossed = any(fault.end < moment <= until for moment in _crossings(history, fault))
-        return "" if crossed or not _new_behind(history, fault) else "no new model had crossed"
+        return "" if crossed or not _published_behind(history, fault) else "no new model had crossed"
     after = [record for record in history.records if fault.end < record.t <= until]
-    if fault.began.fault.chain:
+    if fault.kind.chain:
         moved = any(isinstance(record.fact, DebtChanged | IdentityChanged) for record in after)
         return "" if moved or not _unsettled(history, fault.end) else "nothing had been settled"
+    active = {record.peer for record in after if not isinstance(record.fact, PeerCrashed)}
     silent = [
         name
-        for name in sorted(_hit(history, fault))
-        if _doing(history, name, fault.begin) is not WorkState.DONE
-        and not any(record.peer == name and not isinstance(record.fact, PeerCrashed) for record in after)
+        for name in sorted(_affected(history, fault) - active)
+        if _work_at(history, name, fault.begin) is not WorkState.DONE
     ]
-    return f"{', '.join(silent)} had not gone on" if silent else ""
+    return f"{', '.join(silent)} had done nothing" if silent else ""
 
 
-def _new_behind(history: History, fault: SeenFault) -> bool:
-    """Whether somebody it parted from others published a model meanwhile."""
+def _published_behind(history: History, fault: RecordedFault) -> bool:
+    """Whether a peer that was cut off from another published a model meanwhile."""
     return any(
-        fault.begin <= record.t < (fault.end or 0.0) and _parted(fault, record.peer, other)
+        fault.begin <= record.t < (fault.end or 0.0) and _separated(fault, record.peer, other)
         for record, _ in history.facts(Published)
         for other in history.roster
     )
 
 
-def _parted(fault: SeenFault, one: str, other: str) -> bool:
-    if fault.began.sides:
-        return not any(one in side and other in side for side in fault.began.sides)
-    inside = [name in fault.began.targets for name in (one, other)]
-    return one != other and (any(inside) if fault.began.fault is FaultKind.ISOLATE else inside[0] != inside[1])
+def _separated(fault: RecordedFault, one: str, other: str) -> bool:
+    """Whether the cut is between these two peers."""
+    if fault.sides:
+        return not any(one in side and other in side for side in fault.sides)
+    is_target = [name in fault.targets for name in (one, other)]
+    return one != other and (any(is_target) if fault.kind is FaultKind.ISOLATE else is_target[0] != is_target[1])
 
 
 def _unsettled(history: History, at: float) -> bool:
+    """Whether a debt was open at that moment."""
     states = {debt: [fact.state for t, fact in changes if t <= at] for debt, changes in history.debts.items()}
-    return any(each and not each[-1].terminal for each in states.values())
+    return any(known and not known[-1].terminal for known in states.values())

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from learnae.analysis.checks.faults import SeenFault, seen_faults
+from learnae.analysis.checks.faults import RecordedFault, recorded_faults
 from learnae.analysis.figures.spec import GREY
 from learnae.records.history import Effect, FaultsPlanned, History
 from learnae.web.charts.components import Charts, legend, plot, section
@@ -18,17 +18,17 @@ FAULTS_CAPTION = "Faults in the order in which they began"
 MAX_NAMES = 12  # names in a list
 
 
-def effect(fault: SeenFault, history: History) -> str:
+def effect(fault: RecordedFault, history: History) -> str:
     if fault.effect is None:
         return NOT_ENDED if history.ended_by else ACTIVE
     return APPLIED if fault.effect is Effect.APPLIED else INEFFECTIVE
 
 
-def targets(fault: SeenFault) -> str:
+def targets(fault: RecordedFault) -> str:
     """The sides of a split, or the targets."""
-    if fault.began.sides:
-        return " | ".join(map(_listed, fault.began.sides))
-    return "the chain" if fault.began.fault.chain else _listed(fault.began.targets)
+    if fault.sides:
+        return " | ".join(map(_listed, fault.sides))
+    return "the chain" if fault.kind.chain else _listed(fault.targets)
 
 
 def fault_rows(history: History) -> list[tuple[str, str, str, str, str]]:
@@ -40,7 +40,7 @@ def fault_rows(history: History) -> list[tuple[str, str, str, str, str]]:
             "-" if fault.end is None else f"{fault.end:.1f}",
             effect(fault, history),
         )
-        for fault in seen_faults(history)
+        for fault in recorded_faults(history)
     ]
 
 
@@ -52,7 +52,7 @@ def fault_progress(history: History) -> str:
             return "No faults are planned in this session."
         why = "the session ended first" if history.ended_by else "the plan starts when all peers work"
         return f"No fault has begun: {why}."
-    faults = seen_faults(history)
+    faults = recorded_faults(history)
     begun = f"{len(faults)} of {planned} faults have begun."
     active = [_name(fault) for fault in faults if effect(fault, history) == ACTIVE]
     return begun if history.ended_by else f"{begun} Active: {', '.join(active) or 'none'}."
@@ -60,7 +60,7 @@ def fault_progress(history: History) -> str:
 
 def timeline_chart(history: History) -> Chart:
     """A bar per fault along session seconds; the bar of an active fault reaches to now."""
-    faults = seen_faults(history)
+    faults = recorded_faults(history)
     ends = [history.seconds if fault.end is None else fault.end for fault in faults]
     trace = {
         "type": "bar",
@@ -89,7 +89,7 @@ def timeline_frame(caption: str | Html) -> Html:
 
 def fault_section(history: History, charts: Charts) -> Html:
     progress = h("p", fault_progress(history))
-    if not seen_faults(history):
+    if not recorded_faults(history):
         return section("faults", "Faults", progress)
     charts["faults"] = timeline_chart(history)
     grid = table(FAULT_HEADS, fault_rows(history), FAULTS_CAPTION, words=(1, 4))
@@ -99,8 +99,8 @@ def fault_section(history: History, charts: Charts) -> Html:
 # private
 
 
-def _name(fault: SeenFault) -> str:
-    return f"#{fault.number + 1} {fault.began.fault}"
+def _name(fault: RecordedFault) -> str:
+    return f"#{fault.window + 1} {fault.kind}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -108,7 +108,7 @@ def _listed(names: Sequence[str]) -> str:
     return " ".join(names[:MAX_NAMES]) + more
 
 
-def _hover_text(fault: SeenFault, history: History) -> str:
+def _hover_text(fault: RecordedFault, history: History) -> str:
     until = "now" if fault.end is None else f"{fault.end:.1f} s"
-    lines = f"{fault.began.fault} of {targets(fault)}", f"{fault.begin:.1f} s to {until}, {effect(fault, history)}"
+    lines = f"{fault.kind} of {targets(fault)}", f"{fault.begin:.1f} s to {until}, {effect(fault, history)}"
     return "<br>".join(map(plain, lines))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from learnae.analysis.checks.faults import seen_faults
+from learnae.analysis.checks.faults import recorded_faults
 from learnae.analysis.checks.summary import summary
 from learnae.analysis.claims import judged_claims
 from learnae.analysis.figures import Figure, figures
@@ -68,7 +68,7 @@ def page_parts(
         **_figure_charts(by_seconds, "-seconds"),
         "chart:peers": peers_chart(history, accuracy) if accuracy.series[1].x else None,
         "chart:topology": topology_chart(swarm) if statuses else None,
-        "chart:faults": fault_timeline.timeline_chart(history) if seen_faults(history) else None,
+        "chart:faults": fault_timeline.timeline_chart(history) if recorded_faults(history) else None,
         "chart:flow": sankey_chart(paid, peer_accounts) if paid else None,
         "chart:matrix": matrix_chart(paid, peer_accounts) if paid else None,
         "chart:accounts": accounts_chart(peer_accounts) if paid else None,
