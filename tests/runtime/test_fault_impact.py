@@ -110,7 +110,7 @@ def test_the_scenarios_are_listed_each_with_what_it_shows(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", ["meteor", "m" * 300])
 def test_a_scenario_that_does_not_exist_is_refused_in_one_sentence(tmp_path: Path, name: str) -> None:
-    refused(here(tmp_path, "chaos", "run", name), f"there is no scenario {name}: `learnae chaos list` names those")
+    refused(here(tmp_path, "chaos", "run", name), f"there is no scenario and no file {name}: ")
 
 
 def test_a_backend_without_faults_refuses_them(tmp_path: Path) -> None:
