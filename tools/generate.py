@@ -43,6 +43,7 @@ PARTS = (
     Part("ARCHITECTURE.md", "house", house_map),
     Part("ARCHITECTURE.md", "machines", state_diagrams),
     Part("README.md", "house", house_map),
+    Part("docs/explanation/architecture.md", "house", house_map),
     Part("docs/pictures/imports.svg", None, house_picture),
     Part("docs/reference/cli.md", None, cli_reference),
     Part("docs/reference/settings.md", None, settings_reference),
