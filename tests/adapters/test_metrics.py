@@ -9,7 +9,7 @@ from tests.helpers.apis import Asked
 from tests.helpers.stages import Stage, all_of
 
 from learnae.adapters.metrics import Metrics, Sample
-from learnae.adapters.metrics.table import TABLE, TARGETS, WORK
+from learnae.adapters.metrics.table import TABLE, TARGETS, WORK_KINDS
 from learnae.errors import Reason
 from learnae.ports import Performed
 from learnae.protocol import actions as do
@@ -74,7 +74,7 @@ def test_every_metric_of_the_table_and_none_besides_is_there_from_the_start_unle
 
 def test_every_action_has_a_target_or_a_kind_of_work() -> None:
     requests = {each.__name__ for each in do.Request.__args__} | {"Announce", "ReadHead"}
-    assert requests == TARGETS.keys() | WORK.keys()
+    assert requests == TARGETS.keys() | WORK_KINDS.keys()
 
 
 def debt(number: int, state: DebtState) -> DebtChanged:
@@ -140,7 +140,7 @@ def test_what_watching_costs_is_told() -> None:
     metrics.follow("p01", "trainer", Sample)
     metrics.observe(1.0, "p00", Trained(0, 1, Cid("own"), Score(1, 4)))
     metrics.performed("p00", Performed("TrainSlice", 2.0, None))
-    metrics.watched(3.0)
+    metrics.add_scrape_seconds(3.0)
     found = read(metrics.render())
     assert of(found, "learnae_monitoring_seconds_total", part="observer") > 0
     assert of(found, "learnae_monitoring_seconds_total", part="observer", peer="p01") == 0

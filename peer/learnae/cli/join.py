@@ -43,7 +43,7 @@ async def _run(peer: "RemotePeer", program: str) -> EndedBy:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, peer.inside.stop)
-    async with told(peer.inside.board, 1):
+    async with told(peer.inside.log, 1):
         return await peer.live(program)
 
 

@@ -102,7 +102,7 @@ async def _answering(service: "PeerService", api: Api) -> AsyncIterator[None]:
     guard = Guard(read_token(api.token_file) if api.token_file else None, tuple(api.hosts))
     sock = listen(*address(api.listen))
     app = peer_api(service, guard)
-    app.add_middleware(ScrapeCost, service.watched)
+    app.add_middleware(ScrapeCost, service.add_scrape_seconds)
     async with serving(app, sock):
         print(f"learnae: {service.name} answers at {url(sock)}/v1/status", file=sys.stderr, flush=True)
         yield

@@ -1,11 +1,11 @@
-"""What a live peer's API says: ``http.inside.Inside`` of a ``LivePeer``, before there is one and after it has left.
+"""The API's view of a live peer (``PeerApiPort``), from before the peer exists until after it has left.
 
-    inside = InsidePeer(member, clock, metrics)      # the API can be served from here on
-    inside.begin(live, predictor, books)             # watches it; then ``await live.run()``
-    inside.end()                                     # followers of its records come to their end
+    service = PeerService(member, clock, metrics)    # the API can be served from here on
+    service.begin(live, predictor, index)            # observes the peer; then ``await live.run()``
+    service.end()                                    # followers of its records end
 
-What it decided is on a board; where it stands is read off the peer whenever somebody asks; its balance, and what others
-paid it, is looked up whenever the live driver has looked at the chain.
+Decisions are kept in a log.  The peer's state is read from ``Peer.status()`` for each request; its balance and the
+payments to it are updated whenever the live peer has polled the chain.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from learnae.adapters.metrics import Metrics, Sample
-from learnae.adapters.metrics.table import up
+from learnae.adapters.metrics.table import target_answer
 from learnae.errors import PortError
 from learnae.ports import Performed, Predictor
 from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, DebtState, IdentityState, Published, WorkState
@@ -36,8 +36,8 @@ State = Literal["starting", "running", "over"]
 
 
 class PeerService:
-    """``clock``: session seconds.  ``members``: who else there is, to name payers.  ``payers``: what those in this
-    process say."""
+    """``clock``: session seconds.  ``members``: the other peers, to name payers.  ``reported``: payments that payers in
+    this process have recorded."""
 
     def __init__(
         self,
@@ -45,62 +45,62 @@ class PeerService:
         clock: Callable[[], float],
         metrics: Metrics,
         members: Iterable[Member] = (),
-        payers: ReportedPayments | None = None,
+        reported: ReportedPayments | None = None,
     ) -> None:
-        self.member, self.board = member, EventLog()
+        self.member, self.log = member, EventLog()
         self.state: State = "starting"
         self.stopped = False
-        self.abandon: Callable[[], object] = lambda: None  # ends the attempt to begin
-        self.kubo: Callable[[], Awaitable[bytes]] | None = None  # its metrics, where there is such a node
+        self.abandon: Callable[[], object] = lambda: None  # cancels the start
+        self.kubo: Callable[[], Awaitable[bytes]] | None = None  # metrics of its Kubo node, if it has one
         self.live: LivePeer | None = None
         self._clock, self._metrics = clock, metrics
-        self._income = ReceivedPayments(member, members, payers or ReportedPayments())
+        self._received = ReceivedPayments(member, members, reported or ReportedPayments())
         self._predictor: Predictor | None = None
-        self._thread = ThreadPoolExecutor(1, "predictor")  # one, since training needs the processor, too
+        self._thread = ThreadPoolExecutor(1, "predictor")  # a single thread, because training needs the CPU, too
         self._paused = False
-        self._counted: Counter[str] = Counter()  # attempts by what became of them
+        self._attempt_counts: Counter[str] = Counter()  # attempts by outcome
         self._test: Score | None = None
-        self._first_creator: PeerId | None = None  # of the model it began with
+        self._first_creator: PeerId | None = None  # creator of the first model
         self._up: dict[str, bool] = {}
         metrics.follow(self.name, member.role, self._sample)
 
-    # for whoever drives the peer
+    # called by the program that runs the peer
 
-    def begin(self, live: LivePeer, predictor: Predictor, books: "PaymentIndex | None" = None) -> None:
-        """Observe it from now on.  Payments to it are looked up in ``books``; without them it knows of none."""
+    def begin(self, live: LivePeer, predictor: Predictor, index: "PaymentIndex | None" = None) -> None:
+        """Observe the peer from now on.  Payments to it are looked up in ``index``; without it none are known."""
         self.live, self._predictor, self.state = live, predictor, "running"
-        self._income.follow(live, books)
+        self._received.follow(live, index)
         live.observers += (self.observe,)
-        live.stopwatches += (self._performed,)
-        live.seen = self._income.look
+        live.stopwatches += (self._record_performed,)
+        live.seen = self._received.update
         if self._paused:
             live.pause()
 
     def end(self) -> None:
         self.state = "over"
-        self.board.close()
+        self.log.close()
 
     def observe(self, now: float, peer: str, item: Fact) -> None:
-        """Something this peer decided, or was found of it; also what it had decided before it came back."""
-        self.board.add(Record(now, peer, item))
+        """Record a fact about this peer; after a restart also those from before."""
+        self.log.add(Record(now, peer, item))
         self._metrics.observe(now, peer, item)
         match item:
             case Averaged(adopted=adopted):
-                self._counted["adopted" if adopted else "dropped"] += 1
+                self._attempt_counts["adopted" if adopted else "dropped"] += 1
             case AttemptFailed():
-                self._counted["failed"] += 1
+                self._attempt_counts["failed"] += 1
             case Adopted(creator=creator):
                 self._first_creator = creator
             case Published(cid=cid):
-                self._income.published.add(cid)
+                self._received.published.add(cid)
             case Evaluated(test=test):
                 self._test = test
 
-    def watched(self, seconds: float) -> None:
-        """So much of the processor went into requests for metrics."""
-        self._metrics.watched(seconds)
+    def add_scrape_seconds(self, seconds: float) -> None:
+        """Add CPU time of requests for metrics."""
+        self._metrics.add_scrape_seconds(seconds)
 
-    # Inside
+    # PeerApiPort
 
     @property
     def name(self) -> str:
@@ -128,7 +128,7 @@ class PeerService:
             attempts=self._attempts(),
             accuracy_validation=views.ScoreView.of(snapshot.score) if snapshot and snapshot.score else None,
             accuracy_test=views.ScoreView.of(self._test) if self._test else None,
-            balance=None if self._income.balance is None else views.Money.of(self._income.balance),
+            balance=None if self._received.balance is None else views.Money.of(self._received.balance),
             peers_known=snapshot.peers_known if snapshot else 0,
             debts=self._debts(),
             dropped=self._dropped(),
@@ -141,8 +141,8 @@ class PeerService:
         )
 
     async def model(self) -> views.ModelView:
-        self._weights()  # or there is nothing to wait for
-        widths = await self._predicted(lambda predictor: predictor.widths)
+        self._weights()  # raises if there is no model
+        widths = await self._predict(lambda predictor: predictor.widths)
         live, weights = self._weights()
         status = live.peer.status()
         assert status.score
@@ -163,30 +163,30 @@ class PeerService:
     async def predict(self, rows: Sequence[Sequence[float]], standardised: bool) -> views.Predictions:
         _, weights = self._weights()
 
-        def predicted(predictor: Predictor) -> list[list[float]]:
+        def run(predictor: Predictor) -> list[list[float]]:
             width = predictor.widths[0]
-            wrong = next((number for number, row in enumerate(rows) if len(row) != width), None)
-            if wrong is not None:
-                raise BadRequest(f"row {wrong} has {len(rows[wrong])} features and this session's rows have {width}")
+            misfit = next((number for number, row in enumerate(rows) if len(row) != width), None)
+            if misfit is not None:
+                raise BadRequest(f"row {misfit} has {len(rows[misfit])} features, but this session uses {width}")
             return predictor.predict(weights.cid, rows, standardised)
 
         try:
-            found = await self._predicted(predicted)
+            probabilities = await self._predict(run)
         except PortError:
-            raise NotReady(f"{self.name} has just gone on to another model: ask again") from None
-        return views.Predictions(cid=weights.cid, predictions=[views.Prediction.of(each) for each in found])
+            raise NotReady(f"{self.name} has just changed its model: try again") from None
+        return views.Predictions(cid=weights.cid, predictions=list(map(views.Prediction.of, probabilities)))
 
     def directory(self) -> list[views.DirectoryEntryView]:
         entries = self.live.peer.status().directory if self.live else ()
         return [views.DirectoryEntryView.of(entry.judged()) for entry in entries]
 
-    def sent(self) -> list[views.ReceiptView]:
+    def payments_sent(self) -> list[views.ReceiptView]:
         debts = self.live.peer.status().debts if self.live else ()
         return [views.ReceiptView.of(debt, self.member.peer, self.member.wallet) for debt in debts]
 
-    def received(self) -> list[views.ReceiptView]:
-        """From the chain, looked at as often as the peer polls it; scores only from payers in this process."""
-        return self._income.receipts()
+    def payments_received(self) -> list[views.ReceiptView]:
+        """Payments on the chain, as of the peer's last poll; with scores if the payer is in this process."""
+        return self._received.receipts()
 
     def metrics(self) -> bytes:
         return self._metrics.render()
@@ -197,7 +197,7 @@ class PeerService:
         try:
             return await self.kubo()
         except PortError as error:
-            raise NotReady(f"{self.name}'s Kubo node does not tell its metrics ({error})") from None
+            raise NotReady(f"{self.name}'s Kubo node does not answer with its metrics ({error})") from None
 
     def pause(self) -> None:
         self._paused = True
@@ -216,7 +216,7 @@ class PeerService:
         else:
             self.abandon()
 
-    # in here
+    # private
 
     def _weights(self) -> tuple[LivePeer, Weights]:
         weights = self.live.peer.status().weights if self.live else None
@@ -224,17 +224,17 @@ class PeerService:
             raise NotReady(f"{self.name} has no model yet")
         return self.live, weights
 
-    async def _predicted(self, ask: Callable[[Predictor], T]) -> T:
-        """Where nothing else waits: a peer that has come back imports torch for its first answer."""
+    async def _predict(self, run: Callable[[Predictor], T]) -> T:
+        """In a thread of its own: a restarted peer imports torch for its first prediction."""
         assert self._predictor
-        return await asyncio.get_running_loop().run_in_executor(self._thread, ask, self._predictor)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, run, self._predictor)
 
     def _seconds(self) -> float:
         return round(self.live.now if self.live else max(0.0, self._clock()), 3)
 
     def _attempts(self) -> views.Attempts:
-        adopted, failed = self._counted["adopted"], self._counted["failed"]
-        scored = adopted + self._counted["dropped"]
+        adopted, failed = self._attempt_counts["adopted"], self._attempt_counts["failed"]
+        scored = adopted + self._attempt_counts["dropped"]
         rate = round(adopted / scored, 4) if scored else None
         return views.Attempts(scored=scored, adopted=adopted, failed=failed, success_rate=rate)
 
@@ -248,21 +248,21 @@ class PeerService:
         heard = self.live.gossip.dropped
         return dict(Counter(self.live.dropped) + Counter({str(why): count for why, count in heard.items()}))
 
-    def _performed(self, peer: str, performed: Performed) -> None:
+    def _record_performed(self, peer: str, performed: Performed) -> None:
         self._metrics.performed(peer, performed)
-        if told := up(performed):
-            self._up.update([told])
+        if answer := target_answer(performed):
+            self._up.update([answer])
 
     def _sample(self) -> Sample:
-        payments = self._income.payments()
+        payments = self._received.payments()
         return Sample(
             seconds=self._seconds(),
             paused=self._paused,
             queue=self.live.queue if self.live else 0,
             peers_known=self.live.peer.status().peers_known if self.live else 0,
-            balance=self._income.balance,
+            balance=self._received.balance,
             payments_received=len(payments),
             received=Wei(sum(paid.wei for _, _, paid in payments)),
-            gas=self._income.gas,
+            gas=self._received.gas,
             dropped=self._dropped(),
         )

@@ -1,4 +1,4 @@
-"""What a live peer has and was paid, looked up whenever its driver has looked at the chain."""
+"""A live peer's balance and the payments it received, updated after each poll of the chain."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -15,12 +15,12 @@ from learnae.web.api import views
 
 if TYPE_CHECKING:
     from learnae.adapters.evm.payment_index import (
-        PaymentIndex,  # web3 takes a second to import, and an API is to answer before
+        PaymentIndex,  # importing web3 takes a second, and the API must answer earlier
     )
 
 
 class ReportedPayments:
-    """An observer of peers in this process: what those who paid say of a payment, by its transaction."""
+    """Debts recorded by payers in this process, by transaction; ``observe`` is an observer."""
 
     def __init__(self) -> None:
         self.debts: dict[TxHash, DebtChanged] = {}
@@ -31,46 +31,46 @@ class ReportedPayments:
 
 
 class ReceivedPayments:
-    """``published``: the models it may have been paid for."""
+    """``published``: the peer's models, which others may pay for."""
 
-    def __init__(self, member: Member, members: Iterable[Member], payers: ReportedPayments) -> None:
-        self._member, self._payers = member, payers
-        self._named = {each.wallet: each.peer for each in members}
+    def __init__(self, member: Member, members: Iterable[Member], reported: ReportedPayments) -> None:
+        self._member, self._reported = member, reported
+        self._peer_by_wallet = {other.wallet: other.peer for other in members}
         self._live: LivePeer | None = None
-        self._books: PaymentIndex | None = None
+        self._index: PaymentIndex | None = None
         self._head: Head | None = None
         self.published: set[Cid] = set()
         self.balance: Wei | None = None
 
-    def follow(self, live: LivePeer, books: "PaymentIndex | None") -> None:
-        self._live, self._books = live, books
+    def follow(self, live: LivePeer, index: "PaymentIndex | None") -> None:
+        self._live, self._index = live, index
 
-    async def look(self, head: Head) -> None:
-        """The balance, once a block, and the books, which may be some blocks behind."""
+    async def update(self, head: Head) -> None:
+        """Update the balance once per block, and the index, which may be some blocks behind."""
         assert self._live
         with suppress(PortError):
             if self._head != head:
                 self.balance = await self._live.ports.chain.balance(self._member.wallet)
                 self._head = head
-            if self._books:
-                await self._books.look(head)
+            if self._index:
+                await self._index.look(head)
 
     @property
     def gas(self) -> Wei:
-        return self._books.gas(self._member.wallet) if self._books else Wei(0)
+        return self._index.gas(self._member.wallet) if self._index else Wei(0)
 
     def payments(self) -> list[tuple[int, Cid, ChainTransaction]]:
-        """For its models: block, model and transaction of each."""
-        found = self._books.received(self._member.wallet) if self._books else ()
-        return [each for each in found if each[1] in self.published]
+        """Payments for the peer's models: block, model and transaction."""
+        payments = self._index.received(self._member.wallet) if self._index else ()
+        return [payment for payment in payments if payment[1] in self.published]
 
     def receipts(self) -> list[views.ReceiptView]:
-        return [self._receipt(*each) for each in self.payments()]
+        return [self._receipt(*payment) for payment in self.payments()]
 
     def _receipt(self, block: int, cid: Cid, paid: ChainTransaction) -> views.ReceiptView:
-        """As its payer tells of it, or as far as the chain does."""
-        payer = self._named.get(paid.sender)
-        debt = self._payers.debts.get(paid.hash)
+        """As recorded by the payer if it is in this process, else as far as the chain shows."""
+        payer = self._peer_by_wallet.get(paid.sender)
+        debt = self._reported.debts.get(paid.hash)
         if debt:
             return views.ReceiptView.of(debt, payer, paid.sender)
         return views.ReceiptView(

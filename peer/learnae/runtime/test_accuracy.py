@@ -1,4 +1,4 @@
-"""Test accuracy of peers' models, as they are published and at the end: scored by the command, never by a peer."""
+"""Test accuracy of published models, measured by the command that runs the session, never by a peer."""
 
 import random
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ class PendingModel:
 
 @dataclass
 class TestAccuracy:
-    """An observer that gathers the models of some peers; ``record`` is told how good they are on the test rows."""
+    """An observer that collects models of some peers, measures them on the test data and calls ``record``."""
 
     composition: SessionSetup
     record: Observer
@@ -46,30 +46,29 @@ class TestAccuracy:
             self.waiting.append(model)
 
     def add_last(self, peers: Iterable[tuple[str, Peer]]) -> None:
-        """Whatever each works with, followed or not."""
+        """Add the current model of each peer, followed or not."""
         for name, peer in peers:
             status = peer.status()
             if status.weights:
                 self.add(PendingModel(name, status.weights.cid, status.step))
 
-    def flush(self, now: float, least: int = 1) -> None:
-        if len(self.waiting) >= least:
+    def flush(self, now: float, min_models: int = 1) -> None:
+        if len(self.waiting) >= min_models:
             models = self.take()
-            self.tell(now, models, self.score(models))
+            self.record_scores(now, models, self.score(models))
 
-    # the same in three steps, for who cannot wait: only ``score`` takes its time, and may run in a thread
+    # The same in three steps, for an event loop: only ``score`` takes long, and may run in a thread.
 
-    def take(self, most: int | None = None) -> list[PendingModel]:
-        """The first that wait; None: all."""
-        models = self.waiting[:most]
-        del self.waiting[:most]
+    def take(self, count: int | None = None) -> list[PendingModel]:
+        """Remove and return the first waiting models; None: all."""
+        models = self.waiting[:count]
+        del self.waiting[:count]
         return models
 
     def score(self, models: list[PendingModel]) -> ModelScores:
-        composition = self.composition
-        named = [(self._index[model.peer], model.cid) for model in models]
-        return composition.learning.evaluate(named, composition.swarm.blocks)
+        numbered = [(self._index[model.peer], model.cid) for model in models]
+        return self.composition.learning.evaluate(numbered, self.composition.swarm.blocks)
 
-    def tell(self, now: float, models: list[PendingModel], scores: ModelScores) -> None:
+    def record_scores(self, now: float, models: list[PendingModel], scores: ModelScores) -> None:
         for model, (test, own) in zip(models, scores, strict=True):
             self.record(now, model.peer, Evaluated(model.cid, model.step, test, own))

@@ -1,9 +1,9 @@
 """An observer that keeps a session's records and lets any number of readers follow them.
 
-    board = Board()                      # observers=[board.observe]
-    async for number, record in board.follow(after=seen): ...
+    log = EventLog()                      # observers=[log.observe]
+    async for number, record in log.follow(after=last): ...
 
-One event loop owns it.  A reader that is slow holds up nobody: it reads on from where it was.
+One event loop owns it.  Each reader has its own position, so that a slow one delays no other.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ class EventLog:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.closed = False
-        self._news = asyncio.Event()
+        self._added = asyncio.Event()
 
     def observe(self, now: float, peer: str, item: Fact) -> None:
         self.add(Record(now, peer, item))
@@ -28,22 +28,22 @@ class EventLog:
         self._wake()
 
     def close(self) -> None:
-        """There will be no more: followers end."""
+        """No more records: followers end."""
         self.closed = True
         self._wake()
 
     async def follow(self, after: int = -1) -> AsyncIterator[tuple[int, Record]]:
-        """Every record later than number ``after``, those to come included."""
-        at = after + 1
+        """Every record after number ``after``, including future ones."""
+        number = after + 1
         while True:
-            while at < len(self.records):
-                yield at, self.records[at]
-                at += 1
+            while number < len(self.records):
+                yield number, self.records[number]
+                number += 1
             if self.closed:
                 return
-            await self._news.wait()
+            await self._added.wait()
 
     def _wake(self) -> None:
-        """Whoever waits now is woken; whoever comes later waits for the next."""
-        self._news.set()
-        self._news = asyncio.Event()
+        """Wake all waiting followers; later ones wait for the next record."""
+        self._added.set()
+        self._added = asyncio.Event()

@@ -27,7 +27,7 @@ from learnae.protocol.types import Address, Cid, PeerId
 from learnae.runtime.roster_file import Roster
 from learnae.session.roster import roster
 from learnae.session.settings import Group
-from learnae.web.api.journal_uploads import LIMIT, guests_app
+from learnae.web.api.journal_uploads import MAX_JOURNAL, uploads_app
 
 CONFIG = config()
 PLAN = Plan(
@@ -77,7 +77,7 @@ def asked(app: FastAPI, method: str, path: str, token: str | None, body: bytes =
 
 
 def test_a_guest_says_that_it_came_and_hands_in_its_journal(guests: RemotePeers, tmp_path: Path) -> None:
-    app, token = guests_app(guests), guests.tokens["p02"]
+    app, token = uploads_app(guests), guests.tokens["p02"]
     assert guests.missing() == ["p02 was invited and never came."]
     assert asked(app, "POST", "/v1/guests/p02", token).status_code == 204
     assert guests.missing() == ["p02 came and handed in no journal."]
@@ -88,7 +88,7 @@ def test_a_guest_says_that_it_came_and_hands_in_its_journal(guests: RemotePeers,
 
 
 def test_nobody_but_a_guest_says_or_hands_in_anything(guests: RemotePeers) -> None:
-    app = guests_app(guests)
+    app = uploads_app(guests)
     for method, path in (("POST", "/v1/guests/p02"), ("PUT", "/v1/journals/p02")):
         assert asked(app, method, path, None).status_code == 401
         assert asked(app, method, path, "0" * 43).status_code == 401
@@ -97,7 +97,7 @@ def test_nobody_but_a_guest_says_or_hands_in_anything(guests: RemotePeers) -> No
 
 
 def test_a_journal_that_is_not_that_guests_is_not_taken(guests: RemotePeers, tmp_path: Path) -> None:
-    app, token = guests_app(guests), guests.tokens["p02"]
+    app, token = uploads_app(guests), guests.tokens["p02"]
     whole = journal_of(tmp_path / "whole.sqlite")
     for wrong in (
         b"",
@@ -113,7 +113,7 @@ def test_a_journal_that_is_not_that_guests_is_not_taken(guests: RemotePeers, tmp
 
 
 def test_a_journal_has_a_limit(guests: RemotePeers) -> None:
-    answer = asked(guests_app(guests), "PUT", "/v1/journals/p02", guests.tokens["p02"], bytes(LIMIT + 1))
+    answer = asked(uploads_app(guests), "PUT", "/v1/journals/p02", guests.tokens["p02"], bytes(MAX_JOURNAL + 1))
     assert answer.status_code == 413
 
 
@@ -123,14 +123,14 @@ def test_the_host_waits_for_guests_that_came_and_for_no_others(
     runner.run(guests.gone())  # nobody came
 
     async def waited() -> None:
-        guests.come("p02")
+        guests.report_running("p02")
         gone = asyncio.create_task(guests.gone())
         await asyncio.sleep(0)
         assert not gone.done()
-        await guests.take("p02", journal_of(tmp_path / "own.sqlite"))
+        await guests.store("p02", journal_of(tmp_path / "own.sqlite"))
         async with asyncio.timeout(5.0):
             await gone
-        guests.come("p02")
+        guests.report_running("p02")
         assert guests.missing() == ["p02 came and handed in no journal."]
 
     runner.run(waited())

@@ -160,7 +160,7 @@ def test_rows_are_classified_and_rows_that_do_not_fit_are_refused(staged: Staged
         for each in found["predictions"]:
             assert each["probability"] == max(each["probabilities"]) and sum(each["probabilities"]) == pytest.approx(1)
         refused = {
-            "2 features and this session's rows have 3": {"rows": [[1, 2, 3], [1, 2]]},
+            "2 features, but this session uses 3": {"rows": [[1, 2, 3], [1, 2]]},
             "finite": {"rows": [[1, 2, float("nan")]]},
             "at most 1000": {"rows": [[0, 0, 0]] * 1001},
             "at least 1": {"rows": []},
@@ -263,7 +263,7 @@ def test_who_has_not_the_token_commands_nothing(staged: Staged) -> None:
             for wrong in ({}, {"Authorization": "Bearer other"}, {"Authorization": f"Basic {TOKEN}"}):
                 answer = await asked.answer("POST", path, 401, headers=wrong)
                 assert answer.headers["www-authenticate"] == "Bearer"
-            assert "takes no commands" in (await Asked(staged(), token=None).post(path, 403))["detail"]
+            assert "commands are disabled" in (await Asked(staged(), token=None).post(path, 403))["detail"]
         assert not asked.inside.stopped and not (await asked.get("/v1/status"))["paused"]
 
     asyncio.run(play())
@@ -274,7 +274,7 @@ def test_a_fault_of_ours_is_a_problem_and_shows_no_traceback(staged: Staged) -> 
         asked = Asked(staged())
         asked.inside.status = lambda: 1 / 0  # type: ignore[assignment, method-assign, return-value]
         problem = await asked.get("/v1/status", 500)
-        assert problem["detail"] == "this is a fault of the program: see its log"
+        assert problem["detail"] == "internal error: see the log of this server"
         assert "ZeroDivision" not in str(problem)
 
     asyncio.run(play())

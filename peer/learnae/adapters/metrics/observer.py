@@ -1,7 +1,7 @@
-"""What Prometheus may know of the peers in this process: an observer, a stopwatch, and what is asked at a scrape.
+"""Metrics of the peers in this process: an observer of facts and performed actions, and samples taken at each scrape.
 
-Decisions count as they are made.  What changes without one (a balance, known peers) is asked of the peer at each
-scrape.  A series is there from the start, so that its first event is a rise, but for those the table calls late.
+Facts are counted as they are recorded.  Values that change without a fact (a balance, known peers) are sampled at each
+scrape.  A series exists from the start, so that its first event is an increase, except those that the table calls late.
 """
 
 import platform
@@ -23,7 +23,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from learnae.adapters.metrics.table import SECONDS, TABLE, TARGETS, WORK, Row, up
+from learnae.adapters.metrics.table import BUCKETS, TABLE, TARGETS, WORK_KINDS, Metric, target_answer
 from learnae.ports import Performed
 from learnae.protocol.decisions import (
     AttemptFailed,
@@ -48,7 +48,7 @@ F = TypeVar("F", Counter, Gauge, Histogram)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What is asked at each scrape.  Amounts only grow, but for the balance, which is None until it was seen."""
+    """Values that are read at each scrape.  All amounts only grow, except the balance, which is None until known."""
 
     seconds: float = 0.0
     paused: bool = False
@@ -63,13 +63,15 @@ class Sample:
 
 @dataclass
 class PeerCounters:
-    """One peer, as far as counting it needs a memory."""
+    """What must be remembered of one peer to count its events."""
 
     role: str
     sample: Callable[[], Sample]
     debts: dict[int, DebtState] = field(default_factory=dict)
-    owed_since: dict[int, float] = field(default_factory=dict)  # s of the session, by debt
-    paid: set[int] = field(default_factory=set)  # debts that were final once: a rollback does not pay them again
+    owed_since: dict[int, float] = field(default_factory=dict)  # session seconds by debt
+    paid: set[int] = field(
+        default_factory=set
+    )  # debts that were final once: after a rollback they are not counted again
     claims: dict[tuple[PeerId, Address], Verdict] = field(default_factory=dict)
     scored: int = 0
     adopted: int = 0
@@ -77,91 +79,97 @@ class PeerCounters:
 
 
 class Metrics:
-    """Of several peers in one process.  ``observe`` and ``performed`` are what a live peer's driver calls."""
+    """Metrics of several peers in one process; a live peer calls ``observe`` and ``performed``."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series, and nobody asks when a counter began
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the number of series
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        self._counters = {row.name: _made(Counter, row, self._registry) for row in TABLE if row.kind == "counter"}
-        self._gauges = {row.name: _made(Gauge, row, self._registry) for row in TABLE if row.kind == "gauge"}
+        self._counters = {
+            metric.name: _create(Counter, metric, self._registry) for metric in TABLE if metric.kind == "counter"
+        }
+        self._gauges = {
+            metric.name: _create(Gauge, metric, self._registry) for metric in TABLE if metric.kind == "gauge"
+        }
         self._histograms = {
-            row.name: _made(Histogram, row, self._registry, buckets=SECONDS) for row in TABLE if row.kind == "histogram"
+            metric.name: _create(Histogram, metric, self._registry, buckets=BUCKETS)
+            for metric in TABLE
+            if metric.kind == "histogram"
         }
         self._peers: dict[str, PeerCounters] = {}
 
     def follow(self, peer: str, role: str, sample: Callable[[], Sample]) -> None:
-        """Its series begin now; what is told of peers that are not followed counts for nothing."""
+        """Start the series of a peer.  Facts about peers that are not followed are ignored."""
         self._peers[peer] = PeerCounters(role, sample)
-        for row in TABLE:
-            for values in () if row.late else product(*row.labels.values()):
-                self._family(row.name).labels(peer, role, *values)
-        self._one_of("learnae_work_state", peer, WorkState, WorkState.EMPTY)
+        for metric in TABLE:
+            for values in () if metric.late else product(*metric.labels.values()):
+                self._family(metric.name).labels(peer, role, *values)
+        self._set_state("learnae_work_state", peer, WorkState, WorkState.EMPTY)
         self._set("learnae_build_info", peer, 1, version("learnae"), platform.python_version())
 
     def render(self) -> bytes:
-        """Everything, in Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         for name, followed in self._peers.items():
             self._sample(name, followed, followed.sample())
         return generate_latest(self._registry)
 
-    def watched(self, seconds: float) -> None:
-        """So much of the processor went into requests for metrics."""
+    def add_scrape_seconds(self, seconds: float) -> None:
+        """Add CPU time of requests for metrics, divided among the peers."""
         for name in self._peers:
             self._count("learnae_monitoring_seconds_total", name, "page", by=seconds / len(self._peers))
 
     def observe(self, now: float, peer: str, item: Fact) -> None:
         if peer in self._peers:
             began = thread_time()
-            self._decided(now, peer, self._peers[peer], item)
+            self._count_fact(now, peer, self._peers[peer], item)
             self._count("learnae_monitoring_seconds_total", peer, "observer", by=thread_time() - began)
 
     def performed(self, peer: str, performed: Performed) -> None:
         if peer in self._peers:
             began = thread_time()
-            self._took(peer, performed)
+            self._count_performed(peer, performed)
             self._count("learnae_monitoring_seconds_total", peer, "observer", by=thread_time() - began)
 
-    # in here
+    # private
 
-    def _decided(self, now: float, peer: str, followed: PeerCounters, item: Fact) -> None:
+    def _count_fact(self, now: float, peer: str, followed: PeerCounters, item: Fact) -> None:
         score = kept_score(item)
         if score is not None:
-            self._accuracy(peer, "validation", score)
+            self._set_accuracy(peer, "validation", score)
         match item:
             case Trained():
                 self._count("learnae_slices_total", peer)
             case Averaged(adopted=adopted):
-                self._attempted(peer, followed, adopted)
+                self._count_attempt(peer, followed, adopted)
             case AttemptFailed():
                 self._count("learnae_attempts_total", peer, "failed")
             case WorkChanged(work=work):
-                self._one_of("learnae_work_state", peer, WorkState, work)
+                self._set_state("learnae_work_state", peer, WorkState, work)
             case IdentityChanged(identity=identity):
                 self._set("learnae_registered", peer, identity is IdentityState.REGISTERED)
             case DebtChanged():
-                self._debt(now, peer, followed, item)
+                self._count_debt(now, peer, followed, item)
             case ChainEntered():
                 followed.claims.clear()
-                self._tally("learnae_directory_entries", peer, Verdict, ())
+                self._set_counts("learnae_directory_entries", peer, Verdict, ())
             case ClaimJudged(sender=sender, contract=contract, verdict=verdict):
                 followed.claims[sender, contract] = verdict
-                self._tally("learnae_directory_entries", peer, Verdict, followed.claims.values())
+                self._set_counts("learnae_directory_entries", peer, Verdict, followed.claims.values())
             case Evaluated(test=test):
-                self._accuracy(peer, "test", test)
+                self._set_accuracy(peer, "test", test)
             case PeerRestarted():
                 self._count("learnae_restarts_total", peer)
             case RolledBack():
                 self._count("learnae_rollbacks_total", peer)
 
-    def _took(self, peer: str, performed: Performed) -> None:
+    def _count_performed(self, peer: str, performed: Performed) -> None:
         action, failed = performed.action, performed.failed
-        if action in WORK:
-            self._count("learnae_work_seconds_total", peer, WORK[action], by=performed.seconds)
+        if action in WORK_KINDS:
+            self._count("learnae_work_seconds_total", peer, WORK_KINDS[action], by=performed.seconds)
         else:
             self._count("learnae_calls_total", peer, TARGETS[action], "failed" if failed else "answered")
-        if told := up(performed):
-            target, answered = told
+        if answer := target_answer(performed):
+            target, answered = answer
             self._set("learnae_up", peer, answered, target)
         if action in ("FetchModel", "Announce"):
             name = "learnae_fetch_seconds" if action == "FetchModel" else "learnae_announce_seconds"
@@ -170,16 +178,16 @@ class Metrics:
             direction = "fetched" if action == "FetchModel" else "stored"
             self._count("learnae_moved_bytes_total", peer, direction, by=performed.bytes)
 
-    def _attempted(self, peer: str, followed: PeerCounters, adopted: bool) -> None:
+    def _count_attempt(self, peer: str, followed: PeerCounters, adopted: bool) -> None:
         followed.scored += 1
         followed.adopted += adopted
         self._count("learnae_attempts_total", peer, "adopted" if adopted else "dropped")
         self._set("learnae_success_ratio", peer, followed.adopted / followed.scored)
 
-    def _debt(self, now: float, peer: str, followed: PeerCounters, debt: DebtChanged) -> None:
+    def _count_debt(self, now: float, peer: str, followed: PeerCounters, debt: DebtChanged) -> None:
         followed.owed_since.setdefault(debt.debt, now)
         followed.debts[debt.debt] = debt.state
-        self._tally("learnae_debts", peer, DebtState, followed.debts.values())
+        self._set_counts("learnae_debts", peer, DebtState, followed.debts.values())
         if debt.state is DebtState.FINAL and debt.debt not in followed.paid:
             followed.paid.add(debt.debt)
             self._count("learnae_payments_sent_total", peer)
@@ -194,11 +202,11 @@ class Metrics:
         self._set("learnae_peers_known", peer, sample.peers_known)
         if sample.balance is not None:
             self._set("learnae_wallet_balance_eth", peer, sample.balance / ETHER)
-        self._raise("learnae_payments_received_total", peer, sample.payments_received)
-        self._raise("learnae_received_eth_total", peer, sample.received / ETHER)
-        self._raise("learnae_gas_eth_total", peer, sample.gas / ETHER)
+        self._count_up_to("learnae_payments_received_total", peer, sample.payments_received)
+        self._count_up_to("learnae_received_eth_total", peer, sample.received / ETHER)
+        self._count_up_to("learnae_gas_eth_total", peer, sample.gas / ETHER)
         for reason, count in sample.dropped.items():
-            self._raise("learnae_messages_dropped_total", peer, count, reason)
+            self._count_up_to("learnae_messages_dropped_total", peer, count, reason)
 
     def _family(self, name: str) -> Counter | Gauge | Histogram:
         return self._counters.get(name) or self._gauges.get(name) or self._histograms[name]
@@ -206,8 +214,8 @@ class Metrics:
     def _count(self, name: str, peer: str, *labels: str, by: float = 1) -> None:
         self._counters[name].labels(peer, self._peers[peer].role, *labels).inc(by)
 
-    def _raise(self, name: str, peer: str, total: float, *labels: str) -> None:
-        """A total that somebody else counts; it may fall back after a rollback, which no counter does."""
+    def _count_up_to(self, name: str, peer: str, total: float, *labels: str) -> None:
+        """Increase a counter to a sampled total; a total that fell after a rollback is ignored."""
         sampled = self._peers[peer].sampled
         before = sampled.get((name, *labels), 0)
         if total > before:
@@ -217,18 +225,20 @@ class Metrics:
     def _set(self, name: str, peer: str, value: float, *labels: str) -> None:
         self._gauges[name].labels(peer, self._peers[peer].role, *labels).set(value)
 
-    def _accuracy(self, peer: str, rows: str, score: Score) -> None:
+    def _set_accuracy(self, peer: str, rows: str, score: Score) -> None:
         self._set("learnae_accuracy_ratio", peer, score.accuracy, rows)
 
-    def _one_of(self, name: str, peer: str, states: Iterable[str], current: str) -> None:
+    def _set_state(self, name: str, peer: str, states: Iterable[str], current: str) -> None:
         for state in states:
             self._set(name, peer, state == current, state)
 
-    def _tally(self, name: str, peer: str, states: Iterable[str], found: Iterable[str]) -> None:
-        counted = Count(found)
+    def _set_counts(self, name: str, peer: str, states: Iterable[str], values: Iterable[str]) -> None:
+        counted = Count(values)
         for state in states:
             self._set(name, peer, counted[state], state)
 
 
-def _made(kind: type[F], row: Row, registry: CollectorRegistry, **more: Any) -> F:
-    return kind(row.name, f"{row.help} ({row.unit})", ("peer", "role", *row.labels), registry=registry, **more)
+def _create(kind: type[F], metric: Metric, registry: CollectorRegistry, **more: Any) -> F:
+    return kind(
+        metric.name, f"{metric.help} ({metric.unit})", ("peer", "role", *metric.labels), registry=registry, **more
+    )

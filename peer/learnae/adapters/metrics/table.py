@@ -1,6 +1,7 @@
-"""Every metric, as data: code, docs/reference/metrics.md and dashboards go by these names.
+"""The table of all metrics, used by the code, docs/reference/metrics.md and the dashboards.
 
-Labels have few values: never a CID, a transaction or a pair of peers.  Money is in ETH, since a float64 holds no wei.
+Labels have few values: never a CID, a transaction or a pair of peers.  Money is in ETH, because a float64 cannot
+represent wei exactly.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,29 +12,30 @@ from learnae.errors import DOWN, Reason
 from learnae.ports import Performed
 from learnae.protocol.decisions import DebtState, Verdict, WorkState
 
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # upper bounds of a histogram's buckets
-WORK = {"TrainSlice": "train", "AverageModels": "average", "ScoreModel": "score", "ForgeModel": "forge"}
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # upper bounds of a histogram's buckets
+WORK_KINDS = {"TrainSlice": "train", "AverageModels": "average", "ScoreModel": "score", "ForgeModel": "forge"}
 TARGETS = {
     **dict.fromkeys(("FetchModel", "StoreModel"), "store"),
     "Announce": "gossip",
     **dict.fromkeys(("SignDeployment", "SignPayment", "SendTransaction", "ReadReceipts"), "chain"),
     **dict.fromkeys(("SignClaim", "ReadClaim", "ReadHead"), "chain"),
 }
-UP = {"target": ("kubo", "chain")}
-SHARED = ("FetchModel", "SignClaim")  # not for one target alone: other peers' nodes serve models, key and chain sign
-# by which a message may be dropped
-DROPS = (
+UP_LABELS = {"target": ("kubo", "chain")}
+# Failures of these do not show that one target is down: other peers' nodes serve models, and claims need key and chain.
+SHARED = ("FetchModel", "SignClaim")
+# Reasons for which a message may be dropped.
+DROP_REASONS = (
     *(Reason.MALFORMED, Reason.OVERSIZE, Reason.VERSION, Reason.SESSION, Reason.SENDER),
     *(Reason.REPEAT, Reason.STALE, Reason.RATE_LIMIT, Reason.PEER_LIMIT),
-    *(Reason.UNREACHABLE, Reason.TIMEOUT, Reason.INVALID_RESPONSE),  # of our own: they are repeated
+    *(Reason.UNREACHABLE, Reason.TIMEOUT, Reason.INVALID_RESPONSE),  # of the peer's own messages, which it repeats
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One metric.  ``labels``: its own, each with all its values; peer and role come before them.
+class Metric:
+    """One metric.  ``labels``: all values by label, besides peer and role.
 
-    ``late``: nothing is said before something is known, since 0 would be wrong.
+    ``late``: the series starts when its value is known, because 0 would be wrong.
     """
 
     name: str
@@ -45,65 +47,96 @@ class Row:
 
 
 TABLE = (
-    Row("learnae_accuracy_ratio", "gauge", "ratio", "of the peer's model", {"rows": ("validation", "test")}, True),
-    Row("learnae_slices_total", "counter", "slices", "trained"),
-    Row(
+    Metric(
+        "learnae_accuracy_ratio",
+        "gauge",
+        "ratio",
+        "accuracy of the peer's model",
+        {"rows": ("validation", "test")},
+        True,
+    ),
+    Metric("learnae_slices_total", "counter", "slices", "slices trained"),
+    Metric(
         "learnae_attempts_total",
         "counter",
         "attempts",
         "averaging attempts; failed ones were never scored",
         {"outcome": ("adopted", "dropped", "failed")},
     ),
-    Row("learnae_success_ratio", "gauge", "ratio", "adopted of all scored attempts", late=True),
-    Row(
+    Metric("learnae_success_ratio", "gauge", "ratio", "share of scored attempts that were adopted", late=True),
+    Metric(
         "learnae_work_seconds_total",
         "counter",
         "seconds",
-        "spent on the trainer's jobs, waiting for a thread included",
-        {"kind": tuple(WORK.values())},
+        "time spent on training, averaging and scoring, including the wait for a thread",
+        {"kind": tuple(WORK_KINDS.values())},
     ),
-    Row("learnae_work_state", "gauge", "1 or 0", "the work machine's state", {"state": tuple(WorkState)}),
-    Row("learnae_registered", "gauge", "1 or 0", "whether it has a contract and a claim"),
-    Row("learnae_payments_sent_total", "counter", "payments", "final"),
-    Row("learnae_sent_eth_total", "counter", "ETH", "paid, final"),
-    Row("learnae_payments_received_total", "counter", "payments", "mined, for its models"),
-    Row("learnae_received_eth_total", "counter", "ETH", "received for its models, mined"),
-    Row("learnae_gas_eth_total", "counter", "ETH", "spent on gas"),
-    Row("learnae_wallet_balance_eth", "gauge", "ETH", "as last seen", late=True),
-    Row("learnae_debts", "gauge", "debts", "by state", {"state": tuple(DebtState)}),
-    Row("learnae_oldest_debt_seconds", "gauge", "seconds", "since the oldest open debt came up; 0 if none is open"),
-    Row("learnae_directory_entries", "gauge", "contracts", "announced, by verdict", {"verdict": tuple(Verdict)}),
-    Row("learnae_fetch_seconds", "histogram", "seconds", "to fetch a model, until it is here or given up"),
-    Row("learnae_announce_seconds", "histogram", "seconds", "to hand an announcement to gossip"),
-    Row(
+    Metric(
+        "learnae_work_state",
+        "gauge",
+        "1 or 0",
+        "1 for the current work state, 0 for the others",
+        {"state": tuple(WorkState)},
+    ),
+    Metric("learnae_registered", "gauge", "1 or 0", "whether the peer has a contract and a claim"),
+    Metric("learnae_payments_sent_total", "counter", "payments", "payments sent, final"),
+    Metric("learnae_sent_eth_total", "counter", "ETH", "ETH sent for models, final"),
+    Metric("learnae_payments_received_total", "counter", "payments", "payments received for its models, mined"),
+    Metric("learnae_received_eth_total", "counter", "ETH", "ETH received for its models, mined"),
+    Metric("learnae_gas_eth_total", "counter", "ETH", "ETH spent on gas"),
+    Metric("learnae_wallet_balance_eth", "gauge", "ETH", "last known balance of the peer's wallet", late=True),
+    Metric("learnae_debts", "gauge", "debts", "debts by state", {"state": tuple(DebtState)}),
+    Metric("learnae_oldest_debt_seconds", "gauge", "seconds", "age of the oldest open debt; 0 if none is open"),
+    Metric(
+        "learnae_directory_entries", "gauge", "contracts", "announced contracts by verdict", {"verdict": tuple(Verdict)}
+    ),
+    Metric("learnae_fetch_seconds", "histogram", "seconds", "time to fetch a model, successful or not"),
+    Metric("learnae_announce_seconds", "histogram", "seconds", "time to pass an announcement to gossip"),
+    Metric(
         "learnae_calls_total",
         "counter",
         "calls",
-        "of store, gossip and chain",
+        "calls to store, gossip and chain",
         {"target": ("store", "gossip", "chain"), "outcome": ("answered", "failed")},
     ),
-    Row("learnae_up", "gauge", "1 or 0", "whether it answered the last call to it alone", UP, True),
-    Row("learnae_moved_bytes_total", "counter", "bytes", "of models", {"direction": ("fetched", "stored")}),
-    Row("learnae_messages_dropped_total", "counter", "messages", "by reason", {"reason": DROPS}),
-    Row("learnae_peers_known", "gauge", "peers", "heard of"),
-    Row("learnae_queue_events", "gauge", "events", "that wait to be handled"),
-    Row("learnae_paused", "gauge", "1 or 0", "whether somebody paused it"),
-    Row("learnae_session_seconds", "gauge", "seconds", "of session time"),
-    Row(
+    Metric(
+        "learnae_up",
+        "gauge",
+        "1 or 0",
+        "whether the target answered the last call that needed only this target",
+        UP_LABELS,
+        True,
+    ),
+    Metric(
+        "learnae_moved_bytes_total", "counter", "bytes", "size of models moved", {"direction": ("fetched", "stored")}
+    ),
+    Metric(
+        "learnae_messages_dropped_total", "counter", "messages", "messages dropped, by reason", {"reason": DROP_REASONS}
+    ),
+    Metric("learnae_peers_known", "gauge", "peers", "other peers that the peer knows"),
+    Metric("learnae_queue_events", "gauge", "events", "events waiting to be handled"),
+    Metric("learnae_paused", "gauge", "1 or 0", "whether the peer is paused"),
+    Metric("learnae_session_seconds", "gauge", "seconds", "session time"),
+    Metric(
         "learnae_monitoring_seconds_total",
         "counter",
         "seconds",
-        "of processor that watching costs; page: of requests for /metrics and /kubo/metrics, this peer's share",
+        "CPU time of monitoring; page: this peer's share of requests for /metrics and /kubo/metrics",
         {"part": ("observer", "page")},
     ),
-    Row("learnae_restarts_total", "counter", "restarts", "it came back from its journal"),
-    Row("learnae_rollbacks_total", "counter", "rollbacks", "noticed: the chain went back, or was not watched"),
-    Row("learnae_build_info", "gauge", "1", "of this process", {"version": (), "python": ()}, True),
+    Metric("learnae_restarts_total", "counter", "restarts", "restarts from the journal"),
+    Metric(
+        "learnae_rollbacks_total",
+        "counter",
+        "rollbacks",
+        "chain rollbacks noticed, including those during a gap in polling",
+    ),
+    Metric("learnae_build_info", "gauge", "1", "version of this process", {"version": (), "python": ()}, True),
 )
 
 
-def up(performed: Performed) -> tuple[str, bool] | None:
-    """Kubo or chain, and whether it answered; None if the call does not tell."""
+def target_answer(performed: Performed) -> tuple[str, bool] | None:
+    """Kubo or chain and whether it answered; None if the call does not show that."""
     target = TARGETS.get(performed.action)
     if target is None or performed.action in SHARED:
         return None

@@ -22,7 +22,7 @@ from learnae.errors import InputError
 from learnae.protocol.types import Cid
 from learnae.runtime.history_from_journals import decisions
 from learnae.runtime.roster_file import Roster
-from learnae.web.api.journal_uploads import guests_app
+from learnae.web.api.journal_uploads import uploads_app
 from learnae.web.api.server import listen, serving, url
 
 SILENCE, AGAIN = 60.0, 5.0  # s without a sign of life until a guest is given up, and between two looks
@@ -45,7 +45,7 @@ class RemotePeers:
             yield
             return
         sock = listen(self._plan.invited.publish or HOST, 0)
-        async with serving(guests_app(self), sock):
+        async with serving(uploads_app(self), sock):
             self._invite(url(sock))
             say(f"Invited: {', '.join(self.tokens)}. Write a join file with: learnae invite NAME")
             if self._plan.invited.publish:
@@ -73,16 +73,16 @@ class RemotePeers:
             f"{name} came and handed in no journal." for name in silent
         ]
 
-    # Reception
+    # JournalUploads
 
-    def come(self, name: str) -> None:
-        """Also one that had left: it goes on, and hands in another journal."""
+    def report_running(self, name: str) -> None:
+        """Also of a peer that had left: it continues, and uploads another journal."""
         self.came[name] = time.monotonic()
         self.left.discard(name)
 
-    async def take(self, name: str, journal: bytes) -> None:
+    async def store(self, name: str, journal: bytes) -> None:
         await asyncio.to_thread(self._keep, name, journal)
-        self.come(name)
+        self.report_running(name)
         self.left.add(name)
         self._news.set()
 

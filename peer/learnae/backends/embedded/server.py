@@ -58,7 +58,7 @@ class EmbeddedServer:
             self._metrics.render,
             lambda: self.report,
         )
-        self.app.add_middleware(ScrapeCost, self._metrics.watched)
+        self.app.add_middleware(ScrapeCost, self._metrics.add_scrape_seconds)
 
     async def run(self, learning: Awaitable[Learning], tick: Tick) -> EndedBy:
         """What ended it: quiet, max_duration or interrupted.  However it ends, the directory is readable.

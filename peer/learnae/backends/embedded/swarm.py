@@ -213,7 +213,7 @@ class EmbeddedSwarm:
         except asyncio.CancelledError:
             self.evaluation.waiting[:0] = models  # for the last flush
             raise
-        self.evaluation.tell(self.clock(), models, scores)
+        self.evaluation.record_scores(self.clock(), models, scores)
 
     def _peer(self, index: int, wallets: Mapping[str, Wallet]) -> LivePeer:
         composition, member = self.composition, self.composition.members[index]

@@ -1,4 +1,4 @@
-"""What every application here is: guarded, described by /v1/openapi.json alone, its errors problems."""
+"""The common part of all applications: access control, /v1/openapi.json, and errors as problem details."""
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -13,7 +13,7 @@ def create_app(title: str, guard: Guard, description: str = "") -> FastAPI:
         version="1",
         description=description,
         openapi_url="/v1/openapi.json",
-        docs_url=None,  # their pages load scripts from elsewhere
+        docs_url=None,  # FastAPI's pages load scripts from other sites
         redoc_url=None,
         responses=RESPONSES,
         middleware=[Middleware(GuardMiddleware, guard=guard)],

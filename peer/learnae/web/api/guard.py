@@ -1,10 +1,10 @@
-"""Who may ask, and who may command.
+"""Access control: who may read, and who may send commands.
 
-- The ``Host`` must be one of ours, or a page of somebody's own domain that resolves to this machine could read
-  everything (DNS rebinding).  Ours are loopback, the address the connection came in at, and those named.
-- A browser's ``Origin`` must be the host that is asked: no other site's page reads or commands.
-- Commands need the bearer token, compared in constant time.  Without a token nobody commands.
-- A body has at most ``LIMIT`` bytes, announced or not.
+- The ``Host`` header must name this server: loopback, the address of the connection, or a configured name.  Otherwise a
+  page of a foreign domain that resolves to this machine could read everything (DNS rebinding).
+- The ``Origin`` header must match the host, so that pages of other sites can neither read nor send commands.
+- Commands need the bearer token, which is compared in constant time.  Without a token, commands are disabled.
+- A request body has at most ``MAX_BODY`` bytes, whatever its Content-Length says.
 """
 
 import hmac
@@ -24,37 +24,37 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from learnae.errors import InputError
 from learnae.web.api.problems import problem_response
 
-LIMIT = 1 << 20  # bytes of a request's body
-TOKEN = 16  # characters at least
+MAX_BODY = 1 << 20  # bytes
+MIN_TOKEN = 16  # characters
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-bearer = HTTPBearer(auto_error=False, description="The token in the file given to --token-file.")
+bearer = HTTPBearer(auto_error=False, description="The content of the file given with --token-file.")
 
 
 @dataclass(frozen=True)
 class Guard:
-    """``hosts``: names this server goes by, without ports, beside loopback."""
+    """``hosts``: names of this server besides loopback, without ports."""
 
     token: str | None = field(default=None, repr=False)
     hosts: tuple[str, ...] = ()
 
-    def command(self, request: Request) -> None:
-        """Raises HTTPException: 403 without a token here, 401 without the right one there."""
+    def check_token(self, request: Request) -> None:
+        """Raises HTTPException: 403 if this server has no token, 401 if the request does not have the right one."""
         if self.token is None:
-            raise HTTPException(403, "this server takes no commands: start it with --token-file")
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        right = hmac.compare_digest(given.strip().encode(), self.token.encode())
-        if scheme.lower() != "bearer" or not right:
-            raise HTTPException(401, "a command needs the bearer token of this server", {"WWW-Authenticate": "Bearer"})
+            raise HTTPException(403, "commands are disabled: start this server with --token-file")
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        matches = hmac.compare_digest(token.strip().encode(), self.token.encode())
+        if scheme.lower() != "bearer" or not matches:
+            raise HTTPException(401, "commands need the bearer token of this server", {"WWW-Authenticate": "Bearer"})
 
-    def admits(self, host: str, at: str | None) -> bool:
-        """Whether ``host``, a Host header, is a name of this server.  ``at``: the address the connection came in at."""
+    def admits(self, host: str, address: str | None) -> bool:
+        """Whether ``host``, a Host header, names this server; ``address``: the local address of the connection."""
         name = _name(host)
-        return name is not None and (name in LOOPBACK or name in self.hosts or (name == at and _is_address(name)))
+        return name is not None and (name in LOOPBACK or name in self.hosts or (name == address and _is_address(name)))
 
 
 def read_token(path: Path) -> str:
-    """What ``--token-file`` holds, on one line.  Raises InputError, which does not quote it."""
+    """The token in a file, on one line.  Raises InputError, which never quotes the content."""
     try:
         with open(path) as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
@@ -64,13 +64,13 @@ def read_token(path: Path) -> str:
         raise InputError(f"{path} cannot be read: {error.strerror}; give a file that holds the token") from None
     except UnicodeDecodeError:
         token = ""
-    if len(token) < TOKEN or not token.isascii() or not token.isprintable() or " " in token:
-        raise InputError(f"{path} holds no token: put {TOKEN} or more letters and digits on one line")
+    if len(token) < MIN_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        raise InputError(f"{path} holds no token: put {MIN_TOKEN} or more letters and digits on one line")
     return token
 
 
 class GuardMiddleware:
-    """ASGI middleware: what the guard refuses never reaches the app."""
+    """ASGI middleware that rejects requests before they reach the app."""
 
     def __init__(self, app: ASGIApp, guard: Guard) -> None:
         self._app, self._guard = app, guard
@@ -80,47 +80,45 @@ class GuardMiddleware:
             await self._app(scope, receive, send)
             return
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        at = (scope.get("server") or (None,))[0]
+        address = (scope.get("server") or (None,))[0]
         host, origin = headers.get(b"host", ""), headers.get(b"origin")
-        if not self._guard.admits(host, at):
-            refusal = problem_response(
-                421, "this server does not go by that Host: ask for 127.0.0.1, or name it when starting"
-            )
+        if not self._guard.admits(host, address):
+            rejection = problem_response(421, "unknown Host: use 127.0.0.1, or name the host when starting this server")
         elif origin is not None and origin.partition("://")[2] != host:
-            refusal = problem_response(403, "pages of other sites may not ask this server")
+            rejection = problem_response(403, "requests from pages of other sites are not allowed")
         else:
             body = await _body(receive)
             if body is not None:
-                await self._app(scope, _replayed(body, receive), send)
+                await self._app(scope, _with_body(body, receive), send)
                 return
-            refusal = problem_response(413, f"a body may have {LIMIT} bytes at most", {"Connection": "close"})
-        await refusal(scope, receive, send)
+            rejection = problem_response(413, f"the body exceeds {MAX_BODY} bytes", {"Connection": "close"})
+        await rejection(scope, receive, send)
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """All of it; None: it is too large, and the rest was not read."""
+    """The whole body; None if it is too large, in which case the rest is not read."""
     body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
-        if len(body) > LIMIT:
+        if len(body) > MAX_BODY:
             return None
         if not message.get("more_body", False):
             return bytes(body)
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """The body once more, then whatever comes after it."""
+def _with_body(body: bytes, receive: Receive) -> Receive:
+    """Receive the body that was read, then later messages."""
     first: list[MutableMapping[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def again() -> Message:
+    async def receive_again() -> Message:
         return first.pop() if first else await receive()
 
-    return again
+    return receive_again
 
 
 def _name(host: str) -> str | None:
-    """Without its port; None if that is no host."""
+    """The host without its port; None if it is malformed."""
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:
@@ -128,7 +126,7 @@ def _name(host: str) -> str | None:
 
 
 def is_loopback(client: str) -> bool:
-    """Whether that address is this machine's own."""
+    """Whether a client's address is on loopback."""
     return _is_address(client) and ip_address(client).is_loopback
 
 

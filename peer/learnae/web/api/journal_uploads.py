@@ -1,4 +1,4 @@
-"""Where the peers that run elsewhere say that they have come, and hand in their journals.  Everything needs a token."""
+"""Where remote peers report that they run, and upload their journals.  Every request needs the peer's token."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -9,48 +9,48 @@ from learnae.errors import InputError
 from learnae.web.api.guard import Guard
 from learnae.web.api.problems import RESPONSES, install_handlers
 
-LIMIT = 64 << 20  # bytes of a journal
+MAX_JOURNAL = 64 << 20  # bytes
 
 
 class JournalUploads(Protocol):
     @property
     def tokens(self) -> Mapping[str, str]:
-        """By guest."""
+        """By the peer's name."""
 
-    def come(self, name: str) -> None: ...
+    def report_running(self, name: str) -> None: ...
 
-    async def take(self, name: str, journal: bytes) -> None:
-        """Raises InputError: it is not that guest's."""
+    async def store(self, name: str, journal: bytes) -> None:
+        """Raises InputError if it is not that peer's journal."""
 
 
-def guests_app(reception: JournalUploads) -> FastAPI:
-    app = FastAPI(title="LEARNAE guests", version="1", openapi_url=None, responses=RESPONSES)
+def uploads_app(uploads: JournalUploads) -> FastAPI:
+    app = FastAPI(title="LEARNAE uploads of remote peers", version="1", openapi_url=None, responses=RESPONSES)
     install_handlers(app)
 
     @app.post("/v1/guests/{name}", status_code=204)
-    async def come(name: str, request: Request) -> None:
-        """Here I am, and still."""
-        _admit(reception, name, request)
-        reception.come(name)
+    async def report_running(name: str, request: Request) -> None:
+        """Report that the peer runs; repeated while it runs."""
+        _admit(uploads, name, request)
+        uploads.report_running(name)
 
     @app.put("/v1/journals/{name}", status_code=204)
-    async def take(name: str, request: Request) -> None:
-        """A journal, whole; a later one takes its place."""
-        _admit(reception, name, request)
+    async def store(name: str, request: Request) -> None:
+        """Upload the whole journal; a later upload replaces it."""
+        _admit(uploads, name, request)
         journal = bytearray()
         async for part in request.stream():
             journal += part
-            if len(journal) > LIMIT:
-                raise HTTPException(413, f"a journal may have {LIMIT} bytes at most", {"Connection": "close"})
+            if len(journal) > MAX_JOURNAL:
+                raise HTTPException(413, f"the journal exceeds {MAX_JOURNAL} bytes", {"Connection": "close"})
         try:
-            await reception.take(name, bytes(journal))
+            await uploads.store(name, bytes(journal))
         except InputError as error:
             raise HTTPException(422, str(error)) from None
 
     return app
 
 
-def _admit(reception: JournalUploads, name: str, request: Request) -> None:
-    if name not in reception.tokens:
-        raise HTTPException(404, f"{name} is not invited to this session")
-    Guard(reception.tokens[name]).command(request)
+def _admit(uploads: JournalUploads, name: str, request: Request) -> None:
+    if name not in uploads.tokens:
+        raise HTTPException(404, f"{name} is not a remote peer of this session")
+    Guard(uploads.tokens[name]).check_token(request)

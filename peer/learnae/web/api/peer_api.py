@@ -1,4 +1,4 @@
-"""The HTTP API of one peer: /v1 to read and to command, /healthz and /metrics.  Mountable at /peers/<name>."""
+"""The HTTP API of one peer: /v1 for reading and commands, /healthz and /metrics.  Can be mounted at /peers/<name>."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -16,141 +16,141 @@ from learnae.web.api.guard import Guard, bearer, is_loopback
 from learnae.web.api.peer_api_port import PeerApiPort
 from learnae.web.api.stream import After, LastEventId, record_events
 
-PAGE = 100  # records
-DESCRIPTION = """What one peer of a LEARNAE session knows and does.
+PAGE_SIZE = 100  # records
+DESCRIPTION = """The state and the commands of one peer of a LEARNAE session.
 
-Reading is open to whoever reaches the address; `pause`, `resume` and `stop` need the bearer token. Every error is
-`application/problem+json`. Amounts are in wei, as decimal strings. Until the peer has begun its session what does not
-exist yet is answered with 503."""
+Reading needs no token; `pause`, `resume` and `stop` need the bearer token. Errors are `application/problem+json`.
+Amounts are in wei, as decimal strings. What does not exist yet, for example the model of a peer that is starting, is
+answered with 503."""
 
 
-def peer_api(inside: PeerApiPort, guard: Guard) -> FastAPI:
-    app = create_app(f"LEARNAE peer {inside.name}", guard, DESCRIPTION)
-    for router in (_reading(inside), _following(inside), _commanding(inside, guard), _watching(inside)):
+def peer_api(peer: PeerApiPort, guard: Guard) -> FastAPI:
+    app = create_app(f"LEARNAE peer {peer.name}", guard, DESCRIPTION)
+    for router in (_read_routes(peer), _history_routes(peer), _command_routes(peer, guard), _monitoring_routes(peer)):
         app.include_router(router)
     return app
 
 
-def _reading(inside: PeerApiPort) -> APIRouter:
+def _read_routes(peer: PeerApiPort) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["read"])
 
     @router.get("/status")
     async def status() -> views.Status:
-        """Who this peer is, and where it stands."""
-        return inside.status()
+        """Identity, role and current state of the peer."""
+        return peer.status()
 
     @router.get("/model")
     async def model() -> views.ModelView:
-        """The model it goes on with."""
-        return await inside.model()
+        """The current model."""
+        return await peer.model()
 
     @router.get(
         "/model/safetensors",
         response_class=Response,
-        responses={200: {"content": {"application/octet-stream": {}}}, 304: {"description": "You have it"}},
+        responses={200: {"content": {"application/octet-stream": {}}}, 304: {"description": "Not modified"}},
     )
     async def safetensors(if_none_match: Annotated[str | None, Header()] = None) -> Response:
-        """Its weights: the block as it is on IPFS.  The ETag is its CID."""
-        cid, block = inside.block()
+        """The weights of the current model, as the block on IPFS.  The ETag is its CID."""
+        cid, block = peer.block()
         headers = {"ETag": f'"{cid}"', "Content-Disposition": f'attachment; filename="{cid}.safetensors"'}
         if if_none_match is not None and f'"{cid}"' in if_none_match:
             return Response(status_code=304, headers=headers)
         return Response(block, media_type="application/octet-stream", headers=headers)
 
     @router.post("/predict")
-    async def predict(wanted: views.PredictionRequest) -> views.Predictions:
-        """Classify rows with its model."""
-        return await inside.predict(wanted.rows, wanted.standardised)
+    async def predict(request: views.PredictionRequest) -> views.Predictions:
+        """Classify rows with the current model."""
+        return await peer.predict(request.rows, request.standardised)
 
     @router.get("/directory")
     async def directory() -> list[views.DirectoryEntryView]:
-        """Every contract it was told of, with verdict and reason (section 3.2)."""
-        return inside.directory()
+        """Every announced contract, with the peer's verdict and its reason (section 3.2)."""
+        return peer.directory()
 
     @router.get("/payments/sent")
     async def sent() -> list[views.ReceiptView]:
-        """What it owes and paid for models it averaged with, each debt with its state."""
-        return inside.sent()
+        """Debts for models that the peer averaged with, paid or not, each with its state."""
+        return peer.payments_sent()
 
     @router.get("/payments/received")
     async def received() -> list[views.ReceiptView]:
-        """What others paid for its models.  A lone peer knows that from the chain, and so without scores."""
-        return inside.received()
+        """Payments for the peer's models.  Payments that are known only from the chain have no scores."""
+        return peer.payments_received()
 
     return router
 
 
-def _following(inside: PeerApiPort) -> APIRouter:
+def _history_routes(peer: PeerApiPort) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["history"])
 
     @router.get("/history")
-    async def history(after: After = -1, limit: Annotated[int, Query(ge=1, le=1000)] = PAGE) -> views.HistoryPage:
-        """What it decided, in order, a page at a time."""
-        told = inside.board.records
-        page = [_numbered(number, each) for number, each in enumerate(told[after + 1 : after + 1 + limit], after + 1)]
+    async def history(after: After = -1, limit: Annotated[int, Query(ge=1, le=1000)] = PAGE_SIZE) -> views.HistoryPage:
+        """The peer's decisions, in order and in pages."""
+        records = peer.log.records
+        start = after + 1
+        page = [_numbered(number, record) for number, record in enumerate(records[start : start + limit], start)]
         last = after + len(page)
-        return views.HistoryPage(records=page, next=last if last + 1 < len(told) else None, total=len(told))
+        return views.HistoryPage(records=page, next=last if last + 1 < len(records) else None, total=len(records))
 
     @router.get("/events", response_class=EventSourceResponse)
     async def events(after: After = -1, last_event_id: LastEventId = None) -> AsyncIterator[ServerSentEvent]:
-        """The same records as they are decided; each event's id is its record's number, so that a reader who comes
-        back misses nothing."""
-        async for event in record_events(inside.board, after, last_event_id):
+        """The same records as server-sent events; an event's id is its record's number, so that a client can resume."""
+        async for event in record_events(peer.log, after, last_event_id):
             yield event
 
     return router
 
 
-def _commanding(inside: PeerApiPort, guard: Guard) -> APIRouter:
-    async def commands(request: Request) -> None:
-        guard.command(request)
+def _command_routes(peer: PeerApiPort, guard: Guard) -> APIRouter:
+    async def check_token(request: Request) -> None:
+        guard.check_token(request)
 
-    router = APIRouter(prefix="/v1", tags=["command"], dependencies=[Security(bearer), Depends(commands)])
+    router = APIRouter(prefix="/v1", tags=["command"], dependencies=[Security(bearer), Depends(check_token)])
 
-    def told() -> views.CommandAccepted:
-        status = inside.status()
-        return views.CommandAccepted(name=inside.name, paused=status.paused, state=status.state)
+    def accepted() -> views.CommandAccepted:
+        status = peer.status()
+        return views.CommandAccepted(name=peer.name, paused=status.paused, state=status.state)
 
     @router.post("/pause")
     async def pause() -> views.CommandAccepted:
-        """Compute no slice and no attempt until `resume`; payments and announcements go on."""
-        inside.pause()
-        return told()
+        """Stop computing slices and attempts until `resume`; payments and announcements continue."""
+        peer.pause()
+        return accepted()
 
     @router.post("/resume")
     async def resume() -> views.CommandAccepted:
-        """Go on."""
-        inside.resume()
-        return told()
+        """Continue computing."""
+        peer.resume()
+        return accepted()
 
     @router.post("/stop", status_code=202)
     async def stop() -> views.CommandAccepted:
-        """Leave; the journal is all that is needed to come back."""
-        inside.stop()
-        return told()
+        """Leave the session; the peer can return with its journal."""
+        peer.stop()
+        return accepted()
 
     return router
 
 
-def _watching(inside: PeerApiPort) -> APIRouter:
+def _monitoring_routes(peer: PeerApiPort) -> APIRouter:
     router = APIRouter(tags=["watch"])
 
     @router.get("/healthz")
     async def healthz(request: Request) -> views.Health:
-        """That the process serves, and what else is up.  For clients on the same machine only."""
+        """Whether the process and its dependencies are up.  For clients on the same machine only."""
         if request.client is None or not is_loopback(request.client.host):
-            raise HTTPException(403, "ask from the machine this peer is on")
-        return inside.health()
+            raise HTTPException(403, "only clients on the same machine may ask")
+        return peer.health()
 
     @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     async def metrics() -> Response:
-        """For Prometheus."""
-        return Response(inside.metrics(), media_type=CONTENT_TYPE_LATEST)
+        """Metrics of the peer, for Prometheus."""
+        return Response(peer.metrics(), media_type=CONTENT_TYPE_LATEST)
 
     @router.get("/kubo/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     async def kubo_metrics() -> Response:
-        """Its Kubo node's own, for Prometheus: that node's RPC is on loopback, and can do more than tell."""
-        return Response(await inside.kubo_metrics(), media_type=CONTENT_TYPE_LATEST)
+        """Metrics of the peer's Kubo node, for Prometheus, which cannot reach the node's RPC on loopback."""
+        return Response(await peer.kubo_metrics(), media_type=CONTENT_TYPE_LATEST)
 
     return router
 

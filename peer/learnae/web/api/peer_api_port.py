@@ -1,4 +1,4 @@
-"""What the API may ask of the peer behind it.  ``drivers/inside.py`` answers for a live peer."""
+"""What the API needs from a peer.  ``runtime.peer_service`` implements it for a live peer."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,23 +8,22 @@ from learnae.web.event_log import EventLog
 
 
 class NotReady(Exception):
-    """One sentence: what is not there yet.  Answered with 503."""
+    """What is missing, in one sentence.  Answered with 503."""
 
 
 class BadRequest(Exception):
-    """One sentence: why the request's content cannot be used.  Answered with 422."""
+    """Why the content of the request cannot be used, in one sentence.  Answered with 422."""
 
 
 class PeerApiPort(Protocol):
-    """Everything may be asked at any time, also before the peer behind it exists: then ``NotReady`` is raised where
-    there is nothing to say."""
+    """All methods may be called at any time, also before the peer exists; some then raise ``NotReady``."""
 
     @property
     def name(self) -> str: ...
 
     @property
-    def board(self) -> EventLog:
-        """What the peer decided so far and will decide."""
+    def log(self) -> EventLog:
+        """The peer's decisions so far, and later ones."""
         ...
 
     def status(self) -> Status: ...
@@ -32,25 +31,25 @@ class PeerApiPort(Protocol):
     def health(self) -> Health: ...
 
     async def model(self) -> ModelView:
-        """Off the event loop.  Raises NotYet."""
+        """Does not block the event loop.  Raises NotReady."""
         ...
 
     def block(self) -> tuple[str, bytes]:
-        """CID and bytes of its model's block, in safetensors.  Raises NotYet."""
+        """CID and bytes of the current model's block, in safetensors.  Raises NotReady."""
         ...
 
     async def predict(self, rows: Sequence[Sequence[float]], standardised: bool) -> Predictions:
-        """Off the event loop.  Raises NotYet; Unfit (rows of another width)."""
+        """Does not block the event loop.  Raises NotReady; BadRequest if the rows have the wrong width."""
         ...
 
     def directory(self) -> list[DirectoryEntryView]: ...
 
-    def sent(self) -> list[ReceiptView]:
-        """All its debts, paid or not."""
+    def payments_sent(self) -> list[ReceiptView]:
+        """All debts of the peer, paid or not."""
         ...
 
-    def received(self) -> list[ReceiptView]:
-        """What others paid this wallet for its models, as far as that is known here."""
+    def payments_received(self) -> list[ReceiptView]:
+        """Known payments to this peer's wallet for its models."""
         ...
 
     def metrics(self) -> bytes:
@@ -58,10 +57,10 @@ class PeerApiPort(Protocol):
         ...
 
     async def kubo_metrics(self) -> bytes:
-        """Its Kubo node's own, in the same format.  Raises NotYet."""
+        """Metrics of the peer's Kubo node, in the same format.  Raises NotReady."""
         ...
 
-    # by whoever has the token
+    # commands
 
     def pause(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Every error as ``application/problem+json`` (RFC 9457): a status, one sentence, never a traceback."""
+"""Errors as ``application/problem+json`` (RFC 9457): a status and one sentence, never a traceback."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,15 @@ from starlette.exceptions import HTTPException
 from learnae.web.api.peer_api_port import BadRequest, NotReady
 from learnae.web.api.views import Problem
 
-MEDIA = "application/problem+json"
+MEDIA_TYPE = "application/problem+json"
 SENTENCES = {
     404: "there is nothing at this address",
-    405: "this address does not know that method: see Allow",
+    405: "this address does not support the method: see the Allow header",
 }
-# for FastAPI(responses=...): every operation may end so
+# for FastAPI(responses=...), for every operation
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"description": text, "content": {MEDIA: {"schema": Problem.model_json_schema()}}}
-    for status, text in (("4XX", "The request cannot be answered"), ("5XX", "Not yet, or our fault"))
+    status: {"description": text, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
+    for status, text in (("4XX", "The request is not valid"), ("5XX", "Not ready yet, or an internal error"))
 }
 
 
@@ -30,23 +30,23 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     errors: Sequence[Mapping[str, Any]] | None = None,
 ) -> Response:
-    said = Problem(
+    content = Problem(
         title=HTTPStatus(status).phrase,
         status=status,
         detail=detail,
-        errors=None if errors is None else [dict(each) for each in errors],
+        errors=None if errors is None else [dict(error) for error in errors],
     )
-    content = json.dumps(said.model_dump(exclude_none=True)).encode()
-    return Response(content, status, dict(headers or {}), MEDIA)
+    body = json.dumps(content.model_dump(exclude_none=True)).encode()
+    return Response(body, status, dict(headers or {}), MEDIA_TYPE)
 
 
 def install_handlers(app: FastAPI) -> None:
-    """Make every error of this app a problem."""
+    """Answer every error of this app with problem details."""
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(NotReady, _not_yet)
-    app.add_exception_handler(BadRequest, _unfit)
-    app.add_exception_handler(Exception, _ours)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(NotReady, _not_ready)
+    app.add_exception_handler(BadRequest, _bad_request)
+    app.add_exception_handler(Exception, _internal_error)
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -56,20 +56,20 @@ async def _http(request: Request, error: Exception) -> Response:
     return problem_response(error.status_code, detail, error.headers)
 
 
-async def _invalid(request: Request, error: Exception) -> Response:
-    """What was sent is not repeated: it may be large, or no JSON."""
+async def _validation_error(request: Request, error: Exception) -> Response:
+    """The input is not repeated: it may be large, or not JSON."""
     assert isinstance(error, RequestValidationError)
-    errors = [{"at": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors()[:20]]
+    errors = [{"at": ".".join(map(str, part["loc"])), "message": part["msg"]} for part in error.errors()[:20]]
     return problem_response(422, f"{errors[0]['at']}: {errors[0]['message']}", errors=errors)
 
 
-async def _not_yet(request: Request, error: Exception) -> Response:
+async def _not_ready(request: Request, error: Exception) -> Response:
     return problem_response(503, str(error), {"Retry-After": "1"})
 
 
-async def _unfit(request: Request, error: Exception) -> Response:
+async def _bad_request(request: Request, error: Exception) -> Response:
     return problem_response(422, str(error))
 
 
-async def _ours(request: Request, error: Exception) -> Response:
-    return problem_response(500, "this is a fault of the program: see its log")
+async def _internal_error(request: Request, error: Exception) -> Response:
+    return problem_response(500, "internal error: see the log of this server")

@@ -1,4 +1,4 @@
-"""What answering Prometheus costs: processor seconds of requests for metrics, HTTP included."""
+"""CPU time of answering Prometheus: requests for metrics, including HTTP."""
 
 import types
 from collections.abc import Callable, Coroutine, Generator
@@ -8,25 +8,25 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-Spent = Callable[[float], None]
+AddSeconds = Callable[[float], None]
 
 
 class ScrapeCost:
-    """ASGI middleware: ``spent`` is told what requests for metrics cost, those passed on to a Kubo node included."""
+    """ASGI middleware that passes the CPU seconds of each request for metrics, also a Kubo node's, to ``add``."""
 
-    def __init__(self, app: ASGIApp, spent: Spent) -> None:
-        self._app, self._spent = app, spent
+    def __init__(self, app: ASGIApp, add: AddSeconds) -> None:
+        self._app, self._add = app, add
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answering: Any = self._app(scope, receive, send)
         if scope["type"] == "http" and scope["path"].endswith("/metrics"):
-            answering = measure(answering, self._spent)
+            answering = measure(answering, self._add)
         await answering
 
 
 @types.coroutine
-def measure(work: Coroutine[Any, None, None], spent: Spent) -> Generator[Any, None, None]:
-    """Does the work; what others do while it waits is not counted."""
+def measure(work: Coroutine[Any, None, None], add: AddSeconds) -> Generator[Any, None, None]:
+    """Run a coroutine; what else the event loop does while it waits is not counted."""
     step = partial(work.send, None)
     while True:
         began = thread_time()
@@ -35,9 +35,9 @@ def measure(work: Coroutine[Any, None, None], spent: Spent) -> Generator[Any, No
         except StopIteration:
             return
         finally:
-            spent(thread_time() - began)
+            add(thread_time() - began)
         try:
             yield waits_for
             step = partial(work.send, None)
-        except BaseException as error:  # it may clean up when it is cancelled
+        except BaseException as error:  # the coroutine may clean up when it is cancelled
             step = partial(work.throw, error)

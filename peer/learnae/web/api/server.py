@@ -1,9 +1,9 @@
-"""An app on uvicorn, in the loop that runs already.
+"""An app on uvicorn, in the running event loop.
 
     sock = listen(*address("127.0.0.1:8080"))     # may be another port: see url(sock)
     async with serving(app, sock): ...            # or: await serve(app, sock)
 
-Open event streams end with it.
+Open event streams end with the server.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from learnae.errors import InputError
 
-GRACE = 1  # s that open responses, event streams among them, get to end
+GRACE = 1  # s for open responses, including event streams, to end
 BACKLOG = 128
 LOOPBACK = "127.0.0.1"
 
 
 class _UvicornServer(uvicorn.Server):
-    """Signals are the affair of whoever started the loop."""
+    """Leaves signals to the program that runs the event loop."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -32,7 +32,7 @@ class _UvicornServer(uvicorn.Server):
 
 
 def address(text: str) -> tuple[str, int]:
-    """Of HOST:PORT, or of a port on loopback.  Raises InputError."""
+    """Host and port of HOST:PORT, or of a port on loopback.  Raises InputError."""
     place = text if ":" in text else f":{text}"
     try:
         parts = urlsplit(f"//{place}")
@@ -40,18 +40,18 @@ def address(text: str) -> tuple[str, int]:
             return parts.hostname or LOOPBACK, parts.port
     except ValueError:
         pass
-    raise InputError(f"{text} is no address to listen at: give HOST:PORT, such as 127.0.0.1:8080")
+    raise InputError(f"{text} is not an address to listen on: give HOST:PORT, such as 127.0.0.1:8080")
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket at that port, or at a free one if it is taken.  Raises InputError."""
+    """A socket on the port, or on a free one if the port is taken.  Raises InputError."""
     try:
         return _bound(host, port)
     except OSError:
         try:
             return _bound(host, 0)
         except OSError as error:
-            raise InputError(f"cannot listen at {host}: {error.strerror}; give an address of this machine") from None
+            raise InputError(f"cannot listen on {host}: {error.strerror}; give an address of this machine") from None
 
 
 def url(sock: socket.socket) -> str:
@@ -60,9 +60,9 @@ def url(sock: socket.socket) -> str:
 
 
 async def serve(app: ASGIApp, sock: socket.socket) -> None:
-    """Until cancelled; then every connection is closed within ``GRACE``."""
+    """Serve until cancelled; then close every connection within ``GRACE``."""
     config = uvicorn.Config(
-        _forgiving(app),
+        _ignoring_disconnects(app),
         log_level="error",
         access_log=False,
         server_header=False,
@@ -79,7 +79,7 @@ async def serve(app: ASGIApp, sock: socket.socket) -> None:
 
 @asynccontextmanager
 async def serving(app: ASGIApp, sock: socket.socket) -> AsyncIterator[None]:
-    """Serve meanwhile."""
+    """Serve during the context."""
     task = asyncio.create_task(serve(app, sock))
     try:
         yield
@@ -89,16 +89,16 @@ async def serving(app: ASGIApp, sock: socket.socket) -> AsyncIterator[None]:
             await task
 
 
-def _forgiving(app: ASGIApp) -> ASGIApp:
-    """Who stops reading an event stream is no error of ours, though FastAPI raises one."""
+def _ignoring_disconnects(app: ASGIApp) -> ASGIApp:
+    """FastAPI raises an error when a client leaves an event stream, which is normal."""
 
-    async def forgiving(scope: Scope, receive: Receive, send: Send) -> None:
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await app(scope, receive, send)
         except* BrokenResourceError:
             pass
 
-    return forgiving
+    return run
 
 
 def _bound(host: str, port: int) -> socket.socket:

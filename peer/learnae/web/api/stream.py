@@ -1,4 +1,4 @@
-"""The records on a board as server-sent events; an event's id is its record's number, so whoever comes back resumes."""
+"""Records as server-sent events.  An event's id is its record's number, so that a reader can resume."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -8,17 +8,17 @@ from fastapi.sse import ServerSentEvent
 
 from learnae.web.event_log import EventLog
 
-After = Annotated[int, Query(ge=-1, le=2**53, description="the number of the last record that was seen")]
+After = Annotated[int, Query(ge=-1, le=2**53, description="number of the last record that the client has")]
 LastEventId = Annotated[int | None, Header(ge=-1, le=2**53)]
 
 
-async def record_events(board: EventLog, after: int, last_event_id: int | None) -> AsyncIterator[ServerSentEvent]:
-    """Those the reader has not seen, and those to come until the board is closed."""
-    async for number, record in board.follow(last_seen(board, after, last_event_id)):
+async def record_events(log: EventLog, after: int, last_event_id: int | None) -> AsyncIterator[ServerSentEvent]:
+    """The records that the reader does not have, and all later ones until the log is closed."""
+    async for number, record in log.follow(last_seen(log, after, last_event_id)):
         yield ServerSentEvent(raw_data=record.line(), id=str(number))
 
 
-def last_seen(board: EventLog, after: int, last_event_id: int | None) -> int:
-    """Number of the last record that a reader has; -1 if that is one of another session."""
+def last_seen(log: EventLog, after: int, last_event_id: int | None) -> int:
+    """Number of the last record that the reader has; -1 if it belongs to another session."""
     last = after if last_event_id is None else last_event_id
-    return last if last < len(board.records) else -1
+    return last if last < len(log.records) else -1

@@ -1,7 +1,7 @@
-"""A swarm over HTTP: the live page at /, what it shows as JSON and as events, and the API of each peer.
+"""A swarm over HTTP: the live page at /, its content as JSON and as events, and the API of each peer.
 
-All of it is derived from the records on a board, so that it is the same for a session that runs here, one that runs
-elsewhere and sends its records, and one that is over.
+Everything is derived from the records, so that it is the same for a session in this process, for one that sends its
+records from elsewhere, and for one that has ended.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ from learnae.web.event_log import EventLog
 from learnae.web.live_page.page import live_page, page_assets
 from learnae.web.live_page.page_state import PageState
 
-BEAT = 0.25  # s between two looks for news
-# Scripts, styles and data come from here and nowhere else; Plotly sets the style of single elements.
+POLL_INTERVAL = 0.25  # s between two checks for changes
+# Scripts, styles and data come from this server only; Plotly sets the style attributes of elements.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data: "
     "blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -49,16 +49,16 @@ def swarm_app(
     report: Callable[[], Path | None] = lambda: None,
     apis: Callable[[], Mapping[str, str]] = dict,
 ) -> FastAPI:
-    """``peers``: an app by name, mounted at /peers/<name>; ``apis``: the address of each that is served elsewhere.
+    """``peers``: apps by name, mounted at /peers/<name>; ``apis``: addresses of APIs that are served elsewhere.
 
-    ``verdict`` and ``report`` are None until there is one.
+    ``verdict`` and ``report`` return None until they exist.
     """
     app = create_app("LEARNAE swarm", guard)
     mounted = peers or {}
-    here = {name: f"peers/{name}" for name in mounted}
+    local_apis = {name: f"peers/{name}" for name in mounted}
     _page(app)
     _data(app, board, verdict, metrics, report)
-    _streams(app, board, PageState(board, verdict, lambda: report() is not None, lambda: {**here, **apis()}))
+    _streams(app, board, PageState(board, verdict, lambda: report() is not None, lambda: {**local_apis, **apis()}))
     for name, peer in mounted.items():
         app.mount(f"/peers/{name}", peer)
     return app
@@ -88,46 +88,45 @@ def _data(
 ) -> None:
     @app.get("/v1/session")
     async def session() -> dict[str, Any]:
-        """What runs here: settings, roster, session seconds so far, and the verdict when there is one."""
-        found = History(tuple(board.records)).began
-        began = encode(found) if found else None
+        """Settings, roster, session seconds so far, and the verdict if there is one."""
+        began = History(tuple(board.records)).began
         seconds = board.records[-1].t if board.records else 0.0
-        return {"began": began, "seconds": seconds, "closed": board.closed, "verdict": verdict()}
+        return {"began": began and encode(began), "seconds": seconds, "closed": board.closed, "verdict": verdict()}
 
     @app.get("/report.html", response_class=Response, include_in_schema=False)
-    async def written() -> Response:
+    async def report_file() -> Response:
         path = report()
         if path is None:
-            raise HTTPException(404, "there is no report yet: it is drawn when the session has ended")
+            raise HTTPException(404, "there is no report yet: it is written when the session ends")
         return FileResponse(path, media_type="text/html; charset=utf-8")
 
     @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-    async def of_all() -> Response:
-        """Of every peer, for Prometheus."""
+    async def all_metrics() -> Response:
+        """Metrics of every peer, for Prometheus."""
         return Response(metrics(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _streams(app: FastAPI, board: EventLog, state: PageState) -> None:
     @app.get("/v1/events", response_class=EventSourceResponse)
     async def events(after: After = -1, last_event_id: LastEventId = None) -> AsyncIterator[ServerSentEvent]:
-        """All records of the session as they happen; each event's id is its record's number."""
+        """All records of the session as they are written; an event's id is its record's number."""
         async for event in record_events(board, after, last_event_id):
             yield event
 
     @app.get("/v1/page", response_class=EventSourceResponse, include_in_schema=False)
     async def page(last_event_id: LastEventId = None) -> AsyncIterator[ServerSentEvent]:
-        """What the page shows: ``log`` has the sentences since the last, ``parts`` whatever part has changed."""
-        at, sent = last_seen(board, -1, last_event_id) + 1, dict[str, str]()
-        fresh = at == 0  # whatever log the reader has is of another session
+        """``log`` events have the new lines of the log, ``parts`` events the parts of the page that changed."""
+        number, sent = last_seen(board, -1, last_event_id) + 1, dict[str, str]()
+        fresh = number == 0  # the reader drops the log that it may have of another session
         while True:
-            lines, at = state.log(at)
+            lines, number = state.log(number)
             if lines or fresh:
                 data = {"fresh": fresh, "lines": lines}
-                yield ServerSentEvent(raw_data=json.dumps(data), event="log", id=str(at - 1))
+                yield ServerSentEvent(raw_data=json.dumps(data), event="log", id=str(number - 1))
             fresh = False
             parts = await state.parts()
             changed = [f"{json.dumps(name)}:{part}" for name, part in parts.items() if sent.get(name) != part]
             if changed:
                 yield ServerSentEvent(raw_data=f"{{{','.join(changed)}}}", event="parts")
             sent = parts
-            await asyncio.sleep(BEAT)
+            await asyncio.sleep(POLL_INTERVAL)

@@ -1,4 +1,4 @@
-"""What the API says, as data: response models.  Wei are decimal strings, since JavaScript loses integers above 2^53."""
+"""Requests and responses of the API.  Wei are decimal strings, because JavaScript rounds integers above 2^53."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -6,12 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from learnae.protocol.decisions import ClaimJudged, DebtChanged, DebtState, IdentityState, Verdict, WorkState
-from learnae.protocol.types import ETHER, Policy
-from learnae.protocol.types import Score as Counted
+from learnae.protocol.types import ETHER, Policy, Score
 from learnae.session.roster import Role
 
 MAX_ROWS = 1_000  # rows in one prediction
-MAX_FEATURES = 4_096  # columns in a row
+MAX_FEATURES = 4_096  # features in a row
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -21,7 +20,7 @@ class View(BaseModel):
 
 
 class Money(View):
-    """An amount, exact and to look at."""
+    """An amount, exact in wei and rounded in ETH."""
 
     wei: str = Field(pattern=r"^\d+$", examples=["2834000000000000"])
     eth: float = Field(examples=[0.002834])
@@ -39,12 +38,12 @@ class ScoreView(View):
     accuracy: float = Field(ge=0, le=1, examples=[0.812])
 
     @staticmethod
-    def of(score: Counted) -> "ScoreView":
+    def of(score: Score) -> "ScoreView":
         return ScoreView(correct=score.correct, total=score.total, accuracy=score.accuracy)
 
 
 class RoleView(View):
-    """What kind of peer this is."""
+    """The role of the peer."""
 
     has_rows: bool
     trains: bool
@@ -52,9 +51,9 @@ class RoleView(View):
     policy: Policy
 
     @staticmethod
-    def of(traits: Role) -> "RoleView":
+    def of(role: Role) -> "RoleView":
         return RoleView(
-            has_rows=traits.has_rows, trains=traits.trains, wants_payment=traits.wants_payment, policy=traits.policy
+            has_rows=role.has_rows, trains=role.trains, wants_payment=role.wants_payment, policy=role.policy
         )
 
 
@@ -64,7 +63,7 @@ class Slices(View):
 
 
 class Attempts(View):
-    """Averaging attempts: ``scored`` ones were kept (``adopted``) or dropped; ``failed`` ones were never scored."""
+    """Averaging attempts.  ``scored`` ones were adopted or dropped; ``failed`` ones were never scored."""
 
     scored: int = Field(ge=0, examples=[12])
     adopted: int = Field(ge=0, examples=[5])
@@ -73,48 +72,50 @@ class Attempts(View):
 
 
 class Status(View):
-    """Where a peer stands.  What is not known yet is null."""
+    """The state of a peer.  Values that are not known yet are null."""
 
     name: str = Field(examples=["p07"])
     peer: str = Field(description="IPFS id", examples=["12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp"])
     wallet: str = Field(examples=["0x90f8bf6a479f320ead074411a4b0e7944ea8c9c1"])
     role: RoleView
     state: Literal["starting", "running", "over"] = Field(
-        description="`starting`: no model, no history yet; `over`: it has left its session"
+        description="`starting`: no model and no history yet; `over`: it has left the session"
     )
-    paused: bool = Field(description="no slice or attempt is computed; payments and announcements go on")
+    paused: bool = Field(description="no slices or attempts are computed; payments and announcements continue")
     session: str | None = Field(None, description="CID of the session's manifest")
-    seconds: float = Field(description="of session time", examples=[41.7])
+    seconds: float = Field(description="session time", examples=[41.7])
     work: WorkState
     identity: IdentityState
-    contract: str | None = Field(None, description="its DPoID contract")
+    contract: str | None = Field(None, description="address of its DPoID contract")
     slices: Slices
     attempts: Attempts
-    accuracy_validation: ScoreView | None = Field(None, description="of its model on its own validation rows")
+    accuracy_validation: ScoreView | None = Field(None, description="accuracy of its model on its own validation data")
     accuracy_test: ScoreView | None = Field(
-        None, description="on rows no peer has, where whoever runs the session scores them; a lone peer cannot"
+        None, description="accuracy on test data, if the session's host measures it; a single peer cannot"
     )
-    balance: Money | None = Field(None, description="of its wallet, as last seen")
+    balance: Money | None = Field(None, description="last known balance of its wallet")
     peers_known: int = Field(ge=0, examples=[19])
-    debts: dict[DebtState, int] = Field(description="its debts by state")
-    dropped: dict[str, int] = Field(description="messages dropped, by reason", examples=[{"repeat": 17}])
-    queue: int = Field(ge=0, description="events that wait to be handled")
+    debts: dict[DebtState, int] = Field(description="number of debts by state")
+    dropped: dict[str, int] = Field(description="number of dropped messages by reason", examples=[{"repeat": 17}])
+    queue: int = Field(ge=0, description="events waiting to be handled")
 
 
 class ModelView(View):
-    """The model a peer goes on with.  ``creator`` is itself, another peer (no rows), or null for initial weights."""
+    """The current model.  ``creator``: the peer itself, another peer (no data yet), or null for the initial weights."""
 
     cid: str = Field(examples=["bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"])
-    digest: str = Field(description="of its tensors alone", examples=["0f343b0931126a20f133d67c2b018a3b"])
-    step: int = Field(ge=0, description="publications of this peer so far", examples=[9])
+    digest: str = Field(description="hash of its tensors alone", examples=["0f343b0931126a20f133d67c2b018a3b"])
+    step: int = Field(ge=0, description="number of models that the peer published", examples=[9])
     creator: str | None = None
     score: ScoreView
-    widths: list[int] = Field(description="inputs, hidden layers, classes", examples=[[28, 64, 64, 2]])
-    size: int = Field(gt=0, description="bytes of its block", examples=[25960])
+    widths: list[int] = Field(
+        description="number of inputs, units of hidden layers, classes", examples=[[28, 64, 64, 2]]
+    )
+    size: int = Field(gt=0, description="size of its block, bytes", examples=[25960])
 
 
 class PredictionRequest(View):
-    """Rows to classify.  Features are in the order of the session's table."""
+    """Rows to classify, with the features in the order of the session's data set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -124,14 +125,14 @@ class PredictionRequest(View):
     ]
     standardised: bool = Field(
         True,
-        description="rows have mean 0 and spread 1 as in the session; false: standardise them as the session's rows",
+        description="false: standardise the features like the session's data first",
     )
 
 
 class Prediction(View):
-    label: int = Field(ge=0, description="the likeliest class", examples=[1])
-    probability: float = Field(ge=0, le=1, description="of that class", examples=[0.87])
-    probabilities: list[float] = Field(description="of each class", examples=[[0.13, 0.87]])
+    label: int = Field(ge=0, description="the most probable class", examples=[1])
+    probability: float = Field(ge=0, le=1, description="probability of that class", examples=[0.87])
+    probabilities: list[float] = Field(description="probability of each class", examples=[[0.13, 0.87]])
 
     @staticmethod
     def of(probabilities: Sequence[float]) -> "Prediction":
@@ -140,22 +141,22 @@ class Prediction(View):
 
 
 class Predictions(View):
-    cid: str = Field(description="the model that answered")
+    cid: str = Field(description="CID of the model that was used")
     predictions: list[Prediction]
 
 
 class DirectoryEntryView(View):
-    """One contract that was announced, and what this peer thinks of it (section 3.2)."""
+    """An announced contract and the peer's verdict on it (section 3.2)."""
 
-    sender: str = Field(description="who announced it, as gossip verified")
-    peer: str = Field(description="the IPFS id it claims")
+    sender: str = Field(description="peer that announced it, verified by gossip")
+    peer: str = Field(description="IPFS id that it claims")
     wallet: str
     contract: str
     verdict: Verdict
-    reason: str | None = Field(None, description="why it was rejected")
-    timestamp: int | None = Field(None, description="of the contract, Unix seconds of chain time")
+    reason: str | None = Field(None, description="reason of a rejection")
+    timestamp: int | None = Field(None, description="timestamp of the contract, Unix seconds of chain time")
     block: int | None = None
-    index: int | None = Field(None, description="of the deployment in its block")
+    index: int | None = Field(None, description="index of the deployment in its block")
 
     @staticmethod
     def of(judged: ClaimJudged) -> "DirectoryEntryView":
@@ -173,13 +174,13 @@ class DirectoryEntryView(View):
 
 
 class ReceiptView(View):
-    """One debt and what became of it.  Of a payment that only the chain tells of, scores are unknown."""
+    """A debt and its state.  Payments that are known only from the chain have no scores."""
 
-    payer: str | None = Field(None, description="IPFS id, if known")
+    payer: str | None = Field(None, description="IPFS id of the payer, if known")
     payer_wallet: str
     payee: str = Field(description="IPFS id of the model's creator")
     payee_wallet: str | None = None
-    cid: str = Field(description="the model that was paid for")
+    cid: str = Field(description="CID of the model that is paid for")
     before: ScoreView | None = None
     after: ScoreView | None = None
     wei: str = Field(pattern=r"^\d+$", examples=["2834000000000000"])
@@ -192,7 +193,7 @@ class ReceiptView(View):
 
     @staticmethod
     def of(debt: DebtChanged, payer: str | None, wallet: str) -> "ReceiptView":
-        """As its payer, who has this ``wallet``, tells of it."""
+        """As recorded by the payer; ``wallet`` is the payer's."""
         return ReceiptView(
             payer=payer,
             payer_wallet=wallet,
@@ -212,7 +213,7 @@ class ReceiptView(View):
 
 
 class Numbered(BaseModel):
-    """A record of the history: what a peer decided.  ``kind`` says what; further fields depend on it."""
+    """A record of the history.  Further fields depend on ``kind``."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -224,21 +225,23 @@ class Numbered(BaseModel):
 
 class HistoryPage(View):
     records: list[Numbered]
-    next: int | None = Field(None, description="`after` of the next page; null: this is the last one so far")
+    next: int | None = Field(
+        None, description="value of `after` for the next page; null if this is the last page so far"
+    )
     total: int = Field(ge=0)
 
 
 class Health(View):
-    """What is up.  ``kubo`` and ``chain``: whether they answered when they were last asked; null: never asked."""
+    """``kubo`` and ``chain``: whether they answered the last call; null if they were never called."""
 
     name: str
-    ready: bool = Field(description="the peer has begun or resumed its session")
+    ready: bool = Field(description="the peer has started or resumed its session")
     kubo: bool | None = None
     chain: bool | None = None
 
 
 class CommandAccepted(View):
-    """A command was taken."""
+    """The state after a command."""
 
     name: str
     paused: bool
@@ -246,10 +249,10 @@ class CommandAccepted(View):
 
 
 class Problem(View):
-    """RFC 9457."""
+    """An error (RFC 9457)."""
 
     type: str = "about:blank"
     title: str = Field(examples=["Service Unavailable"])
     status: int = Field(examples=[503])
     detail: str = Field(examples=["p07 is starting and has no model yet"])
-    errors: list[dict[str, Any]] | None = Field(None, description="of a request's fields, if they are to blame")
+    errors: list[dict[str, Any]] | None = Field(None, description="invalid fields of the request")
