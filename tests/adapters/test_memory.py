@@ -19,7 +19,7 @@ from learnae.messages.wire import cid_of
 from learnae.ports import Chain, IdentityKey, Journal, Store, Trainer
 from learnae.protocol.types import ETHER, Cid, PeerId, Receipt, TxHash, Wei
 from learnae.records.chain_export import Balances, Block
-from learnae.runtime.simulator import VirtualClock
+from learnae.runtime.clocks import VirtualClock
 from learnae.session.faults import CUT, Link
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from learnae.link_agent.packet_filter import MemoryPacketFilter
 from learnae.link_agent.request_schema import read
 from learnae.protocol.decisions import WorkChanged, WorkState
 from learnae.records.history import Fact, FaultBegan, FaultEnded
-from learnae.runtime.live import SessionClock
+from learnae.runtime.clocks import SessionClock
 from learnae.session.faults import Fault, FaultKind, FaultWindow
 from learnae.web.event_log import EventLog
 

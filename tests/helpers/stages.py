@@ -12,7 +12,8 @@ from learnae.adapters.sqlite_journal import SqliteJournal
 from learnae.backends.sim.simulation import MemoryHistory, Simulation
 from learnae.records.history import SWARM, Fact, History, SessionEnded
 from learnae.records.outcome import BackendName, EndedBy
-from learnae.runtime.live import LivePeer, SessionClock
+from learnae.runtime.clocks import SessionClock
+from learnae.runtime.live import LivePeer
 from learnae.runtime.setup import MemoryLearning
 from learnae.session.session_file import parse
 

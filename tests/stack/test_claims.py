@@ -26,7 +26,8 @@ from learnae.messages.wire import cid_of, encode, proof_text
 from learnae.protocol.decisions import Verdict
 from learnae.protocol.types import ETHER, Address, Cid, Claim, IdentityAnnouncement, PeerId, Poid, TxHash
 from learnae.records.history import Fact
-from learnae.runtime.live import LivePeer, SessionClock
+from learnae.runtime.clocks import SessionClock
+from learnae.runtime.live import LivePeer
 from learnae.runtime.peer_service import PeerService
 from learnae.runtime.setup import MemoryLearning, SessionSetup
 from learnae.runtime.wallets import wallets

@@ -17,6 +17,7 @@ from learnae.lazy_future import lazy
 from learnae.messages.wire import MAX_BLOCK, cid_of
 from learnae.protocol.events import Event
 from learnae.protocol.types import Address, Cid, Forgery, ModelRef, PeerId, Score, Weights
+from learnae.session.faults import Component, Fault
 
 T = TypeVar("T")
 
@@ -147,3 +148,23 @@ class MemoryTrainer:
         """A pseudo-random number from 0 to below the last argument."""
         text = " ".join(map(str, (self.seed, self.peer, *what)))
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % int(str(what[-1]))
+
+
+@dataclass
+class MemoryLifecycle:
+    """``ports.Lifecycle`` of processes that exist by name only.  ``gone``: those that have ended by themselves."""
+
+    down: dict[Component, Fault] = field(default_factory=dict)
+    gone: set[Component] = field(default_factory=set)
+
+    async def interrupt(self, component: Component, fault: Fault) -> bool:
+        if component in self.gone or component in self.down:
+            return False
+        self.down[component] = fault
+        return True
+
+    async def restore(self, component: Component, fault: Fault) -> None:
+        del self.down[component]
+
+    async def interrupted(self, component: Component, fault: Fault) -> bool:
+        return component in self.down

@@ -64,7 +64,7 @@ def peer(
     """Run one live peer until its session ends; print its decisions as JSON lines."""
     from learnae.adapters import keystore as keys
     from learnae.adapters.metrics import Metrics
-    from learnae.runtime.live import SessionClock
+    from learnae.runtime.clocks import SessionClock
     from learnae.runtime.live_process import PeerEndpoints, find, run
     from learnae.runtime.peer_service import PeerService
     from learnae.runtime.roster_file import Roster

@@ -28,20 +28,11 @@ from learnae.protocol.settings import PeerConfig
 from learnae.protocol.types import Announcement, Head, PeerId, Timer
 from learnae.records.history import Fact, PeerRestarted
 from learnae.records.outcome import EndedBy
+from learnae.runtime.clocks import SessionClock
 from learnae.runtime.dispatch import Ports, finish, perform, submit
 from learnae.runtime.session_end import SessionEnd
 
 Heard = tuple[PeerId, Announcement]
-
-
-@dataclass(frozen=True)
-class SessionClock:
-    """Session seconds.  ``began``: Unix seconds at second 0, the same for all peers of a session."""
-
-    began: float
-
-    def __call__(self) -> float:
-        return time.time() - self.began
 
 
 @dataclass

@@ -26,9 +26,10 @@ from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, Publish
 from learnae.protocol.types import Address, Cid, Poid, Signed, Wei
 from learnae.records.history import Fact
 from learnae.records.outcome import EndedBy
+from learnae.runtime.clocks import SessionClock
 from learnae.runtime.dispatch import Ports
 from learnae.runtime.history_from_journals import decisions
-from learnae.runtime.live import LivePeer, SessionClock
+from learnae.runtime.live import LivePeer
 from learnae.runtime.peer_service import PeerService
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.setup import Learning

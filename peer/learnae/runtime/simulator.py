@@ -23,6 +23,7 @@ from learnae.protocol.settings import PeerConfig
 from learnae.protocol.types import Announcement, PeerId, Timer
 from learnae.records.history import Fact, PeerCrashed, PeerRestarted
 from learnae.records.outcome import EndedBy
+from learnae.runtime.clocks import VirtualClock
 from learnae.runtime.cost_model import PeerCosts
 from learnae.runtime.dispatch import Ports, finish, perform, submit
 from learnae.runtime.session_end import SessionEnd
@@ -30,11 +31,6 @@ from learnae.session.faults import CUT
 from learnae.session.settings import Session
 
 TICK = 0.5  # s between two checks whether the session is over
-
-
-@dataclass
-class VirtualClock:
-    now: float = 0.0
 
 
 @dataclass

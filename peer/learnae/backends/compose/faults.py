@@ -13,8 +13,8 @@ from learnae.backends.compose.link_client import LinkAgents
 from learnae.errors import InputError
 from learnae.link_agent.rules import abilities
 from learnae.records.history import Fact, Record
+from learnae.runtime.clocks import SessionClock
 from learnae.runtime.fault_runner import FaultRunner
-from learnae.runtime.live import SessionClock
 from learnae.session.fault_plan import boundaries
 from learnae.session.faults import FaultKind, FaultWindow, state
 from learnae.web.event_log import EventLog

@@ -35,7 +35,7 @@ from learnae.file_lock import locked
 from learnae.protocol.types import Cid
 from learnae.records.history import SWARM, VERSION, Record, SessionBegan
 from learnae.records.outcome import BackendName, EndedBy
-from learnae.runtime.live import SessionClock
+from learnae.runtime.clocks import SessionClock
 from learnae.runtime.live_process import input_error
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.setup import roster_entries

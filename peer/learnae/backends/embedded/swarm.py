@@ -28,7 +28,8 @@ from learnae.protocol.types import Address, Wei, wei
 from learnae.records.chain_export import ChainRecord
 from learnae.records.history import SWARM, Fact, SessionEnded
 from learnae.records.outcome import EndedBy
-from learnae.runtime.live import LivePeer, SessionClock
+from learnae.runtime.clocks import SessionClock
+from learnae.runtime.live import LivePeer
 from learnae.runtime.session_end import SessionEnd
 from learnae.runtime.setup import SessionSetup, Tick
 from learnae.runtime.test_accuracy import TestAccuracy

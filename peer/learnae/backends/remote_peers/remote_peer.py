@@ -21,7 +21,7 @@ from learnae.backends.remote_peers.join_file import JoinFile
 from learnae.errors import InputError
 from learnae.protocol.types import PeerId
 from learnae.records.outcome import EndedBy
-from learnae.runtime.live import SessionClock
+from learnae.runtime.clocks import SessionClock
 from learnae.runtime.live_process import PeerEndpoints, run
 from learnae.runtime.peer_service import PeerService
 

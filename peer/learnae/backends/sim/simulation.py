@@ -11,9 +11,10 @@ from learnae.protocol.peer import Peer
 from learnae.protocol.types import Wei, wei
 from learnae.records.history import SWARM, Fact, Record, SessionEnded
 from learnae.records.outcome import BackendName, EndedBy
+from learnae.runtime.clocks import VirtualClock
 from learnae.runtime.cost_model import PeerCosts
 from learnae.runtime.setup import Learning, SessionSetup, Tick, memory_keys
-from learnae.runtime.simulator import SimulatedPeer, Simulator, VirtualClock
+from learnae.runtime.simulator import SimulatedPeer, Simulator
 from learnae.runtime.test_accuracy import TestAccuracy
 from learnae.session.settings import Session
 
