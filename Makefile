@@ -11,13 +11,20 @@ SCENARIO ?= split-half
 PY   = .venv/bin/python
 ENV  = .venv/.installed
 PURE = tests/test_repository.py $(addprefix tests/,protocol messages session records analysis web/report web/charts web/live_page)
-REST = $(addprefix tests/,tools web paper adapters runtime backends runs cli learn contracts link_agent stack scenarios) $(addprefix --ignore=tests/web/,report charts live_page)
+
+# Tests run in parallel; the tiers are markers (pyproject.toml, .ci/README.md).
+PARALLEL = -n auto --maxprocesses 4
+FAST     = -m "not (slow or real or docker or soak)"
+PYTEST   = $(PY) -m pytest $(PARALLEL) $(if $(CI),--no-skips --durations=40)
+
+# Keep bytecode: without it, each process that imports torch compiles torch again, which takes two seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Modules that write a committed file; with --check they only compare.
 GENERATORS = tools.generate monitor.dashboards
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm chaos base-images images status logs down render test test-core test-bare check verify format tools contracts data docs wheel-check soak bench clean
+.PHONY: help swarm chaos base-images images status logs down render test test-all test-core test-bare test-others test-real check verify format tools contracts data docs wheel-check soak bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -46,14 +53,22 @@ down: $(ENV) ## Remove the swarm's containers, network and volumes, also after a
 render: $(ENV) ## Print what Compose would be given: N=20 SESSION=
 	@$(PY) -m learnae compose render "$(SESSION)" --peers $(N)
 
-test: test-core ## Run every test, fast tiers first
-	$(if $(REST),$(PY) -m pytest $(REST) $(if $(CI),--no-skips))
+test: test-core test-others ## Run the fast tests, which need nothing but Python
 
-test-core: $(ENV) ## Run the pure part's tests alone and measure their coverage
-	$(PY) -m pytest $(PURE) --cov
+test-all: test test-real ## Run all tests except the soak tests; needs `make tools` and Docker
 
-test-bare: $(ENV) ## Run the pure part's tests in a Python that has nothing but pytest and hypothesis
-	$(PY) -m uv run -q --no-project --isolated --python $(PY) --with pytest --with hypothesis python -m pytest $(PURE) --ignore=tests/session/test_session_file.py
+test-core: $(ENV) ## Run the tests of the pure modules and require 100 % coverage
+	$(PYTEST) $(FAST) --cov $(PURE)
+
+test-bare: $(ENV) ## The same in a Python without the dependencies of the product
+	$(PY) -m uv run -q --no-project --isolated --python $(PY) $(addprefix --with ,pytest pytest-cov pytest-xdist hypothesis) \
+		python -m pytest $(PARALLEL) $(FAST) $(if $(CI),--no-skips) --cov $(PURE)
+
+test-others: $(ENV) ## Run the other fast tests
+	$(PYTEST) $(FAST) $(addprefix --ignore=,$(PURE)) tests
+
+test-real: $(ENV) ## Run the tests on Kubo, Anvil, Docker, Prometheus and Chromium, and whole simulated sessions
+	$(PYTEST) -m "(slow or real or docker) and not soak" tests
 
 check: $(ENV) ## Lint, formatting, types, imports
 	$(PY) -m ruff check
@@ -87,7 +102,7 @@ wheel-check: $(ENV) ## Build the wheel, install it into an empty environment and
 
 soak: $(ENV) ## Run the long tests; commit the dated result
 	@mkdir -p .ci/soak
-	@bash -o pipefail -c '$(PY) -m pytest --no-header -m soak tests | tee .ci/soak/$(shell date +%F).txt'
+	@bash -o pipefail -c '$(PY) -m pytest --no-header --durations=0 -m soak tests | tee .ci/soak/$(shell date +%F).txt'
 
 bench: $(ENV) ## Run the measurements in bench/
 	$(foreach program,$(wildcard bench/*.py),$(PY) $(program) &&) true

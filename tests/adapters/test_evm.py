@@ -54,6 +54,7 @@ class TestLocalEvm(ChainSuite):
         return local
 
 
+@pytest.mark.real
 class TestAnvil(ChainSuite):
     @pytest.fixture
     def world(self, anvil: AnvilWorld) -> AnvilWorld:
@@ -81,7 +82,7 @@ def fees(signed: Signed) -> tuple[int, int]:
     return fields["maxPriorityFeePerGas"], fields["maxFeePerGas"]
 
 
-@pytest.fixture(params=["eth-tester", "anvil"])
+@pytest.fixture(params=["eth-tester", pytest.param("anvil", marks=pytest.mark.real)])
 def world(request: pytest.FixtureRequest) -> World:
     found: World = request.getfixturevalue("local" if request.param == "eth-tester" else "anvil")
     return found
@@ -234,6 +235,7 @@ class TestGoingBack:
         world.mine()
         assert receipt(world, signed)
 
+    @pytest.mark.real
     def test_a_node_that_was_away_is_found_again(self, anvil: AnvilWorld) -> None:
         before = anvil.wait(anvil.payer.head())
         anvil.stop()
@@ -242,6 +244,7 @@ class TestGoingBack:
         assert anvil.wait(anvil.payer.head()).genesis == before.genesis
 
 
+@pytest.mark.real
 class TestKilledAnvil:
     @pytest.fixture
     def world(self, runner: asyncio.Runner, tmp_path: Path) -> Iterator[AnvilWorld]:
@@ -270,6 +273,7 @@ class TestKilledAnvil:
         assert receipt(world, lost) and balance(world, world.payee_wallet) == payee + 2 * FINNEY
 
 
+@pytest.mark.real
 class TestBaseFee:
     """Anvil's can be set."""
 
@@ -389,6 +393,7 @@ class TestApart:
             assert maker.stdout.read() == b""  # the end of it, when nobody holds it open any more
 
 
+@pytest.mark.real
 def test_two_clients_of_one_node_agree(anvil: AnvilWorld) -> None:
     async def heads() -> bool:
         other = http_node(anvil.anvil.url, CHAIN_ID)

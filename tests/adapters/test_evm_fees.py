@@ -18,6 +18,8 @@ from learnae.adapters.evm.chain import MAX_FEE
 from learnae.errors import PortError
 from learnae.protocol.types import Wei
 
+pytestmark = pytest.mark.real
+
 GWEI = 10**9
 PAYER, PAYEE = WALLETS[0], WALLETS[1].address
 

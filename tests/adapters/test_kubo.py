@@ -25,6 +25,8 @@ from learnae.ports import Gossip, IdentityKey, Store
 from learnae.protocol.types import Cid
 from learnae.session.session_file import parse, to_toml
 
+pytestmark = pytest.mark.real
+
 T = TypeVar("T")
 PATIENCE = 1.5  # s
 

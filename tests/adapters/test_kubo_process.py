@@ -43,6 +43,7 @@ async def addresses(url: str) -> tuple[str, ...]:
         await kubo.close()
 
 
+@pytest.mark.real
 def test_it_has_the_identity_that_it_was_given_and_is_known_where_it_was(
     program: str, runner: asyncio.Runner, tmp_path: Path
 ) -> None:
@@ -57,6 +58,7 @@ def test_it_has_the_identity_that_it_was_given_and_is_known_where_it_was(
     assert not running(tmp_path / "ipfs")
 
 
+@pytest.mark.real
 def test_whoever_fails_beside_it_leaves_none_behind(program: str, runner: asyncio.Runner, tmp_path: Path) -> None:
     async def failing() -> None:
         async with kubo(program, tmp_path / "ipfs", CONFIG, KEY):
@@ -68,6 +70,7 @@ def test_whoever_fails_beside_it_leaves_none_behind(program: str, runner: asynci
     assert not running(tmp_path / "ipfs")
 
 
+@pytest.mark.real
 def test_a_folder_that_is_in_use_is_refused(program: str, runner: asyncio.Runner, tmp_path: Path) -> None:
     async def again() -> None:
         async with kubo(program, tmp_path / "ipfs", CONFIG, KEY), kubo(program, tmp_path / "ipfs", CONFIG, KEY):
@@ -92,6 +95,7 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
+@pytest.mark.real
 def test_a_node_that_a_killed_process_left_is_ended_by_the_next(
     program: str, runner: asyncio.Runner, tmp_path: Path
 ) -> None:
@@ -110,6 +114,7 @@ def test_a_node_that_a_killed_process_left_is_ended_by_the_next(
     assert not running(folder)
 
 
+@pytest.mark.real
 def test_a_port_that_is_taken_is_refused(program: str, runner: asyncio.Runner, tmp_path: Path) -> None:
     async def start(port: int) -> None:
         async with kubo(program, tmp_path / "ipfs", CONFIG, KEY, [f"/ip4/127.0.0.1/tcp/{port}/p2p/{OWN.peer}"]):

@@ -18,7 +18,7 @@ from learnae.protocol.types import Poid, Wei
 World = LocalWorld | AnvilWorld
 
 
-@pytest.fixture(params=[LocalWorld, AnvilWorld])
+@pytest.fixture(params=[LocalWorld, pytest.param(AnvilWorld, marks=pytest.mark.real)])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     with asyncio.Runner() as runner:
         world = LocalWorld(runner) if request.param is LocalWorld else AnvilWorld(runner, tmp_path)

@@ -34,7 +34,7 @@ POID = Poid(peer_id(b"\xab" * 32), Address("0x" + "cd" * 20))  # without zeros: 
 fuzz = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-@pytest.fixture(scope="module", params=["eth-tester", "anvil"])
+@pytest.fixture(scope="module", params=["eth-tester", pytest.param("anvil", marks=pytest.mark.real)])
 def deployer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
     if request.param == "eth-tester":
         yield eth_tester()

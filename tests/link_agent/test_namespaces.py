@@ -12,7 +12,7 @@ CUT = {"loss": 1}
 Sockets = tuple[socket.socket, socket.socket]
 UNABLE = lacking()
 
-pytestmark = pytest.mark.skipif(UNABLE is not None, reason=str(UNABLE))
+pytestmark = [pytest.mark.real, pytest.mark.skipif(UNABLE is not None, reason=str(UNABLE))]
 
 
 @pytest.fixture(scope="module")

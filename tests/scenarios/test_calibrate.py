@@ -14,6 +14,8 @@ from learnae.backends.sim.run_simulation import record
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.session_file import load, parse
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_run_is_put_beside_simulated_seeds_of_itself(tmp_path: Path) -> None:
     settings = parse(small(**TORCH))

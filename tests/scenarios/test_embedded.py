@@ -6,6 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 
 def summary(command: str, folder: Path, *options: str) -> dict[str, Any]:
     arguments = [command, "paper", "--peers", "4", "--out", str(folder / command), *options]

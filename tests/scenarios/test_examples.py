@@ -11,6 +11,7 @@ import pytest
 
 from learnae.resources import session_files
 
+pytestmark = pytest.mark.slow
 NAMES = list(session_files())
 
 

@@ -19,6 +19,7 @@ from learnae.records.history import History
 from learnae.resources import scenario_files
 from learnae.session.session_file import load
 
+pytestmark = pytest.mark.slow
 NAMES = list(scenario_files())
 SOON = 10.0  # s: no stall is longer, and models cross again within
 POINT = 1.0  # percentage point of accuracy on test rows

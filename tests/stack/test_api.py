@@ -17,6 +17,8 @@ from tests.stack.test_walking_skeleton import SESSION
 from learnae.adapters.metrics.table import TABLE
 from learnae.messages.wire import cid_of
 
+pytestmark = pytest.mark.real
+
 TOKEN = "0123456789abcdef0123"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 END = 60.0  # s until what is waited for is there

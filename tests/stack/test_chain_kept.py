@@ -16,6 +16,8 @@ from learnae.backends.compose.container_lifecycle import sound
 from learnae.backends.compose.docker_cli import docker
 from learnae.backends.compose.render import _write_chain
 
+pytestmark = pytest.mark.docker
+
 NAME = f"{PROJECT}-kept"
 
 

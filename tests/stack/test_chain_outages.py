@@ -18,6 +18,8 @@ from learnae.records.history import History
 from learnae.session.session_file import parse
 from learnae.session.settings import Session
 
+pytestmark = pytest.mark.real
+
 AWAY = 60.0  # s
 PACED = parse(
     {

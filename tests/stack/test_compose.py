@@ -16,6 +16,8 @@ from learnae.backends.compose.render import FOLDER
 from learnae.errors import Reason
 from learnae.protocol.decisions import AttemptFailed, Averaged, DebtState, Trained
 
+pytestmark = pytest.mark.docker
+
 PACED = """
 name = "pods"
 peers = 4

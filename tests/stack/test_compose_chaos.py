@@ -36,6 +36,8 @@ from learnae.session.session_file import parse, to_toml
 from learnae.session.settings import Session
 from learnae.web.event_log import EventLog
 
+pytestmark = pytest.mark.docker
+
 SMALL = tomllib.loads("""
 peers = 4
 linger = 4.0

@@ -14,6 +14,8 @@ from learnae.protocol.decisions import DebtChanged
 from learnae.records.history import FaultBegan, FaultEnded
 from learnae.records.outcome import EndedBy
 
+pytestmark = pytest.mark.docker
+
 SESSION = """
 name = "interrupted"
 peers = 4

@@ -15,6 +15,8 @@ from tests.stack.monitored import MONITOR, SESSION, Watched, monitored
 
 from learnae.adapters.metrics.table import TABLE
 
+pytestmark = pytest.mark.real
+
 EMPTY = {"Alarms"}  # by design, in this session
 RULES = re.findall(r"record: (\S+)", (MONITOR / "rules.yml").read_text())
 PANELS = [pytest.param(board, panel, id=f"{board.uid}: {panel.title}") for board in BOARDS for panel in board.panels]

@@ -28,6 +28,8 @@ from learnae.resources import session_files
 from learnae.runs.calibrate import COMPARED
 from learnae.session.session_file import load
 
+pytestmark = pytest.mark.real
+
 PEERS, SEED = 5, 15
 LEFT = {SESSION, ROSTER, JOURNALS, "chain.jsonl"}
 

@@ -24,6 +24,8 @@ from learnae.protocol.decisions import DebtState
 from learnae.protocol.types import ETHER, Address, Wei
 from learnae.records.chain_export import Block
 
+pytestmark = pytest.mark.docker
+
 SESSION = f"""
 name = "foreign"
 peers = 3

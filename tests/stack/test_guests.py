@@ -17,6 +17,8 @@ from learnae.adapters.run_directory import RunDirectory
 from learnae.checkout import REPOSITORY
 from learnae.protocol.decisions import DebtState
 
+pytestmark = pytest.mark.docker
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -20,6 +20,8 @@ from learnae.protocol.decisions import DebtState
 from learnae.records.history import History
 from learnae.session.session_file import parse
 
+pytestmark = pytest.mark.real
+
 PARTS = {
     "journal": points("journal"),
     "chain": points("chain"),

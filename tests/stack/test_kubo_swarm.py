@@ -14,6 +14,8 @@ from learnae.adapters.kubo import Kubo, KuboGossip
 from learnae.messages.wire import cid_of
 from learnae.ports import Gossip
 
+pytestmark = pytest.mark.real
+
 PEERS = 20
 
 

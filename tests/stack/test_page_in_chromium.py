@@ -13,6 +13,8 @@ from tests.stack.stage import Stage
 
 from learnae.records.history import Fact, PeerCrashed, Record, SessionBegan
 
+pytestmark = pytest.mark.real
+
 __all__ = ["chromium"]  # a fixture is found by its name
 
 PHONE, DESK = 390, 1440

@@ -12,6 +12,8 @@ from tests.stack.browser import chromium
 
 from learnae.web.report import page, plotly
 
+pytestmark = pytest.mark.real
+
 __all__ = ["chromium"]  # a fixture is found by its name
 
 SCORES: dict[str, dict[str, float | None]] = {

@@ -21,6 +21,8 @@ from learnae.protocol.types import wei
 from learnae.records.chain_export import Balances, Block
 from learnae.session.session_file import parse, to_toml
 
+pytestmark = pytest.mark.real
+
 SESSION = parse(
     {
         "name": "skeleton",

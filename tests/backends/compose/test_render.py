@@ -124,6 +124,7 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return services
 
 
+@pytest.mark.docker
 def test_compose_knows_three_containers_for_each_peer_around_one_chain(composed: dict[str, Any]) -> None:
     expected = {f"{part}-{name}" for name in THREE.names for part in ("link", "ipfs", "peer")}
     assert set(composed) == expected | {"chain", "prometheus", "grafana"}
@@ -132,11 +133,13 @@ def test_compose_knows_three_containers_for_each_peer_around_one_chain(composed:
         assert composed[f"peer-{name}"]["network_mode"] == f"service:link-{name}"
 
 
+@pytest.mark.docker
 def test_nothing_is_published_but_on_loopback(composed: dict[str, Any]) -> None:
     ports = [port for service in composed.values() for port in service.get("ports", ())]
     assert ports and {port["host_ip"] for port in ports} == {"127.0.0.1"}
 
 
+@pytest.mark.docker
 def test_no_container_has_more_power_than_its_job_needs(composed: dict[str, Any]) -> None:
     for name, service in composed.items():
         assert not service.get("privileged"), name
@@ -150,6 +153,7 @@ def test_no_container_has_more_power_than_its_job_needs(composed: dict[str, Any]
         assert "docker.sock" not in json.dumps(service), name
 
 
+@pytest.mark.docker
 def test_what_a_pod_mounts_is_its_own_alone(composed: dict[str, Any]) -> None:
     swarm = REPOSITORY / "build" / "swarm"
     for name in THREE.names:

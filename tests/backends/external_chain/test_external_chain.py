@@ -150,6 +150,7 @@ def test_loopback_is_refused_because_a_container_has_its_own(host: str) -> None:
 # the node and the money
 
 
+@pytest.mark.real
 def test_a_node_that_does_not_answer_is_named_by_its_host_alone(anvil: ForeignAnvil) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -158,30 +159,36 @@ def test_a_node_that_does_not_answer_is_named_by_its_host_alone(anvil: ForeignAn
     assert "127.0.0.1 cannot be used" in sentence and "LEARNAE_RPC" in sentence
 
 
+@pytest.mark.real
 def test_another_chain_than_the_sessions_is_refused(anvil: ForeignAnvil) -> None:
     settings = tomllib.loads(SMALL)["chain"] | {"id": 1}
     assert f"on chain {CHAIN_ID} and the session on chain 1" in said_no(chain_of(anvil, chain=settings))
 
 
+@pytest.mark.real
 def test_more_than_the_cap_is_refused(anvil: ForeignAnvil) -> None:
     assert "above the cap of 0.02" in said_no(chain_of(anvil, cap="0.02")), "two stakes of 0.01, and gas"
 
 
+@pytest.mark.real
 def test_a_key_with_too_little_is_refused(anvil: ForeignAnvil) -> None:
     assert "send it more" in said_no(chain_of(anvil, ETHER // 50))
 
 
+@pytest.mark.real
 def test_a_stake_that_buys_no_registration_is_refused(anvil: ForeignAnvil) -> None:
     settings = tomllib.loads(SMALL)["chain"] | {"balance": "0.00001"}
     assert "too little to register" in said_no(chain_of(anvil, chain=settings))
 
 
+@pytest.mark.real
 def test_an_account_with_code_is_refused(anvil: ForeignAnvil) -> None:
     chain = chain_of(anvil)
     anvil.ask("anvil_setCode", chain.wallet.address, "0xfe")
     assert "has code" in said_no(chain)
 
 
+@pytest.mark.real
 def test_a_key_that_others_use_is_refused(anvil: ForeignAnvil) -> None:
     chain = chain_of(anvil)
     transfer = {"type": 2, "chainId": CHAIN_ID, "nonce": 0, "to": b"\x5e" * 20, "value": 1, "gas": 21_000}
@@ -194,10 +201,12 @@ def test_a_key_that_others_use_is_refused(anvil: ForeignAnvil) -> None:
         anvil.ask("evm_setIntervalMining", 1)
 
 
+@pytest.mark.real
 def test_a_session_too_short_for_the_chains_blocks_is_refused(anvil: ForeignAnvil) -> None:
     assert "max_duration = 10 s is too short" in said_no(chain_of(anvil, max_duration=10.0))
 
 
+@pytest.mark.real
 def test_a_session_waits_as_long_as_slow_blocks_ask_for_and_says_so() -> None:
     with ForeignAnvil("127.0.0.1") as slow:
         slow.ask("anvil_setBlockTimestampInterval", 12)
@@ -221,6 +230,7 @@ def keystores(folder: Path) -> dict[str, Path]:
     return found
 
 
+@pytest.mark.real
 def test_what_was_lent_comes_back_but_for_gas(anvil: ForeignAnvil, tmp_path: Path) -> None:
     chain, made, lines = chain_of(anvil), keystores(tmp_path), list[str]()
     (tmp_path / "run").mkdir()
@@ -233,6 +243,7 @@ def test_what_was_lent_comes_back_but_for_gas(anvil: ForeignAnvil, tmp_path: Pat
     assert lines[0].startswith("Given back: 2 of 2") and not (tmp_path / "run" / WALLETS).exists()
 
 
+@pytest.mark.real
 def test_a_loan_that_is_cut_off_is_taken_back_and_opens_no_session(anvil: ForeignAnvil, tmp_path: Path) -> None:
     chain, made = chain_of(anvil), keystores(tmp_path)
 
@@ -253,6 +264,7 @@ def test_a_loan_that_is_cut_off_is_taken_back_and_opens_no_session(anvil: Foreig
     assert Funding.read(tmp_path).had == ETHER
 
 
+@pytest.mark.real
 def test_a_wallet_that_is_not_worth_the_fee_keeps_its_key(anvil: ForeignAnvil, tmp_path: Path) -> None:
     chain, made, lines = chain_of(anvil), keystores(tmp_path), list[str]()
     asyncio.run(lend(chain, tmp_path, made))
@@ -262,11 +274,13 @@ def test_a_wallet_that_is_not_worth_the_fee_keeps_its_key(anvil: ForeignAnvil, t
     assert "p01: not empty yet" in lines[1] and "learnae refund" in lines[2]
 
 
+@pytest.mark.real
 def test_fees_that_rise_above_the_cap_end_the_loan(anvil: ForeignAnvil, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the cap: raise it"):
         asyncio.run(lend(chain_of(anvil, cap="0.02"), tmp_path, keystores(tmp_path)))
 
 
+@pytest.mark.real
 def test_the_export_has_every_block_of_the_session_and_nothing_of_strangers(
     anvil: ForeignAnvil, tmp_path: Path
 ) -> None:
