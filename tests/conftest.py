@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,9 +14,16 @@ if TYPE_CHECKING:
 # Seconds per test; the limit of the fast tier is `timeout` in pyproject.toml.
 LIMITS = {"slow": 300, "real": 300, "docker": 300, "soak": 4 * 3600}
 
-# `make test-bare` runs in a Python without pytest-timeout.
-HAS_TIMEOUT = find_spec("pytest_timeout") is not None
-HAS_XDIST = find_spec("xdist") is not None
+# Files with long tests that share no fixtures: their tests may run in different workers.
+SEPARATE = {
+    "tests/scenarios/test_scenarios.py",
+    "tests/stack/test_api.py",
+    "tests/stack/test_chain_outages.py",
+    "tests/stack/test_kill_points.py",
+    "tests/stack/test_walking_skeleton.py",
+}
+
+HAS_TIMEOUT = find_spec("pytest_timeout") is not None  # a bare Python has none
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,23 +40,28 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         limits = [limit for tier, limit in LIMITS.items() if item.get_closest_marker(tier)]
         if limits and HAS_TIMEOUT and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(max(limits)))
-        if HAS_XDIST and (group := _group(item)):
-            item.add_marker(pytest.mark.xdist_group(group))
 
 
-def _group(item: pytest.Item) -> str | None:
-    """Tests of one group run one after the other, in the same process."""
-    if item.get_closest_marker("docker"):
-        return "docker"  # a checkout has one swarm of containers at a time
-    fixtures = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
-    shared = any(each.baseid and each.scope != "function" for each in (defs[-1] for defs in fixtures))
-    return item.path.stem if shared else None  # or each worker would set up a module's fixtures again
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadScopeScheduling
+
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = _scope
+    return scheduler
+
+
+def _scope(nodeid: str) -> str:
+    """Tests of one scope run one after the other in one worker, so that a module's fixtures are set up once."""
+    file = nodeid.split("::")[0]
+    if file.startswith("tests/stack/test_compose"):
+        return "compose"  # a checkout has one swarm of containers at a time
+    return nodeid if file in SEPARATE else file
 
 
 @pytest.fixture

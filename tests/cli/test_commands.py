@@ -1,4 +1,7 @@
-"""The commands as a user meets them: a process, its output, its exit code and what it leaves behind."""
+"""The commands as a user sees them: their output, exit code and files.
+
+Most run in the process of the tests, because importing torch takes longer than the command does.
+"""
 
 import json
 import shutil
@@ -8,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.helpers.command_line import here, refused
+from tests.helpers.command_line import Done, here, learnae, refused
 
 SMALL = """
 name = "small"
@@ -35,19 +38,14 @@ def session(folder: Path, peers: int = 3, rows: int = 200, patience: int = 3, mo
     return path
 
 
-def learnae(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "learnae", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
-
-
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     folder = tmp_path_factory.mktemp("run")
     return folder / "out", learnae(folder, "simulate", session(folder), "--out", folder / "out")
 
 
 def test_a_run_ends_with_a_table_a_verdict_and_its_directory(
-    run: tuple[Path, subprocess.CompletedProcess[str]],
+    run: tuple[Path, Done],
 ) -> None:
     out, done = run
     assert done.returncode == 0, done.stderr
@@ -58,7 +56,7 @@ def test_a_run_ends_with_a_table_a_verdict_and_its_directory(
     assert str(out) in done.stdout
 
 
-def test_a_run_directory_is_whole(run: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_a_run_directory_is_whole(run: tuple[Path, Done]) -> None:
     out, _ = run
     found = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     figures = {path for path in found if path.startswith("figures/")}
@@ -75,34 +73,32 @@ def test_a_run_directory_is_whole(run: tuple[Path, subprocess.CompletedProcess[s
 
 
 def test_the_resolved_session_of_a_run_gives_the_same_history_byte_for_byte(
-    run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+    run: tuple[Path, Done], tmp_path: Path
 ) -> None:
     out, _ = run
-    again = learnae(tmp_path, "simulate", out / "session.toml", "--out", tmp_path / "again")
+    again = here(tmp_path, "simulate", out / "session.toml", "--out", tmp_path / "again")
     assert again.returncode == 0, again.stderr
     for name in ("history.jsonl", "chain.jsonl", "session.toml"):
         assert (tmp_path / "again" / name).read_bytes() == (out / name).read_bytes()
 
 
-def test_another_seed_gives_another_history(run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
-    other = learnae(tmp_path, "simulate", session(tmp_path), "--seed", 2, "--out", tmp_path / "other")
+def test_another_seed_gives_another_history(run: tuple[Path, Done], tmp_path: Path) -> None:
+    other = here(tmp_path, "simulate", session(tmp_path), "--seed", 2, "--out", tmp_path / "other")
     assert other.returncode == 0, other.stderr
     assert (tmp_path / "other" / "history.jsonl").read_bytes() != (run[0] / "history.jsonl").read_bytes()
 
 
-def test_check_judges_from_the_files_alone(run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+def test_check_judges_from_the_files_alone(run: tuple[Path, Done], tmp_path: Path) -> None:
     out, _ = run
     copy = tmp_path / "copy"
     copy.mkdir()
     for name in ("history.jsonl", "chain.jsonl"):
         (copy / name).write_bytes((out / name).read_bytes())
-    assert learnae(tmp_path, "check", copy).returncode == 0
+    assert here(tmp_path, "check", copy).returncode == 0
     assert json.loads((copy / "verdict.json").read_text())["verdict"] == "valid"
 
 
-def test_check_finds_a_payment_that_was_tampered_with(
-    run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
+def test_check_finds_a_payment_that_was_tampered_with(run: tuple[Path, Done], tmp_path: Path) -> None:
     out, _ = run
     lines = (out / "history.jsonl").read_text().splitlines()
     paid = next(number for number, line in enumerate(lines) if '"state":"owed"' in line)
@@ -110,13 +106,13 @@ def test_check_finds_a_payment_that_was_tampered_with(
     lines[paid] = json.dumps(record | {"wei": str(int(record["wei"]) + 1)})
     (tmp_path / "history.jsonl").write_text("\n".join(lines))
     (tmp_path / "chain.jsonl").write_bytes((out / "chain.jsonl").read_bytes())
-    checked = learnae(tmp_path, "check", tmp_path)
+    checked = here(tmp_path, "check", tmp_path)
     assert checked.returncode == 1
     assert "invalid: amounts_follow_reward_function" in checked.stdout
 
 
-def test_figures_are_drawn_again_on_demand(run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
-    drawn = learnae(tmp_path, "figures", run[0], "--x", "seconds", "--svg")
+def test_figures_are_drawn_again_on_demand(run: tuple[Path, Done], tmp_path: Path) -> None:
+    drawn = here(tmp_path, "figures", run[0], "--x", "seconds", "--svg")
     assert drawn.returncode == 0, drawn.stderr
     files = [Path(line) for line in drawn.stdout.split()]
     assert len(files) == 12
@@ -124,14 +120,14 @@ def test_figures_are_drawn_again_on_demand(run: tuple[Path, subprocess.Completed
 
 
 def test_the_report_is_written_again_with_the_baselines_once_there_are_any(
-    run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+    run: tuple[Path, Done], tmp_path: Path
 ) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(run[0], copy)
     before = (copy / "report.html").read_text()
     scores = {"mean": 0.75, "min": 0.7, "max": 0.8}
     (copy / "baselines.json").write_text(json.dumps({"alone": scores, "pooled": scores}))
-    done = learnae(tmp_path, "report", copy)
+    done = here(tmp_path, "report", copy)
     assert done.returncode == 0, done.stderr
     after = (copy / "report.html").read_text()
     assert "learnae baselines RUN" in before and "learnae baselines RUN" not in after
@@ -150,7 +146,7 @@ def test_ctrl_c_leaves_a_readable_run_marked_partial(tmp_path: Path) -> None:
     assert process.returncode == 130, errors
     assert "Verdict: invalid (ended by: interrupted)" in output
     assert "partial" in output
-    checked = learnae(tmp_path, "check", "out")
+    checked = here(tmp_path, "check", "out")
     assert checked.returncode == 1
     assert "partial" in checked.stdout
 
@@ -164,7 +160,7 @@ def test_a_session_that_is_no_text_is_not_toml(tmp_path: Path) -> None:
     ("arguments", "sentence"),
     [
         (["simulate", "missing.toml"], "no session and no file missing.toml"),
-        (["simulate", "."], "directory"),
+        (["simulate", "."], "no session and no file ."),
         (["check", "."], "no history.jsonl"),
         (["figures", "."], "no history.jsonl"),
         (["report", "."], "no history.jsonl"),
@@ -173,10 +169,14 @@ def test_a_session_that_is_no_text_is_not_toml(tmp_path: Path) -> None:
     ],
 )
 def test_bad_arguments_are_one_sentence_and_exit_code_2(tmp_path: Path, arguments: list[str], sentence: str) -> None:
-    done = learnae(tmp_path, *arguments)
+    done = here(tmp_path, *arguments)
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_process_ends_with_the_same_sentence_and_exit_code(tmp_path: Path) -> None:
+    refused(learnae(tmp_path, "simulate", "missing.toml"), "no session and no file missing.toml")
 
 
 @pytest.mark.parametrize(
@@ -196,30 +196,28 @@ def test_bad_sessions_are_one_sentence_and_exit_code_2(tmp_path: Path, more: str
     top, tables = (more + "\n", "") if more.startswith("privacy") else ("", more)
     path = session(tmp_path, more=tables)
     path.write_text(top + path.read_text())
-    done = learnae(tmp_path, "simulate", path, "--out", tmp_path / "out")
+    done = here(tmp_path, "simulate", path, "--out", tmp_path / "out")
     assert done.returncode == 2
     assert sentence in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "out" / "history.jsonl").exists()
 
 
-def test_a_run_is_never_written_over_another(
-    run: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
-    done = learnae(tmp_path, "simulate", session(tmp_path), "--out", run[0])
+def test_a_run_is_never_written_over_another(run: tuple[Path, Done], tmp_path: Path) -> None:
+    done = here(tmp_path, "simulate", session(tmp_path), "--out", run[0])
     assert done.returncode == 2
     assert "already holds a run" in done.stderr
 
 
 def test_more_peers_than_rows_is_a_notice_and_no_error(tmp_path: Path) -> None:
     path = session(tmp_path, rows=100_000, more="batch = 20_000")
-    done = learnae(tmp_path, "simulate", path, "--out", tmp_path / "out")
+    done = here(tmp_path, "simulate", path, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "Notice: " in done.stdout
 
 
 def test_the_doctor_names_what_is_there(tmp_path: Path) -> None:
-    done = learnae(tmp_path, "doctor")
+    done = here(tmp_path, "doctor")
     assert done.returncode == 0, done.stdout
     for what in ("Python 3.", "torch", "default rows", "memory", "disk"):
         assert what in done.stdout

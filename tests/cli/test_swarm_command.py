@@ -1,4 +1,4 @@
-"""``learnae swarm`` as a user meets it: what it prints and serves, its exit code and what it leaves behind."""
+"""``learnae swarm`` as a user sees it: what it prints and serves, its exit code and its files."""
 
 import json
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers.command_line import here
 
 SMALL = """
 name = "small"
@@ -44,18 +45,14 @@ def session(folder: Path, patience: int = 3) -> Path:
     return path
 
 
-def command(*arguments: object, backend: str = "embedded") -> list[str]:
-    return [sys.executable, "-m", "learnae", "swarm", "--backend", backend, *map(str, arguments)]
-
-
-def learnae(folder: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=80)
+EMBEDDED = ("swarm", "--backend", "embedded")
 
 
 @contextmanager
 def running(folder: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "learnae", *EMBEDDED, *map(str, arguments)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command(*arguments), cwd=folder, stdout=pipe, stderr=pipe, text=True) as process:
+    with subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True) as process:
         try:
             yield process
         finally:
@@ -128,7 +125,7 @@ def test_a_signal_leaves_a_readable_run_marked_partial(tmp_path: Path, number: s
         output, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (130, "")  # a reader has left meanwhile: that is no error
     assert "Verdict: invalid (ended by: interrupted)" in output
-    checked = learnae(tmp_path, [sys.executable, "-m", "learnae", "check", "out"])
+    checked = here(tmp_path, "check", "out")
     assert checked.returncode == 1
     assert "partial" in checked.stdout
 
@@ -155,7 +152,7 @@ def test_a_signal_before_there_is_a_session_leaves_nothing(tmp_path: Path) -> No
 )
 def test_bad_input_is_refused_before_anything_is_begun(tmp_path: Path, arguments: list[str], sentence: str) -> None:
     session(tmp_path)
-    done = learnae(tmp_path, command(*arguments))
+    done = here(tmp_path, *EMBEDDED, *arguments)
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
@@ -164,7 +161,7 @@ def test_bad_input_is_refused_before_anything_is_begun(tmp_path: Path, arguments
 
 
 def test_a_place_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
-    done = learnae(tmp_path, command(session(tmp_path), "--out", "session.toml"))
+    done = here(tmp_path, *EMBEDDED, session(tmp_path), "--out", "session.toml")
     assert done.returncode == 2
     assert done.stderr.startswith("learnae: session.toml: File exists")
 
@@ -172,7 +169,7 @@ def test_a_place_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
 def test_rows_that_are_not_there_are_one_sentence_and_leave_nothing(tmp_path: Path) -> None:
     path = session(tmp_path)
     path.write_text(path.read_text().replace("[data]", '[data]\npath = "none.csv"\nlabel = "y"'))
-    done = learnae(tmp_path, command(path, "--out", "out", "--port", 0))
+    done = here(tmp_path, *EMBEDDED, path, "--out", "out", "--port", 0)
     assert done.returncode == 2
     assert "none.csv" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
@@ -180,7 +177,7 @@ def test_rows_that_are_not_there_are_one_sentence_and_leave_nothing(tmp_path: Pa
 
 def test_the_simulator_is_a_backend_like_another(tmp_path: Path) -> None:
     arguments = (session(tmp_path), "--out", "out", "--seed", 3)
-    done = learnae(tmp_path, command(*arguments, backend="sim"))
+    done = here(tmp_path, "swarm", "--backend", "sim", *arguments)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("LEARNAE: 3 peers in the simulator")
     assert (tmp_path / "out" / "baselines.json").exists()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers.command_line import Done, here
 
 from learnae.resources import session_files
 
@@ -21,10 +22,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @cache
-def run(name: str, folder: Path) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
-    """What it printed, and the summary of its verdict."""
-    command = [sys.executable, "-m", "learnae", "simulate", name, "--out", str(folder / name)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+def run(name: str, folder: Path) -> tuple[Done, dict[str, Any]]:
+    """The finished command, and the summary of its verdict."""
+    done = here(folder, "simulate", name, "--out", folder / name)
     assert done.returncode == 0, done.stdout + done.stderr
     return done, json.loads((folder / name / "verdict.json").read_text())["summary"]
 
@@ -54,8 +54,7 @@ def test_an_example_ends_valid_and_says_what_it_teaches(name: str, runs: Path) -
 
 def test_alone_a_peer_with_few_rows_learns_less_than_together(runs: Path) -> None:
     run("alone-against-together", runs)
-    command = [sys.executable, "-m", "learnae", "baselines", str(runs / "alone-against-together")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = here(runs, "baselines", runs / "alone-against-together")
     assert done.returncode == 0, done.stderr
     scores = json.loads((runs / "alone-against-together" / "baselines.json").read_text())
     assert scores["alone"]["mean"] + 0.01 < scores["swarm"]["mean"] < scores["pooled"]["mean"]

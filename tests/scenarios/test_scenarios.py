@@ -1,14 +1,13 @@
 """Every scenario in the simulator, as `learnae chaos run` plays it; what each is there to show is in its numbers."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers.command_line import here
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import CHECKS
@@ -117,8 +116,7 @@ def test_every_scenario_is_here_and_says_what_it_shows() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_scenario_ends_valid_and_shows_what_it_is_there_for(name: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "learnae", "chaos", "run", name, "--backend", "sim", "--out", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    done = here(tmp_path, "chaos", "run", name, "--backend", "sim", "--out", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith(f"{name}: ") and "Verdict: valid" in done.stdout
     verdict = json.loads((tmp_path / "verdict.json").read_text())
