@@ -160,7 +160,7 @@ def test_a_session_that_is_no_text_is_not_toml(tmp_path: Path) -> None:
     ("arguments", "sentence"),
     [
         (["simulate", "missing.toml"], "no session and no file missing.toml"),
-        (["simulate", "."], "no session and no file ."),
+        (["simulate", "."], "directory"),
         (["check", "."], "no history.jsonl"),
         (["figures", "."], "no history.jsonl"),
         (["report", "."], "no history.jsonl"),

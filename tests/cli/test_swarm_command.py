@@ -122,7 +122,7 @@ def test_a_signal_leaves_a_readable_run_marked_partial(tmp_path: Path, number: s
         with urllib.request.urlopen(f"{address(printed)}/v1/events", timeout=60) as events:
             assert any(b"Averaged" in line for line in events)
         process.send_signal(number)
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "")  # a reader has left meanwhile: that is no error
     assert "Verdict: invalid (ended by: interrupted)" in output
     checked = here(tmp_path, "check", "out")
@@ -134,7 +134,7 @@ def test_a_signal_before_there_is_a_session_leaves_nothing(tmp_path: Path) -> No
     with running(tmp_path, session(tmp_path), "--out", "out", "--port", 0) as process:
         lines(process, "Token")
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors == "learnae: interrupted\n"
     assert not (tmp_path / "out").exists()
