@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.helpers.stages import Stage
@@ -22,6 +23,12 @@ SEPARATE = {
     "tests/stack/test_kill_points.py",
     "tests/stack/test_walking_skeleton.py",
 }
+
+# Hypothesis measures time, which says nothing about a test on a busy machine.
+settings.register_profile(
+    "without-clock", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("without-clock")
 
 HAS_TIMEOUT = find_spec("pytest_timeout") is not None  # a bare Python has none
 
