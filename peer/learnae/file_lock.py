@@ -1,13 +1,18 @@
-"""Files that one process holds at a time, for as long as it lives."""
+"""Exclusive locks on files, held by one process until it closes the file or ends."""
 
 from fcntl import LOCK_EX, LOCK_NB, flock
 from typing import IO
 
 
-def locked(file: IO[str]) -> bool:
-    """By this process, from now on; False: by another."""
+def try_lock(file: IO[str]) -> bool:
+    """Lock the file for this process; False if another process holds the lock."""
     try:
         flock(file, LOCK_EX | LOCK_NB)
     except OSError:
         return False
     return True
+
+
+def wait_for_lock(file: IO[str]) -> None:
+    """Lock the file for this process as soon as no other process holds the lock."""
+    flock(file, LOCK_EX)

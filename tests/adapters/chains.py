@@ -7,12 +7,14 @@ from typing import Any, Protocol, TypeVar
 import pytest
 
 from learnae.errors import InputError, PortError, Reason
+from learnae.messages.ids import cid_to_bytes
 from learnae.messages.wire import cid_of
 from learnae.ports import Chain
 from learnae.protocol.types import Address, Claim, PeerId, Poid, Receipt, Signed, TxHash, Wei
 
 T = TypeVar("T")
 CID = cid_of(b"model")
+CALLDATA = cid_to_bytes(CID)  # of a payment for it
 FINNEY = Wei(10**15)
 
 

@@ -25,7 +25,7 @@ from learnae.protocol.types import ETHER, Address, TxHash, Wei
 T = TypeVar("T")
 ANVIL = Path(__file__).parents[2] / ".tools" / "bin" / "anvil"
 CHAIN_ID = 31337
-WALLETS = tuple(Wallet.of(bytes([number]) * 32) for number in (1, 2, 3))
+WALLETS = tuple(Wallet.from_key(bytes([number]) * 32) for number in (1, 2, 3))
 ALLOC = dict(zip((each.address for each in WALLETS), (Wei(100 * ETHER), Wei(ETHER), Wei(3 * FINNEY)), strict=True))
 
 

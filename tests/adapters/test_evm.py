@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
-from tests.adapters.chains import CID, FINNEY, ChainSuite, balance, deployed, pay, reason, receipt, sent
+from tests.adapters.chains import CALLDATA, CID, FINNEY, ChainSuite, balance, deployed, pay, reason, receipt, sent
 from tests.adapters.evms import ALLOC, CHAIN_ID, WALLETS, AnvilWorld, LocalWorld
 
 from learnae.adapters.evm import EvmChain, dpoid, export, http_node
-from learnae.adapters.evm.chain import MAX_FEE, PAY_GAS, cid_bytes
+from learnae.adapters.evm.chain import MAX_FEE, PAY_GAS
 from learnae.adapters.evm.rpc import data, fixed
 from learnae.analysis.checks.chain import blocks_and_nonces_consecutive, wei_conserved
 from learnae.errors import Reason
@@ -133,7 +133,7 @@ class TestFees:
         world.mine()
         height = world.wait(world.node.newest()).number
         (found,) = world.wait(world.node.block(height, full=True)).transactions
-        assert data(found["input"]) == cid_bytes(CID)
+        assert data(found["input"]) == CALLDATA
 
 
 class TestFunds:

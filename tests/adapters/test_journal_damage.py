@@ -15,7 +15,8 @@ from tests.adapters.journals import ENTRIES
 from tests.adapters.sqlite_journals import CONFIG, ROOT, WRITER, Journals, altered, sentence, written
 from tests.helpers.peers import config
 
-from learnae.adapters.sqlite_journal import VERSION, SqliteJournal
+from learnae.adapters.sqlite_journal import SqliteJournal
+from learnae.adapters.sqlite_journal.file_format import VERSION
 from learnae.errors import InputError
 from learnae.messages.wire import cid_of
 from learnae.protocol import events as on
@@ -136,7 +137,7 @@ def a_text(path: Path) -> None:
 @pytest.mark.parametrize("make", [another_database, a_text, Path.touch])
 def test_another_kind_of_file_is_no_journal(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "peer.sqlite")
-    assert "no journal" in sentence(tmp_path / "peer.sqlite")
+    assert "not a journal" in sentence(tmp_path / "peer.sqlite")
 
 
 def test_a_folder_is_no_journal(tmp_path: Path) -> None:

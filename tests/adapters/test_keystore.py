@@ -10,7 +10,7 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnae.adapters.keystore import ORDER, Wallet, create, load, url
+from learnae.adapters.keystore import ORDER, Wallet, create_wallet, load_wallet, resolve_url
 from learnae.errors import InputError
 
 SECRET = bytes.fromhex("c0ffee" * 10 + "0042")
@@ -21,9 +21,9 @@ TRANSACTION = {
 
 
 def test_a_wallet_comes_back_from_its_file(tmp_path: Path) -> None:
-    made = create(tmp_path / "wallet")
-    assert load(tmp_path / "wallet") == made
-    assert load(tmp_path / "wallet").sign(TRANSACTION) == made.sign(TRANSACTION)
+    made = create_wallet(tmp_path / "wallet")
+    assert load_wallet(tmp_path / "wallet") == made
+    assert load_wallet(tmp_path / "wallet").sign(TRANSACTION) == made.sign(TRANSACTION)
 
 
 def test_a_url_is_told_as_it_is_or_kept_in_a_private_file(tmp_path: Path) -> None:
@@ -31,55 +31,55 @@ def test_a_url_is_told_as_it_is_or_kept_in_a_private_file(tmp_path: Path) -> Non
     kept.write_text(f"{told}\n")
     kept.chmod(0o644)
     with pytest.raises(InputError, match="chmod 600"):
-        url(str(kept))
+        resolve_url(str(kept))
     kept.chmod(0o600)
-    assert url(told) == url(str(kept)) == told
+    assert resolve_url(told) == resolve_url(str(kept)) == told
 
 
 def test_each_wallet_is_another(tmp_path: Path) -> None:
-    assert create(tmp_path / "1").address != create(tmp_path / "2").address
+    assert create_wallet(tmp_path / "1").address != create_wallet(tmp_path / "2").address
 
 
 def test_what_it_signs_is_from_its_address() -> None:
-    wallet = Wallet.of(SECRET)
+    wallet = Wallet.from_key(SECRET)
     assert Account.recover_transaction(wallet.sign(TRANSACTION)).lower() == wallet.address
 
 
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
-    create(tmp_path / "wallet")
+    create_wallet(tmp_path / "wallet")
     assert stat.S_IMODE((tmp_path / "wallet").stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660, 0o666, 0o620, 0o601])
 def test_a_file_that_others_can_use_is_refused(tmp_path: Path, mode: int) -> None:
-    create(tmp_path / "wallet")
+    create_wallet(tmp_path / "wallet")
     (tmp_path / "wallet").chmod(mode)
     with pytest.raises(InputError, match="chmod 600"):
-        load(tmp_path / "wallet")
+        load_wallet(tmp_path / "wallet")
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400])
 def test_a_file_that_its_owner_alone_can_read_is_taken(tmp_path: Path, mode: int) -> None:
-    made = create(tmp_path / "wallet")
+    made = create_wallet(tmp_path / "wallet")
     (tmp_path / "wallet").chmod(mode)
-    assert load(tmp_path / "wallet") == made
+    assert load_wallet(tmp_path / "wallet") == made
 
 
 def test_a_wallet_is_never_overwritten(tmp_path: Path) -> None:
-    made = create(tmp_path / "wallet")
+    made = create_wallet(tmp_path / "wallet")
     with pytest.raises(InputError, match="may hold money"):
-        create(tmp_path / "wallet")
-    assert load(tmp_path / "wallet") == made
+        create_wallet(tmp_path / "wallet")
+    assert load_wallet(tmp_path / "wallet") == made
 
 
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
-    for call in (create, load):
+    for call in (create_wallet, load_wallet):
         with pytest.raises(InputError, match="No such file"):
             call(tmp_path / "nowhere" / "wallet")
 
 
 def damaged(path: Path, change: Callable[[dict[str, object]], object]) -> None:
-    create(path)
+    create_wallet(path)
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
 
 
@@ -104,8 +104,8 @@ def test_a_damaged_file_is_one_sentence_without_its_content(
 ) -> None:
     path = tmp_path / "wallet"
     damaged(path, change)
-    with pytest.raises(InputError, match="is no wallet") as failure:
-        load(path)
+    with pytest.raises(InputError, match="is not a (wallet|text file)") as failure:
+        load_wallet(path)
     told = f"{failure.value!r} {failure.value.__cause__!r}"
     assert "private_key" not in told and not any(word in told for word in path.read_text().split('"') if len(word) > 20)
 
@@ -115,21 +115,21 @@ def test_a_file_of_something_else_is_one_sentence(tmp_path: Path, content: bytes
     path = tmp_path / "wallet"
     path.touch(0o600)
     path.write_bytes(content)
-    with pytest.raises(InputError, match="is no wallet"):
-        load(path)
+    with pytest.raises(InputError, match="is not a (wallet|text file)"):
+        load_wallet(path)
 
 
 @given(secret=st.binary(max_size=40))
 def test_what_is_no_key_is_refused_without_being_quoted(secret: bytes) -> None:
     if len(secret) == 32 and 0 < int.from_bytes(secret, "big") < ORDER:
-        assert Wallet.of(secret).address.islower()
+        assert Wallet.from_key(secret).address.islower()
     else:
         with pytest.raises(ValueError) as failure:
-            Wallet.of(secret)
+            Wallet.from_key(secret)
         assert len(secret) < 3 or (secret.hex() not in str(failure.value) and repr(secret) not in str(failure.value))
 
 
 def test_a_wallet_shows_its_address_and_not_its_key() -> None:
-    wallet = Wallet.of(SECRET)
+    wallet = Wallet.from_key(SECRET)
     for text in (repr(wallet), str(wallet), f"{wallet}", repr({"wallet": wallet}), repr(vars(wallet))):
         assert wallet.address in text and SECRET.hex() not in text and repr(SECRET) not in text

@@ -17,7 +17,8 @@ from tests.adapters.stores import StoreSuite
 from tests.helpers.command_line import Done, here, refused
 
 from learnae.adapters import keystore as keys
-from learnae.adapters.kubo import Kubo, KuboGossip, base64url
+from learnae.adapters.kubo import Kubo, KuboGossip
+from learnae.adapters.kubo.rpc import base64url
 from learnae.backends import live_run as sessions
 from learnae.errors import PortError, Reason
 from learnae.messages.wire import MAX_BLOCK, cid_of, topics
@@ -51,7 +52,7 @@ class World:
         self.nodes[index].kill()
 
     async def shout(self, index: int, message: bytes) -> None:
-        await self.kubos[index].rpc("pubsub/pub", message, arg=base64url(topics(SESSION)[1].encode()))
+        await self.kubos[index].call("pubsub/pub", message, arg=base64url(topics(SESSION)[1].encode()))
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(coroutine)
@@ -125,7 +126,7 @@ class TestKuboStore(StoreSuite):
         mine, theirs = strangers.kubos[1], strangers.nodes[0]
         cid = strangers.wait(strangers.kubos[0].put(b"weights"))
         theirs.kill()
-        mine.patience = 2.0
+        mine.call_timeout = 2.0
 
         async def story() -> bytes:
             block = asyncio.create_task(mine.get(cid, (theirs.address,)))
@@ -139,7 +140,7 @@ class TestKuboStore(StoreSuite):
     def test_a_raw_block_that_is_too_large_is_not_taken(self, world: World) -> None:
         block = bytes(MAX_BLOCK * 3 // 2)
         arguments = {"cid-codec": "raw", "mhtype": "sha2-256", "allow-big-block": "true"}
-        assert world.wait(world.kubos[0].rpc("block/put", block, **arguments))["Key"] == cid_of(block)
+        assert world.wait(world.kubos[0].call("block/put", block, **arguments))["Key"] == cid_of(block)
         assert reason(world, world.kubos[1].get(cid_of(block))) is Reason.OVERSIZE
 
     @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ class TestKuboStore(StoreSuite):
 
     def test_what_was_put_is_pinned(self, world: World) -> None:
         cid = world.wait(world.kubos[0].put(b"weights"))
-        pinned = world.wait(world.kubos[0].rpc("pin/ls", type="recursive"))
+        pinned = world.wait(world.kubos[0].call("pin/ls", type="recursive"))
         assert cid in pinned["Keys"]
 
 
@@ -247,13 +248,13 @@ def test_a_node_that_is_down_is_unreachable_at_once_and_back_when_it_is_back(wor
 
 def test_a_node_that_hangs_is_waited_for_no_longer_than_said(world: World) -> None:
     world.nodes[0].send(signal.SIGSTOP)
-    world.kubos[0].patience = short = 0.2
+    world.kubos[0].call_timeout = short = 0.2
     for name, call in calls(world, short).items():
         began = time.monotonic()
         assert reason(world, call) is Reason.TIMEOUT, name
         assert time.monotonic() - began < 5 * short, name  # a get dials and fetches, twice
     world.nodes[0].send(signal.SIGCONT)
-    world.kubos[0].patience = PATIENCE
+    world.kubos[0].call_timeout = PATIENCE
     world.wait(world.kubos[0].addresses())
 
 
@@ -288,7 +289,7 @@ def test_a_roster_is_made_of_nodes_that_run_with_a_private_wallet_for_each_peer(
     assert session.peers == 3 and [each.peer for each in members] == shared.peers
     for number, member in enumerate(members):
         keystore = tmp_path / "run" / f"{member.name}.key"
-        assert keys.load(keystore).address == member.wallet and keystore.stat().st_mode & 0o777 == 0o600
+        assert keys.load_wallet(keystore).address == member.wallet and keystore.stat().st_mode & 0o777 == 0o600
         [command] = [shlex.split(line) for line in done.stdout.splitlines() if f"--name {member.name}" in line]
         assert command[:3] == ["learnae", "peer", "run/session.toml"] and urls[number] in command
     refused(made(*urls), "already holds a roster")

@@ -12,7 +12,9 @@ from aiohttp import web
 from tests.adapters.gossips import CREATOR, GARBAGE, SESSION, Listener, identity, model
 from tests.adapters.kubo_nodes import free_port
 
-from learnae.adapters.kubo import LINE, Kubo, KuboGossip, base64url, from_base64url, lines, opened
+from learnae.adapters.kubo import Kubo, KuboGossip
+from learnae.adapters.kubo.gossip import MAX_LINE, parse_envelope, split_lines
+from learnae.adapters.kubo.rpc import base64url, from_base64url
 from learnae.errors import BadMessage, PortError, Reason
 from learnae.messages.wire import MAX_BLOCK, cid_of, encode
 from learnae.protocol.types import PeerId
@@ -235,7 +237,7 @@ def test_a_subscription_that_is_refused_broken_off_or_ended_is_begun_again() -> 
         response = web.StreamResponse()
         await response.prepare(request)
         step = len(tries)
-        said = line(b"x" * 3 * LINE) + line(encode(model(step))) + b"{" + b"\n" + line(encode(model(step)), SIGNER)
+        said = line(b"x" * 3 * MAX_LINE) + line(encode(model(step))) + b"{" + b"\n" + line(encode(model(step)), SIGNER)
         for start in range(0, len(said), 100):
             await response.write(said[start : start + 100])
         return response
@@ -273,12 +275,15 @@ class Content(aiohttp.StreamReader):
 def test_lines_are_the_same_however_they_arrive() -> None:
     dice = random.Random(3)
     whole = (
-        b"\n".join(bytes([65 + n % 26]) * dice.choice([0, 1, 50, LINE, LINE + 1, 3 * LINE]) for n in range(60)) + b"\n"
+        b"\n".join(
+            bytes([65 + n % 26]) * dice.choice([0, 1, 50, MAX_LINE, MAX_LINE + 1, 3 * MAX_LINE]) for n in range(60)
+        )
+        + b"\n"
     )
-    expected = [each if len(each) <= LINE else None for each in whole.split(b"\n")[:-1]]
+    expected = [each if len(each) <= MAX_LINE else None for each in whole.split(b"\n")[:-1]]
 
     async def read(pieces: list[bytes]) -> list[bytes | None]:
-        return [each async for each in lines(Content(pieces))]
+        return [each async for each in split_lines(Content(pieces))]
 
     for _ in range(30):
         cuts = sorted(dice.randrange(len(whole)) for _ in range(dice.randint(0, 200)))
@@ -293,7 +298,7 @@ def test_whatever_a_line_holds_it_is_a_message_or_a_bad_one() -> None:
         for _ in range(dice.randint(0, 3)):
             spoilt[dice.randrange(len(spoilt))] = dice.randrange(256)
         try:
-            sender, message = opened(bytes(spoilt[: dice.choice([len(spoilt), dice.randrange(len(spoilt))])]))
+            sender, message = parse_envelope(bytes(spoilt[: dice.choice([len(spoilt), dice.randrange(len(spoilt))])]))
             kept += 1
         except BadMessage as error:
             assert error.reason is Reason.INVALID_RESPONSE
@@ -303,10 +308,10 @@ def test_whatever_a_line_holds_it_is_a_message_or_a_bad_one() -> None:
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE)
 def test_garbage_is_no_envelope(garbage: bytes) -> None:
     if garbage == GARBAGE["an envelope"]:
-        assert opened(garbage) == (CREATOR, b"\0\0\0")
+        assert parse_envelope(garbage) == (CREATOR, b"\0\0\0")
     else:
         with pytest.raises(BadMessage):
-            opened(garbage)
+            parse_envelope(garbage)
 
 
 # signatures

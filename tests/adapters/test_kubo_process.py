@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from tests.adapters.kubo_nodes import IPFS, running
 
-from learnae.adapters.ipfs_keys import identity, swarm_key
+from learnae.adapters.ipfs_keys import create_identity, create_swarm_key
 from learnae.adapters.kubo import Kubo
-from learnae.adapters.kubo_process import found, kubo, kubo_config
+from learnae.adapters.kubo.process import find_kubo, kubo_config, kubo_process
 from learnae.errors import InputError
 
-KEY = swarm_key()
-OWN = identity()
+KEY = create_swarm_key()
+OWN = create_identity()
 CONFIG = kubo_config(OWN.peer, OWN.key, {})
 
 
@@ -35,12 +35,12 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 async def addresses(url: str) -> tuple[str, ...]:
-    kubo = await Kubo.connect("127.0.0.1", int(url.rpartition(":")[2]))
+    kubo_process = await Kubo.connect("127.0.0.1", int(url.rpartition(":")[2]))
     try:
-        assert kubo.peer_id == OWN.peer
-        return await kubo.addresses()
+        assert kubo_process.peer_id == OWN.peer
+        return await kubo_process.addresses()
     finally:
-        await kubo.close()
+        await kubo_process.close()
 
 
 @pytest.mark.real
@@ -48,10 +48,10 @@ def test_it_has_the_identity_that_it_was_given_and_is_known_where_it_was(
     program: str, runner: asyncio.Runner, tmp_path: Path
 ) -> None:
     async def twice() -> None:
-        async with kubo(program, tmp_path / "ipfs", CONFIG, KEY) as url:
+        async with kubo_process(program, tmp_path / "ipfs", CONFIG, KEY) as url:
             first = await addresses(url)
         assert first and all(each.endswith(OWN.peer) for each in first)
-        async with kubo(program, tmp_path / "ipfs", CONFIG, KEY, first) as url:
+        async with kubo_process(program, tmp_path / "ipfs", CONFIG, KEY, first) as url:
             assert await addresses(url) == first
 
     runner.run(twice())
@@ -61,7 +61,7 @@ def test_it_has_the_identity_that_it_was_given_and_is_known_where_it_was(
 @pytest.mark.real
 def test_whoever_fails_beside_it_leaves_none_behind(program: str, runner: asyncio.Runner, tmp_path: Path) -> None:
     async def failing() -> None:
-        async with kubo(program, tmp_path / "ipfs", CONFIG, KEY):
+        async with kubo_process(program, tmp_path / "ipfs", CONFIG, KEY):
             assert running(tmp_path / "ipfs")
             raise TimeoutError("of somebody else")
 
@@ -73,10 +73,13 @@ def test_whoever_fails_beside_it_leaves_none_behind(program: str, runner: asynci
 @pytest.mark.real
 def test_a_folder_that_is_in_use_is_refused(program: str, runner: asyncio.Runner, tmp_path: Path) -> None:
     async def again() -> None:
-        async with kubo(program, tmp_path / "ipfs", CONFIG, KEY), kubo(program, tmp_path / "ipfs", CONFIG, KEY):
+        async with (
+            kubo_process(program, tmp_path / "ipfs", CONFIG, KEY),
+            kubo_process(program, tmp_path / "ipfs", CONFIG, KEY),
+        ):
             pass
 
-    with pytest.raises(InputError, match="is another using its folder or its port"):
+    with pytest.raises(InputError, match="is another process using its folder or its port"):
         runner.run(again())
     assert not running(tmp_path / "ipfs")
 
@@ -84,10 +87,10 @@ def test_a_folder_that_is_in_use_is_refused(program: str, runner: asyncio.Runner
 KILLED = """
 import asyncio, json, sys
 from pathlib import Path
-from learnae.adapters.kubo_process import kubo
+from learnae.adapters.kubo.process import kubo_process
 
 async def main(program, folder, config, key):
-    async with kubo(program, Path(folder), json.loads(config), key):
+    async with kubo_process(program, Path(folder), json.loads(config), key):
         print("up", flush=True)
         await asyncio.Event().wait()
 
@@ -107,7 +110,7 @@ def test_a_node_that_a_killed_process_left_is_ended_by_the_next(
     assert running(folder)
 
     async def again() -> None:
-        async with kubo(program, folder, CONFIG, KEY) as url:
+        async with kubo_process(program, folder, CONFIG, KEY) as url:
             assert await addresses(url)
 
     runner.run(again())
@@ -117,11 +120,11 @@ def test_a_node_that_a_killed_process_left_is_ended_by_the_next(
 @pytest.mark.real
 def test_a_port_that_is_taken_is_refused(program: str, runner: asyncio.Runner, tmp_path: Path) -> None:
     async def start(port: int) -> None:
-        async with kubo(program, tmp_path / "ipfs", CONFIG, KEY, [f"/ip4/127.0.0.1/tcp/{port}/p2p/{OWN.peer}"]):
+        async with kubo_process(program, tmp_path / "ipfs", CONFIG, KEY, [f"/ip4/127.0.0.1/tcp/{port}/p2p/{OWN.peer}"]):
             pass
 
     with socket.create_server(("0.0.0.0", 0)) as taken:
-        with pytest.raises(InputError, match="is another using its folder or its port"):
+        with pytest.raises(InputError, match="is another process using its folder or its port"):
             runner.run(start(taken.getsockname()[1]))
     assert not running(tmp_path / "ipfs")
 
@@ -129,7 +132,7 @@ def test_a_port_that_is_taken_is_refused(program: str, runner: asyncio.Runner, t
 @pytest.mark.parametrize("program", ["/bin/true", "/bin/false", "/dev/null"])
 def test_what_is_no_kubo_is_refused(program: str, runner: asyncio.Runner, tmp_path: Path) -> None:
     async def start() -> None:
-        async with kubo(program, tmp_path / "ipfs", CONFIG, KEY):
+        async with kubo_process(program, tmp_path / "ipfs", CONFIG, KEY):
             pass
 
     with pytest.raises(InputError, match="Kubo"):
@@ -138,4 +141,4 @@ def test_what_is_no_kubo_is_refused(program: str, runner: asyncio.Runner, tmp_pa
 
 def test_a_kubo_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no Kubo at .*none.*make tools"):
-        found(tmp_path / "none")
+        find_kubo(tmp_path / "none")

@@ -10,9 +10,9 @@ from tests.adapters.chains import CID, FINNEY, pay, sent
 from tests.adapters.evms import ALLOC, AnvilWorld, LocalWorld
 
 from learnae.adapters.evm import export, payment_index
-from learnae.adapters.evm.chain import cid_bytes
 from learnae.adapters.evm.payment_index import PaymentIndex, cid_of
 from learnae.errors import PortError
+from learnae.messages.ids import cid_to_bytes
 from learnae.protocol.types import Poid, Wei
 
 World = LocalWorld | AnvilWorld
@@ -35,7 +35,7 @@ def look(world: World, found: PaymentIndex) -> None:
 
 
 def test_a_cid_comes_back_from_calldata() -> None:
-    assert cid_of("0x" + cid_bytes(CID).hex()) == CID
+    assert cid_of("0x" + cid_to_bytes(CID).hex()) == CID
 
 
 def test_payments_and_gas_are_found_as_they_are_mined_and_once(world: World) -> None:

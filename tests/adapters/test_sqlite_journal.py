@@ -14,7 +14,8 @@ from tests.adapters.journals import ENTRIES, JournalSuite
 from tests.adapters.sqlite_journals import CONFIG, ROOT, WRITER, Journals, altered, written
 from tests.helpers.swarms import run, small
 
-from learnae.adapters.sqlite_journal import RECENT, SqliteJournal, export, needed, recorded, recorded_block
+from learnae.adapters.sqlite_journal import SqliteJournal, blocks_in_use, journal_lines, read_block, read_journal
+from learnae.adapters.sqlite_journal.blocks import RECENT
 from learnae.errors import InputError
 from learnae.messages.wire import cid_of
 from learnae.protocol import actions as do
@@ -154,7 +155,7 @@ def test_a_peer_that_keeps_only_what_it_needs_lacks_nothing() -> None:
                         used = set()
                 assert used <= at_hand, (name, action)
                 asked += len(used)
-            at_hand &= needed(peer, host.config.initial_weights)
+            at_hand &= blocks_in_use(peer, host.config.initial_weights)
             assert len(at_hand) <= 5
     assert asked > 100
 
@@ -163,16 +164,16 @@ def test_a_peer_that_keeps_only_what_it_needs_lacks_nothing() -> None:
 
 
 def test_an_export_is_what_a_run_directory_holds(path: Path) -> None:
-    lines = [json.loads(line) for line in export(path)]
+    lines = [json.loads(line) for line in journal_lines(path)]
     assert [line["digest"] for line in lines] == [digest for _, digest in ENTRIES]
     assert lines[0] == {"digest": "0" * 16, "kind": "Started", "at": 0.0}
 
 
 def test_a_running_peer_can_be_read(world: Journals) -> None:
     world.journal.append(*ENTRIES[0])
-    assert len(list(export(world.path))) == 1
+    assert len(list(journal_lines(world.path))) == 1
     world.journal.append(*ENTRIES[1])
-    assert len(list(export(world.path))) == 2
+    assert len(list(journal_lines(world.path))) == 2
 
 
 def test_a_killed_peer_can_be_read_and_is_left_as_it_was(world: Journals) -> None:
@@ -182,13 +183,13 @@ def test_a_killed_peer_can_be_read_and_is_left_as_it_was(world: Journals) -> Non
     for suffix in ("", "-wal"):
         shutil.copy(f"{world.path}{suffix}", f"{dead}{suffix}")
     before = [Path(f"{dead}{suffix}").read_bytes() for suffix in ("", "-wal")]
-    assert len(list(export(dead))) == len(ENTRIES)
+    assert len(list(journal_lines(dead))) == len(ENTRIES)
     assert [Path(f"{dead}{suffix}").read_bytes() for suffix in ("", "-wal")] == before
 
 
 def test_of_a_damaged_journal_all_that_can_be_read_is_exported_first(path: Path) -> None:
     altered(path, "DELETE FROM events WHERE number = 3")
-    lines = export(path)
+    lines = journal_lines(path)
     assert len([next(lines), next(lines)]) == 2
     with pytest.raises(InputError, match="entry 3"):
         next(lines)
@@ -197,14 +198,14 @@ def test_of_a_damaged_journal_all_that_can_be_read_is_exported_first(path: Path)
 @pytest.mark.parametrize(("name", "told"), [("nothing.sqlite", "does not exist"), (".", "is a folder")])
 def test_an_export_of_nothing_is_a_sentence(tmp_path: Path, name: str, told: str) -> None:
     with pytest.raises(InputError, match=f"{told}: give the journal of a peer"):
-        next(export(tmp_path / name))
+        next(journal_lines(tmp_path / name))
 
 
 def test_learnae_history_prints_a_journal(path: Path) -> None:
     command = [sys.executable, "-m", "learnae", "history"]
     shown = subprocess.run([*command, str(path)], capture_output=True, text=True)
     assert shown.returncode == 0
-    assert shown.stdout.splitlines() == list(export(path))
+    assert shown.stdout.splitlines() == list(journal_lines(path))
     missing = subprocess.run([*command, "nothing.sqlite"], capture_output=True, text=True)
     assert missing.returncode == 2
     assert missing.stderr == "learnae: nothing.sqlite does not exist: give the journal of a peer, such as p00.sqlite\n"
@@ -215,10 +216,10 @@ def test_learnae_history_prints_a_journal(path: Path) -> None:
 
 def test_each_opening_after_the_first_events_is_a_restart(world: Journals) -> None:
     world.journal.append(*ENTRIES[0])
-    assert recorded(world.path) == (CONFIG, ENTRIES[:1], [])
+    assert read_journal(world.path) == (CONFIG, ENTRIES[:1], [])
     world.reopen().append(*ENTRIES[1])
     world.reopen()
-    assert recorded(world.reopen().path).restarts == [1, 2, 2]
+    assert read_journal(world.reopen().path).restarts == [1, 2, 2]
 
 
 def before_openings_were_noted(path: Path) -> None:
@@ -229,8 +230,8 @@ def before_openings_were_noted(path: Path) -> None:
 def test_a_journal_of_version_1_is_read_and_left_as_it_was(path: Path) -> None:
     before_openings_were_noted(path)
     before = path.read_bytes()
-    assert recorded(path) == (CONFIG, ENTRIES, [])
-    assert len(list(export(path))) == len(ENTRIES)
+    assert read_journal(path) == (CONFIG, ENTRIES, [])
+    assert len(list(journal_lines(path))) == len(ENTRIES)
     assert path.read_bytes() == before
 
 
@@ -239,13 +240,13 @@ def test_a_journal_of_version_1_is_continued_as_one_of_this_version(path: Path) 
     with closing(SqliteJournal(path, CONFIG)) as journal:
         assert journal.replay() == ENTRIES
         journal.append(*ENTRIES[0])
-    assert recorded(path).restarts == [len(ENTRIES)]
+    assert read_journal(path).restarts == [len(ENTRIES)]
 
 
 def test_a_block_can_be_read_while_the_peer_runs(world: Journals) -> None:
     world.opened[-1].blocks[cid_of(b"weights")] = b"weights"
-    assert recorded_block(world.path, cid_of(b"weights")) is None
+    assert read_block(world.path, cid_of(b"weights")) is None
     world.journal.append(*ENTRIES[0])
-    assert recorded_block(world.path, cid_of(b"weights")) == b"weights"
+    assert read_block(world.path, cid_of(b"weights")) == b"weights"
     altered(world.path, "UPDATE blocks SET block = x'00'")
-    assert recorded_block(world.path, cid_of(b"weights")) is None
+    assert read_block(world.path, cid_of(b"weights")) is None

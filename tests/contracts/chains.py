@@ -11,7 +11,7 @@ from web3.types import TxReceipt
 from learnae.adapters.keystore import Wallet
 from learnae.protocol.types import ETHER, Wei
 
-WALLET = Wallet.of(b"\x07" * 32)
+WALLET = Wallet.from_key(b"\x07" * 32)
 GAS = 1_000_000
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.helpers.swarms import Run
 
-from learnae.adapters.sqlite_journal import SqliteJournal, needed
+from learnae.adapters.sqlite_journal import SqliteJournal, blocks_in_use
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
 from learnae.records.chain_export import chain_line
 from learnae.runtime.roster_file import Roster
@@ -20,7 +20,7 @@ def leave(run: Run, folder: Path) -> Path:
     for name, host in hosts.items():
         assert host.peer
         with closing(SqliteJournal(folder / JOURNALS / f"{name}.sqlite", host.config)) as journal:
-            for cid in needed(host.peer, host.config.initial_weights):
+            for cid in blocks_in_use(host.peer, host.config.initial_weights):
                 journal.blocks[cid] = host.ports.blocks[cid]
             for event, digest in host.journal.entries:
                 journal.append(event, digest)

@@ -11,7 +11,7 @@ from tests.helpers.left_behind import leave
 from tests.helpers.swarms import Run, run, small
 
 from learnae.adapters.run_directory import RunDirectory
-from learnae.adapters.sqlite_journal import Recorded, SqliteJournal, recorded
+from learnae.adapters.sqlite_journal import JournalContents, SqliteJournal, read_journal
 from learnae.backends.live_run import JOURNALS, SESSION
 from learnae.records.history import Evaluated, PeerRestarted
 from learnae.runtime.history_from_journals import decisions
@@ -58,7 +58,7 @@ def test_without_the_rows_an_audit_says_what_it_lacks_and_does_the_rest(folder: 
 
 
 def test_who_lost_its_last_model_has_no_accuracy(session: Run, folder: Path) -> None:
-    config, entries, _ = recorded(folder / JOURNALS / "p01.sqlite")
+    config, entries, _ = read_journal(folder / JOURNALS / "p01.sqlite")
     (folder / JOURNALS / "p01.sqlite").unlink()
     with closing(SqliteJournal(folder / JOURNALS / "p01.sqlite", config)) as journal:
         for event, digest in entries:
@@ -70,9 +70,9 @@ def test_who_lost_its_last_model_has_no_accuracy(session: Run, folder: Path) -> 
 def test_a_peer_that_came_back_restarted_when_it_was_told_the_next_thing(session: Run) -> None:
     host = session.host("p00")
     config, entries = host.config, host.journal.entries
-    told = list(decisions("p00", Recorded(config, entries, [5, 5, len(entries)])))
+    told = list(decisions("p00", JournalContents(config, entries, [5, 5, len(entries)])))
     restarts = [record.t for record in told if isinstance(record.fact, PeerRestarted)]
     assert restarts == [entries[5][0].at] * 2 + [entries[-1][0].at]
     rest = [record for record in told if record.fact != PeerRestarted()]
-    assert rest == list(decisions("p00", Recorded(config, entries, [])))
+    assert rest == list(decisions("p00", JournalContents(config, entries, [])))
     assert told.index(next(r for r in told if r.fact == PeerRestarted())) == sum(r.t < restarts[0] for r in rest)

@@ -12,7 +12,7 @@ from tests.helpers.left_behind import leave
 from tests.helpers.swarms import Run, run, small
 
 from learnae.adapters.run_directory import RunDirectory
-from learnae.adapters.sqlite_journal import Recorded
+from learnae.adapters.sqlite_journal import JournalContents
 from learnae.analysis.statistics import Band
 from learnae.backends.live_run import JOURNALS, SESSION
 from learnae.backends.sim.run_simulation import record
@@ -45,12 +45,12 @@ def session() -> Run:
 
 
 @pytest.fixture(scope="module")
-def told(session: Run) -> dict[str, Recorded]:
+def told(session: Run) -> dict[str, JournalContents]:
     hosts = session.simulation.simulator.hosts
-    return {name: Recorded(host.config, host.journal.entries, []) for name, host in hosts.items()}
+    return {name: JournalContents(host.config, host.journal.entries, []) for name, host in hosts.items()}
 
 
-def test_the_costs_that_a_session_was_run_with_are_found_in_its_journals(told: dict[str, Recorded]) -> None:
+def test_the_costs_that_a_session_was_run_with_are_found_in_its_journals(told: dict[str, JournalContents]) -> None:
     elsewhere = parse(small(peers=PEERS))
     found = fitted(elsewhere, MemoryLearning(elsewhere), told)
     assert found.network.latency == pytest.approx(LATENCY, rel=0.15)
@@ -62,12 +62,12 @@ def test_the_costs_that_a_session_was_run_with_are_found_in_its_journals(told: d
 def test_work_that_took_no_time_is_fitted_as_next_to_none() -> None:
     settings = small(cost=COSTS | {"average": 0.0}, peers=3)
     hosts = run(settings, journals=True).simulation.simulator.hosts
-    told = {name: Recorded(host.config, host.journal.entries, []) for name, host in hosts.items()}
+    told = {name: JournalContents(host.config, host.journal.entries, []) for name, host in hosts.items()}
     session = parse(settings)
     assert fitted(session, MemoryLearning(session), told).cost.average == pytest.approx(INSTANT)
 
 
-def test_a_request_is_timed_from_its_question_to_its_answer_in_one_life(told: dict[str, Recorded]) -> None:
+def test_a_request_is_timed_from_its_question_to_its_answer_in_one_life(told: dict[str, JournalContents]) -> None:
     config, entries, _ = told["p00"]
     life = list(replay_steps(new_peer(config), entries))
     found = list(taken("p00", life))
@@ -80,8 +80,8 @@ def test_a_request_is_timed_from_its_question_to_its_answer_in_one_life(told: di
     assert all(each in found for each in again)
 
 
-def test_journals_in_which_nobody_trained_say_nothing(session: Run, told: dict[str, Recorded]) -> None:
-    begun = {name: Recorded(each.config, each.entries[:5], []) for name, each in told.items()}
+def test_journals_in_which_nobody_trained_say_nothing(session: Run, told: dict[str, JournalContents]) -> None:
+    begun = {name: JournalContents(each.config, each.entries[:5], []) for name, each in told.items()}
     with pytest.raises(InputError, match="came further"):
         fitted(session.simulation.session, MemoryLearning(session.simulation.session), begun)
 
@@ -141,7 +141,7 @@ def test_damaged_journals_and_those_of_another_core_are_named(recorded_run: Path
         refused(here(tmp_path, "calibrate", folder), "p01.jsonl is damaged")
 
 
-def test_one_peers_journal_is_enough_to_know_what_its_work_took(told: dict[str, Recorded]) -> None:
+def test_one_peers_journal_is_enough_to_know_what_its_work_took(told: dict[str, JournalContents]) -> None:
     session = parse(small(peers=PEERS))
     found = fitted(session, MemoryLearning(session), {"p03": told["p03"]}).cost
     assert found.train > 0 and found.average > 0 and found.speed_sigma == found.announce == 0

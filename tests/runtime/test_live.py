@@ -9,7 +9,7 @@ import pytest
 from tests.helpers.stages import Stage, all_of
 
 from learnae.adapters.memory_chain import MemoryChain
-from learnae.adapters.sqlite_journal import SqliteJournal, recorded
+from learnae.adapters.sqlite_journal import SqliteJournal, read_journal
 from learnae.analysis.checks import verdict
 from learnae.ports import Chain, Gossip, Performed
 from learnae.protocol.decisions import DebtChanged, DebtState, RolledBack, WorkState
@@ -67,7 +67,7 @@ def test_the_journals_alone_tell_all_that_was_observed(staged: Callable[..., Sta
     peers = stage.peers()
     assert asyncio.run(all_of(peers)) == ["quiet"] * 3
     stage.end(EndedBy.QUIET)
-    told = {peer.name: recorded(stage.folder / f"{peer.name}.sqlite") for peer in peers}
+    told = {peer.name: read_journal(stage.folder / f"{peer.name}.sqlite") for peer in peers}
     again = merged(stage.session, stage.simulation.composition.members, told)
     assert again[0] == stage.recording.records[0]
     assert again[-1].fact == SessionEnded(EndedBy.QUIET)
@@ -82,7 +82,7 @@ def test_a_session_whose_peers_did_not_all_come_to_their_end_has_no_end(staged: 
     stage = staged(max_duration=0.5, linger=60.0)
     peers = stage.peers()
     assert asyncio.run(all_of(peers)) == ["max_duration"] * 3
-    told = {peer.name: recorded(stage.folder / f"{peer.name}.sqlite") for peer in peers}
+    told = {peer.name: read_journal(stage.folder / f"{peer.name}.sqlite") for peer in peers}
     assert merged(stage.session, stage.simulation.composition.members, told)[-1].fact == SessionEnded(
         EndedBy.MAX_DURATION
     )

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from tests.helpers.command_line import Done, here, refused
 
-from learnae.adapters.keystore import create
+from learnae.adapters.keystore import create_wallet
 from learnae.adapters.memory import keys as public_ids
-from learnae.adapters.sqlite_journal import SqliteJournal, recorded
+from learnae.adapters.sqlite_journal import SqliteJournal, read_journal
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
 from learnae.errors import InputError, PortError, Reason
 from learnae.protocol.types import Cid
@@ -63,7 +63,7 @@ def test_a_peer_that_was_told_something_wrong_says_so_in_one_sentence(tmp_path: 
     refused(started(), ROSTER)
     IDS.write(tmp_path / ROSTER)
     refused(started(), "key")
-    wallet = create(tmp_path / "key")
+    wallet = create_wallet(tmp_path / "key")
     refused(started(), f"the keystore is of {wallet.address}")
     Roster.of([public_ids("0"), (public_ids("1")[0], wallet.address)]).write(tmp_path / ROSTER)
     refused(started(name="p07"), "p07 is not in the roster")
@@ -98,6 +98,6 @@ def test_a_journal_knows_whose_it_is_without_being_told(tmp_path: Path) -> None:
     [member, _] = IDS.members(SETTINGS)
     config = peer_config(SETTINGS, member, Cid("session"), Cid("initial"), 2)
     SqliteJournal(tmp_path / "p00.sqlite", config).close()
-    assert recorded(tmp_path / "p00.sqlite") == (config, [], [])
+    assert read_journal(tmp_path / "p00.sqlite") == (config, [], [])
     with pytest.raises(InputError, match="does not exist"):
-        recorded(tmp_path / "p01.sqlite")
+        read_journal(tmp_path / "p01.sqlite")

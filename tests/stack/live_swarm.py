@@ -25,7 +25,7 @@ class LiveSwarm:
         (self.run / JOURNALS).mkdir(parents=True)
         self.kubos = Nodes(folder, session.peers)
         self.keystores = [folder / f"p{index:02}.key" for index in range(session.peers)]
-        wallets = [keystore.create(path).address for path in self.keystores]
+        wallets = [keystore.create_wallet(path).address for path in self.keystores]
         self.anvil = Anvil(folder, dict.fromkeys(wallets, wei(session.chain.balance)), saves=saves)
         self._mine()
         (self.run / SESSION).write_text(to_toml(session))

@@ -16,7 +16,8 @@ from learnae.adapters.evm import EvmChain, Node, dpoid
 from learnae.adapters.evm.local import LocalEvm
 from learnae.adapters.evm.rpc import fixed
 from learnae.adapters.keystore import Wallet
-from learnae.adapters.kubo import SIGNED, base64url, verified
+from learnae.adapters.kubo.rpc import base64url
+from learnae.adapters.kubo.store import SIGNING_PREFIX, verify_signature
 from learnae.adapters.memory import MemoryJournal, MemoryPredictor, keys
 from learnae.adapters.memory_network import MemoryGossip
 from learnae.adapters.metrics import Metrics
@@ -38,7 +39,7 @@ from learnae.web.api.peer_api import peer_api
 SETTINGS = {"peers": 2, "chain": {"poll": 0.05}, "data": {"rows": 200}, "work": {"slices": 2}}
 JUDGED = 30.0  # s until everything is
 ORDERS = 30  # of arrival
-MALLORY = Wallet.of(b"\x07" * 32)
+MALLORY = Wallet.from_key(b"\x07" * 32)
 ELSEWHERE = cid_of(b"another session")
 BY_OTHER_RULES = "0x" + "11" * 32  # a genesis hash
 
@@ -65,10 +66,10 @@ class Key:
         self.peer_id = peer_id(self._private.public_key().public_bytes_raw())
 
     async def sign(self, message: bytes) -> str:
-        return base64url(self._private.sign(SIGNED + message))
+        return base64url(self._private.sign(SIGNING_PREFIX + message))
 
     def verify(self, peer: PeerId, message: bytes, signature: str) -> bool:
-        return verified(peer, message, signature)
+        return verify_signature(peer, message, signature)
 
 
 class World:

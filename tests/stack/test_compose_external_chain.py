@@ -75,7 +75,7 @@ class Lender:
 
 def lender(chain: ForeignAnvil, folder: Path) -> Lender:
     secret = secrets.token_bytes(32)
-    wallet = Wallet.of(secret)
+    wallet = Wallet.from_key(secret)
     chain.fund(wallet, Wei(ETHER))
     (folder / "session.toml").write_text(SESSION)
     return Lender(secret.hex(), wallet, folder / "session.toml")

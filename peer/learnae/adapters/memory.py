@@ -14,14 +14,13 @@ from typing import Any, TypeVar
 
 from learnae.errors import PortError, Reason
 from learnae.lazy_future import lazy
+from learnae.messages.ids import peer_id
 from learnae.messages.wire import MAX_BLOCK, cid_of
 from learnae.protocol.events import Event
 from learnae.protocol.types import Address, Cid, Forgery, ModelRef, PeerId, Score, Weights
 from learnae.session.faults import Component, Fault
 
 T = TypeVar("T")
-
-BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
 def now(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -37,11 +36,7 @@ def now(coroutine: Coroutine[Any, Any, T]) -> T:
 def keys(seed: str) -> tuple[PeerId, Address]:
     """Public ids of the right form, from a seed."""
     public = hashlib.sha256(f"peer {seed}".encode()).digest()
-    number, text = int.from_bytes(bytes.fromhex("002408011220") + public, "big"), ""
-    while number:
-        number, digit = divmod(number, 58)
-        text = BASE58[digit] + text
-    return PeerId("1" + text), Address("0x" + hashlib.sha256(f"wallet {seed}".encode()).hexdigest()[:40])
+    return peer_id(public), Address("0x" + hashlib.sha256(f"wallet {seed}".encode()).hexdigest()[:40])
 
 
 @dataclass

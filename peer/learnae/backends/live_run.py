@@ -14,7 +14,7 @@ from pathlib import Path
 
 from learnae.adapters.evm import export, export_since, http_node
 from learnae.adapters.run_directory import CHAIN, HISTORY
-from learnae.adapters.sqlite_journal import recorded, recorded_block
+from learnae.adapters.sqlite_journal import read_block, read_journal
 from learnae.backends.external_chain.wallet_funding import FUNDING, Funding
 from learnae.errors import InputError, PortError
 from learnae.protocol.decisions import Adopted, Published
@@ -79,7 +79,7 @@ def retell(run: Path) -> str | None:
     files = journals(run, everybody)
     faults = run / FAULTS
     seen = History.parse(faults.read_text().splitlines()).records if faults.is_file() else ()
-    records = merged(session, everybody, {name: recorded(path) for name, path in files.items()}, seen)
+    records = merged(session, everybody, {name: read_journal(path) for name, path in files.items()}, seen)
     try:
         evaluated, notice = _evaluated(session, files, records), None
     except (InputError, PortError) as error:
@@ -93,7 +93,7 @@ def retell(run: Path) -> str | None:
 def _evaluated(session: Session, files: Mapping[str, Path], records: Sequence[Record]) -> list[Record]:
     """Each peer's last model on rows that no peer has.  InputError: no such rows here; PortError: no sound block."""
     last = _last_models(records)
-    found = {cid: recorded_block(files[name], cid) for name, (cid, _) in last.items()}
+    found = {cid: read_block(files[name], cid) for name, (cid, _) in last.items()}
     blocks = {cid: block for cid, block in found.items() if block is not None}
     models = [(name, *model) for name, model in last.items() if model[0] in blocks]
     if not models:

@@ -34,7 +34,7 @@ def audit(
     if rpc is None and not (run / CHAIN).exists() and (chain := external_chain_settings()):
         rpc = chain.rpc
     if rpc:
-        asyncio.run(live_run.fetch_chain(run, keystore.url(rpc)))
+        asyncio.run(live_run.fetch_chain(run, keystore.resolve_url(rpc)))
     notice = live_run.retell(run)
     directory = RunDirectory(run)
     history = directory.read()

@@ -22,13 +22,13 @@ def join(
     ] = None,
 ) -> int:
     """Take part in a swarm on another machine until the session ends, then send the journal to it."""
-    from learnae.adapters.kubo_process import found
+    from learnae.adapters.kubo.process import find_kubo
     from learnae.backends.remote_peers.join_file import JoinFile
     from learnae.backends.remote_peers.remote_peer import RemotePeer
     from learnae.cli.commands import say
     from learnae.cli.peer import EXIT_CODES
 
-    invitation, program = JoinFile.read(file), found(kubo_binary)
+    invitation, program = JoinFile.read(file), find_kubo(kubo_binary)
     peer = RemotePeer(invitation, folder or Path(f"{invitation.name}-{invitation.roster.began:.0f}"))
     say(f"Joining as {invitation.name}, in {peer.folder}. Press Ctrl-C to leave; the same command resumes.")
     ended_by = asyncio.run(_run(peer, program))

@@ -71,7 +71,9 @@ def peer(
     from learnae.runtime.shard_learning import ShardLearning
 
     settings, ids = load(session), Roster.read(roster)
-    node = PeerEndpoints(name, kubo, keys.url(rpc), keys.load(keystore), journal, KUBO_STARTS if rows else 0.0)
+    node = PeerEndpoints(
+        name, kubo, keys.resolve_url(rpc), keys.load_wallet(keystore), journal, KUBO_STARTS if rows else 0.0
+    )
     members = ids.members(settings)
     service = PeerService(find(node, members), SessionClock(ids.began), Metrics(), members)
     own = ShardLearning(settings, rows) if rows else None

@@ -41,7 +41,7 @@ def roster(
     except OSError as error:
         raise InputError(f"{out}: {error.strerror}: choose another --out") from None
     members = names(len(ids))
-    wallets = [keystore.create(_keystore(out, name)).address for name in members]
+    wallets = [keystore.create_wallet(_keystore(out, name)).address for name in members]
     (out / SESSION).write_text(to_toml(settings))
     Roster.of(zip(ids, wallets, strict=True)).write(out / ROSTER)
     say(f"Give each wallet {settings.chain.balance} ETH in the genesis block, or transfer it before the start:")

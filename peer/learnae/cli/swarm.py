@@ -19,6 +19,7 @@ from learnae.cli.app import Backend
 from learnae.cli.commands import say
 from learnae.cli.progress import Progress
 from learnae.errors import InputError
+from learnae.private_file import write_private
 from learnae.records.outcome import EndedBy
 from learnae.session.session_file import load
 from learnae.session.settings import Session
@@ -170,11 +171,9 @@ def _end_on_signals(hosted: "EmbeddedServer") -> None:
 
 @contextmanager
 def _token(path: Path) -> Iterator[str]:
-    """A new token, in a file that only its owner can read, for as long as it is good for something."""
+    """A new token, in a private file that exists as long as the token is valid."""
     token = secrets.token_urlsafe(32)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(token + "\n")
+    write_private(path, token + "\n")
     try:
         yield token
     finally:

@@ -1,6 +1,8 @@
-"""IPFS ids of Ed25519 keys: the base58 text, and the 32 bytes of public key that it wraps."""
+"""Ids as text and as bytes: IPFS peer ids (base58) of Ed25519 keys, and CIDs (base32)."""
 
-from learnae.protocol.types import PeerId
+from base64 import b32decode, b32encode
+
+from learnae.protocol.types import Cid, PeerId
 
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 PREFIX = bytes.fromhex("002408011220")  # identity multihash of 36 bytes: a protobuf of key type 1 and 32 bytes
@@ -17,12 +19,21 @@ def peer_id(key: bytes) -> PeerId:
 
 
 def public_key(peer: PeerId) -> bytes:
-    """Raises ValueError if this is no id of an Ed25519 key."""
+    """Raises ValueError if this is not the id of an Ed25519 key."""
     number = 0
     for letter in peer[:64]:
         number = number * 58 + BASE58.index(letter)
     wrapped = number.to_bytes(48, "big")[-38:]
     key = wrapped[len(PREFIX) :]
     if peer_id(key) != peer:
-        raise ValueError(f"{peer!r} is no id of an Ed25519 key")
+        raise ValueError(f"{peer!r} is not the id of an Ed25519 key")
     return key
+
+
+def cid_from_bytes(binary: bytes) -> Cid:
+    return Cid("b" + b32encode(binary).decode().lower().rstrip("="))
+
+
+def cid_to_bytes(cid: Cid) -> bytes:
+    """The 36 bytes of a CID."""
+    return b32decode(cid[1:].upper() + "=" * (-len(cid[1:]) % 8))

@@ -3,13 +3,13 @@
 Strict both ways: an unknown version or field, a wrong type or an overlong message is ``BadMessage``, never a guess.
 """
 
-import base64
 import hashlib
 import json
 import re
 from typing import Any, assert_never
 
 from learnae.errors import BadMessage, Reason
+from learnae.messages.ids import cid_from_bytes
 from learnae.protocol.types import (
     Address,
     Announcement,
@@ -41,7 +41,7 @@ TEXT = r"[!-~]{0,200}"
 def cid_of(block: bytes) -> Cid:
     """CIDv1, raw, sha2-256, as ``ipfs add --cid-version=1 --raw-leaves`` names a block of up to 1 MiB."""
     multihash = b"\x01\x55\x12\x20" + hashlib.sha256(block).digest()
-    return Cid("b" + base64.b32encode(multihash).decode().rstrip("=").lower())
+    return cid_from_bytes(multihash)
 
 
 def proof_text(claim: Claim, session: Cid, chain_id: int, genesis: str) -> bytes:

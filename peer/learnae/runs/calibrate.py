@@ -19,7 +19,7 @@ from statistics import fmean, median, stdev
 from typing import Any, get_args
 
 from learnae.adapters.run_directory import RunDirectory
-from learnae.adapters.sqlite_journal import Recorded, recorded
+from learnae.adapters.sqlite_journal import JournalContents, read_journal
 from learnae.analysis.statistics import Band, Row, band
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION, journals, members
 from learnae.errors import InputError, ReplayMismatch
@@ -77,14 +77,14 @@ class ComparedMetric:
         return self.inside and self.width <= WIDEST
 
 
-def left_behind(run: Path, learning: Learning) -> dict[str, Recorded]:
+def left_behind(run: Path, learning: Learning) -> dict[str, JournalContents]:
     """The journals of a run, by peer: a live one's SQLite files, or what ``adapters.rundir`` writes.
 
     Raises InputError: there are none, or they are damaged.
     """
     if (run / ROSTER).is_file():
         _, everybody = members(run)
-        told = {name: recorded(path) for name, path in journals(run, everybody).items()}
+        told = {name: read_journal(path) for name, path in journals(run, everybody).items()}
     else:
         told = dict(_exported(run, learning))
     if not told:
@@ -132,7 +132,7 @@ def heard(lives: Collection[Life]) -> Iterator[tuple[float, bool]]:
             yield event.at - at, late
 
 
-def fitted(session: Session, learning: Learning, told: Mapping[str, Recorded]) -> Session:
+def fitted(session: Session, learning: Learning, told: Mapping[str, JournalContents]) -> Session:
     """The session with the costs and the latency of the run.
 
     Raises InputError: nothing was trained or averaged, or another core wrote the journals.
@@ -176,7 +176,7 @@ def compared(live: Row, seeds: Iterable[Row]) -> list[ComparedMetric]:
 # in here
 
 
-def _exported(run: Path, learning: Learning) -> Iterator[tuple[str, Recorded]]:
+def _exported(run: Path, learning: Learning) -> Iterator[tuple[str, JournalContents]]:
     """From JSON lines, and what each peer was told from the session and the roster in the history."""
     history = RunDirectory(run).read()
     ids = {name: (entry.peer, entry.wallet) for name, entry in history.roster.items()}
@@ -190,7 +190,7 @@ def _exported(run: Path, learning: Learning) -> Iterator[tuple[str, Recorded]]:
                 entries = [_entry(from_json(line)) for line in path.read_text().splitlines()]
             except (ValueError, KeyError) as error:
                 raise InputError(f"{path} is damaged ({error}): calibrate a run as it was left") from None
-            yield name, Recorded(composition.config(index), entries, [])
+            yield name, JournalContents(composition.config(index), entries, [])
 
 
 def _entry(line: dict[str, Any]) -> tuple[on.Event, str]:

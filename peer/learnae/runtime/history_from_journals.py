@@ -7,7 +7,7 @@ are compared, so the clocks of their machines should differ by less than a model
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from learnae.adapters.sqlite_journal import Recorded
+from learnae.adapters.sqlite_journal import JournalContents
 from learnae.errors import InputError, ReplayMismatch
 from learnae.protocol import actions as do
 from learnae.protocol.events import SessionClosed
@@ -21,7 +21,7 @@ from learnae.session.session_file import resolved
 from learnae.session.settings import Session
 
 
-def decisions(name: str, journal: Recorded) -> Iterator[Record]:
+def decisions(name: str, journal: JournalContents) -> Iterator[Record]:
     """What one peer decided, and when it restarted: at the time of its first event after the restart.
 
     Raises InputError if the journal is damaged or was written by another version.
@@ -43,7 +43,10 @@ def decisions(name: str, journal: Recorded) -> Iterator[Record]:
 
 
 def merged(
-    session: Session, members: Sequence[Member], journals: Mapping[str, Recorded], observed: Sequence[Record] = ()
+    session: Session,
+    members: Sequence[Member],
+    journals: Mapping[str, JournalContents],
+    observed: Sequence[Record] = (),
 ) -> tuple[Record, ...]:
     """All peers' records in order of time.  ``journals``: by name; peers whose journal is missing are left out.
 

@@ -18,7 +18,7 @@ from learnae.adapters.evm import EvmChain, http_node
 from learnae.adapters.evm.payment_index import PaymentIndex
 from learnae.adapters.keystore import Wallet
 from learnae.adapters.kubo import Kubo, KuboGossip
-from learnae.adapters.sqlite_journal import Recorded, SqliteJournal, needed, recorded
+from learnae.adapters.sqlite_journal import JournalContents, SqliteJournal, blocks_in_use, read_journal
 from learnae.errors import InputError, PortError, Reason, ReplayMismatch
 from learnae.messages.wire import cid_of
 from learnae.ports import Observer
@@ -163,7 +163,7 @@ async def _lived(
             raise InputError(f"{node.journal} cannot be replayed: {error}") from None
         live.observers += (partial(_tidy, live, journal),)
         chain.signed_before = partial(_signed, live)
-        for record in decisions(node.name, _before(recorded(node.journal))):
+        for record in decisions(node.name, _before(read_journal(node.journal))):
             inside.observe(record.t, record.peer, record.fact)
         inside.begin(
             live, learning.predictor(journal.blocks), PaymentIndex(ethereum, [node.wallet.address], roster.began)
@@ -174,7 +174,7 @@ async def _lived(
             raise input_error(group) or group from None
 
 
-def _before(told: Recorded) -> Recorded:
+def _before(told: JournalContents) -> JournalContents:
     """Without the restart that is under way: the peer will tell of it."""
     return told._replace(restarts=told.restarts[:-1] if told.entries else [])
 
@@ -186,7 +186,7 @@ def _signed(live: LivePeer) -> list[Signed]:
 def _tidy(live: LivePeer, journal: SqliteJournal, now: float, peer: str, item: Fact) -> None:
     """Forget the blocks that nothing needs any more, whenever the models at hand have changed."""
     if isinstance(item, Adopted | Trained | Averaged | AttemptFailed | Published):
-        journal.blocks.prune(needed(live.peer, live.config.initial_weights))
+        journal.blocks.prune(blocks_in_use(live.peer, live.config.initial_weights))
 
 
 def input_error(group: BaseExceptionGroup[BaseException]) -> InputError | None:

@@ -12,7 +12,7 @@ from learnae.session.settings import Session
 def wallets(session: Session) -> dict[str, Wallet]:
     """By name of the peer."""
     seeds = {name: hashlib.sha256(f"wallet {session.seed} {name}".encode()).digest() for name in names(session.peers)}
-    return {name: Wallet.of(seed) for name, seed in seeds.items()}
+    return {name: Wallet.from_key(seed) for name, seed in seeds.items()}
 
 
 def wallet_keys(session: Session, wallets: Mapping[str, Wallet]) -> Keys:

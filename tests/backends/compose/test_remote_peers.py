@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from tests.helpers.command_line import here, refused
 from tests.helpers.peers import config
 
-from learnae.adapters.ipfs_keys import identity
-from learnae.adapters.sqlite_journal import SqliteJournal, recorded
+from learnae.adapters.ipfs_keys import create_identity
+from learnae.adapters.sqlite_journal import SqliteJournal, read_journal
 from learnae.backends.compose.plan import Plan, RemotePeerOptions, pods, targets
 from learnae.backends.compose.remote_peers import RemotePeers
 from learnae.backends.compose.render import ipfs_config
@@ -55,7 +55,7 @@ def journal_of(path: Path, digest_of: object = digest, **changes: object) -> byt
 
 @pytest.fixture
 def guests(tmp_path: Path) -> RemotePeers:
-    others = [(identity().peer, Address("0x" + "00" * 20)) for _ in range(2)]
+    others = [(create_identity().peer, Address("0x" + "00" * 20)) for _ in range(2)]
     Roster.of([*others, (CONFIG.peer, CONFIG.wallet)]).write(tmp_path / ROSTER)
     (tmp_path / "journals" / "p02").mkdir(parents=True)
     return RemotePeers(PLAN, tmp_path, CONFIG.session)
@@ -84,7 +84,7 @@ def test_a_guest_says_that_it_came_and_hands_in_its_journal(guests: RemotePeers,
     whole = journal_of(tmp_path / "own.sqlite")
     assert asked(app, "PUT", "/v1/journals/p02", token, whole).status_code == 204
     assert guests.missing() == []
-    assert recorded(tmp_path / "journals" / "p02" / "p02.sqlite").config == CONFIG
+    assert read_journal(tmp_path / "journals" / "p02" / "p02.sqlite").config == CONFIG
 
 
 def test_nobody_but_a_guest_says_or_hands_in_anything(guests: RemotePeers) -> None:
@@ -104,7 +104,7 @@ def test_a_journal_that_is_not_that_guests_is_not_taken(guests: RemotePeers, tmp
         b"no journal",
         whole[: len(whole) // 2],
         journal_of(tmp_path / "session.sqlite", session=Cid("another")),
-        journal_of(tmp_path / "peer.sqlite", peer=identity().peer),
+        journal_of(tmp_path / "peer.sqlite", peer=create_identity().peer),
         journal_of(tmp_path / "replay.sqlite", digest_of=None),
     ):
         answer = asked(app, "PUT", "/v1/journals/p02", token, wrong)
@@ -140,7 +140,7 @@ def test_a_guest_has_no_pod_and_no_pod_dials_it() -> None:
     text = pods(PLAN)
     assert "p01" in text and "p02" not in text
     assert len(targets(PLAN, MEMBERS)) == 2
-    made = {name: identity() for name in PLAN.names}
+    made = {name: create_identity() for name in PLAN.names}
     dialled = ipfs_config(PLAN, "p00", made)["Peering"]["Peers"]
     assert [each["ID"] for each in dialled] == [made["p01"].peer]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from learnae.adapters.ipfs_keys import identity
+from learnae.adapters.ipfs_keys import create_identity
 from learnae.backends.compose import engine, images
 from learnae.backends.compose.docker_cli import docker
 from learnae.backends.compose.plan import MOST_PODS, Plan, bases, pods, project, settings, subnets, targets
@@ -80,7 +80,7 @@ def test_what_one_process_has_claimed_no_other_gets_before_it_ends(tmp_path: Pat
 
 
 def test_an_identity_made_on_the_host_is_one_of_ed25519() -> None:
-    made = identity()
+    made = create_identity()
     assert len(public_key(made.peer)) == 32
     assert made.key not in repr(made)
 
@@ -97,7 +97,7 @@ def test_whatever_the_number_of_nodes_all_are_connected(count: int) -> None:
 
 
 def test_a_node_dials_the_pods_of_the_others() -> None:
-    made = {name: identity() for name in THREE.names}
+    made = {name: create_identity() for name in THREE.names}
     config = ipfs_config(THREE, "p01", made)
     assert config["Identity"]["PeerID"] == made["p01"].peer
     assert config["Peering"]["Peers"] == [

@@ -48,7 +48,7 @@ def session(**changes: object) -> Session:
 def chain_of(anvil: ForeignAnvil, wei: int = ETHER, cap: str = "0.1", **changes: object) -> ExternalChain:
     """With a new key that has so much.  Made by hand: on loopback ``of`` would refuse."""
     chain = ExternalChain(
-        ExternalChainSettings(anvil.url, "", Decimal(cap)), session(**changes), Wallet.of(secrets.token_bytes(32))
+        ExternalChainSettings(anvil.url, "", Decimal(cap)), session(**changes), Wallet.from_key(secrets.token_bytes(32))
     )
     anvil.fund(chain.wallet, Wei(wei))
     return chain
@@ -129,10 +129,13 @@ def test_a_file_with_a_key_must_be_its_owners_alone(tmp_path: Path) -> None:
     bare.write_text(f"0x{HEX}\n")
     bare.chmod(0o644)
     with pytest.raises(InputError, match="chmod 600"):
-        keystore.funded(str(bare))
+        keystore.resolve_wallet(str(bare))
     bare.chmod(0o600)
-    made = keystore.create(ours)
-    assert keystore.funded(str(bare)) == keystore.funded(HEX) and keystore.funded(str(ours)) == made
+    made = keystore.create_wallet(ours)
+    assert (
+        keystore.resolve_wallet(str(bare)) == keystore.resolve_wallet(HEX)
+        and keystore.resolve_wallet(str(ours)) == made
+    )
 
 
 def test_nothing_is_done_to_a_chain_that_is_not_ours() -> None:
@@ -226,7 +229,7 @@ def test_a_session_waits_as_long_as_slow_blocks_ask_for_and_says_so() -> None:
 def keystores(folder: Path) -> dict[str, Path]:
     found = {name: folder / f"{name}.key" for name in ("p00", "p01")}
     for path in found.values():
-        keystore.create(path)
+        keystore.create_wallet(path)
     return found
 
 
@@ -268,7 +271,7 @@ def test_a_loan_that_is_cut_off_is_taken_back_and_opens_no_session(anvil: Foreig
 def test_a_wallet_that_is_not_worth_the_fee_keeps_its_key(anvil: ForeignAnvil, tmp_path: Path) -> None:
     chain, made, lines = chain_of(anvil), keystores(tmp_path), list[str]()
     asyncio.run(lend(chain, tmp_path, made))
-    anvil.fund(keystore.load(made["p01"]), Wei(1000))
+    anvil.fund(keystore.load_wallet(made["p01"]), Wei(1000))
     assert not asyncio.run(take_back(chain, tmp_path, lines.append))
     assert [each.name for each in (tmp_path / WALLETS).iterdir()] == ["p01.json"]
     assert "p01: not empty yet" in lines[1] and "learnae refund" in lines[2]

@@ -14,7 +14,7 @@ import pytest
 from tests.helpers.command_line import here, refused
 
 from learnae.adapters import keystore
-from learnae.adapters.ipfs_keys import identity, peer_of, swarm_key
+from learnae.adapters.ipfs_keys import create_identity, create_swarm_key, peer_id_of_key
 from learnae.backends.live_run import ROSTER, SESSION
 from learnae.backends.remote_peers.join_file import WALLET, JoinFile
 from learnae.backends.remote_peers.remote_peer import InvitingHost, RemotePeer
@@ -35,13 +35,13 @@ TOKEN = "t" * 43
 
 def rendered(folder: Path, began: float | None = None) -> Path:
     """What build/swarm has for p01, the guest."""
-    made, pod = [identity(), identity()], folder / "pods" / "p01"
+    made, pod = [create_identity(), create_identity()], folder / "pods" / "p01"
     for part in ("ipfs", "peer/initial"):
         (pod / part).mkdir(parents=True)
-    wallets = [keystore.create(path).address for path in (folder / "other.json", pod / "peer" / WALLET)]
+    wallets = [keystore.create_wallet(path).address for path in (folder / "other.json", pod / "peer" / WALLET)]
     Roster.of(zip((each.peer for each in made), wallets, strict=True), began).write(folder / ROSTER)
     (folder / SESSION).write_text(to_toml(SESSION_OF_TWO))
-    (pod / "ipfs" / "swarm.key").write_text(swarm_key())
+    (pod / "ipfs" / "swarm.key").write_text(create_swarm_key())
     (pod / "ipfs" / "identity").write_text(made[1].key)
     np.savez(pod / "peer" / ROWS, features=np.zeros((4, FEATURES), np.float32), trained=3)
     for name in ("p00", "p01"):
@@ -66,9 +66,9 @@ def test_what_is_unpacked_is_what_the_pod_would_have_had(tmp_path: Path) -> None
     for name in (ROWS, WALLET, "initial/p00.safetensors", "initial/p01.safetensors"):
         assert (tmp_path / "guest" / name).read_bytes() == (pod / name).read_bytes()
     assert stat.S_IMODE(wallet.stat().st_mode) == 0o600 == stat.S_IMODE((tmp_path / "p01.join.json").stat().st_mode)
-    node = PeerEndpoints("p01", "", "", keystore.load(wallet), tmp_path / "p01.sqlite")
+    node = PeerEndpoints("p01", "", "", keystore.load_wallet(wallet), tmp_path / "p01.sqlite")
     member, learning = made.checked(tmp_path / "guest", node)
-    assert (member.name, member.peer, learning.features) == ("p01", peer_of(made.identity), FEATURES)
+    assert (member.name, member.peer, learning.features) == ("p01", peer_id_of_key(made.identity), FEATURES)
 
 
 def test_a_folder_that_was_there_keeps_its_mode_and_one_that_is_made_is_its_owners_alone(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_rows_of_another_session_are_noticed(tmp_path: Path) -> None:
     path = invitation(tmp_path)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"session_id": Cid("bafy")}))
     made = JoinFile.read(path)
-    node = PeerEndpoints("p01", "", "", keystore.load(made.unpack(tmp_path / "guest")), tmp_path / "p01.sqlite")
+    node = PeerEndpoints("p01", "", "", keystore.load_wallet(made.unpack(tmp_path / "guest")), tmp_path / "p01.sqlite")
     with pytest.raises(InputError, match="not its session's"):
         made.checked(tmp_path / "guest", node)
 
@@ -113,7 +113,7 @@ def changed(**fields: Any) -> Callable[[str], str]:
         lambda text: "[]",
         lambda text: '{"kind": "Invitation"}',
         changed(name="p07"),
-        changed(identity=identity().key),
+        changed(identity=create_identity().key),
         changed(identity="AAAA"),
         changed(session="= no TOML"),
         changed(initial={"../p00": ""}),

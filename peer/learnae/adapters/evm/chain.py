@@ -11,7 +11,6 @@ What a payer may rely on:
 """
 
 import asyncio
-from base64 import b32decode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -23,6 +22,7 @@ from hexbytes import HexBytes
 from learnae.adapters.evm import dpoid
 from learnae.adapters.evm.rpc import Header, Node
 from learnae.errors import InputError, PortError, Reason
+from learnae.messages.ids import cid_to_bytes
 from learnae.protocol.types import Address, Cid, Claim, ClaimFacts, Head, Poid, Receipt, Signed, TxHash, Wei
 
 TRANSFER_GAS = 21_000  # to an account without code
@@ -73,7 +73,7 @@ class EvmChain:
         return await self._sign(nonce, attempt, None, Wei(0), dpoid.deployment(poid), dpoid.DEPLOY_GAS)
 
     async def sign_pay(self, to: Address, wei: Wei, cid: Cid, nonce: int, attempt: int) -> Signed:
-        return await self._sign(nonce, attempt, to, wei, cid_bytes(cid), PAY_GAS)
+        return await self._sign(nonce, attempt, to, wei, cid_to_bytes(cid), PAY_GAS)
 
     async def sign_transfer(self, to: Address, wei: Wei, nonce: int, attempt: int) -> Signed:
         """Beyond the port: money for no model."""
@@ -218,11 +218,6 @@ class EvmChain:
             for (chain, other), form in self._forms.items()
             if chain == genesis and other >= mined and other != nonce
         )
-
-
-def cid_bytes(cid: Cid) -> bytes:
-    """The 36 bytes of a CID: cheaper calldata than its text."""
-    return b32decode(cid[1:].upper() + "=" * (-len(cid[1:]) % 8))
 
 
 def _raised(wei: int) -> int:

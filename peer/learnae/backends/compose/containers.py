@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from fcntl import LOCK_EX, flock
 from pathlib import Path
 from subprocess import PIPE, STDOUT
 from typing import IO
@@ -16,7 +15,7 @@ from typing import IO
 from learnae.backends.compose.docker_cli import PATIENCE, docker, end, ran
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
-from learnae.file_lock import locked
+from learnae.file_lock import try_lock, wait_for_lock
 from learnae.session.environment import docker_environment
 
 ROUNDS = 5  # until it is given up to remove what keeps coming
@@ -60,7 +59,7 @@ class Containers:
     async def up(self, *services: str) -> None:
         """One after another; what is still coming up when this is cancelled is not."""
         with self._coming_up() as lock:
-            while not locked(lock):  # noqa: ASYNC110 - what another process does is no event here
+            while not try_lock(lock):  # noqa: ASYNC110 - what another process does is no event here
                 await asyncio.sleep(AGAIN)
             lock.truncate(0)
             await ran(
@@ -75,11 +74,11 @@ class Containers:
         again while there are some: what was asked for may still come.
         """
         with self._coming_up() as lock:
-            if not locked(lock):
+            if not try_lock(lock):
                 lock.seek(0)
                 with suppress(ValueError):  # it has not said who it is
                     end(int(lock.read()), signal.SIGTERM)
-                flock(lock, LOCK_EX)
+                wait_for_lock(lock)
             lock.truncate(0)
             return self._removed()
 

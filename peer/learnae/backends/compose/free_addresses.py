@@ -12,7 +12,7 @@ from learnae.backends.compose.containers import ROUNDS
 from learnae.backends.compose.docker_cli import PATIENCE, docker
 from learnae.backends.compose.plan import HOST, bases, subnets
 from learnae.errors import InputError
-from learnae.file_lock import locked
+from learnae.file_lock import try_lock
 from learnae.session.environment import subnet
 
 _CLAIMS: dict[str, IO[str]] = {}  # locked files, by what this process has for itself
@@ -56,7 +56,7 @@ def claimed(what: str) -> bool:
             file = open(path, "a")
         except OSError:  # another user's file
             return False
-        if not locked(file):
+        if not try_lock(file):
             file.close()
             return False
         _CLAIMS[what] = file

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from learnae.adapters.sqlite_journal import recorded
+from learnae.adapters.sqlite_journal import read_journal
 from learnae.backends.compose.plan import HOST, Plan
 from learnae.backends.live_run import ROSTER
 from learnae.backends.remote_peers.join_file import JoinFile
@@ -99,7 +99,7 @@ class RemotePeers:
         """Whether it can be told again, by this core, and is that guest's."""
         known = self._peers[name]
         try:
-            told = recorded(journal)
+            told = read_journal(journal)
             deque(decisions(name, told), maxlen=0)
         except InputError:
             return False

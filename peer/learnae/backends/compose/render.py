@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from learnae.adapters import keystore
-from learnae.adapters.ipfs_keys import IpfsIdentity, identity, swarm_key
-from learnae.adapters.kubo_process import kubo_config
+from learnae.adapters.ipfs_keys import IpfsIdentity, create_identity, create_swarm_key
+from learnae.adapters.kubo.process import kubo_config
 from learnae.backends.compose.plan import INSIDE_IPFS, RPC_FILE, Plan, pods, settings, targets
 from learnae.backends.compose.prometheus_targets import write_faults
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
+from learnae.private_file import write_private
 from learnae.protocol.types import Address, Wei, wei
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.shard_learning import INITIAL, ROWS
@@ -54,12 +55,12 @@ def render(session: Session, plan: Plan, folder: Path = FOLDER, rpc: str | None 
     for part in ("pods", "journals"):
         (folder / part).mkdir(0o700)  # before there is a secret in it
     learning = TorchLearning(session, os.cpu_count() or 1)
-    identities = {name: identity() for name in plan.names}
+    identities = {name: create_identity() for name in plan.names}
     for name in plan.names:
         for part in ("link", "ipfs", "peer"):
             (folder / "pods" / name / part).mkdir(parents=True)
         (folder / "journals" / name).mkdir(parents=True)
-    wallets = {name: keystore.create(path).address for name, path in keystores(plan, folder).items()}
+    wallets = {name: keystore.create_wallet(path).address for name, path in keystores(plan, folder).items()}
     roster = Roster.of([(identities[name].peer, wallets[name]) for name in plan.names])
     members = roster.members(session)
     roster.write(folder / "roster.json")
@@ -67,19 +68,19 @@ def render(session: Session, plan: Plan, folder: Path = FOLDER, rpc: str | None 
     write_plan(plan, members, folder)
     if rpc is None:
         _write_chain(folder / "chain", dict.fromkeys(wallets.values(), wei(session.chain.balance)))
-    key = swarm_key()
+    key = create_swarm_key()
     for index, name in enumerate(plan.names):
         pod = folder / "pods" / name
         token = secrets.token_urlsafe(32)
-        _write(pod / "link" / "token", token)
-        _write(pod / "ipfs" / "swarm.key", key)
+        write_private(pod / "link" / "token", token)
+        write_private(pod / "ipfs" / "swarm.key", key)
         if name in plan.hosted:
-            _write(pod / "ipfs" / "config.json", json.dumps(ipfs_config(plan, name, identities), indent=2))
+            write_private(pod / "ipfs" / "config.json", json.dumps(ipfs_config(plan, name, identities), indent=2))
         else:
-            _write(pod / "ipfs" / IDENTITY, identities[name].key)
-        _write(pod / "peer" / "token", token)
+            write_private(pod / "ipfs" / IDENTITY, identities[name].key)
+        write_private(pod / "peer" / "token", token)
         if rpc is not None:
-            _write(pod / "peer" / RPC_FILE, rpc)
+            write_private(pod / "peer" / RPC_FILE, rpc)
         for file in ("session.toml", "roster.json"):
             shutil.copy(folder / file, pod / "peer")
         _write_rows(pod / "peer", learning, index, {plan.names[0], name})
@@ -137,12 +138,6 @@ def neighbours(names: Sequence[str], name: str) -> list[str]:
     at = names.index(name)
     steps = range(1, others + 1) if others < FULL_MESH else [1 + others * each // BEYOND for each in range(BEYOND)]
     return [names[(at + step) % len(names)] for step in steps]
-
-
-def _write(path: Path, secret: str) -> None:
-    """Its owner's alone from the first byte."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secret)
 
 
 def _write_rows(folder: Path, learning: Any, index: int, initial: set[str]) -> None:

@@ -31,7 +31,7 @@ from learnae.backends.compose.render import FOLDER
 from learnae.backends.external_chain.chain import ExternalChain, Say
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
-from learnae.file_lock import locked
+from learnae.file_lock import try_lock
 from learnae.protocol.types import Cid
 from learnae.records.history import SWARM, VERSION, Record, SessionBegan
 from learnae.records.outcome import BackendName, EndedBy
@@ -96,7 +96,7 @@ def alone(say: Say, folder: Path = FOLDER) -> Iterator[None]:
     """One session of a checkout at a time; what a killed one left is cleared away.  Raises InputError."""
     folder.parent.mkdir(exist_ok=True)
     with (folder.parent / "swarm.lock").open("a+") as file:
-        if not locked(file):
+        if not try_lock(file):
             file.seek(0)
             raise InputError(
                 "a swarm of this checkout is running already: wait for it, or stop it with Ctrl-C where it was started "

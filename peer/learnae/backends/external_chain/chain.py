@@ -43,7 +43,7 @@ class ExternalChain:
     @staticmethod
     def of(foreign: ExternalChainSettings, session: Session) -> "ExternalChain":
         """Raises InputError; quotes no key."""
-        wallet = keystore.funded(foreign.key)
+        wallet = keystore.resolve_wallet(foreign.key)
         if wallet is None:
             raise InputError(f"{KEY} is neither a private key (64 hexadecimal digits) nor a file that holds one")
         if any(fault.kind.chain for fault in session.faults):

@@ -64,7 +64,7 @@ class Funding:
 
 async def lend(chain: ExternalChain, run: Path, keystores: Mapping[str, Path]) -> int:
     """Each its stake; the block from which nothing takes that back.  Raises InputError: some may have got theirs."""
-    wallets, lender = [keystore.load(path).address for path in keystores.values()], chain.wallet.address
+    wallets, lender = [keystore.load_wallet(path).address for path in keystores.values()], chain.wallet.address
     if (run / WALLETS).exists():
         raise InputError(f"{run} holds wallets of an earlier session: learnae refund {run}, or choose another --out")
     async with chain.node() as node:
@@ -92,7 +92,7 @@ async def take_back(chain: ExternalChain, run: Path, say: Say) -> bool:
     async with chain.node() as node:
         if funding.until is None:
             replace(funding, until=(await node.newest()).number).write(run)
-        wallets = [keystore.load(path) for path in files]
+        wallets = [keystore.load_wallet(path) for path in files]
         everybody = [funding.lender, *(wallet.address for wallet in wallets)]
         calm = await _until(chain, partial(_calm, node, everybody), began + lasts / 2)
         emptied = await asyncio.gather(

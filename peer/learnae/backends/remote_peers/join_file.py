@@ -4,7 +4,6 @@ Invitation.read(path).unpack(folder)      # session.toml roster.json wallet.json
 """
 
 import base64
-import os
 import time
 import tomllib
 from collections.abc import Iterator
@@ -12,11 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from learnae.adapters.ipfs_keys import peer_of
+from learnae.adapters.ipfs_keys import peer_id_of_key
 from learnae.backends.live_run import ROSTER, SESSION
 from learnae.errors import InputError
 from learnae.messages.codec import decode, encode, from_json, to_json
 from learnae.messages.wire import cid_of
+from learnae.private_file import write_private
 from learnae.protocol.types import Cid, PeerId
 from learnae.runtime.live_process import PeerEndpoints, find
 from learnae.runtime.roster_file import Roster
@@ -80,9 +80,8 @@ class JoinFile:
 
     def write(self, path: Path) -> None:
         """Readable by its owner alone.  Raises InputError."""
-        with _explained(path), os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(to_json(encode(self)) + "\n")
+        with _explained(path):
+            write_private(path, to_json(encode(self)) + "\n", replace=True)
 
     @staticmethod
     def read(path: Path) -> "JoinFile":
@@ -94,7 +93,7 @@ class JoinFile:
             if found.version != VERSION:
                 raise InputError(f"{path} is of version {found.version} and this program knows {VERSION}: use its own")
             session = found.settings
-            if PeerId(peer_of(found.identity)) != found._peer or set(found.initial) != found._initial:
+            if PeerId(peer_id_of_key(found.identity)) != found._peer or set(found.initial) != found._initial:
                 raise ValueError("it is put together from several")
             for block in (found.rows, *found.initial.values()):
                 base64.b64decode(block, validate=True)
@@ -120,8 +119,7 @@ class JoinFile:
             wallet = folder / WALLET
             if wallet.exists() and wallet.read_text() != self.wallet:
                 raise InputError(f"{folder} holds another invitation's peer: choose another --folder")
-            wallet.touch(0o600)
-            wallet.write_text(self.wallet)
+            write_private(wallet, self.wallet, replace=True)
             (folder / SESSION).write_text(self.session)
             self.roster.write(folder / ROSTER)
             (folder / ROWS).write_bytes(base64.b64decode(self.rows))

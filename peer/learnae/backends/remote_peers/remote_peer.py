@@ -14,9 +14,9 @@ from pathlib import Path
 import aiohttp
 
 from learnae.adapters import keystore
-from learnae.adapters.kubo_process import kubo, kubo_config
+from learnae.adapters.kubo.process import kubo_config, kubo_process
 from learnae.adapters.metrics import Metrics
-from learnae.adapters.sqlite_journal import recorded
+from learnae.adapters.sqlite_journal import read_journal
 from learnae.backends.remote_peers.join_file import JoinFile
 from learnae.errors import InputError
 from learnae.protocol.types import PeerId
@@ -76,7 +76,7 @@ class RemotePeer:
 
     def __init__(self, invitation: JoinFile, folder: Path) -> None:
         """Unpacks into ``folder``.  Raises InputError."""
-        wallet = keystore.load(invitation.unpack(folder))
+        wallet = keystore.load_wallet(invitation.unpack(folder))
         self.invitation, self.folder, self.journal = invitation, folder, folder / f"{invitation.name}.sqlite"
         self._node = PeerEndpoints(invitation.name, "", invitation.rpc, wallet, self.journal)
         member, self._learning = invitation.checked(folder, self._node)
@@ -105,10 +105,10 @@ class RemotePeer:
         told, inside = self.invitation, self.inside
         dialled = {PeerId(peer): address for peer, address in told.bootstrap.items()}
         config = kubo_config(inside.member.peer, told.identity, dialled)
-        known_at = recorded(self.journal).config.addresses if self.journal.exists() else ()
+        known_at = read_journal(self.journal).config.addresses if self.journal.exists() else ()
         async with _connected(told) as host:
             await host.come()
-            async with kubo(program, self.folder / "ipfs", config, told.swarm_key, known_at) as url:
+            async with kubo_process(program, self.folder / "ipfs", config, told.swarm_key, known_at) as url:
                 staying = asyncio.create_task(host.stay(inside.stop))
                 try:
                     node, learning = replace(self._node, kubo=url), self._learning

@@ -1,0 +1,134 @@
+"""``ports.Gossip`` on the pubsub of one Kubo node.
+
+Gossipsub verifies the sender of a message.  It drops messages of one publisher that overtake each other, so there is
+one publication at a time and a pause before the next.  Without the pause, 1 message in 20 of a burst was lost; with it,
+none on an idle machine and 1 in 50 on a busy one.  Announcements are therefore repeated.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import aiohttp
+
+from learnae.adapters.kubo.rpc import KuboRpc, base64url, from_base64url, text_field
+from learnae.errors import BadMessage, PortError, Reason
+from learnae.messages.codec import from_json
+from learnae.messages.wire import decode, encode, topics
+from learnae.protocol.types import Announcement, Cid, IdentityAnnouncement, PeerId
+
+T = TypeVar("T")
+Received = tuple[PeerId, Announcement]
+
+MAX_LINE = 8192  # bytes of a message as the node writes it: four times MAX_MESSAGE in base64 with its envelope
+PUBLISH_ATTEMPTS = 5
+PUBLISH_PAUSE = 0.01  # s between two publications
+RECONNECT_MIN = 0.1  # s until a broken subscription is renewed; doubles up to
+RECONNECT_MAX = 5.0
+
+
+class KuboGossip:
+    """The announcements of one session."""
+
+    def __init__(self, kubo: KuboRpc, session: Cid) -> None:
+        self.dropped: Counter[Reason] = Counter()
+        self._kubo, self._session = kubo, session
+        self._publishing = asyncio.Lock()
+        self._published_at = 0.0  # s, of the event loop's clock
+
+    async def publish(self, announcement: Announcement) -> None:
+        identity, model = topics(self._session)
+        topic = identity if isinstance(announcement, IdentityAnnouncement) else model
+        message = encode(announcement)
+        clock = asyncio.get_running_loop().time
+        async with self._publishing:
+            await asyncio.sleep(self._published_at + PUBLISH_PAUSE - clock())
+            for attempts_left in reversed(range(PUBLISH_ATTEMPTS)):
+                try:
+                    await self._kubo.call("pubsub/pub", message, arg=base64url(topic.encode()))
+                    self._published_at = clock()
+                    return
+                except PortError as error:
+                    if "validation ignored" not in str(error) or not attempts_left:
+                        raise
+
+    def subscribe(self) -> AsyncIterator[Received]:
+        return merge([self._receive(topic) for topic in topics(self._session)])
+
+    async def _receive(self, topic: str) -> AsyncGenerator[Received, None]:
+        """Announcements of other peers on one topic; renews the subscription whenever it ends."""
+        wait = RECONNECT_MIN
+        while True:
+            try:
+                async with self._subscription(topic) as content:
+                    wait = RECONNECT_MIN
+                    async for line in split_lines(content):
+                        if received := self._parse(line):
+                            yield received
+            except (aiohttp.ClientError, TimeoutError):
+                pass
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, RECONNECT_MAX)
+
+    @asynccontextmanager
+    async def _subscription(self, topic: str) -> AsyncIterator[aiohttp.StreamReader]:
+        client = self._kubo.client
+        unlimited = aiohttp.ClientTimeout(total=None, sock_connect=self._kubo.call_timeout)
+        arguments = {"arg": base64url(topic.encode())}
+        async with client.session.post(
+            client.api_endpoint("pubsub/sub"), params=arguments, timeout=unlimited
+        ) as response:
+            response.raise_for_status()
+            yield response.content
+
+    def _parse(self, line: bytes | None) -> Received | None:
+        """The announcement of another peer.  The node also repeats its own messages, which are ignored."""
+        try:
+            sender, message = parse_envelope(line)
+            return None if sender == self._kubo.peer_id else (sender, decode(message))
+        except BadMessage as error:
+            self.dropped[error.reason] += 1
+            return None
+
+
+def parse_envelope(line: bytes | None) -> tuple[PeerId, bytes]:
+    """Sender and message of one line of ``pubsub/sub``; None for a line that was too long.  Raises BadMessage."""
+    if line is None:
+        raise BadMessage(Reason.OVERSIZE)
+    try:
+        envelope = from_json(line.decode())
+        return PeerId(text_field(envelope, "from")), from_base64url(text_field(envelope, "data"))
+    except (ValueError, RecursionError, PortError):
+        raise BadMessage(Reason.INVALID_RESPONSE) from None
+
+
+async def split_lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes | None]:
+    """Yield one line at a time; None for a line longer than ``MAX_LINE``, whose rest is skipped.  Memory is bounded."""
+    line = bytearray()
+    async for chunk in content.iter_any():
+        *ended, rest = chunk.split(b"\n")
+        for part in ended:
+            line += part
+            yield bytes(line) if len(line) <= MAX_LINE else None
+            line.clear()
+        line += rest
+        del line[MAX_LINE + 1 :]
+
+
+async def merge(streams: list[AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
+    """Yield the items of all streams as they arrive."""
+    waiting = {asyncio.ensure_future(anext(stream)): stream for stream in streams}
+    try:
+        while True:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for future in done:
+                stream = waiting.pop(future)
+                item = future.result()
+                waiting[asyncio.ensure_future(anext(stream))] = stream
+                yield item
+    finally:
+        for future in waiting:
+            future.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)

@@ -1,0 +1,15 @@
+"""The journal of a peer in one SQLite file: ``ports.Journal`` and the blocks that its events refer to."""
+
+from learnae.adapters.sqlite_journal.blocks import SqliteBlocks, blocks_in_use
+from learnae.adapters.sqlite_journal.journal import SqliteJournal
+from learnae.adapters.sqlite_journal.reader import JournalContents, journal_lines, read_block, read_journal
+
+__all__ = [
+    "JournalContents",
+    "SqliteBlocks",
+    "SqliteJournal",
+    "blocks_in_use",
+    "journal_lines",
+    "read_block",
+    "read_journal",
+]

@@ -1,0 +1,79 @@
+"""Reads a journal without changing it; the peer that writes it may be running."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from learnae.adapters.sqlite_journal.file_format import (
+    DAMAGED,
+    check_file,
+    format_version,
+    input_errors,
+    read_events,
+    read_heading,
+)
+from learnae.errors import InputError
+from learnae.messages.codec import decode, from_json, to_json
+from learnae.messages.wire import cid_of
+from learnae.protocol.events import Event
+from learnae.protocol.settings import PeerConfig
+from learnae.protocol.types import Cid
+
+
+class JournalContents(NamedTuple):
+    """The peer's configuration, its events with their digests, and the number of events before each restart."""
+
+    config: PeerConfig
+    entries: list[tuple[Event, str]]
+    restarts: list[int]
+
+
+def read_journal(path: Path) -> JournalContents:
+    """Read a whole journal, which is enough to replay the peer.
+
+    InputError: missing, damaged, or written by another version.
+    """
+    with _open_read_only(path) as connection:
+        try:
+            config: PeerConfig = decode(PeerConfig, from_json(read_heading(path, connection)))
+        except (ValueError, TypeError):
+            raise InputError(f"{path} {DAMAGED}") from None
+        entries = [(event, digest) for event, _, digest in read_events(path, connection)]
+        return JournalContents(config, entries, _read_restarts(connection))
+
+
+def journal_lines(path: Path) -> Iterator[str]:
+    """Yield the events as JSON lines, oldest first, in the format of run directories.
+
+    InputError: missing, damaged (raised after the readable events), or of a newer version.
+    """
+    with _open_read_only(path) as connection:
+        for _, text, digest in read_events(path, connection):
+            yield to_json({"digest": digest, **from_json(text)})
+
+
+def read_block(path: Path, cid: Cid) -> bytes | None:
+    """Read one block of a journal; None if it is not there.  Raises InputError like ``journal_lines``."""
+    with _open_read_only(path) as connection:
+        row = connection.execute("SELECT block FROM blocks WHERE cid = ?", (cid,)).fetchone()
+    return row[0] if row and cid_of(row[0]) == cid else None
+
+
+@contextmanager
+def _open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
+    if not path.is_file():
+        problem = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"{path} {problem}: give the journal of a peer, such as p00.sqlite")
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with input_errors(path), closing(sqlite3.connect(uri, uri=True)) as connection:
+        check_file(path, connection)
+        yield connection
+
+
+def _read_restarts(connection: sqlite3.Connection) -> list[int]:
+    """A journal of version 1 does not record restarts."""
+    if format_version(connection) < 2:
+        return []
+    return [after for (after,) in connection.execute("SELECT after FROM openings WHERE after > 0 ORDER BY rowid")]
