@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TypeVar
 
-from learnae.protocol.registration import IDENTITY
-from learnae.protocol.training import WORK
+from learnae.protocol.transitions import IDENTITY, WORK
 
 State = TypeVar("State", bound=Enum)
 

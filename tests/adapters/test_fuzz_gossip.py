@@ -236,7 +236,7 @@ def flood(folder: Path, messages: int, seed: int) -> None:
         assert heard[reason], reason
     # nothing bad admitted
     honest = dict(PEERS[:HONEST])
-    for known in peer._peer_book.known:
+    for known in peer._peer_book.peers:
         assert peer.status().payee(known) in (None, honest.get(known))
     for owner, wallet in honest.items():
         assert peer.status().payee(owner) in (None, wallet)

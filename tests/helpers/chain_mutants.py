@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from learnae.adapters.memory_chain import MemoryChain, MemoryChainPort
-from learnae.protocol.claims import Claims
 from learnae.protocol.debts import Debts
 from learnae.protocol.decisions import DebtChanged, DebtState
+from learnae.protocol.directory import ClaimReader
 from learnae.protocol.events import Event
 from learnae.protocol.payments import Payments
 from learnae.protocol.peer import Peer
@@ -23,8 +23,10 @@ Patch = pytest.MonkeyPatch
 
 
 def never_confirms(patch: Patch) -> None:
-    read = Transactions.read
-    patch.setattr(Transactions, "read", lambda self, receipts, head, confirmations: read(self, receipts, head, 10**6))
+    update = Transactions.update
+    patch.setattr(
+        Transactions, "update", lambda self, receipts, head, confirmations: update(self, receipts, head, 10**6)
+    )
 
 
 def ignores_a_rollback(patch: Patch) -> None:
@@ -37,20 +39,20 @@ def takes_a_nonce_twice(patch: Patch) -> None:
 
     And the chain signs whatever it is asked to: ours refuses first forms of nonces that it has mined.
     """
-    ask, sign = Payments._ask_payment, MemoryChainPort._sign
+    pay, sign = Transactions.sign_payment, MemoryChainPort._sign
 
-    def forgetful(self: Payments, debt: DebtChanged, nonce: int, attempt: int) -> None:
-        mined = sum(each.receipt is not None for each in self.outbox.transactions)
-        ask(self, debt, nonce if attempt else mined, attempt)
+    def forgetful(self: Transactions, debt: DebtChanged, nonce: int, attempt: int = 0) -> None:
+        mined = sum(transaction.receipt is not None for transaction in self.by_nonce)
+        pay(self, debt, nonce if attempt else mined, attempt)
 
-    patch.setattr(Payments, "_ask_payment", forgetful)
+    patch.setattr(Transactions, "sign_payment", forgetful)
     patch.setattr(MemoryChainPort, "_sign", lambda self, nonce, attempt, *rest: sign(self, nonce, attempt + 1, *rest))
 
 
 def takes_another_chain_for_its_own(patch: Patch) -> None:
     """What the one before had is taken for forgotten, and sent again as after any rollback."""
-    notice = Payments._notice
-    patch.setattr(Payments, "_notice", lambda self, genesis: notice(self, self._genesis or genesis))
+    entered = Payments._entered_chain
+    patch.setattr(Payments, "_entered_chain", lambda self, genesis: entered(self, self._genesis or genesis))
 
     async def submit(self: MemoryChainPort, signed: Any) -> None:
         self.ledger.submit(signed.raw)
@@ -60,20 +62,20 @@ def takes_another_chain_for_its_own(patch: Patch) -> None:
 
 def pays_again_on_another_chain(patch: Patch, states: tuple[DebtState, ...]) -> None:
     """Debts in these states are owed as before, though the chain that was replaced has them, or may have."""
-    leave = Payments._leave
+    leave = Payments._leave_chain
 
     def forgetful(self: Payments) -> None:
-        for debt in self.debts.of(states):
-            self._requests.record(self.debts.reopen(debt.debt))
+        for debt in self.debts.in_states(states):
+            self.debts.reopen(debt)
         leave(self)
 
-    patch.setattr(Payments, "_leave", forgetful)
+    patch.setattr(Payments, "_leave_chain", forgetful)
 
 
 def believes_claims_of_another_chain(patch: Patch) -> None:
     """The directory of the chain that was replaced is kept, and debts stay payable by it."""
-    patch.setattr(Claims, "start_anew", lambda self: None)
-    patch.setattr(Debts, "reopen", lambda self, debt: self.payable(debt, self.book[debt].payee))
+    patch.setattr(ClaimReader, "reset", lambda self: None)
+    patch.setattr(Debts, "reopen", lambda self, debt: self.make_payable(debt, debt.payee))
 
 
 def signs_again_after_a_crash(patch: Patch) -> None:
@@ -81,8 +83,8 @@ def signs_again_after_a_crash(patch: Patch) -> None:
 
     def forgetful(config: PeerConfig, entries: Iterable[tuple[Event, str]]) -> Peer:
         peer = replay(config, entries)
-        for debt in peer._payments.debts.of((DebtState.SIGNED, DebtState.SENT)):
-            peer._payments.debts.book[debt.debt] = replace(debt, state=DebtState.PAYABLE)
+        for debt in peer._payments.debts.in_states((DebtState.SIGNED, DebtState.SENT)):
+            peer._payments.debts.by_number[debt.debt] = replace(debt, state=DebtState.PAYABLE)
         return peer
 
     patch.setattr(simulator, "replay", forgetful)

@@ -129,9 +129,9 @@ class Driven:
 
     # chain
 
-    def signs(self, form: int = 0, genesis: str = "genesis") -> list[do.Action]:
+    def signs(self, version: int = 0, genesis: str = "genesis") -> list[do.Action]:
         request = (self.all_asked(do.SignDeployment) + self.all_asked(do.SignPayment))[0]
-        return self.tell(on.TransactionSigned(self.now, request.request, signed(request.nonce, form, genesis)))
+        return self.tell(on.TransactionSigned(self.now, request.request, signed(request.nonce, version, genesis)))
 
     def sent(self) -> list[do.Action]:
         return self.tell(on.TransactionSent(self.now, self.asked(do.SendTransaction).request))

@@ -105,12 +105,14 @@ def score(correct: int) -> Score:
     return Score(correct, 100)
 
 
-def signed(nonce: int, form: int = 0, genesis: str = "genesis") -> Signed:
-    return Signed(nonce, f"raw {nonce}.{form}", TxHash(f"{nonce}.{form}"), genesis)
+def signed(nonce: int, version: int = 0, genesis: str = "genesis") -> Signed:
+    return Signed(nonce, f"raw {nonce}.{version}", TxHash(f"{nonce}.{version}"), genesis)
 
 
-def receipt(nonce: int, form: int = 0, block: int = 1, succeeded: bool = True, contract: str | None = None) -> Receipt:
-    return Receipt(TxHash(f"{nonce}.{form}"), block, succeeded, Address(contract) if contract else None)
+def receipt(
+    nonce: int, version: int = 0, block: int = 1, succeeded: bool = True, contract: str | None = None
+) -> Receipt:
+    return Receipt(TxHash(f"{nonce}.{version}"), block, succeeded, Address(contract) if contract else None)
 
 
 def head(height: int, genesis: str = "genesis") -> Head:

@@ -21,7 +21,9 @@ from learnae.protocol.decisions import DebtChanged, DebtState, Published, Verdic
 from learnae.protocol.directory import Directory
 from learnae.protocol.payments import Payments
 from learnae.protocol.peer_book import PeerBook
+from learnae.protocol.publication import Publication
 from learnae.protocol.training import Training
+from learnae.protocol.transactions import Transactions
 from learnae.protocol.types import Cid, ModelRef, Policy, Score, Wei
 from learnae.runtime.simulator import Simulator
 from learnae.session.faults import Component, Fault, Link, Links
@@ -82,11 +84,10 @@ def pays_twice(patch: Patch) -> None:
 
     def twice(self: Payments, request: Any, event: Any) -> None:
         signed(self, request, event)
-        again = isinstance(request, do.SignPayment) and sum(
-            each.purpose == request.debt for each in self.outbox.transactions
-        )
-        if again == 1:
-            self._ask_payment(self.debts.book[request.debt], len(self.outbox.transactions), 0)
+        if isinstance(request, do.SignPayment):
+            purposes = [transaction.purpose for transaction in self.transactions.by_nonce]
+            if purposes.count(request.debt) == 1:
+                self.transactions.sign_payment(self.debts.by_number[request.debt], self.transactions.next_nonce)
 
     patch.setattr(Payments, "transaction_signed", twice)
 
@@ -116,21 +117,21 @@ def rounds_up(patch: Patch) -> None:
 
 
 def pays_less_than_it_owes(patch: Patch) -> None:
-    ask = Payments._ask_payment
+    pay = Transactions.sign_payment
 
-    def mean(self: Payments, debt: DebtChanged, nonce: int, attempt: int) -> None:
-        ask(self, replace(debt, wei=Wei(debt.wei - 1)), nonce, attempt)
+    def mean(self: Transactions, debt: DebtChanged, nonce: int, attempt: int = 0) -> None:
+        pay(self, replace(debt, wei=Wei(debt.wei - 1)), nonce, attempt)
 
-    patch.setattr(Payments, "_ask_payment", mean)
+    patch.setattr(Transactions, "sign_payment", mean)
 
 
 def names_another_model(patch: Patch) -> None:
-    ask = Payments._ask_payment
+    pay = Transactions.sign_payment
 
-    def mute(self: Payments, debt: DebtChanged, nonce: int, attempt: int) -> None:
-        ask(self, replace(debt, cid=Cid("none")), nonce, attempt)
+    def mute(self: Transactions, debt: DebtChanged, nonce: int, attempt: int = 0) -> None:
+        pay(self, replace(debt, cid=Cid("none")), nonce, attempt)
 
-    patch.setattr(Payments, "_ask_payment", mute)
+    patch.setattr(Transactions, "sign_payment", mute)
 
 
 def ignores_its_cap(patch: Patch) -> None:
@@ -141,7 +142,7 @@ def pays_though_it_refuses(patch: Patch) -> None:
     owe = Payments.owe
 
     def generous(self: Payments, model: ModelRef, before: Score, after: Score) -> None:
-        self.config = replace(self.config, policy=Policy.HONEST)
+        self._config = replace(self._config, policy=Policy.HONEST)
         owe(self, model, before, after)
 
     patch.setattr(Payments, "owe", generous)
@@ -155,7 +156,7 @@ def pays_a_rejected_claim(patch: Patch) -> None:
         wallets = [each.claim.poid.wallet for each in self.entries.values() if each.claim.poid.peer == peer]
         return wallets[-1] if wallets else None
 
-    patch.setattr(Directory, "winner", last)
+    patch.setattr(Directory, "payee", last)
 
 
 def believes_claims_without_proof(patch: Patch) -> None:
@@ -181,7 +182,7 @@ def pays_the_contract(patch: Patch) -> None:
     def contract(self: Directory, peer: Any) -> Any:
         return next((e.claim.contract for e in self.entries.values() if e.claim.poid.peer == peer), None)
 
-    patch.setattr(Directory, "winner", contract)
+    patch.setattr(Directory, "payee", contract)
 
 
 # work
@@ -211,49 +212,53 @@ def averages_with_itself(patch: Patch) -> None:
     begin = Training._begin_attempt
 
     def lonely(self: Training, remote: ModelRef) -> None:
-        if self._turns == 3 and self.published:
-            self._peer_book.meet(self.config.peer)
-            remote = self.published
+        if self._attempts == 3 and self.publication.published:
+            self._peer_book.add(self._config.peer)
+            remote = self.publication.published
         begin(self, remote)
 
     patch.setattr(Training, "_begin_attempt", lonely)
 
 
 def announces_the_unpublished(patch: Patch) -> None:
-    stored = Training.stored
+    stored = Publication.model_stored
 
-    def silent(self: Training, request: Any) -> None:
+    def silent(self: Publication, request: Any) -> None:
         record = self._requests.record
-        self._requests.record = lambda fact: None if isinstance(fact, Published) else record(fact)  # type: ignore[method-assign]
+        self._requests.record = lambda decision: isinstance(decision, Published) or record(decision)  # type: ignore
         stored(self, request)
         self._requests.record = record  # type: ignore[method-assign]
 
-    patch.setattr(Training, "stored", silent)
+    patch.setattr(Publication, "model_stored", silent)
 
 
 def adopts_without_publishing(patch: Patch) -> None:
-    publish = Training._publish
+    average_scored = Training._average_scored
 
-    def selfish(self: Training, weights: Any) -> None:
-        if self.work.value == "training":
-            publish(self, weights)
-        else:
-            self.weights, self.step = weights, self.step + 1
+    def selfish(self: Training, remote: ModelRef, event: Any) -> None:
+        publish = self.publication.publish
+        self.publication.publish = partial(keep, self.publication)  # type: ignore[method-assign]
+        average_scored(self, remote, event)
+        self.publication.publish = publish  # type: ignore[method-assign]
 
-    patch.setattr(Training, "_publish", selfish)
-    patch.setattr(Training, "unpublished", False)
+    def keep(publication: Publication, weights: Any) -> None:
+        publication.weights = weights
+        publication.step += 1
+
+    patch.setattr(Training, "_average_scored", selfish)
+    patch.setattr(Publication, "pending", False)
 
 
 def never_wakes(patch: Patch) -> None:
-    heard = Training.heard
+    received = Training.model_received
 
     def asleep(self: Training, announcement: Any) -> None:
         change = self._change
         self._change = lambda cause: None  # type: ignore[method-assign]
-        heard(self, announcement)
+        received(self, announcement)
         self._change = change  # type: ignore[method-assign]
 
-    patch.setattr(Training, "heard", asleep)
+    patch.setattr(Training, "model_received", asleep)
 
 
 def never_has_enough(patch: Patch) -> None:
@@ -265,7 +270,7 @@ def has_endless_patience(patch: Patch) -> None:
     ended = Training._end_unit
 
     def patient(self: Training) -> None:
-        self._patience = self.config.work.patience
+        self._patience = self._config.work.patience
         ended(self)
 
     patch.setattr(Training, "_end_unit", patient)
@@ -273,7 +278,7 @@ def has_endless_patience(patch: Patch) -> None:
 
 def takes_a_repetition_for_news(patch: Patch) -> None:
     """An announcement heard again is a model to try again, and wakes."""
-    patch.setattr(PeerBook, "screen", lambda self, model: None)
+    patch.setattr(PeerBook, "screen_model", lambda self, model: None)
 
 
 FINAL_AGAIN = partial(chain.pays_again_on_another_chain, states=(DebtState.FINAL,))

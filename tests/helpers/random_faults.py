@@ -11,10 +11,9 @@ from learnae.errors import DOWN, Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.decisions import DebtChanged, DebtState, IdentityChanged, IdentityState, WorkChanged, WorkState
-from learnae.protocol.registration import IDENTITY
 from learnae.protocol.replay import digest, new_peer, replay
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.training import WORK
+from learnae.protocol.transitions import IDENTITY, WORK
 from learnae.protocol.types import Address, Head, ModelRef, PeerId, Receipt, Score, Signed, Timer, TxHash, Weights
 
 NAMES = ("ann", "bob", "cat", "dan", "eve", "me")

@@ -17,7 +17,7 @@ from learnae.protocol.decisions import ClaimJudged, DebtState, IdentityChanged, 
 from learnae.protocol.directory import Directory
 from learnae.protocol.payments import Payments
 from learnae.protocol.requests import Requests
-from learnae.protocol.types import ETHER, Address, Claim, ClaimFacts, PeerId, Poid
+from learnae.protocol.types import ETHER, Address, Claim, ClaimFacts, IdentityRule, PeerId, Poid
 from learnae.records.chain_export import Block
 
 VICTIM = PeerId("victim")
@@ -30,8 +30,8 @@ HIJACK: Heard = ("eve", claim("victim", "0xeve", "0xc1"), facts("victim", "0xeve
 SAME_BLOCK: Heard = ("mal", claim("victim", "0xmal", "0xc2"), facts("victim", "0xmal", timestamp=100, block=7, index=3))
 
 
-def directory(*heard: Heard, policy: str = "paper") -> Directory:
-    found = Directory(policy)
+def directory(*heard: Heard, rule: IdentityRule = IdentityRule.PAPER) -> Directory:
+    found = Directory(rule)
     for sender, said, read in heard:
         found.judge(PeerId(sender), said, read)
     return found
@@ -129,7 +129,7 @@ def test_a_debt_waits_until_its_creators_claim_is_known() -> None:
     assert published
     wallet.owe(published, score(50), score(60))
 
-    (debt,) = wallet.debts.book
+    (debt,) = wallet.debts.by_number
 
     assert debt.state is DebtState.OWED and debt.payee is None
 
@@ -146,7 +146,7 @@ def test_the_earliest_timestamp_is_accepted_in_whatever_order_claims_arrive() ->
 
         verdicts = {each.claim.contract: each.verdict for each in found.entries.values()}
 
-        assert found.winner(VICTIM) == "0xvictim"
+        assert found.payee(VICTIM) == "0xvictim"
         assert verdicts == {
             OWN[1].contract: Verdict.WINNER,
             AGAIN[1].contract: Verdict.DUPLICATE,
@@ -165,7 +165,7 @@ def test_the_winner_is_the_earliest_of_any_claims(ranks: list[tuple[int, int, in
         read = facts("victim", f"0x{number}", timestamp, block, index)
         heard.append((f"s{number}", claim("victim", f"0x{number}", f"0xc{number}"), read))
 
-    assert directory(*heard).winner(VICTIM) == f"0x{ranks.index(min(ranks))}"
+    assert directory(*heard).payee(VICTIM) == f"0x{ranks.index(min(ranks))}"
 
 
 def test_a_hijack_is_recognized_and_ignored_by_all_neighbours() -> None:
@@ -200,8 +200,8 @@ def test_the_papers_rule_alone_does_not_stop_who_deploys_first() -> None:
         facts("victim", "0xeve", timestamp=1, signature_valid=False),
     )
 
-    assert directory(OWN, early).winner(VICTIM) == "0xeve"
-    assert directory(OWN, early, policy="proven").winner(VICTIM) == "0xvictim"
+    assert directory(OWN, early).payee(VICTIM) == "0xeve"
+    assert directory(OWN, early, rule=IdentityRule.PROVEN).payee(VICTIM) == "0xvictim"
 
 
 @pytest.mark.parametrize(
@@ -217,11 +217,11 @@ def test_with_proofs_a_claim_is_what_it_says_or_nothing(flaw: str, reason: Reaso
     flaws: dict[str, Any] = {flaw: False}
     flawed: Heard = ("victim", claim("victim"), replace(facts("victim"), **flaws))
 
-    found = directory(flawed, policy="proven")
+    found = directory(flawed, rule=IdentityRule.PROVEN)
 
     (entry,) = found.entries.values()
     assert (entry.verdict, entry.reason) == (Verdict.REJECTED, reason)
-    assert found.winner(VICTIM) is None
+    assert found.payee(VICTIM) is None
 
 
 def test_no_authority_is_asked() -> None:
@@ -232,4 +232,4 @@ def test_no_authority_is_asked() -> None:
     """
     one, other = directory(OWN, HIJACK), directory(HIJACK, SAME_BLOCK, OWN)
 
-    assert one.winner(VICTIM) == other.winner(VICTIM) == Address("0xvictim")
+    assert one.payee(VICTIM) == other.payee(VICTIM) == Address("0xvictim")

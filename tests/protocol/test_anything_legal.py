@@ -14,12 +14,12 @@ from tests.helpers.random_faults import Chaos
 from learnae.errors import Reason
 from learnae.protocol.decisions import DebtState
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import Forgery, PeerId, Policy
+from learnae.protocol.types import Forgery, IdentityRule, PeerId, Policy
 
 VARIANTS = {
     **{policy.value: config(policy=policy, max_peers=3, patience=9) for policy in Policy},
     "perturbing": config(policy=Policy.COPYCAT, forgery=Forgery.PERTURBED),
-    "hijacker, paper": config(policy=Policy.HIJACKER, claimed_peer=PeerId("ann"), identity="paper"),
+    "hijacker, paper": config(policy=Policy.HIJACKER, claimed_peer=PeerId("ann"), identity=IdentityRule.PAPER),
     "without rows": config(has_rows=False, slices_planned=0),
     "profits only": config(slices_planned=0, expected_identities=3),
     "unpaid": config(wants_payment=False, function="flat"),

@@ -1,10 +1,10 @@
-"""Debts: one an adoption, each with an end."""
+"""Debts: one per adoption, each with an end."""
 
 import pytest
 from tests.helpers.peers import model, receipt, score, signed
 
 from learnae.protocol.debts import STATES, Debts
-from learnae.protocol.decisions import DebtState
+from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.protocol.transactions import OutgoingTransaction, TxState
 from learnae.protocol.types import Address, Wei
 
@@ -12,10 +12,15 @@ BOB = Address("0xbob")
 
 
 def book(*amounts: int, cap: int = 100) -> Debts:
-    debts = Debts(Wei(cap))
+    debts = Debts(Wei(cap), lambda debt: None)
     for number, wei in enumerate(amounts):
-        debts.owe(model("bob", number + 1), score(50), score(60), Wei(wei))
+        debts.add(model("bob", number + 1), score(50), score(60), Wei(wei))
     return debts
+
+
+def updated(debts: Debts, transaction: OutgoingTransaction) -> DebtChanged:
+    debts.update(transaction)
+    return debts.by_number[transaction.purpose]
 
 
 def transaction(state: TxState, succeeded: bool | None = None, debt: int = 0) -> OutgoingTransaction:
@@ -24,61 +29,62 @@ def transaction(state: TxState, succeeded: bool | None = None, debt: int = 0) ->
     return OutgoingTransaction(3, debt, [signed(3)], state, receipt=found)
 
 
-def test_a_debt_says_whom_what_for_and_how_much() -> None:
-    debt = book(5).book[0]
+def test_a_debt_names_its_creator_model_and_amount() -> None:
+    debt = book(5).by_number[0]
     assert (debt.creator, debt.cid, debt.before, debt.after, debt.wei) == ("bob", "bob-1", score(50), score(60), 5)
     assert debt.state is DebtState.OWED and debt.payee is None
 
 
 @pytest.mark.parametrize("state", TxState)
 def test_a_debt_follows_its_transaction(state: TxState) -> None:
-    debt = book(5).follow(transaction(state))
+    debt = updated(book(5), transaction(state))
     assert (debt.state, debt.nonce, debt.tx) == (STATES[state], 3, "3.0")
 
 
-def test_a_debt_names_the_block_and_the_form_that_was_mined() -> None:
+def test_a_debt_names_the_block_and_the_version_that_was_mined() -> None:
     tried = transaction(TxState.MINED, succeeded=True)
-    tried.forms.append(signed(3, form=1))
-    debt = book(5).follow(tried)
+    tried.versions.append(signed(3, version=1))
+    debt = updated(book(5), tried)
     assert (debt.tx, debt.block, debt.reason) == ("3.0", 9, None)
 
 
 def test_a_payee_that_reverts_has_refused_but_only_when_that_is_final() -> None:
     debts = book(5)
-    assert debts.follow(transaction(TxState.MINED, succeeded=False)).state is DebtState.MINED
-    refused = debts.follow(transaction(TxState.FINAL, succeeded=False))
+    assert updated(debts, transaction(TxState.MINED, succeeded=False)).state is DebtState.MINED
+    refused = updated(debts, transaction(TxState.FINAL, succeeded=False))
     assert refused.state is DebtState.REFUSED and refused.reason
-    assert debts.follow(transaction(TxState.SIGNED)).reason is None
+    assert updated(debts, transaction(TxState.SIGNED)).reason is None
 
 
 def test_the_cap_counts_whatever_was_signed_and_may_still_be_paid() -> None:
     debts = book(60, 40, 1)
     assert debts.within_cap(Wei(100)) and not debts.within_cap(Wei(101))
-    debts.follow(transaction(TxState.SIGNED, debt=0))
+    updated(debts, transaction(TxState.SIGNED, debt=0))
     assert debts.within_cap(Wei(40)) and not debts.within_cap(Wei(41))
-    debts.follow(transaction(TxState.FINAL, succeeded=False, debt=1))
+    updated(debts, transaction(TxState.FINAL, succeeded=False, debt=1))
     assert not debts.within_cap(Wei(1))
 
 
 def test_what_is_declined_is_not_spent() -> None:
     debts = book(60)
-    debts.decline(0, "funds")
+    debts.decline(debts.by_number[0], "funds")
     assert debts.within_cap(Wei(100))
 
 
 def test_only_open_debts_to_a_creator_become_payable() -> None:
     debts = book(1, 2, 3)
-    debts.decline(1, "cap")
+    debts.decline(debts.by_number[1], "cap")
     assert [debt.debt for debt in debts.owed_to(model("bob").creator)] == [0, 2]
     assert debts.owed_to(model("ann").creator) == []
-    assert debts.payable(0, BOB).payee == BOB
+    assert debts.make_payable(debts.by_number[0], BOB).payee == BOB
     assert [debt.debt for debt in debts.owed_to(model("bob").creator)] == [2]
 
 
-def test_a_debt_whose_payee_is_in_doubt_is_owed_again() -> None:
+def test_a_debt_that_lost_its_payee_is_owed_again() -> None:
     debts = book(1)
-    debts.payable(0, BOB)
-    assert (debts.reopen(0).state, debts.book[0].payee) == (DebtState.OWED, None)
+    debts.make_payable(debts.by_number[0], BOB)
+    debts.reopen(debts.by_number[0])
+    assert (debts.by_number[0].state, debts.by_number[0].payee) == (DebtState.OWED, None)
 
 
 @pytest.mark.parametrize("state", DebtState)
@@ -87,5 +93,7 @@ def test_four_states_are_terminal(state: DebtState) -> None:
 
 
 def test_an_unclaimed_debt_says_why() -> None:
-    debt = book(1).unclaimed(0)
+    debts = book(1)
+    debts.give_up_unclaimed(debts.by_number[0])
+    debt = debts.by_number[0]
     assert debt.state is DebtState.UNCLAIMED and debt.reason

@@ -5,8 +5,7 @@ import re
 import pytest
 
 from learnae.protocol import peer
-from learnae.protocol.registration import IDENTITY
-from learnae.protocol.training import WORK
+from learnae.protocol.transitions import IDENTITY, WORK
 
 MACHINES = {
     "work": {(before.name, cause, after.name) for (before, cause), after in WORK.items()},

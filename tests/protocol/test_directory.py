@@ -9,7 +9,7 @@ from tests.helpers.peers import claim, facts
 from learnae.errors import Reason
 from learnae.protocol.decisions import ClaimJudged, Verdict
 from learnae.protocol.directory import Directory, refusal
-from learnae.protocol.types import Address, ClaimFacts, PeerId, Poid
+from learnae.protocol.types import Address, ClaimFacts, IdentityRule, PeerId, Poid
 
 BOB, ANN, EVE = PeerId("bob"), PeerId("ann"), PeerId("eve")
 
@@ -24,18 +24,18 @@ def verdicts(judged: list[ClaimJudged]) -> dict[str, Verdict]:
     return {each.sender: each.verdict for each in judged}
 
 
-@pytest.mark.parametrize("policy", ["paper", "proven"])
-def test_the_earliest_claim_wins_whatever_order_they_arrive_in(policy: str) -> None:
+@pytest.mark.parametrize("rule", IdentityRule)
+def test_the_earliest_claim_wins_whatever_order_they_arrive_in(rule: IdentityRule) -> None:
     claims = {
         "ann": facts("bob", "0xann", timestamp=7, block=2, index=1),
         "bob": facts("bob", "0xbob", timestamp=7, block=2, index=0),
         "eve": facts("bob", "0xeve", timestamp=8, block=1, index=0),
     }
     for order in permutations(claims):
-        directory = Directory(policy)
+        directory = Directory(rule)
         for sender in order:
             enter(directory, sender, claims[sender])
-        assert directory.winner(BOB) == "0xbob"
+        assert directory.payee(BOB) == "0xbob"
         assert {entry.sender: entry.verdict for entry in directory.entries.values()} == {
             "ann": Verdict.LATER,
             "bob": Verdict.WINNER,
@@ -44,16 +44,16 @@ def test_the_earliest_claim_wins_whatever_order_they_arrive_in(policy: str) -> N
 
 
 def test_the_same_key_and_wallet_again_is_a_duplicate_and_no_fraud() -> None:
-    directory = Directory("proven")
+    directory = Directory(IdentityRule.PROVEN)
     enter(directory, "bob", facts("bob", timestamp=5))
     assert verdicts(enter(directory, "bob", facts("bob", timestamp=9), "a second contract")) == {
         "bob": Verdict.DUPLICATE
     }
-    assert directory.winner(BOB) == "0xbob"
+    assert directory.payee(BOB) == "0xbob"
 
 
 def test_an_earlier_contract_of_the_same_owner_takes_over() -> None:
-    directory = Directory("proven")
+    directory = Directory(IdentityRule.PROVEN)
     enter(directory, "bob", facts("bob", timestamp=5))
     judged = enter(directory, "bob", facts("bob", timestamp=3), "an earlier contract")
     assert [each.verdict for each in judged] == [Verdict.WINNER, Verdict.DUPLICATE]
@@ -72,50 +72,50 @@ def test_an_unproven_claim_is_rejected_by_name_and_admitted_by_the_papers_rule(
     flaw: dict[str, Any], reason: Reason
 ) -> None:
     flawed = facts("bob", **flaw)
-    assert refusal("proven", claim("bob"), flawed) is reason
-    assert refusal("paper", claim("bob"), flawed) is None
-    directory = Directory("proven")
+    assert refusal(IdentityRule.PROVEN, claim("bob"), flawed) is reason
+    assert refusal(IdentityRule.PAPER, claim("bob"), flawed) is None
+    directory = Directory(IdentityRule.PROVEN)
     (judged,) = directory.judge(BOB, claim("bob"), flawed)
     assert (judged.verdict, judged.reason) == (Verdict.REJECTED, reason)
-    assert directory.winner(BOB) is None
+    assert directory.payee(BOB) is None
 
 
 def test_squatting_an_id_before_its_owner_pays_under_the_papers_rule_only() -> None:
     squat = facts("bob", "0xeve", timestamp=1, signature_valid=False)
-    for policy, paid in (("paper", "0xeve"), ("proven", "0xbob")):
-        directory = Directory(policy)
+    for rule, paid in ((IdentityRule.PAPER, "0xeve"), (IdentityRule.PROVEN, "0xbob")):
+        directory = Directory(rule)
         enter(directory, "eve", squat)
         enter(directory, "bob", facts("bob", timestamp=9))
-        assert directory.winner(BOB) == paid
+        assert directory.payee(BOB) == paid
 
 
 def test_whoever_repeats_a_good_claim_with_a_bad_proof_does_not_displace_it() -> None:
-    directory = Directory("proven")
+    directory = Directory(IdentityRule.PROVEN)
     enter(directory, "bob", facts("bob"))
     enter(directory, "eve", facts("bob", signature_valid=False), "contract of bob")
-    assert directory.winner(BOB) == "0xbob"
+    assert directory.payee(BOB) == "0xbob"
 
 
 def test_what_the_chain_does_not_know_is_rejected_and_pays_nobody() -> None:
-    directory = Directory("paper")
+    directory = Directory(IdentityRule.PAPER)
     (judged,) = directory.refuse(BOB, claim("bob"), Reason.NOT_FOUND)
     assert judged == ClaimJudged(
         BOB, claim("bob").poid, Address("contract of bob"), Verdict.REJECTED, Reason.NOT_FOUND, None, None, None
     )
-    assert directory.winner(BOB) is None
+    assert directory.payee(BOB) is None
 
 
 def test_a_rollback_that_takes_the_winner_makes_the_next_one_win() -> None:
-    directory = Directory("paper")
+    directory = Directory(IdentityRule.PAPER)
     enter(directory, "bob", facts("bob", timestamp=1))
     enter(directory, "eve", facts("bob", "0xeve", timestamp=2))
     judged = directory.refuse(BOB, claim("bob"), Reason.NOT_FOUND)
     assert verdicts(judged) == {"bob": Verdict.REJECTED, "eve": Verdict.WINNER}
-    assert directory.winner(BOB) == "0xeve"
+    assert directory.payee(BOB) == "0xeve"
 
 
 def test_a_claim_read_again_may_have_another_rank() -> None:
-    directory = Directory("paper")
+    directory = Directory(IdentityRule.PAPER)
     enter(directory, "bob", facts("bob", timestamp=1))
     enter(directory, "eve", facts("bob", "0xeve", timestamp=2))
     assert verdicts(enter(directory, "bob", facts("bob", timestamp=3))) == {
@@ -125,18 +125,18 @@ def test_a_claim_read_again_may_have_another_rank() -> None:
 
 
 def test_a_contract_that_names_another_id_after_a_rollback_leaves_the_first_to_its_rival() -> None:
-    directory = Directory("paper")
+    directory = Directory(IdentityRule.PAPER)
     enter(directory, "bob", facts("bob", timestamp=1))
     enter(directory, "eve", facts("bob", "0xeve", timestamp=2))
     assert verdicts(enter(directory, "bob", facts("ann", timestamp=1))) == {
         "bob": Verdict.WINNER,
         "eve": Verdict.WINNER,
     }
-    assert (directory.winner(ANN), directory.winner(BOB)) == ("0xann", "0xeve")
+    assert (directory.payee(ANN), directory.payee(BOB)) == ("0xann", "0xeve")
 
 
 def test_a_winner_that_loses_its_proof_leaves_the_id_to_its_rival() -> None:
-    directory = Directory("proven")
+    directory = Directory(IdentityRule.PROVEN)
     enter(directory, "bob", facts("bob", timestamp=1))
     enter(directory, "eve", facts("bob", "0xeve", timestamp=2))
     judged = enter(directory, "bob", facts("bob", timestamp=1, receipt_matches=False))
@@ -144,7 +144,7 @@ def test_a_winner_that_loses_its_proof_leaves_the_id_to_its_rival() -> None:
 
 
 def test_who_has_to_make_room_takes_its_claims_along() -> None:
-    directory = Directory("paper")
+    directory = Directory(IdentityRule.PAPER)
     enter(directory, "eve", facts("bob", "0xeve", timestamp=1))
     enter(directory, "bob", facts("bob", timestamp=2))
     directory.refuse(EVE, claim("ann", contract="nowhere"), Reason.NOT_FOUND)

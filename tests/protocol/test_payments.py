@@ -11,8 +11,8 @@ from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, RolledBack
-from learnae.protocol.payments import MAX_FORMS
-from learnae.protocol.types import ETHER, Policy, Timer
+from learnae.protocol.payments import MAX_VERSIONS
+from learnae.protocol.types import ETHER, IdentityRule, Policy, Timer
 
 OWED, PAYABLE, SIGNED, SENT = DebtState.OWED, DebtState.PAYABLE, DebtState.SIGNED, DebtState.SENT
 MINED, FINAL, REFUSED, DECLINED = DebtState.MINED, DebtState.FINAL, DebtState.REFUSED, DebtState.DECLINED
@@ -108,7 +108,7 @@ def test_a_payment_that_could_not_be_signed_is_asked_for_again_with_the_next_pol
 
 
 def test_a_payee_that_lost_its_claim_before_the_signature_is_not_paid_and_the_nonce_not_spent() -> None:
-    driven = owing("bob", identity="paper")
+    driven = owing("bob", identity=IdentityRule.PAPER)
     driven.meets("bob", "0xeve", facts("bob", "0xeve", timestamp=1), sender="eve")
     driven.signs()
     assert not sending(driven)
@@ -128,7 +128,7 @@ def test_a_payee_that_is_nobodys_any_more_leaves_the_debt_owed() -> None:
 
 
 def test_what_was_signed_keeps_its_payee_whoever_wins_later() -> None:
-    driven = owing("bob", identity="paper")
+    driven = owing("bob", identity=IdentityRule.PAPER)
     driven.signs()
     driven.meets("bob", "0xeve", facts("bob", "0xeve", timestamp=1), sender="eve")
     driven.looks(9, receipt(0, block=2))
@@ -173,7 +173,7 @@ def test_a_payment_not_mined_in_time_is_signed_again_with_its_own_nonce() -> Non
     driven.looks(1)
     request = driven.asked(do.SignPayment)
     assert (request.debt, request.nonce, request.attempt) == (0, 0, 1)
-    driven.signs(form=1)
+    driven.signs(version=1)
     assert sending(driven) == ["0.1"]
     assert driven.debts[0].tx == "0.1"
 
@@ -197,7 +197,7 @@ def test_the_answer_for_an_older_form_says_nothing_about_the_newest() -> None:
     driven.tell(on.RequestFailed(driven.now, old.request, Reason.INVALID_RESPONSE))
     driven.looks(1)
     old = driven.asked(do.SendTransaction)
-    driven.signs(form=1)
+    driven.signs(version=1)
     driven.tell(on.TransactionSent(driven.now, old.request))
     assert driven.debts[0].state is SIGNED
 
@@ -241,16 +241,16 @@ def test_a_deployment_is_replaced_like_a_payment() -> None:
 
 def test_after_so_many_forms_the_last_is_sent_on_and_on() -> None:
     driven = paying()
-    for form in range(1, MAX_FORMS):
+    for version in range(1, MAX_VERSIONS):
         driven.after(driven.config.chain.resend_after)
         driven.looks(1)
-        driven.signs(form)
+        driven.signs(version)
         driven.sent()
     for _ in range(2):
         driven.after(driven.config.chain.resend_after)
         driven.looks(1)
         assert not driven.all_asked(do.SignPayment)
-        assert sending(driven) == [f"0.{MAX_FORMS - 1}"]
+        assert sending(driven) == [f"0.{MAX_VERSIONS - 1}"]
         driven.sent()
 
 
@@ -259,7 +259,7 @@ def test_a_form_that_was_signed_while_another_was_mined_is_kept_and_not_sent() -
     driven.after(driven.config.chain.resend_after)
     driven.looks(1)
     driven.looks(9, receipt(0, block=2))
-    driven.signs(form=1)
+    driven.signs(version=1)
     assert not sending(driven) and driven.debts[0].state is FINAL
     driven.tell(on.ChainRolledBack(driven.now, head(1)))
     driven.looks(1)
@@ -375,7 +375,7 @@ def test_when_the_session_is_over_open_debts_end_and_signed_ones_are_seen_throug
     driven.tell(on.SessionClosed(driven.now))
     assert [driven.debts[debt].state for debt in range(3)] == [SIGNED, DECLINED, DebtState.UNCLAIMED]
     assert driven.debts[1].reason == "session over"
-    driven.signs(form=9)
+    driven.signs(version=9)
     assert sending(driven) == ["0.0"], "a signature that comes too late is not sent"
     driven.looks(9, receipt(0, block=2))
     assert driven.debts[0].state is FINAL

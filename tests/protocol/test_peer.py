@@ -11,7 +11,7 @@ from learnae.errors import DriverError, Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.decisions import WorkBegan
-from learnae.protocol.peer import NEWCOMER
+from learnae.protocol.peer import GREETING_DELAY
 from learnae.protocol.replay import new_peer
 from learnae.protocol.types import Announcement, Cid, PeerId, Timer
 
@@ -61,9 +61,9 @@ def test_screening_changes_nothing() -> None:
 def test_a_newcomer_is_told_soon_what_it_missed() -> None:
     driven = done()
     driven.hears("bob")
-    assert driven.waits(Timer.ANNOUNCE) == NEWCOMER
+    assert driven.waits(Timer.ANNOUNCE) == GREETING_DELAY
     driven.after(0.5).hears("ann")
-    assert driven.waits(Timer.ANNOUNCE) == NEWCOMER - 0.5
+    assert driven.waits(Timer.ANNOUNCE) == GREETING_DELAY - 0.5
 
 
 def test_who_is_known_already_is_told_on_the_period() -> None:

@@ -7,7 +7,7 @@ from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.decisions import IdentityChanged, IdentityState
-from learnae.protocol.registration import DEPLOY_AGAIN
+from learnae.protocol.registration import RETRY_POLLS
 from learnae.protocol.types import Poid, Policy, Timer
 
 
@@ -46,7 +46,7 @@ def test_a_deployment_that_cannot_be_signed_is_tried_again_after_a_while() -> No
     driven = Driven()
     driven.fails(do.SignDeployment, Reason.FUNDS)
     assert states(driven) == [DEPLOYING, NONE]
-    for _ in range(DEPLOY_AGAIN):
+    for _ in range(RETRY_POLLS):
         assert not driven.all_asked(do.SignDeployment)
         driven.fires(Timer.CHAIN)
     assert driven.asked(do.SignDeployment).nonce == 0
@@ -59,7 +59,7 @@ def test_a_deployment_without_effect_is_given_up_when_that_is_final_and_made_ane
     assert states(driven) == [DEPLOYING] and not driven.all_asked(do.SignClaim)
     driven.looks(2, receipt(0, block=1, succeeded=False, contract="0xhalf"))
     assert states(driven) == [DEPLOYING, NONE]
-    for _ in range(DEPLOY_AGAIN):
+    for _ in range(RETRY_POLLS):
         driven.fires(Timer.CHAIN)
     assert driven.asked(do.SignDeployment).nonce == 1
 
@@ -99,11 +99,11 @@ def test_a_deployment_mined_by_another_form_is_claimed_anew() -> None:
     driven.sent()
     driven.after(driven.config.chain.resend_after)
     driven.looks(1)
-    driven.signs(form=1)
-    driven.looks(2, receipt(0, form=0, block=2, contract="0xmine"))
+    driven.signs(version=1)
+    driven.looks(2, receipt(0, version=0, block=2, contract="0xmine"))
     driven.tell(on.ClaimSigned(driven.now, driven.asked(do.SignClaim).request, "proof"))
     rolled_back(driven)
-    driven.looks(2, receipt(0, form=1, block=2, contract="0xmine"))
+    driven.looks(2, receipt(0, version=1, block=2, contract="0xmine"))
     assert states(driven) == [DEPLOYING, REGISTERED, DEPLOYING]
     driven.tell(on.ClaimSigned(driven.now, driven.asked(do.SignClaim).request, "proof"))
     claim = driven.peer.status().claim
@@ -131,7 +131,7 @@ def test_a_failed_deployment_that_a_rollback_mends_needs_no_second_one() -> None
     driven = Driven()
     driven.signs()
     driven.looks(2, receipt(0, block=1, succeeded=False))
-    for _ in range(DEPLOY_AGAIN):
+    for _ in range(RETRY_POLLS):
         driven.fires(Timer.CHAIN)
     asked = driven.asked(do.SignDeployment)
     rolled_back(driven)

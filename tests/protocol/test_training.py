@@ -201,7 +201,7 @@ def test_a_creator_that_made_room_meanwhile_is_still_owed() -> None:
     driven = working(slices_planned=0, max_peers=1)
     driven.hears("bob")
     driven.fetched()
-    stranger = next(name for name in map(str, range(100)) if driven.peer._peer_book.admits(name))  # type: ignore[arg-type]
+    stranger = next(name for name in map(str, range(100)) if driven.peer._peer_book.has_room_for(name))  # type: ignore[arg-type]
     driven.hears(stranger)
     driven.scored(do.AverageModels, "me-1", score(60))
     assert [debt.creator for debt in driven.facts(DebtChanged)] == ["bob"]
@@ -225,12 +225,12 @@ def test_a_model_that_could_not_be_stored_is_stored_with_the_next_announcement()
     driven = working()
     train(driven, 60)
     driven.fails(do.StoreModel)
-    assert not driven.all_asked(do.StoreModel) and driven.peer._training.unpublished
+    assert not driven.all_asked(do.StoreModel) and driven.peer._training.publication.pending
     driven.fires(Timer.ANNOUNCE)
     driven.fires(Timer.ANNOUNCE)
     assert len(driven.all_asked(do.StoreModel)) == 1
     driven.stored()
-    assert announcements(driven) == [1] and not driven.peer._training.unpublished
+    assert announcements(driven) == [1] and not driven.peer._training.publication.pending
 
 
 def test_a_model_that_was_stored_too_late_is_not_announced() -> None:

@@ -77,7 +77,7 @@ def test_a_peer_whose_ipfs_node_is_down_trains_on_and_publishes_afterwards() -> 
     session = disturbed({"kind": "ipfs-stop", "at": 5, "duration": 12, "targets": ["p02"]})
     assert within(session, Trained, "p02") and within(session, Published, "p02") == []
     peer = session.host("p02").peer
-    assert peer and not peer._training.unpublished
+    assert peer and not peer._training.publication.pending
 
 
 def test_what_another_fault_holds_up_is_no_evidence() -> None:

@@ -7,7 +7,7 @@ from tools.generate import PARTS, Part, main
 from tools.house import house_map, imports, layers, purpose
 from tools.state_diagrams import state_diagram
 
-from learnae.protocol.registration import IDENTITY
+from learnae.protocol.transitions import IDENTITY
 
 BEGIN, END = "<!-- lines:begin -->", "<!-- lines:end -->"
 PART = Part("PAGE.md", "lines", lambda: "new")

@@ -1,8 +1,8 @@
-"""What a peer can ask for: imperatives.  A docstring names the answering event, or "never answered".
+"""What a peer asks its driver to do: imperatives.
 
-Whatever has a ``request`` is answered once, by that event or by ``RequestFailed``, at the latest when the driver's own
-deadline for the target has passed.  Actions for one target are started in order; completion is not awaited, but the
-trainer does one job at a time.
+Each docstring names the event that answers.  An action with a ``request`` gets that event or ``RequestFailed``, once,
+before the driver's own deadline has passed.  The driver starts actions in order and does not wait for one to complete
+before it starts the next; the trainer alone does one job at a time.
 """
 
 from dataclasses import dataclass
@@ -24,28 +24,30 @@ from learnae.protocol.types import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    request: int
+
+
 # trainer
 @dataclass(frozen=True, slots=True)
-class ScoreModel:
-    """Score a fetched model on the peer's own validation rows.  Answered by ``ModelScored``.
+class ScoreModel(_Asking):
+    """Score a fetched model on the peer's own validation data.  Answered by ``ModelScored``.
 
     ``model`` is None for the session's common initial weights.
     """
 
-    request: int
     cid: Cid
     model: ModelRef | None
 
 
 @dataclass(frozen=True, slots=True)
-class TrainSlice:
-    """Train a copy of ``base`` on one slice and score it.  Answered by ``ModelScored``.
+class TrainSlice(_Asking):
+    """Train a copy of the base model on one slice and score it.  Answered by ``ModelScored``.
 
-    ``visit`` counts trained slices from 0; with the seed and the peer it fixes the training dice.
-    ``step`` goes into the new block's metadata.
+    ``slices_trained`` so far, the seed and the peer determine the order of the data.  ``step`` is the new model's.
     """
 
-    request: int
     base_cid: Cid
     slice: int
     slices_trained: int
@@ -53,20 +55,18 @@ class TrainSlice:
 
 
 @dataclass(frozen=True, slots=True)
-class AverageModels:
-    """Average all parameters of ``base`` and of the remote model, 1/2 each, and score.  Answered by ``ModelScored``."""
+class AverageModels(_Asking):
+    """Average all parameters of both models with weight 1/2 each, and score.  Answered by ``ModelScored``."""
 
-    request: int
     base_cid: Cid
     remote: ModelRef
     step: int
 
 
 @dataclass(frozen=True, slots=True)
-class ForgeModel:
-    """A cheat's work.  ``source`` is None for random weights.  Answered by ``ModelForged``."""
+class ForgeModel(_Asking):
+    """Make the model of a cheating peer.  Answered by ``ModelForged``.  ``source`` is None for random weights."""
 
-    request: int
     forgery: Forgery
     source: ModelRef | None
     step: int
@@ -74,47 +74,35 @@ class ForgeModel:
 
 # store
 @dataclass(frozen=True, slots=True)
-class FetchModel:
-    """Get a block; ``hints`` are multiaddrs of its publisher.  Answered by ``ModelFetched``."""
+class FetchModel(_Asking):
+    """Get a block.  Answered by ``ModelFetched``.  ``hints`` are multiaddrs of its publisher."""
 
-    request: int
     cid: Cid
     creator: PeerId | None
     hints: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class StoreModel:
-    """Make a block of ours available to others.  Answered by ``ModelStored``."""
+class StoreModel(_Asking):
+    """Make one of the peer's own blocks available to others.  Answered by ``ModelStored``."""
 
-    request: int
     cid: Cid
-
-
-# gossip
-@dataclass(frozen=True, slots=True)
-class Announce:
-    """Never answered: announcements are repeated."""
-
-    announcement: Announcement
 
 
 # chain and identity
 @dataclass(frozen=True, slots=True)
-class SignDeployment:
-    """Answered by ``TransactionSigned``.  ``attempt`` > 0: a replacement of the same nonce with a higher fee."""
+class SignDeployment(_Asking):
+    """Answered by ``TransactionSigned``.  ``attempt`` > 0 replaces a transaction of the same nonce, at a higher fee."""
 
-    request: int
     nonce: int
     attempt: int
     poid: Poid
 
 
 @dataclass(frozen=True, slots=True)
-class SignPayment:
-    """Answered by ``TransactionSigned``, or ``RequestFailed(FUNDS)`` with the nonce unspent."""
+class SignPayment(_Asking):
+    """Answered by ``TransactionSigned``, or by ``RequestFailed(FUNDS)``, which leaves the nonce unspent."""
 
-    request: int
     debt: int
     nonce: int
     attempt: int
@@ -124,46 +112,49 @@ class SignPayment:
 
 
 @dataclass(frozen=True, slots=True)
-class SendTransaction:
+class SendTransaction(_Asking):
     """Idempotent.  Answered by ``TransactionSent``."""
 
-    request: int
     signed: Signed
 
 
 @dataclass(frozen=True, slots=True)
-class ReadReceipts:
+class ReadReceipts(_Asking):
     """Answered by ``ReceiptsRead``."""
 
-    request: int
     hashes: tuple[TxHash, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class SignClaim:
+class SignClaim(_Asking):
     """Answered by ``ClaimSigned``."""
 
-    request: int
     session: Cid
     contract: Address
     poid: Poid
 
 
 @dataclass(frozen=True, slots=True)
-class ReadClaim:
+class ReadClaim(_Asking):
     """Read the contract and check code, receipt and signature.  Answered by ``ClaimRead``."""
 
-    request: int
     session: Cid
     sender: PeerId
     claim: Claim
-    tries: int  # how often it was not found before
+    tries: int  # earlier reads that did not find the contract
 
 
-# driver
+# without an answer
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Publish by gossip.  A lost announcement does no harm, because announcements are repeated."""
+
+    announcement: Announcement
+
+
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Answered by ``TimerFired`` after ``delay`` seconds, unless set again before."""
+    """Report ``TimerFired`` after ``delay`` seconds.  Setting a timer that is already set replaces it."""
 
     timer: Timer
     delay: float
@@ -171,7 +162,7 @@ class SetTimer:
 
 @dataclass(frozen=True, slots=True)
 class RecordDecision:
-    """Tell the observers.  Never answered."""
+    """Hand a decision to the observers."""
 
     decision: Decision
 

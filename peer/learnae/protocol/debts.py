@@ -1,10 +1,10 @@
-"""What a peer owes for its successful averagings (section 3.1), one debt an adoption.
+"""What a peer owes for its successful averagings (section 3.1): one debt per adoption.
 
 OWED -> PAYABLE -> SIGNED -> SENT -> MINED -> FINAL | refused | declined | unclaimed; the last four are terminal.
-A rollback takes SENT, MINED and FINAL back to SIGNED: the same nonce is sent again.
+A rollback takes SENT, MINED and FINAL back to SIGNED: the transaction is sent again with the same nonce.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from learnae.protocol.decisions import DebtChanged, DebtState
@@ -17,56 +17,67 @@ STATES = {
     TxState.MINED: DebtState.MINED,
     TxState.FINAL: DebtState.FINAL,
 }
-# Refused ones count: after a rollback the same transaction may pay.
+# Refused payments count: after a rollback the same transaction may pay.
 SPENT = (*STATES.values(), DebtState.REFUSED)
 
 
 @dataclass(slots=True)
 class Debts:
-    cap: Wei
-    book: list[DebtChanged] = field(default_factory=list)  # by debt number, as they stand
+    """All debts of a peer.  ``record`` gets a debt after each change."""
 
-    def owe(self, model: ModelRef, before: Score, after: Score, wei: Wei) -> DebtChanged:
-        debt = DebtChanged(len(self.book), model.creator, model.weights.cid, before, after, wei, DebtState.OWED)
-        self.book.append(debt)
+    cap: Wei
+    record: Callable[[DebtChanged], None]
+    by_number: list[DebtChanged] = field(default_factory=list)
+
+    def add(self, model: ModelRef, before: Score, after: Score, wei: Wei) -> DebtChanged:
+        number = len(self.by_number)
+        debt = DebtChanged(number, model.creator, model.weights.cid, before, after, wei, DebtState.OWED)
+        self.by_number.append(debt)
+        self.record(debt)
         return debt
 
-    def payable(self, debt: int, payee: Address) -> DebtChanged:
+    def make_payable(self, debt: DebtChanged, payee: Address) -> DebtChanged:
         return self._change(debt, state=DebtState.PAYABLE, payee=payee)
 
-    def decline(self, debt: int, reason: str) -> DebtChanged:
-        return self._change(debt, state=DebtState.DECLINED, reason=reason)
+    def decline(self, debt: DebtChanged, reason: str) -> None:
+        self._change(debt, state=DebtState.DECLINED, reason=reason)
 
-    def unclaimed(self, debt: int) -> DebtChanged:
-        return self._change(debt, state=DebtState.UNCLAIMED, reason="the creator proved no identity")
+    def give_up_unclaimed(self, debt: DebtChanged) -> None:
+        self._change(debt, state=DebtState.UNCLAIMED, reason="the creator proved no identity")
 
-    def reopen(self, debt: int) -> DebtChanged:
-        """Its payee is in doubt."""
-        return self._change(debt, state=DebtState.OWED, payee=None)
+    def reopen(self, debt: DebtChanged) -> None:
+        """Wait for a payee again."""
+        self._change(debt, state=DebtState.OWED, payee=None)
 
-    def follow(self, transaction: OutgoingTransaction) -> DebtChanged:
-        """Take over what became of the debt's transaction."""
+    def update(self, transaction: OutgoingTransaction) -> None:
+        """Copy the state of a payment's transaction to its debt."""
         receipt = transaction.receipt
         refused = transaction.failed and transaction.state is TxState.FINAL
-        return self._change(
-            transaction.purpose,
+        before = self.by_number[transaction.purpose]
+        after = replace(
+            before,
             state=DebtState.REFUSED if refused else STATES[transaction.state],
             nonce=transaction.nonce,
             tx=receipt.hash if receipt else transaction.newest.hash,
             block=receipt.block if receipt else None,
             reason="the payee's account reverted" if refused else None,
         )
+        if after != before:
+            self.by_number[before.debt] = after
+            self.record(after)
 
     def within_cap(self, wei: Wei) -> bool:
-        """The cap is on what is paid for models: gas is the chain's affair, which nothing here knows."""
-        return sum(debt.wei for debt in self.of(SPENT)) + wei <= self.cap
+        """Whether ``wei`` more may be paid.  The cap is on payments for models and does not include gas."""
+        return sum(debt.wei for debt in self.in_states(SPENT)) + wei <= self.cap
 
-    def of(self, states: Iterable[DebtState]) -> list[DebtChanged]:
-        return [debt for debt in self.book if debt.state in states]
+    def in_states(self, states: Iterable[DebtState]) -> list[DebtChanged]:
+        return [debt for debt in self.by_number if debt.state in states]
 
     def owed_to(self, creator: PeerId) -> list[DebtChanged]:
-        return [debt for debt in self.of((DebtState.OWED,)) if debt.creator == creator]
+        return [debt for debt in self.by_number if debt.state is DebtState.OWED and debt.creator == creator]
 
-    def _change(self, debt: int, **fields: object) -> DebtChanged:
-        self.book[debt] = changed = replace(self.book[debt], **fields)  # type: ignore[arg-type]
+    def _change(self, debt: DebtChanged, **fields: object) -> DebtChanged:
+        changed = replace(self.by_number[debt.debt], **fields)  # type: ignore[arg-type]
+        self.by_number[debt.debt] = changed
+        self.record(changed)
         return changed

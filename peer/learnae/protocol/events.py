@@ -1,6 +1,7 @@
-"""What a peer can be told: facts, past tense.  ``at`` is session seconds and never decreases for one peer.
+"""What a driver reports to a peer: facts in the past tense.
 
-``request`` is the id of the action that is answered.  An id that is no longer open is ignored.
+``at`` is in session seconds and never decreases for one peer.  ``request`` is the id of the action that is answered; an
+id that is no longer open is ignored.
 """
 
 from dataclasses import dataclass
@@ -21,139 +22,113 @@ from learnae.protocol.types import (
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """First event of a journal, once: a restart replays it and is not told again."""
-
+class _Timed:
     at: float
 
 
 @dataclass(frozen=True, slots=True)
-class TimerFired:
-    at: float
+class _Answering(_Timed):
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class Started(_Timed):
+    """The first event of a journal.  A peer that restarts replays it and does not get it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired(_Timed):
     timer: Timer
 
 
 @dataclass(frozen=True, slots=True)
-class ModelReceived:
+class ModelReceived(_Timed):
     """A model announcement that passed ``Peer.screen``."""
 
-    at: float
     announcement: ModelAnnouncement
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimReceived:
-    """An identity announcement that passed ``Peer.screen``; ``sender`` as verified by gossip."""
+class ClaimReceived(_Timed):
+    """An identity announcement that passed ``Peer.screen``.  Gossip has verified ``sender``."""
 
-    at: float
     sender: PeerId
     claim: Claim
     addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFetched:
-    at: float
-    request: int
+class ChainRolledBack(_Timed):
+    """The chain's height or hash regressed, its genesis changed, or the driver did not watch it for a while."""
+
+    head: Head
 
 
 @dataclass(frozen=True, slots=True)
-class ModelStored:
-    at: float
-    request: int
+class SessionClosed(_Timed):
+    """The session is over.  The peer gives up what can no longer be settled, and records it."""
 
 
 @dataclass(frozen=True, slots=True)
-class ModelScored:
-    """Answers ``ScoreModel``, ``TrainSlice`` and ``AverageModels``; the block of ``weights`` is kept by the driver."""
+class ModelFetched(_Answering):
+    """The driver has the block."""
 
-    at: float
-    request: int
+
+@dataclass(frozen=True, slots=True)
+class ModelStored(_Answering):
+    """Other peers can fetch the block."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelScored(_Answering):
+    """Answers ``ScoreModel``, ``TrainSlice`` and ``AverageModels``.  The driver keeps the block of ``weights``."""
+
     weights: Weights
     score: Score
 
 
 @dataclass(frozen=True, slots=True)
-class ModelForged:
-    at: float
-    request: int
+class ModelForged(_Answering):
     weights: Weights
 
 
 @dataclass(frozen=True, slots=True)
-class TransactionSigned:
-    at: float
-    request: int
+class TransactionSigned(_Answering):
     signed: Signed
 
 
 @dataclass(frozen=True, slots=True)
-class TransactionSent:
-    """The node took it or already had it.  Says nothing about being mined."""
-
-    at: float
-    request: int
+class TransactionSent(_Answering):
+    """The node accepted the transaction or already had it.  It may never be mined."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiptsRead:
-    """Receipts in the order of the hashes asked for; None: not mined."""
+class ReceiptsRead(_Answering):
+    """One receipt for each hash of the request, in its order; None where the transaction is not mined."""
 
-    at: float
-    request: int
     head: Head
     receipts: tuple[Receipt | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimSigned:
-    at: float
-    request: int
+class ClaimSigned(_Answering):
     signature: str
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimRead:
-    at: float
-    request: int
+class ClaimRead(_Answering):
     facts: ClaimFacts
 
 
 @dataclass(frozen=True, slots=True)
-class RequestFailed:
-    """Any request may end so: every request is survivable."""
+class RequestFailed(_Answering):
+    """Any request may fail; a peer survives every failure."""
 
-    at: float
-    request: int
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class ChainRolledBack:
-    """The chain's height or hash regressed, its genesis changed, or the driver was away and cannot know."""
-
-    at: float
-    head: Head
-
-
-@dataclass(frozen=True, slots=True)
-class SessionClosed:
-    """The session is over: what can no longer be settled is given up and named."""
-
-    at: float
-
-
-Answer = (
-    ModelFetched
-    | ModelStored
-    | ModelScored
-    | ModelForged
-    | TransactionSigned
-    | TransactionSent
-    | ReceiptsRead
-    | ClaimSigned
-    | ClaimRead
-    | RequestFailed
-)
-Told = Started | TimerFired | ModelReceived | ClaimReceived | ChainRolledBack | SessionClosed
-Event = Told | Answer
+Notification = Started | TimerFired | ModelReceived | ClaimReceived | ChainRolledBack | SessionClosed
+ModelAnswer = ModelFetched | ModelStored | ModelScored | ModelForged
+ChainAnswer = TransactionSigned | TransactionSent | ReceiptsRead | ClaimSigned | ClaimRead
+Answer = ModelAnswer | ChainAnswer | RequestFailed
+Event = Notification | Answer

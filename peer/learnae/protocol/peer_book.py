@@ -1,7 +1,8 @@
-"""Which models were heard of, from whom, and which of them is worth an averaging attempt next.
+"""The peers and models that a peer knows, and the model that is worth the next averaging attempt.
 
-Bounds: each creator's newest model only; a number of announcements and of attempts a creator; a number of peers, kept
-by a seeded reservoir (those whose hash with the peer's seed is least), so that the first to shout do not fill it.
+Memory is bounded: the newest model of each creator, a max number of announcements and attempts per creator, and a max
+number of peers.  Which peers are kept is a seeded random choice (those with the smallest hash of seed and id), so that
+the first to announce cannot fill the book.
 """
 
 import hashlib
@@ -13,119 +14,119 @@ from learnae.protocol.settings import PeerConfig
 from learnae.protocol.types import ModelAnnouncement, ModelRef, PeerId
 
 RETRY_AFTER = 2.0  # s until a model that could not be fetched is tried again; doubles each time
-FETCH_TRIES = 6  # failed fetches until a model is given up: more than a minute, and no reason to stay awake for ever
+FETCH_TRIES = 6  # failed fetches until a model is given up: after more than a minute, so that the peer can finish
 
 
 @dataclass(slots=True)
 class KnownPeer:
-    rank: str  # in the reservoir
-    claims: int = 0  # heard
-    heard: int = 0  # models
-    attempts: int = 0  # on any of its models
+    rank: str  # the peers with the smallest ranks are kept
+    claims_received: int = 0
+    models_received: int = 0
+    attempts: int = 0  # averagings with any of its models
     newest: ModelRef | None = None
     hints: tuple[str, ...] = ()
-    tried: bool = True  # the newest
-    failures: int = 0  # fetches of the newest that failed
-    not_before: float = 0.0  # s
+    tried: bool = True  # the newest model
+    failures: int = 0  # failed fetches of the newest model
+    not_before: float = 0.0  # s: of the next fetch
 
 
 class PeerBook:
     def __init__(self, config: PeerConfig) -> None:
         self._config = config
-        self.known: dict[PeerId, KnownPeer] = {}
-        self._makers: dict[str, PeerId] = {}  # digest of tensors -> who was heard with them first
+        self.peers: dict[PeerId, KnownPeer] = {}
+        self._creators: dict[str, PeerId] = {}  # digest of tensors -> the first peer that announced them
 
-    def admits(self, peer: PeerId) -> bool:
-        full = len(self.known) >= self._config.network.max_peers
-        return peer in self.known or not full or self._rank(peer) < self._last()[1]
-
-    def meet(self, peer: PeerId) -> tuple[bool, PeerId | None]:
-        """Whether the peer is new, and who had to make room for it."""
-        if peer in self.known:
-            return False, None
-        evicted = self._last()[0] if len(self.known) >= self._config.network.max_peers else None
-        if evicted:
-            del self.known[evicted]
-        self.known[peer] = KnownPeer(self._rank(peer))
-        return True, evicted
-
+    @property
     def identified(self) -> int:
-        return sum(each.claims > 0 for each in self.known.values())
+        """Number of peers that have announced a claim."""
+        return sum(peer.claims_received > 0 for peer in self.peers.values())
+
+    def has_room_for(self, peer: PeerId) -> bool:
+        return peer in self.peers or not self._full or self._rank(peer) < self._last()[1]
+
+    def add(self, peer: PeerId) -> tuple[bool, PeerId | None]:
+        """Return whether the peer is new, and the peer that was removed to make room for it."""
+        if peer in self.peers:
+            return False, None
+        removed = self._last()[0] if self._full else None
+        if removed:
+            del self.peers[removed]
+        self.peers[peer] = KnownPeer(self._rank(peer))
+        return True, removed
 
     def screen_claim(self, sender: PeerId) -> Reason | None:
-        """Why whatever this peer claims is not worth an event."""
-        neighbour = self.known.get(sender)
-        return Reason.RATE_LIMIT if neighbour and neighbour.claims >= self._config.network.max_announcements else None
+        """Why no claim of this sender is worth an event; None if one is."""
+        peer = self.peers.get(sender)
+        return Reason.RATE_LIMIT if peer and peer.claims_received >= self._config.network.max_announcements else None
 
-    def screen(self, model: ModelRef) -> Reason | None:
-        """Why an announcement is not worth an event."""
-        neighbour = self.known.get(model.creator)
-        if neighbour is None or neighbour.newest is None:
+    def screen_model(self, model: ModelRef) -> Reason | None:
+        """Why an announced model is not worth an event; None if it is."""
+        peer = self.peers.get(model.creator)
+        if peer is None or peer.newest is None:
             return None
-        if model.step <= neighbour.newest.step:
-            return Reason.REPEAT if model == neighbour.newest else Reason.STALE
-        if self._makers.get(model.weights.digest) == model.creator:
-            return Reason.REPEAT  # old tensors under a new number are no new model
-        spent = (
-            neighbour.attempts >= self._config.work.max_attempts_per_creator
-            or neighbour.heard >= self._config.network.max_announcements
-        )
-        return Reason.RATE_LIMIT if spent else None
+        if model.step <= peer.newest.step:
+            return Reason.REPEAT if model == peer.newest else Reason.STALE
+        if self._creators.get(model.weights.digest) == model.creator:
+            return Reason.REPEAT  # old tensors under a new number are not a new model
+        flooding = peer.models_received >= self._config.network.max_announcements
+        return Reason.RATE_LIMIT if flooding or not self._may_try(peer) else None
 
-    def hear(self, announcement: ModelAnnouncement) -> Reason | None:
-        """Take an announcement; COPY if these tensors were heard of under another name."""
+    def receive(self, announcement: ModelAnnouncement) -> Reason | None:
+        """Enter an announced model; COPY if another peer announced these tensors first."""
         model = announcement.model
-        neighbour = self.known[model.creator]
-        neighbour.heard += 1
-        neighbour.newest, neighbour.hints = model, announcement.addresses
-        neighbour.failures, neighbour.not_before = 0, 0.0
-        copy = self.made(model) != model.creator
-        neighbour.tried = copy
-        return Reason.COPY if copy else None
+        peer = self.peers[model.creator]
+        peer.models_received += 1
+        peer.newest, peer.hints = model, announcement.addresses
+        peer.failures, peer.not_before = 0, 0.0
+        peer.tried = self.credit(model) != model.creator
+        return Reason.COPY if peer.tried else None
 
-    def made(self, model: ModelRef) -> PeerId:
-        """Who was first heard of with these tensors."""
-        return self._makers.setdefault(model.weights.digest, model.creator)
+    def credit(self, model: ModelRef) -> PeerId:
+        """The first peer that announced these tensors; from now on the model's creator, if there is none."""
+        return self._creators.setdefault(model.weights.digest, model.creator)
 
     def pick(self, rng: random.Random, now: float) -> ModelRef | None:
-        """A model not yet tried, its creator drawn uniformly; in whatever order they were met."""
+        """A model not yet tried; its creator is drawn uniformly and does not depend on the order of arrival."""
         models = [
-            each.newest
-            for each in sorted(self.known.values(), key=lambda each: each.rank)
-            if not each.tried
-            and each.newest
-            and each.not_before <= now
-            and each.attempts < self._config.work.max_attempts_per_creator
+            peer.newest
+            for peer in sorted(self.peers.values(), key=lambda peer: peer.rank)
+            if not peer.tried and peer.newest and peer.not_before <= now and self._may_try(peer)
         ]
         return rng.choice(models) if models else None
 
     def retry_at(self) -> float | None:
         """When a model that could not be fetched may be tried again."""
-        waiting = (
-            each.not_before
-            for each in self.known.values()
-            if not each.tried and each.attempts < self._config.work.max_attempts_per_creator
-        )
+        waiting = (peer.not_before for peer in self.peers.values() if not peer.tried and self._may_try(peer))
         return min(waiting, default=None)
 
-    def begin(self, model: ModelRef) -> tuple[str, ...]:
-        """An attempt begins; where to look for the model."""
-        neighbour = self.known[model.creator]
-        neighbour.tried = True
-        neighbour.attempts += 1
-        return neighbour.hints
+    def begin_attempt(self, model: ModelRef) -> tuple[str, ...]:
+        """Count an attempt; return multiaddrs of the model's creator."""
+        peer = self.peers[model.creator]
+        peer.tried = True
+        peer.attempts += 1
+        return peer.hints
 
-    def not_fetched(self, model: ModelRef, now: float) -> None:
-        """Try it again later, unless its creator has been heard with a newer one or was forgotten."""
-        neighbour = self.known.get(model.creator)
-        if neighbour and neighbour.newest == model:
-            neighbour.not_before = now + RETRY_AFTER * 2**neighbour.failures
-            neighbour.failures += 1
-            neighbour.tried = neighbour.failures >= FETCH_TRIES
+    def fetch_failed(self, model: ModelRef, now: float) -> None:
+        """Try the model again later, unless its creator has announced a newer one or was removed."""
+        peer = self.peers.get(model.creator)
+        if peer and peer.newest == model:
+            peer.not_before = now + RETRY_AFTER * 2**peer.failures
+            peer.failures += 1
+            peer.tried = peer.failures >= FETCH_TRIES
+
+    # private
+
+    @property
+    def _full(self) -> bool:
+        return len(self.peers) >= self._config.network.max_peers
+
+    def _may_try(self, peer: KnownPeer) -> bool:
+        return peer.attempts < self._config.work.max_attempts_per_creator
 
     def _rank(self, peer: PeerId) -> str:
         return hashlib.sha256(f"{self._config.seed} {peer}".encode()).hexdigest()
 
     def _last(self) -> tuple[PeerId, str]:
-        peer = max(self.known, key=lambda each: self.known[each].rank)
-        return peer, self.known[peer].rank
+        """The peer that is removed next, and its rank."""
+        peer = max(self.peers, key=lambda known: self.peers[known].rank)
+        return peer, self.peers[peer].rank

@@ -1,4 +1,4 @@
-"""One peer's open requests, set timers and the actions of the event at hand: what both machines write to."""
+"""A peer's open requests, its timers and the actions of the present event.  Both state machines write to it."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,7 +9,7 @@ from learnae.protocol import events as on
 from learnae.protocol.decisions import Decision
 from learnae.protocol.types import Timer
 
-ANSWERS: dict[type, type] = {
+ANSWER_OF: dict[type, type] = {
     do.ScoreModel: on.ModelScored,
     do.TrainSlice: on.ModelScored,
     do.AverageModels: on.ModelScored,
@@ -23,7 +23,7 @@ ANSWERS: dict[type, type] = {
     do.SignClaim: on.ClaimSigned,
     do.ReadClaim: on.ClaimRead,
 }
-EARLY = 1e-9  # s: a timer that fires so little before its time has fired
+EARLY = 1e-9  # s: rounding may let a timer fire this much before its time
 
 R = TypeVar("R", bound=do.Request)
 
@@ -32,27 +32,25 @@ class Requests:
     def __init__(self) -> None:
         self.now = 0.0
         self.started = False
-        self.issued = 0
-        self.open: dict[int, do.Request] = {}
+        self._last_id = 0
+        self._open: dict[int, do.Request] = {}
         self._due: dict[Timer, float] = {}
         self._actions: list[do.Action] = []
 
-    def ask(self, make: Callable[[int], do.Request]) -> int:
+    def issue(self, make: Callable[[int], do.Request]) -> None:
         """Open a request under the next id."""
-        self.issued += 1
-        request = make(self.issued)
-        self.open[self.issued] = request
+        self._last_id += 1
+        request = self._open[self._last_id] = make(self._last_id)
         self._actions.append(request)
-        return self.issued
 
-    def tell(self, action: do.Announce) -> None:
+    def emit(self, action: do.Announce) -> None:
         self._actions.append(action)
 
-    def record(self, fact: Decision) -> None:
-        self._actions.append(do.RecordDecision(fact))
+    def record(self, decision: Decision) -> None:
+        self._actions.append(do.RecordDecision(decision))
 
     def set_timer(self, timer: Timer, delay: float) -> None:
-        """Set, or move, a timer; setting it to the moment it is set to already is no action."""
+        """Set or move a timer.  Nothing is emitted if it is already set to that moment."""
         due = self.now + delay
         if self._due.get(timer) != due:
             self._due[timer] = due
@@ -61,36 +59,37 @@ class Requests:
     def due(self, timer: Timer) -> float | None:
         return self._due.get(timer)
 
-    def asked(self, *kinds: type[R]) -> list[R]:
-        return [request for request in self.open.values() if isinstance(request, kinds)]
+    def open(self, *kinds: type[R]) -> list[R]:
+        """Open requests of these kinds, oldest first."""
+        return [request for request in self._open.values() if isinstance(request, kinds)]
 
     def waits_for(self, *kinds: type[do.Request]) -> bool:
-        return any(isinstance(request, kinds) for request in self.open.values())
+        return any(isinstance(request, kinds) for request in self._open.values())
 
-    def drop(self, request: do.Request) -> None:
-        """Wait no longer: its answer will be ignored."""
-        del self.open[request.request]
+    def abandon(self, request: do.Request) -> None:
+        """Stop waiting: the answer will be ignored."""
+        del self._open[request.request]
 
-    def admit(self, event: on.Event) -> None:
-        """Let an event in; raise DriverError, and change nothing, for what a driver cannot legally report."""
-        if not event.at >= self.now:  # so that NaN is refused, too
+    def validate(self, event: on.Event) -> None:
+        """Accept an event; raise DriverError, and change nothing, if no driver can legally report it."""
+        if not event.at >= self.now:  # written so that NaN is refused, too
             raise DriverError(f"time went back from {self.now} to {event.at}")
         if isinstance(event, on.Started) is self.started:
             raise DriverError("Started is the first event, once")
         if isinstance(event, on.Answer):
-            if not 0 < event.request <= self.issued:
+            if not 0 < event.request <= self._last_id:
                 raise DriverError(f"request {event.request} was never issued")
-            asked = self.open.get(event.request)
-            if asked and not _answers(event, asked):
-                raise DriverError(f"{event} does not answer {asked}")
+            request = self._open.get(event.request)
+            if request and not _answers(event, request):
+                raise DriverError(f"{event} does not answer {request}")
         self.now, self.started = event.at, True
 
-    def close(self, event: on.Answer) -> do.Request | None:
-        """The request that is answered; None if it is not open any more."""
-        return self.open.pop(event.request, None)
+    def resolve(self, event: on.Answer) -> do.Request | None:
+        """Close the request that is answered and return it; None if it is no longer open."""
+        return self._open.pop(event.request, None)
 
     def expire(self, timer: Timer) -> bool:
-        """Whether the timer was set and is due.  One that is early (moved since, or a hasty clock) is set again."""
+        """Whether the timer was set and is due.  One that fires early, because it was moved, is set again."""
         due = self._due.get(timer)
         if due is None:
             return False
@@ -100,18 +99,19 @@ class Requests:
         del self._due[timer]
         return True
 
-    def take(self) -> list[do.Action]:
+    def drain(self) -> list[do.Action]:
+        """The actions since the last call."""
         actions, self._actions = self._actions, []
         return actions
 
     def outstanding(self) -> list[do.Action]:
         """Open requests, oldest first, and timers with what was left of them at the last event."""
         timers = [do.SetTimer(timer, max(0.0, due - self.now)) for timer, due in self._due.items()]
-        return [*self.open.values(), *timers]
+        return [*self._open.values(), *timers]
 
 
 def _answers(event: on.Answer, request: do.Request) -> bool:
-    """Whether it is the kind of answer, and an answer to this very question."""
+    """Whether the event is of the kind that answers the request, and its content fits the request."""
     match event, request:
         case on.RequestFailed(), _:
             return True
@@ -119,7 +119,7 @@ def _answers(event: on.Answer, request: do.Request) -> bool:
             return signed.nonce == request.nonce
         case on.ReceiptsRead(receipts=receipts), do.ReadReceipts(hashes=hashes):
             pairs = zip(receipts, hashes, strict=False)
-            return len(receipts) == len(hashes) and all(not found or found.hash == hash for found, hash in pairs)
+            return len(receipts) == len(hashes) and all(not receipt or receipt.hash == hash for receipt, hash in pairs)
         case on.ModelScored(score=score), _ if not 0 <= score.correct <= score.total or not score.total:
             return False
-    return isinstance(event, ANSWERS[type(request)])
+    return isinstance(event, ANSWER_OF[type(request)])

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from learnae.protocol.decisions import DebtChanged, IdentityState, WorkState
-from learnae.protocol.directory import DirectoryEntry, winner
+from learnae.protocol.directory import DirectoryEntry, payee_of
+from learnae.protocol.payments import Payments
+from learnae.protocol.training import Training
 from learnae.protocol.types import Address, Claim, ModelRef, PeerId, Score, Signed, Weights
 
 
@@ -22,7 +24,7 @@ class PeerSnapshot:
     slices_planned: int
     # identity
     identity: IdentityState
-    claim: Claim | None  # on its own contract
+    claim: Claim | None  # to its own id, by its own contract
     # other peers
     peers_known: int
     directory: tuple[DirectoryEntry, ...]
@@ -32,8 +34,30 @@ class PeerSnapshot:
     settled: bool  # no debt is left that more time could settle
     # endings
     quiet: bool  # see ``Peer.quiet``
-    closed: bool  # it was told that the session is over
+    closed: bool  # it has received ``SessionClosed``
 
     def payee(self, creator: PeerId) -> Address | None:
         """The wallet that is paid for the models of ``creator``."""
-        return winner(self.directory, creator)
+        return payee_of(creator, self.directory)
+
+
+def snapshot(training: Training, payments: Payments, peers_known: int, quiet: bool) -> PeerSnapshot:
+    return PeerSnapshot(
+        work=training.work,
+        work_began=training.begun,
+        weights=training.publication.weights,
+        score=training.score,
+        step=training.publication.step,
+        published=training.publication.published,
+        slices_trained=training.slices_trained,
+        slices_planned=training.slices_planned,
+        identity=payments.registration.identity,
+        claim=payments.registration.claim,
+        peers_known=peers_known,
+        directory=tuple(payments.claims.directory.entries.values()),
+        debts=tuple(payments.debts.by_number),
+        signed=payments.transactions.signed(),
+        settled=payments.settled,
+        quiet=quiet,
+        closed=payments.closed,
+    )

@@ -1,190 +1,136 @@
-"""The work machine of one peer (sections 1.1, 3 and 4): slices, averaging attempts, publications, endings.
+"""The work machine of a peer (sections 1.1, 3 and 4): slices, averaging attempts, publications, endings.
 
 Rules:
-1. While unseen slices remain, a slice and an attempt take turns; without a candidate, or after the last slice, there is
-   no waiting for the other.  A failed attempt was a turn, so that an outage cannot starve training.
-2. Training is always kept.  An average is kept only if it is strictly better on the peer's own validation rows; then it
-   is published and owed for.
-3. A scored attempt that is not adopted costs patience once all slices are seen; an adoption restores it; an attempt
+1. While unseen slices remain, slices and attempts take turns.  Without a candidate, or after the last slice, neither
+   waits for the other.  A failed attempt was a turn, so that an outage cannot starve training.
+2. A trained model is always kept.  An average is kept only if it is strictly better on the peer's own validation data;
+   then it is published, and its creator is owed a reward.
+3. Once all slices are seen, a scored attempt that is not adopted costs patience.  An adoption restores it; an attempt
    that was never scored does neither.  Out of patience, or ``idle_after`` seconds without a candidate: DONE.
-4. A model never heard of before wakes a peer that is DONE for at least one more scored attempt.  Each creator's budget
-   of attempts bounds that.
-5. A peer without rows begins with a random remote model, scored on the public block: never paid for, never republished.
+4. A new model wakes a peer that is DONE for at least one more scored attempt.  The max number of attempts per creator
+   bounds that.
+5. A peer without data begins with a random remote model, scored on the public block; it neither pays for that model
+   nor publishes it.
 """
 
-import random
 from collections.abc import Callable
 from functools import partial
+from random import Random
 from typing import assert_never
 
 from learnae.errors import Reason
 from learnae.protocol import actions as do
+from learnae.protocol import decisions
 from learnae.protocol import events as on
-from learnae.protocol.decisions import (
-    Adopted,
-    AttemptFailed,
-    Averaged,
-    Published,
-    Trained,
-    WorkBegan,
-    WorkChanged,
-    WorkState,
-)
+from learnae.protocol.decisions import WorkState
 from learnae.protocol.peer_book import PeerBook
+from learnae.protocol.publication import Publication
 from learnae.protocol.requests import Requests
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import Forgery, ModelAnnouncement, ModelRef, Policy, Score, Timer, Weights
+from learnae.protocol.transitions import WORK
+from learnae.protocol.types import Forgery, ModelAnnouncement, ModelRef, Policy, Score, Timer
 
-WORK: dict[tuple[WorkState, str], WorkState] = {
-    (WorkState.EMPTY, "initial weights loaded"): WorkState.IDLE,
-    (WorkState.EMPTY, "remote model adopted"): WorkState.IDLE,
-    (WorkState.IDLE, "slice begun"): WorkState.TRAINING,
-    (WorkState.TRAINING, "slice ended"): WorkState.IDLE,
-    (WorkState.IDLE, "attempt begun"): WorkState.MERGING,
-    (WorkState.MERGING, "attempt ended"): WorkState.IDLE,
-    (WorkState.IDLE, "patience spent"): WorkState.DONE,
-    (WorkState.IDLE, "nothing untried"): WorkState.DONE,
-    (WorkState.DONE, "new model heard"): WorkState.IDLE,
-}
-
-FORGERS = (Policy.POISONER, Policy.SPAMMER)  # publish random weights in their slices' place, average nothing
-SPAM = 1000  # models a spammer announces, as fast as it can
+Owe = Callable[[ModelRef, Score, Score], None]  # remote model, scores before and after its adoption
+FORGERS = (Policy.POISONER, Policy.SPAMMER)  # publish random weights instead of training, and average nothing
+SPAM = 1000  # models that a spammer announces, as fast as it can
+RETRY_INITIAL = 1.0  # s until initial weights that failed to load are fetched again
 
 
 class Training:
-    def __init__(
-        self,
-        config: PeerConfig,
-        rng: random.Random,
-        requests: Requests,
-        peer_book: PeerBook,
-        owe: Callable[[ModelRef, Score, Score], None],
-    ) -> None:
-        self.config, self._rng, self._requests, self._peer_book, self._owe = config, rng, requests, peer_book, owe
+    def __init__(self, config: PeerConfig, rng: Random, requests: Requests, peer_book: PeerBook, owe: Owe) -> None:
+        self._config, self._rng = config, rng
+        self._requests, self._peer_book = requests, peer_book
+        self._owe = owe
         self.work = WorkState.EMPTY
         self.begun = False
-        self.weights: Weights | None = None
-        self.score: Score | None = None
-        self.step = 0
-        self.visits = 0  # slices trained
-        self.visits_planned = SPAM if config.policy is Policy.SPAMMER else config.slices_planned
-        self.published: ModelRef | None = None  # the newest that others may hear of
-        self._turns = 0  # attempts begun
+        self.publication = Publication(config, requests, peer_book)
+        self.score: Score | None = None  # of its newest model
+        self.slices_trained = 0
+        self.slices_planned = SPAM if config.policy is Policy.SPAMMER else config.slices_planned
+        self._attempts = 0
         self._patience = config.work.patience
-        self._remote: ModelRef | None = None  # of the attempt at hand
+        self._remote: ModelRef | None = None  # of the present attempt
         self._unit_began = 0.0
-        self._not_before = 0.0  # pace
+        self._not_before = 0.0  # s: of the next unit, because of the pace
         self._idle_since: float | None = None
 
-    @property
-    def unpublished(self) -> bool:
-        """Whether its newest model has not reached the store."""
-        return self.step > (self.published.step if self.published else 0)
-
-    # start
-
-    def start(self) -> None:
-        self._requests.set_timer(Timer.START, self.config.start.timeout)
-
-    def begin(self, heard: int, timed_out: bool) -> None:
+    def begin(self, identities: int, timed_out: bool) -> None:
         self.begun = True
-        self._requests.record(WorkBegan(heard, timed_out))
+        self._requests.record(decisions.WorkBegan(identities, timed_out))
 
-    # others
-
-    def heard(self, announcement: ModelAnnouncement) -> None:
-        reason = self._peer_book.hear(announcement)
+    def model_received(self, announcement: ModelAnnouncement) -> None:
+        reason = self._peer_book.receive(announcement)
         model = announcement.model
         if reason:
-            self._requests.record(AttemptFailed(model.creator, model.weights.cid, reason))
-        elif self.work is WorkState.DONE and self.config.policy not in FORGERS:
+            self._requests.record(decisions.AttemptFailed(model.creator, model.weights.cid, reason))
+        elif self.work is WorkState.DONE and self._config.policy not in FORGERS:
             self._patience = max(self._patience, 1)
-            self._change("new model heard")
+            self._change("new model received")
 
     # answers
 
-    def fetched(self, request: do.FetchModel) -> None:
-        remote, base = self._remote, self.weights
-        if remote is None:
-            self._requests.ask(partial(do.ScoreModel, cid=request.cid, model=None))
-        elif self.config.policy is Policy.COPYCAT:
-            self._forge(self.config.forgery, remote)
-        elif base is None:
-            self._requests.ask(partial(do.ScoreModel, cid=request.cid, model=remote))
+    def model_fetched(self, request: do.FetchModel) -> None:
+        remote, base = self._remote, self.publication.weights
+        if remote and self._config.policy is Policy.COPYCAT:
+            self._forge(self._config.forgery, remote)
+        elif remote and base:
+            step = self.publication.step + 1
+            self._requests.issue(partial(do.AverageModels, base_cid=base.cid, remote=remote, step=step))
         else:
-            self._requests.ask(partial(do.AverageModels, base_cid=base.cid, remote=remote, step=self.step + 1))
+            self._requests.issue(partial(do.ScoreModel, cid=request.cid, model=remote))
 
-    def scored(self, request: do.ScoreModel | do.TrainSlice | do.AverageModels, event: on.ModelScored) -> None:
+    def model_scored(self, request: do.ScoreModel | do.TrainSlice | do.AverageModels, event: on.ModelScored) -> None:
         match request:
             case do.TrainSlice():
                 self._slice_trained(request, event)
             case do.AverageModels():
                 self._average_scored(request.remote, event)
             case do.ScoreModel():
-                self.weights, self.score, self._remote = event.weights, event.score, None
-                creator = request.model.creator if request.model else None
-                if creator is None:  # whoever announces these as its own is a copycat
-                    self._peer_book.made(ModelRef(self.config.peer, 0, event.weights))
-                self._requests.record(Adopted(request.cid, creator, event.score))
-                self._change("remote model adopted" if request.model else "initial weights loaded")
+                self._first_model_scored(request, event)
             case _:
                 assert_never(request)
 
-    def forged(self, event: on.ModelForged) -> None:
+    def model_forged(self, event: on.ModelForged) -> None:
         if self.work is WorkState.TRAINING:
-            self.visits += 1
-        self._publish(event.weights)
+            self.slices_trained += 1
+        self.publication.publish(event.weights)
         self._end_unit()
 
-    def stored(self, request: do.StoreModel) -> None:
-        if self.weights and self.weights.cid == request.cid:
-            self.published = ModelRef(self.config.peer, self.step, self.weights)
-            self._requests.record(Published(self.step, request.cid))
-            self.announce()
-
-    def failed(self, request: do.TrainerAction | do.StoreAction, reason: Reason) -> None:
+    def request_failed(self, request: do.TrainerAction | do.StoreAction, reason: Reason) -> None:
         match request:
             case do.StoreModel():
                 pass  # tried again with the next announcement
             case do.FetchModel(creator=None) | do.ScoreModel(model=None):
-                self._requests.set_timer(Timer.WORK, 1.0)
+                self._requests.set_timer(Timer.WORK, RETRY_INITIAL)
             case do.TrainSlice() | do.ForgeModel() if self.work is WorkState.TRAINING:
-                self.visits += 1
+                self.slices_trained += 1
                 self._end_unit()
             case _:
                 self._attempt_failed(request, reason)
 
-    # clock
-
-    def announce(self) -> None:
-        """Say again what is the newest; store it first if the store was away."""
-        if self.published:
-            announcement = ModelAnnouncement(self.config.session, self.published, self.config.addresses)
-            self._requests.tell(do.Announce(announcement))
-        if self.weights and self.unpublished and not self._requests.waits_for(do.StoreModel):
-            cid = self.weights.cid
-            self._requests.ask(lambda request: do.StoreModel(request, cid))
+    # time
 
     def proceed(self) -> None:
-        """Begin the next unit of work, if none is under way."""
+        """Begin the next unit of work, unless one is under way."""
         if self._requests.waits_for(do.FetchModel, do.ScoreModel, do.TrainSlice, do.AverageModels, do.ForgeModel):
             return
-        if self.work is WorkState.EMPTY and self.config.has_rows:
+        if self.work is WorkState.EMPTY and self._config.has_rows:
             if self._requests.due(Timer.WORK) is None:
-                self._requests.ask(partial(do.FetchModel, cid=self.config.initial_weights, creator=None, hints=()))
+                fetch = partial(do.FetchModel, cid=self._config.initial_weights, creator=None, hints=())
+                self._requests.issue(fetch)
         elif self.begun and self.work in (WorkState.EMPTY, WorkState.IDLE):
             if self._requests.now < self._not_before:
                 self._requests.set_timer(Timer.WORK, self._not_before - self._requests.now)
             else:
-                self._next_unit()
+                self._begin_next_unit()
 
-    # in here
+    # private
 
-    def _next_unit(self) -> None:
-        slices_left = self.visits < self.visits_planned and self.work is WorkState.IDLE
-        averages = self.config.policy not in FORGERS and (self._patience > 0 or slices_left)
+    def _begin_next_unit(self) -> None:
+        slices_left = self.slices_trained < self.slices_planned and self.work is WorkState.IDLE
+        averages = self._config.policy not in FORGERS and (self._patience > 0 or slices_left)
         remote = self._peer_book.pick(self._rng, self._requests.now) if averages else None
-        if slices_left and (remote is None or self._turns >= self.visits):
+        if slices_left and (remote is None or self._attempts >= self.slices_trained):
             self._begin_slice()
         elif remote:
             self._begin_attempt(remote)
@@ -195,8 +141,9 @@ class Training:
 
     def _idle(self) -> None:
         now = self._requests.now
-        self._idle_since = since = now if self._idle_since is None else self._idle_since
-        deadline = since + self.config.work.idle_after
+        if self._idle_since is None:
+            self._idle_since = now
+        deadline = self._idle_since + self._config.work.idle_after
         retry = self._peer_book.retry_at()
         if retry is not None and now < retry:
             self._requests.set_timer(Timer.WORK, retry - now)
@@ -206,57 +153,65 @@ class Training:
             self._change("nothing untried")
 
     def _begin_slice(self) -> None:
-        assert self.weights
+        base = self.publication.weights
+        assert base
         self._begin_unit("slice begun")
-        if self.config.policy in FORGERS:
+        if self._config.policy in FORGERS:
             self._forge(Forgery.RANDOM, None)
         else:
-            train = partial(do.TrainSlice, base_cid=self.weights.cid, slice=self.visits % self.config.work.slices)
-            self._requests.ask(partial(train, slices_trained=self.visits, step=self.step + 1))
+            trained, step = self.slices_trained, self.publication.step + 1
+            train = partial(do.TrainSlice, base_cid=base.cid, slice=trained % self._config.work.slices)
+            self._requests.issue(partial(train, slices_trained=trained, step=step))
 
     def _begin_attempt(self, remote: ModelRef) -> None:
         if self.work is WorkState.IDLE:
             self._begin_unit("attempt begun")
         self._remote, self._idle_since = remote, None
-        self._turns += 1
-        hints = self._peer_book.begin(remote)
-        self._requests.ask(partial(do.FetchModel, cid=remote.weights.cid, creator=remote.creator, hints=hints))
+        self._attempts += 1
+        hints = self._peer_book.begin_attempt(remote)
+        self._requests.issue(partial(do.FetchModel, cid=remote.weights.cid, creator=remote.creator, hints=hints))
 
     def _forge(self, forgery: Forgery, source: ModelRef | None) -> None:
-        self._requests.ask(partial(do.ForgeModel, forgery=forgery, source=source, step=self.step + 1))
+        self._requests.issue(partial(do.ForgeModel, forgery=forgery, source=source, step=self.publication.step + 1))
+
+    def _first_model_scored(self, request: do.ScoreModel, event: on.ModelScored) -> None:
+        self.publication.weights = event.weights
+        self.score, self._remote = event.score, None
+        if request.model is None:  # a peer that announces the initial weights as its own is a copycat
+            self._peer_book.credit(ModelRef(self._config.peer, 0, event.weights))
+        self._requests.record(
+            decisions.Adopted(request.cid, request.model.creator if request.model else None, event.score)
+        )
+        self._change("remote model adopted" if request.model else "initial weights loaded")
 
     def _slice_trained(self, request: do.TrainSlice, event: on.ModelScored) -> None:
-        self.score, self.visits = event.score, self.visits + 1
-        self._publish(event.weights)
-        self._requests.record(Trained(request.slice, self.step, event.weights.cid, event.score))
+        self.score = event.score
+        self.slices_trained += 1
+        self.publication.publish(event.weights)
+        self._requests.record(decisions.Trained(request.slice, self.publication.step, event.weights.cid, event.score))
         self._end_unit()
 
     def _average_scored(self, remote: ModelRef, event: on.ModelScored) -> None:
         before, after = self.score, event.score
         assert before
         adopted = after.beats(before)
-        cid, step = event.weights.cid, self.step + 1
-        self._requests.record(Averaged(remote.creator, remote.weights.cid, before, after, adopted, cid, step))
+        cid, step = event.weights.cid, self.publication.step + 1
+        self._requests.record(decisions.Averaged(remote.creator, remote.weights.cid, before, after, adopted, cid, step))
         if adopted:
-            self.score, self._patience = after, self.config.work.patience
-            self._publish(event.weights)
+            self.score, self._patience = after, self._config.work.patience
+            self.publication.publish(event.weights)
             self._owe(remote, before, after)
-        elif self.visits >= self.visits_planned:
+        elif self.slices_trained >= self.slices_planned:
             self._patience -= 1
         self._end_unit()
 
     def _attempt_failed(self, request: do.TrainerAction | do.FetchModel, reason: Reason) -> None:
         remote = self._remote
         assert remote
-        self._requests.record(AttemptFailed(remote.creator, remote.weights.cid, reason))
+        self._requests.record(decisions.AttemptFailed(remote.creator, remote.weights.cid, reason))
         if isinstance(request, do.FetchModel):
-            self._peer_book.not_fetched(remote, self._requests.now)
+            self._peer_book.fetch_failed(remote, self._requests.now)
         self._end_unit()
-
-    def _publish(self, weights: Weights) -> None:
-        self.weights, self.step = weights, self.step + 1
-        self._peer_book.made(ModelRef(self.config.peer, self.step, weights))  # so that copies of it are known
-        self._requests.ask(lambda request: do.StoreModel(request, weights.cid))
 
     def _begin_unit(self, cause: str) -> None:
         self._unit_began = self._requests.now
@@ -266,11 +221,11 @@ class Training:
     def _end_unit(self) -> None:
         self._remote = None
         training = self.work is WorkState.TRAINING
-        pace = self.config.pace.slice if training else self.config.pace.attempt
+        pace = self._config.pace.slice if training else self._config.pace.attempt
         self._not_before = self._unit_began + pace
         if self.work is not WorkState.EMPTY:
             self._change("slice ended" if training else "attempt ended")
 
     def _change(self, cause: str) -> None:
         self.work = WORK[self.work, cause]
-        self._requests.record(WorkChanged(self.work))
+        self._requests.record(decisions.WorkChanged(self.work))

@@ -1,17 +1,21 @@
 """Signed transactions of one wallet on one chain, in nonce order.
 
-Exactly once hangs on (genesis hash, wallet, nonce): a nonce is given out once, to one purpose; every signed form of it
-is kept; the newest is sent until one of them is mined.  The next nonce is the number of transactions here, never the
-node's pending count.
+Payments happen exactly once because (genesis hash, wallet, nonce) can be spent once: a nonce is given out once, to one
+purpose; all its versions (a replacement has a higher fee) are kept; the newest is sent until one of them is mined.  The
+next nonce is the number of transactions here, never the pending count of a node.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 
-from learnae.protocol.types import Head, Receipt, Signed, TxHash
+from learnae.protocol import actions as do
+from learnae.protocol.decisions import DebtChanged
+from learnae.protocol.requests import Requests
+from learnae.protocol.types import Head, Poid, Receipt, Signed, TxHash
 
-DEPLOYMENT = -1  # purpose of the transaction that is no payment; payments have the number of their debt
+DEPLOYMENT = -1  # purpose of a deployment; the purpose of a payment is the number of its debt
 
 
 class TxState(StrEnum):
@@ -25,15 +29,15 @@ class TxState(StrEnum):
 class OutgoingTransaction:
     nonce: int
     purpose: int
-    forms: list[Signed] = field(default_factory=list)  # the first and its replacements
+    versions: list[Signed] = field(default_factory=list)  # the first and its replacements
     state: TxState = TxState.SIGNED
-    since: float = 0.0  # session seconds of the newest form
+    since: float = 0.0  # session seconds of the newest version
     receipt: Receipt | None = None
-    doubted: bool = False  # the chain went back since it was last looked at
+    needs_recheck: bool = False  # the chain rolled back since it was last asked
 
     @property
     def newest(self) -> Signed:
-        return self.forms[-1]
+        return self.versions[-1]
 
     @property
     def failed(self) -> bool:
@@ -41,54 +45,86 @@ class OutgoingTransaction:
         return self.receipt is not None and not self.receipt.succeeded
 
 
-@dataclass(slots=True)
 class Transactions:
-    transactions: list[OutgoingTransaction] = field(default_factory=list)
+    def __init__(self, requests: Requests) -> None:
+        self._requests = requests
+        self.by_nonce: list[OutgoingTransaction] = []
 
-    def sign(self, signed: Signed, purpose: int, now: float) -> OutgoingTransaction:
-        """Enter a signed transaction, or one more form of it."""
-        if signed.nonce == len(self.transactions):
-            self.transactions.append(OutgoingTransaction(signed.nonce, purpose))
-        transaction = self.transactions[signed.nonce]
-        transaction.forms.append(signed)
-        if transaction.receipt is None:  # else an earlier form was mined while this one was signed
-            transaction.state, transaction.since = TxState.SIGNED, now
+    @property
+    def next_nonce(self) -> int:
+        return len(self.by_nonce)
+
+    @property
+    def signing(self) -> bool:
+        return self._requests.waits_for(do.SignDeployment, do.SignPayment)
+
+    # requests
+
+    def sign_deployment(self, poid: Poid, nonce: int, attempt: int = 0) -> None:
+        self._requests.issue(partial(do.SignDeployment, nonce=nonce, attempt=attempt, poid=poid))
+
+    def sign_payment(self, debt: DebtChanged, nonce: int, attempt: int = 0) -> None:
+        assert debt.payee
+        sign = partial(do.SignPayment, debt=debt.debt, to=debt.payee, wei=debt.wei, cid=debt.cid)
+        self._requests.issue(partial(sign, nonce=nonce, attempt=attempt))
+
+    def send(self, transaction: OutgoingTransaction) -> None:
+        """Send the newest version, unless the transaction is mined or being sent."""
+        sending = [request.signed for request in self._requests.open(do.SendTransaction)]
+        if transaction.receipt is None and transaction.newest not in sending:
+            self._requests.issue(partial(do.SendTransaction, signed=transaction.newest))
+
+    def poll(self) -> None:
+        """Ask the chain about all versions of all open transactions."""
+        hashes = tuple(version.hash for transaction in self.open() for version in transaction.versions)
+        if hashes and not self._requests.waits_for(do.ReadReceipts):
+            self._requests.issue(partial(do.ReadReceipts, hashes=hashes))
+
+    # states
+
+    def add(self, signed: Signed, purpose: int) -> OutgoingTransaction:
+        """Enter a signed transaction, or one more version of it."""
+        if signed.nonce == self.next_nonce:
+            self.by_nonce.append(OutgoingTransaction(signed.nonce, purpose))
+        transaction = self.by_nonce[signed.nonce]
+        transaction.versions.append(signed)
+        if transaction.receipt is None:  # otherwise an earlier version was mined while this one was signed
+            transaction.state, transaction.since = TxState.SIGNED, self._requests.now
         return transaction
 
     def signed(self) -> tuple[Signed, ...]:
-        """All forms of all transactions, in nonce order."""
-        return tuple(form for each in self.transactions for form in each.forms)
+        """All versions of all transactions, in nonce order."""
+        return tuple(version for transaction in self.by_nonce for version in transaction.versions)
 
     def open(self) -> list[OutgoingTransaction]:
-        return [each for each in self.transactions if each.doubted or each.state is not TxState.FINAL]
+        return [each for each in self.by_nonce if each.needs_recheck or each.state is not TxState.FINAL]
 
     @property
-    def doubted(self) -> bool:
-        """Whether the chain went back and has not been asked since."""
-        return any(each.doubted for each in self.transactions)
+    def need_recheck(self) -> bool:
+        """Whether the chain rolled back and has not been asked since."""
+        return any(transaction.needs_recheck for transaction in self.by_nonce)
 
-    def hashes(self) -> tuple[TxHash, ...]:
-        """What to ask the chain about: every form of every open transaction."""
-        return tuple(form.hash for each in self.open() for form in each.forms)
+    def update(self, receipts: dict[TxHash, Receipt], head: Head, confirmations: int) -> Iterator[OutgoingTransaction]:
+        """Apply the chain's answer; yield the transactions whose state or block changed."""
+        for transaction in self.open():
+            before = (transaction.state, transaction.receipt)
+            transaction.needs_recheck = False
+            mined = (receipts[version.hash] for version in transaction.versions if version.hash in receipts)
+            transaction.receipt = next(mined, None)
+            if transaction.receipt:
+                final = head.height - transaction.receipt.block + 1 >= confirmations
+                transaction.state = TxState.FINAL if final else TxState.MINED
+            elif transaction.state is not TxState.SENT:
+                transaction.state = TxState.SIGNED  # never sent, or lost by the chain: send it (again)
+            if before != (transaction.state, transaction.receipt):
+                yield transaction
 
-    def read(self, receipts: dict[TxHash, Receipt], head: Head, confirmations: int) -> Iterator[OutgoingTransaction]:
-        """Take the chain's answer; yields the transactions whose state or block changed."""
-        for each in self.open():
-            before = (each.state, each.receipt)
-            each.doubted = False
-            each.receipt = next((receipts[form.hash] for form in each.forms if form.hash in receipts), None)
-            if each.receipt:
-                final = head.height - each.receipt.block + 1 >= confirmations
-                each.state = TxState.FINAL if final else TxState.MINED
-            elif each.state is not TxState.SENT:
-                each.state = TxState.SIGNED  # never sent, or the chain forgot it: send it (again)
-            if before != (each.state, each.receipt):
-                yield each
-
-    def doubt(self) -> int:
-        """The chain went back: ask about everything again, send again what was only sent.  How many."""
-        for each in self.transactions:
-            each.doubted = True
-            if each.state is TxState.SENT:
-                each.state = TxState.SIGNED
-        return len(self.transactions)
+    def mark_for_recheck(self) -> int:
+        """Ask about all transactions again after a rollback, and send the unmined again; return their number."""
+        for request in self._requests.open(do.SendTransaction) + self._requests.open(do.ReadReceipts):
+            self._requests.abandon(request)  # the answer may be from before the rollback
+        for transaction in self.by_nonce:
+            transaction.needs_recheck = True
+            if transaction.state is TxState.SENT:
+                transaction.state = TxState.SIGNED
+        return len(self.by_nonce)

@@ -178,7 +178,7 @@ class PeerService:
 
     def directory(self) -> list[views.DirectoryEntryView]:
         entries = self.live.peer.status().directory if self.live else ()
-        return [views.DirectoryEntryView.of(entry.judged()) for entry in entries]
+        return [views.DirectoryEntryView.of(entry.decision()) for entry in entries]
 
     def payments_sent(self) -> list[views.ReceiptView]:
         debts = self.live.peer.status().debts if self.live else ()

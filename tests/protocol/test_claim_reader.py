@@ -7,8 +7,8 @@ from tests.helpers.peers import claim, facts, head, identified
 from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.claims import CLAIMS_PER_SENDER, READ_TRIES
 from learnae.protocol.decisions import ClaimJudged, Verdict
+from learnae.protocol.directory import CLAIMS_PER_SENDER, READ_TRIES
 from learnae.protocol.types import Claim, PeerId, Timer
 
 BOB = PeerId("bob")
@@ -149,5 +149,5 @@ def test_another_chain_has_other_contracts() -> None:
     driven.tell(on.ChainRolledBack(driven.now, head(1)))
     driven.tell(on.ChainRolledBack(driven.now, head(0, "another")))
     assert driven.peer.status().payee(BOB) is None
-    assert not driven.peer._payments.claims.unread
+    assert not driven.peer._payments.claims.has_unread
     assert isinstance(driven.screens("bob", identified(claim("bob"))), on.ClaimReceived)
