@@ -103,17 +103,17 @@ def pss(pid: str) -> int:
 def scrapes(ask: Prometheus, began: float, ended: float) -> str:
     """``began`` and ``ended``: Unix seconds."""
     missed, count = 0, 0
-    starts = {labels["peer"]: points[-1][1] for labels, points in ask.over(STARTED, began, ended)}
-    for labels, points in ask.over('up{job="peers"}', began, ended):
+    starts = {labels["peer"]: points[-1][1] for labels, points in ask.query_range(STARTED, began, ended)}
+    for labels, points in ask.query_range('up{job="peers"}', began, ended):
         good = [at for at, value in points if value]
         first, last = starts.get(labels["peer"], began), good[-1] if good else ended
         held = [value for at, value in points if first <= at <= last]
         missed, count = missed + held.count(0.0), count + len(held)
-    [(_, training)] = ask.over('sum(learnae_work_state{state="training"}) > 0', began, ended)
-    found = ask.over('scrape_duration_seconds{job="peers"} and up == 1', training[0][0], training[-1][0], 5.0)
+    [(_, training)] = ask.query_range('sum(learnae_work_state{state="training"}) > 0', began, ended)
+    found = ask.query_range('scrape_duration_seconds{job="peers"} and up == 1', training[0][0], training[-1][0], 5.0)
     times = sorted(1e3 * seconds for _, points in found for _, seconds in points)
     watching, all_of_it = (
-        sum(points[-1][1] for _, points in ask.over(expr, began, ended))
+        sum(points[-1][1] for _, points in ask.query_range(expr, began, ended))
         for expr in ("sum by (peer) (learnae_monitoring_seconds_total)", 'process_cpu_seconds_total{job="peers"}')
     )
     return (

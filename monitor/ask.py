@@ -1,4 +1,4 @@
-"""Prometheus, asked as Grafana asks it: variables filled in, everybody chosen."""
+"""Queries to Prometheus like Grafana's: with the dashboards' variables filled in, all peers selected."""
 
 import json
 from collections.abc import Mapping
@@ -11,50 +11,52 @@ from urllib.request import urlopen
 from monitor.panels import CHOSEN, INSTANT, Panel, Query
 
 Labels = dict[str, str]
-Found = list[tuple[Labels, list[tuple[float, float]]]]
+Series = list[tuple[Labels, list[tuple[float, float]]]]
 
 
-class Refused(Exception):
-    """Prometheus cannot evaluate what it was asked."""
+class QueryError(Exception):
+    """Prometheus cannot evaluate the query."""
 
 
 @dataclass(frozen=True)
 class Prometheus:
-    """``pace``: what Grafana would take for $__rate_interval."""
+    """``rate_interval``: the value that Grafana would insert for $__rate_interval."""
 
     url: str
-    pace: str = "20s"
+    rate_interval: str = "20s"
 
-    def at(self, expr: str, moment: float | None = None) -> Found:
-        """What it is now, or was at that Unix second."""
-        asked = {"query": self.filled(expr)} | ({} if moment is None else {"time": str(moment)})
-        return [(each["metric"], _points([each["value"]])) for each in self.get("query", asked)["result"]]
+    def query(self, expr: str, moment: float | None = None) -> Series:
+        """The value now, or at a Unix second."""
+        parameters = {"query": self.fill_variables(expr)} | ({} if moment is None else {"time": str(moment)})
+        return [(series["metric"], _points([series["value"]])) for series in self.get("query", parameters)["result"]]
 
-    def over(self, expr: str, begin: float, end: float, step: float = 1.0) -> Found:
-        asked = {"query": self.filled(expr), "start": str(begin), "end": str(end), "step": str(step)}
-        found = [(each["metric"], _points(each["values"])) for each in self.get("query_range", asked)["result"]]
-        return [(labels, points) for labels, points in found if points]
+    def query_range(self, expr: str, begin: float, end: float, step: float = 1.0) -> Series:
+        parameters = {"query": self.fill_variables(expr), "start": str(begin), "end": str(end), "step": str(step)}
+        result = [
+            (series["metric"], _points(series["values"])) for series in self.get("query_range", parameters)["result"]
+        ]
+        return [(labels, points) for labels, points in result if points]
 
-    def shown(self, panel: Panel, query: Query, begin: float, end: float, step: float = 1.0) -> Found:
-        """What the panel would get for that time."""
-        return self.at(query.expr, end) if panel.kind in INSTANT else self.over(query.expr, begin, end, step)
+    def query_panel(self, panel: Panel, query: Query, begin: float, end: float, step: float = 1.0) -> Series:
+        """The data that the panel would show for that time."""
+        return self.query(query.expr, end) if panel.kind in INSTANT else self.query_range(query.expr, begin, end, step)
 
-    def filled(self, expr: str) -> str:
+    def fill_variables(self, expr: str) -> str:
         for name in CHOSEN:
             expr = expr.replace(f"${name}", ".*")
-        return expr.replace("$__rate_interval", self.pace)
+        return expr.replace("$__rate_interval", self.rate_interval)
 
-    def get(self, what: str, asked: Mapping[str, str] | None = None) -> Any:
-        """Raises Refused; ConnectionError and the like while it is not there."""
+    def get(self, path: str, parameters: Mapping[str, str] | None = None) -> Any:
+        """Raises QueryError, or OSError if Prometheus does not answer."""
         try:
-            with urlopen(f"{self.url}/api/v1/{what}?{urlencode(asked or {})}", timeout=20) as answer:
+            with urlopen(f"{self.url}/api/v1/{path}?{urlencode(parameters or {})}", timeout=20) as answer:
                 return json.load(answer)["data"]
         except HTTPError as error:
             if error.code == 503:
                 raise ConnectionError("Prometheus is starting") from None
-            raise Refused(f"{asked}: {error.read().decode()}") from None
+            raise QueryError(f"{parameters}: {error.read().decode()}") from None
 
 
 def _points(values: list[tuple[float, str]]) -> list[tuple[float, float]]:
-    """Without what is no number: a quantile of nothing."""
+    """Without NaN, which is the quantile of no values."""
     return [(at, float(value)) for at, value in values if value != "NaN"]

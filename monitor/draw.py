@@ -1,12 +1,13 @@
-"""The dashboards as pictures, for where there is no Grafana: the same panels, the same queries, drawn by matplotlib.
+"""Draw the dashboards as pictures, without Grafana: the same panels and queries, drawn by matplotlib.
 
-``python -m monitor.draw http://127.0.0.1:PORT FOLDER [MINUTES]`` asks any Prometheus that watches a swarm.
+``python -m monitor.draw http://127.0.0.1:PORT FOLDER [MINUTES]`` reads from any Prometheus that monitors a swarm.
 """
 
 import math
 import re
 import sys
 import time
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,32 +17,44 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec, SubplotSpec
 from matplotlib.ticker import MultipleLocator
-from monitor.ask import Found, Labels, Prometheus
+from monitor.ask import Labels, Prometheus, Series
 from monitor.boards import BOARDS
-from monitor.panels import BYTES, BYTES_A_SECOND, ETH, ETH_DECIMALS, NOTHING, RATE, RATIO, SECONDS, Board, Panel, Query
+from monitor.panels import (
+    BYTES,
+    BYTES_PER_SECOND,
+    ETH,
+    ETH_DECIMALS,
+    NO_DATA,
+    RATE,
+    RATIO,
+    SECONDS,
+    Board,
+    Panel,
+    Query,
+)
 from monitor.queries import FAULTS
 
-WIDTH, HEIGHT, LOW = 16.0, 3.1, 0.8  # inches: of a board, of a line of panels, of one of numbers
-HEADING, ROW = 0.3, 0.24  # inches: of a row's title, of a line of a table
-MANY = 9  # legends beyond hide more than they tell
+WIDTH, HEIGHT, LOW = 16.0, 3.1, 0.8  # inches: width of a dashboard, height of a line of panels, and of one with numbers
+HEADING, ROW = 0.3, 0.24  # inches: height of a row's title, and of a line of a table
+MAX_LEGENDS = 9  # more would cover the panel
 GREEN, RED, ORANGE, GREY = "#3a9d5d", "#d0393e", "#f0a030", "#777777"
 
-Shown = Sequence[tuple[Query, Found]]
-Line = str | list[tuple[Panel, Shown]]  # a row's title, or panels side by side
+PanelData = Sequence[tuple[Query, Series]]
+Line = str | list[tuple[Panel, PanelData]]  # a row's title, or panels side by side
 
 
-def drawn(prometheus: Prometheus, begin: float, end: float, folder: Path) -> None:
-    """One picture a dashboard, of the part in which there was a swarm.  ``begin``, ``end``: Unix seconds."""
+def draw_dashboards(prometheus: Prometheus, begin: float, end: float, folder: Path) -> None:
+    """Write one picture per dashboard, of the time in which the swarm ran.  ``begin``, ``end``: Unix seconds."""
     folder.mkdir(parents=True, exist_ok=True)
-    begin, end = _swarm(prometheus, begin, end)
+    begin, end = _running_time(prometheus, begin, end)
     for board in BOARDS:
         _board(board, prometheus, begin, end).savefig(folder / f"dashboard-{board.uid}.png", dpi=80)
 
 
-def _swarm(prometheus: Prometheus, begin: float, end: float) -> tuple[float, float]:
-    """Without the time before its first peer, and that in which most have left: numbers and bars are of the end."""
-    found = prometheus.over("count(learnae_session_seconds)", begin, end, max(1.0, (end - begin) / 1000))
-    points = found[0][1] if found else []
+def _running_time(prometheus: Prometheus, begin: float, end: float) -> tuple[float, float]:
+    """The time from the first peer until half of the peers have left, because numbers and bars show its end."""
+    data = prometheus.query_range("count(learnae_session_seconds)", begin, end, max(1.0, (end - begin) / 1000))
+    points = data[0][1] if data else []
     most = max((count for _, count in points), default=0)
     return min((at for at, _ in points), default=begin), max(
         (at for at, count in points if 2 * count > most), default=end
@@ -50,12 +63,12 @@ def _swarm(prometheus: Prometheus, begin: float, end: float) -> tuple[float, flo
 
 def _board(board: Board, prometheus: Prometheus, begin: float, end: float) -> Figure:
     step = max(1.0, (end - begin) / 300)
-    faults = _windows(prometheus.over(FAULTS.expr, begin, end, step), step)
+    faults = _windows(prometheus.query_range(FAULTS.expr, begin, end, step), step)
     lines: list[Line] = []
     for title, panels in board.rows:
         lines.append(title)
         for side_by_side in _lines(panels):
-            lines.append([(panel, _asked(prometheus, panel, begin, end, step)) for panel in side_by_side])
+            lines.append([(panel, _panel_data(prometheus, panel, begin, end, step)) for panel in side_by_side])
     heights = [_height(line) for line in lines]
     figure = Figure(figsize=(WIDTH, sum(heights) + 0.6), layout="constrained")
     figure.suptitle(board.title, x=0.01, ha="left", weight="bold")
@@ -67,17 +80,17 @@ def _board(board: Board, prometheus: Prometheus, begin: float, end: float) -> Fi
             heading.set_axis_off()
             continue
         cells = _cells(rows[number], [panel.width for panel, _ in line])
-        for place, (panel, found) in enumerate(line):
+        for place, (panel, data) in enumerate(line):
             axes = figure.add_subplot(cells[place])
             axes.set_title(panel.title, loc="left", fontsize=9)
-            _panel(axes, panel, found)
+            _panel(axes, panel, data)
             if panel.kind in ("lines", "stack", "states", "windows"):
                 _time(axes, begin, end, faults if panel.kind != "windows" else [])
     return figure
 
 
-def _asked(prometheus: Prometheus, panel: Panel, begin: float, end: float, step: float) -> Shown:
-    return [(query, prometheus.shown(panel, query, begin, end, step)) for query in panel.queries]
+def _panel_data(prometheus: Prometheus, panel: Panel, begin: float, end: float, step: float) -> PanelData:
+    return [(query, prometheus.query_panel(panel, query, begin, end, step)) for query in panel.queries]
 
 
 def _height(line: Line) -> float:
@@ -85,13 +98,13 @@ def _height(line: Line) -> float:
         return HEADING
     if line[0][0].kind == "number":
         return LOW
-    rows = [len(series) for panel, found in line if panel.kind in ("table", "windows") for _, series in found]
+    rows = [len(series) for panel, data in line if panel.kind in ("table", "windows") for _, series in data]
     listed = ROW * (max(rows, default=0) + 3)
     return listed if len(line) == 1 and rows else max(HEIGHT, listed)
 
 
-def _windows(faults: Found, step: float) -> list[tuple[float, float]]:
-    """When any was open, from and to."""
+def _windows(faults: Series, step: float) -> list[tuple[float, float]]:
+    """Times in which a fault was active, from and to."""
     windows: list[tuple[float, float]] = []
     for at in sorted({at for _, points in faults for at, _ in points}):
         if windows and at - windows[-1][1] <= 1.5 * step:
@@ -102,10 +115,10 @@ def _windows(faults: Found, step: float) -> list[tuple[float, float]]:
 
 
 def _lines(panels: Sequence[Panel]) -> list[list[Panel]]:
-    """As Grafana breaks them: 24 columns."""
+    """Panels side by side, in 24 columns like Grafana's."""
     lines: list[list[Panel]] = [[]]
     for panel in panels:
-        if sum(each.width for each in lines[-1]) + panel.width > 24:
+        if sum(other.width for other in lines[-1]) + panel.width > 24:
             lines.append([])
         lines[-1].append(panel)
     return lines
@@ -115,41 +128,43 @@ def _cells(place: SubplotSpec, widths: Sequence[int]) -> GridSpecFromSubplotSpec
     return place.subgridspec(1, len(widths), width_ratios=widths)
 
 
-def _panel(axes: Axes, panel: Panel, found: Shown) -> None:
-    if not any(series for _, series in found):
-        axes.text(0.5, 0.5, panel.empty or NOTHING, ha="center", va="center", color=GREY)
+def _panel(axes: Axes, panel: Panel, data: PanelData) -> None:
+    if not any(series for _, series in data):
+        axes.text(0.5, 0.5, panel.empty_text or NO_DATA, ha="center", va="center", color=GREY)
         axes.set_axis_off()
         return
     match panel.kind:
         case "lines":
-            _over_time(axes, panel, found)
+            _over_time(axes, panel, data)
         case "stack":
-            _stacked(axes, panel, found)
+            _stacked(axes, panel, data)
         case "number":
-            _number(axes, panel, found[0][1][0][1][-1][1])
+            _number(axes, panel, data[0][1][0][1][-1][1])
         case "bars":
-            _bars(axes, panel, found[0])
+            _bars(axes, panel, data[0])
         case "states" | "windows":
-            _states(axes, found[0], {0: RED, 1: GREEN if panel.kind == "states" else ORANGE})
+            _states(axes, data[0], {0: RED, 1: GREEN if panel.kind == "states" else ORANGE})
         case "table":
-            _table(axes, panel, found)
+            _table(axes, panel, data)
         case "points":
-            _points(axes, found)
+            _points(axes, data)
 
 
-def _over_time(axes: Axes, panel: Panel, found: Shown) -> None:
-    for query, series in found:
+def _over_time(axes: Axes, panel: Panel, data: PanelData) -> None:
+    for query, series in data:
         for labels, points in series:
-            axes.plot([at / 86400 for at, _ in points], [y for _, y in points], lw=1.2, label=_named(query, labels))
+            axes.plot(
+                [at / 86400 for at, _ in points], [y for _, y in points], lw=1.2, label=_series_name(query, labels)
+            )
     _scaled(axes, panel)
-    for limit in (panel.alarm, panel.wanted):
+    for limit in (panel.alarm_above, panel.alarm_below):
         if limit is not None:
             axes.axhline(limit, color=RED, ls="--", lw=0.8, zorder=1)
     _legend(axes)
 
 
-def _stacked(axes: Axes, panel: Panel, found: Shown) -> None:
-    layers = [(_named(query, labels), dict(points)) for query, series in found for labels, points in series]
+def _stacked(axes: Axes, panel: Panel, data: PanelData) -> None:
+    layers = [(_series_name(query, labels), dict(points)) for query, series in data for labels, points in series]
     times = sorted({at for _, points in layers for at in points})
     heights = [[points.get(at, 0.0) for at in times] for _, points in layers]
     axes.stackplot([at / 86400 for at in times], heights, labels=[name for name, _ in layers])
@@ -158,47 +173,53 @@ def _stacked(axes: Axes, panel: Panel, found: Shown) -> None:
 
 
 def _number(axes: Axes, panel: Panel, value: float) -> None:
-    wrong = (panel.alarm is not None and value >= panel.alarm) or (panel.wanted is not None and value < panel.wanted)
+    wrong = (panel.alarm_above is not None and value >= panel.alarm_above) or (
+        panel.alarm_below is not None and value < panel.alarm_below
+    )
     colour = RED if wrong else GREEN
-    axes.text(0.5, 0.5, said(value, panel.unit), ha="center", va="center", fontsize=17, color=colour)
+    axes.text(0.5, 0.5, format_value(value, panel.unit), ha="center", va="center", fontsize=17, color=colour)
     axes.set_axis_off()
 
 
-def _bars(axes: Axes, panel: Panel, found: tuple[Query, Found]) -> None:
-    query, series = found
-    listed = sorted(((_named(query, labels), points[-1][1]) for labels, points in series), reverse=True)
-    colours = [RED if panel.wanted is not None and value < panel.wanted else GREEN for _, value in listed]
+def _bars(axes: Axes, panel: Panel, data: tuple[Query, Series]) -> None:
+    query, series = data
+    listed = sorted(((_series_name(query, labels), points[-1][1]) for labels, points in series), reverse=True)
+    colours = [RED if panel.alarm_below is not None and value < panel.alarm_below else GREEN for _, value in listed]
     bars = axes.barh([name for name, _ in listed], [value for _, value in listed], color=colours)
-    axes.bar_label(bars, [said(value, panel.unit) for _, value in listed], fontsize=7, padding=2)
+    axes.bar_label(bars, [format_value(value, panel.unit) for _, value in listed], fontsize=7, padding=2)
     axes.margins(x=0.25)
     axes.xaxis.set_visible(False)
     axes.tick_params(labelsize=7)
 
 
-def _states(axes: Axes, found: tuple[Query, Found], colours: dict[int, str]) -> None:
-    query, series = found
+def _states(axes: Axes, data: tuple[Query, Series], colours: dict[int, str]) -> None:
+    query, series = data
     for row, (_, points) in enumerate(reversed(series)):
         pace = min((b - a for (a, _), (b, _) in zip(points, points[1:], strict=False)), default=1.0) / 86400
         for value, colour in colours.items():
             axes.broken_barh([(at / 86400, pace) for at, y in points if y == value], (row - 0.4, 0.8), color=colour)
-    axes.set_yticks(range(len(series)), [_named(query, labels)[:30] for labels, _ in reversed(series)], fontsize=7)
-    spare = max(0.0, (3 - len(series)) / 2)  # a line alone is no wall
+    axes.set_yticks(
+        range(len(series)), [_series_name(query, labels)[:30] for labels, _ in reversed(series)], fontsize=7
+    )
+    spare = max(0.0, (3 - len(series)) / 2)  # a single bar does not fill the panel
     axes.set_ylim(-0.6 - spare, len(series) - 0.4 + spare)
 
 
-def _table(axes: Axes, panel: Panel, found: Shown) -> None:
-    columns = [{_key(labels): points[-1][1] for labels, points in series} for _, series in found]
+def _table(axes: Axes, panel: Panel, data: PanelData) -> None:
+    columns = [{_key(labels): points[-1][1] for labels, points in series} for _, series in data]
     keys = sorted(set().union(*columns))
-    units = [query.unit or panel.unit for query, _ in found]
-    cells = [[said(each.get(key, math.nan), unit) for each, unit in zip(columns, units, strict=True)] for key in keys]
+    units = [query.unit or panel.unit for query, _ in data]
+    cells = [
+        [format_value(each.get(key, math.nan), unit) for each, unit in zip(columns, units, strict=True)] for key in keys
+    ]
     axes.set_axis_off()
-    made = axes.table(cells, rowLabels=keys, colLabels=[query.legend for query, _ in found], loc="upper center")
-    made.auto_set_font_size(False)
-    made.set_fontsize(8)
+    grid = axes.table(cells, rowLabels=keys, colLabels=[query.legend for query, _ in data], loc="upper center")
+    grid.auto_set_font_size(False)
+    grid.set_fontsize(8)
 
 
-def _points(axes: Axes, found: Shown) -> None:
-    (across, xs), (up, ys) = found
+def _points(axes: Axes, data: PanelData) -> None:
+    (across, xs), (up, ys) = data
     heights = {_key(labels): points[-1][1] for labels, points in ys}
     marks = {_key(labels): (points[-1][1], heights[_key(labels)]) for labels, points in xs if _key(labels) in heights}
     axes.plot(*zip(*marks.values(), strict=True), "o", color=GREEN)
@@ -211,7 +232,7 @@ def _points(axes: Axes, found: Shown) -> None:
 
 
 def _names(axes: Axes, marks: dict[str, tuple[float, float]]) -> None:
-    """Each beside its point, on that side where no other is; a name is about 5 % of the width and of the height."""
+    """Each name beside its point, on a free side; a name takes about 5 % of the width and of the height."""
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     places = {name: ((x - left) / (right - left), (y - low) / (high - low)) for name, (x, y) in marks.items()}
     taken = list(places.values())
@@ -234,39 +255,39 @@ def _time(axes: Axes, begin: float, end: float, faults: Sequence[tuple[float, fl
 
 def _scaled(axes: Axes, panel: Panel) -> None:
     low, high = (axes.dataLim.y0, axes.dataLim.y1)
-    low, high = low if panel.least is None else panel.least, high if panel.most is None else panel.most
+    low, high = low if panel.minimum is None else panel.minimum, high if panel.maximum is None else panel.maximum
     high += high == low
     axes.set_ylim(low - 0.03 * (high - low), high + 0.05 * (high - low))
     axes.grid(axis="y", alpha=0.3)
     axes.set_axisbelow(True)
     _unit(axes.yaxis, panel.unit)
-    if panel.unit in (BYTES, BYTES_A_SECOND):
+    if panel.unit in (BYTES, BYTES_PER_SECOND):
         axes.yaxis.set_major_locator(MultipleLocator(2.0 ** math.ceil(math.log2((high - low) / 6))))
 
 
 def _unit(axis: Any, unit: str) -> None:
-    axis.set_major_formatter(lambda value, _: said(value, unit))
+    axis.set_major_formatter(lambda value, _: format_value(value, unit))
 
 
 def _legend(axes: Axes) -> None:
-    """Below, where it hides nothing."""
+    """Below the panel, where it covers nothing."""
     handles, _ = axes.get_legend_handles_labels()
-    if len(handles) <= MANY:
+    if len(handles) <= MAX_LEGENDS:
         axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.1), ncols=5, frameon=False, columnspacing=1.2)
     else:
         axes.set_title(f"{len(handles)} lines", loc="right", fontsize=7, color=GREY)
 
 
-def _named(query: Query, labels: Labels) -> str:
-    return re.sub(r"{{(\w+)}}", lambda found: labels.get(found[1], ""), query.legend)
+def _series_name(query: Query, labels: Labels) -> str:
+    return re.sub(r"{{(\w+)}}", lambda match: labels.get(match[1], ""), query.legend)
 
 
 def _key(labels: Labels) -> str:
     return " ".join(value for name, value in sorted(labels.items()) if name != "__name__")
 
 
-def said(value: float, unit: str) -> str:
-    """As Grafana writes it, about."""
+def format_value(value: float, unit: str) -> str:
+    """A number roughly like Grafana writes it."""
     if math.isnan(value):
         return ""
     if unit == RATIO:
@@ -275,13 +296,25 @@ def said(value: float, unit: str) -> str:
         return f"{value:z.{ETH_DECIMALS}f}".rstrip("0").rstrip(".") + " ETH"
     if unit == SECONDS:
         return f"{value:.3g} s" if value >= 1 or value == 0 else f"{value * 1000:.3g} ms"
-    if unit in (BYTES, BYTES_A_SECOND):
+    if unit in (BYTES, BYTES_PER_SECOND):
         scale = min(3, int(math.log(max(value, 1), 1024)))
-        return f"{value / 1024**scale:.3g} {('B', 'KiB', 'MiB', 'GiB')[scale]}{'/s' * (unit == BYTES_A_SECOND)}"
+        return f"{value / 1024**scale:.3g} {('B', 'KiB', 'MiB', 'GiB')[scale]}{'/s' * (unit == BYTES_PER_SECOND)}"
     return f"{value:.4g}" + "/s" * (unit == RATE)
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str]) -> int:
+    options = ArgumentParser(prog="python -m monitor.draw", description="Draw the dashboards as pictures.")
+    options.add_argument("url", help="address of Prometheus, for example http://127.0.0.1:9090")
+    options.add_argument("folder", type=Path, help="folder for the pictures")
+    options.add_argument("minutes", type=float, nargs="?", default=15.0, help="time to show (default: 15)")
+    chosen = options.parse_args(arguments)
     now = time.time()
-    minutes = float(sys.argv[3]) if len(sys.argv) > 3 else 15.0
-    drawn(Prometheus(sys.argv[1]), now - 60 * minutes, now, Path(sys.argv[2]))
+    try:
+        draw_dashboards(Prometheus(chosen.url), now - 60 * chosen.minutes, now, chosen.folder)
+    except (OSError, ValueError) as error:
+        options.error(f"{chosen.url} does not answer like Prometheus ({error}); check the address")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

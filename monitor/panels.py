@@ -1,18 +1,18 @@
 """Panels as data: the source of Grafana's JSON, of the tests and of the pictures in docs/how-to/monitoring.md.
 
-Panel("Queue", "Events that wait.", (Query(of("learnae_queue_events")),))
+Panel("Queue", "Events waiting to be handled.", (Query(of("learnae_queue_events")),))
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-# Grafana's names of units
+# Grafana's names for units
 RATIO, SECONDS, COUNT, RATE, ETH = "percentunit", "s", "short", "cps", "suffix: ETH"
-BYTES, BYTES_A_SECOND = "bytes", "binBps"
-ETH_DECIMALS = 5  # an accuracy's worth and a payment's gas can be told apart
+BYTES, BYTES_PER_SECOND = "bytes", "binBps"
+ETH_DECIMALS = 5  # enough to distinguish the price of a model from the gas of a payment
 CHOSEN = ("peer", "role", "policy")  # the variables of every dashboard
-NOTHING = "nothing yet"
+NO_DATA = "no data yet"
 
 Kind = Literal["lines", "stack", "number", "bars", "states", "windows", "table", "points"]
 INSTANT: tuple[Kind, ...] = ("number", "bars", "table", "points")
@@ -20,7 +20,7 @@ INSTANT: tuple[Kind, ...] = ("number", "bars", "table", "points")
 
 @dataclass(frozen=True)
 class Query:
-    """``legend``: of a series, with its labels in braces; or the name of a column.  ``unit``: of that column."""
+    """``legend``: the name of each series, with labels in braces, or the name of a column with this ``unit``."""
 
     expr: str
     legend: str = "{{peer}}"
@@ -29,31 +29,32 @@ class Query:
 
 @dataclass(frozen=True)
 class Panel:
-    """``says``: what is seen, in a sentence.  ``alarm``: above that it is red.  ``wanted``: below that it is red.
+    """A panel is red above ``alarm_above`` and below ``alarm_below``.
 
-    ``empty``: why there may be nothing to see; without it, nothing is an error.  ``points``: the first query is x.
+    ``empty_text``: why the panel may have no data; without it, missing data fails a test.  In a panel of ``points`` the
+    first query is x.
     """
 
     title: str
-    says: str
+    description: str
     queries: tuple[Query, ...]
     unit: str = COUNT
     kind: Kind = "lines"
-    alarm: float | None = None
-    wanted: float | None = None
-    least: float | None = 0
-    most: float | None = None
-    empty: str = ""
+    alarm_above: float | None = None
+    alarm_below: float | None = None
+    minimum: float | None = 0
+    maximum: float | None = None
+    empty_text: str = ""
     width: int = 8  # of 24
 
 
 @dataclass(frozen=True)
 class Board:
-    """One dashboard: rows of panels, by title.  ``uid`` is its address in Grafana and the name of its file."""
+    """A dashboard: rows of panels, with titles.  ``uid`` is its address in Grafana and the name of its file."""
 
     uid: str
     title: str
-    says: str
+    description: str
     rows: Sequence[tuple[str, Sequence[Panel]]]
 
     @property

@@ -1,58 +1,58 @@
-"""Fault windows, and what they do."""
+"""Faults and their effects."""
 
-from monitor.panels import BYTES_A_SECOND, RATE, RATIO, SECONDS, Board, Panel, Query
-from monitor.queries import ACCURACY_BANDS, FAULTS, FOLLOW, of, process, quantiles, rate, spread, swarm
+from monitor.panels import BYTES_PER_SECOND, RATE, RATIO, SECONDS, Board, Panel, Query
+from monitor.queries import ACCURACY_BANDS, FAULTS, HONEST, of, process, quantiles, rate, spread, swarm
 
 CHAOS = Board(
     "chaos",
     "LEARNAE: chaos and network",
-    "Fault windows are shaded. What they do to accuracy, success and latency, and who reaches whom.",
+    "Effects of faults, which are shaded, on accuracy, success, latency and reachability.",
     [
         (
-            "What the faults did",
+            "Effects of faults",
             [
-                Panel("Accuracy", FOLLOW, ACCURACY_BANDS, RATIO, least=None, width=12),
+                Panel("Accuracy", HONEST, ACCURACY_BANDS, RATIO, minimum=None, width=12),
                 Panel(
                     "Success of averaging",
-                    f"Adopted of all scored attempts so far. {FOLLOW}",
+                    f"Share of scored attempts that were adopted. {HONEST}",
                     swarm("success_ratio"),
                     RATIO,
-                    wanted=0.2,
-                    most=1,
+                    alarm_below=0.2,
+                    maximum=1,
                     width=12,
                 ),
                 Panel(
-                    "Fault windows",
-                    "One line for each that is open.",
+                    "Faults",
+                    "One line per fault, while it is active.",
                     (FAULTS,),
                     kind="windows",
-                    most=1,
-                    empty="no fault so far",
+                    maximum=1,
+                    empty_text="no faults so far",
                     width=24,
                 ),
             ],
         ),
         (
-            "Who answers",
+            "Reachability",
             [
                 Panel(
                     "Peers",
-                    "Whether Prometheus can read the peer's page.",
+                    "Whether Prometheus can read the peer's metrics.",
                     (Query(f"max by (peer) ({process('up')})"),),
                     kind="states",
-                    most=1,
+                    maximum=1,
                 ),
                 Panel(
-                    "Kubo and chain, as peers see them",
-                    "Share of peers that got an answer when they last asked.",
+                    "Kubo and chain, seen by the peers",
+                    "Share of peers whose last call was answered.",
                     (Query(f"avg by (target) ({of('learnae_up')})", "{{target}}"),),
                     RATIO,
-                    wanted=1,
-                    most=1,
+                    alarm_below=1,
+                    maximum=1,
                 ),
                 Panel(
                     "Failed calls per second",
-                    "Of store, gossip and chain.",
+                    "Calls to store, gossip and chain.",
                     (Query(rate("learnae_calls_total", "target", outcome="failed"), "{{target}}"),),
                     RATE,
                 ),
@@ -62,37 +62,37 @@ CHAOS = Board(
             "Latency and traffic",
             [
                 Panel(
-                    "Fetching a model",
-                    "Until it is here or given up.",
+                    "Model fetch",
+                    "Time to fetch a model, successful or not.",
                     quantiles("learnae_fetch_seconds"),
                     SECONDS,
-                    alarm=1,
+                    alarm_above=1,
                 ),
                 Panel(
-                    "Announcing a model",
-                    "To hand it to gossip.",
+                    "Model announcement",
+                    "Time to pass an announcement to gossip.",
                     quantiles("learnae_announce_seconds"),
                     SECONDS,
-                    alarm=1,
+                    alarm_above=1,
                 ),
                 Panel(
-                    "Models moved",
-                    "To and from the node.",
+                    "Model traffic",
+                    "To and from the Kubo node.",
                     (Query(rate("learnae_moved_bytes_total", "direction"), "{{direction}}"),),
-                    BYTES_A_SECOND,
+                    BYTES_PER_SECOND,
                 ),
                 Panel(
                     "Messages dropped",
-                    "By reason, per second; repetitions are normal.",
+                    "Per second and reason; repetitions are normal.",
                     (Query(f"{rate('learnae_messages_dropped_total', 'reason')} > 0", "{{reason}}"),),
                     RATE,
                     "stack",
-                    empty="none dropped",
+                    empty_text="no messages dropped",
                 ),
-                Panel("Peers known", "Heard of, by a peer.", spread(of("learnae_peers_known"))),
+                Panel("Peers known", "Other peers that a peer knows.", spread(of("learnae_peers_known"))),
                 Panel(
-                    "Comebacks",
-                    "Restarts of peers and rollbacks of the chain that they noticed, so far.",
+                    "Restarts and rollbacks",
+                    "Restarts of peers, and chain rollbacks that they noticed, since the start.",
                     (
                         Query(f"sum ({of('learnae_restarts_total')})", "restarts"),
                         Query(f"sum ({of('learnae_rollbacks_total')})", "rollbacks noticed"),

@@ -1,30 +1,30 @@
-"""Who earns, who spends."""
+"""Earnings and spending."""
 
 from monitor.panels import COUNT, ETH, RATIO, SECONDS, Board, Panel, Query
 from monitor.queries import ACCURACY, GAS, RECEIVED, SENT, by_peer, of, spread
 
-FLOW = Board(
+ETH_BOARD = Board(
     "eth",
     "LEARNAE: ETH flow",
-    "Who earns and who spends, and whether income follows accuracy and work.",
+    "Earnings and spending per peer, and whether income follows accuracy and work.",
     [
         (
-            "Who earns, who spends",
+            "Earnings and spending",
             [
-                Panel("Earned", "For its models, mined.", (Query(RECEIVED),), ETH, "bars"),
+                Panel("Earned", "Payments received for its models, mined.", (Query(RECEIVED),), ETH, "bars"),
                 Panel("Spent on models", "Final payments.", (Query(SENT),), ETH, "bars"),
                 Panel(
-                    "Gain",
-                    "Earned less spent less gas.",
+                    "Balance",
+                    "Earned minus spent minus gas.",
                     (Query(f"{by_peer(RECEIVED)} - {by_peer(SENT)} - {by_peer(GAS)}"),),
                     ETH,
                     "bars",
-                    wanted=0,
-                    least=None,
+                    alarm_below=0,
+                    minimum=None,
                 ),
                 Panel(
-                    "Books",
-                    "One line a peer.",
+                    "Accounts",
+                    "One row per peer.",
                     (
                         Query(by_peer(RECEIVED), "earned"),
                         Query(by_peer(SENT), "spent"),
@@ -46,14 +46,14 @@ FLOW = Board(
             [
                 Panel(
                     "Income against accuracy",
-                    "A point a peer. A model is paid for by what it improves, so better ones should earn more.",
+                    "One point per peer. A model is paid for its improvement, so better models should earn more.",
                     (Query(by_peer(ACCURACY), "accuracy", RATIO), Query(by_peer(RECEIVED), "earned", ETH)),
                     kind="points",
                     width=12,
                 ),
                 Panel(
                     "Income against work",
-                    "A point a peer: seconds of training and averaging.",
+                    "One point per peer; work is the time of training and averaging.",
                     (
                         Query(by_peer(of("learnae_work_seconds_total")), "work", SECONDS),
                         Query(by_peer(RECEIVED), "earned", ETH),
@@ -66,27 +66,31 @@ FLOW = Board(
         (
             "Over time",
             [
-                Panel("Earned", "For its models.", (Query(RECEIVED),), ETH),
+                Panel("Earned", "Payments received for its models.", (Query(RECEIVED),), ETH),
                 Panel(
-                    "Balances", "Of wallets, as last seen.", (Query(of("learnae_wallet_balance_eth")),), ETH, least=None
+                    "Balances",
+                    "Last known balances of the wallets.",
+                    (Query(of("learnae_wallet_balance_eth")),),
+                    ETH,
+                    minimum=None,
                 ),
-                Panel("Gas", "Spent by a peer on deployment and payments.", spread(GAS), ETH),
+                Panel("Gas", "Gas per peer, for deployment and payments.", spread(GAS), ETH),
                 Panel(
                     "Debts by state",
-                    "Of all peers. What ends here: final, refused, declined, unclaimed.",
+                    "All peers. Closed states: final, refused, declined, unclaimed.",
                     (Query(f"sum by (state) ({of('learnae_debts')})", "{{state}}"),),
                     kind="stack",
                 ),
                 Panel(
                     "Oldest open debt",
-                    "Above a minute is an alarm.",
+                    "More than a minute triggers an alert.",
                     (Query(of("learnae_oldest_debt_seconds")),),
                     SECONDS,
-                    alarm=60,
+                    alarm_above=60,
                 ),
                 Panel(
                     "Directory",
-                    "Contracts announced, by verdict: a mean peer's directory.",
+                    "Announced contracts by verdict, mean over the peers' directories.",
                     (Query(f"avg by (verdict) ({of('learnae_directory_entries')})", "{{verdict}}"),),
                 ),
             ],

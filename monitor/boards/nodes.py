@@ -1,38 +1,42 @@
-"""What processes and Kubo nodes use."""
+"""Resources of peers' processes and Kubo nodes."""
 
-from monitor.panels import BYTES, BYTES_A_SECOND, RATIO, SECONDS, Board, Panel, Query
-from monitor.queries import COMPOSE_ONLY, PACE, kubo, of, process, rate
+from monitor.panels import BYTES, BYTES_PER_SECOND, RATIO, SECONDS, Board, Panel, Query
+from monitor.queries import COMPOSE_ONLY, RATE_INTERVAL, kubo, of, process, rate
 
 NODES = Board(
     "nodes",
     "LEARNAE: nodes",
-    "What peers' processes and their Kubo nodes use. In an embedded swarm one process is all peers, and has no Kubo.",
+    "Resources of the peers' processes and Kubo nodes. An embedded swarm is one process without Kubo nodes.",
     [
         (
             "Peers' processes",
             [
-                Panel("Processor", "Cores in use.", (Query(f"rate({process('process_cpu_seconds_total')}[{PACE}])"),)),
-                Panel("Memory", "Resident.", (Query(process("process_resident_memory_bytes")),), BYTES),
-                Panel("Open files", "And sockets.", (Query(process("process_open_fds")),)),
+                Panel(
+                    "CPU",
+                    "Cores in use.",
+                    (Query(f"rate({process('process_cpu_seconds_total')}[{RATE_INTERVAL}])"),),
+                ),
+                Panel("Memory", "Resident memory.", (Query(process("process_resident_memory_bytes")),), BYTES),
+                Panel("Open files", "Open files and sockets.", (Query(process("process_open_fds")),)),
                 Panel(
                     "Work",
-                    "Of the trainers, waiting for a thread included: seconds a second.",
+                    "Training, averaging and scoring, including the wait for a thread: seconds per second.",
                     (Query(rate("learnae_work_seconds_total", "kind"), "{{kind}}"),),
                     kind="stack",
                 ),
-                Panel("Queue", "Events that wait to be handled.", (Query(of("learnae_queue_events")),), alarm=100),
+                Panel("Queue", "Events waiting to be handled.", (Query(of("learnae_queue_events")),), alarm_above=100),
                 Panel(
-                    "What watching costs",
-                    "Processor time in observer and /metrics, of all that processes use. Above 2 % is too much.",
+                    "Cost of monitoring",
+                    "Share of CPU time spent in the observer and in /metrics. Should stay below 2%.",
                     (
                         Query(
                             f"{rate('learnae_monitoring_seconds_total', 'part')} / on () group_left () "
-                            f"sum (rate({process('process_cpu_seconds_total')}[{PACE}]))",
+                            f"sum (rate({process('process_cpu_seconds_total')}[{RATE_INTERVAL}]))",
                             "{{part}}",
                         ),
                     ),
                     RATIO,
-                    alarm=0.02,
+                    alarm_above=0.02,
                 ),
             ],
         ),
@@ -40,51 +44,64 @@ NODES = Board(
             "Kubo",
             [
                 Panel(
-                    "Processor",
+                    "CPU",
                     "Cores in use by the node.",
-                    (Query(f"rate({kubo('process_cpu_seconds_total')}[{PACE}])"),),
-                    empty=COMPOSE_ONLY,
+                    (Query(f"rate({kubo('process_cpu_seconds_total')}[{RATE_INTERVAL}])"),),
+                    empty_text=COMPOSE_ONLY,
                 ),
                 Panel(
-                    "Memory", "Resident.", (Query(kubo("process_resident_memory_bytes")),), BYTES, empty=COMPOSE_ONLY
+                    "Memory",
+                    "Resident memory.",
+                    (Query(kubo("process_resident_memory_bytes")),),
+                    BYTES,
+                    empty_text=COMPOSE_ONLY,
                 ),
                 Panel(
                     "Connections",
-                    "Other nodes that it is connected with.",
+                    "Other nodes that the node is connected to.",
                     (Query(f"sum by (peer) ({kubo('ipfs_p2p_peers_total')})"),),
-                    empty=COMPOSE_ONLY,
+                    empty_text=COMPOSE_ONLY,
                 ),
-                Panel("Blocks received", "So far.", (Query(kubo("ipfs_bitswap_blocks_received")),), empty=COMPOSE_ONLY),
+                Panel(
+                    "Blocks received",
+                    "Since the start.",
+                    (Query(kubo("ipfs_bitswap_blocks_received")),),
+                    empty_text=COMPOSE_ONLY,
+                ),
                 Panel(
                     "Bitswap traffic",
-                    "Blocks.",
+                    "Traffic of blocks.",
                     (
-                        Query(f"sum (rate({kubo('ipfs_bitswap_recv_all_blocks_bytes_sum')}[{PACE}]))", "received"),
-                        Query(f"sum (rate({kubo('ipfs_bitswap_sent_all_blocks_bytes_sum')}[{PACE}]))", "sent"),
+                        Query(
+                            f"sum (rate({kubo('ipfs_bitswap_recv_all_blocks_bytes_sum')}[{RATE_INTERVAL}]))", "received"
+                        ),
+                        Query(f"sum (rate({kubo('ipfs_bitswap_sent_all_blocks_bytes_sum')}[{RATE_INTERVAL}]))", "sent"),
                     ),
-                    BYTES_A_SECOND,
-                    empty=COMPOSE_ONLY,
+                    BYTES_PER_SECOND,
+                    empty_text=COMPOSE_ONLY,
                 ),
-                Panel("Goroutines", "Of the node.", (Query(kubo("go_goroutines")),), empty=COMPOSE_ONLY),
+                Panel(
+                    "Goroutines", "Goroutines of the node.", (Query(kubo("go_goroutines")),), empty_text=COMPOSE_ONLY
+                ),
             ],
         ),
         (
             "Scrapes",
             [
                 Panel(
-                    "Time of a scrape",
-                    "Of peers' pages and Kubo's. Above half a second is too long.",
+                    "Scrape duration",
+                    "Scrapes of peers and of Kubo nodes. Should stay below half a second.",
                     tuple(
-                        Query(f"max ({of('scrape_duration_seconds', job=job)})", f"{job}, longest")
+                        Query(f"max ({of('scrape_duration_seconds', job=job)})", f"{job}, maximum")
                         for job in ("peers", "kubo")
                     ),
                     SECONDS,
-                    alarm=0.5,
+                    alarm_above=0.5,
                     width=12,
                 ),
                 Panel(
                     "Versions",
-                    "What runs.",
+                    "Versions of the peers.",
                     (Query(f"count by (version, python) ({of('learnae_build_info')})", "peers"),),
                     kind="table",
                     width=12,

@@ -119,7 +119,7 @@ def monitored(
         try:
             until(lambda: watched.prometheus.get("targets")["activeTargets"])
             with playing(watched, nodes[0]):
-                ask = watched.prometheus.at
+                ask = watched.prometheus.query
                 until(lambda: ask("sum(learnae_slices_total) > 2"))
                 watched.open_fault()
                 until(lambda: ask("count_over_time(swarm:faults:open[1m]) > 7"))  # longer than a panel's step
@@ -173,7 +173,7 @@ def until(found: Callable[[], Any]) -> Any:
 
 def draw(target: Path) -> None:
     """Here peers really learn, so that accuracies are some."""
-    from monitor.draw import drawn
+    from monitor.draw import draw_dashboards
 
     from learnae.runtime.torch_learning import TorchLearning  # imports torch
 
@@ -183,7 +183,7 @@ def draw(target: Path) -> None:
         tempfile.TemporaryDirectory() as folder,
         monitored(Path(folder), SESSION | longer, lambda session: TorchLearning(session, threads=1)) as watched,
     ):
-        drawn(watched.prometheus, watched.began - 2, watched.ended + 1, target)
+        draw_dashboards(watched.prometheus, watched.began - 2, watched.ended + 1, target)
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ async def played(swarm: sessions.ComposeSwarm, run: Path, stop_at: type | None) 
 
 def shaded(swarm: sessions.ComposeSwarm, began: float) -> set[str]:
     ask = Prometheus(f"http://{HOST}:{swarm.plan.port(PROMETHEUS)}")
-    return {labels["fault"] for labels, _ in ask.over(FAULTS_OPEN.expr, began, time.time())}
+    return {labels["fault"] for labels, _ in ask.query_range(FAULTS_OPEN.expr, began, time.time())}
 
 
 def table(name: str) -> str:

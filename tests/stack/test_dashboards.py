@@ -10,14 +10,14 @@ import pytest
 from monitor import dashboards
 from monitor.boards import BOARDS
 from monitor.panels import CHOSEN, Board, Panel
-from monitor.queries import FAULTS, FOLLOW
+from monitor.queries import FAULTS, HONEST
 from tests.stack.monitored import MONITOR, SESSION, Watched, monitored
 
 from learnae.adapters.metrics.table import TABLE
 
 pytestmark = pytest.mark.real
 
-EMPTY = {"Alarms"}  # by design, in this session
+EMPTY = {"Alerts"}  # by design, in this session
 RULES = re.findall(r"record: (\S+)", (MONITOR / "rules.yml").read_text())
 PANELS = [pytest.param(board, panel, id=f"{board.uid}: {panel.title}") for board in BOARDS for panel in board.panels]
 
@@ -55,7 +55,7 @@ def test_every_panel_is_about_the_chosen_peers_or_says_that_it_is_not() -> None:
         for panel in board.panels:
             for query in panel.queries:
                 chosen = all(f'{name}=~"${name}"' in query.expr for name in CHOSEN)
-                assert chosen or query == FAULTS or FOLLOW in panel.says, (panel.title, query.expr)
+                assert chosen or query == FAULTS or HONEST in panel.description, (panel.title, query.expr)
 
 
 def names(expr: str) -> set[str]:
@@ -76,29 +76,29 @@ def test_dashboards_rules_and_alarms_use_metrics_that_exist_and_show_every_one_a
 @pytest.mark.parametrize(("board", "panel"), PANELS)
 def test_a_panel_has_data_or_is_empty_by_design_and_says_why(board: Board, panel: Panel, watched: Watched) -> None:
     for query in panel.queries:
-        found = watched.prometheus.shown(panel, query, watched.began, watched.seen)
+        found = watched.prometheus.query_panel(panel, query, watched.began, watched.seen)
         assert bool(found) is (panel.title not in EMPTY), query.expr
-        assert found or panel.empty
+        assert found or panel.empty_text
         for label in re.findall(r"{{(\w+)}}", query.legend):
             assert all(label in labels for labels, _ in found), query.expr
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_a_recording_rule_has_data(name: str, watched: Watched) -> None:
-    assert watched.prometheus.over(name, watched.began, watched.seen)
+    assert watched.prometheus.query_range(name, watched.began, watched.seen)
 
 
 def test_alarms_are_evaluated_and_none_is_false(watched: Watched) -> None:
     groups = watched.prometheus.get("rules")["groups"]
     assert {rule["health"] for group in groups for rule in group["rules"]} == {"ok"}
-    assert not watched.prometheus.over('ALERTS{alertstate="firing"}', watched.began, watched.ended)
+    assert not watched.prometheus.query_range('ALERTS{alertstate="firing"}', watched.began, watched.ended)
 
 
 def test_a_fault_window_is_shaded_while_it_is_open_and_no_longer(watched: Watched) -> None:
-    [(labels, points)] = watched.prometheus.over(FAULTS.expr, watched.began, watched.seen)
+    [(labels, points)] = watched.prometheus.query_range(FAULTS.expr, watched.began, watched.seen)
     assert labels["fault"] == "split" and "p00" in labels["hits"]
     assert watched.began < points[0][0]
-    assert not watched.prometheus.at(FAULTS.expr)
+    assert not watched.prometheus.query(FAULTS.expr)
 
 
 def test_the_variables_have_values(watched: Watched) -> None:

@@ -109,9 +109,12 @@ def extended(copy: Copy) -> Copy:
         check, "analysis/checks/__init__.py", entry, f'{entry}    "something_happened": work.something_happened,\n'
     )
 
-    row = '    Row("learnae_slices_total", "counter", "slices", '
+    row = '    Metric("learnae_slices_total", "counter", "slices", '
     copy.edit(
-        metric, "adapters/metrics/table.py", row, f'    Row("learnae_naps_total", "counter", "naps", "taken"),\n{row}'
+        metric,
+        "adapters/metrics/table.py",
+        row,
+        f'    Metric("learnae_naps_total", "counter", "naps", "taken"),\n{row}',
     )
     count = '                self._count("learnae_slices_total", peer)\n'
     copy.edit(
