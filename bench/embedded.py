@@ -27,7 +27,7 @@ from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.records.history import SWARM, History
 from learnae.records.outcome import BackendName
 from learnae.resources import session_files
-from learnae.runtime.setup import SessionSetup
+from learnae.runtime.memory_session import MemorySession
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.runtime.wallets import wallet_keys, wallets
 from learnae.session.session_file import load
@@ -84,9 +84,9 @@ def inside(peers: int, seed: int) -> None:
     learning = TorchLearning(session, os.cpu_count() or 1)
     learning.pool = pool = Counting(learning.pool.threads)
     own, recording = wallets(session), MemoryHistory()
-    composition = SessionSetup(session, learning, wallet_keys(session, own))
-    recording.observe(0.0, SWARM, composition.began(BackendName.EMBEDDED))
-    swarm = EmbeddedSwarm(composition, own, [recording.observe], local_evm(session, own))
+    setup = MemorySession(session, learning, wallet_keys(session, own))
+    recording.observe(0.0, SWARM, setup.began(BackendName.EMBEDDED))
+    swarm = EmbeddedSwarm(setup, own, [recording.observe], local_evm(session, own))
     began = time.process_time()
     with closing(swarm.evm):
         asyncio.run(swarm.run())

@@ -1,6 +1,7 @@
 """The chain and the debts: each way of spoiling the good history is caught by the checks that should, by no other."""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,7 +13,6 @@ from tests.helpers.histories import (
     GOOD,
     MODEL,
     PEER,
-    REWARD,
     SETTINGS,
     WALLET,
     amended,
@@ -31,7 +31,7 @@ from tests.helpers.histories import (
 from learnae.analysis.checks import CHECKS
 from learnae.analysis.checks.result import CheckOutcome, CheckResult, check
 from learnae.protocol.decisions import Averaged, ClaimJudged, DebtChanged, DebtState, Verdict
-from learnae.protocol.types import Address, Cid, TxHash, Wei
+from learnae.protocol.types import Address, Cid, IdentityRule, TxHash, Wei
 from learnae.records.chain_export import Balances, Block, ChainRecord, Genesis
 from learnae.records.history import History, SessionBegan
 
@@ -43,8 +43,9 @@ BOB_AVERAGED = fact_is("bob", Averaged, adopted=True)
 MONEY = {"wei_conserved", "debts_paid_once", "payments_match_debts", "blocks_and_nonces_consecutive"}
 
 
-def reward(**changes: str) -> History:
-    return amended(fact_is("swarm", SessionBegan), session=SETTINGS | {"reward": {**REWARD, **changes}})
+def reward(**changes: Any) -> History:
+    session = replace(SETTINGS, reward=replace(SETTINGS.reward, **changes))
+    return amended(fact_is("swarm", SessionBegan), session=session)
 
 
 def test_the_good_history_passes_every_check() -> None:
@@ -361,9 +362,9 @@ def test_an_unknown_reward_function_leaves_payments_unknown() -> None:
 
 
 def test_spending_more_than_the_cap_is_invalid() -> None:
-    found = caught(reward(cap="0.00275"))
+    found = caught(reward(cap=Decimal("0.00275")))
     assert not found
-    found = caught(reward(cap="0.002"))
+    found = caught(reward(cap=Decimal("0.002")))
     assert found == {"spending_cap_respected": f"invalid: ann spent {ANN_PAYS.wei} wei of {2 * 10**15}"}
 
 
@@ -372,7 +373,9 @@ def test_money_for_a_model_that_reaches_another_wallet_than_its_creators_is_inva
     swapped = {"ann": WALLET["bob"], "bob": WALLET["ann"]}
     roster = tuple(replace(entry, wallet=swapped.get(entry.name, entry.wallet)) for entry in began.roster)
     assert "only_creators_are_paid" in caught(amended(fact_is("swarm", SessionBegan), roster=roster))
-    paper = amended(fact_is("swarm", SessionBegan), roster=roster, session=SETTINGS | {"identity": "paper"})
+    paper = amended(
+        fact_is("swarm", SessionBegan), roster=roster, session=replace(SETTINGS, identity=IdentityRule.PAPER)
+    )
     assert "only_creators_are_paid" not in caught(paper)
 
 

@@ -1,7 +1,6 @@
 """Sessions with faults, told by hand: what happened, what met work, what went on, and what did not."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from tests.helpers.histories import MODEL, PEER, ROSTER, SETTINGS, WALLET, score
@@ -24,27 +23,25 @@ from learnae.records.history import (
     SessionEnded,
 )
 from learnae.records.outcome import BackendName, EndedBy
-from learnae.session.faults import FaultKind
+from learnae.session.faults import Fault, FaultKind
 
 Told = tuple[float, str, Fact]
 
-FAULTY: dict[str, Any] = SETTINGS | {"seed": 1, "expect": {"recovery": 10.0}}
 SIDES = (("ann", "bob"), ("cat", "dan", "eve"))
 CROSSED = Averaged(PEER["ann"], MODEL["ann 2"], score(1), score(2), True, Cid("bnew"), 9)
 NEW = Published(2, MODEL["ann 2"])
 DEBT = DebtChanged(0, PEER["ann"], MODEL["ann 1"], score(1), score(2), Wei(5), DebtState.SENT, WALLET["ann"])
 
 
-PLAN = [{"kind": "cut", "at": 5.0, "duration": 10.0, "targets": ["ann"]}]
-ONE_WAY = [{"kind": "cut", "at": 5.0, "duration": 10.0, "targets": "one", "one_way": True}]
-
-LATER = ONE_WAY[0] | {"at": 50.0}
+PLAN = (Fault(FaultKind.CUT, 5.0, 10.0, targets=("ann",)),)
+ONE_WAY = (Fault(FaultKind.CUT, 5.0, 10.0, one_way=True),)
+LATER = replace(ONE_WAY[0], at=50.0)
 
 
 def session(
-    *told: Told, faulty: bool = True, until: float = 100.0, planned: int = 1, plan: list[dict[str, Any]] = PLAN
+    *told: Told, faulty: bool = True, until: float = 100.0, planned: int = 1, plan: tuple[Fault, ...] = PLAN
 ) -> History:
-    settings = FAULTY | {"faults": plan} if faulty else SETTINGS
+    settings = replace(SETTINGS, faults=plan) if faulty else SETTINGS
     began: list[Told] = [(0.0, "swarm", SessionBegan(1, BackendName.SIM, settings, ROSTER, Cid("b")))]
     began += [(1.0, name, WorkChanged(WorkState.IDLE)) for name in PEER]
     began += [(5.0, "swarm", FaultsPlanned(planned))] * (planned > 0)
@@ -95,7 +92,7 @@ def test_a_cut_that_models_got_through_leaves_the_result_unknown() -> None:
     cut = [*fault(FaultKind.CUT, "ann"), (15.0, "ann", NEW)]
     assert happened(session(*cut, (17.0, "cat", CROSSED))) == "unknown: cut at 10 s let models through"
     assert happened(session(*cut, (17.0, "cat", CROSSED), plan=ONE_WAY)) == "valid: "
-    both = session(*cut, (17.0, "cat", CROSSED), plan=[*PLAN, LATER])
+    both = session(*cut, (17.0, "cat", CROSSED), plan=(*PLAN, LATER))
     assert happened(both) == "unknown: cut at 10 s let models through"
     assert happened(session(*cut, (20.0, "cat", CROSSED))) == "valid: "  # a heal is recorded before it begins
     old = [*fault(FaultKind.CUT, "ann"), (9.0, "ann", NEW)]

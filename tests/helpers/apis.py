@@ -22,7 +22,7 @@ class Asked:
     """p00 of a stage, before ``begin`` as after it."""
 
     def __init__(self, stage: Stage, token: str | None = TOKEN, client: str = "127.0.0.1") -> None:
-        members = stage.simulation.composition.members
+        members = stage.simulation.setup.members
         self.inside = PeerService(members[0], stage.clock, Metrics(), members, ReportedPayments())
         self.app = peer_api(self.inside, Guard(token, ("peer.example", "testserver")))
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=(client, 4321))

@@ -7,6 +7,7 @@ crashes and comes back.
 
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from learnae.analysis.checks import CHECKS
@@ -24,6 +25,7 @@ from learnae.protocol.decisions import (
     WorkChanged,
     WorkState,
 )
+from learnae.protocol.settings import RewardSettings
 from learnae.protocol.types import Address, Cid, PeerId, Poid, Policy, Score, TxHash, Wei
 from learnae.records.chain_export import Balances, Block, ChainRecord, ChainTransaction, Genesis
 from learnae.records.history import (
@@ -38,6 +40,7 @@ from learnae.records.history import (
     SessionEnded,
 )
 from learnae.records.outcome import BackendName, EndedBy
+from learnae.session.settings import Session
 
 NAMES = ("ann", "bob", "cat", "dan", "eve")
 POLICIES = {"cat": Policy.REFUSES_TO_PAY, "dan": Policy.HIJACKER}
@@ -45,8 +48,7 @@ PEER = {name: PeerId(f"12D3{name}") for name in NAMES}
 WALLET = {name: Address("0x" + f"{number:02x}" * 20) for number, name in enumerate(NAMES, 0xA1)}
 CONTRACT = {name: Address("0x" + f"{number:02x}" * 20) for number, name in enumerate(NAMES, 0xC1)}
 MODEL = {name: cid_of(name.encode()) for name in ("ann 1", "ann 2", "ann 3", "bob 1", "bob 2", "dan 1", "cat 1")}
-REWARD = {"function": "proportional", "factor": "0.055", "cap": "1"}
-SETTINGS = {"identity": "proven", "reward": REWARD}
+SETTINGS = Session(name="five", reward=RewardSettings(factor=Decimal("0.055"), cap=Decimal(1)))
 
 ROSTER = tuple(
     RosterEntry(name, PEER[name], WALLET[name], name != "cat", name != "cat", True, POLICIES.get(name, Policy.HONEST))

@@ -12,7 +12,8 @@ from learnae.backends.embedded.swarm import EmbeddedSwarm, local_evm
 from learnae.backends.sim.simulation import MemoryHistory
 from learnae.records.history import SWARM, Fact, History
 from learnae.records.outcome import BackendName
-from learnae.runtime.setup import MemoryLearning, SessionSetup
+from learnae.runtime.learning import MemoryLearning
+from learnae.runtime.memory_session import MemorySession
 from learnae.runtime.wallets import wallet_keys, wallets
 from learnae.session.session_file import parse
 
@@ -41,9 +42,9 @@ class Live:
         self.session = parse(settings)
         self.wallets = wallets(self.session)
         learning = MemoryLearning(self.session)
-        self.composition = SessionSetup(self.session, learning, wallet_keys(self.session, self.wallets))
+        self.setup = MemorySession(self.session, learning, wallet_keys(self.session, self.wallets))
         self.swarm = EmbeddedSwarm(
-            self.composition,
+            self.setup,
             self.wallets,
             [self.recording.observe, self._look],
             local_evm(self.session, self.wallets),
@@ -52,7 +53,7 @@ class Live:
         self._when: list[tuple[Callable[[], bool], Callable[[], None]]] = []
 
     def run(self) -> str:
-        self.recording.observe(0.0, SWARM, self.composition.began(BackendName.EMBEDDED))
+        self.recording.observe(0.0, SWARM, self.setup.began(BackendName.EMBEDDED))
         with closing(self.swarm.evm):
             return asyncio.run(self.swarm.run())
 

@@ -13,8 +13,8 @@ from learnae.backends.sim.simulation import MemoryHistory, Simulation
 from learnae.records.history import SWARM, Fact, History, SessionEnded
 from learnae.records.outcome import BackendName, EndedBy
 from learnae.runtime.clocks import SessionClock
+from learnae.runtime.learning import MemoryLearning
 from learnae.runtime.live import LivePeer
-from learnae.runtime.setup import MemoryLearning
 from learnae.session.session_file import parse
 
 SETTINGS = {
@@ -31,7 +31,7 @@ SETTINGS = {
 
 @dataclass
 class Stage:
-    """A session put together by the simulator's composition and played live.  Journals are files."""
+    """A session put together by the simulator's setup and played live.  Journals are files."""
 
     folder: Path
     settings: dict[str, object]
@@ -85,7 +85,7 @@ class Stage:
                 holds.set()
 
     def begin(self) -> None:
-        self.recording.observe(0.0, SWARM, self.simulation.composition.began(BackendName.LIVE))
+        self.recording.observe(0.0, SWARM, self.simulation.setup.began(BackendName.LIVE))
 
     def end(self, ended_by: EndedBy) -> None:
         self.recording.observe(self.clock(), SWARM, SessionEnded(ended_by))

@@ -11,7 +11,7 @@ from learnae.protocol.decisions import Averaged, DebtState, WorkChanged, WorkSta
 from learnae.records.chain_export import Block, ChainRecord, chain_line
 from learnae.records.history import Fact, History, Record
 from learnae.records.outcome import EndedBy
-from learnae.runtime.setup import Learning, MemoryLearning
+from learnae.runtime.learning import Learning, MemoryLearning
 from learnae.runtime.simulator import SimulatedPeer, Simulator
 from learnae.session.session_file import parse
 from learnae.session.settings import Session

@@ -21,7 +21,7 @@ from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.replay import new_peer, replay_steps
 from learnae.runs.calibrate import INSTANT, ComparedMetric, compared, fitted, left_behind, taken
-from learnae.runtime.setup import MemoryLearning
+from learnae.runtime.learning import MemoryLearning
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.session_file import load, parse, to_toml
 

@@ -68,7 +68,7 @@ def test_the_journals_alone_tell_all_that_was_observed(staged: Callable[..., Sta
     assert asyncio.run(all_of(peers)) == ["quiet"] * 3
     stage.end(EndedBy.QUIET)
     told = {peer.name: read_journal(stage.folder / f"{peer.name}.sqlite") for peer in peers}
-    again = merged(stage.session, stage.simulation.composition.members, told)
+    again = merged(stage.session, stage.simulation.setup.members, told)
     assert again[0] == stage.recording.records[0]
     assert again[-1].fact == SessionEnded(EndedBy.QUIET)
     for peer in peers:
@@ -83,11 +83,9 @@ def test_a_session_whose_peers_did_not_all_come_to_their_end_has_no_end(staged: 
     peers = stage.peers()
     assert asyncio.run(all_of(peers)) == ["max_duration"] * 3
     told = {peer.name: read_journal(stage.folder / f"{peer.name}.sqlite") for peer in peers}
-    assert merged(stage.session, stage.simulation.composition.members, told)[-1].fact == SessionEnded(
-        EndedBy.MAX_DURATION
-    )
+    assert merged(stage.session, stage.simulation.setup.members, told)[-1].fact == SessionEnded(EndedBy.MAX_DURATION)
     del told["p01"]
-    assert History(merged(stage.session, stage.simulation.composition.members, told)).ended_by is None
+    assert History(merged(stage.session, stage.simulation.setup.members, told)).ended_by is None
 
 
 def test_blocks_that_are_replaced_at_the_same_height_are_noticed_where_the_chain_can_tell(

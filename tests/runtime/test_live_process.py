@@ -10,11 +10,10 @@ from learnae.adapters.memory import keys as public_ids
 from learnae.adapters.sqlite_journal import SqliteJournal, read_journal
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
 from learnae.errors import InputError, PortError, Reason
-from learnae.protocol.types import Cid
 from learnae.runtime.live_process import input_error
 from learnae.runtime.roster_file import Roster
-from learnae.session.manifest import peer_config
 from learnae.session.session_file import parse, to_toml
+from learnae.session.setup import SessionSetup
 
 AWAY = "http://127.0.0.1:1"
 SETTINGS = parse({"peers": 2, "data": {"rows": 50, "validation_rows": 20, "test_rows": 20}, "model": {"hidden": [4]}})
@@ -95,8 +94,7 @@ def test_an_audit_of_a_damaged_journal_says_so(tmp_path: Path) -> None:
 
 
 def test_a_journal_knows_whose_it_is_without_being_told(tmp_path: Path) -> None:
-    [member, _] = IDS.members(SETTINGS)
-    config = peer_config(SETTINGS, member, Cid("session"), Cid("initial"), 2)
+    config = SessionSetup(SETTINGS, IDS.members(SETTINGS), 0, str.encode).config(0)
     SqliteJournal(tmp_path / "p00.sqlite", config).close()
     assert read_journal(tmp_path / "p00.sqlite") == (config, [], [])
     with pytest.raises(InputError, match="does not exist"):

@@ -1,32 +1,20 @@
-"""Who is where: groups become named members, and everybody hears somebody."""
+"""Groups become named members, and the neighbour graph connects all peers."""
 
 import random
-from dataclasses import dataclass
 
 import pytest
 
 from learnae.errors import InputError
-from learnae.protocol.types import Address, Forgery, PeerId, Policy
-from learnae.session.roster import Member, Role, names, neighbourhood, roster
-
-
-@dataclass(frozen=True)
-class Group:
-    count: int | None = None
-    has_rows: bool = True
-    trains: bool = True
-    wants_payment: bool = True
-    policy: Policy = Policy.HONEST
-    victim: str | None = None
-    forgery: Forgery = Forgery.COPY
-    joins_at: float = 0.0
+from learnae.protocol.types import Address, PeerId, Policy
+from learnae.session.roster import Member, names, neighbourhood, roster
+from learnae.session.settings import Group
 
 
 def keys(name: str) -> tuple[PeerId, Address]:
     return PeerId(f"id of {name}"), Address(f"0x{name}")
 
 
-def members(count: int, *groups: Role) -> tuple[Member, ...]:
+def members(count: int, *groups: Group) -> tuple[Member, ...]:
     return roster(groups, count, keys)
 
 
@@ -48,14 +36,14 @@ def test_a_member_has_the_keys_of_its_name_and_claims_its_own_id() -> None:
 
 def test_members_come_in_the_order_of_the_groups_and_one_group_takes_the_rest() -> None:
     few, many = Group(count=1, has_rows=False, trains=False), Group()
-    assert [member.traits for member in members(3, few, many)] == [few, many, many]
-    assert [member.traits for member in members(3, many, few)] == [many, many, few]
-    assert [member.traits for member in members(2, Group(2))] == [Group(2)] * 2
+    assert [member.group for member in members(3, few, many)] == [few, many, many]
+    assert [member.group for member in members(3, many, few)] == [many, many, few]
+    assert [member.group for member in members(2, Group(2))] == [Group(2)] * 2
 
 
 def test_a_hijacker_claims_the_id_of_its_victim() -> None:
     eve = Group(1, policy=Policy.HIJACKER, victim="p00")
-    assert members(3, Group(), eve)[2].claims == "id of p00"
+    assert members(3, Group(), eve)[2].claimed_peer == "id of p00"
 
 
 def test_a_victim_that_is_not_there_is_one_sentence_with_the_names_there_are() -> None:
@@ -75,7 +63,7 @@ def test_counts_must_fit_the_swarm(groups: tuple[Group, ...]) -> None:
 
 
 def test_somebody_has_to_train() -> None:
-    with pytest.raises(InputError, match="nobody trains"):
+    with pytest.raises(InputError, match="no peer trains"):
         members(3, Group(1, has_rows=False), Group(trains=False))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from learnae.adapters.memory import MemoryTrainer
 from learnae.cli.app import main
 from learnae.protocol.types import Cid, PeerId
-from learnae.runtime.setup import Blocks, MemoryLearning
+from learnae.runtime.learning import Blocks, MemoryLearning
 from learnae.session.settings import Session
 
 

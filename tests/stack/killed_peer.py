@@ -32,8 +32,8 @@ from learnae.errors import PortError, Reason
 from learnae.lazy_future import lazy
 from learnae.protocol.events import Event
 from learnae.protocol.types import Cid, PeerId, Signed
+from learnae.runtime.learning import Blocks, MemoryLearning
 from learnae.runtime.live import LivePeer
-from learnae.runtime.setup import Blocks, MemoryLearning
 
 PORTS: dict[str, type] = {
     "store": ports.Store,

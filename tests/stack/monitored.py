@@ -28,7 +28,7 @@ from learnae.backends.compose.prometheus_targets import fault_targets
 from learnae.backends.embedded.server import EmbeddedServer
 from learnae.checkout import REPOSITORY
 from learnae.records.history import FaultBegan
-from learnae.runtime.setup import Learning, MemoryLearning
+from learnae.runtime.learning import Learning, MemoryLearning
 from learnae.session.faults import FaultKind
 from learnae.session.roster import names
 from learnae.session.session_file import parse, to_toml

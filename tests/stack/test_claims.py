@@ -28,9 +28,10 @@ from learnae.protocol.decisions import Verdict
 from learnae.protocol.types import ETHER, Address, Cid, Claim, IdentityAnnouncement, PeerId, Poid, TxHash
 from learnae.records.history import Fact
 from learnae.runtime.clocks import SessionClock
+from learnae.runtime.learning import MemoryLearning
 from learnae.runtime.live import LivePeer
+from learnae.runtime.memory_session import MemorySession
 from learnae.runtime.peer_service import PeerService
-from learnae.runtime.setup import MemoryLearning, SessionSetup
 from learnae.runtime.wallets import wallets
 from learnae.session.session_file import parse
 from learnae.web.api.guard import Guard
@@ -81,8 +82,8 @@ class World:
         learning = MemoryLearning(self.session)
         self.keys = {name: Key() for name in self.wallets}
         ids = {name: (key.peer_id, self.wallets[name].address) for name, key in self.keys.items()}
-        self.composition = SessionSetup(self.session, learning, ids.__getitem__)
-        self.ann = self.composition.members[0]
+        self.setup = MemorySession(self.session, learning, ids.__getitem__)
+        self.ann = self.setup.members[0]
         accounts = [MALLORY.address, *(each.address for each in self.wallets.values())]
         self.evm = LocalEvm(dict.fromkeys(accounts, ETHER), self.session.chain.id)
         self.node = Node(self.evm, self.session.chain.id)
@@ -113,7 +114,7 @@ class World:
         """Signed by that peer's IPFS key, for this session and chain unless told otherwise."""
         chain = EvmChain(self.node, MALLORY)
         genesis = genesis or (await chain.head()).genesis
-        text = proof_text(claim, session or self.composition.session_id, self.session.chain.id, genesis)
+        text = proof_text(claim, session or self.setup.session_id, self.session.chain.id, genesis)
         return replace(claim, signature=await self.keys[by].sign(text))
 
     async def claims(self) -> dict[str, Claim]:
@@ -143,19 +144,19 @@ class Bob:
     """One live peer, which hears what it is told in that order."""
 
     def __init__(self, world: World) -> None:
-        self._world, net = world, world.composition.swarm.net
-        self.gossip = MemoryGossip(net, {}, "p01", world.composition.members[1].peer)
+        self._world, net = world, world.setup.swarm.net
+        self.gossip = MemoryGossip(net, {}, "p01", world.setup.members[1].peer)
         chain, clock = EvmChain(world.node, world.wallets["p01"]), SessionClock(time.time())
         self.live = LivePeer(
             "p01",
-            world.composition.config(1),
-            replace(world.composition.ports(1, chain), key=world.keys["p01"]),
+            world.setup.config(1),
+            replace(world.setup.ports(1, chain), key=world.keys["p01"]),
             self.gossip,
             MemoryJournal(),
             clock,
             (self._look,),
         )
-        inside = PeerService(world.composition.members[1], clock, Metrics())
+        inside = PeerService(world.setup.members[1], clock, Metrics())
         inside.begin(self.live, MemoryPredictor())
         transport = httpx.ASGITransport(peer_api(inside, Guard(None)))
         self._api = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080")
@@ -167,7 +168,7 @@ class Bob:
         async with asyncio.TaskGroup() as group:
             life = group.create_task(self.live.run())
             for name, claim in claims:
-                here = IdentityAnnouncement(self._world.composition.session_id, claim, ())
+                here = IdentityAnnouncement(self._world.setup.session_id, claim, ())
                 self._told(name, *garbage, encode(here))
             await asyncio.wait_for(self._all_judged.wait(), JUDGED)
             entries = (await self._api.get("/v1/directory")).json()

@@ -306,7 +306,7 @@ def test_each_peer_leads_to_its_own_api(visit: Visit, six: Run) -> None:
 
 def test_names_from_the_wire_stay_text(visit: Visit, six: Run) -> None:
     assert six.history.began
-    settings = six.history.began.session | {"name": NASTY}
+    settings = replace(six.history.began.session, name=NASTY)
     visit.stage.tell(renamed(six, NASTY, backend=NASTY, session=settings))
     page = visit(PHONE)
     state(page, "running")

@@ -27,12 +27,13 @@ def compare(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="R
     from learnae.adapters.run_directory import RunDirectory
     from learnae.analysis.statistics import differences, run_metrics
     from learnae.cli.commands import console
+    from learnae.session.session_file import resolved
 
     groups: list[Group] = []
     for path in runs:
         run = RunDirectory(path)
         history = run.read()
-        settings = history.began.session if history.began else {}
+        settings = resolved(history.session) if history.session else {}
         group = next((group for group in groups if not differences([group.settings, settings])), None)
         if group is None:
             group = Group(settings)

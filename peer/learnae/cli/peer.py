@@ -21,8 +21,8 @@ from learnae.session.settings import Session
 
 if TYPE_CHECKING:
     from learnae.ports import Observer
+    from learnae.runtime.learning import Learning
     from learnae.runtime.peer_service import PeerService
-    from learnae.runtime.setup import Learning
 
 KUBO_STARTS = 60.0  # s, for a node that starts together with its peer
 EXIT_CODES = {EndedBy.QUIET: 0, EndedBy.MAX_DURATION: 1, EndedBy.STOPPED: 130}  # by the reason for the end

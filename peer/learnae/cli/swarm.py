@@ -26,7 +26,7 @@ from learnae.session.settings import Session
 
 if TYPE_CHECKING:
     from learnae.backends.embedded.server import EmbeddedServer
-    from learnae.runtime.setup import Learning
+    from learnae.runtime.learning import Learning
     from learnae.runtime.torch_learning import TorchLearning
 
 HOST = "127.0.0.1"

@@ -24,6 +24,7 @@ from typing import Any, Literal, NewType, Union, get_args, get_origin, get_type_
 from learnae.protocol.types import Score, Wei
 
 Coder = Callable[[Any], Any]
+TEXT_OR_TEXTS = str | tuple[str, ...]
 
 to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -88,6 +89,8 @@ def _container_encoder(hint: Any) -> Coder | None:
     if get_origin(hint) is tuple:
         item = _encoder(get_args(hint)[0])
         return list if item is None else lambda values: [item(value) for value in values]
+    if hint == TEXT_OR_TEXTS:
+        return lambda value: list(value) if isinstance(value, tuple) else value
     if get_origin(hint) is dict:
         entry = _encoder(get_args(hint)[1])
         return entry and (lambda table: {key: entry(value) for key, value in table.items()})
@@ -137,6 +140,9 @@ def _container_decoder(hint: Any) -> Coder:
     if get_origin(hint) is tuple:
         array, item = _exactly(list), _decoder(get_args(hint)[0])
         return lambda value: tuple([item(element) for element in array(value)])
+    if hint == TEXT_OR_TEXTS:
+        one, many = map(_decoder, get_args(hint))
+        return lambda value: many(value) if isinstance(value, list) else one(value)
     if get_origin(hint) is dict:
         table, entry = _exactly(dict), _decoder(get_args(hint)[1])
         return lambda value: {key: entry(element) for key, element in table(value).items()}

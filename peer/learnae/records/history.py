@@ -19,6 +19,8 @@ from learnae.protocol.types import Address, Cid, PeerId, Policy, Score
 from learnae.records.chain_export import ChainRecord, StartingBalances
 from learnae.records.outcome import BackendName, EndedBy
 from learnae.session.faults import FaultKind
+from learnae.session.roster import Member
+from learnae.session.settings import Session
 
 VERSION = 2  # of both files; written in SessionBegan
 SWARM = "swarm"  # the ``peer`` of a record that is not about a single peer
@@ -44,13 +46,30 @@ class RosterEntry:
 
 @dataclass(frozen=True, slots=True)
 class SessionBegan:
-    """First record, of ``swarm``.  ``session`` is the session's settings with all defaults, as JSON."""
+    """First record, of ``swarm``.  ``manifest`` is the CID of what all peers agreed on."""
 
     version: int
     backend: BackendName
-    session: dict[str, Any]
+    session: Session
     roster: tuple[RosterEntry, ...]
     manifest: Cid
+
+
+def session_began(backend: BackendName, session: Session, members: Iterable[Member], manifest: Cid) -> SessionBegan:
+    """The first record of a session."""
+    entries = (
+        RosterEntry(
+            member.name,
+            member.peer,
+            member.wallet,
+            member.group.has_rows,
+            member.group.trains,
+            member.group.wants_payment,
+            member.group.policy,
+        )
+        for member in members
+    )
+    return SessionBegan(VERSION, backend, session, tuple(entries), manifest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +253,10 @@ class History:
     @cached_property
     def began(self) -> SessionBegan | None:
         return next((fact for _, fact in self.facts(SessionBegan)), None)
+
+    @cached_property
+    def session(self) -> Session | None:
+        return self.began.session if self.began else None
 
     @cached_property
     def ended_by(self) -> EndedBy | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from learnae.learn.baselines import Baselines
 from learnae.learn.weight_store import derive_seed
-from learnae.runtime.setup import memory_keys
+from learnae.runtime.memory_session import memory_keys
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.roster import names, roster
 from learnae.session.settings import Session
@@ -19,7 +19,7 @@ def baselines(
     Test accuracy {mean, min, max} over the peers that train, by baseline; ``own``: on rows like each peer's.
     """
     members = roster(session.groups, session.peers, memory_keys(session))
-    training = [i for i, member in enumerate(members) if member.traits.has_rows and member.traits.trains]
+    training = [i for i, member in enumerate(members) if member.group.has_rows and member.group.trains]
 
     def dice(peer: int, visit: int) -> int:
         return derive_seed(str(session.seed), members[training[peer]].peer, visit)

@@ -29,7 +29,8 @@ from learnae.protocol import events as on
 from learnae.protocol.decisions import Trained
 from learnae.protocol.replay import new_peer, replay_steps
 from learnae.protocol.types import Cid, ModelAnnouncement
-from learnae.runtime.setup import Learning, SessionSetup
+from learnae.runtime.learning import Learning
+from learnae.runtime.memory_session import MemorySession
 from learnae.session.roster import names
 from learnae.session.session_file import load
 from learnae.session.settings import CostSettings, Session
@@ -180,8 +181,8 @@ def _exported(run: Path, learning: Learning) -> Iterator[tuple[str, JournalConte
     """From JSON lines, and what each peer was told from the session and the roster in the history."""
     history = RunDirectory(run).read()
     ids = {name: (entry.peer, entry.wallet) for name, entry in history.roster.items()}
-    composition = SessionSetup(load(run / SESSION), learning, ids.__getitem__)
-    if not history.began or history.began.manifest != composition.session_id:
+    setup = MemorySession(load(run / SESSION), learning, ids.__getitem__)
+    if not history.began or history.began.manifest != setup.session_id:
         raise InputError(f"{run} is of a session with other rows or settings than are here: calibrate it where it ran")
     for index, name in enumerate(ids):
         path = run / JOURNALS / f"{name}.jsonl"
@@ -190,7 +191,7 @@ def _exported(run: Path, learning: Learning) -> Iterator[tuple[str, JournalConte
                 entries = [_entry(from_json(line)) for line in path.read_text().splitlines()]
             except (ValueError, KeyError) as error:
                 raise InputError(f"{path} is damaged ({error}): calibrate a run as it was left") from None
-            yield name, JournalContents(composition.config(index), entries, [])
+            yield name, JournalContents(setup.config(index), entries, [])
 
 
 def _entry(line: dict[str, Any]) -> tuple[on.Event, str]:

@@ -13,11 +13,9 @@ from learnae.protocol import actions as do
 from learnae.protocol.events import SessionClosed
 from learnae.protocol.replay import new_peer, replay_steps
 from learnae.protocol.types import Cid
-from learnae.records.history import SWARM, VERSION, PeerRestarted, Record, SessionBegan, SessionEnded
+from learnae.records.history import SWARM, PeerRestarted, Record, SessionEnded, session_began
 from learnae.records.outcome import BackendName, EndedBy
-from learnae.runtime.setup import roster_entries
 from learnae.session.roster import Member
-from learnae.session.session_file import resolved
 from learnae.session.settings import Session
 
 
@@ -53,7 +51,7 @@ def merged(
     No journal has faults and crashes, which come as ``observed``, and test accuracies, which are missing.
     """
     manifest = next((journal.config.session for journal in journals.values()), Cid(""))
-    began = SessionBegan(VERSION, BackendName.LIVE, resolved(session), roster_entries(members), manifest)
+    began = session_began(BackendName.LIVE, session, members, manifest)
     records = [*observed, *(record for name, journal in journals.items() for record in decisions(name, journal))]
     records.sort(key=lambda record: record.t)
     events = ((name, event) for name, journal in journals.items() for event, _ in journal.entries)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +20,6 @@ from learnae.adapters.keystore import Wallet
 from learnae.adapters.kubo import Kubo, KuboGossip
 from learnae.adapters.sqlite_journal import JournalContents, SqliteJournal, blocks_in_use, read_journal
 from learnae.errors import InputError, PortError, Reason, ReplayMismatch
-from learnae.messages.wire import cid_of
 from learnae.ports import Observer
 from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, Published, Trained
 from learnae.protocol.types import Address, Cid, Poid, Signed, Wei
@@ -29,13 +28,13 @@ from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import SessionClock
 from learnae.runtime.dispatch import Ports
 from learnae.runtime.history_from_journals import decisions
+from learnae.runtime.learning import Learning
 from learnae.runtime.live import LivePeer
 from learnae.runtime.peer_service import PeerService
 from learnae.runtime.roster_file import Roster
-from learnae.runtime.setup import Learning
-from learnae.session.manifest import manifest, peer_config
 from learnae.session.roster import Member
 from learnae.session.settings import Session
+from learnae.session.setup import SessionSetup
 
 T = TypeVar("T")
 
@@ -133,15 +132,12 @@ async def _lived(
         closers.push_async_callback(ethereum.close)
         with suppress(PortError):  # it may come later; if it is there, it is the right one
             await ethereum.connect()
-        initial = {each.name: learning.initial_block(each.name) for each in (members[0], member)}
-        agreed = manifest(session, cid_of(initial[members[0].name]), learning.features)
-        expected_identities = sum(each.traits.wants_payment for each in members)
-        config = peer_config(session, member, cid_of(agreed), cid_of(initial[member.name]), expected_identities)
-        config = replace(config, addresses=await _asked(node.kubo, kubo.addresses()))
-        for block in (agreed, *initial.values()):
+        setup = SessionSetup(session, members, learning.features, learning.initial_block)
+        config = setup.config(members.index(member), await _asked(node.kubo, kubo.addresses()))
+        for block in (setup.manifest, *setup.blocks.values()):
             await _asked(node.kubo, kubo.put(block))
         journal = closers.enter_context(closing(SqliteJournal(node.journal, config)))
-        journal.blocks[config.initial_weights] = initial[member.name]
+        journal.blocks[config.initial_weights] = setup.blocks[config.initial_weights]
         chain = ResumedChain(ethereum, node.wallet)
         trainer = learning.trainer(members.index(member), member.peer, config.session, journal.blocks)
         ports = Ports(kubo, kubo, chain, session.chain.id, trainer, journal.blocks)

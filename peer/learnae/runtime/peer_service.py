@@ -114,7 +114,7 @@ class PeerService:
             name=member.name,
             peer=member.peer,
             wallet=member.wallet,
-            role=views.RoleView.of(member.traits),
+            role=views.RoleView.of(member.group),
             state=self.state,
             paused=self._paused,
             session=live.config.session if live else None,

@@ -24,7 +24,7 @@ from learnae.ports import Predictor, Trainer
 from learnae.protocol.decisions import IdentityChanged, IdentityState, WorkBegan
 from learnae.protocol.types import Cid, Forgery, ModelRef, PeerId, Score, Weights
 from learnae.records.history import Fact, PeerRestarted
-from learnae.runtime.setup import Blocks
+from learnae.runtime.learning import Blocks
 from learnae.session.settings import Session
 
 FIRST = 5.0  # s that registering goes before training
@@ -34,7 +34,7 @@ Scored = tuple[Weights, Score]
 
 
 class ShardLearning:
-    """``composition.Learning`` for one peer alone; it judges nobody."""
+    """``setup.Learning`` for one peer alone; it judges nobody."""
 
     notice: str | None = None
 

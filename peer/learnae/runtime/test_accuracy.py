@@ -9,7 +9,7 @@ from learnae.protocol.decisions import Published
 from learnae.protocol.peer import Peer
 from learnae.protocol.types import Cid, Score
 from learnae.records.history import Evaluated, Fact
-from learnae.runtime.setup import SessionSetup
+from learnae.runtime.memory_session import MemorySession
 
 ModelScores = list[tuple[Score, Score | None]]
 
@@ -25,13 +25,13 @@ class PendingModel:
 class TestAccuracy:
     """An observer that collects models of some peers, measures them on the test data and calls ``record``."""
 
-    composition: SessionSetup
+    setup: MemorySession
     record: Observer
     waiting: list[PendingModel] = field(default_factory=list)
     last: dict[str, Cid] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        session, names = self.composition.session, [member.name for member in self.composition.members]
+        session, names = self.setup.session, [member.name for member in self.setup.members]
         self._index = {name: number for number, name in enumerate(names)}
         count = min(len(names), session.evaluation_peers)
         self._followed = frozenset(random.Random(f"{session.seed} followed").sample(names, count))
@@ -67,7 +67,7 @@ class TestAccuracy:
 
     def score(self, models: list[PendingModel]) -> ModelScores:
         numbered = [(self._index[model.peer], model.cid) for model in models]
-        return self.composition.learning.evaluate(numbered, self.composition.swarm.blocks)
+        return self.setup.learning.evaluate(numbered, self.setup.swarm.blocks)
 
     def record_scores(self, now: float, models: list[PendingModel], scores: ModelScores) -> None:
         for model, (test, own) in zip(models, scores, strict=True):

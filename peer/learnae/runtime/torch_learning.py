@@ -11,7 +11,7 @@ from learnae.learn.trainer import PoolTrainer
 from learnae.learn.weight_store import initial_block
 from learnae.ports import Predictor, Trainer
 from learnae.protocol.types import Cid, PeerId, Score
-from learnae.runtime.setup import Blocks
+from learnae.runtime.learning import Blocks
 from learnae.session.settings import Session
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from learnae.messages.codec import encode
 from learnae.records.history import History
 from learnae.records.outcome import EndedBy
 
@@ -19,20 +20,18 @@ def end_reason(ended_by: str | None) -> str:
 
 
 def session_settings(history: History) -> Mapping[str, Any]:
-    return history.began.session if history.began else {}
+    """The settings as plain values; empty if they are not recorded."""
+    return {name: value for name, value in encode(history.session).items() if name != "kind"} if history.session else {}
 
 
 def session_name(history: History) -> str:
-    return str(session_settings(history).get("name", "without a name"))
+    return history.session.name if history.session else "without a name"
 
 
 def session_facts(history: History, peers: int) -> list[str]:
     """Number of peers, backend and seed, as far as they are recorded."""
-    settings = session_settings(history)
-    facts = [f"{peers} peers"]
-    facts += [f"backend {history.began.backend}"] if history.began else []
-    facts += [f"seed {settings['seed']}"] if "seed" in settings else []
-    return facts
+    began = history.began
+    return [f"{peers} peers", *([f"backend {began.backend}", f"seed {began.session.seed}"] if began else [])]
 
 
 def checks_text(verdict: Mapping[str, Any]) -> str:

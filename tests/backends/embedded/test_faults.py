@@ -149,7 +149,7 @@ def test_everything_is_healed_when_the_session_is_interrupted() -> None:
     )
     live.when(lambda: any(isinstance(each.fact, PeerCrashed) for each in live.recording.records), live.swarm.stop)
     assert live.run() == "interrupted"
-    net = live.composition.swarm.net
+    net = live.setup.swarm.net
     assert not (net.links or net.down or net.stores_down) and live.swarm.evm.reachable
     assert not any(peer.frozen for peer in live.swarm.peers)
     assert reported == ["Chaos: everything is healed, before the plan was at its end."]

@@ -17,7 +17,7 @@ from learnae.protocol.types import wei
 from learnae.records.chain_export import Balances, Block, ChainTransaction, Genesis
 from learnae.records.history import SWARM, Evaluated
 from learnae.records.outcome import BackendName
-from learnae.runtime.setup import MemoryLearning
+from learnae.runtime.learning import MemoryLearning
 from learnae.runtime.test_accuracy import ModelScores, PendingModel
 from learnae.runtime.wallets import wallets
 from learnae.session.session_file import parse, to_toml
@@ -73,7 +73,7 @@ def test_every_wei_of_the_chain_is_told_by_the_debts() -> None:
 def test_whoever_has_ended_holds_no_average_that_was_dropped() -> None:
     live = ended()
     dropped = {fact.cid for _, fact in live.history.facts(Averaged) if not fact.adopted}
-    assert dropped and not dropped & set(live.composition.swarm.blocks)
+    assert dropped and not dropped & set(live.setup.swarm.blocks)
 
 
 def test_wallets_follow_from_the_seed_and_hold_what_the_session_says() -> None:
@@ -119,10 +119,10 @@ def test_a_hijacker_is_paid_nothing() -> None:
 def test_peers_hear_their_neighbours_alone() -> None:
     live = Live({"peers": 6, "network": {"degree": 2, "announce_every": 0.3}})
     assert live.run() == "quiet"
-    ids = [member.peer for member in live.composition.members]
+    ids = [member.peer for member in live.setup.members]
     for record, fact in live.history.facts(Averaged):
-        index = [member.name for member in live.composition.members].index(record.peer)
-        assert ids.index(fact.creator) in live.composition.links[index]
+        index = [member.name for member in live.setup.members].index(record.peer)
+        assert ids.index(fact.creator) in live.setup.neighbours[index]
 
 
 def test_an_interrupted_session_stops_at_once_and_is_readable() -> None:
@@ -152,7 +152,7 @@ def test_who_interrupts_the_last_scoring_is_heard(request: pytest.FixtureRequest
         return await live.swarm.run()
 
     live.swarm.evaluation.score = interrupted  # type: ignore[method-assign]
-    live.recording.observe(0.0, SWARM, live.composition.began(BackendName.EMBEDDED))
+    live.recording.observe(0.0, SWARM, live.setup.began(BackendName.EMBEDDED))
     assert asyncio.run(story()) == "interrupted"
     assert live.verdict["ended_by"] == "interrupted"
     assert live.history.exports(Balances)

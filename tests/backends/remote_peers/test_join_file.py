@@ -20,13 +20,12 @@ from learnae.backends.remote_peers.join_file import WALLET, JoinFile
 from learnae.backends.remote_peers.remote_peer import InvitingHost, RemotePeer
 from learnae.cli.join import hand_in
 from learnae.errors import InputError
-from learnae.messages.wire import cid_of
 from learnae.protocol.types import Cid
 from learnae.runtime.live_process import PeerEndpoints
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.shard_learning import INITIAL, ROWS
-from learnae.session.manifest import manifest
 from learnae.session.session_file import parse, to_toml
+from learnae.session.setup import SessionSetup
 
 SESSION_OF_TWO = parse({"peers": 2, "max_duration": 60.0})
 FEATURES = 3
@@ -50,9 +49,10 @@ def rendered(folder: Path, began: float | None = None) -> Path:
 
 
 def invitation(folder: Path, began: float | None = None) -> Path:
-    session_id = cid_of(manifest(SESSION_OF_TWO, cid_of(b"p00"), FEATURES))
     path = folder / "p01.join.json"
     swarm = rendered(folder / "swarm", began)
+    members = Roster.read(swarm / ROSTER).members(SESSION_OF_TWO)
+    session_id = SessionSetup(SESSION_OF_TWO, members, FEATURES, str.encode).session_id
     JoinFile.of_pod("p01", session_id, swarm, {"Qm": "/ip4/10.0.0.1/tcp/4001"}, "http://r", "http://h", TOKEN).write(
         path
     )

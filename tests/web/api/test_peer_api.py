@@ -71,9 +71,7 @@ def test_what_it_says_after_a_session_is_what_it_decided(staged: Staged) -> None
         assert model["widths"] == [3, 2]
         entries = await asked.get("/v1/directory")
         assert [entry["verdict"] for entry in entries] == ["winner"] * 2
-        assert {entry["wallet"] for entry in entries} == {
-            each.wallet for each in stage.simulation.composition.members[1:]
-        }
+        assert {entry["wallet"] for entry in entries} == {each.wallet for each in stage.simulation.setup.members[1:]}
 
     asyncio.run(play())
 

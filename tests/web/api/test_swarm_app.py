@@ -333,7 +333,7 @@ def test_names_from_the_wire_reach_no_chart_as_markup_and_no_mark_as_a_class() -
     assert isinstance(began, SessionBegan)
     entries = tuple(replace(each, name=NASTY + each.name) for each in began.roster)
     assert all(isinstance(each, RosterEntry) for each in entries)
-    first_record = Record(0.0, "swarm", replace(began, session={"name": NASTY}, roster=entries))
+    first_record = Record(0.0, "swarm", replace(began, session=replace(began.session, name=NASTY), roster=entries))
     board = board_of(first_record, *(replace(each, peer=NASTY + each.peer) for each in RECORDS[1:]))
     shown = asyncio.run(state_of(board, Clock()).parts())
     charts = " ".join(part for name, part in shown.items() if name.startswith("chart:"))

@@ -20,6 +20,7 @@ from learnae.protocol.decisions import (
     WorkChanged,
     WorkState,
 )
+from learnae.protocol.settings import WorkSettings
 from learnae.protocol.types import Cid, PeerId
 from learnae.records.history import (
     Effect,
@@ -183,7 +184,7 @@ def test_only_peers_with_a_reachable_api_have_a_link() -> None:
 def test_slices_are_counted_out_of_the_planned_ones() -> None:
     began = TOLD[0][1]
     assert isinstance(began, SessionBegan)
-    session = {"work": {"slices": 5, "passes": 2}}
+    session = replace(began.session, work=WorkSettings(slices=5, passes=2))
     first = Record(0.0, "swarm", replace(began, session=session))
     rows = page_parts(History((first, *GOOD.records[1:])))["table:peers"]
     assert [row["cells"][3] for row in rows[:3]] == ["1 of 10", "1 of 10", "-"]

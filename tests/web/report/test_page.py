@@ -7,13 +7,14 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from tests.helpers.histories import GOOD, PEER, TOLD, amended, fact_is
+from tests.helpers.histories import GOOD, PEER, SETTINGS, TOLD, amended, fact_is
 
 from learnae.analysis.checks import CHECKS, verdict
 from learnae.analysis.figures import figures
 from learnae.analysis.paper_comparison import paper_rows
 from learnae.protocol.types import Policy
 from learnae.records.history import History, Record, RosterEntry, SessionBegan
+from learnae.session.settings import Group
 from learnae.web.charts.theme import DARK, NAMES
 from learnae.web.report import page
 
@@ -119,7 +120,7 @@ def hostile() -> tuple[History, dict[str, Any]]:
     entries = tuple(
         RosterEntry(NASTY + each.name, each.peer, each.wallet, True, True, True, Policy.HONEST) for each in began.roster
     )
-    settings = {**began.session, "name": NASTY, "seed": NASTY, NASTY: NASTY}
+    settings = replace(began.session, name=NASTY, about=NASTY)
     first = Record(0.0, "swarm", replace(began, session=settings, roster=entries))
     rest = (replace(each, peer=NASTY + each.peer) for each in GOOD.records[1:])
     history = History((first, *rest))
@@ -216,8 +217,9 @@ def test_settings_and_environment_are_spelled_out_by_dotted_name(whole: Reader) 
 
 def test_groups_of_a_session_are_numbered() -> None:
     began = fact_is("swarm", SessionBegan)
-    reader = read(amended(began, session={"groups": [{"count": 2}, {"policy": "spammer"}]}))
+    reader = read(amended(began, session=replace(SETTINGS, groups=(Group(2), Group(policy=Policy.SPAMMER)))))
     assert "groups.0.count" in reader.text and "groups.1.policy" in reader.text
+    assert "groups.1.count" not in reader.text
 
 
 # for every reader

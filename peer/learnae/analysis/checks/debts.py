@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from math import floor
 
-from learnae.analysis.checks.result import chains_of_debts, check, debt_name, exact_accuracy, session_began, settings
+from learnae.analysis.checks.result import chains_of_debts, check, debt_name, exact_accuracy, session_began, session_of
 from learnae.protocol.decisions import Averaged, ChainEntered, ClaimJudged, DebtChanged, DebtState, Verdict
-from learnae.protocol.types import ETHER, Address, Cid, PeerId, Policy, Score
+from learnae.protocol.types import ETHER, Address, Cid, IdentityRule, PeerId, Policy, Score
 from learnae.records.history import History
 
 SPENT = (DebtState.SIGNED, DebtState.SENT, DebtState.MINED, DebtState.FINAL)
@@ -99,7 +99,7 @@ def only_creators_are_paid(history: History) -> Iterator[str]:
     """Where claims need a proof of possession, money for a model reaches the wallet of the peer that made it."""
     session = session_began(history)
     wallets = {entry.peer: entry.wallet for entry in session.roster}
-    for debt, changes in history.debts.items() if session.session["identity"] == "proven" else ():
+    for debt, changes in history.debts.items() if session.session.identity is IdentityRule.PROVEN else ():
         last = changes[-1][1]
         if last.state is DebtState.FINAL and last.payee != wallets.get(last.creator):
             yield f"{debt_name(*debt)} was paid to {last.payee}, which is not its creator's wallet"
@@ -108,11 +108,11 @@ def only_creators_are_paid(history: History) -> Iterator[str]:
 @check
 def amounts_follow_reward_function(history: History) -> Iterator[str]:
     """Eq. 1, or the reward function the session agreed on, in exact arithmetic and rounded down once."""
-    reward = settings(history, "reward")
-    factor = floor(Fraction(str(reward["factor"])) * ETHER)
+    reward = session_of(history).reward
+    factor = floor(Fraction(reward.factor) * ETHER)
     for debt, changes in history.debts.items():
         for wei, before, after in {(fact.wei, fact.before, fact.after): None for _, fact in changes}:
-            due = _reward(reward["function"], factor, before, after)
+            due = _reward(reward.function, factor, before, after)
             if wei != due:
                 yield f"{debt_name(*debt)} is over {wei} wei, not {due}"
 
@@ -132,7 +132,7 @@ def _reward(function: str, factor: int, before: Score, after: Score) -> int:
 @check
 def spending_cap_respected(history: History) -> Iterator[str]:
     """No peer signed away more than the session allows it to spend."""
-    cap = floor(Fraction(str(settings(history, "reward")["cap"])) * ETHER)
+    cap = floor(Fraction(session_of(history).reward.cap) * ETHER)
     spent: Counter[str] = Counter()
     for (payer, _), changes in history.debts.items():
         if changes[-1][1].state in SPENT:

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from learnae.analysis.checks.result import Undecided, check, session_began, settings
+from learnae.analysis.checks.result import Undecided, check, session_of
 from learnae.protocol.decisions import Averaged, DebtChanged, IdentityChanged, Published, WorkChanged, WorkState
 from learnae.records.history import Effect, FaultBegan, FaultEnded, FaultsPlanned, History, PeerCrashed
 from learnae.session.fault_plan import plan
-from learnae.session.faults import Fault, FaultKind
+from learnae.session.faults import FaultKind
 
 NAMED = 5  # doubts that a reason names
 
@@ -41,7 +40,7 @@ def recorded_faults(history: History) -> list[RecordedFault]:
 @check
 def faults_happened(history: History) -> Iterator[str]:
     """Every fault of the plan began, had an effect, met work, and was healed.  Otherwise the result is unknown."""
-    if not session_began(history).session.get("faults"):
+    if not session_of(history).faults:
         return
     planned = next((fact.windows for _, fact in history.facts(FaultsPlanned)), None)
     if planned is None:
@@ -67,9 +66,9 @@ def faults_happened(history: History) -> Iterator[str]:
 @check
 def recovered(history: History) -> Iterator[str]:
     """Within ``expect.recovery`` of a fault's end, what it held up continues, if there is anything to continue with."""
-    if not session_began(history).session.get("faults"):
+    if not session_of(history).faults:
         return
-    patience = settings(history, "expect")["recovery"]
+    patience = session_of(history).expect.recovery
     for fault in recorded_faults(history):
         if fault.end is None:
             continue
@@ -106,17 +105,11 @@ def _crossings(history: History, fault: RecordedFault) -> Iterator[float]:
 
 def _leaks(history: History) -> set[int]:
     """Windows of cuts that a model got through.  A cut of one way may let models through the other way."""
-    session = session_began(history).session
-    windows = plan(map(_fault, session["faults"]), list(history.roster), session["seed"])
+    session = session_of(history)
+    windows = plan(session.faults, list(history.roster), session.seed)
     return {
         fault.window for fault, after in crossings(history) if after < 0 and not windows[fault.window].fault.one_way
     }
-
-
-def _fault(table: dict[str, Any]) -> Fault:
-    """A fault from the session's JSON."""
-    kind, targets = FaultKind(table["kind"]), table["targets"]
-    return Fault(**table | {"kind": kind, "targets": targets if isinstance(targets, str) else tuple(targets)})
 
 
 def _affected(history: History, fault: RecordedFault) -> set[str]:

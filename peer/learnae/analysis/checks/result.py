@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from functools import wraps
-from typing import Any
 
 from learnae.protocol.decisions import ChainEntered, DebtChanged
 from learnae.protocol.types import Score
 from learnae.records.history import History, SessionBegan
+from learnae.session.settings import Session
 
 NAMED = 5  # violations a reason names
 
@@ -66,8 +66,8 @@ def session_began(history: History) -> SessionBegan:
     return history.began
 
 
-def settings(history: History, section: str) -> Any:
-    return session_began(history).session[section]
+def session_of(history: History) -> Session:
+    return session_began(history).session
 
 
 def chains_of_debts(history: History) -> dict[tuple[str, int], list[str | None]]:

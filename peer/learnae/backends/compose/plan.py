@@ -240,7 +240,7 @@ def targets(plan: Plan, members: Iterable[Member]) -> list[dict[str, object]]:
     return [
         {
             "targets": [f"{plan.pod(each.name)}:{INSIDE_API}"],
-            "labels": {"peer": each.name, "role": each.role, "policy": str(each.traits.policy)},
+            "labels": {"peer": each.name, "role": each.role, "policy": str(each.group.policy)},
         }
         for each in members
         if each.name in plan.hosted

@@ -4,7 +4,7 @@ swarm = await prepare(session, say)
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from learnae.backends.compose import free_addresses, images
@@ -26,13 +26,11 @@ from learnae.backends.compose.render import FOLDER, owner, render
 from learnae.backends.compose.session import ComposeSwarm
 from learnae.backends.external_chain.chain import ExternalChain, Say
 from learnae.checkout import REPOSITORY
-from learnae.messages.wire import cid_of
 from learnae.protocol.types import Cid
 from learnae.runtime.roster_file import Roster
-from learnae.runtime.shard_learning import INITIAL
-from learnae.session.manifest import manifest
-from learnae.session.roster import names
+from learnae.session.roster import Member, names
 from learnae.session.settings import Session
+from learnae.session.setup import SessionSetup
 from learnae.web.api.server import listen
 
 
@@ -92,13 +90,12 @@ def _rendered(
         say(f"Without {' and '.join(missing)}: not among the images here (make base-images).")
     plan = planned(session, watching, invited, foreign is not None)
     members = render(session, plan, folder, foreign.foreign.rpc if foreign else None)
-    manifest = _manifest(session, folder, plan.names[0])
-    return ComposeSwarm(session, plan, members, folder, manifest, RemotePeers(plan, folder, manifest), foreign)
+    session_id = _session_id(session, members, folder)
+    return ComposeSwarm(session, plan, members, folder, session_id, RemotePeers(plan, folder, session_id), foreign)
 
 
-def _manifest(session: Session, folder: Path, first: str) -> Cid:
-    initial = folder / "pods" / first / "peer" / INITIAL / f"{first}.safetensors"
-    from learnae.runtime.shard_learning import ShardLearning
+def _session_id(session: Session, members: Sequence[Member], folder: Path) -> Cid:
+    from learnae.runtime.shard_learning import ShardLearning  # imports NumPy
 
-    features = ShardLearning(session, folder / "pods" / first / "peer").features
-    return cid_of(manifest(session, cid_of(initial.read_bytes()), features))
+    learning = ShardLearning(session, folder / "pods" / members[0].name / "peer")
+    return SessionSetup(session, members, learning.features, learning.initial_block).session_id

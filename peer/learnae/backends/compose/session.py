@@ -33,15 +33,13 @@ from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.file_lock import try_lock
 from learnae.protocol.types import Cid
-from learnae.records.history import SWARM, VERSION, Record, SessionBegan
+from learnae.records.history import SWARM, Record, SessionBegan, session_began
 from learnae.records.outcome import BackendName, EndedBy
 from learnae.runtime.clocks import SessionClock
 from learnae.runtime.live_process import input_error
 from learnae.runtime.roster_file import Roster
-from learnae.runtime.setup import roster_entries
 from learnae.session import fault_plan
 from learnae.session.roster import Member
-from learnae.session.session_file import resolved
 from learnae.session.settings import Session
 from learnae.web.event_log import EventLog
 
@@ -77,7 +75,7 @@ class ComposeSwarm:
     @property
     def from_the_start(self) -> list[str]:
         """Services; what joins later has its pod from the start, and comes up in it."""
-        late = {each.name for each in self.members if each.traits.joins_at}
+        late = {each.name for each in self.members if each.group.joins_at}
         pods = [f"{part}-{name}" for name in self.plan.hosted for part in ("link", "ipfs")]
         return [
             *self.plan.once,
@@ -87,8 +85,7 @@ class ComposeSwarm:
 
     @property
     def began(self) -> SessionBegan:
-        entries = roster_entries(self.members)
-        return SessionBegan(VERSION, BackendName.COMPOSE, resolved(self.session), entries, self.manifest)
+        return session_began(BackendName.COMPOSE, self.session, self.members, self.manifest)
 
 
 @contextmanager
@@ -162,7 +159,7 @@ def _faults(swarm: ComposeSwarm, board: EventLog, file: Path, say: Say) -> Compo
     plan, session = swarm.plan, swarm.session
     return ComposeFaults(
         fault_plan.plan(session.faults, plan.names, session.seed),
-        [member.name for member in swarm.members if not member.traits.joins_at],
+        [member.name for member in swarm.members if not member.group.joins_at],
         SessionClock(swarm.second_zero),
         LinkAgents(plan, swarm.folder),
         ContainerLifecycle(plan.project, swarm.folder / "chain", plan.block_time),
@@ -174,14 +171,14 @@ def _faults(swarm: ComposeSwarm, board: EventLog, file: Path, say: Say) -> Compo
 
 async def _lives(swarm: ComposeSwarm, faults: ComposeFaults | None) -> None:
     """Until all peers have ended; those that join later are started when their time comes."""
-    early = [f"peer-{each.name}" for each in swarm.pods if not each.traits.joins_at]
-    late = [each for each in swarm.pods if each.traits.joins_at]
+    early = [f"peer-{each.name}" for each in swarm.pods if not each.group.joins_at]
+    late = [each for each in swarm.pods if each.group.joins_at]
     await asyncio.gather(_ended(swarm, faults, early), *(_later(swarm, faults, each) for each in late))
 
 
 async def _later(swarm: ComposeSwarm, faults: ComposeFaults | None, member: Member) -> None:
     service = f"peer-{member.name}"
-    await asyncio.sleep(swarm.second_zero + member.traits.joins_at - time.time())
+    await asyncio.sleep(swarm.second_zero + member.group.joins_at - time.time())
     await swarm.containers.up(service)
     await _ended(swarm, faults, [service])
 

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def embedded_faults(swarm: "EmbeddedSwarm", report: Callable[[str], None]) -> FaultRunner:
-    session, members = swarm.session, swarm.composition.members
+    session, members = swarm.session, swarm.setup.members
     names = [member.name for member in members]
     return FaultRunner(
         plan(session.faults, names, session.seed),
         names,
-        [member.name for member in members if not member.traits.joins_at],
-        swarm.composition.swarm.net,
+        [member.name for member in members if not member.group.joins_at],
+        swarm.setup.swarm.net,
         EmbeddedLifecycle(swarm),
         lambda peer, fact: swarm.record(swarm.clock(), peer, fact),
         report,
@@ -42,7 +42,7 @@ class EmbeddedLifecycle:
             case Part.PEER:
                 await swarm.take_down(name, gently=fault.kind is FaultKind.STOP)
             case Part.IPFS:
-                swarm.composition.swarm.net.stores_down.add(name)
+                swarm.setup.swarm.net.stores_down.add(name)
             case Part.CHAIN:
                 swarm.evm.reachable = False
         return True
@@ -55,7 +55,7 @@ class EmbeddedLifecycle:
             case Part.PEER:
                 swarm.bring_back(name)
             case Part.IPFS:
-                swarm.composition.swarm.net.stores_down.discard(name)
+                swarm.setup.swarm.net.stores_down.discard(name)
             case Part.CHAIN:
                 if fault.kind is FaultKind.CHAIN_KILL:
                     await swarm.evm.roll_back(fault.blocks)
@@ -66,6 +66,6 @@ class EmbeddedLifecycle:
             case Part.PEER:
                 return not self.swarm.runs(component.peer) or self.swarm.live_peer(component.peer).frozen
             case Part.IPFS:
-                return component.peer in self.swarm.composition.swarm.net.stores_down
+                return component.peer in self.swarm.setup.swarm.net.stores_down
             case _:
                 return not self.swarm.evm.reachable

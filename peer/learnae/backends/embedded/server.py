@@ -16,9 +16,10 @@ from learnae.adapters.run_directory import RunDirectory
 from learnae.ports import Observer
 from learnae.records.history import SWARM, Evaluated, Fact
 from learnae.records.outcome import BackendName, EndedBy
+from learnae.runtime.learning import Learning
+from learnae.runtime.memory_session import MemorySession, Tick
 from learnae.runtime.peer_service import PeerService
 from learnae.runtime.received_payments import ReportedPayments
-from learnae.runtime.setup import Learning, SessionSetup, Tick
 from learnae.runtime.wallets import wallet_keys, wallets
 from learnae.session.roster import roster
 from learnae.session.settings import Session
@@ -67,7 +68,7 @@ class EmbeddedServer:
         """
         evm = asyncio.ensure_future(asyncio.to_thread(self._evm))  # which is up by the time that there is learning
         try:
-            return await self._lived(SessionSetup(self.session, await learning, self._keys), evm, tick)
+            return await self._lived(MemorySession(self.session, await learning, self._keys), evm, tick)
         finally:
             (await evm).close()
 
@@ -87,11 +88,11 @@ class EmbeddedServer:
 
     # in here
 
-    async def _lived(self, composition: SessionSetup, evm: Awaitable["LocalEvm"], tick: Tick) -> EndedBy:
+    async def _lived(self, setup: MemorySession, evm: Awaitable["LocalEvm"], tick: Tick) -> EndedBy:
         for observe in self._observers:
-            observe(0.0, SWARM, composition.began(BackendName.EMBEDDED))
+            observe(0.0, SWARM, setup.began(BackendName.EMBEDDED))
         try:
-            self._swarm = await asyncio.to_thread(self._embedded, composition, await asyncio.shield(evm))
+            self._swarm = await asyncio.to_thread(self._embedded, setup, await asyncio.shield(evm))
             return await self._swarm.run(tick)
         finally:
             ended, self._swarm = self._swarm, None
@@ -106,13 +107,13 @@ class EmbeddedServer:
 
         return local_evm(self.session, self._wallets)
 
-    def _embedded(self, composition: SessionSetup, evm: "LocalEvm") -> "EmbeddedSwarm":
+    def _embedded(self, setup: MemorySession, evm: "LocalEvm") -> "EmbeddedSwarm":
         from learnae.adapters.evm.payment_index import PaymentIndex
         from learnae.backends.embedded.swarm import EmbeddedSwarm
 
-        swarm = EmbeddedSwarm(composition, self._wallets, self._observers, evm)
+        swarm = EmbeddedSwarm(setup, self._wallets, self._observers, evm)
         books = self._books = PaymentIndex(swarm.node, swarm.alloc, swarm.clock.began)
-        predictor = composition.learning.predictor(composition.swarm.blocks)
+        predictor = setup.learning.predictor(setup.swarm.blocks)
         for live in swarm.peers:
             self._insides[live.name].begin(live, predictor, books)
         return swarm

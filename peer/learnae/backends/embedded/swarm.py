@@ -3,7 +3,7 @@
 The peers are those of ``runtime.live``.  The event loop never waits: training runs in threads, the EVM in a process of
 its own, and test accuracies are computed in a thread as well.
 
-    swarm = Embedded(composition, wallets, [run.observe], local_evm(session, wallets))
+    swarm = Embedded(setup, wallets, [run.observe], local_evm(session, wallets))
     ended_by = await swarm.run()        # swarm.stop(), from a signal handler say, ends it early
 """
 
@@ -30,8 +30,8 @@ from learnae.records.history import SWARM, Fact, SessionEnded
 from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import SessionClock
 from learnae.runtime.live import LivePeer
+from learnae.runtime.memory_session import MemorySession, Tick
 from learnae.runtime.session_end import SessionEnd
-from learnae.runtime.setup import SessionSetup, Tick
 from learnae.runtime.test_accuracy import TestAccuracy
 from learnae.session.settings import Session
 
@@ -54,14 +54,14 @@ class EmbeddedSwarm:
 
     def __init__(
         self,
-        composition: SessionSetup,
+        setup: MemorySession,
         wallets: Mapping[str, Wallet],
         observers: Sequence[Observer],
         evm: LocalEvm,
         report: Callable[[str], None] = lambda sentence: None,
     ) -> None:
-        self.composition, self.session, self.observers = composition, composition.session, tuple(observers)
-        self.evaluation = TestAccuracy(composition, self.record)
+        self.setup, self.session, self.observers = setup, setup.session, tuple(observers)
+        self.evaluation = TestAccuracy(setup, self.record)
         self.faults = embedded_faults(self, report) if self.session.faults else None
         self.alloc = _funds(self.session, wallets)
         self.evm = evm
@@ -69,8 +69,8 @@ class EmbeddedSwarm:
         self.chain: list[ChainRecord] = []
         self.clock = SessionClock(time.time())
         self._threads = ThreadPoolExecutor(self.session.peers + 1, "trainer")  # all may wait for one batch
-        net = composition.swarm.net
-        self.gossips = [MemoryGossip(net, {}, member.name, member.peer) for member in composition.members]
+        net = setup.swarm.net
+        self.gossips = [MemoryGossip(net, {}, member.name, member.peer) for member in setup.members]
         self.peers = [self._peer(index, wallets) for index in range(self.session.peers)]
         self._index = {peer.name: index for index, peer in enumerate(self.peers)}
         self._up: set[int] = set()  # have joined
@@ -115,7 +115,7 @@ class EmbeddedSwarm:
         else:
             self._lives[index].cancel()
         self._down.add(index)
-        self.composition.swarm.net.down.add(name)
+        self.setup.swarm.net.down.add(name)
         await asyncio.wait([self._lives[index]])
 
     def bring_back(self, name: str) -> None:
@@ -124,7 +124,7 @@ class EmbeddedSwarm:
         self.peers[index].load()
         self._down.discard(index)
         self._left.discard(index)
-        self.composition.swarm.net.down.discard(name)
+        self.setup.swarm.net.down.discard(name)
         self._lives[index] = self._group.create_task(self._life(index))
 
     @property
@@ -159,9 +159,9 @@ class EmbeddedSwarm:
         return ended_by
 
     async def _life(self, index: int) -> None:
-        await asyncio.sleep(self.composition.members[index].traits.joins_at - self.clock())
+        await asyncio.sleep(self.setup.members[index].group.joins_at - self.clock())
         mine = self.gossips[index]
-        for other in self._up.intersection(self.composition.links[index]):
+        for other in self._up.intersection(self.setup.neighbours[index]):
             theirs = self.gossips[other]
             mine.room[theirs.name], theirs.room[mine.name] = theirs, mine
         self._up.add(index)
@@ -217,14 +217,14 @@ class EmbeddedSwarm:
         self.evaluation.record_scores(self.clock(), models, scores)
 
     def _peer(self, index: int, wallets: Mapping[str, Wallet]) -> LivePeer:
-        composition, member = self.composition, self.composition.members[index]
+        setup, member = self.setup, self.setup.members[index]
         chain = EvmChain(self.node, wallets[member.name])
-        store = LiveMemoryStore(composition.swarm, member.name, self.session.network.fetch_timeout)
+        store = LiveMemoryStore(setup.swarm, member.name, self.session.network.fetch_timeout)
         faults = (self.faults.observe,) if self.faults else ()
         return LivePeer(
             member.name,
-            composition.config(index),
-            replace(composition.ports(index, chain), store=store),
+            setup.config(index),
+            replace(setup.ports(index, chain), store=store),
             self.gossips[index],
             MemoryJournal(),
             self.clock,
@@ -235,8 +235,8 @@ class EmbeddedSwarm:
 
     def _drop_rejected_average(self, now: float, peer: str, item: Fact) -> None:
         """Delete the block of an average that the peer did not keep."""
-        if isinstance(item, Averaged) and not item.adopted and item.cid not in self.composition.swarm.holders:
-            self.composition.swarm.blocks.pop(item.cid, None)
+        if isinstance(item, Averaged) and not item.adopted and item.cid not in self.setup.swarm.holders:
+            self.setup.swarm.blocks.pop(item.cid, None)
 
     def record(self, now: float, peer: str, item: Fact) -> None:
         for observe in self.observers:

@@ -15,16 +15,15 @@ from learnae.adapters.ipfs_keys import peer_id_of_key
 from learnae.backends.live_run import ROSTER, SESSION
 from learnae.errors import InputError
 from learnae.messages.codec import decode, encode, from_json, to_json
-from learnae.messages.wire import cid_of
 from learnae.private_file import write_private
 from learnae.protocol.types import Cid, PeerId
 from learnae.runtime.live_process import PeerEndpoints, find
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.shard_learning import INITIAL, ROWS, ShardLearning
-from learnae.session.manifest import manifest
 from learnae.session.roster import Member
 from learnae.session.session_file import parse
 from learnae.session.settings import Session
+from learnae.session.setup import SessionSetup
 
 VERSION = 1
 ABOUT = "An invitation of LEARNAE. It holds the keys of one peer: whoever has it is that peer and has its money."
@@ -131,8 +130,8 @@ class JoinFile:
         """Whether what was unpacked belongs together.  Raises InputError."""
         members = self.roster.members(self.settings)
         learning = ShardLearning(self.settings, folder)
-        first = cid_of(learning.initial_block(members[0].name))
-        if cid_of(manifest(self.settings, first, learning.features)) != self.session_id:
+        setup = SessionSetup(self.settings, members, learning.features, learning.initial_block)
+        if setup.session_id != self.session_id:
             raise InputError("the invitation's rows or weights are not its session's: ask for it again")
         return find(node, members), learning
 

@@ -5,7 +5,7 @@ from learnae.backends.sim.simulation import Simulation
 from learnae.learn.datasets.sources import source_file
 from learnae.ports import Observer
 from learnae.records.outcome import EndedBy
-from learnae.runtime.setup import Tick
+from learnae.runtime.memory_session import Tick
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.session_file import to_toml
 from learnae.session.settings import Session

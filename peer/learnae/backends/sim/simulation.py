@@ -13,7 +13,8 @@ from learnae.records.history import SWARM, Fact, Record, SessionEnded
 from learnae.records.outcome import BackendName, EndedBy
 from learnae.runtime.clocks import VirtualClock
 from learnae.runtime.cost_model import PeerCosts
-from learnae.runtime.setup import Learning, SessionSetup, Tick, memory_keys
+from learnae.runtime.learning import Learning
+from learnae.runtime.memory_session import MemorySession, Tick, memory_keys
 from learnae.runtime.simulator import SimulatedPeer, Simulator
 from learnae.runtime.test_accuracy import TestAccuracy
 from learnae.session.settings import Session
@@ -40,17 +41,17 @@ class Simulation:
     ):
         self.session, self.observers = session, tuple(observers)
         self.clock = VirtualClock()
-        self.composition = SessionSetup(session, learning, memory_keys(session))
-        self.swarm = self.composition.swarm
+        self.setup = MemorySession(session, learning, memory_keys(session))
+        self.swarm = self.setup.swarm
         self.ledger = MemoryChain(
             lambda: self.clock.now,
-            {member.wallet: wei(session.chain.balance) for member in self.composition.members},
+            {member.wallet: wei(session.chain.balance) for member in self.setup.members},
             session.chain.id,
             session.chain.block_time,
             Wei(int(session.chain.gas_price * 10**9)),
         )
         keep = journals if journals is not None else session.peers <= JOURNALS_UP_TO or bool(session.faults)
-        self.evaluation = TestAccuracy(self.composition, self._record)
+        self.evaluation = TestAccuracy(self.setup, self._record)
         watching = (*self.observers, self.evaluation.observe)
         self.simulator = Simulator(session, self.clock, self._hosts(), self.swarm, self.ledger, watching, keep)
         if session.faults:
@@ -58,7 +59,7 @@ class Simulation:
 
     def run(self, tick: Tick = lambda now, peers: None) -> EndedBy:
         """What ended it: quiet, max_duration or interrupted.  Everything is recorded by then."""
-        self._record(0.0, SWARM, self.composition.began(BackendName.SIM))
+        self._record(0.0, SWARM, self.setup.began(BackendName.SIM))
         try:
             ended_by = self.simulator.run(lambda now: self._tick(now, tick))
             self.simulator.close()
@@ -79,15 +80,15 @@ class Simulation:
         return [(host.name, host.peer) for host in self.simulator.hosts.values() if host.peer]
 
     def _hosts(self) -> list[SimulatedPeer]:
-        session, composition = self.session, self.composition
+        session, setup = self.session, self.setup
         hosts = []
-        for index, member in enumerate(composition.members):
-            ports = composition.ports(index, MemoryChainPort(self.ledger, member.wallet))
+        for index, member in enumerate(setup.members):
+            ports = setup.ports(index, MemoryChainPort(self.ledger, member.wallet))
             rng = random.Random(f"{session.seed} cost {member.name}")
             speed = rng.lognormvariate(0.0, session.cost.speed_sigma)
-            costs = PeerCosts(session, composition.learning.rows(index) // session.work.slices, rng, speed)
-            hosts.append(SimulatedPeer(member.name, composition.config(index), ports, member.traits.joins_at, costs))
-        for host, others in zip(hosts, composition.links, strict=True):
+            costs = PeerCosts(session, setup.learning.rows(index) // session.work.slices, rng, speed)
+            hosts.append(SimulatedPeer(member.name, setup.config(index), ports, member.group.joins_at, costs))
+        for host, others in zip(hosts, setup.neighbours, strict=True):
             host.listeners = [hosts[other] for other in others]
         return hosts
 

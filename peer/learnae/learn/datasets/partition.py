@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from learnae.errors import InputError
 from learnae.learn.datasets.dataset import Dataset, standardise
 from learnae.learn.datasets.sources import load_dataset
-from learnae.session.roster import spread
+from learnae.session.roster import group_of_each_peer
 from learnae.session.settings import DataSettings, Session
 
 MIN_VALIDATION = 10  # rows: an accuracy on fewer is meaningless
@@ -82,7 +82,7 @@ def load_partitioned(session: Session, dataset: Dataset | None = None) -> tuple[
 
 def partition(dataset: Dataset, session: Session) -> Partition:
     """Deal the rows.  InputError if a peer gets too few to train and validate on."""
-    data, has_rows = session.data, [role.has_rows for role in spread(session.groups, session.peers)]
+    data, has_rows = session.data, [group.has_rows for group in group_of_each_peer(session.groups, session.peers)]
     if len(dataset) < data.test_rows + data.public_rows:
         raise InputError(
             f"the dataset has {len(dataset):,} rows, smaller than data.test_rows + data.public_rows = "

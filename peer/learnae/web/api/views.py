@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from learnae.protocol.decisions import ClaimJudged, DebtChanged, DebtState, IdentityState, Verdict, WorkState
 from learnae.protocol.types import ETHER, Policy, Score
-from learnae.session.roster import Role
+from learnae.session.settings import Group
 
 MAX_ROWS = 1_000  # rows in one prediction
 MAX_FEATURES = 4_096  # features in a row
@@ -51,9 +51,9 @@ class RoleView(View):
     policy: Policy
 
     @staticmethod
-    def of(role: Role) -> "RoleView":
+    def of(group: Group) -> "RoleView":
         return RoleView(
-            has_rows=role.has_rows, trains=role.trains, wants_payment=role.wants_payment, policy=role.policy
+            has_rows=group.has_rows, trains=group.trains, wants_payment=group.wants_payment, policy=group.policy
         )
 
 

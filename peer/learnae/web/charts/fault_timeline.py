@@ -9,7 +9,6 @@ from learnae.web.charts.components import Charts, legend, plot, section
 from learnae.web.charts.html import Html, h, table
 from learnae.web.charts.plotly_layout import Chart, axes, plain, short
 from learnae.web.charts.theme import LILAC, RED, VIOLET
-from learnae.web.session_text import session_settings
 
 ACTIVE, APPLIED, INEFFECTIVE, NOT_ENDED = "active", "applied", "no effect", "not ended"
 COLOURS = {ACTIVE: VIOLET, APPLIED: LILAC, INEFFECTIVE: GREY, NOT_ENDED: RED}
@@ -48,7 +47,7 @@ def fault_progress(history: History) -> str:
     """A sentence about how many planned faults have begun."""
     planned = next((fact.windows for _, fact in history.facts(FaultsPlanned)), None)
     if planned is None:
-        if not session_settings(history).get("faults"):
+        if not (history.session and history.session.faults):
             return "No faults are planned in this session."
         why = "the session ended first" if history.ended_by else "the plan starts when all peers work"
         return f"No fault has begun: {why}."

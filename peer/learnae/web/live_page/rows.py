@@ -17,7 +17,7 @@ from learnae.protocol.types import ETHER
 from learnae.records.history import History
 from learnae.web.charts import fault_timeline
 from learnae.web.log_messages import Names, accuracy_text, display_name
-from learnae.web.session_text import format_time, session_settings
+from learnae.web.session_text import format_time
 
 HASH_LETTERS = 10  # letters shown of a transaction's hash or an address
 
@@ -59,8 +59,7 @@ def peer_row(status: PeerStatus, account: Account, history: History, apis: Mappi
 def _slices(status: PeerStatus, history: History) -> str:
     if not (status.entry.has_rows and status.entry.trains):
         return "-"
-    work = session_settings(history).get("work", {})
-    planned = work.get("slices", 0) * work.get("passes", 1)
+    planned = history.session.work.slices * history.session.work.passes if history.session else 0
     return f"{status.trained} of {planned}" if planned else f"{status.trained}"
 
 

@@ -77,9 +77,9 @@ def _pairs(values: Mapping[str, Any], caption: str) -> Html:
 
 
 def _flat(nested: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by dotted name; tables in a list are numbered."""
+    """Values by dotted name, without those that are None; tables in a list are numbered."""
     indexed: dict[str, Any] = {}
     for key, value in nested.items():
         has_tables = isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value)
         indexed[key] = {str(index): item for index, item in enumerate(value)} if has_tables else value
-    return flatten(indexed)
+    return {name: value for name, value in flatten(indexed).items() if value is not None}

@@ -1,0 +1,57 @@
+"""What learns in a session: one interface, and an implementation without data and tensors for tests."""
+
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from learnae.adapters import memory
+from learnae.ports import Predictor, Trainer
+from learnae.protocol.types import Cid, PeerId, Score
+from learnae.session.settings import Session
+
+Blocks = MutableMapping[Cid, bytes]
+
+
+class Learning(Protocol):
+    """Rows, networks and the judge of a whole session.  Peers by index in the roster."""
+
+    features: int
+    notice: str | None  # one sentence to print, if something had to be shrunk
+
+    def initial_block(self, name: str) -> bytes: ...
+
+    def trainer(self, index: int, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer: ...
+
+    def rows(self, index: int) -> int:
+        """Training rows."""
+        ...
+
+    def predictor(self, blocks: Blocks) -> Predictor: ...
+
+    def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
+        """Accuracy of peers' models on rows no peer has: on all, and on those like the peer's own if they differ."""
+        ...
+
+
+@dataclass
+class MemoryLearning:
+    """No rows, no tensors, no torch: models are numbers (``adapters.memory.MemoryTrainer``)."""
+
+    session: Session
+    features: int = 0
+    notice: str | None = None
+
+    def initial_block(self, name: str) -> bytes:
+        return b"500 - 0 initial"
+
+    def trainer(self, index: int, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer:
+        return memory.MemoryTrainer(blocks, peer, str(self.session.seed))
+
+    def rows(self, index: int) -> int:
+        return self.session.data.rows
+
+    def predictor(self, blocks: Blocks) -> Predictor:
+        return memory.MemoryPredictor()
+
+    def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
+        return [(Score(int(blocks[cid].split()[0]), 1000), None) for _, cid in models]

@@ -1,0 +1,59 @@
+"""A session in one process: what its peers agree on, and the memory network that carries their blocks."""
+
+import random
+from collections.abc import Callable, Sequence
+
+from learnae.adapters import memory, memory_network
+from learnae.ports import Chain
+from learnae.protocol.peer import Peer
+from learnae.protocol.types import Cid, PeerId
+from learnae.records.history import SessionBegan, session_began
+from learnae.records.outcome import BackendName
+from learnae.runtime.dispatch import Ports
+from learnae.runtime.learning import Learning
+from learnae.session.faults import Link
+from learnae.session.roster import Keys, roster
+from learnae.session.settings import Session
+from learnae.session.setup import SessionSetup
+
+Tick = Callable[[float, Sequence[Peer]], None]  # called now and then with session seconds and the running peers
+
+
+class MemorySession(SessionSetup):
+    """``keys`` gives the public ids of a name.  All peers share one swarm of blocks and one key ring."""
+
+    def __init__(self, session: Session, learning: Learning, keys: Keys) -> None:
+        members = roster(session.groups, session.peers, keys)
+        super().__init__(session, members, learning.features, learning.initial_block, session.network.degree)
+        self.learning = learning
+        network = memory_network.MemoryNet(random.Random(f"{session.seed} network"), Link(loss=session.network.loss))
+        self.swarm = memory_network.MemorySwarm(network)
+        self._ring: dict[PeerId, bytes] = {}
+        for member in members:
+            self.initial_cid(member)
+        for cid, block in {**self.blocks, self.session_id: self.manifest}.items():
+            self._serve(cid, block)
+
+    def ports(self, index: int, chain: Chain) -> Ports:
+        member = self.members[index]
+        return Ports(
+            memory_network.MemoryStore(self.swarm, member.name),
+            memory.MemoryKey(self._ring, member.peer),
+            chain,
+            self.session.chain.id,
+            self.learning.trainer(index, member.peer, self.session_id, self.swarm.blocks),
+            self.swarm.blocks,
+        )
+
+    def began(self, backend: BackendName) -> SessionBegan:
+        return session_began(backend, self.session, self.members, self.session_id)
+
+    def _serve(self, cid: Cid, block: bytes) -> None:
+        """All peers have the block from the start."""
+        self.swarm.blocks[cid] = block
+        self.swarm.holders[cid] = {member.name: None for member in self.members}
+
+
+def memory_keys(session: Session) -> Keys:
+    """Public ids without private keys."""
+    return lambda name: memory.keys(f"{session.seed} {name}")

@@ -1,0 +1,100 @@
+"""What all peers agree on before second 0: the roster, the manifest, the initial weights and each peer's settings.
+
+Simulator, embedded backend, live peers and remote peers all build a ``SessionSetup``, so they all agree.
+
+    setup = SessionSetup(session, members, features=28, initial_block=learning.initial_block)
+    setup.session_id, setup.config("p03")
+"""
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+from learnae.messages.wire import cid_of
+from learnae.protocol.settings import PeerConfig
+from learnae.protocol.types import Cid
+from learnae.session.roster import Member, neighbourhood
+from learnae.session.session_file import resolved
+from learnae.session.settings import Session
+
+
+class SessionSetup:
+    """``features``: width of the network's input.  ``initial_block``: the initial weights of a peer, by its name.
+
+    ``degree``: neighbours per peer whose announcements it receives; None: all peers, as on Kubo.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        members: Sequence[Member],
+        features: int,
+        initial_block: Callable[[str], bytes],
+        degree: int | None = None,
+    ) -> None:
+        self.session, self.members, self.features = session, tuple(members), features
+        self._initial_block = initial_block
+        self._initial_cids: dict[str, Cid] = {}
+        self.blocks: dict[Cid, bytes] = {}  # initial weights, as far as they were asked for
+        self.neighbours = neighbourhood(len(self.members), degree, random.Random(f"{session.seed} links"))
+
+    @cached_property
+    def manifest(self) -> bytes:
+        """The block whose CID is the session's id: canonical JSON of what all peers must agree on."""
+        session = self.session
+        agreed = {
+            "chain_id": session.chain.id,
+            "data": {"features": self.features, "source": session.data.name, "public_rows": session.data.public_rows},
+            "identity": session.identity,
+            "initial_weights": self.initial_cid(self.members[0]),
+            "model": resolved(session)["model"],
+            "name": session.name,
+            "privacy": session.privacy,
+            "reward": {"factor_wei": str(session.reward.factor_wei), "function": session.reward.function},
+            "seed": session.seed,
+            "validation": {"rule": "strictly better on own rows", "rows": session.data.validation_rows},
+            "version": 1,
+        }
+        return json.dumps(agreed, sort_keys=True, separators=(",", ":")).encode()
+
+    @cached_property
+    def session_id(self) -> Cid:
+        return cid_of(self.manifest)
+
+    def initial_cid(self, member: Member) -> Cid:
+        """Of the weights that a peer begins with.  All peers have the same, unless the session says otherwise."""
+        if member.name not in self._initial_cids:
+            block = self._initial_block(member.name)
+            cid = self._initial_cids[member.name] = cid_of(block)
+            self.blocks[cid] = block
+        return self._initial_cids[member.name]
+
+    def config(self, index: int, addresses: Sequence[str] = ()) -> PeerConfig:
+        """The settings of one peer.  ``addresses``: where its IPFS node can be reached."""
+        session, member = self.session, self.members[index]
+        senders = [index, *self.neighbours[index]]
+        identities = sum(self.members[sender].group.wants_payment for sender in senders)
+        wanted = session.start.peers
+        return PeerConfig(
+            peer=member.peer,
+            wallet=member.wallet,
+            addresses=tuple(addresses),
+            session=self.session_id,
+            seed=f"{session.seed} {member.name}",
+            policy=member.group.policy,
+            forgery=member.group.forgery,
+            claimed_peer=member.claimed_peer,
+            has_rows=member.group.has_rows,
+            wants_payment=member.group.wants_payment,
+            identity=session.identity,
+            initial_weights=self.initial_cid(member),
+            slices_planned=session.work.slices * session.work.passes if member.trains else 0,
+            expected_identities=identities if wanted is None else min(wanted, identities),
+            work=session.work,
+            start=session.start,
+            pace=session.pace,
+            network=session.network,
+            reward=session.reward,
+            chain=session.chain,
+        )
