@@ -15,7 +15,7 @@ from learnae.backends.compose.plan import Plan
 from learnae.errors import InputError
 from learnae.link_agent.agent import Agent
 from learnae.link_agent.packet_filter import MemoryPacketFilter
-from learnae.link_agent.request_schema import read
+from learnae.link_agent.request_schema import parse_request
 from learnae.protocol.decisions import WorkChanged, WorkState
 from learnae.records.history import Fact, FaultBegan, FaultEnded
 from learnae.runtime.clocks import SessionClock
@@ -49,17 +49,17 @@ class Pods(LinkAgents):
             raise InputError(f"the link agent of {name} does not answer (mute)")
         if method == "PUT":
             self.puts.append((name, content))
-            await self.agents[name].put(*read(json.dumps(content).encode(), lambda address: False))
+            await self.agents[name].put(*parse_request(json.dumps(content).encode(), lambda address: False))
         return await self.agents[name].state()
 
     def send(self, receiver: str) -> None:
         """A packet meets each rule of a pod."""
-        kernel = self.agents[receiver].kernel
+        kernel = self.agents[receiver].packet_filter
         assert isinstance(kernel, MemoryPacketFilter)
         kernel.packets.update(kernel.chains["LEARNAE"])
 
     def cut(self) -> set[str]:
-        return {name for name, agent in self.agents.items() if "LEARNAE" in agent.kernel.chains}  # type: ignore[attr-defined]
+        return {name for name, agent in self.agents.items() if "LEARNAE" in agent.packet_filter.chains}  # type: ignore[attr-defined]
 
 
 class Container:

@@ -43,71 +43,71 @@ def never_expires(patch: Patch) -> None:
 
 
 def a_look_renews(patch: Patch) -> None:
-    look = Agent.look
+    look = Agent.check
 
     async def renewing(self: Agent) -> None:
-        self._until = self.clock() + 30.0
+        self._lease_end = self.clock() + 30.0
         await look(self)
 
-    patch.setattr(Agent, "look", renewing)
+    patch.setattr(Agent, "check", renewing)
 
 
 def never_looks(patch: Patch) -> None:
-    patch.setattr(Agent, "due", lambda self: None)
+    patch.setattr(Agent, "seconds_until_check", lambda self: None)
 
 
 def takes_its_first_lease_for_all(patch: Patch) -> None:
     put = Agent.put
 
     async def stubborn(self: Agent, links: Mapping[str, Link], lease: float) -> None:
-        until = self._until if links and links == self._links else None
+        until = self._lease_end if links and links == self._links else None
         await put(self, links, lease)
-        self._until = self._until if until is None else until
+        self._lease_end = self._lease_end if until is None else until
 
     patch.setattr(Agent, "put", stubborn)
 
 
 def leaves(patch: Patch, what: tuple[str, ...]) -> None:
     """A heal without the lines that begin so."""
-    restore = rules.restore
+    restore = rules.restore_script
 
     def untidy(found: ParsedRules, links: rules.Links, resetting: Iterable[str] = ()) -> str:
         text = restore(found, links, resetting)
         return text if links else "".join(f"{line}\n" for line in text.splitlines() if not line.startswith(what))
 
-    patch.setattr(agent, "restore", untidy)
+    patch.setattr(agent, "restore_script", untidy)
 
 
 def sweeps_everything_away(patch: Patch) -> None:
-    restore = rules.restore
+    restore = rules.restore_script
 
     def sweeping(found: ParsedRules, links: rules.Links, resetting: Iterable[str] = ()) -> str:
         text = restore(found, links, resetting)
         return text if links else text.replace(f"-F {rules.CHAIN}", f"-F INPUT\n-F {rules.CHAIN}")
 
-    patch.setattr(agent, "restore", sweeping)
+    patch.setattr(agent, "restore_script", sweeping)
 
 
 def resets_nothing(patch: Patch) -> None:
-    restore = rules.restore
-    patch.setattr(agent, "restore", lambda found, links, resetting=(): restore(found, links))
+    restore = rules.restore_script
+    patch.setattr(agent, "restore_script", lambda found, links, resetting=(): restore(found, links))
 
 
 def resets_for_ever(patch: Patch) -> None:
-    patch.setattr(agent, "RESETTING", 1e9)
+    patch.setattr(agent, "RESET_DURATION", 1e9)
 
 
 def cuts_everybody(patch: Patch) -> None:
-    each = rules.rules
+    each = rules.format_rules
 
     def blind(address: str, link: Link, resetting: bool = False) -> Iterator[str]:
         return (rule.replace(f"-s {address}/32 ", "") for rule in each(address, link, resetting))
 
-    patch.setattr(rules, "rules", blind)
+    patch.setattr(rules, "format_rules", blind)
 
 
 def holds_no_queue(patch: Patch) -> None:
-    patch.setattr(MemoryPacketFilter, "hold", lambda self, queues: None)
+    patch.setattr(MemoryPacketFilter, "open_queues", lambda self, queues: None)
 
 
 def adds_to_what_it_has(patch: Patch) -> None:
@@ -116,18 +116,18 @@ def adds_to_what_it_has(patch: Patch) -> None:
 
 
 def believes_what_it_wrote(patch: Patch) -> None:
-    settle = Agent._settle
+    settle = Agent._apply
 
     async def trusting(self: Agent, why: str) -> None:
         if why != "repaired":
             await settle(self, why)
 
-    patch.setattr(Agent, "_settle", trusting)
+    patch.setattr(Agent, "_apply", trusting)
 
 
 def ignores_what_is_there(patch: Patch) -> None:
     async def begin(self: Agent) -> None:
-        self.can = dict.fromkeys(self.can, True)
+        self.abilities = dict.fromkeys(self.abilities, True)
 
     patch.setattr(Agent, "begin", begin)
 

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from tests.helpers.compose_stage import NAMES, Stage, window
 
 from learnae.backends.compose.container_lifecycle import RUNNING
-from learnae.link_agent.agent import LOOK, Agent
+from learnae.link_agent.agent import CHECK_INTERVAL, Agent
 from learnae.link_agent.packet_filter import MemoryPacketFilter, PacketFilterRefused
 from learnae.records.history import Effect
 from learnae.session.faults import CUT, FaultKind, FaultWindow, Link
@@ -41,16 +41,16 @@ class Pod:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.kernel = MemoryPacketFilter()
-        self.kernel.chains["INPUT"].append(THEIRS)
-        self.agent = Agent(self.kernel, lambda: self.now)
+        self.packet_filter = MemoryPacketFilter()
+        self.packet_filter.chains["INPUT"].append(THEIRS)
+        self.agent = Agent(self.packet_filter, lambda: self.now)
 
     async def passes(self, seconds: float) -> None:
         """The agent wakes whenever it wants to."""
         end = self.now + seconds
-        while (due := self.agent.due()) is not None and self.now + due <= end:
+        while (due := self.agent.seconds_until_check()) is not None and self.now + due <= end:
             self.now += max(due, 1e-3)
-            await self.agent.look()
+            await self.agent.check()
         self.now = end
 
     async def cut(self) -> None:
@@ -61,14 +61,14 @@ class Pod:
 async def live_sessions_are_reset() -> bool:
     pod = Pod()
     await pod.cut()
-    return fate(pod.kernel, A) == "REJECT"
+    return fate(pod.packet_filter, A) == "REJECT"
 
 
 async def a_cut_lets_nothing_through() -> bool:
     pod = Pod()
     await pod.cut()
     await pod.passes(LEASE - 1)
-    return fate(pod.kernel, A) == "DROP"
+    return fate(pod.packet_filter, A) == "DROP"
 
 
 async def who_is_delayed_gets_through_later() -> bool:
@@ -76,20 +76,24 @@ async def who_is_delayed_gets_through_later() -> bool:
     pod = Pod()
     await pod.agent.begin()
     await pod.agent.put({A: Link(delay=0.25)}, LEASE)
-    return "NFQUEUE" in fate(pod.kernel, A) and 250 in pod.kernel.held and fate(pod.kernel, B) == "ACCEPT"
+    return (
+        "NFQUEUE" in fate(pod.packet_filter, A)
+        and 250 in pod.packet_filter.queues
+        and fate(pod.packet_filter, B) == "ACCEPT"
+    )
 
 
 async def others_are_not_touched() -> bool:
     pod = Pod()
     await pod.cut()
-    return fate(pod.kernel, B) == "ACCEPT"
+    return fate(pod.packet_filter, B) == "ACCEPT"
 
 
 async def a_lease_ends() -> bool:
     pod = Pod()
     await pod.cut()
     await pod.passes(LEASE + 1)
-    return fate(pod.kernel, A) == "ACCEPT"
+    return fate(pod.packet_filter, A) == "ACCEPT"
 
 
 async def a_renewed_lease_does_not() -> bool:
@@ -98,50 +102,50 @@ async def a_renewed_lease_does_not() -> bool:
     await pod.passes(LEASE - 1)
     await pod.agent.put({A: CUT}, LEASE)
     await pod.passes(LEASE - 1)
-    return fate(pod.kernel, A) != "ACCEPT"
+    return fate(pod.packet_filter, A) != "ACCEPT"
 
 
 async def the_table_is_as_before() -> bool:
     """Byte for byte: neither rule nor chain is left, and theirs is."""
     pod = Pod()
-    before = await pod.kernel.save()
+    before = await pod.packet_filter.save()
     await pod.cut()
     await pod.agent.clear()
-    return await pod.kernel.save() == before
+    return await pod.packet_filter.save() == before
 
 
 async def a_state_replaces_the_one_before() -> bool:
     pod = Pod()
     await pod.cut()
     await pod.agent.put({B: CUT}, LEASE)
-    return fate(pod.kernel, A) == "ACCEPT" != fate(pod.kernel, B)
+    return fate(pod.packet_filter, A) == "ACCEPT" != fate(pod.packet_filter, B)
 
 
 async def what_is_undone_is_put_right() -> bool:
     pod = Pod()
     await pod.cut()
-    await pod.passes(LOOK)
-    pod.kernel.chains["LEARNAE"].clear()
-    await pod.passes(LOOK)
-    return fate(pod.kernel, A) != "ACCEPT"
+    await pod.passes(CHECK_INTERVAL)
+    pod.packet_filter.chains["LEARNAE"].clear()
+    await pod.passes(CHECK_INTERVAL)
+    return fate(pod.packet_filter, A) != "ACCEPT"
 
 
 async def what_a_killed_agent_left_is_cleared() -> bool:
     pod = Pod()
     await pod.cut()
-    again = Agent(pod.kernel)
+    again = Agent(pod.packet_filter)
     await again.begin()
-    return fate(pod.kernel, A) == "ACCEPT"
+    return fate(pod.packet_filter, A) == "ACCEPT"
 
 
 async def what_is_refused_changes_nothing() -> bool:
     """Neither the cut nor its lease."""
     pod = Pod()
     await pod.cut()
-    pod.kernel.without = (B,)
+    pod.packet_filter.unsupported = (B,)
     with suppress(PacketFilterRefused):
         await pod.agent.put({B: CUT}, LEASE)
-    return fate(pod.kernel, A) != "ACCEPT" and (await pod.agent.state())["lease"] is not None
+    return fate(pod.packet_filter, A) != "ACCEPT" and (await pod.agent.state())["lease"] is not None
 
 
 # the runner
@@ -155,7 +159,7 @@ def staged(*windows: FaultWindow) -> Iterator[Stage]:
 
 def crosses(stage: Stage, one: str, other: str) -> bool:
     """Whether a segment from the one gets to the other."""
-    kernel = stage.pods.agents[other].kernel
+    kernel = stage.pods.agents[other].packet_filter
     assert isinstance(kernel, MemoryPacketFilter)
     return fate(kernel, stage.pods.plan.pod(one)) == "ACCEPT"
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from learnae.link_agent.agent import LOOK, RESETTING, Agent
+from learnae.link_agent.agent import CHECK_INTERVAL, RESET_DURATION, Agent
 from learnae.link_agent.packet_filter import MemoryPacketFilter, PacketFilterRefused
 from learnae.session.faults import CUT, Link
 
@@ -27,7 +27,7 @@ def on(
         table, clock = kernel or MemoryPacketFilter(), Clock()
         agent = Agent(table, clock)
         await agent.begin()
-        table.texts.clear()
+        table.scripts.clear()
         await test(agent, table, clock)
 
     asyncio.run(run())
@@ -42,8 +42,8 @@ def test_a_cut_first_resets_and_then_drops() -> None:
         await agent.put({A: CUT}, 30)
         assert kernel.chains["INPUT"] == ["-j LEARNAE"] and len(kernel.chains["LEARNAE"]) == 3
         assert (await agent.state())["from"] == {A: {"loss": 1.0, "delay": 0.0, "bandwidth": 0.0, "resetting": True}}
-        clock.now += RESETTING
-        await agent.look()
+        clock.now += RESET_DURATION
+        await agent.check()
         assert kernel.chains["LEARNAE"] == [DROP_A]
 
     on(test)
@@ -53,12 +53,12 @@ def test_asking_for_the_same_again_renews_the_lease_and_changes_nothing() -> Non
     async def test(agent: Agent, kernel: MemoryPacketFilter, clock: Clock) -> None:
         await agent.put({A: CUT}, 30)
         clock.now += 20
-        await agent.look()
-        changes = len(kernel.texts)
+        await agent.check()
+        changes = len(kernel.scripts)
         await agent.put({A: CUT}, 30)
         clock.now += 20
-        await agent.look()
-        assert len(kernel.texts) == changes and kernel.chains["LEARNAE"] == [DROP_A]
+        await agent.check()
+        assert len(kernel.scripts) == changes and kernel.chains["LEARNAE"] == [DROP_A]
         assert (await agent.state())["lease"] == 10
 
     on(test)
@@ -68,7 +68,7 @@ def test_a_lease_that_is_over_heals_whoever_asked() -> None:
     async def test(agent: Agent, kernel: MemoryPacketFilter, clock: Clock) -> None:
         await agent.put({A: CUT, B: Link(loss=0.5)}, 30)
         clock.now += 30
-        await agent.look()
+        await agent.check()
         assert "LEARNAE" not in kernel.chains and kernel.chains["INPUT"] == []
         assert events(agent) == [("applied", [A, B]), ("expired", [])]
         assert (await agent.state())["lease"] is None
@@ -108,12 +108,12 @@ def test_what_others_do_to_our_rules_is_put_right_and_theirs_stay() -> None:
         kernel.chains["INPUT"] = ["-p udp -j ACCEPT"]
         await agent.put({A: CUT}, 30)
         assert kernel.chains["INPUT"] == ["-j LEARNAE", "-p udp -j ACCEPT"]
-        clock.now += LOOK
+        clock.now += CHECK_INTERVAL
         kernel.chains["INPUT"].remove("-j LEARNAE")
         kernel.chains["LEARNAE"].insert(0, "-j ACCEPT")
         assert (await agent.state())["strange"] == ("-A LEARNAE -j ACCEPT",)
-        await agent.look()
-        await agent.look()
+        await agent.check()
+        await agent.check()
         assert kernel.chains["INPUT"] == ["-j LEARNAE", "-p udp -j ACCEPT"]
         assert kernel.chains["LEARNAE"] == [DROP_A]
         await agent.clear()
@@ -135,10 +135,10 @@ def test_what_a_killed_agent_left_is_cleared_and_noted() -> None:
 
 def test_what_this_kernel_cannot_do_is_known_and_refused_and_nothing_changes() -> None:
     async def test(agent: Agent, kernel: MemoryPacketFilter, clock: Clock) -> None:
-        assert agent.can == {"cut": True, "loss": False, "bandwidth": True, "delay": False}
+        assert agent.abilities == {"cut": True, "loss": False, "bandwidth": True, "delay": False}
         await agent.put({A: CUT}, 30)
         for link, lack in ((Link(loss=0.5), "loss"), (Link(delay=1), "delay"), (Link(0.5, 1), "delay, loss")):
-            with pytest.raises(PacketFilterRefused, match=f"^this kernel has no {lack}$"):
+            with pytest.raises(PacketFilterRefused, match=f"^this kernel does not support {lack}$"):
                 await agent.put({B: link}, 30)
         assert list((await agent.state())["from"]) == [A]
 
@@ -148,12 +148,12 @@ def test_what_this_kernel_cannot_do_is_known_and_refused_and_nothing_changes() -
 def test_a_kernel_that_refuses_leaves_all_as_it_was() -> None:
     async def test(agent: Agent, kernel: MemoryPacketFilter, clock: Clock) -> None:
         await agent.put({A: CUT}, 30)
-        kernel.without = (B,)
+        kernel.unsupported = (B,)
         with pytest.raises(PacketFilterRefused):
             await agent.put({B: CUT}, 60)
         assert list((await agent.state())["from"]) == [A] and (await agent.state())["lease"] == 30
         clock.now += 30
-        await agent.look()
+        await agent.check()
         assert "LEARNAE" not in kernel.chains
 
     on(test)
@@ -161,16 +161,16 @@ def test_a_kernel_that_refuses_leaves_all_as_it_was() -> None:
 
 def test_what_could_not_be_healed_is_tried_again_until_it_is() -> None:
     async def test(agent: Agent, kernel: MemoryPacketFilter, clock: Clock) -> None:
-        assert agent.due() is None
+        assert agent.seconds_until_check() is None
         await agent.put({A: CUT}, 30)
-        assert agent.due() == RESETTING
+        assert agent.seconds_until_check() == RESET_DURATION
         clock.now += 30
-        kernel.without = ("-F",)
-        await agent.look()
-        assert "LEARNAE" in kernel.chains and agent.due() == LOOK
-        kernel.without = ()
-        await agent.look()
-        assert "LEARNAE" not in kernel.chains and agent.due() is None
+        kernel.unsupported = ("-F",)
+        await agent.check()
+        assert "LEARNAE" in kernel.chains and agent.seconds_until_check() == CHECK_INTERVAL
+        kernel.unsupported = ()
+        await agent.check()
+        assert "LEARNAE" not in kernel.chains and agent.seconds_until_check() is None
         assert [event for event, _ in events(agent)] == ["applied", "refused", "repaired"]
 
     on(test)
@@ -182,10 +182,10 @@ def test_a_kernel_without_a_filter_table_is_no_reason_to_die() -> None:
             raise PacketFilterRefused("Permission denied (you must be root)")
 
     async def test(agent: Agent, kernel: MemoryPacketFilter, clock: Clock) -> None:
-        assert not any(agent.can.values())
-        with pytest.raises(PacketFilterRefused, match="this kernel has no cut"):
+        assert not any(agent.abilities.values())
+        with pytest.raises(PacketFilterRefused, match="this kernel does not support cut"):
             await agent.put({A: CUT}, 30)
-        await agent.look()
+        await agent.check()
         assert [event for event, _ in events(agent)] == ["refused", "refused"]
 
     on(test, None_())

@@ -1,8 +1,10 @@
 """Links as iptables' text, and back: literally."""
 
+from collections import Counter
+
 import pytest
 
-from learnae.link_agent.rules import LinkRules, Links, ParsedRules, parse, restore, rules
+from learnae.link_agent.rules import LinkRules, Links, ParsedRules, format_rules, parse, restore_script
 from learnae.session.faults import CUT, Link
 
 A, B = "10.0.0.11", "10.0.0.12"
@@ -14,8 +16,8 @@ def saved(*lines: str, heads: str = ":LEARNAE - [0:0]") -> str:
 
 
 def test_a_cut_resets_live_sessions_and_then_drops_everything() -> None:
-    assert list(rules(A, CUT)) == [f"-A LEARNAE -s {A}/32 -j DROP"]
-    assert list(rules(A, CUT, resetting=True)) == [
+    assert list(format_rules(A, CUT)) == [f"-A LEARNAE -s {A}/32 -j DROP"]
+    assert list(format_rules(A, CUT, resetting=True)) == [
         f"-A LEARNAE -s {A}/32 -p tcp -m tcp --tcp-flags RST RST -j RETURN",
         f"-A LEARNAE -s {A}/32 -p tcp -j REJECT --reject-with tcp-reset",
         f"-A LEARNAE -s {A}/32 -j DROP",
@@ -23,7 +25,7 @@ def test_a_cut_resets_live_sessions_and_then_drops_everything() -> None:
 
 
 def test_loss_bandwidth_and_delay_are_a_rule_each() -> None:
-    assert list(rules(A, Link(loss=0.35, delay=0.25, bandwidth=1e5))) == [
+    assert list(format_rules(A, Link(loss=0.35, delay=0.25, bandwidth=1e5))) == [
         f"-A LEARNAE -s {A}/32 -m statistic --mode random --probability 0.35000000 -j DROP",
         f"-A LEARNAE -s {A}/32 -m hashlimit --hashlimit-above 100000b/s --hashlimit-burst 102000b "
         "--hashlimit-name learnae0a00000b -j DROP",
@@ -32,7 +34,7 @@ def test_loss_bandwidth_and_delay_are_a_rule_each() -> None:
 
 
 def test_the_table_is_changed_in_one_go_and_our_chain_alone() -> None:
-    assert restore(parse(EMPTY), {A: CUT}).splitlines() == [
+    assert restore_script(parse(EMPTY), {A: CUT}).splitlines() == [
         "*filter",
         ":LEARNAE - [0:0]",
         "-I INPUT -j LEARNAE",
@@ -40,7 +42,7 @@ def test_the_table_is_changed_in_one_go_and_our_chain_alone() -> None:
         "COMMIT",
     ]
     there = ParsedRules({A: LinkRules(CUT)}, exists=True, jumps=2)
-    assert restore(there, {}).splitlines() == [
+    assert restore_script(there, {}).splitlines() == [
         "*filter",
         *["-D INPUT -j LEARNAE"] * 2,
         "-F LEARNAE",
@@ -60,9 +62,9 @@ def test_the_table_is_changed_in_one_go_and_our_chain_alone() -> None:
     ],
 )
 def test_what_is_written_is_what_is_read_back(links: Links) -> None:
-    lines = [rule for address, link in links.items() for rule in rules(address, link)]
+    lines = [rule for address, link in links.items() for rule in format_rules(address, link)]
     found = parse(saved("[9:9] -A INPUT -j LEARNAE", *(f"[0:0] {line}" for line in lines)))
-    assert {address: held.link for address, held in found.held.items()} == dict(links)
+    assert {address: held.link for address, held in found.rules.items()} == dict(links)
     assert found.agrees(links, []) and not found.agrees(links, [A])
     assert not found.agrees({}, []) and not found.agrees({**links, "10.0.0.13": CUT}, [])
 
@@ -79,17 +81,21 @@ def test_what_the_kernel_rounds_is_the_same() -> None:
     assert found.agrees({A: Link(loss=0.35, bandwidth=12_345_678)}, [])
     assert not found.agrees({A: Link(loss=0.36, bandwidth=12_345_678)}, [])
     assert not found.agrees({A: Link(loss=0.35, bandwidth=10_000_000)}, [])
-    assert found.held[A].dropped == 7
+    assert found.rules[A].packets["dropped"] == 7
 
 
 def test_resets_count_as_dropped_and_what_passes_does_not() -> None:
-    lines = [f"[{count}:0] {rule}" for count, rule in zip((5, 3, 2), rules(A, CUT, resetting=True), strict=True)]
-    assert parse(saved(*lines)).held == {A: LinkRules(CUT, True, 5)}
+    lines = [f"[{count}:0] {rule}" for count, rule in zip((5, 3, 2), format_rules(A, CUT, resetting=True), strict=True)]
+    assert parse(saved(*lines)).rules == {A: LinkRules(CUT, True, Counter(dropped=5))}
 
 
 def test_who_is_held_back_counts_as_delayed_and_not_as_dropped() -> None:
-    lines = [f"[{count}:0] {rule}" for count, rule in zip((4, 9), rules(A, Link(loss=0.5, delay=0.1)), strict=True)]
-    assert parse(saved(*lines)).held == {A: LinkRules(Link(loss=0.5, delay=0.1), dropped=4, delayed=9)}
+    lines = [
+        f"[{count}:0] {rule}" for count, rule in zip((4, 9), format_rules(A, Link(loss=0.5, delay=0.1)), strict=True)
+    ]
+    assert parse(saved(*lines)).rules == {
+        A: LinkRules(Link(loss=0.5, delay=0.1), packets=Counter(dropped=4, delayed=9))
+    }
 
 
 def test_a_table_that_others_changed_is_not_what_it_should_be() -> None:
@@ -105,14 +111,14 @@ def test_a_table_that_others_changed_is_not_what_it_should_be() -> None:
         saved(jump),
     ):
         assert not parse(changed).agrees({A: CUT}, [])
-    assert parse(saved(jump, "[0:0] -A LEARNAE -p udp -j ACCEPT")).strange == ("-A LEARNAE -p udp -j ACCEPT",)
+    assert parse(saved(jump, "[0:0] -A LEARNAE -p udp -j ACCEPT")).unknown == ("-A LEARNAE -p udp -j ACCEPT",)
 
 
 def test_a_chain_that_others_jump_to_is_emptied_and_stays() -> None:
     found = parse(
         saved("[0:0] -A INPUT -j LEARNAE", "[0:0] -A FORWARD -j LEARNAE", f"[0:0] -A LEARNAE -s {A}/32 -j DROP")
     )
-    assert restore(found, {}).splitlines() == ["*filter", "-D INPUT -j LEARNAE", "-F LEARNAE", "COMMIT"]
+    assert restore_script(found, {}).splitlines() == ["*filter", "-D INPUT -j LEARNAE", "-F LEARNAE", "COMMIT"]
     assert parse(saved("[0:0] -A FORWARD -j LEARNAE")).agrees({}, [])
 
 

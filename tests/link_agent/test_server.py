@@ -9,7 +9,7 @@ import pytest
 
 from learnae.link_agent.agent import Agent
 from learnae.link_agent.packet_filter import MemoryPacketFilter
-from learnae.link_agent.server import MOST, LinkServer
+from learnae.link_agent.server import MAX_BODY, LinkServer
 
 TOKEN, ME, A = "a-token-of-the-pod", "10.0.0.10", "10.0.0.11"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
@@ -56,7 +56,7 @@ def test_anybody_may_ask_whether_it_is_well_and_nothing_else() -> None:
         for method, path in (("GET", "/v1/state"), ("PUT", "/v1/state"), ("POST", "/v1/clear"), ("GET", "/v1/events")):
             for token in ("", "another-token", TOKEN[:-1], TOKEN + "x"):
                 status, told = await ask(method, path, CUT_A, {"Authorization": f"Bearer {token}"})
-                assert (status, told["detail"]) == (401, "this needs the bearer token of the pod")
+                assert (status, told["detail"]) == (401, "the bearer token of the pod is required")
         assert (await ask("GET", "/v1/state"))[1]["from"] == {}
 
     asked(test)
@@ -86,22 +86,22 @@ def test_a_state_is_put_shown_cleared_and_remembered() -> None:
         ({"lease": 9}, "give a lease and from"),
         (CUT_A | {"more": 1}, "give a lease and from"),
         (CUT_A | {"from": []}, "give a lease and from"),
-        (CUT_A | {"lease": 0}, "lease: above 0 s, at most 3600"),
-        (CUT_A | {"lease": 4000}, "lease: above 0 s, at most 3600"),
+        (CUT_A | {"lease": 0}, "lease: above 0 s and up to 3600"),
+        (CUT_A | {"lease": 4000}, "lease: above 0 s and up to 3600"),
         (CUT_A | {"lease": True}, "lease: give a number"),
         (CUT_A | {"lease": float("nan")}, "lease: give a number"),
-        ({"lease": 9, "from": {"p01": {"loss": 1}}}, "'p01' is no IPv4 address of a pod"),
-        ({"lease": 9, "from": {"10.0.0.0/8": {"loss": 1}}}, "'10.0.0.0/8' is no IPv4 address of a pod"),
-        ({"lease": 9, "from": {"::1": {"loss": 1}}}, "'::1' is no IPv4 address of a pod"),
+        ({"lease": 9, "from": {"p01": {"loss": 1}}}, "'p01' is not the IPv4 address of a pod"),
+        ({"lease": 9, "from": {"10.0.0.0/8": {"loss": 1}}}, "'10.0.0.0/8' is not the IPv4 address of a pod"),
+        ({"lease": 9, "from": {"::1": {"loss": 1}}}, "'::1' is not the IPv4 address of a pod"),
         ({"lease": 9, "from": {"0.0.0.0": {"loss": 1}}}, "0.0.0.0 is not the address of one pod"),
-        ({"lease": 9, "from": {ME: {"loss": 1}}}, f"{ME} is this agent's own or one that controls it"),
-        ({"lease": 9, "from": {"127.0.0.1": {"loss": 1}}}, "127.0.0.1 is this agent's own or one that controls it"),
+        ({"lease": 9, "from": {ME: {"loss": 1}}}, f"{ME} belongs to this agent or controls it"),
+        ({"lease": 9, "from": {"127.0.0.1": {"loss": 1}}}, "127.0.0.1 belongs to this agent or controls it"),
         ({"lease": 9, "from": {A: {"loss": 1.5}}}, f"{A}: loss is a probability"),
         ({"lease": 9, "from": {A: {"loss": "1"}}}, f"{A}: loss: give a number"),
-        ({"lease": 9, "from": {A: {"delay": -1}}}, f"{A}: delay is 0.001 to 60 s, or 0 for none"),
-        ({"lease": 9, "from": {A: {"bandwidth": 10}}}, f"{A}: bandwidth is 1000 to 1e+09 bytes/s"),
-        ({"lease": 9, "from": {A: {"jitter": 1}}}, f"{A}: give any of loss, delay, bandwidth, and nothing else"),
-        ({"lease": 9, "from": {A: 1}}, f"{A}: give any of loss, delay, bandwidth, and nothing else"),
+        ({"lease": 9, "from": {A: {"delay": -1}}}, f"{A}: delay is from 0.001 to 60 s, or 0 for none"),
+        ({"lease": 9, "from": {A: {"bandwidth": 10}}}, f"{A}: bandwidth is from 1000 to 1e+09 bytes/s"),
+        ({"lease": 9, "from": {A: {"jitter": 1}}}, f"{A}: give only loss, delay, bandwidth"),
+        ({"lease": 9, "from": {A: 1}}, f"{A}: give only loss, delay, bandwidth"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_sentence(content: object, why: str) -> None:
@@ -116,7 +116,7 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(content: object, why: st
 def test_what_this_kernel_cannot_do_is_a_conflict() -> None:
     async def test(ask: Ask) -> None:
         status, told = await ask("PUT", "/v1/state", {"lease": 9, "from": {A: {"bandwidth": 1e5}}})
-        assert status == 409 and told["detail"].endswith("nothing was changed: this kernel has no bandwidth")
+        assert status == 409 and told["detail"].endswith("nothing was changed: this kernel does not support bandwidth")
 
     asked(test)
 
@@ -124,7 +124,7 @@ def test_what_this_kernel_cannot_do_is_a_conflict() -> None:
 def test_other_media_and_long_bodies_and_other_methods_and_paths_are_refused() -> None:
     async def test(ask: Ask) -> None:
         assert (await ask("PUT", "/v1/state", CUT_A, AUTHORIZED | {"Content-Type": "text/plain"}))[0] == 415
-        assert (await ask("PUT", "/v1/state", b" " * (MOST + 1)))[0] == 413
+        assert (await ask("PUT", "/v1/state", b" " * (MAX_BODY + 1)))[0] == 413
         assert (await ask("DELETE", "/v1/state"))[0] == 405
         assert (await ask("GET", "/v1/state?x=1"))[0] == 200
         assert (await ask("GET", "/"))[0] == 404

@@ -1,6 +1,6 @@
-"""The sidecar of a pod: it holds the network namespace and applies faults to its links.
+"""The sidecar that cuts, slows and delays the network links of one pod, and reports what is in effect.
 
-    python -m learnae.link_agent --listen 0.0.0.0:7000 --token-file FILE
+    python -m learnae.link_agent --listen 0.0.0.0:7000 --token-file FILE [--control ADDRESS ...]
 
-The standard library alone, because there is one for every peer.
+It needs only the standard library, because every peer has one and it must stay small.
 """

@@ -1,9 +1,4 @@
-"""The sidecar of a pod: it holds the pod's network namespace, cuts and slows its links, and says what is done to them.
-
-    python -m learnae.link_agent --listen 0.0.0.0:7000 --token-file FILE [--control ADDRESS ...]
-
-The standard library alone, because there is one for every peer.
-"""
+"""The command of the sidecar; see the package."""
 
 import argparse
 import asyncio
@@ -20,28 +15,31 @@ async def main() -> None:
     parser = argparse.ArgumentParser(prog="learnae.link_agent")
     parser.add_argument("--listen", required=True, metavar="HOST:PORT")
     parser.add_argument("--token-file", required=True, type=Path)
-    parser.add_argument("--control", action="append", default=[], metavar="ADDRESS", help="never cut; may be repeated")
+    parser.add_argument(
+        "--control", action="append", default=[], metavar="ADDRESS", help="address that is never cut; may be repeated"
+    )
     arguments = parser.parse_args()
     host, _, port = arguments.listen.rpartition(":")
     agent = Agent(LinuxPacketFilter())
     await agent.begin()
     control = {*arguments.control, *gateways()}
-    guarded = LinkServer(agent, arguments.token_file.read_text().strip(), lambda each: each in control or own(each))
+    guarded = LinkServer(
+        agent, arguments.token_file.read_text().strip(), lambda address: address in control or is_own_address(address)
+    )
     server = await asyncio.start_server(guarded.serve, host, int(port))
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with server:
-        keeping = asyncio.create_task(agent.keep())
+        keeping = asyncio.create_task(agent.run())
         print("learnae.link_agent answers at http://{}:{}".format(*server.sockets[0].getsockname()[:2]), flush=True)
         await stopped.wait()
         keeping.cancel()
-    if any(agent.can.values()):
+    if any(agent.abilities.values()):
         await agent.clear()
 
 
-def own(address: str) -> bool:
-    """Whether it is an address of this machine."""
+def is_own_address(address: str) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((address, 0))
@@ -51,9 +49,9 @@ def own(address: str) -> bool:
 
 
 def gateways() -> list[str]:
-    """Where this machine is reached from."""
-    rows = [line.split() for line in Path("/proc/net/route").read_text().splitlines()[1:]]
-    return [socket.inet_ntoa(bytes.fromhex(row[2])[::-1]) for row in rows if row[2] != "00000000"]
+    """The addresses of this machine's gateways, from which it is controlled."""
+    routes = [line.split() for line in Path("/proc/net/route").read_text().splitlines()[1:]]
+    return [socket.inet_ntoa(bytes.fromhex(route[2])[::-1]) for route in routes if route[2] != "00000000"]
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""What a link agent does: it keeps the kernel at what was asked for last, and at nothing once the lease is over.
+"""Keeps the kernel's packet filter at the state that was last requested, and empty after the lease has ended.
 
-    agent = Agent(Linux())
-    await agent.begin()                                  # abilities; what a killed agent left is cleared
+    agent = Agent(LinuxPacketFilter())
+    await agent.begin()                                  # detects abilities; clears what a killed agent left
     await agent.put({"10.213.7.12": CUT}, lease=30)      # the whole state, not a change
-    await agent.keep()                                   # for ever: leases end, what others changed is put right
+    await agent.run()                                    # forever: ends leases and repairs changes made by others
 
-A cut has two steps: for a second live TCP sessions are reset, so that both ends know; then nothing gets through at all.
+A cut has two steps: for one second, live TCP sessions are reset, so that both ends notice; then all packets are
+dropped.
 """
 
 import asyncio
@@ -16,54 +17,56 @@ from dataclasses import asdict
 from typing import Any
 
 from learnae.link_agent.packet_filter import PacketFilter, PacketFilterRefused
-from learnae.link_agent.rules import ParsedRules, abilities, parse, queue, restore
+from learnae.link_agent.rules import ParsedRules, parse, queue_number, required_abilities, restore_script
 from learnae.session.faults import CUT, Link
 
-RESETTING = 1.0  # s
-LOOK = 5.0  # s between looks whether the kernel still has what it should
-EVENTS = 500  # remembered
-NOBODY = "192.0.2.1"  # an address that RFC 5737 gives to nobody, to find out what this kernel can do
+RESET_DURATION = 1.0  # s
+CHECK_INTERVAL = 5.0  # s between checks that the kernel still has the requested rules
+MAX_EVENTS = 500  # remembered
+UNUSED_ADDRESS = "192.0.2.1"  # reserved for documentation (RFC 5737); used to probe the kernel
 PROBES = {"cut": CUT, "loss": Link(loss=0.5), "bandwidth": Link(bandwidth=1e6), "delay": Link(delay=1.0)}
 
 
 class Agent:
-    """``clock``: seconds that leases are counted in."""
+    """``clock``: seconds, for leases."""
 
-    def __init__(self, kernel: PacketFilter, clock: Callable[[], float] = time.monotonic) -> None:
-        self.kernel, self.clock = kernel, clock
-        self.can: dict[str, bool] = dict.fromkeys(PROBES, False)
-        self.events: deque[dict[str, Any]] = deque(maxlen=EVENTS)
+    def __init__(self, packet_filter: PacketFilter, clock: Callable[[], float] = time.monotonic) -> None:
+        self.packet_filter, self.clock = packet_filter, clock
+        self.abilities: dict[str, bool] = dict.fromkeys(PROBES, False)
+        self.events: deque[dict[str, Any]] = deque(maxlen=MAX_EVENTS)
         self._links: Mapping[str, Link] = {}
-        self._until = 0.0
-        self._resets: dict[str, float] = {}  # until when
-        self._dropped, self._delayed = Counter[str](), Counter[str]()  # by rules that are gone
-        self._failed = False  # the kernel is not what it should be
+        self._lease_end = 0.0
+        self._reset_ends: dict[str, float] = {}  # by address
+        self._counts = {"dropped": Counter[str](), "delayed": Counter[str]()}  # packets, by rules that were replaced
+        self._failed = False  # the last check could not restore the requested state
         self._lock, self._changed = asyncio.Lock(), asyncio.Event()
 
     async def begin(self) -> None:
-        """A kernel that can do nothing is no error: it says so."""
+        """A kernel without any ability is not an error: ``abilities`` reports it."""
         async with self._lock:
             try:
-                await self._settle("found")
+                await self._apply("found")
                 for ability, link in PROBES.items():
-                    self.can[ability] = await self._probe(link)
+                    self.abilities[ability] = await self._probe(link)
             except PacketFilterRefused as refused:
-                self._note("refused", why=str(refused))
+                self._record("refused", why=str(refused))
 
     async def put(self, links: Mapping[str, Link], lease: float) -> None:
-        """From now on that, and nothing else, for so long.  Raises KernelRefused: all is as it was."""
-        if unable := sorted(abilities(links.values()) - {ability for ability, able in self.can.items() if able}):
-            raise PacketFilterRefused(f"this kernel has no {', '.join(unable)}")
+        """Replace the state until the lease ends.  Raises PacketFilterRefused: nothing was changed."""
+        available = {ability for ability, able in self.abilities.items() if able}
+        if missing := sorted(required_abilities(links.values()) - available):
+            raise PacketFilterRefused(f"this kernel does not support {', '.join(missing)}")
         async with self._lock:
-            before = self._links, self._until, self._resets
+            before = self._links, self._lease_end, self._reset_ends
             now = self.clock()
-            new = {each for each, link in links.items() if link == CUT and self._links.get(each) != CUT}
-            going_on = {each: end for each, end in self._resets.items() if links.get(each) == CUT}
-            self._links, self._until, self._resets = links, now + lease, going_on | dict.fromkeys(new, now + RESETTING)
+            new_cuts = {address for address, link in links.items() if link == CUT and self._links.get(address) != CUT}
+            old_cuts = {address: end for address, end in self._reset_ends.items() if links.get(address) == CUT}
+            self._links, self._lease_end = links, now + lease
+            self._reset_ends = old_cuts | dict.fromkeys(new_cuts, now + RESET_DURATION)
             try:
-                await self._settle("applied" if links else "cleared")
+                await self._apply("applied" if links else "cleared")
             except PacketFilterRefused:
-                self._links, self._until, self._resets = before
+                self._links, self._lease_end, self._reset_ends = before
                 raise
             finally:
                 self._changed.set()
@@ -72,67 +75,71 @@ class Agent:
         await self.put({}, 0.0)
 
     async def state(self) -> dict[str, Any]:
-        """What the kernel really has, by address; packets dropped, and delayed, since the agent is there."""
+        """The rules in the kernel by address, and the packets dropped and delayed since the agent started."""
         async with self._lock:
-            found = parse(await self.kernel.save())
-            counts = {"dropped": self._dropped + found.dropped, "delayed": self._delayed + found.delayed}
-        held = {address: asdict(each.link) | {"resetting": each.resetting} for address, each in found.held.items()}
-        lease = max(0.0, self._until - self.clock()) if self._links else None
-        return {"from": held, "strange": found.strange, "lease": lease, **counts, "can": self.can}
+            current = parse(await self.packet_filter.save())
+            counts = {effect: count + current.packets(effect) for effect, count in self._counts.items()}
+        rules = {address: asdict(held.link) | {"resetting": held.resetting} for address, held in current.rules.items()}
+        lease = max(0.0, self._lease_end - self.clock()) if self._links else None
+        return {"from": rules, "strange": current.unknown, "lease": lease, **counts, "can": self.abilities}
 
-    async def keep(self) -> None:
+    async def run(self) -> None:
+        """Check whenever something is due, forever."""
         while True:
             self._changed.clear()
             try:
-                async with asyncio.timeout(self.due()):
+                async with asyncio.timeout(self.seconds_until_check()):
                     await self._changed.wait()
             except TimeoutError:
-                await self.look()
+                await self.check()
 
-    def due(self) -> float | None:
-        """s until there is something to look at; None: nothing is done, so nothing can end."""
+    def seconds_until_check(self) -> float | None:
+        """None: no rules are requested, so nothing can end."""
         if not self._links:
-            return LOOK if self._failed else None
-        return max(0.0, min(self._until - self.clock(), LOOK, *(end - self.clock() for end in self._resets.values())))
+            return CHECK_INTERVAL if self._failed else None
+        now = self.clock()
+        resets = [end - now for end in self._reset_ends.values()]
+        return max(0.0, min(self._lease_end - now, CHECK_INTERVAL, *resets))
 
-    async def look(self) -> None:
-        """What is due now: the end of a lease or of a reset; or what others changed in the table is put right."""
+    async def check(self) -> None:
+        """End leases and resets that are over; repair the rules if others have changed them."""
         async with self._lock:
             now, why = self.clock(), "repaired"
-            if self._links and now >= self._until:
-                self._links, self._resets, why = {}, {}, "expired"
-            over = {each for each, end in self._resets.items() if now >= end}
-            if over:
-                self._resets = {each: end for each, end in self._resets.items() if each not in over}
+            if self._links and now >= self._lease_end:
+                self._links, self._reset_ends, why = {}, {}, "expired"
+            ended = {address for address, end in self._reset_ends.items() if now >= end}
+            if ended:
+                self._reset_ends = {a: end for a, end in self._reset_ends.items() if a not in ended}
                 why = "dropping"
             try:
-                await self._settle(why)
+                await self._apply(why)
                 self._failed = False
             except PacketFilterRefused as refused:
                 self._failed = True
-                self._note("refused", why=str(refused))
+                self._record("refused", why=str(refused))
 
-    # in here
+    # private
 
-    async def _settle(self, why: str) -> None:
-        found = parse(await self.kernel.save())
-        if not found.agrees(self._links, self._resets):
-            await self._make(found, self._links, self._resets)
-            self._dropped += found.dropped
-            self._delayed += found.delayed
-            self._note(why)
+    async def _apply(self, why: str) -> None:
+        current = parse(await self.packet_filter.save())
+        if not current.agrees(self._links, self._reset_ends):
+            await self._replace(current, self._links, self._reset_ends)
+            for effect, count in self._counts.items():
+                count.update(current.packets(effect))
+            self._record(why)
 
     async def _probe(self, link: Link) -> bool:
         try:
-            await self._make(parse(await self.kernel.save()), {NOBODY: link}, [NOBODY])
+            await self._replace(parse(await self.packet_filter.save()), {UNUSED_ADDRESS: link}, [UNUSED_ADDRESS])
         except PacketFilterRefused:
             return False
-        await self.kernel.restore(restore(parse(await self.kernel.save()), {}))
+        await self.packet_filter.restore(restore_script(parse(await self.packet_filter.save()), {}))
         return True
 
-    async def _make(self, found: ParsedRules, links: Mapping[str, Link], resetting: Iterable[str]) -> None:
-        self.kernel.hold({queue(link) for link in links.values() if link.delay})  # before there is a rule that fills it
-        await self.kernel.restore(restore(found, links, resetting))
+    async def _replace(self, current: ParsedRules, links: Mapping[str, Link], resetting: Iterable[str]) -> None:
+        # queues first, before a rule can fill them
+        self.packet_filter.open_queues({queue_number(link) for link in links.values() if link.delay})
+        await self.packet_filter.restore(restore_script(current, links, resetting))
 
-    def _note(self, event: str, **more: str) -> None:
+    def _record(self, event: str, **more: str) -> None:
         self.events.append({"at": time.time(), "event": event, "from": sorted(self._links), **more})

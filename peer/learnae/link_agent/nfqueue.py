@@ -1,7 +1,7 @@
-"""Packets that come later: the kernel hands them to this process (NFQUEUE, over netlink), which lets them go.
+"""Delays packets: the kernel hands them to this process (NFQUEUE, over netlink), which releases them later.
 
-A rule sends a packet into a queue, whose number is what it is held back for in ms; nothing of it is read.  A queue that
-nobody holds lets packets pass, if its rule says so: an agent that is killed delays nobody.
+A rule sends a packet into a queue whose number is the delay in ms; its content is not read.  With ``--queue-bypass``, a
+queue without a process lets packets pass: an agent that was killed delays nothing.
 """
 
 import asyncio
@@ -15,40 +15,43 @@ from functools import partial
 NETLINK_NETFILTER = 12
 PACKET, VERDICT, CONFIG = (3 << 8 | message for message in range(3))
 REQUEST, ACKNOWLEDGE = 1, 4
-COMMAND, MODE, MOST, MASK, FLAGS = range(1, 6)  # what a queue is told
+COMMAND, MODE, MAX_LENGTH, MASK, FLAGS = range(1, 6)  # attributes of a queue
 BIND, HEADERS_ONLY = 1, 1
-LET_PASS_IF_FULL, LEAVE_WHOLE = 1, 4
-THE_VERDICT, ACCEPT = 2, 1
-ROOM = 1 << 14  # packets
-BUFFER = 1 << 16  # bytes
+FAIL_OPEN, GSO = 1, 4  # accept packets if the queue is full; do not segment packets
+VERDICT_HEADER, ACCEPT = 2, 1
+QUEUE_LENGTH = 1 << 14  # packets
+BUFFER_SIZE = 1 << 16  # bytes
 
 
 class Queues:
-    """Of this network namespace, from the running loop.  A queue once open stays so, or what waits in it were lost."""
+    """The queues of this network namespace, read by the running loop.
+
+    A queue stays open, because closing it would lose the packets that wait in it.
+    """
 
     def __init__(self) -> None:
         self._open = dict[int, socket.socket]()
 
     def open(self, numbers: Iterable[int]) -> None:
-        """Raises OSError: no such queues in this kernel, no right to them, or somebody else has one."""
+        """Raises OSError: not supported by the kernel, no permission, or a queue is used by another process."""
         for number in set(numbers) - self._open.keys():
-            self._open[number] = queue = _bound(number)
-            asyncio.get_running_loop().add_reader(queue, partial(_taken, queue, number))
+            self._open[number] = queue = _bind(number)
+            asyncio.get_running_loop().add_reader(queue, partial(_schedule_packets, queue, number))
 
 
-def _bound(number: int) -> socket.socket:
+def _bind(number: int) -> socket.socket:
     queue = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
-    flags = LET_PASS_IF_FULL | LEAVE_WHOLE
+    flags = FAIL_OPEN | GSO
     try:
-        for told in (
+        for setting in (
             _attribute(COMMAND, ">BxH", BIND, 0),
             _attribute(MODE, ">IB", 0, HEADERS_ONLY),
-            _attribute(MOST, ">I", ROOM),
+            _attribute(MAX_LENGTH, ">I", QUEUE_LENGTH),
             _attribute(MASK, ">I", flags) + _attribute(FLAGS, ">I", flags),
         ):
-            queue.send(_message(CONFIG, number, told, ACKNOWLEDGE))
-            if refusal := -struct.unpack_from("=i", queue.recv(BUFFER), 16)[0]:
-                raise OSError(refusal, os.strerror(refusal))
+            queue.send(_message(CONFIG, number, setting, ACKNOWLEDGE))
+            if error := -struct.unpack_from("=i", queue.recv(BUFFER_SIZE), 16)[0]:
+                raise OSError(error, os.strerror(error))
     except OSError:
         queue.close()
         raise
@@ -56,16 +59,16 @@ def _bound(number: int) -> socket.socket:
     return queue
 
 
-def _taken(queue: socket.socket, number: int) -> None:
-    """All that is there, each let go when its time has come."""
+def _schedule_packets(queue: socket.socket, number: int) -> None:
+    """Read all packets in the queue and release each one after its delay."""
     while True:
         try:
-            message = queue.recv(BUFFER)
-        except OSError:  # nothing more; or what did not fit, which the kernel let pass
+            message = queue.recv(BUFFER_SIZE)
+        except OSError:  # the queue is empty, or the buffer overflowed and the kernel accepted the packet
             return
         if struct.unpack_from("=H", message, 4)[0] == PACKET:
-            identity = struct.unpack_from(">I", message, 24)[0]  # of its header, which comes first
-            verdict = _message(VERDICT, number, _attribute(THE_VERDICT, ">II", ACCEPT, identity))
+            packet_id = struct.unpack_from(">I", message, 24)[0]  # from the header, the first attribute
+            verdict = _message(VERDICT, number, _attribute(VERDICT_HEADER, ">II", ACCEPT, packet_id))
             asyncio.get_running_loop().call_later(number / 1000, queue.send, verdict)
 
 
@@ -76,6 +79,6 @@ def _message(kind: int, number: int, attributes: bytes, flags: int = 0) -> bytes
 
 
 def _attribute(kind: int, form: str, *values: int) -> bytes:
-    """Padded to 4 bytes."""
+    """An attribute, padded to 4 bytes."""
     value = struct.pack(form, *values)
     return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)

@@ -1,4 +1,4 @@
-"""The kernel's packet filter, through iptables' own commands and its queues; and one only remembered, for tests."""
+"""The kernel's packet filter, through the commands of iptables and netlink queues; and one in memory for tests."""
 
 import asyncio
 from collections import Counter
@@ -7,31 +7,31 @@ from typing import Protocol
 
 from learnae.link_agent.nfqueue import Queues
 
-PATIENCE = 10.0  # s that a command gets
+COMMAND_TIMEOUT = 10.0  # s
 
 
 class PacketFilterRefused(Exception):
-    """What the command complained with."""
+    """The packet filter rejected a request; the text is the error of the command."""
 
 
 class PacketFilter(Protocol):
     """The filter table of this network namespace."""
 
     async def save(self) -> str:
-        """As `iptables-save -c` prints it.  Raises KernelRefused."""
+        """The table as printed by `iptables-save -c`.  Raises PacketFilterRefused."""
         ...
 
     async def restore(self, text: str) -> None:
-        """As `iptables-restore --noflush` takes it: all of it at once, or nothing.  Raises KernelRefused."""
+        """Apply a script for `iptables-restore --noflush`, completely or not at all.  Raises PacketFilterRefused."""
         ...
 
-    def hold(self, queues: Collection[int]) -> None:
-        """What a rule sends to one of these goes on after as many ms as its number says.  Raises KernelRefused."""
+    def open_queues(self, queues: Collection[int]) -> None:
+        """Delay the packets in each queue by its number in ms.  Raises PacketFilterRefused."""
         ...
 
 
 class LinuxPacketFilter:
-    """Its filter through iptables' commands, its queues through netlink."""
+    """The filter through the commands of iptables, the queues through netlink."""
 
     def __init__(self) -> None:
         self._queues = Queues()
@@ -40,27 +40,28 @@ class LinuxPacketFilter:
         return await _run("iptables-save", "-c", "-t", "filter")
 
     async def restore(self, text: str) -> None:
-        await _run("iptables-restore", "--noflush", "-w", "5", given=text)
+        await _run("iptables-restore", "--noflush", "-w", "5", stdin_text=text)
 
-    def hold(self, queues: Collection[int]) -> None:
+    def open_queues(self, queues: Collection[int]) -> None:
         try:
             self._queues.open(queues)
         except OSError as error:
-            raise PacketFilterRefused(f"no queue for packets: {error.strerror}") from None
+            raise PacketFilterRefused(f"packet queues are not available: {error.strerror}") from None
 
 
 class MemoryPacketFilter:
-    """``chains``: rules by chain.  ``texts``: what was restored.  ``without``: what such a kernel has not got.
+    """A packet filter in memory.
 
-    ``packets``: how many each rule met since it is there; whoever plays the senders adds them.  ``held``: queues.
+    ``chains``: rules by chain.  ``scripts``: those that were applied.  ``unsupported``: rules with such text are
+    rejected.  ``packets``: packets that matched each rule, counted by the test.  ``queues``: the open ones.
     """
 
-    def __init__(self, *without: str) -> None:
+    def __init__(self, *unsupported: str) -> None:
         self.chains: dict[str, list[str]] = {"INPUT": [], "FORWARD": [], "OUTPUT": []}
-        self.texts: list[str] = []
-        self.without = without
+        self.scripts: list[str] = []
+        self.unsupported = unsupported
         self.packets = Counter[str]()
-        self.held = set[int]()
+        self.queues = set[int]()
 
     async def save(self) -> str:
         heads = [f":{chain} - [0:0]" for chain in self.chains]
@@ -73,19 +74,19 @@ class MemoryPacketFilter:
         chains = {chain: list(listed) for chain, listed in self.chains.items()}
         try:
             for line in text.splitlines():
-                if any(each in line for each in self.without):
+                if any(part in line for part in self.unsupported):
                     raise PacketFilterRefused(f"no chain, target or match: {line}")
                 _apply(chains, line.split(" ", 2))
         except (KeyError, ValueError):
             raise PacketFilterRefused(f"bad rule: {line}") from None
         self.chains = chains
         self.packets.clear()
-        self.texts.append(text)
+        self.scripts.append(text)
 
-    def hold(self, queues: Collection[int]) -> None:
-        if queues and "queues" in self.without:
-            raise PacketFilterRefused("no queue for packets")
-        self.held |= set(queues)
+    def open_queues(self, queues: Collection[int]) -> None:
+        if queues and "queues" in self.unsupported:
+            raise PacketFilterRefused("packet queues are not available")
+        self.queues |= set(queues)
 
 
 def _apply(chains: dict[str, list[str]], words: list[str]) -> None:
@@ -104,22 +105,22 @@ def _apply(chains: dict[str, list[str]], words: list[str]) -> None:
             chains[declared[1:]] = []
 
 
-async def _run(*command: str, given: str = "") -> str:
+async def _run(*command: str, stdin_text: str = "") -> str:
     pipe = asyncio.subprocess.PIPE
     try:
         process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
     except OSError as error:
         raise PacketFilterRefused(f"{command[0]}: {error.strerror}") from None
     try:
-        async with asyncio.timeout(PATIENCE):
-            told, complaint = await process.communicate(given.encode())
+        async with asyncio.timeout(COMMAND_TIMEOUT):
+            output, errors = await process.communicate(stdin_text.encode())
     except TimeoutError:
-        raise PacketFilterRefused(f"{command[0]} did not end in {PATIENCE:g} s") from None
+        raise PacketFilterRefused(f"{command[0]} did not end in {COMMAND_TIMEOUT:g} s") from None
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode:
-        lines = [line for line in complaint.decode(errors="replace").splitlines() if line.strip()]
+        lines = [line for line in errors.decode(errors="replace").splitlines() if line.strip()]
         raise PacketFilterRefused(lines[0] if lines else f"{command[0]} ended with {process.returncode}")
-    return told.decode(errors="replace")
+    return output.decode(errors="replace")

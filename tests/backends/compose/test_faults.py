@@ -51,7 +51,7 @@ def test_packets_that_were_delayed_are_evidence_of_slow_links_alone(tmp_path: Pa
         slow, lossy = window(FaultKind.SLOW, "p00", end=0.2, delay=0.5), window(FaultKind.LOSS, "p00", end=0.2)
         stage = Stage(tmp_path, [slow, lossy])
         running = await stage.begun()
-        kernel = stage.pods.agents["p00"].kernel
+        kernel = stage.pods.agents["p00"].packet_filter
         kernel.packets.update(rule for rule in kernel.chains["LEARNAE"] if "NFQUEUE" in rule)  # type: ignore[attr-defined]
         await running
         assert stage.effects == ["applied", "ineffective"]

@@ -51,7 +51,7 @@ def test_links_are_put_by_the_address_of_their_sender_and_taken_back(tmp_path: P
 
 def test_what_an_agent_refuses_or_does_not_answer_is_said_with_its_name(tmp_path: Path) -> None:
     async def test(agents: LinkAgents, agent: Agent) -> None:
-        with pytest.raises(InputError, match="the link agent of p00 refused: .*this kernel has no bandwidth"):
+        with pytest.raises(InputError, match="the link agent of p00 refused: .*this kernel does not support bandwidth"):
             await agents.put([], {PAIR: Link(bandwidth=1e5)}, 30)
         with pytest.raises(InputError, match="the link agent of p01 does not answer"):
             await agents.busy()
@@ -61,7 +61,7 @@ def test_what_an_agent_refuses_or_does_not_answer_is_said_with_its_name(tmp_path
 
 def test_another_pods_token_is_refused(tmp_path: Path) -> None:
     async def test(agents: LinkAgents, agent: Agent) -> None:
-        with pytest.raises(InputError, match="p00 refused: this needs the bearer token of the pod"):
+        with pytest.raises(InputError, match="p00 refused: the bearer token of the pod is required"):
             await agents.put(["p00"], {PAIR: CUT}, 30)
 
     asked(tmp_path, test, token="another's")

@@ -11,7 +11,7 @@ from pathlib import Path
 from learnae.backends.compose.container_lifecycle import ContainerLifecycle
 from learnae.backends.compose.link_client import LinkAgents
 from learnae.errors import InputError
-from learnae.link_agent.rules import abilities
+from learnae.link_agent.rules import required_abilities
 from learnae.records.history import Fact, Record
 from learnae.runtime.clocks import SessionClock
 from learnae.runtime.fault_runner import FaultRunner
@@ -52,7 +52,7 @@ class ComposeFaults:
             )
         names = self.agents.plan.names
         moments = boundaries(self.windows)
-        needed = abilities(link for at in moments for link in state(self.windows, at, names).links.values())
+        needed = required_abilities(link for at in moments for link in state(self.windows, at, names).links.values())
         if not needed:
             return
         async with self.agents:
