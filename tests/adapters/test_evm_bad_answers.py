@@ -190,6 +190,12 @@ def test_what_is_no_answer_is_a_reason(what: str) -> None:
         assert failure(CHAIN, raw).reason is reason
 
 
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries of an export are milliseconds apart, instead of 15 s together."""
+    monkeypatch.setattr(sys.modules["learnae.adapters.evm.export"], "WAITS", (0.01, 0.02))
+
+
 @pytest.mark.parametrize("call", CALLS)
 def test_silence_ends_after_a_while(call: str) -> None:
     assert failure(CHAIN, None, call=call).reason is Reason.TIMEOUT
