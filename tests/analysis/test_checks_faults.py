@@ -1,4 +1,4 @@
-"""Sessions with faults, told by hand: what happened, what met work, what went on, and what did not."""
+"""The checks of faults on histories written by hand."""
 
 from dataclasses import replace
 
@@ -99,7 +99,7 @@ def test_a_cut_that_models_got_through_leaves_the_result_unknown() -> None:
     assert happened(session(*old, (17.0, "cat", CROSSED))) == "valid: "  # from another holder
 
 
-def test_a_crossing_is_the_first_model_of_the_time_of_the_cut_that_is_averaged_on_its_other_side() -> None:
+def test_a_crossing_is_the_first_model_published_during_the_cut_that_is_averaged_on_its_other_side() -> None:
     cut = [*fault(FaultKind.SPLIT, *PEER), (15.0, "ann", NEW)]
     averaged: list[Told] = [(25.0, "bob", CROSSED), (26.5, "cat", CROSSED), (30.0, "dan", CROSSED)]
     assert [after for _, after in crossings(session(*cut, *averaged))] == [6.5]
@@ -122,14 +122,14 @@ def test_a_fault_among_peers_that_were_done_met_no_work_unless_they_were_woken()
     assert happened(session(done, *fault(FaultKind.KILL, "ann"), woken)) == "valid: "
 
 
-def test_a_fault_of_the_chain_meets_everybodys_work() -> None:
+def test_a_fault_of_the_chain_meets_the_work_of_all_peers() -> None:
     assert happened(session(*fault(FaultKind.CHAIN_STOP))) == "valid: "
 
 
 # going on
 
 
-def test_who_was_killed_must_do_something_again_in_time() -> None:
+def test_a_killed_peer_must_do_something_again_in_time() -> None:
     killed = fault(FaultKind.KILL, "ann")
     assert recovered(session(*killed)) == "invalid: 10 s after kill at 10 s was healed, ann had done nothing"
     assert "ann had done nothing" in recovered(session(*killed, (25.0, "ann", PeerCrashed())))
@@ -137,16 +137,16 @@ def test_who_was_killed_must_do_something_again_in_time() -> None:
     assert recovered(session(*killed, (25.0, "ann", PeerRestarted()))) == "valid: "
 
 
-def test_who_was_done_need_not_go_on() -> None:
+def test_a_peer_that_was_done_need_not_do_anything() -> None:
     assert recovered(session((2.0, "ann", WorkChanged(WorkState.DONE)), *fault(FaultKind.KILL, "ann"))) == "valid: "
 
 
-def test_nothing_is_expected_of_a_session_that_ended_at_once() -> None:
+def test_a_session_that_ends_right_after_a_fault_need_not_show_recovery() -> None:
     assert recovered(session(*fault(FaultKind.KILL, "ann"), until=25.0)) == "valid: "
 
 
 @pytest.mark.parametrize(("kind", "targets"), [(FaultKind.SPLIT, tuple(PEER)), (FaultKind.CUT, ("ann", "bob"))])
-def test_models_made_behind_a_cut_must_cross_it_when_it_is_healed(kind: FaultKind, targets: tuple[str, ...]) -> None:
+def test_models_published_behind_a_cut_must_cross_it_after_the_heal(kind: FaultKind, targets: tuple[str, ...]) -> None:
     cut = [*fault(kind, *targets), (15.0, "ann", NEW)]
     assert recovered(session(*cut)) == f"invalid: 10 s after {kind} at 10 s was healed, no new model had crossed"
     assert recovered(session(*cut, (25.0, "bob", CROSSED))).startswith("invalid")  # bob was on ann's side
@@ -154,7 +154,7 @@ def test_models_made_behind_a_cut_must_cross_it_when_it_is_healed(kind: FaultKin
     assert recovered(session(*cut, (25.0, "cat", CROSSED))) == "valid: "
 
 
-def test_a_model_of_before_a_cut_that_travels_on_is_no_sign_that_it_was_healed() -> None:
+def test_a_model_from_before_a_cut_does_not_show_that_it_was_healed() -> None:
     old = replace(CROSSED, remote_cid=MODEL["ann 1"])
     told = [
         *fault(FaultKind.CUT, "ann"),
@@ -166,7 +166,7 @@ def test_a_model_of_before_a_cut_that_travels_on_is_no_sign_that_it_was_healed()
     assert recovered(session(*told, (26.0, "cat", CROSSED))) == "valid: "
 
 
-def test_who_is_isolated_is_parted_from_those_isolated_with_it() -> None:
+def test_isolated_peers_are_cut_off_from_each_other_too() -> None:
     cut = [*fault(FaultKind.ISOLATE, "ann", "bob"), (15.0, "ann", NEW)]
     assert recovered(session(*cut, (25.0, "bob", CROSSED))) == "valid: "
 
@@ -177,7 +177,7 @@ def test_without_new_models_nothing_has_to_cross() -> None:
     )
 
 
-def test_what_was_open_when_the_chain_came_back_must_move() -> None:
+def test_debts_that_were_open_when_the_chain_came_back_must_move() -> None:
     open_debt = (9.0, "bob", DEBT)
     stuck = session(open_debt, *fault(FaultKind.CHAIN_PAUSE))
     assert recovered(stuck) == "invalid: 10 s after chain-pause at 10 s was healed, nothing had been settled"

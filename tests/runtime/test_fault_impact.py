@@ -1,4 +1,4 @@
-"""What faults and cheats did, beside the same session without them."""
+"""The impact of faults and cheating peers, compared with the same session without them."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_undisturbed_is_the_same_session_without_faults_and_with_honest_peers() 
     assert resolved(calm)["data"] == resolved(parse(table))["data"]
 
 
-def test_cheats_are_told_apart_in_what_they_earn_and_spend() -> None:
+def test_income_and_expenses_are_reported_by_policy() -> None:
     table = BASE | groups({"count": 4}, {"count": 1, "policy": "refuses-to-pay"})
     found = fault_impact(run(table).history, run(BASE).history)
     assert found.spent["refuses-to-pay"] == 0 < found.earned["refuses-to-pay"]
@@ -40,12 +40,12 @@ def test_cheats_are_told_apart_in_what_they_earn_and_spend() -> None:
     assert json.loads(json.dumps(to_json(found)))["lost_points"] == found.lost
 
 
-def test_a_session_that_was_never_evaluated_has_lost_nobody_knows_what() -> None:
+def test_without_evaluations_the_loss_is_unknown() -> None:
     nothing = History(())
     assert fault_impact(nothing, nothing).lost is None
 
 
-def test_the_longest_stall_is_of_a_peer_that_no_fault_hit_from_when_it_had_work_to_the_end_of_a_unit_of_it() -> None:
+def test_the_longest_stall_is_of_an_unaffected_peer_from_its_work_to_the_end_of_a_unit() -> None:
     began = run(BASE | {"peers": 2}).records[0]
     trained, done = Trained(0, 1, Cid("b"), Score(1, 2)), WorkChanged(WorkState.DONE)
     hit = Record(2.0, "swarm", FaultBegan(0, parse(BASE | {"faults": [KILL]}).faults[0].kind, ("p01",), ()))
@@ -74,7 +74,7 @@ def test_faults_are_shaded_along_seconds_until_they_are_healed_or_to_the_end() -
     assert fault_windows(History(tuple(cut)))[0].end == cut[-1].t
 
 
-def test_what_is_earned_with_copies_is_told_apart_from_what_is_earned_with_work() -> None:
+def test_income_from_copies_is_separate_from_income_from_work() -> None:
     copies = BASE | groups({"count": 3}, {"count": 2, "policy": "copycat", "forgery": "perturbed"})
     found = fault_impact(run(copies).history, run(BASE).history)
     assert 0 < found.forged["copycat"] <= found.earned["copycat"] and found.forged["honest"] == 0
@@ -85,7 +85,7 @@ def test_what_is_earned_with_copies_is_told_apart_from_what_is_earned_with_work(
 # the commands
 
 
-def test_a_scenario_is_planned_run_and_put_beside_the_undisturbed_session(tmp_path: Path) -> None:
+def test_a_scenario_is_planned_run_and_compared_with_the_undisturbed_session(tmp_path: Path) -> None:
     file = tmp_path / "small.toml"
     file.write_text(
         'name = "small"\nabout = "It falls."\npeers = 3\n[data]\nrows = 300\nvalidation_rows = 100\ntest_rows = 100\n'

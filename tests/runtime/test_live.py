@@ -1,4 +1,4 @@
-"""The live driver on memory ports and a real clock: the same peers as in the simulator, in asyncio's hands."""
+"""Live peers on memory ports and a real clock."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -60,7 +60,7 @@ def test_a_stopped_peer_comes_back_from_its_journal_and_finishes(staged: Callabl
     assert found["verdict"] == "valid", found["checks"]
 
 
-def test_the_journals_alone_tell_all_that_was_observed(staged: Callable[..., Stage]) -> None:
+def test_the_journals_alone_give_the_whole_history(staged: Callable[..., Stage]) -> None:
     """Also what a crash would have kept from the observers: it is told from what was on the disk before."""
     stage = staged()
     stage.begin()
@@ -182,7 +182,7 @@ def test_a_rolled_back_chain_is_noticed_and_everybody_is_paid_once(staged: Calla
     assert found["verdict"] == "valid", found["checks"]
 
 
-def test_a_session_that_somebody_closes_gives_up_what_is_not_settled(staged: Callable[..., Stage]) -> None:
+def test_a_session_that_is_closed_gives_up_open_debts(staged: Callable[..., Stage]) -> None:
     stage = staged(linger=60.0)
     stage.simulation.ledger.stall()
 
@@ -201,7 +201,7 @@ def test_a_session_that_somebody_closes_gives_up_what_is_not_settled(staged: Cal
     asyncio.run(play())
 
 
-def test_every_call_of_a_port_is_timed_and_a_failure_says_why(staged: Callable[..., Stage]) -> None:
+def test_every_call_of_a_port_is_timed_with_the_reason_of_its_failure(staged: Callable[..., Stage]) -> None:
     stage = staged()
     timed: list[Performed] = []
 
@@ -260,7 +260,7 @@ class HangingGossip:
         return getattr(self.gossip, name)
 
 
-def test_of_what_cannot_be_said_the_newest_of_each_topic_waits(staged: Callable[..., Stage]) -> None:
+def test_of_announcements_that_cannot_be_published_the_newest_of_each_topic_waits(staged: Callable[..., Stage]) -> None:
     stage = staged(network={"announce_every": 0.02}, start={"peers": 1, "timeout": 0.1}, linger=60.0)
 
     async def play() -> None:

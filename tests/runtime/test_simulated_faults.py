@@ -1,4 +1,4 @@
-"""Faults carried out in the simulator: each does what it is called, is healed, and breaks nothing that must hold."""
+"""Faults in the simulator: each has its effect, is healed, and breaks no invariant."""
 
 import random
 import re
@@ -37,7 +37,7 @@ def within(session: Run, kind: type, name: str, window: int = 0) -> list[float]:
 
 
 @pytest.mark.parametrize("kind", FaultKind)
-def test_a_session_survives_every_kind_of_fault_and_all_checks_hold(kind: FaultKind) -> None:
+def test_every_kind_of_fault_is_applied_and_leaves_the_session_valid(kind: FaultKind) -> None:
     extra = {"delay": 0.5} if kind is FaultKind.SLOW else {}
     session = disturbed({"kind": kind, "at": 5, "duration": 12, "targets": "minority", **extra})
     assert session.failing == []
@@ -45,13 +45,13 @@ def test_a_session_survives_every_kind_of_fault_and_all_checks_hold(kind: FaultK
     assert all(debt[-1][1].state.terminal for debt in session.history.debts.values())
 
 
-def test_a_plan_counts_from_the_moment_when_everybody_has_begun() -> None:
+def test_a_plan_starts_when_all_peers_have_begun_to_work() -> None:
     session = disturbed({"kind": "isolate", "at": 5, "duration": 12})
     zero = first(session, "swarm", FaultsPlanned)
     assert windows(session) == {0: pytest.approx((zero + 5, zero + 17))}
 
 
-def test_who_is_killed_does_nothing_until_it_is_started_again() -> None:
+def test_a_killed_peer_does_nothing_until_it_is_restarted() -> None:
     session = disturbed({"kind": "kill", "at": 5, "duration": 12, "targets": ["p02"]})
     assert within(session, Trained, "p02") == within(session, Averaged, "p02") == []
     assert within(session, Trained, "p03") and session.verdict["summary"]["peers_finished"] == 6
@@ -59,13 +59,13 @@ def test_who_is_killed_does_nothing_until_it_is_started_again() -> None:
     assert [record.t for record, _ in session.history.facts(PeerRestarted)] == [windows(session)[0][1]]
 
 
-def test_who_is_frozen_does_nothing_and_forgets_nothing() -> None:
+def test_a_frozen_peer_does_nothing_and_forgets_nothing() -> None:
     session = disturbed({"kind": "pause", "at": 5, "duration": 12, "targets": ["p02"]})
     assert within(session, Trained, "p02") == within(session, Published, "p02") == []
     assert not list(session.history.facts(PeerCrashed)) and session.verdict["summary"]["peers_finished"] == 6
 
 
-def test_a_session_waits_for_who_will_be_back_and_not_for_faults_to_come() -> None:
+def test_a_session_waits_for_a_peer_that_will_be_back_but_not_for_faults_to_come() -> None:
     away = disturbed({"kind": "kill", "at": 5, "duration": 90, "targets": ["p02"]})
     assert away.failing == [] and away.history.seconds > 90
     late = disturbed({"kind": "kill", "at": 5000, "duration": 9})
@@ -80,13 +80,13 @@ def test_a_peer_whose_ipfs_node_is_down_trains_on_and_publishes_afterwards() -> 
     assert peer and not peer._training.publication.pending
 
 
-def test_what_another_fault_holds_up_is_no_evidence() -> None:
+def test_the_effect_of_another_fault_is_no_evidence() -> None:
     rare, frequent = ({"kind": "loss", "at": 5, "duration": 12, "probability": each} for each in (1e-4, 0.9))
     session = disturbed(rare | {"targets": ["p01"]}, frequent | {"targets": ["p02"]})
     assert [fact.effect for _, fact in session.history.facts(FaultEnded)] == [Effect.INEFFECTIVE, Effect.APPLIED]
 
 
-def test_a_chain_that_lost_blocks_is_paid_again_and_only_once() -> None:
+def test_payments_in_lost_blocks_are_sent_again_and_made_once() -> None:
     session = disturbed({"kind": "chain-kill", "at": 8, "duration": 3, "blocks": 6})
     states = [changes[-1][1].state for changes in session.history.debts.values()]
     assert session.failing == [] and set(states) == {DebtState.FINAL}
@@ -109,21 +109,21 @@ def test_faults_may_overlap_and_each_heals_alone() -> None:
 
 @pytest.mark.parametrize("seed", [*range(20), *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(20, 200))])
 def test_random_plans_break_nothing(seed: int) -> None:
-    """Issue 7: by seed, up to six faults of any kind, anywhere in the work, which some miss; none leaks or stays."""
-    dice = random.Random(f"plan {seed}")
+    """Up to six faults of any kind at any time, drawn from the seed.  Some meet no work; none leaks or stays."""
+    rng = random.Random(f"plan {seed}")
     faults = [
         {
-            "kind": dice.choice(list(FaultKind)).value,
-            "at": round(dice.uniform(0, 20), 1),
-            "duration": round(dice.uniform(1, 20), 1),
-            "targets": dice.choice(["one", "minority", "half", "random", "rolling"]),
+            "kind": rng.choice(list(FaultKind)).value,
+            "at": round(rng.uniform(0, 20), 1),
+            "duration": round(rng.uniform(1, 20), 1),
+            "targets": rng.choice(["one", "minority", "half", "random", "rolling"]),
             "every": 5.0,
-            "probability": round(dice.uniform(0.1, 1.0), 2),
+            "probability": round(rng.uniform(0.1, 1.0), 2),
             "delay": 0.5,
-            "one_way": dice.random() < 0.5,
-            "blocks": dice.randrange(8),
+            "one_way": rng.random() < 0.5,
+            "blocks": rng.randrange(8),
         }
-        for _ in range(dice.randint(1, 6))
+        for _ in range(rng.randint(1, 6))
     ]
     session = disturbed(*faults, seed=seed, expect={"recovery": 60.0})
     assert set(session.failing) <= {"faults_happened"}, faults

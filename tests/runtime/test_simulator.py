@@ -1,4 +1,4 @@
-"""What a swarm in virtual time does: the same for the same seed, with all that a network and its peers may do to it."""
+"""A swarm in virtual time: the same for the same seed, whatever the network and its peers do."""
 
 from collections import Counter
 from functools import partial
@@ -61,7 +61,7 @@ def test_a_session_ends_when_all_have_been_quiet_for_the_time_set() -> None:
     assert session.history.seconds >= last + 7.0
 
 
-def test_a_session_that_does_not_end_is_ended_and_its_open_debts_are_named() -> None:
+def test_a_session_that_does_not_end_is_closed_and_its_open_debts_are_named() -> None:
     session = run(small(max_duration=5.0))
     assert session.ended_by == session.verdict["ended_by"] == "max_duration"
     assert session.history.seconds == 5.0
@@ -69,7 +69,7 @@ def test_a_session_that_does_not_end_is_ended_and_its_open_debts_are_named() -> 
     assert set(session.failing) <= {"every_peer_finished", "no_debt_left_open"}
 
 
-def test_a_short_session_pays_nobody_and_gives_its_debts_up() -> None:
+def test_a_short_session_makes_no_payment_and_gives_up_its_debts() -> None:
     """Blocks are so slow that no claim is ever mined."""
     session = run(small(max_duration=30.0, chain={"block_time": 60.0}, start={"timeout": 0.0}))
     states = Counter(state for name in session.history.roster for state in session.debt_states(name))
@@ -80,7 +80,7 @@ def test_a_short_session_pays_nobody_and_gives_its_debts_up() -> None:
 # pace and start
 
 
-def test_a_pace_is_the_least_duration_of_every_slice_and_attempt() -> None:
+def test_a_pace_is_the_minimum_duration_of_every_slice_and_attempt() -> None:
     session = run(small(pace={"slice": 11.0, "attempt": 7.0}, max_duration=3600.0))
     for name in session.history.roster:
         begins = [
@@ -101,14 +101,14 @@ def test_a_stretched_session_does_the_same_slices() -> None:
     )
 
 
-def test_work_begins_when_the_identities_awaited_are_heard() -> None:
+def test_work_begins_when_the_expected_identities_are_known() -> None:
     session = run(small())
     began = {record.peer: fact for record, fact in session.history.facts(WorkBegan)}
     assert {(fact.identities >= 6, fact.timed_out) for fact in began.values()} == {(True, False)}
     assert all(first(session, name, Trained) > first(session, name, WorkBegan) for name in session.history.roster)
 
 
-def test_work_begins_after_the_timeout_if_too_few_are_heard() -> None:
+def test_work_begins_after_the_timeout_if_too_few_are_known() -> None:
     session = run(small({"count": 5}, {"count": 1, "joins_at": 100.0}, start={"timeout": 12.0}))
     began = {record.peer: (record.t, fact) for record, fact in session.history.facts(WorkBegan)}
     assert {fact.timed_out for name, (_, fact) in began.items() if name != "p05"} == {True}
@@ -152,7 +152,7 @@ def test_a_cut_link_carries_neither_announcements_nor_models() -> None:
     assert session.verdict["verdict"] == "valid"
 
 
-def test_two_halves_that_were_parted_meet_again() -> None:
+def test_two_halves_that_were_split_exchange_models_again() -> None:
     halves = ({"p00", "p01", "p02"}, {"p03", "p04", "p05"})
     parted = {(a, b) for x, y in (halves, halves[::-1]) for a in x for b in y}
 
@@ -190,7 +190,7 @@ def test_every_announcement_that_is_dropped_is_counted_by_its_reason() -> None:
     assert strangers.verdict["verdict"] == "valid"
 
 
-def test_a_model_travels_on_when_its_creator_is_gone() -> None:
+def test_a_model_is_still_served_when_its_creator_is_gone() -> None:
     """Resilience through data duplication (section 1.2): who has fetched a block serves it."""
     away = "p05"
 
@@ -286,7 +286,7 @@ def test_what_cannot_be_paid_from_the_wallet_is_declined() -> None:
     assert session.verdict["verdict"] == "valid"
 
 
-def test_nobody_spends_more_than_its_cap() -> None:
+def test_no_peer_spends_more_than_its_cap() -> None:
     session = run(small(reward={"cap": "0.001"}))
     for name in session.history.roster:
         assert sum(wei for payer, *_, wei in session.payments() if payer == session.wallet(name)) <= 10**15

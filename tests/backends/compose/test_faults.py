@@ -1,4 +1,4 @@
-"""A plan carried out on containers and link agents that are only remembered: who is told what, what is recorded."""
+"""A plan of faults on fake containers and link agents: the calls that they get, and what is recorded."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ def staged(test: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(test())  # type: ignore[arg-type]
 
 
-def test_links_are_cut_at_both_ends_and_healed_and_what_dropped_nothing_was_ineffective(tmp_path: Path) -> None:
+def test_a_split_cuts_links_at_both_ends_and_without_dropped_packets_is_ineffective(tmp_path: Path) -> None:
     async def test() -> None:
         stage = Stage(tmp_path, [window(FaultKind.SPLIT, *NAMES)])
         running = stage.start()
@@ -35,7 +35,7 @@ def test_links_are_cut_at_both_ends_and_healed_and_what_dropped_nothing_was_inef
     staged(test)
 
 
-def test_packets_that_were_dropped_are_evidence(tmp_path: Path) -> None:
+def test_dropped_packets_are_evidence(tmp_path: Path) -> None:
     async def test() -> None:
         stage = Stage(tmp_path, [window(FaultKind.SPLIT, *NAMES, end=0.2)])
         running = await stage.begun()
@@ -46,7 +46,7 @@ def test_packets_that_were_dropped_are_evidence(tmp_path: Path) -> None:
     staged(test)
 
 
-def test_packets_that_were_delayed_are_evidence_of_slow_links_alone(tmp_path: Path) -> None:
+def test_delayed_packets_are_evidence_of_slow_links_only(tmp_path: Path) -> None:
     async def test() -> None:
         slow, lossy = window(FaultKind.SLOW, "p00", end=0.2, delay=0.5), window(FaultKind.LOSS, "p00", end=0.2)
         stage = Stage(tmp_path, [slow, lossy])
@@ -59,7 +59,7 @@ def test_packets_that_were_delayed_are_evidence_of_slow_links_alone(tmp_path: Pa
     staged(test)
 
 
-def test_who_is_killed_is_started_again_and_the_session_waits_for_it(tmp_path: Path) -> None:
+def test_a_killed_peer_is_restarted_and_the_session_waits_for_it(tmp_path: Path) -> None:
     async def test() -> None:
         stage = Stage(tmp_path, [window(FaultKind.KILL, "p01", end=0.2)])
         running = await stage.begun(PeerCrashed)
@@ -73,7 +73,7 @@ def test_who_is_killed_is_started_again_and_the_session_waits_for_it(tmp_path: P
     staged(test)
 
 
-def test_a_session_does_not_wait_for_who_cannot_be_started_again(tmp_path: Path) -> None:
+def test_a_session_does_not_wait_for_a_peer_that_cannot_be_restarted(tmp_path: Path) -> None:
     async def test() -> None:
         stage = Stage(tmp_path, [window(FaultKind.KILL, "p01", end=0.2)])
         stage.containers["peer-p01"].refuses = "start"
@@ -85,7 +85,7 @@ def test_a_session_does_not_wait_for_who_cannot_be_started_again(tmp_path: Path)
     staged(test)
 
 
-def test_who_has_left_by_itself_is_neither_killed_nor_started(tmp_path: Path) -> None:
+def test_a_peer_that_has_left_by_itself_is_neither_killed_nor_started(tmp_path: Path) -> None:
     async def test() -> None:
         stage = Stage(tmp_path, [window(FaultKind.KILL, "p01")])
         stage.containers["peer-p01"].status = "exited"
@@ -96,7 +96,7 @@ def test_who_has_left_by_itself_is_neither_killed_nor_started(tmp_path: Path) ->
     staged(test)
 
 
-def test_each_kind_has_its_way_down_and_back(tmp_path: Path) -> None:
+def test_each_kind_takes_its_containers_down_and_brings_them_back(tmp_path: Path) -> None:
     async def test() -> None:
         kinds = [
             window(FaultKind.STOP, "p00"),
@@ -119,7 +119,7 @@ def test_each_kind_has_its_way_down_and_back(tmp_path: Path) -> None:
     staged(test)
 
 
-def test_who_is_frozen_and_killed_meanwhile_is_thawed_first(tmp_path: Path) -> None:
+def test_a_paused_container_is_resumed_before_it_is_killed(tmp_path: Path) -> None:
     async def test() -> None:
         stage = Stage(
             tmp_path, [window(FaultKind.PAUSE, "p00", end=0.2), window(FaultKind.KILL, "p00", begin=0.1, end=0.2)]
@@ -131,7 +131,7 @@ def test_who_is_frozen_and_killed_meanwhile_is_thawed_first(tmp_path: Path) -> N
     staged(test)
 
 
-def test_a_killed_chain_comes_back_with_what_it_had_written_before(tmp_path: Path) -> None:
+def test_a_killed_chain_comes_back_with_an_earlier_state(tmp_path: Path) -> None:
     async def test() -> None:
         state, early = tmp_path / "state.json", json.dumps({"accounts": {}, "transactions": []})
         state.write_text(early)
@@ -145,7 +145,7 @@ def test_a_killed_chain_comes_back_with_what_it_had_written_before(tmp_path: Pat
     staged(test)
 
 
-def test_a_chain_that_was_killed_and_lost_nothing_was_not_hit(tmp_path: Path) -> None:
+def test_killing_a_chain_that_loses_nothing_is_ineffective(tmp_path: Path) -> None:
     async def test() -> None:
         (tmp_path / "state.json").write_text(json.dumps({"accounts": {}, "transactions": []}))
         stage = Stage(tmp_path, [window(FaultKind.CHAIN_KILL, begin=0.2, end=0.4, blocks=2)])
@@ -177,7 +177,7 @@ def test_everything_is_healed_when_the_session_is_interrupted(tmp_path: Path) ->
     staged(test)
 
 
-def test_an_agent_that_does_not_answer_is_said_and_stops_nothing(tmp_path: Path) -> None:
+def test_an_agent_that_does_not_answer_is_reported_and_stops_nothing(tmp_path: Path) -> None:
     async def test() -> None:
         stage = Stage(tmp_path, [window(FaultKind.SPLIT, *NAMES), window(FaultKind.PAUSE, "p00")])
         stage.pods.mute = {"p01"}
@@ -188,7 +188,7 @@ def test_an_agent_that_does_not_answer_is_said_and_stops_nothing(tmp_path: Path)
     staged(test)
 
 
-def test_what_was_dropped_before_nobody_knows_is_no_evidence(tmp_path: Path) -> None:
+def test_without_a_count_from_before_dropped_packets_are_no_evidence(tmp_path: Path) -> None:
     async def test() -> None:
         stage = Stage(tmp_path, [window(FaultKind.SPLIT, *NAMES)])
         stage.pods.mute = {"p01"}
@@ -209,7 +209,7 @@ def test_a_cut_of_one_way_is_refused_because_kubo_needs_answers(tmp_path: Path) 
     staged(test)
 
 
-def test_what_the_kernel_cannot_do_is_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_effects_that_the_kernel_does_not_support_are_refused_in_one_sentence(tmp_path: Path) -> None:
     async def test() -> None:
         await Stage(tmp_path, [window(FaultKind.LOSS, "p00", probability=0.5)]).faults.check()
         await Stage(tmp_path, [window(FaultKind.KILL, "p00")], "DROP").faults.check()
@@ -222,7 +222,7 @@ def test_what_the_kernel_cannot_do_is_refused_in_a_sentence(tmp_path: Path) -> N
     staged(test)
 
 
-def test_a_plan_begins_when_the_last_peer_has(tmp_path: Path) -> None:
+def test_a_plan_starts_when_the_last_peer_has_begun_to_work(tmp_path: Path) -> None:
     async def test() -> None:
         stage = Stage(tmp_path, [window(FaultKind.PAUSE, "p00")])
         running = asyncio.create_task(stage.faults.run())
@@ -249,5 +249,5 @@ def test_a_plan_begins_when_the_last_peer_has(tmp_path: Path) -> None:
         (b"", False),
     ],
 )
-def test_a_state_of_the_chain_in_which_a_block_is_missing_is_not_sound(saved: bytes, whole: bool) -> None:
+def test_a_state_of_the_chain_with_a_missing_block_is_not_sound(saved: bytes, whole: bool) -> None:
     assert sound(saved) is whole

@@ -1,4 +1,4 @@
-"""What the host asks of link agents, over HTTP: agents in this process, on kernels that are only remembered."""
+"""The client of link agents, over HTTP, with agents in this process on fake kernels."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -37,7 +37,7 @@ def asked(folder: Path, test: Callable[[LinkAgents, Agent], Awaitable[None]], to
     asyncio.run(run())
 
 
-def test_links_are_put_by_the_address_of_their_sender_and_taken_back(tmp_path: Path) -> None:
+def test_links_are_set_by_the_address_of_their_sender_and_removed(tmp_path: Path) -> None:
     async def test(agents: LinkAgents, agent: Agent) -> None:
         assert await agents.abilities("p00") == {"cut", "loss", "delay"}
         await agents.put(["p00"], {PAIR: CUT}, 30)
@@ -49,7 +49,7 @@ def test_links_are_put_by_the_address_of_their_sender_and_taken_back(tmp_path: P
     asked(tmp_path, test)
 
 
-def test_what_an_agent_refuses_or_does_not_answer_is_said_with_its_name(tmp_path: Path) -> None:
+def test_a_refusal_or_a_missing_answer_names_the_agent(tmp_path: Path) -> None:
     async def test(agents: LinkAgents, agent: Agent) -> None:
         with pytest.raises(InputError, match="the link agent of p00 refused: .*this kernel does not support bandwidth"):
             await agents.put([], {PAIR: Link(bandwidth=1e5)}, 30)

@@ -1,4 +1,4 @@
-"""Which fault windows Prometheus is told of."""
+"""Fault windows as Prometheus targets."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ def listed(folder: Path, *facts: Fact) -> list[object]:
     return asyncio.run(play())
 
 
-def test_a_window_is_a_target_as_long_as_it_is_open_and_no_session_leaves_one(tmp_path: Path) -> None:
+def test_a_window_is_a_target_while_it_is_open_and_no_session_leaves_one(tmp_path: Path) -> None:
     assert listed(tmp_path, FaultsPlanned(2), CUT) == [WINDOWS[0]]
     assert listed(tmp_path, CUT, CHAIN) == [WINDOWS[0], WINDOWS[1]]
     assert listed(tmp_path, CUT, CHAIN, FaultEnded(0, Effect.APPLIED)) == [WINDOWS[1]]
