@@ -62,7 +62,7 @@ class MemoryNet:
 
 @dataclass
 class MemorySwarm:
-    """All blocks, and the peers that serve each."""
+    """All blocks, and the peers that serve them."""
 
     net: MemoryNet
     blocks: dict[Cid, bytes] = field(default_factory=dict)

@@ -124,7 +124,7 @@ class FaultRunner:
             applied = before is not None and after is not None and after > before
         else:
             held = [component for component in window.components if component in self._held]
-            applied = any([await self._try(self.lifecycle.interrupted(each, window.fault)) for each in held])
+            applied = any([await self._try(self.lifecycle.interrupted(part, window.fault)) for part in held])
         return Effect.APPLIED if applied else Effect.INEFFECTIVE
 
     async def _affected(self, window: FaultWindow) -> int | None:
