@@ -34,7 +34,8 @@ from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import verdict
 from learnae.analysis.fault_impact import fault_impact, to_json
 from learnae.backends.sim.faults import undisturbed
-from learnae.cli.scenarios import CHAOS, find
+from learnae.cli.arguments import scenario_file
+from learnae.cli.chaos import CHAOS
 from learnae.errors import InputError
 from learnae.protocol.types import Forgery, Policy
 from learnae.records.history import History
@@ -262,7 +263,7 @@ def play(bench: Bench, wanted: Namespace) -> int:
     try:
         for name, seed in product(scenarios, range(1, wanted.seeds + 1)):
             try:
-                session = find(name, {"seed": seed, "peers": wanted.peers})
+                session = load(scenario_file(name), {"seed": seed, "peers": wanted.peers})
             except InputError as error:
                 print(f"{name}: {error}", file=sys.stderr)
                 continue

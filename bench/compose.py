@@ -27,6 +27,7 @@ from monitor.ask import Prometheus  # noqa: E402
 
 from learnae.adapters.run_directory import RunDirectory  # noqa: E402
 from learnae.backends import live_run  # noqa: E402
+from learnae.backends.base import Run  # noqa: E402
 from learnae.backends.compose import engine  # noqa: E402
 from learnae.backends.compose import session as sessions  # noqa: E402
 from learnae.backends.compose.docker_cli import docker  # noqa: E402
@@ -58,8 +59,8 @@ class Clock:
         self.times: dict[str, float] = {}
         self.memory: dict[str, list[float]] = {}
 
-    async def watch(self, board: EventLog) -> None:
-        async for _, record in board.follow():
+    async def watch(self, events: EventLog) -> None:
+        async for _, record in events.follow():
             match record.fact:
                 case IdentityChanged(identity=IdentityState.REGISTERED):
                     self.registered.add(record.peer)
@@ -124,22 +125,21 @@ def scrapes(ask: Prometheus, began: float, ended: float) -> str:
 
 
 async def main(peers: int, path: Path, out: Path | None) -> None:
-    session, board = load(path, {"peers": peers}), EventLog()
+    session = load(path, {"peers": peers})
     with sessions.alone(print), TemporaryDirectory() as temporary:
         folder = out or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        began = time.time()
+        began, recorded = time.time(), Run(RunDirectory(folder))
         try:
             swarm = await prepare(session, print)
             clock = Clock(swarm)
             clock.note("all prepared")
-            watching = asyncio.create_task(clock.watch(board))
-            await sessions.live(swarm, board, folder, print)
+            watching = asyncio.create_task(clock.watch(recorded.events))
+            await sessions.live(swarm, recorded, print)
             clock.note("session over and collected")
             ended = time.time()
-            await asyncio.to_thread(live_run.retell, folder)
-            run = RunDirectory(folder)
-            found = run.judge(run.read(), None)
+            await asyncio.to_thread(live_run.write_history, folder)
+            found = recorded.directory.judge(recorded.directory.read(), None)
             clock.note("verdict")
             ask = Prometheus(f"http://{HOST}:{swarm.plan.port(PROMETHEUS)}")
             watched = await asyncio.to_thread(scrapes, ask, began, ended)
@@ -160,7 +160,7 @@ if __name__ == "__main__":
     parser.add_argument("--peers", type=int, default=20)
     parser.add_argument("--session", type=session_file, default="paper")
     parser.add_argument("--out", type=Path)
-    wanted, lacking = parser.parse_args(), engine.lacking()
+    wanted, lacking = parser.parse_args(), engine.missing()
     if lacking:
         raise SystemExit(f"bench/compose.py: {lacking}")
     asyncio.run(main(wanted.peers, wanted.session, wanted.out))

@@ -47,7 +47,7 @@ def command(peers: int, seed: int) -> dict[str, float]:
             text=True,
         ) as process:
             assert process.stdout
-            page = next(line.split()[1] for line in process.stdout if line.startswith("Page: "))
+            page = next(line.split()[-1] for line in process.stdout if line.startswith("Live page: "))
             with urllib.request.urlopen(f"{page}v1/page", timeout=60) as events:
                 next(line for line in events if line.startswith(b"data:"))
                 shown = time.perf_counter() - began

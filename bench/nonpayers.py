@@ -18,11 +18,11 @@ from learnae.analysis.figures import Figure, Series, ShadedBand, draw
 from learnae.analysis.figures.spec import BLUE, ORANGE
 from learnae.analysis.money import Account, accounts
 from learnae.backends.sim.simulation import MemoryHistory, Simulation
-from learnae.cli.scenarios import find
+from learnae.cli.arguments import scenario_file
 from learnae.protocol.types import Policy
 from learnae.records.history import History
 from learnae.runtime.torch_learning import TorchLearning
-from learnae.session.session_file import parse, resolved
+from learnae.session.session_file import load, parse, resolved
 
 COUNTS = (0, 1, 2, 4, 6, 8, 10)
 PEERS = 20
@@ -48,7 +48,7 @@ class Side:
 
 def played(refusing: int, seed: int) -> list[Account]:
     groups = [{"count": refusing, "policy": Policy.REFUSES_TO_PAY.value}, {}]
-    session = parse(resolved(find(SCENARIO, {"seed": seed})) | {"groups": groups, "evaluation_peers": 0})
+    session = parse(resolved(load(scenario_file(SCENARIO), {"seed": seed})) | {"groups": groups, "evaluation_peers": 0})
     recording = MemoryHistory()
     simulation = Simulation(session, TorchLearning(session, os.cpu_count() or 1), [recording.observe])
     simulation.run()

@@ -219,5 +219,5 @@ def test_more_peers_than_rows_is_a_notice_and_no_error(tmp_path: Path) -> None:
 def test_the_doctor_names_what_is_there(tmp_path: Path) -> None:
     done = here(tmp_path, "doctor")
     assert done.returncode == 0, done.stdout
-    for what in ("Python 3.", "torch", "default rows", "memory", "disk"):
+    for what in ("Python 3.", "torch", "default data", "memory", "disk"):
         assert what in done.stdout

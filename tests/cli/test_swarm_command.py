@@ -76,7 +76,7 @@ def get(url: str) -> Any:
 
 
 def address(printed: list[str]) -> str:
-    return next(line for line in printed if line.startswith("Page: ")).split()[1].rstrip("/")
+    return next(line for line in printed if line.startswith("Live page: ")).split()[-1].rstrip("/")
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def test_it_serves_while_it_runs_and_ends_as_a_simulation_does(tmp_path: Path) -
     """At another port if that one is taken; it says where."""
     with taken_port() as port, running(tmp_path, session(tmp_path), "--out", "out", "--port", port) as process:
         first = lines(process, "Token")
-        assert first[0].startswith("LEARNAE: 3 live peers on the embedded backend (") and "Expect about" in first[0]
+        assert first[0].startswith("LEARNAE: 3 live peers in one process (") and "Expect about" in first[0]
         assert not address(first).endswith(f":{port}")
         assert get(f"{address(first)}/peers/p00/v1/status")["name"] == "p00"
         token = tmp_path / first[-1].split(": ")[1]
@@ -107,7 +107,7 @@ def test_it_serves_while_it_runs_and_ends_as_a_simulation_does(tmp_path: Path) -
 
 def test_with_keep_it_serves_the_verdict_until_it_is_told_to_stop(tmp_path: Path) -> None:
     with running(tmp_path, session(tmp_path), "--out", "out", "--port", 0, "--keep") as process:
-        printed = lines(process, "Over, and kept")
+        printed = lines(process, "Session finished. The page stays at")
         assert get(f"{address(printed)}/v1/session")["verdict"]["verdict"] == "valid"
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=10)
@@ -147,7 +147,7 @@ def test_a_signal_before_there_is_a_session_leaves_nothing(tmp_path: Path) -> No
         (["session.toml", "--backend", "cloud"], "'cloud' is not one of"),
         (["session.toml", "--peers", "1"], "peers = 1 is not allowed: give an integer from 2"),
         (["session.toml", "--port", "70000"], "65535"),
-        (["session.toml", "--backend", "sim", "--keep"], "the simulator serves nothing"),
+        (["session.toml", "--backend", "sim", "--keep"], "the simulator has no page"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_begun(tmp_path: Path, arguments: list[str], sentence: str) -> None:

@@ -53,7 +53,7 @@ def test_without_the_rows_an_audit_says_what_it_lacks_and_does_the_rest(folder: 
     done = here(folder.parent, "audit", folder)
     assert done.returncode == 0, done.stdout + done.stderr
     [notice] = [line for line in done.stdout.splitlines() if "gone.npz" in line]
-    assert notice.startswith("Accuracies on test rows are missing: ")
+    assert notice.startswith("Test accuracies are missing: ")
     assert RunDirectory(folder).verdict()["summary"]["accuracy_test_mean"] is None
 
 

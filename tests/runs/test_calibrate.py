@@ -15,7 +15,7 @@ from learnae.adapters.run_directory import RunDirectory
 from learnae.adapters.sqlite_journal import JournalContents
 from learnae.analysis.statistics import Band
 from learnae.backends.live_run import JOURNALS, SESSION
-from learnae.backends.sim.run_simulation import record
+from learnae.backends.sim.backend import simulate
 from learnae.errors import InputError
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
@@ -104,7 +104,7 @@ def recorded_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As `learnae simulate` leaves it."""
     settings = parse(small(**TORCH))
     folder = RunDirectory.create(tmp_path_factory.mktemp("runs"), "run")
-    record(settings, TorchLearning(settings, 1), folder, lambda now, peers: None)
+    simulate(settings, TorchLearning(settings, 1), folder)
     return folder.path
 
 

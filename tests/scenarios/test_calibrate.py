@@ -10,7 +10,7 @@ from tests.runs.test_calibrate import TORCH
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.live_run import SESSION
-from learnae.backends.sim.run_simulation import record
+from learnae.backends.sim.backend import simulate
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.session_file import load, parse
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 def test_a_run_is_put_beside_simulated_seeds_of_itself(tmp_path: Path) -> None:
     settings = parse(small(**TORCH))
     folder = tmp_path / "run"
-    record(settings, TorchLearning(settings, 1), RunDirectory.create(tmp_path, "run", folder), lambda now, peers: None)
+    simulate(settings, TorchLearning(settings, 1), RunDirectory.create(tmp_path, "run", folder))
     done = here(tmp_path, "calibrate", folder, "--seeds", 3)
     calibrated, session = load(folder / "calibrated.toml"), load(folder / SESSION)
     assert calibrated.cost.train == pytest.approx(session.cost.train, rel=0.3)

@@ -27,8 +27,8 @@ class Command:
     """A command of ours on containers, as in a terminal of its own.  ``lines``: what it printed so far."""
 
     def __init__(self, run: Path, *arguments: object) -> None:
-        if engine.lacking():
-            pytest.skip(str(engine.lacking()))
+        if engine.missing():
+            pytest.skip(str(engine.missing()))
         self.run, self.lines, self._over, self._news = run, list[str](), False, Condition()
         self.process = subprocess.Popen(
             [*COMMAND, *map(str, arguments), "--backend", "compose", "--out", str(run)],

@@ -26,8 +26,8 @@ SECRET = "s3cret-of-the-provider"
 
 def gateway() -> str:
     """This machine's address on Docker's own bridge: containers reach it, and nobody elsewhere does."""
-    if engine.lacking():
-        pytest.skip(str(engine.lacking()))
+    if engine.missing():
+        pytest.skip(str(engine.missing()))
     [bridge] = json.loads(docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"))
     return bridge.get("Gateway") or str(ip_network(bridge["Subnet"])[1])  # an engine that has just made it names none
 

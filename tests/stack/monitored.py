@@ -24,14 +24,15 @@ from tests.helpers.live_peer_lives import QUICK
 
 from learnae.adapters.kubo import Kubo
 from learnae.adapters.run_directory import RunDirectory
+from learnae.backends.base import Run, RunOptions
 from learnae.backends.compose.prometheus_targets import fault_targets
-from learnae.backends.embedded.server import EmbeddedServer
+from learnae.backends.embedded.backend import EmbeddedBackend
 from learnae.checkout import REPOSITORY
 from learnae.records.history import FaultBegan
 from learnae.runtime.learning import Learning, MemoryLearning
 from learnae.session.faults import FaultKind
 from learnae.session.roster import names
-from learnae.session.session_file import parse, to_toml
+from learnae.session.session_file import parse
 from learnae.session.settings import Session
 from learnae.web.api.server import listen, serving, url
 
@@ -84,25 +85,25 @@ class Watched:
     async def play(self, node: Any) -> None:
         """Serves the pages until cancelled."""
         session = parse(self.settings)
-        hosted = EmbeddedServer(session, RunDirectory.create(self.folder, "live", self.folder / "out"), "secret")
+        run = Run(RunDirectory.create(self.folder, "live", self.folder / "out"))
+        backend = EmbeddedBackend(session, RunOptions(), print, lambda session, threads: self.learning(session))
+        app = backend.page(run)
         kubo = await Kubo.connect("127.0.0.1", node.rpc_port)
 
         async def page() -> Response:
             return Response(await kubo.metrics())
 
-        async def learning() -> Learning:
-            hosted.directory.begin(to_toml(session), "", 1)
-            return self.learning(session)
-
-        hosted.app.add_api_route("/kubo/metrics", page)
+        app.add_api_route("/kubo/metrics", page)
         try:
-            async with serving(hosted.app, self.socket):
+            async with serving(app, self.socket):
                 self.began = time.time()
-                await hosted.run(learning(), lambda now, peers: None)
+                await backend.prepare(run)
+                await backend.run(run)
                 self.ended = time.time()
                 self.over.set()
                 await asyncio.Event().wait()
         finally:
+            backend.clean_up()
             await kubo.close()
 
 

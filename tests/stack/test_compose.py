@@ -145,11 +145,11 @@ def test_status_and_logs_say_how_it_is(swarm: ComposeSwarm, tmp_path: Path) -> N
 
 def test_a_second_session_of_the_same_checkout_is_refused(swarm: ComposeSwarm, tmp_path: Path) -> None:
     second = here(tmp_path, "swarm", session_in(tmp_path), "--backend", "compose")
-    assert second.returncode == 2 and f"where it was started or with kill {swarm.process.pid}" in second.stderr
+    assert second.returncode == 2 and f"in its terminal or with kill {swarm.process.pid}" in second.stderr
 
 
 def test_the_session_ends_valid_audited_to_the_wei_and_leaves_nothing(swarm: ComposeSwarm) -> None:
-    swarm.when("Over, and kept")
+    swarm.when("The page stays at")
     address = swarm.when("Live page").split()[-1]
     with urlopen(f"{address}v1/events") as shown:
         kinds = {json.loads(line[6:])["kind"] for line in shown if line.startswith(b"data: ")}

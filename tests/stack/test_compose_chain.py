@@ -24,8 +24,8 @@ NAME = f"{PROJECT}-kept"
 @pytest.fixture
 def chain(tmp_path: Path) -> Iterator[Path]:
     """The folder of a chain that runs and makes a block each second."""
-    if engine.lacking():
-        pytest.skip(str(engine.lacking()))
+    if engine.missing():
+        pytest.skip(str(engine.missing()))
     asyncio.run(images.build(PROJECT))
     folder = tmp_path / "chain"
     _write_chain(folder, {})

@@ -20,6 +20,7 @@ from tests.stack.compose_swarm import COMMAND, PROJECT, left, until
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks.faults import crossings
 from learnae.analysis.fault_impact import fault_impact
+from learnae.backends.base import Run
 from learnae.backends.compose import engine
 from learnae.backends.compose import session as sessions
 from learnae.backends.compose.docker_cli import docker
@@ -34,7 +35,6 @@ from learnae.records.history import FaultBegan, FaultEnded, History, PeerCrashed
 from learnae.resources import scenario_files
 from learnae.session.session_file import parse, to_toml
 from learnae.session.settings import Session
-from learnae.web.event_log import EventLog
 
 pytestmark = pytest.mark.docker
 
@@ -83,8 +83,8 @@ class Disturbed:
 
 def disturbed(session: Session, run: Path, stop_at: type | None = None) -> Disturbed:
     """Played to its end, or interrupted at the first such fact."""
-    if engine.lacking():
-        pytest.skip(str(engine.lacking()))
+    if engine.missing():
+        pytest.skip(str(engine.missing()))
     run.mkdir()
     with sessions.alone(print):
         try:
@@ -101,11 +101,11 @@ def disturbed(session: Session, run: Path, stop_at: type | None = None) -> Distu
             sessions.remove()
 
 
-async def played(swarm: sessions.ComposeSwarm, run: Path, stop_at: type | None) -> None:
-    board = EventLog()
-    playing = asyncio.create_task(sessions.live(swarm, board, run, print))
+async def played(swarm: sessions.ComposeSwarm, folder: Path, stop_at: type | None) -> None:
+    run = Run(RunDirectory(folder))
+    playing = asyncio.create_task(sessions.live(swarm, run, print))
     if stop_at:
-        async for _, record in board.follow():
+        async for _, record in run.events.follow():
             if isinstance(record.fact, stop_at):
                 playing.cancel()
                 break
@@ -183,8 +183,8 @@ def test_what_was_cut_or_taken_away_is_back_when_a_session_is_interrupted(tmp_pa
 @pytest.fixture
 def killed(tmp_path: Path) -> Iterator[Path]:
     """A session whose runner is killed while its links are cut."""
-    if engine.lacking():
-        pytest.skip(str(engine.lacking()))
+    if engine.missing():
+        pytest.skip(str(engine.missing()))
     session, run = tmp_path / "session.toml", tmp_path / "run"
     session.write_text(to_toml(small("split-half")))
     command = [*COMMAND, "chaos", "run", str(session), "--backend", "compose", "--out", str(run)]

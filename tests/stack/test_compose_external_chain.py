@@ -141,7 +141,7 @@ def payer(chain: ForeignAnvil, tmp_path_factory: pytest.TempPathFactory) -> Lend
 
 @pytest.fixture(scope="module")
 def swarm(chain: ForeignAnvil, payer: Lender) -> Iterator[ComposeSwarm]:
-    """Over, and kept; while it ran a stranger gave p00 a present."""
+    """Kept running; while it ran a stranger gave p00 a present."""
     folder = payer.session.parent
     file = folder / "key"
     file.touch(0o600)
@@ -151,7 +151,7 @@ def swarm(chain: ForeignAnvil, payer: Lender) -> Iterator[ComposeSwarm]:
     try:
         swarm.when("3 of 3 registered")
         chain.give(Address(json.loads((FOLDER / "roster.json").read_text())["peers"][0]["wallet"]), GIFT)
-        swarm.when("Over, and kept")
+        swarm.when("The page stays at")
         yield swarm
     finally:
         swarm.process.send_signal(signal.SIGINT)

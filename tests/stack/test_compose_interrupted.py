@@ -65,7 +65,7 @@ def test_ctrl_c_in_mid_session_stops_the_peers_first_collects_and_judges(begun: 
     swarm.press_ctrl_c()
     assert swarm.end() == INTERRUPTED, "\n".join(swarm.lines)
     assert left() == ""
-    swarm.when("Interrupted: the peers are stopped first, so that their journals are whole.")
+    swarm.when("Interrupted: stopping the peers first, so that their journals are complete.")
     swarm.when("containers and their network.")
     swarm.when("(ended by: interrupted)")
     swarm.when("Run directory:")
@@ -92,7 +92,7 @@ def test_ctrl_c_in_the_middle_of_a_fault_heals_first(begun: Begun) -> None:
     assert chaos.end() == INTERRUPTED, "\n".join(chaos.lines)
     assert left() == ""
     chaos.when("Chaos: everything is healed, before the plan was at its end.")
-    chaos.when("Interrupted: the peers are stopped first, so that their journals are whole.")
+    chaos.when("Interrupted: stopping the peers first, so that their journals are complete.")
     chaos.when("(ended by: interrupted)")
     history = RunDirectory(chaos.run).read()
     assert len(list(history.facts(FaultBegan))) == 2 and not list(history.facts(FaultEnded))

@@ -22,15 +22,15 @@ pytestmark = pytest.mark.docker
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("guests")
+    return tmp_path_factory.mktemp("remote")
 
 
 @pytest.fixture(scope="module")
 def swarm(folder: Path) -> Iterator[ComposeSwarm]:
-    """Two pods that wait for a guest."""
-    swarm = ComposeSwarm(session_in(folder), folder / "run", "--peers", "2", "--guests", "1")
+    """Two pods that wait for a remote peer."""
+    swarm = ComposeSwarm(session_in(folder), folder / "run", "--peers", "2", "--remote-peers", "1")
     try:
-        swarm.when("Invited: p02")
+        swarm.when("Waiting for remote peers: p02")
         yield swarm
     finally:
         swarm.process.send_signal(signal.SIGINT)
@@ -39,48 +39,48 @@ def swarm(folder: Path) -> Iterator[ComposeSwarm]:
 
 
 @pytest.fixture(scope="module")
-def invitation(swarm: ComposeSwarm, folder: Path) -> Path:
+def join_file(swarm: ComposeSwarm, folder: Path) -> Path:
     invited = here(folder, "invite", "p02")
     assert invited.returncode == 0 and "learnae join p02.join.json" in invited.stdout, invited.stderr
     return folder / "p02.join.json"
 
 
-def joined(invitation: Path, folder: Path) -> "subprocess.Popen[str]":
-    command = [*COMMAND, "join", str(invitation), "--folder", str(folder)]
+def joined(join_file: Path, folder: Path) -> "subprocess.Popen[str]":
+    command = [*COMMAND, "join", str(join_file), "--folder", str(folder)]
     return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def test_an_invitation_is_readable_by_its_owner_alone(invitation: Path, folder: Path) -> None:
-    assert stat.S_IMODE(invitation.stat().st_mode) == 0o600
-    refused(here(folder, "invite", "p01"), "no guest", "p02")
+def test_a_join_file_is_readable_by_its_owner_alone(join_file: Path, folder: Path) -> None:
+    assert stat.S_IMODE(join_file.stat().st_mode) == 0o600
+    refused(here(folder, "invite", "p01"), "no remote peer", "p02")
 
 
-def test_with_anothers_token_nobody_comes(invitation: Path, tmp_path: Path) -> None:
-    told = json.loads(invitation.read_text())
-    invitation = tmp_path / "p02.join.json"
-    invitation.write_text(json.dumps(told | {"token": "0" * 43}))
-    refused(here(tmp_path, "join", invitation), "another session")
+def test_with_anothers_token_nobody_comes(join_file: Path, tmp_path: Path) -> None:
+    told = json.loads(join_file.read_text())
+    join_file = tmp_path / "p02.join.json"
+    join_file.write_text(json.dumps(told | {"token": "0" * 43}))
+    refused(here(tmp_path, "join", join_file), "another session")
 
 
-def test_ctrl_c_ends_a_guest_and_its_ipfs_node(swarm: ComposeSwarm, invitation: Path, folder: Path) -> None:
-    guest = joined(invitation, folder / "guest")
-    assert guest.stdout
-    assert any("1 of 1 registered" in line for line in guest.stdout)
-    assert running(folder / "guest" / "ipfs")
-    guest.send_signal(signal.SIGINT)
-    said, _ = guest.communicate(timeout=PATIENCE)
-    assert guest.returncode == 130 and "ended by: stopped" in said and "handed in" in said
-    assert not running(folder / "guest" / "ipfs")
+def test_ctrl_c_ends_a_remote_peer_and_its_ipfs_node(swarm: ComposeSwarm, join_file: Path, folder: Path) -> None:
+    remote = joined(join_file, folder / "remote")
+    assert remote.stdout
+    assert any("1 of 1 registered" in line for line in remote.stdout)
+    assert running(folder / "remote" / "ipfs")
+    remote.send_signal(signal.SIGINT)
+    said, _ = remote.communicate(timeout=PATIENCE)
+    assert remote.returncode == 130 and "ended by: stopped" in said and "handed in" in said
+    assert not running(folder / "remote" / "ipfs")
 
 
-def test_a_guest_that_came_back_is_paid_and_pays_and_the_session_is_valid(
-    swarm: ComposeSwarm, invitation: Path, folder: Path
+def test_a_remote_peer_that_came_back_is_paid_and_pays_and_the_session_is_valid(
+    swarm: ComposeSwarm, join_file: Path, folder: Path
 ) -> None:
-    guest = joined(invitation, folder / "guest")
-    said, _ = guest.communicate(timeout=PATIENCE)
-    assert guest.returncode == 0, said
-    assert "Its journal is handed in." in said
-    swarm.when("Over, and kept")
+    remote = joined(join_file, folder / "remote")
+    said, _ = remote.communicate(timeout=PATIENCE)
+    assert remote.returncode == 0, said
+    assert "The journal is handed in." in said
+    swarm.when("The page stays at")
     swarm.process.send_signal(signal.SIGINT)
     assert swarm.end() == 0, "\n".join(swarm.lines)
     swarm.when("Verdict: valid")
@@ -91,7 +91,7 @@ def test_a_guest_that_came_back_is_paid_and_pays_and_the_session_is_valid(
     assert history.roster["p02"].wallet in {debt.payee for _, debt in final}
 
 
-def test_what_a_guest_did_is_audited_when_everything_is_gone(swarm: ComposeSwarm) -> None:
+def test_what_a_remote_peer_did_is_audited_when_everything_is_gone(swarm: ComposeSwarm) -> None:
     assert left() == ""
     audited = here(swarm.run, "audit", swarm.run)
     assert audited.returncode == 0, audited.stdout + audited.stderr
@@ -99,7 +99,7 @@ def test_what_a_guest_did_is_audited_when_everything_is_gone(swarm: ComposeSwarm
 
 
 def test_to_a_swarm_that_is_gone_nobody_is_invited_and_nobody_comes(
-    swarm: ComposeSwarm, invitation: Path, tmp_path: Path
+    swarm: ComposeSwarm, join_file: Path, tmp_path: Path
 ) -> None:
-    refused(here(tmp_path, "invite"), "no swarm of this checkout waits for guests")
-    refused(here(tmp_path, "join", invitation), "over")
+    refused(here(tmp_path, "invite"), "no swarm of this checkout has remote peers")
+    refused(here(tmp_path, "join", join_file), "over")

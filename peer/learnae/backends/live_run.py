@@ -1,11 +1,11 @@
-"""A live session's folder, from which every wei is worked out again after all nodes are gone.
+"""The run directory of a live session, from which every payment can be recomputed after all nodes are gone.
 
 session.toml  roster.json  journals/<name>.sqlite    what the peers left
-faults.jsonl                                         what was done to them, if anything
-funding.json                                         on a chain that is not ours: what they began with
-chain.jsonl                                          what the Ethereum node said, exported while it was there
-history.jsonl                                        made here, from the journals; accuracies on test rows from the
-                                                     last models in them and the session's rows, where they are at hand
+faults.jsonl                                         the injected faults, if there were any
+funding.json                                         the starting balances, on an external chain
+chain.jsonl                                          the blocks, exported while the Ethereum node was up
+history.jsonl                                        written here, from the journals; test accuracies come from the last
+                                                     models in them and the session's data, where it is available
 """
 
 import os
@@ -42,13 +42,16 @@ def members(run: Path) -> tuple[Session, tuple[Member, ...]]:
 
 
 async def fetch_chain(run: Path, rpc: str) -> None:
-    """Export the chain into the folder.  On one of ours the wallets began with what the session says; on another the
-    export begins when they had their stakes, and ends before those were taken back.  Raises InputError."""
-    session, everybody = members(run)
+    """Export the chain into the folder.  Raises InputError.
+
+    On the session's own chain, the wallets began with the session's balance.  On an external one, the export begins
+    when all were funded, and ends before the rest was taken back.
+    """
+    session, peers = members(run)
     funding = Funding.read(run) if (run / FUNDING).exists() else None
     if funding and funding.opening is None:
-        raise InputError("the wallets never all had their stakes: there is no session on that chain")
-    alloc = {each.wallet: wei(session.chain.balance) for each in everybody}
+        raise InputError("the wallets were never all funded: there is no session on that chain")
+    alloc = {member.wallet: wei(session.chain.balance) for member in peers}
     node = http_node(rpc, session.chain.id)
     try:
         if funding and funding.opening:
@@ -57,44 +60,44 @@ async def fetch_chain(run: Path, rpc: str) -> None:
             chain = await export(node, alloc, alloc)
     except PortError as error:
         raise InputError(
-            f"the Ethereum node could not be read ({error}): is it there, and has it all blocks?"
+            f"the Ethereum node could not be read ({error}): check that it is up and has all blocks"
         ) from None
     finally:
         await node.close()
     (run / CHAIN).write_text("".join(chain_line(record) + "\n" for record in chain))
 
 
-def journals(run: Path, everybody: Sequence[Member]) -> dict[str, Path]:
-    """Those that are there, by peer."""
-    files = {each.name: run / JOURNALS / f"{each.name}.sqlite" for each in everybody}
+def journals(run: Path, peers: Sequence[Member]) -> dict[str, Path]:
+    """The journals that exist, by peer."""
+    files = {member.name: run / JOURNALS / f"{member.name}.sqlite" for member in peers}
     return {name: path for name, path in files.items() if path.is_file()}
 
 
-def retell(run: Path) -> str | None:
-    """Write the history that the journals tell; a notice if it lacks accuracies on test rows.
+def write_history(run: Path) -> str | None:
+    """Write the history from the journals; a notice if it lacks test accuracies.
 
-    InputError: damaged, or told by another core.
+    InputError: a journal is damaged, or was written by another version of the protocol.
     """
-    session, everybody = members(run)
-    files = journals(run, everybody)
+    session, peers = members(run)
+    files = journals(run, peers)
     faults = run / FAULTS
-    seen = History.parse(faults.read_text().splitlines()).records if faults.is_file() else ()
-    records = merged(session, everybody, {name: read_journal(path) for name, path in files.items()}, seen)
+    injected = History.parse(faults.read_text().splitlines()).records if faults.is_file() else ()
+    records = merged(session, peers, {name: read_journal(path) for name, path in files.items()}, injected)
     try:
-        evaluated, notice = _evaluated(session, files, records), None
+        evaluated, notice = _test_accuracies(session, files, records), None
     except (InputError, PortError) as error:
-        evaluated, notice = [], f"Accuracies on test rows are missing: {error}"
+        evaluated, notice = [], f"Test accuracies are missing: {error}"
     end = len(records) - isinstance(records[-1].fact, SessionEnded)
     lines = [record.line() + "\n" for record in (*records[:end], *evaluated, *records[end:])]
     (run / HISTORY).write_text("".join(lines))
     return notice
 
 
-def _evaluated(session: Session, files: Mapping[str, Path], records: Sequence[Record]) -> list[Record]:
-    """Each peer's last model on rows that no peer has.  InputError: no such rows here; PortError: no sound block."""
+def _test_accuracies(session: Session, files: Mapping[str, Path], records: Sequence[Record]) -> list[Record]:
+    """The test accuracy of each peer's last model.  InputError: no data here; PortError: a block is damaged."""
     last = _last_models(records)
-    found = {cid: read_block(files[name], cid) for name, (cid, _) in last.items()}
-    blocks = {cid: block for cid, block in found.items() if block is not None}
+    stored = {cid: read_block(files[name], cid) for name, (cid, _) in last.items()}
+    blocks = {cid: block for cid, block in stored.items() if block is not None}
     models = [(name, *model) for name, model in last.items() if model[0] in blocks]
     if not models:
         return []
@@ -109,7 +112,7 @@ def _evaluated(session: Session, files: Mapping[str, Path], records: Sequence[Re
 
 
 def _last_models(records: Sequence[Record]) -> dict[str, tuple[Cid, int]]:
-    """CID and step of what each peer ended with."""
+    """CID and step of each peer's last model."""
     last: dict[str, tuple[Cid, int]] = {}
     for record in records:
         match record.fact:

@@ -9,8 +9,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from enum import StrEnum
-from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
@@ -18,12 +16,12 @@ import typer
 from typer.core import TyperGroup
 
 from learnae.cli import chaos, compose, data
-from learnae.cli.arguments import SessionFile
 from learnae.cli.audit import audit
 from learnae.cli.baselines import baselines
 from learnae.cli.calibrate import calibrate
 from learnae.cli.check import check
 from learnae.cli.compare import compare
+from learnae.cli.doctor import doctor
 from learnae.cli.figures import figures
 from learnae.cli.history import history
 from learnae.cli.init import init
@@ -36,66 +34,10 @@ from learnae.cli.reproduce import reproduce
 from learnae.cli.roster import roster
 from learnae.cli.schema import schema
 from learnae.cli.sessions import sessions
+from learnae.cli.simulate import simulate
+from learnae.cli.swarm import swarm
 from learnae.cli.sweep import sweep
 from learnae.errors import InputError
-
-
-class Backend(StrEnum):
-    COMPOSE = "compose"
-    EMBEDDED = "embedded"
-    SIM = "sim"
-
-
-def simulate(
-    session: SessionFile,
-    peers: Annotated[int | None, typer.Option(help="How many peers, instead of the file's number.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The dice, instead of the file's.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Run directory to write, instead of runs/TIME-NAME.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch, instead of one a core.")] = None,
-    baselines: Annotated[
-        bool, typer.Option("--baselines", help="Compare with the same peers alone, always averaging, and pooled.")
-    ] = False,
-) -> int:
-    """Run a session in virtual time, check it, draw the paper's figures and write its report."""
-    from learnae.cli import commands
-
-    return commands.simulate(session, {"peers": peers, "seed": seed}, out, threads, baselines)
-
-
-def swarm(
-    session: SessionFile,
-    peers: Annotated[int | None, typer.Option(help="How many peers, instead of the file's number.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The dice, instead of the file's.")] = None,
-    backend: Annotated[
-        Backend | None, typer.Option(help="Where it runs, instead of where this machine best can.")
-    ] = None,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Serve page and APIs on after the session, until Ctrl-C.")
-    ] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of page and APIs; a free one if it is taken.")] = 8700,
-    out: Annotated[Path | None, typer.Option(help="Run directory to write, instead of runs/TIME-NAME.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch, instead of one a core.")] = None,
-    guests: Annotated[int, typer.Option(min=0, help="Further peers that run elsewhere: see invite.")] = 0,
-    publish: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Of this machine, where guests on others reach the swarm.")
-    ] = None,
-) -> int:
-    """Run a session with live peers, a page to watch it and an API for each of them; then as simulate ends."""
-    from learnae.cli.swarm import SwarmOptions
-    from learnae.cli.swarm import swarm as run
-
-    wanted = SwarmOptions(keep, port, out, threads, guests, publish)
-    return run(session, {"peers": peers, "seed": seed}, backend, wanted)
-
-
-def doctor(
-    peers: Annotated[int | None, typer.Option(min=2, help="Check that this many containerised peers fit.")] = None,
-) -> int:
-    """Check this machine: what it has, what is missing, and how to fix it."""
-    from learnae.cli.doctor import doctor as run
-
-    return run(peers)
-
 
 PANELS: dict[str, tuple[Callable[..., int], ...]] = {
     "Run a session": (swarm, simulate, sessions, init, schema, doctor),

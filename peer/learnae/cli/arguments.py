@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from learnae.backends.registry import BackendChoice
 from learnae.errors import InputError
 from learnae.resources import scenario_files, session_files
 
@@ -51,6 +52,7 @@ ScenarioFile = Annotated[
     ),
 ]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory, such as one below runs/.")]
+BackendOption = Annotated[BackendChoice | None, typer.Option(help="Backend (default: chosen automatically).")]
 Peers = Annotated[int | None, typer.Option(help="Number of peers; overrides the session file.")]
 Seed = Annotated[int | None, typer.Option(help="Random seed; overrides the session file.")]
 Out = Annotated[Path | None, typer.Option(help="Run directory to write (default: runs/TIME-NAME).")]

@@ -35,7 +35,7 @@ def audit(
         rpc = chain.rpc
     if rpc:
         asyncio.run(live_run.fetch_chain(run, keystore.resolve_url(rpc)))
-    notice = live_run.retell(run)
+    notice = live_run.write_history(run)
     directory = RunDirectory(run)
     history = directory.read()
     verdict = directory.judge(history, None)

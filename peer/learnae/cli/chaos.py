@@ -1,51 +1,129 @@
-"""`learnae chaos`: sessions in which links drop, peers die, chains stall or neighbours cheat."""
+"""`learnae chaos`: sessions in which links drop, peers crash, the chain stalls or peers cheat."""
 
-from enum import StrEnum
-from pathlib import Path
-from typing import Annotated
+import os
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-app = typer.Typer(help="Faults and cheats by plan, and proof that nothing is lost.", no_args_is_help=True)
+from learnae.cli.arguments import BackendOption, Out, Peers, ScenarioFile, Seed
+from learnae.resources import scenario_files
 
+if TYPE_CHECKING:
+    from rich.table import Table
 
-class Where(StrEnum):
-    COMPOSE = "compose"
-    SIM = "sim"
+    from learnae.adapters.run_directory import RunDirectory
+    from learnae.analysis.fault_impact import FaultImpact
+    from learnae.session.settings import Session
 
+CHAOS = "chaos.json"  # in the run directory: what the faults cost
 
-Scenario = Annotated[str, typer.Argument(metavar="SCENARIO", help="A name that `learnae chaos list` shows, or a file.")]
-Peers = Annotated[int | None, typer.Option(help="How many peers, instead of the file's number.")]
-Seed = Annotated[int | None, typer.Option(help="The dice, instead of the file's.")]
+app = typer.Typer(help="Inject faults and cheating peers; verify the outcome.", no_args_is_help=True)
 
 
 @app.command("list")
 def show() -> int:
-    """The scenarios that come with LEARNAE, and what each shows."""
-    from learnae.cli import scenarios
+    """List the scenarios that come with LEARNAE."""
+    from learnae.cli.commands import console, say
+    from learnae.session.session_file import load
 
-    return scenarios.show()
+    for name, path in scenario_files().items():
+        console.print(name, style="bold", markup=False)
+        say(" ".join(load(path).about.split()))
+    return 0
 
 
 @app.command()
-def plan(scenario: Scenario, peers: Peers = None, seed: Seed = None) -> int:
-    """What would go wrong, when and to whom."""
-    from learnae.cli import scenarios
+def plan(scenario: ScenarioFile, peers: Peers = None, seed: Seed = None) -> int:
+    """Print which faults would hit which peers, and when."""
+    from learnae.session.session_file import load
 
-    return scenarios.plan(scenario, {"peers": peers, "seed": seed})
+    _print_plan(load(scenario, {"peers": peers, "seed": seed}))
+    return 0
 
 
 @app.command()
 def run(
-    scenario: Scenario,
+    scenario: ScenarioFile,
     peers: Peers = None,
     seed: Seed = None,
-    backend: Annotated[
-        Where | None, typer.Option(help="Where it runs, instead of in containers if a Docker engine answers.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Run directory to write, instead of runs/TIME-NAME.")] = None,
+    backend: BackendOption = None,
+    out: Out = None,
 ) -> int:
-    """Run a scenario, check it, and put it beside the same session without faults and cheats."""
-    from learnae.cli import scenarios
+    """Run a scenario, check it, and compare it with the same session without faults and cheating."""
+    from learnae.backends.base import RunOptions
+    from learnae.backends.registry import choose
+    from learnae.cli.commands import INTERRUPTED, conclude, console, say
+    from learnae.cli.run_session import run_session
+    from learnae.records.outcome import EndedBy
+    from learnae.session.session_file import load
 
-    return scenarios.run(scenario, {"peers": peers, "seed": seed}, backend, out)
+    session, options = load(scenario, {"peers": peers, "seed": seed}), RunOptions(out)
+    _print_plan(session)
+
+    def compare(directory: "RunDirectory", verdict: dict[str, Any]) -> int:
+        from learnae.analysis.checks import exit_code
+        from learnae.analysis.fault_impact import to_json
+
+        if verdict["ended_by"] == EndedBy.INTERRUPTED:
+            conclude(directory, verdict)
+            return INTERRUPTED
+        impact = _impact(session, directory)
+        directory.write_json(CHAOS, to_json(impact))
+        console.print(_table(impact))
+        conclude(directory, verdict)
+        return exit_code(verdict)
+
+    chosen, reason = choose(backend, session, options, say)
+    return run_session(chosen, reason, options, compare)
+
+
+def _print_plan(session: "Session") -> None:
+    from learnae.cli.commands import say
+    from learnae.session.fault_plan import plan, timeline
+    from learnae.session.roster import names
+
+    say(f"{session.name}: {' '.join(session.about.split())}")
+    for line in timeline(plan(session.faults, names(session.peers), session.seed)):
+        say(line)
+
+
+def _impact(session: "Session", directory: "RunDirectory") -> "FaultImpact":
+    """Compared with the same session without faults and cheating, which is simulated whatever the run's backend."""
+    from learnae.analysis.fault_impact import fault_impact
+    from learnae.backends.sim.faults import undisturbed
+    from learnae.cli.commands import console
+    from learnae.records.history import History
+
+    calm = undisturbed(session)
+    if calm == session:
+        return fault_impact(directory.read(), History(()))
+    from learnae.backends.sim.simulation import MemoryHistory, Simulation
+    from learnae.runtime.torch_learning import TorchLearning  # imports torch
+
+    memory = MemoryHistory()
+    with console.status("simulating the same session without faults and cheating"):
+        Simulation(calm, TorchLearning(session, os.cpu_count() or 1), [memory.observe]).run()
+    return fault_impact(directory.read(), History(tuple(memory.records)))
+
+
+def _table(impact: "FaultImpact") -> "Table":
+    from rich.table import Table
+
+    table = Table(header_style="bold")
+    for title in ("", "this run", "undisturbed"):
+        table.add_column(title, justify="right" if title else "left")
+    for label, here, undisturbed, form in (
+        ("test accuracy, honest peers", impact.accuracy, impact.accuracy_undisturbed, ".4f"),
+        ("payments sent per honest peer, mean", impact.payments, impact.payments_undisturbed, ".1f"),
+        ("successful averagings, at the end", impact.success, impact.success_undisturbed, ".1%"),
+    ):
+        table.add_row(label, *("-" if value is None else f"{value:{form}}" for value in (here, undisturbed)))
+    if impact.stall is not None:
+        table.add_row("longest stall of a peer that no fault hit", f"{impact.stall:.1f} s", "")
+    if impact.crossing is not None:
+        table.add_row("first new model across a healed cut, after", f"{impact.crossing:.1f} s", "")
+    for policy, earned in impact.earned.items():
+        table.add_row(f"ETH earned, spent per peer: {policy}", f"{earned:.4f}, {impact.spent[policy]:.4f}", "")
+        if impact.forged[policy] or policy != "honest":
+            table.add_row(f"of it earned with forged models: {policy}", f"{impact.forged[policy]:.4f}", "")
+    return table

@@ -1,8 +1,7 @@
-"""What the commands do, once their arguments are parsed."""
+"""What commands print about a run, and the commands that judge and draw a run again."""
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +12,17 @@ from learnae.analysis.checks import exit_code
 from learnae.analysis.figures import View, draw, overview
 from learnae.analysis.figures import figures as figures_of
 from learnae.analysis.figures.paper import fault_windows
-from learnae.cli.progress import Progress
 from learnae.cli.tables import failed_checks, paper_table
-from learnae.errors import InputError
 from learnae.records.history import History
 from learnae.records.outcome import EndedBy
-from learnae.session.environment import RPC, external_chain_settings
-from learnae.session.session_file import load
+from learnae.session.settings import Session
 from learnae.web.report import page, plotly
 
 INTERRUPTED = 130
-WIDTH = 110  # columns where there is no terminal
+WIDTH = 110  # columns, without a terminal
 REPORT, BASELINES = "report.html", "baselines.json"
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-
-
-def simulate(path: Path, overrides: dict[str, Any], out: Path | None, threads: int | None, with_baselines: bool) -> int:
-    session = load(path, overrides)
-    began = time.monotonic()
-    say(_first_line(session.peers, with_baselines))
-    from learnae.backends.sim.run_simulation import record
-    from learnae.runtime.torch_learning import TorchLearning  # imports torch: after the first line is out
-
-    learning = TorchLearning(session, threads or os.cpu_count() or 1)
-    if learning.notice:
-        say(f"Notice: {learning.notice}")
-    run = RunDirectory.create(Path("runs"), session.name, out)
-    with Progress(console, session) as progress:
-        ended_by = record(session, learning, run, progress.tick, progress.observe)
-    history = run.read()
-    found = run.judge(history, time.monotonic() - began)
-    if with_baselines and ended_by is not EndedBy.INTERRUPTED:
-        from learnae.runs.baselines import baselines
-
-        with console.status("baselines: the same peers alone, always averaging, pooled") as status:
-            run.write_json(BASELINES, baselines(session, learning, found["summary"], status.update))
-    picture(run, history, found)
-    return tell(run, found)
 
 
 def check(path: Path) -> int:
@@ -75,39 +47,36 @@ def report(path: Path) -> int:
     return 0
 
 
+def add_baselines(run: RunDirectory, session: Session, verdict: dict[str, Any], threads: int | None) -> dict[str, Any]:
+    """Train the baselines of a run and keep their accuracies in its directory."""
+    from learnae.runs.baselines import baselines  # imports torch
+    from learnae.runtime.torch_learning import TorchLearning
+
+    learning = TorchLearning(session, threads or os.cpu_count() or 1)
+    with console.status("baselines: the same peers alone, always averaging, pooled") as status:
+        scores = baselines(session, learning, verdict["summary"], status.update)
+    run.write_json(BASELINES, scores)
+    return scores
+
+
 def tell(run: RunDirectory, found: dict[str, Any]) -> int:
-    """Table and verdict; the exit code of the session."""
+    """Print the table and the verdict; the exit code."""
     console.print(paper_table(found["summary"]))
     conclude(run, found)
     return INTERRUPTED if found["ended_by"] == EndedBy.INTERRUPTED else exit_code(found)
 
 
 def picture(run: RunDirectory, history: History, found: dict[str, Any]) -> None:
-    """The figures and the report of a run that was judged; with faults, which seconds alone can shade, along both."""
+    """Draw the figures and the report.  A run with faults gets figures along seconds, too, which can show when."""
     views: tuple[View, ...] = ("units", "seconds") if fault_windows(history) else ("units",)
     for view in views:
         _draw(run, history, view, svg=False)
     _report(run, history, found)
 
 
-def only_our_chain(backend: str, why: str) -> None:
-    """Raises InputError if the environment names another, which such a backend cannot run on."""
-    if external_chain_settings():
-        raise InputError(
-            f"{RPC} names a chain that is not ours, and only a swarm on containers runs on one: "
-            f"this is {backend} ({why}); take --backend compose, or unset it"
-        )
-
-
 def say(line: str, style: str | None = None) -> None:
-    """One line stays one line, whatever the terminal's width."""
+    """Print one line, however narrow the terminal is."""
     console.print(line, style=style, markup=False, soft_wrap=True)
-
-
-def _first_line(peers: int, with_baselines: bool) -> str:
-    seconds = 8 + (0.6 if with_baselines else 0.35) * peers
-    wait = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-    return f"LEARNAE: {peers} peers in the simulator (virtual time). Expect about {wait}."
 
 
 def _draw(run: RunDirectory, history: History, x: View, svg: bool) -> list[str]:

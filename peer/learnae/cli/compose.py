@@ -1,52 +1,112 @@
 """`learnae compose`: the containers of a swarm."""
 
-from typing import Annotated
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from learnae.cli.arguments import SessionFile
+from learnae.errors import InputError
 
-app = typer.Typer(help="The containers of a swarm, as `make swarm` starts them where Docker is.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from learnae.backends.compose.containers import Containers
+
+app = typer.Typer(help="Manage the containers of a swarm that `make swarm` started.", no_args_is_help=True)
 
 
 @app.command()
 def render(
     session: SessionFile,
-    peers: Annotated[int | None, typer.Option(help="How many peers, instead of the file's number.")] = None,
+    peers: Annotated[int | None, typer.Option(help="Number of peers; overrides the session file.")] = None,
 ) -> int:
-    """Print what Compose would be given; nothing is written or started."""
-    from learnae.cli import containers
+    """Print the Compose files of a session.  Nothing is written or started."""
+    from learnae.backends.compose.plan import pods, settings
+    from learnae.backends.compose.prepare import available_profiles, plan_for
+    from learnae.session.environment import external_chain_settings
+    from learnae.session.session_file import load
 
-    return containers.render(session, {"peers": peers})
+    _require_engine()
+    plan = plan_for(
+        load(session, {"peers": peers}), available_profiles(), external_chain=external_chain_settings() is not None
+    )
+    print(f"# build/swarm/swarm.env\n{settings(plan)}\n# build/swarm/pods.yml\n{pods(plan)}", end="")
+    return 0
 
 
 @app.command()
 def images() -> int:
-    """Build the swarm's images; seconds where nothing has changed."""
-    from learnae.cli import containers
+    """Build the swarm's images; this takes seconds if nothing has changed."""
+    from learnae.backends.compose.images import CHAIN, IPFS, PEER, build
+    from learnae.backends.compose.plan import project
+    from learnae.checkout import REPOSITORY
+    from learnae.cli.commands import say
 
-    return containers.images()
+    _require_engine()
+    name = project(REPOSITORY)
+    asyncio.run(build(name))
+    say(f"Built {', '.join(f'{name}-{image}' for image in (PEER, IPFS, CHAIN))}")
+    return 0
 
 
 @app.command()
 def status() -> int:
-    """Which containers there are, and how they are."""
-    from learnae.cli import containers
+    """List the containers and their states."""
+    from learnae.cli.commands import say
 
-    return containers.status()
+    containers = sorted(_containers().containers(), key=lambda container: container.service)
+    for container in containers:
+        say(f"{container.service:<12} {container.state:<8} {container.status}")
+    running = sum(container.state == "running" for container in containers)
+    say(f"{running} of {len(containers)} containers are running." if containers else "No swarm of this checkout is up.")
+    return 0
 
 
 @app.command()
-def logs(name: Annotated[str, typer.Argument(metavar="WHOSE", help="p07 or 7 for a whole pod; chain.")]) -> int:
-    """What the containers of one pod said."""
-    from learnae.cli import containers
-
-    return containers.logs(name)
+def logs(name: Annotated[str, typer.Argument(metavar="NAME", help="p07 or 7 for a pod; or a service: chain.")]) -> int:
+    """Print the logs of the containers of one pod."""
+    containers = _containers()
+    services = [container.service for container in containers.containers()]
+    pods = (name, f"p{name:0>2}", f"p{name:0>3}")
+    chosen = [service for service in services if service == name or service.partition("-")[2] in pods]
+    if not chosen:
+        raise InputError(f"there is no container of {name}: see make status")
+    containers.compose("logs", *chosen, shown=True)
+    return 0
 
 
 @app.command()
 def down() -> int:
     """Remove every container, network and volume of this checkout's swarm, also after a crash."""
-    from learnae.cli import containers
+    from learnae.cli.commands import say
+    from learnae.cli.run_session import ask_for_patience, handled
 
-    return containers.down()
+    containers = _containers()
+    with handled(ask_for_patience, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        removed = containers.down()
+    say(f"Removed {removed} containers with their network and volumes." if removed else "There was nothing to remove.")
+    stuck = containers.networks()
+    if stuck:
+        raise InputError(
+            f"Docker says that {', '.join(stuck)} is still in use: restart Docker, then run make down again"
+        )
+    return 0
+
+
+def _require_engine() -> None:
+    """Raises InputError."""
+    from learnae.backends.compose import engine
+
+    missing = engine.missing()
+    if missing:
+        raise InputError(missing)
+
+
+def _containers() -> "Containers":
+    from learnae.backends.compose.containers import Containers
+    from learnae.backends.compose.plan import project
+    from learnae.backends.compose.render import FOLDER
+    from learnae.checkout import REPOSITORY
+
+    _require_engine()
+    return Containers(project(REPOSITORY), FOLDER)

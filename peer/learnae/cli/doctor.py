@@ -1,25 +1,34 @@
-"""What this machine has and lacks for LEARNAE, each finding with its fix."""
+"""`learnae doctor`: checks this machine and says how to fix what is missing."""
 
 import importlib.metadata
 import os
 import platform
 import shutil
 from pathlib import Path
+from typing import Annotated
 
-from rich.console import Console
-from rich.text import Text
+import typer
 
-from learnae.backends.compose.capacity import available
-from learnae.cli.findings import Finding, containers
+from learnae.backends.base import Finding
+from learnae.backends.machine import free_memory
+from learnae.backends.registry import all_backends
 from learnae.errors import InputError
 from learnae.session.settings import DataSettings
 
 GIB = 1 << 30
-PAPER_MEMORY, RUN_DISK = 1.0, 0.2  # GiB that the paper's session takes
+PAPER_MEMORY, RUN_DISK = 1.0, 0.2  # GiB that the paper's session needs
 
 
-def doctor(peers: int | None) -> int:
-    findings = [_python(), *_torch(), _rows(), _memory(), _disk(), *containers(peers)]
+def doctor(
+    peers: Annotated[int | None, typer.Option(min=2, help="Check that this many containerised peers fit.")] = None,
+) -> int:
+    """Check this machine: what it has, what is missing, and how to fix it."""
+    from rich.console import Console
+    from rich.text import Text
+
+    findings = [_python(), *_torch(), _data(), _memory(), _disk()]
+    for backend in all_backends():
+        findings += backend.findings(peers)
     console = Console(highlight=False)
     for finding in findings:
         mark = Text("ok   ", "green") if finding.ok else Text("fix  ", "bold red")
@@ -35,28 +44,28 @@ def _python() -> Finding:
 
 def _torch() -> list[Finding]:
     try:
-        found = importlib.metadata.version("torch")
+        torch = importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:
-        return [Finding(False, "torch is missing", "run make clean and make help, which installs it")]
+        return [Finding(False, "torch is missing", "remove .venv and run make, which installs it")]
     cores = os.cpu_count() or 1
-    return [Finding(True, f"torch {found}"), Finding(True, f"{cores} cores for training")]
+    return [Finding(True, f"torch {torch}"), Finding(True, f"{cores} cores for training")]
 
 
-def _rows() -> Finding:
+def _data() -> Finding:
     from learnae.learn.datasets.sources import load_dataset
 
     try:
         table = load_dataset(DataSettings())
     except InputError as error:
-        return Finding(False, "default rows", str(error))
-    return Finding(True, f"{len(table):,} default rows ({DataSettings().source})")
+        return Finding(False, "default data", str(error))
+    return Finding(True, f"default data: {len(table):,} rows ({DataSettings().source})")
 
 
 def _memory() -> Finding:
-    found = available()
-    if found is None:
-        return Finding(True, "free memory cannot be asked for on this system")
-    free = found / GIB
+    free_bytes = free_memory()
+    if free_bytes is None:
+        return Finding(True, "free memory is unknown on this system")
+    free = free_bytes / GIB
     fix = "" if free >= PAPER_MEMORY else f"free {PAPER_MEMORY:.0f} GiB, or simulate fewer peers (make swarm N=10)"
     return Finding(free >= PAPER_MEMORY, f"{free:.1f} GiB of memory free", fix)
 

@@ -28,23 +28,29 @@ def join(
     from learnae.cli.commands import say
     from learnae.cli.peer import EXIT_CODES
 
-    invitation, program = JoinFile.read(file), find_kubo(kubo_binary)
-    peer = RemotePeer(invitation, folder or Path(f"{invitation.name}-{invitation.roster.began:.0f}"))
-    say(f"Joining as {invitation.name}, in {peer.folder}. Press Ctrl-C to leave; the same command resumes.")
+    join_file, program = JoinFile.read(file), find_kubo(kubo_binary)
+    peer = RemotePeer(join_file, folder or Path(f"{join_file.name}-{join_file.roster.began:.0f}"))
+    say(f"Joining as {join_file.name}, in {peer.folder}. Press Ctrl-C to leave; the same command resumes.")
     ended_by = asyncio.run(_run(peer, program))
-    say(f"{invitation.name} has left (ended by: {ended_by}).")
+    say(f"{join_file.name} has left (ended by: {ended_by}).")
     if peer.journal.exists():
         asyncio.run(hand_in(peer))
     return EXIT_CODES[ended_by]
 
 
 async def _run(peer: "RemotePeer", program: str) -> EndedBy:
-    from learnae.cli.standing import told
+    from learnae.cli.commands import console
+    from learnae.cli.progress import Progress, follow, shown
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, peer.inside.stop)
-    async with told(peer.inside.log, 1):
-        return await peer.live(program)
+        asyncio.get_running_loop().add_signal_handler(number, peer.service.stop)
+    progress = Progress(1)
+    following = asyncio.create_task(follow(progress, peer.service.log))
+    try:
+        async with shown(progress, console):
+            return await peer.run(program)
+    finally:
+        following.cancel()
 
 
 async def hand_in(peer: "RemotePeer") -> None:
@@ -54,9 +60,9 @@ async def hand_in(peer: "RemotePeer") -> None:
 
     try:
         await peer.hand_in()
-        say("Its journal is handed in.")
+        say("The journal is handed in.")
     except InputError as error:
         say(
-            f"Its journal was not accepted ({error}). It is {peer.journal}: the inviting host copies it to {JOURNALS}/ "
-            "of the run directory and judges with learnae audit RUN."
+            f"The journal was not accepted ({error}). Send {peer.journal} to the host, who copies it to {JOURNALS}/ "
+            "of the run directory and runs learnae audit RUN."
         )

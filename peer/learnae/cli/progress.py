@@ -1,79 +1,95 @@
-"""How a session goes, while it goes: one line that renews itself on a terminal, a line now and then elsewhere."""
+"""How far a session is: one line, renewed in place on a terminal and printed now and then elsewhere."""
 
-import time
+import asyncio
 from collections import Counter
-from collections.abc import Sequence
-from types import TracebackType
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from learnae.protocol.decisions import Averaged, DebtState, WorkState
-from learnae.protocol.peer import Peer
-from learnae.protocol.snapshot import PeerSnapshot
-from learnae.records.history import Fact
-from learnae.session.settings import Session
+from learnae.protocol.decisions import (
+    Averaged,
+    DebtChanged,
+    DebtState,
+    IdentityChanged,
+    IdentityState,
+    WorkChanged,
+    WorkState,
+)
+from learnae.records.history import SWARM, Fact, kept_score
+from learnae.web.event_log import EventLog
 
-RENEW = 0.25  # s of wall time
-LINE = 5.0  # s between lines where there is no terminal
+RENEW, PRINT = 0.25, 5.0  # s between two lines, on a terminal and elsewhere
+ACTIVITIES = {WorkState.TRAINING: "training", WorkState.MERGING: "averaging", WorkState.DONE: "done"}
 
 
 class Progress:
-    def __init__(self, console: Console, session: Session) -> None:
-        self._console, self._session = console, session
-        self._live = Live(Text("loading rows"), console=console, auto_refresh=False, transient=True)
-        self._every = RENEW if console.is_terminal else LINE
-        self._next = time.monotonic()
-        self._attempts = self._adopted = 0
+    """An observer of the session.  ``str`` gives the line."""
 
-    def __enter__(self) -> "Progress":
-        self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._live.stop()
+    def __init__(self, peers: int) -> None:
+        self._peers, self._registered = peers, set[str]()
+        self._scores, self._work = dict[str, float](), dict[str, WorkState]()
+        self._seconds, self._attempts, self._adopted, self._payments = 0.0, 0, 0, 0
+        self.begun = False
 
     def observe(self, now: float, peer: str, item: Fact) -> None:
-        if isinstance(item, Averaged):
-            self._attempts += 1
-            self._adopted += item.adopted
-
-    def tick(self, now: float, peers: Sequence[Peer]) -> None:
-        if time.monotonic() < self._next:
+        self.begun = True
+        self._seconds = max(self._seconds, now)
+        if peer == SWARM:
             return
-        line = self._status(now, peers)
-        if self._console.is_terminal:
-            self._live.update(Text(line), refresh=True)
-        else:
-            self._console.print(line, markup=False, soft_wrap=True)
-        self._next = time.monotonic() + self._every
+        score = kept_score(item)
+        if score:
+            self._scores[peer] = score.accuracy
+        match item:
+            case IdentityChanged(identity=IdentityState.REGISTERED):
+                self._registered.add(peer)
+            case WorkChanged(work=work):
+                self._work[peer] = work
+            case Averaged(adopted=adopted):
+                self._attempts += 1
+                self._adopted += adopted
+            case DebtChanged(state=DebtState.FINAL):
+                self._payments += 1
 
-    def _status(self, now: float, running: Sequence[Peer]) -> str:
-        """Session time, phase, accuracy, success rate, payments."""
-        peers = [peer.status() for peer in running]
-        scores = [peer.score.accuracy for peer in peers if peer.score]
+    def __str__(self) -> str:
+        scores = list(self._scores.values())  # a copy: observers may run in another thread
         accuracy = f"{sum(scores) / len(scores):.4f}" if scores else "-"
         success = f"{self._adopted / self._attempts:.0%}" if self._attempts else "-"
-        paid = sum(debt.state is DebtState.FINAL for peer in peers for debt in peer.debts)
+        count = Counter(ACTIVITIES.get(work) for work in list(self._work.values()))
+        activities = [f", {count[name]} {name}" for name in ACTIVITIES.values() if count[name]]
         return (
-            f"{now:6.1f} s  {_phase(peers)}  accuracy {accuracy} (validation)  "
-            f"averagings {success} of {self._attempts}  payments {paid}"
+            f"{self._seconds:6.1f} s  {len(self._registered)} of {self._peers} registered{''.join(activities)}  "
+            f"accuracy {accuracy} (validation)  averagings {success} of {self._attempts}  payments {self._payments}"
         )
 
 
-def _phase(peers: Sequence[PeerSnapshot]) -> str:
-    count = Counter(_doing(peer) for peer in peers)
-    return ", ".join(
-        f"{count[each]} {each}" for each in ("registering", "training", "averaging", "done") if count[each]
-    )
+@asynccontextmanager
+async def shown(progress: Progress, console: Console) -> AsyncIterator[None]:
+    """Show it while the body runs."""
+    task = asyncio.create_task(_show(progress, console))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
-def _doing(peer: PeerSnapshot) -> str:
-    if not peer.work_began or peer.work is WorkState.EMPTY:
-        return "registering"
-    if peer.work is WorkState.DONE:
-        return "done"
-    return "training" if peer.slices_trained < peer.slices_planned else "averaging"
+async def follow(progress: Progress, events: EventLog) -> None:
+    async for _, record in events.follow():
+        progress.observe(record.t, record.peer, record.fact)
+
+
+async def _show(progress: Progress, console: Console) -> None:
+    last, waited = "", PRINT  # the first line at once
+    with Live(Text(""), console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            await asyncio.sleep(RENEW)
+            waited += RENEW
+            line = str(progress)
+            if console.is_terminal:
+                live.update(Text(line), refresh=True)
+            elif progress.begun and line != last and waited >= PRINT:
+                console.print(line, markup=False, soft_wrap=True)
+                last, waited = line, 0.0

@@ -89,7 +89,7 @@ def _rows(cases: Sequence[SweepRun]) -> Iterator[dict[str, Any]]:
 
 def _run(case: SweepRun) -> dict[str, Any]:
     """In a process of its own, one thread."""
-    from learnae.backends.sim.run_simulation import record
+    from learnae.backends.sim.backend import simulate
     from learnae.runtime.torch_learning import TorchLearning
 
     if case.path.exists():
@@ -97,7 +97,7 @@ def _run(case: SweepRun) -> dict[str, Any]:
     began = time.monotonic()
     run = RunDirectory.create(case.path.parent, case.session.name, case.path)
     learning = TorchLearning(case.session, 1, table=_table(case.session.data))
-    record(case.session, learning, run, lambda now, peers: None)
+    simulate(case.session, learning, run)
     history = run.read()
     row = run_metrics(history, run.judge(history, time.monotonic() - began))
     run.write_json(ROW, row)

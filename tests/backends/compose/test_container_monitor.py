@@ -22,7 +22,7 @@ class Remembered(Containers):
             Container(name, "running" if status == "Up" else "exited", status) for name, status in self.states.items()
         ]
 
-    def last_words(self, service: str) -> str:
+    def last_line(self, service: str) -> str:
         return f"{service} says goodbye"
 
 
@@ -44,8 +44,8 @@ def stage() -> Stage:
     return Stage()
 
 
-def test_what_ends_is_named_once_with_its_last_words_and_again_when_it_was_back(stage: Stage) -> None:
-    ended = ["ipfs-p00 ended with 137: ipfs-p00 says goodbye"]
+def test_what_ends_is_reported_once_with_its_last_line_and_again_when_it_was_back(stage: Stage) -> None:
+    ended = ["ipfs-p00 ended with exit code 137: ipfs-p00 says goodbye"]
     assert stage.look(ipfs_p00="Up", peer_p00="Up") == []
     assert stage.look(ipfs_p00="Exited (137) now", peer_p00="Up") == ended
     assert stage.look(ipfs_p00="Exited (137) now", peer_p00="Up") == []
@@ -55,7 +55,7 @@ def test_what_ends_is_named_once_with_its_last_words_and_again_when_it_was_back(
 
 def test_a_peer_that_is_done_is_no_news_and_one_that_failed_is(stage: Stage) -> None:
     assert stage.look(peer_p00="Exited (0) now", peer_p01="Exited (1) now") == [
-        "peer-p01 ended with 1: peer-p01 says goodbye"
+        "peer-p01 ended with exit code 1: peer-p01 says goodbye"
     ]
 
 
@@ -80,5 +80,5 @@ def test_a_chain_that_stays_away_ends_the_session_and_one_that_comes_back_does_n
         asyncio.run(short())
     stage.look(chain="Exited (0) now")
     stage.now += LOST + 1
-    with pytest.raises(InputError, match="the chain has been away for 60 s"):
+    with pytest.raises(InputError, match="the chain has been down for 60 s"):
         asyncio.run(short())

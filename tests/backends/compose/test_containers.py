@@ -1,4 +1,4 @@
-"""Commands about containers as a user meets them, where the engine is only played."""
+"""Commands about containers as a user meets them, with a fake docker command."""
 
 import asyncio
 import signal
@@ -10,18 +10,21 @@ import pytest
 from tests.helpers.command_line import here, refused
 from tests.helpers.fake_docker import SOUND, fake_docker
 
-from learnae.backends.compose import capacity, container_monitor, free_addresses, render
+from learnae.adapters.run_directory import RunDirectory
+from learnae.backends.base import Run, RunOptions
+from learnae.backends.compose import capacity, container_monitor, findings, free_addresses, render
 from learnae.backends.compose import prepare as ready
 from learnae.backends.compose import session as sessions
-from learnae.backends.compose.plan import MOST_PODS, project, subnets
+from learnae.backends.compose.backend import ComposeBackend
+from learnae.backends.compose.plan import MAX_PODS, project, subnets
 from learnae.backends.compose.remote_peers import RemotePeers
 from learnae.checkout import REPOSITORY
-from learnae.cli import containers, findings
+from learnae.cli.commands import INTERRUPTED, tell
+from learnae.cli.run_session import run_session
 from learnae.errors import InputError
 from learnae.protocol.types import Address, Cid, PeerId
 from learnae.runtime.roster_file import Roster
 from learnae.session.session_file import parse, to_toml
-from learnae.web.event_log import EventLog
 
 SESSION = {"peers": 2, "data": {"rows": 100, "validation_rows": 50, "test_rows": 100}}
 NOTHING = '*inspect*) exit 1 ;;\n"network ls"*) ;;\nps*) ;;\n*) ;;'
@@ -44,8 +47,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nothing of the real one is touched."""
     folder = tmp_path / "build" / "swarm"
     folder.parent.mkdir()
-    for module in (containers, sessions):
-        monkeypatch.setattr(module, "FOLDER", folder)
+    monkeypatch.setattr(render, "FOLDER", folder)
     for function in (sessions.alone.__wrapped__, sessions.remove):  # type: ignore[attr-defined]
         monkeypatch.setattr(function, "__defaults__", (folder,))
     monkeypatch.chdir(tmp_path)
@@ -56,7 +58,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def found(peers: int | None) -> dict[str, tuple[bool, str]]:
-    return {finding.what: (finding.ok, finding.fix) for finding in findings.containers(peers)}
+    return {finding.what: (finding.ok, finding.fix) for finding in findings.findings(peers)}
 
 
 def test_the_doctor_has_nothing_to_mend_where_there_is_no_engine(fake: Fake) -> None:
@@ -68,39 +70,41 @@ def test_the_doctor_has_nothing_to_mend_where_there_is_no_engine(fake: Fake) -> 
 def test_the_doctor_names_engine_images_room_place_and_the_kernels_abilities(
     fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capacity, "most", lambda: 30)
+    monkeypatch.setattr(capacity, "max_pods", lambda: 30)
     images = '"images "*) echo debian:trixie-slim ;;\n*inspect*grafana*) exit 1 ;;'
     asked = fake(f'{SOUND}{images}\n"network ls"*) ;;\n*) echo some ;;')
     told = found(None)
     assert all(ok for ok, _ in told.values())
     assert "Docker 27.1 with Compose 2.26.1" in told
-    assert told["stand-ins: debian:trixie-slim"][1].startswith("for the real ones")
-    assert any(what.startswith("pulled: ipfs/kubo:v0.43.0") for what in told)
-    assert told["not here: grafana/grafana:11.6.0"] == (True, "the swarm runs without")
+    assert told["stand-in images: debian:trixie-slim"][1].startswith("for the original images")
+    assert any(what.startswith("pulled images: ipfs/kubo:v0.43.0") for what in told)
+    assert told["missing images: grafana/grafana:11.6.0"] == (True, "the swarm runs without them")
     assert told["room for 30 pods"] == (True, "")
-    assert any(what.startswith("a free subnet, 10.") for what in told)
-    assert "the kernel can cut links and lose packets in containers" in told
+    assert any(what.startswith("free subnet 10.") for what in told)
+    assert "the kernel can cut links and drop packets in containers" in told
     assert "--cap-drop=ALL --cap-add=NET_ADMIN --cap-add=NET_RAW --network none" in asked.read_text()
 
 
 def test_the_doctor_says_what_is_missing_or_taken(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capacity, "most", lambda: 3)
+    monkeypatch.setattr(capacity, "max_pods", lambda: 3)
     monkeypatch.setenv("LEARNAE_SUBNET", "nowhere")
     fake(f"{SOUND}*inspect*-peer) ;;\n*inspect*) exit 1 ;;\nrun*) echo no such table >&2; exit 1 ;;\n*) ;;")
     told = found(None)
-    assert told["no place for a swarm"] == (False, told["no place for a swarm"][1])
-    assert "LEARNAE_SUBNET is no subnet" in told["no place for a swarm"][1]
-    assert told["links cannot be cut"] == (False, "the kernel refuses iptables in containers (no such table)")
-    assert any(what.startswith("not here: debian") and "make base-images" in fix for what, (_, fix) in told.items())
+    assert told["no free addresses for a swarm"] == (False, told["no free addresses for a swarm"][1])
+    assert "LEARNAE_SUBNET is not a subnet" in told["no free addresses for a swarm"][1]
+    assert told["links cannot be cut"] == (False, "the kernel does not allow iptables in containers (no such table)")
+    assert any(
+        what.startswith("missing images: debian") and "make base-images" in fix for what, (_, fix) in told.items()
+    )
     assert told["room for 3 pods"][0] and "N=3 fits" in told["room for 3 pods"][1]  # of the paper's 20
 
 
 def test_the_doctor_is_asked_whether_so_many_fit(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capacity, "most", lambda: 3)
+    monkeypatch.setattr(capacity, "max_pods", lambda: 3)
     fake(SOUND + NOTHING)
     assert found(3)["room for 3 pods"] == (True, "")
     assert not found(4)["room for 3 pods"][0]
-    assert f"{MOST_PODS} at most" in found(MOST_PODS + 1)["room for 3 pods"][1]
+    assert f"at most {MAX_PODS}" in found(MAX_PODS + 1)["room for 3 pods"][1]
 
 
 # Commands
@@ -138,7 +142,7 @@ Played = Callable[..., tuple[Any, str]]
 
 @pytest.fixture
 def played(fake: Fake, checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Played:
-    """``played(prepare)``: a session whose preparation is that; what came of it and what was said."""
+    """``played(prepare)``: a session whose preparation is that; its exit code or error, and what was printed."""
 
     def play(prepare: Callable[[], Any], cases: str = NOTHING) -> tuple[Any, str]:
         fake(SOUND + cases)
@@ -147,11 +151,13 @@ def played(fake: Fake, checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
             return await prepare()
 
         monkeypatch.setattr(ready, "prepare", prepared)
+        backend = ComposeBackend(parse(SESSION), RunOptions(), print)
+        backend.check()
         try:
-            came: Any = containers.played(parse(SESSION), None, 0, keep=False)
+            result: Any = run_session(backend, "a test", RunOptions(), tell)
         except InputError as error:
-            came = error
-        return came, capsys.readouterr().out
+            result = error
+        return result, capsys.readouterr().out
 
     return play
 
@@ -163,9 +169,9 @@ async def pressed() -> None:
 
 
 def test_ctrl_c_before_anything_runs_claims_nothing_of_peers_and_leaves_nothing(played: Played, checkout: Path) -> None:
-    (_, found), said = played(pressed)
-    assert found is None
-    assert "Interrupted before there was anything to judge." in said and "peers were" not in said
+    code, printed = played(pressed)
+    assert code == INTERRUPTED
+    assert "Interrupted before there was anything to judge." in printed and "stopping the peers" not in printed
     assert list(checkout.parents[1].glob("runs/*")) == []
 
 
@@ -178,19 +184,19 @@ def test_ctrl_c_while_containers_are_removed_waits_until_they_are(played: Played
         (checkout.parents[1] / "bin" / "begun").touch()
         await pressed()
 
-    (_, found), said = played(begun, f"{down}\n{listed}\n{NOTHING}")
-    assert found is None
-    assert said.index("are being removed") < said.index("Removed 1 containers")
+    code, printed = played(begun, f"{down}\n{listed}\n{NOTHING}")
+    assert code == INTERRUPTED
+    assert printed.index("Cleaning up") < printed.index("Removed 1 containers")
 
 
-def test_what_a_killed_session_left_is_removed_before_it_is_looked_what_fits(
+def test_what_a_killed_session_left_is_removed_before_it_is_checked_what_fits(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capacity, "most", lambda: 0)
+    monkeypatch.setattr(capacity, "max_pods", lambda: 0)
     left = r"*down*) touch removed ;;" + "\n" + r'ps*) [ -f removed ] || printf "chain\trunning\tUp\n" ;;'
-    error, said = played(pressed, f"{left}\n{NOTHING}")
+    error, printed = played(pressed, f"{left}\n{NOTHING}")
     assert "more than is free" in str(error)
-    assert "Removed 1 containers that an earlier session had left." in said
+    assert "Removed 1 containers of an earlier session." in printed
 
 
 @pytest.fixture
@@ -199,12 +205,12 @@ def small(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> sessions.ComposeSw
     monkeypatch.setattr(free_addresses, "free_subnet", lambda checkout: next(subnets(checkout)))
     monkeypatch.setattr(free_addresses, "free_base", lambda checkout, numbers, hosts: 20_000)
     session = parse(SESSION)
-    plan, there = ready.planned(session), Roster.of([(PeerId("a"), Address("0xa")), (PeerId("b"), Address("0xb"))])
+    plan, there = ready.plan_for(session), Roster.of([(PeerId("a"), Address("0xa")), (PeerId("b"), Address("0xb"))])
     checkout.mkdir()
     there.write(checkout / "roster.json")
     (checkout / "session.toml").write_text(to_toml(session))
-    guests = RemotePeers(plan, checkout, Cid("manifest"))
-    return sessions.ComposeSwarm(session, plan, there.members(session), checkout, Cid("manifest"), guests)
+    remote_peers = RemotePeers(plan, checkout, Cid("manifest"))
+    return sessions.ComposeSwarm(session, plan, there.members(session), checkout, Cid("manifest"), remote_peers)
 
 
 def test_a_chain_that_is_gone_for_good_ends_the_session_in_a_sentence_and_what_there_is_is_collected(
@@ -214,10 +220,10 @@ def test_a_chain_that_is_gone_for_good_ends_the_session_in_a_sentence_and_what_t
     listed = r'printf "chain\texited\tExited (137) now\npeer-p00\trunning\tUp\n"'
     asked = fake(f"{SOUND}ps*) {listed} ;;\nwait*) mkfifo hang; cat hang ;;\nlogs*) echo out of memory >&2 ;;\n*) ;;")
     said = list[str]()
-    with pytest.raises(InputError, match="^the chain has been away"):
-        asyncio.run(sessions.live(small, EventLog(), tmp_path / "run", said.append))
-    assert said[0] == "chain ended with 137: out of memory"
-    assert (tmp_path / "run" / "roster.json").exists() and said[-1].startswith("The chain is missing from the run")
+    with pytest.raises(InputError, match="^the chain has been down"):
+        asyncio.run(sessions.live(small, Run(RunDirectory(tmp_path / "run")), said.append))
+    assert said[0] == "chain ended with exit code 137: out of memory"
+    assert (tmp_path / "run" / "roster.json").exists() and said[-1].startswith("The chain could not be exported")
     assert any(line.endswith("stop peer-p00 peer-p01") for line in asked.read_text().splitlines())
 
 
@@ -225,12 +231,12 @@ def test_a_chain_that_is_gone_for_good_ends_the_session_in_a_sentence_and_what_t
 
 
 def test_secrets_are_their_owners_alone_from_the_first_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(render, "_give_away", lambda folder, user: None)  # which comes when all is written
+    monkeypatch.setattr(render, "_restrict", lambda folder, user: None)  # which comes when all is written
     monkeypatch.setattr(free_addresses, "free_subnet", lambda checkout: next(subnets(checkout)))
     monkeypatch.setattr(free_addresses, "free_base", lambda checkout, numbers, hosts: 20_000)
     session = parse(SESSION)
     folder = tmp_path / "swarm"
-    render.render(session, ready.planned(session), folder, "http://node/key")
+    render.render(session, ready.plan_for(session), folder, "http://node/key")
     assert {(folder / part).stat().st_mode & 0o777 for part in ("pods", "journals")} == {0o700}
     secrets = ("link/token", "ipfs/swarm.key", "ipfs/config.json", "peer/token", "peer/wallet.json", "peer/rpc")
     assert {(folder / "pods" / "p00" / secret).stat().st_mode & 0o777 for secret in secrets} == {0o600}

@@ -16,7 +16,7 @@ from tests.helpers.fake_docker import SOUND, fake_docker
 
 from learnae.backends.compose import engine, images
 from learnae.backends.compose.containers import Containers
-from learnae.backends.compose.docker_cli import docker, ran
+from learnae.backends.compose.docker_cli import docker, run
 from learnae.errors import InputError
 
 Fake = Callable[[str], Path]
@@ -34,31 +34,31 @@ def swarm(tmp_path: Path) -> Containers:
 
 def test_an_engine_with_its_plugins_lacks_nothing(fake: Fake) -> None:
     fake(SOUND)
-    assert engine.lacking() is None
+    assert engine.missing() is None
 
 
 @pytest.mark.parametrize(
     ("cases", "sentence"),
     [
         ("version*) echo Cannot connect to the Docker daemon >&2; exit 1 ;;", "Cannot connect"),
-        ("version*) echo ;;", "does not say its version"),
-        ("info*) echo 27.1 ;;", "does not say its version"),
+        ("version*) echo ;;", "does not give its version"),
+        ("info*) echo 27.1 ;;", "does not give its version"),
         ("version*) exit 3 ;;", "docker version ended with 3"),
         ('"compose version") exit 1 ;;' + SOUND, "docker compose is missing"),
         ('"buildx version") exit 1 ;;' + SOUND, "docker buildx is missing"),
-        ('"compose version --short") echo v2.6.0-beta ;;' + SOUND, "is v2.6.0-beta, and 2.20 is the oldest"),
-        ('"compose version --short") echo 1.29.2 ;;' + SOUND, "is 1.29.2, and 2.20 is the oldest"),
+        ('"compose version --short") echo v2.6.0-beta ;;' + SOUND, "Compose v2.6.0-beta is too old, 2.20 is needed"),
+        ('"compose version --short") echo 1.29.2 ;;' + SOUND, "Compose 1.29.2 is too old, 2.20 is needed"),
     ],
 )
 def test_what_an_engine_lacks_is_one_sentence(fake: Fake, cases: str, sentence: str) -> None:
     fake(cases)
-    told = engine.lacking()
+    told = engine.missing()
     assert told and sentence in told and "\n" not in told
 
 
 def test_without_docker_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "install Docker" in str(engine.lacking())
+    assert "install Docker" in str(engine.missing())
 
 
 def test_compose_is_steered_by_the_plan_alone_and_no_secret_of_ours_is_passed_on(
@@ -94,7 +94,7 @@ def test_what_is_cancelled_is_ended_with_all_that_it_started(fake: Fake, alive: 
     fake(HANGING)
 
     async def cancelled() -> None:
-        building = asyncio.create_task(ran("docker", "buildx", "build"))
+        building = asyncio.create_task(run("docker", "buildx", "build"))
         await asyncio.to_thread(select.select, [alive], [], [])
         assert alive.read(1) == b"\n"
         building.cancel()
@@ -132,14 +132,14 @@ ps*) case $(wc -l <asked) in
   *) printf "peer-p00\texited\tExited (1) now\npeer-p01\texited\tExited (0) now\n" ;;
   esac ;;"""
     )
-    assert asyncio.run(swarm.ended(["peer-p00", "peer-p01"])) == {"peer-p00": 1, "peer-p01": 0}
+    assert asyncio.run(swarm.wait(["peer-p00", "peer-p01"])) == {"peer-p00": 1, "peer-p01": 0}
     assert asked.read_text().count("wait learnae-test-peer-p00-1 learnae-test-peer-p01-1\n") == 3
 
 
-def test_last_words_may_be_complaints(fake: Fake, swarm: Containers) -> None:
+def test_the_last_line_of_a_log_may_be_of_standard_error(fake: Fake, swarm: Containers) -> None:
     fake("logs*chain*) echo out of memory >&2 ;;")
-    assert swarm.last_words("chain") == "out of memory"
-    assert swarm.last_words("link-p00") == "it said nothing"
+    assert swarm.last_line("chain") == "out of memory"
+    assert swarm.last_line("link-p00") == "its log is empty"
 
 
 # To remove it
@@ -164,7 +164,7 @@ def test_an_engine_that_is_busy_once_is_asked_again(fake: Fake, swarm: Container
 
 def test_what_cannot_be_removed_is_a_sentence(fake: Fake, swarm: Containers) -> None:
     fake(r'ps*) printf "chain\trunning\tUp\n" ;;')
-    with pytest.raises(InputError, match="does not remove the containers of learnae-test .*restart the engine"):
+    with pytest.raises(InputError, match="does not remove the containers of learnae-test .*restart Docker"):
         swarm.down()
 
 

@@ -58,7 +58,7 @@ def test_a_peer_that_comes_back_and_tells_its_past_again_is_heard_once() -> None
     async def conversation() -> None:
         board, sock = EventLog(), listen("127.0.0.1", 0)
         address, port = url(sock), sock.getsockname()[1]
-        following = asyncio.create_task(follow(address, board))
+        following = asyncio.create_task(follow(address, board.add))
         async with Life(past).at(sock):
             await heard(board, len(past))
         second = Life(again[:5])  # it has not replayed everything yet

@@ -13,7 +13,7 @@ from tests.helpers.fake_docker import fake_docker
 
 from learnae.backends.compose import capacity, free_addresses
 from learnae.backends.compose.capacity import MIB, POD, POD_DISK, REST, REST_DISK
-from learnae.backends.compose.plan import MOST_PODS, bases, subnets
+from learnae.backends.compose.plan import MAX_PODS, bases, subnets
 from learnae.errors import InputError
 from learnae.session.environment import subnet
 
@@ -93,7 +93,7 @@ def test_a_block_with_a_port_that_is_taken_is_passed_over(networks: Networks) ->
 
 
 def machine(patch: pytest.MonkeyPatch, memory: int | None, disk: int) -> None:
-    patch.setattr(capacity, "available", lambda: memory)
+    patch.setattr(capacity, "free_memory", lambda: memory)
     patch.setattr(capacity.shutil, "disk_usage", lambda _: capacity.shutil._ntuple_diskusage(0, 0, disk))  # type: ignore[attr-defined]
 
 
@@ -103,8 +103,8 @@ def machine(patch: pytest.MonkeyPatch, memory: int | None, disk: int) -> None:
         (REST + 4 * POD, 1 << 40, 4),
         (REST + 5 * POD - 1, 1 << 40, 4),
         (1 << 50, REST_DISK + 3 * POD_DISK, 3),
-        (None, 1 << 40, MOST_PODS),
-        (1 << 50, 1 << 50, MOST_PODS),
+        (None, 1 << 40, MAX_PODS),
+        (1 << 50, 1 << 50, MAX_PODS),
         (MIB, MIB, 0),
     ],
 )
@@ -112,7 +112,7 @@ def test_the_scarcest_decides_how_many_fit(
     monkeypatch: pytest.MonkeyPatch, memory: int | None, disk: int, most: int
 ) -> None:
     machine(monkeypatch, memory, disk)
-    assert capacity.most() == most
+    assert capacity.max_pods() == most
 
 
 def test_what_does_not_fit_is_refused_with_what_would(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,5 +127,5 @@ def test_what_does_not_fit_is_refused_with_what_would(monkeypatch: pytest.Monkey
 
 def test_more_than_a_subnet_holds_is_not_blamed_on_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     machine(monkeypatch, MIB, MIB)
-    with pytest.raises(InputError, match=f"a swarm on Compose has {MOST_PODS} at most"):
-        capacity.check(MOST_PODS + 1)
+    with pytest.raises(InputError, match=f"runs at most {MAX_PODS}"):
+        capacity.check(MAX_PODS + 1)

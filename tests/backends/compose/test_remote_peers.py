@@ -1,4 +1,4 @@
-"""Who runs elsewhere: what the host takes from it, and what of the swarm it can reach."""
+"""Remote peers: what the host accepts from them, and what of the swarm they can reach."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ PLAN = Plan(
     31337,
     1,
     ("p00", "p01", "p02"),
-    invited=RemotePeerOptions(1),
+    remote=RemotePeerOptions(1),
 )
 MEMBERS = roster((Group(),), 3, lambda name: (PeerId(name), Address(name)))
 
@@ -54,7 +54,7 @@ def journal_of(path: Path, digest_of: object = digest, **changes: object) -> byt
 
 
 @pytest.fixture
-def guests(tmp_path: Path) -> RemotePeers:
+def remote_peers(tmp_path: Path) -> RemotePeers:
     others = [(create_identity().peer, Address("0x" + "00" * 20)) for _ in range(2)]
     Roster.of([*others, (CONFIG.peer, CONFIG.wallet)]).write(tmp_path / ROSTER)
     (tmp_path / "journals" / "p02").mkdir(parents=True)
@@ -76,28 +76,28 @@ def asked(app: FastAPI, method: str, path: str, token: str | None, body: bytes =
     return asyncio.run(ask())
 
 
-def test_a_guest_says_that_it_came_and_hands_in_its_journal(guests: RemotePeers, tmp_path: Path) -> None:
-    app, token = uploads_app(guests), guests.tokens["p02"]
-    assert guests.missing() == ["p02 was invited and never came."]
-    assert asked(app, "POST", "/v1/guests/p02", token).status_code == 204
-    assert guests.missing() == ["p02 came and handed in no journal."]
+def test_a_remote_peer_sends_heartbeats_and_hands_in_its_journal(remote_peers: RemotePeers, tmp_path: Path) -> None:
+    app, token = uploads_app(remote_peers), remote_peers.tokens["p02"]
+    assert remote_peers.missing() == ["Remote peer p02 never joined."]
+    assert asked(app, "POST", "/v1/remote-peers/p02", token).status_code == 204
+    assert remote_peers.missing() == ["Remote peer p02 joined and handed in no journal."]
     whole = journal_of(tmp_path / "own.sqlite")
     assert asked(app, "PUT", "/v1/journals/p02", token, whole).status_code == 204
-    assert guests.missing() == []
+    assert remote_peers.missing() == []
     assert read_journal(tmp_path / "journals" / "p02" / "p02.sqlite").config == CONFIG
 
 
-def test_nobody_but_a_guest_says_or_hands_in_anything(guests: RemotePeers) -> None:
-    app = uploads_app(guests)
-    for method, path in (("POST", "/v1/guests/p02"), ("PUT", "/v1/journals/p02")):
+def test_only_a_remote_peer_with_its_token_is_accepted(remote_peers: RemotePeers) -> None:
+    app = uploads_app(remote_peers)
+    for method, path in (("POST", "/v1/remote-peers/p02"), ("PUT", "/v1/journals/p02")):
         assert asked(app, method, path, None).status_code == 401
         assert asked(app, method, path, "0" * 43).status_code == 401
-        assert asked(app, method, path.replace("p02", "p01"), guests.tokens["p02"]).status_code == 404
-    assert not guests.came
+        assert asked(app, method, path.replace("p02", "p01"), remote_peers.tokens["p02"]).status_code == 404
+    assert not remote_peers.seen
 
 
-def test_a_journal_that_is_not_that_guests_is_not_taken(guests: RemotePeers, tmp_path: Path) -> None:
-    app, token = uploads_app(guests), guests.tokens["p02"]
+def test_a_journal_of_another_peer_or_session_is_refused(remote_peers: RemotePeers, tmp_path: Path) -> None:
+    app, token = uploads_app(remote_peers), remote_peers.tokens["p02"]
     whole = journal_of(tmp_path / "whole.sqlite")
     for wrong in (
         b"",
@@ -108,35 +108,37 @@ def test_a_journal_that_is_not_that_guests_is_not_taken(guests: RemotePeers, tmp
         journal_of(tmp_path / "replay.sqlite", digest_of=None),
     ):
         answer = asked(app, "PUT", "/v1/journals/p02", token, wrong)
-        assert answer.status_code == 422 and "no whole journal of p02" in answer.json()["detail"]
-    assert list((tmp_path / "journals" / "p02").iterdir()) == [] and not guests.left
+        assert answer.status_code == 422 and "not a complete journal of p02" in answer.json()["detail"]
+    assert list((tmp_path / "journals" / "p02").iterdir()) == [] and not remote_peers.left
 
 
-def test_a_journal_has_a_limit(guests: RemotePeers) -> None:
-    answer = asked(uploads_app(guests), "PUT", "/v1/journals/p02", guests.tokens["p02"], bytes(MAX_JOURNAL + 1))
+def test_a_journal_has_a_limit(remote_peers: RemotePeers) -> None:
+    answer = asked(
+        uploads_app(remote_peers), "PUT", "/v1/journals/p02", remote_peers.tokens["p02"], bytes(MAX_JOURNAL + 1)
+    )
     assert answer.status_code == 413
 
 
-def test_the_host_waits_for_guests_that_came_and_for_no_others(
-    guests: RemotePeers, runner: asyncio.Runner, tmp_path: Path
+def test_the_host_waits_for_remote_peers_that_came_and_for_no_others(
+    remote_peers: RemotePeers, runner: asyncio.Runner, tmp_path: Path
 ) -> None:
-    runner.run(guests.gone())  # nobody came
+    runner.run(remote_peers.leave())  # nobody came
 
     async def waited() -> None:
-        guests.report_running("p02")
-        gone = asyncio.create_task(guests.gone())
+        remote_peers.report_running("p02")
+        gone = asyncio.create_task(remote_peers.leave())
         await asyncio.sleep(0)
         assert not gone.done()
-        await guests.store("p02", journal_of(tmp_path / "own.sqlite"))
+        await remote_peers.store("p02", journal_of(tmp_path / "own.sqlite"))
         async with asyncio.timeout(5.0):
             await gone
-        guests.report_running("p02")
-        assert guests.missing() == ["p02 came and handed in no journal."]
+        remote_peers.report_running("p02")
+        assert remote_peers.missing() == ["Remote peer p02 joined and handed in no journal."]
 
     runner.run(waited())
 
 
-def test_a_guest_has_no_pod_and_no_pod_dials_it() -> None:
+def test_a_remote_peer_has_no_pod_and_no_pod_dials_it() -> None:
     text = pods(PLAN)
     assert "p01" in text and "p02" not in text
     assert len(targets(PLAN, MEMBERS)) == 2
@@ -145,16 +147,16 @@ def test_a_guest_has_no_pod_and_no_pod_dials_it() -> None:
     assert [each["ID"] for each in dialled] == [made["p01"].peer]
 
 
-def test_what_is_published_for_guests_is_the_chain_and_the_ipfs_nodes() -> None:
-    opened = replace(PLAN, invited=RemotePeerOptions(1, "192.0.2.7"))
+def test_only_the_chain_and_the_ipfs_nodes_are_published() -> None:
+    opened = replace(PLAN, remote=RemotePeerOptions(1, "192.0.2.7"))
     lines = [line for line in pods(opened).splitlines() if "192.0.2.7" in line]
     assert [json.loads(line.split("ports: ")[1])[-1] for line in lines] == [
         "192.0.2.7:20010:4001",
         "192.0.2.7:20011:4001",
         "192.0.2.7:20000:8545",
     ]
-    assert opened.multiaddr("p01") == "/ip4/192.0.2.7/tcp/20011" and opened.guests_rpc == "http://192.0.2.7:20000"
-    assert PLAN.multiaddr("p01") == "/ip4/10.200.1.11/tcp/4001" and PLAN.guests_rpc == PLAN.outer_rpc
+    assert opened.multiaddr("p01") == "/ip4/192.0.2.7/tcp/20011" and opened.remote_rpc == "http://192.0.2.7:20000"
+    assert PLAN.multiaddr("p01") == "/ip4/10.200.1.11/tcp/4001" and PLAN.remote_rpc == PLAN.outer_rpc
     assert "192.0.2.7" not in pods(PLAN)
 
 
@@ -164,8 +166,9 @@ def test_what_is_no_address_for_others_cannot_be_published(address: str) -> None
         RemotePeerOptions(1, address)
 
 
-def test_guests_need_containers(tmp_path: Path) -> None:
+def test_remote_peers_need_the_compose_backend(tmp_path: Path) -> None:
     session = tmp_path / "session.toml"
     session.write_text("peers = 2")
-    refused(here(tmp_path, "swarm", session, "--backend", "sim", "--guests", "1"), "only a swarm on containers")
-    refused(here(tmp_path, "swarm", session, "--publish", "192.0.2.7"), "nobody is invited")
+    refused(here(tmp_path, "swarm", session, "--backend", "sim", "--remote-peers", "1"), "take --backend compose")
+    refused(here(tmp_path, "swarm", session, "--publish", "192.0.2.7"), "give --remote-peers")
+    refused(here(tmp_path, "swarm", session, "--guests", "1"), "--guests", "is now --remote-peers")

@@ -13,7 +13,7 @@ import pytest
 from learnae.adapters.ipfs_keys import create_identity
 from learnae.backends.compose import engine, images
 from learnae.backends.compose.docker_cli import docker
-from learnae.backends.compose.plan import MOST_PODS, Plan, bases, pods, project, settings, subnets, targets
+from learnae.backends.compose.plan import MAX_PODS, Plan, bases, pods, project, settings, subnets, targets
 from learnae.backends.compose.render import FULL_MESH, ipfs_config, neighbours
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
@@ -42,12 +42,12 @@ def test_what_is_rendered_is_what_was_reviewed(name: str) -> None:
 
 
 def test_a_large_swarm_is_refused_in_a_sentence() -> None:
-    with pytest.raises(InputError, match=f"{MOST_PODS} at most"):
-        Plan("x", THREE.subnet, 20_000, "1:1", 0, 1, 1, tuple(names(MOST_PODS + 1)))
+    with pytest.raises(InputError, match=f"at most {MAX_PODS}"):
+        Plan("x", THREE.subnet, 20_000, "1:1", 0, 1, 1, tuple(names(MAX_PODS + 1)))
 
 
 def test_in_the_largest_swarm_no_two_things_share_an_address_or_a_port() -> None:
-    listed = tuple(names(MOST_PODS))
+    listed = tuple(names(MAX_PODS))
     largest = Plan("x", THREE.subnet, 20_000, "1:1", 0, 1, 1, listed)
     addresses = [largest.address(number) for number in (1, 2, 3, 4)] + [largest.pod(name) for name in listed]
     assert len(set(addresses)) == len(addresses) and str(largest.subnet.broadcast_address) not in addresses
@@ -64,7 +64,7 @@ def test_two_checkouts_begin_their_search_at_different_places() -> None:
 
 
 def test_what_one_process_has_claimed_no_other_gets_before_it_ends(tmp_path: Path) -> None:
-    program = "from learnae.backends.compose.free_addresses import claimed; print(claimed('{}'), flush=True); input()"
+    program = "from learnae.backends.compose.free_addresses import claim; print(claim('{}'), flush=True); input()"
     command = [sys.executable, "-c", program.format(tmp_path.name)]
 
     def start() -> "subprocess.Popen[str]":
@@ -110,8 +110,8 @@ def test_a_node_dials_the_pods_of_the_others() -> None:
 @pytest.fixture(scope="module")
 def composed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What Compose makes of the files."""
-    if engine.lacking():
-        pytest.skip(str(engine.lacking()))
+    if engine.missing():
+        pytest.skip(str(engine.missing()))
     folder = tmp_path_factory.mktemp("swarm")
     (folder / "swarm.env").write_text(FILES["swarm.env"].replace("PROFILES=chain", "PROFILES=chain,prometheus,grafana"))
     (folder / "pods.yml").write_text(FILES["pods.yml"])

@@ -11,7 +11,8 @@ import pytest
 from tests.helpers.live_peer_lives import QUICK, Live
 
 from learnae.adapters.run_directory import RunDirectory
-from learnae.backends.embedded.server import EmbeddedServer
+from learnae.backends.base import Run, RunOptions
+from learnae.backends.embedded.backend import EmbeddedBackend
 from learnae.protocol.decisions import Averaged, DebtState, Published, WorkBegan
 from learnae.protocol.types import wei
 from learnae.records.chain_export import Balances, Block, ChainTransaction, Genesis
@@ -20,7 +21,7 @@ from learnae.records.outcome import BackendName
 from learnae.runtime.learning import MemoryLearning
 from learnae.runtime.test_accuracy import ModelScores, PendingModel
 from learnae.runtime.wallets import wallets
-from learnae.session.session_file import parse, to_toml
+from learnae.session.session_file import parse
 
 CHEATS = ("refuses-to-pay", "poisoner", "copycat", "spammer")
 
@@ -175,39 +176,38 @@ def test_who_was_told_to_stop_is_not_waited_for() -> None:
 # all that is shown of it
 
 
-def host(folder: Path) -> EmbeddedServer:
-    return EmbeddedServer(parse(QUICK), RunDirectory.create(folder, "live", folder / "out"), "secret")
-
-
 def test_page_apis_and_metrics_are_there_before_the_session_and_after_it(tmp_path: Path) -> None:
-    hosted = host(tmp_path)
-
-    async def learning() -> MemoryLearning:
-        hosted.directory.begin(to_toml(hosted.session), "", 1)
-        return MemoryLearning(hosted.session)
+    session, run = parse(QUICK), Run(RunDirectory.create(tmp_path, "live", tmp_path / "out"))
+    backend = EmbeddedBackend(session, RunOptions(), print, lambda session, threads: MemoryLearning(session))
+    app = backend.page(run)
+    names = list(backend.services)
 
     async def story() -> None:
-        transport = httpx.ASGITransport(hosted.app)
+        transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             assert (await client.get("/")).status_code == 200
             assert (await client.get("/peers/p03/v1/status")).json()["state"] == "starting"
-            assert await hosted.run(learning(), lambda now, peers: None) == "quiet"
-            for name in hosted.names:
+            await backend.prepare(run)
+            await backend.run(run)
+            for name in names:
                 status = (await client.get(f"/peers/{name}/v1/status")).json()
                 assert (status["state"], status["work"]) == ("over", "done")
                 assert status["accuracy_test"] and status["balance"]
-            received = [(await client.get(f"/peers/{name}/v1/payments/received")).json() for name in hosted.names]
-            sent = [(await client.get(f"/peers/{name}/v1/payments/sent")).json() for name in hosted.names]
+            received = [(await client.get(f"/peers/{name}/v1/payments/received")).json() for name in names]
+            sent = [(await client.get(f"/peers/{name}/v1/payments/sent")).json() for name in names]
             assert sum(map(len, received)) == sum(map(len, sent)) > 0
             assert 'peer="p03"' in (await client.get("/metrics")).text
-            history = hosted.directory.read()
-            found = hosted.directory.judge(history, None)
+            history = run.directory.read()
+            assert history.ended_by == "quiet"
             assert (await client.get("/v1/session")).json()["verdict"] is None
-            hosted.judged(found)
+            run.verdict = run.directory.judge(history, None)
+            run.show_the_rest(history)
             assert (await client.get("/v1/session")).json()["verdict"]["verdict"] == "valid"
-            assert not hosted.stop()
+            shown = (await client.get("/v1/events")).text
+            assert shown.count("SessionEnded") == 1
 
-    asyncio.run(story())
-    assert {path.name for path in (tmp_path / "out" / "journals").iterdir()} == {
-        f"{name}.jsonl" for name in hosted.names
-    }
+    try:
+        asyncio.run(story())
+    finally:
+        backend.clean_up()
+    assert {path.name for path in (tmp_path / "out" / "journals").iterdir()} == {f"{name}.jsonl" for name in names}

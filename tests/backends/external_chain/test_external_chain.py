@@ -111,7 +111,7 @@ def test_no_other_backend_runs_on_it(backend: str, tmp_path: Path, monkeypatch: 
 
 def test_no_simulated_scenario_runs_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told(monkeypatch, RPC="http://node.example", KEY=HEX)
-    refused(here(tmp_path, "chaos", "run", "split-half", "--backend", "sim"), "--backend compose", "this is sim")
+    refused(here(tmp_path, "chaos", "run", "split-half", "--backend", "sim"), "--backend compose", "the sim backend")
 
 
 # the key
@@ -158,7 +158,7 @@ def test_a_node_that_does_not_answer_is_named_by_its_host_alone(anvil: ForeignAn
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         dead = ExternalChainSettings(f"http://127.0.0.1:{free.getsockname()[1]}/v3/{SECRET}", "", Decimal(1))
-        sentence = said_no(replace(chain_of(anvil), foreign=dead))
+        sentence = said_no(replace(chain_of(anvil), settings=dead))
     assert "127.0.0.1 cannot be used" in sentence and "LEARNAE_RPC" in sentence
 
 
@@ -243,7 +243,7 @@ def test_what_was_lent_comes_back_but_for_gas(anvil: ForeignAnvil, tmp_path: Pat
     assert asyncio.run(take_back(chain, tmp_path / "run", lines.append))
     gas = anvil.sent_by({chain.wallet.address: None, **begins.balances})
     assert 0 < gas < ETHER // 1000 and anvil.balance(chain.wallet.address) == ETHER - gas
-    assert lines[0].startswith("Given back: 2 of 2") and not (tmp_path / "run" / WALLETS).exists()
+    assert lines[0].startswith("Returned: 2 of 2") and not (tmp_path / "run" / WALLETS).exists()
 
 
 @pytest.mark.real
@@ -279,7 +279,7 @@ def test_a_wallet_that_is_not_worth_the_fee_keeps_its_key(anvil: ForeignAnvil, t
 
 @pytest.mark.real
 def test_fees_that_rise_above_the_cap_end_the_loan(anvil: ForeignAnvil, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="the cap: raise it"):
+    with pytest.raises(InputError, match="the cap of .*: raise the cap"):
         asyncio.run(lend(chain_of(anvil, cap="0.02"), tmp_path, keystores(tmp_path)))
 
 

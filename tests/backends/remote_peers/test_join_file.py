@@ -1,4 +1,4 @@
-"""An invitation comes out as it went in, and a damaged, foreign or old one is refused in a sentence."""
+"""A join file is read as it was written; a damaged, old or foreign one is refused in one sentence."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ TOKEN = "t" * 43
 
 
 def rendered(folder: Path, began: float | None = None) -> Path:
-    """What build/swarm has for p01, the guest."""
+    """What build/swarm has for p01, the remote."""
     made, pod = [create_identity(), create_identity()], folder / "pods" / "p01"
     for part in ("ipfs", "peer/initial"):
         (pod / part).mkdir(parents=True)
@@ -48,7 +48,7 @@ def rendered(folder: Path, began: float | None = None) -> Path:
     return folder
 
 
-def invitation(folder: Path, began: float | None = None) -> Path:
+def join_file(folder: Path, began: float | None = None) -> Path:
     path = folder / "p01.join.json"
     swarm = rendered(folder / "swarm", began)
     members = Roster.read(swarm / ROSTER).members(SESSION_OF_TWO)
@@ -60,45 +60,45 @@ def invitation(folder: Path, began: float | None = None) -> Path:
 
 
 def test_what_is_unpacked_is_what_the_pod_would_have_had(tmp_path: Path) -> None:
-    made = JoinFile.read(invitation(tmp_path))
-    wallet = made.unpack(tmp_path / "guest")
+    made = JoinFile.read(join_file(tmp_path))
+    wallet = made.unpack(tmp_path / "remote")
     pod = tmp_path / "swarm" / "pods" / "p01" / "peer"
     for name in (ROWS, WALLET, "initial/p00.safetensors", "initial/p01.safetensors"):
-        assert (tmp_path / "guest" / name).read_bytes() == (pod / name).read_bytes()
+        assert (tmp_path / "remote" / name).read_bytes() == (pod / name).read_bytes()
     assert stat.S_IMODE(wallet.stat().st_mode) == 0o600 == stat.S_IMODE((tmp_path / "p01.join.json").stat().st_mode)
     node = PeerEndpoints("p01", "", "", keystore.load_wallet(wallet), tmp_path / "p01.sqlite")
-    member, learning = made.checked(tmp_path / "guest", node)
+    member, learning = made.checked(tmp_path / "remote", node)
     assert (member.name, member.peer, learning.features) == ("p01", peer_id_of_key(made.identity), FEATURES)
 
 
 def test_a_folder_that_was_there_keeps_its_mode_and_one_that_is_made_is_its_owners_alone(tmp_path: Path) -> None:
-    made = JoinFile.read(invitation(tmp_path))
+    made = JoinFile.read(join_file(tmp_path))
     (tmp_path / "shared").mkdir(0o755)
-    for name, mode in (("shared", 0o755), ("guest", 0o700)):
+    for name, mode in (("shared", 0o755), ("remote", 0o700)):
         made.unpack(tmp_path / name)
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == mode
 
 
 def test_its_secrets_are_in_no_repr(tmp_path: Path) -> None:
-    made = JoinFile.read(invitation(tmp_path))
+    made = JoinFile.read(join_file(tmp_path))
     shown = repr(made)
     assert not [secret for secret in (made.identity, made.wallet, made.swarm_key, TOKEN) if secret in shown]
 
 
 def test_a_folder_of_another_peer_is_left_as_it_is(tmp_path: Path) -> None:
-    JoinFile.read(invitation(tmp_path)).unpack(tmp_path / "guest")
+    JoinFile.read(join_file(tmp_path)).unpack(tmp_path / "remote")
     (tmp_path / "other").mkdir()
-    with pytest.raises(InputError, match="another invitation's peer"):
-        JoinFile.read(invitation(tmp_path / "other")).unpack(tmp_path / "guest")
+    with pytest.raises(InputError, match="another join file"):
+        JoinFile.read(join_file(tmp_path / "other")).unpack(tmp_path / "remote")
 
 
 def test_rows_of_another_session_are_noticed(tmp_path: Path) -> None:
-    path = invitation(tmp_path)
+    path = join_file(tmp_path)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"session_id": Cid("bafy")}))
     made = JoinFile.read(path)
-    node = PeerEndpoints("p01", "", "", keystore.load_wallet(made.unpack(tmp_path / "guest")), tmp_path / "p01.sqlite")
-    with pytest.raises(InputError, match="not its session's"):
-        made.checked(tmp_path / "guest", node)
+    node = PeerEndpoints("p01", "", "", keystore.load_wallet(made.unpack(tmp_path / "remote")), tmp_path / "p01.sqlite")
+    with pytest.raises(InputError, match="do not match its session"):
+        made.checked(tmp_path / "remote", node)
 
 
 def changed(**fields: Any) -> Callable[[str], str]:
@@ -123,47 +123,47 @@ def changed(**fields: Any) -> Callable[[str], str]:
         changed(rows="no base64!"),
     ],
 )
-def test_a_damaged_invitation_is_refused_in_one_sentence(tmp_path: Path, damage: Callable[[str], str]) -> None:
-    path = invitation(tmp_path)
+def test_a_damaged_join_file_is_refused_in_one_sentence(tmp_path: Path, damage: Callable[[str], str]) -> None:
+    path = join_file(tmp_path)
     path.write_text(damage(path.read_text()))
-    refused(here(tmp_path, "join", path, "--kubo-binary", "/bin/true"), "no whole invitation")
+    refused(here(tmp_path, "join", path, "--kubo-binary", "/bin/true"), "not a complete join file")
 
 
 def test_to_a_session_that_is_over_nobody_goes(tmp_path: Path) -> None:
-    refused(here(tmp_path, "join", invitation(tmp_path, time.time() - 61)), "over")
+    refused(here(tmp_path, "join", join_file(tmp_path, time.time() - 61)), "over")
 
 
 def test_without_a_file_or_a_kubo_nothing_begins(tmp_path: Path) -> None:
     refused(here(tmp_path, "join", tmp_path / "none"), "No such file")
-    refused(here(tmp_path, "join", invitation(tmp_path), "--kubo-binary", tmp_path / "none"), "no Kubo at")
+    refused(here(tmp_path, "join", join_file(tmp_path), "--kubo-binary", tmp_path / "none"), "no Kubo at")
 
 
-def test_an_invitation_that_nobody_answers_is_refused(tmp_path: Path) -> None:
-    path = invitation(tmp_path)
+def test_a_join_file_whose_host_does_not_answer_is_refused(tmp_path: Path) -> None:
+    path = join_file(tmp_path)
     path.write_text(changed(host="http://127.0.0.1:9")(path.read_text()))
-    refused(here(tmp_path, "join", path, "--kubo-binary", "/bin/true"), "nobody answers at http://127.0.0.1:9")
+    refused(here(tmp_path, "join", path, "--kubo-binary", "/bin/true"), "http://127.0.0.1:9 does not answer")
 
 
-def test_a_guest_whose_host_is_gone_says_what_to_do_with_its_journal(
+def test_a_remote_peer_whose_host_is_gone_says_what_to_do_with_its_journal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = invitation(tmp_path)
+    path = join_file(tmp_path)
     path.write_text(changed(host="http://127.0.0.1:9")(path.read_text()))
-    guest = RemotePeer(JoinFile.read(path), tmp_path / "guest")
-    guest.journal.write_bytes(b"what it was told")
-    asyncio.run(hand_in(guest))
+    remote = RemotePeer(JoinFile.read(path), tmp_path / "remote")
+    remote.journal.write_bytes(b"what it was told")
+    asyncio.run(hand_in(remote))
     said = capsys.readouterr().out
-    assert f"It is {guest.journal}" in said and "journals/" in said and "learnae audit RUN" in said
+    assert f"Send {remote.journal}" in said and "journals/" in said and "learnae audit RUN" in said
 
 
-def test_a_guest_that_nobody_listens_to_any_more_leaves(tmp_path: Path) -> None:
-    path = invitation(tmp_path)
+def test_a_remote_peer_whose_host_is_silent_leaves(tmp_path: Path) -> None:
+    path = join_file(tmp_path)
     path.write_text(changed(host="http://127.0.0.1:9")(path.read_text()))
 
     async def unheard() -> None:
         left = asyncio.Event()
         async with aiohttp.ClientSession() as client:
-            await InvitingHost(JoinFile.read(path), client).stay(left.set, beat=0.01)
+            await InvitingHost(JoinFile.read(path), client).send_heartbeats(left.set, interval=0.01)
         assert left.is_set()
 
     asyncio.run(unheard())

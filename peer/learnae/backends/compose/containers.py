@@ -1,4 +1,4 @@
-"""The containers of a checkout: brought up, listed, waited for, removed."""
+"""The containers of a checkout: starts, lists, awaits and removes them."""
 
 import asyncio
 import re
@@ -12,15 +12,15 @@ from pathlib import Path
 from subprocess import PIPE, STDOUT
 from typing import IO
 
-from learnae.backends.compose.docker_cli import PATIENCE, docker, end, ran
+from learnae.backends.compose.docker_cli import TIMEOUT, docker, end, run
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.file_lock import try_lock, wait_for_lock
 from learnae.session.environment import docker_environment
 
-ROUNDS = 5  # until it is given up to remove what keeps coming
-AWAY = 60.0  # s that the engine may be away in the middle of a session
-AGAIN = 0.2  # s until it is looked again
+ROUNDS = 5  # of removing containers, until it gives up
+AWAY = 60.0  # s for which the engine may be unreachable during a session
+LOOK = 0.2  # s between two looks
 ALIVE = ("running", "paused", "restarting")
 LABEL = "com.docker.compose"
 LISTING = f'{{{{.Label "{LABEL}.service"}}}}\t{{{{.State}}}}\t{{{{.Status}}}}'
@@ -28,7 +28,7 @@ LISTING = f'{{{{.Label "{LABEL}.service"}}}}\t{{{{.State}}}}\t{{{{.Status}}}}'
 
 @dataclass(frozen=True)
 class Container:
-    """``state``: running, paused, exited ...  ``status``: what Docker tells people, such as Exited (0) 2 hours ago."""
+    """``state``: running, paused, exited ...  ``status``: Docker's text, such as Exited (0) 2 hours ago."""
 
     service: str
     state: str
@@ -40,9 +40,9 @@ class Container:
 
     @property
     def code(self) -> int:
-        """What it ended with."""
-        found = re.match(r"Exited \((\d+)\)", self.status)
-        return int(found[1]) if found else 0
+        """Exit code."""
+        match = re.match(r"Exited \((\d+)\)", self.status)
+        return int(match[1]) if match else 0
 
 
 @dataclass(frozen=True)
@@ -53,110 +53,110 @@ class Containers:
     folder: Path  # build/swarm
 
     def compose(self, *arguments: str, shown: bool = False) -> str:
-        """With its files if they are there; `down` does without."""
+        """Run docker compose on this swarm.  Without its files, `down` still works."""
         return docker("compose", *self.files, *arguments, shown=shown)
 
     async def up(self, *services: str) -> None:
-        """One after another; what is still coming up when this is cancelled is not."""
-        with self._coming_up() as lock:
-            while not try_lock(lock):  # noqa: ASYNC110 - what another process does is no event here
-                await asyncio.sleep(AGAIN)
+        """Start services, one call at a time.  When cancelled, it stops starting them."""
+        with self._up_lock() as lock:
+            while not try_lock(lock):  # noqa: ASYNC110 - another process holds it, which is no event here
+                await asyncio.sleep(LOOK)
             lock.truncate(0)
-            await ran(
+            await run(
                 "docker", "compose", *self.files, "--progress", "quiet", "up", "-d", "--no-build", *services, lock=lock
             )
-            lock.truncate(0)  # its number may be another's from now on
+            lock.truncate(0)  # the process id may be reused from now on
 
     def down(self) -> int:
         """Remove every container, network and volume; how many containers there were.  Raises InputError.
 
-        First of all what is still bringing some up is ended: it outlives a session that is killed.  Then again and
-        again while there are some: what was asked for may still come.
+        A command that still starts containers is ended first: it outlives a session that is killed.  Removing is
+        repeated until none is left, since containers that were requested may still appear.
         """
-        with self._coming_up() as lock:
+        with self._up_lock() as lock:
             if not try_lock(lock):
                 lock.seek(0)
-                with suppress(ValueError):  # it has not said who it is
+                with suppress(ValueError):  # the id is not written yet
                     end(int(lock.read()), signal.SIGTERM)
                 wait_for_lock(lock)
             lock.truncate(0)
-            return self._removed()
+            return self._remove()
 
-    def _coming_up(self) -> IO[str]:
+    def _up_lock(self) -> IO[str]:
         self.folder.parent.mkdir(exist_ok=True)
         return (self.folder.parent / "up.lock").open("a+")
 
-    def _removed(self) -> int:
-        """What a busy engine does not answer or believes to be in use is asked for again in the next round."""
-        count, why = 0, "see docker ps"
+    def _remove(self) -> int:
+        """A busy engine may fail to answer or to remove; each round tries again."""
+        count, reason = 0, "see docker ps"
         for _ in range(ROUNDS):
-            found: int | None = None
+            left: int | None = None
             try:
-                found = len(self.containers())
-                count = max(count, found)
+                left = len(self.containers())
+                count = max(count, left)
             except InputError as error:
-                why = str(error)
+                reason = str(error)
             with suppress(InputError):
                 self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
             with suppress(InputError):
                 for network in self.networks():
                     with suppress(InputError):
                         docker("network", "rm", network)
-            if found == 0:
+            if left == 0:
                 return count
-        raise InputError(f"Docker does not remove the containers of {self.project} ({why}): restart the engine")
+        raise InputError(f"Docker does not remove the containers of {self.project} ({reason}): restart Docker")
 
     def networks(self) -> list[str]:
-        return docker("network", "ls", *self._ours, "--format", "{{.Name}}", timeout=PATIENCE).split()
+        return docker("network", "ls", *self._filter, "--format", "{{.Name}}", timeout=TIMEOUT).split()
 
     def containers(self) -> list[Container]:
-        """All of them, also those that have ended."""
-        lines = docker("ps", "--all", *self._ours, "--format", LISTING, timeout=PATIENCE).splitlines()
+        """All containers, including those that have ended."""
+        lines = docker("ps", "--all", *self._filter, "--format", LISTING, timeout=TIMEOUT).splitlines()
         return [Container(*line.split("\t")) for line in lines]
 
-    async def ended(self, services: Sequence[str]) -> dict[str, int]:
-        """Waits for these containers; their exit codes.  Raises InputError: the engine does not answer any more.
+    async def wait(self, services: Sequence[str]) -> dict[str, int]:
+        """Wait until these containers have ended; their exit codes.  Raises InputError: the engine is gone.
 
-        `docker wait` also ends when the engine is restarted: so whether they have is looked up.
+        `docker wait` also returns when the engine restarts, so the states are checked afterwards.
         """
         names = [f"{self.project}-{service}-1" for service in services]
         silent_from = None
         while True:
             with suppress(InputError):
-                await ran("docker", "wait", *names)
+                await run("docker", "wait", *names)
             try:
-                found = {each.service: each for each in await asyncio.to_thread(self.containers)}
+                listed = await asyncio.to_thread(self.containers)
             except InputError:
                 silent_from = silent_from or time.monotonic()
                 if time.monotonic() > silent_from + AWAY:
                     raise
             else:
                 silent_from = None
-                ours = [found[service] for service in services if service in found]
-                if not any(each.alive for each in ours):
-                    return {each.service: each.code for each in ours}
-            await asyncio.sleep(AGAIN)
+                awaited = [container for container in listed if container.service in services]
+                if not any(container.alive for container in awaited):
+                    return {container.service: container.code for container in awaited}
+            await asyncio.sleep(LOOK)
 
-    def last_words(self, service: str) -> str:
-        """Whether it said them on standard output or not."""
+    def last_line(self, service: str) -> str:
+        """The last line of its log, from either stream."""
         command = ["docker", "logs", "--tail", "9", f"{self.project}-{service}-1"]
         try:
-            told = subprocess.run(
+            logs = subprocess.run(
                 command,
                 env=docker_environment(),
                 stdout=PIPE,
                 stderr=STDOUT,
                 text=True,
                 errors="replace",
-                timeout=PATIENCE,
+                timeout=TIMEOUT,
             )
         except subprocess.TimeoutExpired:
-            return "what it said cannot be read"
-        return next(reversed(told.stdout.strip().splitlines()), "it said nothing")
+            return "its log cannot be read"
+        return next(reversed(logs.stdout.strip().splitlines()), "its log is empty")
 
     @property
     def files(self) -> list[str]:
-        """Arguments of `docker compose` that name this swarm."""
+        """The arguments of `docker compose` that select this swarm."""
         settings = self.folder / "swarm.env"
         if not settings.is_file():
             return ["-p", self.project]
@@ -164,5 +164,5 @@ class Containers:
         return ["-p", self.project, "--project-directory", str(REPOSITORY), "--env-file", str(settings), *files]
 
     @property
-    def _ours(self) -> list[str]:
+    def _filter(self) -> list[str]:
         return ["--filter", f"label={LABEL}.project={self.project}"]

@@ -1,6 +1,7 @@
-"""Docker's own command: what Compose does has no other interface.  Every failure is an InputError.
+"""Runs the docker command, since Compose has no other interface.  Every failure is an InputError.
 
-Each command is in a session of its own: Ctrl-C reaches us alone, and who runs a command ends it with all it started.
+Each command runs in its own process session: Ctrl-C reaches only this process, which then ends the command together
+with everything it started.
 """
 
 import asyncio
@@ -16,13 +17,13 @@ from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.session.environment import docker_environment
 
-PATIENCE = 15.0  # s that the engine gets for an answer
-ENDS = 10.0  # s that a command gets to end
+TIMEOUT = 15.0  # s for an answer of the engine
+GRACE = 10.0  # s that a command gets to end
 
 
 def docker(*arguments: str, timeout: float | None = None, shown: bool = False) -> str:
-    """Its standard output; ``shown``: that goes where ours does.  InputError: the last line that it complained with."""
-    told = None if shown else PIPE
+    """Its standard output, which is printed instead if ``shown``.  InputError: the last line of its error output."""
+    output = None if shown else PIPE
     try:
         with subprocess.Popen(
             ["docker", *arguments],
@@ -30,12 +31,12 @@ def docker(*arguments: str, timeout: float | None = None, shown: bool = False) -
             env=docker_environment(),
             text=True,
             stdin=DEVNULL,
-            stdout=told,
-            stderr=told,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
         ) as process:
             try:
-                said, complaint = process.communicate(timeout=timeout)
+                printed, errors = process.communicate(timeout=timeout)
             except BaseException:
                 end(process.pid, signal.SIGKILL)
                 raise
@@ -43,14 +44,15 @@ def docker(*arguments: str, timeout: float | None = None, shown: bool = False) -
         raise InputError(f"docker {arguments[0]} did not end in {timeout:g} s") from None
     except OSError as error:
         raise InputError(f"docker cannot be run: {error.strerror}") from None
-    _check(process.returncode, complaint or "", f"docker {arguments[0]}")
-    return said or ""
+    _check(process.returncode, errors or "", f"docker {arguments[0]}")
+    return printed or ""
 
 
-async def ran(*command: str, shown: bool = False, lock: IO[str] | None = None) -> None:
-    """A command to its end; if this is cancelled, it is ended.  Raises InputError as ``docker`` does.
+async def run(*command: str, shown: bool = False, lock: IO[str] | None = None) -> None:
+    """Run a command to its end, or end it when cancelled.  Raises InputError as ``docker`` does.
 
-    ``lock``: a file that is locked as long as it runs, even if this process is killed, and names it: see ``down``.
+    ``lock``: a file that stays locked while the command runs, even if this process is killed, and holds its process
+    id: see ``Containers.down``.
     """
     starting = asyncio.create_task(
         asyncio.create_subprocess_exec(
@@ -65,33 +67,33 @@ async def ran(*command: str, shown: bool = False, lock: IO[str] | None = None) -
         )
     )
     try:
-        process = await asyncio.shield(starting)  # what is just starting must be ended, too
+        process = await asyncio.shield(starting)  # a command that is just starting must be ended, too
         if lock:
             print(process.pid, file=lock, flush=True)
-        _, complaint = await process.communicate()
+        _, errors = await process.communicate()
     except OSError as error:
         raise InputError(f"{command[0]} cannot be run: {error.strerror}") from None
     finally:
         with suppress(OSError):
-            await _ended(await starting)
-    _check(process.returncode, complaint.decode(errors="replace"), " ".join(command[:2]))
+            await _end_process(await starting)
+    _check(process.returncode, errors.decode(errors="replace"), " ".join(command[:2]))
 
 
-async def _ended(process: Process) -> None:
+async def _end_process(process: Process) -> None:
     if process.returncode is None:
         end(process.pid, signal.SIGTERM)
         with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), ENDS)
+            await asyncio.wait_for(process.wait(), GRACE)
         end(process.pid, signal.SIGKILL)
 
 
 def end(leader: int, number: signal.Signals) -> None:
-    """A command and whatever it has started."""
+    """Signal a command and everything it started."""
     with suppress(ProcessLookupError):
         os.killpg(leader, number)
 
 
-def _check(code: int | None, complaint: str, what: str) -> None:
+def _check(code: int | None, errors: str, command: str) -> None:
     if code:
-        complaints = [line for line in complaint.splitlines() if line.strip()]
-        raise InputError(complaints[-1] if complaints else f"{what} ended with {code}")
+        lines = [line for line in errors.splitlines() if line.strip()]
+        raise InputError(lines[-1] if lines else f"{command} ended with {code}")

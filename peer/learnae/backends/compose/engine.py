@@ -1,17 +1,17 @@
-"""Whether there is a Docker engine here, and which."""
+"""Finds out whether this machine has a Docker engine, and which."""
 
 import re
 import shutil
 
-from learnae.backends.compose.docker_cli import PATIENCE, docker
+from learnae.backends.compose.docker_cli import TIMEOUT, docker
 from learnae.checkout import in_checkout
 from learnae.errors import InputError
 
-OLDEST = (2, 20)  # Compose; what is older nobody has tried
+OLDEST = (2, 20)  # version of Compose that was tested
 
 
-def lacking() -> str | None:
-    """One sentence: why there can be no containers here; None if there can."""
+def missing() -> str | None:
+    """One sentence on what is missing to run containers, with its fix; None if nothing is."""
     if not in_checkout():
         return "containers need LEARNAE's source checkout with its Docker files, and this is an installed package"
     if shutil.which("docker") is None:
@@ -22,26 +22,26 @@ def lacking() -> str | None:
         return f"no Docker engine answers ({error}): start it, or on a bare Debian run tools/engine.sh"
     for plugin in ("compose", "buildx"):
         try:
-            docker(plugin, "version", timeout=PATIENCE)
+            docker(plugin, "version", timeout=TIMEOUT)
         except InputError:
             return f"docker {plugin} is missing: install Docker's {plugin} plugin, or on Debian run tools/engine.sh"
-    found = compose_version()
-    if tuple(map(int, re.findall(r"\d+", found)[:2])) < OLDEST:
+    compose = compose_version()
+    if tuple(map(int, re.findall(r"\d+", compose)[:2])) < OLDEST:
         oldest = ".".join(map(str, OLDEST))
-        return f"Docker's Compose is {found}, and {oldest} is the oldest that will do: install a newer compose plugin"
+        return f"Docker Compose {compose} is too old, {oldest} is needed: install a newer compose plugin"
     return None
 
 
 def version() -> str:
-    """The engine's.  Raises InputError: it does not answer.
+    """The engine's version.  Raises InputError: it does not answer.
 
-    `docker info` ends well without an engine, and some commands say nothing and end well, too.
+    An empty answer counts as none, since some versions of the command succeed without an engine.
     """
-    told = docker("version", "--format", "{{.Server.Version}}", timeout=PATIENCE).strip()
-    if not told:
-        raise InputError("it does not say its version")
-    return told
+    answer = docker("version", "--format", "{{.Server.Version}}", timeout=TIMEOUT).strip()
+    if not answer:
+        raise InputError("it does not give its version")
+    return answer
 
 
 def compose_version() -> str:
-    return docker("compose", "version", "--short", timeout=PATIENCE).strip()
+    return docker("compose", "version", "--short", timeout=TIMEOUT).strip()

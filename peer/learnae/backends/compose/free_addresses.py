@@ -1,4 +1,4 @@
-"""Where a swarm fits on this machine: a subnet and ports that nobody uses, nor another checkout is about to."""
+"""Finds a subnet and ports that nothing on this machine uses and no other checkout has claimed."""
 
 import json
 import socket
@@ -9,46 +9,46 @@ from pathlib import Path
 from typing import IO, Any
 
 from learnae.backends.compose.containers import ROUNDS
-from learnae.backends.compose.docker_cli import PATIENCE, docker
+from learnae.backends.compose.docker_cli import TIMEOUT, docker
 from learnae.backends.compose.plan import HOST, bases, subnets
 from learnae.errors import InputError
 from learnae.file_lock import try_lock
 from learnae.session.environment import subnet
 
-_CLAIMS: dict[str, IO[str]] = {}  # locked files, by what this process has for itself
+_CLAIMS: dict[str, IO[str]] = {}  # locked files, by what this process has claimed
 
 
 def free_subnet(checkout: Path) -> IPv4Network:
-    """The one that is wished for, or the first that nobody uses.  InputError: the wished one is taken."""
+    """The one that the environment names, or else the first free one.  InputError: the named one is in use."""
     taken = dict(_subnets_taken())
-    wished = subnet()
-    if wished is not None:
-        if wished.prefixlen > 24:
-            raise InputError(f"the subnet {wished} is too small for a swarm: give a /24, such as 10.213.7.0/24")
-        for used, whose in taken.items():
-            if used.overlaps(wished):
+    named = subnet()
+    if named is not None:
+        if named.prefixlen > 24:
+            raise InputError(f"the subnet {named} is too small for a swarm: give a /24, such as 10.213.7.0/24")
+        for used, owner in taken.items():
+            if used.overlaps(named):
                 raise InputError(
-                    f"the subnet {wished} overlaps {used}, which is {whose}: choose another with LEARNAE_SUBNET="
+                    f"the subnet {named} overlaps {used}, which is {owner}: choose another with LEARNAE_SUBNET="
                 )
-        return wished
-    for each in subnets(checkout):
-        if not any(used.overlaps(each) for used in taken) and claimed(f"subnet-{each.network_address}"):
-            return each
+        return named
+    for candidate in subnets(checkout):
+        if not any(used.overlaps(candidate) for used in taken) and claim(f"subnet-{candidate.network_address}"):
+            return candidate
     raise InputError("no subnet of 10.200.0.0 to 10.215.255.0 is free: name one with LEARNAE_SUBNET=")
 
 
 def free_base(checkout: Path, numbers: Sequence[int], hosts: Sequence[str] = (HOST,)) -> int:
-    """The first block of ports of which those that are needed (``numbers``, above the base) are free."""
+    """The first base above which the needed ports (``numbers``, counted from the base) are free."""
     for base in bases(checkout):
-        if all(_free(host, base + number) for host in hosts for number in numbers) and claimed(f"ports-{base}"):
+        if all(_free(host, base + number) for host in hosts for number in numbers) and claim(f"ports-{base}"):
             return base
     raise InputError(f"no block of ports from 20000 to 32000 is free on {' and '.join(hosts)}: end what uses them")
 
 
-def claimed(what: str) -> bool:
-    """Whether this process has that for itself, from now to its end.
+def claim(what: str) -> bool:
+    """Reserve something for this process until it ends; whether that worked.
 
-    Between looking whether something is free and taking it half a minute may pass, in which another checkout looks.
+    Half a minute may pass between finding an address free and using it; another checkout may look in that time.
     """
     if what not in _CLAIMS:
         path = Path(tempfile.gettempdir()) / f"learnae-{what}.lock"  # fails where nothing can be written at all
@@ -65,9 +65,9 @@ def claimed(what: str) -> bool:
 
 def _subnets_taken() -> Iterator[tuple[IPv4Network, str]]:
     for network in _networks():
-        for each in network["IPAM"]["Config"] or ():
-            if ":" not in each.get("Subnet", ":"):
-                yield IPv4Network(each["Subnet"]), f"Docker's network {network['Name']}"
+        for config in network["IPAM"]["Config"] or ():
+            if ":" not in config.get("Subnet", ":"):
+                yield IPv4Network(config["Subnet"]), f"Docker's network {network['Name']}"
     try:
         routes = Path("/proc/net/route").read_text().splitlines()[1:]
     except OSError:
@@ -76,19 +76,19 @@ def _subnets_taken() -> Iterator[tuple[IPv4Network, str]]:
         if int(mask, 16):
             address = bytes.fromhex(destination)[::-1]
             length = bin(int(mask, 16)).count("1")
-            yield IPv4Network((address, length), strict=False), f"this machine's own, on {interface}"
+            yield IPv4Network((address, length), strict=False), f"a network of this machine, on {interface}"
 
 
 def _networks(tries: int = ROUNDS) -> list[dict[str, Any]]:
-    """Docker's.  One that is removed between the two questions fails the second: so both are asked again."""
-    ids = docker("network", "ls", "-q", timeout=PATIENCE).split()
+    """Docker's networks.  If one is removed between the two calls, the second fails, and both are repeated."""
+    ids = docker("network", "ls", "-q", timeout=TIMEOUT).split()
     try:
-        found: list[dict[str, Any]] = json.loads(docker("network", "inspect", *ids, timeout=PATIENCE)) if ids else []
+        networks: list[dict[str, Any]] = json.loads(docker("network", "inspect", *ids, timeout=TIMEOUT)) if ids else []
     except InputError:
         if tries == 1:
             raise
         return _networks(tries - 1)
-    return found
+    return networks
 
 
 def _free(host: str, port: int) -> bool:

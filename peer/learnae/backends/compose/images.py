@@ -1,8 +1,8 @@
-"""The images that a swarm is made of: ours, and what they are built on."""
+"""The images of a swarm: our own, and the public ones that they are built on."""
 
 import asyncio
 
-from learnae.backends.compose.docker_cli import PATIENCE, docker, ran
+from learnae.backends.compose.docker_cli import TIMEOUT, docker, run
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.session.environment import tls_bundle
@@ -19,26 +19,26 @@ def built(project: str) -> bool:
 
 
 async def build(project: str) -> None:
-    """Our images, and what they are built on; seconds where nothing has changed.  Cancelled, it stops building."""
+    """Build our images and get the ones they need.  Takes seconds if nothing has changed; stops when cancelled."""
     if not await asyncio.to_thread(lambda: all(map(present, NEEDED))):
-        await ran(str(REPOSITORY / "tools" / "base-images.sh"), shown=True)
+        await run(str(REPOSITORY / "tools" / "base-images.sh"), shown=True)
     bundle = tls_bundle()
     secret = ["--secret", f"id=ca,src={bundle}"] if bundle else []
     for image, context, options in ((PEER, ".", secret), (IPFS, "ipfs", []), (CHAIN, "chain", [])):
         file = ["-f", str(REPOSITORY / image / "Dockerfile")]
         tag = ["-t", f"{project}-{image}"]
-        await ran("docker", "buildx", "build", "--quiet", "--load", *tag, *file, *options, str(REPOSITORY / context))
+        await run("docker", "buildx", "build", "--quiet", "--load", *tag, *file, *options, str(REPOSITORY / context))
 
 
 def present(image: str) -> bool:
     try:
-        docker("image", "inspect", "--format", "{{.Id}}", image, timeout=PATIENCE)
+        docker("image", "inspect", "--format", "{{.Id}}", image, timeout=TIMEOUT)
     except InputError:
         return False
     return True
 
 
 def stand_ins() -> list[str]:
-    """Which of the base images that are here were not pulled but made (`make base-images`)."""
+    """The base images here that were built locally because they could not be pulled (`make base-images`)."""
     listed = docker("images", "--filter", f"label={STAND_IN}=true", "--format", "{{.Repository}}:{{.Tag}}")
     return [image for image in BASE if image in listed.split()]

@@ -1,10 +1,10 @@
-"""What a swarm looks like to Docker Compose: project, addresses, ports, pods.  Pure: the same plan, the same files.
+"""Describes a swarm to Docker Compose: project, addresses, ports, pods.  Pure: the same plan gives the same files.
 
-10.x.y.2 chain  .3 prometheus  .4 grafana  .10 p00  .11 p01 ...      one /24, static
-base chain  +1 prometheus  +2 grafana  +10 p00's API ...  +200 p00's link ...      on 127.0.0.1 alone
-base chain  +10 p00's IPFS node ...                                for guests, on the address that is to be published
+addresses   .2 chain  .3 prometheus  .4 grafana  .10 p00  .11 p01 ...        static, in one /24
+ports       base chain  +1 prometheus  +2 grafana  +10 API of p00 ...  +200 link of p00 ...        on 127.0.0.1 only
+            base chain  +10 IPFS node of p00 ...        for remote peers, on the published address
 
-Guests are the last peers of the roster: they run elsewhere and have no pod.
+Remote peers are the last of the roster.  They run on other machines and have no pod.
 """
 
 import hashlib
@@ -18,23 +18,23 @@ from learnae.errors import InputError
 from learnae.session.roster import Member
 from learnae.session.settings import Session
 
-FIRST_POD, MOST_PODS = 10, 180
-CHAIN, PROMETHEUS, GRAFANA = 0, 1, 2  # each with its port and its address
+FIRST_POD, MAX_PODS = 10, 180
+CHAIN, PROMETHEUS, GRAFANA = 0, 1, 2  # offsets of ports and addresses
 API, LINK = 10, 200  # ports of the first pod, above the base
-PORTS, BLOCKS = 400, 30  # of one checkout; below the ports that Linux gives to outgoing connections
+PORTS, BLOCKS = 400, 30  # ports per block, blocks; below the ports that Linux gives to outgoing connections
 LOWEST_PORT = 20_000
 SUBNETS = 4096
 INSIDE_API, INSIDE_LINK, INSIDE_IPFS, INSIDE_RPC = 8000, 7000, 4001, 8545
 HOST = "127.0.0.1"
 CHAIN_SERVICE = "chain"
-RPC_FILE = "rpc"  # in a pod, on a chain that is not ours
+RPC_FILE = "rpc"  # in a pod, with the URL of an external chain
 
 
 @dataclass(frozen=True)
 class RemotePeerOptions:
-    """How many peers run elsewhere, and on which of this machine's addresses others than itself may reach the swarm."""
+    """How many peers run on other machines, and the address of this machine at which these reach the swarm."""
 
-    guests: int = 0
+    count: int = 0
     publish: str | None = None
 
     def __post_init__(self) -> None:
@@ -44,18 +44,18 @@ class RemotePeerOptions:
             wrong = True
         if wrong:
             raise InputError(f"{self.publish} cannot be published: give an IPv4 address of this machine, not loopback")
-        if self.publish and not self.guests:
-            raise InputError("nobody is invited to what would be published: give --guests, too")
+        if self.publish and not self.count:
+            raise InputError("--publish is for remote peers only: give --remote-peers, too")
 
 
-ALL_HERE = RemotePeerOptions()
+NO_REMOTE_PEERS = RemotePeerOptions()
 
 
 @dataclass(frozen=True)
 class Plan:
     """``user``: uid:gid that owns the files and runs the containers.  ``genesis``: Unix seconds of block 0.
 
-    ``foreign``: the chain is none of ours; how to reach it is a secret, and in the pods' files.
+    ``external_chain``: the swarm has no chain of its own.  The URL of the external one is a secret in the pods' files.
     """
 
     project: str
@@ -67,24 +67,24 @@ class Plan:
     block_time: int
     names: tuple[str, ...]
     profiles: tuple[str, ...] = ()
-    invited: RemotePeerOptions = ALL_HERE
-    foreign: bool = False
+    remote: RemotePeerOptions = NO_REMOTE_PEERS
+    external_chain: bool = False
 
     def __post_init__(self) -> None:
-        refuse_above_most(len(self.names))
+        refuse_too_many(len(self.names))
 
     @property
-    def once(self) -> tuple[str, ...]:
-        """The services that a swarm has once; each is a profile of its own."""
-        return self.profiles if self.foreign else (CHAIN_SERVICE, *self.profiles)
+    def shared_services(self) -> tuple[str, ...]:
+        """The services that all pods share; each is a profile of its own."""
+        return self.profiles if self.external_chain else (CHAIN_SERVICE, *self.profiles)
 
     @property
     def hosted(self) -> tuple[str, ...]:
-        """Who has a pod."""
-        return self.names[: len(self.names) - self.invited.guests]
+        """The peers that have a pod."""
+        return self.names[: len(self.names) - self.remote.count]
 
     @property
-    def guests(self) -> tuple[str, ...]:
+    def remote_names(self) -> tuple[str, ...]:
         return self.names[len(self.hosted) :]
 
     def address(self, number: int) -> str:
@@ -95,61 +95,66 @@ class Plan:
 
     @property
     def rpc(self) -> str:
-        """Of the chain, from inside the swarm."""
+        """URL of the chain inside the swarm."""
         return f"http://{self.address(2 + CHAIN)}:8545"
 
     @property
     def outer_rpc(self) -> str:
+        """URL of the chain on the host."""
         return f"http://{HOST}:{self.port(CHAIN)}"
 
     @property
-    def guests_rpc(self) -> str:
-        return f"http://{self.invited.publish or HOST}:{self.port(CHAIN)}"
+    def remote_rpc(self) -> str:
+        """URL of the chain for remote peers."""
+        return f"http://{self.remote.publish or HOST}:{self.port(CHAIN)}"
 
     def multiaddr(self, name: str) -> str:
-        """Of its IPFS node, for guests."""
-        publish = self.invited.publish
+        """Address of a peer's IPFS node for remote peers."""
+        publish = self.remote.publish
         return f"/ip4/{publish}/tcp/{self.ipfs_port(name)}" if publish else f"/ip4/{self.pod(name)}/tcp/{INSIDE_IPFS}"
 
     def ipfs_port(self, name: str) -> int:
         return self.port(API + self.names.index(name))
 
     def api(self, name: str) -> str:
-        """Of a peer, from the host."""
+        """URL of a peer's API on the host."""
         return f"http://{HOST}:{self.port(API + self.names.index(name))}"
 
     def link(self, name: str) -> str:
+        """URL of a pod's link agent on the host."""
         return f"http://{HOST}:{self.port(LINK + self.names.index(name))}"
 
     def pod(self, name: str) -> str:
-        """The address of its pod."""
+        """The address of a peer's pod."""
         return self.address(FIRST_POD + self.names.index(name))
 
     def ports(self) -> Iterator[int]:
-        yield from (self.port(each) for each in (CHAIN, PROMETHEUS, GRAFANA))
+        yield from (self.port(number) for number in (CHAIN, PROMETHEUS, GRAFANA))
         yield from (self.port(first + index) for first in (API, LINK) for index in range(len(self.names)))
 
 
-def refuse_above_most(peers: int) -> None:
+def refuse_too_many(peers: int) -> None:
     """Raises InputError."""
-    if peers > MOST_PODS:
-        raise InputError(f"{peers} peers do not fit: a swarm on Compose has {MOST_PODS} at most; simulate more")
+    if peers > MAX_PODS:
+        raise InputError(
+            f"{peers} peers do not fit: the compose backend runs at most {MAX_PODS}; simulate larger swarms"
+        )
 
 
 def project(checkout: Path) -> str:
-    """A name of its own for each checkout, so that two of them do not meet."""
+    """The Compose project.  Each checkout has its own, so that two of them do not collide."""
     return f"learnae-{_digest(checkout):08x}"
 
 
 def subnets(checkout: Path) -> Iterator[IPv4Network]:
-    """Where to put a swarm, best first: private and seldom used."""
+    """Candidates for the swarm's subnet, best first: private and seldom used."""
     for index in range(SUBNETS):
         number = (_digest(checkout) + index) % SUBNETS
         yield IPv4Network(f"10.{200 + number // 256}.{number % 256}.0/24")
 
 
 def bases(checkout: Path) -> Iterator[int]:
-    """Where its ports may begin, best first."""
+    """Candidates for the first port, best first."""
     for index in range(BLOCKS):
         yield LOWEST_PORT + (_digest(checkout) + index) % BLOCKS * PORTS
 
@@ -159,16 +164,16 @@ def _digest(checkout: Path) -> int:
 
 
 def chosen_block_time(session: Session) -> int:
-    """Anvil's is in whole seconds."""
+    """Anvil accepts whole seconds only."""
     return max(1, round(session.chain.block_time))
 
 
 def settings(plan: Plan) -> str:
-    """swarm.env: what docker-compose.yml and peer/pod.yml leave open."""
+    """The text of swarm.env: the variables of docker-compose.yml and peer/pod.yml."""
     values = {
         "COMPOSE_PROJECT_NAME": plan.project,
         "COMPOSE_FILE": "docker-compose.yml:build/swarm/pods.yml",
-        "COMPOSE_PROFILES": ",".join(plan.once),
+        "COMPOSE_PROFILES": ",".join(plan.shared_services),
         "LEARNAE_PROJECT": plan.project,
         "LEARNAE_USER": plan.user,
         "LEARNAE_NETWORK": f"{plan.project}-{plan.genesis}",
@@ -183,23 +188,23 @@ def settings(plan: Plan) -> str:
 
 
 def pods(plan: Plan) -> str:
-    """pods.yml."""
-    told = "# Made by `learnae compose render`: one pod for every peer, from peer/pod.yml.\nservices:\n"
-    opened = _published(plan) if plan.invited.publish else ""
-    return told + "\n".join(_pod(plan, name) for name in plan.hosted) + opened
+    """The text of pods.yml."""
+    header = "# Written by `learnae compose render`: one pod for every peer, from peer/pod.yml.\nservices:\n"
+    published = _published_chain(plan) if plan.remote.publish else ""
+    return header + "\n".join(_pod(plan, name) for name in plan.hosted) + published
 
 
-def _published(plan: Plan) -> str:
-    """The chain, for guests elsewhere; Compose adds it to what docker-compose.yml publishes."""
-    return f'  chain:\n    ports: ["{plan.invited.publish}:{plan.port(CHAIN)}:{INSIDE_RPC}"]\n'
+def _published_chain(plan: Plan) -> str:
+    """Publishes the chain for remote peers, in addition to the ports in docker-compose.yml."""
+    return f'  chain:\n    ports: ["{plan.remote.publish}:{plan.port(CHAIN)}:{INSIDE_RPC}"]\n'
 
 
 def _pod(plan: Plan, name: str) -> str:
     index, folder = plan.names.index(name), f"./build/swarm/pods/{name}"
     command = " ".join(peer_arguments(plan, name))
     ports = [f"{HOST}:{plan.port(API + index)}:{INSIDE_API}", f"{HOST}:{plan.port(LINK + index)}:{INSIDE_LINK}"]
-    if plan.invited.publish:
-        ports.append(f"{plan.invited.publish}:{plan.ipfs_port(name)}:{INSIDE_IPFS}")
+    if plan.remote.publish:
+        ports.append(f"{plan.remote.publish}:{plan.ipfs_port(name)}:{INSIDE_IPFS}")
     return f"""\
   link-{name}:
     extends: {{file: peer/pod.yml, service: link}}
@@ -220,12 +225,12 @@ def _pod(plan: Plan, name: str) -> str:
 
 
 def peer_arguments(plan: Plan, name: str) -> Sequence[str]:
-    """Of ``learnae``, in the peer's container."""
+    """The arguments of ``learnae`` in the peer's container."""
     options = {
         "name": name,
         "roster": "/pod/roster.json",
         "kubo": f"http://{HOST}:5001",
-        "rpc": f"/pod/{RPC_FILE}" if plan.foreign else plan.rpc,
+        "rpc": f"/pod/{RPC_FILE}" if plan.external_chain else plan.rpc,
         "keystore": "/pod/wallet.json",
         "journal": f"/journal/{name}.sqlite",
         "rows": "/pod",
@@ -236,12 +241,12 @@ def peer_arguments(plan: Plan, name: str) -> Sequence[str]:
 
 
 def targets(plan: Plan, members: Iterable[Member]) -> list[dict[str, object]]:
-    """What Prometheus scrapes (file_sd), no guests.  ``role``: the peer itself says it; ``policy``: to choose by."""
+    """What Prometheus scrapes (file_sd): the peers that have a pod, with labels to select them by."""
     return [
         {
-            "targets": [f"{plan.pod(each.name)}:{INSIDE_API}"],
-            "labels": {"peer": each.name, "role": each.role, "policy": str(each.group.policy)},
+            "targets": [f"{plan.pod(member.name)}:{INSIDE_API}"],
+            "labels": {"peer": member.name, "role": member.role, "policy": str(member.group.policy)},
         }
-        for each in members
-        if each.name in plan.hosted
+        for member in members
+        if member.name in plan.hosted
     ]

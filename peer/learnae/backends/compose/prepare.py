@@ -1,4 +1,4 @@
-"""A session on containers made ready: where it fits, its images, and what it starts from.
+"""Prepares a session in containers: addresses, images, and the files that the containers start from.
 
 swarm = await prepare(session, say)
 """
@@ -7,14 +7,15 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from learnae.backends.base import Say
 from learnae.backends.compose import free_addresses, images
 from learnae.backends.compose.plan import (
-    ALL_HERE,
     API,
     CHAIN,
     GRAFANA,
     HOST,
     LINK,
+    NO_REMOTE_PEERS,
     PROMETHEUS,
     Plan,
     RemotePeerOptions,
@@ -24,7 +25,7 @@ from learnae.backends.compose.plan import (
 from learnae.backends.compose.remote_peers import RemotePeers
 from learnae.backends.compose.render import FOLDER, owner, render
 from learnae.backends.compose.session import ComposeSwarm
-from learnae.backends.external_chain.chain import ExternalChain, Say
+from learnae.backends.external_chain.chain import ExternalChain
 from learnae.checkout import REPOSITORY
 from learnae.protocol.types import Cid
 from learnae.runtime.roster_file import Roster
@@ -34,64 +35,68 @@ from learnae.session.setup import SessionSetup
 from learnae.web.api.server import listen
 
 
-def planned(
-    session: Session, profiles: tuple[str, ...] = (), invited: RemotePeerOptions = ALL_HERE, foreign: bool = False
+async def prepare(
+    session: Session,
+    say: Say,
+    remote: RemotePeerOptions = NO_REMOTE_PEERS,
+    chain: ExternalChain | None = None,
+    folder: Path = FOLDER,
+) -> ComposeSwarm:
+    """Build the images that have changed and write build/swarm.  Raises InputError."""
+    await images.build(project(REPOSITORY))
+    return await asyncio.to_thread(_rendered, session, say, remote, chain, folder)
+
+
+def plan_for(
+    session: Session,
+    profiles: tuple[str, ...] = (),
+    remote: RemotePeerOptions = NO_REMOTE_PEERS,
+    external_chain: bool = False,
 ) -> Plan:
-    """Where it fits on this machine now."""
-    listed = tuple(names(session.peers))
-    numbers = [CHAIN, PROMETHEUS, GRAFANA, *(first + each for first in (API, LINK) for each in range(len(listed)))]
+    """Choose the addresses and ports, which are free on this machine now."""
+    peers = tuple(names(session.peers))
+    numbers = [CHAIN, PROMETHEUS, GRAFANA, *(first + index for first in (API, LINK) for index in range(len(peers)))]
     return Plan(
         project=project(REPOSITORY),
         subnet=free_addresses.free_subnet(REPOSITORY),
-        base=free_addresses.free_base(REPOSITORY, numbers, [HOST, *_published(invited)]),
+        base=free_addresses.free_base(REPOSITORY, numbers, [HOST, *_published(remote)]),
         user=owner(),
         genesis=int(Roster.of([]).began),
         chain_id=session.chain.id,
         block_time=chosen_block_time(session),
-        names=listed,
+        names=peers,
         profiles=profiles,
-        invited=invited,
-        foreign=foreign,
+        remote=remote,
+        external_chain=external_chain,
     )
 
 
-def _published(invited: RemotePeerOptions) -> Iterator[str]:
-    if invited.publish:
-        listen(invited.publish, 0).close()  # is it an address of this machine?
-        yield invited.publish
+def available_profiles() -> tuple[str, ...]:
+    """The monitoring services whose images are here."""
+    monitoring = (("prometheus", images.PROMETHEUS), ("grafana", images.GRAFANA))
+    return tuple(name for name, image in monitoring if images.present(image))
 
 
-def profiles() -> tuple[str, ...]:
-    """What watches the swarm, as far as its images are here."""
-    found = (("prometheus", images.PROMETHEUS), ("grafana", images.GRAFANA))
-    return tuple(name for name, image in found if images.present(image))
-
-
-async def prepare(
-    session: Session,
-    say: Say,
-    invited: RemotePeerOptions = ALL_HERE,
-    foreign: ExternalChain | None = None,
-    folder: Path = FOLDER,
-) -> ComposeSwarm:
-    """Build what has changed, write build/swarm.  Raises InputError; cancelled, it soon ends."""
-    await images.build(project(REPOSITORY))
-    return await asyncio.to_thread(_rendered, session, say, invited, foreign, folder)
+def _published(remote: RemotePeerOptions) -> Iterator[str]:
+    if remote.publish:
+        listen(remote.publish, 0).close()  # fails if it is no address of this machine
+        yield remote.publish
 
 
 def _rendered(
-    session: Session, say: Say, invited: RemotePeerOptions, foreign: ExternalChain | None, folder: Path
+    session: Session, say: Say, remote: RemotePeerOptions, chain: ExternalChain | None, folder: Path
 ) -> ComposeSwarm:
-    watching = profiles()
-    made = images.stand_ins()
-    if made:
-        say(f"Stand-ins for images that could not be pulled: {', '.join(made)}.")
-    if missing := [title for title in ("Prometheus", "Grafana") if title.lower() not in watching]:
-        say(f"Without {' and '.join(missing)}: not among the images here (make base-images).")
-    plan = planned(session, watching, invited, foreign is not None)
-    members = render(session, plan, folder, foreign.foreign.rpc if foreign else None)
+    profiles = available_profiles()
+    stand_ins = images.stand_ins()
+    if stand_ins:
+        say(f"Using locally built stand-ins for images that could not be pulled: {', '.join(stand_ins)}.")
+    missing = [title for title in ("Prometheus", "Grafana") if title.lower() not in profiles]
+    if missing:
+        say(f"Running without {' and '.join(missing)}: get the images with make base-images.")
+    plan = plan_for(session, profiles, remote, chain is not None)
+    members = render(session, plan, folder, chain.settings.rpc if chain else None)
     session_id = _session_id(session, members, folder)
-    return ComposeSwarm(session, plan, members, folder, session_id, RemotePeers(plan, folder, session_id), foreign)
+    return ComposeSwarm(session, plan, members, folder, session_id, RemotePeers(plan, folder, session_id), chain)
 
 
 def _session_id(session: Session, members: Sequence[Member], folder: Path) -> Cid:

@@ -1,7 +1,7 @@
-"""The peers of a swarm that run elsewhere: invited, awaited, and judged by the journals that they hand in.
+"""The host's side of remote peers: it writes their join files, awaits them, and receives their journals.
 
-guests = Guests(plan, folder, session_id)
-async with guests.received(say): ...       # invitations are in build/swarm/invitations meanwhile
+remote_peers = RemotePeers(plan, folder, session_id)
+async with remote_peers.received(say): ...       # their join files are in build/swarm/join meanwhile
 """
 
 import asyncio
@@ -25,18 +25,18 @@ from learnae.runtime.roster_file import Roster
 from learnae.web.api.journal_uploads import uploads_app
 from learnae.web.api.server import listen, serving, url
 
-SILENCE, AGAIN = 60.0, 5.0  # s without a sign of life until a guest is given up, and between two looks
-INVITATIONS = "invitations"  # below build/swarm, while the swarm is up
+SILENCE, LOOK = 60.0, 5.0  # s without a heartbeat until a remote peer is given up, and between two looks
+JOIN_FILES = "join"  # their folder below build/swarm, while the swarm is up
 
 
 class RemotePeers:
-    """``tokens``: by name.  ``came``: who said so, and when last (monotonic s); ``left``: who handed in a journal."""
+    """``tokens``: by name.  ``seen``: when each was last heard of (monotonic s).  ``left``: those that handed in."""
 
     def __init__(self, plan: Plan, folder: Path, session_id: Cid) -> None:
-        self.tokens = {name: secrets.token_urlsafe(32) for name in plan.guests}
-        self.came, self.left = dict[str, float](), set[str]()
+        self.tokens = {name: secrets.token_urlsafe(32) for name in plan.remote_names}
+        self.seen, self.left = dict[str, float](), set[str]()
         self._plan, self._folder, self._session_id = plan, folder, session_id
-        self._peers = {each.name: each for each in Roster.read(folder / ROSTER).peers} if plan.guests else {}
+        self._peers = {each.name: each for each in Roster.read(folder / ROSTER).peers} if plan.remote_names else {}
         self._news = asyncio.Event()
 
     @asynccontextmanager
@@ -44,40 +44,40 @@ class RemotePeers:
         if not self.tokens:
             yield
             return
-        sock = listen(self._plan.invited.publish or HOST, 0)
+        sock = listen(self._plan.remote.publish or HOST, 0)
         async with serving(uploads_app(self), sock):
-            self._invite(url(sock))
-            say(f"Invited: {', '.join(self.tokens)}. Write a join file with: learnae invite NAME")
-            if self._plan.invited.publish:
+            self._write_join_files(url(sock))
+            say(f"Waiting for remote peers: {', '.join(self.tokens)}. Write a join file with: learnae invite NAME")
+            if self._plan.remote.publish:
                 say(
-                    f"Published on {self._plan.invited.publish}: the IPFS nodes, where guests hand in their journals, "
-                    "and the chain's RPC, with which whoever reaches it can make money."
+                    f"Published on {self._plan.remote.publish}: the IPFS nodes, the reception of remote peers, and the "
+                    "chain's RPC. Anyone who can reach the RPC can create money in this session."
                 )
             try:
                 yield
             finally:
-                shutil.rmtree(self._folder / INVITATIONS, ignore_errors=True)
+                shutil.rmtree(self._folder / JOIN_FILES, ignore_errors=True)
 
-    async def gone(self) -> None:
-        """When all who have come have left, or are not heard of any more."""
-        while any(time.monotonic() - heard < SILENCE for name, heard in self.came.items() if name not in self.left):
+    async def leave(self) -> None:
+        """Wait until every remote peer that came has left, or has been silent for too long."""
+        while any(time.monotonic() - heard < SILENCE for name, heard in self.seen.items() if name not in self.left):
             self._news.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), AGAIN)
+                await asyncio.wait_for(self._news.wait(), LOOK)
 
     def missing(self) -> list[str]:
-        """A sentence for each that could not be judged."""
-        never = sorted(self.tokens.keys() - self.came.keys())
-        silent = sorted(self.came.keys() - self.left)
-        return [f"{name} was invited and never came." for name in never] + [
-            f"{name} came and handed in no journal." for name in silent
+        """A sentence about each remote peer whose journal is missing."""
+        never = sorted(self.tokens.keys() - self.seen.keys())
+        silent = sorted(self.seen.keys() - self.left)
+        return [f"Remote peer {name} never joined." for name in never] + [
+            f"Remote peer {name} joined and handed in no journal." for name in silent
         ]
 
-    # JournalUploads
+    # called over HTTP
 
     def report_running(self, name: str) -> None:
-        """Also of a peer that had left: it continues, and uploads another journal."""
-        self.came[name] = time.monotonic()
+        """A remote peer is there.  If it had left before, it continues and will hand in another journal."""
+        self.seen[name] = time.monotonic()
         self.left.discard(name)
 
     async def store(self, name: str, journal: bytes) -> None:
@@ -91,29 +91,29 @@ class RemotePeers:
         with TemporaryDirectory(dir=path.parent) as scratch:
             new = Path(scratch) / path.name
             new.write_bytes(journal)
-            if not self._whole(name, new):
-                raise InputError(f"this is no whole journal of {name} in this session")
+            if not self._complete(name, new):
+                raise InputError(f"this is not a complete journal of {name} in this session")
             new.replace(path)
 
-    def _whole(self, name: str, journal: Path) -> bool:
-        """Whether it can be told again, by this core, and is that guest's."""
-        known = self._peers[name]
+    def _complete(self, name: str, journal: Path) -> bool:
+        """Whether the journal can be replayed and belongs to that peer in this session."""
+        entry = self._peers[name]
         try:
-            told = read_journal(journal)
-            deque(decisions(name, told), maxlen=0)
+            journal_read = read_journal(journal)
+            deque(decisions(name, journal_read), maxlen=0)
         except InputError:
             return False
-        config = told.config
-        return (config.peer, config.wallet, config.session) == (known.peer, known.wallet, self._session_id)
+        config = journal_read.config
+        return (config.peer, config.wallet, config.session) == (entry.peer, entry.wallet, self._session_id)
 
-    def _invite(self, host: str) -> None:
+    def _write_join_files(self, host: str) -> None:
         plan = self._plan
-        folder = self._folder / INVITATIONS
+        folder = self._folder / JOIN_FILES
         folder.mkdir(0o700, exist_ok=True)
         bootstrap = {self._id(name): plan.multiaddr(name) for name in plan.hosted}
         for name, token in self.tokens.items():
-            made = JoinFile.of_pod(name, self._session_id, self._folder, bootstrap, plan.guests_rpc, host, token)
-            made.write(folder / f"{name}.json")
+            join = JoinFile.of_pod(name, self._session_id, self._folder, bootstrap, plan.remote_rpc, host, token)
+            join.write(folder / f"{name}.json")
 
     def _id(self, name: str) -> str:
         return self._peers[name].peer

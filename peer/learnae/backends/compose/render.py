@@ -14,7 +14,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,19 +35,19 @@ from learnae.session.session_file import to_toml
 from learnae.session.settings import Session
 
 FOLDER = REPOSITORY / "build" / "swarm"
-IDENTITY = "identity"  # of a guest, where a pod has config.json
-NOBODY = 1000  # uid and gid of the containers where the host's user is root
-FULL_MESH = 50  # peers up to which each dials all others
-BEYOND = 12  # whom each dials above that
+IDENTITY = "identity"  # the IPFS key of a remote peer; a pod has config.json
+UNPRIVILEGED = 1000  # uid and gid of the containers if the host's user is root
+FULL_MESH = 50  # up to this number of peers, each dials all others
+PARTIAL_DEGREE = 12  # how many each dials in a larger swarm
 
 
 def owner() -> str:
-    """uid:gid that files and containers get."""
-    return f"{NOBODY}:{NOBODY}" if os.getuid() == 0 else f"{os.getuid()}:{os.getgid()}"
+    """uid:gid of the files and containers."""
+    return f"{UNPRIVILEGED}:{UNPRIVILEGED}" if os.getuid() == 0 else f"{os.getuid()}:{os.getgid()}"
 
 
 def render(session: Session, plan: Plan, folder: Path = FOLDER, rpc: str | None = None) -> tuple[Member, ...]:
-    """Write it anew: other keys, other wallets, another chain, or ``rpc``, the URL of a foreign one."""
+    """Write the folder anew, with new keys, wallets and chain.  ``rpc``: the URL of an external chain instead."""
     from learnae.runtime.torch_learning import TorchLearning  # imports torch
 
     remove(folder)
@@ -84,17 +84,17 @@ def render(session: Session, plan: Plan, folder: Path = FOLDER, rpc: str | None 
         for file in ("session.toml", "roster.json"):
             shutil.copy(folder / file, pod / "peer")
         _write_rows(pod / "peer", learning, index, {plan.names[0], name})
-    _give_away(folder, plan.user)
+    _restrict(folder, plan.user)
     return members
 
 
 def keystores(plan: Plan, folder: Path = FOLDER) -> dict[str, Path]:
-    """By name of the peer."""
+    """The wallet file of each peer, by name."""
     return {name: folder / "pods" / name / "peer" / "wallet.json" for name in plan.names}
 
 
 def begin_now(folder: Path = FOLDER) -> None:
-    """Second 0 of the session is now, and not when it was rendered."""
+    """Set second 0 of the session to now; rendering was earlier."""
     roster = replace(Roster.read(folder / "roster.json"), began=time.time())
     for path in [folder / "roster.json", *folder.glob("pods/*/peer/roster.json")]:
         roster.write(path)
@@ -121,23 +121,25 @@ def remove(folder: Path = FOLDER) -> None:
 
 
 def ipfs_config(plan: Plan, name: str, identities: Mapping[str, IpfsIdentity]) -> dict[str, Any]:
-    """resources/kubo.json with this node's key and whom it dials: no guest, for nobody knows where those are."""
-    shard_file = identities[name]
+    """resources/kubo.json with this node's key and the nodes that it dials; remote peers' addresses are not known."""
+    own = identities[name]
     dialled = {
         identities[other].peer: f"/ip4/{plan.pod(other)}/tcp/{INSIDE_IPFS}" for other in neighbours(plan.hosted, name)
     }
-    config = kubo_config(shard_file.peer, shard_file.key, dialled)
+    config = kubo_config(own.peer, own.key, dialled)
     if len(plan.names) > FULL_MESH:
         config["Routing"] = {"Type": "dht"}
     return config
 
 
 def neighbours(names: Sequence[str], name: str) -> list[str]:
-    """Whom a node dials: everybody, or in a large swarm those at growing distances around a ring."""
+    """The peers that a node dials: all others, or in a large swarm those at growing distances around a ring."""
     others = len(names) - 1
-    at = names.index(name)
-    steps = range(1, others + 1) if others < FULL_MESH else [1 + others * each // BEYOND for each in range(BEYOND)]
-    return [names[(at + step) % len(names)] for step in steps]
+    index = names.index(name)
+    steps: Iterable[int] = range(1, others + 1)
+    if others >= FULL_MESH:
+        steps = [1 + others * number // PARTIAL_DEGREE for number in range(PARTIAL_DEGREE)]
+    return [names[(index + step) % len(names)] for step in steps]
 
 
 def _write_rows(folder: Path, learning: Any, index: int, initial: set[str]) -> None:
@@ -150,17 +152,17 @@ def _write_rows(folder: Path, learning: Any, index: int, initial: set[str]) -> N
 
 
 def _write_chain(folder: Path, alloc: Mapping[Address, Wei]) -> None:
-    """A state of Anvil's at block 0: nobody but these has any money."""
+    """Write Anvil's state at block 0, in which only these accounts have money."""
     accounts = {
-        wallet: {"nonce": 0, "balance": hex(held), "code": "0x", "storage": {}} for wallet, held in alloc.items()
+        wallet: {"nonce": 0, "balance": hex(balance), "code": "0x", "storage": {}} for wallet, balance in alloc.items()
     }
     empty: dict[str, Any] = {"block": None, "best_block_number": 0, "blocks": [], "transactions": []}
     folder.mkdir()
     (folder / "state.json").write_text(json.dumps({"accounts": accounts, "historical_states": None} | empty))
 
 
-def _give_away(folder: Path, user: str) -> None:
-    """What containers use is theirs alone."""
+def _restrict(folder: Path, user: str) -> None:
+    """Make the files of the containers readable by the containers' user only."""
     uid, gid = map(int, user.split(":"))
     for part in filter(Path.exists, (folder / "pods", folder / "journals", folder / "chain")):
         for path in [part, *part.rglob("*")]:

@@ -1,11 +1,11 @@
-"""One session on containers, from nothing to a folder that ``learnae audit`` needs nothing else for.
+"""One session in containers: start them, follow the peers, end them, and keep what they recorded.
 
     with alone(say):
-        swarm = await prepare(session, say)          plan, images, build/swarm: ready.py
-        await live(swarm, board, run, say)           up, followed, ended, collected
+        swarm = await prepare(session, say)          plan, images, build/swarm: prepare.py
+        await live(swarm, run, say)                  the session, collected into the run directory
         remove()
 
-What the peers decide comes by their event streams and is shown; what is judged comes from their journals.
+The live page shows what the peers stream; the verdict is based on their journals.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from learnae.backends import live_run
+from learnae.backends.base import Run, Say
 from learnae.backends.compose import prometheus_targets
 from learnae.backends.compose.collect import collect
 from learnae.backends.compose.container_lifecycle import ContainerLifecycle
@@ -28,13 +29,13 @@ from learnae.backends.compose.link_client import LinkAgents
 from learnae.backends.compose.plan import Plan, project
 from learnae.backends.compose.remote_peers import RemotePeers
 from learnae.backends.compose.render import FOLDER
-from learnae.backends.external_chain.chain import ExternalChain, Say
+from learnae.backends.external_chain.chain import ExternalChain
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.file_lock import try_lock
 from learnae.protocol.types import Cid
 from learnae.records.history import SWARM, Record, SessionBegan, session_began
-from learnae.records.outcome import BackendName, EndedBy
+from learnae.records.outcome import BackendName
 from learnae.runtime.clocks import SessionClock
 from learnae.runtime.live_process import input_error
 from learnae.runtime.roster_file import Roster
@@ -43,24 +44,24 @@ from learnae.session.roster import Member
 from learnae.session.settings import Session
 from learnae.web.event_log import EventLog
 
-MARGIN = 120.0  # s beyond the session's own end until its peers are stopped
+MARGIN = 120.0  # s beyond the session's max_duration until its peers are stopped
 
 
 @dataclass(frozen=True)
 class ComposeSwarm:
-    """A session that is ready to come up."""
+    """A session that is ready to start.  ``chain``: the external one, if the swarm has none of its own."""
 
     session: Session
     plan: Plan
     members: tuple[Member, ...]
     folder: Path
     manifest: Cid
-    guests: RemotePeers
-    foreign: ExternalChain | None = None
+    remote_peers: RemotePeers
+    chain: ExternalChain | None = None
 
     @property
-    def pods(self) -> tuple[Member, ...]:
-        """Who has one."""
+    def hosted_members(self) -> tuple[Member, ...]:
+        """Those that have a pod."""
         return self.members[: len(self.plan.hosted)]
 
     @property
@@ -73,15 +74,11 @@ class ComposeSwarm:
         return Roster.read(self.folder / live_run.ROSTER).began
 
     @property
-    def from_the_start(self) -> list[str]:
-        """Services; what joins later has its pod from the start, and comes up in it."""
-        late = {each.name for each in self.members if each.group.joins_at}
+    def initial_services(self) -> list[str]:
+        """The pod of a peer that joins late starts with the others; only its peer container starts later."""
+        late = {member.name for member in self.members if member.group.joins_at}
         pods = [f"{part}-{name}" for name in self.plan.hosted for part in ("link", "ipfs")]
-        return [
-            *self.plan.once,
-            *pods,
-            *(f"peer-{name}" for name in self.plan.hosted if name not in late),
-        ]
+        return [*self.plan.shared_services, *pods, *(f"peer-{name}" for name in self.plan.hosted if name not in late)]
 
     @property
     def began(self) -> SessionBegan:
@@ -90,72 +87,68 @@ class ComposeSwarm:
 
 @contextmanager
 def alone(say: Say, folder: Path = FOLDER) -> Iterator[None]:
-    """One session of a checkout at a time; what a killed one left is cleared away.  Raises InputError."""
+    """Allow one session per checkout at a time, and remove what a killed session left.  Raises InputError."""
     folder.parent.mkdir(exist_ok=True)
     with (folder.parent / "swarm.lock").open("a+") as file:
         if not try_lock(file):
             file.seek(0)
             raise InputError(
-                "a swarm of this checkout is running already: wait for it, or stop it with Ctrl-C where it was started "
+                "a swarm of this checkout is already running: wait for it, or stop it with Ctrl-C in its terminal "
                 f"or with kill {file.read().strip()}"
             )
         file.truncate(0)
         print(os.getpid(), file=file, flush=True)
-        left = remove(folder)
-        if left:
-            say(f"Removed {left} containers that an earlier session had left.")
+        removed = remove(folder)
+        if removed:
+            say(f"Removed {removed} containers of an earlier session.")
         yield
 
 
-async def live(swarm: ComposeSwarm, board: EventLog, run: Path, say: Say) -> EndedBy:
-    """Until every peer has left by itself, or the caller is cancelled; what ended it.  ``run`` then holds all of it.
+async def live(swarm: ComposeSwarm, run: Run, say: Say) -> None:
+    """Run until every peer has ended, or until cancelled.  The run directory then holds all that was recorded.
 
-    Raises InputError, also in mid-session; what there was until then is in ``run``, too.
+    Raises InputError, also in mid-session; what was recorded until then is kept, too.
     """
-    plan, containers = swarm.plan, swarm.containers
-    board.add(Record(0.0, SWARM, swarm.began))
-    faults = _faults(swarm, board, run / live_run.FAULTS, say) if swarm.session.faults else None
-    watch = ContainerMonitor(containers, say, lambda: faults.away if faults else frozenset())
+    plan, containers, directory = swarm.plan, swarm.containers, run.directory.path
+    run.add(Record(0.0, SWARM, swarm.began))
+    faults = _faults(swarm, run.events, directory / live_run.FAULTS, say) if swarm.session.faults else None
+    monitor = ContainerMonitor(containers, say, lambda: faults.away if faults else frozenset())
     if faults:
         await containers.up(f"link-{plan.names[0]}")
         await faults.check()
     try:
-        await containers.up(*swarm.from_the_start)
+        await containers.up(*swarm.initial_services)
         async with asyncio.TaskGroup() as group:
-            following = [group.create_task(follow(plan.api(name), board)) for name in plan.hosted]
-            following.append(group.create_task(watch.run()))
+            background = [group.create_task(follow(plan.api(name), run.add)) for name in plan.hosted]
+            background.append(group.create_task(monitor.run()))
             if faults:
-                following += [
-                    group.create_task(faults.run()),
-                    group.create_task(prometheus_targets.follow(board, swarm.folder)),
-                ]
+                background.append(group.create_task(faults.run()))
+                background.append(group.create_task(prometheus_targets.follow(run.events, swarm.folder)))
             try:
                 async with asyncio.timeout(swarm.session.max_duration + MARGIN):
-                    await _lives(swarm, faults)
-                    await swarm.guests.gone()
-                ended_by = EndedBy.QUIET
+                    await _peers_end(swarm, faults)
+                    await swarm.remote_peers.leave()
             except TimeoutError:
-                ended_by = EndedBy.MAX_DURATION
-            for task in following:
+                pass
+            for task in background:
                 task.cancel()
-        await watch.look()
+        await monitor.look()
     except asyncio.CancelledError:
-        say("Interrupted: the peers are stopped first, so that their journals are whole.")
+        say("Interrupted: stopping the peers first, so that their journals are complete.")
         raise
     except BaseExceptionGroup as group:
         raise input_error(group) or group from None
     finally:
-        rpc = swarm.foreign.foreign.rpc if swarm.foreign else plan.outer_rpc
-        await collect(plan, swarm.folder, rpc, run, say)
-    return ended_by
+        rpc = swarm.chain.settings.rpc if swarm.chain else plan.outer_rpc
+        await collect(plan, swarm.folder, rpc, directory, say)
 
 
 def remove(folder: Path = FOLDER) -> int:
-    """Everything of this checkout's swarm; how many containers there were."""
+    """Remove everything of this checkout's swarm; how many containers there were."""
     return Containers(project(REPOSITORY), folder).down()
 
 
-def _faults(swarm: ComposeSwarm, board: EventLog, file: Path, say: Say) -> ComposeFaults:
+def _faults(swarm: ComposeSwarm, events: EventLog, file: Path, say: Say) -> ComposeFaults:
     plan, session = swarm.plan, swarm.session
     return ComposeFaults(
         fault_plan.plan(session.faults, plan.names, session.seed),
@@ -163,28 +156,28 @@ def _faults(swarm: ComposeSwarm, board: EventLog, file: Path, say: Say) -> Compo
         SessionClock(swarm.second_zero),
         LinkAgents(plan, swarm.folder),
         ContainerLifecycle(plan.project, swarm.folder / "chain", plan.block_time),
-        board,
+        events,
         file,
         say,
     )
 
 
-async def _lives(swarm: ComposeSwarm, faults: ComposeFaults | None) -> None:
-    """Until all peers have ended; those that join later are started when their time comes."""
-    early = [f"peer-{each.name}" for each in swarm.pods if not each.group.joins_at]
-    late = [each for each in swarm.pods if each.group.joins_at]
-    await asyncio.gather(_ended(swarm, faults, early), *(_later(swarm, faults, each) for each in late))
+async def _peers_end(swarm: ComposeSwarm, faults: ComposeFaults | None) -> None:
+    """Wait until all peers have ended; start those that join later when it is their time."""
+    early = [f"peer-{member.name}" for member in swarm.hosted_members if not member.group.joins_at]
+    late = [member for member in swarm.hosted_members if member.group.joins_at]
+    await asyncio.gather(_end(swarm, faults, early), *(_start_later(swarm, faults, member) for member in late))
 
 
-async def _later(swarm: ComposeSwarm, faults: ComposeFaults | None, member: Member) -> None:
+async def _start_later(swarm: ComposeSwarm, faults: ComposeFaults | None, member: Member) -> None:
     service = f"peer-{member.name}"
     await asyncio.sleep(swarm.second_zero + member.group.joins_at - time.time())
     await swarm.containers.up(service)
-    await _ended(swarm, faults, [service])
+    await _end(swarm, faults, [service])
 
 
-async def _ended(swarm: ComposeSwarm, faults: ComposeFaults | None, services: list[str]) -> None:
-    """Until these have ended by themselves: a service that a fault takes down has not."""
-    await swarm.containers.ended(services)
+async def _end(swarm: ComposeSwarm, faults: ComposeFaults | None, services: list[str]) -> None:
+    """Wait until these containers have ended by themselves; those that a fault stopped will be back."""
+    await swarm.containers.wait(services)
     while faults and await faults.lifecycle.brought_back(services):
-        await swarm.containers.ended(services)
+        await swarm.containers.wait(services)

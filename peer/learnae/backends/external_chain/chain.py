@@ -1,14 +1,14 @@
-"""A chain that is not ours, such as Sepolia: what is asked before a session is run on it.
+"""An external chain, such as Sepolia: the checks before a session runs on it.
 
-    chain = ForeignChain.of(foreign, session)      the key, and what cannot be done there
-    chain = await chain.fitted(say)                the node, the money, the waits: refused before anything starts
+    chain = ExternalChain.of(settings, session)    checks the key and the session
+    chain = await chain.fitted(say)                checks the node and the money, and adapts the session's waits
     async with chain.node() as node: ...
 
-Every refusal is one sentence with its fix.  Of the node's URL only the host is ever shown.
+Every refusal is one sentence with its fix.  Only the host of the node's URL is ever shown, since the URL is a secret.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -19,40 +19,40 @@ from learnae.adapters.evm import EvmChain, Node, http_node
 from learnae.adapters.evm.chain import MAX_FEE, PAY_GAS, TRANSFER_GAS
 from learnae.adapters.evm.dpoid import DEPLOY_GAS
 from learnae.adapters.evm.rpc import Header
+from learnae.backends.base import Say
 from learnae.errors import InputError, PortError
 from learnae.protocol.types import ETHER, Address, Wei, wei
 from learnae.session.environment import CAP, KEY, RPC, ExternalChainSettings
 from learnae.session.settings import Session
 
-Say = Callable[[str], None]
-
-RECENT = 20  # blocks whose mean time is the chain's
-STALE = 120.0  # s that the newest block may be old
-BLOCKS = 8  # that a session takes longer by: stakes, registration, the last payments, taking back
-LEAST = 20  # blocks that a session must have time for
+RECENT = 20  # blocks over which the block time is averaged
+STALE = 120.0  # s; maximum age of the newest block
+EXTRA_BLOCKS = 8  # more than on a chain of our own: stakes, registration, the last payments, taking back
+MIN_BLOCKS = 20  # that a session must have time for
 
 
 @dataclass(frozen=True)
 class ExternalChain:
-    """``wallet``: who pays."""
+    """``wallet``: the user's, which funds the peers."""
 
-    foreign: ExternalChainSettings = field(repr=False)
+    settings: ExternalChainSettings = field(repr=False)
     session: Session
     wallet: keystore.Wallet
 
     @staticmethod
-    def of(foreign: ExternalChainSettings, session: Session) -> "ExternalChain":
-        """Raises InputError; quotes no key."""
-        wallet = keystore.resolve_wallet(foreign.key)
+    def of(settings: ExternalChainSettings, session: Session) -> "ExternalChain":
+        """Raises InputError, which never quotes the key."""
+        wallet = keystore.resolve_wallet(settings.key)
         if wallet is None:
             raise InputError(f"{KEY} is neither a private key (64 hexadecimal digits) nor a file that holds one")
         if any(fault.kind.chain for fault in session.faults):
-            raise InputError(f"a chain that is not ours cannot be stopped: leave its faults out, or unset {RPC}")
-        if _loopback(foreign.host):
+            raise InputError(f"an external chain cannot be stopped: leave its faults out, or unset {RPC}")
+        if _loopback(settings.host):
             raise InputError(
-                f"{RPC} names loopback, which in a container is its own: give an address that it can reach"
+                f"{RPC} names loopback, which in a container is the container itself: "
+                "give an address that containers can reach"
             )
-        return ExternalChain(foreign, session, wallet)
+        return ExternalChain(settings, session, wallet)
 
     @property
     def stake(self) -> Wei:
@@ -60,70 +60,70 @@ class ExternalChain:
 
     @asynccontextmanager
     async def node(self) -> AsyncIterator[Node]:
-        """Raises InputError for what the node does not answer."""
-        node = http_node(self.foreign.rpc, self.session.chain.id)
+        """The node, connected.  Raises InputError if it fails to answer in the body."""
+        node = http_node(self.settings.rpc, self.session.chain.id)
         try:
             yield node
         except PortError as error:
-            raise InputError(f"the node at {self.foreign.host} cannot be used ({error}): see {RPC}") from None
+            raise InputError(f"the node at {self.settings.host} cannot be used ({error}): see {RPC}") from None
         finally:
             await node.close()
 
     async def fitted(self, say: Say) -> "ExternalChain":
-        """With the patience that the chain's blocks ask for.  Raises InputError: the session cannot end well."""
+        """With waits that suit the chain's block time.  Raises InputError: the session could not end well there."""
         async with self.node() as node:
             newest = await node.newest()
             pace = await self._pace(node, newest)
             needed = await self._needed(node, newest)
             await self._check_key(node, newest, needed)
         say(
-            f"Chain {self.session.chain.id} by {self.foreign.host}, which is not ours: {self.session.peers} times "
-            f"{self.session.chain.balance} ETH from {self.wallet.address}, at most {ether(needed)} ETH with gas "
-            f"(cap {self.foreign.cap}); what is left comes back."
+            f"External chain {self.session.chain.id} at {self.settings.host}: {self.wallet.address} lends "
+            f"{self.session.peers} times {self.session.chain.balance} ETH, at most {ether(needed)} ETH with gas "
+            f"(cap {self.settings.cap}). What is left is returned."
         )
         fitted = _fitted(self.session, pace)
         before = _waits(self.session)
         changed = [f"{name} = {value:g}" for name, value in _waits(fitted).items() if value != before[name]]
         if changed:
-            more = f"{', '.join(changed)}. Expect {BLOCKS * pace:.0f} s more."
-            say(f"Blocks take about {pace:.1f} s there, so the session waits longer: {more}")
-        if fitted.max_duration < LEAST * pace:
+            longer = f"{', '.join(changed)}. Expect {EXTRA_BLOCKS * pace:.0f} s more."
+            say(f"Blocks take about {pace:.1f} s there, so the session waits longer: {longer}")
+        if fitted.max_duration < MIN_BLOCKS * pace:
             raise InputError(
                 f"max_duration = {fitted.max_duration:g} s is too short where a block takes {pace:.1f} s: "
-                f"give at least {LEAST * pace:.0f}"
+                f"give at least {MIN_BLOCKS * pace:.0f}"
             )
         return replace(self, session=fitted)
 
-    # in here
+    # private
 
     async def _pace(self, node: Node, newest: Header) -> float:
-        """Mean s from block to block."""
+        """Mean block time in s."""
         age = time.time() - newest.timestamp
         if age > STALE:
             raise InputError(
-                f"the newest block of the node at {self.foreign.host} is {age:.0f} s old: "
-                "give a node that is in step with its chain, and a chain that makes blocks all the time"
+                f"the newest block of the node at {self.settings.host} is {age:.0f} s old: "
+                "give a node that is in sync, on a chain that keeps making blocks"
             )
         early = await node.block(max(0, newest.number - RECENT))
         return max(1.0, (newest.timestamp - early.timestamp) / max(1, newest.number - early.number))
 
     async def _needed(self, node: Node, newest: Header) -> Wei:
-        """All that can leave the key at the present price of gas."""
+        """The maximum that can be spent from the key at the present gas price."""
         peers, stake = self.session.peers, self.session.chain.balance
         fee = (await EvmChain(node, self.wallet).advised(newest)).most
         if fee > MAX_FEE:
-            raise InputError(f"gas costs {fee // 10**9} gwei there, and no peer pays above {MAX_FEE // 10**9}: wait")
+            raise InputError(f"gas costs {fee // 10**9} gwei there, and peers pay at most {MAX_FEE // 10**9}: wait")
         least = Wei((DEPLOY_GAS + PAY_GAS) * fee)
         if self.stake < least:
             raise InputError(
                 f"chain.balance = {stake} ETH is too little to register and pay once: "
-                f"at the price of gas there give at least {ether(least)}"
+                f"at the present gas price give at least {ether(least)}"
             )
         needed = Wei(peers * (self.stake + TRANSFER_GAS * fee))
-        if needed > wei(self.foreign.cap):
+        if needed > wei(self.settings.cap):
             raise InputError(
                 f"{peers} stakes of {stake} ETH with their gas are {ether(needed)} ETH, above the cap of "
-                f"{self.foreign.cap}: lower chain.balance in the session, or raise {CAP}"
+                f"{self.settings.cap}: lower chain.balance in the session, or raise {CAP}"
             )
         return needed
 
@@ -133,13 +133,13 @@ class ExternalChain:
         if had < needed:
             raise InputError(f"{lender} has {ether(had)} ETH there and the session needs {ether(needed)}: send it more")
         if await node.code(lender):
-            raise InputError(f"the account {lender} has code: give the key of a plain one")
+            raise InputError(f"the account {lender} has code: give the key of an account without code")
         if await waiting(node, [lender]):
             raise InputError(f"{lender} has transactions that are not mined yet: wait for them, or give another key")
 
 
 async def waiting(node: Node, wallets: list[Address]) -> bool:
-    """Whether anything that one of them sent is not mined yet."""
+    """Whether one of these wallets has sent a transaction that is not mined yet."""
     newest = (await node.newest()).number
     for wallet in wallets:
         if await node.nonce(wallet, "pending") > await node.nonce(wallet, newest):
@@ -152,7 +152,7 @@ def ether(wei: Wei) -> str:
 
 
 def _fitted(session: Session, pace: float) -> Session:
-    """Waits that are long enough for blocks ``pace`` s apart."""
+    """The session with waits that are long enough for blocks ``pace`` s apart."""
     chain = replace(
         session.chain,
         block_time=round(pace, 1),

@@ -1,9 +1,9 @@
-"""The money of a session on a chain that is not ours: lent to the peers' wallets before it, taken back after it.
+"""Lends money to the peers' wallets on an external chain before a session, and takes it back afterwards.
 
-    RUN/funding.json    who lent, and what the wallets held when the session began: the export begins there
-    RUN/wallets/        keys of those that may hold money; one that is empty for good goes
+    RUN/funding.json    the lender, and what the wallets held when the session began: the export begins there
+    RUN/wallets/        keys of the wallets that may hold money; a key is deleted when its wallet is empty for good
 
-Both are there before any money moves, so that `learnae refund RUN` can take back what a crash left.
+Both are written before any money moves, so that `learnae refund RUN` can take back what a crash left.
 """
 
 import asyncio
@@ -18,7 +18,8 @@ from typing import TypeVar
 
 from learnae.adapters import keystore
 from learnae.adapters.evm import EvmChain, Node
-from learnae.backends.external_chain.chain import ExternalChain, Say, ether, waiting
+from learnae.backends.base import Say
+from learnae.backends.external_chain.chain import ExternalChain, ether, waiting
 from learnae.errors import InputError, PortError, Reason
 from learnae.messages.codec import decode, encode, from_json, to_json
 from learnae.protocol.types import Address, Wei, wei
@@ -28,15 +29,15 @@ T = TypeVar("T")
 
 FUNDING, WALLETS = "funding.json", "wallets"
 VERSION = 1
-ROUNDS = 8  # of signing the stakes with ever higher fees
-BLOCKS = 20  # that taking back may last; and a minute
+ROUNDS = 8  # of signing the stakes, each with higher fees
+MAX_BLOCKS, MAX_SECONDS = 20, 60  # that taking back may last: the sum of both
 
 
 @dataclass(frozen=True)
 class Funding:
-    """``had``: what the lender held before.  ``opening``: once all stakes are there to stay.
+    """``had``: what the lender held before.  ``opening``: the balances once all stakes are final.
 
-    ``until``: the last block before anything was taken back, and of the export.
+    ``until``: the last block before anything was taken back, where the export ends.
     """
 
     version: int
@@ -53,7 +54,7 @@ class Funding:
         try:
             found: Funding = decode(Funding, from_json((run / FUNDING).read_text()))
         except OSError:
-            raise InputError(f"{run} holds no {FUNDING}: give a run on a chain that is not ours") from None
+            raise InputError(f"{run} holds no {FUNDING}: give a run on an external chain") from None
         except (ValueError, TypeError) as error:
             raise InputError(f"{run / FUNDING} is damaged: {error}") from None
         return found
@@ -63,69 +64,74 @@ class Funding:
 
 
 async def lend(chain: ExternalChain, run: Path, keystores: Mapping[str, Path]) -> int:
-    """Each its stake; the block from which nothing takes that back.  Raises InputError: some may have got theirs."""
+    """Send each wallet its stake; the block in which all are final.
+
+    Raises InputError: some wallets may have been funded by then.
+    """
     wallets, lender = [keystore.load_wallet(path).address for path in keystores.values()], chain.wallet.address
     if (run / WALLETS).exists():
         raise InputError(f"{run} holds wallets of an earlier session: learnae refund {run}, or choose another --out")
     async with chain.node() as node:
-        funding = Funding(VERSION, chain.foreign.host, node.chain_id, lender, await node.balance(lender))
+        funding = Funding(VERSION, chain.settings.host, node.chain_id, lender, await node.balance(lender))
         (run / WALLETS).mkdir(0o700)
         for name, path in keystores.items():
-            shutil.copy(path, run / WALLETS / f"{name}.json")  # with its mode
+            shutil.copy(path, run / WALLETS / f"{name}.json")  # keeps its mode
         funding.write(run)
         at = await _sent(chain, node, wallets)
         held = {wallet: await node.balance(wallet, at) for wallet in wallets}
         if min(held.values()) < chain.stake:
-            raise InputError(f"somebody else used the key of {lender} meanwhile: leave it to the session")
+            raise InputError(
+                f"the key of {lender} was used elsewhere during funding: use a key reserved for this session"
+            )
         replace(funding, opening=StartingBalances(at, (await node.block(at)).hash, held)).write(run)
     return at
 
 
 async def take_back(chain: ExternalChain, run: Path, say: Say) -> bool:
-    """What the wallets still hold, if it is worth its fee; says what the session cost.  Whether all are empty.
+    """Return what the wallets still hold, where it exceeds the fee, and say what the session cost.
 
-    Raises InputError.
+    Whether all wallets are empty.  Raises InputError.
     """
     funding = Funding.read(run)
     files = sorted((run / WALLETS).glob("*.json"))
-    began, lasts = time.monotonic(), 60 + BLOCKS * chain.session.chain.block_time
+    began, lasts = time.monotonic(), MAX_SECONDS + MAX_BLOCKS * chain.session.chain.block_time
     async with chain.node() as node:
         if funding.until is None:
             replace(funding, until=(await node.newest()).number).write(run)
         wallets = [keystore.load_wallet(path) for path in files]
-        everybody = [funding.lender, *(wallet.address for wallet in wallets)]
-        calm = await _until(chain, partial(_calm, node, everybody), began + lasts / 2)
+        accounts = [funding.lender, *(wallet.address for wallet in wallets)]
+        calm = await _until(chain, partial(_calm, node, accounts), began + lasts / 2)
         emptied = await asyncio.gather(
             *(_emptied(chain, EvmChain(node, wallet), funding.lender, began + lasts) for wallet in wallets)
         )
         has = await node.balance(funding.lender)
     for path, empty in zip(files, emptied, strict=True):
-        if empty and calm:  # or a stake may still come
+        if empty and calm:  # otherwise a stake may still arrive
             path.unlink()
     with suppress(OSError):
         (run / WALLETS).rmdir()
     count, cost = f"{sum(emptied)} of {len(emptied)}", ether(Wei(funding.had - has))
-    say(f"Given back: {count} wallets are empty; {funding.lender} has {cost} ETH less than before the session.")
+    say(f"Returned: {count} wallets are empty. {funding.lender} has {cost} ETH less than before the session.")
     left = [path.stem for path in files if path.exists()]
     if left:
-        say(f"{', '.join(left)}: not empty yet, or not worth the fee; their keys stay in {run / WALLETS}.")
-        say(f"Later: learnae refund {run}")
+        say(f"{', '.join(left)}: not empty yet, or less than the fee. Their keys stay in {run / WALLETS}.")
+        say(f"Try again later: learnae refund {run}")
     return not left
 
 
 async def _sent(chain: ExternalChain, node: Node, wallets: list[Address]) -> int:
-    """All stakes; a block that is deep enough and has them in it or below."""
-    payer, lender, cap = EvmChain(node, chain.wallet), chain.wallet.address, chain.foreign.cap
+    """Send all stakes; a final block that contains them or comes after them."""
+    payer, lender, cap = EvmChain(node, chain.wallet), chain.wallet.address, chain.settings.cap
     first = await node.nonce(lender, (await node.newest()).number)
     settings = chain.session.chain
     for attempt in range(ROUNDS):
-        with suppress(PortError):  # asked too much, say: again in the next round
+        with suppress(PortError):  # such as a rate limit: the next round tries again
             mined = await node.nonce(lender, (await node.newest()).number)
             due = [(nonce, to) for nonce, to in enumerate(wallets, first) if nonce >= mined]
             forms = [await payer.sign_transfer(to, chain.stake, nonce, attempt) for nonce, to in due]
             if payer.committed > wei(cap):
                 raise InputError(
-                    f"fees rose until the session would cost more than {cap} ETH, the cap: raise it, or wait"
+                    f"fees rose until the session would cost more than the cap of {cap} ETH: raise the cap, or wait"
                 )
             for form in forms:
                 await payer.broadcast(form)
@@ -133,7 +139,7 @@ async def _sent(chain: ExternalChain, node: Node, wallets: list[Address]) -> int
         wait = settings.resend_after + settings.confirmations * settings.block_time
         if (at := await _until(chain, deep, time.monotonic() + wait)) is not None:
             return at
-    raise InputError(f"the stakes are not mined after {ROUNDS} raises of the fee: try when the chain is less busy")
+    raise InputError(f"the stakes are not mined after {ROUNDS} fee increases: try when the chain is less busy")
 
 
 async def _deep(chain: ExternalChain, node: Node, wallet: Address, nonce: int) -> int | None:
@@ -146,7 +152,7 @@ async def _calm(node: Node, wallets: list[Address]) -> bool | None:
 
 
 async def _emptied(chain: ExternalChain, payer: EvmChain, to: Address, until: float) -> bool:
-    """Whether nothing is left in that wallet, for good."""
+    """Send everything that is left; whether the wallet is empty for good."""
     node, wallet = payer.node, payer.wallet.address
     nonce, attempt, signed = -1, 0, 0.0
 
@@ -171,15 +177,16 @@ async def _emptied(chain: ExternalChain, payer: EvmChain, to: Address, until: fl
 
 
 async def _settled(chain: ExternalChain, node: Node) -> int:
-    """The newest block that is deep enough."""
+    """The newest block that is final."""
     return max(0, (await node.newest()).number - chain.session.chain.confirmations + 1)
 
 
 async def _until(chain: ExternalChain, look: Callable[[], Awaitable[T | None]], until: float) -> T | None:
-    """What it finds, or None when the time is up; a node that does not answer is asked again."""
+    """Call ``look`` until it gives a result; None when the time is up.  A node that does not answer is asked again."""
     while time.monotonic() < until:
         with suppress(PortError):
-            if (found := await look()) is not None:
-                return found
+            result = await look()
+            if result is not None:
+                return result
         await asyncio.sleep(chain.session.chain.poll)
     return None

@@ -1,6 +1,6 @@
-"""A join file: all that one peer of a roster needs to take part from elsewhere, its secrets among it.
+"""A join file: everything that one peer of a roster needs to take part from another machine, including its keys.
 
-Invitation.read(path).unpack(folder)      # session.toml roster.json wallet.json rows.npz initial/, as in a pod
+JoinFile.read(path).unpack(folder)      # session.toml roster.json wallet.json rows.npz initial/, as in a pod
 """
 
 import base64
@@ -25,16 +25,16 @@ from learnae.session.session_file import parse
 from learnae.session.settings import Session
 from learnae.session.setup import SessionSetup
 
-VERSION = 1
-ABOUT = "An invitation of LEARNAE. It holds the keys of one peer: whoever has it is that peer and has its money."
+VERSION = 2
+ABOUT = "A join file of LEARNAE. It holds the keys of one peer: keep it secret."
 WALLET = "wallet.json"
 
 
 @dataclass(frozen=True)
 class JoinFile:
-    """``session`` and ``wallet``: those files' text.  ``rows``, ``initial``: in base64.  ``bootstrap``: by peer id.
+    """``session`` and ``wallet`` are the texts of those files; ``rows`` and ``initial`` are in base64.
 
-    ``host``: the URL where it says that it has come and hands in its journal, with ``token``.
+    ``bootstrap``: addresses of IPFS nodes by peer id.  ``host``: URL of the inviting host, which expects ``token``.
     """
 
     about: str
@@ -57,7 +57,7 @@ class JoinFile:
     def of_pod(
         name: str, session_id: Cid, swarm: Path, bootstrap: dict[str, str], rpc: str, host: str, token: str
     ) -> "JoinFile":
-        """From what was rendered for that peer in ``swarm``, build/swarm."""
+        """Built from the files that were rendered for that peer in ``swarm``, the folder build/swarm."""
         pod = swarm / "pods" / name
         return JoinFile(
             ABOUT,
@@ -78,46 +78,48 @@ class JoinFile:
         )
 
     def write(self, path: Path) -> None:
-        """Readable by its owner alone.  Raises InputError."""
-        with _explained(path):
+        """Write it, readable by its owner only.  Raises InputError."""
+        with _input_errors(path):
             write_private(path, to_json(encode(self)) + "\n", replace=True)
 
     @staticmethod
     def read(path: Path) -> "JoinFile":
-        """Raises InputError: not there, damaged, of another version, or to a session that is over."""
-        with _explained(path):
+        """Raises InputError: missing, damaged, of another version, or for a session that is over."""
+        with _input_errors(path):
             text = path.read_bytes()
         try:
-            found: JoinFile = decode(JoinFile, from_json(text.decode()))
-            if found.version != VERSION:
-                raise InputError(f"{path} is of version {found.version} and this program knows {VERSION}: use its own")
-            session = found.settings
-            if PeerId(peer_id_of_key(found.identity)) != found._peer or set(found.initial) != found._initial:
-                raise ValueError("it is put together from several")
-            for block in (found.rows, *found.initial.values()):
+            join: JoinFile = decode(JoinFile, from_json(text.decode()))
+            if join.version != VERSION:
+                raise InputError(
+                    f"{path} has version {join.version}, not {VERSION}: use the LEARNAE version that wrote it"
+                )
+            session = join.settings
+            if PeerId(peer_id_of_key(join.identity)) != join._peer or set(join.initial) != join._initial:
+                raise ValueError("its parts do not match")
+            for block in (join.rows, *join.initial.values()):
                 base64.b64decode(block, validate=True)
         except (ValueError, TypeError, RecursionError, StopIteration) as error:
             raise InputError(
-                f"{path} is no whole invitation ({str(error) or 'not in its own roster'}): ask for it again"
+                f"{path} is not a complete join file ({str(error) or 'not in its own roster'}): ask for it again"
             ) from None
-        if time.time() > found.roster.began + session.max_duration:
-            raise InputError(f"{path} is to a session that is over: ask for another invitation")
-        return found
+        if time.time() > join.roster.began + session.max_duration:
+            raise InputError(f"{path} is for a session that is over: ask for a new join file")
+        return join
 
     @property
     def settings(self) -> Session:
         """Raises ValueError, InputError."""
-        return parse(tomllib.loads(self.session), "the invitation's session")
+        return parse(tomllib.loads(self.session), "the session in the join file")
 
     def unpack(self, folder: Path) -> Path:
-        """Into a folder that may hold them already, if they are the same; the wallet's path.  Raises InputError."""
-        with _explained(folder):
+        """Write the files; the wallet's path.  Raises InputError: the folder belongs to another join file."""
+        with _input_errors(folder):
             if not folder.exists():
                 folder.mkdir(0o700, parents=True)
             (folder / INITIAL).mkdir(0o700, exist_ok=True)
             wallet = folder / WALLET
             if wallet.exists() and wallet.read_text() != self.wallet:
-                raise InputError(f"{folder} holds another invitation's peer: choose another --folder")
+                raise InputError(f"{folder} belongs to another join file: choose another --folder")
             write_private(wallet, self.wallet, replace=True)
             (folder / SESSION).write_text(self.session)
             self.roster.write(folder / ROSTER)
@@ -127,17 +129,17 @@ class JoinFile:
         return wallet
 
     def checked(self, folder: Path, node: PeerEndpoints) -> tuple[Member, ShardLearning]:
-        """Whether what was unpacked belongs together.  Raises InputError."""
+        """The peer and its data, once they are known to match the session.  Raises InputError."""
         members = self.roster.members(self.settings)
         learning = ShardLearning(self.settings, folder)
         setup = SessionSetup(self.settings, members, learning.features, learning.initial_block)
         if setup.session_id != self.session_id:
-            raise InputError("the invitation's rows or weights are not its session's: ask for it again")
+            raise InputError("the data or weights in the join file do not match its session: ask for it again")
         return find(node, members), learning
 
     @property
     def _peer(self) -> PeerId:
-        return next(each.peer for each in self.roster.peers if each.name == self.name)
+        return next(entry.peer for entry in self.roster.peers if entry.name == self.name)
 
     @property
     def _initial(self) -> set[str]:
@@ -149,8 +151,8 @@ def _base64(path: Path) -> str:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _input_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}: give an invitation, and a folder to write to") from None
+        raise InputError(f"{path}: {error.strerror}: give a join file, and a folder that can be written") from None

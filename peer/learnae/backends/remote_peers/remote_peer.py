@@ -1,8 +1,8 @@
-"""A peer of a swarm that runs elsewhere: with a Kubo node of its own, from an invitation to a journal handed in.
+"""A peer of another machine's swarm: it runs its own Kubo node and hands its journal to the host at the end.
 
-guest = Guest(invitation, folder)
-ended_by = await guest.live(program)
-await guest.hand_in()
+peer = RemotePeer(join_file, folder)
+ended_by = await peer.run(kubo_program)
+await peer.hand_in()
 """
 
 import asyncio
@@ -25,99 +25,99 @@ from learnae.runtime.clocks import SessionClock
 from learnae.runtime.live_process import PeerEndpoints, run
 from learnae.runtime.peer_service import PeerService
 
-BEAT = 5.0  # s between two signs of life
-GIVEN_UP = 6  # of them in a row that nobody answered, and the session is taken to be over
+HEARTBEAT = 5.0  # s
+MAX_UNANSWERED = 6  # heartbeats in a row, after which the session is considered over
 TIMEOUT = aiohttp.ClientTimeout(total=60.0, sock_connect=5.0)
 
 
 class InvitingHost:
-    """Who invited."""
+    """The host of the swarm, as a remote peer sees it."""
 
-    def __init__(self, invitation: JoinFile, client: aiohttp.ClientSession) -> None:
-        self._at, self._name, self._client = invitation.host, invitation.name, client
-        self._headers = {"Authorization": f"Bearer {invitation.token}"}
+    def __init__(self, join: JoinFile, client: aiohttp.ClientSession) -> None:
+        self._url, self._name, self._client = join.host, join.name, client
+        self._headers = {"Authorization": f"Bearer {join.token}"}
 
     async def come(self) -> None:
         """Raises InputError."""
-        await self._ask("POST", "guests", None)
+        await self._ask("POST", "remote-peers", None)
 
     async def hand_in(self, journal: Path) -> None:
         """Raises InputError."""
         await self._ask("PUT", "journals", await asyncio.to_thread(journal.read_bytes))
 
-    async def stay(self, over: Callable[[], object], beat: float = BEAT) -> None:
-        """Say that it is still there; ``over`` is called when nobody has listened for some time."""
-        unheard = 0
-        while unheard < GIVEN_UP:
-            await asyncio.sleep(beat)
+    async def send_heartbeats(self, on_silence: Callable[[], object], interval: float = HEARTBEAT) -> None:
+        """Until cancelled, or until the host has not answered for some time: then calls ``on_silence``."""
+        unanswered = 0
+        while unanswered < MAX_UNANSWERED:
+            await asyncio.sleep(interval)
             try:
                 await self.come()
-                unheard = 0
+                unanswered = 0
             except InputError:
-                unheard += 1
-        over()
+                unanswered += 1
+        on_silence()
 
-    async def _ask(self, method: str, what: str, body: bytes | None) -> None:
-        url = f"{self._at}/v1/{what}/{self._name}"
+    async def _ask(self, method: str, resource: str, body: bytes | None) -> None:
+        url = f"{self._url}/v1/{resource}/{self._name}"
         try:
             async with self._client.request(method, url, data=body, headers=self._headers) as response:
                 if response.status in (401, 404):
-                    raise InputError(f"{self._at} serves another session: ask for another invitation")
+                    raise InputError(f"{self._url} serves another session: ask for a new join file")
                 if response.status >= 300:
-                    raise InputError(f"{self._at} refuses: {(await response.json(content_type=None))['detail']}")
+                    raise InputError(f"{self._url} refuses: {(await response.json(content_type=None))['detail']}")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, LookupError, TypeError):
             raise InputError(
-                f"nobody answers at {self._at}: the session is over, or this machine cannot reach that one"
+                f"{self._url} does not answer: the session is over, or this machine cannot reach the host"
             ) from None
 
 
 class RemotePeer:
-    """``inside``: what can be seen of it."""
+    """``service``: its status and records."""
 
-    def __init__(self, invitation: JoinFile, folder: Path) -> None:
-        """Unpacks into ``folder``.  Raises InputError."""
-        wallet = keystore.load_wallet(invitation.unpack(folder))
-        self.invitation, self.folder, self.journal = invitation, folder, folder / f"{invitation.name}.sqlite"
-        self._node = PeerEndpoints(invitation.name, "", invitation.rpc, wallet, self.journal)
-        member, self._learning = invitation.checked(folder, self._node)
-        members = invitation.roster.members(invitation.settings)
-        self.inside = PeerService(member, SessionClock(invitation.roster.began), Metrics(), members)
+    def __init__(self, join: JoinFile, folder: Path) -> None:
+        """Unpacks the join file into ``folder``.  Raises InputError."""
+        wallet = keystore.load_wallet(join.unpack(folder))
+        self.join_file, self.folder, self.journal = join, folder, folder / f"{join.name}.sqlite"
+        self._node = PeerEndpoints(join.name, "", join.rpc, wallet, self.journal)
+        member, self._learning = join.checked(folder, self._node)
+        members = join.roster.members(join.settings)
+        self.service = PeerService(member, SessionClock(join.roster.began), Metrics(), members)
 
-    async def live(self, program: str) -> EndedBy:
-        """To its end; what ended it.  Raises InputError."""
+    async def run(self, program: str) -> EndedBy:
+        """Take part to the end of the session; what ended it.  Raises InputError."""
         task = asyncio.current_task()
         assert task
-        self.inside.abandon = task.cancel
+        self.service.abandon = task.cancel
         try:
-            return await self._lived(program)
+            return await self._run(program)
         except asyncio.CancelledError:
-            if not self.inside.stopped:
+            if not self.service.stopped:
                 raise
             task.uncancel()
             return EndedBy.STOPPED
 
     async def hand_in(self) -> None:
-        """Raises InputError: nobody took it."""
-        async with _connected(self.invitation) as host:
+        """Send the journal to the host.  Raises InputError: the host did not take it."""
+        async with _connected(self.join_file) as host:
             await host.hand_in(self.journal)
 
-    async def _lived(self, program: str) -> EndedBy:
-        told, inside = self.invitation, self.inside
-        dialled = {PeerId(peer): address for peer, address in told.bootstrap.items()}
-        config = kubo_config(inside.member.peer, told.identity, dialled)
+    async def _run(self, program: str) -> EndedBy:
+        join, service = self.join_file, self.service
+        dialled = {PeerId(peer): address for peer, address in join.bootstrap.items()}
+        config = kubo_config(service.member.peer, join.identity, dialled)
         known_at = read_journal(self.journal).config.addresses if self.journal.exists() else ()
-        async with _connected(told) as host:
+        async with _connected(join) as host:
             await host.come()
-            async with kubo_process(program, self.folder / "ipfs", config, told.swarm_key, known_at) as url:
-                staying = asyncio.create_task(host.stay(inside.stop))
+            async with kubo_process(program, self.folder / "ipfs", config, join.swarm_key, known_at) as url:
+                heartbeats = asyncio.create_task(host.send_heartbeats(service.stop))
                 try:
                     node, learning = replace(self._node, kubo=url), self._learning
-                    return await run(node, told.settings, told.roster, lambda: learning, inside, [learning.observe])
+                    return await run(node, join.settings, join.roster, lambda: learning, service, [learning.observe])
                 finally:
-                    staying.cancel()
+                    heartbeats.cancel()
 
 
 @asynccontextmanager
-async def _connected(invitation: JoinFile) -> AsyncIterator[InvitingHost]:
+async def _connected(join: JoinFile) -> AsyncIterator[InvitingHost]:
     async with aiohttp.ClientSession(timeout=TIMEOUT) as client:
-        yield InvitingHost(invitation, client)
+        yield InvitingHost(join, client)

@@ -1,4 +1,4 @@
-"""A session in the simulator, put together: ledger, hosts, evaluation; then run."""
+"""One session in the simulator: sets up the chain, the peers and the test accuracies, and runs them."""
 
 import random
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from learnae.records.outcome import BackendName, EndedBy
 from learnae.runtime.clocks import VirtualClock
 from learnae.runtime.cost_model import PeerCosts
 from learnae.runtime.learning import Learning
-from learnae.runtime.memory_session import MemorySession, Tick, memory_keys
+from learnae.runtime.memory_session import MemorySession, memory_keys
 from learnae.runtime.simulator import SimulatedPeer, Simulator
 from learnae.runtime.test_accuracy import TestAccuracy
 from learnae.session.settings import Session
 
-EVALUATE_AT_ONCE = 64  # models; waiting for them delays only what is shown
-JOURNALS_UP_TO = 100  # peers: beyond, journals are kept only where somebody may crash
+EVALUATE_AT_ONCE = 64  # models per batch
+JOURNALS_UP_TO = 100  # peers; in a larger session journals are kept only if it has faults
 
 
 @dataclass
@@ -31,6 +31,10 @@ class MemoryHistory:
 
     def observe(self, now: float, peer: str, item: Fact) -> None:
         self.records.append(Record(now, peer, item))
+
+
+class Interrupted(Exception):
+    """The caller wants the simulation to end."""
 
 
 class Simulation:
@@ -52,29 +56,39 @@ class Simulation:
         )
         keep = journals if journals is not None else session.peers <= JOURNALS_UP_TO or bool(session.faults)
         self.evaluation = TestAccuracy(self.setup, self._record)
-        watching = (*self.observers, self.evaluation.observe)
+        self._stopping = False
+        watching = (*self.observers, self.evaluation.observe, self._end_if_stopping)
         self.simulator = Simulator(session, self.clock, self._hosts(), self.swarm, self.ledger, watching, keep)
         if session.faults:
             self.simulator.observers += (simulated_faults(session, self.simulator, self._record),)
 
-    def run(self, tick: Tick = lambda now, peers: None) -> EndedBy:
+    def run(self) -> EndedBy:
         """What ended it: quiet, max_duration or interrupted.  Everything is recorded by then."""
         self._record(0.0, SWARM, self.setup.began(BackendName.SIM))
         try:
-            ended_by = self.simulator.run(lambda now: self._tick(now, tick))
+            ended_by = self.simulator.run(self._tick)
             self.simulator.close()
-        except KeyboardInterrupt:
+        except (Interrupted, KeyboardInterrupt):
             ended_by = EndedBy.INTERRUPTED
         self.evaluation.add_last(self._up())
         self.evaluation.flush(self.clock.now)
         self._record(self.clock.now, SWARM, SessionEnded(ended_by))
         return ended_by
 
-    # in here
+    def stop(self) -> None:
+        """End it soon, as interrupted; may be called from another thread."""
+        self._stopping = True
 
-    def _tick(self, now: float, tick: Tick) -> None:
+    # private
+
+    def _tick(self, now: float) -> None:
         self.evaluation.flush(now, EVALUATE_AT_ONCE)
-        tick(now, [peer for _, peer in self._up()])
+        self._end_if_stopping(now, SWARM, None)
+
+    def _end_if_stopping(self, now: float, peer: str, item: object) -> None:
+        """An observer, so that a session ends in the middle of a tick, too."""
+        if self._stopping:
+            raise Interrupted
 
     def _up(self) -> list[tuple[str, Peer]]:
         return [(host.name, host.peer) for host in self.simulator.hosts.values() if host.peer]

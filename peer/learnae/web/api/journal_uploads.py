@@ -27,7 +27,7 @@ def uploads_app(uploads: JournalUploads) -> FastAPI:
     app = FastAPI(title="LEARNAE uploads of remote peers", version="1", openapi_url=None, responses=RESPONSES)
     install_handlers(app)
 
-    @app.post("/v1/guests/{name}", status_code=204)
+    @app.post("/v1/remote-peers/{name}", status_code=204)
     async def report_running(name: str, request: Request) -> None:
         """Report that the peer runs; repeated while it runs."""
         _admit(uploads, name, request)

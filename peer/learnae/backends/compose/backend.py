@@ -1,0 +1,145 @@
+"""Docker Compose as a backend: a pod of three containers for each peer, around one chain."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from learnae.adapters.run_directory import environment_facts, sha256_of
+from learnae.backends.base import Finding, Run, RunOptions, Say
+from learnae.backends.compose import engine
+from learnae.backends.compose.plan import GRAFANA, HOST, NO_REMOTE_PEERS, PROMETHEUS, Plan, RemotePeerOptions, project
+from learnae.checkout import REPOSITORY
+from learnae.errors import InputError
+from learnae.records.outcome import BackendName
+from learnae.session.environment import RPC, external_chain_settings
+from learnae.session.settings import Session
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from learnae.backends.compose.session import ComposeSwarm
+    from learnae.backends.external_chain.chain import ExternalChain
+
+
+class ComposeBackend:
+    name, live = BackendName.COMPOSE, True
+
+    def __init__(self, session: Session, options: RunOptions, say: Say) -> None:
+        self.session, self._options, self._say = session, options, say
+        self._apis: dict[str, str] = {}  # known once addresses are
+        self._held, self._alone = ExitStack(), False  # the lock of this checkout
+        self._swarm: ComposeSwarm | None = None
+        self._remote = NO_REMOTE_PEERS
+        self._chain: ExternalChain | None = None
+
+    @property
+    def description(self) -> str:
+        remote = self._options.remote_peers
+        return f"{self.session.peers - remote} live peers in containers" + (f" and {remote} remote" if remote else "")
+
+    @property
+    def expected_seconds(self) -> float:
+        return 20 + self.session.linger + 5 * self.session.peers
+
+    def check(self) -> None:
+        self._remote = RemotePeerOptions(self._options.remote_peers, self._options.publish)
+        if self._options.threads is not None:
+            raise InputError("--threads: in containers each peer trains in one thread: leave it out")
+        if self._remote.count and self.session.faults:
+            raise InputError("faults cannot be injected into remote peers: leave out --remote-peers or the faults")
+        missing = engine.missing()
+        if missing:
+            raise InputError(missing)
+        named = external_chain_settings()
+        if named and self._remote.count:
+            raise InputError(
+                f"--remote-peers: a join file would contain the URL in {RPC}, which is a secret: leave out one of them"
+            )
+        if named:
+            from learnae.backends.external_chain.chain import ExternalChain  # imports web3
+
+            self._chain = ExternalChain.of(named, self.session)
+
+    def page(self, run: Run) -> "FastAPI":
+        from learnae.web.api.guard import Guard  # imports fastapi
+        from learnae.web.api.swarm_app import swarm_app
+
+        return swarm_app(
+            run.events, Guard(None), verdict=lambda: run.verdict, report=lambda: run.report, apis=lambda: self._apis
+        )
+
+    async def prepare(self, run: Run) -> None:
+        from learnae.backends.compose import images
+        from learnae.backends.compose.prepare import prepare
+
+        await asyncio.to_thread(self._take_checkout)
+        if self._chain:
+            self._chain = await self._chain.fitted(self._say)
+            self.session = self._chain.session
+        if not images.built(project(REPOSITORY)):
+            self._say("Building the images; the first time this takes minutes.")
+        self._swarm = await prepare(self.session, self._say, self._remote, self._chain)
+        self._show(self._swarm.plan)
+
+    async def run(self, run: Run) -> None:
+        from learnae.backends.compose.funding import stakes
+        from learnae.backends.compose.session import live
+
+        swarm = self._swarm
+        assert swarm
+        path = run.directory.path
+        async with swarm.remote_peers.received(self._say), stakes(swarm, path, self._say):
+            await live(swarm, run, self._say)
+        for line in swarm.remote_peers.missing():
+            self._say(line)
+
+    def collect(self, run: Run) -> None:
+        """The history comes from the peers' journals, as in `learnae audit`."""
+        from learnae.backends import live_run
+
+        path = run.directory.path
+        if not (path / live_run.ROSTER).is_file():
+            return
+        notice = live_run.write_history(path)
+        if notice:
+            self._say(notice)
+        from learnae.learn.datasets.sources import source_file  # imports torch
+
+        data = sha256_of(source_file(self.session.data))
+        run.directory.write_json("environment.json", environment_facts() | {"data_sha256": data})
+
+    def clean_up(self) -> None:
+        """Leaves containers alone that belong to another session of this checkout."""
+        from learnae.backends.compose.session import remove
+
+        if not self._alone:
+            return
+        self._alone = False
+        with self._held:
+            removed = remove()
+            if removed:
+                self._say(f"Removed {removed} containers and their network.")
+
+    @staticmethod
+    def findings(peers: int | None) -> Iterator[Finding]:
+        from learnae.backends.compose.findings import findings
+
+        return findings(peers)
+
+    # private
+
+    def _take_checkout(self) -> None:
+        from learnae.backends.compose import capacity
+        from learnae.backends.compose.session import alone
+
+        self._held.enter_context(alone(self._say))
+        self._alone = True
+        capacity.check(self.session.peers - self._remote.count)  # once an earlier session's containers are gone
+
+    def _show(self, plan: Plan) -> None:
+        self._apis |= {name: plan.api(name) for name in plan.hosted}
+        self._say(f"Peers: {plan.api(plan.hosted[0])}/v1/status to {plan.api(plan.hosted[-1])}/v1/status")
+        for name, number in (("prometheus", PROMETHEUS), ("grafana", GRAFANA)):
+            if name in plan.profiles:
+                self._say(f"{name.capitalize()}: http://{HOST}:{plan.port(number)}/")

@@ -1,0 +1,51 @@
+"""What the backends share whose peers run in this process: loading the data, starting a run directory, stopping."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from learnae.adapters.run_directory import RunDirectory, sha256_of
+from learnae.backends.base import RunOptions
+from learnae.session.session_file import to_toml
+from learnae.session.settings import Session
+
+if TYPE_CHECKING:
+    from learnae.runtime.learning import Learning
+
+T = TypeVar("T")
+LoadLearning = Callable[[Session, int], "Learning"]
+
+
+def torch_learning(session: Session, threads: int) -> "Learning":
+    from learnae.runtime.torch_learning import TorchLearning  # imports torch, which takes seconds
+
+    return TorchLearning(session, threads)
+
+
+def thread_count(options: RunOptions) -> int:
+    return options.threads or os.cpu_count() or 1
+
+
+def begin(session: Session, directory: RunDirectory, threads: int) -> None:
+    from learnae.learn.datasets.sources import source_file  # imports torch
+
+    directory.begin(to_toml(session), sha256_of(source_file(session.data)), threads)
+
+
+async def finished(work: asyncio.Future[T], stop: Callable[[], object]) -> T:
+    """The result of ``work``.  When cancelled, calls ``stop``, waits until the work ends, and raises CancelledError."""
+    cancelled = False
+    while True:
+        try:
+            result = await asyncio.shield(work)
+        except asyncio.CancelledError:
+            cancelled = True
+            stop()
+            if work.cancelled():
+                raise
+        else:
+            break
+    if cancelled:
+        raise asyncio.CancelledError
+    return result

@@ -1,0 +1,84 @@
+"""The simulator as a backend: virtual time, one thread, no page."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from learnae.adapters.run_directory import RunDirectory
+from learnae.backends.base import Finding, Run, RunOptions, Say, refuse_external_chain, refuse_remote_peers
+from learnae.backends.in_process import LoadLearning, begin, finished, thread_count, torch_learning
+from learnae.errors import InputError
+from learnae.records.outcome import BackendName
+from learnae.session.settings import Session
+
+if TYPE_CHECKING:
+    from learnae.backends.sim.simulation import Simulation
+    from learnae.runtime.learning import Learning
+    from learnae.runtime.torch_learning import TorchLearning
+
+
+class SimBackend:
+    name, live = BackendName.SIM, False
+
+    def __init__(self, session: Session, options: RunOptions, say: Say, load: LoadLearning = torch_learning) -> None:
+        self.session, self._options, self._say, self._load = session, options, say, load
+        self._learning: Learning | None = None
+
+    @property
+    def description(self) -> str:
+        return f"{self.session.peers} peers in the simulator"
+
+    @property
+    def expected_seconds(self) -> float:
+        return 8 + (0.6 if self._options.baselines else 0.35) * self.session.peers
+
+    def check(self) -> None:
+        refuse_external_chain(self.name)
+        refuse_remote_peers(self.name, self._options)
+        if self._options.keep:
+            raise InputError("--keep: the simulator has no page: leave it out, or take --backend embedded")
+
+    def page(self, run: Run) -> None:
+        return None
+
+    async def prepare(self, run: Run) -> None:
+        self._learning = await asyncio.to_thread(self._load, self.session, thread_count(self._options))
+        if self._learning.notice:
+            self._say(f"Notice: {self._learning.notice}")
+
+    async def run(self, run: Run) -> None:
+        """In a thread of its own, so that progress is printed and Ctrl-C is noticed meanwhile."""
+        from learnae.backends.sim.simulation import Simulation
+
+        assert self._learning
+        observers = [run.directory.observe, *run.observers]
+        simulation = await asyncio.to_thread(Simulation, self.session, self._learning, observers)
+        work = asyncio.to_thread(record, simulation, run.directory, thread_count(self._options))
+        await finished(asyncio.ensure_future(work), simulation.stop)
+
+    def collect(self, run: Run) -> None:
+        pass
+
+    def clean_up(self) -> None:
+        pass
+
+    @staticmethod
+    def findings(peers: int | None) -> Iterator[Finding]:
+        return iter(())
+
+
+def record(simulation: "Simulation", directory: RunDirectory, threads: int) -> str:
+    """Run a simulation that reports to ``directory``; what ended it.  However it ends, the directory is readable."""
+    begin(simulation.session, directory, threads)
+    try:
+        return simulation.run()
+    finally:
+        journals = {name: host.journal.entries for name, host in simulation.simulator.hosts.items()}
+        directory.end(simulation.ledger.export(), journals)
+
+
+def simulate(session: Session, learning: "TorchLearning", directory: RunDirectory) -> str:
+    """Run a whole session, written to ``directory``; what ended it."""
+    from learnae.backends.sim.simulation import Simulation
+
+    return record(Simulation(session, learning, [directory.observe]), directory, learning.pool.threads)

@@ -1,0 +1,176 @@
+"""Runs one session on any backend, from the first line to the exit code.
+
+run directory -> page -> prepare -> run -> collect -> judge -> figures and report -> clean up -> conclusion
+
+Ctrl-C at any time stops everything that was started.  An interrupted session is first cleaned up and then judged by
+what it recorded until then.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from learnae.adapters.run_directory import HISTORY, RunDirectory
+from learnae.backends.base import Backend, Run, RunOptions
+from learnae.cli.commands import (
+    INTERRUPTED,
+    REPORT,
+    add_baselines,
+    conclude,
+    console,
+    picture,
+    say,
+)
+from learnae.cli.progress import Progress, shown
+from learnae.errors import InputError
+from learnae.ports import Observer
+from learnae.records.history import SWARM, History, Record, SessionEnded
+from learnae.records.outcome import EndedBy
+
+HOST = "127.0.0.1"
+Conclude = Callable[[RunDirectory, dict[str, Any]], int]  # prints the outcome of a run with its verdict; the exit code
+Handler = Callable[[int, FrameType | None], object]
+
+
+def run_session(
+    backend: Backend, reason: str, options: RunOptions, conclude_with: Conclude, *observers: Observer
+) -> int:
+    """``backend`` has been checked; ``reason``: why it was chosen.  Raises InputError."""
+    say(f"LEARNAE: {backend.description} ({reason}). Expect about {_duration(backend.expected_seconds)}.")
+    directory = RunDirectory.create(Path("runs"), backend.session.name, options.out)
+    return SessionRun(backend, options, conclude_with, Run(directory, observers)).run()
+
+
+class SessionRun:
+    def __init__(self, backend: Backend, options: RunOptions, conclude_with: Conclude, run: Run) -> None:
+        self._backend, self._options, self._conclude_with, self._run = backend, options, conclude_with, run
+        self._began = time.monotonic()
+        self._code: int | None = None  # once the outcome is printed
+
+    def run(self) -> int:
+        interrupted, failure = False, None
+        try:
+            asyncio.run(self._live())
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            interrupted = True
+        except InputError as error:
+            failure = error
+        finally:
+            self._clean_up()
+        if self._code is not None:
+            return self._code
+        directory, verdict = self._run.directory, self._run.verdict
+        if verdict is None:
+            verdict = self._judge_afterwards(interrupted, failure)
+        elif interrupted:
+            raise KeyboardInterrupt  # while figures were drawn
+        if failure:
+            if verdict:
+                conclude(directory, verdict)
+            raise failure
+        if verdict is None:
+            say("Interrupted before there was anything to judge.")
+            return INTERRUPTED
+        code = self._conclude_with(directory, verdict)
+        return INTERRUPTED if interrupted else code
+
+    async def _live(self) -> None:
+        """Until the session is over and, with --keep, until Ctrl-C."""
+        loop, work = asyncio.get_running_loop(), asyncio.create_task(self._serve())
+        with handled(lambda number, frame: loop.call_soon_threadsafe(work.cancel), signal.SIGINT, signal.SIGTERM):
+            await work
+
+    async def _serve(self) -> None:
+        async with self._page() as served:
+            await self._play()
+            if not served:
+                return
+            history = await asyncio.to_thread(self._judge)
+            verdict = self._run.verdict
+            assert history and verdict
+            self._run.show_the_rest(history)
+            await asyncio.to_thread(picture, self._run.directory, history, verdict)
+            self._run.report = self._run.directory.path / REPORT
+            if self._options.keep:
+                self._code = self._conclude_with(self._run.directory, verdict)
+                say(f"Session finished. The page stays at {self._run.url}/. Press Ctrl-C to stop.")
+                await asyncio.Event().wait()
+
+    async def _play(self) -> None:
+        progress = Progress(self._backend.session.peers)
+        self._run.observers += (progress.observe,)
+        async with shown(progress, console):
+            await self._backend.prepare(self._run)
+            await self._backend.run(self._run)
+
+    @asynccontextmanager
+    async def _page(self) -> AsyncIterator[bool]:
+        """Whether there is one."""
+        app = self._backend.page(self._run)
+        if app is None:
+            yield False
+            return
+        from learnae.web.api.server import listen, serving, url  # imports uvicorn
+
+        sock = listen(HOST, self._options.port)
+        self._run.url = url(sock)
+        async with serving(app, sock):
+            say(f"Live page: {self._run.url}/")
+            yield True
+
+    def _judge(self, interrupted: bool = False) -> History | None:
+        """The complete history, after its verdict was written; None if nothing was recorded."""
+        directory = self._run.directory
+        self._backend.collect(self._run)
+        if not (directory.path / HISTORY).exists():
+            return None
+        history = directory.read()
+        if interrupted and history.ended_by is None:
+            end = Record(history.seconds, SWARM, SessionEnded(EndedBy.INTERRUPTED))
+            with (directory.path / HISTORY).open("a") as file:
+                file.write(end.line() + "\n")
+            history = directory.read()
+        self._run.verdict = directory.judge(history, time.monotonic() - self._began)
+        return history
+
+    def _judge_afterwards(self, interrupted: bool, failure: InputError | None) -> dict[str, Any] | None:
+        """A run that has no page, was interrupted or failed is judged by what was recorded until then."""
+        history = self._judge(interrupted)
+        verdict, directory = self._run.verdict, self._run.directory
+        if history and verdict:
+            if self._options.baselines and not interrupted and not failure:
+                add_baselines(directory, self._backend.session, verdict, self._options.threads)
+            picture(directory, history, verdict)
+        return verdict
+
+    def _clean_up(self) -> None:
+        with handled(ask_for_patience, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self._backend.clean_up()
+            with suppress(OSError):
+                self._run.directory.path.rmdir()  # if it is empty
+
+
+def ask_for_patience(number: int, frame: FrameType | None) -> None:
+    """A signal handler while something is removed, which must not be interrupted."""
+    if number != signal.SIGHUP:  # after which nobody can read it
+        say("Cleaning up; this takes some seconds more.")
+
+
+@contextmanager
+def handled(handle: Handler, *numbers: signal.Signals) -> Iterator[None]:
+    """These signals call ``handle`` while the body runs."""
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
