@@ -10,6 +10,7 @@ from learnae.errors import InputError, PortError, Reason
 from learnae.messages.ids import cid_to_bytes
 from learnae.messages.wire import cid_of
 from learnae.ports import Chain
+from learnae.protocol.directory import rank_of
 from learnae.protocol.types import Address, Claim, PeerId, Poid, Receipt, Signed, TxHash, Wei
 
 T = TypeVar("T")
@@ -125,7 +126,7 @@ class ChainSuite:
             found = receipt(world, signed)
             assert found and found.contract
             claim = Claim(Poid(world.peer, wallet), found.contract, signed.hash, "")
-            ranks.append(world.wait(world.payee.read_claim(claim)).rank)
+            ranks.append(rank_of(world.wait(world.payee.read_claim(claim))))
         assert ranks[0] < ranks[1]
 
     # money

@@ -6,6 +6,7 @@ from typing import Any
 
 from learnae.protocol.settings import (
     ChainSettings,
+    IdentityRule,
     NetworkSettings,
     PaceSettings,
     PeerConfig,
@@ -21,7 +22,6 @@ from learnae.protocol.types import (
     Forgery,
     Head,
     IdentityAnnouncement,
-    IdentityRule,
     ModelAnnouncement,
     ModelRef,
     PeerId,

@@ -197,7 +197,7 @@ def adopts_what_is_worse(patch: Patch) -> None:
 
 
 def drops_training_that_made_it_worse(patch: Patch) -> None:
-    trained = Training._slice_trained
+    trained = Training.slice_trained
 
     def picky(self: Training, request: Any, event: Any) -> None:
         before = self.score
@@ -205,7 +205,7 @@ def drops_training_that_made_it_worse(patch: Patch) -> None:
         if before and not event.score.beats(Score(before.correct + 100, before.total)):
             self.score = before
 
-    patch.setattr(Training, "_slice_trained", picky)
+    patch.setattr(Training, "slice_trained", picky)
 
 
 def averages_with_itself(patch: Patch) -> None:
@@ -233,7 +233,7 @@ def announces_the_unpublished(patch: Patch) -> None:
 
 
 def adopts_without_publishing(patch: Patch) -> None:
-    average_scored = Training._average_scored
+    average_scored = Training.average_scored
 
     def selfish(self: Training, remote: ModelRef, event: Any) -> None:
         publish = self.publication.publish
@@ -245,7 +245,7 @@ def adopts_without_publishing(patch: Patch) -> None:
         publication.weights = weights
         publication.step += 1
 
-    patch.setattr(Training, "_average_scored", selfish)
+    patch.setattr(Training, "average_scored", selfish)
     patch.setattr(Publication, "pending", False)
 
 

@@ -17,7 +17,8 @@ from learnae.protocol.decisions import ClaimJudged, DebtState, IdentityChanged, 
 from learnae.protocol.directory import Directory
 from learnae.protocol.payments import Payments
 from learnae.protocol.requests import Requests
-from learnae.protocol.types import ETHER, Address, Claim, ClaimFacts, IdentityRule, PeerId, Poid
+from learnae.protocol.settings import IdentityRule
+from learnae.protocol.types import ETHER, Address, Claim, ClaimFacts, PeerId, Poid
 from learnae.records.chain_export import Block
 
 VICTIM = PeerId("victim")

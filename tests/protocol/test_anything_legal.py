@@ -13,8 +13,8 @@ from tests.helpers.random_faults import Chaos
 
 from learnae.errors import Reason
 from learnae.protocol.decisions import DebtState
-from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import Forgery, IdentityRule, PeerId, Policy
+from learnae.protocol.settings import IdentityRule, PeerConfig
+from learnae.protocol.types import Forgery, PeerId, Policy
 
 VARIANTS = {
     **{policy.value: config(policy=policy, max_peers=3, patience=9) for policy in Policy},

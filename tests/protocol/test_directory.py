@@ -8,8 +8,9 @@ from tests.helpers.peers import claim, facts
 
 from learnae.errors import Reason
 from learnae.protocol.decisions import ClaimJudged, Verdict
-from learnae.protocol.directory import Directory, refusal
-from learnae.protocol.types import Address, ClaimFacts, IdentityRule, PeerId, Poid
+from learnae.protocol.directory import Directory, rank_of, refusal
+from learnae.protocol.settings import IdentityRule
+from learnae.protocol.types import Address, ClaimFacts, PeerId, Poid
 
 BOB, ANN, EVE = PeerId("bob"), PeerId("ann"), PeerId("eve")
 
@@ -150,3 +151,13 @@ def test_who_has_to_make_room_takes_its_claims_along() -> None:
     directory.refuse(EVE, claim("ann", contract="nowhere"), Reason.NOT_FOUND)
     assert verdicts(directory.forget(EVE)) == {"bob": Verdict.WINNER}
     assert [entry.sender for entry in directory.entries.values()] == ["bob"]
+
+
+def test_claims_are_ranked_by_chain_time_then_block_then_place_in_it() -> None:
+    inside = [facts("bob", timestamp=1, block=2, index=3), facts("bob", timestamp=1, block=3, index=0)]
+    later = facts("bob", timestamp=2, block=1, index=0)
+    assert sorted(map(rank_of, [later, *inside])) == [
+        (1, 2, 3),
+        (1, 3, 0),
+        (2, 1, 0),
+    ]

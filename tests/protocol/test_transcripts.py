@@ -14,13 +14,13 @@ from tests.helpers import peers
 
 from learnae import errors
 from learnae.errors import Reason
-from learnae.protocol import actions, events, types
+from learnae.protocol import actions, events, settings, types
 from learnae.protocol.actions import Announce, RecordDecision, SetTimer
 from learnae.protocol.peer import Peer
 from learnae.protocol.replay import new_peer
 
 FOLDER = Path(__file__).parent / "transcripts"
-WORDS = {**vars(types), **vars(errors), **vars(actions), **vars(events), **vars(peers)}
+WORDS = {**vars(types), **vars(settings), **vars(errors), **vars(actions), **vars(events), **vars(peers)}
 
 
 class Story:

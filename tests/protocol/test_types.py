@@ -1,6 +1,6 @@
-"""Values: exact accuracies, and the order of claims."""
+"""Values: exact accuracies."""
 
-from tests.helpers.peers import facts, score
+from tests.helpers.peers import score
 
 from learnae.protocol.types import Score
 
@@ -19,13 +19,3 @@ def test_accuracies_over_different_numbers_of_rows_are_compared_exactly() -> Non
     large = 10**18
     assert not Score(1, 3).beats(Score(large, 3 * large))
     assert Score(large + 1, 3 * large).beats(Score(1, 3))
-
-
-def test_claims_are_ranked_by_chain_time_then_block_then_place_in_it() -> None:
-    inside = [facts("bob", timestamp=1, block=2, index=3), facts("bob", timestamp=1, block=3, index=0)]
-    later = facts("bob", timestamp=2, block=1, index=0)
-    assert [each.rank for each in sorted([later, *inside], key=lambda each: each.rank)] == [
-        (1, 2, 3),
-        (1, 3, 0),
-        (2, 1, 0),
-    ]

@@ -32,10 +32,7 @@ class _Asking:
 # trainer
 @dataclass(frozen=True, slots=True)
 class ScoreModel(_Asking):
-    """Score a fetched model on the peer's own validation data.  Answered by ``ModelScored``.
-
-    ``model`` is None for the session's common initial weights.
-    """
+    """Score a fetched model; None: the common initial weights.  Answered by ``ModelScored``."""
 
     cid: Cid
     model: ModelRef | None
@@ -45,7 +42,7 @@ class ScoreModel(_Asking):
 class TrainSlice(_Asking):
     """Train a copy of the base model on one slice and score it.  Answered by ``ModelScored``.
 
-    ``slices_trained`` so far, the seed and the peer determine the order of the data.  ``step`` is the new model's.
+    Seed, peer and ``slices_trained`` determine the order of the data.  ``step`` is that of the new model.
     """
 
     base_cid: Cid

@@ -18,13 +18,18 @@ from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.decisions import ClaimJudged, Verdict
 from learnae.protocol.requests import Requests
-from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import Address, Claim, ClaimFacts, IdentityRule, PeerId
+from learnae.protocol.settings import IdentityRule, PeerConfig
+from learnae.protocol.types import Address, Claim, ClaimFacts, PeerId
 
 READ_TRIES = 5  # reads after which a claim whose contract is not there is refused
 CLAIMS_PER_SENDER = 3
 
 EntryKey = tuple[PeerId, Address]  # sender and contract
+
+
+def rank_of(facts: ClaimFacts) -> tuple[int, int, int]:
+    """The smallest wins (section 3.2).  All of it is chain time, so that the order of arrival cannot matter."""
+    return facts.timestamp, facts.block, facts.index
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class DirectoryEntry:
 
     def decision(self) -> ClaimJudged:
         poid = self.facts.poid if self.facts else self.claim.poid
-        rank = self.facts.rank if self.facts else (None, None, None)
+        rank = rank_of(self.facts) if self.facts else (None, None, None)
         return ClaimJudged(self.sender, poid, self.claim.contract, self.verdict, self.reason, *rank)
 
 
@@ -110,7 +115,7 @@ class Directory:
             for key, entry in self.entries.items()
             if entry.facts and entry.verdict is not Verdict.REJECTED and entry.facts.poid.peer == peer
         ]
-        rivals.sort(key=lambda rival: rival[0].rank)
+        rivals.sort(key=lambda rival: rank_of(rival[0]))
         changed = []
         for position, (facts, key, entry) in enumerate(rivals):
             same_wallet = facts.poid.wallet == rivals[0][0].poid.wallet

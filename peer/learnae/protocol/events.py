@@ -1,7 +1,7 @@
 """What a driver reports to a peer: facts in the past tense.
 
-``at`` is in session seconds and never decreases for one peer.  ``request`` is the id of the action that is answered; an
-id that is no longer open is ignored.
+``at`` is in session seconds and never decreases.  ``request`` is the id of the answered action; answers to a request
+that is no longer open are ignored.
 """
 
 from dataclasses import dataclass

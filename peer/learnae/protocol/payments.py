@@ -1,7 +1,4 @@
-"""What one peer signs, sends and pays on the chain.
-
-``registration`` is its own contract, ``claims`` are those of other peers, ``transactions`` holds both kinds of
-transaction.  Rules, in the order in which they matter:
+"""What one peer signs, sends and pays on the chain.  Rules, in the order in which they matter:
 1. Nonces are requested one at a time.  A nonce is spent once the signed transaction is in the journal, before sending.
 2. The deployment comes first, then debts in their order.  A debt is signed only while its creator's claim wins.
 3. Open transactions are checked every ``poll`` seconds in one request.  A transaction that the chain has lost is sent
@@ -46,8 +43,8 @@ class Payments:
     def settled(self) -> bool:
         """Whether no debt is left that more time could settle."""
         creditors = {debt.creator for debt in self.debts.in_states((DebtState.OWED,))}
-        reading = any(claim.poid.peer in creditors for _, claim in self.claims.being_read())
-        return not (reading or self.transactions.need_recheck or self.debts.in_states(UNSETTLED))
+        looking_up = any(claim.poid.peer in creditors for _, claim in self.claims.being_read())
+        return not (looking_up or self.transactions.need_recheck or self.debts.in_states(UNSETTLED))
 
     def owe(self, model: ModelRef, before: Score, after: Score) -> None:
         reward = self._config.reward

@@ -134,8 +134,12 @@ class Peer:
                 self._training.model_fetched(request)
             case on.ModelStored(), do.StoreModel():
                 self._training.publication.model_stored(request)
-            case on.ModelScored(), do.ScoreModel() | do.TrainSlice() | do.AverageModels():
-                self._training.model_scored(request, event)
+            case on.ModelScored(), do.ScoreModel():
+                self._training.first_model_scored(request, event)
+            case on.ModelScored(), do.TrainSlice():
+                self._training.slice_trained(request, event)
+            case on.ModelScored(), do.AverageModels():
+                self._training.average_scored(request.remote, event)
             case on.ModelForged(), _:
                 self._training.model_forged(event)
             case on.TransactionSigned(), do.SignDeployment() | do.SignPayment():
@@ -157,17 +161,13 @@ class Peer:
                 raise AssertionError(event)  # ``validate`` accepts no answer of the wrong kind
 
     def _timer_expired(self, timer: Timer) -> None:
-        match timer:
-            case Timer.START:
-                self._begin_work(timed_out=True)
-            case Timer.ANNOUNCE:
-                self._announce()
-            case Timer.CHAIN:
-                self._payments.poll()
-            case Timer.WORK:
-                pass  # every event lets the work machine proceed
-            case _:
-                assert_never(timer)
+        if timer is Timer.START:
+            self._begin_work(timed_out=True)
+        elif timer is Timer.ANNOUNCE:
+            self._announce()
+        elif timer is Timer.CHAIN:
+            self._payments.poll()
+        # ``Timer.WORK`` needs nothing more: after every event the work machine proceeds.
 
     def _meet(self, peer: PeerId) -> None:
         """Enter a peer that announced something; repeat all announcements soon if it is new, so that it catches up."""

@@ -8,10 +8,11 @@ These blocks are in ``protocol`` because ``PeerConfig`` holds them and ``protoco
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from learnae.protocol.reward import FUNCTIONS
-from learnae.protocol.types import Address, Cid, Forgery, IdentityRule, PeerId, Policy, Wei, wei
+from learnae.protocol.types import Address, Cid, Forgery, PeerId, Policy, Wei, wei
 
 T = TypeVar("T")
 
@@ -54,6 +55,13 @@ def seconds(default: float, description: str) -> float:
 def period(default: float, description: str) -> float:
     """A time of at least a millisecond: what repeats, or must not be 0."""
     return setting(default, description, "s", ge=0.001, le=DAY)
+
+
+class IdentityRule(StrEnum):
+    """Which claim to an IPFS id wins."""
+
+    PROVEN = "proven"  # the earliest that the key of the id has signed
+    PAPER = "paper"  # the earliest (section 3.2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,13 @@ Rules:
    then it is published, and its creator is owed a reward.
 3. Once all slices are seen, a scored attempt that is not adopted costs patience.  An adoption restores it; an attempt
    that was never scored does neither.  Out of patience, or ``idle_after`` seconds without a candidate: DONE.
-4. A new model wakes a peer that is DONE for at least one more scored attempt.  The max number of attempts per creator
-   bounds that.
-5. A peer without data begins with a random remote model, scored on the public block; it neither pays for that model
-   nor publishes it.
+4. A new model wakes a DONE peer for at least one more scored attempt, within the max number of attempts per creator.
+5. A peer without data begins with a random remote model.  It neither pays for that model nor publishes it.
 """
 
 from collections.abc import Callable
 from functools import partial
 from random import Random
-from typing import assert_never
 
 from learnae.errors import Reason
 from learnae.protocol import actions as do
@@ -79,16 +76,35 @@ class Training:
         else:
             self._requests.issue(partial(do.ScoreModel, cid=request.cid, model=remote))
 
-    def model_scored(self, request: do.ScoreModel | do.TrainSlice | do.AverageModels, event: on.ModelScored) -> None:
-        match request:
-            case do.TrainSlice():
-                self._slice_trained(request, event)
-            case do.AverageModels():
-                self._average_scored(request.remote, event)
-            case do.ScoreModel():
-                self._first_model_scored(request, event)
-            case _:
-                assert_never(request)
+    def first_model_scored(self, request: do.ScoreModel, event: on.ModelScored) -> None:
+        self.publication.weights = event.weights
+        self.score, self._remote = event.score, None
+        if request.model is None:  # a peer that announces the initial weights as its own is a copycat
+            self._peer_book.credit(ModelRef(self._config.peer, 0, event.weights))
+        creator = request.model.creator if request.model else None
+        self._requests.record(decisions.Adopted(request.cid, creator, event.score))
+        self._change("remote model adopted" if request.model else "initial weights loaded")
+
+    def slice_trained(self, request: do.TrainSlice, event: on.ModelScored) -> None:
+        self.score = event.score
+        self.slices_trained += 1
+        self.publication.publish(event.weights)
+        self._requests.record(decisions.Trained(request.slice, self.publication.step, event.weights.cid, event.score))
+        self._end_unit()
+
+    def average_scored(self, remote: ModelRef, event: on.ModelScored) -> None:
+        before, after = self.score, event.score
+        assert before
+        adopted = after.beats(before)
+        cid, step = event.weights.cid, self.publication.step + 1
+        self._requests.record(decisions.Averaged(remote.creator, remote.weights.cid, before, after, adopted, cid, step))
+        if adopted:
+            self.score, self._patience = after, self._config.work.patience
+            self.publication.publish(event.weights)
+            self._owe(remote, before, after)
+        elif self.slices_trained >= self.slices_planned:
+            self._patience -= 1
+        self._end_unit()
 
     def model_forged(self, event: on.ModelForged) -> None:
         if self.work is WorkState.TRAINING:
@@ -173,37 +189,6 @@ class Training:
 
     def _forge(self, forgery: Forgery, source: ModelRef | None) -> None:
         self._requests.issue(partial(do.ForgeModel, forgery=forgery, source=source, step=self.publication.step + 1))
-
-    def _first_model_scored(self, request: do.ScoreModel, event: on.ModelScored) -> None:
-        self.publication.weights = event.weights
-        self.score, self._remote = event.score, None
-        if request.model is None:  # a peer that announces the initial weights as its own is a copycat
-            self._peer_book.credit(ModelRef(self._config.peer, 0, event.weights))
-        self._requests.record(
-            decisions.Adopted(request.cid, request.model.creator if request.model else None, event.score)
-        )
-        self._change("remote model adopted" if request.model else "initial weights loaded")
-
-    def _slice_trained(self, request: do.TrainSlice, event: on.ModelScored) -> None:
-        self.score = event.score
-        self.slices_trained += 1
-        self.publication.publish(event.weights)
-        self._requests.record(decisions.Trained(request.slice, self.publication.step, event.weights.cid, event.score))
-        self._end_unit()
-
-    def _average_scored(self, remote: ModelRef, event: on.ModelScored) -> None:
-        before, after = self.score, event.score
-        assert before
-        adopted = after.beats(before)
-        cid, step = event.weights.cid, self.publication.step + 1
-        self._requests.record(decisions.Averaged(remote.creator, remote.weights.cid, before, after, adopted, cid, step))
-        if adopted:
-            self.score, self._patience = after, self._config.work.patience
-            self.publication.publish(event.weights)
-            self._owe(remote, before, after)
-        elif self.slices_trained >= self.slices_planned:
-            self._patience -= 1
-        self._end_unit()
 
     def _attempt_failed(self, request: do.TrainerAction | do.FetchModel, reason: Reason) -> None:
         remote = self._remote

@@ -1,7 +1,7 @@
-"""The values everything else is made of: ids, scores, claims, announcements, receipts.  Pure and immutable.
+"""The values that events, actions and decisions consist of: ids, scores, claims, announcements, receipts.
 
-The core never sees tensors, ABIs, URLs or clocks.  A model is a ``Weights`` (a CID and a digest of its tensors),
-an accuracy is a ``Score`` (two integers), money is ``Wei`` (an int), time is a float of session seconds.
+The protocol never sees tensors, ABIs, URLs or clocks.  A model is a ``Weights`` (a CID and a digest of its tensors), an
+accuracy is a ``Score`` (two integers), money is ``Wei`` (an int), time is a float of session seconds.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ def wei(ether: Decimal) -> Wei:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Rows classified correctly out of rows scored: an accuracy without rounding."""
+    """Number of correct classifications out of a total: an accuracy without rounding."""
 
     correct: int
     total: int
@@ -40,10 +40,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """One set of parameters: the CID of its block and the digest of its tensors alone.
-
-    The block also names its creator, so equal tensors under another name have another CID and the same digest.
-    """
+    """A set of parameters.  Its block names the creator, so a copy has another ``cid`` but the same ``digest``."""
 
     cid: Cid
     digest: str
@@ -51,7 +48,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """A published model as its creator announced it.  ``step`` counts the creator's publications from 1."""
+    """A model as its creator announced it.  ``step`` counts the creator's models from 1."""
 
     creator: PeerId
     step: int
@@ -60,7 +57,7 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True)
 class Poid:
-    """Proof of identification (section 3.2): what a DPoID contract's constructor is given."""
+    """Proof of identification (section 3.2): the arguments of a DPoID contract's constructor."""
 
     peer: PeerId
     wallet: Address
@@ -68,9 +65,9 @@ class Poid:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a peer broadcasts about its contract: the PoID, where it was deployed, and a proof that it owns the id.
+    """What a peer announces about its contract: PoID, deployment, and a proof that it owns the id.
 
-    ``signature`` is the IPFS key's, over domain, chain id, genesis hash, session, contract and wallet.
+    The IPFS key signs domain, chain id, genesis hash, session, contract and wallet.
     """
 
     poid: Poid
@@ -81,7 +78,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class ClaimFacts:
-    """What the chain and the signature say of a claim.  Facts only: ``directory`` judges them."""
+    """What is found when a claim is read from the chain.  ``directory`` judges it."""
 
     poid: Poid  # what getPoid() returned
     timestamp: int  # what getTimestamp() returned, Unix seconds of chain time
@@ -90,11 +87,6 @@ class ClaimFacts:
     code_matches: bool  # runtime code equals the known template filled with the claimed values
     receipt_matches: bool  # the deployment's receipt names this contract
     signature_valid: bool
-
-    @property
-    def rank(self) -> tuple[int, int, int]:
-        """Section 3.2: the earliest wins.  Chain time only, so the order of arrival cannot matter."""
-        return (self.timestamp, self.block, self.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +108,9 @@ Announcement = IdentityAnnouncement | ModelAnnouncement
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A signed transaction.  Journalled before it is broadcast: (genesis hash, wallet, nonce) can be spent once.
+    """A signed transaction, journalled before it is sent, because (genesis hash, wallet, nonce) can be spent once.
 
-    ``genesis``: of the chain it was signed for.  The bytes do not say: another with the same id would take it, too.
+    ``genesis`` is that of its chain.  ``raw`` does not contain it: another chain with the same id would accept ``raw``.
     """
 
     nonce: int
@@ -137,7 +129,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The chain as an RPC node sees it now."""
+    """The newest block that an RPC node knows, and its chain."""
 
     genesis: str
     height: int
@@ -146,8 +138,6 @@ class Head:
 
 
 class Timer(StrEnum):
-    """Setting a timer that is already set replaces it."""
-
     START = "start"
     WORK = "work"
     ANNOUNCE = "announce"
@@ -155,26 +145,19 @@ class Timer(StrEnum):
 
 
 class Policy(StrEnum):
-    """How a peer behaves (issue 3).  Only ``HONEST`` follows the paper."""
+    """How a peer behaves.  Only ``HONEST`` follows the paper."""
 
     HONEST = "honest"
     REFUSES_TO_PAY = "refuses-to-pay"
     POISONER = "poisoner"  # publishes random weights
-    COPYCAT = "copycat"  # re-stamps others' models as its own
+    COPYCAT = "copycat"  # publishes other peers' models as its own
     HIJACKER = "hijacker"  # claims another peer's IPFS id for its own wallet
-    SPAMMER = "spammer"  # announces without end
-
-
-class IdentityRule(StrEnum):
-    """Which claim of an IPFS id counts."""
-
-    PROVEN = "proven"  # the earliest that the key of the id has signed
-    PAPER = "paper"  # the earliest (section 3.2)
+    SPAMMER = "spammer"  # publishes models as fast as it can
 
 
 class Forgery(StrEnum):
-    """What a cheat asks its trainer to make."""
+    """What a cheating peer asks its trainer to make."""
 
     RANDOM = "random"  # N(0, 5) weights
-    COPY = "copy"  # another's tensors, own name
-    PERTURBED = "perturbed"  # the same, with noise too small to matter
+    COPY = "copy"  # the tensors of another peer
+    PERTURBED = "perturbed"  # a copy with noise too small to matter

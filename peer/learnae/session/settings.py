@@ -11,6 +11,7 @@ from learnae.protocol.settings import (
     MANY,
     Between,
     ChainSettings,
+    IdentityRule,
     NetworkSettings,
     PaceSettings,
     RewardSettings,
@@ -20,7 +21,7 @@ from learnae.protocol.settings import (
     seconds,
     setting,
 )
-from learnae.protocol.types import Forgery, IdentityRule, Policy
+from learnae.protocol.types import Forgery, Policy
 from learnae.session.faults import Fault
 
 T = TypeVar("T")
