@@ -1,11 +1,11 @@
-"""The exceptions that the package raises on purpose.  The type says whose fault it is, and so what happens next.
+"""The exceptions that the package raises on purpose.  The type tells whose fault it is, and so what happens next.
 
 LearnaeError
-|-- InputError            the user's: one sentence with cause and fix on stderr, exit code 2
-|-- DriverError           ours: an event the driver cannot legally report; nothing was changed
-|   `-- ReplayMismatch    the journal was written by another core, or damaged
-`-- PortError             the world's: becomes ``RequestFailed`` with its ``reason``; never stops a peer
-    `-- BadMessage        a neighbour's: counted and dropped
+|-- InputError            the user's fault: one sentence with cause and fix on stderr, exit code 2
+|-- DriverError           our fault: an event that no driver may report; nothing was changed
+|   `-- ReplayMismatch    the journal was written by another version or is damaged
+`-- PortError             the world's fault: becomes ``RequestFailed`` with its ``reason``; never stops a peer
+    `-- BadMessage        another peer's fault: counted and dropped
 """
 
 from enum import StrEnum
@@ -43,11 +43,11 @@ class Reason(StrEnum):
     WALLET = "contract says otherwise"
 
 
-DOWN = (Reason.TIMEOUT, Reason.UNREACHABLE)  # whom was asked did not answer: nothing is known
+DOWN = (Reason.TIMEOUT, Reason.UNREACHABLE)  # the other side did not answer, so its state is unknown
 
 
 class LearnaeError(Exception):
-    """Root of everything this package raises on purpose."""
+    """Base class of all exceptions that this package raises on purpose."""
 
 
 class InputError(LearnaeError):
@@ -55,7 +55,7 @@ class InputError(LearnaeError):
 
 
 class DriverError(LearnaeError):
-    """A bug in a driver, never a neighbour's doing."""
+    """A bug in a driver; another peer can never cause it."""
 
 
 class ReplayMismatch(DriverError):

@@ -31,7 +31,8 @@ from tests.helpers.histories import (
 from learnae.analysis.checks import CHECKS
 from learnae.analysis.checks.result import CheckOutcome, CheckResult, check
 from learnae.protocol.decisions import Averaged, ClaimJudged, DebtChanged, DebtState, Verdict
-from learnae.protocol.types import Address, Cid, IdentityRule, TxHash, Wei
+from learnae.protocol.settings import IdentityRule
+from learnae.protocol.types import Address, Cid, TxHash, Wei
 from learnae.records.chain_export import Balances, Block, ChainRecord, Genesis
 from learnae.records.history import History, SessionBegan
 

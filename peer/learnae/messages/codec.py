@@ -1,14 +1,14 @@
-"""Frozen dataclasses as JSON objects and back, strictly, by their own type hints.  Pure.
+"""Frozen dataclasses to JSON objects and back, strictly, by their type hints.  Pure.
 
-Facts, events, actions and chain records are written and read without a line of code about any of them:
+No class needs code of its own:
 
-- an object's "kind" names its class; its fields follow in their order, all of them, none besides.  A nested object has
-  a "kind" only where the hint leaves a choice between classes;
+- "kind" names an object's class, and exactly its fields follow, in their order.  A nested object has a "kind" only
+  where the hint allows several classes;
 - ``Wei`` and ``Decimal`` are strings (JSON readers lose integers above 2^53), ``Score`` is [correct, total], an enum
   its value;
 - the same values give the same bytes.  NaN and infinity are neither written nor read.
 
-Hints are compiled once into functions of a value: encoding a fact takes a few microseconds.
+Hints are compiled once into functions, so that encoding a fact takes a few microseconds.
 """
 
 import json
@@ -43,13 +43,13 @@ def encode(value: Any) -> dict[str, Any]:
 
 
 def decode(kind: Any, value: Any) -> Any:
-    """What ``encode`` made, back again; ``kind`` is a dataclass or a union of them.  Raises ValueError."""
+    """The inverse of ``encode``.  ``kind`` is a dataclass or a union of dataclasses.  Raises ValueError."""
     return _top_decoder(kind)(value)
 
 
 # what the hints say
 def _classes(hint: Any) -> dict[str, type]:
-    """The dataclasses a hint leaves a choice of, by name."""
+    """The dataclasses that a hint allows, by name."""
     options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     return {option.__name__: option for option in options if is_dataclass(option) and isinstance(option, type)}
 
@@ -68,7 +68,7 @@ def _optional(hint: Any) -> Any:
 # values to JSON
 @cache
 def _encoder(hint: Any) -> Coder | None:
-    """None: JSON has the value as it is."""
+    """None if JSON holds the value unchanged."""
     if hint in (Wei, Decimal):
         return str
     if hint is Score:
@@ -179,7 +179,7 @@ def _top_decoder(kind: Any) -> Coder:
 
 
 def _exactly(*kinds: type) -> Coder:
-    """JSON's true is no integer here, and its 1 no boolean."""
+    """Accept these JSON types only: ``true`` is not an integer, and 1 is not a boolean."""
 
     def decode_exactly(value: Any) -> Any:
         if type(value) not in kinds:

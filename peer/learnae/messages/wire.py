@@ -1,6 +1,6 @@
-"""Bytes that cross between peers: CIDs, canonical JSON announcements, the text a claim's proof signs.
+"""Bytes that peers exchange: CIDs, announcements as canonical JSON, and the text that a claim's proof signs.
 
-Strict both ways: an unknown version or field, a wrong type or an overlong message is ``BadMessage``, never a guess.
+Decoding is strict: an unknown version or field, a wrong type or an overlong message raises ``BadMessage``.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ def cid_of(block: bytes) -> Cid:
 
 
 def proof_text(claim: Claim, session: Cid, chain_id: int, genesis: str) -> bytes:
-    """What the IPFS key signs: good for one wallet, one contract, one session and one chain only."""
+    """What the IPFS key signs: valid for one wallet, contract, session and chain only."""
     poid = claim.poid
     return "\n".join(
         ("learnae claim 1", str(chain_id), genesis, session, claim.contract, poid.peer, poid.wallet)
@@ -82,7 +82,7 @@ def encode(announcement: Announcement) -> bytes:
 
 
 def decode(message: bytes) -> Announcement:
-    """The announcement; BadMessage for anything that ``encode`` could not have written."""
+    """Raises BadMessage for anything that ``encode`` could not have written."""
     if len(message) > MAX_MESSAGE:
         raise BadMessage(Reason.OVERSIZE)
     try:
@@ -94,7 +94,7 @@ def decode(message: bytes) -> Announcement:
     if body.get("v") != VERSION or isinstance(body["v"], bool):
         raise BadMessage(Reason.VERSION)
     announcement = _identity(body) if body.get("type") == "identity" else _model(body)
-    if encode(announcement) != message:  # unknown fields, other spellings of the same
+    if encode(announcement) != message:  # unknown fields, or another encoding of the same values
         raise BadMessage(Reason.MALFORMED)
     return announcement
 

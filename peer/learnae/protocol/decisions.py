@@ -1,4 +1,4 @@
-"""What a peer decided: the vocabulary of the history, of the metrics and of the checks.  Decisions, not deliveries."""
+"""What peers decide.  Histories, metrics and checks see these decisions and nothing else of a peer."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from learnae.protocol.types import Address, Cid, PeerId, Poid, Score, TxHash, We
 
 
 class WorkState(StrEnum):
-    """States of the work machine (DESIGN section 3)."""
+    """States of the work machine (``transitions.WORK``)."""
 
     EMPTY = "empty"
     IDLE = "idle"
@@ -18,7 +18,7 @@ class WorkState(StrEnum):
 
 
 class IdentityState(StrEnum):
-    """States of the identity machine (section 3.2)."""
+    """States of the identity machine (``transitions.IDENTITY``)."""
 
     NONE = "none"
     DEPLOYING = "deploying"
@@ -26,7 +26,7 @@ class IdentityState(StrEnum):
 
 
 class DebtState(StrEnum):
-    """Section 3.1.  The last four are terminal."""
+    """States of a debt (section 3.1).  The last four are terminal."""
 
     OWED = "owed"  # the creator's claim is not known yet
     PAYABLE = "payable"
@@ -34,9 +34,9 @@ class DebtState(StrEnum):
     SENT = "sent"
     MINED = "mined"
     FINAL = "final"
-    REFUSED = "refused"  # the payee's account took the gas and not the money
+    REFUSED = "refused"  # the payee's account reverted the payment
     DECLINED = "declined"  # cap, funds or policy
-    UNCLAIMED = "unclaimed"  # the session ended and the creator never proved an identity
+    UNCLAIMED = "unclaimed"  # the session ended, and the creator has proved no identity
 
     @property
     def terminal(self) -> bool:
@@ -44,11 +44,11 @@ class DebtState(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the directory thinks of a claim."""
+    """What the directory decides on a claim."""
 
     WINNER = "winner"
-    LATER = "later"  # another wallet claimed this id earlier: deemed fraudulent (section 3.2)
-    DUPLICATE = "duplicate"  # same id, same wallet, an earlier contract stands
+    LATER = "later"  # another wallet claimed this id earlier, so this claim counts as fraud (section 3.2)
+    DUPLICATE = "duplicate"  # an earlier contract has the same id and wallet
     REJECTED = "rejected"
 
 
@@ -66,15 +66,15 @@ class IdentityChanged:
 
 @dataclass(frozen=True, slots=True)
 class WorkBegan:
-    """The start rule was met: chaos and figures count from here."""
+    """The start rule was met.  Fault plans and figures count time from here."""
 
-    identities: int  # identities heard, the peer's own included
+    identities: int  # known identities, the peer's own included
     timed_out: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """First weights: the common initial ones, or (no rows) a random remote model."""
+    """The first model: the common initial weights or, for a peer without data, a random remote model."""
 
     cid: Cid
     creator: PeerId | None
@@ -104,7 +104,7 @@ class Averaged:
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed:
-    """An attempt that was never scored: not fetched, or rejected before loading."""
+    """An attempt that was never scored: the model was not fetched, or was rejected before loading."""
 
     creator: PeerId
     remote_cid: Cid
@@ -113,7 +113,7 @@ class AttemptFailed:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The block is in the store and has been announced."""
+    """The model is in the store and has been announced."""
 
     step: int
     cid: Cid
@@ -133,7 +133,7 @@ class ClaimJudged:
 
 @dataclass(frozen=True, slots=True)
 class DebtChanged:
-    """The whole debt after the change.  ``debt`` counts this payer's debts from 0."""
+    """The whole debt after a change.  ``debt`` counts the payer's debts from 0."""
 
     debt: int
     creator: PeerId
@@ -151,7 +151,7 @@ class DebtChanged:
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """The peer noticed that the chain went back."""
+    """The peer noticed that the chain rolled back."""
 
     height: int
     rechecked: int  # transactions and claims it checks again
@@ -159,7 +159,7 @@ class RolledBack:
 
 @dataclass(frozen=True, slots=True)
 class ChainEntered:
-    """The peer acts on this chain from here on: its first one, or one that took the place of the one before."""
+    """The peer uses this chain from now on: its first one, or one that replaced the chain before."""
 
     genesis: str
 

@@ -1,4 +1,6 @@
-"""A journal is all the state a peer has: the same events give the same actions, and each entry proves it."""
+"""Replay of journals.  A journal is all the state of a peer: the same events give the same actions.  Each entry has a
+digest of its actions, which proves it.
+"""
 
 import hashlib
 import random
@@ -12,17 +14,17 @@ from learnae.protocol.settings import PeerConfig
 
 
 def new_peer(config: PeerConfig) -> Peer:
-    """A peer before its first event; its dice depend on session seed and peer only."""
+    """A peer before its first event.  Its random choices depend on ``config.seed`` only."""
     return Peer(config, random.Random(config.seed))
 
 
 def digest(actions: list[Action]) -> str:
-    """Of the actions that an event led to, and of the core's version."""
+    """Digest of the actions for one event and of the version of the protocol."""
     return hashlib.sha256(f"{VERSION} {actions!r}".encode()).hexdigest()[:16]
 
 
 def replay(config: PeerConfig, entries: Iterable[tuple[Event, str]]) -> Peer:
-    """The peer that wrote this journal; ReplayMismatch if this core would have acted otherwise."""
+    """The peer that wrote this journal.  Raises ReplayMismatch if this version acts differently."""
     peer = new_peer(config)
     for _ in replay_steps(peer, entries):
         pass
@@ -30,12 +32,12 @@ def replay(config: PeerConfig, entries: Iterable[tuple[Event, str]]) -> Peer:
 
 
 def replay_steps(peer: Peer, entries: Iterable[tuple[Event, str]]) -> Iterator[tuple[Event, list[Action]]]:
-    """Each event and what it led to, as the peer lives through them again.  Raises ReplayMismatch."""
+    """Handle the events again; yield each with its actions.  Raises ReplayMismatch."""
     for number, (event, expected) in enumerate(entries, start=1):
         actions = peer.handle(event)
         if digest(actions) != expected:
             raise ReplayMismatch(
-                f"journal entry {number} ({type(event).__name__}) was written by another core version or is damaged: "
-                "use the version that wrote it, or start this peer anew with a new journal and a new wallet"
+                f"journal entry {number} ({type(event).__name__}) was written by another version or is damaged: "
+                "use the version that wrote it, or start this peer again with a new journal and a new wallet"
             )
         yield event, actions

@@ -1,7 +1,7 @@
-"""Reward functions (section 3.1): what a successful averaging is worth, in exact integer arithmetic.
+"""Reward functions (section 3.1): the price of a successful averaging, in exact integer arithmetic.
 
-A factor is wei per unit of accuracy (for ``flat``: wei per success).  The one rounding is the floor of the last
-division, in the payer's favour by less than one wei.
+A factor is wei per unit of accuracy (for ``flat``: wei per success).  The only rounding is the floor of the last
+division; it favours the payer by less than one wei.
 """
 
 from collections.abc import Callable
@@ -17,17 +17,17 @@ def proportional(before: Score, after: Score, factor: Wei) -> Wei:
 
 
 def flat(before: Score, after: Score, factor: Wei) -> Wei:
-    """The same for every success."""
+    """The same amount for every success."""
     return factor
 
 
 def error_reduction(before: Score, after: Score, factor: Wei) -> Wei:
-    """The share of the remaining error that was removed: late gains are dearer than early ones."""
+    """The share of the remaining error that was removed: the same gain earns more when it comes late."""
     return Wei(factor * _gain(before, after) // (after.total * (before.total - before.correct)))
 
 
 def _gain(before: Score, after: Score) -> int:
-    """Times both totals, so that it stays an integer."""
+    """The gain in accuracy times both totals, which is an integer."""
     return after.correct * before.total - before.correct * after.total
 
 
