@@ -16,7 +16,7 @@ from learnae.backends.sim.simulation import MemoryHistory, Simulation
 from learnae.learn.datasets.sources import load_dataset as load_rows
 from learnae.records.history import History
 from learnae.resources import session_files
-from learnae.runs.baselines import baselines
+from learnae.runs.baselines import run_baselines
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.session_file import load, parse, resolved
 
@@ -46,7 +46,7 @@ def one(example: str, changes: dict[str, Any], seed: int, tables: dict[Any, Any]
     found = verdict(History(tuple(recording.records), tuple(simulation.ledger.export())))
     if found["verdict"] != "valid":
         raise SystemExit(f"{example}, seed {seed}: verdict {found['verdict']}")
-    return baselines(session, learning, found["summary"], lambda what: None)
+    return run_baselines(session, learning, found["summary"], lambda what: None)
 
 
 def main() -> None:

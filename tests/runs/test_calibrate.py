@@ -20,7 +20,14 @@ from learnae.errors import InputError
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.replay import new_peer, replay_steps
-from learnae.runs.calibrate import INSTANT, ComparedMetric, compared, fitted, left_behind, taken
+from learnae.runs.calibrate import (
+    MIN_SECONDS,
+    ComparedMetric,
+    compare_with_seeds,
+    fit_costs,
+    read_run_journals,
+    request_timings,
+)
 from learnae.runtime.learning import MemoryLearning
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.session_file import load, parse, to_toml
@@ -52,7 +59,7 @@ def told(session: Run) -> dict[str, JournalContents]:
 
 def test_the_costs_that_a_session_was_run_with_are_found_in_its_journals(told: dict[str, JournalContents]) -> None:
     elsewhere = parse(small(peers=PEERS))
-    found = fitted(elsewhere, MemoryLearning(elsewhere), told)
+    found = fit_costs(elsewhere, MemoryLearning(elsewhere), told)
     assert found.network.latency == pytest.approx(LATENCY, rel=0.15)
     for name, cost in asdict(found.cost).items():
         assert cost == pytest.approx(COSTS[name], rel=0.4 if name == "speed_sigma" else 0.2), name
@@ -64,17 +71,17 @@ def test_work_that_took_no_time_is_fitted_as_next_to_none() -> None:
     hosts = run(settings, journals=True).simulation.simulator.hosts
     told = {name: JournalContents(host.config, host.journal.entries, []) for name, host in hosts.items()}
     session = parse(settings)
-    assert fitted(session, MemoryLearning(session), told).cost.average == pytest.approx(INSTANT)
+    assert fit_costs(session, MemoryLearning(session), told).cost.average == pytest.approx(MIN_SECONDS)
 
 
 def test_a_request_is_timed_from_its_question_to_its_answer_in_one_life(told: dict[str, JournalContents]) -> None:
     config, entries, _ = told["p00"]
     life = list(replay_steps(new_peer(config), entries))
-    found = list(taken("p00", life))
+    found = list(request_timings("p00", life))
     answers = [event for event, _ in entries if isinstance(event, on.Answer)]
     assert len(found) == len(answers) - sum(isinstance(event, on.RequestFailed) for event in answers)
     number = next(n for n, (event, _) in enumerate(entries) if isinstance(event, on.ModelScored))
-    again = list(taken("p00", life, [number]))
+    again = list(request_timings("p00", life, [number]))
     lost = [each.request for each in found if each not in again]
     assert any(isinstance(request, do.ScoreModel) for request in lost)
     assert all(each in found for each in again)
@@ -82,8 +89,8 @@ def test_a_request_is_timed_from_its_question_to_its_answer_in_one_life(told: di
 
 def test_journals_in_which_nobody_trained_say_nothing(session: Run, told: dict[str, JournalContents]) -> None:
     begun = {name: JournalContents(each.config, each.entries[:5], []) for name, each in told.items()}
-    with pytest.raises(InputError, match="came further"):
-        fitted(session.simulation.session, MemoryLearning(session.simulation.session), begun)
+    with pytest.raises(InputError, match="got further"):
+        fit_costs(session.simulation.session, MemoryLearning(session.simulation.session), begun)
 
 
 def test_a_value_holds_if_it_is_inside_a_band_that_says_something() -> None:
@@ -95,7 +102,7 @@ def test_a_value_holds_if_it_is_inside_a_band_that_says_something() -> None:
     assert holds(0.0, 0.0, 0.0, 0.0) and not holds(1.0, 0.0, 0.0, 0.0)  # nobody is to be paid
     assert not holds(10.0, 7.4, 10.0, 12.0) and not holds(10.0, 8.0, 10.0, 12.6)
     rows = [{"payments_mean": value, "success_rate": 0.5, "accuracy_test_mean": None} for value in (8.0, 9.0)]
-    found = compared({"payments_mean": 8.5, "success_rate": 0.6, "accuracy_test_mean": 0.8}, rows)
+    found = compare_with_seeds({"payments_mean": 8.5, "success_rate": 0.6, "accuracy_test_mean": 0.8}, rows)
     assert [(each.metric, each.inside) for each in found] == [("payments_mean", True), ("success_rate", False)]
 
 
@@ -112,7 +119,7 @@ def test_exported_journals_tell_what_a_live_peers_own_tell(recorded_run: Path, t
     settings = load(recorded_run / SESSION)
     learning = TorchLearning(settings, 1)
     same = leave(run(small(**TORCH), learning=partial(TorchLearning, threads=1)), tmp_path / "live")
-    assert left_behind(recorded_run, learning) == left_behind(same, learning)
+    assert read_run_journals(recorded_run, learning) == read_run_journals(same, learning)
 
 
 def test_a_run_that_left_no_journals_cannot_be_calibrated(recorded_run: Path, tmp_path: Path) -> None:
@@ -143,5 +150,5 @@ def test_damaged_journals_and_those_of_another_core_are_named(recorded_run: Path
 
 def test_one_peers_journal_is_enough_to_know_what_its_work_took(told: dict[str, JournalContents]) -> None:
     session = parse(small(peers=PEERS))
-    found = fitted(session, MemoryLearning(session), {"p03": told["p03"]}).cost
+    found = fit_costs(session, MemoryLearning(session), {"p03": told["p03"]}).cost
     assert found.train > 0 and found.average > 0 and found.speed_sigma == found.announce == 0

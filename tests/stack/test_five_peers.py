@@ -25,7 +25,7 @@ from learnae.protocol.types import wei
 from learnae.records.chain_export import Balances, Block
 from learnae.records.history import Evaluated
 from learnae.resources import session_files
-from learnae.runs.calibrate import COMPARED
+from learnae.runs.calibrate import COMPARED_METRICS
 from learnae.session.session_file import load
 
 pytestmark = pytest.mark.real
@@ -84,7 +84,7 @@ def test_five_live_peers_keep_the_papers_schedule_and_are_audited_to_the_wei_whe
 def test_the_live_run_is_like_simulated_seeds_that_have_its_costs(lived: Lived) -> None:
     done = here(lived.run.parent, "calibrate", lived.run)
     found = json.loads((lived.run / "calibration.json").read_text())
-    assert [each["metric"] for each in found["compared"]] == list(COMPARED)
+    assert [each["metric"] for each in found["compared"]] == list(COMPARED_METRICS)
     assert done.returncode == (0 if all(each["holds"] for each in found["compared"]) else 1), done.stderr
     for each in found["compared"]:
         assert each["seeds"]["count"] == 20

@@ -32,19 +32,19 @@ def calibrate(
     from learnae.backends.live_run import SESSION
     from learnae.cli.commands import console, say
     from learnae.cli.many_runs import run_cases
-    from learnae.runs.calibrate import WIDEST, compared, fitted, left_behind
-    from learnae.runs.sweep import grid
+    from learnae.runs.calibrate import MAX_BAND_WIDTH, compare_with_seeds, fit_costs, read_run_journals
+    from learnae.runs.sweep import plan_runs
     from learnae.runtime.torch_learning import TorchLearning
 
     directory = RunDirectory(run)
     history, session = directory.read(), load(run / SESSION)
     learning = TorchLearning(session, threads=1)
-    calibrated = fitted(session, learning, left_behind(run, learning))
+    calibrated = fit_costs(session, learning, read_run_journals(run, learning))
     (run / CALIBRATED).write_text(to_toml(calibrated))
     cost = asdict(calibrated.cost) | {"latency": calibrated.network.latency}
     say("The run's costs: " + ", ".join(f"{name} {value:g}" for name, value in cost.items()))
-    rows = run_cases(grid(run / CALIBRATED, {}, range(1, seeds + 1), run / SEEDS))
-    results = compared(run_metrics(history, verdict(history)), rows)
+    rows = run_cases(plan_runs(run / CALIBRATED, {}, range(1, seeds + 1), run / SEEDS))
+    results = compare_with_seeds(run_metrics(history, verdict(history)), rows)
     table = [
         asdict(metric) | {"width": metric.width, "inside": metric.inside, "holds": metric.holds} for metric in results
     ]
@@ -54,18 +54,18 @@ def calibrate(
         name = SHOWN[metric.metric][0]
         if metric.live is None:
             say(f"The run has no value for {name}: run `learnae audit {run}` on the machine that has its data.")
-        elif metric.width > WIDEST:
-            say(f"{name}: the seeds differ by more than {WIDEST:.0%} of their mean.")
+        elif metric.width > MAX_BAND_WIDTH:
+            say(f"{name}: the seeds differ by more than {MAX_BAND_WIDTH:.0%} of their mean.")
     if not results:
         say("The simulated seeds have no value to compare with.")
     return 0 if results and all(metric.holds for metric in results) else 1
 
 
-def _table(compared: Sequence["ComparedMetric"], seeds: int) -> Table:
+def _table(metrics: Sequence["ComparedMetric"], seeds: int) -> Table:
     table = Table(header_style="bold")
     for number, title in enumerate(("", "live", f"{seeds} simulated seeds", "mean", "max", "live is")):
         table.add_column(title, justify="right" if number else "left")
-    for metric in compared:
+    for metric in metrics:
         title, form = SHOWN[metric.metric]
         band = metric.seeds
         live = "-" if metric.live is None else format(metric.live, form)

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from learnae.analysis.statistics import Band
 from learnae.cli.commands import console, say
-from learnae.runs.sweep import SweepRun, run_all
+from learnae.runs.sweep import SweepRun, run_missing
 
 METRICS = [
     ("payments sent, mean of peers", "payments_mean", ".1f", "9.4"),
@@ -43,7 +43,7 @@ def run_cases(cases: Sequence[SweepRun]) -> list[dict[str, Any]]:
             if not console.is_terminal:
                 say(f"{case.path.name}: {row['verdict']}, test accuracy {row['accuracy_test_mean']:.4f}")
 
-        return run_all(cases, done)
+        return run_missing(cases, done)
 
 
 def exit_code(rows: Sequence[dict[str, Any]]) -> int:

@@ -18,10 +18,10 @@ def reproduce(
     """Run the paper's session over several seeds and compare the means and ranges with the paper's numbers."""
     from learnae.cli.commands import console, say
     from learnae.cli.many_runs import exit_code, run_cases, write_csv
-    from learnae.runs.sweep import grid
+    from learnae.runs.sweep import plan_runs
 
     folder = out or Path("runs") / "reproduce"
-    rows = run_cases(grid(session_files()["paper"], {}, range(1, seeds + 1), folder))
+    rows = run_cases(plan_runs(session_files()["paper"], {}, range(1, seeds + 1), folder))
     write_csv(folder / "reproduce.csv", rows)
     console.print(_reproduction(rows))
     say(

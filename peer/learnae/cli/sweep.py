@@ -30,11 +30,11 @@ def sweep(
     """Run every combination of settings over several seeds, in parallel; resumable; write one CSV."""
     from learnae.cli.commands import console, say
     from learnae.cli.many_runs import exit_code, run_cases, write_csv
-    from learnae.runs.sweep import choices, grid
+    from learnae.runs.sweep import parse_assignments, plan_runs
 
     folder = out or Path("runs") / f"sweep-{session.stem}"
-    chosen = choices(set or [])
-    rows = run_cases(grid(session, chosen, range(1, seeds + 1), folder))
+    chosen = parse_assignments(set or [])
+    rows = run_cases(plan_runs(session, chosen, range(1, seeds + 1), folder))
     write_csv(folder / "sweep.csv", rows)
     console.print(_bands(rows, list(chosen)))
     say(f"One line per run: {folder / 'sweep.csv'}")

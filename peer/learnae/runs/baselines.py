@@ -1,4 +1,4 @@
-"""The baselines of a session (``learn.baselines``), put together: what ``baselines.json`` holds beside a run."""
+"""The content of ``baselines.json``: the same peers alone, always averaging, and pooled (``learn.baselines``)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,30 +11,30 @@ from learnae.session.roster import names, roster
 from learnae.session.settings import Session
 
 
-def baselines(
+def run_baselines(
     session: Session, learning: TorchLearning, summary: Mapping[str, Any], tick: Callable[[str], None]
 ) -> dict[str, Any]:
-    """The swarm of a verdict's ``summary`` among its baselines.
+    """Test accuracy {mean, min, max} over the peers that train, by baseline, with the swarm's from ``summary``.
 
-    Test accuracy {mean, min, max} over the peers that train, by baseline; ``own``: on rows like each peer's.
+    ``own``: mean accuracy on held-out rows of each peer's own distribution.
     """
     members = roster(session.groups, session.peers, memory_keys(session))
     training = [i for i, member in enumerate(members) if member.group.has_rows and member.group.trains]
 
-    def dice(peer: int, visit: int) -> int:
+    def slice_seed(peer: int, visit: int) -> int:
         return derive_seed(str(session.seed), members[training[peer]].peer, visit)
 
     rows = [learning.split.peers[index] for index in training]
     initial = learning.initial_block(names(session.peers)[training[0]])
-    run = Baselines(learning.pool, learning.table, session, rows, initial, dice, tick)
+    run = Baselines(learning.pool, learning.table, session, rows, initial, slice_seed, tick)
     weights = {"alone": run.alone(), "always-average": run.always_average(), "pooled": [run.pooled()]}
     test = [learning.split.test] * len(rows)
-    found: dict[str, dict[str, float | None]]
-    found = {name: {**run.accuracy(each, test)} for name, each in weights.items()}
+    scores: dict[str, dict[str, float | None]]
+    scores = {name: {**run.accuracy(models, test)} for name, models in weights.items()}
     if session.data.own_distributions:
         own = [learning.split.own_test[index] for index in training]
-        found = {name: score | {"own": run.accuracy(weights[name], own)["mean"]} for name, score in found.items()}
-    found["swarm"] = {"mean": summary["accuracy_test_mean"], "min": summary["accuracy_test_min"], "max": None}
+        scores = {name: score | {"own": run.accuracy(weights[name], own)["mean"]} for name, score in scores.items()}
+    scores["swarm"] = {"mean": summary["accuracy_test_mean"], "min": summary["accuracy_test_min"], "max": None}
     if session.data.own_distributions:
-        found["swarm"]["own"] = summary["accuracy_own_mean"]
-    return found
+        scores["swarm"]["own"] = summary["accuracy_own_mean"]
+    return scores

@@ -1,13 +1,14 @@
-"""The simulator's cost model, taken out of the journals that a run left behind.
+"""Fit the simulator's cost model to a live run, and test whether the run agrees with it.
 
-A journal replayed gives each request with the time it was asked for and the time its answer had its turn.  The model is
-fitted to that as the simulator uses it (``drivers.sim``): the logarithm of a job's duration is that of the job's kind,
-plus the peer's (``speed_sigma``), plus chance (``jitter``); a fetch takes the ``latency`` twice and the transfer of the
-block.  ``store`` and ``announce`` are the additional times until a block is stored and an announcement is received.
-``late_delay_factor`` scales these three for peers that have trained all slices, because a shared machine is busiest
-while all peers train.  How late others know of a model decides how much is tried in vain, and what comes late makes
-more in vain than it delays: so delays are fitted by their means.  Sessions whose announcements were too quick came out
-too efficient.
+The replay of a journal gives the time at which each request was issued and the time at which its answer was handled.
+The model is fitted in the form in which the simulator uses it (``runtime.cost_model``): the logarithm of a job's
+duration is the sum of a term for the kind of job, one for the peer (``speed_sigma``) and random variation
+(``jitter``). A fetch takes twice the ``latency`` plus the transfer of the block. ``store`` and ``announce`` are
+additional times until a block is stored and until an announcement arrives. ``late_delay_factor`` scales these delays
+for peers that have trained all slices, because a shared machine is busiest while all peers train.
+
+Delays are fitted by their means, not their medians: how late peers learn of a model decides how many attempts fail,
+and rare long delays matter most. With medians, simulated sessions were too efficient.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -35,19 +36,19 @@ from learnae.session.roster import names
 from learnae.session.session_file import load
 from learnae.session.settings import CostSettings, Session
 
-Logarithms = dict[str, list[float]]  # by peer
-WIDEST = 0.25  # of its mean, to either side: a wider band would hold anything
-COMPARED = ("payments_mean", "success_rate", "accuracy_test_mean")
-DIGITS = 4  # of a fitted number, significant ones
-INSTANT = 1e-6  # s, the least that a job is taken to last: a simulated one may take no time
+Logarithms = dict[str, list[float]]  # of seconds, by peer
+MAX_BAND_WIDTH = 0.25  # share of the mean, to either side: a wider band proves nothing
+COMPARED_METRICS = ("payments_mean", "success_rate", "accuracy_test_mean")
+DIGITS = 4  # significant digits of a fitted number
+MIN_SECONDS = 1e-6  # a simulated job may take no time, which has no logarithm
 
 
-Life = Sequence[tuple[on.Event, list[do.Action]]]  # what a peer was told, and what it then did
+PeerSteps = Sequence[tuple[on.Event, list[do.Action]]]  # each event of one peer, and the actions that it caused
 
 
 @dataclass(frozen=True)
 class RequestTiming:
-    """One request that was answered.  ``seconds``: until the answer had its turn.  ``late``: when slices were seen."""
+    """One answered request.  ``seconds``: until the answer was handled.  ``late``: issued after the last slice."""
 
     peer: str
     request: do.Request
@@ -57,7 +58,7 @@ class RequestTiming:
 
 @dataclass(frozen=True)
 class ComparedMetric:
-    """A live value beside the same of simulated seeds."""
+    """A value of the live run and the band of the same value over simulated seeds."""
 
     metric: str
     live: float | None
@@ -65,9 +66,9 @@ class ComparedMetric:
 
     @property
     def width(self) -> float:
-        """Of the band, to the farther side, as a share of its mean."""
+        """Distance from the mean to the farther end of the band, as a share of the mean."""
         widest = max(self.seeds.max - self.seeds.mean, self.seeds.mean - self.seeds.min)
-        return widest / self.seeds.mean if widest else 0.0  # all may be 0, where nothing is to be paid
+        return widest / self.seeds.mean if widest else 0.0  # all are 0 where nobody pays
 
     @property
     def inside(self) -> bool:
@@ -75,40 +76,40 @@ class ComparedMetric:
 
     @property
     def holds(self) -> bool:
-        return self.inside and self.width <= WIDEST
+        return self.inside and self.width <= MAX_BAND_WIDTH
 
 
-def left_behind(run: Path, learning: Learning) -> dict[str, JournalContents]:
-    """The journals of a run, by peer: a live one's SQLite files, or what ``adapters.rundir`` writes.
+def read_run_journals(run: Path, learning: Learning) -> dict[str, JournalContents]:
+    """The journals of a run, by peer: SQLite files of a live run, or the JSON lines of a run in one process.
 
     Raises InputError: there are none, or they are damaged.
     """
     if (run / ROSTER).is_file():
         _, everybody = members(run)
-        told = {name: read_journal(path) for name, path in journals(run, everybody).items()}
+        contents = {name: read_journal(path) for name, path in journals(run, everybody).items()}
     else:
-        told = dict(_exported(run, learning))
-    if not told:
-        raise InputError(f"{run} holds no {JOURNALS}: calibrate a run whose peers left some")
-    return told
+        contents = dict(_exported(run, learning))
+    if not contents:
+        raise InputError(f"{run} holds no {JOURNALS}: calibrate a run that kept its journals")
+    return contents
 
 
-def taken(name: str, life: Life, restarts: Collection[int] = ()) -> Iterator[RequestTiming]:
-    """What was asked and answered between two restarts; failures took as long as a deadline, and are left out."""
-    asked: dict[int, tuple[do.Request, float]] = {}
-    seen = slices_seen(life)
+def request_timings(name: str, life: PeerSteps, restarts: Collection[int] = ()) -> Iterator[RequestTiming]:
+    """Requests that were answered between two restarts.  Failures are left out: they last as long as a deadline."""
+    open_requests: dict[int, tuple[do.Request, float]] = {}
+    seen = last_slice_trained_at(life)
     for number, (event, actions) in enumerate(life):
         if number in restarts:
-            asked.clear()
-        if isinstance(event, on.Answer) and event.request in asked:
-            request, at = asked.pop(event.request)
+            open_requests.clear()
+        if isinstance(event, on.Answer) and event.request in open_requests:
+            request, at = open_requests.pop(event.request)
             if not isinstance(event, on.RequestFailed):
                 yield RequestTiming(name, request, event.at - at, at >= seen)
-        asked |= {action.request: (action, event.at) for action in actions if isinstance(action, do.Request)}
+        open_requests |= {action.request: (action, event.at) for action in actions if isinstance(action, do.Request)}
 
 
-def slices_seen(life: Life) -> float:
-    """When its last slice was trained."""
+def last_slice_trained_at(life: PeerSteps) -> float:
+    """When the peer trained its last slice."""
     facts = (
         (event.at, action.decision)
         for event, actions in life
@@ -118,49 +119,49 @@ def slices_seen(life: Life) -> float:
     return max((at for at, fact in facts if isinstance(fact, Trained)), default=inf)
 
 
-def heard(lives: Collection[Life]) -> Iterator[tuple[float, bool]]:
-    """Seconds from the first announcement of each model until another peer heard of it; whether it was a late one."""
-    said: dict[Cid, tuple[float, bool]] = {}
+def announcement_delays(lives: Collection[PeerSteps]) -> Iterator[tuple[float, bool]]:
+    """Seconds from the first announcement of a model until another peer received it; whether it was a late one."""
+    announced: dict[Cid, tuple[float, bool]] = {}
     for life in lives:
-        seen = slices_seen(life)
+        seen = last_slice_trained_at(life)
         for event, actions in life:
             for action in actions:
                 if isinstance(action, do.Announce) and isinstance(action.announcement, ModelAnnouncement):
-                    said.setdefault(action.announcement.model.weights.cid, (event.at, event.at >= seen))
+                    announced.setdefault(action.announcement.model.weights.cid, (event.at, event.at >= seen))
     for event, _ in chain.from_iterable(lives):
-        if isinstance(event, on.ModelReceived) and event.announcement.model.weights.cid in said:
-            at, late = said[event.announcement.model.weights.cid]
+        if isinstance(event, on.ModelReceived) and event.announcement.model.weights.cid in announced:
+            at, late = announced[event.announcement.model.weights.cid]
             yield event.at - at, late
 
 
-def fitted(session: Session, learning: Learning, told: Mapping[str, JournalContents]) -> Session:
+def fit_costs(session: Session, learning: Learning, contents: Mapping[str, JournalContents]) -> Session:
     """The session with the costs and the latency of the run.
 
-    Raises InputError: nothing was trained or averaged, or another core wrote the journals.
+    Raises InputError: nothing was trained or averaged, or another version wrote the journals.
     """
     try:
-        lives = {name: list(replay_steps(new_peer(each.config), each.entries)) for name, each in told.items()}
+        lives = {name: list(replay_steps(new_peer(each.config), each.entries)) for name, each in contents.items()}
     except ReplayMismatch as error:
         raise InputError(f"these journals cannot be replayed: {error}") from None
-    took = [each for name, life in lives.items() for each in taken(name, life, told[name].restarts)]
-    (train, average), spread, jitter = _explained(_work(session, learning, took))
+    timings = [each for name, life in lives.items() for each in request_timings(name, life, contents[name].restarts)]
+    (train, average), spread, jitter = _split_deviations(_work(session, learning, timings))
 
     fetch, announce, store = delays = (
-        _means((each.seconds, each.late) for each in took if _is_fetch(each.request)),
-        _means(heard(lives.values())),
-        _means((each.seconds, each.late) for each in took if isinstance(each.request, do.StoreModel)),
+        _means((each.seconds, each.late) for each in timings if _is_fetch(each.request)),
+        _means(announcement_delays(lives.values())),
+        _means((each.seconds, each.late) for each in timings if isinstance(each.request, do.StoreModel)),
     )
-    transfer = len(learning.initial_block(next(iter(told)))) / session.network.bandwidth
+    transfer = len(learning.initial_block(next(iter(contents)))) / session.network.bandwidth
     latency = max(0.0, fetch[0] - transfer) / 2
     early, late = (sum(delay[when] for delay in delays if all(delay)) for when in (0, 1))
-    by_chance = exp(jitter**2 / 2)  # what it makes of a mean
-    calls = [each.seconds for each in took if isinstance(each.request, get_args(do.ChainAction))]
+    by_variation = exp(jitter**2 / 2)  # factor by which random variation raises a mean
+    calls = [each.seconds for each in timings if isinstance(each.request, get_args(do.ChainAction))]
     cost = CostSettings(
         train=_rounded(exp(train)),
         average=_rounded(exp(average)),
         chain_call=_rounded(median(calls or [0.0])),
-        store=_rounded(max(0.0, store[0] - latency) / by_chance),
-        announce=_rounded(max(0.0, announce[0] - latency) / by_chance),
+        store=_rounded(max(0.0, store[0] - latency) / by_variation),
+        announce=_rounded(max(0.0, announce[0] - latency) / by_variation),
         late_delay_factor=_rounded(late / early if early else 1.0),
         speed_sigma=_rounded(spread),
         jitter=_rounded(jitter),
@@ -168,17 +169,17 @@ def fitted(session: Session, learning: Learning, told: Mapping[str, JournalConte
     return replace(session, cost=cost, network=replace(session.network, latency=_rounded(latency)))
 
 
-def compared(live: Row, seeds: Iterable[Row]) -> list[ComparedMetric]:
+def compare_with_seeds(live: Row, seeds: Iterable[Row]) -> list[ComparedMetric]:
     rows = list(seeds)
-    bands = {metric: band(rows, metric) for metric in COMPARED}
+    bands = {metric: band(rows, metric) for metric in COMPARED_METRICS}
     return [ComparedMetric(metric, live[metric], found) for metric, found in bands.items() if found]
 
 
-# in here
+# private
 
 
 def _exported(run: Path, learning: Learning) -> Iterator[tuple[str, JournalContents]]:
-    """From JSON lines, and what each peer was told from the session and the roster in the history."""
+    """Journals as JSON lines; the configuration of each peer follows from session and roster."""
     history = RunDirectory(run).read()
     ids = {name: (entry.peer, entry.wallet) for name, entry in history.roster.items()}
     setup = MemorySession(load(run / SESSION), learning, ids.__getitem__)
@@ -199,39 +200,39 @@ def _entry(line: dict[str, Any]) -> tuple[on.Event, str]:
     return decode(on.Event, line), digest
 
 
-def _work(session: Session, learning: Learning, took: Iterable[RequestTiming]) -> list[Logarithms]:
-    """Of the seconds of a training row and epoch, and of an average."""
+def _work(session: Session, learning: Learning, timings: Iterable[RequestTiming]) -> list[Logarithms]:
+    """Logarithms of the seconds per training row and epoch, and of those per average."""
     train, average, order = Logarithms(), Logarithms(), names(session.peers)
-    for each in took:
+    for each in timings:
         if isinstance(each.request, do.TrainSlice):
             rows = learning.rows(order.index(each.peer)) // session.work.slices
-            train.setdefault(each.peer, []).append(log(max(each.seconds, INSTANT) / (rows * session.model.epochs)))
+            train.setdefault(each.peer, []).append(log(max(each.seconds, MIN_SECONDS) / (rows * session.model.epochs)))
         elif isinstance(each.request, do.AverageModels):
-            average.setdefault(each.peer, []).append(log(max(each.seconds, INSTANT)))
+            average.setdefault(each.peer, []).append(log(max(each.seconds, MIN_SECONDS)))
     if not train or not average:
-        raise InputError("nobody trained and averaged in these journals: calibrate a run that came further")
+        raise InputError("no peer trained and averaged in these journals: calibrate a run that got further")
     return [train, average]
 
 
 def _is_fetch(request: do.Request) -> bool:
-    """Of another peer's model."""
+    """Whether it fetches the model of another peer."""
     return isinstance(request, do.FetchModel) and request.creator is not None
 
 
 def _means(found: Iterable[tuple[float, bool]]) -> tuple[float, float]:
-    """Of the early and of the late seconds; 0 for none."""
+    """Mean of the early and of the late seconds; 0 for none."""
     kinds: tuple[list[float], list[float]] = ([], [])
     for seconds, late in found:
         kinds[late].append(seconds)
     return fmean(kinds[0] or [0.0]), fmean(kinds[1] or [0.0])
 
 
-def _explained(work: list[Logarithms]) -> tuple[list[float], float, float]:
-    """Of logarithms, by kind and peer: the mean of each kind, the deviation of the peers, and that of each job alone.
+def _split_deviations(work: list[Logarithms]) -> tuple[list[float], float, float]:
+    """Split logarithms into the mean of each kind, the deviation between peers, and the deviation of single jobs.
 
-    The last is taken from how much a job differs from the one before it (the mean square successive difference of von
-    Neumann and others, 1941): a machine that is busy while all train and idle when most are done drifts, and drift is
-    not chance.  What chance alone makes of the peers' means is no difference between peers.
+    The last is computed from differences between successive jobs (the mean square successive difference of von Neumann
+    and others, 1941), because the load of the machine drifts, and drift is not random variation.  The part of the
+    peers' differences that random variation explains is subtracted.
     """
     means = [fmean(map(fmean, of_kind.values())) for of_kind in work]
     off: dict[str, list[float]] = {}
@@ -241,9 +242,9 @@ def _explained(work: list[Logarithms]) -> tuple[list[float], float, float]:
             off.setdefault(peer, []).extend(each - mean for each in found)
             steps += [after - before for before, after in pairwise(found)]
     jitter = sqrt(fmean(step * step for step in steps) / 2) if steps else 0.0
-    by_chance = fmean(jitter**2 / len(values) for values in off.values())
+    by_variation = fmean(jitter**2 / len(values) for values in off.values())
     spread = stdev(map(fmean, off.values())) if len(off) > 1 else 0.0
-    return means, sqrt(max(0.0, spread**2 - by_chance)), jitter
+    return means, sqrt(max(0.0, spread**2 - by_variation)), jitter
 
 
 def _rounded(value: float) -> float:

@@ -1,4 +1,4 @@
-"""Many runs side by side: one process a core, each run a directory of its own, finished ones never run again."""
+"""Run many sessions in parallel: one process per core, one directory per run; finished runs are not repeated."""
 
 import itertools
 import json
@@ -22,12 +22,12 @@ from learnae.records.outcome import EndedBy
 from learnae.session.session_file import load, parse, resolved, to_toml
 from learnae.session.settings import DataSettings, Session
 
-ROW = "row.json"  # a finished run's metrics, beside its verdict
+ROW = "row.json"  # the metrics of a finished run
 
 
 @dataclass(frozen=True)
 class SweepRun:
-    """One run of a sweep.  ``settings``: those that were set for it, by dotted name."""
+    """One run of a sweep.  ``settings``: those that the sweep varies, by dotted name."""
 
     path: Path
     session: Session
@@ -35,17 +35,17 @@ class SweepRun:
 
     @property
     def row(self) -> dict[str, Any] | None:
-        """What it gave; None if it has not finished with these very settings."""
+        """Its metrics; None if it has not finished with exactly these settings."""
         try:
             same = (self.path / "session.toml").read_text() == to_toml(self.session)
-            found: dict[str, Any] = json.loads((self.path / ROW).read_text())
+            row: dict[str, Any] = json.loads((self.path / ROW).read_text())
         except (OSError, ValueError):
             return None
-        return found if same and found["ended_by"] != EndedBy.INTERRUPTED else None
+        return row if same and row["ended_by"] != EndedBy.INTERRUPTED else None
 
 
-def choices(assignments: Sequence[str]) -> dict[str, list[Any]]:
-    """``key=a,b,c`` as TOML values; what is no TOML value is text.  Raises InputError."""
+def parse_assignments(assignments: Sequence[str]) -> dict[str, list[Any]]:
+    """Parse ``key=a,b,c`` as TOML values; anything else is text.  Raises InputError."""
     chosen = {}
     for assignment in assignments:
         key, equals, values = assignment.partition("=")
@@ -55,8 +55,8 @@ def choices(assignments: Sequence[str]) -> dict[str, list[Any]]:
     return chosen
 
 
-def grid(path: Path, chosen: dict[str, list[Any]], seeds: Sequence[int], out: Path) -> list[SweepRun]:
-    """Every combination with every seed.  Raises InputError for what ``config`` refuses."""
+def plan_runs(path: Path, chosen: dict[str, list[Any]], seeds: Sequence[int], out: Path) -> list[SweepRun]:
+    """One run per combination and seed.  Raises InputError for settings that are refused."""
     base = resolved(load(path))
     return [
         SweepRun(out / _name(settings, seed), parse(_assigned(base, settings | {"seed": seed}), str(path)), settings)
@@ -65,8 +65,8 @@ def grid(path: Path, chosen: dict[str, list[Any]], seeds: Sequence[int], out: Pa
     ]
 
 
-def run_all(cases: Sequence[SweepRun], done: Callable[[SweepRun, dict[str, Any]], None]) -> list[dict[str, Any]]:
-    """Rows of all cases, in their order: settings, seed, metrics.  ``done`` is told of each as it finishes."""
+def run_missing(cases: Sequence[SweepRun], done: Callable[[SweepRun, dict[str, Any]], None]) -> list[dict[str, Any]]:
+    """Run what is missing; the rows of all runs in order: settings, seed, metrics.  ``done`` is called per new run."""
     missing = [case for case in cases if case.row is None]
     workers = max(1, min(os.cpu_count() or 1, len(missing)))
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_quiet) as executor:
@@ -88,12 +88,12 @@ def _rows(cases: Sequence[SweepRun]) -> Iterator[dict[str, Any]]:
 
 
 def _run(case: SweepRun) -> dict[str, Any]:
-    """In a process of its own, one thread."""
+    """Run one session in this process, with one thread."""
     from learnae.backends.sim.backend import simulate
     from learnae.runtime.torch_learning import TorchLearning
 
     if case.path.exists():
-        shutil.rmtree(case.path)  # cut off, or of other settings
+        shutil.rmtree(case.path)  # interrupted, or with other settings
     began = time.monotonic()
     run = RunDirectory.create(case.path.parent, case.session.name, case.path)
     learning = TorchLearning(case.session, 1, table=_table(case.session.data))
@@ -112,7 +112,7 @@ def _table(data: DataSettings) -> Any:
 
 
 def _quiet() -> None:
-    """Ctrl-C is the parent's affair: it ends its children."""
+    """Ignore Ctrl-C: the parent process ends its children."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
