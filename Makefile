@@ -10,9 +10,7 @@ SCENARIO ?= split-half
 
 PY   = .venv/bin/python
 ENV  = .venv/.installed
-# Tests of the pure modules. One file of theirs needs pydantic, so it is not among them.
-PURE = tests/test_repository.py $(addprefix tests/,protocol messages records analysis web/report web/charts web/live_page) \
-	$(filter-out %/test_session_file.py,$(wildcard tests/session/test_*.py))
+PURE = tests/test_repository.py $(addprefix tests/,protocol messages session records analysis web/report web/charts web/live_page)
 
 # Tests run in parallel; the tiers are markers (pyproject.toml, .ci/README.md).
 PARALLEL = -n auto --maxprocesses 4
@@ -62,9 +60,9 @@ test-all: test test-real ## Run all tests except the soak tests; needs `make too
 test-core: $(ENV) ## Run the tests of the pure modules and require 100 % coverage
 	$(PYTEST) $(FAST) $(PURE) --cov
 
-test-bare: $(ENV) ## The same in a Python without the dependencies of the product
-	$(PY) -m uv run -q --no-project --isolated --python $(PY) $(addprefix --with ,pytest pytest-cov pytest-xdist hypothesis) \
-		python -m pytest $(PARALLEL) $(FAST) $(if $(CI),--no-skips) $(PURE) --cov
+test-bare: $(ENV) ## Run the tests of the pure modules in a Python without the dependencies of the product
+	$(PY) -m uv run -q --no-project --isolated --python $(PY) $(addprefix --with ,pytest pytest-xdist hypothesis) \
+		python -m pytest $(PARALLEL) $(FAST) --ignore=tests/session/test_session_file.py $(PURE)
 
 test-others: $(ENV) ## Run the other fast tests
 	$(PYTEST) $(FAST) $(addprefix --ignore=,$(PURE)) tests
