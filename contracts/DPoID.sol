@@ -1,19 +1,19 @@
-// SPDX-License-Identifier: UNLICENSED
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.20;
 
-/// @notice Distributed proof of identification: names the wallet that the holder of an IPFS id is paid on.
+/// @notice Distributed proof of identification: names the wallet that receives the payments of an IPFS id.
 /// @dev One contract per peer (section 3.2 of the paper).  Invariants:
-///      - What the constructor was given, and the time it ran at, are all this contract ever says: it has no storage,
-///        no owner, nothing payable and no way to end.
-///      - The three values are part of the runtime code and nothing else in it varies, so whoever knows the template
-///        checks a claim by comparing code.
-///      - It does not prove that its deployer holds the IPFS key: the claim's signature does, off the chain.
+///      - The contract returns only its constructor arguments and its deployment time.  It has no storage, no owner, no
+///        payable function and no way to be destroyed.
+///      - These three values are part of the runtime code and nothing else in it varies, so anybody who knows the
+///        template can verify a claim by comparing code.
+///      - It does not prove that its deployer holds the IPFS key.  The signature of the claim, off chain, proves that.
 contract DPoID {
     /*//////////////////////////////////////////////////////////////
                                  ERRORS
     //////////////////////////////////////////////////////////////*/
 
-    /// @notice The IPFS id is all zeros, which is nobody's key.
+    /// @notice The IPFS id is all zeros, which is not a valid key.
     error NoIpfsId();
 
     /// @notice The wallet is the zero address, which would burn every payment.
@@ -25,7 +25,7 @@ contract DPoID {
 
     /// @notice Proof of identification.
     /// @param ipfsId The Ed25519 public key that a base58 IPFS id wraps.
-    /// @param wallet Where payments for this peer's models go.
+    /// @param wallet The account that receives payments for this peer's models.
     struct PoID {
         bytes32 ipfsId;
         address wallet;
@@ -57,12 +57,12 @@ contract DPoID {
     //////////////////////////////////////////////////////////////*/
 
     /// @notice The two fields of the PoID.
-    /// @dev Not a PoID in memory, which has the same encoding and costs 11k gas more to deploy.
+    /// @dev Returning a PoID in memory would have the same encoding and cost 11k gas more to deploy.
     function getPoid() external view returns (bytes32, address) {
         return (ipfsId, wallet);
     }
 
-    /// @notice When the constructor ran, in Unix seconds of chain time.
+    /// @notice The time of deployment, in Unix seconds of chain time.
     function getTimestamp() external view returns (uint256) {
         return timestamp;
     }

@@ -2,9 +2,9 @@
 
 ``python contracts/compile.py [--check] [--must-compile]``
 
-The artefact is what ``adapters/evm`` deploys and recognises: ABI, creation code, runtime code with zeros where the
-immutables go and the offsets of those.  The compiler is the one that `make tools` brings; without it ``--check`` can
-only tell whether the source is the one that was compiled, unless ``--must-compile`` makes that a failure.
+``adapters/evm`` deploys and recognises the artefact: ABI, creation code, runtime code with zeros in place of the
+immutables, and their offsets.  The compiler comes from `make tools`.  Without it, ``--check`` only compares the
+checksum of the source, or fails with ``--must-compile``.
 """
 
 import argparse
@@ -21,7 +21,7 @@ ARTEFACT = ROOT / "peer" / "learnae" / "resources" / "dpoid.json"
 SOLC = ROOT / ".tools" / "bin" / "solc"
 NAME = SOURCE.stem
 
-# For cheap deployment: it happens once a peer, calls are free.  Metadata would add 53 bytes at 200 gas each.
+# Optimised for deployment, which each peer pays once; calls are free.  Metadata would add 53 bytes at 200 gas each.
 SETTINGS: dict[str, Any] = {
     "evmVersion": "shanghai",
     "metadata": {"appendCBOR": False, "bytecodeHash": "none"},
@@ -34,22 +34,22 @@ class Failure(Exception):
 
 
 def standard_json(source: str) -> dict[str, Any]:
-    """What solc makes of the contract.  Raises Failure with its messages; warnings count."""
-    wanted = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "evm.deployedBytecode.immutableReferences"]
-    order = {
+    """The output of solc.  Raises Failure with its messages; warnings are failures."""
+    outputs = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "evm.deployedBytecode.immutableReferences"]
+    request = {
         "language": "Solidity",
         "sources": {SOURCE.name: {"content": source}},
-        "settings": SETTINGS | {"outputSelection": {"*": {"*": [*wanted, "metadata"], "": ["ast"]}}},
+        "settings": SETTINGS | {"outputSelection": {"*": {"*": [*outputs, "metadata"], "": ["ast"]}}},
     }
     done = subprocess.run(
-        [SOLC, "--standard-json"], input=json.dumps(order), capture_output=True, text=True, timeout=120, check=False
+        [SOLC, "--standard-json"], input=json.dumps(request), capture_output=True, text=True, timeout=120, check=False
     )
     try:
         output: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
     except ValueError:
-        raise Failure(f"{SOLC.name} gave no JSON: {done.stderr.strip() or done.stdout.strip()}") from None
+        raise Failure(f"{SOLC.name} printed no JSON: {done.stderr.strip() or done.stdout.strip()}") from None
     if output.get("errors"):
-        raise Failure("\n".join(each["formattedMessage"] for each in output["errors"]))
+        raise Failure("\n".join(error["formattedMessage"] for error in output["errors"]))
     return output
 
 
@@ -65,7 +65,7 @@ def artefact(source: str) -> dict[str, Any]:
         "compiler": json.loads(contract["metadata"])["compiler"]["version"],
         "creation": "0x" + code,
         "immutables": {
-            names[id]: [place["start"] for place in places] for id, places in runtime["immutableReferences"].items()
+            names[id]: [offset["start"] for offset in offsets] for id, offsets in runtime["immutableReferences"].items()
         },
         "runtime": "0x" + runtime["object"],
         "settings": SETTINGS,
@@ -77,10 +77,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if the artefact is stale")
     parser.add_argument("--must-compile", action="store_true", help="with --check: no compiler is a failure")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     source = SOURCE.read_text()
     try:
-        return check(source, asked.must_compile) if asked.check else write(source)
+        return check(source, options.must_compile) if options.check else write(source)
     except Failure as failure:
         print(f"contracts: {failure}", file=sys.stderr)
         return 1
@@ -88,7 +88,7 @@ def main() -> int:
 
 def write(source: str) -> int:
     if not SOLC.exists():
-        raise Failure("solc is not there: make tools")
+        raise Failure("solc is missing: run make tools")
     ARTEFACT.write_text(json.dumps(artefact(source), indent=2, sort_keys=True) + "\n")
     return 0
 
@@ -98,12 +98,12 @@ def check(source: str, must_compile: bool) -> int:
     if SOLC.exists():
         current = committed == artefact(source)
     elif must_compile:
-        raise Failure("solc is not there: make tools")
+        raise Failure("solc is missing: run make tools")
     else:
-        print(f"contracts: no solc (make tools), so only the sha256 of {SOURCE.name} is compared")
+        print(f"contracts: solc is missing (make tools); only the checksum of {SOURCE.name} is compared")
         current = committed["source_sha256"] == hashlib.sha256(source.encode()).hexdigest()
     if not current:
-        raise Failure(f"{ARTEFACT.name} is not what {SOURCE.name} compiles to: make contracts")
+        raise Failure(f"{ARTEFACT.name} is not up to date with {SOURCE.name}: run make contracts")
     return 0
 
 

@@ -45,7 +45,7 @@ class Evms:
         return self.runner.run(coroutine)
 
     def fee(self, hash: TxHash) -> Wei:
-        mined = self.wait(self.node.mined(hash))
+        mined = self.wait(self.node.receipt(hash))
         assert mined
         return Wei(mined.gas_used * mined.gas_price)
 

@@ -14,7 +14,7 @@ from tests.adapters.evms import ALLOC, CHAIN_ID, WALLETS, AnvilWorld, LocalWorld
 
 from learnae.adapters.evm import EvmChain, dpoid, export, http_node
 from learnae.adapters.evm.chain import MAX_FEE, PAY_GAS
-from learnae.adapters.evm.rpc import data, fixed
+from learnae.adapters.evm.rpc import parse_bytes, parse_hex
 from learnae.analysis.checks.chain import blocks_and_nonces_consecutive, wei_conserved
 from learnae.errors import Reason
 from learnae.protocol.types import ETHER, Address, Claim, Poid, Signed, TxHash, Wei
@@ -68,8 +68,8 @@ def created(world: World, code: bytes, nonce: int = 0) -> tuple[Address, TxHash]
     signed = Signed(nonce, "0x" + raw.hex(), TxHash(""), world.wait(world.payer.head()).genesis)
     sent(world, signed)
     world.mine()
-    found = world.wait(world.node.block(world.wait(world.node.newest()).number, full=True)).transactions[0]
-    mined = world.wait(world.node.mined(TxHash(fixed(found["hash"], 32))))
+    found = world.wait(world.node.block(world.wait(world.node.newest_block()).number, full=True)).transactions[0]
+    mined = world.wait(world.node.receipt(TxHash(parse_hex(found["hash"], 32))))
     assert mined and mined.contract
     return mined.contract, mined.hash
 
@@ -96,7 +96,7 @@ class TestFees:
         old = pay(world, 0)
         sent(world, old)
         again = EvmChain(world.node, WALLETS[0])
-        world.wait(again.recall([old]))
+        world.wait(again.restore([old]))
         new = world.wait(again.sign_pay(world.payee_wallet, FINNEY, CID, 0, 1))
         sent(world, new)
         world.mine()
@@ -107,7 +107,7 @@ class TestFees:
         signed = world.wait(world.payer.sign_pay(endless, FINNEY, CID, 0, 0))
         sent(world, signed)
         world.mine()
-        mined = world.wait(world.node.mined(signed.hash))
+        mined = world.wait(world.node.receipt(signed.hash))
         assert mined and not mined.succeeded and mined.gas_used == PAY_GAS
 
     def test_a_payee_that_reverts_holds_up_nobody(self, world: World) -> None:
@@ -131,9 +131,9 @@ class TestFees:
     def test_the_calldata_is_the_model(self, world: World) -> None:
         sent(world, pay(world, 0))
         world.mine()
-        height = world.wait(world.node.newest()).number
+        height = world.wait(world.node.newest_block()).number
         (found,) = world.wait(world.node.block(height, full=True)).transactions
-        assert data(found["input"]) == CALLDATA
+        assert parse_bytes(found["input"]) == CALLDATA
 
 
 class TestFunds:
@@ -149,7 +149,7 @@ class TestFunds:
         two = Wei(2 * FINNEY)
         old = world.wait(world.poor.sign_pay(world.payee_wallet, two, CID, 0, 0))
         again = EvmChain(world.node, WALLETS[2])
-        world.wait(again.recall([old]))
+        world.wait(again.restore([old]))
         assert reason(world, again.sign_pay(world.payee_wallet, two, CID, 1, 0)) is Reason.FUNDS
 
     def test_what_is_mined_is_no_longer_promised(self, world: World) -> None:
@@ -171,14 +171,14 @@ class TestClaims:
     def test_the_right_code_with_an_earlier_time_in_it_is_other_code(self, world: World) -> None:
         """Or whoever stole an IPFS key could be earlier than its owner."""
         poid = Poid(world.peer, world.payee_wallet)
-        contract, tx = created(world, dpoid.runtime(poid, 1_000_000_000))
+        contract, tx = created(world, dpoid.runtime_code(poid, 1_000_000_000))
         facts = world.wait(world.payer.read_claim(Claim(poid, contract, tx, "")))
         assert facts.poid == poid and facts.timestamp == 1_000_000_000 and facts.receipt_matches
         assert not facts.code_matches
 
     def test_other_code_with_the_same_answers_is_other_code(self, world: World) -> None:
         poid, time = Poid(world.peer, world.payee_wallet), 1_000_000_000
-        contract, tx = created(world, dpoid.runtime(poid, time) + b"\0")
+        contract, tx = created(world, dpoid.runtime_code(poid, time) + b"\0")
         facts = world.wait(world.payer.read_claim(Claim(poid, contract, tx, "")))
         assert (facts.poid, facts.timestamp) == (poid, time) and not facts.code_matches
 
@@ -213,13 +213,13 @@ class TestGoingBack:
     def test_a_chain_that_went_back_and_grew_past_is_noticed(self, world: World) -> None:
         world.mine(3)
         head = world.wait(world.payer.head())
-        assert world.wait(world.chains[0].holds(head))
+        assert world.wait(world.chains[0].contains(head))
         world.roll_back(1)
-        assert not world.wait(world.chains[0].holds(head))
+        assert not world.wait(world.chains[0].contains(head))
         sent(world, pay(world, 0))
         world.mine(2)
         assert world.wait(world.payer.head()).height > head.height
-        assert not world.wait(world.chains[0].holds(head))
+        assert not world.wait(world.chains[0].contains(head))
 
     def test_money_that_came_back_can_be_spent_again(self, world: World) -> None:
         two = Wei(2 * FINNEY)
@@ -306,7 +306,7 @@ class TestBaseFee:
         anvil.mine()
         sent(anvil, pay(anvil, 0))
         anvil.mine()
-        assert anvil.wait(anvil.node.nonce(anvil.payer_wallet, anvil.wait(anvil.node.newest()).number)) == 1
+        assert anvil.wait(anvil.node.nonce(anvil.payer_wallet, anvil.wait(anvil.node.newest_block()).number)) == 1
 
 
 class TestExport:

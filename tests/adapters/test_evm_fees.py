@@ -60,7 +60,7 @@ def advised(world: AnvilWorld, **advice: object) -> EvmChain:
 def test_tips_are_what_the_node_advises(advice: dict[str, object], tip: int, world: AnvilWorld) -> None:
     signed = world.wait(advised(world, **advice).sign_pay(PAYEE, Wei(1), CID, 0, 0))
     fields = TypedTransaction.from_bytes(HexBytes(signed.raw)).as_dict()
-    base = world.wait(world.node.newest()).base_fee
+    base = world.wait(world.node.newest_block()).base_fee
     assert (fields["maxPriorityFeePerGas"], fields["maxFeePerGas"]) == (tip, 2 * base + tip)
 
 
@@ -69,16 +69,16 @@ def test_no_advice_makes_a_fee_higher_than_the_limit(world: AnvilWorld) -> None:
     with pytest.raises(PortError, match="wei per gas"):
         world.wait(greedy.sign_pay(PAYEE, Wei(1), CID, 0, 0))
     with pytest.raises(PortError, match="wei per gas"):
-        world.wait(greedy.sign_rest(PAYEE, 0, 0))
+        world.wait(greedy.sign_sweep(PAYEE, 0, 0))
 
 
 def test_all_that_a_wallet_has_leaves_nothing(world: AnvilWorld) -> None:
     chain = world.chains[0]
     had, before = balance(world, PAYER.address), balance(world, PAYEE)
-    signed = world.wait(chain.sign_rest(PAYEE, 0, 0))
+    signed = world.wait(chain.sign_sweep(PAYEE, 0, 0))
     sent(world, signed)
     world.mine()
     assert balance(world, PAYER.address) == 0
     assert balance(world, PAYEE) == before + had - world.fee(signed.hash)
     with pytest.raises(PortError, match="funds"):
-        world.wait(chain.sign_rest(PAYEE, 1, 0))
+        world.wait(chain.sign_sweep(PAYEE, 1, 0))

@@ -10,9 +10,9 @@ from tests.adapters.chains import CID, FINNEY, pay, sent
 from tests.adapters.evms import ALLOC, AnvilWorld, LocalWorld
 
 from learnae.adapters.evm import export, payment_index
-from learnae.adapters.evm.payment_index import PaymentIndex, cid_of
+from learnae.adapters.evm.payment_index import PaymentIndex
 from learnae.errors import PortError
-from learnae.messages.ids import cid_to_bytes
+from learnae.messages.ids import cid_from_bytes, cid_to_bytes
 from learnae.protocol.types import Poid, Wei
 
 World = LocalWorld | AnvilWorld
@@ -31,11 +31,11 @@ def opened(world: World) -> PaymentIndex:
 
 
 def look(world: World, found: PaymentIndex) -> None:
-    world.wait(found.look(world.wait(world.payer.head())))
+    world.wait(found.update(world.wait(world.payer.head())))
 
 
 def test_a_cid_comes_back_from_calldata() -> None:
-    assert cid_of("0x" + cid_to_bytes(CID).hex()) == CID
+    assert cid_from_bytes(cid_to_bytes(CID)) == CID
 
 
 def test_payments_and_gas_are_found_as_they_are_mined_and_once(world: World) -> None:
@@ -47,14 +47,14 @@ def test_payments_and_gas_are_found_as_they_are_mined_and_once(world: World) -> 
     look(world, found)
     [(block, cid, paid)] = found.received(world.payee_wallet)
     assert (cid, paid.wei, paid.sender, paid.hash) == (CID, FINNEY, world.payer_wallet, first.hash)
-    assert found.gas(world.payer_wallet) == world.fee(first.hash)
+    assert found.gas_spent(world.payer_wallet) == world.fee(first.hash)
     sent(world, second)
     world.mine(3)
     for _ in range(2):
         look(world, found)
     assert [paid.hash for _, _, paid in found.received(world.payee_wallet)] == [first.hash, second.hash]
     assert not list(found.received(world.payer_wallet))
-    assert found.gas(world.payer_wallet) == world.fee(first.hash) + world.fee(second.hash)
+    assert found.gas_spent(world.payer_wallet) == world.fee(first.hash) + world.fee(second.hash)
 
 
 def test_closed_books_hold_what_the_export_tells_however_far_they_were_read(world: World) -> None:
@@ -65,7 +65,7 @@ def test_closed_books_hold_what_the_export_tells_however_far_they_were_read(worl
         world.mine()
     found.close(world.wait(export(world.node, ALLOC)))
     assert [each.hash for _, _, each in found.received(world.payee_wallet)] == [each.hash for each in paid]
-    assert found.gas(world.payer_wallet) == sum(world.fee(each.hash) for each in paid)
+    assert found.gas_spent(world.payer_wallet) == sum(world.fee(each.hash) for each in paid)
 
 
 def test_what_is_no_payment_for_a_model_counts_as_gas_alone(world: World) -> None:
@@ -74,7 +74,7 @@ def test_what_is_no_payment_for_a_model_counts_as_gas_alone(world: World) -> Non
     sent(world, deployment)
     world.mine()
     look(world, found)
-    assert found.gas(world.payer_wallet) == world.fee(deployment.hash)
+    assert found.gas_spent(world.payer_wallet) == world.fee(deployment.hash)
     assert not [each for wallet in ALLOC for each in found.received(wallet)]
 
 
@@ -95,7 +95,7 @@ def test_a_chain_that_went_back_is_read_anew(world: World) -> None:
     for _ in range(2):
         look(world, found)
     assert [each.hash for _, _, each in found.received(world.payee_wallet)] == [paid.hash]
-    assert found.gas(world.payer_wallet) == world.fee(paid.hash)
+    assert found.gas_spent(world.payer_wallet) == world.fee(paid.hash)
 
 
 def test_who_looks_with_an_older_head_changes_nothing(world: World) -> None:
@@ -104,12 +104,12 @@ def test_who_looks_with_an_older_head_changes_nothing(world: World) -> None:
     sent(world, pay(world, 0))
     world.mine(2)
     look(world, found)
-    world.wait(found.look(before))
+    world.wait(found.update(before))
     assert len(list(found.received(world.payee_wallet))) == 1
 
 
 def test_a_long_chain_is_read_in_pieces(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(payment_index, "AT_ONCE", 2)
+    monkeypatch.setattr(payment_index, "MAX_BLOCKS", 2)
     found = opened(world)
     sent(world, pay(world, 0))
     world.mine(6)
@@ -130,6 +130,6 @@ def test_a_chain_that_is_away_is_a_failure_and_what_was_read_stays(world: World)
     later = world.wait(world.payer.head())
     world.stop()
     with pytest.raises(PortError):
-        world.wait(found.look(later))
-    world.wait(found.look(head))
+        world.wait(found.update(later))
+    world.wait(found.update(head))
     assert len(list(found.received(world.payee_wallet))) == 1

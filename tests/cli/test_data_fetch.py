@@ -103,7 +103,7 @@ def test_a_connection_that_drops_is_made_again_where_it_broke_off(archive: Archi
 
 def test_what_came_before_an_end_is_not_fetched_again(archive: Archive, tmp_path: Path) -> None:
     archive.breaks_after = [100_000, 0]
-    with pytest.raises(InputError, match="the 100,000 bytes that came are kept, so the same command goes on"):
+    with pytest.raises(InputError, match="the 100,000 bytes received are kept, so the same command resumes"):
         get(archive, tmp_path / "file")
     get(archive, tmp_path / "file")
     assert archive.asked[-1] == "bytes=100000-"
@@ -128,14 +128,14 @@ def test_a_part_that_is_whole_already_needs_nothing_more_and_one_too_long_begins
 
 
 def test_a_wrong_checksum_removes_what_came(archive: Archive, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"file came with SHA-256 .* instead of .*, so it was removed: fetch it again"):
+    with pytest.raises(InputError, match=r"file has SHA-256 .* instead of .* and was removed: download it again"):
         get(archive, tmp_path / "file", b"other")
     assert not list(tmp_path.iterdir())
 
 
 def test_fetching_the_wrong_file_is_told_and_nothing_stays(archive: Archive, tmp_path: Path) -> None:
     done = here(tmp_path, "data", "fetch", "hepmass", "--file", "all_test.csv.gz", "--from", archive.url)
-    refused(done, "all_test.csv.gz came with SHA-256")
+    refused(done, "all_test.csv.gz has SHA-256")
     assert "Downloading http://127.0.0.1" in done.stdout
     assert not list((tmp_path / "downloads").iterdir())
 
@@ -146,7 +146,7 @@ def test_an_address_without_the_file_and_one_without_a_server_are_told_apart(arc
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as closed:
         port = closed.server_port
     nobody = here(tmp_path, "data", "fetch", "hepmass", "--from", f"http://127.0.0.1:{port}")
-    refused(nobody, "127.0.0.1 cannot be reached", "refused", "allow the network")
+    refused(nobody, "127.0.0.1 cannot be reached", "refused", "check the network")
     refused(here(tmp_path, "data", "fetch", "hepmass", "--from", "file:/etc"), "not an http address")
     refused(here(tmp_path, "data", "fetch", "hepmass", "--file", "x.gz"), "choose one of all_train.csv.gz, all_test")
 

@@ -52,7 +52,7 @@ class TestDeployed:
     @fuzz
     @given(poid=poids)
     def test_any_key_and_any_wallet_come_back(self, deployer: Deployer, poid: Poid) -> None:
-        calls = contract(deployer, deployer.deploy(dpoid.deployment(poid))).functions
+        calls = contract(deployer, deployer.deploy(dpoid.deployment_data(poid))).functions
         key, wallet = calls.getPoid().call()
         assert (peer_id(key), wallet.lower()) == (poid.peer, poid.wallet)
         assert calls.getTimestamp().call() == deployer.web3.eth.get_block("latest")["timestamp"]
@@ -60,21 +60,23 @@ class TestDeployed:
     @fuzz
     @given(poid=poids)
     def test_its_code_is_the_template_with_its_values(self, deployer: Deployer, poid: Poid) -> None:
-        code = deployer.web3.eth.get_code(deployer.deploy(dpoid.deployment(poid)))
-        assert code == dpoid.runtime(poid, deployer.web3.eth.get_block("latest")["timestamp"])
+        code = deployer.web3.eth.get_code(deployer.deploy(dpoid.deployment_data(poid)))
+        assert code == dpoid.runtime_code(poid, deployer.web3.eth.get_block("latest")["timestamp"])
 
     @fuzz
     @given(poid=poids)
     def test_no_deployment_costs_more_than_promised(self, deployer: Deployer, poid: Poid) -> None:
-        assert deployer.send(dpoid.deployment(poid))["gasUsed"] <= GAS_PROMISED < dpoid.DEPLOY_GAS
+        assert deployer.send(dpoid.deployment_data(poid))["gasUsed"] <= GAS_PROMISED < dpoid.DEPLOY_GAS
 
     def test_the_dearest_deployment_has_no_zero_byte(self, deployer: Deployer) -> None:
-        dearest = deployer.send(dpoid.deployment(POID))["gasUsed"]
-        cheaper = deployer.send(dpoid.deployment(replace(POID, wallet=Address("0x" + "00" * 19 + "01"))))["gasUsed"]
+        dearest = deployer.send(dpoid.deployment_data(POID))["gasUsed"]
+        cheaper = deployer.send(dpoid.deployment_data(replace(POID, wallet=Address("0x" + "00" * 19 + "01"))))[
+            "gasUsed"
+        ]
         assert cheaper < dearest == 99_891
 
     def test_nothing_that_is_sent_to_it_changes_what_it_says(self, deployer: Deployer) -> None:
-        address = deployer.deploy(dpoid.deployment(POID))
+        address = deployer.deploy(dpoid.deployment_data(POID))
         calls, code = contract(deployer, address).functions, deployer.web3.eth.get_code(address)
         before = (calls.getPoid().call(), calls.getTimestamp().call())
         for data in (b"", b"\0", dpoid.GET_POID, dpoid.GET_TIMESTAMP, b"\xff" * 4, dpoid.GET_POID + b"\xff" * 64):
@@ -84,14 +86,14 @@ class TestDeployed:
 
     @pytest.mark.parametrize("data", [b"", b"\xff" * 4, dpoid.GET_POID])
     def test_it_takes_no_money(self, deployer: Deployer, data: bytes) -> None:
-        address = deployer.deploy(dpoid.deployment(POID))
+        address = deployer.deploy(dpoid.deployment_data(POID))
         assert deployer.send(data, address, wei=1)["status"] == 0
-        assert deployer.send(dpoid.deployment(POID), wei=1)["status"] == 0
+        assert deployer.send(dpoid.deployment_data(POID), wei=1)["status"] == 0
         assert deployer.web3.eth.get_balance(address) == 0
 
     @pytest.mark.parametrize("data", [b"", b"\0", b"\xff" * 4, dpoid.GET_POID[:3]])
     def test_it_has_no_other_function(self, deployer: Deployer, data: bytes) -> None:
-        address = deployer.deploy(dpoid.deployment(POID))
+        address = deployer.deploy(dpoid.deployment_data(POID))
         assert deployer.send(data, address)["status"] == 0
 
     @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ class TestDeployed:
         ],
     )
     def test_half_a_poid_is_refused_by_name(self, deployer: Deployer, poid: Poid, error: str) -> None:
-        data = dpoid.deployment(poid)
+        data = dpoid.deployment_data(poid)
         assert deployer.send(data)["status"] == 0
         with pytest.raises((Web3Exception, TransactionFailed)) as refusal:
             deployer.web3.eth.call({"data": HexBytes(data), "gas": 1_000_000})
@@ -112,23 +114,23 @@ class TestDeployed:
 
     @pytest.mark.parametrize("length", [0, 1, 32, 63])
     def test_a_poid_that_broke_off_is_refused(self, deployer: Deployer, length: int) -> None:
-        whole = dpoid.deployment(POID)
+        whole = dpoid.deployment_data(POID)
         assert deployer.send(whole[: len(whole) - 64 + length])["status"] == 0
 
     def test_a_wallet_of_more_than_20_bytes_is_refused(self, deployer: Deployer) -> None:
-        assert deployer.send(dpoid.deployment(POID)[:-32] + b"\1" * 32)["status"] == 0
+        assert deployer.send(dpoid.deployment_data(POID)[:-32] + b"\1" * 32)["status"] == 0
 
 
 class TestTemplate:
     @given(poid=poids, other=poids, time=times, later=times)
     def test_equal_code_is_equal_values(self, poid: Poid, other: Poid, time: int, later: int) -> None:
-        assert (dpoid.runtime(poid, time) == dpoid.runtime(other, later)) == ((poid, time) == (other, later))
+        assert (dpoid.runtime_code(poid, time) == dpoid.runtime_code(other, later)) == ((poid, time) == (other, later))
 
     @given(poid=poids, time=times, data=st.data())
     def test_no_code_but_its_own_fits(self, poid: Poid, time: int, data: st.DataObject) -> None:
-        code = bytearray(dpoid.runtime(poid, time))
+        code = bytearray(dpoid.runtime_code(poid, time))
         code[data.draw(st.integers(0, len(code) - 1))] ^= data.draw(st.integers(1, 255))
-        assert bytes(code) != dpoid.runtime(poid, time)
+        assert bytes(code) != dpoid.runtime_code(poid, time)
 
     def test_each_immutable_stands_in_it_once_and_over_zeros(self) -> None:
         made = dpoid.artefact()
@@ -144,7 +146,9 @@ class TestTemplate:
     def test_it_is_deployed_as_its_abi_says(self, poid: Poid) -> None:
         made = Web3().eth.contract(abi=ARTEFACT["abi"], bytecode=ARTEFACT["creation"])
         wallet = Web3.to_checksum_address(poid.wallet)
-        assert HexBytes(made.constructor((public_key(poid.peer), wallet)).data_in_transaction) == dpoid.deployment(poid)
+        assert HexBytes(made.constructor((public_key(poid.peer), wallet)).data_in_transaction) == dpoid.deployment_data(
+            poid
+        )
 
     def test_it_is_the_source_that_was_compiled(self) -> None:
         source = (ROOT / "contracts" / "DPoID.sol").read_bytes()
@@ -156,15 +160,15 @@ class TestReading:
     def test_what_is_no_poid_is_never_read_as_one(self, returned: bytes) -> None:
         if len(returned) != 64 or any(returned[32:44]):
             with pytest.raises(ValueError):
-                dpoid.read_poid(returned)
+                dpoid.parse_poid(returned)
         if len(returned) != 32:
             with pytest.raises(ValueError):
-                dpoid.read_timestamp(returned)
+                dpoid.parse_timestamp(returned)
 
     @given(poid=poids, time=times)
     def test_what_was_written_is_read(self, poid: Poid, time: int) -> None:
-        assert dpoid.read_poid(public_key(poid.peer) + bytes(12) + bytes.fromhex(poid.wallet[2:])) == poid
-        assert dpoid.read_timestamp(time.to_bytes(32, "big")) == time
+        assert dpoid.parse_poid(public_key(poid.peer) + bytes(12) + bytes.fromhex(poid.wallet[2:])) == poid
+        assert dpoid.parse_timestamp(time.to_bytes(32, "big")) == time
 
 
 def opcodes(code: bytes) -> Iterator[int]:

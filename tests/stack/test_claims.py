@@ -14,7 +14,7 @@ from tests.adapters.gossips import GARBAGE
 
 from learnae.adapters.evm import EvmChain, Node, dpoid
 from learnae.adapters.evm.local import LocalEvm
-from learnae.adapters.evm.rpc import fixed
+from learnae.adapters.evm.rpc import parse_hex
 from learnae.adapters.keystore import Wallet
 from learnae.adapters.kubo.rpc import base64url
 from learnae.adapters.kubo.store import SIGNING_PREFIX, verify_signature
@@ -105,8 +105,8 @@ class World:
         to_all = {"type": 2, "chainId": self.session.chain.id, "nonce": nonce, "to": b"", "value": 0}
         await self.node.send("0x" + MALLORY.sign(to_all | fees | {"data": creation}).hex())
         await self.evm.mine()
-        newest = await self.node.block((await self.node.newest()).number, full=True)
-        mined = await self.node.mined(TxHash(fixed(newest.transactions[0]["hash"], 32)))
+        newest = await self.node.block((await self.node.newest_block()).number, full=True)
+        mined = await self.node.receipt(TxHash(parse_hex(newest.transactions[0]["hash"], 32)))
         assert mined and mined.contract
         return mined.contract, mined.hash
 
@@ -121,10 +121,10 @@ class World:
         """Mallory has deployed first; p01's key is as good as hers."""
         true, false = Poid(self.ann.peer, self.ann.wallet), Poid(self.ann.peer, MALLORY.address)
         squatted = Claim(false, *await self.deploy(MALLORY, false, 0), "")
-        started = (await self.node.newest()).timestamp
+        started = (await self.node.newest_block()).timestamp
         honest = Claim(true, *await self.deploy(self.wallets["p00"], true, 0), "")
         again = Claim(true, *await self.deploy(self.wallets["p00"], true, 1), "")
-        coded = Claim(false, *await self.deploy_code(dpoid.runtime(false, started - 9), 1), "")
+        coded = Claim(false, *await self.deploy_code(dpoid.runtime_code(false, started - 9), 1), "")
         nowhere = replace(honest, contract=Address("0x" + "12" * 20))
         return {
             "honest": await self.proven(honest),

@@ -1,4 +1,4 @@
-"""A large file over HTTP: goes on where it stopped, and is only called by its name once it is whole and right."""
+"""Downloads a large file over HTTP; resumes after interruptions and renames the file once its checksum is correct."""
 
 import hashlib
 import re
@@ -14,36 +14,36 @@ from learnae.errors import InputError
 CHUNK = 1 << 20
 TIMEOUT = 30.0  # s without a byte
 
-Tick = Callable[[int, int | None], None]  # bytes here, bytes in all
+Progress = Callable[[int, int | None], None]  # bytes so far, bytes in total
 
 
-def download(url: str, path: Path, sha256: str, tick: Tick) -> None:
-    """Put the file at ``path``; what has come so far is kept beside it as ``.part``.  InputError: one sentence.
+def download(url: str, path: Path, sha256: str, progress: Progress) -> None:
+    """Download to ``path``; an incomplete file is kept as ``.part``.  Raises InputError.
 
-    A connection that drops is made again as long as each brings something.
+    A dropped connection is renewed as long as each attempt receives something.
     """
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        while not _attempt(url, part, tick):
+        while not _attempt(url, part, progress):
             pass
         _verify(part, sha256)
         part.rename(path)
     except OSError as error:
         raise InputError(
-            f"{path} cannot be written ({error.strerror or error}): make room, or set LEARNAE_DATA to a "
-            "folder that has it"
+            f"{path} cannot be written ({error.strerror or error}): free some space, or set LEARNAE_DATA to "
+            "another folder"
         ) from None
 
 
-def _attempt(url: str, part: Path, tick: Tick) -> bool:
-    """Is it whole?  False: the connection dropped after it had brought something."""
+def _attempt(url: str, part: Path, progress: Progress) -> bool:
+    """True if the file is complete; False if the connection dropped after some data."""
     have = part.stat().st_size if part.exists() else 0
     try:
         answer = _open(url, have)
     except HTTPError as error:
-        if error.code == 416 and have:  # nothing comes after what is here
-            if _after(error.headers.get("Content-Range")) == have:
+        if error.code == 416 and have:  # there are no more bytes
+            if _total_size(error.headers.get("Content-Range")) == have:
                 return True
             part.unlink()
             return False
@@ -54,7 +54,7 @@ def _attempt(url: str, part: Path, tick: Tick) -> bool:
         begin = have if _continues(answer, have) else 0
         length = answer.headers.get("Content-Length")
         total = begin + int(length) if length else None
-        now, dropped = _receive(answer, part, begin, total, tick)
+        now, dropped = _receive(answer, part, begin, total, progress)
     if dropped is None and (total is None or now == total):
         return True
     if now == begin:
@@ -71,9 +71,9 @@ def _open(url: str, have: int) -> HTTPResponse:
 
 
 def _receive(
-    answer: HTTPResponse, part: Path, begin: int, total: int | None, tick: Tick
+    answer: HTTPResponse, part: Path, begin: int, total: int | None, progress: Progress
 ) -> tuple[int, BaseException | None]:
-    """Bytes here now, and what broke off."""
+    """The bytes on disk, and the error that interrupted the transfer."""
     now = begin
     with part.open("r+b" if begin else "wb") as file:
         file.seek(begin)
@@ -86,34 +86,34 @@ def _receive(
                 return now, None
             file.write(chunk)
             now += len(chunk)
-            tick(now, total)
+            progress(now, total)
 
 
 def _continues(answer: HTTPResponse, have: int) -> bool:
-    """Some servers send everything again."""
+    """Whether the server resumes; some send the whole file again."""
     return answer.status == 206 and (answer.headers.get("Content-Range") or "").startswith(f"bytes {have}-")
 
 
-def _after(content_range: str | None) -> int | None:
-    found = re.fullmatch(r"bytes \*/(\d+)", content_range or "")
-    return int(found[1]) if found else None
+def _total_size(content_range: str | None) -> int | None:
+    match = re.fullmatch(r"bytes \*/(\d+)", content_range or "")
+    return int(match[1]) if match else None
 
 
 def _unreachable(url: str, error: object, have: int) -> str:
     reason = getattr(error, "reason", error)
-    kept = f"; the {have:,} bytes that came are kept, so the same command goes on from there" if have else ""
+    kept = f"; the {have:,} bytes received are kept, so the same command resumes there" if have else ""
     return (
-        f"{urlsplit(url).hostname or url} cannot be reached ({reason}): allow the network, name another address with "
+        f"{urlsplit(url).hostname or url} cannot be reached ({reason}): check the network, name another address with "
         f"--from, or download {url} by other means{kept}"
     )
 
 
 def _verify(part: Path, sha256: str) -> None:
     with part.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if actual != sha256:
         part.unlink()
         raise InputError(
-            f"{part.stem} came with SHA-256 {found[:12]}... instead of {sha256[:12]}..., so it was removed: fetch it "
+            f"{part.stem} has SHA-256 {actual[:12]}... instead of {sha256[:12]}... and was removed: download it "
             "again, or name another address with --from"
         )

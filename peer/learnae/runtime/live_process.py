@@ -60,7 +60,7 @@ class ResumedChain(EvmChain):
 
     async def _remember(self) -> None:
         if self.signed_before:
-            await self.recall(self.signed_before())
+            await self.restore(self.signed_before())
             self.signed_before = None
 
 
@@ -153,7 +153,7 @@ async def _lived(
                 thread,
                 session.linger,
                 session.max_duration,
-                holds=chain.holds,
+                holds=chain.contains,
             )
         except ReplayMismatch as error:
             raise InputError(f"{node.journal} cannot be replayed: {error}") from None

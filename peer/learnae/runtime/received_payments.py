@@ -53,11 +53,11 @@ class ReceivedPayments:
                 self.balance = await self._live.ports.chain.balance(self._member.wallet)
                 self._head = head
             if self._index:
-                await self._index.look(head)
+                await self._index.update(head)
 
     @property
     def gas(self) -> Wei:
-        return self._index.gas(self._member.wallet) if self._index else Wei(0)
+        return self._index.gas_spent(self._member.wallet) if self._index else Wei(0)
 
     def payments(self) -> list[tuple[int, Cid, ChainTransaction]]:
         """Payments for the peer's models: block, model and transaction."""

@@ -254,7 +254,7 @@ def test_a_loan_that_is_cut_off_is_taken_back_and_opens_no_session(anvil: Foreig
         lending = asyncio.create_task(lend(chain, tmp_path, made))
         async with chain.node() as node:
             while not await node.nonce(chain.wallet.address, "pending"):
-                await node.newest()
+                await node.newest_block()
         lending.cancel()
         await asyncio.wait([lending])
 

@@ -1,11 +1,11 @@
 """``ports.Chain`` on a real EVM, through web3: any node by its RPC URL, or one in this process.
 
     node = http_node("http://127.0.0.1:8545", chain_id=31337)   # or Node(local.LocalEvm(alloc), chain_id)
-    chain = EvmChain(node, wallet)                              # a wallet of adapters/keys.py
+    chain = EvmChain(node, wallet)                              # a wallet of adapters/keystore.py
 
-``rpc`` asks a node and checks its answers, ``chain`` is the port, ``dpoid`` the contract, ``export`` reads a chain into
-the records of ``history``.  ``local`` is the node in this process; it is not imported here, because py-evm takes a
-second and raises Python's recursion limit.
+``rpc`` queries a node and checks its answers, ``chain`` is the port, ``dpoid`` the contract, ``export`` reads a chain
+into records.  ``local`` is the node in this process; it is not imported here, because py-evm takes a second and raises
+Python's recursion limit.
 """
 
 from learnae.adapters.evm.chain import EvmChain

@@ -1,13 +1,13 @@
 """``ports.Chain``: one wallet on one Ethereum node.
 
-What a payer may rely on:
-1. Nonces are the caller's.  The node's count only tells which of them are mined.  A new one below it is an InputError:
-   somebody else has this wallet, or had it before, and whatever were signed would never be mined.
-2. Fees come from the node: its base fee twice and the tip that it advises.  Each attempt raises both by an eighth at
-   least (nodes want a tenth), and follows the base fee upwards.
-3. Nothing is signed unless the balance covers it and everything else that was signed here and is not mined.  After a
-   restart ``recall`` tells it what that is.
-4. Gas is capped: a payee that is a contract can burn ``PAY_GAS`` at most, and no fee goes above ``MAX_FEE``.
+Guarantees for a payer:
+1. The caller chooses nonces.  The node's count only shows which of them are mined.  A new nonce below it is an
+   InputError: the wallet is or was used elsewhere, and the transaction would never be mined.
+2. Fees come from the node: twice its base fee plus the tip that it suggests.  Each attempt raises both by an eighth or
+   more (nodes require a tenth) and follows a rising base fee.
+3. A transaction is signed only if the balance covers it and all others that were signed here and are not mined.
+   After a restart, ``restore`` provides those.
+4. Gas is limited: a payee that is a contract can burn up to ``PAY_GAS``, and no fee exceeds ``MAX_FEE``.
 """
 
 import asyncio
@@ -20,15 +20,15 @@ from eth_utils.crypto import keccak
 from hexbytes import HexBytes
 
 from learnae.adapters.evm import dpoid
-from learnae.adapters.evm.rpc import Header, Node
+from learnae.adapters.evm.rpc import BlockHeader, Node
 from learnae.errors import InputError, PortError, Reason
 from learnae.messages.ids import cid_to_bytes
 from learnae.protocol.types import Address, Cid, Claim, ClaimFacts, Head, Poid, Receipt, Signed, TxHash, Wei
 
 TRANSFER_GAS = 21_000  # to an account without code
-PAY_GAS = 30_000  # 22,440 for a transfer with a CID, the rest for a payee that is a contract
-TIP = Wei(10**9)  # wei per gas for who makes the block, where the node has no advice
-MAX_FEE = Wei(500 * 10**9)  # wei per gas; above it we wait
+PAY_GAS = 30_000  # 22,440 for a transfer with a CID, the rest for the code of a payee that is a contract
+TIP = Wei(10**9)  # wei per gas for the block producer, if the node suggests none
+MAX_FEE = Wei(500 * 10**9)  # wei per gas; the caller waits while fees are higher
 
 
 class TransactionSigner(Protocol):
@@ -42,21 +42,21 @@ class TransactionSigner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fees:
-    """Wei per gas: for who makes the block, and in all."""
+    """Wei per gas: for the block producer, and the maximum in total."""
 
     tip: int
-    most: int
+    max: int
 
     def raised(self) -> "Fees":
-        return Fees(_raised(self.tip), _raised(self.most))
+        return Fees(_raise_by_eighth(self.tip), _raise_by_eighth(self.max))
 
     def at_least(self, other: "Fees") -> "Fees":
-        return Fees(max(self.tip, other.tip), max(self.most, other.most))
+        return Fees(max(self.tip, other.tip), max(self.max, other.max))
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """The newest signed form of a nonce.  ``cost``: wei it can take at most."""
+class SignedAttempt:
+    """The newest transaction signed for a nonce.  ``cost``: max wei that it can spend."""
 
     attempt: int
     fees: Fees
@@ -67,47 +67,47 @@ class Form:
 class EvmChain:
     node: Node
     wallet: TransactionSigner
-    _forms: dict[tuple[str, int], Form] = field(default_factory=dict)  # by genesis and nonce
+    _attempts: dict[tuple[str, int], SignedAttempt] = field(default_factory=dict)  # by genesis and nonce
 
     async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed:
-        return await self._sign(nonce, attempt, None, Wei(0), dpoid.deployment(poid), dpoid.DEPLOY_GAS)
+        return await self._sign(nonce, attempt, None, Wei(0), dpoid.deployment_data(poid), dpoid.DEPLOY_GAS)
 
     async def sign_pay(self, to: Address, wei: Wei, cid: Cid, nonce: int, attempt: int) -> Signed:
         return await self._sign(nonce, attempt, to, wei, cid_to_bytes(cid), PAY_GAS)
 
     async def sign_transfer(self, to: Address, wei: Wei, nonce: int, attempt: int) -> Signed:
-        """Beyond the port: money for no model."""
+        """Beyond the port: a transfer that pays for no model."""
         return await self._sign(nonce, attempt, to, wei, b"", TRANSFER_GAS)
 
-    async def sign_rest(self, to: Address, nonce: int, attempt: int) -> Signed:
-        """Beyond the port: all that the wallet has; the fee is what it will be, so that nothing is left.
+    async def sign_sweep(self, to: Address, nonce: int, attempt: int) -> Signed:
+        """Beyond the port: transfer the whole balance; the fee is exact, so that nothing is left.
 
         Raises PortError: FUNDS if it has less than the fee.
         """
-        newest = await self.node.newest()
-        fees = await self.advised(newest, headroom=1)
+        newest = await self.node.newest_block()
+        fees = await self.suggested_fees(newest, headroom=1)
         for _ in range(attempt + 1):
             fees = fees.raised()
-        fees = Fees(fees.most, fees.most)
+        fees = Fees(fees.max, fees.max)
         balance = await self.node.balance(self.wallet.address, newest.number)
-        if balance <= TRANSFER_GAS * fees.most:
+        if balance <= TRANSFER_GAS * fees.max:
             raise PortError(Reason.FUNDS, self.wallet.address)
-        wei = Wei(balance - TRANSFER_GAS * fees.most)
+        wei = Wei(balance - TRANSFER_GAS * fees.max)
         genesis = (await self.node.block(0)).hash
         return await self._signed(genesis, nonce, to, wei, b"", TRANSFER_GAS, fees)
 
     async def broadcast(self, signed: Signed) -> None:
         if (await self.node.block(0)).hash != signed.genesis:
-            raise PortError(Reason.CHAIN, "it was signed for the one that was here before")
+            raise PortError(Reason.CHAIN, "it was signed for the chain that was here before")
         await self.node.send(signed.raw)
 
     async def receipt(self, hash: TxHash) -> Receipt | None:
-        mined = await self.node.mined(hash)
+        mined = await self.node.receipt(hash)
         return Receipt(hash, mined.block, mined.succeeded, mined.contract) if mined else None
 
     async def head(self) -> Head:
-        newest = await self.node.newest()
-        genesis = await self.node.block(0)  # asked each time: the node may have been replaced
+        newest = await self.node.newest_block()
+        genesis = await self.node.block(0)  # queried each time: the node may have been replaced
         return Head(genesis.hash, newest.number, newest.hash, newest.timestamp)
 
     async def read_claim(self, claim: Claim) -> ClaimFacts:
@@ -115,16 +115,16 @@ class EvmChain:
         if not code:
             raise PortError(Reason.NOT_FOUND, f"no contract at {claim.contract}")
         try:
-            poid = dpoid.read_poid(await self.node.call(claim.contract, dpoid.GET_POID))
-            timestamp = dpoid.read_timestamp(await self.node.call(claim.contract, dpoid.GET_TIMESTAMP))
+            poid = dpoid.parse_poid(await self.node.call(claim.contract, dpoid.GET_POID))
+            timestamp = dpoid.parse_timestamp(await self.node.call(claim.contract, dpoid.GET_TIMESTAMP))
         except ValueError:
             raise PortError(Reason.INVALID_RESPONSE, f"{claim.contract} returned no PoID or no timestamp") from None
-        deployed = await self.node.mined(claim.deploy_tx)
+        deployed = await self.node.receipt(claim.deploy_tx)
         block, index = (deployed.block, deployed.index) if deployed else (0, 0)
         receipt_matches = deployed is not None and deployed.contract == claim.contract.lower()
-        code_matches = code == dpoid.runtime(poid, timestamp)
+        code_matches = code == dpoid.runtime_code(poid, timestamp)
         if code_matches and receipt_matches:
-            # A constructor of somebody's own can leave the right code with an earlier time in it.
+            # A different constructor can produce the same code with an earlier timestamp in it.
             code_matches = (await self.node.block(block)).timestamp == timestamp
         return ClaimFacts(poid, timestamp, block, index, code_matches, receipt_matches, signature_valid=False)
 
@@ -133,8 +133,8 @@ class EvmChain:
 
     # beyond the port
 
-    async def holds(self, head: Head) -> bool:
-        """Whether that block is still part of the chain.  If not, the chain went back, however high it is by now."""
+    async def contains(self, head: Head) -> bool:
+        """Whether that block is still part of the chain.  If not, the chain was rolled back."""
         try:
             return (await self.node.block(head.height)).hash == head.hash
         except PortError as error:
@@ -142,56 +142,56 @@ class EvmChain:
                 return False
             raise
 
-    async def recall(self, forms: Iterable[Signed]) -> None:
-        """What an earlier process signed, in order."""
-        for signed in forms:
+    async def restore(self, transactions: Iterable[Signed]) -> None:
+        """Register what an earlier process signed, in order."""
+        for signed in transactions:
             fields = TypedTransaction.from_bytes(HexBytes(signed.raw)).as_dict()
             fees = Fees(fields["maxPriorityFeePerGas"], fields["maxFeePerGas"])
-            cost = fields["value"] + fields["gas"] * fees.most
-            place = (signed.genesis, signed.nonce)
-            attempt = self._forms[place].attempt + 1 if place in self._forms else 0
-            self._forms[place] = Form(attempt, fees, cost)
+            cost = fields["value"] + fields["gas"] * fees.max
+            key = (signed.genesis, signed.nonce)
+            attempt = self._attempts[key].attempt + 1 if key in self._attempts else 0
+            self._attempts[key] = SignedAttempt(attempt, fees, cost)
 
     @property
-    def committed(self) -> Wei:
-        """What all that was signed here can take at most."""
-        return Wei(sum(form.cost for form in self._forms.values()))
+    def max_spending(self) -> Wei:
+        """The maximum that all signed transactions can spend."""
+        return Wei(sum(signed.cost for signed in self._attempts.values()))
 
-    async def advised(self, newest: Header, headroom: int = 2) -> Fees:
-        """By the node, as of its newest block.  ``headroom``: 2 lasts for six full blocks in a row."""
+    async def suggested_fees(self, newest: BlockHeader, headroom: int = 2) -> Fees:
+        """The node's suggestion.  ``headroom``: 2 suffices for six full blocks in a row."""
         try:
-            tip = await self.node.tip()
+            tip = await self.node.suggested_tip()
         except PortError as error:
             if error.reason is not Reason.INVALID_RESPONSE:
                 raise
             tip = TIP
         return Fees(tip, headroom * newest.base_fee + tip)
 
-    # in here
+    # private
 
     async def _sign(self, nonce: int, attempt: int, to: Address | None, wei: Wei, data: bytes, gas: int) -> Signed:
-        newest, genesis = await self.node.newest(), (await self.node.block(0)).hash
-        fees = self._fees(self._forms.get((genesis, nonce)), attempt, await self.advised(newest))
-        cost = wei + gas * fees.most
-        # Both as of one block, or a transaction mined in between would count twice or not at all.
+        newest, genesis = await self.node.newest_block(), (await self.node.block(0)).hash
+        fees = _raised_fees(self._attempts.get((genesis, nonce)), attempt, await self.suggested_fees(newest))
+        cost = wei + gas * fees.max
+        # Both as of one block: otherwise a transaction mined in between would count twice or not at all.
         mined = await self.node.nonce(self.wallet.address, newest.number)
         if attempt == 0 and nonce < mined:
             raise InputError(
                 f"{self.wallet.address} has sent {mined} transactions on this chain and this journal counts {nonce}: "
-                "put back the journal that counts them all, or start this peer anew with a new journal and a new wallet"
+                "restore the journal that counts them all, or restart this peer with a new journal and a new wallet"
             )
         balance = await self.node.balance(self.wallet.address, newest.number)
-        if balance < cost + self._promised(genesis, mined, nonce):
+        if balance < cost + self._reserved(genesis, mined, nonce):
             raise PortError(Reason.FUNDS, self.wallet.address)
         signed = await self._signed(genesis, nonce, to, wei, data, gas, fees)
-        self._forms[genesis, nonce] = Form(attempt, fees, cost)
+        self._attempts[genesis, nonce] = SignedAttempt(attempt, fees, cost)
         return signed
 
     async def _signed(
         self, genesis: str, nonce: int, to: Address | None, wei: Wei, data: bytes, gas: int, fees: Fees
     ) -> Signed:
-        if fees.most > MAX_FEE:
-            raise PortError(Reason.INVALID_RESPONSE, f"a fee of {fees.most} wei per gas")
+        if fees.max > MAX_FEE:
+            raise PortError(Reason.INVALID_RESPONSE, f"a fee of {fees.max} wei per gas")
         transaction = {
             "type": 2,
             "chainId": self.node.chain_id,
@@ -200,25 +200,26 @@ class EvmChain:
             "value": wei,
             "data": data,
             "gas": gas,
-            "maxFeePerGas": fees.most,
+            "maxFeePerGas": fees.max,
             "maxPriorityFeePerGas": fees.tip,
         }
         raw = await asyncio.to_thread(self.wallet.sign, transaction)
         return Signed(nonce, "0x" + raw.hex(), TxHash("0x" + keccak(raw).hex()), genesis)
 
-    def _fees(self, before: Form | None, attempt: int, fees: Fees) -> Fees:
-        for _ in range(attempt):
-            fees = fees.raised()
-        return fees.at_least(before.fees.raised()) if before and before.attempt < attempt else fees
-
-    def _promised(self, genesis: str, mined: int, nonce: int) -> int:
-        """Wei that other signed transactions can still take."""
+    def _reserved(self, genesis: str, mined: int, nonce: int) -> int:
+        """Wei that other signed transactions can still spend."""
         return sum(
-            form.cost
-            for (chain, other), form in self._forms.items()
+            signed.cost
+            for (chain, other), signed in self._attempts.items()
             if chain == genesis and other >= mined and other != nonce
         )
 
 
-def _raised(wei: int) -> int:
+def _raised_fees(before: SignedAttempt | None, attempt: int, fees: Fees) -> Fees:
+    for _ in range(attempt):
+        fees = fees.raised()
+    return fees.at_least(before.fees.raised()) if before and before.attempt < attempt else fees
+
+
+def _raise_by_eighth(wei: int) -> int:
     return -(-wei * 9 // 8)

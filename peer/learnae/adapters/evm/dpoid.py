@@ -1,4 +1,4 @@
-"""The contract of section 3.2 as its compiler left it in ``dpoid.json``: what is deployed, what is recognised."""
+"""The contract of section 3.2: the code to deploy and the code to recognise, from the artefact ``dpoid.json``."""
 
 import json
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from learnae import resources
 from learnae.messages.ids import peer_id, public_key
 from learnae.protocol.types import Address, Poid
 
-DEPLOY_GAS = 120_000  # limit; 99,891 are used at most, and 105,000 is the contract's promise
+DEPLOY_GAS = 120_000  # limit; 99,891 is the maximum used, and the contract guarantees 105,000
 GET_POID, GET_TIMESTAMP = keccak(text="getPoid()")[:4], keccak(text="getTimestamp()")[:4]
 
 
@@ -23,18 +23,18 @@ class Artefact:
 
 @cache
 def artefact() -> Artefact:
-    made = json.loads(resources.CONTRACT.read_text())
-    places = {name: tuple(offsets) for name, offsets in made["immutables"].items()}
-    return Artefact(bytes.fromhex(made["creation"][2:]), bytes.fromhex(made["runtime"][2:]), places)
+    content = json.loads(resources.CONTRACT.read_text())
+    immutables = {name: tuple(offsets) for name, offsets in content["immutables"].items()}
+    return Artefact(bytes.fromhex(content["creation"][2:]), bytes.fromhex(content["runtime"][2:]), immutables)
 
 
-def deployment(poid: Poid) -> bytes:
-    """The data of the transaction that deploys it."""
+def deployment_data(poid: Poid) -> bytes:
+    """The data of the transaction that deploys the contract."""
     return artefact().creation + public_key(poid.peer) + _word(int(poid.wallet, 16))
 
 
-def runtime(poid: Poid, timestamp: int) -> bytes:
-    """The one code that a genuine contract with these values has."""
+def runtime_code(poid: Poid, timestamp: int) -> bytes:
+    """The only code that a genuine contract with these values can have."""
     code = bytearray(artefact().runtime)
     words = {"ipfsId": public_key(poid.peer), "wallet": _word(int(poid.wallet, 16)), "timestamp": _word(timestamp)}
     for name, offsets in artefact().immutables.items():
@@ -43,14 +43,14 @@ def runtime(poid: Poid, timestamp: int) -> bytes:
     return bytes(code)
 
 
-def read_poid(returned: bytes) -> Poid:
+def parse_poid(returned: bytes) -> Poid:
     """Raises ValueError."""
     if len(returned) != 64 or any(returned[32:44]):
         raise ValueError("not a key and an address")
     return Poid(peer_id(returned[:32]), Address("0x" + returned[44:].hex()))
 
 
-def read_timestamp(returned: bytes) -> int:
+def parse_timestamp(returned: bytes) -> int:
     """Raises ValueError."""
     if len(returned) != 32:
         raise ValueError("not a number")

@@ -1,90 +1,88 @@
-"""A chain into the records of ``history``, block by block: what an audit needs after the node is gone."""
+"""Exports a chain to records, block by block: the data for an audit after the node has ended."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from learnae.adapters.evm.rpc import Header, Mined, Node, data, fixed, natural
+from learnae.adapters.evm.rpc import BlockHeader, MinedTransaction, Node, parse_bytes, parse_hex, parse_quantity
 from learnae.errors import PortError, Reason
 from learnae.protocol.types import Address, TxHash, Wei
 from learnae.records.chain_export import Balances, Block, ChainRecord, ChainTransaction, Genesis, StartingBalances
 
 T = TypeVar("T")
 
-WAITS = (1.0, 2.0, 4.0, 8.0)  # s before a node is asked again
+RETRY_DELAYS = (1.0, 2.0, 4.0, 8.0)  # s
 
 
 async def export(
     node: Node, wallets: Iterable[Address], alloc: Mapping[Address, Wei] | None = None
 ) -> list[ChainRecord]:
-    """Genesis, each block that is not empty, and what every account that took part holds in the end.
+    """Export genesis, each block that is not empty, and the final balances of all participating accounts.
 
-    ``alloc``: what the genesis block gave, if the caller made it; otherwise the node is asked, which one that was
-    restarted from a saved state may not know.  Money that contracts passed on is not followed; tips are spent.
+    ``alloc``: the balances in the genesis block, if the caller created it; otherwise the node is queried, which may not
+    know them if it was restarted from a saved state.  Transfers by contracts are not tracked; tips count as spent.
     """
-    height = (await node.newest()).number
+    height = (await node.newest_block()).number
     genesis, blocks, miners = await node.block(0), [], set()
     for number in range(1, height + 1):
         header = await node.block(number, full=True)
         miners.add(header.miner)
         if header.transactions:
-            blocks.append(await block(node, header))
+            blocks.append(await read_block(node, header))
     accounts = {Address(wallet.lower()) for wallet in wallets} | {Address(wallet.lower()) for wallet in alloc or ()}
-    for written in blocks:
-        for each in written.transactions:
-            accounts |= {account for account in (each.sender, each.to, each.contract) if account}
+    for transaction in (transaction for block in blocks for transaction in block.transactions):
+        accounts |= {account for account in (transaction.sender, transaction.to, transaction.contract) if account}
     accounts -= miners
     if alloc is None:
-        given = {account: await node.balance(account, 0) for account in sorted(accounts)}
+        initial = {account: await node.balance(account, 0) for account in sorted(accounts)}
     else:
-        given = {Address(wallet.lower()): wei for wallet, wei in alloc.items()}
-    held = {account: await node.balance(account, height) for account in sorted(accounts)}
-    return [Genesis(genesis.hash, node.chain_id, given), *blocks, Balances(height, held)]
+        initial = {Address(wallet.lower()): wei for wallet, wei in alloc.items()}
+    final = {account: await node.balance(account, height) for account in sorted(accounts)}
+    return [Genesis(genesis.hash, node.chain_id, initial), *blocks, Balances(height, final)]
 
 
 async def export_since(node: Node, opening: StartingBalances, until: int | None = None) -> list[ChainRecord]:
-    """Of a chain with others on it: every block after ``opening``, with the transactions from or to its wallets alone.
+    """Export a shared chain: every block after ``opening``, with only the transactions from or to its wallets.
 
-    ``until``: the last one; otherwise the newest.  Nodes forget what was held before their last hundred or so.
-
-    One question at a time, and patiently: public nodes count them.
+    ``until``: the last block; default: the newest.  Nodes keep balances of only about the last hundred blocks.
+    Requests are sequential and repeated after delays, because public nodes limit their rate.
     """
     wallets = opening.balances.keys()
-    genesis = await _patiently(partial(node.block, 0))
-    height = (await _patiently(node.newest)).number if until is None else until
+    genesis = await _retry(partial(node.block, 0))
+    height = (await _retry(node.newest_block)).number if until is None else until
     blocks, parent = list[Block](), opening.hash
     for number in range(opening.number + 1, height + 1):
-        header = await _patiently(partial(node.block, number, full=True))
+        header = await _retry(partial(node.block, number, full=True))
         if header.parent != parent:
             raise PortError(Reason.INVALID_RESPONSE, f"the chain moved while it was read: block {number}")
-        blocks.append(await _patiently(partial(block, node, header, wallets)))
+        blocks.append(await _retry(partial(read_block, node, header, wallets)))
         parent = header.hash
-    held = {wallet: await _patiently(partial(node.balance, wallet, height)) for wallet in wallets}
+    held = {wallet: await _retry(partial(node.balance, wallet, height)) for wallet in wallets}
     return [Genesis(genesis.hash, node.chain_id, {}), opening, *blocks, Balances(height, held)]
 
 
-async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """Again where the node was not there, or had been asked too much."""
-    for wait in WAITS:
+async def _retry(request: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a request while the node is unreachable or rejects it because of its rate limit."""
+    for delay in RETRY_DELAYS:
         try:
-            return await ask()
+            return await request()
         except PortError as error:
             if error.reason not in (Reason.UNREACHABLE, Reason.TIMEOUT):
                 raise
-        await asyncio.sleep(wait)
-    return await ask()
+        await asyncio.sleep(delay)
+    return await request()
 
 
-async def block(node: Node, header: Header, of: Collection[Address] | None = None) -> Block:
-    """With its transactions, which ``header`` must have; ``of``: only those from or to these.  Raises PortError."""
+async def read_block(node: Node, header: BlockHeader, wallets: Collection[Address] | None = None) -> Block:
+    """The block of a full header; ``wallets``: only with transactions from or to these.  Raises PortError."""
     transactions = []
     for fields in header.transactions:
         try:
-            if of is not None and not {fixed(fields[end], 20) for end in ("from", "to") if fields[end]} & set(of):
+            if wallets is not None and not _parties(fields) & set(wallets):
                 continue
-            hash = TxHash(fixed(fields["hash"], 32))
-            mined = await node.mined(hash)
+            hash = TxHash(parse_hex(fields["hash"], 32))
+            mined = await node.receipt(hash)
             if mined is None or mined.block != header.number:
                 raise PortError(Reason.INVALID_RESPONSE, f"the chain moved while it was read: block {header.number}")
             transactions.append(_transaction(hash, fields, mined))
@@ -93,17 +91,21 @@ async def block(node: Node, header: Header, of: Collection[Address] | None = Non
     return Block(header.number, header.hash, header.parent, header.timestamp, tuple(transactions))
 
 
-def _transaction(hash: TxHash, fields: Mapping[str, Any], mined: Mined) -> ChainTransaction:
-    """A transaction of a block and its receipt, as one record.  Raises ValueError, TypeError, KeyError."""
+def _parties(fields: Mapping[str, Any]) -> set[str]:
+    return {parse_hex(fields[end], 20) for end in ("from", "to") if fields[end]}
+
+
+def _transaction(hash: TxHash, fields: Mapping[str, Any], mined: MinedTransaction) -> ChainTransaction:
+    """A transaction and its receipt as one record.  Raises ValueError, TypeError, KeyError."""
     return ChainTransaction(
         hash,
-        Address(fixed(fields["from"], 20)),
-        Address(fixed(fields["to"], 20)) if fields["to"] else None,
-        natural(fields["nonce"]),
-        Wei(natural(fields["value"])),
+        Address(parse_hex(fields["from"], 20)),
+        Address(parse_hex(fields["to"], 20)) if fields["to"] else None,
+        parse_quantity(fields["nonce"]),
+        Wei(parse_quantity(fields["value"])),
         mined.gas_used,
         mined.gas_price,
-        "0x" + data(fields["input"]).hex(),
+        "0x" + parse_bytes(fields["input"]).hex(),
         mined.contract,
         mined.succeeded,
     )

@@ -1,9 +1,9 @@
-"""One Ethereum node: each question has a deadline, each answer is checked, each failure is a ``PortError``.
+"""One Ethereum node: each request has a deadline, each answer is checked, each failure is a ``PortError``.
 
-Nothing a node answers is believed to have the right form.  Addresses and hashes are lower-case text from here on.
+No answer is trusted to have the right format.  Parsed addresses and hashes are lower-case text.
 
-Questions go through web3's provider and request manager, not through its method for each: those translate every field
-of every answer, which doubles what it costs a peer to follow the chain.
+Requests use web3's provider and request manager instead of its methods, which convert every field of every answer and
+so double the cost of following the chain.
 """
 
 import asyncio
@@ -27,65 +27,63 @@ from learnae.protocol.types import Address, TxHash, Wei
 T = TypeVar("T")
 
 SEND = RPCEndpoint("eth_sendRawTransaction")
-TIMEOUT = 10.0  # s for one question
-SAID = 500  # characters of a node's own words
-CALL_GAS = 100_000  # for a function of a contract that a stranger deployed
-NOBODY = Address("0x" + "00" * 20)
+TIMEOUT = 10.0  # s per request
+MAX_ERROR_TEXT = 500  # characters of a node's error
+CALL_GAS = 100_000  # for a function of an untrusted contract
+ZERO_ADDRESS = Address("0x" + "00" * 20)
 
 
 class NotFound(Exception):
-    """The node answers that there is no such thing."""
+    """The node does not have the requested object."""
 
 
-# What happened, and why the request failed.  The first row that fits counts.
+# Exceptions and the reason they stand for; the first match applies.
 FAILURES: tuple[tuple[tuple[type[Exception], ...], Reason], ...] = (
     ((TimeoutError, RequestTimedOut), Reason.TIMEOUT),
-    ((ClientError, OSError), Reason.UNREACHABLE),  # HTTP 429 and 5xx, too: nothing is known
+    ((ClientError, OSError), Reason.UNREACHABLE),  # includes HTTP 429 and 5xx: the outcome is unknown
     ((NotFound,), Reason.NOT_FOUND),
-    (
-        (Web3Exception, ValidationError, DecodingError),
-        Reason.INVALID_RESPONSE,
-    ),  # the last: what a contract reverted with
+    # DecodingError: the data of a contract's revert
+    ((Web3Exception, ValidationError, DecodingError), Reason.INVALID_RESPONSE),
     ((ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError), Reason.INVALID_RESPONSE),
 )
-# What a node that refuses a transaction says, in lower case.  None: it has that transaction, or a better one.
+# Errors of nodes that refuse a transaction, in lower case.  None: the node has that transaction or a later attempt.
 REFUSALS: tuple[tuple[str, Reason | None], ...] = (
     ("already known", None),
     ("already imported", None),
     ("already exists", None),
     ("known transaction", None),
-    ("nonce too low", None),  # this or another form of it is mined: receipts tell which
-    ("replacement transaction underpriced", None),  # a later form of it was here first
+    ("nonce too low", None),  # this or another attempt is mined: receipts show which
+    ("replacement transaction underpriced", None),  # a later attempt arrived first
     ("insufficient funds", Reason.FUNDS),
     ("insufficient balance", Reason.FUNDS),
 )
 
 
-def natural(value: object) -> int:
-    """Of a quantity: 0x and hexadecimal digits, or, from a node in this process, a number."""
+def parse_quantity(value: object) -> int:
+    """A quantity: 0x and hexadecimal digits, or a number from a node in this process."""
     number = int(value, 16) if isinstance(value, str) and value.startswith("0x") else value
     if type(number) is not int or number < 0:
-        raise ValueError("not a natural number")
+        raise ValueError("not a non-negative integer")
     return number
 
 
-def data(value: object) -> bytes:
+def parse_bytes(value: object) -> bytes:
     if not isinstance(value, str | bytes):
-        raise ValueError("no data")
+        raise ValueError("not bytes")
     return bytes(HexBytes(value))
 
 
-def fixed(value: object, size: int) -> str:
+def parse_hex(value: object, size: int) -> str:
     """0x and the lower-case hexadecimal digits of ``size`` bytes."""
-    found = data(value)
-    if len(found) != size:
+    binary = parse_bytes(value)
+    if len(binary) != size:
         raise ValueError(f"not {size} bytes")
-    return "0x" + found.hex()
+    return "0x" + binary.hex()
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """A block.  ``transactions``: only if they were asked for."""
+class BlockHeader:
+    """A block.  ``transactions``: empty unless they were requested."""
 
     number: int
     hash: str
@@ -96,23 +94,23 @@ class Header:
     transactions: tuple[Mapping[str, Any], ...]
 
     @staticmethod
-    def read(block: Mapping[str, Any] | None) -> "Header":
+    def parse(block: Mapping[str, Any] | None) -> "BlockHeader":
         if block is None:
             raise NotFound
-        return Header(
-            natural(block["number"]),
-            fixed(block["hash"], 32),
-            fixed(block["parentHash"], 32),
-            natural(block["timestamp"]),
-            Wei(natural(block.get("baseFeePerGas", 0))),  # genesis blocks may have none
-            Address(fixed(block["miner"], 20)),
-            tuple(each for each in block["transactions"] if isinstance(each, Mapping)),
+        return BlockHeader(
+            parse_quantity(block["number"]),
+            parse_hex(block["hash"], 32),
+            parse_hex(block["parentHash"], 32),
+            parse_quantity(block["timestamp"]),
+            Wei(parse_quantity(block.get("baseFeePerGas", 0))),  # genesis blocks may have none
+            Address(parse_hex(block["miner"], 20)),
+            tuple(item for item in block["transactions"] if isinstance(item, Mapping)),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Mined:
-    """A receipt.  ``contract``: what the transaction created, if it succeeded."""
+class MinedTransaction:
+    """A receipt.  ``contract``: created by the transaction, if it succeeded."""
 
     hash: TxHash
     block: int
@@ -123,124 +121,124 @@ class Mined:
     gas_price: Wei
 
     @staticmethod
-    def read(receipt: Mapping[str, Any] | None) -> "Mined":
+    def parse(receipt: Mapping[str, Any] | None) -> "MinedTransaction":
         if receipt is None:
             raise NotFound
-        succeeded = natural(receipt["status"]) == 1
+        succeeded = parse_quantity(receipt["status"]) == 1
         created = receipt["contractAddress"] if succeeded else None
-        return Mined(
-            TxHash(fixed(receipt["transactionHash"], 32)),
-            natural(receipt["blockNumber"]),
-            natural(receipt["transactionIndex"]),
+        return MinedTransaction(
+            TxHash(parse_hex(receipt["transactionHash"], 32)),
+            parse_quantity(receipt["blockNumber"]),
+            parse_quantity(receipt["transactionIndex"]),
             succeeded,
-            Address(fixed(created, 20)) if created else None,
-            natural(receipt["gasUsed"]),
-            Wei(natural(receipt["effectiveGasPrice"])),
+            Address(parse_hex(created, 20)) if created else None,
+            parse_quantity(receipt["gasUsed"]),
+            Wei(parse_quantity(receipt["effectiveGasPrice"])),
         )
 
 
 class Node:
-    """``provider``: any of web3's asynchronous ones.  Several wallets may share a node; all are of one event loop."""
+    """``provider``: an asynchronous provider of web3.  Several wallets in one event loop may share a node."""
 
     def __init__(self, provider: AsyncBaseProvider, chain_id: int, timeout: float = TIMEOUT) -> None:
-        provider.global_ccip_read_enabled = False  # or a stranger's contract could make us fetch any URL
+        provider.global_ccip_read_enabled = False  # otherwise a contract could make this process fetch any URL
         self.chain_id = chain_id
         self._provider, self._timeout = provider, timeout
         self._web3: AsyncWeb3[Any] = AsyncWeb3(provider, middleware=[])
         self._session: ClientSession | None = None
-        self._agreed = False
+        self._chain_checked = False
 
     async def connect(self) -> None:
-        """The first question does this by itself.  Raises PortError, and InputError if it is another chain."""
+        """Called by the first request.  Raises PortError, and InputError if the node is on another chain."""
         if isinstance(self._provider, AsyncHTTPProvider) and self._session is None:
-            self._session = ClientSession(raise_for_status=True)  # web3's own would open a connection a question
+            self._session = ClientSession(raise_for_status=True)  # web3's own would open one connection per request
             await self._provider.cache_async_session(self._session)
-        found = await self._translated("eth_chainId", (), natural)
-        if found != self.chain_id:
+        chain_id = await self._request_unchecked("eth_chainId", (), parse_quantity)
+        if chain_id != self.chain_id:
             raise InputError(
-                f"the Ethereum node is on chain {found} and the session on chain {self.chain_id}: "
+                f"the Ethereum node is on chain {chain_id} and the session on chain {self.chain_id}: "
                 "give the RPC URL of a node on that chain, or change chain.id in the session"
             )
-        self._agreed = True
+        self._chain_checked = True
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
-            self._session, self._agreed = None, False
+            self._session, self._chain_checked = None, False
 
-    # questions
+    # requests
 
-    async def newest(self) -> Header:
-        return await self._ask("eth_getBlockByNumber", ("latest", False), Header.read)
+    async def newest_block(self) -> BlockHeader:
+        return await self._request("eth_getBlockByNumber", ("latest", False), BlockHeader.parse)
 
-    async def block(self, number: int, full: bool = False) -> Header:
-        """Raises PortError: NOT_FOUND above the newest.  ``full``: with its transactions."""
-        return await self._ask("eth_getBlockByNumber", (hex(number), full), Header.read)
+    async def block(self, number: int, full: bool = False) -> BlockHeader:
+        """A block by number; ``full``: with its transactions.  Raises PortError: NOT_FOUND above the newest."""
+        return await self._request("eth_getBlockByNumber", (hex(number), full), BlockHeader.parse)
 
-    async def mined(self, hash: TxHash) -> Mined | None:
-        """None: it is in no block."""
+    async def receipt(self, hash: TxHash) -> MinedTransaction | None:
+        """The receipt of a transaction; None if it is in no block."""
         try:
-            found = await self._ask("eth_getTransactionReceipt", (hash,), Mined.read)
+            receipt = await self._request("eth_getTransactionReceipt", (hash,), MinedTransaction.parse)
         except PortError as error:
             if error.reason is Reason.NOT_FOUND:
                 return None
             raise
-        if found.hash != hash.lower():
+        if receipt.hash != hash.lower():
             raise PortError(Reason.INVALID_RESPONSE, "the receipt of another transaction")
-        return found
+        return receipt
 
     async def nonce(self, wallet: Address, block: int | Literal["pending"]) -> int:
-        """How many of its transactions were mined up to that block; pending: and wait to be."""
+        """The number of its transactions mined up to that block; pending: including waiting ones."""
         until = block if isinstance(block, str) else hex(block)
-        return await self._ask("eth_getTransactionCount", (wallet, until), natural)
+        return await self._request("eth_getTransactionCount", (wallet, until), parse_quantity)
 
-    async def tip(self) -> Wei:
-        """Wei per gas that it advises to give to who makes the block."""
-        return Wei(await self._ask("eth_maxPriorityFeePerGas", (), natural))
+    async def suggested_tip(self) -> Wei:
+        """Wei per gas that the node suggests for the block producer."""
+        return Wei(await self._request("eth_maxPriorityFeePerGas", (), parse_quantity))
 
     async def balance(self, wallet: Address, block: int | None = None) -> Wei:
         until = "latest" if block is None else hex(block)
-        return Wei(await self._ask("eth_getBalance", (wallet, until), natural))
+        return Wei(await self._request("eth_getBalance", (wallet, until), parse_quantity))
 
     async def code(self, contract: Address) -> bytes:
-        return await self._ask("eth_getCode", (contract, "latest"), data)
+        return await self._request("eth_getCode", (contract, "latest"), parse_bytes)
 
     async def call(self, contract: Address, selector: bytes) -> bytes:
-        """What a function without arguments returns.  Raises PortError: NONSENSE if it reverts."""
-        asked = {"from": NOBODY, "to": contract, "data": "0x" + selector.hex(), "gas": hex(CALL_GAS)}
-        return await self._ask("eth_call", (asked, "latest"), data)
+        """Call a function without arguments.  Raises PortError: INVALID_RESPONSE if it reverts."""
+        transaction = {"from": ZERO_ADDRESS, "to": contract, "data": "0x" + selector.hex(), "gas": hex(CALL_GAS)}
+        return await self._request("eth_call", (transaction, "latest"), parse_bytes)
 
     async def send(self, raw: str) -> None:
-        """Raises PortError if the node will not have it and has no better.  A second time is no error."""
+        """Send a transaction.  Raises PortError if the node refuses it, unless it has it or a later attempt already."""
         try:
-            await self._ask(SEND, (raw,), lambda _: None)
+            await self._request(SEND, (raw,), lambda _: None)
         except PortError as error:
-            said = str(error).lower()
-            reason = next((reason for text, reason in REFUSALS if text in said), error.reason)
+            message = str(error).lower()
+            reason = next((reason for text, reason in REFUSALS if text in message), error.reason)
             if reason is not None:
                 raise PortError(reason, str(error)) from None
 
-    # in here
+    # private
 
-    async def _ask(self, method: str, params: tuple[object, ...], read: Callable[[Any], T]) -> T:
-        if not self._agreed:
+    async def _request(self, method: str, params: tuple[object, ...], parse: Callable[[Any], T]) -> T:
+        if not self._chain_checked:
             await self.connect()
-        return await self._translated(method, params, read)
+        return await self._request_unchecked(method, params, parse)
 
-    async def _translated(self, method: str, params: tuple[object, ...], read: Callable[[Any], T]) -> T:
+    async def _request_unchecked(self, method: str, params: tuple[object, ...], parse: Callable[[Any], T]) -> T:
         try:
             async with asyncio.timeout(self._timeout):
-                return read(await self._web3.manager.coro_request(RPCEndpoint(method), params))
+                return parse(await self._web3.manager.coro_request(RPCEndpoint(method), params))
         except tuple(kind for kinds, _ in FAILURES for kind in kinds) as error:
             reason = next(reason for kinds, reason in FAILURES if isinstance(error, kinds))
-            said = str(error)[:SAID] if isinstance(error, Web3RPCError) else type(error).__name__
-            failure = PortError(reason, f"Ethereum node: {said}")
-        raise failure  # not chained: what aiohttp says names the URL, and URLs hold keys
+            text = str(error)[:MAX_ERROR_TEXT] if isinstance(error, Web3RPCError) else type(error).__name__
+            failure = PortError(reason, f"Ethereum node: {text}")
+        raise failure  # not chained: errors of aiohttp contain the URL, and URLs contain keys
 
 
 def http_node(url: str, chain_id: int, timeout: float = TIMEOUT) -> Node:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise InputError("the Ethereum RPC URL must begin with http:// or https:// and name a host")
-    once = {"allow_redirects": False}
-    return Node(AsyncHTTPProvider(url, once, exception_retry_configuration=None), chain_id, timeout)
+        raise InputError("the Ethereum RPC URL must start with http:// or https:// and contain a host")
+    no_redirects = {"allow_redirects": False}
+    return Node(AsyncHTTPProvider(url, no_redirects, exception_retry_configuration=None), chain_id, timeout)

@@ -230,7 +230,7 @@ class EmbeddedSwarm:
             self.clock,
             (*self.observers, self.evaluation.observe, self._drop_rejected_average, *faults),
             self._threads,
-            holds=chain.holds,
+            holds=chain.contains,
         )
 
     def _drop_rejected_average(self, now: float, peer: str, item: Fact) -> None:

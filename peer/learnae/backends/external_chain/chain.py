@@ -18,7 +18,7 @@ from learnae.adapters import keystore
 from learnae.adapters.evm import EvmChain, Node, http_node
 from learnae.adapters.evm.chain import MAX_FEE, PAY_GAS, TRANSFER_GAS
 from learnae.adapters.evm.dpoid import DEPLOY_GAS
-from learnae.adapters.evm.rpc import Header
+from learnae.adapters.evm.rpc import BlockHeader
 from learnae.backends.base import Say
 from learnae.errors import InputError, PortError
 from learnae.protocol.types import ETHER, Address, Wei, wei
@@ -72,7 +72,7 @@ class ExternalChain:
     async def fitted(self, say: Say) -> "ExternalChain":
         """With waits that suit the chain's block time.  Raises InputError: the session could not end well there."""
         async with self.node() as node:
-            newest = await node.newest()
+            newest = await node.newest_block()
             pace = await self._pace(node, newest)
             needed = await self._needed(node, newest)
             await self._check_key(node, newest, needed)
@@ -96,7 +96,7 @@ class ExternalChain:
 
     # private
 
-    async def _pace(self, node: Node, newest: Header) -> float:
+    async def _pace(self, node: Node, newest: BlockHeader) -> float:
         """Mean block time in s."""
         age = time.time() - newest.timestamp
         if age > STALE:
@@ -107,10 +107,10 @@ class ExternalChain:
         early = await node.block(max(0, newest.number - RECENT))
         return max(1.0, (newest.timestamp - early.timestamp) / max(1, newest.number - early.number))
 
-    async def _needed(self, node: Node, newest: Header) -> Wei:
+    async def _needed(self, node: Node, newest: BlockHeader) -> Wei:
         """The maximum that can be spent from the key at the present gas price."""
         peers, stake = self.session.peers, self.session.chain.balance
-        fee = (await EvmChain(node, self.wallet).advised(newest)).most
+        fee = (await EvmChain(node, self.wallet).suggested_fees(newest)).max
         if fee > MAX_FEE:
             raise InputError(f"gas costs {fee // 10**9} gwei there, and peers pay at most {MAX_FEE // 10**9}: wait")
         least = Wei((DEPLOY_GAS + PAY_GAS) * fee)
@@ -127,7 +127,7 @@ class ExternalChain:
             )
         return needed
 
-    async def _check_key(self, node: Node, newest: Header, needed: Wei) -> None:
+    async def _check_key(self, node: Node, newest: BlockHeader, needed: Wei) -> None:
         lender = self.wallet.address
         had = await node.balance(lender, newest.number)
         if had < needed:
@@ -140,7 +140,7 @@ class ExternalChain:
 
 async def waiting(node: Node, wallets: list[Address]) -> bool:
     """Whether one of these wallets has sent a transaction that is not mined yet."""
-    newest = (await node.newest()).number
+    newest = (await node.newest_block()).number
     for wallet in wallets:
         if await node.nonce(wallet, "pending") > await node.nonce(wallet, newest):
             return True

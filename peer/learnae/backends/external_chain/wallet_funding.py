@@ -97,7 +97,7 @@ async def take_back(chain: ExternalChain, run: Path, say: Say) -> bool:
     began, lasts = time.monotonic(), MAX_SECONDS + MAX_BLOCKS * chain.session.chain.block_time
     async with chain.node() as node:
         if funding.until is None:
-            replace(funding, until=(await node.newest()).number).write(run)
+            replace(funding, until=(await node.newest_block()).number).write(run)
         wallets = [keystore.load_wallet(path) for path in files]
         accounts = [funding.lender, *(wallet.address for wallet in wallets)]
         calm = await _until(chain, partial(_calm, node, accounts), began + lasts / 2)
@@ -122,14 +122,14 @@ async def take_back(chain: ExternalChain, run: Path, say: Say) -> bool:
 async def _sent(chain: ExternalChain, node: Node, wallets: list[Address]) -> int:
     """Send all stakes; a final block that contains them or comes after them."""
     payer, lender, cap = EvmChain(node, chain.wallet), chain.wallet.address, chain.settings.cap
-    first = await node.nonce(lender, (await node.newest()).number)
+    first = await node.nonce(lender, (await node.newest_block()).number)
     settings = chain.session.chain
     for attempt in range(ROUNDS):
         with suppress(PortError):  # such as a rate limit: the next round tries again
-            mined = await node.nonce(lender, (await node.newest()).number)
+            mined = await node.nonce(lender, (await node.newest_block()).number)
             due = [(nonce, to) for nonce, to in enumerate(wallets, first) if nonce >= mined]
             forms = [await payer.sign_transfer(to, chain.stake, nonce, attempt) for nonce, to in due]
-            if payer.committed > wei(cap):
+            if payer.max_spending > wei(cap):
                 raise InputError(
                     f"fees rose until the session would cost more than the cap of {cap} ETH: raise the cap, or wait"
                 )
@@ -158,7 +158,7 @@ async def _emptied(chain: ExternalChain, payer: EvmChain, to: Address, until: fl
 
     async def look() -> bool | None:
         nonlocal nonce, attempt, signed
-        newest = (await node.newest()).number
+        newest = (await node.newest_block()).number
         if not await node.balance(wallet, newest):
             return None if await node.balance(wallet, await _settled(chain, node)) else True
         mined = await node.nonce(wallet, newest)
@@ -166,7 +166,7 @@ async def _emptied(chain: ExternalChain, payer: EvmChain, to: Address, until: fl
             return None
         nonce, attempt, signed = mined, attempt + 1 if mined == nonce else 0, time.monotonic()
         try:
-            await payer.broadcast(await payer.sign_rest(to, nonce, attempt))
+            await payer.broadcast(await payer.sign_sweep(to, nonce, attempt))
         except PortError as error:
             if error.reason is Reason.FUNDS:
                 return False
@@ -178,7 +178,7 @@ async def _emptied(chain: ExternalChain, payer: EvmChain, to: Address, until: fl
 
 async def _settled(chain: ExternalChain, node: Node) -> int:
     """The newest block that is final."""
-    return max(0, (await node.newest()).number - chain.session.chain.confirmations + 1)
+    return max(0, (await node.newest_block()).number - chain.session.chain.confirmations + 1)
 
 
 async def _until(chain: ExternalChain, look: Callable[[], Awaitable[T | None]], until: float) -> T | None:
