@@ -71,7 +71,7 @@ def given(history: History) -> History:
 def test_a_session_on_a_chain_with_others_on_it_is_valid_and_says_what_it_rests_on() -> None:
     assert caught(foreign()) == {}
     [said] = verdict(foreign())["unproven"]
-    assert "others" in said and f"block {FIRST}" in said and "word" in said
+    assert "other accounts" in said and f"block {FIRST}" in said and "rely on the node" in said
     assert verdict(GOOD)["unproven"] == []
 
 
@@ -119,4 +119,4 @@ def test_every_wallet_of_the_roster_is_accounted_for_and_no_other() -> None:
             )
         return each
 
-    assert "are not those of the roster" in caught(on_chain(narrowed, foreign()))["wei_conserved"]
+    assert "do not belong to the roster" in caught(on_chain(narrowed, foreign()))["wei_conserved"]

@@ -55,7 +55,7 @@ def test_dropping_what_is_equal_is_right() -> None:
 def test_measuring_against_another_model_than_the_last_is_invalid() -> None:
     found = caught(amended(BOB_DROPPED, before=score(700)))
     assert found.keys() == {"adopted_only_if_better"}
-    assert "bob averaged against" in found["adopted_only_if_better"]
+    assert "bob compared with" in found["adopted_only_if_better"]
 
 
 @pytest.mark.parametrize("forgotten", [Trained, Adopted])
@@ -117,12 +117,12 @@ def test_averaging_with_ones_own_model_under_another_name_is_invalid() -> None:
 def test_a_peer_that_never_ended_is_missed_by_name(name: str) -> None:
     found = caught(without(fact_is(name, WorkChanged, work=WorkState.DONE)))
     state = "absent" if name == "cat" else "idle"
-    assert found == {"every_peer_finished": f"invalid: partial: missing {name} ({state})"}
+    assert found == {"every_peer_finished": f"invalid: partial: {name} ({state}) did not finish"}
 
 
 def test_a_peer_that_woke_and_never_ended_again_is_missed() -> None:
     found = caught(followed_by(fact_is("ann", WorkChanged, work=WorkState.DONE), WorkChanged(WorkState.MERGING)))
-    assert found == {"every_peer_finished": "invalid: partial: missing ann (merging)"}
+    assert found == {"every_peer_finished": "invalid: partial: ann (merging) did not finish"}
 
 
 def test_a_peer_that_crashed_and_stayed_away_is_missed() -> None:
@@ -144,7 +144,7 @@ def test_an_interrupted_session_is_partial_even_if_all_were_done() -> None:
 
 def test_a_session_that_was_cut_off_is_partial() -> None:
     found = caught(without(fact_is("swarm", SessionEnded)))
-    assert found == {"every_peer_finished": "invalid: partial: the session was cut off before it could end"}
+    assert found == {"every_peer_finished": "invalid: partial: the session has no recorded end"}
 
 
 def test_a_session_may_end_at_its_time_limit() -> None:

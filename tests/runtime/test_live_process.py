@@ -78,7 +78,7 @@ def test_an_audit_names_the_peers_whose_journals_are_missing(tmp_path: Path) -> 
     IDS.write(tmp_path / ROSTER)
     done = here(tmp_path, "audit", ".")
     assert done.returncode == 1
-    assert "missing p00 (absent), p01 (absent)" in done.stdout
+    assert "p00 (absent), p01 (absent) did not finish" in done.stdout
     assert "the chain's export is missing" in done.stdout
     refused(here(tmp_path, "audit", ".", "--rpc", "http://127.0.0.1:1"), "could not be read")
     (tmp_path / "rpc").write_text("http://127.0.0.1:1")

@@ -95,7 +95,7 @@ def extended(copy: Copy) -> Copy:
     reward, check, metric = "a reward function", "a check", "a metric"
     copy.edit(reward, "protocol/reward.py", "\n\nFUNCTIONS", f"\n\n{FUNCTION}\n\nFUNCTIONS")
     copy.edit(reward, "protocol/reward.py", '    "flat": flat,\n', '    "flat": flat,\n    "double": double,\n')
-    recomputed = '        case "double":\n            return 2 * floor(factor * (accuracy(after) - was))\n'
+    recomputed = '        case "double":\n            return 2 * floor(factor * (exact_accuracy(after) - was))\n'
     copy.edit(reward, "analysis/checks/debts.py", '        case "flat":\n', f'{recomputed}        case "flat":\n')
 
     copy.edit(

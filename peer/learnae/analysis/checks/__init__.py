@@ -1,10 +1,10 @@
-"""What must hold in every session, recomputed from its history and the chain's export.  Pure.
+"""Checks that must pass in every session, recomputed from its history and the chain's export.  Pure.
 
-A check finds violations.  None: valid.  Some: invalid.  If it cannot be carried through: unknown, never valid.  The
-worst result is the verdict.  Nothing here imports the code it judges: rewards, the directory's winner, the debts and
-the ledger are worked out again, from the paper (section 3) and from what the peers said and the chain holds.
+A check searches for violations: none is valid, some is invalid; a check that cannot finish is unknown, never valid.
+The worst result is the verdict.  The checks do not import the code that they judge: rewards, winners of the directory,
+debts and ledger are computed again, from the paper (section 3), the recorded facts and the chain.
 
-What no check can know: whether the accuracies that peers reported are true.
+No check can know whether the accuracies that peers reported are true.
 """
 
 from typing import Any
@@ -37,13 +37,15 @@ CHECKS: dict[str, Check] = {
 
 
 def verdict(history: History) -> dict[str, Any]:
-    """All checks, the worst of their results, and the summary.  The caller adds ``wall_seconds`` to the summary."""
+    """The results of all checks, the worst of them, and the summary, to which the caller adds ``wall_seconds``."""
     results = {name: check(history) for name, check in CHECKS.items()}
-    worst = max((each.result for each in results.values()), key=list(CheckOutcome).index)
+    worst = max((outcome.result for outcome in results.values()), key=list(CheckOutcome).index)
     return {
         "verdict": worst.value,
         "ended_by": history.ended_by or "unknown",
-        "checks": {name: {"result": each.result.value, "reason": each.reason} for name, each in results.items()},
+        "checks": {
+            name: {"result": outcome.result.value, "reason": outcome.reason} for name, outcome in results.items()
+        },
         "unproven": chain.unproven(history),
         "summary": summary(history),
     }

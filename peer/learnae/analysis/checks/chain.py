@@ -1,11 +1,11 @@
-"""The ledger by itself, and the ledger against the debts.  All from the chain's export; without it they are unknown.
+"""Checks of the ledger, by itself and against the debts.  Without the chain's export they are unknown.
 
-Where a chain was replaced by another in mid-session, the export is of one of them, mostly the last.  Wei are conserved
-on each chain by itself, so that check knows the exported one alone.  What became final on another chain cannot be
-looked up: it must not be on this one, too, and ``debts_signed_on_one_chain`` holds of all chains.
+If the chain was replaced during the session, the export is of one chain, usually the last.  Wei are conserved on each
+chain by itself, so that check covers the exported one.  A payment that became final on another chain cannot be looked
+up: it must not be on the exported chain as well, and ``debts_signed_on_one_chain`` covers all chains.
 
-On a chain with others on it (``Opening``) the export has every block since the session began, without what others did
-among themselves.  That nothing of the roster's is left out follows from nonces, balances and the blocks' links.
+On a shared chain (``StartingBalances``) the export has every block since the session began, without transactions among
+other accounts.  Nonces, balances and the links between blocks show that no transaction of the roster is missing.
 """
 
 from base64 import b32encode
@@ -20,26 +20,26 @@ from learnae.records.history import History
 
 
 def _genesis(history: History) -> Genesis:
-    """Also makes sure that the export is whole: Balances is its last record."""
+    """The genesis block; raises LookupError if the export is incomplete (its last record is Balances)."""
     if not history.exports(Genesis) or not history.exports(Balances):
         raise LookupError("the chain's export is missing or incomplete")
     return history.exports(Genesis)[0]
 
 
 def _transactions(history: History) -> list[tuple[int, ChainTransaction]]:
-    """With the numbers of their blocks."""
+    """Transactions with the numbers of their blocks."""
     _genesis(history)
-    return [(block.number, each) for block in history.exports(Block) for each in block.transactions]
+    return [(block.number, tx) for block in history.exports(Block) for tx in block.transactions]
 
 
 def unproven(history: History) -> list[str]:
-    """A sentence for what no check here can know of a chain with others on it."""
+    """What the checks cannot prove on a shared chain, in a sentence."""
     opening = history.starting_balances
     if opening is None:
         return []
     return [
-        f"The chain has others on it: what its blocks hold besides, that block {opening.number} descends from the "
-        f"genesis block, and what the wallets held as of block {opening.number} are the node's word."
+        f"On a shared chain the checks rely on the node for the transactions of other accounts, for the balances as of "
+        f"block {opening.number}, and for that block's descent from the genesis block."
     ]
 
 
@@ -49,9 +49,9 @@ def _wallets(history: History) -> dict[str, str]:
 
 @check
 def blocks_and_nonces_consecutive(history: History) -> Iterator[str]:
-    """Blocks follow each other, and each wallet's nonces are 0, 1, 2 ...: none skipped, none spent twice.
+    """Blocks follow each other, and each wallet's nonces are 0, 1, 2 ... without gaps or duplicates.
 
-    On a chain with others on it no block is left out up to the last, and strangers' nonces are their own affair.
+    On a shared chain every block up to the last is exported; nonces of other accounts are not checked.
     """
     opening = history.starting_balances
     last, hash = (opening.number, opening.hash) if opening else (0, _genesis(history).hash)
@@ -61,49 +61,51 @@ def blocks_and_nonces_consecutive(history: History) -> Iterator[str]:
             yield f"block {block.number} does not follow block {last}"
         last, hash = block.number, block.hash
     nonces: Counter[Address] = Counter()
-    for number, each in _transactions(history):
-        if opening and each.sender not in opening.balances:
+    for number, tx in _transactions(history):
+        if opening and tx.sender not in opening.balances:
             continue
-        if each.nonce != nonces[each.sender]:
-            yield f"block {number} has nonce {each.nonce} of {each.sender}, not {nonces[each.sender]}"
-        nonces[each.sender] += 1
+        if tx.nonce != nonces[tx.sender]:
+            yield f"block {number} has nonce {tx.nonce} of {tx.sender}, not {nonces[tx.sender]}"
+        nonces[tx.sender] += 1
     height = history.exports(Balances)[-1].height
     if opening and last != height:
-        yield f"the export ends with block {last} and its balances are of block {height}"
+        yield f"the export ends with block {last}, but its balances are of block {height}"
 
 
 @check
 def wei_conserved(history: History) -> Iterator[str]:
-    """What the genesis block gave is held or was spent on gas, and each balance is what the transfers make it.
+    """The genesis balances are held or spent on gas, and each balance follows from the transfers.
 
-    On a chain with others on it, which money may come from and go to: each balance of the roster's wallets.
+    On a shared chain, where other accounts take part, only the balances of the roster's wallets are checked.
     """
     opening = history.starting_balances
     if opening and opening.balances.keys() != set(_wallets(history).values()):
-        yield f"the balances as of block {opening.number} are not those of the roster's wallets"
+        yield f"the balances as of block {opening.number} do not belong to the roster's wallets"
     alloc = opening.balances if opening else _genesis(history).alloc
     for export in history.exports(Balances):
         accounts = Counter({wallet.lower(): int(wei) for wallet, wei in alloc.items()})
         stated = Counter({wallet.lower(): int(wei) for wallet, wei in export.balances.items()})
         gas = 0
-        for number, each in _transactions(history):
+        for number, tx in _transactions(history):
             if number <= export.height:
-                fee = each.gas_used * each.gas_price
+                fee = tx.gas_used * tx.gas_price
                 gas += fee
-                accounts[each.sender.lower()] -= fee + each.wei * each.succeeded
-                accounts[(each.to or each.contract or "").lower()] += each.wei * each.succeeded
+                accounts[tx.sender.lower()] -= fee + tx.wei * tx.succeeded
+                accounts[(tx.to or tx.contract or "").lower()] += tx.wei * tx.succeeded
         for wallet in sorted(opening.balances if opening else accounts.keys() | stated.keys()):
             if accounts[wallet] != stated[wallet]:
                 yield f"{wallet} holds {stated[wallet]} wei, not {accounts[wallet]}"
         if not opening and sum(alloc.values()) != sum(stated.values()) + gas:
-            yield f"{sum(stated.values())} wei held and {gas} spent on gas are not the {sum(alloc.values())} of genesis"
+            total = f"{sum(stated.values())} wei held and {gas} wei of gas"
+            yield f"{total} do not add up to the {sum(alloc.values())} wei of the genesis block"
 
 
 @check
 def debts_paid_once(history: History) -> Iterator[str]:
-    """A transfer pays one debt and a debt is paid by one transfer, or by none if it is not FINAL on this chain.
+    """Each transfer pays one debt, and each final debt is paid by one transfer.
 
-    What was signed and not final when its chain was replaced is declined: that chain may hold it, no other may.
+    A debt that was signed but not final when its chain was replaced is declined: the old chain may hold its payment,
+    no other may.
     """
     here, by_chain = _genesis(history).hash, chains_of_debts(history)
     acts_on = {record.peer: fact.genesis for record, fact in history.facts(ChainEntered)}  # in the end
@@ -114,13 +116,13 @@ def debts_paid_once(history: History) -> Iterator[str]:
             if change.tx is not None:
                 owners.setdefault(change.tx, set()).add(debt)
     paid: dict[tuple[str, int], list[TxHash]] = {}
-    for number, each in transactions:
-        if each.to is not None and each.sender.lower() in wallets:
-            debts = owners.get(each.hash, set())
+    for number, tx in transactions:
+        if tx.to is not None and tx.sender.lower() in wallets:
+            debts = owners.get(tx.hash, set())
             if len(debts) != 1:
-                yield f"transfer {each.hash} in block {number} belongs to {len(debts)} debts"
-            for debt in debts if each.succeeded else ():
-                paid.setdefault(debt, []).append(each.hash)
+                yield f"transfer {tx.hash} in block {number} belongs to {len(debts)} debts"
+            for debt in debts if tx.succeeded else ():
+                paid.setdefault(debt, []).append(tx.hash)
     for debt, changes in history.debts.items():
         last, hashes = changes[-1][1], paid.get(debt, [])
         elsewhere = by_chain[debt][-1] not in (None, here)
@@ -136,29 +138,29 @@ def debts_paid_once(history: History) -> Iterator[str]:
 
 @check
 def payments_match_debts(history: History) -> Iterator[str]:
-    """The transaction on the chain says what the debt says: who, to whom, how much, for which model."""
+    """A payment on the chain has the payer, payee, amount and model of its debt."""
     wallets = _wallets(history)
-    mined = {each.hash: (number, each) for number, each in _transactions(history)}
+    mined = {tx.hash: (number, tx) for number, tx in _transactions(history)}
     for (payer, debt), changes in history.debts.items():
-        said = changes[-1][1]
-        if said.tx in mined:
-            number, each = mined[said.tx]
+        last = changes[-1][1]
+        if last.tx in mined:
+            number, tx = mined[last.tx]
             pairs = {
-                "sender": (each.sender.lower(), wallets[payer]),
-                "payee": ((each.to or "").lower(), (said.payee or "").lower()),
-                "wei": (each.wei, said.wei),
-                "nonce": (each.nonce, said.nonce),
-                "calldata": (_model(each.data), said.cid),
-                "block": (number, said.block or number),
-                "success": (each.succeeded, said.state is not DebtState.REFUSED),
+                "sender": (tx.sender.lower(), wallets[payer]),
+                "payee": ((tx.to or "").lower(), (last.payee or "").lower()),
+                "wei": (tx.wei, last.wei),
+                "nonce": (tx.nonce, last.nonce),
+                "calldata": (_model(tx.data), last.cid),
+                "block": (number, last.block or number),
+                "success": (tx.succeeded, last.state is not DebtState.REFUSED),
             }
-            for what, (found, stated) in pairs.items():
-                if found != stated:
-                    yield f"{debt_name(payer, debt)}: the chain has {what} {found}, the debt {stated}"
+            for field, (actual, expected) in pairs.items():
+                if actual != expected:
+                    yield f"{debt_name(payer, debt)}: {field} is {actual} on the chain, {expected} in the debt"
 
 
 def _model(data: str) -> str:
-    """The CID in a payment's calldata: its 36 bytes (raw, sha2-256) or its text."""
+    """The CID in a payment's calldata, which has its 36 bytes (raw, sha2-256) or its text."""
     payload = bytes.fromhex(data.removeprefix("0x"))
     if payload.startswith(b"\x01\x55\x12\x20") and len(payload) == 36:
         return "b" + b32encode(payload).decode().rstrip("=").lower()

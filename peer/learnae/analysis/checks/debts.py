@@ -1,4 +1,4 @@
-"""What is owed, to whom, how much, and what became of it: section 3.1 and Eq. 1, section 3.2."""
+"""Checks of debts: creditor, amount, payee and final state (sections 3.1 and 3.2, Eq. 1)."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,16 +16,16 @@ SPENT = (DebtState.SIGNED, DebtState.SENT, DebtState.MINED, DebtState.FINAL)
 
 @check
 def no_debt_left_open(history: History) -> Iterator[str]:
-    """Paid, refused, declined or unclaimed: none is left open."""
+    """Every debt ends as paid, refused, declined or unclaimed."""
     session_began(history)
     for debt, changes in history.debts.items():
         if not changes[-1][1].state.terminal:
-            yield f"{debt_name(*debt)} is left {changes[-1][1].state}"
+            yield f"{debt_name(*debt)} is still {changes[-1][1].state}"
 
 
 @check
 def debts_signed_on_one_chain(history: History) -> Iterator[str]:
-    """A chain that was replaced may hold whatever was signed for it, so no debt is ever signed for another, too."""
+    """No debt is signed on two chains, because a replaced chain may still hold the first payment."""
     session_began(history)
     by_chain = chains_of_debts(history)
     for debt, changes in history.debts.items():
@@ -37,7 +37,7 @@ def debts_signed_on_one_chain(history: History) -> Iterator[str]:
 
 @check
 def adoptions_create_debts(history: History) -> Iterator[str]:
-    """Each adopted average makes one debt with its creator, model and scores, and nothing else makes one."""
+    """Each adopted average creates one debt with the right creator, model and scores; nothing else creates one."""
     session_began(history)
     adopted = Counter(
         (record.peer, fact.creator, fact.remote_cid, fact.before, fact.after)
@@ -46,22 +46,22 @@ def adoptions_create_debts(history: History) -> Iterator[str]:
     )
     owed: Counter[tuple[str, PeerId, Cid, Score, Score]] = Counter()
     for (payer, debt), changes in history.debts.items():
-        whats = {(fact.creator, fact.cid, fact.before, fact.after) for _, fact in changes}
-        owed.update((payer, *what) for what in whats)
-        if len(whats) > 1:
-            yield f"{debt_name(payer, debt)} changed what it is for"
+        subjects = {(fact.creator, fact.cid, fact.before, fact.after) for _, fact in changes}
+        owed.update((payer, *subject) for subject in subjects)
+        if len(subjects) > 1:
+            yield f"{debt_name(payer, debt)} changed its model or scores"
     for payer, creator, cid, *_ in (adopted - owed).elements():
-        yield f"{payer} adopted {cid} of {creator} and owes nothing for it"
+        yield f"{payer} adopted {cid} of {creator} but has no debt for it"
     for payer, creator, cid, *_ in (owed - adopted).elements():
-        yield f"{payer} owes {creator} for {cid} and has not adopted it"
+        yield f"{payer} owes {creator} for {cid} but has not adopted it"
 
 
 @check
 def payee_has_earliest_claim(history: History) -> Iterator[str]:
-    """Whoever was paid had the earliest admitted claim (section 3.2), as far as the payer knew when it signed.
+    """The payee had the earliest admitted claim (section 3.2) that the payer knew when it signed.
 
-    A replacement with a higher fee is no new decision: it has the nonce, and must have the payee, of the first.
-    A chain that takes another's place holds no claim yet.
+    A replacement with a higher fee is not a new decision: it has the nonce of the first and must have its payee.
+    A chain that replaced another has no claims yet.
     """
     session_began(history)
     known: dict[str, dict[tuple[PeerId, Address], ClaimJudged]] = {}
@@ -84,20 +84,20 @@ def payee_has_earliest_claim(history: History) -> Iterator[str]:
                     if debt.payee is None or debt.payee != winner:
                         yield f"{debt_name(*key)} was signed to {debt.payee}, not to {winner}"
                 elif first is None or (first.nonce, first.payee) != (debt.nonce, debt.payee):
-                    yield f"{debt_name(*key)} is {debt.state} to {debt.payee} and was not signed so"
+                    yield f"{debt_name(*key)} is {debt.state} to {debt.payee}, but was not signed like that"
 
 
 def _winner(claims: Iterable[ClaimJudged], peer: PeerId) -> Address | None:
-    """Section 3.2: the earliest timestamp; within one second the earlier block, then the earlier place in it."""
-    admitted = [each for each in claims if each.poid.peer == peer and each.verdict is not Verdict.REJECTED]
+    """The earliest timestamp; within one second the earlier block, then the smaller index (section 3.2)."""
+    admitted = [claim for claim in claims if claim.poid.peer == peer and claim.verdict is not Verdict.REJECTED]
     if not admitted:
         return None
-    return min(admitted, key=lambda each: (each.timestamp, each.block, each.index)).poid.wallet
+    return min(admitted, key=lambda claim: (claim.timestamp, claim.block, claim.index)).poid.wallet
 
 
 @check
 def only_creators_are_paid(history: History) -> Iterator[str]:
-    """Where claims need a proof of possession, money for a model reaches the wallet of the peer that made it."""
+    """If claims need a proof of possession, payments for a model reach the wallet of its creator."""
     session = session_began(history)
     wallets = {entry.peer: entry.wallet for entry in session.roster}
     for debt, changes in history.debts.items() if session.session.identity is IdentityRule.PROVEN else ():
@@ -108,14 +108,14 @@ def only_creators_are_paid(history: History) -> Iterator[str]:
 
 @check
 def amounts_follow_reward_function(history: History) -> Iterator[str]:
-    """Eq. 1, or the reward function the session agreed on, in exact arithmetic and rounded down once."""
+    """Amounts follow the session's reward function (Eq. 1 by default), in exact arithmetic, rounded down once."""
     reward = session_of(history).reward
     factor = floor(Fraction(reward.factor) * ETHER)
     for debt, changes in history.debts.items():
         for wei, before, after in {(fact.wei, fact.before, fact.after): None for _, fact in changes}:
             due = _reward(reward.function, factor, before, after)
             if wei != due:
-                yield f"{debt_name(*debt)} is over {wei} wei, not {due}"
+                yield f"{debt_name(*debt)} is for {wei} wei, not {due}"
 
 
 def _reward(function: str, factor: int, before: Score, after: Score) -> int:
@@ -127,23 +127,23 @@ def _reward(function: str, factor: int, before: Score, after: Score) -> int:
             return floor(factor * (exact_accuracy(after) - was) / (1 - was))
         case "flat":
             return factor
-    raise LookupError(f"reward function {function!r} is not known here")
+    raise LookupError(f"reward function {function!r} is unknown to this check")
 
 
 @check
 def spending_cap_respected(history: History) -> Iterator[str]:
-    """No peer signed away more than the session allows it to spend."""
+    """No peer signed payments above the session's spending cap."""
     cap = floor(Fraction(session_of(history).reward.cap) * ETHER)
     spent: Counter[str] = Counter()
     for (payer, _), changes in history.debts.items():
         if changes[-1][1].state in SPENT:
             spent[payer] += changes[-1][1].wei
-    return (f"{payer} spent {wei} wei of {cap}" for payer, wei in spent.items() if wei > cap)
+    return (f"{payer} signed {wei} wei, above the cap of {cap}" for payer, wei in spent.items() if wei > cap)
 
 
 @check
 def refusers_pay_nothing(history: History) -> Iterator[str]:
-    """The policy refuses-to-pay declines every debt, openly, and signs no payment."""
+    """Peers with the policy refuses-to-pay decline every debt and sign no payment."""
     refusers = {entry.name for entry in session_began(history).roster if entry.policy is Policy.REFUSES_TO_PAY}
     for (payer, debt), changes in history.debts.items():
         last = changes[-1][1]

@@ -1,4 +1,4 @@
-"""What a check is: a search of a history for violations, and what comes of it."""
+"""Checks: searches of a history for violations, and their results."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from learnae.protocol.types import Score
 from learnae.records.history import History, SessionBegan
 from learnae.session.settings import Session
 
-NAMED = 5  # violations a reason names
+MAX_NAMED = 5  # violations that a reason names
 
 
 class CheckOutcome(StrEnum):
@@ -29,35 +29,35 @@ class CheckResult:
 
 
 class Undecided(Exception):
-    """The history does not say enough: the result is unknown, for the reason given."""
+    """The history does not contain enough: the result is unknown, for the given reason."""
 
 
 Check = Callable[[History], CheckResult]
 
 
 def check(find: Callable[[History], Iterable[str]]) -> Check:
-    """A search for violations as a check.  What was found before the search broke down still counts."""
+    """Turn a search for violations into a check.  Violations found before the search failed still count."""
 
     @wraps(find)
     def judge(history: History) -> CheckResult:
-        found: list[str] = []
-        broken = ""
+        violations: list[str] = []
+        failure = ""
         try:
-            found.extend(find(history))
+            violations.extend(find(history))
         except Undecided as doubt:
-            broken = str(doubt)
-        except Exception as error:  # an exploding check is unknown: jepsen's rule
-            broken = f"{type(error).__name__}: {error}"
-        if not found:
-            return CheckResult(CheckOutcome.UNKNOWN, broken) if broken else CheckResult(CheckOutcome.VALID)
-        more = f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
-        then = f"; then {broken}" if broken else ""
-        return CheckResult(CheckOutcome.INVALID, "; ".join(found[:NAMED]) + more + then)
+            failure = str(doubt)
+        except Exception as error:  # a check that raises must never pass, whatever it raises
+            failure = f"{type(error).__name__}: {error}"
+        if not violations:
+            return CheckResult(CheckOutcome.UNKNOWN, failure) if failure else CheckResult(CheckOutcome.VALID)
+        more = f"; and {len(violations) - MAX_NAMED} more" if len(violations) > MAX_NAMED else ""
+        then = f"; then {failure}" if failure else ""
+        return CheckResult(CheckOutcome.INVALID, "; ".join(violations[:MAX_NAMED]) + more + then)
 
     return judge
 
 
-# what several checks need; LookupError where the history does not say
+# used by several checks; they raise LookupError if the history lacks what they need
 
 
 def session_began(history: History) -> SessionBegan:
@@ -71,16 +71,16 @@ def session_of(history: History) -> Session:
 
 
 def chains_of_debts(history: History) -> dict[tuple[str, int], list[str | None]]:
-    """Of each change in ``history.debts``, the genesis hash of the chain its payer acted on; None: of none yet."""
-    acts_on: dict[str, str] = {}
-    found: dict[tuple[str, int], list[str | None]] = {}
+    """For each change in ``history.debts``, the genesis hash of the payer's chain at the time; None: it had none."""
+    current: dict[str, str] = {}
+    chains: dict[tuple[str, int], list[str | None]] = {}
     for record in history.records:
         match record.fact:
             case ChainEntered(genesis=genesis):
-                acts_on[record.peer] = genesis
+                current[record.peer] = genesis
             case DebtChanged(debt=debt):
-                found.setdefault((record.peer, debt), []).append(acts_on.get(record.peer))
-    return found
+                chains.setdefault((record.peer, debt), []).append(current.get(record.peer))
+    return chains
 
 
 def exact_accuracy(score: Score) -> Fraction:

@@ -1,7 +1,7 @@
-"""The numbers of a session, as ``verdict.json`` has them (DESIGN section 8).
+"""The numbers of a session in ``verdict.json``.
 
-Quality and money are those of honest peers; debts are everybody's.  Accuracy is two numbers: ``validation`` on a peer's
-own rows, which drives adoption and is biased upwards by it, and ``test`` on rows that no peer has.
+Accuracy and money are those of honest peers; debts are those of all peers.  There are two accuracies: ``validation``
+on a peer's own data, which decides adoption and is therefore biased upwards, and ``test`` on data that no peer has.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from learnae.records.history import Evaluated, History, Record
 
 
 def summary(history: History) -> dict[str, Any]:
-    """None stands for what the history says nothing about.  Money in ETH, gas not included."""
+    """None stands for unknown values.  Money is in ETH, gas not included."""
     states, attempts = last_states(history), _attempts(history)
     evaluated = list(history.facts(Evaluated))
     test = _last_accuracies(history, ((record, fact.test) for record, fact in evaluated))
@@ -30,21 +30,21 @@ def summary(history: History) -> dict[str, Any]:
         "accuracy_validation_mean": _mean(_last_accuracies(history, history.kept)),
         "averaging_attempts": sum(scored for _, scored in attempts),
         "averaging_success_rate": _mean([adopted / scored for adopted, scored in attempts]),
-        "payments_per_peer": _spread([len(each) for each in paid]),
-        "eth_sent_per_peer": _spread([sum(each) / ETHER for each in paid]),
+        "payments_per_peer": _range([len(payments) for payments in paid]),
+        "eth_sent_per_peer": _range([sum(payments) / ETHER for payments in paid]),
         "debts_by_state": _debts_by_state(history),
         "virtual_seconds": history.seconds,
     }
 
 
 def _last_accuracies(history: History, scores: Iterable[tuple[Record, Score | None]]) -> list[float]:
-    """Of each honest peer that has one."""
+    """The last accuracy of each honest peer that has one."""
     last = {record.peer: score for record, score in scores if score is not None}
     return [last[name].accuracy for name in history.honest if name in last]
 
 
 def _attempts(history: History) -> list[tuple[int, int]]:
-    """(adopted, scored) of each honest peer that had an attempt scored."""
+    """(adopted, scored) attempts of each honest peer with a scored attempt."""
     adopted: Counter[str] = Counter()
     scored: Counter[str] = Counter()
     for record, fact in history.facts(Averaged):
@@ -54,7 +54,7 @@ def _attempts(history: History) -> list[tuple[int, int]]:
 
 
 def _paid(history: History) -> list[list[int]]:
-    """For each honest peer the wei of each debt that it has paid for good."""
+    """For each honest peer, the wei of each final debt."""
     paid: dict[str, list[int]] = {name: [] for name in history.honest}
     for (payer, _), changes in history.debts.items():
         if payer in paid and changes[-1][1].state is DebtState.FINAL:
@@ -71,5 +71,5 @@ def _mean(values: Sequence[float]) -> float | None:
     return fmean(values) if values else None
 
 
-def _spread(values: Sequence[float]) -> dict[str, float | None]:
+def _range(values: Sequence[float]) -> dict[str, float | None]:
     return {"min": min(values, default=None), "mean": _mean(values), "max": max(values, default=None)}

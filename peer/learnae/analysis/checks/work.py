@@ -1,4 +1,4 @@
-"""Averaging, adoption and endings: sections 1.1 and 4."""
+"""Checks of averaging, adoption and the end of the session (sections 1.1 and 4)."""
 
 from collections.abc import Iterator
 
@@ -15,26 +15,26 @@ def _peers(history: History) -> dict[str, PeerId]:
 
 @check
 def adopted_only_if_better(history: History) -> Iterator[str]:
-    """An average is measured against the peer's own last model, and adopted exactly if it is strictly better."""
+    """An average is compared with the peer's own last model, and adopted if and only if it is strictly better."""
     honest = {entry.name for entry in session_began(history).roster if entry.policy is Policy.HONEST}
-    own: dict[str, Score] = {}
+    current: dict[str, Score] = {}
     for record in history.records:
         fact = record.fact
         if isinstance(fact, Averaged):
-            if fact.before != own.get(record.peer):
-                yield f"{record.peer} averaged against {fact.before}, but its model has {own.get(record.peer)}"
+            if fact.before != current.get(record.peer):
+                yield f"{record.peer} compared with {fact.before}, but its model has {current.get(record.peer)}"
             better = exact_accuracy(fact.after) > exact_accuracy(fact.before)
             if fact.adopted and not better:
-                yield f"{record.peer} adopted {fact.cid}, which is no better"
+                yield f"{record.peer} adopted {fact.cid}, which is not better"
             if better and not fact.adopted and record.peer in honest:
                 yield f"{record.peer} dropped {fact.cid}, which is better"
         if (score := kept_score(fact)) is not None:
-            own[record.peer] = score
+            current[record.peer] = score
 
 
 @check
 def averaged_models_were_published(history: History) -> Iterator[str]:
-    """What was averaged with, or adopted to begin with, its creator had published before."""
+    """A model that a peer averaged or started from was published by its creator before."""
     names = {peer: name for name, peer in _peers(history).items()}
     published: set[tuple[str | None, Cid]] = set()
     for record in history.records:
@@ -48,7 +48,7 @@ def averaged_models_were_published(history: History) -> Iterator[str]:
 
 @check
 def own_models_not_averaged(history: History) -> Iterator[str]:
-    """No peer averages with itself, neither by name nor by content."""
+    """No peer averages with its own model, neither by the creator's name nor by the content."""
     peers = _peers(history)
     own = {(record.peer, fact.cid) for record, fact in history.facts(Published)}
     for record, fact in history.facts(Averaged):
@@ -58,20 +58,20 @@ def own_models_not_averaged(history: History) -> Iterator[str]:
 
 @check
 def every_peer_finished(history: History) -> Iterator[str]:
-    """Every peer of the roster came to its end, and the session to its own."""
+    """Every peer of the roster finished, and the session ended by itself."""
     session_began(history)
     if history.ended_by in (None, EndedBy.INTERRUPTED):
-        yield f"partial: the session was {'interrupted' if history.ended_by else 'cut off before it could end'}"
-    missing = [f"{name} ({state})" for name, state in last_states(history).items() if state != WorkState.DONE]
-    if missing:
-        yield f"partial: missing {', '.join(missing)}"
-    for stranger in dict.fromkeys(record.peer for record in history.records):
-        if stranger not in (SWARM, *history.roster):
-            yield f"{stranger} is not in the roster"
+        yield f"partial: the session {'was interrupted' if history.ended_by else 'has no recorded end'}"
+    unfinished = [f"{name} ({state})" for name, state in last_states(history).items() if state != WorkState.DONE]
+    if unfinished:
+        yield f"partial: {', '.join(unfinished)} did not finish"
+    for name in dict.fromkeys(record.peer for record in history.records):
+        if name not in (SWARM, *history.roster):
+            yield f"{name} is not in the roster"
 
 
 def last_states(history: History) -> dict[str, str]:
-    """What each peer of the roster was last known to do: a state of the work machine, absent, or crashed."""
+    """The last known state of each peer: a work state, absent, or crashed."""
     work = dict.fromkeys(history.roster, "absent")
     crashed: set[str] = set()
     for record in history.of(WorkChanged, PeerCrashed, PeerRestarted):
