@@ -32,7 +32,7 @@ help: ## List the targets
 swarm: $(ENV) ## Run a session: N=20 SESSION=paper BACKEND= (compose, embedded, sim) SEED= KEEP=1 GUESTS=1
 	@$(PY) -m learnae swarm "$(SESSION)" --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep) $(if $(GUESTS),--guests $(GUESTS)) $(if $(PUBLISH),--publish $(PUBLISH))
 
-chaos: $(ENV) ## Run a scenario of faults or cheats: SCENARIO=split-half N=20 SEED= BACKEND= (compose, sim)
+chaos: $(ENV) ## Run a scenario of faults or cheats: SCENARIO=split-half N=20 SEED= BACKEND= (compose, embedded, sim)
 	@$(PY) -m learnae chaos run $(SCENARIO) --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED))
 
 base-images: ## Pull the images that the swarm's are built on, or make stand-ins

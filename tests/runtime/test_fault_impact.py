@@ -85,16 +85,17 @@ def test_income_from_copies_is_separate_from_income_from_work() -> None:
 # the commands
 
 
-def test_a_scenario_is_planned_run_and_compared_with_the_undisturbed_session(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", ["sim", "embedded"])
+def test_a_scenario_is_planned_run_and_compared_with_the_undisturbed_session(backend: str, tmp_path: Path) -> None:
     file = tmp_path / "small.toml"
     file.write_text(
-        'name = "small"\nabout = "It falls."\npeers = 3\n[data]\nrows = 300\nvalidation_rows = 100\ntest_rows = 100\n'
-        "[model]\nhidden = [8]\n[work]\nslices = 3\npatience = 3\n[pace]\nslice = 3.0\n"
-        '[[faults]]\nkind = "kill"\nat = 2\nduration = 4\ntargets = ["p01"]\n'
+        'name = "small"\nabout = "It falls."\npeers = 3\nlinger = 1.0\n[data]\nrows = 300\nvalidation_rows = 100\ntest_rows = 100\n'
+        "[model]\nhidden = [8]\n[work]\nslices = 5\npatience = 3\n[pace]\nslice = 1.0\n"
+        '[[faults]]\nkind = "kill"\nat = 1\nduration = 2\ntargets = ["p01"]\n'
     )
     planned = here(tmp_path, "chaos", "plan", file)
     assert "kill p01" in planned.stdout and planned.returncode == 0
-    done = here(tmp_path, "chaos", "run", file, "--backend", "sim", "--out", tmp_path / "run")
+    done = here(tmp_path, "chaos", "run", file, "--backend", backend, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "small: It falls." in done.stdout and "undisturbed" in done.stdout and "Verdict: valid" in done.stdout
     found = json.loads((tmp_path / "run" / "chaos.json").read_text())
@@ -111,12 +112,3 @@ def test_the_scenarios_are_listed_each_with_what_it_shows(tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ["meteor", "m" * 300])
 def test_a_scenario_that_does_not_exist_is_refused_in_one_sentence(tmp_path: Path, name: str) -> None:
     refused(here(tmp_path, "chaos", "run", name), f"there is no scenario and no file {name}: ")
-
-
-def test_a_backend_without_faults_refuses_them(tmp_path: Path) -> None:
-    file = tmp_path / "small.toml"
-    file.write_text('[[faults]]\nkind = "kill"\nat = 2\n')
-    refused(
-        here(tmp_path, "swarm", file, "--backend", "embedded"),
-        "has faults, which need containers or the simulator, and this is embedded (as asked): take --backend sim",
-    )
