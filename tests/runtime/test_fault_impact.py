@@ -89,7 +89,8 @@ def test_income_from_copies_is_separate_from_income_from_work() -> None:
 def test_a_scenario_is_planned_run_and_compared_with_the_undisturbed_session(backend: str, tmp_path: Path) -> None:
     file = tmp_path / "small.toml"
     file.write_text(
-        'name = "small"\nabout = "It falls."\npeers = 3\nlinger = 1.0\n[data]\nrows = 300\nvalidation_rows = 100\ntest_rows = 100\n'
+        'name = "small"\nabout = "It falls."\npeers = 3\nlinger = 1.0\n'
+        "[data]\nrows = 300\nvalidation_rows = 100\ntest_rows = 100\n"
         "[model]\nhidden = [8]\n[work]\nslices = 5\npatience = 3\n[pace]\nslice = 1.0\n"
         '[[faults]]\nkind = "kill"\nat = 1\nduration = 2\ntargets = ["p01"]\n'
     )
