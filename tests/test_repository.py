@@ -21,6 +21,7 @@ PURE = {
     "messages",
     "session.settings",
     "session.reference",
+    "session.setup",
     "session.roster",
     "session.faults",
     "session.fault_plan",

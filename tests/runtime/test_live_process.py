@@ -30,7 +30,7 @@ def test_a_roster_is_read_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", "7", '{"version":1,"began":0.0,"peers":[{"name":"p00"}]}', "\xff"])
 def test_what_is_no_roster_is_refused_in_one_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / ROSTER).write_text(text, encoding="latin-1")
-    with pytest.raises(InputError, match="is no roster"):
+    with pytest.raises(InputError, match="is not a roster"):
         Roster.read(tmp_path / ROSTER)
 
 

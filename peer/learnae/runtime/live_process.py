@@ -1,4 +1,4 @@
-"""One live peer, put together: a session, its roster, a Kubo node, an Ethereum node, a wallet and a journal."""
+"""One live peer in a process of its own: session, roster, Kubo node, Ethereum node, wallet and journal connected."""
 
 import asyncio
 import os
@@ -38,27 +38,27 @@ from learnae.session.setup import SessionSetup
 
 T = TypeVar("T")
 
-AGAIN = 0.2  # s until a Kubo node that is not up is asked again
+RETRY_AFTER = 0.2  # s between attempts to reach a Kubo node that is not up yet
 
 
 @dataclass
 class ResumedChain(EvmChain):
-    """Recalls what an earlier process signed, as soon as the node answers, and signs nothing before.
+    """Restores what an earlier process has signed as soon as the node answers, and signs nothing before that.
 
-    ``signed_before``: asked at that time, when a chain that was replaced meanwhile has made the peer forget.
+    ``signed_before`` is called then, and not earlier: if the chain was replaced meanwhile, the peer has dropped it.
     """
 
     signed_before: Callable[[], Iterable[Signed]] | None = None
 
     async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed:
-        await self._remember()
+        await self._restore()
         return await super().sign_deploy(poid, nonce, attempt)
 
     async def sign_pay(self, to: Address, wei: Wei, cid: Cid, nonce: int, attempt: int) -> Signed:
-        await self._remember()
+        await self._restore()
         return await super().sign_pay(to, wei, cid, nonce, attempt)
 
-    async def _remember(self) -> None:
+    async def _restore(self) -> None:
         if self.signed_before:
             await self.restore(self.signed_before())
             self.signed_before = None
@@ -66,9 +66,9 @@ class ResumedChain(EvmChain):
 
 @dataclass(frozen=True)
 class PeerEndpoints:
-    """Where one peer lives.  ``kubo`` and ``rpc``: URLs of its IPFS node's RPC and of its Ethereum node's.
+    """The nodes and files of one peer.  ``kubo`` and ``rpc``: RPC URLs of its IPFS node and of its Ethereum node.
 
-    ``patience``: s that the Kubo node may take to come up.
+    ``patience``: seconds that the Kubo node may take to start.
     """
 
     name: str
@@ -87,16 +87,16 @@ async def run(
     inside: PeerService,
     observers: Iterable[Observer],
 ) -> EndedBy:
-    """Live through the session, watched by ``inside``; what ended it.  ``learn`` is called in a thread: torch takes
-    seconds to import.
+    """Run one peer to the end of the session and return what ended it.  ``inside`` serves its API.
 
-    Raises InputError, also for a Kubo node that does not answer: without it nobody knows who this peer is.
+    ``learn`` is called in a thread, because importing torch takes seconds.  Raises InputError, also for a Kubo node
+    that does not answer: it holds the peer's id.
     """
     task = asyncio.current_task()
     assert task
     inside.abandon = task.cancel
     try:
-        return await _lived(node, session, roster, learn, inside, observers)
+        return await _run_peer(node, session, roster, learn, inside, observers)
     except asyncio.CancelledError:
         if not inside.stopped:
             raise
@@ -106,7 +106,7 @@ async def run(
         inside.end()
 
 
-async def _lived(
+async def _run_peer(
     node: PeerEndpoints,
     session: Session,
     roster: Roster,
@@ -116,7 +116,9 @@ async def _lived(
 ) -> EndedBy:
     members, member = roster.members(session), inside.member
     async with AsyncExitStack() as closers:
-        thread = ThreadPoolExecutor(1, "trainer", initializer=_humble)  # not the loop's: that one is waited for
+        thread = ThreadPoolExecutor(
+            1, "trainer", initializer=_lower_priority
+        )  # the loop would wait for its own executor
         closers.callback(lambda: thread.shutdown(wait=False, cancel_futures=True))
         learning = await asyncio.get_running_loop().run_in_executor(thread, learn)
         kubo = await connected(node.kubo, node.patience)
@@ -130,7 +132,7 @@ async def _lived(
         closers.callback(setattr, inside, "kubo", None)
         ethereum = http_node(node.rpc, session.chain.id)
         closers.push_async_callback(ethereum.close)
-        with suppress(PortError):  # it may come later; if it is there, it is the right one
+        with suppress(PortError):  # the node may start later; if it answers now, its chain id is checked
             await ethereum.connect()
         setup = SessionSetup(session, members, learning.features, learning.initial_block)
         config = setup.config(members.index(member), await _asked(node.kubo, kubo.addresses()))
@@ -159,7 +161,7 @@ async def _lived(
             raise InputError(f"{node.journal} cannot be replayed: {error}") from None
         live.observers += (partial(_tidy, live, journal),)
         chain.signed_before = partial(_signed, live)
-        for record in decisions(node.name, _before(read_journal(node.journal))):
+        for record in decisions(node.name, _before_restart(read_journal(node.journal))):
             inside.observe(record.t, record.peer, record.fact)
         inside.begin(
             live, learning.predictor(journal.blocks), PaymentIndex(ethereum, [node.wallet.address], roster.began)
@@ -170,9 +172,9 @@ async def _lived(
             raise input_error(group) or group from None
 
 
-def _before(told: JournalContents) -> JournalContents:
-    """Without the restart that is under way: the peer will tell of it."""
-    return told._replace(restarts=told.restarts[:-1] if told.entries else [])
+def _before_restart(contents: JournalContents) -> JournalContents:
+    """Without the restart that is under way: the peer will report it."""
+    return contents._replace(restarts=contents.restarts[:-1] if contents.entries else [])
 
 
 def _signed(live: LivePeer) -> list[Signed]:
@@ -180,33 +182,33 @@ def _signed(live: LivePeer) -> list[Signed]:
 
 
 def _tidy(live: LivePeer, journal: SqliteJournal, now: float, peer: str, item: Fact) -> None:
-    """Forget the blocks that nothing needs any more, whenever the models at hand have changed."""
+    """Delete blocks that are no longer needed, whenever the peer's models have changed."""
     if isinstance(item, Adopted | Trained | Averaged | AttemptFailed | Published):
         journal.blocks.prune(blocks_in_use(live.peer, live.config.initial_weights))
 
 
 def input_error(group: BaseExceptionGroup[BaseException]) -> InputError | None:
-    """What the user can do something about, if that is among what ended a peer: a full disk, another chain."""
-    for each in group.exceptions:
-        found = input_error(each) if isinstance(each, BaseExceptionGroup) else each
-        if isinstance(found, InputError):
-            return found
+    """The first error that the user can mend, such as a full disk or another chain, if there is one."""
+    for exception in group.exceptions:
+        error = input_error(exception) if isinstance(exception, BaseExceptionGroup) else exception
+        if isinstance(error, InputError):
+            return error
     return None
 
 
 def find(node: PeerEndpoints, members: Iterable[Member]) -> Member:
-    """Raises InputError: not in the roster, or with another wallet."""
-    by_name: Mapping[str, Member] = {each.name: each for each in members}
+    """The member that runs on these endpoints.  Raises InputError: not in the roster, or with another wallet."""
+    by_name: Mapping[str, Member] = {member.name: member for member in members}
     if node.name not in by_name:
         raise InputError(f"{node.name} is not in the roster: give one of {', '.join(by_name)}")
-    found = by_name[node.name]
-    if found.wallet != node.wallet.address:
-        raise InputError(f"the keystore is of {node.wallet.address} and {node.name} has {found.wallet}: give its own")
-    return found
+    member = by_name[node.name]
+    if member.wallet != node.wallet.address:
+        raise InputError(f"the keystore is of {node.wallet.address} and {node.name} has {member.wallet}: give its own")
+    return member
 
 
 async def connected(url: str, patience: float) -> Kubo:
-    """The Kubo node there; tried again for ``patience`` s.  Raises InputError."""
+    """Connect to a Kubo node, with retries for ``patience`` seconds.  Raises InputError."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -224,18 +226,18 @@ async def _connected(host: str, port: int, until: float) -> Kubo:
         except PortError as error:
             if error.reason is not Reason.UNREACHABLE or time.monotonic() > until:
                 raise
-        await asyncio.sleep(AGAIN)
+        await asyncio.sleep(RETRY_AFTER)
 
 
 async def _asked(url: str, answer: Coroutine[Any, Any, T]) -> T:
-    """What is needed before the session can begin."""
+    """Await an answer of the Kubo node that the session cannot begin without.  Raises InputError."""
     try:
         return await answer
     except PortError as error:
         raise InputError(f"the Kubo node at {url} cannot be used ({error}): start it, or give another URL") from None
 
 
-def _humble() -> None:
-    """Who asks this peer something is not to wait for its training: on Linux a thread has a priority of its own."""
+def _lower_priority() -> None:
+    """Let API requests go before training: on Linux each thread has its own priority."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

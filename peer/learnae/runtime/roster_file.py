@@ -1,6 +1,6 @@
-"""The roster as a file, made before a live session: who takes part, under which public ids, and when second 0 is.
+"""roster.json, written before a live session: the peers, their public ids, and when second 0 is.
 
-All peers get the same one, and from it and the session each works out the same manifest, rows and initial weights.
+All peers read the same file.  From it and the session file each computes the same manifest and initial weights.
 """
 
 import time
@@ -11,7 +11,8 @@ from pathlib import Path
 from learnae.errors import InputError
 from learnae.messages.codec import decode, encode, from_json, to_json
 from learnae.protocol.types import Address, PeerId
-from learnae.session.roster import Member, names, roster
+from learnae.session.roster import Member, names
+from learnae.session.roster import roster as members_of
 from learnae.session.settings import Session
 
 VERSION = 1  # of the file
@@ -19,7 +20,7 @@ VERSION = 1  # of the file
 
 @dataclass(frozen=True, slots=True)
 class PublicIds:
-    """What others know one peer by."""
+    """The public ids of one peer."""
 
     name: str
     peer: PeerId
@@ -46,21 +47,21 @@ class Roster:
     def read(path: Path) -> "Roster":
         """Raises InputError."""
         try:
-            found: Roster = decode(Roster, {"kind": "Roster", **from_json(path.read_text())})
+            roster: Roster = decode(Roster, {"kind": "Roster", **from_json(path.read_text())})
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}: give the roster of the session") from None
         except (ValueError, TypeError) as error:
-            raise InputError(f"{path} is no roster ({error}): give the file made for this session") from None
-        if found.version != VERSION:
-            raise InputError(f"{path} is a roster of version {found.version} and this program knows {VERSION}")
-        return found
+            raise InputError(f"{path} is not a roster ({error}): give the file made for this session") from None
+        if roster.version != VERSION:
+            raise InputError(f"{path} is a roster of version {roster.version} and this program knows {VERSION}")
+        return roster
 
     def write(self, path: Path) -> None:
         path.write_text(to_json({key: value for key, value in encode(self).items() if key != "kind"}) + "\n")
 
     def members(self, session: Session) -> tuple[Member, ...]:
-        """With their roles.  Raises InputError if they are not those of the session."""
-        ids = {each.name: (each.peer, each.wallet) for each in self.peers}
-        if list(ids) != names(session.peers):
-            raise InputError(f"the roster names {len(ids)} peers and the session has {session.peers}: make it anew")
-        return roster(session.groups, session.peers, ids.__getitem__)
+        """The session's members with these ids.  Raises InputError if the roster is of another session."""
+        public = {ids.name: (ids.peer, ids.wallet) for ids in self.peers}
+        if list(public) != names(session.peers):
+            raise InputError(f"the roster names {len(public)} peers and the session has {session.peers}: make it anew")
+        return members_of(session.groups, session.peers, public.__getitem__)

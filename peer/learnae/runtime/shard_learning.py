@@ -1,9 +1,9 @@
-"""What one peer learns with where the host has dealt the rows: a folder with its own, and nothing of anybody else's.
+"""Learning of one peer that has only its own data: a folder that the host of the session has prepared.
 
     rows.npz  initial/<name>.safetensors (its own, and the first peer's, which the manifest names)
 
-Torch is imported when the first job is done, in the thread that does the jobs, and not before the peer has registered
-(or ``FIRST`` seconds): where twenty begin at once on two cores, all are heard of before any trains.
+Torch is imported for the first job, in the thread that does the jobs, but not before the peer has registered (or
+``FIRST`` seconds have passed): when twenty peers start at once on two cores, all register before any of them trains.
 """
 
 import ctypes
@@ -27,14 +27,14 @@ from learnae.records.history import Fact, PeerRestarted
 from learnae.runtime.learning import Blocks
 from learnae.session.settings import Session
 
-FIRST = 5.0  # s that registering goes before training
+FIRST = 5.0  # s that training waits for the registration
 ROWS, INITIAL = "rows.npz", "initial"
-PREDICTED = 4 << 20  # bytes of decoded weights that are asked for predictions
+PREDICTED = 4 << 20  # bytes of decoded weights kept for predictions
 Scored = tuple[Weights, Score]
 
 
 class ShardLearning:
-    """``setup.Learning`` for one peer alone; it judges nobody."""
+    """``Learning`` of one peer alone; it cannot evaluate other peers."""
 
     notice: str | None = None
 
@@ -45,7 +45,7 @@ class ShardLearning:
             with np.load(folder / ROWS, allow_pickle=False) as file:
                 self.features, self._trained = int(file["features"].shape[1]), int(file["trained"])
         except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{folder} holds no peer's rows ({error}): render the swarm again") from None
+            raise InputError(f"{folder} holds no data of a peer ({error}): render the swarm again") from None
 
     def initial_block(self, name: str) -> bytes:
         try:
@@ -68,7 +68,7 @@ class ShardLearning:
         return self._trained
 
     def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
-        raise DriverError("a peer has no rows to judge others on")
+        raise DriverError("a single peer has no test data")
 
     def _trainer(self, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer:
         self._registered.wait(FIRST)
@@ -91,7 +91,7 @@ class ShardLearning:
 
 @dataclass
 class LazyTrainer:
-    """A trainer that is made by whoever first waits for a result."""
+    """A trainer that is created when a first result is awaited, in the thread that awaits it."""
 
     make: Callable[[], Trainer]
 
@@ -114,7 +114,7 @@ class LazyTrainer:
 
 @dataclass
 class LazyPredictor:
-    """A predictor that is made by whoever first asks it; unless its peer has trained, that imports torch."""
+    """A predictor that is created at its first use; that imports torch, unless the peer has trained."""
 
     make: Callable[[], Predictor]
 
@@ -131,10 +131,10 @@ class LazyPredictor:
 
 
 def load_torch() -> None:
-    """Load torch's libraries, so that importing it finds them loaded; where this fails, the import will load them.
+    """Load torch's libraries, so that importing torch finds them loaded.  If this fails, the import loads them.
 
-    An import holds the interpreter's lock while it loads a library, which takes seconds where twenty peers do so at
-    once, and nobody is answered meanwhile.  A call of a C function does not hold it.
+    An import holds the interpreter's lock while it loads a library.  That takes seconds when twenty peers start at
+    once, and meanwhile a peer answers no requests.  A call of a C function does not hold the lock.
     """
     package = find_spec("torch")
     for folder in package.submodule_search_locations or () if package else ():

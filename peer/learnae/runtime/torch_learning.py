@@ -1,4 +1,4 @@
-"""What a swarm really learns with: rows, pool and trainers put together.  Importing this imports torch."""
+"""Learning of a whole swarm in one process: data, pool and trainers.  Importing this module imports torch."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,9 @@ from learnae.session.settings import Session
 
 
 class TorchLearning:
+    """``batch``: max jobs per batch; 0 for all that wait.  ``table``: the session's data, if it is already loaded."""
+
     def __init__(self, session: Session, threads: int, batch: int = 0, table: Dataset | None = None) -> None:
-        """``batch``: jobs computed at once at most; 0 for all that wait.  ``table``: the session's, if it is loaded."""
         self.session = session
         self.pool = Pool(threads, batch)
         self.table, self.split = load_partitioned(session, table)

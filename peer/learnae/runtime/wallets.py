@@ -1,4 +1,4 @@
-"""Wallets of a session in one process: real Ethereum keys that follow from its seed, so nothing else may use them."""
+"""Wallets of a session in one process: real Ethereum keys derived from the seed, so use them for nothing else."""
 
 import hashlib
 from collections.abc import Mapping
@@ -16,5 +16,5 @@ def wallets(session: Session) -> dict[str, Wallet]:
 
 
 def wallet_keys(session: Session, wallets: Mapping[str, Wallet]) -> Keys:
-    """The same ids as in the simulator, but for the wallets."""
+    """The same peer ids as in the simulator, with these wallets."""
     return lambda name: (memory.keys(f"{session.seed} {name}")[0], wallets[name].address)

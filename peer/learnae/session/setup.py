@@ -11,11 +11,11 @@ import random
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
+from learnae.messages.codec import encode
 from learnae.messages.wire import cid_of
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.types import Cid
 from learnae.session.roster import Member, neighbourhood
-from learnae.session.session_file import resolved
 from learnae.session.settings import Session
 
 
@@ -48,7 +48,7 @@ class SessionSetup:
             "data": {"features": self.features, "source": session.data.name, "public_rows": session.data.public_rows},
             "identity": session.identity,
             "initial_weights": self.initial_cid(self.members[0]),
-            "model": resolved(session)["model"],
+            "model": {name: value for name, value in encode(session.model).items() if name != "kind"},
             "name": session.name,
             "privacy": session.privacy,
             "reward": {"factor_wei": str(session.reward.factor_wei), "function": session.reward.function},
