@@ -1,7 +1,8 @@
 """The codec: whatever a peer can be told, asked or say comes back equal from JSON, and nothing else comes back."""
 
 from dataclasses import dataclass, fields
-from typing import Any, get_args
+from decimal import Decimal
+from typing import Any, Literal, get_args
 
 import pytest
 
@@ -144,3 +145,23 @@ def test_a_hint_without_a_rule_is_a_bug_and_says_so() -> None:
 
     with pytest.raises(TypeError, match="no rule for frozenset"):
         decode(Unruly, {"kind": "Unruly", "values": []})
+
+
+@dataclass(frozen=True)
+class Choice:
+    method: Literal["mean", "median"]
+    amount: Decimal
+
+
+@pytest.mark.parametrize(
+    ("method", "amount", "reason"),
+    [
+        ("mode", "0.5", "is not one of mean, median"),
+        ("mean", "much", "is not a decimal number"),
+        ("mean", 0.5, "is not a decimal number"),
+    ],
+)
+def test_a_choice_or_an_amount_that_does_not_exist_is_refused(method: str, amount: object, reason: str) -> None:
+    assert decode(Choice, {"kind": "Choice", "method": "mean", "amount": "0.5"}) == Choice("mean", Decimal("0.5"))
+    with pytest.raises(ValueError, match=reason):
+        decode(Choice, {"kind": "Choice", "method": method, "amount": amount})

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnae.messages.ids import BASE58, peer_id, public_key
+from learnae.messages.ids import BASE58, cid_from_bytes, cid_to_bytes, peer_id, public_key
 from learnae.protocol.types import PeerId
 
 KNOWN = PeerId("12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA")  # from libp2p's documentation
@@ -38,3 +38,8 @@ def test_an_id_that_was_damaged_is_refused(peer: str) -> None:
 def test_a_key_of_another_length_has_no_id(size: int) -> None:
     with pytest.raises(ValueError):
         peer_id(bytes(size))
+
+
+@given(st.binary(min_size=36, max_size=36))
+def test_the_bytes_of_a_cid_come_back_from_its_text(binary: bytes) -> None:
+    assert cid_to_bytes(cid_from_bytes(binary)) == binary

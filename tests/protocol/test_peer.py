@@ -178,3 +178,8 @@ def test_a_claim_is_read_for_the_session_at_hand() -> None:
     driven.tell(event)
     assert driven.asked(do.ReadClaim).session == SESSION
     driven.read(facts("bob"))
+
+
+def test_a_peer_without_slices_to_train_has_seen_all_of_them_from_the_start() -> None:
+    assert Driven(slices_planned=0).peer.saw_all_slices
+    assert not Driven(slices_planned=1).peer.saw_all_slices

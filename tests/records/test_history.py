@@ -8,15 +8,19 @@ from tests.helpers.histories import GOOD, MODEL, NAMES, PEER, fact_is, score, wi
 
 from learnae.errors import InputError
 from learnae.protocol.decisions import Adopted, Averaged, DebtState, Trained, WorkChanged, WorkState
-from learnae.protocol.types import Cid, PeerId
+from learnae.protocol.types import Address, Cid, PeerId, Policy
 from learnae.records.chain_export import Balances, Block, Genesis, chain_line
 from learnae.records.history import (
     History,
     PeerCrashed,
     Record,
+    RosterEntry,
     SessionEnded,
     kept_score,
+    session_began,
 )
+from learnae.session.roster import Member
+from learnae.session.settings import Group
 
 LINES = [record.line() for record in GOOD.records]
 CHAIN_LINES = [chain_line(record) for record in GOOD.chain]
@@ -151,3 +155,12 @@ def test_a_peer_goes_on_with_an_average_only_if_it_was_adopted() -> None:
     average = Averaged(PeerId("p"), MODEL["ann 1"], score(500), score(600), True, MODEL["ann 2"], 2)
     assert kept_score(average) == score(600)
     assert kept_score(replace(average, adopted=False)) is None
+
+
+def test_the_first_record_of_a_session_names_its_peers_with_their_roles() -> None:
+    assert GOOD.began
+    group = Group(policy=Policy.COPYCAT, has_rows=False, trains=False)
+    member = Member("p00", PEER["ann"], Address("0xa"), PEER["ann"], group)
+    began = session_began(GOOD.began.backend, GOOD.began.session, [member], Cid("manifest"))
+    assert began.roster == (RosterEntry("p00", PEER["ann"], Address("0xa"), False, False, True, Policy.COPYCAT),)
+    assert (began.session, began.manifest) == (GOOD.began.session, Cid("manifest"))
