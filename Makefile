@@ -4,6 +4,7 @@ SESSION ?= paper
 BACKEND ?=
 SEED    ?=
 KEEP    ?=
+REMOTE_PEERS ?=
 GUESTS  ?=
 PUBLISH ?=
 SCENARIO ?= split-half
@@ -29,8 +30,8 @@ GENERATORS = tools.generate monitor.dashboards
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-swarm: $(ENV) ## Run a session: N=20 SESSION=paper BACKEND= (compose, embedded, sim) SEED= KEEP=1 GUESTS=1
-	@$(PY) -m learnae swarm "$(SESSION)" --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep) $(if $(GUESTS),--guests $(GUESTS)) $(if $(PUBLISH),--publish $(PUBLISH))
+swarm: $(ENV) ## Run a session: N=20 SESSION=paper BACKEND= (compose, embedded, sim) SEED= KEEP=1 REMOTE_PEERS=1
+	@$(PY) -m learnae swarm "$(SESSION)" --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep) $(if $(REMOTE_PEERS),--remote-peers $(REMOTE_PEERS)) $(if $(GUESTS),--guests $(GUESTS)) $(if $(PUBLISH),--publish $(PUBLISH))
 
 chaos: $(ENV) ## Run a scenario of faults or cheats: SCENARIO=split-half N=20 SEED= BACKEND= (compose, embedded, sim)
 	@$(PY) -m learnae chaos run $(SCENARIO) --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED))

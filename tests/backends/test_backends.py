@@ -1,0 +1,92 @@
+"""Every backend passes the same suite, and so does a new one of fewer than 60 lines."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.backends import minimal
+from tests.backends.minimal import MinimalBackend
+from tests.backends.suite import QUICK, BackendSuite
+
+from learnae.backends.base import Backend, RunOptions
+from learnae.backends.compose import engine
+from learnae.backends.compose.backend import ComposeBackend
+from learnae.backends.compose.containers import Containers
+from learnae.backends.compose.plan import project
+from learnae.backends.compose.render import FOLDER
+from learnae.backends.embedded.backend import EmbeddedBackend
+from learnae.backends.registry import BackendChoice, all_backends, choose
+from learnae.backends.sim.backend import SimBackend
+from learnae.checkout import REPOSITORY
+from learnae.errors import InputError
+from learnae.runtime.learning import MemoryLearning
+from learnae.session.session_file import parse
+from learnae.session.settings import Session
+
+
+def numbers(session: Session, threads: int) -> MemoryLearning:
+    """Models that are numbers, so that torch is not needed."""
+    return MemoryLearning(session)
+
+
+class TestSim(BackendSuite):
+    unsupported = RunOptions(keep=True)
+
+    def backend(self, session: Session, options: RunOptions) -> Backend:
+        return SimBackend(session, options, print, numbers)
+
+
+class TestEmbedded(BackendSuite):
+    def backend(self, session: Session, options: RunOptions) -> Backend:
+        return EmbeddedBackend(session, options, print, numbers)
+
+
+class TestMinimal(BackendSuite):
+    def backend(self, session: Session, options: RunOptions) -> Backend:
+        return MinimalBackend(session, options, print)
+
+
+@pytest.mark.docker
+class TestCompose(BackendSuite):
+    unsupported = RunOptions(threads=2)
+    settings: dict[str, Any] = QUICK | {
+        "linger": 2.0,
+        "max_duration": 100.0,
+        "data": {"rows": 1000, "validation_rows": 300},
+        "model": {"hidden": [16]},
+        "pace": {"slice": 1.0, "attempt": 1.0},
+        "chain": {},
+        "network": {},
+        "start": {"timeout": 60.0},
+    }
+
+    def backend(self, session: Session, options: RunOptions) -> Backend:
+        if engine.missing():
+            pytest.skip(str(engine.missing()))
+        return ComposeBackend(session, options, print)
+
+    def left_behind(self) -> object:
+        return Containers(project(REPOSITORY), FOLDER).containers()
+
+
+def test_a_backend_needs_fewer_than_60_lines() -> None:
+    assert len(Path(minimal.__file__).read_text().splitlines()) < 60
+
+
+def test_every_choice_is_a_backend_of_that_name() -> None:
+    names = [kind(parse(QUICK), RunOptions(), print).name for kind in all_backends()]
+    assert names == list(map(str, BackendChoice))
+
+
+def test_the_default_is_the_first_backend_that_can_run_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "missing", lambda: "docker is not installed")
+    backend, reason = choose(None, parse(QUICK), RunOptions(), print)
+    assert (backend.name, reason) == ("embedded", "docker is not installed")
+
+
+def test_if_no_backend_can_run_the_session_the_reason_of_the_preferred_one_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine, "missing", lambda: "docker is not installed")
+    with pytest.raises(InputError, match="docker is not installed"):
+        choose(None, parse(QUICK), RunOptions(remote_peers=1), print)
