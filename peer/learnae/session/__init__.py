@@ -1,1 +1,1 @@
-"""What was asked for: settings, roster, fault plan, manifest."""
+"""What a session asks for: settings, roster, faults, and what all its peers agree on."""
