@@ -9,7 +9,7 @@ from tests.stack.compose_swarm import Command, left, until
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.live_run import FAULTS
-from learnae.cli.commands import INTERRUPTED
+from learnae.cli.output import INTERRUPTED
 from learnae.protocol.decisions import DebtChanged
 from learnae.records.history import FaultBegan, FaultEnded
 from learnae.records.outcome import EndedBy

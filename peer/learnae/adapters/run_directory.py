@@ -88,6 +88,10 @@ class RunDirectory:
         """As the run left it; empty if it was cut off before."""
         return self.read_json(VERDICT)
 
+    def judge_again(self, history: History) -> dict[str, Any]:
+        """As ``judge``, with the wall time of the earlier verdict."""
+        return self.judge(history, self.verdict().get("summary", {}).get("wall_seconds"))
+
     def judge(self, history: History, wall_seconds: float | None) -> dict[str, Any]:
         """The verdict on its history, written beside it."""
         found = verdict(history)

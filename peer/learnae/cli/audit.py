@@ -9,6 +9,7 @@ from learnae.adapters.run_directory import CHAIN, RunDirectory
 from learnae.analysis.checks import exit_code
 from learnae.analysis.checks.result import chains_of_debts
 from learnae.cli.arguments import Run
+from learnae.cli.output import print_verdict, say
 from learnae.protocol.decisions import DebtState
 from learnae.records.chain_export import Balances, Genesis
 from learnae.records.history import History
@@ -29,7 +30,6 @@ def audit(
 
     from learnae.adapters import keystore
     from learnae.backends import live_run
-    from learnae.cli.commands import conclude, say
 
     if rpc is None and not (run / CHAIN).exists() and (chain := external_chain_settings()):
         rpc = chain.rpc
@@ -44,7 +44,7 @@ def audit(
     if notice:
         say(notice)
     say("Accuracies are reported by the peers and cannot be verified. Every payment was recomputed from them.")
-    conclude(directory, verdict)
+    print_verdict(directory, verdict)
     return exit_code(verdict)
 
 

@@ -1,19 +1,22 @@
 """`learnae baselines`."""
 
+import os
+from typing import Any
+
+from learnae.adapters.run_directory import RunDirectory
 from learnae.cli.arguments import Run
+from learnae.cli.output import console, table_of
+from learnae.runs.drawing import BASELINES
+from learnae.session.session_file import load
+from learnae.session.settings import Session
 
 ALONE = "alone"
 
 
 def baselines(run: Run) -> int:
     """Train the same peers alone, always averaging, and on pooled data; the run's report compares them."""
-    from learnae.adapters.run_directory import RunDirectory
-    from learnae.cli.commands import add_baselines, console
-    from learnae.cli.many_runs import table_of
-    from learnae.session.session_file import load
-
     directory = RunDirectory(run)
-    verdict = directory.judge(directory.read(), directory.verdict().get("summary", {}).get("wall_seconds"))
+    verdict = directory.judge_again(directory.read())
     scores = add_baselines(directory, load(run / "session.toml"), verdict, None)
     table = table_of("accuracy on test data", "mean", "min", "against alone")
     for name, score in scores.items():
@@ -21,3 +24,15 @@ def baselines(run: Run) -> int:
         table.add_row(name, f"{score['mean']:.4f}", f"{score['min']:.4f}", f"{gain:+.2f} points")
     console.print(table)
     return 0
+
+
+def add_baselines(run: RunDirectory, session: Session, verdict: dict[str, Any], threads: int | None) -> dict[str, Any]:
+    """Train the baselines of a run and keep their accuracies in its directory."""
+    from learnae.runs.baselines import baselines as train_baselines  # imports torch
+    from learnae.runtime.torch_learning import TorchLearning
+
+    learning = TorchLearning(session, threads or os.cpu_count() or 1)
+    with console.status("baselines: the same peers alone, always averaging, pooled") as status:
+        scores = train_baselines(session, learning, verdict["summary"], status.update)
+    run.write_json(BASELINES, scores)
+    return scores

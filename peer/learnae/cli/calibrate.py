@@ -10,6 +10,7 @@ from rich.table import Table
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import verdict
 from learnae.cli.arguments import Run
+from learnae.cli.output import console, say
 from learnae.session.session_file import load, to_toml
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ def calibrate(
     """Fit the simulator to a live run and test whether the run agrees with it."""
     from learnae.analysis.statistics import run_metrics
     from learnae.backends.live_run import SESSION
-    from learnae.cli.commands import console, say
     from learnae.cli.many_runs import run_cases
     from learnae.runs.calibrate import MAX_BAND_WIDTH, compare_with_seeds, fit_costs, read_run_journals
     from learnae.runs.sweep import plan_runs

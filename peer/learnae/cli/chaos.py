@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from learnae.cli.arguments import BackendOption, Out, Peers, ScenarioFile, Seed
+from learnae.cli.output import INTERRUPTED, console, print_verdict, say
 from learnae.resources import scenario_files
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ app = typer.Typer(help="Inject faults and cheating peers; verify the outcome.", 
 @app.command("list")
 def show() -> int:
     """List the scenarios that come with LEARNAE."""
-    from learnae.cli.commands import console, say
     from learnae.session.session_file import load
 
     for name, path in scenario_files().items():
@@ -52,7 +52,6 @@ def run(
     """Run a scenario, check it, and compare it with the same session without faults and cheating."""
     from learnae.backends.base import RunOptions
     from learnae.backends.registry import choose
-    from learnae.cli.commands import INTERRUPTED, conclude, console, say
     from learnae.cli.run_session import run_session
     from learnae.records.outcome import EndedBy
     from learnae.session.session_file import load
@@ -65,12 +64,12 @@ def run(
         from learnae.analysis.fault_impact import to_json
 
         if verdict["ended_by"] == EndedBy.INTERRUPTED:
-            conclude(directory, verdict)
+            print_verdict(directory, verdict)
             return INTERRUPTED
         impact = _impact(session, directory)
         directory.write_json(CHAOS, to_json(impact))
         console.print(_table(impact))
-        conclude(directory, verdict)
+        print_verdict(directory, verdict)
         return exit_code(verdict)
 
     chosen, reason = choose(backend, session, options, say)
@@ -78,7 +77,6 @@ def run(
 
 
 def _print_plan(session: "Session") -> None:
-    from learnae.cli.commands import say
     from learnae.session.fault_plan import plan, timeline
     from learnae.session.roster import names
 
@@ -91,7 +89,6 @@ def _impact(session: "Session", directory: "RunDirectory") -> "FaultImpact":
     """Compared with the same session without faults and cheating, which is simulated whatever the run's backend."""
     from learnae.analysis.fault_impact import fault_impact
     from learnae.backends.sim.faults import undisturbed
-    from learnae.cli.commands import console
     from learnae.records.history import History
 
     calm = undisturbed(session)

@@ -8,6 +8,11 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from learnae.adapters.run_directory import RunDirectory
+from learnae.analysis.statistics import band, differences
+from learnae.cli.many_runs import METRICS, cell
+from learnae.cli.output import console, table_of
+
 
 @dataclass
 class Group:
@@ -24,9 +29,7 @@ class Group:
 
 def compare(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")]) -> int:
     """Compare runs side by side: means and ranges over seeds, differences, settings that differ."""
-    from learnae.adapters.run_directory import RunDirectory
     from learnae.analysis.statistics import differences, run_metrics
-    from learnae.cli.commands import console
     from learnae.session.session_file import resolved
 
     groups: list[Group] = []
@@ -38,7 +41,7 @@ def compare(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="R
         if group is None:
             group = Group(settings)
             groups.append(group)
-        verdict = run.judge(history, run.verdict().get("summary", {}).get("wall_seconds"))
+        verdict = run.judge_again(history)
         group.rows.append(run_metrics(history, verdict))
         group.names.append(path.name)
     console.print(_comparison(groups))
@@ -46,9 +49,6 @@ def compare(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="R
 
 
 def _comparison(groups: Sequence[Group]) -> Table:
-    from learnae.analysis.statistics import band, differences
-    from learnae.cli.many_runs import METRICS, cell, table_of
-
     table = table_of("", *(group.title for group in groups))
     for name, values in differences([group.settings for group in groups]).items():
         table.add_row(name, *("default" if value is None else str(value) for value in values), style="cyan")

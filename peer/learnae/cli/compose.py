@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from learnae.cli.arguments import SessionFile
+from learnae.cli.output import say
 from learnae.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ def images() -> int:
     from learnae.backends.compose.images import CHAIN, IPFS, PEER, build
     from learnae.backends.compose.plan import project
     from learnae.checkout import REPOSITORY
-    from learnae.cli.commands import say
 
     _require_engine()
     name = project(REPOSITORY)
@@ -52,7 +52,6 @@ def images() -> int:
 @app.command()
 def status() -> int:
     """List the containers and their states."""
-    from learnae.cli.commands import say
 
     containers = sorted(_containers().containers(), key=lambda container: container.service)
     for container in containers:
@@ -78,7 +77,6 @@ def logs(name: Annotated[str, typer.Argument(metavar="NAME", help="p07 or 7 for 
 @app.command()
 def down() -> int:
     """Remove every container, network and volume of this checkout's swarm, also after a crash."""
-    from learnae.cli.commands import say
     from learnae.cli.run_session import ask_for_patience, handled
 
     containers = _containers()

@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
+from learnae.adapters.run_directory import RunDirectory
 from learnae.cli.arguments import Run
+from learnae.cli.output import say
+from learnae.runs.drawing import draw_figures
 
 
 class Axis(StrEnum):
@@ -19,6 +22,7 @@ def figures(
     svg: Annotated[bool, typer.Option("--svg", help="Write SVG files, too.")] = False,
 ) -> int:
     """Draw Figures 4-8 of the paper from a run."""
-    from learnae.cli import commands
-
-    return commands.figures(run, x.value, svg)
+    directory = RunDirectory(run)
+    for file in draw_figures(directory, directory.read(), x.value, svg):
+        say(str(file))
+    return 0

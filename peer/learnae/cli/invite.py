@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from learnae.cli.output import say
 from learnae.errors import InputError
 
 
@@ -18,7 +19,6 @@ def invite(
     from learnae.backends.compose.remote_peers import JOIN_FILES
     from learnae.backends.compose.render import FOLDER
     from learnae.backends.remote_peers.join_file import JoinFile
-    from learnae.cli.commands import say
 
     files = {path.stem: path for path in sorted((FOLDER / JOIN_FILES).glob("*.json"))}
     if not files:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from learnae.cli.output import console, say
 from learnae.errors import InputError
 from learnae.records.outcome import EndedBy
 
@@ -25,7 +26,6 @@ def join(
     from learnae.adapters.kubo.process import find_kubo
     from learnae.backends.remote_peers.join_file import JoinFile
     from learnae.backends.remote_peers.remote_peer import RemotePeer
-    from learnae.cli.commands import say
     from learnae.cli.peer import EXIT_CODES
 
     join_file, program = JoinFile.read(file), find_kubo(kubo_binary)
@@ -39,7 +39,6 @@ def join(
 
 
 async def _run(peer: "RemotePeer", program: str) -> EndedBy:
-    from learnae.cli.commands import console
     from learnae.cli.progress import Progress, follow, shown
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,7 +55,6 @@ async def _run(peer: "RemotePeer", program: str) -> EndedBy:
 async def hand_in(peer: "RemotePeer") -> None:
     """Send the journal to the inviting host, or explain how to deliver it."""
     from learnae.backends.live_run import JOURNALS
-    from learnae.cli.commands import say
 
     try:
         await peer.hand_in()

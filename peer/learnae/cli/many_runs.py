@@ -8,10 +8,9 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
-from rich.table import Table
 
 from learnae.analysis.statistics import Band
-from learnae.cli.commands import console, say
+from learnae.cli.output import console, say
 from learnae.runs.sweep import SweepRun, run_missing
 
 METRICS = [
@@ -57,13 +56,6 @@ def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(rows)
-
-
-def table_of(*titles: str) -> Table:
-    table = Table(header_style="bold")
-    for number, title in enumerate(titles):
-        table.add_column(title, justify="right" if number else "left")
-    return table
 
 
 def cell(value: Band | None, form: str, reference: Band | None = None) -> str:

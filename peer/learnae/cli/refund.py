@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from learnae.cli.arguments import Run
+from learnae.cli.output import say
 from learnae.errors import InputError
 from learnae.session.environment import KEY, RPC, external_chain_settings
 from learnae.session.session_file import load
@@ -18,7 +19,6 @@ def refund(run: Run) -> int:
     from learnae.backends.external_chain.chain import ExternalChain
     from learnae.backends.external_chain.wallet_funding import take_back
     from learnae.backends.live_run import SESSION
-    from learnae.cli.commands import say
 
     access = external_chain_settings()
     if access is None:

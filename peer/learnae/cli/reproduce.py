@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from learnae.analysis.statistics import band
+from learnae.cli.output import console, say, table_of
 from learnae.resources import session_files
 
 
@@ -16,7 +17,6 @@ def reproduce(
     out: Annotated[Path | None, typer.Option(help="Folder for the runs (default: runs/reproduce).")] = None,
 ) -> int:
     """Run the paper's session over several seeds and compare the means and ranges with the paper's numbers."""
-    from learnae.cli.commands import console, say
     from learnae.cli.many_runs import exit_code, run_cases, write_csv
     from learnae.runs.sweep import plan_runs
 
@@ -33,7 +33,7 @@ def reproduce(
 
 
 def _reproduction(rows: Sequence[dict[str, Any]]) -> Table:
-    from learnae.cli.many_runs import METRICS, table_of
+    from learnae.cli.many_runs import METRICS
 
     table = table_of("", "mean", f"over {len(rows)} seeds", "paper")
     for title, metric, form, paper in METRICS:

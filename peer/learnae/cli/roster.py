@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from learnae.cli.arguments import SessionFile
+from learnae.cli.output import say
 from learnae.errors import InputError
 from learnae.protocol.types import PeerId
 from learnae.session.roster import names
@@ -27,7 +28,6 @@ def roster(
     """
     from learnae.adapters import keystore
     from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
-    from learnae.cli.commands import say
     from learnae.runtime.roster_file import Roster
 
     settings = load(session, {"peers": len(kubo)})

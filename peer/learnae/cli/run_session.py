@@ -17,20 +17,14 @@ from typing import Any
 
 from learnae.adapters.run_directory import HISTORY, RunDirectory
 from learnae.backends.base import Backend, Run, RunOptions
-from learnae.cli.commands import (
-    INTERRUPTED,
-    REPORT,
-    add_baselines,
-    conclude,
-    console,
-    picture,
-    say,
-)
+from learnae.cli.baselines import add_baselines
+from learnae.cli.output import INTERRUPTED, console, print_verdict, say
 from learnae.cli.progress import Progress, shown
 from learnae.errors import InputError
 from learnae.ports import Observer
 from learnae.records.history import SWARM, History, Record, SessionEnded
 from learnae.records.outcome import EndedBy
+from learnae.runs.drawing import REPORT, draw_run
 
 HOST = "127.0.0.1"
 Conclude = Callable[[RunDirectory, dict[str, Any]], int]  # prints the outcome of a run with its verdict; the exit code
@@ -71,7 +65,7 @@ class SessionRun:
             raise KeyboardInterrupt  # while figures were drawn
         if failure:
             if verdict:
-                conclude(directory, verdict)
+                print_verdict(directory, verdict)
             raise failure
         if verdict is None:
             say("Interrupted before there was anything to judge.")
@@ -94,7 +88,7 @@ class SessionRun:
             verdict = self._run.verdict
             assert history and verdict
             self._run.show_the_rest(history)
-            await asyncio.to_thread(picture, self._run.directory, history, verdict)
+            await asyncio.to_thread(draw_run, self._run.directory, history, verdict)
             self._run.report = self._run.directory.path / REPORT
             if self._options.keep:
                 self._code = self._conclude_with(self._run.directory, verdict)
@@ -145,7 +139,7 @@ class SessionRun:
         if history and verdict:
             if self._options.baselines and not interrupted and not failure:
                 add_baselines(directory, self._backend.session, verdict, self._options.threads)
-            picture(directory, history, verdict)
+            draw_run(directory, history, verdict)
         return verdict
 
     def _clean_up(self) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from learnae.cli.arguments import Out, Peers, Seed, SessionFile, Threads
+from learnae.cli.output import print_outcome, say
 
 
 def simulate(
@@ -20,10 +21,9 @@ def simulate(
     """Run a session in virtual time; then check it, draw it and write its report."""
     from learnae.backends.base import RunOptions
     from learnae.backends.registry import BackendChoice, choose
-    from learnae.cli.commands import say, tell
     from learnae.cli.run_session import run_session
     from learnae.session.session_file import load
 
     options = RunOptions(out, threads=threads, baselines=baselines)
     backend, _ = choose(BackendChoice.SIM, load(session, {"peers": peers, "seed": seed}), options, say)
-    return run_session(backend, "virtual time", options, tell)
+    return run_session(backend, "virtual time", options, print_outcome)

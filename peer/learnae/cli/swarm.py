@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from learnae.cli.arguments import BackendOption, Out, Peers, Seed, SessionFile, Threads
+from learnae.cli.output import print_outcome, say
 from learnae.errors import InputError
 
 
@@ -32,7 +33,6 @@ def swarm(
     """Run a session with live peers and a page to watch it; then check it, draw it and write its report."""
     from learnae.backends.base import RunOptions
     from learnae.backends.registry import choose
-    from learnae.cli.commands import say, tell
     from learnae.cli.run_session import run_session
     from learnae.session.session_file import load
 
@@ -43,4 +43,4 @@ def swarm(
     if remote_peers:
         settings = load(session, {"peers": settings.peers + remote_peers, "seed": seed})
     chosen, reason = choose(backend, settings, options, say)
-    return run_session(chosen, reason, options, tell)
+    return run_session(chosen, reason, options, print_outcome)

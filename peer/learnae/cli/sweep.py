@@ -10,6 +10,7 @@ from rich.table import Table
 
 from learnae.analysis.statistics import band
 from learnae.cli.arguments import SessionFile
+from learnae.cli.output import console, say, table_of
 
 SHOWN = {
     "payments_mean": (".1f", "payments, mean"),
@@ -28,7 +29,6 @@ def sweep(
     out: Annotated[Path | None, typer.Option(help="Folder for the runs (default: runs/sweep-SESSION).")] = None,
 ) -> int:
     """Run every combination of settings over several seeds, in parallel; resumable; write one CSV."""
-    from learnae.cli.commands import console, say
     from learnae.cli.many_runs import exit_code, run_cases, write_csv
     from learnae.runs.sweep import parse_assignments, plan_runs
 
@@ -42,7 +42,7 @@ def sweep(
 
 
 def _bands(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> Table:
-    from learnae.cli.many_runs import cell, table_of
+    from learnae.cli.many_runs import cell
 
     table = table_of(*keys, "runs", *(title for _, title in SHOWN.values()))
     for chosen, group in itertools.groupby(rows, key=lambda row: [row[key] for key in keys]):

@@ -19,7 +19,7 @@ from learnae.backends.compose.backend import ComposeBackend
 from learnae.backends.compose.plan import MAX_PODS, project, subnets
 from learnae.backends.compose.remote_peers import RemotePeers
 from learnae.checkout import REPOSITORY
-from learnae.cli.commands import INTERRUPTED, tell
+from learnae.cli.output import INTERRUPTED, print_outcome
 from learnae.cli.run_session import run_session
 from learnae.errors import InputError
 from learnae.protocol.types import Address, Cid, PeerId
@@ -154,7 +154,7 @@ def played(fake: Fake, checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
         backend = ComposeBackend(parse(SESSION), RunOptions(), print)
         backend.check()
         try:
-            result: Any = run_session(backend, "a test", RunOptions(), tell)
+            result: Any = run_session(backend, "a test", RunOptions(), print_outcome)
         except InputError as error:
             result = error
         return result, capsys.readouterr().out

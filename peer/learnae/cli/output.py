@@ -1,0 +1,53 @@
+"""What commands print: lines, tables, and the outcome of a run."""
+
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from learnae.adapters.run_directory import RunDirectory
+from learnae.analysis.checks import exit_code
+from learnae.analysis.paper_comparison import paper_rows
+from learnae.records.outcome import EndedBy
+from learnae.runs.drawing import REPORT
+
+INTERRUPTED = 130
+WIDTH = 110  # columns, without a terminal
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+
+
+def say(line: str, style: str | None = None) -> None:
+    """Print one line, however narrow the terminal is."""
+    console.print(line, style=style, markup=False, soft_wrap=True)
+
+
+def table_of(*titles: str) -> Table:
+    """A table whose first column holds text and whose other columns hold numbers."""
+    table = Table(header_style="bold")
+    for number, title in enumerate(titles):
+        table.add_column(title, justify="right" if number else "left")
+    return table
+
+
+def print_outcome(run: RunDirectory, verdict: dict[str, Any]) -> int:
+    """Print the comparison with the paper and the verdict; the exit code."""
+    table = table_of("", "this run", "paper (section 4)")
+    for row in paper_rows(verdict["summary"]):
+        table.add_row(*row)
+    console.print(table)
+    print_verdict(run, verdict)
+    return INTERRUPTED if verdict["ended_by"] == EndedBy.INTERRUPTED else exit_code(verdict)
+
+
+def print_verdict(run: RunDirectory, verdict: dict[str, Any]) -> None:
+    for name, check in verdict["checks"].items():
+        if check["result"] != "valid":
+            say(f"{check['result']}: {name}: {check['reason']}")
+    for line in verdict.get("unproven", ()):
+        say(line)
+    say(f"Verdict: {verdict['verdict']} (ended by: {verdict['ended_by']})", "bold")
+    say(f"Run directory: {run.path}")
+    if (run.path / REPORT).exists():
+        say(f"Open in a browser: {run.path / REPORT}")
