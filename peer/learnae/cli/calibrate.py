@@ -10,7 +10,7 @@ from rich.table import Table
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import verdict
 from learnae.cli.arguments import Run
-from learnae.cli.output import console, say
+from learnae.cli.output import console, say, table_of
 from learnae.session.session_file import load, to_toml
 
 if TYPE_CHECKING:
@@ -62,9 +62,7 @@ def calibrate(
 
 
 def _table(metrics: Sequence["ComparedMetric"], seeds: int) -> Table:
-    table = Table(header_style="bold")
-    for number, title in enumerate(("", "live", f"{seeds} simulated seeds", "mean", "max", "live is")):
-        table.add_column(title, justify="right" if number else "left")
+    table = table_of("", "live", f"{seeds} simulated seeds", "mean", "max", "live is")
     for metric in metrics:
         title, form = SHOWN[metric.metric]
         band = metric.seeds

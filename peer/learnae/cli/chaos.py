@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from learnae.cli.arguments import BackendOption, Out, Peers, ScenarioFile, Seed
-from learnae.cli.output import INTERRUPTED, console, print_verdict, say
+from learnae.cli.output import INTERRUPTED, console, print_verdict, say, table_of
 from learnae.resources import scenario_files
 
 if TYPE_CHECKING:
@@ -104,11 +104,7 @@ def _impact(session: "Session", directory: "RunDirectory") -> "FaultImpact":
 
 
 def _table(impact: "FaultImpact") -> "Table":
-    from rich.table import Table
-
-    table = Table(header_style="bold")
-    for title in ("", "this run", "undisturbed"):
-        table.add_column(title, justify="right" if title else "left")
+    table = table_of("", "this run", "undisturbed")
     for label, here, undisturbed, form in (
         ("test accuracy, honest peers", impact.accuracy, impact.accuracy_undisturbed, ".4f"),
         ("payments sent per honest peer, mean", impact.payments, impact.payments_undisturbed, ".1f"),
