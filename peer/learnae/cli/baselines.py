@@ -28,11 +28,11 @@ def baselines(run: Run) -> int:
 
 def add_baselines(run: RunDirectory, session: Session, verdict: dict[str, Any], threads: int | None) -> dict[str, Any]:
     """Train the baselines of a run and keep their accuracies in its directory."""
-    from learnae.runs.baselines import baselines as train_baselines  # imports torch
+    from learnae.runs.baselines import run_baselines  # imports torch
     from learnae.runtime.torch_learning import TorchLearning
 
     learning = TorchLearning(session, threads or os.cpu_count() or 1)
     with console.status("baselines: the same peers alone, always averaging, pooled") as status:
-        scores = train_baselines(session, learning, verdict["summary"], status.update)
+        scores = run_baselines(session, learning, verdict["summary"], status.update)
     run.write_json(BASELINES, scores)
     return scores
