@@ -11,7 +11,7 @@ import pytest
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import exit_code
 from learnae.backends.base import Backend, RunOptions
-from learnae.cli.commands import INTERRUPTED
+from learnae.cli.output import INTERRUPTED
 from learnae.cli.run_session import run_session
 from learnae.errors import InputError
 from learnae.ports import Observer
