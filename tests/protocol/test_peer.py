@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 from tests.helpers.driven import Driven
-from tests.helpers.peers import SESSION, announced, claim, config, facts, identified, model, receipt, score
+from tests.helpers.peers import SESSION, announced, claim, config, facts, identified, model, receipt, score, weights
 
 from learnae.errors import DriverError, Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.decisions import WorkBegan
+from learnae.protocol.decisions import WorkBegan, WorkState
 from learnae.protocol.peer import GREETING_DELAY
 from learnae.protocol.replay import new_peer
 from learnae.protocol.types import Announcement, Cid, PeerId, Timer
@@ -129,6 +129,29 @@ def test_a_peer_with_a_payment_under_way_is_not_quiet() -> None:
     assert not driven.peer.quiet
     driven.looks(9, receipt(0, block=2))
     assert driven.peer.quiet
+
+
+def test_a_peer_has_seen_all_slices_after_the_last_one() -> None:
+    driven = Driven(wants_payment=False, expected_identities=0, slices_planned=1).loaded()
+    assert not driven.peer.saw_all_slices
+    driven.scored(do.TrainSlice, "me-1", score(60))
+    assert driven.peer.saw_all_slices
+
+
+def test_a_status_shows_the_work_and_stays_as_it_is_while_the_peer_goes_on() -> None:
+    driven = Driven(wants_payment=False, expected_identities=0, slices_planned=0).loaded().meets("bob")
+    before = driven.peer.status()
+    assert (before.work, before.work_began, before.step) == (WorkState.IDLE, True, 0)
+    assert (before.weights, before.score, before.published) == (weights("initial"), score(50), None)
+    assert (before.peers_known, before.debts, before.closed) == (1, (), False)
+    assert before.payee(PeerId("bob")) == "0xbob" and before.payee(PeerId("ann")) is None
+    driven.attempted("bob", 60)
+    driven.stored()
+    after = driven.peer.status()
+    assert (after.weights, after.step) == (weights("me-1"), 1)
+    assert after.published and after.published.step == 1
+    assert [debt.creator for debt in after.debts] == ["bob"] and not after.settled
+    assert before.step == 0 and before.debts == ()
 
 
 def test_a_stale_answer_changes_nothing_but_the_time() -> None:

@@ -77,7 +77,8 @@ def test_a_peer_whose_ipfs_node_is_down_trains_on_and_publishes_afterwards() -> 
     session = disturbed({"kind": "ipfs-stop", "at": 5, "duration": 12, "targets": ["p02"]})
     assert within(session, Trained, "p02") and within(session, Published, "p02") == []
     peer = session.host("p02").peer
-    assert peer and not peer._training.publication.pending
+    status = peer and peer.status()
+    assert status and status.published and status.published.step == status.step
 
 
 def test_the_effect_of_another_fault_is_no_evidence() -> None:
