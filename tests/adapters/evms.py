@@ -51,8 +51,8 @@ class Evms:
 
 
 class LocalWorld(Evms):
-    def __init__(self, runner: asyncio.Runner, apart: bool = False) -> None:
-        self.evm = LocalEvm(ALLOC, CHAIN_ID, apart)
+    def __init__(self, runner: asyncio.Runner, separate: bool = False) -> None:
+        self.evm = LocalEvm(ALLOC, CHAIN_ID, separate)
         super().__init__(runner, Node(self.evm, CHAIN_ID))
 
     def mine(self, blocks: int = 1) -> None:

@@ -61,7 +61,7 @@ class TestApart:
     """The same node in a process of its own."""
 
     def test_what_it_is_told_there_it_tells_here(self, runner: asyncio.Runner) -> None:
-        world = LocalWorld(runner, apart=True)
+        world = LocalWorld(runner, separate=True)
         try:
             sent(world, pay(world, 0))
             world.mine()
@@ -73,7 +73,9 @@ class TestApart:
             world.end()
 
     def test_its_process_ends_with_whoever_made_it(self) -> None:
-        made = "from learnae.adapters.evm.local import LocalEvm; LocalEvm({}, apart=True); print(flush=True); input()"
+        made = (
+            "from learnae.adapters.evm.local import LocalEvm; LocalEvm({}, separate=True); print(flush=True); input()"
+        )
         with subprocess.Popen([sys.executable, "-c", made], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as maker:
             assert maker.stdout and maker.stdout.readline()
             maker.kill()

@@ -150,7 +150,7 @@ class TestLedgerChain(ChainSuite):
         assert receipt(world, signed) == Receipt(signed.hash, 1, True)
 
     def test_an_account_that_reverts_costs_the_fee_and_not_the_wei(self, world: Chains) -> None:
-        world.ledger.refusing.add(world.payee_wallet)
+        world.ledger.reverting.add(world.payee_wallet)
         sent(world, signed := pay(world, 0))
         world.mine()
         found = receipt(world, signed)
@@ -164,7 +164,7 @@ class TestLedgerChain(ChainSuite):
         sent(world, signed := pay(world, 0))
         world.mine(3)
         assert receipt(world, signed)
-        world.ledger.refusing.add(world.payee_wallet)
+        world.ledger.reverting.add(world.payee_wallet)
         world.ledger.roll_back(1)
         assert now(world.payer.balance(world.payee_wallet)) == ETHER + FINNEY
         assert receipt(world, signed) == Receipt(signed.hash, 1, True)

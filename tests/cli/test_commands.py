@@ -206,7 +206,7 @@ def test_bad_sessions_are_one_sentence_and_exit_code_2(tmp_path: Path, more: str
 def test_a_run_is_never_written_over_another(run: tuple[Path, Done], tmp_path: Path) -> None:
     done = here(tmp_path, "simulate", session(tmp_path), "--out", run[0])
     assert done.returncode == 2
-    assert "already holds a run" in done.stderr
+    assert "already contains a run" in done.stderr
 
 
 def test_more_peers_than_rows_is_a_notice_and_no_error(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def takes_another_chain_for_its_own(patch: Patch) -> None:
     patch.setattr(Payments, "_entered_chain", lambda self, genesis: entered(self, self._genesis or genesis))
 
     async def submit(self: MemoryChainPort, signed: Any) -> None:
-        self.ledger.submit(signed.raw)
+        self.chain.submit(signed.raw)
 
     patch.setattr(MemoryChainPort, "broadcast", submit)
 

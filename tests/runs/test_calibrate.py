@@ -123,7 +123,7 @@ def test_exported_journals_tell_what_a_live_peers_own_tell(recorded_run: Path, t
 
 
 def test_a_run_that_left_no_journals_cannot_be_calibrated(recorded_run: Path, tmp_path: Path) -> None:
-    refused(here(tmp_path, "calibrate", "."), "holds no history.jsonl")
+    refused(here(tmp_path, "calibrate", "."), "contains no history.jsonl")
     settings = load(recorded_run / SESSION)
     (tmp_path / SESSION).write_text(to_toml(settings))
     (tmp_path / "history.jsonl").write_bytes((recorded_run / "history.jsonl").read_bytes())

@@ -296,7 +296,7 @@ def test_no_peer_spends_more_than_its_cap() -> None:
 
 def test_a_payee_that_reverts_is_refused_once_and_costs_no_payment() -> None:
     def refuse(simulator: Simulator) -> None:
-        simulator.ledger.refusing.add(simulator.hosts["p00"].config.wallet)
+        simulator.ledger.reverting.add(simulator.hosts["p00"].config.wallet)
 
     session = run(small(), refuse)
     assert session.received("p00") == 0

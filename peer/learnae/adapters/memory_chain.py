@@ -1,7 +1,7 @@
-"""``ports.Chain`` in memory: accounts, blocks, gas and nonces of an EVM chain, and no EVM.
+"""``ports.Chain`` in memory: accounts, blocks, gas and nonces of an EVM chain, without an EVM.
 
-Blocks fall due every ``block_time`` seconds of whatever clock is passed in.  Everything a test or a fault wants of a
-chain can be provoked: it stalls, it loses its last blocks and what was in them, it is replaced by another.
+A block is due every ``block_time`` seconds of the given clock.  Tests and faults can stall the chain, roll back its
+last blocks and replace it by another chain.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from learnae.errors import InputError, PortError, Reason
 from learnae.protocol.types import Address, Cid, Claim, ClaimFacts, Head, PeerId, Poid, Receipt, Signed, TxHash, Wei
 from learnae.records.chain_export import Balances, Block, ChainRecord, ChainTransaction, Genesis
 
-DEPLOY_GAS = 102_000  # measured for DPoID.sol (FACTS: 102k)
+DEPLOY_GAS = 102_000  # measured for DPoID.sol
 TRANSFER_GAS = 22_400  # a transfer whose calldata is a CID
 EPOCH = 1_700_000_000  # chain time at session second 0, Unix seconds
 
@@ -27,7 +27,7 @@ class Contract:
     block: int
     index: int
     tx: TxHash
-    genuine: bool = True  # the known code
+    genuine: bool = True  # has the known code
 
 
 @dataclass
@@ -38,22 +38,22 @@ class MemoryChain:
     block_time: float = 1.0
     gas_price: Wei = Wei(2 * 10**9)
     reachable: bool = True
-    refusing: set[Address] = field(default_factory=set)  # accounts that revert when they are paid
-    generation: int = 0  # of the chain: another genesis
+    reverting: set[Address] = field(default_factory=set)  # accounts that revert when they are paid
+    generation: int = 0  # number of chains before this one; part of the genesis hash
     forks: int = 0
 
     def __post_init__(self) -> None:
-        self._begin()
+        self._reset()
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self.genesis = _hash("genesis", self.chain_id, self.generation, sorted(self.alloc.items()))
         self.blocks: list[Block] = []
         self._pool: list[ChainTransaction] = []
-        self._offset = self.clock() // self.block_time  # blocks of other chains, forks and stalls
-        self._restate()
+        self._offset = self.clock() // self.block_time  # blocks of earlier chains, forks and stalls
+        self._recompute_state()
 
-    def _restate(self) -> None:
-        """Accounts, contracts and receipts, from the blocks."""
+    def _recompute_state(self) -> None:
+        """Compute accounts, contracts and receipts from the blocks."""
         self.balances = dict(self.alloc)
         self.nonces: dict[Address, int] = {}
         self.contracts: dict[Address, Contract] = {}
@@ -62,7 +62,7 @@ class MemoryChain:
             for index, transaction in enumerate(block.transactions):
                 self._apply(transaction, block.number, index, block.timestamp)
 
-    # what nodes do
+    # what a node does
 
     @property
     def height(self) -> int:
@@ -83,10 +83,10 @@ class MemoryChain:
         if TxHash(_hash(raw)) in self.receipts or nonce < self.nonces.get(sender, 0):
             return
         transaction = self._transaction(raw, fields)
-        rivals = [each for each in self._pool if (each.sender, each.nonce) == (sender, nonce)]
+        rivals = [waiting for waiting in self._pool if (waiting.sender, waiting.nonce) == (sender, nonce)]
         if any(rival.gas_price >= transaction.gas_price for rival in rivals):
             return
-        self._pool = [each for each in self._pool if each not in rivals] + [transaction]
+        self._pool = [waiting for waiting in self._pool if waiting not in rivals] + [transaction]
 
     def mine_due(self) -> None:
         if not self.reachable:
@@ -95,30 +95,30 @@ class MemoryChain:
         while len(self.blocks) < due:
             self._mine()
 
-    # what can be provoked
+    # faults
 
     def stall(self) -> None:
         self.mine_due()
         self.reachable = False
 
     def resume(self) -> None:
-        """Time that passed meanwhile made no blocks."""
+        """Continue; no blocks are added for the time of the stall."""
         self._offset = self.clock() // self.block_time - len(self.blocks)
         self.reachable = True
 
     def roll_back(self, blocks: int) -> None:
-        """Lose the last blocks, their transactions and what was waiting: a node killed before it could save."""
+        """Lose the last blocks and all waiting transactions, like a node that is killed before it saves its state."""
         self.mine_due()
         self.forks += 1
         self.blocks = self.blocks[: max(0, len(self.blocks) - blocks)]
         self._pool = []
         self._offset = self.clock() // self.block_time - len(self.blocks)
-        self._restate()
+        self._recompute_state()
 
     def start_anew(self) -> None:
-        """Another chain with the same id."""
+        """Replace the chain by another one with the same id."""
         self.generation += 1
-        self._begin()
+        self._reset()
 
     def export(self) -> list[ChainRecord]:
         self.mine_due()
@@ -126,26 +126,26 @@ class MemoryChain:
         genesis = Genesis(self.genesis, self.chain_id, dict(self.alloc))
         return [genesis, *full, Balances(len(self.blocks), dict(self.balances))]
 
-    # in here
+    # private
 
     def _mine(self) -> None:
         number = len(self.blocks) + 1
         timestamp = EPOCH + int((self._offset + number) * self.block_time)
         parent = self.blocks[-1].hash if self.blocks else self.genesis
         mined: list[ChainTransaction] = []
-        waiting = True
-        while waiting:  # a transaction may wait for the nonce of a later arrival
-            waiting = False
+        progress = True
+        while progress:  # a transaction may wait for the nonce of one that arrived later
+            progress = False
             for transaction in list(self._pool):
-                if transaction.nonce == self.nonces.get(transaction.sender, 0) and self._affords(transaction):
+                if transaction.nonce == self.nonces.get(transaction.sender, 0) and self._can_pay(transaction):
                     self._pool.remove(transaction)
-                    judged = replace(transaction, succeeded=transaction.to not in self.refusing)
-                    mined.append(self._apply(judged, number, len(mined), timestamp))
-                    waiting = True
-        hash = _hash(parent, number, self.forks, [each.hash for each in mined])
+                    executed = replace(transaction, succeeded=transaction.to not in self.reverting)
+                    mined.append(self._apply(executed, number, len(mined), timestamp))
+                    progress = True
+        hash = _hash(parent, number, self.forks, [transaction.hash for transaction in mined])
         self.blocks.append(Block(number, hash, parent, timestamp, tuple(mined)))
 
-    def _affords(self, transaction: ChainTransaction) -> bool:
+    def _can_pay(self, transaction: ChainTransaction) -> bool:
         cost = transaction.wei + transaction.gas_used * transaction.gas_price
         return self.balances.get(transaction.sender, 0) >= cost
 
@@ -159,7 +159,7 @@ class MemoryChain:
         self.nonces[sender] = transaction.nonce + 1
         self.receipts[transaction.hash] = Receipt(transaction.hash, number, transaction.succeeded, transaction.contract)
         if transaction.contract:
-            poid = Poid(*_untext(transaction.data))
+            poid = Poid(*_decode_poid(transaction.data))
             self.contracts[transaction.contract] = Contract(poid, timestamp, number, index, transaction.hash)
         return transaction
 
@@ -177,37 +177,37 @@ class MemoryChain:
 class MemoryChainPort:
     """``ports.Chain`` of one wallet on a ``MemoryChain``."""
 
-    ledger: MemoryChain
+    chain: MemoryChain
     wallet: Address
-    _promised: dict[tuple[str, int], int] = field(default_factory=dict)  # genesis, nonce -> wei and gas signed for
+    _reserved: dict[tuple[str, int], int] = field(default_factory=dict)  # genesis, nonce -> max wei to be spent
 
     async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed:
-        return self._sign(nonce, attempt, None, Wei(0), _text(poid.peer, poid.wallet), DEPLOY_GAS)
+        return self._sign(nonce, attempt, None, Wei(0), _encode_data(poid.peer, poid.wallet), DEPLOY_GAS)
 
     async def sign_pay(self, to: Address, wei: Wei, cid: Cid, nonce: int, attempt: int) -> Signed:
-        return self._sign(nonce, attempt, to, wei, _text(cid), TRANSFER_GAS)
+        return self._sign(nonce, attempt, to, wei, _encode_data(cid), TRANSFER_GAS)
 
     async def broadcast(self, signed: Signed) -> None:
-        ledger = self._reach()
-        if signed.genesis != ledger.genesis:
+        chain = self._reachable_chain()
+        if signed.genesis != chain.genesis:
             raise PortError(Reason.CHAIN, "chain")
-        ledger.submit(signed.raw)
+        chain.submit(signed.raw)
 
     async def receipt(self, hash: TxHash) -> Receipt | None:
-        ledger = self._reach()
-        ledger.mine_due()
-        return ledger.receipts.get(hash)
+        chain = self._reachable_chain()
+        chain.mine_due()
+        return chain.receipts.get(hash)
 
     async def head(self) -> Head:
-        return self._reach().head()
+        return self._reachable_chain().head()
 
     async def read_claim(self, claim: Claim) -> ClaimFacts:
-        ledger = self._reach()
-        ledger.mine_due()
-        contract = ledger.contracts.get(claim.contract)
+        chain = self._reachable_chain()
+        chain.mine_due()
+        contract = chain.contracts.get(claim.contract)
         if contract is None:
             raise PortError(Reason.NOT_FOUND, claim.contract)
-        receipt = ledger.receipts.get(claim.deploy_tx)
+        receipt = chain.receipts.get(claim.deploy_tx)
         return ClaimFacts(
             contract.poid,
             contract.timestamp,
@@ -219,40 +219,40 @@ class MemoryChainPort:
         )
 
     async def balance(self, wallet: Address) -> Wei:
-        ledger = self._reach()
-        ledger.mine_due()
-        return Wei(ledger.balances.get(wallet, 0))
+        chain = self._reachable_chain()
+        chain.mine_due()
+        return Wei(chain.balances.get(wallet, 0))
 
-    def _reach(self) -> MemoryChain:
-        if not self.ledger.reachable:
+    def _reachable_chain(self) -> MemoryChain:
+        if not self.chain.reachable:
             raise PortError(Reason.UNREACHABLE, "chain")
-        return self.ledger
+        return self.chain
 
     def _sign(self, nonce: int, attempt: int, to: Address | None, wei: Wei, data: str, gas: int) -> Signed:
-        ledger = self._reach()
-        ledger.mine_due()
-        price = ledger.gas_price * 9**attempt // 8**attempt  # a node takes a replacement from 10 % more on
-        mined = ledger.nonces.get(self.wallet, 0)
+        chain = self._reachable_chain()
+        chain.mine_due()
+        price = chain.gas_price * 9**attempt // 8**attempt  # nodes accept a replacement with a fee increase of 10 %
+        mined = chain.nonces.get(self.wallet, 0)
         if attempt == 0 and nonce < mined:
-            raise InputError(f"{self.wallet} has sent {mined} transactions, and whoever signs knows of {nonce}")
-        here = [(other, cost) for (genesis, other), cost in self._promised.items() if genesis == ledger.genesis]
-        promised = sum(cost for other, cost in here if other >= mined and other != nonce)
-        if ledger.balances.get(self.wallet, 0) < promised + wei + gas * price:
+            raise InputError(f"{self.wallet} has sent {mined} transactions, but the signer counts {nonce}")
+        here = [(other, cost) for (genesis, other), cost in self._reserved.items() if genesis == chain.genesis]
+        reserved = sum(cost for other, cost in here if other >= mined and other != nonce)
+        if chain.balances.get(self.wallet, 0) < reserved + wei + gas * price:
             raise PortError(Reason.FUNDS, self.wallet)
-        self._promised[ledger.genesis, nonce] = wei + gas * price
+        self._reserved[chain.genesis, nonce] = wei + gas * price
         fields = {"from": self.wallet, "nonce": str(nonce), "to": to or "", "wei": str(wei), "data": data}
-        raw = json.dumps(fields | {"price": str(price), "chain": str(ledger.chain_id)})
-        return Signed(nonce, raw, TxHash(_hash(raw)), ledger.genesis)
+        raw = json.dumps(fields | {"price": str(price), "chain": str(chain.chain_id)})
+        return Signed(nonce, raw, TxHash(_hash(raw)), chain.genesis)
 
 
 def _hash(*parts: object) -> str:
     return "0x" + hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def _text(*parts: str) -> str:
+def _encode_data(*parts: str) -> str:
     return "0x" + " ".join(parts).encode().hex()
 
 
-def _untext(data: str) -> tuple[PeerId, Address]:
+def _decode_poid(data: str) -> tuple[PeerId, Address]:
     peer, wallet = bytes.fromhex(data[2:]).decode().split()
     return PeerId(peer), Address(wallet)

@@ -1,4 +1,4 @@
-"""A run directory: the whole, reproducible record of one session, on disk (DESIGN section 8)."""
+"""A run directory: the complete, reproducible record of one session on disk."""
 
 import hashlib
 import json
@@ -30,14 +30,14 @@ class RunDirectory:
 
     @staticmethod
     def create(parent: Path, name: str, out: Path | None = None) -> "RunDirectory":
-        """A new directory, ``parent/<time>-<name>`` unless ``out`` says where.  InputError if that holds a run."""
+        """Create ``out``, or ``parent/<time>-<name>``.  Raises InputError if it contains a run."""
         path = out
         if path is None:
             began = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-            taken = (f"{began}-{name}" + (f"-{number}" if number else "") for number in range(1000))
-            path = next(parent / each for each in taken if not (parent / each).exists())
+            names = (f"{began}-{name}" + (f"-{number}" if number else "") for number in range(1000))
+            path = next(parent / name for name in names if not (parent / name).exists())
         if (path / HISTORY).exists():
-            raise InputError(f"{path} already holds a run: choose another --out or remove it")
+            raise InputError(f"{path} already contains a run: choose another --out or remove it")
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -51,12 +51,12 @@ class RunDirectory:
         self._history = (self.path / HISTORY).open("w", buffering=1 << 16)
 
     def observe(self, now: float, peer: str, item: Any) -> None:
-        """An observer: facts become history lines, everything else is nobody's decision."""
+        """An observer that writes facts to the history and ignores everything else."""
         if self._history and isinstance(item, Fact):
             self._history.write(Record(now, peer, item).line() + "\n")
 
     def end(self, chain: Iterable[ChainRecord], journals: Mapping[str, Sequence[tuple[Event, str]]]) -> None:
-        """``journals`` by peer; one that is empty was not kept."""
+        """Write the chain and the journals by peer, except empty ones."""
         if self._history:
             self._history.close()
         self._write_lines(CHAIN, map(chain_line, chain))
@@ -69,14 +69,14 @@ class RunDirectory:
         (self.path / name).write_text(json.dumps(value, indent=2) + "\n")
 
     def read(self) -> History:
-        """Raises InputError if this is no run directory."""
+        """Read the history.  Raises InputError if this is not a run directory."""
         history, chain = self.path / HISTORY, self.path / CHAIN
         if not history.is_file():
-            raise InputError(f"{self.path} holds no {HISTORY}: give the directory of a run, such as one below runs/")
+            raise InputError(f"{self.path} contains no {HISTORY}: give the directory of a run, such as one below runs/")
         return History.parse(_lines(history), _lines(chain) if chain.is_file() else ())
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """As the run left it; empty if there is none."""
+        """Read a JSON file of the run; empty if it does not exist."""
         path = self.path / name
         try:
             found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
@@ -85,7 +85,7 @@ class RunDirectory:
         return found
 
     def verdict(self) -> dict[str, Any]:
-        """As the run left it; empty if it was cut off before."""
+        """Read the verdict; empty if the run was interrupted."""
         return self.read_json(VERDICT)
 
     def judge_again(self, history: History) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class RunDirectory:
         return self.judge(history, self.verdict().get("summary", {}).get("wall_seconds"))
 
     def judge(self, history: History, wall_seconds: float | None) -> dict[str, Any]:
-        """The verdict on its history, written beside it."""
+        """Compute and write the verdict on the history."""
         found = verdict(history)
         found["summary"]["wall_seconds"] = None if wall_seconds is None else round(wall_seconds, 2)
         self.write_json(VERDICT, found)
@@ -112,7 +112,7 @@ def sha256_of(path: Path) -> str:
 
 
 def environment_facts() -> dict[str, Any]:
-    """What besides session and seed may change a result: commit, versions, processor."""
+    """Facts besides session and seed that may change a result: commit, versions, processor."""
     return {
         "commit": _git("rev-parse", "HEAD"),
         "dirty": bool(_git("status", "--porcelain")),

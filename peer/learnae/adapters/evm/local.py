@@ -1,7 +1,7 @@
-"""An Ethereum node that needs nothing but Python: a provider for ``Node`` in front of a ``Tester``.
+"""An Ethereum node in pure Python: a provider for ``Node`` that runs a ``Tester``.
 
-The EVM works in a thread, or in a process of its own, where it holds up nobody's interpreter; either way the event loop
-goes on meanwhile.  Between two blocks an answer stays what it is: what many ask is worked out once.
+The EVM runs in a thread, or in a separate process, where it does not occupy this interpreter; neither blocks the event
+loop.  Answers do not change between two blocks, so each is computed once.
 """
 
 import asyncio
@@ -24,28 +24,28 @@ T = TypeVar("T")
 
 
 class LocalEvm(AsyncEthereumTesterProvider):
-    """A provider for ``Node``.  Blocks are made by ``mine``, or all the time by ``mine_every``.
+    """A provider for ``Node``.  ``mine`` adds blocks, ``mine_every`` continuously.
 
-    ``apart``: in a process of its own, which is waited for here and ends with ``close`` or with this process.
-    ``seconds``: of processor time that the EVM has taken.
+    ``separate``: run in a separate process, which ends with ``close`` or with this process.
+    ``seconds``: CPU time used by the EVM.
     """
 
-    def __init__(self, alloc: Mapping[Address, Wei], chain_id: int = 31337, apart: bool = False) -> None:
-        AsyncBaseProvider.__init__(self)  # the parent's would make a chain that nobody uses
+    def __init__(self, alloc: Mapping[Address, Wei], chain_id: int = 31337, separate: bool = False) -> None:
+        AsyncBaseProvider.__init__(self)  # that of the parent would create an unused chain
         self.reachable, self.seconds = True, 0.0
         self._answers: dict[tuple[RPCEndpoint, str], RPCResponse] = {}  # since the last block
         self._thread = ThreadPoolExecutor(1, "evm")
-        self._place: EvmHost = (SeparateProcess if apart else InProcess)(alloc, chain_id)
+        self._host: EvmHost = (SeparateProcess if separate else InProcess)(alloc, chain_id)
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         if not self.reachable:
             raise ConnectionError("stopped")
-        question = (method, repr(params))
-        found = self._answers.get(question)
-        if found is None:
-            return await self._in_thread(self._answer, question, params)
-        await asyncio.sleep(0)  # who asks in a loop must let others have their turn
-        return found
+        request = (method, repr(params))
+        answer = self._answers.get(request)
+        if answer is None:
+            return await self._in_thread(self._answer, request, params)
+        await asyncio.sleep(0)  # a caller that polls in a loop must let other tasks run
+        return answer
 
     async def mine(self, blocks: int = 1) -> None:
         for _ in range(blocks):
@@ -58,36 +58,36 @@ class LocalEvm(AsyncEthereumTesterProvider):
             if self.reachable:
                 await self.mine()
 
-    # what can be provoked
+    # faults
 
     async def roll_back(self, blocks: int) -> None:
-        """Lose the last blocks and all that was waiting: a node killed before it could save."""
+        """Lose the last blocks and all waiting transactions, like a node that is killed before it saves its state."""
         await self._in_thread(self._change, "roll_back", blocks)
 
     async def start_anew(self) -> None:
-        """Another chain with the same id and the same accounts."""
+        """Replace the chain by another one with the same id and the same accounts."""
         await self._in_thread(self._change, "start_anew")
 
     def close(self) -> None:
         self._thread.shutdown()
-        self._place.close()
+        self._host.close()
 
     # in the thread
 
-    def _answer(self, question: tuple[RPCEndpoint, str], params: Any) -> RPCResponse:
-        if question not in self._answers:
-            answer: RPCResponse = self._do("answer", question[0], params)
-            if question[0] == SEND:
+    def _answer(self, request: tuple[RPCEndpoint, str], params: Any) -> RPCResponse:
+        if request not in self._answers:
+            answer: RPCResponse = self._do("answer", request[0], params)
+            if request[0] == SEND:
                 return answer
-            self._answers[question] = answer
-        return self._answers[question]
+            self._answers[request] = answer
+        return self._answers[request]
 
     def _change(self, method: str, *arguments: Any) -> None:
         self._do(method, *arguments)
         self._answers = {}
 
     def _do(self, method: str, *arguments: Any) -> Any:
-        result, self.seconds = self._place.do(method, *arguments)
+        result, self.seconds = self._host.do(method, *arguments)
         return result
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
@@ -95,17 +95,17 @@ class LocalEvm(AsyncEthereumTesterProvider):
 
 
 class EvmHost(Protocol):
-    """Where the tester is.  It is made in one thread and asked from another."""
+    """Runs the tester, which is created in one thread and called from another."""
 
     def do(self, method: str, *arguments: Any) -> tuple[Any, float]:
-        """What that method of the tester returns, and the seconds of processor time that it has taken so far."""
+        """Call a method of the tester; return its result and the CPU time used so far, in s."""
 
     def close(self) -> None: ...
 
 
 class InProcess:
     def __init__(self, alloc: Mapping[Address, Wei], chain_id: int) -> None:
-        from learnae.adapters.evm.tester import Tester  # whoever has it elsewhere need not import py-evm
+        from learnae.adapters.evm.tester import Tester  # not at the top: a separate process needs no py-evm here
 
         self._tester = Tester(alloc, chain_id)
 
@@ -122,15 +122,15 @@ class SeparateProcess:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs, alloc, chain_id), name="evm", daemon=True)
         self._process.start()
-        theirs.close()  # so that either side notices the end of the other
-        self._pipe.recv()  # it is up: what is asked afterwards has a deadline
+        theirs.close()  # so that each side notices when the other ends
+        self._pipe.recv()  # wait until it is ready, because later calls have deadlines
 
     def do(self, method: str, *arguments: Any) -> tuple[Any, float]:
         try:
             self._pipe.send((method, arguments))
             answer: tuple[Any, float] = self._pipe.recv()
         except EOFError:
-            raise ConnectionError("the process of the EVM has ended") from None
+            raise ConnectionError("the EVM process has ended") from None
         return answer
 
     def close(self) -> None:
@@ -139,8 +139,8 @@ class SeparateProcess:
 
 
 def serve(pipe: Connection, alloc: Mapping[Address, Wei], chain_id: int) -> None:
-    """The process of an ``SeparateProcess``: until the other side is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks, who may still want an export
+    """Main function of a ``SeparateProcess``: serve until the other side closes the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and may still need an export
     from learnae.adapters.evm.tester import Tester
 
     tester = Tester(alloc, chain_id)

@@ -1,8 +1,7 @@
-"""eth-tester's EVM behind a pool of waiting transactions, as a node: everything is done when a method returns.
+"""eth-tester's EVM with a pool of waiting transactions, as a synchronous Ethereum node.
 
-eth-tester mines whatever it is sent at once and refuses a nonce that comes early.  Real nodes do not; replacements,
-fees and gaps are what a payer must survive.  So the pool here accepts, replaces and refuses as theirs.  What ``Ledger``
-can provoke, this can, too.
+eth-tester mines every transaction at once and rejects a nonce that arrives early.  Real nodes do not: a payer must
+handle replacements, fees and gaps.  This pool accepts, replaces and refuses transactions as they do.
 """
 
 import sys
@@ -30,42 +29,44 @@ from web3.types import RPCEndpoint, RPCResponse
 from learnae.adapters.evm.rpc import SEND
 from learnae.protocol.types import Address, Wei
 
-CALLER = Address("0x" + "ca11" * 10)  # eth-tester's calls must be able to pay; this account does nothing else
+CALLER = Address("0x" + "ca11" * 10)  # an account with money, because eth-tester charges for calls
 REFUSALS = (ValidationError, BadRequest, BlockNotFound, TransactionFailed, PyEVMError, RecursionError)
 RECURSION = 3000  # Python frames
 
 
 class TransactionRefused(Exception):
-    """In the words of other nodes."""
+    """The text is the error of other nodes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class PoolTransaction:
     raw: bytes
     hash: bytes
     sender: bytes
     nonce: int
     tip: int
-    most: int
+    max_fee: int
     cost: int
 
     @staticmethod
-    def read(raw: bytes) -> "Waiting":
+    def read(raw: bytes) -> "PoolTransaction":
         try:
             fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
             sender = bytes.fromhex(Account.recover_transaction(raw)[2:])
-            tip, most = fields["maxPriorityFeePerGas"], fields["maxFeePerGas"]
+            tip, max_fee = fields["maxPriorityFeePerGas"], fields["maxFeePerGas"]
         except (ValueError, TypeError, KeyError, RLPException) as error:
             raise TransactionRefused(f"not a signed EIP-1559 transaction: {error}") from None
-        return Waiting(raw, keccak(raw), sender, fields["nonce"], tip, most, fields["value"] + fields["gas"] * most)
+        return PoolTransaction(
+            raw, keccak(raw), sender, fields["nonce"], tip, max_fee, fields["value"] + fields["gas"] * max_fee
+        )
 
-    def replaces(self, other: "Waiting") -> bool:
-        """Nodes want a tenth more of both fees."""
-        return 10 * self.tip >= 11 * other.tip and 10 * self.most >= 11 * other.most
+    def replaces(self, other: "PoolTransaction") -> bool:
+        """Nodes require a tenth more for both fees."""
+        return 10 * self.tip >= 11 * other.tip and 10 * self.max_fee >= 11 * other.max_fee
 
 
 class Tester:
-    """The node.  ``alloc``: who has how much in its genesis block."""
+    """The node.  ``alloc``: balances in its genesis block."""
 
     def __init__(self, alloc: Mapping[Address, Wei], chain_id: int) -> None:
         # py-evm raises it to 12,288, for contracts that call contracts; then deeply nested JSON overflows the C stack.
@@ -97,12 +98,12 @@ class Tester:
         type(self._evm.chain).chain_id = self._chain_id  # a class of its own for each backend
         self._tester = EthereumTester(self._evm)
         self._rpc = EthereumTesterProvider(self._tester)
-        self._pool: list[Waiting] = []
+        self._pool: list[PoolTransaction] = []
         self._mined: dict[bytes, int] = {}  # transactions and their blocks
         self._receipts: dict[bytes, object] = {}
 
     def _accept(self, raw: bytes) -> str:
-        new = Waiting.read(raw)
+        new = PoolTransaction.read(raw)
         rival = next((each for each in self._pool if (each.sender, each.nonce) == (new.sender, new.nonce)), None)
         if new.hash in self._mined or new == rival:
             raise TransactionRefused("already known")
@@ -116,23 +117,23 @@ class Tester:
         return "0x" + new.hash.hex()
 
     def mine(self) -> None:
-        """A block of all that can be in it, in the order of arrival; nonces of one sender in theirs."""
+        """Mine a block of all transactions that fit, in order of arrival; those of one sender in order of nonce."""
         ready, chain = self._ready(), self._evm.chain
         decode = chain.get_vm().get_transaction_builder().decode
         try:
-            # Applied one by one, each would have the tries of the whole block made again.
+            # Applying them one by one would recompute the tries of the whole block each time.
             chain.mine_all(
                 [decode(each.raw) for each in ready], coinbase=ZERO_ADDRESS, mix_hash=urandom(32), blob_gas_used=0
             )
-        except REFUSALS:  # a fee is too low by now, somebody's money is gone, the block is full
+        except REFUSALS:  # a fee is too low now, a balance is spent, or the block is full
             ready = list(self._applied(ready))
             self._evm.mine_blocks()
         self._mined |= dict.fromkeys((each.hash for each in ready), self._height)
         self._pool = [each for each in self._pool if each not in ready]
 
-    def _ready(self) -> list[Waiting]:
-        """Those whose nonce is its sender's next."""
-        ready: list[Waiting] = []
+    def _ready(self) -> list[PoolTransaction]:
+        """The transactions whose nonce is the next one of the sender."""
+        ready: list[PoolTransaction] = []
         nonces = {sender: self._evm.get_nonce(sender) for sender in {each.sender for each in self._pool}}
         while True:
             before = len(ready)
@@ -143,10 +144,10 @@ class Tester:
             if len(ready) == before:
                 return ready
 
-    def _applied(self, ready: Sequence[Waiting]) -> Iterator[Waiting]:
-        """Those that the next block can hold."""
+    def _applied(self, ready: Sequence[PoolTransaction]) -> Iterator[PoolTransaction]:
+        """Apply transactions and yield those that the next block can hold."""
         for each in ready:
-            with suppress(*REFUSALS):  # the others wait, and with them what follows in their nonces
+            with suppress(*REFUSALS):  # rejected transactions wait, and with them the later nonces of the same sender
                 self._evm.send_raw_transaction(each.raw)
                 yield each
 
@@ -155,7 +156,7 @@ class Tester:
         return int(self._evm.chain.get_canonical_head().block_number)
 
     def _receipt(self, hash: bytes) -> object:
-        """Kept, because eth-tester searches the whole chain for each."""
+        """Cached, because eth-tester searches the whole chain for each receipt."""
         if hash in self._mined and hash not in self._receipts:
             found = self._rpc.make_request(RPCEndpoint("eth_getTransactionReceipt"), ["0x" + hash.hex()])
             self._receipts[hash] = found["result"]
@@ -172,7 +173,7 @@ class Tester:
         return found
 
     def roll_back(self, blocks: int) -> None:
-        """Lose the last blocks and all that was waiting: a node killed before it could save."""
+        """Lose the last blocks and all waiting transactions, like a node that is killed before it saves its state."""
         height = max(0, self._height - blocks)
         self._evm.revert_to_snapshot(self._evm.get_block_by_number(height)["hash"])
         self._mined = {hash: block for hash, block in self._mined.items() if block <= height}

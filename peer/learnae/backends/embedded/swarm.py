@@ -43,7 +43,7 @@ EVALUATE_AT_ONCE = 8  # models
 def local_evm(session: Session, wallets: Mapping[str, Wallet]) -> LocalEvm:
     """Where these wallets have what the session gives them; to be closed.  It takes seconds to come up, and can do so
     early."""
-    return LocalEvm(_funds(session, wallets), session.chain.id, apart=True)
+    return LocalEvm(_funds(session, wallets), session.chain.id, separate=True)
 
 
 class EmbeddedSwarm:
