@@ -95,7 +95,7 @@ def test_shares_of_the_whole_are_read_from_0_to_1_and_accuracy_where_it_is() -> 
 
 def test_what_a_session_came_to_is_said_in_the_words_of_the_papers_numbers() -> None:
     assert {each.name: each.outcome for each in figures(GOOD)} == {
-        "fig4-work-types": "first 100% training",
+        "fig4-work-types": "100% training up to the last slice",
         "fig5-success-rate": "75.0% at the end",
         "fig6-accuracy": "test 71.0%, validation 74.0%",
         "fig7-payments": "0\N{EN DASH}1, mean 0.7",
@@ -311,7 +311,7 @@ def test_a_picture_says_its_title_its_axes_and_what_the_paper_says(folder: Path)
     figure = drawn(GOOD, "fig7-payments")
     draw(figure, folder / "figure.svg")
     picture = (folder / "figure.svg").read_text()
-    for text in (figure.title, figure.x_label, figure.y_label, "mean of peers", "least to greatest", "mean 9.4"):
+    for text in (figure.title, figure.x_label, figure.y_label, "mean of peers", "minimum to maximum", "mean 9.4"):
         assert text in picture
     assert f"this run: {figure.outcome}" in picture
 

@@ -1,8 +1,8 @@
-"""Figures 4-8 of the paper from a history: each once, as data that says all a page or a plot needs.
+"""Figures 4-8 of the paper from a history, as data from which pages and image files are drawn.
 
-The x axis counts a peer's completed work units (a slice trained or an averaging scored), because that is what peers
-share whatever their speed; session seconds are the second view.  Peers are the honest ones; who has finished is carried
-forward.  The paper's own numbers are part of the figures.  matplotlib is imported by ``draw`` alone.
+The x axis counts a peer's completed work units (a slice trained or an averaging scored), which makes peers of different
+speed comparable; session seconds are the second view.  Only honest peers count; the last values of finished peers are
+carried forward.  The figures include the paper's own numbers.  Only ``draw`` and ``overview`` import matplotlib.
 """
 
 from learnae.analysis.figures.axis import View

@@ -1,4 +1,4 @@
-"""A session along one axis: where each honest peer stands at each point, and what the peers have in common there."""
+"""A session along one axis: the values of each honest peer at each point, and their combination."""
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
@@ -17,7 +17,7 @@ Steps = list[tuple[float, float]]  # (position, value from there on), in order
 
 TRAINING, AVERAGING, FINISHED = "training", "averaging", "finished"
 SECONDS = 240  # intervals of an axis of seconds
-WINDOW = {"units": 2, "seconds": 6}  # samples on either side that a share is taken over
+WINDOW = {"units": 2, "seconds": 6}  # points on either side that a share is averaged over
 LABEL = {
     "units": "work units completed per peer (slices trained, averagings scored)",
     "seconds": "session time (s)",
@@ -25,7 +25,7 @@ LABEL = {
 
 
 def work_units(history: History) -> dict[str, list[tuple[float, str]]]:
-    """For each honest peer that worked at all: the second it completed each unit, and the unit's kind."""
+    """For each honest peer that worked: the second in which it completed each unit, and the unit's kind."""
     units: dict[str, list[tuple[float, str]]] = {}
     honest = set(history.honest)
     for record, fact in history.worked:
@@ -46,13 +46,13 @@ class TimeAxis:
             self.grid = tuple(history.seconds * point / SECONDS for point in range(SECONDS + 1))
 
     def position(self, peer: str, t: float) -> float:
-        """Where on the axis this peer is at session second ``t``."""
+        """The position of the peer on the axis at session second ``t``."""
         return t if self.view == "seconds" else float(self._completed(peer, t))
 
     def shares(self) -> tuple[Points, dict[str, Points]]:
-        """Share of the peers at each kind of work, over a window that is as wide to the left as to the right.
+        """Share of the peers at each kind of work, averaged over a symmetric window.
 
-        The axis ends where no window fits: there stands what the nearest window says.
+        The ends of the axis, where no window fits, have the value of the nearest window.
         """
         rows = [self._kinds(peer) for peer in self.units]
         counts = [Counter(column) for column in zip(*rows, strict=True)]
@@ -62,22 +62,22 @@ class TimeAxis:
             half = min(width, at, len(self.grid) - 1 - at)
             x.append(self.grid[at])
             for kind, share in shares.items():
-                seen = sum(count[kind] for count in counts[at - half : at + half])
-                share.append(seen / (2 * half * len(rows)))
+                total = sum(count[kind] for count in counts[at - half : at + half])
+                share.append(total / (2 * half * len(rows)))
         if x:
             x = [self.grid[0], *x, self.grid[-1]]
             shares = {kind: [share[0], *share, share[-1]] for kind, share in shares.items()}
         return tuple(x), {kind: tuple(share) for kind, share in shares.items()}
 
     def over(self, steps: Sequence[Steps], *combine: Callable[[list[float]], float]) -> tuple[Points, ...]:
-        """Points of the grid and all peers' values there, combined in each way, from the first where there are any."""
-        columns = zip(self.grid, *(self._carried(each) for each in steps), strict=True)
+        """Grid points, from the first with a value, and the peers' values combined in each way."""
+        columns = zip(self.grid, *(self._carried(peer_steps) for peer_steps in steps), strict=True)
         known = [(at, [value for value in values if value is not None]) for at, *values in columns]
         known = [(at, values) for at, values in known if values]
-        return tuple(at for at, _ in known), *(tuple(each(values) for _, values in known) for each in combine)
+        return tuple(at for at, _ in known), *(tuple(function(values) for _, values in known) for function in combine)
 
     def _carried(self, steps: Steps) -> list[float | None]:
-        """The value at each point of the grid."""
+        """The value at each grid point, carried forward."""
         begins = accumulate([0, *(bisect_left(self.grid, position) for position, _ in steps)], max)
         return _filled(begins, [None, *(value for _, value in steps)], len(self.grid))
 
@@ -85,7 +85,7 @@ class TimeAxis:
         return bisect_right(self.units[peer], t, key=itemgetter(0)) if peer in self.units else 0
 
     def _kinds(self, peer: str) -> list[str]:
-        """What a peer does in each interval of the grid: its n-th unit, or the unit under way in those seconds."""
+        """The kind of work in each interval of the grid: of the n-th unit, or of the unit during those seconds."""
         kinds = [kind for _, kind in self.units[peer]] + [FINISHED]
         if self.view == "units":
             return [kinds[min(unit, len(kinds) - 1)] for unit in range(len(self.grid) - 1)]
@@ -95,6 +95,6 @@ class TimeAxis:
 
 
 def _filled(begins: Iterable[int], values: Iterable[T], length: int) -> list[T]:
-    """Each value from its beginning to the next one's."""
+    """Each value repeated from its begin to the next begin."""
     ends = pairwise([*begins, length])
     return [value for (begin, end), value in zip(ends, values, strict=True) for _ in range(begin, end)]

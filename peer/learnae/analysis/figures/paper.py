@@ -1,4 +1,4 @@
-"""The five figures of section 4, and the one number that Figure 4 is about."""
+"""The five figures of section 4, and the share of training that Figure 4 is about."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -12,13 +12,13 @@ from learnae.records.history import Evaluated, FaultBegan, FaultEnded, History, 
 
 
 def figures(history: History, x: View = "units") -> list[Figure]:
-    """Figures 4 to 8, in this order.  Faults are shaded along seconds; a unit of work is at no one time."""
+    """Figures 4 to 8.  Faults are shaded only along seconds, because peers complete a work unit at different times."""
     shades = fault_windows(history) if x == "seconds" else ()
     return [replace(figure, shades=shades) for figure in _figures(history, TimeAxis(history, x))]
 
 
 def fault_windows(history: History) -> tuple[Shade, ...]:
-    """One that was never healed lasts to the end."""
+    """Fault windows; a fault without an end lasts to the end of the session."""
     ends = {fact.window: record.t for record, fact in history.facts(FaultEnded)}
     return tuple(
         Shade(fact.fault.value, record.t, ends.get(fact.window, history.seconds))
@@ -36,7 +36,7 @@ def _figures(history: History, axis: TimeAxis) -> list[Figure]:
             axis,
             "fig7-payments",
             "Fig. 7 \N{EN DASH} Cumulative number of ETH payments",
-            "payments sent by a peer",
+            "payments sent per peer",
             Reference("the paper:\n3\N{EN DASH}16, mean 9.4", 9.4, 3, 16),
             lambda wei: 1.0,
             "{low:.0f}{to}{high:.0f}, mean {mean:.1f}",
@@ -46,7 +46,7 @@ def _figures(history: History, axis: TimeAxis) -> list[Figure]:
             axis,
             "fig8-eth",
             "Fig. 8 \N{EN DASH} Cumulative amount of ETH sent",
-            "ETH sent by a peer",
+            "ETH sent per peer",
             Reference("the paper:\n0.0005\N{EN DASH}0.0068,\nmean 0.003", 0.003, 0.0005, 0.0068),
             lambda wei: wei / ETHER,
             "{low:.4f}{to}{high:.4f}, mean {mean:.4f}",
@@ -55,7 +55,7 @@ def _figures(history: History, axis: TimeAxis) -> list[Figure]:
 
 
 def first_phase_shares(history: History) -> tuple[float, float]:
-    """(training, averaging) of the work units up to a peer's last slice, averaged over honest peers that train."""
+    """(training, averaging): shares of the work units up to a peer's last slice, mean over honest training peers."""
     return _first_phase(work_units(history))
 
 
@@ -83,9 +83,9 @@ def _work_types(axis: TimeAxis) -> Figure:
         axis.label,
         "share of peers",
         bands=tuple(bands),
-        references=(Reference("the paper: first\nequally shared", 0.5),),
+        references=(Reference("the paper: equal\nshares at first", 0.5),),
         percent=True,
-        outcome=f"first {_first_phase(axis.units)[0]:.0%} training" if x else "",
+        outcome=f"{_first_phase(axis.units)[0]:.0%} training up to the last slice" if x else "",
     )
 
 
@@ -102,7 +102,7 @@ def _success_rate(history: History, axis: TimeAxis) -> Figure:
         "fig5-success-rate",
         "Fig. 5 \N{EN DASH} Cumulative success rate of averaging",
         axis.label,
-        "averagings adopted, mean of peers",
+        "share of averagings adopted",
         series=(Series("mean of peers", BLUE, x, mean),),
         references=(Reference("the paper: above\n20% at the end", 0.2),),
         percent=True,
@@ -111,19 +111,21 @@ def _success_rate(history: History, axis: TimeAxis) -> Figure:
 
 
 def _accuracy(history: History, axis: TimeAxis) -> Figure:
-    """A model counts from the moment it was made, whenever it was evaluated."""
-    made: dict[tuple[str, Cid], float] = {}
+    """A model counts from the time it was made, not from its later evaluation."""
+    made_at: dict[tuple[str, Cid], float] = {}
     validation: dict[str, Steps] = {name: [] for name in axis.units}
     test: dict[str, Steps] = {name: [] for name in axis.units}
     for record, fact in history.worked:
         if record.peer in test and (score := kept_score(fact)):
-            made[record.peer, fact.cid] = record.t
+            made_at[record.peer, fact.cid] = record.t
             validation[record.peer].append((axis.position(record.peer, record.t), score.accuracy))
     for record, evaluated in history.facts(Evaluated):
         if record.peer in test:
-            position = axis.position(record.peer, made.get((record.peer, evaluated.cid), record.t))
+            position = axis.position(record.peer, made_at.get((record.peer, evaluated.cid), record.t))
             test[record.peer].append((position, evaluated.test.accuracy))
-    followed = [sorted(each) for each in test.values() if len(each) > 1] or [each for each in test.values() if each]
+    followed = [sorted(steps) for steps in test.values() if len(steps) > 1] or [
+        steps for steps in test.values() if steps
+    ]
     x, mean, low, high = axis.over(followed, fmean, min, max)
     own_x, own = axis.over(list(validation.values()), fmean)
     return Figure(
@@ -135,7 +137,7 @@ def _accuracy(history: History, axis: TimeAxis) -> Figure:
             Series("test, mean of peers", BLUE, x, mean),
             Series("validation, mean of peers", ORANGE, own_x, own, dotted=True),
         ),
-        bands=(ShadedBand("test, least to greatest", BLUE, x, low, high),),
+        bands=(ShadedBand("test, minimum to maximum", BLUE, x, low, high),),
         percent=True,
         grounded=False,
         outcome=", ".join(f"{kind} {y[-1]:.1%}" for kind, y in (("test", mean), ("validation", own)) if y),
@@ -149,10 +151,10 @@ def _money(
     title: str,
     y_label: str,
     reference: Reference,
-    worth: Callable[[int], float],
+    value: Callable[[int], float],
     outcome: str,
 ) -> Figure:
-    """Cumulated over debts that stayed final, each from the moment it became so for the last time."""
+    """Cumulative over debts that stayed final, each from the time it last became final."""
     final = sorted(
         (max(at for at, change in changes if change.state is DebtState.FINAL), payer, changes[-1][1].wei)
         for (payer, _), changes in history.debts.items()
@@ -161,7 +163,7 @@ def _money(
     steps: dict[str, Steps] = {peer: [(0.0, 0.0)] for peer in history.honest}
     for at, payer, wei in final:
         if payer in steps:
-            steps[payer].append((axis.position(payer, at), steps[payer][-1][1] + worth(wei)))
+            steps[payer].append((axis.position(payer, at), steps[payer][-1][1] + value(wei)))
     x, mean, low, high = axis.over(list(steps.values()), fmean, min, max)
     return Figure(
         name,
@@ -169,7 +171,7 @@ def _money(
         axis.label,
         y_label,
         series=(Series("mean of peers", BLUE, x, mean),),
-        bands=(ShadedBand("least to greatest", BLUE, x, low, high),),
+        bands=(ShadedBand("minimum to maximum", BLUE, x, low, high),),
         references=(reference,),
         outcome=outcome.format(low=low[-1], mean=mean[-1], high=high[-1], to="\N{EN DASH}") if x else "",
     )

@@ -1,4 +1,4 @@
-"""A figure, or all on one sheet, as PNG or SVG in the one style of this project.  The same gives the same bytes."""
+"""A figure, or all figures on one sheet, as PNG or SVG.  Equal figures give equal bytes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same everywhere
+    "font.family": "DejaVu Sans",  # ships with matplotlib, so the output is the same everywhere
     "font.size": 10,
     "axes.edgecolor": PALE,
     "axes.labelcolor": INK,
@@ -38,7 +38,7 @@ STYLE: dict[Any, Any] = {
 
 
 def draw(figure: Figure, path: Path) -> None:
-    """To a file whose suffix says in which format: .png or .svg."""
+    """Write a file; its suffix, .png or .svg, selects the format."""
     from matplotlib import style
 
     with style.context(["default", STYLE]):
@@ -51,7 +51,7 @@ def draw(figure: Figure, path: Path) -> None:
 
 
 def overview(figures: Sequence[Figure], path: Path) -> None:
-    """Figures 4-8 on one sheet, and in its last place what they came to, in words."""
+    """Figures 4-8 on one sheet, with their results as text in the last place."""
     from matplotlib import style
 
     with style.context(["default", STYLE]):
@@ -59,12 +59,12 @@ def overview(figures: Sequence[Figure], path: Path) -> None:
         *panels, last = canvas.subplots(3, 2).flat
         for axes, figure in zip(panels, figures, strict=True):
             _paint(axes, figure)
-        _tell(last, figures)
+        _write_results(last, figures)
         _save(canvas, path)
 
 
 def _canvas(width: float, height: float, between: float = 0.0) -> "Canvas":
-    """In inches; ``between`` rows as a share of the height."""
+    """``width`` and ``height`` in inches; ``between``: space between rows as a share of the height."""
     from matplotlib.figure import Figure as Canvas
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -92,9 +92,9 @@ def _paint(axes: "Axes", figure: Figure) -> None:
         beside = axes.get_xaxis_transform()  # x in data, y in shares of the axes
         axes.text(shade.begin, 0.99, f" {shade.label}", transform=beside, va="top", fontsize=8, color=SHADE)
     for reference in figure.references:
-        _refer(axes, reference)
+        _mark_reference(axes, reference)
     axes.margins(x=0)
-    axes.set_xlim(left=0)  # all five begin with the session
+    axes.set_xlim(left=0)  # all figures begin with the session
     if figure.y_range:
         axes.set_ylim(figure.y_range)
     if figure.percent:
@@ -103,8 +103,8 @@ def _paint(axes: "Axes", figure: Figure) -> None:
         axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=3, borderaxespad=0.2, columnspacing=1.5)
 
 
-def _refer(axes: "Axes", reference: Reference) -> None:
-    """In the right margin, where no curve is: a bracket for a range, a dashed line for a level."""
+def _mark_reference(axes: "Axes", reference: Reference) -> None:
+    """In the right margin, beside the curves: a bracket for a range, a dashed line for a level."""
     beside = axes.get_yaxis_transform()  # x in shares of the axes, y in data
     if reference.low is None or reference.high is None:
         axes.axhline(reference.value, color=INK, linewidth=1.2, linestyle=(0, (5, 4)))
@@ -115,11 +115,11 @@ def _refer(axes: "Axes", reference: Reference) -> None:
     axes.text(1.035, reference.value, reference.label, transform=beside, va="center", fontsize=9, color=INK)
 
 
-def _tell(axes: "Axes", figures: Sequence[Figure]) -> None:
+def _write_results(axes: "Axes", figures: Sequence[Figure]) -> None:
     axes.set_axis_off()
     for number, figure in enumerate(figures):
         top = 1.15 - 0.25 * number
-        stated = [" ".join(reference.label.split()) for reference in figure.references]
+        paper = [" ".join(reference.label.split()) for reference in figure.references]
         axes.text(0.0, top, figure.title, va="top", fontweight="bold", transform=axes.transAxes)
-        told = f"this run: {figure.outcome or 'nothing'}" + "".join(f"\n{each}" for each in stated)
-        axes.text(0.0, top - 0.07, told, va="top", linespacing=1.4, transform=axes.transAxes)
+        text = f"this run: {figure.outcome or 'no data'}" + "".join(f"\n{statement}" for statement in paper)
+        axes.text(0.0, top - 0.07, text, va="top", linespacing=1.4, transform=axes.transAxes)

@@ -1,10 +1,10 @@
-"""What a figure is made of.  Plain data: PNG, SVG and web pages are drawn from the same."""
+"""The parts of a figure as plain data, from which PNG, SVG and web pages are drawn."""
 
 from dataclasses import dataclass
 
 Points = tuple[float, ...]
 
-# Okabe and Ito's colours, which every kind of eye tells apart
+# Okabe and Ito's colours, which colour-blind readers can distinguish
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#C3C8CC"
 SHADE = "#D55E00"
 INK, PALE, LINE = "#2B3035", "#6C757D", "#E3E6E8"  # text, axes, grid
@@ -21,7 +21,7 @@ class Series:
 
 @dataclass(frozen=True)
 class ShadedBand:
-    """From ``low`` to ``high``.  ``solid``: a share of the whole, not a spread around a mean."""
+    """The area from ``low`` to ``high``.  ``solid``: a share of the whole instead of a range around a mean."""
 
     label: str
     colour: str
@@ -33,7 +33,7 @@ class ShadedBand:
 
 @dataclass(frozen=True)
 class Reference:
-    """What the paper says: a level, or with ``low`` and ``high`` the mean and range at the end of its session."""
+    """The paper's number: a level, or with ``low`` and ``high`` the mean and range at the end of its session."""
 
     label: str
     value: float
@@ -43,7 +43,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Shade:
-    """Along session seconds: from when to when there was a fault."""
+    """The time of a fault, in session seconds."""
 
     label: str
     begin: float
@@ -52,9 +52,9 @@ class Shade:
 
 @dataclass(frozen=True)
 class Figure:
-    """``name`` is its file's.  ``percent``: y is a share, read in percent.  ``grounded``: the y axis begins at 0.
+    """``name``: the name of its file.  ``percent``: y is a share, shown in percent.  ``grounded``: y begins at 0.
 
-    ``outcome``: what this session came to, in the words of the paper's number.
+    ``outcome``: the result of this session, in the terms of the paper's number.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Figure:
 
     @property
     def y_range(self) -> tuple[float, float] | None:
-        """Shares from 0 to 1; the paper's ranges always in sight.  None: as the curves have it."""
+        """0 to 1 for shares, else so that the paper's numbers are visible; None: chosen from the curves."""
         if any(band.solid for band in self.bands):
             return 0.0, 1.0
         if not self.grounded:
