@@ -12,9 +12,7 @@ NODES = Board(
             "Peers' processes",
             [
                 Panel(
-                    "CPU",
-                    "Cores in use.",
-                    (Query(f"rate({process('process_cpu_seconds_total')}[{RATE_INTERVAL}])"),),
+                    "CPU", "Cores in use.", (Query(f"rate({process('process_cpu_seconds_total')}[{RATE_INTERVAL}])"),)
                 ),
                 Panel("Memory", "Resident memory.", (Query(process("process_resident_memory_bytes")),), BYTES),
                 Panel("Open files", "Open files and sockets.", (Query(process("process_open_fds")),)),

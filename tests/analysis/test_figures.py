@@ -93,7 +93,7 @@ def test_shares_of_the_whole_are_read_from_0_to_1_and_accuracy_where_it_is() -> 
     assert drawn(GOOD, "fig6-accuracy").y_range is None
 
 
-def test_what_a_session_came_to_is_said_in_the_words_of_the_papers_numbers() -> None:
+def test_the_outcome_of_a_session_uses_the_terms_of_the_papers_numbers() -> None:
     assert {each.name: each.outcome for each in figures(GOOD)} == {
         "fig4-work-types": "100% training up to the last slice",
         "fig5-success-rate": "75.0% at the end",
@@ -317,12 +317,12 @@ def test_a_picture_says_its_title_its_axes_and_what_the_paper_says(folder: Path)
 
 
 @pytest.mark.parametrize("history", [GOOD, EMPTY])
-def test_one_sheet_has_all_figures_and_what_they_came_to(folder: Path, history: History) -> None:
+def test_the_overview_has_all_figures_and_their_outcomes(folder: Path, history: History) -> None:
     overview(figures(history), folder / "overview.svg")
     picture = (folder / "overview.svg").read_text()
     for figure in figures(history):
         assert picture.count(figure.title) == 2
-        assert f"this run: {figure.outcome or 'nothing'}" in picture
+        assert f"this run: {figure.outcome or 'no data'}" in picture
 
 
 def test_a_figure_of_curves_alone_needs_nothing_else(folder: Path) -> None:

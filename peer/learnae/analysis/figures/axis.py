@@ -18,10 +18,7 @@ Steps = list[tuple[float, float]]  # (position, value from there on), in order
 TRAINING, AVERAGING, FINISHED = "training", "averaging", "finished"
 SECONDS = 240  # intervals of an axis of seconds
 WINDOW = {"units": 2, "seconds": 6}  # points on either side that a share is averaged over
-LABEL = {
-    "units": "work units completed per peer (slices trained, averagings scored)",
-    "seconds": "session time (s)",
-}
+LABEL = {"units": "work units completed per peer (slices trained, averagings scored)", "seconds": "session time (s)"}
 
 
 def work_units(history: History) -> dict[str, list[tuple[float, str]]]:

@@ -123,10 +123,7 @@ class PredictionRequest(View):
         list[Annotated[list[Number], Field(min_length=1, max_length=MAX_FEATURES)]],
         Field(min_length=1, max_length=MAX_ROWS, examples=[[[0.1, -1.2, 0.7]]]),
     ]
-    standardised: bool = Field(
-        True,
-        description="false: standardise the features like the session's data first",
-    )
+    standardised: bool = Field(True, description="false: standardise the features like the session's data first")
 
 
 class Prediction(View):

@@ -110,10 +110,7 @@ def _band(band: ShadedBand, form: str) -> list[Chart]:
         "line": {"width": 0, "color": band.colour},
         "customdata": data,
     }
-    return [
-        scatter("lines", band.x, band.low, line={"width": 0}),
-        scatter("lines", band.x, band.high, hover, **upper),
-    ]
+    return [scatter("lines", band.x, band.low, line={"width": 0}), scatter("lines", band.x, band.high, hover, **upper)]
 
 
 def _marks(reference: Reference) -> list[Chart]:

@@ -10,23 +10,14 @@ from learnae.web.charts.html import Html, h, join
 from learnae.web.charts.plotly_layout import Chart, axes, diagonal, plain, scatter, short
 from learnae.web.charts.theme import GREEN, HEAT, PAPER, RED, SOFT
 
-ROLE_MARKS = {
-    TRAINS: (BLUE, "circle"),
-    NO_DATA: (ORANGE, "square"),
-    AVERAGES: (GREEN, "diamond"),
-    CHEATS: (RED, "x"),
-}
+ROLE_MARKS = {TRAINS: (BLUE, "circle"), NO_DATA: (ORANGE, "square"), AVERAGES: (GREEN, "diamond"), CHEATS: (RED, "x")}
 MAX_MATRIX_PEERS = 200
 
 
 def money_frames(largest: str, kinds: Iterable[str], note: str = "") -> Html:
     """Frames of the matrix and of the accounts; ``largest``: the amount with the strongest colour of the matrix."""
     heat = h(
-        "p",
-        h("span", "0 ETH"),
-        h("span", class_="heat"),
-        h("span", largest, data_text="largest-flow"),
-        class_="legend",
+        "p", h("span", "0 ETH"), h("span", class_="heat"), h("span", largest, data_text="largest-flow"), class_="legend"
     )
     marks = legend((kind, ROLE_MARKS[kind][0], f"mark {ROLE_MARKS[kind][1]}") for kind in kinds)
     matrix = plot(
