@@ -1,4 +1,4 @@
-"""Ways to break what a peer makes of its chain, and the ledger itself; ``mutants`` lists them."""
+"""Ways to break how a peer uses its chain, and the ledger itself.  ``protocol_mutants`` lists them."""
 
 from collections.abc import Iterable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A peer that is told things one by one, with the clock in the test's hand."""
+"""A peer that a test drives event by event, with a clock that the test sets."""
 
 from typing import Any, TypeVar
 
@@ -28,7 +28,7 @@ F = TypeVar("F", bound=Decision)
 
 
 class Driven:
-    """``peer`` after ``Started``; ``actions`` are those of the last event, ``facts`` all that were ever recorded."""
+    """``peer`` has handled ``Started``.  ``actions`` are those of the last event, ``recorded`` all decisions so far."""
 
     def __init__(self, **settings: Any) -> None:
         self.config = config(**settings)
@@ -71,7 +71,7 @@ class Driven:
         return self
 
     def fires(self, timer: Timer) -> list[do.Action]:
-        """After as long as it takes."""
+        """Advance the clock to the timer and let it fire."""
         self.now += self.waits(timer) or 0.0
         return self.tell(on.TimerFired(self.now, timer))
 
@@ -84,7 +84,7 @@ class Driven:
         return self.tell(on.ModelScored(self.now, self.asked(kind).request, weights(name), correct))
 
     def loaded(self, correct: int = 50) -> "Driven":
-        """The initial weights are there."""
+        """Load the initial weights."""
         self.fetched()
         self.scored(do.ScoreModel, "initial", score(correct))
         return self
@@ -95,11 +95,11 @@ class Driven:
     def stored(self) -> list[do.Action]:
         return self.tell(on.ModelStored(self.now, self.asked(do.StoreModel).request))
 
-    def forged(self, made: Weights) -> list[do.Action]:
-        return self.tell(on.ModelForged(self.now, self.asked(do.ForgeModel).request, made))
+    def forged(self, weights: Weights) -> list[do.Action]:
+        return self.tell(on.ModelForged(self.now, self.asked(do.ForgeModel).request, weights))
 
     def attempted(self, creator: str, correct: int, step: int = 1) -> "Driven":
-        """Hear of a model, fetch it, average it."""
+        """Receive a model, fetch it, average it."""
         self.hears(creator, step)
         self.fetched()
         self.scored(do.AverageModels, f"me-{self.peer.status().step + 1}", score(correct))
@@ -115,17 +115,17 @@ class Driven:
         assert not isinstance(event, Reason), event
         return self.tell(event)
 
-    def meets(self, peer: str, wallet: str = "", said: ClaimFacts | None = None, sender: str = "") -> "Driven":
-        """Hear a claim and read it."""
+    def meets(self, peer: str, wallet: str = "", read: ClaimFacts | None = None, sender: str = "") -> "Driven":
+        """Receive a claim and read it from the chain."""
         claimed = claim(peer, wallet, f"contract of {sender or peer}")
         event = self.screens(sender or peer, identified(claimed))
         assert not isinstance(event, Reason), event
         self.tell(event)
-        self.read(said or facts(peer, wallet))
+        self.read(read or facts(peer, wallet))
         return self
 
-    def read(self, said: ClaimFacts) -> list[do.Action]:
-        return self.tell(on.ClaimRead(self.now, self.asked(do.ReadClaim).request, said))
+    def read(self, facts: ClaimFacts) -> list[do.Action]:
+        return self.tell(on.ClaimRead(self.now, self.asked(do.ReadClaim).request, facts))
 
     # chain
 
@@ -136,11 +136,11 @@ class Driven:
     def sent(self) -> list[do.Action]:
         return self.tell(on.TransactionSent(self.now, self.asked(do.SendTransaction).request))
 
-    def looks(self, height: int, *found: Receipt, genesis: str = "genesis") -> list[do.Action]:
-        """The poll timer fires; the chain says this."""
+    def looks(self, height: int, *mined: Receipt, genesis: str = "genesis") -> list[do.Action]:
+        """Let the poll timer fire; the chain has these receipts."""
         if not self.all_asked(do.ReadReceipts):
             self.fires(Timer.CHAIN)
-        request, receipts = self.asked(do.ReadReceipts), {each.hash: each for each in found}
+        request, receipts = self.asked(do.ReadReceipts), {each.hash: each for each in mined}
         answer = tuple(receipts.get(hash) for hash in request.hashes)
         return self.tell(on.ReceiptsRead(self.now, request.request, head(height, genesis), answer))
 

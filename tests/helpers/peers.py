@@ -1,4 +1,4 @@
-"""What the tests of the core are made of: one peer's settings, and short names for the values it is told."""
+"""Building blocks of the protocol's tests: the settings of one peer, and short constructors of values."""
 
 from dataclasses import fields, replace
 from decimal import Decimal

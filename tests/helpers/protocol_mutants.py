@@ -1,4 +1,4 @@
-"""Ways to break the core and the ledger, one method each, and what must notice.
+"""Ways to break the protocol and the ledger, one method each, and the checks that must notice.
 
 A name in ``caught_by`` is a check of ``learnae.analysis.checks`` or a property in ``session_properties.py``.
 """

@@ -1,4 +1,4 @@
-"""A driver gone mad, but legal: it tells a peer whatever any driver may, in any order, and watches what comes of it."""
+"""A random but legal driver: it reports whatever a driver may, in any order, and checks what must always hold."""
 
 import random
 from collections import Counter
@@ -20,7 +20,7 @@ NAMES = ("ann", "bob", "cat", "dan", "eve", "me")
 UNITS = (do.FetchModel, *get_args(do.TrainerAction))
 SIGNING = (do.SignDeployment, do.SignPayment)
 OWED = DebtState.OWED
-NEXT = {  # what may become of a debt
+NEXT = {  # legal next states of a debt
     None: {OWED},
     OWED: {DebtState.PAYABLE, DebtState.DECLINED, DebtState.UNCLAIMED},
     DebtState.PAYABLE: {DebtState.PAYABLE, OWED, DebtState.SIGNED, DebtState.DECLINED},
@@ -31,11 +31,11 @@ SIGNED = {DebtState.SIGNED, DebtState.SENT, DebtState.MINED, DebtState.FINAL, De
 
 
 @dataclass
-class Chaos:
-    """One peer and all that it was told.  Every step checks what must always hold."""
+class RandomDriver:
+    """One peer and all events that it has handled.  Every step checks what must always hold."""
 
     config: PeerConfig
-    dice: random.Random
+    rng: random.Random
     now: float = 0.0
     journal: list[tuple[on.Event, str]] = field(default_factory=list)
     open: dict[int, do.Request] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Chaos:
     timers: set[Timer] = field(default_factory=set)
     height: int = 3
     chains: int = 0
-    known: str | None = None  # genesis the peer has heard of
+    known: str | None = None  # genesis that the peer has seen
     purposes: dict[tuple[str | None, int], int | str] = field(default_factory=dict)  # (chain, nonce) -> debt
     purpose_of: dict[str, int | str] = field(default_factory=dict)  # by hash of the signed transaction
     debts: dict[int, DebtChanged] = field(default_factory=dict)
@@ -55,46 +55,46 @@ class Chaos:
 
     def __post_init__(self) -> None:
         self.peer = new_peer(self.config)
-        self.trouble = self.dice.choice((0.0, 0.05, 0.25))  # how many requests fail
+        self.trouble = self.rng.choice((0.0, 0.05, 0.25))  # how many requests fail
         self.tell(on.Started(0.0))
 
     # what can happen
 
     def step(self) -> None:
-        self.now += self.dice.choice((0.0, 0.0, 0.1, 0.5, 1.0, 3.0, 12.0))
-        roll = self.dice.random()
+        self.now += self.rng.choice((0.0, 0.0, 0.1, 0.5, 1.0, 3.0, 12.0))
+        roll = self.rng.random()
         if roll < 0.5 and self.open:
-            self.answer(self.dice.choice(list(self.open.values())))
+            self.answer(self.rng.choice(list(self.open.values())))
         elif roll < 0.75:
             self.fire()
         elif roll < 0.95:
             self.gossip()
         elif roll < 0.97 and self.closed:
-            self.answer_again(self.dice.choice(self.closed))
+            self.answer_again(self.rng.choice(self.closed))
         elif roll < 0.99:
-            self.height = max(1, self.height - self.dice.randrange(3))
-            self.chains += self.dice.random() < 0.2
+            self.height = max(1, self.height - self.rng.randrange(3))
+            self.chains += self.rng.random() < 0.2
             self.tell(on.ChainRolledBack(self.now, self.head()))
-        elif self.dice.random() < 0.05:
+        elif self.rng.random() < 0.05:
             self.tell(on.SessionClosed(self.now))
 
     def fire(self) -> None:
-        """A timer that is due, or any other at any time."""
+        """Fire a timer that is due, or any other at any time."""
         timers = {each.timer: each.delay for each in self.peer.outstanding() if isinstance(each, do.SetTimer)}
-        timer = self.dice.choice([*timers, *Timer])
-        if self.dice.random() < 0.8:
+        timer = self.rng.choice([*timers, *Timer])
+        if self.rng.random() < 0.8:
             self.now += timers.get(timer, 0.0)
         self.tell(on.TimerFired(self.now, timer))
 
     def gossip(self) -> None:
-        sender = PeerId(self.dice.choice(NAMES))
-        if self.dice.random() < 0.6:
-            step = self.dice.randrange(1, 4 + len(self.journal) // 8)
-            tensors = f"t{self.dice.randrange(40)}" if self.dice.random() < 0.2 else f"{sender} {step}"
+        sender = PeerId(self.rng.choice(NAMES))
+        if self.rng.random() < 0.6:
+            step = self.rng.randrange(1, 4 + len(self.journal) // 8)
+            tensors = f"t{self.rng.randrange(40)}" if self.rng.random() < 0.2 else f"{sender} {step}"
             weights = Weights(self.cid(f"{sender} {step}"), tensors)
             event = self.peer.screen(sender, announced(ModelRef(sender, step, weights)), self.now)
         else:
-            named, number = self.dice.choice((sender, "cat")), self.dice.randrange(4)
+            named, number = self.rng.choice((sender, "cat")), self.rng.randrange(4)
             event = self.peer.screen(sender, identified(claim(named, f"0x{sender}", f"{sender}-{number}")), self.now)
         if isinstance(event, Reason):
             self.seen[event] += 1
@@ -103,8 +103,8 @@ class Chaos:
 
     def answer(self, request: do.Request, fail: bool = False) -> None:
         id, at = request.request, self.now
-        if fail or self.dice.random() < self.trouble:
-            return self.tell(on.RequestFailed(at, id, self.dice.choice((*DOWN, *Reason))))
+        if fail or self.rng.random() < self.trouble:
+            return self.tell(on.RequestFailed(at, id, self.rng.choice((*DOWN, *Reason))))
         match request:
             case do.FetchModel():
                 self.tell(on.ModelFetched(at, id))
@@ -122,13 +122,13 @@ class Chaos:
             case do.SendTransaction():
                 self.tell(on.TransactionSent(at, id))
             case do.ReadReceipts():
-                self.height += self.dice.randrange(3)
+                self.height += self.rng.randrange(3)
                 self.tell(on.ReceiptsRead(at, id, self.head(), tuple(map(self.receipt, request.hashes))))
             case do.SignClaim():
                 self.tell(on.ClaimSigned(at, id, "proof"))
             case do.ReadClaim():
-                poid, rank, holds = request.claim.poid, self.dice.randrange(5), self.dice.random() < 0.9
-                wallet = poid.wallet if self.dice.random() < 0.9 else "0xeve"
+                poid, rank, holds = request.claim.poid, self.rng.randrange(5), self.rng.random() < 0.9
+                wallet = poid.wallet if self.rng.random() < 0.9 else "0xeve"
                 self.tell(on.ClaimRead(at, id, facts(poid.peer, wallet, rank, 1, 0, signature_valid=holds)))
 
     def answer_again(self, id: int) -> None:
@@ -150,14 +150,14 @@ class Chaos:
 
     def receipt(self, hash: TxHash) -> Receipt | None:
         contract = Address(f"contract {hash}") if self.purpose_of[hash] == "deployment" else None
-        block = self.dice.randrange(self.height + 1)
-        return Receipt(hash, block, self.dice.random() < 0.8, contract) if self.dice.random() < 0.4 else None
+        block = self.rng.randrange(self.height + 1)
+        return Receipt(hash, block, self.rng.random() < 0.8, contract) if self.rng.random() < 0.4 else None
 
     def score(self) -> Score:
-        """Mostly near the last one, so that improvements go on for a while."""
+        """Mostly near the last score, so that improvements continue for a while."""
         last = self.peer.status().score
-        near = max(0, min(1000, (last.correct if last else 500) + self.dice.randrange(-15, 20)))
-        return Score(near if self.dice.random() < 0.95 else 0, 1000)
+        near = max(0, min(1000, (last.correct if last else 500) + self.rng.randrange(-15, 20)))
+        return Score(near if self.rng.random() < 0.95 else 0, 1000)
 
     def weights(self) -> Weights:
         self.made += 1
@@ -258,7 +258,7 @@ class Chaos:
         assert self.peer.status().peers_known <= self.config.network.max_peers
 
     def awake(self) -> None:
-        """Nothing that should go on waits for nothing."""
+        """Whatever should continue has an open request or a timer."""
         kinds = {type(request) for request in self.open.values()}
         timers = {each.timer for each in self.peer.outstanding() if isinstance(each, do.SetTimer)}
         assert self.over or Timer.ANNOUNCE in timers

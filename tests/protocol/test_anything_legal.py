@@ -1,6 +1,6 @@
-"""Whatever a driver may legally report, in whatever order: nothing raises, and money, states and memory stay in order.
+"""Whatever a driver legally reports, in any order: nothing raises, and money, states and memory stay correct.
 
-The invariants are in ``chaos.py``; they are checked after every event.
+The invariants are in ``tests/helpers/random_faults.py``; they are checked after every event.
 """
 
 import random
@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 from tests.helpers.peers import config
-from tests.helpers.random_faults import Chaos
+from tests.helpers.random_faults import RandomDriver
 
 from learnae.errors import Reason
 from learnae.protocol.decisions import DebtState
@@ -28,11 +28,11 @@ VARIANTS = {
 }
 
 
-def session(config: PeerConfig, seed: int, steps: int) -> Chaos:
-    chaos = Chaos(config, random.Random(seed))
+def session(config: PeerConfig, seed: int, steps: int) -> RandomDriver:
+    driver = RandomDriver(config, random.Random(seed))
     for _ in range(steps):
-        chaos.step()
-    return chaos
+        driver.step()
+    return driver
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -45,10 +45,10 @@ def test_no_legal_story_breaks_a_peer(variant: str) -> None:
 def test_an_outage_of_everything_ends_in_waiting_for_a_timer(variant: str) -> None:
     """No hot loop: requests that fail at once are not asked again at the same moment for ever."""
     for seed in range(8):
-        chaos = session(VARIANTS[variant], seed, 10 * seed)
+        driver = session(VARIANTS[variant], seed, 10 * seed)
         limit = 1200 if VARIANTS[variant].policy is Policy.SPAMMER else 60
-        assert chaos.fail_all() < limit
-        assert not chaos.open
+        assert driver.fail_all() < limit
+        assert not driver.open
 
 
 def test_the_stories_reach_what_they_are_about() -> None:
