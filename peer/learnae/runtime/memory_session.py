@@ -1,11 +1,9 @@
 """A session in one process: what its peers agree on, and the memory network that carries their blocks."""
 
 import random
-from collections.abc import Callable, Sequence
 
 from learnae.adapters import memory, memory_network
 from learnae.ports import Chain
-from learnae.protocol.peer import Peer
 from learnae.protocol.types import Cid, PeerId
 from learnae.records.history import SessionBegan, session_began
 from learnae.records.outcome import BackendName
@@ -15,8 +13,6 @@ from learnae.session.faults import Link
 from learnae.session.roster import Keys, roster
 from learnae.session.settings import Session
 from learnae.session.setup import SessionSetup
-
-Tick = Callable[[float, Sequence[Peer]], None]  # called now and then with session seconds and the running peers
 
 
 class MemorySession(SessionSetup):

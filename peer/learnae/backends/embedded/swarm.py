@@ -30,7 +30,7 @@ from learnae.records.history import SWARM, Fact, SessionEnded
 from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import SessionClock
 from learnae.runtime.live import LivePeer
-from learnae.runtime.memory_session import MemorySession, Tick
+from learnae.runtime.memory_session import MemorySession
 from learnae.runtime.session_end import SessionEnd
 from learnae.runtime.test_accuracy import TestAccuracy
 from learnae.session.settings import Session
@@ -41,15 +41,17 @@ EVALUATE_AT_ONCE = 8  # models
 
 
 def local_evm(session: Session, wallets: Mapping[str, Wallet]) -> LocalEvm:
-    """Where these wallets have what the session gives them; to be closed.  It takes seconds to come up, and can do so
-    early."""
+    """An EVM on which these wallets hold the session's starting balance.  The caller closes it.
+
+    It takes seconds to start, and can be started early.
+    """
     return LocalEvm(_funds(session, wallets), session.chain.id, separate=True)
 
 
 class EmbeddedSwarm:
     """One session, ready to run.  ``chain``: its export, once it has ended.
 
-    Whoever composed it records ``SessionBegan``: readers are told of a session before its EVM is there.
+    The caller records SessionBegan.
     """
 
     def __init__(
@@ -79,10 +81,10 @@ class EmbeddedSwarm:
         self._end = SessionEnd(self.session.linger, self.session.max_duration)
         self._interrupted = asyncio.Event()
 
-    async def run(self, tick: Tick = lambda now, peers: None) -> EndedBy:
+    async def run(self) -> EndedBy:
         """What ended it: quiet, max_duration or interrupted.  Everything is recorded by then."""
         try:
-            ended_by = await self._live(tick)
+            ended_by = await self._live()
             if ended_by is not EndedBy.INTERRUPTED:
                 self.evaluation.add_last((self.peers[index].name, self.peers[index].peer) for index in sorted(self._up))
                 await self._unless_stopped(self._flush())
@@ -131,9 +133,9 @@ class EmbeddedSwarm:
     def journals(self) -> dict[str, list[tuple[Event, str]]]:
         return {peer.name: peer.journal.replay() for peer in self.peers}
 
-    # in here
+    # private
 
-    async def _live(self, tick: Tick) -> EndedBy:
+    async def _live(self) -> EndedBy:
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(self.evm.mine_every(self.session.chain.block_time)),
@@ -142,7 +144,7 @@ class EmbeddedSwarm:
             self._group = group
             self._lives = [group.create_task(self._life(index)) for index in range(len(self.peers))]
             faults = [group.create_task(self.faults.run(self.clock))] if self.faults else []
-            ended_by = await self._over(tick)
+            ended_by = await self._over()
             for task in faults:
                 task.cancel()
                 await asyncio.wait([task])  # it heals everything
@@ -168,13 +170,10 @@ class EmbeddedSwarm:
         await self.peers[index].run()
         self._left.add(index)
 
-    async def _over(self, tick: Tick) -> EndedBy:
+    async def _over(self) -> EndedBy:
         """Check every ``TICK`` seconds whether the session is over."""
         while not self._interrupted.is_set():
-            now = self.clock()
-            if self._up:
-                tick(now, self._active())
-            ended_by = self._end.check(now, self._quiet)
+            ended_by = self._end.check(self.clock(), self._quiet)
             if ended_by:
                 return ended_by
             try:
@@ -193,8 +192,8 @@ class EmbeddedSwarm:
         return [self.peers[index].peer for index in sorted(self._up - self._left - self._down)]
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
-        """Done, or left undone once everybody is to leave."""
-        tasks = {asyncio.ensure_future(each) for each in (work, self._interrupted.wait())}
+        """Run ``work`` to its end, or until the session is stopped."""
+        tasks = {asyncio.ensure_future(awaitable) for awaitable in (work, self._interrupted.wait())}
         done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in left:
             task.cancel()
