@@ -25,7 +25,7 @@ PACED: dict[str, Any] = {
     "work": {"slices": 10, "patience": 8, "idle_after": 0.4},
     "pace": {"slice": 0.3, "attempt": 0.1},
     "network": {"announce_every": 0.3, "fetch_timeout": 0.5},
-    "expect": {"recovery": 10.0},
+    "expect": {"recovery": 6.0},
 }
 HALVES = ("p00", "p01", "p02")
 
