@@ -47,14 +47,7 @@ class Metric:
 
 
 TABLE = (
-    Metric(
-        "learnae_accuracy_ratio",
-        "gauge",
-        "ratio",
-        "accuracy of the peer's model",
-        {"rows": ("validation", "test")},
-        True,
-    ),
+    Metric("learnae_accuracy_ratio", "gauge", "ratio", "accuracy of its model", {"rows": ("validation", "test")}, True),
     Metric("learnae_slices_total", "counter", "slices", "slices trained"),
     Metric(
         "learnae_attempts_total",
@@ -71,13 +64,7 @@ TABLE = (
         "time spent on training, averaging and scoring, including the wait for a thread",
         {"kind": tuple(WORK_KINDS.values())},
     ),
-    Metric(
-        "learnae_work_state",
-        "gauge",
-        "1 or 0",
-        "1 for the current work state, 0 for the others",
-        {"state": tuple(WorkState)},
-    ),
+    Metric("learnae_work_state", "gauge", "1 or 0", "whether it is in this state", {"state": tuple(WorkState)}),
     Metric("learnae_registered", "gauge", "1 or 0", "whether the peer has a contract and a claim"),
     Metric("learnae_payments_sent_total", "counter", "payments", "payments sent, final"),
     Metric("learnae_sent_eth_total", "counter", "ETH", "ETH sent for models, final"),
@@ -87,9 +74,7 @@ TABLE = (
     Metric("learnae_wallet_balance_eth", "gauge", "ETH", "last known balance of the peer's wallet", late=True),
     Metric("learnae_debts", "gauge", "debts", "debts by state", {"state": tuple(DebtState)}),
     Metric("learnae_oldest_debt_seconds", "gauge", "seconds", "age of the oldest open debt; 0 if none is open"),
-    Metric(
-        "learnae_directory_entries", "gauge", "contracts", "announced contracts by verdict", {"verdict": tuple(Verdict)}
-    ),
+    Metric("learnae_directory_entries", "gauge", "contracts", "contracts by verdict", {"verdict": tuple(Verdict)}),
     Metric("learnae_fetch_seconds", "histogram", "seconds", "time to fetch a model, successful or not"),
     Metric("learnae_announce_seconds", "histogram", "seconds", "time to pass an announcement to gossip"),
     Metric(
@@ -99,20 +84,9 @@ TABLE = (
         "calls to store, gossip and chain",
         {"target": ("store", "gossip", "chain"), "outcome": ("answered", "failed")},
     ),
-    Metric(
-        "learnae_up",
-        "gauge",
-        "1 or 0",
-        "whether the target answered the last call that needed only this target",
-        UP_LABELS,
-        True,
-    ),
-    Metric(
-        "learnae_moved_bytes_total", "counter", "bytes", "size of models moved", {"direction": ("fetched", "stored")}
-    ),
-    Metric(
-        "learnae_messages_dropped_total", "counter", "messages", "messages dropped, by reason", {"reason": DROP_REASONS}
-    ),
+    Metric("learnae_up", "gauge", "1 or 0", "whether the last call to this target alone was answered", UP_LABELS, True),
+    Metric("learnae_moved_bytes_total", "counter", "bytes", "size of models", {"direction": ("fetched", "stored")}),
+    Metric("learnae_messages_dropped_total", "counter", "messages", "dropped, by reason", {"reason": DROP_REASONS}),
     Metric("learnae_peers_known", "gauge", "peers", "other peers that the peer knows"),
     Metric("learnae_queue_events", "gauge", "events", "events waiting to be handled"),
     Metric("learnae_paused", "gauge", "1 or 0", "whether the peer is paused"),
