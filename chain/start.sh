@@ -11,12 +11,12 @@ count() { { grep -o "$1" "$2" || true; } | wc -l; }
 spent() {
     { grep -o '"nonce":[0-9]*,"balance":"[^"]*","code":"0x"' "$1" || true; } | awk -F '[:,]' '{ n += $2 } END { print n + 0 }'
 }
-sound() { # complete, and with a transaction for each spent nonce; same rule as backends/compose/container_lifecycle.py
+valid() { # complete, and with a transaction for each spent nonce; same rule as backends/compose/container_lifecycle.py
     [ -s "$1" ] && [ "$(count '[{]' "$1")" = "$(count '[}]' "$1")" ] && [ "$(spent "$1")" = "$(count '"info":{' "$1")" ]
 }
-keep() { cp state.json kept.part && sound kept.part && sync kept.part && mv kept.part kept.json; }
+keep() { cp state.json kept.part && valid kept.part && sync kept.part && mv kept.part kept.json; }
 
-sound state.json || [ ! -f kept.json ] || cp kept.json state.json
+valid state.json || [ ! -f kept.json ] || cp kept.json state.json
 anvil --host 0.0.0.0 --port 8545 --chain-id "$CHAIN_ID" --block-time "$BLOCK_TIME" --timestamp "$GENESIS" \
     --accounts 0 --state state.json --state-interval 3 --quiet &
 anvil=$!

@@ -235,8 +235,8 @@ class MemoryChainPort:
         mined = chain.nonces.get(self.wallet, 0)
         if attempt == 0 and nonce < mined:
             raise InputError(f"{self.wallet} has sent {mined} transactions, but the signer counts {nonce}")
-        here = [(other, cost) for (genesis, other), cost in self._reserved.items() if genesis == chain.genesis]
-        reserved = sum(cost for other, cost in here if other >= mined and other != nonce)
+        pending = [(other, cost) for (genesis, other), cost in self._reserved.items() if genesis == chain.genesis]
+        reserved = sum(cost for other, cost in pending if other >= mined and other != nonce)
         if chain.balances.get(self.wallet, 0) < reserved + wei + gas * price:
             raise PortError(Reason.FUNDS, self.wallet)
         self._reserved[chain.genesis, nonce] = wei + gas * price

@@ -79,10 +79,10 @@ class RunDirectory:
         """Read a JSON file of the run; empty if it does not exist."""
         path = self.path / name
         try:
-            found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+            content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
         except ValueError:
             raise InputError(f"{path} is not JSON: remove it and check the run again") from None
-        return found
+        return content
 
     def verdict(self) -> dict[str, Any]:
         """Read the verdict; empty if the run was interrupted."""
@@ -94,10 +94,10 @@ class RunDirectory:
 
     def judge(self, history: History, wall_seconds: float | None) -> dict[str, Any]:
         """Compute and write the verdict on the history."""
-        found = verdict(history)
-        found["summary"]["wall_seconds"] = None if wall_seconds is None else round(wall_seconds, 2)
-        self.write_json(VERDICT, found)
-        return found
+        result = verdict(history)
+        result["summary"]["wall_seconds"] = None if wall_seconds is None else round(wall_seconds, 2)
+        self.write_json(VERDICT, result)
+        return result
 
     def _write_lines(self, name: str, lines: Iterable[str]) -> None:
         path = self.path / name
@@ -140,13 +140,13 @@ def _processor() -> str:
 
 
 def _git(*command: str) -> str | None:
-    if not in_checkout():  # the package's folder may lie in somebody else's repository
+    if not in_checkout():  # the package may be installed inside another repository
         return None
     try:
-        found = subprocess.run(["git", "-C", str(REPOSITORY), *command], capture_output=True, text=True, timeout=10)
+        done = subprocess.run(["git", "-C", str(REPOSITORY), *command], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return found.stdout.strip() if found.returncode == 0 else None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _lines(path: Path) -> list[str]:

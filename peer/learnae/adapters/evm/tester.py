@@ -93,9 +93,9 @@ class Tester:
         """Another chain with the same id and the same accounts."""
         genesis = PyEVMBackend.generate_genesis_params({"extra_data": urandom(32)})
         alloc = {CALLER: 10**30, **self._alloc}
-        accounts = {bytes.fromhex(each[2:]): _account(wei) for each, wei in alloc.items()}
+        accounts = {bytes.fromhex(wallet[2:]): _account(wei) for wallet, wei in alloc.items()}
         self._evm = PyEVMBackend(genesis, accounts)
-        type(self._evm.chain).chain_id = self._chain_id  # a class of its own for each backend
+        type(self._evm.chain).chain_id = self._chain_id  # each backend has its own class
         self._tester = EthereumTester(self._evm)
         self._rpc = EthereumTesterProvider(self._tester)
         self._pool: list[PoolTransaction] = []
@@ -104,7 +104,9 @@ class Tester:
 
     def _accept(self, raw: bytes) -> str:
         new = PoolTransaction.read(raw)
-        rival = next((each for each in self._pool if (each.sender, each.nonce) == (new.sender, new.nonce)), None)
+        rival = next(
+            (waiting for waiting in self._pool if (waiting.sender, waiting.nonce) == (new.sender, new.nonce)), None
+        )
         if new.hash in self._mined or new == rival:
             raise TransactionRefused("already known")
         if new.nonce < self._evm.get_nonce(new.sender):
@@ -113,7 +115,7 @@ class Tester:
             raise TransactionRefused("replacement transaction underpriced")
         if self._evm.get_balance(new.sender) < new.cost:
             raise TransactionRefused("insufficient funds for gas * price + value")
-        self._pool = [each for each in self._pool if each is not rival] + [new]
+        self._pool = [waiting for waiting in self._pool if waiting is not rival] + [new]
         return "0x" + new.hash.hex()
 
     def mine(self) -> None:
@@ -123,33 +125,33 @@ class Tester:
         try:
             # Applying them one by one would recompute the tries of the whole block each time.
             chain.mine_all(
-                [decode(each.raw) for each in ready], coinbase=ZERO_ADDRESS, mix_hash=urandom(32), blob_gas_used=0
+                [decode(waiting.raw) for waiting in ready], coinbase=ZERO_ADDRESS, mix_hash=urandom(32), blob_gas_used=0
             )
         except REFUSALS:  # a fee is too low now, a balance is spent, or the block is full
             ready = list(self._applied(ready))
             self._evm.mine_blocks()
-        self._mined |= dict.fromkeys((each.hash for each in ready), self._height)
-        self._pool = [each for each in self._pool if each not in ready]
+        self._mined |= dict.fromkeys((waiting.hash for waiting in ready), self._height)
+        self._pool = [waiting for waiting in self._pool if waiting not in ready]
 
     def _ready(self) -> list[PoolTransaction]:
         """The transactions whose nonce is the next one of the sender."""
         ready: list[PoolTransaction] = []
-        nonces = {sender: self._evm.get_nonce(sender) for sender in {each.sender for each in self._pool}}
+        nonces = {sender: self._evm.get_nonce(sender) for sender in {waiting.sender for waiting in self._pool}}
         while True:
             before = len(ready)
-            for each in self._pool:
-                if each.nonce == nonces[each.sender]:
-                    nonces[each.sender] += 1
-                    ready.append(each)
+            for waiting in self._pool:
+                if waiting.nonce == nonces[waiting.sender]:
+                    nonces[waiting.sender] += 1
+                    ready.append(waiting)
             if len(ready) == before:
                 return ready
 
     def _applied(self, ready: Sequence[PoolTransaction]) -> Iterator[PoolTransaction]:
         """Apply transactions and yield those that the next block can hold."""
-        for each in ready:
+        for waiting in ready:
             with suppress(*REFUSALS):  # rejected transactions wait, and with them the later nonces of the same sender
-                self._evm.send_raw_transaction(each.raw)
-                yield each
+                self._evm.send_raw_transaction(waiting.raw)
+                yield waiting
 
     @property
     def _height(self) -> int:
@@ -158,8 +160,8 @@ class Tester:
     def _receipt(self, hash: bytes) -> object:
         """Cached, because eth-tester searches the whole chain for each receipt."""
         if hash in self._mined and hash not in self._receipts:
-            found = self._rpc.make_request(RPCEndpoint("eth_getTransactionReceipt"), ["0x" + hash.hex()])
-            self._receipts[hash] = found["result"]
+            answer = self._rpc.make_request(RPCEndpoint("eth_getTransactionReceipt"), ["0x" + hash.hex()])
+            self._receipts[hash] = answer["result"]
         return self._receipts.get(hash)
 
     def _call(self, transaction: dict[str, Any]) -> object:
@@ -167,10 +169,10 @@ class Tester:
         return self._tester.call(transaction | fees | {"from": CALLER})
 
     def _block(self, number: str | int, full: bool = False) -> object:
-        found = self._rpc.make_request(RPCEndpoint("eth_getBlockByNumber"), [number, full])["result"]
-        if found and full:  # web3 translates blocks and transactions, but not transactions in blocks
-            found = found | {"transactions": [transaction_result_remapper(each) for each in found["transactions"]]}
-        return found
+        block = self._rpc.make_request(RPCEndpoint("eth_getBlockByNumber"), [number, full])["result"]
+        if block and full:  # web3 converts blocks and transactions, but not transactions in blocks
+            block = block | {"transactions": [transaction_result_remapper(item) for item in block["transactions"]]}
+        return block
 
     def roll_back(self, blocks: int) -> None:
         """Lose the last blocks and all waiting transactions, like a node that is killed before it saves its state."""
