@@ -163,7 +163,7 @@ def test_sharing_training_data_does_not_exist() -> None:
     Deviation: every session is in privacy mode, as the paper's own experiment was.
     """
     assert parse({}).privacy
-    with pytest.raises(InputError, match="privacy = false does not exist yet"):
+    with pytest.raises(InputError, match="privacy = false is not implemented"):
         parse({"privacy": False})
 
 
