@@ -171,4 +171,4 @@ def test_remote_peers_need_the_compose_backend(tmp_path: Path) -> None:
     session.write_text("peers = 2")
     refused(here(tmp_path, "swarm", session, "--backend", "sim", "--remote-peers", "1"), "take --backend compose")
     refused(here(tmp_path, "swarm", session, "--publish", "192.0.2.7"), "give --remote-peers")
-    refused(here(tmp_path, "swarm", session, "--guests", "1"), "--guests", "is now --remote-peers")
+    refused(here(tmp_path, "swarm", session, "--guests", "1"), "--guests", "is now called --remote-peers")
