@@ -16,7 +16,7 @@ def learnae(folder: Path, *arguments: object, path: str = "") -> Done:
     """``path``: a folder with modules that hide others."""
     hidden = (f"PYTHONPATH={path}",) if path else ()
     command = ["env", f"LEARNAE_DATA={folder}", *hidden, sys.executable, "-m", "learnae", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=85)
 
 
 def here(folder: Path, *arguments: object) -> Done:
