@@ -193,7 +193,7 @@ def test_what_is_no_answer_is_a_reason(what: str) -> None:
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries of an export are milliseconds apart, instead of 15 s together."""
-    monkeypatch.setattr(sys.modules["learnae.adapters.evm.export"], "WAITS", (0.01, 0.02))
+    monkeypatch.setattr(sys.modules["learnae.adapters.evm.export"], "RETRY_DELAYS", (0.01, 0.02))
 
 
 @pytest.mark.parametrize("call", CALLS)
