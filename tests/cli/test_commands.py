@@ -52,7 +52,7 @@ def test_a_run_ends_with_a_table_a_verdict_and_its_directory(
     assert done.stderr == ""
     assert done.stdout.startswith("LEARNAE: 3 peers in the simulator")
     assert "paper (section 4)" in done.stdout
-    assert "Verdict: valid (ended by: quiet)" in done.stdout
+    assert "checks passed; all peers finished and all debts are settled." in done.stdout
     assert str(out) in done.stdout
 
 
@@ -144,7 +144,7 @@ def test_ctrl_c_leaves_a_readable_run_marked_partial(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert "Verdict: invalid (ended by: interrupted)" in output
+    assert "checks passed; the session was interrupted." in output
     assert "partial" in output
     checked = here(tmp_path, "check", "out")
     assert checked.returncode == 1

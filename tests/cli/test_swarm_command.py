@@ -97,7 +97,7 @@ def test_it_serves_while_it_runs_and_ends_as_a_simulation_does(tmp_path: Path) -
         secret = token.read_text().strip()
         output, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, ""), output
-    assert "Verdict: valid (ended by: quiet)" in output
+    assert "checks passed; all peers finished and all debts are settled." in output
     assert "paper (section 4)" in output
     assert secret not in output and not token.exists()
     left = {"session.toml", "environment.json", "history.jsonl", "chain.jsonl", "verdict.json", "report.html"}
@@ -124,7 +124,7 @@ def test_a_signal_leaves_a_readable_run_marked_partial(tmp_path: Path, number: s
         process.send_signal(number)
         output, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "")  # a reader has left meanwhile: that is no error
-    assert "Verdict: invalid (ended by: interrupted)" in output
+    assert "checks passed; the session was interrupted." in output
     checked = here(tmp_path, "check", "out")
     assert checked.returncode == 1
     assert "partial" in checked.stdout

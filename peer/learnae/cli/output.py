@@ -11,6 +11,7 @@ from learnae.analysis.checks import exit_code
 from learnae.analysis.paper_comparison import paper_rows
 from learnae.records.outcome import EndedBy
 from learnae.runs.drawing import REPORT
+from learnae.web.session_text import RESULT_TEXTS, checks_text, end_reason
 
 INTERRUPTED = 130
 WIDTH = 110  # columns, without a terminal
@@ -44,10 +45,11 @@ def print_outcome(run: RunDirectory, verdict: dict[str, Any]) -> int:
 def print_verdict(run: RunDirectory, verdict: dict[str, Any]) -> None:
     for name, check in verdict["checks"].items():
         if check["result"] != "valid":
-            say(f"{check['result']}: {name}: {check['reason']}")
+            say(f"Check {RESULT_TEXTS[check['result']]}: {name}: {check['reason']}")
     for line in verdict.get("unproven", ()):
         say(line)
-    say(f"Verdict: {verdict['verdict']} (ended by: {verdict['ended_by']})", "bold")
+    partial = "Partial run: " if verdict["ended_by"] == EndedBy.INTERRUPTED else ""
+    say(f"{partial}{checks_text(verdict)}; {end_reason(verdict['ended_by'])}.", "bold")
     say(f"Run directory: {run.path}")
     if (run.path / REPORT).exists():
         say(f"Open in a browser: {run.path / REPORT}")
