@@ -108,7 +108,7 @@ def test_check_finds_a_payment_that_was_tampered_with(run: tuple[Path, Done], tm
     (tmp_path / "chain.jsonl").write_bytes((out / "chain.jsonl").read_bytes())
     checked = here(tmp_path, "check", tmp_path)
     assert checked.returncode == 1
-    assert "invalid: amounts_follow_reward_function" in checked.stdout
+    assert "Check failed: amounts_follow_reward_function" in checked.stdout
 
 
 def test_figures_are_drawn_again_on_demand(run: tuple[Path, Done], tmp_path: Path) -> None:
