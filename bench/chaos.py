@@ -59,7 +59,7 @@ class Bench:
     @property
     def lines(self) -> list[Line]:
         file = self.folder / "runs.jsonl"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
 
     def play(self, scenario: str, session: Session, backend: str) -> None:
         """Unless it was played before."""
@@ -77,14 +77,14 @@ class Bench:
         else:
             line |= _judged(_json(run / "verdict.json")) | _json(run / CHAOS)
             line["commit"] = _json(run / "environment.json")["commit"]
-        with (self.folder / "runs.jsonl").open("a") as file:
+        with (self.folder / "runs.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def again(self) -> None:
         """Each line as it would be had its run been judged now."""
         if not (lines := [self._again(line) for line in self.lines]):
             return  # nothing was played to its end
-        (self.folder / "runs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        (self.folder / "runs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
     def _again(self, line: Line) -> Line:
         if "accuracy" not in line or not (run := self.run(line)).is_dir():
@@ -100,7 +100,7 @@ class Bench:
 
     def play_quiet(self, session: Session, backend: str) -> None:
         calm = quiet(session)
-        (self.folder / f"{calm.name}.toml").write_text(to_toml(calm))
+        (self.folder / f"{calm.name}.toml").write_text(to_toml(calm), encoding="utf-8")
         self.play(calm.name, calm, backend)
 
     def _run(self, scenario: str, session: Session, backend: str, run: Path) -> str:
@@ -108,13 +108,13 @@ class Bench:
         described, log = self.folder / f"{scenario}.toml", run.with_suffix(".log")
         command = [sys.executable, "-m", "learnae", "chaos", "run", str(described) if described.is_file() else scenario]
         command += ["--peers", str(session.peers), "--seed", str(session.seed), "--backend", backend, "--out", str(run)]
-        with log.open("w") as file:
+        with log.open("w", encoding="utf-8") as file:
             code = _waited(command, file, session.max_duration + SLACK)
         if code == INTERRUPTED:
             raise KeyboardInterrupt
         if (run / CHAOS).is_file():
             return ""
-        said = [line for line in log.read_text().splitlines() if line.strip()]
+        said = [line for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
         return said[-1] if said else f"exit code {code}"
 
 
@@ -216,14 +216,14 @@ def _earned(found: Sequence[Line]) -> str:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text())
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
 def put_into(page: Path, rows: Iterable[str]) -> None:
     """Between its marks."""
-    before, _, rest = page.read_text().partition(BEGIN)
-    page.write_text("\n".join([before + BEGIN, *rows, END + rest.partition(END)[2]]))
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    page.write_text("\n".join([before + BEGIN, *rows, END + rest.partition(END)[2]]), encoding="utf-8")
 
 
 def main() -> None:

@@ -58,7 +58,7 @@ def command(peers: int, seed: int) -> dict[str, float]:
         wall = time.perf_counter() - began
         if process.returncode:
             raise SystemExit(f"seed {seed}: exit code {process.returncode}")
-        lines = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+        lines = [json.loads(line) for line in (out / "history.jsonl").read_text(encoding="utf-8").splitlines()]
     paid = next(line["t"] for line in lines if line["kind"] == "DebtChanged" and line["state"] == "final")
     return {"page": shown, "first event": first, "first payment": paid, "session": lines[-1]["t"], "wall": wall}
 

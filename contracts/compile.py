@@ -78,7 +78,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if the artefact is stale")
     parser.add_argument("--must-compile", action="store_true", help="with --check: no compiler is a failure")
     options = parser.parse_args()
-    source = SOURCE.read_text()
+    source = SOURCE.read_text(encoding="utf-8")
     try:
         return check(source, options.must_compile) if options.check else write(source)
     except Failure as failure:
@@ -89,12 +89,12 @@ def main() -> int:
 def write(source: str) -> int:
     if not SOLC.exists():
         raise Failure("solc is missing: run make tools")
-    ARTEFACT.write_text(json.dumps(artefact(source), indent=2, sort_keys=True) + "\n")
+    ARTEFACT.write_text(json.dumps(artefact(source), indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return 0
 
 
 def check(source: str, must_compile: bool) -> int:
-    committed = json.loads(ARTEFACT.read_text())
+    committed = json.loads(ARTEFACT.read_text(encoding="utf-8"))
     if SOLC.exists():
         current = committed == artefact(source)
     elif must_compile:

@@ -33,10 +33,10 @@ def main(arguments: Sequence[str]) -> int:
     options = ArgumentParser(prog="python -m monitor.dashboards", description=__doc__)
     options.add_argument("--check", action="store_true", help="compare the files instead of writing them")
     check = options.parse_args(arguments).check
-    stale = [path for path, text in _files() if not path.exists() or path.read_text() != text]
+    stale = [path for path, text in _files() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if not check:
         for path, text in _files():
-            path.write_text(text)
+            path.write_text(text, encoding="utf-8")
     elif stale:
         print(f"{', '.join(map(str, stale))}: outdated: run python -m monitor.dashboards")
         return 1

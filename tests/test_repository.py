@@ -1,5 +1,6 @@
 """Facts about the repository itself: what is tracked, how large it is, and that its commands exist."""
 
+import ast
 import re
 import subprocess
 import tomllib
@@ -81,6 +82,25 @@ def test_no_tracked_file_is_larger_than_20_megabytes() -> None:
 
 def test_no_module_is_longer_than_400_lines() -> None:
     assert not {named(p) for p in TRACKED if p.suffix == ".py" and len(text(p).splitlines()) > 400}
+
+
+def text_files_without_encoding(path: Path) -> list[int]:
+    """The lines of calls that read or write text in the encoding of the locale."""
+    lines = []
+    for call in ast.walk(ast.parse(text(path))):
+        if isinstance(call, ast.Call) and not any(keyword.arg in ("encoding", None) for keyword in call.keywords):
+            name = ast.unparse(call.func).rpartition(".")[2]
+            modes = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
+            opens_text = ast.unparse(call.func) == "open" or any(re.fullmatch("[rwax][+t]*", str(m)) for m in modes)
+            is_binary = any("b" in str(mode) for mode in modes)
+            if name in ("read_text", "write_text") or (name in ("open", "fdopen") and opens_text and not is_binary):
+                lines.append(call.lineno)
+    return lines
+
+
+def test_text_files_are_read_and_written_as_utf_8_whatever_the_locale() -> None:
+    sources = [path for path in TRACKED if path.suffix == ".py" and path.is_relative_to(ROOT / "peer")]
+    assert not {named(path): lines for path in sources if (lines := text_files_without_encoding(path))}
 
 
 def test_every_target_of_the_makefile_says_what_it_does() -> None:

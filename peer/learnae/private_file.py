@@ -15,7 +15,7 @@ def write_private(path: Path, text: str, replace: bool = False) -> None:
     Raises FileExistsError unless ``replace``, and OSError.
     """
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if replace else os.O_EXCL)
-    with os.fdopen(os.open(path, flags, 0o600), "w") as file:
+    with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
         os.fchmod(file.fileno(), 0o600)  # a file that is replaced may have another mode
         file.write(text)
         file.flush()
@@ -25,7 +25,7 @@ def write_private(path: Path, text: str, replace: bool = False) -> None:
 def read_private(path: Path) -> str:
     """Read a text file.  Raises InputError if others can read it, if it cannot be read, or if it is not text."""
     try:
-        with open(path) as file:
+        with open(path, encoding="utf-8") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             if mode & 0o077:
                 raise InputError(f"{path} can be read by others (mode {mode:04o}): run chmod 600 on it")

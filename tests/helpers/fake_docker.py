@@ -14,7 +14,7 @@ version*) echo 27.1 ;;
 def fake_docker(folder: Path, patch: pytest.MonkeyPatch, cases: str) -> Path:
     """``cases``: of the shell, by all arguments; the first that fits.  Gives the file with all it was asked for."""
     program, asked = folder / "docker", folder / "asked"
-    program.write_text(f'#!/bin/sh\ncd {folder}\necho "$*" >>asked\ncase "$*" in\n{cases}\nesac\n')
+    program.write_text(f'#!/bin/sh\ncd {folder}\necho "$*" >>asked\ncase "$*" in\n{cases}\nesac\n', encoding="utf-8")
     program.chmod(0o755)
     patch.setenv("PATH", str(folder), prepend=":")
     return asked

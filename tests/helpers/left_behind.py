@@ -14,7 +14,7 @@ from learnae.session.session_file import to_toml
 
 def leave(run: Run, folder: Path) -> Path:
     (folder / JOURNALS).mkdir(parents=True)
-    (folder / SESSION).write_text(to_toml(run.simulation.session))
+    (folder / SESSION).write_text(to_toml(run.simulation.session), encoding="utf-8")
     hosts = run.simulation.simulator.hosts
     Roster.of([(host.config.peer, host.config.wallet) for host in hosts.values()], 0.0).write(folder / ROSTER)
     for name, host in hosts.items():
@@ -24,5 +24,5 @@ def leave(run: Run, folder: Path) -> Path:
                 journal.blocks[cid] = host.ports.blocks[cid]
             for event, digest in host.journal.entries:
                 journal.append(event, digest)
-    (folder / "chain.jsonl").write_text("".join(chain_line(record) + "\n" for record in run.chain))
+    (folder / "chain.jsonl").write_text("".join(chain_line(record) + "\n" for record in run.chain), encoding="utf-8")
     return folder

@@ -45,10 +45,10 @@ class RunDirectory:
         return RunDirectory(path)
 
     def begin(self, session_toml: str, data_sha256: str, threads: int) -> None:
-        (self.path / "session.toml").write_text(session_toml)
+        (self.path / "session.toml").write_text(session_toml, encoding="utf-8")
         environment = {**environment_facts(), "data_sha256": data_sha256, "threads": threads}
         self.write_json("environment.json", environment)
-        self._history = (self.path / HISTORY).open("w", buffering=1 << 16)
+        self._history = (self.path / HISTORY).open("w", buffering=1 << 16, encoding="utf-8")
 
     def observe(self, now: float, peer: str, item: Any) -> None:
         """An observer that writes facts to the history and ignores everything else."""
@@ -66,7 +66,7 @@ class RunDirectory:
                 self._write_lines(f"journals/{name}.jsonl", lines)
 
     def write_json(self, name: str, value: object) -> None:
-        (self.path / name).write_text(json.dumps(value, indent=2) + "\n")
+        (self.path / name).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
     def read(self) -> History:
         """Read the history.  Raises InputError if this is not a run directory."""
@@ -79,7 +79,7 @@ class RunDirectory:
         """Read a JSON file of the run; empty if it does not exist."""
         path = self.path / name
         try:
-            content: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         except ValueError:
             raise InputError(f"{path} is not JSON: remove it and check the run again") from None
         return content
@@ -102,7 +102,7 @@ class RunDirectory:
     def _write_lines(self, name: str, lines: Iterable[str]) -> None:
         path = self.path / name
         path.parent.mkdir(exist_ok=True)
-        with path.open("w") as file:
+        with path.open("w", encoding="utf-8") as file:
             file.writelines(line + "\n" for line in lines)
 
 
@@ -133,7 +133,7 @@ def _version(package: str) -> str | None:
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
     return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine())
@@ -150,4 +150,4 @@ def _git(*command: str) -> str | None:
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text(errors="replace").splitlines()
+    return path.read_text(errors="replace", encoding="utf-8").splitlines()

@@ -64,7 +64,7 @@ async def fetch_chain(run: Path, rpc: str) -> None:
         ) from None
     finally:
         await node.close()
-    (run / CHAIN).write_text("".join(chain_line(record) + "\n" for record in chain))
+    (run / CHAIN).write_text("".join(chain_line(record) + "\n" for record in chain), encoding="utf-8")
 
 
 def journals(run: Path, peers: Sequence[Member]) -> dict[str, Path]:
@@ -81,7 +81,7 @@ def write_history(run: Path) -> str | None:
     session, peers = members(run)
     files = journals(run, peers)
     faults = run / FAULTS
-    injected = History.parse(faults.read_text().splitlines()).records if faults.is_file() else ()
+    injected = History.parse(faults.read_text(encoding="utf-8").splitlines()).records if faults.is_file() else ()
     records = merged(session, peers, {name: read_journal(path) for name, path in files.items()}, injected)
     try:
         evaluated, notice = _test_accuracies(session, files, records), None
@@ -89,7 +89,7 @@ def write_history(run: Path) -> str | None:
         evaluated, notice = [], f"Test accuracies are missing: {error}"
     end = len(records) - isinstance(records[-1].fact, SessionEnded)
     lines = [record.line() + "\n" for record in (*records[:end], *evaluated, *records[end:])]
-    (run / HISTORY).write_text("".join(lines))
+    (run / HISTORY).write_text("".join(lines), encoding="utf-8")
     return notice
 
 

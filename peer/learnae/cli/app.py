@@ -104,7 +104,7 @@ def main() -> None:
 
 def _hang_up(terminals: list[int], number: int, frame: FrameType | None) -> None:
     """Interrupt, and discard further output: a write to the closed terminal would fail in the middle of cleaning up."""
-    with open(os.devnull, "w") as nowhere:
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
         for descriptor in terminals:
             os.dup2(nowhere.fileno(), descriptor)
     signal.default_int_handler(number, frame)

@@ -40,7 +40,7 @@ def calibrate(
     history, session = directory.read(), load(run / SESSION)
     learning = TorchLearning(session, threads=1)
     calibrated = fit_costs(session, learning, read_run_journals(run, learning))
-    (run / CALIBRATED).write_text(to_toml(calibrated))
+    (run / CALIBRATED).write_text(to_toml(calibrated), encoding="utf-8")
     cost = asdict(calibrated.cost) | {"latency": calibrated.network.latency}
     say("The run's costs: " + ", ".join(f"{name} {value:g}" for name, value in cost.items()))
     rows = run_cases(plan_runs(run / CALIBRATED, {}, range(1, seeds + 1), run / SEEDS))

@@ -42,7 +42,7 @@ def roster(
         raise InputError(f"{out}: {error.strerror}: choose another --out") from None
     members = names(len(ids))
     wallets = [keystore.create_wallet(_keystore(out, name)).address for name in members]
-    (out / SESSION).write_text(to_toml(settings))
+    (out / SESSION).write_text(to_toml(settings), encoding="utf-8")
     Roster.of(zip(ids, wallets, strict=True)).write(out / ROSTER)
     say(f"Give each wallet {settings.chain.balance} ETH in the genesis block, or transfer it before the start:")
     for name, wallet in zip(members, wallets, strict=True):

@@ -126,7 +126,7 @@ class SessionRun:
         history = directory.read()
         if interrupted and history.ended_by is None:
             end = Record(history.seconds, SWARM, SessionEnded(EndedBy.INTERRUPTED))
-            with (directory.path / HISTORY).open("a") as file:
+            with (directory.path / HISTORY).open("a", encoding="utf-8") as file:
                 file.write(end.line() + "\n")
             history = directory.read()
         self._run.verdict = directory.judge(history, time.monotonic() - self._began)

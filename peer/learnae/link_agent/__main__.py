@@ -24,7 +24,9 @@ async def main() -> None:
     await agent.begin()
     control = {*arguments.control, *gateways()}
     guarded = LinkServer(
-        agent, arguments.token_file.read_text().strip(), lambda address: address in control or is_own_address(address)
+        agent,
+        arguments.token_file.read_text(encoding="utf-8").strip(),
+        lambda address: address in control or is_own_address(address),
     )
     server = await asyncio.start_server(guarded.serve, host, int(port))
     stopped = asyncio.Event()
@@ -50,7 +52,7 @@ def is_own_address(address: str) -> bool:
 
 def gateways() -> list[str]:
     """The addresses of this machine's gateways, from which it is controlled."""
-    routes = [line.split() for line in Path("/proc/net/route").read_text().splitlines()[1:]]
+    routes = [line.split() for line in Path("/proc/net/route").read_text(encoding="utf-8").splitlines()[1:]]
     return [socket.inet_ntoa(bytes.fromhex(route[2])[::-1]) for route in routes if route[2] != "00000000"]
 
 

@@ -189,7 +189,7 @@ def _exported(run: Path, learning: Learning) -> Iterator[tuple[str, JournalConte
         path = run / JOURNALS / f"{name}.jsonl"
         if path.is_file():
             try:
-                entries = [_entry(from_json(line)) for line in path.read_text().splitlines()]
+                entries = [_entry(from_json(line)) for line in path.read_text(encoding="utf-8").splitlines()]
             except (ValueError, KeyError) as error:
                 raise InputError(f"{path} is damaged ({error}): calibrate a run as it was left") from None
             yield name, JournalContents(setup.config(index), entries, [])

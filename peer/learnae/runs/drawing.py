@@ -39,5 +39,7 @@ def write_report(run: RunDirectory, history: History, verdict: dict[str, Any]) -
     from learnae.web.report import page, plotly
 
     file = run.path / REPORT
-    file.write_text(page(history, verdict, plotly(), run.read_json("environment.json"), run.read_json(BASELINES)))
+    file.write_text(
+        page(history, verdict, plotly(), run.read_json("environment.json"), run.read_json(BASELINES)), encoding="utf-8"
+    )
     return file

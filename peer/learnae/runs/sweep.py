@@ -37,8 +37,8 @@ class SweepRun:
     def row(self) -> dict[str, Any] | None:
         """Its metrics; None if it has not finished with exactly these settings."""
         try:
-            same = (self.path / "session.toml").read_text() == to_toml(self.session)
-            row: dict[str, Any] = json.loads((self.path / ROW).read_text())
+            same = (self.path / "session.toml").read_text(encoding="utf-8") == to_toml(self.session)
+            row: dict[str, Any] = json.loads((self.path / ROW).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         return row if same and row["ended_by"] != EndedBy.INTERRUPTED else None

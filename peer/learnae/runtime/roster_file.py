@@ -47,7 +47,7 @@ class Roster:
     def read(path: Path) -> "Roster":
         """Raises InputError."""
         try:
-            roster: Roster = decode(Roster, {"kind": "Roster", **from_json(path.read_text())})
+            roster: Roster = decode(Roster, {"kind": "Roster", **from_json(path.read_text(encoding="utf-8"))})
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}: give the roster of the session") from None
         except (ValueError, TypeError) as error:
@@ -57,7 +57,9 @@ class Roster:
         return roster
 
     def write(self, path: Path) -> None:
-        path.write_text(to_json({key: value for key, value in encode(self).items() if key != "kind"}) + "\n")
+        path.write_text(
+            to_json({key: value for key, value in encode(self).items() if key != "kind"}) + "\n", encoding="utf-8"
+        )
 
     def members(self, session: Session) -> tuple[Member, ...]:
         """The session's members with these ids.  Raises InputError if the roster is of another session."""

@@ -23,7 +23,7 @@ class Artefact:
 
 @cache
 def artefact() -> Artefact:
-    content = json.loads(resources.CONTRACT.read_text())
+    content = json.loads(resources.CONTRACT.read_text(encoding="utf-8"))
     immutables = {name: tuple(offsets) for name, offsets in content["immutables"].items()}
     return Artefact(bytes.fromhex(content["creation"][2:]), bytes.fromhex(content["runtime"][2:]), immutables)
 

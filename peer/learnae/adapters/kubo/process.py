@@ -37,7 +37,7 @@ ENVIRONMENT = {
 
 def kubo_config(peer: PeerId, key: str, dialled: Mapping[PeerId, str]) -> dict[str, Any]:
     """The settings of resources/kubo.json with a node's key and the multiaddrs that it dials."""
-    config: dict[str, Any] = json.loads(resources.KUBO.read_text())
+    config: dict[str, Any] = json.loads(resources.KUBO.read_text(encoding="utf-8"))
     config["Identity"] = {"PeerID": peer, "PrivKey": key}
     config["Peering"] = {"Peers": [{"ID": other, "Addrs": [address]} for other, address in dialled.items()]}
     return config
@@ -73,7 +73,7 @@ async def kubo_process(
             print(process.pid, file=node_lock, flush=True)
             await _wait_until_ready(process)
             reader = asyncio.create_task(_read_output(process))
-            yield _to_url((folder / "api").read_text())
+            yield _to_url((folder / "api").read_text(encoding="utf-8"))
         finally:
             await _stop(process)
         await reader
@@ -107,7 +107,7 @@ async def _exclusive(folder: Path) -> AsyncIterator[IO[str]]:
 def _open_lock(folder: Path, name: str) -> IO[str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return (folder / name).open("a+")
+        return (folder / name).open("a+", encoding="utf-8")
     except OSError as error:
         raise _not_writable(folder, error) from None
 
@@ -126,7 +126,7 @@ def _write_config(folder: Path, config: Mapping[str, Any], swarm_key: str) -> Pa
     """Write the configuration to a temporary file.  The swarm key comes first: the node is never a public one."""
     path = folder / "given.json"
     try:
-        (folder / "swarm.key").write_text(swarm_key)
+        (folder / "swarm.key").write_text(swarm_key, encoding="utf-8")
         write_private(path, json.dumps(config), replace=True)
     except OSError as error:
         raise _not_writable(folder, error) from None

@@ -116,7 +116,7 @@ class SqliteJournal:
 def _lock(path: Path) -> IO[str]:
     """The open lock file; the system releases it when this process ends."""
     try:
-        file = path.with_name(path.name + ".lock").open("w")
+        file = path.with_name(path.name + ".lock").open("w", encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path} {NOT_WRITABLE} ({error.strerror})") from None
     if not try_lock(file):

@@ -84,7 +84,7 @@ class Containers:
 
     def _up_lock(self) -> IO[str]:
         self.folder.parent.mkdir(exist_ok=True)
-        return (self.folder.parent / "up.lock").open("a+")
+        return (self.folder.parent / "up.lock").open("a+", encoding="utf-8")
 
     def _remove(self) -> int:
         """A busy engine may fail to answer or to remove; each round tries again."""

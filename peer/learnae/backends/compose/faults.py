@@ -87,5 +87,5 @@ class ComposeFaults:
     def _record(self, peer: str, fact: Fact) -> None:
         record = Record(self.clock(), peer, fact)
         self.board.add(record)
-        with self._file.open("a") as file:
+        with self._file.open("a", encoding="utf-8") as file:
             file.write(record.line() + "\n")

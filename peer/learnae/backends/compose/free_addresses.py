@@ -53,7 +53,7 @@ def claim(what: str) -> bool:
     if what not in _CLAIMS:
         path = Path(tempfile.gettempdir()) / f"learnae-{what}.lock"  # fails where nothing can be written at all
         try:
-            file = open(path, "a")
+            file = open(path, "a", encoding="utf-8")
         except OSError:  # another user's file
             return False
         if not try_lock(file):
@@ -69,7 +69,7 @@ def _subnets_taken() -> Iterator[tuple[IPv4Network, str]]:
             if ":" not in config.get("Subnet", ":"):
                 yield IPv4Network(config["Subnet"]), f"Docker's network {network['Name']}"
     try:
-        routes = Path("/proc/net/route").read_text().splitlines()[1:]
+        routes = Path("/proc/net/route").read_text(encoding="utf-8").splitlines()[1:]
     except OSError:
         return
     for interface, destination, _, _, _, _, _, mask, *_ in map(str.split, routes):

@@ -26,7 +26,9 @@ class LinkAgents:
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         self.plan = plan
-        self._tokens = {name: (folder / "pods" / name / "link" / "token").read_text() for name in plan.names}
+        self._tokens = {
+            name: (folder / "pods" / name / "link" / "token").read_text(encoding="utf-8") for name in plan.names
+        }
         self._links: Links = {}
         self._updating = asyncio.Lock()  # or a renewal might arrive after the state that follows it
 

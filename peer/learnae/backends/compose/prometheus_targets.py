@@ -26,7 +26,7 @@ def fault_targets(windows: Iterable[FaultBegan]) -> list[dict[str, object]]:
 def write_faults(folder: Path, windows: Iterable[FaultBegan]) -> None:
     """Replace the file of open windows; Prometheus never reads half a file."""
     new = folder / "monitor" / "faults.new"
-    new.write_text(json.dumps(fault_targets(windows), indent=2) + "\n")
+    new.write_text(json.dumps(fault_targets(windows), indent=2) + "\n", encoding="utf-8")
     new.replace(new.with_suffix(".json"))
 
 

@@ -64,7 +64,7 @@ def render(session: Session, plan: Plan, folder: Path = FOLDER, rpc: str | None 
     roster = Roster.of([(identities[name].peer, wallets[name]) for name in plan.names])
     members = roster.members(session)
     roster.write(folder / "roster.json")
-    (folder / "session.toml").write_text(to_toml(session))
+    (folder / "session.toml").write_text(to_toml(session), encoding="utf-8")
     write_plan(plan, members, folder)
     if rpc is None:
         _write_chain(folder / "chain", dict.fromkeys(wallets.values(), wei(session.chain.balance)))
@@ -101,10 +101,12 @@ def begin_now(folder: Path = FOLDER) -> None:
 
 
 def write_plan(plan: Plan, members: Sequence[Member], folder: Path) -> None:
-    (folder / "swarm.env").write_text(settings(plan))
-    (folder / "pods.yml").write_text(pods(plan))
+    (folder / "swarm.env").write_text(settings(plan), encoding="utf-8")
+    (folder / "pods.yml").write_text(pods(plan), encoding="utf-8")
     (folder / "monitor").mkdir(exist_ok=True)
-    (folder / "monitor" / "targets.json").write_text(json.dumps(targets(plan, members), indent=2) + "\n")
+    (folder / "monitor" / "targets.json").write_text(
+        json.dumps(targets(plan, members), indent=2) + "\n", encoding="utf-8"
+    )
     write_faults(folder, ())
 
 
@@ -158,7 +160,9 @@ def _write_chain(folder: Path, alloc: Mapping[Address, Wei]) -> None:
     }
     empty: dict[str, Any] = {"block": None, "best_block_number": 0, "blocks": [], "transactions": []}
     folder.mkdir()
-    (folder / "state.json").write_text(json.dumps({"accounts": accounts, "historical_states": None} | empty))
+    (folder / "state.json").write_text(
+        json.dumps({"accounts": accounts, "historical_states": None} | empty), encoding="utf-8"
+    )
 
 
 def _restrict(folder: Path, user: str) -> None:

@@ -89,7 +89,7 @@ class ComposeSwarm:
 def alone(say: Say, folder: Path = FOLDER) -> Iterator[None]:
     """Allow one session per checkout at a time, and remove what a killed session left.  Raises InputError."""
     folder.parent.mkdir(exist_ok=True)
-    with (folder.parent / "swarm.lock").open("a+") as file:
+    with (folder.parent / "swarm.lock").open("a+", encoding="utf-8") as file:
         if not try_lock(file):
             file.seek(0)
             raise InputError(

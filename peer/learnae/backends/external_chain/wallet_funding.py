@@ -52,7 +52,7 @@ class Funding:
     def read(run: Path) -> "Funding":
         """Raises InputError."""
         try:
-            found: Funding = decode(Funding, from_json((run / FUNDING).read_text()))
+            found: Funding = decode(Funding, from_json((run / FUNDING).read_text(encoding="utf-8")))
         except OSError:
             raise InputError(f"{run} holds no {FUNDING}: give a run on an external chain") from None
         except (ValueError, TypeError) as error:
@@ -60,7 +60,7 @@ class Funding:
         return found
 
     def write(self, run: Path) -> None:
-        (run / FUNDING).write_text(to_json(encode(self)) + "\n")
+        (run / FUNDING).write_text(to_json(encode(self)) + "\n", encoding="utf-8")
 
 
 async def lend(chain: ExternalChain, run: Path, keystores: Mapping[str, Path]) -> int:

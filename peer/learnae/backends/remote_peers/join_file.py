@@ -64,11 +64,11 @@ class JoinFile:
             VERSION,
             name,
             session_id,
-            (swarm / SESSION).read_text(),
+            (swarm / SESSION).read_text(encoding="utf-8"),
             Roster.read(swarm / ROSTER),
-            (pod / "ipfs" / "swarm.key").read_text(),
-            (pod / "ipfs" / "identity").read_text(),
-            (pod / "peer" / WALLET).read_text(),
+            (pod / "ipfs" / "swarm.key").read_text(encoding="utf-8"),
+            (pod / "ipfs" / "identity").read_text(encoding="utf-8"),
+            (pod / "peer" / WALLET).read_text(encoding="utf-8"),
             _base64(pod / "peer" / ROWS),
             {file.name: _base64(file) for file in (pod / "peer" / INITIAL).iterdir()},
             bootstrap,
@@ -118,10 +118,10 @@ class JoinFile:
                 folder.mkdir(0o700, parents=True)
             (folder / INITIAL).mkdir(0o700, exist_ok=True)
             wallet = folder / WALLET
-            if wallet.exists() and wallet.read_text() != self.wallet:
+            if wallet.exists() and wallet.read_text(encoding="utf-8") != self.wallet:
                 raise InputError(f"{folder} belongs to another join file: choose another --folder")
             write_private(wallet, self.wallet, replace=True)
-            (folder / SESSION).write_text(self.session)
+            (folder / SESSION).write_text(self.session, encoding="utf-8")
             self.roster.write(folder / ROSTER)
             (folder / ROWS).write_bytes(base64.b64decode(self.rows))
             for name, block in self.initial.items():

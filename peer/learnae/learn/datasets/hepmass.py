@@ -98,7 +98,7 @@ def _write(paths: Sequence[Path], part: Path, verify: bool, progress: Progress) 
     np.save(part / "mass.npy", mass)
     metadata = {"files": [asdict(file) for file in files], "rows": rows, "sha256": digest}
     text = json.dumps({**metadata, "mean": mean.tolist(), "std": std.tolist()}, indent=1)
-    (part / METADATA).write_text(text + "\n")
+    (part / METADATA).write_text(text + "\n", encoding="utf-8")
     return rows
 
 

@@ -44,7 +44,7 @@ def read_npz(path: Path) -> Dataset:
 def read_folder(path: Path) -> Dataset:
     """Map the features: a page is read from disk when one of its rows is used."""
     try:
-        metadata: dict[str, Any] = json.loads((path / METADATA).read_text())
+        metadata: dict[str, Any] = json.loads((path / METADATA).read_text(encoding="utf-8"))
         # "c" (copy on write), because torch requires a writable array; the file is never changed
         features = np.load(path / "features.npy", mmap_mode="c")
         label, mass = np.load(path / "label.npy"), np.load(path / "mass.npy")

@@ -56,7 +56,7 @@ class Guard:
 def read_token(path: Path) -> str:
     """The token in a file, on one line.  Raises InputError, which never quotes the content."""
     try:
-        with open(path) as file:
+        with open(path, encoding="utf-8") as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
                 raise InputError(f"{path} can be read by others: run chmod 600 on it")
             token = file.read(10_000).strip()

@@ -22,7 +22,7 @@ def style() -> str:
 
 def asset(name: str) -> str:
     """The text of a file in ``learnae.web``."""
-    return (files("learnae.web") / name).read_text()
+    return (files("learnae.web") / name).read_text(encoding="utf-8")
 
 
 def data_block(data: Any) -> Html:
