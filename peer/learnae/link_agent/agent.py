@@ -5,7 +5,7 @@
     await agent.put({"10.213.7.12": CUT}, lease=30)      # the whole state, not a change
     await agent.run()                                    # forever: ends leases and repairs changes made by others
 
-A cut has two steps: for one second, live TCP sessions are reset, so that both ends notice; then all packets are
+A cut has two steps: for one second, open TCP connections are reset, so that both ends notice; then all packets are
 dropped.
 """
 

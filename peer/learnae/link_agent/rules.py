@@ -39,7 +39,7 @@ class LinkRules:
     """The rules for packets from one address.  ``packets``: how many were dropped and delayed."""
 
     link: Link = field(default_factory=Link)
-    resetting: bool = False  # live TCP sessions are reset, before every packet is dropped
+    resetting: bool = False  # open TCP connections are reset, before every packet is dropped
     packets: Counter[str] = field(default_factory=Counter)
 
     def count(self, effect: str, packets: int) -> "LinkRules":
