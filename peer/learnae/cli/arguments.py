@@ -15,11 +15,15 @@ from learnae.resources import scenario_files, session_files
 
 def session_file(name: str) -> Path:
     """The file of a session, given by the name of a shipped session or by path.  Raises InputError."""
+    if name in scenario_files() and name not in session_files() and not os.path.exists(name):
+        raise InputError(f"{name} is a scenario: use `learnae chaos run {name}`")
     return _named(name, session_files(), "session", "learnae sessions")
 
 
 def scenario_file(name: str) -> Path:
     """The file of a scenario, given by the name of a shipped scenario or by path.  Raises InputError."""
+    if name in session_files() and name not in scenario_files() and not os.path.exists(name):
+        raise InputError(f"{name} is a session without faults: use `learnae swarm {name}`")
     return _named(name, scenario_files(), "scenario", "learnae chaos list")
 
 

@@ -25,7 +25,7 @@ def audit(
         ),
     ] = None,
 ) -> int:
-    """Recompute every payment of a live session from its journals and the chain's export."""
+    """Recompute every payment of a run on containers from the peers' journals and the chain's export."""
     import asyncio
 
     from learnae.adapters import keystore

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CALIBRATED, CALIBRATION, SEEDS = "calibrated.toml", "calibration.json", "calibration"  # in the run directory
 SHOWN = {
     "payments_mean": ("payments sent, mean of peers", ".1f"),
-    "success_rate": ("success rate at the end", ".3f"),
+    "success_rate": ("successful averagings", ".3f"),
     "accuracy_test_mean": ("accuracy on test data", ".4f"),
 }
 

@@ -108,7 +108,7 @@ def _table(impact: "FaultImpact") -> "Table":
     for label, here, undisturbed, form in (
         ("test accuracy, honest peers", impact.accuracy, impact.accuracy_undisturbed, ".4f"),
         ("payments sent per honest peer, mean", impact.payments, impact.payments_undisturbed, ".1f"),
-        ("successful averagings, at the end", impact.success, impact.success_undisturbed, ".1%"),
+        ("successful averagings", impact.success, impact.success_undisturbed, ".1%"),
     ):
         table.add_row(label, *("-" if value is None else f"{value:{form}}" for value in (here, undisturbed)))
     if impact.stall is not None:

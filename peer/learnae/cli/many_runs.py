@@ -21,7 +21,7 @@ METRICS = [
     ("ETH sent, min", "eth_min", ".4f", "0.0005"),
     ("ETH sent, max", "eth_max", ".4f", "0.0068"),
     ("ETH sent, max / min", "eth_spread", ".1f", "13.6"),
-    ("success rate at the end", "success_rate", ".1%", "above 20 %"),
+    ("successful averagings", "success_rate", ".1%", "above 20%"),
     ("training in the first phase", "first_phase_training", ".1%", "50 %"),
     ("accuracy on test data", "accuracy_test_mean", ".4f", ""),
     ("gain paid for, own validation data", "paid_gain", ".5f", ""),
