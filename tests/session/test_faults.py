@@ -201,16 +201,16 @@ def test_a_timeline_shows_when_what_and_to_whom() -> None:
         ),
         (Fault(FaultKind.SLOW, 0, 1, delay=1e-4), "delay: at least 0.001 s, or 0 for none"),
         (Fault(FaultKind.SLOW, 0, 1, bandwidth=9), "bandwidth: at least 1000 bytes/s, or 0 for no limit"),
-        (Fault(FaultKind.KILL, 0, targets="rolling"), "duration: above 0 s, or nothing happens"),
+        (Fault(FaultKind.KILL, 0, targets="rolling"), "duration: give more than 0 s, otherwise nothing happens"),
         (Fault(FaultKind.SPLIT, 0, 1, groups=5), "groups: max 4, the number of peers"),
-        (Fault(FaultKind.CUT, 0), "duration: above 0 s, or nothing happens"),
+        (Fault(FaultKind.CUT, 0), "duration: give more than 0 s, otherwise nothing happens"),
         (Fault(FaultKind.SLOW, 0, 1), "give a delay or a bandwidth"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused_in_one_sentence(fault: Fault, sentence: str) -> None:
     with pytest.raises(InputError) as refused:
         plan([Fault(FaultKind.KILL, 0), fault], FOUR, 1)
-    assert str(refused.value) == f"fault 2 ({fault.kind}): {sentence}"
+    assert str(refused.value) == f"faults.1 ({fault.kind}): {sentence}"
 
 
 def test_settings_that_a_kind_does_not_use_are_not_checked() -> None:

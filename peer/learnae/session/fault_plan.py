@@ -59,7 +59,7 @@ NONE_LEFT = "targets: all peers, so that none is left on the other side: name fe
 
 
 def _check(index: int, fault: Fault, names: Sequence[str]) -> None:
-    where = f"fault {index + 1} ({fault.kind})"
+    where = f"faults.{index} ({fault.kind})"  # as in the messages about other settings
     complaints = [
         *_complaints_about_targets(fault, names),
         (
@@ -76,7 +76,7 @@ def _check(index: int, fault: Fault, names: Sequence[str]) -> None:
         ),
         (
             (fault.kind.network or fault.targets == ROLLING) and fault.duration == 0,
-            "duration: above 0 s, or nothing happens",
+            "duration: give more than 0 s, otherwise nothing happens",
         ),
         (fault.kind is FaultKind.SLOW and fault.delay == fault.bandwidth == 0, "give a delay or a bandwidth"),
     ]

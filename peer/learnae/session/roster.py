@@ -78,5 +78,7 @@ def group_of_each_peer(groups: Sequence[Group], count: int) -> list[Group]:
     if len(open_ended) > 1:
         raise InputError("more than one group has no count: leave it out in one group only, which has the rest")
     if fixed > count or (fixed < count and not open_ended):
-        raise InputError(f"the groups count {fixed} peers and the swarm has {count}: change a count or the peers")
+        raise InputError(
+            f"the groups count {fixed} peers and the swarm has {count}: change a count or the number of peers"
+        )
     return [group for group in groups for _ in range(count - fixed if group.count is None else group.count)]

@@ -1,6 +1,7 @@
-"""The settings of a session: frozen dataclasses with every default, unit, range and description.  Pure.
+"""The settings of a session: frozen dataclasses whose fields hold default, unit, range and description.  Pure.
 
-``session_file`` reads them from session.toml; the blocks that peers need are defined in ``protocol.settings``.
+The blocks that peers need (work, start, pace, reward, chain, network) are in ``protocol.settings``, faults are in
+``session.faults``.  ``session_file`` reads all of them from session.toml.
 """
 
 from dataclasses import dataclass, field
@@ -145,7 +146,7 @@ class Session:
     evaluation_peers: int = setting(
         50, "Peers whose test accuracy is measured during the session; at its end all are.", ge=0, le=MANY
     )
-    data: DataSettings = _block(DataSettings, "Data, and how it is dealt to the peers.")
+    data: DataSettings = _block(DataSettings, "Data, and how it is divided among the peers.")
     model: ModelSettings = _block(ModelSettings, "Network and training.")
     work: WorkSettings = _block(WorkSettings, "When a peer trains, averages and is done.")
     start: StartSettings = _block(StartSettings, "When peers begin to train.")
