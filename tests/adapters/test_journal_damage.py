@@ -156,7 +156,7 @@ def test_a_newer_format_asks_for_the_newer_program(path: Path) -> None:
 
 def test_another_core_does_not_go_on(path: Path) -> None:
     altered(path, f"UPDATE heading SET core = {CORE + 1}")
-    assert sentence(path).startswith(f"was written by version {CORE + 1} of the core, this is {CORE}")
+    assert sentence(path).startswith(f"was written by version {CORE + 1} of the protocol, this is {CORE}")
 
 
 def test_other_settings_are_named(path: Path) -> None:

@@ -96,10 +96,10 @@ def format_version(connection: sqlite3.Connection) -> int:
 
 
 def read_heading(path: Path, connection: sqlite3.Connection, fix: str = "use the version that wrote it") -> str:
-    """The peer's configuration as JSON.  InputError if another version of the core wrote the journal."""
+    """The peer's configuration as JSON.  InputError if another version of the protocol wrote the journal."""
     core_version, config = connection.execute("SELECT core, config FROM heading").fetchone() or (0, "{}")
     if core_version != core.VERSION:
-        raise InputError(f"{path} was written by version {core_version} of the core, this is {core.VERSION}: {fix}")
+        raise InputError(f"{path} was written by version {core_version} of the protocol, this is {core.VERSION}: {fix}")
     return str(config)
 
 
