@@ -67,7 +67,7 @@ def test_ctrl_c_in_mid_session_stops_the_peers_first_collects_and_judges(begun: 
     assert left() == ""
     swarm.when("Interrupted: stopping the peers first, so that their journals are complete.")
     swarm.when("containers and their network.")
-    swarm.when("(ended by: interrupted)")
+    swarm.when("the session was interrupted.")
     swarm.when("Run directory:")
     history = RunDirectory(swarm.run).read()
     assert history.ended_by == EndedBy.INTERRUPTED and list(history.facts(DebtChanged))
@@ -93,6 +93,6 @@ def test_ctrl_c_in_the_middle_of_a_fault_heals_first(begun: Begun) -> None:
     assert left() == ""
     chaos.when("Chaos: everything is healed, before the plan was at its end.")
     chaos.when("Interrupted: stopping the peers first, so that their journals are complete.")
-    chaos.when("(ended by: interrupted)")
+    chaos.when("the session was interrupted.")
     history = RunDirectory(chaos.run).read()
     assert len(list(history.facts(FaultBegan))) == 2 and not list(history.facts(FaultEnded))
