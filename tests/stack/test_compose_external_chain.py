@@ -110,7 +110,7 @@ def test_ctrl_c_gives_the_money_back_at_once(chain: ForeignAnvil, tmp_path: Path
         swarm.when("the session begins")
         swarm.process.send_signal(signal.SIGINT)
         assert swarm.end() == 130 and left() == ""
-        assert "2 of 2 wallets are empty" in swarm.when("Given back")
+        assert "2 of 2 wallets are empty" in swarm.when("Returned:")
         assert (swarm.run / FUNDING).exists() and not (swarm.run / WALLETS).exists()
         assert chain.balance(payer.wallet.address) > 0.999 * ETHER
     finally:
@@ -197,7 +197,7 @@ def test_the_remainder_is_back_to_the_wei(swarm: ComposeSwarm, chain: ForeignAnv
     assert [chain.balance(wallet) for wallet in funding.opening.balances] == [0, 0, 0]
     gas = chain.sent_by({payer.wallet.address: None, **funding.opening.balances})
     assert chain.balance(payer.wallet.address) == ETHER + GIFT - gas
-    assert "3 of 3 wallets are empty" in swarm.when("Given back")
+    assert "3 of 3 wallets are empty" in swarm.when("Returned:")
 
 
 def test_the_run_alone_is_audited_to_the_wei_and_says_what_it_rests_on(

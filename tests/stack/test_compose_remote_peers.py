@@ -69,7 +69,7 @@ def test_ctrl_c_ends_a_remote_peer_and_its_ipfs_node(swarm: ComposeSwarm, join_f
     assert running(folder / "remote" / "ipfs")
     remote.send_signal(signal.SIGINT)
     said, _ = remote.communicate(timeout=PATIENCE)
-    assert remote.returncode == 130 and "ended by: stopped" in said and "handed in" in said
+    assert remote.returncode == 130 and "has left (stopped)" in said and "handed in" in said
     assert not running(folder / "remote" / "ipfs")
 
 

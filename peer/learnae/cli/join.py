@@ -32,7 +32,7 @@ def join(
     peer = RemotePeer(join_file, folder or Path(f"{join_file.name}-{join_file.roster.began:.0f}"))
     say(f"Joining as {join_file.name}, in {peer.folder}. Press Ctrl-C to leave; the same command resumes.")
     ended_by = asyncio.run(_run(peer, program))
-    say(f"{join_file.name} has left (ended by: {ended_by}).")
+    say(f"{join_file.name} has left ({ended_by}).")
     if peer.journal.exists():
         asyncio.run(hand_in(peer))
     return EXIT_CODES[ended_by]
