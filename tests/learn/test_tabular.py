@@ -14,12 +14,16 @@ import torch
 from tests.learn import small
 
 from learnae.errors import InputError
+from learnae.learn.datasets import tabular
 from learnae.learn.datasets.dataset import Dataset, standardise
 from learnae.learn.datasets.partition import load_partitioned, partition
 from learnae.learn.datasets.sources import load_dataset
-from learnae.learn.datasets.tabular import read
 from learnae.session.session_file import parse
 from learnae.session.settings import DataSettings, Session
+
+
+def read(path: Path, label: str, features: tuple[str, ...], column: str | None, **settings: Any) -> Dataset:
+    return tabular.read(path, DataSettings(path=str(path), label=label, features=features, column=column, **settings))
 
 
 def csv(folder: Path, text: str, name: str = "rows.csv") -> Path:
@@ -48,7 +52,7 @@ def test_named_features_come_in_their_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz", "ROWS.CSV"])
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_found_in_the_header(tmp_path: Path, name: str, delimiter: str) -> None:
     text = "a,b,k\n1,2,0\n3,4,1\n".replace(",", delimiter)
     assert read(csv(tmp_path, text, name), "k", (), None).shape == (2, 2)
@@ -161,3 +165,112 @@ def test_the_flights_are_a_table_with_weather_schedule_and_carrier() -> None:
     assert table.groups is not None
     assert len(np.unique(table.groups)) == 16
     assert torch.isfinite(table.features).all()
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "__index_level_0__"])
+def test_an_index_of_pandas_is_left_out_with_a_notice(tmp_path: Path, name: str) -> None:
+    table = read(csv(tmp_path, f"{name},a,k\n7,1,0\n2,3,1\n2,4,1\n"), "k", (), None)
+    assert table.features.tolist() == [[1.0], [3.0], [4.0]]
+    assert table.notice == f"Columns that number the rows are left out: {name or '(without a name)'}."
+
+
+def test_a_column_that_counts_the_rows_is_left_out_unless_features_name_it(tmp_path: Path) -> None:
+    path = csv(tmp_path, "id,a,k\n" + "".join(f"{row},{row * row % 7},{row % 2}\n" for row in range(1, 31)))
+    assert read(path, "k", (), None).notice == "Columns that number the rows are left out: id."
+    assert read(path, "k", ("id", "a"), None).shape == (2, 2)
+
+
+def test_names_and_texts_lose_their_blanks(tmp_path: Path) -> None:
+    table = read(csv(tmp_path, "a, kind \n1, yes\n2,yes \n3, no\n"), "kind", (), None)
+    assert table.labels.tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize("blank", ["", " ", '""'])
+def test_a_text_label_that_is_empty_is_missing(tmp_path: Path, blank: str) -> None:
+    with pytest.raises(InputError, match=r"column 'k' has no value in row 2 \(1 such rows\)"):
+        read(csv(tmp_path, f"a,k\n1,x\n2,{blank}\n3,y\n"), "k", (), None)
+
+
+def test_classes_that_differ_in_a_full_stop_or_case_are_reported(tmp_path: Path) -> None:
+    table = read(csv(tmp_path, "a,k\n1,<=50K\n2,<=50K.\n3,>50K\n"), "k", (), None)
+    assert table.classes == 3
+    assert table.notice == "Some of the 3 classes have almost the same name: <=50K, <=50K., >50K."
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"k": [[0], [1]], "a": [1, 2]}, {"k": [{"x": 0}, {"x": 1}], "a": [1, 2]}],
+)
+def test_a_label_with_several_values_per_row_is_refused(tmp_path: Path, columns: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="column 'k' has type .*, which holds more than one value per row"):
+        read(parquet(tmp_path, **columns), "k", (), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("0.0e+00,4.1\n1.0e+00,3.3\n", "label"),
+        ("0.0e+00,4.1\n1.0e+00,3.3\n", "0.0e+00"),
+        ("5.1,3.5,setosa\n5.0,3.4,virginica\n", "class"),
+    ],
+)
+def test_a_file_without_a_header_is_recognised(tmp_path: Path, text: str, label: str) -> None:
+    with pytest.raises(
+        InputError, match="seems to have no header, .* set data.header = false and .* position, such as"
+    ):
+        read(csv(tmp_path, text), label, (), None)
+
+
+def test_columns_without_a_header_are_named_by_position(tmp_path: Path) -> None:
+    table = read(csv(tmp_path, "0.0,4.1,x\n1.0,3.3,y\n"), "c0", (), None, header=False)
+    assert table.features.tolist() == [[4.1], [3.3]]
+
+
+def test_numbers_in_ascending_order_may_be_the_names_of_columns(tmp_path: Path) -> None:
+    assert read(csv(tmp_path, "0,1,2\n5,3,1\n5,3,0\n"), "2", (), None).shape == (2, 2)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_the_encoding_is_recognised(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes("größe;klasse\n1;gut\n2;übel\n".encode(encoding))
+    table = read(path, "klasse", ("größe",), None)
+    assert table.labels.tolist() == [0, 1]
+    assert (table.notice is not None) == (encoding == "cp1252")
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "sentence"),
+    [
+        (b"a,k\n1,\x81\n2,b\n", None, "not encoded as cp1252: set data.encoding"),
+        (b"a,k\n1,\xdf\n2,b\n", "utf-8", "not encoded as utf-8: set data.encoding"),
+        (b"a,k\n1,a\n2,b\n", "utf-7bit", 'data.encoding = "utf-7bit": no such encoding'),
+    ],
+)
+def test_a_wrong_encoding_is_refused(tmp_path: Path, content: bytes, encoding: str | None, sentence: str) -> None:
+    (tmp_path / "rows.csv").write_bytes(content)
+    with pytest.raises(InputError, match=sentence):
+        read(tmp_path / "rows.csv", "k", (), None, encoding=encoding)
+
+
+def test_decimal_commas_are_recognised(tmp_path: Path) -> None:
+    table = read(csv(tmp_path, "a;b;c;k\n1,5;1,250;7;0\n-,5;2;8;1\n"), "k", (), None)
+    assert table.features.tolist() == [[1.5, 1.25, 7.0], [-0.5, 2.0, 8.0]]
+    assert table.notice == "Columns with decimal commas: a, b."
+
+
+@pytest.mark.parametrize("text", ["a;k\n1,234;0\n22,345;1\n", 'a,k\n"1,5",0\n"2,5",1\n'])
+def test_commas_that_may_separate_thousands_are_not_read_as_decimal_commas(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match="column 'a' contains text in row 1"):
+        read(csv(tmp_path, text), "k", (), None)
+
+
+def test_a_quoted_cell_may_contain_newlines_wherever_the_reader_divides_the_file(tmp_path: Path) -> None:
+    rows = "".join(f'{row % 7},"line one\nline two of {row}",{row % 2}\n' for row in range(50_000))
+    assert len(read(csv(tmp_path, f"a,text,k\n{rows}"), "k", (), None)) == 50_000
+
+
+def test_gzip_is_recognised_by_content_not_by_name(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(gzip.compress(b"a,k\n1,0\n2,1\n"))
+    (tmp_path / "rows.csv.gz").write_bytes(b"a,k\n1,0\n2,1\n")
+    assert len(read(tmp_path / "rows.csv", "k", (), None)) == len(read(tmp_path / "rows.csv.gz", "k", (), None)) == 2

@@ -201,7 +201,14 @@ def test_an_unknown_setting_is_answered_with_what_it_may_be(table: dict[str, Any
         ({"data": {"rows": 9}}, "data.rows = 9 cannot be cut into 10 slices: lower work.slices"),
         ({"start": {"peers": 21}}, "start.peers = 21 is above the number of peers: max 20"),
         ({"data": {"path": "a.csv"}}, 'data.path = "a.csv": name the column with the classes'),
-        ({"data": {"label": "class"}}, "data.label and data.features belong to a file of your own"),
+        (
+            {"data": {"label": "class"}},
+            "data.label, data.features, data.header and data.encoding belong to a file of your own",
+        ),
+        (
+            {"data": {"header": False}},
+            "data.label, data.features, data.header and data.encoding belong to a file of your own",
+        ),
         ({"data": {"path": "a", "label": "x", "features": ["x"]}}, "data.label is among data.features"),
         ({"data": {"path": "a", "label": "x", "features": ["y", "y"]}}, "data.features names a column twice"),
         ({"data": {"partition": "by-column"}}, 'data.partition = "by-column", and only that, names its column'),

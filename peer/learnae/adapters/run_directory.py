@@ -44,9 +44,10 @@ class RunDirectory:
             raise InputError(f"{path}: {error.strerror}: choose another --out") from None
         return RunDirectory(path)
 
-    def begin(self, session_toml: str, data_sha256: str, threads: int) -> None:
+    def begin(self, session_toml: str, data_sha256: str, threads: int, notice: str | None = None) -> None:
+        """``notice``: what was guessed or left out when the data was loaded."""
         (self.path / "session.toml").write_text(session_toml, encoding="utf-8")
-        environment = {**environment_facts(), "data_sha256": data_sha256, "threads": threads}
+        environment = {**environment_facts(), "data_sha256": data_sha256, "threads": threads, "notice": notice}
         self.write_json("environment.json", environment)
         self._history = (self.path / HISTORY).open("w", buffering=1 << 16, encoding="utf-8")
 

@@ -27,10 +27,10 @@ def thread_count(options: RunOptions) -> int:
     return options.threads or os.cpu_count() or 1
 
 
-def begin(session: Session, directory: RunDirectory, threads: int) -> None:
+def begin(session: Session, directory: RunDirectory, threads: int, notice: str | None) -> None:
     from learnae.learn.datasets.sources import source_file  # imports torch
 
-    directory.begin(to_toml(session), sha256_of(source_file(session.data)), threads)
+    directory.begin(to_toml(session), sha256_of(source_file(session.data)), threads, notice)
 
 
 async def finished(work: asyncio.Future[T], stop: Callable[[], object]) -> T:

@@ -155,8 +155,9 @@ def _data_contradictions(data: DataSettings) -> list[tuple[bool, str]]:
             f'data.path = "{data.path}": name the column with the classes, such as label = "class"',
         ),
         (
-            data.path is None and (data.label is not None or bool(data.features)),
-            "data.label and data.features belong to a file of your own: name it with data.path",
+            data.path is None and (data.label, data.features, data.header, data.encoding) != (None, (), True, None),
+            "data.label, data.features, data.header and data.encoding belong to a file of your own: name it with "
+            "data.path",
         ),
         (data.label is not None and data.label in data.features, "data.label is among data.features: take it out"),
         (len(set(data.features)) < len(data.features), "data.features names a column twice: take one out"),

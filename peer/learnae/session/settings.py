@@ -40,6 +40,10 @@ class DataSettings:
     features: tuple[str, ...] = setting(
         (), "Columns of that file that the network sees; default: all other numeric columns."
     )
+    header: bool = setting(True, "The first line of a CSV file holds the names; without it they are c0, c1, ...")
+    encoding: str | None = setting(
+        None, "Encoding of a CSV file, such as cp1252; default: UTF-8, or cp1252 if the file is not UTF-8."
+    )
     rows: int = setting(10_000, "Training rows per peer.", ge=1, le=ROWS)
     validation_rows: int = setting(1_000, "Private rows on which a peer validates averages.", ge=1, le=ROWS)
     public_rows: int = setting(1_000, "Public rows on which peers without data validate.", ge=1, le=ROWS)

@@ -104,10 +104,14 @@ class ComposeBackend:
         notice = live_run.write_history(path)
         if notice:
             self._say(notice)
+        from learnae.backends.compose.render import NOTICE
         from learnae.learn.datasets.sources import source_file  # imports torch
 
         data = sha256_of(source_file(self.session.data))
-        run.directory.write_json("environment.json", environment_facts() | {"data_sha256": data})
+        facts = environment_facts() | {"data_sha256": data}
+        if self._swarm:
+            facts["notice"] = (self._swarm.folder / NOTICE).read_text(encoding="utf-8") or None
+        run.directory.write_json("environment.json", facts)
 
     def clean_up(self) -> None:
         """Leaves containers alone that belong to another session of this checkout."""

@@ -23,7 +23,7 @@ from learnae.backends.compose.plan import (
     project,
 )
 from learnae.backends.compose.remote_peers import RemotePeers
-from learnae.backends.compose.render import FOLDER, owner, render
+from learnae.backends.compose.render import FOLDER, NOTICE, owner, render
 from learnae.backends.compose.session import ComposeSwarm
 from learnae.backends.external_chain.chain import ExternalChain
 from learnae.checkout import REPOSITORY
@@ -95,6 +95,9 @@ def _rendered(
         say(f"Running without {' and '.join(missing)}: get the images with make base-images.")
     plan = plan_for(session, profiles, remote, chain is not None)
     members = render(session, plan, folder, chain.settings.rpc if chain else None)
+    notice = (folder / NOTICE).read_text(encoding="utf-8")
+    if notice:
+        say(f"Notice: {notice}")
     session_id = _session_id(session, members, folder)
     return ComposeSwarm(session, plan, members, folder, session_id, RemotePeers(plan, folder, session_id), chain)
 

@@ -35,6 +35,7 @@ from learnae.session.session_file import to_toml
 from learnae.session.settings import Session
 
 FOLDER = REPOSITORY / "build" / "swarm"
+NOTICE = "notice.txt"  # what was guessed or left out when the data was loaded
 IDENTITY = "identity"  # the IPFS key of a remote peer; a pod has config.json
 UNPRIVILEGED = 1000  # uid and gid of the containers if the host's user is root
 FULL_MESH = 50  # up to this number of peers, each dials all others
@@ -55,6 +56,7 @@ def render(session: Session, plan: Plan, folder: Path = FOLDER, rpc: str | None 
     for part in ("pods", "journals"):
         (folder / part).mkdir(0o700)  # before there is a secret in it
     learning = TorchLearning(session, os.cpu_count() or 1)
+    (folder / NOTICE).write_text(learning.notice or "", encoding="utf-8")
     identities = {name: create_identity() for name in plan.names}
     for name in plan.names:
         for part in ("link", "ipfs", "peer"):

@@ -94,7 +94,8 @@ class EmbeddedBackend:
         from learnae.runtime.memory_session import MemorySession
 
         assert self._learning
-        await asyncio.to_thread(begin, self.session, run.directory, thread_count(self._options))
+        threads = thread_count(self._options)
+        await asyncio.to_thread(begin, self.session, run.directory, threads, self._learning.notice)
         setup = MemorySession(self.session, self._learning, self._keys)
         observers = (run.directory.observe, run.observe, self._reported.observe, self._show_test_accuracy)
         for observe in observers:

@@ -53,7 +53,8 @@ class SimBackend:
         assert self._learning
         observers = [run.directory.observe, *run.observers]
         simulation = await asyncio.to_thread(Simulation, self.session, self._learning, observers)
-        work = asyncio.to_thread(record, simulation, run.directory, thread_count(self._options))
+        threads, notice = thread_count(self._options), self._learning.notice
+        work = asyncio.to_thread(record, simulation, run.directory, threads, notice)
         await finished(asyncio.ensure_future(work), simulation.stop)
 
     def collect(self, run: Run) -> None:
@@ -67,9 +68,9 @@ class SimBackend:
         return iter(())
 
 
-def record(simulation: "Simulation", directory: RunDirectory, threads: int) -> str:
+def record(simulation: "Simulation", directory: RunDirectory, threads: int, notice: str | None) -> str:
     """Run a simulation that reports to ``directory``; what ended it.  However it ends, the directory is readable."""
-    begin(simulation.session, directory, threads)
+    begin(simulation.session, directory, threads, notice)
     try:
         return simulation.run()
     finally:
@@ -81,4 +82,5 @@ def simulate(session: Session, learning: "TorchLearning", directory: RunDirector
     """Run a whole session, written to ``directory``; what ended it."""
     from learnae.backends.sim.simulation import Simulation
 
-    return record(Simulation(session, learning, [directory.observe]), directory, learning.pool.threads)
+    simulation = Simulation(session, learning, [directory.observe])
+    return record(simulation, directory, learning.pool.threads, learning.notice)

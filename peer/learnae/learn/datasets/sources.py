@@ -64,6 +64,6 @@ def load_dataset(data: DataSettings) -> Dataset:
     """Read the rows of a session.  Raises InputError with one sentence for anything invalid."""
     path = source_file(data)
     if data.path is not None:
-        return tabular.read(path, data.label or "", data.features, data.column)
+        return tabular.read(path, data)
     source = SOURCES.get(data.source)
     return source.read(path, data.column) if source else npz_dataset.read_npz(path)

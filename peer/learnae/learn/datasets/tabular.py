@@ -5,11 +5,10 @@ value is filled in and no row is dropped.  Text and date columns are left out wi
 them.
 """
 
-import gzip
-import zlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,28 +17,45 @@ from numpy.typing import NDArray
 from learnae.errors import InputError
 from learnae.learn.datasets.dataset import Dataset, require_two_classes
 from learnae.learn.datasets.optional_pyarrow import Arrow, import_pyarrow
+from learnae.learn.datasets.table_file import (
+    abbreviate,
+    is_mostly_numbers,
+    is_text,
+    look_like_numbers,
+    read_table_file,
+)
+from learnae.session.settings import DataSettings
 
 MAX_CLASSES = 100  # a label with more values is a quantity
-DELIMITERS = b",;\t"
-NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
+ROW_NUMBERS = re.compile(r"|Unnamed: \d+|__index_level_\d+__")  # names that pandas gives an index
+MIN_COUNTING = 20  # rows from which a column that counts 0, 1, 2, ... numbers the rows and does not measure anything
 
 Ints = NDArray[np.int64]
 
 
-def read(path: Path, label: str, features: Sequence[str], column: str | None) -> Dataset:
-    """``features`` empty: all other numeric columns.  ``column``: rows can be partitioned by its values."""
-    arrow, name = _read_file(path), path.name
+def read(path: Path, data: DataSettings) -> Dataset:
+    """The dataset in ``path``.  No ``data.features``: all other numeric columns that do not number the rows."""
+    arrow, notices = read_table_file(path, data)
+    name, label = path.name, data.label or ""
     _require_column(name, arrow, "data.label", label)
-    for feature in features:
+    for feature in data.features:
         _require_column(name, arrow, "data.features", feature)
     if arrow.num_rows == 0:
         raise InputError(f"{name} contains no rows below its header: give a file with labelled rows")
-    labels, classes = _to_classes(name, label, arrow[label])
-    chosen, left_out = (list(features), []) if features else _numeric_columns(arrow, label)
-    if not chosen:
+    labels, classes = _to_classes(name, label, arrow[label], notices)
+    features = data.features
+    if not features:
+        others = [column for column in arrow.column_names if column != label]
+        numbered = [column for column in others if _numbers_rows(column, arrow[column])]
+        features = tuple(c for c in others if c not in numbered and _is_numeric(arrow[c]))
+        not_numeric = [column for column in others if column not in (*features, *numbered)]
+        if numbered:
+            notices.append(f"Columns that number the rows are left out: {abbreviate(numbered)}.")
+        if not_numeric:
+            notices.append(f"Columns that are not numeric are left out: {abbreviate(not_numeric)}.")
+    if not features:
         raise InputError(f"{name} has no numeric column besides '{label}': the network needs one feature or more")
-    notice = f"Columns that are not numeric are left out: {_abbreviate(left_out)}." if left_out else None
-    return to_dataset(name, arrow, chosen, labels, classes, column, notice)
+    return to_dataset(name, arrow, features, labels, classes, data.column, " ".join(notices) or None)
 
 
 def to_dataset(
@@ -76,6 +92,11 @@ def to_codes(name: str, column: str, values: Arrow) -> tuple[Ints, list[Any]]:
     if _is_number(values.type):
         to_numbers(name, column, values)  # raises InputError for NaN and infinity
     _reject_missing(name, column, values)
+    if import_pyarrow().types.is_nested(values.type):
+        raise InputError(
+            f"{name}: column '{column}' has type {values.type}, which holds more than one value per row: choose "
+            "another column, or divide it into columns"
+        )
     encoded = values.combine_chunks().dictionary_encode() if not _is_dictionary(values.type) else _decoded(values)
     distinct = encoded.dictionary.to_pylist()
     order = sorted(range(len(distinct)), key=distinct.__getitem__)
@@ -87,47 +108,12 @@ def to_codes(name: str, column: str, values: Arrow) -> tuple[Ints, list[Any]]:
 # private
 
 
-def _read_file(path: Path) -> Arrow:
-    """The whole file as a pyarrow table."""
-    pa, suffixes = import_pyarrow(), [suffix.lower() for suffix in path.suffixes]
-    try:
-        if suffixes[-1:] in ([".parquet"], [".pq"]):
-            arrow = pa.parquet.read_table(path)
-        elif suffixes[-1:] == [".csv"] or suffixes[-2:] == [".csv", ".gz"]:
-            with gzip.open(path) if suffixes[-1] == ".gz" else path.open("rb") as file:
-                arrow = _read_csv(pa, file)
-        else:
-            raise InputError(f"{path.name} is neither .csv, .csv.gz nor .parquet: convert it to one of them")
-    except EOFError:
-        raise InputError(f"{path.name} ends in the middle (a truncated gzip file): copy or download it again") from None
-    except (OSError, zlib.error, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path.name} cannot be read ({reason[:200]}): repair it or export it again") from None
-    names = arrow.column_names
-    duplicates = sorted({name for name in names if names.count(name) > 1})
-    if duplicates:
-        raise InputError(f"{path.name} has two columns named '{duplicates[0]}': rename one")
-    return arrow
-
-
-def _read_csv(pa: Arrow, file: IO[bytes] | gzip.GzipFile) -> Arrow:
-    header = file.readline()
-    file.seek(0)
-    delimiter = max((bytes([code]) for code in DELIMITERS), key=header.count).decode()
-    source = pa.PythonFile(file, "r")
-    return pa.csv.read_csv(source, parse_options=pa.csv.ParseOptions(delimiter=delimiter))
-
-
 def _require_column(name: str, arrow: Arrow, setting: str, column: str) -> None:
     if column not in arrow.column_names:
-        raise InputError(f"{name} has no column '{column}': set {setting} to one of {_abbreviate(arrow.column_names)}")
+        raise InputError(f"{name} has no column '{column}': set {setting} to one of {abbreviate(arrow.column_names)}")
 
 
-def _abbreviate(names: Sequence[str]) -> str:
-    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-
-
-def _to_classes(name: str, label: str, values: Arrow) -> tuple[Ints, int]:
+def _to_classes(name: str, label: str, values: Arrow, notices: list[str]) -> tuple[Ints, int]:
     codes, distinct = to_codes(name, label, values)
     if len(distinct) > MAX_CLASSES:
         raise InputError(
@@ -135,18 +121,27 @@ def _to_classes(name: str, label: str, values: Arrow) -> tuple[Ints, int]:
             f"classes (max {MAX_CLASSES}): make a column of classes from it, such as above or below a threshold"
         )
     require_two_classes(name, codes, f"choose another label than '{label}' or a file that has both classes")
+    similar = {str(value).casefold().rstrip(".") for value in distinct}
+    if len(similar) < len(distinct):
+        notices.append(
+            f"Some of the {len(distinct)} classes have almost the same name: {abbreviate(list(map(str, distinct)))}."
+        )
     return codes, len(distinct)
 
 
-def _numeric_columns(arrow: Arrow, label: str) -> tuple[list[str], list[str]]:
-    """The numeric columns and the others.  A text column of mostly numbers counts as numeric, so that errors show."""
-    numeric: list[str] = []
-    others: list[str] = []
-    for column in arrow.column_names:
-        if column != label:
-            is_numeric = _is_number(arrow[column].type) or _is_mostly_numbers(arrow[column])
-            (numeric if is_numeric else others).append(column)
-    return numeric, others
+def _is_numeric(values: Arrow) -> bool:
+    """A text column of mostly numbers counts as numeric, so that errors show."""
+    return _is_number(values.type) or is_mostly_numbers(values)
+
+
+def _numbers_rows(column: str, values: Arrow) -> bool:
+    """Whether a column is an index that was saved with the data.  In a sorted file, it predicts the class."""
+    if not import_pyarrow().types.is_integer(values.type) or values.null_count:
+        return False
+    if ROW_NUMBERS.fullmatch(column):
+        return True
+    numbers = values.to_numpy()
+    return len(numbers) >= MIN_COUNTING and numbers[0] in (0, 1) and bool((np.diff(numbers) == 1).all())
 
 
 def _is_number(kind: Arrow) -> bool:
@@ -158,33 +153,16 @@ def _is_dictionary(kind: Arrow) -> bool:
     return bool(import_pyarrow().types.is_dictionary(kind))
 
 
-def _is_text(kind: Arrow) -> bool:
-    types = import_pyarrow().types
-    return bool(types.is_string(kind) or types.is_large_string(kind))
-
-
 def _decoded(values: Arrow) -> Arrow:
     return values.cast(values.type.value_type).combine_chunks().dictionary_encode()
 
 
-def _look_like_numbers(values: Arrow) -> NDArray[np.bool_]:
-    """Which rows of a text column are numbers or missing."""
-    pattern_matches = import_pyarrow().compute.match_substring_regex(values, NUMBER)
-    matches: NDArray[np.bool_] = pattern_matches.fill_null(True).to_numpy()
-    return matches
-
-
-def _is_mostly_numbers(values: Arrow) -> bool:
-    present = values.drop_null()
-    return _is_text(values.type) and len(present) > 0 and bool(_look_like_numbers(present).mean() > 0.5)
-
-
 def _reject_text(name: str, column: str, values: Arrow) -> None:
-    if not _is_text(values.type):
+    if not is_text(values.type):
         raise InputError(
             f"{name}: column '{column}' has type {values.type}, which is not numeric: leave it out of data.features"
         )
-    row = int(np.argmin(_look_like_numbers(values)))
+    row = int(np.argmin(look_like_numbers(values)))
     raise InputError(
         f"{name}: column '{column}' contains text in row {row + 1} ('{str(values[row])[:40]}'): put a number there, "
         "drop the row, or leave the column out of data.features"

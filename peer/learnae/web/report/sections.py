@@ -54,6 +54,7 @@ def settings_section(history: History, environment: Mapping[str, Any]) -> Html:
     return section(
         "settings",
         "Settings and environment",
+        *([h("p", f"Notice on the data: {environment['notice']}")] if environment.get("notice") else []),
         details("Session settings, including defaults", _pairs(_flat(session_settings(history)), "Settings")),
         details("Environment", _pairs(_flat(environment), "Environment")),
     )
