@@ -194,7 +194,7 @@ def test_a_text_label_that_is_empty_is_missing(tmp_path: Path, blank: str) -> No
 def test_classes_that_differ_in_a_full_stop_or_case_are_reported(tmp_path: Path) -> None:
     table = read(csv(tmp_path, "a,k\n1,<=50K\n2,<=50K.\n3,>50K\n"), "k", (), None)
     assert table.classes == 3
-    assert table.notice == "Some of the 3 classes have almost the same name: <=50K, <=50K., >50K."
+    assert table.notice == "Some of the 3 classes have almost the same name: '<=50K', '<=50K.', '>50K'."
 
 
 @pytest.mark.parametrize(

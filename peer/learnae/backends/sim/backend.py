@@ -68,7 +68,7 @@ class SimBackend:
         return iter(())
 
 
-def record(simulation: "Simulation", directory: RunDirectory, threads: int, notice: str | None) -> str:
+def record(simulation: "Simulation", directory: RunDirectory, threads: int, notice: str | None = None) -> str:
     """Run a simulation that reports to ``directory``; what ended it.  However it ends, the directory is readable."""
     begin(simulation.session, directory, threads, notice)
     try:

@@ -123,9 +123,8 @@ def _to_classes(name: str, label: str, values: Arrow, notices: list[str]) -> tup
     require_two_classes(name, codes, f"choose another label than '{label}' or a file that has both classes")
     similar = {str(value).casefold().rstrip(".") for value in distinct}
     if len(similar) < len(distinct):
-        notices.append(
-            f"Some of the {len(distinct)} classes have almost the same name: {abbreviate(list(map(str, distinct)))}."
-        )
+        listed = abbreviate([f"'{value}'" for value in distinct])
+        notices.append(f"Some of the {len(distinct)} classes have almost the same name: {listed}.")
     return codes, len(distinct)
 
 
