@@ -1,1 +1,1 @@
-"""Bytes and text that travel between peers and into files."""
+"""Encodings: messages between peers, ids, and dataclasses as JSON."""

@@ -1,1 +1,1 @@
-"""Commands over finished runs: sweep, calibrate, baselines."""
+"""Many runs at once (sweep), and what is computed from finished ones: calibration, baselines, figures, reports."""

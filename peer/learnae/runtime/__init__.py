@@ -1,1 +1,1 @@
-"""What moves a peer: virtual or real time, and the calls that carry out its actions."""
+"""Drives peers in virtual or real time: carries out their actions and reports the results as events."""

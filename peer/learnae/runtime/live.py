@@ -65,10 +65,10 @@ class LivePeer:
         self._going.set()
         self._thawed = asyncio.Event()
         self._thawed.set()
-        self.load()
+        self.restore()
 
-    def load(self) -> None:
-        """Become the peer that the journal describes.  After a run that was cancelled, it can then ``run`` again."""
+    def restore(self) -> None:
+        """Restore the peer from its journal.  After a cancelled ``run``, this allows another one."""
         entries = self.journal.replay()
         self.peer = replay(self.config, entries) if entries else new_peer(self.config)
         self._resumed = bool(entries)

@@ -1,1 +1,1 @@
-"""What a session asks for: settings, roster, faults, and what all its peers agree on."""
+"""The definition of a session: settings, roster, faults, and what all its peers agree on."""

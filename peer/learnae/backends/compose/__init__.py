@@ -1,5 +1,5 @@
-"""A session on Docker Compose: a pod for every peer (its link, its Kubo node, itself) around one Anvil.
+"""A session on Docker Compose: one pod per peer (link agent, Kubo node, peer) and one Anvil chain.
 
-`plan` is what a swarm looks like, as data and as Compose files, and pure; `render` writes it down, with the keys and
-the rows of each peer; `engine` and `containers` ask Docker; `session` runs one from its beginning to its run directory.
+`plan` computes addresses, ports and Compose files, without side effects.  `render` writes them, with the keys and the
+rows of each peer.  `engine` and `containers` use Docker.  `session` runs a swarm, `collect` fills its run directory.
 """

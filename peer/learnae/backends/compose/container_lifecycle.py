@@ -1,4 +1,4 @@
-"""``ports.Lifecycle`` over Docker's API: containers that are killed, stopped or paused, and come back."""
+"""``ports.Lifecycle`` over Docker's API: kills, stops or pauses containers, and restarts them."""
 
 import asyncio
 import json
@@ -29,12 +29,12 @@ class ContainerLifecycle:
     def __init__(self, project: str, chain: Path, block_time: float) -> None:
         self.project, self._state, self._block_time = project, chain / STATE, block_time
         self._states: deque[tuple[float, bytes]] = deque()  # what Anvil has written, and when it was read
-        self._remembered: bytes | None = None  # what a killed chain comes back with
+        self._remembered: bytes | None = None  # the state with which a killed chain restarts
         self._down: set[str] = set()  # services that a fault has taken down
         self._returned: set[str] = set()  # those that it has brought back
         self._changed = asyncio.Event()
         try:
-            # the engine that the docker command talks to, however it chooses it
+            # the same engine that the docker command uses
             host = docker_cli.docker("context", "inspect", "--format", "{{.Endpoints.docker.Host}}").strip()
             self._docker = docker.DockerClient(base_url=host)
         except DockerException as error:
@@ -73,7 +73,7 @@ class ContainerLifecycle:
             self._changed = asyncio.Event()
 
     async def interrupted(self, component: Component, fault: Fault) -> bool:
-        """A killed chain must also come back with less than it has written."""
+        """A killed chain must also restart with less than it has written."""
         if fault.kind is FaultKind.CHAIN_KILL and fault.blocks:
             if self._remembered in (None, await asyncio.to_thread(self._state.read_bytes)):
                 return False
@@ -89,7 +89,7 @@ class ContainerLifecycle:
         return bool(again)
 
     async def follow_chain(self, blocks: int) -> None:
-        """Keep what Anvil writes, until cancelled, as far back as a chain that loses ``blocks`` needs it."""
+        """Until cancelled, keep the states that Anvil writes, back to one without the last ``blocks``."""
         while True:
             state = await asyncio.to_thread(self._state.read_bytes)
             if not sound(state):
@@ -107,7 +107,7 @@ class ContainerLifecycle:
     # private
 
     def _cutoff(self, blocks: int) -> float:
-        """When a state must have been read to lack the last ``blocks``, whenever Anvil wrote it."""
+        """A state read before this moment lacks the last ``blocks``, even if Anvil wrote it just before it was read."""
         return time.monotonic() - blocks * self._block_time - STATE_EVERY
 
     def _state_before(self, blocks: int) -> bytes | None:
@@ -120,7 +120,7 @@ class ContainerLifecycle:
         try:
             return await asyncio.to_thread(lambda: act(self._docker.containers.get(f"{self.project}-{service}-1")))
         except DockerException as error:
-            raise InputError(f"Docker cannot do that to {service}: {error}") from None
+            raise InputError(f"Docker cannot change or inspect {service}: {error}") from None
 
 
 def sound(saved: bytes) -> bool:

@@ -123,7 +123,7 @@ class EmbeddedSwarm:
     def bring_back(self, name: str) -> None:
         """Start a peer that was taken down from its journal."""
         index = self._index[name]
-        self.peers[index].load()
+        self.peers[index].restore()
         self._down.discard(index)
         self._left.discard(index)
         self.setup.swarm.net.down.discard(name)
