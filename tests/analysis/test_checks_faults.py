@@ -85,7 +85,7 @@ def test_a_plan_without_a_fault_shows_nothing() -> None:
 
 def test_a_fault_that_did_nothing_leaves_the_result_unknown() -> None:
     ineffective = session(*fault(FaultKind.CUT, "ann", effect=Effect.INEFFECTIVE))
-    assert happened(ineffective) == "unknown: cut at 10 s held nothing up"
+    assert happened(ineffective) == "unknown: cut at 10 s had no effect"
 
 
 def test_a_cut_that_models_got_through_leaves_the_result_unknown() -> None:
@@ -116,7 +116,7 @@ def test_a_fault_that_was_never_healed_leaves_the_result_unknown() -> None:
 
 def test_a_fault_among_peers_that_were_done_met_no_work_unless_they_were_woken() -> None:
     done = (2.0, "ann", WorkChanged(WorkState.DONE))
-    assert happened(session(done, *fault(FaultKind.KILL, "ann"))) == "unknown: kill at 10 s met no work"
+    assert happened(session(done, *fault(FaultKind.KILL, "ann"))) == "unknown: kill at 10 s hit only peers without work"
     assert happened(session(done, *fault(FaultKind.KILL, "ann", "bob"))) == "valid: "
     woken = (12.0, "ann", WorkChanged(WorkState.IDLE))
     assert happened(session(done, *fault(FaultKind.KILL, "ann"), woken)) == "valid: "

@@ -18,7 +18,7 @@ from learnae.session.faults import Fault, FaultKind, FaultState, FaultWindow, st
 
 MODELS_PER_PEER = 2  # averagings of each peer that are drawn, of those it kept and of those it dropped
 MAX_LINKS = 200  # disturbed links that are drawn
-MAX_LINES, MAX_GROUPS = 60, 8  # more cut links are a haze: a few groups are then separated by dividers instead
+MAX_LINES, MAX_GROUPS = 60, 8  # above MAX_LINES cut links, dividers between a few groups are clearer
 
 Pair = tuple[str, str]  # in the order of the roster
 

@@ -1,4 +1,4 @@
-"""What a session with faults must show: each fault happened, met work, and the peers recovered from it."""
+"""Checks of sessions with faults: each fault happened while its targets had work, and the peers recovered."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ NAMED = 5  # doubts that a reason names
 
 @dataclass(frozen=True, slots=True)
 class RecordedFault:
-    """A fault window as a history has it, of the plan's ``window``.  ``end`` None: the session ended before it did."""
+    """A fault as recorded.  ``window``: its number in the plan.  ``end`` None: it outlasted the session."""
 
     window: int
     kind: FaultKind
@@ -39,7 +39,7 @@ def recorded_faults(history: History) -> list[RecordedFault]:
 
 @check
 def faults_happened(history: History) -> Iterator[str]:
-    """Every fault of the plan began, had an effect, met work, and was healed.  Otherwise the result is unknown."""
+    """Every fault of the plan began, had an effect while its targets had work, and was healed.  If not: unknown."""
     if not session_of(history).faults:
         return
     planned = next((fact.windows for _, fact in history.facts(FaultsPlanned)), None)
@@ -53,11 +53,11 @@ def faults_happened(history: History) -> Iterator[str]:
         if fault.end is None:
             doubts.append(f"{fault} was not healed before the session ended")
         elif fault.effect is Effect.INEFFECTIVE:
-            doubts.append(f"{fault} held nothing up")
+            doubts.append(f"{fault} had no effect")
         elif fault.window in leaks:
             doubts.append(f"{fault} let models through")
         elif not _met_work(history, fault):
-            doubts.append(f"{fault} met no work")
+            doubts.append(f"{fault} hit only peers without work")
     if doubts:
         raise Undecided("; ".join(doubts[:NAMED]))
     yield from ()
@@ -65,7 +65,7 @@ def faults_happened(history: History) -> Iterator[str]:
 
 @check
 def recovered(history: History) -> Iterator[str]:
-    """Within ``expect.recovery`` of a fault's end, what it held up continues, if there is anything to continue with."""
+    """Within ``expect.recovery`` after a fault ends, the work it stopped continues, unless none is left."""
     if not session_of(history).faults:
         return
     patience = session_of(history).expect.recovery
@@ -113,12 +113,12 @@ def _leaks(history: History) -> set[int]:
 
 
 def _affected(history: History, fault: RecordedFault) -> set[str]:
-    """Peers that it can hold up; a fault of the chain can hold up all."""
+    """Peers that the fault can stop; a fault of the chain can stop all."""
     return set(fault.targets) or set(history.roster)
 
 
 def _met_work(history: History, fault: RecordedFault) -> bool:
-    """Whether a peer that it hit had work when it began, or got some before it ended."""
+    """Whether one of its targets had work when it began, or got some before it ended."""
     hit = _affected(history, fault)
     if any(_work_at(history, name, fault.begin) is not WorkState.DONE for name in hit):
         return True
