@@ -129,9 +129,7 @@ def test_random_plans_break_nothing(seed: int) -> None:
     session = disturbed(*faults, seed=seed, expect={"recovery": 60.0})
     assert set(session.failing) <= {"faults_happened"}, faults
     doubts = session.verdict["checks"]["faults_happened"]["reason"].split("; ")
-    assert all(
-        re.search("never began|had no effect|without work|^$|before its", each) for each in doubts
-    ), doubts
+    assert all(re.search("never began|had no effect|without work|^$|before its", each) for each in doubts), doubts
     assert session.verdict["summary"]["peers_finished"] == 6
 
 

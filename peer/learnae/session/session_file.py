@@ -31,6 +31,8 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Session:
     """A session file with top-level overrides (None: not given).  Raises InputError: one sentence, cause and fix."""
     try:
         text = path.read_bytes().decode("utf-8-sig")  # some editors begin a file with a byte order mark
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder: give a session file, such as {path / 'session.toml'}") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; give the path of a session file") from None
     except UnicodeDecodeError as error:
