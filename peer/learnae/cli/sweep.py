@@ -23,9 +23,12 @@ SHOWN = {
 def sweep(
     session: SessionFile,
     set: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=A,B,C", help="A setting and its values; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=A,B,C", help="A setting and its values, such as model.hidden=[32],[64,64]; may be repeated."
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of runs per combination.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds per combination, unless --set seed=A,B names them.")] = 3,
     out: Annotated[Path | None, typer.Option(help="Folder for the runs (default: runs/sweep-SESSION).")] = None,
 ) -> int:
     """Run every combination of settings over several seeds, in parallel; resumable; write one CSV."""
@@ -36,7 +39,7 @@ def sweep(
     chosen = parse_assignments(set or [])
     rows = run_cases(plan_runs(session, chosen, range(1, seeds + 1), folder))
     write_csv(folder / "sweep.csv", rows)
-    console.print(_bands(rows, list(chosen)))
+    console.print(_bands(rows, [key for key in chosen if key != "seed"]))
     say(f"One line per run: {folder / 'sweep.csv'}")
     return exit_code(rows)
 

@@ -4,6 +4,7 @@ import itertools
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import time
@@ -15,13 +16,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from learnae.adapters.run_directory import RunDirectory
+from learnae.adapters.run_directory import RunDirectory, sha256_of
 from learnae.analysis.statistics import run_metrics
 from learnae.errors import InputError
 from learnae.records.outcome import EndedBy
 from learnae.session.session_file import load, parse, resolved, to_toml
 from learnae.session.settings import DataSettings, Session
 
+COMMA = r",(?![^\[]*\])"  # not inside a list
 ROW = "row.json"  # the metrics of a finished run
 
 
@@ -35,29 +37,38 @@ class SweepRun:
 
     @property
     def row(self) -> dict[str, Any] | None:
-        """Its metrics; None if it has not finished with exactly these settings."""
+        """Its metrics; None if it has not finished with exactly these settings and data."""
         try:
             same = (self.path / "session.toml").read_text(encoding="utf-8") == to_toml(self.session)
+            environment = json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
+            same = same and environment["data_sha256"] == _data_sha256(self.session.data)
             row: dict[str, Any] = json.loads((self.path / ROW).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, KeyError):
             return None
         return row if same and row["ended_by"] != EndedBy.INTERRUPTED else None
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, list[Any]]:
-    """Parse ``key=a,b,c`` as TOML values; anything else is text.  Raises InputError."""
-    chosen = {}
+    """Parse ``key=a,b,c`` as TOML values, such as lists; anything else is text.  Raises InputError."""
+    chosen: dict[str, list[Any]] = {}
     for assignment in assignments:
         key, equals, values = assignment.partition("=")
         if not equals or not key or not values:
             raise InputError(f"--set {assignment}: write key=value,value, such as work.patience=15,40")
-        chosen[key.strip()] = [_value(value.strip()) for value in values.split(",")]
+        if key.strip() in chosen:
+            raise InputError(f"--set {key.strip()} is given twice: write all its values in one --set")
+        chosen[key.strip()] = [_value(value.strip()) for value in re.split(COMMA, values)]
     return chosen
 
 
 def plan_runs(path: Path, chosen: dict[str, list[Any]], seeds: Sequence[int], out: Path) -> list[SweepRun]:
-    """One run per combination and seed.  Raises InputError for settings that are refused."""
+    """One run per combination and seed; values of ``seed`` in ``chosen`` replace ``seeds``.
+
+    Raises InputError for settings that are refused.
+    """
     base = resolved(load(path))
+    seeds = chosen.get("seed", seeds)
+    chosen = {key: values for key, values in chosen.items() if key != "seed"}
     return [
         SweepRun(out / _name(settings, seed), parse(_assigned(base, settings | {"seed": seed}), str(path)), settings)
         for settings in (dict(zip(chosen, values, strict=True)) for values in itertools.product(*chosen.values()))
@@ -111,6 +122,13 @@ def _table(data: DataSettings) -> Any:
     return load_rows(data)
 
 
+@cache
+def _data_sha256(data: DataSettings) -> str:
+    from learnae.learn.datasets.sources import source_file  # imports torch
+
+    return sha256_of(source_file(data))
+
+
 def _quiet() -> None:
     """Ignore Ctrl-C: the parent process ends its children."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -129,12 +147,20 @@ def _name(settings: dict[str, Any], seed: int) -> str:
 
 
 def _assigned(base: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """A deep copy with dotted names set."""
+    """A deep copy with dotted names set.  An element of a list is named by its index, such as groups.0.count."""
     table: dict[str, Any] = json.loads(json.dumps(base))
     for name, value in settings.items():
         *path, last = name.split(".")
-        place = table
+        place: Any = table
         for key in path:
-            place = place.setdefault(key, {})
-        place[last] = value
+            place = place.setdefault(key, {}) if isinstance(place, dict) else place[_index(name, place, key)]
+        place[last if isinstance(place, dict) else _index(name, place, last)] = value
     return table
+
+
+def _index(name: str, place: Any, key: str) -> int:
+    if not isinstance(place, list):
+        raise InputError(f"--set {name}: no such setting, because the part before '{key}' holds one value")
+    if not (key.isdecimal() and int(key) < len(place)):
+        raise InputError(f"--set {name}: '{key}' is not in the session file, which has {len(place)} such tables from 0")
+    return int(key)
