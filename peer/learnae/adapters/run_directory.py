@@ -144,7 +144,9 @@ def _git(*command: str) -> str | None:
     if not in_checkout():  # the package may be installed inside another repository
         return None
     try:
-        done = subprocess.run(["git", "-C", str(REPOSITORY), *command], capture_output=True, text=True, timeout=10)
+        done = subprocess.run(
+            ["git", "-C", str(REPOSITORY), *command], capture_output=True, encoding="utf-8", timeout=10
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

@@ -146,7 +146,7 @@ class Containers:
                 env=docker_environment(),
                 stdout=PIPE,
                 stderr=STDOUT,
-                text=True,
+                encoding="utf-8",
                 errors="replace",
                 timeout=TIMEOUT,
             )
