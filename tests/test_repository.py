@@ -93,7 +93,7 @@ def text_files_without_encoding(path: Path) -> list[int]:
             modes = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
             opens_text = ast.unparse(call.func) == "open" or any(re.fullmatch("[rwax][+t]*", str(m)) for m in modes)
             is_binary = any("b" in str(mode) for mode in modes)
-            decodes = any(keyword.arg == "text" for keyword in call.keywords)  # the output of a process
+            decodes = any(ast.unparse(keyword) == "text=True" for keyword in call.keywords)  # the output of a process
             if (
                 decodes
                 or name in ("read_text", "write_text")

@@ -82,6 +82,15 @@ def test_the_resolved_session_of_a_run_gives_the_same_history_byte_for_byte(
         assert (tmp_path / "again" / name).read_bytes() == (out / name).read_bytes()
 
 
+def test_a_run_needs_no_utf_8_locale(tmp_path: Path) -> None:
+    path = session(tmp_path)
+    path.write_text('about = "größer – 数据"\n' + path.read_text(), encoding="utf-8")
+    ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = learnae(tmp_path, "simulate", path, "--out", tmp_path / "out", **ascii_only)
+    assert done.returncode == 0, done.stderr
+    assert "größer – 数据" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
 def test_another_seed_gives_another_history(run: tuple[Path, Done], tmp_path: Path) -> None:
     other = here(tmp_path, "simulate", session(tmp_path), "--seed", 2, "--out", tmp_path / "other")
     assert other.returncode == 0, other.stderr

@@ -12,10 +12,17 @@ from learnae.cli.app import app
 Done = subprocess.CompletedProcess[str]
 
 
-def learnae(folder: Path, *arguments: object, path: str = "") -> Done:
+def learnae(folder: Path, *arguments: object, path: str = "", **environment: str) -> Done:
     """``path``: a folder with modules that hide others."""
-    hidden = (f"PYTHONPATH={path}",) if path else ()
-    command = ["env", f"LEARNAE_DATA={folder}", *hidden, sys.executable, "-m", "learnae", *map(str, arguments)]
+    variables = environment | {"LEARNAE_DATA": str(folder)} | ({"PYTHONPATH": path} if path else {})
+    command = [
+        "env",
+        *(f"{name}={value}" for name, value in variables.items()),
+        sys.executable,
+        "-m",
+        "learnae",
+        *map(str, arguments),
+    ]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=85)
 
 

@@ -4,6 +4,7 @@ Exit codes: 0 valid, 1 invalid or partial, 2 bad input, 130 interrupted.
 """
 
 import importlib.metadata
+import io
 import os
 import signal
 import sys
@@ -88,6 +89,9 @@ def main() -> None:
 
     The interpreter would wait for a thread that nobody needs any more, such as a long slice of a peer that was stopped.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 lacks some characters
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as Ctrl-C
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # ignored under nohup
         terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
