@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from functools import cache
@@ -41,15 +41,18 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Session:
         table = tomllib.loads(text)
     except ValueError as error:
         raise InputError(f"{path} is not TOML: {error}") from None
-    return parse(table | {key: value for key, value in (overrides or {}).items() if value is not None}, str(path))
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    return parse(table | given, str(path), given)
 
 
-def parse(table: Mapping[str, Any], name: str = "session") -> Session:
-    """Raises InputError; ``name`` says in it where the settings are from."""
+def parse(table: Mapping[str, Any], name: str = "session", overrides: Collection[str] = ()) -> Session:
+    """Raises InputError; ``name`` says in it where the settings are from, except ``overrides``."""
     try:
         session = _adapter().validate_python(table)
     except ValidationError as error:
-        raise InputError(f"{name}: {_sentence(dict(error.errors()[0]))}") from None
+        first = dict(error.errors()[0])
+        source = "command line" if first["loc"] and first["loc"][0] in overrides else name
+        raise InputError(f"{source}: {_sentence(first)}") from None
     for wrong, sentence in _contradictions(session):
         if wrong:
             raise InputError(f"{name}: {sentence}")
