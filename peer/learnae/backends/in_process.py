@@ -1,4 +1,4 @@
-"""What the backends share whose peers run in this process: loading the data, starting a run directory, stopping."""
+"""Shared by the backends whose peers run in this process: loading the data, starting a run directory, stopping."""
 
 import asyncio
 import os

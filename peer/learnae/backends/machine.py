@@ -1,8 +1,8 @@
-"""What this machine has to spare."""
+"""Free memory of this machine."""
 
 
 def free_memory() -> int | None:
-    """Bytes that the kernel could give; None where it cannot be asked."""
+    """Bytes that new processes can use; None on systems without /proc/meminfo."""
     try:
         with open("/proc/meminfo", encoding="utf-8") as file:
             lines = dict(line.split(":", 1) for line in file)

@@ -1,4 +1,4 @@
-"""How far a session is: one line, renewed in place on a terminal and printed now and then elsewhere."""
+"""The progress of a session as one line: updated in place on a terminal, printed from time to time elsewhere."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a peer shows of itself: the answer of ``Peer.status()``."""
+"""The only view that others have of a peer: the result of ``Peer.status()``."""
 
 from dataclasses import dataclass
 

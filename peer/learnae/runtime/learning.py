@@ -1,4 +1,4 @@
-"""What learns in a session: one interface, and an implementation without data and tensors for tests."""
+"""Data, training and scoring of a whole session: one interface, and an implementation without tensors for tests."""
 
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Blocks = MutableMapping[Cid, bytes]
 
 
 class Learning(Protocol):
-    """Rows, networks and the judge of a whole session.  Peers by index in the roster."""
+    """Rows, networks and test scores of a whole session.  Peers by index in the roster."""
 
     features: int
     notice: str | None  # one sentence to print, if something had to be shrunk

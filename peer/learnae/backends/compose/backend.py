@@ -83,13 +83,13 @@ class ComposeBackend:
         self._show(self._swarm.plan)
 
     async def run(self, run: Run) -> None:
-        from learnae.backends.compose.funding import stakes
+        from learnae.backends.compose.funding import funded_wallets
         from learnae.backends.compose.session import live
 
         swarm = self._swarm
         assert swarm
         path = run.directory.path
-        async with swarm.remote_peers.received(self._say), stakes(swarm, path, self._say):
+        async with swarm.remote_peers.received(self._say), funded_wallets(swarm, path, self._say):
             await live(swarm, run, self._say)
         for line in swarm.remote_peers.missing():
             self._say(line)
@@ -127,7 +127,7 @@ class ComposeBackend:
 
     @staticmethod
     def findings(peers: int | None) -> Iterator[Finding]:
-        from learnae.backends.compose.findings import findings
+        from learnae.backends.compose.doctor_findings import findings
 
         return findings(peers)
 

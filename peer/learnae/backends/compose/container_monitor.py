@@ -13,7 +13,7 @@ from learnae.backends.compose.containers import Container, Containers
 from learnae.backends.compose.plan import CHAIN_SERVICE
 from learnae.errors import InputError
 
-LOOK = 3.0  # s between two looks
+LOOK = 3.0  # s between two checks
 LOST = 60.0  # s after which a missing chain ends the session
 
 
@@ -37,7 +37,7 @@ class ContainerMonitor:
             await asyncio.sleep(LOOK)
 
     async def look(self) -> None:
-        """If Docker is too busy to answer, the next look will see."""
+        """Check all containers once.  If Docker is too busy to answer, the next check counts."""
         excused = set(self.away())  # asked before and after: a fault may begin or end while Docker answers
         try:
             containers = await asyncio.to_thread(self.containers.containers)
@@ -60,5 +60,5 @@ class ContainerMonitor:
 
 
 def _failed(container: Container) -> bool:
-    """A peer that is done ends with exit code 0."""
+    """Whether a container ended unexpectedly.  A peer that is done ends with exit code 0."""
     return container.state == "exited" and not (container.service.startswith("peer-") and container.code == 0)

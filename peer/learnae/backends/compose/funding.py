@@ -29,7 +29,7 @@ except OSError as error:
 
 
 @asynccontextmanager
-async def stakes(swarm: ComposeSwarm, run: Path, say: Say) -> AsyncIterator[None]:
+async def funded_wallets(swarm: ComposeSwarm, run: Path, say: Say) -> AsyncIterator[None]:
     """On an external chain, lend the stakes from the user's key, and take back the rest however the session ends.
 
     Raises InputError: a pod cannot reach the chain, or not every wallet could be funded.

@@ -91,7 +91,7 @@ class LinkAgents:
         await asyncio.gather(*requests)
 
     async def busy(self) -> list[str]:
-        """Names of the pods whose kernels still do something to packets.  Raises InputError."""
+        """Names of the pods whose kernels still drop or delay packets.  Raises InputError."""
         states = zip(self.plan.names, await self._states(self.plan.names), strict=True)
         return [name for name, state in states if state["from"] or state["strange"]]
 

@@ -1,4 +1,4 @@
-"""The embedded backend: all peers live in this process, on one event loop, with a real EVM beside it.
+"""The embedded backend: all peers live in this process, on one event loop, and a real EVM runs in another.
 
 One port serves the live page, the API of each peer and all their metrics, before torch and the EVM are imported.
 """
@@ -150,6 +150,6 @@ class EmbeddedBackend:
         return swarm
 
     def _show_test_accuracy(self, now: float, peer: str, item: Fact) -> None:
-        """A peer cannot measure its own test accuracy, so its service is told."""
+        """Pass a test accuracy to the peer's service: the peer cannot measure it itself."""
         if isinstance(item, Evaluated):
             self.services[peer].observe(now, peer, item)

@@ -3,8 +3,8 @@
 The peers are those of ``runtime.live``.  The event loop never waits: training runs in threads, the EVM in a process of
 its own, and test accuracies are computed in a thread as well.
 
-    swarm = Embedded(setup, wallets, [run.observe], local_evm(session, wallets))
-    ended_by = await swarm.run()        # swarm.stop(), from a signal handler say, ends it early
+    swarm = EmbeddedSwarm(setup, wallets, [run.observe], local_evm(session, wallets))
+    ended_by = await swarm.run()        # swarm.stop(), for example from a signal handler, ends it early
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from learnae.runtime.session_end import SessionEnd
 from learnae.runtime.test_accuracy import TestAccuracy
 from learnae.session.settings import Session
 
-TICK = 0.1  # s between looks at whether the session is over
+TICK = 0.1  # s between checks whether the session is over
 EVALUATE_EVERY = 2.0  # s; test accuracies hold up the training, so most wait until all is quiet
 EVALUATE_AT_ONCE = 8  # models
 
@@ -147,7 +147,7 @@ class EmbeddedSwarm:
             ended_by = await self._over()
             for task in faults:
                 task.cancel()
-                await asyncio.wait([task])  # it heals everything
+                await asyncio.wait([task])  # the runner heals everything before it ends
             for index, life in enumerate(self._lives):
                 if index not in self._up:
                     life.cancel()

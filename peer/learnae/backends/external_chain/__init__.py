@@ -1,1 +1,1 @@
-"""A session on a chain that others run too, with a spending cap."""
+"""A session on a chain that other people use too, with a spending cap."""
