@@ -141,7 +141,7 @@ def test_random_plans_break_nothing(seed: int) -> None:
     [
         ({"kind": "meteor", "at": 1}, 'session: faults.0.kind = "meteor" is not allowed: give one of cut, split'),
         ({"kind": "kill", "at": 1, "until": 3}, "session: faults.0.until: no such setting"),
-        ({"kind": "kill", "at": 1, "targets": ["p77"]}, "p77: not in this swarm of p00 to p05"),
+        ({"kind": "kill", "at": 1, "targets": ["p77"]}, "targets: p77 not in this swarm: name some of p00 to p05"),
         ({"kind": "cut", "at": 1}, "faults.0 (cut): duration: give more than 0 s"),
         ({"kind": "kill", "at": float("nan")}, "session: faults.0.at = NaN is not allowed: give a number"),
         ({"kind": "kill", "at": 1, "targets": []}, "faults.0 (kill): targets: name a peer"),

@@ -183,14 +183,14 @@ def test_a_timeline_shows_when_what_and_to_whom() -> None:
     [
         (
             Fault(FaultKind.KILL, 0, targets="some"),
-            "targets: a list of names, or one, random, rolling, minority, half, all",
+            "targets: give a list of names, or one of 'one', 'random', 'rolling', 'minority', 'half', 'all'",
         ),
         (Fault(FaultKind.KILL, 0, targets="p01"), 'targets: write a list, ["p01"]'),
         (
             Fault(FaultKind.KILL, 0, targets=()),
             'targets: name a peer, such as ["p01"], or leave targets out for one drawn from the seed',
         ),
-        (Fault(FaultKind.KILL, 0, targets=("p00", "p99")), "p99: not in this swarm of p00 to p03"),
+        (Fault(FaultKind.KILL, 0, targets=("p00", "p99")), "targets: p99 not in this swarm: name some of p00 to p03"),
         (Fault(FaultKind.KILL, 0, targets=("p00", "p00")), "targets: a peer is named twice: name it once"),
         (Fault(FaultKind.CUT, 0, 1, targets=FOUR), NONE_LEFT),
         (Fault(FaultKind.SPLIT, 0, 1, targets="all"), NONE_LEFT),

@@ -146,7 +146,7 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, content: bytes, sent
         ("expect.recovery", float("inf"), "a number from 0.001 to 86400 (s)"),
         ("privacy", "perhaps", "a boolean"),
         ("work", 3, "a table"),
-        ("groups", 3, "a list of tables"),
+        ("groups", 3, "a list of tables, each written as [[groups]]"),
     ],
 )
 def test_a_value_out_of_range_is_one_sentence(name: str, value: Any, wanted: str) -> None:

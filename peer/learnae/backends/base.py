@@ -149,8 +149,7 @@ def refuse_external_chain(backend: str) -> None:
     """Raises InputError if the environment names another chain, which this backend cannot use."""
     if external_chain_settings():
         raise InputError(
-            f"{RPC} names an external chain, which the {backend} backend cannot use: "
-            "unset it, or take --backend compose"
+            f"{RPC} names an external chain, which the {backend} backend cannot use: unset it, or use --backend compose"
         )
 
 
@@ -158,5 +157,5 @@ def refuse_remote_peers(backend: str, options: RunOptions) -> None:
     """Raises InputError."""
     if options.remote_peers or options.publish:
         raise InputError(
-            f"--remote-peers: the {backend} backend cannot take peers from other machines: take --backend compose"
+            f"--remote-peers: the {backend} backend cannot take peers from other machines: use --backend compose"
         )

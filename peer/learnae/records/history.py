@@ -22,7 +22,7 @@ from learnae.session.faults import FaultKind
 from learnae.session.roster import Member
 from learnae.session.settings import Session
 
-VERSION = 2  # of both files; written in SessionBegan
+VERSION = 3  # of both files; written in SessionBegan
 SWARM = "swarm"  # the ``peer`` of a record that is not about a single peer
 
 T = TypeVar("T")
@@ -194,7 +194,10 @@ def _parse(name: str, lines: Iterable[str], read: Callable[[Any], T]) -> tuple[t
         try:
             parsed.append(read(value))
         except ValueError as error:
-            raise InputError(f"{name}, line {number} is no record of version {VERSION}: {error}") from error
+            raise InputError(
+                f"{name}, line {number} is no record of version {VERSION}: {error}; "
+                "if another version of LEARNAE wrote this run, use that one"
+            ) from error
     return tuple(parsed), broken is not None
 
 

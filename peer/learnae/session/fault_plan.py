@@ -92,7 +92,7 @@ def _complaints_about_targets(fault: Fault, names: Sequence[str]) -> list[tuple[
         unknown = [name for name in targets if name not in names]
         return [
             (not targets, 'targets: name a peer, such as ["p01"], or leave targets out for one drawn from the seed'),
-            (bool(unknown), f"{', '.join(unknown)}: not in this swarm of {names[0]} to {names[-1]}"),
+            (bool(unknown), f"targets: {', '.join(unknown)} not in this swarm: name some of {names[0]} to {names[-1]}"),
             (len(set(targets)) < len(targets), "targets: a peer is named twice: name it once"),
             (has_sides and len(targets) == len(names), NONE_LEFT),
         ]
@@ -100,7 +100,7 @@ def _complaints_about_targets(fault: Fault, names: Sequence[str]) -> list[tuple[
     hits_all = targets in ("all", "random") and int(SHARES.get(targets, fault.share) * len(names)) == len(names)
     return [
         (targets in names, f'targets: write a list, ["{targets}"]'),
-        (targets not in known, f"targets: a list of names, or {', '.join(known)}"),
+        (targets not in known, f"targets: give a list of names, or one of {', '.join(f'{name!r}' for name in known)}"),
         (has_sides and hits_all, NONE_LEFT),
         (
             targets == ROLLING and _peers_per_turn(fault, names) >= len(names),

@@ -50,7 +50,7 @@ def parse(table: Mapping[str, Any], name: str = "session", overrides: Collection
     try:
         session = _adapter().validate_python(table)
     except ValidationError as error:
-        first = dict(error.errors()[0])
+        first: dict[str, Any] = dict(error.errors()[0])
         source = "command line" if first["loc"] and first["loc"][0] in overrides else name
         raise InputError(f"{source}: {_sentence(first)}") from None
     for wrong, sentence in _contradictions(session):
@@ -95,6 +95,8 @@ def _sentence(error: Mapping[str, Any]) -> str:
         return f"{place} is missing: {wanted}"
     if error["type"] == "too_short":
         return f"{place} is empty: leave it out, or add a table [[{place}]]"
+    if error["type"] == "tuple_type" and block_of(hint):
+        wanted = f"give a list of tables, each written as [[{place}]]"
     value = error["input"]
     written = f" = {json.dumps(value)}" if isinstance(value, str | int | float) else ""
     return f"{place}{written} is not allowed: {wanted}"

@@ -169,6 +169,6 @@ def test_what_is_no_address_for_others_cannot_be_published(address: str) -> None
 def test_remote_peers_need_the_compose_backend(tmp_path: Path) -> None:
     session = tmp_path / "session.toml"
     session.write_text("peers = 2")
-    refused(here(tmp_path, "swarm", session, "--backend", "sim", "--remote-peers", "1"), "take --backend compose")
+    refused(here(tmp_path, "swarm", session, "--backend", "sim", "--remote-peers", "1"), "use --backend compose")
     refused(here(tmp_path, "swarm", session, "--publish", "192.0.2.7"), "give --remote-peers")
     refused(here(tmp_path, "swarm", session, "--guests", "1"), "--guests", "is now called --remote-peers")

@@ -36,7 +36,7 @@ class SimBackend:
         refuse_external_chain(self.name)
         refuse_remote_peers(self.name, self._options)
         if self._options.keep:
-            raise InputError("--keep: the simulator has no page: leave it out, or take --backend embedded")
+            raise InputError("--keep: the simulator has no page: leave it out, or use --backend embedded")
 
     def page(self, run: Run) -> None:
         return None
