@@ -25,7 +25,7 @@ def write_private(path: Path, text: str, replace: bool = False) -> None:
 def read_private(path: Path) -> str:
     """Read a text file.  Raises InputError if others can read it, if it cannot be read, or if it is not text."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:  # some editors begin a file with a byte order mark
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             if mode & 0o077:
                 raise InputError(f"{path} can be read by others (mode {mode:04o}): run chmod 600 on it")

@@ -36,6 +36,12 @@ def test_a_url_is_told_as_it_is_or_kept_in_a_private_file(tmp_path: Path) -> Non
     assert resolve_url(told) == resolve_url(str(kept)) == told
 
 
+def test_a_byte_order_mark_of_an_editor_is_ignored(tmp_path: Path) -> None:
+    wallet = create_wallet(tmp_path / "wallet")
+    (tmp_path / "wallet").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "wallet").read_bytes())
+    assert load_wallet(tmp_path / "wallet") == wallet
+
+
 def test_each_wallet_is_another(tmp_path: Path) -> None:
     assert create_wallet(tmp_path / "1").address != create_wallet(tmp_path / "2").address
 

@@ -88,7 +88,7 @@ class JoinFile:
         with _input_errors(path):
             text = path.read_bytes()
         try:
-            join: JoinFile = decode(JoinFile, from_json(text.decode()))
+            join: JoinFile = decode(JoinFile, from_json(text.decode("utf-8-sig")))
             if join.version != VERSION:
                 raise InputError(
                     f"{path} has version {join.version}, not {VERSION}: use the LEARNAE version that wrote it"
