@@ -12,7 +12,7 @@ from tests.helpers.fake_docker import SOUND, fake_docker
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.base import Run, RunOptions
-from learnae.backends.compose import capacity, container_monitor, findings, free_addresses, render
+from learnae.backends.compose import capacity, container_monitor, doctor_findings, free_addresses, render
 from learnae.backends.compose import prepare as ready
 from learnae.backends.compose import session as sessions
 from learnae.backends.compose.backend import ComposeBackend
@@ -58,7 +58,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def found(peers: int | None) -> dict[str, tuple[bool, str]]:
-    return {finding.what: (finding.ok, finding.fix) for finding in findings.findings(peers)}
+    return {finding.what: (finding.ok, finding.fix) for finding in doctor_findings.findings(peers)}
 
 
 def test_the_doctor_has_nothing_to_mend_where_there_is_no_engine(fake: Fake) -> None:
