@@ -38,7 +38,9 @@ SESSION, ROSTER, JOURNALS, FAULTS = "session.toml", "roster.json", "journals", "
 def members(run: Path) -> tuple[Session, tuple[Member, ...]]:
     """Raises InputError."""
     if not (run / ROSTER).exists():
-        raise InputError(f"{run} contains no {ROSTER}: give a run on containers; for other runs use `learnae check`")
+        raise InputError(
+            f"{run} contains no {ROSTER}: give a run on containers or of `learnae peer`, or use `learnae check`"
+        )
     session = load(run / SESSION)
     return session, Roster.read(run / ROSTER).members(session)
 

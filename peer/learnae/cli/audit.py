@@ -25,7 +25,10 @@ def audit(
         ),
     ] = None,
 ) -> int:
-    """Recompute every payment of a run on containers from the peers' journals and the chain's export."""
+    """Recompute every payment from the peers' journals and the chain's export.
+
+    For runs on containers and of `learnae peer`; `learnae check` does every run.
+    """
     import asyncio
 
     from learnae.adapters import keystore
