@@ -169,7 +169,7 @@ def test_a_session_that_is_no_text_is_not_toml(tmp_path: Path) -> None:
     ("arguments", "sentence"),
     [
         (["simulate", "missing.toml"], "no session and no file missing.toml"),
-        (["simulate", "."], "directory"),
+        (["simulate", "."], "is a folder: give a session file"),
         (["check", "."], "no history.jsonl"),
         (["figures", "."], "no history.jsonl"),
         (["report", "."], "no history.jsonl"),
