@@ -66,7 +66,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def _scope(nodeid: str) -> str:
     """Tests of one scope run one after the other in one worker, so that a module's fixtures are set up once."""
     file = nodeid.split("::")[0]
-    if file.startswith("tests/stack/test_compose"):
+    if file.startswith("tests/stack/test_compose") or "::TestCompose::" in nodeid:
         return "compose"  # a checkout has one swarm of containers at a time
     return nodeid if file in SEPARATE else file
 

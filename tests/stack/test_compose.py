@@ -124,6 +124,8 @@ def test_a_pod_holds_its_own_secrets_and_rows_and_nobody_elses(swarm: ComposeSwa
     mounts = inside("peer-p00", "print(open('/proc/self/mountinfo').read())")
     assert "pods/p00/peer" in mounts and "p01" not in mounts and "docker.sock" not in mounts
     assert set(inside("peer-p00", "import os; print(*os.listdir('/learnae'))").split()) == {
+        "LICENSE",
+        "NOTICE",
         "peer",
         "pyproject.toml",
     }

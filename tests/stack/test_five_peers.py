@@ -88,5 +88,5 @@ def test_the_live_run_is_like_simulated_seeds_that_have_its_costs(lived: Lived) 
     assert done.returncode == (0 if all(each["holds"] for each in found["compared"]) else 1), done.stderr
     for each in found["compared"]:
         assert each["seeds"]["count"] == 20
-        span = each["seeds"]["most"] - each["seeds"]["least"]
-        assert each["seeds"]["least"] - span <= each["live"] <= each["seeds"]["most"] + span, done.stdout
+        span = each["seeds"]["max"] - each["seeds"]["min"]
+        assert each["seeds"]["min"] - span <= each["live"] <= each["seeds"]["max"] + span, done.stdout

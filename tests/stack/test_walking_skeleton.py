@@ -127,7 +127,7 @@ def test_a_peer_that_was_given_anothers_node_or_chain_says_so_in_one_sentence(sw
         return here(swarm.folder, "peer", *swarm.arguments(0, **instead))
 
     refused(started(kubo=swarm.url(1)), "give the URL of its own")
-    refused(started(rpc="127.0.0.1"), "the Ethereum RPC URL must begin with")
+    refused(started(rpc="127.0.0.1"), "the Ethereum RPC URL must start with")
     elsewhere = replace(SESSION, chain=replace(SESSION.chain, id=1))
     (swarm.run / sessions.SESSION).write_text(to_toml(elsewhere))
     refused(started(), "on chain 31337 and the session on chain 1")
@@ -140,7 +140,7 @@ def test_a_wallet_without_its_journal_and_a_journal_of_another_core_are_refused_
     peer.when(registered)
     peer.process.send_signal(signal.SIGTERM)
     peer.end()
-    refused(here(swarm.folder, "peer", *swarm.arguments(0, journal="new.sqlite")), "put back the journal that counts")
+    refused(here(swarm.folder, "peer", *swarm.arguments(0, journal="new.sqlite")), "restore the journal that counts")
     journal = swarm.run / sessions.JOURNALS / "p00.sqlite"
     with closing(sqlite3.connect(journal)) as connection, connection:
         connection.execute("UPDATE events SET digest = 'other' WHERE number = 2")
