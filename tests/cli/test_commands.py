@@ -91,6 +91,19 @@ def test_a_run_needs_no_utf_8_locale(tmp_path: Path) -> None:
     assert "größer – 数据" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
+def test_what_was_left_out_of_the_data_is_printed_and_kept_in_the_run(tmp_path: Path) -> None:
+    rows = "".join(f"{row},{row * row % 7},{row % 2}\n" for row in range(3000))
+    (tmp_path / "rows.csv").write_text(f",a,k\n{rows}")
+    path = session(tmp_path)
+    path.write_text(path.read_text().replace("[data]", '[data]\npath = "rows.csv"\nlabel = "k"'))
+    done = here(tmp_path, "simulate", path, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    notice = "Columns that number the rows are left out: (without a name)."
+    assert f"Notice: {notice}" in done.stdout
+    assert json.loads((tmp_path / "out" / "environment.json").read_text())["notice"].startswith(notice)
+    assert f"Notice on the data: {notice}" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_another_seed_gives_another_history(run: tuple[Path, Done], tmp_path: Path) -> None:
     other = here(tmp_path, "simulate", session(tmp_path), "--seed", 2, "--out", tmp_path / "other")
     assert other.returncode == 0, other.stderr
