@@ -30,7 +30,7 @@ JOIN_FILES = "join"  # their folder below build/swarm, while the swarm is up
 
 
 class RemotePeers:
-    """``tokens``: by name.  ``seen``: last sign of life of each (monotonic s).  ``left``: peers that handed in their journals."""
+    """``tokens``: by name.  ``seen``: last sign of life of each (monotonic s).  ``left``: with journals handed in."""
 
     def __init__(self, plan: Plan, folder: Path, session_id: Cid) -> None:
         self.tokens = {name: secrets.token_urlsafe(32) for name in plan.remote_names}
