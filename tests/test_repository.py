@@ -98,6 +98,12 @@ def test_no_sentence_uses_wording_that_stops_a_reader() -> None:
     assert not {named(p): m.group() for p in prose if (m := STUMBLING.search(text(p)))}
 
 
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    page = (ROOT / "docs" / "explanation" / "security.md").read_text(encoding="utf-8")
+    named_tests = re.findall(r"tests/[\w/]+\.py", page)
+    assert len(named_tests) > 10 and not [path for path in named_tests if not (ROOT / path).is_file()]
+
+
 def test_no_tracked_file_is_larger_than_20_megabytes() -> None:
     assert not {named(p) for p in TRACKED if p.stat().st_size > 20_000_000}
 
