@@ -1,4 +1,4 @@
-"""The verdict: the worst result, in the shape of DESIGN section 8, from whatever there is of a history."""
+"""The verdict is the worst result of all checks, also for a history that is incomplete."""
 
 import json
 from dataclasses import replace

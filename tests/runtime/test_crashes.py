@@ -1,4 +1,4 @@
-"""Whenever a peer crashes and whatever the chain forgets, everybody is paid what is due, once (DESIGN section 3).
+"""Whenever a peer crashes and whatever blocks the chain loses, every debt is paid exactly once.
 
 The session is made so that what it decides cannot depend on when exactly things happen, as far as a crash can shift
 them: all begin at once (``start.timeout`` 0); each unit of work begins on a grid of 10 s, on which no duration and no

@@ -1,4 +1,4 @@
-"""What becomes of each kind of member, and of each policy (issue 3), in a small swarm."""
+"""What happens to each role and each policy in a small swarm."""
 
 from typing import Any
 

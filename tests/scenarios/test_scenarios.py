@@ -82,7 +82,7 @@ def who_has_no_rows_pays_for_what_it_gains(shown: Shown) -> bool:
     return len(without) == 4 and any(paid) and all(paid)
 
 
-# issue 7, "what must be shown"
+# what each scenario must show
 SHOWS: dict[str, Callable[[Shown], bool]] = {
     "chain-outage": averages_without_a_chain,
     "chain-rollback": everybody_notices_that_blocks_are_lost_and_checks_again,

@@ -1,4 +1,4 @@
-"""Faults on containers: carried out, met by the swarm, healed, and every wei right (issue 7)."""
+"""Faults on containers are applied, have an effect, are healed, and every payment is correct."""
 
 import asyncio
 import signal
