@@ -145,6 +145,7 @@ async def _start(
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
+            restore_signals=False,  # it ignores SIGPIPE: a log line must not end it once its reader was killed
             pass_fds=(lock.fileno(),) if lock else (),
         )
     except OSError as error:
