@@ -11,8 +11,10 @@ from tests.helpers.left_behind import leave
 from tests.helpers.swarms import Run, run, small
 
 from learnae.adapters.run_directory import RunDirectory
-from learnae.adapters.sqlite_journal import JournalContents, SqliteJournal, read_journal
+from learnae.adapters.sqlite_journal import JournalContents, SqliteJournal, read_block, read_journal
+from learnae.backends import live_run
 from learnae.backends.live_run import JOURNALS, SESSION
+from learnae.protocol.types import Cid
 from learnae.records.history import Evaluated, PeerRestarted
 from learnae.runtime.history_from_journals import decisions
 from learnae.runtime.torch_learning import TorchLearning
@@ -55,6 +57,16 @@ def test_without_the_rows_an_audit_says_what_it_lacks_and_does_the_rest(folder: 
     [notice] = [line for line in done.stdout.splitlines() if "gone.npz" in line]
     assert notice.startswith("Test accuracies are missing: ")
     assert RunDirectory(folder).verdict()["summary"]["accuracy_test_mean"] is None
+
+
+def test_a_peer_with_a_damaged_model_costs_no_other_its_accuracy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(path: Path, cid: Cid) -> bytes | None:
+        return b"no model" if path.name == "p01.sqlite" else read_block(path, cid)
+
+    monkeypatch.setattr(live_run, "read_block", damaged)
+    notice = live_run.write_history(folder)
+    assert notice and notice.startswith("Test accuracies are missing of p01 (")
+    assert {record.peer for record, _ in RunDirectory(folder).read().facts(Evaluated)} == {"p00", "p02"}
 
 
 def test_who_lost_its_last_model_has_no_accuracy(session: Run, folder: Path) -> None:

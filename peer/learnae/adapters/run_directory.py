@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,9 +19,11 @@ from learnae.messages.codec import encode, to_json
 from learnae.protocol.events import Event
 from learnae.records.chain_export import ChainRecord, chain_line
 from learnae.records.history import Fact, History, Record
+from learnae.untrusted_file import refuse_links
 
 PACKAGES = ("torch", "numpy", "safetensors", "pydantic")
 HISTORY, CHAIN, VERDICT = "history.jsonl", "chain.jsonl", "verdict.json"
+CONTAINS_A_RUN = "{} already contains a run: choose another --out or remove it"
 
 
 class RunDirectory:
@@ -30,26 +33,31 @@ class RunDirectory:
 
     @staticmethod
     def create(parent: Path, name: str, out: Path | None = None) -> "RunDirectory":
-        """Create ``out``, or ``parent/<time>-<name>``.  Raises InputError if it contains a run."""
-        path = out
-        if path is None:
-            began = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-            names = (f"{began}-{name}" + (f"-{number}" if number else "") for number in range(1000))
-            path = next(parent / name for name in names if not (parent / name).exists())
-        if (path / HISTORY).exists():
-            raise InputError(f"{path} already contains a run: choose another --out or remove it")
+        """Create ``out``, or ``parent/<time>-<name>``.  Raises InputError if it contains a run or a link."""
+        path = out or parent
         try:
             path.mkdir(parents=True, exist_ok=True)
+            if out is None:
+                path = _create_new(parent, name)
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}: choose another --out") from None
+        refuse_links(path)
+        if (path / HISTORY).exists():
+            raise InputError(CONTAINS_A_RUN.format(path))
         return RunDirectory(path)
 
     def begin(self, session_toml: str, data_sha256: str, threads: int, notice: str | None = None) -> None:
-        """``notice``: what was guessed or left out when the data was loaded."""
+        """``notice``: what was guessed or left out when the data was loaded.
+
+        Raises InputError if another process began a run here.
+        """
+        try:
+            self._history = (self.path / HISTORY).open("x", buffering=1 << 16, encoding="utf-8")
+        except FileExistsError:
+            raise InputError(CONTAINS_A_RUN.format(self.path)) from None
         (self.path / "session.toml").write_text(session_toml, encoding="utf-8")
         environment = {**environment_facts(), "data_sha256": data_sha256, "threads": threads, "notice": notice}
         self.write_json("environment.json", environment)
-        self._history = (self.path / HISTORY).open("w", buffering=1 << 16, encoding="utf-8")
 
     def observe(self, now: float, peer: str, item: Any) -> None:
         """An observer that writes facts to the history and ignores everything else."""
@@ -70,7 +78,8 @@ class RunDirectory:
         (self.path / name).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
     def read(self) -> History:
-        """Read the history.  Raises InputError if this is not a run directory."""
+        """Read the history.  Raises InputError if this is not a run directory, or if there are links in it."""
+        refuse_links(self.path)
         history, chain = self.path / HISTORY, self.path / CHAIN
         if not history.is_file():
             raise InputError(f"{self.path} contains no {HISTORY}: give the directory of a run, such as one below runs/")
@@ -105,6 +114,18 @@ class RunDirectory:
         path.parent.mkdir(exist_ok=True)
         with path.open("w", encoding="utf-8") as file:
             file.writelines(line + "\n" for line in lines)
+
+
+def _create_new(parent: Path, name: str) -> Path:
+    """Create ``parent/<time>-<name>``, or one with a number if another process took that.  Raises OSError."""
+    stem = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}".replace("/", "-").replace("\0", "-")
+    for path in (parent / (stem + (f"-{number}" if number else "")) for number in count()):
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError
 
 
 def sha256_of(path: Path) -> str:

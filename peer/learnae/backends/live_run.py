@@ -9,7 +9,8 @@ history.jsonl                                        written here, from the jour
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from learnae.adapters.evm import export, export_since, http_node
@@ -26,17 +27,19 @@ from learnae.records.history import (
     Record,
     SessionEnded,
 )
-from learnae.runtime.history_from_journals import merged
-from learnae.runtime.roster_file import Roster
+from learnae.runtime.history_from_journals import decisions, merged
+from learnae.runtime.roster_file import PublicIds, Roster
 from learnae.session.roster import Member, names
 from learnae.session.session_file import load
 from learnae.session.settings import Session
+from learnae.untrusted_file import refuse_links
 
 SESSION, ROSTER, JOURNALS, FAULTS = "session.toml", "roster.json", "journals", "faults.jsonl"
 
 
 def members(run: Path) -> tuple[Session, tuple[Member, ...]]:
     """Raises InputError."""
+    refuse_links(run)
     if not (run / ROSTER).exists():
         raise InputError(
             f"{run} contains no {ROSTER}: give a run on containers or of `learnae peer`, or use `learnae check`"
@@ -77,6 +80,35 @@ def journals(run: Path, peers: Sequence[Member]) -> dict[str, Path]:
     return {name: path for name, path in files.items() if path.is_file()}
 
 
+def check_journal(path: Path, ids: PublicIds, session: Cid) -> None:
+    """Raises InputError unless it can be replayed and is the journal of that peer in this session."""
+    try:
+        contents = read_journal(path)
+        deque(decisions(ids.name, contents), maxlen=0)
+    except InputError:
+        raise
+    except Exception as error:  # the events were written by others, in any order
+        raise InputError(f"{path} cannot be replayed ({type(error).__name__})") from None
+    config = contents.config
+    if (config.peer, config.wallet, config.session) != (ids.peer, ids.wallet, session):
+        raise InputError(f"{path} is the journal of another peer or session")
+
+
+def set_aside_wrong_journals(run: Path, session: Cid) -> Iterator[str]:
+    """Rename the journals that would prevent a history of the others; a sentence about each.  Raises InputError."""
+    for ids in Roster.read(run / ROSTER).peers:
+        path = run / JOURNALS / f"{ids.name}.sqlite"
+        if not path.is_file():
+            continue
+        try:
+            check_journal(path, ids, session)
+        except InputError as error:
+            for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+                if file.exists():
+                    file.rename(file.with_name(file.name + ".wrong"))
+            yield f"The journal of {ids.name} is left out and kept as {path.name}.wrong: {error}"
+
+
 def write_history(run: Path) -> str | None:
     """Write the history from the journals; a notice if it lacks test accuracies.
 
@@ -88,8 +120,8 @@ def write_history(run: Path) -> str | None:
     injected = History.parse(faults.read_text(encoding="utf-8").splitlines()).records if faults.is_file() else ()
     records = merged(session, peers, {name: read_journal(path) for name, path in files.items()}, injected)
     try:
-        evaluated, notice = _test_accuracies(session, files, records), None
-    except (InputError, PortError) as error:
+        evaluated, notice = _test_accuracies(session, files, records)
+    except InputError as error:
         evaluated, notice = [], f"Test accuracies are missing: {error}"
     end = len(records) - isinstance(records[-1].fact, SessionEnded)
     lines = [record.line() + "\n" for record in (*records[:end], *evaluated, *records[end:])]
@@ -97,22 +129,37 @@ def write_history(run: Path) -> str | None:
     return notice
 
 
-def _test_accuracies(session: Session, files: Mapping[str, Path], records: Sequence[Record]) -> list[Record]:
-    """The test accuracy of each peer's last model.  InputError: no data here; PortError: a block is damaged."""
+def _test_accuracies(
+    session: Session, files: Mapping[str, Path], records: Sequence[Record]
+) -> tuple[list[Record], str | None]:
+    """The test accuracy of each peer's last model, and whose model is damaged.  InputError: no data here."""
     last = _last_models(records)
     stored = {cid: read_block(files[name], cid) for name, (cid, _) in last.items()}
     blocks = {cid: block for cid, block in stored.items() if block is not None}
     models = [(name, *model) for name, model in last.items() if model[0] in blocks]
     if not models:
-        return []
+        return [], None
     from learnae.runtime.torch_learning import TorchLearning  # imports torch
 
     learning, order = TorchLearning(session, os.cpu_count() or 1), names(session.peers)
-    scores = learning.evaluate([(order.index(name), cid) for name, cid, _ in models], blocks)
-    return [
-        Record(records[-1].t, name, Evaluated(cid, step, test, own))
-        for (name, cid, step), (test, own) in zip(models, scores, strict=True)
-    ]
+
+    def scored(models: Sequence[tuple[str, Cid, int]]) -> list[Record]:
+        scores = learning.evaluate([(order.index(name), cid) for name, cid, _ in models], blocks)
+        return [
+            Record(records[-1].t, name, Evaluated(cid, step, test, own))
+            for (name, cid, step), (test, own) in zip(models, scores, strict=True)
+        ]
+
+    try:
+        return scored(models), None
+    except PortError:
+        evaluated, damaged = [], []
+    for model in models:
+        try:
+            evaluated += scored([model])
+        except PortError as error:
+            damaged.append(f"{model[0]} ({error})")
+    return evaluated, f"Test accuracies are missing of {', '.join(damaged)}"
 
 
 def _last_models(records: Sequence[Record]) -> dict[str, tuple[Cid, int]]:

@@ -129,6 +129,22 @@ def test_a_damaged_join_file_is_refused_in_one_sentence(tmp_path: Path, damage: 
     refused(here(tmp_path, "join", path, "--kubo-binary", "/bin/true"), "not a complete join file")
 
 
+def test_no_name_in_a_join_file_leads_out_of_its_folder(tmp_path: Path) -> None:
+    path = join_file(tmp_path)
+    content = json.loads(path.read_text())
+    for place, name in ((0, "../../p00"), (1, "../../p01")):
+        names = ["p00", "p01"]
+        names[place] = name
+        peers = [peer | {"name": name} for peer, name in zip(content["roster"]["peers"], names, strict=True)]
+        initial = {f"{name}.safetensors": "" for name in names}
+        path.write_text(
+            changed(name=names[1], initial=initial, roster=content["roster"] | {"peers": peers})(json.dumps(content))
+        )
+        before = set(tmp_path.rglob("*"))
+        refused(here(tmp_path, "join", path, "--kubo-binary", "/bin/true"), "make it anew")
+        assert set(tmp_path.rglob("*")) == before
+
+
 def test_to_a_session_that_is_over_nobody_goes(tmp_path: Path) -> None:
     refused(here(tmp_path, "join", join_file(tmp_path, time.time() - 61)), "over")
 

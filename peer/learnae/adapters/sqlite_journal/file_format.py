@@ -19,6 +19,7 @@ CREATE TABLE heading (core INTEGER NOT NULL, config TEXT NOT NULL);
 CREATE TABLE events (number INTEGER PRIMARY KEY, event TEXT NOT NULL, digest TEXT NOT NULL);
 CREATE TABLE blocks (number INTEGER PRIMARY KEY AUTOINCREMENT, cid TEXT NOT NULL UNIQUE, block BLOB NOT NULL);
 """
+MAX_VALUE = 8 << 20  # bytes of one value that is read; the largest legal one is a block
 OPENINGS = "CREATE TABLE openings (after INTEGER NOT NULL)"  # since version 2: number of events before each opening
 
 DAMAGED = (
@@ -86,8 +87,17 @@ def check_file(path: Path, connection: sqlite3.Connection) -> None:
         raise InputError(
             f"{path} has format {version} and this program knows {VERSION}: use the version of learnae that wrote it"
         )
-    if not is_journal or version < 1 or connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+    sound = is_journal and version >= 1 and _has_our_schema(connection)
+    if not sound or connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
         raise InputError(f"{path} {DAMAGED}")
+
+
+def _has_our_schema(connection: sqlite3.Connection) -> bool:
+    """Whether there is nothing but our tables: a view or a generated column would run somebody else's query."""
+    ours = {statement.rstrip(";") for statement in (OPENINGS, *TABLES.strip().split("\n"))}
+    ours |= {"CREATE TABLE sqlite_sequence(name,seq)"}  # SQLite's own, for AUTOINCREMENT
+    parts = connection.execute("SELECT type, sql FROM sqlite_master LIMIT 20").fetchall()
+    return all((kind == "table" and sql in ours) or (kind == "index" and sql is None) for kind, sql in parts)
 
 
 def format_version(connection: sqlite3.Connection) -> int:

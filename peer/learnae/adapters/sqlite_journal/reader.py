@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from learnae.adapters.sqlite_journal.file_format import (
     DAMAGED,
+    MAX_VALUE,
     check_file,
     format_version,
     input_errors,
@@ -66,8 +67,13 @@ def _open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
     if not path.is_file():
         problem = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"{path} {problem}: give the journal of a peer, such as p00.sqlite")
+    for suffix in ("-wal", "-shm", "-journal"):  # SQLite opens these by itself
+        beside = path.with_name(path.name + suffix)
+        if beside.is_symlink() or (beside.exists() and not beside.is_file()):
+            raise InputError(f"{beside} is not a regular file: remove it")
     uri = f"{path.absolute().as_uri()}?mode=ro"
     with input_errors(path), closing(sqlite3.connect(uri, uri=True)) as connection:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
         check_file(path, connection)
         yield connection
 

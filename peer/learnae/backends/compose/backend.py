@@ -101,6 +101,9 @@ class ComposeBackend:
         path = run.directory.path
         if not (path / live_run.ROSTER).is_file():
             return
+        if self._swarm:
+            for line in live_run.set_aside_wrong_journals(path, self._swarm.manifest):
+                self._say(line)
         notice = live_run.write_history(path)
         if notice:
             self._say(notice)

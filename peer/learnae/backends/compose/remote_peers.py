@@ -8,19 +8,16 @@ import asyncio
 import secrets
 import shutil
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from learnae.adapters.sqlite_journal import read_journal
 from learnae.backends.compose.plan import HOST, Plan
-from learnae.backends.live_run import ROSTER
+from learnae.backends.live_run import ROSTER, check_journal
 from learnae.backends.remote_peers.join_file import JoinFile
 from learnae.errors import InputError
 from learnae.protocol.types import Cid
-from learnae.runtime.history_from_journals import decisions
 from learnae.runtime.roster_file import Roster
 from learnae.web.api.journal_uploads import uploads_app
 from learnae.web.api.server import listen, serving, url
@@ -91,20 +88,11 @@ class RemotePeers:
         with TemporaryDirectory(dir=path.parent) as scratch:
             new = Path(scratch) / path.name
             new.write_bytes(journal)
-            if not self._complete(name, new):
-                raise InputError(f"this is not a complete journal of {name} in this session")
+            try:
+                check_journal(new, self._peers[name], self._session_id)
+            except InputError:
+                raise InputError(f"this is not a complete journal of {name} in this session") from None
             new.replace(path)
-
-    def _complete(self, name: str, journal: Path) -> bool:
-        """Whether the journal can be replayed and belongs to that peer in this session."""
-        entry = self._peers[name]
-        try:
-            journal_read = read_journal(journal)
-            deque(decisions(name, journal_read), maxlen=0)
-        except InputError:
-            return False
-        config = journal_read.config
-        return (config.peer, config.wallet, config.session) == (entry.peer, entry.wallet, self._session_id)
 
     def _write_join_files(self, host: str) -> None:
         plan = self._plan

@@ -119,7 +119,7 @@ async def live(swarm: ComposeSwarm, run: Run, say: Say) -> None:
     try:
         await containers.up(*swarm.initial_services)
         async with asyncio.TaskGroup() as group:
-            background = [group.create_task(follow(plan.api(name), run.add)) for name in plan.hosted]
+            background = [group.create_task(follow(name, plan.api(name), run.add, say)) for name in plan.hosted]
             background.append(group.create_task(monitor.run()))
             if faults:
                 background.append(group.create_task(faults.run()))

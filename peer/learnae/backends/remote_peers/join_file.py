@@ -96,6 +96,7 @@ class JoinFile:
             session = join.settings
             if PeerId(peer_id_of_key(join.identity)) != join._peer or set(join.initial) != join._initial:
                 raise ValueError("its parts do not match")
+            join.roster.members(session)  # its names become names of files
             for block in (join.rows, *join.initial.values()):
                 base64.b64decode(block, validate=True)
         except (ValueError, TypeError, RecursionError, StopIteration) as error:

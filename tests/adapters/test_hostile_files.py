@@ -1,0 +1,110 @@
+"""Run directories and journals that somebody else made, and two runs that begin at once."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.adapters.sqlite_journals import altered, written
+
+from learnae.adapters.run_directory import CHAIN, HISTORY, VERDICT, RunDirectory
+from learnae.adapters.sqlite_journal import read_journal
+from learnae.adapters.sqlite_journal.file_format import MAX_VALUE
+from learnae.errors import InputError
+from learnae.untrusted_file import open_untrusted
+
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x"
+
+
+def test_runs_that_begin_in_the_same_second_get_a_directory_each(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        runs = list(threads.map(lambda _: RunDirectory.create(tmp_path / "runs", "name").path, range(64)))
+    assert len(set(runs)) == 64 == len(list((tmp_path / "runs").iterdir()))
+
+
+def test_two_runs_in_one_directory_do_not_mix(tmp_path: Path) -> None:
+    first, second = (RunDirectory.create(tmp_path, "name", tmp_path / "out") for _ in range(2))
+    first.begin("first", "", 1)
+    with pytest.raises(InputError, match="already contains a run"):
+        second.begin("second", "", 1)
+    assert (tmp_path / "out" / "session.toml").read_text() == "first"
+    first.end((), {})
+
+
+def test_a_name_with_slashes_stays_below_its_folder(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path / "runs", "../../x")
+    assert run.path.parent == tmp_path / "runs" and run.path.is_dir()
+
+
+@pytest.mark.parametrize("name", [HISTORY, CHAIN, VERDICT, "session.toml", "journals", "journals/p00.jsonl"])
+@pytest.mark.parametrize("target", ["victim", "nothing"])
+def test_no_link_in_a_directory_is_written_through(tmp_path: Path, name: str, target: str) -> None:
+    out = tmp_path / "out"
+    (out / name).parent.mkdir(parents=True)
+    (tmp_path / "victim").write_text("precious")
+    (out / name).symlink_to(tmp_path / target)
+    for use in (lambda: RunDirectory.create(tmp_path, "name", out), lambda: RunDirectory(out).read()):
+        with pytest.raises(InputError, match="is a link"):
+            use()
+    assert (tmp_path / "victim").read_text() == "precious" and not (tmp_path / "nothing").exists()
+
+
+def test_a_fifo_in_a_run_does_not_block_its_reader(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / HISTORY)
+    with pytest.raises(InputError, match="special file"):
+        RunDirectory(tmp_path).read()
+
+
+def test_an_opened_file_is_the_one_that_was_checked(tmp_path: Path) -> None:
+    """Although its name leads to another by the time it is read."""
+    (tmp_path / "journal").write_text("own")
+    (tmp_path / "secret").write_text("secret")
+    with open_untrusted(tmp_path, "journal") as file:
+        (tmp_path / "journal").unlink()
+        (tmp_path / "journal").symlink_to("secret")
+        assert file.read() == b"own"
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        f"DROP TABLE events; CREATE VIEW events AS {ENDLESS} AS number, '' AS event, '' AS digest FROM n",
+        f"CREATE VIEW more AS {ENDLESS} FROM n",
+        "CREATE TABLE more (x, y AS (x || x))",
+        "CREATE TRIGGER more AFTER INSERT ON events BEGIN DELETE FROM events; END",
+        "DROP TABLE openings; CREATE VIEW openings AS SELECT 1 AS after",
+        f"UPDATE events SET event = zeroblob({MAX_VALUE + 1}) WHERE number = 1",
+        f"UPDATE heading SET config = CAST(zeroblob({MAX_VALUE + 1}) AS TEXT)",
+    ],
+)
+def test_a_journal_of_another_schema_or_with_endless_values_is_damaged(tmp_path: Path, attack: str) -> None:
+    path = written(tmp_path)
+    for statement in attack.split("; ") if "TRIGGER" not in attack else [attack]:
+        altered(path, statement)
+    with pytest.raises(InputError, match="damaged or not a journal"):
+        read_journal(path)
+
+
+def a_link(path: Path) -> None:
+    path.symlink_to("/etc/passwd")
+
+
+@pytest.mark.parametrize("make", [a_link, os.mkfifo, os.mkdir])
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
+def test_the_files_beside_a_journal_are_regular_files(
+    tmp_path: Path, make: Callable[[Path], None], suffix: str
+) -> None:
+    path = written(tmp_path)
+    make(path.with_name(path.name + suffix))
+    with pytest.raises(InputError, match="is not a regular file"):
+        read_journal(path)
+
+
+def test_the_schema_of_a_sound_journal_is_its_own(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert len(connection.execute("SELECT * FROM sqlite_master").fetchall()) == 6
+    assert read_journal(path).entries
