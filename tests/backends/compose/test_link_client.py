@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
-from learnae.backends.compose.link_client import LinkAgents
+from learnae.backends.compose.link_client import MAX_ANSWER, LinkAgents
 from learnae.backends.compose.plan import LINK, Plan
 from learnae.errors import InputError
 from learnae.link_agent.agent import Agent
@@ -65,3 +66,39 @@ def test_another_pods_token_is_refused(tmp_path: Path) -> None:
             await agents.put(["p00"], {PAIR: CUT}, 30)
 
     asked(tmp_path, test, token="another's")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\n" + b" " * (MAX_ANSWER + 1),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+        b'HTTP/1.1 200 OK\r\n\r\n{"can":{},"from":{},"strange":[],"delayed":{},"dropped":{"10.200.1.11":"many"}}',
+        b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + b"[" * 500,
+        b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 307 Moved\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+def test_a_pod_that_answers_in_place_of_its_agent_is_named(tmp_path: Path, answer: bytes) -> None:
+    asked_for = list[bytes]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked_for.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(answer)
+        with suppress(ConnectionError):
+            await writer.drain()
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        base = server.sockets[0].getsockname()[1] - LINK
+        plan = Plan("learnae-test", IPv4Network("10.200.1.0/24"), base, "1:1", 0, 31337, 1, ("p00",))
+        (tmp_path / "pods" / "p00" / "link").mkdir(parents=True)
+        (tmp_path / "pods" / "p00" / "link" / "token").write_text("token")
+        async with server, LinkAgents(plan, tmp_path) as agents:
+            with pytest.raises(InputError, match="the link agent of p00 does not answer"):
+                await agents.busy()
+
+    asyncio.run(run())
+    assert len(asked_for) == 1

@@ -4,6 +4,7 @@ What agents do to links ends with a lease, so that links heal by themselves if t
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,9 @@ from learnae.session.faults import Link, Links
 TIMEOUT = aiohttp.ClientTimeout(total=10.0)
 STARTUP = 30.0  # s that an agent may take to come up
 RETRY = 0.2  # s
+MAX_ANSWER = 1 << 20  # bytes
+COUNTS = ("dropped", "delayed")
+STATE = {"can": dict, "from": dict, "dropped": dict, "delayed": dict, "strange": list}
 LEASE, RENEW = 15.0, 5.0  # s
 
 
@@ -33,7 +37,7 @@ class LinkAgents:
         self._updating = asyncio.Lock()  # or a renewal might arrive after the state that follows it
 
     async def __aenter__(self) -> Self:
-        self._client = aiohttp.ClientSession(timeout=TIMEOUT)
+        self._client = aiohttp.ClientSession(timeout=TIMEOUT, auto_decompress=False)
         return self
 
     async def __aexit__(
@@ -68,7 +72,7 @@ class LinkAgents:
         states = dict(zip(receivers, await self._states(receivers), strict=True))
         total = 0
         for (sender, receiver), link in links.items():
-            counts = ("dropped", "delayed") if link.delay or link.bandwidth else ("dropped",)
+            counts = COUNTS if link.delay or link.bandwidth else ("dropped",)
             total += sum(states[receiver][count].get(self.plan.pod(sender), 0) for count in counts)
         return total
 
@@ -103,13 +107,30 @@ class LinkAgents:
     async def _ask(self, method: str, name: str, what: str, content: Mapping[str, Any] | None = None) -> Any:
         url, headers = f"{self.plan.link(name)}/v1/{what}", {"Authorization": f"Bearer {self._tokens[name]}"}
         try:
-            async with self._client.request(method, url, json=content, headers=headers) as response:
-                answer = await response.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            request = self._client.request(method, url, json=content, headers=headers, allow_redirects=False)
+            async with request as response:
+                body = bytearray()
+                async for part in response.content.iter_any():
+                    body += part
+                    if len(body) > MAX_ANSWER:
+                        raise ValueError("its answer is too long")
+            answer = _parsed(body, response.status)
+        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
             raise InputError(f"the link agent of {name} does not answer ({error or type(error).__name__})") from None
         if response.status != 200:
             raise InputError(f"the link agent of {name} refused: {answer['detail']}")
         return answer
+
+
+def _parsed(body: bytearray, status: int) -> Mapping[str, Any]:
+    """Raises ValueError, RecursionError: a peer that ended the agent of its pod may answer in its place."""
+    answer = json.loads(body)
+    parts = STATE if status == 200 else {"detail": str}
+    if not isinstance(answer, dict) or any(not isinstance(answer.get(key), kind) for key, kind in parts.items()):
+        raise ValueError("its answer is no state")
+    if status == 200 and not all(isinstance(count, int) for key in COUNTS for count in answer[key].values()):
+        raise ValueError("its answer has no counts")
+    return answer
 
 
 def _effects(link: Link) -> dict[str, float]:
