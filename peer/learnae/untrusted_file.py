@@ -55,12 +55,12 @@ def copy_untrusted(folder: Path, *names: str, to: Path, limit: int) -> bool:
     try:
         to.unlink(missing_ok=True)
         with open_untrusted(folder, *names) as source, open(to, "xb") as copy:
-            room = limit
-            while chunk := source.read(min(CHUNK, room + 1)):
-                room -= len(chunk)
-                if room < 0:
-                    raise InputError(f"{folder.joinpath(*names)} is not read: it exceeds {limit} bytes")
-                copy.write(chunk)
+            copied, size = 0, os.fstat(source.fileno()).st_size
+            while size <= limit and (part := source.read(CHUNK)):
+                size = copied = copied + len(part)  # it may grow meanwhile
+                copy.write(part)
+            if size > limit:
+                raise InputError(f"{folder.joinpath(*names)} is not read: it exceeds {limit} bytes")
     except FileNotFoundError:
         return False
     except (InputError, OSError) as error:

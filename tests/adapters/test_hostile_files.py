@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.adapters.sqlite_journals import altered, written
 
+from learnae import untrusted_file
 from learnae.adapters.run_directory import CHAIN, HISTORY, VERDICT, RunDirectory
 from learnae.adapters.sqlite_journal import read_journal
 from learnae.adapters.sqlite_journal.file_format import MAX_VALUE
@@ -108,3 +109,14 @@ def test_the_schema_of_a_sound_journal_is_its_own(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         assert len(connection.execute("SELECT * FROM sqlite_master").fetchall()) == 6
     assert read_journal(path).entries
+
+
+def test_a_file_that_grows_while_it_is_copied_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its size is that of a small file when it is checked."""
+    monkeypatch.setattr(untrusted_file, "CHUNK", 10)
+    (tmp_path / "journal").write_bytes(bytes(1000))
+    small = os.stat_result((0o100600, 0, 0, 1, 0, 0, 5, 0, 0, 0))
+    monkeypatch.setattr(os, "fstat", lambda descriptor: small)
+    with pytest.raises(InputError, match="exceeds 100 bytes"):
+        untrusted_file.copy_untrusted(tmp_path, "journal", to=tmp_path / "copy", limit=100)
+    assert not (tmp_path / "copy").exists()
