@@ -1,18 +1,27 @@
 """How the agent is asked: over HTTP, on a kernel that is only remembered."""
 
 import asyncio
+import http.client
 import json
-from collections.abc import Awaitable, Callable
+import select
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import Any
 
 import pytest
 
 from learnae.link_agent.agent import Agent
 from learnae.link_agent.packet_filter import MemoryPacketFilter
-from learnae.link_agent.server import MAX_BODY, LinkServer
+from learnae.link_agent.server import MAX_BODY, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, MAX_HEAD, LinkServer
 
 TOKEN, ME, A = "a-token-of-the-pod", "10.0.0.10", "10.0.0.11"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+PUT = b"PUT /v1/state HTTP/1.1\r\n" + "".join(f"{key}: {value}\r\n" for key, value in AUTHORIZED.items()).encode()
 CUT_A = {"lease": 30, "from": {A: {"loss": 1}}}
 Ask = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
 
@@ -21,9 +30,7 @@ def asked(test: Callable[[Ask], Awaitable[None]]) -> None:
     async def run() -> None:
         agent = Agent(MemoryPacketFilter("hashlimit"))
         await agent.begin()
-        server = await asyncio.start_server(
-            LinkServer(agent, TOKEN, {ME, "127.0.0.2"}.__contains__).serve, "127.0.0.1", 0
-        )
+        server = await LinkServer(agent, TOKEN, {ME, "127.0.0.2"}.__contains__).listen("127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
 
         async def ask(
@@ -121,10 +128,9 @@ def test_what_this_kernel_cannot_do_is_a_conflict() -> None:
     asked(test)
 
 
-def test_other_media_and_long_bodies_and_other_methods_and_paths_are_refused() -> None:
+def test_other_media_and_other_methods_and_paths_are_refused() -> None:
     async def test(ask: Ask) -> None:
         assert (await ask("PUT", "/v1/state", CUT_A, AUTHORIZED | {"Content-Type": "text/plain"}))[0] == 415
-        assert (await ask("PUT", "/v1/state", b" " * (MAX_BODY + 1)))[0] == 413
         assert (await ask("DELETE", "/v1/state"))[0] == 405
         assert (await ask("GET", "/v1/state?x=1"))[0] == 200
         assert (await ask("GET", "/"))[0] == 404
@@ -142,16 +148,14 @@ def test_other_media_and_long_bodies_and_other_methods_and_paths_are_refused() -
         b"GET /v1/state HTTP/9\r\n\r\n",
         b"x" * 100_000,
         b"GET / HTTP/1.1\r\n" * 10,
-        b"PUT /v1/state HTTP/1.1\r\nContent-Length: 9\r\n\r\n",
-        b"PUT /v1/state HTTP/1.1\r\nContent-Length: -9\r\n\r\n",
-        b"PUT /v1/state HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        PUT + b"Content-Length: 9\r\n\r\n",
+        PUT + b"Content-Length: -9\r\n\r\n",
+        PUT + b"Transfer-Encoding: chunked\r\n\r\n",
     ],
 )
 def test_whatever_is_sent_it_answers_or_hangs_up_and_goes_on(nonsense: bytes) -> None:
     async def test() -> None:
-        server = await asyncio.start_server(
-            LinkServer(Agent(MemoryPacketFilter()), TOKEN, lambda _: False).serve, "127.0.0.1", 0
-        )
+        server = await LinkServer(Agent(MemoryPacketFilter()), TOKEN, lambda _: False).listen("127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         async with server:
             try:
@@ -161,3 +165,139 @@ def test_whatever_is_sent_it_answers_or_hangs_up_and_goes_on(nonsense: bytes) ->
             assert (await answer(port, b"GET /healthz HTTP/1.1\r\n\r\n"))[0] == 200
 
     asyncio.run(test())
+
+
+# attacks, on an agent in a process of its own
+
+ATTACKER, NEIGHBOUR, HOST = "127.0.0.3", "127.0.0.4", "127.0.0.2"
+DEADLINE = 1.0  # s for a request
+MAX_GROWTH = 5 << 20  # bytes; the container has 64 MiB
+SCRIPT = f"""
+import asyncio
+from learnae.link_agent.agent import Agent
+from learnae.link_agent.packet_filter import MemoryPacketFilter
+from learnae.link_agent.server import LinkServer
+
+async def main():
+    agent = Agent(MemoryPacketFilter())
+    await agent.begin()
+    server = await LinkServer(agent, {TOKEN!r}, {{{HOST!r}}}.__contains__, {DEADLINE}).listen("127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+asyncio.run(main())
+"""
+
+
+class Attacked:
+    """``clients``: connections that stay open until the end of the test."""
+
+    def __init__(self, process: Popen[str], clients: ExitStack) -> None:
+        assert process.stdout
+        self.port, self._process, self._clients = int(process.stdout.readline()), process, clients
+        assert self.ask(HOST) == 200
+        self._before = self._peak()
+
+    def connect(self, sender: str = ATTACKER) -> socket.socket:
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=10, source_address=(sender, 0))
+        return self._clients.enter_context(client)
+
+    def send(self, raw: bytes, sender: str = ATTACKER) -> socket.socket:
+        """As much as the agent takes before it hangs up, or stops reading."""
+        client = self.connect(sender)
+        client.settimeout(0.2)
+        try:
+            client.sendall(raw)
+        except (ConnectionError, TimeoutError):
+            pass
+        client.settimeout(10)
+        return client
+
+    def ask(self, sender: str) -> int:
+        """A legal request."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10, source_address=(sender, 0))
+        connection.request("PUT", "/v1/state", json.dumps(CUT_A), AUTHORIZED)
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    def growth(self) -> int:
+        return self._peak() - self._before
+
+    def _peak(self) -> int:
+        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8")
+        return int(status.partition("VmHWM:")[2].split()[0]) << 10
+
+
+@pytest.fixture
+def attacked() -> Iterator[Attacked]:
+    with Popen([sys.executable, "-S", "-c", SCRIPT], stdout=PIPE, text=True) as process, ExitStack() as clients:
+        yield Attacked(process, clients)
+        process.kill()
+
+
+def received(client: socket.socket) -> bytes:
+    """All until the agent hangs up."""
+    parts = list[bytes]()
+    try:
+        while part := client.recv(1 << 16):
+            parts.append(part)
+    except ConnectionError:
+        pass
+    return b"".join(parts)
+
+
+def status(client: socket.socket) -> str:
+    return received(client).decode().partition(" ")[2][:3]
+
+
+def test_300_half_requests_from_one_address_use_only_its_own_places(attacked: Attacked) -> None:
+    half = PUT + f"Content-Length: {MAX_BODY}\r\n\r\n".encode() + b" " * (MAX_BODY - 1)
+    clients = [attacked.send(half) for _ in range(300)]
+    assert attacked.ask(HOST) == attacked.ask(NEIGHBOUR) == 200
+    assert attacked.growth() < MAX_GROWTH
+    assert sum(status(client) == "408" for client in clients) >= MAX_CONNECTIONS_PER_ADDRESS
+    assert attacked.ask(ATTACKER) == 200  # its places are free again
+
+
+def test_half_requests_from_all_other_pods_do_not_lock_out_the_host(attacked: Attacked) -> None:
+    pods = [f"127.0.1.{number}" for number in range(1, 2 * MAX_CONNECTIONS)]
+    clients = [attacked.send(b"GET /v1/state HTTP/1.1\r\n", pod) for pod in pods]
+    assert attacked.ask(HOST) == 200
+    assert attacked.growth() < MAX_GROWTH
+    assert "503" in [status(client) for client in clients]
+    assert attacked.ask(NEIGHBOUR) == 200
+
+
+def test_headers_without_end_are_cut_off(attacked: Attacked) -> None:
+    clients = [attacked.send(b"GET /healthz HTTP/1.1\r\n" + b"X: y\r\n" * 200_000) for _ in range(50)]
+    assert attacked.ask(HOST) == attacked.ask(NEIGHBOUR) == 200
+    assert {status(client) for client in clients} <= {"400", "503", ""}  # "": it hung up with some of it unread
+    assert attacked.growth() < MAX_GROWTH
+    assert status(attacked.send(b"GET /healthz HTTP/1.1\r\nX: " + b"y" * MAX_HEAD + b"\r\n\r\n")) in ("400", "")
+
+
+def test_a_slow_drip_ends_at_the_deadline(attacked: Attacked) -> None:
+    client, begin = attacked.connect(), time.monotonic()
+    while not select.select([client], [], [], DEADLINE / 20)[0]:
+        client.send(b"x")
+        assert time.monotonic() < begin + 10 * DEADLINE
+    assert time.monotonic() > begin + DEADLINE / 2
+    assert status(client) == "408"
+    assert attacked.ask(HOST) == 200
+
+
+def test_a_body_larger_than_allowed_is_refused_before_it_is_sent(attacked: Attacked) -> None:
+    for length in (MAX_BODY + 1, 10**12):
+        assert status(attacked.send(PUT + f"Content-Length: {length}\r\n\r\n".encode())) == "413"
+    assert attacked.ask(HOST) == 200
+
+
+def test_a_body_with_a_wrong_token_is_never_read(attacked: Attacked) -> None:
+    head = PUT.replace(TOKEN.encode(), b"another-token")
+    assert status(attacked.send(head + f"Content-Length: {MAX_BODY}\r\n\r\n".encode())) == "401"
+    raw = head + f"Content-Length: {1 << 20}\r\n\r\n".encode() + b" " * (1 << 20)
+    for _ in range(100):
+        assert status(attacked.send(raw)) in ("401", "503", "")  # "": it hung up with some of it unread
+    assert attacked.ask(HOST) == 200
+    assert attacked.growth() < MAX_GROWTH

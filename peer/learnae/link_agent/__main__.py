@@ -28,7 +28,7 @@ async def main() -> None:
         arguments.token_file.read_text(encoding="utf-8").strip(),
         lambda address: address in control or is_own_address(address),
     )
-    server = await asyncio.start_server(guarded.serve, host, int(port))
+    server = await guarded.listen(host, int(port))
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
