@@ -96,7 +96,7 @@ def test_a_state_is_put_shown_cleared_and_remembered() -> None:
         (CUT_A | {"lease": 0}, "lease: above 0 s and up to 3600"),
         (CUT_A | {"lease": 4000}, "lease: above 0 s and up to 3600"),
         (CUT_A | {"lease": True}, "lease: give a number"),
-        (CUT_A | {"lease": float("nan")}, "lease: give a number"),
+        (CUT_A | {"lease": float("nan")}, "this is not JSON"),
         ({"lease": 9, "from": {"p01": {"loss": 1}}}, "'p01' is not the IPv4 address of a pod"),
         ({"lease": 9, "from": {"10.0.0.0/8": {"loss": 1}}}, "'10.0.0.0/8' is not the IPv4 address of a pod"),
         ({"lease": 9, "from": {"::1": {"loss": 1}}}, "'::1' is not the IPv4 address of a pod"),

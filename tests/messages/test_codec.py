@@ -6,7 +6,8 @@ from typing import Any, Literal, get_args
 
 import pytest
 
-from learnae.messages.codec import decode, encode, from_json, to_json
+from learnae.messages.codec import decode, encode, to_json
+from learnae.messages.foreign_json import from_json
 from learnae.protocol.actions import Announce, ReadReceipts, SetTimer
 from learnae.protocol.actions import RecordDecision as RecordAction
 from learnae.protocol.decisions import Averaged, DebtChanged, DebtState, Decision, WorkChanged, WorkState

@@ -15,6 +15,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from learnae.errors import InputError
+from learnae.messages.foreign_json import from_json
 from learnae.private_file import read_private, write_private
 from learnae.protocol.types import Address
 
@@ -59,7 +60,7 @@ def load_wallet(path: Path) -> Wallet:
     """Raises InputError if the file is missing, readable by others, or not a wallet."""
     text = read_private(path)
     try:
-        match json.loads(text):
+        match from_json(text):
             case {"version": 1, "address": str(address), "private_key": str(key)}:
                 wallet = Wallet.from_key(bytes.fromhex(key.removeprefix("0x")))
                 if wallet.address != address.lower():

@@ -16,6 +16,7 @@ from learnae.analysis.checks import verdict
 from learnae.checkout import REPOSITORY, in_checkout
 from learnae.errors import InputError
 from learnae.messages.codec import encode, to_json
+from learnae.messages.foreign_json import from_json
 from learnae.protocol.events import Event
 from learnae.records.chain_export import ChainRecord, chain_line
 from learnae.records.history import Fact, History, Record
@@ -89,7 +90,7 @@ class RunDirectory:
         """Read a JSON file of the run; empty if it does not exist."""
         path = self.path / name
         try:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            content: dict[str, Any] = from_json(path.read_text(encoding="utf-8")) if path.is_file() else {}
         except ValueError:
             raise InputError(f"{path} is not JSON: remove it and check the run again") from None
         return content

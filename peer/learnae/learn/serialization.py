@@ -17,6 +17,7 @@ from torch import Tensor
 from learnae.errors import PortError, Reason
 from learnae.learn.cache import BlockMetadata, DecodedModel
 from learnae.learn.model import Mlp
+from learnae.messages.foreign_json import from_json
 from learnae.messages.wire import MAX_BLOCK
 
 MAX_HEADER = 1 << 16  # bytes of JSON
@@ -73,7 +74,7 @@ def _parse_header(block: bytes) -> dict[str, Any]:
     if not 0 < size <= min(MAX_HEADER, len(block) - 8):
         raise PortError(Reason.MALFORMED, "invalid header size")
     try:
-        header = json.loads(block[8 : 8 + size].decode())
+        header = from_json(block[8 : 8 + size])
     except (ValueError, RecursionError) as error:
         raise PortError(Reason.MALFORMED, "the header is not JSON") from error
     if not isinstance(header, dict):

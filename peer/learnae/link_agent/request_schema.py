@@ -3,13 +3,13 @@
 {"lease": 30, "from": {"10.213.7.12": {"loss": 1}, "10.213.7.13": {"bandwidth": 20000}}}
 """
 
-import json
 from collections.abc import Callable
 from http import HTTPStatus
 from ipaddress import IPv4Address
 from math import isfinite
 from typing import Any
 
+from learnae.messages.foreign_json import from_json
 from learnae.session.faults import (
     CUT,
     MAX_BANDWIDTH,
@@ -38,7 +38,7 @@ def parse_request(body: bytes, protected: Callable[[str], bool]) -> tuple[dict[s
     ``protected``: whether an address must not be cut: the agent's own, or one that controls it.
     """
     try:
-        request = json.loads(body)
+        request = from_json(body)
     except ValueError:
         raise _bad_request("this is not JSON") from None
     if not isinstance(request, dict) or request.keys() != {"lease", "from"} or not isinstance(request["from"], dict):

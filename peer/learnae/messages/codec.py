@@ -29,13 +29,6 @@ TEXT_OR_TEXTS = str | tuple[str, ...]
 to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a number")
-
-
-from_json = json.JSONDecoder(parse_constant=_no_constant).decode
-
-
 def encode(value: Any) -> dict[str, Any]:
     """A dataclass as a JSON object that names its class."""
     encoded: dict[str, Any] = _top_encoder(value.__class__)(value)

@@ -9,6 +9,7 @@ import re
 from typing import Any, assert_never
 
 from learnae.errors import BadMessage, Reason
+from learnae.messages.foreign_json import from_json
 from learnae.messages.ids import cid_from_bytes
 from learnae.protocol.types import (
     Address,
@@ -86,7 +87,7 @@ def decode(message: bytes) -> Announcement:
     if len(message) > MAX_MESSAGE:
         raise BadMessage(Reason.OVERSIZE)
     try:
-        body = json.loads(message)
+        body = from_json(message)
     except (ValueError, RecursionError):
         raise BadMessage(Reason.MALFORMED) from None
     if not isinstance(body, dict):

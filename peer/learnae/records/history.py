@@ -13,7 +13,8 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from learnae.errors import InputError
-from learnae.messages.codec import decode, encode, from_json, to_json
+from learnae.messages.codec import decode, encode, to_json
+from learnae.messages.foreign_json import from_json
 from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, Decision, Trained
 from learnae.protocol.types import Address, Cid, PeerId, Policy, Score
 from learnae.records.chain_export import ChainRecord, StartingBalances

@@ -24,7 +24,8 @@ from learnae.adapters.sqlite_journal import JournalContents, read_journal
 from learnae.analysis.statistics import Band, Row, band
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION, journals, members
 from learnae.errors import InputError, ReplayMismatch
-from learnae.messages.codec import decode, from_json
+from learnae.messages.codec import decode
+from learnae.messages.foreign_json import from_json
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.decisions import Trained

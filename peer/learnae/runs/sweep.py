@@ -19,6 +19,7 @@ from typing import Any
 from learnae.adapters.run_directory import RunDirectory, sha256_of
 from learnae.analysis.statistics import run_metrics
 from learnae.errors import InputError
+from learnae.messages.foreign_json import from_json
 from learnae.records.outcome import EndedBy
 from learnae.session.session_file import load, parse, resolved, to_toml
 from learnae.session.settings import DataSettings, Session
@@ -40,9 +41,9 @@ class SweepRun:
         """Its metrics; None if it has not finished with exactly these settings and data."""
         try:
             same = (self.path / "session.toml").read_text(encoding="utf-8") == to_toml(self.session)
-            environment = json.loads((self.path / "environment.json").read_text(encoding="utf-8"))
+            environment = from_json((self.path / "environment.json").read_text(encoding="utf-8"))
             same = same and environment["data_sha256"] == _data_sha256(self.session.data)
-            row: dict[str, Any] = json.loads((self.path / ROW).read_text(encoding="utf-8"))
+            row: dict[str, Any] = from_json((self.path / ROW).read_text(encoding="utf-8"))
         except (OSError, ValueError, KeyError):
             return None
         return row if same and row["ended_by"] != EndedBy.INTERRUPTED else None

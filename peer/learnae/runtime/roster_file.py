@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from learnae.errors import InputError
-from learnae.messages.codec import decode, encode, from_json, to_json
+from learnae.messages.codec import decode, encode, to_json
+from learnae.messages.foreign_json import from_json
 from learnae.protocol.types import Address, PeerId
 from learnae.session.roster import Member, names
 from learnae.session.roster import roster as members_of

@@ -19,15 +19,17 @@ from hexbytes import HexBytes
 from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.exceptions import RequestTimedOut, Web3Exception, Web3RPCError
 from web3.providers.async_base import AsyncBaseProvider
-from web3.types import RPCEndpoint
+from web3.types import RPCEndpoint, RPCResponse
 
 from learnae.errors import InputError, PortError, Reason
+from learnae.messages.foreign_json import from_json
 from learnae.protocol.types import Address, TxHash, Wei
 
 T = TypeVar("T")
 
 SEND = RPCEndpoint("eth_sendRawTransaction")
 TIMEOUT = 10.0  # s per request
+MAX_ANSWER = 16 << 20  # bytes
 MAX_ERROR_TEXT = 500  # characters of a node's error
 CALL_GAS = 100_000  # for a function of an untrusted contract
 ZERO_ADDRESS = Address("0x" + "00" * 20)
@@ -236,9 +238,18 @@ class Node:
         raise failure  # not chained: errors of aiohttp contain the URL, and URLs contain keys
 
 
+class _Provider(AsyncHTTPProvider):
+    """Checks an answer before it is parsed."""
+
+    @staticmethod
+    def decode_rpc_response(raw_response: bytes) -> RPCResponse:
+        answer: RPCResponse = from_json(raw_response, MAX_ANSWER)
+        return answer
+
+
 def http_node(url: str, chain_id: int, timeout: float = TIMEOUT) -> Node:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise InputError("the Ethereum RPC URL must start with http:// or https:// and contain a host")
     no_redirects = {"allow_redirects": False}
-    return Node(AsyncHTTPProvider(url, no_redirects, exception_retry_configuration=None), chain_id, timeout)
+    return Node(_Provider(url, no_redirects, exception_retry_configuration=None), chain_id, timeout)

@@ -15,7 +15,7 @@ import aiohttp
 
 from learnae.adapters.kubo.rpc import KuboRpc, base64url, from_base64url, text_field
 from learnae.errors import BadMessage, PortError, Reason
-from learnae.messages.codec import from_json
+from learnae.messages.foreign_json import from_json
 from learnae.messages.wire import decode, encode, topics
 from learnae.protocol.types import Announcement, Cid, IdentityAnnouncement, PeerId
 

@@ -19,7 +19,7 @@ import aiohttp
 import aioipfs
 
 from learnae.errors import PortError, Reason
-from learnae.messages.codec import from_json
+from learnae.messages.foreign_json import check_nesting, from_json
 from learnae.messages.ids import public_key
 from learnae.messages.wire import MAX_ADDRESSES
 from learnae.protocol.types import PeerId
@@ -28,6 +28,28 @@ CALL_TIMEOUT = 5.0  # s per call
 DIAL_TIMEOUT = 2.0  # s to reach a peer
 MAX_ANSWER = 1 << 16  # bytes of JSON
 MAX_METRICS = 1 << 22  # bytes
+
+
+class _Response(aiohttp.ClientResponse):
+    """Limits and checks the JSON that aioipfs reads, including that of errors."""
+
+    async def read(self) -> bytes:
+        if self._body is None:
+            self._body = await read_body(self, MAX_ANSWER)
+            check_nesting(self._body)
+        return self._body
+
+    async def json(self, **_: Any) -> Any:
+        return from_json(await self.read())
+
+
+class _Client(aioipfs.AsyncIPFS):  # type: ignore[misc]
+    def get_session(self, conn_timeout: float = 1800.0, read_timeout: float = 600.0) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            timeout=aiohttp.ClientTimeout(total=conn_timeout, sock_read=read_timeout),
+            response_class=_Response,
+        )
 
 
 class KuboRpc:
@@ -40,7 +62,7 @@ class KuboRpc:
     @classmethod
     async def connect(cls, host: str, port: int, call_timeout: float = CALL_TIMEOUT) -> Self:
         """Raises PortError: UNREACHABLE, TIMEOUT, INVALID_RESPONSE (not a Kubo node, or its key is not Ed25519)."""
-        client = aioipfs.AsyncIPFS(host=host, port=port)
+        client = _Client(host=host, port=port)
         try:
             async with port_errors(call_timeout):
                 peer = PeerId(text_field(await client.core.id(), "ID"))

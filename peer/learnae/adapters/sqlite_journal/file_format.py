@@ -7,7 +7,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from learnae.errors import InputError
-from learnae.messages.codec import decode, from_json
+from learnae.messages.codec import decode
+from learnae.messages.foreign_json import from_json
 from learnae.protocol import peer as core
 from learnae.protocol.events import Event
 

@@ -37,7 +37,8 @@ from learnae.adapters.sqlite_journal.file_format import (
 )
 from learnae.errors import InputError
 from learnae.file_lock import try_lock
-from learnae.messages.codec import encode, from_json, to_json
+from learnae.messages.codec import encode, to_json
+from learnae.messages.foreign_json import from_json
 from learnae.protocol.events import Event
 from learnae.protocol.settings import PeerConfig
 

@@ -16,7 +16,8 @@ from learnae.adapters.sqlite_journal.file_format import (
     read_heading,
 )
 from learnae.errors import InputError
-from learnae.messages.codec import decode, from_json, to_json
+from learnae.messages.codec import decode, to_json
+from learnae.messages.foreign_json import from_json
 from learnae.messages.wire import cid_of
 from learnae.protocol.events import Event
 from learnae.protocol.settings import PeerConfig

@@ -1,7 +1,6 @@
 """``ports.Lifecycle`` over Docker's API: kills, stops or pauses containers, and restarts them."""
 
 import asyncio
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -14,11 +13,13 @@ from docker.models.containers import Container
 
 from learnae.backends.compose import docker_cli
 from learnae.errors import InputError
+from learnae.messages.foreign_json import from_json
 from learnae.session.faults import Component, Fault, FaultKind, Part
 
 GRACE = 10  # s that a container gets to stop
 RUNNING = "running"
 STATE = "state.json"  # Anvil's
+MAX_STATE = 1 << 30  # bytes
 STATE_EVERY = 3.0  # s between two states that Anvil writes
 RETRY = 0.1  # s until a state that was being written is read again
 
@@ -130,7 +131,7 @@ def sound(saved: bytes) -> bool:
     missing.
     """
     try:
-        state = json.loads(saved)
+        state = from_json(saved, MAX_STATE)
     except ValueError:
         return False
     used = sum(int(account["nonce"]) for account in state["accounts"].values() if account["code"] == "0x")

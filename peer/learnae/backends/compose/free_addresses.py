@@ -1,6 +1,5 @@
 """Finds a subnet and ports that nothing on this machine uses and no other checkout has claimed."""
 
-import json
 import socket
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from learnae.backends.compose.docker_cli import TIMEOUT, docker
 from learnae.backends.compose.plan import HOST, bases, subnets
 from learnae.errors import InputError
 from learnae.file_lock import try_lock
+from learnae.messages.foreign_json import from_json
 from learnae.session.environment import subnet
 
 _CLAIMS: dict[str, IO[str]] = {}  # locked files, by what this process has claimed
@@ -83,7 +83,7 @@ def _networks(tries: int = ROUNDS) -> list[dict[str, Any]]:
     """Docker's networks.  If one is removed between the two calls, the second fails, and both are repeated."""
     ids = docker("network", "ls", "-q", timeout=TIMEOUT).split()
     try:
-        networks: list[dict[str, Any]] = json.loads(docker("network", "inspect", *ids, timeout=TIMEOUT)) if ids else []
+        networks: list[dict[str, Any]] = from_json(docker("network", "inspect", *ids, timeout=TIMEOUT)) if ids else []
     except InputError:
         if tries == 1:
             raise

@@ -21,7 +21,8 @@ from learnae.adapters.evm import EvmChain, Node
 from learnae.backends.base import Say
 from learnae.backends.external_chain.chain import ExternalChain, ether, waiting
 from learnae.errors import InputError, PortError, Reason
-from learnae.messages.codec import decode, encode, from_json, to_json
+from learnae.messages.codec import decode, encode, to_json
+from learnae.messages.foreign_json import from_json
 from learnae.protocol.types import Address, Wei, wei
 from learnae.records.chain_export import StartingBalances
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from learnae.adapters.ipfs_keys import peer_id_of_key
 from learnae.backends.live_run import ROSTER, SESSION
 from learnae.errors import InputError
-from learnae.messages.codec import decode, encode, from_json, to_json
+from learnae.messages.codec import decode, encode, to_json
+from learnae.messages.foreign_json import from_json
 from learnae.private_file import write_private
 from learnae.protocol.types import Cid, PeerId
 from learnae.runtime.live_process import PeerEndpoints, find

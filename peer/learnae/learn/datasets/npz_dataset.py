@@ -6,7 +6,6 @@
   instead of loaded.  ``features.npy`` has the 28 columns as float16; ``about.json`` records their origin.
 """
 
-import json
 import zipfile
 import zlib
 from pathlib import Path
@@ -20,6 +19,7 @@ from learnae.errors import InputError
 from learnae.learn.datasets.dataset import FEATURES, Dataset, require_two_classes
 from learnae.learn.datasets.hepmass import METADATA
 from learnae.learn.datasets.hepmass_reader import COLUMNS, MASS_MEAN, MASS_STD
+from learnae.messages.foreign_json import from_json
 
 KEYS = ("features", "mean", "std", "mass", "label")
 GENERATE = "generate the file again"
@@ -44,7 +44,7 @@ def read_npz(path: Path) -> Dataset:
 def read_folder(path: Path) -> Dataset:
     """Map the features: a page is read from disk when one of its rows is used."""
     try:
-        metadata: dict[str, Any] = json.loads((path / METADATA).read_text(encoding="utf-8"))
+        metadata: dict[str, Any] = from_json((path / METADATA).read_text(encoding="utf-8"))
         # "c" (copy on write), because torch requires a writable array; the file is never changed
         features = np.load(path / "features.npy", mmap_mode="c")
         label, mass = np.load(path / "label.npy"), np.load(path / "mass.npy")

@@ -1,0 +1,95 @@
+"""The parser of foreign JSON: it accepts what Python's parser accepts, and refuses what could end the process."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.helpers.nested_json import PARSERS
+
+from learnae.messages import foreign_json
+from learnae.messages.foreign_json import MAX_DEPTH, check_nesting, from_json
+
+PEER = Path(foreign_json.__file__).parents[1]
+
+
+def nested(depth: int) -> str:
+    return "[" * depth + "]" * depth
+
+
+def test_the_limit_of_the_nesting_is_exact() -> None:
+    assert from_json(nested(MAX_DEPTH)) and from_json(f"[{nested(MAX_DEPTH - 1)}, {nested(MAX_DEPTH - 1)}]")
+    for text in (nested(MAX_DEPTH + 1), f'[{nested(MAX_DEPTH)}, "]"]', '{"a":' * 40_000 + "1" + "}" * 40_000):
+        for foreign in (text, text.encode()):
+            with pytest.raises(ValueError, match="levels deep"):
+                from_json(foreign)
+
+
+@pytest.mark.parametrize(
+    "prefix", ['"\\""', '"\\\\"', '"[]]]]]"', '"\u225b\u005d"', '{"a": "}"}', f"[{'1, [], ' * 9_000}1]"]
+)
+def test_strings_and_wide_arrays_neither_hide_nor_add_nesting(prefix: str) -> None:
+    wide = f"[{prefix}, {', '.join(['[[]]'] * MAX_DEPTH)}]"
+    assert from_json(wide) == from_json(wide.encode()) == json.loads(wide)
+    for hidden in (f"[{prefix}, {nested(100_000)}]", f'{{"a": {prefix}, "b": {"[" * 100_000}'):
+        with pytest.raises(ValueError, match="levels deep"):
+            from_json(hidden)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=30,
+)
+
+
+@given(values, st.booleans())
+def test_any_json_is_read_as_python_reads_it(value: Any, ascii: bool) -> None:
+    text = json.dumps([value] * 70, ensure_ascii=ascii)
+    assert from_json(text) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "text", [b'"\xff"', nested(9).encode("utf-16"), "", "NaN", "[1,]", '"' * 99, "[" + '"\\"' * 99]
+)
+def test_what_is_not_json_is_a_value_error(text: str | bytes) -> None:
+    with pytest.raises(ValueError):
+        from_json(text)
+
+
+def test_a_text_above_its_size_is_not_parsed() -> None:
+    assert from_json("[]", 2) == []
+    with pytest.raises(ValueError, match="more than 2 characters"):
+        from_json("[ ]", 2)
+
+
+def test_a_megabyte_of_unfinished_strings_takes_a_moment() -> None:
+    """A pattern that tries again at every quote would take hours."""
+    check_nesting('"' + '[\\"' * 350_000)
+    check_nesting('"' + "[\\" * 500_000)
+
+
+def test_no_module_parses_json_by_itself() -> None:
+    """``json.loads`` of a text that came from outside can end the process: ``from_json`` checks it first."""
+    own = {"memory_chain.py", "dpoid.py", "process.py", "sweep.py"}  # texts that this program wrote or ships
+    modules = {path.name for path in PEER.rglob("*.py") if re.search(r"json\.loads?\(", path.read_text())}
+    assert modules <= own
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+def test_a_text_that_would_end_the_process_is_an_error_of_its_parser(parser: str) -> None:
+    """In a process of its own, with the recursion limit that a dependency sets."""
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.helpers.nested_json", parser],
+        cwd=PEER.parents[1],
+        env={"PYTHONPATH": str(PEER.parent), "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (run.returncode, run.stdout) == (0, "refused\n" * 4), run.stderr[-2000:]
