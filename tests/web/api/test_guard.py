@@ -11,7 +11,8 @@ from tests.helpers.stages import Stage
 
 from learnae.errors import InputError
 from learnae.protocol.decisions import WorkChanged, WorkState
-from learnae.web.api.guard import MAX_BODY, Guard, read_token
+from learnae.web.api.body_limits import MAX_BODY
+from learnae.web.api.guard import Guard, read_token
 from learnae.web.api.server import address, listen, serving, url
 
 Staged = Callable[..., Stage]

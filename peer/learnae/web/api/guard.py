@@ -4,27 +4,25 @@
   page of a foreign domain that resolves to this machine could read everything (DNS rebinding).
 - The ``Origin`` header must match the host, so that pages of other sites can neither read nor send commands.
 - Commands need the bearer token, which is compared in constant time.  Without a token, commands are disabled.
-- A request body has at most ``MAX_BODY`` bytes, whatever its Content-Length says.
+- Bodies are limited by ``body_limits``, whatever their Content-Length says, before they are parsed.
 """
 
 import hmac
 import os
 import stat
-from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request
 from fastapi.security import HTTPBearer
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from learnae.errors import InputError
+from learnae.web.api.body_limits import BodyLimits, RejectedBody
 from learnae.web.api.problems import problem_response
 
-MAX_BODY = 1 << 20  # bytes
 MIN_TOKEN = 16  # characters
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -72,8 +70,9 @@ def read_token(path: Path) -> str:
 class GuardMiddleware:
     """ASGI middleware that rejects requests before they reach the app."""
 
-    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+    def __init__(self, app: ASGIApp, guard: Guard, limits: BodyLimits | None = None) -> None:
         self._app, self._guard = app, guard
+        self._limits = limits or BodyLimits()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -87,34 +86,13 @@ class GuardMiddleware:
         elif origin is not None and origin.partition("://")[2] != host:
             rejection = problem_response(403, "requests from pages of other sites are not allowed")
         else:
-            body = await _body(receive)
-            if body is not None:
-                await self._app(scope, _with_body(body, receive), send)
+            try:
+                async with self._limits.checked(scope["path"], receive) as checked:
+                    await self._app(scope, checked, send)
                 return
-            rejection = problem_response(413, f"the body exceeds {MAX_BODY} bytes", {"Connection": "close"})
+            except RejectedBody as error:
+                rejection = problem_response(error.status, str(error), error.headers)
         await rejection(scope, receive, send)
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """The whole body; None if it is too large, in which case the rest is not read."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY:
-            return None
-        if not message.get("more_body", False):
-            return bytes(body)
-
-
-def _with_body(body: bytes, receive: Receive) -> Receive:
-    """Receive the body that was read, then later messages."""
-    first: list[MutableMapping[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive_again() -> Message:
-        return first.pop() if first else await receive()
-
-    return receive_again
 
 
 def _name(host: str) -> str | None:

@@ -17,6 +17,7 @@ from anyio import BrokenResourceError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from learnae.errors import InputError
+from learnae.web.api.connections import LimitedConnection
 
 GRACE = 1  # s for open responses, including event streams, to end
 BACKLOG = 128
@@ -63,6 +64,7 @@ async def serve(app: ASGIApp, sock: socket.socket) -> None:
     """Serve until cancelled; then close every connection within ``GRACE``."""
     config = uvicorn.Config(
         _ignoring_disconnects(app),
+        http=LimitedConnection,
         log_level="error",
         access_log=False,
         server_header=False,

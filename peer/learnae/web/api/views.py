@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 
 from learnae.protocol.decisions import ClaimJudged, DebtChanged, DebtState, IdentityState, Verdict, WorkState
 from learnae.protocol.types import ETHER, Policy, Score
@@ -120,10 +120,18 @@ class PredictionRequest(View):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: Annotated[
-        list[Annotated[list[Number], Field(min_length=1, max_length=MAX_FEATURES)]],
+        list[Annotated[list[Number], Field(min_length=1, max_length=MAX_FEATURES), FailFast()]],
         Field(min_length=1, max_length=MAX_ROWS, examples=[[[0.1, -1.2, 0.7]]]),
+        FailFast(),  # an error takes a kilobyte
     ]
     standardised: bool = Field(True, description="false: standardise the features like the session's data first")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, value: Any) -> Any:
+        if isinstance(value, dict) and len(value) > len(cls.model_fields):
+            raise ValueError(f"give only {', '.join(cls.model_fields)}")
+        return value
 
 
 class Prediction(View):
