@@ -1,8 +1,10 @@
 """Whatever a node answers, or does not, is a PortError in time: never another exception, never a wait without end."""
 
 import asyncio
+import gzip
 import json
 import sys
+import tracemalloc
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, cast
 
@@ -188,6 +190,19 @@ def test_what_is_no_answer_is_a_reason(what: str) -> None:
     assert failure(raw).reason is reason
     if what != "another chain's number":
         assert failure(CHAIN, raw).reason is reason
+
+
+def test_no_more_of_an_answer_is_read_than_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["learnae.adapters.evm.rpc"], "MAX_ANSWER", 1 << 20)
+    body = result("0x" + "00" * (16 << 20)).partition(b"\r\n\r\n")[2]
+    assert failure(CHAIN, http("200 OK", body[: 2 << 20])).reason is Reason.INVALID_RESPONSE
+    answer = http("200 OK", gzip.compress(body, 1), "Content-Encoding: gzip\r\n")
+    tracemalloc.start()
+    try:
+        assert failure(CHAIN, answer).reason is Reason.INVALID_RESPONSE
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from aiohttp import ClientError, ClientSession
+from aiohttp import ClientError, ClientResponse, ClientSession
 from eth_abi.exceptions import DecodingError
 from eth_utils.exceptions import ValidationError
 from hexbytes import HexBytes
@@ -153,7 +153,8 @@ class Node:
     async def connect(self) -> None:
         """Called by the first request.  Raises PortError, and InputError if the node is on another chain."""
         if isinstance(self._provider, AsyncHTTPProvider) and self._session is None:
-            self._session = ClientSession(raise_for_status=True)  # web3's own would open one connection per request
+            # web3's own session would open one connection per request
+            self._session = ClientSession(raise_for_status=True, response_class=_Response)
             await self._provider.cache_async_session(self._session)
         chain_id = await self._request_unchecked("eth_chainId", (), parse_quantity)
         if chain_id != self.chain_id:
@@ -236,6 +237,24 @@ class Node:
             text = str(error)[:MAX_ERROR_TEXT] if isinstance(error, Web3RPCError) else type(error).__name__
             failure = PortError(reason, f"Ethereum node: {text}")
         raise failure  # not chained: errors of aiohttp contain the URL, and URLs contain keys
+
+
+class _Response(ClientResponse):
+    """Reads no more than ``MAX_ANSWER`` bytes, decompressed."""
+
+    async def read(self) -> bytes:
+        if self._body is None:
+            body = bytearray()
+            try:
+                async for chunk in self.content.iter_any():
+                    body += chunk
+                    if len(body) > MAX_ANSWER:
+                        raise ValueError(f"more than {MAX_ANSWER} bytes")
+            except BaseException:  # also a cancellation: web3 closes no response
+                self.close()
+                raise
+            self._body = bytes(body)
+        return self._body
 
 
 class _Provider(AsyncHTTPProvider):
