@@ -1,6 +1,7 @@
 """What anybody who can reach an API can send: work, memory, time and connections of a request are limited."""
 
 import asyncio
+import gc
 import json
 import resource
 import time
@@ -14,7 +15,7 @@ from tests.helpers.stages import Stage
 
 from learnae.web.api import connections
 from learnae.web.api.body_limits import MAX_BODY, MAX_MEMORY, MAX_OTHER_BODY, MAX_VALUES, VALUE_SIZE, BodyLimits
-from learnae.web.api.connections import MAX_CONNECTIONS, RESERVED, max_connections
+from learnae.web.api.connections import MAX_CONNECTIONS, RESERVED, LimitedConnection, max_connections
 from learnae.web.api.guard import Guard, GuardMiddleware
 from learnae.web.api.server import listen, serving
 
@@ -194,5 +195,20 @@ def test_a_reader_of_events_and_a_prediction_of_many_parts_are_not_idle(
                 await asyncio.sleep(0.3)
                 asked.inside.end()
                 assert events.status_code == 200 and await events.aread() is not None
+
+    asyncio.run(play())
+
+
+def test_connections_that_end_at_once_leave_nothing_in_memory(staged: Staged) -> None:
+    async def play() -> None:
+        sock = listen("127.0.0.1", 0)
+        async with serving(Asked(staged()).app, sock):
+            for _ in range(300):
+                _, writer = await asyncio.open_connection("127.0.0.1", sock.getsockname()[1])
+                writer.transport.abort()
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{sock.getsockname()[1]}") as client:
+                assert (await client.get("/v1/status")).status_code == 200
+            gc.collect()
+            assert sum(isinstance(item, LimitedConnection) for item in gc.get_objects()) < 100
 
     asyncio.run(play())

@@ -23,6 +23,8 @@ def max_connections() -> int:
 class LimitedConnection(H11Protocol):
     """Is closed if there are too many connections, and if the client is slow to send a request."""
 
+    _timer: asyncio.TimerHandle | None = None
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         limit = max_connections()
         client = transport.get_extra_info("peername")
@@ -35,8 +37,13 @@ class LimitedConnection(H11Protocol):
         else:
             self._watch(None)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._timer:
+            self._timer.cancel()  # it would keep closed connections in memory
+
     def _watch(self, last_request: Any) -> None:
-        self.loop.call_later(REQUEST_TIME, self._close_if_idle, last_request)
+        self._timer = self.loop.call_later(REQUEST_TIME, self._close_if_idle, last_request)
 
     def _close_if_idle(self, last_request: Any) -> None:
         if self.transport.is_closing():
