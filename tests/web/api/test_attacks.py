@@ -209,6 +209,6 @@ def test_connections_that_end_at_once_leave_nothing_in_memory(staged: Staged) ->
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{sock.getsockname()[1]}") as client:
                 assert (await client.get("/v1/status")).status_code == 200
             gc.collect()
-            assert sum(isinstance(item, LimitedConnection) for item in gc.get_objects()) < 100
+            assert sum(type(item) is LimitedConnection for item in gc.get_objects()) < 100
 
     asyncio.run(play())

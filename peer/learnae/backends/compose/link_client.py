@@ -4,7 +4,6 @@ What agents do to links ends with a lease, so that links heal by themselves if t
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +13,7 @@ import aiohttp
 
 from learnae.backends.compose.plan import Plan
 from learnae.errors import InputError
+from learnae.messages.foreign_json import from_json
 from learnae.session.faults import Link, Links
 
 TIMEOUT = aiohttp.ClientTimeout(total=10.0)
@@ -124,7 +124,7 @@ class LinkAgents:
 
 def _parsed(body: bytearray, status: int) -> Mapping[str, Any]:
     """Raises ValueError, RecursionError: a peer that ended the agent of its pod may answer in its place."""
-    answer = json.loads(body)
+    answer = from_json(bytes(body))
     parts = STATE if status == 200 else {"detail": str}
     if not isinstance(answer, dict) or any(not isinstance(answer.get(key), kind) for key, kind in parts.items()):
         raise ValueError("its answer is no state")
