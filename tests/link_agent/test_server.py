@@ -19,6 +19,7 @@ from learnae.link_agent.agent import Agent
 from learnae.link_agent.packet_filter import MemoryPacketFilter
 from learnae.link_agent.server import MAX_BODY, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, MAX_HEAD, LinkServer
 
+PEER = Path(__file__).parents[2] / "peer"
 TOKEN, ME, A = "a-token-of-the-pod", "10.0.0.10", "10.0.0.11"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
 PUT = b"PUT /v1/state HTTP/1.1\r\n" + "".join(f"{key}: {value}\r\n" for key, value in AUTHORIZED.items()).encode()
@@ -231,7 +232,8 @@ class Attacked:
 
 @pytest.fixture
 def attacked() -> Iterator[Attacked]:
-    with Popen([sys.executable, "-S", "-c", SCRIPT], stdout=PIPE, text=True) as process, ExitStack() as clients:
+    command = [sys.executable, "-S", "-c", SCRIPT]  # as in a pod: without site-packages
+    with Popen(command, cwd=PEER, stdout=PIPE, text=True) as process, ExitStack() as clients:
         yield Attacked(process, clients)
         process.kill()
 
