@@ -20,6 +20,7 @@ from learnae.protocol.decisions import (
     DebtState,
     RolledBack,
     Trained,
+    TrainingFailed,
     Verdict,
 )
 from learnae.protocol.types import ETHER, Address, Cid, PeerId, Poid, Score, Wei
@@ -90,13 +91,14 @@ def test_decisions_are_counted() -> None:
         Averaged(*remote, True, Cid("average"), 2),
         Averaged(*remote, False, Cid("average"), 3),
         Evaluated(Cid("average"), 2, Score(3, 4)),
+        TrainingFailed(1, Reason.NOT_FINITE),
         PeerRestarted(),
         RolledBack(7, 1),
     ):
         metrics.observe(1.0, "p00", item)
         metrics.observe(1.0, "stranger", item)
     found = read(metrics.render())
-    assert of(found, "learnae_slices_total") == 1
+    assert of(found, "learnae_slices_total") == of(found, "learnae_failed_slices_total") == 1
     assert of(found, "learnae_attempts_total", outcome="adopted") == 1
     assert of(found, "learnae_attempts_total", outcome="dropped") == 1
     assert of(found, "learnae_success_ratio") == 0.5

@@ -16,7 +16,18 @@ from tests.helpers.histories import (
     without,
 )
 
-from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, Published, Trained, WorkChanged, WorkState
+from learnae.analysis.checks import verdict
+from learnae.errors import Reason
+from learnae.protocol.decisions import (
+    Adopted,
+    Averaged,
+    DebtChanged,
+    Published,
+    Trained,
+    TrainingFailed,
+    WorkChanged,
+    WorkState,
+)
 from learnae.protocol.types import Cid, PeerId
 from learnae.records.history import PeerCrashed, PeerRestarted, SessionEnded
 from learnae.records.outcome import EndedBy
@@ -25,7 +36,27 @@ BOB_DROPPED = fact_is("bob", Averaged, adopted=False)
 BOB_AVERAGED = fact_is("bob", Averaged, adopted=True)
 
 
-# adoption
+# training
+
+
+def test_training_that_diverged_is_invalid_and_named_with_what_to_change() -> None:
+    history = followed_by(fact_is("ann", Trained), TrainingFailed(1, Reason.NOT_FINITE))
+    history = followed_by(fact_is("ann", TrainingFailed), TrainingFailed(2, Reason.NOT_FINITE), history)
+    assert caught(history) == {
+        "training_did_not_diverge": "invalid: ann: 2 of 10 slices diverged: lower model.learning_rate"
+    }
+
+
+def test_a_slice_that_timed_out_is_recorded_and_allowed() -> None:
+    assert not caught(followed_by(fact_is("ann", Trained), TrainingFailed(1, Reason.TIMEOUT)))
+
+
+def test_peers_whose_models_end_as_they_began_are_named_in_a_notice() -> None:
+    assert verdict(GOOD)["notices"] == []
+    lazy = amended(fact_is("ann", Trained), score=score(520))
+    lazy = amended(fact_is("ann", Averaged, adopted=True), history=lazy, after=score(530))
+    [line] = verdict(lazy)["notices"]
+    assert line.startswith("Models hardly better than untrained ones: ann. Check model.learning_rate")
 
 
 @pytest.mark.parametrize("correct", [690, 600])

@@ -35,7 +35,7 @@ def test_a_good_session_is_valid_and_exits_with_0() -> None:
     result = verdict(GOOD)
     assert (result["verdict"], result["ended_by"], exit_code(result)) == ("valid", "quiet", 0)
     assert result["checks"] == {name: {"result": "valid", "reason": ""} for name in CHECKS}
-    assert list(result) == ["verdict", "ended_by", "checks", "unproven", "summary"]
+    assert list(result) == ["verdict", "ended_by", "checks", "unproven", "notices", "summary"]
     assert list(result["summary"]) == KEYS
 
 

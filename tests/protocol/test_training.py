@@ -16,6 +16,7 @@ from learnae.protocol.decisions import (
     DebtChanged,
     Published,
     Trained,
+    TrainingFailed,
     WorkChanged,
     WorkState,
 )
@@ -150,6 +151,7 @@ def test_a_slice_that_cannot_be_trained_is_lost_and_not_tried_for_ever(reason: R
     assert driven.asked(do.TrainSlice).slices_trained == 1
     driven.fails(do.TrainSlice, reason)
     assert states(driven)[-1] is WorkState.IDLE and not driven.all_asked(do.TrainSlice)
+    assert driven.facts(TrainingFailed) == [TrainingFailed(0, reason), TrainingFailed(1, reason)]
 
 
 # attempts

@@ -9,7 +9,15 @@ from typing import Any
 from learnae.analysis.checks.faults import crossings
 from learnae.analysis.checks.summary import summary
 from learnae.analysis.money import accounts
-from learnae.protocol.decisions import AttemptFailed, Averaged, DebtState, Trained, WorkChanged, WorkState
+from learnae.protocol.decisions import (
+    AttemptFailed,
+    Averaged,
+    DebtState,
+    Trained,
+    TrainingFailed,
+    WorkChanged,
+    WorkState,
+)
 from learnae.protocol.types import ETHER
 from learnae.records.history import FaultBegan, History
 
@@ -93,7 +101,7 @@ def _gaps(history: History, name: str) -> Iterator[float]:
         if record.peer != name:
             continue
         match record.fact:
-            case Trained() | Averaged() | AttemptFailed():
+            case Trained() | TrainingFailed() | Averaged() | AttemptFailed():
                 if since is not None:
                     yield record.t - since
                 since = record.t

@@ -46,7 +46,7 @@ def print_verdict(run: RunDirectory, verdict: dict[str, Any]) -> None:
     for name, check in verdict["checks"].items():
         if check["result"] != "valid":
             say(f"Check {RESULT_TEXTS[check['result']]}: {name}: {check['reason']}")
-    for line in verdict.get("unproven", ()):
+    for line in [*verdict.get("unproven", ()), *verdict.get("notices", ())]:
         say(line)
     partial = "Partial run: " if verdict["ended_by"] == EndedBy.INTERRUPTED else ""
     say(f"{partial}{checks_text(verdict)}; {end_reason(verdict['ended_by'])}.", "bold")

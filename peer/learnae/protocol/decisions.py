@@ -90,6 +90,14 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingFailed:
+    """A slice that gave no model, because the training diverged or was never answered.  It is not tried again."""
+
+    slice: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class Averaged:
     """One scored averaging attempt.  ``cid`` is that of the average, which is kept only if ``adopted``."""
 
@@ -170,6 +178,7 @@ Decision = (
     | WorkBegan
     | Adopted
     | Trained
+    | TrainingFailed
     | Averaged
     | AttemptFailed
     | Published

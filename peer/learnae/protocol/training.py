@@ -119,6 +119,8 @@ class Training:
             case do.FetchModel(creator=None) | do.ScoreModel(model=None):
                 self._requests.set_timer(Timer.WORK, RETRY_INITIAL)
             case do.TrainSlice() | do.ForgeModel() if self.work is WorkState.TRAINING:
+                if isinstance(request, do.TrainSlice):
+                    self._requests.record(decisions.TrainingFailed(request.slice, reason))
                 self.slices_trained += 1
                 self._end_unit()
             case _:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from learnae.errors import Reason
 from learnae.protocol.decisions import (
     Adopted,
     AttemptFailed,
@@ -13,6 +14,7 @@ from learnae.protocol.decisions import (
     IdentityState,
     RolledBack,
     Trained,
+    TrainingFailed,
     Verdict,
     WorkBegan,
     WorkChanged,
@@ -56,6 +58,10 @@ def describe(fact: Fact, names: Names) -> str | None:
             return f"starts from {model} at {accuracy_text(score)}"
         case Trained(slice=number, score=score):
             return f"trained slice {number}: {accuracy_text(score)}"
+        case TrainingFailed(slice=number, reason=Reason.NOT_FINITE):
+            return f"lost slice {number}: the training diverged; lower model.learning_rate"
+        case TrainingFailed(slice=number, reason=reason):
+            return f"lost slice {number}: {reason}"
         case Averaged(creator=creator, before=before, after=after, adopted=adopted):
             scores = f"{accuracy_text(before)} → {accuracy_text(after)}"
             return f"averaged with {display_name(creator, names)}: {scores}, {'kept' if adopted else 'dropped'}"

@@ -16,6 +16,7 @@ from learnae.protocol.decisions import (
     IdentityChanged,
     IdentityState,
     Trained,
+    TrainingFailed,
     WorkBegan,
     WorkChanged,
     WorkState,
@@ -102,6 +103,12 @@ def test_intermediate_steps_are_not_logged() -> None:
 def test_a_peer_outside_the_roster_is_shown_by_the_beginning_of_its_id() -> None:
     failed = AttemptFailed(PeerId("12D3KooWstranger"), Cid("b"), Reason.TIMEOUT)
     assert describe(failed, CALLED) == "could not average with 12D3KooWstra…: timeout"
+
+
+def test_a_lost_slice_is_in_the_log_with_its_reason() -> None:
+    assert describe(TrainingFailed(3, Reason.TIMEOUT), CALLED) == "lost slice 3: timeout"
+    diverged = describe(TrainingFailed(3, Reason.NOT_FINITE), CALLED)
+    assert diverged == "lost slice 3: the training diverged; lower model.learning_rate"
 
 
 def test_each_debt_is_one_receipt_and_the_newest_comes_first() -> None:

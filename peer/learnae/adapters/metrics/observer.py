@@ -36,6 +36,7 @@ from learnae.protocol.decisions import (
     IdentityState,
     RolledBack,
     Trained,
+    TrainingFailed,
     Verdict,
     WorkChanged,
     WorkState,
@@ -139,6 +140,8 @@ class Metrics:
         match item:
             case Trained():
                 self._count("learnae_slices_total", peer)
+            case TrainingFailed():
+                self._count("learnae_failed_slices_total", peer)
             case Averaged(adopted=adopted):
                 self._count_attempt(peer, followed, adopted)
             case AttemptFailed():

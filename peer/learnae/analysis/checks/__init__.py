@@ -30,6 +30,7 @@ CHECKS: dict[str, Check] = {
     "adopted_only_if_better": work.adopted_only_if_better,
     "averaged_models_were_published": work.averaged_models_were_published,
     "own_models_not_averaged": work.own_models_not_averaged,
+    "training_did_not_diverge": work.training_did_not_diverge,
     "every_peer_finished": work.every_peer_finished,
     "faults_happened": faults.faults_happened,
     "recovered": faults.recovered,
@@ -47,6 +48,7 @@ def verdict(history: History) -> dict[str, Any]:
             name: {"result": outcome.result.value, "reason": outcome.reason} for name, outcome in results.items()
         },
         "unproven": chain.unproven(history),
+        "notices": work.learned_nothing(history),
         "summary": summary(history),
     }
 

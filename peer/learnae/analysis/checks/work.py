@@ -1,9 +1,12 @@
 """Checks of averaging, adoption and the end of the session (sections 1.1 and 4)."""
 
+from collections import Counter
 from collections.abc import Iterator
+from math import sqrt
 
-from learnae.analysis.checks.result import check, exact_accuracy, session_began
-from learnae.protocol.decisions import Adopted, Averaged, Published, WorkChanged, WorkState
+from learnae.analysis.checks.result import MAX_NAMED, check, exact_accuracy, session_began
+from learnae.errors import Reason
+from learnae.protocol.decisions import Adopted, Averaged, Published, Trained, TrainingFailed, WorkChanged, WorkState
 from learnae.protocol.types import Cid, PeerId, Policy, Score
 from learnae.records.history import SWARM, History, PeerCrashed, PeerRestarted, kept_score
 from learnae.records.outcome import EndedBy
@@ -57,6 +60,16 @@ def own_models_not_averaged(history: History) -> Iterator[str]:
 
 
 @check
+def training_did_not_diverge(history: History) -> Iterator[str]:
+    """Every slice that a peer trained gave weights that are finite numbers."""
+    work = session_began(history).session.work
+    lost = Counter(record.peer for record, fact in history.facts(TrainingFailed) if fact.reason is Reason.NOT_FINITE)
+    for name, slices in lost.items():
+        planned = work.slices * work.passes
+        yield f"{name}: {slices} of {planned} slices diverged: lower model.learning_rate"
+
+
+@check
 def every_peer_finished(history: History) -> Iterator[str]:
     """Every peer of the roster finished, and the session ended by itself."""
     session_began(history)
@@ -83,3 +96,27 @@ def last_states(history: History) -> dict[str, str]:
             case _:
                 crashed.discard(record.peer)
     return {name: "crashed" if name in crashed else work[name] for name in history.roster}
+
+
+def learned_nothing(history: History) -> list[str]:
+    """A notice that names the honest peers whose last models are hardly better than their untrained ones.
+
+    Both are scored on the same validation rows, so no knowledge of the classes is needed.
+    """
+    first: dict[str, Score] = {}
+    last: dict[str, Score] = {}
+    for record, score in history.kept:
+        first.setdefault(record.peer, score)
+        last[record.peer] = score
+    trained = {record.peer for record in history.of(Trained, TrainingFailed)}
+    names = [name for name in history.honest if name in trained & last.keys() and _alike(first[name], last[name])]
+    if not names:
+        return []
+    shown = ", ".join(names[:MAX_NAMED]) + (f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else "")
+    return [f"Models hardly better than untrained ones: {shown}. Check model.learning_rate and the labels of the data."]
+
+
+def _alike(untrained: Score, trained: Score) -> bool:
+    """Whether chance explains the gain: at most two standard errors of the untrained model's accuracy."""
+    accuracy = untrained.accuracy
+    return trained.accuracy - accuracy <= 2 * sqrt(accuracy * (1 - accuracy) / untrained.total)

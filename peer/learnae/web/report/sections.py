@@ -23,6 +23,7 @@ def report_header(history: History, verdict: Mapping[str, Any]) -> Html:
         h("h1", "Session ", h("em", session_name(history))),
         h("p", badge(verdict["verdict"]), f" {checks_text(verdict)}. Ended: {end_reason(verdict['ended_by'])}."),
         h("p", ", ".join(facts), "."),
+        *(h("p", line) for line in verdict.get("notices", ())),
     )
 
 
