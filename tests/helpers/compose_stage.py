@@ -18,7 +18,7 @@ from learnae.link_agent.packet_filter import MemoryPacketFilter
 from learnae.link_agent.request_schema import parse_request
 from learnae.protocol.decisions import WorkChanged, WorkState
 from learnae.records.history import Fact, FaultBegan, FaultEnded
-from learnae.runtime.clocks import SessionClock
+from learnae.runtime.clocks import Moment, SessionClock
 from learnae.session.faults import Fault, FaultKind, FaultWindow
 from learnae.web.event_log import EventLog
 
@@ -99,7 +99,7 @@ class Stage:
     def __init__(self, folder: Path, windows: Iterable[FaultWindow], *without: str) -> None:
         self.pods, self.containers = Pods(*without), FakeContainers(folder)
         self.board, self.said = EventLog(), list[str]()
-        parts = (NAMES, SessionClock(0.0), self.pods, self.containers, self.board, folder / "faults.jsonl")
+        parts = (NAMES, SessionClock(Moment(0.0)), self.pods, self.containers, self.board, folder / "faults.jsonl")
         self.faults = ComposeFaults(list(windows), *parts, self.said.append)
 
     def start(self) -> asyncio.Task[None]:

@@ -8,6 +8,7 @@ from tests.helpers.swarms import Run
 from learnae.adapters.sqlite_journal import SqliteJournal, blocks_in_use
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
 from learnae.records.chain_export import chain_line
+from learnae.runtime.clocks import Moment
 from learnae.runtime.roster_file import Roster
 from learnae.session.session_file import to_toml
 
@@ -16,7 +17,7 @@ def leave(run: Run, folder: Path) -> Path:
     (folder / JOURNALS).mkdir(parents=True)
     (folder / SESSION).write_text(to_toml(run.simulation.session), encoding="utf-8")
     hosts = run.simulation.simulator.hosts
-    Roster.of([(host.config.peer, host.config.wallet) for host in hosts.values()], 0.0).write(folder / ROSTER)
+    Roster.of([(host.config.peer, host.config.wallet) for host in hosts.values()], Moment(0.0)).write(folder / ROSTER)
     for name, host in hosts.items():
         assert host.peer
         with closing(SqliteJournal(folder / JOURNALS / f"{name}.sqlite", host.config)) as journal:

@@ -1,7 +1,6 @@
 """A session on memory ports and a real clock, for tests of the live driver and of what stands on it."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from learnae.adapters.sqlite_journal import SqliteJournal
 from learnae.backends.sim.simulation import MemoryHistory, Simulation
 from learnae.records.history import SWARM, Fact, History, SessionEnded
 from learnae.records.outcome import BackendName, EndedBy
-from learnae.runtime.clocks import SessionClock
+from learnae.runtime.clocks import Moment, SessionClock
 from learnae.runtime.learning import MemoryLearning
 from learnae.runtime.live import LivePeer
 from learnae.session.session_file import parse
@@ -42,7 +41,7 @@ class Stage:
         self.session = parse(SETTINGS | self.settings)
         self.recording = MemoryHistory()
         self.simulation = Simulation(self.session, MemoryLearning(self.session), [])
-        self.clock = SessionClock(time.time())
+        self.clock = SessionClock(Moment.now())
         self.simulation.ledger.clock = self.clock
         self.room: dict[str, MemoryGossip] = {}
 

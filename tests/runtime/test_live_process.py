@@ -10,6 +10,7 @@ from learnae.adapters.memory import keys as public_ids
 from learnae.adapters.sqlite_journal import SqliteJournal, read_journal
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
 from learnae.errors import InputError, PortError, Reason
+from learnae.runtime.clocks import Moment
 from learnae.runtime.live_process import input_error
 from learnae.runtime.roster_file import Roster
 from learnae.session.session_file import parse, to_toml
@@ -17,7 +18,7 @@ from learnae.session.setup import SessionSetup
 
 AWAY = "http://127.0.0.1:1"
 SETTINGS = parse({"peers": 2, "data": {"rows": 50, "validation_rows": 20, "test_rows": 20}, "model": {"hidden": [4]}})
-IDS = Roster.of([public_ids("0"), public_ids("1")], began=1000.5)
+IDS = Roster.of([public_ids("0"), public_ids("1")], Moment(1000.5, 7.5, "boot"))
 
 
 def test_a_roster_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -27,7 +28,9 @@ def test_a_roster_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [each.wallet for each in IDS.members(SETTINGS)] == [each.wallet for each in IDS.peers]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "7", '{"version":1,"began":0.0,"peers":[{"name":"p00"}]}', "\xff"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "7", '{"version":1,"zero":{"unix":0.0},"peers":[{"name":"p00"}]}', "\xff"]
+)
 def test_what_is_no_roster_is_refused_in_one_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / ROSTER).write_text(text, encoding="latin-1")
     with pytest.raises(InputError, match="is not a roster"):
@@ -35,7 +38,7 @@ def test_what_is_no_roster_is_refused_in_one_sentence(tmp_path: Path, text: str)
 
 
 def test_a_roster_of_another_version_or_session_is_refused(tmp_path: Path) -> None:
-    Roster(2, 0.0, ()).write(tmp_path / ROSTER)
+    Roster(2, Moment(0.0), ()).write(tmp_path / ROSTER)
     with pytest.raises(InputError, match="version 2"):
         Roster.read(tmp_path / ROSTER)
     with pytest.raises(InputError, match="names 2 peers and the session has 3"):

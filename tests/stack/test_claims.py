@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
@@ -27,7 +26,7 @@ from learnae.messages.wire import cid_of, encode, proof_text
 from learnae.protocol.decisions import Verdict
 from learnae.protocol.types import ETHER, Address, Cid, Claim, IdentityAnnouncement, PeerId, Poid, TxHash
 from learnae.records.history import Fact
-from learnae.runtime.clocks import SessionClock
+from learnae.runtime.clocks import Moment, SessionClock
 from learnae.runtime.learning import MemoryLearning
 from learnae.runtime.live import LivePeer
 from learnae.runtime.memory_session import MemorySession
@@ -146,7 +145,7 @@ class Bob:
     def __init__(self, world: World) -> None:
         self._world, net = world, world.setup.swarm.net
         self.gossip = MemoryGossip(net, {}, "p01", world.setup.members[1].peer)
-        chain, clock = EvmChain(world.node, world.wallets["p01"]), SessionClock(time.time())
+        chain, clock = EvmChain(world.node, world.wallets["p01"]), SessionClock(Moment.now())
         self.live = LivePeer(
             "p01",
             world.setup.config(1),

@@ -29,7 +29,7 @@ def join(
     from learnae.cli.peer import EXIT_CODES
 
     join_file, program = JoinFile.read(file), find_kubo(kubo_binary)
-    peer = RemotePeer(join_file, folder or Path(f"{join_file.name}-{join_file.roster.began:.0f}"))
+    peer = RemotePeer(join_file, folder or Path(f"{join_file.name}-{join_file.roster.zero.unix:.0f}"))
     say(f"Joining as {join_file.name}, in {peer.folder}. Press Ctrl-C to leave; the same command resumes.")
     ended_by = asyncio.run(_run(peer, program))
     say(f"{join_file.name} has left ({ended_by}).")

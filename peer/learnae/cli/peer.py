@@ -75,7 +75,7 @@ def peer(
         name, kubo, keys.resolve_url(rpc), keys.load_wallet(keystore), journal, KUBO_STARTS if rows else 0.0
     )
     members = ids.members(settings)
-    service = PeerService(find(node, members), SessionClock(ids.began), Metrics(), members)
+    service = PeerService(find(node, members), SessionClock(ids.zero), Metrics(), members)
     own = ShardLearning(settings, rows) if rows else None
     observers: list[Observer] = [_print, own.observe] if own else [_print]
     api = Api(listen, allow_host or (), token_file) if listen else None

@@ -73,6 +73,7 @@ class LivePeer:
         self.peer = replay(self.config, entries) if entries else new_peer(self.config)
         self._resumed = bool(entries)
         self._last = entries[-1][0].at if entries else 0.0
+        self.clock.catch_up(self._last)
         self._arrived: asyncio.Queue[on.Event | Heard] = asyncio.Queue()
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._newest: dict[type[Announcement], Announcement] = {}  # being published, or next to be

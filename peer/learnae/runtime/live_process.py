@@ -150,7 +150,7 @@ async def _run_peer(
                 ports,
                 KuboGossip(kubo, config.session),
                 journal,
-                SessionClock(roster.began),
+                SessionClock(roster.zero),
                 tuple(observers),
                 thread,
                 session.linger,
@@ -164,7 +164,7 @@ async def _run_peer(
         for record in decisions(node.name, _before_restart(read_journal(node.journal))):
             inside.observe(record.t, record.peer, record.fact)
         inside.begin(
-            live, learning.predictor(journal.blocks), PaymentIndex(ethereum, [node.wallet.address], roster.began)
+            live, learning.predictor(journal.blocks), PaymentIndex(ethereum, [node.wallet.address], roster.zero.unix)
         )
         try:
             return await live.run()

@@ -3,7 +3,6 @@
 All peers read the same file.  From it and the session file each computes the same manifest and initial weights.
 """
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from learnae.errors import InputError
 from learnae.messages.codec import decode, encode, to_json
 from learnae.messages.foreign_json import from_json
 from learnae.protocol.types import Address, PeerId
+from learnae.runtime.clocks import Moment
 from learnae.session.roster import Member, names
 from learnae.session.roster import roster as members_of
 from learnae.session.settings import Session
@@ -30,19 +30,19 @@ class PublicIds:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """``began``: Unix seconds at second 0 of the session."""
+    """``zero``: second 0 of the session."""
 
     version: int
-    began: float
+    zero: Moment
     peers: tuple[PublicIds, ...]
 
     @staticmethod
-    def of(ids: Iterable[tuple[PeerId, Address]], began: float | None = None) -> "Roster":
-        """Peers in order: p00, p01 ..."""
+    def of(ids: Iterable[tuple[PeerId, Address]], zero: Moment | None = None) -> "Roster":
+        """Peers in order: p00, p01 ...  Second 0 is now by default."""
         listed = list(ids)
         named = zip(names(len(listed)), listed, strict=True)
         peers = tuple(PublicIds(name, peer, wallet) for name, (peer, wallet) in named)
-        return Roster(VERSION, time.time() if began is None else began, peers)
+        return Roster(VERSION, zero or Moment.now(), peers)
 
     @staticmethod
     def read(path: Path) -> "Roster":

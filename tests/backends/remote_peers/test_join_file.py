@@ -21,6 +21,7 @@ from learnae.backends.remote_peers.remote_peer import InvitingHost, RemotePeer
 from learnae.cli.join import hand_in
 from learnae.errors import InputError
 from learnae.protocol.types import Cid
+from learnae.runtime.clocks import Moment
 from learnae.runtime.live_process import PeerEndpoints
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.shard_learning import INITIAL, ROWS
@@ -32,13 +33,13 @@ FEATURES = 3
 TOKEN = "t" * 43
 
 
-def rendered(folder: Path, began: float | None = None) -> Path:
+def rendered(folder: Path, zero: Moment | None = None) -> Path:
     """What build/swarm has for p01, the remote."""
     made, pod = [create_identity(), create_identity()], folder / "pods" / "p01"
     for part in ("ipfs", "peer/initial"):
         (pod / part).mkdir(parents=True)
     wallets = [keystore.create_wallet(path).address for path in (folder / "other.json", pod / "peer" / WALLET)]
-    Roster.of(zip((each.peer for each in made), wallets, strict=True), began).write(folder / ROSTER)
+    Roster.of(zip((each.peer for each in made), wallets, strict=True), zero).write(folder / ROSTER)
     (folder / SESSION).write_text(to_toml(SESSION_OF_TWO))
     (pod / "ipfs" / "swarm.key").write_text(create_swarm_key())
     (pod / "ipfs" / "identity").write_text(made[1].key)
@@ -48,9 +49,9 @@ def rendered(folder: Path, began: float | None = None) -> Path:
     return folder
 
 
-def join_file(folder: Path, began: float | None = None) -> Path:
+def join_file(folder: Path, zero: Moment | None = None) -> Path:
     path = folder / "p01.join.json"
-    swarm = rendered(folder / "swarm", began)
+    swarm = rendered(folder / "swarm", zero)
     members = Roster.read(swarm / ROSTER).members(SESSION_OF_TWO)
     session_id = SessionSetup(SESSION_OF_TWO, members, FEATURES, str.encode).session_id
     JoinFile.of_pod("p01", session_id, swarm, {"Qm": "/ip4/10.0.0.1/tcp/4001"}, "http://r", "http://h", TOKEN).write(
@@ -146,7 +147,7 @@ def test_no_name_in_a_join_file_leads_out_of_its_folder(tmp_path: Path) -> None:
 
 
 def test_to_a_session_that_is_over_nobody_goes(tmp_path: Path) -> None:
-    refused(here(tmp_path, "join", join_file(tmp_path, time.time() - 61)), "over")
+    refused(here(tmp_path, "join", join_file(tmp_path, Moment(time.time() - 61))), "over")
 
 
 def test_without_a_file_or_a_kubo_nothing_begins(tmp_path: Path) -> None:

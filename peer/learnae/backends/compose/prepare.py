@@ -28,7 +28,7 @@ from learnae.backends.compose.session import ComposeSwarm
 from learnae.backends.external_chain.chain import ExternalChain
 from learnae.checkout import REPOSITORY
 from learnae.protocol.types import Cid
-from learnae.runtime.roster_file import Roster
+from learnae.runtime.clocks import Moment
 from learnae.session.roster import Member, names
 from learnae.session.settings import Session
 from learnae.session.setup import SessionSetup
@@ -61,7 +61,7 @@ def plan_for(
         subnet=free_addresses.free_subnet(REPOSITORY),
         base=free_addresses.free_base(REPOSITORY, numbers, [HOST, *_published(remote)]),
         user=owner(),
-        genesis=int(Roster.of([]).began),
+        genesis=int(Moment.now().unix),
         chain_id=session.chain.id,
         block_time=chosen_block_time(session),
         names=peers,

@@ -13,7 +13,6 @@ import json
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.private_file import write_private
 from learnae.protocol.types import Address, Wei, wei
+from learnae.runtime.clocks import Moment
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.shard_learning import INITIAL, ROWS
 from learnae.session.roster import Member
@@ -97,7 +97,7 @@ def keystores(plan: Plan, folder: Path = FOLDER) -> dict[str, Path]:
 
 def begin_now(folder: Path = FOLDER) -> None:
     """Set second 0 of the session to now; rendering was earlier."""
-    roster = replace(Roster.read(folder / "roster.json"), began=time.time())
+    roster = replace(Roster.read(folder / "roster.json"), zero=Moment.now())
     for path in [folder / "roster.json", *folder.glob("pods/*/peer/roster.json")]:
         roster.write(path)
 

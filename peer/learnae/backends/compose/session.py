@@ -10,7 +10,6 @@ The live page shows what the peers stream; the verdict is based on their journal
 
 import asyncio
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,9 +68,8 @@ class ComposeSwarm:
         return Containers(self.plan.project, self.folder)
 
     @property
-    def second_zero(self) -> float:
-        """Unix seconds."""
-        return Roster.read(self.folder / live_run.ROSTER).began
+    def clock(self) -> SessionClock:
+        return SessionClock(Roster.read(self.folder / live_run.ROSTER).zero)
 
     @property
     def initial_services(self) -> list[str]:
@@ -153,7 +151,7 @@ def _faults(swarm: ComposeSwarm, events: EventLog, file: Path, say: Say) -> Comp
     return ComposeFaults(
         fault_plan.plan(session.faults, plan.names, session.seed),
         [member.name for member in swarm.members if not member.group.joins_at],
-        SessionClock(swarm.second_zero),
+        swarm.clock,
         LinkAgents(plan, swarm.folder),
         ContainerLifecycle(plan.project, swarm.folder / "chain", plan.block_time),
         events,
@@ -171,7 +169,7 @@ async def _peers_end(swarm: ComposeSwarm, faults: ComposeFaults | None) -> None:
 
 async def _start_later(swarm: ComposeSwarm, faults: ComposeFaults | None, member: Member) -> None:
     service = f"peer-{member.name}"
-    await asyncio.sleep(swarm.second_zero + member.group.joins_at - time.time())
+    await asyncio.sleep(member.group.joins_at - swarm.clock())
     await swarm.containers.up(service)
     await _end(swarm, faults, [service])
 

@@ -8,7 +8,6 @@ its own, and test accuracies are computed in a thread as well.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -28,7 +27,7 @@ from learnae.protocol.types import Address, Wei, wei
 from learnae.records.chain_export import ChainRecord
 from learnae.records.history import SWARM, Fact, SessionEnded
 from learnae.records.outcome import EndedBy
-from learnae.runtime.clocks import SessionClock
+from learnae.runtime.clocks import Moment, SessionClock
 from learnae.runtime.live import LivePeer
 from learnae.runtime.memory_session import MemorySession
 from learnae.runtime.session_end import SessionEnd
@@ -69,7 +68,7 @@ class EmbeddedSwarm:
         self.evm = evm
         self.node = Node(self.evm, self.session.chain.id)
         self.chain: list[ChainRecord] = []
-        self.clock = SessionClock(time.time())
+        self.clock = SessionClock(Moment.now())
         self._threads = ThreadPoolExecutor(self.session.peers + 1, "trainer")  # all may wait for one batch
         net = setup.swarm.net
         self.gossips = [MemoryGossip(net, {}, member.name, member.peer) for member in setup.members]

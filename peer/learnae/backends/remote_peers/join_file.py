@@ -4,7 +4,6 @@ JoinFile.read(path).unpack(folder)      # session.toml roster.json wallet.json r
 """
 
 import base64
-import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from learnae.messages.codec import decode, encode, to_json
 from learnae.messages.foreign_json import from_json
 from learnae.private_file import write_private
 from learnae.protocol.types import Cid, PeerId
+from learnae.runtime.clocks import SessionClock
 from learnae.runtime.live_process import PeerEndpoints, find
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.shard_learning import INITIAL, ROWS, ShardLearning
@@ -104,7 +104,7 @@ class JoinFile:
             raise InputError(
                 f"{path} is not a complete join file ({str(error) or 'not in its own roster'}): ask for it again"
             ) from None
-        if time.time() > join.roster.began + session.max_duration:
+        if SessionClock(join.roster.zero)() > session.max_duration:
             raise InputError(f"{path} is for a session that is over: ask for a new join file")
         return join
 

@@ -81,7 +81,7 @@ class RemotePeer:
         self._node = PeerEndpoints(join.name, "", join.rpc, wallet, self.journal)
         member, self._learning = join.checked(folder, self._node)
         members = join.roster.members(join.settings)
-        self.service = PeerService(member, SessionClock(join.roster.began), Metrics(), members)
+        self.service = PeerService(member, SessionClock(join.roster.zero), Metrics(), members)
 
     async def run(self, program: str) -> EndedBy:
         """Take part to the end of the session; what ended it.  Raises InputError."""
