@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.adapters.journals import ENTRIES, JournalSuite
 from tests.adapters.sqlite_journals import CONFIG, ROOT, WRITER, Journals, altered, written
+from tests.helpers.peers import config
 from tests.helpers.swarms import run, small
 
 from learnae.adapters.sqlite_journal import SqliteJournal, blocks_in_use, journal_lines, read_block, read_journal
@@ -68,6 +69,17 @@ def test_a_block_is_kept_with_the_next_event_and_not_before(world: Journals) -> 
     world.opened[-1].blocks[cid_of(b"two")] = b"two"
     world.journal.append(*ENTRIES[0])
     assert dict(world.reopen().blocks) == {cid_of(b"two"): b"two"}
+
+
+def test_a_reopened_journal_keeps_its_salt_and_only_the_owner_reads_it(tmp_path: Path) -> None:
+    """A live peer draws a salt at each start; the one that its journal has counts."""
+    path = tmp_path / "peer.sqlite"
+    SqliteJournal(path, config(salt="drawn first")).close()
+    with closing(SqliteJournal(path, config(salt="drawn later"))) as journal:
+        assert journal.config == config(salt="drawn first")
+        assert {name.stat().st_mode & 0o077 for name in (path, *tmp_path.glob("peer.sqlite-*"))} == {0}
+    assert read_journal(path).config.salt == "drawn first"
+    assert "drawn" not in repr(journal.config)
 
 
 def test_what_is_left_of_a_removed_journal_does_not_come_back(world: Journals, tmp_path: Path) -> None:

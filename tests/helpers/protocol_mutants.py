@@ -45,6 +45,8 @@ LATE_VICTIM = (
 LATE = BASE | {"start": {"timeout": 3.0}, "linger": 60.0} | groups({"count": 4}, {"count": 1, "joins_at": 60.0})
 
 
+CROWDED = BASE | {"peers": 10, "start": {"timeout": 1.0}, "network": {"max_peers": 4}}
+CROWDED |= groups({"count": 5}, {"count": 5, "joins_at": 10.0})
 PACED = BASE | {"work": {"slices": 9, "patience": 5}, "pace": {"slice": 2.0}, "network": {"announce_every": 4.0}}
 PARTED = PACED | {"faults": [{"kind": "split", "at": 5, "duration": 6}]}
 KILLED = PACED | {"faults": [{"kind": "kill", "at": 5, "duration": 6, "targets": ["p02"]}]}
@@ -276,6 +278,10 @@ def has_endless_patience(patch: Patch) -> None:
     patch.setattr(Training, "_end_unit", patient)
 
 
+def lets_strangers_displace_useful_peers(patch: Patch) -> None:
+    patch.setattr(PeerBook, "_protected", lambda self: set())
+
+
 def takes_a_repetition_for_news(patch: Patch) -> None:
     """An announcement heard again is a model to try again, and wakes."""
     patch.setattr(PeerBook, "screen_model", lambda self, model: None)
@@ -370,5 +376,11 @@ MUTANTS = [
     Mutant("never wakes", never_wakes, {"news_wakes"}, LATE),
     Mutant("never has enough", never_has_enough, {"every_peer_finished"}),
     Mutant("has endless patience", has_endless_patience, {"patience_ends"}),
+    Mutant(
+        "lets strangers displace useful peers",
+        lets_strangers_displace_useful_peers,
+        {"useful_peers_stay_known"},
+        CROWDED,
+    ),
     Mutant("takes a repetition for news", takes_a_repetition_for_news, {"nothing_is_tried_twice"}),
 ]

@@ -25,10 +25,11 @@ def nothing_is_tried_twice(run: Run) -> bool:
 
 
 def news_wakes(run: Run) -> bool:
-    """Whoever joins a swarm that is DONE is averaged with: somebody is, by everybody."""
+    """Whoever joins a swarm that is DONE is averaged with: somebody is, by everybody that has room for it."""
     late = max(run.simulation.simulator.hosts.values(), key=lambda host: host.joins_at)
     tried = {record.peer for record, fact in run.history.facts(Averaged) if fact.creator == late.config.peer}
-    return late.joins_at == 0 or tried == run.history.roster.keys() - {late.name}
+    full = run.simulation.session.network.max_peers < run.simulation.session.peers
+    return late.joins_at == 0 or full or tried == run.history.roster.keys() - {late.name}
 
 
 def patience_ends(run: Run) -> bool:
@@ -59,10 +60,25 @@ def only_creators_are_paid(run: Run) -> bool:
     return run.simulation.session.identity != "proven" or all(payee == owner for payee, owner in paid)
 
 
+def useful_peers_stay_known(run: Run) -> bool:
+    """Peers of whom two models were adopted have up to three quarters of a peer's book before strangers get a place.
+
+    Of whom one was adopted may have made room during the attempt.
+    """
+    most = run.simulation.session.network.max_peers * 3 // 4
+    for name, host in run.simulation.simulator.hosts.items():
+        adopted = Counter(fact.creator for fact in run.attempts(name) if fact.adopted)
+        useful = {creator for creator, count in adopted.items() if count > 1}
+        if host.peer and len(useful & host.peer._peer_book.peers.keys()) < min(most, len(useful)):
+            return False
+    return True
+
+
 PROPERTIES: dict[str, Callable[[Run], bool]] = {
     "what_is_kept_is_published": what_is_kept_is_published,
     "nothing_is_tried_twice": nothing_is_tried_twice,
     "news_wakes": news_wakes,
     "patience_ends": patience_ends,
     "only_creators_are_paid": only_creators_are_paid,
+    "useful_peers_stay_known": useful_peers_stay_known,
 }

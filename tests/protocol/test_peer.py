@@ -183,10 +183,10 @@ def test_work_and_identity_do_not_wait_for_each_other() -> None:
     assert working.registered().peer.status().claim
 
 
-def test_two_peers_with_other_seeds_try_others_first() -> None:
+def test_two_peers_with_other_salts_try_others_first() -> None:
     picked = set()
-    for seed in map(str, range(20)):
-        driven = Driven(wants_payment=False, expected_identities=0, seed=seed).loaded()
+    for salt in map(str, range(20)):
+        driven = Driven(wants_payment=False, expected_identities=0, salt=salt).loaded()
         for name in ("ann", "bob", "cat"):
             driven.hears(name)
         driven.scored(do.TrainSlice, "me-1", score(60))

@@ -135,15 +135,60 @@ def test_the_reservoir_keeps_the_same_peers_in_whatever_order_they_come() -> Non
     assert kept[0] == kept[1] and len(kept[0]) == 8
 
 
-def test_another_seed_keeps_others() -> None:
+def test_another_salt_keeps_others() -> None:
     kept = []
-    for seed in ("1 me", "2 me"):
-        book = PeerBook(config(max_peers=8, seed=seed))
+    for salt in ("1 me", "2 me"):
+        book = PeerBook(config(max_peers=8, salt=salt))
         for number in range(40):
             if book.has_room_for(PeerId(str(number))):
                 book.add(PeerId(str(number)))
         kept.append(set(book.peers))
     assert kept[0] != kept[1]
+
+
+def full(count: int, *useful: str) -> PeerBook:
+    """``useful`` come first; then strangers come until the book has seen ``count`` of them."""
+    book = PeerBook(config(max_peers=8))
+    for name in map(PeerId, useful):
+        book.add(name)
+        if name.startswith("claimed"):
+            book.claim_verified(name)
+        book.model_scored(name, adopted=name.startswith("adopted"))
+    for name in (PeerId(f"stranger {number}") for number in range(count)):
+        if book.has_room_for(name):
+            book.add(name)
+    return book
+
+
+def test_strangers_do_not_displace_peers_that_proved_useful() -> None:
+    useful = {"adopted 1", "adopted 2", "adopted 3", "adopted 4", "claimed 1", "claimed 2"}
+    assert useful < full(500, *sorted(useful)).peers.keys()
+    assert not {"scored 1", "scored 2"} & full(500, "scored 1", "scored 2").peers.keys()
+
+
+def test_a_quarter_of_the_book_stays_open_and_only_a_quarter_is_kept_for_claims() -> None:
+    kept = full(500, *(f"claimed {number}" for number in range(8))).peers
+    assert list(kept)[:2] == ["claimed 0", "claimed 1"] and sum(name.startswith("claimed") for name in kept) < 8
+    kept = full(500, *(f"adopted {number}" for number in range(8))).peers
+    assert [f"adopted {number}" for number in range(6)] == list(kept)[:6]
+    assert sum(name.startswith("adopted") for name in kept) < 8
+
+
+def test_peers_with_more_adopted_models_stay_before_those_with_fewer() -> None:
+    book = full(0, *(f"adopted {number}" for number in range(8)))
+    for number in (6, 7):
+        book.model_scored(PeerId(f"adopted {number}"), adopted=True)
+    for name in (PeerId(f"stranger {number}") for number in range(500)):
+        if book.has_room_for(name):
+            book.add(name)
+    assert {"adopted 6", "adopted 7", *(f"adopted {number}" for number in range(4))} < book.peers.keys()
+
+
+def test_what_a_peer_that_is_not_known_did_is_not_noted() -> None:
+    book = crowd("bob")
+    book.claim_verified(PeerId("ann"))
+    book.model_scored(PeerId("ann"), adopted=True)
+    assert list(book.peers) == ["bob"]
 
 
 def test_who_is_known_is_admitted_and_no_newcomer() -> None:

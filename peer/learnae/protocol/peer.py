@@ -152,6 +152,8 @@ class Peer:
                 self._payments.registration.claim_signed(request, event)
             case on.ClaimRead(), do.ReadClaim():
                 self._payments.claim_read(request, event)
+                if self._payments.claims.directory.payee(event.facts.poid.peer):
+                    self._peer_book.claim_verified(event.facts.poid.peer)
             case on.RequestFailed(reason=reason), _:
                 if isinstance(request, do.TrainerAction | do.StoreAction):
                     self._training.request_failed(request, reason)

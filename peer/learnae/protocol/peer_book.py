@@ -1,8 +1,11 @@
 """The peers and models that a peer knows, and the model that is worth the next averaging attempt.
 
 Memory is bounded: the newest model of each creator, a max number of announcements and attempts per creator, and a max
-number of peers.  Which peers are kept is a seeded random choice (those with the smallest hash of seed and id), so that
-the first to announce cannot fill the book.
+number of peers.  When the book is full,
+- the peers that proved useful stay, up to three quarters of the book: first those with the most adopted models, then,
+  up to a quarter, those with a verified claim and a scored model; of equals, those that were met earlier;
+- which others stay is a random choice that only this peer can predict (those with the smallest hash of its salt and
+  their id), so that neither the first to announce nor somebody who chooses its keys can fill the book.
 """
 
 import hashlib
@@ -19,8 +22,11 @@ FETCH_TRIES = 6  # failed fetches until a model is given up: after more than a m
 
 @dataclass(slots=True)
 class KnownPeer:
-    rank: str  # the peers with the smallest ranks are kept
+    rank: str  # of the peers that are not protected, those with the smallest ranks are kept
     claims_received: int = 0
+    claim_verified: bool = False  # the chain has a claim to its id, and the directory admitted it
+    models_scored: int = 0
+    models_adopted: int = 0
     models_received: int = 0
     attempts: int = 0  # averagings with any of its models
     newest: ModelRef | None = None
@@ -35,6 +41,7 @@ class PeerBook:
         self._config = config
         self.peers: dict[PeerId, KnownPeer] = {}
         self._creators: dict[str, PeerId] = {}  # digest of tensors -> the first peer that announced them
+        self._first_to_go: tuple[PeerId, str] | None = None  # and its rank; None: to be computed
 
     @property
     def identified(self) -> int:
@@ -52,7 +59,21 @@ class PeerBook:
         if removed:
             del self.peers[removed]
         self.peers[peer] = KnownPeer(self._rank(peer))
+        self._first_to_go = None
         return True, removed
+
+    def claim_verified(self, peer: PeerId) -> None:
+        """Note that a wallet is known that is paid for the peer's models."""
+        if known := self.peers.get(peer):
+            known.claim_verified = True
+            self._first_to_go = None
+
+    def model_scored(self, creator: PeerId, adopted: bool) -> None:
+        """Note that a peer's model was fetched, verified and scored."""
+        if known := self.peers.get(creator):
+            known.models_scored += 1
+            known.models_adopted += adopted
+            self._first_to_go = None
 
     def screen_claim(self, sender: PeerId) -> Reason | None:
         """Why no claim of this sender is worth an event; None if one is."""
@@ -124,9 +145,21 @@ class PeerBook:
         return peer.attempts < self._config.work.max_attempts_per_creator
 
     def _rank(self, peer: PeerId) -> str:
-        return hashlib.sha256(f"{self._config.seed} {peer}".encode()).hexdigest()
+        return hashlib.sha256(f"{self._config.salt} {peer}".encode()).hexdigest()
 
     def _last(self) -> tuple[PeerId, str]:
         """The peer that is removed next, and its rank."""
-        peer = max(self.peers, key=lambda known: self.peers[known].rank)
-        return peer, self.peers[peer].rank
+        if self._first_to_go is None:
+            protected = self._protected()
+            peer = max((known for known in self.peers if known not in protected), key=lambda it: self.peers[it].rank)
+            self._first_to_go = peer, self.peers[peer].rank
+        return self._first_to_go
+
+    def _protected(self) -> set[PeerId]:
+        """The peers that no stranger displaces.  Their number is limited: usefulness, too, can be bought."""
+        most, most_by_claim = self._config.network.max_peers * 3 // 4, self._config.network.max_peers // 4
+        adopted = [peer for peer, known in self.peers.items() if known.models_adopted]
+        adopted = sorted(adopted, key=lambda peer: -self.peers[peer].models_adopted)[:most]
+        others = ((peer, known) for peer, known in self.peers.items() if not known.models_adopted)
+        claimed = [peer for peer, known in others if known.claim_verified and known.models_scored]
+        return {*adopted, *claimed[: min(most_by_claim, most - len(adopted))]}

@@ -14,8 +14,8 @@ from learnae.protocol.settings import PeerConfig
 
 
 def new_peer(config: PeerConfig) -> Peer:
-    """A peer before its first event.  Its random choices depend on ``config.seed`` only."""
-    return Peer(config, random.Random(config.seed))
+    """A peer before its first event.  Its random choices depend on ``config.salt`` only."""
+    return Peer(config, random.Random(config.salt))
 
 
 def digest(actions: list[Action]) -> str:

@@ -146,7 +146,7 @@ class PeerConfig:
     wallet: Address
     addresses: tuple[str, ...]
     session: Cid
-    seed: str
+    salt: str = field(repr=False)  # its random choices follow from it; known to this peer alone
     policy: Policy
     forgery: Forgery
     claimed_peer: PeerId  # the id that its contract names: its own, unless it is a hijacker

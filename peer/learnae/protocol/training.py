@@ -81,6 +81,8 @@ class Training:
         self.score, self._remote = event.score, None
         if request.model is None:  # a peer that announces the initial weights as its own is a copycat
             self._peer_book.credit(ModelRef(self._config.peer, 0, event.weights))
+        else:
+            self._peer_book.model_scored(request.model.creator, adopted=False)
         creator = request.model.creator if request.model else None
         self._requests.record(decisions.Adopted(request.cid, creator, event.score))
         self._change("remote model adopted" if request.model else "initial weights loaded")
@@ -98,6 +100,7 @@ class Training:
         adopted = after.beats(before)
         cid, step = event.weights.cid, self.publication.step + 1
         self._requests.record(decisions.Averaged(remote.creator, remote.weights.cid, before, after, adopted, cid, step))
+        self._peer_book.model_scored(remote.creator, adopted)
         if adopted:
             self.score, self._patience = after, self._config.work.patience
             self.publication.publish(event.weights)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import sys
 import threading
 import time
@@ -135,10 +136,12 @@ async def _run_peer(
         with suppress(PortError):  # the node may start later; if it answers now, its chain id is checked
             await ethereum.connect()
         setup = SessionSetup(session, members, learning.features, learning.initial_block)
-        config = setup.config(members.index(member), await _asked(node.kubo, kubo.addresses()))
+        addresses = await _asked(node.kubo, kubo.addresses())
+        config = setup.config(members.index(member), addresses, secrets.token_hex(16))
         for block in (setup.manifest, *setup.blocks.values()):
             await _asked(node.kubo, kubo.put(block))
         journal = closers.enter_context(closing(SqliteJournal(node.journal, config)))
+        config = journal.config
         journal.blocks[config.initial_weights] = setup.blocks[config.initial_weights]
         chain = ResumedChain(ethereum, node.wallet)
         trainer = learning.trainer(members.index(member), member.peer, config.session, journal.blocks)

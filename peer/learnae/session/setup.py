@@ -70,8 +70,11 @@ class SessionSetup:
             self.blocks[cid] = block
         return self._initial_cids[member.name]
 
-    def config(self, index: int, addresses: Sequence[str] = ()) -> PeerConfig:
-        """The settings of one peer.  ``addresses``: where its IPFS node can be reached."""
+    def config(self, index: int, addresses: Sequence[str] = (), salt: str | None = None) -> PeerConfig:
+        """The settings of one peer.  ``addresses``: where its IPFS node can be reached.
+
+        ``salt``: a secret of the peer.  By default it follows from the seed, for peers that share one process.
+        """
         session, member = self.session, self.members[index]
         senders = [index, *self.neighbours[index]]
         identities = sum(self.members[sender].group.wants_payment for sender in senders)
@@ -81,7 +84,7 @@ class SessionSetup:
             wallet=member.wallet,
             addresses=tuple(addresses),
             session=self.session_id,
-            seed=f"{session.seed} {member.name}",
+            salt=f"{session.seed} {member.name}" if salt is None else salt,
             policy=member.group.policy,
             forgery=member.group.forgery,
             claimed_peer=member.claimed_peer,

@@ -60,10 +60,12 @@ def create_file(path: Path, config: str) -> None:
     """Create an empty journal under another name and rename it: the file is complete or does not exist.
 
     Leftovers of an earlier file of this name are removed, because SQLite would take them for its write-ahead log.
+    Only its owner can read it, because its configuration holds the peer's salt.
     """
     new = path.with_name(path.name + ".new")
     for name in (new.name, new.name + "-journal", path.name + "-wal", path.name + "-shm"):
         path.with_name(name).unlink(missing_ok=True)
+    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     with closing(sqlite3.connect(new, isolation_level=None)) as connection:
         connection.execute("BEGIN")
         for statement in (OPENINGS, *TABLES.strip().split("\n")):

@@ -17,6 +17,7 @@ Any thread may call; trainers store blocks from their threads.
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 from typing import IO, Any
@@ -46,6 +47,7 @@ from learnae.protocol.settings import PeerConfig
 class SqliteJournal:
     """The journal of the peer with this configuration; created if it does not exist.
 
+    ``config``: that of the peer.  Its salt is the one with which the journal was created.
     InputError: the file is damaged, locked, of another version, or another peer's; the disk is full.
     """
 
@@ -66,7 +68,7 @@ class SqliteJournal:
         try:
             with self.exclusive() as connection:
                 check_file(path, connection)
-                _check_writer(path, connection, config)
+                self.config = _check_writer(path, connection, config)
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
                 _record_opening(connection)
@@ -135,13 +137,17 @@ def _record_opening(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def _check_writer(path: Path, connection: sqlite3.Connection, config: PeerConfig) -> None:
-    """Raises InputError unless this core, with these settings, wrote the journal and can continue it."""
+def _check_writer(path: Path, connection: sqlite3.Connection, config: PeerConfig) -> PeerConfig:
+    """Return the settings with the salt of the journal.
+
+    Raises InputError unless this core, with these settings, wrote the journal and can continue it.
+    """
     fix = "use the version that wrote it, or restart this peer with a new journal and a new wallet"
     text = read_heading(path, connection, fix)
     try:
         before: dict[str, Any] = dict(from_json(text))
-    except (ValueError, TypeError):
+        config = replace(config, salt=str(before["salt"]))
+    except (ValueError, TypeError, KeyError):
         raise InputError(f"{path} {DAMAGED}") from None
     old, new = _flatten(before), _flatten(encode(config))
     differences = [
@@ -152,6 +158,7 @@ def _check_writer(path: Path, connection: sqlite3.Connection, config: PeerConfig
             f"{path} was created with other settings ({', '.join(differences)}): "
             "use the same settings again, or restart this peer with a new journal and a new wallet"
         )
+    return config
 
 
 def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
