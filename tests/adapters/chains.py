@@ -73,7 +73,7 @@ def deployed(world: ChainWorld) -> Claim:
     world.mine()
     found = receipt(world, signed)
     assert found and found.contract and found.succeeded
-    return Claim(poid, found.contract, signed.hash, "")
+    return Claim(poid, found.contract, signed.hash, "", "")
 
 
 def reason(world: ChainWorld, call: Coroutine[Any, Any, object]) -> Reason:
@@ -125,7 +125,7 @@ class ChainSuite:
         for signed, wallet in ((first, world.payer_wallet), (second, world.payee_wallet)):
             found = receipt(world, signed)
             assert found and found.contract
-            claim = Claim(Poid(world.peer, wallet), found.contract, signed.hash, "")
+            claim = Claim(Poid(world.peer, wallet), found.contract, signed.hash, "", "")
             ranks.append(rank_of(world.wait(world.payee.read_claim(claim))))
         assert ranks[0] < ranks[1]
 

@@ -38,7 +38,8 @@ def model(step: int, *addresses: str) -> ModelAnnouncement:
 
 
 def identity(number: int) -> IdentityAnnouncement:
-    claim = Claim(Poid(CREATOR, Address("0x" + "ab" * 20)), Address("0x" + "cd" * 20), TxHash(f"0x{number:064x}"), "u")
+    poid, contract = Poid(CREATOR, Address("0x" + "ab" * 20)), Address("0x" + "cd" * 20)
+    claim = Claim(poid, contract, TxHash(f"0x{number:064x}"), "ab" * 32, "u")
     return IdentityAnnouncement(SESSION, claim, ())
 
 

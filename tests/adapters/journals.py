@@ -25,7 +25,7 @@ from learnae.protocol.types import (
 
 WEIGHTS = Weights(Cid("bafy"), "0123abcd")
 POID = Poid(PeerId("12D3KooW"), Address("0x" + "ab" * 20))
-CLAIM = Claim(POID, Address("0x" + "cd" * 20), TxHash("0x" + "ef" * 32), "signature")
+CLAIM = Claim(POID, Address("0x" + "cd" * 20), TxHash("0x" + "ef" * 32), "ab" * 32, "signature")
 HEAD = Head("0xgenesis", 7, "0xhead", 1_700_000_000)
 RECEIPT = Receipt(TxHash("0x01"), 6, True, Address("0x" + "cd" * 20))
 EVENTS: tuple[on.Event, ...] = (

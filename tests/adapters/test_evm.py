@@ -172,26 +172,26 @@ class TestClaims:
         """Or whoever stole an IPFS key could be earlier than its owner."""
         poid = Poid(world.peer, world.payee_wallet)
         contract, tx = created(world, dpoid.runtime_code(poid, 1_000_000_000))
-        facts = world.wait(world.payer.read_claim(Claim(poid, contract, tx, "")))
+        facts = world.wait(world.payer.read_claim(Claim(poid, contract, tx, "", "")))
         assert facts.poid == poid and facts.timestamp == 1_000_000_000 and facts.receipt_matches
         assert not facts.code_matches
 
     def test_other_code_with_the_same_answers_is_other_code(self, world: World) -> None:
         poid, time = Poid(world.peer, world.payee_wallet), 1_000_000_000
         contract, tx = created(world, dpoid.runtime_code(poid, time) + b"\0")
-        facts = world.wait(world.payer.read_claim(Claim(poid, contract, tx, "")))
+        facts = world.wait(world.payer.read_claim(Claim(poid, contract, tx, "", "")))
         assert (facts.poid, facts.timestamp) == (poid, time) and not facts.code_matches
 
     @pytest.mark.parametrize("code", ["5f5ffd", "5b5f56", "fe", "00", "60205ff3", "60405fa060805ff3"])
     def test_a_contract_that_is_none_of_ours_answers_nonsense(self, world: World, code: str) -> None:
         contract, tx = created(world, bytes.fromhex(code))
-        claim = Claim(Poid(world.peer, world.payee_wallet), contract, tx, "")
+        claim = Claim(Poid(world.peer, world.payee_wallet), contract, tx, "", "")
         assert reason(world, world.payer.read_claim(claim)) is Reason.INVALID_RESPONSE
 
     def test_a_contract_cannot_send_us_to_another_server(self, world: World) -> None:
         """EIP-3668: web3 would fetch the URL of an OffchainLookup error."""
         contract, tx = created(world, bytes.fromhex("63556f18305f526004601cfd"))
-        claim = Claim(Poid(world.peer, world.payee_wallet), contract, tx, "")
+        claim = Claim(Poid(world.peer, world.payee_wallet), contract, tx, "", "")
         assert reason(world, world.payer.read_claim(claim)) is Reason.INVALID_RESPONSE
 
     def test_another_contract_of_ours_is_not_the_one_that_was_claimed(self, world: World) -> None:

@@ -36,7 +36,7 @@ CALLS: dict[str, Callable[[EvmChain], Coroutine[Any, Any, object]]] = {
     "broadcast": lambda chain: chain.broadcast(SIGNED),
     "receipt": lambda chain: chain.receipt(HASH),
     "head": lambda chain: chain.head(),
-    "read_claim": lambda chain: chain.read_claim(Claim(POID, CONTRACT, HASH, "")),
+    "read_claim": lambda chain: chain.read_claim(Claim(POID, CONTRACT, HASH, "", "")),
     "balance": lambda chain: chain.balance(PAYEE),
     "contains": lambda chain: chain.contains(Head("0x", 3, "0x", 0)),
     "export": lambda chain: export(chain.node, [PAYEE]),

@@ -59,7 +59,8 @@ def weights(block: bytes) -> Weights:
 
 def claim(number: int) -> Claim:
     peer, wallet = PEERS[number]
-    return Claim(Poid(peer, wallet), Address(f"0x{number:040x}"), TxHash(f"0x{number:064x}"), f"proof{number}")
+    contract, tx, rows = Address(f"0x{number:040x}"), TxHash(f"0x{number:064x}"), f"{number:064x}"
+    return Claim(Poid(peer, wallet), contract, tx, rows, f"proof{number}")
 
 
 GOOD = {claim(number): PEERS[number] for number in range(HONEST)}

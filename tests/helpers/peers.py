@@ -19,6 +19,7 @@ from learnae.protocol.types import (
     Cid,
     Claim,
     ClaimFacts,
+    Commitment,
     Forgery,
     Head,
     IdentityAnnouncement,
@@ -47,6 +48,7 @@ CONFIG = PeerConfig(
     forgery=Forgery.COPY,
     claimed_peer=ME,
     has_rows=True,
+    validation=Commitment("rows of me", "salt"),
     wants_payment=True,
     identity=IdentityRule.PROVEN,
     initial_weights=Cid("initial"),
@@ -87,7 +89,8 @@ def announced(model: ModelRef) -> ModelAnnouncement:
 
 def claim(peer: str, wallet: str = "", contract: str = "", tx: str = "", signature: str = "proof") -> Claim:
     poid = Poid(PeerId(peer), Address(wallet or f"0x{peer}"))
-    return Claim(poid, Address(contract or f"contract of {peer}"), TxHash(tx or f"tx of {peer}"), signature)
+    where = Address(contract or f"contract of {peer}"), TxHash(tx or f"tx of {peer}")
+    return Claim(poid, *where, f"rows of {peer}", signature)
 
 
 def identified(claim: Claim) -> IdentityAnnouncement:

@@ -14,7 +14,7 @@ from learnae.messages.wire import cid_of
 from learnae.ports import Trainer
 from learnae.protocol.types import Cid
 from learnae.records.history import PeerRestarted
-from learnae.runtime.shard_learning import INITIAL, ROWS, LazyTrainer, ShardLearning
+from learnae.runtime.shard_learning import INITIAL, ROWS, LazyTrainer, ShardLearning, commit_rows
 from learnae.runtime.torch_learning import TorchLearning
 
 WHOLE = TorchLearning(SESSION, threads=1, table=table())
@@ -49,6 +49,15 @@ def test_its_file_holds_its_own_rows_and_no_others(folder: Path) -> None:
     assert len(held) == len(rows.train) + len(rows.validation)
     assert (held.features[found.train] == WHOLE.table.features[rows.train]).all()
     assert (held.labels[found.validation] == WHOLE.table.labels[rows.validation]).all()
+
+
+def test_it_commits_to_the_rows_that_the_session_dealt_it_under_a_salt_of_its_own(folder: Path) -> None:
+    commitment = ShardLearning(SESSION, folder).commitment(2)
+    features, labels = WHOLE.table.select(WHOLE.split.peers[2].validation)
+    assert commitment == commit_rows(commitment.salt, features.numpy(), labels.numpy())
+    assert commitment.digest != WHOLE.commitment(2).digest != WHOLE.commitment(1).digest
+    shard_file.save(folder / ROWS, WHOLE.table, WHOLE.split.peers[2])
+    assert ShardLearning(SESSION, folder).commitment(2).salt != commitment.salt
 
 
 LOADED = """
@@ -92,6 +101,6 @@ def test_a_folder_without_sound_rows_is_refused_in_a_sentence(tmp_path: Path) ->
         ShardLearning(SESSION, tmp_path)
     with pytest.raises(InputError, match="render the swarm again"):
         shard_file.load(tmp_path / ROWS)
-    np.savez(tmp_path / ROWS, features=np.zeros((2, 3), np.float32), trained=1)
+    np.savez(tmp_path / ROWS, features=np.zeros((2, 3), np.float32), labels=np.zeros(2, int), trained=1, salt="s")
     with pytest.raises(InputError, match="initial weights of p02"):
         ShardLearning(SESSION, tmp_path).initial_block("p02")

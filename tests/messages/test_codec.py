@@ -37,7 +37,7 @@ POID = Poid(PeerId("12D3x"), Address("0xa"))
 HEARD = ModelAnnouncement(Cid("bsession"), ModelRef(PeerId("12D3x"), 3, Weights(Cid("bm"), "digest")), ("/ip4/1",))
 VALUES: list[tuple[Any, Any]] = [
     (Event, ModelReceived(1.5, HEARD)),
-    (Event, ClaimReceived(1.5, PeerId("12D3x"), Claim(POID, Address("0xc"), TxHash("0xt"), "sig"), ())),
+    (Event, ClaimReceived(1.5, PeerId("12D3x"), Claim(POID, Address("0xc"), TxHash("0xt"), "rows", "sig"), ())),
     (Event, ReceiptsRead(2.0, 7, Head("0xg", 3, "0xh", 99), (None, Receipt(TxHash("0xt"), 2, True, Address("0xc"))))),
     (Event, TransactionSigned(2.0, 8, Signed(0, "0xraw", TxHash("0xt"), "0xg"))),
     (Decision, WorkChanged(WorkState.TRAINING)),

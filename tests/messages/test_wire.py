@@ -37,7 +37,7 @@ from learnae.protocol.types import (
 SESSION, BLOCK = cid_of(b"a session"), cid_of(b"a model")
 PEER = PeerId("12D3KooW" + "x" * 44)
 WALLET, CONTRACT = Address("0x" + "aB" * 20), Address("0x" + "12" * 20)
-CLAIM = Claim(Poid(PEER, WALLET), CONTRACT, TxHash("0x" + "cd" * 32), "uSIGNATURE")
+CLAIM = Claim(Poid(PEER, WALLET), CONTRACT, TxHash("0x" + "cd" * 32), "ef" * 32, "uSIGNATURE")
 IDENTITY = IdentityAnnouncement(SESSION, CLAIM, ("/ip4/10.0.0.7/tcp/4001",))
 MODEL = ModelAnnouncement(SESSION, ModelRef(PEER, 7, Weights(BLOCK, "ab" * 32)), ("/ip4/10.0.0.7/tcp/4001", "/dns4/x"))
 BOTH = pytest.mark.parametrize("announcement", [IDENTITY, MODEL], ids=["identity", "model"])
@@ -59,6 +59,7 @@ claims = st.builds(
     st.builds(Poid, peers, accounts),
     accounts,
     text(hexadecimal, 64, 64).map(lambda digits: TxHash("0x" + digits)),
+    text(hexadecimal, 64, 64),
     text(visible, 0, 200),
 )
 models = st.builds(ModelRef, peers, st.integers(1, MAX_STEP - 1), st.builds(Weights, cids, text(hexadecimal, 32, 64)))
@@ -96,10 +97,11 @@ def test_a_proof_is_good_for_one_claim_on_one_chain_in_one_session_only() -> Non
         proof_text(CLAIM, SESSION, 1, "0xgenesis"),
         proof_text(CLAIM, BLOCK, 31337, "0xgenesis"),
         proof_text(replace(CLAIM, contract=WALLET), SESSION, 31337, "0xgenesis"),
+        proof_text(replace(CLAIM, validation="00" * 32), SESSION, 31337, "0xgenesis"),
         proof_text(replace(CLAIM, poid=Poid(PEER, CONTRACT)), SESSION, 31337, "0xgenesis"),
         proof_text(replace(CLAIM, poid=Poid(PeerId("y" * 50), WALLET)), SESSION, 31337, "0xgenesis"),
     }
-    assert len(texts) == 7
+    assert len(texts) == 8
 
 
 def test_a_session_has_topics_of_its_own() -> None:
@@ -146,6 +148,9 @@ MALFORMED: dict[str, bytes] = {
     "a wallet no address": spoilt(IDENTITY, wallet="0x12"),
     "a contract no address": spoilt(IDENTITY, contract=None),
     "a transaction no hash": spoilt(IDENTITY, tx="0xcd"),
+    "a commitment of another length": spoilt(IDENTITY, validation="ef" * 33),
+    "a commitment in capitals": spoilt(IDENTITY, validation="EF" * 32),
+    "no commitment": spoilt(IDENTITY, validation=...),
     "a signature no text": spoilt(IDENTITY, signature=["s"]),
     "a peer with a line break": spoilt(IDENTITY, peer=PEER + "\n"),
 }

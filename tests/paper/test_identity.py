@@ -73,7 +73,7 @@ def test_the_constructor_assigns_the_time() -> None:
     receipt = now(chain.receipt(signed.hash))
 
     assert receipt and receipt.contract
-    read = now(chain.read_claim(Claim(Poid(peer, wallet), receipt.contract, signed.hash, "")))
+    read = now(chain.read_claim(Claim(Poid(peer, wallet), receipt.contract, signed.hash, "", "")))
     assert (read.poid, read.timestamp) == (Poid(peer, wallet), EPOCH + 42)
 
 

@@ -10,6 +10,7 @@ from learnae.adapters.memory import keys as public_ids
 from learnae.adapters.sqlite_journal import SqliteJournal, read_journal
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
 from learnae.errors import InputError, PortError, Reason
+from learnae.protocol.types import Commitment
 from learnae.runtime.clocks import Moment
 from learnae.runtime.live_process import input_error
 from learnae.runtime.roster_file import Roster
@@ -97,7 +98,7 @@ def test_an_audit_of_a_damaged_journal_says_so(tmp_path: Path) -> None:
 
 
 def test_a_journal_knows_whose_it_is_without_being_told(tmp_path: Path) -> None:
-    config = SessionSetup(SETTINGS, IDS.members(SETTINGS), 0, str.encode).config(0)
+    config = SessionSetup(SETTINGS, IDS.members(SETTINGS), 0, str.encode).config(0, Commitment("ab" * 32, "salt"))
     SqliteJournal(tmp_path / "p00.sqlite", config).close()
     assert read_journal(tmp_path / "p00.sqlite") == (config, [], [])
     with pytest.raises(InputError, match="does not exist"):

@@ -7,7 +7,7 @@ import pytest
 
 from learnae.messages.wire import cid_of
 from learnae.protocol.settings import NetworkSettings, StartSettings, WorkSettings
-from learnae.protocol.types import Address, PeerId, Policy
+from learnae.protocol.types import Address, Commitment, PeerId, Policy
 from learnae.session.roster import roster
 from learnae.session.settings import Group, Session
 from learnae.session.setup import SessionSetup
@@ -18,6 +18,7 @@ GROUPS = (
     Group(1, policy=Policy.HIJACKER, victim="p00"),
     Group(),
 )
+ROWS = Commitment("ab" * 32, "salt")
 SESSION = Session(peers=8, groups=GROUPS, work=WorkSettings(slices=5, passes=3))
 
 
@@ -36,30 +37,30 @@ def test_the_sessions_id_is_the_cid_of_a_manifest_in_canonical_json() -> None:
 
 
 def test_all_peers_are_given_the_same_settings_and_each_its_own_weights() -> None:
-    configs = [setup().config(index) for index in range(8)]
+    configs = [setup().config(index, ROWS) for index in range(8)]
     assert {config.session for config in configs} == {setup().session_id}
     assert [config.initial_weights for config in configs] == [cid_of(f"p{index:02}".encode()) for index in range(8)]
     assert all(config.work is SESSION.work for config in configs)
 
 
 def test_only_trainers_have_slices_and_a_hijacker_claims_its_victims_id() -> None:
-    configs = [setup().config(index) for index in range(8)]
+    configs = [setup().config(index, ROWS) for index in range(8)]
     assert [config.slices_planned for config in configs] == [15, 0, *[15] * 6]
     assert configs[2].claimed_peer == configs[0].peer and configs[3].claimed_peer == configs[3].peer
 
 
 @pytest.mark.parametrize(("peers", "expected"), [(None, 7), (3, 3), (8, 7)])
 def test_no_peer_waits_for_more_identities_than_are_announced(peers: int | None, expected: int) -> None:
-    assert setup(replace(SESSION, start=StartSettings(peers=peers))).config(0).expected_identities == expected
+    assert setup(replace(SESSION, start=StartSettings(peers=peers))).config(0, ROWS).expected_identities == expected
 
 
 def test_a_peer_with_few_neighbours_expects_only_theirs() -> None:
     ring = setup(replace(SESSION, network=NetworkSettings(degree=2)), degree=2)
     assert [len(neighbours) for neighbours in ring.neighbours] == [2] * 8
-    assert all(ring.config(index).expected_identities <= 3 for index in range(8))
+    assert all(ring.config(index, ROWS).expected_identities <= 3 for index in range(8))
 
 
 def test_only_blocks_that_were_asked_for_are_held() -> None:
     live = setup()
-    live.config(3)
+    live.config(3, ROWS)
     assert set(live.blocks.values()) == {b"p00", b"p03"}

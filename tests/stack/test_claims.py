@@ -41,6 +41,7 @@ JUDGED = 30.0  # s until everything is
 ORDERS = 30  # of arrival
 MALLORY = Wallet.from_key(b"\x07" * 32)
 ELSEWHERE = cid_of(b"another session")
+ROWS = "ab" * 32  # the commitment of every claim
 BY_OTHER_RULES = "0x" + "11" * 32  # a genesis hash
 
 WRONG: dict[str, tuple[Verdict, Reason | None]] = {
@@ -52,6 +53,7 @@ WRONG: dict[str, tuple[Verdict, Reason | None]] = {
     "other code": (Verdict.REJECTED, Reason.CODE_MISMATCH),
     "another's receipt": (Verdict.REJECTED, Reason.RECEIPT),
     "wrong signature": (Verdict.REJECTED, Reason.SIGNATURE),
+    "other rows": (Verdict.REJECTED, Reason.SIGNATURE),
     "wallet mismatch": (Verdict.REJECTED, Reason.WALLET),
 }
 ALL = {"honest": (Verdict.WINNER, None), **WRONG}
@@ -119,11 +121,11 @@ class World:
     async def claims(self) -> dict[str, Claim]:
         """Mallory has deployed first; p01's key is as good as hers."""
         true, false = Poid(self.ann.peer, self.ann.wallet), Poid(self.ann.peer, MALLORY.address)
-        squatted = Claim(false, *await self.deploy(MALLORY, false, 0), "")
+        squatted = Claim(false, *await self.deploy(MALLORY, false, 0), ROWS, "")
         started = (await self.node.newest_block()).timestamp
-        honest = Claim(true, *await self.deploy(self.wallets["p00"], true, 0), "")
-        again = Claim(true, *await self.deploy(self.wallets["p00"], true, 1), "")
-        coded = Claim(false, *await self.deploy_code(dpoid.runtime_code(false, started - 9), 1), "")
+        honest = Claim(true, *await self.deploy(self.wallets["p00"], true, 0), ROWS, "")
+        again = Claim(true, *await self.deploy(self.wallets["p00"], true, 1), ROWS, "")
+        coded = Claim(false, *await self.deploy_code(dpoid.runtime_code(false, started - 9), 1), ROWS, "")
         nowhere = replace(honest, contract=Address("0x" + "12" * 20))
         return {
             "honest": await self.proven(honest),
@@ -135,6 +137,7 @@ class World:
             "other code": await self.proven(coded, by="p01"),
             "another's receipt": await self.proven(replace(honest, deploy_tx=again.deploy_tx)),
             "wrong signature": replace(honest, signature=base64url(bytes(64))),
+            "other rows": replace(await self.proven(honest), validation="00" * 32),
             "wallet mismatch": await self.proven(replace(honest, poid=false), by="p01"),
         }
 
@@ -148,7 +151,7 @@ class Bob:
         chain, clock = EvmChain(world.node, world.wallets["p01"]), SessionClock(Moment.now())
         self.live = LivePeer(
             "p01",
-            world.setup.config(1),
+            world.setup.peer_config(1),
             replace(world.setup.ports(1, chain), key=world.keys["p01"]),
             self.gossip,
             MemoryJournal(),

@@ -35,6 +35,7 @@ CID = r"b[a-z2-7]{58}"
 PEER = r"[1-9A-HJ-NP-Za-km-z]{40,64}"
 ADDRESS = r"0x[0-9a-fA-F]{40}"
 HASH = r"0x[0-9a-f]{64}"
+COMMITMENT = r"[0-9a-f]{64}"
 DIGEST = r"[0-9a-f]{32,64}"
 TEXT = r"[!-~]{0,200}"
 
@@ -46,10 +47,10 @@ def cid_of(block: bytes) -> Cid:
 
 
 def proof_text(claim: Claim, session: Cid, chain_id: int, genesis: str) -> bytes:
-    """What the IPFS key signs: valid for one wallet, contract, session and chain only."""
+    """What the IPFS key signs: valid for one wallet, contract, commitment, session and chain only."""
     poid = claim.poid
     return "\n".join(
-        ("learnae claim 1", str(chain_id), genesis, session, claim.contract, poid.peer, poid.wallet)
+        ("learnae claim 1", str(chain_id), genesis, session, claim.contract, poid.peer, poid.wallet, claim.validation)
     ).encode()
 
 
@@ -66,6 +67,7 @@ def encode(announcement: Announcement) -> bytes:
                 "signature": claim.signature,
                 "tx": claim.deploy_tx,
                 "type": "identity",
+                "validation": claim.validation,
                 "wallet": claim.poid.wallet,
             }
         case ModelAnnouncement(session, model, addresses):
@@ -103,7 +105,7 @@ def decode(message: bytes) -> Announcement:
 def _identity(body: dict[str, Any]) -> IdentityAnnouncement:
     poid = Poid(PeerId(_text(body, "peer", PEER)), Address(_text(body, "wallet", ADDRESS)))
     contract, tx = Address(_text(body, "contract", ADDRESS)), TxHash(_text(body, "tx", HASH))
-    claim = Claim(poid, contract, tx, _text(body, "signature", TEXT))
+    claim = Claim(poid, contract, tx, _text(body, "validation", COMMITMENT), _text(body, "signature", TEXT))
     return IdentityAnnouncement(Cid(_text(body, "session", CID)), claim, _addresses(body))
 
 

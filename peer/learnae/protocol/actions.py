@@ -129,6 +129,7 @@ class SignClaim(_Asking):
     session: Cid
     contract: Address
     poid: Poid
+    validation: str
 
 
 @dataclass(frozen=True, slots=True)

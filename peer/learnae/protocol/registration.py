@@ -46,12 +46,12 @@ class Registration:
             contract, _ = self._deployed()
             if contract:
                 sign = partial(do.SignClaim, session=self._config.session, contract=contract, poid=self.poid)
-                self._requests.issue(sign)
+                self._requests.issue(partial(sign, validation=self._config.validation.digest))
 
     def claim_signed(self, request: do.SignClaim, event: on.ClaimSigned) -> None:
         contract, tx = self._deployed()
         if tx and contract == request.contract and self.identity is IdentityState.DEPLOYING:
-            self.claim = Claim(self.poid, contract, tx, event.signature)
+            self.claim = Claim(self.poid, contract, tx, request.validation, event.signature)
             self._change("claim signed")
             self._requests.set_timer(Timer.ANNOUNCE, 0.0)
 

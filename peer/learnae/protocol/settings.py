@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from learnae.protocol.reward import FUNCTIONS
-from learnae.protocol.types import Address, Cid, Forgery, PeerId, Policy, Wei, wei
+from learnae.protocol.types import Address, Cid, Commitment, Forgery, PeerId, Policy, Wei, wei
 
 T = TypeVar("T")
 
@@ -151,6 +151,7 @@ class PeerConfig:
     forgery: Forgery
     claimed_peer: PeerId  # the id that its contract names: its own, unless it is a hijacker
     has_rows: bool
+    validation: Commitment  # to the rows that it scores models on
     wants_payment: bool
     identity: IdentityRule
     initial_weights: Cid

@@ -4,7 +4,7 @@ The protocol never sees tensors, ABIs, URLs or clocks.  A model is a ``Weights``
 accuracy is a ``Score`` (two integers), money is ``Wei`` (an int), time is a float of session seconds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import NewType
@@ -64,15 +64,25 @@ class Poid:
 
 
 @dataclass(frozen=True, slots=True)
+class Commitment:
+    """A salted digest of a peer's validation rows.  The salt is shown only to an auditor, together with the rows."""
+
+    digest: str  # 64 hexadecimal digits
+    salt: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """What a peer announces about its contract: PoID, deployment, and a proof that it owns the id.
 
-    The IPFS key signs domain, chain id, genesis hash, session, contract and wallet.
+    ``validation``: digest of the commitment to the rows that it scores models on.
+    The IPFS key signs domain, chain id, genesis hash, session, contract, wallet and ``validation``.
     """
 
     poid: Poid
     contract: Address
     deploy_tx: TxHash
+    validation: str
     signature: str
 
 

@@ -193,7 +193,7 @@ def _exported(run: Path, learning: Learning) -> Iterator[tuple[str, JournalConte
                 entries = [_entry(from_json(line)) for line in path.read_text(encoding="utf-8").splitlines()]
             except (ValueError, KeyError) as error:
                 raise InputError(f"{path} is damaged ({error}): calibrate a run as it was left") from None
-            yield name, JournalContents(setup.config(index), entries, [])
+            yield name, JournalContents(setup.peer_config(index), entries, [])
 
 
 def _entry(line: dict[str, Any]) -> tuple[on.Event, str]:

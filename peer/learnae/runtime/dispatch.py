@@ -80,7 +80,7 @@ async def _answer(action: do.StoreAction | do.ChainAction, ports: Ports, at: flo
             receipts = tuple([await chain.receipt(hash) for hash in action.hashes])
             return on.ReceiptsRead(at, id, await chain.head(), receipts)
         case do.SignClaim():
-            claim = Claim(action.poid, action.contract, TxHash(""), "")
+            claim = Claim(action.poid, action.contract, TxHash(""), action.validation, "")
             return on.ClaimSigned(
                 at, id, await ports.key.sign(_proof(claim, action.session, ports, await chain.head()))
             )

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from learnae.adapters import memory
+from learnae.messages.commitment import commit
 from learnae.ports import Predictor, Trainer
-from learnae.protocol.types import Cid, PeerId, Score
+from learnae.protocol.types import Cid, Commitment, PeerId, Score
 from learnae.session.settings import Session
 
 Blocks = MutableMapping[Cid, bytes]
@@ -24,6 +25,10 @@ class Learning(Protocol):
 
     def rows(self, index: int) -> int:
         """Training rows."""
+        ...
+
+    def commitment(self, index: int) -> Commitment:
+        """To the peer's validation rows."""
         ...
 
     def predictor(self, blocks: Blocks) -> Predictor: ...
@@ -49,6 +54,9 @@ class MemoryLearning:
 
     def rows(self, index: int) -> int:
         return self.session.data.rows
+
+    def commitment(self, index: int) -> Commitment:
+        return commit(f"{self.session.seed} {index}", 0, b"", b"")
 
     def predictor(self, blocks: Blocks) -> Predictor:
         return memory.MemoryPredictor()

@@ -136,15 +136,15 @@ async def _run_peer(
         with suppress(PortError):  # the node may start later; if it answers now, its chain id is checked
             await ethereum.connect()
         setup = SessionSetup(session, members, learning.features, learning.initial_block)
-        addresses = await _asked(node.kubo, kubo.addresses())
-        config = setup.config(members.index(member), addresses, secrets.token_hex(16))
+        index, addresses = members.index(member), await _asked(node.kubo, kubo.addresses())
+        config = setup.config(index, learning.commitment(index), addresses, secrets.token_hex(16))
         for block in (setup.manifest, *setup.blocks.values()):
             await _asked(node.kubo, kubo.put(block))
         journal = closers.enter_context(closing(SqliteJournal(node.journal, config)))
         config = journal.config
         journal.blocks[config.initial_weights] = setup.blocks[config.initial_weights]
         chain = ResumedChain(ethereum, node.wallet)
-        trainer = learning.trainer(members.index(member), member.peer, config.session, journal.blocks)
+        trainer = learning.trainer(index, member.peer, config.session, journal.blocks)
         ports = Ports(kubo, kubo, chain, session.chain.id, trainer, journal.blocks)
         try:
             live = LivePeer(

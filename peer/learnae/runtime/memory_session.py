@@ -4,6 +4,7 @@ import random
 
 from learnae.adapters import memory, memory_network
 from learnae.ports import Chain
+from learnae.protocol.settings import PeerConfig
 from learnae.protocol.types import Cid, PeerId
 from learnae.records.history import SessionBegan, session_began
 from learnae.records.outcome import BackendName
@@ -40,6 +41,9 @@ class MemorySession(SessionSetup):
             self.learning.trainer(index, member.peer, self.session_id, self.swarm.blocks),
             self.swarm.blocks,
         )
+
+    def peer_config(self, index: int) -> PeerConfig:
+        return self.config(index, self.learning.commitment(index))
 
     def began(self, backend: BackendName) -> SessionBegan:
         return session_began(backend, self.session, self.members, self.session_id)

@@ -122,6 +122,7 @@ class PeerService:
             work=snapshot.work if snapshot else WorkState.EMPTY,
             identity=snapshot.identity if snapshot else IdentityState.NONE,
             contract=claim.contract if claim else None,
+            validation=live.config.validation.digest if live else None,
             slices=views.Slices(
                 done=snapshot.slices_trained if snapshot else 0, planned=snapshot.slices_planned if snapshot else 0
             ),

@@ -15,14 +15,17 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from learnae.errors import DriverError, InputError
 from learnae.lazy_future import lazy
+from learnae.messages.commitment import commit
 from learnae.ports import Predictor, Trainer
 from learnae.protocol.decisions import IdentityChanged, IdentityState, WorkBegan
-from learnae.protocol.types import Cid, Forgery, ModelRef, PeerId, Score, Weights
+from learnae.protocol.types import Cid, Commitment, Forgery, ModelRef, PeerId, Score, Weights
 from learnae.records.history import Fact, PeerRestarted
 from learnae.runtime.learning import Blocks
 from learnae.session.settings import Session
@@ -43,7 +46,9 @@ class ShardLearning:
         self.session, self.folder, self._registered = session, folder, Event()
         try:
             with np.load(folder / ROWS, allow_pickle=False) as file:
-                self.features, self._trained = int(file["features"].shape[1]), int(file["trained"])
+                features, labels, self._trained = file["features"], file["labels"], int(file["trained"])
+                self.features = int(features.shape[1])
+                self._commitment = commit_rows(str(file["salt"]), features[self._trained :], labels[self._trained :])
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{folder} holds no data of a peer ({error}): render the swarm again") from None
 
@@ -66,6 +71,9 @@ class ShardLearning:
 
     def rows(self, index: int) -> int:
         return self._trained
+
+    def commitment(self, index: int) -> Commitment:
+        return self._commitment
 
     def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
         raise DriverError("a single peer has no test data")
@@ -128,6 +136,12 @@ class LazyPredictor:
 
     def predict(self, cid: Cid, rows: Sequence[Sequence[float]], standardised: bool) -> list[list[float]]:
         return self.real.predict(cid, rows, standardised)
+
+
+def commit_rows(salt: str, features: NDArray[Any], labels: NDArray[Any]) -> Commitment:
+    """The commitment of a peer that scores models on these rows, standardised and in this order."""
+    parts = (part.astype(kind, copy=False).tobytes() for part, kind in ((features, "<f4"), (labels, "<i8")))
+    return commit(salt, features.shape[1], *parts)
 
 
 def load_torch() -> None:

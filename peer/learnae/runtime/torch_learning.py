@@ -10,8 +10,9 @@ from learnae.learn.predictor import TorchPredictor
 from learnae.learn.trainer import PoolTrainer
 from learnae.learn.weight_store import initial_block
 from learnae.ports import Predictor, Trainer
-from learnae.protocol.types import Cid, PeerId, Score
+from learnae.protocol.types import Cid, Commitment, PeerId, Score
 from learnae.runtime.learning import Blocks
+from learnae.runtime.shard_learning import commit_rows
 from learnae.session.settings import Session
 
 
@@ -37,6 +38,11 @@ class TorchLearning:
 
     def rows(self, index: int) -> int:
         return len(self.split.peers[index].train)
+
+    def commitment(self, index: int) -> Commitment:
+        """The salt follows from the seed: who knows a session in one process knows its rows anyway."""
+        rows = self.table.select(self.split.peers[index].validation)
+        return commit_rows(f"{self.session.seed} {index}", *(part.numpy() for part in rows))
 
     def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
         evaluator = Evaluator(self.pool, self.table, self.session, blocks)

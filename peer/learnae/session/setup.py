@@ -3,7 +3,7 @@
 Simulator, embedded backend, live peers and remote peers all build a ``SessionSetup``, so they all agree.
 
     setup = SessionSetup(session, members, features=28, initial_block=learning.initial_block)
-    setup.session_id, setup.config("p03")
+    setup.session_id, setup.config(3, learning.commitment(3))
 """
 
 import json
@@ -14,7 +14,7 @@ from functools import cached_property
 from learnae.messages.codec import encode
 from learnae.messages.wire import cid_of
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import Cid
+from learnae.protocol.types import Cid, Commitment
 from learnae.session.roster import Member, neighbourhood
 from learnae.session.settings import Session
 
@@ -70,7 +70,9 @@ class SessionSetup:
             self.blocks[cid] = block
         return self._initial_cids[member.name]
 
-    def config(self, index: int, addresses: Sequence[str] = (), salt: str | None = None) -> PeerConfig:
+    def config(
+        self, index: int, validation: Commitment, addresses: Sequence[str] = (), salt: str | None = None
+    ) -> PeerConfig:
         """The settings of one peer.  ``addresses``: where its IPFS node can be reached.
 
         ``salt``: a secret of the peer.  By default it follows from the seed, for peers that share one process.
@@ -89,6 +91,7 @@ class SessionSetup:
             forgery=member.group.forgery,
             claimed_peer=member.claimed_peer,
             has_rows=member.group.has_rows,
+            validation=validation,
             wants_payment=member.group.wants_payment,
             identity=session.identity,
             initial_weights=self.initial_cid(member),

@@ -43,7 +43,8 @@ def rendered(folder: Path, zero: Moment | None = None) -> Path:
     (folder / SESSION).write_text(to_toml(SESSION_OF_TWO))
     (pod / "ipfs" / "swarm.key").write_text(create_swarm_key())
     (pod / "ipfs" / "identity").write_text(made[1].key)
-    np.savez(pod / "peer" / ROWS, features=np.zeros((4, FEATURES), np.float32), trained=3)
+    features = np.zeros((4, FEATURES), np.float32)
+    np.savez(pod / "peer" / ROWS, features=features, labels=np.zeros(4, int), trained=3, salt="salt")
     for name in ("p00", "p01"):
         (pod / "peer" / INITIAL / f"{name}.safetensors").write_bytes(name.encode())
     return folder

@@ -221,7 +221,7 @@ class EmbeddedSwarm:
         faults = (self.faults.observe,) if self.faults else ()
         return LivePeer(
             member.name,
-            setup.config(index),
+            setup.peer_config(index),
             replace(setup.ports(index, chain), store=store),
             self.gossips[index],
             MemoryJournal(),

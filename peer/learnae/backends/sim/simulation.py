@@ -101,7 +101,7 @@ class Simulation:
             rng = random.Random(f"{session.seed} cost {member.name}")
             speed = rng.lognormvariate(0.0, session.cost.speed_sigma)
             costs = PeerCosts(session, setup.learning.rows(index) // session.work.slices, rng, speed)
-            hosts.append(SimulatedPeer(member.name, setup.config(index), ports, member.group.joins_at, costs))
+            hosts.append(SimulatedPeer(member.name, setup.peer_config(index), ports, member.group.joins_at, costs))
         for host, others in zip(hosts, setup.neighbours, strict=True):
             host.listeners = [hosts[other] for other in others]
         return hosts

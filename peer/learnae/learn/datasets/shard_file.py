@@ -3,6 +3,7 @@
 Standardised like the session's dataset, so that a peer computes the same from its file as from the whole dataset.
 """
 
+import secrets
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from learnae.learn.datasets.partition import PeerRows
 
 
 def save(path: Path, dataset: Dataset, rows: PeerRows) -> None:
-    """Write the rows of one peer, training rows first."""
+    """Write the rows of one peer, training rows first, and the salt of its commitment to the others."""
     held = torch.cat([rows.train, rows.validation])
     np.savez(
         path,
@@ -24,6 +25,7 @@ def save(path: Path, dataset: Dataset, rows: PeerRows) -> None:
         classes=np.int64(dataset.classes),
         mean=np.array(dataset.mean),
         std=np.array(dataset.std),
+        salt=np.array(secrets.token_hex(16)),
     )
 
 

@@ -87,6 +87,7 @@ class Status(View):
     work: WorkState
     identity: IdentityState
     contract: str | None = Field(None, description="address of its DPoID contract")
+    validation: str | None = Field(None, description="digest of its commitment to the rows that it scores models on")
     slices: Slices
     attempts: Attempts
     accuracy_validation: ScoreView | None = Field(None, description="accuracy of its model on its own validation data")
