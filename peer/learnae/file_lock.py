@@ -4,7 +4,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from typing import IO
 
 
-def try_lock(file: IO[str]) -> bool:
+def try_lock(file: IO[str] | int) -> bool:
     """Lock the file for this process; False if another process holds the lock."""
     try:
         flock(file, LOCK_EX | LOCK_NB)

@@ -68,6 +68,7 @@ def test_a_run_directory_is_whole(run: tuple[Path, Done]) -> None:
         "chain.jsonl",
         "verdict.json",
         "report.html",
+        "seal.json",
         *(f"journals/p{number:02}.jsonl" for number in range(3)),
     }
 
@@ -110,14 +111,14 @@ def test_another_seed_gives_another_history(run: tuple[Path, Done], tmp_path: Pa
     assert (tmp_path / "other" / "history.jsonl").read_bytes() != (run[0] / "history.jsonl").read_bytes()
 
 
-def test_check_judges_from_the_files_alone(run: tuple[Path, Done], tmp_path: Path) -> None:
-    out, _ = run
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    for name in ("history.jsonl", "chain.jsonl"):
-        (copy / name).write_bytes((out / name).read_bytes())
-    assert here(tmp_path, "check", copy).returncode == 0
-    assert json.loads((copy / "verdict.json").read_text())["verdict"] == "valid"
+def test_check_changes_nothing(run: tuple[Path, Done], tmp_path: Path) -> None:
+    out, done = run
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    checked = here(tmp_path, "check", out)
+    assert checked.returncode == 0, checked.stdout
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    [root] = [line for line in done.stdout.splitlines() if line.startswith("Sealed with root ")]
+    assert root in checked.stdout.splitlines()
 
 
 def test_check_finds_a_payment_that_was_tampered_with(run: tuple[Path, Done], tmp_path: Path) -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from learnae.analysis.checks import CHECKS
 from learnae.cli.app import app
+
+ALL_PASSED = f"All {len(CHECKS)} checks passed"
 
 Done = subprocess.CompletedProcess[str]
 

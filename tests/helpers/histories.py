@@ -40,7 +40,7 @@ from learnae.records.history import (
     SessionEnded,
 )
 from learnae.records.outcome import BackendName, EndedBy
-from learnae.session.settings import Session
+from learnae.session.settings import Group, Session
 
 NAMES = ("ann", "bob", "cat", "dan", "eve")
 POLICIES = {"cat": Policy.REFUSES_TO_PAY, "dan": Policy.HIJACKER}
@@ -48,7 +48,13 @@ PEER = {name: PeerId(f"12D3{name}") for name in NAMES}
 WALLET = {name: Address("0x" + f"{number:02x}" * 20) for number, name in enumerate(NAMES, 0xA1)}
 CONTRACT = {name: Address("0x" + f"{number:02x}" * 20) for number, name in enumerate(NAMES, 0xC1)}
 MODEL = {name: cid_of(name.encode()) for name in ("ann 1", "ann 2", "ann 3", "bob 1", "bob 2", "dan 1", "cat 1")}
-SETTINGS = Session(name="five", reward=RewardSettings(factor=Decimal("0.055"), cap=Decimal(1)))
+GROUPS = (
+    Group(count=2),
+    Group(count=1, has_rows=False, trains=False, policy=Policy.REFUSES_TO_PAY),
+    Group(count=1, policy=Policy.HIJACKER),
+    Group(),
+)
+SETTINGS = Session(name="five", peers=5, groups=GROUPS, reward=RewardSettings(factor=Decimal("0.055"), cap=Decimal(1)))
 
 ROSTER = tuple(
     RosterEntry(name, PEER[name], WALLET[name], name != "cat", name != "cat", True, POLICIES.get(name, Policy.HONEST))

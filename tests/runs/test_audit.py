@@ -64,8 +64,8 @@ def test_a_peer_with_a_damaged_model_costs_no_other_its_accuracy(folder: Path, m
         return b"no model" if path.name == "p01.sqlite" else read_block(path, cid)
 
     monkeypatch.setattr(live_run, "read_block", damaged)
-    notice = live_run.write_history(folder)
-    assert notice and notice.startswith("Test accuracies are missing of p01 (")
+    [notice] = live_run.write_history(folder)
+    assert notice.startswith("Test accuracies are missing of p01 (")
     assert {record.peer for record, _ in RunDirectory(folder).read().facts(Evaluated)} == {"p00", "p02"}
 
 

@@ -17,7 +17,7 @@ from learnae.protocol.events import SessionClosed
 from learnae.protocol.types import Announcement, Head, ModelAnnouncement, Receipt, TxHash
 from learnae.records.history import History, SessionEnded
 from learnae.records.outcome import EndedBy
-from learnae.runtime.history_from_journals import merged
+from learnae.runtime.history_from_journals import ReplayedJournal, merged
 from learnae.runtime.live import LivePeer, went_back
 
 
@@ -67,7 +67,9 @@ def test_the_journals_alone_give_the_whole_history(staged: Callable[..., Stage])
     peers = stage.peers()
     assert asyncio.run(all_of(peers)) == ["quiet"] * 3
     stage.end(EndedBy.QUIET)
-    told = {peer.name: read_journal(stage.folder / f"{peer.name}.sqlite") for peer in peers}
+    told = {
+        peer.name: ReplayedJournal.of(peer.name, read_journal(stage.folder / f"{peer.name}.sqlite")) for peer in peers
+    }
     again = merged(stage.session, stage.simulation.setup.members, told)
     assert again[0] == stage.recording.records[0]
     assert again[-1].fact == SessionEnded(EndedBy.QUIET)
@@ -82,7 +84,9 @@ def test_a_session_whose_peers_did_not_all_come_to_their_end_has_no_end(staged: 
     stage = staged(max_duration=0.5, linger=60.0)
     peers = stage.peers()
     assert asyncio.run(all_of(peers)) == ["max_duration"] * 3
-    told = {peer.name: read_journal(stage.folder / f"{peer.name}.sqlite") for peer in peers}
+    told = {
+        peer.name: ReplayedJournal.of(peer.name, read_journal(stage.folder / f"{peer.name}.sqlite")) for peer in peers
+    }
     assert merged(stage.session, stage.simulation.setup.members, told)[-1].fact == SessionEnded(EndedBy.MAX_DURATION)
     del told["p01"]
     assert History(merged(stage.session, stage.simulation.setup.members, told)).ended_by is None

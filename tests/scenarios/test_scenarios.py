@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.helpers.command_line import here
+from tests.helpers.command_line import ALL_PASSED, here
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import CHECKS
@@ -118,7 +118,7 @@ def test_every_scenario_is_here_and_says_what_it_shows() -> None:
 def test_a_scenario_ends_valid_and_shows_what_it_is_there_for(name: str, tmp_path: Path) -> None:
     done = here(tmp_path, "chaos", "run", name, "--backend", "sim", "--out", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.startswith(f"{name}: ") and "All 18 checks passed" in done.stdout
+    assert done.stdout.startswith(f"{name}: ") and ALL_PASSED in done.stdout
     verdict = json.loads((tmp_path / "verdict.json").read_text())
     assert verdict["checks"].keys() == CHECKS.keys()
     assert verdict["summary"]["peers_finished"] == verdict["summary"]["peers_expected"] == 20

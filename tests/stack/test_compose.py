@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from tests.helpers.command_line import here, learnae
+from tests.helpers.command_line import ALL_PASSED, here, learnae
 from tests.stack.compose_swarm import ComposeSwarm, asked, inside, left, token_of
 
 from learnae.adapters.run_directory import RunDirectory
@@ -158,7 +158,7 @@ def test_the_session_ends_valid_audited_to_the_wei_and_leaves_nothing(swarm: Com
     assert {"Evaluated", "SessionEnded"} <= kinds, "the page misses what was worked out in the end"
     swarm.process.send_signal(signal.SIGINT)
     assert swarm.end() == 0, "\n".join(swarm.lines)
-    swarm.when("All 18 checks passed")
+    swarm.when(ALL_PASSED)
     assert left() == ""
     audited = here(swarm.run, "audit", swarm.run)
     assert audited.returncode == 0, audited.stdout + audited.stderr

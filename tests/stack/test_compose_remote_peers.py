@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.adapters.kubo_nodes import running
-from tests.helpers.command_line import here, refused
+from tests.helpers.command_line import ALL_PASSED, here, refused
 from tests.stack.compose_swarm import COMMAND, PATIENCE, ComposeSwarm, left
 from tests.stack.test_compose import session_in
 
@@ -83,7 +83,7 @@ def test_a_remote_peer_that_came_back_is_paid_and_pays_and_the_session_is_valid(
     swarm.when("The page stays at")
     swarm.process.send_signal(signal.SIGINT)
     assert swarm.end() == 0, "\n".join(swarm.lines)
-    swarm.when("All 18 checks passed")
+    swarm.when(ALL_PASSED)
     history = RunDirectory(swarm.run).read()
     final = [(payer, changes[-1][1]) for (payer, _), changes in history.debts.items()]
     assert final and {debt.state for _, debt in final} == {DebtState.FINAL}

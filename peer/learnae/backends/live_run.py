@@ -9,8 +9,7 @@ history.jsonl                                        written here, from the jour
 """
 
 import os
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from learnae.adapters.evm import export, export_since, http_node
@@ -20,20 +19,21 @@ from learnae.backends.external_chain.wallet_funding import FUNDING, Funding
 from learnae.errors import InputError, PortError
 from learnae.protocol.decisions import Adopted, Published
 from learnae.protocol.types import Cid, wei
-from learnae.records.chain_export import chain_line
+from learnae.records.chain_export import ChainRecord, chain_line
 from learnae.records.history import (
     Evaluated,
     History,
     Record,
     SessionEnded,
 )
-from learnae.runtime.history_from_journals import decisions, merged
+from learnae.runtime.history_from_journals import ReplayedJournal, merged
 from learnae.runtime.roster_file import PublicIds, Roster
 from learnae.session.roster import Member, names
 from learnae.session.session_file import load
 from learnae.session.settings import Session
 from learnae.untrusted_file import refuse_links
 
+Ids = PublicIds | Member
 SESSION, ROSTER, JOURNALS, FAULTS = "session.toml", "roster.json", "journals", "faults.jsonl"
 
 
@@ -48,8 +48,8 @@ def members(run: Path) -> tuple[Session, tuple[Member, ...]]:
     return session, Roster.read(run / ROSTER).members(session)
 
 
-async def fetch_chain(run: Path, rpc: str) -> None:
-    """Export the chain into the folder.  Raises InputError.
+async def fetch_chain(run: Path, rpc: str) -> list[ChainRecord]:
+    """Export the chain of a run.  Raises InputError.
 
     On the session's own chain, the wallets began with the session's balance.  On an external one, the export begins
     when all were funded, and ends before the rest was taken back.
@@ -62,71 +62,110 @@ async def fetch_chain(run: Path, rpc: str) -> None:
     node = http_node(rpc, session.chain.id)
     try:
         if funding and funding.opening:
-            chain = await export_since(node, funding.opening, funding.until)
-        else:
-            chain = await export(node, alloc, alloc)
+            return await export_since(node, funding.opening, funding.until)
+        return await export(node, alloc, alloc)
     except PortError as error:
         raise InputError(
             f"the Ethereum node could not be read ({error}): check that it is up and has all blocks"
         ) from None
     finally:
         await node.close()
+
+
+def write_chain(run: Path, chain: Sequence[ChainRecord]) -> None:
     (run / CHAIN).write_text("".join(chain_line(record) + "\n" for record in chain), encoding="utf-8")
 
 
-def journals(run: Path, peers: Sequence[Member]) -> dict[str, Path]:
+def journal_files(run: Path, peers: Sequence[Member]) -> dict[str, Path]:
     """The journals that exist, by peer."""
     files = {member.name: run / JOURNALS / f"{member.name}.sqlite" for member in peers}
     return {name: path for name, path in files.items() if path.is_file()}
 
 
-def check_journal(path: Path, ids: PublicIds, session: Cid) -> None:
-    """Raises InputError unless it can be replayed and is the journal of that peer in this session."""
+def replayed_journal(path: Path, ids: Ids, session: Cid | None) -> ReplayedJournal:
+    """Raises InputError unless it can be replayed and is the journal of that peer, in that session if one is given."""
     try:
-        contents = read_journal(path)
-        deque(decisions(ids.name, contents), maxlen=0)
+        journal = ReplayedJournal.of(ids.name, read_journal(path))
     except InputError:
         raise
     except Exception as error:  # the events were written by others, in any order
         raise InputError(f"{path} cannot be replayed ({type(error).__name__})") from None
-    config = contents.config
-    if (config.peer, config.wallet, config.session) != (ids.peer, ids.wallet, session):
+    config = journal.contents.config
+    if (config.peer, config.wallet) != (ids.peer, ids.wallet) or session not in (None, config.session):
         raise InputError(f"{path} is the journal of another peer or session")
+    return journal
 
 
-def set_aside_wrong_journals(run: Path, session: Cid) -> Iterator[str]:
-    """Rename the journals that would prevent a history of the others; a sentence about each.  Raises InputError."""
-    for ids in Roster.read(run / ROSTER).peers:
-        path = run / JOURNALS / f"{ids.name}.sqlite"
-        if not path.is_file():
-            continue
+def replayed_journals(run: Path, peers: Sequence[Ids], session: Cid | None = None) -> dict[str, ReplayedJournal]:
+    """By peer.  Raises InputError for the first that is wrong."""
+    journals = dict[str, ReplayedJournal]()
+    for member in peers:
+        path = run / JOURNALS / f"{member.name}.sqlite"
+        if path.is_file():
+            journals[member.name] = replayed_journal(path, member, session)
+            session = journals[member.name].contents.config.session
+    return journals
+
+
+def sound_journals(
+    run: Path, peers: Sequence[Ids], session: Cid | None
+) -> tuple[dict[str, ReplayedJournal], list[str]]:
+    """The journals of the peers, after those that would prevent a history of the others were renamed.
+
+    The second is a sentence about each of these.
+    """
+    journals, notices = dict[str, ReplayedJournal](), list[str]()
+    for member in peers:
         try:
-            check_journal(path, ids, session)
+            journals |= replayed_journals(run, [member], session)
         except InputError as error:
+            path = run / JOURNALS / f"{member.name}.sqlite"
             for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
                 if file.exists():
                     file.rename(file.with_name(file.name + ".wrong"))
-            yield f"The journal of {ids.name} is left out and kept as {path.name}.wrong: {error}"
+            notices.append(f"The journal of {member.name} is left out and kept as {path.name}.wrong: {error}")
+    return journals, notices
 
 
-def write_history(run: Path) -> str | None:
-    """Write the history from the journals; a notice if it lacks test accuracies.
+def collect_history(run: Path, session: Cid | None) -> list[str]:
+    """Write the history of the peers whose journals are sound; sentences about what it lacks.  Raises InputError."""
+    settings, peers = members(run)
+    journals, notices = sound_journals(run, peers, session)
+    return notices + _write_history(run, settings, peers, journals)
 
-    InputError: a journal is damaged, or was written by another version of the protocol.
+
+def write_history(run: Path) -> list[str]:
+    """Write the history from the journals; sentences about the test accuracies that it lacks.
+
+    InputError: a journal is damaged, of another peer or session, or was written by another version of the protocol.
     """
     session, peers = members(run)
-    files = journals(run, peers)
-    faults = run / FAULTS
-    injected = History.parse(faults.read_text(encoding="utf-8").splitlines()).records if faults.is_file() else ()
-    records = merged(session, peers, {name: read_journal(path) for name, path in files.items()}, injected)
-    try:
-        evaluated, notice = _test_accuracies(session, files, records)
-    except InputError as error:
-        evaluated, notice = [], f"Test accuracies are missing: {error}"
+    return _write_history(run, session, peers, replayed_journals(run, peers))
+
+
+def _write_history(
+    run: Path, session: Session, peers: Sequence[Member], journals: Mapping[str, ReplayedJournal]
+) -> list[str]:
+    records = merged(session, peers, journals, injected_faults(run))
+    evaluated, notices = test_accuracies(run, session, records)
     end = len(records) - isinstance(records[-1].fact, SessionEnded)
     lines = [record.line() + "\n" for record in (*records[:end], *evaluated, *records[end:])]
     (run / HISTORY).write_text("".join(lines), encoding="utf-8")
-    return notice
+    return notices
+
+
+def injected_faults(run: Path) -> tuple[Record, ...]:
+    faults = run / FAULTS
+    return History.parse(faults.read_text(encoding="utf-8").splitlines()).records if faults.is_file() else ()
+
+
+def test_accuracies(run: Path, session: Session, records: Sequence[Record]) -> tuple[list[Record], list[str]]:
+    """The test accuracy of each peer's last model, and a sentence about those that are missing."""
+    try:
+        evaluated, notice = _test_accuracies(session, journal_files(run, members(run)[1]), records)
+    except InputError as error:  # the data is not here
+        return [], [f"Test accuracies are missing: {error}"]
+    return evaluated, [notice] if notice else []
 
 
 def _test_accuracies(

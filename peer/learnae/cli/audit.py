@@ -1,18 +1,23 @@
 """`learnae audit`."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from learnae.adapters.run_directory import CHAIN, RunDirectory
+from learnae.adapters.run_directory import CHAIN, HISTORY, RunDirectory
+from learnae.adapters.run_directory.seal import deviations
 from learnae.analysis.checks import exit_code
 from learnae.analysis.checks.result import chains_of_debts
 from learnae.cli.arguments import Run
+from learnae.cli.check import Root, Signer, print_deviations, print_problems
 from learnae.cli.output import print_verdict, say
 from learnae.protocol.decisions import DebtState
-from learnae.records.chain_export import Balances, Genesis
+from learnae.records.chain_export import Balances, ChainRecord, Genesis
 from learnae.records.history import History
+from learnae.records.seal import SEAL
 from learnae.session.environment import external_chain_settings
 
 
@@ -24,31 +29,69 @@ def audit(
             metavar="URL", help="RPC of a node to export the chain from first; or a file of mode 0600 with the URL."
         ),
     ] = None,
+    root: Root = None,
+    signer: Signer = None,
+    seal: Annotated[
+        bool,
+        typer.Option("--seal", help="Write the history anew from the journals that are there now, and seal the run."),
+    ] = False,
 ) -> int:
     """Recompute every payment from the peers' journals and the chain's export.
 
-    For runs on containers and of `learnae peer`; `learnae check` does every run.
+    For runs on containers and of `learnae peer`; `learnae check` does every run.  Nothing is written to a sealed run.
+    The first audit of journals that were collected by hand writes the history and seals the run.
     """
     import asyncio
 
     from learnae.adapters import keystore
     from learnae.backends import live_run
 
-    if rpc is None and not (run / CHAIN).exists() and (chain := external_chain_settings()):
-        rpc = chain.rpc
-    if rpc:
-        asyncio.run(live_run.fetch_chain(run, keystore.resolve_url(rpc)))
-    notice = live_run.write_history(run)
-    directory = RunDirectory(run)
-    history = directory.read()
-    verdict = directory.judge(history, None)
+    if rpc is None and not (run / CHAIN).exists() and (settings := external_chain_settings()):
+        rpc = settings.rpc
+    by_hand = not (run / SEAL).exists() and (rpc is not None or not (run / HISTORY).exists())
+    chain = asyncio.run(live_run.fetch_chain(run, keystore.resolve_url(rpc))) if rpc else None
+    if seal or by_hand:
+        sound, directory, history, verdict = True, *_collect(run, chain)
+    else:
+        sound, directory, history, verdict = _compare(run, chain, root, signer)
     for line in [*_payments(history), *_accounts(history)]:
         say(line)
-    if notice:
-        say(notice)
     say("Accuracies are reported by the peers and cannot be verified. Every payment was recomputed from them.")
     print_verdict(directory, verdict)
-    return exit_code(verdict)
+    return exit_code(verdict) if sound else 1
+
+
+def _collect(run: Path, chain: list[ChainRecord] | None) -> tuple[RunDirectory, History, dict[str, Any]]:
+    """Write chain, history and verdict, and seal the run if its session has ended."""
+    from learnae.backends import live_run
+
+    if (run / SEAL).exists():
+        print_problems(deviations(run))
+    if chain is not None:
+        live_run.write_chain(run, chain)
+    for notice in live_run.write_history(run):
+        say(notice)
+    directory = RunDirectory(run)
+    history = directory.read()
+    return directory, history, directory.judge(history, None, seal=history.ended_by is not None)
+
+
+def _compare(
+    run: Path, chain: list[ChainRecord] | None, root: str | None, signer: str | None
+) -> tuple[bool, RunDirectory, History, dict[str, Any]]:
+    """Compare everything in a run with its seal and its journals; first: whether it agrees."""
+    from learnae.runs.consistency import inconsistencies, wrong_accuracies
+
+    directory, sealed = RunDirectory(run), print_deviations(run, root, signer)
+    history = directory.read()
+    consistent = print_problems(inconsistencies(directory, history))
+    wrong, notices = wrong_accuracies(run, history)
+    for notice in notices:
+        say(notice)
+    true = print_problems(wrong)
+    if chain is not None:
+        history = replace(history, chain=tuple(chain))
+    return sealed and consistent and true, directory, history, directory.judge_again(history)
 
 
 def _payments(history: History) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 from learnae.adapters.run_directory import RunDirectory
 from learnae.cli.arguments import Run
 from learnae.cli.output import console, table_of
-from learnae.runs.drawing import BASELINES
+from learnae.runs.drawing import BASELINES, write_report
 from learnae.session.session_file import load
 from learnae.session.settings import Session
 
@@ -16,8 +16,10 @@ ALONE = "alone"
 def baselines(run: Run) -> int:
     """Train the same peers alone, always averaging, and on pooled data; the run's report compares them."""
     directory = RunDirectory(run)
-    verdict = directory.judge_again(directory.read())
+    history = directory.read()
+    verdict = directory.judge_again(history)
     scores = add_baselines(directory, load(run / "session.toml"), verdict, None)
+    write_report(directory, history, verdict)
     table = table_of("accuracy on test data", "mean", "min", "against alone")
     for name, score in scores.items():
         gain = 100 * (score["mean"] - scores[ALONE]["mean"])

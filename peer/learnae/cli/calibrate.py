@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from learnae.adapters.run_directory import RunDirectory
+from learnae.adapters.run_directory.seal import SEEDS
 from learnae.analysis.checks import verdict
 from learnae.cli.arguments import Run
 from learnae.cli.output import console, say, table_of
@@ -16,7 +17,7 @@ from learnae.session.session_file import load, to_toml
 if TYPE_CHECKING:
     from learnae.runs.calibrate import ComparedMetric
 
-CALIBRATED, CALIBRATION, SEEDS = "calibrated.toml", "calibration.json", "calibration"  # in the run directory
+CALIBRATED, CALIBRATION = "calibrated.toml", "calibration.json"  # in the run directory
 SHOWN = {
     "payments_mean": ("payments sent, mean of peers", ".1f"),
     "success_rate": ("successful averagings", ".3f"),
@@ -39,8 +40,9 @@ def calibrate(
     directory = RunDirectory(run)
     history, session = directory.read(), load(run / SESSION)
     learning = TorchLearning(session, threads=1)
-    calibrated = fit_costs(session, learning, read_run_journals(run, learning))
-    (run / CALIBRATED).write_text(to_toml(calibrated), encoding="utf-8")
+    calibrated = fit_costs(session, learning, read_run_journals(run))
+    with directory.deriving(CALIBRATED):
+        (run / CALIBRATED).write_text(to_toml(calibrated), encoding="utf-8")
     cost = asdict(calibrated.cost) | {"latency": calibrated.network.latency}
     say("The run's costs: " + ", ".join(f"{name} {value:g}" for name, value in cost.items()))
     rows = run_cases(plan_runs(run / CALIBRATED, {}, range(1, seeds + 1), run / SEEDS))

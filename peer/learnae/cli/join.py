@@ -62,5 +62,5 @@ async def hand_in(peer: "RemotePeer") -> None:
     except InputError as error:
         say(
             f"The journal was not accepted ({error}). Send {peer.journal} to the host, who copies it to {JOURNALS}/ "
-            "of the run directory and runs learnae audit RUN."
+            "of the run directory and runs learnae audit RUN --seal."
         )

@@ -51,5 +51,7 @@ def print_verdict(run: RunDirectory, verdict: dict[str, Any]) -> None:
     partial = "Partial run: " if verdict["ended_by"] == EndedBy.INTERRUPTED else ""
     say(f"{partial}{checks_text(verdict)}; {end_reason(verdict['ended_by'])}.", "bold")
     say(f"Run directory: {run.path}")
+    if verdict.get("root"):
+        say(f"Sealed with root {verdict['root']}.")
     if (run.path / REPORT).exists():
         say(f"Open in a browser: {run.path / REPORT}")

@@ -145,6 +145,7 @@ class SessionRun:
     def _clean_up(self) -> None:
         with handled(ask_for_patience, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self._backend.clean_up()
+            self._run.directory.release()
             with suppress(OSError):
                 self._run.directory.path.rmdir()  # if it is empty
 

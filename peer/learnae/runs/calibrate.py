@@ -17,22 +17,20 @@ from itertools import chain, pairwise
 from math import exp, inf, log, sqrt
 from pathlib import Path
 from statistics import fmean, median, stdev
-from typing import Any, get_args
+from typing import get_args
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.adapters.sqlite_journal import JournalContents, read_journal
 from learnae.analysis.statistics import Band, Row, band
-from learnae.backends.live_run import JOURNALS, ROSTER, SESSION, journals, members
+from learnae.backends.live_run import JOURNALS, ROSTER, SESSION, journal_files, members
 from learnae.errors import InputError, ReplayMismatch
-from learnae.messages.codec import decode
-from learnae.messages.foreign_json import from_json
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.decisions import Trained
 from learnae.protocol.replay import new_peer, replay_steps
 from learnae.protocol.types import Cid, ModelAnnouncement
+from learnae.runs.exported_journals import exported_journals
 from learnae.runtime.learning import Learning
-from learnae.runtime.memory_session import MemorySession
 from learnae.session.roster import names
 from learnae.session.session_file import load
 from learnae.session.settings import CostSettings, Session
@@ -80,16 +78,19 @@ class ComparedMetric:
         return self.inside and self.width <= MAX_BAND_WIDTH
 
 
-def read_run_journals(run: Path, learning: Learning) -> dict[str, JournalContents]:
+def read_run_journals(run: Path) -> dict[str, JournalContents]:
     """The journals of a run, by peer: SQLite files of a live run, or the JSON lines of a run in one process.
 
     Raises InputError: there are none, or they are damaged.
     """
     if (run / ROSTER).is_file():
         _, everybody = members(run)
-        contents = {name: read_journal(path) for name, path in journals(run, everybody).items()}
+        contents = {name: read_journal(path) for name, path in journal_files(run, everybody).items()}
     else:
-        contents = dict(_exported(run, learning))
+        history = RunDirectory(run).read()
+        if load(run / SESSION) != history.session:
+            raise InputError(f"{run} is of a session with other settings: calibrate a run as it was left")
+        contents = exported_journals(run, history.roster)
     if not contents:
         raise InputError(f"{run} holds no {JOURNALS}: calibrate a run that kept its journals")
     return contents
@@ -177,28 +178,6 @@ def compare_with_seeds(live: Row, seeds: Iterable[Row]) -> list[ComparedMetric]:
 
 
 # private
-
-
-def _exported(run: Path, learning: Learning) -> Iterator[tuple[str, JournalContents]]:
-    """Journals as JSON lines; the configuration of each peer follows from session and roster."""
-    history = RunDirectory(run).read()
-    ids = {name: (entry.peer, entry.wallet) for name, entry in history.roster.items()}
-    setup = MemorySession(load(run / SESSION), learning, ids.__getitem__)
-    if not history.began or history.began.manifest != setup.session_id:
-        raise InputError(f"{run} is of a session with other rows or settings than are here: calibrate it where it ran")
-    for index, name in enumerate(ids):
-        path = run / JOURNALS / f"{name}.jsonl"
-        if path.is_file():
-            try:
-                entries = [_entry(from_json(line)) for line in path.read_text(encoding="utf-8").splitlines()]
-            except (ValueError, KeyError) as error:
-                raise InputError(f"{path} is damaged ({error}): calibrate a run as it was left") from None
-            yield name, JournalContents(setup.peer_config(index), entries, [])
-
-
-def _entry(line: dict[str, Any]) -> tuple[on.Event, str]:
-    digest: str = line.pop("digest")
-    return decode(on.Event, line), digest
 
 
 def _work(session: Session, learning: Learning, timings: Iterable[RequestTiming]) -> list[Logarithms]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from learnae.adapters.run_directory import RunDirectory
+from learnae.adapters.run_directory import ENVIRONMENT, RunDirectory
 from learnae.analysis.figures import View, draw, overview
 from learnae.analysis.figures import figures as figures_of
 from learnae.analysis.figures.paper import fault_windows
@@ -22,24 +22,25 @@ def draw_run(run: RunDirectory, history: History, verdict: dict[str, Any]) -> No
 
 def draw_figures(run: RunDirectory, history: History, x: View, svg: bool = False) -> list[Path]:
     """Draw each figure, and one that shows all of them; the files."""
-    folder = run.path / "figures"
-    folder.mkdir(exist_ok=True)
-    drawn, files = figures_of(history, x), []
-    for suffix in ("png", "svg") if svg else ("png",):
-        ending = f"{'' if x == 'units' else '-seconds'}.{suffix}"
-        for figure in drawn:
-            files.append(folder / f"{figure.name}{ending}")
-            draw(figure, files[-1])
-        files.append(folder / f"overview{ending}")
-        overview(drawn, files[-1])
-    return files
+    (run.path / "figures").mkdir(exist_ok=True)
+    drawn = figures_of(history, x)
+    endings = [f"{'' if x == 'units' else '-seconds'}.{suffix}" for suffix in (("png", "svg") if svg else ("png",))]
+    names = [f"figures/{name}{ending}" for ending in endings for name in (*(each.name for each in drawn), "overview")]
+    with run.deriving(*names):
+        for ending in endings:
+            for figure in drawn:
+                draw(figure, run.path / f"figures/{figure.name}{ending}")
+            overview(drawn, run.path / f"figures/overview{ending}")
+    return [run.path / name for name in names]
 
 
 def write_report(run: RunDirectory, history: History, verdict: dict[str, Any]) -> Path:
+    with run.deriving(REPORT):
+        (run.path / REPORT).write_text(report_of(run, history, verdict), encoding="utf-8")
+    return run.path / REPORT
+
+
+def report_of(run: RunDirectory, history: History, verdict: dict[str, Any]) -> str:
     from learnae.web.report import page, plotly
 
-    file = run.path / REPORT
-    file.write_text(
-        page(history, verdict, plotly(), run.read_json("environment.json"), run.read_json(BASELINES)), encoding="utf-8"
-    )
-    return file
+    return page(history, verdict, plotly(), run.read_json(ENVIRONMENT), run.read_json(BASELINES))

@@ -113,6 +113,7 @@ def _run(case: SweepRun) -> dict[str, Any]:
     history = run.read()
     row = run_metrics(history, run.judge(history, time.monotonic() - began))
     run.write_json(ROW, row)
+    run.release()
     return row
 
 

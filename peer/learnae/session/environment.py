@@ -15,6 +15,7 @@ DATA_FOLDER = "LEARNAE_DATA"  # folder of downloaded and converted data; without
 RPC = "LEARNAE_RPC"  # URL of a node on an external chain; without it the session runs on its own Anvil
 KEY = "LEARNAE_KEY"  # private key that pays on the external chain, or a file of mode 0600 that holds it
 CAP = "LEARNAE_CAP"  # max ETH that one session may take from that key
+SIGNING_KEY = "LEARNAE_SIGNING_KEY"  # file of the Ed25519 key that signs runs; without it they are unsigned
 DEFAULT_CAP = "0.1"  # ETH
 
 
@@ -67,6 +68,12 @@ def external_chain_settings() -> ExternalChainSettings | None:
     except (ValueError, ArithmeticError):
         raise InputError(f"{CAP} must be an amount of ETH above 0, such as {DEFAULT_CAP}") from None
     return ExternalChainSettings(rpc, key, ether)
+
+
+def signing_key() -> Path | None:
+    """The file of the key that signs runs, if one is set."""
+    value = os.environ.get(SIGNING_KEY)
+    return Path(value).expanduser() if value else None
 
 
 def docker_environment() -> dict[str, str]:

@@ -47,7 +47,7 @@ def read_journal(path: Path) -> JournalContents:
 
 
 def journal_lines(path: Path) -> Iterator[str]:
-    """Yield the events as JSON lines, oldest first, in the format of run directories.
+    """Yield the events as JSON lines, oldest first, in the format of run directories, without heading.
 
     InputError: missing, damaged (raised after the readable events), or of a newer version.
     """
@@ -72,7 +72,9 @@ def _open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
         beside = path.with_name(path.name + suffix)
         if beside.is_symlink() or (beside.exists() and not beside.is_file()):
             raise InputError(f"{beside} is not a regular file: remove it")
-    uri = f"{path.absolute().as_uri()}?mode=ro"
+    log = path.with_name(path.name + "-wal")
+    complete = not log.exists() or not log.stat().st_size  # then SQLite needs, and leaves, no files beside it
+    uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if complete else ''}"
     with input_errors(path), closing(sqlite3.connect(uri, uri=True)) as connection:
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
         check_file(path, connection)

@@ -9,12 +9,16 @@ No check can know whether the accuracies that peers reported are true.
 
 from typing import Any
 
-from learnae.analysis.checks import chain, debts, faults, work
+from learnae.analysis.checks import chain, debts, faults, records, work
 from learnae.analysis.checks.result import Check, CheckOutcome
 from learnae.analysis.checks.summary import summary
 from learnae.records.history import History
 
 CHECKS: dict[str, Check] = {
+    "records_in_order": records.records_in_order,
+    "roles_match_settings": records.roles_match_settings,
+    "attempts_are_recorded": records.attempts_are_recorded,
+    "tested_models_exist": records.tested_models_exist,
     "blocks_and_nonces_consecutive": chain.blocks_and_nonces_consecutive,
     "wei_conserved": chain.wei_conserved,
     "debts_paid_once": chain.debts_paid_once,

@@ -101,12 +101,8 @@ class ComposeBackend:
         path = run.directory.path
         if not (path / live_run.ROSTER).is_file():
             return
-        if self._swarm:
-            for line in live_run.set_aside_wrong_journals(path, self._swarm.manifest):
-                self._say(line)
-        notice = live_run.write_history(path)
-        if notice:
-            self._say(notice)
+        for line in live_run.collect_history(path, self._swarm.manifest if self._swarm else None):
+            self._say(line)
         from learnae.backends.compose.render import NOTICE
         from learnae.learn.datasets.sources import source_file  # imports torch
 

@@ -27,7 +27,7 @@ async def collect(plan: Plan, folder: Path, rpc: str, run: Path, say: Say) -> No
     for name in (live_run.SESSION, live_run.ROSTER):
         shutil.copyfile(folder / name, run / name)
     try:
-        await live_run.fetch_chain(run, rpc)
+        live_run.write_chain(run, await live_run.fetch_chain(run, rpc))
     except InputError as error:
         say(f"The chain could not be exported: {error}")
 

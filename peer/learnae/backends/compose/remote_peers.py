@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from learnae.backends.compose.plan import HOST, Plan
-from learnae.backends.live_run import ROSTER, check_journal
+from learnae.backends.live_run import ROSTER, replayed_journal
 from learnae.backends.remote_peers.join_file import JoinFile
 from learnae.errors import InputError
 from learnae.protocol.types import Cid
@@ -89,7 +89,7 @@ class RemotePeers:
             new = Path(scratch) / path.name
             new.write_bytes(journal)
             try:
-                check_journal(new, self._peers[name], self._session_id)
+                replayed_journal(new, self._peers[name], self._session_id)
             except InputError:
                 raise InputError(f"this is not a complete journal of {name} in this session") from None
             new.replace(path)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from learnae.adapters.run_directory.seal import TOKEN
 from learnae.backends.base import Finding, Run, RunOptions, Say, refuse_external_chain, refuse_remote_peers
 from learnae.backends.in_process import LoadLearning, begin, finished, thread_count, torch_learning
 from learnae.ports import Observer
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from learnae.runtime.learning import Learning
     from learnae.runtime.memory_session import MemorySession
     from learnae.runtime.peer_service import PeerService
-
-TOKEN = "token"  # its file in the run directory, as long as the APIs are served
 
 
 class EmbeddedBackend:

@@ -23,6 +23,7 @@ from learnae.ports import Observer
 from learnae.protocol.decisions import Averaged
 from learnae.protocol.events import Event
 from learnae.protocol.peer import Peer
+from learnae.protocol.settings import PeerConfig
 from learnae.protocol.types import Address, Wei, wei
 from learnae.records.chain_export import ChainRecord
 from learnae.records.history import SWARM, Fact, SessionEnded
@@ -129,8 +130,8 @@ class EmbeddedSwarm:
         self._lives[index] = self._group.create_task(self._life(index))
 
     @property
-    def journals(self) -> dict[str, list[tuple[Event, str]]]:
-        return {peer.name: peer.journal.replay() for peer in self.peers}
+    def journals(self) -> dict[str, tuple[PeerConfig, list[tuple[Event, str]]]]:
+        return {peer.name: (peer.config, peer.journal.replay()) for peer in self.peers}
 
     # private
 

@@ -127,7 +127,8 @@ def _facts(history: History) -> str:
 def _verdict(verdict: Mapping[str, Any], has_report: bool) -> dict[str, Any]:
     return {
         "verdict": verdict["verdict"],
-        "text": f"{checks_text(verdict)}. Ended: {end_reason(verdict['ended_by'])}.",
+        "text": f"{checks_text(verdict)}. Ended: {end_reason(verdict['ended_by'])}."
+        + (f" Records sealed with root {verdict['root']}." if verdict.get("root") else ""),
         "problems": [
             [name, f"{RESULT_TEXTS[check['result']]}: {check['reason'] or ''}"]
             for name, check in verdict["checks"].items()

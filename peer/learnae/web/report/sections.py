@@ -24,6 +24,7 @@ def report_header(history: History, verdict: Mapping[str, Any]) -> Html:
         h("p", badge(verdict["verdict"]), f" {checks_text(verdict)}. Ended: {end_reason(verdict['ended_by'])}."),
         h("p", ", ".join(facts), "."),
         *(h("p", line) for line in verdict.get("notices", ())),
+        *([h("p", "Records sealed with root ", h("code", verdict["root"]), ".")] if verdict.get("root") else []),
     )
 
 

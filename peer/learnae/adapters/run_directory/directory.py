@@ -1,29 +1,44 @@
 """A run directory: the complete, reproducible record of one session on disk."""
 
 import hashlib
+import itertools
 import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
+from learnae.adapters.run_directory.seal import (
+    RUNNING,
+    read_seal,
+    refuse_unsigned_change,
+    reseal_derived,
+    seal_run,
+)
+from learnae.adapters.run_directory.signing_key import load_key
 from learnae.analysis.checks import verdict
 from learnae.checkout import REPOSITORY, in_checkout
 from learnae.errors import InputError
+from learnae.file_lock import try_lock
 from learnae.messages.codec import encode, to_json
 from learnae.messages.foreign_json import from_json
 from learnae.protocol.events import Event
+from learnae.protocol.peer import VERSION as PROTOCOL
+from learnae.protocol.settings import PeerConfig
 from learnae.records.chain_export import ChainRecord, chain_line
 from learnae.records.history import Fact, History, Record
+from learnae.session.environment import signing_key
 from learnae.untrusted_file import refuse_links
 
+Journal = tuple[PeerConfig, Sequence[tuple[Event, str]]]  # the peer's configuration; its events with their digests
 PACKAGES = ("torch", "numpy", "safetensors", "pydantic")
 HISTORY, CHAIN, VERDICT = "history.jsonl", "chain.jsonl", "verdict.json"
+ENVIRONMENT = "environment.json"
 CONTAINS_A_RUN = "{} already contains a run: choose another --out or remove it"
 
 
@@ -31,10 +46,16 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._history: IO[str] | None = None
+        self._lock: int | None = None
 
     @staticmethod
     def create(parent: Path, name: str, out: Path | None = None) -> "RunDirectory":
-        """Create ``out``, or ``parent/<time>-<name>``.  Raises InputError if it contains a run or a link."""
+        """Create ``out``, or ``parent/<time>-<name>``, and mark it as running until ``release``.
+
+        Raises InputError if it contains a run or a link, or if the key that is to sign the run is missing.
+        """
+        if key := signing_key():
+            load_key(key)
         path = out or parent
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -45,7 +66,17 @@ class RunDirectory:
         refuse_links(path)
         if (path / HISTORY).exists():
             raise InputError(CONTAINS_A_RUN.format(path))
-        return RunDirectory(path)
+        run = RunDirectory(path)
+        run._lock = os.open(path / RUNNING, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try_lock(run._lock)
+        return run
+
+    def release(self) -> None:
+        """The run is over: nothing will be written any more."""
+        if self._lock is not None:
+            (self.path / RUNNING).unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = None
 
     def begin(self, session_toml: str, data_sha256: str, threads: int, notice: str | None = None) -> None:
         """``notice``: what was guessed or left out when the data was loaded.
@@ -58,25 +89,42 @@ class RunDirectory:
             raise InputError(CONTAINS_A_RUN.format(self.path)) from None
         (self.path / "session.toml").write_text(session_toml, encoding="utf-8")
         environment = {**environment_facts(), "data_sha256": data_sha256, "threads": threads, "notice": notice}
-        self.write_json("environment.json", environment)
+        self.write_json(ENVIRONMENT, environment)
 
     def observe(self, now: float, peer: str, item: Any) -> None:
         """An observer that writes facts to the history and ignores everything else."""
         if self._history and isinstance(item, Fact):
             self._history.write(Record(now, peer, item).line() + "\n")
 
-    def end(self, chain: Iterable[ChainRecord], journals: Mapping[str, Sequence[tuple[Event, str]]]) -> None:
+    def end(
+        self, chain: Iterable[ChainRecord], journals: Mapping[str, tuple[PeerConfig, Sequence[tuple[Event, str]]]]
+    ) -> None:
         """Write the chain and the journals by peer, except empty ones."""
         if self._history:
             self._history.close()
         self._write_lines(CHAIN, map(chain_line, chain))
-        for name, entries in journals.items():
+        for name, (config, entries) in journals.items():
             if entries:
+                heading = to_json({"core": PROTOCOL, "config": encode(config)})
                 lines = (to_json({"digest": digest, **encode(event)}) for event, digest in entries)
-                self._write_lines(f"journals/{name}.jsonl", lines)
+                self._write_lines(f"journals/{name}.jsonl", itertools.chain([heading], lines))
 
     def write_json(self, name: str, value: object) -> None:
-        (self.path / name).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        with self.deriving(name):
+            (self.path / name).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+    @contextmanager
+    def deriving(self, *names: str) -> Iterator[None]:
+        """If the run is sealed, these files are derived ones that the body writes: the seal lists them afterwards.
+
+        Raises InputError if the run is signed and the key is not at hand.
+        """
+        seal = read_seal(self.path)
+        if seal:
+            refuse_unsigned_change(self.path, seal)
+        yield
+        if seal:
+            reseal_derived(self.path, seal, names)
 
     def read(self) -> History:
         """Read the history.  Raises InputError if this is not a run directory, or if there are links in it."""
@@ -99,16 +147,17 @@ class RunDirectory:
         """Read the verdict; empty if the run was interrupted."""
         return self.read_json(VERDICT)
 
-    def judge_again(self, history: History) -> dict[str, Any]:
-        """As ``judge``, with the wall time of the earlier verdict."""
-        return self.judge(history, self.verdict().get("summary", {}).get("wall_seconds"))
-
-    def judge(self, history: History, wall_seconds: float | None) -> dict[str, Any]:
-        """Compute and write the verdict on the history."""
-        result = verdict(history)
-        result["summary"]["wall_seconds"] = None if wall_seconds is None else round(wall_seconds, 2)
+    def judge(self, history: History, wall_seconds: float | None, seal: bool = True) -> dict[str, Any]:
+        """Seal the run, whose records are complete, and write the verdict on its history, with the root."""
+        root = seal_run(self.path).root if seal else None
+        result = _verdict(history, None if wall_seconds is None else round(wall_seconds, 2), root)
         self.write_json(VERDICT, result)
         return result
+
+    def judge_again(self, history: History) -> dict[str, Any]:
+        """The verdict on the history, with the wall time of the earlier one.  Nothing is written."""
+        seal = read_seal(self.path)
+        return _verdict(history, self.verdict().get("summary", {}).get("wall_seconds"), seal.root if seal else None)
 
     def _write_lines(self, name: str, lines: Iterable[str]) -> None:
         path = self.path / name
@@ -117,10 +166,16 @@ class RunDirectory:
             file.writelines(line + "\n" for line in lines)
 
 
+def _verdict(history: History, wall_seconds: float | None, root: str | None) -> dict[str, Any]:
+    result = verdict(history)
+    result["summary"]["wall_seconds"] = wall_seconds
+    return {"root": root, **result}
+
+
 def _create_new(parent: Path, name: str) -> Path:
     """Create ``parent/<time>-<name>``, or one with a number if another process took that.  Raises OSError."""
     stem = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{name}".replace("/", "-").replace("\0", "-")
-    for path in (parent / (stem + (f"-{number}" if number else "")) for number in count()):
+    for path in (parent / (stem + (f"-{number}" if number else "")) for number in itertools.count()):
         try:
             path.mkdir()
         except FileExistsError:

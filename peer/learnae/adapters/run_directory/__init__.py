@@ -1,0 +1,13 @@
+"""A run directory: the complete, reproducible record of one session on disk, and its seal."""
+
+from learnae.adapters.run_directory.directory import (
+    CHAIN,
+    ENVIRONMENT,
+    HISTORY,
+    VERDICT,
+    RunDirectory,
+    environment_facts,
+    sha256_of,
+)
+
+__all__ = ["CHAIN", "ENVIRONMENT", "HISTORY", "VERDICT", "RunDirectory", "environment_facts", "sha256_of"]

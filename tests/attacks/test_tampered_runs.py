@@ -1,0 +1,379 @@
+"""Somebody edits a run directory before it is handed in: 43 ways that `learnae check` must notice, 26 that audit must.
+
+Most edits leave the seal as it is.  Some are made by somebody who judges and seals the run anew afterwards: then the
+files contradict each other, or it takes what the recipient knows from elsewhere: the root, the signer's key, the rows.
+"""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.helpers.command_line import here, refused
+from tests.helpers.left_behind import leave
+from tests.helpers.swarms import run as simulated
+from tests.helpers.swarms import small
+
+from learnae.adapters.run_directory import RunDirectory
+from learnae.adapters.run_directory.seal import deviations, read_seal, seal_run
+from learnae.runs.drawing import write_report
+from learnae.runtime.torch_learning import TorchLearning
+
+Tamper = Callable[[Path], None]
+Lines = Callable[[list[str]], list[str]]
+
+HISTORY, CHAIN, VERDICT, SESSION = "history.jsonl", "chain.jsonl", "verdict.json", "session.toml"
+TOML = """
+name = "small"
+peers = 3
+[data]
+rows = 200
+validation_rows = 100
+test_rows = 500
+[work]
+slices = 3
+patience = 6
+[model]
+hidden = [8]
+learning_rate = 0.2
+[[groups]]
+count = 1
+policy = "refuses-to-pay"
+[[groups]]
+"""
+TORCH = {"peers": 3, "data": {"rows": 200, "validation_rows": 100, "test_rows": 500}, "model": {"hidden": [8]}}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated run, sealed."""
+    folder = tmp_path_factory.mktemp("simulated")
+    (folder / "small.toml").write_text(TOML)
+    done = here(folder, "simulate", "small.toml", "--out", "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def live_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a live session leaves, sealed by its first audit."""
+    session = simulated(small(**TORCH), learning=partial(TorchLearning, threads=1))
+    folder = leave(session, tmp_path_factory.mktemp("live") / "run")
+    done = here(folder.parent, "audit", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def copied(run: Path, to: Path) -> Path:
+    return Path(shutil.copytree(run, to / "copy", symlinks=True))
+
+
+# how to tamper
+
+
+def lines(file: str, change: Lines) -> Tamper:
+    def tamper(run: Path) -> None:
+        path = run / file
+        path.write_text("".join(line + "\n" for line in change(path.read_text().splitlines())))
+
+    return tamper
+
+
+def records(kind: str, change: Callable[[dict[str, Any]], object], file: str = HISTORY) -> Tamper:
+    """Change all records of one kind in place."""
+
+    def changed(line: str) -> str:
+        record = json.loads(line)
+        if record["kind"] == kind:
+            before = json.dumps(record)
+            change(record)
+            assert json.dumps(record) != before
+        return json.dumps(record, separators=(",", ":"))
+
+    return lines(file, lambda text: [changed(line) for line in text])
+
+
+def without(condition: Callable[[dict[str, Any]], bool], file: str = HISTORY) -> Tamper:
+    def change(text: list[str]) -> list[str]:
+        kept = [line for line in text if not condition(json.loads(line))]
+        assert len(kept) < len(text)
+        return kept
+
+    return lines(file, change)
+
+
+def setting(**values: Any) -> Callable[[dict[str, Any]], object]:
+    return lambda record: record.update(values)
+
+
+def swap_roles(record: dict[str, Any]) -> None:
+    first, second = record["roster"][0], record["roster"][1]
+    first["policy"], second["policy"] = second["policy"], first["policy"]
+
+
+def shuffle_times(text: list[str]) -> list[str]:
+    """Exchange the times of two records of one peer."""
+    told = [json.loads(line) for line in text]
+    mine = [number for number, record in enumerate(told) if record["peer"] == "p01"]
+    one, other = mine[3], mine[-3]
+    assert told[one]["t"] != told[other]["t"]
+    told[one]["t"], told[other]["t"] = told[other]["t"], told[one]["t"]
+    return [json.dumps(record, separators=(",", ":")) for record in told]
+
+
+def exchange(one: str, other: str) -> Tamper:
+    def tamper(run: Path) -> None:
+        (run / one).rename(run / "third")
+        (run / other).rename(run / one)
+        (run / "third").rename(run / other)
+
+    return tamper
+
+
+def content(file: str, change: Callable[[bytes], bytes]) -> Tamper:
+    def tamper(run: Path) -> None:
+        before = (run / file).read_bytes() if (run / file).exists() else b""
+        (run / file).write_bytes(change(before))
+        assert (run / file).read_bytes() != before
+
+    return tamper
+
+
+def removed(file: str) -> Tamper:
+    return lambda run: (run / file).unlink()
+
+
+def linked(file: str) -> Tamper:
+    def tamper(run: Path) -> None:
+        (run / file).rename(run.parent / "elsewhere")
+        (run / file).symlink_to(run.parent / "elsewhere")
+
+    return tamper
+
+
+def verdict_of(change: Callable[[dict[str, Any]], object]) -> Tamper:
+    def tamper(run: Path) -> None:
+        verdict = json.loads((run / VERDICT).read_text())
+        change(verdict)
+        (run / VERDICT).write_text(json.dumps(verdict, indent=2) + "\n")
+
+    return tamper
+
+
+def in_seal(change: Callable[[dict[str, Any]], object]) -> Tamper:
+    def tamper(run: Path) -> None:
+        seal = json.loads((run / "seal.json").read_text())
+        change(seal)
+        (run / "seal.json").write_text(json.dumps(seal))
+
+    return tamper
+
+
+def sql(file: str, statement: str) -> Tamper:
+    def tamper(run: Path) -> None:
+        with closing(sqlite3.connect(run / file)) as connection, connection:
+            assert connection.execute(statement).rowcount
+
+    return tamper
+
+
+PERFECT = records("Evaluated", setting(test=[500, 500]))
+REJECTED = without(lambda record: record["kind"] == "Averaged" and not record["adopted"])
+ROLES = records("SessionBegan", swap_roles)
+TIMES = lines(HISTORY, shuffle_times)
+JOURNALS = exchange("journals/p01.jsonl", "journals/p02.jsonl")
+SETTINGS = content(SESSION, lambda text: text.replace(b"learning_rate = 0.2", b"learning_rate = 0.1"))
+REPORT = content("report.html", lambda page: page.replace(b"<h1>", b"<h1>100 % "))
+FIGURE = content("figures/fig6-accuracy.png", lambda picture: picture[:-20] + bytes(20))
+RESULTS = verdict_of(lambda verdict: verdict["summary"].update(accuracy_test_mean=1.0))
+
+ENVIRONMENT = content("environment.json", lambda text: text.replace(b'"data_sha256": "', b'"data_sha256": "0'))
+ROLE = records("SessionBegan", lambda record: record["roster"][1].update(has_rows=False))
+WALLETS = content("roster.json", lambda text: text.replace(b'"wallet":"0x', b'"wallet":"0x0'))
+ROOT = "0" * 64
+
+EDITED: dict[str, Tamper] = {
+    "all test accuracies are 100 %": PERFECT,
+    "rejected attempts are dropped": REJECTED,
+    "roles are swapped": ROLES,
+    "times are shuffled": TIMES,
+    "journals are exchanged": JOURNALS,
+    "settings are changed": SETTINGS,
+    "the report is edited": REPORT,
+    "a figure is replaced": FIGURE,
+    "the verdict's summary is edited": RESULTS,
+    "the wall time is edited": verdict_of(lambda verdict: verdict["summary"].update(wall_seconds=0.1)),
+    "validation scores are raised": records("Trained", setting(score=[99, 100])),
+    "a debt is dropped": without(lambda record: record["kind"] == "DebtChanged"),
+    "amounts are raised": records("DebtChanged", setting(wei="1000000000000000000")),
+    "payees are changed": records("DebtChanged", setting(payee="0x" + "11" * 20)),
+    "wallets are changed": records("SessionBegan", lambda record: record["roster"][1].update(wallet="0x" + "22" * 20)),
+    "a record is duplicated": lines(HISTORY, lambda text: [*text[:9], text[8], *text[9:]]),
+    "records are reordered": lines(HISTORY, lambda text: [*text[:5], text[6], text[5], *text[7:]]),
+    "the history is cut off": lines(HISTORY, lambda text: text[:-10]),
+    "a record is appended": lines(HISTORY, lambda text: [*text, text[-2]]),
+    "a byte order mark is put first": content(HISTORY, lambda text: b"\xef\xbb\xbf" + text),
+    "line ends are changed": content(HISTORY, lambda text: text.replace(b"\n", b"\r\n")),
+    "a transaction's hash is changed": content(CHAIN, lambda text: text.replace(b'"hash":"0x', b'"hash":"0xa')),
+    "a block is dropped": lines(CHAIN, lambda text: [*text[:1], *text[2:]]),
+    "the journals' folder has an empty file": content("journals/p00.jsonl", lambda text: b""),
+    "a journal is removed": removed("journals/p01.jsonl"),
+    "the environment is edited": ENVIRONMENT,
+    "a file is added": content("journals/p03.jsonl", lambda text: b"{}\n"),
+    "a hidden file is added": content(".notes", lambda text: b"hidden"),
+    "the chain is a link": linked(CHAIN),
+    "a figure is a link": linked("figures/overview.png"),
+    "a figure is removed": removed("figures/fig7-payments.png"),
+    "the seal is removed": removed("seal.json"),
+    "the seal's root is changed": in_seal(lambda seal: seal.update(root="0" * 64)),
+}
+
+ANOTHER_KEY = "1" * 64
+SEALED_ANEW: dict[str, tuple[Tamper, tuple[str, ...]]] = {
+    "test accuracies are 100 %, against a rerun": (PERFECT, ("--rerun",)),
+    "rejected attempts are dropped": (REJECTED, ()),
+    "roles are swapped": (ROLES, ()),
+    "times are shuffled": (TIMES, ()),
+    "journals are exchanged": (JOURNALS, ()),
+    "settings are changed": (SETTINGS, ()),
+    "the report is edited": (REPORT, ()),
+    "the verdict is edited": (RESULTS, ()),
+    "the environment is edited, against the root": (ENVIRONMENT, ("--root", ROOT)),
+    "the environment is edited, against the signer": (ENVIRONMENT, ("--signer", ANOTHER_KEY)),
+}
+
+AUDITED: dict[str, Tamper] = {
+    "all test accuracies are 100 %": PERFECT,
+    "rejected attempts are dropped": REJECTED,
+    "a role is changed": ROLE,
+    "times are shuffled": TIMES,
+    "journals are exchanged": exchange("journals/p01.sqlite", "journals/p02.sqlite"),
+    "settings are changed": content(SESSION, lambda text: text.replace(b"seed = 1", b"seed = 2")),
+    "wallets are exchanged in the roster": WALLETS,
+    "the history is removed": removed(HISTORY),
+    "a journal is removed": removed("journals/p01.sqlite"),
+    "an event is changed": sql("journals/p01.sqlite", "UPDATE events SET event = replace(event, '1', '2')"),
+    "a digest is changed": sql("journals/p01.sqlite", "UPDATE events SET digest = 'other' WHERE number = 3"),
+    "the end of a journal is dropped": sql("journals/p01.sqlite", "DELETE FROM events WHERE number > 9"),
+    "the models of a journal are dropped": sql("journals/p01.sqlite", "DELETE FROM blocks"),
+    "a write-ahead log is added": content("journals/p01.sqlite-wal", lambda text: bytes(100)),
+    "a journal is added": content("journals/p03.sqlite", lambda text: b"journal"),
+    "payments on the chain are raised": content(CHAIN, lambda text: text.replace(b'"wei":"', b'"wei":"9')),
+    "the chain is cut off": lines(CHAIN, lambda text: text[:-1]),
+    "the chain is a link": linked(CHAIN),
+    "the verdict is edited": RESULTS,
+    "the seal is removed": removed("seal.json"),
+}
+
+AUDITED_ANEW: dict[str, tuple[Tamper, tuple[str, ...]]] = {
+    "test accuracies are 100 %": (PERFECT, ()),
+    "rejected attempts are dropped": (REJECTED, ()),
+    "a role is changed": (ROLE, ()),
+    "wallets are exchanged in the roster": (WALLETS, ()),
+    "a journal is removed": (removed("journals/p01.sqlite"), ()),
+    "payments are raised, against the root": (AUDITED["payments on the chain are raised"], ("--root", ROOT)),
+}
+
+
+def seal_anew(run: Path, thorough: bool) -> None:
+    """``thorough``: with the verdict and the report that follow from the forged records."""
+    if thorough:
+        directory = RunDirectory(run)
+        history = directory.read()
+        write_report(directory, history, directory.judge(history, 1.0))
+    else:
+        seal_run(run)
+    assert not deviations(run)
+
+
+def test_43_and_26_tamperings_are_tried() -> None:
+    assert (len(EDITED) + len(SEALED_ANEW), len(AUDITED) + len(AUDITED_ANEW)) == (43, 26)
+
+
+def test_runs_that_nobody_edited_are_sound(run: Path, live_run: Path) -> None:
+    for command, folder in (("check", run), ("check", live_run), ("audit", live_run)):
+        seal = read_seal(folder)
+        assert seal
+        done = here(folder.parent, command, folder, "--root", seal.root)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("tamper", EDITED.values(), ids=EDITED)
+def test_check_notices_an_edit(run: Path, tmp_path: Path, tamper: Tamper) -> None:
+    copy = copied(run, tmp_path)
+    tamper(copy)
+    assert deviations(copy)
+    assert here(tmp_path, "check", copy).returncode in (1, 2)
+
+
+@pytest.mark.parametrize(("tamper", "options"), SEALED_ANEW.values(), ids=SEALED_ANEW)
+def test_check_notices_what_was_sealed_anew(
+    run: Path, tmp_path: Path, tamper: Tamper, options: tuple[str, ...]
+) -> None:
+    copy = copied(run, tmp_path)
+    tamper(copy)
+    seal_anew(copy, thorough=tamper not in (REPORT, RESULTS))
+    assert here(tmp_path, "check", copy, *options).returncode == 1
+
+
+@pytest.mark.parametrize("tamper", AUDITED.values(), ids=AUDITED)
+def test_audit_notices_an_edit(live_run: Path, tmp_path: Path, tamper: Tamper) -> None:
+    copy = copied(live_run, tmp_path)
+    tamper(copy)
+    assert deviations(copy)
+    assert here(tmp_path, "audit", copy).returncode in (1, 2)
+
+
+@pytest.mark.parametrize(("tamper", "options"), AUDITED_ANEW.values(), ids=AUDITED_ANEW)
+def test_audit_notices_what_was_sealed_anew(
+    live_run: Path, tmp_path: Path, tamper: Tamper, options: tuple[str, ...]
+) -> None:
+    copy = copied(live_run, tmp_path)
+    tamper(copy)
+    seal_anew(copy, thorough=True)
+    assert here(tmp_path, "audit", copy, *options).returncode in (1, 2)
+
+
+def test_a_tampering_is_named_by_its_file(run: Path, tmp_path: Path) -> None:
+    copy = copied(run, tmp_path)
+    for tamper in (FIGURE, removed("journals/p01.jsonl"), content("more.txt", lambda text: b"more")):
+        tamper(copy)
+    printed = here(tmp_path, "check", copy).stdout
+    for sentence in (
+        "figures/fig6-accuracy.png was changed after the run was sealed",
+        "journals/p01.jsonl is missing",
+        "more.txt is not in the seal",
+        "the journal of p01 is missing, but the history has its decisions",
+    ):
+        assert sentence in printed
+
+
+def test_a_rerun_names_the_first_line_that_differs(run: Path, tmp_path: Path) -> None:
+    copy = copied(run, tmp_path)
+    PERFECT(copy)
+    number = next(
+        number for number, line in enumerate((run / HISTORY).read_text().splitlines(), 1) if '"Evaluated"' in line
+    )
+    assert (
+        f"line {number} of history.jsonl is not what a rerun gives" in here(tmp_path, "check", copy, "--rerun").stdout
+    )
+    same = here(tmp_path, "check", run, "--rerun")
+    assert same.returncode == 0 and "byte for byte" in same.stdout
+
+
+def test_what_cannot_be_rerun_is_refused_with_the_reason(run: Path, live_run: Path, tmp_path: Path) -> None:
+    refused(here(tmp_path, "check", live_run, "--rerun"), "is a live run, which no seed repeats")
+    copy = copied(run, tmp_path)
+    ENVIRONMENT(copy)
+    refused(here(tmp_path, "check", copy, "--rerun"), "the data here is not that of the run")
+    shutil.copy(run / "environment.json", copy)
+    content("environment.json", lambda text: text.replace(b'"commit": ', b'"commit": "other", "was": '))(copy)
+    PERFECT(copy)
+    refused(here(tmp_path, "check", copy, "--rerun"), "the run was made elsewhere (commit 'other', here")
+    lines(HISTORY, lambda text: text[:-1])(copy)
+    refused(here(tmp_path, "check", copy, "--rerun"), "was interrupted")
