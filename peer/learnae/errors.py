@@ -18,6 +18,7 @@ class Reason(StrEnum):
     UNREACHABLE = "unreachable"
     NOT_FOUND = "not found"
     FUNDS = "insufficient funds"
+    GAS_CAP = "gas cap reached"
     INVALID_RESPONSE = "invalid response"
     CHAIN = "another chain"
     # models, never loaded

@@ -16,10 +16,12 @@ from web3 import Web3
 from web3.types import RPCEndpoint
 
 from learnae.adapters.evm import EvmChain, Node, http_node
+from learnae.adapters.evm.fees import FeePolicy
 from learnae.adapters.evm.local import LocalEvm
 from learnae.adapters.keystore import Wallet
 from learnae.adapters.memory import keys
 from learnae.ports import Chain
+from learnae.protocol.settings import ChainSettings
 from learnae.protocol.types import ETHER, Address, TxHash, Wei
 
 T = TypeVar("T")
@@ -29,12 +31,16 @@ WALLETS = tuple(Wallet.from_key(bytes([number]) * 32) for number in (1, 2, 3))
 ALLOC = dict(zip((each.address for each in WALLETS), (Wei(100 * ETHER), Wei(ETHER), Wei(3 * FINNEY)), strict=True))
 
 
+def evm_chain(node: Node, wallet: Wallet, **limits: object) -> EvmChain:
+    return EvmChain(node, wallet, FeePolicy.of(ChainSettings(**limits)))  # type: ignore[arg-type]
+
+
 class Evms:
     """What both worlds share: three chains on one node, and a loop to wait in."""
 
     def __init__(self, runner: asyncio.Runner, node: Node) -> None:
         self.runner, self.node = runner, node
-        self.chains = [EvmChain(node, wallet) for wallet in WALLETS]
+        self.chains = [evm_chain(node, wallet) for wallet in WALLETS]
         self.payer: Chain = self.chains[0]
         self.payee: Chain = self.chains[1]
         self.poor: Chain = self.chains[2]

@@ -10,13 +10,14 @@ import pytest
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 from tests.adapters.chains import CALLDATA, CID, FINNEY, ChainSuite, balance, deployed, pay, reason, receipt, sent
-from tests.adapters.evms import ALLOC, CHAIN_ID, WALLETS, AnvilWorld, LocalWorld
+from tests.adapters.evms import ALLOC, CHAIN_ID, WALLETS, AnvilWorld, LocalWorld, evm_chain
 
-from learnae.adapters.evm import EvmChain, dpoid, export, http_node
-from learnae.adapters.evm.chain import MAX_FEE, PAY_GAS
+from learnae.adapters.evm import dpoid, export, http_node
+from learnae.adapters.evm.chain import PAY_GAS
 from learnae.adapters.evm.rpc import parse_bytes, parse_hex
 from learnae.analysis.checks.chain import blocks_and_nonces_consecutive, wei_conserved
 from learnae.errors import Reason
+from learnae.protocol.settings import ChainSettings
 from learnae.protocol.types import ETHER, Address, Claim, Poid, Signed, TxHash, Wei
 from learnae.records.chain_export import Balances, Block, Genesis
 from learnae.records.history import History
@@ -95,7 +96,7 @@ class TestFees:
     def test_a_replacement_after_a_restart_is_above_what_was_signed_before(self, world: World) -> None:
         old = pay(world, 0)
         sent(world, old)
-        again = EvmChain(world.node, WALLETS[0])
+        again = evm_chain(world.node, WALLETS[0])
         world.wait(again.restore([old]))
         new = world.wait(again.sign_pay(world.payee_wallet, FINNEY, CID, 0, 1))
         sent(world, new)
@@ -140,7 +141,7 @@ class TestFunds:
     def test_money_that_went_elsewhere_is_missed_when_it_is_sent(self, world: World) -> None:
         two = Wei(2 * FINNEY)
         late = world.wait(world.poor.sign_pay(world.payee_wallet, two, CID, 1, 0))
-        other = EvmChain(world.node, WALLETS[2])  # knows nothing of it
+        other = evm_chain(world.node, WALLETS[2])  # knows nothing of it
         sent(world, world.wait(other.sign_pay(world.payee_wallet, two, CID, 0, 0)))
         world.mine()
         assert reason(world, world.poor.broadcast(late)) is Reason.FUNDS
@@ -148,7 +149,7 @@ class TestFunds:
     def test_what_was_signed_before_a_restart_is_still_promised(self, world: World) -> None:
         two = Wei(2 * FINNEY)
         old = world.wait(world.poor.sign_pay(world.payee_wallet, two, CID, 0, 0))
-        again = EvmChain(world.node, WALLETS[2])
+        again = evm_chain(world.node, WALLETS[2])
         world.wait(again.restore([old]))
         assert reason(world, again.sign_pay(world.payee_wallet, two, CID, 1, 0)) is Reason.FUNDS
 
@@ -280,6 +281,7 @@ class TestBaseFee:
 
     def test_what_became_too_cheap_is_mined_at_a_higher_fee(self, anvil: AnvilWorld) -> None:
         first = pay(anvil, 0)
+        anvil.mine(40)  # enough for the base fee to rise that far
         sent(anvil, first)
         self.base(anvil, 20)
         anvil.mine()
@@ -299,7 +301,8 @@ class TestBaseFee:
         assert 8 * tip >= 9 * dear[0] and 8 * most >= 9 * dear[1]
 
     def test_above_a_limit_it_waits_and_nothing_is_spent(self, anvil: AnvilWorld) -> None:
-        self.base(anvil, MAX_FEE // GWEI)
+        anvil.mine(50)  # enough for the base fee to rise that far
+        self.base(anvil, int(ChainSettings().max_fee))
         anvil.mine()
         assert reason(anvil, anvil.payer.sign_pay(anvil.payee_wallet, FINNEY, CID, 0, 0)) is Reason.INVALID_RESPONSE
         self.base(anvil, 1)
@@ -342,7 +345,7 @@ def test_two_clients_of_one_node_agree(anvil: AnvilWorld) -> None:
     async def heads() -> bool:
         other = http_node(anvil.anvil.url, CHAIN_ID)
         try:
-            return await EvmChain(other, WALLETS[1]).head() == await anvil.payer.head()
+            return await evm_chain(other, WALLETS[1]).head() == await anvil.payer.head()
         finally:
             await other.close()
 

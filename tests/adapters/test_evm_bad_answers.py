@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.adapters.chains import CID, FINNEY
-from tests.adapters.evms import CHAIN_ID, WALLETS
+from tests.adapters.evms import CHAIN_ID, WALLETS, evm_chain
 from web3.providers.async_base import AsyncBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
@@ -104,7 +104,7 @@ class Refuser(Oracle):
 @settings(deadline=None, max_examples=60)
 @given(answer=st.fixed_dictionaries({"result": anything | nearly_blocks}) | st.fixed_dictionaries({"error": anything}))
 def test_any_answer_is_an_answer_or_a_port_error(call: str, answer: dict[str, Any]) -> None:
-    chain = EvmChain(Node(Oracle(answer), CHAIN_ID), WALLETS[0])
+    chain = evm_chain(Node(Oracle(answer), CHAIN_ID), WALLETS[0])
     try:
         asyncio.run(CALLS[call](chain))
     except PortError as error:
@@ -178,7 +178,7 @@ def failure(*answers: bytes | None, call: str = "head") -> PortError:
     async def ask() -> PortError:
         async with Server(*answers) as node:
             with pytest.raises(PortError) as caught:
-                await CALLS[call](EvmChain(node, WALLETS[0]))
+                await CALLS[call](evm_chain(node, WALLETS[0]))
             return caught.value
 
     return asyncio.run(ask())
@@ -222,7 +222,7 @@ def test_where_nobody_listens_nothing_is_reached(call: str) -> None:
         async with Server(None) as node:
             pass
         with pytest.raises(PortError) as caught:
-            await CALLS[call](EvmChain(node, WALLETS[0]))
+            await CALLS[call](evm_chain(node, WALLETS[0]))
         await node.close()
         return caught.value.reason
 
@@ -257,4 +257,4 @@ def test_a_url_that_is_none_is_the_users_affair(url: str) -> None:
 )
 def test_what_a_node_has_already_is_no_error(said: str) -> None:
     answer = {"error": {"code": -32000, "message": said}}
-    asyncio.run(EvmChain(Node(Refuser(answer), CHAIN_ID), WALLETS[0]).broadcast(SIGNED))
+    asyncio.run(evm_chain(Node(Refuser(answer), CHAIN_ID), WALLETS[0]).broadcast(SIGNED))

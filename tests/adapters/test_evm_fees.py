@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,12 +10,12 @@ import pytest
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 from tests.adapters.chains import CID, balance, sent
-from tests.adapters.evms import CHAIN_ID, WALLETS, Anvil, AnvilWorld
+from tests.adapters.evms import CHAIN_ID, WALLETS, Anvil, AnvilWorld, evm_chain
 from web3.providers.async_base import AsyncBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from learnae.adapters.evm import EvmChain, Node
-from learnae.adapters.evm.chain import MAX_FEE
+from learnae.adapters.evm.fees import FREE_TIP
 from learnae.errors import PortError
 from learnae.protocol.types import Wei
 
@@ -46,18 +47,19 @@ class Advised(AsyncBaseProvider):
 
 
 def advised(world: AnvilWorld, **advice: object) -> EvmChain:
-    return EvmChain(Node(Advised(world.anvil, advice), CHAIN_ID), PAYER)
+    return evm_chain(Node(Advised(world.anvil, advice), CHAIN_ID), PAYER)
 
 
 @pytest.mark.parametrize(
     ("advice", "tip"),
     [
-        ({"result": hex(30 * GWEI)}, 30 * GWEI),
+        ({"result": hex(GWEI // 2)}, GWEI // 2),
+        ({"result": hex(490 * GWEI)}, FREE_TIP),
         ({"result": "0x0"}, 0),
         ({"error": {"code": -32601, "message": "the method does not exist"}}, GWEI),
     ],
 )
-def test_tips_are_what_the_node_advises(advice: dict[str, object], tip: int, world: AnvilWorld) -> None:
+def test_tips_are_what_the_node_advises_within_a_bound(advice: dict[str, object], tip: int, world: AnvilWorld) -> None:
     signed = world.wait(advised(world, **advice).sign_pay(PAYEE, Wei(1), CID, 0, 0))
     fields = TypedTransaction.from_bytes(HexBytes(signed.raw)).as_dict()
     base = world.wait(world.node.newest_block()).base_fee
@@ -65,7 +67,7 @@ def test_tips_are_what_the_node_advises(advice: dict[str, object], tip: int, wor
 
 
 def test_no_advice_makes_a_fee_higher_than_the_limit(world: AnvilWorld) -> None:
-    greedy = advised(world, result=hex(MAX_FEE))
+    greedy = evm_chain(Node(Advised(world.anvil, {"result": hex(GWEI)}), CHAIN_ID), PAYER, max_fee=Decimal("0.9"))
     with pytest.raises(PortError, match="wei per gas"):
         world.wait(greedy.sign_pay(PAYEE, Wei(1), CID, 0, 0))
     with pytest.raises(PortError, match="wei per gas"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import pytest
-from tests.adapters.chains import CID, FINNEY, ChainSuite, pay, receipt, sent
+from tests.adapters.chains import CID, FINNEY, ChainSuite, pay, reason, receipt, sent
 from tests.adapters.journals import JournalSuite
 from tests.adapters.keys import IdentityKeySuite
 from tests.adapters.stores import StoreSuite
@@ -15,6 +15,7 @@ from tests.adapters.trainers import TrainerSuite
 from learnae.adapters.memory import MemoryJournal, MemoryKey, MemoryTrainer, keys, now
 from learnae.adapters.memory_chain import TRANSFER_GAS, MemoryChain, MemoryChainPort
 from learnae.adapters.memory_network import MemoryNet, MemoryStore, MemorySwarm
+from learnae.errors import Reason
 from learnae.messages.wire import cid_of
 from learnae.ports import Chain, IdentityKey, Journal, Store, Trainer
 from learnae.protocol.types import ETHER, Cid, PeerId, Receipt, TxHash, Wei
@@ -159,6 +160,14 @@ class TestLedgerChain(ChainSuite):
         assert isinstance(balances, Balances)
         assert balances.balances[world.payee_wallet] == ETHER
         assert balances.balances[world.payer_wallet] == ETHER - TRANSFER_GAS * world.ledger.gas_price
+
+    def test_gas_above_the_limits_is_not_signed(self, world: Chains) -> None:
+        price = world.ledger.gas_price
+        payer = MemoryChainPort(world.ledger, world.payer_wallet, price, Wei(2 * TRANSFER_GAS * price))
+        for nonce in range(2):
+            now(payer.sign_pay(world.payee_wallet, FINNEY, CID, nonce, 0))
+        assert reason(world, payer.sign_pay(world.payee_wallet, FINNEY, CID, 2, 0)) is Reason.GAS_CAP
+        assert reason(world, payer.sign_pay(world.payee_wallet, FINNEY, CID, 1, 1)) is Reason.INVALID_RESPONSE
 
     def test_what_was_paid_before_an_account_began_to_revert_stays_paid(self, world: Chains) -> None:
         sent(world, signed := pay(world, 0))

@@ -83,7 +83,7 @@ def test_without_a_beginning_nothing_is_valid_but_the_chain_itself() -> None:
 @pytest.mark.parametrize("missing", [Genesis, Balances, ChainRecord])
 def test_without_the_whole_chain_nothing_about_it_is_known(missing: Any) -> None:
     found = caught(replace(GOOD, chain=tuple(each for each in GOOD.chain if not isinstance(each, missing))))
-    assert found.keys() == MONEY
+    assert found.keys() == MONEY | {"gas_within_limits"}
     assert all(reason.startswith("unknown") and "incomplete" in reason for reason in found.values())
 
 
@@ -141,6 +141,21 @@ def test_a_failed_transfer_moves_nothing_but_its_gas() -> None:
         return replace(record, balances=record.balances | {WALLET["cat"]: left})
 
     assert caught(mined_too(4, failed, history=on_chain(poorer))).keys() == {"debts_paid_once"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"max_fee": Decimal(2), "gas_cap": Decimal("0.000249")}, None),
+        ({"max_fee": Decimal("1.9")}, "ann paid 2000000000 wei per gas in block 1, above the limit of 1900000000"),
+        ({"gas_cap": Decimal("0.000248")}, "ann spent 248800000000000 wei on gas, above the cap of 248000000000000"),
+    ],
+)
+def test_gas_above_the_limits_of_the_session_is_invalid(limits: dict[str, Any], reason: str | None) -> None:
+    session = replace(SETTINGS, chain=replace(SETTINGS.chain, **limits))
+    found = caught(amended(fact_is("swarm", SessionBegan), session=session))
+    assert found.keys() == ({"gas_within_limits"} if reason else set())
+    assert reason is None or reason in found["gas_within_limits"]
 
 
 def test_balances_are_those_of_their_height() -> None:

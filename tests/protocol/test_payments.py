@@ -92,10 +92,11 @@ def test_the_cap_is_never_exceeded() -> None:
     assert story(driven, 1) == [OWED, PAYABLE, DECLINED] and driven.debts[1].reason == "cap"
 
 
-def test_a_payment_beyond_the_funds_is_declined_with_its_nonce_unspent() -> None:
+@pytest.mark.parametrize("reason", [Reason.FUNDS, Reason.GAS_CAP])
+def test_a_payment_beyond_the_funds_or_the_gas_cap_is_declined_with_its_nonce_unspent(reason: Reason) -> None:
     driven = owing("bob", "ann")
-    driven.fails(do.SignPayment, Reason.FUNDS)
-    assert story(driven) == [OWED, PAYABLE, DECLINED]
+    driven.fails(do.SignPayment, reason)
+    assert story(driven) == [OWED, PAYABLE, DECLINED] and driven.debts[0].reason == reason
     assert (driven.asked(do.SignPayment).debt, driven.asked(do.SignPayment).nonce) == (1, 0)
 
 

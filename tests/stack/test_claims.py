@@ -9,9 +9,10 @@ from typing import Any
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from tests.adapters.evms import evm_chain
 from tests.adapters.gossips import GARBAGE
 
-from learnae.adapters.evm import EvmChain, Node, dpoid
+from learnae.adapters.evm import Node, dpoid
 from learnae.adapters.evm.local import LocalEvm
 from learnae.adapters.evm.rpc import parse_hex
 from learnae.adapters.keystore import Wallet
@@ -91,7 +92,7 @@ class World:
         self.senders = {name: keys(name)[0] for name in ALL}
 
     async def deploy(self, wallet: Wallet, poid: Poid, nonce: int) -> tuple[Address, TxHash]:
-        chain = EvmChain(self.node, wallet)
+        chain = evm_chain(self.node, wallet)
         signed = await chain.sign_deploy(poid, nonce, 0)
         await chain.broadcast(signed)
         await self.evm.mine()
@@ -113,7 +114,7 @@ class World:
 
     async def proven(self, claim: Claim, by: str = "p00", session: Cid | None = None, genesis: str = "") -> Claim:
         """Signed by that peer's IPFS key, for this session and chain unless told otherwise."""
-        chain = EvmChain(self.node, MALLORY)
+        chain = evm_chain(self.node, MALLORY)
         genesis = genesis or (await chain.head()).genesis
         text = proof_text(claim, session or self.setup.session_id, self.session.chain.id, genesis)
         return replace(claim, signature=await self.keys[by].sign(text))
@@ -148,7 +149,7 @@ class Bob:
     def __init__(self, world: World) -> None:
         self._world, net = world, world.setup.swarm.net
         self.gossip = MemoryGossip(net, {}, "p01", world.setup.members[1].peer)
-        chain, clock = EvmChain(world.node, world.wallets["p01"]), SessionClock(Moment.now())
+        chain, clock = evm_chain(world.node, world.wallets["p01"]), SessionClock(Moment.now())
         self.live = LivePeer(
             "p01",
             world.setup.peer_config(1),

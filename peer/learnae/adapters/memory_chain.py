@@ -179,7 +179,10 @@ class MemoryChainPort:
 
     chain: MemoryChain
     wallet: Address
+    max_fee: Wei | None = None  # wei per gas
+    gas_cap: Wei | None = None  # wei
     _reserved: dict[tuple[str, int], int] = field(default_factory=dict)  # genesis, nonce -> max wei to be spent
+    _gas: dict[tuple[str, int], int] = field(default_factory=dict)  # likewise, for gas alone
 
     async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed:
         return self._sign(nonce, attempt, None, Wei(0), _encode_data(poid.peer, poid.wallet), DEPLOY_GAS)
@@ -232,6 +235,8 @@ class MemoryChainPort:
         chain = self._reachable_chain()
         chain.mine_due()
         price = chain.gas_price * 9**attempt // 8**attempt  # nodes accept a replacement with a fee increase of 10 %
+        if self.max_fee is not None and price > self.max_fee:
+            raise PortError(Reason.INVALID_RESPONSE, f"a fee of {price} wei per gas")
         mined = chain.nonces.get(self.wallet, 0)
         if attempt == 0 and nonce < mined:
             raise InputError(f"{self.wallet} has sent {mined} transactions, but the signer counts {nonce}")
@@ -239,6 +244,10 @@ class MemoryChainPort:
         reserved = sum(cost for other, cost in pending if other >= mined and other != nonce)
         if chain.balances.get(self.wallet, 0) < reserved + wei + gas * price:
             raise PortError(Reason.FUNDS, self.wallet)
+        spent = self._gas | {(chain.genesis, nonce): gas * price}
+        if self.gas_cap is not None and sum(spent.values()) > self.gas_cap:
+            raise PortError(Reason.GAS_CAP, self.wallet)
+        self._gas = spent
         self._reserved[chain.genesis, nonce] = wei + gas * price
         fields = {"from": self.wallet, "nonce": str(nonce), "to": to or "", "wei": str(wei), "data": data}
         raw = json.dumps(fields | {"price": str(price), "chain": str(chain.chain_id)})

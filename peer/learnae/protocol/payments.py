@@ -25,6 +25,7 @@ from learnae.protocol.types import Head, ModelRef, PeerId, Policy, Score, Timer
 
 ON_CHAIN = (DebtState.SIGNED, DebtState.SENT, DebtState.MINED)
 UNSETTLED = (DebtState.PAYABLE, *ON_CHAIN)
+OUT_OF_MONEY = (Reason.FUNDS, Reason.GAS_CAP)  # waiting does not help
 MAX_VERSIONS = 8  # of one transaction; the last is sent again and again
 
 
@@ -93,11 +94,11 @@ class Payments:
             self._find_payee(judged.poid.peer)
 
     def request_failed(self, request: do.ChainAction, reason: Reason) -> None:
-        if reason in DOWN or (reason is not Reason.FUNDS and not isinstance(request, do.ReadClaim)):
+        if reason in DOWN or (reason not in OUT_OF_MONEY and not isinstance(request, do.ReadClaim)):
             self._sign_from = self._requests.now + self._config.chain.poll
         match request:
             case do.SignPayment(attempt=0):
-                if reason is Reason.FUNDS:
+                if reason in OUT_OF_MONEY:
                     self.debts.decline(self.debts.by_number[request.debt], str(reason))
             case do.SignDeployment(attempt=0):
                 self.registration.deployment_failed()

@@ -16,6 +16,7 @@ from learnae.protocol.types import Address, Cid, Commitment, Forgery, PeerId, Po
 
 T = TypeVar("T")
 
+GWEI = 10**9  # wei
 DAY = 86_400.0  # s
 MANY = 1_000_000  # max of what is counted in attempts, rows or announcements
 
@@ -121,7 +122,21 @@ class ChainSettings:
     poll: float = period(1.0, "Time between checks of open transactions.")
     resend_after: float = period(10.0, "Time after which an unmined transaction is sent again with a higher fee.")
     balance: Decimal = setting(Decimal(1), "Starting balance of each wallet.", "ETH", ge=0, le=10**9)
-    gas_price: Decimal = setting(Decimal(2), "Gas price of the session's own chain.", "gwei", ge=0, le=10**6)
+    gas_price: Decimal = setting(Decimal(2), "Gas price of the simulator's chain.", "gwei", ge=0, le=10**6)
+    max_fee: Decimal = setting(
+        Decimal(100), "Max fee that a peer pays per gas; while gas costs more, it waits.", "gwei", ge=0.001, le=10**6
+    )
+    gas_cap: Decimal = setting(
+        Decimal("0.1"), "Max that one peer spends on gas; then it declines its debts.", "ETH", ge=0, le=10**9
+    )
+
+    @property
+    def max_fee_wei(self) -> Wei:
+        return Wei(int(self.max_fee * GWEI))
+
+    @property
+    def gas_cap_wei(self) -> Wei:
+        return wei(self.gas_cap)
 
 
 @dataclass(frozen=True, slots=True)

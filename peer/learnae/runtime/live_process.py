@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from learnae.adapters.evm import EvmChain, http_node
+from learnae.adapters.evm.fees import FeePolicy
 from learnae.adapters.evm.payment_index import PaymentIndex
 from learnae.adapters.keystore import Wallet
 from learnae.adapters.kubo import Kubo, KuboGossip
@@ -23,6 +24,7 @@ from learnae.adapters.sqlite_journal import JournalContents, SqliteJournal, bloc
 from learnae.errors import InputError, PortError, Reason, ReplayMismatch
 from learnae.ports import Observer
 from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, Published, Trained
+from learnae.protocol.events import TransactionSigned
 from learnae.protocol.types import Address, Cid, Poid, Signed, Wei
 from learnae.records.history import Fact
 from learnae.records.outcome import EndedBy
@@ -143,7 +145,7 @@ async def _run_peer(
         journal = closers.enter_context(closing(SqliteJournal(node.journal, config)))
         config = journal.config
         journal.blocks[config.initial_weights] = setup.blocks[config.initial_weights]
-        chain = ResumedChain(ethereum, node.wallet)
+        chain = ResumedChain(ethereum, node.wallet, FeePolicy.of(session.chain))
         trainer = learning.trainer(index, member.peer, config.session, journal.blocks)
         ports = Ports(kubo, kubo, chain, session.chain.id, trainer, journal.blocks)
         try:
@@ -164,7 +166,9 @@ async def _run_peer(
             raise InputError(f"{node.journal} cannot be replayed: {error}") from None
         live.observers += (partial(_tidy, live, journal),)
         chain.signed_before = partial(_signed, live)
-        for record in decisions(node.name, _before_restart(read_journal(node.journal))):
+        before = read_journal(node.journal)
+        chain.policy.count(event.signed for event, _ in before.entries if isinstance(event, TransactionSigned))
+        for record in decisions(node.name, _before_restart(before)):
             inside.observe(record.t, record.peer, record.fact)
         inside.begin(
             live, learning.predictor(journal.blocks), PaymentIndex(ethereum, [node.wallet.address], roster.zero.unix)

@@ -3,11 +3,11 @@
 Guarantees for a payer:
 1. The caller chooses nonces.  The node's count only shows which of them are mined.  A new nonce below it is an
    InputError: the wallet is or was used elsewhere, and the transaction would never be mined.
-2. Fees come from the node: twice its base fee plus the tip that it suggests.  Each attempt raises both by an eighth or
-   more (nodes require a tenth) and follows a rising base fee.
+2. Fees follow the node: twice its base fee plus the tip that it suggests, within the bounds of ``fees``.  Each attempt
+   raises both by an eighth or more (nodes require a tenth) and follows a rising base fee.
 3. A transaction is signed only if the balance covers it and all others that were signed here and are not mined.
    After a restart, ``restore`` provides those.
-4. Gas is limited: a payee that is a contract can burn up to ``PAY_GAS``, and no fee exceeds ``MAX_FEE``.
+4. Gas is limited: a payee that is a contract can burn up to ``PAY_GAS``, and ``policy`` bounds the price and the sum.
 """
 
 import asyncio
@@ -15,11 +15,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_utils.crypto import keccak
-from hexbytes import HexBytes
 
 from learnae.adapters.evm import dpoid
+from learnae.adapters.evm.fees import DEFAULT_TIP, FeePolicy, Fees, TransactionLimits
 from learnae.adapters.evm.rpc import BlockHeader, Node
 from learnae.errors import InputError, PortError, Reason
 from learnae.messages.ids import cid_to_bytes
@@ -27,8 +26,6 @@ from learnae.protocol.types import Address, Cid, Claim, ClaimFacts, Head, Poid, 
 
 TRANSFER_GAS = 21_000  # to an account without code
 PAY_GAS = 30_000  # 22,440 for a transfer with a CID, the rest for the code of a payee that is a contract
-TIP = Wei(10**9)  # wei per gas for the block producer, if the node suggests none
-MAX_FEE = Wei(500 * 10**9)  # wei per gas; the caller waits while fees are higher
 
 
 class TransactionSigner(Protocol):
@@ -38,20 +35,6 @@ class TransactionSigner(Protocol):
     def sign(self, transaction: dict[str, Any]) -> bytes:
         """The raw transaction."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Fees:
-    """Wei per gas: for the block producer, and the maximum in total."""
-
-    tip: int
-    max: int
-
-    def raised(self) -> "Fees":
-        return Fees(_raise_by_eighth(self.tip), _raise_by_eighth(self.max))
-
-    def at_least(self, other: "Fees") -> "Fees":
-        return Fees(max(self.tip, other.tip), max(self.max, other.max))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +50,7 @@ class SignedAttempt:
 class EvmChain:
     node: Node
     wallet: TransactionSigner
+    policy: FeePolicy
     _attempts: dict[tuple[str, int], SignedAttempt] = field(default_factory=dict)  # by genesis and nonce
 
     async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed:
@@ -85,10 +69,8 @@ class EvmChain:
         Raises PortError: FUNDS if it has less than the fee.
         """
         newest = await self.node.newest_block()
-        fees = await self.suggested_fees(newest, headroom=1)
-        for _ in range(attempt + 1):
-            fees = fees.raised()
-        fees = Fees(fees.max, fees.max)
+        limit = (await self.suggested_fees(newest, headroom=1)).raised(attempt + 1).max
+        fees = Fees(limit, limit)
         balance = await self.node.balance(self.wallet.address, newest.number)
         if balance <= TRANSFER_GAS * fees.max:
             raise PortError(Reason.FUNDS, self.wallet.address)
@@ -145,12 +127,10 @@ class EvmChain:
     async def restore(self, transactions: Iterable[Signed]) -> None:
         """Register what an earlier process signed, in order."""
         for signed in transactions:
-            fields = TypedTransaction.from_bytes(HexBytes(signed.raw)).as_dict()
-            fees = Fees(fields["maxPriorityFeePerGas"], fields["maxFeePerGas"])
-            cost = fields["value"] + fields["gas"] * fees.max
-            key = (signed.genesis, signed.nonce)
+            limits, key = TransactionLimits.of(signed), (signed.genesis, signed.nonce)
             attempt = self._attempts[key].attempt + 1 if key in self._attempts else 0
-            self._attempts[key] = SignedAttempt(attempt, fees, cost)
+            self._attempts[key] = SignedAttempt(attempt, limits.fees, limits.value + limits.gas)
+            self.policy.count([signed])
 
     @property
     def max_spending(self) -> Wei:
@@ -158,14 +138,15 @@ class EvmChain:
         return Wei(sum(signed.cost for signed in self._attempts.values()))
 
     async def suggested_fees(self, newest: BlockHeader, headroom: int = 2) -> Fees:
-        """The node's suggestion.  ``headroom``: 2 suffices for six full blocks in a row."""
+        """The node's suggestion within the bounds of the policy."""
         try:
             tip = await self.node.suggested_tip()
         except PortError as error:
             if error.reason is not Reason.INVALID_RESPONSE:
                 raise
-            tip = TIP
-        return Fees(tip, headroom * newest.base_fee + tip)
+            tip = DEFAULT_TIP
+        genesis = (await self.node.block(0)).hash
+        return self.policy.suggestion(genesis, newest, tip, headroom)
 
     # private
 
@@ -190,8 +171,7 @@ class EvmChain:
     async def _signed(
         self, genesis: str, nonce: int, to: Address | None, wei: Wei, data: bytes, gas: int, fees: Fees
     ) -> Signed:
-        if fees.max > MAX_FEE:
-            raise PortError(Reason.INVALID_RESPONSE, f"a fee of {fees.max} wei per gas")
+        self.policy.check(genesis, nonce, fees, gas)
         transaction = {
             "type": 2,
             "chainId": self.node.chain_id,
@@ -204,7 +184,9 @@ class EvmChain:
             "maxPriorityFeePerGas": fees.tip,
         }
         raw = await asyncio.to_thread(self.wallet.sign, transaction)
-        return Signed(nonce, "0x" + raw.hex(), TxHash("0x" + keccak(raw).hex()), genesis)
+        signed = Signed(nonce, "0x" + raw.hex(), TxHash("0x" + keccak(raw).hex()), genesis)
+        self.policy.count([signed])
+        return signed
 
     def _reserved(self, genesis: str, mined: int, nonce: int) -> int:
         """Wei that other signed transactions can still spend."""
@@ -216,10 +198,5 @@ class EvmChain:
 
 
 def _raised_fees(before: SignedAttempt | None, attempt: int, fees: Fees) -> Fees:
-    for _ in range(attempt):
-        fees = fees.raised()
+    fees = fees.raised(attempt)
     return fees.at_least(before.fees.raised()) if before and before.attempt < attempt else fees
-
-
-def _raise_by_eighth(wei: int) -> int:
-    return -(-wei * 9 // 8)

@@ -23,6 +23,7 @@ CHECKS: dict[str, Check] = {
     "wei_conserved": chain.wei_conserved,
     "debts_paid_once": chain.debts_paid_once,
     "payments_match_debts": chain.payments_match_debts,
+    "gas_within_limits": chain.gas_within_limits,
     "debts_signed_on_one_chain": debts.debts_signed_on_one_chain,
     "no_debt_left_open": debts.no_debt_left_open,
     "adoptions_create_debts": debts.adoptions_create_debts,

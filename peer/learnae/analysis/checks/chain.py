@@ -11,10 +11,13 @@ other accounts.  Nonces, balances and the links between blocks show that no tran
 from base64 import b32encode
 from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
+from math import floor
 
-from learnae.analysis.checks.result import chains_of_debts, check, debt_name, session_began
+from learnae.analysis.checks.result import chains_of_debts, check, debt_name, session_began, session_of
 from learnae.protocol.decisions import ChainEntered, DebtState
-from learnae.protocol.types import Address, TxHash
+from learnae.protocol.settings import GWEI
+from learnae.protocol.types import ETHER, Address, TxHash
 from learnae.records.chain_export import Balances, Block, ChainTransaction, Genesis
 from learnae.records.history import History
 
@@ -157,6 +160,24 @@ def payments_match_debts(history: History) -> Iterator[str]:
             for field, (actual, expected) in pairs.items():
                 if actual != expected:
                     yield f"{debt_name(payer, debt)}: {field} is {actual} on the chain, {expected} in the debt"
+
+
+@check
+def gas_within_limits(history: History) -> Iterator[str]:
+    """No transaction of a peer cost more per gas than the session allows, and no peer spent more on gas in total."""
+    limits = session_of(history).chain
+    max_fee, cap = floor(Fraction(limits.max_fee) * GWEI), floor(Fraction(limits.gas_cap) * ETHER)
+    names = {wallet: name for name, wallet in _wallets(history).items()}
+    spent: Counter[str] = Counter()
+    for number, tx in _transactions(history):
+        name = names.get(tx.sender.lower())
+        if name is not None:
+            spent[name] += tx.gas_used * tx.gas_price
+            if tx.gas_price > max_fee:
+                yield f"{name} paid {tx.gas_price} wei per gas in block {number}, above the limit of {max_fee}"
+    for name, wei in spent.items():
+        if wei > cap:
+            yield f"{name} spent {wei} wei on gas, above the cap of {cap}"
 
 
 def _model(data: str) -> str:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from learnae.adapters.evm import EvmChain, Node, export
+from learnae.adapters.evm.fees import FeePolicy
 from learnae.adapters.evm.local import LocalEvm
 from learnae.adapters.keystore import Wallet
 from learnae.adapters.memory import MemoryJournal
@@ -217,7 +218,7 @@ class EmbeddedSwarm:
 
     def _peer(self, index: int, wallets: Mapping[str, Wallet]) -> LivePeer:
         setup, member = self.setup, self.setup.members[index]
-        chain = EvmChain(self.node, wallets[member.name])
+        chain = EvmChain(self.node, wallets[member.name], FeePolicy.of(self.session.chain))
         store = LiveMemoryStore(setup.swarm, member.name, self.session.network.fetch_timeout)
         faults = (self.faults.observe,) if self.faults else ()
         return LivePeer(

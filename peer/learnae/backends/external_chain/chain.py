@@ -16,11 +16,13 @@ from ipaddress import ip_address
 
 from learnae.adapters import keystore
 from learnae.adapters.evm import EvmChain, Node, http_node
-from learnae.adapters.evm.chain import MAX_FEE, PAY_GAS, TRANSFER_GAS
+from learnae.adapters.evm.chain import PAY_GAS, TRANSFER_GAS
 from learnae.adapters.evm.dpoid import DEPLOY_GAS
+from learnae.adapters.evm.fees import FeePolicy
 from learnae.adapters.evm.rpc import BlockHeader
 from learnae.backends.base import Say
 from learnae.errors import InputError, PortError
+from learnae.protocol.settings import GWEI
 from learnae.protocol.types import ETHER, Address, Wei, wei
 from learnae.session.environment import CAP, KEY, RPC, ExternalChainSettings
 from learnae.session.settings import Session
@@ -69,6 +71,10 @@ class ExternalChain:
         finally:
             await node.close()
 
+    def chain_of(self, node: Node, wallet: keystore.Wallet) -> EvmChain:
+        """The host's transfers, which have no cap on gas: that of the lender is on all that it spends."""
+        return EvmChain(node, wallet, FeePolicy(self.session.chain.max_fee_wei))
+
     async def fitted(self, say: Say) -> "ExternalChain":
         """With waits that suit the chain's block time.  Raises InputError: the session could not end well there."""
         async with self.node() as node:
@@ -110,9 +116,17 @@ class ExternalChain:
     async def _needed(self, node: Node, newest: BlockHeader) -> Wei:
         """The maximum that can be spent from the key at the present gas price."""
         peers, stake = self.session.peers, self.session.chain.balance
-        fee = (await EvmChain(node, self.wallet).suggested_fees(newest)).max
-        if fee > MAX_FEE:
-            raise InputError(f"gas costs {fee // 10**9} gwei there, and peers pay at most {MAX_FEE // 10**9}: wait")
+        fee = (await self.chain_of(node, self.wallet).suggested_fees(newest)).max
+        if fee > self.session.chain.max_fee_wei:
+            raise InputError(
+                f"gas costs {fee // GWEI} gwei there, and peers pay at most {self.session.chain.max_fee}: "
+                "wait, or raise chain.max_fee in the session"
+            )
+        if (DEPLOY_GAS + PAY_GAS) * fee > self.session.chain.gas_cap_wei:
+            raise InputError(
+                f"chain.gas_cap = {self.session.chain.gas_cap} ETH is too little to register and pay once: "
+                f"at the present gas price give at least {ether(Wei((DEPLOY_GAS + PAY_GAS) * fee))}"
+            )
         least = Wei((DEPLOY_GAS + PAY_GAS) * fee)
         if self.stake < least:
             raise InputError(

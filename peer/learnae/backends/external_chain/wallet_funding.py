@@ -103,7 +103,7 @@ async def take_back(chain: ExternalChain, run: Path, say: Say) -> bool:
         accounts = [funding.lender, *(wallet.address for wallet in wallets)]
         calm = await _until(chain, partial(_calm, node, accounts), began + lasts / 2)
         emptied = await asyncio.gather(
-            *(_emptied(chain, EvmChain(node, wallet), funding.lender, began + lasts) for wallet in wallets)
+            *(_emptied(chain, chain.chain_of(node, wallet), funding.lender, began + lasts) for wallet in wallets)
         )
         has = await node.balance(funding.lender)
     for path, empty in zip(files, emptied, strict=True):
@@ -122,7 +122,7 @@ async def take_back(chain: ExternalChain, run: Path, say: Say) -> bool:
 
 async def _sent(chain: ExternalChain, node: Node, wallets: list[Address]) -> int:
     """Send all stakes; a final block that contains them or comes after them."""
-    payer, lender, cap = EvmChain(node, chain.wallet), chain.wallet.address, chain.settings.cap
+    payer, lender, cap = chain.chain_of(node, chain.wallet), chain.wallet.address, chain.settings.cap
     first = await node.nonce(lender, (await node.newest_block()).number)
     settings = chain.session.chain
     for attempt in range(ROUNDS):

@@ -97,7 +97,8 @@ class Simulation:
         session, setup = self.session, self.setup
         hosts = []
         for index, member in enumerate(setup.members):
-            ports = setup.ports(index, MemoryChainPort(self.ledger, member.wallet))
+            limits = session.chain.max_fee_wei, session.chain.gas_cap_wei
+            ports = setup.ports(index, MemoryChainPort(self.ledger, member.wallet, *limits))
             rng = random.Random(f"{session.seed} cost {member.name}")
             speed = rng.lognormvariate(0.0, session.cost.speed_sigma)
             costs = PeerCosts(session, setup.learning.rows(index) // session.work.slices, rng, speed)
