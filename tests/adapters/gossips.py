@@ -30,6 +30,7 @@ Heard = tuple[PeerId, Announcement]
 
 SESSION = cid_of(b"session")
 CREATOR = PeerId("12D3KooWGeL24KSEtyWknPG1uT2FL329Dao3V6y3wcfpF9wiKUwY")
+ADDRESS = f"/ip4/10.1.2.3/tcp/4001/p2p/{CREATOR}"
 PROBE = 1_000_000  # steps from here on are of announcements that only ask who listens
 
 
@@ -156,7 +157,7 @@ class GossipSuite:
     def test_what_one_peer_announces_all_others_hear_and_know_from_whom(self, world: GossipWorld) -> None:
         async def story() -> None:
             async with listening(world) as listeners:
-                said = (model(7, "/ip4/10.1.2.3/tcp/4001"), identity(7))
+                said = (model(7, ADDRESS), identity(7))
                 for each in said:
                     await told(world.gossips[0], each, *listeners[1:])
                 for listener in listeners[1:]:
@@ -190,7 +191,7 @@ class GossipSuite:
 
     def test_the_longest_announcement_arrives(self, world: GossipWorld) -> None:
         async def story() -> None:
-            long = model(1, *("/" + "x" * 199 for _ in range(MAX_ADDRESSES)))
+            long = model(1, *[f"/ip6/{':'.join(['1234'] * 8)}/tcp/65535/p2p/{CREATOR}"] * MAX_ADDRESSES)
             assert len(encode(long)) <= MAX_MESSAGE
             async with listening(world) as listeners:
                 await told(world.gossips[2], long, listeners[0])
@@ -213,7 +214,7 @@ class GossipSuite:
         world.wait(story())
 
     def test_among_spoilt_announcements_nothing_is_heard_that_was_not_said(self, world: GossipWorld) -> None:
-        dice, said = random.Random(11), encode(model(3, "/ip4/10.1.2.3/tcp/4001"))
+        dice, said = random.Random(11), encode(model(3, ADDRESS))
 
         def spoilt() -> bytes:
             message = bytearray(said)

@@ -6,7 +6,8 @@ from typing import Any, Protocol, TypeVar
 
 import pytest
 
-from learnae.messages.wire import PEER, TEXT
+from learnae.messages.multiaddr import PEER
+from learnae.messages.wire import TEXT
 from learnae.ports import IdentityKey
 from learnae.protocol.types import PeerId
 

@@ -292,7 +292,7 @@ class TestBaseFee:
         assert receipt(anvil, second) and not receipt(anvil, first)
 
     def test_fees_do_not_fall_below_an_earlier_attempt(self, anvil: AnvilWorld) -> None:
-        self.base(anvil, 50)
+        self.base(anvil, 40)
         anvil.mine()
         dear = fees(pay(anvil, 0))
         self.base(anvil, 1)

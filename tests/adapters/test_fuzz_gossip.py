@@ -107,7 +107,8 @@ class Flood:
         number = min(self.dice.randrange(OTHERS), self.dice.randrange(OTHERS))
         sender = PEERS[number][0]
         if self.dice.random() < 0.3:
-            said: Announcement = IdentityAnnouncement(SESSION, claim(number), ("/ip4/10.0.0.1/tcp/4001",))
+            hint = f"/ip4/10.0.0.1/tcp/4001/p2p/{sender}"
+            said: Announcement = IdentityAnnouncement(SESSION, claim(number), (hint,))
         else:
             said = model(self.dice, sender, 2 + self.heard.total() // 100)
         message = self.dice.choice(CHANGES)(self.dice, encode(said), self.recent)

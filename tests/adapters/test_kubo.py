@@ -18,6 +18,7 @@ from tests.helpers.command_line import Done, here, refused
 
 from learnae.adapters import keystore as keys
 from learnae.adapters.kubo import Kubo, KuboGossip
+from learnae.adapters.kubo.dialing import DialPolicy
 from learnae.adapters.kubo.rpc import base64url
 from learnae.backends import live_run as sessions
 from learnae.errors import PortError, Reason
@@ -42,6 +43,8 @@ class World:
         self.mine: IdentityKey = self.kubos[0]
         self.theirs: IdentityKey = self.kubos[1]
         self.peers = [kubo.peer_id for kubo in self.kubos]
+        for kubo in self.kubos:
+            kubo.dialling = DialPolicy.of({}, ["127.0.0.0/8", "192.0.2.0/24"])
         self.renew()
 
     def renew(self) -> None:

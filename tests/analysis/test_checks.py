@@ -143,21 +143,6 @@ def test_a_failed_transfer_moves_nothing_but_its_gas() -> None:
     assert caught(mined_too(4, failed, history=on_chain(poorer))).keys() == {"debts_paid_once"}
 
 
-@pytest.mark.parametrize(
-    ("limits", "reason"),
-    [
-        ({"max_fee": Decimal(2), "gas_cap": Decimal("0.000249")}, None),
-        ({"max_fee": Decimal("1.9")}, "ann paid 2000000000 wei per gas in block 1, above the limit of 1900000000"),
-        ({"gas_cap": Decimal("0.000248")}, "ann spent 248800000000000 wei on gas, above the cap of 248000000000000"),
-    ],
-)
-def test_gas_above_the_limits_of_the_session_is_invalid(limits: dict[str, Any], reason: str | None) -> None:
-    session = replace(SETTINGS, chain=replace(SETTINGS.chain, **limits))
-    found = caught(amended(fact_is("swarm", SessionBegan), session=session))
-    assert found.keys() == ({"gas_within_limits"} if reason else set())
-    assert reason is None or reason in found["gas_within_limits"]
-
-
 def test_balances_are_those_of_their_height() -> None:
     early = Balances(0, {entry.wallet: Wei(10**18) for entry in GOOD.roster.values()})
     assert not caught(replace(GOOD, chain=(*GOOD.chain, early)))

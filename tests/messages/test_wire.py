@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learnae.errors import BadMessage, Reason
+from learnae.messages.multiaddr import Multiaddr
 from learnae.messages.wire import (
     MAX_ADDRESSES,
     MAX_MESSAGE,
@@ -38,8 +39,9 @@ SESSION, BLOCK = cid_of(b"a session"), cid_of(b"a model")
 PEER = PeerId("12D3KooW" + "x" * 44)
 WALLET, CONTRACT = Address("0x" + "aB" * 20), Address("0x" + "12" * 20)
 CLAIM = Claim(Poid(PEER, WALLET), CONTRACT, TxHash("0x" + "cd" * 32), "ef" * 32, "uSIGNATURE")
-IDENTITY = IdentityAnnouncement(SESSION, CLAIM, ("/ip4/10.0.0.7/tcp/4001",))
-MODEL = ModelAnnouncement(SESSION, ModelRef(PEER, 7, Weights(BLOCK, "ab" * 32)), ("/ip4/10.0.0.7/tcp/4001", "/dns4/x"))
+HINTS = (f"/ip4/10.0.0.7/tcp/4001/p2p/{PEER}", f"/ip6/fd00::7/tcp/4001/p2p/{PEER}")
+IDENTITY = IdentityAnnouncement(SESSION, CLAIM, HINTS[:1])
+MODEL = ModelAnnouncement(SESSION, ModelRef(PEER, 7, Weights(BLOCK, "ab" * 32)), HINTS)
 BOTH = pytest.mark.parametrize("announcement", [IDENTITY, MODEL], ids=["identity", "model"])
 
 hexadecimal, base58 = "0123456789abcdef", "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -53,7 +55,7 @@ def text(alphabet: str, least: int, most: int) -> st.SearchStrategy[str]:
 cids = st.binary(max_size=8).map(cid_of)
 peers = text(base58, 40, 64).map(PeerId)
 accounts = text(hexadecimal + "ABCDEF", 40, 40).map(lambda digits: Address("0x" + digits))
-hints = st.lists(text(visible, 0, 200), max_size=MAX_ADDRESSES).map(tuple)
+hosts = st.ip_addresses().filter(lambda host: host.version == 4 or host.ipv4_mapped is None)  # spelt in two ways
 claims = st.builds(
     Claim,
     st.builds(Poid, peers, accounts),
@@ -63,7 +65,16 @@ claims = st.builds(
     text(visible, 0, 200),
 )
 models = st.builds(ModelRef, peers, st.integers(1, MAX_STEP - 1), st.builds(Weights, cids, text(hexadecimal, 32, 64)))
-announcements = st.builds(IdentityAnnouncement, cids, claims, hints) | st.builds(ModelAnnouncement, cids, models, hints)
+
+
+def hints(peer: PeerId) -> st.SearchStrategy[tuple[str, ...]]:
+    addresses = st.builds(Multiaddr, hosts, st.integers(1, 65535), st.just(peer)).map(str)
+    return st.lists(addresses, max_size=MAX_ADDRESSES).map(tuple)
+
+
+announcements = st.builds(IdentityAnnouncement, cids, claims, peers.flatmap(hints)) | models.flatmap(
+    lambda model: st.builds(ModelAnnouncement, cids, st.just(model), hints(model.creator))
+)
 
 
 def test_a_cid_is_the_one_that_ipfs_gives() -> None:
@@ -76,8 +87,8 @@ def test_whatever_is_announced_comes_back_equal(announcement: Announcement) -> N
 
 
 def test_the_longest_announcement_is_still_a_message() -> None:
-    addresses = ("/" * 200,) * MAX_ADDRESSES
     poid = Poid(PeerId("x" * 64), WALLET)
+    addresses = (f"/ip6/{':'.join(['1234'] * 8)}/tcp/65535/p2p/{poid.peer}",) * MAX_ADDRESSES
     longest = replace(IDENTITY, claim=replace(CLAIM, poid=poid, signature="s" * 200), addresses=addresses)
     assert len(encode(longest)) <= MAX_MESSAGE
     assert decode(encode(longest)) == longest
@@ -85,9 +96,9 @@ def test_the_longest_announcement_is_still_a_message() -> None:
 
 def test_what_is_announced_is_canonical_json() -> None:
     assert encode(MODEL) == (
-        b'{"addresses":["/ip4/10.0.0.7/tcp/4001","/dns4/x"],"cid":"%s","creator":"%s","digest":"%s","session":"%s",'
+        b'{"addresses":["%s","%s"],"cid":"%s","creator":"%s","digest":"%s","session":"%s",'
         b'"step":7,"type":"model","v":1}'
-    ) % (BLOCK.encode(), PEER.encode(), b"ab" * 32, SESSION.encode())
+    ) % (*map(str.encode, HINTS), BLOCK.encode(), PEER.encode(), b"ab" * 32, SESSION.encode())
 
 
 def test_a_proof_is_good_for_one_claim_on_one_chain_in_one_session_only() -> None:
@@ -114,6 +125,13 @@ def spoilt(announcement: Announcement, **fields: Any) -> bytes:
     return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
 
 
+FOREIGN = (
+    *("/dns4/x/tcp/4001", "/dns4/x/tcp/4001/p2p/" + PEER, "/ip4/10.0.0.7/tcp/4001", "/ip4/10.0.0.7/udp/4001/quic-v1"),
+    *("/ip4/10.0.0.7/tcp/0/p2p/" + PEER, "/ip4/10.0.0.7/tcp/65536/p2p/" + PEER, "/ip4/10.0.0.07/tcp/1/p2p/" + PEER),
+    *("/ip4/10.0.0.256/tcp/1/p2p/" + PEER, "/ip4/fd00::7/tcp/1/p2p/" + PEER, "/ip6/10.0.0.7/tcp/1/p2p/" + PEER),
+    *("/ip6/FD00::7/tcp/1/p2p/" + PEER, "/ip6/fd00:0::7/tcp/1/p2p/" + PEER, "/ip6/fe80::1%eth0/tcp/1/p2p/" + PEER),
+    f"/ip4/10.0.0.7/tcp/4001/p2p/{PEER}/p2p-circuit/p2p/{PEER}",
+)
 MALFORMED: dict[str, bytes] = {
     "empty": b"",
     "no JSON": b"{",
@@ -125,7 +143,7 @@ MALFORMED: dict[str, bytes] = {
     "spaces": encode(MODEL).replace(b",", b", "),
     "other order": json.dumps(dict(reversed(json.loads(encode(MODEL)).items())), separators=(",", ":")).encode(),
     "a key twice": encode(MODEL).replace(b'"v":1', b'"v":1,"v":1'),
-    "an escape": encode(MODEL).replace(b"/dns4", b"\\/dns4"),
+    "an escape": encode(MODEL).replace(b"/ip6", b"\\/ip6"),
     "unknown field": spoilt(MODEL, extra=1),
     "unknown type": spoilt(MODEL, type="gradient"),
     "the other's type": spoilt(MODEL, type="identity"),
@@ -144,7 +162,9 @@ MALFORMED: dict[str, bytes] = {
     "an address no text": spoilt(MODEL, addresses=[1]),
     "an address with a line break": spoilt(MODEL, addresses=["/ip4\n"]),
     "a long address": spoilt(MODEL, addresses=["x" * 201]),
-    "too many addresses": spoilt(MODEL, addresses=["x"] * (MAX_ADDRESSES + 1)),
+    "too many addresses": spoilt(MODEL, addresses=HINTS[:1] * (MAX_ADDRESSES + 1)),
+    "an address of another peer": spoilt(MODEL, addresses=[HINTS[0][:-1] + "y"]),
+    **{address: spoilt(MODEL, addresses=[address]) for address in FOREIGN},
     "a wallet no address": spoilt(IDENTITY, wallet="0x12"),
     "a contract no address": spoilt(IDENTITY, contract=None),
     "a transaction no hash": spoilt(IDENTITY, tx="0xcd"),

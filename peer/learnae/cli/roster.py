@@ -33,7 +33,8 @@ def roster(
     settings = load(session, {"peers": len(kubo)})
     if (out / ROSTER).exists():
         raise InputError(f"{out} already holds a roster: choose another --out")
-    ids = asyncio.run(_ids(kubo))
+    nodes = asyncio.run(_nodes(kubo))
+    ids = [peer for peer, _ in nodes]
     if len(set(ids)) < len(ids):
         raise InputError("two of these URLs lead to one Kubo node: give each peer its own node")
     try:
@@ -43,7 +44,7 @@ def roster(
     members = names(len(ids))
     wallets = [keystore.create_wallet(_keystore(out, name)).address for name in members]
     (out / SESSION).write_text(to_toml(settings), encoding="utf-8")
-    Roster.of(zip(ids, wallets, strict=True)).write(out / ROSTER)
+    Roster.of(zip(ids, wallets, strict=True), addresses=dict(nodes)).write(out / ROSTER)
     say(f"Give each wallet {settings.chain.balance} ETH in the genesis block, or transfer it before the start:")
     for name, wallet in zip(members, wallets, strict=True):
         say(f"  {name} {wallet}")
@@ -55,15 +56,16 @@ def roster(
     return 0
 
 
-async def _ids(kubos: Sequence[str]) -> list[PeerId]:
-    from learnae.runtime.live_process import connected
+async def _nodes(kubos: Sequence[str]) -> list[tuple[PeerId, tuple[str, ...]]]:
+    """The id and the addresses of each node."""
+    from learnae.runtime.live_process import answered, connected
 
-    ids = []
+    nodes = []
     for url in kubos:
         kubo = await connected(url, 0.0)
-        ids.append(kubo.peer_id)
+        nodes.append((kubo.peer_id, await answered(url, kubo.addresses())))
         await kubo.close()
-    return ids
+    return nodes
 
 
 def _keystore(out: Path, name: str) -> Path:

@@ -11,6 +11,7 @@ from typing import Any, assert_never
 from learnae.errors import BadMessage, Reason
 from learnae.messages.foreign_json import from_json
 from learnae.messages.ids import cid_from_bytes
+from learnae.messages.multiaddr import PEER, Multiaddr
 from learnae.protocol.types import (
     Address,
     Announcement,
@@ -32,7 +33,6 @@ MAX_ADDRESSES = 6
 MAX_STEP = 1 << 31
 
 CID = r"b[a-z2-7]{58}"
-PEER = r"[1-9A-HJ-NP-Za-km-z]{40,64}"
 ADDRESS = r"0x[0-9a-fA-F]{40}"
 HASH = r"0x[0-9a-f]{64}"
 COMMITMENT = r"[0-9a-f]{64}"
@@ -106,7 +106,8 @@ def _identity(body: dict[str, Any]) -> IdentityAnnouncement:
     poid = Poid(PeerId(_text(body, "peer", PEER)), Address(_text(body, "wallet", ADDRESS)))
     contract, tx = Address(_text(body, "contract", ADDRESS)), TxHash(_text(body, "tx", HASH))
     claim = Claim(poid, contract, tx, _text(body, "validation", COMMITMENT), _text(body, "signature", TEXT))
-    return IdentityAnnouncement(Cid(_text(body, "session", CID)), claim, _addresses(body))
+    addresses = tuple(map(str, _addresses(body)))
+    return IdentityAnnouncement(Cid(_text(body, "session", CID)), claim, addresses)
 
 
 def _model(body: dict[str, Any]) -> ModelAnnouncement:
@@ -115,7 +116,10 @@ def _model(body: dict[str, Any]) -> ModelAnnouncement:
         raise BadMessage(Reason.MALFORMED, "step")
     weights = Weights(Cid(_text(body, "cid", CID)), _text(body, "digest", DIGEST))
     model = ModelRef(PeerId(_text(body, "creator", PEER)), step, weights)
-    return ModelAnnouncement(Cid(_text(body, "session", CID)), model, _addresses(body))
+    addresses = _addresses(body)
+    if any(address.peer != model.creator for address in addresses):
+        raise BadMessage(Reason.MALFORMED, "an address of another peer")
+    return ModelAnnouncement(Cid(_text(body, "session", CID)), model, tuple(map(str, addresses)))
 
 
 def _text(body: dict[str, Any], field: str, pattern: str) -> str:
@@ -125,8 +129,11 @@ def _text(body: dict[str, Any], field: str, pattern: str) -> str:
     return value
 
 
-def _addresses(body: dict[str, Any]) -> tuple[str, ...]:
+def _addresses(body: dict[str, Any]) -> tuple[Multiaddr, ...]:
     addresses = body.get("addresses")
     if not isinstance(addresses, list) or len(addresses) > MAX_ADDRESSES:
         raise BadMessage(Reason.MALFORMED, "addresses")
-    return tuple(_text({"address": each}, "address", TEXT) for each in addresses)
+    try:
+        return tuple(Multiaddr.parse(_text({"address": each}, "address", TEXT)) for each in addresses)
+    except ValueError as error:
+        raise BadMessage(Reason.MALFORMED, str(error)) from None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from learnae.protocol.reward import FUNCTIONS
 from learnae.protocol.types import Address, Cid, Commitment, Forgery, PeerId, Policy, Wei, wei
@@ -46,6 +46,22 @@ class Between:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         return {**handler(source), "ge": self.ge, "le": self.le}
+
+
+NETWORK_FORM = "an IPv4 network such as 10.0.0.0/24"
+OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+NETWORK = rf"^{OCTET}(\.{OCTET}){{3}}/(3[0-2]|[12]?\d)$"
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """The form of each element of a tuple of IPv4 networks, for pydantic."""
+
+    pattern: str = NETWORK
+    json_schema_extra: dict[str, str] = field(default_factory=lambda: {"patternErrorMessage": NETWORK_FORM})
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        return {**handler(source), "pattern": self.pattern}
 
 
 def seconds(default: float, description: str) -> float:
@@ -149,6 +165,9 @@ class NetworkSettings:
     loss: float = setting(0.0, "Share of announcements that are lost (simulator, embedded backend).", ge=0, lt=1)
     announce_every: float = period(10.0, "Time between repetitions of a peer's announcements.")
     fetch_timeout: float = period(10.0, "Time after which a fetch of a model fails.")
+    dial: tuple[Annotated[str, Networks()], ...] = setting(
+        (), "IPv4 networks in which announced addresses are dialled, besides those that the roster declares."
+    )
     max_peers: int = setting(200, "Max peers that a peer keeps in its peer book.", ge=1, le=MANY)
     max_announcements: int = setting(500, "Max announcements that a peer accepts per creator.", ge=1, le=MANY)
 

@@ -20,6 +20,7 @@ from learnae.adapters.evm.fees import FeePolicy
 from learnae.adapters.evm.payment_index import PaymentIndex
 from learnae.adapters.keystore import Wallet
 from learnae.adapters.kubo import Kubo, KuboGossip
+from learnae.adapters.kubo.dialing import DialPolicy
 from learnae.adapters.sqlite_journal import JournalContents, SqliteJournal, blocks_in_use, read_journal
 from learnae.errors import InputError, PortError, Reason, ReplayMismatch
 from learnae.ports import Observer
@@ -127,6 +128,7 @@ async def _run_peer(
         kubo = await connected(node.kubo, node.patience)
         closers.push_async_callback(kubo.close)
         kubo.fetch_timeout = session.network.fetch_timeout
+        kubo.dialling = DialPolicy.of({ids.peer: ids.addresses for ids in roster.peers}, session.network.dial)
         if kubo.peer_id != member.peer:
             raise InputError(
                 f"the Kubo node is {kubo.peer_id} and {node.name} is {member.peer}: give the URL of its own"
@@ -138,10 +140,10 @@ async def _run_peer(
         with suppress(PortError):  # the node may start later; if it answers now, its chain id is checked
             await ethereum.connect()
         setup = SessionSetup(session, members, learning.features, learning.initial_block)
-        index, addresses = members.index(member), await _asked(node.kubo, kubo.addresses())
+        index, addresses = members.index(member), await answered(node.kubo, kubo.addresses())
         config = setup.config(index, learning.commitment(index), addresses, secrets.token_hex(16))
         for block in (setup.manifest, *setup.blocks.values()):
-            await _asked(node.kubo, kubo.put(block))
+            await answered(node.kubo, kubo.put(block))
         journal = closers.enter_context(closing(SqliteJournal(node.journal, config)))
         config = journal.config
         journal.blocks[config.initial_weights] = setup.blocks[config.initial_weights]
@@ -223,7 +225,7 @@ async def connected(url: str, patience: float) -> Kubo:
         host = port = None
     if not host or not port or parts.scheme != "http":
         raise InputError("the Kubo RPC URL must look like http://127.0.0.1:5001")
-    return await _asked(url, _connected(host, port, time.monotonic() + patience))
+    return await answered(url, _connected(host, port, time.monotonic() + patience))
 
 
 async def _connected(host: str, port: int, until: float) -> Kubo:
@@ -236,7 +238,7 @@ async def _connected(host: str, port: int, until: float) -> Kubo:
         await asyncio.sleep(RETRY_AFTER)
 
 
-async def _asked(url: str, answer: Coroutine[Any, Any, T]) -> T:
+async def answered(url: str, answer: Coroutine[Any, Any, T]) -> T:
     """Await an answer of the Kubo node that the session cannot begin without.  Raises InputError."""
     try:
         return await answer

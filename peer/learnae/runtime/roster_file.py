@@ -3,7 +3,7 @@
 All peers read the same file.  From it and the session file each computes the same manifest and initial weights.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +21,12 @@ VERSION = 1  # of the file
 
 @dataclass(frozen=True, slots=True)
 class PublicIds:
-    """The public ids of one peer."""
+    """The public ids of one peer.  ``addresses``: multiaddrs of its IPFS node, as far as they are known."""
 
     name: str
     peer: PeerId
     wallet: Address
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,16 @@ class Roster:
     peers: tuple[PublicIds, ...]
 
     @staticmethod
-    def of(ids: Iterable[tuple[PeerId, Address]], zero: Moment | None = None) -> "Roster":
+    def of(
+        ids: Iterable[tuple[PeerId, Address]],
+        zero: Moment | None = None,
+        addresses: Mapping[PeerId, tuple[str, ...]] | None = None,
+    ) -> "Roster":
         """Peers in order: p00, p01 ...  Second 0 is now by default."""
         listed = list(ids)
         named = zip(names(len(listed)), listed, strict=True)
-        peers = tuple(PublicIds(name, peer, wallet) for name, (peer, wallet) in named)
+        known = addresses or {}
+        peers = tuple(PublicIds(name, peer, wallet, known.get(peer, ())) for name, (peer, wallet) in named)
         return Roster(VERSION, zero or Moment.now(), peers)
 
     @staticmethod

@@ -18,9 +18,11 @@ from typing import Any, Self
 import aiohttp
 import aioipfs
 
+from learnae.adapters.kubo.dialing import DialPolicy
 from learnae.errors import PortError, Reason
 from learnae.messages.foreign_json import check_nesting, from_json
 from learnae.messages.ids import public_key
+from learnae.messages.multiaddr import Multiaddr
 from learnae.messages.wire import MAX_ADDRESSES
 from learnae.protocol.types import PeerId
 
@@ -58,6 +60,7 @@ class KuboRpc:
     def __init__(self, client: aioipfs.AsyncIPFS, peer_id: PeerId, call_timeout: float) -> None:
         self.client, self.peer_id, self.call_timeout = client, peer_id, call_timeout
         self.fetch_timeout = 2 * (call_timeout + DIAL_TIMEOUT)
+        self.dialling = DialPolicy()
 
     @classmethod
     async def connect(cls, host: str, port: int, call_timeout: float = CALL_TIMEOUT) -> Self:
@@ -113,8 +116,16 @@ class KuboRpc:
         async with port_errors(self.call_timeout):
             answer = json_object(await self.client.core.id()).get("Addresses")
         addresses = sorted(item for item in (answer if isinstance(answer, list) else ()) if isinstance(item, str))
-        external = [address for address in addresses if not address.startswith(("/ip4/127.", "/ip6/::1/"))]
-        return tuple((external or addresses)[:MAX_ADDRESSES])
+        own = [address for address in map(_parsed, addresses) if address and address.peer == self.peer_id]
+        external = [address for address in own if not address.host.is_loopback]
+        return tuple(map(str, (external or own)[:MAX_ADDRESSES]))
+
+
+def _parsed(text: str) -> Multiaddr | None:
+    try:
+        return Multiaddr.parse(text)
+    except ValueError:
+        return None
 
 
 @asynccontextmanager

@@ -58,12 +58,12 @@ class Kubo(KuboRpc):
             return await self._fetch(cid)
 
     async def dial(self, addresses: tuple[str, ...]) -> None:
-        """Dial all addresses at once until one answers.  An unreachable peer is not an error."""
-        complete = [address for address in addresses if address.startswith("/") and "/p2p/" in address]
-        if complete:
+        """Dial all permitted addresses at once until one answers.  An unreachable peer is not an error."""
+        permitted = [address for address in addresses if self.dialling.permits(address)]
+        if permitted:
             try:
                 async with port_errors(min(DIAL_TIMEOUT, self.call_timeout)):
-                    json_object(await self.client.swarm.connect(complete))  # a list: the argument is repeated
+                    json_object(await self.client.swarm.connect(permitted))  # a list: the argument is repeated
             except PortError as error:
                 if error.reason is Reason.UNREACHABLE:  # the node itself
                     raise

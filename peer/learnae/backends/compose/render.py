@@ -26,7 +26,7 @@ from learnae.backends.compose.prometheus_targets import write_faults
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.private_file import write_private
-from learnae.protocol.types import Address, Wei, wei
+from learnae.protocol.types import Address, PeerId, Wei, wei
 from learnae.runtime.clocks import Moment
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.shard_learning import INITIAL, ROWS
@@ -63,7 +63,8 @@ def render(session: Session, plan: Plan, folder: Path = FOLDER, rpc: str | None 
             (folder / "pods" / name / part).mkdir(parents=True)
         (folder / "journals" / name).mkdir(parents=True)
     wallets = {name: keystore.create_wallet(path).address for name, path in keystores(plan, folder).items()}
-    roster = Roster.of([(identities[name].peer, wallets[name]) for name in plan.names])
+    addresses = {identities[name].peer: (_multiaddr(plan, name, identities[name].peer),) for name in plan.hosted}
+    roster = Roster.of([(identities[name].peer, wallets[name]) for name in plan.names], addresses=addresses)
     members = roster.members(session)
     roster.write(folder / "roster.json")
     (folder / "session.toml").write_text(to_toml(session), encoding="utf-8")
@@ -134,6 +135,10 @@ def ipfs_config(plan: Plan, name: str, identities: Mapping[str, IpfsIdentity]) -
     if len(plan.names) > FULL_MESH:
         config["Routing"] = {"Type": "dht"}
     return config
+
+
+def _multiaddr(plan: Plan, name: str, peer: PeerId) -> str:
+    return f"/ip4/{plan.pod(name)}/tcp/{INSIDE_IPFS}/p2p/{peer}"
 
 
 def neighbours(names: Sequence[str], name: str) -> list[str]:

@@ -24,6 +24,7 @@ from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import SessionClock
 from learnae.runtime.live_process import PeerEndpoints, run
 from learnae.runtime.peer_service import PeerService
+from learnae.runtime.roster_file import Roster
 
 HEARTBEAT = 5.0  # s
 MAX_UNANSWERED = 6  # heartbeats in a row, after which the session is considered over
@@ -111,10 +112,17 @@ class RemotePeer:
             async with kubo_process(program, self.folder / "ipfs", config, join.swarm_key, known_at) as url:
                 heartbeats = asyncio.create_task(host.send_heartbeats(service.stop))
                 try:
-                    node, learning = replace(self._node, kubo=url), self._learning
-                    return await run(node, join.settings, join.roster, lambda: learning, service, [learning.observe])
+                    node, roster, learning = replace(self._node, kubo=url), _reachable(join), self._learning
+                    return await run(node, join.settings, roster, lambda: learning, service, [learning.observe])
                 finally:
                     heartbeats.cancel()
+
+
+def _reachable(join: JoinFile) -> Roster:
+    """The roster with the addresses at which this machine reaches the pods, instead of those in the swarm."""
+    known = {peer: (f"{address}/p2p/{peer}",) for peer, address in join.bootstrap.items()}
+    peers = (replace(ids, addresses=known.get(ids.peer, ())) for ids in join.roster.peers)
+    return replace(join.roster, peers=tuple(peers))
 
 
 @asynccontextmanager
