@@ -9,6 +9,7 @@ LearnaeError
 """
 
 from enum import StrEnum
+from signal import Signals
 
 
 class Reason(StrEnum):
@@ -53,6 +54,22 @@ class LearnaeError(Exception):
 
 class InputError(LearnaeError):
     """One sentence: what is wrong, and what to do about it."""
+
+
+def input_error(group: BaseExceptionGroup[BaseException]) -> InputError | None:
+    """The first error that the user can mend, such as a full disk or another chain, if there is one."""
+    for exception in group.exceptions:
+        error = input_error(exception) if isinstance(exception, BaseExceptionGroup) else exception
+        if isinstance(error, InputError):
+            return error
+    return None
+
+
+def child_ended(name: str, code: int | None, advice: str) -> InputError:
+    """A process that this one had started has ended before its time.  ``code``: as in ``Popen.returncode``."""
+    signalled = code is not None and code < 0
+    how = f"was ended by {Signals(-(code or 0)).name}" if signalled else f"ended with exit code {code}"
+    return InputError(f"{name} {how}: {advice}")
 
 
 class DriverError(LearnaeError):

@@ -9,10 +9,9 @@ from learnae.adapters.keystore import create_wallet
 from learnae.adapters.memory import keys as public_ids
 from learnae.adapters.sqlite_journal import SqliteJournal, read_journal
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
-from learnae.errors import InputError, PortError, Reason
+from learnae.errors import InputError, PortError, Reason, input_error
 from learnae.protocol.types import Commitment
 from learnae.runtime.clocks import Moment
-from learnae.runtime.live_process import input_error
 from learnae.runtime.roster_file import Roster
 from learnae.session.session_file import parse, to_toml
 from learnae.session.setup import SessionSetup

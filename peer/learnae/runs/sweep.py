@@ -11,6 +11,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -86,10 +87,15 @@ def run_missing(cases: Sequence[SweepRun], done: Callable[[SweepRun, dict[str, A
             running = {executor.submit(_run, case): case for case in missing}
             for future in as_completed(running):
                 done(running[future], future.result())
-        except BaseException:
+        except BaseException as error:
             executor.shutdown(wait=False, cancel_futures=True)
             for child in multiprocessing.active_children():
                 child.terminate()
+            if isinstance(error, BrokenProcessPool):
+                raise InputError(
+                    "a worker process of the sweep was killed, perhaps because memory is short: "
+                    "run the same command again, which keeps the finished runs"
+                ) from None
             raise
     return list(_rows(cases))
 

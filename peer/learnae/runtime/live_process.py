@@ -22,7 +22,7 @@ from learnae.adapters.keystore import Wallet
 from learnae.adapters.kubo import Kubo, KuboGossip
 from learnae.adapters.kubo.dialing import DialPolicy
 from learnae.adapters.sqlite_journal import JournalContents, SqliteJournal, blocks_in_use, read_journal
-from learnae.errors import InputError, PortError, Reason, ReplayMismatch
+from learnae.errors import InputError, PortError, Reason, ReplayMismatch, input_error
 from learnae.ports import Observer
 from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, Published, Trained
 from learnae.protocol.events import TransactionSigned
@@ -194,15 +194,6 @@ def _tidy(live: LivePeer, journal: SqliteJournal, now: float, peer: str, item: F
     """Delete blocks that are no longer needed, whenever the peer's models have changed."""
     if isinstance(item, Adopted | Trained | Averaged | AttemptFailed | Published):
         journal.blocks.prune(blocks_in_use(live.peer, live.config.initial_weights))
-
-
-def input_error(group: BaseExceptionGroup[BaseException]) -> InputError | None:
-    """The first error that the user can mend, such as a full disk or another chain, if there is one."""
-    for exception in group.exceptions:
-        error = input_error(exception) if isinstance(exception, BaseExceptionGroup) else exception
-        if isinstance(error, InputError):
-            return error
-    return None
 
 
 def find(node: PeerEndpoints, members: Iterable[Member]) -> Member:

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
 
@@ -18,6 +19,7 @@ from web3.providers.async_base import AsyncBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from learnae.adapters.evm.rpc import SEND
+from learnae.errors import child_ended
 from learnae.protocol.types import Address, Wei
 
 T = TypeVar("T")
@@ -123,15 +125,22 @@ class SeparateProcess:
         self._process = context.Process(target=serve, args=(theirs, alloc, chain_id), name="evm", daemon=True)
         self._process.start()
         theirs.close()  # so that each side notices when the other ends
-        self._pipe.recv()  # wait until it is ready, because later calls have deadlines
+        self._received()  # wait until it is ready, because later calls have deadlines
 
     def do(self, method: str, *arguments: Any) -> tuple[Any, float]:
-        try:
+        with suppress(OSError):  # it has ended
             self._pipe.send((method, arguments))
-            answer: tuple[Any, float] = self._pipe.recv()
-        except EOFError:
-            raise ConnectionError("the EVM process has ended") from None
+        answer: tuple[Any, float] = self._received()
         return answer
+
+    def _received(self) -> Any:
+        """Raises InputError: its chain is lost with it, so the session cannot continue."""
+        try:
+            return self._pipe.recv()
+        except (EOFError, OSError):
+            self._process.join()
+            advice = "check that this machine has enough memory, and run the session again"
+            raise child_ended("the process of the EVM", self._process.exitcode, advice) from None
 
     def close(self) -> None:
         self._pipe.close()

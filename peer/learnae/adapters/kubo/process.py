@@ -11,14 +11,14 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from learnae import resources
 from learnae.checkout import REPOSITORY, in_checkout
-from learnae.errors import InputError
+from learnae.errors import InputError, child_ended
 from learnae.file_lock import try_lock
 from learnae.private_file import write_private
 from learnae.protocol.types import PeerId
@@ -73,10 +73,37 @@ async def kubo_process(
             print(process.pid, file=node_lock, flush=True)
             await _wait_until_ready(process)
             reader = asyncio.create_task(_read_output(process))
-            yield _to_url((folder / "api").read_text(encoding="utf-8"))
+            with _needed(process):
+                yield _to_url((folder / "api").read_text(encoding="utf-8"))
         finally:
             await _stop(process)
         await reader
+
+
+@contextmanager
+def _needed(process: asyncio.subprocess.Process) -> Iterator[None]:
+    """Cancel the body if the node ends before it.  Raises InputError then."""
+    task, ended = asyncio.current_task(), False
+    assert task
+
+    def cancel(_: asyncio.Task[int]) -> None:
+        nonlocal ended
+        ended = True
+        task.cancel()
+
+    end = asyncio.create_task(process.wait())
+    end.add_done_callback(cancel)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not ended:
+            raise
+        task.uncancel()
+        advice = "run the same command again, which continues where it was"
+        raise child_ended("the Kubo node of this peer", process.returncode, advice) from None
+    finally:
+        end.remove_done_callback(cancel)
+        end.cancel()
 
 
 @asynccontextmanager

@@ -30,13 +30,12 @@ from learnae.backends.compose.remote_peers import RemotePeers
 from learnae.backends.compose.render import FOLDER
 from learnae.backends.external_chain.chain import ExternalChain
 from learnae.checkout import REPOSITORY
-from learnae.errors import InputError
+from learnae.errors import InputError, input_error
 from learnae.file_lock import try_lock
 from learnae.protocol.types import Cid
 from learnae.records.history import SWARM, Record, SessionBegan, session_began
 from learnae.records.outcome import BackendName
 from learnae.runtime.clocks import SessionClock
-from learnae.runtime.live_process import input_error
 from learnae.runtime.roster_file import Roster
 from learnae.session import fault_plan
 from learnae.session.roster import Member

@@ -20,6 +20,7 @@ from learnae.adapters.keystore import Wallet
 from learnae.adapters.memory import MemoryJournal
 from learnae.adapters.memory_network import LiveMemoryStore, MemoryGossip
 from learnae.backends.embedded.faults import embedded_faults
+from learnae.errors import input_error
 from learnae.ports import Observer
 from learnae.protocol.decisions import Averaged
 from learnae.protocol.events import Event
@@ -83,7 +84,10 @@ class EmbeddedSwarm:
         self._interrupted = asyncio.Event()
 
     async def run(self) -> EndedBy:
-        """What ended it: quiet, max_duration or interrupted.  Everything is recorded by then."""
+        """What ended it: quiet, max_duration or interrupted.  Everything is recorded by then.
+
+        Raises InputError: the process of the EVM was killed.
+        """
         try:
             ended_by = await self._live()
             if ended_by is not EndedBy.INTERRUPTED:
@@ -93,6 +97,8 @@ class EmbeddedSwarm:
             if self._interrupted.is_set():
                 ended_by = EndedBy.INTERRUPTED
             self.record(self.clock(), SWARM, SessionEnded(ended_by))
+        except BaseExceptionGroup as group:
+            raise input_error(group) or group from None
         finally:
             self._threads.shutdown(wait=False, cancel_futures=True)
         return ended_by
