@@ -17,7 +17,7 @@ valid() { # complete, and with a transaction for each spent nonce; same rule as 
 keep() { cp state.json kept.part && valid kept.part && sync kept.part && mv kept.part kept.json; }
 
 valid state.json || [ ! -f kept.json ] || cp kept.json state.json
-anvil --host 0.0.0.0 --port 8545 --chain-id "$CHAIN_ID" --block-time "$BLOCK_TIME" --timestamp "$GENESIS" \
+anvil --host 127.0.0.1 --port 8546 --no-cors --chain-id "$CHAIN_ID" --block-time "$BLOCK_TIME" --timestamp "$GENESIS" \
     --accounts 0 --state state.json --state-interval 3 --quiet &
 anvil=$!
 trap 'kill -TERM "$anvil"' TERM INT

@@ -47,6 +47,29 @@ def open_untrusted(folder: Path, *names: str) -> Iterator[BinaryIO]:
         yield opened.enter_context(open(descriptor, "rb", closefd=False))
 
 
+def read_untrusted(folder: Path, *names: str, limit: int) -> bytes:
+    """Read such a file of at most ``limit`` bytes.  Raises FileNotFoundError, InputError."""
+    with open_untrusted(folder, *names) as source:
+        content = source.read(limit + 1)
+    if len(content) > limit:
+        raise InputError(f"{folder.joinpath(*names)} is not read: it exceeds {limit} bytes")
+    return content
+
+
+def replace_untrusted(folder: Path, name: str, content: bytes) -> None:
+    """Write a file of this name anew, for the owner of the folder, whatever was there.  Raises InputError."""
+    try:
+        (folder / name).unlink(missing_ok=True)
+        descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with open(descriptor, "wb") as file:
+            if os.getuid() == 0:
+                owner = folder.stat()
+                os.fchown(descriptor, owner.st_uid, owner.st_gid)
+            file.write(content)
+    except OSError as error:
+        raise InputError(f"{folder / name} cannot be written: {error.strerror}") from None
+
+
 def copy_untrusted(folder: Path, *names: str, to: Path, limit: int) -> bool:
     """Copy such a file of at most ``limit`` bytes; whether there is one.  ``to`` is replaced, or else removed.
 

@@ -83,7 +83,7 @@ class Container:
 
 class FakeContainers(ContainerLifecycle):
     def __init__(self, folder: Path) -> None:
-        self._state, self._block_time = folder / "state.json", 0.02
+        self._chain, self._block_time = folder, 0.02
         self._states, self._remembered = deque(), None
         self._down, self._returned, self._changed = set(), set(), asyncio.Event()
         self.containers: dict[str, Container] = {}

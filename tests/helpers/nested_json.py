@@ -134,7 +134,8 @@ def model_header(text: bytes, folder: Path) -> None:
 
 
 def link_agent(text: bytes, folder: Path) -> None:
-    from learnae.link_agent.request_schema import InvalidRequest, parse_request
+    from learnae.bounded_http import InvalidRequest
+    from learnae.link_agent.request_schema import parse_request
 
     try:
         parse_request(text, lambda _: False)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from learnae.link_agent.agent import CHECK_INTERVAL, RESET_DURATION, Agent
+from learnae.link_agent.agent import ADOPTED_LEASE, CHECK_INTERVAL, RESET_DURATION, UNUSED_ADDRESS, Agent
 from learnae.link_agent.packet_filter import MemoryPacketFilter, PacketFilterRefused
 from learnae.session.faults import CUT, Link
 
@@ -122,9 +122,38 @@ def test_what_others_do_to_our_rules_is_put_right_and_theirs_stay() -> None:
     on(test)
 
 
-def test_what_a_killed_agent_left_is_cleared_and_noted() -> None:
+def test_the_rules_of_a_killed_agent_stay_until_they_are_requested_again_or_its_lease_would_be_over() -> None:
+    def left() -> MemoryPacketFilter:
+        kernel = MemoryPacketFilter()
+        probe = f"-s {UNUSED_ADDRESS}/32 -j DROP"  # of an agent that was killed while it started
+        delay_b = f"-s {B}/32 -j NFQUEUE --queue-num 500 --queue-bypass"
+        kernel.chains |= {"INPUT": ["-j LEARNAE"], "LEARNAE": [DROP_A, delay_b, probe]}
+        kernel.packets[DROP_A] = 7
+        return kernel
+
+    async def renewed(agent: Agent, kernel: MemoryPacketFilter, clock: Clock) -> None:
+        assert list((await agent.state())["from"]) == [A, B] and kernel.queues == {500, 1000}
+        assert (await agent.state())["dropped"][A] == 7
+        await agent.put({A: CUT, B: Link(delay=0.5)}, 30)
+        clock.now += ADOPTED_LEASE
+        await agent.check()
+        assert list((await agent.state())["from"]) == [A, B]
+        assert set(agent.abilities.values()) == {True}
+
+    async def forgotten(agent: Agent, kernel: MemoryPacketFilter, clock: Clock) -> None:
+        assert agent.seconds_until_check() == CHECK_INTERVAL
+        clock.now += ADOPTED_LEASE
+        await agent.check()
+        assert "LEARNAE" not in kernel.chains and kernel.chains["INPUT"] == []
+        assert [event for event, _ in events(agent)][-1] == "expired"
+
+    on(renewed, left())
+    on(forgotten, left())
+
+
+def test_a_chain_without_rules_that_a_killed_agent_left_is_removed() -> None:
     kernel = MemoryPacketFilter()
-    kernel.chains |= {"INPUT": ["-j LEARNAE"], "LEARNAE": [DROP_A]}
+    kernel.chains |= {"INPUT": ["-j LEARNAE"], "LEARNAE": []}
 
     async def test(agent: Agent, kernel: MemoryPacketFilter, clock: Clock) -> None:
         assert "LEARNAE" not in kernel.chains and kernel.chains["INPUT"] == []

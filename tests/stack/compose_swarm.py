@@ -1,14 +1,16 @@
 """Commands on containers in a process of their own, and what Docker says of their containers."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Condition, Thread
+from typing import Any
 
 import pytest
 
@@ -114,3 +116,33 @@ except OSError as error:
 
 def token_of(name: str) -> str:
     return (FOLDER / "pods" / name / "peer" / "token").read_text()
+
+
+def kill_programs(service: str, name: str) -> None:
+    """Kill every process in that container whose command contains ``name``, as the kernel does without memory."""
+    inside(
+        service,
+        f"""
+import os, signal
+for process in filter(str.isdigit, os.listdir("/proc")):
+    command = open(f"/proc/{{process}}/cmdline").read()
+    if {name!r} in command and "supervise" not in command and process not in ("1", str(os.getpid())):
+        os.kill(int(process), signal.SIGKILL)
+""",
+    )
+
+
+def rpc(service: str, url: str, *calls: tuple[str, Sequence[object]]) -> list[Any]:
+    """What the chain answers to somebody in that container."""
+    requests = [json.dumps({"jsonrpc": "2.0", "id": 1, "method": call, "params": params}) for call, params in calls]
+    answers = inside(
+        service,
+        f"""
+import urllib.request
+headers = {{"Content-Type": "application/json"}}
+for call in {requests!r}:
+    request = urllib.request.Request({url!r}, data=call.encode(), headers=headers)
+    print(urllib.request.urlopen(request, timeout=5).read().decode())
+""",
+    )
+    return [json.loads(line) for line in answers.splitlines()]

@@ -2,16 +2,17 @@
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 from tests.helpers.command_line import ALL_PASSED, here, learnae
-from tests.stack.compose_swarm import ComposeSwarm, asked, inside, left, token_of
+from tests.stack.compose_swarm import PROJECT, ComposeSwarm, asked, inside, kill_programs, left, rpc, token_of, until
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.fault_impact import fault_impact
+from learnae.backends.compose.docker_cli import docker
 from learnae.backends.compose.render import FOLDER
 from learnae.errors import Reason
 from learnae.protocol.decisions import AttemptFailed, Averaged, DebtState, Trained
@@ -91,6 +92,22 @@ def pod(name: str) -> str:
     return lines[0].split("ipv4_address: ")[1].rstrip("}")
 
 
+def subnet() -> str:
+    return pod("p00").rpartition(".")[0]
+
+
+def test_an_agent_and_a_peer_that_are_killed_come_back(swarm: ComposeSwarm) -> None:
+    """The rest of the session shows that both are well."""
+    kill_programs("peer-p03", "learnae")
+    kill_programs("link-p00", "learnae.link_agent")
+    kill_programs("rpc", "learnae.rpc_filter")
+    link = f"http://{pod('p00')}:7000/v1/state"
+    until(lambda: asked("link-p00", link, token_of("p00")) == "200", 30)
+    swarm.when("peer-p03 ended unexpectedly and was restarted")
+    until(lambda: asked("link-p00", f"http://{pod('p03')}:8000/v1/status") == "200", 30)
+    until(lambda: asked("link-p00", f"http://{subnet()}.2:8545/healthz") == "200", 30)
+
+
 def test_a_pod_cannot_command_another_nor_its_link(swarm: ComposeSwarm) -> None:
     own, other = token_of("p00"), token_of("p01")
     assert own != other
@@ -148,6 +165,45 @@ def test_status_and_logs_say_how_it_is(swarm: ComposeSwarm, tmp_path: Path) -> N
 def test_a_second_session_of_the_same_checkout_is_refused(swarm: ComposeSwarm, tmp_path: Path) -> None:
     second = here(tmp_path, "swarm", session_in(tmp_path), "--backend", "compose")
     assert second.returncode == 2 and f"in its terminal or with kill {swarm.process.pid}" in second.stderr
+
+
+def test_from_a_pod_nobody_creates_money_or_sends_it_from_other_wallets(swarm: ComposeSwarm) -> None:
+    chain, victim = f"http://{subnet()}.2:8545", json.loads((FOLDER / "roster.json").read_text())["peers"][1]["wallet"]
+    cheats: list[tuple[str, Sequence[object]]] = [
+        ("anvil_setBalance", (victim, "0x1")),
+        ("anvil_impersonateAccount", (victim,)),
+        ("anvil_reset", ()),
+        ("hardhat_setBalance", (victim, "0x1")),
+        ("evm_mine", ()),
+        ("evm_revert", ("0x0",)),
+        ("debug_traceTransaction", ("0x" + "11" * 32,)),
+        ("eth_accounts", ()),
+        ("eth_sendTransaction", ({"from": victim, "to": victim, "value": "0x1"},)),
+        ("eth_sign", (victim, "0x00")),
+    ]
+    balance, *answers = rpc("link-p00", chain, ("eth_getBalance", (victim, "latest")), *cheats)
+    assert int(balance["result"], 16) > 0
+    assert [answer["error"]["code"] for answer in answers] == [-32601] * len(cheats)
+    assert "refused" in asked("link-p00", f"http://{subnet()}.2:8546/", method="POST")  # Anvil itself
+    assert docker("exec", f"{PROJECT}-chain-1", "/ask.sh", "anvil_nodeInfo") == ""  # succeeds: the host keeps the rest
+
+
+def test_a_pod_cannot_start_processes_without_end(swarm: ComposeSwarm) -> None:
+    program = """
+import os, signal
+children = []
+try:
+    while len(children) < 1000:
+        child = os.fork()
+        if not child:
+            signal.pause()
+        children.append(child)
+except BlockingIOError:
+    print(len(children) < 256)
+for child in children:
+    os.kill(child, signal.SIGKILL)
+"""
+    assert inside("peer-p02", program) == "True"
 
 
 def test_the_session_ends_valid_audited_to_the_wei_and_leaves_nothing(swarm: ComposeSwarm) -> None:

@@ -1,7 +1,7 @@
 """Keeps the kernel's packet filter at the state that was last requested, and empty after the lease has ended.
 
     agent = Agent(LinuxPacketFilter())
-    await agent.begin()                                  # detects abilities; clears what a killed agent left
+    await agent.begin()                                  # detects abilities; adopts the rules of a killed agent
     await agent.put({"10.213.7.12": CUT}, lease=30)      # the whole state, not a change
     await agent.run()                                    # forever: ends leases and repairs changes made by others
 
@@ -22,6 +22,7 @@ from learnae.session.faults import CUT, Link
 
 RESET_DURATION = 1.0  # s
 CHECK_INTERVAL = 5.0  # s between checks that the kernel still has the requested rules
+ADOPTED_LEASE = 15.0  # s for the rules of an agent that was killed, unless they are requested again
 MAX_EVENTS = 500  # remembered
 UNUSED_ADDRESS = "192.0.2.1"  # reserved for documentation (RFC 5737); used to probe the kernel
 PROBES = {"cut": CUT, "loss": Link(loss=0.5), "bandwidth": Link(bandwidth=1e6), "delay": Link(delay=1.0)}
@@ -45,6 +46,7 @@ class Agent:
         """A kernel without any ability is not an error: ``abilities`` reports it."""
         async with self._lock:
             try:
+                self._adopt(parse(await self.packet_filter.save()))
                 await self._apply("found")
                 for ability, link in PROBES.items():
                     self.abilities[ability] = await self._probe(link)
@@ -120,26 +122,34 @@ class Agent:
 
     # private
 
+    def _adopt(self, current: ParsedRules) -> None:
+        """Keep the rules of an agent that was killed, until whoever requested them renews them."""
+        self._links = {address: rules.link for address, rules in current.rules.items() if address != UNUSED_ADDRESS}
+        if self._links:
+            self._lease_end = self.clock() + ADOPTED_LEASE
+            self._record("adopted")
+
     async def _apply(self, why: str) -> None:
         current = parse(await self.packet_filter.save())
         if not current.agrees(self._links, self._reset_ends):
             await self._replace(current, self._links, self._reset_ends)
-            for effect, count in self._counts.items():
-                count.update(current.packets(effect))
             self._record(why)
 
     async def _probe(self, link: Link) -> bool:
         try:
-            await self._replace(parse(await self.packet_filter.save()), {UNUSED_ADDRESS: link}, [UNUSED_ADDRESS])
+            current, links = parse(await self.packet_filter.save()), {**self._links, UNUSED_ADDRESS: link}
+            await self._replace(current, links, [UNUSED_ADDRESS])
         except PacketFilterRefused:
             return False
-        await self.packet_filter.restore(restore_script(parse(await self.packet_filter.save()), {}))
+        await self._replace(parse(await self.packet_filter.save()), self._links)
         return True
 
-    async def _replace(self, current: ParsedRules, links: Mapping[str, Link], resetting: Iterable[str]) -> None:
+    async def _replace(self, current: ParsedRules, links: Mapping[str, Link], resetting: Iterable[str] = ()) -> None:
         # queues first, before a rule can fill them
         self.packet_filter.open_queues({queue_number(link) for link in links.values() if link.delay})
         await self.packet_filter.restore(restore_script(current, links, resetting))
+        for effect, count in self._counts.items():
+            count.update(current.packets(effect))  # the kernel's counters are 0 again
 
     def _record(self, event: str, **more: str) -> None:
         self.events.append({"at": time.time(), "event": event, "from": sorted(self._links), **more})

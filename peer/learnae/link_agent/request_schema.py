@@ -9,6 +9,7 @@ from ipaddress import IPv4Address
 from math import isfinite
 from typing import Any
 
+from learnae.bounded_http import InvalidRequest
 from learnae.messages.foreign_json import from_json
 from learnae.session.faults import (
     CUT,
@@ -22,14 +23,6 @@ from learnae.session.faults import (
 
 MAX_LEASE = 3600.0  # s
 EFFECTS = ("loss", "delay", "bandwidth")
-
-
-class InvalidRequest(Exception):
-    """A request that is rejected: an HTTP status and a sentence."""
-
-    def __init__(self, status: HTTPStatus, why: str) -> None:
-        super().__init__(why)
-        self.status, self.why = status, why
 
 
 def parse_request(body: bytes, protected: Callable[[str], bool]) -> tuple[dict[str, Link], float]:

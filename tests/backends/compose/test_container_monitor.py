@@ -1,6 +1,7 @@
 """What ends that should not is said at once, and a chain that stays away ends the session."""
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from learnae.errors import InputError
 
 
 class Remembered(Containers):
-    """Containers that are only remembered."""
+    """Containers that are only remembered.  A status may end with how often Docker restarted it: Up, 2 restarts."""
 
     states: dict[str, str]
 
@@ -19,8 +20,12 @@ class Remembered(Containers):
         if not self.states:
             raise InputError("busy")
         return [
-            Container(name, "running" if status == "Up" else "exited", status) for name, status in self.states.items()
+            Container(name, "running" if status.startswith("Up") else "exited", status)
+            for name, status in self.states.items()
         ]
+
+    def restarts(self, services: Iterable[str]) -> dict[str, int]:
+        return {name: int((self.states[name].partition(", ")[2] or "0").split()[0]) for name in services}
 
     def last_line(self, service: str) -> str:
         return f"{service} says goodbye"
@@ -57,6 +62,16 @@ def test_a_peer_that_is_done_is_no_news_and_one_that_failed_is(stage: Stage) -> 
     assert stage.look(peer_p00="Exited (0) now", peer_p01="Exited (1) now") == [
         "peer-p01 ended with exit code 1: peer-p01 says goodbye"
     ]
+
+
+def test_what_docker_restarted_is_named_each_time(stage: Stage) -> None:
+    again = ["peer-p00 ended unexpectedly and was restarted. See: learnae compose logs peer-p00"]
+    assert stage.look(peer_p00="Up", chain="Up") == []
+    assert stage.look(peer_p00="Up, 1 restart", chain="Up") == again
+    assert stage.look(peer_p00="Up, 1 restart", chain="Up") == []
+    assert stage.look(peer_p00="Up, 3 restarts", chain="Up") == again
+    assert stage.look(peer_p00="Up", chain="Up") == []  # a fault killed and restored it: Docker counts anew
+    assert stage.look(peer_p00="Up, 1 restart", chain="Up") == again
 
 
 def test_what_a_fault_took_away_is_no_news(stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -151,6 +152,31 @@ def test_killing_a_chain_that_loses_nothing_is_ineffective(tmp_path: Path) -> No
         stage = Stage(tmp_path, [window(FaultKind.CHAIN_KILL, begin=0.2, end=0.4, blocks=2)])
         await stage.start()
         assert stage.containers["chain"].calls == ["kill", "start"] and stage.effects == ["ineffective"]
+
+    staged(test)
+
+
+@pytest.mark.parametrize("swap", ["link", "fifo", "nonsense", "gone"])
+def test_a_chain_that_swaps_its_state_file_neither_reads_nor_writes_another_file(tmp_path: Path, swap: str) -> None:
+    async def test() -> None:
+        (tmp_path / "chain").mkdir()
+        state, secret, early = tmp_path / "chain" / "state.json", tmp_path / "wallet.json", '{"accounts": {}, '
+        early += '"transactions": []}'
+        secret.write_text(early)  # so that nothing but the link speaks against it
+        state.write_text(early)
+        stage = Stage(tmp_path / "chain", [window(FaultKind.CHAIN_KILL, begin=0.2, end=0.4, blocks=2)])
+        running = await stage.begun()
+        secret.write_text("secret")
+        state.unlink()
+        if swap == "link":
+            state.symlink_to(secret)
+        elif swap == "fifo":
+            os.mkfifo(state)
+        elif swap == "nonsense":
+            state.write_text('{"accounts": 7}')
+        await running
+        assert stage.effects == ["applied"]
+        assert secret.read_text() == "secret" and not state.is_symlink() and state.read_text() == early
 
     staged(test)
 

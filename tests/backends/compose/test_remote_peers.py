@@ -155,6 +155,7 @@ def test_only_the_chain_and_the_ipfs_nodes_are_published() -> None:
         "192.0.2.7:20011:4001",
         "192.0.2.7:20000:8545",
     ]
+    assert '  rpc:\n    ports: ["192.0.2.7:' in pods(opened)  # the filter, not the chain itself
     assert opened.multiaddr("p01") == "/ip4/192.0.2.7/tcp/20011" and opened.remote_rpc == "http://192.0.2.7:20000"
     assert PLAN.multiaddr("p01") == "/ip4/10.200.1.11/tcp/4001" and PLAN.remote_rpc == PLAN.outer_rpc
     assert "192.0.2.7" not in pods(PLAN)

@@ -127,7 +127,8 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 @pytest.mark.docker
 def test_compose_knows_three_containers_for_each_peer_around_one_chain(composed: dict[str, Any]) -> None:
     expected = {f"{part}-{name}" for name in THREE.names for part in ("link", "ipfs", "peer")}
-    assert set(composed) == expected | {"chain", "prometheus", "grafana"}
+    assert set(composed) == expected | {"chain", "rpc", "prometheus", "grafana"}
+    assert composed["chain"]["network_mode"] == "service:rpc" and "ports" not in composed["chain"]
     for name in THREE.names:
         assert composed[f"ipfs-{name}"]["network_mode"] == f"service:link-{name}"
         assert composed[f"peer-{name}"]["network_mode"] == f"service:link-{name}"
@@ -146,11 +147,23 @@ def test_no_container_has_more_power_than_its_job_needs(composed: dict[str, Any]
         assert service["cap_drop"] == ["ALL"], name
         assert service.get("cap_add", []) == (["NET_ADMIN", "NET_RAW"] if name.startswith("link-") else []), name
         assert name in ("prometheus", "grafana") or service["user"] == "1000:1000", name
-        assert service.get("read_only", False) == (name != "grafana" and not name.startswith("ipfs-")), name
+        assert service.get("read_only", False) == (name != "grafana"), name
         safe = [] if name.startswith("link-") else ["no-new-privileges:true"]  # iptables has file capabilities
         assert service.get("security_opt", []) == safe, name
         assert int(service["mem_limit"]) <= 512 << 20 and float(service["cpus"]) <= 1, name
+        assert int(service["pids_limit"]) <= 256 and service["ulimits"]["nofile"] <= 16384, name
+        assert service["logging"]["options"] == {"max-size": "10m", "max-file": "2"}, name
+        assert all("size=" in mounted for mounted in service.get("tmpfs", [])), name
         assert "docker.sock" not in json.dumps(service), name
+
+
+@pytest.mark.docker
+def test_docker_restarts_what_fails_but_never_the_owner_of_a_network_namespace(composed: dict[str, Any]) -> None:
+    for name, service in composed.items():
+        part = name.partition("-")[0]
+        owner = part in ("link", "rpc")
+        assert (service.get("entrypoint") or [])[:2] == (["sh", "/supervise.sh"] if owner else []), name
+        assert service.get("restart") == ("on-failure:5" if part in ("peer", "ipfs", "chain") else None), name
 
 
 @pytest.mark.docker
@@ -159,8 +172,9 @@ def test_what_a_pod_mounts_is_its_own_alone(composed: dict[str, Any]) -> None:
     for name in THREE.names:
         for part in ("link", "ipfs", "peer"):
             volumes = {volume["source"]: volume.get("read_only") for volume in composed[f"{part}-{name}"]["volumes"]}
-            journal = {str(swarm / "journals" / name): None} if part == "peer" else {}
-            assert volumes == {str(swarm / "pods" / name / part): True} | journal
+            written = {"peer": "journals", "ipfs": "repositories"}.get(part)
+            own = {str(swarm / written / name): None} if written else {}
+            assert volumes == {str(swarm / "pods" / name / part): True} | own
 
 
 def test_every_base_image_of_ours_is_one_that_can_be_brought() -> None:

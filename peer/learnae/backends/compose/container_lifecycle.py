@@ -15,6 +15,7 @@ from learnae.backends.compose import docker_cli
 from learnae.errors import InputError
 from learnae.messages.foreign_json import from_json
 from learnae.session.faults import Component, Fault, FaultKind, Part
+from learnae.untrusted_file import read_untrusted, replace_untrusted
 
 GRACE = 10  # s that a container gets to stop
 RUNNING = "running"
@@ -28,7 +29,7 @@ class ContainerLifecycle:
     """``chain``: the folder that Anvil keeps its state in.  ``block_time``: s."""
 
     def __init__(self, project: str, chain: Path, block_time: float) -> None:
-        self.project, self._state, self._block_time = project, chain / STATE, block_time
+        self.project, self._chain, self._block_time = project, chain, block_time
         self._states: deque[tuple[float, bytes]] = deque()  # what Anvil has written, and when it was read
         self._remembered: bytes | None = None  # the state with which a killed chain restarts
         self._down: set[str] = set()  # services that a fault has taken down
@@ -63,7 +64,7 @@ class ContainerLifecycle:
             await self._of(service, lambda container: container.unpause())
             return
         if component.part is Part.CHAIN and self._remembered:
-            await asyncio.to_thread(self._state.write_bytes, self._remembered)
+            await asyncio.to_thread(replace_untrusted, self._chain, STATE, self._remembered)
             self._remembered = None
         try:
             await self._of(service, lambda container: container.start())
@@ -76,7 +77,7 @@ class ContainerLifecycle:
     async def interrupted(self, component: Component, fault: Fault) -> bool:
         """A killed chain must also restart with less than it has written."""
         if fault.kind is FaultKind.CHAIN_KILL and fault.blocks:
-            if self._remembered in (None, await asyncio.to_thread(self._state.read_bytes)):
+            if self._remembered in (None, await asyncio.to_thread(self._written)):
                 return False
         return await self.status(str(component)) != RUNNING
 
@@ -92,7 +93,7 @@ class ContainerLifecycle:
     async def follow_chain(self, blocks: int) -> None:
         """Until cancelled, keep the states that Anvil writes, back to one without the last ``blocks``."""
         while True:
-            state = await asyncio.to_thread(self._state.read_bytes)
+            state = await asyncio.to_thread(self._written)
             if not sound(state):
                 await asyncio.sleep(RETRY)
                 continue
@@ -106,6 +107,13 @@ class ContainerLifecycle:
         return str(await self._of(service, lambda container: container.status))
 
     # private
+
+    def _written(self) -> bytes:
+        """What is in Anvil's file, which its container can replace; nothing if that cannot be read."""
+        try:
+            return read_untrusted(self._chain, STATE, limit=MAX_STATE)
+        except (FileNotFoundError, InputError):
+            return b""
 
     def _cutoff(self, blocks: int) -> float:
         """A state read before this moment lacks the last ``blocks``, even if Anvil wrote it just before it was read."""
@@ -132,7 +140,7 @@ def sound(saved: bytes) -> bool:
     """
     try:
         state = from_json(saved, MAX_STATE)
-    except ValueError:
+        used = sum(int(account["nonce"]) for account in state["accounts"].values() if account["code"] == "0x")
+        return bool(used == len(state["transactions"]))
+    except (ValueError, LookupError, TypeError, AttributeError):
         return False
-    used = sum(int(account["nonce"]) for account in state["accounts"].values() if account["code"] == "0x")
-    return bool(used == len(state["transactions"]))

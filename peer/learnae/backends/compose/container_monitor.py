@@ -1,4 +1,4 @@
-"""Reports containers that end unexpectedly, with the last line of their log.
+"""Reports containers that end unexpectedly, with the last line of their log, and those that Docker restarted.
 
 Peers depend on them: without its link or its IPFS node a peer is cut off, and without the chain no payments are made.
 """
@@ -26,6 +26,7 @@ class ContainerMonitor:
     away: Callable[[], Collection[str]]
     clock: Callable[[], float] = time.monotonic  # s
     _reported: set[str] = field(default_factory=set)
+    _restarts: dict[str, int] = field(default_factory=dict)
     _chain_ended: float | None = None
 
     async def run(self) -> None:
@@ -41,9 +42,15 @@ class ContainerMonitor:
         excused = set(self.away())  # asked before and after: a fault may begin or end while Docker answers
         try:
             containers = await asyncio.to_thread(self.containers.containers)
+            services = [container.service for container in containers]
+            restarts = await asyncio.to_thread(self.containers.restarts, services)
         except InputError:
             return
         excused |= set(self.away())
+        for service, count in restarts.items():
+            if count > self._restarts.get(service, 0):
+                self.say(f"{service} ended unexpectedly and was restarted. See: learnae compose logs {service}")
+        self._restarts = restarts
         failed = [container for container in containers if _failed(container)]
         ended = {container.service: container for container in failed if container.service not in excused}
         for service in sorted(ended.keys() - self._reported):

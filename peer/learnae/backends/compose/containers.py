@@ -2,10 +2,11 @@
 
 import asyncio
 import re
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from subprocess import PIPE, STDOUT
 from typing import IO
 
 from learnae.backends.compose.docker_cli import TIMEOUT, docker, end, run
+from learnae.backends.compose.plan import REPOSITORIES
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.file_lock import try_lock, wait_for_lock
@@ -23,6 +25,7 @@ AWAY = 60.0  # s for which the engine may be unreachable during a session
 LOOK = 0.2  # s between two looks
 ALIVE = ("running", "paused", "restarting")
 LABEL = "com.docker.compose"
+RESTARTS = f'{{{{index .Config.Labels "{LABEL}.service"}}}}\t{{{{.RestartCount}}}}'
 LISTING = f'{{{{.Label "{LABEL}.service"}}}}\t{{{{.State}}}}\t{{{{.Status}}}}'
 
 
@@ -80,7 +83,9 @@ class Containers:
                     end(int(lock.read()), signal.SIGTERM)
                 wait_for_lock(lock)
             lock.truncate(0)
-            return self._remove()
+            removed = self._remove()
+        shutil.rmtree(self.folder / REPOSITORIES, ignore_errors=True)  # the volumes of the IPFS nodes
+        return removed
 
     def _up_lock(self) -> IO[str]:
         self.folder.parent.mkdir(exist_ok=True)
@@ -113,6 +118,16 @@ class Containers:
         """All containers, including those that have ended."""
         lines = docker("ps", "--all", *self._filter, "--format", LISTING, timeout=TIMEOUT).splitlines()
         return [Container(*line.split("\t")) for line in lines]
+
+    def kill(self, services: Iterable[str]) -> None:
+        """Kill these containers, which Docker then does not restart.  Raises InputError: some did not run."""
+        docker("kill", *(f"{self.project}-{service}-1" for service in services), timeout=TIMEOUT)
+
+    def restarts(self, services: Iterable[str]) -> dict[str, int]:
+        """How often Docker has restarted these containers because they had failed; faults do not count."""
+        names = [f"{self.project}-{service}-1" for service in services]
+        lines = docker("inspect", "--format", RESTARTS, *names, timeout=TIMEOUT).splitlines() if names else []
+        return {service: int(count) for service, count in (line.split("\t") for line in lines)}
 
     async def wait(self, services: Sequence[str]) -> dict[str, int]:
         """Wait until these containers have ended; their exit codes.  Raises InputError: the engine is gone.

@@ -27,6 +27,8 @@ SUBNETS = 4096
 INSIDE_API, INSIDE_LINK, INSIDE_IPFS, INSIDE_RPC = 8000, 7000, 4001, 8545
 HOST = "127.0.0.1"
 CHAIN_SERVICE = "chain"
+RPC_SERVICE = "rpc"  # the filter in front of the chain
+JOURNALS, REPOSITORIES = "journals", "repositories"  # folders below build/swarm that pods write to
 RPC_FILE = "rpc"  # in a pod, with the URL of an external chain
 
 
@@ -196,7 +198,7 @@ def pods(plan: Plan) -> str:
 
 def _published_chain(plan: Plan) -> str:
     """Publishes the chain for remote peers, in addition to the ports in docker-compose.yml."""
-    return f'  chain:\n    ports: ["{plan.remote.publish}:{plan.port(CHAIN)}:{INSIDE_RPC}"]\n'
+    return f'  {RPC_SERVICE}:\n    ports: ["{plan.remote.publish}:{plan.port(CHAIN)}:{INSIDE_RPC}"]\n'
 
 
 def _pod(plan: Plan, name: str) -> str:
@@ -215,12 +217,12 @@ def _pod(plan: Plan, name: str) -> str:
   ipfs-{name}:
     extends: {{file: peer/pod.yml, service: ipfs}}
     network_mode: service:link-{name}
-    volumes: ["{folder}/ipfs:/pod:ro"]
+    volumes: ["{folder}/ipfs:/pod:ro", "./build/swarm/{REPOSITORIES}/{name}:/repo"]
   peer-{name}:
     extends: {{file: peer/pod.yml, service: peer}}
     network_mode: service:link-{name}
     command: {command}
-    volumes: ["{folder}/peer:/pod:ro", "./build/swarm/journals/{name}:/journal"]
+    volumes: ["{folder}/peer:/pod:ro", "./build/swarm/{JOURNALS}/{name}:/journal"]
 """
 
 

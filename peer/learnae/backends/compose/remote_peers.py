@@ -48,7 +48,7 @@ class RemotePeers:
             if self._plan.remote.publish:
                 say(
                     f"Published on {self._plan.remote.publish}: the IPFS nodes, the reception of remote peers, and the "
-                    "chain's RPC. Anyone who can reach the RPC can create money in this session."
+                    "chain's RPC, with the methods that a peer needs."
                 )
             try:
                 yield

@@ -3,7 +3,7 @@
     swarm.env  pods.yml  monitor/{targets,faults}.json  chain/state.json      what Compose, Prometheus and Anvil read
     session.toml  roster.json                                        what all peers agree on
     pods/<name>/{link,ipfs,peer}/                                    mounted into that one container, and no other
-    journals/<name>/                                                 what the peer leaves
+    journals/<name>/  repositories/<name>/                           what the peer and its IPFS node leave
 
 Keys are made here, so that the roster is known before anything starts.  A pod's files are of mode 0600, owned by the
 user its containers run as.
@@ -21,7 +21,7 @@ from typing import Any
 from learnae.adapters import keystore
 from learnae.adapters.ipfs_keys import IpfsIdentity, create_identity, create_swarm_key
 from learnae.adapters.kubo.process import kubo_config
-from learnae.backends.compose.plan import INSIDE_IPFS, RPC_FILE, Plan, pods, settings, targets
+from learnae.backends.compose.plan import INSIDE_IPFS, JOURNALS, REPOSITORIES, RPC_FILE, Plan, pods, settings, targets
 from learnae.backends.compose.prometheus_targets import write_faults
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
@@ -53,7 +53,7 @@ def render(session: Session, plan: Plan, folder: Path = FOLDER, rpc: str | None 
 
     remove(folder)
     folder.mkdir(parents=True)
-    for part in ("pods", "journals"):
+    for part in ("pods", JOURNALS, REPOSITORIES):
         (folder / part).mkdir(0o700)  # before there is a secret in it
     learning = TorchLearning(session, os.cpu_count() or 1)
     (folder / NOTICE).write_text(learning.notice or "", encoding="utf-8")
@@ -61,7 +61,8 @@ def render(session: Session, plan: Plan, folder: Path = FOLDER, rpc: str | None 
     for name in plan.names:
         for part in ("link", "ipfs", "peer"):
             (folder / "pods" / name / part).mkdir(parents=True)
-        (folder / "journals" / name).mkdir(parents=True)
+        (folder / JOURNALS / name).mkdir()
+        (folder / REPOSITORIES / name).mkdir()
     wallets = {name: keystore.create_wallet(path).address for name, path in keystores(plan, folder).items()}
     addresses = {identities[name].peer: (_multiaddr(plan, name, identities[name].peer),) for name in plan.hosted}
     roster = Roster.of([(identities[name].peer, wallets[name]) for name in plan.names], addresses=addresses)
@@ -123,6 +124,8 @@ def remove(folder: Path = FOLDER) -> None:
         raise InputError(
             f"{error.filename} cannot be removed ({error.strerror}): remove {folder} as its owner"
         ) from None
+    except RecursionError:  # a pod made folders in its folder in its folder ...
+        raise InputError(f"{folder} cannot be removed (its folders are nested too deeply): rm -rf {folder}") from None
 
 
 def ipfs_config(plan: Plan, name: str, identities: Mapping[str, IpfsIdentity]) -> dict[str, Any]:
@@ -175,7 +178,7 @@ def _write_chain(folder: Path, alloc: Mapping[Address, Wei]) -> None:
 def _restrict(folder: Path, user: str) -> None:
     """Make the files of the containers readable by the containers' user only."""
     uid, gid = map(int, user.split(":"))
-    for part in filter(Path.exists, (folder / "pods", folder / "journals", folder / "chain")):
+    for part in filter(Path.exists, (folder / part for part in ("pods", JOURNALS, REPOSITORIES, "chain"))):
         for path in [part, *part.rglob("*")]:
             path.chmod(0o700 if path.is_dir() else 0o600)
             if os.getuid() == 0:

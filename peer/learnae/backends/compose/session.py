@@ -22,6 +22,7 @@ from learnae.backends.compose.collect import collect
 from learnae.backends.compose.container_lifecycle import ContainerLifecycle
 from learnae.backends.compose.container_monitor import ContainerMonitor
 from learnae.backends.compose.containers import Containers
+from learnae.backends.compose.disk_guard import DiskGuard
 from learnae.backends.compose.event_client import follow
 from learnae.backends.compose.faults import ComposeFaults
 from learnae.backends.compose.link_client import LinkAgents
@@ -118,6 +119,7 @@ async def live(swarm: ComposeSwarm, run: Run, say: Say) -> None:
         async with asyncio.TaskGroup() as group:
             background = [group.create_task(follow(name, plan.api(name), run.add, say)) for name in plan.hosted]
             background.append(group.create_task(monitor.run()))
+            background.append(group.create_task(DiskGuard(containers, swarm.folder, plan.hosted, say).run()))
             if faults:
                 background.append(group.create_task(faults.run()))
                 background.append(group.create_task(prometheus_targets.follow(run.events, swarm.folder)))
