@@ -96,14 +96,19 @@ def subnet() -> str:
     return pod("p00").rpartition(".")[0]
 
 
-def test_an_agent_and_a_peer_that_are_killed_come_back(swarm: ComposeSwarm) -> None:
-    """The rest of the session shows that both are well."""
+KILL_ANVIL = 'for each in /proc/[0-9]*; do [ "$(<$each/comm)" != anvil ] || kill -9 ${each#/proc/}; done'
+
+
+def test_what_is_killed_in_its_container_comes_back(swarm: ComposeSwarm) -> None:
+    """The rest of the session shows that all of it is well."""
+    docker("exec", f"{PROJECT}-chain-1", "bash", "-c", KILL_ANVIL)
     kill_programs("peer-p03", "learnae")
     kill_programs("link-p00", "learnae.link_agent")
     kill_programs("rpc", "learnae.rpc_filter")
     link = f"http://{pod('p00')}:7000/v1/state"
     until(lambda: asked("link-p00", link, token_of("p00")) == "200", 30)
     swarm.when("peer-p03 ended unexpectedly and was restarted")
+    swarm.when("chain ended unexpectedly and was restarted")
     until(lambda: asked("link-p00", f"http://{pod('p03')}:8000/v1/status") == "200", 30)
     until(lambda: asked("link-p00", f"http://{subnet()}.2:8545/healthz") == "200", 30)
 
