@@ -123,7 +123,7 @@ class Agent:
     # private
 
     def _adopt(self, current: ParsedRules) -> None:
-        """Keep the rules of an agent that was killed, until whoever requested them renews them."""
+        """Keep the rules of an agent that was killed, until they are requested again."""
         self._links = {address: rules.link for address, rules in current.rules.items() if address != UNUSED_ADDRESS}
         if self._links:
             self._lease_end = self.clock() + ADOPTED_LEASE

@@ -84,7 +84,7 @@ class DiskGuard:
         self._stopped: set[str] = set()
 
     async def run(self) -> None:
-        """Until cancelled.  Raises InputError: the disk is nearly full, whoever filled it."""
+        """Until cancelled.  Raises InputError: the disk is nearly full."""
         while True:
             await asyncio.sleep(LOOK)
             await self.look()
