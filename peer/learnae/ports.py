@@ -108,7 +108,7 @@ class Trainer(Protocol):
     A future may do its work when ``result`` is first called (``lazy_future``), so that a pool can batch waiting jobs.
     It raises PortError: NOT_FOUND, OVERSIZE, MALFORMED, SHAPE, NOT_FINITE, CREATOR, DIGEST.
 
-    Whatever is judged is scored on the peer's own validation rows (the public block if it has none).
+    Whatever is judged is scored on the peer's own validation rows (its judging block if it holds no others).
     """
 
     def score(self, cid: Cid, model: ModelRef | None) -> Future[tuple[Weights, Score]]: ...

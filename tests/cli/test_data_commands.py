@@ -24,7 +24,7 @@ evaluation_peers = 3
 {data}
 rows = 100
 validation_rows = 30
-public_rows = 20
+judging_rows = 20
 test_rows = 100
 own_test_rows = 30
 

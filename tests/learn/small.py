@@ -20,7 +20,7 @@ from learnae.session.settings import DataSettings, ModelSettings, Session
 
 SESSION = Session(
     peers=4,
-    data=DataSettings(rows=120, validation_rows=40, public_rows=30, test_rows=100),
+    data=DataSettings(rows=120, validation_rows=40, judging_rows=30, test_rows=100),
     model=ModelSettings(hidden=(8, 6), batch=16),
     work=WorkSettings(slices=3),
 )

@@ -11,21 +11,24 @@ from learnae.errors import InputError
 from learnae.learn.datasets.partition import Partition, partition
 from learnae.session.settings import DataSettings, Group, Session
 
+WITHOUT_ROWS = (Group(count=3, has_rows=False), Group(count=4))
+
 
 def with_data(session: Session = SESSION, **changes: object) -> Session:
     return replace(session, data=replace(session.data, **changes))  # type: ignore[arg-type]
 
 
 def parts(split: Partition) -> list[torch.Tensor]:
-    own = [part for rows in split.peers if len(rows.train) for part in (rows.train, rows.validation)]
-    return [*own, split.public, split.test]
+    """All of them, except the training rows of peers without any."""
+    own = [part for rows in split.peers for part in (rows.train, rows.validation) if len(part)]
+    return [*own, split.test]
 
 
 def test_all_parts_are_pairwise_disjoint_and_of_the_wanted_size() -> None:
-    split = partition(table(), SESSION)
+    split = partition(table(), replace(SESSION, peers=7, groups=WITHOUT_ROWS))
     together = torch.cat(parts(split))
     assert len(set(together.tolist())) == len(together)
-    assert [len(part) for part in parts(split)] == [120, 40] * 4 + [30, 100]
+    assert [len(part) for part in parts(split)] == [30] * 3 + [120, 40] * 4 + [100]
     assert split.notice is None
 
 
@@ -35,37 +38,57 @@ def test_the_same_seed_deals_the_same_rows_and_another_seed_others() -> None:
     assert not torch.equal(first.test, partition(table(), replace(SESSION, seed=2)).test)
 
 
-def test_test_and_public_rows_do_not_depend_on_the_number_of_peers() -> None:
+def test_test_rows_do_not_depend_on_the_number_of_peers() -> None:
     few, many = partition(table(), replace(SESSION, peers=2)), partition(table(), replace(SESSION, peers=5))
     assert torch.equal(few.test, many.test)
-    assert torch.equal(few.public, many.public)
 
 
-def test_overlapping_peers_share_rows_with_each_other_but_not_with_themselves_the_public_or_the_test() -> None:
-    split = partition(table(500), with_data(overlap=True))
-    own = [torch.cat((rows.train, rows.validation)) for rows in split.peers]
-    held_out = torch.cat((split.public, split.test))
+def test_peers_hold_the_same_rows_whether_or_not_others_without_rows_take_part() -> None:
+    alone, joined = partition(table(), SESSION), partition(table(), replace(SESSION, peers=7, groups=WITHOUT_ROWS))
+    for one, other in zip(parts(alone), parts(joined)[3:], strict=True):
+        assert torch.equal(one, other)
+
+
+def test_overlapping_peers_share_rows_with_each_other_but_not_with_themselves_the_judges_or_the_test() -> None:
+    split = partition(table(500), with_data(replace(SESSION, peers=7, groups=WITHOUT_ROWS), overlap=True))
+    own = [torch.cat((rows.train, rows.validation)) for rows in split.peers[3:]]
+    blocks = torch.cat([rows.validation for rows in split.peers[:3]])
+    held_out = torch.cat((blocks, split.test))
     for rows in own:
         assert len(set(rows.tolist())) == len(rows) == 160
         assert not torch.isin(rows, held_out).any()
     assert len(set(torch.cat(own).tolist())) < 4 * 160
+    assert len(set(held_out.tolist())) == 3 * 30 + 100
     assert split.notice is None
 
 
 @pytest.mark.parametrize("overlap", [False, True])
 def test_too_few_rows_shrink_each_peer_in_proportion_and_say_so(overlap: bool) -> None:
     split = partition(table(130 + (80 if overlap else 320)), with_data(overlap=overlap))
-    assert [len(part) for part in parts(split)] == [60, 20] * 4 + [30, 100]
+    assert [len(part) for part in parts(split)] == [60, 20] * 4 + [100]
     assert split.notice == (
         "The dataset has too few rows for 4 peers: each gets 60 training and 20 validation rows instead of 120 and 40."
     )
 
 
-def test_peers_without_rows_get_none_and_judge_on_the_public_block() -> None:
-    groups = (Group(count=1, has_rows=False), Group(trains=False, count=1), Group())
+def test_peers_without_rows_cannot_train_and_each_judges_on_a_block_of_its_own() -> None:
+    groups = (Group(count=1, has_rows=False), Group(trains=False, count=1), Group(has_rows=False, count=1), Group())
     split = partition(table(), replace(SESSION, groups=groups))
-    assert [len(rows.train) for rows in split.peers] == [0, 120, 120, 120]
-    assert split.peers[0].validation is split.public
+    assert [len(rows.train) for rows in split.peers] == [0, 120, 0, 120]
+    assert [len(rows.validation) for rows in split.peers] == [30, 40, 30, 40]
+    assert not torch.isin(split.peers[0].validation, split.peers[2].validation).any()
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_too_few_rows_shrink_judging_blocks_too_and_say_so(overlap: bool) -> None:
+    dealt = 3 * 15 + 80 * (1 if overlap else 4)
+    session = with_data(replace(SESSION, peers=7, groups=WITHOUT_ROWS), overlap=overlap)
+    split = partition(table(100 + dealt), session)
+    assert [len(part) for part in parts(split)] == [15] * 3 + [60, 20] * 4 + [100]
+    assert split.notice == (
+        "The dataset has too few rows for 7 peers: each gets 60 training and 20 validation rows instead of 120 and 40; "
+        "each without rows gets 15 judging rows instead of 30."
+    )
 
 
 def test_peers_that_do_not_train_hold_rows_all_the_same() -> None:
@@ -75,7 +98,7 @@ def test_peers_that_do_not_train_hold_rows_all_the_same() -> None:
 
 def test_rows_of_peers_without_any_are_left_to_the_others() -> None:
     session = replace(SESSION, groups=(Group(count=2), Group(has_rows=False)))
-    assert partition(table(130 + 320), session).notice is None
+    assert partition(table(100 + 2 * 30 + 2 * 160), session).notice is None
 
 
 def test_a_group_without_a_count_takes_the_peers_that_are_left_wherever_it_stands() -> None:
@@ -98,16 +121,22 @@ def test_too_few_rows_to_train_or_to_judge_on_are_refused(rows: int, changes: di
         partition(table(rows), with_data(SESSION, **changes))
 
 
-def test_a_public_block_too_small_to_judge_on_is_refused_only_if_somebody_judges_on_it() -> None:
-    small = with_data(public_rows=5)
-    assert len(partition(table(), small).public) == 5
-    with pytest.raises(InputError, match="public_rows to 10 or more"):
+def test_judging_blocks_too_small_to_judge_on_are_refused_only_if_somebody_judges_on_them() -> None:
+    small = with_data(judging_rows=5)
+    assert partition(table(), small).notice is None
+    with pytest.raises(InputError, match=r"would get 5 judging rows each.*set data.judging_rows to 10 or more"):
         partition(table(), replace(small, groups=(Group(count=1, has_rows=False), Group())))
+
+
+def test_too_many_peers_without_rows_are_refused() -> None:
+    session = replace(SESSION, peers=100, groups=(Group(has_rows=False), Group(count=1)))
+    with pytest.raises(InputError, match=r"99 peers without rows would get 8 judging rows each.*use fewer of them"):
+        partition(table(1000), session)
 
 
 def test_a_thousand_peers_hold_indices_into_one_table() -> None:
     session = Session(
-        peers=1000, data=DataSettings(rows=100, validation_rows=20, public_rows=20, test_rows=100, overlap=True)
+        peers=1000, data=DataSettings(rows=100, validation_rows=20, judging_rows=20, test_rows=100, overlap=True)
     )
     one = table(1000)
     split = partition(one, session)

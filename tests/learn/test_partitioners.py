@@ -32,7 +32,7 @@ def table(rows: int = 2000, group: str = "mass", classes: int = 2, values: tuple
 def session(how: Method, peers: int = 5, groups: tuple[Group, ...] = (Group(),), **changes: Any) -> Session:
     column = "place" if how == "by-column" else None
     data = DataSettings(
-        rows=120, validation_rows=40, public_rows=30, test_rows=100, own_test_rows=30, partition=how, column=column
+        rows=120, validation_rows=40, judging_rows=30, test_rows=100, own_test_rows=30, partition=how, column=column
     )
     return replace(small.SESSION, peers=peers, groups=groups, data=replace(data, **changes))
 
@@ -51,25 +51,30 @@ def trained(dealt: Partition) -> list[torch.Tensor]:
     how=st.sampled_from(ALL),
     rows=st.integers(600, 2500),
     peers=st.integers(2, 7),
+    judges=st.integers(0, 3),
     overlap=st.booleans(),
     seed=st.integers(0, 9),
 )
 def test_no_row_is_trained_or_judged_on_twice_nor_tested_on_by_anybody_who_has_it(
-    how: Method, rows: int, peers: int, overlap: bool, seed: int
+    how: Method, rows: int, peers: int, judges: int, overlap: bool, seed: int
 ) -> None:
     found = table(rows, "place" if how == "by-column" else "mass")
     try:
-        dealt = partition(found, replace(session(how, peers, overlap=overlap, alpha=2.0, size_sigma=0.5), seed=seed))
+        groups = (Group(count=peers), *([Group(count=judges, has_rows=False)] if judges else []))
+        asked = session(how, peers + judges, groups, overlap=overlap, alpha=2.0, size_sigma=0.5)
+        dealt = partition(found, replace(asked, seed=seed))
     except InputError as error:
-        assert "too few for" in str(error)
+        assert "too few " in str(error)
         return
-    held_out = torch.cat([dealt.public, dealt.test, *(dealt.own_test if how in OWN else ())])
+    own_tests, blocks = dealt.own_test[:peers], [rows.validation for rows in dealt.peers[peers:]]
+    held_out = torch.cat([dealt.test, *blocks, *(own_tests if how in OWN else ())])
     assert len(set(held_out.tolist())) == len(held_out)
-    for own in trained(dealt):
+    with_rows = trained(dealt)[:peers]
+    for own in with_rows:
         assert len(set(own.tolist())) == len(own)
         assert not torch.isin(own, held_out).any()
     if not overlap:
-        together = torch.cat(trained(dealt))
+        together = torch.cat(with_rows)
         assert len(set(together.tolist())) == len(together)
 
 
@@ -82,11 +87,10 @@ def test_the_same_seed_deals_the_same_rows_and_another_others(how: Method) -> No
 
 
 @pytest.mark.parametrize("how", ALL)
-def test_test_and_public_rows_are_the_same_however_the_rest_is_dealt(how: Method) -> None:
+def test_test_rows_are_the_same_however_the_rest_is_dealt(how: Method) -> None:
     _, dealt = split(how)
     _, iid = split("iid")
     assert torch.equal(dealt.test, iid.test)
-    assert torch.equal(dealt.public, iid.public)
 
 
 @pytest.mark.parametrize("how", ["by-mass", "by-column"])
@@ -181,10 +185,12 @@ def test_where_everybody_has_the_same_distribution_the_test_rows_are_everybodys_
 
 
 @pytest.mark.parametrize("how", ALL)
-def test_peers_without_rows_judge_on_the_public_block_and_are_tested_on_all(how: Method) -> None:
+def test_peers_without_rows_judge_on_rows_of_their_own_and_are_tested_on_all(how: Method) -> None:
     found = table(2000, "place" if how == "by-column" else "mass")
     dealt = partition(found, session(how, peers=4, groups=(Group(count=1, has_rows=False), Group())))
-    assert dealt.peers[0].validation is dealt.public
+    held = torch.cat([part for rows in dealt.peers[1:] for part in (rows.train, rows.validation)])
+    assert len(dealt.peers[0].validation) == 30
+    assert not torch.isin(dealt.peers[0].validation, torch.cat([held, dealt.test, *dealt.own_test])).any()
     assert dealt.own_test[0] is dealt.test
     assert all(len(rows.train) >= 30 for rows in dealt.peers[1:])
 

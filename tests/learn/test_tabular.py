@@ -148,7 +148,14 @@ def test_network_and_training_follow_the_table_also_with_three_classes(tmp_path:
     x = dice.normal(size=(1000, 2))
     kind = np.where(x[:, 0] > 0.5, "c", np.where(x[:, 0] < -0.5, "a", "b"))
     path = parquet(tmp_path, x=x[:, 0], y=x[:, 1], kind=kind.tolist())
-    data = {"path": str(path), "label": "kind", "rows": 120, "validation_rows": 40, "public_rows": 30, "test_rows": 100}
+    data = {
+        "path": str(path),
+        "label": "kind",
+        "rows": 120,
+        "validation_rows": 40,
+        "judging_rows": 30,
+        "test_rows": 100,
+    }
     session: Session = parse({"peers": 4, "data": data, "work": {"slices": 3}, "model": {"hidden": [8], "batch": 16}})
     assert load_dataset(session.data).shape == (2, 3)
     swarm = small.Swarm(session, table=load_dataset(session.data))

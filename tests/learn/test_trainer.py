@@ -96,10 +96,12 @@ def test_a_slice_that_does_not_exist_is_the_drivers_mistake(index: int) -> None:
         swarm.trainers[0].train(swarm.initial, index, 0, 1)
 
 
-def test_a_peer_without_rows_scores_on_the_public_block_and_cannot_train() -> None:
+def test_a_peer_without_rows_scores_on_its_judging_block_and_cannot_train() -> None:
     swarm = Swarm(replace(SESSION, groups=(Group(count=1, has_rows=False), Group())))
     _, score = swarm.trainers[0].score(swarm.initial, None).result()
-    assert score == scored(decode_block(network(), swarm.blocks[swarm.initial]).weights, swarm.split.public)
+    assert score == scored(
+        decode_block(network(), swarm.blocks[swarm.initial]).weights, swarm.split.peers[0].validation
+    )
     with pytest.raises(DriverError, match="no training rows"):
         swarm.trainers[0].train(swarm.initial, 0, 0, 1)
 

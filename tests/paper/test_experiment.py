@@ -19,7 +19,7 @@ from learnae.session.session_file import parse
 from learnae.session.settings import Session
 
 SMALL = {
-    "data": {"rows": 1000, "validation_rows": 200, "public_rows": 50, "test_rows": 500},
+    "data": {"rows": 1000, "validation_rows": 200, "judging_rows": 50, "test_rows": 500},
     "model": {"hidden": [16], "batch": 20},
 }
 

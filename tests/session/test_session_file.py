@@ -80,7 +80,7 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, content: bytes, sent
         ("evaluation_peers", -1, "an integer from 0 to 1000000"),
         ("data.rows", 0, "an integer from 1 to 100000000"),
         ("data.validation_rows", 0, "an integer from 1 to 100000000"),
-        ("data.public_rows", 0, "an integer from 1 to 100000000"),
+        ("data.judging_rows", 0, "an integer from 1 to 100000000"),
         ("data.test_rows", 0, "an integer from 1 to 100000000"),
         ("data.own_test_rows", 0, "an integer from 1 to 100000000"),
         ("data.partition", "by-hand", "one of iid, by-mass, by-column, dirichlet, unequal"),

@@ -18,7 +18,7 @@ peers = 3
 [data]
 rows = 200
 validation_rows = 100
-public_rows = 10
+judging_rows = 10
 test_rows = 200
 [work]
 slices = 2

@@ -21,6 +21,7 @@ from learnae.session.settings import CHEATS, DataSettings, Session
 
 RENAMED = {
     "work.budget": "work.max_attempts_per_creator",
+    "data.public_rows": "data.judging_rows",
     "data.spread": "data.size_sigma",
     "cost.spread": "cost.speed_sigma",
     "cost.ebb": "cost.late_delay_factor",

@@ -46,7 +46,9 @@ class DataSettings:
     )
     rows: int = setting(10_000, "Training rows per peer.", ge=1, le=ROWS)
     validation_rows: int = setting(1_000, "Private rows on which a peer validates averages.", ge=1, le=ROWS)
-    public_rows: int = setting(1_000, "Public rows on which peers without data validate.", ge=1, le=ROWS)
+    judging_rows: int = setting(
+        1_000, "Rows on which a peer without data validates, held by nobody else.", ge=1, le=ROWS
+    )
     test_rows: int = setting(19_000, "Held-out rows that no peer has.", ge=1, le=ROWS)
     overlap: bool = setting(False, "Draw each peer's rows independently, so that peers may share some.")
     partition: Literal["iid", "by-mass", "by-column", "dirichlet", "unequal"] = setting(

@@ -45,7 +45,7 @@ class SessionSetup:
         session = self.session
         agreed = {
             "chain_id": session.chain.id,
-            "data": {"features": self.features, "source": session.data.name, "public_rows": session.data.public_rows},
+            "data": {"features": self.features, "source": session.data.name, "judging_rows": session.data.judging_rows},
             "identity": session.identity,
             "initial_weights": self.initial_cid(self.members[0]),
             "model": {name: value for name, value in encode(session.model).items() if name != "kind"},

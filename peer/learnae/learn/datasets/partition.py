@@ -1,8 +1,9 @@
 """Partitions: which rows each peer holds, as index arrays into one dataset, drawn with the session's seed.
 
-Test rows are drawn first, then the public block, so that a seed holds out the same rows for any number of peers and any
-partition.  All parts are pairwise disjoint; with ``overlap``, two peers may share rows, but never a test or public row,
-and no peer has a row twice.  The other rows are dealt by ``data.partition``:
+Test rows are drawn first, so that a seed holds out the same rows for any number of peers and any partition.  Then each
+peer without rows gets a judging block (``judging_blocks``).  All parts are pairwise disjoint; with ``overlap``, two
+peers may share rows, but never a test or judging row, and no peer has a row twice.  The other rows are dealt by
+``data.partition``:
 
 - iid: all peers draw from the same distribution, equally many rows.
 - unequal: the same distribution, with log-normally distributed numbers of rows (sigma ``spread``).
@@ -28,11 +29,10 @@ from numpy.typing import NDArray
 
 from learnae.errors import InputError
 from learnae.learn.datasets.dataset import Dataset, standardise
+from learnae.learn.datasets.judging_blocks import MIN_VALIDATION, judging_blocks
 from learnae.learn.datasets.sources import load_dataset
 from learnae.session.roster import group_of_each_peer
 from learnae.session.settings import DataSettings, Session
-
-MIN_VALIDATION = 10  # rows: an accuracy on fewer is meaningless
 
 Ints = NDArray[np.int64]
 Groups = list[Ints]
@@ -41,7 +41,7 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True, eq=False)
 class PeerRows:
-    """The rows of one peer.  A peer without rows cannot train and validates on the public block."""
+    """The rows of one peer.  A peer without rows cannot train and validates on its judging block."""
 
     train: torch.Tensor  # (n,) int64
     validation: torch.Tensor  # (v,) int64
@@ -50,7 +50,6 @@ class PeerRows:
 @dataclass(frozen=True, eq=False)
 class Partition:
     peers: tuple[PeerRows, ...]  # by peer index
-    public: torch.Tensor  # (p,) int64, the validation rows of peers without rows
     test: torch.Tensor  # (t,) int64, held by no peer
     own_test: tuple[torch.Tensor, ...]  # by peer index: held by no peer, distributed like its own; if iid, ``test``
     notice: str | None  # one sentence to print: what was reduced or left out
@@ -83,25 +82,23 @@ def load_partitioned(session: Session, dataset: Dataset | None = None) -> tuple[
 def partition(dataset: Dataset, session: Session) -> Partition:
     """Deal the rows.  InputError if a peer gets too few to train and validate on."""
     data, has_rows = session.data, [group.has_rows for group in group_of_each_peer(session.groups, session.peers)]
-    if len(dataset) < data.test_rows + data.public_rows:
+    if len(dataset) < data.test_rows + data.judging_rows:
         raise InputError(
-            f"the dataset has {len(dataset):,} rows, smaller than data.test_rows + data.public_rows = "
-            f"{data.test_rows + data.public_rows:,}: set them lower"
-        )
-    if not all(has_rows) and data.public_rows < MIN_VALIDATION:
-        raise InputError(
-            f"peers without rows validate on the public block: set data.public_rows to {MIN_VALIDATION} or more"
+            f"the dataset has {len(dataset):,} rows, smaller than data.test_rows + data.judging_rows = "
+            f"{data.test_rows + data.judging_rows:,}: set them lower"
         )
     rng = np.random.default_rng(session.seed)
     order = rng.permutation(len(dataset))
-    test, public, rest = map(torch.from_numpy, np.split(order, [data.test_rows, data.test_rows + data.public_rows]))
-    shares = _deal(dataset, rest.numpy(), sum(has_rows), data, rng)
+    test = torch.from_numpy(order[: data.test_rows])
+    wanted = _rows_per_peer(data) * (any(has_rows) if data.overlap else sum(has_rows))
+    blocks, rest = judging_blocks(order[data.test_rows :], has_rows.count(False), data.judging_rows, wanted)
+    shares = _deal(dataset, rest, sum(has_rows), data, rng)
     _require_enough(shares, session)
-    no_rows = PeerShare(PeerRows(torch.empty(0, dtype=torch.int64), public), test)
-    remaining = iter(shares)
-    by_peer = [next(remaining) if holds else no_rows for holds in has_rows]
+    no_rows = [PeerShare(PeerRows(torch.empty(0, dtype=torch.int64), block), test) for block in blocks]
+    with_rows, without = iter(shares), iter(no_rows)
+    by_peer = [next(with_rows if holds else without) for holds in has_rows]
     own_test = tuple(share.own_test if data.own_distributions else test for share in by_peer)
-    return Partition(tuple(share.rows for share in by_peer), public, test, own_test, _notice(shares, session))
+    return Partition(tuple(share.rows for share in by_peer), test, own_test, _notice(shares, blocks, session))
 
 
 # private
@@ -268,16 +265,18 @@ def _require_enough(shares: Sequence[PeerShare], session: Session) -> None:
         )
 
 
-def _notice(shares: Sequence[PeerShare], session: Session) -> str | None:
-    data, counts = session.data, [share.counts for share in shares]
+def _notice(shares: Sequence[PeerShare], blocks: Sequence[torch.Tensor], session: Session) -> str | None:
+    data, counts, reduced = session.data, [share.counts for share in shares], []
     # one row per peer may be lost by rounding
-    if not counts or sum(map(sum, counts)) + len(counts) > _rows_per_peer(data) * len(counts):
-        return None
-    train, validation, _ = zip(*counts, strict=True)
-    return (
-        f"The dataset has too few rows for {session.peers} peers: each gets {_range_text(train)} training and "
-        f"{_range_text(validation)} validation rows instead of {data.rows} and {data.validation_rows}."
-    )
+    if counts and sum(map(sum, counts)) + len(counts) <= _rows_per_peer(data) * len(counts):
+        train, validation, _ = zip(*counts, strict=True)
+        reduced.append(
+            f"each gets {_range_text(train)} training and {_range_text(validation)} validation rows "
+            f"instead of {data.rows} and {data.validation_rows}"
+        )
+    if blocks and len(blocks[0]) < data.judging_rows:
+        reduced.append(f"each without rows gets {len(blocks[0])} judging rows instead of {data.judging_rows}")
+    return f"The dataset has too few rows for {session.peers} peers: {'; '.join(reduced)}." if reduced else None
 
 
 def _range_text(counts: Sequence[int]) -> str:
