@@ -5,8 +5,9 @@ import stat
 from pathlib import Path
 
 from learnae.errors import InputError
+from learnae.input_file import open_input
 
-MAX_SIZE = 10_000  # characters that are read
+MAX_SIZE = 10_000  # bytes that are read
 
 
 def write_private(path: Path, text: str, replace: bool = False) -> None:
@@ -25,11 +26,11 @@ def write_private(path: Path, text: str, replace: bool = False) -> None:
 def read_private(path: Path) -> str:
     """Read a text file.  Raises InputError if others can read it, if it cannot be read, or if it is not text."""
     try:
-        with open(path, encoding="utf-8-sig") as file:  # some editors begin a file with a byte order mark
+        with open_input(path) as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             if mode & 0o077:
                 raise InputError(f"{path} can be read by others (mode {mode:04o}): run chmod 600 on it")
-            return file.read(MAX_SIZE)
+            return file.read(MAX_SIZE).decode("utf-8-sig")  # some editors begin a file with a byte order mark
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

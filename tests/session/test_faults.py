@@ -213,5 +213,19 @@ def test_a_fault_that_makes_no_sense_is_refused_in_one_sentence(fault: Fault, se
     assert str(refused.value) == f"faults.1 ({fault.kind}): {sentence}"
 
 
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [Fault(FaultKind.PAUSE, 0, 86_400, targets="rolling", every=1)],
+        [Fault(FaultKind.SPLIT, 0, 1)] * 900,
+        [Fault(FaultKind.KILL, 0, targets="half")] * 900,
+        [Fault(FaultKind.KILL, 0, targets=tuple(f"p{number:03}" for number in range(900)))] * 900,
+    ],
+)
+def test_a_plan_that_would_never_be_complete_is_refused(faults: list[Fault]) -> None:
+    with pytest.raises(InputError, match="more than 300000 targets in all: name fewer, or raise every"):
+        plan(faults, [f"p{number:03}" for number in range(1000)], 1)
+
+
 def test_settings_that_a_kind_does_not_use_are_not_checked() -> None:
     assert plan([Fault(FaultKind.KILL, 0, groups=99), Fault(FaultKind.ISOLATE, 0, 1, targets="all")], FOUR, 1)

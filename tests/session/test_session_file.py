@@ -168,6 +168,20 @@ def test_a_list_that_is_too_long_is_refused() -> None:
     assert refused({"model": {"hidden": [1] * 33}}).endswith("give a list of integers with max 32 elements")
 
 
+@pytest.mark.parametrize(("name", "table"), [("groups", {}), ("faults", {"kind": "kill", "at": 1})])
+def test_more_tables_than_a_session_can_have_are_refused(name: str, table: dict[str, object]) -> None:
+    assert refused({name: [table] * 1001}).endswith(
+        f"{name} is not allowed: give a list of tables with max 1000 elements"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [(16**5000, ""), ("x" * 1000, ' = "' + "x" * 99 + "...")], ids=["number", "text"]
+)
+def test_a_value_without_end_is_not_quoted_whole(value: object, written: str) -> None:
+    assert refused({"peers": value}).startswith(f"my.toml: peers{written} is not allowed: give an integer")
+
+
 def test_a_missing_setting_is_named() -> None:
     assert refused({"faults": [{"at": 3}]}).startswith("my.toml: faults.0.kind is missing: give one of cut, ")
 

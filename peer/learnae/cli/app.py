@@ -1,4 +1,4 @@
-"""The command line: one module per command, named like the command; errors become one sentence here.
+"""The command line: one module per command, named like the command.
 
 Exit codes: 0 valid, 1 invalid or partial, 2 bad input, 130 interrupted.
 """
@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 from learnae.cli import chaos, compose, data
 from learnae.cli.audit import audit
 from learnae.cli.baselines import baselines
+from learnae.cli.boundary import exit_code_of
 from learnae.cli.calibrate import calibrate
 from learnae.cli.check import check
 from learnae.cli.compare import compare
@@ -38,7 +39,6 @@ from learnae.cli.sessions import sessions
 from learnae.cli.simulate import simulate
 from learnae.cli.swarm import swarm
 from learnae.cli.sweep import sweep
-from learnae.errors import InputError
 
 PANELS: dict[str, tuple[Callable[..., int], ...]] = {
     "Run a session": (swarm, simulate, sessions, init, schema, doctor),
@@ -49,10 +49,10 @@ PANELS: dict[str, tuple[Callable[..., int], ...]] = {
 
 
 class Commands(TyperGroup):
-    """All commands.  An error that the user can fix becomes one sentence and exit code 2, here only."""
+    """All commands.  Whatever they raise ends in ``boundary``."""
 
     def invoke(self, ctx: Any) -> Any:
-        raise typer.Exit(_exit_code(lambda: super(Commands, self).invoke(ctx) or 0))
+        raise typer.Exit(exit_code_of(lambda: super(Commands, self).invoke(ctx) or 0))
 
 
 def _version(wanted: bool) -> None:
@@ -112,21 +112,3 @@ def _hang_up(terminals: list[int], number: int, frame: FrameType | None) -> None
         for descriptor in terminals:
             os.dup2(nowhere.fileno(), descriptor)
     signal.default_int_handler(number, frame)
-
-
-def _exit_code(work: Callable[[], int]) -> int:
-    try:
-        return work()
-    except InputError as error:
-        print(f"learnae: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of our output has gone; typer handles it
-        raise
-    except OSError as error:  # a full disk, a folder without permission
-        if error.strerror is None:
-            raise
-        print(f"learnae: {f'{error.filename}: ' if error.filename else ''}{error.strerror}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("learnae: interrupted", file=sys.stderr)
-        return 130

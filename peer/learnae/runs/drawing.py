@@ -1,12 +1,14 @@
 """The figures and the report of a run, written to its directory."""
 
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from learnae.adapters.run_directory import ENVIRONMENT, RunDirectory
 from learnae.analysis.figures import View, draw, overview
 from learnae.analysis.figures import figures as figures_of
 from learnae.analysis.figures.paper import fault_windows
+from learnae.errors import InputError
 from learnae.records.history import History
 
 REPORT, BASELINES = "report.html", "baselines.json"
@@ -43,4 +45,13 @@ def write_report(run: RunDirectory, history: History, verdict: dict[str, Any]) -
 def report_of(run: RunDirectory, history: History, verdict: dict[str, Any]) -> str:
     from learnae.web.report import page, plotly
 
-    return page(history, verdict, plotly(), run.read_json(ENVIRONMENT), run.read_json(BASELINES))
+    return page(history, verdict, plotly(), run.read_json(ENVIRONMENT), _scores(run))
+
+
+def _scores(run: RunDirectory) -> dict[str, dict[str, float | None]]:
+    """Accuracies by baseline; empty if there are none.  Raises InputError."""
+    baselines = run.read_json(BASELINES)
+    for scores in baselines.values():
+        if not isinstance(scores, dict) or not all(type(value) in (int, float, NoneType) for value in scores.values()):
+            raise InputError(f"{run.path / BASELINES} is damaged: run learnae baselines {run.path} again")
+    return baselines

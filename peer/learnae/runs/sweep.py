@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -21,6 +20,7 @@ from learnae.adapters.run_directory import RunDirectory, sha256_of
 from learnae.analysis.statistics import run_metrics
 from learnae.errors import InputError
 from learnae.messages.foreign_json import from_json
+from learnae.messages.foreign_toml import from_toml
 from learnae.records.outcome import EndedBy
 from learnae.session.session_file import load, parse, resolved, to_toml
 from learnae.session.settings import DataSettings, Session
@@ -144,8 +144,8 @@ def _quiet() -> None:
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return from_toml(f"value = {text}")["value"]
+    except ValueError:
         return text
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from learnae.errors import InputError
+from learnae.input_file import read_input
 from learnae.messages.codec import decode, encode, to_json
 from learnae.messages.foreign_json import from_json
 from learnae.protocol.types import Address, PeerId
@@ -54,7 +55,7 @@ class Roster:
     def read(path: Path) -> "Roster":
         """Raises InputError."""
         try:
-            roster: Roster = decode(Roster, {"kind": "Roster", **from_json(path.read_text(encoding="utf-8"))})
+            roster: Roster = decode(Roster, {"kind": "Roster", **from_json(read_input(path))})
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}: give the roster of the session") from None
         except (ValueError, TypeError) as error:

@@ -16,6 +16,7 @@ RPC = "LEARNAE_RPC"  # URL of a node on an external chain; without it the sessio
 KEY = "LEARNAE_KEY"  # private key that pays on the external chain, or a file of mode 0600 that holds it
 CAP = "LEARNAE_CAP"  # max ETH that one session may take from that key
 SIGNING_KEY = "LEARNAE_SIGNING_KEY"  # file of the Ed25519 key that signs runs; without it they are unsigned
+TRACEBACK = "LEARNAE_TRACEBACK"  # whether an unexpected error prints its traceback
 DEFAULT_CAP = "0.1"  # ETH
 
 
@@ -37,6 +38,10 @@ def data_folder() -> Path:
     """Folder of downloaded and converted data: the checkout's data/, or else a folder of the user's."""
     default = REPOSITORY / "data" if in_checkout() else Path.home() / ".local" / "share" / "learnae"
     return Path(os.environ.get(DATA_FOLDER) or default)
+
+
+def traceback_wanted() -> bool:
+    return bool(os.environ.get(TRACEBACK))
 
 
 def subnet() -> IPv4Network | None:

@@ -7,7 +7,7 @@ start therefore shifts nothing.
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from learnae.errors import InputError
 from learnae.session.faults import (
@@ -20,6 +20,7 @@ from learnae.session.faults import (
 
 ROLLING = "rolling"
 SHARES = {"minority": 0.25, "half": 0.5, "all": 1.0}
+MAX_TARGETS = 300_000  # of all windows together
 MIN_DOWNTIME = 1.0  # s from a stop to the next start; also of a rolling turn
 
 
@@ -29,8 +30,14 @@ def plan(faults: Iterable[Fault], names: Sequence[str], seed: int) -> tuple[Faul
     Each fault has a random generator of its own, so that adding one does not move the others.
     """
     windows: list[FaultWindow] = []
+    known, targets = frozenset(names), 0
     for index, fault in enumerate(faults):
-        _check(index, fault, names)
+        _check(index, fault, names, known)
+        targets += _target_count(fault, names)
+        if targets > MAX_TARGETS:
+            raise InputError(
+                f"faults.{index} ({fault.kind}): more than {MAX_TARGETS} targets in all: name fewer, or raise every"
+            )
         windows += _windows(fault, list(names), random.Random(f"{seed} fault {index}"))
     return tuple(sorted(windows, key=lambda window: (window.begin, window.end)))
 
@@ -58,10 +65,10 @@ def timeline(windows: Sequence[FaultWindow], width: int = 60) -> list[str]:
 NONE_LEFT = "targets: all peers, so that none is left on the other side: name fewer"
 
 
-def _check(index: int, fault: Fault, names: Sequence[str]) -> None:
+def _check(index: int, fault: Fault, names: Sequence[str], known: Set[str]) -> None:
     where = f"faults.{index} ({fault.kind})"  # as in the messages about other settings
     complaints = [
-        *_complaints_about_targets(fault, names),
+        *_complaints_about_targets(fault, names, known),
         (
             0 < fault.delay < MIN_DELAY,
             f"delay: at least {MIN_DELAY:g} s, or 0 for none",
@@ -85,28 +92,37 @@ def _check(index: int, fault: Fault, names: Sequence[str]) -> None:
             raise InputError(f"{where}: {sentence}")
 
 
-def _complaints_about_targets(fault: Fault, names: Sequence[str]) -> list[tuple[bool, str]]:
+def _complaints_about_targets(fault: Fault, names: Sequence[str], known: Set[str]) -> list[tuple[bool, str]]:
     targets = fault.targets
     has_sides = fault.kind in (FaultKind.CUT, FaultKind.SPLIT)
     if not isinstance(targets, str):
-        unknown = [name for name in targets if name not in names]
+        unknown = [name for name in targets if name not in known]
         return [
             (not targets, 'targets: name a peer, such as ["p01"], or leave targets out for one drawn from the seed'),
             (bool(unknown), f"targets: {', '.join(unknown)} not in this swarm: name some of {names[0]} to {names[-1]}"),
             (len(set(targets)) < len(targets), "targets: a peer is named twice: name it once"),
             (has_sides and len(targets) == len(names), NONE_LEFT),
         ]
-    known = ("one", "random", ROLLING, *SHARES)
+    words = ("one", "random", ROLLING, *SHARES)
     hits_all = targets in ("all", "random") and int(SHARES.get(targets, fault.share) * len(names)) == len(names)
     return [
-        (targets in names, f'targets: write a list, ["{targets}"]'),
-        (targets not in known, f"targets: give a list of names, or one of {', '.join(f'{name!r}' for name in known)}"),
+        (targets in known, f'targets: write a list, ["{targets}"]'),
+        (targets not in words, f"targets: give a list of names, or one of {', '.join(f'{word!r}' for word in words)}"),
         (has_sides and hits_all, NONE_LEFT),
         (
             targets == ROLLING and _peers_per_turn(fault, names) >= len(names),
             'share: rolling must spare a peer at each turn: lower it, or use targets = "all"',
         ),
     ]
+
+
+def _target_count(fault: Fault, names: Sequence[str]) -> int:
+    """At least the targets in all windows of a fault."""
+    if fault.targets == ROLLING:
+        return int(fault.duration / fault.every + 1) * _peers_per_turn(fault, names)
+    if not isinstance(fault.targets, str):
+        return len(fault.targets)
+    return 1 if fault.targets == "one" and fault.kind is not FaultKind.SPLIT else len(names)
 
 
 def _peers_per_turn(fault: Fault, names: Sequence[str]) -> int:
@@ -129,8 +145,9 @@ def _windows(fault: Fault, names: list[str], rng: random.Random) -> list[FaultWi
 
 def _window(fault: Fault, begin: float, end: float, targets: tuple[str, ...], names: Sequence[str]) -> FaultWindow:
     """The sides of a split are its targets and the rest."""
-    rest = tuple(sorted(name for name in names if name not in targets))
-    return FaultWindow(fault, begin, end, targets, (targets, rest) if fault.kind is FaultKind.SPLIT else ())
+    if fault.kind is not FaultKind.SPLIT:
+        return FaultWindow(fault, begin, end, targets)
+    return FaultWindow(fault, begin, end, targets, (targets, tuple(sorted(set(names) - set(targets)))))
 
 
 def _turns(fault: Fault, order: list[str]) -> Iterable[tuple[float, float, tuple[str, ...]]]:

@@ -42,17 +42,23 @@ def names(count: int) -> list[str]:
 
 def roster(groups: Sequence[Group], count: int, keys: Keys) -> tuple[Member, ...]:
     """Members in the order of the groups; a group without a count has the peers that are left.  Raises InputError."""
+    require_possible(groups, names(count))
     public = {name: keys(name) for name in names(count)}
     members = []
     for (name, (peer, wallet)), group in zip(public.items(), group_of_each_peer(groups, count), strict=True):
-        if group.victim is not None and group.victim not in public:
-            known = list(public)
-            raise InputError(f"victim {group.victim} is not in this swarm: name one of {known[0]} to {known[-1]}")
         claimed_peer = public[group.victim][0] if group.victim else peer
         members.append(Member(name, peer, wallet, claimed_peer, group))
-    if not any(member.trains for member in members):
-        raise InputError("no peer trains: set has_rows = true and trains = true in at least one group")
     return tuple(members)
+
+
+def require_possible(groups: Sequence[Group], known: Sequence[str]) -> None:
+    """Raises InputError if these groups cannot divide the peers with these names."""
+    present = {id(group): group for group in group_of_each_peer(groups, len(known))}.values()
+    for group in present:
+        if group.victim is not None and group.victim not in known:
+            raise InputError(f"victim {group.victim} is not in this swarm: name one of {known[0]} to {known[-1]}")
+    if not any(group.has_rows and group.trains for group in present):
+        raise InputError("no peer trains: set has_rows = true and trains = true in at least one group")
 
 
 def neighbourhood(count: int, degree: int | None, rng: random.Random) -> list[list[int]]:

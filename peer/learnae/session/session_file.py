@@ -1,7 +1,6 @@
 """session.toml as a ``Session`` and back.  Pydantic checks types and ranges; each error becomes one sentence."""
 
 import json
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
@@ -13,12 +12,16 @@ import tomli_w
 from pydantic import TypeAdapter, ValidationError
 
 from learnae.errors import InputError
-from learnae.protocol.types import Address, PeerId, Policy
+from learnae.input_file import read_text
+from learnae.messages.foreign_toml import from_toml
+from learnae.protocol.types import Policy
 from learnae.session.fault_plan import plan
 from learnae.session.reference import block_of, rows, wanted_value
-from learnae.session.roster import names, roster
+from learnae.session.roster import names, require_possible
 from learnae.session.settings import CHEATS, DataSettings, Session
 
+MAX_SIZE = 1 << 20  # bytes of a session file
+MAX_WRITTEN = 100  # characters of a wrong value that are quoted
 RENAMED = {
     "work.budget": "work.max_attempts_per_creator",
     "data.public_rows": "data.judging_rows",
@@ -31,7 +34,7 @@ RENAMED = {
 def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Session:
     """A session file with top-level overrides (None: not given).  Raises InputError: one sentence, cause and fix."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")  # some editors begin a file with a byte order mark
+        text = read_text(path, MAX_SIZE)
     except IsADirectoryError:
         raise InputError(f"{path} is a folder: give a session file, such as {path / 'session.toml'}") from None
     except OSError as error:
@@ -39,7 +42,7 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Session:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not TOML: {error}; save it as UTF-8") from None
     try:
-        table = tomllib.loads(text)
+        table = from_toml(text)
     except ValueError as error:
         raise InputError(f"{path} is not TOML: {error}") from None
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
@@ -57,8 +60,9 @@ def parse(table: Mapping[str, Any], name: str = "session", overrides: Collection
     for wrong, sentence in _contradictions(session):
         if wrong:
             raise InputError(f"{name}: {sentence}")
-    roster(session.groups, session.peers, lambda member: (PeerId(member), Address(member)))  # raises InputError
-    plan(session.faults, names(session.peers), session.seed)  # raises InputError
+    known = names(session.peers)
+    require_possible(session.groups, known)  # raises InputError
+    plan(session.faults, known, session.seed)  # raises InputError
     return session
 
 
@@ -98,9 +102,16 @@ def _sentence(error: Mapping[str, Any]) -> str:
         return f"{place} is empty: leave it out, or add a table [[{place}]]"
     if error["type"] == "tuple_type" and block_of(hint):
         wanted = f"give a list of tables, each written as [[{place}]]"
-    value = error["input"]
-    written = f" = {json.dumps(value)}" if isinstance(value, str | int | float) else ""
-    return f"{place}{written} is not allowed: {wanted}"
+    return f"{place}{_written(error['input'])} is not allowed: {wanted}"
+
+
+def _written(value: Any) -> str:
+    """A value as it is in the file, if it is short enough to be recognised."""
+    try:
+        text = json.dumps(value) if isinstance(value, str | int | float) else ""
+    except ValueError:  # a hexadecimal number with more digits than Python converts
+        return ""
+    return f" = {text if len(text) <= MAX_WRITTEN else text[:MAX_WRITTEN] + '...'}" if text else ""
 
 
 def _setting(path: Iterable[str | int]) -> tuple[str, Any, Mapping[str, Any]]:

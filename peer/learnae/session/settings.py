@@ -28,6 +28,7 @@ from learnae.session.faults import Fault
 T = TypeVar("T")
 
 ROWS = 100_000_000  # max of a number of rows
+TABLES = 1_000  # max of groups and of faults
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,10 @@ class Session:
     chain: ChainSettings = _block(ChainSettings, "The Ethereum chain.")
     network: NetworkSettings = _block(NetworkSettings, "Gossip and model transfer.")
     cost: CostSettings = _block(CostSettings, "How long work takes in the simulator.")
-    groups: tuple[Group, ...] = setting((Group(),), "Groups of peers with one role each.", min_length=1)
-    faults: tuple[Fault, ...] = setting((), "Faults to inject.")
+    groups: tuple[Group, ...] = setting(
+        (Group(),), "Groups of peers with one role each.", min_length=1, max_length=TABLES
+    )
+    faults: tuple[Fault, ...] = setting((), "Faults to inject.", max_length=TABLES)
     expect: Expectations = _block(Expectations, "What the checks require after faults.")
 
 

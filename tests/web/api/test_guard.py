@@ -103,7 +103,7 @@ def test_a_token_is_read_from_a_file_that_nobody_else_can_read(tmp_path: Path) -
             read_token(file)
         assert not text or text not in str(refused.value)
     file.write_bytes(b"\xff" * 20)
-    with pytest.raises(InputError, match="holds no token"):
+    with pytest.raises(InputError, match="not a text file"):
         read_token(file)
     file.write_text("0123456789abcdef\n")
     assert read_token(file) == "0123456789abcdef"

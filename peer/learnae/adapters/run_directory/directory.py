@@ -25,6 +25,7 @@ from learnae.analysis.checks import verdict
 from learnae.checkout import REPOSITORY, in_checkout
 from learnae.errors import InputError
 from learnae.file_lock import try_lock
+from learnae.input_file import read_input
 from learnae.messages.codec import encode, to_json
 from learnae.messages.foreign_json import from_json
 from learnae.protocol.events import Event
@@ -138,9 +139,11 @@ class RunDirectory:
         """Read a JSON file of the run; empty if it does not exist."""
         path = self.path / name
         try:
-            content: dict[str, Any] = from_json(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            content = from_json(read_input(path)) if path.is_file() else {}
+            if not isinstance(content, dict):
+                raise ValueError
         except ValueError:
-            raise InputError(f"{path} is not JSON: remove it and check the run again") from None
+            raise InputError(f"{path} is not a JSON object: remove it and check the run again") from None
         return content
 
     def verdict(self) -> dict[str, Any]:
@@ -157,7 +160,11 @@ class RunDirectory:
     def judge_again(self, history: History) -> dict[str, Any]:
         """The verdict on the history, with the wall time of the earlier one.  Nothing is written."""
         seal = read_seal(self.path)
-        return _verdict(history, self.verdict().get("summary", {}).get("wall_seconds"), seal.root if seal else None)
+        root = seal.root if seal else None
+        match self.verdict():
+            case {"summary": {"wall_seconds": float() | int() as seconds}}:
+                return _verdict(history, seconds, root)
+        return _verdict(history, None, root)
 
     def _write_lines(self, name: str, lines: Iterable[str]) -> None:
         path = self.path / name

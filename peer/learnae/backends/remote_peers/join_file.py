@@ -4,7 +4,6 @@ JoinFile.read(path).unpack(folder)      # session.toml roster.json wallet.json r
 """
 
 import base64
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,8 +12,10 @@ from pathlib import Path
 from learnae.adapters.ipfs_keys import peer_id_of_key
 from learnae.backends.live_run import ROSTER, SESSION
 from learnae.errors import InputError
+from learnae.input_file import read_input
 from learnae.messages.codec import decode, encode, to_json
 from learnae.messages.foreign_json import from_json
+from learnae.messages.foreign_toml import from_toml
 from learnae.private_file import write_private
 from learnae.protocol.types import Cid, PeerId
 from learnae.runtime.clocks import SessionClock
@@ -87,9 +88,9 @@ class JoinFile:
     def read(path: Path) -> "JoinFile":
         """Raises InputError: missing, damaged, of another version, or for a session that is over."""
         with _input_errors(path):
-            text = path.read_bytes()
+            text = read_input(path)
         try:
-            join: JoinFile = decode(JoinFile, from_json(text.decode("utf-8-sig")))
+            join: JoinFile = decode(JoinFile, from_json(text))
             if join.version != VERSION:
                 raise InputError(
                     f"{path} has version {join.version}, not {VERSION}: use the LEARNAE version that wrote it"
@@ -111,7 +112,7 @@ class JoinFile:
     @property
     def settings(self) -> Session:
         """Raises ValueError, InputError."""
-        return parse(tomllib.loads(self.session), "the session in the join file")
+        return parse(from_toml(self.session), "the session in the join file")
 
     def unpack(self, folder: Path) -> Path:
         """Write the files; the wallet's path.  Raises InputError: the folder belongs to another join file."""

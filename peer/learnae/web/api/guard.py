@@ -8,8 +8,6 @@
 """
 
 import hmac
-import os
-import stat
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -20,6 +18,7 @@ from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from learnae.errors import InputError
+from learnae.private_file import read_private
 from learnae.web.api.body_limits import BodyLimits, RejectedBody
 from learnae.web.api.problems import problem_response
 
@@ -53,15 +52,7 @@ class Guard:
 
 def read_token(path: Path) -> str:
     """The token in a file, on one line.  Raises InputError, which never quotes the content."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
-                raise InputError(f"{path} can be read by others: run chmod 600 on it")
-            token = file.read(10_000).strip()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}; give a file that holds the token") from None
-    except UnicodeDecodeError:
-        token = ""
+    token = read_private(path).strip()
     if len(token) < MIN_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
         raise InputError(f"{path} holds no token: put {MIN_TOKEN} or more letters and digits on one line")
     return token

@@ -1,0 +1,56 @@
+"""The one place where an exception of a command becomes a sentence and an exit code; no command ends in a traceback.
+
+What the user can fix is an ``InputError`` where it is noticed.  This module adds what can happen anywhere: a full disk,
+too little memory, and errors that nobody foresaw, which are ours.
+"""
+
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from learnae.errors import InputError
+from learnae.session.environment import TRACEBACK, traceback_wanted
+
+# Wrong options, and ends without an error: typer reports these. It bundles click, whose base class it does not name.
+NOT_OURS: tuple[type[BaseException], ...] = (BrokenPipeError, typer.Exit, typer.Abort, typer.BadParameter.__mro__[2])
+MAX_SENTENCE, MAX_FOREIGN = 2_000, 300  # characters of a sentence, and of a foreign exception in it
+
+
+def exit_code_of(work: Callable[[], int]) -> int:
+    """The exit code of a command, whatever it raises.  Typer handles a reader of our output that has gone."""
+    try:
+        return work()
+    except InputError as error:
+        return _end(str(error), 2)
+    except NOT_OURS:
+        raise
+    except OSError as error:  # a full disk, a folder without permission
+        if error.strerror is None:
+            return _unexpected(error)
+        return _end(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror}", 2)
+    except MemoryError:
+        return _end("too little memory for these files and settings: make them smaller, or use a larger machine", 2)
+    except KeyboardInterrupt:
+        return _end("interrupted", 130)
+    except Exception as error:
+        return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> int:
+    if traceback_wanted():
+        traceback.print_exception(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    text = " ".join(f"{type(error).__name__}: {error}".split())[:MAX_FOREIGN]
+    return _end(f"unexpected error{place}: {text}; please report it with the output of {TRACEBACK}=1 learnae ...", 1)
+
+
+def _end(sentence: str, code: int) -> int:
+    """Print it as one line, with no character that moves the cursor of a terminal."""
+    line = " ".join(sentence.split())
+    line = line if len(line) <= MAX_SENTENCE else line[:MAX_SENTENCE] + "..."
+    print("learnae:", "".join(c if c.isprintable() else "?" for c in line), file=sys.stderr)
+    return code

@@ -1,0 +1,40 @@
+"""Opens files that a user or another program names: regular ones, and no more of them than expected."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from learnae.errors import InputError
+
+MAX_SIZE = 64 << 20  # bytes
+
+
+@contextmanager
+def open_input(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file without waiting.  Raises OSError, and InputError for what would block or never end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise InputError(f"{path} is a pipe, a device or a socket: save its content in a file and name that")
+        yield file
+
+
+def read_input(path: Path, limit: int = MAX_SIZE) -> bytes:
+    """The content of such a file.  Raises OSError and InputError."""
+    with open_input(path) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise InputError(f"{path} has more than {limit >> 10} KiB, which no such file needs: give another file")
+    return content
+
+
+def read_text(path: Path, limit: int = MAX_SIZE) -> str:
+    """The same in UTF-8; some editors begin a file with a byte order mark.  Raises UnicodeDecodeError, too."""
+    return read_input(path, limit).decode("utf-8-sig")
