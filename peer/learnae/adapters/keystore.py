@@ -73,7 +73,7 @@ def load_wallet(path: Path) -> Wallet:
 
 def resolve_url(text: str) -> str:
     """The URL of an RPC, or the content of the file that keeps it out of the process list.  Raises InputError."""
-    return read_private(Path(text)).strip() if Path(text).is_file() else text
+    return read_private(Path(text)).strip() if os.path.isfile(text) else text  # unlike Path.is_file, for any text
 
 
 def resolve_wallet(text: str) -> Wallet | None:
@@ -82,12 +82,12 @@ def resolve_wallet(text: str) -> Wallet | None:
     Raises InputError for a file that others can read.
     """
     if not KEY.fullmatch(text):
-        path = Path(text).expanduser()
-        if not path.is_file():
+        path = os.path.expanduser(text)
+        if not os.path.isfile(path):  # unlike Path.is_file, it never raises an error that would quote a key
             return None
-        text = read_private(path).strip()
+        text = read_private(Path(path)).strip()
         if not KEY.fullmatch(text):
-            return load_wallet(path)
+            return load_wallet(Path(path))
     try:
         return Wallet.from_key(bytes.fromhex(text.removeprefix("0x")))
     except ValueError:

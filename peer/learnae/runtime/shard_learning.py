@@ -8,6 +8,8 @@ Torch is imported for the first job, in the thread that does the jobs, but not b
 
 import ctypes
 import os
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -49,7 +51,7 @@ class ShardLearning:
                 features, labels, self._trained = file["features"], file["labels"], int(file["trained"])
                 self.features = int(features.shape[1])
                 self._commitment = commit_rows(str(file["salt"]), features[self._trained :], labels[self._trained :])
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"{folder} holds no data of a peer ({error}): render the swarm again") from None
 
     def initial_block(self, name: str) -> bytes:

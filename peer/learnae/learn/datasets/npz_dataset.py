@@ -32,7 +32,7 @@ def read_npz(path: Path) -> Dataset:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in KEYS if key in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path.name} cannot be read ({error}); restore it or generate it again") from error
     _check(path.name, arrays)
     features = np.empty((len(arrays["label"]), FEATURES), np.float32)
@@ -49,7 +49,7 @@ def read_folder(path: Path) -> Dataset:
         features = np.load(path / "features.npy", mmap_mode="c")
         label, mass = np.load(path / "label.npy"), np.load(path / "mass.npy")
         mean, std = np.array(metadata["mean"], np.float64), np.array(metadata["std"], np.float64)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError) as error:
         raise InputError(f"the rows of {path.name} cannot be read ({error}); {CONVERT}") from None
     rows = (len(label),)
     if (features.shape, mass.shape, label.shape) != ((*rows, FEATURES), rows, rows) or len(mean) != COLUMNS:

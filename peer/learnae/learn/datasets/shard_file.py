@@ -4,6 +4,8 @@ Standardised like the session's dataset, so that a peer computes the same from i
 """
 
 import secrets
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +44,6 @@ def load(path: Path) -> tuple[Dataset, PeerRows]:
             classes=int(arrays["classes"]),
         )
         trained = int(arrays["trained"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path.name} cannot be read as a peer's rows ({error}): render the swarm again") from None
     return dataset, PeerRows(torch.arange(trained), torch.arange(trained, len(dataset)))
