@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from learnae.errors import InputError
-from learnae.input_file import read_input, read_text
+from learnae.input_file import read_input, read_utf8
 
 
 def test_a_file_is_read_through_links_and_without_its_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"\xef\xbb\xbftext")
     (tmp_path / "link").symlink_to("file")
-    assert read_text(tmp_path / "link") == "text"
+    assert read_utf8(tmp_path / "link") == "text"
     assert read_input(tmp_path / "file", 7) == b"\xef\xbb\xbftext"
 
 

@@ -35,6 +35,6 @@ def read_input(path: Path, limit: int = MAX_SIZE) -> bytes:
     return content
 
 
-def read_text(path: Path, limit: int = MAX_SIZE) -> str:
+def read_utf8(path: Path, limit: int = MAX_SIZE) -> str:
     """The same in UTF-8; some editors begin a file with a byte order mark.  Raises UnicodeDecodeError, too."""
     return read_input(path, limit).decode("utf-8-sig")

@@ -12,7 +12,7 @@ import tomli_w
 from pydantic import TypeAdapter, ValidationError
 
 from learnae.errors import InputError
-from learnae.input_file import read_text
+from learnae.input_file import read_utf8
 from learnae.messages.foreign_toml import from_toml
 from learnae.protocol.types import Policy
 from learnae.session.fault_plan import plan
@@ -34,7 +34,7 @@ RENAMED = {
 def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Session:
     """A session file with top-level overrides (None: not given).  Raises InputError: one sentence, cause and fix."""
     try:
-        text = read_text(path, MAX_SIZE)
+        text = read_utf8(path, MAX_SIZE)
     except IsADirectoryError:
         raise InputError(f"{path} is a folder: give a session file, such as {path / 'session.toml'}") from None
     except OSError as error:
