@@ -132,7 +132,7 @@ class Flood:
     def answer(self, request: do.Request) -> on.Event:
         at, id = self.now, request.request
         match request:
-            case do.FetchModel(creator=creator) if creator is None or self.dice.random() < 0.8:
+            case do.FetchModel(model=model) if model is None or self.dice.random() < 0.8:
                 return on.ModelFetched(at, id)
             case do.StoreModel():
                 return on.ModelStored(at, id)

@@ -11,13 +11,14 @@ from learnae.errors import DOWN, Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.decisions import DebtChanged, DebtState, IdentityChanged, IdentityState, WorkChanged, WorkState
+from learnae.protocol.fetches import OPEN, READY
 from learnae.protocol.replay import digest, new_peer, replay
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.transitions import IDENTITY, WORK
 from learnae.protocol.types import Address, Head, ModelRef, PeerId, Receipt, Score, Signed, Timer, TxHash, Weights
 
 NAMES = ("ann", "bob", "cat", "dan", "eve", "me")
-UNITS = (do.FetchModel, *get_args(do.TrainerAction))
+UNITS = get_args(do.TrainerAction)
 SIGNING = (do.SignDeployment, do.SignPayment)
 OWED = DebtState.OWED
 NEXT = {  # legal next states of a debt
@@ -249,6 +250,9 @@ class RandomDriver:
     def bounded(self) -> None:
         kinds = Counter(type(request) for request in self.open.values())
         assert sum(kinds[kind] for kind in UNITS) <= 1
+        fetching = [each.model and each.model.creator for each in self.open.values() if isinstance(each, do.FetchModel)]
+        assert len(fetching) == len(set(fetching)) <= OPEN
+        assert len(self.peer.status().fetched) <= OPEN + READY
         assert sum(kinds[kind] for kind in SIGNING) <= 1
         assert kinds[do.ReadReceipts] <= 1 and kinds[do.SignClaim] <= 1
         reading = [(each.sender, each.claim) for each in self.open.values() if isinstance(each, do.ReadClaim)]
@@ -269,7 +273,7 @@ class RandomDriver:
             and self.config.has_rows
         )
         if works and not self.over:
-            assert Timer.WORK in timers or kinds & set(UNITS)
+            assert Timer.WORK in timers or kinds & {*UNITS, do.FetchModel}
         if not self.peer.status().settled:
             chain = {do.ReadReceipts, do.ReadClaim, *SIGNING}
             assert Timer.CHAIN in timers or kinds & chain

@@ -189,8 +189,9 @@ def test_two_peers_with_other_salts_try_others_first() -> None:
         driven = Driven(wants_payment=False, expected_identities=0, salt=salt).loaded()
         for name in ("ann", "bob", "cat"):
             driven.hears(name)
+            driven.fetched()
         driven.scored(do.TrainSlice, "me-1", score(60))
-        picked.add(driven.asked(do.FetchModel).creator)
+        picked.add(driven.asked(do.AverageModels).remote.creator)
     assert picked == {PeerId("ann"), PeerId("bob"), PeerId("cat")}
 
 

@@ -1,12 +1,10 @@
 """Who is known, what they have, and whom to try next."""
 
-import random
-from collections import Counter
-
 from tests.helpers.peers import announced, config, model
 
 from learnae.errors import Reason
-from learnae.protocol.peer_book import FETCH_TRIES, RETRY_AFTER, PeerBook
+from learnae.protocol.delivery import MAX_FAILURES
+from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.types import ModelRef, PeerId
 
 BOB = PeerId("bob")
@@ -25,29 +23,41 @@ def hear(book: PeerBook, heard: ModelRef) -> Reason | None:
     return book.receive(announced(heard))
 
 
-def pick(book: PeerBook, now: float = 0.0, seed: int = 1) -> str | None:
-    picked = book.pick(random.Random(seed), now)
-    return picked.creator if picked else None
+def wanted(book: PeerBook) -> list[ModelRef]:
+    return book.wanted(only_news=False)
 
 
-def test_creators_are_tried_uniformly_whatever_they_announced_and_whenever_they_came() -> None:
+def test_the_order_of_models_does_not_depend_on_the_order_of_arrival() -> None:
     book, reverse = crowd("ann", "bob", "cat"), crowd("cat", "bob", "ann")
     hear(book, model("ann", 2))
     hear(reverse, model("ann", 2))
-    picked = [pick(book, seed=seed) for seed in range(3000)]
-    assert picked == [pick(reverse, seed=seed) for seed in range(3000)]
-    assert all(900 < count < 1100 for count in Counter(picked).values())
+    assert wanted(book) == wanted(reverse)
+    assert sorted(model.creator for model in wanted(book)) == ["ann", "bob", "cat"]
 
 
-def test_only_the_newest_model_of_a_creator_is_tried_and_only_once() -> None:
+def test_only_the_newest_model_of_a_creator_is_fetched_and_only_once() -> None:
     book = crowd("bob")
     hear(book, model("bob", 2))
-    picked = book.pick(random.Random(1), 0.0)
-    assert picked == model("bob", 2)
-    assert book.begin_attempt(picked) == ("/bob",)
-    assert pick(book) is None
+    assert wanted(book) == [model("bob", 2)]
+    assert book.fetched(model("bob", 2), 1.0)
+    assert wanted(book) == []
     hear(book, model("bob", 3))
-    assert book.pick(random.Random(1), 0.0) == model("bob", 3)
+    assert wanted(book) == [model("bob", 3)]
+
+
+def test_a_model_that_arrives_after_a_newer_one_was_announced_may_be_tried_and_the_newer_one_is_still_wanted() -> None:
+    book = crowd("bob")
+    hear(book, model("bob", 2))
+    assert book.fetched(model("bob"), 1.0)
+    assert wanted(book) == [model("bob", 2)]
+
+
+def test_what_was_announced_to_a_peer_that_is_done_is_news() -> None:
+    book = crowd("ann", "bob")
+    book.receive(announced(model("bob", 2)), news=True)
+    assert book.wanted(only_news=True) == [model("bob", 2)]
+    assert book.wakes(model("bob", 2)) and not book.wakes(model("bob")) and not book.wakes(model("ann"))
+    assert not book.wakes(model("stranger"))
 
 
 def test_a_creator_has_a_budget_of_attempts() -> None:
@@ -56,9 +66,19 @@ def test_a_creator_has_a_budget_of_attempts() -> None:
         hear(book, model("bob", step))
         if step < 3:
             book.begin_attempt(model("bob", step))
-    assert pick(book) is None
-    assert book.retry_at() is None
+    assert wanted(book) == []
+    assert not book.fetched(model("bob", 3), 1.0)
     assert book.screen_model(model("bob", 4)) is Reason.RATE_LIMIT
+
+
+def test_a_creator_whose_models_never_arrive_is_given_up_whatever_it_announces() -> None:
+    book = crowd("ann", "bob")
+    for failure in range(MAX_FAILURES):
+        book.peers[BOB].delivery.fail(float(failure), last_arrival=failure - 0.5 if failure else 0.5)
+        hear(book, model("bob", failure + 2))
+    book.peers[BOB].delivery.fail(100.0, last_arrival=99.0)
+    assert wanted(book) == [model("ann")]
+    assert book.screen_model(model("bob", 99)) is Reason.RATE_LIMIT
 
 
 def test_a_creator_has_a_number_of_announcements() -> None:
@@ -85,41 +105,15 @@ def test_old_tensors_under_a_new_number_are_nothing_new() -> None:
 def test_equal_tensors_under_another_name_are_a_copy_and_never_tried() -> None:
     book = crowd("bob")
     assert hear(book, model("eve", 1, digest="digest of bob-1")) is Reason.COPY
-    assert [pick(book, seed=seed) for seed in range(20)] == ["bob"] * 20
-
-
-def test_a_model_that_cannot_be_fetched_is_tried_later_and_later_and_then_given_up() -> None:
-    book, now, waits = crowd("bob", max_attempts_per_creator=100), 0.0, []
-    for _ in range(FETCH_TRIES - 1):
-        book.begin_attempt(model("bob"))
-        book.fetch_failed(model("bob"), now)
-        assert pick(book, now) is None
-        retry = book.retry_at()
-        assert retry is not None
-        waits.append(retry - now)
-        now = retry
-        assert pick(book, now) == "bob"
-    assert waits == [RETRY_AFTER * 2**failures for failures in range(FETCH_TRIES - 1)]
-    book.fetch_failed(model("bob"), now)
-    assert book.retry_at() is None and pick(book, 1e9) is None
-    hear(book, model("bob", 2))
-    assert pick(book, now) == "bob"
-
-
-def test_a_failed_fetch_of_an_older_model_does_not_delay_the_newer_one() -> None:
-    book = crowd("bob")
-    book.begin_attempt(model("bob"))
-    hear(book, model("bob", 2))
-    book.fetch_failed(model("bob"), 0.0)
-    assert pick(book) == "bob"
+    assert wanted(book) == [model("bob")]
 
 
 def test_a_creator_that_made_room_meanwhile_is_not_tried_again() -> None:
     book = crowd("bob", max_peers=1)
-    book.begin_attempt(model("bob"))
     stranger = next(name for name in map(PeerId, map(str, range(100))) if book.has_room_for(name))
     assert book.add(stranger) == (True, BOB)
-    book.fetch_failed(model("bob"), 0.0)
+    assert not book.fetched(model("bob"), 0.0)
+    book.begin_attempt(model("bob"))
     assert list(book.peers) == [stranger]
 
 

@@ -42,8 +42,9 @@ def test_a_journal_of_another_core_is_refused_by_the_number_of_its_entry() -> No
 
 
 def test_the_dice_of_a_peer_come_from_its_salt_alone() -> None:
-    assert new_peer(CONFIG)._training._rng.random() == new_peer(CONFIG)._training._rng.random()
-    assert new_peer(CONFIG)._training._rng.random() != new_peer(config(salt="2 me"))._training._rng.random()
+    first, again, other = (peer._training.fetches._rng for peer in map(new_peer, (CONFIG, CONFIG, config(salt="2 me"))))
+    number = first.random()
+    assert number == again.random() != other.random()
 
 
 def test_different_actions_have_different_digests() -> None:

@@ -14,14 +14,14 @@ from learnae.protocol.decisions import (
     AttemptFailed,
     Averaged,
     DebtChanged,
+    FetchFailed,
     Published,
     Trained,
     TrainingFailed,
     WorkChanged,
     WorkState,
 )
-from learnae.protocol.training import SPAM
-from learnae.protocol.types import Forgery, ModelAnnouncement, Policy, Timer
+from learnae.protocol.types import ModelAnnouncement, Timer
 
 
 def working(**settings: Any) -> Driven:
@@ -103,12 +103,11 @@ def test_a_peer_without_rows_goes_on_looking_when_a_model_is_no_good() -> None:
 
 def test_slices_and_attempts_take_turns_while_unseen_slices_remain() -> None:
     driven = working(slices=3, slices_planned=3)
-    driven.hears("ann")
-    driven.hears("bob")
-    driven.hears("cat")
+    for name in ("ann", "bob", "cat"):
+        driven.hears(name)
+        driven.fetched()
     for _ in range(2):
         train(driven, 60)
-        driven.fetched()
         driven.scored(do.AverageModels, "average", score(0))
     train(driven, 60)
     turn = [WorkState.IDLE, WorkState.TRAINING, WorkState.IDLE, WorkState.MERGING]
@@ -121,12 +120,27 @@ def test_without_a_candidate_a_slice_waits_for_nobody() -> None:
     assert driven.asked(do.TrainSlice).slices_trained == 1
 
 
-def test_a_failed_fetch_was_a_turn() -> None:
+def test_neither_a_slice_nor_the_end_waits_for_a_fetch() -> None:
     driven = working()
     driven.hears("bob")
     train(driven, 60)
-    driven.fails(do.FetchModel)
     assert driven.asked(do.TrainSlice).slices_trained == 1
+    train(driven, 60)
+    assert driven.asked(do.FetchModel).model == model("bob")
+    driven.fires(Timer.WORK)
+    assert states(driven)[-1] is WorkState.DONE and not driven.facts(Averaged)
+
+
+def test_attempts_catch_up_with_slices_when_models_arrive() -> None:
+    driven = working(slices=3, slices_planned=3)
+    train(driven, 60)
+    train(driven, 60)
+    for name in ("ann", "bob"):
+        driven.hears(name)
+        driven.fetched()
+    train(driven, 60)
+    driven.scored(do.AverageModels, "average", score(0))
+    assert driven.all_asked(do.AverageModels)
 
 
 def test_each_pass_sees_the_slices_in_their_order() -> None:
@@ -251,8 +265,8 @@ def test_a_model_that_was_stored_too_late_is_not_announced() -> None:
 def test_patience_is_spent_by_scored_attempts_once_all_slices_are_seen() -> None:
     driven = working(slices_planned=1, patience=2)
     driven.hears("ann")
-    train(driven, 60)
     driven.fetched()
+    train(driven, 60)
     driven.scored(do.AverageModels, "average", score(0))
     driven.attempted("cat", 61)
     driven.attempted("dan", 0)
@@ -264,8 +278,8 @@ def test_patience_is_spent_by_scored_attempts_once_all_slices_are_seen() -> None
 def test_while_slices_remain_attempts_cost_no_patience() -> None:
     driven = working(slices_planned=2, slices=2, patience=1)
     driven.hears("ann")
-    train(driven, 60)
     driven.fetched()
+    train(driven, 60)
     driven.scored(do.AverageModels, "average", score(0))
     train(driven, 60)
     assert WorkState.DONE not in states(driven)
@@ -277,7 +291,8 @@ def test_a_failed_fetch_costs_no_patience() -> None:
     driven = working(slices_planned=0, patience=1)
     driven.hears("bob")
     driven.fails(do.FetchModel)
-    assert states(driven)[-1] is WorkState.IDLE
+    assert driven.facts(FetchFailed) == [FetchFailed(model("bob").creator, model("bob").weights.cid, Reason.TIMEOUT)]
+    assert states(driven)[-1] is WorkState.IDLE and not driven.facts(AttemptFailed)
 
 
 def test_without_anything_untried_a_peer_is_done_after_a_while() -> None:
@@ -294,11 +309,32 @@ def test_a_model_never_heard_of_wakes_a_peer_for_at_least_one_scored_attempt() -
     assert states(driven)[-1] is WorkState.DONE
     driven.hears("bob", 2)
     driven.fails(do.FetchModel)
-    assert states(driven)[-1] is WorkState.IDLE
-    driven.fires(Timer.WORK)
+    assert states(driven)[-1] is WorkState.DONE
+    driven.fires(Timer.FETCH)
     driven.fetched()
     driven.scored(do.AverageModels, "average", score(0))
     assert states(driven)[-1] is WorkState.DONE
+
+
+def test_a_peer_out_of_patience_fetches_only_what_is_new() -> None:
+    driven = working(slices_planned=0, patience=1)
+    driven.hears("ann")
+    driven.hears("bob")
+    driven.fails(do.FetchModel)
+    driven.fetched()
+    driven.scored(do.AverageModels, "average", score(0))
+    assert states(driven)[-1] is WorkState.DONE
+    driven.fires(Timer.FETCH)
+    assert not driven.all_asked(do.FetchModel)
+
+
+def test_a_peer_that_ran_out_of_models_is_woken_by_any_model_that_arrives() -> None:
+    driven = working(slices_planned=0)
+    driven.hears("ann")
+    driven.fires(Timer.WORK)
+    assert states(driven)[-1] is WorkState.DONE
+    driven.fetched()
+    assert states(driven)[-1] is WorkState.MERGING
 
 
 def test_neither_a_repetition_nor_a_copy_wakes_anybody() -> None:
@@ -322,62 +358,17 @@ def test_no_creator_keeps_a_peer_awake_beyond_its_budget() -> None:
 def test_a_unit_of_work_takes_at_least_its_pace() -> None:
     driven = working(slice=5.0, attempt=2.0)
     driven.hears("bob")
+    driven.fetched()
     driven.after(1.0)
     train(driven, 60)
     assert driven.waits(Timer.WORK) == 4.0
     driven.fires(Timer.WORK)
-    driven.fetched()
     driven.after(0.5).scored(do.AverageModels, "average", score(0))
     assert driven.waits(Timer.WORK) == 1.5
     driven.fires(Timer.WORK)
     driven.after(7.0)
     train(driven, 60)
     assert driven.waits(Timer.WORK) == driven.config.work.idle_after
-
-
-# policies
-
-
-@pytest.mark.parametrize(("policy", "models"), [(Policy.POISONER, 2), (Policy.SPAMMER, SPAM)])
-def test_forgers_publish_random_weights_and_average_nothing(policy: Policy, models: int) -> None:
-    driven = working(policy=policy)
-    driven.hears("bob")
-    for _ in range(models):
-        assert driven.asked(do.ForgeModel).forgery is Forgery.RANDOM
-        driven.forged(weights(f"noise {driven.peer.status().step}"))
-    assert states(driven)[-1] is WorkState.DONE
-    assert driven.peer.status().step == models
-    driven.hears("bob", 2)
-    assert states(driven)[-1] is WorkState.DONE
-
-
-def test_a_forgery_that_fails_is_a_lost_slice() -> None:
-    driven = working(policy=Policy.POISONER)
-    driven.fails(do.ForgeModel)
-    driven.fails(do.ForgeModel)
-    assert states(driven)[-1] is WorkState.DONE
-
-
-@pytest.mark.parametrize("forgery", [Forgery.COPY, Forgery.PERTURBED])
-def test_a_copycat_publishes_others_models_as_its_own_and_owes_nothing(forgery: Forgery) -> None:
-    driven = working(policy=Policy.COPYCAT, forgery=forgery, slices_planned=0)
-    driven.hears("bob")
-    driven.fetched()
-    assert driven.asked(do.ForgeModel) == do.ForgeModel(driven.asked(do.ForgeModel).request, forgery, model("bob"), 1)
-    driven.forged(weights("me-1"))
-    driven.stored()
-    assert announcements(driven) == [1]
-    assert not driven.facts(DebtChanged)
-
-
-def test_a_copycat_whose_forgery_fails_tries_another() -> None:
-    driven = working(policy=Policy.COPYCAT, slices_planned=0)
-    driven.hears("bob")
-    driven.fetched()
-    driven.fails(do.ForgeModel, Reason.MALFORMED)
-    assert [failed.reason for failed in driven.facts(AttemptFailed)] == [Reason.MALFORMED]
-    driven.hears("ann")
-    assert driven.asked(do.FetchModel).creator == "ann"
 
 
 def test_a_closed_session_begins_no_more_work() -> None:

@@ -72,10 +72,10 @@ class ForgeModel(_Asking):
 # store
 @dataclass(frozen=True, slots=True)
 class FetchModel(_Asking):
-    """Get a block.  Answered by ``ModelFetched``.  ``hints`` are multiaddrs of its publisher."""
+    """Get the block of a model; None: of the initial weights.  ``hints``: multiaddrs.  Answered by ``ModelFetched``."""
 
     cid: Cid
-    creator: PeerId | None
+    model: ModelRef | None
     hints: tuple[str, ...]
 
 

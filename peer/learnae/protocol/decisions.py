@@ -112,7 +112,16 @@ class Averaged:
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed:
-    """An attempt that was never scored: the model was not fetched, or was rejected before loading."""
+    """An attempt that was never scored: the model was rejected before or while it was loaded."""
+
+    creator: PeerId
+    remote_cid: Cid
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFailed:
+    """A model could not be fetched.  It may be fetched later."""
 
     creator: PeerId
     remote_cid: Cid
@@ -181,6 +190,7 @@ Decision = (
     | TrainingFailed
     | Averaged
     | AttemptFailed
+    | FetchFailed
     | Published
     | ClaimJudged
     | DebtChanged

@@ -16,7 +16,7 @@ timers and decisions to one ``Requests``; after every event each machine proceed
     work      EMPTY --initial weights loaded--> IDLE          EMPTY --remote model adopted (no data)--> IDLE
               IDLE --slice begun--> TRAINING --slice ended--> IDLE
               IDLE --attempt begun--> MERGING --attempt ended--> IDLE
-              IDLE --patience spent | nothing untried--> DONE --new model received--> IDLE
+              IDLE --patience spent | nothing untried--> DONE --new model fetched--> IDLE
     identity  NONE --deployment wanted--> DEPLOYING --claim signed--> REGISTERED
               DEPLOYING --deployment failed--> NONE           REGISTERED --deployment lost--> DEPLOYING
               DEPLOYING | REGISTERED --chain replaced--> NONE
@@ -97,8 +97,8 @@ class Peer:
         """
         if self._training.work is not WorkState.DONE or self._training.publication.pending:
             return False
-        working = self._requests.waits_for(*get_args(do.TrainerAction), *get_args(do.StoreAction))
-        return not working and self._payments.settled
+        working = self._requests.waits_for(*get_args(do.TrainerAction), do.StoreModel)
+        return not working and not self._training.fetches.expected and self._payments.settled
 
     @property
     def saw_all_slices(self) -> bool:
@@ -169,7 +169,7 @@ class Peer:
             self._announce()
         elif timer is Timer.CHAIN:
             self._payments.poll()
-        # ``Timer.WORK`` needs nothing more: after every event the work machine proceeds.
+        # ``Timer.WORK`` and ``Timer.FETCH`` need nothing more: after every event the work machine proceeds.
 
     def _meet(self, peer: PeerId) -> None:
         """Enter a peer that announced something; repeat all announcements soon if it is new, so that it catches up."""

@@ -1,4 +1,4 @@
-"""The peers and models that a peer knows, and the model that is worth the next averaging attempt.
+"""The peers that a peer knows, their newest models, and which of these are worth a fetch.
 
 Memory is bounded: the newest model of each creator, a max number of announcements and attempts per creator, and a max
 number of peers.  When the book is full,
@@ -9,15 +9,12 @@ number of peers.  When the book is full,
 """
 
 import hashlib
-import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from learnae.errors import Reason
+from learnae.protocol.delivery import Delivery
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.types import ModelAnnouncement, ModelRef, PeerId
-
-RETRY_AFTER = 2.0  # s until a model that could not be fetched is tried again; doubles each time
-FETCH_TRIES = 6  # failed fetches until a model is given up: after more than a minute, so that the peer can finish
 
 
 @dataclass(slots=True)
@@ -31,9 +28,9 @@ class KnownPeer:
     attempts: int = 0  # averagings with any of its models
     newest: ModelRef | None = None
     hints: tuple[str, ...] = ()
-    tried: bool = True  # the newest model
-    failures: int = 0  # failed fetches of the newest model
-    not_before: float = 0.0  # s: of the next fetch
+    wanted: bool = False  # the newest model is worth a fetch and has not arrived
+    news: bool = False  # the newest model was announced while this peer was DONE
+    delivery: Delivery = field(default_factory=Delivery)
 
 
 class PeerBook:
@@ -92,48 +89,45 @@ class PeerBook:
         flooding = peer.models_received >= self._config.network.max_announcements
         return Reason.RATE_LIMIT if flooding or not self._may_try(peer) else None
 
-    def receive(self, announcement: ModelAnnouncement) -> Reason | None:
+    def receive(self, announcement: ModelAnnouncement, news: bool = False) -> Reason | None:
         """Enter an announced model; COPY if another peer announced these tensors first."""
         model = announcement.model
         peer = self.peers[model.creator]
         peer.models_received += 1
-        peer.newest, peer.hints = model, announcement.addresses
-        peer.failures, peer.not_before = 0, 0.0
-        peer.tried = self.credit(model) != model.creator
-        return Reason.COPY if peer.tried else None
+        peer.newest, peer.hints, peer.news = model, announcement.addresses, news
+        peer.delivery.announced()
+        peer.wanted = self.credit(model) == model.creator
+        return None if peer.wanted else Reason.COPY
 
     def credit(self, model: ModelRef) -> PeerId:
         """The first peer that announced these tensors; from now on the model's creator, if there is none."""
         return self._creators.setdefault(model.weights.digest, model.creator)
 
-    def pick(self, rng: random.Random, now: float) -> ModelRef | None:
-        """A model not yet tried; its creator is drawn uniformly and does not depend on the order of arrival."""
-        models = [
-            peer.newest
-            for peer in sorted(self.peers.values(), key=lambda peer: peer.rank)
-            if not peer.tried and peer.newest and peer.not_before <= now and self._may_try(peer)
-        ]
-        return rng.choice(models) if models else None
+    def wanted(self, only_news: bool) -> list[ModelRef]:
+        """Models to fetch, in an order that does not depend on the order of arrival."""
+        wanted = [peer for peer in self.peers.values() if peer.wanted and (peer.news or not only_news)]
+        wanted.sort(key=lambda peer: peer.rank)
+        return [peer.newest for peer in wanted if peer.newest and self._may_try(peer)]
 
-    def retry_at(self) -> float | None:
-        """When a model that could not be fetched may be tried again."""
-        waiting = (peer.not_before for peer in self.peers.values() if not peer.tried and self._may_try(peer))
-        return min(waiting, default=None)
-
-    def begin_attempt(self, model: ModelRef) -> tuple[str, ...]:
-        """Count an attempt; return multiaddrs of the model's creator."""
-        peer = self.peers[model.creator]
-        peer.tried = True
-        peer.attempts += 1
-        return peer.hints
-
-    def fetch_failed(self, model: ModelRef, now: float) -> None:
-        """Try the model again later, unless its creator has announced a newer one or was removed."""
+    def fetched(self, model: ModelRef, now: float) -> bool:
+        """Enter a fetched model; return whether it may be tried: its creator is still known and within its limit."""
         peer = self.peers.get(model.creator)
-        if peer and peer.newest == model:
-            peer.not_before = now + RETRY_AFTER * 2**peer.failures
-            peer.failures += 1
-            peer.tried = peer.failures >= FETCH_TRIES
+        if peer is None:
+            return False
+        peer.delivery.succeed(now)
+        peer.wanted = peer.wanted and peer.newest != model
+        return self._may_try(peer)
+
+    def wakes(self, model: ModelRef) -> bool:
+        """Whether this is the newest model of its creator, announced while this peer was DONE."""
+        peer = self.peers.get(model.creator)
+        return peer is not None and peer.news and peer.newest == model
+
+    def begin_attempt(self, model: ModelRef) -> None:
+        """Count an attempt."""
+        peer = self.peers.get(model.creator)
+        if peer:
+            peer.attempts += 1
 
     # private
 
@@ -142,7 +136,7 @@ class PeerBook:
         return len(self.peers) >= self._config.network.max_peers
 
     def _may_try(self, peer: KnownPeer) -> bool:
-        return peer.attempts < self._config.work.max_attempts_per_creator
+        return peer.attempts < self._config.work.max_attempts_per_creator and not peer.delivery.given_up
 
     def _rank(self, peer: PeerId) -> str:
         return hashlib.sha256(f"{self._config.salt} {peer}".encode()).hexdigest()

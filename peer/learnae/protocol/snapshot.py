@@ -20,6 +20,7 @@ class PeerSnapshot:
     score: Score | None  # of that model, on the peer's own validation data
     step: int  # of its newest model; 0 before the first
     published: ModelRef | None  # its newest model that the store has
+    fetched: tuple[ModelRef, ...]  # other peers' models that it has fetched and not tried
     slices_trained: int
     slices_planned: int
     # identity
@@ -49,6 +50,7 @@ def snapshot(training: Training, payments: Payments, peers_known: int, quiet: bo
         score=training.score,
         step=training.publication.step,
         published=training.publication.published,
+        fetched=tuple(training.fetches.ready.values()),
         slices_trained=training.slices_trained,
         slices_planned=training.slices_planned,
         identity=payments.registration.identity,

@@ -2,12 +2,14 @@
 
 Rules:
 1. While unseen slices remain, slices and attempts take turns.  Without a candidate, or after the last slice, neither
-   waits for the other.  A failed attempt was a turn, so that an outage cannot starve training.
+   waits for the other.  Candidates are models that have been fetched (``fetches.py``), so no work waits for a fetch.
 2. A trained model is always kept.  An average is kept only if it is strictly better on the peer's own validation data;
    then it is published, and its creator is owed a reward.
 3. Once all slices are seen, a scored attempt that is not adopted costs patience.  An adoption restores it; an attempt
-   that was never scored does neither.  Out of patience, or ``idle_after`` seconds without a candidate: DONE.
-4. A new model wakes a DONE peer for at least one more scored attempt, within the max number of attempts per creator.
+   that was never scored does neither.  Out of patience, or ``idle_after`` seconds without a candidate: DONE.  An
+   outage (``Fetches.outage_wait``) adds to this time.
+4. A new model wakes a DONE peer, once it is fetched, for at least one more scored attempt, within the max number of
+   attempts per creator.
 5. A peer without data begins with a random remote model.  It neither pays for that model nor publishes it.
 """
 
@@ -20,6 +22,7 @@ from learnae.protocol import actions as do
 from learnae.protocol import decisions
 from learnae.protocol import events as on
 from learnae.protocol.decisions import WorkState
+from learnae.protocol.fetches import Fetches
 from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.publication import Publication
 from learnae.protocol.requests import Requests
@@ -35,12 +38,13 @@ RETRY_INITIAL = 1.0  # s until initial weights that failed to load are fetched a
 
 class Training:
     def __init__(self, config: PeerConfig, rng: Random, requests: Requests, peer_book: PeerBook, owe: Owe) -> None:
-        self._config, self._rng = config, rng
+        self._config = config
         self._requests, self._peer_book = requests, peer_book
         self._owe = owe
         self.work = WorkState.EMPTY
         self.begun = False
         self.publication = Publication(config, requests, peer_book)
+        self.fetches = Fetches(rng, requests, peer_book)
         self.score: Score | None = None  # of its newest model
         self.slices_trained = 0
         self.slices_planned = SPAM if config.policy is Policy.SPAMMER else config.slices_planned
@@ -56,25 +60,21 @@ class Training:
         self._requests.record(decisions.WorkBegan(identities, timed_out))
 
     def model_received(self, announcement: ModelAnnouncement) -> None:
-        reason = self._peer_book.receive(announcement)
-        model = announcement.model
+        model, reason = announcement.model, self._peer_book.receive(announcement, news=self.work is WorkState.DONE)
+        self.fetches.superseded(model.creator)
         if reason:
             self._requests.record(decisions.AttemptFailed(model.creator, model.weights.cid, reason))
-        elif self.work is WorkState.DONE and self._config.policy not in FORGERS:
-            self._patience = max(self._patience, 1)
-            self._change("new model received")
 
     # answers
 
     def model_fetched(self, request: do.FetchModel) -> None:
-        remote, base = self._remote, self.publication.weights
-        if remote and self._config.policy is Policy.COPYCAT:
-            self._forge(self._config.forgery, remote)
-        elif remote and base:
-            step = self.publication.step + 1
-            self._requests.issue(partial(do.AverageModels, base_cid=base.cid, remote=remote, step=step))
-        else:
-            self._requests.issue(partial(do.ScoreModel, cid=request.cid, model=remote))
+        if request.model is None:
+            self._requests.issue(partial(do.ScoreModel, cid=request.cid, model=None))
+            return
+        news = self.fetches.arrived(request.model)
+        if self.work is WorkState.DONE and (news or self._patience > 0) and self.fetches.ready:
+            self._patience = max(self._patience, 1)
+            self._change("new model fetched")
 
     def first_model_scored(self, request: do.ScoreModel, event: on.ModelScored) -> None:
         self.publication.weights = event.weights
@@ -119,42 +119,49 @@ class Training:
         match request:
             case do.StoreModel():
                 pass  # tried again with the next announcement
-            case do.FetchModel(creator=None) | do.ScoreModel(model=None):
+            case do.FetchModel(model=None) | do.ScoreModel(model=None):
                 self._requests.set_timer(Timer.WORK, RETRY_INITIAL)
+            case do.FetchModel(model=ModelRef() as model):
+                self.fetches.failed(model, reason)
             case do.TrainSlice() | do.ForgeModel() if self.work is WorkState.TRAINING:
                 if isinstance(request, do.TrainSlice):
                     self._requests.record(decisions.TrainingFailed(request.slice, reason))
                 self.slices_trained += 1
                 self._end_unit()
             case _:
-                self._attempt_failed(request, reason)
+                assert self._remote
+                model = self._remote
+                self._requests.record(decisions.AttemptFailed(model.creator, model.weights.cid, reason))
+                self._end_unit()
 
     # time
 
     def proceed(self) -> None:
-        """Begin the next unit of work, unless one is under way."""
-        if self._requests.waits_for(do.FetchModel, do.ScoreModel, do.TrainSlice, do.AverageModels, do.ForgeModel):
+        """Begin fetches and the next unit of work, unless one is under way."""
+        forges, initial = self._config.policy in FORGERS, self.work is WorkState.EMPTY and self._config.has_rows
+        averages = not forges and (self._patience > 0 or self.slices_trained < self.slices_planned)
+        if self.begun and not initial and not forges:
+            self.fetches.proceed(only_news=not averages)
+        if self._requests.waits_for(do.ScoreModel, do.TrainSlice, do.AverageModels, do.ForgeModel):
             return
-        if self.work is WorkState.EMPTY and self._config.has_rows:
-            if self._requests.due(Timer.WORK) is None:
-                fetch = partial(do.FetchModel, cid=self._config.initial_weights, creator=None, hints=())
-                self._requests.issue(fetch)
+        if initial:
+            if self._requests.due(Timer.WORK) is None and not self._requests.waits_for(do.FetchModel):
+                self._requests.issue(partial(do.FetchModel, cid=self._config.initial_weights, model=None, hints=()))
         elif self.begun and self.work in (WorkState.EMPTY, WorkState.IDLE):
             if self._requests.now < self._not_before:
                 self._requests.set_timer(Timer.WORK, self._not_before - self._requests.now)
             else:
-                self._begin_next_unit()
+                self._begin_next_unit(averages)
 
     # private
 
-    def _begin_next_unit(self) -> None:
+    def _begin_next_unit(self, averages: bool) -> None:
         slices_left = self.slices_trained < self.slices_planned and self.work is WorkState.IDLE
-        averages = self._config.policy not in FORGERS and (self._patience > 0 or slices_left)
-        remote = self._peer_book.pick(self._rng, self._requests.now) if averages else None
-        if slices_left and (remote is None or self._attempts >= self.slices_trained):
+        candidate = averages and bool(self.fetches.ready)
+        if slices_left and (not candidate or self._attempts >= self.slices_trained):
             self._begin_slice()
-        elif remote:
-            self._begin_attempt(remote)
+        elif candidate:
+            self._begin_attempt(self.fetches.take())
         elif not averages and self.work is WorkState.IDLE:
             self._change("patience spent")
         else:
@@ -164,13 +171,10 @@ class Training:
         now = self._requests.now
         if self._idle_since is None:
             self._idle_since = now
-        deadline = self._idle_since + self._config.work.idle_after
-        retry = self._peer_book.retry_at()
-        if retry is not None and now < retry:
-            self._requests.set_timer(Timer.WORK, retry - now)
-        elif now < deadline:
+        deadline = self._idle_since + self._config.work.idle_after + self.fetches.outage_wait
+        if now < deadline:
             self._requests.set_timer(Timer.WORK, deadline - now)
-        elif self.work is WorkState.IDLE:
+        elif self.work is WorkState.IDLE and not self.fetches.expected:
             self._change("nothing untried")
 
     def _begin_slice(self) -> None:
@@ -189,19 +193,16 @@ class Training:
             self._begin_unit("attempt begun")
         self._remote, self._idle_since = remote, None
         self._attempts += 1
-        hints = self._peer_book.begin_attempt(remote)
-        self._requests.issue(partial(do.FetchModel, cid=remote.weights.cid, creator=remote.creator, hints=hints))
+        base, step = self.publication.weights, self.publication.step + 1
+        if self._config.policy is Policy.COPYCAT:
+            self._forge(self._config.forgery, remote)
+        elif base:
+            self._requests.issue(partial(do.AverageModels, base_cid=base.cid, remote=remote, step=step))
+        else:
+            self._requests.issue(partial(do.ScoreModel, cid=remote.weights.cid, model=remote))
 
     def _forge(self, forgery: Forgery, source: ModelRef | None) -> None:
         self._requests.issue(partial(do.ForgeModel, forgery=forgery, source=source, step=self.publication.step + 1))
-
-    def _attempt_failed(self, request: do.TrainerAction | do.FetchModel, reason: Reason) -> None:
-        remote = self._remote
-        assert remote
-        self._requests.record(decisions.AttemptFailed(remote.creator, remote.weights.cid, reason))
-        if isinstance(request, do.FetchModel):
-            self._peer_book.fetch_failed(remote, self._requests.now)
-        self._end_unit()
 
     def _begin_unit(self, cause: str) -> None:
         self._unit_began = self._requests.now

@@ -11,7 +11,7 @@ WORK: dict[tuple[WorkState, str], WorkState] = {
     (WorkState.MERGING, "attempt ended"): WorkState.IDLE,
     (WorkState.IDLE, "patience spent"): WorkState.DONE,
     (WorkState.IDLE, "nothing untried"): WorkState.DONE,
-    (WorkState.DONE, "new model received"): WorkState.IDLE,
+    (WorkState.DONE, "new model fetched"): WorkState.IDLE,
 }
 
 IDENTITY: dict[tuple[IdentityState, str], IdentityState] = {

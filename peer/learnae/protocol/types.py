@@ -150,6 +150,7 @@ class Head:
 class Timer(StrEnum):
     START = "start"
     WORK = "work"
+    FETCH = "fetch"
     ANNOUNCE = "announce"
     CHAIN = "chain"
 

@@ -196,7 +196,7 @@ def _work(session: Session, learning: Learning, timings: Iterable[RequestTiming]
 
 def _is_fetch(request: do.Request) -> bool:
     """Whether it fetches the model of another peer."""
-    return isinstance(request, do.FetchModel) and request.creator is not None
+    return isinstance(request, do.FetchModel) and request.model is not None
 
 
 def _means(found: Iterable[tuple[float, bool]]) -> tuple[float, float]:

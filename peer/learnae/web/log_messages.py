@@ -10,6 +10,7 @@ from learnae.protocol.decisions import (
     ClaimJudged,
     DebtChanged,
     DebtState,
+    FetchFailed,
     IdentityChanged,
     IdentityState,
     RolledBack,
@@ -67,6 +68,8 @@ def describe(fact: Fact, names: Names) -> str | None:
             return f"averaged with {display_name(creator, names)}: {scores}, {'kept' if adopted else 'dropped'}"
         case AttemptFailed(creator=creator, reason=reason):
             return f"could not average with {display_name(creator, names)}: {reason}"
+        case FetchFailed(creator=creator, reason=reason):
+            return f"could not fetch a model of {display_name(creator, names)}: {reason}"
         case DebtChanged():
             return _describe_debt(fact, names)
         case ClaimJudged(sender=sender, verdict=Verdict.LATER | Verdict.REJECTED as verdict, reason=reason):

@@ -13,6 +13,7 @@ from learnae.protocol.decisions import (
     AttemptFailed,
     Averaged,
     DebtState,
+    FetchFailed,
     IdentityChanged,
     IdentityState,
     Trained,
@@ -103,6 +104,8 @@ def test_intermediate_steps_are_not_logged() -> None:
 def test_a_peer_outside_the_roster_is_shown_by_the_beginning_of_its_id() -> None:
     failed = AttemptFailed(PeerId("12D3KooWstranger"), Cid("b"), Reason.TIMEOUT)
     assert describe(failed, CALLED) == "could not average with 12D3KooWstra…: timeout"
+    lost = FetchFailed(PeerId("12D3KooWstranger"), Cid("b"), Reason.TIMEOUT)
+    assert describe(lost, CALLED) == "could not fetch a model of 12D3KooWstra…: timeout"
 
 
 def test_a_lost_slice_is_in_the_log_with_its_reason() -> None:

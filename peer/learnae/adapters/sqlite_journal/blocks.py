@@ -71,9 +71,10 @@ def blocks_in_use(peer: core.Peer, initial_weights: Cid) -> set[Cid]:
     status = peer.status()
     published = status.published.weights if status.published else None
     cids = {initial_weights} | {weights.cid for weights in (status.weights, published) if weights}
+    cids |= {model.weights.cid for model in status.fetched}
     for action in peer.outstanding():
         match action:
-            case do.StoreModel(cid=cid) | do.ScoreModel(cid=cid) | do.TrainSlice(base_cid=cid):
+            case do.FetchModel(cid=cid) | do.StoreModel(cid=cid) | do.ScoreModel(cid=cid) | do.TrainSlice(base_cid=cid):
                 cids.add(cid)
             case do.AverageModels(base_cid=cid, remote=remote):
                 cids |= {cid, remote.weights.cid}

@@ -1,0 +1,123 @@
+"""Fetches models before the work machine needs them, so that a model that never arrives delays nothing else.
+
+Rules:
+1. The newest models of randomly drawn creators are fetched, until ``READY`` are at hand or on their way.
+2. Only reliable creators (see ``Delivery``) count there; of the others, ``STRANGERS`` may be on their way.  A fetch
+   that takes longer than ``SLOW`` counts in neither.  So tarpits, peers that announce models that nobody can fetch,
+   take little room from others.
+3. One fetch per creator at a time.  A model that is superseded before it is tried is dropped.
+4. ``Delivery`` says when a creator is tried again and when it is given up.
+"""
+
+from functools import partial
+from random import Random
+
+from learnae.errors import Reason
+from learnae.protocol import actions as do
+from learnae.protocol.decisions import FetchFailed
+from learnae.protocol.peer_book import PeerBook
+from learnae.protocol.requests import Requests
+from learnae.protocol.types import ModelRef, PeerId, Timer
+
+READY = 3  # models at hand, or on their way from reliable creators
+STRANGERS = 4  # models on their way from others
+SLOW = 2.0  # s
+OPEN = 16  # max open fetches, slow ones included; the last ``READY`` of them are for reliable creators
+OUTAGE_WAIT = 90.0  # s: longer than the waits of ``Delivery`` after an outage of a minute
+
+
+class Fetches:
+    def __init__(self, rng: Random, requests: Requests, peer_book: PeerBook) -> None:
+        self._rng, self._requests, self._peer_book = rng, requests, peer_book
+        self.ready: dict[PeerId, ModelRef] = {}  # fetched and not tried, by creator
+        self._last_arrival = 0.0  # s: when a model of any creator arrived
+
+    @property
+    def expected(self) -> bool:
+        """Whether a model of a reliable creator is on its way."""
+        return any(self._reliable(creator) for creator in self._creators())
+
+    @property
+    def outage_wait(self) -> float:
+        """Seconds that a peer without a candidate should wait for the end of an outage; 0 if there is none.
+
+        In an outage, at least half of the creators that delivered before (of all, if none did) fail: then the fault is
+        in the network or in the peer's own node.
+        """
+        known = [peer for peer in self._peer_book.peers.values() if peer.newest]
+        judged = [peer for peer in known if peer.delivery.delivered] or known
+        failing = sum(peer.wanted and peer.delivery.failing for peer in judged)
+        return OUTAGE_WAIT if judged and 2 * failing >= len(judged) else 0.0
+
+    def take(self) -> ModelRef:
+        """One of the models at hand.  The creator is drawn uniformly; the order of arrival does not matter."""
+        model = self.ready.pop(self._rng.choice(sorted(self.ready)))
+        self._peer_book.begin_attempt(model)
+        return model
+
+    def superseded(self, creator: PeerId) -> None:
+        self.ready.pop(creator, None)
+
+    def arrived(self, model: ModelRef) -> bool:
+        """Enter a fetched model; return whether it wakes a peer that is DONE."""
+        self._last_arrival = self._requests.now
+        if self._peer_book.fetched(model, self._requests.now):
+            self.ready[model.creator] = model
+        return self._peer_book.wakes(model)
+
+    def failed(self, model: ModelRef, reason: Reason) -> None:
+        self._requests.record(FetchFailed(model.creator, model.weights.cid, reason))
+        peer = self._peer_book.peers.get(model.creator)
+        if peer:
+            peer.delivery.fail(self._requests.now, self._last_arrival)
+
+    def proceed(self, only_news: bool) -> None:
+        """Begin as many fetches as the rules allow; set a timer for those that must wait.
+
+        ``only_news``: only models that were announced while the peer was DONE.
+        """
+        if len(self.ready) >= READY:
+            return
+        now = self._requests.now
+        slow_at = {creator: self._slow_at(creator) for creator in self._creators()}
+        quick = [self._reliable(creator) for creator, at in slow_at.items() if at > now]
+        waiting = [model for model in self._peer_book.wanted(only_news) if model.creator not in slow_at]
+        due = [model for model in waiting if self._not_before(model) <= now]
+        while len(self.ready) + sum(quick) < READY and len(slow_at) < OPEN:
+            admits_strangers = len(quick) - sum(quick) < STRANGERS and len(slow_at) < OPEN - READY
+            allowed = [model for model in due if admits_strangers or self._reliable(model.creator)]
+            if not allowed:
+                break
+            model = self._rng.choice(allowed)
+            due.remove(model)
+            self._fetch(model)
+            quick.append(self._reliable(model.creator))
+            slow_at[model.creator] = now + SLOW
+        later = [at for at in map(self._not_before, waiting) if at > now]
+        later += [at for at in slow_at.values() if at > now and due]
+        timer = self._requests.due(Timer.FETCH)
+        if later and (timer is None or timer > min(later)):
+            self._requests.set_timer(Timer.FETCH, min(later) - now)
+
+    # private
+
+    def _creators(self) -> list[PeerId]:
+        """Of the models that are being fetched."""
+        return [request.model.creator for request in self._requests.open(do.FetchModel) if request.model]
+
+    def _fetch(self, model: ModelRef) -> None:
+        peer = self._peer_book.peers[model.creator]
+        peer.delivery.began_at = self._requests.now
+        self._requests.issue(partial(do.FetchModel, cid=model.weights.cid, model=model, hints=peer.hints))
+
+    def _slow_at(self, creator: PeerId) -> float:
+        """When the open fetch from this creator counts as slow."""
+        peer = self._peer_book.peers.get(creator)
+        return peer.delivery.began_at + SLOW if peer else 0.0
+
+    def _reliable(self, creator: PeerId) -> bool:
+        peer = self._peer_book.peers.get(creator)
+        return peer is not None and peer.delivery.reliable
+
+    def _not_before(self, model: ModelRef) -> float:
+        return self._peer_book.peers[model.creator].delivery.not_before

@@ -1,0 +1,275 @@
+"""Which models are fetched when, and what a tarpit, whose models never arrive, can and cannot delay."""
+
+from collections import Counter
+from typing import Any
+
+from tests.helpers.driven import Driven
+from tests.helpers.peers import model, score
+
+from learnae.errors import Reason
+from learnae.protocol import actions as do
+from learnae.protocol import events as on
+from learnae.protocol.decisions import Averaged, WorkChanged, WorkState
+from learnae.protocol.delivery import RETRY_AFTER
+from learnae.protocol.fetches import OPEN, OUTAGE_WAIT, READY, SLOW, STRANGERS
+from learnae.protocol.types import Timer
+
+CREATORS = tuple(f"creator {number}" for number in range(20))
+
+
+def working(**settings: Any) -> Driven:
+    """A peer that has begun and trains its first slice."""
+    return Driven(**{"wants_payment": False, "expected_identities": 0, "max_peers": 50, **settings}).loaded()
+
+
+def fetching(driven: Driven) -> list[str]:
+    return [request.model.creator for request in driven.all_asked(do.FetchModel) if request.model]
+
+
+def arrives(driven: Driven, creator: str) -> None:
+    (request,) = (each for each in driven.all_asked(do.FetchModel) if each.model and each.model.creator == creator)
+    driven.tell(on.ModelFetched(driven.now, request.request))
+
+
+def fails(driven: Driven, creator: str) -> None:
+    (request,) = (each for each in driven.all_asked(do.FetchModel) if each.model and each.model.creator == creator)
+    driven.tell(on.RequestFailed(driven.now, request.request, Reason.TIMEOUT))
+
+
+def ready(driven: Driven) -> list[str]:
+    return [model.creator for model in driven.peer.status().fetched]
+
+
+def idle(*creators: str) -> Driven:
+    """A peer without slices that has averaged once with a model of each of these."""
+    driven = working(slices_planned=0, patience=1000)
+    for creator in creators:
+        driven.attempted(creator, 0)
+    return driven
+
+
+def work(driven: Driven) -> WorkState:
+    return driven.peer.status().work
+
+
+# limits
+
+
+def test_strangers_are_fetched_from_a_few_at_a_time() -> None:
+    driven = working()
+    for creator in CREATORS:
+        driven.hears(creator)
+    assert len(fetching(driven)) == STRANGERS
+
+
+def test_slow_fetches_from_strangers_leave_room_for_reliable_creators() -> None:
+    driven = idle("ann", "bob", "cat")
+    for creator in CREATORS:
+        driven.hears(creator)
+    for room in (8, 12, OPEN - READY, OPEN - READY):
+        driven.after(SLOW).tell(on.TimerFired(driven.now, Timer.FETCH))
+        assert len(fetching(driven)) == room
+    for creator in ("ann", "bob", "cat"):
+        driven.hears(creator, 2)
+    assert len(fetching(driven)) == OPEN
+
+
+def test_no_more_is_fetched_once_enough_is_at_hand() -> None:
+    driven = working()
+    for creator in CREATORS:
+        driven.hears(creator)
+    while fetching(driven):
+        arrives(driven, fetching(driven)[0])
+    assert READY <= len(ready(driven)) <= READY + STRANGERS
+
+
+def test_reliable_creators_share_the_room_with_what_is_at_hand() -> None:
+    driven = idle(*CREATORS)
+    driven.hears("stranger")
+    arrives(driven, "stranger")  # being averaged with
+    for creator in CREATORS:
+        driven.hears(creator, 2)
+    assert len(fetching(driven)) == READY
+    arrives(driven, fetching(driven)[0])
+    assert len(ready(driven)) + len(fetching(driven)) == READY
+
+
+def test_tarpits_take_no_room_from_reliable_creators() -> None:
+    driven = idle("ann")
+    for creator in CREATORS:
+        driven.hears(creator)
+    assert len(fetching(driven)) == STRANGERS
+    driven.hears("ann", 2)
+    assert "ann" in fetching(driven)
+
+
+def test_a_fetch_that_takes_long_makes_room_for_others() -> None:
+    driven = idle(*CREATORS)
+    driven.hears("stranger")
+    arrives(driven, "stranger")  # being averaged with
+    for creator in CREATORS:
+        driven.hears(creator, 2)
+    assert len(fetching(driven)) == READY and driven.waits(Timer.FETCH) == SLOW
+    for room in (6, 9, 12, 15, OPEN, OPEN):
+        driven.after(SLOW).tell(on.TimerFired(driven.now, Timer.FETCH))
+        assert len(fetching(driven)) == room
+
+
+def test_one_fetch_at_a_time_per_creator() -> None:
+    driven = working()
+    driven.hears("bob")
+    driven.hears("bob", 2)
+    assert fetching(driven) == ["bob"]
+
+
+def test_every_creator_is_fetched_from_alike() -> None:
+    drawn: Counter[str] = Counter()
+    for seed in range(200):
+        driven = working(salt=str(seed), expected_identities=99)
+        for creator in CREATORS:
+            driven.hears(creator)
+        driven.fires(Timer.START)
+        while len(ready(driven)) < READY:
+            arrives(driven, fetching(driven)[0])
+        drawn.update(ready(driven))
+    assert len(drawn) == len(CREATORS)
+    assert all(10 < count < 60 for count in drawn.values())  # 30 to 40 are expected
+
+
+# what is superseded
+
+
+def test_a_model_that_is_superseded_before_it_is_tried_is_dropped() -> None:
+    driven = working()
+    driven.hears("bob")
+    arrives(driven, "bob")
+    assert ready(driven) == ["bob"]
+    driven.hears("bob", 2)
+    assert ready(driven) == [] and driven.asked(do.FetchModel).model == model("bob", 2)
+
+
+def test_a_model_that_is_superseded_on_its_way_is_used_until_the_newer_one_arrives() -> None:
+    driven = working()
+    driven.hears("bob")
+    driven.hears("bob", 2)
+    arrives(driven, "bob")
+    assert driven.peer.status().fetched == (model("bob"),)
+    arrives(driven, "bob")
+    assert driven.peer.status().fetched == (model("bob", 2),)
+
+
+def test_a_model_of_a_creator_that_made_room_is_not_tried() -> None:
+    driven = working(max_peers=1)
+    driven.hears("bob")
+    stranger = next(name for name in map(str, range(100)) if driven.peer._peer_book.has_room_for(name))  # type: ignore[arg-type]
+    driven.hears(stranger)
+    arrives(driven, "bob")
+    assert ready(driven) == []
+
+
+def test_a_fetch_from_a_creator_that_made_room_may_fail() -> None:
+    driven = working(max_peers=1)
+    driven.hears("bob")
+    stranger = next(name for name in map(str, range(100)) if driven.peer._peer_book.has_room_for(name))  # type: ignore[arg-type]
+    driven.hears(stranger)
+    fails(driven, "bob")
+    assert fetching(driven) == [stranger]
+
+
+# failures
+
+
+def test_a_failed_fetch_is_repeated_later_whatever_a_stranger_announces() -> None:
+    driven = working()
+    driven.hears("bob")
+    fails(driven, "bob")
+    driven.hears("bob", 2)
+    assert not fetching(driven) and driven.waits(Timer.FETCH) == RETRY_AFTER
+    driven.fires(Timer.FETCH)
+    assert driven.asked(do.FetchModel).model == model("bob", 2)
+
+
+def test_after_an_outage_what_is_new_is_fetched_at_once() -> None:
+    driven = idle("bob")
+    driven.hears("bob", 2)
+    for _ in range(4):
+        fails(driven, "bob")
+        driven.fires(Timer.FETCH)
+    fails(driven, "bob")
+    driven.hears("bob", 3)
+    assert fetching(driven) == ["bob"]
+
+
+def test_the_timer_is_for_the_earliest_of_all_waits() -> None:
+    driven = working()
+    driven.hears("ann")
+    fails(driven, "ann")
+    driven.after(1.0)
+    driven.hears("bob")
+    fails(driven, "bob")
+    driven.fires(Timer.FETCH)
+    assert fetching(driven) == ["ann"]
+    assert driven.waits(Timer.FETCH) == 1.0
+
+
+# endings
+
+
+def test_a_tarpit_does_not_delay_the_end() -> None:
+    driven = idle("ann", "bob", "cat")
+    driven.hears("tarpit")
+    driven.fires(Timer.WORK)
+    assert work(driven) is WorkState.DONE and driven.peer.quiet
+    assert fetching(driven) == ["tarpit"]
+    for step in range(2, 5):
+        driven.hears("tarpit", step)
+        fails(driven, "tarpit")
+        assert driven.peer.quiet
+        driven.fires(Timer.FETCH)
+
+
+def test_a_model_of_a_reliable_creator_is_waited_for() -> None:
+    driven = idle("ann", "bob", "cat")
+    driven.hears("ann", 2)
+    driven.fires(Timer.WORK)
+    assert work(driven) is WorkState.IDLE and not driven.peer.quiet
+    fails(driven, "ann")
+    assert work(driven) is WorkState.DONE and driven.peer.quiet
+
+
+def test_in_an_outage_a_peer_waits_longer_and_then_ends() -> None:
+    driven = idle("ann", "bob", "cat")
+    for creator in ("ann", "bob"):
+        driven.hears(creator, 2)
+        fails(driven, creator)
+    driven.after(driven.config.work.idle_after)
+    driven.fires(Timer.FETCH)
+    assert work(driven) is WorkState.IDLE
+    for creator in fetching(driven):
+        fails(driven, creator)
+    wait = driven.waits(Timer.WORK)
+    assert wait and OUTAGE_WAIT - 10 < wait < OUTAGE_WAIT
+    driven.fires(Timer.WORK)
+    assert work(driven) is WorkState.DONE
+
+
+def test_when_the_outage_ends_the_attempts_continue() -> None:
+    driven = idle("ann")
+    driven.hears("ann", 2)
+    for _ in range(5):
+        fails(driven, "ann")
+        driven.fires(Timer.FETCH)
+    arrives(driven, "ann")
+    driven.scored(do.AverageModels, "average", score(0))
+    assert [fact.remote_cid for fact in driven.facts(Averaged)] == ["ann-1", "ann-2"]
+
+
+def test_only_after_begin_and_never_after_the_close_is_anything_fetched() -> None:
+    driven = Driven(wants_payment=False, expected_identities=5).loaded()
+    driven.hears("bob")
+    assert not fetching(driven)
+    begun = working()
+    begun.tell(on.SessionClosed(begun.now))
+    begun.hears("bob")
+    assert not fetching(begun)
+    assert WorkState.DONE not in [changed.work for changed in begun.facts(WorkChanged)]
