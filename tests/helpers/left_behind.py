@@ -7,6 +7,7 @@ from tests.helpers.swarms import Run
 
 from learnae.adapters.sqlite_journal import SqliteJournal, blocks_in_use
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
+from learnae.protocol.decisions import Trained
 from learnae.records.chain_export import chain_line
 from learnae.runtime.clocks import Moment
 from learnae.runtime.roster_file import Roster
@@ -21,7 +22,8 @@ def leave(run: Run, folder: Path) -> Path:
     for name, host in hosts.items():
         assert host.peer
         with closing(SqliteJournal(folder / JOURNALS / f"{name}.sqlite", host.config)) as journal:
-            for cid in blocks_in_use(host.peer, host.config.initial_weights):
+            trained = {fact.cid for record, fact in run.history.facts(Trained) if record.peer == name}
+            for cid in sorted(blocks_in_use(host.peer, host.config.initial_weights) | trained):
                 journal.blocks[cid] = host.ports.blocks[cid]
             for event, digest in host.journal.entries:
                 journal.append(event, digest)

@@ -25,9 +25,9 @@ from learnae.runs.calibrate import (
     ComparedMetric,
     compare_with_seeds,
     fit_costs,
-    read_run_journals,
     request_timings,
 )
+from learnae.runs.run_journals import read_run_journals
 from learnae.runtime.learning import MemoryLearning
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.session_file import load, parse, to_toml

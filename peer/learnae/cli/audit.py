@@ -11,9 +11,10 @@ from learnae.adapters.run_directory import CHAIN, HISTORY, RunDirectory
 from learnae.adapters.run_directory.seal import deviations
 from learnae.analysis.checks import exit_code
 from learnae.analysis.checks.result import chains_of_debts
-from learnae.cli.arguments import Run
+from learnae.cli.arguments import Run, Threads
 from learnae.cli.check import Root, Signer, print_deviations, print_problems
 from learnae.cli.output import print_verdict, say
+from learnae.cli.replay_output import print_replay
 from learnae.protocol.decisions import DebtState
 from learnae.records.chain_export import Balances, ChainRecord, Genesis
 from learnae.records.history import History
@@ -35,10 +36,22 @@ def audit(
         bool,
         typer.Option("--seal", help="Write the history anew from the journals that are there now, and seal the run."),
     ] = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Execute trainings, averagings and scores again, and name what differs.")
+    ] = False,
+    share: Annotated[float, typer.Option(min=0, max=1, help="--replay: random share of them.")] = 1.0,
+    peer: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="--replay: only those of this peer; may be repeated.")
+    ] = None,
+    other_processor: Annotated[
+        bool, typer.Option("--other-processor", help="--replay: accept results as another processor may compute them.")
+    ] = False,
+    threads: Threads = None,
 ) -> int:
     """Recompute every payment from the peers' journals and the chain's export.
 
-    For runs on containers and of `learnae peer`; `learnae check` does every run.  Nothing is written to a sealed run.
+    For runs on containers and of `learnae peer`; with --replay also for runs in one process.  `learnae check` does
+    every run.  Nothing is written to a sealed run.
     The first audit of journals that were collected by hand writes the history and seals the run.
     """
     import asyncio
@@ -53,12 +66,16 @@ def audit(
     if seal or by_hand:
         sound, directory, history, verdict = True, *_collect(run, chain)
     else:
-        sound, directory, history, verdict = _compare(run, chain, root, signer)
+        sound, directory, history, verdict = _compare(run, chain, root, signer, replay)
     for line in [*_payments(history), *_accounts(history)]:
         say(line)
-    say("Accuracies are reported by the peers and cannot be verified. Every payment was recomputed from them.")
+    code = 0
+    if replay:
+        code = print_replay(run, share, peer or (), other_processor, threads)
+    else:
+        say("Every payment was recomputed from the accuracies that its payer reported; --replay verifies these, too.")
     print_verdict(directory, verdict)
-    return exit_code(verdict) if sound else 1
+    return code or (exit_code(verdict) if sound else 1)
 
 
 def _collect(run: Path, chain: list[ChainRecord] | None) -> tuple[RunDirectory, History, dict[str, Any]]:
@@ -77,15 +94,20 @@ def _collect(run: Path, chain: list[ChainRecord] | None) -> tuple[RunDirectory, 
 
 
 def _compare(
-    run: Path, chain: list[ChainRecord] | None, root: str | None, signer: str | None
+    run: Path, chain: list[ChainRecord] | None, root: str | None, signer: str | None, in_one_process: bool
 ) -> tuple[bool, RunDirectory, History, dict[str, Any]]:
-    """Compare everything in a run with its seal and its journals; first: whether it agrees."""
+    """Compare everything in a run with its seal and its journals; first: whether it agrees.
+
+    ``in_one_process``: whether the run may be one that has no roster of live peers.
+    """
+    from learnae.backends.live_run import ROSTER
     from learnae.runs.consistency import inconsistencies, wrong_accuracies
 
     directory, sealed = RunDirectory(run), print_deviations(run, root, signer)
     history = directory.read()
     consistent = print_problems(inconsistencies(directory, history))
-    wrong, notices = wrong_accuracies(run, history)
+    live = not in_one_process or (run / ROSTER).exists()
+    wrong, notices = wrong_accuracies(run, history) if live else ([], [])
     for notice in notices:
         say(notice)
     true = print_problems(wrong)

@@ -33,7 +33,8 @@ def calibrate(
     from learnae.analysis.statistics import run_metrics
     from learnae.backends.live_run import SESSION
     from learnae.cli.many_runs import run_cases
-    from learnae.runs.calibrate import MAX_BAND_WIDTH, compare_with_seeds, fit_costs, read_run_journals
+    from learnae.runs.calibrate import MAX_BAND_WIDTH, compare_with_seeds, fit_costs
+    from learnae.runs.run_journals import read_run_journals
     from learnae.runs.sweep import plan_runs
     from learnae.runtime.torch_learning import TorchLearning
 

@@ -58,11 +58,15 @@ class Mlp:
         return {name: part.view(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
 
     def random_weights(self, generator: torch.Generator) -> Tensor:
-        """Initial weights (T,), distributed as in ``torch.nn.Linear``: uniform within 1 / sqrt(I)."""
+        """Initial weights (T,), distributed as in ``torch.nn.Linear``: uniform within 1 / sqrt(I).
+
+        Scaled in float64, because the bits of ``uniform_(-bound, bound)`` depend on the processor, and they are part of
+        the session's id.
+        """
         flat = torch.empty(self.size)
         for name, tensor in self.tensors(flat).items():
-            bound = 1 / math.sqrt(self.widths[int(name.split(".")[0]) // 2])
-            tensor.uniform_(-bound, bound, generator=generator)
+            bound = torch.tensor(1 / math.sqrt(self.widths[int(name.split(".")[0]) // 2])).double()
+            tensor.copy_(torch.rand(tensor.shape, generator=generator).double() * (2 * bound) - bound)
         return flat
 
     def layers(self, flat: Tensor) -> Layers:

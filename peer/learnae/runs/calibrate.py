@@ -15,24 +15,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from math import exp, inf, log, sqrt
-from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import get_args
 
-from learnae.adapters.run_directory import RunDirectory
-from learnae.adapters.sqlite_journal import JournalContents, read_journal
+from learnae.adapters.sqlite_journal import JournalContents
 from learnae.analysis.statistics import Band, Row, band
-from learnae.backends.live_run import JOURNALS, ROSTER, SESSION, journal_files, members
 from learnae.errors import InputError, ReplayMismatch
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.decisions import Trained
 from learnae.protocol.replay import new_peer, replay_steps
 from learnae.protocol.types import Cid, ModelAnnouncement
-from learnae.runs.exported_journals import exported_journals
 from learnae.runtime.learning import Learning
 from learnae.session.roster import names
-from learnae.session.session_file import load
 from learnae.session.settings import CostSettings, Session
 
 Logarithms = dict[str, list[float]]  # of seconds, by peer
@@ -76,24 +71,6 @@ class ComparedMetric:
     @property
     def holds(self) -> bool:
         return self.inside and self.width <= MAX_BAND_WIDTH
-
-
-def read_run_journals(run: Path) -> dict[str, JournalContents]:
-    """The journals of a run, by peer: SQLite files of a live run, or the JSON lines of a run in one process.
-
-    Raises InputError: there are none, or they are damaged.
-    """
-    if (run / ROSTER).is_file():
-        _, everybody = members(run)
-        contents = {name: read_journal(path) for name, path in journal_files(run, everybody).items()}
-    else:
-        history = RunDirectory(run).read()
-        if load(run / SESSION) != history.session:
-            raise InputError(f"{run} is of a session with other settings: calibrate a run as it was left")
-        contents = exported_journals(run, history.roster)
-    if not contents:
-        raise InputError(f"{run} holds no {JOURNALS}: calibrate a run that kept its journals")
-    return contents
 
 
 def request_timings(name: str, life: PeerSteps, restarts: Collection[int] = ()) -> Iterator[RequestTiming]:

@@ -42,6 +42,7 @@ from learnae.session.setup import SessionSetup
 
 T = TypeVar("T")
 
+KEPT_BYTES = 64 << 20  # of trained models in a journal, of which the host accepts 256 MiB
 RETRY_AFTER = 0.2  # s between attempts to reach a Kubo node that is not up yet
 
 
@@ -166,12 +167,15 @@ async def _run_peer(
             )
         except ReplayMismatch as error:
             raise InputError(f"{node.journal} cannot be replayed: {error}") from None
-        live.observers += (partial(_tidy, live, journal),)
+        trained: set[Cid] = set()
+        live.observers += (partial(_tidy, live, journal, trained),)
         chain.signed_before = partial(_signed, live)
         before = read_journal(node.journal)
         chain.policy.count(event.signed for event, _ in before.entries if isinstance(event, TransactionSigned))
         for record in decisions(node.name, _before_restart(before)):
             inside.observe(record.t, record.peer, record.fact)
+            if isinstance(record.fact, Trained):
+                trained.add(record.fact.cid)
         inside.begin(
             live, learning.predictor(journal.blocks), PaymentIndex(ethereum, [node.wallet.address], roster.zero.unix)
         )
@@ -190,10 +194,16 @@ def _signed(live: LivePeer) -> list[Signed]:
     return list(live.peer.status().signed)
 
 
-def _tidy(live: LivePeer, journal: SqliteJournal, now: float, peer: str, item: Fact) -> None:
-    """Delete blocks that are no longer needed, whenever the peer's models have changed."""
+def _tidy(live: LivePeer, journal: SqliteJournal, trained: set[Cid], now: float, peer: str, item: Fact) -> None:
+    """Delete blocks that are no longer needed, whenever the peer's models have changed.
+
+    Trained models stay for ``learnae audit --replay``, up to ``KEPT_BYTES``.
+    """
+    initial = live.config.initial_weights
+    if isinstance(item, Trained) and (len(trained) + 1) * len(journal.blocks[initial]) <= KEPT_BYTES:
+        trained.add(item.cid)
     if isinstance(item, Adopted | Trained | Averaged | AttemptFailed | Published):
-        journal.blocks.prune(blocks_in_use(live.peer, live.config.initial_weights))
+        journal.blocks.prune(blocks_in_use(live.peer, initial) | trained)
 
 
 def find(node: PeerEndpoints, members: Iterable[Member]) -> Member:

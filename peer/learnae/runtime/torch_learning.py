@@ -39,10 +39,10 @@ class TorchLearning:
     def rows(self, index: int) -> int:
         return len(self.split.peers[index].train)
 
-    def commitment(self, index: int) -> Commitment:
-        """The salt follows from the seed: who knows a session in one process knows its rows anyway."""
+    def commitment(self, index: int, salt: str | None = None) -> Commitment:
+        """By default the salt follows from the seed: who has a session in one process has its rows anyway."""
         rows = self.table.select(self.split.peers[index].validation)
-        return commit_rows(f"{self.session.seed} {index}", *(part.numpy() for part in rows))
+        return commit_rows(f"{self.session.seed} {index}" if salt is None else salt, *(part.numpy() for part in rows))
 
     def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
         evaluator = Evaluator(self.pool, self.table, self.session, blocks)

@@ -2,7 +2,7 @@
 
 from learnae.adapters.sqlite_journal.blocks import SqliteBlocks, blocks_in_use
 from learnae.adapters.sqlite_journal.journal import SqliteJournal
-from learnae.adapters.sqlite_journal.reader import JournalContents, journal_lines, read_block, read_journal
+from learnae.adapters.sqlite_journal.reader import JournalContents, journal_lines, read_block, read_blocks, read_journal
 
 __all__ = [
     "JournalContents",
@@ -11,5 +11,6 @@ __all__ = [
     "blocks_in_use",
     "journal_lines",
     "read_block",
+    "read_blocks",
     "read_journal",
 ]

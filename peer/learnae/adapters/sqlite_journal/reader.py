@@ -63,6 +63,13 @@ def read_block(path: Path, cid: Cid) -> bytes | None:
     return row[0] if row and cid_of(row[0]) == cid else None
 
 
+def read_blocks(path: Path) -> dict[Cid, bytes]:
+    """Read all blocks of a journal, except damaged ones.  Raises InputError like ``journal_lines``."""
+    with _open_read_only(path) as connection:
+        rows = connection.execute("SELECT cid, block FROM blocks")
+        return {cid: block for cid, block in rows if cid_of(block) == cid}
+
+
 @contextmanager
 def _open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
     if not path.is_file():

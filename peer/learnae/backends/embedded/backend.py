@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from learnae.adapters.kept_models import write_models
 from learnae.adapters.run_directory.seal import TOKEN
 from learnae.backends.base import Finding, Run, RunOptions, Say, refuse_external_chain, refuse_remote_peers
 from learnae.backends.in_process import LoadLearning, begin, finished, thread_count, torch_learning
@@ -108,6 +109,7 @@ class EmbeddedBackend:
                 self._payments.close(swarm.chain)
             for service in self.services.values():
                 service.end()
+            write_models(run.directory.path, swarm.kept_models if swarm else {})
             run.directory.end(swarm.chain if swarm else (), swarm.journals if swarm else {})
 
     def collect(self, run: Run) -> None:

@@ -22,11 +22,11 @@ from learnae.adapters.memory_network import LiveMemoryStore, MemoryGossip
 from learnae.backends.embedded.faults import embedded_faults
 from learnae.errors import input_error
 from learnae.ports import Observer
-from learnae.protocol.decisions import Averaged
+from learnae.protocol.decisions import Averaged, Published, Trained
 from learnae.protocol.events import Event
 from learnae.protocol.peer import Peer
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import Address, Wei, wei
+from learnae.protocol.types import Address, Cid, Wei, wei
 from learnae.records.chain_export import ChainRecord
 from learnae.records.history import SWARM, Fact, SessionEnded
 from learnae.records.outcome import EndedBy
@@ -82,6 +82,8 @@ class EmbeddedSwarm:
         self._down: set[int] = set()  # were taken down by a fault, and will be back
         self._end = SessionEnd(self.session.linger, self.session.max_duration)
         self._interrupted = asyncio.Event()
+        self._made: dict[Cid, None] = {}  # trained or published models, in order
+        self._averages: set[Cid] = set()  # among them
 
     async def run(self) -> EndedBy:
         """What ended it: quiet, max_duration or interrupted.  Everything is recorded by then.
@@ -135,6 +137,11 @@ class EmbeddedSwarm:
         self._left.discard(index)
         self.setup.swarm.net.down.discard(name)
         self._lives[index] = self._group.create_task(self._life(index))
+
+    @property
+    def kept_models(self) -> dict[Cid, bytes]:
+        """The blocks from which a replay computes all others, on any processor."""
+        return {cid: self.setup.swarm.blocks[cid] for cid in self._made if cid not in self._averages}
 
     @property
     def journals(self) -> dict[str, tuple[PeerConfig, list[tuple[Event, str]]]]:
@@ -234,15 +241,20 @@ class EmbeddedSwarm:
             self.gossips[index],
             MemoryJournal(),
             self.clock,
-            (*self.observers, self.evaluation.observe, self._drop_rejected_average, *faults),
+            (*self.observers, self.evaluation.observe, self._sort_models, *faults),
             self._threads,
             holds=chain.contains,
         )
 
-    def _drop_rejected_average(self, now: float, peer: str, item: Fact) -> None:
-        """Delete the block of an average that the peer did not keep."""
-        if isinstance(item, Averaged) and not item.adopted and item.cid not in self.setup.swarm.holders:
-            self.setup.swarm.blocks.pop(item.cid, None)
+    def _sort_models(self, now: float, peer: str, item: Fact) -> None:
+        """Note what a replay will need; delete the block of an average that the peer did not keep."""
+        match item:
+            case Trained(cid=cid) | Published(cid=cid):
+                self._made[cid] = None
+            case Averaged(cid=cid, adopted=True):
+                self._averages.add(cid)
+            case Averaged(cid=cid) if cid not in self.setup.swarm.holders:
+                self.setup.swarm.blocks.pop(cid, None)
 
     def record(self, now: float, peer: str, item: Fact) -> None:
         for observe in self.observers:

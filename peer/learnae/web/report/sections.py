@@ -46,7 +46,7 @@ def paper_section(verdict: Mapping[str, Any]) -> Html:
         "The paper's numbers are from its section 4. Accuracy and money are those of honest peers. "
         "Validation accuracy is measured on a peer's own validation data, which decides what it keeps and pays for; "
         "it is therefore biased upwards. Test accuracy is measured on data that no peer has. "
-        "The accuracies behind a payment are reported by the payer and cannot be verified."
+        "The accuracies behind a payment are reported by the payer; learnae audit --replay computes them again."
     )
     grid = table(("", "this run", "the paper"), rows, "This run compared with the paper")
     return section("paper", "Comparison with the paper", h("div", grid, h("p", note, class_="note"), class_="side"))

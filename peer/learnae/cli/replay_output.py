@@ -1,0 +1,41 @@
+"""What `learnae audit --replay` prints."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from learnae.cli.output import console, say
+
+SHOWN = 20  # differences
+
+
+def print_replay(run: Path, share: float, peers: Sequence[str], other_processor: bool, threads: int | None) -> int:
+    """Execute the run again; the exit code: 1 if a result differs, 2 if something could not be verified."""
+    from learnae.runs.replay_run import ReplayOptions, replay_run  # imports torch
+
+    options = ReplayOptions(share, peers, other_processor, threads or os.cpu_count() or 1)
+    with console.status("Reading the run") as status:
+        outcome = replay_run(run, options, lambda done, total: status.update(f"{done:,} of {total:,} executed again"))
+    failures = outcome.failures
+    for line in [*outcome.wrong, *map(str, failures[:SHOWN])]:
+        say(line, "bold red")
+    if len(failures) > SHOWN:
+        say(f"... and {len(failures) - SHOWN:,} more")
+    if any(difference.near for difference in failures):
+        say("Some differ as little as on another processor: if these peers had one, add --other-processor.")
+    accepted = len(outcome.replayed.differences) - len(failures)
+    if accepted:
+        say(f"{accepted:,} results differ as little as they may on another processor, and were accepted.")
+    for line in outcome.missing:
+        say(line)
+    result = "all equal" if not (failures or accepted) else f"{len(failures):,} differ"
+    say(f"{_counts(outcome.replayed.executed)} were executed again: {result}.", "bold")
+    return 1 if outcome.wrong or failures else 2 if outcome.missing else 0
+
+
+def _counts(executed: Mapping[str, int]) -> str:
+    """Each training and each averaging includes a score."""
+    trainings, averagings, forgeries = (executed.get(kind, 0) for kind in ("training", "averaging", "forgery"))
+    forged = f", {forgeries:,} forgeries" if forgeries else ""
+    scores = trainings + averagings + executed.get("scoring", 0)
+    return f"{trainings:,} trainings, {averagings:,} averagings{forged} and {scores:,} scores"

@@ -1,0 +1,199 @@
+"""Executes the work of a finished run again, from its journals and its data, and names what differs.
+
+Each job is done by the code that did it in the session (``runtime.dispatch``, ``learn.trainer``); jobs of all peers
+that wait for nothing run in one batch.  The blocks of models are those that the run kept, and otherwise the results of
+earlier jobs, so a run that kept none can be executed from its initial weights on.
+
+On the processor and with the versions of the session, every result has the same bits: the model's CID, the digest of
+its tensors and the score.  On another processor this holds for averages only.  There, a trained or forged model may
+differ by ``MODEL_TOLERANCE`` of what the training changed, and a score by ``SCORE_TOLERANCE`` of the rows, or one row.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from random import Random
+
+from learnae.adapters.sqlite_journal import JournalContents
+from learnae.errors import InputError, PortError, ReplayMismatch
+from learnae.learn.comparison import relative_difference
+from learnae.learn.model import create_network
+from learnae.messages.wire import cid_of
+from learnae.protocol import actions as do
+from learnae.protocol import events as on
+from learnae.protocol.replay import new_peer, replay_steps
+from learnae.protocol.types import Cid
+from learnae.runtime.dispatch import finish, submit
+from learnae.runtime.torch_learning import TorchLearning
+from learnae.session.roster import names
+
+MODEL_TOLERANCE = 0.01  # of what the job changed; measured: 6e-7, or 1e-3 where the sign of a unit's input flips
+SCORE_TOLERANCE = 0.002  # of the rows; measured: no row
+AT_ONCE = 512  # jobs
+KINDS = {do.TrainSlice: "training", do.AverageModels: "averaging", do.ScoreModel: "scoring", do.ForgeModel: "forgery"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One answered request to a trainer.  ``entry``: number of the answer in the peer's journal."""
+
+    peer: str
+    entry: int
+    request: do.TrainerAction
+    answer: on.ModelScored | on.ModelForged
+
+    @property
+    def kind(self) -> str:
+        return KINDS[type(self.request)]
+
+    @property
+    def inputs(self) -> tuple[Cid, ...]:
+        """The models that it needs."""
+        match self.request:
+            case do.ScoreModel(cid=cid) | do.TrainSlice(base_cid=cid):
+                return (cid,)
+            case do.AverageModels(base_cid=cid, remote=remote):
+                return cid, remote.weights.cid
+            case do.ForgeModel(source=source):
+                return (source.weights.cid,) if source else ()
+
+    def __str__(self) -> str:
+        step = "" if isinstance(self.request, do.ScoreModel) else f" for its model {self.request.step}"
+        return f"{self.peer}, {self.kind}{step} (journal entry {self.entry})"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """``near``: it is within the tolerances for another processor."""
+
+    job: Job
+    text: str
+    near: bool
+
+    def __str__(self) -> str:
+        return f"{self.job}: {self.text}"
+
+
+@dataclass
+class Replayed:
+    """``blocked``: jobs whose models are not in the run and could not be computed."""
+
+    executed: Counter[str] = field(default_factory=Counter)
+    differences: list[Difference] = field(default_factory=list)
+    blocked: list[Job] = field(default_factory=list)
+
+
+def jobs_of(name: str, journal: JournalContents) -> Iterator[Job]:
+    """The answered jobs of one peer.  Those that failed are left out: nothing was paid for them.
+
+    Raises InputError: another version wrote the journal, or it is damaged.
+    """
+    open_requests: dict[int, do.TrainerAction] = {}
+    try:
+        for entry, (event, actions) in enumerate(replay_steps(new_peer(journal.config), journal.entries), start=1):
+            if isinstance(event, on.Answer) and (request := open_requests.pop(event.request, None)):
+                if isinstance(event, on.ModelScored | on.ModelForged):
+                    yield Job(name, entry, request, event)
+            open_requests |= {action.request: action for action in actions if isinstance(action, do.TrainerAction)}
+    except ReplayMismatch as error:
+        raise InputError(f"the journal of {name} cannot be replayed: {error}") from None
+
+
+def chosen(jobs: Sequence[Job], share: float, peers: Collection[str], seed: str) -> list[Job]:
+    """A random share of the jobs of these peers (none: of all), in their order; at least one."""
+    wanted = [number for number, job in enumerate(jobs) if not peers or job.peer in peers]
+    count = min(len(wanted), max(1, round(share * len(wanted))))
+    return [jobs[number] for number in sorted(Random(seed).sample(wanted, count))]
+
+
+def with_sources(wanted: Sequence[Job], jobs: Sequence[Job], kept: Collection[Cid]) -> list[Job]:
+    """These jobs, and those that made the models that they need, as far as the run did not keep them."""
+    made_by = {job.answer.weights.cid: job for job in reversed(jobs) if not isinstance(job.request, do.ScoreModel)}
+    needed, stack = dict.fromkeys(wanted), list(wanted)
+    while stack:
+        for cid in stack.pop().inputs:
+            source = made_by.get(cid)
+            if source and cid not in kept and source not in needed:
+                needed[source] = None
+                stack.append(source)
+    return [job for job in jobs if job in needed]
+
+
+class Replay:
+    """``kept``: the blocks that the run kept; their CIDs are verified."""
+
+    def __init__(
+        self, learning: TorchLearning, contents: Mapping[str, JournalContents], kept: Mapping[Cid, bytes]
+    ) -> None:
+        session, order = learning.session, names(learning.session.peers)
+        initial = [learning.initial_block(name) for name in order]
+        self.kept = {**kept, **{cid_of(block): block for block in initial}}
+        self.jobs = [job for name, journal in contents.items() for job in jobs_of(name, journal)]
+        self._blocks = dict(self.kept)
+        self._network = create_network(session.model, *learning.table.shape)
+        self._trainers = {
+            name: learning.trainer(order.index(name), config.peer, config.session, self._blocks)
+            for name, (config, _, _) in contents.items()
+        }
+
+    def run(self, jobs: Sequence[Job], progress: Callable[[int], None] = lambda done: None) -> Replayed:
+        """Execute these jobs in an order in which the models that they need exist."""
+        result, waiting = Replayed(), list(jobs)
+        users = Counter(cid for job in jobs for cid in job.inputs)
+        while ready := [job for job in waiting if all(cid in self._blocks for cid in job.inputs)][:AT_ONCE]:
+            pending = [submit(job.request, self._trainers[job.peer]) for job in ready]
+            for job, future in zip(ready, pending, strict=True):
+                event = finish(job.request, future, job.answer.at)
+                result.executed[job.kind] += 1
+                if difference := self._compare(job, event):
+                    result.differences.append(difference)
+                users.subtract(job.inputs)
+                self._forget_unused(users, (*job.inputs, *_results(event)))
+            done = set(ready)
+            waiting = [job for job in waiting if job not in done]
+            progress(len(jobs) - len(waiting))
+        result.blocked = waiting
+        return result
+
+    def _forget_unused(self, users: Counter[Cid], cids: Collection[Cid]) -> None:
+        for cid in cids:
+            if users[cid] <= 0 and cid not in self.kept:
+                self._blocks.pop(cid, None)
+
+    def _compare(self, job: Job, event: on.Event) -> Difference | None:
+        """What differs between the journal and the job's result now."""
+        answer = job.answer
+        if not isinstance(event, on.ModelScored | on.ModelForged):
+            reason = event.reason if isinstance(event, on.RequestFailed) else type(event).__name__
+            return Difference(job, f"the journal has a result, executed again it fails ({reason})", False)
+        texts, near = [], True
+        if event.weights != answer.weights:
+            apart = self._apart(job, event.weights.cid)
+            near = apart <= MODEL_TOLERANCE
+            amount = f", which differs by {apart:.1e} of what the job changed" if apart < inf else ""
+            texts.append(f"the journal has model {answer.weights.cid}, executed again {event.weights.cid}{amount}")
+        if isinstance(answer, on.ModelScored) and isinstance(event, on.ModelScored) and event.score != answer.score:
+            score, again = answer.score, event.score
+            rows = max(1, round(SCORE_TOLERANCE * score.total))
+            near &= again.total == score.total and abs(again.correct - score.correct) <= rows
+            texts.append(
+                f"the journal has {score.correct} of {score.total} rows correct, executed again "
+                f"{again.correct} of {again.total}"
+            )
+        return Difference(job, "; ".join(texts), near) if texts else None
+
+    def _apart(self, job: Job, again: Cid) -> float:
+        """How far the model of the journal is from the one that was made again; infinite if that is not known."""
+        block = self.kept.get(job.answer.weights.cid)
+        if block is None or isinstance(job.request, do.AverageModels | do.ScoreModel):
+            return inf  # an average has the same bits on every processor
+        base = self._blocks[job.inputs[0]] if isinstance(job.request, do.TrainSlice) else None
+        try:
+            return relative_difference(self._network, base, block, self._blocks[again])
+        except PortError:
+            return inf
+
+
+def _results(event: on.Event) -> tuple[Cid, ...]:
+    return (event.weights.cid,) if isinstance(event, on.ModelScored | on.ModelForged) else ()
