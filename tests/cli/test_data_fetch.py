@@ -83,7 +83,8 @@ def archive() -> Iterator[Archive]:
 def get(archive: Archive, path: Path, content: bytes = CONTENT) -> list[int]:
     """Bytes that were there at each tick."""
     ticks: list[int] = []
-    download(f"{archive.url}/all_test.csv.gz", path, sha256(content).hexdigest(), lambda now, total: ticks.append(now))
+    url, size, digest = f"{archive.url}/all_test.csv.gz", len(content), sha256(content).hexdigest()
+    download(url, path, size, digest, lambda now, total: ticks.append(now))
     return ticks
 
 
@@ -92,6 +93,13 @@ def test_a_file_comes_whole_with_progress(archive: Archive, tmp_path: Path) -> N
     assert ticks[-1] == len(CONTENT)
     assert (tmp_path / "new" / "all_test.csv.gz").read_bytes() == CONTENT
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["all_test.csv.gz"]
+
+
+def test_of_an_endless_file_no_more_is_kept_than_the_data_set_has(archive: Archive, tmp_path: Path) -> None:
+    archive.content = bytes(3_000_000)
+    with pytest.raises(InputError, match="has more than 300,000 bytes there: name another address"):
+        get(archive, tmp_path / "file")
+    assert (tmp_path / "file.part").stat().st_size <= len(CONTENT)
 
 
 def test_a_connection_that_drops_is_made_again_where_it_broke_off(archive: Archive, tmp_path: Path) -> None:
@@ -129,7 +137,7 @@ def test_a_part_that_is_whole_already_needs_nothing_more_and_one_too_long_begins
 
 def test_a_wrong_checksum_removes_what_came(archive: Archive, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"file has SHA-256 .* instead of .* and was removed: download it again"):
-        get(archive, tmp_path / "file", b"other")
+        get(archive, tmp_path / "file", bytes(len(CONTENT)))
     assert not list(tmp_path.iterdir())
 
 

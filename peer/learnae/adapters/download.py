@@ -17,15 +17,15 @@ TIMEOUT = 30.0  # s without a byte
 Progress = Callable[[int, int | None], None]  # bytes so far, bytes in total
 
 
-def download(url: str, path: Path, sha256: str, progress: Progress) -> None:
-    """Download to ``path``; an incomplete file is kept as ``.part``.  Raises InputError.
+def download(url: str, path: Path, size: int, sha256: str, progress: Progress) -> None:
+    """Download ``size`` bytes to ``path``; an incomplete file is kept as ``.part``.  Raises InputError.
 
     A dropped connection is renewed as long as each attempt receives something.
     """
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        while not _attempt(url, part, progress):
+        while not _attempt(url, part, size, progress):
             pass
         _verify(part, sha256)
         part.rename(path)
@@ -36,7 +36,7 @@ def download(url: str, path: Path, sha256: str, progress: Progress) -> None:
         ) from None
 
 
-def _attempt(url: str, part: Path, progress: Progress) -> bool:
+def _attempt(url: str, part: Path, size: int, progress: Progress) -> bool:
     """True if the file is complete; False if the connection dropped after some data."""
     have = part.stat().st_size if part.exists() else 0
     try:
@@ -54,7 +54,7 @@ def _attempt(url: str, part: Path, progress: Progress) -> bool:
         begin = have if _continues(answer, have) else 0
         length = answer.headers.get("Content-Length")
         total = begin + int(length) if length else None
-        now, dropped = _receive(answer, part, begin, total, progress)
+        now, dropped = _receive(answer, part, begin, size, total, progress)
     if dropped is None and (total is None or now == total):
         return True
     if now == begin:
@@ -71,7 +71,7 @@ def _open(url: str, have: int) -> HTTPResponse:
 
 
 def _receive(
-    answer: HTTPResponse, part: Path, begin: int, total: int | None, progress: Progress
+    answer: HTTPResponse, part: Path, begin: int, size: int, total: int | None, progress: Progress
 ) -> tuple[int, BaseException | None]:
     """The bytes on disk, and the error that interrupted the transfer."""
     now = begin
@@ -84,8 +84,10 @@ def _receive(
                 return now, error
             if not chunk:
                 return now, None
-            file.write(chunk)
             now += len(chunk)
+            if now > size:
+                raise InputError(f"{part.stem} has more than {size:,} bytes there: name another address with --from")
+            file.write(chunk)
             progress(now, total)
 
 

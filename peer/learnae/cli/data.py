@@ -76,7 +76,7 @@ def fetch(
             continue
         _say(f"Downloading {address}/{part}, {size / 1e9:.1f} GB")
         with ProgressLine() as line:
-            download(f"{address}/{part}", path, sha256, lambda now, total: line.update(_received(now, total)))
+            download(f"{address}/{part}", path, size, sha256, lambda now, total: line.update(_received(now, total)))
         _say(f"{path} is complete and its checksum is correct.")
     _say(f"Next: learnae data hepmass {' '.join(str(folder / part) for part in names)}")
     return 0

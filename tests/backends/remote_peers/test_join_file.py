@@ -5,19 +5,21 @@ import json
 import stat
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import numpy as np
 import pytest
+from aiohttp import test_utils, web
 from tests.helpers.command_line import here, refused
 
 from learnae.adapters import keystore
 from learnae.adapters.ipfs_keys import create_identity, create_swarm_key, peer_id_of_key
 from learnae.backends.live_run import ROSTER, SESSION
 from learnae.backends.remote_peers.join_file import WALLET, JoinFile
-from learnae.backends.remote_peers.remote_peer import InvitingHost, RemotePeer
+from learnae.backends.remote_peers.remote_peer import InvitingHost, RemotePeer, _connected
 from learnae.cli.join import hand_in
 from learnae.errors import InputError
 from learnae.protocol.types import Cid
@@ -172,6 +174,30 @@ def test_a_remote_peer_whose_host_is_gone_says_what_to_do_with_its_journal(
     asyncio.run(hand_in(remote))
     said = capsys.readouterr().out
     assert f"Send {remote.journal}" in said and "journals/" in said and "learnae audit RUN" in said
+
+
+def test_of_what_a_host_refuses_with_no_more_is_read_than_a_sentence_needs(tmp_path: Path) -> None:
+    sent = 0
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        response = web.StreamResponse(status=400, headers={"Content-Encoding": "gzip"})
+        await response.prepare(request)
+        while True:
+            await response.write(bytes(1 << 16))
+            sent += 1 << 16
+
+    async def story() -> None:
+        app = web.Application()
+        app.router.add_post("/{path:.*}", endless)
+        async with test_utils.TestServer(app) as server:
+            join = replace(JoinFile.read(join_file(tmp_path)), host=str(server.make_url("")).rstrip("/"))
+            async with _connected(join) as host:
+                with pytest.raises(InputError, match="does not answer"):
+                    await host.come()
+
+    asyncio.run(story())
+    assert sent < 32 << 20  # in flight
 
 
 def test_a_remote_peer_whose_host_is_silent_leaves(tmp_path: Path) -> None:

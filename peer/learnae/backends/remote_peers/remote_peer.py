@@ -19,6 +19,7 @@ from learnae.adapters.metrics import Metrics
 from learnae.adapters.sqlite_journal import read_journal
 from learnae.backends.remote_peers.join_file import JoinFile
 from learnae.errors import InputError
+from learnae.messages.foreign_json import from_json
 from learnae.protocol.types import PeerId
 from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import SessionClock
@@ -27,6 +28,7 @@ from learnae.runtime.peer_service import PeerService
 from learnae.runtime.roster_file import Roster
 
 HEARTBEAT = 5.0  # s
+MAX_ANSWER = 1 << 16  # bytes of an error
 MAX_UNANSWERED = 6  # heartbeats in a row, after which the session is considered over
 TIMEOUT = aiohttp.ClientTimeout(total=60.0, sock_connect=5.0)
 
@@ -65,11 +67,20 @@ class InvitingHost:
                 if response.status in (401, 404):
                     raise InputError(f"{self._url} serves another session: ask for a new join file")
                 if response.status >= 300:
-                    raise InputError(f"{self._url} refuses: {(await response.json(content_type=None))['detail']}")
+                    raise InputError(f"{self._url} refuses: {await _detail(response)}")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, LookupError, TypeError):
             raise InputError(
                 f"{self._url} does not answer: the session is over, or this machine cannot reach the host"
             ) from None
+
+
+async def _detail(response: aiohttp.ClientResponse) -> str:
+    """Why the host refuses.  Raises ValueError, LookupError, TypeError."""
+    try:
+        body = await response.content.readexactly(MAX_ANSWER)
+    except asyncio.IncompleteReadError as short:
+        body = short.partial
+    return str(from_json(body)["detail"])
 
 
 class RemotePeer:
@@ -127,5 +138,5 @@ def _reachable(join: JoinFile) -> Roster:
 
 @asynccontextmanager
 async def _connected(join: JoinFile) -> AsyncIterator[InvitingHost]:
-    async with aiohttp.ClientSession(timeout=TIMEOUT) as client:
+    async with aiohttp.ClientSession(timeout=TIMEOUT, auto_decompress=False) as client:
         yield InvitingHost(join, client)
