@@ -1,17 +1,24 @@
 """A peer announces addresses of other hosts, to have the IPFS nodes of all peers connect to them."""
 
 import asyncio
+from ipaddress import IPv4Network
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.adapters.kubo_nodes import IPFS
 
+from learnae.adapters.ipfs_keys import create_identity, create_swarm_key
 from learnae.adapters.kubo import Kubo
 from learnae.adapters.kubo.dialing import DialPolicy
+from learnae.adapters.kubo.process import kubo_config, kubo_process, outside
 from learnae.adapters.memory import keys
-from learnae.errors import BadMessage, Reason
+from learnae.errors import BadMessage, PortError, Reason
+from learnae.messages.multiaddr import Multiaddr
 from learnae.messages.wire import MAX_ADDRESSES, cid_of, decode, encode
 from learnae.protocol.types import ModelAnnouncement, ModelRef, Weights
+from learnae.runtime.live_process import connected
 
 MALLORY, BOB, CAT = (keys(name)[0] for name in ("mallory", "bob", "cat"))
 BOBS, MALLORYS = f"/ip4/10.200.1.10/tcp/4001/p2p/{BOB}", f"/ip4/10.200.1.11/tcp/4001/p2p/{MALLORY}"
@@ -55,6 +62,35 @@ def dialled(policy: DialPolicy, *hints: str) -> list[str]:
 def announced(*addresses: str) -> bytes:
     weights = Weights(cid_of(b"model"), "ab" * 32)
     return encode(ModelAnnouncement(cid_of(b"session"), ModelRef(MALLORY, 1, weights), addresses))
+
+
+@pytest.mark.real
+def test_a_node_of_a_swarm_dials_nothing_outside_of_it_even_if_told_to(tmp_path: Path) -> None:
+    """Such as by the DHT of a large swarm."""
+    if not IPFS.exists():
+        pytest.skip("Kubo is not there: make tools")
+    (own, other), key = (create_identity(), create_identity()), create_swarm_key()
+    config = kubo_config(own.peer, own.key, {})
+    config["Swarm"]["AddrFilters"] = outside(IPv4Network("127.0.0.1/32"))
+
+    async def story() -> None:
+        async with (
+            kubo_process(str(IPFS), tmp_path / "own", config, key) as url,
+            kubo_process(str(IPFS), tmp_path / "other", kubo_config(other.peer, other.key, {}), key) as others,
+        ):
+            kubo, theirs = await connected(url, 0.0), await connected(others, 0.0)
+            kubo.dialling = DialPolicy.of({}, ["127.0.0.0/8"])
+            port = Multiaddr.parse((await theirs.addresses())[0]).port
+            cid = await theirs.put(b"model")
+            kubo.call_timeout, kubo.fetch_timeout = 1.0, 2.0
+            with pytest.raises(PortError):
+                await kubo.get(cid, (f"/ip4/127.0.0.2/tcp/{port}/p2p/{other.peer}",))
+            kubo.fetch_timeout = 30.0
+            assert await kubo.get(cid, (f"/ip4/127.0.0.1/tcp/{port}/p2p/{other.peer}",)) == b"model"
+            await kubo.close()
+            await theirs.close()
+
+    asyncio.run(story())
 
 
 DECLARED = DialPolicy.of({BOB: [BOBS], MALLORY: [MALLORYS], CAT: []}, [])

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -104,6 +104,12 @@ def test_a_node_dials_the_pods_of_the_others() -> None:
         {"ID": made["p02"].peer, "Addrs": ["/ip4/10.200.1.12/tcp/4001"]},
         {"ID": made["p00"].peer, "Addrs": ["/ip4/10.200.1.10/tcp/4001"]},
     ]
+    filters = config["Swarm"]["AddrFilters"]
+    excluded = [
+        ip_network(each.split("/")[2] + "/" + each.split("/")[4]) for each in filters if each.startswith("/ip4/")
+    ]
+    assert "/ip6/::/ipcidr/0" in filters and not any(network.overlaps(THREE.subnet) for network in excluded)
+    assert sum(network.num_addresses for network in excluded) + THREE.subnet.num_addresses == 2**32
     assert config["Addresses"]["API"] == "/ip4/127.0.0.1/tcp/5001" and config["Bootstrap"] == []
 
 

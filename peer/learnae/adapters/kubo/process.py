@@ -13,6 +13,7 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,6 +42,12 @@ def kubo_config(peer: PeerId, key: str, dialled: Mapping[PeerId, str]) -> dict[s
     config["Identity"] = {"PeerID": peer, "PrivKey": key}
     config["Peering"] = {"Peers": [{"ID": other, "Addrs": [address]} for other, address in dialled.items()]}
     return config
+
+
+def outside(network: IPv4Network) -> list[str]:
+    """Address filters of a node that neither dials nor accepts connections outside of a network."""
+    others = IPv4Network("0.0.0.0/0").address_exclude(network)
+    return ["/ip6/::/ipcidr/0", *(f"/ip4/{each.network_address}/ipcidr/{each.prefixlen}" for each in others)]
 
 
 def find_kubo(binary: Path | None) -> str:

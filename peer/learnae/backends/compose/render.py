@@ -20,7 +20,7 @@ from typing import Any
 
 from learnae.adapters import keystore
 from learnae.adapters.ipfs_keys import IpfsIdentity, create_identity, create_swarm_key
-from learnae.adapters.kubo.process import kubo_config
+from learnae.adapters.kubo.process import kubo_config, outside
 from learnae.backends.compose.plan import INSIDE_IPFS, JOURNALS, REPOSITORIES, RPC_FILE, Plan, pods, settings, targets
 from learnae.backends.compose.prometheus_targets import write_faults
 from learnae.checkout import REPOSITORY
@@ -129,12 +129,17 @@ def remove(folder: Path = FOLDER) -> None:
 
 
 def ipfs_config(plan: Plan, name: str, identities: Mapping[str, IpfsIdentity]) -> dict[str, Any]:
-    """resources/kubo.json with this node's key and the nodes that it dials; remote peers' addresses are not known."""
+    """resources/kubo.json with this node's key and the nodes that it dials; remote peers' addresses are not known.
+
+    Without remote peers, a node connects only to the swarm's own network, whatever other nodes tell it.
+    """
     own = identities[name]
     dialled = {
         identities[other].peer: f"/ip4/{plan.pod(other)}/tcp/{INSIDE_IPFS}" for other in neighbours(plan.hosted, name)
     }
     config = kubo_config(own.peer, own.key, dialled)
+    if not plan.remote_names:
+        config["Swarm"]["AddrFilters"] = outside(plan.subnet)
     if len(plan.names) > FULL_MESH:
         config["Routing"] = {"Type": "dht"}
     return config
