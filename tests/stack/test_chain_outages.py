@@ -117,7 +117,7 @@ def test_a_chain_that_is_replaced_while_peers_run_is_left_as_it_is_and_no_debt_i
     assert [peer.end() for peer in peers] == [0, 0]
     on_second = audited(swarm, "--rpc", swarm.anvil.url)
     export.write_text(first)
-    on_first = audited(swarm)
+    on_first = audited(swarm, "--seal")
     assert len({fact.genesis for _, fact in on_first.facts(ChainEntered)}) == 2
     assert len(list(on_first.facts(ChainEntered))) == 4
     assert {DebtState.FINAL} <= ends(on_first) <= {DebtState.FINAL, DebtState.DECLINED}

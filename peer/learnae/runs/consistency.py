@@ -51,8 +51,8 @@ def _of_live_run(run: Path, history: History, began: SessionBegan) -> Iterator[s
     if session_began(BackendName.LIVE, session, members, manifest) != began:
         yield f"history.jsonl begins with other settings, peers or roles than {live_run.SESSION} and {live_run.ROSTER}"
     yield from contradictions(history, journals)
-    injected = [record.line() for record in live_run.injected_faults(run)]
-    if [record.line() for record in history.of(FaultsPlanned, FaultBegan, FaultEnded, PeerCrashed)] != injected:
+    injected = sorted(record.line() for record in live_run.injected_faults(run))
+    if sorted(record.line() for record in history.of(FaultsPlanned, FaultBegan, FaultEnded, PeerCrashed)) != injected:
         yield f"the faults in history.jsonl are not those of {live_run.FAULTS}"
 
 

@@ -35,7 +35,7 @@ def session_facts(history: History, peers: int) -> list[str]:
 
 
 def checks_text(verdict: Mapping[str, Any]) -> str:
-    """How many checks passed, for example ``All 23 checks passed``."""
+    """How many checks passed, for example ``All 24 checks passed``."""
     results = [check["result"] for check in verdict["checks"].values()]
     passed = results.count("valid")
     return f"All {passed} checks passed" if passed == len(results) else f"{passed} of {len(results)} checks passed"
