@@ -4,30 +4,41 @@ Most edits leave the seal as it is.  Some are made by somebody who judges and se
 files contradict each other, or it takes what the recipient knows from elsewhere: the root, the signer's key, the rows.
 """
 
-import json
 import shutil
-import sqlite3
-from collections.abc import Callable
-from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.helpers.command_line import here, refused
 from tests.helpers.left_behind import leave
 from tests.helpers.swarms import run as simulated
 from tests.helpers.swarms import small
+from tests.helpers.tampering import (
+    CHAIN,
+    HISTORY,
+    SESSION,
+    Tamper,
+    content,
+    exchange,
+    in_seal,
+    lines,
+    linked,
+    records,
+    removed,
+    setting,
+    shuffle_times,
+    sql,
+    swap_roles,
+    verdict_of,
+    without,
+)
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.adapters.run_directory.seal import deviations, read_seal, seal_run
+from learnae.runs import consistency
 from learnae.runs.drawing import write_report
 from learnae.runtime.torch_learning import TorchLearning
 
-Tamper = Callable[[Path], None]
-Lines = Callable[[list[str]], list[str]]
-
-HISTORY, CHAIN, VERDICT, SESSION = "history.jsonl", "chain.jsonl", "verdict.json", "session.toml"
 TOML = """
 name = "small"
 peers = 3
@@ -71,115 +82,6 @@ def live_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def copied(run: Path, to: Path) -> Path:
     return Path(shutil.copytree(run, to / "copy", symlinks=True))
-
-
-# how to tamper
-
-
-def lines(file: str, change: Lines) -> Tamper:
-    def tamper(run: Path) -> None:
-        path = run / file
-        path.write_text("".join(line + "\n" for line in change(path.read_text().splitlines())))
-
-    return tamper
-
-
-def records(kind: str, change: Callable[[dict[str, Any]], object], file: str = HISTORY) -> Tamper:
-    """Change all records of one kind in place."""
-
-    def changed(line: str) -> str:
-        record = json.loads(line)
-        if record["kind"] == kind:
-            before = json.dumps(record)
-            change(record)
-            assert json.dumps(record) != before
-        return json.dumps(record, separators=(",", ":"))
-
-    return lines(file, lambda text: [changed(line) for line in text])
-
-
-def without(condition: Callable[[dict[str, Any]], bool], file: str = HISTORY) -> Tamper:
-    def change(text: list[str]) -> list[str]:
-        kept = [line for line in text if not condition(json.loads(line))]
-        assert len(kept) < len(text)
-        return kept
-
-    return lines(file, change)
-
-
-def setting(**values: Any) -> Callable[[dict[str, Any]], object]:
-    return lambda record: record.update(values)
-
-
-def swap_roles(record: dict[str, Any]) -> None:
-    first, second = record["roster"][0], record["roster"][1]
-    first["policy"], second["policy"] = second["policy"], first["policy"]
-
-
-def shuffle_times(text: list[str]) -> list[str]:
-    """Exchange the times of two records of one peer."""
-    told = [json.loads(line) for line in text]
-    mine = [number for number, record in enumerate(told) if record["peer"] == "p01"]
-    one, other = mine[3], mine[-3]
-    assert told[one]["t"] != told[other]["t"]
-    told[one]["t"], told[other]["t"] = told[other]["t"], told[one]["t"]
-    return [json.dumps(record, separators=(",", ":")) for record in told]
-
-
-def exchange(one: str, other: str) -> Tamper:
-    def tamper(run: Path) -> None:
-        (run / one).rename(run / "third")
-        (run / other).rename(run / one)
-        (run / "third").rename(run / other)
-
-    return tamper
-
-
-def content(file: str, change: Callable[[bytes], bytes]) -> Tamper:
-    def tamper(run: Path) -> None:
-        before = (run / file).read_bytes() if (run / file).exists() else b""
-        (run / file).write_bytes(change(before))
-        assert (run / file).read_bytes() != before
-
-    return tamper
-
-
-def removed(file: str) -> Tamper:
-    return lambda run: (run / file).unlink()
-
-
-def linked(file: str) -> Tamper:
-    def tamper(run: Path) -> None:
-        (run / file).rename(run.parent / "elsewhere")
-        (run / file).symlink_to(run.parent / "elsewhere")
-
-    return tamper
-
-
-def verdict_of(change: Callable[[dict[str, Any]], object]) -> Tamper:
-    def tamper(run: Path) -> None:
-        verdict = json.loads((run / VERDICT).read_text())
-        change(verdict)
-        (run / VERDICT).write_text(json.dumps(verdict, indent=2) + "\n")
-
-    return tamper
-
-
-def in_seal(change: Callable[[dict[str, Any]], object]) -> Tamper:
-    def tamper(run: Path) -> None:
-        seal = json.loads((run / "seal.json").read_text())
-        change(seal)
-        (run / "seal.json").write_text(json.dumps(seal))
-
-    return tamper
-
-
-def sql(file: str, statement: str) -> Tamper:
-    def tamper(run: Path) -> None:
-        with closing(sqlite3.connect(run / file)) as connection, connection:
-            assert connection.execute(statement).rowcount
-
-    return tamper
 
 
 PERFECT = records("Evaluated", setting(test=[500, 500]))
@@ -351,6 +253,32 @@ def test_a_tampering_is_named_by_its_file(run: Path, tmp_path: Path) -> None:
         "the journal of p01 is missing, but the history has its decisions",
     ):
         assert sentence in printed
+
+
+def test_of_a_large_simulated_session_no_journals_are_expected(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = copied(run, tmp_path)
+    shutil.rmtree(copy / "journals")
+    seal_anew(copy, thorough=True)
+    assert here(tmp_path, "check", copy).returncode == 1
+    monkeypatch.setattr(consistency, "JOURNALS_UP_TO", 2)
+    assert here(tmp_path, "check", copy).returncode == 0
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"core":0,"config":{}}', "[" * 100_000])
+def test_a_journal_without_its_heading_is_damaged(run: Path, tmp_path: Path, text: str) -> None:
+    copy = copied(run, tmp_path)
+    lines("journals/p01.jsonl", lambda journal: [text, *journal[1:]])(copy)
+    done = here(tmp_path, "check", copy)
+    assert done.returncode == 1 and "p01.jsonl is damaged, or another version of LEARNAE wrote it" in done.stdout
+
+
+def test_a_journal_of_events_that_cannot_follow_each_other_is_named(run: Path, tmp_path: Path) -> None:
+    copy = copied(run, tmp_path)
+    lines("journals/p01.jsonl", lambda journal: [journal[0], *journal[:4:-1]])(copy)
+    done = here(tmp_path, "check", copy)
+    assert done.returncode == 1 and "the journal of p01 cannot be replayed" in done.stdout
 
 
 def test_a_rerun_names_the_first_line_that_differs(run: Path, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from tests.helpers.command_line import Done, here, learnae, refused
 
+from learnae.adapters.run_directory.seal import deviations
+
 SMALL = """
 name = "small"
 peers = {peers}
@@ -140,6 +142,7 @@ def test_figures_are_drawn_again_on_demand(run: tuple[Path, Done], tmp_path: Pat
     files = [Path(line) for line in drawn.stdout.split()]
     assert len(files) == 12
     assert all(file.stat().st_size > 1000 for file in files)
+    assert deviations(run[0]) == []
 
 
 def test_the_report_is_written_again_with_the_baselines_once_there_are_any(

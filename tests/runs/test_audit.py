@@ -46,7 +46,7 @@ def test_an_audit_has_the_accuracy_of_each_peers_last_model_on_the_test_rows(ses
 def test_a_journal_that_another_core_wrote_is_refused_by_name(folder: Path) -> None:
     with closing(sqlite3.connect(folder / JOURNALS / "p01.sqlite")) as connection, connection:
         connection.execute("UPDATE events SET digest = 'other' WHERE number = 3")
-    refused(here(folder.parent, "audit", folder), "p01.sqlite cannot be replayed: journal entry 3")
+    refused(here(folder.parent, "audit", folder), "the journal of p01 cannot be replayed: journal entry 3")
 
 
 def test_without_the_rows_an_audit_says_what_it_lacks_and_does_the_rest(folder: Path) -> None:

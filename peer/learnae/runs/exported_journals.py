@@ -1,6 +1,6 @@
 """Reads the journals of a session in one process: a heading, and one event with its digest per line."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ from learnae.protocol.peer import VERSION
 from learnae.protocol.settings import PeerConfig
 
 
-def exported_journals(run: Path, names: Iterable[str]) -> dict[str, JournalContents]:
+def exported_journals(run: Path, names: Collection[str]) -> dict[str, JournalContents]:
     """The journals that exist, by peer.  Raises InputError."""
-    files = {name: run / JOURNALS / f"{name}.jsonl" for name in names}
-    return {name: _read(path) for name, path in files.items() if path.is_file()}
+    files = sorted((run / JOURNALS).glob("*.jsonl"))
+    return {path.stem: _read(path) for path in files if path.stem in names}
 
 
 def _read(path: Path) -> JournalContents:

@@ -34,8 +34,13 @@ class ReplayedJournal:
 
     @staticmethod
     def of(name: str, contents: JournalContents) -> "ReplayedJournal":
-        """Raises InputError like ``decisions``."""
-        return ReplayedJournal(contents, tuple(decisions(name, contents)))
+        """Raises InputError like ``decisions``, and if others wrote events that cannot follow each other."""
+        try:
+            return ReplayedJournal(contents, tuple(decisions(name, contents)))
+        except InputError:
+            raise
+        except Exception as error:  # the events are of any kind, in any order
+            raise InputError(f"the journal of {name} cannot be replayed ({type(error).__name__})") from None
 
 
 def decisions(name: str, journal: JournalContents) -> Iterator[Record]:
@@ -54,7 +59,7 @@ def decisions(name: str, journal: JournalContents) -> Iterator[Record]:
                 if isinstance(action, do.RecordDecision):
                     yield Record(at, name, action.decision)
     except ReplayMismatch as error:
-        raise InputError(f"{name}.sqlite cannot be replayed: {error}") from None
+        raise InputError(f"the journal of {name} cannot be replayed: {error}") from None
     for _ in restarts:
         yield Record(at, name, PeerRestarted())
 
