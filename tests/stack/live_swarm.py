@@ -29,7 +29,8 @@ class LiveSwarm:
         self.anvil = Anvil(folder, dict.fromkeys(wallets, wei(session.chain.balance)), saves=saves)
         self._mine()
         (self.run / SESSION).write_text(to_toml(session))
-        Roster.of(zip((PeerId(kubo.peer_id) for kubo in self.kubos), wallets, strict=True)).write(self.run / ROSTER)
+        addresses = {PeerId(kubo.peer_id): (kubo.address,) for kubo in self.kubos}
+        Roster.of(zip(addresses, wallets, strict=True), addresses=addresses).write(self.run / ROSTER)
         self.started: list[LivePeerProcess] = []
 
     def start(self, index: int, *program: object) -> LivePeerProcess:

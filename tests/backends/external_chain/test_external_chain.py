@@ -181,7 +181,16 @@ def test_a_key_with_too_little_is_refused(anvil: ForeignAnvil) -> None:
 @pytest.mark.real
 def test_a_stake_that_buys_no_registration_is_refused(anvil: ForeignAnvil) -> None:
     settings = tomllib.loads(SMALL)["chain"] | {"balance": "0.00001"}
-    assert "too little to register" in said_no(chain_of(anvil, chain=settings))
+    assert "chain.balance = 0.00001 ETH is too little to register" in said_no(chain_of(anvil, chain=settings))
+
+
+@pytest.mark.real
+def test_limits_of_gas_that_buy_no_registration_are_refused(anvil: ForeignAnvil) -> None:
+    settings = tomllib.loads(SMALL)["chain"]
+    capped = said_no(chain_of(anvil, chain=settings | {"gas_cap": "0.00001"}))
+    assert "chain.gas_cap = 0.00001 ETH is too little to register" in capped
+    limited = said_no(chain_of(anvil, chain=settings | {"max_fee": "0.01"}))
+    assert "peers pay at most 0.01: wait, or raise chain.max_fee" in limited
 
 
 @pytest.mark.real
