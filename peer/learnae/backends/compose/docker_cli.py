@@ -14,7 +14,7 @@ from subprocess import PIPE
 from typing import IO
 
 from learnae.checkout import REPOSITORY
-from learnae.errors import InputError
+from learnae.errors import InputError, child_ended
 from learnae.session.environment import docker_environment
 
 TIMEOUT = 15.0  # s for an answer of the engine
@@ -95,6 +95,8 @@ def end(leader: int, number: signal.Signals) -> None:
 
 
 def _check(code: int | None, errors: str, command: str) -> None:
+    if code is not None and code < 0:
+        raise child_ended(command, code, "run the same command again")
     if code:
         lines = [line for line in errors.splitlines() if line.strip()]
         raise InputError(lines[-1] if lines else f"{command} ended with {code}")
