@@ -289,7 +289,7 @@ def table(dice: random.Random, files: Originals) -> str | None:
     name, data = dice.choice((("rows.csv", files.csv), ("rows.csv", files.csv), ("rows.parquet", files.parquet)))
     folder = files.fresh()
     files.put(dice, folder / name, data)
-    data_table = {"rows": 10, "validation_rows": 10, "public_rows": 5, "test_rows": 5, "label": "class"}
+    data_table = {"rows": 10, "validation_rows": 10, "judging_rows": 5, "test_rows": 5, "label": "class"}
     chosen = {key: value for key, value in table_of(dice, SCHEMA["$defs"]["DataSettings"] | {"$defs": {}}, 0.02).items()
               if dice.random() < 0.2}  # fmt: skip
     session = folder / "session.toml"

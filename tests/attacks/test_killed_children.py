@@ -21,7 +21,7 @@ peers = 2
 [data]
 rows = 60
 validation_rows = 20
-public_rows = 20
+judging_rows = 20
 test_rows = 20
 [model]
 hidden = [4]

@@ -53,11 +53,11 @@ def test_no_node_is_essential(victim: str) -> None:
 def test_all_nodes_do_the_same() -> None:
     """Section 1.1: "pure peer-to-peer topologies": no parameter server, no peers with elevated role.
 
-    Roles are data; the peers of one group differ in their names, keys and dice only.
+    Roles are data; the peers of one group differ in their names, keys, rows and dice only.
     """
     session = run(small())
 
-    own = {"peer", "wallet", "seed", "claimed_peer", "addresses"}
+    own = {"peer", "wallet", "seed", "salt", "validation", "claimed_peer", "addresses"}
     settings = [host.config for host in session.simulation.simulator.hosts.values()]
     shared = [{field: getattr(each, field) for field in each.__slots__ if field not in own} for each in settings]
     assert all(each == shared[0] for each in shared)

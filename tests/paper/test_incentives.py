@@ -106,7 +106,7 @@ def test_peers_without_data_adopt_a_random_remote_model() -> None:
     order to properly initialize their local model, peers will randomly adopt a remote model that was made available to
     the network."
 
-    Deviation: they judge averages on a public validation block that the session names.
+    Deviation: each judges averages on rows of its own that the host gives it and nobody else holds.
     """
     profiteer = {"count": 1, "has_rows": False, "trains": False}
     adopted = []

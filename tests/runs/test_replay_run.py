@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 SESSION = """
 peers = 6
 linger = 1.0
-data = {rows = 300, validation_rows = 100, test_rows = 200, public_rows = 100}
+data = {rows = 300, validation_rows = 100, test_rows = 200, judging_rows = 100}
 work = {slices = 3, patience = 3, idle_after = 1.0}
 model = {hidden = [8]}
 chain = {block_time = 0.2, poll = 0.2}
