@@ -34,7 +34,8 @@ from tests.helpers.tampering import (
 )
 
 from learnae.adapters.run_directory import RunDirectory
-from learnae.adapters.run_directory.seal import deviations, read_seal, seal_run
+from learnae.adapters.run_directory.seal import RUNNING, deviations, read_seal, seal_run
+from learnae.file_lock import try_lock
 from learnae.runs import consistency
 from learnae.runs.drawing import write_report
 from learnae.runtime.torch_learning import TorchLearning
@@ -253,6 +254,20 @@ def test_a_tampering_is_named_by_its_file(run: Path, tmp_path: Path) -> None:
         "the journal of p01 is missing, but the history has its decisions",
     ):
         assert sentence in printed
+
+
+def test_a_run_that_is_still_written_needs_no_seal_and_one_whose_writer_was_killed_does(
+    run: Path, tmp_path: Path
+) -> None:
+    copy = copied(run, tmp_path)
+    for name in ("seal.json", "verdict.json", "report.html"):
+        removed(name)(copy)
+    with (copy / RUNNING).open("w") as file:
+        assert try_lock(file)
+        done = here(tmp_path, "check", copy)
+        assert done.returncode == 0 and "is still being written" in done.stdout
+        assert here(tmp_path, "check", copy, "--root", ROOT).returncode == 1
+    assert "is not sealed" in here(tmp_path, "check", copy).stdout
 
 
 def test_of_a_large_simulated_session_no_journals_are_expected(

@@ -16,6 +16,7 @@ from learnae.backends import live_run
 from learnae.backends.live_run import JOURNALS, SESSION
 from learnae.protocol.types import Cid
 from learnae.records.history import Evaluated, PeerRestarted
+from learnae.records.seal import SEAL
 from learnae.runtime.history_from_journals import decisions
 from learnae.runtime.torch_learning import TorchLearning
 
@@ -41,6 +42,23 @@ def test_an_audit_has_the_accuracy_of_each_peers_last_model_on_the_test_rows(ses
     assert found["accuracy_test_mean"] > 0.5
     last = {record.peer: fact for record, fact in session.history.facts(Evaluated)}
     assert {record.peer: fact for record, fact in RunDirectory(folder).read().facts(Evaluated)} == last
+
+
+def test_a_journal_that_arrives_late_is_sealed_on_request(folder: Path) -> None:
+    late = folder / JOURNALS / "p01.sqlite"
+    late.rename(folder.parent / "late.sqlite")
+    first = here(folder.parent, "audit", folder)
+    assert first.returncode == 1 and "p01 (absent) did not finish" in first.stdout and not (folder / SEAL).exists()
+    (folder.parent / "late.sqlite").rename(late)
+    unsealed = here(folder.parent, "audit", folder)
+    assert unsealed.returncode == 1 and "is not sealed" in unsealed.stdout
+    sealed = here(folder.parent, "audit", folder, "--seal")
+    assert sealed.returncode == 0 and "Sealed with root " in sealed.stdout
+    before = (folder / SEAL).read_bytes()
+    assert here(folder.parent, "audit", folder).returncode == 0
+    late.write_bytes(late.read_bytes() + b"more")
+    named = here(folder.parent, "audit", folder, "--seal")
+    assert "p01.sqlite was changed after the run was sealed" in named.stdout and (folder / SEAL).read_bytes() != before
 
 
 def test_a_journal_that_another_core_wrote_is_refused_by_name(folder: Path) -> None:

@@ -185,6 +185,12 @@ def test_the_comparison_with_the_paper_lists_only_known_values() -> None:
     assert "wall time" in {row["key"] for row in page_parts(GOOD, found)["table:paper"]}
 
 
+def test_the_outcome_shows_the_root_of_the_seal() -> None:
+    found = verdict(GOOD)
+    assert "root" not in page_parts(GOOD, found)["verdict"]["text"]
+    assert page_parts(GOOD, {"root": "5ea1", **found})["verdict"]["text"].endswith(" Records sealed with root 5ea1.")
+
+
 def test_only_peers_with_a_reachable_api_have_a_link() -> None:
     rows: list[Any] = page_parts(GOOD, apis={"ann": "peers/ann"})["table:peers"]
     assert rows[0]["cells"][0] == {"text": "ann", "href": "peers/ann/v1/status"}

@@ -89,6 +89,12 @@ def test_any_part_of_a_session_has_a_page_whose_elements_nest(length: int) -> No
     assert read(replace(GOOD, records=GOOD.records[:length])).open == []
 
 
+def test_the_root_of_the_seal_is_in_the_header_once_there_is_one() -> None:
+    root = "5ea1" * 16
+    assert f"Records sealed with root {root}." in read(found={"root": root, **verdict(GOOD)}).text
+    assert "sealed" not in read(found={"root": None, **verdict(GOOD)}).text
+
+
 def test_nothing_is_fetched(whole: Reader) -> None:
     assert not whole.values("src")
     assert all(address.startswith(("#", "data:")) for address in whole.values("href"))
