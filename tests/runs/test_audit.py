@@ -1,6 +1,7 @@
 """A live session's folder is all that an audit needs: restarts and accuracies on test rows are in its history, too."""
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -15,8 +16,9 @@ from learnae.adapters.sqlite_journal import JournalContents, SqliteJournal, read
 from learnae.backends import live_run
 from learnae.backends.live_run import JOURNALS, SESSION
 from learnae.protocol.types import Cid
-from learnae.records.history import Evaluated, PeerRestarted
+from learnae.records.history import Evaluated, PeerRestarted, Record
 from learnae.records.seal import SEAL
+from learnae.runtime import history_from_journals
 from learnae.runtime.history_from_journals import decisions
 from learnae.runtime.torch_learning import TorchLearning
 
@@ -59,6 +61,23 @@ def test_a_journal_that_arrives_late_is_sealed_on_request(folder: Path) -> None:
     late.write_bytes(late.read_bytes() + b"more")
     named = here(folder.parent, "audit", folder, "--seal")
     assert "p01.sqlite was changed after the run was sealed" in named.stdout and (folder / SEAL).read_bytes() != before
+
+
+def test_at_collection_a_wrong_journal_is_left_out_and_the_others_are_replayed_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replayed: list[str] = []
+
+    def counted(name: str, contents: JournalContents) -> Iterator[Record]:
+        replayed.append(name)
+        return decisions(name, contents)
+
+    monkeypatch.setattr(history_from_journals, "decisions", counted)
+    (folder / JOURNALS / "p01.sqlite").write_text("damaged")
+    [notice] = live_run.collect_history(folder, None)
+    assert notice.startswith("The journal of p01 is left out and kept as p01.sqlite.wrong: ")
+    assert replayed == ["p00", "p02"]
+    assert {record.peer for record in RunDirectory(folder).read().records} == {"swarm", "p00", "p02"}
 
 
 def test_a_journal_that_another_core_wrote_is_refused_by_name(folder: Path) -> None:
