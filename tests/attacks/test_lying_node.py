@@ -122,7 +122,14 @@ def test_replacements_count_once_and_stay_within_the_cap(victim: Victim) -> None
 
 @pytest.mark.slow
 def test_a_session_on_a_lying_node_declines_what_the_gas_cap_does_not_cover() -> None:
-    live = Live({"peers": 3, "chain": {"gas_cap": CAP, "block_time": 0.2, "poll": 0.1, "resend_after": 5.0}})
+    cap = Decimal("0.0007")  # ETH, for a registration and one or two payments
+    live = Live(
+        {
+            "peers": 3,
+            "max_duration": 60.0,
+            "chain": {"gas_cap": cap, "block_time": 0.2, "poll": 0.1, "resend_after": 5.0},
+        }
+    )
     live.swarm.evm.close()
     live.swarm.evm = LyingEvm(live.swarm.alloc, live.session.chain.id, separate=True)
     live.swarm.node = Node(live.swarm.evm, live.session.chain.id)
@@ -135,4 +142,4 @@ def test_a_session_on_a_lying_node_declines_what_the_gas_cap_does_not_cover() ->
     assert declined and {debt.reason for debt in declined} == {Reason.GAS_CAP.value}
     for entry in live.history.roster.values():
         mined = [tx for block in live.history.exports(Block) for tx in block.transactions if tx.sender == entry.wallet]
-        assert sum(tx.gas_used * tx.gas_price for tx in mined) <= wei(CAP)
+        assert sum(tx.gas_used * tx.gas_price for tx in mined) <= wei(cap)
