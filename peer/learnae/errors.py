@@ -29,7 +29,7 @@ class Reason(StrEnum):
     NOT_FINITE = "not finite"
     CREATOR = "wrong creator"
     DIGEST = "wrong digest"
-    COPY = "copy of another creator's model"
+    COPY = "same tensors as another creator's model"
     # messages, dropped before they are journalled
     VERSION = "unknown version"
     SESSION = "another session"

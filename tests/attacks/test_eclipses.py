@@ -20,7 +20,7 @@ def victim(number: int, salt: str = "") -> PeerBook:
     book = PeerBook(config(peer=f"p{number:02}", salt=salt or f"secret {number}", max_peers=ROOM))
     for name in honest():
         book.add(name)
-        book.receive(announced(model(name)))
+        book.receive(announced(model(name)), 0.0, news=False)
         book.model_scored(name, adopted=True)
     return book
 
@@ -40,7 +40,7 @@ def attack(book: PeerBook, keys: list[PeerId]) -> None:
     for key in keys:
         if book.has_room_for(key):
             book.add(key)
-            book.receive(announced(model(key)))
+            book.receive(announced(model(key)), 0.0, news=False)
 
 
 @pytest.mark.parametrize("number", range(VICTIMS))

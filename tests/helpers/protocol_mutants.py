@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.helpers import chain_mutants as chain
+from tests.helpers import peer_book_mutants as book
 from tests.helpers.swarms import Faults, groups, nothing
 
 from learnae.adapters.memory_network import MemoryNet
@@ -20,11 +21,16 @@ from learnae.protocol.debts import Debts
 from learnae.protocol.decisions import DebtChanged, DebtState, Published, Verdict
 from learnae.protocol.directory import Directory
 from learnae.protocol.payments import Payments
-from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.publication import Publication
 from learnae.protocol.training import Training
 from learnae.protocol.transactions import Transactions
-from learnae.protocol.types import Cid, ModelRef, Policy, Score, Wei
+from learnae.protocol.types import (
+    Cid,
+    ModelRef,
+    Policy,
+    Score,
+    Wei,
+)
 from learnae.runtime.simulator import Simulator
 from learnae.session.faults import Component, Fault, Link, Links
 
@@ -45,6 +51,7 @@ LATE_VICTIM = (
 LATE = BASE | {"start": {"timeout": 3.0}, "linger": 60.0} | groups({"count": 4}, {"count": 1, "joins_at": 60.0})
 
 
+COPIED = BASE | {"peers": 8} | groups({"count": 6}, {"count": 2, "policy": "copycat"})
 CROWDED = BASE | {"peers": 10, "start": {"timeout": 1.0}, "network": {"max_peers": 4}}
 CROWDED |= groups({"count": 5}, {"count": 5, "joins_at": 10.0})
 PACED = BASE | {"work": {"slices": 9, "patience": 5}, "pace": {"slice": 2.0}, "network": {"announce_every": 4.0}}
@@ -278,17 +285,9 @@ def has_endless_patience(patch: Patch) -> None:
     patch.setattr(Training, "_end_unit", patient)
 
 
-def lets_strangers_displace_useful_peers(patch: Patch) -> None:
-    patch.setattr(PeerBook, "_protected", lambda self: set())
-
-
-def takes_a_repetition_for_news(patch: Patch) -> None:
-    """An announcement heard again is a model to try again, and wakes."""
-    patch.setattr(PeerBook, "screen_model", lambda self, model: None)
-
-
 FINAL_AGAIN = partial(chain.pays_again_on_another_chain, states=(DebtState.FINAL,))
 SENT_AGAIN = partial(chain.pays_again_on_another_chain, states=(DebtState.SIGNED, DebtState.SENT, DebtState.MINED))
+COPIES_WIN = {"exact_copies_earn_nothing", "honest_peers_are_not_called_copiers"}
 UNHEALED = {"recovered"}
 UNPUBLISHED = {"averaged_models_were_published", "what_is_kept_is_published"}
 # chaos
@@ -379,9 +378,16 @@ MUTANTS = [
     Mutant("has endless patience", has_endless_patience, {"patience_ends"}),
     Mutant(
         "lets strangers displace useful peers",
-        lets_strangers_displace_useful_peers,
+        book.lets_strangers_displace_useful_peers,
         {"useful_peers_stay_known"},
         CROWDED,
     ),
-    Mutant("takes a repetition for news", takes_a_repetition_for_news, {"nothing_is_tried_twice"}),
+    Mutant(
+        "believes announcements",
+        book.believes_announcements,
+        {"honest_peers_are_not_called_copiers"},
+        faults=book.front_runs,
+    ),
+    Mutant("credits the first that arrives", book.credits_the_first_that_arrives, COPIES_WIN, COPIED),
+    Mutant("takes a repetition for news", book.takes_a_repetition_for_news, {"nothing_is_tried_twice"}),
 ]

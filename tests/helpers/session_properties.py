@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 
 from tests.helpers.swarms import Run
 
-from learnae.protocol.decisions import Averaged, DebtState, Published, WorkChanged, WorkState
+from learnae.errors import Reason
+from learnae.protocol.decisions import AttemptFailed, Averaged, DebtState, Published, WorkChanged, WorkState
+from learnae.protocol.types import Policy
 from learnae.records.history import kept_score
 
 
@@ -74,6 +76,24 @@ def useful_peers_stay_known(run: Run) -> bool:
     return True
 
 
+def honest_peers_are_not_called_copiers(run: Run) -> bool:
+    honest = {run.history.roster[name].peer for name in run.history.honest}
+    failed = (fact for _, fact in run.history.facts(AttemptFailed) if fact.reason is Reason.COPY)
+    return not any(fact.creator in honest for fact in failed)
+
+
+def exact_copies_earn_nothing(run: Run) -> bool:
+    """Nobody adopts a copycat's model that has the tensors of an earlier one."""
+    digests, sold = dict[str, str](), set[str]()
+    copycats = {entry.peer for entry in run.history.roster.values() if entry.policy is Policy.COPYCAT}
+    for _, fact in run.history.facts(Published):
+        digest = run.simulation.swarm.blocks[fact.cid].decode().split()[-1]
+        if digests.setdefault(digest, fact.cid) != fact.cid:
+            sold.add(fact.cid)
+    adopted = (fact for _, fact in run.history.facts(Averaged) if fact.adopted)
+    return not any(fact.creator in copycats and fact.remote_cid in sold for fact in adopted)
+
+
 PROPERTIES: dict[str, Callable[[Run], bool]] = {
     "what_is_kept_is_published": what_is_kept_is_published,
     "nothing_is_tried_twice": nothing_is_tried_twice,
@@ -81,4 +101,6 @@ PROPERTIES: dict[str, Callable[[Run], bool]] = {
     "patience_ends": patience_ends,
     "only_creators_are_paid": only_creators_are_paid,
     "useful_peers_stay_known": useful_peers_stay_known,
+    "honest_peers_are_not_called_copiers": honest_peers_are_not_called_copiers,
+    "exact_copies_earn_nothing": exact_copies_earn_nothing,
 }

@@ -20,11 +20,11 @@ def crowd(*names: str, step: int = 1, **settings: int) -> PeerBook:
 
 def hear(book: PeerBook, heard: ModelRef) -> Reason | None:
     book.add(heard.creator)
-    return book.receive(announced(heard))
+    return book.receive(announced(heard), 0.0)
 
 
 def wanted(book: PeerBook) -> list[ModelRef]:
-    return book.wanted(only_news=False)
+    return book.wanted(0.0, only_news=False)
 
 
 def test_the_order_of_models_does_not_depend_on_the_order_of_arrival() -> None:
@@ -54,8 +54,8 @@ def test_a_model_that_arrives_after_a_newer_one_was_announced_may_be_tried_and_t
 
 def test_what_was_announced_to_a_peer_that_is_done_is_news() -> None:
     book = crowd("ann", "bob")
-    book.receive(announced(model("bob", 2)), news=True)
-    assert book.wanted(only_news=True) == [model("bob", 2)]
+    book.receive(announced(model("bob", 2)), 0.0, news=True)
+    assert book.wanted(0.0, only_news=True) == [model("bob", 2)]
     assert book.wakes(model("bob", 2)) and not book.wakes(model("bob")) and not book.wakes(model("ann"))
     assert not book.wakes(model("stranger"))
 
@@ -102,9 +102,11 @@ def test_old_tensors_under_a_new_number_are_nothing_new() -> None:
     assert book.screen_model(model("bob", 3, digest="digest of bob-1")) is Reason.REPEAT
 
 
-def test_equal_tensors_under_another_name_are_a_copy_and_never_tried() -> None:
+def test_equal_tensors_under_another_name_are_a_copy_once_they_are_verified() -> None:
     book = crowd("bob")
-    assert hear(book, model("eve", 1, digest="digest of bob-1")) is Reason.COPY
+    assert hear(book, model("eve", 1, digest="digest of bob-1")) is None
+    assert book.credit(model("bob")) == [model("eve", 1, digest="digest of bob-1")]
+    assert hear(book, model("eve", 2, digest="digest of bob-1")) is Reason.COPY
     assert wanted(book) == [model("bob")]
 
 
@@ -138,6 +140,27 @@ def test_another_salt_keeps_others() -> None:
                 book.add(PeerId(str(number)))
         kept.append(set(book.peers))
     assert kept[0] != kept[1]
+
+
+def test_a_copy_of_an_older_model_is_tried_as_its_creators_and_costs_the_copier_an_attempt() -> None:
+    book = crowd("bob")
+    hear(book, model("bob", 2))
+    copy = model("eve", 1, digest="digest of bob-1")
+    hear(book, copy)
+    assert sorted(wanted(book), key=str) == [model("bob", 1), model("bob", 2)]
+    book.begin_attempt(model("bob", 1))
+    assert book.credit(model("bob", 1)) == [copy]
+    assert [book.peers[name].attempts for name in (BOB, PeerId("eve"))] == [0, 1]
+    assert wanted(book) == [model("bob", 2)] and book.is_settled(copy)
+
+
+def test_a_peer_from_which_fetches_fail_has_no_precedence() -> None:
+    book = crowd("eve")
+    honest = model("bob", 1, digest="digest of eve-1")
+    hear(book, honest)
+    assert wanted(book) == [model("eve")]
+    book.peers[PeerId("eve")].delivery.fail(1.0, 0.0)
+    assert set(wanted(book)) == {model("eve"), honest}
 
 
 def full(count: int, *useful: str) -> PeerBook:

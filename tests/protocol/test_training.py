@@ -213,6 +213,13 @@ def test_the_peers_own_tensors_under_anothers_name_are_a_copy() -> None:
     assert driven.facts(AttemptFailed)[0].reason is Reason.COPY
 
 
+def test_a_peers_own_tensors_were_never_anothers_whoever_announced_them_before() -> None:
+    driven = working()
+    driven.hears("eve", digest="digest of me-1")
+    train(driven, 60)
+    assert [(fact.creator, fact.reason) for fact in driven.facts(AttemptFailed)] == [("eve", Reason.COPY)]
+
+
 def test_a_creator_that_made_room_meanwhile_is_still_owed() -> None:
     driven = working(slices_planned=0, max_peers=1)
     driven.hears("bob")

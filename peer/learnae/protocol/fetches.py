@@ -76,12 +76,14 @@ class Fetches:
 
         ``only_news``: only models that were announced while the peer was DONE.
         """
+        self.ready = {creator: model for creator, model in self.ready.items() if not self._peer_book.is_settled(model)}
         if len(self.ready) >= READY:
             return
         now = self._requests.now
         slow_at = {creator: self._slow_at(creator) for creator in self._creators()}
         quick = [self._reliable(creator) for creator, at in slow_at.items() if at > now]
-        waiting = [model for model in self._peer_book.wanted(only_news) if model.creator not in slow_at]
+        waiting = [model for model in self._peer_book.wanted(now, only_news) if model.creator not in slow_at]
+        waiting = [model for model in waiting if self._peer_book.is_newest(model) or model.creator not in self.ready]
         due = [model for model in waiting if self._not_before(model) <= now]
         while len(self.ready) + sum(quick) < READY and len(slow_at) < OPEN:
             admits_strangers = len(quick) - sum(quick) < STRANGERS and len(slow_at) < OPEN - READY
@@ -89,7 +91,7 @@ class Fetches:
             if not allowed:
                 break
             model = self._rng.choice(allowed)
-            due.remove(model)
+            due = [other for other in due if other.creator != model.creator]
             self._fetch(model)
             quick.append(self._reliable(model.creator))
             slow_at[model.creator] = now + SLOW

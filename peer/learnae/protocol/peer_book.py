@@ -12,6 +12,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from learnae.errors import Reason
+from learnae.protocol.creators import Creators
 from learnae.protocol.delivery import Delivery
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.types import ModelAnnouncement, ModelRef, PeerId
@@ -37,7 +38,7 @@ class PeerBook:
     def __init__(self, config: PeerConfig) -> None:
         self._config = config
         self.peers: dict[PeerId, KnownPeer] = {}
-        self._creators: dict[str, PeerId] = {}  # digest of tensors -> the first peer that announced them
+        self._creators = Creators()
         self._first_to_go: tuple[PeerId, str] | None = None  # and its rank; None: to be computed
 
     @property
@@ -55,6 +56,7 @@ class PeerBook:
         removed = self._last()[0] if self._full else None
         if removed:
             del self.peers[removed]
+            self._creators.forget(removed)
         self.peers[peer] = KnownPeer(self._rank(peer))
         self._first_to_go = None
         return True, removed
@@ -84,30 +86,57 @@ class PeerBook:
             return None
         if model.step <= peer.newest.step:
             return Reason.REPEAT if model == peer.newest else Reason.STALE
-        if self._creators.get(model.weights.digest) == model.creator:
+        if self._creators.claims(model.creator, model.weights.digest):
             return Reason.REPEAT  # old tensors under a new number are not a new model
         flooding = peer.models_received >= self._config.network.max_announcements
         return Reason.RATE_LIMIT if flooding or not self._may_try(peer) else None
 
-    def receive(self, announcement: ModelAnnouncement, news: bool = False) -> Reason | None:
-        """Enter an announced model; COPY if another peer announced these tensors first."""
+    def receive(self, announcement: ModelAnnouncement, now: float, news: bool = False) -> Reason | None:
+        """Enter an announced model; COPY if another peer is credited with its tensors."""
         model = announcement.model
         peer = self.peers[model.creator]
         peer.models_received += 1
         peer.newest, peer.hints, peer.news = model, announcement.addresses, news
         peer.delivery.announced()
-        peer.wanted = self.credit(model) == model.creator
-        return None if peer.wanted else Reason.COPY
+        self._creators.announce(model, now)
+        creator = self._creators.of(model.weights.digest)
+        peer.wanted = creator is None
+        return None if creator in (None, model.creator) else Reason.COPY
 
-    def credit(self, model: ModelRef) -> PeerId:
-        """The first peer that announced these tensors; from now on the model's creator, if there is none."""
-        return self._creators.setdefault(model.weights.digest, model.creator)
+    def is_settled(self, model: ModelRef) -> bool:
+        """Whether somebody is credited with these tensors, so that they have been tried."""
+        return self._creators.of(model.weights.digest) is not None
 
-    def wanted(self, only_news: bool) -> list[ModelRef]:
-        """Models to fetch, in an order that does not depend on the order of arrival."""
+    def is_newest(self, model: ModelRef) -> bool:
+        return self.peers[model.creator].newest == model
+
+    def credit(self, model: ModelRef) -> list[ModelRef]:
+        """Credit the creator of a verified model; return the copies that other peers have announced."""
+        self._creators.credit(model)
+        owner = self._creators.of(model.weights.digest)
+        copiers = [peer for peer in self._announcers(model) if peer.newest and peer.newest.creator != owner]
+        creator = self.peers.get(model.creator)
+        if copiers and creator and creator.newest != model:  # it was tried in the place of the copies
+            creator.attempts -= 1
+            for peer in copiers:
+                peer.attempts += 1
+        for peer in copiers:
+            peer.wanted = False
+        return [peer.newest for peer in copiers if peer.newest]
+
+    def refute(self, model: ModelRef) -> None:
+        """Note that a model was fetched and is not what its creator announced."""
+        self._creators.refute(model)
+
+    def wanted(self, now: float, only_news: bool) -> list[ModelRef]:
+        """Models to fetch, in an order that does not depend on the order of arrival.
+
+        In the place of a model whose tensors another peer announced earlier stands the other peer's.
+        """
         wanted = [peer for peer in self.peers.values() if peer.wanted and (peer.news or not only_news)]
         wanted.sort(key=lambda peer: peer.rank)
-        return [peer.newest for peer in wanted if peer.newest and self._may_try(peer)]
+        models = [peer.newest for peer in wanted if peer.newest and self._may_try(peer)]
+        return list(dict.fromkeys(self._creators.first(model, now, self._available) for model in models))
 
     def fetched(self, model: ModelRef, now: float) -> bool:
         """Enter a fetched model; return whether it may be tried: its creator is still known and within its limit."""
@@ -119,9 +148,8 @@ class PeerBook:
         return self._may_try(peer)
 
     def wakes(self, model: ModelRef) -> bool:
-        """Whether this is the newest model of its creator, announced while this peer was DONE."""
-        peer = self.peers.get(model.creator)
-        return peer is not None and peer.news and peer.newest == model
+        """Whether these tensors are the newest model of a peer, announced while this peer was DONE."""
+        return any(peer.news for peer in self._announcers(model))
 
     def begin_attempt(self, model: ModelRef) -> None:
         """Count an attempt."""
@@ -134,6 +162,15 @@ class PeerBook:
     @property
     def _full(self) -> bool:
         return len(self.peers) >= self._config.network.max_peers
+
+    def _announcers(self, model: ModelRef) -> list[KnownPeer]:
+        """The peers whose newest model has these tensors."""
+        digest = model.weights.digest
+        return [peer for peer in self.peers.values() if peer.newest and peer.newest.weights.digest == digest]
+
+    def _available(self, creator: PeerId) -> bool:
+        peer = self.peers[creator]
+        return self._may_try(peer) and not peer.delivery.failures
 
     def _may_try(self, peer: KnownPeer) -> bool:
         return peer.attempts < self._config.work.max_attempts_per_creator and not peer.delivery.given_up

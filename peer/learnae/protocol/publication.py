@@ -2,8 +2,9 @@
 
 from functools import partial
 
+from learnae.errors import Reason
 from learnae.protocol import actions as do
-from learnae.protocol.decisions import Published
+from learnae.protocol.decisions import AttemptFailed, Published
 from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.requests import Requests
 from learnae.protocol.settings import PeerConfig
@@ -27,8 +28,13 @@ class Publication:
         """Store a new model; it is announced once it is stored."""
         self.weights = weights
         self.step += 1
-        self._peer_book.credit(ModelRef(self._config.peer, self.step, weights))  # so that copies are recognised
+        self.credit(ModelRef(self._config.peer, self.step, weights))
         self._requests.issue(partial(do.StoreModel, cid=weights.cid))
+
+    def credit(self, model: ModelRef) -> None:
+        """Credit a creator with its verified model, or this peer with its own, so that copies are recognised."""
+        for copy in self._peer_book.credit(model):
+            self._requests.record(AttemptFailed(copy.creator, copy.weights.cid, Reason.COPY))
 
     def model_stored(self, request: do.StoreModel) -> None:
         if self.weights and self.weights.cid == request.cid:

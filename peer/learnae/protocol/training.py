@@ -60,7 +60,8 @@ class Training:
         self._requests.record(decisions.WorkBegan(identities, timed_out))
 
     def model_received(self, announcement: ModelAnnouncement) -> None:
-        model, reason = announcement.model, self._peer_book.receive(announcement, news=self.work is WorkState.DONE)
+        model, news = announcement.model, self.work is WorkState.DONE
+        reason = self._peer_book.receive(announcement, self._requests.now, news)
         self.fetches.superseded(model.creator)
         if reason:
             self._requests.record(decisions.AttemptFailed(model.creator, model.weights.cid, reason))
@@ -80,9 +81,9 @@ class Training:
         self.publication.weights = event.weights
         self.score, self._remote = event.score, None
         if request.model is None:  # a peer that announces the initial weights as its own is a copycat
-            self._peer_book.credit(ModelRef(self._config.peer, 0, event.weights))
+            self.publication.credit(ModelRef(self._config.peer, 0, event.weights))
         else:
-            self._peer_book.model_scored(request.model.creator, adopted=False)
+            self._verified(request.model, adopted=False)
         creator = request.model.creator if request.model else None
         self._requests.record(decisions.Adopted(request.cid, creator, event.score))
         self._change("remote model adopted" if request.model else "initial weights loaded")
@@ -100,7 +101,7 @@ class Training:
         adopted = after.beats(before)
         cid, step = event.weights.cid, self.publication.step + 1
         self._requests.record(decisions.Averaged(remote.creator, remote.weights.cid, before, after, adopted, cid, step))
-        self._peer_book.model_scored(remote.creator, adopted)
+        self._verified(remote, adopted)
         if adopted:
             self.score, self._patience = after, self._config.work.patience
             self.publication.publish(event.weights)
@@ -112,6 +113,8 @@ class Training:
     def model_forged(self, event: on.ModelForged) -> None:
         if self.work is WorkState.TRAINING:
             self.slices_trained += 1
+        if self._remote:
+            self._verified(self._remote, adopted=False)
         self.publication.publish(event.weights)
         self._end_unit()
 
@@ -132,6 +135,7 @@ class Training:
                 assert self._remote
                 model = self._remote
                 self._requests.record(decisions.AttemptFailed(model.creator, model.weights.cid, reason))
+                self._peer_book.refute(model)
                 self._end_unit()
 
     # time
@@ -203,6 +207,11 @@ class Training:
 
     def _forge(self, forgery: Forgery, source: ModelRef | None) -> None:
         self._requests.issue(partial(do.ForgeModel, forgery=forgery, source=source, step=self.publication.step + 1))
+
+    def _verified(self, remote: ModelRef, adopted: bool) -> None:
+        """The trainer has loaded a model exactly as announced."""
+        self._peer_book.model_scored(remote.creator, adopted)
+        self.publication.credit(remote)
 
     def _begin_unit(self, cause: str) -> None:
         self._unit_began = self._requests.now
