@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Any
 
@@ -39,20 +40,26 @@ class FakeNode:
         writer.close()
 
 
-def filtered(test: Callable[[FakeNode, int], Awaitable[None]], control: tuple[str, ...] = ()) -> None:
+def filtered(
+    test: Callable[[FakeNode, int], Awaitable[None]],
+    control: Collection[str] = (),
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
     async def run() -> None:
         node = FakeNode()
         async with await asyncio.start_server(node.serve, "127.0.0.1", 0) as behind:
             address = behind.sockets[0].getsockname()[:2]
-            async with await RpcFilter(address, control, timeout=SHORT).listen("127.0.0.1", 0) as server:
+            async with await RpcFilter(address, control, SHORT, clock).listen("127.0.0.1", 0) as server:
                 await test(node, server.sockets[0].getsockname()[1])
 
     asyncio.run(run())
 
 
-async def post(port: int, content: object, kind: str = "application/json", method: str = "POST") -> tuple[int, bytes]:
+async def post(
+    port: int, content: object, kind: str = "application/json", method: str = "POST", sender: str = "127.0.0.1"
+) -> tuple[int, bytes]:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(sender, 0))
     head = f"{method} / HTTP/1.1\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     writer.write(head.encode() + body)
     answer = await reader.read()
@@ -152,3 +159,20 @@ def test_connections_of_one_pod_do_not_take_the_places_of_another() -> None:
             writer.close()
 
     filtered(test)
+
+
+def test_a_flood_of_one_pod_is_refused_and_not_the_requests_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filtering, "MAX_REQUESTS", 5)
+    monkeypatch.setattr(filtering, "MAX_TRANSACTIONS", 2)
+    now, send = [0.0], CHAIN_ID | {"method": "eth_sendRawTransaction", "params": ["0x00"]}
+
+    async def test(node: FakeNode, port: int) -> None:
+        sent = [(await post(port, send, sender="127.0.0.3"))[0] for _ in range(4)]
+        asked = [(await post(port, CHAIN_ID, sender="127.0.0.3"))[0] for _ in range(6)]
+        assert (sent, asked) == ([200, 200, 429, 429], [200] * 5 + [429])
+        assert (await post(port, send, sender="127.0.0.4"))[0] == 200
+        assert [(await post(port, send, sender="127.0.0.2"))[0] for _ in range(4)] == [200] * 4  # the host
+        now.append(now.pop() + filtering.WINDOW)
+        assert (await post(port, send, sender="127.0.0.3"))[0] == 200
+
+    filtered(test, ("127.0.0.2",), lambda: now[0])

@@ -12,6 +12,7 @@ from learnae.messages.foreign_json import from_json
 
 # The methods that peers use (adapters/evm/rpc.py), and the number of their parameters.  A node may accept more of them,
 # such as an altered state for eth_call.
+SEND = "eth_sendRawTransaction"
 METHODS = {
     "eth_call": 2,
     "eth_chainId": 0,
@@ -21,8 +22,9 @@ METHODS = {
     "eth_getTransactionCount": 2,
     "eth_getTransactionReceipt": 1,
     "eth_maxPriorityFeePerGas": 0,
-    "eth_sendRawTransaction": 1,
+    SEND: 1,
 }
+MAX_TRANSACTION = 1 << 13  # characters; the largest of a peer deploys DPoID.sol
 MAX_CALL_GAS = 100_000  # a call costs the caller nothing, but the node processor time
 CALL_FIELDS = {"from", "to", "data", "gas"}
 NOT_FOUND, INVALID = -32601, -32602  # codes of JSON-RPC
@@ -36,8 +38,8 @@ class RefusedCall(Exception):
         self.answer: dict[str, Any] = {"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": why}}
 
 
-def checked(body: bytes) -> bytes:
-    """The request to pass on.  Raises RefusedCall; InvalidRequest if this is no single request."""
+def checked(body: bytes) -> tuple[str, bytes]:
+    """The method, and the request to pass on.  Raises RefusedCall; InvalidRequest if this is no single request."""
     try:
         request = from_json(body)
     except ValueError:
@@ -54,7 +56,9 @@ def checked(body: bytes) -> bytes:
         raise RefusedCall(id, INVALID, f"{method} takes at most {METHODS[method]} parameters here")
     if method == "eth_call" and not _is_cheap(params):
         raise RefusedCall(id, INVALID, f"eth_call takes {', '.join(sorted(CALL_FIELDS))}; gas up to {MAX_CALL_GAS}")
-    return json.dumps({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).encode()
+    if method == SEND and len(str(params)) > MAX_TRANSACTION:
+        raise RefusedCall(id, INVALID, f"a transaction has at most {MAX_TRANSACTION} characters here")
+    return method, json.dumps({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).encode()
 
 
 def _is_cheap(params: list[Any]) -> bool:

@@ -4,7 +4,9 @@ Answers are passed on while they arrive, so that they take no memory here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
@@ -19,21 +21,31 @@ from learnae.bounded_http import (
     require_json,
     response,
 )
-from learnae.rpc_filter.requests import RefusedCall, checked
+from learnae.rpc_filter.requests import SEND, RefusedCall, checked
 
 MAX_CONNECTIONS = 1024
 MAX_CONNECTIONS_PER_ADDRESS = 64
 NODE_TIMEOUT = 10.0  # s until the node's answer begins, and as long for each part; peers wait as long
 MAX_ANSWER = 16 << 20  # bytes; peers read no more
 CHUNK = 1 << 16  # bytes
+WINDOW = 10.0  # s in which one address may send so many:
+MAX_REQUESTS = 2000
+MAX_TRANSACTIONS = 200  # the node keeps those that it cannot mine yet
 
 
 class RpcFilter(BoundedServer):
     """``node``: host and port.  ``control``: addresses that always find a place."""
 
-    def __init__(self, node: tuple[str, int], control: Collection[str] = (), timeout: float = REQUEST_TIMEOUT) -> None:
+    def __init__(
+        self,
+        node: tuple[str, int],
+        control: Collection[str] = (),
+        timeout: float = REQUEST_TIMEOUT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__(MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, timeout)
-        self._node, self._control = node, control
+        self._node, self._control, self._clock = node, control, clock
+        self._counts, self._window_end = Counter[tuple[str, bool]](), 0.0
 
     def protected(self, address: str) -> bool:
         return address in self._control
@@ -48,10 +60,11 @@ class RpcFilter(BoundedServer):
             writer.write(response(HTTPStatus.OK, {"ok": True}))
             return
         try:
-            passed = checked(request.body)
+            method, passed = checked(request.body)
         except RefusedCall as refused:
             writer.write(response(HTTPStatus.OK, refused.answer))
             return
+        self._count(request.sender, method == SEND)
         try:
             async with self._asked(passed) as (length, answer):
                 writer.write(head(HTTPStatus.OK, "application/json", length))
@@ -62,6 +75,17 @@ class RpcFilter(BoundedServer):
             raise InvalidRequest(HTTPStatus.BAD_GATEWAY, "the chain cannot be reached, or sent too much") from None
 
     # private
+
+    def _count(self, sender: str, sends: bool) -> None:
+        """Raises InvalidRequest if the sender has used up this window."""
+        now = self._clock()
+        if now >= self._window_end:
+            self._counts.clear()
+            self._window_end = now + WINDOW
+        self._counts[sender, sends] += 1
+        limit = MAX_TRANSACTIONS if sends else MAX_REQUESTS
+        if self._counts[sender, sends] > limit and not self.protected(sender):
+            raise InvalidRequest(HTTPStatus.TOO_MANY_REQUESTS, f"send at most {limit} of these in {WINDOW:g} s")
 
     @asynccontextmanager
     async def _asked(self, body: bytes) -> AsyncIterator[tuple[int, asyncio.StreamReader]]:
