@@ -1,27 +1,37 @@
 #!/bin/sh
-# supervise.sh COMMAND ...: runs it again whenever it ends, until this script is asked to end.
-# The container owns a network namespace that others share, so it must not end with its program: Docker would make
-# another namespace, and theirs would be dead.  Pauses grow from 0.5 s to 8 s; a program that ran for a minute starts anew.
+# supervise.sh always COMMAND ...    runs it again whenever it ends
+# supervise.sh killed COMMAND ...    runs it again if a signal ended it, as without memory, up to five times
+# Asked to end, it ends the command and exits with its code.
+# always: the container owns a network namespace that others share, so it must not end with its program: Docker would
+# make another namespace, and theirs would be dead.  killed: a peer also ends by itself, with codes that are no failures.
+# Pauses grow from 0.5 s to 8 s; after a command that ran for a minute they start anew.
 set -u
-running=
-trap '[ -z "$running" ] || kill -TERM "$running"; stopping=yes' TERM INT
-stopping=no pause=0.5
+when=$1
+shift
+running='' stopping=no pause=0.5 left=5
+trap 'stopping=yes; [ -z "$running" ] || kill -TERM "$running"' TERM INT
 seconds() { cut -d. -f1 /proc/uptime; } # the clock may be set
+again() { # after an exit code
+    [ "$when" = always ] && return
+    [ "$1" -gt 128 ] && [ "$1" -ne 130 ] && [ "$1" -ne 143 ] && [ "$left" -gt 0 ] && left=$((left - 1))
+}
 
-while [ "$stopping" = no ]; do
+while :; do
     began=$(seconds)
     "$@" &
     running=$!
     wait "$running"
     code=$?
-    if [ "$stopping" = yes ]; then
-        wait "$running" 2>/dev/null # the signal interrupted the first wait
-        exit 0
+    if [ "$stopping" = yes ]; then # the signal interrupted that wait
+        wait "$running" 2>/dev/null
+        exit $?
     fi
-    running=
+    running=''
+    again "$code" || exit "$code"
     [ $(($(seconds) - began)) -lt 60 ] || pause=0.5
     echo "supervise: $* ended with code $code and starts again in $pause s" >&2
     sleep "$pause" &
     wait $!
+    [ "$stopping" = no ] || exit "$code"
     case "$pause" in 0.5) pause=1 ;; 1) pause=2 ;; 2) pause=4 ;; *) pause=8 ;; esac
 done

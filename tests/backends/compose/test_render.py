@@ -167,12 +167,14 @@ def test_no_container_has_more_power_than_its_job_needs(composed: dict[str, Any]
 
 
 @pytest.mark.docker
-def test_docker_restarts_what_fails_but_never_the_owner_of_a_network_namespace(composed: dict[str, Any]) -> None:
+def test_docker_restarts_nodes_and_a_script_restarts_the_programs_of_the_rest(
+    composed: dict[str, Any],
+) -> None:
     for name, service in composed.items():
         part = name.partition("-")[0]
-        owner = part in ("link", "rpc")
-        assert (service.get("entrypoint") or [])[:2] == (["sh", "/supervise.sh"] if owner else []), name
-        assert service.get("restart") == ("on-failure:5" if part in ("peer", "ipfs", "chain") else None), name
+        when = {"link": "always", "rpc": "always", "peer": "killed"}.get(part)
+        assert (service.get("entrypoint") or [])[:3] == (["sh", "/supervise.sh", when] if when else []), name
+        assert service.get("restart") == ("on-failure:5" if part in ("ipfs", "chain") else None), name
 
 
 @pytest.mark.docker

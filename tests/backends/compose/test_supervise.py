@@ -1,25 +1,29 @@
-"""The script that keeps a program running in the container that owns a network namespace."""
+"""The script that keeps programs running in their containers."""
 
 import os
 import signal
 import sys
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import PIPE, Popen, run
+
+import pytest
 
 SCRIPT = Path(__file__).parents[3] / "peer" / "supervise.sh"
 PROGRAM = """
 import os, signal, sys
-signal.signal(signal.SIGTERM, lambda *_: (print("stopped", flush=True), sys.exit(0)))
+signal.signal(signal.SIGTERM, lambda *_: (print("stopped", flush=True), sys.exit(130)))
 print(os.getpid(), flush=True)
 while True:
     signal.pause()
 """
 
 
-def test_a_program_that_is_killed_is_started_again_and_one_that_is_stopped_is_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["always", "killed"])
+def test_a_program_that_is_killed_is_started_again_and_one_that_is_stopped_is_not(tmp_path: Path, when: str) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
-    with Popen(["sh", str(SCRIPT), sys.executable, str(program)], stdout=PIPE, stderr=PIPE, text=True) as supervised:
+    command = ["sh", str(SCRIPT), when, sys.executable, str(program)]
+    with Popen(command, stdout=PIPE, stderr=PIPE, text=True) as supervised:
         assert supervised.stdout and supervised.stderr
         first = int(supervised.stdout.readline())
         os.kill(first, signal.SIGKILL)
@@ -28,4 +32,18 @@ def test_a_program_that_is_killed_is_started_again_and_one_that_is_stopped_is_no
         assert int(supervised.stdout.readline()) != first
         supervised.terminate()
         assert supervised.stdout.readline() == "stopped\n"
-        assert supervised.wait(10) == 0
+        assert supervised.wait(10) == 130
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 130])
+def test_a_peer_that_ends_by_itself_is_not_started_again(code: int) -> None:
+    assert run(["sh", str(SCRIPT), "killed", "sh", "-c", f"exit {code}"], timeout=10).returncode == code
+
+
+def test_a_peer_that_is_killed_each_time_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sleep").write_text("#!/bin/sh\n")
+    (tmp_path / "sleep").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    command = ["sh", str(SCRIPT), "killed", "sh", "-c", "echo begun; kill -9 $$"]
+    ended = run(command, capture_output=True, text=True, timeout=10)
+    assert (ended.returncode, ended.stdout) == (137, "begun\n" * 6)
