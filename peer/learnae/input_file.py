@@ -1,6 +1,7 @@
 """Opens files that a user or another program names: regular ones, and no more of them than expected."""
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -38,3 +39,8 @@ def read_input(path: Path, limit: int = MAX_SIZE) -> bytes:
 def read_utf8(path: Path, limit: int = MAX_SIZE) -> str:
     """The same in UTF-8; some editors begin a file with a byte order mark.  Raises UnicodeDecodeError, too."""
     return read_input(path, limit).decode("utf-8-sig")
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

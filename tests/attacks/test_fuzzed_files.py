@@ -36,7 +36,7 @@ from learnae.session.session_file import load, schema, to_toml
 from learnae.session.settings import DataSettings
 
 SECONDS = 2.0  # of processor time per example
-WARM_UP = 60.0  # s, until everything is imported
+WARM_UP = 600.0  # s, until everything is imported
 MEMORY = 1 << 30  # bytes per example
 HANG = 60.0  # s of wall time, for what waits
 SCHEMA, COMMAND = schema(), get_command(app)
@@ -49,7 +49,8 @@ class TooSlow(BaseException):
 
 @dataclass
 class Limits:
-    seconds: float = WARM_UP
+    seconds: float = WARM_UP  # of processor time
+    hang: float = WARM_UP  # of wall time
     memory: int | None = None  # bytes, in addition to what is used
 
 
@@ -69,7 +70,7 @@ def limited() -> Iterator[None]:
     if LIMITS.memory:
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + LIMITS.memory, memory[1]))
     signal.setitimer(signal.ITIMER_PROF, LIMITS.seconds)
-    signal.setitimer(signal.ITIMER_REAL, HANG)
+    signal.setitimer(signal.ITIMER_REAL, LIMITS.hang)
     try:
         yield
     finally:
@@ -127,7 +128,7 @@ class Originals:
 
         for kind in ATTACKS:  # what is imported only now counts for no example
             kind(random.Random(1), self)
-        LIMITS.seconds, LIMITS.memory = SECONDS, MEMORY
+        LIMITS.seconds, LIMITS.hang, LIMITS.memory = SECONDS, HANG, MEMORY
 
     def copy(self, dice: random.Random, original: Path, mode: int = 0o644) -> Path:
         """A damaged copy, or something else of that name."""

@@ -101,6 +101,13 @@ def test_a_folder_without_sound_rows_is_refused_in_a_sentence(tmp_path: Path) ->
         ShardLearning(SESSION, tmp_path)
     with pytest.raises(InputError, match="render the swarm again"):
         shard_file.load(tmp_path / ROWS)
-    np.savez(tmp_path / ROWS, features=np.zeros((2, 3), np.float32), labels=np.zeros(2, int), trained=1, salt="s")
+    np.savez(
+        tmp_path / ROWS,
+        features=np.zeros((2, 3), np.float32),
+        labels=np.zeros(2, int),
+        trained=1,
+        salt="s",
+        data_sha256="",
+    )
     with pytest.raises(InputError, match="initial weights of p02"):
         ShardLearning(SESSION, tmp_path).initial_block("p02")

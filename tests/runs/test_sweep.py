@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from learnae.adapters.run_directory import sha256_of
+from learnae.adapters.run_directory import RunDirectory, environment_facts
 from learnae.errors import InputError
+from learnae.input_file import sha256_of
+from learnae.runs.provenance import require_same_data
 from learnae.runs.sweep import ROW, SweepRun, parse_assignments, plan_runs
 from learnae.session.session_file import parse, to_toml
 
@@ -69,14 +71,36 @@ def test_what_cannot_be_set_is_one_sentence(tmp_path: Path, assignments: list[st
         planned(tmp_path, *assignments)
 
 
-def test_a_finished_run_is_used_again_only_with_the_same_data(tmp_path: Path) -> None:
+def test_a_finished_run_is_used_again_only_with_the_same_settings_data_and_program(tmp_path: Path) -> None:
     data = tmp_path / "rows.csv"
     data.write_text("a,k\n1,0\n")
     session = parse({"data": {"path": str(data), "label": "k"}})
     (tmp_path / "session.toml").write_text(to_toml(session))
     (tmp_path / ROW).write_text(json.dumps({"ended_by": "quiet"}))
-    assert SweepRun(tmp_path, session, {}).row is None
-    (tmp_path / "environment.json").write_text(json.dumps({"data_sha256": "of other data"}))
-    assert SweepRun(tmp_path, session, {}).row is None
-    (tmp_path / "environment.json").write_text(json.dumps({"data_sha256": sha256_of(data)}))
+    same = environment_facts() | {"data_sha256": sha256_of(data)}
+    changes: list[tuple[dict[str, Any], str]] = [
+        ({"data_sha256": "of other data"}, "other data"),
+        ({"code_sha256": "of other code"}, "another program or machine (code_sha256 'of other code', here"),
+        ({"packages": {"torch": "1"}}, "another program or machine (packages"),
+        ({"processor": "Z80"}, "another program or machine (processor 'Z80'"),
+    ]
+    for change, why in changes:
+        (tmp_path / "environment.json").write_text(json.dumps(same | change))
+        case = SweepRun(tmp_path, session, {})
+        assert case.row is None and (case.stale or "").startswith(why)
+    (tmp_path / "environment.json").write_text(json.dumps(same))
     assert SweepRun(tmp_path, session, {}).row == {"ended_by": "quiet"}
+    assert SweepRun(tmp_path, parse({"seed": 2}), {}).stale == "other settings"
+
+
+def test_what_a_sweep_cannot_set_is_named_as_its_option(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"with --set work.patience=0: work.patience = 0 is not allowed"):
+        planned(tmp_path, "work.patience=0")
+
+
+def test_baselines_of_a_run_are_refused_with_other_data(tmp_path: Path) -> None:
+    data = tmp_path / "rows.csv"
+    data.write_text("a,k\n1,0\n")
+    (tmp_path / "environment.json").write_text(json.dumps({"data_sha256": "of other data"}))
+    with pytest.raises(InputError, match="the data here is not that of the run"):
+        require_same_data(RunDirectory(tmp_path), parse({"data": {"path": str(data), "label": "k"}}))

@@ -97,7 +97,7 @@ def test_an_audit_of_a_damaged_journal_says_so(tmp_path: Path) -> None:
 
 
 def test_a_journal_knows_whose_it_is_without_being_told(tmp_path: Path) -> None:
-    config = SessionSetup(SETTINGS, IDS.members(SETTINGS), 0, str.encode).config(0, Commitment("ab" * 32, "salt"))
+    config = SessionSetup(SETTINGS, IDS.members(SETTINGS), 0, "", str.encode).config(0, Commitment("ab" * 32, "salt"))
     SqliteJournal(tmp_path / "p00.sqlite", config).close()
     assert read_journal(tmp_path / "p00.sqlite") == (config, [], [])
     with pytest.raises(InputError, match="does not exist"):

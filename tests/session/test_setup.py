@@ -24,7 +24,7 @@ SESSION = Session(peers=8, groups=GROUPS, work=WorkSettings(slices=5, passes=3))
 
 def setup(session: Session = SESSION, degree: int | None = None) -> SessionSetup:
     members = roster(session.groups, session.peers, lambda name: (PeerId(f"id of {name}"), Address(f"0x{name}")))
-    return SessionSetup(session, members, 28, str.encode, degree)
+    return SessionSetup(session, members, 28, "ab", str.encode, degree)
 
 
 def test_the_sessions_id_is_the_cid_of_a_manifest_in_canonical_json() -> None:
@@ -34,6 +34,11 @@ def test_the_sessions_id_is_the_cid_of_a_manifest_in_canonical_json() -> None:
     assert agreed["initial_weights"] == cid_of(b"p00") and agreed["data"]["features"] == 28
     assert agreed["reward"] == {"factor_wei": "52000000000000000", "function": "proportional"}
     assert agreed["model"]["hidden"] == [64, 64] and "kind" not in agreed["model"]
+
+
+def test_the_sessions_id_covers_the_rows() -> None:
+    members = setup().members
+    assert SessionSetup(SESSION, members, 28, "cd", str.encode).session_id != setup().session_id
 
 
 def test_all_peers_are_given_the_same_settings_and_each_its_own_weights() -> None:

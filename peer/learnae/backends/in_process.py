@@ -5,8 +5,9 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from learnae.adapters.run_directory import RunDirectory, sha256_of
+from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.base import RunOptions
+from learnae.input_file import sha256_of
 from learnae.session.session_file import to_toml
 from learnae.session.settings import Session
 

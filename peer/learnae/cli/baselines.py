@@ -5,8 +5,9 @@ from typing import Any
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.cli.arguments import Run
-from learnae.cli.output import console, table_of
+from learnae.cli.output import console, say, table_of
 from learnae.runs.drawing import BASELINES, write_report
+from learnae.runs.provenance import other_environment, require_same_data
 from learnae.session.session_file import load
 from learnae.session.settings import Session
 
@@ -17,8 +18,11 @@ def baselines(run: Run) -> int:
     """Train the same peers alone, always averaging, and on pooled data; the run's report compares them."""
     directory = RunDirectory(run)
     history = directory.read()
-    verdict = directory.judge_again(history)
-    scores = add_baselines(directory, load(run / "session.toml"), verdict, None)
+    verdict, session = directory.judge_again(history), load(run / "session.toml")
+    require_same_data(directory, session)
+    if other := other_environment(directory):
+        say(f"The run was made with another program or machine than its baselines: {other}.")
+    scores = add_baselines(directory, session, verdict, None)
     write_report(directory, history, verdict)
     table = table_of("accuracy on test data", "mean", "min", "against alone")
     for name, score in scores.items():

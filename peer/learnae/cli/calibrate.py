@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from learnae.adapters.run_directory import RunDirectory
+from learnae.adapters.run_directory import ENVIRONMENT, RunDirectory
 from learnae.adapters.run_directory.seal import SEEDS
 from learnae.analysis.checks import verdict
 from learnae.cli.arguments import Run
@@ -34,12 +34,15 @@ def calibrate(
     from learnae.backends.live_run import SESSION
     from learnae.cli.many_runs import run_cases
     from learnae.runs.calibrate import MAX_BAND_WIDTH, compare_with_seeds, fit_costs
+    from learnae.runs.provenance import require_same_data
     from learnae.runs.run_journals import read_run_journals
     from learnae.runs.sweep import plan_runs
     from learnae.runtime.torch_learning import TorchLearning
 
     directory = RunDirectory(run)
     history, session = directory.read(), load(run / SESSION)
+    if directory.read_json(ENVIRONMENT):
+        require_same_data(directory, session)
     learning = TorchLearning(session, threads=1)
     calibrated = fit_costs(session, learning, read_run_journals(run))
     with directory.deriving(CALIBRATED):

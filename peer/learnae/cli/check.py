@@ -51,7 +51,8 @@ def check(
 
 def _repeats(directory: RunDirectory, history: History) -> bool:
     """Whether the same session and seed give the same records.  Raises InputError if that cannot be decided here."""
-    from learnae.runs.rerun import first_difference, other_environment, session_to_rerun
+    from learnae.runs.provenance import other_environment
+    from learnae.runs.rerun import first_difference, session_to_rerun
 
     session, threads = session_to_rerun(directory, history)
     with TemporaryDirectory() as folder:

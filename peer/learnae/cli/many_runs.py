@@ -32,7 +32,10 @@ METRICS = [
 def run_cases(cases: Sequence[SweepRun]) -> list[dict[str, Any]]:
     finished = sum(case.row is not None for case in cases)
     if finished:
-        say(f"{finished} of {len(cases)} runs exist already.")
+        say(f"{finished} of {len(cases)} runs exist already, with the same settings, data and program: they are used.")
+    stale = sorted({case.stale or "interrupted" for case in cases if case.path.exists() and case.row is None})
+    if stale:
+        say(f"Runs that exist are repeated, because they are of something else: {'; '.join(stale)}.")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("runs", total=len(cases), completed=finished)

@@ -4,30 +4,26 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 
-from learnae.adapters.run_directory import CHAIN, ENVIRONMENT, HISTORY, RunDirectory, environment_facts, sha256_of
+from learnae.adapters.run_directory import CHAIN, ENVIRONMENT, HISTORY, RunDirectory
 from learnae.backends.live_run import JOURNALS, SESSION
 from learnae.errors import InputError
 from learnae.records.history import History
 from learnae.records.outcome import BackendName, EndedBy
+from learnae.runs.provenance import require_same_data
 from learnae.session.session_file import load
 from learnae.session.settings import Session
 
-DECISIVE = ("commit", "packages", "processor")  # facts of an environment that may change a result
 MAX_THREADS = 1024
 
 
 def session_to_rerun(run: RunDirectory, history: History) -> tuple[Session, int | None]:
     """The session of a run and its number of threads.  Raises InputError if it cannot be run again here."""
-    from learnae.learn.datasets.sources import source_file  # imports torch
-
     if history.began is None or history.began.backend is not BackendName.SIM:
         raise InputError(f"{run.path} is a live run, which no seed repeats: only simulated runs can be rerun")
     if history.ended_by in (None, EndedBy.INTERRUPTED):
         raise InputError(f"{run.path} was interrupted: only a run whose session ended by itself can be rerun")
     session, environment = load(run.path / SESSION), run.read_json(ENVIRONMENT)
-    digest, needed = sha256_of(source_file(session.data)), environment.get("data_sha256")
-    if digest != needed:
-        raise InputError(f"the data here is not that of the run: its SHA-256 is {digest}, the run used {needed}")
+    require_same_data(run, session)
     threads = environment.get("threads")
     return session, threads if isinstance(threads, int) and 1 <= threads <= MAX_THREADS else None
 
@@ -41,17 +37,6 @@ def first_difference(run: Path, again: Path) -> str | None:
             if ours != theirs:
                 return f"line {number} of {path} is not what a rerun gives"
     return None
-
-
-def other_environment(run: RunDirectory) -> str:
-    """What differs between the machine of a run and this one, in words; empty if nothing is known to differ."""
-    then, now = run.read_json(ENVIRONMENT), environment_facts()
-    differing = [name for name in DECISIVE if then.get(name) != now[name]]
-    return "; ".join(f"{name} {_text(then.get(name))}, here {_text(now[name])}" for name in differing)
-
-
-def _text(value: object) -> str:
-    return ascii(value) if value is not None else "unknown"
 
 
 def _lines(path: Path) -> Iterator[bytes]:

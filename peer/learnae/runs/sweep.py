@@ -16,13 +16,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from learnae.adapters.run_directory import RunDirectory, sha256_of
+from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.statistics import run_metrics
 from learnae.errors import InputError
 from learnae.messages.foreign_json import from_json
 from learnae.messages.foreign_toml import from_toml
 from learnae.records.outcome import EndedBy
-from learnae.session.session_file import load, parse, resolved, to_toml
+from learnae.runs.provenance import why_not_the_same
+from learnae.session.session_file import load, parse, resolved
 from learnae.session.settings import DataSettings, Session
 
 COMMA = r",(?![^\[]*\])"  # not inside a list
@@ -39,15 +40,19 @@ class SweepRun:
 
     @property
     def row(self) -> dict[str, Any] | None:
-        """Its metrics; None if it has not finished with exactly these settings and data."""
+        """Its metrics; None if it has not finished with exactly these settings, data, program and machine."""
+        if self.stale:
+            return None
         try:
-            same = (self.path / "session.toml").read_text(encoding="utf-8") == to_toml(self.session)
-            environment = from_json((self.path / "environment.json").read_text(encoding="utf-8"))
-            same = same and environment["data_sha256"] == _data_sha256(self.session.data)
             row: dict[str, Any] = from_json((self.path / ROW).read_text(encoding="utf-8"))
+            return row if row["ended_by"] != EndedBy.INTERRUPTED else None
         except (OSError, ValueError, KeyError):
             return None
-        return row if same and row["ended_by"] != EndedBy.INTERRUPTED else None
+
+    @property
+    def stale(self) -> str | None:
+        """Why the run in its folder is of something else."""
+        return why_not_the_same(self.path, self.session)
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, list[Any]]:
@@ -72,10 +77,16 @@ def plan_runs(path: Path, chosen: dict[str, list[Any]], seeds: Sequence[int], ou
     seeds = chosen.get("seed", seeds)
     chosen = {key: values for key, values in chosen.items() if key != "seed"}
     return [
-        SweepRun(out / _name(settings, seed), parse(_assigned(base, settings | {"seed": seed}), str(path)), settings)
+        SweepRun(out / _name(settings, seed), _session(path, base, settings, seed), settings)
         for settings in (dict(zip(chosen, values, strict=True)) for values in itertools.product(*chosen.values()))
         for seed in seeds
     ]
+
+
+def _session(path: Path, base: dict[str, Any], settings: dict[str, Any], seed: Any) -> Session:
+    """``base`` is in order, so only what is set can be refused."""
+    written = " ".join(f"--set {name}={json.dumps(value, default=str)}" for name, value in settings.items())
+    return parse(_assigned(base, settings | {"seed": seed}), f"{path} with {written}" if written else str(path))
 
 
 def run_missing(cases: Sequence[SweepRun], done: Callable[[SweepRun, dict[str, Any]], None]) -> list[dict[str, Any]]:
@@ -128,13 +139,6 @@ def _table(data: DataSettings) -> Any:
     from learnae.learn.datasets.sources import load_dataset as load_rows
 
     return load_rows(data)
-
-
-@cache
-def _data_sha256(data: DataSettings) -> str:
-    from learnae.learn.datasets.sources import source_file  # imports torch
-
-    return sha256_of(source_file(data))
 
 
 def _quiet() -> None:

@@ -17,6 +17,7 @@ class Learning(Protocol):
     """Rows, networks and test scores of a whole session.  Peers by index in the roster."""
 
     features: int
+    data_sha256: str  # of the file that identifies the rows
     notice: str | None  # one sentence to print, if something had to be shrunk
 
     def initial_block(self, name: str) -> bytes: ...
@@ -44,6 +45,7 @@ class MemoryLearning:
 
     session: Session
     features: int = 0
+    data_sha256: str = ""
     notice: str | None = None
 
     def initial_block(self, name: str) -> bytes:

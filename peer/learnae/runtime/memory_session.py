@@ -21,7 +21,8 @@ class MemorySession(SessionSetup):
 
     def __init__(self, session: Session, learning: Learning, keys: Keys) -> None:
         members = roster(session.groups, session.peers, keys)
-        super().__init__(session, members, learning.features, learning.initial_block, session.network.degree)
+        degree = session.network.degree
+        super().__init__(session, members, learning.features, learning.data_sha256, learning.initial_block, degree)
         self.learning = learning
         network = memory_network.MemoryNet(random.Random(f"{session.seed} network"), Link(loss=session.network.loss))
         self.swarm = memory_network.MemorySwarm(network)

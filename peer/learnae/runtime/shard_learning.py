@@ -49,7 +49,7 @@ class ShardLearning:
         try:
             with np.load(folder / ROWS, allow_pickle=False) as file:
                 features, labels, self._trained = file["features"], file["labels"], int(file["trained"])
-                self.features = int(features.shape[1])
+                self.features, self.data_sha256 = int(features.shape[1]), str(file["data_sha256"])
                 self._commitment = commit_rows(str(file["salt"]), features[self._trained :], labels[self._trained :])
         except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"{folder} holds no data of a peer ({error}): render the swarm again") from None

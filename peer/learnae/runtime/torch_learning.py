@@ -23,7 +23,7 @@ class TorchLearning:
         self.session = session
         self.pool = Pool(threads, batch)
         self.table, self.split = load_partitioned(session, table)
-        self.features, self.notice = self.table.shape[0], self.split.notice
+        self.features, self.data_sha256, self.notice = self.table.shape[0], self.table.sha256, self.split.notice
 
     def initial_block(self, name: str) -> bytes:
         common = self.session.model.common_initial_weights

@@ -61,8 +61,11 @@ def parse(table: Mapping[str, Any], name: str = "session", overrides: Collection
         if wrong:
             raise InputError(f"{name}: {sentence}")
     known = names(session.peers)
-    require_possible(session.groups, known)  # raises InputError
-    plan(session.faults, known, session.seed)  # raises InputError
+    try:
+        require_possible(session.groups, known)
+        plan(session.faults, known, session.seed)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
     return session
 
 

@@ -2,7 +2,7 @@
 
 Simulator, embedded backend, live peers and remote peers all build a ``SessionSetup``, so they all agree.
 
-    setup = SessionSetup(session, members, features=28, initial_block=learning.initial_block)
+    setup = SessionSetup(session, members, features=28, data_sha256="...", initial_block=learning.initial_block)
     setup.session_id, setup.config(3, learning.commitment(3))
 """
 
@@ -20,7 +20,9 @@ from learnae.session.settings import Session
 
 
 class SessionSetup:
-    """``features``: width of the network's input.  ``initial_block``: the initial weights of a peer, by its name.
+    """``features``: width of the network's input.  ``data_sha256``: of the file that identifies the rows.
+
+    ``initial_block``: the initial weights of a peer, by its name.
 
     ``degree``: neighbours per peer whose announcements it receives; None: all peers, as on Kubo.
     """
@@ -30,10 +32,12 @@ class SessionSetup:
         session: Session,
         members: Sequence[Member],
         features: int,
+        data_sha256: str,
         initial_block: Callable[[str], bytes],
         degree: int | None = None,
     ) -> None:
-        self.session, self.members, self.features = session, tuple(members), features
+        self.session, self.members = session, tuple(members)
+        self.features, self._data_sha256 = features, data_sha256
         self._initial_block = initial_block
         self._initial_cids: dict[str, Cid] = {}
         self.blocks: dict[Cid, bytes] = {}  # initial weights, as far as they were asked for
@@ -45,7 +49,12 @@ class SessionSetup:
         session = self.session
         agreed = {
             "chain_id": session.chain.id,
-            "data": {"features": self.features, "source": session.data.name, "judging_rows": session.data.judging_rows},
+            "data": {
+                "features": self.features,
+                "judging_rows": session.data.judging_rows,
+                "sha256": self._data_sha256,
+                "source": session.data.name,
+            },
             "identity": session.identity,
             "initial_weights": self.initial_cid(self.members[0]),
             "model": {name: value for name, value in encode(session.model).items() if name != "kind"},

@@ -46,7 +46,7 @@ def rendered(folder: Path, zero: Moment | None = None) -> Path:
     (pod / "ipfs" / "swarm.key").write_text(create_swarm_key())
     (pod / "ipfs" / "identity").write_text(made[1].key)
     features = np.zeros((4, FEATURES), np.float32)
-    np.savez(pod / "peer" / ROWS, features=features, labels=np.zeros(4, int), trained=3, salt="salt")
+    np.savez(pod / "peer" / ROWS, features=features, labels=np.zeros(4, int), trained=3, salt="salt", data_sha256="")
     for name in ("p00", "p01"):
         (pod / "peer" / INITIAL / f"{name}.safetensors").write_bytes(name.encode())
     return folder
@@ -56,7 +56,7 @@ def join_file(folder: Path, zero: Moment | None = None) -> Path:
     path = folder / "p01.join.json"
     swarm = rendered(folder / "swarm", zero)
     members = Roster.read(swarm / ROSTER).members(SESSION_OF_TWO)
-    session_id = SessionSetup(SESSION_OF_TWO, members, FEATURES, str.encode).session_id
+    session_id = SessionSetup(SESSION_OF_TWO, members, FEATURES, "", str.encode).session_id
     JoinFile.of_pod("p01", session_id, swarm, {"Qm": "/ip4/10.0.0.1/tcp/4001"}, "http://r", "http://h", TOKEN).write(
         path
     )

@@ -7,7 +7,6 @@ from learnae.adapters.run_directory.directory import (
     VERDICT,
     RunDirectory,
     environment_facts,
-    sha256_of,
 )
 
-__all__ = ["CHAIN", "ENVIRONMENT", "HISTORY", "VERDICT", "RunDirectory", "environment_facts", "sha256_of"]
+__all__ = ["CHAIN", "ENVIRONMENT", "HISTORY", "VERDICT", "RunDirectory", "environment_facts"]

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
 
+import learnae
 from learnae.adapters.run_directory.seal import (
     RUNNING,
     read_seal,
@@ -25,7 +26,7 @@ from learnae.analysis.checks import verdict
 from learnae.checkout import REPOSITORY, in_checkout
 from learnae.errors import InputError
 from learnae.file_lock import try_lock
-from learnae.input_file import read_input
+from learnae.input_file import read_input, sha256_of
 from learnae.messages.codec import encode, to_json
 from learnae.messages.foreign_json import from_json
 from learnae.protocol.events import Event
@@ -37,6 +38,7 @@ from learnae.session.environment import signing_key
 from learnae.untrusted_file import refuse_links
 
 Journal = tuple[PeerConfig, Sequence[tuple[Event, str]]]  # the peer's configuration; its events with their digests
+PACKAGE = Path(learnae.__file__).parent
 PACKAGES = ("torch", "numpy", "safetensors", "pydantic")
 HISTORY, CHAIN, VERDICT = "history.jsonl", "chain.jsonl", "verdict.json"
 ENVIRONMENT = "environment.json"
@@ -191,14 +193,10 @@ def _create_new(parent: Path, name: str) -> Path:
     raise AssertionError
 
 
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def environment_facts() -> dict[str, Any]:
-    """Facts besides session and seed that may change a result: commit, versions, processor."""
+    """Facts besides session and seed that may change a result: program, versions, processor."""
     return {
+        "code_sha256": _code_sha256(),
         "commit": _git("rev-parse", "HEAD"),
         "dirty": bool(_git("status", "--porcelain")),
         "python": platform.python_version(),
@@ -207,6 +205,14 @@ def environment_facts() -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
     }
+
+
+def _code_sha256() -> str:
+    """Of all modules of this package, whatever is committed."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(f"{path.relative_to(PACKAGE).as_posix()} {sha256_of(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def _version(package: str) -> str | None:

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from learnae.adapters.run_directory import environment_facts, sha256_of
+from learnae.adapters.run_directory import environment_facts
 from learnae.backends.base import Finding, Run, RunOptions, Say
 from learnae.backends.compose import engine
 from learnae.backends.compose.plan import GRAFANA, HOST, NO_REMOTE_PEERS, PROMETHEUS, Plan, RemotePeerOptions, project
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
+from learnae.input_file import sha256_of
 from learnae.records.outcome import BackendName
 from learnae.session.environment import RPC, external_chain_settings
 from learnae.session.settings import Session

@@ -106,4 +106,4 @@ def _session_id(session: Session, members: Sequence[Member], folder: Path) -> Ci
     from learnae.runtime.shard_learning import ShardLearning  # imports NumPy
 
     learning = ShardLearning(session, folder / "pods" / members[0].name / "peer")
-    return SessionSetup(session, members, learning.features, learning.initial_block).session_id
+    return SessionSetup(session, members, learning.features, learning.data_sha256, learning.initial_block).session_id

@@ -30,6 +30,7 @@ class Dataset:
     groups: NDArray[np.int64] | None = None  # (R,) each row's value in the column ``group``
     group: str = ""  # the column that rows can be partitioned by
     notice: str | None = None  # one sentence to print: columns that were left out
+    sha256: str = ""  # of the file that identifies the rows
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -27,6 +27,7 @@ def save(path: Path, dataset: Dataset, rows: PeerRows) -> None:
         classes=np.int64(dataset.classes),
         mean=np.array(dataset.mean),
         std=np.array(dataset.std),
+        data_sha256=np.array(dataset.sha256),
         salt=np.array(secrets.token_hex(16)),
     )
 
@@ -42,6 +43,7 @@ def load(path: Path) -> tuple[Dataset, PeerRows]:
             mean=tuple(arrays["mean"].tolist()),
             std=tuple(arrays["std"].tolist()),
             classes=int(arrays["classes"]),
+            sha256=str(arrays["data_sha256"]),
         )
         trained = int(arrays["trained"])
     except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:

@@ -4,11 +4,12 @@ A new source is one entry in ``SOURCES``.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from learnae import resources
 from learnae.errors import InputError
+from learnae.input_file import sha256_of
 from learnae.learn.datasets import flights, npz_dataset, tabular
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.hepmass import METADATA
@@ -63,6 +64,13 @@ def source_file(data: DataSettings) -> Path:
 def load_dataset(data: DataSettings) -> Dataset:
     """Read the rows of a session.  Raises InputError with one sentence for anything invalid."""
     path = source_file(data)
+    return replace(_read(path, data), sha256=sha256_of(path))
+
+
+# private
+
+
+def _read(path: Path, data: DataSettings) -> Dataset:
     if data.path is not None:
         return tabular.read(path, data)
     source = SOURCES.get(data.source)

@@ -1,0 +1,61 @@
+"""What a result depends on besides its session file, and whether it is the same here as where a run was made."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from learnae.adapters.run_directory import ENVIRONMENT, RunDirectory, environment_facts
+from learnae.errors import InputError
+from learnae.input_file import sha256_of
+from learnae.session.session_file import to_toml
+from learnae.session.settings import DataSettings, Session
+
+DECISIVE = ("code_sha256", "python", "packages", "processor")  # facts of an environment that may change a result
+
+
+def require_same_data(run: RunDirectory, session: Session) -> None:
+    """Raises InputError unless the session's data is what the run was made with."""
+    here, needed = _data_sha256(session.data), run.read_json(ENVIRONMENT).get("data_sha256")
+    if here != needed:
+        raise InputError(f"the data here is not that of the run: its SHA-256 is {here}, the run used {needed}")
+
+
+def other_environment(run: RunDirectory) -> str:
+    """What differs between the machine and program of a run and these, in words; empty if nothing is known to."""
+    then, now = run.read_json(ENVIRONMENT), _present()
+    differing = [name for name in DECISIVE if then.get(name) != now[name]]
+    return "; ".join(f"{name} {_text(then.get(name))}, here {_text(now[name])}" for name in differing)
+
+
+def why_not_the_same(path: Path, session: Session) -> str | None:
+    """Why a run in this folder is not what these settings, data and program would give; None if it is."""
+    run = RunDirectory(path)
+    try:
+        if (path / "session.toml").read_text(encoding="utf-8") != to_toml(session):
+            return "other settings"
+        require_same_data(run, session)
+        other = other_environment(run)
+    except (OSError, ValueError):
+        return "incomplete"
+    except InputError:
+        return "other data"
+    return f"another program or machine ({other})" if other else None
+
+
+# private
+
+
+@cache
+def _present() -> dict[str, Any]:
+    return environment_facts()
+
+
+@cache
+def _data_sha256(data: DataSettings) -> str:
+    from learnae.learn.datasets.sources import source_file  # imports torch
+
+    return sha256_of(source_file(data))
+
+
+def _text(value: object) -> str:
+    return ascii(value) if value is not None else "unknown"
