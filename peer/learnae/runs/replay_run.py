@@ -5,10 +5,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from learnae.adapters.kept_models import read_models
-from learnae.adapters.run_directory import ENVIRONMENT, RunDirectory, environment_facts, sha256_of
+from learnae.adapters.run_directory import ENVIRONMENT, RunDirectory, environment_facts
 from learnae.adapters.sqlite_journal import JournalContents, read_blocks
 from learnae.backends.live_run import ROSTER, SESSION, journal_files, members
 from learnae.errors import InputError
+from learnae.input_file import sha256_of
 from learnae.learn.datasets.sources import source_file
 from learnae.protocol import events as on
 from learnae.protocol.types import Cid
@@ -79,12 +80,12 @@ def replay_run(
 
 def _setup(run: Path, learning: TorchLearning) -> SessionSetup:
     """What the peers agreed on, as far as it can be computed here."""
-    session, initial = learning.session, learning.initial_block
+    session, rows, initial = learning.session, learning.data_sha256, learning.initial_block
     if (run / ROSTER).is_file():
-        return SessionSetup(session, members(run)[1], learning.features, initial)
+        return SessionSetup(session, members(run)[1], learning.features, rows, initial)
     ids = {name: (entry.peer, entry.wallet) for name, entry in RunDirectory(run).read().roster.items()}
     peers = roster(session.groups, session.peers, ids.__getitem__)
-    return SessionSetup(session, peers, learning.features, initial, session.network.degree)
+    return SessionSetup(session, peers, learning.features, rows, initial, session.network.degree)
 
 
 def _wrong_settings(learning: TorchLearning, setup: SessionSetup, contents: Journals) -> Iterator[str]:
