@@ -49,8 +49,8 @@ class Between:
 
 
 NETWORK_FORM = "an IPv4 network such as 10.0.0.0/24"
-OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
-NETWORK = rf"^{OCTET}(\.{OCTET}){{3}}/(3[0-2]|[12]?\d)$"
+OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+NETWORK = rf"^{OCTET}(\.{OCTET}){{3}}/(3[0-2]|[12]?[0-9])$"
 
 
 @dataclass(frozen=True, slots=True)
