@@ -101,7 +101,7 @@ WHOLE = TorchLearning(SESSION, threads=1)
 
 
 def audit(folder: Path, **options: Any) -> ReplayOutcome:
-    return replay_run(folder, ReplayOptions(**options))
+    return replay_run(folder, HONEST.history, ReplayOptions(**options))
 
 
 def audit_of(method: str, falsify: Falsify, folder: Path, **options: Any) -> ReplayOutcome:

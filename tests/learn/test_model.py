@@ -10,7 +10,7 @@ from learnae.errors import InputError
 from learnae.learn.averaging import average
 from learnae.learn.cache import BlockMetadata
 from learnae.learn.model import Mlp, count_correct, create_network, forward, loss
-from learnae.learn.serialization import encode_block
+from learnae.learn.serialization import encode_block, weights_digest
 from learnae.messages.wire import MAX_BLOCK
 from learnae.session.settings import ModelSettings
 
@@ -65,6 +65,14 @@ def test_the_same_seed_gives_the_same_initial_weights() -> None:
     net = network()
     assert torch.equal(weights(net, 1), weights(net, 1))
     assert not torch.equal(weights(net, 1), weights(net, 2))
+
+
+def test_initial_weights_and_averages_have_the_same_bits_on_every_processor() -> None:
+    """The session's id and ``audit --replay`` depend on it; run with ATEN_CPU_CAPABILITY=default for another one."""
+    net = network(64, 64)
+    one, other = weights(net, 1), weights(net, 2)
+    assert weights_digest(one) == "28eaef8ea57425ed0d9ef1674ae747e8"
+    assert weights_digest(average(one, other)) == "0352a505e9b23d6498e859558eca2c1f"
 
 
 def test_the_loss_is_the_sum_of_each_peers_mean_cross_entropy() -> None:

@@ -116,8 +116,9 @@ def recorded_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_exported_journals_tell_what_a_live_peers_own_tell(recorded_run: Path, tmp_path: Path) -> None:
+    history = RunDirectory(recorded_run).read()
     same = leave(run(small(**TORCH), learning=partial(TorchLearning, threads=1)), tmp_path / "live")
-    assert read_run_journals(recorded_run) == read_run_journals(same)
+    assert read_run_journals(recorded_run, history) == read_run_journals(same, history)
 
 
 def test_a_run_that_left_no_journals_cannot_be_calibrated(recorded_run: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.helpers.command_line import Done, here, learnae, refused
 
 from learnae.adapters.kept_models import MODELS
-from learnae.adapters.run_directory import ENVIRONMENT
+from learnae.adapters.run_directory import ENVIRONMENT, RunDirectory
 from learnae.backends.live_run import JOURNALS
 from learnae.messages.codec import encode, to_json
 from learnae.protocol.events import ModelScored
@@ -69,7 +69,7 @@ def test_without_its_models_it_is_executed_from_the_initial_weights_on(run: Path
 
 def test_an_edited_score_is_named_and_the_exit_code_is_1(run: Path) -> None:
     """Edited with all digests, so that the journal is consistent."""
-    config, entries, _ = read_run_journals(run)["p05"]
+    config, entries, _ = read_run_journals(run, RunDirectory(run).read())["p05"]
     events = [event for event, _ in entries]
     last = max(number for number, event in enumerate(events) if isinstance(event, ModelScored))
     edited = events[last]

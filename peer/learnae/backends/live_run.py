@@ -8,10 +8,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from learnae.adapters.evm import export, export_since, http_node
 from learnae.adapters.run_directory import CHAIN, HISTORY
 from learnae.adapters.sqlite_journal import read_block, read_journal
-from learnae.backends.external_chain.wallet_funding import FUNDING, Funding
 from learnae.errors import InputError, PortError
 from learnae.protocol.decisions import Adopted, Published
 from learnae.protocol.types import Cid, wei
@@ -50,6 +48,9 @@ async def fetch_chain(run: Path, rpc: str) -> list[ChainRecord]:
     On the session's own chain, the wallets began with the session's balance.  On an external one, the export begins
     when all were funded, and ends before the rest was taken back.
     """
+    from learnae.adapters.evm import export, export_since, http_node  # takes a second
+    from learnae.backends.external_chain.wallet_funding import FUNDING, Funding
+
     session, peers = members(run)
     funding = Funding.read(run) if (run / FUNDING).exists() else None
     if funding and funding.opening is None:

@@ -54,15 +54,10 @@ def audit(
     every run.  Nothing is written to a sealed run.
     The first audit of journals that were collected by hand writes the history and seals the run.
     """
-    import asyncio
-
-    from learnae.adapters import keystore
-    from learnae.backends import live_run
-
     if rpc is None and not (run / CHAIN).exists() and (settings := external_chain_settings()):
         rpc = settings.rpc
     by_hand = not (run / SEAL).exists() and (rpc is not None or not (run / HISTORY).exists())
-    chain = asyncio.run(live_run.fetch_chain(run, keystore.resolve_url(rpc))) if rpc else None
+    chain = _fetch_chain(run, rpc) if rpc else None
     if seal or by_hand:
         sound, directory, history, verdict = True, *_collect(run, chain)
     else:
@@ -71,11 +66,20 @@ def audit(
         say(line)
     code = 0
     if replay:
-        code = print_replay(run, share, peer or (), other_processor, threads)
+        code = print_replay(run, history, share, peer or (), other_processor, threads)
     else:
         say("Every payment was recomputed from the accuracies that its payer reported; --replay verifies these, too.")
     print_verdict(directory, verdict)
     return code or (exit_code(verdict) if sound else 1)
+
+
+def _fetch_chain(run: Path, rpc: str) -> list[ChainRecord]:
+    import asyncio
+
+    from learnae.adapters import keystore
+    from learnae.backends import live_run
+
+    return asyncio.run(live_run.fetch_chain(run, keystore.resolve_url(rpc)))
 
 
 def _collect(run: Path, chain: list[ChainRecord] | None) -> tuple[RunDirectory, History, dict[str, Any]]:

@@ -44,7 +44,7 @@ def calibrate(
     if directory.read_json(ENVIRONMENT):
         require_same_data(directory, session)
     learning = TorchLearning(session, threads=1)
-    calibrated = fit_costs(session, learning, read_run_journals(run))
+    calibrated = fit_costs(session, learning, read_run_journals(run, history))
     with directory.deriving(CALIBRATED):
         (run / CALIBRATED).write_text(to_toml(calibrated), encoding="utf-8")
     cost = asdict(calibrated.cost) | {"latency": calibrated.network.latency}

@@ -5,17 +5,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from learnae.cli.output import console, say
+from learnae.records.history import History
 
 SHOWN = 20  # differences
 
 
-def print_replay(run: Path, share: float, peers: Sequence[str], other_processor: bool, threads: int | None) -> int:
+def print_replay(
+    run: Path, history: History, share: float, peers: Sequence[str], other_processor: bool, threads: int | None
+) -> int:
     """Execute the run again; the exit code: 1 if a result differs, 2 if something could not be verified."""
     from learnae.runs.replay_run import ReplayOptions, replay_run  # imports torch
 
     options = ReplayOptions(share, peers, other_processor, threads or os.cpu_count() or 1)
     with console.status("Reading the run") as status:
-        outcome = replay_run(run, options, lambda done, total: status.update(f"{done:,} of {total:,} executed again"))
+        outcome = replay_run(
+            run, history, options, lambda done, total: status.update(f"{done:,} of {total:,} executed again")
+        )
     failures = outcome.failures
     for line in [*outcome.wrong, *map(str, failures[:SHOWN])]:
         say(line, "bold red")

@@ -13,7 +13,7 @@ from learnae.input_file import sha256_of
 from learnae.learn.datasets.sources import source_file
 from learnae.protocol import events as on
 from learnae.protocol.types import Cid
-from learnae.records.history import SWARM
+from learnae.records.history import SWARM, History
 from learnae.runs.replay import Difference, Replay, Replayed, chosen, with_sources
 from learnae.runs.run_journals import read_run_journals
 from learnae.runtime.torch_learning import TorchLearning
@@ -52,7 +52,7 @@ class ReplayOutcome:
 
 
 def replay_run(
-    run: Path, options: ReplayOptions, progress: Callable[[int, int], None] = lambda done, total: None
+    run: Path, history: History, options: ReplayOptions, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> ReplayOutcome:
     """Raises InputError: the run or the data set cannot be read, or they do not belong together."""
     session, directory = load(run / SESSION), RunDirectory(run)
@@ -62,14 +62,15 @@ def replay_run(
     if environment.get("data_sha256", digest) != digest:
         raise InputError(f"{session.data.name} here is not the data of the run: audit it where that file is")
     learning = TorchLearning(session, options.threads)
-    contents = read_run_journals(run)
-    wrong = [*_wrong_settings(learning, _setup(run, learning), contents), *_wrong_commitments(learning, contents)]
+    contents = read_run_journals(run, history)
+    setup = _setup(run, history, learning)
+    wrong = [*_wrong_settings(setup, contents), *_wrong_commitments(learning, contents)]
     replay = Replay(learning, contents, _kept_blocks(run))
     seed = " ".join(digest for journal in contents.values() for _, digest in journal.entries[-1:])
     wanted = chosen(replay.jobs, options.share, options.peers, seed)  # no peer knows it while the session runs
     jobs = with_sources(wanted, replay.jobs, replay.kept)
     replayed = replay.run(jobs, lambda done: progress(done, len(jobs)))
-    missing = [*_missing_journals(run, contents), *_missing_models(replayed)]
+    missing = [*_missing_journals(run, history, contents), *_missing_models(replayed)]
     here = environment_facts() if environment else {}
     same = all(environment.get(name) == here.get(name) for name in SAME_PROCESSOR)
     return ReplayOutcome(replayed, wrong, missing, same and not options.other_processor)
@@ -78,17 +79,17 @@ def replay_run(
 # private
 
 
-def _setup(run: Path, learning: TorchLearning) -> SessionSetup:
+def _setup(run: Path, history: History, learning: TorchLearning) -> SessionSetup:
     """What the peers agreed on, as far as it can be computed here."""
     session, rows, initial = learning.session, learning.data_sha256, learning.initial_block
     if (run / ROSTER).is_file():
         return SessionSetup(session, members(run)[1], learning.features, rows, initial)
-    ids = {name: (entry.peer, entry.wallet) for name, entry in RunDirectory(run).read().roster.items()}
+    ids = {name: (entry.peer, entry.wallet) for name, entry in history.roster.items()}
     peers = roster(session.groups, session.peers, ids.__getitem__)
     return SessionSetup(session, peers, learning.features, rows, initial, session.network.degree)
 
 
-def _wrong_settings(learning: TorchLearning, setup: SessionSetup, contents: Journals) -> Iterator[str]:
+def _wrong_settings(setup: SessionSetup, contents: Journals) -> Iterator[str]:
     """Peers whose journal was written with other settings than the session gives them.  Raises InputError."""
     if all(journal.config.session != setup.session_id for journal in contents.values()):
         raise InputError("the run is of a session with other rows or settings than are here: audit it where it ran")
@@ -135,11 +136,11 @@ def _kept_blocks(run: Path) -> dict[Cid, bytes]:
     return {cid: block for path in journal_files(run, peers).values() for cid, block in read_blocks(path).items()}
 
 
-def _missing_journals(run: Path, contents: Journals) -> Iterator[str]:
+def _missing_journals(run: Path, history: History, contents: Journals) -> Iterator[str]:
     if (run / ROSTER).is_file():
         active = [member.name for member in members(run)[1]]
     else:
-        active = sorted({record.peer for record in RunDirectory(run).read().records} - {SWARM})
+        active = sorted({record.peer for record in history.records} - {SWARM})
     missing = [name for name in active if name not in contents]
     if missing:
         yield (

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from learnae.adapters.run_directory import RunDirectory
 from learnae.adapters.sqlite_journal import JournalContents, read_journal
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION, journal_files, members
 from learnae.errors import InputError
+from learnae.records.history import History
 from learnae.runs.exported_journals import exported_journals
 from learnae.session.session_file import load
 
 
-def read_run_journals(run: Path) -> dict[str, JournalContents]:
+def read_run_journals(run: Path, history: History) -> dict[str, JournalContents]:
     """The journals of a run, by peer: SQLite files of a live run, or the JSON lines of a run in one process.
 
     Raises InputError: there are none, or they are damaged.
@@ -19,7 +19,6 @@ def read_run_journals(run: Path) -> dict[str, JournalContents]:
         _, everybody = members(run)
         contents = {name: read_journal(path) for name, path in journal_files(run, everybody).items()}
     else:
-        history = RunDirectory(run).read()
         if load(run / SESSION) != history.session:
             raise InputError(f"{run} is of a session with other settings: give a run as it was left")
         contents = exported_journals(run, history.roster)
