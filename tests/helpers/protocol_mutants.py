@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.helpers import chain_mutants as chain
 from tests.helpers import peer_book_mutants as book
+from tests.helpers import record_mutants as records
 from tests.helpers.swarms import Faults, groups, nothing
 
 from learnae.adapters.memory_network import MemoryNet
@@ -390,4 +391,10 @@ MUTANTS = [
     ),
     Mutant("credits the first that arrives", book.credits_the_first_that_arrives, COPIES_WIN, COPIED),
     Mutant("takes a repetition for news", book.takes_a_repetition_for_news, {"nothing_is_tried_twice"}),
+    Mutant("trains until it diverges", records.trains_until_it_diverges, {"training_did_not_diverge"}),
+    Mutant("pays any price for gas", records.pays_any_price_for_gas, {"gas_within_limits"}),
+    Mutant("names other roles", records.names_other_roles, {"roles_match_settings"}),
+    Mutant("conceals attempts", records.conceals_attempts, {"attempts_are_recorded"}),
+    Mutant("turns the clock back", records.turns_the_clock_back, {"records_in_order"}),
+    Mutant("tests models that nobody had", records.tests_models_that_nobody_had, {"tested_models_exist"}),
 ]
