@@ -10,7 +10,7 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnae.adapters.keystore import ORDER, Wallet, create_wallet, load_wallet, resolve_url
+from learnae.adapters.keystore import ORDER, Wallet, create_wallet, load_wallet, resolve_url, resolve_wallet
 from learnae.errors import InputError
 
 SECRET = bytes.fromhex("c0ffee" * 10 + "0042")
@@ -139,3 +139,9 @@ def test_a_wallet_shows_its_address_and_not_its_key() -> None:
     wallet = Wallet.from_key(SECRET)
     for text in (repr(wallet), str(wallet), f"{wallet}", repr({"wallet": wallet}), repr(vars(wallet))):
         assert wallet.address in text and SECRET.hex() not in text and repr(SECRET) not in text
+
+
+@pytest.mark.parametrize("text", ["1" * 600, "0x" + "1" * 64 + "\0", "1" * 64 + "/" + "1" * 300, "~" + "1" * 64])
+def test_a_key_that_was_mistyped_is_not_taken_for_a_file_and_quoted(text: str) -> None:
+    assert resolve_wallet(text) is None
+    assert resolve_url(text) == text

@@ -1,6 +1,7 @@
 """CSV and Parquet files of the user's: what is read from them, and how they are standardised."""
 
 import gzip
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -185,6 +186,27 @@ def test_a_column_that_counts_the_rows_is_left_out_unless_features_name_it(tmp_p
     path = csv(tmp_path, "id,a,k\n" + "".join(f"{row},{row * row % 7},{row % 2}\n" for row in range(1, 31)))
     assert read(path, "k", (), None).notice == "Columns that number the rows are left out: id."
     assert read(path, "k", ("id", "a"), None).shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    "number", [lambda row: f"{row}.0", lambda row: row * 10 + 5, lambda row: 100 - row], ids=["float", "steps", "down"]
+)
+def test_row_numbers_are_recognised_however_they_count(tmp_path: Path, number: Callable[[int], object]) -> None:
+    rows = "".join(f"{number(row)},{row * row % 7},{row % 2}\n" for row in range(30))
+    assert read(csv(tmp_path, "id,a,k\n" + rows), "k", (), None).notice == (
+        "Columns that number the rows are left out: id."
+    )
+
+
+def test_a_column_in_equal_steps_that_are_not_whole_numbers_is_a_measurement(tmp_path: Path) -> None:
+    rows = "".join(f"{row / 10},{row * row % 7},{row % 2}\n" for row in range(30))
+    assert read(csv(tmp_path, "time,a,k\n" + rows), "k", (), None).shape == (2, 2)
+
+
+@pytest.mark.parametrize("text", ["NA", "?", "None"])
+def test_a_class_that_may_stand_for_a_missing_value_is_reported(tmp_path: Path, text: str) -> None:
+    table = read(csv(tmp_path, f"a,k\n1,x\n2,{text}\n3,y\n"), "k", (), None)
+    assert table.notice == f"{text} is one of the 3 classes, and may stand for a missing value."
 
 
 def test_names_and_texts_lose_their_blanks(tmp_path: Path) -> None:

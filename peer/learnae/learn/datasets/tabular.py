@@ -28,7 +28,8 @@ from learnae.session.settings import DataSettings
 
 MAX_CLASSES = 100  # a label with more values is a quantity
 ROW_NUMBERS = re.compile(r"|Unnamed: \d+|__index_level_\d+__")  # names that pandas gives an index
-MIN_COUNTING = 20  # rows from which a column that counts 0, 1, 2, ... numbers the rows and does not measure anything
+MIN_COUNTING = 20  # rows from which a column that counts in equal steps numbers the rows and measures nothing
+MISSING = {"na", "n/a", "nan", "null", "none", "nil", "?", "-", "unknown"}  # texts that often stand for no value
 
 Ints = NDArray[np.int64]
 
@@ -121,6 +122,10 @@ def _to_classes(name: str, label: str, values: Arrow, notices: list[str]) -> tup
             f"classes (max {MAX_CLASSES}): make a column of classes from it, such as above or below a threshold"
         )
     require_two_classes(name, codes, f"choose another label than '{label}' or a file that has both classes")
+    if missing := [str(value) for value in distinct if str(value).casefold() in MISSING]:
+        notices.append(
+            f"{abbreviate(missing)} is one of the {len(distinct)} classes, and may stand for a missing value."
+        )
     similar = {str(value).casefold().rstrip(".") for value in distinct}
     if len(similar) < len(distinct):
         listed = abbreviate([f"'{value}'" for value in distinct])
@@ -135,12 +140,15 @@ def _is_numeric(values: Arrow) -> bool:
 
 def _numbers_rows(column: str, values: Arrow) -> bool:
     """Whether a column is an index that was saved with the data.  In a sorted file, it predicts the class."""
-    if not import_pyarrow().types.is_integer(values.type) or values.null_count:
+    if not _is_number(values.type) or values.null_count:
+        return False
+    numbers = values.cast(import_pyarrow().float64(), safe=False).to_numpy()
+    if not np.isfinite(numbers).all() or (numbers % 1).any():
         return False
     if ROW_NUMBERS.fullmatch(column):
         return True
-    numbers = values.to_numpy()
-    return len(numbers) >= MIN_COUNTING and numbers[0] in (0, 1) and bool((np.diff(numbers) == 1).all())
+    steps = np.diff(numbers)
+    return len(numbers) >= MIN_COUNTING and bool(steps[0] != 0 and (steps == steps[0]).all())
 
 
 def _is_number(kind: Arrow) -> bool:
