@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 import pytest
 
+from learnae.errors import InputError
 from learnae.messages.codec import decode, encode, to_json
 from learnae.messages.foreign_json import from_json
 from learnae.protocol.actions import Announce, ReadReceipts, SetTimer
@@ -31,7 +32,7 @@ from learnae.protocol.types import (
     Weights,
 )
 from learnae.records.chain_export import ChainRecord, Genesis
-from learnae.records.history import Fact
+from learnae.records.history import Fact, History
 
 POID = Poid(PeerId("12D3x"), Address("0xa"))
 HEARD = ModelAnnouncement(Cid("bsession"), ModelRef(PeerId("12D3x"), 3, Weights(Cid("bm"), "digest")), ("/ip4/1",))
@@ -137,6 +138,14 @@ def test_what_is_no_number_is_neither_written_nor_read() -> None:
         to_json(encode(SetTimer(Timer.WORK, float("nan"))))
     with pytest.raises(ValueError, match="Infinity is not a number"):
         from_json('{"delay":Infinity}')
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1" + "0" * 400])
+def test_a_number_beyond_all_floats_is_refused(number: str) -> None:
+    with pytest.raises(ValueError, match="not a finite number"):
+        decode(Event, from_json(f'{{"kind":"Started","at":{number}}}'))
+    with pytest.raises(InputError, match="a record has a time t and a peer"):
+        History.parse([f'{{"t":{number},"peer":"p00","kind":"PeerCrashed"}}'])
 
 
 def test_a_hint_without_a_rule_is_a_bug_and_says_so() -> None:

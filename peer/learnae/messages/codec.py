@@ -13,6 +13,7 @@ Hints are compiled once into functions, so that encoding a fact takes a few micr
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
@@ -24,6 +25,7 @@ from typing import Any, Literal, NewType, Union, get_args, get_origin, get_type_
 from learnae.protocol.types import Score, Wei
 
 Coder = Callable[[Any], Any]
+MAX_FLOAT = sys.float_info.max
 TEXT_OR_TEXTS = str | tuple[str, ...]
 
 to_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -192,7 +194,10 @@ def _one_of(choices: tuple[Any, ...]) -> Coder:
 
 
 def _float(value: Any) -> float:
-    return float(NUMBER(value))
+    number = NUMBER(value)
+    if not abs(number) <= MAX_FLOAT:  # an infinity, no number, or an integer beyond all floats
+        raise ValueError("not a finite number")
+    return float(number)
 
 
 def _wei(value: Any) -> int:

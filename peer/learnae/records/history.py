@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from learnae.errors import InputError
-from learnae.messages.codec import decode, encode, to_json
+from learnae.messages.codec import MAX_FLOAT, decode, encode, to_json
 from learnae.messages.foreign_json import from_json
 from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, Decision, Trained
 from learnae.protocol.types import Address, Cid, PeerId, Policy, Score
@@ -169,7 +169,7 @@ class Record:
 
 def _record(value: Any) -> Record:
     match value:
-        case {"t": float() | int() as t, "peer": str(peer), **fact} if type(t) is not bool:
+        case {"t": float() | int() as t, "peer": str(peer), **fact} if type(t) is not bool and abs(t) <= MAX_FLOAT:
             return Record(float(t), peer, decode(Fact, fact))
     raise ValueError("a record has a time t and a peer")
 
