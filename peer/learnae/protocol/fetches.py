@@ -82,12 +82,15 @@ class Fetches:
         now = self._requests.now
         slow_at = {creator: self._slow_at(creator) for creator in self._creators()}
         quick = [self._reliable(creator) for creator, at in slow_at.items() if at > now]
+        if len(self.ready) + sum(quick) >= READY:
+            self._look_again([at for at in slow_at.values() if at > now])
+            return
         waiting = [model for model in self._peer_book.wanted(now, only_news) if model.creator not in slow_at]
         waiting = [model for model in waiting if self._peer_book.is_newest(model) or model.creator not in self.ready]
         due = [model for model in waiting if self._not_before(model) <= now]
         while len(self.ready) + sum(quick) < READY and len(slow_at) < OPEN:
             admits_strangers = len(quick) - sum(quick) < STRANGERS and len(slow_at) < OPEN - READY
-            allowed = [model for model in due if admits_strangers or self._reliable(model.creator)]
+            allowed = due if admits_strangers else [model for model in due if self._reliable(model.creator)]
             if not allowed:
                 break
             model = self._rng.choice(allowed)
@@ -95,17 +98,21 @@ class Fetches:
             self._fetch(model)
             quick.append(self._reliable(model.creator))
             slow_at[model.creator] = now + SLOW
-        later = [at for at in map(self._not_before, waiting) if at > now]
-        later += [at for at in slow_at.values() if at > now and due]
-        timer = self._requests.due(Timer.FETCH)
-        if later and (timer is None or timer > min(later)):
-            self._requests.set_timer(Timer.FETCH, min(later) - now)
+        self._look_again([at for at in map(self._not_before, waiting) if at > now])
+        if due:
+            self._look_again([at for at in slow_at.values() if at > now])
 
     # private
 
     def _creators(self) -> list[PeerId]:
         """Of the models that are being fetched."""
         return [request.model.creator for request in self._requests.open(do.FetchModel) if request.model]
+
+    def _look_again(self, moments: list[float]) -> None:
+        """Set the timer to the first of these, unless it fires before."""
+        timer = self._requests.due(Timer.FETCH)
+        if moments and (timer is None or timer > min(moments)):
+            self._requests.set_timer(Timer.FETCH, min(moments) - self._requests.now)
 
     def _fetch(self, model: ModelRef) -> None:
         peer = self._peer_book.peers[model.creator]
