@@ -19,6 +19,7 @@ from learnae.session.faults import Component, Fault, Link, Links
 
 Patch = pytest.MonkeyPatch
 REPLACES = "a_state_replaces_the_one_before"
+ADOPTED = "the_rules_of_a_killed_agent_stay_and_end"
 DELAYED = "who_is_delayed_gets_through_later"
 AFTERWARDS = {"all_is_well_after_the_plan", "all_is_well_after_an_interruption"}
 
@@ -200,7 +201,7 @@ TABLE, PARTS = {"the_table_is_as_before"}, {"a_split_parts_both_ways_and_nobody_
 NEVER_LOOKS = {"a_lease_ends", "a_cut_lets_nothing_through", "what_is_undone_is_put_right"}
 MUTANTS = [
     Mutant("a lease that never expires", never_expires, {"a_lease_ends"}),
-    Mutant("a lease that every look renews", a_look_renews, {"a_lease_ends"}),
+    Mutant("a lease that every look renews", a_look_renews, {"a_lease_ends", ADOPTED}),
     Mutant("a lease that cannot be renewed", takes_its_first_lease_for_all, {"a_renewed_lease_does_not"}),
     Mutant("an agent that never looks", never_looks, NEVER_LOOKS),
     Mutant("a chain left behind", partial(leaves, what=("-X",)), TABLE),
@@ -209,11 +210,11 @@ MUTANTS = [
     Mutant("a heal that sweeps away others' rules", sweeps_everything_away, TABLE),
     Mutant("a cut that live sessions outlive", resets_nothing, {"live_sessions_are_reset"}),
     Mutant("a cut that never gets beyond resets", resets_for_ever, {"a_cut_lets_nothing_through"}),
-    Mutant("a cut of everybody", cuts_everybody, {"others_are_not_touched", REPLACES, DELAYED} | PARTS),
+    Mutant("a cut of everybody", cuts_everybody, {"others_are_not_touched", REPLACES, DELAYED, ADOPTED} | PARTS),
     Mutant("a delay that nobody holds to", holds_no_queue, {DELAYED}),
     Mutant("a state that only adds", adds_to_what_it_has, {REPLACES} | TABLE | AFTERWARDS),
     Mutant("an agent that believes what it wrote", believes_what_it_wrote, {"what_is_undone_is_put_right"}),
-    Mutant("an agent that ignores what is there", ignores_what_is_there, {"what_a_killed_agent_left_is_cleared"}),
+    Mutant("an agent that ignores what is there", ignores_what_is_there, {ADOPTED}),
     Mutant("a refusal that is half obeyed", takes_the_refused_for_its_own, {"what_is_refused_changes_nothing"}),
     Mutant("a cut that blocks only one way", cuts_one_way, PARTS),
     Mutant("a fault that is only told of", only_tells, PARTS | {"leases_are_renewed"}),

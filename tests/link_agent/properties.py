@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from tests.helpers.compose_stage import NAMES, Stage, window
 
 from learnae.backends.compose.container_lifecycle import RUNNING
-from learnae.link_agent.agent import CHECK_INTERVAL, Agent
+from learnae.link_agent.agent import ADOPTED_LEASE, CHECK_INTERVAL, Agent
 from learnae.link_agent.packet_filter import MemoryPacketFilter, PacketFilterRefused
 from learnae.records.history import Effect
 from learnae.session.faults import CUT, FaultKind, FaultWindow, Link
@@ -130,12 +130,15 @@ async def what_is_undone_is_put_right() -> bool:
     return fate(pod.packet_filter, A) != "ACCEPT"
 
 
-async def what_a_killed_agent_left_is_cleared() -> bool:
+async def the_rules_of_a_killed_agent_stay_and_end() -> bool:
     pod = Pod()
     await pod.cut()
-    again = Agent(pod.packet_filter)
-    await again.begin()
-    return fate(pod.packet_filter, A) == "ACCEPT"
+    pod.agent = Agent(pod.packet_filter, lambda: pod.now)
+    await pod.agent.begin()
+    stayed = fate(pod.packet_filter, A) == "DROP"
+    pod.now += ADOPTED_LEASE
+    await pod.agent.check()
+    return stayed and fate(pod.packet_filter, A) == "ACCEPT"
 
 
 async def what_is_refused_changes_nothing() -> bool:
@@ -226,7 +229,7 @@ PROPERTIES: dict[str, Property] = {
         the_table_is_as_before,
         a_state_replaces_the_one_before,
         what_is_undone_is_put_right,
-        what_a_killed_agent_left_is_cleared,
+        the_rules_of_a_killed_agent_stay_and_end,
         what_is_refused_changes_nothing,
         a_split_parts_both_ways_and_nobody_else,
         all_is_well_after_the_plan,
