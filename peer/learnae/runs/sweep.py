@@ -148,9 +148,11 @@ def _quiet() -> None:
 
 def _value(text: str) -> Any:
     try:
-        return from_toml(f"value = {text}")["value"]
-    except ValueError:
+        value = from_toml(f"value = {text}")["value"]
+        json.dumps(value, default=str)
+    except ValueError:  # also raised for a number with more digits than can be written again
         return text
+    return value
 
 
 def _name(settings: dict[str, Any], seed: int) -> str:

@@ -47,7 +47,7 @@ class ShardLearning:
         """Raises InputError."""
         self.session, self.folder, self._registered = session, folder, Event()
         try:
-            with np.load(folder / ROWS, allow_pickle=False) as file:
+            with (folder / ROWS).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 features, labels, self._trained = file["features"], file["labels"], int(file["trained"])
                 self.features, self.data_sha256 = int(features.shape[1]), str(file["data_sha256"])
                 self._commitment = commit_rows(str(file["salt"]), features[self._trained :], labels[self._trained :])

@@ -30,7 +30,7 @@ def read_npz(path: Path) -> Dataset:
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path.name} is not an .npz file; restore it or generate it again")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in KEYS if key in archive.files}
     except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path.name} cannot be read ({error}); restore it or generate it again") from error

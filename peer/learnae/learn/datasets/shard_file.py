@@ -35,7 +35,7 @@ def save(path: Path, dataset: Dataset, rows: PeerRows) -> None:
 def load(path: Path) -> tuple[Dataset, PeerRows]:
     """Read one peer's rows.  Raises InputError."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         dataset = Dataset(
             features=torch.from_numpy(arrays["features"]),
