@@ -1,7 +1,6 @@
 """The figures and the report of a run, written to its directory."""
 
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 from learnae.adapters.run_directory import ENVIRONMENT, RunDirectory
@@ -52,6 +51,10 @@ def _scores(run: RunDirectory) -> dict[str, dict[str, float | None]]:
     """Accuracies by baseline; empty if there are none.  Raises InputError."""
     baselines = run.read_json(BASELINES)
     for scores in baselines.values():
-        if not isinstance(scores, dict) or not all(type(value) in (int, float, NoneType) for value in scores.values()):
+        if not isinstance(scores, dict) or not all(map(_is_accuracy, scores.values())):
             raise InputError(f"{run.path / BASELINES} is damaged: run learnae baselines {run.path} again")
     return baselines
+
+
+def _is_accuracy(value: object) -> bool:
+    return value is None or (isinstance(value, float | int) and 0 <= value <= 1)

@@ -175,6 +175,6 @@ def _assigned(base: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
 def _index(name: str, place: Any, key: str) -> int:
     if not isinstance(place, list):
         raise InputError(f"--set {name}: no such setting, because the part before '{key}' holds one value")
-    if not (key.isdecimal() and int(key) < len(place)):
+    if not (key.isdecimal() and len(key) < 9 and int(key) < len(place)):
         raise InputError(f"--set {name}: '{key}' is not in the session file, which has {len(place)} such tables from 0")
     return int(key)

@@ -39,6 +39,7 @@ from learnae.untrusted_file import refuse_links
 
 Journal = tuple[PeerConfig, Sequence[tuple[Event, str]]]  # the peer's configuration; its events with their digests
 PACKAGE = Path(learnae.__file__).parent
+MAX_WALL = 1e9  # s that a session may have taken
 PACKAGES = ("torch", "numpy", "safetensors", "pydantic")
 HISTORY, CHAIN, VERDICT = "history.jsonl", "chain.jsonl", "verdict.json"
 ENVIRONMENT = "environment.json"
@@ -164,7 +165,7 @@ class RunDirectory:
         seal = read_seal(self.path)
         root = seal.root if seal else None
         match self.verdict():
-            case {"summary": {"wall_seconds": float() | int() as seconds}}:
+            case {"summary": {"wall_seconds": float() | int() as seconds}} if 0 <= seconds < MAX_WALL:
                 return _verdict(history, seconds, root)
         return _verdict(history, None, root)
 
