@@ -22,7 +22,7 @@ from learnae.session.settings import CHEATS, DataSettings, Session
 
 MAX_SIZE = 1 << 20  # bytes of a session file
 MAX_WRITTEN = 100  # characters of a wrong value that are quoted
-RENAMED = {
+RENAMED = {  # old names of settings, which files may still use
     "work.budget": "work.max_attempts_per_creator",
     "data.public_rows": "data.judging_rows",
     "data.spread": "data.size_sigma",
@@ -52,7 +52,7 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Session:
 def parse(table: Mapping[str, Any], name: str = "session", overrides: Collection[str] = ()) -> Session:
     """Raises InputError; ``name`` says in it where the settings are from, except ``overrides``."""
     try:
-        session = _adapter().validate_python(table)
+        session = _adapter().validate_python(_with_new_names(table, name))
     except ValidationError as error:
         first: dict[str, Any] = dict(error.errors()[0])
         source = "command line" if first["loc"] and first["loc"][0] in overrides else name
@@ -91,6 +91,20 @@ def schema() -> dict[str, Any]:
 def _adapter() -> TypeAdapter[Session]:
     """Building it takes longer than everything it is used for."""
     return TypeAdapter(Session)
+
+
+def _with_new_names(table: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The same settings under their present names.  Raises InputError if one is given under both."""
+    renamed = dict(table)
+    for old, new in RENAMED.items():
+        section, _, key = old.partition(".")
+        block = renamed.get(section)
+        if isinstance(block, dict) and key in block:
+            present = new.partition(".")[2]
+            if present in block:
+                raise InputError(f"{name}: {old} is the old name of {new}: leave one of them out")
+            renamed[section] = {present if given == key else given: value for given, value in block.items()}
+    return renamed
 
 
 def _sentence(error: Mapping[str, Any]) -> str:
@@ -135,8 +149,6 @@ def _setting(path: Iterable[str | int]) -> tuple[str, Any, Mapping[str, Any]]:
 
 def _unknown(path: list[str]) -> str:
     place = ".".join(path)
-    if new := RENAMED.get(place):
-        return f"{place} is now {new}: rename it"
     _, hint, _ = _setting(int(part) if part.isdigit() else part for part in path[:-1])
     block = block_of(hint) or Session
     known = [field.name for field in fields(block)]
