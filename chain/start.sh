@@ -21,7 +21,10 @@ anvil --host 127.0.0.1 --port 8546 --no-cors --chain-id "$CHAIN_ID" --block-time
     --accounts 0 --state state.json --state-interval 3 --quiet &
 anvil=$!
 trap 'kill -TERM "$anvil"' TERM INT
-until /ask.sh evm_setTime "$(date +%s)"; do kill -0 "$anvil" && sleep 0.1; done
+until /ask.sh evm_setTime "$(date +%s)"; do
+    kill -0 "$anvil" || { wait "$anvil"; exit 1; } # it ended before it answered: Docker starts this container again
+    sleep 0.1
+done
 while sleep 2; do keep || true; done &
 wait "$anvil" || true # the signal interrupts the first wait; the second waits until the state is written
 wait "$anvil"

@@ -23,6 +23,7 @@ while :; do
     wait "$running"
     code=$?
     if [ "$stopping" = yes ]; then # the signal interrupted that wait
+        trap '' TERM INT           # a second one must not interrupt the next
         wait "$running" 2>/dev/null
         exit $?
     fi

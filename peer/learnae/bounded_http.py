@@ -17,7 +17,6 @@ from pathlib import Path
 
 REQUEST_TIMEOUT = 5.0  # s until a request has arrived, and as long for the client to take each part of the answer
 MAX_HEAD = 1 << 13  # bytes
-MAX_BODY = 1 << 16  # bytes
 MAX_UNREAD = 1 << 14  # bytes that the kernel holds for a connection; one read adds no more
 UNREADABLE = (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ValueError)
 
@@ -41,6 +40,8 @@ class Request:
 class BoundedServer(ABC):
     """``max_connections`` of all addresses together, and as many again for protected ones, so that others cannot lock
     them out; ``max_per_address``: of one that is not protected."""
+
+    max_body = 1 << 16  # bytes
 
     def __init__(self, max_connections: int, max_per_address: int, timeout: float = REQUEST_TIMEOUT) -> None:
         self.max_connections, self.max_per_address, self.timeout = max_connections, max_per_address, timeout
@@ -120,7 +121,7 @@ class BoundedServer(ABC):
         if (method, path) == ("GET", "/healthz"):
             return Request(method, path, b"", sender)
         self.check(method, path, headers)
-        return Request(method, path, await reader.readexactly(_length(headers)), sender)
+        return Request(method, path, await reader.readexactly(_length(headers, self.max_body)), sender)
 
 
 def parse_headers(lines: list[str]) -> dict[str, str]:
@@ -148,13 +149,13 @@ def head(status: HTTPStatus, kind: str, length: int) -> bytes:
     return f"{lines}Connection: close\r\n\r\n".encode()
 
 
-def _length(headers: Mapping[str, str]) -> int:
+def _length(headers: Mapping[str, str], limit: int) -> int:
     """Of the body.  Raises InvalidRequest."""
     length = headers.get("content-length", "0")
     if "transfer-encoding" in headers or not (length.isascii() and length.isdigit()):
         raise InvalidRequest(HTTPStatus.BAD_REQUEST, "give the length of the body with Content-Length")
-    if len(length) > 12 or int(length) > MAX_BODY:
-        raise InvalidRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is limited to {MAX_BODY} bytes")
+    if len(length) > 12 or int(length) > limit:
+        raise InvalidRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is limited to {limit} bytes")
     return int(length)
 
 

@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from learnae.bounded_http import MAX_BODY, MAX_HEAD
+from learnae.bounded_http import MAX_HEAD
 from learnae.link_agent.agent import Agent
 from learnae.link_agent.packet_filter import MemoryPacketFilter
 from learnae.link_agent.server import MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, LinkServer
 
+MAX_BODY = LinkServer.max_body
 PEER = Path(__file__).parents[2] / "peer"
 TOKEN, ME, A = "a-token-of-the-pod", "10.0.0.10", "10.0.0.11"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}

@@ -4,6 +4,7 @@ Answers are passed on while they arrive, so that they take no memory here.
 """
 
 import asyncio
+import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -23,11 +24,11 @@ from learnae.bounded_http import (
 )
 from learnae.rpc_filter.requests import SEND, RefusedCall, checked
 
-MAX_CONNECTIONS = 1024
-MAX_CONNECTIONS_PER_ADDRESS = 64
+MAX_CONNECTIONS = 512
+MAX_CONNECTIONS_PER_ADDRESS = 32
 NODE_TIMEOUT = 10.0  # s until the node's answer begins, and as long for each part; peers wait as long
 MAX_ANSWER = 16 << 20  # bytes; peers read no more
-CHUNK = 1 << 16  # bytes
+CHUNK = 1 << 14  # bytes; some of them are held for each connection whose client does not read
 WINDOW = 10.0  # s in which one address may send so many:
 MAX_REQUESTS = 2000
 MAX_TRANSACTIONS = 200  # the node keeps those that it cannot mine yet
@@ -35,6 +36,8 @@ MAX_TRANSACTIONS = 200  # the node keeps those that it cannot mine yet
 
 class RpcFilter(BoundedServer):
     """``node``: host and port.  ``control``: addresses that always find a place."""
+
+    max_body = 1 << 14  # bytes; the largest transaction of a peer has half of that
 
     def __init__(
         self,
@@ -90,8 +93,16 @@ class RpcFilter(BoundedServer):
     @asynccontextmanager
     async def _asked(self, body: bytes) -> AsyncIterator[tuple[int, asyncio.StreamReader]]:
         """The length of the node's answer, and the answer.  Raises OSError, ValueError, EOFError, TimeoutError."""
-        async with asyncio.timeout(NODE_TIMEOUT):
-            reader, writer = await asyncio.open_connection(*self._node, limit=CHUNK)
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, CHUNK)  # one read adds no more to what is held
+        connection.setblocking(False)
+        try:
+            async with asyncio.timeout(NODE_TIMEOUT):
+                await asyncio.get_running_loop().sock_connect(connection, self._node)
+                reader, writer = await asyncio.open_connection(sock=connection, limit=CHUNK)
+        except BaseException:
+            connection.close()
+            raise
         try:
             writer.write(
                 b"POST / HTTP/1.1\r\nHost: chain\r\nContent-Type: application/json\r\nConnection: close\r\n"
@@ -109,6 +120,7 @@ class RpcFilter(BoundedServer):
 
     async def _pass_on(self, answer: asyncio.StreamReader, length: int, writer: asyncio.StreamWriter) -> None:
         """Aborts the connection if the answer is not complete: the client has its beginning."""
+        writer.transport.set_write_buffer_limits(CHUNK)
         try:
             while length:
                 async with asyncio.timeout(NODE_TIMEOUT):

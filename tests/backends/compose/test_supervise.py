@@ -16,6 +16,22 @@ print(os.getpid(), flush=True)
 while True:
     signal.pause()
 """
+SAVING = """
+import pathlib, signal, sys
+
+def stop(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("saving", flush=True)
+    while not pathlib.Path(__file__).with_name("saved").exists():
+        pass
+    print("saved", flush=True)
+    sys.exit(130)
+
+signal.signal(signal.SIGTERM, stop)
+print("begun", flush=True)
+while True:
+    signal.pause()
+"""
 
 
 @pytest.mark.parametrize("when", ["always", "killed"])
@@ -33,6 +49,20 @@ def test_a_program_that_is_killed_is_started_again_and_one_that_is_stopped_is_no
         supervised.terminate()
         assert supervised.stdout.readline() == "stopped\n"
         assert supervised.wait(10) == 130
+
+
+def test_a_second_request_to_stop_does_not_abandon_a_program_that_is_saving(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(SAVING)
+    with Popen(["sh", str(SCRIPT), "killed", sys.executable, str(program)], stdin=PIPE, stdout=PIPE, text=True) as both:
+        assert both.stdin and both.stdout and both.stdout.readline() == "begun\n"
+        both.terminate()
+        assert both.stdout.readline() == "saving\n"
+        both.terminate()
+        os.kill(both.pid, signal.SIGINT)
+        (tmp_path / "saved").touch()
+        assert both.stdout.readline() == "saved\n"
+        assert both.wait(10) == 130
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 130])

@@ -84,7 +84,8 @@ class Containers:
                 wait_for_lock(lock)
             lock.truncate(0)
             removed = self._remove()
-        shutil.rmtree(self.folder / REPOSITORIES, ignore_errors=True)  # the volumes of the IPFS nodes
+        with suppress(RecursionError):  # a pod nested its folders; rendering names them
+            shutil.rmtree(self.folder / REPOSITORIES, ignore_errors=True)  # the volumes of the IPFS nodes
         return removed
 
     def _up_lock(self) -> IO[str]:

@@ -7,6 +7,7 @@ session ends.
 """
 
 import asyncio
+import errno
 import os
 import stat
 import time
@@ -26,6 +27,8 @@ EVERY = 30.0  # s between two measurements
 SHRUNK = 64 * MIB  # bytes by which free space shrinks until pods are measured at once
 SHRUNK_FILES = 10_000
 BLOCK = 512  # bytes; the unit of st_blocks
+MAX_MEASURING = 2.0  # s; a pod with so many files that this does not suffice has taken too much
+FORBIDDEN = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP)  # what a pod can cause
 UNKNOWN_FILES = 1 << 40  # on file systems that have as many as fit
 
 
@@ -46,22 +49,24 @@ def free_space(folder: Path) -> Space:
 
 
 def exceeds(folders: Iterable[Path], limit: Space) -> bool:
-    """Whether these folders take more.  A folder that cannot be measured counts as too large."""
+    """Whether these folders take more.  One that takes too long, or that a pod made unreadable, counts as too large."""
     size, files, pending = 0, 0, [str(folder) for folder in folders]
+    deadline = time.monotonic() + MAX_MEASURING
     while pending:
         try:
             with os.scandir(pending.pop()) as entries:
                 for entry in entries:
                     status = entry.stat(follow_symlinks=False)
                     size, files = size + status.st_blocks * BLOCK, files + 1
-                    if size > limit.bytes or files > limit.files:
+                    if size > limit.bytes or files > limit.files or time.monotonic() > deadline:
                         return True
                     if stat.S_ISDIR(status.st_mode):
                         pending.append(entry.path)
         except FileNotFoundError:
             pass  # removed meanwhile
-        except OSError:
-            return True  # a pod can forbid reading, or make a path too long
+        except OSError as error:
+            if error.errno in FORBIDDEN:
+                return True
     return False
 
 
@@ -102,6 +107,7 @@ class DiskGuard:
                 folders = [self._folder / part / name for part in (JOURNALS, REPOSITORIES)]
                 if await asyncio.to_thread(exceeds, folders, self.limit):
                     await self._stop(name)
+            free = self._free(self._folder)
         if free.bytes < REST_DISK:
             raise InputError(f"less than {REST_DISK // MIB} MiB of disk is free below {self._folder}: make room")
 
