@@ -4,6 +4,7 @@ What such a peer reports is consistent: it signs, announces, pays and is paid fo
 it.  ``learnae audit --replay`` names the peer and the step.
 """
 
+import json
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import closing
@@ -15,10 +16,13 @@ from typing import Any
 import pytest
 import torch
 from tests.helpers.left_behind import leave
-from tests.helpers.swarms import run, small
+from tests.helpers.other_processor import OtherProcessor
+from tests.helpers.swarms import Run, run, small
 
+from learnae.adapters.run_directory import ENVIRONMENT
 from learnae.adapters.sqlite_journal import SqliteJournal, read_blocks, read_journal
 from learnae.backends.live_run import JOURNALS
+from learnae.cli.replay_output import print_replay
 from learnae.errors import InputError
 from learnae.lazy_future import lazy
 from learnae.learn.model import create_network
@@ -28,7 +32,8 @@ from learnae.ports import Trainer
 from learnae.protocol.actions import AverageModels, TrainSlice
 from learnae.protocol.replay import digest, new_peer
 from learnae.protocol.types import Cid, Commitment, ModelRef, PeerId, Score, Weights
-from learnae.runs.replay_run import ReplayOptions, ReplayOutcome, replay_run
+from learnae.runs import replay_run
+from learnae.runs.replay_run import ReplayOptions, ReplayOutcome
 from learnae.runtime.learning import Blocks
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.settings import Session
@@ -100,19 +105,33 @@ SESSION = HONEST.simulation.session
 WHOLE = TorchLearning(SESSION, threads=1)
 
 
+HERE = {"processor": "Z80", "packages": {"torch": "2"}}
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay_run, "environment_facts", lambda: HERE)
+
+
+def left(run: Run, folder: Path) -> Path:
+    leave(run, folder)
+    (folder / ENVIRONMENT).write_text(json.dumps(HERE), encoding="utf-8")
+    return folder
+
+
 def audit(folder: Path, **options: Any) -> ReplayOutcome:
-    return replay_run(folder, HONEST.history, ReplayOptions(**options))
+    return replay_run.replay_run(folder, HONEST.history, ReplayOptions(**options))
 
 
 def audit_of(method: str, falsify: Falsify, folder: Path, **options: Any) -> ReplayOutcome:
     """``falsify`` changes one result of p01."""
     cheated = run(small(**TORCH), learning=lambda session: FalseLearning(session, method, falsify))
     assert cheated.failing == [], "no check of the history sees it"
-    return audit(leave(cheated, folder / "run"), **options)
+    return audit(left(cheated, folder / "run"), **options)
 
 
 def test_an_honest_run_is_executed_again_bit_by_bit(tmp_path: Path) -> None:
-    outcome = audit(leave(HONEST, tmp_path / "run"))
+    outcome = audit(left(HONEST, tmp_path / "run"))
     assert (outcome.failures, outcome.wrong, outcome.missing, outcome.exact) == ([], [], [], True)
     assert outcome.replayed.executed["training"] == 12 and outcome.replayed.executed["averaging"] > 10
 
@@ -142,6 +161,48 @@ def test_for_another_processor_only_small_differences_are_accepted(
     assert bool(outcome.failures) is not accepted
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_another_processor_accuses_no_honest_peer(known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the user says so or the run does not tell."""
+    folder = left(HONEST, tmp_path / "run")
+    monkeypatch.setattr(replay_run, "TorchLearning", OtherProcessor)
+    if not known:
+        (folder / ENVIRONMENT).unlink()
+    outcome = audit(folder, other_processor=known)
+    assert len(outcome.accepted) == outcome.replayed.executed["training"] == 12
+    assert (outcome.failures, outcome.missing) == ([], [])
+
+
+def test_a_model_that_was_not_kept_cannot_be_verified_on_another_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = left(HONEST, tmp_path / "run")
+    monkeypatch.setattr(replay_run, "TorchLearning", OtherProcessor)
+    monkeypatch.setattr(replay_run, "_kept_blocks", lambda run: {})
+    outcome = audit(folder, other_processor=True)
+    assert outcome.failures == outcome.accepted == []
+    not_kept, blocked = outcome.missing
+    assert not_kept.startswith("3 results cannot be verified here, from p00, training for its model 1 ")
+    assert "jobs were not executed again" in blocked
+    assert print_replay(folder, HONEST.history, 1.0, (), True, 1) == 2
+    assert "0 differ, 3 cannot be verified here." in capsys.readouterr().out
+    assert len(audit(folder).failures) == 3, "on the processor of the run they would be false"
+
+
+@pytest.mark.parametrize(
+    "text", [None, "{}", '{"processor": "Z80"}', '{"processor": null, "packages": {"torch": "2"}}']
+)
+def test_bits_decide_only_where_the_processor_is_known_to_be_the_same(
+    text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = left(HONEST, tmp_path / "run")
+    (folder / ENVIRONMENT).unlink()
+    if text:
+        (folder / ENVIRONMENT).write_text(text, encoding="utf-8")
+        monkeypatch.setitem(HERE, "processor", json.loads(text).get("processor", "Z80"))
+    assert not audit(folder, share=0.001).exact
+
+
 def test_a_false_average_is_named_also_for_another_processor(tmp_path: Path) -> None:
     outcome = audit_of("average", perfect, tmp_path, other_processor=True)
     [failure] = outcome.failures
@@ -150,7 +211,7 @@ def test_a_false_average_is_named_also_for_another_processor(tmp_path: Path) -> 
 
 
 def test_a_small_share_of_the_steps_needs_few_others(tmp_path: Path) -> None:
-    folder = leave(HONEST, tmp_path / "run")
+    folder = left(HONEST, tmp_path / "run")
     one, some, everything = (audit(folder, share=share).replayed.executed.total() for share in (0.001, 0.3, 1.0))
     assert 1 <= one < some < everything
     mine = audit(folder, peers=["p02"])
@@ -179,26 +240,26 @@ class OtherRows(TorchLearning):
 
 def test_a_peer_that_announced_other_rows_is_named(tmp_path: Path) -> None:
     cheated = run(small(**TORCH), learning=partial(OtherRows, threads=1))
-    outcome = audit(leave(cheated, tmp_path / "run"))
+    outcome = audit(left(cheated, tmp_path / "run"))
     assert outcome.wrong == ["p01 committed to other validation rows than the session dealt it (by its journal)."]
     assert outcome.failures == []
 
 
 def test_a_peer_whose_journal_shows_its_own_rows_but_announced_others_is_named(tmp_path: Path) -> None:
     cheated = run(small(**TORCH), learning=partial(OtherRows, threads=1))
-    folder = rewritten(leave(cheated, tmp_path / "run"), validation=WHOLE.commitment(CHEAT))
+    folder = rewritten(left(cheated, tmp_path / "run"), validation=WHOLE.commitment(CHEAT))
     [wrong] = audit(folder).wrong
     assert wrong == "p01 committed to other validation rows than the session dealt it (as p00 received it)."
 
 
 def test_a_peer_that_took_part_with_other_settings_is_named(tmp_path: Path) -> None:
     cheap = replace(SESSION.reward, factor=SESSION.reward.factor / 2)
-    outcome = audit(rewritten(leave(HONEST, tmp_path / "run"), reward=cheap))
+    outcome = audit(rewritten(left(HONEST, tmp_path / "run"), reward=cheap))
     assert outcome.wrong == ["p01 took part with other settings than the session's (reward)."]
 
 
 def test_what_cannot_be_verified_is_said(tmp_path: Path) -> None:
-    folder = leave(HONEST, tmp_path / "run")
+    folder = left(HONEST, tmp_path / "run")
     (folder / JOURNALS / "p01.sqlite").unlink()
     outcome = audit(folder)
     assert outcome.failures == [] and len(outcome.missing) == 2
@@ -207,7 +268,7 @@ def test_what_cannot_be_verified_is_said(tmp_path: Path) -> None:
 
 
 def test_rows_that_nobody_committed_to_are_refused(tmp_path: Path) -> None:
-    folder = leave(HONEST, tmp_path / "run")
+    folder = left(HONEST, tmp_path / "run")
     with pytest.raises(InputError, match="the rows here are not those that the peers committed to"):
         text = (folder / "session.toml").read_text(encoding="utf-8")
         (folder / "session.toml").write_text(text.replace("test_rows = 500", "test_rows = 501"), encoding="utf-8")

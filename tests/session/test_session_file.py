@@ -216,6 +216,7 @@ def test_an_unknown_setting_is_answered_with_what_it_may_be(table: dict[str, Any
         ({"privacy": False}, "privacy = false is not implemented"),
         ({"data": {"rows": 9}}, "data.rows = 9 cannot be cut into 10 slices: lower work.slices"),
         ({"start": {"peers": 21}}, "start.peers = 21 is above the number of peers: max 20"),
+        ({"chain": {"max_fee": "1.5"}}, "chain.gas_price = 2 is above chain.max_fee = 1.5, so nobody could ever pay"),
         ({"data": {"path": "a.csv"}}, 'data.path = "a.csv": name the column with the classes'),
         (
             {"data": {"label": "class"}},

@@ -26,14 +26,17 @@ def print_replay(
         say(line, "bold red")
     if len(failures) > SHOWN:
         say(f"... and {len(failures) - SHOWN:,} more")
-    if any(difference.near for difference in failures):
-        say("Some differ as little as on another processor: if these peers had one, add --other-processor.")
-    accepted = len(outcome.replayed.differences) - len(failures)
+    if any(difference.near is not False for difference in failures):
+        say("Some may differ because these peers had another processor: if they had, add --other-processor.")
+    accepted = len(outcome.accepted)
     if accepted:
         say(f"{accepted:,} results differ as little as they may on another processor, and were accepted.")
     for line in outcome.missing:
         say(line)
-    result = "all equal" if not (failures or accepted) else f"{len(failures):,} differ"
+    unknown = len(outcome.replayed.differences) - len(failures) - accepted
+    result = f"{len(failures):,} differ" if failures or accepted or unknown else "all equal"
+    if unknown:
+        result += f", {unknown:,} cannot be verified here"
     say(f"{_counts(outcome.replayed.executed)} were executed again: {result}.", "bold")
     return 1 if outcome.wrong or failures else 2 if outcome.missing else 0
 

@@ -65,11 +65,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Difference:
-    """``near``: it is within the tolerances for another processor."""
+    """``near``: it is within the tolerances for another processor; None: not known, the run did not keep the model."""
 
     job: Job
     text: str
-    near: bool
+    near: bool | None
 
     def __str__(self) -> str:
         return f"{self.job}: {self.text}"
@@ -167,27 +167,31 @@ class Replay:
         if not isinstance(event, on.ModelScored | on.ModelForged):
             reason = event.reason if isinstance(event, on.RequestFailed) else type(event).__name__
             return Difference(job, f"the journal has a result, executed again it fails ({reason})", False)
-        texts, near = [], True
+        texts: list[str] = []
+        near: bool | None = True
         if event.weights != answer.weights:
             apart = self._apart(job, event.weights.cid)
-            near = apart <= MODEL_TOLERANCE
-            amount = f", which differs by {apart:.1e} of what the job changed" if apart < inf else ""
+            near = None if apart is None else apart <= MODEL_TOLERANCE
+            amount = f", which differs by {apart:.1e} of what the job changed" if apart not in (None, inf) else ""
             texts.append(f"the journal has model {answer.weights.cid}, executed again {event.weights.cid}{amount}")
         if isinstance(answer, on.ModelScored) and isinstance(event, on.ModelScored) and event.score != answer.score:
             score, again = answer.score, event.score
             rows = max(1, round(SCORE_TOLERANCE * score.total))
-            near &= again.total == score.total and abs(again.correct - score.correct) <= rows
+            near = again.total == score.total and near and abs(again.correct - score.correct) <= rows
             texts.append(
                 f"the journal has {score.correct} of {score.total} rows correct, executed again "
                 f"{again.correct} of {again.total}"
             )
         return Difference(job, "; ".join(texts), near) if texts else None
 
-    def _apart(self, job: Job, again: Cid) -> float:
-        """How far the model of the journal is from the one that was made again; infinite if that is not known."""
-        block = self.kept.get(job.answer.weights.cid)
-        if block is None or isinstance(job.request, do.AverageModels | do.ScoreModel):
-            return inf  # an average has the same bits on every processor
+    def _apart(self, job: Job, again: Cid) -> float | None:
+        """How far the model of the journal is from the one that was made again; None: the run did not keep it."""
+        cid = job.answer.weights.cid
+        if cid == again or isinstance(job.request, do.AverageModels | do.ScoreModel):
+            return inf  # a digest of the same block, and an average, have the same bits on every processor
+        block = self.kept.get(cid)
+        if block is None:
+            return None
         base = self._blocks[job.inputs[0]] if isinstance(job.request, do.TrainSlice) else None
         try:
             return relative_difference(self._network, base, block, self._blocks[again])

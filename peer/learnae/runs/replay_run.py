@@ -1,8 +1,9 @@
 """What `learnae audit --replay` does with a run directory: read it, test that it is whole, and execute jobs again."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from learnae.adapters.kept_models import read_models
 from learnae.adapters.run_directory import ENVIRONMENT, RunDirectory, environment_facts
@@ -14,7 +15,7 @@ from learnae.learn.datasets.sources import source_file
 from learnae.protocol import events as on
 from learnae.protocol.types import Cid
 from learnae.records.history import SWARM, History
-from learnae.runs.replay import Difference, Replay, Replayed, chosen, with_sources
+from learnae.runs.replay import Difference, Job, Replay, Replayed, chosen, with_sources
 from learnae.runs.run_journals import read_run_journals
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.roster import names, roster
@@ -48,7 +49,11 @@ class ReplayOutcome:
 
     @property
     def failures(self) -> list[Difference]:
-        return [difference for difference in self.replayed.differences if self.exact or not difference.near]
+        return [difference for difference in self.replayed.differences if self.exact or difference.near is False]
+
+    @property
+    def accepted(self) -> list[Difference]:
+        return [difference for difference in self.replayed.differences if difference.near and not self.exact]
 
 
 def replay_run(
@@ -70,13 +75,19 @@ def replay_run(
     wanted = chosen(replay.jobs, options.share, options.peers, seed)  # no peer knows it while the session runs
     jobs = with_sources(wanted, replay.jobs, replay.kept)
     replayed = replay.run(jobs, lambda done: progress(done, len(jobs)))
-    missing = [*_missing_journals(run, history, contents), *_missing_models(replayed)]
-    here = environment_facts() if environment else {}
-    same = all(environment.get(name) == here.get(name) for name in SAME_PROCESSOR)
-    return ReplayOutcome(replayed, wrong, missing, same and not options.other_processor)
+    exact = not options.other_processor and _same_processor(environment)
+    not_kept = [] if exact else [difference.job for difference in replayed.differences if difference.near is None]
+    missing = [*_missing_journals(run, history, contents), *_not_kept(not_kept), *_missing_models(replayed)]
+    return ReplayOutcome(replayed, wrong, missing, exact)
 
 
 # private
+
+
+def _same_processor(environment: Mapping[str, Any]) -> bool:
+    """Whether the run is known to have had this processor and these versions."""
+    here = environment_facts() if environment else {}
+    return all(here.get(name) is not None and here[name] == environment.get(name) for name in SAME_PROCESSOR)
 
 
 def _setup(run: Path, history: History, learning: TorchLearning) -> SessionSetup:
@@ -146,6 +157,15 @@ def _missing_journals(run: Path, history: History, contents: Journals) -> Iterat
         yield (
             f"Nothing of {', '.join(missing)} was executed again, because the run lacks these journals: "
             "copy them to its folder journals/ and audit it again."
+        )
+
+
+def _not_kept(jobs: Sequence[Job]) -> Iterator[str]:
+    if jobs:
+        yield (
+            f"{len(jobs):,} results cannot be verified here, from {jobs[0]} on, because another processor or "
+            "version computes other bits and the run did not keep these models: audit it on the processor and with "
+            "the versions with which it ran."
         )
 
 

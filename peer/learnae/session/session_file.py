@@ -162,7 +162,7 @@ def _unknown(path: list[str]) -> str:
 def _contradictions(session: Session) -> list[tuple[bool, str]]:
     """What no single setting can say."""
     work, data, groups = session.work, session.data, session.groups
-    start, peers = session.start.peers, session.peers
+    start, peers, chain = session.start.peers, session.peers, session.chain
     return [
         (not session.privacy, "privacy = false is not implemented: leave it out"),
         (
@@ -171,6 +171,11 @@ def _contradictions(session: Session) -> list[tuple[bool, str]]:
         ),
         *_data_contradictions(data),
         (start is not None and start > peers, f"start.peers = {start} is above the number of peers: max {peers}"),
+        (
+            chain.gas_price > chain.max_fee,
+            f"chain.gas_price = {chain.gas_price} is above chain.max_fee = {chain.max_fee}, so nobody could ever pay: "
+            "lower the one or raise the other",
+        ),
         (
             any(group.policy in CHEATS and not (group.has_rows and group.trains) for group in groups),
             "groups: a poisoner, copycat or spammer poses as a trainer: leave has_rows and trains true",

@@ -189,7 +189,7 @@ def test_limits_of_gas_that_buy_no_registration_are_refused(anvil: ForeignAnvil)
     settings = tomllib.loads(SMALL)["chain"]
     capped = said_no(chain_of(anvil, chain=settings | {"gas_cap": "0.00001"}))
     assert "chain.gas_cap = 0.00001 ETH is too little to register" in capped
-    limited = said_no(chain_of(anvil, chain=settings | {"max_fee": "0.01"}))
+    limited = said_no(chain_of(anvil, chain=settings | {"gas_price": "0.01", "max_fee": "0.01"}))
     assert "peers pay at most 0.01: wait, or raise chain.max_fee" in limited
 
 

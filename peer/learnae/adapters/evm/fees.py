@@ -1,7 +1,8 @@
 """What a wallet pays for gas.  The node proposes fees and is not trusted: a proposal above these bounds is not paid.
 
 - The tip: at most the base fee, or ``FREE_TIP`` where that is less.
-- The base fee: it changes by at most an eighth a block (EIP-1559), so a proposal that rises faster is cut.
+- The base fee: it changes by at most an eighth a block (EIP-1559), so a proposal that rises faster is cut.  The number
+  of blocks is the node's word, too: if that is false, only the next two bounds hold.
 - Both together: at most ``max_fee`` per gas; the caller waits while gas costs more.
 - All that one wallet can spend on gas in a session: at most ``gas_cap``.  Signed transactions count with their limits,
   not with what the node reports about them, and also those that were signed for a chain that was replaced.

@@ -40,6 +40,7 @@ from learnae.untrusted_file import refuse_links
 Journal = tuple[PeerConfig, Sequence[tuple[Event, str]]]  # the peer's configuration; its events with their digests
 PACKAGE = Path(learnae.__file__).parent
 MAX_WALL = 1e9  # s that a session may have taken
+ARM_CODES = ("CPU implementer", "CPU variant", "CPU part")  # in /proc/cpuinfo, which names no model there
 PACKAGES = ("torch", "numpy", "safetensors", "pydantic")
 HISTORY, CHAIN, VERDICT = "history.jsonl", "chain.jsonl", "verdict.json"
 ENVIRONMENT = "environment.json"
@@ -203,9 +204,20 @@ def environment_facts() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
     }
+
+
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str | None:
+    """Its model, or the codes of its cores; None if nothing tells it from others of its architecture."""
+    try:
+        lines = [line.partition(":") for line in cpuinfo.read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return None
+    facts = [(name.strip(), value.strip()) for name, _, value in lines]
+    codes = dict.fromkeys(f"{name} {value}" for name, value in facts if name in ARM_CODES)
+    return next((value for name, value in facts if name == "model name"), ", ".join(codes)) or None
 
 
 def _code_sha256() -> str:
@@ -221,14 +233,6 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _git(*command: str) -> str | None:
