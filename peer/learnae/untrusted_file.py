@@ -21,10 +21,11 @@ LINKS = (errno.ELOOP, errno.ENOTDIR)  # what O_NOFOLLOW answers for a file, and 
 
 
 @contextmanager
-def open_untrusted(folder: Path, *names: str) -> Iterator[BinaryIO]:
+def open_untrusted(folder: Path, *names: str, linked: bool = False) -> Iterator[BinaryIO]:
     """Open a regular file below ``folder``, which is trusted; ``names`` lead to it and are not.
 
-    Raises FileNotFoundError; InputError if it is anything else, has a second name, or cannot be read.
+    ``linked``: it may have other names, as in a backup of hard links; the owner of a pod could choose whose file it is.
+    Raises FileNotFoundError; InputError if it is anything else, or cannot be read.
     """
     path = folder.joinpath(*names)
     with ExitStack() as opened:
@@ -42,8 +43,8 @@ def open_untrusted(folder: Path, *names: str) -> Iterator[BinaryIO]:
             raise InputError(f"{path} is not read: {reason}") from None
         opened.callback(os.close, descriptor)
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-            raise InputError(f"{path} is not read: it is not a regular file with one name")
+        if not stat.S_ISREG(status.st_mode) or (status.st_nlink != 1 and not linked):
+            raise InputError(f"{path} is not read: it is not a regular file{'' if linked else ' with one name'}")
         yield opened.enter_context(open(descriptor, "rb", closefd=False))
 
 

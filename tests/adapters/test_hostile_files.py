@@ -1,6 +1,7 @@
 """Run directories and journals that somebody else made, and two runs that begin at once."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,11 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.adapters.sqlite_journals import altered, written
+from tests.adapters.journals import ENTRIES
+from tests.adapters.sqlite_journals import CONFIG, altered, written
 
 from learnae import untrusted_file
 from learnae.adapters.run_directory import CHAIN, HISTORY, VERDICT, RunDirectory
-from learnae.adapters.sqlite_journal import read_journal
+from learnae.adapters.sqlite_journal import SqliteJournal, read_journal
 from learnae.adapters.sqlite_journal.file_format import MAX_VALUE
 from learnae.errors import InputError
 from learnae.untrusted_file import open_untrusted
@@ -57,6 +59,50 @@ def test_a_fifo_in_a_run_does_not_block_its_reader(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / HISTORY)
     with pytest.raises(InputError, match="special file"):
         RunDirectory(tmp_path).read()
+
+
+@pytest.mark.parametrize("name", [".git", "seal.json", "notes"])
+def test_a_run_begins_only_in_a_folder_of_its_own(tmp_path: Path, name: str) -> None:
+    """Whatever else is there would be sealed, or prevent the seal, when the session is over."""
+    (tmp_path / name).mkdir()
+    (tmp_path / ".DS_Store").touch()
+    with pytest.raises(InputError, match=f"contains {name}, and a run needs a folder of its own"):
+        RunDirectory.create(tmp_path, "name", tmp_path)
+    (tmp_path / name).rmdir()
+    RunDirectory.create(tmp_path, "name", tmp_path).release()
+
+
+def test_a_file_of_a_pod_has_one_name_and_one_of_a_run_may_have_more(tmp_path: Path) -> None:
+    (tmp_path / "journal").write_text("own")
+    os.link(tmp_path / "journal", tmp_path / "backup")
+    with pytest.raises(InputError, match="not a regular file with one name"), open_untrusted(tmp_path, "journal"):
+        pass
+    with open_untrusted(tmp_path, "journal", linked=True) as file:
+        assert file.read() == b"own"
+
+
+def test_the_journal_of_a_killed_peer_is_read_in_a_read_only_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There SQLite cannot index the write-ahead log."""
+    journal = SqliteJournal(tmp_path / "peer.sqlite", CONFIG)
+    for event, digest in ENTRIES:
+        journal.append(event, digest)
+    folder, connect = tmp_path / "read-only", sqlite3.connect
+    folder.mkdir()
+    for suffix in ("", "-wal"):
+        shutil.copy(f"{journal.path}{suffix}", folder)
+    journal.close()
+
+    def refusing(database: str, uri: bool) -> sqlite3.Connection:
+        return connect(database.replace(folder.as_uri(), f"{folder.as_uri()}/missing"), uri=uri)
+
+    monkeypatch.setattr(sqlite3, "connect", refusing)
+    assert read_journal(folder / "peer.sqlite").entries == list(ENTRIES)
+    assert sorted(path.name for path in folder.iterdir()) == ["peer.sqlite", "peer.sqlite-wal"]
+    (folder / "peer.sqlite-wal").write_bytes(b"")
+    with pytest.raises(InputError, match="unable to open database file"):
+        read_journal(folder / "peer.sqlite")
 
 
 def test_an_opened_file_is_the_one_that_was_checked(tmp_path: Path) -> None:

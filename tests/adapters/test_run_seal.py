@@ -1,6 +1,7 @@
 """Sealed run directories: signatures, commands that write derived files again, and runs that are not over."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,13 @@ def test_a_sealed_folder_is_as_it_was(folder: Path) -> None:
     seal = seal_run(folder)
     assert sealed(folder) == seal and [file.path for file in seal.files] == [HISTORY, "journals/p00.jsonl"]
     assert deviations(folder, seal.root) == []
+
+
+def test_a_run_of_which_a_backup_has_hard_links_is_as_it_was(folder: Path, tmp_path: Path) -> None:
+    seal = seal_run(folder)
+    shutil.copytree(folder, tmp_path / "backup", copy_function=os.link)
+    assert deviations(folder, seal.root) == deviations(tmp_path / "backup", seal.root) == []
+    assert seal_run(folder) == seal
 
 
 def test_a_folder_without_a_seal_is_not_sealed(folder: Path) -> None:

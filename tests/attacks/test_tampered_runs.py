@@ -40,6 +40,8 @@ from learnae.runs import consistency
 from learnae.runs.drawing import write_report
 from learnae.runtime.torch_learning import TorchLearning
 
+pytestmark = pytest.mark.slow
+
 TOML = """
 name = "small"
 peers = 3

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from tests.helpers.command_line import Done, here, learnae, refused
 
-from learnae.adapters.run_directory.seal import deviations
+from learnae.adapters.run_directory.seal import deviations, seal_run
+from learnae.web.charts.assets import plotly
 
 SMALL = """
 name = "small"
@@ -121,6 +122,43 @@ def test_check_changes_nothing(run: tuple[Path, Done], tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
     [root] = [line for line in done.stdout.splitlines() if line.startswith("Sealed with root ")]
     assert root in checked.stdout.splitlines()
+
+
+def altered(run: Path, to: Path, **files: tuple[str, str]) -> Path:
+    """A copy that is sealed again after one text in each file, named without its ending, was replaced."""
+    copy = Path(shutil.copytree(run, to))
+    for path in copy.iterdir():
+        if path.stem in files:
+            before, after = files[path.stem]
+            path.write_text(path.read_text(encoding="utf-8").replace(before, after, 1), encoding="utf-8")
+    seal_run(copy)
+    return copy
+
+
+def test_a_report_is_compared_without_another_version_of_plotly(run: tuple[Path, Done], tmp_path: Path) -> None:
+    library = plotly()
+    newer = altered(run[0], tmp_path / "newer", report=(library, library.replace("plotly.js v", "plotly.js v9")))
+    checked = here(tmp_path, "check", newer)
+    assert checked.returncode == 0 and "contains another version of Plotly than the one here" in checked.stdout
+    for number, edit in enumerate((("<h1>", "<h1>100 % "), ("</html>", ""))):
+        done = here(tmp_path, "check", altered(run[0], tmp_path / str(number), report=edit))
+        assert (done.returncode, "report.html does not follow" in done.stdout) == (1, True)
+
+
+def test_what_another_version_derived_is_named_and_no_failure_while_it_is_as_it_was_sealed(
+    run: tuple[Path, Done], tmp_path: Path
+) -> None:
+    edits = {"verdict": ('"wall_seconds"', '"wall"'), "report": ("<h1>", "<h1>Our ")}
+    here_written = here(tmp_path, "check", altered(run[0], tmp_path / "here", **edits))
+    assert here_written.returncode == 1 and "verdict.json does not follow" in here_written.stdout
+    elsewhere = altered(run[0], tmp_path / "other", **edits, environment=('"code_sha256": "', '"code_sha256": "0'))
+    done = here(tmp_path, "check", elsewhere)
+    assert done.returncode == 0, done.stdout
+    for name in ("verdict.json", "report.html"):
+        assert f"{name} is as it was sealed; another version of LEARNAE wrote it" in done.stdout
+    (elsewhere / "report.html").write_text("edited")
+    done = here(tmp_path, "check", elsewhere)
+    assert done.returncode == 1 and "report.html does not follow" in done.stdout
 
 
 def test_check_finds_a_payment_that_was_tampered_with(run: tuple[Path, Done], tmp_path: Path) -> None:
@@ -233,6 +271,11 @@ def test_a_run_is_never_written_over_another(run: tuple[Path, Done], tmp_path: P
     done = here(tmp_path, "simulate", session(tmp_path), "--out", run[0])
     assert done.returncode == 2
     assert "already contains a run" in done.stderr
+
+
+def test_a_run_is_refused_in_a_folder_that_is_not_empty(tmp_path: Path) -> None:
+    (tmp_path / ".git" / "hooks").mkdir(parents=True)
+    refused(here(tmp_path, "simulate", session(tmp_path), "--out", "."), ". contains .git, and a run needs a folder")
 
 
 def test_more_peers_than_rows_is_a_notice_and_no_error(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from learnae.adapters.run_directory import RunDirectory
 from learnae.adapters.sqlite_journal import JournalContents, SqliteJournal, read_block, read_journal
 from learnae.backends import live_run
 from learnae.backends.live_run import JOURNALS, SESSION
+from learnae.cli import audit
 from learnae.protocol.types import Cid
 from learnae.records.history import Evaluated, PeerRestarted, Record
 from learnae.records.seal import SEAL
@@ -61,6 +62,16 @@ def test_a_journal_that_arrives_late_is_sealed_on_request(folder: Path) -> None:
     late.write_bytes(late.read_bytes() + b"more")
     named = here(folder.parent, "audit", folder, "--seal")
     assert "p01.sqlite was changed after the run was sealed" in named.stdout and (folder / SEAL).read_bytes() != before
+
+
+def test_a_broken_seal_outweighs_work_that_cannot_be_executed_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert here(folder.parent, "audit", folder).returncode == 0
+    monkeypatch.setattr(audit, "print_replay", lambda *arguments: 2)
+    assert here(folder.parent, "audit", folder, "--replay").returncode == 2
+    (folder / "notes").touch()
+    assert here(folder.parent, "audit", folder, "--replay").returncode == 1
 
 
 def test_at_collection_a_wrong_journal_is_left_out_and_the_others_are_replayed_once(

@@ -95,10 +95,10 @@ def test_another_processor_is_tolerated_if_it_is_asked_for(run: Path, monkeypatc
     assert "were accepted" in done.stdout and ": 0 differ." in done.stdout
 
 
-def test_what_cannot_be_executed_is_said_with_exit_code_2(run: Path) -> None:
+def test_what_cannot_be_executed_is_said_and_a_broken_seal_decides_the_exit_code(run: Path) -> None:
     (run / JOURNALS / "p04.jsonl").unlink()
     done = audit(run)
-    assert done.returncode == 2 and "Nothing of p04 was executed again" in done.stdout
+    assert done.returncode == 1 and "Nothing of p04 was executed again" in done.stdout
     environment = json.loads((run / ENVIRONMENT).read_text(encoding="utf-8"))
     (run / ENVIRONMENT).write_text(json.dumps(environment | {"data_sha256": "another"}), encoding="utf-8")
     refused(audit(run), "is not the data of the run")

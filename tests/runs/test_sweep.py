@@ -9,8 +9,9 @@ import pytest
 from learnae.adapters.run_directory import RunDirectory, environment_facts
 from learnae.errors import InputError
 from learnae.input_file import sha256_of
+from learnae.records.seal import SEAL
 from learnae.runs.provenance import require_same_data
-from learnae.runs.sweep import ROW, SweepRun, parse_assignments, plan_runs
+from learnae.runs.sweep import ROW, SweepRun, parse_assignments, plan_runs, set_aside
 from learnae.session.session_file import parse, to_toml
 
 
@@ -91,6 +92,20 @@ def test_a_finished_run_is_used_again_only_with_the_same_settings_data_and_progr
     (tmp_path / "environment.json").write_text(json.dumps(same))
     assert SweepRun(tmp_path, session, {}).row == {"ended_by": "quiet"}
     assert SweepRun(tmp_path, parse({"seed": 2}), {}).stale == "other settings"
+
+
+def test_a_finished_run_of_something_else_is_kept_and_an_interrupted_one_is_removed(tmp_path: Path) -> None:
+    run = tmp_path / "seed=1"
+    for text in ("first", "second"):
+        run.mkdir()
+        (run / SEAL).write_text(text)
+        set_aside(run)
+    run.mkdir()
+    (run / "history.jsonl").touch()
+    set_aside(run)
+    set_aside(run)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["seed=1.old", "seed=1.old2"]
+    assert [(tmp_path / f"seed=1.old{n}" / SEAL).read_text() for n in ("", "2")] == ["first", "second"]
 
 
 def test_what_a_sweep_cannot_set_is_named_as_its_option(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def audit(
     else:
         say("Every payment was recomputed from the accuracies that its payer reported; --replay verifies these, too.")
     print_verdict(directory, verdict)
-    return code or (exit_code(verdict) if sound else 1)
+    return (code or exit_code(verdict)) if sound else 1
 
 
 def _fetch_chain(run: Path, rpc: str) -> list[ChainRecord]:
@@ -109,7 +109,7 @@ def _compare(
 
     directory, sealed = RunDirectory(run), print_deviations(run, root, signer)
     history = directory.read()
-    consistent = print_problems(inconsistencies(directory, history))
+    consistent = print_problems(inconsistencies(directory, history, say))
     live = not in_one_process or (run / ROSTER).exists()
     wrong, notices = wrong_accuracies(run, history) if live else ([], [])
     for notice in notices:

@@ -44,7 +44,7 @@ def check(
     history = directory.read()
     verdict = directory.judge_again(history)
     print_outcome(directory, verdict)
-    consistent = print_problems(inconsistencies(directory, history))
+    consistent = print_problems(inconsistencies(directory, history, say))
     repeated = _repeats(directory, history) if rerun else True
     return exit_code(verdict) if sealed and consistent and repeated else 1
 

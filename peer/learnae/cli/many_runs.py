@@ -11,7 +11,7 @@ from rich.progress import Progress as Bar
 
 from learnae.analysis.statistics import Band
 from learnae.cli.output import console, say
-from learnae.runs.sweep import SweepRun, run_missing
+from learnae.runs.sweep import SweepRun, is_finished, run_missing
 
 METRICS = [
     ("payments sent, mean of peers", "payments_mean", ".1f", "9.4"),
@@ -36,6 +36,8 @@ def run_cases(cases: Sequence[SweepRun]) -> list[dict[str, Any]]:
     stale = sorted({case.stale or "interrupted" for case in cases if case.path.exists() and case.row is None})
     if stale:
         say(f"Runs that exist are repeated, because they are of something else: {'; '.join(stale)}.")
+    if kept := [case.path.name for case in cases if case.row is None and is_finished(case.path)]:
+        say(f"Finished ones are kept under another name, such as {kept[0]}.old.")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("runs", total=len(cases), completed=finished)

@@ -1,9 +1,10 @@
 """Whether the files of a run agree with each other: settings, roster, journals, history, verdict and report."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from learnae.adapters.run_directory import VERDICT, RunDirectory
+from learnae.adapters.run_directory.seal import is_sealed
 from learnae.backends import live_run
 from learnae.backends.sim.simulation import JOURNALS_UP_TO
 from learnae.errors import InputError
@@ -19,8 +20,9 @@ from learnae.records.history import (
     session_began,
 )
 from learnae.records.outcome import BackendName
-from learnae.runs.drawing import REPORT, report_of
+from learnae.runs.drawing import REPORT, report_parts
 from learnae.runs.exported_journals import exported_journals
+from learnae.runs.provenance import is_of_another_program
 from learnae.runtime.history_from_journals import ReplayedJournal, contradictions
 from learnae.session.session_file import load
 
@@ -28,8 +30,8 @@ OTHER = "it was changed, or another version of LEARNAE wrote it"
 TOLERANCE = 1000  # one part of this many test rows may be classified differently on another processor
 
 
-def inconsistencies(run: RunDirectory, history: History) -> Iterator[str]:
-    """A sentence about each contradiction between the files of a run."""
+def inconsistencies(run: RunDirectory, history: History, notice: Callable[[str], None]) -> Iterator[str]:
+    """A sentence about each contradiction between the files of a run.  ``notice`` is told what was not compared."""
     began = history.began
     if began is None:
         yield "history.jsonl does not begin with the session"
@@ -43,7 +45,7 @@ def inconsistencies(run: RunDirectory, history: History) -> Iterator[str]:
                 yield from contradictions(history, _exported(run.path, history))
     except InputError as error:
         yield str(error)
-    yield from _derived(run, history)
+    yield from _derived(run, history, notice)
 
 
 def _of_live_run(run: Path, history: History, began: SessionBegan) -> Iterator[str]:
@@ -99,13 +101,21 @@ def _exported(run: Path, history: History) -> dict[str, ReplayedJournal]:
     return {name: ReplayedJournal.of(name, journal) for name, journal in exported_journals(run, history.roster).items()}
 
 
-def _derived(run: RunDirectory, history: History) -> Iterator[str]:
+def _derived(run: RunDirectory, history: History, notice: Callable[[str], None]) -> Iterator[str]:
     """Verdict and report, as far as they are there, are derived again."""
     stored = run.verdict()
     again = run.judge_again(history)
-    if stored and stored != again:
-        yield f"{VERDICT} does not follow from the records: {OTHER}"
+    differing = [VERDICT] if stored and stored != again else []
     report = run.path / REPORT
-    expected = report_of(run, history, again).encode() if report.is_file() else b""
-    if report.is_file() and (report.stat().st_size != len(expected) or report.read_bytes() != expected):
-        yield f"{REPORT} does not follow from the records: {OTHER}"
+    if report.is_file():
+        top, library, rest = report_parts(run, history, again)
+        text = report.read_bytes()
+        if not (text.startswith(top) and text.endswith(rest) and len(text) >= len(top) + len(rest)):
+            differing.append(REPORT)
+        elif text[len(top) : len(text) - len(rest)] != library:
+            notice(f"{REPORT} contains another version of Plotly than the one here: that part of it was not compared.")
+    for name in differing:
+        if is_sealed(run.path, name) and is_of_another_program(run):
+            notice(f"{name} is as it was sealed; another version of LEARNAE wrote it: it was not derived again.")
+        else:
+            yield f"{name} does not follow from the records: {OTHER}"

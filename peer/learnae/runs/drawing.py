@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from learnae.adapters.run_directory import ENVIRONMENT, RunDirectory
 from learnae.analysis.figures import View, draw, overview
@@ -45,6 +46,15 @@ def report_of(run: RunDirectory, history: History, verdict: dict[str, Any]) -> s
     from learnae.web.report import page, plotly
 
     return page(history, verdict, plotly(), run.read_json(ENVIRONMENT), _scores(run))
+
+
+def report_parts(run: RunDirectory, history: History, verdict: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
+    """The same up to Plotly, Plotly, and the rest."""
+    from learnae.web.report import page, plotly
+
+    place = f"// {uuid4()}"  # nobody who wrote a part of the report knew it
+    top, rest = page(history, verdict, place, run.read_json(ENVIRONMENT), _scores(run)).encode().split(place.encode())
+    return top, plotly().encode(), rest
 
 
 def _scores(run: RunDirectory) -> dict[str, dict[str, float | None]]:

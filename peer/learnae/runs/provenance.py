@@ -27,6 +27,11 @@ def other_environment(run: RunDirectory) -> str:
     return "; ".join(f"{name} {_text(then.get(name))}, here {_text(now[name])}" for name in differing)
 
 
+def is_of_another_program(run: RunDirectory) -> bool:
+    """Whether it says that other modules than these made it."""
+    return run.read_json(ENVIRONMENT).get("code_sha256") not in (None, _present()["code_sha256"])
+
+
 def why_not_the_same(path: Path, session: Session) -> str | None:
     """Why a run in this folder is not what these settings, data and program would give; None if it is."""
     run = RunDirectory(path)

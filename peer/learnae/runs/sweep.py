@@ -22,6 +22,7 @@ from learnae.errors import InputError
 from learnae.messages.foreign_json import from_json
 from learnae.messages.foreign_toml import from_toml
 from learnae.records.outcome import EndedBy
+from learnae.records.seal import SEAL
 from learnae.runs.provenance import why_not_the_same
 from learnae.session.session_file import load, parse, resolved
 from learnae.session.settings import DataSettings, Session
@@ -121,8 +122,7 @@ def _run(case: SweepRun) -> dict[str, Any]:
     from learnae.backends.sim.backend import simulate
     from learnae.runtime.torch_learning import TorchLearning
 
-    if case.path.exists():
-        shutil.rmtree(case.path)  # interrupted, or with other settings
+    set_aside(case.path)
     began = time.monotonic()
     run = RunDirectory.create(case.path.parent, case.session.name, case.path)
     learning = TorchLearning(case.session, 1, table=_table(case.session.data))
@@ -132,6 +132,23 @@ def _run(case: SweepRun) -> dict[str, Any]:
     run.write_json(ROW, row)
     run.release()
     return row
+
+
+def set_aside(path: Path) -> None:
+    """Rename the finished run of something else in this folder; remove an interrupted one."""
+    if is_finished(path):
+        path.rename(next(old for old in map(path.with_name, old_names(path.name)) if not old.exists()))
+    elif path.exists():
+        shutil.rmtree(path)
+
+
+def is_finished(path: Path) -> bool:
+    """Whether the run in this folder ended and was sealed."""
+    return (path / SEAL).exists()
+
+
+def old_names(name: str) -> Iterator[str]:
+    return (f"{name}.old{number if number > 1 else ''}" for number in itertools.count(1))
 
 
 @cache

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import learnae
 from learnae.adapters.run_directory.seal import (
+    NO_PART,
     RUNNING,
     read_seal,
     refuse_unsigned_change,
@@ -34,6 +35,7 @@ from learnae.protocol.peer import VERSION as PROTOCOL
 from learnae.protocol.settings import PeerConfig
 from learnae.records.chain_export import ChainRecord, chain_line
 from learnae.records.history import Fact, History, Record
+from learnae.records.seal import shown
 from learnae.session.environment import signing_key
 from learnae.untrusted_file import refuse_links
 
@@ -57,7 +59,7 @@ class RunDirectory:
     def create(parent: Path, name: str, out: Path | None = None) -> "RunDirectory":
         """Create ``out``, or ``parent/<time>-<name>``, and mark it as running until ``release``.
 
-        Raises InputError if it contains a run or a link, or if the key that is to sign the run is missing.
+        Raises InputError if anything is in it, or if the key that is to sign the run is missing.
         """
         if key := signing_key():
             load_key(key)
@@ -71,6 +73,10 @@ class RunDirectory:
         refuse_links(path)
         if (path / HISTORY).exists():
             raise InputError(CONTAINS_A_RUN.format(path))
+        if others := sorted({file.name for file in path.iterdir()} - NO_PART):
+            raise InputError(
+                f"{path} contains {shown(others[0])}, and a run needs a folder of its own: choose another --out"
+            )
         run = RunDirectory(path)
         run._lock = os.open(path / RUNNING, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try_lock(run._lock)

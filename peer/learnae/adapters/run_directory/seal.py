@@ -16,7 +16,8 @@ from learnae.untrusted_file import CHUNK, open_untrusted
 RUNNING = ".running"  # locked by the process that writes the run, until everything of it is over
 TOKEN, WALLETS = "token", "wallets"  # secrets that exist while a run is in progress
 SEEDS = "calibration"  # a folder of simulated runs, which have seals of their own
-NOT_SEALED = {SEAL, RUNNING, TOKEN, WALLETS, SEEDS, ".DS_Store"}
+NO_PART = {RUNNING, ".DS_Store"}  # files that say nothing about a run
+NOT_SEALED = NO_PART | {SEAL, TOKEN, WALLETS, SEEDS}
 MAX_SEAL = 16 << 20  # bytes
 
 
@@ -37,7 +38,7 @@ def reseal_derived(folder: Path, seal: Seal, names: Iterable[str]) -> None:
 def read_seal(folder: Path) -> Seal | None:
     """The seal of a run; None if it has none.  Raises InputError."""
     try:
-        with open_untrusted(folder, SEAL) as file:
+        with open_untrusted(folder, SEAL, linked=True) as file:
             text = file.read(MAX_SEAL + 1)
         if len(text) > MAX_SEAL:
             raise ValueError("it is too long")
@@ -82,6 +83,12 @@ def deviations(folder: Path, root: str | None = None, signer: str | None = None)
         by = f"by {shown(seal.signer)}" if seal.signer else "by nobody"
         problems.append(f"the run is signed {by}, not by {signer}")
     return problems
+
+
+def is_sealed(folder: Path, name: str) -> bool:
+    """Whether the seal lists this file as it is now.  Raises InputError."""
+    seal = read_seal(folder)
+    return seal is not None and _digest(folder, name) in (*seal.files, *seal.derived)
 
 
 def is_running(folder: Path) -> bool:
@@ -133,7 +140,7 @@ def _is_index(name: str) -> bool:
 
 def _digest(folder: Path, name: str) -> SealedFile:
     size, digest = 0, hashlib.sha256()
-    with open_untrusted(folder, *name.split("/")) as file:
+    with open_untrusted(folder, *name.split("/"), linked=True) as file:
         while part := file.read(CHUNK):
             size += len(part)
             digest.update(part)

@@ -1,9 +1,11 @@
 """Reads a journal without changing it; the peer that writes it may be running."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from learnae.adapters.sqlite_journal.file_format import (
@@ -81,8 +83,23 @@ def _open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
             raise InputError(f"{beside} is not a regular file: remove it")
     log = path.with_name(path.name + "-wal")
     complete = not log.exists() or not log.stat().st_size  # then SQLite needs, and leaves, no files beside it
-    uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if complete else ''}"
-    with input_errors(path), closing(sqlite3.connect(uri, uri=True)) as connection:
+    with input_errors(path), ExitStack() as opened:
+        try:
+            connection = opened.enter_context(_connected(path, path, "&immutable=1" if complete else ""))
+        except sqlite3.OperationalError as error:
+            if complete or error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+                raise
+            copy = Path(opened.enter_context(TemporaryDirectory())) / path.name  # the folder is read-only
+            for each, to in ((path, copy), (log, copy.with_name(log.name))):
+                shutil.copyfile(each, to)
+            connection = opened.enter_context(_connected(path, copy))
+        yield connection
+
+
+@contextmanager
+def _connected(path: Path, file: Path, options: str = "") -> Iterator[sqlite3.Connection]:
+    """To ``file``, which holds what is in the journal ``path``, after its checks."""
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro{options}", uri=True)) as connection:
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
         check_file(path, connection)
         yield connection
