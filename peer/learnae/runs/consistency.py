@@ -31,7 +31,7 @@ TOLERANCE = 1000  # one part of this many test rows may be classified differentl
 
 
 def inconsistencies(run: RunDirectory, history: History, notice: Callable[[str], None]) -> Iterator[str]:
-    """A sentence about each contradiction between the files of a run.  ``notice`` is told what was not compared."""
+    """A sentence about each contradiction between the files of a run.  ``notice`` gets what was not compared."""
     began = history.began
     if began is None:
         yield "history.jsonl does not begin with the session"
