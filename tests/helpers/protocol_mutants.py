@@ -61,12 +61,12 @@ KILLED = PACED | {"faults": [{"kind": "kill", "at": 5, "duration": 6, "targets":
 
 
 def rollback(simulator: Simulator) -> None:
-    simulator.at(12.0, lambda: simulator.roll_back(1000))
+    simulator.at(10.0, lambda: simulator.roll_back(1000))
 
 
 def replaced(simulator: Simulator) -> None:
     """With some payments final and others under way."""
-    simulator.at(12.0, simulator.replace_chain)
+    simulator.at(10.0, simulator.replace_chain)
 
 
 def crashes(simulator: Simulator) -> None:

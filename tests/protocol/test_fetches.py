@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+import pytest
 from tests.helpers.driven import Driven
 from tests.helpers.peers import model, score
 
@@ -156,6 +157,44 @@ def test_a_model_that_is_superseded_on_its_way_is_used_until_the_newer_one_arriv
     assert driven.peer.status().fetched == (model("bob"),)
     arrives(driven, "bob")
     assert driven.peer.status().fetched == (model("bob", 2),)
+
+
+def out_of_patience() -> Driven:
+    """A peer that has averaged with one of four models that it had fetched, and is DONE."""
+    driven = working(slices_planned=0, patience=1)
+    for creator in CREATORS[:4]:
+        driven.hears(creator)
+    while fetching(driven):
+        arrives(driven, fetching(driven)[0])
+    assert len(ready(driven)) == READY
+    driven.scored(do.AverageModels, "average", score(0))
+    assert work(driven) is WorkState.DONE
+    return driven
+
+
+@pytest.mark.parametrize(("creator", "step"), [*((creator, 2) for creator in CREATORS[:4]), ("stranger", 1)])
+def test_models_that_were_never_tried_keep_no_news_from_a_peer_that_is_done(creator: str, step: int) -> None:
+    driven = out_of_patience()
+    driven.hears(creator, step)
+    assert fetching(driven) == [creator]
+    arrives(driven, creator)
+    assert work(driven) is WorkState.MERGING
+    assert driven.asked(do.AverageModels).remote == model(creator, step)
+
+
+def test_all_news_is_tried_before_a_peer_stays_done() -> None:
+    driven = out_of_patience()
+    news = CREATORS[4:7]
+    for creator in news:
+        driven.hears(creator)
+    for creator in news:
+        arrives(driven, creator)
+    for number in news:
+        assert work(driven) is WorkState.MERGING
+        driven.scored(do.AverageModels, number, score(0))
+    assert work(driven) is WorkState.DONE and not ready(driven)
+    driven.hears("stranger")
+    assert fetching(driven) == ["stranger"]
 
 
 def test_a_model_of_a_creator_that_made_room_is_not_tried() -> None:

@@ -5,7 +5,8 @@ Rules:
 2. Only reliable creators (see ``Delivery``) count there; of the others, ``STRANGERS`` may be on their way.  A fetch
    that takes longer than ``SLOW`` counts in neither.  So tarpits, peers that announce models that nobody can fetch,
    take little room from others.
-3. One fetch per creator at a time.  A model that is superseded before it is tried is dropped.
+3. One fetch per creator at a time.  A model that is superseded before it is tried is dropped.  A peer out of patience
+   drops what is no news, so that it has room for what is.
 4. ``Delivery`` says when a creator is tried again and when it is given up.
 """
 
@@ -76,7 +77,8 @@ class Fetches:
 
         ``only_news``: only models that were announced while the peer was DONE.
         """
-        self.ready = {creator: model for creator, model in self.ready.items() if not self._peer_book.is_settled(model)}
+        untried = [model for model in self.ready.values() if not self._peer_book.is_settled(model)]
+        self.ready = {model.creator: model for model in untried if self._peer_book.wakes(model) or not only_news}
         if len(self.ready) >= READY:
             return
         now = self._requests.now

@@ -9,7 +9,7 @@ Rules:
    that was never scored does neither.  Out of patience, or ``idle_after`` seconds without a candidate: DONE.  An
    outage (``Fetches.outage_wait``) adds to this time.
 4. A new model wakes a DONE peer, once it is fetched, for at least one more scored attempt, within the max number of
-   attempts per creator.
+   attempts per creator.  Each such model at hand when patience is spent again wakes it again.
 5. A peer without data begins with a random remote model.  It neither pays for that model nor publishes it.
 """
 
@@ -74,8 +74,7 @@ class Training:
             return
         news = self.fetches.arrived(request.model)
         if self.work is WorkState.DONE and (news or self._patience > 0) and self.fetches.ready:
-            self._patience = max(self._patience, 1)
-            self._change("new model fetched")
+            self._wake()
 
     def first_model_scored(self, request: do.ScoreModel, event: on.ModelScored) -> None:
         self.publication.weights = event.weights
@@ -168,8 +167,15 @@ class Training:
             self._begin_attempt(self.fetches.take())
         elif not averages and self.work is WorkState.IDLE:
             self._change("patience spent")
+            if self.fetches.ready:  # news that arrived during the last attempt
+                self._wake()
+                self._begin_attempt(self.fetches.take())
         else:
             self._idle()
+
+    def _wake(self) -> None:
+        self._patience = max(self._patience, 1)
+        self._change("new model fetched")
 
     def _idle(self) -> None:
         now = self._requests.now
