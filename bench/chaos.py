@@ -37,7 +37,7 @@ from learnae.backends.sim.faults import undisturbed
 from learnae.cli.arguments import scenario_file
 from learnae.cli.chaos import CHAOS
 from learnae.errors import InputError
-from learnae.protocol.types import Forgery, Policy
+from learnae.protocol.policies import Forgery, Policy
 from learnae.records.history import History
 from learnae.resources import scenario_files
 from learnae.session.session_file import load, to_toml

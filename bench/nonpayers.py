@@ -19,7 +19,7 @@ from learnae.analysis.figures.spec import BLUE, ORANGE
 from learnae.analysis.money import Account, accounts
 from learnae.backends.sim.simulation import MemoryHistory, Simulation
 from learnae.cli.arguments import scenario_file
-from learnae.protocol.types import Policy
+from learnae.protocol.policies import Policy
 from learnae.records.history import History
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.session_file import load, parse, resolved

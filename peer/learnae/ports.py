@@ -10,21 +10,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from learnae.errors import Reason
+from learnae.protocol.blockchain import Head, Receipt, Signed
 from learnae.protocol.events import Event
+from learnae.protocol.policies import Forgery
 from learnae.protocol.types import (
     Address,
     Announcement,
     Cid,
     Claim,
     ClaimFacts,
-    Forgery,
-    Head,
     ModelRef,
     PeerId,
     Poid,
-    Receipt,
     Score,
-    Signed,
     TxHash,
     Wei,
     Weights,

@@ -10,8 +10,9 @@ from learnae.errors import InputError, PortError, Reason
 from learnae.messages.ids import cid_to_bytes
 from learnae.messages.wire import cid_of
 from learnae.ports import Chain
+from learnae.protocol.blockchain import Receipt, Signed
 from learnae.protocol.directory import rank_of
-from learnae.protocol.types import Address, Claim, PeerId, Poid, Receipt, Signed, TxHash, Wei
+from learnae.protocol.types import Address, Claim, PeerId, Poid, TxHash, Wei
 
 T = TypeVar("T")
 CID = cid_of(b"model")

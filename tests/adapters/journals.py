@@ -5,19 +5,17 @@ from typing import Protocol
 from learnae.errors import Reason
 from learnae.ports import Journal
 from learnae.protocol import events as on
+from learnae.protocol.blockchain import Head, Receipt, Signed
 from learnae.protocol.types import (
     Address,
     Cid,
     Claim,
     ClaimFacts,
-    Head,
     ModelAnnouncement,
     ModelRef,
     PeerId,
     Poid,
-    Receipt,
     Score,
-    Signed,
     Timer,
     TxHash,
     Weights,

@@ -17,8 +17,9 @@ from learnae.adapters.evm.chain import PAY_GAS
 from learnae.adapters.evm.rpc import parse_bytes, parse_hex
 from learnae.analysis.checks.chain import blocks_and_nonces_consecutive, wei_conserved
 from learnae.errors import Reason
+from learnae.protocol.blockchain import Signed
 from learnae.protocol.settings import ChainSettings
-from learnae.protocol.types import ETHER, Address, Claim, Poid, Signed, TxHash, Wei
+from learnae.protocol.types import ETHER, Address, Claim, Poid, TxHash, Wei
 from learnae.records.chain_export import Balances, Block, Genesis
 from learnae.records.history import History
 

@@ -20,7 +20,8 @@ from learnae.adapters.evm import EvmChain, Node, export, export_since, http_node
 from learnae.adapters.evm.tester import RECURSION
 from learnae.adapters.memory import keys
 from learnae.errors import InputError, PortError, Reason
-from learnae.protocol.types import Address, Claim, Head, Poid, Signed, TxHash
+from learnae.protocol.blockchain import Head, Signed
+from learnae.protocol.types import Address, Claim, Poid, TxHash
 from learnae.records.chain_export import StartingBalances
 
 PATIENCE = 0.3  # s

@@ -10,7 +10,8 @@ from tests.adapters.chains import pay, reason, sent
 from tests.adapters.evms import LocalWorld
 
 from learnae.errors import Reason
-from learnae.protocol.types import Signed, TxHash
+from learnae.protocol.blockchain import Signed
+from learnae.protocol.types import TxHash
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from learnae.adapters.memory_network import MemoryNet, MemoryStore, MemorySwarm
 from learnae.errors import Reason
 from learnae.messages.wire import cid_of
 from learnae.ports import Chain, IdentityKey, Journal, Store, Trainer
-from learnae.protocol.types import ETHER, Cid, PeerId, Receipt, TxHash, Wei
+from learnae.protocol.blockchain import Receipt
+from learnae.protocol.types import ETHER, Cid, PeerId, TxHash, Wei
 from learnae.records.chain_export import Balances, Block
 from learnae.runtime.clocks import VirtualClock
 from learnae.session.faults import CUT, Link

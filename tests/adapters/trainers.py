@@ -10,7 +10,8 @@ import pytest
 from learnae.errors import PortError, Reason
 from learnae.messages.wire import MAX_BLOCK, cid_of
 from learnae.ports import Trainer
-from learnae.protocol.types import Cid, Forgery, ModelRef, PeerId, Weights
+from learnae.protocol.policies import Forgery
+from learnae.protocol.types import Cid, ModelRef, PeerId, Weights
 
 
 class TrainerWorld(Protocol):

@@ -9,7 +9,8 @@ from learnae.analysis.checks import CHECKS, verdict
 from learnae.analysis.checks.result import CheckOutcome
 from learnae.errors import Reason
 from learnae.protocol.decisions import AttemptFailed, Averaged, WorkChanged, WorkState
-from learnae.protocol.types import Cid, Policy, Score
+from learnae.protocol.policies import Policy
+from learnae.protocol.types import Cid, Score
 from learnae.records.history import SWARM, Evaluated, Fact, History, PeerCrashed, Record, SessionBegan, SessionEnded
 from learnae.records.outcome import EndedBy
 

@@ -10,7 +10,8 @@ from tests.helpers.histories import GOOD, NAMES, PEER, ROSTER, amended, fact_is,
 from learnae.analysis.checks import CHECKS, exit_code, verdict
 from learnae.analysis.checks.summary import summary
 from learnae.protocol.decisions import Averaged, DebtChanged, DebtState, WorkChanged, WorkState
-from learnae.protocol.types import Cid, Policy
+from learnae.protocol.policies import Policy
+from learnae.protocol.types import Cid
 from learnae.records.history import Evaluated, History, SessionBegan, SessionEnded
 from learnae.records.outcome import EndedBy
 

@@ -16,8 +16,9 @@ from learnae.adapters.evm import EvmChain, Node
 from learnae.adapters.evm.local import LocalEvm
 from learnae.adapters.keystore import Wallet
 from learnae.errors import PortError, Reason
+from learnae.protocol.blockchain import Signed
 from learnae.protocol.decisions import DebtState
-from learnae.protocol.types import Signed, Wei, wei
+from learnae.protocol.types import Wei, wei
 from learnae.records.chain_export import Block
 
 GWEI = 10**9

@@ -19,9 +19,10 @@ from tests.helpers.peers import (
 from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
+from learnae.protocol.blockchain import Receipt
 from learnae.protocol.decisions import DebtChanged, Decision
 from learnae.protocol.replay import new_peer
-from learnae.protocol.types import Announcement, ClaimFacts, PeerId, Receipt, Score, Timer, Weights
+from learnae.protocol.types import Announcement, ClaimFacts, PeerId, Score, Timer, Weights
 
 A = TypeVar("A", bound=do.Request)
 F = TypeVar("F", bound=Decision)

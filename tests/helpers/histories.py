@@ -25,8 +25,9 @@ from learnae.protocol.decisions import (
     WorkChanged,
     WorkState,
 )
+from learnae.protocol.policies import Policy
 from learnae.protocol.settings import RewardSettings
-from learnae.protocol.types import Address, Cid, PeerId, Poid, Policy, Score, TxHash, Wei
+from learnae.protocol.types import Address, Cid, PeerId, Poid, Score, TxHash, Wei
 from learnae.records.chain_export import Balances, Block, ChainRecord, ChainTransaction, Genesis
 from learnae.records.history import (
     Evaluated,

@@ -4,6 +4,8 @@ from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any
 
+from learnae.protocol.blockchain import Head, Receipt, Signed
+from learnae.protocol.policies import Forgery, Policy
 from learnae.protocol.settings import (
     ChainSettings,
     IdentityRule,
@@ -20,17 +22,12 @@ from learnae.protocol.types import (
     Claim,
     ClaimFacts,
     Commitment,
-    Forgery,
-    Head,
     IdentityAnnouncement,
     ModelAnnouncement,
     ModelRef,
     PeerId,
     Poid,
-    Policy,
-    Receipt,
     Score,
-    Signed,
     TxHash,
     Weights,
 )

@@ -22,16 +22,11 @@ from learnae.protocol.debts import Debts
 from learnae.protocol.decisions import DebtChanged, DebtState, Published, Verdict
 from learnae.protocol.directory import Directory
 from learnae.protocol.payments import Payments
+from learnae.protocol.policies import Policy
 from learnae.protocol.publication import Publication
 from learnae.protocol.training import Training
 from learnae.protocol.transactions import Transactions
-from learnae.protocol.types import (
-    Cid,
-    ModelRef,
-    Policy,
-    Score,
-    Wei,
-)
+from learnae.protocol.types import Cid, ModelRef, Score, Wei
 from learnae.runtime.simulator import Simulator
 from learnae.session.faults import Component, Fault, Link, Links
 

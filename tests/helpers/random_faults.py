@@ -10,12 +10,13 @@ from tests.helpers.peers import announced, claim, facts, identified
 from learnae.errors import DOWN, Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
+from learnae.protocol.blockchain import Head, Receipt, Signed
 from learnae.protocol.decisions import DebtChanged, DebtState, IdentityChanged, IdentityState, WorkChanged, WorkState
 from learnae.protocol.fetches import OPEN, READY
 from learnae.protocol.replay import digest, new_peer, replay
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.transitions import IDENTITY, WORK
-from learnae.protocol.types import Address, Head, ModelRef, PeerId, Receipt, Score, Signed, Timer, TxHash, Weights
+from learnae.protocol.types import Address, ModelRef, PeerId, Score, Timer, TxHash, Weights
 
 NAMES = ("ann", "bob", "cat", "dan", "eve", "me")
 UNITS = get_args(do.TrainerAction)

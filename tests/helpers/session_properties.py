@@ -7,7 +7,7 @@ from tests.helpers.swarms import Run
 
 from learnae.errors import Reason
 from learnae.protocol.decisions import AttemptFailed, Averaged, DebtState, Published, WorkChanged, WorkState
-from learnae.protocol.types import Policy
+from learnae.protocol.policies import Policy
 from learnae.records.history import kept_score
 
 

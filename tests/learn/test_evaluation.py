@@ -9,7 +9,8 @@ from learnae.errors import PortError, Reason
 from learnae.learn.batching import Pool, ScoreJob
 from learnae.learn.evaluation import Evaluator
 from learnae.learn.serialization import decode_block
-from learnae.protocol.types import Cid, Forgery, Score
+from learnae.protocol.policies import Forgery
+from learnae.protocol.types import Cid, Score
 
 
 def scored(swarm: Swarm, *cids: Cid) -> list[Score]:

@@ -16,7 +16,8 @@ from learnae.learn.serialization import decode_block, encode_block, weights_dige
 from learnae.learn.weight_store import WeightStore, initial_block
 from learnae.messages.wire import cid_of
 from learnae.ports import Trainer
-from learnae.protocol.types import Cid, Forgery, ModelRef, Score, Weights
+from learnae.protocol.policies import Forgery
+from learnae.protocol.types import Cid, ModelRef, Score, Weights
 from learnae.session.settings import Group, ModelSettings
 
 

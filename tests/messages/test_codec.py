@@ -11,6 +11,7 @@ from learnae.messages.codec import decode, encode, to_json
 from learnae.messages.foreign_json import from_json
 from learnae.protocol.actions import Announce, ReadReceipts, SetTimer
 from learnae.protocol.actions import RecordDecision as RecordAction
+from learnae.protocol.blockchain import Head, Receipt, Signed
 from learnae.protocol.decisions import Averaged, DebtChanged, DebtState, Decision, WorkChanged, WorkState
 from learnae.protocol.events import ClaimReceived, Event, ModelReceived, ReceiptsRead, TransactionSigned
 from learnae.protocol.types import (
@@ -18,14 +19,11 @@ from learnae.protocol.types import (
     Announcement,
     Cid,
     Claim,
-    Head,
     ModelAnnouncement,
     ModelRef,
     PeerId,
     Poid,
-    Receipt,
     Score,
-    Signed,
     Timer,
     TxHash,
     Wei,

@@ -11,6 +11,7 @@ from tests.helpers.swarms import Run, run, small
 
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
+from learnae.protocol.blockchain import Head, Receipt, Signed
 from learnae.protocol.decisions import (
     Adopted,
     Averaged,
@@ -23,20 +24,7 @@ from learnae.protocol.decisions import (
 )
 from learnae.protocol.replay import new_peer
 from learnae.protocol.reward import FUNCTIONS, proportional
-from learnae.protocol.types import (
-    ETHER,
-    Cid,
-    Head,
-    IdentityAnnouncement,
-    Poid,
-    Receipt,
-    Score,
-    Signed,
-    Timer,
-    TxHash,
-    Wei,
-    wei,
-)
+from learnae.protocol.types import ETHER, Cid, IdentityAnnouncement, Poid, Score, Timer, TxHash, Wei, wei
 from learnae.records.chain_export import Block, ChainTransaction
 from learnae.session.session_file import parse
 

@@ -13,8 +13,9 @@ from tests.helpers.random_faults import RandomDriver
 
 from learnae.errors import Reason
 from learnae.protocol.decisions import DebtState
+from learnae.protocol.policies import Forgery, Policy
 from learnae.protocol.settings import IdentityRule, PeerConfig
-from learnae.protocol.types import Forgery, PeerId, Policy
+from learnae.protocol.types import PeerId
 
 VARIANTS = {
     **{policy.value: config(policy=policy, max_peers=3, patience=9) for policy in Policy},

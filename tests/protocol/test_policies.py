@@ -9,8 +9,9 @@ from tests.helpers.peers import model, weights
 from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol.decisions import AttemptFailed, DebtChanged, WorkState
+from learnae.protocol.policies import Forgery, Policy
 from learnae.protocol.training import SPAM
-from learnae.protocol.types import Forgery, ModelAnnouncement, Policy
+from learnae.protocol.types import ModelAnnouncement
 
 
 def working(**settings: Any) -> Driven:

@@ -7,8 +7,9 @@ from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.decisions import IdentityChanged, IdentityState
+from learnae.protocol.policies import Policy
 from learnae.protocol.registration import RETRY_POLLS
-from learnae.protocol.types import Poid, Policy, Timer
+from learnae.protocol.types import Poid, Timer
 
 
 def states(driven: Driven) -> list[IdentityState]:

@@ -4,9 +4,10 @@ from tests.helpers.peers import head, receipt, signed
 
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
+from learnae.protocol.blockchain import Receipt
 from learnae.protocol.requests import Requests
 from learnae.protocol.transactions import DEPLOYMENT, Transactions, TxState
-from learnae.protocol.types import Receipt, Timer, TxHash
+from learnae.protocol.types import Timer, TxHash
 
 
 def read(transactions: Transactions, height: int, *receipts: Receipt) -> list[int]:

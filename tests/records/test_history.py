@@ -8,7 +8,8 @@ from tests.helpers.histories import GOOD, MODEL, NAMES, PEER, fact_is, score, wi
 
 from learnae.errors import InputError
 from learnae.protocol.decisions import Adopted, Averaged, DebtState, Trained, WorkChanged, WorkState
-from learnae.protocol.types import Address, Cid, PeerId, Policy
+from learnae.protocol.policies import Policy
+from learnae.protocol.types import Address, Cid, PeerId
 from learnae.records.chain_export import Balances, Block, Genesis, chain_line
 from learnae.records.history import (
     History,

@@ -13,7 +13,8 @@ from learnae.analysis.figures import figures
 from learnae.analysis.figures.paper import fault_windows
 from learnae.backends.sim.faults import undisturbed
 from learnae.protocol.decisions import Trained, WorkChanged, WorkState
-from learnae.protocol.types import Cid, Policy, Score
+from learnae.protocol.policies import Policy
+from learnae.protocol.types import Cid, Score
 from learnae.records.history import Fact, FaultBegan, History, Record, SessionEnded
 from learnae.records.outcome import EndedBy
 from learnae.resources import scenario_files

@@ -12,9 +12,10 @@ from learnae.adapters.memory_chain import MemoryChain
 from learnae.adapters.sqlite_journal import SqliteJournal, read_journal
 from learnae.analysis.checks import verdict
 from learnae.ports import Chain, Gossip, Performed
+from learnae.protocol.blockchain import Head, Receipt
 from learnae.protocol.decisions import DebtChanged, DebtState, RolledBack, WorkState
 from learnae.protocol.events import SessionClosed
-from learnae.protocol.types import Announcement, Head, ModelAnnouncement, Receipt, TxHash
+from learnae.protocol.types import Announcement, ModelAnnouncement, TxHash
 from learnae.records.history import History, SessionEnded
 from learnae.records.outcome import EndedBy
 from learnae.runtime.history_from_journals import ReplayedJournal, merged

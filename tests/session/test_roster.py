@@ -5,7 +5,8 @@ import random
 import pytest
 
 from learnae.errors import InputError
-from learnae.protocol.types import Address, PeerId, Policy
+from learnae.protocol.policies import Policy
+from learnae.protocol.types import Address, PeerId
 from learnae.session.roster import Member, names, neighbourhood, roster
 from learnae.session.settings import Group
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from learnae.messages.wire import cid_of
+from learnae.protocol.policies import Policy
 from learnae.protocol.settings import NetworkSettings, StartSettings, WorkSettings
-from learnae.protocol.types import Address, Commitment, PeerId, Policy
+from learnae.protocol.types import Address, Commitment, PeerId
 from learnae.session.roster import roster
 from learnae.session.settings import Group, Session
 from learnae.session.setup import SessionSetup

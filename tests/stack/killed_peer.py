@@ -30,8 +30,9 @@ from learnae.adapters.memory import MemoryTrainer
 from learnae.cli.app import main
 from learnae.errors import PortError, Reason
 from learnae.lazy_future import lazy
+from learnae.protocol.blockchain import Signed
 from learnae.protocol.events import Event
-from learnae.protocol.types import Cid, PeerId, Signed
+from learnae.protocol.types import Cid, PeerId
 from learnae.runtime.learning import Blocks, MemoryLearning
 from learnae.runtime.live import LivePeer
 

@@ -17,7 +17,8 @@ from learnae.lazy_future import lazy
 from learnae.messages.ids import peer_id
 from learnae.messages.wire import MAX_BLOCK, cid_of
 from learnae.protocol.events import Event
-from learnae.protocol.types import Address, Cid, Forgery, ModelRef, PeerId, Score, Weights
+from learnae.protocol.policies import Forgery
+from learnae.protocol.types import Address, Cid, ModelRef, PeerId, Score, Weights
 from learnae.session.faults import Component, Fault
 
 T = TypeVar("T")

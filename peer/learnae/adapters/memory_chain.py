@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from learnae.errors import InputError, PortError, Reason
-from learnae.protocol.types import Address, Cid, Claim, ClaimFacts, Head, PeerId, Poid, Receipt, Signed, TxHash, Wei
+from learnae.protocol.blockchain import Head, Receipt, Signed
+from learnae.protocol.types import Address, Cid, Claim, ClaimFacts, PeerId, Poid, TxHash, Wei
 from learnae.records.chain_export import Balances, Block, ChainRecord, ChainTransaction, Genesis
 
 DEPLOY_GAS = 102_000  # measured for DPoID.sol

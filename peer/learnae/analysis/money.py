@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from learnae.protocol.decisions import DebtState
-from learnae.protocol.types import ETHER, Policy, Wei
+from learnae.protocol.policies import Policy
+from learnae.protocol.types import ETHER, Wei
 from learnae.records.history import Evaluated, History, RosterEntry
 
 OUTSIDE = "outside the swarm"  # a wallet of no peer in the roster

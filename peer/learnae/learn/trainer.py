@@ -21,7 +21,8 @@ from learnae.learn.model import create_network
 from learnae.learn.serialization import encode_block, weights_digest
 from learnae.learn.weight_store import WeightStore, derive_seed
 from learnae.messages.wire import cid_of
-from learnae.protocol.types import Cid, Forgery, ModelRef, PeerId, Score, Weights
+from learnae.protocol.policies import Forgery
+from learnae.protocol.types import Cid, ModelRef, PeerId, Score, Weights
 from learnae.session.settings import Session
 
 RANDOM_STD = 5.0  # of the weights in a RANDOM forgery

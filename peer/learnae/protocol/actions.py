@@ -7,21 +7,10 @@ before it starts the next; the trainer alone does one job at a time.
 
 from dataclasses import dataclass
 
+from learnae.protocol.blockchain import Signed
 from learnae.protocol.decisions import Decision
-from learnae.protocol.types import (
-    Address,
-    Announcement,
-    Cid,
-    Claim,
-    Forgery,
-    ModelRef,
-    PeerId,
-    Poid,
-    Signed,
-    Timer,
-    TxHash,
-    Wei,
-)
+from learnae.protocol.policies import Forgery
+from learnae.protocol.types import Address, Announcement, Cid, Claim, ModelRef, PeerId, Poid, Timer, TxHash, Wei
 
 
 @dataclass(frozen=True, slots=True)

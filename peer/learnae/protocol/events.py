@@ -7,18 +7,8 @@ that is no longer open are ignored.
 from dataclasses import dataclass
 
 from learnae.errors import Reason
-from learnae.protocol.types import (
-    Claim,
-    ClaimFacts,
-    Head,
-    ModelAnnouncement,
-    PeerId,
-    Receipt,
-    Score,
-    Signed,
-    Timer,
-    Weights,
-)
+from learnae.protocol.blockchain import Head, Receipt, Signed
+from learnae.protocol.types import Claim, ClaimFacts, ModelAnnouncement, PeerId, Score, Timer, Weights
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,17 @@ from typing import get_args
 from learnae.errors import DOWN, Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
+from learnae.protocol.blockchain import Head
 from learnae.protocol.debts import Debts
 from learnae.protocol.decisions import ChainEntered, DebtState, RolledBack
 from learnae.protocol.directory import ClaimReader
+from learnae.protocol.policies import Policy
 from learnae.protocol.registration import Registration
 from learnae.protocol.requests import Requests
 from learnae.protocol.reward import FUNCTIONS
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.transactions import DEPLOYMENT, OutgoingTransaction, Transactions, TxState
-from learnae.protocol.types import Head, ModelRef, PeerId, Policy, Score, Timer
+from learnae.protocol.types import ModelRef, PeerId, Score, Timer
 
 ON_CHAIN = (DebtState.SIGNED, DebtState.SENT, DebtState.MINED)
 UNSETTLED = (DebtState.PAYABLE, *ON_CHAIN)

@@ -11,8 +11,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
+from learnae.protocol.policies import Forgery, Policy
 from learnae.protocol.reward import FUNCTIONS
-from learnae.protocol.types import Address, Cid, Commitment, Forgery, PeerId, Policy, Wei, wei
+from learnae.protocol.types import Address, Cid, Commitment, PeerId, Wei, wei
 
 T = TypeVar("T")
 

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from learnae.protocol.blockchain import Signed
 from learnae.protocol.decisions import DebtChanged, IdentityState, WorkState
 from learnae.protocol.directory import DirectoryEntry, payee_of
 from learnae.protocol.payments import Payments
 from learnae.protocol.training import Training
-from learnae.protocol.types import Address, Claim, ModelRef, PeerId, Score, Signed, Weights
+from learnae.protocol.types import Address, Claim, ModelRef, PeerId, Score, Weights
 
 
 @dataclass(frozen=True, slots=True)

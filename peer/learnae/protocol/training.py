@@ -24,11 +24,12 @@ from learnae.protocol import events as on
 from learnae.protocol.decisions import WorkState
 from learnae.protocol.fetches import Fetches
 from learnae.protocol.peer_book import PeerBook
+from learnae.protocol.policies import Forgery, Policy
 from learnae.protocol.publication import Publication
 from learnae.protocol.requests import Requests
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.transitions import WORK
-from learnae.protocol.types import Forgery, ModelAnnouncement, ModelRef, Policy, Score, Timer
+from learnae.protocol.types import ModelAnnouncement, ModelRef, Score, Timer
 
 Owe = Callable[[ModelRef, Score, Score], None]  # remote model, scores before and after its adoption
 FORGERS = (Policy.POISONER, Policy.SPAMMER)  # publish random weights instead of training, and average nothing

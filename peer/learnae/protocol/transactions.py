@@ -11,9 +11,10 @@ from enum import StrEnum
 from functools import partial
 
 from learnae.protocol import actions as do
+from learnae.protocol.blockchain import Head, Receipt, Signed
 from learnae.protocol.decisions import DebtChanged
 from learnae.protocol.requests import Requests
-from learnae.protocol.types import Head, Poid, Receipt, Signed, TxHash
+from learnae.protocol.types import Poid, TxHash
 
 DEPLOYMENT = -1  # purpose of a deployment; the purpose of a payment is the number of its debt
 

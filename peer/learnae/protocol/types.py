@@ -116,59 +116,9 @@ class ModelAnnouncement:
 Announcement = IdentityAnnouncement | ModelAnnouncement
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """A signed transaction, journalled before it is sent, because (genesis hash, wallet, nonce) can be spent once.
-
-    ``genesis`` is that of its chain.  ``raw`` does not contain it: another chain with the same id would accept ``raw``.
-    """
-
-    nonce: int
-    raw: str
-    hash: TxHash
-    genesis: str
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    hash: TxHash
-    block: int
-    succeeded: bool
-    contract: Address | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The newest block that an RPC node knows, and its chain."""
-
-    genesis: str
-    height: int
-    hash: str
-    timestamp: int
-
-
 class Timer(StrEnum):
     START = "start"
     WORK = "work"
     FETCH = "fetch"
     ANNOUNCE = "announce"
     CHAIN = "chain"
-
-
-class Policy(StrEnum):
-    """How a peer behaves.  Only ``HONEST`` follows the paper."""
-
-    HONEST = "honest"
-    REFUSES_TO_PAY = "refuses-to-pay"
-    POISONER = "poisoner"  # publishes random weights
-    COPYCAT = "copycat"  # publishes other peers' models as its own
-    HIJACKER = "hijacker"  # claims another peer's IPFS id for its own wallet
-    SPAMMER = "spammer"  # publishes models as fast as it can
-
-
-class Forgery(StrEnum):
-    """What a cheating peer asks its trainer to make."""
-
-    RANDOM = "random"  # N(0, 5) weights
-    COPY = "copy"  # the tensors of another peer
-    PERTURBED = "perturbed"  # a copy with noise too small to matter

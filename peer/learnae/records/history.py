@@ -16,7 +16,8 @@ from learnae.errors import InputError
 from learnae.messages.codec import MAX_FLOAT, decode, encode, to_json
 from learnae.messages.foreign_json import from_json
 from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, Decision, Trained
-from learnae.protocol.types import Address, Cid, PeerId, Policy, Score
+from learnae.protocol.policies import Policy
+from learnae.protocol.types import Address, Cid, PeerId, Score
 from learnae.records.chain_export import ChainRecord, StartingBalances
 from learnae.records.outcome import BackendName, EndedBy
 from learnae.session.faults import FaultKind

@@ -10,7 +10,8 @@ from learnae.messages.wire import proof_text
 from learnae.ports import Chain, IdentityKey, Store, Trainer
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.types import Cid, Claim, Head, TxHash
+from learnae.protocol.blockchain import Head
+from learnae.protocol.types import Cid, Claim, TxHash
 
 
 @dataclass(frozen=True)

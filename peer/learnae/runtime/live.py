@@ -23,9 +23,10 @@ from learnae.errors import PortError, Reason
 from learnae.ports import Gossip, Journal, Observer, Performed, Stopwatch
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
+from learnae.protocol.blockchain import Head
 from learnae.protocol.replay import digest, new_peer, replay
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import Announcement, Head, PeerId, Timer
+from learnae.protocol.types import Announcement, PeerId, Timer
 from learnae.records.history import Fact, PeerRestarted
 from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import SessionClock

@@ -24,9 +24,10 @@ from learnae.adapters.kubo.dialing import DialPolicy
 from learnae.adapters.sqlite_journal import JournalContents, SqliteJournal, blocks_in_use, read_journal
 from learnae.errors import InputError, PortError, Reason, ReplayMismatch, input_error
 from learnae.ports import Observer
+from learnae.protocol.blockchain import Signed
 from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, Published, Trained
 from learnae.protocol.events import TransactionSigned
-from learnae.protocol.types import Address, Cid, Poid, Signed, Wei
+from learnae.protocol.types import Address, Cid, Poid, Wei
 from learnae.records.history import Fact
 from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import SessionClock

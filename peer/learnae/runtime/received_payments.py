@@ -5,8 +5,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from learnae.errors import PortError
+from learnae.protocol.blockchain import Head
 from learnae.protocol.decisions import DebtChanged, DebtState
-from learnae.protocol.types import ETHER, Cid, Head, TxHash, Wei
+from learnae.protocol.types import ETHER, Cid, TxHash, Wei
 from learnae.records.chain_export import ChainTransaction
 from learnae.records.history import Fact
 from learnae.runtime.live import LivePeer

@@ -27,7 +27,8 @@ from learnae.lazy_future import lazy
 from learnae.messages.commitment import commit
 from learnae.ports import Predictor, Trainer
 from learnae.protocol.decisions import IdentityChanged, IdentityState, WorkBegan
-from learnae.protocol.types import Cid, Commitment, Forgery, ModelRef, PeerId, Score, Weights
+from learnae.protocol.policies import Forgery
+from learnae.protocol.types import Cid, Commitment, ModelRef, PeerId, Score, Weights
 from learnae.records.history import Fact, PeerRestarted
 from learnae.runtime.learning import Blocks
 from learnae.session.settings import Session

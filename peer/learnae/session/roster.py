@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from learnae.errors import InputError
-from learnae.protocol.types import Address, PeerId, Policy
+from learnae.protocol.policies import Policy
+from learnae.protocol.types import Address, PeerId
 from learnae.session.settings import Group
 
 Keys = Callable[[str], tuple[PeerId, Address]]

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from learnae.errors import InputError
 from learnae.input_file import read_utf8
 from learnae.messages.foreign_toml import from_toml
-from learnae.protocol.types import Policy
+from learnae.protocol.policies import Policy
 from learnae.session.fault_plan import plan
 from learnae.session.reference import block_of, rows, wanted_value
 from learnae.session.roster import names, require_possible

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
+from learnae.protocol.policies import Forgery, Policy
 from learnae.protocol.settings import (
     MANY,
     Between,
@@ -22,7 +23,6 @@ from learnae.protocol.settings import (
     seconds,
     setting,
 )
-from learnae.protocol.types import Forgery, Policy
 from learnae.session.faults import Fault
 
 T = TypeVar("T")

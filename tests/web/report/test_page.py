@@ -12,7 +12,7 @@ from tests.helpers.histories import GOOD, PEER, SETTINGS, TOLD, amended, fact_is
 from learnae.analysis.checks import CHECKS, verdict
 from learnae.analysis.figures import figures
 from learnae.analysis.paper_comparison import paper_rows
-from learnae.protocol.types import Policy
+from learnae.protocol.policies import Policy
 from learnae.records.history import History, Record, RosterEntry, SessionBegan
 from learnae.session.settings import Group
 from learnae.web.charts.theme import DARK, NAMES

@@ -22,7 +22,8 @@ from learnae.adapters.evm.fees import DEFAULT_TIP, FeePolicy, Fees, TransactionL
 from learnae.adapters.evm.rpc import BlockHeader, Node
 from learnae.errors import InputError, PortError, Reason
 from learnae.messages.ids import cid_to_bytes
-from learnae.protocol.types import Address, Cid, Claim, ClaimFacts, Head, Poid, Receipt, Signed, TxHash, Wei
+from learnae.protocol.blockchain import Head, Receipt, Signed
+from learnae.protocol.types import Address, Cid, Claim, ClaimFacts, Poid, TxHash, Wei
 
 TRANSFER_GAS = 21_000  # to an account without code
 PAY_GAS = 30_000  # 22,440 for a transfer with a CID, the rest for the code of a payee that is a contract

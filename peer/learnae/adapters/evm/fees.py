@@ -16,8 +16,9 @@ from hexbytes import HexBytes
 
 from learnae.adapters.evm.rpc import BlockHeader
 from learnae.errors import PortError, Reason
+from learnae.protocol.blockchain import Signed
 from learnae.protocol.settings import ChainSettings
-from learnae.protocol.types import Signed, Wei
+from learnae.protocol.types import Wei
 
 DEFAULT_TIP = Wei(10**9)  # wei per gas for the block producer, if the node suggests none
 FREE_TIP = Wei(2 * 10**9)  # wei per gas that a tip may be, however low the base fee

@@ -10,7 +10,8 @@ from learnae.adapters.evm.export import read_block
 from learnae.adapters.evm.rpc import Node
 from learnae.errors import PortError, Reason
 from learnae.messages.ids import cid_from_bytes
-from learnae.protocol.types import Address, Cid, Head, Wei
+from learnae.protocol.blockchain import Head
+from learnae.protocol.types import Address, Cid, Wei
 from learnae.records.chain_export import Block, ChainRecord, ChainTransaction
 
 CID_HEX = 2 + 2 * 36  # digits of calldata that is a CID

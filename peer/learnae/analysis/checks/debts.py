@@ -7,8 +7,9 @@ from math import floor
 
 from learnae.analysis.checks.result import chains_of_debts, check, debt_name, exact_accuracy, session_began, session_of
 from learnae.protocol.decisions import Averaged, ChainEntered, ClaimJudged, DebtChanged, DebtState, Verdict
+from learnae.protocol.policies import Policy
 from learnae.protocol.settings import IdentityRule
-from learnae.protocol.types import ETHER, Address, Cid, PeerId, Policy, Score
+from learnae.protocol.types import ETHER, Address, Cid, PeerId, Score
 from learnae.records.history import History
 
 SPENT = (DebtState.SIGNED, DebtState.SENT, DebtState.MINED, DebtState.FINAL)

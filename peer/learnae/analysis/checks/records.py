@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from learnae.analysis.checks.result import check, session_began
 from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, Published, Trained, WorkChanged, WorkState
-from learnae.protocol.types import Cid, Policy
+from learnae.protocol.policies import Policy
+from learnae.protocol.types import Cid
 from learnae.records.history import Evaluated, History, PeerCrashed, SessionBegan, SessionEnded
 from learnae.session.roster import group_of_each_peer
 

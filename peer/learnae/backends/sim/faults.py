@@ -5,7 +5,7 @@ from functools import partial
 
 from learnae.adapters.memory import now
 from learnae.ports import Observer
-from learnae.protocol.types import Policy
+from learnae.protocol.policies import Policy
 from learnae.runtime.fault_runner import FaultRunner, in_turn
 from learnae.runtime.simulator import Simulator
 from learnae.session.fault_plan import boundaries, plan

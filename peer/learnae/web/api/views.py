@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 
 from learnae.protocol.decisions import ClaimJudged, DebtChanged, DebtState, IdentityState, Verdict, WorkState
-from learnae.protocol.types import ETHER, Policy, Score
+from learnae.protocol.policies import Policy
+from learnae.protocol.types import ETHER, Score
 from learnae.session.settings import Group
 
 MAX_ROWS = 1_000  # rows in one prediction

@@ -1,0 +1,36 @@
+"""What a peer knows of the chain: its signed transactions, their receipts, the newest block."""
+
+from dataclasses import dataclass
+
+from learnae.protocol.types import Address, TxHash
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A signed transaction, journalled before it is sent, because (genesis hash, wallet, nonce) can be spent once.
+
+    ``genesis`` is that of its chain.  ``raw`` does not contain it: another chain with the same id would accept ``raw``.
+    """
+
+    nonce: int
+    raw: str
+    hash: TxHash
+    genesis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    hash: TxHash
+    block: int
+    succeeded: bool
+    contract: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest block that an RPC node knows, and its chain."""
+
+    genesis: str
+    height: int
+    hash: str
+    timestamp: int
