@@ -39,7 +39,7 @@ from learnae.protocol.snapshot import PeerSnapshot, snapshot
 from learnae.protocol.training import Training
 from learnae.protocol.types import Announcement, IdentityAnnouncement, ModelAnnouncement, PeerId, Timer
 
-VERSION = 3  # of a peer's behaviour: a journal of another version is not replayed
+VERSION = 4  # of a peer's behaviour: a journal of another version is not replayed
 GREETING_DELAY = 1.0  # s until a peer repeats its announcements because it has met a new peer
 
 
