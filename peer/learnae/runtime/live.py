@@ -100,7 +100,7 @@ class LivePeer:
         async with asyncio.TaskGroup() as self._tasks:
             background = [self._spawn(self._listen()), self._spawn(self._watch_chain())]
             if self._resumed:
-                self._observe(PeerRestarted())
+                self._observe(PeerRestarted(), self.now)
                 self._perform(self.peer.outstanding())
             else:
                 self._handle(on.Started(self.now))
@@ -179,7 +179,7 @@ class LivePeer:
         for action in actions:
             match action:
                 case do.RecordDecision(fact):
-                    self._observe(fact)
+                    self._observe(fact, self._last)  # as the journal has it, also after a restart
                 case do.SetTimer(timer, delay):
                     self._set_timer(timer, delay)
                 case do.Announce(announcement):
@@ -285,9 +285,9 @@ class LivePeer:
         for stopwatch in self.stopwatches:
             stopwatch(self.name, performed)
 
-    def _observe(self, item: Fact) -> None:
+    def _observe(self, item: Fact, at: float) -> None:
         for observe in self.observers:
-            observe(self.now, self.name, item)
+            observe(at, self.name, item)
 
 
 def went_back(before: Head, after: Head) -> bool:
