@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server whose clients cannot exhaust its memory: one request per connection, JSON.
+"""A small HTTP server whose clients cannot exhaust its memory: one request per connection, JSON.
 
 Every pod reaches the servers that are built on it, and they run in containers with little memory.  So the number of
 connections, the bytes held for each and their time are limited, and a body is read only after ``check``.

@@ -42,3 +42,10 @@ def test_the_time_until_the_end_is_known_in_advance() -> None:
     assert end.due == 7.0
     end.check(6.0, quiet=False)
     assert end.due == 10.0
+
+
+def test_a_fault_that_has_begun_is_waited_for_and_not_one_to_come() -> None:
+    end = SessionEnd(linger=2.0, max_duration=100.0)
+    end.faults = [(3.0, 9.0), (8.0, 20.0), (23.0, 30.0)]
+    assert [end.check(at, quiet=True) for at in (5.0, 9.0, 21.9)] == [None] * 3 and end.due == 22.0
+    assert end.check(22.0, quiet=True) is EndedBy.QUIET

@@ -3,7 +3,7 @@
 import pytest
 
 from learnae.errors import InputError
-from learnae.session.fault_plan import boundaries, plan, timeline
+from learnae.session.fault_plan import boundaries, fault_times, plan, timeline
 from learnae.session.faults import (
     CHAIN,
     CUT,
@@ -17,6 +17,7 @@ from learnae.session.faults import (
     Part,
     state,
 )
+from learnae.session.settings import Session
 
 FOUR = ("p00", "p01", "p02", "p03")
 NAN, INF = float("nan"), float("inf")
@@ -229,3 +230,10 @@ def test_a_plan_that_would_never_be_complete_is_refused(faults: list[Fault]) -> 
 
 def test_settings_that_a_kind_does_not_use_are_not_checked() -> None:
     assert plan([Fault(FaultKind.KILL, 0, groups=99), Fault(FaultKind.ISOLATE, 0, 1, targets="all")], FOUR, 1)
+
+
+def test_faults_last_until_models_are_announced_again() -> None:
+    cuts = (Fault(FaultKind.SPLIT, 20, 60, targets="half"), Fault(FaultKind.ISOLATE, 30, 5, targets=("p00",)))
+    session = Session(peers=4, faults=cuts)
+    again = session.network.announce_every
+    assert fault_times(session, 3.0) == [(23.0, 83.0 + again), (33.0, 38.0 + again)]

@@ -81,6 +81,7 @@ class LivePeer:
         self._running: set[asyncio.Task[None]] = set()
         self._heads = set[Head]()  # of the chain, since the last poll
         self._ended_by: EndedBy | None = None
+        self.end = SessionEnd(self.linger, self.max_duration)
 
     @property
     def now(self) -> float:
@@ -145,13 +146,12 @@ class LivePeer:
         self._arrived.put_nowait(on.TimerFired(self.now, Timer.WORK))
 
     async def _loop(self) -> EndedBy:
-        end = SessionEnd(self.linger, self.max_duration)
         while self._ended_by is None:
-            ended_by = end.check(self.now, self.peer.quiet)
+            ended_by = self.end.check(self.now, self.peer.quiet)
             if ended_by:
                 return ended_by
             try:
-                async with asyncio.timeout(end.due - self.now if end.due < float("inf") else None):
+                async with asyncio.timeout(self.end.due - self.now if self.end.due < float("inf") else None):
                     arrived = await self._arrived.get()
             except TimeoutError:
                 continue

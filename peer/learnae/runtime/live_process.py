@@ -25,7 +25,7 @@ from learnae.adapters.sqlite_journal import JournalContents, SqliteJournal, bloc
 from learnae.errors import InputError, PortError, Reason, ReplayMismatch, input_error
 from learnae.ports import Observer
 from learnae.protocol.blockchain import Signed
-from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, Published, Trained
+from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, Published, Trained, WorkBegan
 from learnae.protocol.events import TransactionSigned
 from learnae.protocol.types import Address, Cid, Poid, Wei
 from learnae.records.history import Fact
@@ -37,6 +37,7 @@ from learnae.runtime.learning import Learning
 from learnae.runtime.live import LivePeer
 from learnae.runtime.peer_service import PeerService
 from learnae.runtime.roster_file import Roster
+from learnae.session.fault_plan import fault_times
 from learnae.session.roster import Member
 from learnae.session.settings import Session
 from learnae.session.setup import SessionSetup
@@ -169,7 +170,7 @@ async def _run_peer(
         except ReplayMismatch as error:
             raise InputError(f"{node.journal} cannot be replayed: {error}") from None
         trained: set[Cid] = set()
-        live.observers += (partial(_tidy, live, journal, trained),)
+        live.observers += (partial(_tidy, live, journal, trained), partial(_stay, live, session))
         chain.signed_before = partial(_signed, live)
         before = read_journal(node.journal)
         chain.policy.count(event.signed for event, _ in before.entries if isinstance(event, TransactionSigned))
@@ -193,6 +194,12 @@ def _before_restart(contents: JournalContents) -> JournalContents:
 
 def _signed(live: LivePeer) -> list[Signed]:
     return list(live.peer.status().signed)
+
+
+def _stay(live: LivePeer, session: Session, now: float, peer: str, item: Fact) -> None:
+    """Wait for planned faults, which count from about when this peer begins to work."""
+    if isinstance(item, WorkBegan):
+        live.end.faults = fault_times(session, now)
 
 
 def _tidy(live: LivePeer, journal: SqliteJournal, trained: set[Cid], now: float, peer: str, item: Fact) -> None:

@@ -74,6 +74,7 @@ class Simulator:
         self.observers = tuple(observers)
         self.hosts = {host.name: host for host in hosts}
         self.net = swarm.net
+        self.end = SessionEnd(session.linger, session.max_duration)
         self.crash_points: set[tuple[str, int, int]] = set()  # (name, events handled, actions performed of the last)
         self._journals = journals
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
@@ -93,14 +94,13 @@ class Simulator:
 
     def run(self, tick: Callable[[float], None] = lambda now: None) -> EndedBy:
         """Run to the end of the session; what ended it.  ``tick`` is called every ``TICK`` seconds."""
-        end = SessionEnd(self.session.linger, self.session.max_duration)
         next_tick = 0.0
         while self._heap:
             time, _, what = heapq.heappop(self._heap)
             while next_tick <= time:
                 self.clock.now = next_tick
                 tick(next_tick)
-                ended_by = end.check(next_tick, self._quiet)
+                ended_by = self.end.check(next_tick, self._quiet)
                 if ended_by:
                     return ended_by
                 next_tick += TICK

@@ -17,6 +17,8 @@ from learnae.session.faults import (
     FaultKind,
     FaultWindow,
 )
+from learnae.session.roster import names
+from learnae.session.settings import Session
 
 ROLLING = "rolling"
 SHARES = {"minority": 0.25, "half": 0.5, "all": 1.0}
@@ -45,6 +47,16 @@ def plan(faults: Iterable[Fault], names: Sequence[str], seed: int) -> tuple[Faul
 def boundaries(windows: Iterable[FaultWindow]) -> list[float]:
     """The moments at which a window begins or ends."""
     return sorted({moment for window in windows for moment in (window.begin, window.end)})
+
+
+def fault_times(session: Session, start: float) -> list[tuple[float, float]]:
+    """When faults begin, and when all peers have announced their models again after them.
+
+    ``start``: of the plan, in session seconds.
+    """
+    windows = plan(session.faults, names(session.peers), session.seed)
+    again = session.network.announce_every
+    return [(start + window.begin, start + window.end + again) for window in windows]
 
 
 def timeline(windows: Sequence[FaultWindow], width: int = 60) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from learnae.runtime.fault_runner import FaultRunner
-from learnae.session.fault_plan import plan
+from learnae.session.fault_plan import fault_times, plan
 from learnae.session.faults import Component, Fault, FaultKind, Part
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def embedded_faults(swarm: "EmbeddedSwarm", report: Callable[[str], None]) -> Fa
         EmbeddedLifecycle(swarm),
         lambda peer, fact: swarm.record(swarm.clock(), peer, fact),
         report,
+        on_start=lambda start: swarm.wait_for(fault_times(session, start)),
     )
 
 

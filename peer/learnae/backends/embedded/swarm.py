@@ -111,6 +111,10 @@ class EmbeddedSwarm:
 
     # what faults do to peers
 
+    def wait_for(self, faults: Sequence[tuple[float, float]]) -> None:
+        """Let quiet end the session only after those of these faults that have begun.  Session seconds."""
+        self._end.faults = faults
+
     def live_peer(self, name: str) -> LivePeer:
         return self.peers[self._index[name]]
 

@@ -8,7 +8,7 @@ from learnae.ports import Observer
 from learnae.protocol.policies import Policy
 from learnae.runtime.fault_runner import FaultRunner, in_turn
 from learnae.runtime.simulator import Simulator
-from learnae.session.fault_plan import boundaries, plan
+from learnae.session.fault_plan import boundaries, fault_times, plan
 from learnae.session.faults import Component, Fault, FaultKind, Part
 from learnae.session.settings import Session
 
@@ -28,6 +28,7 @@ def simulated_faults(session: Session, simulator: Simulator, record: Observer) -
         now(runner.turn(moment))
 
     def schedule(start: float) -> None:
+        simulator.end.faults = fault_times(session, start)
         for moment in boundaries(windows):
             simulator.at(start + moment, partial(take_turn, moment))
 
