@@ -34,6 +34,7 @@ ETH_BOARD = Board(
                         Query(by_peer(of("learnae_payments_sent_total")), "payments sent", COUNT),
                         Query(by_peer(ACCURACY), "accuracy", RATIO),
                         Query(by_peer(of("learnae_slices_total")), "slices", COUNT),
+                        Query(by_peer(of("learnae_failed_slices_total")), "slices lost", COUNT),
                     ),
                     ETH,
                     "table",
