@@ -25,6 +25,7 @@ from learnae.protocol.types import Address, Claim, Poid, TxHash
 from learnae.records.chain_export import StartingBalances
 
 PATIENCE = 0.3  # s
+LONG = 30.0  # s, where an answer comes
 PAYEE, CONTRACT = WALLETS[1].address, Address("0x" + "99" * 20)
 HASH = TxHash("0x" + "77" * 32)
 POID = Poid(keys("1")[0], PAYEE)
@@ -150,7 +151,8 @@ class Server:
     async def __aenter__(self) -> Node:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1")
         port = self._server.sockets[0].getsockname()[1]
-        self._node = http_node(f"http://127.0.0.1:{port}/v3/SECRET", CHAIN_ID, timeout=PATIENCE)
+        timeout = PATIENCE if None in self._answers else LONG
+        self._node = http_node(f"http://127.0.0.1:{port}/v3/SECRET", CHAIN_ID, timeout=timeout)
         return self._node
 
     async def __aexit__(self, *_: object) -> None:
