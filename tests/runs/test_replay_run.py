@@ -15,6 +15,8 @@ from learnae.backends.live_run import JOURNALS
 from learnae.messages.codec import encode, to_json
 from learnae.protocol.events import ModelScored
 from learnae.protocol.replay import digest, new_peer
+from learnae.records.history import SessionBegan
+from learnae.records.outcome import BackendName
 from learnae.runs import replay_run
 from learnae.runs.run_journals import read_run_journals
 
@@ -86,6 +88,18 @@ def test_an_edited_score_is_named_and_the_exit_code_is_1(run: Path) -> None:
     assert f"the journal has {edited.score.correct - 1} of 100 rows correct, executed again {edited.score.correct}" in (
         done.stdout
     )
+
+
+def test_separate_peers_may_have_had_another_pytorch(run: Path) -> None:
+    history, options = RunDirectory(run).read(), replay_run.ReplayOptions(share=0.01)
+    assert replay_run.replay_run(run, history, options).exact
+    began = [
+        replace(record, fact=replace(record.fact, backend=BackendName.LIVE))
+        for record in history.records
+        if isinstance(record.fact, SessionBegan)
+    ]
+    of_separate_peers = replace(history, records=(*began, *history.records[1:]))
+    assert began and not replay_run.replay_run(run, of_separate_peers, options).exact
 
 
 def test_another_processor_is_tolerated_if_it_is_asked_for(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

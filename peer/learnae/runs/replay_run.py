@@ -15,6 +15,7 @@ from learnae.learn.datasets.sources import source_file
 from learnae.protocol import events as on
 from learnae.protocol.types import Cid
 from learnae.records.history import SWARM, History
+from learnae.records.outcome import BackendName
 from learnae.runs.replay import Difference, Job, Replay, Replayed, chosen, with_sources
 from learnae.runs.run_journals import read_run_journals
 from learnae.runtime.torch_learning import TorchLearning
@@ -75,7 +76,7 @@ def replay_run(
     wanted = chosen(replay.jobs, options.share, options.peers, seed)  # no peer knows it while the session runs
     jobs = with_sources(wanted, replay.jobs, replay.kept)
     replayed = replay.run(jobs, lambda done: progress(done, len(jobs)))
-    exact = not options.other_processor and _same_processor(environment)
+    exact = not options.other_processor and _same_processor(environment, history)
     not_kept = [] if exact else [difference.job for difference in replayed.differences if difference.near is None]
     missing = [*_missing_journals(run, history, contents), *_not_kept(not_kept), *_missing_models(replayed)]
     return ReplayOutcome(replayed, wrong, missing, exact)
@@ -84,8 +85,10 @@ def replay_run(
 # private
 
 
-def _same_processor(environment: Mapping[str, Any]) -> bool:
-    """Whether the run is known to have had this processor and these versions."""
+def _same_processor(environment: Mapping[str, Any], history: History) -> bool:
+    """Whether the run is known to have had this processor and these versions: separate peers do not record theirs."""
+    if history.began is None or history.began.backend is BackendName.LIVE:
+        return False
     here = environment_facts() if environment else {}
     return all(here.get(name) is not None and here[name] == environment.get(name) for name in SAME_PROCESSOR)
 
