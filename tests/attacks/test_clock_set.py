@@ -6,9 +6,8 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from tests.helpers.stages import Stage, all_of
+from tests.helpers.stages import Stage, all_of, leave
 
-from learnae.adapters.sqlite_journal import SqliteJournal
 from learnae.analysis.checks import verdict
 from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import Moment, SessionClock, boot_digest
@@ -70,10 +69,7 @@ def test_a_peer_that_is_restarted_after_the_clock_was_set_continues(
             tasks = [group.create_task(peer.run()) for peer in others]
             leaving = group.create_task(first.run())
             await stage.when(first_decisions_of(stage, first.name))
-            first.stop()
-            assert await leaving == "stopped"
-            assert isinstance(first.journal, SqliteJournal)
-            first.journal.close()
+            await leave(first, leaving)
             set_clock(monkeypatch, by)
             stage.clock = SessionClock(zero)
             tasks.append(group.create_task(stage.peer(first.name).run()))

@@ -94,3 +94,11 @@ async def all_of(peers: list[LivePeer]) -> list[str]:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(peer.run()) for peer in peers]
     return [task.result() for task in tasks]
+
+
+async def leave(peer: LivePeer, running: "asyncio.Task[EndedBy]") -> None:
+    """Stop a running peer and close its journal, so that another process could continue it."""
+    peer.stop()
+    assert await running == "stopped"
+    assert isinstance(peer.journal, SqliteJournal)
+    peer.journal.close()

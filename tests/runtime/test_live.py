@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.helpers.stages import Stage, all_of
+from tests.helpers.stages import Stage, all_of, leave
 
 from learnae.adapters.memory_chain import MemoryChain
-from learnae.adapters.sqlite_journal import SqliteJournal, read_journal
+from learnae.adapters.sqlite_journal import read_journal
 from learnae.analysis.checks import verdict
 from learnae.ports import Chain, Gossip, Performed
 from learnae.protocol.blockchain import Head, Receipt
@@ -46,10 +46,7 @@ def test_a_stopped_peer_comes_back_from_its_journal_and_finishes(staged: Callabl
             tasks = [group.create_task(peer.run()) for peer in others]
             leaving = group.create_task(first.run())
             await stage.when(lambda: first.peer.status().slices_trained >= 1)
-            first.stop()
-            assert await leaving == "stopped"
-            assert isinstance(first.journal, SqliteJournal)
-            first.journal.close()
+            await leave(first, leaving)
             back = stage.peer(first.name)
             assert back.peer.status().slices_trained >= 1
             tasks.append(group.create_task(back.run()))

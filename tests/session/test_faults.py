@@ -17,7 +17,6 @@ from learnae.session.faults import (
     Part,
     state,
 )
-from learnae.session.settings import Session
 
 FOUR = ("p00", "p01", "p02", "p03")
 NAN, INF = float("nan"), float("inf")
@@ -234,6 +233,4 @@ def test_settings_that_a_kind_does_not_use_are_not_checked() -> None:
 
 def test_faults_last_until_models_are_announced_again() -> None:
     cuts = (Fault(FaultKind.SPLIT, 20, 60, targets="half"), Fault(FaultKind.ISOLATE, 30, 5, targets=("p00",)))
-    session = Session(peers=4, faults=cuts)
-    again = session.network.announce_every
-    assert fault_times(session, 3.0) == [(23.0, 83.0 + again), (33.0, 38.0 + again)]
+    assert fault_times(plan(cuts, FOUR, 1), 3.0, 7.0) == [(23.0, 90.0), (33.0, 45.0)]

@@ -30,9 +30,8 @@ def session_to_rerun(run: RunDirectory, history: History) -> tuple[Session, int 
 
 def first_difference(run: Path, again: Path) -> str | None:
     """The first line that differs between two runs, in a sentence."""
-    names = [HISTORY, CHAIN, *sorted({path.name for each in (run, again) for path in (each / JOURNALS).glob("*")})]
-    for name in names:
-        path = name if name in (HISTORY, CHAIN) else f"{JOURNALS}/{name}"
+    journals = {f"{JOURNALS}/{path.name}" for folder in (run, again) for path in (folder / JOURNALS).glob("*")}
+    for path in (HISTORY, CHAIN, *sorted(journals)):
         for number, (ours, theirs) in enumerate(zip_longest(_lines(run / path), _lines(again / path)), 1):
             if ours != theirs:
                 return f"line {number} of {path} is not what a rerun gives"

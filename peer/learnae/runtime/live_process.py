@@ -37,8 +37,8 @@ from learnae.runtime.learning import Learning
 from learnae.runtime.live import LivePeer
 from learnae.runtime.peer_service import PeerService
 from learnae.runtime.roster_file import Roster
-from learnae.session.fault_plan import fault_times
-from learnae.session.roster import Member
+from learnae.session.fault_plan import fault_times, plan
+from learnae.session.roster import Member, names
 from learnae.session.settings import Session
 from learnae.session.setup import SessionSetup
 
@@ -169,15 +169,9 @@ async def _run_peer(
             )
         except ReplayMismatch as error:
             raise InputError(f"{node.journal} cannot be replayed: {error}") from None
-        trained: set[Cid] = set()
+        trained = _resume(node, chain, inside)
         live.observers += (partial(_tidy, live, journal, trained), partial(_stay, live, session))
         chain.signed_before = partial(_signed, live)
-        before = read_journal(node.journal)
-        chain.policy.count(event.signed for event, _ in before.entries if isinstance(event, TransactionSigned))
-        for record in decisions(node.name, _before_restart(before)):
-            inside.observe(record.t, record.peer, record.fact)
-            if isinstance(record.fact, Trained):
-                trained.add(record.fact.cid)
         inside.begin(
             live, learning.predictor(journal.blocks), PaymentIndex(ethereum, [node.wallet.address], roster.zero.unix)
         )
@@ -185,6 +179,18 @@ async def _run_peer(
             return await live.run()
         except BaseExceptionGroup as group:
             raise input_error(group) or group from None
+
+
+def _resume(node: PeerEndpoints, chain: ResumedChain, inside: PeerService) -> set[Cid]:
+    """Tell the API and the fee policy what earlier processes of this peer did; return the models that they trained."""
+    before = read_journal(node.journal)
+    chain.policy.count(event.signed for event, _ in before.entries if isinstance(event, TransactionSigned))
+    trained: set[Cid] = set()
+    for record in decisions(node.name, _before_restart(before)):
+        inside.observe(record.t, record.peer, record.fact)
+        if isinstance(record.fact, Trained):
+            trained.add(record.fact.cid)
+    return trained
 
 
 def _before_restart(contents: JournalContents) -> JournalContents:
@@ -199,7 +205,8 @@ def _signed(live: LivePeer) -> list[Signed]:
 def _stay(live: LivePeer, session: Session, now: float, peer: str, item: Fact) -> None:
     """Wait for planned faults, which count from about when this peer begins to work."""
     if isinstance(item, WorkBegan):
-        live.end.faults = fault_times(session, now)
+        windows = plan(session.faults, names(session.peers), session.seed)
+        live.end.faults = fault_times(windows, now, session.network.announce_every)
 
 
 def _tidy(live: LivePeer, journal: SqliteJournal, trained: set[Cid], now: float, peer: str, item: Fact) -> None:

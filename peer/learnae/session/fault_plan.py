@@ -17,8 +17,6 @@ from learnae.session.faults import (
     FaultKind,
     FaultWindow,
 )
-from learnae.session.roster import names
-from learnae.session.settings import Session
 
 ROLLING = "rolling"
 SHARES = {"minority": 0.25, "half": 0.5, "all": 1.0}
@@ -49,13 +47,11 @@ def boundaries(windows: Iterable[FaultWindow]) -> list[float]:
     return sorted({moment for window in windows for moment in (window.begin, window.end)})
 
 
-def fault_times(session: Session, start: float) -> list[tuple[float, float]]:
+def fault_times(windows: Iterable[FaultWindow], start: float, again: float) -> list[tuple[float, float]]:
     """When faults begin, and when all peers have announced their models again after them.
 
-    ``start``: of the plan, in session seconds.
+    ``start``: of the plan, in session seconds; ``again``: s between a peer's announcements.
     """
-    windows = plan(session.faults, names(session.peers), session.seed)
-    again = session.network.announce_every
     return [(start + window.begin, start + window.end + again) for window in windows]
 
 

@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 def embedded_faults(swarm: "EmbeddedSwarm", report: Callable[[str], None]) -> FaultRunner:
     session, members = swarm.session, swarm.setup.members
     names = [member.name for member in members]
+    windows, again = plan(session.faults, names, session.seed), session.network.announce_every
     return FaultRunner(
-        plan(session.faults, names, session.seed),
+        windows,
         names,
         [member.name for member in members if not member.group.joins_at],
         swarm.setup.swarm.net,
         EmbeddedLifecycle(swarm),
         lambda peer, fact: swarm.record(swarm.clock(), peer, fact),
         report,
-        on_start=lambda start: swarm.wait_for(fault_times(session, start)),
+        on_start=lambda start: swarm.wait_for(fault_times(windows, start, again)),
     )
 
 

@@ -28,7 +28,7 @@ def simulated_faults(session: Session, simulator: Simulator, record: Observer) -
         now(runner.turn(moment))
 
     def schedule(start: float) -> None:
-        simulator.end.faults = fault_times(session, start)
+        simulator.end.faults = fault_times(windows, start, session.network.announce_every)
         for moment in boundaries(windows):
             simulator.at(start + moment, partial(take_turn, moment))
 
