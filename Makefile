@@ -51,8 +51,8 @@ logs: $(ENV) ## Print what a pod said: PEER=7
 down: $(ENV) ## Remove the swarm's containers, network and volumes, also after a crash
 	@$(PY) -m learnae compose down
 
-render: $(ENV) ## Print what Compose would be given: N=20 SESSION=
-	@$(PY) -m learnae compose render "$(SESSION)" --peers $(N)
+render: $(ENV) ## Print what Compose or Kubernetes would be given: N=20 SESSION= BACKEND=kubernetes
+	@$(PY) -m learnae $(or $(BACKEND),compose) render "$(SESSION)" --peers $(N)
 
 test: test-core test-others ## Run the fast tests, which need nothing but Python
 

@@ -31,8 +31,9 @@ from learnae.backends.base import Run  # noqa: E402
 from learnae.backends.compose import engine  # noqa: E402
 from learnae.backends.compose import session as sessions  # noqa: E402
 from learnae.backends.compose.docker_cli import docker  # noqa: E402
-from learnae.backends.compose.plan import HOST, PROMETHEUS  # noqa: E402
+from learnae.backends.compose.plan import PROMETHEUS  # noqa: E402
 from learnae.backends.compose.prepare import prepare  # noqa: E402
+from learnae.backends.pods.plan import HOST  # noqa: E402
 from learnae.cli.arguments import session_file  # noqa: E402
 from learnae.protocol.decisions import (  # noqa: E402
     Averaged,

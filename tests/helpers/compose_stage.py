@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from learnae.backends.compose.container_lifecycle import ContainerLifecycle
-from learnae.backends.compose.faults import ComposeFaults
-from learnae.backends.compose.link_client import LinkAgents
 from learnae.backends.compose.plan import Plan
+from learnae.backends.pods.faults import PodFaults
+from learnae.backends.pods.link_client import LinkAgents
 from learnae.errors import InputError
 from learnae.link_agent.agent import Agent
 from learnae.link_agent.packet_filter import MemoryPacketFilter
@@ -100,7 +100,7 @@ class Stage:
         self.pods, self.containers = Pods(*without), FakeContainers(folder)
         self.board, self.said = EventLog(), list[str]()
         parts = (NAMES, SessionClock(Moment(0.0)), self.pods, self.containers, self.board, folder / "faults.jsonl")
-        self.faults = ComposeFaults(list(windows), *parts, self.said.append)
+        self.faults = PodFaults(list(windows), *parts, self.said.append)
 
     def start(self) -> asyncio.Task[None]:
         """The session, in which everybody begins now."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from learnae.backends.compose.container_lifecycle import ContainerLifecycle
-from learnae.backends.compose.link_client import LinkAgents
+from learnae.backends.pods.link_client import LinkAgents
 from learnae.link_agent import agent, rules
 from learnae.link_agent.agent import Agent
 from learnae.link_agent.packet_filter import MemoryPacketFilter, PacketFilterRefused

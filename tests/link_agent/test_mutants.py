@@ -6,7 +6,7 @@ import pytest
 from tests.link_agent.mutants import MUTANTS, Mutant
 from tests.link_agent.properties import PROPERTIES
 
-from learnae.backends.compose import link_client
+from learnae.backends.pods import link_client
 
 
 async def failing() -> set[str]:

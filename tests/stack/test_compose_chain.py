@@ -14,7 +14,7 @@ from tests.stack.compose_swarm import PROJECT, until
 from learnae.backends.compose import engine, images
 from learnae.backends.compose.container_lifecycle import sound
 from learnae.backends.compose.docker_cli import docker
-from learnae.backends.compose.render import _write_chain
+from learnae.backends.pods.files import _write_chain
 
 pytestmark = pytest.mark.docker
 

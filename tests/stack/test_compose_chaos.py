@@ -24,10 +24,11 @@ from learnae.backends.base import Run
 from learnae.backends.compose import engine
 from learnae.backends.compose import session as sessions
 from learnae.backends.compose.docker_cli import docker
-from learnae.backends.compose.link_client import LEASE
-from learnae.backends.compose.plan import HOST, PROMETHEUS
+from learnae.backends.compose.plan import PROMETHEUS
 from learnae.backends.compose.prepare import prepare
 from learnae.backends.live_run import FAULTS
+from learnae.backends.pods.link_client import LEASE
+from learnae.backends.pods.plan import HOST
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.protocol.decisions import Averaged, DebtState, RolledBack

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from learnae.cli import chaos, compose, data
+from learnae.cli import chaos, compose, data, kubernetes
 from learnae.cli.audit import audit
 from learnae.cli.baselines import baselines
 from learnae.cli.boundary import exit_code_of
@@ -72,6 +72,7 @@ for panel, commands in PANELS.items():
         app.command(rich_help_panel=panel)(command)
 app.add_typer(chaos.app, name="chaos", rich_help_panel="Run a session")
 app.add_typer(compose.app, name="compose", rich_help_panel="Run a session")
+app.add_typer(kubernetes.app, name="kubernetes", rich_help_panel="Run a session")
 app.add_typer(data.app, name="data", rich_help_panel="Run a session")
 
 

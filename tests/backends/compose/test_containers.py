@@ -18,6 +18,7 @@ from learnae.backends.compose import session as sessions
 from learnae.backends.compose.backend import ComposeBackend
 from learnae.backends.compose.plan import MAX_PODS, project, subnets
 from learnae.backends.compose.remote_peers import RemotePeers
+from learnae.backends.pods import files
 from learnae.checkout import REPOSITORY
 from learnae.cli.output import INTERRUPTED, print_outcome
 from learnae.cli.run_session import run_session
@@ -231,7 +232,7 @@ def test_a_chain_that_is_gone_for_good_ends_the_session_in_a_sentence_and_what_t
 
 
 def test_secrets_are_their_owners_alone_from_the_first_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(render, "_restrict", lambda folder, user: None)  # which comes when all is written
+    monkeypatch.setattr(files, "_restrict", lambda folder, user: None)  # which comes when all is written
     monkeypatch.setattr(free_addresses, "free_subnet", lambda checkout: next(subnets(checkout)))
     monkeypatch.setattr(free_addresses, "free_base", lambda checkout, numbers, hosts: 20_000)
     session = parse(SESSION)
@@ -245,8 +246,8 @@ def test_secrets_are_their_owners_alone_from_the_first_byte(tmp_path: Path, monk
 def test_what_cannot_be_removed_is_named(tmp_path: Path) -> None:
     (tmp_path / "swarm").write_text("")
     with pytest.raises(InputError, match="swarm cannot be removed .Not a directory"):
-        render.remove(tmp_path / "swarm")
-    render.remove(tmp_path / "none")
+        files.remove(tmp_path / "swarm")
+    files.remove(tmp_path / "none")
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(fake: Fake, checkout: Path) -> None:

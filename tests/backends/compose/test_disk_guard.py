@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from learnae.backends.compose import render
 from learnae.backends.compose.capacity import MIB, REST_DISK
 from learnae.backends.compose.containers import Containers
 from learnae.backends.compose.disk_guard import EVERY, SHRUNK, DiskGuard, Space, exceeds
+from learnae.backends.pods import files
 from learnae.errors import InputError
 
 FREE = Space(4000 * MIB, 400)
@@ -115,4 +115,4 @@ def test_folders_nested_too_deeply_count_as_too_much_and_the_next_session_says_w
     request.addfinalizer(lambda: sys.setrecursionlimit(limit))
     sys.setrecursionlimit(500)  # some libraries raise it
     with pytest.raises(InputError, match="rm -rf"):
-        render.remove(folder)
+        files.remove(folder)

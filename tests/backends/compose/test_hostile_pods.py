@@ -13,9 +13,9 @@ from tests.helpers.compose_stage import NAMES, PLAN
 from tests.helpers.peers import config
 
 from learnae.adapters.sqlite_journal import SqliteJournal, read_journal
-from learnae.backends.compose import collect as collecting
-from learnae.backends.compose.collect import collect_journals
 from learnae.backends.live_run import JOURNALS, ROSTER, sound_journals
+from learnae.backends.pods import journals as collecting
+from learnae.backends.pods.journals import collect_journals
 from learnae.protocol import events as on
 from learnae.protocol.replay import digest, new_peer
 from learnae.protocol.types import Address, PeerId

@@ -18,8 +18,8 @@ from learnae.adapters.ipfs_keys import create_identity
 from learnae.adapters.sqlite_journal import SqliteJournal, read_journal
 from learnae.backends.compose.plan import Plan, RemotePeerOptions, pods, targets
 from learnae.backends.compose.remote_peers import RemotePeers
-from learnae.backends.compose.render import ipfs_config
 from learnae.backends.live_run import ROSTER
+from learnae.backends.pods.files import ipfs_config
 from learnae.errors import InputError
 from learnae.protocol import events as on
 from learnae.protocol.replay import digest, new_peer

@@ -14,7 +14,7 @@ from learnae.adapters.ipfs_keys import create_identity
 from learnae.backends.compose import engine, images
 from learnae.backends.compose.docker_cli import docker
 from learnae.backends.compose.plan import MAX_PODS, Plan, bases, pods, project, settings, subnets, targets
-from learnae.backends.compose.render import FULL_MESH, ipfs_config, neighbours
+from learnae.backends.pods.files import FULL_MESH, ipfs_config, neighbours
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.messages.ids import public_key

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from learnae.adapters.run_directory import environment_facts
 from learnae.backends.base import Finding, Run, RunOptions, Say
 from learnae.backends.compose import engine
-from learnae.backends.compose.plan import GRAFANA, HOST, NO_REMOTE_PEERS, PROMETHEUS, Plan, RemotePeerOptions, project
+from learnae.backends.compose.plan import GRAFANA, NO_REMOTE_PEERS, PROMETHEUS, Plan, RemotePeerOptions, project
+from learnae.backends.pods.plan import HOST
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.input_file import sha256_of
@@ -104,7 +105,7 @@ class ComposeBackend:
             return
         for line in live_run.collect_history(path, self._swarm.manifest if self._swarm else None):
             self._say(line)
-        from learnae.backends.compose.render import NOTICE
+        from learnae.backends.pods.files import NOTICE
         from learnae.learn.datasets.sources import source_file  # imports torch
 
         data = sha256_of(source_file(self.session.data))

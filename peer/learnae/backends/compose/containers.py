@@ -14,7 +14,7 @@ from subprocess import PIPE, STDOUT
 from typing import IO
 
 from learnae.backends.compose.docker_cli import TIMEOUT, docker, end, run
-from learnae.backends.compose.plan import REPOSITORIES
+from learnae.backends.pods.plan import REPOSITORIES
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.file_lock import try_lock, wait_for_lock

@@ -19,7 +19,7 @@ from pathlib import Path
 from learnae.backends.base import Say
 from learnae.backends.compose.capacity import MIB, REST_DISK
 from learnae.backends.compose.containers import Containers
-from learnae.backends.compose.plan import JOURNALS, REPOSITORIES
+from learnae.backends.pods.plan import JOURNALS, REPOSITORIES
 from learnae.errors import InputError
 
 LOOK = 1.0  # s between two looks at free space

@@ -9,7 +9,8 @@ from typing import IO, Any
 
 from learnae.backends.compose.containers import ROUNDS
 from learnae.backends.compose.docker_cli import TIMEOUT, docker
-from learnae.backends.compose.plan import HOST, bases, subnets
+from learnae.backends.compose.plan import bases, subnets
+from learnae.backends.pods.plan import HOST
 from learnae.errors import InputError
 from learnae.file_lock import try_lock
 from learnae.messages.foreign_json import from_json

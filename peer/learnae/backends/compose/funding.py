@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 from learnae.backends.base import Say
 from learnae.backends.compose.docker_cli import docker
-from learnae.backends.compose.render import begin_now, keystores
 from learnae.backends.compose.session import ComposeSwarm
 from learnae.backends.external_chain.chain import ExternalChain
 from learnae.backends.external_chain.wallet_funding import FUNDING, lend, take_back
 from learnae.backends.live_run import SESSION
+from learnae.backends.pods.files import begin_now, keystores
 from learnae.errors import InputError
 
 TIMEOUT = 60.0  # s for a name, a connection and a certificate

@@ -7,16 +7,27 @@ ports       base chain  +1 prometheus  +2 grafana  +10 API of p00 ...  +200 link
 Remote peers are the last of the roster.  They run on other machines and have no pod.
 """
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from learnae.backends.pods.plan import (
+    HOST,
+    INSIDE_API,
+    INSIDE_IPFS,
+    INSIDE_LINK,
+    INSIDE_RPC,
+    JOURNALS,
+    REPOSITORIES,
+    RPC_FILE,
+    checkout_name,
+    checkout_number,
+    peer_arguments,
+)
 from learnae.errors import InputError
 from learnae.session.roster import Member
-from learnae.session.settings import Session
 
 FIRST_POD, MAX_PODS = 10, 180
 CHAIN, PROMETHEUS, GRAFANA = 0, 1, 2  # offsets of ports and addresses
@@ -24,12 +35,8 @@ API, LINK = 10, 200  # ports of the first pod, above the base
 PORTS, BLOCKS = 400, 30  # ports per block, blocks; below the ports that Linux gives to outgoing connections
 LOWEST_PORT = 20_000
 SUBNETS = 4096
-INSIDE_API, INSIDE_LINK, INSIDE_IPFS, INSIDE_RPC = 8000, 7000, 4001, 8545
-HOST = "127.0.0.1"
 CHAIN_SERVICE = "chain"
 RPC_SERVICE = "rpc"  # the filter in front of the chain
-JOURNALS, REPOSITORIES = "journals", "repositories"  # folders below build/swarm that pods write to
-RPC_FILE = "rpc"  # in a pod, with the URL of an external chain
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,11 @@ class Plan:
     def multiaddr(self, name: str) -> str:
         """Address of a peer's IPFS node for remote peers."""
         publish = self.remote.publish
-        return f"/ip4/{publish}/tcp/{self.ipfs_port(name)}" if publish else f"/ip4/{self.pod(name)}/tcp/{INSIDE_IPFS}"
+        return f"/ip4/{publish}/tcp/{self.ipfs_port(name)}" if publish else self.ipfs_address(name)
+
+    def ipfs_address(self, name: str) -> str:
+        """Address of a peer's IPFS node for the pods."""
+        return f"/ip4/{self.pod(name)}/tcp/{INSIDE_IPFS}"
 
     def ipfs_port(self, name: str) -> int:
         return self.port(API + self.names.index(name))
@@ -144,30 +155,21 @@ def refuse_too_many(peers: int) -> None:
 
 
 def project(checkout: Path) -> str:
-    """The Compose project.  Each checkout has its own, so that two of them do not collide."""
-    return f"learnae-{_digest(checkout):08x}"
+    """The Compose project."""
+    return checkout_name(checkout)
 
 
 def subnets(checkout: Path) -> Iterator[IPv4Network]:
     """Candidates for the swarm's subnet, best first: private and seldom used."""
     for index in range(SUBNETS):
-        number = (_digest(checkout) + index) % SUBNETS
+        number = (checkout_number(checkout) + index) % SUBNETS
         yield IPv4Network(f"10.{200 + number // 256}.{number % 256}.0/24")
 
 
 def bases(checkout: Path) -> Iterator[int]:
     """Candidates for the first port, best first."""
     for index in range(BLOCKS):
-        yield LOWEST_PORT + (_digest(checkout) + index) % BLOCKS * PORTS
-
-
-def _digest(checkout: Path) -> int:
-    return int.from_bytes(hashlib.sha256(str(checkout).encode()).digest()[:4], "big")
-
-
-def chosen_block_time(session: Session) -> int:
-    """Anvil accepts whole seconds only."""
-    return max(1, round(session.chain.block_time))
+        yield LOWEST_PORT + (checkout_number(checkout) + index) % BLOCKS * PORTS
 
 
 def settings(plan: Plan) -> str:
@@ -203,7 +205,7 @@ def _published_chain(plan: Plan) -> str:
 
 def _pod(plan: Plan, name: str) -> str:
     index, folder = plan.names.index(name), f"./build/swarm/pods/{name}"
-    command = " ".join(peer_arguments(plan, name))
+    command = " ".join(peer_arguments(name, f"/pod/{RPC_FILE}" if plan.external_chain else plan.rpc))
     ports = [f"{HOST}:{plan.port(API + index)}:{INSIDE_API}", f"{HOST}:{plan.port(LINK + index)}:{INSIDE_LINK}"]
     if plan.remote.publish:
         ports.append(f"{plan.remote.publish}:{plan.ipfs_port(name)}:{INSIDE_IPFS}")
@@ -224,22 +226,6 @@ def _pod(plan: Plan, name: str) -> str:
     command: {command}
     volumes: ["{folder}/peer:/pod:ro", "./build/swarm/{JOURNALS}/{name}:/journal"]
 """
-
-
-def peer_arguments(plan: Plan, name: str) -> Sequence[str]:
-    """The arguments of ``learnae`` in the peer's container."""
-    options = {
-        "name": name,
-        "roster": "/pod/roster.json",
-        "kubo": f"http://{HOST}:5001",
-        "rpc": f"/pod/{RPC_FILE}" if plan.external_chain else plan.rpc,
-        "keystore": "/pod/wallet.json",
-        "journal": f"/journal/{name}.sqlite",
-        "rows": "/pod",
-        "listen": f"0.0.0.0:{INSIDE_API}",
-        "token-file": "/pod/token",
-    }
-    return ["peer", "/pod/session.toml", *(part for key, value in options.items() for part in (f"--{key}", value))]
 
 
 def targets(plan: Plan, members: Iterable[Member]) -> list[dict[str, object]]:

@@ -4,7 +4,7 @@ swarm = await prepare(session, say)
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from learnae.backends.base import Say
@@ -13,25 +13,24 @@ from learnae.backends.compose.plan import (
     API,
     CHAIN,
     GRAFANA,
-    HOST,
     LINK,
     NO_REMOTE_PEERS,
     PROMETHEUS,
     Plan,
     RemotePeerOptions,
-    chosen_block_time,
     project,
 )
 from learnae.backends.compose.remote_peers import RemotePeers
-from learnae.backends.compose.render import FOLDER, NOTICE, owner, render
+from learnae.backends.compose.render import FOLDER, render
 from learnae.backends.compose.session import ComposeSwarm
 from learnae.backends.external_chain.chain import ExternalChain
+from learnae.backends.pods import files as pod_files
+from learnae.backends.pods.files import NOTICE, owner
+from learnae.backends.pods.plan import HOST, chosen_block_time
 from learnae.checkout import REPOSITORY
-from learnae.protocol.types import Cid
 from learnae.runtime.clocks import Moment
-from learnae.session.roster import Member, names
+from learnae.session.roster import names
 from learnae.session.settings import Session
-from learnae.session.setup import SessionSetup
 from learnae.web.api.server import listen
 
 
@@ -98,12 +97,5 @@ def _rendered(
     notice = (folder / NOTICE).read_text(encoding="utf-8")
     if notice:
         say(f"Notice: {notice}")
-    session_id = _session_id(session, members, folder)
+    session_id = pod_files.session_id(session, members, folder)
     return ComposeSwarm(session, plan, members, folder, session_id, RemotePeers(plan, folder, session_id), chain)
-
-
-def _session_id(session: Session, members: Sequence[Member], folder: Path) -> Cid:
-    from learnae.runtime.shard_learning import ShardLearning  # imports NumPy
-
-    learning = ShardLearning(session, folder / "pods" / members[0].name / "peer")
-    return SessionSetup(session, members, learning.features, learning.data_sha256, learning.initial_block).session_id

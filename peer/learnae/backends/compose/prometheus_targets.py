@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from learnae.backends.compose.plan import HOST
+from learnae.backends.pods.plan import HOST
 from learnae.records.history import FaultBegan, FaultEnded
 from learnae.web.event_log import EventLog
 

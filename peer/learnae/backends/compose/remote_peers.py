@@ -13,8 +13,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from learnae.backends.compose.plan import HOST, Plan
+from learnae.backends.compose.plan import Plan
 from learnae.backends.live_run import ROSTER, replayed_journal
+from learnae.backends.pods.plan import HOST
 from learnae.backends.remote_peers.join_file import JoinFile
 from learnae.errors import InputError
 from learnae.protocol.types import Cid

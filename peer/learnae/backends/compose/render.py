@@ -1,107 +1,27 @@
-"""build/swarm/: everything that a swarm starts from, written before anything runs.
+"""build/swarm/: everything that a swarm in containers starts from, written before anything runs.
 
-    swarm.env  pods.yml  monitor/{targets,faults}.json  chain/state.json      what Compose, Prometheus and Anvil read
-    session.toml  roster.json                                        what all peers agree on
-    pods/<name>/{link,ipfs,peer}/                                    mounted into that one container, and no other
-    journals/<name>/  repositories/<name>/                           what the peer and its IPFS node leave
-
-Keys are made here, so that the roster is known before anything starts.  A pod's files are of mode 0600, owned by the
-user its containers run as.
+swarm.env  pods.yml  monitor/{targets,faults}.json       what Compose and Prometheus read; pods/files.py writes the rest
 """
 
 import json
-import os
-import secrets
-import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from learnae.adapters import keystore
-from learnae.adapters.ipfs_keys import IpfsIdentity, create_identity, create_swarm_key
-from learnae.adapters.kubo.process import kubo_config, outside
-from learnae.backends.compose.plan import INSIDE_IPFS, JOURNALS, REPOSITORIES, RPC_FILE, Plan, pods, settings, targets
+from learnae.backends.compose.plan import Plan, pods, settings, targets
 from learnae.backends.compose.prometheus_targets import write_faults
+from learnae.backends.pods.files import write_swarm
 from learnae.checkout import REPOSITORY
-from learnae.errors import InputError
-from learnae.private_file import write_private
-from learnae.protocol.types import Address, PeerId, Wei, wei
-from learnae.runtime.clocks import Moment
-from learnae.runtime.roster_file import Roster
-from learnae.runtime.shard_learning import INITIAL, ROWS
 from learnae.session.roster import Member
-from learnae.session.session_file import to_toml
 from learnae.session.settings import Session
 
 FOLDER = REPOSITORY / "build" / "swarm"
-NOTICE = "notice.txt"  # what was guessed or left out when the data was loaded
-IDENTITY = "identity"  # the IPFS key of a remote peer; a pod has config.json
-UNPRIVILEGED = 1000  # uid and gid of the containers if the host's user is root
-FULL_MESH = 50  # up to this number of peers, each dials all others
-PARTIAL_DEGREE = 12  # how many each dials in a larger swarm
-
-
-def owner() -> str:
-    """uid:gid of the files and containers."""
-    return f"{UNPRIVILEGED}:{UNPRIVILEGED}" if os.getuid() == 0 else f"{os.getuid()}:{os.getgid()}"
 
 
 def render(session: Session, plan: Plan, folder: Path = FOLDER, rpc: str | None = None) -> tuple[Member, ...]:
     """Write the folder anew, with new keys, wallets and chain.  ``rpc``: the URL of an external chain instead."""
-    from learnae.runtime.torch_learning import TorchLearning  # imports torch
-
-    remove(folder)
-    folder.mkdir(parents=True)
-    for part in ("pods", JOURNALS, REPOSITORIES):
-        (folder / part).mkdir(0o700)  # before there is a secret in it
-    learning = TorchLearning(session, os.cpu_count() or 1)
-    (folder / NOTICE).write_text(learning.notice or "", encoding="utf-8")
-    identities = {name: create_identity() for name in plan.names}
-    for name in plan.names:
-        for part in ("link", "ipfs", "peer"):
-            (folder / "pods" / name / part).mkdir(parents=True)
-        (folder / JOURNALS / name).mkdir()
-        (folder / REPOSITORIES / name).mkdir()
-    wallets = {name: keystore.create_wallet(path).address for name, path in keystores(plan, folder).items()}
-    addresses = {identities[name].peer: (_multiaddr(plan, name, identities[name].peer),) for name in plan.hosted}
-    roster = Roster.of([(identities[name].peer, wallets[name]) for name in plan.names], addresses=addresses)
-    members = roster.members(session)
-    roster.write(folder / "roster.json")
-    (folder / "session.toml").write_text(to_toml(session), encoding="utf-8")
+    members = write_swarm(session, plan, folder, rpc)
     write_plan(plan, members, folder)
-    if rpc is None:
-        _write_chain(folder / "chain", dict.fromkeys(wallets.values(), wei(session.chain.balance)))
-    key = create_swarm_key()
-    for index, name in enumerate(plan.names):
-        pod = folder / "pods" / name
-        token = secrets.token_urlsafe(32)
-        write_private(pod / "link" / "token", token)
-        write_private(pod / "ipfs" / "swarm.key", key)
-        if name in plan.hosted:
-            write_private(pod / "ipfs" / "config.json", json.dumps(ipfs_config(plan, name, identities), indent=2))
-        else:
-            write_private(pod / "ipfs" / IDENTITY, identities[name].key)
-        write_private(pod / "peer" / "token", token)
-        if rpc is not None:
-            write_private(pod / "peer" / RPC_FILE, rpc)
-        for file in ("session.toml", "roster.json"):
-            shutil.copy(folder / file, pod / "peer")
-        _write_rows(pod / "peer", learning, index, {plan.names[0], name})
-    _restrict(folder, plan.user)
     return members
-
-
-def keystores(plan: Plan, folder: Path = FOLDER) -> dict[str, Path]:
-    """The wallet file of each peer, by name."""
-    return {name: folder / "pods" / name / "peer" / "wallet.json" for name in plan.names}
-
-
-def begin_now(folder: Path = FOLDER) -> None:
-    """Set second 0 of the session to now; rendering was earlier."""
-    roster = replace(Roster.read(folder / "roster.json"), zero=Moment.now())
-    for path in [folder / "roster.json", *folder.glob("pods/*/peer/roster.json")]:
-        roster.write(path)
 
 
 def write_plan(plan: Plan, members: Sequence[Member], folder: Path) -> None:
@@ -112,79 +32,3 @@ def write_plan(plan: Plan, members: Sequence[Member], folder: Path) -> None:
         json.dumps(targets(plan, members), indent=2) + "\n", encoding="utf-8"
     )
     write_faults(folder, ())
-
-
-def remove(folder: Path = FOLDER) -> None:
-    """Raises InputError."""
-    try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise InputError(
-            f"{error.filename} cannot be removed ({error.strerror}): remove {folder} as its owner"
-        ) from None
-    except RecursionError:  # a pod made folders in its folder in its folder ...
-        raise InputError(f"{folder} cannot be removed (its folders are nested too deeply): rm -rf {folder}") from None
-
-
-def ipfs_config(plan: Plan, name: str, identities: Mapping[str, IpfsIdentity]) -> dict[str, Any]:
-    """resources/kubo.json with this node's key and the nodes that it dials; remote peers' addresses are not known.
-
-    Without remote peers, a node connects only to the swarm's own network, whatever other nodes tell it.
-    """
-    own = identities[name]
-    dialled = {
-        identities[other].peer: f"/ip4/{plan.pod(other)}/tcp/{INSIDE_IPFS}" for other in neighbours(plan.hosted, name)
-    }
-    config = kubo_config(own.peer, own.key, dialled)
-    if not plan.remote_names:
-        config["Swarm"]["AddrFilters"] = outside(plan.subnet)
-    if len(plan.names) > FULL_MESH:
-        config["Routing"] = {"Type": "dht"}
-    return config
-
-
-def _multiaddr(plan: Plan, name: str, peer: PeerId) -> str:
-    return f"/ip4/{plan.pod(name)}/tcp/{INSIDE_IPFS}/p2p/{peer}"
-
-
-def neighbours(names: Sequence[str], name: str) -> list[str]:
-    """The peers that a node dials: all others, or in a large swarm those at growing distances around a ring."""
-    others = len(names) - 1
-    index = names.index(name)
-    steps: Iterable[int] = range(1, others + 1)
-    if others >= FULL_MESH:
-        steps = [1 + others * number // PARTIAL_DEGREE for number in range(PARTIAL_DEGREE)]
-    return [names[(index + step) % len(names)] for step in steps]
-
-
-def _write_rows(folder: Path, learning: Any, index: int, initial: set[str]) -> None:
-    from learnae.learn.datasets import shard_file  # imports torch
-
-    shard_file.save(folder / ROWS, learning.table, learning.split.peers[index])
-    (folder / INITIAL).mkdir()
-    for name in initial:
-        (folder / INITIAL / f"{name}.safetensors").write_bytes(learning.initial_block(name))
-
-
-def _write_chain(folder: Path, alloc: Mapping[Address, Wei]) -> None:
-    """Write Anvil's state at block 0, in which only these accounts have money."""
-    accounts = {
-        wallet: {"nonce": 0, "balance": hex(balance), "code": "0x", "storage": {}} for wallet, balance in alloc.items()
-    }
-    empty: dict[str, Any] = {"block": None, "best_block_number": 0, "blocks": [], "transactions": []}
-    folder.mkdir()
-    (folder / "state.json").write_text(
-        json.dumps({"accounts": accounts, "historical_states": None} | empty), encoding="utf-8"
-    )
-
-
-def _restrict(folder: Path, user: str) -> None:
-    """Make the files of the containers readable by the containers' user only."""
-    uid, gid = map(int, user.split(":"))
-    for part in filter(Path.exists, (folder / part for part in ("pods", JOURNALS, REPOSITORIES, "chain"))):
-        for path in [part, *part.rglob("*")]:
-            path.chmod(0o700 if path.is_dir() else 0o600)
-            if os.getuid() == 0:
-                os.chown(path, uid, gid)

@@ -23,13 +23,13 @@ from learnae.backends.compose.container_lifecycle import ContainerLifecycle
 from learnae.backends.compose.container_monitor import ContainerMonitor
 from learnae.backends.compose.containers import Containers
 from learnae.backends.compose.disk_guard import DiskGuard
-from learnae.backends.compose.event_client import follow
-from learnae.backends.compose.faults import ComposeFaults
-from learnae.backends.compose.link_client import LinkAgents
 from learnae.backends.compose.plan import Plan, project
 from learnae.backends.compose.remote_peers import RemotePeers
 from learnae.backends.compose.render import FOLDER
 from learnae.backends.external_chain.chain import ExternalChain
+from learnae.backends.pods.event_client import follow
+from learnae.backends.pods.faults import PodFaults
+from learnae.backends.pods.link_client import LinkAgents
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError, input_error
 from learnae.file_lock import try_lock
@@ -147,9 +147,9 @@ def remove(folder: Path = FOLDER) -> int:
     return Containers(project(REPOSITORY), folder).down()
 
 
-def _faults(swarm: ComposeSwarm, events: EventLog, file: Path, say: Say) -> ComposeFaults:
+def _faults(swarm: ComposeSwarm, events: EventLog, file: Path, say: Say) -> PodFaults[ContainerLifecycle]:
     plan, session = swarm.plan, swarm.session
-    return ComposeFaults(
+    return PodFaults(
         fault_plan.plan(session.faults, plan.names, session.seed),
         [member.name for member in swarm.members if not member.group.joins_at],
         swarm.clock,
@@ -161,21 +161,21 @@ def _faults(swarm: ComposeSwarm, events: EventLog, file: Path, say: Say) -> Comp
     )
 
 
-async def _peers_end(swarm: ComposeSwarm, faults: ComposeFaults | None) -> None:
+async def _peers_end(swarm: ComposeSwarm, faults: PodFaults[ContainerLifecycle] | None) -> None:
     """Wait until all peers have ended; start those that join later when it is their time."""
     early = [f"peer-{member.name}" for member in swarm.hosted_members if not member.group.joins_at]
     late = [member for member in swarm.hosted_members if member.group.joins_at]
     await asyncio.gather(_end(swarm, faults, early), *(_start_later(swarm, faults, member) for member in late))
 
 
-async def _start_later(swarm: ComposeSwarm, faults: ComposeFaults | None, member: Member) -> None:
+async def _start_later(swarm: ComposeSwarm, faults: PodFaults[ContainerLifecycle] | None, member: Member) -> None:
     service = f"peer-{member.name}"
     await asyncio.sleep(member.group.joins_at - swarm.clock())
     await swarm.containers.up(service)
     await _end(swarm, faults, [service])
 
 
-async def _end(swarm: ComposeSwarm, faults: ComposeFaults | None, services: list[str]) -> None:
+async def _end(swarm: ComposeSwarm, faults: PodFaults[ContainerLifecycle] | None, services: list[str]) -> None:
     """Wait until these containers have ended by themselves; those that a fault stopped will be back."""
     await swarm.containers.wait(services)
     while faults and await faults.lifecycle.brought_back(services):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from learnae.backends.compose.link_client import MAX_ANSWER, LinkAgents
 from learnae.backends.compose.plan import LINK, Plan
+from learnae.backends.pods.link_client import MAX_ANSWER, LinkAgents
 from learnae.errors import InputError
 from learnae.link_agent.agent import Agent
 from learnae.link_agent.packet_filter import MemoryPacketFilter

@@ -1,4 +1,4 @@
-"""A session's faults on containers: link agents disturb the network, Docker interrupts processes.
+"""A session's faults on pods: link agents disturb the network, the backend interrupts processes.
 
 await faults.check()           # InputError: containers on this kernel cannot do what the plan asks for
 await faults.run()             # to the plan's end, or until cancelled; all is healed either way
@@ -7,11 +7,12 @@ await faults.run()             # to the plan's end, or until cancelled; all is h
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
-from learnae.backends.compose.container_lifecycle import ContainerLifecycle
-from learnae.backends.compose.link_client import LinkAgents
+from learnae.backends.pods.link_client import LinkAgents
 from learnae.errors import InputError
 from learnae.link_agent.rules import required_abilities
+from learnae.ports import Lifecycle
 from learnae.records.history import Fact, Record
 from learnae.runtime.clocks import SessionClock
 from learnae.runtime.fault_runner import FaultRunner
@@ -20,7 +21,16 @@ from learnae.session.faults import FaultKind, FaultWindow, state
 from learnae.web.event_log import EventLog
 
 
-class ComposeFaults:
+class PodLifecycle(Lifecycle, Protocol):
+    async def follow_chain(self, blocks: int) -> None:
+        """Until cancelled, keep what is needed to take back the last ``blocks`` of the chain."""
+        ...
+
+
+L = TypeVar("L", bound=PodLifecycle)
+
+
+class PodFaults(Generic[L]):
     """``file`` gets a line for each record, and so does ``board``."""
 
     def __init__(
@@ -29,7 +39,7 @@ class ComposeFaults:
         expected: Collection[str],
         clock: SessionClock,
         agents: LinkAgents,
-        lifecycle: ContainerLifecycle,
+        lifecycle: L,
         board: EventLog,
         file: Path,
         say: Callable[[str], None],

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from tests.helpers.histories import GOOD
 
-from learnae.backends.compose.event_client import follow
+from learnae.backends.pods.event_client import follow
 from learnae.records.history import PeerRestarted, Record
 from learnae.web.api.server import listen, serving, url
 from learnae.web.api.stream import After, LastEventId, record_events

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from learnae.backends.compose.plan import Plan
+from learnae.backends.pods.plan import LinkedPods
 from learnae.errors import InputError
 from learnae.messages.foreign_json import from_json
 from learnae.session.faults import Link, Links
@@ -28,7 +28,7 @@ LEASE, RENEW = 15.0, 5.0  # s
 class LinkAgents:
     """``async with`` keeps a connection pool open; ``renew`` keeps the leases from ending."""
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(self, plan: LinkedPods, folder: Path) -> None:
         self.plan = plan
         self._tokens = {
             name: (folder / "pods" / name / "link" / "token").read_text(encoding="utf-8") for name in plan.names
@@ -90,7 +90,9 @@ class LinkAgents:
         """Give all receivers of ``links``, and the other ``receivers``, exactly the effects in ``links``."""
         effects: dict[str, dict[str, Any]] = {name: {} for name in receivers}
         for (sender, receiver), link in links.items():
-            effects.setdefault(receiver, {})[self.plan.pod(sender)] = _effects(link)
+            from_sender = effects.setdefault(receiver, {})
+            if address := self.plan.pod(sender):  # otherwise it can send nothing; it is asked again at each renewal
+                from_sender[address] = _effects(link)
         requests = (self._ask("PUT", name, "state", {"lease": lease, "from": of}) for name, of in effects.items())
         await asyncio.gather(*requests)
 

@@ -1,0 +1,107 @@
+"""Describes a swarm on Kubernetes: names, images, ports.  Pure: the same plan gives the same manifests.
+
+learnae-1234abcd-peers-7       the pod of p07; the headless service of the same set gives it a name, wherever it runs
+learnae-1234abcd-chain-0       the pod of Anvil and its filter
+"""
+
+import re
+from dataclasses import dataclass
+
+from learnae.backends.pods.plan import INSIDE_IPFS, INSIDE_RPC
+from learnae.errors import InputError
+from learnae.session.settings import Session
+
+INSIDE_FILES = 7100  # port of the pods' files, on loopback
+INSTANCE = "app.kubernetes.io/instance"
+COMPONENT = "app.kubernetes.io/component"
+CONTAINER_USER = 1000  # uid and gid
+POD_GATE, PEER_GATE = "pod", "peer"
+MAX_PODS = 200
+IMAGE = re.compile(r"[a-z0-9][a-z0-9._/:-]*")
+
+
+@dataclass(frozen=True)
+class Images:
+    """``<prefix>-peer:<tag>`` ...  ``prefix`` may name a registry: registry.example/team/learnae."""
+
+    prefix: str
+    tag: str = "latest"
+
+    def __post_init__(self) -> None:
+        if not IMAGE.fullmatch(self.prefix):
+            raise InputError(
+                f"{self.prefix!r} cannot begin the names of images: give one such as registry.example/learnae"
+            )
+
+    def __getitem__(self, part: str) -> str:
+        return f"{self.prefix}-{part}:{self.tag}"
+
+
+@dataclass(frozen=True)
+class ClusterPlan:
+    """``instance``: names everything of this swarm.  ``genesis``: Unix seconds of block 0.
+
+    ``links``: pods have link agents, which need NET_ADMIN; only sessions with faults have them.
+    ``storage_class``: of the volumes; None for the cluster's default.  ``user``: uid:gid of the files on the host.
+    """
+
+    instance: str
+    names: tuple[str, ...]
+    images: Images
+    genesis: int
+    chain_id: int
+    block_time: int
+    links: bool = False
+    storage_class: str | None = None
+    user: str = f"{CONTAINER_USER}:{CONTAINER_USER}"
+
+    def __post_init__(self) -> None:
+        if len(self.names) > MAX_PODS:
+            raise InputError(
+                f"{len(self.names)} peers do not fit: the kubernetes backend runs at most {MAX_PODS}; simulate larger "
+                "swarms"
+            )
+
+    subnet = None  # the cluster's pods may have any address; a NetworkPolicy says who may connect
+
+    @property
+    def hosted(self) -> tuple[str, ...]:
+        return self.names
+
+    @property
+    def peers(self) -> str:
+        """The set of the peers, and its service."""
+        return f"{self.instance}-peers"
+
+    @property
+    def chain(self) -> str:
+        """The set of the chain, and its service."""
+        return f"{self.instance}-chain"
+
+    @property
+    def chain_pod(self) -> str:
+        return f"{self.chain}-0"
+
+    @property
+    def pods(self) -> dict[str, str]:
+        """The names of the peers' pods, by peer."""
+        return {name: f"{self.peers}-{index}" for index, name in enumerate(self.names)}
+
+    @property
+    def rpc(self) -> str:
+        """URL of the chain inside the cluster."""
+        return f"http://{self.chain}:{INSIDE_RPC}"
+
+    def ipfs_address(self, name: str) -> str:
+        """By name, since a pod that returns has another address."""
+        return f"/dns4/{self.pods[name]}.{self.peers}/tcp/{INSIDE_IPFS}"
+
+
+def refuse_what_is_missing(session: Session) -> None:
+    """Raises InputError for what this backend cannot do, with the backend that can."""
+    for fault in session.faults:
+        if fault.kind.pauses or fault.kind.value in ("ipfs-stop", "chain-kill"):
+            raise InputError(
+                f"the kubernetes backend cannot inject {fault.kind}, since Kubernetes only deletes whole pods: "
+                "use --backend compose, or other faults"
+            )

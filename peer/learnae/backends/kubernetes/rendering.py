@@ -1,0 +1,53 @@
+"""The manifests of a swarm as YAML, for `kubectl apply -f -` and for readers."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from learnae.backends.kubernetes.manifests import manifests
+from learnae.backends.kubernetes.plan import ClusterPlan, Images
+from learnae.backends.pods.plan import checkout_name, chosen_block_time
+from learnae.checkout import REPOSITORY
+from learnae.errors import InputError
+from learnae.runtime.clocks import Moment
+from learnae.session.roster import names
+from learnae.session.settings import Session
+
+MISSING = "the Kubernetes client is not installed: run pip install 'learnae[kubernetes]'"
+
+
+def plan_for(session: Session, images: str | None = None, storage_class: str | None = None) -> ClusterPlan:
+    """``images``: ``PREFIX`` or ``PREFIX:TAG``; without it, those that `make images` builds.  Raises InputError."""
+    name = checkout_name(REPOSITORY)
+    prefix, colon, tag = (images or name).rpartition(":")
+    if "/" in tag or not colon:  # the colon of a registry's port, or none
+        prefix, tag = images or name, "latest"
+    return ClusterPlan(
+        instance=name,
+        names=tuple(names(session.peers)),
+        images=Images(prefix, tag),
+        genesis=int(Moment.now().unix),
+        chain_id=session.chain.id,
+        block_time=chosen_block_time(session),
+        links=bool(session.faults),
+        storage_class=storage_class,
+        user=f"{os.getuid()}:{os.getgid()}",
+    )
+
+
+def as_yaml(objects: Iterable[Mapping[str, Any]]) -> str:
+    """Raises InputError: the client library, which brings PyYAML, is not installed."""
+    try:
+        import yaml
+    except ImportError:
+        raise InputError(MISSING) from None
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, data: object) -> bool:
+            return True
+
+    return str(yaml.dump_all(objects, Dumper=Dumper, sort_keys=False, width=120))
+
+
+def rendered(plan: ClusterPlan) -> str:
+    return as_yaml(manifests(plan))

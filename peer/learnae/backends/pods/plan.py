@@ -1,0 +1,83 @@
+"""What files, faults and link agents need to know about a swarm of pods, whichever backend runs them."""
+
+import hashlib
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Protocol
+
+from learnae.session.settings import Session
+
+HOST = "127.0.0.1"
+INSIDE_API, INSIDE_LINK, INSIDE_IPFS, INSIDE_RPC = 8000, 7000, 4001, 8545  # ports in a pod
+JOURNALS, REPOSITORIES = "journals", "repositories"  # folders of the swarm that pods write to
+RPC_FILE = "rpc"  # in a pod, with the URL of an external chain
+
+
+class Pods(Protocol):
+    """The pods of a swarm.  ``names``: all peers.  ``hosted``: those with a pod, the first of them."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def hosted(self) -> tuple[str, ...]: ...
+
+    @property
+    def subnet(self) -> IPv4Network | None:
+        """All pods have addresses in it; None if that is not known."""
+        ...
+
+    @property
+    def user(self) -> str:
+        """uid:gid that owns the files."""
+        ...
+
+    def ipfs_address(self, name: str) -> str:
+        """The multiaddr at which other pods reach the IPFS node of this one."""
+        ...
+
+
+class LinkedPods(Protocol):
+    """The pods of a swarm whose link agents the host reaches."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def pod(self, name: str) -> str:
+        """The IPv4 address of a pod at the moment; empty if it has none."""
+        ...
+
+    def link(self, name: str) -> str:
+        """URL of a pod's link agent on the host."""
+        ...
+
+
+def peer_arguments(name: str, rpc: str) -> Sequence[str]:
+    """The arguments of ``learnae`` in the peer's container.  ``rpc``: a URL, or the file that holds it."""
+    options = {
+        "name": name,
+        "roster": "/pod/roster.json",
+        "kubo": f"http://{HOST}:5001",
+        "rpc": rpc,
+        "keystore": "/pod/wallet.json",
+        "journal": f"/journal/{name}.sqlite",
+        "rows": "/pod",
+        "listen": f"0.0.0.0:{INSIDE_API}",
+        "token-file": "/pod/token",
+    }
+    return ["peer", "/pod/session.toml", *(part for key, value in options.items() for part in (f"--{key}", value))]
+
+
+def checkout_name(checkout: Path) -> str:
+    """Names the swarm of a checkout.  Each checkout has its own, so that two of them do not collide."""
+    return f"learnae-{checkout_number(checkout):08x}"
+
+
+def checkout_number(checkout: Path) -> int:
+    return int.from_bytes(hashlib.sha256(str(checkout).encode()).digest()[:4], "big")
+
+
+def chosen_block_time(session: Session) -> int:
+    """Anvil accepts whole seconds only."""
+    return max(1, round(session.chain.block_time))

@@ -1,0 +1,133 @@
+"""What Kubernetes is given.  `python -m tests.backends.kubernetes.test_manifests` writes the golden file anew."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import yaml
+
+from learnae.backends.kubernetes.manifests import manifests
+from learnae.backends.kubernetes.plan import COMPONENT, MAX_PODS, ClusterPlan, Images, refuse_what_is_missing
+from learnae.backends.kubernetes.rendering import plan_for, rendered
+from learnae.checkout import REPOSITORY
+from learnae.errors import InputError
+from learnae.session.roster import names
+from learnae.session.session_file import parse
+
+GOLDEN = REPOSITORY / "tests" / "golden" / "kubernetes.yml"
+SCHEMA = json.loads((REPOSITORY / "tests" / "golden" / "kubernetes-schema.json").read_text())
+THREE = ClusterPlan("learnae-test", ("p00", "p01", "p02"), Images("learnae"), 1_700_000_000, 31337, 1)
+CHAOTIC = ClusterPlan("learnae-test", THREE.names, Images("registry.example:5000/team/x", "1"), 0, 1, 1, True, "fast")
+CUT = {"faults": [{"kind": "cut", "at": 1.0, "duration": 2.0}]}
+
+
+def pods(plan: ClusterPlan) -> dict[str, Any]:
+    """The pod templates by component."""
+    sets = [each for each in manifests(plan) if each["kind"] == "StatefulSet"]
+    return {each["metadata"]["labels"][COMPONENT]: each["spec"]["template"] for each in sets}
+
+
+def containers(template: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return iter([*template["spec"]["initContainers"], *template["spec"]["containers"]])
+
+
+def errors(item: dict[str, Any]) -> list[str]:
+    schema = {"$ref": SCHEMA["properties"][item["kind"]]["$ref"], "definitions": SCHEMA["definitions"]}
+    return [str(error) for error in jsonschema_rs.validator_for(schema).iter_errors(item)]
+
+
+def test_what_is_rendered_is_what_was_reviewed() -> None:
+    assert rendered(THREE) == GOLDEN.read_text()
+
+
+@pytest.mark.parametrize("plan", [THREE, CHAOTIC], ids=["calm", "chaotic"])
+def test_the_manifests_have_only_fields_that_kubernetes_knows(plan: ClusterPlan) -> None:
+    assert [error for item in manifests(plan) for error in errors(item)] == []
+
+
+def test_a_misspelt_field_is_found() -> None:
+    [*_, item] = manifests(THREE)
+    item["spec"]["template"]["spec"]["initContainers"][0]["restartpolicy"] = "Always"
+    assert any("restartpolicy" in error for error in errors(item))
+
+
+def test_the_text_is_yaml_of_the_same_objects() -> None:
+    assert list(yaml.safe_load_all(rendered(CHAOTIC))) == manifests(CHAOTIC)
+
+
+def test_without_faults_no_container_has_more_rights_than_the_restricted_level_allows() -> None:
+    for template in pods(THREE).values():
+        assert template["spec"]["securityContext"]["runAsNonRoot"] is True
+        assert template["spec"]["automountServiceAccountToken"] is False
+        for container in containers(template):
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False and context["capabilities"] == {"drop": ["ALL"]}
+            assert context["readOnlyRootFilesystem"] is True
+
+
+def test_with_faults_only_link_agents_may_change_the_network() -> None:
+    able = [each["name"] for pod in pods(CHAOTIC).values() for each in containers(pod) if "add" in capabilities(each)]
+    assert able == ["link"] and "link" not in [each["name"] for each in containers(pods(THREE)["peer"])]
+
+
+def capabilities(container: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = container["securityContext"]["capabilities"]
+    return found
+
+
+def test_each_container_sees_only_its_own_folder_of_the_volume() -> None:
+    seen = {
+        each["name"]: [mount.get("subPath") for mount in each["volumeMounts"] if mount["name"] == "volume"]
+        for pod in pods(CHAOTIC).values()
+        for each in containers(pod)
+    }
+    assert seen == {
+        "files": [None],
+        "wait-pod": [],
+        "wait-peer": [],
+        "link": ["link"],
+        "ipfs": ["ipfs", "repository"],
+        "peer": ["peer", "journal"],
+        "rpc": [],
+        "chain": ["chain"],
+    }
+
+
+def test_no_probe_runs_a_command_and_every_container_has_limits() -> None:
+    for template in pods(CHAOTIC).values():
+        for container in containers(template):
+            probes = [container[key] for key in container if key.endswith("Probe")]
+            assert not any("exec" in probe for probe in probes)
+            assert container["resources"].keys() == {"requests", "limits"}
+
+
+def test_nothing_but_peers_reaches_the_chain() -> None:
+    policies = {each["metadata"]["name"]: each["spec"] for each in manifests(THREE) if each["kind"] == "NetworkPolicy"}
+    [rule] = policies["learnae-test-chain"]["ingress"]
+    assert [source["podSelector"]["matchLabels"][COMPONENT] for source in rule["from"]] == ["peer"]
+    assert policies["learnae-test-chain"]["egress"] == []
+
+
+def test_images_and_storage_are_the_ones_that_were_asked_for() -> None:
+    used = {each["image"] for pod in pods(CHAOTIC).values() for each in containers(pod)}
+    assert used == {f"registry.example:5000/team/x-{part}:1" for part in ("peer", "ipfs", "chain")}
+    session = parse({"peers": 3})
+    assert plan_for(session, "localhost:5000/x").images == Images("localhost:5000/x", "latest")
+    assert plan_for(session, "localhost:5000/x:2").images == Images("localhost:5000/x", "2")
+    with pytest.raises(InputError, match="cannot begin the names of images: give one such as"):
+        plan_for(session, "X y")
+
+
+def test_a_large_swarm_and_faults_that_kubernetes_cannot_make_are_refused_in_a_sentence() -> None:
+    with pytest.raises(InputError, match=f"at most {MAX_PODS}"):
+        ClusterPlan("x", tuple(names(MAX_PODS + 1)), Images("x"), 0, 1, 1)
+    assert plan_for(parse(CUT)).links and not plan_for(parse({})).links
+    refuse_what_is_missing(parse(CUT))
+    with pytest.raises(InputError, match="cannot inject pause, .*: use --backend compose"):
+        refuse_what_is_missing(parse({"faults": [{"kind": "pause", "at": 1.0, "duration": 2.0}]}))
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(rendered(THREE))
