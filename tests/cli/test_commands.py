@@ -250,7 +250,7 @@ def test_a_process_ends_with_the_same_sentence_and_exit_code(tmp_path: Path) -> 
         ("[network]\nloss = 2.0", "network.loss"),
         ("privacy = false", "privacy"),
         ('[[groups]]\npolicy = "thief"', "groups.0.policy"),
-        ("[[groups]]\nhas_rows = false\ntrains = false", "no peer trains"),
+        ("[[groups]]\nhas_rows = false\ncomputes = false", "no peer trains"),
         ("[[groups]]\ncount = 7", "count 7 peers"),
         ('[[groups]]\npolicy = "hijacker"', "victim"),
         ("= 3", "not TOML"),

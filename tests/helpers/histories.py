@@ -51,14 +51,14 @@ CONTRACT = {name: Address("0x" + f"{number:02x}" * 20) for number, name in enume
 MODEL = {name: cid_of(name.encode()) for name in ("ann 1", "ann 2", "ann 3", "bob 1", "bob 2", "dan 1", "cat 1")}
 GROUPS = (
     Group(count=2),
-    Group(count=1, has_rows=False, trains=False, policy=Policy.REFUSES_TO_PAY),
+    Group(count=1, has_rows=False, policy=Policy.REFUSES_TO_PAY),
     Group(count=1, policy=Policy.HIJACKER),
     Group(),
 )
 SETTINGS = Session(name="five", peers=5, groups=GROUPS, reward=RewardSettings(factor=Decimal("0.055"), cap=Decimal(1)))
 
 ROSTER = tuple(
-    RosterEntry(name, PEER[name], WALLET[name], name != "cat", name != "cat", True, POLICIES.get(name, Policy.HONEST))
+    RosterEntry(name, PEER[name], WALLET[name], name != "cat", True, True, POLICIES.get(name, Policy.HONEST))
     for name in NAMES
 )
 

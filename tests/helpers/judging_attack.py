@@ -57,7 +57,7 @@ class JudgingAttack:
 
     def _session(self, seed: int, attackers: int) -> dict[str, Any]:
         """The attacker's role is that of a trainer, because it trains."""
-        judges = {"count": self.buyers + 1 - attackers, "has_rows": False, "trains": False}
+        judges = {"count": self.buyers + 1 - attackers, "has_rows": False}
         groups = [{"count": self.trainers}, judges, *[{"count": 1}] * attackers]
         return self.settings | {"peers": self.trainers + self.buyers + 1, "groups": groups, "seed": seed}
 

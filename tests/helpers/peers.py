@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from learnae.protocol.blockchain import Head, Receipt, Signed
-from learnae.protocol.policies import Forgery, Policy
+from learnae.protocol.policies import Forgery, Policy, Role
 from learnae.protocol.settings import (
     ChainSettings,
     IdentityRule,
@@ -44,7 +44,7 @@ CONFIG = PeerConfig(
     policy=Policy.HONEST,
     forgery=Forgery.COPY,
     claimed_peer=ME,
-    has_rows=True,
+    role=Role.TRAINER,
     validation=Commitment("rows of me", "salt"),
     wants_payment=True,
     identity=IdentityRule.PROVEN,

@@ -238,19 +238,19 @@ def announces_the_unpublished(patch: Patch) -> None:
 
 
 def adopts_without_publishing(patch: Patch) -> None:
-    average_scored = Training.average_scored
+    attempt_scored = Training.attempt_scored
 
     def selfish(self: Training, remote: ModelRef, event: Any) -> None:
         publish = self.publication.publish
         self.publication.publish = partial(keep, self.publication)  # type: ignore[method-assign]
-        average_scored(self, remote, event)
+        attempt_scored(self, remote, event)
         self.publication.publish = publish  # type: ignore[method-assign]
 
     def keep(publication: Publication, weights: Any) -> None:
         publication.weights = weights
         publication.step += 1
 
-    patch.setattr(Training, "average_scored", selfish)
+    patch.setattr(Training, "attempt_scored", selfish)
     patch.setattr(Publication, "pending", False)
 
 

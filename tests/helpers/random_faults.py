@@ -13,6 +13,7 @@ from learnae.protocol import events as on
 from learnae.protocol.blockchain import Head, Receipt, Signed
 from learnae.protocol.decisions import DebtChanged, DebtState, IdentityChanged, IdentityState, WorkChanged, WorkState
 from learnae.protocol.fetches import OPEN, READY
+from learnae.protocol.policies import Role
 from learnae.protocol.replay import digest, new_peer, replay
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.transitions import IDENTITY, WORK
@@ -271,7 +272,7 @@ class RandomDriver:
             self.work is WorkState.IDLE
             and self.peer.status().work_began
             or self.work is WorkState.EMPTY
-            and self.config.has_rows
+            and self.config.role is Role.TRAINER
         )
         if works and not self.over:
             assert Timer.WORK in timers or kinds & {*UNITS, do.FetchModel}

@@ -72,7 +72,7 @@ def test_too_few_rows_shrink_each_peer_in_proportion_and_say_so(overlap: bool) -
 
 
 def test_peers_without_rows_cannot_train_and_each_judges_on_a_block_of_its_own() -> None:
-    groups = (Group(count=1, has_rows=False), Group(trains=False, count=1), Group(has_rows=False, count=1), Group())
+    groups = (Group(count=1, has_rows=False), Group(computes=False, count=1), Group(has_rows=False, count=1), Group())
     split = partition(table(), replace(SESSION, groups=groups))
     assert [len(rows.train) for rows in split.peers] == [0, 120, 0, 120]
     assert [len(rows.validation) for rows in split.peers] == [30, 40, 30, 40]
@@ -92,7 +92,7 @@ def test_too_few_rows_shrink_judging_blocks_too_and_say_so(overlap: bool) -> Non
 
 
 def test_peers_that_do_not_train_hold_rows_all_the_same() -> None:
-    split = partition(table(), replace(SESSION, groups=(Group(trains=False),)))
+    split = partition(table(), replace(SESSION, groups=(Group(computes=False),)))
     assert [len(rows.validation) for rows in split.peers] == [40] * 4
 
 

@@ -96,7 +96,7 @@ def test_peers_without_data_adopt_a_random_remote_model() -> None:
 
     Deviation: each judges averages on rows of its own that the host gives it and nobody else holds.
     """
-    profiteer = {"count": 1, "has_rows": False, "trains": False}
+    profiteer = {"count": 1, "has_rows": False}
     adopted = []
     for seed in range(8):
         session = run(small({"count": 5}, profiteer, seed=seed))
@@ -112,7 +112,7 @@ def test_peers_without_data_adopt_a_random_remote_model() -> None:
 
 def test_after_that_they_work_as_all_others_do() -> None:
     """Section 3: "After that, they will fall back to typical node workflow." """
-    session = run(small({"count": 4}, {"count": 2, "has_rows": False, "trains": False}))
+    session = run(small({"count": 4}, {"count": 2, "has_rows": False}))
 
     for name in ("p04", "p05"):
         assert session.attempts(name)
@@ -123,7 +123,7 @@ def test_after_that_they_work_as_all_others_do() -> None:
 
 def test_peers_profit_from_constructive_averaging() -> None:
     """Section 3: "offering profit for their constructive averaging": also to those with no data of their own."""
-    session = run(small({"count": 4}, {"count": 2, "has_rows": False, "trains": False}))
+    session = run(small({"count": 4}, {"count": 2, "has_rows": False}))
 
     assert session.received("p04") + session.received("p05") > 0
 
@@ -232,7 +232,7 @@ def test_fees_are_agreed_upon_before_a_session() -> None:
 
 def test_two_groups_profiteers_and_data_providers() -> None:
     """Section 5: "Sessions with two different groups, profiteers and data providers": what flows between them."""
-    session = run(small({"count": 3}, {"count": 3, "has_rows": False, "trains": False}))
+    session = run(small({"count": 3}, {"count": 3, "has_rows": False}))
 
     profiteers = {session.wallet(f"p{index:02}") for index in range(3, 6)}
     flow = Counter[tuple[bool, bool]]()

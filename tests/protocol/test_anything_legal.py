@@ -13,7 +13,7 @@ from tests.helpers.random_faults import RandomDriver
 
 from learnae.errors import Reason
 from learnae.protocol.decisions import DebtState
-from learnae.protocol.policies import Forgery, Policy
+from learnae.protocol.policies import Forgery, Policy, Role
 from learnae.protocol.settings import IdentityRule, PeerConfig
 from learnae.protocol.types import PeerId
 
@@ -21,7 +21,9 @@ VARIANTS = {
     **{policy.value: config(policy=policy, max_peers=3, patience=9) for policy in Policy},
     "perturbing": config(policy=Policy.COPYCAT, forgery=Forgery.PERTURBED),
     "hijacker, paper": config(policy=Policy.HIJACKER, claimed_peer=PeerId("ann"), identity=IdentityRule.PAPER),
-    "without rows": config(has_rows=False, slices_planned=0),
+    "without rows": config(role=Role.PROFITEER, slices_planned=0),
+    "provider": config(role=Role.PROVIDER, slices_planned=0),
+    "keeper": config(role=Role.KEEPER, slices_planned=0),
     "profits only": config(slices_planned=0, expected_identities=3),
     "unpaid": config(wants_payment=False, function="flat"),
     "poor": config(cap=Decimal("0.02"), function="error-reduction"),

@@ -9,6 +9,7 @@ from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.decisions import ClaimJudged, Verdict
 from learnae.protocol.directory import CLAIMS_PER_SENDER, READ_TRIES
+from learnae.protocol.policies import Role
 from learnae.protocol.types import Claim, PeerId, Timer
 
 BOB = PeerId("bob")
@@ -28,7 +29,7 @@ def not_found(driven: Driven, times: int) -> None:
 
 
 def peer() -> Driven:
-    return Driven(wants_payment=False, has_rows=False)
+    return Driven(wants_payment=False, role=Role.PROFITEER)
 
 
 def test_a_claim_is_read_and_judged_once() -> None:
@@ -56,7 +57,7 @@ def test_a_sender_has_a_number_of_contracts() -> None:
 
 
 def test_a_sender_has_a_number_of_claims() -> None:
-    driven = Driven(wants_payment=False, has_rows=False, max_announcements=3)
+    driven = Driven(wants_payment=False, role=Role.PROFITEER, max_announcements=3)
     for number in range(3):
         hear(driven, claim("bob", contract="contract", signature=str(number)))
         driven.read(facts("bob"))
@@ -131,7 +132,7 @@ def test_a_claim_may_be_judged_otherwise_after_a_rollback() -> None:
 
 @pytest.mark.parametrize("asked", [True, False], ids=["being read", "to be read again"])
 def test_a_peer_that_has_to_make_room_takes_its_claims_along(asked: bool) -> None:
-    driven = Driven(wants_payment=False, has_rows=False, max_peers=2)
+    driven = Driven(wants_payment=False, role=Role.PROFITEER, max_peers=2)
     known = driven.peer._peer_book
     names = sorted((PeerId(f"peer {number}") for number in range(20)), key=known._rank, reverse=True)
     for name in names[:2]:

@@ -21,6 +21,7 @@ from learnae.protocol.decisions import (
     WorkChanged,
     WorkState,
 )
+from learnae.protocol.policies import Role
 from learnae.protocol.types import ModelAnnouncement, Timer
 
 
@@ -75,7 +76,7 @@ def test_slices_begin_when_enough_identities_were_heard() -> None:
 
 
 def test_a_peer_without_rows_begins_with_a_random_remote_model_never_paid_for_and_never_republished() -> None:
-    driven = Driven(has_rows=False, slices_planned=0, wants_payment=False, expected_identities=0)
+    driven = Driven(role=Role.PROFITEER, slices_planned=0, wants_payment=False, expected_identities=0)
     driven.hears("bob")
     driven.fetched()
     driven.scored(do.ScoreModel, "bob-1", score(60))
@@ -86,7 +87,7 @@ def test_a_peer_without_rows_begins_with_a_random_remote_model_never_paid_for_an
 
 
 def test_a_peer_without_rows_goes_on_looking_when_a_model_is_no_good() -> None:
-    driven = Driven(has_rows=False, slices_planned=0, wants_payment=False, expected_identities=0)
+    driven = Driven(role=Role.PROFITEER, slices_planned=0, wants_payment=False, expected_identities=0)
     driven.hears("bob")
     driven.fetched()
     driven.fails(do.ScoreModel, Reason.NOT_FINITE)

@@ -160,8 +160,8 @@ def test_a_peer_goes_on_with_an_average_only_if_it_was_adopted() -> None:
 
 def test_the_first_record_of_a_session_names_its_peers_with_their_roles() -> None:
     assert GOOD.began
-    group = Group(policy=Policy.COPYCAT, has_rows=False, trains=False)
+    group = Group(policy=Policy.COPYCAT, has_rows=False)
     member = Member("p00", PEER["ann"], Address("0xa"), PEER["ann"], group)
     began = session_began(GOOD.began.backend, GOOD.began.session, [member], Cid("manifest"))
-    assert began.roster == (RosterEntry("p00", PEER["ann"], Address("0xa"), False, False, True, Policy.COPYCAT),)
+    assert began.roster == (RosterEntry("p00", PEER["ann"], Address("0xa"), False, True, True, Policy.COPYCAT),)
     assert (began.session, began.manifest) == (GOOD.began.session, Cid("manifest"))

@@ -41,7 +41,7 @@ def test_each_list_is_a_network(tmp_path: Path) -> None:
 
 
 def test_a_group_is_named_by_its_index(tmp_path: Path) -> None:
-    text = "peers = 6\n[[groups]]\ncount = 1\ntrains = false\n[[groups]]\n"
+    text = "peers = 6\n[[groups]]\ncount = 1\ncomputes = false\n[[groups]]\n"
     runs = planned(tmp_path, "groups.0.count=2,4", text=text)
     assert [run.session.groups[0].count for run in runs] == [2, 2, 4, 4]
 

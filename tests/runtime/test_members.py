@@ -9,11 +9,13 @@ from learnae.errors import Reason
 from learnae.protocol.decisions import (
     Adopted,
     AttemptFailed,
+    Averaged,
     ClaimJudged,
     DebtState,
     Published,
     Trained,
     Verdict,
+    WorkChanged,
 )
 
 
@@ -37,7 +39,7 @@ def test_a_late_joiner_is_told_what_it_missed() -> None:
 
 
 def test_a_peer_without_rows_begins_with_a_random_remote_model_and_owes_nothing_for_it() -> None:
-    session = run(small({"count": 4}, {"count": 2, "has_rows": False, "trains": False}))
+    session = run(small({"count": 4}, {"count": 2, "has_rows": False}))
     for name in ("p04", "p05"):
         adopted = next(fact for record, fact in session.history.facts(Adopted) if record.peer == name)
         assert adopted.creator is not None
@@ -50,14 +52,32 @@ def test_a_peer_without_rows_begins_with_a_random_remote_model_and_owes_nothing_
 
 
 def test_profiteers_earn_what_others_gain_from_their_averages() -> None:
-    session = run(small({"count": 4}, {"count": 2, "has_rows": False, "trains": False}))
+    session = run(small({"count": 4}, {"count": 2, "has_rows": False}))
     assert session.received("p04") + session.received("p05") > 0
 
 
-def test_a_peer_that_has_rows_and_does_not_train_only_averages() -> None:
-    session = run(small({"count": 5}, {"count": 1, "trains": False}))
-    assert not [record for record, _ in session.history.facts(Trained) if record.peer == "p05"]
-    assert session.attempts("p05")
+def test_a_provider_takes_models_that_are_better_than_its_own_pays_for_them_and_publishes_nothing() -> None:
+    session = run(small({"count": 5}, {"count": 1, "computes": False}))
+    kept = [fact for fact in session.attempts("p05") if fact.adopted]
+    assert kept and all(fact.cid == fact.remote_cid for fact in kept)
+    assert len(session.debt_states("p05")) == len(kept)
+    peer = session.host("p05").peer
+    assert peer and (weights := peer.status().weights) and weights.cid == kept[-1].cid
+    assert not [record for record in session.history.of(Trained, Published) if record.peer == "p05"]
+    assert session.received("p05") == 0
+    assert session.verdict["verdict"] == "valid"
+
+
+def test_a_keeper_serves_the_models_of_creators_that_are_gone_and_earns_nothing() -> None:
+    keeper = {"count": 1, "has_rows": False, "computes": False}
+    session = run(small({"count": 4}, keeper, {"count": 1, "has_rows": False}))
+    holders = session.simulation.swarm.holders
+    for name in ("p00", "p01", "p02", "p03", "p05"):
+        *_, newest = (fact for record, fact in session.history.facts(Published) if record.peer == name)
+        assert "p04" in holders[newest.cid]
+    assert first(session, "p04", WorkChanged) < 40.0
+    assert not [record for record in session.history.of(Adopted, Trained, Averaged) if record.peer == "p04"]
+    assert session.received("p04") == 0
     assert session.verdict["verdict"] == "valid"
 
 

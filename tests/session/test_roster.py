@@ -27,7 +27,7 @@ def test_names_sort_in_the_order_of_the_members() -> None:
 
 
 def test_a_role_is_what_somebody_does_or_the_policy_of_who_does_not_play_by_the_rules() -> None:
-    groups = (Group(1), Group(1, has_rows=False, trains=False), Group(policy=Policy.SPAMMER))
+    groups = (Group(1), Group(1, has_rows=False), Group(policy=Policy.SPAMMER))
     assert [member.role for member in members(3, *groups)] == ["trainer", "profiteer", "spammer"]
 
 
@@ -36,7 +36,7 @@ def test_a_member_has_the_keys_of_its_name_and_claims_its_own_id() -> None:
 
 
 def test_members_come_in_the_order_of_the_groups_and_one_group_takes_the_rest() -> None:
-    few, many = Group(count=1, has_rows=False, trains=False), Group()
+    few, many = Group(count=1, has_rows=False), Group()
     assert [member.group for member in members(3, few, many)] == [few, many, many]
     assert [member.group for member in members(3, many, few)] == [many, many, few]
     assert [member.group for member in members(2, Group(2))] == [Group(2)] * 2
@@ -65,7 +65,7 @@ def test_counts_must_fit_the_swarm(groups: tuple[Group, ...]) -> None:
 
 def test_somebody_has_to_train() -> None:
     with pytest.raises(InputError, match="no peer trains"):
-        members(3, Group(1, has_rows=False), Group(trains=False))
+        members(3, Group(1, has_rows=False), Group(computes=False))
 
 
 @pytest.mark.parametrize("degree", [None, 4, 9])

@@ -229,7 +229,7 @@ def test_an_unknown_setting_is_answered_with_what_it_may_be(table: dict[str, Any
         ({"data": {"path": "a", "label": "x", "features": ["x"]}}, "data.label is among data.features"),
         ({"data": {"path": "a", "label": "x", "features": ["y", "y"]}}, "data.features names a column twice"),
         ({"data": {"partition": "by-column"}}, 'data.partition = "by-column", and only that, names its column'),
-        ({"groups": [{"policy": "copycat", "trains": False}]}, "groups: a poisoner, copycat or spammer poses"),
+        ({"groups": [{"policy": "copycat", "computes": False}]}, "groups: a poisoner, copycat or spammer poses"),
         ({"groups": [{"policy": "hijacker"}]}, "groups: a hijacker, and only a hijacker, names its victim"),
         ({"groups": [{"victim": "p00"}]}, "groups: a hijacker, and only a hijacker, names its victim"),
     ],

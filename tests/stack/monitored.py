@@ -43,7 +43,7 @@ SESSION: dict[str, Any] = QUICK | {
     "max_duration": 120.0,
     "pace": {"slice": 0.2, "attempt": 0.2},
     "work": {"slices": 6, "patience": 12, "idle_after": 0.4},
-    "groups": [{"count": 1, "policy": "refuses-to-pay"}, {"count": 1, "has_rows": False, "trains": False}, {}],
+    "groups": [{"count": 1, "policy": "refuses-to-pay"}, {"count": 1, "has_rows": False}, {}],
 }
 
 

@@ -50,7 +50,6 @@ joins_at = {LATE}
 [[groups]]
 count = 1
 has_rows = false
-trains = false
 [[groups]]
 policy = "copycat"
 """

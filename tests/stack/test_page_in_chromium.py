@@ -61,7 +61,7 @@ def visit(chromium: Browser, stage: Stage) -> Iterator[Visit]:
 
 @pytest.fixture(scope="module")
 def six() -> Run:
-    mixed = groups({"count": 1, "policy": "refuses-to-pay"}, {"count": 1, "has_rows": False, "trains": False}, {})
+    mixed = groups({"count": 1, "policy": "refuses-to-pay"}, {"count": 1, "has_rows": False}, {})
     return run({"peers": 6, "name": "six", "work": {"slices": 4, "patience": 5}} | mixed)
 
 

@@ -21,7 +21,7 @@ SCORES: dict[str, dict[str, float | None]] = {
     "always-average": {"mean": 0.79, "min": 0.78, "max": 0.80},
     "pooled": {"mean": 0.80, "min": 0.80, "max": 0.80},
 }
-MIXED = groups({"count": 1, "policy": "refuses-to-pay"}, {"count": 1, "has_rows": False, "trains": False}, {})
+MIXED = groups({"count": 1, "policy": "refuses-to-pay"}, {"count": 1, "has_rows": False}, {})
 STORM = {
     "peers": 6,
     "work": {"slices": 10},

@@ -8,7 +8,7 @@ from learnae.protocol.types import ETHER, Wei
 from learnae.records.history import Evaluated, History, RosterEntry
 
 OUTSIDE = "outside the swarm"  # a wallet of no peer in the roster
-TRAINS, NO_DATA, AVERAGES, CHEATS = "trains", "no data", "averages only", "cheats"
+CHEATS = "cheats"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Account:
     """A peer's role, money (gas not included) and the accuracy of its last model."""
 
     name: str
-    kind: str  # TRAINS, NO_DATA, AVERAGES or CHEATS
+    kind: str  # a ``Role``, or CHEATS
     role: str  # the kind in more words: the policy of a cheat, whether the peer wants payment
     sent: int
     sent_ether: float
@@ -72,5 +72,5 @@ def _sum(flows: list[Flow]) -> tuple[int, float]:
 def _role(entry: RosterEntry) -> tuple[str, str]:
     if entry.policy is not Policy.HONEST:
         return CHEATS, entry.policy.value
-    kind = NO_DATA if not entry.has_rows else TRAINS if entry.trains else AVERAGES
+    kind = entry.role.value
     return kind, kind if entry.wants_payment else f"{kind}, wants no payment"

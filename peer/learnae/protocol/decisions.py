@@ -74,7 +74,7 @@ class WorkBegan:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """The first model: the common initial weights or, for a peer without data, a random remote model."""
+    """The first model: the common initial weights or, for a profiteer, a random remote model."""
 
     cid: Cid
     creator: PeerId | None
@@ -99,7 +99,10 @@ class TrainingFailed:
 
 @dataclass(frozen=True, slots=True)
 class Averaged:
-    """One scored averaging attempt.  ``cid`` is that of the average, which is kept only if ``adopted``."""
+    """One scored averaging attempt.  ``cid`` is that of the average, which is kept only if ``adopted``.
+
+    A provider scores the remote model itself: ``cid`` is ``remote_cid``, and ``step`` is that of its own last model.
+    """
 
     creator: PeerId
     remote_cid: Cid

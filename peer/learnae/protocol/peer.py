@@ -14,6 +14,7 @@ timers and decisions to one ``Requests``; after every event each machine proceed
 5. ``screen`` decides, before the journal, which gossip is worth an event.  It changes nothing.
 
     work      EMPTY --initial weights loaded--> IDLE          EMPTY --remote model adopted (no data)--> IDLE
+              EMPTY --nothing to compute (keeper)--> DONE
               IDLE --slice begun--> TRAINING --slice ended--> IDLE
               IDLE --attempt begun--> MERGING --attempt ended--> IDLE
               IDLE --patience spent | nothing untried--> DONE --new model fetched--> IDLE
@@ -135,11 +136,11 @@ class Peer:
             case on.ModelStored(), do.StoreModel():
                 self._training.publication.model_stored(request)
             case on.ModelScored(), do.ScoreModel():
-                self._training.first_model_scored(request, event)
+                self._training.model_scored(request, event)
             case on.ModelScored(), do.TrainSlice():
                 self._training.slice_trained(request, event)
             case on.ModelScored(), do.AverageModels():
-                self._training.average_scored(request.remote, event)
+                self._training.attempt_scored(request.remote, event)
             case on.ModelForged(), _:
                 self._training.model_forged(event)
             case on.TransactionSigned(), do.SignDeployment() | do.SignPayment():

@@ -1,6 +1,21 @@
-"""How peers behave, and what those that cheat forge."""
+"""What peers are for, how they behave, and what those that cheat forge."""
 
 from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a peer contributes, by computing power and data (the four roles of reference [1])."""
+
+    TRAINER = "trainer"  # has rows and computes
+    PROFITEER = "profiteer"  # computes for money
+    PROVIDER = "provider"  # has rows: it takes models that are better than its own, and pays for them
+    KEEPER = "keeper"  # neither: it stores and serves blocks, and earns nothing
+
+    @classmethod
+    def of(cls, has_rows: bool, computes: bool) -> "Role":
+        if has_rows:
+            return cls.TRAINER if computes else cls.PROVIDER
+        return cls.PROFITEER if computes else cls.KEEPER
 
 
 class Policy(StrEnum):

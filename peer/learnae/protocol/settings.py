@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
-from learnae.protocol.policies import Forgery, Policy
+from learnae.protocol.policies import Forgery, Policy, Role
 from learnae.protocol.reward import FUNCTIONS
 from learnae.protocol.types import Address, Cid, Commitment, PeerId, Wei, wei
 
@@ -185,7 +185,7 @@ class PeerConfig:
     policy: Policy
     forgery: Forgery
     claimed_peer: PeerId  # the id that its contract names: its own, unless it is a hijacker
-    has_rows: bool
+    role: Role
     validation: Commitment  # to the rows that it scores models on
     wants_payment: bool
     identity: IdentityRule

@@ -10,7 +10,9 @@ Rules:
    outage (``Fetches.outage_wait``) adds to this time.
 4. A new model wakes a DONE peer, once it is fetched, for at least one more scored attempt, within the max number of
    attempts per creator.  Each such model at hand when patience is spent again wakes it again.
-5. A peer without data begins with a random remote model.  It neither pays for that model nor publishes it.
+5. A profiteer begins with a random remote model.  It neither pays for that model nor publishes it.
+6. A provider averages nothing: its attempt scores a remote model as it is, and keeps it, unpublished, if it is better.
+7. A keeper fetches the newest model of every creator, so that it can serve it, and does nothing else.
 """
 
 from collections.abc import Callable
@@ -24,7 +26,7 @@ from learnae.protocol import events as on
 from learnae.protocol.decisions import WorkState
 from learnae.protocol.fetches import Fetches
 from learnae.protocol.peer_book import PeerBook
-from learnae.protocol.policies import Forgery, Policy
+from learnae.protocol.policies import Forgery, Policy, Role
 from learnae.protocol.publication import Publication
 from learnae.protocol.requests import Requests
 from learnae.protocol.settings import PeerConfig
@@ -74,10 +76,17 @@ class Training:
             self._requests.issue(partial(do.ScoreModel, cid=request.cid, model=None))
             return
         news = self.fetches.arrived(request.model)
+        if self._config.role is Role.KEEPER:
+            self.fetches.superseded(request.model.creator)
+            self.publication.credit(request.model)  # so that copies of it are not fetched
+            return
         if self.work is WorkState.DONE and (news or self._patience > 0) and self.fetches.ready:
             self._wake()
 
-    def first_model_scored(self, request: do.ScoreModel, event: on.ModelScored) -> None:
+    def model_scored(self, request: do.ScoreModel, event: on.ModelScored) -> None:
+        if request.model and self.work is WorkState.MERGING:
+            self.attempt_scored(request.model, event)
+            return
         self.publication.weights = event.weights
         self.score, self._remote = event.score, None
         if request.model is None:  # a peer that announces the initial weights as its own is a copycat
@@ -95,16 +104,20 @@ class Training:
         self._requests.record(decisions.Trained(request.slice, self.publication.step, event.weights.cid, event.score))
         self._end_unit()
 
-    def average_scored(self, remote: ModelRef, event: on.ModelScored) -> None:
+    def attempt_scored(self, remote: ModelRef, event: on.ModelScored) -> None:
         before, after = self.score, event.score
         assert before
         adopted = after.beats(before)
-        cid, step = event.weights.cid, self.publication.step + 1
+        averages = self._config.role is not Role.PROVIDER
+        cid, step = event.weights.cid, self.publication.step + averages
         self._requests.record(decisions.Averaged(remote.creator, remote.weights.cid, before, after, adopted, cid, step))
         self._verified(remote, adopted)
         if adopted:
             self.score, self._patience = after, self._config.work.patience
-            self.publication.publish(event.weights)
+            if averages:
+                self.publication.publish(event.weights)
+            else:
+                self.publication.weights = event.weights
             self._owe(remote, before, after)
         elif self.slices_trained >= self.slices_planned:
             self._patience -= 1
@@ -142,7 +155,10 @@ class Training:
 
     def proceed(self) -> None:
         """Begin fetches and the next unit of work, unless one is under way."""
-        forges, initial = self._config.policy in FORGERS, self.work is WorkState.EMPTY and self._config.has_rows
+        if self._config.role is Role.KEEPER:
+            self._keep()
+            return
+        forges, initial = self._config.policy in FORGERS, self.work is WorkState.EMPTY and self._begins_with_initial
         averages = not forges and (self._patience > 0 or self.slices_trained < self.slices_planned)
         if self.begun and not initial and not forges:
             self.fetches.proceed(only_news=not averages)
@@ -158,6 +174,16 @@ class Training:
                 self._begin_next_unit(averages)
 
     # private
+
+    @property
+    def _begins_with_initial(self) -> bool:
+        return self._config.role is not Role.PROFITEER
+
+    def _keep(self) -> None:
+        if self.begun:
+            if self.work is WorkState.EMPTY:
+                self._change("nothing to compute")
+            self.fetches.proceed(only_news=False)
 
     def _begin_next_unit(self, averages: bool) -> None:
         slices_left = self.slices_trained < self.slices_planned and self.work is WorkState.IDLE
@@ -207,7 +233,7 @@ class Training:
         base, step = self.publication.weights, self.publication.step + 1
         if self._config.policy is Policy.COPYCAT:
             self._forge(self._config.forgery, remote)
-        elif base:
+        elif base and self._config.role is not Role.PROVIDER:
             self._requests.issue(partial(do.AverageModels, base_cid=base.cid, remote=remote, step=step))
         else:
             self._requests.issue(partial(do.ScoreModel, cid=remote.weights.cid, model=remote))

@@ -5,6 +5,7 @@ from learnae.protocol.decisions import IdentityState, WorkState
 WORK: dict[tuple[WorkState, str], WorkState] = {
     (WorkState.EMPTY, "initial weights loaded"): WorkState.IDLE,
     (WorkState.EMPTY, "remote model adopted"): WorkState.IDLE,
+    (WorkState.EMPTY, "nothing to compute"): WorkState.DONE,
     (WorkState.IDLE, "slice begun"): WorkState.TRAINING,
     (WorkState.TRAINING, "slice ended"): WorkState.IDLE,
     (WorkState.IDLE, "attempt begun"): WorkState.MERGING,

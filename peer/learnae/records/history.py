@@ -16,7 +16,7 @@ from learnae.errors import InputError
 from learnae.messages.codec import MAX_FLOAT, decode, encode, to_json
 from learnae.messages.foreign_json import from_json
 from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, Decision, Trained
-from learnae.protocol.policies import Policy
+from learnae.protocol.policies import Policy, Role
 from learnae.protocol.types import Address, Cid, PeerId, Score
 from learnae.records.chain_export import ChainRecord, StartingBalances
 from learnae.records.outcome import BackendName, EndedBy
@@ -41,9 +41,13 @@ class RosterEntry:
     peer: PeerId
     wallet: Address
     has_rows: bool
-    trains: bool
+    computes: bool
     wants_payment: bool
     policy: Policy
+
+    @property
+    def role(self) -> Role:
+        return Role.of(self.has_rows, self.computes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def session_began(backend: BackendName, session: Session, members: Iterable[Memb
             member.peer,
             member.wallet,
             member.group.has_rows,
-            member.group.trains,
+            member.group.computes,
             member.group.wants_payment,
             member.group.policy,
         )

@@ -19,7 +19,7 @@ def run_baselines(
     ``own``: mean accuracy on held-out rows of each peer's own distribution.
     """
     members = roster(session.groups, session.peers, memory_keys(session))
-    training = [i for i, member in enumerate(members) if member.group.has_rows and member.group.trains]
+    training = [i for i, member in enumerate(members) if member.trains]
 
     def slice_seed(peer: int, visit: int) -> int:
         return derive_seed(str(session.seed), members[training[peer]].peer, visit)

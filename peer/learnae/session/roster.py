@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from learnae.errors import InputError
-from learnae.protocol.policies import Policy
+from learnae.protocol.policies import Policy, Role
 from learnae.protocol.types import Address, PeerId
 from learnae.session.settings import Group
 
@@ -25,14 +25,14 @@ class Member:
 
     @property
     def trains(self) -> bool:
-        return self.group.has_rows and self.group.trains
+        return self.group.role is Role.TRAINER
 
     @property
     def role(self) -> str:
         """One word, as a metric's label: the policy of a peer that breaks the rules, otherwise what the peer does."""
         if self.group.policy is not Policy.HONEST:
             return self.group.policy.value
-        return "trainer" if self.trains else "profiteer"
+        return self.group.role.value
 
 
 def names(count: int) -> list[str]:
@@ -58,8 +58,8 @@ def require_possible(groups: Sequence[Group], known: Sequence[str]) -> None:
     for group in present:
         if group.victim is not None and group.victim not in known:
             raise InputError(f"victim {group.victim} is not in this swarm: name one of {known[0]} to {known[-1]}")
-    if not any(group.has_rows and group.trains for group in present):
-        raise InputError("no peer trains: set has_rows = true and trains = true in at least one group")
+    if not any(group.role is Role.TRAINER for group in present):
+        raise InputError("no peer trains: set has_rows = true and computes = true in at least one group")
 
 
 def neighbourhood(count: int, degree: int | None, rng: random.Random) -> list[list[int]]:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from learnae.errors import InputError
 from learnae.input_file import read_utf8
 from learnae.messages.foreign_toml import from_toml
-from learnae.protocol.policies import Policy
+from learnae.protocol.policies import Policy, Role
 from learnae.session.fault_plan import plan
 from learnae.session.reference import block_of, rows, wanted_value
 from learnae.session.roster import names, require_possible
@@ -177,8 +177,8 @@ def _contradictions(session: Session) -> list[tuple[bool, str]]:
             "lower the one or raise the other",
         ),
         (
-            any(group.policy in CHEATS and not (group.has_rows and group.trains) for group in groups),
-            "groups: a poisoner, copycat or spammer poses as a trainer: leave has_rows and trains true",
+            any(group.policy in CHEATS and group.role is not Role.TRAINER for group in groups),
+            "groups: a poisoner, copycat or spammer poses as a trainer: leave has_rows and computes true",
         ),
         (
             any((group.policy is Policy.HIJACKER) != (group.victim is not None) for group in groups),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from learnae.protocol.policies import Forgery, Policy
+from learnae.protocol.policies import Forgery, Policy, Role
 from learnae.protocol.settings import (
     MANY,
     Between,
@@ -111,12 +111,16 @@ class Group:
 
     count: int | None = setting(None, "Peers of this group; default: all that no other group counts.", ge=1)
     has_rows: bool = setting(True, "Each peer has training and validation data of its own.")
-    trains: bool = setting(True, "Each peer trains on its data.")
+    computes: bool = setting(True, "Each peer trains and averages.")
     wants_payment: bool = setting(True, "Each peer registers a wallet, so that it can be paid.")
     policy: Policy = setting(Policy.HONEST, "Behaviour; every policy but honest breaks the rules.")
     victim: str | None = setting(None, "hijacker: name of the peer whose id is claimed.")
     forgery: Forgery = setting(Forgery.COPY, "copycat: how another peer's model is copied.")
     joins_at: float = seconds(0.0, "Time at which the peers join.")
+
+    @property
+    def role(self) -> Role:
+        return Role.of(self.has_rows, self.computes)
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ class SessionSetup:
             policy=member.group.policy,
             forgery=member.group.forgery,
             claimed_peer=member.claimed_peer,
-            has_rows=member.group.has_rows,
+            role=member.group.role,
             validation=validation,
             wants_payment=member.group.wants_payment,
             identity=session.identity,

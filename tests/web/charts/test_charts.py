@@ -8,11 +8,8 @@ from tests.helpers.histories import GOOD, MODEL, PEER, WALLET, amended, fact_is,
 
 from learnae.analysis.figures import figures
 from learnae.analysis.money import (
-    AVERAGES,
     CHEATS,
-    NO_DATA,
     OUTSIDE,
-    TRAINS,
     Account,
     Flow,
     accounts,
@@ -84,7 +81,7 @@ def test_a_wallet_that_nobody_has_is_outside() -> None:
 
 def test_an_account_has_both_directions_and_the_last_models_accuracies() -> None:
     ann, bob, cat, *_ = accounts(GOOD)
-    assert ann == Account("ann", TRAINS, TRAINS, 1, 0.00275, 1, 0.00165, 0.74, 0.76)
+    assert ann == Account("ann", "trainer", "trainer", 1, 0.00275, 1, 0.00165, 0.74, 0.76)
     assert (bob.sent_ether, bob.received_ether, bob.test) == (0.00165, 0.00275, 0.71)
     assert (cat.sent, cat.received, cat.test, cat.validation) == (0, 0, None, 0.701)
 
@@ -96,21 +93,22 @@ def test_what_is_sent_is_received() -> None:
 
 def test_the_role_of_a_cheat_is_its_policy() -> None:
     assert {each.name: each.role for each in accounts(GOOD)} == {
-        "ann": TRAINS,
-        "bob": TRAINS,
+        "ann": "trainer",
+        "bob": "trainer",
         "cat": "refuses-to-pay",
         "dan": "hijacker",
-        "eve": TRAINS,
+        "eve": "trainer",
     }
-    assert {each.kind for each in accounts(GOOD)} == {TRAINS, CHEATS}
+    assert {each.kind for each in accounts(GOOD)} == {"trainer", CHEATS}
 
 
 @pytest.mark.parametrize(
     ("traits", "role"),
     [
-        ({"has_rows": False, "trains": False}, NO_DATA),
-        ({"trains": False}, AVERAGES),
-        ({"wants_payment": False}, f"{TRAINS}, wants no payment"),
+        ({"has_rows": False}, "profiteer"),
+        ({"computes": False}, "provider"),
+        ({"has_rows": False, "computes": False}, "keeper"),
+        ({"wants_payment": False}, "trainer, wants no payment"),
     ],
 )
 def test_roles_follow_from_traits(traits: dict[str, bool], role: str) -> None:
@@ -178,7 +176,7 @@ def test_the_matrix_has_payers_down_and_payees_across() -> None:
 
 def test_the_matrix_of_many_peers_shows_those_with_the_largest_turnover() -> None:
     many = [
-        Account(f"p{at}", TRAINS, TRAINS, 1, at / 1000, 0, 0.0, None, None)
+        Account(f"p{at}", "trainer", "trainer", 1, at / 1000, 0, 0.0, None, None)
         for at in range(money_charts.MAX_MATRIX_PEERS + 50)
     ]
     names, omitted = matrix_names([], many)
@@ -190,7 +188,7 @@ def test_each_kind_of_peer_has_its_own_mark_besides_its_colour() -> None:
     assert (
         len({symbol for _, symbol in money_charts.ROLE_MARKS.values()})
         == len({c for c, _ in money_charts.ROLE_MARKS.values()})
-        == 4
+        == 5
     )
 
 

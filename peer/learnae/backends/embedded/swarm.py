@@ -255,7 +255,7 @@ class EmbeddedSwarm:
         match item:
             case Trained(cid=cid) | Published(cid=cid):
                 self._made[cid] = None
-            case Averaged(cid=cid, adopted=True):
+            case Averaged(cid=cid, remote_cid=remote, adopted=True) if cid != remote:
                 self._averages.add(cid)
             case Averaged(cid=cid) if cid not in self.setup.swarm.holders:
                 self.setup.swarm.blocks.pop(cid, None)

@@ -1,7 +1,7 @@
 """Partitions: which rows each peer holds, as index arrays into one dataset, drawn with the session's seed.
 
 Test rows are drawn first, so that a seed holds out the same rows for any number of peers and any partition.  Then each
-peer without rows gets a judging block (``judging_blocks``).  All parts are pairwise disjoint; with ``overlap``, two
+profiteer gets a judging block (``judging_blocks``).  All parts are pairwise disjoint; with ``overlap``, two
 peers may share rows, but never a test or judging row, and no peer has a row twice.  The other rows are dealt by
 ``data.partition``:
 
@@ -22,6 +22,7 @@ Shapes: P peers that hold rows, G groups.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ from learnae.errors import InputError
 from learnae.learn.datasets.dataset import Dataset, standardise
 from learnae.learn.datasets.judging_blocks import MIN_VALIDATION, judging_blocks
 from learnae.learn.datasets.sources import load_dataset
+from learnae.protocol.policies import Role
 from learnae.session.roster import group_of_each_peer
 from learnae.session.settings import DataSettings, Session
 
@@ -81,7 +83,8 @@ def load_partitioned(session: Session, dataset: Dataset | None = None) -> tuple[
 
 def partition(dataset: Dataset, session: Session) -> Partition:
     """Deal the rows.  InputError if a peer gets too few to train and validate on."""
-    data, has_rows = session.data, [group.has_rows for group in group_of_each_peer(session.groups, session.peers)]
+    data, roles = session.data, [group.role for group in group_of_each_peer(session.groups, session.peers)]
+    has_rows = [role in (Role.TRAINER, Role.PROVIDER) for role in roles]
     if len(dataset) < data.test_rows + data.judging_rows:
         raise InputError(
             f"the dataset has {len(dataset):,} rows, smaller than data.test_rows + data.judging_rows = "
@@ -91,12 +94,15 @@ def partition(dataset: Dataset, session: Session) -> Partition:
     order = rng.permutation(len(dataset))
     test = torch.from_numpy(order[: data.test_rows])
     wanted = _rows_per_peer(data) * (any(has_rows) if data.overlap else sum(has_rows))
-    blocks, rest = judging_blocks(order[data.test_rows :], has_rows.count(False), data.judging_rows, wanted)
+    blocks, rest = judging_blocks(order[data.test_rows :], roles.count(Role.PROFITEER), data.judging_rows, wanted)
     shares = _deal(dataset, rest, sum(has_rows), data, rng)
     _require_enough(shares, session)
-    no_rows = [PeerShare(PeerRows(torch.empty(0, dtype=torch.int64), block), test) for block in blocks]
-    with_rows, without = iter(shares), iter(no_rows)
-    by_peer = [next(with_rows if holds else without) for holds in has_rows]
+    none = torch.empty(0, dtype=torch.int64)
+    judges = iter([PeerShare(PeerRows(none, block), test) for block in blocks])
+    keepers = repeat(PeerShare(PeerRows(none, none), test))
+    dealt = {Role.PROFITEER: judges, Role.KEEPER: keepers}
+    with_rows = iter(shares)
+    by_peer = [next(dealt.get(role, with_rows)) for role in roles]
     own_test = tuple(share.own_test if data.own_distributions else test for share in by_peer)
     return Partition(tuple(share.rows for share in by_peer), test, own_test, _notice(shares, blocks, session))
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 
 from learnae.protocol.decisions import ClaimJudged, DebtChanged, DebtState, IdentityState, Verdict, WorkState
-from learnae.protocol.policies import Policy
+from learnae.protocol.policies import Policy, Role
 from learnae.protocol.types import ETHER, Score
 from learnae.session.settings import Group
 
@@ -47,14 +47,19 @@ class RoleView(View):
     """The role of the peer."""
 
     has_rows: bool
-    trains: bool
+    computes: bool
+    role: Role
     wants_payment: bool
     policy: Policy
 
     @staticmethod
     def of(group: Group) -> "RoleView":
         return RoleView(
-            has_rows=group.has_rows, trains=group.trains, wants_payment=group.wants_payment, policy=group.policy
+            has_rows=group.has_rows,
+            computes=group.computes,
+            role=group.role,
+            wants_payment=group.wants_payment,
+            policy=group.policy,
         )
 
 

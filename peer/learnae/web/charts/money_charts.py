@@ -2,15 +2,22 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from learnae.analysis.figures.spec import BLUE, ORANGE, PALE
-from learnae.analysis.money import AVERAGES, CHEATS, NO_DATA, TRAINS, Account, Flow
+from learnae.analysis.figures.spec import BLUE, GREY, ORANGE, PALE
+from learnae.analysis.money import CHEATS, Account, Flow
 from learnae.analysis.statistics import Gain
+from learnae.protocol.policies import Role
 from learnae.web.charts.components import legend, placeholder, plot
 from learnae.web.charts.html import Html, h, join
 from learnae.web.charts.plotly_layout import Chart, axes, diagonal, plain, scatter, short
 from learnae.web.charts.theme import GREEN, HEAT, PAPER, RED, SOFT
 
-ROLE_MARKS = {TRAINS: (BLUE, "circle"), NO_DATA: (ORANGE, "square"), AVERAGES: (GREEN, "diamond"), CHEATS: (RED, "x")}
+ROLE_MARKS: dict[str, tuple[str, str]] = {
+    Role.TRAINER: (BLUE, "circle"),
+    Role.PROFITEER: (ORANGE, "square"),
+    Role.PROVIDER: (GREEN, "diamond"),
+    Role.KEEPER: (GREY, "triangle-up"),
+    CHEATS: (RED, "x"),
+}
 MAX_MATRIX_PEERS = 200
 
 

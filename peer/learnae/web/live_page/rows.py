@@ -13,6 +13,7 @@ from learnae.analysis.money import Account
 from learnae.analysis.paper_comparison import format_number
 from learnae.analysis.peer_status import PeerStatus
 from learnae.protocol.decisions import DebtChanged
+from learnae.protocol.policies import Role
 from learnae.protocol.types import ETHER
 from learnae.records.history import History
 from learnae.web.charts import fault_timeline
@@ -57,7 +58,7 @@ def peer_row(status: PeerStatus, account: Account, history: History, apis: Mappi
 
 
 def _slices(status: PeerStatus, history: History) -> str:
-    if not (status.entry.has_rows and status.entry.trains):
+    if status.entry.role is not Role.TRAINER:
         return "-"
     planned = history.session.work.slices * history.session.work.passes if history.session else 0
     return f"{status.trained} of {planned}" if planned else f"{status.trained}"
