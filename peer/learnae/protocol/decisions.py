@@ -68,7 +68,7 @@ class IdentityChanged:
 class WorkBegan:
     """The start rule was met.  Fault plans and figures count time from here."""
 
-    identities: int  # known identities, the peer's own included
+    identities: int  # admitted claims, the peer's own included
     timed_out: bool
 
 

@@ -74,6 +74,7 @@ class Directory:
         self._rule = rule
         # The sender is part of the key, so that a peer that repeats a good claim with a bad proof cannot displace it.
         self.entries: dict[EntryKey, DirectoryEntry] = {}
+        self.claimed: set[PeerId] = set()  # the ids to which there is an admitted claim
 
     def payee(self, creator: PeerId) -> Address | None:
         return payee_of(creator, self.entries.values())
@@ -115,6 +116,7 @@ class Directory:
             for key, entry in self.entries.items()
             if entry.facts and entry.verdict is not Verdict.REJECTED and entry.facts.poid.peer == peer
         ]
+        (self.claimed.add if rivals else self.claimed.discard)(peer)
         rivals.sort(key=lambda rival: rank_of(rival[0]))
         changed = []
         for position, (facts, key, entry) in enumerate(rivals):

@@ -15,7 +15,7 @@ from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.blockchain import Head
 from learnae.protocol.debts import Debts
-from learnae.protocol.decisions import ChainEntered, DebtState, RolledBack
+from learnae.protocol.decisions import ChainEntered, DebtState, IdentityState, RolledBack
 from learnae.protocol.directory import ClaimReader
 from learnae.protocol.policies import Policy
 from learnae.protocol.registration import Registration
@@ -48,6 +48,13 @@ class Payments:
         creditors = {debt.creator for debt in self.debts.in_states((DebtState.OWED,))}
         looking_up = any(claim.poid.peer in creditors for _, claim in self.claims.being_read())
         return not (looking_up or self.transactions.need_recheck or self.debts.in_states(UNSETTLED))
+
+    @property
+    def identities(self) -> int:
+        """Number of IPFS ids to which the chain has an admitted claim, the peer's own included."""
+        own, claimed = self.registration.poid.peer, self.claims.directory.claimed
+        registered = self.registration.identity is IdentityState.REGISTERED
+        return len(claimed) + (registered and own not in claimed)
 
     def owe(self, model: ModelRef, before: Score, after: Score) -> None:
         reward = self._config.reward

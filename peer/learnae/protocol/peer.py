@@ -31,7 +31,7 @@ from typing import assert_never, get_args
 from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.decisions import IdentityState, WorkState
+from learnae.protocol.decisions import WorkState
 from learnae.protocol.payments import Payments
 from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.requests import Requests
@@ -191,11 +191,10 @@ class Peer:
         self._requests.set_timer(Timer.ANNOUNCE, self._config.network.announce_every)
 
     def _begin_work(self, timed_out: bool) -> None:
-        """Apply the start rule: enough identities are known, the peer's own included, or the time is up."""
+        """Apply the start rule: the chain has enough identities, the peer's own included, or the time is up."""
         if self._training.begun:
             return
-        registered = self._payments.registration.identity is IdentityState.REGISTERED
-        identities = self._peer_book.identified + registered
+        identities = self._payments.identities
         if timed_out or identities >= self._config.expected_identities:
             self._training.begin(identities, timed_out)
 

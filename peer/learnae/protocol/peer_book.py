@@ -41,11 +41,6 @@ class PeerBook:
         self._creators = Creators()
         self._first_to_go: tuple[PeerId, str] | None = None  # and its rank; None: to be computed
 
-    @property
-    def identified(self) -> int:
-        """Number of peers that have announced a claim."""
-        return sum(peer.claims_received > 0 for peer in self.peers.values())
-
     def has_room_for(self, peer: PeerId) -> bool:
         return peer in self.peers or not self._full or self._rank(peer) < self._last()[1]
 

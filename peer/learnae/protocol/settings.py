@@ -191,7 +191,7 @@ class PeerConfig:
     identity: IdentityRule
     initial_weights: Cid
     slices_planned: int  # slices x passes; 0 for peers that do not train
-    expected_identities: int  # identities, its own included, that it must know before it begins to train
+    expected_identities: int  # identities, its own included, that the chain must have before it begins to train
     work: WorkSettings
     start: StartSettings
     pace: PaceSettings

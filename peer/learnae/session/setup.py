@@ -13,7 +13,7 @@ from functools import cached_property
 
 from learnae.messages.codec import encode
 from learnae.messages.wire import cid_of
-from learnae.protocol.settings import PeerConfig
+from learnae.protocol.settings import IdentityRule, PeerConfig
 from learnae.protocol.types import Cid, Commitment
 from learnae.session.roster import Member, neighbourhood
 from learnae.session.settings import Session
@@ -88,7 +88,9 @@ class SessionSetup:
         """
         session, member = self.session, self.members[index]
         senders = [index, *self.neighbours[index]]
-        identities = sum(self.members[sender].group.wants_payment for sender in senders)
+        paid = [self.members[sender] for sender in senders if self.members[sender].group.wants_payment]
+        believed = session.identity is IdentityRule.PAPER  # so that a hijacker's claim is admitted
+        identities = len({other.claimed_peer for other in paid if believed or other.claimed_peer == other.peer})
         wanted = session.start.peers
         return PeerConfig(
             peer=member.peer,
