@@ -16,8 +16,8 @@ from http import HTTPStatus
 from pathlib import Path
 
 REQUEST_TIMEOUT = 5.0  # s until a request has arrived, and as long for the client to take each part of the answer
-MAX_HEAD = 1 << 13  # bytes
-MAX_UNREAD = 1 << 14  # bytes that the kernel holds for a connection; one read adds no more
+MAX_HEAD = 1 << 12  # bytes
+MAX_UNREAD = 1 << 12  # bytes that the kernel holds for a connection in each direction; one read adds no more
 UNREADABLE = (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ValueError)
 
 
@@ -35,6 +35,7 @@ class Request:
     path: str
     body: bytes
     sender: str
+    protected: bool
 
 
 class BoundedServer(ABC):
@@ -48,8 +49,8 @@ class BoundedServer(ABC):
         self._connections = {True: Counter[str](), False: Counter[str]()}  # by whether the address is protected
 
     @abstractmethod
-    def protected(self, address: str) -> bool:
-        """Whether this sender has places of its own."""
+    def protected(self, address: str, port: int) -> bool:
+        """Whether this sender has places of its own.  ``port``: the one at which it came."""
 
     @abstractmethod
     def check(self, method: str, path: str, headers: Mapping[str, str]) -> None:
@@ -61,13 +62,14 @@ class BoundedServer(ABC):
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
         listener = socket.create_server((host, port))
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MAX_UNREAD)  # accepted connections inherit it
+        for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            listener.setsockopt(socket.SOL_SOCKET, buffer, MAX_UNREAD)  # accepted connections inherit it
         return await asyncio.start_server(self.serve, sock=listener, limit=MAX_HEAD)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection and close it."""
         sender = str(writer.get_extra_info("peername", ("",))[0])
-        protected = self.protected(sender)
+        protected = self.protected(sender, writer.get_extra_info("sockname", ("", 0))[1])
         connections = self._connections[protected]
         full = not protected and connections[sender] >= self.max_per_address
         if full or connections.total() >= self.max_connections:
@@ -76,7 +78,7 @@ class BoundedServer(ABC):
             return
         connections[sender] += 1
         try:
-            await self._respond(reader, writer, sender)
+            await self._respond(reader, writer, sender, protected)
             await self.flush(writer)
             writer.close()
             async with asyncio.timeout(self.timeout):
@@ -96,11 +98,13 @@ class BoundedServer(ABC):
 
     # private
 
-    async def _respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sender: str) -> None:
+    async def _respond(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sender: str, protected: bool
+    ) -> None:
         try:
             try:
                 async with asyncio.timeout(self.timeout):
-                    request = await self._read_request(reader, sender)
+                    request = await self._read_request(reader, sender, protected)
             except TimeoutError:
                 why = f"a request must arrive within {self.timeout:g} s"
                 raise InvalidRequest(HTTPStatus.REQUEST_TIMEOUT, why) from None
@@ -110,7 +114,7 @@ class BoundedServer(ABC):
         except InvalidRequest as refused:
             writer.write(problem(refused.status, refused.why))
 
-    async def _read_request(self, reader: asyncio.StreamReader, sender: str) -> Request:
+    async def _read_request(self, reader: asyncio.StreamReader, sender: str, protected: bool) -> Request:
         """Raises InvalidRequest, or one of ``UNREADABLE``."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = head.split("\r\n")
@@ -119,9 +123,10 @@ class BoundedServer(ABC):
             raise ValueError(version)
         path, headers = target.partition("?")[0], parse_headers(lines)
         if (method, path) == ("GET", "/healthz"):
-            return Request(method, path, b"", sender)
+            return Request(method, path, b"", sender, protected)
         self.check(method, path, headers)
-        return Request(method, path, await reader.readexactly(_length(headers, self.max_body)), sender)
+        body = await reader.readexactly(_length(headers, self.max_body))
+        return Request(method, path, body, sender, protected)
 
 
 def parse_headers(lines: list[str]) -> dict[str, str]:

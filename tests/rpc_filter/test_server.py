@@ -19,12 +19,15 @@ SHORT = 0.2  # s
 
 
 class FakeNode:
-    """``length``: the one that it announces, if it is wrong.  ``silent``: no answer.  ``asked``: requests so far."""
+    """``length``: the one that it announces, if it is wrong.  ``silent``: no answer.  ``asked``: requests so far.
+
+    ``host_port``: at which the filter before it listens to the host.
+    """
 
     def __init__(self) -> None:
         self.answer = b'{"jsonrpc":"2.0","id":1,"result":"0x7a69"}'
         self.length: int | None = None
-        self.silent = False
+        self.silent, self.host_port = False, 0
         self.asked: list[Any] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -49,7 +52,12 @@ def filtered(
         node = FakeNode()
         async with await asyncio.start_server(node.serve, "127.0.0.1", 0) as behind:
             address = behind.sockets[0].getsockname()[:2]
-            async with await RpcFilter(address, control, SHORT, clock).listen("127.0.0.1", 0) as server:
+            before = RpcFilter(address, control, SHORT, clock)
+            async with (
+                await before.listen("127.0.0.1", 0) as server,
+                await before.listen_to_host("127.0.0.1", 0) as for_host,
+            ):
+                node.host_port = for_host.sockets[0].getsockname()[1]
                 await test(node, server.sockets[0].getsockname()[1])
 
     asyncio.run(run())
@@ -171,7 +179,10 @@ def test_a_flood_of_one_pod_is_refused_and_not_the_requests_of_others(monkeypatc
         asked = [(await post(port, CHAIN_ID, sender="127.0.0.3"))[0] for _ in range(6)]
         assert (sent, asked) == ([200, 200, 429, 429], [200] * 5 + [429])
         assert (await post(port, send, sender="127.0.0.4"))[0] == 200
-        assert [(await post(port, send, sender="127.0.0.2"))[0] for _ in range(4)] == [200] * 4  # the host
+        assert [(await post(node.host_port, send, sender="127.0.0.2"))[0] for _ in range(4)] == [200] * 4  # the host
+        assert (await post(node.host_port, send, sender="127.0.0.3"))[0] == 429
+        published = [(await post(port, send, sender="127.0.0.2"))[0] for _ in range(4)]  # whoever dials that port
+        assert published == [200, 200, 429, 429]
         now.append(now.pop() + filtering.WINDOW)
         assert (await post(port, send, sender="127.0.0.3"))[0] == 200
 

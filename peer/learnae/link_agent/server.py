@@ -31,7 +31,7 @@ class LinkServer(BoundedServer):
         super().__init__(MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, timeout)
         self.agent, self._token, self._protected = agent, token, protected
 
-    def protected(self, address: str) -> bool:
+    def protected(self, address: str, port: int) -> bool:
         return self._protected(address)
 
     def check(self, method: str, path: str, headers: Mapping[str, str]) -> None:
@@ -68,7 +68,7 @@ class LinkServer(BoundedServer):
         return await agent.state()
 
     def _is_protected(self, sender: str) -> Callable[[str], bool]:
-        return lambda address: address == sender or self.protected(address)
+        return lambda address: address == sender or self._protected(address)
 
     def _authorized(self, authorization: str) -> bool:
         scheme, _, token = authorization.partition(" ")

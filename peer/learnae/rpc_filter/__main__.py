@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+from contextlib import AsyncExitStack
 
 from learnae.bounded_http import address, gateways, stop_signal
 from learnae.rpc_filter.server import RpcFilter
@@ -10,10 +11,17 @@ from learnae.rpc_filter.server import RpcFilter
 async def main() -> None:
     parser = argparse.ArgumentParser(prog="learnae.rpc_filter")
     parser.add_argument("--listen", required=True, type=address, metavar="HOST:PORT")
+    parser.add_argument(
+        "--listen-host", type=address, metavar="HOST:PORT", help="for the host alone, which has no limits"
+    )
     parser.add_argument("--node", required=True, type=address, metavar="HOST:PORT", help="the node behind it")
     arguments = parser.parse_args()
     stopped = stop_signal()
-    async with await RpcFilter(arguments.node, gateways()).listen(*arguments.listen) as server:
+    rpc_filter = RpcFilter(arguments.node, gateways())
+    async with AsyncExitStack() as servers:
+        server = await servers.enter_async_context(await rpc_filter.listen(*arguments.listen))
+        if arguments.listen_host:
+            await servers.enter_async_context(await rpc_filter.listen_to_host(*arguments.listen_host))
         print("learnae.rpc_filter answers at http://{}:{}".format(*server.sockets[0].getsockname()[:2]), flush=True)
         await stopped.wait()
 

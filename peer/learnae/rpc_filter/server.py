@@ -24,20 +24,23 @@ from learnae.bounded_http import (
 )
 from learnae.rpc_filter.requests import SEND, RefusedCall, checked
 
-MAX_CONNECTIONS = 512
-MAX_CONNECTIONS_PER_ADDRESS = 32
+MAX_CONNECTIONS = 256
+MAX_CONNECTIONS_PER_ADDRESS = 16  # peers open no more
 NODE_TIMEOUT = 10.0  # s until the node's answer begins, and as long for each part; peers wait as long
 MAX_ANSWER = 16 << 20  # bytes; peers read no more
-CHUNK = 1 << 14  # bytes; some of them are held for each connection whose client does not read
+CHUNK = 1 << 12  # bytes; some of them are held for each connection whose client does not read
 WINDOW = 10.0  # s in which one address may send so many:
 MAX_REQUESTS = 2000
 MAX_TRANSACTIONS = 200  # the node keeps those that it cannot mine yet
 
 
 class RpcFilter(BoundedServer):
-    """``node``: host and port.  ``control``: addresses that always find a place."""
+    """``node``: host and port.  ``control``: the host's addresses, which always find a place at the host's port.
 
-    max_body = 1 << 14  # bytes; the largest transaction of a peer has half of that
+    At another port they are counted like all others, because a pod that dials a published port comes from them, too.
+    """
+
+    max_body = 1 << 12  # bytes
 
     def __init__(
         self,
@@ -48,10 +51,16 @@ class RpcFilter(BoundedServer):
     ) -> None:
         super().__init__(MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, timeout)
         self._node, self._control, self._clock = node, control, clock
+        self._host_ports = set[int]()
         self._counts, self._window_end = Counter[tuple[str, bool]](), 0.0
 
-    def protected(self, address: str) -> bool:
-        return address in self._control
+    async def listen_to_host(self, host: str, port: int) -> asyncio.Server:
+        server = await self.listen(host, port)
+        self._host_ports.add(server.sockets[0].getsockname()[1])
+        return server
+
+    def protected(self, address: str, port: int) -> bool:
+        return port in self._host_ports and address in self._control
 
     def check(self, method: str, path: str, headers: Mapping[str, str]) -> None:
         if method != "POST":
@@ -67,7 +76,8 @@ class RpcFilter(BoundedServer):
         except RefusedCall as refused:
             writer.write(response(HTTPStatus.OK, refused.answer))
             return
-        self._count(request.sender, method == SEND)
+        if not request.protected:
+            self._count(request.sender, method == SEND)
         try:
             async with self._asked(passed) as (length, answer):
                 writer.write(head(HTTPStatus.OK, "application/json", length))
@@ -87,14 +97,15 @@ class RpcFilter(BoundedServer):
             self._window_end = now + WINDOW
         self._counts[sender, sends] += 1
         limit = MAX_TRANSACTIONS if sends else MAX_REQUESTS
-        if self._counts[sender, sends] > limit and not self.protected(sender):
+        if self._counts[sender, sends] > limit:
             raise InvalidRequest(HTTPStatus.TOO_MANY_REQUESTS, f"send at most {limit} of these in {WINDOW:g} s")
 
     @asynccontextmanager
     async def _asked(self, body: bytes) -> AsyncIterator[tuple[int, asyncio.StreamReader]]:
         """The length of the node's answer, and the answer.  Raises OSError, ValueError, EOFError, TimeoutError."""
         connection = socket.socket()
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, CHUNK)  # one read adds no more to what is held
+        for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):  # one read adds no more to what is held
+            connection.setsockopt(socket.SOL_SOCKET, buffer, CHUNK)
         connection.setblocking(False)
         try:
             async with asyncio.timeout(NODE_TIMEOUT):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from aiohttp import ClientError, ClientResponse, ClientSession
+from aiohttp import ClientError, ClientResponse, ClientSession, TCPConnector
 from eth_abi.exceptions import DecodingError
 from eth_utils.exceptions import ValidationError
 from hexbytes import HexBytes
@@ -30,6 +30,7 @@ T = TypeVar("T")
 SEND = RPCEndpoint("eth_sendRawTransaction")
 TIMEOUT = 10.0  # s per request
 MAX_ANSWER = 16 << 20  # bytes
+MAX_CONNECTIONS = 16  # at once; the filter of a swarm accepts no more of one address
 MAX_ERROR_TEXT = 500  # characters of a node's error
 CALL_GAS = 100_000  # for a function of an untrusted contract
 ZERO_ADDRESS = Address("0x" + "00" * 20)
@@ -154,7 +155,9 @@ class Node:
         """Called by the first request.  Raises PortError, and InputError if the node is on another chain."""
         if isinstance(self._provider, AsyncHTTPProvider) and self._session is None:
             # web3's own session would open one connection per request
-            self._session = ClientSession(raise_for_status=True, response_class=_Response)
+            self._session = ClientSession(
+                connector=TCPConnector(limit=MAX_CONNECTIONS), raise_for_status=True, response_class=_Response
+            )
             await self._provider.cache_async_session(self._session)
         chain_id = await self._request_unchecked("eth_chainId", (), parse_quantity)
         if chain_id != self.chain_id:
