@@ -33,7 +33,7 @@ from learnae.backends.live_run import SESSION
 from learnae.cli import many_runs
 from learnae.cli.app import app
 from learnae.cli.boundary import exit_code_of
-from learnae.learn.datasets import partition
+from learnae.learn.datasets import partition, sources
 from learnae.learn.datasets.dataset import Dataset
 from learnae.session.session_file import load, schema, to_toml
 from learnae.session.settings import DataSettings
@@ -346,7 +346,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Originals]:
     parent = in_memory if in_memory.is_dir() else tmp_path_factory.mktemp("fuzz")
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(dir=parent) as folder:
         patch.setattr(many_runs, "run_cases", lambda cases: [])  # plan a sweep, and run nothing
-        patch.setattr(partition, "load_dataset", shipped_rows_once(partition.load_dataset))
+        patch.setattr(partition, "load_dataset", shipped_rows_once(sources.load_dataset))
         yield Originals(Path(folder))
 
 

@@ -1,4 +1,4 @@
-"""Attack: somebody announces identities that the chain does not have, so that a session begins before all are there."""
+"""Attack: somebody announces identities that the chain does not have, to begin a session before its peers are there."""
 
 from functools import partial
 from typing import Any

@@ -42,7 +42,7 @@ PAPER_RULE = HIJACKED | {"identity": "paper"}
 LATE_VICTIM = (
     BASE
     | {"seed": 6, "start": {"timeout": 3.0}, "work": {"slices": 6, "patience": 8}}
-    | groups({"count": 1, "joins_at": 2.5}, {"count": 3}, {"count": 1, "policy": "hijacker", "victim": "p00"})
+    | groups({"count": 1, "joins_at": 2.0}, {"count": 3}, {"count": 1, "policy": "hijacker", "victim": "p00"})
 )
 LATE = BASE | {"start": {"timeout": 3.0}, "linger": 60.0} | groups({"count": 4}, {"count": 1, "joins_at": 60.0})
 

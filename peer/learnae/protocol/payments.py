@@ -52,8 +52,8 @@ class Payments:
     @property
     def identities(self) -> int:
         """Number of IPFS ids to which the chain has an admitted claim, the peer's own included."""
-        own, claimed = self.registration.poid.peer, self.claims.directory.claimed
-        registered = self.registration.identity is IdentityState.REGISTERED
+        claimed, own = self.claims.directory.claimed, self._config.peer
+        registered = self.registration.identity is IdentityState.REGISTERED and self.registration.poid.peer == own
         return len(claimed) + (registered and own not in claimed)
 
     def owe(self, model: ModelRef, before: Score, after: Score) -> None:
