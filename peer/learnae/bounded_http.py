@@ -16,8 +16,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 REQUEST_TIMEOUT = 5.0  # s until a request has arrived, and as long for the client to take each part of the answer
-MAX_HEAD = 1 << 12  # bytes
-MAX_UNREAD = 1 << 12  # bytes that the kernel holds for a connection in each direction; one read adds no more
+MAX_HEAD = 1 << 13  # bytes
 UNREADABLE = (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ValueError)
 
 
@@ -43,6 +42,8 @@ class BoundedServer(ABC):
     them out; ``max_per_address``: of one that is not protected."""
 
     max_body = 1 << 16  # bytes
+    max_head = MAX_HEAD
+    max_unread = 1 << 14  # bytes that the kernel holds for a connection; one read adds no more
 
     def __init__(self, max_connections: int, max_per_address: int, timeout: float = REQUEST_TIMEOUT) -> None:
         self.max_connections, self.max_per_address, self.timeout = max_connections, max_per_address, timeout
@@ -62,9 +63,8 @@ class BoundedServer(ABC):
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
         listener = socket.create_server((host, port))
-        for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            listener.setsockopt(socket.SOL_SOCKET, buffer, MAX_UNREAD)  # accepted connections inherit it
-        return await asyncio.start_server(self.serve, sock=listener, limit=MAX_HEAD)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.max_unread)  # accepted connections inherit it
+        return await asyncio.start_server(self.serve, sock=listener, limit=self.max_head)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection and close it."""

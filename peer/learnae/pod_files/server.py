@@ -33,7 +33,7 @@ class FilesServer(BoundedServer):
         super().__init__(MAX_CONNECTIONS, MAX_CONNECTIONS, timeout)
         self._volume, self._gates, self._last = volume, gates, last
 
-    def protected(self, address: str) -> bool:
+    def protected(self, address: str, port: int) -> bool:
         return False
 
     def check(self, method: str, path: str, headers: Mapping[str, str]) -> None:

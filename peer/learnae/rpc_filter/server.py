@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from learnae.bounded_http import (
-    MAX_HEAD,
     REQUEST_TIMEOUT,
     BoundedServer,
     InvalidRequest,
@@ -28,7 +27,7 @@ MAX_CONNECTIONS = 256
 MAX_CONNECTIONS_PER_ADDRESS = 16  # peers open no more
 NODE_TIMEOUT = 10.0  # s until the node's answer begins, and as long for each part; peers wait as long
 MAX_ANSWER = 16 << 20  # bytes; peers read no more
-CHUNK = 1 << 12  # bytes; some of them are held for each connection whose client does not read
+CHUNK = 1 << 12  # bytes; requests have no more, and of answers a few are held for a client that does not read
 WINDOW = 10.0  # s in which one address may send so many:
 MAX_REQUESTS = 2000
 MAX_TRANSACTIONS = 200  # the node keeps those that it cannot mine yet
@@ -40,7 +39,7 @@ class RpcFilter(BoundedServer):
     At another port they are counted like all others, because a pod that dials a published port comes from them, too.
     """
 
-    max_body = 1 << 12  # bytes
+    max_body = max_head = max_unread = CHUNK
 
     def __init__(
         self,
@@ -124,7 +123,7 @@ class RpcFilter(BoundedServer):
                 first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             length = int(parse_headers(lines)["content-length"])
             if first.split(" ")[1:2] != ["200"] or not 0 <= length <= MAX_ANSWER:
-                raise ValueError(first[:MAX_HEAD])
+                raise ValueError(first[:CHUNK])
             yield length, reader
         finally:
             writer.transport.abort()
@@ -132,6 +131,7 @@ class RpcFilter(BoundedServer):
     async def _pass_on(self, answer: asyncio.StreamReader, length: int, writer: asyncio.StreamWriter) -> None:
         """Aborts the connection if the answer is not complete: the client has its beginning."""
         writer.transport.set_write_buffer_limits(CHUNK)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, CHUNK)
         try:
             while length:
                 async with asyncio.timeout(NODE_TIMEOUT):
