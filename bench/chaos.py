@@ -34,7 +34,6 @@ from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import verdict
 from learnae.analysis.fault_impact import fault_impact, to_json
 from learnae.backends.sim.faults import undisturbed
-from learnae.cli.arguments import scenario_file
 from learnae.cli.chaos import CHAOS
 from learnae.errors import InputError
 from learnae.protocol.policies import Forgery, Policy
@@ -42,6 +41,7 @@ from learnae.records.history import History
 from learnae.resources import scenario_files
 from learnae.session.session_file import load, to_toml
 from learnae.session.settings import Expectations, Session
+from learnae.session.shipped import scenario_file
 
 INTERRUPTED = 130
 SLACK = 1200.0  # s beyond a session's own length: images, start, judgement and the simulated session beside it

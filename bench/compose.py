@@ -34,7 +34,6 @@ from learnae.backends.compose.docker_cli import docker  # noqa: E402
 from learnae.backends.compose.plan import PROMETHEUS  # noqa: E402
 from learnae.backends.compose.prepare import prepare  # noqa: E402
 from learnae.backends.pods.plan import HOST  # noqa: E402
-from learnae.cli.arguments import session_file  # noqa: E402
 from learnae.protocol.decisions import (  # noqa: E402
     Averaged,
     DebtChanged,
@@ -45,6 +44,7 @@ from learnae.protocol.decisions import (  # noqa: E402
     WorkState,
 )
 from learnae.session.session_file import load  # noqa: E402
+from learnae.session.shipped import session_file  # noqa: E402
 from learnae.web.event_log import EventLog  # noqa: E402
 
 PARTS = ("link", "ipfs", "peer")

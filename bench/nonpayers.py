@@ -18,11 +18,11 @@ from learnae.analysis.figures import Figure, Series, ShadedBand, draw
 from learnae.analysis.figures.spec import BLUE, ORANGE
 from learnae.analysis.money import Account, accounts
 from learnae.backends.sim.simulation import MemoryHistory, Simulation
-from learnae.cli.arguments import scenario_file
 from learnae.protocol.policies import Policy
 from learnae.records.history import History
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.session_file import load, parse, resolved
+from learnae.session.shipped import scenario_file
 
 COUNTS = (0, 1, 2, 4, 6, 8, 10)
 PEERS = 20

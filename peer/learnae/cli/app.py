@@ -24,6 +24,7 @@ from learnae.cli.calibrate import calibrate
 from learnae.cli.check import check
 from learnae.cli.compare import compare
 from learnae.cli.doctor import doctor
+from learnae.cli.export import export
 from learnae.cli.figures import figures
 from learnae.cli.history import history
 from learnae.cli.init import init
@@ -42,7 +43,7 @@ from learnae.cli.sweep import sweep
 
 PANELS: dict[str, tuple[Callable[..., int], ...]] = {
     "Run a session": (swarm, simulate, sessions, init, schema, doctor),
-    "Look at a run": (check, figures, report, baselines, compare, audit, calibrate, history),
+    "Look at a run": (check, figures, report, baselines, compare, export, audit, calibrate, history),
     "Run many sessions": (sweep, reproduce),
     "Take part with single peers": (peer, roster, invite, join, refund),
 }

@@ -13,7 +13,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
 
-import learnae
 from learnae.adapters.run_directory.seal import (
     NO_PART,
     RUNNING,
@@ -40,7 +39,7 @@ from learnae.session.environment import signing_key
 from learnae.untrusted_file import refuse_links
 
 Journal = tuple[PeerConfig, Sequence[tuple[Event, str]]]  # the peer's configuration; its events with their digests
-PACKAGE = Path(learnae.__file__).parent
+PACKAGE = Path(__file__).parents[2]
 MAX_WALL = 1e9  # s that a session may have taken
 ARM_CODES = ("CPU implementer", "CPU variant", "CPU part")  # in /proc/cpuinfo, which names no model there
 PACKAGES = ("torch", "numpy", "safetensors", "pydantic")

@@ -7,7 +7,7 @@ carried forward.  The figures include the paper's own numbers.  Only ``draw`` an
 
 from learnae.analysis.figures.axis import View
 from learnae.analysis.figures.paper import figures, first_phase_shares
-from learnae.analysis.figures.plot import draw, overview
+from learnae.analysis.figures.plot import canvas_of, draw, overview
 from learnae.analysis.figures.spec import Figure, Reference, Series, Shade, ShadedBand
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Series",
     "Shade",
     "View",
+    "canvas_of",
     "draw",
     "figures",
     "first_phase_shares",

@@ -37,8 +37,8 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def draw(figure: Figure, path: Path) -> None:
-    """Write a file; its suffix, .png or .svg, selects the format."""
+def canvas_of(figure: Figure) -> "Canvas":
+    """The figure for matplotlib."""
     from matplotlib import style
 
     with style.context(["default", STYLE]):
@@ -47,7 +47,15 @@ def draw(figure: Figure, path: Path) -> None:
         _paint(axes, figure)
         if figure.outcome:
             canvas.text(0.985, 0.945, f"this run: {figure.outcome}", ha="right")
-        _save(canvas, path)
+        return canvas
+
+
+def draw(figure: Figure, path: Path) -> None:
+    """Write a file; its suffix, .png or .svg, selects the format."""
+    from matplotlib import style
+
+    with style.context(["default", STYLE]):
+        _save(canvas_of(figure), path)
 
 
 def overview(figures: Sequence[Figure], path: Path) -> None:
