@@ -40,11 +40,12 @@ from learnae.cli.sessions import sessions
 from learnae.cli.simulate import simulate
 from learnae.cli.swarm import swarm
 from learnae.cli.sweep import sweep
+from learnae.cli.value import value
 
 PANELS: dict[str, tuple[Callable[..., int], ...]] = {
     "Run a session": (swarm, simulate, sessions, init, schema, doctor),
     "Look at a run": (check, figures, report, baselines, compare, export, audit, calibrate, history),
-    "Run many sessions": (sweep, reproduce),
+    "Run many sessions": (sweep, reproduce, value),
     "Take part with single peers": (peer, roster, invite, join, refund),
 }
 

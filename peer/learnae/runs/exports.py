@@ -124,6 +124,7 @@ def to_wandb(export: Export) -> None:
         for peer, metric, unit, at, value in export.points:
             run.log({f"{metric}/{peer}": value, "unit": unit, "seconds": at})
         run.summary.update(export.summary)
+    wandb.teardown()  # its other process writes the file; finishing the run does not wait for that
 
 
 def to_ro_crate(export: Export) -> None:

@@ -1,5 +1,6 @@
 """What a result depends on besides its session file, and whether it is the same here as where a run was made."""
 
+import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,13 @@ def why_not_the_same(path: Path, session: Session) -> str | None:
     except InputError:
         return "other data"
     return f"another program or machine ({other})" if other else None
+
+
+def result_key(session: Session) -> str:
+    """A digest of all that a simulation's result depends on: settings, data, program and processor."""
+    present = _present()
+    facts = [to_toml(session), _data_sha256(session.data), *(str(present[name]) for name in DECISIVE)]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
 # private

@@ -94,7 +94,7 @@ def run_missing(cases: Sequence[SweepRun], done: Callable[[SweepRun, dict[str, A
     """Run what is missing; the rows of all runs in order: settings, seed, metrics.  ``done`` is called per new run."""
     missing = [case for case in cases if case.row is None]
     workers = max(1, min(os.cpu_count() or 1, len(missing)))
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_quiet) as executor:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=ignore_interrupts) as executor:
         try:
             running = {executor.submit(_run, case): case for case in missing}
             for future in as_completed(running):
@@ -158,7 +158,7 @@ def _table(data: DataSettings) -> Any:
     return load_rows(data)
 
 
-def _quiet() -> None:
+def ignore_interrupts() -> None:
     """Ignore Ctrl-C: the parent process ends its children."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -1,6 +1,7 @@
 """A session in one process: what its peers agree on, and the memory network that carries their blocks."""
 
 import random
+from collections.abc import Set
 
 from learnae.adapters import memory, memory_network
 from learnae.ports import Chain
@@ -17,13 +18,19 @@ from learnae.session.setup import SessionSetup
 
 
 class MemorySession(SessionSetup):
-    """``keys`` gives the public ids of a name.  All peers share one swarm of blocks and one key ring."""
+    """``keys`` gives the public ids of a name.  All peers share one swarm of blocks and one key ring.
 
-    def __init__(self, session: Session, learning: Learning, keys: Keys) -> None:
+    ``present``: names of the peers that take part; None: all.  The others keep their rows and are nobody's neighbours.
+    """
+
+    def __init__(self, session: Session, learning: Learning, keys: Keys, present: Set[str] | None = None) -> None:
         members = roster(session.groups, session.peers, keys)
         degree = session.network.degree
         super().__init__(session, members, learning.features, learning.data_sha256, learning.initial_block, degree)
         self.learning = learning
+        self.present = [i for i, member in enumerate(members) if present is None or member.name in present]
+        absent = set(range(len(members))).difference(self.present)
+        self.neighbours = [[other for other in others if other not in absent] for others in self.neighbours]
         network = memory_network.MemoryNet(random.Random(f"{session.seed} network"), Link(loss=session.network.loss))
         self.swarm = memory_network.MemorySwarm(network)
         self._ring: dict[PeerId, bytes] = {}

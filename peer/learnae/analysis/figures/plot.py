@@ -1,6 +1,7 @@
 """A figure, or all figures on one sheet, as PNG or SVG.  Equal figures give equal bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +38,18 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def canvas_of(figure: Figure) -> "Canvas":
-    """The figure for matplotlib."""
+@contextmanager
+def styled(width: float, height: float) -> "Iterator[Canvas]":
+    """An empty canvas in the style of all figures, in inches."""
     from matplotlib import style
 
     with style.context(["default", STYLE]):
-        canvas = _canvas(8, 4.5)
+        yield _canvas(width, height)
+
+
+def canvas_of(figure: Figure) -> "Canvas":
+    """The figure for matplotlib."""
+    with styled(8, 4.5) as canvas:
         axes = canvas.subplots()
         _paint(axes, figure)
         if figure.outcome:

@@ -1,7 +1,7 @@
 """One session in the simulator: sets up the chain, the peers and the test accuracies, and runs them."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 from learnae.adapters.memory_chain import MemoryChain, MemoryChainPort
@@ -38,14 +38,22 @@ class Interrupted(Exception):
 
 
 class Simulation:
-    """One session, ready to run.  ``simulator`` takes faults before ``run``."""
+    """One session, ready to run.  ``simulator`` takes faults before ``run``.
+
+    ``present``: names of the peers that take part; None: all.
+    """
 
     def __init__(
-        self, session: Session, learning: Learning, observers: Sequence[Observer], journals: bool | None = None
+        self,
+        session: Session,
+        learning: Learning,
+        observers: Sequence[Observer],
+        journals: bool | None = None,
+        present: Set[str] | None = None,
     ):
         self.session, self.observers = session, tuple(observers)
         self.clock = VirtualClock()
-        self.setup = MemorySession(session, learning, memory_keys(session))
+        self.setup = MemorySession(session, learning, memory_keys(session), present)
         self.swarm = self.setup.swarm
         self.ledger = MemoryChain(
             lambda: self.clock.now,
@@ -95,17 +103,19 @@ class Simulation:
 
     def _hosts(self) -> list[SimulatedPeer]:
         session, setup = self.session, self.setup
-        hosts = []
-        for index, member in enumerate(setup.members):
+        hosts: dict[int, SimulatedPeer] = {}
+        for index in setup.present:
+            member = setup.members[index]
             limits = session.chain.max_fee_wei, session.chain.gas_cap_wei
             ports = setup.ports(index, MemoryChainPort(self.ledger, member.wallet, *limits))
             rng = random.Random(f"{session.seed} cost {member.name}")
             speed = rng.lognormvariate(0.0, session.cost.speed_sigma)
             costs = PeerCosts(session, setup.learning.rows(index) // session.work.slices, rng, speed)
-            hosts.append(SimulatedPeer(member.name, setup.peer_config(index), ports, member.group.joins_at, costs))
-        for host, others in zip(hosts, setup.neighbours, strict=True):
-            host.listeners = [hosts[other] for other in others]
-        return hosts
+            config = setup.peer_config(index)
+            hosts[index] = SimulatedPeer(member.name, config, ports, member.group.joins_at, costs)
+        for index, host in hosts.items():
+            host.listeners = [hosts[other] for other in setup.neighbours[index]]
+        return list(hosts.values())
 
     def _record(self, now: float, peer: str, item: Fact) -> None:
         for observe in self.observers:

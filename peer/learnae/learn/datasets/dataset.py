@@ -44,7 +44,7 @@ class Dataset:
         """Features (P, B, F) and labels (P, B) of rows (P, B)."""
         flat = rows.reshape(-1)
         features = self.features.index_select(0, flat).float()
-        return features.view(*rows.shape, -1), self.labels.index_select(0, flat).view(rows.shape)
+        return features.view(*rows.shape, self.shape[0]), self.labels.index_select(0, flat).view(rows.shape)
 
 
 def standardise(dataset: Dataset, rows: Tensor) -> Dataset:

@@ -1,0 +1,158 @@
+"""The values of coalitions: the same session and seed, simulated with some of its peers only.
+
+Worker processes simulate; each value is appended to a file, so that an interrupted command continues where it stopped.
+"""
+
+import asyncio
+import json
+import multiprocessing
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from learnae.analysis.money import flows
+from learnae.analysis.shapley import Coalition
+from learnae.errors import InputError
+from learnae.messages.foreign_json import from_json
+from learnae.records.history import Evaluated, History
+from learnae.runs.provenance import result_key
+from learnae.runs.sweep import ignore_interrupts
+from learnae.session.settings import Session
+
+if TYPE_CHECKING:
+    from learnae.runtime.torch_learning import TorchLearning
+
+VALUES = "coalitions.jsonl"
+
+
+@dataclass(frozen=True)
+class CoalitionResult:
+    """What a coalition reached.  ``accuracy``: test accuracy of each member's last model.
+
+    ``public``: test accuracy of the mean of these models.  The empty coalition has one model under the name "".
+    ``earned`` and ``spent``: ETH per member, without gas.
+    """
+
+    accuracy: Mapping[str, float]
+    public: float
+    earned: Mapping[str, float]
+    spent: Mapping[str, float]
+
+    @property
+    def mean(self) -> float:
+        return sum(self.accuracy.values()) / len(self.accuracy)
+
+
+class Coalitions:
+    """Results by coalition, kept in ``folder``.  Raises InputError if the folder has those of something else.
+
+    async with Coalitions(session, folder, jobs=2) as game:
+        result = await game.result(frozenset({"p00", "p03"}))
+    """
+
+    def __init__(self, session: Session, folder: Path, jobs: int) -> None:
+        self._path = folder / VALUES
+        self.results: dict[Coalition, CoalitionResult] = {}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._load(result_key(session))
+        except OSError as error:
+            raise InputError(f"{folder}: {error.strerror}: choose another --out") from None
+        spawn = multiprocessing.get_context("spawn")
+        self._workers = ProcessPoolExecutor(jobs, spawn, initializer=_start, initargs=(session,))
+        self._running: dict[Coalition, asyncio.Task[CoalitionResult]] = {}
+
+    async def __aenter__(self) -> "Coalitions":
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._workers.shutdown(wait=False, cancel_futures=True)
+        if error[0]:  # leave no simulation behind
+            for child in multiprocessing.active_children():
+                child.terminate()
+
+    async def result(self, coalition: Coalition) -> CoalitionResult:
+        """Simulate the coalition, unless that is done or under way."""
+        if coalition in self.results:
+            return self.results[coalition]
+        if coalition not in self._running:
+            self._running[coalition] = asyncio.ensure_future(self._simulate(coalition))
+        return await self._running[coalition]
+
+    async def _simulate(self, coalition: Coalition) -> CoalitionResult:
+        try:
+            result = await asyncio.get_running_loop().run_in_executor(self._workers, _simulate, coalition)
+        except BrokenProcessPool:
+            raise InputError(
+                "a worker process was killed, perhaps because memory is short: "
+                "run the same command again, which keeps the finished coalitions"
+            ) from None
+        self._keep(coalition, result)
+        return result
+
+    def _load(self, key: str) -> None:
+        heading = json.dumps({"key": key})
+        if not self._path.exists():
+            self._path.write_text(heading, encoding="utf-8")
+        first, *lines = self._path.read_text(encoding="utf-8").split("\n")
+        if first != heading:
+            raise InputError(
+                f"{self._path} has values of another session, data or program: choose another --out or remove it"
+            )
+        for line in lines:
+            with suppress(ValueError):  # a line is incomplete if the command was killed while it wrote
+                value = from_json(line)
+                members = frozenset(value.pop("members"))
+                self.results[members] = CoalitionResult(**value)
+
+    def _keep(self, coalition: Coalition, result: CoalitionResult) -> None:
+        self.results[coalition] = result
+        with self._path.open("a", encoding="utf-8") as file:  # after an incomplete line, too
+            file.write("\n" + json.dumps({"members": sorted(coalition), **asdict(result)}))
+
+
+_learning: Any = None  # TorchLearning of this worker process
+
+
+def _start(session: Session) -> None:
+    from learnae.runtime.torch_learning import TorchLearning
+
+    global _learning
+    ignore_interrupts()
+    _learning = TorchLearning(session, 1)
+
+
+def _simulate(coalition: Coalition) -> CoalitionResult:
+    return simulate_coalition(_learning, coalition)
+
+
+def simulate_coalition(learning: "TorchLearning", coalition: Coalition) -> CoalitionResult:
+    """What these peers reach together.  A member that never gets a model has the initial weights.
+
+    Nobody, the empty coalition, has the initial weights of the first peer.
+    """
+    from learnae.backends.sim.simulation import MemoryHistory, Simulation
+    from learnae.learn.evaluation import Evaluator
+
+    session, recording = learning.session, MemoryHistory()
+    simulation = Simulation(session, learning, [recording.observe], journals=False, present=coalition)
+    setup = simulation.setup
+    last = {member.name: setup.initial_cid(member) for member in setup.members if member.name in coalition}
+    if coalition:
+        simulation.run()
+    history = History(tuple(recording.records))
+    last |= {record.peer: fact.cid for record, fact in history.facts(Evaluated)}
+    models = list(last.values()) or [setup.initial_cid(setup.members[0])]
+    evaluator, test = Evaluator(learning.pool, learning.table, session, setup.swarm.blocks), learning.split.test
+    scores = [score.accuracy for score in evaluator.accuracy([(cid, test) for cid in models])]
+    paid = flows(history)
+    return CoalitionResult(
+        dict(zip(last or [""], scores, strict=True)),
+        evaluator.accuracy_of_mean(models, test).accuracy,
+        {name: sum(flow.ether for flow in paid if flow.payee == name) for name in last},
+        {name: sum(flow.ether for flow in paid if flow.payer == name) for name in last},
+    )
