@@ -1,13 +1,17 @@
-"""A session on containers by the clock, from the command to the verdict; a pod's memory; what watching it costs.
+"""A session on containers: times from the command to the verdict, processor time and memory of a pod, and scrapes.
 
     .venv/bin/python bench/compose.py [--peers 20] [--session paper]
 
 Second 0 is when this program begins: its imports, looking whether images are current, rendering and coming up count, as
-they do for `learnae swarm`; what `make` takes before that, the page's server, figures and report do not.  Memory is
-proportional set size, in the middle of the session (every peer has averaged), of all processes of a pod's three
-containers; it needs root.  Scrapes are those of the swarm's own Prometheus: missed is one that failed after the peer's
-process began, so that its first seconds, in which it does not listen yet, count, and before its last good one, since
-peers leave by themselves; times are of those while any peer trains.  `--out` keeps the run, for `learnae calibrate`.
+they do for `learnae swarm`; what `make` takes before that, the page's server, figures and report do not.
+Times are also given in plain loops (bench/loop.py) of as many peers, a quarter of which is measured at the end.
+Processor time is that of all containers, of the engine and of this program, per peer; see bench/processors.py.  Memory
+is proportional set size, in the middle of the session (every peer has averaged), of all processes of a pod's three
+containers.  Both need root.
+
+Scrapes are those of the swarm's own Prometheus: missed is one that failed after the peer's process began, so that its
+first seconds, in which it does not listen yet, count, and before its last good one, since peers leave by themselves;
+times are of those while any peer trains.  `--out` keeps the run, for `learnae calibrate`.
 """
 
 import time

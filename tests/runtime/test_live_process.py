@@ -1,5 +1,6 @@
 """What one live peer is put together from; the session itself is in tests/stack."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from learnae.adapters.sqlite_journal import SqliteJournal, read_journal
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
 from learnae.errors import InputError, PortError, Reason, input_error
 from learnae.protocol.types import Commitment
+from learnae.runtime import live_process
 from learnae.runtime.clocks import Moment
 from learnae.runtime.roster_file import Roster
 from learnae.session.session_file import parse, to_toml
@@ -102,3 +104,29 @@ def test_a_journal_knows_whose_it_is_without_being_told(tmp_path: Path) -> None:
     assert read_journal(tmp_path / "p00.sqlite") == (config, [], [])
     with pytest.raises(InputError, match="does not exist"):
         read_journal(tmp_path / "p01.sqlite")
+
+
+@pytest.mark.parametrize(
+    ("failures", "patience", "answer"),
+    [
+        ([Reason.TIMEOUT, Reason.UNREACHABLE], 60.0, "ok"),
+        ([Reason.TIMEOUT], 0.0, None),
+        ([Reason.INVALID_RESPONSE], 60.0, None),
+    ],
+)
+def test_a_kubo_node_that_is_busy_is_asked_again_for_a_while(
+    failures: list[Reason], patience: float, answer: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_process, "RETRY_AFTER", 0.0)
+    left = list(failures)
+
+    async def ask() -> str:
+        if left:
+            raise PortError(left.pop(0))
+        return "ok"
+
+    if answer:
+        assert asyncio.run(live_process.answered(AWAY, ask, patience)) == answer
+    else:
+        with pytest.raises(InputError, match="cannot be used"):
+            asyncio.run(live_process.answered(AWAY, ask, patience))

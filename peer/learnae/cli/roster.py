@@ -63,7 +63,7 @@ async def _nodes(kubos: Sequence[str]) -> list[tuple[PeerId, tuple[str, ...]]]:
     nodes = []
     for url in kubos:
         kubo = await connected(url, 0.0)
-        nodes.append((kubo.peer_id, await answered(url, kubo.addresses())))
+        nodes.append((kubo.peer_id, await answered(url, kubo.addresses)))
         await kubo.close()
     return nodes
 

@@ -6,13 +6,13 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from learnae.adapters.evm import EvmChain, http_node
@@ -75,7 +75,7 @@ class ResumedChain(EvmChain):
 class PeerEndpoints:
     """The nodes and files of one peer.  ``kubo`` and ``rpc``: RPC URLs of its IPFS node and of its Ethereum node.
 
-    ``patience``: seconds that the Kubo node may take to start.
+    ``patience``: seconds for which the Kubo node may be too busy to answer, or not up yet, while the peer starts.
     """
 
     name: str
@@ -143,10 +143,10 @@ async def _run_peer(
         with suppress(PortError):  # the node may start later; if it answers now, its chain id is checked
             await ethereum.connect()
         setup = SessionSetup(session, members, learning.features, learning.data_sha256, learning.initial_block)
-        index, addresses = members.index(member), await answered(node.kubo, kubo.addresses())
+        index, addresses = members.index(member), await answered(node.kubo, kubo.addresses, node.patience)
         config = setup.config(index, learning.commitment(index), addresses, secrets.token_hex(16))
         for block in (setup.manifest, *setup.blocks.values()):
-            await answered(node.kubo, kubo.put(block))
+            await answered(node.kubo, partial(kubo.put, block), node.patience)
         journal = closers.enter_context(closing(SqliteJournal(node.journal, config)))
         config = journal.config
         journal.blocks[config.initial_weights] = setup.blocks[config.initial_weights]
@@ -241,25 +241,23 @@ async def connected(url: str, patience: float) -> Kubo:
         host = port = None
     if not host or not port or parts.scheme != "http":
         raise InputError("the Kubo RPC URL must look like http://127.0.0.1:5001")
-    return await answered(url, _connected(host, port, time.monotonic() + patience))
+    return await answered(url, partial(Kubo.connect, host, port), patience)
 
 
-async def _connected(host: str, port: int, until: float) -> Kubo:
+async def answered(url: str, ask: Callable[[], Awaitable[T]], patience: float = 0.0) -> T:
+    """Await an answer of the Kubo node that the session cannot begin without.  Raises InputError.
+
+    For ``patience`` seconds, a node that cannot be reached or is too busy to answer in time is asked again.
+    """
+    until = time.monotonic() + patience
     while True:
         try:
-            return await Kubo.connect(host, port)
+            return await ask()
         except PortError as error:
-            if error.reason is not Reason.UNREACHABLE or time.monotonic() > until:
-                raise
+            if error.reason not in (Reason.UNREACHABLE, Reason.TIMEOUT) or time.monotonic() >= until:
+                advice = "start it, or give another URL"
+                raise InputError(f"the Kubo node at {url} cannot be used ({error}): {advice}") from None
         await asyncio.sleep(RETRY_AFTER)
-
-
-async def answered(url: str, answer: Coroutine[Any, Any, T]) -> T:
-    """Await an answer of the Kubo node that the session cannot begin without.  Raises InputError."""
-    try:
-        return await answer
-    except PortError as error:
-        raise InputError(f"the Kubo node at {url} cannot be used ({error}): start it, or give another URL") from None
 
 
 def _lower_priority() -> None:
