@@ -25,15 +25,15 @@ unexport PYTHONDONTWRITEBYTECODE
 GENERATORS = tools.generate monitor.dashboards
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm chaos base-images images status logs down render test test-all test-core test-bare test-others test-real check verify format tools contracts data docs wheel-check soak bench clean
+.PHONY: help swarm chaos base-images images status logs down render test test-all test-core test-bare test-others test-real test-kubernetes check verify format tools contracts data docs wheel-check soak bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-swarm: $(ENV) ## Run a session: N=20 SESSION=paper BACKEND= (compose, embedded, sim) SEED= KEEP=1 REMOTE_PEERS=1
+swarm: $(ENV) ## Run a session: N=20 SESSION=paper BACKEND= (compose, embedded, sim, kubernetes) SEED= KEEP=1 REMOTE_PEERS=1
 	@$(PY) -m learnae swarm "$(SESSION)" --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep) $(if $(REMOTE_PEERS),--remote-peers $(REMOTE_PEERS)) $(if $(GUESTS),--guests $(GUESTS)) $(if $(PUBLISH),--publish $(PUBLISH))
 
-chaos: $(ENV) ## Run a scenario of faults or cheats: SCENARIO=split-half N=20 SEED= BACKEND= (compose, embedded, sim)
+chaos: $(ENV) ## Run a scenario of faults or cheats: SCENARIO=split-half N=20 SEED= BACKEND= (compose, embedded, sim, kubernetes)
 	@$(PY) -m learnae chaos run $(SCENARIO) --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED))
 
 base-images: ## Pull the images that the swarm's are built on, or make stand-ins
@@ -43,13 +43,13 @@ images: $(ENV) ## Build the swarm's images
 	@$(PY) -m learnae compose images
 
 status: $(ENV) ## Say which containers of the swarm there are
-	@$(PY) -m learnae compose status
+	@$(PY) -m learnae $(or $(BACKEND),compose) status
 
 logs: $(ENV) ## Print what a pod said: PEER=7
 	@$(PY) -m learnae compose logs $(or $(PEER),$(error name the pod: make logs PEER=7))
 
-down: $(ENV) ## Remove the swarm's containers, network and volumes, also after a crash
-	@$(PY) -m learnae compose down
+down: $(ENV) ## Remove the swarm's containers, network and volumes, also after a crash: BACKEND=kubernetes
+	@$(PY) -m learnae $(or $(BACKEND),compose) down
 
 render: $(ENV) ## Print what Compose or Kubernetes would be given: N=20 SESSION= BACKEND=kubernetes
 	@$(PY) -m learnae $(or $(BACKEND),compose) render "$(SESSION)" --peers $(N)
@@ -103,7 +103,11 @@ wheel-check: $(ENV) ## Build the wheel, install it into an empty environment and
 
 soak: $(ENV) ## Run the long tests; commit the dated result
 	@mkdir -p .ci/soak
-	@bash -o pipefail -c '$(PY) -m pytest --no-header --durations=0 -m soak tests | tee .ci/soak/$(shell date +%F).txt'
+	@bash -o pipefail -c '$(PY) -m pytest --no-header --durations=0 -m "soak and not kubernetes" tests | tee .ci/soak/$(shell date +%F).txt'
+
+test-kubernetes: $(ENV) ## Run the tests on a Kubernetes of one node, which is built first; commit the dated result
+	@mkdir -p .ci/soak
+	@bash -o pipefail -c 'tools/kubernetes/test.sh $(PY) | tee .ci/soak/$(shell date +%F)-kubernetes.txt'
 
 bench: $(ENV) ## Run the measurements in bench/
 	$(foreach program,$(wildcard bench/*.py),$(PY) $(program) &&) true

@@ -8,13 +8,15 @@ from tests.backends import minimal
 from tests.backends.minimal import MinimalBackend
 from tests.backends.suite import QUICK, BackendSuite
 
-from learnae.backends.base import Backend, RunOptions
+from learnae.backends.base import Backend, ClusterOptions, RunOptions
 from learnae.backends.compose import engine
 from learnae.backends.compose.backend import ComposeBackend
 from learnae.backends.compose.containers import Containers
 from learnae.backends.compose.plan import project
 from learnae.backends.compose.render import FOLDER
 from learnae.backends.embedded.backend import EmbeddedBackend
+from learnae.backends.kubernetes.backend import KubernetesBackend
+from learnae.backends.pods.plan import checkout_name
 from learnae.backends.registry import BackendChoice, all_backends, choose
 from learnae.backends.sim.backend import SimBackend
 from learnae.checkout import REPOSITORY
@@ -67,6 +69,22 @@ class TestCompose(BackendSuite):
 
     def left_behind(self) -> object:
         return Containers(project(REPOSITORY), FOLDER).containers()
+
+
+@pytest.mark.soak
+@pytest.mark.kubernetes
+class TestKubernetes(BackendSuite):
+    """On the cluster of the current context, which must have the images of this checkout."""
+
+    settings = TestCompose.settings
+
+    def backend(self, session: Session, options: RunOptions) -> Backend:
+        return KubernetesBackend(session, options, print)
+
+    def left_behind(self) -> object:
+        from learnae.backends.kubernetes.cluster import Cluster
+
+        return Cluster(ClusterOptions(), checkout_name(REPOSITORY)).left()
 
 
 def test_a_backend_needs_fewer_than_60_lines() -> None:

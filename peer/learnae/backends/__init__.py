@@ -1,1 +1,1 @@
-"""Where a session runs: simulator, one process, or containers."""
+"""Where a session runs: simulator, one process, containers, or a cluster."""

@@ -37,6 +37,19 @@ Say = Callable[[str], None]  # prints one line
 
 
 @dataclass(frozen=True)
+class ClusterOptions:
+    """Where on Kubernetes.  ``context``: of the kubeconfig, ``namespace``: the current ones by default.
+
+    ``images``: PREFIX or PREFIX:TAG of the pods' images.  ``storage_class``: of their volumes; the cluster's default.
+    """
+
+    context: str | None = None
+    namespace: str | None = None
+    images: str | None = None
+    storage_class: str | None = None
+
+
+@dataclass(frozen=True)
 class RunOptions:
     """How to run a session.  ``out``: the run directory.  ``port``: of the page; a free one is taken if it is in use.
 
@@ -51,6 +64,7 @@ class RunOptions:
     remote_peers: int = 0
     publish: str | None = None
     baselines: bool = False
+    cluster: ClusterOptions = ClusterOptions()
 
 
 @dataclass

@@ -18,13 +18,16 @@ class BackendChoice(StrEnum):
     COMPOSE = "compose"
     EMBEDDED = "embedded"
     SIM = "sim"
+    KUBERNETES = "kubernetes"
 
 
-# Preferred first: the first whose check passes is the default.  Imported only when needed.
+# Preferred first: the first whose check passes is the default; a cluster is used only if it is named.
+# Imported only when needed.
 BACKENDS = {
     BackendChoice.COMPOSE: "learnae.backends.compose.backend:ComposeBackend",
     BackendChoice.EMBEDDED: "learnae.backends.embedded.backend:EmbeddedBackend",
     BackendChoice.SIM: "learnae.backends.sim.backend:SimBackend",
+    BackendChoice.KUBERNETES: "learnae.backends.kubernetes.backend:KubernetesBackend",
 }
 
 
@@ -48,7 +51,7 @@ def choose(name: BackendChoice | None, session: "Session", options: "RunOptions"
         backend.check()
         return backend, "as requested"
     refusals: list[InputError] = []
-    for kind in all_backends():
+    for kind in (backend_class(name) for name in BACKENDS if name is not BackendChoice.KUBERNETES):
         backend = kind(session, options, say)
         try:
             backend.check()

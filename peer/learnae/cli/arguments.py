@@ -32,4 +32,13 @@ BackendOption = Annotated[BackendChoice | None, typer.Option(help="Backend (defa
 Peers = Annotated[int | None, typer.Option(help="Number of peers; overrides the session file.")]
 Seed = Annotated[int | None, typer.Option(help="Random seed; overrides the session file.")]
 Out = Annotated[Path | None, typer.Option(help="Run directory to write (default: runs/TIME-NAME).")]
+Context = Annotated[str | None, typer.Option(help="Kubernetes: context of the kubeconfig (default: the current one).")]
+Namespace = Annotated[str | None, typer.Option(help="Kubernetes: namespace (default: that of the context).")]
+Images = Annotated[
+    str | None,
+    typer.Option(metavar="PREFIX[:TAG]", help="Kubernetes: images PREFIX-peer:TAG etc. (default: as `make images`)."),
+]
+StorageClass = Annotated[
+    str | None, typer.Option(help="Kubernetes: StorageClass of the volumes (default: the cluster's own).")
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="PyTorch threads (default: one per core).")]

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from learnae.cli.arguments import BackendOption, Out, Peers, ScenarioFile, Seed
+from learnae.cli.arguments import (
+    BackendOption,
+    Context,
+    Images,
+    Namespace,
+    Out,
+    Peers,
+    ScenarioFile,
+    Seed,
+    StorageClass,
+)
 from learnae.cli.output import INTERRUPTED, console, print_verdict, say, table_of
 from learnae.resources import scenario_files
 
@@ -48,15 +58,20 @@ def run(
     seed: Seed = None,
     backend: BackendOption = None,
     out: Out = None,
+    context: Context = None,
+    namespace: Namespace = None,
+    images: Images = None,
+    storage_class: StorageClass = None,
 ) -> int:
     """Run a scenario, check it, and compare it with the same session without faults and cheating."""
-    from learnae.backends.base import RunOptions
+    from learnae.backends.base import ClusterOptions, RunOptions
     from learnae.backends.registry import choose
     from learnae.cli.run_session import run_session
     from learnae.records.outcome import EndedBy
     from learnae.session.session_file import load
 
-    session, options = load(scenario, {"peers": peers, "seed": seed}), RunOptions(out)
+    session = load(scenario, {"peers": peers, "seed": seed})
+    options = RunOptions(out, cluster=ClusterOptions(context, namespace, images, storage_class))
     _print_plan(session)
 
     def compare(directory: "RunDirectory", verdict: dict[str, Any]) -> int:

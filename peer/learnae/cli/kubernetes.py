@@ -1,31 +1,17 @@
 """`learnae kubernetes`: the pods of a swarm on a cluster."""
 
-from typing import Annotated
+import signal
 
 import typer
 
-from learnae.cli.arguments import Peers, SessionFile
+from learnae.cli.arguments import Context, Images, Namespace, Peers, SessionFile, StorageClass
+from learnae.cli.output import say
 
 app = typer.Typer(help="Manage a swarm on a Kubernetes cluster.", no_args_is_help=True)
 
-ImagesOption = Annotated[
-    str | None,
-    typer.Option(metavar="PREFIX[:TAG]", help="Images <PREFIX>-peer:<TAG> etc. (default: those of `make images`)."),
-]
-StorageClass = Annotated[
-    str | None, typer.Option(help="StorageClass of the pods' volumes (default: the cluster's own).")
-]
-
-
-@app.callback()
-def kubernetes() -> None:
-    """Without this, an app of one command would have no command names."""
-
 
 @app.command()
-def render(
-    session: SessionFile, peers: Peers = None, images: ImagesOption = None, storage_class: StorageClass = None
-) -> int:
+def render(session: SessionFile, peers: Peers = None, images: Images = None, storage_class: StorageClass = None) -> int:
     """Print the manifests of a session, for `kubectl apply -f -`.  Nothing is written or started."""
     from learnae.backends.kubernetes.plan import refuse_what_is_missing
     from learnae.backends.kubernetes.rendering import plan_for, rendered
@@ -34,4 +20,37 @@ def render(
     settings = load(session, {"peers": peers})
     refuse_what_is_missing(settings)
     print(rendered(plan_for(settings, images, storage_class)), end="")
+    return 0
+
+
+@app.command()
+def down(context: Context = None, namespace: Namespace = None) -> int:
+    """Remove all pods, volumes and other objects of this checkout's swarm, also after a crash."""
+    from learnae.backends.base import ClusterOptions
+    from learnae.backends.kubernetes.cluster import Cluster
+    from learnae.backends.pods.plan import checkout_name
+    from learnae.checkout import REPOSITORY
+    from learnae.cli.run_session import ask_for_patience, handled
+
+    cluster = Cluster(ClusterOptions(context, namespace), checkout_name(REPOSITORY))
+    with handled(ask_for_patience, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        removed = cluster.remove()
+    say(f"Removed {removed} objects from {cluster.context}." if removed else "There was nothing to remove.")
+    return 0
+
+
+@app.command()
+def status(context: Context = None, namespace: Namespace = None) -> int:
+    """List the pods and their states."""
+    from learnae.backends.base import ClusterOptions
+    from learnae.backends.kubernetes.cluster import Cluster
+    from learnae.backends.pods.plan import checkout_name
+    from learnae.checkout import REPOSITORY
+
+    pods = Cluster(ClusterOptions(context, namespace), checkout_name(REPOSITORY)).pods()
+    for pod in pods:
+        ended = "" if pod.ended is None else f"ended with exit code {pod.ended}"
+        say(f"{pod.name:<32} {pod.problem or ended or ' '.join(sorted(pod.running)) or 'starting'}")
+    if not pods:
+        say("No swarm of this checkout is on the cluster.")
     return 0

@@ -4,7 +4,18 @@ from typing import Annotated
 
 import typer
 
-from learnae.cli.arguments import BackendOption, Out, Peers, Seed, SessionFile, Threads
+from learnae.cli.arguments import (
+    BackendOption,
+    Context,
+    Images,
+    Namespace,
+    Out,
+    Peers,
+    Seed,
+    SessionFile,
+    StorageClass,
+    Threads,
+)
 from learnae.cli.output import print_outcome, say
 from learnae.errors import InputError
 
@@ -28,17 +39,22 @@ def swarm(
     publish: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Address of this machine at which remote peers reach it.")
     ] = None,
+    context: Context = None,
+    namespace: Namespace = None,
+    images: Images = None,
+    storage_class: StorageClass = None,
     guests: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> int:
     """Run a session with live peers and a page to watch it; then check it, draw it and write its report."""
-    from learnae.backends.base import RunOptions
+    from learnae.backends.base import ClusterOptions, RunOptions
     from learnae.backends.registry import choose
     from learnae.cli.run_session import run_session
     from learnae.session.session_file import load
 
     if guests is not None:
         raise InputError("--guests (make: GUESTS=) is now called --remote-peers (make: REMOTE_PEERS=)")
-    options = RunOptions(out, port, keep, threads, remote_peers, publish, baselines=True)
+    cluster = ClusterOptions(context, namespace, images, storage_class)
+    options = RunOptions(out, port, keep, threads, remote_peers, publish, baselines=True, cluster=cluster)
     settings = load(session, {"peers": peers, "seed": seed})
     if remote_peers:
         settings = load(session, {"peers": settings.peers + remote_peers, "seed": seed})

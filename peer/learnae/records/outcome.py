@@ -7,6 +7,7 @@ class BackendName(StrEnum):
     SIM = "sim"
     EMBEDDED = "embedded"
     COMPOSE = "compose"
+    KUBERNETES = "kubernetes"
     LIVE = "live"  # read from journals alone, which do not record where their peers ran
 
 

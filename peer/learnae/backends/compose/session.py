@@ -9,7 +9,6 @@ The live page shows what the peers stream; the verdict is based on their journal
 """
 
 import asyncio
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,12 +26,12 @@ from learnae.backends.compose.plan import Plan, project
 from learnae.backends.compose.remote_peers import RemotePeers
 from learnae.backends.compose.render import FOLDER
 from learnae.backends.external_chain.chain import ExternalChain
+from learnae.backends.pods import checkout_lock
 from learnae.backends.pods.event_client import follow
 from learnae.backends.pods.faults import PodFaults
 from learnae.backends.pods.link_client import LinkAgents
 from learnae.checkout import REPOSITORY
-from learnae.errors import InputError, input_error
-from learnae.file_lock import try_lock
+from learnae.errors import input_error
 from learnae.protocol.types import Cid
 from learnae.records.history import SWARM, Record, SessionBegan, session_began
 from learnae.records.outcome import BackendName
@@ -86,16 +85,7 @@ class ComposeSwarm:
 @contextmanager
 def alone(say: Say, folder: Path = FOLDER) -> Iterator[None]:
     """Allow one session per checkout at a time, and remove what a killed session left.  Raises InputError."""
-    folder.parent.mkdir(exist_ok=True)
-    with (folder.parent / "swarm.lock").open("a+", encoding="utf-8") as file:
-        if not try_lock(file):
-            file.seek(0)
-            raise InputError(
-                "a swarm of this checkout is already running: wait for it, or stop it with Ctrl-C in its terminal "
-                f"or with kill {file.read().strip()}"
-            )
-        file.truncate(0)
-        print(os.getpid(), file=file, flush=True)
+    with checkout_lock.alone(folder.with_suffix(".lock")):
         removed = remove(folder)
         if removed:
             say(f"Removed {removed} containers of an earlier session.")

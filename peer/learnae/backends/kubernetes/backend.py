@@ -1,0 +1,141 @@
+"""Kubernetes as a backend: a pod for each peer, around one chain, in a namespace of any cluster."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from learnae.adapters.run_directory import environment_facts
+from learnae.backends.base import Finding, Run, RunOptions, Say, refuse_external_chain, refuse_remote_peers
+from learnae.backends.kubernetes.plan import ClusterPlan, refuse_what_is_missing
+from learnae.backends.kubernetes.rendering import plan_for
+from learnae.backends.pods.checkout_lock import alone
+from learnae.checkout import REPOSITORY
+from learnae.errors import InputError
+from learnae.input_file import sha256_of
+from learnae.records.outcome import BackendName
+from learnae.session.settings import Session
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from learnae.backends.kubernetes.cluster import Cluster
+    from learnae.backends.kubernetes.session import Prepared
+
+FOLDER = REPOSITORY / "build" / "kubernetes"
+
+
+class KubernetesBackend:
+    name, live = BackendName.KUBERNETES, True
+
+    def __init__(self, session: Session, options: RunOptions, say: Say) -> None:
+        self.session, self._options, self._say = session, options, say
+        self._apis: dict[str, str] = {}  # known once ports are forwarded
+        self._held, self._alone = ExitStack(), False  # the lock of this checkout
+        self._cluster: Cluster | None = None
+        self._prepared: Prepared | None = None
+
+    @property
+    def description(self) -> str:
+        cluster = self._cluster
+        where = f" in {cluster.context}, namespace {cluster.namespace}" if cluster else ""
+        return f"{self.session.peers} live peers on Kubernetes{where}"
+
+    @property
+    def expected_seconds(self) -> float:
+        return 40 + self.session.linger + 5 * self.session.peers
+
+    def check(self) -> None:
+        if self._options.threads is not None:
+            raise InputError("--threads: in pods each peer trains in one thread: leave it out")
+        refuse_external_chain(self.name)
+        refuse_remote_peers(self.name, self._options)
+        refuse_what_is_missing(self.session)
+        plan = self._plan()
+        from learnae.backends.kubernetes.cluster import Cluster  # imports the client library, or refuses
+        from learnae.backends.kubernetes.doctor_findings import NEEDED
+
+        cluster = Cluster(self._options.cluster, plan.instance)
+        refused = cluster.forbidden(NEEDED)
+        if refused:
+            raise InputError(
+                f"you may not {', '.join(refused)} in the namespace {cluster.namespace}: ask for a role that may, or "
+                "give another --namespace"
+            )
+        self._cluster = cluster
+
+    def page(self, run: Run) -> "FastAPI":
+        from learnae.web.api.guard import Guard  # imports fastapi
+        from learnae.web.api.swarm_app import swarm_app
+
+        return swarm_app(
+            run.events, Guard(None), verdict=lambda: run.verdict, report=lambda: run.report, apis=lambda: self._apis
+        )
+
+    async def prepare(self, run: Run) -> None:
+        self._prepared = await asyncio.to_thread(self._prepare)
+
+    async def run(self, run: Run) -> None:
+        from learnae.backends.kubernetes.session import live
+        from learnae.backends.kubernetes.swarm import Swarm
+
+        assert self._cluster and self._prepared
+        prepared = self._prepared
+        async with Swarm(self._cluster, prepared.plan, prepared.folder, self._say) as swarm:
+            self._apis |= {name: swarm.api(name) for name in swarm.names}
+            await live(prepared, swarm, run, self._say)
+
+    def collect(self, run: Run) -> None:
+        """The history comes from the peers' journals, as in `learnae audit`."""
+        from learnae.backends import live_run
+
+        path = run.directory.path
+        if not (path / live_run.ROSTER).is_file():
+            return
+        for line in live_run.collect_history(path, self._prepared.manifest if self._prepared else None):
+            self._say(line)
+        from learnae.backends.pods.files import NOTICE
+        from learnae.learn.datasets.sources import source_file  # imports torch
+
+        facts = environment_facts() | {"data_sha256": sha256_of(source_file(self.session.data))}
+        if self._prepared:
+            facts["notice"] = (self._prepared.folder / NOTICE).read_text(encoding="utf-8") or None
+        run.directory.write_json("environment.json", facts)
+
+    def clean_up(self) -> None:
+        """Leaves pods alone that belong to another session of this checkout."""
+        if not self._alone or not self._cluster:
+            return
+        self._alone = False
+        with self._held:
+            removed = self._cluster.remove()
+            if removed:
+                self._say(f"Removed the {removed} objects of this session from the cluster.")
+
+    @staticmethod
+    def findings(peers: int | None) -> Iterator[Finding]:
+        from learnae.backends.kubernetes.doctor_findings import findings
+
+        return findings(peers)
+
+    # private
+
+    def _plan(self) -> ClusterPlan:
+        return plan_for(self.session, self._options.cluster.images, self._options.cluster.storage_class)
+
+    def _prepare(self) -> "Prepared":
+        from learnae.backends.kubernetes.session import Prepared
+        from learnae.backends.pods.files import NOTICE, session_id, write_swarm
+
+        assert self._cluster
+        self._held.enter_context(alone(FOLDER.with_suffix(".lock")))
+        self._alone = True
+        removed = self._cluster.remove()
+        if removed:
+            self._say(f"Removed {removed} objects of an earlier session from the cluster.")
+        plan = self._plan()
+        members = write_swarm(self.session, plan, FOLDER)
+        notice = (FOLDER / NOTICE).read_text(encoding="utf-8")
+        if notice:
+            self._say(f"Notice: {notice}")
+        return Prepared(self.session, plan, members, FOLDER, session_id(self.session, members, FOLDER))

@@ -1,0 +1,47 @@
+"""``ports.Lifecycle`` over Kubernetes' API: deletes pods, whose sets make them again, and holds them at a gate."""
+
+import asyncio
+
+from learnae.backends.kubernetes.swarm import Swarm
+from learnae.session.faults import Component, Fault, FaultKind, Part
+
+GRACE = 10  # s that a pod gets to stop
+
+
+class DeletedPods:
+    """A deleted peer's pod returns at once, with its link agent and its IPFS node; the peer waits for ``restore``."""
+
+    def __init__(self, swarm: Swarm) -> None:
+        self._swarm = swarm
+
+    async def interrupt(self, component: Component, fault: Fault) -> bool:
+        swarm = self._swarm
+        if not self._runs(component):
+            return False
+        pod = self._pod(component)
+        swarm.hold.add(pod if component.part is Part.CHAIN else component.peer)
+        grace = 0 if fault.kind is FaultKind.KILL else GRACE
+        await asyncio.to_thread(swarm.cluster.delete_pod, pod, grace)
+        swarm.states.pop(pod, None)  # what is known of it is of the pod before
+        return True
+
+    async def restore(self, component: Component, fault: Fault) -> None:
+        self._swarm.hold.discard(self._pod(component) if component.part is Part.CHAIN else component.peer)
+
+    async def interrupted(self, component: Component, fault: Fault) -> bool:
+        return not self._runs(component)
+
+    async def follow_chain(self, blocks: int) -> None:
+        """Nothing: this backend refuses sessions whose chain loses blocks."""
+
+    # private
+
+    def _pod(self, component: Component) -> str:
+        plan = self._swarm.plan
+        return plan.chain_pod if component.part is Part.CHAIN else plan.pods[component.peer]
+
+    def _runs(self, component: Component) -> bool:
+        if component.part is not Part.CHAIN:
+            return self._swarm.runs(component.peer)
+        state = self._swarm.states.get(self._swarm.plan.chain_pod)
+        return state is not None and "chain" in state.running

@@ -1,0 +1,145 @@
+"""One session on Kubernetes: create its objects, follow the peers, end them, and keep what they recorded."""
+
+import asyncio
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from learnae.backends import live_run
+from learnae.backends.base import Run, Say
+from learnae.backends.kubernetes.lifecycle import DeletedPods
+from learnae.backends.kubernetes.manifests import manifests
+from learnae.backends.kubernetes.plan import ClusterPlan
+from learnae.backends.kubernetes.swarm import Swarm
+from learnae.backends.pods.event_client import follow
+from learnae.backends.pods.faults import PodFaults
+from learnae.backends.pods.files import begin_now
+from learnae.backends.pods.journals import collect_journals
+from learnae.backends.pods.link_client import LinkAgents
+from learnae.errors import InputError, input_error
+from learnae.protocol.types import Cid
+from learnae.records.history import SWARM, Record, SessionBegan, session_began
+from learnae.records.outcome import BackendName
+from learnae.runtime.clocks import SessionClock
+from learnae.runtime.roster_file import Roster
+from learnae.session import fault_plan
+from learnae.session.roster import Member
+from learnae.session.settings import Session
+
+MARGIN = 120.0  # s beyond the session's max_duration until its peers are stopped
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A session that is ready to start.  ``folder``: of its files.  ``manifest``: its id."""
+
+    session: Session
+    plan: ClusterPlan
+    members: tuple[Member, ...]
+    folder: Path
+    manifest: Cid
+
+    @property
+    def clock(self) -> SessionClock:
+        return SessionClock(Roster.read(self.folder / live_run.ROSTER).zero)
+
+    @property
+    def began(self) -> SessionBegan:
+        return session_began(BackendName.KUBERNETES, self.session, self.members, self.manifest)
+
+
+async def live(prepared: Prepared, swarm: Swarm, run: Run, say: Say) -> None:
+    """Run until every peer has ended, or until cancelled.  The run directory then holds all that was recorded.
+
+    Raises InputError, also in mid-session; what was recorded until then is kept, too.
+    """
+    run.add(Record(0.0, SWARM, prepared.began))
+    await asyncio.to_thread(swarm.cluster.create, manifests(prepared.plan))
+    tending = asyncio.create_task(swarm.tend())
+    try:
+        async with asyncio.TaskGroup() as group:
+            watched = group.create_task(_failing(tending))
+            await swarm.waiting()
+            say(f"All {len(swarm.names)} pods are ready: the session begins.")
+            await _play(prepared, swarm, run, say)
+            watched.cancel()
+    except asyncio.CancelledError:
+        say("Interrupted: stopping the peers first, so that their journals are complete.")
+        raise
+    except BaseExceptionGroup as group:
+        raise input_error(group) or group from None
+    finally:
+        try:
+            await _collect(prepared, swarm, run.directory.path, say)
+        finally:
+            tending.cancel()
+
+
+async def _failing(tending: "asyncio.Task[None]") -> None:
+    """Ends the session if the pods can no longer be tended."""
+    await asyncio.shield(tending)
+
+
+async def _play(prepared: Prepared, swarm: Swarm, run: Run, say: Say) -> None:
+    session, directory = prepared.session, run.directory.path
+    begin_now(prepared.folder)
+    late = {member.name: member.group.joins_at for member in prepared.members if member.group.joins_at}
+    early = [name for name in swarm.names if name not in late]
+    clock = prepared.clock
+    faults = _faults(prepared, swarm, early, run, directory / live_run.FAULTS, say) if session.faults else None
+    if faults:
+        await faults.check()
+    await swarm.begin((prepared.folder / live_run.ROSTER).read_bytes(), early)
+    async with asyncio.TaskGroup() as group:
+        background = [group.create_task(follow(name, swarm.api(name), run.add, say)) for name in swarm.names]
+        background += [group.create_task(_join(swarm, name, at - clock())) for name, at in late.items()]
+        if faults:
+            background.append(group.create_task(faults.run()))
+        try:
+            async with asyncio.timeout(session.max_duration + MARGIN):
+                _report(await swarm.ended(swarm.names), say)
+        except TimeoutError:
+            pass
+        for task in background:
+            task.cancel()
+
+
+async def _join(swarm: Swarm, name: str, delay: float) -> None:
+    await asyncio.sleep(delay)
+    swarm.admit([name])
+
+
+def _report(codes: dict[str, int], say: Say) -> None:
+    for name, code in codes.items():
+        if code:
+            say(f"The peer {name} ended with exit code {code}.")
+
+
+def _faults(
+    prepared: Prepared, swarm: Swarm, expected: Sequence[str], run: Run, file: Path, say: Say
+) -> PodFaults[DeletedPods]:
+    session = prepared.session
+    return PodFaults(
+        fault_plan.plan(session.faults, swarm.names, session.seed),
+        expected,
+        prepared.clock,
+        LinkAgents(swarm, prepared.folder),
+        DeletedPods(swarm),
+        run.events,
+        file,
+        say,
+    )
+
+
+async def _collect(prepared: Prepared, swarm: Swarm, run: Path, say: Say) -> None:
+    """The roster comes last of the files: where it is, they all are."""
+    await swarm.stop_peers(swarm.names)
+    await swarm.fetch_journals()
+    collect_journals(prepared.plan, prepared.folder, run, say)
+    for name in (live_run.SESSION, live_run.ROSTER):
+        shutil.copyfile(prepared.folder / name, run / name)
+    try:
+        live_run.write_chain(run, await live_run.fetch_chain(run, swarm.rpc))
+    except InputError as error:
+        say(f"The chain could not be exported: {error}")
