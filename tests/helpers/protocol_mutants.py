@@ -267,8 +267,9 @@ def never_wakes(patch: Patch) -> None:
 
 
 def never_has_enough(patch: Patch) -> None:
-    """Idle for ever where no candidate is left."""
+    """Idle for ever where no candidate is left, also after the end."""
     patch.setattr(Training, "_idle", lambda self: None)
+    patch.setattr(Training, "close", lambda self: None)
 
 
 def has_endless_patience(patch: Patch) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from learnae.protocol.rest import Rest
 from learnae.records.outcome import EndedBy
-from learnae.runtime.session_end import SessionEnd
+from learnae.runtime.session_end import SessionEnd, settled
 
 INF = float("inf")
 
@@ -49,3 +50,36 @@ def test_a_fault_that_has_begun_is_waited_for_and_not_one_to_come() -> None:
     end.faults = [(3.0, 9.0), (8.0, 20.0), (23.0, 30.0)]
     assert [end.check(at, quiet=True) for at in (5.0, 9.0, 21.9)] == [None] * 3 and end.due == 22.0
     assert end.check(22.0, quiet=True) is EndedBy.QUIET
+
+
+def test_a_settled_session_ends_at_once() -> None:
+    end = SessionEnd(linger=INF, max_duration=INF)
+    assert end.check(5.0, quiet=False) is None
+    assert end.check(6.0, quiet=False, settled=True) is EndedBy.QUIET
+
+
+def test_a_settled_session_waits_for_a_fault_that_has_begun_and_until_it_is_noticed() -> None:
+    end = SessionEnd(linger=2.0, max_duration=INF)
+    end.faults = [(3.0, 9.0), (20.0, 30.0)]
+    ended = [end.check(at, quiet=False, settled=True) for at in (2.9, 3.0, 10.9, 11.0)]
+    assert ended == [EndedBy.QUIET, None, None, EndedBy.QUIET]
+
+
+def rest(announced: str = "", *received: str) -> Rest:
+    return Rest(frozenset(announced.split(", ")) - {""}, frozenset(received))
+
+
+def test_peers_are_settled_when_each_has_received_what_those_have_announced_that_it_hears() -> None:
+    ann, bob = rest("ann 2, ann 0xa", "bob 1"), rest("bob 1", "ann 2", "ann 0xa", "eve 9")
+    assert settled([(ann, [bob]), (bob, [ann])])
+    assert settled([(ann, []), (rest(), [])]) and settled([])
+    assert not settled([(rest("ann 3"), [bob])])
+    assert not settled([(ann, [bob, rest("", "ann 2")])])
+
+
+def test_nothing_is_settled_while_a_peer_is_at_work_or_away() -> None:
+    ann, bob = rest("ann 2"), rest("", "ann 2")
+    assert settled([(ann, [bob]), (bob, [ann])])
+    assert not settled([(None, [bob])])
+    assert not settled([(ann, [bob, None])])
+    assert not settled([(ann, [bob]), (None, [])])

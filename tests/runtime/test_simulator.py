@@ -18,7 +18,7 @@ from learnae.protocol.decisions import (
     WorkState,
 )
 from learnae.records.history import PeerCrashed, PeerRestarted
-from learnae.runtime.simulator import Simulator
+from learnae.runtime.simulator import TICK, Simulator
 from learnae.session.faults import CUT, Link
 
 # the same again
@@ -52,12 +52,26 @@ def test_the_same_faults_at_the_same_time_give_the_same_history() -> None:
 # endings
 
 
-def test_a_session_ends_when_all_have_been_quiet_for_the_time_set() -> None:
-    session = run(small(linger=7.0))
-    last = max(record.t for record, _ in session.history.facts(WorkChanged))
+def test_a_session_ends_as_soon_as_nothing_can_happen_any_more() -> None:
+    session = run(small(linger=600.0, work={"slices": 4, "patience": 5, "idle_after": 600.0}))
     assert session.ended_by == "quiet"
     assert session.verdict["verdict"] == "valid"
     assert finished(session)
+    last = max(record.t for record, _ in (*session.history.facts(DebtChanged), *session.history.facts(Averaged)))
+    assert last <= session.history.seconds <= last + 2 * TICK
+
+
+@pytest.mark.parametrize("lost", ["announcement", "peer"])
+def test_where_something_is_missing_a_session_ends_when_all_have_been_quiet_for_the_time_set(lost: str) -> None:
+    def lose(simulator: Simulator) -> None:
+        if lost == "peer":
+            simulator.at(5.0, partial(simulator.kill, "p01"))
+        else:
+            simulator.net.links["p00", "p01"] = CUT
+
+    session = run(small(linger=7.0), lose)
+    last = max(record.t for record, _ in session.history.facts(WorkChanged))
+    assert session.ended_by == "quiet"
     assert session.history.seconds >= last + 7.0
 
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from learnae.runtime.peer_service import PeerService
 
 KUBO_STARTS = 60.0  # s, for a node that starts together with its peer
-EXIT_CODES = {EndedBy.QUIET: 0, EndedBy.MAX_DURATION: 1, EndedBy.STOPPED: 130}  # by the reason for the end
+# by the reason for the end
+EXIT_CODES = {EndedBy.QUIET: 0, EndedBy.CLOSED: 0, EndedBy.MAX_DURATION: 1, EndedBy.STOPPED: 130}
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,10 @@ class Fetches:
         if peer:
             peer.delivery.fail(self._requests.now, self._last_arrival)
 
+    def wanted(self, only_news: bool) -> bool:
+        """Whether a model is left to fetch, now or later."""
+        return bool(self._peer_book.wanted(self._requests.now, only_news))
+
     def proceed(self, only_news: bool) -> None:
         """Begin as many fetches as the rules allow; set a timer for those that must wait.
 

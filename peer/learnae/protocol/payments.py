@@ -56,6 +56,12 @@ class Payments:
         registered = self.registration.identity is IdentityState.REGISTERED and self.registration.poid.peer == own
         return len(claimed) + (registered and own not in claimed)
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether, with no request open, the chain owes it nothing and it owes nobody anything that it could pay."""
+        waits = self.transactions.open() or self.claims.has_unread or self.registration.unfinished
+        return self.settled and not waits
+
     def owe(self, model: ModelRef, before: Score, after: Score) -> None:
         reward = self._config.reward
         debt = self.debts.add(model, before, after, FUNCTIONS[reward.function](before, after, reward.factor_wei))

@@ -35,6 +35,7 @@ from learnae.protocol.decisions import WorkState
 from learnae.protocol.payments import Payments
 from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.requests import Requests
+from learnae.protocol.rest import Rest, rest
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.snapshot import PeerSnapshot, snapshot
 from learnae.protocol.training import Training
@@ -102,6 +103,15 @@ class Peer:
         return not working and not self._training.fetches.expected and self._payments.settled
 
     @property
+    def at_rest(self) -> bool:
+        """Whether only an announcement that it has not received makes it act again; no timer does.  See ``rest.py``."""
+        return self._requests.none_open and self._training.at_rest and self._payments.at_rest
+
+    def rest(self) -> Rest | None:
+        """What it has announced and received; None unless it is at rest."""
+        return rest(self._config.peer, self._training, self._payments, self._peer_book) if self.at_rest else None
+
+    @property
     def saw_all_slices(self) -> bool:
         return self._training.slices_trained >= self._training.slices_planned
 
@@ -125,6 +135,7 @@ class Peer:
             case on.ChainRolledBack(head=head):
                 self._payments.rolled_back(head)
             case on.SessionClosed():
+                self._training.close()
                 self._payments.close()
             case _:
                 assert_never(event)

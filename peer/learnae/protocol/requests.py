@@ -63,6 +63,10 @@ class Requests:
         """Open requests of these kinds, oldest first."""
         return [request for request in self._open.values() if isinstance(request, kinds)]
 
+    @property
+    def none_open(self) -> bool:
+        return not self._open
+
     def waits_for(self, *kinds: type[do.Request]) -> bool:
         return any(isinstance(request, kinds) for request in self._open.values())
 

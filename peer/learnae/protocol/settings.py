@@ -87,7 +87,9 @@ class WorkSettings:
     slices: int = setting(10, "Slices that a peer's training data is cut into.", ge=1, le=MANY)
     passes: int = setting(1, "Number of times that each slice is trained.", ge=1, le=MANY)
     patience: int = setting(15, "Scored attempts without an adoption after which a peer is done.", ge=1, le=MANY)
-    idle_after: float = seconds(5.0, "Time without a fetched and untried model after which a peer is done.")
+    idle_after: float = seconds(
+        5.0, "Time without a fetched and untried model after which a peer is done, if the session is not over before."
+    )
     max_attempts_per_creator: int = setting(
         100, "Max averaging attempts with the models of one creator.", ge=1, le=MANY
     )

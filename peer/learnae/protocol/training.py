@@ -58,6 +58,15 @@ class Training:
         self._not_before = 0.0  # s: of the next unit, because of the pace
         self._idle_since: float | None = None
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether, with no request open, it has done all that it can do with what it has received."""
+        if not self.begun or self.work not in (WorkState.IDLE, WorkState.DONE) or self.publication.pending:
+            return False
+        if self.slices_trained < self.slices_planned or self.fetches.ready:
+            return False
+        return self._config.policy in FORGERS or not self.fetches.wanted(only_news=self._patience <= 0)
+
     def begin(self, identities: int, timed_out: bool) -> None:
         self.begun = True
         self._requests.record(decisions.WorkBegan(identities, timed_out))
@@ -172,6 +181,11 @@ class Training:
                 self._requests.set_timer(Timer.WORK, self._not_before - self._requests.now)
             else:
                 self._begin_next_unit(averages)
+
+    def close(self) -> None:
+        """The session is over: a peer that waits for models in vain is done."""
+        if self.work is WorkState.IDLE and self.at_rest and self._requests.none_open:
+            self._change("nothing untried")
 
     # private
 

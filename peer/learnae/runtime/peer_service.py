@@ -136,6 +136,9 @@ class PeerService:
             queue=live.queue if live else 0,
         )
 
+    def rest(self) -> views.RestView:
+        return views.RestView.of(self.live.peer.rest() if self.live else None)
+
     def health(self) -> views.Health:
         return views.Health(
             name=self.name, ready=self.state == "running", kubo=self._up.get("kubo"), chain=self._up.get("chain")
@@ -216,6 +219,11 @@ class PeerService:
             self.live.stop()
         else:
             self.abandon()
+
+    def close(self) -> None:
+        if self.live is None:
+            raise NotReady(f"{self.name} has not begun yet: stop it instead")
+        self.live.close()
 
     # private
 

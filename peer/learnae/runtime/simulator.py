@@ -26,7 +26,7 @@ from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import VirtualClock
 from learnae.runtime.cost_model import PeerCosts
 from learnae.runtime.dispatch import Ports, finish, perform, submit
-from learnae.runtime.session_end import SessionEnd
+from learnae.runtime.session_end import SessionEnd, settled
 from learnae.session.faults import CUT
 from learnae.session.settings import Session
 
@@ -79,6 +79,7 @@ class Simulator:
         self._journals = journals
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._scheduled = 0
+        self._busy = hosts[0]  # the last peer that was seen not to be at rest
         self.away: set[str] = set()  # peers that are down or frozen, and will be back
         for host in hosts:
             self.at(host.joins_at, partial(self._join, host))
@@ -100,7 +101,7 @@ class Simulator:
             while next_tick <= time:
                 self.clock.now = next_tick
                 tick(next_tick)
-                ended_by = self.end.check(next_tick, self._quiet)
+                ended_by = self.end.check(next_tick, self._quiet, self._settled())
                 if ended_by:
                     return ended_by
                 next_tick += TICK
@@ -277,6 +278,22 @@ class Simulator:
         kept = host.peer and host.peer.status().weights
         if kept and kept.cid != event.weights.cid and event.weights.cid not in self.swarm.holders:
             self.swarm.blocks.pop(event.weights.cid, None)
+
+    def _settled(self) -> bool:
+        """Whether all have joined and are up, and nothing can happen any more."""
+        if not self._at_rest(self._busy):
+            return False
+        for host in self.hosts.values():
+            if not self._at_rest(host):
+                self._busy = host
+                return False
+        rests = {host.name: host.peer.rest() for host in self.hosts.values() if host.peer}
+        return settled(
+            (rests[name], [rests[other.name] for other in host.listeners]) for name, host in self.hosts.items()
+        )
+
+    def _at_rest(self, host: SimulatedPeer) -> bool:
+        return host.peer is not None and host.frozen is None and host.peer.at_rest
 
     @property
     def _quiet(self) -> bool:

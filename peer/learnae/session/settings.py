@@ -153,7 +153,9 @@ class Session:
         IdentityRule.PROVEN, "proven: a claim needs a signature of the id's key; paper: the first claim counts."
     )
     max_duration: float = period(3600.0, "Session time after which the session is stopped.")
-    linger: float = seconds(5.0, "Time without activity after which the session ends.")
+    linger: float = seconds(
+        5.0, "Time without activity after which the session ends, if it cannot tell earlier that nothing is left to do."
+    )
     evaluation_peers: int = setting(
         50, "Peers whose test accuracy is measured during the session; at its end all are.", ge=0, le=MANY
     )

@@ -13,6 +13,8 @@ from tests.helpers.stages import Stage, all_of
 from learnae.adapters.memory import MemoryPredictor
 from learnae.protocol.decisions import DebtState, WorkState
 from learnae.records.history import History
+from learnae.runtime.live import LivePeer
+from learnae.runtime.session_end import settled
 from learnae.runtime.shard_learning import LazyPredictor
 
 Staged = Callable[..., Stage]
@@ -240,6 +242,37 @@ def test_a_peer_is_told_to_stop(staged: Staged) -> None:
     asyncio.run(play())
 
 
+def all_received(peers: list[LivePeer]) -> bool:
+    return settled((live.peer.rest(), [other.peer.rest() for other in peers if other is not live]) for live in peers)
+
+
+def test_a_peer_reports_what_it_has_announced_and_received_once_it_is_at_rest(staged: Staged) -> None:
+    async def play() -> None:
+        stage = staged(linger=60.0)
+        asked = Asked(stage)
+        busy = {"at_rest": False, "announced": [], "received": []}
+        assert await asked.get("/v1/rest") == busy
+        assert "has not begun" in (await asked.post("/v1/close", 503))["detail"]
+        asked.begin()
+        live = asked.inside.live
+        assert live and await asked.get("/v1/rest") == busy
+        peers = [live, stage.peer("p01"), stage.peer("p02")]
+        running = [asyncio.create_task(peer.run()) for peer in peers]
+        await stage.when(lambda: all_received(peers))
+        report, status = await asked.get("/v1/rest"), live.peer.status()
+        assert status.published and status.claim
+        announced = {f"{live.config.peer} {status.published.step}", f"{live.config.peer} {status.claim.deploy_tx}"}
+        assert report["at_rest"] and set(report["announced"]) == announced
+        assert len(report["received"]) == 4
+        assert (await asked.post("/v1/close", 202))["name"] == "p00"
+        assert await running[0] == "closed" and live.peer.status().closed
+        for peer in peers[1:]:
+            peer.close()
+        await asyncio.gather(*running)
+
+    asyncio.run(play())
+
+
 def test_a_peer_that_was_paused_or_stopped_before_it_began_obeys(staged: Staged) -> None:
     async def play() -> None:
         asked = Asked(staged())
@@ -257,7 +290,7 @@ def test_a_peer_that_was_paused_or_stopped_before_it_began_obeys(staged: Staged)
 def test_who_has_not_the_token_commands_nothing(staged: Staged) -> None:
     async def play() -> None:
         asked = Asked(staged())
-        for path in ("/v1/pause", "/v1/resume", "/v1/stop"):
+        for path in ("/v1/pause", "/v1/resume", "/v1/stop", "/v1/close"):
             for wrong in ({}, {"Authorization": "Bearer other"}, {"Authorization": f"Basic {TOKEN}"}):
                 answer = await asked.answer("POST", path, 401, headers=wrong)
                 assert answer.headers["www-authenticate"] == "Bearer"

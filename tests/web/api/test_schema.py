@@ -61,5 +61,5 @@ def test_every_operation_says_what_it_is_for(app: FastAPI) -> None:
     operations = [each for path in described["paths"].values() for each in path.values()]
     assert all(each["description"] and each["tags"] for each in operations)
     commands = [path for path, each in described["paths"].items() for what in each.values() if what.get("security")]
-    assert commands == ["/v1/pause", "/v1/resume", "/v1/stop"]
+    assert commands == ["/v1/pause", "/v1/resume", "/v1/stop", "/v1/close"]
     assert all({"4XX", "5XX"} <= each["responses"].keys() for each in operations)

@@ -22,6 +22,7 @@ from learnae.backends.compose.container_lifecycle import ContainerLifecycle
 from learnae.backends.compose.container_monitor import ContainerMonitor
 from learnae.backends.compose.containers import Containers
 from learnae.backends.compose.disk_guard import DiskGuard
+from learnae.backends.compose.ending import Ending
 from learnae.backends.compose.plan import Plan, project
 from learnae.backends.compose.remote_peers import RemotePeers
 from learnae.backends.compose.render import FOLDER
@@ -37,6 +38,7 @@ from learnae.records.history import SWARM, Record, SessionBegan, session_began
 from learnae.records.outcome import BackendName
 from learnae.runtime.clocks import SessionClock
 from learnae.runtime.roster_file import Roster
+from learnae.runtime.session_end import SessionEnd
 from learnae.session import fault_plan
 from learnae.session.roster import Member
 from learnae.session.settings import Session
@@ -99,7 +101,8 @@ async def live(swarm: ComposeSwarm, run: Run, say: Say) -> None:
     """
     plan, containers, directory = swarm.plan, swarm.containers, run.directory.path
     run.add(Record(0.0, SWARM, swarm.began))
-    faults = _faults(swarm, run.events, directory / live_run.FAULTS, say) if swarm.session.faults else None
+    end = SessionEnd(swarm.session.linger, swarm.session.max_duration)
+    faults = _faults(swarm, end, run.events, directory / live_run.FAULTS, say) if swarm.session.faults else None
     monitor = ContainerMonitor(containers, say, lambda: faults.away if faults else frozenset())
     if faults:
         await containers.up(f"link-{plan.names[0]}")
@@ -110,6 +113,8 @@ async def live(swarm: ComposeSwarm, run: Run, say: Say) -> None:
             background = [group.create_task(follow(name, plan.api(name), run.add, say)) for name in plan.hosted]
             background.append(group.create_task(monitor.run()))
             background.append(group.create_task(DiskGuard(containers, swarm.folder, plan.hosted, say).run()))
+            if not plan.remote_names:  # whose reports would be needed, too
+                background.append(group.create_task(_ending(swarm, end, run.events).run()))
             if faults:
                 background.append(group.create_task(faults.run()))
                 background.append(group.create_task(prometheus_targets.follow(run.events, swarm.folder)))
@@ -137,10 +142,22 @@ def remove(folder: Path = FOLDER) -> int:
     return Containers(project(REPOSITORY), folder).down()
 
 
-def _faults(swarm: ComposeSwarm, events: EventLog, file: Path, say: Say) -> PodFaults[ContainerLifecycle]:
+def _ending(swarm: ComposeSwarm, end: SessionEnd, events: EventLog) -> Ending:
+    ids = {member.name: member.peer for member in swarm.hosted_members}
+    return Ending(swarm.plan, swarm.folder, ids, end, swarm.clock, lambda: events.records)
+
+
+def _faults(
+    swarm: ComposeSwarm, end: SessionEnd, events: EventLog, file: Path, say: Say
+) -> PodFaults[ContainerLifecycle]:
     plan, session = swarm.plan, swarm.session
+    windows = fault_plan.plan(session.faults, plan.names, session.seed)
+
+    def wait_for_them(start: float) -> None:
+        end.faults = fault_plan.fault_times(windows, start, session.network.announce_every)
+
     return PodFaults(
-        fault_plan.plan(session.faults, plan.names, session.seed),
+        windows,
         [member.name for member in swarm.members if not member.group.joins_at],
         swarm.clock,
         LinkAgents(plan, swarm.folder),
@@ -148,6 +165,7 @@ def _faults(swarm: ComposeSwarm, events: EventLog, file: Path, say: Say) -> PodF
         events,
         file,
         say,
+        wait_for_them,
     )
 
 

@@ -25,6 +25,7 @@ from learnae.ports import Observer
 from learnae.protocol.decisions import Averaged, Published, Trained
 from learnae.protocol.events import Event
 from learnae.protocol.peer import Peer
+from learnae.protocol.rest import Rest
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.types import Address, Cid, Wei, wei
 from learnae.records.chain_export import ChainRecord
@@ -33,7 +34,7 @@ from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import Moment, SessionClock
 from learnae.runtime.live import LivePeer
 from learnae.runtime.memory_session import MemorySession
-from learnae.runtime.session_end import SessionEnd
+from learnae.runtime.session_end import SessionEnd, settled
 from learnae.runtime.test_accuracy import TestAccuracy
 from learnae.session.settings import Session
 
@@ -191,7 +192,7 @@ class EmbeddedSwarm:
     async def _over(self) -> EndedBy:
         """Check every ``TICK`` seconds whether the session is over."""
         while not self._interrupted.is_set():
-            ended_by = self._end.check(self.clock(), self._quiet)
+            ended_by = self._end.check(self.clock(), self._quiet, self._settled)
             if ended_by:
                 return ended_by
             try:
@@ -205,6 +206,20 @@ class EmbeddedSwarm:
         """Whether all have joined, none is away, and none has anything left to do."""
         away = self._down or any(peer.frozen for peer in self.peers)
         return len(self._up) == len(self.peers) and not away and all(peer.quiet for peer in self._active())
+
+    @property
+    def _settled(self) -> bool:
+        """Whether all have joined and are up, and nothing can happen any more."""
+        if len(self._up - self._left - self._down) < len(self.peers) or any(peer.frozen for peer in self.peers):
+            return False
+        rests = list[Rest | None]()
+        for live in self.peers:
+            rests.append(live.peer.rest())
+            if rests[-1] is None:
+                return False
+        return settled(
+            (rests[index], [rests[other] for other in self.setup.neighbours[index]]) for index in range(len(rests))
+        )
 
     def _active(self) -> list[Peer]:
         return [self.peers[index].peer for index in sorted(self._up - self._left - self._down)]

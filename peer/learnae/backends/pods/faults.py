@@ -43,10 +43,12 @@ class PodFaults(Generic[L]):
         board: EventLog,
         file: Path,
         say: Callable[[str], None],
+        on_start: Callable[[float], None] = lambda start: None,
     ) -> None:
         self.windows, self.clock, self.agents, self.lifecycle = windows, clock, agents, lifecycle
         self.board, self._file, self._say = board, file, say
-        self.runner = FaultRunner(windows, agents.plan.names, expected, agents, lifecycle, self._record, say)
+        names = agents.plan.names
+        self.runner = FaultRunner(windows, names, expected, agents, lifecycle, self._record, say, on_start)
 
     @property
     def away(self) -> frozenset[str]:

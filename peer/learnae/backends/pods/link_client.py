@@ -111,11 +111,7 @@ class LinkAgents:
         try:
             request = self._client.request(method, url, json=content, headers=headers, allow_redirects=False)
             async with request as response:
-                body = bytearray()
-                async for part in response.content.iter_any():
-                    body += part
-                    if len(body) > MAX_ANSWER:
-                        raise ValueError("its answer is too long")
+                body = await read_answer(response)
             answer = _parsed(body, response.status)
         except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
             raise InputError(f"the link agent of {name} does not answer ({error or type(error).__name__})") from None
@@ -124,9 +120,19 @@ class LinkAgents:
         return answer
 
 
-def _parsed(body: bytearray, status: int) -> Mapping[str, Any]:
+async def read_answer(response: aiohttp.ClientResponse) -> bytes:
+    """The body of what a pod answers.  Raises ValueError as soon as it is too long."""
+    body = bytearray()
+    async for part in response.content.iter_any():
+        body += part
+        if len(body) > MAX_ANSWER:
+            raise ValueError("its answer is too long")
+    return bytes(body)
+
+
+def _parsed(body: bytes, status: int) -> Mapping[str, Any]:
     """Raises ValueError, RecursionError: a peer that ended the agent of its pod may answer in its place."""
-    answer = from_json(bytes(body))
+    answer = from_json(body)
     parts = STATE if status == 200 else {"detail": str}
     if not isinstance(answer, dict) or any(not isinstance(answer.get(key), kind) for key, kind in parts.items()):
         raise ValueError("its answer is no state")

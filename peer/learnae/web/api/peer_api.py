@@ -19,9 +19,9 @@ from learnae.web.api.stream import After, LastEventId, record_events
 PAGE_SIZE = 100  # records
 DESCRIPTION = """The state and the commands of one peer of a LEARNAE session.
 
-Reading needs no token; `pause`, `resume` and `stop` need the bearer token. Errors are `application/problem+json`.
-Amounts are in wei, as decimal strings. What does not exist yet, for example the model of a peer that is starting, is
-answered with 503."""
+Reading needs no token; commands (`pause`, `resume`, `stop`, `close`) need the bearer token. Errors are
+`application/problem+json`. Amounts are in wei, as decimal strings. What does not exist yet, for example the model of a
+peer that is starting, is answered with 503."""
 
 
 def peer_api(peer: PeerApiPort, guard: Guard) -> FastAPI:
@@ -66,6 +66,11 @@ def _read_routes(peer: PeerApiPort) -> APIRouter:
     async def directory() -> list[views.DirectoryEntryView]:
         """Every announced contract, with the peer's verdict and its reason (section 3.2)."""
         return peer.directory()
+
+    @router.get("/rest")
+    async def rest() -> views.RestView:
+        """Whether only news can make the peer act again, and the announcements by which a host can tell."""
+        return peer.rest()
 
     @router.get("/payments/sent")
     async def sent() -> list[views.ReceiptView]:
@@ -127,6 +132,12 @@ def _command_routes(peer: PeerApiPort, guard: Guard) -> APIRouter:
     async def stop() -> views.CommandAccepted:
         """Leave the session; the peer can return with its journal."""
         peer.stop()
+        return accepted()
+
+    @router.post("/close", status_code=202)
+    async def close() -> views.CommandAccepted:
+        """End, because the session is over: give up what can no longer be settled."""
+        peer.close()
         return accepted()
 
     return router

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from learnae.web.api.views import DirectoryEntryView, Health, ModelView, Predictions, ReceiptView, Status
+from learnae.web.api.views import DirectoryEntryView, Health, ModelView, Predictions, ReceiptView, RestView, Status
 from learnae.web.event_log import EventLog
 
 
@@ -27,6 +27,8 @@ class PeerApiPort(Protocol):
         ...
 
     def status(self) -> Status: ...
+
+    def rest(self) -> RestView: ...
 
     def health(self) -> Health: ...
 
@@ -67,3 +69,7 @@ class PeerApiPort(Protocol):
     def resume(self) -> None: ...
 
     def stop(self) -> None: ...
+
+    def close(self) -> None:
+        """Raises NotReady."""
+        ...

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 
 from learnae.protocol.decisions import ClaimJudged, DebtChanged, DebtState, IdentityState, Verdict, WorkState
 from learnae.protocol.policies import Policy, Role
+from learnae.protocol.rest import Rest
 from learnae.protocol.types import ETHER, Score
 from learnae.session.settings import Group
 
@@ -105,6 +106,22 @@ class Status(View):
     debts: dict[DebtState, int] = Field(description="number of debts by state")
     dropped: dict[str, int] = Field(description="number of dropped messages by reason", examples=[{"repeat": 17}])
     queue: int = Field(ge=0, description="events waiting to be handled")
+
+
+class RestView(View):
+    """A peer at rest acts again only after an announcement that it has not received.  Lists are empty before."""
+
+    at_rest: bool
+    announced: list[str] = Field(
+        description="its newest announcements: its id and the step of a model, or the deployment of its contract",
+        examples=[["12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp 9"]],
+    )
+    received: list[str] = Field(description="the newest announcements of others that it has received, likewise")
+
+    @staticmethod
+    def of(rest: Rest | None) -> "RestView":
+        announced, received = (rest.announced, rest.received) if rest else ((), ())
+        return RestView(at_rest=rest is not None, announced=sorted(announced), received=sorted(received))
 
 
 class ModelView(View):

@@ -1,0 +1,125 @@
+"""Ends a session on containers as soon as nothing can happen any more; see ``runtime.session_end``.
+
+Each peer reports whether it is at rest, and what it has announced and received.  The host compares the reports and
+tells all peers that the session is over.  It asks the last peer that was busy first, so it mostly asks only one.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from learnae.backends.compose.containers import Containers
+from learnae.backends.compose.plan import Plan
+from learnae.backends.pods.link_client import read_answer
+from learnae.errors import InputError
+from learnae.messages.foreign_json import from_json
+from learnae.protocol.decisions import IdentityChanged, Published
+from learnae.protocol.rest import Rest, key
+from learnae.protocol.types import PeerId, TxHash
+from learnae.records.history import Record
+from learnae.records.outcome import EndedBy
+from learnae.runtime.session_end import SessionEnd, settled
+
+LOOK = 0.5  # s between two looks
+TIMEOUT = aiohttp.ClientTimeout(total=5.0)
+UNANSWERED = (aiohttp.ClientError, TimeoutError, ValueError, RecursionError)
+
+
+class Ending:
+    """``ids``: the peers' ids by name.  ``clock``: session seconds.  ``records``: what the peers have streamed."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: Path,
+        ids: Mapping[str, PeerId],
+        end: SessionEnd,
+        clock: Callable[[], float],
+        records: Callable[[], Collection[Record]],
+    ) -> None:
+        self._plan, self._folder, self._ids = plan, folder, ids
+        self._end, self._clock, self._records = end, clock, records
+        self._containers = Containers(plan.project, folder)
+        self._names = list(plan.hosted)  # the last one that was busy comes first
+
+    async def run(self) -> None:
+        """Until the peers were told that the session is over, or until cancelled."""
+        async with aiohttp.ClientSession(timeout=TIMEOUT, auto_decompress=False) as client:
+            while True:
+                if self._end.check(self._clock(), False, await self._settled(client)) is EndedBy.QUIET:
+                    break
+                await asyncio.sleep(LOOK)
+            await asyncio.gather(*(self._close(client, name) for name in self._names))
+
+    # private
+
+    async def _settled(self, client: aiohttp.ClientSession) -> bool:
+        rests, silent = dict[str, Rest](), list[str]()
+        for name in self._names:
+            try:
+                rest = _parsed(await self._ask(client, "GET", name, "rest"))
+            except UNANSWERED:
+                silent.append(name)
+                continue
+            if rest is None:
+                self._names.sort(key=lambda other: other != name)
+                return False
+            rests[name] = rest
+        left = {name: _last_announced(name, self._ids[name], self._records()) for name in await self._left(silent)}
+        if not rests or len(rests) + len(left) < len(self._names):
+            return False
+        reports = ((name, rest) for name, rest in (rests | left).items())
+        return settled((rest, [rests[other] for other in rests if other != name]) for name, rest in reports)
+
+    async def _left(self, silent: Collection[str]) -> list[str]:
+        """Those of the peers that have left by themselves, and so act no more."""
+        if not silent:
+            return []
+        try:
+            listed = await asyncio.to_thread(self._containers.containers)
+        except InputError:
+            return []
+        ended = {container.service for container in listed if container.state == "exited" and container.code == 0}
+        return [name for name in silent if f"peer-{name}" in ended]
+
+    async def _close(self, client: aiohttp.ClientSession, name: str) -> None:
+        """One that does not answer ends by itself."""
+        try:
+            await self._ask(client, "POST", name, "close")
+        except UNANSWERED:
+            pass
+
+    async def _ask(self, client: aiohttp.ClientSession, method: str, name: str, what: str) -> Any:
+        token = (self._folder / "pods" / name / "peer" / "token").read_text(encoding="utf-8")
+        headers = {"Authorization": f"Bearer {token}"}
+        url = f"{self._plan.api(name)}/v1/{what}"
+        async with client.request(method, url, headers=headers, allow_redirects=False) as response:
+            if response.status >= 300:
+                raise ValueError(f"status {response.status}")
+            return from_json(await read_answer(response))
+
+
+def _last_announced(name: str, peer: PeerId, records: Collection[Record]) -> Rest:
+    """What the records of a peer that has left say."""
+    step, deployed = 0, TxHash("")
+    for record in records:
+        match record.fact:
+            case Published() as published if record.peer == name:
+                step = published.step
+            case IdentityChanged() as changed if record.peer == name:
+                deployed = changed.tx or TxHash("")
+    return Rest(frozenset(key(peer, item) for item in (step, deployed) if item), frozenset())
+
+
+def _parsed(answer: Any) -> Rest | None:
+    """Raises ValueError: a pod may answer anything."""
+    match answer:
+        case {"at_rest": False}:
+            return None
+        case {"at_rest": True, "announced": [*announced], "received": [*received]}:
+            if all(isinstance(item, str) for item in (*announced, *received)):
+                return Rest(frozenset(announced), frozenset(received))
+    raise ValueError("not a report")

@@ -1,0 +1,38 @@
+"""What a peer reports once it has nothing left to do, so that the end of a session can be recognised.
+
+A peer at rest acts again only after an announcement that it has not received.  Steps of a peer's models only grow and a
+claim never comes back, so reports need not be from the same moment: if every peer was at rest when it was asked, and
+had received what every other one had announced when *that* one was asked, then nobody can have acted since, because
+the first to do so would have received an announcement that nobody had made.
+"""
+
+from dataclasses import dataclass
+
+from learnae.protocol.payments import Payments
+from learnae.protocol.peer_book import PeerBook
+from learnae.protocol.training import Training
+from learnae.protocol.types import PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The newest announcements that a peer has made, and those of others that it has received and dealt with."""
+
+    announced: frozenset[str]
+    received: frozenset[str]
+
+
+def rest(peer: PeerId, training: Training, payments: Payments, peer_book: PeerBook) -> Rest:
+    published, claim = training.publication.published, payments.registration.claim
+    models = ((creator, known.newest) for creator, known in peer_book.peers.items())
+    entries = payments.claims.directory.entries.values()
+    return Rest(
+        frozenset(key(peer, item) for item in (published and published.step, claim and claim.deploy_tx) if item),
+        frozenset(key(creator, newest.step) for creator, newest in models if newest)
+        | frozenset(key(entry.sender, entry.claim.deploy_tx) for entry in entries if entry.facts),
+    )
+
+
+def key(sender: PeerId, item: int | str) -> str:
+    """A model, by its step, or a claim, by the transaction that deployed the contract."""
+    return f"{sender} {item}"
