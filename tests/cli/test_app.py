@@ -16,7 +16,7 @@ from learnae.errors import InputError
 from learnae.resources import EXAMPLE, scenario_files, session_files
 from learnae.session.session_file import load, parse, schema
 
-SLOW_TO_IMPORT = {"torch", "matplotlib", "fastapi", "web3", "eth_tester", "docker", "plotly"}
+SLOW_TO_IMPORT = {"torch", "matplotlib", "fastapi", "web3", "eth_tester", "docker"}
 
 
 @pytest.mark.parametrize("file", [*session_files().values(), *scenario_files().values()], ids=lambda path: path.stem)

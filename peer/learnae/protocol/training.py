@@ -183,7 +183,7 @@ class Training:
                 self._begin_next_unit(averages)
 
     def close(self) -> None:
-        """The session is over: a peer that waits for models in vain is done."""
+        """The session is over: a peer that waits for models that will not come is done."""
         if self.work is WorkState.IDLE and self.at_rest and self._requests.none_open:
             self._change("nothing untried")
 

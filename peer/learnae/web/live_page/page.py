@@ -21,7 +21,7 @@ from learnae.web.live_page.rows import RECEIPT_COLUMNS
 
 # Plotly adds no styles of its own where elements with these ids exist: live.css has the rules that it needs.
 PLOTLY_STYLE_ID = "plotly.js-style-global"
-PLOTLY_MAPS_ID = "9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53"  # of plotly 7.1
+PLOTLY_MAPS_ID = "9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53"  # of plotly.js 4.1
 SECTIONS = {
     "now": "Now",
     "network": "Links and faults",
