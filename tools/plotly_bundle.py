@@ -47,7 +47,9 @@ def build(folder: Path) -> tuple[bytes, str]:
         f'const Plotly = require("plotly.js/lib/core");\nPlotly.register([{traces}]);\nmodule.exports = Plotly;\n',
         encoding="utf-8",
     )
-    banner = f"/* plotly.js v{PLOTLY.partition('@')[2]} with the traces scatter, {', '.join(TRACES)}; MIT, Plotly, Inc. */"
+    banner = (
+        f"/* plotly.js v{PLOTLY.partition('@')[2]} with the traces scatter, {', '.join(TRACES)}; MIT, Plotly, Inc. */"
+    )
     subprocess.run(
         [
             folder / "node_modules" / ".bin" / "esbuild",
