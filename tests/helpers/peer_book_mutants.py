@@ -9,7 +9,8 @@ import pytest
 from learnae.protocol.creators import Creators
 from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.types import Announcement, Cid, ModelAnnouncement, ModelRef, PeerId, Weights
-from learnae.runtime.simulator import SimulatedPeer, Simulator
+from learnae.runtime.simulated_peer import SimulatedPeer
+from learnae.runtime.simulator import Simulator
 
 Patch = pytest.MonkeyPatch
 

@@ -14,7 +14,8 @@ from learnae.protocol.requests import Requests
 from learnae.protocol.types import Wei
 from learnae.records.history import Fact, SessionBegan
 from learnae.runtime.memory_session import MemorySession
-from learnae.runtime.simulator import SimulatedPeer, Simulator
+from learnae.runtime.simulated_peer import SimulatedPeer
+from learnae.runtime.simulator import Simulator
 from learnae.runtime.test_accuracy import PendingModel, TestAccuracy
 
 Patch = pytest.MonkeyPatch

@@ -12,7 +12,8 @@ from learnae.records.chain_export import Block, ChainRecord, chain_line
 from learnae.records.history import Fact, History, Record
 from learnae.records.outcome import EndedBy
 from learnae.runtime.learning import Learning, MemoryLearning
-from learnae.runtime.simulator import SimulatedPeer, Simulator
+from learnae.runtime.simulated_peer import SimulatedPeer
+from learnae.runtime.simulator import Simulator
 from learnae.session.session_file import parse
 from learnae.session.settings import Session
 

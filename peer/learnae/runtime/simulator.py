@@ -7,54 +7,27 @@ which it was scheduled.
 
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
-from learnae.adapters.memory import MemoryJournal, now
+from learnae.adapters.memory import now
 from learnae.adapters.memory_chain import MemoryChain
 from learnae.adapters.memory_network import MemorySwarm
 from learnae.errors import DriverError, Reason
 from learnae.ports import Observer
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.peer import Peer
 from learnae.protocol.replay import digest, new_peer, replay
-from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import Announcement, PeerId, Timer
+from learnae.protocol.types import Announcement, PeerId
 from learnae.records.history import Fact, PeerCrashed, PeerRestarted
 from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import VirtualClock
-from learnae.runtime.cost_model import PeerCosts
 from learnae.runtime.dispatch import Ports, finish, perform, submit
 from learnae.runtime.session_end import SessionEnd, settled
+from learnae.runtime.simulated_peer import SimulatedPeer
 from learnae.session.faults import CUT
 from learnae.session.settings import Session
 
 TICK = 0.5  # s between two checks whether the session is over
-
-
-@dataclass
-class SimulatedPeer:
-    """One peer and the process around it."""
-
-    name: str
-    config: PeerConfig
-    ports: Ports
-    joins_at: float
-    costs: PeerCosts
-    listeners: list["SimulatedPeer"] = field(default_factory=list)  # receive what it announces
-    journal: MemoryJournal = field(default_factory=MemoryJournal)
-    peer: Peer | None = None  # None: down
-    frozen: list[Callable[[], None]] | None = None  # what happens when it is thawed; None: it is not frozen
-    incarnation: int = 0  # counts crashes: what was scheduled for an earlier incarnation is void
-    handled: int = 0  # events
-    timers: dict[Timer, int] = field(default_factory=dict)
-    dropped: dict[str, int] = field(default_factory=dict)  # announcements, by reason
-
-    @property
-    def late(self) -> bool:
-        """Whether it has trained all its slices."""
-        return self.peer is not None and self.peer.saw_all_slices
 
 
 class Simulator:
@@ -281,19 +254,12 @@ class Simulator:
 
     def _settled(self) -> bool:
         """Whether all have joined and are up, and nothing can happen any more."""
-        if not self._at_rest(self._busy):
+        hosts = self.hosts.values()
+        self._busy = next((host for host in (self._busy, *hosts) if not host.at_rest), self._busy)
+        if not self._busy.at_rest:
             return False
-        for host in self.hosts.values():
-            if not self._at_rest(host):
-                self._busy = host
-                return False
-        rests = {host.name: host.peer.rest() for host in self.hosts.values() if host.peer}
-        return settled(
-            (rests[name], [rests[other.name] for other in host.listeners]) for name, host in self.hosts.items()
-        )
-
-    def _at_rest(self, host: SimulatedPeer) -> bool:
-        return host.peer is not None and host.frozen is None and host.peer.at_rest
+        rests = {host.name: host.peer.rest() for host in hosts if host.peer}
+        return settled((rests[host.name], [rests[other.name] for other in host.listeners]) for host in hosts)
 
     @property
     def _quiet(self) -> bool:

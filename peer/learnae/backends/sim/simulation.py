@@ -15,7 +15,8 @@ from learnae.runtime.clocks import VirtualClock
 from learnae.runtime.cost_model import PeerCosts
 from learnae.runtime.learning import Learning
 from learnae.runtime.memory_session import MemorySession, memory_keys
-from learnae.runtime.simulator import SimulatedPeer, Simulator
+from learnae.runtime.simulated_peer import SimulatedPeer
+from learnae.runtime.simulator import Simulator
 from learnae.runtime.test_accuracy import TestAccuracy
 from learnae.session.settings import Session
 
