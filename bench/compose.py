@@ -20,13 +20,16 @@ BEGAN = time.monotonic()
 
 import argparse  # noqa: E402
 import asyncio  # noqa: E402
+import re  # noqa: E402
 import statistics  # noqa: E402
+import subprocess  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 from tempfile import TemporaryDirectory  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # Prometheus is asked as the dashboards' tests ask it
 
+from bench.processors import Processors, memory  # noqa: E402
 from monitor.ask import Prometheus  # noqa: E402
 
 from learnae.adapters.run_directory import RunDirectory  # noqa: E402
@@ -34,7 +37,6 @@ from learnae.backends import live_run  # noqa: E402
 from learnae.backends.base import Run  # noqa: E402
 from learnae.backends.compose import engine  # noqa: E402
 from learnae.backends.compose import session as sessions  # noqa: E402
-from learnae.backends.compose.docker_cli import docker  # noqa: E402
 from learnae.backends.compose.plan import PROMETHEUS  # noqa: E402
 from learnae.backends.compose.prepare import prepare  # noqa: E402
 from learnae.backends.pods.plan import HOST  # noqa: E402
@@ -51,8 +53,6 @@ from learnae.session.session_file import load  # noqa: E402
 from learnae.session.shipped import session_file  # noqa: E402
 from learnae.web.event_log import EventLog  # noqa: E402
 
-PARTS = ("link", "ipfs", "peer")
-MB = 1e6
 STARTED = 'min_over_time(process_start_time_seconds{job="peers"}[1h])'  # of a peer that was started again: the first
 
 
@@ -76,7 +76,7 @@ class Clock:
                 case Averaged():
                     self.averaged.add(record.peer)
                     if len(self.averaged) == len(self.swarm.plan.names) and not self.memory:
-                        self.memory = await asyncio.to_thread(memory, self.swarm)
+                        self.memory = await asyncio.to_thread(memory, self.swarm.plan.project, self.swarm.plan.hosted)
                 case WorkChanged(work=WorkState.DONE):
                     self.done.add(record.peer)
                     if len(self.done) == len(self.swarm.plan.names):
@@ -84,26 +84,6 @@ class Clock:
 
     def note(self, what: str) -> None:
         self.times.setdefault(what, time.monotonic() - BEGAN)
-
-
-def memory(swarm: sessions.ComposeSwarm) -> dict[str, list[float]]:
-    """MB by part, of each pod."""
-    names = [f"{swarm.plan.project}-{part}-{name}-1" for part in PARTS for name in swarm.plan.names]
-    pids = docker("inspect", "--format", "{{.State.Pid}}", *names).split()
-    sizes = [sum(map(pss, family(pid))) / MB for pid in pids]
-    count = len(swarm.plan.names)
-    return {part: sizes[index * count : (index + 1) * count] for index, part in enumerate(PARTS)}
-
-
-def family(pid: str) -> list[str]:
-    """A process and its children."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
-    return [pid, *(each for child in children for each in family(child))]
-
-
-def pss(pid: str) -> int:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
 
 
 def scrapes(ask: Prometheus, began: float, ended: float) -> str:
@@ -129,34 +109,52 @@ def scrapes(ask: Prometheus, began: float, ended: float) -> str:
     )
 
 
+def plain_loop(peers: int) -> tuple[float, float]:
+    """Seconds of the plain loop with this number of peers, by the clock and of the processor; a quarter is measured."""
+    program = Path(__file__).with_name("loop.py")
+    found = subprocess.run([sys.executable, program, "--peers", "5"], capture_output=True, text=True, check=True)
+    wall, processor = map(float, re.findall(r"(\d+\.\d+) s", found.stdout))
+    return wall * peers / 20, processor * peers / 20
+
+
 async def main(peers: int, path: Path, out: Path | None) -> None:
     session = load(path, {"peers": peers})
     with sessions.alone(print), TemporaryDirectory() as temporary:
         folder = out or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        began, recorded = time.time(), Run(RunDirectory(folder))
+        began, recorded, watched = time.time(), Run(RunDirectory(folder)), ""
         try:
             swarm = await prepare(session, print)
             clock = Clock(swarm)
             clock.note("all prepared")
             watching = asyncio.create_task(clock.watch(recorded.events))
-            await sessions.live(swarm, recorded, print)
+            processors = Processors(swarm.plan.project)
+            with processors.sampled():
+                await sessions.live(swarm, recorded, print)
             clock.note("session over and collected")
             ended = time.time()
             await asyncio.to_thread(live_run.write_history, folder)
             found = recorded.directory.judge(recorded.directory.read(), None)
             clock.note("verdict")
-            ask = Prometheus(f"http://{HOST}:{swarm.plan.port(PROMETHEUS)}")
-            watched = await asyncio.to_thread(scrapes, ask, began, ended)
+            if "prometheus" in swarm.plan.profiles:
+                ask = Prometheus(f"http://{HOST}:{swarm.plan.port(PROMETHEUS)}")
+                watched = await asyncio.to_thread(scrapes, ask, began, ended)
             watching.cancel()
         finally:
             sessions.remove()
+    unit = plain_loop(peers)
+    print(f"plain loop of {peers} peers: {unit[0]:.1f} s, {unit[1]:.1f} of the processor")
     for what, seconds in clock.times.items():
-        print(f"{seconds:6.1f} s  {what}")
+        print(f"{seconds:6.1f} s  {seconds / unit[0]:5.2f} loops  {what}")
+    used = processors.pods() | {"engine": processors.engine / peers, "command": processors.command / peers}
+    each = ", ".join(f"{part} {seconds:.2f}" for part, seconds in used.items())
+    pod = sum(used.values())
+    print(f"processor: {pod:.2f} s a peer, {pod * peers / unit[1]:.2f} loops ({each})")
     pods = [sum(each) for each in zip(*clock.memory.values(), strict=True)]
     parts = ", ".join(f"{part} {statistics.mean(each):.0f}" for part, each in clock.memory.items())
     print(f"a pod: mean {statistics.mean(pods):.0f} MB, largest {max(pods):.0f} ({parts})")
-    print(watched)
+    if watched:
+        print(watched)
     print(f"verdict {found['verdict']}: {found['summary']}")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ from hexbytes import HexBytes
 from tests.adapters.chains import CALLDATA, CID, FINNEY, ChainSuite, balance, deployed, pay, reason, receipt, sent
 from tests.adapters.evms import ALLOC, CHAIN_ID, WALLETS, AnvilWorld, LocalWorld, evm_chain
 
-from learnae.adapters.evm import dpoid, export, http_node
+from learnae.adapters.evm import Node, dpoid, export, http_node
 from learnae.adapters.evm.chain import PAY_GAS
+from learnae.adapters.evm.local import LocalEvm
 from learnae.adapters.evm.rpc import parse_bytes, parse_hex
 from learnae.analysis.checks.chain import blocks_and_nonces_consecutive, wei_conserved
 from learnae.errors import Reason
-from learnae.protocol.blockchain import Signed
+from learnae.protocol.blockchain import Head, Signed
 from learnae.protocol.settings import ChainSettings
 from learnae.protocol.types import ETHER, Address, Claim, Poid, TxHash, Wei
 from learnae.records.chain_export import Balances, Block, Genesis
@@ -211,12 +213,34 @@ class TestClaims:
         assert facts.receipt_matches and facts.code_matches
 
 
+def test_while_the_chain_only_grows_a_poll_is_one_request() -> None:
+    asked = list[str]()
+
+    class Counting(LocalEvm):
+        async def make_request(self, method: str, params: Any) -> Any:
+            asked.append(method)
+            return await super().make_request(method, params)
+
+    async def poll() -> None:
+        chain, before = evm_chain(Node(evm, CHAIN_ID), WALLETS[0]), list[Head]()
+        for _ in range(5):
+            before.append(await chain.head())
+            assert await chain.contains(before[-2:][0])
+            await evm.mine()
+        assert {head.genesis for head in before} == {(await chain.node.block(0)).hash}
+
+    with closing(Counting(ALLOC, CHAIN_ID)) as evm:
+        asyncio.run(poll())
+    assert asked == ["eth_chainId", *["eth_getBlockByNumber"] * (5 + 1 + 1)]
+
+
 class TestGoingBack:
     def test_a_chain_that_went_back_and_grew_past_is_noticed(self, world: World) -> None:
         world.mine(3)
         head = world.wait(world.payer.head())
         assert world.wait(world.chains[0].contains(head))
         world.roll_back(1)
+        world.wait(world.payer.head())
         assert not world.wait(world.chains[0].contains(head))
         sent(world, pay(world, 0))
         world.mine(2)

@@ -4,15 +4,14 @@ import asyncio
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 from tests.adapters.chains import CID, balance, sent
 from tests.adapters.evms import CHAIN_ID, WALLETS, Anvil, AnvilWorld, evm_chain
-from web3.providers.async_base import AsyncBaseProvider
-from web3.types import RPCEndpoint, RPCResponse
+from web3.types import RPCEndpoint
 
 from learnae.adapters.evm import EvmChain, Node
 from learnae.adapters.evm.fees import FREE_TIP
@@ -33,17 +32,16 @@ def world(tmp_path: Path) -> Iterator[AnvilWorld]:
         world.end()
 
 
-class Advised(AsyncBaseProvider):
+class Advised:
     """Anvil, but with advice of its own on tips."""
 
     def __init__(self, anvil: Anvil, advice: dict[str, Any]) -> None:
-        super().__init__()
         self.anvil, self.advice = anvil, advice
 
-    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+    async def make_request(self, method: str, params: Any) -> Any:
         if method == "eth_maxPriorityFeePerGas":
-            return cast(RPCResponse, {"jsonrpc": "2.0", "id": 1, **self.advice})
-        return self.anvil.web3.provider.make_request(method, params)
+            return {"jsonrpc": "2.0", "id": 1, **self.advice}
+        return self.anvil.web3.provider.make_request(RPCEndpoint(method), params)
 
 
 def advised(world: AnvilWorld, **advice: object) -> EvmChain:

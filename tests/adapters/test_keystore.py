@@ -51,6 +51,21 @@ def test_what_it_signs_is_from_its_address() -> None:
     assert Account.recover_transaction(wallet.sign(TRANSACTION)).lower() == wallet.address
 
 
+@given(
+    key=st.binary(min_size=32, max_size=32).filter(lambda key: 0 < int.from_bytes(key) < ORDER),
+    nonce=st.integers(0, 2**64 - 2),
+    fee=st.integers(0, 2**80),
+    value=st.integers(0, 2**128),
+    to=st.sampled_from([b"", b"\1" * 20]),
+    data=st.binary(max_size=300),
+)
+def test_it_signs_as_eth_account_does(key: bytes, nonce: int, fee: int, value: int, to: bytes, data: bytes) -> None:
+    transaction = TRANSACTION | {"nonce": nonce, "maxFeePerGas": fee, "value": value, "to": to, "data": data}
+    reference = Account.from_key(key)
+    assert Wallet.from_key(key).address == reference.address.lower()
+    assert Wallet.from_key(key).sign(transaction) == reference.sign_transaction(transaction).raw_transaction
+
+
 def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     create_wallet(tmp_path / "wallet")
     assert stat.S_IMODE((tmp_path / "wallet").stat().st_mode) == 0o600

@@ -10,7 +10,6 @@ import pytest
 from tests.adapters.chains import CID
 from tests.adapters.evms import ALLOC, CHAIN_ID, WALLETS, evm_chain
 from tests.helpers.live_peer_lives import Live
-from web3.types import RPCEndpoint, RPCResponse
 
 from learnae.adapters.evm import EvmChain, Node
 from learnae.adapters.evm.local import LocalEvm
@@ -31,7 +30,7 @@ class LyingEvm(LocalEvm):
     lie: int | None = None
     genesis: str | None = None
 
-    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+    async def make_request(self, method: str, params: Any) -> Any:
         if method == "eth_maxPriorityFeePerGas":
             return {"jsonrpc": "2.0", "id": 0, "result": hex(490 * GWEI)}
         answer = await super().make_request(method, params)

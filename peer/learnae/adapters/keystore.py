@@ -7,14 +7,16 @@ The file is not encrypted.  A peer runs unattended, so whatever unlocks an encry
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
+from coincurve import PrivateKey
+from eth_hash.auto import keccak
 
 from learnae.errors import InputError
+from learnae.messages import transaction as transactions
 from learnae.messages.foreign_json import from_json
 from learnae.private_file import read_private, write_private
 from learnae.protocol.types import Address
@@ -27,19 +29,21 @@ ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # of
 @dataclass(frozen=True)
 class Wallet:
     address: Address
-    _account: LocalAccount = field(repr=False, compare=False)
+    _key: PrivateKey = field(repr=False, compare=False)
 
     @staticmethod
     def from_key(key: bytes) -> "Wallet":
         """Raises ValueError for an invalid private key, without quoting it."""
         if len(key) != 32 or not 0 < int.from_bytes(key, "big") < ORDER:
             raise ValueError("a private key has 32 bytes, between 0 and the order of the group")
-        account: LocalAccount = Account.from_key(key)
-        return Wallet(Address(account.address.lower()), account)
+        private = PrivateKey(key)
+        public = private.public_key.format(compressed=False)[1:]
+        return Wallet(Address("0x" + keccak(public)[12:].hex()), private)
 
-    def sign(self, transaction: dict[str, Any]) -> bytes:
-        """The raw transaction."""
-        return bytes(self._account.sign_transaction(transaction).raw_transaction)
+    def sign(self, transaction: Mapping[str, Any]) -> bytes:
+        """The raw transaction.  Its fields are named as in ``messages.transaction``."""
+        signature = self._key.sign_recoverable(keccak(transactions.unsigned(transaction)), hasher=None)
+        return transactions.signed(transaction, signature)
 
 
 def create_wallet(path: Path) -> Wallet:

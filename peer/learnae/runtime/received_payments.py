@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
+from learnae.adapters.evm.payment_index import PaymentIndex
 from learnae.errors import PortError
 from learnae.protocol.blockchain import Head
 from learnae.protocol.decisions import DebtChanged, DebtState
@@ -13,11 +13,6 @@ from learnae.records.history import Fact
 from learnae.runtime.live import LivePeer
 from learnae.session.roster import Member
 from learnae.web.api import views
-
-if TYPE_CHECKING:
-    from learnae.adapters.evm.payment_index import (
-        PaymentIndex,  # importing web3 takes a second, and the API must answer earlier
-    )
 
 
 class ReportedPayments:
@@ -43,7 +38,7 @@ class ReceivedPayments:
         self.published: set[Cid] = set()
         self.balance: Wei | None = None
 
-    def follow(self, live: LivePeer, index: "PaymentIndex | None") -> None:
+    def follow(self, live: LivePeer, index: PaymentIndex | None) -> None:
         self._live, self._index = live, index
 
     async def update(self, head: Head) -> None:

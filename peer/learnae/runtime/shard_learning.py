@@ -7,6 +7,7 @@ Torch is imported for the first job, in the thread that does the jobs, but not b
 """
 
 import ctypes
+import gc
 import os
 import zipfile
 import zlib
@@ -84,10 +85,13 @@ class ShardLearning:
     def _trainer(self, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer:
         self._registered.wait(FIRST)
         load_torch()
+        gc.disable()  # importing torch makes many objects and no garbage, and a tenth of its time is collecting
         from learnae.learn.batching import Pool
         from learnae.learn.datasets import shard_file  # imports torch
         from learnae.learn.trainer import PoolTrainer
 
+        gc.freeze()
+        gc.enable()
         table, rows = shard_file.load(self.folder / ROWS)
         return PoolTrainer(Pool(1), table, rows, self.session, session_id, peer, str(self.session.seed), blocks)
 

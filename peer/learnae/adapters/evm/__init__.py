@@ -1,4 +1,4 @@
-"""``ports.Chain`` on a real EVM, through web3: any node by its RPC URL, or one in this process.
+"""``ports.Chain`` on a real EVM: any node by its RPC URL, or one in this process.
 
     node = http_node("http://127.0.0.1:8545", chain_id=31337)   # or Node(local.LocalEvm(alloc), chain_id)
     chain = EvmChain(node, wallet)                              # a wallet of adapters/keystore.py

@@ -10,12 +10,11 @@ Guarantees for a payer:
 4. Gas is limited: a payee that is a contract can burn up to ``PAY_GAS``, and ``policy`` bounds the price and the sum.
 """
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from eth_utils.crypto import keccak
+from eth_hash.auto import keccak
 
 from learnae.adapters.evm import dpoid
 from learnae.adapters.evm.fees import DEFAULT_TIP, FeePolicy, Fees, TransactionLimits
@@ -53,6 +52,8 @@ class EvmChain:
     wallet: TransactionSigner
     policy: FeePolicy
     _attempts: dict[tuple[str, int], SignedAttempt] = field(default_factory=dict)  # by genesis and nonce
+    _newest: BlockHeader | None = None  # when the head was read last
+    _genesis: str = ""  # of the chain with that block
 
     async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed:
         return await self._sign(nonce, attempt, None, Wei(0), dpoid.deployment_data(poid), dpoid.DEPLOY_GAS)
@@ -90,8 +91,11 @@ class EvmChain:
 
     async def head(self) -> Head:
         newest = await self.node.newest_block()
-        genesis = await self.node.block(0)  # queried each time: the node may have been replaced
-        return Head(genesis.hash, newest.number, newest.hash, newest.timestamp)
+        if not (self._newest and self._newest.hash in (newest.hash, newest.parent)):
+            self._newest = None
+            self._genesis = (await self.node.block(0)).hash  # the node may have been replaced by one on another chain
+        self._newest = newest
+        return Head(self._genesis, newest.number, newest.hash, newest.timestamp)
 
     async def read_claim(self, claim: Claim) -> ClaimFacts:
         code = await self.node.code(claim.contract)
@@ -117,7 +121,9 @@ class EvmChain:
     # beyond the port
 
     async def contains(self, head: Head) -> bool:
-        """Whether that block is still part of the chain.  If not, the chain was rolled back."""
+        """Whether the chain, as of the last ``head``, still has that block.  If not, it was rolled back."""
+        if self._newest and head.hash in (self._newest.hash, self._newest.parent):
+            return True  # after almost every poll, so that it costs no request
         try:
             return (await self.node.block(head.height)).hash == head.hash
         except PortError as error:
@@ -174,7 +180,6 @@ class EvmChain:
     ) -> Signed:
         self.policy.check(genesis, nonce, fees, gas)
         transaction = {
-            "type": 2,
             "chainId": self.node.chain_id,
             "nonce": nonce,
             "to": bytes.fromhex(to[2:]) if to else b"",
@@ -184,7 +189,7 @@ class EvmChain:
             "maxFeePerGas": fees.max,
             "maxPriorityFeePerGas": fees.tip,
         }
-        raw = await asyncio.to_thread(self.wallet.sign, transaction)
+        raw = self.wallet.sign(transaction)
         signed = Signed(nonce, "0x" + raw.hex(), TxHash("0x" + keccak(raw).hex()), genesis)
         self.policy.count([signed])
         return signed

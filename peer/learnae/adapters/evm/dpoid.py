@@ -4,14 +4,14 @@ import json
 from dataclasses import dataclass
 from functools import cache
 
-from eth_utils.crypto import keccak
+from eth_hash.auto import keccak
 
 from learnae import resources
 from learnae.messages.ids import peer_id, public_key
 from learnae.protocol.types import Address, Poid
 
 DEPLOY_GAS = 120_000  # limit; 99,891 is the maximum used, and the contract guarantees 105,000
-GET_POID, GET_TIMESTAMP = keccak(text="getPoid()")[:4], keccak(text="getTimestamp()")[:4]
+GET_POID, GET_TIMESTAMP = keccak(b"getPoid()")[:4], keccak(b"getTimestamp()")[:4]
 
 
 @dataclass(frozen=True)

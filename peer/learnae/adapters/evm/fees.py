@@ -11,11 +11,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from eth_account.typed_transactions.typed_transaction import TypedTransaction
-from hexbytes import HexBytes
-
-from learnae.adapters.evm.rpc import BlockHeader
+from learnae.adapters.evm.rpc import BlockHeader, parse_bytes
 from learnae.errors import PortError, Reason
+from learnae.messages.transaction import parse
 from learnae.protocol.blockchain import Signed
 from learnae.protocol.settings import ChainSettings
 from learnae.protocol.types import Wei
@@ -52,7 +50,7 @@ class TransactionLimits:
 
     @staticmethod
     def of(signed: Signed) -> "TransactionLimits":
-        fields = TypedTransaction.from_bytes(HexBytes(signed.raw)).as_dict()
+        fields = parse(parse_bytes(signed.raw))
         fees = Fees(fields["maxPriorityFeePerGas"], fields["maxFeePerGas"])
         return TransactionLimits(fees, fields["gas"] * fees.max, fields["value"])
 

@@ -14,10 +14,6 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
 
-from web3 import AsyncEthereumTesterProvider
-from web3.providers.async_base import AsyncBaseProvider
-from web3.types import RPCEndpoint, RPCResponse
-
 from learnae.adapters.evm.rpc import SEND
 from learnae.errors import child_ended
 from learnae.protocol.types import Address, Wei
@@ -25,7 +21,7 @@ from learnae.protocol.types import Address, Wei
 T = TypeVar("T")
 
 
-class LocalEvm(AsyncEthereumTesterProvider):
+class LocalEvm:
     """A provider for ``Node``.  ``mine`` adds blocks, ``mine_every`` continuously.
 
     ``separate``: run in a separate process, which ends with ``close`` or with this process.
@@ -33,13 +29,12 @@ class LocalEvm(AsyncEthereumTesterProvider):
     """
 
     def __init__(self, alloc: Mapping[Address, Wei], chain_id: int = 31337, separate: bool = False) -> None:
-        AsyncBaseProvider.__init__(self)  # that of the parent would create an unused chain
         self.reachable, self.seconds = True, 0.0
-        self._answers: dict[tuple[RPCEndpoint, str], RPCResponse] = {}  # since the last block
+        self._answers: dict[tuple[str, str], Any] = {}  # since the last block
         self._thread = ThreadPoolExecutor(1, "evm")
         self._host: EvmHost = (SeparateProcess if separate else InProcess)(alloc, chain_id)
 
-    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+    async def make_request(self, method: str, params: Any) -> Any:
         if not self.reachable:
             raise ConnectionError("stopped")
         request = (method, repr(params))
@@ -76,9 +71,9 @@ class LocalEvm(AsyncEthereumTesterProvider):
 
     # in the thread
 
-    def _answer(self, request: tuple[RPCEndpoint, str], params: Any) -> RPCResponse:
+    def _answer(self, request: tuple[str, str], params: Any) -> Any:
         if request not in self._answers:
-            answer: RPCResponse = self._do("answer", request[0], params)
+            answer = self._do("answer", request[0], params)
             if request[0] == SEND:
                 return answer
             self._answers[request] = answer

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from os import urandom
-from typing import Any, cast
+from typing import Any
 
 from eth.constants import ZERO_ADDRESS
 from eth.exceptions import PyEVMError
@@ -22,9 +22,8 @@ from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
 from hexbytes import HexBytes
 from rlp.exceptions import RLPException
-from web3 import EthereumTesterProvider
+from web3 import EthereumTesterProvider, Web3
 from web3.providers.eth_tester.middleware import transaction_result_remapper
-from web3.types import RPCEndpoint, RPCResponse
 
 from learnae.adapters.evm.rpc import SEND
 from learnae.protocol.types import Address, Wei
@@ -81,11 +80,11 @@ class Tester:
         }
         self.start_anew()
 
-    def answer(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+    def answer(self, method: str, params: Any) -> Any:
         try:
             if method not in self._own:
-                return self._rpc.make_request(method, params)
-            return cast(RPCResponse, {"jsonrpc": "2.0", "id": 0, "result": self._own[method](params)})
+                return self._rpc(method, params)
+            return {"jsonrpc": "2.0", "id": 0, "result": self._own[method](params)}
         except (TransactionRefused, *REFUSALS) as error:
             return {"jsonrpc": "2.0", "id": 0, "error": {"code": -32000, "message": str(error)}}
 
@@ -97,7 +96,8 @@ class Tester:
         self._evm = PyEVMBackend(genesis, accounts)
         type(self._evm.chain).chain_id = self._chain_id  # each backend has its own class
         self._tester = EthereumTester(self._evm)
-        self._rpc = EthereumTesterProvider(self._tester)
+        web3 = Web3(EthereumTesterProvider(self._tester), middleware=[])
+        self._rpc: Callable[[Any, Any], Any] = web3.provider.request_func(web3, web3.middleware_onion)
         self._pool: list[PoolTransaction] = []
         self._mined: dict[bytes, int] = {}  # transactions and their blocks
         self._receipts: dict[bytes, object] = {}
@@ -160,16 +160,16 @@ class Tester:
     def _receipt(self, hash: bytes) -> object:
         """Cached, because eth-tester searches the whole chain for each receipt."""
         if hash in self._mined and hash not in self._receipts:
-            answer = self._rpc.make_request(RPCEndpoint("eth_getTransactionReceipt"), ["0x" + hash.hex()])
+            answer = self._rpc("eth_getTransactionReceipt", ["0x" + hash.hex()])
             self._receipts[hash] = answer["result"]
         return self._receipts.get(hash)
 
     def _call(self, transaction: dict[str, Any]) -> object:
-        fees = {"max_fee_per_gas": 10**15, "max_priority_fee_per_gas": 0}
-        return self._tester.call(transaction | fees | {"from": CALLER})
+        limits = {"gas": int(transaction["gas"], 16), "max_fee_per_gas": 10**15, "max_priority_fee_per_gas": 0}
+        return self._tester.call(transaction | limits | {"from": CALLER})
 
     def _block(self, number: str | int, full: bool = False) -> object:
-        block = self._rpc.make_request(RPCEndpoint("eth_getBlockByNumber"), [number, full])["result"]
+        block = self._rpc("eth_getBlockByNumber", [number, full])["result"]
         if block and full:  # web3 converts blocks and transactions, but not transactions in blocks
             block = block | {"transactions": [transaction_result_remapper(item) for item in block["transactions"]]}
         return block

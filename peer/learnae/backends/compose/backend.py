@@ -59,7 +59,7 @@ class ComposeBackend:
                 f"--remote-peers: a join file would contain the URL in {RPC}, which is a secret: leave out one of them"
             )
         if named:
-            from learnae.backends.external_chain.chain import ExternalChain  # imports web3
+            from learnae.backends.external_chain.chain import ExternalChain
 
             self._chain = ExternalChain.of(named, self.session)
 

@@ -134,7 +134,7 @@ class EmbeddedBackend:
         self._say(f"Token for commands: {path}")
 
     def _start_evm(self) -> None:
-        from learnae.backends.embedded.swarm import local_evm  # imports web3
+        from learnae.backends.embedded.swarm import local_evm
 
         self._evm = local_evm(self.session, self._wallets)
 

@@ -1,0 +1,135 @@
+"""Processor seconds and memory of a swarm's containers, of the engine and of the command.  Needs root.
+
+A container's counter is gone when it ends, so all are sampled: up to ``EVERY`` seconds of each are missing.
+"""
+
+import os
+import resource
+import statistics
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from learnae.backends.compose.docker_cli import docker
+
+EVERY = 0.25  # s
+PARTS = ("link", "ipfs", "peer")  # of a pod
+ENGINE = ("dockerd", "containerd", "containerd-shim", "docker-proxy")
+CGROUPS = Path("/sys/fs/cgroup")
+TICKS = os.sysconf("SC_CLK_TCK")
+MB = 1e6
+
+
+class Processors:
+    def __init__(self, project: str) -> None:
+        self._project = project
+        self._counters: dict[str, Path] = {}  # by container
+        self.seconds: dict[str, float] = {}  # by service, such as peer-p00
+        self._services: dict[str, str] = {}
+        self._engine = engine()
+        self._command = command()
+        self.engine = self.command = 0.0
+
+    @contextmanager
+    def sampled(self) -> Iterator[None]:
+        stop = threading.Event()
+        thread = threading.Thread(target=self._sample, args=(stop,))
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+            self.engine, self.command = engine() - self._engine, command() - self._command
+
+    def pods(self) -> dict[str, float]:
+        """Mean seconds of a pod, by part; ``shared``: what all pods share, divided by their number."""
+        parts = {part: [used for name, used in self.seconds.items() if name.startswith(f"{part}-")] for part in PARTS}
+        pods = len(parts["peer"]) or 1
+        shared = sum(self.seconds.values()) - sum(map(sum, parts.values()))
+        return {part: statistics.mean(used) for part, used in parts.items() if used} | {"shared": shared / pods}
+
+    def _sample(self, stop: threading.Event) -> None:
+        looks = 0
+        while not stop.wait(EVERY):
+            if looks % 8 == 0:
+                self._find()
+            looks += 1
+            for container, counter in list(self._counters.items()):
+                try:
+                    self.seconds[self._services[container]] = read(counter)
+                except OSError:  # it has ended
+                    del self._counters[container]
+
+    def _find(self) -> None:
+        listing = '{{.ID}} {{.Label "com.docker.compose.service"}}'
+        found = docker(
+            "ps", "--no-trunc", "--filter", f"label=com.docker.compose.project={self._project}", "--format", listing
+        )
+        for container, service in (line.split() for line in found.splitlines()):
+            if container not in self._services:
+                self._services[container] = service
+                self._counters[container] = counter(container)
+
+
+def counter(container: str) -> Path:
+    """The file with the processor time of a container."""
+    places = (
+        f"cpuacct/docker/{container}/cpuacct.usage",
+        f"cpu,cpuacct/docker/{container}/cpuacct.usage",
+        f"system.slice/docker-{container}.scope/cpu.stat",
+        f"docker/{container}/cpu.stat",
+    )
+    return next((CGROUPS / place for place in places if (CGROUPS / place).exists()), CGROUPS / places[0])
+
+
+def read(counter: Path) -> float:
+    text = counter.read_text(encoding="ascii")
+    return int(text.split()[1]) / 1e6 if counter.name == "cpu.stat" else int(text) / 1e9
+
+
+def engine() -> float:
+    """Processor seconds of Docker so far, with what its processes have started; of shims, of those that live."""
+    return sum(_process(path) for path in Path("/proc").glob("[0-9]*") if _name(path).startswith(ENGINE))
+
+
+def command() -> float:
+    """Processor seconds of this process and of those that it has started."""
+    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def memory(project: str, names: tuple[str, ...]) -> dict[str, list[float]]:
+    """MB (proportional set size) by part, of each pod."""
+    containers = [f"{project}-{part}-{name}-1" for part in PARTS for name in names]
+    pids = docker("inspect", "--format", "{{.State.Pid}}", *containers).split()
+    sizes = [sum(map(pss, family(pid))) / MB for pid in pids]
+    return {part: sizes[index * len(names) : (index + 1) * len(names)] for index, part in enumerate(PARTS)}
+
+
+def family(pid: str) -> list[str]:
+    """A process and its children."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
+    return [pid, *(each for child in children for each in family(child))]
+
+
+def pss(pid: str) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
+
+
+def _name(process: Path) -> str:
+    try:
+        return (process / "comm").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _process(process: Path) -> float:
+    """Processor seconds with those of ended children."""
+    try:
+        fields = (process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / TICKS
