@@ -5,6 +5,7 @@
 - The ``Origin`` header must match the host, so that pages of other sites can neither read nor send commands.
 - Commands need the bearer token, which is compared in constant time.  Without a token, commands are disabled.
 - Bodies are limited by ``body_limits``, whatever their Content-Length says, before they are parsed.
+- Requests without the token have a share of the event loop, ``loop_share``; those beyond it wait.
 """
 
 import hmac
@@ -20,7 +21,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from learnae.errors import InputError
 from learnae.private_file import read_private
 from learnae.web.api.body_limits import BodyLimits, RejectedBody
+from learnae.web.api.loop_share import CONNECTION, EXPECTED, LoopShare
 from learnae.web.api.problems import problem_response
+from learnae.web.api.scrape_cost import measure
 
 MIN_TOKEN = 16  # characters
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -39,10 +42,13 @@ class Guard:
         """Raises HTTPException: 403 if this server has no token, 401 if the request does not have the right one."""
         if self.token is None:
             raise HTTPException(403, "commands are disabled: start this server with --token-file")
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        matches = hmac.compare_digest(token.strip().encode(), self.token.encode())
-        if scheme.lower() != "bearer" or not matches:
+        if not self.has_token(request.headers.get("authorization", "")):
             raise HTTPException(401, "commands need the bearer token of this server", {"WWW-Authenticate": "Bearer"})
+
+    def has_token(self, authorization: str) -> bool:
+        scheme, _, token = authorization.partition(" ")
+        matches = hmac.compare_digest(token.strip().encode(), (self.token or "").encode())
+        return self.token is not None and scheme.lower() == "bearer" and matches
 
     def admits(self, host: str, address: str | None) -> bool:
         """Whether ``host``, a Host header, names this server; ``address``: the local address of the connection."""
@@ -61,9 +67,11 @@ def read_token(path: Path) -> str:
 class GuardMiddleware:
     """ASGI middleware that rejects requests before they reach the app."""
 
-    def __init__(self, app: ASGIApp, guard: Guard, limits: BodyLimits | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, guard: Guard, limits: BodyLimits | None = None, share: LoopShare | None = None
+    ) -> None:
         self._app, self._guard = app, guard
-        self._limits = limits or BodyLimits()
+        self._limits, self._share = limits or BodyLimits(), share or LoopShare()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -76,14 +84,26 @@ class GuardMiddleware:
             rejection = problem_response(421, "unknown Host: use 127.0.0.1, or name the host when starting this server")
         elif origin is not None and origin.partition("://")[2] != host:
             rejection = problem_response(403, "requests from pages of other sites are not allowed")
-        else:
+        elif self._guard.has_token(headers.get(b"authorization", "")):
+            await self._answer(scope, receive, send)
+            return
+        elif await self._share.admitted():
+            self._share.use(EXPECTED)
             try:
-                async with self._limits.checked(scope["path"], receive) as checked:
-                    await self._app(scope, checked, send)
-                return
-            except RejectedBody as error:
-                rejection = problem_response(error.status, str(error), error.headers)
+                await measure(self._answer(scope, receive, send), self._share.use)
+            finally:
+                self._share.use(CONNECTION - EXPECTED)
+            return
+        else:
+            rejection = problem_response(503, "too many requests: try again later", {"Connection": "close"})
         await rejection(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with self._limits.checked(scope["path"], receive) as checked:
+                await self._app(scope, checked, send)
+        except RejectedBody as error:
+            await problem_response(error.status, str(error), error.headers)(scope, receive, send)
 
 
 def _name(host: str) -> str | None:
