@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-AddSeconds = Callable[[float], None]
+AddSeconds = Callable[[float], object]
 
 
 class ScrapeCost:
