@@ -86,7 +86,7 @@ def test_parquet_gives_what_csv_gives_whatever_its_types(tmp_path: Path) -> None
         ({"k": [0, 1], "x": [1.0, None]}, (), "column 'x' has no value in row 2"),
         ({"k": [0, None], "x": [1.0, 2.0]}, (), "column 'k' has no value in row 2"),
         ({"k": [0.0, float("nan")], "x": [1.0, 2.0]}, (), "column 'k' contains nan"),
-        ({"k": [0, 1], "x": ["1", None]}, ("x",), "column 'x' contains text"),
+        ({"k": [0, 1], "x": ["1", None]}, ("x",), "column 'x' has no value in row 2"),
         ({"k": [0, 1], "x": ["a", "b"]}, (), "no numeric column besides 'k'"),
         ({"k": list(range(101)), "x": [1] * 101}, (), "101 different values, a quantity rather than classes"),
     ],
@@ -286,6 +286,12 @@ def test_decimal_commas_are_recognised(tmp_path: Path) -> None:
     table = read(csv(tmp_path, "a;b;c;k\n1,5;1,250;7;0\n-,5;2;8;1\n"), "k", (), None)
     assert table.features.tolist() == [[1.5, 1.25, 7.0], [-0.5, 2.0, 8.0]]
     assert table.notice == "Columns with decimal commas: a, b."
+
+
+def test_numbers_that_are_padded_with_unusual_blanks_are_numbers_and_a_thousands_comma_is_named(tmp_path: Path) -> None:
+    assert read(csv(tmp_path, "a,k\n1,0\n2\u00a0,1\n"), "k", (), None).features.tolist() == [[1.0], [2.0]]
+    with pytest.raises(InputError, match=r"contains text in row 2 \('1,234'\)"):
+        read(csv(tmp_path, 'a,k\n7,0\n"1,234",1\n'), "k", (), None)
 
 
 @pytest.mark.parametrize("text", ["a;k\n1,234;0\n22,345;1\n", 'a,k\n"1,5",0\n"2,5",1\n'])

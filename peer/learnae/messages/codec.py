@@ -200,10 +200,19 @@ def _float(value: Any) -> float:
     return float(number)
 
 
+def _integer(value: Any) -> int:
+    number: int = INTEGER(value)
+    if abs(number) >= TOO_LARGE:
+        raise ValueError("an integer has at most 256 bits")
+    return number
+
+
 def _wei(value: Any) -> int:
     if type(value) is not str or not (value.isascii() and value.isdigit()):
         raise ValueError(f"{value!r:.60} is not an amount of wei (a decimal string)")
-    return int(value)
+    if len(value) > len(str(TOO_LARGE)):
+        raise ValueError("an amount of wei has at most 256 bits")
+    return _integer(int(value))
 
 
 def _decimal(value: Any) -> Decimal:
@@ -221,11 +230,12 @@ def _score(value: Any) -> Score:
 
 
 DECIMAL = re.compile(r"-?\d+(\.\d+)?(E[+-]?\d+)?", re.ASCII)
-NUMBER = _exactly(float, int)
+NUMBER, INTEGER = _exactly(float, int), _exactly(int)
+TOO_LARGE = 1 << 256  # the EVM has no larger integers; beyond about 1,000 bits they are no floats
 PLAIN: dict[Any, Coder] = {
     Any: lambda value: value,
     str: _exactly(str),
-    int: _exactly(int),
+    int: _integer,
     bool: _exactly(bool),
     float: _float,
     Wei: _wei,

@@ -40,6 +40,7 @@ from learnae.untrusted_file import refuse_links
 
 Journal = tuple[PeerConfig, Sequence[tuple[Event, str]]]  # the peer's configuration; its events with their digests
 PACKAGE = Path(__file__).parents[2]
+MAX_RECORDS = 512 << 20  # bytes of a history or a chain; 1,000 peers make about a tenth
 MAX_WALL = 1e9  # s that a session may have taken
 ARM_CODES = ("CPU implementer", "CPU variant", "CPU part")  # in /proc/cpuinfo, which names no model there
 PACKAGES = ("torch", "numpy", "safetensors", "pydantic")
@@ -253,4 +254,4 @@ def _git(*command: str) -> str | None:
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text(errors="replace", encoding="utf-8").splitlines()
+    return read_input(path, MAX_RECORDS).decode(errors="replace").splitlines()

@@ -21,6 +21,7 @@ from learnae.session.settings import DataSettings
 
 DELIMITERS = "\t;|,"  # the first that fits: a comma may be a decimal comma
 NUMBER = r"^\s*[-+]?(\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d+)?\s*$"
+POINT_NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
 DECIMAL_COMMA = r"^[-+]?(\d*,(\d{1,2}|\d{4,})|0,\d*|\d{4,},\d*)([eE][-+]?\d+)?$"  # 1,234 may be more than a thousand
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 FALLBACK = "cp1252"  # Windows-1252, with all letters of Latin-1

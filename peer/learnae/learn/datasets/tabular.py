@@ -18,6 +18,8 @@ from learnae.errors import InputError
 from learnae.learn.datasets.dataset import Dataset, require_two_classes
 from learnae.learn.datasets.optional_pyarrow import Arrow, import_pyarrow
 from learnae.learn.datasets.table_file import (
+    NUMBER,
+    POINT_NUMBER,
     abbreviate,
     is_mostly_numbers,
     is_text,
@@ -76,7 +78,7 @@ def to_dataset(
 def to_numbers(name: str, column: str, values: Arrow) -> NDArray[np.float64]:
     """A column as finite numbers."""
     if not _is_number(values.type):
-        _reject_text(name, column, values)
+        values = _parsed(name, column, values)
     _reject_missing(name, column, values)
     numbers: NDArray[np.float64] = values.cast(import_pyarrow().float64(), safe=False).to_numpy()
     invalid = np.flatnonzero(~np.isfinite(numbers))
@@ -164,12 +166,15 @@ def _decoded(values: Arrow) -> Arrow:
     return values.cast(values.type.value_type).combine_chunks().dictionary_encode()
 
 
-def _reject_text(name: str, column: str, values: Arrow) -> None:
+def _parsed(name: str, column: str, values: Arrow) -> Arrow:
+    """A column of texts that are numbers, such as those that were padded.  Raises InputError for any other text."""
     if not is_text(values.type):
         raise InputError(
             f"{name}: column '{column}' has type {values.type}, which is not numeric: leave it out of data.features"
         )
-    row = int(np.argmin(look_like_numbers(values)))
+    if look_like_numbers(values, POINT_NUMBER).all():
+        return values.cast(import_pyarrow().float64())
+    row = int(np.argmin(look_like_numbers(values, POINT_NUMBER if look_like_numbers(values).all() else NUMBER)))
     raise InputError(
         f"{name}: column '{column}' contains text in row {row + 1} ('{str(values[row])[:40]}'): put a number there, "
         "drop the row, or leave the column out of data.features"
