@@ -309,3 +309,9 @@ def test_gzip_is_recognised_by_content_not_by_name(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_bytes(gzip.compress(b"a,k\n1,0\n2,1\n"))
     (tmp_path / "rows.csv.gz").write_bytes(b"a,k\n1,0\n2,1\n")
     assert len(read(tmp_path / "rows.csv", "k", (), None)) == len(read(tmp_path / "rows.csv.gz", "k", (), None)) == 2
+
+
+@pytest.mark.parametrize("first", ["9" * 5000, "\u00b2"])
+def test_a_header_of_digits_that_are_no_integers_is_read_like_any_other(tmp_path: Path, first: str) -> None:
+    with pytest.raises(InputError):
+        read(csv(tmp_path, f"{first},2\n5,0\n6,1\n"), "3", (), None)

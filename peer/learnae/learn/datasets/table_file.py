@@ -8,6 +8,7 @@ import codecs
 import gzip
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -132,7 +133,7 @@ def _stripped(name: str, arrow: Arrow, label: str | None = None) -> Arrow:
     names = [column.strip() for column in arrow.column_names]
     if label is not None:
         _require_header(name, names, label)
-    duplicates = sorted({column for column in names if names.count(column) > 1})
+    duplicates = sorted(column for column, count in Counter(names).items() if count > 1)
     if duplicates:
         raise InputError(f"{name} has two columns named '{duplicates[0]}': rename one")
     return import_pyarrow().table([_without_blanks(column) for column in arrow.columns], names)
@@ -151,7 +152,8 @@ def _without_blanks(values: Arrow) -> Arrow:
 def _require_header(name: str, names: Sequence[str], label: str) -> None:
     """Raises InputError if the names look like a row of data.  Ascending integers may be names, as pandas gives."""
     numbers = [column for column in names if re.search(NUMBER, column)]
-    is_ascending = all(map(str.isdigit, names)) and list(map(int, names)) == sorted(set(map(int, names)))
+    are_integers = all(re.fullmatch("[0-9]{1,18}", column) for column in names)
+    is_ascending = are_integers and list(map(int, names)) == sorted(set(map(int, names)))
     if (numbers and label not in names) or (len(numbers) == len(names) and not is_ascending):
         raise InputError(
             f"{name} seems to have no header, because its first line contains {numbers[0]}: set data.header = false "

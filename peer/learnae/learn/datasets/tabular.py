@@ -49,11 +49,12 @@ def read(path: Path, data: DataSettings) -> Dataset:
     features = data.features
     if not features:
         others = [column for column in arrow.column_names if column != label]
-        numbered = [column for column in others if _numbers_rows(column, arrow[column])]
-        features = tuple(c for c in others if c not in numbered and _is_numeric(arrow[c]))
-        not_numeric = [column for column in others if column not in (*features, *numbered)]
+        numbered = dict.fromkeys(column for column in others if _numbers_rows(column, arrow[column]))
+        numeric = dict.fromkeys(c for c in others if c not in numbered and _is_numeric(arrow[c]))
+        not_numeric = [column for column in others if column not in numeric and column not in numbered]
+        features = tuple(numeric)
         if numbered:
-            notices.append(f"Columns that number the rows are left out: {abbreviate(numbered)}.")
+            notices.append(f"Columns that number the rows are left out: {abbreviate(list(numbered))}.")
         if not_numeric:
             notices.append(f"Columns that are not numeric are left out: {abbreviate(not_numeric)}.")
     if not features:
