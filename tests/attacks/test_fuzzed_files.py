@@ -357,6 +357,11 @@ def attack(kind: Attack, files: Originals, examples: int, seed: int) -> None:
         assert wrong is None, f"{kind.__name__}, seed {seed}, example {number}: {wrong}"
 
 
+@pytest.mark.parametrize(("kind", "seed", "number"), [(archive, 1001, 492), (archive, 1007, 174), (table, 1015, 429)])
+def test_what_the_soak_test_found_stays_mended(files: Originals, kind: Attack, seed: int, number: int) -> None:
+    assert kind(random.Random(f"{seed} {kind.__name__} {number}"), files) is None
+
+
 @pytest.mark.parametrize("kind", ATTACKS)
 def test_no_damaged_file_ends_a_command_with_a_traceback(files: Originals, kind: Attack) -> None:
     attack(kind, files, 1_000, seed=1)

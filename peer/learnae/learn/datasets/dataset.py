@@ -4,6 +4,9 @@ A dataset in the project's own format is standardised.  Any other is read unchan
 and standard deviation may only be computed from training rows, which the session chooses.
 """
 
+import tokenize
+import zipfile
+import zlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +19,12 @@ from learnae.learn.datasets.hepmass_reader import COLUMNS
 
 FEATURES = COLUMNS + 1  # of HEPMASS as the network sees it: the mass is the 28th
 CLASSES = 2
+# What zipfile and numpy raise for damaged archives.  RuntimeError: encrypted, or compressed in an unknown way;
+# tokenize: numpy takes the header of an array for Python.
+UNREADABLE = (
+    OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, RuntimeError, SyntaxError, tokenize.TokenError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

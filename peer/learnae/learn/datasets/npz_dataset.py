@@ -7,7 +7,6 @@
 """
 
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from learnae.errors import InputError
-from learnae.learn.datasets.dataset import FEATURES, Dataset, require_two_classes
+from learnae.learn.datasets.dataset import FEATURES, UNREADABLE, Dataset, require_two_classes
 from learnae.learn.datasets.hepmass import METADATA
 from learnae.learn.datasets.hepmass_reader import COLUMNS, MASS_MEAN, MASS_STD
 from learnae.messages.foreign_json import from_json
@@ -32,7 +31,7 @@ def read_npz(path: Path) -> Dataset:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in KEYS if key in archive.files}
-    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path.name} cannot be read ({error}); restore it or generate it again") from error
     _check(path.name, arrays)
     features = np.empty((len(arrays["label"]), FEATURES), np.float32)
@@ -49,7 +48,7 @@ def read_folder(path: Path) -> Dataset:
         features = np.load(path / "features.npy", mmap_mode="c")
         label, mass = np.load(path / "label.npy"), np.load(path / "mass.npy")
         mean, std = np.array(metadata["mean"], np.float64), np.array(metadata["std"], np.float64)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError) as error:
+    except UNREADABLE as error:
         raise InputError(f"the rows of {path.name} cannot be read ({error}); {CONVERT}") from None
     rows = (len(label),)
     if (features.shape, mass.shape, label.shape) != ((*rows, FEATURES), rows, rows) or len(mean) != COLUMNS:

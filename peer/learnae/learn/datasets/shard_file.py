@@ -4,15 +4,13 @@ Standardised like the session's dataset, so that a peer computes the same from i
 """
 
 import secrets
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from learnae.errors import InputError
-from learnae.learn.datasets.dataset import Dataset
+from learnae.learn.datasets.dataset import UNREADABLE, Dataset
 from learnae.learn.datasets.partition import PeerRows
 
 
@@ -46,6 +44,6 @@ def load(path: Path) -> tuple[Dataset, PeerRows]:
             sha256=str(arrays["data_sha256"]),
         )
         trained = int(arrays["trained"])
-    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path.name} cannot be read as a peer's rows ({error}): render the swarm again") from None
     return dataset, PeerRows(torch.arange(trained), torch.arange(trained, len(dataset)))
