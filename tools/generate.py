@@ -13,6 +13,7 @@ from pathlib import Path
 from tools.cli_reference import cli_reference
 from tools.house import house_map, house_picture
 from tools.metrics_table import metrics_table
+from tools.records_reference import records_reference
 from tools.settings_reference import session_schema, settings_reference
 from tools.state_diagrams import state_diagrams
 from tools.tables_reference import tables_reference
@@ -47,6 +48,7 @@ PARTS = (
     Part("docs/explanation/architecture.md", "house", house_map),
     Part("docs/pictures/imports.svg", None, house_picture),
     Part("docs/reference/cli.md", None, cli_reference),
+    Part("docs/reference/records.md", None, records_reference),
     Part("docs/reference/settings.md", None, settings_reference),
     Part("docs/reference/tables.md", None, tables_reference),
     Part("peer/learnae/resources/example/session.schema.json", None, session_schema),

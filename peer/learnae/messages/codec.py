@@ -43,13 +43,13 @@ def decode(kind: Any, value: Any) -> Any:
 
 
 # what the hints say
-def _classes(hint: Any) -> dict[str, type]:
+def classes_of(hint: Any) -> dict[str, type]:
     """The dataclasses that a hint allows, by name."""
     options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     return {option.__name__: option for option in options if is_dataclass(option) and isinstance(option, type)}
 
 
-def _hints(cls: type) -> dict[str, Any]:
+def hints_of(cls: type) -> dict[str, Any]:
     hints = get_type_hints(cls)
     return {field.name: hints[field.name] for field in fields(cls)}
 
@@ -70,7 +70,7 @@ def _encoder(hint: Any) -> Coder | None:
         return lambda score: [score.correct, score.total]
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return {member: member.value for member in hint}.__getitem__
-    if len(_classes(hint)) > 1:
+    if len(classes_of(hint)) > 1:
         return encode
     if is_dataclass(hint):
         return _object_encoder(hint, {})
@@ -93,7 +93,7 @@ def _container_encoder(hint: Any) -> Coder | None:
 
 
 def _object_encoder(cls: Any, head: dict[str, str]) -> Coder:
-    plan = [(name, _encoder(hint)) for name, hint in _hints(cls).items()]
+    plan = [(name, _encoder(hint)) for name, hint in hints_of(cls).items()]
 
     def encode_object(value: Any) -> dict[str, Any]:
         out: dict[str, Any] = head.copy()
@@ -117,8 +117,8 @@ def _decoder(hint: Any) -> Coder:
         return PLAIN[hint]
     if isinstance(hint, NewType):
         return _decoder(hint.__supertype__)
-    if len(_classes(hint)) > 1:
-        return _kind_decoder(_classes(hint))
+    if len(classes_of(hint)) > 1:
+        return _kind_decoder(classes_of(hint))
     if is_dataclass(hint) and isinstance(hint, type):
         return _object_decoder(hint, set())
     if isinstance(hint, type) and issubclass(hint, StrEnum):
@@ -145,7 +145,7 @@ def _container_decoder(hint: Any) -> Coder:
 
 
 def _object_decoder(cls: type, head: set[str]) -> Coder:
-    plan = [(name, _decoder(hint)) for name, hint in _hints(cls).items()]
+    plan = [(name, _decoder(hint)) for name, hint in hints_of(cls).items()]
     names, table = head | {name for name, _ in plan}, _exactly(dict)
 
     def decode_object(value: Any) -> Any:
@@ -170,7 +170,7 @@ def _kind_decoder(classes: dict[str, type]) -> Coder:
 
 @cache
 def _top_decoder(kind: Any) -> Coder:
-    return _kind_decoder(_classes(kind))
+    return _kind_decoder(classes_of(kind))
 
 
 def _exactly(*kinds: type) -> Coder:
