@@ -45,7 +45,7 @@ def test_a_transaction_that_is_cut_off_is_refused(transaction: dict[str, Any], d
         parse(raw[: data.draw(st.integers(0, len(raw) - 1))])
 
 
-@pytest.mark.parametrize("raw", [b"", b"\1\xc0", b"\2\xc0", b"\2\xc1\x83", unsigned(TRANSFER)])
+@pytest.mark.parametrize("raw", [b"", b"\2", b"\1\xc0", b"\2\xc0", b"\2\xc1\x83", unsigned(TRANSFER)])
 def test_other_bytes_are_no_transaction(raw: bytes) -> None:
     with pytest.raises(ValueError, match="transaction"):
         parse(raw)
