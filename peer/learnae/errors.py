@@ -30,6 +30,9 @@ class Reason(StrEnum):
     CREATOR = "wrong creator"
     DIGEST = "wrong digest"
     COPY = "same tensors as another creator's model"
+    # row blocks, never trained on
+    LABELS = "labels out of range"
+    DUPLICATE = "rows that it had already"
     # messages, dropped before they are journalled
     VERSION = "unknown version"
     SESSION = "another session"

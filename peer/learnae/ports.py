@@ -111,7 +111,19 @@ class Trainer(Protocol):
 
     def score(self, cid: Cid, model: ModelRef | None) -> Future[tuple[Weights, Score]]: ...
 
-    def train(self, base: Cid, slice: int, visit: int, step: int) -> Future[tuple[Weights, Score]]: ...
+    def train(
+        self, base: Cid, slice: int, visit: int, step: int, rows: Cid | None = None, earlier: tuple[Cid, ...] = ()
+    ) -> Future[tuple[Weights, Score]]:
+        """On the received block ``rows`` instead, if it is given.
+
+        Raises PortError for a block that is refused: SHAPE, NOT_FINITE, LABELS, DUPLICATE (rows of its own, or of an
+        ``earlier`` block) and as above.
+        """
+        ...
+
+    def pack(self, slice: int, flips: float) -> Future[Cid]:
+        """A block of the rows of one of the peer's slices; ``flips``: share of its labels that are made wrong."""
+        ...
 
     def average(self, base: Cid, remote: ModelRef, step: int) -> Future[tuple[Weights, Score]]: ...
 

@@ -164,7 +164,7 @@ def settings() -> Any:
 def admissible(sender: PeerId, announcement: Announcement) -> bool:
     """Whoever wrote it: it is of this session, of its sender, and not of this peer."""
     ours = announcement.session == SESSION and sender != ME
-    return ours and (isinstance(announcement, IdentityAnnouncement) or announcement.model.creator == sender)
+    return ours and (not isinstance(announcement, ModelAnnouncement) or announcement.model.creator == sender)
 
 
 # what becomes of a message

@@ -56,8 +56,10 @@ class FalseTrainer:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
-    def train(self, base: Cid, slice: int, visit: int, step: int) -> Future[Result]:
-        return self._false("train", self._real.train(base, slice, visit, step))
+    def train(
+        self, base: Cid, slice: int, visit: int, step: int, rows: Cid | None = None, earlier: tuple[Cid, ...] = ()
+    ) -> Future[Result]:
+        return self._false("train", self._real.train(base, slice, visit, step, rows, earlier))
 
     def average(self, base: Cid, remote: ModelRef, step: int) -> Future[Result]:
         return self._false("average", self._real.average(base, remote, step))

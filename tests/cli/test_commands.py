@@ -248,7 +248,7 @@ def test_a_process_ends_with_the_same_sentence_and_exit_code(tmp_path: Path) -> 
     [
         ("[wrok]\nslices = 3", "wrok: no such setting"),
         ("[network]\nloss = 2.0", "network.loss"),
-        ("privacy = false", "privacy"),
+        ('[[groups]]\npolicy = "row-poisoner"', "privacy = false"),
         ('[[groups]]\npolicy = "thief"', "groups.0.policy"),
         ("[[groups]]\nhas_rows = false\ncomputes = false", "no peer trains"),
         ("[[groups]]\ncount = 7", "count 7 peers"),
@@ -257,9 +257,7 @@ def test_a_process_ends_with_the_same_sentence_and_exit_code(tmp_path: Path) -> 
     ],
 )
 def test_bad_sessions_are_one_sentence_and_exit_code_2(tmp_path: Path, more: str, sentence: str) -> None:
-    top, tables = (more + "\n", "") if more.startswith("privacy") else ("", more)
-    path = session(tmp_path, more=tables)
-    path.write_text(top + path.read_text())
+    path = session(tmp_path, more=more)
     done = here(tmp_path, "simulate", path, "--out", tmp_path / "out")
     assert done.returncode == 2
     assert sentence in done.stderr

@@ -32,8 +32,10 @@ class _OtherTrainer:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
-    def train(self, base: Cid, slice: int, visit: int, step: int) -> Future[tuple[Weights, Score]]:
-        future = self._training.train(base, slice, visit, step)
+    def train(
+        self, base: Cid, slice: int, visit: int, step: int, rows: Cid | None = None, earlier: tuple[Cid, ...] = ()
+    ) -> Future[tuple[Weights, Score]]:
+        future = self._training.train(base, slice, visit, step, rows, earlier)
         return lazy(lambda: self._changed(*future.result()))
 
     def _changed(self, weights: Weights, score: Score) -> tuple[Weights, Score]:

@@ -83,7 +83,7 @@ def test_wei_is_text_because_json_readers_lose_large_integers() -> None:
 def test_a_nested_object_names_its_class_only_where_there_is_a_choice() -> None:
     assert "kind" not in encode(ModelReceived(1.5, HEARD))["announcement"]
     assert encode(Announce(HEARD))["announcement"]["kind"] == "ModelAnnouncement"
-    assert len(get_args(Announcement)) == 2
+    assert len(get_args(Announcement)) == 3
 
 
 SIGNED = encode(TransactionSigned(2.0, 8, Signed(0, "0xraw", TxHash("0xt"), "0xg")))

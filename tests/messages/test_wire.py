@@ -20,6 +20,8 @@ from learnae.messages.wire import (
     decode,
     encode,
     proof_text,
+    rows_text,
+    topic_of,
     topics,
 )
 from learnae.protocol.types import (
@@ -31,6 +33,8 @@ from learnae.protocol.types import (
     ModelRef,
     PeerId,
     Poid,
+    RowBlock,
+    RowsAnnouncement,
     TxHash,
     Weights,
 )
@@ -42,7 +46,8 @@ CLAIM = Claim(Poid(PEER, WALLET), CONTRACT, TxHash("0x" + "cd" * 32), "ef" * 32,
 HINTS = (f"/ip4/10.0.0.7/tcp/4001/p2p/{PEER}", f"/ip6/fd00::7/tcp/4001/p2p/{PEER}")
 IDENTITY = IdentityAnnouncement(SESSION, CLAIM, HINTS[:1])
 MODEL = ModelAnnouncement(SESSION, ModelRef(PEER, 7, Weights(BLOCK, "ab" * 32)), HINTS)
-BOTH = pytest.mark.parametrize("announcement", [IDENTITY, MODEL], ids=["identity", "model"])
+ROWS = RowsAnnouncement(SESSION, RowBlock(PEER, 3, cid_of(b"rows")), "uSIGNATURE", HINTS[:1])
+BOTH = pytest.mark.parametrize("announcement", [IDENTITY, MODEL, ROWS], ids=["identity", "model", "rows"])
 
 hexadecimal, base58 = "0123456789abcdef", "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 visible = "".join(map(chr, range(33, 127)))
@@ -116,7 +121,29 @@ def test_a_proof_is_good_for_one_claim_on_one_chain_in_one_session_only() -> Non
 
 
 def test_a_session_has_topics_of_its_own() -> None:
-    assert topics(SESSION) == (f"learnae/1/{SESSION}/identity", f"learnae/1/{SESSION}/model")
+    assert topics(SESSION) == tuple(f"learnae/1/{SESSION}/{kind}" for kind in ("identity", "model", "rows"))
+
+
+def test_each_kind_of_announcement_has_its_topic() -> None:
+    assert (topic_of(IDENTITY), topic_of(MODEL), topic_of(ROWS)) == topics(SESSION)
+
+
+def test_a_signature_of_rows_is_good_for_one_block_of_one_creator_in_one_session_only() -> None:
+    rows = ROWS.rows
+    texts = {
+        rows_text(SESSION, rows),
+        rows_text(BLOCK, rows),
+        rows_text(SESSION, replace(rows, number=4)),
+        rows_text(SESSION, replace(rows, cid=BLOCK)),
+        rows_text(SESSION, replace(rows, creator=PeerId("y" * 50))),
+    }
+    assert len(texts) == 5
+
+
+@pytest.mark.parametrize("number", [0, -1, MAX_STEP, True, 1.0, "1", None])
+def test_rows_have_a_number(number: Any) -> None:
+    with pytest.raises(BadMessage):
+        decode(spoilt(ROWS, number=number))
 
 
 def spoilt(announcement: Announcement, **fields: Any) -> bytes:

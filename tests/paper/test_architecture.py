@@ -6,10 +6,10 @@ import pytest
 from tests.helpers.peers import CONFIG, announced, config, model, score, weights
 from tests.helpers.swarms import finished, first, run, small
 
-from learnae.errors import InputError, Reason
+from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.decisions import Published, Trained, WorkBegan, WorkChanged, WorkState
+from learnae.protocol.decisions import Published, RowsPublished, Trained, WorkBegan, WorkChanged, WorkState
 from learnae.protocol.peer import Peer
 from learnae.protocol.replay import new_peer
 from learnae.protocol.settings import PeerConfig
@@ -158,14 +158,14 @@ def test_a_late_peer_uses_what_remains_on_the_network() -> None:
     assert before & {fact.remote_cid for fact in session.attempts("p05")}
 
 
-def test_sharing_training_data_does_not_exist() -> None:
-    """Section 1.1: "In use cases where privacy is not a priority, nodes can also exchange training data".
-
-    Deviation: every session is in privacy mode, as the paper's own experiment was.
+def test_where_privacy_is_no_priority_training_data_are_exchanged() -> None:
+    """Section 1.1: "In use cases where privacy is not a priority, nodes can also exchange training data, using the same
+    decentralized mechanism".
     """
     assert parse({}).privacy
-    with pytest.raises(InputError, match="privacy = false is not implemented"):
-        parse({"privacy": False})
+    session = run(small({"count": 4}, {"count": 2, "has_rows": False}, privacy=False))
+    published = {fact.cid for _, fact in session.history.facts(RowsPublished)}
+    assert {fact.rows for record, fact in session.history.facts(Trained) if record.peer == "p04"} == published
 
 
 def test_only_models_travel() -> None:

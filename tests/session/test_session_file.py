@@ -132,7 +132,7 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, content: bytes, sent
         ("cost.jitter", -1, "a number from 0 to 10"),
         ("groups.count", 0, "an integer from 1"),
         ("groups.count", -3, "an integer from 1"),
-        ("groups.policy", "thief", "one of honest, refuses-to-pay, poisoner, copycat, hijacker, spammer"),
+        ("groups.policy", "thief", "one of honest, refuses-to-pay, poisoner, copycat, hijacker, row-poisoner, spammer"),
         ("groups.joins_at", -1, "a number from 0 to 86400 (s)"),
         ("faults.kind", "meteor", "one of " + ", ".join(FaultKind)),
         ("faults.at", float("nan"), "a number from 0 to 86400 (s)"),
@@ -213,7 +213,7 @@ def test_an_unknown_setting_is_answered_with_what_it_may_be(table: dict[str, Any
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
-        ({"privacy": False}, "privacy = false is not implemented"),
+        ({"groups": [{"policy": "row-poisoner"}]}, "groups: a row-poisoner publishes rows, which privacy forbids"),
         ({"data": {"rows": 9}}, "data.rows = 9 cannot be cut into 10 slices: lower work.slices"),
         ({"start": {"peers": 21}}, "start.peers = 21 is above the number of peers: max 20"),
         ({"chain": {"max_fee": "1.5"}}, "chain.gas_price = 2 is above chain.max_fee = 1.5, so nobody could ever pay"),

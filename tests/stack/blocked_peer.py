@@ -31,7 +31,9 @@ class Never:
 
 
 class BlockedTrainer(MemoryTrainer):
-    def train(self, base: Cid, slice: int, visit: int, step: int) -> Any:
+    def train(
+        self, base: Cid, slice: int, visit: int, step: int, rows: Cid | None = None, earlier: tuple[Cid, ...] = ()
+    ) -> Any:
         return Never()
 
 

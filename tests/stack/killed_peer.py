@@ -150,8 +150,10 @@ class Watched:
 class SteadyTrainer(MemoryTrainer):
     """Learns slowly and averages well, so that there is something to pay for all along."""
 
-    def train(self, base: Cid, slice: int, visit: int, step: int) -> Future[Any]:
-        return super().train(base, slice, visit + 30, step)
+    def train(
+        self, base: Cid, slice: int, visit: int, step: int, rows: Cid | None = None, earlier: tuple[Cid, ...] = ()
+    ) -> Future[Any]:
+        return super().train(base, slice, visit + 30, step, rows, earlier)
 
     def _draw(self, *what: object) -> int:
         return min(int(str(what[-1])) - 1, super()._draw(*what) + 15)

@@ -22,6 +22,7 @@ from learnae.protocol.types import Address, Cid, ModelRef, PeerId, Score, Weight
 from learnae.session.faults import Component, Fault
 
 T = TypeVar("T")
+ROWS = b"rows "  # a row block begins with
 
 
 def now(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -97,9 +98,25 @@ class MemoryTrainer:
     def score(self, cid: Cid, model: ModelRef | None) -> Future[Any]:
         return lazy(lambda: self._scored(cid, self._skill(cid, model)))
 
-    def train(self, base: Cid, slice: int, visit: int, step: int) -> Future[Any]:
+    def train(
+        self, base: Cid, slice: int, visit: int, step: int, rows: Cid | None = None, earlier: tuple[Cid, ...] = ()
+    ) -> Future[Any]:
         gain = 200 // (visit + 1)
-        return lazy(lambda: self._new_model(self._skill(base) + gain + self._draw(base, visit, 11) - 5, step))
+
+        def make() -> tuple[Weights, Score]:
+            if rows is not None and not self.blocks.get(rows, b"").startswith(ROWS):
+                raise PortError(Reason.MALFORMED, rows)
+            return self._new_model(self._skill(base) + gain + self._draw(base, visit, 11) - 5, step)
+
+        return lazy(make)
+
+    def pack(self, slice: int, flips: float) -> Future[Any]:
+        def make() -> Cid:
+            block = ROWS + f"{slice} {self.peer} {flips}".encode()
+            self.blocks[cid_of(block)] = block
+            return cid_of(block)
+
+        return lazy(make)
 
     def average(self, base: Cid, remote: ModelRef, step: int) -> Future[Any]:
         def make() -> tuple[Weights, Score]:

@@ -51,6 +51,7 @@ class TrainJob(ScoreJob):
     training: Tensor  # (n,) int64
     settings: OptimizerSettings
     seed: int  # of the order of rows, which changes every epoch
+    source: Dataset | None = None  # that ``training`` indexes; None: ``dataset``
 
     @property
     def shape(self) -> Hashable:
@@ -168,7 +169,8 @@ def _train(jobs: Sequence[TrainJob], weights: Tensor) -> Tensor:
 
 def _training_steps(jobs: Sequence[TrainJob]) -> Iterator[tuple[Tensor, Tensor]]:
     """Features (P, B, F) and labels (P, B) of each step; the last step of an epoch may be smaller."""
-    dataset, settings = jobs[0].dataset, jobs[0].settings
+    sources, settings = [job.source or job.dataset for job in jobs], jobs[0].settings
+    shared = all(source is sources[0] for source in sources)
     generators = [torch.Generator().manual_seed(job.seed) for job in jobs]
     for _ in range(settings.epochs):
         order = [
@@ -176,7 +178,11 @@ def _training_steps(jobs: Sequence[TrainJob]) -> Iterator[tuple[Tensor, Tensor]]
             for job, generator in zip(jobs, generators, strict=True)
         ]
         for rows in torch.split(torch.stack(order), settings.batch, dim=1):
-            yield dataset.select(rows)
+            if shared:
+                yield sources[0].select(rows)
+            else:
+                parts = [source.select(own.unsqueeze(0)) for source, own in zip(sources, rows, strict=True)]
+                yield torch.cat([x for x, _ in parts]), torch.cat([y for _, y in parts])
 
 
 @torch.inference_mode()

@@ -5,6 +5,8 @@ Functional: a result depends only on the arguments, the seed and the peer's rows
 
 from collections.abc import Callable, MutableMapping
 from concurrent.futures import Future
+from contextlib import suppress
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -18,6 +20,7 @@ from learnae.learn.cache import BlockMetadata, DecodedModel
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.partition import PeerRows
 from learnae.learn.model import create_network
+from learnae.learn.row_blocks import Keys, ReceivedRows, decode_rows, encode_rows, require_new, row_keys
 from learnae.learn.serialization import encode_block, weights_digest
 from learnae.learn.weight_store import WeightStore, derive_seed
 from learnae.messages.wire import cid_of
@@ -61,15 +64,32 @@ class PoolTrainer:
             return failed(error)
         return self._submit(self._score_job(decoded.weights), lambda _: Weights(cid, decoded.digest))
 
-    def train(self, base: Cid, slice: int, visit: int, step: int) -> Future[ScoredWeights]:
+    def train(
+        self, base: Cid, slice: int, visit: int, step: int, rows: Cid | None = None, earlier: tuple[Cid, ...] = ()
+    ) -> Future[ScoredWeights]:
         """Train on one of ``work.slices`` equal parts; a remainder is left out.  DriverError: no such slice."""
-        rows, seed = self._slice(slice), derive_seed(self._seed, self._peer, visit)
+        seed = derive_seed(self._seed, self._peer, visit)
         try:
+            source = self._dataset if rows is None else self._received(rows, earlier).dataset
+            training = self._slice(slice) if rows is None else torch.arange(len(source))
             weights = self._models.get(base).weights
         except PortError as error:
             return failed(error)
-        job = TrainJob(self._network, weights, self._dataset, self._rows.validation, rows, self._settings, seed)
+        validation = self._rows.validation
+        job = TrainJob(self._network, weights, self._dataset, validation, training, self._settings, seed, source)
         return self._submit(job, lambda trained: self._store(trained, step))
+
+    def pack(self, slice: int, flips: float) -> Future[Cid]:
+        future = Future[Cid]()
+        features, labels = (part[0] for part in self._dataset.select(self._slice(slice).unsqueeze(0)))
+        try:
+            block = encode_rows(features, self._flipped(labels, flips, slice))
+        except PortError as error:
+            return failed(error)
+        cid = cid_of(block)
+        self._blocks[cid] = block
+        future.set_result(cid)
+        return future
 
     def average(self, base: Cid, remote: ModelRef, step: int) -> Future[ScoredWeights]:
         try:
@@ -87,6 +107,38 @@ class PoolTrainer:
         except PortError as error:
             future.set_exception(error)
         return future
+
+    def _received(self, cid: Cid, earlier: tuple[Cid, ...]) -> ReceivedRows:
+        """A received block that this peer may train on.  Raises PortError."""
+        if missing := [block for block in (cid, *earlier) if block not in self._blocks]:
+            raise PortError(Reason.NOT_FOUND, missing[0])
+        decoded = self._decode_rows(cid)
+        require_new(decoded, [self._own_keys, *self._keys(earlier)])
+        return decoded
+
+    def _decode_rows(self, cid: Cid) -> ReceivedRows:
+        return decode_rows(self._blocks[cid], *self._dataset.shape)
+
+    def _keys(self, cids: tuple[Cid, ...]) -> list[Keys]:
+        """Of those of these blocks that can be read: what was refused is known to nobody."""
+        keys = []
+        for cid in cids:
+            with suppress(PortError):
+                keys.append(self._decode_rows(cid).keys)
+        return keys
+
+    @cached_property
+    def _own_keys(self) -> Keys:
+        return row_keys(self._dataset.features[self._rows.train])
+
+    def _flipped(self, labels: Tensor, share: float, slice: int) -> Tensor:
+        """Labels of which a share is wrong."""
+        generator = torch.Generator().manual_seed(derive_seed(self._seed, self._peer, "flips", slice))
+        chosen = torch.randperm(len(labels), generator=generator)[: round(share * len(labels))]
+        shift = torch.randint(1, max(2, self._dataset.classes), (len(chosen),), generator=generator)
+        wrong = labels.clone()
+        wrong[chosen] = (labels[chosen] + shift) % self._dataset.classes
+        return wrong
 
     def _forged_weights(self, forgery: Forgery, source: ModelRef | None, step: int) -> Tensor:
         generator = torch.Generator().manual_seed(derive_seed(self._seed, self._peer, "forgery", step))

@@ -22,6 +22,8 @@ from learnae.protocol.types import (
     ModelRef,
     PeerId,
     Poid,
+    RowBlock,
+    RowsAnnouncement,
     TxHash,
     Weights,
 )
@@ -54,8 +56,24 @@ def proof_text(claim: Claim, session: Cid, chain_id: int, genesis: str) -> bytes
     ).encode()
 
 
-def topics(session: Cid) -> tuple[str, str]:
-    return f"learnae/1/{session}/identity", f"learnae/1/{session}/model"
+def rows_text(session: Cid, rows: RowBlock) -> bytes:
+    """What the creator of a row block signs with its IPFS key."""
+    return "\n".join(("learnae rows 1", session, rows.creator, str(rows.number), rows.cid)).encode()
+
+
+def topics(session: Cid) -> tuple[str, ...]:
+    return tuple(f"learnae/1/{session}/{kind}" for kind in ("identity", "model", "rows"))
+
+
+def topic_of(announcement: Announcement) -> str:
+    identity, model, rows = topics(announcement.session)
+    match announcement:
+        case IdentityAnnouncement():
+            return identity
+        case ModelAnnouncement():
+            return model
+        case RowsAnnouncement():
+            return rows
 
 
 def encode(announcement: Announcement) -> bytes:
@@ -78,6 +96,14 @@ def encode(announcement: Announcement) -> bytes:
                 "step": model.step,
                 "type": "model",
             }
+        case RowsAnnouncement(session, rows, signature, addresses):
+            body = {
+                "cid": rows.cid,
+                "creator": rows.creator,
+                "number": rows.number,
+                "signature": signature,
+                "type": "rows",
+            }
         case _:
             assert_never(announcement)
     body |= {"addresses": list(addresses), "session": session, "v": VERSION}
@@ -96,7 +122,8 @@ def decode(message: bytes) -> Announcement:
         raise BadMessage(Reason.MALFORMED)
     if body.get("v") != VERSION or isinstance(body["v"], bool):
         raise BadMessage(Reason.VERSION)
-    announcement = _identity(body) if body.get("type") == "identity" else _model(body)
+    kind = body.get("type")
+    announcement = _identity(body) if kind == "identity" else _rows(body) if kind == "rows" else _model(body)
     if encode(announcement) != message:  # unknown fields, or another encoding of the same values
         raise BadMessage(Reason.MALFORMED)
     return announcement
@@ -110,16 +137,28 @@ def _identity(body: dict[str, Any]) -> IdentityAnnouncement:
     return IdentityAnnouncement(Cid(_text(body, "session", CID)), claim, addresses)
 
 
+def _rows(body: dict[str, Any]) -> RowsAnnouncement:
+    cid, number = Cid(_text(body, "cid", CID)), _count(body, "number")
+    rows = RowBlock(PeerId(_text(body, "creator", PEER)), number, cid)
+    addresses = tuple(map(str, _addresses(body)))
+    return RowsAnnouncement(Cid(_text(body, "session", CID)), rows, _text(body, "signature", TEXT), addresses)
+
+
 def _model(body: dict[str, Any]) -> ModelAnnouncement:
-    step = body.get("step")
-    if type(step) is not int or not 0 < step < MAX_STEP:
-        raise BadMessage(Reason.MALFORMED, "step")
+    step = _count(body, "step")
     weights = Weights(Cid(_text(body, "cid", CID)), _text(body, "digest", DIGEST))
     model = ModelRef(PeerId(_text(body, "creator", PEER)), step, weights)
     addresses = _addresses(body)
     if any(address.peer != model.creator for address in addresses):
         raise BadMessage(Reason.MALFORMED, "an address of another peer")
     return ModelAnnouncement(Cid(_text(body, "session", CID)), model, tuple(map(str, addresses)))
+
+
+def _count(body: dict[str, Any], field: str) -> int:
+    value = body.get(field)
+    if type(value) is not int or not 0 < value < MAX_STEP:
+        raise BadMessage(Reason.MALFORMED, field)
+    return value
 
 
 def _text(body: dict[str, Any], field: str, pattern: str) -> str:

@@ -10,7 +10,19 @@ from dataclasses import dataclass
 from learnae.protocol.blockchain import Signed
 from learnae.protocol.decisions import Decision
 from learnae.protocol.policies import Forgery
-from learnae.protocol.types import Address, Announcement, Cid, Claim, ModelRef, PeerId, Poid, Timer, TxHash, Wei
+from learnae.protocol.types import (
+    Address,
+    Announcement,
+    Cid,
+    Claim,
+    ModelRef,
+    PeerId,
+    Poid,
+    RowBlock,
+    Timer,
+    TxHash,
+    Wei,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +44,20 @@ class TrainSlice(_Asking):
     """Train a copy of the base model on one slice and score it.  Answered by ``ModelScored``.
 
     Seed, peer and ``slices_trained`` determine the order of the data.  ``step`` is that of the new model.
+    ``rows``: a received block to train on in the place of the peer's own slice; it fails if the block is not what the
+    session allows, or repeats rows of the peer's own or of ``earlier`` blocks.
     """
 
     base_cid: Cid
     slice: int
     slices_trained: int
     step: int
+    rows: RowBlock | None = None
+    earlier: tuple[Cid, ...] = ()
+
+    @property
+    def received(self) -> Cid | None:
+        return self.rows.cid if self.rows else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +78,24 @@ class ForgeModel(_Asking):
     step: int
 
 
+@dataclass(frozen=True, slots=True)
+class PackRows(_Asking):
+    """Make a block of one of the peer's slices.  Answered by ``RowsPacked``.  ``flips``: share of wrong labels."""
+
+    slice: int
+    flips: float
+
+
 # store
 @dataclass(frozen=True, slots=True)
 class FetchModel(_Asking):
-    """Get the block of a model; None: of the initial weights.  ``hints``: multiaddrs.  Answered by ``ModelFetched``."""
+    """Get the block of a model or of rows; None: of the initial weights.  Answered by ``ModelFetched``.
+
+    ``hints``: multiaddrs.
+    """
 
     cid: Cid
-    model: ModelRef | None
+    model: ModelRef | RowBlock | None
     hints: tuple[str, ...]
 
 
@@ -73,6 +104,15 @@ class StoreModel(_Asking):
     """Make one of the peer's own blocks available to others.  Answered by ``ModelStored``."""
 
     cid: Cid
+
+
+@dataclass(frozen=True, slots=True)
+class SignRows(_Asking):
+    """Sign a row block of the peer's own with its IPFS key.  Answered by ``RowsSigned``."""
+
+    cid: Cid
+    number: int
+    session: Cid
 
 
 # chain and identity
@@ -154,8 +194,8 @@ class RecordDecision:
     decision: Decision
 
 
-TrainerAction = ScoreModel | TrainSlice | AverageModels | ForgeModel
-StoreAction = FetchModel | StoreModel
+TrainerAction = ScoreModel | TrainSlice | AverageModels | ForgeModel | PackRows
+StoreAction = FetchModel | StoreModel | SignRows
 ChainAction = SignDeployment | SignPayment | SendTransaction | ReadReceipts | SignClaim | ReadClaim
 Request = TrainerAction | StoreAction | ChainAction
 Action = Request | Announce | SetTimer | RecordDecision

@@ -87,14 +87,27 @@ class Trained:
     step: int
     cid: Cid
     score: Score
+    rows: Cid | None = None  # the received block that it trained on; None: its own slice
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingFailed:
-    """A slice that gave no model, because the training diverged or was never answered.  It is not tried again."""
+    """A slice that gave no model, because the training diverged or was never answered.  It is not tried again.
+
+    ``rows``: a received block; it may have been refused.
+    """
 
     slice: int
     reason: Reason
+    rows: Cid | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowsPublished:
+    """The row block is in the store and has been announced."""
+
+    number: int
+    cid: Cid
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +204,7 @@ Decision = (
     | Adopted
     | Trained
     | TrainingFailed
+    | RowsPublished
     | Averaged
     | AttemptFailed
     | FetchFailed

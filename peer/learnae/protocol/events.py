@@ -8,7 +8,17 @@ from dataclasses import dataclass
 
 from learnae.errors import Reason
 from learnae.protocol.blockchain import Head, Receipt, Signed
-from learnae.protocol.types import Claim, ClaimFacts, ModelAnnouncement, PeerId, Score, Timer, Weights
+from learnae.protocol.types import (
+    Cid,
+    Claim,
+    ClaimFacts,
+    ModelAnnouncement,
+    PeerId,
+    RowsAnnouncement,
+    Score,
+    Timer,
+    Weights,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,14 @@ class ModelReceived(_Timed):
     """A model announcement that passed ``Peer.screen``."""
 
     announcement: ModelAnnouncement
+
+
+@dataclass(frozen=True, slots=True)
+class RowsReceived(_Timed):
+    """An announced row block that passed ``Peer.screen``.  The driver has verified the signature of its creator."""
+
+    sender: PeerId
+    announcement: RowsAnnouncement
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +101,18 @@ class ModelForged(_Answering):
 
 
 @dataclass(frozen=True, slots=True)
+class RowsPacked(_Answering):
+    """The driver keeps the block."""
+
+    cid: Cid
+
+
+@dataclass(frozen=True, slots=True)
+class RowsSigned(_Answering):
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
 class TransactionSigned(_Answering):
     signed: Signed
 
@@ -117,8 +147,8 @@ class RequestFailed(_Answering):
     reason: Reason
 
 
-Notification = Started | TimerFired | ModelReceived | ClaimReceived | ChainRolledBack | SessionClosed
-ModelAnswer = ModelFetched | ModelStored | ModelScored | ModelForged
+Notification = Started | TimerFired | ModelReceived | RowsReceived | ClaimReceived | ChainRolledBack | SessionClosed
+ModelAnswer = ModelFetched | ModelStored | ModelScored | ModelForged | RowsPacked | RowsSigned
 ChainAnswer = TransactionSigned | TransactionSent | ReceiptsRead | ClaimSigned | ClaimRead
 Answer = ModelAnswer | ChainAnswer | RequestFailed
 Event = Notification | Answer

@@ -112,7 +112,8 @@ class Fetches:
 
     def _creators(self) -> list[PeerId]:
         """Of the models that are being fetched."""
-        return [request.model.creator for request in self._requests.open(do.FetchModel) if request.model]
+        fetched = [request.model for request in self._requests.open(do.FetchModel)]
+        return [model.creator for model in fetched if isinstance(model, ModelRef)]
 
     def _look_again(self, moments: list[float]) -> None:
         """Set the timer to the first of these, unless it fires before."""

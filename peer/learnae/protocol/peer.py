@@ -17,7 +17,7 @@ timers and decisions to one ``Requests``; after every event each machine proceed
               EMPTY --nothing to compute (keeper)--> DONE
               IDLE --slice begun--> TRAINING --slice ended--> IDLE
               IDLE --attempt begun--> MERGING --attempt ended--> IDLE
-              IDLE --patience spent | nothing untried--> DONE --new model fetched--> IDLE
+              IDLE --patience spent | nothing untried--> DONE --new model fetched | new rows fetched--> IDLE
     identity  NONE --deployment wanted--> DEPLOYING --claim signed--> REGISTERED
               DEPLOYING --deployment failed--> NONE           REGISTERED --deployment lost--> DEPLOYING
               DEPLOYING | REGISTERED --chain replaced--> NONE
@@ -39,7 +39,14 @@ from learnae.protocol.rest import Rest, rest
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.snapshot import PeerSnapshot, snapshot
 from learnae.protocol.training import Training
-from learnae.protocol.types import Announcement, IdentityAnnouncement, ModelAnnouncement, PeerId, Timer
+from learnae.protocol.types import (
+    Announcement,
+    IdentityAnnouncement,
+    ModelAnnouncement,
+    PeerId,
+    RowsAnnouncement,
+    Timer,
+)
 
 VERSION = 4  # of a peer's behaviour: a journal of another version is not replayed
 GREETING_DELAY = 1.0  # s until a peer repeats its announcements because it has met a new peer
@@ -81,6 +88,8 @@ class Peer:
                 if model.creator != sender:
                     return Reason.SENDER
                 return self._peer_book.screen_model(model) or on.ModelReceived(at, announcement)
+            case RowsAnnouncement():
+                return self._training.rows.screen(announcement) or on.RowsReceived(at, sender, announcement)
             case IdentityAnnouncement(claim=claim, addresses=addresses):
                 reason = self._peer_book.screen_claim(sender) or self._payments.claims.screen(sender, claim)
                 return reason or on.ClaimReceived(at, sender, claim, addresses)
@@ -100,7 +109,8 @@ class Peer:
         if self._training.work is not WorkState.DONE or self._training.publication.pending:
             return False
         working = self._requests.waits_for(*get_args(do.TrainerAction), do.StoreModel)
-        return not working and not self._training.fetches.expected and self._payments.settled
+        expected = self._training.fetches.expected or self._training.rows.expected
+        return not working and not expected and self._payments.settled
 
     @property
     def at_rest(self) -> bool:
@@ -128,6 +138,9 @@ class Peer:
             case on.ModelReceived(announcement=announcement):
                 self._meet(announcement.model.creator)
                 self._training.model_received(announcement)
+            case on.RowsReceived(sender=sender, announcement=announcement):
+                self._meet(sender)
+                self._training.rows.receive(announcement)
             case on.ClaimReceived(sender=sender, claim=claim):
                 self._meet(sender)
                 self._peer_book.peers[sender].claims_received += 1
@@ -146,6 +159,11 @@ class Peer:
                 self._training.model_fetched(request)
             case on.ModelStored(), do.StoreModel():
                 self._training.publication.model_stored(request)
+                self._training.rows.stored(request.cid)
+            case on.RowsPacked(), _:
+                self._training.rows.packed(event)
+            case on.RowsSigned(), _:
+                self._training.rows.signed(event)
             case on.ModelScored(), do.ScoreModel():
                 self._training.model_scored(request, event)
             case on.ModelScored(), do.TrainSlice():
@@ -199,6 +217,7 @@ class Peer:
             announcement = IdentityAnnouncement(self._config.session, claim, self._config.addresses)
             self._requests.emit(do.Announce(announcement))
         self._training.publication.announce()
+        self._training.rows.announce()
         self._requests.set_timer(Timer.ANNOUNCE, self._config.network.announce_every)
 
     def _begin_work(self, timed_out: bool) -> None:

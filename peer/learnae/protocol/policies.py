@@ -26,6 +26,7 @@ class Policy(StrEnum):
     POISONER = "poisoner"  # publishes random weights
     COPYCAT = "copycat"  # publishes other peers' models as its own
     HIJACKER = "hijacker"  # claims another peer's IPFS id for its own wallet
+    ROW_POISONER = "row-poisoner"  # publishes rows of which a share has wrong labels
     SPAMMER = "spammer"  # publishes models as fast as it can
 
 

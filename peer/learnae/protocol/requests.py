@@ -16,6 +16,8 @@ ANSWER_OF: dict[type, type] = {
     do.ForgeModel: on.ModelForged,
     do.FetchModel: on.ModelFetched,
     do.StoreModel: on.ModelStored,
+    do.PackRows: on.RowsPacked,
+    do.SignRows: on.RowsSigned,
     do.SignDeployment: on.TransactionSigned,
     do.SignPayment: on.TransactionSigned,
     do.SendTransaction: on.TransactionSent,

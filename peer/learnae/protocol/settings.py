@@ -172,6 +172,8 @@ class NetworkSettings:
         (), "IPv4 networks in which announced addresses are dialled, besides those that the roster declares."
     )
     max_peers: int = setting(200, "Max peers that a peer keeps in its peer book.", ge=1, le=MANY)
+    max_row_blocks: int = setting(200, "Max row blocks that a peer accepts in a session.", ge=0, le=MANY)
+    max_row_blocks_per_creator: int = setting(20, "Max row blocks that a peer accepts per creator.", ge=0, le=MANY)
     max_announcements: int = setting(500, "Max announcements that a peer accepts per creator.", ge=1, le=MANY)
 
 
@@ -186,6 +188,8 @@ class PeerConfig:
     salt: str = field(repr=False)  # its random choices follow from it; known to this peer alone
     policy: Policy
     forgery: Forgery
+    privacy: bool  # no rows are published
+    flips: float  # share of the labels in its row blocks that are wrong: 0, unless it is a row poisoner
     claimed_peer: PeerId  # the id that its contract names: its own, unless it is a hijacker
     role: Role
     validation: Commitment  # to the rows that it scores models on

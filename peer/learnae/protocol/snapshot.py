@@ -7,7 +7,7 @@ from learnae.protocol.decisions import DebtChanged, IdentityState, WorkState
 from learnae.protocol.directory import DirectoryEntry, payee_of
 from learnae.protocol.payments import Payments
 from learnae.protocol.training import Training
-from learnae.protocol.types import Address, Claim, ModelRef, PeerId, Score, Weights
+from learnae.protocol.types import Address, Cid, Claim, ModelRef, PeerId, Score, Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class PeerSnapshot:
     step: int  # of its newest model; 0 before the first
     published: ModelRef | None  # its newest model that the store has
     fetched: tuple[ModelRef, ...]  # other peers' models that it has fetched and not tried
+    row_blocks: tuple[Cid, ...]  # that it holds, its own and those that it has fetched
     slices_trained: int
     slices_planned: int
     # identity
@@ -52,6 +53,7 @@ def snapshot(training: Training, payments: Payments, peers_known: int, quiet: bo
         step=training.publication.step,
         published=training.publication.published,
         fetched=tuple(training.fetches.ready.values()),
+        row_blocks=tuple(training.rows.cids),
         slices_trained=training.slices_trained,
         slices_planned=training.slices_planned,
         identity=payments.registration.identity,

@@ -12,12 +12,14 @@ Rules:
    attempts per creator.  Each such model at hand when patience is spent again wakes it again.
 5. A profiteer begins with a random remote model.  It neither pays for that model nor publishes it.
 6. A provider averages nothing: its attempt scores a remote model as it is, and keeps it, unpublished, if it is better.
-7. A keeper fetches the newest model of every creator, so that it can serve it, and does nothing else.
+7. In an open session received row blocks are slices, too (``row_blocks.py``); all begin with the initial weights.
+8. A keeper fetches the newest model of every creator, so that it can serve it, and does nothing else.
 """
 
 from collections.abc import Callable
 from functools import partial
 from random import Random
+from typing import get_args
 
 from learnae.errors import Reason
 from learnae.protocol import actions as do
@@ -29,9 +31,10 @@ from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.policies import Forgery, Policy, Role
 from learnae.protocol.publication import Publication
 from learnae.protocol.requests import Requests
+from learnae.protocol.row_blocks import RowBlocks
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.transitions import WORK
-from learnae.protocol.types import ModelAnnouncement, ModelRef, Score, Timer
+from learnae.protocol.types import ModelAnnouncement, ModelRef, RowBlock, Score, Timer
 
 Owe = Callable[[ModelRef, Score, Score], None]  # remote model, scores before and after its adoption
 FORGERS = (Policy.POISONER, Policy.SPAMMER)  # publish random weights instead of training, and average nothing
@@ -48,9 +51,11 @@ class Training:
         self.begun = False
         self.publication = Publication(config, requests, peer_book)
         self.fetches = Fetches(rng, requests, peer_book)
+        self.rows = RowBlocks(config, rng, requests)
         self.score: Score | None = None  # of its newest model
         self.slices_trained = 0
-        self.slices_planned = SPAM if config.policy is Policy.SPAMMER else config.slices_planned
+        self._own_begun = 0  # own slices whose training began
+        self._own_planned = SPAM if config.policy is Policy.SPAMMER else config.slices_planned
         self._attempts = 0
         self._patience = config.work.patience
         self._remote: ModelRef | None = None  # of the present attempt
@@ -63,9 +68,13 @@ class Training:
         """Whether, with no request open, it has done all that it can do with what it has received."""
         if not self.begun or self.work not in (WorkState.IDLE, WorkState.DONE) or self.publication.pending:
             return False
-        if self.slices_trained < self.slices_planned or self.fetches.ready:
-            return False
+        if self.slices_trained < self.slices_planned or self.fetches.ready or not self._config.privacy:
+            return False  # ``rest.py`` knows nothing of rows
         return self._config.policy in FORGERS or not self.fetches.wanted(only_news=self._patience <= 0)
+
+    @property
+    def slices_planned(self) -> int:
+        return self._own_planned + self.rows.received
 
     def begin(self, identities: int, timed_out: bool) -> None:
         self.begun = True
@@ -84,13 +93,18 @@ class Training:
         if request.model is None:
             self._requests.issue(partial(do.ScoreModel, cid=request.cid, model=None))
             return
+        if isinstance(request.model, RowBlock):
+            self.rows.fetched(request.model)
+            if self.work is WorkState.DONE and self.rows.ready:
+                self._wake("new rows fetched")
+            return
         news = self.fetches.arrived(request.model)
         if self._config.role is Role.KEEPER:
             self.fetches.superseded(request.model.creator)
             self.publication.credit(request.model)  # so that copies of it are not fetched
             return
         if self.work is WorkState.DONE and (news or self._patience > 0) and self.fetches.ready:
-            self._wake()
+            self._wake("new model fetched")
 
     def model_scored(self, request: do.ScoreModel, event: on.ModelScored) -> None:
         if request.model and self.work is WorkState.MERGING:
@@ -110,7 +124,8 @@ class Training:
         self.score = event.score
         self.slices_trained += 1
         self.publication.publish(event.weights)
-        self._requests.record(decisions.Trained(request.slice, self.publication.step, event.weights.cid, event.score))
+        step, cid = self.publication.step, event.weights.cid
+        self._requests.record(decisions.Trained(request.slice, step, cid, event.score, request.received))
         self._end_unit()
 
     def attempt_scored(self, remote: ModelRef, event: on.ModelScored) -> None:
@@ -142,15 +157,17 @@ class Training:
 
     def request_failed(self, request: do.TrainerAction | do.StoreAction, reason: Reason) -> None:
         match request:
-            case do.StoreModel():
-                pass  # tried again with the next announcement
+            case do.PackRows() | do.SignRows() | do.StoreModel():
+                self.rows.publication_failed(request)
             case do.FetchModel(model=None) | do.ScoreModel(model=None):
                 self._requests.set_timer(Timer.WORK, RETRY_INITIAL)
+            case do.FetchModel(model=RowBlock() as block):
+                self.rows.fetch_failed(block, reason)
             case do.FetchModel(model=ModelRef() as model):
                 self.fetches.failed(model, reason)
             case do.TrainSlice() | do.ForgeModel() if self.work is WorkState.TRAINING:
                 if isinstance(request, do.TrainSlice):
-                    self._requests.record(decisions.TrainingFailed(request.slice, reason))
+                    self._requests.record(decisions.TrainingFailed(request.slice, reason, request.received))
                 self.slices_trained += 1
                 self._end_unit()
             case _:
@@ -167,11 +184,14 @@ class Training:
         if self._config.role is Role.KEEPER:
             self._keep()
             return
-        forges, initial = self._config.policy in FORGERS, self.work is WorkState.EMPTY and self._begins_with_initial
+        begins_with_initial = self._config.role is not Role.PROFITEER or not self._config.privacy
+        forges, initial = self._config.policy in FORGERS, self.work is WorkState.EMPTY and begins_with_initial
         averages = not forges and (self._patience > 0 or self.slices_trained < self.slices_planned)
         if self.begun and not initial and not forges:
             self.fetches.proceed(only_news=not averages)
-        if self._requests.waits_for(do.ScoreModel, do.TrainSlice, do.AverageModels, do.ForgeModel):
+        if self.begun:
+            self.rows.proceed(trainer_is_free=not self._requests.waits_for(*get_args(do.TrainerAction)))
+        if self._requests.waits_for(*get_args(do.TrainerAction)):
             return
         if initial:
             if self._requests.due(Timer.WORK) is None and not self._requests.waits_for(do.FetchModel):
@@ -189,15 +209,12 @@ class Training:
 
     # private
 
-    @property
-    def _begins_with_initial(self) -> bool:
-        return self._config.role is not Role.PROFITEER
-
     def _keep(self) -> None:
         if self.begun:
             if self.work is WorkState.EMPTY:
                 self._change("nothing to compute")
             self.fetches.proceed(only_news=False)
+            self.rows.proceed(trainer_is_free=False)
 
     def _begin_next_unit(self, averages: bool) -> None:
         slices_left = self.slices_trained < self.slices_planned and self.work is WorkState.IDLE
@@ -209,14 +226,14 @@ class Training:
         elif not averages and self.work is WorkState.IDLE:
             self._change("patience spent")
             if self.fetches.ready:  # news that arrived during the last attempt
-                self._wake()
+                self._wake("new model fetched")
                 self._begin_attempt(self.fetches.take())
         else:
             self._idle()
 
-    def _wake(self) -> None:
+    def _wake(self, cause: str) -> None:
         self._patience = max(self._patience, 1)
-        self._change("new model fetched")
+        self._change(cause)
 
     def _idle(self) -> None:
         now = self._requests.now
@@ -236,7 +253,12 @@ class Training:
             self._forge(Forgery.RANDOM, None)
         else:
             trained, step = self.slices_trained, self.publication.step + 1
-            train = partial(do.TrainSlice, base_cid=base.cid, slice=trained % self._config.work.slices)
+            earlier = tuple(block.cid for block in self.rows.taken)
+            rows = self.rows.draw(self._own_planned - self._own_begun)
+            own = self._own_begun % self._config.work.slices
+            self._own_begun += rows is None
+            train = partial(do.TrainSlice, base_cid=base.cid, slice=own if rows is None else rows.number)
+            train = partial(train, rows=rows, earlier=earlier if rows else ())
             self._requests.issue(partial(train, slices_trained=trained, step=step))
 
     def _begin_attempt(self, remote: ModelRef) -> None:

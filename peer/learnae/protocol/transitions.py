@@ -13,6 +13,7 @@ WORK: dict[tuple[WorkState, str], WorkState] = {
     (WorkState.IDLE, "patience spent"): WorkState.DONE,
     (WorkState.IDLE, "nothing untried"): WorkState.DONE,
     (WorkState.DONE, "new model fetched"): WorkState.IDLE,
+    (WorkState.DONE, "new rows fetched"): WorkState.IDLE,
 }
 
 IDENTITY: dict[tuple[IdentityState, str], IdentityState] = {

@@ -56,6 +56,18 @@ class ModelRef:
 
 
 @dataclass(frozen=True, slots=True)
+class RowBlock:
+    """A block of training rows.  ``number`` counts the creator's blocks from 1.
+
+    The block does not name its creator, so that the same rows have the same CID under any name.
+    """
+
+    creator: PeerId
+    number: int
+    cid: Cid
+
+
+@dataclass(frozen=True, slots=True)
 class Poid:
     """Proof of identification (section 3.2): the arguments of a DPoID contract's constructor."""
 
@@ -113,7 +125,17 @@ class ModelAnnouncement:
     addresses: tuple[str, ...]
 
 
-Announcement = IdentityAnnouncement | ModelAnnouncement
+@dataclass(frozen=True, slots=True)
+class RowsAnnouncement:
+    """``signature``: of the creator, who need not be the sender."""
+
+    session: Cid
+    rows: RowBlock
+    signature: str
+    addresses: tuple[str, ...]
+
+
+Announcement = IdentityAnnouncement | ModelAnnouncement | RowsAnnouncement
 
 
 class Timer(StrEnum):

@@ -18,7 +18,7 @@ def run_baselines(
 
     ``own``: mean accuracy on held-out rows of each peer's own distribution.
     """
-    members = roster(session.groups, session.peers, memory_keys(session))
+    members = roster(session.groups, session.peers, memory_keys(session), session.privacy)
     training = [i for i, member in enumerate(members) if member.trains]
 
     def slice_seed(peer: int, visit: int) -> int:

@@ -23,7 +23,7 @@ from learnae.messages.wire import cid_of
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.replay import new_peer, replay_steps
-from learnae.protocol.types import Cid
+from learnae.protocol.types import Cid, RowBlock
 from learnae.runtime.dispatch import finish, submit
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.roster import names
@@ -32,6 +32,7 @@ MODEL_TOLERANCE = 0.01  # of what the job changed; measured: 6e-7, or 1e-3 where
 SCORE_TOLERANCE = 0.002  # of the rows; measured: no row
 AT_ONCE = 512  # jobs
 KINDS = {do.TrainSlice: "training", do.AverageModels: "averaging", do.ScoreModel: "scoring", do.ForgeModel: "forgery"}
+KINDS |= {do.PackRows: "packing"}
 
 
 @dataclass(frozen=True)
@@ -41,25 +42,34 @@ class Job:
     peer: str
     entry: int
     request: do.TrainerAction
-    answer: on.ModelScored | on.ModelForged
+    answer: on.ModelScored | on.ModelForged | on.RowsPacked
 
     @property
     def kind(self) -> str:
         return KINDS[type(self.request)]
 
     @property
+    def made(self) -> Cid:
+        """The block that it made or scored."""
+        return self.answer.cid if isinstance(self.answer, on.RowsPacked) else self.answer.weights.cid
+
+    @property
     def inputs(self) -> tuple[Cid, ...]:
-        """The models that it needs."""
+        """The blocks that it needs: models first."""
         match self.request:
+            case do.TrainSlice(base_cid=cid, rows=RowBlock(cid=rows), earlier=earlier):
+                return cid, rows, *earlier
             case do.ScoreModel(cid=cid) | do.TrainSlice(base_cid=cid):
                 return (cid,)
+            case do.PackRows():
+                return ()
             case do.AverageModels(base_cid=cid, remote=remote):
                 return cid, remote.weights.cid
             case do.ForgeModel(source=source):
                 return (source.weights.cid,) if source else ()
 
     def __str__(self) -> str:
-        step = "" if isinstance(self.request, do.ScoreModel) else f" for its model {self.request.step}"
+        step = "" if isinstance(self.request, do.ScoreModel | do.PackRows) else f" for its model {self.request.step}"
         return f"{self.peer}, {self.kind}{step} (journal entry {self.entry})"
 
 
@@ -93,7 +103,7 @@ def jobs_of(name: str, journal: JournalContents) -> Iterator[Job]:
     try:
         for entry, (event, actions) in enumerate(replay_steps(new_peer(journal.config), journal.entries), start=1):
             if isinstance(event, on.Answer) and (request := open_requests.pop(event.request, None)):
-                if isinstance(event, on.ModelScored | on.ModelForged):
+                if isinstance(event, on.ModelScored | on.ModelForged | on.RowsPacked):
                     yield Job(name, entry, request, event)
             open_requests |= {action.request: action for action in actions if isinstance(action, do.TrainerAction)}
     except ReplayMismatch as error:
@@ -109,7 +119,7 @@ def chosen(jobs: Sequence[Job], share: float, peers: Collection[str], seed: str)
 
 def with_sources(wanted: Sequence[Job], jobs: Sequence[Job], kept: Collection[Cid]) -> list[Job]:
     """These jobs, and those that made the models that they need, as far as the run did not keep them."""
-    made_by = {job.answer.weights.cid: job for job in reversed(jobs) if not isinstance(job.request, do.ScoreModel)}
+    made_by = {job.made: job for job in reversed(jobs) if not isinstance(job.request, do.ScoreModel)}
     needed, stack = dict.fromkeys(wanted), list(wanted)
     while stack:
         for cid in stack.pop().inputs:
@@ -164,6 +174,9 @@ class Replay:
     def _compare(self, job: Job, event: on.Event) -> Difference | None:
         """What differs between the journal and the job's result now."""
         answer = job.answer
+        if isinstance(answer, on.RowsPacked):
+            same = isinstance(event, on.RowsPacked) and event.cid == answer.cid
+            return None if same else Difference(job, f"the journal has rows {answer.cid}, packed again others", False)
         if not isinstance(event, on.ModelScored | on.ModelForged):
             reason = event.reason if isinstance(event, on.RequestFailed) else type(event).__name__
             return Difference(job, f"the journal has a result, executed again it fails ({reason})", False)
@@ -186,7 +199,7 @@ class Replay:
 
     def _apart(self, job: Job, again: Cid) -> float | None:
         """How far the model of the journal is from the one that was made again; None: the run did not keep it."""
-        cid = job.answer.weights.cid
+        cid = job.made
         if cid == again or isinstance(job.request, do.AverageModels | do.ScoreModel):
             return inf  # a digest of the same block, and an average, have the same bits on every processor
         block = self.kept.get(cid)
@@ -200,4 +213,6 @@ class Replay:
 
 
 def _results(event: on.Event) -> tuple[Cid, ...]:
+    if isinstance(event, on.RowsPacked):
+        return (event.cid,)
     return (event.weights.cid,) if isinstance(event, on.ModelScored | on.ModelForged) else ()

@@ -96,11 +96,12 @@ def _same_processor(environment: Mapping[str, Any], history: History) -> bool:
 def _setup(run: Path, history: History, learning: TorchLearning) -> SessionSetup:
     """What the peers agreed on, as far as it can be computed here."""
     session, rows, initial = learning.session, learning.data_sha256, learning.initial_block
+    known = learning.statistics
     if (run / ROSTER).is_file():
-        return SessionSetup(session, members(run)[1], learning.features, rows, initial)
+        return SessionSetup(session, members(run)[1], learning.features, rows, initial, statistics=known)
     ids = {name: (entry.peer, entry.wallet) for name, entry in history.roster.items()}
-    peers = roster(session.groups, session.peers, ids.__getitem__)
-    return SessionSetup(session, peers, learning.features, rows, initial, session.network.degree)
+    peers = roster(session.groups, session.peers, ids.__getitem__, session.privacy)
+    return SessionSetup(session, peers, learning.features, rows, initial, session.network.degree, known)
 
 
 def _wrong_settings(setup: SessionSetup, contents: Journals) -> Iterator[str]:

@@ -5,13 +5,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
-from learnae.errors import PortError
-from learnae.messages.wire import proof_text
+from learnae.errors import PortError, Reason
+from learnae.messages.wire import proof_text, rows_text
 from learnae.ports import Chain, IdentityKey, Store, Trainer
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.blockchain import Head
-from learnae.protocol.types import Cid, Claim, TxHash
+from learnae.protocol.peer import Peer
+from learnae.protocol.types import Announcement, Cid, Claim, PeerId, RowBlock, TxHash
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,25 @@ class Ports:
     blocks: MutableMapping[Cid, bytes]
 
 
+def screen(peer: Peer, key: IdentityKey, sender: PeerId, announcement: Announcement, at: float) -> on.Event | Reason:
+    """``Peer.screen``, and the signature of a row block that is worth an event."""
+    event = peer.screen(sender, announcement, at)
+    if isinstance(event, on.RowsReceived):
+        rows, signature = event.announcement.rows, event.announcement.signature
+        if not key.verify(rows.creator, rows_text(announcement.session, rows), signature):
+            return Reason.SIGNATURE
+    return event
+
+
 def submit(action: do.TrainerAction, trainer: Trainer) -> Future[Any]:
     """Give a job to the trainer.  Call this as soon as the action is performed, so that a pool can gather jobs."""
     match action:
         case do.ScoreModel():
             return trainer.score(action.cid, action.model)
         case do.TrainSlice():
-            return trainer.train(action.base_cid, action.slice, action.slices_trained, action.step)
+            return trainer.train(action.base_cid, action.slice, action.slices_trained, action.step, *_received(action))
+        case do.PackRows():
+            return trainer.pack(action.slice, action.flips)
         case do.AverageModels():
             return trainer.average(action.base_cid, action.remote, action.step)
         case do.ForgeModel():
@@ -49,6 +62,8 @@ def finish(action: do.TrainerAction, pending: Future[Any], at: float) -> on.Even
         return on.RequestFailed(at, action.request, error.reason)
     if isinstance(action, do.ForgeModel):
         return on.ModelForged(at, action.request, result)
+    if isinstance(action, do.PackRows):
+        return on.RowsPacked(at, action.request, result)
     return on.ModelScored(at, action.request, *result)
 
 
@@ -69,6 +84,9 @@ async def _answer(action: do.StoreAction | do.ChainAction, ports: Ports, at: flo
         case do.StoreModel():
             await ports.store.put(ports.blocks[action.cid])
             return on.ModelStored(at, id)
+        case do.SignRows():
+            rows = RowBlock(ports.key.peer_id, action.number, action.cid)
+            return on.RowsSigned(at, id, await ports.key.sign(rows_text(action.session, rows)))
         case do.SignDeployment():
             return on.TransactionSigned(at, id, await chain.sign_deploy(action.poid, action.nonce, action.attempt))
         case do.SignPayment():
@@ -92,6 +110,10 @@ async def _answer(action: do.StoreAction | do.ChainAction, ports: Ports, at: flo
             return on.ClaimRead(at, id, replace(facts, signature_valid=valid))
         case _:
             assert_never(action)
+
+
+def _received(action: do.TrainSlice) -> tuple[Cid | None, tuple[Cid, ...]]:
+    return action.rows.cid if action.rows else None, action.earlier
 
 
 def _proof(claim: Claim, session: Cid, ports: Ports, head: Head) -> bytes:

@@ -1,7 +1,7 @@
 """Data, training and scoring of a whole session: one interface, and an implementation without tensors for tests."""
 
-from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from learnae.adapters import memory
@@ -18,6 +18,7 @@ class Learning(Protocol):
 
     features: int
     data_sha256: str  # of the file that identifies the rows
+    statistics: Mapping[str, object]  # classes, mean and std of the training rows, for the manifest
     notice: str | None  # one sentence to print, if something had to be shrunk
 
     def initial_block(self, name: str) -> bytes: ...
@@ -46,6 +47,7 @@ class MemoryLearning:
     session: Session
     features: int = 0
     data_sha256: str = ""
+    statistics: Mapping[str, object] = field(default_factory=dict)
     notice: str | None = None
 
     def initial_block(self, name: str) -> bytes:

@@ -26,11 +26,11 @@ from learnae.protocol import events as on
 from learnae.protocol.blockchain import Head
 from learnae.protocol.replay import digest, new_peer, replay
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import Announcement, PeerId, Timer
+from learnae.protocol.types import Announcement, Cid, PeerId, RowsAnnouncement, Timer
 from learnae.records.history import Fact, PeerRestarted
 from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import SessionClock
-from learnae.runtime.dispatch import Ports, finish, perform, submit
+from learnae.runtime.dispatch import Ports, finish, perform, screen, submit
 from learnae.runtime.session_end import SessionEnd
 
 Heard = tuple[PeerId, Announcement]
@@ -77,7 +77,7 @@ class LivePeer:
         self.clock.catch_up(self._last)
         self._arrived: asyncio.Queue[on.Event | Heard] = asyncio.Queue()
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
-        self._newest: dict[type[Announcement], Announcement] = {}  # being published, or next to be
+        self._newest: dict[type[Announcement] | Cid, Announcement] = {}  # being published, or next to be
         self._running: set[asyncio.Task[None]] = set()
         self._heads = set[Head]()  # of the chain, since the last poll
         self._ended_by: EndedBy | None = None
@@ -163,7 +163,7 @@ class LivePeer:
         if not isinstance(arrived, tuple):
             self._handle(replace(arrived, at=max(self.now, arrived.at)))  # a timer is never early
             return
-        event = self.peer.screen(*arrived, self.now)
+        event = screen(self.peer, self.ports.key, *arrived, self.now)
         if isinstance(event, Reason):
             self.dropped[event] = self.dropped.get(event, 0) + 1
         else:
@@ -184,7 +184,7 @@ class LivePeer:
                     self._set_timer(timer, delay)
                 case do.Announce(announcement):
                     self._announce(announcement)
-                case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | do.ForgeModel():
+                case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | do.ForgeModel() | do.PackRows():
                     self._spawn(self._call_trainer(action))
                 case _:
                     self._spawn(self._call_port(action))
@@ -218,15 +218,15 @@ class LivePeer:
     def _announce(self, announcement: Announcement) -> None:
         """Publish it, after the one that is being published.
 
-        Only the newest of each kind waits, or a node that hangs would make a queue.
+        Only the newest of each kind waits, or a node that hangs would make a queue.  Each row block is a kind.
         """
-        kind = type(announcement)
+        kind = announcement.rows.cid if isinstance(announcement, RowsAnnouncement) else type(announcement)
         publishing = kind in self._newest
         self._newest[kind] = announcement
         if not publishing:
             self._spawn(self._publish_newest(kind))
 
-    async def _publish_newest(self, kind: type[Announcement]) -> None:
+    async def _publish_newest(self, kind: type[Announcement] | Cid) -> None:
         published: Announcement | None = None
         while published is not self._newest[kind]:
             published = self._newest[kind]

@@ -142,7 +142,8 @@ async def _run_peer(
         closers.push_async_callback(ethereum.close)
         with suppress(PortError):  # the node may start later; if it answers now, its chain id is checked
             await ethereum.connect()
-        setup = SessionSetup(session, members, learning.features, learning.data_sha256, learning.initial_block)
+        facts = learning.features, learning.data_sha256, learning.initial_block
+        setup = SessionSetup(session, members, *facts, statistics=learning.statistics)
         index, addresses = members.index(member), await answered(node.kubo, kubo.addresses, node.patience)
         config = setup.config(index, learning.commitment(index), addresses, secrets.token_hex(16))
         for block in (setup.manifest, *setup.blocks.values()):

@@ -24,9 +24,17 @@ class MemorySession(SessionSetup):
     """
 
     def __init__(self, session: Session, learning: Learning, keys: Keys, present: Set[str] | None = None) -> None:
-        members = roster(session.groups, session.peers, keys)
+        members = roster(session.groups, session.peers, keys, session.privacy)
         degree = session.network.degree
-        super().__init__(session, members, learning.features, learning.data_sha256, learning.initial_block, degree)
+        super().__init__(
+            session,
+            members,
+            learning.features,
+            learning.data_sha256,
+            learning.initial_block,
+            degree,
+            learning.statistics,
+        )
         self.learning = learning
         self.present = [i for i, member in enumerate(members) if present is None or member.name in present]
         absent = set(range(len(members))).difference(self.present)

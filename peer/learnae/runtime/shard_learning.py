@@ -11,7 +11,7 @@ import gc
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,6 +52,11 @@ class ShardLearning:
             with (folder / ROWS).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 features, labels, self._trained = file["features"], file["labels"], int(file["trained"])
                 self.features, self.data_sha256 = int(features.shape[1]), str(file["data_sha256"])
+                self.statistics: Mapping[str, object] = {
+                    "classes": int(file["classes"]),
+                    "mean": file["mean"].tolist(),
+                    "std": file["std"].tolist(),
+                }
                 self._commitment = commit_rows(str(file["salt"]), features[self._trained :], labels[self._trained :])
         except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"{folder} holds no data of a peer ({error}): render the swarm again") from None
@@ -117,8 +122,13 @@ class LazyTrainer:
     def score(self, cid: Cid, model: ModelRef | None) -> Future[Scored]:
         return lazy(lambda: self.real.score(cid, model).result())
 
-    def train(self, base: Cid, slice: int, visit: int, step: int) -> Future[Scored]:
-        return lazy(lambda: self.real.train(base, slice, visit, step).result())
+    def train(
+        self, base: Cid, slice: int, visit: int, step: int, rows: Cid | None = None, earlier: tuple[Cid, ...] = ()
+    ) -> Future[Scored]:
+        return lazy(lambda: self.real.train(base, slice, visit, step, rows, earlier).result())
+
+    def pack(self, slice: int, flips: float) -> Future[Cid]:
+        return lazy(lambda: self.real.pack(slice, flips).result())
 
     def average(self, base: Cid, remote: ModelRef, step: int) -> Future[Scored]:
         return lazy(lambda: self.real.average(base, remote, step).result())

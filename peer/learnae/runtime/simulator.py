@@ -21,7 +21,7 @@ from learnae.protocol.types import Announcement, PeerId
 from learnae.records.history import Fact, PeerCrashed, PeerRestarted
 from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import VirtualClock
-from learnae.runtime.dispatch import Ports, finish, perform, submit
+from learnae.runtime.dispatch import Ports, finish, perform, screen, submit
 from learnae.runtime.session_end import SessionEnd, settled
 from learnae.runtime.simulated_peer import SimulatedPeer
 from learnae.session.faults import CUT
@@ -170,7 +170,7 @@ class Simulator:
                     self._set_timer(host, action)
                 case do.Announce(announcement):
                     self._announce(host, announcement)
-                case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | do.ForgeModel():
+                case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | do.ForgeModel() | do.PackRows():
                     pending = submit(action, host.ports.trainer)
                     self._schedule_answer(host, host.costs.work(action), partial(finish, action, pending))
                 case do.FetchModel() if self.swarm.best_link(action.cid, host.name) == CUT:
@@ -215,7 +215,7 @@ class Simulator:
     def _receive(self, host: SimulatedPeer, sender: PeerId, announcement: Announcement) -> None:
         if host.peer is None:
             return
-        event = host.peer.screen(sender, announcement, self.clock.now)
+        event = screen(host.peer, host.ports.key, sender, announcement, self.clock.now)
         if isinstance(event, Reason):
             host.dropped[event] = host.dropped.get(event, 0) + 1
         else:

@@ -1,6 +1,6 @@
 """Learning of a whole swarm in one process: data, pool and trainers.  Importing this module imports torch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from learnae.learn.batching import Pool
 from learnae.learn.datasets.dataset import Dataset
@@ -23,6 +23,7 @@ class TorchLearning:
         self.session = session
         self.pool = Pool(threads, batch)
         self.table, self.split = load_partitioned(session, table)
+        self.statistics: Mapping[str, object] = self.table.statistics
         self.features, self.data_sha256, self.notice = self.table.shape[0], self.table.sha256, self.split.notice
 
     def initial_block(self, name: str) -> bytes:

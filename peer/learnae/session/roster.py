@@ -41,9 +41,9 @@ def names(count: int) -> list[str]:
     return [f"p{index:0{width}}" for index in range(count)]
 
 
-def roster(groups: Sequence[Group], count: int, keys: Keys) -> tuple[Member, ...]:
+def roster(groups: Sequence[Group], count: int, keys: Keys, privacy: bool = True) -> tuple[Member, ...]:
     """Members in the order of the groups; a group without a count has the peers that are left.  Raises InputError."""
-    require_possible(groups, names(count))
+    require_possible(groups, names(count), privacy)
     public = {name: keys(name) for name in names(count)}
     members = []
     for (name, (peer, wallet)), group in zip(public.items(), group_of_each_peer(groups, count), strict=True):
@@ -52,13 +52,14 @@ def roster(groups: Sequence[Group], count: int, keys: Keys) -> tuple[Member, ...
     return tuple(members)
 
 
-def require_possible(groups: Sequence[Group], known: Sequence[str]) -> None:
+def require_possible(groups: Sequence[Group], known: Sequence[str], privacy: bool = True) -> None:
     """Raises InputError if these groups cannot divide the peers with these names."""
     present = {id(group): group for group in group_of_each_peer(groups, len(known))}.values()
     for group in present:
         if group.victim is not None and group.victim not in known:
             raise InputError(f"victim {group.victim} is not in this swarm: name one of {known[0]} to {known[-1]}")
-    if not any(group.role is Role.TRAINER for group in present):
+    roles = {group.role for group in present}
+    if Role.TRAINER not in roles and (privacy or not roles >= {Role.PROVIDER, Role.PROFITEER}):
         raise InputError("no peer trains: set has_rows = true and computes = true in at least one group")
 
 

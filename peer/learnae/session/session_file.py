@@ -62,7 +62,7 @@ def parse(table: Mapping[str, Any], name: str = "session", overrides: Collection
             raise InputError(f"{name}: {sentence}")
     known = names(session.peers)
     try:
-        require_possible(session.groups, known)
+        require_possible(session.groups, known, session.privacy)
         plan(session.faults, known, session.seed)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
@@ -164,7 +164,10 @@ def _contradictions(session: Session) -> list[tuple[bool, str]]:
     work, data, groups = session.work, session.data, session.groups
     start, peers, chain = session.start.peers, session.peers, session.chain
     return [
-        (not session.privacy, "privacy = false is not implemented: leave it out"),
+        (
+            session.privacy and any(group.policy is Policy.ROW_POISONER for group in groups),
+            "groups: a row-poisoner publishes rows, which privacy forbids: set privacy = false",
+        ),
         (
             data.rows < work.slices,
             f"data.rows = {data.rows} cannot be cut into {work.slices} slices: lower work.slices",

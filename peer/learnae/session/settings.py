@@ -116,6 +116,7 @@ class Group:
     policy: Policy = setting(Policy.HONEST, "Behaviour; every policy but honest breaks the rules.")
     victim: str | None = setting(None, "hijacker: name of the peer whose id is claimed.")
     forgery: Forgery = setting(Forgery.COPY, "copycat: how another peer's model is copied.")
+    flips: float = setting(0.5, "row-poisoner: share of the labels that are wrong in its rows.", gt=0, le=1)
     joins_at: float = seconds(0.0, "Time at which the peers join.")
 
     @property
@@ -148,7 +149,9 @@ class Session:
     about: str = setting("", "What the session shows, in a paragraph.")
     seed: int = setting(1, "Seed of every random decision.", ge=0, le=2**63 - 1)
     peers: int = setting(20, "Number of peers.", ge=2, le=100_000)
-    privacy: bool = setting(True, "Peers keep their data private; false is not implemented.")
+    privacy: bool = setting(
+        True, "Peers keep their data private; false: they publish rows and train on those of others."
+    )
     identity: IdentityRule = setting(
         IdentityRule.PROVEN, "proven: a claim needs a signature of the id's key; paper: the first claim counts."
     )

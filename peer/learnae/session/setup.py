@@ -8,21 +8,27 @@ Simulator, embedded backend, live peers and remote peers all build a ``SessionSe
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
+from learnae.errors import InputError
 from learnae.messages.codec import encode
-from learnae.messages.wire import cid_of
+from learnae.messages.wire import MAX_BLOCK, cid_of
+from learnae.protocol.policies import Policy
 from learnae.protocol.settings import IdentityRule, PeerConfig
 from learnae.protocol.types import Cid, Commitment
 from learnae.session.roster import Member, neighbourhood
 from learnae.session.settings import Session
+
+MAX_ROWS_HEADER = 1024  # bytes of a row block that are no rows
 
 
 class SessionSetup:
     """``features``: width of the network's input.  ``data_sha256``: of the file that identifies the rows.
 
     ``initial_block``: the initial weights of a peer, by its name.
+
+    ``statistics``: classes, mean and std of the training rows, by which all standardise rows that they publish.
 
     ``degree``: neighbours per peer whose announcements it receives; None: all peers, as on Kubo.
     """
@@ -35,10 +41,15 @@ class SessionSetup:
         data_sha256: str,
         initial_block: Callable[[str], bytes],
         degree: int | None = None,
+        statistics: Mapping[str, object] | None = None,
     ) -> None:
         self.session, self.members = session, tuple(members)
         self.features, self._data_sha256 = features, data_sha256
         self._initial_block = initial_block
+        self._statistics = {} if session.privacy else dict(statistics or {})
+        size = session.data.rows // session.work.slices * 4 * (features + 1)
+        if not session.privacy and size > MAX_BLOCK - MAX_ROWS_HEADER:
+            raise InputError(f"a slice of {size:,} bytes is no row block of 1 MiB: raise work.slices")
         self._initial_cids: dict[str, Cid] = {}
         self.blocks: dict[Cid, bytes] = {}  # initial weights, as far as they were asked for
         self.neighbours = neighbourhood(len(self.members), degree, random.Random(f"{session.seed} links"))
@@ -54,6 +65,7 @@ class SessionSetup:
                 "judging_rows": session.data.judging_rows,
                 "sha256": self._data_sha256,
                 "source": session.data.name,
+                **self._statistics,
             },
             "identity": session.identity,
             "initial_weights": self.initial_cid(self.members[0]),
@@ -100,6 +112,8 @@ class SessionSetup:
             salt=f"{session.seed} {member.name}" if salt is None else salt,
             policy=member.group.policy,
             forgery=member.group.forgery,
+            privacy=session.privacy,
+            flips=member.group.flips if member.group.policy is Policy.ROW_POISONER else 0.0,
             claimed_peer=member.claimed_peer,
             role=member.group.role,
             validation=validation,

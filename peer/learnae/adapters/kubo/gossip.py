@@ -16,8 +16,8 @@ import aiohttp
 from learnae.adapters.kubo.rpc import KuboRpc, base64url, from_base64url, text_field
 from learnae.errors import BadMessage, PortError, Reason
 from learnae.messages.foreign_json import from_json
-from learnae.messages.wire import decode, encode, topics
-from learnae.protocol.types import Announcement, Cid, IdentityAnnouncement, PeerId
+from learnae.messages.wire import decode, encode, topic_of, topics
+from learnae.protocol.types import Announcement, Cid, PeerId
 
 T = TypeVar("T")
 Received = tuple[PeerId, Announcement]
@@ -39,8 +39,7 @@ class KuboGossip:
         self._published_at = 0.0  # s, of the event loop's clock
 
     async def publish(self, announcement: Announcement) -> None:
-        identity, model = topics(self._session)
-        topic = identity if isinstance(announcement, IdentityAnnouncement) else model
+        topic = topic_of(announcement)
         message = encode(announcement)
         clock = asyncio.get_running_loop().time
         async with self._publishing:

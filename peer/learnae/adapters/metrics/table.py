@@ -14,19 +14,21 @@ from learnae.protocol.decisions import DebtState, Verdict, WorkState
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # upper bounds of a histogram's buckets
 WORK_KINDS = {"TrainSlice": "train", "AverageModels": "average", "ScoreModel": "score", "ForgeModel": "forge"}
+WORK_KINDS |= {"PackRows": "pack"}
 TARGETS = {
-    **dict.fromkeys(("FetchModel", "StoreModel"), "store"),
+    **dict.fromkeys(("FetchModel", "StoreModel", "SignRows"), "store"),
     "Announce": "gossip",
     **dict.fromkeys(("SignDeployment", "SignPayment", "SendTransaction", "ReadReceipts"), "chain"),
     **dict.fromkeys(("SignClaim", "ReadClaim", "ReadHead"), "chain"),
 }
 UP_LABELS = {"target": ("kubo", "chain")}
 # Failures of these do not show that one target is down: other peers' nodes serve models, and claims need key and chain.
-SHARED = ("FetchModel", "SignClaim")
+SHARED = ("FetchModel", "SignClaim", "SignRows")
 # Reasons for which a message may be dropped.
 DROP_REASONS = (
     *(Reason.MALFORMED, Reason.OVERSIZE, Reason.VERSION, Reason.SESSION, Reason.SENDER),
     *(Reason.REPEAT, Reason.STALE, Reason.RATE_LIMIT, Reason.PEER_LIMIT),
+    *(Reason.COPY, Reason.SIGNATURE),  # row blocks
     *(Reason.UNREACHABLE, Reason.TIMEOUT, Reason.INVALID_RESPONSE),  # of the peer's own messages, which it repeats
 )
 

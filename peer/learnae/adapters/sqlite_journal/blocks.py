@@ -71,6 +71,7 @@ def blocks_in_use(peer: core.Peer, initial_weights: Cid) -> set[Cid]:
     status = peer.status()
     published = status.published.weights if status.published else None
     cids = {initial_weights} | {weights.cid for weights in (status.weights, published) if weights}
+    cids |= set(status.row_blocks)
     cids |= {model.weights.cid for model in status.fetched}
     for action in peer.outstanding():
         match action:

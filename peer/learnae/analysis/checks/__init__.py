@@ -36,6 +36,8 @@ CHECKS: dict[str, Check] = {
     "averaged_models_were_published": work.averaged_models_were_published,
     "own_models_not_averaged": work.own_models_not_averaged,
     "training_did_not_diverge": work.training_did_not_diverge,
+    "private_rows_stay_private": work.private_rows_stay_private,
+    "trained_rows_were_announced": work.trained_rows_were_announced,
     "every_peer_finished": work.every_peer_finished,
     "faults_happened": faults.faults_happened,
     "recovered": faults.recovered,

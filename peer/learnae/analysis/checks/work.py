@@ -6,7 +6,16 @@ from math import sqrt
 
 from learnae.analysis.checks.result import MAX_NAMED, check, exact_accuracy, session_began
 from learnae.errors import Reason
-from learnae.protocol.decisions import Adopted, Averaged, Published, Trained, TrainingFailed, WorkChanged, WorkState
+from learnae.protocol.decisions import (
+    Adopted,
+    Averaged,
+    Published,
+    RowsPublished,
+    Trained,
+    TrainingFailed,
+    WorkChanged,
+    WorkState,
+)
 from learnae.protocol.policies import Policy
 from learnae.protocol.types import Cid, PeerId, Score
 from learnae.records.history import SWARM, History, PeerCrashed, PeerRestarted, kept_score
@@ -64,10 +73,40 @@ def own_models_not_averaged(history: History) -> Iterator[str]:
 def training_did_not_diverge(history: History) -> Iterator[str]:
     """Every slice that a peer trained gave weights that are finite numbers."""
     work = session_began(history).session.work
-    lost = Counter(record.peer for record, fact in history.facts(TrainingFailed) if fact.reason is Reason.NOT_FINITE)
+    failures = [(record.peer, fact) for record, fact in history.facts(TrainingFailed) if not fact.rows]
+    lost = Counter(name for name, fact in failures if fact.reason is Reason.NOT_FINITE)
     for name, slices in lost.items():
         planned = work.slices * work.passes
         yield f"{name}: {slices} of {planned} slices diverged: lower model.learning_rate"
+
+
+@check
+def private_rows_stay_private(history: History) -> Iterator[str]:
+    """In privacy mode nobody publishes rows, and nobody trains on rows of others."""
+    if session_began(history).session.privacy:
+        for record in history.of(RowsPublished, Trained, TrainingFailed):
+            if isinstance(record.fact, RowsPublished):
+                yield f"{record.peer} published rows {record.fact.cid}"
+            elif isinstance(record.fact, Trained | TrainingFailed) and record.fact.rows:
+                yield f"{record.peer} trained on rows {record.fact.rows}"
+
+
+@check
+def trained_rows_were_announced(history: History) -> Iterator[str]:
+    """A peer trains on its own slices, once each, and on row blocks that another peer published before, once each."""
+    session_began(history)
+    publishers: dict[Cid, str] = {}
+    used: set[tuple[str, Cid]] = set()
+    for record in history.of(RowsPublished, Trained):
+        match record.fact:
+            case RowsPublished(cid=cid):
+                publishers.setdefault(cid, record.peer)
+            case Trained(rows=str(cid)):
+                if publishers.get(cid) in (None, record.peer):
+                    yield f"{record.peer} trained on {cid}, which no other peer had published"
+                if (record.peer, cid) in used:
+                    yield f"{record.peer} trained on {cid} twice"
+                used.add((record.peer, cid))
 
 
 @check

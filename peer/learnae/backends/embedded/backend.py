@@ -71,7 +71,7 @@ class EmbeddedBackend:
         self._wallets = wallets(self.session)
         self._keys = wallet_keys(self.session, self._wallets)
         self._reported, metrics, guard = ReportedPayments(), Metrics(), Guard(self._token)
-        members = roster(self.session.groups, self.session.peers, self._keys)
+        members = roster(self.session.groups, self.session.peers, self._keys, self.session.privacy)
         for member in members:
             self.services[member.name] = PeerService(member, float, metrics, members, self._reported)
         apis = {name: peer_api(service, guard) for name, service in self.services.items()}

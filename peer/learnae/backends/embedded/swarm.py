@@ -22,7 +22,7 @@ from learnae.adapters.memory_network import LiveMemoryStore, MemoryGossip
 from learnae.backends.embedded.faults import embedded_faults
 from learnae.errors import input_error
 from learnae.ports import Observer
-from learnae.protocol.decisions import Averaged, Published, Trained
+from learnae.protocol.decisions import Averaged, Published, RowsPublished, Trained
 from learnae.protocol.events import Event
 from learnae.protocol.peer import Peer
 from learnae.protocol.rest import Rest
@@ -268,7 +268,7 @@ class EmbeddedSwarm:
     def _sort_models(self, now: float, peer: str, item: Fact) -> None:
         """Note what a replay will need; delete the block of an average that the peer did not keep."""
         match item:
-            case Trained(cid=cid) | Published(cid=cid):
+            case Trained(cid=cid) | Published(cid=cid) | RowsPublished(cid=cid):
                 self._made[cid] = None
             case Averaged(cid=cid, remote_cid=remote, adopted=True) if cid != remote:
                 self._averages.add(cid)

@@ -176,4 +176,11 @@ def session_id(session: Session, members: Sequence[Member], folder: Path) -> Cid
     from learnae.runtime.shard_learning import ShardLearning  # imports NumPy
 
     learning = ShardLearning(session, folder / "pods" / members[0].name / "peer")
-    return SessionSetup(session, members, learning.features, learning.data_sha256, learning.initial_block).session_id
+    return SessionSetup(
+        session,
+        members,
+        learning.features,
+        learning.data_sha256,
+        learning.initial_block,
+        statistics=learning.statistics,
+    ).session_id

@@ -135,7 +135,14 @@ class JoinFile:
         """The peer and its data, once they are known to match the session.  Raises InputError."""
         members = self.roster.members(self.settings)
         learning = ShardLearning(self.settings, folder)
-        setup = SessionSetup(self.settings, members, learning.features, learning.data_sha256, learning.initial_block)
+        setup = SessionSetup(
+            self.settings,
+            members,
+            learning.features,
+            learning.data_sha256,
+            learning.initial_block,
+            statistics=learning.statistics,
+        )
         if setup.session_id != self.session_id:
             raise InputError("the data or weights in the join file do not match its session: ask for it again")
         return find(node, members), learning

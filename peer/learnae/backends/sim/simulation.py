@@ -111,7 +111,8 @@ class Simulation:
             ports = setup.ports(index, MemoryChainPort(self.ledger, member.wallet, *limits))
             rng = random.Random(f"{session.seed} cost {member.name}")
             speed = rng.lognormvariate(0.0, session.cost.speed_sigma)
-            costs = PeerCosts(session, setup.learning.rows(index) // session.work.slices, rng, speed)
+            rows = setup.learning.rows(index) or session.data.rows  # without own rows: of received blocks
+            costs = PeerCosts(session, rows // session.work.slices, rng, speed)
             config = setup.peer_config(index)
             hosts[index] = SimulatedPeer(member.name, config, ports, member.group.joins_at, costs)
         for index, host in hosts.items():

@@ -49,6 +49,10 @@ class Dataset:
         """F inputs and C outputs of a network for these rows."""
         return self.features.shape[1], self.classes
 
+    @property
+    def statistics(self) -> dict[str, object]:
+        return {"classes": self.classes, "mean": list(self.mean), "std": list(self.std)}
+
     def select(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Features (P, B, F) and labels (P, B) of rows (P, B)."""
         flat = rows.reshape(-1)

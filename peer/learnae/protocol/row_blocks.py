@@ -1,0 +1,171 @@
+"""Row blocks of an open session (section 1.1: "nodes can also exchange training data"): published, fetched, handed out.
+
+A row block is one more kind of announced block.  Rules:
+1. A peer with rows publishes each of its slices once: packed, signed with its IPFS key, stored, announced.  Validation
+   and test rows are in no slice.
+2. An announcement counts only with the creator's signature, which the driver verifies.  The sender may be another.
+3. Trainers, profiteers and keepers fetch announced blocks in random order, ``AHEAD`` at a time.  Their number is
+   limited, per creator and in all.  What a keeper fetched it only serves.
+4. Each fetched block is trained on once.  The next slice of a peer is drawn uniformly from its own slices that are
+   left, in their order, and the blocks at hand.
+"""
+
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+
+from learnae.errors import Reason
+from learnae.protocol import actions as do
+from learnae.protocol import events as on
+from learnae.protocol.decisions import FetchFailed, RowsPublished
+from learnae.protocol.delivery import Delivery
+from learnae.protocol.policies import Role
+from learnae.protocol.requests import Requests
+from learnae.protocol.settings import PeerConfig
+from learnae.protocol.types import Cid, RowBlock, RowsAnnouncement, Timer
+
+AHEAD = 3  # blocks at hand or on their way
+
+
+@dataclass(slots=True)
+class KnownRows:
+    block: RowBlock
+    hints: tuple[str, ...]
+    arrived: bool = False
+    delivery: Delivery = field(default_factory=Delivery)
+
+
+class RowBlocks:
+    def __init__(self, config: PeerConfig, rng: Random, requests: Requests) -> None:
+        self._config, self._rng, self._requests = config, rng, requests
+        self.publishes = not config.privacy and config.role in (Role.TRAINER, Role.PROVIDER)
+        self.trains = not config.privacy and config.role in (Role.TRAINER, Role.PROFITEER)
+        self._published: list[RowsAnnouncement] = []
+        self._unsigned: RowBlock | None = None  # packed, not announced
+        self._signature = ""
+        self._packing_failed = False  # since the last announcements
+        self.known: dict[Cid, KnownRows] = {}  # of others
+        self.ready: list[RowBlock] = []  # fetched and not trained on
+        self.taken: list[RowBlock] = []  # trained on, or refused
+
+    @property
+    def received(self) -> int:
+        """Blocks that were or will be slices of this peer's training."""
+        return len(self.taken) + len(self.ready)
+
+    @property
+    def expected(self) -> bool:
+        """Whether rows are to be published, or a block is on its way that has not failed before."""
+        fetched = [request.cid for request in self._requests.open(do.FetchModel)]
+        on_their_way = any(cid in self.known and not self.known[cid].delivery.failures for cid in fetched)
+        return on_their_way or (self.publishes and len(self._published) < self._config.work.slices)
+
+    @property
+    def cids(self) -> list[Cid]:
+        """The blocks that this peer holds."""
+        own = [announcement.rows.cid for announcement in self._published] + [b.cid for b in (self._unsigned,) if b]
+        return own + [cid for cid, known in self.known.items() if known.arrived]
+
+    def screen(self, announcement: RowsAnnouncement) -> Reason | None:
+        """Why an announced block is not worth an event; None if it is."""
+        block, known = announcement.rows, self.known.get(announcement.rows.cid)
+        if known:
+            return Reason.REPEAT if known.block == block else Reason.COPY
+        if block.creator == self._config.peer or block.cid in self.cids:
+            return Reason.COPY
+        of_creator = sum(other.block.creator == block.creator for other in self.known.values())
+        limits = self._config.network
+        full = len(self.known) >= limits.max_row_blocks or of_creator >= limits.max_row_blocks_per_creator
+        wanted = self.trains or (self._config.role is Role.KEEPER and not self._config.privacy)
+        return None if wanted and not full else Reason.RATE_LIMIT
+
+    def receive(self, announcement: RowsAnnouncement) -> None:
+        self.known.setdefault(announcement.rows.cid, KnownRows(announcement.rows, announcement.addresses))
+
+    def draw(self, own_left: int) -> RowBlock | None:
+        """The block that is the next slice; None for an own slice.  At least one slice must be left."""
+        number = self._rng.randrange(own_left + len(self.ready)) if self.ready else 0
+        if not self.ready or number < own_left:
+            return None
+        block = self.ready.pop(number - own_left)
+        self.taken.append(block)
+        return block
+
+    # answers
+
+    def fetched(self, block: RowBlock) -> None:
+        known = self.known[block.cid]
+        known.arrived = True
+        if self.trains:
+            self.ready.append(block)
+            self.ready.sort(key=lambda block: block.cid)
+
+    def fetch_failed(self, block: RowBlock, reason: Reason) -> None:
+        self._requests.record(FetchFailed(block.creator, block.cid, reason))
+        self.known[block.cid].delivery.fail(self._requests.now, self._requests.now)
+
+    def publication_failed(self, request: do.Request) -> None:
+        """What failed is tried again with the next announcements."""
+        self._packing_failed = self._packing_failed or isinstance(request, do.PackRows)
+
+    def packed(self, event: on.RowsPacked) -> None:
+        self._unsigned, self._signature = RowBlock(self._config.peer, len(self._published) + 1, event.cid), ""
+        self._publish()
+
+    def signed(self, event: on.RowsSigned) -> None:
+        self._signature = event.signature
+        self._publish()
+
+    def stored(self, cid: Cid) -> None:
+        block = self._unsigned
+        if block and block.cid == cid and self._signature:
+            self._published.append(
+                RowsAnnouncement(self._config.session, block, self._signature, self._config.addresses)
+            )
+            self._requests.record(RowsPublished(block.number, cid))
+            self._requests.emit(do.Announce(self._published[-1]))
+            self._unsigned = None
+
+    # time
+
+    def announce(self) -> None:
+        """Announce all own blocks again; continue a publication that failed."""
+        for announcement in self._published:
+            self._requests.emit(do.Announce(announcement))
+        self._packing_failed = False
+        self._publish()
+
+    def proceed(self, trainer_is_free: bool) -> None:
+        """Pack the next own slice, if the trainer has nothing to do; fetch blocks."""
+        if self.publishes and trainer_is_free and not self._unsigned and not self._packing_failed:
+            if len(self._published) < self._config.work.slices:
+                pack = partial(do.PackRows, slice=len(self._published), flips=self._config.flips)
+                self._requests.issue(pack)
+        now, fetching = self._requests.now, {request.cid for request in self._requests.open(do.FetchModel)}
+        missing = [known for cid, known in self.known.items() if not known.arrived and cid not in fetching]
+        missing = [known for known in missing if not known.delivery.given_up]
+        due = [known for known in missing if known.delivery.not_before <= now]
+        on_their_way = sum(cid in self.known for cid in fetching)
+        while due and on_their_way + len(self.ready) < AHEAD:
+            known = due.pop(self._rng.randrange(len(due)))
+            on_their_way += 1
+            fetch = partial(do.FetchModel, cid=known.block.cid, model=known.block, hints=known.hints)
+            self._requests.issue(fetch)
+        later = [known.delivery.not_before - now for known in missing if known.delivery.not_before > now]
+        timer = self._requests.due(Timer.FETCH)
+        if later and (timer is None or timer > now + min(later)):
+            self._requests.set_timer(Timer.FETCH, min(later))
+
+    # private
+
+    def _publish(self) -> None:
+        """Ask for the next step of the publication under way."""
+        block = self._unsigned
+        storing = [request.cid for request in self._requests.open(do.StoreModel)]
+        if block is None or self._requests.waits_for(do.SignRows) or block.cid in storing:
+            return
+        if self._signature:
+            self._requests.issue(partial(do.StoreModel, cid=block.cid))
+        else:
+            sign = partial(do.SignRows, cid=block.cid, number=block.number, session=self._config.session)
+            self._requests.issue(sign)

@@ -1,0 +1,49 @@
+"""Row blocks in a history: each breach of the rules is caught by its check."""
+
+from dataclasses import replace
+
+import pytest
+from tests.helpers.histories import GOOD, SETTINGS, amended, caught, fact_is, score
+
+from learnae.errors import Reason
+from learnae.protocol.decisions import RowsPublished, Trained, TrainingFailed
+from learnae.protocol.types import Cid
+from learnae.records.history import Fact, History, SessionBegan
+
+ROWS = Cid("rows of bob")
+BEGAN = fact_is("swarm", SessionBegan)
+OPEN = amended(BEGAN, session=replace(SETTINGS, privacy=False))
+ON_ROWS = Trained(1, 3, Cid("more"), score(730), ROWS)
+
+
+def with_facts(history: History, *facts: tuple[str, Fact]) -> History:
+    """The history with these facts right after its first record."""
+    first, *others = history.records
+    more = [replace(first, peer=peer, fact=fact) for peer, fact in facts]
+    return replace(history, records=(first, *more, *others))
+
+
+def names(history: History) -> set[str]:
+    return {"private_rows_stay_private", "trained_rows_were_announced"} & caught(history).keys()
+
+
+def test_training_on_rows_that_another_has_published_is_valid() -> None:
+    assert names(with_facts(OPEN, ("bob", RowsPublished(1, ROWS)), ("ann", ON_ROWS))) == set()
+
+
+@pytest.mark.parametrize(
+    "fact", [RowsPublished(1, ROWS), TrainingFailed(1, Reason.LABELS, ROWS)], ids=["published", "refused"]
+)
+def test_in_privacy_mode_neither_publishing_nor_using_rows_is_valid(fact: Fact) -> None:
+    assert names(with_facts(GOOD, ("bob", fact))) == {"private_rows_stay_private"}
+
+
+def test_rows_that_nobody_or_only_the_peer_itself_has_published_are_not_trained_on() -> None:
+    assert names(with_facts(OPEN, ("ann", ON_ROWS))) == {"trained_rows_were_announced"}
+    own = with_facts(OPEN, ("ann", RowsPublished(1, ROWS)), ("ann", ON_ROWS))
+    assert names(own) == {"trained_rows_were_announced"}
+
+
+def test_a_block_is_trained_on_once() -> None:
+    twice = with_facts(OPEN, ("bob", RowsPublished(1, ROWS)), ("ann", ON_ROWS), ("ann", ON_ROWS))
+    assert names(twice) == {"trained_rows_were_announced"}

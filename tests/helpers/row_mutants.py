@@ -1,0 +1,50 @@
+"""Ways to break the rules of row blocks, and the checks that must notice (see ``protocol_mutants``)."""
+
+from dataclasses import replace
+from typing import Any
+
+from tests.helpers.protocol_mutants import BASE, Mutant, Patch
+
+from learnae.protocol.row_blocks import RowBlocks
+from learnae.protocol.types import Cid, RowBlock
+
+OPEN = BASE | {"privacy": False}
+
+
+def publishes_private_rows(patch: Patch) -> None:
+    begin = RowBlocks.__init__
+
+    def careless(self: RowBlocks, config: Any, *others: Any) -> None:
+        begin(self, replace(config, privacy=False), *others)
+
+    patch.setattr(RowBlocks, "__init__", careless)
+
+
+def conceals_its_rows(patch: Patch) -> None:
+    """Its announcement, on which others train, is not on record."""
+    stored = RowBlocks.stored
+
+    def silent(self: RowBlocks, cid: Cid) -> None:
+        record = self._requests.record
+        self._requests.record = lambda decision: None  # type: ignore[method-assign]
+        stored(self, cid)
+        self._requests.record = record  # type: ignore[method-assign]
+
+    patch.setattr(RowBlocks, "stored", silent)
+
+
+def trains_on_the_same_rows_again(patch: Patch) -> None:
+    draw = RowBlocks.draw
+
+    def repeating(self: RowBlocks, own_left: int) -> RowBlock | None:
+        block = draw(self, own_left)
+        return self.taken[0] if block else None
+
+    patch.setattr(RowBlocks, "draw", repeating)
+
+
+MUTANTS = [
+    Mutant("publishes private rows", publishes_private_rows, {"private_rows_stay_private"}),
+    Mutant("conceals its rows", conceals_its_rows, {"trained_rows_were_announced"}, OPEN),
+    Mutant("trains on the same rows again", trains_on_the_same_rows_again, {"trained_rows_were_announced"}, OPEN),
+]
