@@ -1,6 +1,6 @@
 """Runs one session on any backend, from the first line to the exit code.
 
-run directory -> page -> prepare -> run -> collect -> judge -> figures and report -> clean up -> conclusion
+run directory -> page -> prepare -> run -> collect -> judge -> report -> clean up -> conclusion -> figures
 
 Ctrl-C at any time stops everything that was started.  An interrupted session is first cleaned up and then judged by
 what it recorded until then.
@@ -24,7 +24,7 @@ from learnae.errors import InputError
 from learnae.ports import Observer
 from learnae.records.history import SWARM, History, Record, SessionEnded
 from learnae.records.outcome import EndedBy
-from learnae.runs.drawing import REPORT, draw_run
+from learnae.runs.drawing import draw_run, write_report
 
 HOST = "127.0.0.1"
 Conclude = Callable[[RunDirectory, dict[str, Any]], int]  # prints the outcome of a run with its verdict; the exit code
@@ -45,6 +45,7 @@ class SessionRun:
         self._backend, self._options, self._conclude_with, self._run = backend, options, conclude_with, run
         self._began = time.monotonic()
         self._code: int | None = None  # once the outcome is printed
+        self._undrawn: History | None = None  # whose report was written, but whose figures were not drawn yet
 
     def run(self) -> int:
         interrupted, failure = False, None
@@ -62,15 +63,17 @@ class SessionRun:
         if verdict is None:
             verdict = self._judge_afterwards(interrupted, failure)
         elif interrupted:
-            raise KeyboardInterrupt  # while figures were drawn
+            raise KeyboardInterrupt  # while the report was written
         if failure:
             if verdict:
                 print_verdict(directory, verdict)
+                self._draw()
             raise failure
         if verdict is None:
             say("Interrupted before there was anything to judge.")
             return INTERRUPTED
         code = self._conclude_with(directory, verdict)
+        self._draw()
         return INTERRUPTED if interrupted else code
 
     async def _live(self) -> None:
@@ -88,11 +91,12 @@ class SessionRun:
             verdict = self._run.verdict
             assert history and verdict
             self._run.show_the_rest(history)
-            await asyncio.to_thread(draw_run, self._run.directory, history, verdict)
-            self._run.report = self._run.directory.path / REPORT
+            self._run.report = await asyncio.to_thread(write_report, self._run.directory, history, verdict)
+            self._undrawn = history
             if self._options.keep:
                 self._code = self._conclude_with(self._run.directory, verdict)
                 say(f"Session finished. The page stays at {self._run.url}/. Press Ctrl-C to stop.")
+                await asyncio.to_thread(self._draw)
                 await asyncio.Event().wait()
 
     async def _play(self) -> None:
@@ -139,8 +143,14 @@ class SessionRun:
         if history and verdict:
             if self._options.baselines and not interrupted and not failure:
                 add_baselines(directory, self._backend.session, verdict, self._options.threads)
-            draw_run(directory, history, verdict)
+            write_report(directory, history, verdict)
+            self._undrawn = history
         return verdict
+
+    def _draw(self) -> None:
+        """Draw the figures, which takes longer than the checks and the report: so the outcome is printed before."""
+        if self._undrawn:
+            draw_run(self._run.directory, self._undrawn)
 
     def _clean_up(self) -> None:
         with handled(ask_for_patience, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -14,12 +14,11 @@ from learnae.records.history import History
 REPORT, BASELINES = "report.html", "baselines.json"
 
 
-def draw_run(run: RunDirectory, history: History, verdict: dict[str, Any]) -> None:
-    """Draw the figures and write the report.  With faults, figures by seconds are added: they show when."""
+def draw_run(run: RunDirectory, history: History) -> None:
+    """Draw the figures of a run.  With faults, figures by seconds are added: they show when."""
     views: tuple[View, ...] = ("units", "seconds") if fault_windows(history) else ("units",)
     for view in views:
         draw_figures(run, history, view)
-    write_report(run, history, verdict)
 
 
 def draw_figures(run: RunDirectory, history: History, x: View, svg: bool = False) -> list[Path]:
