@@ -27,7 +27,6 @@ METRICS = {  # name -> path in the verdict's summary
     "accuracy_validation_mean": ("accuracy_validation_mean",),
     "peers_finished": ("peers_finished",),
     "virtual_seconds": ("virtual_seconds",),
-    "wall_seconds": ("wall_seconds",),
 }
 
 

@@ -3,6 +3,7 @@
 import csv
 import itertools
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.progress import Progress as Bar
 
 from learnae.analysis.statistics import Band
 from learnae.cli.output import console, say
+from learnae.runs.executors import executor
 from learnae.runs.sweep import SweepRun, is_finished, run_missing
 
 METRICS = [
@@ -29,7 +31,8 @@ METRICS = [
 ]
 
 
-def run_cases(cases: Sequence[SweepRun]) -> list[dict[str, Any]]:
+def run_cases(cases: Sequence[SweepRun], address: str | None = None) -> list[dict[str, Any]]:
+    """``address``: of an executor; None for processes here."""
     finished = sum(case.row is not None for case in cases)
     if finished:
         say(f"{finished} of {len(cases)} runs exist already, with the same settings, data and program: they are used.")
@@ -47,7 +50,7 @@ def run_cases(cases: Sequence[SweepRun]) -> list[dict[str, Any]]:
             if not console.is_terminal:
                 say(f"{case.path.name}: {row['verdict']}, test accuracy {row['accuracy_test_mean']:.4f}")
 
-        return run_missing(cases, done)
+        return run_missing(cases, done, partial(executor, address))
 
 
 def exit_code(rows: Sequence[dict[str, Any]]) -> int:

@@ -11,6 +11,7 @@ from rich.table import Table
 from learnae.analysis.statistics import band
 from learnae.cli.arguments import SessionFile
 from learnae.cli.output import console, say, table_of
+from learnae.errors import InputError
 
 SHOWN = {
     "payments_mean": (".1f", "payments, mean"),
@@ -30,14 +31,34 @@ def sweep(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds per combination, unless --set seed=A,B names them.")] = 3,
     out: Annotated[Path | None, typer.Option(help="Folder for the runs (default: runs/sweep-SESSION).")] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="K/N", help="Run only every N-th run from the K-th, as one of N jobs that share --out."),
+    ] = None,
+    collect: Annotated[
+        bool, typer.Option("--collect", help="Run nothing: write the CSV and the table of the shards' runs.")
+    ] = False,
+    executor: Annotated[
+        str | None,
+        typer.Option(metavar="dask://HOST:PORT", help="Run on the workers of a Dask scheduler instead of here."),
+    ] = None,
 ) -> int:
     """Run every combination of settings over several seeds, in parallel; resumable; write one CSV."""
     from learnae.cli.many_runs import exit_code, run_cases, write_csv
-    from learnae.runs.sweep import parse_assignments, plan_runs
+    from learnae.runs import sweep as runs
 
-    folder = out or Path("runs") / f"sweep-{session.stem}"
-    chosen = parse_assignments(set or [])
-    rows = run_cases(plan_runs(session, chosen, range(1, seeds + 1), folder))
+    if collect and (shard or executor):
+        raise InputError("--collect runs nothing: leave out --shard and --executor")
+    folder = (out or Path("runs") / f"sweep-{session.stem}").absolute()  # also for workers in other folders
+    chosen = runs.parse_assignments(set or [])
+    cases = runs.plan_runs(session, chosen, range(1, seeds + 1), folder)
+    if shard:
+        own = runs.shard(cases, shard)
+        rows = run_cases(own, executor)
+        say(f"Shard {shard}: {len(own)} of {len(cases)} runs. When all shards are done, the same command with")
+        say("--collect instead of --shard writes the CSV.")
+        return exit_code(rows)
+    rows = runs.collect(cases) if collect else run_cases(cases, executor)
     write_csv(folder / "sweep.csv", rows)
     console.print(_bands(rows, [key for key in chosen if key != "seed"]))
     say(f"One line per run: {folder / 'sweep.csv'}")

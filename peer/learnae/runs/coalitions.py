@@ -19,8 +19,8 @@ from learnae.analysis.shapley import Coalition
 from learnae.errors import InputError
 from learnae.messages.foreign_json import from_json
 from learnae.records.history import Evaluated, History
+from learnae.runs.executors import ignore_interrupts
 from learnae.runs.provenance import result_key
-from learnae.runs.sweep import ignore_interrupts
 from learnae.session.settings import Session
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """What a result depends on besides its session file, and whether it is the same here as where a run was made."""
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from learnae.input_file import sha256_of
 from learnae.session.session_file import to_toml
 from learnae.session.settings import DataSettings, Session
 
-DECISIVE = ("code_sha256", "python", "packages", "processor")  # facts of an environment that may change a result
+PROGRAM = ("code_sha256", "python", "packages")
+DECISIVE = (*PROGRAM, "processor")  # facts of an environment that may change a result
 
 
 def require_same_data(run: RunDirectory, session: Session) -> None:
@@ -37,7 +39,7 @@ def why_not_the_same(path: Path, session: Session) -> str | None:
     """Why a run in this folder is not what these settings, data and program would give; None if it is."""
     run = RunDirectory(path)
     try:
-        if (path / "session.toml").read_text(encoding="utf-8") != to_toml(session):
+        if _settings_of(path) != to_toml(session):
             return "other settings"
         require_same_data(run, session)
         other = other_environment(run)
@@ -55,7 +57,30 @@ def result_key(session: Session) -> str:
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
+def same_settings(path: Path, session: Session) -> bool:
+    """Whether the run in this folder is of this session."""
+    try:
+        return _settings_of(path) == to_toml(session)
+    except (OSError, ValueError):
+        return False
+
+
+def require_same_program(runs: Sequence[Path]) -> None:
+    """Raises InputError unless all were made by the same program with the same data; processors may differ."""
+    facts = [RunDirectory(path).read_json(ENVIRONMENT) for path in runs]
+    for path, own in zip(runs, facts, strict=True):
+        differing = [name for name in ("data_sha256", *PROGRAM) if own.get(name) != facts[0].get(name)]
+        if differing:
+            raise InputError(
+                f"{path.name} and {runs[0].name} were made with other {' and '.join(differing)}: repeat one of them"
+            )
+
+
 # private
+
+
+def _settings_of(path: Path) -> str:
+    return (path / "session.toml").read_text(encoding="utf-8")
 
 
 @cache

@@ -1,34 +1,38 @@
-"""Run many sessions in parallel: one process per core, one directory per run; finished runs are not repeated."""
+"""Run many sessions in parallel, one directory per run; finished runs are not repeated.
+
+Several processes may work on the same folder, also on several machines that share it (``--shard``): each run is begun
+under a lock of the folder, and whoever finds a run under way waits for it and uses it.
+"""
 
 import itertools
 import json
-import multiprocessing
-import os
 import re
 import shutil
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor, as_completed
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from learnae.adapters.run_directory import RunDirectory
+from learnae.adapters.run_directory import RunDirectory, is_running, wait_until_over
 from learnae.analysis.statistics import run_metrics
 from learnae.errors import InputError
+from learnae.file_lock import wait_for_lock
 from learnae.messages.foreign_json import from_json
 from learnae.messages.foreign_toml import from_toml
 from learnae.records.outcome import EndedBy
 from learnae.records.seal import SEAL
-from learnae.runs.provenance import why_not_the_same
+from learnae.runs.executors import processes
+from learnae.runs.provenance import require_same_program, same_settings, why_not_the_same
 from learnae.session.session_file import load, parse, resolved
 from learnae.session.settings import DataSettings, Session
 
 COMMA = r",(?![^\[]*\])"  # not inside a list
 ROW = "row.json"  # the metrics of a finished run
+LOCK = ".lock"  # in the folder of a sweep: held while a run is begun
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,11 @@ class SweepRun:
     @property
     def row(self) -> dict[str, Any] | None:
         """Its metrics; None if it has not finished with exactly these settings, data, program and machine."""
-        if self.stale:
-            return None
+        return None if self.stale else self.found
+
+    @property
+    def found(self) -> dict[str, Any] | None:
+        """The metrics of the finished run in its folder, whatever it is of."""
         try:
             row: dict[str, Any] = from_json((self.path / ROW).read_text(encoding="utf-8"))
             return row if row["ended_by"] != EndedBy.INTERRUPTED else None
@@ -90,41 +97,59 @@ def _session(path: Path, base: dict[str, Any], settings: dict[str, Any], seed: A
     return parse(_assigned(base, settings | {"seed": seed}), f"{path} with {written}" if written else str(path))
 
 
-def run_missing(cases: Sequence[SweepRun], done: Callable[[SweepRun, dict[str, Any]], None]) -> list[dict[str, Any]]:
-    """Run what is missing; the rows of all runs in order: settings, seed, metrics.  ``done`` is called per new run."""
+def shard(cases: Sequence[SweepRun], text: str) -> Sequence[SweepRun]:
+    """The runs of shard K of N, given as ``K/N``.  Raises InputError."""
+    number, slash, count = text.partition("/")
+    if not (slash and number.isdecimal() and count.isdecimal() and len(text) < 16 and 1 <= int(number) <= int(count)):
+        raise InputError(f"--shard {text}: write K/N with K from 1 to N, such as 3/16")
+    return cases[int(number) - 1 :: int(count)]
+
+
+def run_missing(
+    cases: Sequence[SweepRun],
+    done: Callable[[SweepRun, dict[str, Any]], None],
+    executor: Callable[[int], AbstractContextManager[Executor]] = processes,
+) -> list[dict[str, Any]]:
+    """Run what is missing; the rows of all runs in order: settings, seed, metrics.  ``done`` is called per new run.
+
+    ``executor``: where to run so many runs.
+    """
     missing = [case for case in cases if case.row is None]
-    workers = max(1, min(os.cpu_count() or 1, len(missing)))
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=ignore_interrupts) as executor:
-        try:
-            running = {executor.submit(_run, case): case for case in missing}
+    if missing:
+        with executor(len(missing)) as pool:
+            running = {pool.submit(run_one, case): case for case in missing}
             for future in as_completed(running):
                 done(running[future], future.result())
-        except BaseException as error:
-            executor.shutdown(wait=False, cancel_futures=True)
-            for child in multiprocessing.active_children():
-                child.terminate()
-            if isinstance(error, BrokenProcessPool):
-                raise InputError(
-                    "a worker process of the sweep was killed, perhaps because memory is short: "
-                    "run the same command again, which keeps the finished runs"
-                ) from None
-            raise
-    return list(_rows(cases))
+    return [_row(case, case.row) for case in cases]
 
 
-def _rows(cases: Sequence[SweepRun]) -> Iterator[dict[str, Any]]:
-    for case in cases:
-        yield {**case.settings, "seed": case.session.seed, **(case.row or {})}
+def collect(cases: Sequence[SweepRun]) -> list[dict[str, Any]]:
+    """The rows of all runs in order, wherever they were made, also by different processors.
+
+    Raises InputError if a run is missing or was made by another program than the others.
+    """
+    missing = [case.path.name for case in cases if not same_settings(case.path, case.session) or case.found is None]
+    if missing:
+        raise InputError(
+            f"{len(missing)} of {len(cases)} runs are missing, such as {missing[0]}: run their shards first"
+        )
+    require_same_program([case.path for case in cases])
+    return [_row(case, case.found) for case in cases]
 
 
-def _run(case: SweepRun) -> dict[str, Any]:
-    """Run one session in this process, with one thread."""
+def _row(case: SweepRun, metrics: dict[str, Any] | None) -> dict[str, Any]:
+    return {**case.settings, "seed": case.session.seed, **(metrics or {})}
+
+
+def run_one(case: SweepRun) -> dict[str, Any]:
+    """Run one session in this process, with one thread, unless another process has finished it; its metrics."""
     from learnae.backends.sim.backend import simulate
     from learnae.runtime.torch_learning import TorchLearning
 
-    set_aside(case.path)
+    run = _begin(case)
+    if run is None:
+        return case.row or {}
     began = time.monotonic()
-    run = RunDirectory.create(case.path.parent, case.session.name, case.path)
     learning = TorchLearning(case.session, 1, table=_table(case.session.data))
     simulate(case.session, learning, run)
     history = run.read()
@@ -132,6 +157,20 @@ def _run(case: SweepRun) -> dict[str, Any]:
     run.write_json(ROW, row)
     run.release()
     return row
+
+
+def _begin(case: SweepRun) -> RunDirectory | None:
+    """Its new directory, marked as running; None if another process, such as a shard, has finished the run."""
+    case.path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with (case.path.parent / LOCK).open("a", encoding="utf-8") as file:
+            wait_for_lock(file)
+            if case.row is not None:
+                return None
+            if not is_running(case.path):
+                set_aside(case.path)
+                return RunDirectory.create(case.path.parent, case.session.name, case.path)
+        wait_until_over(case.path)
 
 
 def set_aside(path: Path) -> None:
@@ -156,11 +195,6 @@ def _table(data: DataSettings) -> Any:
     from learnae.learn.datasets.sources import load_dataset as load_rows
 
     return load_rows(data)
-
-
-def ignore_interrupts() -> None:
-    """Ignore Ctrl-C: the parent process ends its children."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _value(text: str) -> Any:

@@ -8,5 +8,15 @@ from learnae.adapters.run_directory.directory import (
     RunDirectory,
     environment_facts,
 )
+from learnae.adapters.run_directory.seal import is_running, wait_until_over
 
-__all__ = ["CHAIN", "ENVIRONMENT", "HISTORY", "VERDICT", "RunDirectory", "environment_facts"]
+__all__ = [
+    "CHAIN",
+    "ENVIRONMENT",
+    "HISTORY",
+    "VERDICT",
+    "RunDirectory",
+    "environment_facts",
+    "is_running",
+    "wait_until_over",
+]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from learnae.adapters.run_directory.signing_key import has_signed, load_key, public_hex
 from learnae.errors import InputError
-from learnae.file_lock import try_lock
+from learnae.file_lock import try_lock, wait_for_lock
 from learnae.records.seal import SEAL, Seal, SealedFile, shown
 from learnae.session.environment import SIGNING_KEY, signing_key
 from learnae.untrusted_file import CHUNK, open_untrusted
@@ -98,6 +98,15 @@ def is_running(folder: Path) -> bool:
             return not try_lock(file)
     except OSError:
         return False
+
+
+def wait_until_over(folder: Path) -> None:
+    """Wait until no process works on the run."""
+    try:
+        with open(os.open(folder / RUNNING, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8") as file:
+            wait_for_lock(file)
+    except OSError:  # it is over
+        pass
 
 
 def _write(folder: Path, seal: Seal, key_file: Path | None) -> Seal:
