@@ -43,7 +43,11 @@ def run(command: Sequence[str | Path], folder: Path, output: Path, limit: float)
     """
     usage, ended = Usage(), threading.Event()
     began = time.perf_counter()
-    with output.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file, cwd=folder) as process:
+    nothing = subprocess.DEVNULL
+    with (
+        output.open("wb") as file,
+        subprocess.Popen(command, stdin=nothing, stdout=file, stderr=file, cwd=folder) as process,
+    ):
         sampler = threading.Thread(target=_watch, args=(usage, process.pid, ended))
         sampler.start()
         try:

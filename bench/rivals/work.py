@@ -115,6 +115,7 @@ def program(train: Callable[[Work], Sequence[State]], package: str = "torch") ->
     """
     torch.set_num_threads(1)  # more threads make these small matrices slower
     work = Work.load(Path(sys.argv[1]))
+    torch.optim.SGD([nn.Parameter(torch.zeros(1))])  # the first optimizer imports torch's compiler, which takes seconds
     count = work.features.shape[0] * work.labels.shape[1]  # reads both arrays
     began = time.perf_counter()
     models = train(work)

@@ -77,7 +77,7 @@ def test_a_program_that_fails_or_hangs_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ProgramFailed, match="no such rival"):
         run([sys.executable, "-c", "raise SystemExit('no such rival')"], tmp_path, tmp_path / "output.txt", 60)
     with pytest.raises(ProgramFailed, match="more than 0.2 s"):
-        run([sys.executable, "-c", "input()"], tmp_path, tmp_path / "output.txt", 0.2)
+        run([sys.executable, "-c", "import signal; signal.pause()"], tmp_path, tmp_path / "output.txt", 0.2)
 
 
 def result(rival: str, round: int, seconds: float, accuracy: float | None) -> Result:
