@@ -1,7 +1,7 @@
 """Run many sessions in parallel, one directory per run; finished runs are not repeated.
 
 Several processes may work on the same folder, also on several machines that share it (``--shard``): each run is begun
-under a lock of the folder, and whoever finds a run under way waits for it and uses it.
+under a lock of the folder, and a process that finds a run under way waits for it and uses it.
 """
 
 import itertools
