@@ -70,10 +70,12 @@ class Coalitions:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        self._workers.shutdown(wait=False, cancel_futures=True)
         if error[0]:  # leave no simulation behind
+            self._workers.shutdown(wait=False, cancel_futures=True)
             for child in multiprocessing.active_children():
                 child.terminate()
+        else:
+            self._workers.shutdown()
 
     async def result(self, coalition: Coalition) -> CoalitionResult:
         """Simulate the coalition, unless that is done or under way."""
@@ -137,13 +139,16 @@ def simulate_coalition(learning: "TorchLearning", coalition: Coalition) -> Coali
     """
     from learnae.backends.sim.simulation import MemoryHistory, Simulation
     from learnae.learn.evaluation import Evaluator
+    from learnae.runtime.memory_session import MemorySession, memory_keys
 
     session, recording = learning.session, MemoryHistory()
-    simulation = Simulation(session, learning, [recording.observe], journals=False, present=coalition)
-    setup = simulation.setup
-    last = {member.name: setup.initial_cid(member) for member in setup.members if member.name in coalition}
     if coalition:
+        simulation = Simulation(session, learning, [recording.observe], journals=False, present=coalition)
         simulation.run()
+        setup = simulation.setup
+    else:
+        setup = MemorySession(session, learning, memory_keys(session))
+    last = {member.name: setup.initial_cid(member) for member in setup.members if member.name in coalition}
     history = History(tuple(recording.records))
     last |= {record.peer: fact.cid for record, fact in history.facts(Evaluated)}
     models = list(last.values()) or [setup.initial_cid(setup.members[0])]
