@@ -80,7 +80,7 @@ start() {
         command -v "$program" >/dev/null || die "$program is missing (Debian: apt-get install containerd iptables)"
     done
     configure
-    setsid unshare --mount --net --pid --uts --ipc --fork --mount-proc --propagation private "$0" inside \
+    setsid unshare --mount --net --pid --uts --ipc --fork --mount-proc --propagation private "$PWD/cluster.sh" inside \
         >"$logs/cluster.log" 2>&1 </dev/null &
     local parent=$!
     until pgrep --parent "$parent" >"$pid"; do kill -0 "$parent" || die "see $logs/cluster.log"; sleep 0.1; done
