@@ -66,7 +66,7 @@ configure() {
     token=$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n')
     echo "$token,admin,admin,system:masters" >"$state/tokens.csv"
     chmod 600 "$state/tokens.csv"
-    sed "s/TOKEN/$token/" kubeconfig.yml >"$KUBECONFIG"
+    sed -e "s/TOKEN/$token/" -e "s#STATE#$state#" kubeconfig.yml >"$KUBECONFIG"
     chmod 600 "$KUBECONFIG"
     sed "s/ADDRESS/$ADDRESS/" kubelet.yml >"$state/kubelet.yml"
     sed "s/ADDRESS/$ADDRESS/" network.conflist >"$state/cni/network.conflist"
