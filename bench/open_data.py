@@ -1,0 +1,107 @@
+"""What open data change: accuracy, income and the flow of ETH between groups, in the simulator.
+
+    python -m bench.open_data privacy [--seeds 10]      # (a) profiteers that average only, against ones that train
+    python -m bench.open_data flow [--seeds 10]         # (b) providers and profiteers, 2 or 10 of each
+    python -m bench.open_data poison [--seeds 10]       # one of four providers flips a share of its labels
+
+Prints a table with mean, min and max over the seeds.
+"""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import product
+from statistics import fmean
+from typing import Any
+
+from tests.helpers.swarms import Run, run
+
+from learnae.analysis.money import accounts, flows
+from learnae.protocol.decisions import Averaged, RowsPublished, Trained
+from learnae.protocol.types import ETHER
+from learnae.runtime.torch_learning import TorchLearning
+
+SMALL: dict[str, Any] = {
+    "data": {"rows": 1000, "validation_rows": 500, "judging_rows": 500, "test_rows": 5000},
+    "work": {"slices": 4, "patience": 10},
+    "evaluation_peers": 0,
+}
+PROVIDERS, PROFITEERS = {"computes": False}, {"has_rows": False}
+Row = dict[str, float]
+
+
+def finished(seed: int, groups: list[dict[str, Any]], **changes: Any) -> Run:
+    peers = sum(group["count"] for group in groups)
+    table = SMALL | changes | {"seed": seed, "peers": peers, "groups": groups}
+    ended = run(table, journals=False, learning=lambda session: TorchLearning(session, threads=1))
+    assert ended.failing == [], ended.failing
+    return ended
+
+
+def by_role(ended: Run) -> Row:
+    """Mean test accuracy and mean net income in ETH of each role; a cheat counts under its policy."""
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for account in accounts(ended.history):
+        role = account.role if account.kind == "cheats" else account.kind
+        found[f"ETH received, {role}"].append(account.received_ether)
+        found[f"ETH sent, {role}"].append(account.sent_ether)
+        if account.test is not None:
+            found[f"test accuracy, {role}"].append(account.test)
+    return {name: fmean(values) for name, values in sorted(found.items())}
+
+
+def flow_matrix(ended: Run) -> Row:
+    """ETH from role to role, and per unit of a payee's work and per row block that a provider published."""
+    roles = {name: entry.role.value for name, entry in ended.history.roster.items()}
+    total: defaultdict[str, float] = defaultdict(float)
+    for flow in flows(ended.history):
+        total[f"{roles[flow.payer]} -> {roles[flow.payee]}"] += flow.wei / ETHER
+    units = sum(roles[record.peer] == "profiteer" for record in ended.history.of(Trained, Averaged))
+    blocks = len(ended.history.of(RowsPublished))
+    earned = sum(wei for pair, wei in total.items() if pair.endswith("profiteer"))
+    total["profiteers, mETH per unit of work"] = 1000 * earned / units if units else 0.0
+    total["providers, mETH paid per row block"] = 1000 * total["provider -> profiteer"] / blocks
+    return {**total, **by_role(ended)}
+
+
+def privacy_cases() -> Iterator[tuple[str, list[dict[str, Any]], dict[str, Any]]]:
+    groups = [{"count": 4}, {"count": 4, **PROFITEERS}]
+    for privacy in (True, False):
+        yield f"privacy = {str(privacy).lower()}", groups, {"privacy": privacy}
+
+
+def flow_cases() -> Iterator[tuple[str, list[dict[str, Any]], dict[str, Any]]]:
+    for providers, profiteers in product((2, 10), (2, 10)):
+        groups = [{"count": providers, **PROVIDERS}, {"count": profiteers, **PROFITEERS}]
+        yield f"{providers} providers, {profiteers} profiteers", groups, {"privacy": False}
+
+
+def poison_cases() -> Iterator[tuple[str, list[dict[str, Any]], dict[str, Any]]]:
+    for share in (0.0, 0.5, 1.0):
+        cheat = {"count": 1, **PROVIDERS} | ({"policy": "row-poisoner", "flips": share} if share else {})
+        yield f"{share:.0%} flipped", [{"count": 3, **PROVIDERS}, cheat, {"count": 4, **PROFITEERS}], {"privacy": False}
+
+
+CASES = {
+    "privacy": (privacy_cases, by_role),
+    "flow": (flow_cases, flow_matrix),
+    "poison": (poison_cases, by_role),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("experiment", choices=CASES)
+    parser.add_argument("--seeds", type=int, default=10)
+    options = parser.parse_args()
+    cases, measure = CASES[options.experiment]
+    for name, groups, changes in cases():
+        runs = [measure(finished(seed, groups, **changes)) for seed in range(1, options.seeds + 1)]
+        print(name, flush=True)
+        for value in runs[0]:
+            found = [row.get(value, 0.0) for row in runs]
+            print(f"    {value}: {fmean(found):.5f} ({min(found):.5f} to {max(found):.5f})", flush=True)
+
+
+if __name__ == "__main__":
+    main()
