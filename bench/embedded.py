@@ -23,6 +23,7 @@ from pathlib import Path
 from learnae.backends.embedded.swarm import EmbeddedSwarm, local_evm
 from learnae.backends.sim.simulation import MemoryHistory
 from learnae.learn.batching import JobFuture, Pool
+from learnae.learn.datasets.dataset import Dataset
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.records.history import SWARM, History
 from learnae.records.outcome import BackendName
@@ -70,9 +71,9 @@ class Counting(Pool):
         super().__init__(threads)
         self.runs: list[tuple[str, int, float]] = []
 
-    def _run_batches(self, batches: Sequence[list[JobFuture]]) -> None:
+    def _run_batches(self, batches: Sequence[list[JobFuture]], table: Dataset) -> None:
         began = time.perf_counter()
-        super()._run_batches(batches)
+        super()._run_batches(batches, table)
         job = batches[0][0].job if batches else None
         if job is not None:
             kind = f"{type(job).__name__} on {len(job.rows):,} rows"

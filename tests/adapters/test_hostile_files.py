@@ -30,9 +30,9 @@ def test_runs_that_begin_in_the_same_second_get_a_directory_each(tmp_path: Path)
 
 def test_two_runs_in_one_directory_do_not_mix(tmp_path: Path) -> None:
     first, second = (RunDirectory.create(tmp_path, "name", tmp_path / "out") for _ in range(2))
-    first.begin("first", "", 1)
+    first.begin("first", {})
     with pytest.raises(InputError, match="already contains a run"):
-        second.begin("second", "", 1)
+        second.begin("second", {})
     assert (tmp_path / "out" / "session.toml").read_text() == "first"
     first.end((), {})
 

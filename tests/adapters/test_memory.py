@@ -216,5 +216,5 @@ def test_waiting_is_nothing_a_memory_port_does() -> None:
 
 def test_a_network_loses_about_the_share_it_was_told_to() -> None:
     net = MemoryNet(random.Random(7), Link(loss=0.25))
-    assert 0.2 < sum(net.loses("p00", "p01") for _ in range(2000)) / 2000 < 0.3
-    assert not any(MemoryNet(random.Random(7)).loses("p00", "p01") for _ in range(100))
+    assert 0.2 < sum(net.delay("p00", "p01") is None for _ in range(2000)) / 2000 < 0.3
+    assert not any(MemoryNet(random.Random(7)).delay("p00", "p01") is None for _ in range(100))

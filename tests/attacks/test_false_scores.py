@@ -108,6 +108,7 @@ WHOLE = TorchLearning(SESSION, threads=1)
 
 
 HERE = {"processor": "Z80", "packages": {"torch": "2"}}
+DEVICE = {"device": "cpu"}
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +118,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def left(run: Run, folder: Path) -> Path:
     leave(run, folder)
-    (folder / ENVIRONMENT).write_text(json.dumps(HERE), encoding="utf-8")
+    (folder / ENVIRONMENT).write_text(json.dumps(HERE | DEVICE), encoding="utf-8")
     return folder
 
 
@@ -192,7 +193,14 @@ def test_a_model_that_was_not_kept_cannot_be_verified_on_another_processor(
 
 
 @pytest.mark.parametrize(
-    "text", [None, "{}", '{"processor": "Z80"}', '{"processor": null, "packages": {"torch": "2"}}']
+    "text",
+    [
+        None,
+        "{}",
+        '{"processor": "Z80"}',
+        '{"processor": null, "packages": {"torch": "2"}, "device": "cpu"}',
+        '{"processor": "Z80", "packages": {"torch": "2"}, "device": "cuda NVIDIA H200"}',
+    ],
 )
 def test_bits_decide_only_where_the_processor_is_known_to_be_the_same(
     text: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

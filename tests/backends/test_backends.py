@@ -102,6 +102,12 @@ def test_the_default_is_the_first_backend_that_can_run_the_session(monkeypatch: 
     assert (backend.name, reason) == ("embedded", "docker is not installed")
 
 
+def test_containers_refuse_a_device_that_only_the_host_has() -> None:
+    for device in ("cuda", "mps"):
+        with pytest.raises(InputError, match="containers train on the processor: use auto or cpu, or --backend emb"):
+            ComposeBackend(parse(QUICK | {"compute": {"device": device}}), RunOptions(), print).check()
+
+
 def test_if_no_backend_can_run_the_session_the_reason_of_the_preferred_one_is_given(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -181,3 +181,13 @@ def test_the_simulator_is_a_backend_like_another(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("LEARNAE: 3 peers in the simulator")
     assert (tmp_path / "out" / "baselines.json").exists()
+
+
+def test_a_device_that_is_not_here_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gpu.toml").write_text('peers = 2\n[compute]\ndevice = "cuda"\n')
+    monkeypatch.setattr("learnae.learn.compute.available_devices", lambda: ["cpu"])
+    done = here(tmp_path, "simulate", "gpu.toml")
+    assert done.returncode == 2
+    assert 'compute.device = "cuda": PyTorch finds no such device here: use one of cpu, or auto' in " ".join(
+        (done.stdout + done.stderr).split()
+    )

@@ -1,5 +1,6 @@
 """A small table that can be learnt, small networks and jobs on it.  What the tests of this tier share."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import numpy as np
 import torch
 
 from learnae.learn.batched_optimizers import OptimizerSettings, optimizer_settings
-from learnae.learn.batching import Pool, ScoreJob, TrainJob
+from learnae.learn.batching import Job, JobResult, Pool, ScoreJob, TrainJob, run_jobs
+from learnae.learn.compute import Compute
 from learnae.learn.datasets.dataset import FEATURES, Dataset
 from learnae.learn.datasets.partition import PeerRows, load_partitioned
 from learnae.learn.model import Mlp, create_network
@@ -65,6 +67,11 @@ def train_job(seed: int = 0, net: Mlp | None = None, rows: int = 40, how: Optimi
     net = net or network()
     first = torch.arange(50 * (seed % 8), 50 * (seed % 8) + rows)
     return TrainJob(net, weights(net, seed), TABLE, torch.arange(500, 550), first, how or settings(), seed)
+
+
+def compute(jobs: Sequence[Job]) -> list[JobResult]:
+    """Jobs as one batch, without a pool."""
+    return run_jobs(jobs, jobs[0].dataset, Compute())
 
 
 class Swarm:

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from tests.learn.small import TABLE, close, settings, train_job
+from tests.learn.small import TABLE, close, compute, settings, train_job
 from tests.learn.test_model import as_torch
 from torch.nn.functional import cross_entropy
 
 from learnae.learn.batched_optimizers import OptimizerSettings
-from learnae.learn.batching import TrainJob, compute
+from learnae.learn.batching import TrainJob
 
 Make = Callable[[list[torch.Tensor], OptimizerSettings], torch.optim.Optimizer]
 

@@ -3,13 +3,13 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from tests.learn.small import TABLE, close, network, score_job, settings, table, train_job
 
-from learnae.learn.batching import Job, JobFuture, JobResult, Pool
-from learnae.learn.batching import compute as run_batch
+from learnae.learn.batching import Job, JobFuture, JobResult, Pool, run_jobs
 
 
 def run(pool: Pool, jobs: list[Job]) -> list[JobResult]:
@@ -177,12 +177,12 @@ def test_the_first_of_many_waiting_threads_runs_everything_once() -> None:
 def test_a_job_can_be_submitted_while_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
     pool, running, submitted = Pool(1), threading.Event(), threading.Event()
 
-    def slow(jobs: list[Job]) -> list[JobResult]:
+    def slow(jobs: list[Job], *where: Any) -> list[JobResult]:
         running.set()
         assert submitted.wait(10)
-        return run_batch(jobs)
+        return run_jobs(jobs, *where)
 
-    monkeypatch.setattr("learnae.learn.batching.compute", slow)
+    monkeypatch.setattr("learnae.learn.batching.run_jobs", slow)
     first = pool.submit(score_job(0))
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(first.result)
@@ -196,13 +196,13 @@ def test_a_job_can_be_submitted_while_others_run(monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_interrupted_run_is_an_error_and_not_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(jobs: list[Job]) -> list[JobResult]:
+    def interrupted(jobs: list[Job], *where: Any) -> list[JobResult]:
         raise KeyboardInterrupt
 
     pool = Pool(1)
     first, second = pool.submit(score_job(0)), pool.submit(score_job(1))
     with monkeypatch.context() as patch:
-        patch.setattr("learnae.learn.batching.compute", interrupted)
+        patch.setattr("learnae.learn.batching.run_jobs", interrupted)
         with pytest.raises(KeyboardInterrupt):
             first.result()
     with pytest.raises(RuntimeError, match="interrupted"):

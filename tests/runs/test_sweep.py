@@ -96,12 +96,13 @@ def test_a_finished_run_is_used_again_only_with_the_same_settings_data_and_progr
     session = parse({"data": {"path": str(data), "label": "k"}})
     (tmp_path / "session.toml").write_text(to_toml(session))
     (tmp_path / ROW).write_text(json.dumps({"ended_by": "quiet"}))
-    same = environment_facts() | {"data_sha256": sha256_of(data)}
+    same = environment_facts() | {"data_sha256": sha256_of(data), "device": "cpu"}
     changes: list[tuple[dict[str, Any], str]] = [
         ({"data_sha256": "of other data"}, "other data"),
         ({"code_sha256": "of other code"}, "another program or machine (code_sha256 'of other code', here"),
         ({"packages": {"torch": "1"}}, "another program or machine (packages"),
         ({"processor": "Z80"}, "another program or machine (processor 'Z80'"),
+        ({"device": "cuda Z80"}, "another program or machine (device 'cuda Z80', here 'cpu'"),
     ]
     for change, why in changes:
         (tmp_path / "environment.json").write_text(json.dumps(same | change))

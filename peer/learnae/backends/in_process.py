@@ -29,9 +29,11 @@ def thread_count(options: RunOptions) -> int:
 
 
 def begin(session: Session, directory: RunDirectory, threads: int, notice: str | None) -> None:
-    from learnae.learn.datasets.sources import source_file  # imports torch
+    from learnae.learn.compute import device_name  # imports torch
+    from learnae.learn.datasets.sources import source_file
 
-    directory.begin(to_toml(session), sha256_of(source_file(session.data)), threads, notice)
+    data, device = sha256_of(source_file(session.data)), device_name(session.compute)
+    directory.begin(to_toml(session), {"data_sha256": data, "device": device, "threads": threads, "notice": notice})
 
 
 async def finished(work: asyncio.Future[T], stop: Callable[[], object]) -> T:

@@ -20,7 +20,7 @@ def baselines(run: Run) -> int:
     history = directory.read()
     verdict, session = directory.judge_again(history), load(run / "session.toml")
     require_same_data(directory, session)
-    if other := other_environment(directory):
+    if other := other_environment(directory, session):
         say(f"The run was made with another program or machine than its baselines: {other}.")
     scores = add_baselines(directory, session, verdict, None)
     write_report(directory, history, verdict)

@@ -62,7 +62,7 @@ def _repeats(directory: RunDirectory, history: History) -> bool:
         again.release()
     if difference is None:
         say("A rerun gives the same history, chain and journals, byte for byte.")
-    elif other := other_environment(directory):
+    elif other := other_environment(directory, session):
         raise InputError(f"{difference}, but the run was made elsewhere ({other}): rerun it there")
     return print_problems([difference] if difference else [])
 

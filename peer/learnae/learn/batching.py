@@ -5,7 +5,8 @@ are outstanding at a moment run together.  In a live swarm, the first waiting th
 find their results ready.  A batch is the work of one thread and batches run in parallel; torch is limited to one thread
 per operation, because more of them cost more than they save at this size.
 
-The same jobs, submitted in the same order to a pool with the same settings, give the same bits.
+The same jobs, submitted in the same order to a pool with the same settings, give the same bits on the same device.
+Tensors of jobs and results are on the host; ``compute.py`` says where the work is done.
 
 Shapes: P jobs, n training rows and v scored rows per job, B rows per step, F features, T parameters.
 """
@@ -13,7 +14,8 @@ Shapes: P jobs, n training rows and v scored rows per job, B rows per step, F fe
 import threading
 from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -21,11 +23,12 @@ from torch import Tensor
 from learnae.lazy_future import LazyFuture
 from learnae.learn.batched_optimizers import OptimizerSettings, create_optimizer
 from learnae.learn.cache import ModelCache
+from learnae.learn.compute import Compute
 from learnae.learn.datasets.dataset import Dataset
-from learnae.learn.model import Mlp, count_correct, forward, loss
+from learnae.learn.model import Mlp, count_correct, loss
 
 MAX_BATCH = 24  # jobs: larger batches are no faster
-CACHE_BYTES = 64 << 20  # of decoded weights
+CACHE_BYTES = 64 << 20  # of decoded weights, by default
 SCORING_CHUNK = 512  # rows of each job: bounds the memory and stays close to the CPU cache
 
 
@@ -79,11 +82,15 @@ class Pool:
     """Runs jobs in batches.
 
     ``batch``: max jobs per computation (0: no limit, 1: one by one).  ``models``: decoded weights, cached for everybody
-    who shares the pool.
+    who shares the pool, up to ``cache_bytes``.
     """
 
-    def __init__(self, threads: int, batch: int = 0) -> None:
-        self.threads, self.batch, self.models = threads, batch, ModelCache(CACHE_BYTES)
+    def __init__(
+        self, threads: int, batch: int = 0, cache_bytes: int = CACHE_BYTES, compute: Compute | None = None
+    ) -> None:
+        self.threads, self.batch, self.models = threads, batch, ModelCache(cache_bytes)
+        self.compute = compute or Compute()
+        self._tables: dict[int, tuple[Dataset, Dataset]] = {}  # by id: a dataset, and the same on the device
         self.batch_sizes: list[int] = []  # of the last run
         self._waiting: list[JobFuture] = []
         self._queue_lock, self._run_lock = threading.Lock(), threading.Lock()
@@ -110,7 +117,7 @@ class Pool:
                 raise RuntimeError("the pool was interrupted before this job had run")
             batches = self._split(group)
             self.batch_sizes = [len(batch) for batch in batches]
-            self._run_batches(batches)
+            self._run_batches(batches, self._on_device(wanted.job.dataset))
 
     def _split(self, group: list[JobFuture]) -> list[list[JobFuture]]:
         """Even batches, a multiple of the number of threads, none above ``MAX_BATCH``."""
@@ -121,56 +128,71 @@ class Pool:
         bounds = [i * len(group) // count for i in range(count + 1)]
         return [group[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
 
-    def _run_batches(self, batches: Sequence[list[JobFuture]]) -> None:
+    def _on_device(self, dataset: Dataset) -> Dataset:
+        if id(dataset) not in self._tables:
+            send = self.compute.send
+            moved = replace(dataset, features=send(dataset.features), labels=send(dataset.labels))
+            self._tables[id(dataset)] = dataset, moved
+        return self._tables[id(dataset)][1]
+
+    def _run_batches(self, batches: Sequence[list[JobFuture]], table: Dataset) -> None:
+        run = partial(_run_batch, table=table, on=self.compute)
         if self.threads == 1 or len(batches) <= 1:
             for batch in batches:
-                _run_batch(batch)
+                run(batch)
         else:
-            list(self._executor.map(_run_batch, batches))
+            list(self._executor.map(run, batches))
 
 
-def _run_batch(batch: Sequence[JobFuture]) -> None:
+def _run_batch(batch: Sequence[JobFuture], table: Dataset, on: Compute) -> None:
     """Run a batch; if it raises, run its jobs one by one, so that only the faulty job fails."""
     try:
-        results = compute([future.job for future in batch])
+        results = run_jobs([future.job for future in batch], table, on)
     except (IndexError, RuntimeError, TypeError, ValueError) as error:
         if len(batch) == 1:
             batch[0].set_exception(error)
             return
         for future in batch:
-            _run_batch([future])
+            _run_batch([future], table, on)
         return
     for future, result in zip(batch, results, strict=True):
         future.set_result(result)
 
 
-def compute(jobs: Sequence[Job]) -> list[JobResult]:
-    """Run jobs of equal shape as one computation.  Raises what torch raises if one of them is faulty."""
+def run_jobs(jobs: Sequence[Job], table: Dataset, on: Compute) -> list[JobResult]:
+    """Run jobs of equal shape as one computation.  Raises what torch raises if one of them is faulty.
+
+    ``table``: the dataset of the jobs, on the device.
+    """
     weights = [job.weights for job in jobs]
+    stacked = on.send(torch.stack(weights))
     training = [job for job in jobs if isinstance(job, TrainJob)]
     if training:
-        trained = _train(training, torch.stack(weights))
-        weights = [row.clone() for row in trained]  # clones: a view would keep the whole batch alive
-    counts = _score(jobs, torch.stack(weights))
+        stacked = _train(training, stacked, table, on)
+        weights = [row.clone() for row in on.fetch(stacked)]  # clones: a view would keep the whole batch alive
+    counts = _score(jobs, stacked, table, on)
     return [JobResult(own, count) for own, count in zip(weights, counts, strict=True)]
 
 
-def _train(jobs: Sequence[TrainJob], weights: Tensor) -> Tensor:
+def _train(jobs: Sequence[TrainJob], weights: Tensor, table: Dataset, on: Compute) -> Tensor:
     first, network = jobs[0], jobs[0].network
     layers = network.layers(weights)
     parameters = [tensor.requires_grad_() for layer in layers for tensor in layer]
     optimizer = create_optimizer(parameters, first.settings)
-    for x, y in _training_steps(jobs):
-        gradients = torch.autograd.grad(loss(forward(layers, x), y), parameters)
+    for x, y in _training_steps(jobs, table, on):
+        gradients = torch.autograd.grad(loss(on.logits(layers, x), y), parameters)
         with torch.no_grad():
             optimizer.step(gradients)
     return network.flat(layers).detach()
 
 
-def _training_steps(jobs: Sequence[TrainJob]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Features (P, B, F) and labels (P, B) of each step; the last step of an epoch may be smaller."""
+def _training_steps(jobs: Sequence[TrainJob], table: Dataset, on: Compute) -> Iterator[tuple[Tensor, Tensor]]:
+    """Features (P, B, F) and labels (P, B) of each step, on the device; the last step of an epoch may be smaller.
+
+    The order of rows is drawn on the host, so that it is the same for all devices.
+    """
     sources, settings = [job.source or job.dataset for job in jobs], jobs[0].settings
-    shared = all(source is sources[0] for source in sources)
+    shared = all(source is jobs[0].dataset for source in sources)
     generators = [torch.Generator().manual_seed(job.seed) for job in jobs]
     for _ in range(settings.epochs):
         order = [
@@ -179,19 +201,20 @@ def _training_steps(jobs: Sequence[TrainJob]) -> Iterator[tuple[Tensor, Tensor]]
         ]
         for rows in torch.split(torch.stack(order), settings.batch, dim=1):
             if shared:
-                yield sources[0].select(rows)
+                yield table.select(on.send(rows))
             else:
                 parts = [source.select(own.unsqueeze(0)) for source, own in zip(sources, rows, strict=True)]
-                yield torch.cat([x for x, _ in parts]), torch.cat([y for _, y in parts])
+                yield on.send(torch.cat([x for x, _ in parts])), on.send(torch.cat([y for _, y in parts]))
 
 
 @torch.inference_mode()
-def _score(jobs: Sequence[Job], weights: Tensor) -> list[int]:
-    dataset, layers = jobs[0].dataset, jobs[0].network.layers(weights)
+def _score(jobs: Sequence[Job], weights: Tensor, table: Dataset, on: Compute) -> list[int]:
+    layers = jobs[0].network.layers(weights)
     shared = all(job.rows is jobs[0].rows for job in jobs)
     rows = jobs[0].rows.unsqueeze(0) if shared else torch.stack([job.rows for job in jobs])
-    counts = torch.zeros(len(jobs), dtype=torch.int64)
-    for chunk in torch.split(rows, SCORING_CHUNK, dim=1):
-        x, y = dataset.select(chunk)
-        counts += count_correct(forward(layers, x.expand(len(jobs), -1, -1)), y)
-    return [int(count) for count in counts]
+    counts = on.send(torch.zeros(len(jobs), dtype=torch.int64))
+    for chunk in torch.split(on.send(rows), SCORING_CHUNK, dim=1):
+        x, y = table.select(chunk)
+        counts += count_correct(on.logits(layers, x.expand(len(jobs), -1, -1)), y)
+    found: list[int] = on.fetch(counts).tolist()
+    return found

@@ -9,6 +9,7 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
@@ -59,9 +60,14 @@ def decode_block(network: Mlp, block: bytes) -> DecodedModel:
         raise PortError(Reason.OVERSIZE, f"{len(block)} bytes")
     metadata = _parse_metadata(_parse_header(block).get("__metadata__"))
     weights = _parse_weights(network, block)
-    if not torch.isfinite(weights).all():
+    if not all_finite(weights):
         raise PortError(Reason.NOT_FINITE)
     return DecodedModel(weights, weights_digest(weights), metadata)
+
+
+def all_finite(weights: Tensor) -> bool:
+    """NumPy, because PyTorch needs four operations for it, which cost more than averaging two models."""
+    return bool(np.isfinite(weights.numpy()).all())
 
 
 def _bytes(weights: Tensor) -> bytes:

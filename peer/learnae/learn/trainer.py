@@ -21,7 +21,7 @@ from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.partition import PeerRows
 from learnae.learn.model import create_network
 from learnae.learn.row_blocks import Keys, ReceivedRows, decode_rows, encode_rows, require_new, row_keys
-from learnae.learn.serialization import encode_block, weights_digest
+from learnae.learn.serialization import all_finite, encode_block, weights_digest
 from learnae.learn.weight_store import WeightStore, derive_seed
 from learnae.messages.wire import cid_of
 from learnae.protocol.policies import Forgery
@@ -175,7 +175,7 @@ class PoolTrainer:
 
     def _store(self, weights: Tensor, step: int) -> Weights:
         """Store new weights as a block created by this peer.  Raises PortError: NOT_FINITE."""
-        if not torch.isfinite(weights).all():
+        if not all_finite(weights):
             raise PortError(Reason.NOT_FINITE, "training or averaging diverged")
         metadata = BlockMetadata(self._session_cid, self._peer, step)
         block = encode_block(self._network, weights, metadata)

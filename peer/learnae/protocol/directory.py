@@ -9,6 +9,7 @@ there, the reader tries again, then refuses the claim.  It tries once more whene
 because the deployment may have been mined again after a rollback.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -74,10 +75,16 @@ class Directory:
         self._rule = rule
         # The sender is part of the key, so that a peer that repeats a good claim with a bad proof cannot displace it.
         self.entries: dict[EntryKey, DirectoryEntry] = {}
+        self._claims_to: dict[PeerId, dict[EntryKey, None]] = {}  # the entries whose contracts name an id
+        self._contracts: Counter[PeerId] = Counter()  # entries of each sender
         self.claimed: set[PeerId] = set()  # the ids to which there is an admitted claim
 
     def payee(self, creator: PeerId) -> Address | None:
-        return payee_of(creator, self.entries.values())
+        return payee_of(creator, (self.entries[key] for key in self._claims_to.get(creator, ())))
+
+    def contracts(self, sender: PeerId) -> int:
+        """Number of contracts that a peer has announced."""
+        return self._contracts[sender]
 
     def judge(self, sender: PeerId, claim: Claim, facts: ClaimFacts) -> list[ClaimJudged]:
         """Enter a claim, or enter it again after a rollback; return every verdict that is new."""
@@ -97,8 +104,7 @@ class Directory:
 
     def forget(self, sender: PeerId) -> list[ClaimJudged]:
         """Drop all claims of a sender, to make room; return every verdict that is new."""
-        dropped = [entry for entry in self.entries.values() if entry.sender == sender]
-        self.entries = {key: entry for key, entry in self.entries.items() if entry.sender != sender}
+        dropped = [self._remove(key) for key in list(self.entries) if key[0] == sender]
         peers = dict.fromkeys(entry.facts.poid.peer for entry in dropped if entry.facts)
         return [decision for peer in peers for decision in self._decisions(*self._rank(peer))]
 
@@ -106,15 +112,28 @@ class Directory:
         """Return the facts of the entry that was replaced."""
         key = (entry.sender, entry.claim.contract)
         before = self.entries.get(key)
-        self.entries[key] = entry
+        self.entries[key] = entry  # keeps the place that an earlier entry had
+        self._contracts[entry.sender] += before is None
+        claimed = entry.facts.poid.peer if entry.facts else None
+        if before and before.facts and before.facts.poid.peer != claimed:
+            del self._claims_to[before.facts.poid.peer][key]
+        if claimed is not None:
+            self._claims_to.setdefault(claimed, {})[key] = None
         return before.facts if before else None
+
+    def _remove(self, key: EntryKey) -> DirectoryEntry:
+        entry = self.entries.pop(key)
+        self._contracts[entry.sender] -= 1
+        if entry.facts:
+            del self._claims_to[entry.facts.poid.peer][key]
+        return entry
 
     def _rank(self, peer: PeerId) -> list[EntryKey]:
         """Rank all admitted claims to one id; return the keys of those whose verdict changed."""
         rivals = [
             (entry.facts, key, entry)
-            for key, entry in self.entries.items()
-            if entry.facts and entry.verdict is not Verdict.REJECTED and entry.facts.poid.peer == peer
+            for key, entry in ((key, self.entries[key]) for key in self._claims_to.get(peer, ()))
+            if entry.facts and entry.verdict is not Verdict.REJECTED
         ]
         (self.claimed.add if rivals else self.claimed.discard)(peer)
         rivals.sort(key=lambda rival: rank_of(rival[0]))
@@ -151,7 +170,7 @@ class ClaimReader:
         entry = self.directory.entries.get((sender, claim.contract))
         if claim in reading or (entry and entry.facts and entry.claim == claim):
             return Reason.REPEAT
-        contracts = sum(other == sender for other, _ in self.directory.entries)
+        contracts = self.directory.contracts(sender)
         return Reason.RATE_LIMIT if reading or (entry is None and contracts >= CLAIMS_PER_SENDER) else None
 
     def receive(self, sender: PeerId, claim: Claim) -> None:

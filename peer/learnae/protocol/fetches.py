@@ -82,7 +82,7 @@ class Fetches:
         ``only_news``: only models that were announced while the peer was DONE.
         """
         untried = [model for model in self.ready.values() if not self._peer_book.is_settled(model)]
-        self.ready = {model.creator: model for model in untried if self._peer_book.wakes(model) or not only_news}
+        self.ready = {model.creator: model for model in untried if not only_news or self._peer_book.wakes(model)}
         if len(self.ready) >= READY:
             return
         now = self._requests.now

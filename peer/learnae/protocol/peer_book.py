@@ -38,6 +38,7 @@ class PeerBook:
     def __init__(self, config: PeerConfig) -> None:
         self._config = config
         self.peers: dict[PeerId, KnownPeer] = {}
+        self._announced: dict[str, dict[PeerId, None]] = {}  # whose newest model has these tensors, by digest
         self._creators = Creators()
         self._first_to_go: tuple[PeerId, str] | None = None  # and its rank; None: to be computed
 
@@ -50,7 +51,7 @@ class PeerBook:
             return False, None
         removed = self._last()[0] if self._full else None
         if removed:
-            del self.peers[removed]
+            self._replace_newest(removed, self.peers.pop(removed), None)
             self._creators.forget(removed)
         self.peers[peer] = KnownPeer(self._rank(peer))
         self._first_to_go = None
@@ -91,7 +92,8 @@ class PeerBook:
         model = announcement.model
         peer = self.peers[model.creator]
         peer.models_received += 1
-        peer.newest, peer.hints, peer.news = model, announcement.addresses, news
+        self._replace_newest(model.creator, peer, model)
+        peer.hints, peer.news = announcement.addresses, news
         peer.delivery.announced()
         self._creators.announce(model, now)
         creator = self._creators.of(model.weights.digest)
@@ -158,10 +160,19 @@ class PeerBook:
     def _full(self) -> bool:
         return len(self.peers) >= self._config.network.max_peers
 
+    def _replace_newest(self, creator: PeerId, peer: KnownPeer, model: ModelRef | None) -> None:
+        if peer.newest:
+            announcers = self._announced[peer.newest.weights.digest]
+            del announcers[creator]
+            if not announcers:
+                del self._announced[peer.newest.weights.digest]
+        peer.newest = model
+        if model:
+            self._announced.setdefault(model.weights.digest, {})[creator] = None
+
     def _announcers(self, model: ModelRef) -> list[KnownPeer]:
-        """The peers whose newest model has these tensors."""
-        digest = model.weights.digest
-        return [peer for peer in self.peers.values() if peer.newest and peer.newest.weights.digest == digest]
+        """The peers whose newest model has these tensors, in the order of their announcements."""
+        return [self.peers[peer] for peer in self._announced.get(model.weights.digest, ())]
 
     def _available(self, creator: PeerId) -> bool:
         peer = self.peers[creator]

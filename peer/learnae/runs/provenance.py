@@ -13,7 +13,7 @@ from learnae.session.session_file import to_toml
 from learnae.session.settings import DataSettings, Session
 
 PROGRAM = ("code_sha256", "python", "packages")
-DECISIVE = (*PROGRAM, "processor")  # facts of an environment that may change a result
+DECISIVE = (*PROGRAM, "processor", "device")  # facts of an environment that may change a result
 
 
 def require_same_data(run: RunDirectory, session: Session) -> None:
@@ -23,9 +23,9 @@ def require_same_data(run: RunDirectory, session: Session) -> None:
         raise InputError(f"the data here is not that of the run: its SHA-256 is {here}, the run used {needed}")
 
 
-def other_environment(run: RunDirectory) -> str:
+def other_environment(run: RunDirectory, session: Session) -> str:
     """What differs between the machine and program of a run and these, in words; empty if nothing is known to."""
-    then, now = run.read_json(ENVIRONMENT), _present()
+    then, now = run.read_json(ENVIRONMENT), _present() | _device(session)
     differing = [name for name in DECISIVE if then.get(name) != now[name]]
     return "; ".join(f"{name} {_text(then.get(name))}, here {_text(now[name])}" for name in differing)
 
@@ -42,7 +42,7 @@ def why_not_the_same(path: Path, session: Session) -> str | None:
         if _settings_of(path) != to_toml(session):
             return "other settings"
         require_same_data(run, session)
-        other = other_environment(run)
+        other = other_environment(run, session)
     except (OSError, ValueError):
         return "incomplete"
     except InputError:
@@ -51,8 +51,8 @@ def why_not_the_same(path: Path, session: Session) -> str | None:
 
 
 def result_key(session: Session) -> str:
-    """A digest of all that a simulation's result depends on: settings, data, program and processor."""
-    present = _present()
+    """A digest of all that a simulation's result depends on: settings, data, program, processor and device."""
+    present = _present() | _device(session)
     facts = [to_toml(session), _data_sha256(session.data), *(str(present[name]) for name in DECISIVE)]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
@@ -86,6 +86,12 @@ def _settings_of(path: Path) -> str:
 @cache
 def _present() -> dict[str, Any]:
     return environment_facts()
+
+
+def _device(session: Session) -> dict[str, str | None]:
+    from learnae.learn.compute import device_name  # imports torch
+
+    return {"device": device_name(session.compute)}
 
 
 @cache

@@ -1,7 +1,7 @@
 """What `learnae audit --replay` does with a run directory: read it, test that it is whole, and execute jobs again."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from learnae.adapters.sqlite_journal import JournalContents, read_blocks
 from learnae.backends.live_run import ROSTER, SESSION, journal_files, members
 from learnae.errors import InputError
 from learnae.input_file import sha256_of
+from learnae.learn.compute import device_name
 from learnae.learn.datasets.sources import source_file
 from learnae.protocol import events as on
 from learnae.protocol.types import Cid
@@ -24,7 +25,7 @@ from learnae.session.session_file import load
 from learnae.session.setup import SessionSetup
 
 Journals = Mapping[str, JournalContents]
-SAME_PROCESSOR = ("processor", "packages")  # of the environment: with these, results have the same bits
+SAME_PROCESSOR = ("processor", "packages", "device")  # of the environment: with these, results have the same bits
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ def replay_run(
     environment, digest = directory.read_json(ENVIRONMENT), sha256_of(source_file(session.data))
     if environment.get("data_sha256", digest) != digest:
         raise InputError(f"{session.data.name} here is not the data of the run: audit it where that file is")
+    if options.other_processor:
+        session = replace(session, compute=replace(session.compute, device="auto"))
     learning = TorchLearning(session, options.threads)
     contents = read_run_journals(run, history)
     setup = _setup(run, history, learning)
@@ -89,7 +92,7 @@ def _same_processor(environment: Mapping[str, Any], history: History) -> bool:
     """Whether the run is known to have had this processor and these versions: separate peers do not record theirs."""
     if history.began is None or history.began.backend is BackendName.LIVE:
         return False
-    here = environment_facts() if environment else {}
+    here = environment_facts() | {"device": device_name(history.began.session.compute)} if environment else {}
     return all(here.get(name) is not None and here[name] == environment.get(name) for name in SAME_PROCESSOR)
 
 

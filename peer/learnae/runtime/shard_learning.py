@@ -92,13 +92,15 @@ class ShardLearning:
         load_torch()
         gc.disable()  # importing torch makes many objects and no garbage, and a tenth of its time is collecting
         from learnae.learn.batching import Pool
+        from learnae.learn.compute import compute_of
         from learnae.learn.datasets import shard_file  # imports torch
         from learnae.learn.trainer import PoolTrainer
 
         gc.freeze()
         gc.enable()
         table, rows = shard_file.load(self.folder / ROWS)
-        return PoolTrainer(Pool(1), table, rows, self.session, session_id, peer, str(self.session.seed), blocks)
+        pool = Pool(1, compute=compute_of(self.session.compute))
+        return PoolTrainer(pool, table, rows, self.session, session_id, peer, str(self.session.seed), blocks)
 
     def _predictor(self, blocks: Blocks) -> Predictor:
         load_torch()

@@ -207,8 +207,9 @@ class Simulator:
     def _announce(self, host: SimulatedPeer, announcement: Announcement) -> None:
         sent = host.costs.delay(self.session.cost.announce, host.late)
         for other in host.listeners:
-            if self.net.allows(host.name, other.name) and not self.net.loses(host.name, other.name):
-                delay = sent + host.costs.latency(host.late) + self.net.link(host.name, other.name).delay
+            longer = self.net.delay(host.name, other.name)
+            if longer is not None:
+                delay = sent + host.costs.latency(host.late) + longer
                 receive = partial(self._receive, other, host.config.peer, announcement)
                 self.after(delay, partial(self._if_alive, other, other.incarnation, receive))
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from learnae.learn.batching import Pool
+from learnae.learn.batching import CACHE_BYTES, Pool
+from learnae.learn.compute import compute_of
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.partition import load_partitioned
 from learnae.learn.evaluation import Evaluator
+from learnae.learn.model import create_network
 from learnae.learn.predictor import TorchPredictor
 from learnae.learn.trainer import PoolTrainer
 from learnae.learn.weight_store import initial_block
@@ -15,15 +17,19 @@ from learnae.runtime.learning import Blocks
 from learnae.runtime.shard_learning import commit_rows
 from learnae.session.settings import Session
 
+CACHED_PER_PEER = 3  # models: its own, the one it tries, and one that others try
+
 
 class TorchLearning:
     """``batch``: max jobs per batch; 0 for all that wait.  ``table``: the session's data, if it is already loaded."""
 
     def __init__(self, session: Session, threads: int, batch: int = 0, table: Dataset | None = None) -> None:
-        self.session = session
-        self.pool = Pool(threads, batch)
+        self.session, compute = session, compute_of(session.compute)
         self.table, self.split = load_partitioned(session, table)
         self.statistics: Mapping[str, object] = self.table.statistics
+        model_bytes = 4 * create_network(session.model, *self.table.shape).size
+        cache_bytes = max(CACHE_BYTES, CACHED_PER_PEER * session.peers * model_bytes)
+        self.pool = Pool(threads, batch, cache_bytes, compute)
         self.features, self.data_sha256, self.notice = self.table.shape[0], self.table.sha256, self.split.notice
 
     def initial_block(self, name: str) -> bytes:

@@ -90,6 +90,18 @@ class ModelSettings:
 
 
 @dataclass(frozen=True)
+class ComputeSettings:
+    """Where the peers of one process train.  Results have the same bits only on the same device."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = setting(
+        "cpu", "Device of PyTorch; auto: the fastest one here. Containers use the processor."
+    )
+    dtype: Literal["float32", "bfloat16"] = setting(
+        "float32", "Type of the numbers in matrix products; weights are float32 always."
+    )
+
+
+@dataclass(frozen=True)
 class CostSettings:
     """How long work takes in the simulator, in virtual seconds."""
 
@@ -164,6 +176,7 @@ class Session:
     )
     data: DataSettings = _block(DataSettings, "Data, and how it is divided among the peers.")
     model: ModelSettings = _block(ModelSettings, "Network and training.")
+    compute: ComputeSettings = _block(ComputeSettings, "Where peers train.")
     work: WorkSettings = _block(WorkSettings, "When a peer trains, averages and is done.")
     start: StartSettings = _block(StartSettings, "When peers begin to train.")
     pace: PaceSettings = _block(PaceSettings, "Min durations, to slow a session down.")

@@ -127,6 +127,8 @@ def test_a_large_swarm_and_faults_that_kubernetes_cannot_make_are_refused_in_a_s
     refuse_what_is_missing(parse(CUT))
     with pytest.raises(InputError, match="cannot inject pause, .*: use --backend compose"):
         refuse_what_is_missing(parse({"faults": [{"kind": "pause", "at": 1.0, "duration": 2.0}]}))
+    with pytest.raises(InputError, match="containers train on the processor"):
+        refuse_what_is_missing(parse({"compute": {"device": "cuda"}}))
 
 
 if __name__ == "__main__":

@@ -89,8 +89,8 @@ class RunDirectory:
             os.close(self._lock)
             self._lock = None
 
-    def begin(self, session_toml: str, data_sha256: str, threads: int, notice: str | None = None) -> None:
-        """``notice``: what was guessed or left out when the data was loaded.
+    def begin(self, session_toml: str, facts: Mapping[str, Any]) -> None:
+        """``facts``: the part of the environment that the session decides.
 
         Raises InputError if another process began a run here.
         """
@@ -99,8 +99,7 @@ class RunDirectory:
         except FileExistsError:
             raise InputError(CONTAINS_A_RUN.format(self.path)) from None
         (self.path / "session.toml").write_text(session_toml, encoding="utf-8")
-        environment = {**environment_facts(), "data_sha256": data_sha256, "threads": threads, "notice": notice}
-        self.write_json(ENVIRONMENT, environment)
+        self.write_json(ENVIRONMENT, {**environment_facts(), **facts})
 
     def observe(self, now: float, peer: str, item: Any) -> None:
         """An observer that writes facts to the history and ignores everything else."""

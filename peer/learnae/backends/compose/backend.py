@@ -9,7 +9,7 @@ from learnae.adapters.run_directory import environment_facts
 from learnae.backends.base import Finding, Run, RunOptions, Say
 from learnae.backends.compose import engine
 from learnae.backends.compose.plan import GRAFANA, NO_REMOTE_PEERS, PROMETHEUS, Plan, RemotePeerOptions, project
-from learnae.backends.pods.plan import HOST
+from learnae.backends.pods.plan import HOST, refuse_device
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.input_file import sha256_of
@@ -48,6 +48,7 @@ class ComposeBackend:
         self._remote = RemotePeerOptions(self._options.remote_peers, self._options.publish)
         if self._options.threads is not None:
             raise InputError("--threads: in containers each peer trains in one thread: leave it out")
+        refuse_device(self.session)
         if self._remote.count and self.session.faults:
             raise InputError("faults cannot be injected into remote peers: leave out --remote-peers or the faults")
         missing = engine.missing()
@@ -109,7 +110,7 @@ class ComposeBackend:
         from learnae.learn.datasets.sources import source_file  # imports torch
 
         data = sha256_of(source_file(self.session.data))
-        facts = environment_facts() | {"data_sha256": data}
+        facts = environment_facts() | {"data_sha256": data, "device": "cpu"}
         if self._swarm:
             facts["notice"] = (self._swarm.folder / NOTICE).read_text(encoding="utf-8") or None
         run.directory.write_json("environment.json", facts)

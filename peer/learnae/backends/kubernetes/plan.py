@@ -7,7 +7,7 @@ learnae-1234abcd-chain-0       the pod of Anvil and its filter
 import re
 from dataclasses import dataclass
 
-from learnae.backends.pods.plan import INSIDE_IPFS, INSIDE_RPC
+from learnae.backends.pods.plan import INSIDE_IPFS, INSIDE_RPC, refuse_device
 from learnae.errors import InputError
 from learnae.session.settings import Session
 
@@ -99,6 +99,7 @@ class ClusterPlan:
 
 def refuse_what_is_missing(session: Session) -> None:
     """Raises InputError for what this backend cannot do, with the backend that can."""
+    refuse_device(session)
     for fault in session.faults:
         if fault.kind.pauses or fault.kind.value in ("ipfs-stop", "chain-kill"):
             raise InputError(

@@ -6,12 +6,22 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Protocol
 
+from learnae.errors import InputError
 from learnae.session.settings import Session
 
 HOST = "127.0.0.1"
 INSIDE_API, INSIDE_LINK, INSIDE_IPFS, INSIDE_RPC = 8000, 7000, 4001, 8545  # ports in a pod
 JOURNALS, REPOSITORIES = "journals", "repositories"  # folders of the swarm that pods write to
 RPC_FILE = "rpc"  # in a pod, with the URL of an external chain
+
+
+def refuse_device(session: Session) -> None:
+    """Raises InputError for a device that the images have no PyTorch for."""
+    device = session.compute.device
+    if device not in ("auto", "cpu"):
+        raise InputError(
+            f'compute.device = "{device}": containers train on the processor: use auto or cpu, or --backend embedded'
+        )
 
 
 class Pods(Protocol):

@@ -1,0 +1,65 @@
+"""Where a pool computes: a device of PyTorch, and the precision of its matrix products.
+
+Jobs arrive with tensors of the host, and results go back there, because blocks are made and compared on the host.
+Between ``send`` and ``fetch`` all tensors of a batch are on the device.  Weights, gradients and the optimizer are
+float32 always; with ``bfloat16`` only the matrix products are shorter (mixed precision).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learnae.errors import InputError
+from learnae.learn.model import Layers, forward
+from learnae.session.settings import ComputeSettings
+
+CPU = "cpu"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Compute:
+    device: str = CPU
+    dtype: torch.dtype = torch.float32
+
+    def send(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.device)
+
+    def fetch(self, tensor: Tensor) -> Tensor:
+        return tensor.cpu()
+
+    def logits(self, layers: Layers, x: Tensor) -> Tensor:
+        """Logits (P, B, C) in float32 of rows (P, B, F)."""
+        if self.dtype is torch.float32:
+            return forward(layers, x)
+        shorter = [(bias.to(self.dtype), weight.to(self.dtype)) for bias, weight in layers]
+        return forward(shorter, x.to(self.dtype)).float()
+
+
+def compute_of(settings: ComputeSettings) -> Compute:
+    """Raises InputError if the device is not here."""
+    devices = available_devices()
+    if settings.device == "auto":
+        return Compute(devices[0], DTYPES[settings.dtype])
+    if settings.device not in devices:
+        raise InputError(
+            f'compute.device = "{settings.device}": PyTorch finds no such device here: use one of '
+            f"{', '.join(devices)}, or auto"
+        )
+    return Compute(settings.device, DTYPES[settings.dtype])
+
+
+def device_name(settings: ComputeSettings) -> str | None:
+    """The device with its model, as ``environment.json`` records it; None if it is not here."""
+    try:
+        device = compute_of(settings).device
+    except InputError:
+        return None
+    return f"{device} {torch.cuda.get_device_name()}" if device == "cuda" else device
+
+
+def available_devices() -> list[str]:
+    """The fastest first."""
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), CPU: True}
+    return [device for device, here in found.items() if here]
