@@ -158,7 +158,9 @@ def finish(run: SweepRun, row: dict[str, Any] | None = None, **facts: Any) -> No
     """Write what a finished run has that a sweep reads."""
     run.path.mkdir(parents=True, exist_ok=True)
     (run.path / "session.toml").write_text(to_toml(run.session))
-    environment = environment_facts() | {"data_sha256": sha256_of(source_file(run.session.data))} | facts
+    environment = (
+        environment_facts() | {"data_sha256": sha256_of(source_file(run.session.data)), "device": "cpu"} | facts
+    )
     (run.path / "environment.json").write_text(json.dumps(environment))
     (run.path / ROW).write_text(json.dumps(row or {"verdict": "valid", "ended_by": "quiet"}))
 
