@@ -29,9 +29,13 @@ F = TypeVar("F", bound=Decision)
 
 
 class Driven:
-    """``peer`` has handled ``Started``.  ``actions`` are those of the last event, ``recorded`` all decisions so far."""
+    """``peer`` has handled ``Started``.  ``actions`` are those of the last call, ``recorded`` all decisions so far.
 
-    def __init__(self, **settings: Any) -> None:
+    ``stores``: new models are stored at once; otherwise the test calls ``stored``.
+    """
+
+    def __init__(self, stores: bool = True, **settings: Any) -> None:
+        self.stores = stores
         self.config = config(**settings)
         self.peer = new_peer(self.config)
         self.now = 0.0
@@ -82,7 +86,10 @@ class Driven:
     # work
 
     def scored(self, kind: type[do.Request], name: str, correct: Score) -> list[do.Action]:
-        return self.tell(on.ModelScored(self.now, self.asked(kind).request, weights(name), correct))
+        actions = self.tell(on.ModelScored(self.now, self.asked(kind).request, weights(name), correct))
+        if self.stores and self.all_asked(do.StoreModel):
+            self.actions = actions + self.stored()
+        return self.actions
 
     def loaded(self, correct: int = 50) -> "Driven":
         """Load the initial weights."""

@@ -5,6 +5,7 @@ from learnae.protocol.delivery import (
     MAX_FAILURES,
     MAX_RETRY_AFTER,
     RETRY_AFTER,
+    TRIAL_AFTER,
     Delivery,
 )
 
@@ -51,6 +52,34 @@ def test_each_delivery_allows_some_more_failures() -> None:
         delivery.fail(failures + 1.0, last_arrival=failures + 0.75)
         failures += 1
     assert failures == MAX_FAILURES + FAILURES_PER_DELIVERY
+
+
+def given_up() -> Delivery:
+    delivery = Delivery()
+    for second in range(MAX_FAILURES):
+        delivery.fail(second + 1.0, last_arrival=second + 0.5)
+    return delivery
+
+
+def test_who_is_given_up_is_tried_again_after_waits_that_double_whatever_it_announces() -> None:
+    delivery, now, waits = given_up(), float(MAX_FAILURES), []
+    for _ in range(4):
+        delivery.announced()
+        waits.append(delivery.not_before - now)
+        now = delivery.not_before
+        delivery.fail(now, last_arrival=now - 0.5)
+    assert waits == [TRIAL_AFTER * 2**trial for trial in range(4)]
+
+
+def test_one_delivered_model_ends_this_and_allows_as_many_failures_as_it_always_does() -> None:
+    delivery = given_up()
+    delivery.fail(100.0, last_arrival=99.0)
+    delivery.succeed(200.0)
+    assert delivery.reliable and not delivery.given_up
+    for failures in range(FAILURES_PER_DELIVERY):
+        assert not delivery.given_up
+        delivery.fail(201.0 + failures, last_arrival=200.5 + failures)
+    assert delivery.given_up and delivery.not_before - 203.0 == 2 * TRIAL_AFTER * 2
 
 
 def test_a_new_announcement_ends_as_many_waits_as_models_were_delivered() -> None:

@@ -107,7 +107,7 @@ def test_a_peer_is_quiet_when_it_is_done_and_nothing_is_under_way() -> None:
 
 def test_a_peer_with_a_model_nobody_can_have_yet_is_not_quiet() -> None:
     driven = (
-        Driven(wants_payment=False, expected_identities=0, slices_planned=0, idle_after=0.0)
+        Driven(stores=False, wants_payment=False, expected_identities=0, slices_planned=0, idle_after=0.0)
         .loaded()
         .attempted("bob", 60)
     )
@@ -123,7 +123,6 @@ def test_a_peer_with_a_payment_under_way_is_not_quiet() -> None:
     driven = (
         Driven(wants_payment=False, expected_identities=0, slices_planned=0).loaded().meets("bob").attempted("bob", 60)
     )
-    driven.stored()
     driven.signs()
     driven.fires(Timer.WORK)
     assert not driven.peer.quiet
@@ -146,7 +145,6 @@ def test_a_status_shows_the_work_and_stays_as_it_is_while_the_peer_goes_on() -> 
     assert (before.peers_known, before.debts, before.closed) == (1, (), False)
     assert before.payee(PeerId("bob")) == "0xbob" and before.payee(PeerId("ann")) is None
     driven.attempted("bob", 60)
-    driven.stored()
     after = driven.peer.status()
     assert (after.weights, after.step) == (weights("me-1"), 1)
     assert after.published and after.published.step == 1
@@ -186,10 +184,11 @@ def test_work_and_identity_do_not_wait_for_each_other() -> None:
 def test_two_peers_with_other_salts_try_others_first() -> None:
     picked = set()
     for salt in map(str, range(20)):
-        driven = Driven(wants_payment=False, expected_identities=0, salt=salt).loaded()
+        driven = Driven(wants_payment=False, expected_identities=99, salt=salt).loaded()
         for name in ("ann", "bob", "cat"):
             driven.hears(name)
-            driven.fetched()
+        driven.fires(Timer.START)
+        driven.fetched()
         driven.scored(do.TrainSlice, "me-1", score(60))
         picked.add(driven.asked(do.AverageModels).remote.creator)
     assert picked == {PeerId("ann"), PeerId("bob"), PeerId("cat")}

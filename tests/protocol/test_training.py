@@ -21,6 +21,7 @@ from learnae.protocol.decisions import (
     WorkChanged,
     WorkState,
 )
+from learnae.protocol.fetches import FIRST_SLOW
 from learnae.protocol.policies import Role
 from learnae.protocol.types import ModelAnnouncement, Timer
 
@@ -104,12 +105,13 @@ def test_a_peer_without_rows_goes_on_looking_when_a_model_is_no_good() -> None:
 
 def test_slices_and_attempts_take_turns_while_unseen_slices_remain() -> None:
     driven = working(slices=3, slices_planned=3)
-    for name in ("ann", "bob", "cat"):
+    for name in ("ann", "bob"):
         driven.hears(name)
         driven.fetched()
-    for _ in range(2):
         train(driven, 60)
         driven.scored(do.AverageModels, "average", score(0))
+    driven.hears("cat")
+    driven.fetched()
     train(driven, 60)
     turn = [WorkState.IDLE, WorkState.TRAINING, WorkState.IDLE, WorkState.MERGING]
     assert states(driven) == 3 * turn
@@ -121,10 +123,13 @@ def test_without_a_candidate_a_slice_waits_for_nobody() -> None:
     assert driven.asked(do.TrainSlice).slices_trained == 1
 
 
-def test_neither_a_slice_nor_the_end_waits_for_a_fetch() -> None:
+def test_a_slice_waits_for_a_model_on_its_way_but_not_for_a_slow_fetch() -> None:
     driven = working()
     driven.hears("bob")
+    driven.after(1.0)
     train(driven, 60)
+    assert not driven.all_asked(do.TrainSlice) and driven.waits(Timer.WORK) == FIRST_SLOW
+    driven.fires(Timer.WORK)
     assert driven.asked(do.TrainSlice).slices_trained == 1
     train(driven, 60)
     assert driven.asked(do.FetchModel).model == model("bob")
@@ -136,10 +141,11 @@ def test_attempts_catch_up_with_slices_when_models_arrive() -> None:
     driven = working(slices=3, slices_planned=3)
     train(driven, 60)
     train(driven, 60)
-    for name in ("ann", "bob"):
-        driven.hears(name)
-        driven.fetched()
+    driven.hears("ann")
+    driven.fetched()
     train(driven, 60)
+    driven.hears("bob")
+    driven.fetched()
     driven.scored(do.AverageModels, "average", score(0))
     assert driven.all_asked(do.AverageModels)
 
@@ -173,7 +179,7 @@ def test_a_slice_that_cannot_be_trained_is_lost_and_not_tried_for_ever(reason: R
 
 
 def test_a_strictly_better_average_is_adopted_published_and_owed_for() -> None:
-    driven = working(slices_planned=0).attempted("bob", 51)
+    driven = working(stores=False, slices_planned=0).attempted("bob", 51)
     assert driven.facts(Averaged)[0].adopted
     assert driven.peer.status().weights == weights("me-1")
     assert driven.asked(do.StoreModel).cid == "me-1"
@@ -237,8 +243,6 @@ def test_a_creator_that_made_room_meanwhile_is_still_owed() -> None:
 def test_a_model_is_announced_when_it_is_stored_and_again_on_a_period() -> None:
     driven = working()
     train(driven, 60)
-    assert announcements(driven) == []
-    driven.stored()
     assert driven.facts(Published) == [Published(1, weights("me-1").cid)]
     assert announcements(driven) == [1]
     driven.fires(Timer.ANNOUNCE)
@@ -246,7 +250,7 @@ def test_a_model_is_announced_when_it_is_stored_and_again_on_a_period() -> None:
 
 
 def test_a_model_that_could_not_be_stored_is_stored_with_the_next_announcement() -> None:
-    driven = working()
+    driven = working(stores=False)
     train(driven, 60)
     driven.fails(do.StoreModel)
     assert not driven.all_asked(do.StoreModel) and driven.peer._training.publication.pending
@@ -258,13 +262,22 @@ def test_a_model_that_could_not_be_stored_is_stored_with_the_next_announcement()
 
 
 def test_a_model_that_was_stored_too_late_is_not_announced() -> None:
-    driven = working()
+    driven = working(stores=False)
     train(driven, 60)
+    driven.fires(Timer.WORK)
     train(driven, 61)
     driven.stored()
     assert announcements(driven) == []
     driven.stored()
     assert announcements(driven) == [2]
+
+
+def test_the_next_unit_waits_until_a_model_is_stored_but_not_for_long() -> None:
+    driven = working(stores=False)
+    train(driven, 60)
+    assert not driven.all_asked(do.TrainSlice) and driven.waits(Timer.WORK) == FIRST_SLOW
+    driven.stored()
+    assert driven.asked(do.TrainSlice).base_cid == "me-1"
 
 
 # endings

@@ -1,17 +1,20 @@
 """Fetches models before the work machine needs them, so that a model that never arrives delays nothing else.
 
 Rules:
-1. The newest models of randomly drawn creators are fetched, until ``READY`` are at hand or on their way.
-2. Only reliable creators (see ``Delivery``) count there; of the others, ``STRANGERS`` may be on their way.  A fetch
-   that takes longer than ``SLOW`` counts in neither.  So tarpits, peers that announce models that nobody can fetch,
-   take little room from others.
+1. The newest models of randomly drawn creators are fetched, until ``READY`` are at hand or on their way.  More would be
+   superseded before they are tried.
+2. Only reliable creators (see ``Delivery``) count there; of the others, ``STRANGERS`` may be on their way.  A slow
+   fetch, one that takes longer than most did, counts in neither.  So tarpits, peers that announce models that
+   nobody can fetch, take little room from others.
 3. One fetch per creator at a time.  A model that is superseded before it is tried is dropped.  A peer out of patience
    drops what is no news, so that it has room for what is.
 4. ``Delivery`` says when a creator is tried again and when it is given up.
 """
 
+from collections import deque
 from functools import partial
 from random import Random
+from statistics import median
 
 from learnae.errors import Reason
 from learnae.protocol import actions as do
@@ -20,10 +23,14 @@ from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.requests import Requests
 from learnae.protocol.types import ModelRef, PeerId, Timer
 
-READY = 3  # models at hand, or on their way from reliable creators
-STRANGERS = 4  # models on their way from others
-SLOW = 2.0  # s
-OPEN = 16  # max open fetches, slow ones included; the last ``READY`` of them are for reliable creators
+READY = 1  # models at hand, or on their way from reliable creators
+STRANGERS = 1  # models on their way from others
+STRANGERS_IF_SLOW = 4  # the same while a fetch is slow, since many may be tarpits then
+OPEN = 16  # max open fetches, slow ones included
+RESERVED = 3  # of these: for reliable creators only
+JUDGED = 15  # fetches that arrived last; their median is the usual duration
+SLOW = 2  # usual durations until a fetch is slow
+MIN_SLOW, FIRST_SLOW = 0.5, 2.0  # s: at least, and as long as no model has arrived
 OUTAGE_WAIT = 90.0  # s: longer than the waits of ``Delivery`` after an outage of a minute
 
 
@@ -31,7 +38,18 @@ class Fetches:
     def __init__(self, rng: Random, requests: Requests, peer_book: PeerBook) -> None:
         self._rng, self._requests, self._peer_book = rng, requests, peer_book
         self.ready: dict[PeerId, ModelRef] = {}  # fetched and not tried, by creator
+        self._durations: deque[float] = deque(maxlen=JUDGED)  # s
         self._last_arrival = 0.0  # s: when a model of any creator arrived
+
+    @property
+    def slow_after(self) -> float:
+        """Seconds after which a fetch is slow."""
+        return max(MIN_SLOW, SLOW * median(self._durations)) if self._durations else FIRST_SLOW
+
+    @property
+    def due_soon(self) -> bool:
+        """Whether a model is on its way whose fetch is not slow."""
+        return any(self._slow_at(creator) > self._requests.now for creator in self._creators())
 
     @property
     def expected(self) -> bool:
@@ -62,6 +80,8 @@ class Fetches:
     def arrived(self, model: ModelRef) -> bool:
         """Enter a fetched model; return whether it wakes a peer that is DONE."""
         self._last_arrival = self._requests.now
+        if peer := self._peer_book.peers.get(model.creator):
+            self._durations.append(self._requests.now - peer.delivery.began_at)
         if self._peer_book.fetched(model, self._requests.now):
             self.ready[model.creator] = model
         return self._peer_book.wakes(model)
@@ -88,6 +108,7 @@ class Fetches:
         now = self._requests.now
         slow_at = {creator: self._slow_at(creator) for creator in self._creators()}
         quick = [self._reliable(creator) for creator, at in slow_at.items() if at > now]
+        strangers = STRANGERS if len(quick) == len(slow_at) else STRANGERS_IF_SLOW
         if len(self.ready) + sum(quick) >= READY:
             self._look_again([at for at in slow_at.values() if at > now])
             return
@@ -95,7 +116,7 @@ class Fetches:
         waiting = [model for model in waiting if self._peer_book.is_newest(model) or model.creator not in self.ready]
         due = [model for model in waiting if self._not_before(model) <= now]
         while len(self.ready) + sum(quick) < READY and len(slow_at) < OPEN:
-            admits_strangers = len(quick) - sum(quick) < STRANGERS and len(slow_at) < OPEN - READY
+            admits_strangers = len(quick) - sum(quick) < strangers and len(slow_at) < OPEN - RESERVED
             allowed = due if admits_strangers else [model for model in due if self._reliable(model.creator)]
             if not allowed:
                 break
@@ -103,7 +124,7 @@ class Fetches:
             due = [other for other in due if other.creator != model.creator]
             self._fetch(model)
             quick.append(self._reliable(model.creator))
-            slow_at[model.creator] = now + SLOW
+            slow_at[model.creator] = now + self.slow_after
         self._look_again([at for at in map(self._not_before, waiting) if at > now])
         if due:
             self._look_again([at for at in slow_at.values() if at > now])
@@ -129,7 +150,7 @@ class Fetches:
     def _slow_at(self, creator: PeerId) -> float:
         """When the open fetch from this creator counts as slow."""
         peer = self._peer_book.peers.get(creator)
-        return peer.delivery.began_at + SLOW if peer else 0.0
+        return peer.delivery.began_at + self.slow_after if peer else 0.0
 
     def _reliable(self, creator: PeerId) -> bool:
         peer = self._peer_book.peers.get(creator)

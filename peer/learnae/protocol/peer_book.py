@@ -179,7 +179,7 @@ class PeerBook:
         return self._may_try(peer) and not peer.delivery.failures
 
     def _may_try(self, peer: KnownPeer) -> bool:
-        return peer.attempts < self._config.work.max_attempts_per_creator and not peer.delivery.given_up
+        return peer.attempts < self._config.work.max_attempts_per_creator
 
     def _rank(self, peer: PeerId) -> str:
         return hashlib.sha256(f"{self._config.salt} {peer}".encode()).hexdigest()

@@ -2,18 +2,21 @@
 
 Rules:
 1. While unseen slices remain, slices and attempts take turns.  Without a candidate, or after the last slice, neither
-   waits for the other.  Candidates are models that have been fetched (``fetches.py``), so no work waits for a fetch.
-2. A trained model is always kept.  An average is kept only if it is strictly better on the peer's own validation data;
+   waits for the other.  Candidates are models that have been fetched beside the work (``fetches.py``).
+2. Work keeps pace with the network, so that models are averaged before they are outdated: the next unit waits until the
+   newest model is stored, and the next slice, where an attempt would be due, for a model on its way.  It waits no
+   longer than until a fetch is slow, so that a model that nobody can fetch delays little.
+3. A trained model is always kept.  An average is kept only if it is strictly better on the peer's own validation data;
    then it is published, and its creator is owed a reward.
-3. Once all slices are seen, a scored attempt that is not adopted costs patience.  An adoption restores it; an attempt
+4. Once all slices are seen, a scored attempt that is not adopted costs patience.  An adoption restores it; an attempt
    that was never scored does neither.  Out of patience, or ``idle_after`` seconds without a candidate: DONE.  An
    outage (``Fetches.outage_wait``) adds to this time.
-4. A new model wakes a DONE peer, once it is fetched, for at least one more scored attempt, within the max number of
+5. A new model wakes a DONE peer, once it is fetched, for at least one more scored attempt, within the max number of
    attempts per creator.  Each such model at hand when patience is spent again wakes it again.
-5. A profiteer begins with a random remote model.  It neither pays for that model nor publishes it.
-6. A provider averages nothing: its attempt scores a remote model as it is, and keeps it, unpublished, if it is better.
-7. In an open session received row blocks are slices, too (``row_blocks.py``); all begin with the initial weights.
-8. A keeper fetches the newest model of every creator, so that it can serve it, and does nothing else.
+6. A profiteer begins with a random remote model.  It neither pays for that model nor publishes it.
+7. A provider averages nothing: its attempt scores a remote model as it is, and keeps it, unpublished, if it is better.
+8. In an open session received row blocks are slices, too (``row_blocks.py``); all begin with the initial weights.
+9. A keeper fetches the newest model of every creator, so that it can serve it, and does nothing else.
 """
 
 from collections.abc import Callable
@@ -59,7 +62,7 @@ class Training:
         self._attempts = 0
         self._patience = config.work.patience
         self._remote: ModelRef | None = None  # of the present attempt
-        self._unit_began = 0.0
+        self._unit_began = self._unit_ended = 0.0
         self._not_before = 0.0  # s: of the next unit, because of the pace
         self._idle_since: float | None = None
 
@@ -201,6 +204,8 @@ class Training:
                 self._requests.set_timer(Timer.WORK, self._not_before - self._requests.now)
             else:
                 self._begin_next_unit(averages)
+                if self._remote:  # there is room for the next model
+                    self.fetches.proceed(only_news=not averages)
 
     def close(self) -> None:
         """The session is over: a peer that waits for models that will not come is done."""
@@ -219,7 +224,11 @@ class Training:
     def _begin_next_unit(self, averages: bool) -> None:
         slices_left = self.slices_trained < self.slices_planned and self.work is WorkState.IDLE
         candidate = averages and bool(self.fetches.ready)
-        if slices_left and (not candidate or self._attempts >= self.slices_trained):
+        attempt_due = averages and self._attempts < self.slices_trained
+        for_fetch = slices_left and attempt_due and not candidate
+        if averages and (slices_left or candidate) and self._waits(for_fetch):
+            return
+        if slices_left and not (candidate and attempt_due):
             self._begin_slice()
         elif candidate:
             self._begin_attempt(self.fetches.take())
@@ -230,6 +239,14 @@ class Training:
                 self._begin_attempt(self.fetches.take())
         else:
             self._idle()
+
+    def _waits(self, for_fetch: bool) -> bool:
+        """Whether the next unit waits for the network; then a timer is set for the end of this."""
+        behind = for_fetch and self.fetches.due_soon or self._requests.waits_for(do.StoreModel)
+        left = self._unit_ended + self.fetches.slow_after - self._requests.now
+        if behind and left > 0:
+            self._requests.set_timer(Timer.WORK, left)
+        return behind and left > 0
 
     def _wake(self, cause: str) -> None:
         self._patience = max(self._patience, 1)
@@ -288,7 +305,7 @@ class Training:
         self._change(cause)
 
     def _end_unit(self) -> None:
-        self._remote = None
+        self._remote, self._unit_ended = None, self._requests.now
         training = self.work is WorkState.TRAINING
         pace = self._config.pace.slice if training else self._config.pace.attempt
         self._not_before = self._unit_began + pace
