@@ -30,6 +30,8 @@ def trained_peer(settings: PeerConfig) -> Peer:
     begun = peer.handle(on.TimerFired(settings.start.timeout, Timer.START))
     (train,) = (action for action in begun if isinstance(action, do.TrainSlice))
     peer.handle(on.ModelScored(settings.start.timeout + 1, train.request, weights("mine"), score(60)))
+    (store,) = (request for request in peer.outstanding() if isinstance(request, do.StoreModel))
+    peer.handle(on.ModelStored(settings.start.timeout + 1, store.request))
     return peer
 
 

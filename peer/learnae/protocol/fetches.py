@@ -38,6 +38,7 @@ class Fetches:
     def __init__(self, rng: Random, requests: Requests, peer_book: PeerBook) -> None:
         self._rng, self._requests, self._peer_book = rng, requests, peer_book
         self.ready: dict[PeerId, ModelRef] = {}  # fetched and not tried, by creator
+        self._taken: ModelRef | None = None  # the last one
         self._durations: deque[float] = deque(maxlen=JUDGED)  # s
         self._last_arrival = 0.0  # s: when a model of any creator arrived
 
@@ -70,7 +71,7 @@ class Fetches:
 
     def take(self) -> ModelRef:
         """One of the models at hand.  The creator is drawn uniformly; the order of arrival does not matter."""
-        model = self.ready.pop(self._rng.choice(sorted(self.ready)))
+        model = self._taken = self.ready.pop(self._rng.choice(sorted(self.ready)))
         self._peer_book.begin_attempt(model)
         return model
 
@@ -114,6 +115,7 @@ class Fetches:
             return
         waiting = [model for model in self._peer_book.wanted(now, only_news) if model.creator not in slow_at]
         waiting = [model for model in waiting if self._peer_book.is_newest(model) or model.creator not in self.ready]
+        waiting = [model for model in waiting if model not in (self._taken, self.ready.get(model.creator))]
         due = [model for model in waiting if self._not_before(model) <= now]
         while len(self.ready) + sum(quick) < READY and len(slow_at) < OPEN:
             admits_strangers = len(quick) - sum(quick) < strangers and len(slow_at) < OPEN - RESERVED
