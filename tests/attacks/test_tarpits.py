@@ -7,6 +7,7 @@ step every seven seconds 1,021 s.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from statistics import fmean
 from typing import Any
 
@@ -14,7 +15,8 @@ import pytest
 from tests.helpers.swarms import Faults, Run, run
 
 from learnae.messages.wire import cid_of
-from learnae.protocol.decisions import Averaged, FetchFailed
+from learnae.protocol.decisions import AttemptFailed, Averaged, FetchFailed
+from learnae.protocol.delivery import MAX_FAILURES, TRIAL_AFTER
 from learnae.protocol.types import ModelAnnouncement, ModelRef, PeerId, Weights
 from learnae.runtime.simulator import Simulator
 
@@ -30,6 +32,7 @@ class Tarpit:
     """``identities`` that each announce ``steps`` models, one ``every`` so many seconds.
 
     ``delivered``: steps whose blocks do arrive.  ``fresh``: each step comes from an identity that was never seen.
+    ``recovers``: when its blocks begin to arrive, as those of a creator whose outage is over.
     """
 
     identities: int
@@ -37,6 +40,7 @@ class Tarpit:
     every: float = 1.0
     delivered: int = 0
     fresh: bool = False
+    recovers: float = inf
 
     def __call__(self, simulator: Simulator) -> None:
         for number in range(self.identities):
@@ -46,7 +50,7 @@ class Tarpit:
         block = f"{500 + number} tarpit {number} {step}".encode()
         creator = PeerId(f"tarpit {number} {step}" if self.fresh else f"tarpit {number}")
         model = ModelRef(creator, step, Weights(cid_of(block), f"digest {number} {step}"))
-        if step <= self.delivered:
+        if step <= self.delivered or simulator.clock.now >= self.recovers:
             simulator.swarm.blocks[model.weights.cid] = block
             simulator.swarm.holders[model.weights.cid] = dict.fromkeys(simulator.hosts)
         for host in simulator.hosts.values():
@@ -104,3 +108,12 @@ def test_however_often_a_tarpit_announces_its_models_are_fetched_seldom() -> Non
     failed = [record.t for record, fact in attacked.history.facts(FetchFailed) if record.peer == "p00"]
     assert attacked.history.seconds > 600
     assert len(failed) <= 20
+
+
+def test_a_creator_behind_an_outage_of_minutes_is_tried_again_although_it_was_given_up() -> None:
+    slowly = {"peers": 4, "work": {"slices": 100, "patience": 8}, "pace": {"slice": 5.0}}
+    session = run(SESSION | slowly, Tarpit(1, steps=100, every=5.0, recovers=320.0), journals=False)
+    failed = [record.t for record, fact in session.history.facts(FetchFailed) if record.peer == "p00"]
+    tried = [record.t for record, fact in session.history.facts(AttemptFailed) if record.peer == "p00"]
+    assert len(failed) == MAX_FAILURES and max(failed) < 320.0
+    assert len(tried) > 3 and min(tried) > max(failed) + TRIAL_AFTER
