@@ -367,9 +367,7 @@ MUTANTS = [
     Mutant("forgets to heal what models of before travel around", forgets_to_heal, UNHEALED, PARTED | {"peers": 10}),
     Mutant("only tells of faults", only_tells_of_faults, {"faults_happened"}, PARTED),
     Mutant("lets half of it through a cut", cuts_halfway, {"faults_happened"}, PARTED),
-    Mutant(
-        "starts nobody again", starts_nobody_again, {"recovered", "every_peer_finished", "no_debt_left_open"}, KILLED
-    ),
+    Mutant("starts nobody again", starts_nobody_again, {"recovered", "every_peer_finished"}, KILLED),
     Mutant("never wakes", never_wakes, {"news_wakes"}, LATE),
     Mutant("never has enough", never_has_enough, {"every_peer_finished"}),
     Mutant("has endless patience", has_endless_patience, {"patience_ends"}),
