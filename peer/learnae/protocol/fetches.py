@@ -94,8 +94,9 @@ class Fetches:
             peer.delivery.fail(self._requests.now, self._last_arrival)
 
     def wanted(self, only_news: bool) -> bool:
-        """Whether a model is left to fetch, now or later."""
-        return bool(self._peer_book.wanted(self._requests.now, only_news))
+        """Whether a model is left to fetch, now or later, of a creator that was not given up."""
+        wanted, peers = self._peer_book.wanted(self._requests.now, only_news), self._peer_book.peers
+        return any(not peers[model.creator].delivery.given_up for model in wanted)
 
     def proceed(self, only_news: bool) -> None:
         """Begin as many fetches as the rules allow; set a timer for those that must wait.
