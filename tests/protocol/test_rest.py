@@ -36,7 +36,7 @@ def test_it_is_not_at_rest_before_its_work_has_begun() -> None:
 
 
 def test_it_is_not_at_rest_while_it_has_slices_to_train() -> None:
-    driven = idle(slices_planned=1)
+    driven = idle(stores=False, slices_planned=1)
     assert driven.peer.rest() is None
     driven.scored(do.TrainSlice, "me-1", score(60))
     assert driven.peer.rest() is None
@@ -46,7 +46,7 @@ def test_it_is_not_at_rest_while_it_has_slices_to_train() -> None:
 
 
 def test_it_is_not_at_rest_with_a_model_that_its_store_lacks() -> None:
-    driven = idle(slices_planned=1)
+    driven = idle(stores=False, slices_planned=1)
     driven.scored(do.TrainSlice, "me-1", score(60))
     driven.fails(do.StoreModel)
     assert driven.peer.rest() is None
@@ -103,7 +103,6 @@ def test_it_is_not_at_rest_before_it_is_registered_and_reports_its_claim() -> No
 
 def test_it_is_not_at_rest_with_an_open_payment() -> None:
     driven = idle().meets("bob").attempted("bob", 60)
-    driven.stored()
     driven.signs()
     driven.sent()
     assert driven.peer.rest() is None
