@@ -42,7 +42,7 @@ def measure(peers: int) -> Measured:
     """Run one size here, from the import of torch to the report."""
     from learnae.adapters.run_directory import HISTORY, RunDirectory
     from learnae.backends.sim.backend import simulate
-    from learnae.runs.drawing import REPORT, draw_run
+    from learnae.runs.drawing import REPORT, draw_run, write_report
     from learnae.runtime.torch_learning import TorchLearning
     from learnae.session.session_file import load
 
@@ -56,7 +56,8 @@ def measure(peers: int) -> Measured:
         history = run.read()
         verdict = run.judge(history, None)
         moments.append(time.process_time())
-        draw_run(run, history, verdict)
+        draw_run(run, history)
+        write_report(run, history, verdict)
         moments.append(time.process_time())
         run.release()
         report, records = ((run.path / name).stat().st_size / 1e6 for name in (REPORT, HISTORY))
