@@ -10,7 +10,7 @@ from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol.decisions import AttemptFailed, DebtChanged, WorkState
 from learnae.protocol.policies import Forgery, Policy
-from learnae.protocol.training import SPAM
+from learnae.protocol.slices import SPAM
 from learnae.protocol.types import ModelAnnouncement
 
 

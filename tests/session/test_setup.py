@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from learnae.errors import InputError
 from learnae.messages.wire import cid_of
 from learnae.protocol.policies import Policy
 from learnae.protocol.settings import NetworkSettings, StartSettings, WorkSettings
@@ -40,6 +41,13 @@ def test_the_sessions_id_is_the_cid_of_a_manifest_in_canonical_json() -> None:
 def test_the_sessions_id_covers_the_rows() -> None:
     members = setup().members
     assert SessionSetup(SESSION, members, 28, "cd", str.encode).session_id != setup().session_id
+
+
+def test_in_an_open_session_a_slice_must_fit_into_a_block() -> None:
+    wide = replace(SESSION, privacy=False, data=replace(SESSION.data, rows=50_000))
+    with pytest.raises(InputError, match="a slice of 1,160,000 bytes is no row block of 1 MiB: raise work.slices"):
+        setup(wide)
+    setup(replace(wide, privacy=True))
 
 
 def test_all_peers_are_given_the_same_settings_and_each_its_own_weights() -> None:

@@ -72,8 +72,7 @@ def topic_of(announcement: Announcement) -> str:
             return identity
         case ModelAnnouncement():
             return model
-        case RowsAnnouncement():
-            return rows
+    return rows
 
 
 def encode(announcement: Announcement) -> bytes:

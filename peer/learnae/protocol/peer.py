@@ -123,7 +123,7 @@ class Peer:
 
     @property
     def saw_all_slices(self) -> bool:
-        return self._training.slices_trained >= self._training.slices_planned
+        return not self._training.slices.left
 
     # private
 

@@ -30,18 +30,19 @@ from learnae.protocol import decisions
 from learnae.protocol import events as on
 from learnae.protocol.decisions import WorkState
 from learnae.protocol.fetches import Fetches
+from learnae.protocol.pace import Pace
 from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.policies import Forgery, Policy, Role
 from learnae.protocol.publication import Publication
 from learnae.protocol.requests import Requests
 from learnae.protocol.row_blocks import RowBlocks
 from learnae.protocol.settings import PeerConfig
+from learnae.protocol.slices import Slices
 from learnae.protocol.transitions import WORK
 from learnae.protocol.types import ModelAnnouncement, ModelRef, RowBlock, Score, Timer
 
 Owe = Callable[[ModelRef, Score, Score], None]  # remote model, scores before and after its adoption
 FORGERS = (Policy.POISONER, Policy.SPAMMER)  # publish random weights instead of training, and average nothing
-SPAM = 1000  # models that a spammer announces, as fast as it can
 RETRY_INITIAL = 1.0  # s until initial weights that failed to load are fetched again
 
 
@@ -56,14 +57,11 @@ class Training:
         self.fetches = Fetches(rng, requests, peer_book)
         self.rows = RowBlocks(config, rng, requests)
         self.score: Score | None = None  # of its newest model
-        self.slices_trained = 0
-        self._own_begun = 0  # own slices whose training began
-        self._own_planned = SPAM if config.policy is Policy.SPAMMER else config.slices_planned
+        self.slices = Slices(config, self.rows)
+        self._pace = Pace(requests, self.fetches)
         self._attempts = 0
         self._patience = config.work.patience
         self._remote: ModelRef | None = None  # of the present attempt
-        self._unit_began = self._unit_ended = 0.0
-        self._not_before = 0.0  # s: of the next unit, because of the pace
         self._idle_since: float | None = None
 
     @property
@@ -71,13 +69,9 @@ class Training:
         """Whether, with no request open, it has done all that it can do with what it has received."""
         if not self.begun or self.work not in (WorkState.IDLE, WorkState.DONE) or self.publication.pending:
             return False
-        if self.slices_trained < self.slices_planned or self.fetches.ready or not self._config.privacy:
+        if self.slices.left or self.fetches.ready or not self._config.privacy:
             return False  # ``rest.py`` knows nothing of rows
         return self._config.policy in FORGERS or not self.fetches.wanted(only_news=self._patience <= 0)
-
-    @property
-    def slices_planned(self) -> int:
-        return self._own_planned + self.rows.received
 
     def begin(self, identities: int, timed_out: bool) -> None:
         self.begun = True
@@ -125,7 +119,7 @@ class Training:
 
     def slice_trained(self, request: do.TrainSlice, event: on.ModelScored) -> None:
         self.score = event.score
-        self.slices_trained += 1
+        self.slices.trained += 1
         self.publication.publish(event.weights)
         step, cid = self.publication.step, event.weights.cid
         self._requests.record(decisions.Trained(request.slice, step, cid, event.score, request.received))
@@ -146,13 +140,13 @@ class Training:
             else:
                 self.publication.weights = event.weights
             self._owe(remote, before, after)
-        elif self.slices_trained >= self.slices_planned:
+        elif not self.slices.left:
             self._patience -= 1
         self._end_unit()
 
     def model_forged(self, event: on.ModelForged) -> None:
         if self.work is WorkState.TRAINING:
-            self.slices_trained += 1
+            self.slices.trained += 1
         if self._remote:
             self._verified(self._remote, adopted=False)
         self.publication.publish(event.weights)
@@ -171,7 +165,7 @@ class Training:
             case do.TrainSlice() | do.ForgeModel() if self.work is WorkState.TRAINING:
                 if isinstance(request, do.TrainSlice):
                     self._requests.record(decisions.TrainingFailed(request.slice, reason, request.received))
-                self.slices_trained += 1
+                self.slices.trained += 1
                 self._end_unit()
             case _:
                 assert self._remote
@@ -189,7 +183,7 @@ class Training:
             return
         begins_with_initial = self._config.role is not Role.PROFITEER or not self._config.privacy
         forges, initial = self._config.policy in FORGERS, self.work is WorkState.EMPTY and begins_with_initial
-        averages = not forges and (self._patience > 0 or self.slices_trained < self.slices_planned)
+        averages = not forges and (self._patience > 0 or self.slices.left)
         if self.begun and not initial and not forges:
             self.fetches.proceed(only_news=not averages)
         if self.begun:
@@ -200,9 +194,7 @@ class Training:
             if self._requests.due(Timer.WORK) is None and not self._requests.waits_for(do.FetchModel):
                 self._requests.issue(partial(do.FetchModel, cid=self._config.initial_weights, model=None, hints=()))
         elif self.begun and self.work in (WorkState.EMPTY, WorkState.IDLE):
-            if self._requests.now < self._not_before:
-                self._requests.set_timer(Timer.WORK, self._not_before - self._requests.now)
-            else:
+            if not self._pace.pauses():
                 self._begin_next_unit(averages)
                 if self._remote:  # there is room for the next model
                     self.fetches.proceed(only_news=not averages)
@@ -222,11 +214,11 @@ class Training:
             self.rows.proceed(trainer_is_free=False)
 
     def _begin_next_unit(self, averages: bool) -> None:
-        slices_left = self.slices_trained < self.slices_planned and self.work is WorkState.IDLE
+        slices_left = self.slices.left and self.work is WorkState.IDLE
         candidate = averages and bool(self.fetches.ready)
-        attempt_due = averages and self._attempts < self.slices_trained
+        attempt_due = averages and self._attempts < self.slices.trained
         for_fetch = slices_left and attempt_due and not candidate
-        if averages and (slices_left or candidate) and self._waits(for_fetch):
+        if averages and (slices_left or candidate) and self._pace.waits_for_network(for_fetch):
             return
         if slices_left and not (candidate and attempt_due):
             self._begin_slice()
@@ -239,14 +231,6 @@ class Training:
                 self._begin_attempt(self.fetches.take())
         else:
             self._idle()
-
-    def _waits(self, for_fetch: bool) -> bool:
-        """Whether the next unit waits for the network; then a timer is set for the end of this."""
-        behind = for_fetch and self.fetches.due_soon or self._requests.waits_for(do.StoreModel)
-        left = self._unit_ended + self.fetches.slow_after - self._requests.now
-        if behind and left > 0:
-            self._requests.set_timer(Timer.WORK, left)
-        return behind and left > 0
 
     def _wake(self, cause: str) -> None:
         self._patience = max(self._patience, 1)
@@ -269,14 +253,7 @@ class Training:
         if self._config.policy in FORGERS:
             self._forge(Forgery.RANDOM, None)
         else:
-            trained, step = self.slices_trained, self.publication.step + 1
-            earlier = tuple(block.cid for block in self.rows.taken)
-            rows = self.rows.draw(self._own_planned - self._own_begun)
-            own = self._own_begun % self._config.work.slices
-            self._own_begun += rows is None
-            train = partial(do.TrainSlice, base_cid=base.cid, slice=own if rows is None else rows.number)
-            train = partial(train, rows=rows, earlier=earlier if rows else ())
-            self._requests.issue(partial(train, slices_trained=trained, step=step))
+            self._requests.issue(self.slices.next(base.cid, self.publication.step + 1))
 
     def _begin_attempt(self, remote: ModelRef) -> None:
         if self.work is WorkState.IDLE:
@@ -300,15 +277,13 @@ class Training:
         self.publication.credit(remote)
 
     def _begin_unit(self, cause: str) -> None:
-        self._unit_began = self._requests.now
+        self._pace.unit_began()
         self._idle_since = None
         self._change(cause)
 
     def _end_unit(self) -> None:
-        self._remote, self._unit_ended = None, self._requests.now
-        training = self.work is WorkState.TRAINING
-        pace = self._config.pace.slice if training else self._config.pace.attempt
-        self._not_before = self._unit_began + pace
+        self._remote, training = None, self.work is WorkState.TRAINING
+        self._pace.unit_ended(self._config.pace.slice if training else self._config.pace.attempt)
         if self.work is not WorkState.EMPTY:
             self._change("slice ended" if training else "attempt ended")
 
