@@ -345,7 +345,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Originals]:
     in_memory = Path("/dev/shm")
     parent = in_memory if in_memory.is_dir() else tmp_path_factory.mktemp("fuzz")
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(dir=parent) as folder:
-        patch.setattr(many_runs, "run_cases", lambda cases: [])  # plan a sweep, and run nothing
+        patch.setattr(many_runs, "run_cases", lambda *_: [])  # plan a sweep, and run nothing
         patch.setattr(partition, "load_dataset", shipped_rows_once(sources.load_dataset))
         yield Originals(Path(folder))
 

@@ -24,8 +24,8 @@ Patch = pytest.MonkeyPatch
 def trains_until_it_diverges(patch: Patch) -> None:
     train = MemoryTrainer.train
 
-    def diverging(self: MemoryTrainer, base: Any, slice: int, visit: int, step: int) -> Any:
-        return failed(PortError(Reason.NOT_FINITE)) if slice == 2 else train(self, base, slice, visit, step)
+    def diverging(self: MemoryTrainer, base: Any, slice: int, *rest: Any) -> Any:
+        return failed(PortError(Reason.NOT_FINITE)) if slice == 2 else train(self, base, slice, *rest)
 
     patch.setattr(MemoryTrainer, "train", diverging)
 

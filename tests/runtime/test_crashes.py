@@ -2,8 +2,9 @@
 
 The session is made so that what it decides cannot depend on when exactly things happen, as far as a crash can shift
 them: all begin at once (``start.timeout`` 0); each unit of work begins on a grid of 10 s, on which no duration and no
-repetition of an announcement is longer than 5 s; and the budget of 2 attempts a creator ends the session before a
-peer that waits for models could react to one earlier or later than to another.
+repetition of an announcement is longer than 5 s; the budget of 2 attempts a creator ends the session before a
+peer that waits for models could react to one earlier or later than to another; and a peer fetches all models that it
+receives, not only the first.
 """
 
 import random
@@ -17,6 +18,7 @@ import pytest
 from tests.helpers.swarms import Faults, Run, run, transfers
 
 from learnae.analysis.checks import verdict
+from learnae.protocol import fetches
 from learnae.protocol.decisions import DebtState, RolledBack
 from learnae.protocol.replay import new_peer
 from learnae.records.chain_export import ChainRecord
@@ -37,6 +39,13 @@ PARTS = 4  # of a journal, so that no test takes long
 ALL = 1000  # blocks: more than there are
 
 Point = tuple[str, int, int]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def room_for_every_model() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fetches, "READY", len(NAMES))
+        yield
 
 
 @cache

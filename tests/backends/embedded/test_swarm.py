@@ -160,7 +160,7 @@ def test_who_interrupts_the_last_scoring_is_heard(request: pytest.FixtureRequest
 
 
 def test_a_session_that_lasts_too_long_is_closed() -> None:
-    live = Live({"linger": 60.0, "max_duration": 1.5})
+    live = Live({"pace": {"slice": 60.0}, "max_duration": 1.5})
     assert live.run() == "max_duration"
     assert live.verdict["ended_by"] == "max_duration"
 

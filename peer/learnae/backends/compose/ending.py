@@ -25,7 +25,7 @@ from learnae.runtime.session_end import SessionEnd, settled
 
 LOOK = 0.5  # s between two looks
 TIMEOUT = aiohttp.ClientTimeout(total=5.0)
-UNANSWERED = (aiohttp.ClientError, TimeoutError, ValueError, RecursionError)
+UNANSWERED = (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError)
 
 
 class Ending:
