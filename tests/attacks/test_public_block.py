@@ -18,7 +18,7 @@ SMALL = {
     "work": {"slices": 4},
 }
 ATTACK = JudgingAttack(SMALL, trainers=6, buyers=2, table=table(6 * 1200 + 3 * 200 + 2000))
-SEEDS = range(1, 5)
+SEEDS = range(1, 9)
 HALF_A_POINT = 0.005
 
 
@@ -34,9 +34,9 @@ def test_on_one_block_for_all_the_attack_succeeds() -> None:
     assert attacked.buyers_accuracy < usual().buyers_accuracy - 3 * HALF_A_POINT
 
 
-def test_with_blocks_of_their_own_the_attacker_earns_at_most_half_more_than_its_seat() -> None:
+def test_with_blocks_of_their_own_the_attacker_earns_no_more_than_a_trainer() -> None:
     attacked = ATTACK.outcome(SEEDS, repeats=10)
-    assert attacked.income <= 1.5 * usual().income
+    assert attacked.income <= attacked.trainers_income
     assert attacked.buyers_accuracy > usual().buyers_accuracy - HALF_A_POINT
 
 

@@ -119,6 +119,7 @@ DEBT = encode(DebtChanged(0, PeerId("p"), Cid("c"), Score(0, 1), Score(1, 1), We
         (Decision, {**DEBT, "wei": "٥"}, "is not an amount of wei"),
         (Decision, {**DEBT, "before": [2, 1]}, "is not a score"),
         (Decision, {**DEBT, "before": [0, 0]}, "is not a score"),
+        (Decision, {**DEBT, "before": [1, 10**400]}, "is not a score"),
         (Decision, {**DEBT, "before": [True, 1]}, "is not a score"),
         (Decision, {**DEBT, "before": [1, 2, 3]}, "is not a score"),
         (Decision, {**DEBT, "before": 0.5}, "is not a score"),

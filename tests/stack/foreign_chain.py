@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 import pytest
@@ -38,7 +38,7 @@ class ForeignAnvil:
     def __init__(self, host: str, *arguments: str) -> None:
         if not ANVIL.exists():
             pytest.skip("Anvil is not there: make tools")
-        self._host, self._over = host, Event()
+        self._host, self._over, self._giving = host, Event(), Lock()
         own = (f"--host={host}", "--port=0", f"--chain-id={CHAIN_ID}", "--block-time=1", "--accounts=1")
         self._command = [str(ANVIL), *own, *arguments]
 
@@ -75,7 +75,8 @@ class ForeignAnvil:
 
     def give(self, wallet: Address, wei: Wei) -> None:
         """The stranger does; it is not waited for."""
-        self.ask("eth_sendTransaction", {"from": self.stranger, "to": wallet, "value": hex(wei)})
+        with self._giving:  # or two transactions would get the same nonce
+            self.ask("eth_sendTransaction", {"from": self.stranger, "to": wallet, "value": hex(wei)})
 
     def balance(self, wallet: Address) -> int:
         return int(self.ask("eth_getBalance", wallet, "latest"), 16)

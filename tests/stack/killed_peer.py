@@ -44,7 +44,8 @@ PORTS: dict[str, type] = {
     "gossip": ports.Gossip,
     "journal": ports.Journal,
 }
-UNUSED = {"trainer.forge", "journal.append ModelForged"}  # by an honest peer
+ROWS = {"trainer.pack", *(f"journal.append {event}" for event in ("RowsPacked", "RowsSigned", "RowsReceived"))}
+UNUSED = {"trainer.forge", "journal.append ModelForged", *ROWS}  # by an honest peer of a private session
 SIGNED = ("chain.broadcast", "journal.append TransactionSigned")  # calls with a signed transaction, of either purpose
 DIES_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 

@@ -224,7 +224,7 @@ def _decimal(value: Any) -> Decimal:
 def _score(value: Any) -> Score:
     if type(value) is list and len(value) == 2:
         correct, total = value
-        if type(correct) is type(total) is int and 0 <= correct <= total > 0:
+        if type(correct) is type(total) is int and 0 <= correct <= total and 0 < total < TOO_LARGE:
             return Score(correct, total)
     raise ValueError(f"{value!r:.60} is not a score [correct, total]")
 

@@ -1,6 +1,8 @@
 """The figures and the report of a run, written to its directory."""
 
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -22,17 +24,23 @@ def draw_run(run: RunDirectory, history: History) -> None:
 
 
 def draw_figures(run: RunDirectory, history: History, x: View, svg: bool = False) -> list[Path]:
-    """Draw each figure, and one that shows all of them; the files."""
-    (run.path / "figures").mkdir(exist_ok=True)
-    drawn = figures_of(history, x)
+    """Draw each figure, and one that shows all of them; the files.
+
+    All are drawn elsewhere first, so that the run never has files that its seal does not list yet.
+    """
+    figures, drawn = run.path / "figures", figures_of(history, x)
     endings = [f"{'' if x == 'units' else '-seconds'}.{suffix}" for suffix in (("png", "svg") if svg else ("png",))]
-    names = [f"figures/{name}{ending}" for ending in endings for name in (*(each.name for each in drawn), "overview")]
-    with run.deriving(*names):
+    with TemporaryDirectory() as folder:
         for ending in endings:
             for figure in drawn:
-                draw(figure, run.path / f"figures/{figure.name}{ending}")
-            overview(drawn, run.path / f"figures/overview{ending}")
-    return [run.path / name for name in names]
+                draw(figure, Path(folder) / f"{figure.name}{ending}")
+            overview(drawn, Path(folder) / f"overview{ending}")
+        names = [f"{name}{ending}" for ending in endings for name in (*(figure.name for figure in drawn), "overview")]
+        figures.mkdir(exist_ok=True)
+        with run.deriving(*(f"figures/{name}" for name in names)):
+            for name in names:
+                shutil.copyfile(Path(folder) / name, figures / name)
+    return [figures / name for name in names]
 
 
 def write_report(run: RunDirectory, history: History, verdict: dict[str, Any]) -> Path:

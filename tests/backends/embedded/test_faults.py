@@ -141,7 +141,10 @@ def test_a_chain_that_does_not_answer_or_loses_blocks_settles_every_debt_once() 
     assert effects(live) == [Effect.APPLIED] * 2
     assert live.verdict["verdict"] == "valid", live.verdict["checks"]
     answers = [reason for reason, before in zip(polls, [Reason.FUNDS, *polls[:-1]], strict=True) if reason != before]
-    assert answers == [None, Reason.UNREACHABLE] * 2 + [None]
+    assert answers in (
+        [None, Reason.UNREACHABLE, None],
+        [None, Reason.UNREACHABLE] * 2 + [None],
+    )  # as often as it asked
     assert list(live.history.facts(RolledBack))
     assert {changes[-1][1].state for changes in live.history.debts.values()} == {DebtState.FINAL}
 
