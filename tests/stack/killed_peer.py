@@ -91,9 +91,19 @@ class Fate:
     def reach(self, when: str, call: str) -> None:
         if call not in self._called.lines:
             self._called.write([*self._called.lines, call])
-        if f"{when} {call}" in self._left.lines:
-            self._left.write([each for each in self._left.lines if each != f"{when} {call}"])
+        point, left = f"{when} {call}", self._left.lines
+        if point in left and point in (self._made_again() or left):
+            self._left.write([each for each in left if each != point])
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def _made_again(self) -> list[str]:
+        """Points after a broadcast before which the last life ended.
+
+        No other point ends this life, or the transaction would be on its way, and would never be broadcast again.
+        """
+        signed = [call for call in calls() if call.startswith("chain.broadcast")]
+        left = self._left.lines
+        return [f"after {call}" for call in signed if f"after {call}" in left and f"before {call}" not in left]
 
     def fail(self, call: str) -> None:
         if call == "chain.receipt" and not self._asked:
