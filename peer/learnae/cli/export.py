@@ -33,14 +33,14 @@ def export(
     history = directory.read()
     place = run.resolve()
     folder = out or place.with_name(f"{place.name}-{to}")
+    if folder.resolve().is_relative_to(place):
+        raise InputError(f"{folder} is inside the run, which is sealed: choose another --out")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise InputError(f"{folder} is not empty: choose another --out or remove it")
     except OSError as error:
         raise InputError(f"{folder}: {error.strerror}: choose another --out") from None
-    if folder.resolve().is_relative_to(place):
-        raise InputError(f"{folder} is inside the run, which is sealed: choose another --out")
     FORMATS[to](Export(directory, history, directory.judge_again(history), folder))
     say(str(folder))
     return 0
