@@ -50,13 +50,19 @@ def flows(history: History) -> list[Flow]:
     return [Flow(payer, payee, len(wei), Wei(sum(wei))) for (payer, payee), wei in sorted(paid.items())]
 
 
-def accounts(history: History) -> list[Account]:
-    """In the order of the roster."""
+def flows_by_peer(history: History) -> tuple[dict[str, list[Flow]], dict[str, list[Flow]]]:
+    """What each peer of the roster sent, and what it received."""
     sent: dict[str, list[Flow]] = {name: [] for name in history.roster}
     received: dict[str, list[Flow]] = {name: [] for name in history.roster}
     for flow in flows(history):
         sent[flow.payer].append(flow)
         received.setdefault(flow.payee, []).append(flow)
+    return sent, received
+
+
+def accounts(history: History) -> list[Account]:
+    """In the order of the roster."""
+    sent, received = flows_by_peer(history)
     test = {record.peer: fact.test.accuracy for record, fact in history.facts(Evaluated)}
     validation = {record.peer: score.accuracy for record, score in history.kept}
     return [

@@ -1,12 +1,12 @@
 """A history as tables.  ``learnae.load`` and `learnae export` use them."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from learnae.analysis.checks.faults import recorded_faults
-from learnae.analysis.money import Flow, accounts, flows
+from learnae.analysis.money import Flow, accounts, flows_by_peer
 from learnae.analysis.peer_status import peer_statuses
 from learnae.analysis.statistics import flatten
 from learnae.analysis.table_rows import (
@@ -29,7 +29,7 @@ def peers(history: History) -> list[PeerRow]:
     gas: dict[str, int] = defaultdict(int)
     for transaction in transactions(history):
         gas[transaction.sender] += transaction.gas_wei
-    paid = flows(history)
+    sent, received = flows_by_peer(history)
     return [
         PeerRow(
             account.name,
@@ -43,8 +43,8 @@ def peers(history: History) -> list[PeerRow]:
             status.trained,
             status.attempts,
             status.adopted,
-            *_totals(flow for flow in paid if flow.payer == account.name),
-            *_totals(flow for flow in paid if flow.payee == account.name),
+            *_totals(sent[account.name]),
+            *_totals(received[account.name]),
             Wei(gas[account.name]),
             account.validation,
             account.test,
@@ -219,10 +219,9 @@ def _by_wallet(history: History) -> dict[Address, str]:
     return {entry.wallet: entry.name for entry in history.roster.values()}
 
 
-def _totals(flows: Iterable[Flow]) -> tuple[int, Wei]:
+def _totals(flows: Sequence[Flow]) -> tuple[int, Wei]:
     """Number of payments, and their sum."""
-    chosen = list(flows)
-    return sum(flow.count for flow in chosen), Wei(sum(flow.wei for flow in chosen))
+    return sum(flow.count for flow in flows), Wei(sum(flow.wei for flow in flows))
 
 
 def _both(before: Score, after: Score) -> tuple[float, float, int, int, int]:

@@ -1,7 +1,6 @@
 """`learnae value`."""
 
 import asyncio
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from learnae.adapters.run_directory import HISTORY
 from learnae.cli.arguments import Peers, Seed
 from learnae.cli.output import console, say, table_of
 from learnae.errors import InputError
+from learnae.runs.executors import cores
 from learnae.runs.valuation import Valuation, Worth, valuation, write
 from learnae.session.session_file import load
 from learnae.session.settings import Session
@@ -57,7 +57,7 @@ def value(
                 status.update(f"seed {seed}: {done} of {total} {what}")
 
             work = valuation(
-                replace(first, seed=number), part, worth, permutations, tolerance, jobs or os.cpu_count() or 1, progress
+                replace(first, seed=number), part, worth, permutations, tolerance, jobs or cores(), progress
             )
             valuations.append(asyncio.run(work))
         write(valuations[-1], part)

@@ -5,21 +5,19 @@ Worker processes simulate; each value is appended to a file, so that an interrup
 
 import asyncio
 import json
-import multiprocessing
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from learnae.analysis.money import flows
+from learnae.analysis.money import flows_by_peer
 from learnae.analysis.shapley import Coalition
 from learnae.errors import InputError
 from learnae.messages.foreign_json import from_json
 from learnae.records.history import Evaluated, History
-from learnae.runs.executors import ignore_interrupts
+from learnae.runs.executors import ignore_interrupts, workers
 from learnae.runs.provenance import result_key
 from learnae.session.settings import Session
 
@@ -62,20 +60,17 @@ class Coalitions:
             self._load(result_key(session))
         except OSError as error:
             raise InputError(f"{folder}: {error.strerror}: choose another --out") from None
-        spawn = multiprocessing.get_context("spawn")
-        self._workers = ProcessPoolExecutor(jobs, spawn, initializer=_start, initargs=(session,))
+        self._workers = workers(jobs, "valuation", "coalitions", _start, session)
         self._running: dict[Coalition, asyncio.Task[CoalitionResult]] = {}
 
     async def __aenter__(self) -> "Coalitions":
+        self._executor = self._workers.__enter__()
         return self
 
-    async def __aexit__(self, *error: object) -> None:
-        if error[0]:  # leave no simulation behind
-            self._workers.shutdown(wait=False, cancel_futures=True)
-            for child in multiprocessing.active_children():
-                child.terminate()
-        else:
-            self._workers.shutdown()
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._workers.__exit__(kind, error, traceback)
 
     async def result(self, coalition: Coalition) -> CoalitionResult:
         """Simulate the coalition, unless that is done or under way."""
@@ -86,13 +81,7 @@ class Coalitions:
         return await self._running[coalition]
 
     async def _simulate(self, coalition: Coalition) -> CoalitionResult:
-        try:
-            result = await asyncio.get_running_loop().run_in_executor(self._workers, _simulate, coalition)
-        except BrokenProcessPool:
-            raise InputError(
-                "a worker process was killed, perhaps because memory is short: "
-                "run the same command again, which keeps the finished coalitions"
-            ) from None
+        result = await asyncio.get_running_loop().run_in_executor(self._executor, _simulate, coalition)
         self._keep(coalition, result)
         return result
 
@@ -154,10 +143,10 @@ def simulate_coalition(learning: "TorchLearning", coalition: Coalition) -> Coali
     models = list(last.values()) or [setup.initial_cid(setup.members[0])]
     evaluator, test = Evaluator(learning.pool, learning.table, session, setup.swarm.blocks), learning.split.test
     scores = [score.accuracy for score in evaluator.accuracy([(cid, test) for cid in models])]
-    paid = flows(history)
+    sent, received = flows_by_peer(history)
     return CoalitionResult(
         dict(zip(last or [""], scores, strict=True)),
         evaluator.accuracy_of_mean(models, test).accuracy,
-        {name: sum(flow.ether for flow in paid if flow.payee == name) for name in last},
-        {name: sum(flow.ether for flow in paid if flow.payer == name) for name in last},
+        {name: sum(flow.ether for flow in received[name]) for name in last},
+        {name: sum(flow.ether for flow in sent[name]) for name in last},
     )

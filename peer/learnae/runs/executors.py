@@ -1,9 +1,9 @@
-"""Where the runs of a sweep are computed: in processes of this machine, or by the workers of a Dask scheduler."""
+"""Where many simulations are computed: in processes of this machine, or by the workers of a Dask scheduler."""
 
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
@@ -28,11 +28,21 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def processes(tasks: int) -> AbstractContextManager[Executor]:
+    """One per core, but no more than there are tasks."""
+    return workers(max(1, min(cores(), tasks)), "sweep", "runs", ignore_interrupts)
+
+
 @contextmanager
-def processes(tasks: int) -> Iterator[Executor]:
-    """Ends its processes at once if the work is interrupted.  Raises InputError if one of them was killed."""
-    count, context = max(1, min(cores(), tasks)), multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, context, initializer=ignore_interrupts) as pool:
+def workers(
+    count: int, command: str, results: str, initializer: Callable[..., object], *arguments: object
+) -> Iterator[Executor]:
+    """So many processes, which end at once if the work is interrupted.  Raises InputError if one of them was killed.
+
+    ``command`` and ``results`` are for its sentence.  ``initializer`` is called in each process; it ignores interrupts.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, context, initializer=initializer, initargs=arguments) as pool:
         try:
             yield pool
         except BaseException as error:
@@ -44,8 +54,8 @@ def processes(tasks: int) -> Iterator[Executor]:
                 child.join()
             if isinstance(error, BrokenProcessPool):
                 raise InputError(
-                    "a worker process of the sweep was killed, perhaps because memory is short: "
-                    "run the same command again, which keeps the finished runs"
+                    f"a worker process of the {command} was killed, perhaps because memory is short: "
+                    f"run the same command again, which keeps the finished {results}"
                 ) from None
             raise
 

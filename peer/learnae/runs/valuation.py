@@ -114,24 +114,22 @@ async def valuation(
         async def value_of(coalition: Coalition) -> float:
             return worth.of(await game.result(coalition))
 
-        whole = await value_of(everybody)
-        if session.peers <= MAX_EXACT:
-            needed = list(coalitions(players))
+        few = session.peers <= MAX_EXACT
+        needed = [NOBODY, everybody, *(frozenset({one}) for one in players), *(everybody - {one} for one in players)]
+        wanted = coalitions(players) if few else needed
+        await _counted(map(value_of, wanted), "coalitions", progress)
+        values = {coalition: worth.of(result) for coalition, result in game.results.items()}
+        if few:
+            shares = {name: Estimate(share, 0.0, 1) for name, share in exact(players, values.__getitem__).items()}
         else:
-            needed = [NOBODY, *(frozenset({one}) for one in players), *(everybody - {one} for one in players)]
-        await _counted([value_of(coalition) for coalition in needed], "coalitions", progress)
-        if session.peers > MAX_EXACT:
-            nobody, turns = await value_of(NOBODY), asyncio.Semaphore(2 * jobs)
+            turns = asyncio.Semaphore(2 * jobs)
 
             async def one_order(order: Sequence[str]) -> dict[str, float]:
                 async with turns:
-                    return await contributions(order, nobody, whole, tolerance, value_of)
+                    return await contributions(order, values[NOBODY], values[everybody], tolerance, value_of)
 
             chosen = orders(players, permutations, session.seed)
             shares = estimates(players, await _counted(map(one_order, chosen), "orders", progress))
-        values = {coalition: worth.of(result) for coalition, result in game.results.items()}
-        if session.peers <= MAX_EXACT:
-            shares = {name: Estimate(share, 0.0, 1) for name, share in exact(players, values.__getitem__).items()}
         left_out, together = leave_one_out(players, values.__getitem__), game.results[everybody]
         peers = [
             PeerValue(
@@ -146,7 +144,7 @@ async def valuation(
             )
             for name in players
         ]
-        return Valuation(session.seed, worth, values[NOBODY], whole, peers, len(values))
+        return Valuation(session.seed, worth, values[NOBODY], values[everybody], peers, len(game.results))
 
 
 def write(valuation: Valuation, folder: Path) -> None:
