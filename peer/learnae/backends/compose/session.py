@@ -31,31 +31,22 @@ from learnae.backends.pods import checkout_lock
 from learnae.backends.pods.event_client import follow
 from learnae.backends.pods.faults import PodFaults
 from learnae.backends.pods.link_client import LinkAgents
+from learnae.backends.pods.pod_session import MARGIN, PodSession
 from learnae.checkout import REPOSITORY
 from learnae.errors import input_error
-from learnae.protocol.types import Cid
-from learnae.records.history import SWARM, Record, SessionBegan, session_began
+from learnae.records.history import SWARM, Record
 from learnae.records.outcome import BackendName
-from learnae.runtime.clocks import SessionClock
-from learnae.runtime.roster_file import Roster
 from learnae.runtime.session_end import SessionEnd
 from learnae.session import fault_plan
 from learnae.session.roster import Member
-from learnae.session.settings import Session
 from learnae.web.event_log import EventLog
-
-MARGIN = 120.0  # s beyond the session's max_duration until its peers are stopped
 
 
 @dataclass(frozen=True)
-class ComposeSwarm:
+class ComposeSwarm(PodSession[Plan]):
     """A session that is ready to start.  ``chain``: the external one, if the swarm has none of its own."""
 
-    session: Session
-    plan: Plan
-    members: tuple[Member, ...]
-    folder: Path
-    manifest: Cid
+    backend = BackendName.COMPOSE
     remote_peers: RemotePeers
     chain: ExternalChain | None = None
 
@@ -69,19 +60,11 @@ class ComposeSwarm:
         return Containers(self.plan.project, self.folder)
 
     @property
-    def clock(self) -> SessionClock:
-        return SessionClock(Roster.read(self.folder / live_run.ROSTER).zero)
-
-    @property
     def initial_services(self) -> list[str]:
         """The pod of a peer that joins late starts with the others; only its peer container starts later."""
         late = {member.name for member in self.members if member.group.joins_at}
         pods = [f"{part}-{name}" for name in self.plan.hosted for part in ("link", "ipfs")]
         return [*self.plan.shared_services, *pods, *(f"peer-{name}" for name in self.plan.hosted if name not in late)]
-
-    @property
-    def began(self) -> SessionBegan:
-        return session_began(BackendName.COMPOSE, self.session, self.members, self.manifest)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from learnae.backends import live_run
@@ -17,36 +16,17 @@ from learnae.backends.pods.faults import PodFaults
 from learnae.backends.pods.files import begin_now
 from learnae.backends.pods.journals import collect_journals
 from learnae.backends.pods.link_client import LinkAgents
+from learnae.backends.pods.pod_session import MARGIN, PodSession
 from learnae.errors import InputError, input_error
-from learnae.protocol.types import Cid
-from learnae.records.history import SWARM, Record, SessionBegan, session_began
+from learnae.records.history import SWARM, Record
 from learnae.records.outcome import BackendName
-from learnae.runtime.clocks import SessionClock
-from learnae.runtime.roster_file import Roster
 from learnae.session import fault_plan
-from learnae.session.roster import Member
-from learnae.session.settings import Session
-
-MARGIN = 120.0  # s beyond the session's max_duration until its peers are stopped
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A session that is ready to start.  ``folder``: of its files.  ``manifest``: its id."""
+class Prepared(PodSession[ClusterPlan]):
+    """A session that is ready to start."""
 
-    session: Session
-    plan: ClusterPlan
-    members: tuple[Member, ...]
-    folder: Path
-    manifest: Cid
-
-    @property
-    def clock(self) -> SessionClock:
-        return SessionClock(Roster.read(self.folder / live_run.ROSTER).zero)
-
-    @property
-    def began(self) -> SessionBegan:
-        return session_began(BackendName.KUBERNETES, self.session, self.members, self.manifest)
+    backend = BackendName.KUBERNETES
 
 
 async def live(prepared: Prepared, swarm: Swarm, run: Run, say: Say) -> None:
