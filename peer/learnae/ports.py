@@ -59,6 +59,37 @@ class Gossip(Protocol):
         ...
 
 
+class Feed(Protocol):
+    """Short messages of sensors.  At least once, in no order, from unknown senders: readers verify and sort them.
+
+    messages = await feed.follow()     # receives from now on
+    await feed.publish(b"...")         # confirmed: it is safe to forget the message
+    async for message in messages: ...
+    """
+
+    async def publish(self, message: bytes) -> None:
+        """Return once the feed has confirmed the message, so that it survives what the feed promises to survive.
+
+        If it raises, the message may have arrived all the same; publish it again.
+
+        Raises PortError: OVERSIZE (more than ``wire.MAX_READING`` bytes), UNREACHABLE (also after ``close``), TIMEOUT,
+        INVALID_RESPONSE.
+        """
+        ...
+
+    async def follow(self) -> AsyncIterator[bytes]:
+        """All messages that are confirmed from now on, one's own included.  Call it once.
+
+        Returns as soon as messages can arrive, and waits while the feed cannot be reached.  The iterator reconnects by
+        itself, never raises, and ends after ``close``.  What is confirmed during an interruption arrives later.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End the connection and the iterator of ``follow``.  Idempotent."""
+        ...
+
+
 class IdentityKey(Protocol):
     """The IPFS key of one peer."""
 

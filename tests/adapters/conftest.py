@@ -2,5 +2,5 @@
 
 import pytest
 
-for suite in ("stores", "keys", "chains", "journals", "trainers", "gossips"):
+for suite in ("stores", "keys", "chains", "journals", "trainers", "gossips", "feeds"):
     pytest.register_assert_rewrite(f"tests.adapters.{suite}")

@@ -31,6 +31,7 @@ from learnae.protocol.types import (
 VERSION = 1
 MAX_BLOCK = 1 << 20  # bytes: IPFS's block limit, so that a model is one raw block
 MAX_MESSAGE = 2048  # bytes
+MAX_READING = 32_000  # bytes of a sensor's message: fits into one block of the Tangle
 MAX_ADDRESSES = 6
 MAX_STEP = 1 << 31
 
