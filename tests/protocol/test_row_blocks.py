@@ -211,3 +211,44 @@ def test_no_more_than_three_blocks_are_at_hand_or_on_their_way() -> None:
     for number in range(1, 7):
         hears(driven, block("ann", number))
     assert len(driven.all_asked(do.FetchModel)) == 3
+
+
+def test_a_peer_is_at_rest_when_all_own_rows_are_published_and_reports_them() -> None:
+    driven = open_peer(role=Role.PROVIDER, slices_planned=0)
+    publish(driven, 1)
+    driven.loaded()
+    assert driven.peer.rest() is None
+    publish(driven, 2)
+    report = driven.peer.rest()
+    assert report and report.rows_announced == {"own 1", "own 2"} and report.rows_received is None
+
+
+def test_a_peer_is_at_rest_when_all_known_rows_are_trained_on_or_given_up() -> None:
+    driven = profiteer()
+    report = driven.peer.rest()
+    assert report and report.rows_received == frozenset()
+    hears(driven, block("ann"))
+    assert driven.peer.rest() is None  # on its way
+    answers(driven, "rows ann 1")
+    driven.scored(do.TrainSlice, "trained", score(60))
+    report = driven.peer.rest()
+    assert report and report.rows_received == frozenset({block("ann").cid})
+    hears(driven, block("bob"))
+    while driven.all_asked(do.FetchModel):
+        assert driven.peer.rest() is None
+        answers(driven, "rows bob 1", Reason.TIMEOUT)
+        if driven.waits(Timer.FETCH) is None:
+            break
+        assert driven.peer.rest() is None  # to be fetched again
+        driven.fires(Timer.FETCH)
+    report = driven.peer.rest()
+    assert report and report.rows_received == frozenset({block("ann").cid, block("bob").cid})
+
+
+def test_a_peer_that_accepts_no_more_blocks_reports_that() -> None:
+    driven = profiteer(max_row_blocks=1)
+    hears(driven, block("ann"))
+    answers(driven, "rows ann 1")
+    driven.scored(do.TrainSlice, "trained", score(60))
+    report = driven.peer.rest()
+    assert report and report.rows_received is None

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.helpers.swarms import Run, run, small
 
-from learnae.protocol.decisions import Adopted, RowsPublished, Trained
+from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, RowsPublished, Trained
 from learnae.protocol.replay import digest, new_peer, replay
 from learnae.runtime.simulator import Simulator
 
@@ -32,6 +32,14 @@ def published(session: Run, *names: str) -> set[str]:
 
 def test_an_open_session_is_valid(session: Run) -> None:
     assert session.failing == []
+
+
+def test_it_ends_as_soon_as_nothing_can_happen_any_more(session: Run) -> None:
+    last = max(record.t for record in session.history.of(Trained, Averaged, RowsPublished, DebtChanged))
+    slow = run(open_session({"count": 2}, {"count": 2, **PROVIDER}, {"count": 2, **PROFITEER}, linger=1000.0))
+    assert session.ended_by == slow.ended_by == "quiet"
+    assert session.history.seconds - last < 5
+    assert slow.history.seconds < 1000
 
 
 def test_every_peer_with_rows_publishes_each_slice_once_and_nobody_else_does(session: Run) -> None:

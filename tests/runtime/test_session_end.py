@@ -1,8 +1,11 @@
 """The rule that ends a session, wherever it runs."""
 
+from dataclasses import replace
+
 import pytest
 
 from learnae.protocol.rest import Rest
+from learnae.protocol.types import Cid
 from learnae.records.outcome import EndedBy
 from learnae.runtime.session_end import SessionEnd, settled
 
@@ -75,6 +78,13 @@ def test_peers_are_settled_when_each_has_received_what_those_have_announced_that
     assert settled([(ann, []), (rest(), [])]) and settled([])
     assert not settled([(rest("ann 3"), [bob])])
     assert not settled([(ann, [bob, rest("", "ann 2")])])
+
+
+def test_a_row_block_must_be_known_to_those_that_accept_more() -> None:
+    ann = replace(rest(), rows_announced=frozenset({Cid("block")}))
+    for rows, expected in ((set(), False), ({"other"}, False), ({"block", "other"}, True), (None, True)):
+        bob = replace(rest(), rows_received=None if rows is None else frozenset(map(Cid, rows)))
+        assert settled([(ann, [bob]), (bob, [ann])]) is expected
 
 
 def test_nothing_is_settled_while_a_peer_is_at_work_or_away() -> None:

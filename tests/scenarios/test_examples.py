@@ -70,6 +70,17 @@ def test_profiteers_earn(runs: Path) -> None:
     assert income("profiteers", runs)["profiteer"] > 0
 
 
+def test_profiteers_that_may_train_earn(runs: Path) -> None:
+    run("open-profiteers", runs)
+    assert income("open-profiteers", runs)["profiteer"] > 0
+
+
+def test_providers_pay_profiteers_and_earn_nothing(runs: Path) -> None:
+    run("providers-profiteers", runs)
+    received = income("providers-profiteers", runs)
+    assert received["profiteer"] > 0 and received.keys() == {"profiteer"}
+
+
 def test_poisoners_earn_nothing_and_the_honest_do(runs: Path) -> None:
     run("cheats", runs)
     received = income("cheats", runs)

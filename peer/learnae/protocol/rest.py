@@ -1,9 +1,9 @@
 """What a peer reports once it has nothing left to do, so that the end of a session can be recognised.
 
-A peer at rest acts again only after an announcement that it has not received.  Steps of a peer's models only grow and a
-claim never comes back, so reports need not be from the same moment: if every peer was at rest when it was asked, and
-had received what every other one had announced when *that* one was asked, then nobody can have acted since, because
-the first to do so would have received an announcement that nobody had made.
+A peer at rest acts again only after an announcement that it has not received.  Steps of a peer's models only grow, row
+blocks only become more, and a claim never comes back, so reports need not be from the same moment: if every peer was at
+rest when it was asked, and had received what every other one had announced when *that* one was asked, then nobody can
+have acted since, because the first to do so would have received an announcement that nobody had made.
 """
 
 from dataclasses import dataclass
@@ -11,15 +11,26 @@ from dataclasses import dataclass
 from learnae.protocol.payments import Payments
 from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.training import Training
-from learnae.protocol.types import PeerId
+from learnae.protocol.types import Cid, PeerId
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """The newest announcements that a peer has made, and those of others that it has received and dealt with."""
+    """The newest announcements that a peer has made, and those of others that it has received and dealt with.
+
+    Row blocks are apart, by CID, because not every peer wants them: ``rows_received`` is None for a peer that would
+    ignore any further block.
+    """
 
     announced: frozenset[str]
     received: frozenset[str]
+    rows_announced: frozenset[Cid] = frozenset()
+    rows_received: frozenset[Cid] | None = None
+
+    def has_received(self, other: "Rest") -> bool:
+        """Whether nothing that ``other`` has announced can make this peer act."""
+        rows = self.rows_received
+        return other.announced <= self.received and (rows is None or other.rows_announced <= rows)
 
 
 def rest(peer: PeerId, training: Training, payments: Payments, peer_book: PeerBook) -> Rest:
@@ -30,6 +41,8 @@ def rest(peer: PeerId, training: Training, payments: Payments, peer_book: PeerBo
         frozenset(key(peer, item) for item in (published and published.step, claim and claim.deploy_tx) if item),
         frozenset(key(creator, newest.step) for creator, newest in models if newest)
         | frozenset(key(entry.sender, entry.claim.deploy_tx) for entry in entries if entry.facts),
+        training.rows.announced,
+        training.rows.known_cids if training.rows.accepts_more else None,
     )
 
 

@@ -58,7 +58,27 @@ class RowBlocks:
         """Whether rows are to be published, or a block is on its way that has not failed before."""
         fetched = [request.cid for request in self._requests.open(do.FetchModel)]
         on_their_way = any(cid in self.known and not self.known[cid].delivery.failures for cid in fetched)
-        return on_their_way or (self.publishes and len(self._published) < self._config.work.slices)
+        return on_their_way or self._publishing
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether all own slices are published, and all known blocks have arrived or were given up."""
+        return not self._publishing and all(known.arrived or known.delivery.given_up for known in self.known.values())
+
+    @property
+    def accepts_more(self) -> bool:
+        """Whether a new block of another peer may be worth an event."""
+        wanted = self.trains or (self._config.role is Role.KEEPER and not self._config.privacy)
+        return wanted and len(self.known) < self._config.network.max_row_blocks
+
+    @property
+    def announced(self) -> frozenset[Cid]:
+        return frozenset(announcement.rows.cid for announcement in self._published)
+
+    @property
+    def known_cids(self) -> frozenset[Cid]:
+        """The blocks whose announcement by another peer changes nothing."""
+        return self.announced | self.known.keys()
 
     @property
     def cids(self) -> list[Cid]:
@@ -74,10 +94,8 @@ class RowBlocks:
         if block.creator == self._config.peer or block.cid in self.cids:
             return Reason.COPY
         of_creator = sum(other.block.creator == block.creator for other in self.known.values())
-        limits = self._config.network
-        full = len(self.known) >= limits.max_row_blocks or of_creator >= limits.max_row_blocks_per_creator
-        wanted = self.trains or (self._config.role is Role.KEEPER and not self._config.privacy)
-        return None if wanted and not full else Reason.RATE_LIMIT
+        full = of_creator >= self._config.network.max_row_blocks_per_creator
+        return None if self.accepts_more and not full else Reason.RATE_LIMIT
 
     def receive(self, announcement: RowsAnnouncement) -> None:
         self.known.setdefault(announcement.rows.cid, KnownRows(announcement.rows, announcement.addresses))
@@ -137,10 +155,9 @@ class RowBlocks:
 
     def proceed(self, trainer_is_free: bool) -> None:
         """Pack the next own slice, if the trainer has nothing to do; fetch blocks."""
-        if self.publishes and trainer_is_free and not self._unsigned and not self._packing_failed:
-            if len(self._published) < self._config.work.slices:
-                pack = partial(do.PackRows, slice=len(self._published), flips=self._config.flips)
-                self._requests.issue(pack)
+        if self._publishing and trainer_is_free and not self._unsigned and not self._packing_failed:
+            pack = partial(do.PackRows, slice=len(self._published), flips=self._config.flips)
+            self._requests.issue(pack)
         now, fetching = self._requests.now, {request.cid for request in self._requests.open(do.FetchModel)}
         missing = [known for cid, known in self.known.items() if not known.arrived and cid not in fetching]
         missing = [known for known in missing if not known.delivery.given_up]
@@ -157,6 +174,11 @@ class RowBlocks:
             self._requests.set_timer(Timer.FETCH, min(later))
 
     # private
+
+    @property
+    def _publishing(self) -> bool:
+        """Whether own slices are left to publish."""
+        return self.publishes and len(self._published) < self._config.work.slices
 
     def _publish(self) -> None:
         """Ask for the next step of the publication under way."""

@@ -69,8 +69,8 @@ class Training:
         """Whether, with no request open, it has done all that it can do with what it has received."""
         if not self.begun or self.work not in (WorkState.IDLE, WorkState.DONE) or self.publication.pending:
             return False
-        if self.slices.left or self.fetches.ready or not self._config.privacy:
-            return False  # ``rest.py`` knows nothing of rows
+        if self.slices.left or self.fetches.ready or not self.rows.at_rest:
+            return False
         return self._config.policy in FORGERS or not self.fetches.wanted(only_news=self._patience <= 0)
 
     def begin(self, identities: int, timed_out: bool) -> None:

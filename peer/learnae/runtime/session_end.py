@@ -17,7 +17,7 @@ def settled(peers: Iterable[tuple[Rest | None, Iterable[Rest | None]]]) -> bool:
     ``peers``: the report of each peer, with those of the peers that receive its announcements.
     """
     return all(
-        peer is not None and all(other is not None and peer.announced <= other.received for other in listeners)
+        peer is not None and all(other is not None and other.has_received(peer) for other in listeners)
         for peer, listeners in peers
     )
 

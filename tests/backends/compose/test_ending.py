@@ -15,19 +15,20 @@ from tests.helpers.fake_docker import fake_docker
 from learnae.backends.compose import ending
 from learnae.backends.compose.ending import Ending
 from learnae.backends.compose.plan import Plan
-from learnae.protocol.decisions import IdentityChanged, IdentityState, Published
+from learnae.protocol.decisions import IdentityChanged, IdentityState, Published, RowsPublished
 from learnae.protocol.types import Address, Cid, PeerId, TxHash
 from learnae.records.history import Record
 from learnae.runtime.session_end import SessionEnd
 from learnae.web.api.server import listen, serving, url
 
 INF, DEADLINE = float("inf"), 30.0
+ROWS: dict[str, Any] = {"rows_announced": [], "rows_received": None}
 BUSY = {"at_rest": False, "announced": [], "received": []}
 EXITED = 'ps*) printf "peer-p02\\texited\\tExited ({code}) 3 seconds ago\\n" ;;'
 
 
 def rest(announced: str, *received: str) -> dict[str, Any]:
-    return {"at_rest": True, "announced": [announced], "received": list(received)}
+    return {"at_rest": True, "announced": [announced], "received": list(received), **ROWS}
 
 
 ANN, BOB = rest("ann 1", "bob 2"), rest("bob 2", "ann 1")
@@ -114,13 +115,16 @@ def test_while_a_peer_is_busy_it_alone_is_asked(tmp_path: Path) -> None:
         "[" * 100_000,
         b"x" * (1 << 21),
         {},
-        {"at_rest": True, "announced": [1], "received": []},
-        {"at_rest": True, "announced": {}, "received": []},
+        {"at_rest": True, "announced": [1], "received": [], **ROWS},
+        {"at_rest": True, "announced": {}, "received": [], **ROWS},
+        {**BOB, "rows_announced": ["block"]},
+        {**BOB, "rows_received": "all"},
     ],
-    ids=["not received", "on its way", "text", "nested", "long", "empty", "numbers", "no list"],
+    ids=["not received", "on its way", "text", "nested", "long", "empty", "numbers", "no list", "rows", "rows text"],
 )
 def test_nothing_ends_before_each_has_received_what_the_others_announced(tmp_path: Path, not_yet: Any) -> None:
     fake = {"p00": Pod(ANN), "p01": Pod(not_yet, not_yet, BOB)}
+    fake["p00"].answers = ({**ANN, "rows_received": ["other"]},)
     asyncio.run(ended(tmp_path, fake))
     assert fake["p01"].asked == 3 and fake["p01"].closed_with
 
@@ -137,7 +141,9 @@ def of_cat(step: int) -> list[Record]:
         Record(1.0, "p02", Published(step - 1, Cid("earlier"))),
         Record(2.0, "p02", registered),
         Record(3.0, "p00", Published(9, Cid("of another"))),
+        Record(3.0, "p00", RowsPublished(1, Cid("rows of another"))),
         Record(3.0, "p02", Published(step, Cid("last"))),
+        Record(4.0, "p02", RowsPublished(1, Cid("rows"))),
     ]
 
 
@@ -146,10 +152,12 @@ def test_a_peer_that_has_left_by_itself_is_known_from_its_records(
 ) -> None:
     fake_docker(tmp_path, monkeypatch, EXITED.format(code=0))
     last = ("cat 4", "cat 0xtx")
-    ann = [rest("ann 1", "bob 2", *known) for known in (last[:1], last[1:], ("cat 3", last[1]), last)]
+    ann = [rest("ann 1", "bob 2", *known) for known in (last[:1], last[1:], ("cat 3", last[1]), last, last)]
+    for report, rows in zip(ann, ([], [], ["rows"], ["rows of another"], ["rows"]), strict=True):
+        report["rows_received"] = rows
     pods = {"p00": Pod(*ann), "p01": Pod(rest("bob 2", "ann 1", *last)), "p02": None}
     asyncio.run(ended(tmp_path, pods, of_cat(4)))
-    assert pods["p00"] and (pods["p00"].asked, bool(pods["p00"].closed_with)) == (4, True)
+    assert pods["p00"] and (pods["p00"].asked, bool(pods["p00"].closed_with)) == (5, True)
 
 
 @pytest.mark.parametrize("docker", [EXITED.format(code=137), "ps*) exit 1 ;;"], ids=["killed", "no answer"])

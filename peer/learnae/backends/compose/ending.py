@@ -16,15 +16,16 @@ from learnae.backends.compose.plan import Plan
 from learnae.backends.pods.link_client import read_answer
 from learnae.errors import InputError
 from learnae.messages.foreign_json import from_json
-from learnae.protocol.decisions import IdentityChanged, Published
+from learnae.protocol.decisions import IdentityChanged, Published, RowsPublished
 from learnae.protocol.rest import Rest, key
-from learnae.protocol.types import PeerId, TxHash
+from learnae.protocol.types import Cid, PeerId, TxHash
 from learnae.records.history import Record
 from learnae.records.outcome import EndedBy
 from learnae.runtime.session_end import SessionEnd, settled
 
 LOOK = 0.5  # s between two looks
 TIMEOUT = aiohttp.ClientTimeout(total=5.0)
+LISTS = ("announced", "received", "rows_announced")  # of a report
 UNANSWERED = (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError)
 
 
@@ -104,14 +105,16 @@ class Ending:
 
 def _last_announced(name: str, peer: PeerId, records: Collection[Record]) -> Rest:
     """What the records of a peer that has left say."""
-    step, deployed = 0, TxHash("")
+    step, deployed, rows = 0, TxHash(""), set[Cid]()
     for record in records:
         match record.fact:
             case Published() as published if record.peer == name:
                 step = published.step
             case IdentityChanged() as changed if record.peer == name:
                 deployed = changed.tx or TxHash("")
-    return Rest(frozenset(key(peer, item) for item in (step, deployed) if item), frozenset())
+            case RowsPublished() as published_rows if record.peer == name:
+                rows.add(published_rows.cid)
+    return Rest(frozenset(key(peer, item) for item in (step, deployed) if item), frozenset(), frozenset(rows))
 
 
 def _parsed(answer: Any) -> Rest | None:
@@ -119,7 +122,14 @@ def _parsed(answer: Any) -> Rest | None:
     match answer:
         case {"at_rest": False}:
             return None
-        case {"at_rest": True, "announced": [*announced], "received": [*received]}:
-            if all(isinstance(item, str) for item in (*announced, *received)):
-                return Rest(frozenset(announced), frozenset(received))
+        case {"at_rest": True, "rows_received": rows, **lists}:
+            announced, received, rows_announced = (lists.get(name) for name in LISTS)
+            known_rows = None if rows is None else _texts(rows)
+            return Rest(_texts(announced), _texts(received), _texts(rows_announced), known_rows)
     raise ValueError("not a report")
+
+
+def _texts(items: Any) -> frozenset[Any]:
+    if isinstance(items, list) and all(isinstance(item, str) for item in items):
+        return frozenset(items)
+    raise ValueError("not a list of texts")

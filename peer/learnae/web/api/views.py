@@ -117,11 +117,19 @@ class RestView(View):
         examples=[["12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp 9"]],
     )
     received: list[str] = Field(description="the newest announcements of others that it has received, likewise")
+    rows_announced: list[str] = Field(description="the CIDs of its row blocks")
+    rows_received: list[str] | None = Field(description="those that it knows; null if it ignores further ones")
 
     @staticmethod
     def of(rest: Rest | None) -> "RestView":
-        announced, received = (rest.announced, rest.received) if rest else ((), ())
-        return RestView(at_rest=rest is not None, announced=sorted(announced), received=sorted(received))
+        report = rest or Rest(frozenset(), frozenset())
+        return RestView(
+            at_rest=rest is not None,
+            announced=sorted(report.announced),
+            received=sorted(report.received),
+            rows_announced=sorted(report.rows_announced),
+            rows_received=None if report.rows_received is None else sorted(report.rows_received),
+        )
 
 
 class ModelView(View):
