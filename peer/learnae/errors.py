@@ -37,6 +37,8 @@ class Reason(StrEnum):
     VERSION = "unknown version"
     SESSION = "another session"
     SENDER = "sender is not the creator"
+    SENSOR = "unknown sensor"
+    FORK = "contradicts an earlier message"
     REPEAT = "repeat"
     STALE = "not newer"
     RATE_LIMIT = "rate limit"

@@ -19,9 +19,9 @@ from tests.helpers.command_line import Done, here, refused
 from learnae.adapters import keystore as keys
 from learnae.adapters.kubo import Kubo, KuboGossip
 from learnae.adapters.kubo.dialing import DialPolicy
-from learnae.adapters.kubo.rpc import base64url
 from learnae.backends import live_run as sessions
 from learnae.errors import PortError, Reason
+from learnae.messages.ids import base64url
 from learnae.messages.wire import MAX_BLOCK, cid_of, topics
 from learnae.ports import Gossip, IdentityKey, Store
 from learnae.protocol.types import Cid

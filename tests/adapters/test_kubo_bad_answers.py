@@ -14,8 +14,8 @@ from tests.adapters.kubo_nodes import free_port
 
 from learnae.adapters.kubo import Kubo, KuboGossip
 from learnae.adapters.kubo.gossip import MAX_LINE, parse_envelope, split_lines
-from learnae.adapters.kubo.rpc import base64url, from_base64url
 from learnae.errors import BadMessage, PortError, Reason
+from learnae.messages.ids import base64url, from_base64url
 from learnae.messages.wire import MAX_BLOCK, cid_of, encode, topics
 from learnae.protocol.types import PeerId
 

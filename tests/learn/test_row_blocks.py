@@ -10,6 +10,7 @@ from tests.learn.test_trainer import refusal
 
 from learnae.errors import PortError, Reason
 from learnae.learn.row_blocks import decode_rows, encode_rows
+from learnae.messages.readings import SensorRows
 from learnae.messages.wire import cid_of
 from learnae.protocol.types import Cid
 
@@ -150,3 +151,9 @@ def test_damaged_blocks_are_refused_or_sound() -> None:
 @pytest.mark.soak
 def test_a_million_damaged_blocks_are_refused_or_sound() -> None:
     fuzz(2, 1_000_000)
+
+
+def test_the_rows_of_a_reading_are_the_block_that_a_peer_would_pack() -> None:
+    features = FEATURES.numpy().astype("<f4").tobytes()
+    reading = SensorRows(WIDTH, features, bytes(LABELS.tolist()))
+    assert reading.block == encode_rows(FEATURES, LABELS)

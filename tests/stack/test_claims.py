@@ -16,14 +16,13 @@ from learnae.adapters.evm import Node, dpoid
 from learnae.adapters.evm.local import LocalEvm
 from learnae.adapters.evm.rpc import parse_hex
 from learnae.adapters.keystore import Wallet
-from learnae.adapters.kubo.rpc import base64url
-from learnae.adapters.kubo.store import SIGNING_PREFIX, verify_signature
 from learnae.adapters.memory import MemoryJournal, MemoryPredictor, keys
 from learnae.adapters.memory_network import MemoryGossip
 from learnae.adapters.metrics import Metrics
+from learnae.ed25519 import verify_text
 from learnae.errors import Reason
-from learnae.messages.ids import peer_id
-from learnae.messages.wire import cid_of, encode, proof_text
+from learnae.messages.ids import base64url, peer_id
+from learnae.messages.wire import SIGNING_PREFIX, cid_of, encode, proof_text
 from learnae.protocol.decisions import Verdict
 from learnae.protocol.types import ETHER, Address, Cid, Claim, IdentityAnnouncement, PeerId, Poid, TxHash
 from learnae.records.history import Fact
@@ -72,7 +71,7 @@ class Key:
         return base64url(self._private.sign(SIGNING_PREFIX + message))
 
     def verify(self, peer: PeerId, message: bytes, signature: str) -> bool:
-        return verify_signature(peer, message, signature)
+        return verify_text(peer, message, signature)
 
 
 class World:

@@ -1,6 +1,6 @@
-"""Ids as text and as bytes: IPFS peer ids (base58) of Ed25519 keys, and CIDs (base32)."""
+"""Ids as text and as bytes: IPFS peer ids (base58) of Ed25519 keys, CIDs (base32), and signatures (base64url)."""
 
-from base64 import b32decode, b32encode
+from base64 import b32decode, b32encode, b64decode, urlsafe_b64encode
 
 from learnae.protocol.types import Cid, PeerId
 
@@ -37,3 +37,15 @@ def cid_from_bytes(binary: bytes) -> Cid:
 def cid_to_bytes(cid: Cid) -> bytes:
     """The 36 bytes of a CID."""
     return b32decode(cid[1:].upper() + "=" * (-len(cid[1:]) % 8))
+
+
+def base64url(data: bytes) -> str:
+    """Multibase, as Kubo encodes topics, messages and signatures: ``u`` and base64url without padding."""
+    return "u" + urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def from_base64url(text: str) -> bytes:
+    """Raises ValueError."""
+    if not text.startswith("u") or not text.isascii():
+        raise ValueError("not base64url")
+    return b64decode(text[1:].encode() + b"==", altchars=b"-_")

@@ -35,6 +35,8 @@ MAX_READING = 32_000  # bytes of a sensor's message: fits into one block of the 
 MAX_ADDRESSES = 6
 MAX_STEP = 1 << 31
 
+SIGNING_PREFIX = b"libp2p-key signed message:"  # IPFS nodes sign it together with a message
+
 CID = r"b[a-z2-7]{58}"
 ADDRESS = r"0x[0-9a-fA-F]{40}"
 HASH = r"0x[0-9a-f]{64}"

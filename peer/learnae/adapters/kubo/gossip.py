@@ -13,9 +13,10 @@ from typing import TypeVar
 
 import aiohttp
 
-from learnae.adapters.kubo.rpc import KuboRpc, base64url, from_base64url, text_field
+from learnae.adapters.kubo.rpc import KuboRpc, text_field
 from learnae.errors import BadMessage, PortError, Reason
 from learnae.messages.foreign_json import from_json
+from learnae.messages.ids import base64url, from_base64url
 from learnae.messages.wire import decode, encode, topic_of, topics
 from learnae.protocol.types import Announcement, Cid, PeerId
 

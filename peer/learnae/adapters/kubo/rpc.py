@@ -9,7 +9,6 @@ ignores its own ``timeout=`` and returns None if a connection breaks: both becom
 """
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import BytesIO
@@ -170,15 +169,3 @@ def text_field(answer: object, field: str) -> str:
     if not isinstance(value, str):
         raise PortError(Reason.INVALID_RESPONSE, f"no {field} in {answer!r:.200}")
     return value
-
-
-def base64url(data: bytes) -> str:
-    """Multibase, as Kubo encodes topics, messages and signatures: ``u`` and base64url without padding."""
-    return "u" + base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def from_base64url(text: str) -> bytes:
-    """Raises ValueError."""
-    if not text.startswith("u") or not text.isascii():
-        raise ValueError("not base64url")
-    return base64.b64decode(text[1:].encode() + b"==", altchars=b"-_")

@@ -3,25 +3,19 @@
 The node is trusted, other peers are not: a block is accepted only if it has the CID that was requested.
 """
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from learnae.adapters.kubo.rpc import (
     DIAL_TIMEOUT,
     KuboRpc,
-    base64url,
-    from_base64url,
     json_object,
     port_errors,
     text_field,
 )
+from learnae.ed25519 import verify_text
 from learnae.errors import PortError, Reason
-from learnae.messages.ids import public_key
 from learnae.messages.wire import MAX_BLOCK, cid_of
 from learnae.protocol.types import Cid, PeerId
 
 RAW_CID = "bafkrei"  # prefix of every CIDv1, raw, sha2-256
-SIGNING_PREFIX = b"libp2p-key signed message:"  # ``key/sign`` puts it before the message
 
 
 class Kubo(KuboRpc):
@@ -72,7 +66,7 @@ class Kubo(KuboRpc):
         return text_field(await self.call("key/sign", message, key="self"), "Signature")
 
     def verify(self, peer: PeerId, message: bytes, signature: str) -> bool:
-        return verify_signature(peer, message, signature)
+        return verify_text(peer, message, signature)
 
     async def _fetch(self, cid: Cid) -> bytes:
         # the node stops reading after ``length`` bytes
@@ -80,13 +74,3 @@ class Kubo(KuboRpc):
         if cid_of(block) != cid:
             raise PortError(Reason.INVALID_RESPONSE, f"{cid} is {cid_of(block)}")
         return block
-
-
-def verify_signature(peer: PeerId, message: bytes, signature: str) -> bool:
-    """Verify without a node: the id contains the key.  Only the encoding that ``sign`` writes is accepted."""
-    try:
-        raw = from_base64url(signature)
-        Ed25519PublicKey.from_public_bytes(public_key(peer)).verify(raw, SIGNING_PREFIX + message)
-    except (ValueError, InvalidSignature):
-        return False
-    return base64url(raw) == signature
