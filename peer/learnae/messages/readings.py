@@ -5,7 +5,7 @@
 
 Integers are little-endian, features float32, a label is one byte.  ``number`` counts a sensor's readings from 1;
 ``previous`` is the SHA-256 of the one before.  The rows of a reading are one row block.  The sensor signs it as any
-creator of row blocks does, so that whoever receives the reading can announce the block and nobody can alter it.
+creator of row blocks does, so that every receiver of the reading can announce the block and none can alter it.
 """
 
 import hashlib
