@@ -30,6 +30,11 @@ def test_a_roster_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [each.wallet for each in IDS.members(SETTINGS)] == [each.wallet for each in IDS.peers]
 
 
+def test_a_roster_fits_a_session_of_providers_and_profiteers() -> None:
+    groups = [{"count": 1, "computes": False}, {"count": 1, "has_rows": False}]
+    assert len(IDS.members(parse({"peers": 2, "privacy": False, "groups": groups}))) == 2
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", "7", '{"version":1,"zero":{"unix":0.0},"peers":[{"name":"p00"}]}', "\xff"]
 )

@@ -16,7 +16,7 @@ def keys(name: str) -> tuple[PeerId, Address]:
 
 
 def members(count: int, *groups: Group) -> tuple[Member, ...]:
-    return roster(groups, count, keys)
+    return roster(groups, count, keys, privacy=True)
 
 
 def test_names_sort_in_the_order_of_the_members() -> None:
@@ -64,8 +64,10 @@ def test_counts_must_fit_the_swarm(groups: tuple[Group, ...]) -> None:
 
 
 def test_somebody_has_to_train() -> None:
+    groups = Group(1, has_rows=False), Group(computes=False)
     with pytest.raises(InputError, match="no peer trains"):
-        members(3, Group(1, has_rows=False), Group(computes=False))
+        members(3, *groups)
+    assert len(roster(groups, 3, keys, privacy=False)) == 3  # profiteers train on the rows of providers
 
 
 @pytest.mark.parametrize("degree", [None, 4, 9])

@@ -24,8 +24,12 @@ ROWS = Commitment("ab" * 32, "salt")
 SESSION = Session(peers=8, groups=GROUPS, work=WorkSettings(slices=5, passes=3))
 
 
+def _ids(name: str) -> tuple[PeerId, Address]:
+    return PeerId(f"id of {name}"), Address(f"0x{name}")
+
+
 def setup(session: Session = SESSION, degree: int | None = None) -> SessionSetup:
-    members = roster(session.groups, session.peers, lambda name: (PeerId(f"id of {name}"), Address(f"0x{name}")))
+    members = roster(session.groups, session.peers, _ids, session.privacy)
     return SessionSetup(session, members, 28, "ab", str.encode, degree)
 
 

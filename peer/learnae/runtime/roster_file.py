@@ -74,4 +74,4 @@ class Roster:
         public = {ids.name: (ids.peer, ids.wallet) for ids in self.peers}
         if list(public) != names(session.peers):
             raise InputError(f"the roster names {len(public)} peers and the session has {session.peers}: make it anew")
-        return members_of(session.groups, session.peers, public.__getitem__)
+        return members_of(session.groups, session.peers, public.__getitem__, session.privacy)

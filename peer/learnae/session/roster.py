@@ -41,7 +41,7 @@ def names(count: int) -> list[str]:
     return [f"p{index:0{width}}" for index in range(count)]
 
 
-def roster(groups: Sequence[Group], count: int, keys: Keys, privacy: bool = True) -> tuple[Member, ...]:
+def roster(groups: Sequence[Group], count: int, keys: Keys, privacy: bool) -> tuple[Member, ...]:
     """Members in the order of the groups; a group without a count has the peers that are left.  Raises InputError."""
     require_possible(groups, names(count), privacy)
     public = {name: keys(name) for name in names(count)}
@@ -52,7 +52,7 @@ def roster(groups: Sequence[Group], count: int, keys: Keys, privacy: bool = True
     return tuple(members)
 
 
-def require_possible(groups: Sequence[Group], known: Sequence[str], privacy: bool = True) -> None:
+def require_possible(groups: Sequence[Group], known: Sequence[str], privacy: bool) -> None:
     """Raises InputError if these groups cannot divide the peers with these names."""
     present = {id(group): group for group in group_of_each_peer(groups, len(known))}.values()
     for group in present:

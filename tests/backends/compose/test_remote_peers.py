@@ -41,7 +41,7 @@ PLAN = Plan(
     ("p00", "p01", "p02"),
     remote=RemotePeerOptions(1),
 )
-MEMBERS = roster((Group(),), 3, lambda name: (PeerId(name), Address(name)))
+MEMBERS = roster((Group(),), 3, lambda name: (PeerId(name), Address(name)), privacy=True)
 
 
 def journal_of(path: Path, digest_of: object = digest, **changes: object) -> bytes:

@@ -26,7 +26,8 @@ GOLDEN = REPOSITORY / "tests" / "golden"
 THREE = Plan(
     "learnae-test", IPv4Network("10.200.1.0/24"), 20_000, "1000:1000", 1_700_000_000, 31337, 1, ("p00", "p01", "p02")
 )
-MEMBERS = roster([Group(count=2), Group(has_rows=False)], 3, lambda name: (PeerId(name), Address(f"0x{name}")))
+GROUPS = [Group(count=2), Group(has_rows=False)]
+MEMBERS = roster(GROUPS, 3, lambda name: (PeerId(name), Address(f"0x{name}")), privacy=True)
 SHARED = {"chain", "rpc", "prometheus", "grafana"}
 FILES = {
     "swarm.env": settings(THREE),
