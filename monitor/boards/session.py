@@ -111,6 +111,29 @@ SESSION = Board(
             ],
         ),
         (
+            "Rows of others (open sessions)",
+            [
+                Panel(
+                    "Row blocks",
+                    "All peers, since the start.",
+                    (Query(f"sum by (event) ({of('learnae_row_blocks_total')})", "{{event}}"),),
+                ),
+                Panel(
+                    "Row blocks trained on",
+                    "Received from others, since the start.",
+                    (Query(of("learnae_row_blocks_total", event="trained")),),
+                    kind="bars",
+                ),
+                Panel(
+                    "Row blocks refused",
+                    "All peers, since the start, by reason.",
+                    (Query(f"sum by (reason) ({of('learnae_refused_row_blocks_total')}) > 0", "{{reason}}"),),
+                    kind="stack",
+                    empty_text="no row blocks refused",
+                ),
+            ],
+        ),
+        (
             "Each peer",
             [
                 Panel(

@@ -19,12 +19,14 @@ from learnae.protocol.decisions import (
     DebtChanged,
     DebtState,
     RolledBack,
+    RowsFetched,
+    RowsPublished,
     Trained,
     TrainingFailed,
     Verdict,
 )
 from learnae.protocol.types import ETHER, Address, Cid, PeerId, Poid, Score, Wei
-from learnae.records.history import Evaluated, PeerRestarted
+from learnae.records.history import Evaluated, Fact, PeerRestarted
 
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 PROCESS = ("process_", "python_")
@@ -86,19 +88,28 @@ def debt(number: int, state: DebtState) -> DebtChanged:
 def test_decisions_are_counted() -> None:
     metrics = followed()
     remote = (PeerId("other"), Cid("remote"), Score(1, 4), Score(2, 4))
-    for item in (
+    items: tuple[Fact, ...] = (
         Trained(0, 1, Cid("own"), Score(1, 4)),
         Averaged(*remote, True, Cid("average"), 2),
         Averaged(*remote, False, Cid("average"), 3),
         Evaluated(Cid("average"), 2, Score(3, 4)),
         TrainingFailed(1, Reason.NOT_FINITE),
+        RowsPublished(1, Cid("own rows")),
+        *(RowsFetched(PeerId("other"), Cid(rows)) for rows in ("good", "bad")),
+        Trained(1, 4, Cid("trained"), Score(2, 4), Cid("good")),
+        TrainingFailed(2, Reason.LABELS, Cid("bad")),
         PeerRestarted(),
         RolledBack(7, 1),
-    ):
+    )
+    for item in items:
         metrics.observe(1.0, "p00", item)
         metrics.observe(1.0, "stranger", item)
     found = read(metrics.render())
-    assert of(found, "learnae_slices_total") == of(found, "learnae_failed_slices_total") == 1
+    assert (of(found, "learnae_slices_total"), of(found, "learnae_failed_slices_total")) == (2, 1)
+    events = [of(found, "learnae_row_blocks_total", event=event) for event in ("published", "fetched", "trained")]
+    assert events == [1, 2, 1]
+    assert of(found, "learnae_refused_row_blocks_total", reason=Reason.LABELS) == 1
+    assert of(found, "learnae_refused_row_blocks_total", reason=Reason.DUPLICATE) == 0
     assert of(found, "learnae_attempts_total", outcome="adopted") == 1
     assert of(found, "learnae_attempts_total", outcome="dropped") == 1
     assert of(found, "learnae_success_ratio") == 0.5

@@ -1,7 +1,7 @@
 """Runs as tables, on the session told by hand."""
 
 import pytest
-from tests.helpers.histories import GOOD, MODEL, WALLET
+from tests.helpers.histories import GOOD, MODEL, PEER, WALLET
 
 from learnae.analysis.tables import (
     TABLES,
@@ -13,9 +13,11 @@ from learnae.analysis.tables import (
     settings,
     transactions,
 )
-from learnae.protocol.decisions import Averaged, DebtState
+from learnae.errors import Reason
+from learnae.protocol.decisions import Averaged, DebtState, RowsFetched, RowsPublished, Trained, TrainingFailed
+from learnae.protocol.types import Cid, Score
 from learnae.records.chain_export import Block
-from learnae.records.history import Effect, FaultBegan, FaultEnded, History, Record
+from learnae.records.history import Effect, Fact, FaultBegan, FaultEnded, History, Record
 from learnae.session.faults import FaultKind
 
 
@@ -44,6 +46,19 @@ def test_what_peers_sent_is_what_peers_received() -> None:
     rows = peers(GOOD)
     assert sum(row.sent_wei for row in rows) == sum(row.received_wei for row in rows) > 0
     assert sum(row.payments_sent for row in rows) == sum(row.state == "final" for row in payments(GOOD))
+
+
+def test_row_blocks_are_counted_by_what_became_of_them() -> None:
+    facts: tuple[Fact, ...] = (
+        RowsPublished(1, Cid("own")),
+        *(RowsFetched(PEER["bob"], Cid(rows)) for rows in ("good", "bad")),
+        Trained(1, 1, Cid("model"), Score(1, 2), Cid("good")),
+        TrainingFailed(2, Reason.LABELS, Cid("bad")),
+        TrainingFailed(1, Reason.NOT_FINITE),
+    )
+    row = peers(History((GOOD.records[0], *(Record(1.0, "ann", fact) for fact in facts))))[0]
+    assert (row.row_blocks_published, row.row_blocks_fetched) == (1, 2)
+    assert (row.row_blocks_trained, row.row_blocks_refused, row.slices_trained) == (1, 1, 1)
 
 
 def test_gas_of_the_peers_is_gas_of_the_chain() -> None:

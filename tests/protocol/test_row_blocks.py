@@ -9,7 +9,15 @@ from tests.helpers.peers import ME, SESSION, score
 from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.decisions import FetchFailed, RowsPublished, Trained, TrainingFailed, WorkChanged, WorkState
+from learnae.protocol.decisions import (
+    FetchFailed,
+    RowsFetched,
+    RowsPublished,
+    Trained,
+    TrainingFailed,
+    WorkChanged,
+    WorkState,
+)
 from learnae.protocol.policies import Role
 from learnae.protocol.types import Cid, PeerId, RowBlock, RowsAnnouncement, Timer
 
@@ -109,6 +117,7 @@ def test_a_profiteer_trains_on_a_received_block_once() -> None:
     assert (asked.rows, asked.earlier) == (block("ann"), ())
     driven.scored(do.TrainSlice, "trained", score(60))
     assert [(fact.slice, fact.rows) for fact in driven.facts(Trained)] == [(1, block("ann").cid)]
+    assert driven.facts(RowsFetched) == [RowsFetched(PeerId("ann"), block("ann").cid)]
     assert not driven.all_asked(do.TrainSlice)
     assert hears(driven, block("ann")) is Reason.REPEAT
     hears(driven, block("ann", 2))

@@ -1,7 +1,7 @@
 """The current state of each peer and of each debt, from the records so far."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from learnae.protocol.decisions import (
     Adopted,
@@ -9,7 +9,10 @@ from learnae.protocol.decisions import (
     DebtChanged,
     IdentityChanged,
     IdentityState,
+    RowsFetched,
+    RowsPublished,
     Trained,
+    TrainingFailed,
     WorkBegan,
     WorkChanged,
     WorkState,
@@ -25,7 +28,21 @@ REGISTERING, WAITING, TRAINING, AVERAGING, DONE, DOWN = PHASES = (
     "done",
     "down",
 )
+FACTS = (
+    *(WorkChanged, IdentityChanged, WorkBegan, Trained, TrainingFailed, RowsPublished, RowsFetched, Averaged),
+    *(PeerCrashed, PeerRestarted),
+)
 BY_WORK = {WorkState.TRAINING: TRAINING, WorkState.MERGING: AVERAGING, WorkState.DONE: DONE}
+
+
+@dataclass
+class RowCounts:
+    """Row blocks of an open session: its own that a peer published, and those of others."""
+
+    published: int = 0
+    fetched: int = 0
+    trained: int = 0
+    refused: int = 0  # for whatever reason the slice gave no model
 
 
 @dataclass
@@ -38,6 +55,7 @@ class PeerStatus:
     began: bool = False
     down: bool = False
     trained: int = 0  # slices
+    rows: RowCounts = field(default_factory=RowCounts)
     attempts: int = 0  # averagings scored
     adopted: int = 0
 
@@ -49,8 +67,15 @@ class PeerStatus:
                 self.identity = identity
             case WorkBegan():
                 self.began = True
-            case Trained():
+            case Trained(rows=rows):
                 self.trained += 1
+                self.rows.trained += rows is not None
+            case TrainingFailed(rows=rows):
+                self.rows.refused += rows is not None
+            case RowsPublished():
+                self.rows.published += 1
+            case RowsFetched():
+                self.rows.fetched += 1
             case Averaged(adopted=adopted):
                 self.attempts += 1
                 self.adopted += adopted
@@ -73,7 +98,7 @@ class PeerStatus:
 def peer_statuses(history: History) -> list[PeerStatus]:
     """In the order of the roster."""
     statuses = {name: PeerStatus(entry) for name, entry in history.roster.items()}
-    for record in history.of(WorkChanged, IdentityChanged, WorkBegan, Trained, Averaged, PeerCrashed, PeerRestarted):
+    for record in history.of(*FACTS):
         if record.peer in statuses:
             statuses[record.peer].apply(record.fact)
     return list(statuses.values())

@@ -14,7 +14,8 @@ class PeerRow:
     """A peer at the end of the session.
 
     ``test`` and ``validation`` are the accuracies of its last model, from 0 to 1.  ``sent_wei`` and ``received_wei``
-    count final payments, without gas; ``gas_wei`` is what all its transactions cost.
+    count final payments, without gas; ``gas_wei`` is what all its transactions cost.  Row blocks are those of an open
+    session: its own that the peer published, and those of others that it fetched, trained on or refused.
     """
 
     peer: str
@@ -26,6 +27,10 @@ class PeerRow:
     peer_id: PeerId
     wallet: Address
     slices_trained: int
+    row_blocks_published: int
+    row_blocks_fetched: int
+    row_blocks_trained: int
+    row_blocks_refused: int
     averagings: int
     adopted: int
     payments_sent: int

@@ -111,6 +111,14 @@ class RowsPublished:
 
 
 @dataclass(frozen=True, slots=True)
+class RowsFetched:
+    """A row block of another peer has arrived."""
+
+    creator: PeerId
+    cid: Cid
+
+
+@dataclass(frozen=True, slots=True)
 class Averaged:
     """One scored averaging attempt.  ``cid`` is that of the average, which is kept only if ``adopted``.
 
@@ -205,6 +213,7 @@ Decision = (
     | Trained
     | TrainingFailed
     | RowsPublished
+    | RowsFetched
     | Averaged
     | AttemptFailed
     | FetchFailed

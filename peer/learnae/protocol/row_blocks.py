@@ -17,7 +17,7 @@ from random import Random
 from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.decisions import FetchFailed, RowsPublished
+from learnae.protocol.decisions import FetchFailed, RowsFetched, RowsPublished
 from learnae.protocol.delivery import Delivery
 from learnae.protocol.policies import Role
 from learnae.protocol.requests import Requests
@@ -114,6 +114,7 @@ class RowBlocks:
     def fetched(self, block: RowBlock) -> None:
         known = self.known[block.cid]
         known.arrived = True
+        self._requests.record(RowsFetched(block.creator, block.cid))
         if self.trains:
             self.ready.append(block)
             self.ready.sort(key=lambda block: block.cid)

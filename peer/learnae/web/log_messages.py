@@ -14,6 +14,8 @@ from learnae.protocol.decisions import (
     IdentityChanged,
     IdentityState,
     RolledBack,
+    RowsFetched,
+    RowsPublished,
     Trained,
     TrainingFailed,
     Verdict,
@@ -57,6 +59,14 @@ def describe(fact: Fact, names: Names) -> str | None:
         case Adopted(creator=creator, score=score):
             model = "the common initial weights" if creator is None else f"the model of {display_name(creator, names)}"
             return f"starts from {model} at {accuracy_text(score)}"
+        case RowsPublished(number=number):
+            return f"published row block {number}"
+        case RowsFetched(creator=creator):
+            return f"fetched a row block of {display_name(creator, names)}"
+        case Trained(slice=number, score=score, rows=str()):
+            return f"trained on a received row block, number {number} of its creator: {accuracy_text(score)}"
+        case TrainingFailed(slice=number, reason=reason, rows=str()):
+            return f"refused a received row block, number {number} of its creator: {reason}"
         case Trained(slice=number, score=score):
             return f"trained slice {number}: {accuracy_text(score)}"
         case TrainingFailed(slice=number, reason=Reason.NOT_FINITE):
@@ -69,7 +79,7 @@ def describe(fact: Fact, names: Names) -> str | None:
         case AttemptFailed(creator=creator, reason=reason):
             return f"could not average with {display_name(creator, names)}: {reason}"
         case FetchFailed(creator=creator, reason=reason):
-            return f"could not fetch a model of {display_name(creator, names)}: {reason}"
+            return f"could not fetch from {display_name(creator, names)}: {reason}"
         case DebtChanged():
             return _describe_debt(fact, names)
         case ClaimJudged(sender=sender, verdict=Verdict.LATER | Verdict.REJECTED as verdict, reason=reason):

@@ -16,6 +16,8 @@ from learnae.protocol.decisions import (
     FetchFailed,
     IdentityChanged,
     IdentityState,
+    RowsFetched,
+    RowsPublished,
     Trained,
     TrainingFailed,
     WorkBegan,
@@ -105,13 +107,44 @@ def test_a_peer_outside_the_roster_is_shown_by_the_beginning_of_its_id() -> None
     failed = AttemptFailed(PeerId("12D3KooWstranger"), Cid("b"), Reason.TIMEOUT)
     assert describe(failed, CALLED) == "could not average with 12D3KooWstra…: timeout"
     lost = FetchFailed(PeerId("12D3KooWstranger"), Cid("b"), Reason.TIMEOUT)
-    assert describe(lost, CALLED) == "could not fetch a model of 12D3KooWstra…: timeout"
+    assert describe(lost, CALLED) == "could not fetch from 12D3KooWstra…: timeout"
 
 
 def test_a_lost_slice_is_in_the_log_with_its_reason() -> None:
     assert describe(TrainingFailed(3, Reason.TIMEOUT), CALLED) == "lost slice 3: timeout"
     diverged = describe(TrainingFailed(3, Reason.NOT_FINITE), CALLED)
     assert diverged == "lost slice 3: the training diverged; lower model.learning_rate"
+
+
+OPEN_SESSION: tuple[Fact, ...] = (
+    RowsPublished(1, Cid("own")),
+    RowsFetched(PEER["bob"], Cid("good")),
+    RowsFetched(PEER["bob"], Cid("bad")),
+    Trained(0, 1, Cid("first"), score(600)),
+    Trained(1, 2, Cid("second"), score(700), Cid("good")),
+    TrainingFailed(2, Reason.LABELS, Cid("bad")),
+)
+
+
+def test_row_blocks_are_logged_as_published_fetched_trained_on_or_refused() -> None:
+    assert [describe(fact, CALLED) for fact in OPEN_SESSION if not isinstance(fact, Trained) or fact.rows] == [
+        "published row block 1",
+        "fetched a row block of bob",
+        "fetched a row block of bob",
+        "trained on a received row block, number 1 of its creator: 70.0%",
+        "refused a received row block, number 2 of its creator: labels out of range",
+    ]
+
+
+@pytest.mark.parametrize(("privacy", "expected"), [(False, ["1 of 10", "1", "1 of 2"]), (True, ["1 of 10", "-", "-"])])
+def test_a_peers_row_counts_its_own_slices_and_the_row_blocks_of_an_open_session(
+    privacy: bool, expected: list[str]
+) -> None:
+    assert GOOD.began
+    began = replace(GOOD.began, session=replace(GOOD.began.session, privacy=privacy))
+    records = (Record(0.0, "swarm", began), *(Record(1.0, "ann", fact) for fact in OPEN_SESSION))
+    row = page_parts(History(records))["table:peers"][0]
+    assert row["cells"][3:6] == expected
 
 
 def test_each_debt_is_one_receipt_and_the_newest_comes_first() -> None:

@@ -35,6 +35,8 @@ from learnae.protocol.decisions import (
     IdentityChanged,
     IdentityState,
     RolledBack,
+    RowsFetched,
+    RowsPublished,
     Trained,
     TrainingFailed,
     Verdict,
@@ -138,10 +140,18 @@ class Metrics:
         if score is not None:
             self._set_accuracy(peer, "validation", score)
         match item:
-            case Trained():
+            case Trained(rows=rows):
                 self._count("learnae_slices_total", peer)
-            case TrainingFailed():
+                if rows:
+                    self._count("learnae_row_blocks_total", peer, "trained")
+            case TrainingFailed(rows=None):
                 self._count("learnae_failed_slices_total", peer)
+            case TrainingFailed(reason=reason):
+                self._count("learnae_refused_row_blocks_total", peer, reason)
+            case RowsPublished():
+                self._count("learnae_row_blocks_total", peer, "published")
+            case RowsFetched():
+                self._count("learnae_row_blocks_total", peer, "fetched")
             case Averaged(adopted=adopted):
                 self._count_attempt(peer, followed, adopted)
             case AttemptFailed():

@@ -31,6 +31,11 @@ DROP_REASONS = (
     *(Reason.COPY, Reason.SIGNATURE),  # row blocks
     *(Reason.UNREACHABLE, Reason.TIMEOUT, Reason.INVALID_RESPONSE),  # of the peer's own messages, which it repeats
 )
+# Reasons for which the slice of a received row block may give no model; the last two may be the fault of the peer.
+ROW_REASONS = (
+    *(Reason.OVERSIZE, Reason.MALFORMED, Reason.SHAPE, Reason.LABELS, Reason.DUPLICATE),
+    *(Reason.NOT_FINITE, Reason.TIMEOUT),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,20 @@ TABLE = (
     Metric("learnae_accuracy_ratio", "gauge", "ratio", "accuracy of its model", {"rows": ("validation", "test")}, True),
     Metric("learnae_slices_total", "counter", "slices", "slices trained"),
     Metric("learnae_failed_slices_total", "counter", "slices", "slices lost: the training diverged or timed out"),
+    Metric(
+        "learnae_row_blocks_total",
+        "counter",
+        "blocks",
+        "row blocks of an open session: its own that it published, and those of others",
+        {"event": ("published", "fetched", "trained")},
+    ),
+    Metric(
+        "learnae_refused_row_blocks_total",
+        "counter",
+        "blocks",
+        "row blocks of others that gave no model, by reason",
+        {"reason": ROW_REASONS},
+    ),
     Metric(
         "learnae_attempts_total",
         "counter",

@@ -45,6 +45,8 @@ PEER_HEADS = (
     "role",
     "state",
     "slices trained",
+    "row blocks published",
+    "row blocks trained on",
     "averagings kept",
     "validation accuracy",
     "test accuracy",

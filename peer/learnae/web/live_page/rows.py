@@ -48,6 +48,7 @@ def peer_row(status: PeerStatus, account: Account, history: History, apis: Mappi
             account.role,
             _marked(status.phase),
             _slices(status, history),
+            *_row_blocks(status, history),
             f"{status.adopted} of {status.attempts}",
             format_number(account.validation, ".1%"),
             format_number(account.test, ".1%"),
@@ -57,11 +58,20 @@ def peer_row(status: PeerStatus, account: Account, history: History, apis: Mappi
     }
 
 
+def _row_blocks(status: PeerStatus, history: History) -> tuple[str, str]:
+    """Published, and trained on of those that were fetched."""
+    if history.session is None or history.session.privacy:
+        return "-", "-"
+    return str(status.rows.published), f"{status.rows.trained} of {status.rows.fetched}"
+
+
 def _slices(status: PeerStatus, history: History) -> str:
+    """Own slices."""
+    own = status.trained - status.rows.trained
     if status.entry.role is not Role.TRAINER:
         return "-"
     planned = history.session.work.slices * history.session.work.passes if history.session else 0
-    return f"{status.trained} of {planned}" if planned else f"{status.trained}"
+    return f"{own} of {planned}" if planned else f"{own}"
 
 
 def receipt_row(t: float, payer: str, debt: DebtChanged, names: Names) -> Row:
