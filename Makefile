@@ -1,5 +1,5 @@
 # The environment makes itself at first use and again when pyproject.toml changes.
-N       ?= 20
+N       ?=
 SESSION ?= paper
 BACKEND ?=
 SEED    ?=
@@ -31,10 +31,10 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 swarm: $(ENV) ## Run a session: N=20 SESSION=paper BACKEND= (compose, embedded, sim, kubernetes) SEED= KEEP=1 REMOTE_PEERS=1
-	@$(PY) -m learnae swarm "$(SESSION)" --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep) $(if $(REMOTE_PEERS),--remote-peers $(REMOTE_PEERS)) $(if $(GUESTS),--guests $(GUESTS)) $(if $(PUBLISH),--publish $(PUBLISH))
+	@$(PY) -m learnae swarm "$(SESSION)" $(if $(N),--peers $(N)) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep) $(if $(REMOTE_PEERS),--remote-peers $(REMOTE_PEERS)) $(if $(GUESTS),--guests $(GUESTS)) $(if $(PUBLISH),--publish $(PUBLISH))
 
 chaos: $(ENV) ## Run a scenario of faults or cheats: SCENARIO=split-half N=20 SEED= BACKEND= (compose, embedded, sim, kubernetes)
-	@$(PY) -m learnae chaos run $(SCENARIO) --peers $(N) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED))
+	@$(PY) -m learnae chaos run $(SCENARIO) $(if $(N),--peers $(N)) $(if $(BACKEND),--backend $(BACKEND)) $(if $(SEED),--seed $(SEED))
 
 base-images: ## Pull the images that the swarm's are built on, or make stand-ins
 	@bash tools/base-images.sh
@@ -52,7 +52,7 @@ down: $(ENV) ## Remove the swarm's containers, network and volumes, also after a
 	@$(PY) -m learnae $(or $(BACKEND),compose) down
 
 render: $(ENV) ## Print what Compose or Kubernetes would be given: N=20 SESSION= BACKEND=kubernetes
-	@$(PY) -m learnae $(or $(BACKEND),compose) render "$(SESSION)" --peers $(N)
+	@$(PY) -m learnae $(or $(BACKEND),compose) render "$(SESSION)" $(if $(N),--peers $(N))
 
 test: test-core test-others ## Run the fast tests, which need nothing but Python
 

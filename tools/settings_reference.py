@@ -5,6 +5,7 @@ from itertools import groupby
 
 from learnae.session.reference import SettingRow, rows
 from learnae.session.session_file import schema
+from learnae.session.sizes import FITTED
 
 HEAD = """# Settings of a session
 
@@ -12,7 +13,11 @@ A session is a TOML file. Every setting has a default, so an empty file is a ses
 lists all settings of a run.
 
 `learnae init FOLDER` also writes `session.schema.json`, with which editors complete and check session files; the first
-line of `session.toml` names it (`#:schema session.schema.json`). `learnae schema` prints it."""
+line of `session.toml` names it (`#:schema session.schema.json`). `learnae schema` prints it.
+
+Defaults marked with * are those of the shipped data. For a table of your own, they
+[fit its number of rows](../how-to/data.md#sizes-that-fit-a-table)."""
+FITTING = {("", "peers"), *((block, name) for block, names in FITTED.items() for name in names)}
 LISTS = {"groups", "faults"}
 
 
@@ -30,6 +35,7 @@ def _section(name: str, members: list[SettingRow]) -> str:
     lines = [f"## {title}", "", "| setting | type | default | range | unit | meaning |", "|---|---|---|---|---|---|"]
     for row in members:
         default = f"`{row.default}`" if row.default not in ("", "required") else row.default
+        default += " *" if (row.section, row.name) in FITTING else ""
         cells = [f"`{row.name}`", row.type, default, row.range, row.unit, row.description]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)

@@ -52,12 +52,11 @@ def simulate(
     from learnae.backends.base import RunOptions
     from learnae.backends.in_process import thread_count
     from learnae.backends.sim import backend
+    from learnae.runs.sessions import load_session, parse_session
     from learnae.runtime.torch_learning import TorchLearning
-    from learnae.session.session_file import load as load_session
-    from learnae.session.session_file import parse
 
     if isinstance(session, Mapping):
-        chosen = parse(dict(session) | overrides)
+        chosen = parse_session(dict(session) | overrides)
     else:
         chosen = load_session(session_file(str(session)), overrides)
     learning = TorchLearning(chosen, thread_count(RunOptions(threads=threads)))

@@ -13,6 +13,8 @@ import pytest
 from tests.helpers.command_line import ALL_PASSED, Done, here, learnae, refused
 from tests.learn.uci_files import lines, sound, values, write
 
+from learnae.session.session_file import load
+
 Change = tuple[str, int, str]  # column, row from 0, value
 
 SESSION = """
@@ -159,6 +161,18 @@ def test_rows_that_cannot_be_used_are_one_sentence_and_exit_code_2(
     own(tmp_path, change=change)
     refused(simulate(tmp_path, data), *parts)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_small_table_runs_with_nothing_but_its_path_and_label(tmp_path: Path) -> None:
+    own(tmp_path, rows=180)
+    (tmp_path / "session.toml").write_text(f"[data]\n{OWN}\n")
+    done = here(tmp_path, "simulate", "session.toml", "--out", "out")
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "4 peers in the simulator" in done.stdout
+    assert "Always naming the most frequent class is right in " in done.stdout
+    assert ALL_PASSED in done.stdout
+    settings = load(tmp_path / "out" / "session.toml")
+    assert (settings.data.rows, settings.data.test_rows) == (24, 36)
 
 
 def test_one_class_and_too_few_rows_are_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from tests.learn.small import SESSION, table
 
 from learnae.errors import InputError
-from learnae.learn.datasets.partition import Partition, partition
+from learnae.learn.datasets.partition import Partition, load_partitioned, partition
 from learnae.session.settings import DataSettings, Group, Session
 
 WITHOUT_ROWS = (Group(count=3, has_rows=False), Group(count=4))
@@ -142,3 +142,13 @@ def test_a_thousand_peers_hold_indices_into_one_table() -> None:
     split = partition(one, session)
     assert len(split.peers) == 1000
     assert all(rows.train.dtype == torch.int64 for rows in split.peers)
+
+
+def test_slices_below_one_batch_and_the_most_frequent_class_are_named() -> None:
+    session = with_data(replace(SESSION, model=replace(SESSION.model, batch=64)), path="own.csv", label="k")
+    _, split = load_partitioned(session, table())
+    assert split.notice is not None
+    small, frequent = split.notice.split(". ")
+    assert small.startswith("A slice of 40 rows is less than one batch of 64") and "lower model.batch" in small
+    share = torch.bincount(table().labels[split.test]).max().item()  # of 100 test rows
+    assert frequent == f"Always naming the most frequent class is right in {share}% of the test rows."

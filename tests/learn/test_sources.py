@@ -14,8 +14,8 @@ from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.learn.datasets.dataset import FEATURES
 from learnae.learn.datasets.partition import partition
-from learnae.learn.datasets.sources import load_dataset, source_file
-from learnae.session.settings import DataSettings, Session
+from learnae.learn.datasets.sources import SOURCES, count_rows, load_dataset, source_file
+from learnae.session.settings import NAMED_SOURCES, DataSettings, Session
 
 
 def test_a_file_becomes_one_float32_array_with_the_mass_as_its_last_column(tmp_path: Path) -> None:
@@ -73,6 +73,16 @@ def test_an_unsound_file_is_refused_with_cause_and_fix(
     with pytest.raises(InputError, match=sentence) as caught:
         load_dataset(DataSettings(source=str(path)))
     assert str(caught.value).endswith("generate the file again")
+
+
+def test_the_rows_of_a_file_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text('a,k\n1,"x\ny"\n2,z\n')
+    assert count_rows(DataSettings(path=str(tmp_path / "own.csv"), label="k")) == 2
+    assert count_rows(DataSettings(source=str(write(tmp_path / "rows.npz")))) == 50
+
+
+def test_the_named_sources_of_the_settings_are_those_that_can_be_read() -> None:
+    assert tuple(SOURCES) == NAMED_SOURCES
 
 
 def test_a_damaged_or_foreign_file_is_refused(tmp_path: Path) -> None:

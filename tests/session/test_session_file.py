@@ -41,6 +41,20 @@ def test_a_file_that_sets_nothing_is_the_default_session() -> None:
     assert parse({}) == Session()
 
 
+def test_what_a_file_leaves_out_fits_the_rows_that_are_counted() -> None:
+    table = {"data": {"path": "own.csv", "label": "k", "test_rows": 50}}
+    session = parse(table, count_rows=lambda data: {"own.csv": 400}[str(data.path)])
+    assert (session.peers, session.data.test_rows) == (4, 50)
+    assert session.peers * (session.data.rows + session.data.validation_rows) < 400
+    assert parse(table, count_rows=lambda _: None) == parse(table)
+    assert parse(resolved(session), count_rows=lambda _: pytest.fail("all is set")) == session
+
+
+def test_groups_that_do_not_fit_are_refused_when_the_rest_is_fitted() -> None:
+    with pytest.raises(InputError, match=r"^my\.toml: the groups count 30 peers"):
+        parse({"groups": [{"count": 30}]}, "my.toml", count_rows=lambda _: 400)
+
+
 def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "session.toml").write_bytes(b"\xef\xbb\xbfpeers = 7\n")
     assert load(tmp_path / "session.toml").peers == 7

@@ -34,20 +34,20 @@ app = typer.Typer(help="Inject faults and cheating peers; verify the outcome.", 
 @app.command("list")
 def show() -> int:
     """List the scenarios that come with LEARNAE."""
-    from learnae.session.session_file import load
+    from learnae.runs.sessions import load_session
 
     for name, path in scenario_files().items():
         console.print(name, style="bold", markup=False)
-        say(" ".join(load(path).about.split()))
+        say(" ".join(load_session(path).about.split()))
     return 0
 
 
 @app.command()
 def plan(scenario: ScenarioFile, peers: Peers = None, seed: Seed = None) -> int:
     """Print which faults would hit which peers, and when."""
-    from learnae.session.session_file import load
+    from learnae.runs.sessions import load_session
 
-    _print_plan(load(scenario, {"peers": peers, "seed": seed}))
+    _print_plan(load_session(scenario, {"peers": peers, "seed": seed}))
     return 0
 
 
@@ -68,9 +68,9 @@ def run(
     from learnae.backends.registry import choose
     from learnae.cli.run_session import run_session
     from learnae.records.outcome import EndedBy
-    from learnae.session.session_file import load
+    from learnae.runs.sessions import load_session
 
-    session = load(scenario, {"peers": peers, "seed": seed})
+    session = load_session(scenario, {"peers": peers, "seed": seed})
     options = RunOptions(out, cluster=ClusterOptions(context, namespace, images, storage_class))
     _print_plan(session)
 

@@ -24,12 +24,14 @@ def render(
     """Print the Compose files of a session.  Nothing is written or started."""
     from learnae.backends.compose.plan import pods, settings
     from learnae.backends.compose.prepare import available_profiles, plan_for
+    from learnae.runs.sessions import load_session
     from learnae.session.environment import external_chain_settings
-    from learnae.session.session_file import load
 
     _require_engine()
     plan = plan_for(
-        load(session, {"peers": peers}), available_profiles(), external_chain=external_chain_settings() is not None
+        load_session(session, {"peers": peers}),
+        available_profiles(),
+        external_chain=external_chain_settings() is not None,
     )
     print(f"# build/swarm/swarm.env\n{settings(plan)}\n# build/swarm/pods.yml\n{pods(plan)}", end="")
     return 0

@@ -15,9 +15,9 @@ def render(session: SessionFile, peers: Peers = None, images: Images = None, sto
     """Print the manifests of a session, for `kubectl apply -f -`.  Nothing is written or started."""
     from learnae.backends.kubernetes.plan import refuse_what_is_missing
     from learnae.backends.kubernetes.rendering import plan_for, rendered
-    from learnae.session.session_file import load
+    from learnae.runs.sessions import load_session
 
-    settings = load(session, {"peers": peers})
+    settings = load_session(session, {"peers": peers})
     refuse_what_is_missing(settings)
     print(rendered(plan_for(settings, images, storage_class)), end="")
     return 0

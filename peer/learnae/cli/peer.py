@@ -16,7 +16,7 @@ from learnae.cli.arguments import SessionFile
 from learnae.errors import InputError
 from learnae.records.history import Fact, Record
 from learnae.records.outcome import EndedBy
-from learnae.session.session_file import load
+from learnae.runs.sessions import load_session
 from learnae.session.settings import Session
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def peer(
     from learnae.runtime.roster_file import Roster
     from learnae.runtime.shard_learning import ShardLearning
 
-    settings, ids = load(session), Roster.read(roster)
+    settings, ids = load_session(session), Roster.read(roster)
     node = PeerEndpoints(
         name, kubo, keys.resolve_url(rpc), keys.load_wallet(keystore), journal, KUBO_STARTS if rows else 0.0
     )

@@ -13,7 +13,7 @@ from learnae.cli.output import say
 from learnae.errors import InputError
 from learnae.protocol.types import PeerId
 from learnae.session.roster import names
-from learnae.session.session_file import load, to_toml
+from learnae.session.session_file import to_toml
 
 
 def roster(
@@ -28,9 +28,10 @@ def roster(
     """
     from learnae.adapters import keystore
     from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
+    from learnae.runs.sessions import load_session
     from learnae.runtime.roster_file import Roster
 
-    settings = load(session, {"peers": len(kubo)})
+    settings = load_session(session, {"peers": len(kubo)})
     if (out / ROSTER).exists():
         raise InputError(f"{out} already holds a roster: choose another --out")
     nodes = asyncio.run(_nodes(kubo))

@@ -22,8 +22,8 @@ def simulate(
     from learnae.backends.base import RunOptions
     from learnae.backends.registry import BackendChoice, choose
     from learnae.cli.run_session import run_session
-    from learnae.session.session_file import load
+    from learnae.runs.sessions import load_session
 
     options = RunOptions(out, threads=threads, baselines=baselines)
-    backend, _ = choose(BackendChoice.SIM, load(session, {"peers": peers, "seed": seed}), options, say)
+    backend, _ = choose(BackendChoice.SIM, load_session(session, {"peers": peers, "seed": seed}), options, say)
     return run_session(backend, "virtual time", options, print_outcome)

@@ -49,14 +49,14 @@ def swarm(
     from learnae.backends.base import ClusterOptions, RunOptions
     from learnae.backends.registry import choose
     from learnae.cli.run_session import run_session
-    from learnae.session.session_file import load
+    from learnae.runs.sessions import load_session
 
     if guests is not None:
         raise InputError("--guests (make: GUESTS=) is now called --remote-peers (make: REMOTE_PEERS=)")
     cluster = ClusterOptions(context, namespace, images, storage_class)
     options = RunOptions(out, port, keep, threads, remote_peers, publish, baselines=True, cluster=cluster)
-    settings = load(session, {"peers": peers, "seed": seed})
+    settings = load_session(session, {"peers": peers, "seed": seed})
     if remote_peers:
-        settings = load(session, {"peers": settings.peers + remote_peers, "seed": seed})
+        settings = load_session(session, {"peers": settings.peers + remote_peers, "seed": seed})
     chosen, reason = choose(backend, settings, options, say)
     return run_session(chosen, reason, options, print_outcome)

@@ -15,8 +15,8 @@ from learnae.cli.arguments import Peers, Seed
 from learnae.cli.output import console, say, table_of
 from learnae.errors import InputError
 from learnae.runs.executors import cores
+from learnae.runs.sessions import load_session
 from learnae.runs.valuation import Valuation, Worth, valuation, write
-from learnae.session.session_file import load
 from learnae.session.settings import Session
 from learnae.session.shipped import session_file
 
@@ -70,7 +70,7 @@ def value(
 def _session(name: str, peers: int | None, seed: int | None) -> Session:
     """Raises InputError."""
     path = Path(name) / "session.toml" if (Path(name) / HISTORY).exists() else session_file(name)
-    session = load(path, {"peers": peers, "seed": seed})
+    session = load_session(path, {"peers": peers, "seed": seed})
     if session.faults:
         raise InputError(f"{name} has faults, which name peers that a coalition lacks: leave out [[faults]]")
     return replace(session, evaluation_peers=0)

@@ -27,7 +27,8 @@ from learnae.records.outcome import EndedBy
 from learnae.records.seal import SEAL
 from learnae.runs.executors import processes
 from learnae.runs.provenance import require_same_program, same_settings, why_not_the_same
-from learnae.session.session_file import load, parse, resolved
+from learnae.runs.sessions import load_session
+from learnae.session.session_file import parse, resolved
 from learnae.session.settings import DataSettings, Session
 
 COMMA = r",(?![^\[]*\])"  # not inside a list
@@ -81,7 +82,7 @@ def plan_runs(path: Path, chosen: dict[str, list[Any]], seeds: Sequence[int], ou
 
     Raises InputError for settings that are refused.
     """
-    base = resolved(load(path))
+    base = resolved(load_session(path))
     seeds = chosen.get("seed", seeds)
     chosen = {key: values for key, values in chosen.items() if key != "seed"}
     return [

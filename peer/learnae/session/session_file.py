@@ -19,6 +19,7 @@ from learnae.session.fault_plan import plan
 from learnae.session.reference import block_of, rows, wanted_value
 from learnae.session.roster import names, require_possible
 from learnae.session.settings import CHEATS, DataSettings, Session
+from learnae.session.sizes import CountRows, fitted, is_complete
 
 MAX_SIZE = 1 << 20  # bytes of a session file
 MAX_WRITTEN = 100  # characters of a wrong value that are quoted
@@ -31,8 +32,11 @@ RENAMED = {  # old names of settings, which files may still use
 }
 
 
-def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Session:
-    """A session file with top-level overrides (None: not given).  Raises InputError: one sentence, cause and fix."""
+def load(path: Path, overrides: Mapping[str, Any] | None = None, count_rows: CountRows | None = None) -> Session:
+    """A session file with top-level overrides (None: not given).  Raises InputError: one sentence, cause and fix.
+
+    ``count_rows``: of the data, so that what is not set fits them; without it, the usual defaults are taken.
+    """
     try:
         text = read_utf8(path, MAX_SIZE)
     except IsADirectoryError:
@@ -46,20 +50,21 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Session:
     except ValueError as error:
         raise InputError(f"{path} is not TOML: {error}") from None
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    return parse(table | given, str(path), given)
+    return parse(table | given, str(path), given, count_rows)
 
 
-def parse(table: Mapping[str, Any], name: str = "session", overrides: Collection[str] = ()) -> Session:
+def parse(
+    table: Mapping[str, Any],
+    name: str = "session",
+    overrides: Collection[str] = (),
+    count_rows: CountRows | None = None,
+) -> Session:
     """Raises InputError; ``name`` says in it where the settings are from, except ``overrides``."""
-    try:
-        session = _adapter().validate_python(_with_new_names(table, name))
-    except ValidationError as error:
-        first: dict[str, Any] = dict(error.errors()[0])
-        source = "command line" if first["loc"] and first["loc"][0] in overrides else name
-        raise InputError(f"{source}: {_sentence(first)}") from None
-    for wrong, sentence in _contradictions(session):
-        if wrong:
-            raise InputError(f"{name}: {sentence}")
+    given = _with_new_names(table, name)
+    session = _validated(given, name, overrides)
+    if count_rows and not is_complete(given):
+        session = _fitted(given, session, name, count_rows)
+    _refuse_contradictions(_contradictions(session), name)
     known = names(session.peers)
     try:
         require_possible(session.groups, known, session.privacy)
@@ -91,6 +96,34 @@ def schema() -> dict[str, Any]:
 def _adapter() -> TypeAdapter[Session]:
     """Building it takes longer than everything it is used for."""
     return TypeAdapter(Session)
+
+
+def _validated(table: Mapping[str, Any], name: str, overrides: Collection[str]) -> Session:
+    try:
+        return _adapter().validate_python(table)
+    except ValidationError as error:
+        first: dict[str, Any] = dict(error.errors()[0])
+        source = "command line" if first["loc"] and first["loc"][0] in overrides else name
+        raise InputError(f"{source}: {_sentence(first)}") from None
+
+
+def _fitted(given: Mapping[str, Any], session: Session, name: str, count_rows: CountRows) -> Session:
+    """The session with defaults that fit its data."""
+    _refuse_contradictions(_data_contradictions(session.data), name)
+    total = count_rows(session.data)
+    if total is None:
+        return session
+    try:
+        table = fitted(given, session, total)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    return _validated(table, name, ())
+
+
+def _refuse_contradictions(contradictions: Iterable[tuple[bool, str]], name: str) -> None:
+    for wrong, sentence in contradictions:
+        if wrong:
+            raise InputError(f"{name}: {sentence}")
 
 
 def _with_new_names(table: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 ROWS = 100_000_000  # max of a number of rows
 TABLES = 1_000  # max of groups and of faults
+NAMED_SOURCES = ("hepmass-like", "hepmass", "flights")  # whose rows the defaults below fit
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from learnae.errors import InputError
 from learnae.learn.datasets.dataset import Dataset, standardise
 from learnae.learn.datasets.judging_blocks import MIN_VALIDATION, judging_blocks
+from learnae.learn.datasets.partition_notices import hints_on, notice_of_fewer_rows
 from learnae.learn.datasets.sources import load_dataset
 from learnae.protocol.policies import Role
 from learnae.session.roster import group_of_each_peer
@@ -76,9 +77,10 @@ def load_partitioned(session: Session, dataset: Dataset | None = None) -> tuple[
     """
     dataset = load_dataset(session.data) if dataset is None else dataset
     result = partition(dataset, session)
-    notices = [notice for notice in (dataset.notice, result.notice) if notice]
-    trained = torch.cat([rows.train for rows in result.peers])
-    return standardise(dataset, trained), replace(result, notice=" ".join(notices) or None)
+    trained = [rows.train for rows in result.peers]
+    hints = hints_on(dataset.labels[result.test], list(map(len, trained)), session)
+    notices = [notice for notice in (dataset.notice, result.notice, *hints) if notice]
+    return standardise(dataset, torch.cat(trained)), replace(result, notice=" ".join(notices) or None)
 
 
 def partition(dataset: Dataset, session: Session) -> Partition:
@@ -104,7 +106,9 @@ def partition(dataset: Dataset, session: Session) -> Partition:
     with_rows = iter(shares)
     by_peer = [next(dealt.get(role, with_rows)) for role in roles]
     own_test = tuple(share.own_test if data.own_distributions else test for share in by_peer)
-    return Partition(tuple(share.rows for share in by_peer), test, own_test, _notice(shares, blocks, session))
+    counts, judged = [share.counts for share in shares], len(blocks[0]) if blocks else None
+    notice = notice_of_fewer_rows(counts, judged, _rows_per_peer(data), session)
+    return Partition(tuple(share.rows for share in by_peer), test, own_test, notice)
 
 
 # private
@@ -269,22 +273,3 @@ def _require_enough(shares: Sequence[PeerShare], session: Session) -> None:
             f"too few for {session.work.slices} slices and {MIN_VALIDATION} validation rows: "
             f"use fewer peers{PARTITIONERS[data.partition].fix}, or data.overlap"
         )
-
-
-def _notice(shares: Sequence[PeerShare], blocks: Sequence[torch.Tensor], session: Session) -> str | None:
-    data, counts, reduced = session.data, [share.counts for share in shares], []
-    # one row per peer may be lost by rounding
-    if counts and sum(map(sum, counts)) + len(counts) <= _rows_per_peer(data) * len(counts):
-        train, validation, _ = zip(*counts, strict=True)
-        reduced.append(
-            f"each gets {_range_text(train)} training and {_range_text(validation)} validation rows "
-            f"instead of {data.rows} and {data.validation_rows}"
-        )
-    if blocks and len(blocks[0]) < data.judging_rows:
-        reduced.append(f"each without rows gets {len(blocks[0])} judging rows instead of {data.judging_rows}")
-    return f"The dataset has too few rows for {session.peers} peers: {'; '.join(reduced)}." if reduced else None
-
-
-def _range_text(counts: Sequence[int]) -> str:
-    low, high = min(counts), max(counts)
-    return str(low) if low == high else f"{low} to {high}"

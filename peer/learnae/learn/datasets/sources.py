@@ -10,7 +10,7 @@ from pathlib import Path
 from learnae import resources
 from learnae.errors import InputError
 from learnae.input_file import sha256_of
-from learnae.learn.datasets import flights, npz_dataset, tabular
+from learnae.learn.datasets import flights, npz_dataset, table_file, tabular
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.hepmass import METADATA
 from learnae.session.environment import data_folder
@@ -65,6 +65,12 @@ def load_dataset(data: DataSettings) -> Dataset:
     """Read the rows of a session.  Raises InputError with one sentence for anything invalid."""
     path = source_file(data)
     return replace(_read(path, data), sha256=sha256_of(path))
+
+
+def count_rows(data: DataSettings) -> int:
+    """The number of rows, without the checks of ``load_dataset``.  Raises InputError."""
+    path = source_file(data)
+    return table_file.read_table_file(path, data)[0].num_rows if data.path is not None else len(_read(path, data))
 
 
 # private

@@ -1,0 +1,26 @@
+"""Sessions as a user gives them: a file or a table, completed by defaults that fit the size of the data."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from learnae.session import session_file
+from learnae.session.settings import NAMED_SOURCES, DataSettings, Session
+
+
+def load_session(path: Path, overrides: Mapping[str, Any] | None = None) -> Session:
+    """A session file with top-level overrides (None: not given).  Raises InputError."""
+    return session_file.load(path, overrides, _count_rows)
+
+
+def parse_session(table: Mapping[str, Any]) -> Session:
+    """Settings as nested dictionaries.  Raises InputError."""
+    return session_file.parse(table, count_rows=_count_rows)
+
+
+def _count_rows(data: DataSettings) -> int | None:
+    if data.path is None and data.source in NAMED_SOURCES:
+        return None
+    from learnae.learn.datasets.sources import count_rows  # imports torch
+
+    return count_rows(data)
