@@ -23,6 +23,7 @@ PURE = {
     "session.settings",
     "session.reference",
     "session.setup",
+    "session.sizes",
     "session.roster",
     "session.faults",
     "session.fault_plan",

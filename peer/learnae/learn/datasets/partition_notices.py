@@ -1,4 +1,4 @@
-"""What a user is told about a partition before the session begins."""
+"""Notices about a partition that are printed before the session begins."""
 
 from collections.abc import Iterator, Sequence
 
