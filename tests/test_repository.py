@@ -27,6 +27,7 @@ PURE = {
     "session.roster",
     "session.faults",
     "session.fault_plan",
+    "plugins",
     "records",
     "analysis.checks",
 }

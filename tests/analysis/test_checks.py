@@ -358,7 +358,8 @@ def test_each_reward_function_is_worked_out_again(function: str, due: int | None
 
 def test_an_unknown_reward_function_leaves_payments_unknown() -> None:
     assert caught(reward(function="generous")) == {
-        "amounts_follow_reward_function": "unknown: LookupError: reward function 'generous' is unknown to this check"
+        "amounts_follow_reward_function": "unknown: InputError: there is no plug-in generous in rewards: there are "
+        "proportional, flat, error-reduction"
     }
 
 

@@ -181,7 +181,19 @@ LEDGER: list[ChainRecord] = [
     ),
 ]
 
-GOOD = History(tuple(Record(float(at), peer, fact) for at, (peer, fact) in enumerate(TOLD)), tuple(LEDGER))
+
+def priced() -> list[tuple[str, Fact]]:
+    """What is told, where each debt knows the second of its first record."""
+    seconds = dict[tuple[str, int], int]()
+    told = list[tuple[str, Fact]]()
+    for at, (peer, fact) in enumerate(TOLD):
+        if isinstance(fact, DebtChanged):
+            fact = replace(fact, second=seconds.setdefault((peer, fact.debt), at))
+        told.append((peer, fact))
+    return told
+
+
+GOOD = History(tuple(Record(float(at), peer, fact) for at, (peer, fact) in enumerate(priced())), tuple(LEDGER))
 
 Choice = Callable[[Record], bool]
 

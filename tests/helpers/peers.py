@@ -4,8 +4,10 @@ from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any
 
+from learnae.plugins import Source, add
 from learnae.protocol.blockchain import Head, Receipt, Signed
 from learnae.protocol.policies import Forgery, Policy, Role
+from learnae.protocol.reward import RewardView
 from learnae.protocol.settings import (
     ChainSettings,
     IdentityRule,
@@ -29,7 +31,9 @@ from learnae.protocol.types import (
     Poid,
     Score,
     TxHash,
+    Wei,
     Weights,
+    wei,
 )
 
 SESSION = Cid("session")
@@ -119,3 +123,15 @@ def receipt(
 
 def head(height: int, genesis: str = "genesis") -> Head:
     return Head(genesis, height, f"block {height}", 1000 + height)
+
+
+def reward_view(before: Score, after: Score, factor: Wei) -> RewardView:
+    """A first adoption, in second 0."""
+    return RewardView(before, after, factor, 0, 0, 0, 0, Wei(0), wei(Decimal(1)))
+
+
+def own_plugin(code: str, name: str, file: str = "mine.py") -> str:
+    """The reference of a plug-in with this code, which may be executed."""
+    source = Source(file, code.encode())
+    add([source])
+    return f"{file}:{name}@{source.digest}"

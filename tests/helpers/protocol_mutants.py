@@ -24,6 +24,7 @@ from learnae.protocol.directory import Directory
 from learnae.protocol.payments import Payments
 from learnae.protocol.policies import Policy
 from learnae.protocol.publication import Publication
+from learnae.protocol.reward import RewardView
 from learnae.protocol.training import Training
 from learnae.protocol.transactions import Transactions
 from learnae.protocol.types import Cid, ModelRef, Score, Wei
@@ -114,11 +115,12 @@ def owes_for_other_scores(patch: Patch) -> None:
 
 
 def rounds_up(patch: Patch) -> None:
-    def ceiling(before: Score, after: Score, factor: Wei) -> Wei:
+    def ceiling(view: RewardView) -> int:
+        before, after = view.before, view.after
         gain = after.correct * before.total - before.correct * after.total
-        return Wei(-(-factor * gain // (before.total * after.total)))
+        return -(-view.factor * gain // (before.total * after.total))
 
-    patch.setitem(reward.FUNCTIONS, "proportional", ceiling)
+    patch.setattr(reward, "proportional", ceiling)
 
 
 def pays_less_than_it_owes(patch: Patch) -> None:

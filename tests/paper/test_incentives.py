@@ -6,9 +6,10 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from tests.helpers.peers import config, score
+from tests.helpers.peers import config, reward_view, score
 from tests.helpers.swarms import Run, run, small
 
+from learnae.plugins import BUILT_IN, Kind
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.blockchain import Head, Receipt, Signed
@@ -23,7 +24,7 @@ from learnae.protocol.decisions import (
     Verdict,
 )
 from learnae.protocol.replay import new_peer
-from learnae.protocol.reward import FUNCTIONS, proportional
+from learnae.protocol.reward import error_reduction, proportional
 from learnae.protocol.types import ETHER, Cid, IdentityAnnouncement, Poid, Score, Timer, TxHash, Wei, wei
 from learnae.records.chain_export import Block, ChainTransaction
 from learnae.session.session_file import parse
@@ -169,17 +170,17 @@ def test_eq_1_is_exact_but_for_less_than_one_wei(total: int, data: some.DataObje
 
     exact = factor * (Fraction(after.correct, total) - Fraction(before.correct, total))
 
-    assert 0 <= exact - proportional(before, after, Wei(factor)) < 1
+    assert 0 <= exact - proportional(reward_view(before, after, Wei(factor))) < 1
 
 
 def test_a_payment_is_proportional() -> None:
     """Section 3.1: "a simple proportional formula": twice the gain is twice the payment."""
-    one, two = (proportional(score(50), score(50 + gain), ETHER) for gain in (7, 14))
+    one, two = (proportional(reward_view(score(50), score(50 + gain), ETHER)) for gain in (7, 14))
 
     assert two == 2 * one == ETHER * 14 // 100
 
 
-@pytest.mark.parametrize("function", sorted(FUNCTIONS))
+@pytest.mark.parametrize("function", BUILT_IN[Kind.REWARDS])
 def test_any_reward_function_can_be_used(function: str) -> None:
     """Section 3.1: "In general, any Reward Function can be used, linear or not." """
     session = run(small(reward={"function": function, "factor": "0.0001"}))
@@ -190,7 +191,7 @@ def test_any_reward_function_can_be_used(function: str) -> None:
 
 def test_a_reward_function_may_favour_late_gains() -> None:
     """Section 3.1: "linear or not": the same gain is worth more where less is left to gain."""
-    early, late = (FUNCTIONS["error-reduction"](score(a), score(a + 5), ETHER) for a in (50, 90))
+    early, late = (error_reduction(reward_view(score(a), score(a + 5), ETHER)) for a in (50, 90))
 
     assert early == ETHER // 10
     assert late == ETHER // 2

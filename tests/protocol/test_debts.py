@@ -14,7 +14,7 @@ BOB = Address("0xbob")
 def book(*amounts: int, cap: int = 100) -> Debts:
     debts = Debts(Wei(cap), lambda debt: None)
     for number, wei in enumerate(amounts):
-        debts.add(model("bob", number + 1), score(50), score(60), Wei(wei))
+        debts.add(model("bob", number + 1), score(50), score(60), Wei(wei), 0)
     return debts
 
 

@@ -115,7 +115,7 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, content: bytes, sent
         ("start.timeout", -1, "a number from 0 to 86400 (s)"),
         ("pace.slice", -1, "a number from 0 to 86400 (s)"),
         ("pace.attempt", -1, "a number from 0 to 86400 (s)"),
-        ("reward.function", "lottery", "one of proportional, flat, error-reduction"),
+        ("reward.function", "lottery", "proportional, flat, error-reduction, or a plug-in as file.py:name"),
         ("reward.factor", -1, "a number from 0 to 1000000000 (ETH)"),
         ("reward.cap", "nan", "a number from 0 to 1000000000 (ETH)"),
         ("chain.id", 0, "an integer from 1 to 9007199254740992"),
@@ -257,5 +257,5 @@ def test_the_schema_knows_ranges_choices_units_and_descriptions() -> None:
     slices = definitions["WorkSettings"]["properties"]["slices"]
     assert (slices["minimum"], slices["default"], slices["type"]) == (1, 10, "integer")
     reward = definitions["RewardSettings"]["properties"]
-    assert reward["function"]["enum"] == ["proportional", "flat", "error-reduction"]
+    assert reward["function"]["examples"] == ["proportional", "flat", "error-reduction"]
     assert reward["cap"]["unit"] == "ETH" and reward["cap"]["description"]

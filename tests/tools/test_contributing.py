@@ -28,8 +28,8 @@ function = "double"
 """
 
 FUNCTION = """
-def double(before: Score, after: Score, factor: Wei) -> Wei:
-    return Wei(2 * proportional(before, after, factor))
+def double(view: RewardView) -> int:
+    return 2 * proportional(view)
 """
 CHECK = """@check
 def something_happened(history: History) -> Iterator[str]:
@@ -92,10 +92,11 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
 @pytest.fixture(scope="module")
 def extended(copy: Copy) -> Copy:
     """The copy with a reward function, a check and a metric more, each added by following its row."""
-    reward, check, metric = "a reward function", "a check", "a metric"
-    copy.edit(reward, "protocol/reward.py", "\n\nFUNCTIONS", f"\n\n{FUNCTION}\n\nFUNCTIONS")
-    copy.edit(reward, "protocol/reward.py", '    "flat": flat,\n', '    "flat": flat,\n    "double": double,\n')
-    recomputed = '        case "double":\n            return 2 * floor(factor * (exact_accuracy(after) - was))\n'
+    reward, check, metric = "a built-in reward function", "a check", "a metric"
+    copy.edit(reward, "protocol/reward.py", "\n\ndef _gain", f"\n\n{FUNCTION}\n\ndef _gain")
+    flat = '        "flat": "learnae.protocol.reward:flat",\n'
+    copy.edit(reward, "plugins.py", flat, f'{flat}        "double": "learnae.protocol.reward:double",\n')
+    recomputed = '        case "double":\n            return 2 * floor(view.factor * gain)\n'
     copy.edit(reward, "analysis/checks/debts.py", '        case "flat":\n', f'{recomputed}        case "flat":\n')
 
     copy.edit(

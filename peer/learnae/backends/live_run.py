@@ -5,6 +5,7 @@ data, where it is available.  ``docs/reference/run-directory.md`` describes all 
 """
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from learnae.records.history import (
 )
 from learnae.runtime.history_from_journals import ReplayedJournal, merged
 from learnae.runtime.roster_file import PublicIds, Roster
+from learnae.session.plugin_files import FOLDER as PLUGINS
 from learnae.session.roster import Member, names
 from learnae.session.session_file import load
 from learnae.session.settings import Session
@@ -40,6 +42,14 @@ def members(run: Path) -> tuple[Session, tuple[Member, ...]]:
         )
     session = load(run / SESSION)
     return session, Roster.read(run / ROSTER).members(session)
+
+
+def copy_definition(folder: Path, run: Path) -> None:
+    """Copy what all peers agree on to the run directory: the session, its plug-ins and, last, the roster."""
+    if (folder / PLUGINS).is_dir():
+        shutil.copytree(folder / PLUGINS, run / PLUGINS, dirs_exist_ok=True)
+    for name in (SESSION, ROSTER):
+        shutil.copyfile(folder / name, run / name)
 
 
 async def fetch_chain(run: Path, rpc: str) -> list[ChainRecord]:

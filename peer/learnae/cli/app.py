@@ -31,6 +31,7 @@ from learnae.cli.init import init
 from learnae.cli.invite import invite
 from learnae.cli.join import join
 from learnae.cli.peer import peer
+from learnae.cli.plugins import plugins
 from learnae.cli.refund import refund
 from learnae.cli.report import report
 from learnae.cli.reproduce import reproduce
@@ -43,7 +44,7 @@ from learnae.cli.sweep import sweep
 from learnae.cli.value import value
 
 PANELS: dict[str, tuple[Callable[..., int], ...]] = {
-    "Run a session": (swarm, simulate, sessions, init, schema, doctor),
+    "Run a session": (swarm, simulate, sessions, plugins, init, schema, doctor),
     "Look at a run": (check, figures, report, baselines, compare, export, audit, calibrate, history),
     "Run many sessions": (sweep, reproduce, value),
     "Take part with single peers": (peer, roster, invite, join, refund),

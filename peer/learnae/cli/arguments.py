@@ -41,4 +41,7 @@ Images = Annotated[
 StorageClass = Annotated[
     str | None, typer.Option(help="Kubernetes: StorageClass of the volumes (default: the cluster's own).")
 ]
+RunPlugins = Annotated[
+    bool, typer.Option("--run-plugins", help="Execute the code of plug-ins that the run kept: read it before.")
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="PyTorch threads (default: one per core).")]

@@ -11,8 +11,8 @@ from learnae.adapters.run_directory import CHAIN, HISTORY, RunDirectory
 from learnae.adapters.run_directory.seal import deviations
 from learnae.analysis.checks import exit_code
 from learnae.analysis.checks.result import chains_of_debts
-from learnae.cli.arguments import Run, Threads
-from learnae.cli.check import Root, Signer, print_deviations, print_problems
+from learnae.cli.arguments import Run, RunPlugins, Threads
+from learnae.cli.check import Root, Signer, allow_plugins, print_deviations, print_problems
 from learnae.cli.output import print_verdict, say
 from learnae.cli.replay_output import print_replay
 from learnae.protocol.decisions import DebtState
@@ -46,6 +46,7 @@ def audit(
     other_processor: Annotated[
         bool, typer.Option("--other-processor", help="--replay: accept results as another processor may compute them.")
     ] = False,
+    run_plugins: RunPlugins = False,
     threads: Threads = None,
 ) -> int:
     """Recompute every payment from the peers' journals and the chain's export.
@@ -54,6 +55,7 @@ def audit(
     every run.  Nothing is written to a sealed run.
     The first audit of journals that were collected by hand writes the history and seals the run.
     """
+    allow_plugins(run, run_plugins)
     if rpc is None and not (run / CHAIN).exists() and (settings := external_chain_settings()):
         rpc = settings.rpc
     by_hand = not (run / SEAL).exists() and (rpc is not None or not (run / HISTORY).exists())

@@ -4,7 +4,8 @@ import os
 from typing import Any
 
 from learnae.adapters.run_directory import RunDirectory
-from learnae.cli.arguments import Run
+from learnae.cli.arguments import Run, RunPlugins
+from learnae.cli.check import allow_plugins
 from learnae.cli.output import console, say, table_of
 from learnae.runs.drawing import BASELINES, write_report
 from learnae.runs.provenance import other_environment, require_same_data
@@ -14,11 +15,13 @@ from learnae.session.settings import Session
 ALONE = "alone"
 
 
-def baselines(run: Run) -> int:
+def baselines(run: Run, run_plugins: RunPlugins = False) -> int:
     """Train the same peers alone, always averaging, and on pooled data; the run's report compares them."""
     directory = RunDirectory(run)
     history = directory.read()
-    verdict, session = directory.judge_again(history), load(run / "session.toml")
+    allow_plugins(run, run_plugins)
+    session = load(run / "session.toml")
+    verdict = directory.judge_again(history)
     require_same_data(directory, session)
     if other := other_environment(directory, session):
         say(f"The run was made with another program or machine than its baselines: {other}.")

@@ -10,7 +10,8 @@ from rich.table import Table
 from learnae.adapters.run_directory import ENVIRONMENT, RunDirectory
 from learnae.adapters.run_directory.seal import SEEDS
 from learnae.analysis.checks import verdict
-from learnae.cli.arguments import Run
+from learnae.cli.arguments import Run, RunPlugins
+from learnae.cli.check import allow_plugins
 from learnae.cli.output import console, say, table_of
 from learnae.session.session_file import load, to_toml
 
@@ -28,6 +29,7 @@ SHOWN = {
 def calibrate(
     run: Run,
     seeds: Annotated[int, typer.Option(min=2, help="Number of simulated sessions, with seeds 1, 2, ...")] = 20,
+    run_plugins: RunPlugins = False,
 ) -> int:
     """Fit the simulator to a live run and test whether the run agrees with it."""
     from learnae.analysis.statistics import run_metrics
@@ -40,6 +42,7 @@ def calibrate(
     from learnae.runtime.torch_learning import TorchLearning
 
     directory = RunDirectory(run)
+    allow_plugins(run, run_plugins)
     history, session = directory.read(), load(run / SESSION)
     if directory.read_json(ENVIRONMENT):
         require_same_data(directory, session)

@@ -11,11 +11,13 @@ import typer
 from learnae.adapters.run_directory import RunDirectory
 from learnae.adapters.run_directory.seal import deviations, is_running
 from learnae.analysis.checks import exit_code
-from learnae.cli.arguments import Run
+from learnae.cli.arguments import Run, RunPlugins
 from learnae.cli.output import console, print_outcome, say
 from learnae.errors import InputError
 from learnae.records.history import History
 from learnae.records.seal import SEAL
+from learnae.session.plugin_files import FOLDER
+from learnae.session.session_file import load
 from learnae.session.settings import Session
 
 MAX_NAMED = 20  # problems
@@ -35,11 +37,13 @@ def check(
     rerun: Annotated[
         bool, typer.Option("--rerun", help="Simulate the session again and compare every record, byte for byte.")
     ] = False,
+    run_plugins: RunPlugins = False,
 ) -> int:
     """Check a run again, from its files alone: its seal, its records, and what is derived from them."""
     from learnae.runs.consistency import inconsistencies
 
     directory = RunDirectory(run)
+    allow_plugins(run, run_plugins)
     sealed = print_deviations(run, root, signer)
     history = directory.read()
     verdict = directory.judge_again(history)
@@ -78,6 +82,18 @@ async def _simulate(session: Session, threads: int | None, directory: RunDirecto
     async with shown(progress, console):
         await backend.prepare(run)
         await backend.run(run)
+
+
+def allow_plugins(run: Path, wanted: bool) -> None:
+    """Let the code of the plug-ins that a run kept be executed, if the user wants it.  Raises InputError."""
+    kept = sorted(path.name for path in (run / FOLDER).glob("*.py"))
+    if wanted:
+        load(run / "session.toml", run_plugins=True)
+    elif kept:
+        raise InputError(
+            f"{run} needs its plug-ins: read {', '.join(kept)} in {run / FOLDER}, then give --run-plugins, which "
+            "executes them"
+        )
 
 
 def print_deviations(run: Path, root: str | None, signer: str | None) -> bool:

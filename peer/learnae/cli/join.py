@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from learnae.cli.arguments import RunPlugins
 from learnae.cli.output import console, say
 from learnae.errors import InputError
+from learnae.plugins import add
 from learnae.records.outcome import EndedBy
+from learnae.session.plugin_files import require_plugins
 
 if TYPE_CHECKING:
     from learnae.backends.remote_peers.remote_peer import RemotePeer
@@ -21,6 +24,7 @@ def join(
     folder: Annotated[
         Path | None, typer.Option(help="Folder for node and journal; give the same folder to resume.")
     ] = None,
+    run_plugins: RunPlugins = False,
 ) -> int:
     """Take part in a swarm on another machine until the session ends, then send the journal to it."""
     from learnae.adapters.kubo.process import find_kubo
@@ -30,6 +34,8 @@ def join(
 
     join_file, program = JoinFile.read(file), find_kubo(kubo_binary)
     peer = RemotePeer(join_file, folder or Path(f"{join_file.name}-{join_file.roster.zero.unix:.0f}"))
+    add(join_file.sources if run_plugins else ())
+    require_plugins(join_file.settings)
     say(f"Joining as {join_file.name}, in {peer.folder}. Press Ctrl-C to leave; the same command resumes.")
     ended_by = asyncio.run(_run(peer, program))
     say(f"{join_file.name} has left ({ended_by}).")

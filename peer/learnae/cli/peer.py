@@ -17,6 +17,7 @@ from learnae.errors import InputError
 from learnae.records.history import Fact, Record
 from learnae.records.outcome import EndedBy
 from learnae.runs.sessions import load_session
+from learnae.session.plugin_files import require_plugins
 from learnae.session.settings import Session
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def peer(
     from learnae.runtime.shard_learning import ShardLearning
 
     settings, ids = load_session(session), Roster.read(roster)
+    require_plugins(settings)
     node = PeerEndpoints(
         name, kubo, keys.resolve_url(rpc), keys.load_wallet(keystore), journal, KUBO_STARTS if rows else 0.0
     )

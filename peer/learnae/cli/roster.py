@@ -12,6 +12,7 @@ from learnae.cli.arguments import SessionFile
 from learnae.cli.output import say
 from learnae.errors import InputError
 from learnae.protocol.types import PeerId
+from learnae.session.plugin_files import write_plugins
 from learnae.session.roster import names
 from learnae.session.session_file import to_toml
 
@@ -45,6 +46,7 @@ def roster(
     members = names(len(ids))
     wallets = [keystore.create_wallet(_keystore(out, name)).address for name in members]
     (out / SESSION).write_text(to_toml(settings), encoding="utf-8")
+    write_plugins(settings, out)
     Roster.of(zip(ids, wallets, strict=True), addresses=dict(nodes)).write(out / ROSTER)
     say(f"Give each wallet {settings.chain.balance} ETH in the genesis block, or transfer it before the start:")
     for name, wallet in zip(members, wallets, strict=True):

@@ -25,6 +25,7 @@ from learnae.ports import Observer
 from learnae.records.history import SWARM, History, Record, SessionEnded
 from learnae.records.outcome import EndedBy
 from learnae.runs.drawing import draw_run, write_report
+from learnae.session.plugin_files import require_plugins
 
 HOST = "127.0.0.1"
 Conclude = Callable[[RunDirectory, dict[str, Any]], int]  # prints the outcome of a run with its verdict; the exit code
@@ -36,6 +37,7 @@ def run_session(
 ) -> int:
     """``backend`` has been checked; ``reason``: why it was chosen.  Raises InputError."""
     say(f"LEARNAE: {backend.description} ({reason}). Expect about {_duration(backend.expected_seconds)}.")
+    require_plugins(backend.session)
     directory = RunDirectory.create(Path("runs"), backend.session.name, options.out)
     return SessionRun(backend, options, conclude_with, Run(directory, observers)).run()
 

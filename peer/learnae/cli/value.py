@@ -69,8 +69,9 @@ def value(
 
 def _session(name: str, peers: int | None, seed: int | None) -> Session:
     """Raises InputError."""
-    path = Path(name) / "session.toml" if (Path(name) / HISTORY).exists() else session_file(name)
-    session = load_session(path, {"peers": peers, "seed": seed})
+    run = (Path(name) / HISTORY).exists()
+    path = Path(name) / "session.toml" if run else session_file(name)
+    session = load_session(path, {"peers": peers, "seed": seed}, run_plugins=not run)
     if session.faults:
         raise InputError(f"{name} has faults, which name peers that a coalition lacks: leave out [[faults]]")
     return replace(session, evaluation_peers=0)

@@ -29,9 +29,10 @@ class Debts:
     record: Callable[[DebtChanged], None]
     by_number: list[DebtChanged] = field(default_factory=list)
 
-    def add(self, model: ModelRef, before: Score, after: Score, wei: Wei) -> DebtChanged:
+    def add(self, model: ModelRef, before: Score, after: Score, wei: Wei, second: int) -> DebtChanged:
         number = len(self.by_number)
-        debt = DebtChanged(number, model.creator, model.weights.cid, before, after, wei, DebtState.OWED)
+        cid = model.weights.cid
+        debt = DebtChanged(number, model.creator, cid, before, after, wei, DebtState.OWED, second=second)
         self.by_number.append(debt)
         self.record(debt)
         return debt

@@ -188,6 +188,16 @@ class DebtChanged:
     tx: TxHash | None = None
     block: int | None = None
     reason: str | None = None
+    second: int = 0  # of the session when it was priced, rounded down
+
+
+@dataclass(frozen=True, slots=True)
+class PluginFailed:
+    """A plug-in raised, or returned what it must not.  ``line``: of its file; 0: unknown."""
+
+    plugin: str
+    line: int
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +230,7 @@ Decision = (
     | Published
     | ClaimJudged
     | DebtChanged
+    | PluginFailed
     | RolledBack
     | ChainEntered
 )

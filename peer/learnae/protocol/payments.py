@@ -11,19 +11,20 @@
 from typing import get_args
 
 from learnae.errors import DOWN, Reason
+from learnae.plugins import PluginError
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.blockchain import Head
 from learnae.protocol.debts import Debts
-from learnae.protocol.decisions import ChainEntered, DebtState, IdentityState, RolledBack
+from learnae.protocol.decisions import ChainEntered, DebtState, IdentityState, PluginFailed, RolledBack
 from learnae.protocol.directory import ClaimReader
 from learnae.protocol.policies import Policy
 from learnae.protocol.registration import Registration
 from learnae.protocol.requests import Requests
-from learnae.protocol.reward import FUNCTIONS
+from learnae.protocol.reward import reward_function, view_of
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.transactions import DEPLOYMENT, OutgoingTransaction, Transactions, TxState
-from learnae.protocol.types import ModelRef, PeerId, Score, Timer
+from learnae.protocol.types import ModelRef, PeerId, Score, Timer, Wei
 
 ON_CHAIN = (DebtState.SIGNED, DebtState.SENT, DebtState.MINED)
 UNSETTLED = (DebtState.PAYABLE, *ON_CHAIN)
@@ -34,6 +35,7 @@ MAX_VERSIONS = 8  # of one transaction; the last is sent again and again
 class Payments:
     def __init__(self, config: PeerConfig, requests: Requests) -> None:
         self._config, self._requests = config, requests
+        self._reward = reward_function(config.reward.function)
         self.claims = ClaimReader(config, requests)
         self.debts = Debts(config.reward.cap_wei, requests.record)
         self.transactions = Transactions(requests)
@@ -63,8 +65,8 @@ class Payments:
         return self.settled and not waits
 
     def owe(self, model: ModelRef, before: Score, after: Score) -> None:
-        reward = self._config.reward
-        debt = self.debts.add(model, before, after, FUNCTIONS[reward.function](before, after, reward.factor_wei))
+        second = int(self._requests.now)
+        debt = self.debts.add(model, before, after, self._price(model, before, after, second), second)
         if self._config.policy is Policy.REFUSES_TO_PAY:
             self.debts.decline(debt, "policy")
         elif debt.wei <= 0:
@@ -159,6 +161,16 @@ class Payments:
             self.debts.decline(debt, "session over")
 
     # private
+
+    def _price(self, model: ModelRef, before: Score, after: Score, second: int) -> Wei:
+        reward = self._config.reward
+        money = reward.factor_wei, reward.cap_wei
+        view = view_of(self.debts.by_number, model.creator, before, after, second, *money)
+        try:
+            return Wei(self._reward(view))
+        except PluginError as error:
+            self._requests.record(PluginFailed(error.plugin, error.line, error.error))
+            return Wei(0)
 
     def _sign_next(self) -> None:
         if self.transactions.signing:

@@ -4,35 +4,85 @@ A factor is wei per unit of accuracy (for ``flat``: wei per success).  The only 
 division; it favours the payer by less than one wei.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from learnae.protocol.types import Score, Wei
+from learnae.plugins import Kind, PluginError, call, plugin
+from learnae.protocol.decisions import DebtChanged
+from learnae.protocol.types import PeerId, Score, Wei
 
-RewardFunction = Callable[[Score, Score, Wei], Wei]
+MAX_WEI = 1 << 256  # the EVM has no larger integers
 
 
-def proportional(before: Score, after: Score, factor: Wei) -> Wei:
+@dataclass(frozen=True, slots=True)
+class RewardView:
+    """What a reward depends on.  All of it is in the history, so that the checks compute the same.
+
+    ``second``: of the session, rounded down.  The other fields tell what the payer adopted and owed before.
+    """
+
+    before: Score
+    after: Score
+    factor: Wei
+    second: int
+    adoptions: int  # averages
+    creators: int  # whose models were in them
+    from_creator: int  # averages with a model of this creator
+    owed_to_creator: Wei
+    left: Wei  # of the payer's cap
+
+
+RewardFunction = Callable[[RewardView], int]
+
+
+def proportional(view: RewardView) -> int:
     """Eq. 1: Payment = RewardFactor * (AchievedAccuracy - CurrentAccuracy)."""
-    return Wei(factor * _gain(before, after) // (before.total * after.total))
+    return view.factor * _gain(view) // (view.before.total * view.after.total)
 
 
-def flat(before: Score, after: Score, factor: Wei) -> Wei:
+def flat(view: RewardView) -> int:
     """The same amount for every success."""
-    return factor
+    return view.factor
 
 
-def error_reduction(before: Score, after: Score, factor: Wei) -> Wei:
+def error_reduction(view: RewardView) -> int:
     """The share of the remaining error that was removed: the same gain earns more when it comes late."""
-    return Wei(factor * _gain(before, after) // (after.total * (before.total - before.correct)))
+    before, after = view.before, view.after
+    return view.factor * _gain(view) // (after.total * (before.total - before.correct))
 
 
-def _gain(before: Score, after: Score) -> int:
+def _gain(view: RewardView) -> int:
     """The gain in accuracy times both totals, which is an integer."""
+    before, after = view.before, view.after
     return after.correct * before.total - before.correct * after.total
 
 
-FUNCTIONS: dict[str, RewardFunction] = {
-    "proportional": proportional,
-    "flat": flat,
-    "error-reduction": error_reduction,
-}
+def view_of(
+    earlier: Iterable[DebtChanged],
+    creator: PeerId,
+    before: Score,
+    after: Score,
+    second: int,
+    factor: Wei,
+    cap: Wei,
+) -> RewardView:
+    """``earlier``: the payer's debts for what it adopted before."""
+    debts = list(earlier)
+    own = [debt for debt in debts if debt.creator == creator]
+    left = max(0, cap - sum(debt.wei for debt in debts))
+    owed, creators = Wei(sum(debt.wei for debt in own)), len({debt.creator for debt in debts})
+    return RewardView(before, after, factor, second, len(debts), creators, len(own), owed, Wei(left))
+
+
+def reward_function(reference: str) -> RewardFunction:
+    """Raises InputError: no such plug-in.  The function raises PluginError."""
+    function = plugin(Kind.REWARDS, reference)
+
+    def reward(view: RewardView) -> int:
+        wei = call(reference, function, view)
+        if type(wei) is not int or not 0 <= wei < MAX_WEI:
+            line = getattr(getattr(function, "__code__", None), "co_firstlineno", 0)
+            raise PluginError(reference, line, "it did not return an integer of wei from 0")
+        return wei
+
+    return reward

@@ -5,14 +5,14 @@ These blocks are in ``protocol`` because ``PeerConfig`` holds them and ``protoco
 (description, unit, range) in the field's metadata, under the names that pydantic reads.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
+from learnae.plugins import BUILT_IN, Kind
 from learnae.protocol.policies import Forgery, Policy, Role
-from learnae.protocol.reward import FUNCTIONS
 from learnae.protocol.types import Address, Cid, Commitment, PeerId, Wei, wei
 
 T = TypeVar("T")
@@ -27,14 +27,13 @@ def setting(default: T, description: str, unit: str = "", **limits: Any) -> T:
     return field(default=default, metadata=about(description, unit, **limits))
 
 
-def about(description: str, unit: str = "", choices: Iterable[str] = (), **limits: Any) -> dict[str, Any]:
-    """Metadata of a field.  ``choices``: the only values of a text.  ``form``: what ``pattern`` means, in words."""
+def about(description: str, unit: str = "", plugins: Kind | None = None, **limits: Any) -> dict[str, Any]:
+    """Metadata of a field.  ``plugins``: a text names one of this kind.  ``form``: what ``pattern`` means, in words."""
     extra: dict[str, Any] = {"unit": unit} if unit else {}
     if form := limits.pop("form", ""):
         extra["patternErrorMessage"] = form
-    if names := list(choices):
-        limits["pattern"] = f"^({'|'.join(names)})$"
-        extra["enum"] = names
+    if plugins:
+        extra |= {"plugins": plugins.value, "examples": list(BUILT_IN[plugins])}
     return {"description": description, **limits, **({"json_schema_extra": extra} if extra else {})}
 
 
@@ -113,7 +112,7 @@ class PaceSettings:
 class RewardSettings:
     function: str = field(
         default="proportional",
-        metadata=about("Reward for an adopted average (proportional: Eq. 1 of the paper).", choices=FUNCTIONS),
+        metadata=about("Reward for an adopted average (proportional: Eq. 1 of the paper).", plugins=Kind.REWARDS),
     )
     factor: Decimal = setting(
         Decimal("0.052"), "Reward per unit of accuracy (flat: per adopted average).", "ETH", ge=0, le=10**9

@@ -5,7 +5,7 @@ Worker processes simulate; each value is appended to a file, so that an interrup
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,9 +16,11 @@ from learnae.analysis.money import flows_by_peer
 from learnae.analysis.shapley import Coalition
 from learnae.errors import InputError
 from learnae.messages.foreign_json import from_json
+from learnae.plugins import Source, add
 from learnae.records.history import Evaluated, History
 from learnae.runs.executors import ignore_interrupts, workers
 from learnae.runs.provenance import result_key
+from learnae.session.plugin_files import sources
 from learnae.session.settings import Session
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class Coalitions:
             self._load(result_key(session))
         except OSError as error:
             raise InputError(f"{folder}: {error.strerror}: choose another --out") from None
-        self._workers = workers(jobs, "valuation", "coalitions", _start, session)
+        self._workers = workers(jobs, "valuation", "coalitions", _start, session, sources(session))
         self._running: dict[Coalition, asyncio.Task[CoalitionResult]] = {}
 
     async def __aenter__(self) -> "Coalitions":
@@ -109,11 +111,12 @@ class Coalitions:
 _learning: Any = None  # TorchLearning of this worker process
 
 
-def _start(session: Session) -> None:
+def _start(session: Session, plugins: Sequence[Source]) -> None:
     from learnae.runtime.torch_learning import TorchLearning
 
     global _learning
     ignore_interrupts()
+    add(plugins)
     _learning = TorchLearning(session, 1)
 
 

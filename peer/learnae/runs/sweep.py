@@ -23,11 +23,13 @@ from learnae.errors import InputError
 from learnae.file_lock import wait_for_lock
 from learnae.messages.foreign_json import from_json
 from learnae.messages.foreign_toml import from_toml
+from learnae.plugins import Source, add
 from learnae.records.outcome import EndedBy
 from learnae.records.seal import SEAL
 from learnae.runs.executors import processes
 from learnae.runs.provenance import require_same_program, same_settings, why_not_the_same
 from learnae.runs.sessions import load_session
+from learnae.session.plugin_files import sources
 from learnae.session.session_file import parse, resolved
 from learnae.session.settings import DataSettings, Session
 
@@ -38,11 +40,15 @@ LOCK = ".lock"  # in the folder of a sweep: held while a run is begun
 
 @dataclass(frozen=True)
 class SweepRun:
-    """One run of a sweep.  ``settings``: those that the sweep varies, by dotted name."""
+    """One run of a sweep.  ``settings``: those that the sweep varies, by dotted name.
+
+    ``plugins``: the files of its plug-ins, for the process that runs it.
+    """
 
     path: Path
     session: Session
     settings: dict[str, Any]
+    plugins: tuple[Source, ...] = ()
 
     @property
     def row(self) -> dict[str, Any] | None:
@@ -86,7 +92,9 @@ def plan_runs(path: Path, chosen: dict[str, list[Any]], seeds: Sequence[int], ou
     seeds = chosen.get("seed", seeds)
     chosen = {key: values for key, values in chosen.items() if key != "seed"}
     return [
-        SweepRun(out / _name(settings, seed), _session(path, base, settings, seed), settings)
+        SweepRun(
+            out / _name(settings, seed), session := _session(path, base, settings, seed), settings, sources(session)
+        )
         for settings in (dict(zip(chosen, values, strict=True)) for values in itertools.product(*chosen.values()))
         for seed in seeds
     ]
@@ -95,7 +103,11 @@ def plan_runs(path: Path, chosen: dict[str, list[Any]], seeds: Sequence[int], ou
 def _session(path: Path, base: dict[str, Any], settings: dict[str, Any], seed: Any) -> Session:
     """``base`` is in order, so only what is set can be refused."""
     written = " ".join(f"--set {name}={json.dumps(value, default=str)}" for name, value in settings.items())
-    return parse(_assigned(base, settings | {"seed": seed}), f"{path} with {written}" if written else str(path))
+    return parse(
+        _assigned(base, settings | {"seed": seed}),
+        f"{path} with {written}" if written else str(path),
+        folder=path.parent,
+    )
 
 
 def shard(cases: Sequence[SweepRun], text: str) -> Sequence[SweepRun]:
@@ -147,6 +159,7 @@ def run_one(case: SweepRun) -> dict[str, Any]:
     from learnae.backends.sim.backend import simulate
     from learnae.runtime.torch_learning import TorchLearning
 
+    add(case.plugins)
     run = _begin(case)
     if run is None:
         return case.row or {}

@@ -69,8 +69,9 @@ def type_of(hint: Any) -> str:
 
 def range_of(limits: Mapping[str, Any]) -> str:
     """The limits in a setting's metadata in words, such as "from 0, below 1"; "" if it has none."""
-    if names := limits.get("json_schema_extra", {}).get("enum"):
-        return "one of " + ", ".join(names)
+    extra = limits.get("json_schema_extra", {})
+    if "plugins" in extra:
+        return f"{', '.join(extra['examples'])}, or a plug-in"
     words = {
         "ge": "from {}",
         "gt": "above {}",

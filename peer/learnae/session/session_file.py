@@ -16,6 +16,7 @@ from learnae.input_file import read_utf8
 from learnae.messages.foreign_toml import from_toml
 from learnae.protocol.policies import Policy, Role
 from learnae.session.fault_plan import plan
+from learnae.session.plugin_files import pinned
 from learnae.session.reference import block_of, rows, wanted_value
 from learnae.session.roster import names, require_possible
 from learnae.session.settings import CHEATS, DataSettings, Session
@@ -32,10 +33,16 @@ RENAMED = {  # old names of settings, which files may still use
 }
 
 
-def load(path: Path, overrides: Mapping[str, Any] | None = None, count_rows: CountRows | None = None) -> Session:
+def load(
+    path: Path,
+    overrides: Mapping[str, Any] | None = None,
+    count_rows: CountRows | None = None,
+    run_plugins: bool = False,
+) -> Session:
     """A session file with top-level overrides (None: not given).  Raises InputError: one sentence, cause and fix.
 
     ``count_rows``: of the data, so that what is not set fits them; without it, the usual defaults are taken.
+    ``run_plugins``: the code of the plug-ins that a run kept beside its session file may be executed.
     """
     try:
         text = read_utf8(path, MAX_SIZE)
@@ -50,7 +57,7 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None, count_rows: Cou
     except ValueError as error:
         raise InputError(f"{path} is not TOML: {error}") from None
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    return parse(table | given, str(path), given, count_rows)
+    return parse(table | given, str(path), given, count_rows, path.parent, run_plugins)
 
 
 def parse(
@@ -58,8 +65,13 @@ def parse(
     name: str = "session",
     overrides: Collection[str] = (),
     count_rows: CountRows | None = None,
+    folder: Path = Path(),
+    run_plugins: bool = False,
 ) -> Session:
-    """Raises InputError; ``name`` says in it where the settings are from, except ``overrides``."""
+    """Raises InputError; ``name`` says in it where the settings are from, except ``overrides``.
+
+    ``folder``: of the session file, beside which its plug-ins are.
+    """
     given = _with_new_names(table, name)
     session = _validated(given, name, overrides)
     if count_rows and not is_complete(given):
@@ -69,9 +81,9 @@ def parse(
     try:
         require_possible(session.groups, known, session.privacy)
         plan(session.faults, known, session.seed)
+        return pinned(session, folder, run_plugins)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
-    return session
 
 
 def resolved(session: Session) -> dict[str, Any]:

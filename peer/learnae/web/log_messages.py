@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from learnae.errors import Reason
+from learnae.plugins import shown
 from learnae.protocol.decisions import (
     Adopted,
     AttemptFailed,
@@ -13,6 +14,7 @@ from learnae.protocol.decisions import (
     FetchFailed,
     IdentityChanged,
     IdentityState,
+    PluginFailed,
     RolledBack,
     RowsFetched,
     RowsPublished,
@@ -82,6 +84,8 @@ def describe(fact: Fact, names: Names) -> str | None:
             return f"could not fetch from {display_name(creator, names)}: {reason}"
         case DebtChanged():
             return _describe_debt(fact, names)
+        case PluginFailed(plugin=plugin, line=line, error=error):
+            return f"uses plug-in {shown(plugin)}, which failed in line {line}: {error}"
         case ClaimJudged(sender=sender, verdict=Verdict.LATER | Verdict.REJECTED as verdict, reason=reason):
             why = "another wallet claimed the id earlier" if verdict is Verdict.LATER else reason or "no reason given"
             return f"rejects the claim of {display_name(sender, names)}: {why}"

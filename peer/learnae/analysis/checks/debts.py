@@ -1,17 +1,28 @@
 """Checks of debts: creditor, amount, payee and final state (sections 3.1 and 3.2, Eq. 1)."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from math import floor
 
 from learnae.analysis.checks.result import chains_of_debts, check, debt_name, exact_accuracy, session_began, session_of
-from learnae.protocol.decisions import Averaged, ChainEntered, ClaimJudged, DebtChanged, DebtState, Verdict
+from learnae.plugins import PluginError, plugin_file, shown
+from learnae.protocol.decisions import (
+    Averaged,
+    ChainEntered,
+    ClaimJudged,
+    DebtChanged,
+    DebtState,
+    PluginFailed,
+    Verdict,
+)
 from learnae.protocol.policies import Policy
+from learnae.protocol.reward import RewardView, reward_function
 from learnae.protocol.settings import IdentityRule
-from learnae.protocol.types import ETHER, Address, Cid, PeerId, Score
+from learnae.protocol.types import ETHER, Address, Cid, PeerId, Score, Wei
 from learnae.records.history import History
 
+ROUNDING = 1e-6  # s, of the times in a history
 SPENT = (DebtState.SIGNED, DebtState.SENT, DebtState.MINED, DebtState.FINAL)
 
 
@@ -110,25 +121,60 @@ def only_creators_are_paid(history: History) -> Iterator[str]:
 @check
 def amounts_follow_reward_function(history: History) -> Iterator[str]:
     """Amounts follow the session's reward function (Eq. 1 by default), in exact arithmetic, rounded down once."""
-    reward = session_of(history).reward
-    factor = floor(Fraction(reward.factor) * ETHER)
-    for debt, changes in history.debts.items():
-        for wei, before, after in {(fact.wei, fact.before, fact.after): None for _, fact in changes}:
-            due = _reward(reward.function, factor, before, after)
-            if wei != due:
-                yield f"{debt_name(*debt)} is for {wei} wei, not {due}"
+    session = session_began(history)
+    reward = session.session.reward
+    factor, cap = (floor(Fraction(amount) * ETHER) for amount in (reward.factor, reward.cap))
+    before: dict[str, list[DebtChanged]] = {}  # by payer
+    for (payer, number), changes in history.debts.items():
+        name, (priced, first) = debt_name(payer, number), changes[0]
+        earlier = before.setdefault(payer, [])
+        for fact in {(fact.wei, fact.before, fact.after, fact.second): fact for _, fact in changes}.values():
+            due = _reward(reward.function, _view(fact, earlier, factor, cap))
+            if fact.wei != due:
+                yield f"{name} is for {fact.wei} wei, not {due}"
+            in_time = fact.second <= priced + ROUNDING < fact.second + 1 + 2 * ROUNDING
+            if plugin_file(reward.function) and not in_time:  # built-in ones do not depend on it
+                yield f"{name} was priced at {priced:.6f} s, and says second {fact.second}"
+        earlier.append(first)
 
 
-def _reward(function: str, factor: int, before: Score, after: Score) -> int:
-    was = exact_accuracy(before)
+def _view(debt: DebtChanged, earlier: Sequence[DebtChanged], factor: int, cap: int) -> RewardView:
+    own = [other.wei for other in earlier if other.creator == debt.creator]
+    return RewardView(
+        before=debt.before,
+        after=debt.after,
+        factor=Wei(factor),
+        second=debt.second,
+        adoptions=len(earlier),
+        creators=len({other.creator for other in earlier}),
+        from_creator=len(own),
+        owed_to_creator=Wei(sum(own)),
+        left=Wei(max(0, cap - sum(other.wei for other in earlier))),
+    )
+
+
+def _reward(function: str, view: RewardView) -> int:
+    """The built-in functions are written here again; a plug-in is executed again."""
+    was, gain = exact_accuracy(view.before), exact_accuracy(view.after) - exact_accuracy(view.before)
     match function:
         case "proportional":
-            return floor(factor * (exact_accuracy(after) - was))
+            return floor(view.factor * gain)
         case "error-reduction":
-            return floor(factor * (exact_accuracy(after) - was) / (1 - was))
+            return floor(view.factor * gain / (1 - was))
         case "flat":
-            return factor
-    raise LookupError(f"reward function {function!r} is unknown to this check")
+            return view.factor
+    try:
+        return reward_function(function)(view)
+    except PluginError:
+        return 0
+
+
+@check
+def plugins_did_not_raise(history: History) -> Iterator[str]:
+    """No plug-in raised or returned what it must not."""
+    session_began(history)
+    failed = dict.fromkeys((record.peer, fact) for record, fact in history.facts(PluginFailed))
+    return (f"plug-in {shown(fact.plugin)}, line {fact.line}, for {peer}: {fact.error}" for peer, fact in failed)
 
 
 @check

@@ -1,7 +1,6 @@
 """Copies what a session in containers recorded to the run directory, before the containers are removed."""
 
 import asyncio
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,8 +21,7 @@ async def collect(plan: Plan, folder: Path, rpc: str, run: Path, say: Say) -> No
     with suppress(InputError):
         await asyncio.to_thread(containers.compose, "stop", *(f"peer-{name}" for name in plan.hosted))
     collect_journals(plan, folder, run, say)
-    for name in (live_run.SESSION, live_run.ROSTER):
-        shutil.copyfile(folder / name, run / name)
+    live_run.copy_definition(folder, run)
     try:
         live_run.write_chain(run, await live_run.fetch_chain(run, rpc))
     except InputError as error:

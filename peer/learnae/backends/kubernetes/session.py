@@ -1,7 +1,6 @@
 """One session on Kubernetes: create its objects, follow the peers, end them, and keep what they recorded."""
 
 import asyncio
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -117,8 +116,7 @@ async def _collect(prepared: Prepared, swarm: Swarm, run: Path, say: Say) -> Non
     await swarm.stop_peers(swarm.names)
     await swarm.fetch_journals()
     collect_journals(prepared.plan, prepared.folder, run, say)
-    for name in (live_run.SESSION, live_run.ROSTER):
-        shutil.copyfile(prepared.folder / name, run / name)
+    live_run.copy_definition(prepared.folder, run)
     try:
         live_run.write_chain(run, await live_run.fetch_chain(run, swarm.rpc))
     except InputError as error:

@@ -28,6 +28,7 @@ from learnae.protocol.types import Address, Cid, Wei, wei
 from learnae.runtime.clocks import Moment
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.shard_learning import INITIAL, ROWS
+from learnae.session.plugin_files import write_plugins
 from learnae.session.roster import Member
 from learnae.session.session_file import to_toml
 from learnae.session.settings import Session
@@ -68,6 +69,7 @@ def write_swarm(session: Session, plan: Pods, folder: Path, rpc: str | None = No
     members = roster.members(session)
     roster.write(folder / "roster.json")
     (folder / "session.toml").write_text(to_toml(session), encoding="utf-8")
+    write_plugins(session, folder)
     if rpc is None:
         _write_chain(folder / "chain", dict.fromkeys(wallets.values(), wei(session.chain.balance)))
     key = create_swarm_key()
@@ -85,6 +87,7 @@ def write_swarm(session: Session, plan: Pods, folder: Path, rpc: str | None = No
             write_private(pod / "peer" / RPC_FILE, rpc)
         for file in ("session.toml", "roster.json"):
             shutil.copy(folder / file, pod / "peer")
+        write_plugins(session, pod / "peer")
         _write_rows(pod / "peer", learning, index, {plan.names[0], name})
     _restrict(folder, plan.user)
     return members

@@ -16,12 +16,15 @@ from learnae.input_file import read_input
 from learnae.messages.codec import decode, encode, to_json
 from learnae.messages.foreign_json import from_json
 from learnae.messages.foreign_toml import from_toml
+from learnae.plugins import Source, plugin_file
 from learnae.private_file import write_private
 from learnae.protocol.types import Cid, PeerId
 from learnae.runtime.clocks import SessionClock
 from learnae.runtime.live_process import PeerEndpoints, find
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.shard_learning import INITIAL, ROWS, ShardLearning
+from learnae.session.plugin_files import FOLDER as PLUGINS
+from learnae.session.plugin_files import references
 from learnae.session.roster import Member
 from learnae.session.session_file import parse
 from learnae.session.settings import Session
@@ -34,7 +37,7 @@ WALLET = "wallet.json"
 
 @dataclass(frozen=True)
 class JoinFile:
-    """``session`` and ``wallet`` are the texts of those files; ``rows`` and ``initial`` are in base64.
+    """``session`` and ``wallet`` are the texts of those files; ``rows``, ``initial`` and ``plugins`` are in base64.
 
     ``bootstrap``: addresses of IPFS nodes by peer id.  ``host``: URL of the inviting host, which expects ``token``.
     """
@@ -50,6 +53,7 @@ class JoinFile:
     wallet: str = field(repr=False)
     rows: str = field(repr=False)
     initial: dict[str, str] = field(repr=False)
+    plugins: dict[str, str] = field(repr=False)
     bootstrap: dict[str, str]
     rpc: str
     host: str
@@ -73,6 +77,7 @@ class JoinFile:
             (pod / "peer" / WALLET).read_text(encoding="utf-8"),
             _base64(pod / "peer" / ROWS),
             {file.name: _base64(file) for file in (pod / "peer" / INITIAL).iterdir()},
+            {file.name: _base64(file) for file in (pod / "peer" / PLUGINS).glob("*.py")},
             bootstrap,
             rpc,
             host,
@@ -96,10 +101,12 @@ class JoinFile:
                     f"{path} has version {join.version}, not {VERSION}: use the LEARNAE version that wrote it"
                 )
             session = join.settings
-            if PeerId(peer_id_of_key(join.identity)) != join._peer or set(join.initial) != join._initial:
+            files = {plugin_file(reference) for _, reference in references(session)} - {None}
+            parts = set(join.initial) == join._initial and set(join.plugins) == files
+            if PeerId(peer_id_of_key(join.identity)) != join._peer or not parts:
                 raise ValueError("its parts do not match")
             join.roster.members(session)  # its names become names of files
-            for block in (join.rows, *join.initial.values()):
+            for block in (join.rows, *join.initial.values(), *join.plugins.values()):
                 base64.b64decode(block, validate=True)
         except (ValueError, TypeError, RecursionError, StopIteration) as error:
             raise InputError(
@@ -113,6 +120,11 @@ class JoinFile:
     def settings(self) -> Session:
         """Raises ValueError, InputError."""
         return parse(from_toml(self.session), "the session in the join file")
+
+    @property
+    def sources(self) -> list[Source]:
+        """The files of the session's plug-ins."""
+        return [Source(name, base64.b64decode(content)) for name, content in self.plugins.items()]
 
     def unpack(self, folder: Path) -> Path:
         """Write the files; the wallet's path.  Raises InputError: the folder belongs to another join file."""
@@ -129,6 +141,9 @@ class JoinFile:
             (folder / ROWS).write_bytes(base64.b64decode(self.rows))
             for name, block in self.initial.items():
                 (folder / INITIAL / name).write_bytes(base64.b64decode(block))
+            for source in self.sources:
+                (folder / PLUGINS).mkdir(0o700, exist_ok=True)
+                (folder / PLUGINS / source.file).write_bytes(source.content)
         return wallet
 
     def checked(self, folder: Path, node: PeerEndpoints) -> tuple[Member, ShardLearning]:

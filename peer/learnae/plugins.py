@@ -1,0 +1,136 @@
+"""Plug-ins: functions and classes by kind and reference.  Built-ins are entries of the same table.  Pure.
+
+A reference is the name of a built-in, such as ``proportional``, or it names a file, something in it, and its content:
+``halving.py:reward@`` and 32 hexadecimal digits of the file's SHA-256.  So whatever records or compares settings
+records and compares the code, too.  ``session/plugin_files.py`` makes such references and finds the files.
+
+Only code that was added with ``add`` is executed, when one of its plug-ins is first used.
+"""
+
+import hashlib
+import re
+import sys
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from learnae.errors import InputError, LearnaeError
+
+GROUP = "learnae."  # of the entry points of a kind, such as learnae.rewards
+DIGITS = 32  # of a digest
+PINNED = re.compile(
+    rf"(?P<file>[\w.-]{{1,100}}\.py):(?P<name>[A-Za-z_]\w{{0,99}})@(?P<digest>[0-9a-f]{{{DIGITS}}})", re.ASCII
+)
+
+
+class Kind(StrEnum):
+    """What a plug-in can be."""
+
+    REWARDS = "rewards"
+
+
+BUILT_IN: dict[Kind, dict[str, str]] = {  # written like entry points
+    Kind.REWARDS: {
+        "proportional": "learnae.protocol.reward:proportional",
+        "flat": "learnae.protocol.reward:flat",
+        "error-reduction": "learnae.protocol.reward:error_reduction",
+    },
+}
+
+
+class PluginError(LearnaeError):
+    """A plug-in has raised, or has returned what it must not."""
+
+    def __init__(self, plugin: str, line: int, error: str) -> None:
+        super().__init__(f"plug-in {shown(plugin)}, line {line}: {error}")
+        self.plugin, self.line, self.error = plugin, line, error
+
+
+@dataclass(frozen=True)
+class Source:
+    """The file of a plug-in.  ``package``: for relative imports, if it was named as a module."""
+
+    file: str
+    content: bytes
+    package: str | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()[:DIGITS]
+
+    @cached_property
+    def module(self) -> ModuleType:
+        """Its module, executed at first use.  Raises InputError."""
+        module = ModuleType(f"learnae_plugin_{self.digest}")
+        module.__package__, module.__file__ = self.package, self.file
+        sys.modules[module.__name__] = module  # where dataclasses look for it
+        try:
+            exec(compile(self.content, self.file, "exec"), module.__dict__)
+        except (Exception, SystemExit) as error:
+            line = (error.lineno or 0) if isinstance(error, SyntaxError) else _line(error, self.file)
+            raise InputError(f"plug-in {self.file}, line {line}: {type(error).__name__}: {error}") from None
+        return module
+
+
+_sources: dict[str, Source] = {}  # by digest
+
+
+def add(sources: Iterable[Source]) -> None:
+    """Allow this code to be executed."""
+    _sources.update((source.digest, source) for source in sources if source.digest not in _sources)
+
+
+def source_of(reference: str) -> Source | None:
+    """The file of a plug-in; None for a built-in.  Raises InputError if its code was not added."""
+    if not (match := PINNED.fullmatch(reference)):
+        return None
+    if match["digest"] not in _sources:
+        raise InputError(
+            f"the code of plug-in {shown(reference)} was not executed: read {match['file']} in the folder plugins/ of "
+            "the run, then give --run-plugins to the command"
+        )
+    return _sources[match["digest"]]
+
+
+def plugin_file(reference: str) -> str | None:
+    """The name of the file that a reference names; None for a built-in."""
+    match = PINNED.fullmatch(reference)
+    return match["file"] if match else None
+
+
+def plugin(kind: Kind, reference: str) -> Any:
+    """Raises InputError: no such plug-in, or its code may not or cannot be executed."""
+    if source := source_of(reference):
+        name = PINNED.fullmatch(reference)["name"]  # type: ignore[index]
+        found = getattr(source.module, name, None)
+        if not callable(found):
+            raise InputError(f"plug-in {shown(reference)}: {source.file} defines no function or class {name}")
+        return found
+    if reference not in BUILT_IN[kind]:
+        raise InputError(f"there is no plug-in {reference} in {kind}: there are {', '.join(BUILT_IN[kind])}")
+    module, _, name = BUILT_IN[kind][reference].partition(":")
+    return getattr(import_module(module), name)
+
+
+def shown(reference: str) -> str:
+    """A reference without its digest."""
+    return reference.partition("@")[0]
+
+
+def call(reference: str, function: Any, *arguments: Any) -> Any:
+    """Raises PluginError if the function of this plug-in raises."""
+    try:
+        return function(*arguments)
+    except (Exception, SystemExit) as error:
+        raise PluginError(reference, _line(error, reference.partition(":")[0]), type(error).__name__) from None
+
+
+def _line(error: BaseException, file: str) -> int:
+    """The last line of this file that an exception passed; 0: none."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((frame.lineno or 0 for frame in reversed(frames) if frame.filename == file), 0)

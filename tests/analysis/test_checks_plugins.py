@@ -1,0 +1,47 @@
+"""What plug-ins did is worked out again with their own code."""
+
+import re
+from dataclasses import replace
+
+from tests.helpers.histories import SETTINGS, amended, caught, fact_is, followed_by
+from tests.helpers.peers import own_plugin
+
+from learnae.protocol.decisions import DebtChanged, DebtState, PluginFailed
+from learnae.records.history import History, SessionBegan
+
+ANN_SIGNED = fact_is("ann", DebtChanged, debt=0, state=DebtState.SIGNED)
+
+
+def reward(function: str) -> History:
+    session = replace(SETTINGS, reward=replace(SETTINGS.reward, function=function))
+    return amended(fact_is("swarm", SessionBegan), session=session)
+
+
+def test_a_reward_of_a_plug_in_is_worked_out_again() -> None:
+    """From what the payer adopted and owed before, of whom, when, and what of its cap was left."""
+    code = (
+        "def reward(view):\n"
+        "    before = view.adoptions, view.creators, view.from_creator, view.owed_to_creator, view.left, view.second\n"
+        "    return {750: 2_750_000_000_000_000, 720: 1_650_000_000_000_000, 701: 55_000_000_000_000}.get(\n"
+        "        view.after.correct, 550_000_000_000_000 if before[:4] == (1, 1, 0, 0) and before[4] else 0)\n"
+    )
+    assert not caught(reward(function=own_plugin(code, "reward")))
+    found = caught(reward(function=own_plugin("def reward(view): return view.second", "reward")))
+    assert "debt 0 of ann is for 2750000000000000 wei, not 2" in found["amounts_follow_reward_function"]
+
+
+def test_a_reward_of_a_plug_in_that_raises_is_nothing() -> None:
+    found = caught(reward(function=own_plugin("def reward(view): return 1 // 0", "reward")))
+    assert "debt 0 of ann is for 2750000000000000 wei, not 0" in found["amounts_follow_reward_function"]
+
+
+def test_a_debt_that_was_priced_at_another_time_is_invalid() -> None:
+    function = own_plugin("def reward(view): return view.factor", "reward")
+    found = caught(amended(fact_is("ann", DebtChanged, debt=0), history=reward(function=function), second=3))
+    assert re.search(r"debt 0 of ann was priced at \d+\.0{6} s, and says second 3", found.popitem()[1])
+
+
+def test_a_plug_in_that_raised_is_named_with_its_line_and_its_peer() -> None:
+    failed = PluginFailed("mine.py:reward@" + 32 * "0", 7, "KeyError")
+    found = caught(followed_by(ANN_SIGNED, failed))
+    assert found == {"plugins_did_not_raise": "invalid: plug-in mine.py:reward, line 7, for ann: KeyError"}

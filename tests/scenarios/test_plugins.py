@@ -1,0 +1,52 @@
+"""The examples of docs/how-to/plugins.md run as they are printed, and a plug-in that raises stops nobody."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from tests.helpers.command_line import ALL_PASSED, here
+
+from learnae.checkout import REPOSITORY
+
+pytestmark = pytest.mark.slow
+
+PAGE = (REPOSITORY / "docs" / "how-to" / "plugins.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```(?:python|toml)\n# (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+SESSIONS = [name for name, _ in EXAMPLES if name.endswith(".toml")]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in EXAMPLES:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("session", SESSIONS)
+def test_an_example_runs_and_its_run_can_be_checked_elsewhere(folder: Path, session: str) -> None:
+    done = here(folder, "simulate", session, "--out", "run")
+    assert done.returncode == 0 and ALL_PASSED in done.stdout, done.stdout + done.stderr
+    files = {path.name for path in (folder / "run" / "plugins").iterdir()}
+    assert files and files <= {name for name, _ in EXAMPLES}
+    for name in files:
+        (folder / name).unlink()
+    refused = here(folder, "check", "run")
+    assert refused.returncode == 2 and "then give --run-plugins" in refused.stderr
+    checked = here(folder, "check", "run", "--run-plugins")
+    assert checked.returncode == 0 and ALL_PASSED in checked.stdout, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize(("name", "text"), [example for example in EXAMPLES if example[0].endswith(".py")])
+def test_an_example_is_short(name: str, text: str) -> None:
+    assert len(text.splitlines()) <= 20
+
+
+def test_a_reward_that_raises_is_named_and_the_session_ends_as_usual(folder: Path) -> None:
+    code = "def reward(view):\n    if view.adoptions:\n        raise KeyError(view)\n    return 5\n"
+    (folder / "fading.py").write_text(code)
+    done = here(folder, "simulate", "session.toml", "--out", "run")
+    named = "Check failed: plugins_did_not_raise: plug-in fading.py:reward, line 3, for p0"
+    assert done.returncode == 1 and named in " ".join(done.stdout.split()), done.stdout + done.stderr
+    checks = json.loads((folder / "run" / "verdict.json").read_text())["checks"]
+    assert [name for name, check in checks.items() if check["result"] != "valid"] == ["plugins_did_not_raise"]

@@ -1,0 +1,155 @@
+"""Plug-ins of a session: found by file, module or entry point, pinned to their content, executed only with consent."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.helpers.peers import reward_view
+
+from learnae import plugins
+from learnae.errors import InputError
+from learnae.plugins import Kind, PluginError, call, plugin, plugin_file, shown
+from learnae.protocol.reward import reward_function
+from learnae.protocol.settings import RewardSettings
+from learnae.protocol.types import Score, Wei
+from learnae.session.plugin_files import pinned, references, require_plugins, sources, write_plugins
+from learnae.session.settings import Group, Session
+
+GAIN = reward_view(Score(1, 4), Score(2, 4), Wei(100))
+
+
+@pytest.fixture(autouse=True)
+def nothing_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins, "_sources", {})
+
+
+def session(reference: str) -> Session:
+    return Session(reward=RewardSettings(function=reference), groups=(Group(count=2), Group()))
+
+
+def written(folder: Path, code: str, name: str = "mine.py") -> Session:
+    """A session that names ``reward`` of a file with this code."""
+    (folder / name).write_text(code, encoding="utf-8")
+    return session(f"{name}:reward")
+
+
+def test_a_built_in_is_a_plug_in_that_needs_no_file(tmp_path: Path) -> None:
+    plain = session("flat")
+    assert pinned(plain, tmp_path) == plain
+    assert references(plain) == [(Kind.REWARDS, "flat")]
+    assert sources(plain) == () and plugin_file("flat") is None
+    assert reward_function("flat")(GAIN) == 100
+
+
+def test_a_file_beside_the_session_is_pinned_to_its_content(tmp_path: Path) -> None:
+    result = pinned(written(tmp_path, "def reward(view): return 7"), tmp_path)
+    (source,) = sources(result)
+    assert result.reward.function == f"mine.py:reward@{source.digest}"
+    assert shown(result.reward.function) == "mine.py:reward"
+    assert reward_function(result.reward.function)(GAIN) == 7
+    other = pinned(written(tmp_path, "def reward(view): return 8"), tmp_path)
+    assert other != result
+    assert (reward_function(result.reward.function)(GAIN), reward_function(other.reward.function)(GAIN)) == (7, 8)
+
+
+def test_a_module_is_named_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "__init__.py").write_text("")
+    (tmp_path / "own" / "half.py").write_text("HALF = 2")
+    (tmp_path / "own" / "rewards.py").write_text("from .half import HALF\ndef reward(view): return view.factor // HALF")
+    monkeypatch.syspath_prepend(tmp_path)
+    result = pinned(session("own.rewards:reward"), tmp_path / "elsewhere")
+    assert plugin_file(result.reward.function) == "own.rewards.py"
+    assert reward_function(result.reward.function)(GAIN) == 50
+
+
+def test_an_installed_package_offers_plug_ins_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "offered.py").write_text("def reward(view): return 3")
+    (tmp_path / "offered-1.dist-info").mkdir()
+    (tmp_path / "offered-1.dist-info" / "METADATA").write_text("Name: offered\nVersion: 1\n")
+    (tmp_path / "offered-1.dist-info" / "entry_points.txt").write_text("[learnae.rewards]\nthree = offered:reward\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert reward_function(pinned(session("three"), tmp_path).reward.function)(GAIN) == 3
+
+
+@pytest.mark.parametrize(
+    ("reference", "sentence"),
+    [
+        ("flatt", 'reward.function = "flatt" is not allowed: did you mean flat?'),
+        ("mine.py:no name", "or a plug-in as file.py:name"),
+        ("gone.py:reward", "gone.py: No such file"),
+        ("no_module_of_this_name:reward", "there is no module no_module_of_this_name"),
+        ("no_module.of_this_name:reward", "No module named 'no_module'"),
+        ("m ine.py:reward", "use letters, digits"),
+    ],
+)
+def test_what_cannot_be_found_is_one_sentence(tmp_path: Path, reference: str, sentence: str) -> None:
+    (tmp_path / "m ine.py").write_text("")
+    with pytest.raises(InputError, match=sentence.replace(".", r"\.").replace("?", r"\?")):
+        pinned(session(reference), tmp_path)
+
+
+def test_the_code_that_a_run_kept_is_executed_only_with_consent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = pinned(written(tmp_path, "def reward(view): return 7"), tmp_path)
+    (tmp_path / "run").mkdir()
+    write_plugins(recorded, tmp_path / "run")
+    monkeypatch.setattr(plugins, "_sources", {})
+    assert pinned(recorded, tmp_path / "run") == recorded
+    with pytest.raises(InputError, match="then give --run-plugins"):
+        require_plugins(recorded)
+    assert pinned(recorded, tmp_path / "run", run_plugins=True) == recorded
+    require_plugins(recorded)
+    (tmp_path / "run" / "plugins" / "mine.py").write_text("def reward(view): return 8")
+    with pytest.raises(InputError, match="is not the plug-in with which the session ran"):
+        pinned(recorded, tmp_path / "run", run_plugins=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("def reward(:", "plug-in mine.py, line 1: SyntaxError"),
+        ("\n\n1 / 0", "plug-in mine.py, line 3: ZeroDivisionError: division by zero"),
+        ("raise SystemExit(3)", "plug-in mine.py, line 1: SystemExit"),
+        ("reward = 5", "mine.py defines no function or class reward"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_sentence(tmp_path: Path, code: str, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        require_plugins(pinned(written(tmp_path, code), tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "error"),
+    [
+        ("def reward(view):\n    return 1 // 0", 2, "ZeroDivisionError"),
+        ("def reward(view):\n    raise SystemExit", 2, "SystemExit"),
+        ("\ndef reward(view):\n    return 0.5", 2, "it did not return an integer of wei from 0"),
+        ("def reward(view): return True", 1, "it did not return an integer of wei from 0"),
+        ("def reward(view): return -1", 1, "it did not return an integer of wei from 0"),
+        ("def reward(view): return 1 << 256", 1, "it did not return an integer of wei from 0"),
+        ("class reward:\n    def __init__(self, view): view.wei = 1", 2, "TypeError"),
+        ("from functools import partial\nreward = partial(int)", 0, "TypeError"),
+    ],
+)
+def test_a_reward_that_raises_names_its_file_and_line(tmp_path: Path, code: str, line: int, error: str) -> None:
+    reward = reward_function(pinned(written(tmp_path, code), tmp_path).reward.function)
+    with pytest.raises(PluginError) as raised:
+        reward(GAIN)
+    assert (raised.value.line, raised.value.error) == (line, error)
+    assert str(raised.value) == f"plug-in mine.py:reward, line {line}: {error}"
+
+
+def test_a_dataclass_in_a_plug_in_finds_its_module(tmp_path: Path) -> None:
+    code = (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "@dataclass\nclass Price:\n    wei: int\ndef reward(view): return Price(9).wei"
+    )
+    assert reward_function(pinned(written(tmp_path, code), tmp_path).reward.function)(GAIN) == 9
+
+
+def test_an_unknown_name_is_refused_when_it_is_used() -> None:
+    with pytest.raises(InputError, match="there is no plug-in generous in rewards"):
+        plugin(Kind.REWARDS, "generous")
+    assert call("flat", replace, GAIN) == GAIN
