@@ -68,7 +68,7 @@ test-bare: $(ENV) ## Run the tests of the pure modules in a Python without the d
 test-others: $(ENV) ## Run the other fast tests
 	$(PYTEST) $(FAST) $(addprefix --ignore=,$(PURE)) tests
 
-test-real: $(ENV) ## Run the tests on Kubo, Anvil, Docker, Prometheus and Chromium, and whole simulated sessions
+test-real: $(ENV) ## Run the tests on Kubo, Anvil, HORNET, Docker, Prometheus and Chromium, and whole simulated sessions
 	$(PYTEST) -m "(slow or real or docker) and not soak" tests
 
 check: $(ENV) ## Lint, formatting, types, imports
@@ -85,7 +85,7 @@ format: $(ENV) ## Sort imports, format
 	$(PY) -m ruff check --fix-only
 	$(PY) -m ruff format
 
-tools: ## Bring Anvil, solc and Kubo into .tools/, for tests on real parts and for `make contracts`
+tools: ## Bring Anvil, solc, Kubo and HORNET into .tools/, for tests on real parts and for `make contracts`
 	@sh tools/binaries.sh
 
 contracts: $(ENV) ## Compile contracts/ into peer/learnae/resources/dpoid.json

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Install Anvil, solc and Kubo into .tools/bin, in the versions pinned in tools/pins. Tests of the `real` tier and
-# `make contracts` need them. It is safe to run this twice, or again after a failure.
-# Without Node or Go this says which tests are skipped; with CI=true it fails. `evm` or `kubo` installs only that part.
+# Install Anvil, solc, Kubo, HORNET and inx-mqtt into .tools/bin, in the versions pinned in tools/pins. Tests of the `real`
+# tier and `make contracts` need them. It is safe to run this twice, or again after a failure.
+# Without Node or Go this says which tests are skipped; with CI=true it fails. `evm`, `kubo` or `tangle` installs only that part.
 set -eu
 cd "$(dirname "$0")/.."
 pins=$PWD/tools/pins tools=$PWD/.tools
@@ -36,21 +36,38 @@ evm() {
     cp "$pins/package.json" "$tools/npm/installed"
 }
 
-kubo() {
-    is_current "$pins/go.sum" "$tools/go/installed" && return
-    if ! command -v go >/dev/null; then
-        missing "Go is not installed, so Kubo is not available: tests that need Kubo are skipped" \
-            "(Debian: apt-get install golang-go; Go 1.21 or newer downloads the version it needs)."
-        return
-    fi
-    say "building Kubo from source: 2 to 4 minutes on two idle cores ($(go env GOVERSION))"
-    began=$(seconds)
-    mkdir -p "$tools/go" "$tools/bin"
-    cp "$pins/go.mod" "$pins/go.sum" "$tools/go/"
-    (cd "$tools/go" && CGO_ENABLED=0 GOBIN="$tools/bin" GOFLAGS= nice -n 10 \
-        go install -mod=readonly -buildvcs=false -trimpath -ldflags='-s -w' github.com/ipfs/kubo/cmd/ipfs)
-    say "$("$tools/bin/ipfs" --version): $(($(seconds) - began)) s"
-    cp "$pins/go.sum" "$tools/go/installed"
+# Build programs from the Go modules in folder $1 of pins, whose sums are in go.sum, into .tools/$2. The rest: their packages.
+from_go() {
+    from=$pins/$1 into=$tools/$2
+    shift 2
+    mkdir -p "$into" "$tools/bin"
+    cp "$from/go.mod" "$from/go.sum" "$into/"
+    (cd "$into" && CGO_ENABLED=0 GOBIN="$tools/bin" GOFLAGS= nice -n 10 \
+        go install -mod=readonly -buildvcs=false -trimpath -ldflags='-s -w' "$@")
+    cp "$from/go.sum" "$into/installed"
+}
+no_go() {
+    missing "Go is not installed, so $1 is not available: tests that need it are skipped" \
+        "(Debian: apt-get install golang-go; Go 1.21 or newer downloads the version it needs)."
 }
 
-for part in ${*:-evm kubo}; do "$part"; done
+kubo() {
+    is_current "$pins/go.sum" "$tools/go/installed" && return
+    command -v go >/dev/null || { no_go Kubo; return; }
+    say "building Kubo from source: 2 to 4 minutes on two idle cores ($(go env GOVERSION))"
+    began=$(seconds)
+    from_go . go github.com/ipfs/kubo/cmd/ipfs
+    say "$("$tools/bin/ipfs" --version): $(($(seconds) - began)) s"
+}
+
+# A node of a private Tangle and its bridge to MQTT, for readings of sensors.
+tangle() {
+    is_current "$pins/tangle/go.sum" "$tools/tangle/installed" && return
+    command -v go >/dev/null || { no_go HORNET; return; }
+    say "building HORNET and inx-mqtt from source: 3 to 5 minutes on two idle cores ($(go env GOVERSION))"
+    began=$(seconds)
+    from_go tangle tangle github.com/iotaledger/hornet/v2 github.com/iotaledger/inx-mqtt
+    say "$("$tools/bin/hornet" --version | tail -n 1), inx-mqtt: $(($(seconds) - began)) s"
+}
+
+for part in ${*:-evm kubo tangle}; do "$part"; done

@@ -6,6 +6,7 @@ FOLDER = Path(__file__).parent
 ROWS = FOLDER / "hepmass_like.npz"  # made by data/generate.py
 CONTRACT = FOLDER / "dpoid.json"  # made by contracts/compile.py
 KUBO = FOLDER / "kubo.json"  # settings that all IPFS nodes share
+TANGLE_NODE = FOLDER / "tangle_node.sh"  # runs one node of a Tangle
 EXAMPLE = FOLDER / "example"  # what `learnae init` copies
 
 
