@@ -1,5 +1,6 @@
 """Who paid whom, and each peer's account.  Only payments that stayed final count."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from learnae.protocol.decisions import DebtState
@@ -40,13 +41,19 @@ class Account:
     validation: float | None
 
 
-def flows(history: History) -> list[Flow]:
+def final_payments(history: History) -> Iterator[tuple[float, str, str, Wei]]:
+    """When each payment became final, payer, payee and amount; by payer, in the order of its debts."""
     wallets = {entry.wallet: entry.name for entry in history.roster.values()}
-    paid: dict[tuple[str, str], list[int]] = {}
     for (payer, _), changes in history.debts.items():
-        debt = changes[-1][1]
+        at, debt = changes[-1]
         if debt.state is DebtState.FINAL and debt.payee:
-            paid.setdefault((payer, wallets.get(debt.payee, OUTSIDE)), []).append(debt.wei)
+            yield at, payer, wallets.get(debt.payee, OUTSIDE), debt.wei
+
+
+def flows(history: History) -> list[Flow]:
+    paid: dict[tuple[str, str], list[int]] = {}
+    for _, payer, payee, wei in final_payments(history):
+        paid.setdefault((payer, payee), []).append(wei)
     return [Flow(payer, payee, len(wei), Wei(sum(wei))) for (payer, payee), wei in sorted(paid.items())]
 
 

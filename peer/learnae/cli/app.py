@@ -26,6 +26,7 @@ from learnae.cli.compare import compare
 from learnae.cli.doctor import doctor
 from learnae.cli.export import export
 from learnae.cli.figures import figures
+from learnae.cli.flows import flows
 from learnae.cli.history import history
 from learnae.cli.init import init
 from learnae.cli.invite import invite
@@ -46,7 +47,7 @@ from learnae.cli.value import value
 PANELS: dict[str, tuple[Callable[..., int], ...]] = {
     "Run a session": (swarm, simulate, sessions, plugins, init, schema, doctor),
     "Look at a run": (check, figures, report, baselines, compare, export, audit, calibrate, history),
-    "Run many sessions": (sweep, reproduce, value),
+    "Run many sessions": (sweep, reproduce, value, flows),
     "Take part with single peers": (peer, roster, invite, join, refund),
 }
 

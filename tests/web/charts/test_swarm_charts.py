@@ -8,6 +8,7 @@ from tests.analysis.test_checks_faults import CROSSED, fault, session
 from tests.helpers.histories import CONTRACT, GOOD, NAMES, PEER, fact_is, judged
 
 from learnae.analysis.claims import judged_claims
+from learnae.analysis.figures.spec import RED
 from learnae.analysis.money import Flow, accounts, flows
 from learnae.analysis.peer_status import peer_statuses
 from learnae.analysis.topology import MAX_LINKS, Topology, reachable_groups, topology
@@ -25,7 +26,6 @@ from learnae.records.history import Effect, History, PeerCrashed, PeerRestarted,
 from learnae.session.faults import FaultKind
 from learnae.web.charts import fault_timeline, sankey
 from learnae.web.charts.plotly_layout import Chart
-from learnae.web.charts.theme import RED
 from learnae.web.charts.topology_chart import topology_chart
 from learnae.web.report import latencies
 
@@ -199,7 +199,7 @@ def crowd(peers: int) -> list[Flow]:
 
 
 def test_a_stream_leads_from_payer_to_payee_and_is_as_wide_as_its_ether() -> None:
-    (trace,) = sankey.sankey_chart(flows(GOOD), accounts(GOOD))["data"]
+    (trace,) = sankey.sankey_chart(flows(GOOD), {account.name: account.kind for account in accounts(GOOD)})["data"]
     labels, link = trace["node"]["label"], trace["link"]
     streams = zip(link["source"], link["target"], link["value"], strict=True)
     assert {(labels[one], labels[other], ether) for one, other, ether in streams} == {

@@ -11,12 +11,13 @@ from tests.helpers.histories import GOOD, PEER, SETTINGS, TOLD, amended, fact_is
 
 from learnae.analysis.checks import CHECKS, verdict
 from learnae.analysis.figures import figures
+from learnae.analysis.group_flows import run_flows
 from learnae.analysis.paper_comparison import paper_rows
 from learnae.protocol.policies import Policy
 from learnae.records.history import History, Record, RosterEntry, SessionBegan
 from learnae.session.settings import Group
 from learnae.web.charts.theme import DARK, NAMES
-from learnae.web.report import page
+from learnae.web.report import flows_page, page
 
 EMPTY = History(())
 SCORES: dict[str, dict[str, float | None]] = {
@@ -240,6 +241,8 @@ def test_every_frame_has_its_chart_and_a_label(whole: Reader) -> None:
         "latency-money",
         "matrix",
         "accounts",
+        "group-flow",
+        "group-flow-time",
         "gains",
         "baselines",
     }
@@ -263,7 +266,7 @@ def test_every_link_of_the_contents_leads_somewhere(whole: Reader) -> None:
     ids = whole.values("id")
     assert len(ids) == len(set(ids))
     links = [each["href"] or "" for each in whole.all("a")]
-    assert len(links) == 9
+    assert len(links) == 10
     assert {link.removeprefix("#") for link in links} <= set(ids)
 
 
@@ -300,3 +303,33 @@ def test_words_stand_out_from_the_paper(name: str, night: bool) -> None:
 def test_peers_are_named_as_in_the_roster(whole: Reader) -> None:
     for name in PEER:
         assert name in whole.text
+
+
+# the flow between groups
+
+
+def test_the_report_shows_the_flow_between_groups_of_different_roles(whole: Reader) -> None:
+    assert "trainers to trainers" in whole.text
+    assert {"group-flow", "group-flow-time"} <= whole.charts.keys()
+
+
+def test_a_report_of_one_group_says_so() -> None:
+    began = TOLD[0][1]
+    assert isinstance(began, SessionBegan)
+    alike = tuple(replace(entry, has_rows=True, policy=Policy.HONEST) for entry in began.roster)
+    reader = read(History((Record(0.0, "swarm", replace(began, roster=alike)), *GOOD.records[1:])))
+    assert "All peers have the same role." in reader.text and "group-flow" not in reader.charts
+
+
+def test_the_page_of_flows_has_a_section_per_size_with_means_and_ranges() -> None:
+    run = run_flows(GOOD)
+    twice = replace(run, paid={pair: [*payments, *payments] for pair, payments in run.paid.items()})
+    twice = replace(twice, numbers={key: [value and 2 * value for value in row] for key, row in run.numbers.items()})
+    unpaid = replace(run, paid={})
+    reader = Reader(flows_page("mine", {"3+2": [run, twice], "": [unpaid]}, "/* Plotly */"))
+    assert reader.open == [] and "Flow in mine" in reader.text
+    assert set(reader.charts) == {"flow-3+2", "flow-3+2-time"}
+    assert "3 trainers, 2 cheats" in reader.text and "No payment became final." in reader.text
+    sent = sum(wei for payments in run.paid.values() for _, wei in payments) / 10**18
+    assert f"{1.5 * sent:.4f} ({sent:.4f} to {2 * sent:.4f})" in reader.text
+    assert "Mean of 2 seeds" in reader.text

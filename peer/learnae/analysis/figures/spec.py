@@ -6,6 +6,7 @@ Points = tuple[float, ...]
 
 # Okabe and Ito's colours, which colour-blind readers can distinguish
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#C3C8CC"
+GREEN, RED, VIOLET = "#00785A", "#B34700", "#8E4585"  # darker, so that text in these colours is readable
 SHADE = "#D55E00"
 INK, PALE, LINE = "#2B3035", "#6C757D", "#E3E6E8"  # text, axes, grid
 

@@ -6,7 +6,7 @@ const narrow = matchMedia("(max-width: 640px)");
 const plots = [...document.querySelectorAll("[data-chart]")];
 
 const mode = () => (dark.matches ? "dark" : "light");
-const xAxis = () => document.querySelector("[name=x]:checked").value;
+const xAxis = () => document.querySelector("[name=x]:checked")?.value;
 const chartName = plot => (xAxis() === "seconds" && plot.dataset.seconds) || plot.dataset.chart;
 
 const coloured = chart => {

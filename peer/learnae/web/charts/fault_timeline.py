@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from learnae.analysis.checks.faults import RecordedFault, recorded_faults
-from learnae.analysis.figures.spec import GREY
+from learnae.analysis.figures.spec import GREY, RED, VIOLET
 from learnae.records.history import Effect, FaultsPlanned, History
 from learnae.web.charts.components import Charts, legend, plot, section
 from learnae.web.charts.html import Html, h, table
 from learnae.web.charts.plotly_layout import Chart, axes, plain, short
-from learnae.web.charts.theme import LILAC, RED, VIOLET
+from learnae.web.charts.theme import LILAC
 
 ACTIVE, APPLIED, INEFFECTIVE, NOT_ENDED = "active", "applied", "no effect", "not ended"
 COLOURS = {ACTIVE: VIOLET, APPLIED: LILAC, INEFFECTIVE: GREY, NOT_ENDED: RED}

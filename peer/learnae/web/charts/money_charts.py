@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from learnae.analysis.figures.spec import BLUE, GREY, ORANGE, PALE
+from learnae.analysis.figures.spec import BLUE, GREEN, GREY, ORANGE, PALE, RED
 from learnae.analysis.money import CHEATS, Account, Flow
 from learnae.analysis.statistics import Gain
 from learnae.protocol.policies import Role
 from learnae.web.charts.components import legend, placeholder, plot
 from learnae.web.charts.html import Html, h, join
 from learnae.web.charts.plotly_layout import Chart, axes, diagonal, plain, scatter, short
-from learnae.web.charts.theme import GREEN, HEAT, PAPER, RED, SOFT
+from learnae.web.charts.theme import HEAT, PAPER, SOFT
 
 ROLE_MARKS: dict[str, tuple[str, str]] = {
     Role.TRAINER: (BLUE, "circle"),

@@ -1,10 +1,10 @@
 """The flow of ETH: payers on the left, payees on the right, each stream as wide as its amount."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from learnae.analysis.figures.spec import GREY
-from learnae.analysis.money import Account, Flow
+from learnae.analysis.money import Flow
 from learnae.protocol.types import ETHER, Wei
 from learnae.web.charts.components import legend, placeholder, plot
 from learnae.web.charts.html import Html, join
@@ -37,9 +37,9 @@ def omitted_names(paid: Sequence[Flow]) -> str:
     return f" Of {' and '.join(large)}, only the {MAX_NAMES} with the largest amounts are named." if large else ""
 
 
-def sankey_chart(paid: Sequence[Flow], accounts: Sequence[Account]) -> Chart:
+def sankey_chart(paid: Sequence[Flow], kinds: Mapping[str, str]) -> Chart:
+    """``kinds``: the kind of each peer or group, by name."""
     flows = merge_small_flows(paid)
-    kinds = {account.name: account.kind for account in accounts}
     left, right = _amounts(flows, "payer"), _amounts(flows, "payee")
     source = {name: index for index, name in enumerate(left)}
     target = {name: len(left) + index for index, name in enumerate(right)}
@@ -73,13 +73,11 @@ def sankey_chart(paid: Sequence[Flow], accounts: Sequence[Account]) -> Chart:
     return {"data": [trace], "layout": layout | {"margin": {"l": 8, "r": 8, "t": 8, "b": 8}}}
 
 
-def flow_frame(note: str, kinds: Iterable[str]) -> Html:
+def flow_frame(note: str, kinds: Iterable[str], chart: str = "flow", title: str = "Flow of ETH") -> Html:
     caption = join(
-        ["Payers are on the left, payees on the right; the width of a stream is its ETH.", placeholder("flow", note)]
+        ["Payers are on the left, payees on the right; the width of a stream is its ETH.", placeholder(chart, note)]
     )
-    return plot(
-        "flow", "Flow of ETH", caption, "", legend((kind, ROLE_MARKS[kind][0], "mark") for kind in kinds), "flow"
-    )
+    return plot(chart, title, caption, "", legend((kind, ROLE_MARKS[kind][0], "mark") for kind in kinds), "flow")
 
 
 # private

@@ -1,10 +1,8 @@
 """The colours of pages and charts: those of the figures in light mode, and their counterparts in dark mode."""
 
-from learnae.analysis.figures.spec import BLUE, GREY, INK, LINE, ORANGE, PALE
+from learnae.analysis.figures.spec import BLUE, GREEN, GREY, INK, LINE, ORANGE, PALE, RED, VIOLET
 
-# From Okabe and Ito's palette, darker, so that text in these colours is readable
-GREEN, RED = "#00785A", "#B34700"
-VIOLET, LILAC = "#8E4585", "#D9A9CF"  # active and ended faults
+LILAC = "#D9A9CF"  # ended faults; active ones are violet
 PAPER, SOFT = "#FFFFFF", "#F4F6F7"
 HEAT = ("#CFE3F1", "#8FC0DF", "#3D93C6", "#0072B3", "#003A5E")  # low to high
 

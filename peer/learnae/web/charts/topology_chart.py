@@ -3,13 +3,12 @@
 import math
 from collections.abc import Sequence
 
-from learnae.analysis.figures.spec import BLUE, GREY, INK, ORANGE, PALE
+from learnae.analysis.figures.spec import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED
 from learnae.analysis.peer_status import AVERAGING, DONE, DOWN, REGISTERING, TRAINING, WAITING
 from learnae.analysis.topology import MAX_LINES, MODELS_PER_PEER, ModelTransfer, Pair, Topology
 from learnae.web.charts.components import legend, plot
 from learnae.web.charts.html import Html, h, join
 from learnae.web.charts.plotly_layout import Chart, axes, plain, scatter, short
-from learnae.web.charts.theme import GREEN, RED
 
 MAX_NAMES = 25  # names that fit around the circle
 NAME_LETTERS, LETTER_WIDTH = 12, 8  # letters of a name in the chart, and pixels per letter

@@ -69,7 +69,7 @@ def page_parts(
         "chart:peers": peers_chart(history, accuracy) if accuracy.series[1].x else None,
         "chart:topology": topology_chart(swarm) if statuses else None,
         "chart:faults": fault_timeline.timeline_chart(history) if recorded_faults(history) else None,
-        "chart:flow": sankey_chart(paid, peer_accounts) if paid else None,
+        "chart:flow": sankey_chart(paid, {account.name: account.kind for account in peer_accounts}) if paid else None,
         "chart:matrix": matrix_chart(paid, peer_accounts) if paid else None,
         "chart:accounts": accounts_chart(peer_accounts) if paid else None,
     }

@@ -6,6 +6,6 @@ network access.
 """
 
 from learnae.web.charts.assets import plotly
-from learnae.web.report.page import page
+from learnae.web.report.page import flows_page, page
 
-__all__ = ["page", "plotly"]
+__all__ = ["flows_page", "page", "plotly"]

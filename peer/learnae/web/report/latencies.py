@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from learnae.analysis.figures.spec import BLUE, ORANGE
+from learnae.analysis.figures.spec import BLUE, GREEN, ORANGE
 from learnae.protocol.decisions import (
     Averaged,
     DebtState,
@@ -23,7 +23,6 @@ from learnae.records.history import History
 from learnae.web.charts.components import Charts, legend, plot, section
 from learnae.web.charts.html import Html, h, table
 from learnae.web.charts.plotly_layout import Chart, axes, scatter, short
-from learnae.web.charts.theme import GREEN
 
 MIN_SECONDS = 0.001  # a logarithmic axis has no 0
 WIDE = 1.8  # decades of an axis that needs only one tick per decade

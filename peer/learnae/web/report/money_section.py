@@ -36,7 +36,7 @@ def money_section(history: History, charts: Charts) -> Html:
     paid, peers = flows(history), accounts(history)
     if not paid:
         return section("money", "Payments", h("p", "No payment became final."), _account_table(peers))
-    charts["flow"] = sankey_chart(paid, peers)
+    charts["flow"] = sankey_chart(paid, {peer.name: peer.kind for peer in peers})
     charts["matrix"] = matrix_chart(paid, peers)
     charts["accounts"] = accounts_chart(peers)
     kinds = [kind for kind in ROLE_MARKS if any(account.kind == kind for account in peers)]

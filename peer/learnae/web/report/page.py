@@ -1,16 +1,18 @@
 """The report's HTML: sections, styles, scripts, the charts' data and Plotly, in one string."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from learnae.analysis.group_flows import RunFlows
 from learnae.analysis.money import accounts
 from learnae.records.history import History
 from learnae.web.charts.assets import asset, data_block, style
-from learnae.web.charts.components import Charts, contents, head
+from learnae.web.charts.components import Charts, contents, head, section
 from learnae.web.charts.fault_timeline import fault_section
 from learnae.web.charts.figure_frames import figure_section
-from learnae.web.charts.html import Html, h, join
+from learnae.web.charts.html import Html, h
 from learnae.web.charts.theme import DARK
+from learnae.web.report.group_section import group_frames, group_section, sizes_text
 from learnae.web.report.latencies import latency_section
 from learnae.web.report.money_section import Scores, baseline_section, gain_section, money_section
 from learnae.web.report.sections import checks_section, paper_section, report_header, settings_section
@@ -24,6 +26,7 @@ SECTIONS = {
     "figures": "Figures",
     "faults": "Faults",
     "money": "Payments",
+    "groups": "Flow between groups",
     "latencies": "Latencies",
     "gain": "Validation and test gain",
     "baselines": "Baselines",
@@ -40,36 +43,44 @@ def page(
 ) -> str:
     """``library``: Plotly's JavaScript; ``baselines``: the content of baselines.json."""
     charts: Charts = {}
+    sections = (
+        checks_section(verdict),
+        paper_section(verdict),
+        figure_section(history, charts),
+        fault_section(history, charts),
+        money_section(history, charts),
+        group_section(history, charts),
+        latency_section(history, charts),
+        gain_section(history, charts),
+        baseline_section(baselines or {}, verdict, accounts(history), charts),
+        settings_section(history, environment or {}),
+    )
+    return document(session_name(history), report_header(history, verdict), SECTIONS, sections, charts, library)
+
+
+def flows_page(name: str, cases: Mapping[str, Sequence[RunFlows]], library: str) -> str:
+    """The flow between the groups of a session.  ``cases``: its runs, by the size of the groups."""
+    charts: Charts = {}
+    titles = {f"size-{size}": sizes_text(runs) for size, runs in cases.items()}
+    sections = [
+        section(f"size-{size}", sizes_text(runs), group_frames(runs, charts, f"flow-{size}"))
+        for size, runs in cases.items()
+    ]
+    heading = h("header", h("p", "LEARNAE: paid peer-to-peer training", class_="over"), h("h1", f"Flow in {name}"))
+    return document(f"flow in {name}", heading, titles, sections, charts, library)
+
+
+def document(
+    title: str, heading: Html, titles: Mapping[str, str], sections: Sequence[Html], charts: Charts, library: str
+) -> str:
+    """``titles``: of the sections, by anchor."""
     policy = h("meta", http_equiv="Content-Security-Policy", content=POLICY)
-    body = h(
-        "body",
-        report_header(history, verdict),
-        contents(SECTIONS),
-        h("noscript", h("p", "The charts need JavaScript; the tables show their numbers.", class_="note")),
-        h(
-            "main",
-            checks_section(verdict),
-            paper_section(verdict),
-            figure_section(history, charts),
-            fault_section(history, charts),
-            money_section(history, charts),
-            latency_section(history, charts),
-            gain_section(history, charts),
-            baseline_section(baselines or {}, verdict, accounts(history), charts),
-            settings_section(history, environment or {}),
-        ),
-        _scripts(charts, library),
+    no_script = h("noscript", h("p", "The charts need JavaScript; the tables show their numbers.", class_="note"))
+    scripts = (
+        data_block({"charts": charts, "dark": DARK}),
+        h("script", Html(library)),
+        h("script", Html(asset("charts/charts.js") + asset("report/report.js"))),
     )
-    top = head(f"LEARNAE: {session_name(history)}", policy, h("style", Html(style())))
+    body = h("body", heading, contents(titles), no_script, h("main", *sections), *scripts)
+    top = head(f"LEARNAE: {title}", policy, h("style", Html(style())))
     return "<!DOCTYPE html>\n" + h("html", top, body, lang="en")
-
-
-def _scripts(charts: Charts, library: str) -> Html:
-    """``charts`` is complete only after all sections."""
-    return join(
-        [
-            data_block({"charts": charts, "dark": DARK}),
-            h("script", Html(library)),
-            h("script", Html(asset("charts/charts.js") + asset("report/report.js"))),
-        ]
-    )
