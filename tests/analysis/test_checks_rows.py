@@ -6,7 +6,7 @@ import pytest
 from tests.helpers.histories import GOOD, SETTINGS, amended, caught, fact_is, score
 
 from learnae.errors import Reason
-from learnae.protocol.decisions import RowsPublished, Trained, TrainingFailed
+from learnae.protocol.decisions import RowsForwarded, RowsPublished, Trained, TrainingFailed
 from learnae.protocol.types import Cid
 from learnae.records.history import Fact, History, SessionBegan
 
@@ -47,3 +47,30 @@ def test_rows_that_nobody_or_only_the_peer_itself_has_published_are_not_trained_
 def test_a_block_is_trained_on_once() -> None:
     twice = with_facts(OPEN, ("bob", RowsPublished(1, ROWS)), ("ann", ON_ROWS), ("ann", ON_ROWS))
     assert names(twice) == {"trained_rows_were_announced"}
+
+
+SENSOR = GOOD.roster["cat"]
+FORWARDED = RowsForwarded(SENSOR.peer, 1, ROWS)
+
+
+def with_sensor() -> History:
+    """``cat`` is a sensor."""
+    assert OPEN.began
+    entries = tuple(replace(entry, sensor=entry.name == "cat") for entry in OPEN.began.roster)
+    first, *others = OPEN.records
+    return replace(OPEN, records=(replace(first, fact=replace(OPEN.began, roster=entries)), *others))
+
+
+def test_rows_of_a_sensor_count_as_published_once_they_are_forwarded_also_for_the_peer_that_forwarded_them() -> None:
+    assert names(with_facts(with_sensor(), ("ann", FORWARDED), ("ann", ON_ROWS))) == set()
+    assert names(with_facts(with_sensor(), ("ann", ON_ROWS), ("ann", FORWARDED))) == {"trained_rows_were_announced"}
+
+
+def test_only_rows_of_sensors_are_forwarded_and_never_in_privacy_mode() -> None:
+    assert names(with_facts(OPEN, ("ann", FORWARDED))) == {"trained_rows_were_announced"}
+    assert "private_rows_stay_private" in names(with_facts(GOOD, ("ann", FORWARDED)))
+
+
+def test_nobody_waits_for_a_sensor_to_finish() -> None:
+    work = [record for record in with_sensor().records if record.peer != "cat"]
+    assert "every_peer_finished" not in caught(replace(with_sensor(), records=tuple(work)))

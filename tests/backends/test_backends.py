@@ -114,3 +114,11 @@ def test_if_no_backend_can_run_the_session_the_reason_of_the_preferred_one_is_gi
     monkeypatch.setattr(engine, "missing", lambda: "docker is not installed")
     with pytest.raises(InputError, match="docker is not installed"):
         choose(None, parse(QUICK), RunOptions(remote_peers=1), print)
+
+
+@pytest.mark.parametrize("kind", [ComposeBackend, KubernetesBackend, EmbeddedBackend])
+def test_backends_without_sensors_refuse_them_in_one_sentence(kind: type[Backend]) -> None:
+    groups = [{"bridge": True}, {"count": 1, "sensor": True, "computes": False, "wants_payment": False}]
+    session = parse({"peers": 3, "privacy": False, "feed": {"rows": 1000}, "groups": groups})
+    with pytest.raises(InputError, match="has no sensors yet: use --backend sim"):
+        kind(session, RunOptions(), print).check()

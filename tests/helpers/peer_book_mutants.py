@@ -24,7 +24,7 @@ def front_runs(simulator: Simulator) -> None:
             forged = Weights(Cid(f"forged {announcement.model.weights.cid}"), announcement.model.weights.digest)
             model = replace(announcement, model=ModelRef(eve, next(step), forged))
             for other in host.listeners:
-                simulator.after(0.0, partial(simulator._receive, other, eve, model))
+                simulator.after(0.0, partial(simulator.receive, other, eve, model))
         announce(host, announcement)
 
     simulator._announce = forge  # type: ignore[method-assign]

@@ -51,6 +51,7 @@ CONFIG = PeerConfig(
     flips=0.0,
     claimed_peer=ME,
     role=Role.TRAINER,
+    sensors=(),
     validation=Commitment("rows of me", "salt"),
     wants_payment=True,
     identity=IdentityRule.PROVEN,

@@ -16,6 +16,7 @@ from learnae.messages.readings import (
     SIGNATURE,
     FeedCounts,
     ReadingLog,
+    SensorOutbox,
     SensorRows,
     decode_reading,
     digest,
@@ -217,3 +218,14 @@ def test_what_a_log_remembers_is_limited_and_what_is_older_is_refused(monkeypatc
         reader.accept(received)
     assert refusal(reader, sent[0]) is Reason.STALE
     assert refusal(reader, sent[9]) is Reason.REPEAT
+
+
+def test_a_sensor_keeps_each_reading_until_it_is_confirmed_and_continues_where_it_ended() -> None:
+    outbox = SensorOutbox(SESSION, SENSOR, lambda text: signature(SENSOR, text))
+    made = [outbox.add(rows(number)) for number in (1, 2, 3)]
+    assert made == chain(3) and list(outbox.unconfirmed) == [1, 2, 3]
+    outbox.confirm(2)
+    outbox.confirm(2)
+    assert outbox.unconfirmed == {1: made[0], 3: made[2]}
+    later = SensorOutbox(SESSION, SENSOR, lambda text: signature(SENSOR, text), outbox.number, outbox.previous)
+    assert later.add(rows(4)) == chain(4)[3]

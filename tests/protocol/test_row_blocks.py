@@ -12,6 +12,7 @@ from learnae.protocol import events as on
 from learnae.protocol.decisions import (
     FetchFailed,
     RowsFetched,
+    RowsForwarded,
     RowsPublished,
     Trained,
     TrainingFailed,
@@ -261,3 +262,61 @@ def test_a_peer_that_accepts_no_more_blocks_reports_that() -> None:
     driven.scored(do.TrainSlice, "trained", score(60))
     report = driven.peer.rest()
     assert report and report.rows_received is None
+
+
+def bridge(role: Role = Role.PROFITEER, **settings: Any) -> Driven:
+    driven = open_peer(role=role, slices_planned=0, sensors=(PeerId("sensor"),), **settings)
+    return driven.loaded() if role is Role.PROFITEER else driven
+
+
+@pytest.mark.parametrize("role", [Role.PROFITEER, Role.KEEPER, Role.PROVIDER])
+def test_a_peer_that_follows_the_feed_announces_the_rows_of_sensors_again_and_again(role: Role) -> None:
+    driven = bridge(role)
+    hears(driven, block("sensor", 7))
+    assert announced_rows(driven) == []
+    answers(driven, "rows sensor 7")
+    assert announced_rows(driven) == [7]
+    assert driven.facts(RowsForwarded) == [RowsForwarded(PeerId("sensor"), 7, Cid("rows sensor 7"))]
+    driven.fires(Timer.ANNOUNCE)
+    told = [action.announcement for action in driven.actions if isinstance(action, do.Announce)]
+    (again,) = (each for each in told if isinstance(each, RowsAnnouncement) and each.rows.creator == "sensor")
+    assert (again.signature, again.addresses) == ("signature", driven.config.addresses)
+
+
+def test_blocks_of_others_are_not_forwarded() -> None:
+    driven = bridge()
+    hears(driven, block("ann"))
+    answers(driven, "rows ann 1")
+    assert announced_rows(driven) == [] and not driven.facts(RowsForwarded)
+
+
+def test_a_provider_that_follows_the_feed_takes_no_other_rows() -> None:
+    driven = bridge(Role.PROVIDER)
+    assert hears(driven, block("sensor")) is None
+    assert hears(driven, block("ann")) is Reason.RATE_LIMIT
+
+
+def test_rows_of_sensors_are_forwarded_while_others_wait_for_room() -> None:
+    driven = bridge()
+    for number in range(1, 7):
+        hears(driven, block("ann", number))
+    for number in (1, 2):
+        hears(driven, block("sensor", number))
+    fetched = [each.model.creator for each in driven.all_asked(do.FetchModel) if isinstance(each.model, RowBlock)]
+    assert sorted(fetched) == ["ann", "ann", "ann", "sensor", "sensor"]
+
+
+def test_the_peer_that_forwarded_rows_trains_on_them_too() -> None:
+    driven = bridge()
+    hears(driven, block("sensor"))
+    answers(driven, "rows sensor 1")
+    assert driven.asked(do.TrainSlice).rows == block("sensor")
+
+
+def test_forwarded_rows_are_among_what_others_must_receive_before_a_session_settles() -> None:
+    driven = bridge()
+    hears(driven, block("sensor"))
+    answers(driven, "rows sensor 1")
+    driven.scored(do.TrainSlice, "trained", score(60))
+    rest = driven.peer.rest()
+    assert rest and rest.rows_announced == {Cid("rows sensor 1")}

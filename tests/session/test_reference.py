@@ -22,7 +22,7 @@ def test_a_row_says_what_a_reader_needs() -> None:
     cap = next(row for row in ROWS if (row.section, row.name) == ("reward", "cap"))
     assert (cap.type, cap.default, cap.unit, cap.range) == ("number", "1", "ETH", "from 0 to 1000000000")
     assert next(row for row in ROWS if row.name == "hidden").default == "[64, 64]"
-    assert next(row for row in ROWS if row.name == "kind").default == "required"
+    assert next(row for row in ROWS if (row.section, row.name) == ("faults", "kind")).default == "required"
 
 
 def test_the_name_of_the_data_is_its_source_or_the_name_of_its_file() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from learnae.errors import InputError
+from learnae.protocol.policies import Role
 from learnae.session.faults import FaultKind
 from learnae.session.session_file import RENAMED, load, parse, resolved, schema, to_toml
 from learnae.session.settings import Session
@@ -224,10 +225,47 @@ def test_an_unknown_setting_is_answered_with_what_it_may_be(table: dict[str, Any
     assert refused(table) == f"my.toml: {sentence}"
 
 
+OPEN: dict[str, Any] = {"privacy": False}
+BRIDGE = {"bridge": True}
+SENSOR = {"count": 2, "sensor": True, "computes": False, "wants_payment": False}
+
+
+def test_a_session_with_sensors_is_accepted() -> None:
+    session = parse({**OPEN, "groups": [BRIDGE, SENSOR], "feed": {"rows": 1000, "kind": "mqtt"}})
+    assert [group.role for group in session.groups] == [Role.TRAINER, Role.SENSOR]
+    only = parse({**OPEN, "peers": 4, "groups": [{"has_rows": False, **BRIDGE}, SENSOR], "feed": {"rows": 1000}})
+    assert only.feed.kind == "memory"
+
+
+@pytest.mark.parametrize("url", ["mqtt://", "http://host", "mqtt://user:secret@host", "mqtt://host:port", "host"])
+def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
+    assert "give mqtt://HOST or mqtt://HOST:PORT" in refused({"feed": {"url": url}})
+    assert parse({"feed": {"url": "mqtt://broker.example:1883"}}).feed.url == "mqtt://broker.example:1883"
+
+
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
         ({"groups": [{"policy": "row-poisoner"}]}, "groups: a row-poisoner publishes rows, which privacy forbids"),
+        (
+            {"groups": [BRIDGE, SENSOR]},
+            "groups: sensors publish their rows, which privacy forbids: set privacy = false",
+        ),
+        ({**OPEN, "groups": [BRIDGE, {**SENSOR, "computes": True}]}, "groups: a sensor only publishes rows: set"),
+        ({**OPEN, "groups": [BRIDGE, {**SENSOR, "wants_payment": True}]}, "groups: a sensor only publishes rows: set"),
+        ({**OPEN, "groups": [BRIDGE, {**SENSOR, "bridge": True}]}, "groups: a sensor follows no feed: set bridge"),
+        ({**OPEN, "groups": [{}, SENSOR]}, "groups: sensors need a peer that follows the feed, and such a peer needs"),
+        ({**OPEN, "groups": [BRIDGE]}, "groups: sensors need a peer that follows the feed, and such a peer needs"),
+        ({**OPEN, "groups": [BRIDGE, SENSOR]}, "a sensor publishes 100 readings, more than peers accept: raise"),
+        (
+            {
+                **OPEN,
+                "groups": [BRIDGE, SENSOR],
+                "feed": {"rows": 999},
+                "faults": [{"kind": "kill", "targets": ["p00"], "at": 1}],
+            },
+            "faults: a session with sensors cannot have faults yet",
+        ),
         ({"data": {"rows": 9}}, "data.rows = 9 cannot be cut into 10 slices: lower work.slices"),
         ({"start": {"peers": 21}}, "start.peers = 21 is above the number of peers: max 20"),
         ({"chain": {"max_fee": "1.5"}}, "chain.gas_price = 2 is above chain.max_fee = 1.5, so nobody could ever pay"),

@@ -7,7 +7,7 @@ The suites that test the real ports test these too (``tests/adapters``).  Calls 
 import hashlib
 import hmac
 import math
-from collections.abc import Coroutine, MutableMapping, Sequence
+from collections.abc import Callable, Coroutine, MutableMapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -22,7 +22,8 @@ from learnae.protocol.types import Address, Cid, ModelRef, PeerId, Score, Weight
 from learnae.session.faults import Component, Fault
 
 T = TypeVar("T")
-ROWS = b"rows "  # a row block begins with
+ROWS = b"rows "  # a row block of this trainer begins with
+READING = b'{"features"'  # the header of a sensor's rows
 
 
 def now(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -43,10 +44,14 @@ def keys(seed: str) -> tuple[PeerId, Address]:
 
 @dataclass
 class MemoryKey:
-    """``ports.IdentityKey``: a keyed hash.  Keys of one ring can verify each other's signatures."""
+    """``ports.IdentityKey``: a keyed hash.  Keys of one ring can verify each other's signatures.
+
+    ``others``: verifies the signatures of those that are not in the ring, such as sensors.
+    """
 
     ring: dict[PeerId, bytes]
     peer_id: PeerId
+    others: Callable[[PeerId, bytes, str], bool] = lambda peer, message, signature: False
 
     def __post_init__(self) -> None:
         self.ring.setdefault(self.peer_id, hashlib.sha256(f"secret {self.peer_id}".encode()).digest())
@@ -55,8 +60,9 @@ class MemoryKey:
         return hmac.new(self.ring[self.peer_id], message, hashlib.sha256).hexdigest()
 
     def verify(self, peer: PeerId, message: bytes, signature: str) -> bool:
-        secret = self.ring.get(peer)
-        return secret is not None and hmac.new(secret, message, hashlib.sha256).hexdigest() == signature
+        if peer not in self.ring:
+            return self.others(peer, message, signature)
+        return hmac.new(self.ring[peer], message, hashlib.sha256).hexdigest() == signature
 
 
 @dataclass
@@ -104,7 +110,7 @@ class MemoryTrainer:
         gain = 200 // (visit + 1)
 
         def make() -> tuple[Weights, Score]:
-            if rows is not None and not self.blocks.get(rows, b"").startswith(ROWS):
+            if rows is not None and not self._holds_rows(rows):
                 raise PortError(Reason.MALFORMED, rows)
             return self._new_model(self._skill(base) + gain + self._draw(base, visit, 11) - 5, step)
 
@@ -139,6 +145,10 @@ class MemoryTrainer:
         cid = cid_of(block)
         self.blocks[cid] = block
         return Weights(cid, digest), Score(skill, 1000)
+
+    def _holds_rows(self, cid: Cid) -> bool:
+        block = self.blocks.get(cid, b"")
+        return block.startswith(ROWS) or block.startswith(READING, 8)
 
     def _scored(self, cid: Cid, skill: int) -> tuple[Weights, Score]:
         return Weights(cid, self.blocks[cid].decode().split()[3]), Score(skill, 1000)

@@ -1,7 +1,7 @@
 """``ports.Feed`` in memory: the feed of one process.  Calls answer at once, except the iterator of ``follow``."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from learnae.errors import PortError, Reason
@@ -10,10 +10,10 @@ from learnae.messages.wire import MAX_READING
 
 @dataclass
 class MemoryBroker:
-    """Passes each message on to all connections that follow.  ``down``: it confirms nothing."""
+    """Passes each message on to all that follow.  ``down``: it confirms nothing."""
 
     down: bool = False
-    following: list["MemoryFeed"] = field(default_factory=list)
+    following: list[Callable[[bytes], None]] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -29,17 +29,17 @@ class MemoryFeed:
             raise PortError(Reason.OVERSIZE, f"{len(message)} bytes")
         if self.broker.down or self._closed:
             raise PortError(Reason.UNREACHABLE, "the feed in memory is closed")
-        for other in self.broker.following:
-            other._received.put_nowait(message)
+        for receive in self.broker.following:
+            receive(message)
 
     async def follow(self) -> AsyncIterator[bytes]:
         if not self._closed:
-            self.broker.following.append(self)
+            self.broker.following.append(self._received.put_nowait)
         return self._messages()
 
     async def close(self) -> None:
-        if self in self.broker.following:
-            self.broker.following.remove(self)
+        if self._received.put_nowait in self.broker.following:
+            self.broker.following.remove(self._received.put_nowait)
         self._closed = True
         self._received.put_nowait(None)
 

@@ -173,3 +173,9 @@ def refuse_remote_peers(backend: str, options: RunOptions) -> None:
         raise InputError(
             f"--remote-peers: the {backend} backend cannot take peers from other machines: use --backend compose"
         )
+
+
+def refuse_sensors(backend: str, session: Session) -> None:
+    """Raises InputError if a group consists of sensors, which this backend cannot start yet."""
+    if any(group.sensor for group in session.groups):
+        raise InputError(f"groups: the {backend} backend has no sensors yet: use --backend sim or --backend embedded")

@@ -28,11 +28,13 @@ def roster(
     The peers are p00, p01 ... in the order of their nodes.
     """
     from learnae.adapters import keystore
+    from learnae.backends.base import refuse_sensors
     from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
     from learnae.runs.sessions import load_session
     from learnae.runtime.roster_file import Roster
 
     settings = load_session(session, {"peers": len(kubo)})
+    refuse_sensors("live", settings)
     if (out / ROSTER).exists():
         raise InputError(f"{out} already holds a roster: choose another --out")
     nodes = asyncio.run(_nodes(kubo))

@@ -123,6 +123,29 @@ def decode_reading(message: bytes) -> Reading:
     return Reading(cid_from_bytes(session), peer_id(key), number, previous, rows, signature)
 
 
+class SensorOutbox:
+    """The readings that a sensor has made and that the feed has not confirmed: it publishes them until it has.
+
+    ``number`` and ``previous``: of its last reading, if it made some before.
+    """
+
+    def __init__(self, session: Cid, sensor: PeerId, sign: Sign, number: int = 0, previous: bytes = FIRST) -> None:
+        self._session, self._sensor, self._sign = session, sensor, sign
+        self.number, self.previous = number, previous
+        self.unconfirmed: dict[int, bytes] = {}  # by number, in order
+
+    def add(self, rows: SensorRows) -> bytes:
+        """The next reading."""
+        self.number += 1
+        message = encode_reading(self._session, self._sensor, self.number, self.previous, rows, self._sign)
+        self.previous = digest(message)
+        self.unconfirmed[self.number] = message
+        return message
+
+    def confirm(self, number: int) -> None:
+        self.unconfirmed.pop(number, None)
+
+
 class ReadingLog:
     """Which readings of a session's sensors have arrived, whatever a feed repeats, forges, loses or reorders."""
 

@@ -119,6 +119,15 @@ class RowsFetched:
 
 
 @dataclass(frozen=True, slots=True)
+class RowsForwarded:
+    """The rows of a sensor's reading are in the store and have been announced under the sensor's name."""
+
+    sensor: PeerId
+    number: int
+    cid: Cid
+
+
+@dataclass(frozen=True, slots=True)
 class Averaged:
     """One scored averaging attempt.  ``cid`` is that of the average, which is kept only if ``adopted``.
 
@@ -224,6 +233,7 @@ Decision = (
     | TrainingFailed
     | RowsPublished
     | RowsFetched
+    | RowsForwarded
     | Averaged
     | AttemptFailed
     | FetchFailed

@@ -10,6 +10,7 @@ class Role(StrEnum):
     PROFITEER = "profiteer"  # computes for money
     PROVIDER = "provider"  # has rows: it takes models that are better than its own, and pays for them
     KEEPER = "keeper"  # neither: it stores and serves blocks, and earns nothing
+    SENSOR = "sensor"  # a provider that only publishes rows on a feed; no process of it takes part in the session
 
     @classmethod
     def of(cls, has_rows: bool, computes: bool) -> "Role":

@@ -6,18 +6,20 @@ A row block is one more kind of announced block.  Rules:
 2. An announcement counts only with the creator's signature, which the driver verifies.  The sender may be another.
 3. Trainers, profiteers and keepers fetch announced blocks in random order, ``AHEAD`` at a time.  Their number is
    limited, per creator and in all.  What a keeper fetched it only serves.
-4. Each fetched block is trained on once.  The next slice of a peer is drawn uniformly from its own slices that are
+4. A peer that follows the feed finds the rows of each verified reading in its own store, as a block of the sensor.  It
+   announces them as long as it runs, whatever its role, and waits for no room to take them.
+5. Each fetched block is trained on once.  The next slice of a peer is drawn uniformly from its own slices that are
    left, in their order, and the blocks at hand.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
 
 from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.decisions import FetchFailed, RowsFetched, RowsPublished
+from learnae.protocol.decisions import FetchFailed, RowsFetched, RowsForwarded, RowsPublished
 from learnae.protocol.delivery import Delivery
 from learnae.protocol.policies import Role
 from learnae.protocol.requests import Requests
@@ -29,10 +31,13 @@ AHEAD = 3  # blocks at hand or on their way
 
 @dataclass(slots=True)
 class KnownRows:
-    block: RowBlock
-    hints: tuple[str, ...]
+    announcement: RowsAnnouncement
     arrived: bool = False
     delivery: Delivery = field(default_factory=Delivery)
+
+    @property
+    def block(self) -> RowBlock:
+        return self.announcement.rows
 
 
 class RowBlocks:
@@ -68,12 +73,11 @@ class RowBlocks:
     @property
     def accepts_more(self) -> bool:
         """Whether a new block of another peer may be worth an event."""
-        wanted = self.trains or (self._config.role is Role.KEEPER and not self._config.privacy)
-        return wanted and len(self.known) < self._config.network.max_row_blocks
+        return (self._collects or bool(self._config.sensors)) and len(self.known) < self._config.network.max_row_blocks
 
     @property
     def announced(self) -> frozenset[Cid]:
-        return frozenset(announcement.rows.cid for announcement in self._published)
+        return frozenset(announcement.rows.cid for announcement in (*self._published, *self._forwarded))
 
     @property
     def known_cids(self) -> frozenset[Cid]:
@@ -94,11 +98,12 @@ class RowBlocks:
         if block.creator == self._config.peer or block.cid in self.cids:
             return Reason.COPY
         of_creator = sum(other.block.creator == block.creator for other in self.known.values())
-        full = of_creator >= self._config.network.max_row_blocks_per_creator
-        return None if self.accepts_more and not full else Reason.RATE_LIMIT
+        full = of_creator >= self._config.network.max_row_blocks_per_creator or not self.accepts_more
+        wanted = self._collects or block.creator in self._config.sensors
+        return None if wanted and not full else Reason.RATE_LIMIT
 
     def receive(self, announcement: RowsAnnouncement) -> None:
-        self.known.setdefault(announcement.rows.cid, KnownRows(announcement.rows, announcement.addresses))
+        self.known.setdefault(announcement.rows.cid, KnownRows(announcement))
 
     def draw(self, own_left: int) -> RowBlock | None:
         """The block that is the next slice; None for an own slice.  At least one slice must be left."""
@@ -115,6 +120,9 @@ class RowBlocks:
         known = self.known[block.cid]
         known.arrived = True
         self._requests.record(RowsFetched(block.creator, block.cid))
+        if block.creator in self._config.sensors:
+            self._requests.record(RowsForwarded(block.creator, block.number, block.cid))
+            self._requests.emit(do.Announce(replace(known.announcement, addresses=self._config.addresses)))
         if self.trains:
             self.ready.append(block)
             self.ready.sort(key=lambda block: block.cid)
@@ -148,8 +156,8 @@ class RowBlocks:
     # time
 
     def announce(self) -> None:
-        """Announce all own blocks again; continue a publication that failed."""
-        for announcement in self._published:
+        """Announce all own blocks and those of sensors again; continue a publication that failed."""
+        for announcement in (*self._published, *self._forwarded):
             self._requests.emit(do.Announce(announcement))
         self._packing_failed = False
         self._publish()
@@ -163,18 +171,36 @@ class RowBlocks:
         missing = [known for cid, known in self.known.items() if not known.arrived and cid not in fetching]
         missing = [known for known in missing if not known.delivery.given_up]
         due = [known for known in missing if known.delivery.not_before <= now]
+        for known in due:
+            if known.block.creator in self._config.sensors:
+                self._fetch(known)
+        due = [known for known in due if known.block.creator not in self._config.sensors]
         on_their_way = sum(cid in self.known for cid in fetching)
         while due and on_their_way + len(self.ready) < AHEAD:
-            known = due.pop(self._rng.randrange(len(due)))
             on_their_way += 1
-            fetch = partial(do.FetchModel, cid=known.block.cid, model=known.block, hints=known.hints)
-            self._requests.issue(fetch)
+            self._fetch(due.pop(self._rng.randrange(len(due))))
         later = [known.delivery.not_before - now for known in missing if known.delivery.not_before > now]
         timer = self._requests.due(Timer.FETCH)
         if later and (timer is None or timer > now + min(later)):
             self._requests.set_timer(Timer.FETCH, min(later))
 
     # private
+
+    def _fetch(self, known: KnownRows) -> None:
+        block, hints = known.block, known.announcement.addresses
+        self._requests.issue(partial(do.FetchModel, cid=block.cid, model=block, hints=hints))
+
+    @property
+    def _collects(self) -> bool:
+        """Whether it takes blocks of all creators."""
+        return self.trains or (self._config.role is Role.KEEPER and not self._config.privacy)
+
+    @property
+    def _forwarded(self) -> list[RowsAnnouncement]:
+        """The announcements of sensors' blocks that have arrived."""
+        sensors = self._config.sensors
+        forwarded = [known for known in self.known.values() if known.arrived and known.block.creator in sensors]
+        return [replace(known.announcement, addresses=self._config.addresses) for known in forwarded]
 
     @property
     def _publishing(self) -> bool:

@@ -191,6 +191,7 @@ class PeerConfig:
     flips: float  # share of the labels in its row blocks that are wrong: 0, unless it is a row poisoner
     claimed_peer: PeerId  # the id that its contract names: its own, unless it is a hijacker
     role: Role
+    sensors: tuple[PeerId, ...]  # whose readings it announces as row blocks; none, unless it follows the feed
     validation: Commitment  # to the rows that it scores models on
     wants_payment: bool
     identity: IdentityRule

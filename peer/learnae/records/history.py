@@ -44,10 +44,11 @@ class RosterEntry:
     computes: bool
     wants_payment: bool
     policy: Policy
+    sensor: bool = False
 
     @property
     def role(self) -> Role:
-        return Role.of(self.has_rows, self.computes)
+        return Role.SENSOR if self.sensor else Role.of(self.has_rows, self.computes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ def session_began(backend: BackendName, session: Session, members: Iterable[Memb
             member.group.computes,
             member.group.wants_payment,
             member.group.policy,
+            member.group.sensor,
         )
         for member in members
     )
@@ -89,6 +91,14 @@ class Evaluated:
     step: int
     test: Score
     own: Score | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingPublished:
+    """Of a sensor in the process of the command: the feed has confirmed a reading, whose rows are the block ``cid``."""
+
+    number: int
+    cid: Cid
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +152,7 @@ Fact = (
     Decision
     | SessionBegan
     | Evaluated
+    | ReadingPublished
     | PeerCrashed
     | PeerRestarted
     | FaultsPlanned
@@ -278,8 +289,8 @@ class History:
 
     @cached_property
     def honest(self) -> list[str]:
-        """Names of the honest peers: summaries of accuracy and money are about them."""
-        return [name for name, entry in self.roster.items() if entry.policy is Policy.HONEST]
+        """Names of the honest peers, sensors left out: summaries of accuracy and money are about them."""
+        return [name for name, entry in self.roster.items() if entry.policy is Policy.HONEST and not entry.sensor]
 
     @cached_property
     def debts(self) -> dict[tuple[str, int], list[tuple[float, DebtChanged]]]:

@@ -158,7 +158,8 @@ def _missing_journals(run: Path, history: History, contents: Journals) -> Iterat
     if (run / ROSTER).is_file():
         active = [member.name for member in members(run)[1]]
     else:
-        active = sorted({record.peer for record in history.records} - {SWARM})
+        sensors = {name for name, entry in history.roster.items() if entry.sensor}
+        active = sorted({record.peer for record in history.records} - {SWARM} - sensors)
     missing = [name for name in active if name not in contents]
     if missing:
         yield (

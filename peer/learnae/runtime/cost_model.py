@@ -1,9 +1,11 @@
 """How long everything takes in the simulator: the session's ``[cost]`` and ``[network]``, with seeded variation."""
 
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from learnae.protocol import actions as do
+from learnae.protocol.types import PeerId
 from learnae.session.faults import Link
 from learnae.session.settings import Session
 
@@ -19,13 +21,16 @@ class PeerCosts:
     slice_rows: int
     rng: random.Random
     speed: float = 1.0
+    sensors: Collection[PeerId] = ()
 
     def work(self, action: do.TrainerAction) -> float:
         """Of a job of the trainer."""
         cost = self.session.cost
         match action:
             case do.TrainSlice():
-                seconds = cost.train * self.slice_rows * self.session.model.epochs
+                of_sensor = action.rows is not None and action.rows.creator in self.sensors
+                rows = self.session.feed.rows if of_sensor else self.slice_rows
+                seconds = cost.train * rows * self.session.model.epochs
             case do.AverageModels():
                 seconds = cost.average
             case _:

@@ -1,11 +1,13 @@
 """Data, training and scoring of a whole session: one interface, and an implementation without tensors for tests."""
 
+import struct
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from learnae.adapters import memory
 from learnae.messages.commitment import commit
+from learnae.messages.readings import SensorRows
 from learnae.ports import Predictor, Trainer
 from learnae.protocol.types import Cid, Commitment, PeerId, Score
 from learnae.session.settings import Session
@@ -29,6 +31,10 @@ class Learning(Protocol):
         """Training rows."""
         ...
 
+    def readings(self, index: int) -> list[SensorRows]:
+        """The training rows of a sensor, cut into readings."""
+        ...
+
     def commitment(self, index: int) -> Commitment:
         """To the peer's validation rows."""
         ...
@@ -38,6 +44,17 @@ class Learning(Protocol):
     def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
         """Accuracy of peers' models on rows no peer has: on all, and on those like the peer's own if they differ."""
         ...
+
+
+def cut(rows: SensorRows, size: int) -> list[SensorRows]:
+    """``size`` rows each, except the last one."""
+    width = 4 * rows.columns
+    return [
+        SensorRows(
+            rows.columns, rows.features[first * width : (first + size) * width], rows.labels[first : first + size]
+        )
+        for first in range(0, len(rows.labels), size)
+    ]
 
 
 @dataclass
@@ -58,6 +75,10 @@ class MemoryLearning:
 
     def rows(self, index: int) -> int:
         return self.session.data.rows
+
+    def readings(self, index: int) -> list[SensorRows]:
+        rows = range(index * self.session.data.rows, (index + 1) * self.session.data.rows)
+        return cut(SensorRows(1, struct.pack(f"<{len(rows)}f", *rows), bytes(len(rows))), self.session.feed.rows)
 
     def commitment(self, index: int) -> Commitment:
         return commit(f"{self.session.seed} {index}", 0, b"", b"")

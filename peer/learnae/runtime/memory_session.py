@@ -4,6 +4,7 @@ import random
 from collections.abc import Set
 
 from learnae.adapters import memory, memory_network
+from learnae.ed25519 import verify_text
 from learnae.ports import Chain
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.types import Cid, PeerId
@@ -11,6 +12,7 @@ from learnae.records.history import SessionBegan, session_began
 from learnae.records.outcome import BackendName
 from learnae.runtime.dispatch import Ports
 from learnae.runtime.learning import Learning
+from learnae.runtime.sensor_keys import with_sensor_keys
 from learnae.session.faults import Link
 from learnae.session.roster import Keys, roster
 from learnae.session.settings import Session
@@ -24,7 +26,7 @@ class MemorySession(SessionSetup):
     """
 
     def __init__(self, session: Session, learning: Learning, keys: Keys, present: Set[str] | None = None) -> None:
-        members = roster(session.groups, session.peers, keys, session.privacy)
+        members = roster(session.groups, session.peers, with_sensor_keys(session, keys), session.privacy)
         degree = session.network.degree
         super().__init__(
             session,
@@ -36,7 +38,8 @@ class MemorySession(SessionSetup):
             learning.statistics,
         )
         self.learning = learning
-        self.present = [i for i, member in enumerate(members) if present is None or member.name in present]
+        peers = [i for i, member in enumerate(members) if not member.group.sensor]  # nothing of a sensor runs here
+        self.present = [i for i in peers if present is None or members[i].name in present]
         absent = set(range(len(members))).difference(self.present)
         self.neighbours = [[other for other in others if other not in absent] for others in self.neighbours]
         network = memory_network.MemoryNet(random.Random(f"{session.seed} network"), Link(loss=session.network.loss))
@@ -51,7 +54,7 @@ class MemorySession(SessionSetup):
         member = self.members[index]
         return Ports(
             memory_network.MemoryStore(self.swarm, member.name),
-            memory.MemoryKey(self._ring, member.peer),
+            memory.MemoryKey(self._ring, member.peer, verify_text),
             chain,
             self.session.chain.id,
             self.learning.trainer(index, member.peer, self.session_id, self.swarm.blocks),

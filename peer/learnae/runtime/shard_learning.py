@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from learnae.errors import DriverError, InputError
 from learnae.lazy_future import lazy
 from learnae.messages.commitment import commit
+from learnae.messages.readings import SensorRows
 from learnae.ports import Predictor, Trainer
 from learnae.protocol.decisions import IdentityChanged, IdentityState, WorkBegan
 from learnae.protocol.policies import Forgery
@@ -80,6 +81,9 @@ class ShardLearning:
 
     def rows(self, index: int) -> int:
         return self._trained
+
+    def readings(self, index: int) -> list[SensorRows]:
+        raise DriverError("a single peer is no sensor")
 
     def commitment(self, index: int) -> Commitment:
         return self._commitment

@@ -53,6 +53,7 @@ class Simulator:
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._scheduled = 0
         self._busy = hosts[0]  # the last peer that was seen not to be at rest
+        self.feeding: Callable[[], bool] = lambda: False  # whether readings are on their way
         self.away: set[str] = set()  # peers that are down or frozen, and will be back
         for host in hosts:
             self.at(host.joins_at, partial(self._join, host))
@@ -210,10 +211,10 @@ class Simulator:
             longer = self.net.delay(host.name, other.name)
             if longer is not None:
                 delay = sent + host.costs.latency(host.late) + longer
-                receive = partial(self._receive, other, host.config.peer, announcement)
+                receive = partial(self.receive, other, host.config.peer, announcement)
                 self.after(delay, partial(self._if_alive, other, other.incarnation, receive))
 
-    def _receive(self, host: SimulatedPeer, sender: PeerId, announcement: Announcement) -> None:
+    def receive(self, host: SimulatedPeer, sender: PeerId, announcement: Announcement) -> None:
         if host.peer is None:
             return
         event = screen(host.peer, host.ports.key, sender, announcement, self.clock.now)
@@ -257,7 +258,7 @@ class Simulator:
         """Whether all have joined and are up, and nothing can happen any more."""
         hosts = self.hosts.values()
         self._busy = next((host for host in (self._busy, *hosts) if not host.at_rest), self._busy)
-        if not self._busy.at_rest:
+        if not self._busy.at_rest or self.feeding():
             return False
         rests = {host.name: host.peer.rest() for host in hosts if host.peer}
         return settled((rests[host.name], [rests[other.name] for other in host.listeners]) for host in hosts)
@@ -265,7 +266,7 @@ class Simulator:
     @property
     def _quiet(self) -> bool:
         """Whether all have joined, none is away, and none has anything left to do."""
-        return all(
+        return not self.feeding() and all(
             self.clock.now > host.joins_at and host.name not in self.away and (host.peer is None or host.peer.quiet)
             for host in self.hosts.values()
         )

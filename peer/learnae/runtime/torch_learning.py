@@ -11,9 +11,10 @@ from learnae.learn.model import create_network
 from learnae.learn.predictor import TorchPredictor
 from learnae.learn.trainer import PoolTrainer
 from learnae.learn.weight_store import initial_block
+from learnae.messages.readings import SensorRows
 from learnae.ports import Predictor, Trainer
 from learnae.protocol.types import Cid, Commitment, PeerId, Score
-from learnae.runtime.learning import Blocks
+from learnae.runtime.learning import Blocks, cut
 from learnae.runtime.shard_learning import commit_rows
 from learnae.session.settings import Session
 
@@ -45,6 +46,11 @@ class TorchLearning:
 
     def rows(self, index: int) -> int:
         return len(self.split.peers[index].train)
+
+    def readings(self, index: int) -> list[SensorRows]:
+        features, labels = (part[0].numpy() for part in self.table.select(self.split.peers[index].train.unsqueeze(0)))
+        rows = SensorRows(self.features, features.astype("<f4").tobytes(), labels.astype("u1").tobytes())
+        return cut(rows, self.session.feed.rows)
 
     def commitment(self, index: int, salt: str | None = None) -> Commitment:
         """By default the salt follows from the seed: who has a session in one process has its rows anyway."""

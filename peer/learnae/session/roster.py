@@ -59,7 +59,8 @@ def require_possible(groups: Sequence[Group], known: Sequence[str], privacy: boo
         if group.victim is not None and group.victim not in known:
             raise InputError(f"victim {group.victim} is not in this swarm: name one of {known[0]} to {known[-1]}")
     roles = {group.role for group in present}
-    if Role.TRAINER not in roles and (privacy or not roles >= {Role.PROVIDER, Role.PROFITEER}):
+    published = not privacy and not roles.isdisjoint({Role.PROVIDER, Role.SENSOR})
+    if Role.TRAINER not in roles and not (published and Role.PROFITEER in roles):
         raise InputError("no peer trains: set has_rows = true and computes = true in at least one group")
 
 

@@ -125,6 +125,8 @@ class Group:
     count: int | None = setting(None, "Peers of this group; default: all that no other group counts.", ge=1)
     has_rows: bool = setting(True, "Each peer has training and validation data of its own.")
     computes: bool = setting(True, "Each peer trains and averages.")
+    sensor: bool = setting(False, "Each is a sensor: a device that publishes its rows on the feed, and no peer.")
+    bridge: bool = setting(False, "Each peer follows the feed and announces the rows of sensors as row blocks.")
     wants_payment: bool = setting(True, "Each peer registers a wallet, so that it can be paid.")
     policy: Policy = setting(Policy.HONEST, "Behaviour; every policy but honest breaks the rules.")
     victim: str | None = setting(None, "hijacker: name of the peer whose id is claimed.")
@@ -134,7 +136,24 @@ class Group:
 
     @property
     def role(self) -> Role:
-        return Role.of(self.has_rows, self.computes)
+        return Role.SENSOR if self.sensor else Role.of(self.has_rows, self.computes)
+
+
+@dataclass(frozen=True)
+class FeedSettings:
+    """Where sensors publish their rows (docs/how-to/feed.md).  The simulator always uses a feed in memory."""
+
+    kind: Literal["memory", "mqtt"] = setting(
+        "memory", "memory: inside the process of the peers; mqtt: an MQTT broker."
+    )
+    url: str | None = setting(
+        None,
+        "Broker to use, such as mqtt://127.0.0.1:1883; default: the embedded backend starts one.",
+        pattern=r"^mqtt://[^/:@\s]+(:[0-9]+)?$",
+        form="mqtt://HOST or mqtt://HOST:PORT",
+    )
+    rows: int = setting(100, "Rows per reading.", ge=1, le=30_000)
+    every: float = period(1.0, "Time between two readings of a sensor.")
 
 
 @dataclass(frozen=True)
@@ -184,6 +203,7 @@ class Session:
     reward: RewardSettings = _block(RewardSettings, "What an adopted average is worth.")
     chain: ChainSettings = _block(ChainSettings, "The Ethereum chain.")
     network: NetworkSettings = _block(NetworkSettings, "Gossip and model transfer.")
+    feed: FeedSettings = _block(FeedSettings, "How sensors publish their rows.")
     cost: CostSettings = _block(CostSettings, "How long work takes in the simulator.")
     groups: tuple[Group, ...] = setting(
         (Group(),), "Groups of peers with one role each.", min_length=1, max_length=TABLES

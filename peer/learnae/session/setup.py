@@ -16,7 +16,7 @@ from learnae.messages.codec import encode
 from learnae.messages.wire import MAX_BLOCK, cid_of
 from learnae.protocol.policies import Policy
 from learnae.protocol.settings import IdentityRule, PeerConfig
-from learnae.protocol.types import Cid, Commitment
+from learnae.protocol.types import Cid, Commitment, PeerId
 from learnae.session.roster import Member, neighbourhood
 from learnae.session.settings import Session
 
@@ -79,6 +79,10 @@ class SessionSetup:
         }
         return json.dumps(agreed, sort_keys=True, separators=(",", ":")).encode()
 
+    @property
+    def sensors(self) -> tuple[PeerId, ...]:
+        return tuple(member.peer for member in self.members if member.group.sensor)
+
     @cached_property
     def session_id(self) -> Cid:
         return cid_of(self.manifest)
@@ -116,6 +120,7 @@ class SessionSetup:
             flips=member.group.flips if member.group.policy is Policy.ROW_POISONER else 0.0,
             claimed_peer=member.claimed_peer,
             role=member.group.role,
+            sensors=self.sensors if member.group.bridge else (),
             validation=validation,
             wants_payment=member.group.wants_payment,
             identity=session.identity,

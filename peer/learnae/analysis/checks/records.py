@@ -37,8 +37,8 @@ def roles_match_settings(history: History) -> Iterator[str]:
     if len(groups) != len(began.roster):
         yield f"the roster has {len(began.roster)} peers, the settings {len(groups)}"
     for entry, group in zip(began.roster, groups, strict=False):
-        role = (entry.has_rows, entry.computes, entry.wants_payment, entry.policy)
-        if role != (group.has_rows, group.computes, group.wants_payment, group.policy):
+        role = (entry.has_rows, entry.computes, entry.wants_payment, entry.policy, entry.sensor)
+        if role != (group.has_rows, group.computes, group.wants_payment, group.policy, group.sensor):
             yield f"{entry.name} has another role than the settings give it"
 
 

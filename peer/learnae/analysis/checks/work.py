@@ -10,6 +10,7 @@ from learnae.protocol.decisions import (
     Adopted,
     Averaged,
     Published,
+    RowsForwarded,
     RowsPublished,
     Trained,
     TrainingFailed,
@@ -84,8 +85,8 @@ def training_did_not_diverge(history: History) -> Iterator[str]:
 def private_rows_stay_private(history: History) -> Iterator[str]:
     """In privacy mode nobody publishes rows, and nobody trains on rows of others."""
     if session_began(history).session.privacy:
-        for record in history.of(RowsPublished, Trained, TrainingFailed):
-            if isinstance(record.fact, RowsPublished):
+        for record in history.of(RowsPublished, RowsForwarded, Trained, TrainingFailed):
+            if isinstance(record.fact, RowsPublished | RowsForwarded):
                 yield f"{record.peer} published rows {record.fact.cid}"
             elif isinstance(record.fact, Trained | TrainingFailed) and record.fact.rows:
                 yield f"{record.peer} trained on rows {record.fact.rows}"
@@ -93,14 +94,21 @@ def private_rows_stay_private(history: History) -> Iterator[str]:
 
 @check
 def trained_rows_were_announced(history: History) -> Iterator[str]:
-    """A peer trains on its own slices, once each, and on row blocks that another peer published before, once each."""
-    session_began(history)
+    """A peer trains on its own slices, once each, and on row blocks that another one published before, once each.
+
+    A block of a sensor counts as published when a peer that follows the feed has announced it.
+    """
+    sensors = {entry.peer: entry.name for entry in session_began(history).roster if entry.sensor}
     publishers: dict[Cid, str] = {}
     used: set[tuple[str, Cid]] = set()
-    for record in history.of(RowsPublished, Trained):
+    for record in history.of(RowsPublished, RowsForwarded, Trained):
         match record.fact:
             case RowsPublished(cid=cid):
                 publishers.setdefault(cid, record.peer)
+            case RowsForwarded(sensor, cid=cid):
+                if sensor not in sensors:
+                    yield f"{record.peer} forwarded {cid} of {sensor}, which is no sensor of this session"
+                publishers.setdefault(cid, sensors.get(sensor, record.peer))
             case Trained(rows=str(cid)):
                 if publishers.get(cid) in (None, record.peer):
                     yield f"{record.peer} trained on {cid}, which no other peer had published"
@@ -124,8 +132,9 @@ def every_peer_finished(history: History) -> Iterator[str]:
 
 
 def last_states(history: History) -> dict[str, str]:
-    """The last known state of each peer: a work state, absent, or crashed."""
-    work = dict.fromkeys(history.roster, "absent")
+    """The last known state of each peer that is no sensor: a work state, absent, or crashed."""
+    peers = [name for name, entry in history.roster.items() if not entry.sensor]
+    work = dict.fromkeys(peers, "absent")
     crashed: set[str] = set()
     for record in history.of(WorkChanged, PeerCrashed, PeerRestarted):
         match record.fact:
@@ -135,7 +144,7 @@ def last_states(history: History) -> dict[str, str]:
                 crashed.add(record.peer)
             case _:
                 crashed.discard(record.peer)
-    return {name: "crashed" if name in crashed else work[name] for name in history.roster}
+    return {name: "crashed" if name in crashed else work[name] for name in peers}
 
 
 def learned_nothing(history: History) -> list[str]:

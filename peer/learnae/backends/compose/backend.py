@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from learnae.adapters.run_directory import environment_facts
-from learnae.backends.base import Finding, Run, RunOptions, Say
+from learnae.backends.base import Finding, Run, RunOptions, Say, refuse_sensors
 from learnae.backends.compose import engine
 from learnae.backends.compose.plan import GRAFANA, NO_REMOTE_PEERS, PROMETHEUS, Plan, RemotePeerOptions, project
 from learnae.backends.pods.plan import HOST, refuse_device
@@ -49,6 +49,7 @@ class ComposeBackend:
         if self._options.threads is not None:
             raise InputError("--threads: in containers each peer trains in one thread: leave it out")
         refuse_device(self.session)
+        refuse_sensors(self.name, self.session)
         if self._remote.count and self.session.faults:
             raise InputError("faults cannot be injected into remote peers: leave out --remote-peers or the faults")
         missing = engine.missing()

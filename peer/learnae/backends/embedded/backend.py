@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 from learnae.adapters.kept_models import write_models
 from learnae.adapters.run_directory.seal import TOKEN
-from learnae.backends.base import Finding, Run, RunOptions, Say, refuse_external_chain, refuse_remote_peers
+from learnae.backends.base import (
+    Finding,
+    Run,
+    RunOptions,
+    Say,
+    refuse_external_chain,
+    refuse_remote_peers,
+    refuse_sensors,
+)
 from learnae.backends.in_process import LoadLearning, begin, finished, thread_count, torch_learning
 from learnae.ports import Observer
 from learnae.private_file import write_private
@@ -56,6 +64,7 @@ class EmbeddedBackend:
     def check(self) -> None:
         refuse_external_chain(self.name)
         refuse_remote_peers(self.name, self._options)
+        refuse_sensors(self.name, self.session)
 
     def page(self, run: Run) -> "FastAPI":
         from learnae.adapters.metrics import Metrics  # these take a second to import

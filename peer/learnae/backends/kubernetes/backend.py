@@ -6,7 +6,15 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from learnae.adapters.run_directory import environment_facts
-from learnae.backends.base import Finding, Run, RunOptions, Say, refuse_external_chain, refuse_remote_peers
+from learnae.backends.base import (
+    Finding,
+    Run,
+    RunOptions,
+    Say,
+    refuse_external_chain,
+    refuse_remote_peers,
+    refuse_sensors,
+)
 from learnae.backends.kubernetes.plan import ClusterPlan, refuse_what_is_missing
 from learnae.backends.kubernetes.rendering import plan_for
 from learnae.backends.pods.checkout_lock import alone
@@ -50,6 +58,7 @@ class KubernetesBackend:
             raise InputError("--threads: in pods each peer trains in one thread: leave it out")
         refuse_external_chain(self.name)
         refuse_remote_peers(self.name, self._options)
+        refuse_sensors(self.name, self.session)
         refuse_what_is_missing(self.session)
         plan = self._plan()
         from learnae.backends.kubernetes.cluster import Cluster  # imports the client library, or refuses

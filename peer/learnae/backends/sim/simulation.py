@@ -15,6 +15,7 @@ from learnae.runtime.clocks import VirtualClock
 from learnae.runtime.cost_model import PeerCosts
 from learnae.runtime.learning import Learning
 from learnae.runtime.memory_session import MemorySession, memory_keys
+from learnae.runtime.simulated_feed import SimulatedFeed
 from learnae.runtime.simulated_peer import SimulatedPeer
 from learnae.runtime.simulator import Simulator
 from learnae.runtime.test_accuracy import TestAccuracy
@@ -68,6 +69,7 @@ class Simulation:
         self._stopping = False
         watching = (*self.observers, self.evaluation.observe, self._end_if_stopping)
         self.simulator = Simulator(session, self.clock, self._hosts(), self.swarm, self.ledger, watching, keep)
+        self.feed = SimulatedFeed(self.simulator, self.setup, self._record)
         if session.faults:
             self.simulator.observers += (simulated_faults(session, self.simulator, self._record),)
 
@@ -112,7 +114,7 @@ class Simulation:
             rng = random.Random(f"{session.seed} cost {member.name}")
             speed = rng.lognormvariate(0.0, session.cost.speed_sigma)
             rows = setup.learning.rows(index) or session.data.rows  # without own rows: of received blocks
-            costs = PeerCosts(session, rows // session.work.slices, rng, speed)
+            costs = PeerCosts(session, rows // session.work.slices, rng, speed, setup.sensors)
             config = setup.peer_config(index)
             hosts[index] = SimulatedPeer(member.name, config, ports, member.group.joins_at, costs)
         for index, host in hosts.items():

@@ -86,7 +86,7 @@ def load_partitioned(session: Session, dataset: Dataset | None = None) -> tuple[
 def partition(dataset: Dataset, session: Session) -> Partition:
     """Deal the rows.  InputError if a peer gets too few to train and validate on."""
     data, roles = session.data, [group.role for group in group_of_each_peer(session.groups, session.peers)]
-    has_rows = [role in (Role.TRAINER, Role.PROVIDER) for role in roles]
+    has_rows = [role in (Role.TRAINER, Role.PROVIDER, Role.SENSOR) for role in roles]
     if len(dataset) < data.test_rows + data.judging_rows:
         raise InputError(
             f"the dataset has {len(dataset):,} rows, smaller than data.test_rows + data.judging_rows = "

@@ -1,0 +1,100 @@
+"""Sensors, a feed in memory and the peers that follow it, in virtual time."""
+
+import random
+from dataclasses import dataclass
+from functools import partial
+
+from learnae.adapters.memory import now
+from learnae.adapters.memory_feed import MemoryBroker, MemoryFeed
+from learnae.errors import BadMessage, PortError
+from learnae.messages.readings import Reading, ReadingLog, SensorOutbox, SensorRows, decode_reading
+from learnae.ports import Observer
+from learnae.records.history import ReadingPublished
+from learnae.runtime.feed import reading_log
+from learnae.runtime.memory_session import MemorySession
+from learnae.runtime.sensor_keys import sensor_keys
+from learnae.runtime.simulated_peer import SimulatedPeer
+from learnae.runtime.simulator import Simulator
+from learnae.session.roster import Member
+
+RETRY = 1.0  # s until what failed is tried again
+
+
+@dataclass
+class SimulatedSensor:
+    member: Member
+    outbox: SensorOutbox
+    rows: list[SensorRows]  # not published yet
+
+
+class SimulatedFeed:
+    """``broker``: to interrupt the feed."""
+
+    def __init__(self, simulator: Simulator, setup: MemorySession, record: Observer) -> None:
+        self._simulator, self._session, self._record = simulator, setup.session, record
+        self.broker = MemoryBroker()
+        self._feed = MemoryFeed(self.broker)
+        self._rng = random.Random(f"{setup.session.seed} feed")
+        self._arriving = 0  # messages that have not reached a peer
+        self.logs: dict[str, ReadingLog] = {}
+        for host in simulator.hosts.values():
+            if host.config.sensors:
+                self.logs[host.name] = reading_log(host.config, setup.learning)
+                self.broker.following.append(partial(self._send, host))
+        self.sensors = [
+            SimulatedSensor(
+                member,
+                SensorOutbox(setup.session_id, member.peer, key.sign),
+                setup.learning.readings(setup.members.index(member)),
+            )
+            for name, key in sensor_keys(setup.session).items()
+            for member in setup.members
+            if member.name == name
+        ]
+        for sensor in self.sensors:
+            simulator.at(sensor.member.group.joins_at + setup.session.feed.every, partial(self._publish, sensor))
+        simulator.feeding = self.under_way
+
+    def under_way(self) -> bool:
+        return self._arriving > 0 or any(sensor.rows or sensor.outbox.unconfirmed for sensor in self.sensors)
+
+    # private
+
+    def _publish(self, sensor: SimulatedSensor) -> None:
+        """Make the next reading; publish all that the feed has not confirmed."""
+        if sensor.rows:
+            sensor.outbox.add(sensor.rows.pop(0))
+        for number, message in list(sensor.outbox.unconfirmed.items()):
+            try:
+                now(self._feed.publish(message))
+            except PortError:
+                break
+            sensor.outbox.confirm(number)
+            cid = decode_reading(message).announcement.rows.cid
+            self._record(self._simulator.clock.now, sensor.member.name, ReadingPublished(number, cid))
+        if sensor.rows or sensor.outbox.unconfirmed:
+            self._simulator.after(self._session.feed.every, partial(self._publish, sensor))
+
+    def _send(self, host: SimulatedPeer, message: bytes) -> None:
+        self._arriving += 1
+        latency = self._session.network.latency * (0.5 + self._rng.random())
+        self._simulator.after(latency, partial(self._arrive, host, message))
+
+    def _arrive(self, host: SimulatedPeer, message: bytes) -> None:
+        """A feed keeps what a peer that is down or frozen has not received."""
+        if host.peer is None or host.frozen is not None:
+            self._simulator.after(RETRY, partial(self._arrive, host, message))
+            return
+        try:
+            self._keep(host, self.logs[host.name].accept(message))
+        except BadMessage:
+            self._arriving -= 1
+
+    def _keep(self, host: SimulatedPeer, reading: Reading) -> None:
+        try:
+            now(host.ports.store.put(reading.rows.block))
+        except PortError:
+            self._simulator.after(RETRY, partial(self._keep, host, reading))
+            return
+        self._arriving -= 1
+        self._simulator.receive(host, reading.sensor, reading.announcement)
