@@ -32,7 +32,7 @@ def announces(identities: int) -> Faults:
         poid = Poid(sender, Address(f"wallet {number}"))
         claim = Claim(poid, Address(f"contract {number}"), TxHash(f"deployment {number}"), "rows", "proof")
         for host in simulator.hosts.values():
-            simulator._receive(host, sender, IdentityAnnouncement(host.config.session, claim, ()))
+            simulator.receive(host, sender, IdentityAnnouncement(host.config.session, claim, ()))
 
     return attack
 

@@ -54,7 +54,7 @@ class Tarpit:
             simulator.swarm.blocks[model.weights.cid] = block
             simulator.swarm.holders[model.weights.cid] = dict.fromkeys(simulator.hosts)
         for host in simulator.hosts.values():
-            simulator._receive(host, creator, ModelAnnouncement(host.config.session, model, ()))
+            simulator.receive(host, creator, ModelAnnouncement(host.config.session, model, ()))
         if step < self.steps:
             simulator.after(self.every, partial(self._announce, simulator, number, step + 1))
 

@@ -116,7 +116,7 @@ def test_if_no_backend_can_run_the_session_the_reason_of_the_preferred_one_is_gi
         choose(None, parse(QUICK), RunOptions(remote_peers=1), print)
 
 
-@pytest.mark.parametrize("kind", [ComposeBackend, KubernetesBackend, EmbeddedBackend])
+@pytest.mark.parametrize("kind", [ComposeBackend, KubernetesBackend])
 def test_backends_without_sensors_refuse_them_in_one_sentence(kind: type[Backend]) -> None:
     groups = [{"bridge": True}, {"count": 1, "sensor": True, "computes": False, "wants_payment": False}]
     session = parse({"peers": 3, "privacy": False, "feed": {"rows": 1000}, "groups": groups})

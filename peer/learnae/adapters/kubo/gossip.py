@@ -9,18 +9,17 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
 
 import aiohttp
 
 from learnae.adapters.kubo.rpc import KuboRpc, text_field
+from learnae.async_streams import merge
 from learnae.errors import BadMessage, PortError, Reason
 from learnae.messages.foreign_json import from_json
 from learnae.messages.ids import base64url, from_base64url
 from learnae.messages.wire import decode, encode, topic_of, topics
 from learnae.protocol.types import Announcement, Cid, PeerId
 
-T = TypeVar("T")
 Received = tuple[PeerId, Announcement]
 
 MAX_LINE = 8192  # bytes of a message as the node writes it: four times MAX_MESSAGE in base64 with its envelope
@@ -115,20 +114,3 @@ async def split_lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes | No
             line.clear()
         line += rest
         del line[MAX_LINE + 1 :]
-
-
-async def merge(streams: list[AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
-    """Yield the items of all streams as they arrive."""
-    waiting = {asyncio.ensure_future(anext(stream)): stream for stream in streams}
-    try:
-        while True:
-            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for future in done:
-                stream = waiting.pop(future)
-                item = future.result()
-                waiting[asyncio.ensure_future(anext(stream))] = stream
-                yield item
-    finally:
-        for future in waiting:
-            future.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)

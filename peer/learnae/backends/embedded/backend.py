@@ -18,7 +18,6 @@ from learnae.backends.base import (
     Say,
     refuse_external_chain,
     refuse_remote_peers,
-    refuse_sensors,
 )
 from learnae.backends.in_process import LoadLearning, begin, finished, thread_count, torch_learning
 from learnae.ports import Observer
@@ -64,7 +63,6 @@ class EmbeddedBackend:
     def check(self) -> None:
         refuse_external_chain(self.name)
         refuse_remote_peers(self.name, self._options)
-        refuse_sensors(self.name, self.session)
 
     def page(self, run: Run) -> "FastAPI":
         from learnae.adapters.metrics import Metrics  # these take a second to import
@@ -82,6 +80,8 @@ class EmbeddedBackend:
         self._reported, metrics, guard = ReportedPayments(), Metrics(), Guard(self._token)
         members = roster(self.session.groups, self.session.peers, self._keys, self.session.privacy)
         for member in members:
+            if member.group.sensor:
+                continue
             self.services[member.name] = PeerService(member, float, metrics, members, self._reported)
         apis = {name: peer_api(service, guard) for name, service in self.services.items()}
         app = swarm_app(run.events, guard, apis, lambda: run.verdict, metrics.render, lambda: run.report)

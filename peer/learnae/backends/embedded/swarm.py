@@ -20,9 +20,10 @@ from learnae.adapters.keystore import Wallet
 from learnae.adapters.memory import MemoryJournal
 from learnae.adapters.memory_network import LiveMemoryStore, MemoryGossip
 from learnae.backends.embedded.faults import embedded_faults
+from learnae.backends.embedded.sensors import EmbeddedSensors
 from learnae.errors import input_error
 from learnae.ports import Observer
-from learnae.protocol.decisions import Averaged, Published, RowsPublished, Trained
+from learnae.protocol.decisions import Averaged, Published, RowsForwarded, RowsPublished, Trained
 from learnae.protocol.events import Event
 from learnae.protocol.peer import Peer
 from learnae.protocol.rest import Rest
@@ -73,10 +74,13 @@ class EmbeddedSwarm:
         self.node = Node(self.evm, self.session.chain.id)
         self.chain: list[ChainRecord] = []
         self.clock = SessionClock(Moment.now())
+        self.sensors = EmbeddedSensors(setup, self.clock, self.record)
         self._threads = ThreadPoolExecutor(self.session.peers + 1, "trainer")  # all may wait for one batch
         net = setup.swarm.net
-        self.gossips = [MemoryGossip(net, {}, member.name, member.peer) for member in setup.members]
-        self.peers = [self._peer(index, wallets) for index in range(self.session.peers)]
+        self._members = [setup.members[index] for index in setup.present]
+        self._neighbours = [[setup.present.index(i) for i in setup.neighbours[index]] for index in setup.present]
+        self.gossips = [MemoryGossip(net, {}, member.name, member.peer) for member in self._members]
+        self.peers = [self._peer(index, wallets) for index in range(len(self._members))]
         self._index = {peer.name: index for index, peer in enumerate(self.peers)}
         self._up: set[int] = set()  # have joined
         self._left: set[int] = set()  # have ended by themselves
@@ -160,7 +164,9 @@ class EmbeddedSwarm:
                 group.create_task(self.evm.mine_every(self.session.chain.block_time)),
                 group.create_task(self._evaluate()),
             ]
-            self._group = group
+            self._group, open_ = group, asyncio.Event()
+            background.append(group.create_task(self.sensors.run(open_)))
+            await open_.wait()
             self._lives = [group.create_task(self._life(index)) for index in range(len(self.peers))]
             faults = [group.create_task(self.faults.run(self.clock))] if self.faults else []
             ended_by = await self._over()
@@ -180,9 +186,9 @@ class EmbeddedSwarm:
         return ended_by
 
     async def _life(self, index: int) -> None:
-        await asyncio.sleep(self.setup.members[index].group.joins_at - self.clock())
+        await asyncio.sleep(self._members[index].group.joins_at - self.clock())
         mine = self.gossips[index]
-        for other in self._up.intersection(self.setup.neighbours[index]):
+        for other in self._up.intersection(self._neighbours[index]):
             theirs = self.gossips[other]
             mine.room[theirs.name], theirs.room[mine.name] = theirs, mine
         self._up.add(index)
@@ -204,22 +210,23 @@ class EmbeddedSwarm:
     @property
     def _quiet(self) -> bool:
         """Whether all have joined, none is away, and none has anything left to do."""
-        away = self._down or any(peer.frozen for peer in self.peers)
+        away = self._down or self.sensors.busy or any(peer.frozen for peer in self.peers)
         return len(self._up) == len(self.peers) and not away and all(peer.quiet for peer in self._active())
 
     @property
     def _settled(self) -> bool:
         """Whether all have joined and are up, and nothing can happen any more."""
-        if len(self._up - self._left - self._down) < len(self.peers) or any(peer.frozen for peer in self.peers):
+        up = len(self._up - self._left - self._down) == len(self.peers)
+        if not up or self.sensors.busy or any(peer.frozen for peer in self.peers):
             return False
         rests = list[Rest | None]()
         for live in self.peers:
             rests.append(live.peer.rest())
             if rests[-1] is None:
                 return False
-        return settled(
-            (rests[index], [rests[other] for other in self.setup.neighbours[index]]) for index in range(len(rests))
-        )
+        followers = [rest for rest, live in zip(rests, self.peers, strict=True) if live.config.sensors]
+        heard = [[rests[other] for other in self._neighbours[index]] for index in range(len(rests))]
+        return settled([*zip(rests, heard, strict=True), (self.sensors.rest, followers)])
 
     def _active(self) -> list[Peer]:
         return [self.peers[index].peer for index in sorted(self._up - self._left - self._down)]
@@ -249,15 +256,16 @@ class EmbeddedSwarm:
         self.evaluation.record_scores(self.clock(), models, scores)
 
     def _peer(self, index: int, wallets: Mapping[str, Wallet]) -> LivePeer:
-        setup, member = self.setup, self.setup.members[index]
+        setup, member = self.setup, self._members[index]
         chain = EvmChain(self.node, wallets[member.name], FeePolicy.of(self.session.chain))
         store = LiveMemoryStore(setup.swarm, member.name, self.session.network.fetch_timeout)
         faults = (self.faults.observe,) if self.faults else ()
+        config = setup.peer_config(setup.present[index])
         return LivePeer(
             member.name,
-            setup.peer_config(index),
-            replace(setup.ports(index, chain), store=store),
-            self.gossips[index],
+            config,
+            replace(setup.ports(setup.present[index], chain), store=store),
+            self.sensors.gossip(config, self.gossips[index], store),
             MemoryJournal(),
             self.clock,
             (*self.observers, self.evaluation.observe, self._sort_models, *faults),
@@ -268,7 +276,7 @@ class EmbeddedSwarm:
     def _sort_models(self, now: float, peer: str, item: Fact) -> None:
         """Note what a replay will need; delete the block of an average that the peer did not keep."""
         match item:
-            case Trained(cid=cid) | Published(cid=cid) | RowsPublished(cid=cid):
+            case Trained(cid=cid) | Published(cid=cid) | RowsPublished(cid=cid) | RowsForwarded(cid=cid):
                 self._made[cid] = None
             case Averaged(cid=cid, remote_cid=remote, adopted=True) if cid != remote:
                 self._averages.add(cid)
