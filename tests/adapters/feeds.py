@@ -11,6 +11,7 @@ from learnae.messages.wire import MAX_READING
 from learnae.ports import Feed
 
 T = TypeVar("T")
+Step = Callable[[], Coroutine[Any, Any, None]]
 PATIENCE = 20  # s: a limit for tests that hang
 
 ODD = {
@@ -112,24 +113,25 @@ class FeedSuite:
             await received(stream, [b"one"])
             for feed in world.feeds:
                 await feed.close()
-            assert asyncio.all_tasks() <= before
+            left = asyncio.all_tasks() - before
+            assert [task for task in left if "amqtt" not in repr(task)] == []  # a broker in this process has its own
 
         world.wait(story())
 
 
 class InterruptedFeedSuite:
-    """For feeds that can fail: ``interrupt`` and ``restore`` are what the implementation's tests supply."""
+    """For feeds that can fail: the implementation's tests supply ``interrupt`` and ``restore``."""
 
     def test_a_message_that_was_not_confirmed_can_be_published_later(
-        self, world: FeedWorld, interrupt: Callable[[], None], restore: Callable[[], None]
+        self, world: FeedWorld, interrupt: Step, restore: Step
     ) -> None:
         async def story() -> None:
             stream = await world.feeds[1].follow()
-            interrupt()
+            await interrupt()
             with pytest.raises(PortError) as failed:
                 await world.feeds[0].publish(b"kept by the sensor")
             assert failed.value.reason in (Reason.UNREACHABLE, Reason.TIMEOUT)
-            restore()
+            await restore()
             async with asyncio.timeout(PATIENCE):
                 await until_confirmed(world.feeds[0], b"kept by the sensor")
             assert b"kept by the sensor" in await received(stream, [b"kept by the sensor"])

@@ -1,11 +1,11 @@
 """The feed in memory keeps its port's promises."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 import pytest
-from tests.adapters.feeds import FeedSuite, InterruptedFeedSuite
+from tests.adapters.feeds import FeedSuite, InterruptedFeedSuite, Step
 
 from learnae.adapters.memory_feed import MemoryBroker, MemoryFeed
 from learnae.ports import Feed
@@ -21,7 +21,7 @@ class World:
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(coroutine)
 
-    def set_down(self, down: bool) -> None:
+    async def set_down(self, down: bool) -> None:
         self.broker.down = down
 
 
@@ -33,9 +33,9 @@ def world() -> Iterator[World]:
 
 class TestMemoryFeed(FeedSuite, InterruptedFeedSuite):
     @pytest.fixture
-    def interrupt(self, world: World) -> Callable[[], None]:
+    def interrupt(self, world: World) -> Step:
         return lambda: world.set_down(True)
 
     @pytest.fixture
-    def restore(self, world: World) -> Callable[[], None]:
+    def restore(self, world: World) -> Step:
         return lambda: world.set_down(False)

@@ -64,20 +64,13 @@ class SessionBegan:
 
 def session_began(backend: BackendName, session: Session, members: Iterable[Member], manifest: Cid) -> SessionBegan:
     """The first record of a session."""
-    entries = (
-        RosterEntry(
-            member.name,
-            member.peer,
-            member.wallet,
-            member.group.has_rows,
-            member.group.computes,
-            member.group.wants_payment,
-            member.group.policy,
-            member.group.sensor,
-        )
-        for member in members
-    )
-    return SessionBegan(VERSION, backend, session, tuple(entries), manifest)
+
+    def entry(of: Member) -> RosterEntry:
+        role = of.group
+        more = role.wants_payment, role.policy, role.sensor
+        return RosterEntry(of.name, of.peer, of.wallet, role.has_rows, role.computes, *more)
+
+    return SessionBegan(VERSION, backend, session, tuple(map(entry, members)), manifest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import pytest
 from tests.helpers.live_peer_lives import Live
 
 from learnae.protocol.decisions import RowsForwarded, RowsPublished, Trained
@@ -11,19 +12,19 @@ SENSOR = {"count": 2, "sensor": True, "computes": False, "wants_payment": False}
 
 
 @cache
-def ended() -> Live:
+def ended(kind: str) -> Live:
     """A session whose only rows are the sensors'."""
     groups = [{"count": 2, "has_rows": False, "bridge": True}, {"count": 1, "has_rows": False}, SENSOR]
-    live = Live(
-        {"privacy": False, "peers": 5, "groups": groups, "data": {"rows": 400}, "feed": {"rows": 100, "every": 0.05}}
-    )
+    feed = {"kind": kind, "rows": 100, "every": 0.05}
+    live = Live({"privacy": False, "peers": 5, "groups": groups, "data": {"rows": 400}, "feed": feed})
     assert live.run() == "quiet"
     return live
 
 
-def test_every_reading_is_forwarded_by_the_peers_that_follow_the_feed_and_trained_on_once_by_each() -> None:
-    history = ended().history
-    assert ended().verdict["verdict"] == "valid", ended().verdict["checks"]
+@pytest.mark.parametrize("kind", ["memory", pytest.param("mqtt", marks=pytest.mark.slow)])
+def test_every_reading_is_forwarded_by_the_peers_that_follow_the_feed_and_trained_on_once_by_each(kind: str) -> None:
+    history = ended(kind).history
+    assert ended(kind).verdict["verdict"] == "valid", ended(kind).verdict["checks"]
     published = {fact.cid for _, fact in history.facts(ReadingPublished)}
     assert len(published) == 8 and not history.of(RowsPublished)
     for name in ("p00", "p01"):
@@ -34,5 +35,5 @@ def test_every_reading_is_forwarded_by_the_peers_that_follow_the_feed_and_traine
 
 
 def test_sensors_are_no_peers_of_the_swarm() -> None:
-    assert [peer.name for peer in ended().swarm.peers] == ["p00", "p01", "p02"]
-    assert set(ended().swarm.journals) == {"p00", "p01", "p02"}
+    assert [peer.name for peer in ended("memory").swarm.peers] == ["p00", "p01", "p02"]
+    assert set(ended("memory").swarm.journals) == {"p00", "p01", "p02"}

@@ -24,6 +24,7 @@ from learnae.ports import Observer
 from learnae.private_file import write_private
 from learnae.records.history import SWARM, Evaluated, Fact
 from learnae.records.outcome import BackendName
+from learnae.runtime.feeds import require_feed
 from learnae.session.settings import Session
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class EmbeddedBackend:
         return 10 + self.session.linger + 0.5 * self.session.peers + paced
 
     def check(self) -> None:
+        if any(group.sensor for group in self.session.groups):
+            require_feed(self.session.feed)
         refuse_external_chain(self.name)
         refuse_remote_peers(self.name, self._options)
 

@@ -48,7 +48,7 @@ class EmbeddedSensors:
         if not self._members:
             ready.set()
             return
-        async with open_feeds(self._setup.session) as self._connect:
+        async with open_feeds(self._setup.session.feed, self._setup.session_id) as self._connect:
             ready.set()
             async with asyncio.TaskGroup() as group:
                 for member in self._members:
