@@ -106,8 +106,10 @@ class Chain(Protocol):
 
     async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed: ...
 
-    async def sign_pay(self, to: Address, wei: Wei, cid: Cid, nonce: int, attempt: int) -> Signed:
-        """Raises PortError: FUNDS if the balance does not cover this and all that is signed and not mined.
+    async def sign_pay(self, to: Address, wei: Wei, cids: Sequence[Cid], nonce: int, attempt: int) -> Signed:
+        """``cids``: the models that are paid for; the payment names them.
+
+        Raises PortError: FUNDS if the balance does not cover this and all that is signed and not mined.
 
         Both ``sign`` methods raise InputError if the chain has already mined the nonce of a first attempt.
         """

@@ -51,7 +51,7 @@ class ChainWorld(Protocol):
 
 
 def pay(world: ChainWorld, nonce: int, attempt: int = 0, wei: Wei = FINNEY) -> Signed:
-    return world.wait(world.payer.sign_pay(world.payee_wallet, wei, CID, nonce, attempt))
+    return world.wait(world.payer.sign_pay(world.payee_wallet, wei, (CID,), nonce, attempt))
 
 
 def sent(world: ChainWorld, *forms: Signed) -> None:
@@ -212,20 +212,20 @@ class ChainSuite:
     # funds
 
     def test_what_a_wallet_does_not_hold_is_not_signed_and_spends_no_nonce(self, world: ChainWorld) -> None:
-        assert reason(world, world.poor.sign_pay(world.payee_wallet, Wei(4 * FINNEY), CID, 0, 0)) is Reason.FUNDS
-        signed = world.wait(world.poor.sign_pay(world.payee_wallet, FINNEY, CID, 0, 0))
+        assert reason(world, world.poor.sign_pay(world.payee_wallet, Wei(4 * FINNEY), (CID,), 0, 0)) is Reason.FUNDS
+        signed = world.wait(world.poor.sign_pay(world.payee_wallet, FINNEY, (CID,), 0, 0))
         sent(world, signed)
         world.mine()
         assert receipt(world, signed)
 
     def test_what_is_promised_cannot_be_promised_again(self, world: ChainWorld) -> None:
         two = Wei(2 * FINNEY)
-        world.wait(world.poor.sign_pay(world.payee_wallet, two, CID, 0, 0))
-        assert reason(world, world.poor.sign_pay(world.payee_wallet, two, CID, 1, 0)) is Reason.FUNDS
+        world.wait(world.poor.sign_pay(world.payee_wallet, two, (CID,), 0, 0))
+        assert reason(world, world.poor.sign_pay(world.payee_wallet, two, (CID,), 1, 0)) is Reason.FUNDS
 
     def test_a_replacement_is_not_a_second_promise(self, world: ChainWorld) -> None:
         two = Wei(2 * FINNEY)
-        forms = [world.wait(world.poor.sign_pay(world.payee_wallet, two, CID, 0, attempt)) for attempt in range(2)]
+        forms = [world.wait(world.poor.sign_pay(world.payee_wallet, two, (CID,), 0, attempt)) for attempt in range(2)]
         assert forms[0].hash != forms[1].hash
 
     # what can happen to a chain
@@ -289,9 +289,9 @@ class ChainSuite:
     def test_on_another_chain_nonces_and_promises_begin_anew(self, world: ChainWorld) -> None:
         two = Wei(2 * FINNEY)
         for nonce in range(2):
-            world.wait(world.poor.sign_pay(world.payee_wallet, FINNEY, CID, nonce, 0))
+            world.wait(world.poor.sign_pay(world.payee_wallet, FINNEY, (CID,), nonce, 0))
         world.start_anew()
-        signed = world.wait(world.poor.sign_pay(world.payee_wallet, two, CID, 0, 0))
+        signed = world.wait(world.poor.sign_pay(world.payee_wallet, two, (CID,), 0, 0))
         sent(world, signed)
         world.mine()
         assert receipt(world, signed)

@@ -14,13 +14,16 @@ from tests.adapters.chains import CALLDATA, CID, FINNEY, ChainSuite, balance, de
 from tests.adapters.evms import ALLOC, CHAIN_ID, WALLETS, AnvilWorld, LocalWorld, evm_chain
 
 from learnae.adapters.evm import Node, dpoid, export, http_node
-from learnae.adapters.evm.chain import PAY_GAS
+from learnae.adapters.evm.chain import PAY_GAS, pay_gas
 from learnae.adapters.evm.local import LocalEvm
 from learnae.adapters.evm.rpc import parse_bytes, parse_hex
 from learnae.analysis.checks.chain import blocks_and_nonces_consecutive, wei_conserved
 from learnae.errors import Reason
+from learnae.messages.ids import cids_from_bytes
+from learnae.messages.wire import cid_of
 from learnae.protocol.blockchain import Head, Signed
 from learnae.protocol.settings import ChainSettings
+from learnae.protocol.settlement import MAX_BATCH
 from learnae.protocol.types import ETHER, Address, Claim, Poid, TxHash, Wei
 from learnae.records.chain_export import Balances, Block, Genesis
 from learnae.records.history import History
@@ -101,14 +104,14 @@ class TestFees:
         sent(world, old)
         again = evm_chain(world.node, WALLETS[0])
         world.wait(again.restore([old]))
-        new = world.wait(again.sign_pay(world.payee_wallet, FINNEY, CID, 0, 1))
+        new = world.wait(again.sign_pay(world.payee_wallet, FINNEY, (CID,), 0, 1))
         sent(world, new)
         world.mine()
         assert receipt(world, new) and not receipt(world, old)
 
     def test_a_payment_may_burn_so_much_gas_and_no_more(self, world: World) -> None:
         endless, _ = created(world, bytes.fromhex("5b5f56"))
-        signed = world.wait(world.payer.sign_pay(endless, FINNEY, CID, 0, 0))
+        signed = world.wait(world.payer.sign_pay(endless, FINNEY, (CID,), 0, 0))
         sent(world, signed)
         world.mine()
         mined = world.wait(world.node.receipt(signed.hash))
@@ -116,8 +119,8 @@ class TestFees:
 
     def test_a_payee_that_reverts_holds_up_nobody(self, world: World) -> None:
         reverts, _ = created(world, bytes.fromhex("5f5ffd"))
-        first = world.wait(world.payer.sign_pay(reverts, FINNEY, CID, 0, 0))
-        second = world.wait(world.payer.sign_pay(world.payee_wallet, FINNEY, CID, 1, 0))
+        first = world.wait(world.payer.sign_pay(reverts, FINNEY, (CID,), 0, 0))
+        second = world.wait(world.payer.sign_pay(world.payee_wallet, FINNEY, (CID,), 1, 0))
         before = balance(world, world.payee_wallet)
         sent(world, first, second)
         world.mine()
@@ -127,7 +130,7 @@ class TestFees:
 
     def test_a_payee_that_is_a_contract_can_be_paid(self, world: World) -> None:
         logs, _ = created(world, bytes.fromhex("36365f5f37365fa000"))  # copies the calldata and logs it
-        signed = world.wait(world.payer.sign_pay(logs, FINNEY, CID, 0, 0))
+        signed = world.wait(world.payer.sign_pay(logs, FINNEY, (CID,), 0, 0))
         sent(world, signed)
         world.mine()
         assert balance(world, logs) == FINNEY
@@ -139,35 +142,46 @@ class TestFees:
         (found,) = world.wait(world.node.block(height, full=True)).transactions
         assert parse_bytes(found["input"]) == CALLDATA
 
+    def test_a_full_batch_names_all_its_models_within_its_gas_limit(self, world: World) -> None:
+        cids = tuple(cid_of(str(number).encode()) for number in range(MAX_BATCH))
+        signed = world.wait(world.payer.sign_pay(world.payee_wallet, FINNEY, cids, 0, 0))
+        sent(world, signed)
+        world.mine()
+        mined = world.wait(world.node.receipt(signed.hash))
+        assert mined and mined.succeeded and mined.gas_used <= pay_gas(MAX_BATCH) < MAX_BATCH * 22_440 / 8
+        height = world.wait(world.node.newest_block()).number
+        (found,) = world.wait(world.node.block(height, full=True)).transactions
+        assert cids_from_bytes(parse_bytes(found["input"])) == cids
+
 
 class TestFunds:
     def test_money_that_went_elsewhere_is_missed_when_it_is_sent(self, world: World) -> None:
         two = Wei(2 * FINNEY)
-        late = world.wait(world.poor.sign_pay(world.payee_wallet, two, CID, 1, 0))
+        late = world.wait(world.poor.sign_pay(world.payee_wallet, two, (CID,), 1, 0))
         other = evm_chain(world.node, WALLETS[2])  # knows nothing of it
-        sent(world, world.wait(other.sign_pay(world.payee_wallet, two, CID, 0, 0)))
+        sent(world, world.wait(other.sign_pay(world.payee_wallet, two, (CID,), 0, 0)))
         world.mine()
         assert reason(world, world.poor.broadcast(late)) is Reason.FUNDS
 
     def test_what_was_signed_before_a_restart_is_still_promised(self, world: World) -> None:
         two = Wei(2 * FINNEY)
-        old = world.wait(world.poor.sign_pay(world.payee_wallet, two, CID, 0, 0))
+        old = world.wait(world.poor.sign_pay(world.payee_wallet, two, (CID,), 0, 0))
         again = evm_chain(world.node, WALLETS[2])
         world.wait(again.restore([old]))
-        assert reason(world, again.sign_pay(world.payee_wallet, two, CID, 1, 0)) is Reason.FUNDS
+        assert reason(world, again.sign_pay(world.payee_wallet, two, (CID,), 1, 0)) is Reason.FUNDS
 
     def test_what_is_mined_is_no_longer_promised(self, world: World) -> None:
         one = Wei(FINNEY)
         for nonce in range(2):
-            sent(world, world.wait(world.poor.sign_pay(world.payee_wallet, one, CID, nonce, 0)))
+            sent(world, world.wait(world.poor.sign_pay(world.payee_wallet, one, (CID,), nonce, 0)))
             world.mine()
         left = Wei(balance(world, world.poor_wallet) - 2 * PAY_GAS * 3 * GWEI)
         assert left > FINNEY // 2
-        world.wait(world.poor.sign_pay(world.payee_wallet, left, CID, 2, 0))
+        world.wait(world.poor.sign_pay(world.payee_wallet, left, (CID,), 2, 0))
 
     def test_a_deployment_needs_money_too(self, world: World) -> None:
         poid = Poid(world.peer, world.poor_wallet)
-        world.wait(world.poor.sign_pay(world.payee_wallet, Wei(FINNEY * 27 // 10), CID, 0, 0))
+        world.wait(world.poor.sign_pay(world.payee_wallet, Wei(FINNEY * 27 // 10), (CID,), 0, 0))
         assert reason(world, world.poor.sign_deploy(poid, 1, 0)) is Reason.FUNDS
 
 
@@ -250,11 +264,11 @@ class TestGoingBack:
     def test_money_that_came_back_can_be_spent_again(self, world: World) -> None:
         two = Wei(2 * FINNEY)
         world.mine(3)
-        signed = world.wait(world.poor.sign_pay(world.payee_wallet, two, CID, 0, 0))
+        signed = world.wait(world.poor.sign_pay(world.payee_wallet, two, (CID,), 0, 0))
         sent(world, signed)
         world.mine()
         world.roll_back(1)
-        assert reason(world, world.poor.sign_pay(world.payee_wallet, two, CID, 1, 0)) is Reason.FUNDS
+        assert reason(world, world.poor.sign_pay(world.payee_wallet, two, (CID,), 1, 0)) is Reason.FUNDS
         sent(world, signed)
         world.mine()
         assert receipt(world, signed)
@@ -329,7 +343,7 @@ class TestBaseFee:
         anvil.mine(50)  # enough for the base fee to rise that far
         self.base(anvil, int(ChainSettings().max_fee))
         anvil.mine()
-        assert reason(anvil, anvil.payer.sign_pay(anvil.payee_wallet, FINNEY, CID, 0, 0)) is Reason.INVALID_RESPONSE
+        assert reason(anvil, anvil.payer.sign_pay(anvil.payee_wallet, FINNEY, (CID,), 0, 0)) is Reason.INVALID_RESPONSE
         self.base(anvil, 1)
         anvil.mine()
         sent(anvil, pay(anvil, 0))
@@ -340,10 +354,10 @@ class TestBaseFee:
 class TestExport:
     def test_it_adds_up_to_the_wei(self, world: World) -> None:
         deployed(world)
-        sent(world, pay(world, 1), world.wait(world.payee.sign_pay(world.poor_wallet, FINNEY, CID, 0, 0)))
+        sent(world, pay(world, 1), world.wait(world.payee.sign_pay(world.poor_wallet, FINNEY, (CID,), 0, 0)))
         world.mine(3)
         reverts, _ = created(world, bytes.fromhex("5f5ffd"), nonce=1)
-        sent(world, world.wait(world.payer.sign_pay(reverts, FINNEY, CID, 2, 0)))
+        sent(world, world.wait(world.payer.sign_pay(reverts, FINNEY, (CID,), 2, 0)))
         world.mine()
         records = world.wait(export(world.node, ALLOC))
         genesis, balances = records[0], records[-1]

@@ -30,7 +30,7 @@ POID = Poid(keys("1")[0], PAYEE)
 SIGNED = Signed(0, "0x02", HASH, HASH)
 CALLS: dict[str, Callable[[EvmChain], Coroutine[Any, Any, object]]] = {
     "sign_deploy": lambda chain: chain.sign_deploy(POID, 0, 1),
-    "sign_pay": lambda chain: chain.sign_pay(PAYEE, FINNEY, CID, 0, 1),
+    "sign_pay": lambda chain: chain.sign_pay(PAYEE, FINNEY, (CID,), 0, 1),
     "sign_transfer": lambda chain: chain.sign_transfer(PAYEE, FINNEY, 0, 1),
     "sign_sweep": lambda chain: chain.sign_sweep(PAYEE, 0, 1),
     "broadcast": lambda chain: chain.broadcast(SIGNED),

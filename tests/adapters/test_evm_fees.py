@@ -58,7 +58,7 @@ def advised(world: AnvilWorld, **advice: object) -> EvmChain:
     ],
 )
 def test_tips_are_what_the_node_advises_within_a_bound(advice: dict[str, object], tip: int, world: AnvilWorld) -> None:
-    signed = world.wait(advised(world, **advice).sign_pay(PAYEE, Wei(1), CID, 0, 0))
+    signed = world.wait(advised(world, **advice).sign_pay(PAYEE, Wei(1), (CID,), 0, 0))
     fields = TypedTransaction.from_bytes(HexBytes(signed.raw)).as_dict()
     base = world.wait(world.node.newest_block()).base_fee
     assert (fields["maxPriorityFeePerGas"], fields["maxFeePerGas"]) == (tip, 2 * base + tip)
@@ -67,7 +67,7 @@ def test_tips_are_what_the_node_advises_within_a_bound(advice: dict[str, object]
 def test_no_advice_makes_a_fee_higher_than_the_limit(world: AnvilWorld) -> None:
     greedy = evm_chain(Node(Advised(world.anvil, {"result": hex(GWEI)}), CHAIN_ID), PAYER, max_fee=Decimal("0.9"))
     with pytest.raises(PortError, match="wei per gas"):
-        world.wait(greedy.sign_pay(PAYEE, Wei(1), CID, 0, 0))
+        world.wait(greedy.sign_pay(PAYEE, Wei(1), (CID,), 0, 0))
     with pytest.raises(PortError, match="wei per gas"):
         world.wait(greedy.sign_sweep(PAYEE, 0, 0))
 

@@ -13,7 +13,7 @@ from tests.adapters.stores import StoreSuite
 from tests.adapters.trainers import TrainerSuite
 
 from learnae.adapters.memory import MemoryJournal, MemoryKey, MemoryTrainer, keys, now
-from learnae.adapters.memory_chain import TRANSFER_GAS, MemoryChain, MemoryChainPort
+from learnae.adapters.memory_chain import MemoryChain, MemoryChainPort, pay_gas
 from learnae.adapters.memory_network import MemoryNet, MemoryStore, MemorySwarm
 from learnae.errors import Reason
 from learnae.messages.wire import cid_of
@@ -160,15 +160,15 @@ class TestLedgerChain(ChainSuite):
         balances = world.ledger.export()[-1]
         assert isinstance(balances, Balances)
         assert balances.balances[world.payee_wallet] == ETHER
-        assert balances.balances[world.payer_wallet] == ETHER - TRANSFER_GAS * world.ledger.gas_price
+        assert balances.balances[world.payer_wallet] == ETHER - pay_gas(1) * world.ledger.gas_price
 
     def test_gas_above_the_limits_is_not_signed(self, world: Chains) -> None:
         price = world.ledger.gas_price
-        payer = MemoryChainPort(world.ledger, world.payer_wallet, price, Wei(2 * TRANSFER_GAS * price))
+        payer = MemoryChainPort(world.ledger, world.payer_wallet, price, Wei(2 * pay_gas(1) * price))
         for nonce in range(2):
-            now(payer.sign_pay(world.payee_wallet, FINNEY, CID, nonce, 0))
-        assert reason(world, payer.sign_pay(world.payee_wallet, FINNEY, CID, 2, 0)) is Reason.GAS_CAP
-        assert reason(world, payer.sign_pay(world.payee_wallet, FINNEY, CID, 1, 1)) is Reason.INVALID_RESPONSE
+            now(payer.sign_pay(world.payee_wallet, FINNEY, (CID,), nonce, 0))
+        assert reason(world, payer.sign_pay(world.payee_wallet, FINNEY, (CID,), 2, 0)) is Reason.GAS_CAP
+        assert reason(world, payer.sign_pay(world.payee_wallet, FINNEY, (CID,), 1, 1)) is Reason.INVALID_RESPONSE
 
     def test_what_was_paid_before_an_account_began_to_revert_stays_paid(self, world: Chains) -> None:
         sent(world, signed := pay(world, 0))
@@ -180,7 +180,7 @@ class TestLedgerChain(ChainSuite):
         assert receipt(world, signed) == Receipt(signed.hash, 1, True)
 
     def test_what_a_wallet_no_longer_holds_waits_in_the_pool(self, world: Chains) -> None:
-        signed = now(world.poor.sign_pay(world.payee_wallet, FINNEY, CID, 0, 0))
+        signed = now(world.poor.sign_pay(world.payee_wallet, FINNEY, (CID,), 0, 0))
         world.ledger.balances[world.poor_wallet] = Wei(1)
         sent(world, signed)
         world.mine(2)

@@ -13,6 +13,7 @@ from learnae.adapters.evm import export, payment_index
 from learnae.adapters.evm.payment_index import PaymentIndex
 from learnae.errors import PortError
 from learnae.messages.ids import cid_from_bytes, cid_to_bytes
+from learnae.messages.wire import cid_of
 from learnae.protocol.types import Poid, Wei
 
 World = LocalWorld | AnvilWorld
@@ -45,8 +46,8 @@ def test_payments_and_gas_are_found_as_they_are_mined_and_once(world: World) -> 
     sent(world, first)
     world.mine()
     look(world, found)
-    [(block, cid, paid)] = found.received(world.payee_wallet)
-    assert (cid, paid.wei, paid.sender, paid.hash) == (CID, FINNEY, world.payer_wallet, first.hash)
+    [(block, cids, paid)] = found.received(world.payee_wallet)
+    assert (cids, paid.wei, paid.sender, paid.hash) == ((CID,), FINNEY, world.payer_wallet, first.hash)
     assert found.gas_spent(world.payer_wallet) == world.fee(first.hash)
     sent(world, second)
     world.mine(3)
@@ -55,6 +56,15 @@ def test_payments_and_gas_are_found_as_they_are_mined_and_once(world: World) -> 
     assert [paid.hash for _, _, paid in found.received(world.payee_wallet)] == [first.hash, second.hash]
     assert not list(found.received(world.payer_wallet))
     assert found.gas_spent(world.payer_wallet) == world.fee(first.hash) + world.fee(second.hash)
+
+
+def test_a_batch_is_one_payment_for_several_models(world: World) -> None:
+    found, cids = opened(world), (CID, cid_of(b"another model"))
+    look(world, found)
+    sent(world, world.wait(world.payer.sign_pay(world.payee_wallet, FINNEY, cids, 0, 0)))
+    world.mine()
+    look(world, found)
+    assert [(named, paid.wei) for _, named, paid in found.received(world.payee_wallet)] == [(cids, FINNEY)]
 
 
 def test_closed_books_hold_what_the_export_tells_however_far_they_were_read(world: World) -> None:

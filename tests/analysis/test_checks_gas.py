@@ -15,7 +15,7 @@ from learnae.records.history import SessionBegan
     [
         ({"max_fee": Decimal(2), "gas_cap": Decimal("0.000249")}, None),
         ({"max_fee": Decimal("1.9")}, "ann paid 2000000000 wei per gas in block 1, above the limit of 1900000000"),
-        ({"gas_cap": Decimal("0.000248")}, "ann spent 248800000000000 wei on gas, above the cap of 248000000000000"),
+        ({"gas_cap": Decimal("0.000248")}, "ann spent 248880000000000 wei on gas, above the cap of 248000000000000"),
     ],
 )
 def test_gas_above_the_limits_of_the_session_is_invalid(limits: dict[str, Any], reason: str | None) -> None:

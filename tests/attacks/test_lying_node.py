@@ -58,7 +58,7 @@ class Victim:
         self.chain.policy.count(self.signed)
 
     async def pay(self, nonce: int, attempt: int = 0) -> None:
-        signed = await self.chain.sign_pay(WALLETS[1].address, Wei(1), CID, nonce, attempt)
+        signed = await self.chain.sign_pay(WALLETS[1].address, Wei(1), (CID,), nonce, attempt)
         self.signed.append(signed)
         await self.node.send(signed.raw)
         await self.evm.mine()
@@ -92,7 +92,7 @@ def test_a_tip_of_490_gwei_is_cut_and_the_wallet_loses_no_more_than_the_cap(vict
         assert await victim.pay_all() == len(victim.signed), "the cap survives a restart"
         victim.evm.genesis = "0x" + "77" * 32
         with pytest.raises(PortError, match="gas cap"):
-            await victim.chain.sign_pay(WALLETS[1].address, Wei(1), CID, len(victim.signed), 0)
+            await victim.chain.sign_pay(WALLETS[1].address, Wei(1), (CID,), len(victim.signed), 0)
 
     asyncio.run(play())
 
@@ -102,7 +102,7 @@ def test_a_base_fee_that_rises_faster_than_blocks_allow_is_cut(victim: Victim) -
         true = (await victim.node.newest_block()).base_fee
         await victim.pay(0)
         victim.evm.lie = 40 * GWEI
-        signed = await victim.chain.sign_pay(WALLETS[1].address, Wei(1), CID, 1, 0)
+        signed = await victim.chain.sign_pay(WALLETS[1].address, Wei(1), (CID,), 1, 0)
         limits = await victim.chain.suggested_fees(await victim.node.newest_block())
         assert limits.max <= 2 * true * 9 // 8 + 2 * GWEI + 2
         assert signed.nonce == 1
@@ -113,7 +113,7 @@ def test_a_base_fee_that_rises_faster_than_blocks_allow_is_cut(victim: Victim) -
 def test_replacements_count_once_and_stay_within_the_cap(victim: Victim) -> None:
     async def play() -> None:
         for attempt in range(40):
-            victim.signed.append(await victim.chain.sign_pay(WALLETS[1].address, Wei(1), CID, 0, attempt))
+            victim.signed.append(await victim.chain.sign_pay(WALLETS[1].address, Wei(1), (CID,), 0, attempt))
 
     with pytest.raises(PortError, match="gas cap|wei per gas"):
         asyncio.run(play())

@@ -1,6 +1,6 @@
 """Ways to break how a peer uses its chain, and the ledger itself.  ``protocol_mutants`` lists them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,9 +41,9 @@ def takes_a_nonce_twice(patch: Patch) -> None:
     """
     pay, sign = Transactions.sign_payment, MemoryChainPort._sign
 
-    def forgetful(self: Transactions, debt: DebtChanged, nonce: int, attempt: int = 0) -> None:
+    def forgetful(self: Transactions, debts: Sequence[DebtChanged], nonce: int, attempt: int = 0) -> None:
         mined = sum(transaction.receipt is not None for transaction in self.by_nonce)
-        pay(self, debt, nonce if attempt else mined, attempt)
+        pay(self, debts, nonce if attempt else mined, attempt)
 
     patch.setattr(Transactions, "sign_payment", forgetful)
     patch.setattr(MemoryChainPort, "_sign", lambda self, nonce, attempt, *rest: sign(self, nonce, attempt + 1, *rest))

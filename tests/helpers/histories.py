@@ -152,7 +152,7 @@ def paid(payer: str, debt: DebtChanged, data: bytes) -> ChainTransaction:
     assert debt.tx and debt.payee and debt.nonce
     calldata = "0x" + data.hex()
     return ChainTransaction(
-        debt.tx, WALLET[payer], debt.payee, debt.nonce, debt.wei, 22_400, GAS, calldata, contract=None, succeeded=True
+        debt.tx, WALLET[payer], debt.payee, debt.nonce, debt.wei, 22_440, GAS, calldata, contract=None, succeeded=True
     )
 
 
@@ -163,7 +163,7 @@ def binary(cid: Cid) -> bytes:
     return bytes(int(bits[at : at + 8], 2) for at in range(0, 36 * 8, 8))
 
 
-DEPLOY_GAS, PAY_GAS = 102_000 * GAS, 22_400 * GAS
+DEPLOY_GAS, PAY_GAS = 102_000 * GAS, 22_440 * GAS
 LEDGER: list[ChainRecord] = [
     Genesis("0xg", 31337, {WALLET[name]: Wei(10**18) for name in NAMES}),
     Block(1, "0xb1", "0xg", 1001, (deployed("ann"), deployed("bob"), deployed("dan"))),

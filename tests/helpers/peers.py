@@ -13,6 +13,7 @@ from learnae.protocol.settings import (
     IdentityRule,
     NetworkSettings,
     PaceSettings,
+    PaymentSettings,
     PeerConfig,
     RewardSettings,
     StartSettings,
@@ -63,9 +64,10 @@ CONFIG = PeerConfig(
     pace=PaceSettings(),
     network=NetworkSettings(announce_every=10.0, max_peers=8, max_announcements=20),
     reward=RewardSettings(factor=Decimal("0.1"), cap=Decimal(1)),
+    payment=PaymentSettings(),
     chain=ChainSettings(confirmations=2, poll=1.0, resend_after=10.0),
 )
-BLOCKS = ("work", "start", "pace", "network", "reward", "chain")
+BLOCKS = ("work", "start", "pace", "network", "reward", "payment", "chain")
 
 
 def config(**changes: Any) -> PeerConfig:

@@ -3,7 +3,7 @@
 A name in ``caught_by`` is a check of ``learnae.analysis.checks`` or a property in ``session_properties.py``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -92,8 +92,9 @@ def pays_twice(patch: Patch) -> None:
         signed(self, request, event)
         if isinstance(request, do.SignPayment):
             purposes = [transaction.purpose for transaction in self.transactions.by_nonce]
-            if purposes.count(request.debt) == 1:
-                self.transactions.sign_payment(self.debts.by_number[request.debt], self.transactions.next_nonce)
+            if purposes.count(request.debts) == 1:
+                debts = [self.debts.by_number[debt] for debt in request.debts]
+                self.transactions.sign_payment(debts, self.transactions.next_nonce)
 
     patch.setattr(Payments, "transaction_signed", twice)
 
@@ -126,8 +127,8 @@ def rounds_up(patch: Patch) -> None:
 def pays_less_than_it_owes(patch: Patch) -> None:
     pay = Transactions.sign_payment
 
-    def mean(self: Transactions, debt: DebtChanged, nonce: int, attempt: int = 0) -> None:
-        pay(self, replace(debt, wei=Wei(debt.wei - 1)), nonce, attempt)
+    def mean(self: Transactions, debts: Sequence[DebtChanged], nonce: int, attempt: int = 0) -> None:
+        pay(self, [replace(debt, wei=Wei(debt.wei - 1)) for debt in debts], nonce, attempt)
 
     patch.setattr(Transactions, "sign_payment", mean)
 
@@ -135,14 +136,14 @@ def pays_less_than_it_owes(patch: Patch) -> None:
 def names_another_model(patch: Patch) -> None:
     pay = Transactions.sign_payment
 
-    def mute(self: Transactions, debt: DebtChanged, nonce: int, attempt: int = 0) -> None:
-        pay(self, replace(debt, cid=Cid("none")), nonce, attempt)
+    def mute(self: Transactions, debts: Sequence[DebtChanged], nonce: int, attempt: int = 0) -> None:
+        pay(self, [replace(debts[0], cid=Cid("none")), *debts[1:]], nonce, attempt)
 
     patch.setattr(Transactions, "sign_payment", mute)
 
 
 def ignores_its_cap(patch: Patch) -> None:
-    patch.setattr(Debts, "within_cap", lambda self, wei: True)
+    patch.setattr(Debts, "decline_above_cap", lambda self, debts: list(debts))
 
 
 def pays_though_it_refuses(patch: Patch) -> None:

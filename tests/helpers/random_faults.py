@@ -47,8 +47,8 @@ class RandomDriver:
     height: int = 3
     chains: int = 0
     known: str | None = None  # genesis that the peer has seen
-    purposes: dict[tuple[str | None, int], int | str] = field(default_factory=dict)  # (chain, nonce) -> debt
-    purpose_of: dict[str, int | str] = field(default_factory=dict)  # by hash of the signed transaction
+    purposes: dict[tuple[str | None, int], tuple[int, ...]] = field(default_factory=dict)  # (chain, nonce) -> debts
+    purpose_of: dict[str, tuple[int, ...]] = field(default_factory=dict)  # by hash of the signed transaction
     debts: dict[int, DebtChanged] = field(default_factory=dict)
     work: WorkState = WorkState.EMPTY
     identity: IdentityState = IdentityState.NONE
@@ -120,7 +120,7 @@ class RandomDriver:
             case do.SignDeployment(nonce=nonce) | do.SignPayment(nonce=nonce):
                 self.made += 1
                 tx = Signed(nonce, f"raw {self.made}", TxHash(f"tx {self.made}"), self.head().genesis)
-                self.purpose_of[tx.hash] = request.debt if isinstance(request, do.SignPayment) else "deployment"
+                self.purpose_of[tx.hash] = request.debts if isinstance(request, do.SignPayment) else ()
                 self.tell(on.TransactionSigned(at, id, tx))
             case do.SendTransaction():
                 self.tell(on.TransactionSent(at, id))
@@ -152,7 +152,7 @@ class RandomDriver:
         return Head(f"genesis {self.chains}", self.height, f"block {self.height}", self.height)
 
     def receipt(self, hash: TxHash) -> Receipt | None:
-        contract = Address(f"contract {hash}") if self.purpose_of[hash] == "deployment" else None
+        contract = Address(f"contract {hash}") if not self.purpose_of[hash] else None
         block = self.rng.randrange(self.height + 1)
         return Receipt(hash, block, self.rng.random() < 0.8, contract) if self.rng.random() < 0.4 else None
 
@@ -227,9 +227,9 @@ class RandomDriver:
         purpose, place = self.purpose_of[signed.hash], (self.known, signed.nonce)
         assert signed.genesis == self.known
         assert self.purposes.setdefault(place, purpose) == purpose
-        if isinstance(purpose, int):
-            assert [each for each, other in self.purposes.items() if other == purpose] == [place]
-        here = [other for (chain, _), other in self.purposes.items() if chain == self.known and isinstance(other, int)]
+        for debt in purpose:
+            assert [each for each, other in self.purposes.items() if debt in other] == [place]
+        here = [debt for (chain, _), other in self.purposes.items() if chain == self.known for debt in other]
         assert sum(self.debts[debt].wei for debt in here) <= self.config.reward.cap_wei
 
     def requests(self) -> list[do.Action]:

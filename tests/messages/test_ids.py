@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnae.messages.ids import BASE58, cid_from_bytes, cid_to_bytes, peer_id, public_key
+from learnae.messages.ids import (
+    BASE58,
+    CID_PREFIX,
+    cid_from_bytes,
+    cid_to_bytes,
+    cids_from_bytes,
+    cids_to_bytes,
+    peer_id,
+    public_key,
+)
 from learnae.protocol.types import PeerId
 
 KNOWN = PeerId("12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA")  # from libp2p's documentation
@@ -43,3 +52,15 @@ def test_a_key_of_another_length_has_no_id(size: int) -> None:
 @given(st.binary(min_size=36, max_size=36))
 def test_the_bytes_of_a_cid_come_back_from_its_text(binary: bytes) -> None:
     assert cid_to_bytes(cid_from_bytes(binary)) == binary
+
+
+@given(st.lists(st.binary(min_size=32, max_size=32), max_size=5))
+def test_the_models_of_a_payment_come_back_from_its_calldata(digests: list[bytes]) -> None:
+    cids = tuple(cid_from_bytes(CID_PREFIX + digest) for digest in digests)
+    assert cids_from_bytes(cids_to_bytes(cids)) == cids
+
+
+@pytest.mark.parametrize("binary", [b"x", bytes(36), CID_PREFIX + bytes(31), CID_PREFIX + bytes(33)])
+def test_calldata_that_is_not_made_of_cids_names_no_models(binary: bytes) -> None:
+    with pytest.raises(ValueError):
+        cids_from_bytes(binary)

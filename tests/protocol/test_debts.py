@@ -18,15 +18,21 @@ def book(*amounts: int, cap: int = 100) -> Debts:
     return debts
 
 
+def above_cap(debts: Debts, *numbers: int) -> list[int]:
+    """Those of these debts that exceed the cap, and are declined."""
+    kept = debts.decline_above_cap([debts.by_number[number] for number in numbers])
+    return [number for number in numbers if debts.by_number[number] not in kept]
+
+
 def updated(debts: Debts, transaction: OutgoingTransaction) -> DebtChanged:
     debts.update(transaction)
-    return debts.by_number[transaction.purpose]
+    return debts.by_number[transaction.purpose[0]]
 
 
 def transaction(state: TxState, succeeded: bool | None = None, debt: int = 0) -> OutgoingTransaction:
     """One of nonce 3; ``succeeded`` None: not mined."""
     found = None if succeeded is None else receipt(3, block=9, succeeded=succeeded)
-    return OutgoingTransaction(3, debt, [signed(3)], state, receipt=found)
+    return OutgoingTransaction(3, (debt,), [signed(3)], state, receipt=found)
 
 
 def test_a_debt_names_its_creator_model_and_amount() -> None:
@@ -58,17 +64,23 @@ def test_a_payee_that_reverts_has_refused_but_only_when_that_is_final() -> None:
 
 def test_the_cap_counts_whatever_was_signed_and_may_still_be_paid() -> None:
     debts = book(60, 40, 1)
-    assert debts.within_cap(Wei(100)) and not debts.within_cap(Wei(101))
+    assert not above_cap(debts, 0, 1)
     updated(debts, transaction(TxState.SIGNED, debt=0))
-    assert debts.within_cap(Wei(40)) and not debts.within_cap(Wei(41))
+    assert not above_cap(debts, 1)
     updated(debts, transaction(TxState.FINAL, succeeded=False, debt=1))
-    assert not debts.within_cap(Wei(1))
+    assert above_cap(debts, 2) == [2]
+    assert debts.by_number[2].reason == "cap"
+
+
+def test_of_several_debts_the_cap_allows_the_earliest_that_fit() -> None:
+    assert above_cap(book(60, 50, 40, 1), 0, 1, 2, 3) == [1, 3]
 
 
 def test_what_is_declined_is_not_spent() -> None:
     debts = book(60)
     debts.decline(debts.by_number[0], "funds")
-    assert debts.within_cap(Wei(100))
+    debts.add(model("bob", 9), score(50), score(60), Wei(100), 1)
+    assert not above_cap(debts, 1)
 
 
 def test_only_open_debts_to_a_creator_become_payable() -> None:

@@ -65,9 +65,9 @@ def test_a_payment_waits_for_the_creators_claim() -> None:
 
 def test_one_payment_is_signed_at_a_time_in_the_order_of_the_debts() -> None:
     driven = owing("bob", "ann")
-    assert [(each.debt, each.nonce) for each in driven.all_asked(do.SignPayment)] == [(0, 0)]
+    assert [(each.debts, each.nonce) for each in driven.all_asked(do.SignPayment)] == [((0,), 0)]
     driven.signs()
-    assert [(each.debt, each.nonce) for each in driven.all_asked(do.SignPayment)] == [(1, 1)]
+    assert [(each.debts, each.nonce) for each in driven.all_asked(do.SignPayment)] == [((1,), 1)]
 
 
 def test_a_deployment_comes_before_the_payments_and_does_not_hold_them_up() -> None:
@@ -98,7 +98,7 @@ def test_a_payment_beyond_the_funds_or_the_gas_cap_is_declined_with_its_nonce_un
     driven = owing("bob", "ann")
     driven.fails(do.SignPayment, reason)
     assert story(driven) == [OWED, PAYABLE, DECLINED] and driven.debts[0].reason == reason
-    assert (driven.asked(do.SignPayment).debt, driven.asked(do.SignPayment).nonce) == (1, 0)
+    assert (driven.asked(do.SignPayment).debts, driven.asked(do.SignPayment).nonce) == ((1,), 0)
 
 
 @pytest.mark.parametrize("reason", [Reason.TIMEOUT, Reason.UNREACHABLE, Reason.INVALID_RESPONSE])
@@ -175,7 +175,7 @@ def test_a_payment_not_mined_in_time_is_signed_again_with_its_own_nonce() -> Non
     driven.after(driven.config.chain.resend_after)
     driven.looks(1)
     request = driven.asked(do.SignPayment)
-    assert (request.debt, request.nonce, request.attempt) == (0, 0, 1)
+    assert (request.debts, request.nonce, request.attempt) == ((0,), 0, 1)
     driven.signs(version=1)
     assert sending(driven) == ["0.1"]
     assert driven.debts[0].tx == "0.1"
@@ -230,7 +230,7 @@ def test_a_replacement_waits_for_another_signature_under_way() -> None:
     driven.sent()
     driven.after(driven.config.chain.resend_after)
     driven.looks(1)
-    assert [(each.debt, each.attempt) for each in driven.all_asked(do.SignPayment)] == [(1, 0)]
+    assert [(each.debts, each.attempt) for each in driven.all_asked(do.SignPayment)] == [((1,), 0)]
 
 
 def test_a_deployment_is_replaced_like_a_payment() -> None:

@@ -29,22 +29,22 @@ def two() -> Transactions:
     requests.validate(on.Started(1.0))
     transactions = Transactions(requests)
     transactions.add(signed(0), DEPLOYMENT)
-    transactions.add(signed(1), 0)
+    transactions.add(signed(1), (0,))
     return transactions
 
 
 def test_a_replacement_is_a_second_version_of_the_same_transaction() -> None:
     transactions = two()
     transactions._requests.validate(on.TimerFired(9.0, Timer.CHAIN))
-    transactions.add(signed(1, version=1), 0)
+    transactions.add(signed(1, version=1), (0,))
     assert [each.nonce for each in transactions.by_nonce] == [0, 1]
     replaced = transactions.by_nonce[1]
-    assert (replaced.newest, replaced.since, replaced.purpose) == (signed(1, version=1), 9.0, 0)
+    assert (replaced.newest, replaced.since, replaced.purpose) == (signed(1, version=1), 9.0, (0,))
 
 
 def test_the_chain_is_asked_about_every_version_of_what_is_not_final() -> None:
     transactions = two()
-    transactions.add(signed(1, version=1), 0)
+    transactions.add(signed(1, version=1), (0,))
     assert polled(transactions) == ("0.0", "1.0", "1.1")
     read(transactions, 5, receipt(0, block=2))
     assert polled(transactions) == ("1.0", "1.1")
@@ -67,7 +67,7 @@ def test_what_did_not_change_is_not_told_again() -> None:
 
 def test_any_form_that_is_mined_settles_the_transaction() -> None:
     transactions = two()
-    transactions.add(signed(1, version=1), 0)
+    transactions.add(signed(1, version=1), (0,))
     read(transactions, 9, receipt(1, version=0, block=3))
     assert transactions.by_nonce[1].receipt == receipt(1, version=0, block=3)
 
@@ -75,7 +75,7 @@ def test_any_form_that_is_mined_settles_the_transaction() -> None:
 def test_a_form_signed_too_late_does_not_undo_that_another_was_mined() -> None:
     transactions = two()
     read(transactions, 9, receipt(1, block=3))
-    transactions.add(signed(1, version=1), 0)
+    transactions.add(signed(1, version=1), (0,))
     assert transactions.by_nonce[1].state is TxState.FINAL
     assert transactions.by_nonce[1].versions == [signed(1), signed(1, version=1)]
 

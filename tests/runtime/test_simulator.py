@@ -300,6 +300,36 @@ def test_what_cannot_be_paid_from_the_wallet_is_declined() -> None:
     assert session.verdict["verdict"] == "valid"
 
 
+def test_batched_payments_move_the_same_money_in_fewer_transactions() -> None:
+    """Each payment names the models that it is for, and all of them together name each model once."""
+    sessions = [run(small(payment={"settle": settle, "threshold": "0.005"})) for settle in ("each", "batched")]
+    owed, paid = [], []
+    for session in sessions:
+        assert session.verdict["verdict"] == "valid"
+        debts = [changes[-1][1] for changes in session.history.debts.values()]
+        assert {debt.state for debt in debts} == {DebtState.FINAL}
+        assert sorted(cid for *_, cids, _ in session.payments() for cid in cids.split()) == sorted(
+            debt.cid for debt in debts
+        )
+        owed.append(sum(debt.wei for debt in debts))
+        paid.append(sum(wei for *_, wei in session.payments()))
+    assert owed == paid
+    each, batched = (len(session.payments()) for session in sessions)
+    assert batched < 0.75 * each
+
+
+def test_crashes_and_a_rollback_pay_no_batch_twice() -> None:
+    def trouble(simulator: Simulator) -> None:
+        simulator.at(6.0, lambda: simulator.roll_back(1000))
+        for name in simulator.hosts:
+            simulator.at(8.2, partial(simulator.kill, name))
+            simulator.at(8.2, partial(simulator.start, name))
+
+    session = run(small(payment={"settle": "batched", "threshold": "0.003"}), trouble)
+    assert session.verdict["verdict"] == "valid"
+    assert len(session.payments()) < len(session.history.debts)
+
+
 def test_no_peer_spends_more_than_its_cap() -> None:
     session = run(small(reward={"cap": "0.001"}))
     for name in session.history.roster:

@@ -6,7 +6,7 @@ last blocks and replace it by another chain.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from learnae.errors import InputError, PortError, Reason
@@ -15,8 +15,14 @@ from learnae.protocol.types import Address, Cid, Claim, ClaimFacts, PeerId, Poid
 from learnae.records.chain_export import Balances, Block, ChainRecord, ChainTransaction, Genesis
 
 DEPLOY_GAS = 102_000  # measured for DPoID.sol
-TRANSFER_GAS = 22_400  # a transfer whose calldata is a CID
+TRANSFER_GAS = 21_000
+MODEL_GAS = 1_440  # for each CID in the calldata of a transfer
 EPOCH = 1_700_000_000  # chain time at session second 0, Unix seconds
+
+
+def pay_gas(models: int) -> int:
+    """Gas of a payment that names so many models."""
+    return TRANSFER_GAS + MODEL_GAS * models
 
 
 @dataclass(frozen=True)
@@ -167,7 +173,7 @@ class MemoryChain:
     def _transaction(self, raw: str, fields: dict[str, str]) -> ChainTransaction:
         sender, nonce, to = Address(fields["from"]), int(fields["nonce"]), fields["to"]
         contract = None if to else Address("0x" + _hash(sender, nonce)[2:42])
-        gas = TRANSFER_GAS if to else DEPLOY_GAS
+        gas = pay_gas(len(bytes.fromhex(fields["data"][2:]).split())) if to else DEPLOY_GAS
         recipient = Address(to) if to else None
         price, wei = Wei(int(fields["price"])), Wei(int(fields["wei"]))
         hash = TxHash(_hash(raw))
@@ -188,8 +194,8 @@ class MemoryChainPort:
     async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed:
         return self._sign(nonce, attempt, None, Wei(0), _encode_data(poid.peer, poid.wallet), DEPLOY_GAS)
 
-    async def sign_pay(self, to: Address, wei: Wei, cid: Cid, nonce: int, attempt: int) -> Signed:
-        return self._sign(nonce, attempt, to, wei, _encode_data(cid), TRANSFER_GAS)
+    async def sign_pay(self, to: Address, wei: Wei, cids: Sequence[Cid], nonce: int, attempt: int) -> Signed:
+        return self._sign(nonce, attempt, to, wei, _encode_data(*cids), pay_gas(len(cids)))
 
     async def broadcast(self, signed: Signed) -> None:
         chain = self._reachable_chain()

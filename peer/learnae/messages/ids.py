@@ -1,11 +1,15 @@
 """Ids as text and as bytes: IPFS peer ids (base58) of Ed25519 keys, CIDs (base32), and signatures (base64url)."""
 
 from base64 import b32decode, b32encode, b64decode, urlsafe_b64encode
+from collections.abc import Iterable
 
 from learnae.protocol.types import Cid, PeerId
 
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 PREFIX = bytes.fromhex("002408011220")  # identity multihash of 36 bytes: a protobuf of key type 1 and 32 bytes
+
+CID_PREFIX = bytes.fromhex("01551220")  # version 1, raw bytes, sha2-256 of 32 bytes
+CID_BYTES = 36
 
 
 def peer_id(key: bytes) -> PeerId:
@@ -32,6 +36,19 @@ def public_key(peer: PeerId) -> bytes:
 
 def cid_from_bytes(binary: bytes) -> Cid:
     return Cid("b" + b32encode(binary).decode().lower().rstrip("="))
+
+
+def cids_to_bytes(cids: Iterable[Cid]) -> bytes:
+    """The calldata of a payment: the models that it pays for."""
+    return b"".join(map(cid_to_bytes, cids))
+
+
+def cids_from_bytes(binary: bytes) -> tuple[Cid, ...]:
+    """The models that a payment with this calldata is for.  Raises ValueError if the bytes are no CIDs."""
+    parts = [binary[at : at + CID_BYTES] for at in range(0, len(binary), CID_BYTES)]
+    if not all(len(part) == CID_BYTES and part.startswith(CID_PREFIX) for part in parts):
+        raise ValueError("no CIDs")
+    return tuple(map(cid_from_bytes, parts))
 
 
 def cid_to_bytes(cid: Cid) -> bytes:

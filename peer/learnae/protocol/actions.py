@@ -127,14 +127,17 @@ class SignDeployment(_Asking):
 
 @dataclass(frozen=True, slots=True)
 class SignPayment(_Asking):
-    """Answered by ``TransactionSigned``, or by ``RequestFailed(FUNDS)``, which leaves the nonce unspent."""
+    """Pay several debts to one payee.  ``wei`` is their sum, ``cids`` are their models.
 
-    debt: int
+    Answered by ``TransactionSigned``, or by ``RequestFailed(FUNDS)``, which leaves the nonce unspent.
+    """
+
+    debts: tuple[int, ...]
     nonce: int
     attempt: int
     to: Address
     wei: Wei
-    cid: Cid
+    cids: tuple[Cid, ...]
 
 
 @dataclass(frozen=True, slots=True)

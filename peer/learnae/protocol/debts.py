@@ -1,4 +1,4 @@
-"""What a peer owes for its successful averagings (section 3.1): one debt per adoption.
+"""What a peer owes for its successful averagings (section 3.1): one debt per adoption, each paid by one transaction.
 
 OWED -> PAYABLE -> SIGNED -> SENT -> MINED -> FINAL | refused | declined | unclaimed; the last four are terminal.
 A rollback takes SENT, MINED and FINAL back to SIGNED: the transaction is sent again with the same nonce.
@@ -51,25 +51,33 @@ class Debts:
         self._change(debt, state=DebtState.OWED, payee=None)
 
     def update(self, transaction: OutgoingTransaction) -> None:
-        """Copy the state of a payment's transaction to its debt."""
+        """Copy the state of a payment's transaction to its debts."""
         receipt = transaction.receipt
         refused = transaction.failed and transaction.state is TxState.FINAL
-        before = self.by_number[transaction.purpose]
-        after = replace(
-            before,
-            state=DebtState.REFUSED if refused else STATES[transaction.state],
-            nonce=transaction.nonce,
-            tx=receipt.hash if receipt else transaction.newest.hash,
-            block=receipt.block if receipt else None,
-            reason="the payee's account reverted" if refused else None,
-        )
-        if after != before:
-            self.by_number[before.debt] = after
-            self.record(after)
+        for number in transaction.purpose:
+            before = self.by_number[number]
+            after = replace(
+                before,
+                state=DebtState.REFUSED if refused else STATES[transaction.state],
+                nonce=transaction.nonce,
+                tx=receipt.hash if receipt else transaction.newest.hash,
+                block=receipt.block if receipt else None,
+                reason="the payee's account reverted" if refused else None,
+            )
+            if after != before:
+                self.by_number[number] = after
+                self.record(after)
 
-    def within_cap(self, wei: Wei) -> bool:
-        """Whether ``wei`` more may be paid.  The cap is on payments for models and does not include gas."""
-        return sum(debt.wei for debt in self.in_states(SPENT)) + wei <= self.cap
+    def decline_above_cap(self, debts: Iterable[DebtChanged]) -> list[DebtChanged]:
+        """Decline the debts that exceed the cap and return the rest.  The cap does not include gas."""
+        left, kept = self.cap - sum(debt.wei for debt in self.in_states(SPENT)), []
+        for debt in debts:
+            if debt.wei <= left:
+                left -= debt.wei
+                kept.append(debt)
+            else:
+                self.decline(debt, "cap")
+        return kept
 
     def in_states(self, states: Iterable[DebtState]) -> list[DebtChanged]:
         return [debt for debt in self.by_number if debt.state in states]

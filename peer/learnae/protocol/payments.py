@@ -1,6 +1,7 @@
 """What one peer signs, sends and pays on the chain.  Rules, in the order in which they matter:
 1. Nonces are requested one at a time.  A nonce is spent once the signed transaction is in the journal, before sending.
-2. The deployment comes first, then debts in their order.  A debt is signed only while its creator's claim wins.
+2. The deployment comes first, then debts in their order, one or several per payment (``settlement.py``).  A debt is
+   signed only while its creator's claim wins.
 3. Open transactions are checked every ``poll`` seconds in one request.  A transaction that the chain has lost is sent
    again; one that it does not mine is signed again with the same nonce and a higher fee.
 4. A chain that does not answer pauses payments and nothing else: the poll timer tries again.
@@ -23,6 +24,7 @@ from learnae.protocol.registration import Registration
 from learnae.protocol.requests import Requests
 from learnae.protocol.reward import reward_function, view_of
 from learnae.protocol.settings import PeerConfig
+from learnae.protocol.settlement import due_payments
 from learnae.protocol.transactions import DEPLOYMENT, OutgoingTransaction, Transactions, TxState
 from learnae.protocol.types import ModelRef, PeerId, Score, Timer, Wei
 
@@ -81,7 +83,7 @@ class Payments:
     def transaction_signed(self, request: do.SignDeployment | do.SignPayment, event: on.TransactionSigned) -> None:
         if self._entered_chain(event.signed.genesis):
             return
-        purpose = request.debt if isinstance(request, do.SignPayment) else DEPLOYMENT
+        purpose = request.debts if isinstance(request, do.SignPayment) else DEPLOYMENT
         if isinstance(request, do.SignPayment) and request.attempt == 0 and not self._still_owed(request):
             return  # it is never sent, so its nonce is not spent
         transaction = self.transactions.add(event.signed, purpose)
@@ -115,8 +117,8 @@ class Payments:
             self._sign_from = self._requests.now + self._config.chain.poll
         match request:
             case do.SignPayment(attempt=0):
-                if reason in OUT_OF_MONEY:
-                    self.debts.decline(self.debts.by_number[request.debt], str(reason))
+                if reason in OUT_OF_MONEY:  # the others may still be paid
+                    self.debts.decline(self.debts.by_number[request.debts[-1]], str(reason))
             case do.SignDeployment(attempt=0):
                 self.registration.deployment_failed()
             case do.SignPayment() | do.SignDeployment():  # no replacement: the last version is sent again
@@ -141,12 +143,15 @@ class Payments:
         self.claims.poll()
         self.transactions.poll()
 
-    def proceed(self) -> None:
-        """Begin what can begin now, and keep polling the chain while an answer is awaited."""
+    def proceed(self, finished: bool) -> None:
+        """Begin what can begin now, and keep polling the chain while an answer is awaited.
+
+        ``finished``: the peer has no work left at present, so that what it owes will not add up further.
+        """
         if not self.closed:
             self.registration.proceed()
             if self._requests.now >= self._sign_from:
-                self._sign_next()
+                self._sign_next(finished)
                 self.registration.sign_claim()
         waits = self.transactions.open() or self.claims.has_unread or self.debts.in_states(UNSETTLED)
         if (waits or self.registration.unfinished) and self._requests.due(Timer.CHAIN) is None:
@@ -172,7 +177,7 @@ class Payments:
             self._requests.record(PluginFailed(error.plugin, error.line, error.error))
             return Wei(0)
 
-    def _sign_next(self) -> None:
+    def _sign_next(self, finished: bool) -> None:
         if self.transactions.signing:
             return
         if self.registration.needs_deployment:
@@ -182,16 +187,16 @@ class Payments:
             payee = self.claims.directory.payee(debt.creator)
             if payee is None:
                 self.debts.reopen(debt)
-            elif not self.debts.within_cap(debt.wei):
-                self.debts.decline(debt, "cap")
-            else:
-                payable = debt if payee == debt.payee else self.debts.make_payable(debt, payee)
-                self.transactions.sign_payment(payable, self.transactions.next_nonce)
-                return
+            elif payee != debt.payee:
+                self.debts.make_payable(debt, payee)
+        payable = self.debts.decline_above_cap(self.debts.in_states((DebtState.PAYABLE,)))
+        if due := next(due_payments(payable, self._config.payment, finished), None):
+            self.transactions.sign_payment(due, self.transactions.next_nonce)
 
     def _still_owed(self, request: do.SignPayment) -> bool:
-        debt = self.debts.by_number[request.debt]
-        return debt.state is DebtState.PAYABLE and self.claims.directory.payee(debt.creator) == request.to
+        debts = [self.debts.by_number[number] for number in request.debts]
+        payees = {self.claims.directory.payee(debt.creator) for debt in debts}
+        return payees == {request.to} and all(debt.state is DebtState.PAYABLE for debt in debts)
 
     def _replace_if_late(self, transaction: OutgoingTransaction) -> None:
         overdue = self._requests.now - transaction.since >= self._config.chain.resend_after
@@ -204,10 +209,11 @@ class Payments:
         elif transaction.purpose == DEPLOYMENT:
             self.transactions.sign_deployment(self.registration.poid, transaction.nonce, attempt)
         else:
-            self.transactions.sign_payment(self.debts.by_number[transaction.purpose], transaction.nonce, attempt)
+            debts = [self.debts.by_number[number] for number in transaction.purpose]
+            self.transactions.sign_payment(debts, transaction.nonce, attempt)
 
     def _update_purpose(self, transaction: OutgoingTransaction) -> None:
-        """Propagate a transaction's state to its debt or deployment."""
+        """Propagate a transaction's state to its debts or deployment."""
         if transaction.purpose == DEPLOYMENT:
             self.registration.deployment_changed()
         else:

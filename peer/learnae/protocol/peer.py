@@ -232,4 +232,4 @@ class Peer:
         if not self._payments.closed:
             self._begin_work(timed_out=False)
             self._training.proceed()
-        self._payments.proceed()
+        self._payments.proceed(finished=self._training.work is WorkState.DONE)

@@ -130,6 +130,29 @@ class RewardSettings:
         return wei(self.cap)
 
 
+class Settle(StrEnum):
+    """How many debts a payment covers."""
+
+    EACH = "each"  # one
+    BATCHED = "batched"  # those to one payee that have added up
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentSettings:
+    settle: Settle = setting(
+        Settle.EACH,
+        "each: one payment per adopted average; batched: a peer adds up what it owes to one payee, and pays once it "
+        "is the threshold, fills a transaction, or has finished its work.",
+    )
+    threshold: Decimal = setting(
+        Decimal("0.01"), "batched: what a peer owes to one payee before it pays.", "ETH", ge=0, le=10**9
+    )
+
+    @property
+    def threshold_wei(self) -> Wei:
+        return wei(self.threshold)
+
+
 @dataclass(frozen=True, slots=True)
 class ChainSettings:
     id: int = setting(31337, "Chain id.", ge=1, le=2**53)
@@ -203,4 +226,5 @@ class PeerConfig:
     pace: PaceSettings
     network: NetworkSettings
     reward: RewardSettings
+    payment: PaymentSettings
     chain: ChainSettings

@@ -5,7 +5,7 @@ purpose; all its versions (a replacement has a higher fee) are kept; the newest 
 next nonce is the number of transactions here, never the pending count of a node.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -14,9 +14,9 @@ from learnae.protocol import actions as do
 from learnae.protocol.blockchain import Head, Receipt, Signed
 from learnae.protocol.decisions import DebtChanged
 from learnae.protocol.requests import Requests
-from learnae.protocol.types import Poid, TxHash
+from learnae.protocol.types import Poid, TxHash, Wei
 
-DEPLOYMENT = -1  # purpose of a deployment; the purpose of a payment is the number of its debt
+DEPLOYMENT = ()  # purpose of a deployment; the purpose of a payment are the numbers of its debts
 
 
 class TxState(StrEnum):
@@ -29,7 +29,7 @@ class TxState(StrEnum):
 @dataclass(slots=True)
 class OutgoingTransaction:
     nonce: int
-    purpose: int
+    purpose: tuple[int, ...]
     versions: list[Signed] = field(default_factory=list)  # the first and its replacements
     state: TxState = TxState.SIGNED
     since: float = 0.0  # session seconds of the newest version
@@ -64,9 +64,12 @@ class Transactions:
     def sign_deployment(self, poid: Poid, nonce: int, attempt: int = 0) -> None:
         self._requests.issue(partial(do.SignDeployment, nonce=nonce, attempt=attempt, poid=poid))
 
-    def sign_payment(self, debt: DebtChanged, nonce: int, attempt: int = 0) -> None:
-        assert debt.payee
-        sign = partial(do.SignPayment, debt=debt.debt, to=debt.payee, wei=debt.wei, cid=debt.cid)
+    def sign_payment(self, debts: Sequence[DebtChanged], nonce: int, attempt: int = 0) -> None:
+        """Debts to one payee."""
+        payee, total = debts[0].payee, Wei(sum(debt.wei for debt in debts))
+        assert payee
+        numbers, cids = tuple(debt.debt for debt in debts), tuple(debt.cid for debt in debts)
+        sign = partial(do.SignPayment, debts=numbers, to=payee, wei=total, cids=cids)
         self._requests.issue(partial(sign, nonce=nonce, attempt=attempt))
 
     def send(self, transaction: OutgoingTransaction) -> None:
@@ -83,7 +86,7 @@ class Transactions:
 
     # states
 
-    def add(self, signed: Signed, purpose: int) -> OutgoingTransaction:
+    def add(self, signed: Signed, purpose: tuple[int, ...]) -> OutgoingTransaction:
         """Enter a signed transaction, or one more version of it."""
         if signed.nonce == self.next_nonce:
             self.by_nonce.append(OutgoingTransaction(signed.nonce, purpose))

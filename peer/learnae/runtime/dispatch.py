@@ -90,7 +90,7 @@ async def _answer(action: do.StoreAction | do.ChainAction, ports: Ports, at: flo
         case do.SignDeployment():
             return on.TransactionSigned(at, id, await chain.sign_deploy(action.poid, action.nonce, action.attempt))
         case do.SignPayment():
-            signed = await chain.sign_pay(action.to, action.wei, action.cid, action.nonce, action.attempt)
+            signed = await chain.sign_pay(action.to, action.wei, action.cids, action.nonce, action.attempt)
             return on.TransactionSigned(at, id, signed)
         case do.SendTransaction():
             await chain.broadcast(action.signed)

@@ -6,7 +6,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import dataclass, field
@@ -61,9 +61,9 @@ class ResumedChain(EvmChain):
         await self._restore()
         return await super().sign_deploy(poid, nonce, attempt)
 
-    async def sign_pay(self, to: Address, wei: Wei, cid: Cid, nonce: int, attempt: int) -> Signed:
+    async def sign_pay(self, to: Address, wei: Wei, cids: Sequence[Cid], nonce: int, attempt: int) -> Signed:
         await self._restore()
-        return await super().sign_pay(to, wei, cid, nonce, attempt)
+        return await super().sign_pay(to, wei, cids, nonce, attempt)
 
     async def _restore(self) -> None:
         if self.signed_before:

@@ -19,11 +19,11 @@ class ReportedPayments:
     """Debts recorded by payers in this process, by transaction; ``observe`` is an observer."""
 
     def __init__(self) -> None:
-        self.debts: dict[TxHash, DebtChanged] = {}
+        self.debts: dict[TxHash, dict[Cid, DebtChanged]] = {}  # and by model
 
     def observe(self, now: float, peer: str, item: Fact) -> None:
         if isinstance(item, DebtChanged) and item.tx:
-            self.debts[item.tx] = item
+            self.debts.setdefault(item.tx, {})[item.cid] = item
 
 
 class ReceivedPayments:
@@ -55,26 +55,26 @@ class ReceivedPayments:
     def gas(self) -> Wei:
         return self._index.gas_spent(self._member.wallet) if self._index else Wei(0)
 
-    def payments(self) -> list[tuple[int, Cid, ChainTransaction]]:
-        """Payments for the peer's models: block, model and transaction."""
+    def payments(self) -> list[tuple[int, tuple[Cid, ...], ChainTransaction]]:
+        """Payments for the peer's models: block, models and transaction."""
         payments = self._index.received(self._member.wallet) if self._index else ()
-        return [payment for payment in payments if payment[1] in self.published]
+        return [payment for payment in payments if self.published.issuperset(payment[1])]
 
     def receipts(self) -> list[views.ReceiptView]:
-        return [self._receipt(*payment) for payment in self.payments()]
+        return [receipt for payment in self.payments() for receipt in self._receipts(*payment)]
 
-    def _receipt(self, block: int, cid: Cid, paid: ChainTransaction) -> views.ReceiptView:
-        """As recorded by the payer if it is in this process, else as far as the chain shows."""
+    def _receipts(self, block: int, cids: tuple[Cid, ...], paid: ChainTransaction) -> list[views.ReceiptView]:
+        """One per model as recorded by the payer if it is in this process, else one as far as the chain shows."""
         payer = self._peer_by_wallet.get(paid.sender)
-        debt = self._reported.debts.get(paid.hash)
-        if debt:
-            return views.ReceiptView.of(debt, payer, paid.sender)
-        return views.ReceiptView(
+        if debts := self._reported.debts.get(paid.hash):
+            return [views.ReceiptView.of(debt, payer, paid.sender) for debt in debts.values()]
+        receipt = views.ReceiptView(
             payer=payer,
             payer_wallet=paid.sender,
             payee=self._member.peer,
             payee_wallet=self._member.wallet,
-            cid=cid,
+            cid=cids[0],
+            further_cids=cids[1:],
             wei=str(paid.wei),
             eth=paid.wei / ETHER,
             state=DebtState.FINAL if self._final(block) else DebtState.MINED,
@@ -82,6 +82,7 @@ class ReceivedPayments:
             tx=paid.hash,
             block=block,
         )
+        return [receipt]
 
     def _final(self, block: int) -> bool:
         assert self._live

@@ -132,5 +132,6 @@ class SessionSetup:
             pace=session.pace,
             network=session.network,
             reward=session.reward,
+            payment=session.payment,
             chain=session.chain,
         )

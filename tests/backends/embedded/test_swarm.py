@@ -71,6 +71,16 @@ def test_every_wei_of_the_chain_is_told_by_the_debts() -> None:
     assert {wallet: balances.balances[wallet] for wallet in held} == held
 
 
+def test_batched_payments_are_valid_to_the_wei_on_a_real_evm() -> None:
+    live = Live({"payment": {"settle": "batched", "threshold": "0.01"}})
+    assert live.run() == "quiet"
+    assert live.verdict["verdict"] == "valid", live.verdict["checks"]
+    debts = [changes[-1][1] for changes in live.history.debts.values()]
+    assert {debt.state for debt in debts} == {DebtState.FINAL}
+    assert sum(each.wei for each in payments(live)) == sum(debt.wei for debt in debts)
+    assert len(payments(live)) < len(debts)
+
+
 def test_whoever_has_ended_holds_no_average_that_was_dropped() -> None:
     live = ended()
     dropped = {fact.cid for _, fact in live.history.facts(Averaged) if not fact.adopted}

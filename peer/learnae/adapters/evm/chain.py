@@ -7,10 +7,10 @@ Guarantees for a payer:
    raises both by an eighth or more (nodes require a tenth) and follows a rising base fee.
 3. A transaction is signed only if the balance covers it and all others that were signed here and are not mined.
    After a restart, ``restore`` provides those.
-4. Gas is limited: a payee that is a contract can burn up to ``PAY_GAS``, and ``policy`` bounds the price and the sum.
+4. Gas is limited: a payee that is a contract can burn up to ``pay_gas``, and ``policy`` bounds the price and the sum.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,12 +20,13 @@ from learnae.adapters.evm import dpoid
 from learnae.adapters.evm.fees import DEFAULT_TIP, FeePolicy, Fees, TransactionLimits
 from learnae.adapters.evm.rpc import BlockHeader, Node
 from learnae.errors import InputError, PortError, Reason
-from learnae.messages.ids import cid_to_bytes
+from learnae.messages.ids import cids_to_bytes
 from learnae.protocol.blockchain import Head, Receipt, Signed
 from learnae.protocol.types import Address, Cid, Claim, ClaimFacts, Poid, TxHash, Wei
 
 TRANSFER_GAS = 21_000  # to an account without code
 PAY_GAS = 30_000  # 22,440 for a transfer with a CID, the rest for the code of a payee that is a contract
+MODEL_GAS = 1_440  # for each further CID
 
 
 class TransactionSigner(Protocol):
@@ -35,6 +36,11 @@ class TransactionSigner(Protocol):
     def sign(self, transaction: dict[str, Any]) -> bytes:
         """The raw transaction."""
         ...
+
+
+def pay_gas(models: int) -> int:
+    """Gas limit of a payment that names so many models."""
+    return PAY_GAS + MODEL_GAS * (models - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +64,8 @@ class EvmChain:
     async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed:
         return await self._sign(nonce, attempt, None, Wei(0), dpoid.deployment_data(poid), dpoid.DEPLOY_GAS)
 
-    async def sign_pay(self, to: Address, wei: Wei, cid: Cid, nonce: int, attempt: int) -> Signed:
-        return await self._sign(nonce, attempt, to, wei, cid_to_bytes(cid), PAY_GAS)
+    async def sign_pay(self, to: Address, wei: Wei, cids: Sequence[Cid], nonce: int, attempt: int) -> Signed:
+        return await self._sign(nonce, attempt, to, wei, cids_to_bytes(cids), pay_gas(len(cids)))
 
     async def sign_transfer(self, to: Address, wei: Wei, nonce: int, attempt: int) -> Signed:
         """Beyond the port: a transfer that pays for no model."""

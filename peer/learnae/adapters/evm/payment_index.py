@@ -1,20 +1,20 @@
 """Payments for models to the peers' wallets, and gas that they spent, read from new blocks.
 
-A payer does not announce a payment: the payee detects it as a transfer whose calldata is a CID.
+A payer does not announce a payment: the payee detects it as a transfer whose calldata are CIDs.
 """
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from learnae.adapters.evm.export import read_block
 from learnae.adapters.evm.rpc import Node
 from learnae.errors import PortError, Reason
-from learnae.messages.ids import cid_from_bytes
+from learnae.messages.ids import cids_from_bytes
 from learnae.protocol.blockchain import Head
 from learnae.protocol.types import Address, Cid, Wei
 from learnae.records.chain_export import Block, ChainRecord, ChainTransaction
 
-CID_HEX = 2 + 2 * 36  # digits of calldata that is a CID
 MAX_BLOCKS = 50  # per update, so that an update is short
 CLOCK_TOLERANCE = 600  # s that the chain's clock may be behind
 
@@ -27,11 +27,11 @@ class PaymentIndex:
         self._lock = asyncio.Lock()
         self._last: tuple[int, str] | None = None  # number and hash of the last block read
         self._next = 0
-        self._payments: list[tuple[int, Cid, ChainTransaction]] = []
+        self._payments: list[tuple[int, tuple[Cid, ...], ChainTransaction]] = []
         self._gas: dict[Address, Wei] = {}
 
-    def received(self, wallet: Address) -> Iterator[tuple[int, Cid, ChainTransaction]]:
-        """Block, model and transaction of each payment to the wallet."""
+    def received(self, wallet: Address) -> Iterator[tuple[int, tuple[Cid, ...], ChainTransaction]]:
+        """Block, models and transaction of each payment to the wallet."""
         return (payment for payment in self._payments if payment[2].to == wallet)
 
     def gas_spent(self, wallet: Address) -> Wei:
@@ -96,5 +96,7 @@ class PaymentIndex:
         sender, data = transaction.sender, transaction.data
         if sender in self._wallets:
             self._gas[sender] = Wei(self.gas_spent(sender) + transaction.gas_used * transaction.gas_price)
-        if transaction.to in self._wallets and transaction.succeeded and len(data) == CID_HEX:
-            self._payments.append((block, cid_from_bytes(bytes.fromhex(data[2:])), transaction))
+        if transaction.to in self._wallets and transaction.succeeded:
+            with suppress(ValueError):
+                if cids := cids_from_bytes(bytes.fromhex(data[2:])):
+                    self._payments.append((block, cids, transaction))

@@ -31,6 +31,7 @@ CHECKS: dict[str, Check] = {
     "only_creators_are_paid": debts.only_creators_are_paid,
     "amounts_follow_reward_function": debts.amounts_follow_reward_function,
     "plugins_did_not_raise": debts.plugins_did_not_raise,
+    "batches_are_due": debts.batches_are_due,
     "spending_cap_respected": debts.spending_cap_respected,
     "refusers_pay_nothing": debts.refusers_pay_nothing,
     "adopted_only_if_better": work.adopted_only_if_better,

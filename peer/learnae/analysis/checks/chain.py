@@ -15,8 +15,8 @@ from fractions import Fraction
 from math import floor
 
 from learnae.analysis.checks.result import chains_of_debts, check, debt_name, session_began, session_of
-from learnae.protocol.decisions import ChainEntered, DebtState
-from learnae.protocol.settings import GWEI
+from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState
+from learnae.protocol.settings import GWEI, Settle
 from learnae.protocol.types import ETHER, Address, TxHash
 from learnae.records.chain_export import Balances, Block, ChainTransaction, Genesis
 from learnae.records.history import History
@@ -105,14 +105,16 @@ def wei_conserved(history: History) -> Iterator[str]:
 
 @check
 def debts_paid_once(history: History) -> Iterator[str]:
-    """Each transfer pays one debt, and each final debt is paid by one transfer.
+    """Each transfer pays one debt, or several of one payer if payments are batched, and each final debt is paid by one
+    transfer.
 
     A debt that was signed but not final when its chain was replaced is declined: the old chain may hold its payment,
     no other may.
     """
     here, by_chain = _genesis(history).hash, chains_of_debts(history)
     acts_on = {record.peer: fact.genesis for record, fact in history.facts(ChainEntered)}  # in the end
-    wallets, transactions = set(_wallets(history).values()), _transactions(history)
+    wallets, transactions = {wallet: name for name, wallet in _wallets(history).items()}, _transactions(history)
+    batched = session_of(history).payment.settle is Settle.BATCHED
     owners: dict[TxHash, set[tuple[str, int]]] = {}
     for debt, changes in history.debts.items():
         for _, change in changes:
@@ -122,7 +124,7 @@ def debts_paid_once(history: History) -> Iterator[str]:
     for number, tx in transactions:
         if tx.to is not None and tx.sender.lower() in wallets:
             debts = owners.get(tx.hash, set())
-            if len(debts) != 1:
+            if len(debts) != 1 and not (batched and {payer for payer, _ in debts} == {wallets[tx.sender.lower()]}):
                 yield f"transfer {tx.hash} in block {number} belongs to {len(debts)} debts"
             for debt in debts if tx.succeeded else ():
                 paid.setdefault(debt, []).append(tx.hash)
@@ -141,25 +143,30 @@ def debts_paid_once(history: History) -> Iterator[str]:
 
 @check
 def payments_match_debts(history: History) -> Iterator[str]:
-    """A payment on the chain has the payer, payee, amount and model of its debt."""
+    """A payment on the chain has the payer and payee of its debts, their sum and their models."""
     wallets = _wallets(history)
     mined = {tx.hash: (number, tx) for number, tx in _transactions(history)}
-    for (payer, debt), changes in history.debts.items():
-        last = changes[-1][1]
-        if last.tx in mined:
-            number, tx = mined[last.tx]
+    last = {debt: changes[-1][1] for debt, changes in history.debts.items()}
+    covered: dict[TxHash, list[DebtChanged]] = {}  # in the order of their numbers
+    for debt in last.values():
+        if debt.tx in mined:
+            covered.setdefault(debt.tx, []).append(debt)
+    for (payer, number), debt in last.items():
+        if debt.tx in mined:
+            block, tx = mined[debt.tx]
+            together = covered[debt.tx]
             pairs = {
                 "sender": (tx.sender.lower(), wallets[payer]),
-                "payee": ((tx.to or "").lower(), (last.payee or "").lower()),
-                "wei": (tx.wei, last.wei),
-                "nonce": (tx.nonce, last.nonce),
-                "calldata": (_model(tx.data), last.cid),
-                "block": (number, last.block or number),
-                "success": (tx.succeeded, last.state is not DebtState.REFUSED),
+                "payee": ((tx.to or "").lower(), (debt.payee or "").lower()),
+                "wei": (tx.wei, sum(other.wei for other in together)),
+                "nonce": (tx.nonce, debt.nonce),
+                "calldata": (_models(tx.data), " ".join(other.cid for other in together)),
+                "block": (block, debt.block or block),
+                "success": (tx.succeeded, debt.state is not DebtState.REFUSED),
             }
             for field, (actual, expected) in pairs.items():
                 if actual != expected:
-                    yield f"{debt_name(payer, debt)}: {field} is {actual} on the chain, {expected} in the debt"
+                    yield f"{debt_name(payer, number)}: {field} is {actual} on the chain, {expected} in the debt"
 
 
 @check
@@ -180,9 +187,10 @@ def gas_within_limits(history: History) -> Iterator[str]:
             yield f"{name} spent {wei} wei on gas, above the cap of {cap}"
 
 
-def _model(data: str) -> str:
-    """The CID in a payment's calldata, which has its 36 bytes (raw, sha2-256) or its text."""
+def _models(data: str) -> str:
+    """The CIDs in a payment's calldata, which has their 36 bytes each (raw, sha2-256) or their text."""
     payload = bytes.fromhex(data.removeprefix("0x"))
-    if payload.startswith(b"\x01\x55\x12\x20") and len(payload) == 36:
-        return "b" + b32encode(payload).decode().rstrip("=").lower()
+    parts = [payload[at : at + 36] for at in range(0, len(payload), 36)]
+    if all(part.startswith(b"\x01\x55\x12\x20") and len(part) == 36 for part in parts):
+        return " ".join("b" + b32encode(part).decode().rstrip("=").lower() for part in parts)
     return payload.decode("ascii", "replace")

@@ -15,14 +15,17 @@ from learnae.protocol.decisions import (
     DebtState,
     PluginFailed,
     Verdict,
+    WorkChanged,
+    WorkState,
 )
 from learnae.protocol.policies import Policy
 from learnae.protocol.reward import RewardView, reward_function
-from learnae.protocol.settings import IdentityRule
-from learnae.protocol.types import ETHER, Address, Cid, PeerId, Score, Wei
+from learnae.protocol.settings import IdentityRule, Settle
+from learnae.protocol.types import ETHER, Address, Cid, PeerId, Score, TxHash, Wei
 from learnae.records.history import History
 
 ROUNDING = 1e-6  # s, of the times in a history
+FULL = 50  # debts that one payment covers
 SPENT = (DebtState.SIGNED, DebtState.SENT, DebtState.MINED, DebtState.FINAL)
 
 
@@ -175,6 +178,38 @@ def plugins_did_not_raise(history: History) -> Iterator[str]:
     session_began(history)
     failed = dict.fromkeys((record.peer, fact) for record, fact in history.facts(PluginFailed))
     return (f"plug-in {shown(fact.plugin)}, line {fact.line}, for {peer}: {fact.error}" for peer, fact in failed)
+
+
+@check
+def batches_are_due(history: History) -> Iterator[str]:
+    """A batched payment reaches the threshold, is full, or was signed after its payer had finished its work.
+
+    A payer that is woken while it signs has work again when the signature is recorded.
+    """
+    payment = session_of(history).payment
+    if payment.settle is not Settle.BATCHED:
+        return
+    threshold = floor(Fraction(payment.threshold) * ETHER)
+    finished: dict[str, bool] = {}
+    last_finished: dict[str, int] = {}  # the last record during which the payer had no work
+    payable: dict[tuple[str, int], int] = {}
+    batches: dict[tuple[str, TxHash | None], list[tuple[DebtChanged, bool]]] = {}
+    for number, record in enumerate(history.records):
+        if finished.get(record.peer):
+            last_finished[record.peer] = number
+        match record.fact:
+            case WorkChanged(work=work):
+                finished[record.peer] = work is WorkState.DONE
+            case DebtChanged(state=DebtState.PAYABLE) as debt:
+                payable[record.peer, debt.debt] = number
+            case DebtChanged(state=DebtState.SIGNED) as debt if (record.peer, debt.debt) in payable:
+                since = payable.pop((record.peer, debt.debt))
+                rested = last_finished.get(record.peer, -1) >= since
+                batches.setdefault((record.peer, debt.tx), []).append((debt, rested))
+    for (payer, tx), batch in batches.items():
+        wei = sum(debt.wei for debt, _ in batch)
+        if wei < threshold and len(batch) < FULL and not all(rested for _, rested in batch):
+            yield f"{payer} signed {tx} for {wei} wei, below the threshold of {threshold}, before it had finished"
 
 
 @check

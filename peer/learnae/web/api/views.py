@@ -218,6 +218,9 @@ class ReceiptView(View):
     payee: str = Field(description="IPFS id of the model's creator")
     payee_wallet: str | None = None
     cid: str = Field(description="CID of the model that is paid for")
+    further_cids: tuple[str, ...] = Field(
+        default=(), description="other models that the same payment is for, where only their sum is known"
+    )
     before: ScoreView | None = None
     after: ScoreView | None = None
     wei: str = Field(pattern=r"^\d+$", examples=["2834000000000000"])
