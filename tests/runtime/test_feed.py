@@ -180,7 +180,7 @@ def test_a_sensor_takes_no_more_rows_than_it_can_keep(world: World, monkeypatch:
         await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(story())
-    assert len(world.outbox.unconfirmed) == 3 and taken == 4
+    assert len(world.outbox.unconfirmed) == 3 and taken == 3
 
 
 def test_a_reading_that_is_too_long_is_an_error_of_the_program(world: World) -> None:

@@ -38,6 +38,7 @@ from learnae.cli.report import report
 from learnae.cli.reproduce import reproduce
 from learnae.cli.roster import roster
 from learnae.cli.schema import schema
+from learnae.cli.sensor import sensor
 from learnae.cli.sessions import sessions
 from learnae.cli.simulate import simulate
 from learnae.cli.swarm import swarm
@@ -48,7 +49,7 @@ PANELS: dict[str, tuple[Callable[..., int], ...]] = {
     "Run a session": (swarm, simulate, sessions, plugins, init, schema, doctor),
     "Look at a run": (check, figures, report, baselines, compare, export, audit, calibrate, history),
     "Run many sessions": (sweep, reproduce, value, flows),
-    "Take part with single peers": (peer, roster, invite, join, refund),
+    "Take part with single peers": (peer, roster, invite, join, sensor, refund),
 }
 
 

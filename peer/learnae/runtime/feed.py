@@ -100,10 +100,13 @@ async def publish_rows(
     room = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(publish())
-        async for part in rows:
+        while True:
             while len(outbox.unconfirmed) >= MAX_UNCONFIRMED:
                 room.clear()
                 await room.wait()
+            part = await anext(rows, None)
+            if part is None:
+                break
             outbox.add(part)
             changed.set()
         ended = True

@@ -1,0 +1,133 @@
+"""What a sensor is given, what it keeps over a restart, and how it makes readings of lines of CSV."""
+
+import csv
+import json
+import os
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+
+from learnae.errors import InputError
+from learnae.messages.codec import decode, encode
+from learnae.messages.foreign_json import from_json
+from learnae.messages.readings import SensorOutbox, SensorRows, max_rows
+from learnae.private_file import read_private, write_private
+from learnae.protocol.types import Cid
+
+
+@dataclass(frozen=True, slots=True)
+class SensorFile:
+    """The file that a session gives to a sensor (mode 0600).
+
+    ``secret``: private key, 64 hexadecimal digits.  ``feed``: URL.  ``columns`` of the CSV, in the order of the
+    network's inputs, are standardised by ``mean`` and ``std``.  ``classes``: values of the column ``label``, in order.
+    """
+
+    name: str
+    session: Cid
+    secret: str = field(repr=False)
+    feed: str
+    columns: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    label: str
+    classes: tuple[str, ...]
+
+    def write(self, path: Path) -> None:
+        write_private(path, json.dumps(encode(self)) + "\n")
+
+    @staticmethod
+    def read(path: Path) -> "SensorFile":
+        """Raises InputError."""
+        text = read_private(path)
+        try:
+            file = decode(SensorFile, from_json(text))
+            assert isinstance(file, SensorFile)
+            widths = {len(file.columns), len(file.mean), len(file.std)}
+            if widths != {len(file.columns)} or not file.columns or not 1 < len(file.classes) <= 256:
+                raise ValueError("columns and statistics do not match")
+            if len(bytes.fromhex(file.secret)) != 32 or 0 in file.std or max_rows(len(file.columns)) < 1:
+                raise ValueError("no key, or rows that no reading can hold")
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path} is not the file of a sensor ({error}): use it as the session wrote it") from None
+        return file
+
+
+class RowReader:
+    """Turns lines of CSV into rows.  ``bad``: lines that were left out."""
+
+    def __init__(self, file: SensorFile, header: str, name: str) -> None:
+        """``header``: the first line.  Raises InputError if a column is missing."""
+        names = next(csv.reader([header]), [])
+        if missing := [column for column in (*file.columns, file.label) if column not in names]:
+            raise InputError(f"{name} has no column '{missing[0]}': its first line must name the columns")
+        self._file = file
+        self._places = [names.index(column) for column in file.columns]
+        self._label = names.index(file.label)
+        self._classes = {text: number for number, text in enumerate(file.classes)}
+        self.bad = 0
+
+    def rows(self, lines: Sequence[str]) -> SensorRows | None:
+        """None if all lines are bad."""
+        features, labels = [], bytearray()
+        for fields in csv.reader(lines):
+            try:
+                features.append(self._features(fields))
+                labels.append(self._classes[fields[self._label].strip()])
+            except (ValueError, IndexError, KeyError, OverflowError, struct.error):
+                del features[len(labels) :]
+                self.bad += 1
+        return SensorRows(len(self._places), b"".join(features), bytes(labels)) if labels else None
+
+    def _features(self, fields: Sequence[str]) -> bytes:
+        values = [float(fields[place]) for place in self._places]
+        scaled = [
+            (value - mean) / std for value, mean, std in zip(values, self._file.mean, self._file.std, strict=True)
+        ]
+        packed = struct.pack(f"<{len(scaled)}f", *scaled)
+        if not all(map(isfinite, struct.unpack(f"<{len(scaled)}f", packed))):
+            raise ValueError("not a finite number")
+        return packed
+
+
+@dataclass
+class SensorState:
+    """What a sensor must remember: ``lines`` it has read, and its readings.  Without a file it remembers nothing."""
+
+    path: Path | None
+    lines: int = 0
+
+    def restore(self, outbox: SensorOutbox) -> None:
+        """Raises InputError for a damaged file, or one of another session or sensor."""
+        if self.path is None or not self.path.exists():
+            return
+        text = self.path.read_text(encoding="utf-8")
+        try:
+            match from_json(text):
+                case {
+                    "lines": int(lines),
+                    "number": int(number),
+                    "previous": str(previous),
+                    "unconfirmed": dict(waiting),
+                }:
+                    self.lines, outbox.number, outbox.previous = lines, number, bytes.fromhex(previous)
+                    outbox.unconfirmed = {int(at): bytes.fromhex(message) for at, message in waiting.items()}
+                    return
+        except (ValueError, TypeError, RecursionError):
+            pass
+        raise InputError(f"{self.path} is not the state of a sensor: delete it to begin anew with other rows")
+
+    def save(self, outbox: SensorOutbox) -> None:
+        if self.path is None:
+            return
+        state = {
+            "lines": self.lines,
+            "number": outbox.number,
+            "previous": outbox.previous.hex(),
+            "unconfirmed": {str(number): message.hex() for number, message in outbox.unconfirmed.items()},
+        }
+        new = self.path.with_name(self.path.name + ".new")
+        new.write_text(json.dumps(state), encoding="utf-8")
+        os.replace(new, self.path)
