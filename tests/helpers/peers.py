@@ -43,7 +43,6 @@ ME, MY_WALLET = PeerId("me"), Address("0xme")
 CONFIG = PeerConfig(
     peer=ME,
     wallet=MY_WALLET,
-    addresses=("/me",),
     session=SESSION,
     salt="1 me",
     policy=Policy.HONEST,

@@ -3,6 +3,7 @@
 # It needs root, containerd, runc and iptables, and touches nothing of a Docker engine or of another containerd on this
 # machine.  Ending the first process of its namespaces ends all of it.
 set -euo pipefail
+caller=$PWD
 cd "$(dirname "$0")"
 tools=$PWD/../../.tools/kubernetes
 state=/var/lib/learnae-kubernetes # containerd's images stay here between starts
@@ -55,6 +56,8 @@ inside() {
         --container-runtime-endpoint "unix://$(containerd_address)" --hostname-override learnae-node --node-ip "$ADDRESS"
     start dns python3 "$PWD/dns.py" "$ADDRESS" "$tools/kubectl"
     kubectl apply -f storage-class.yml >/dev/null
+    # Volumes of a cloud belong to the group of their pod (fsGroup); the folders of this provisioner belong to root alone.
+    while sleep 0.2; do chmod -f a+rwx "$volumes"/* || true; done &
     wait
 }
 
@@ -116,6 +119,6 @@ shift
 case "$command" in
 start | stop | inside) "$command" ;;
 import) import "$@" ;;
-run) is_running || die "the cluster does not run: cluster.sh start" && nsenter --target "$(cat "$pid")" --net -- "$@" ;;
+run) is_running || die "the cluster does not run: cluster.sh start" && cd "$caller" && nsenter --target "$(cat "$pid")" --net -- "$@" ;;
 *) die "there is no command $command" ;;
 esac

@@ -214,7 +214,7 @@ class Peer:
         """Announce the present state.  Announcements are idempotent and repeated periodically."""
         claim = self._payments.registration.claim
         if claim:
-            announcement = IdentityAnnouncement(self._config.session, claim, self._config.addresses)
+            announcement = IdentityAnnouncement(self._config.session, claim)
             self._requests.emit(do.Announce(announcement))
         self._training.publication.announce()
         self._training.rows.announce()

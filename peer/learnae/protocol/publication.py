@@ -45,7 +45,7 @@ class Publication:
     def announce(self) -> None:
         """Announce the newest published model again; store the newest model if an earlier attempt failed."""
         if self.published:
-            announcement = ModelAnnouncement(self._config.session, self.published, self._config.addresses)
+            announcement = ModelAnnouncement(self._config.session, self.published)
             self._requests.emit(do.Announce(announcement))
         if self.weights and self.pending and not self._requests.waits_for(do.StoreModel):
             self._requests.issue(partial(do.StoreModel, cid=self.weights.cid))

@@ -146,9 +146,7 @@ class RowBlocks:
     def stored(self, cid: Cid) -> None:
         block = self._unsigned
         if block and block.cid == cid and self._signature:
-            self._published.append(
-                RowsAnnouncement(self._config.session, block, self._signature, self._config.addresses)
-            )
+            self._published.append(RowsAnnouncement(self._config.session, block, self._signature))
             self._requests.record(RowsPublished(block.number, cid))
             self._requests.emit(do.Announce(self._published[-1]))
             self._unsigned = None

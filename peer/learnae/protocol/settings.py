@@ -205,7 +205,6 @@ class PeerConfig:
 
     peer: PeerId
     wallet: Address
-    addresses: tuple[str, ...]
     session: Cid
     salt: str = field(repr=False)  # its random choices follow from it; known to this peer alone
     policy: Policy

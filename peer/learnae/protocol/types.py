@@ -115,14 +115,14 @@ class ClaimFacts:
 class IdentityAnnouncement:
     session: Cid
     claim: Claim
-    addresses: tuple[str, ...]
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ModelAnnouncement:
     session: Cid
     model: ModelRef
-    addresses: tuple[str, ...]
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +132,10 @@ class RowsAnnouncement:
     session: Cid
     rows: RowBlock
     signature: str
-    addresses: tuple[str, ...]
+    addresses: tuple[str, ...] = ()
 
 
-Announcement = IdentityAnnouncement | ModelAnnouncement | RowsAnnouncement
+Announcement = IdentityAnnouncement | ModelAnnouncement | RowsAnnouncement  # the adapter fills in addresses
 
 
 class Timer(StrEnum):

@@ -114,7 +114,7 @@ def _wrong_settings(setup: SessionSetup, contents: Journals) -> Iterator[str]:
     for index, member in enumerate(setup.members):
         if member.name in contents:
             config = contents[member.name].config
-            expected = setup.config(index, config.validation, config.addresses, config.salt)
+            expected = setup.config(index, config.validation, config.salt)
             wrong = [part.name for part in fields(config) if getattr(config, part.name) != getattr(expected, part.name)]
             if wrong:
                 yield f"{member.name} took part with other settings than the session's ({', '.join(wrong)})."

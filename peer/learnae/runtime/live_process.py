@@ -145,7 +145,7 @@ async def _run_peer(
         facts = learning.features, learning.data_sha256, learning.initial_block
         setup = SessionSetup(session, members, *facts, statistics=learning.statistics)
         index, addresses = members.index(member), await answered(node.kubo, kubo.addresses, node.patience)
-        config = setup.config(index, learning.commitment(index), addresses, secrets.token_hex(16))
+        config = setup.config(index, learning.commitment(index), secrets.token_hex(16))
         for block in (setup.manifest, *setup.blocks.values()):
             await answered(node.kubo, partial(kubo.put, block), node.patience)
         journal = closers.enter_context(closing(SqliteJournal(node.journal, config)))
@@ -159,7 +159,7 @@ async def _run_peer(
                 node.name,
                 config,
                 ports,
-                KuboGossip(kubo, config.session),
+                KuboGossip(kubo, config.session, addresses),
                 journal,
                 SessionClock(roster.zero),
                 tuple(observers),

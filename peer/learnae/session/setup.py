@@ -95,10 +95,8 @@ class SessionSetup:
             self.blocks[cid] = block
         return self._initial_cids[member.name]
 
-    def config(
-        self, index: int, validation: Commitment, addresses: Sequence[str] = (), salt: str | None = None
-    ) -> PeerConfig:
-        """The settings of one peer.  ``addresses``: where its IPFS node can be reached.
+    def config(self, index: int, validation: Commitment, salt: str | None = None) -> PeerConfig:
+        """The settings of one peer.
 
         ``salt``: a secret of the peer.  By default it follows from the seed, for peers that share one process.
         """
@@ -111,7 +109,6 @@ class SessionSetup:
         return PeerConfig(
             peer=member.peer,
             wallet=member.wallet,
-            addresses=tuple(addresses),
             session=self.session_id,
             salt=f"{session.seed} {member.name}" if salt is None else salt,
             policy=member.group.policy,

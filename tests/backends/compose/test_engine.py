@@ -31,6 +31,23 @@ def swarm(tmp_path: Path) -> Containers:
     return Containers("learnae-test", tmp_path / "build" / "swarm")
 
 
+@pytest.mark.parametrize(
+    ("says", "finished"),
+    [
+        ('printf "peer-p02\\texited\\tExited (0) 3 seconds ago\\n"', ["p02"]),
+        ('printf "peer-p02\\texited\\tExited (137) 3 seconds ago\\n"', []),
+        ('printf "peer-p02\\trunning\\tUp 3 seconds\\n"', []),
+        ("exit 1", []),
+    ],
+    ids=["ended", "killed", "runs", "no answer"],
+)
+def test_a_peer_has_finished_if_its_container_ended_well(
+    fake: Fake, swarm: Containers, says: str, finished: list[str]
+) -> None:
+    fake(f"ps*) {says} ;;")
+    assert swarm.finished_peers(["p01", "p02"]) == finished
+
+
 def test_an_engine_with_its_plugins_lacks_nothing(fake: Fake) -> None:
     fake(SOUND)
     assert engine.missing() is None

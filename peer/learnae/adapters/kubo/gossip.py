@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import aiohttp
 
@@ -30,17 +31,17 @@ RECONNECT_MAX = 5.0
 
 
 class KuboGossip:
-    """The announcements of one session."""
+    """The announcements of one session.  ``addresses``: of the node, which its own announcements tell."""
 
-    def __init__(self, kubo: KuboRpc, session: Cid) -> None:
+    def __init__(self, kubo: KuboRpc, session: Cid, addresses: tuple[str, ...] = ()) -> None:
         self.dropped: Counter[Reason] = Counter()
-        self._kubo, self._session = kubo, session
+        self._kubo, self._session, self._addresses = kubo, session, addresses
         self._publishing = asyncio.Lock()
         self._published_at = 0.0  # s, of the event loop's clock
 
     async def publish(self, announcement: Announcement) -> None:
         topic = topic_of(announcement)
-        message = encode(announcement)
+        message = encode(replace(announcement, addresses=announcement.addresses or self._addresses))
         clock = asyncio.get_running_loop().time
         async with self._publishing:
             await asyncio.sleep(self._published_at + PUBLISH_PAUSE - clock())

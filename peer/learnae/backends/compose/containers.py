@@ -120,6 +120,15 @@ class Containers:
         lines = docker("ps", "--all", *self._filter, "--format", LISTING, timeout=TIMEOUT).splitlines()
         return [Container(*line.split("\t")) for line in lines]
 
+    def finished_peers(self, names: Iterable[str]) -> list[str]:
+        """Those of the peers whose programs have ended well; none if the engine does not say."""
+        try:
+            listed = self.containers()
+        except InputError:
+            return []
+        ended = {container.service for container in listed if container.state == "exited" and container.code == 0}
+        return [name for name in names if f"peer-{name}" in ended]
+
     def kill(self, services: Iterable[str]) -> None:
         """Kill these containers, which Docker then does not restart.  Raises InputError: some did not run."""
         docker("kill", *(f"{self.project}-{service}-1" for service in services), timeout=TIMEOUT)

@@ -9,7 +9,7 @@ The live page shows what the peers stream; the verdict is based on their journal
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,22 +22,20 @@ from learnae.backends.compose.container_lifecycle import ContainerLifecycle
 from learnae.backends.compose.container_monitor import ContainerMonitor
 from learnae.backends.compose.containers import Containers
 from learnae.backends.compose.disk_guard import DiskGuard
-from learnae.backends.compose.ending import Ending
 from learnae.backends.compose.plan import Plan, project
 from learnae.backends.compose.remote_peers import RemotePeers
 from learnae.backends.compose.render import FOLDER
 from learnae.backends.external_chain.chain import ExternalChain
 from learnae.backends.pods import checkout_lock
+from learnae.backends.pods.ending import Ending
 from learnae.backends.pods.event_client import follow
 from learnae.backends.pods.faults import PodFaults
-from learnae.backends.pods.link_client import LinkAgents
 from learnae.backends.pods.pod_session import MARGIN, PodSession
 from learnae.checkout import REPOSITORY
 from learnae.errors import input_error
 from learnae.records.history import SWARM, Record
 from learnae.records.outcome import BackendName
 from learnae.runtime.session_end import SessionEnd
-from learnae.session import fault_plan
 from learnae.session.roster import Member
 from learnae.web.event_log import EventLog
 
@@ -85,7 +83,9 @@ async def live(swarm: ComposeSwarm, run: Run, say: Say) -> None:
     plan, containers, directory = swarm.plan, swarm.containers, run.directory.path
     run.add(Record(0.0, SWARM, swarm.began))
     end = SessionEnd(swarm.session.linger, swarm.session.max_duration)
-    faults = _faults(swarm, end, run.events, directory / live_run.FAULTS, say) if swarm.session.faults else None
+    lifecycle = ContainerLifecycle(plan.project, swarm.folder / "chain", plan.block_time)
+    fault_records = directory / live_run.FAULTS
+    faults = swarm.faults(plan, lifecycle, end, run.events, fault_records, say) if swarm.session.faults else None
     monitor = ContainerMonitor(containers, say, lambda: faults.away if faults else frozenset())
     if faults:
         await containers.up(f"link-{plan.names[0]}")
@@ -126,30 +126,12 @@ def remove(folder: Path = FOLDER) -> int:
 
 
 def _ending(swarm: ComposeSwarm, end: SessionEnd, events: EventLog) -> Ending:
-    ids = {member.name: member.peer for member in swarm.hosted_members}
-    return Ending(swarm.plan, swarm.folder, ids, end, swarm.clock, lambda: events.records)
+    apis = {name: swarm.plan.api(name) for name in swarm.plan.hosted}
 
+    async def gone(silent: Collection[str]) -> list[str]:
+        return await asyncio.to_thread(swarm.containers.finished_peers, silent)
 
-def _faults(
-    swarm: ComposeSwarm, end: SessionEnd, events: EventLog, file: Path, say: Say
-) -> PodFaults[ContainerLifecycle]:
-    plan, session = swarm.plan, swarm.session
-    windows = fault_plan.plan(session.faults, plan.names, session.seed)
-
-    def wait_for_them(start: float) -> None:
-        end.faults = fault_plan.fault_times(windows, start, session.network.announce_every)
-
-    return PodFaults(
-        windows,
-        [member.name for member in swarm.members if not member.group.joins_at],
-        swarm.clock,
-        LinkAgents(plan, swarm.folder),
-        ContainerLifecycle(plan.project, swarm.folder / "chain", plan.block_time),
-        events,
-        file,
-        say,
-        wait_for_them,
-    )
+    return swarm.ending(apis, end, events, gone)
 
 
 async def _peers_end(swarm: ComposeSwarm, faults: PodFaults[ContainerLifecycle] | None) -> None:

@@ -1,7 +1,7 @@
 """One session on Kubernetes: create its objects, follow the peers, end them, and keep what they recorded."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 from learnae.backends import live_run
@@ -10,16 +10,15 @@ from learnae.backends.kubernetes.lifecycle import DeletedPods
 from learnae.backends.kubernetes.manifests import manifests
 from learnae.backends.kubernetes.plan import ClusterPlan
 from learnae.backends.kubernetes.swarm import Swarm
+from learnae.backends.pods.ending import Ending
 from learnae.backends.pods.event_client import follow
-from learnae.backends.pods.faults import PodFaults
 from learnae.backends.pods.files import begin_now
 from learnae.backends.pods.journals import collect_journals
-from learnae.backends.pods.link_client import LinkAgents
 from learnae.backends.pods.pod_session import MARGIN, PodSession
 from learnae.errors import InputError, input_error
 from learnae.records.history import SWARM, Record
 from learnae.records.outcome import BackendName
-from learnae.session import fault_plan
+from learnae.runtime.session_end import SessionEnd
 
 
 class Prepared(PodSession[ClusterPlan]):
@@ -64,15 +63,16 @@ async def _play(prepared: Prepared, swarm: Swarm, run: Run, say: Say) -> None:
     session, directory = prepared.session, run.directory.path
     begin_now(prepared.folder)
     late = {member.name: member.group.joins_at for member in prepared.members if member.group.joins_at}
-    early = [name for name in swarm.names if name not in late]
-    clock = prepared.clock
-    faults = _faults(prepared, swarm, early, run, directory / live_run.FAULTS, say) if session.faults else None
+    clock, end = prepared.clock, SessionEnd(session.linger, session.max_duration)
+    fault_records = directory / live_run.FAULTS
+    faults = prepared.faults(swarm, DeletedPods(swarm), end, run.events, fault_records, say) if session.faults else None
     if faults:
         await faults.check()
-    await swarm.begin((prepared.folder / live_run.ROSTER).read_bytes(), early)
+    await swarm.begin((prepared.folder / live_run.ROSTER).read_bytes(), prepared.early)
     async with asyncio.TaskGroup() as group:
         background = [group.create_task(follow(name, swarm.api(name), run.add, say)) for name in swarm.names]
         background += [group.create_task(_join(swarm, name, at - clock())) for name, at in late.items()]
+        background.append(group.create_task(_ending(prepared, swarm, end, run).run()))
         if faults:
             background.append(group.create_task(faults.run()))
         try:
@@ -89,26 +89,19 @@ async def _join(swarm: Swarm, name: str, delay: float) -> None:
     swarm.admit([name])
 
 
+def _ending(prepared: Prepared, swarm: Swarm, end: SessionEnd, run: Run) -> Ending:
+    apis = {name: swarm.api(name) for name in swarm.names}
+
+    async def gone(silent: Collection[str]) -> list[str]:
+        return [name for name in silent if swarm.has_finished(name)]
+
+    return prepared.ending(apis, end, run.events, gone)
+
+
 def _report(codes: dict[str, int], say: Say) -> None:
     for name, code in codes.items():
         if code:
             say(f"The peer {name} ended with exit code {code}.")
-
-
-def _faults(
-    prepared: Prepared, swarm: Swarm, expected: Sequence[str], run: Run, file: Path, say: Say
-) -> PodFaults[DeletedPods]:
-    session = prepared.session
-    return PodFaults(
-        fault_plan.plan(session.faults, swarm.names, session.seed),
-        expected,
-        prepared.clock,
-        LinkAgents(swarm, prepared.folder),
-        DeletedPods(swarm),
-        run.events,
-        file,
-        say,
-    )
 
 
 async def _collect(prepared: Prepared, swarm: Swarm, run: Path, say: Say) -> None:

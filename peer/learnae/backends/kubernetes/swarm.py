@@ -151,6 +151,11 @@ class Swarm:
         state = self.states.get(self.plan.pods[name])
         return state is not None and "peer" in state.running and state.ended is None
 
+    def has_finished(self, name: str) -> bool:
+        """Whether this peer's program has ended well."""
+        state = self.states.get(self.plan.pods[name])
+        return state is not None and state.ended == 0
+
     async def fetch_journals(self) -> None:
         """Write the journals of all peers below the swarm's folder.  Those that cannot be read are missing there."""
         await asyncio.gather(*(self._fetch_journal(name) for name in self.names))

@@ -1,17 +1,26 @@
 """A session whose peers have pods of their own, ready to start on any engine."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 from learnae.backends import live_run
-from learnae.protocol.types import Cid
+from learnae.backends.base import Say
+from learnae.backends.pods.ending import Ending, Gone
+from learnae.backends.pods.faults import L, PodFaults
+from learnae.backends.pods.link_client import LinkAgents
+from learnae.backends.pods.plan import LinkedPods
+from learnae.protocol.types import Cid, PeerId
 from learnae.records.history import SessionBegan, session_began
 from learnae.records.outcome import BackendName
 from learnae.runtime.clocks import SessionClock
 from learnae.runtime.roster_file import Roster
+from learnae.runtime.session_end import SessionEnd
+from learnae.session import fault_plan
 from learnae.session.roster import Member
 from learnae.session.settings import Session
+from learnae.web.event_log import EventLog
 
 MARGIN = 120.0  # s beyond the session's max_duration until its peers are stopped
 
@@ -30,9 +39,34 @@ class PodSession(Generic[P]):
     manifest: Cid
 
     @property
+    def ids(self) -> dict[str, PeerId]:
+        """By name."""
+        return {member.name: member.peer for member in self.members}
+
+    @property
     def clock(self) -> SessionClock:
         return SessionClock(Roster.read(self.folder / live_run.ROSTER).zero)
 
     @property
+    def early(self) -> list[str]:
+        """The peers that do not join later."""
+        return [member.name for member in self.members if not member.group.joins_at]
+
+    @property
     def began(self) -> SessionBegan:
         return session_began(self.backend, self.session, self.members, self.manifest)
+
+    def faults(
+        self, pods: LinkedPods, lifecycle: L, end: SessionEnd, events: EventLog, file: Path, say: Say
+    ) -> PodFaults[L]:
+        """The faults of the plan, for which ``end`` waits."""
+        session, agents = self.session, LinkAgents(pods, self.folder)
+        windows = fault_plan.plan(session.faults, pods.names, session.seed)
+
+        def wait_for_them(start: float) -> None:
+            end.faults = fault_plan.fault_times(windows, start, session.network.announce_every)
+
+        return PodFaults(windows, self.early, self.clock, agents, lifecycle, events, file, say, wait_for_them)
+
+    def ending(self, apis: Mapping[str, str], end: SessionEnd, events: EventLog, gone: Gone) -> Ending:
+        return Ending(apis, self.folder, self.ids, end, self.clock, lambda: events.records, gone)

@@ -6,6 +6,7 @@ await peer.hand_in()
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,14 +17,13 @@ import aiohttp
 from learnae.adapters import keystore
 from learnae.adapters.kubo.process import kubo_config, kubo_process
 from learnae.adapters.metrics import Metrics
-from learnae.adapters.sqlite_journal import read_journal
 from learnae.backends.remote_peers.join_file import JoinFile
 from learnae.errors import InputError
 from learnae.messages.foreign_json import from_json
 from learnae.protocol.types import PeerId
 from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import SessionClock
-from learnae.runtime.live_process import PeerEndpoints, run
+from learnae.runtime.live_process import PeerEndpoints, answered, connected, run
 from learnae.runtime.peer_service import PeerService
 from learnae.runtime.roster_file import Roster
 
@@ -117,16 +117,28 @@ class RemotePeer:
         join, service = self.join_file, self.service
         dialled = {PeerId(peer): address for peer, address in join.bootstrap.items()}
         config = kubo_config(service.member.peer, join.identity, dialled)
-        known_at = read_journal(self.journal).config.addresses if self.journal.exists() else ()
+        remembered = self.folder / "addresses.json"  # others dial only those that were announced first
+        known_at = from_json(remembered.read_text(encoding="utf-8")) if remembered.exists() else ()
         async with _connected(join) as host:
             await host.come()
             async with kubo_process(program, self.folder / "ipfs", config, join.swarm_key, known_at) as url:
+                if not known_at:
+                    await _remember_addresses(url, self._node.patience, remembered)
                 heartbeats = asyncio.create_task(host.send_heartbeats(service.stop))
                 try:
                     node, roster, learning = replace(self._node, kubo=url), _reachable(join), self._learning
                     return await run(node, join.settings, roster, lambda: learning, service, [learning.observe])
                 finally:
                     heartbeats.cancel()
+
+
+async def _remember_addresses(url: str, patience: float, file: Path) -> None:
+    kubo = await connected(url, patience)
+    try:
+        addresses = await answered(url, kubo.addresses, patience)
+    finally:
+        await kubo.close()
+    await asyncio.to_thread(file.write_text, json.dumps(addresses), encoding="utf-8")
 
 
 def _reachable(join: JoinFile) -> Roster:

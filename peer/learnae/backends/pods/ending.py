@@ -1,20 +1,17 @@
-"""Ends a session on containers as soon as nothing can happen any more; see ``runtime.session_end``.
+"""Ends a session in pods as soon as nothing can happen any more; see ``runtime.session_end``.
 
 Each peer reports whether it is at rest, and what it has announced and received.  The host compares the reports and
 tells all peers that the session is over.  It asks the last peer that was busy first, so it mostly asks only one.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from learnae.backends.compose.containers import Containers
-from learnae.backends.compose.plan import Plan
 from learnae.backends.pods.link_client import read_answer
-from learnae.errors import InputError
 from learnae.messages.foreign_json import from_json
 from learnae.protocol.decisions import IdentityChanged, Published, RowsPublished
 from learnae.protocol.rest import Rest, key
@@ -26,25 +23,30 @@ from learnae.runtime.session_end import SessionEnd, settled
 LOOK = 0.5  # s between two looks
 TIMEOUT = aiohttp.ClientTimeout(total=5.0)
 LISTS = ("announced", "received", "rows_announced")  # of a report
+Gone = Callable[[Collection[str]], Awaitable[Collection[str]]]
+
 UNANSWERED = (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError)
 
 
 class Ending:
-    """``ids``: the peers' ids by name.  ``clock``: session seconds.  ``records``: what the peers have streamed."""
+    """``apis``: URLs of the peers' APIs by name.  ``ids``: the peers' ids by name.  ``clock``: session seconds.
+
+    ``records``: what the peers have streamed.  ``gone``: those of some silent peers that have left by themselves.
+    """
 
     def __init__(
         self,
-        plan: Plan,
+        apis: Mapping[str, str],
         folder: Path,
         ids: Mapping[str, PeerId],
         end: SessionEnd,
         clock: Callable[[], float],
         records: Callable[[], Collection[Record]],
+        gone: Gone,
     ) -> None:
-        self._plan, self._folder, self._ids = plan, folder, ids
-        self._end, self._clock, self._records = end, clock, records
-        self._containers = Containers(plan.project, folder)
-        self._names = list(plan.hosted)  # the last one that was busy comes first
+        self._apis, self._folder, self._ids = apis, folder, ids
+        self._end, self._clock, self._records, self._gone = end, clock, records, gone
+        self._names = list(apis)  # the last one that was busy comes first
 
     async def run(self) -> None:
         """Until the peers were told that the session is over, or until cancelled."""
@@ -69,22 +71,12 @@ class Ending:
                 self._names.sort(key=lambda other: other != name)
                 return False
             rests[name] = rest
-        left = {name: _last_announced(name, self._ids[name], self._records()) for name in await self._left(silent)}
+        gone = await self._gone(silent) if silent else ()
+        left = {name: _last_announced(name, self._ids[name], self._records()) for name in gone}
         if not rests or len(rests) + len(left) < len(self._names):
             return False
         reports = ((name, rest) for name, rest in (rests | left).items())
         return settled((rest, [rests[other] for other in rests if other != name]) for name, rest in reports)
-
-    async def _left(self, silent: Collection[str]) -> list[str]:
-        """Those of the peers that have left by themselves, and so act no more."""
-        if not silent:
-            return []
-        try:
-            listed = await asyncio.to_thread(self._containers.containers)
-        except InputError:
-            return []
-        ended = {container.service for container in listed if container.state == "exited" and container.code == 0}
-        return [name for name in silent if f"peer-{name}" in ended]
 
     async def _close(self, client: aiohttp.ClientSession, name: str) -> None:
         """One that does not answer ends by itself."""
@@ -96,7 +88,7 @@ class Ending:
     async def _ask(self, client: aiohttp.ClientSession, method: str, name: str, what: str) -> Any:
         token = (self._folder / "pods" / name / "peer" / "token").read_text(encoding="utf-8")
         headers = {"Authorization": f"Bearer {token}"}
-        url = f"{self._plan.api(name)}/v1/{what}"
+        url = f"{self._apis[name]}/v1/{what}"
         async with client.request(method, url, headers=headers, allow_redirects=False) as response:
             if response.status >= 300:
                 raise ValueError(f"status {response.status}")

@@ -1,20 +1,16 @@
 """The host ends a session as soon as its peers report that nothing can happen any more, and not before."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request, Response
-from tests.helpers.compose_stage import PLAN
-from tests.helpers.fake_docker import fake_docker
 
-from learnae.backends.compose import ending
-from learnae.backends.compose.ending import Ending
-from learnae.backends.compose.plan import Plan
+from learnae.backends.pods import ending
+from learnae.backends.pods.ending import Ending
 from learnae.protocol.decisions import IdentityChanged, IdentityState, Published, RowsPublished
 from learnae.protocol.types import Address, Cid, PeerId, TxHash
 from learnae.records.history import Record
@@ -24,7 +20,6 @@ from learnae.web.api.server import listen, serving, url
 INF, DEADLINE = float("inf"), 30.0
 ROWS: dict[str, Any] = {"rows_announced": [], "rows_received": None}
 BUSY = {"at_rest": False, "announced": [], "received": []}
-EXITED = 'ps*) printf "peer-p02\\texited\\tExited ({code}) 3 seconds ago\\n" ;;'
 
 
 def rest(announced: str, *received: str) -> dict[str, Any]:
@@ -32,14 +27,6 @@ def rest(announced: str, *received: str) -> dict[str, Any]:
 
 
 ANN, BOB = rest("ann 1", "bob 2"), rest("bob 2", "ann 1")
-
-
-@dataclass(frozen=True)
-class LocalPlan(Plan):
-    urls: Mapping[str, str] = field(default_factory=dict)
-
-    def api(self, name: str) -> str:
-        return self.urls[name]
 
 
 class Pod:
@@ -64,9 +51,17 @@ class Pod:
 
 
 async def ended(
-    folder: Path, pods: Mapping[str, Pod | None], records: Sequence[Record] = (), end: SessionEnd | None = None
+    folder: Path,
+    pods: Mapping[str, Pod | None],
+    records: Sequence[Record] = (),
+    end: SessionEnd | None = None,
+    gone: Collection[str] = (),
 ) -> None:
-    """Run to the end.  A pod that is None does not answer."""
+    """Run to the end.  A pod that is None does not answer; those in ``gone`` have left by themselves."""
+
+    async def left(silent: Collection[str]) -> list[str]:
+        return [name for name in silent if name in gone]
+
     async with AsyncExitStack() as stack:
         urls = dict[str, str]()
         for name, pod in pods.items():
@@ -78,12 +73,10 @@ async def ended(
                 await stack.enter_async_context(serving(pod.app, sock))
             else:
                 sock.close()
-        fields = {name: getattr(replace(PLAN, names=tuple(pods)), name) for name in PLAN.__dataclass_fields__}
         ids = dict(zip(pods, map(PeerId, ("ann", "bob", "cat")), strict=False))
         clock = iter(range(1000)).__next__
-        plan, end = LocalPlan(**fields, urls=urls), end or SessionEnd(INF, INF)
         async with asyncio.timeout(DEADLINE):
-            await Ending(plan, folder, ids, end, clock, lambda: records).run()
+            await Ending(urls, folder, ids, end or SessionEnd(INF, INF), clock, lambda: records, left).run()
 
 
 @pytest.fixture(autouse=True)
@@ -147,24 +140,17 @@ def of_cat(step: int) -> list[Record]:
     ]
 
 
-def test_a_peer_that_has_left_by_itself_is_known_from_its_records(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fake_docker(tmp_path, monkeypatch, EXITED.format(code=0))
+def test_a_peer_that_has_left_by_itself_is_known_from_its_records(tmp_path: Path) -> None:
     last = ("cat 4", "cat 0xtx")
     ann = [rest("ann 1", "bob 2", *known) for known in (last[:1], last[1:], ("cat 3", last[1]), last, last)]
     for report, rows in zip(ann, ([], [], ["rows"], ["rows of another"], ["rows"]), strict=True):
         report["rows_received"] = rows
     pods = {"p00": Pod(*ann), "p01": Pod(rest("bob 2", "ann 1", *last)), "p02": None}
-    asyncio.run(ended(tmp_path, pods, of_cat(4)))
+    asyncio.run(ended(tmp_path, pods, of_cat(4), gone=["p02"]))
     assert pods["p00"] and (pods["p00"].asked, bool(pods["p00"].closed_with)) == (5, True)
 
 
-@pytest.mark.parametrize("docker", [EXITED.format(code=137), "ps*) exit 1 ;;"], ids=["killed", "no answer"])
-def test_a_peer_that_does_not_answer_and_has_not_left_is_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, docker: str
-) -> None:
-    fake_docker(tmp_path, monkeypatch, docker)
+def test_a_peer_that_does_not_answer_and_has_not_left_is_waited_for(tmp_path: Path) -> None:
     pods = {"p00": Pod(ANN), "p01": Pod(BOB), "p02": None}
 
     async def waits() -> None:
