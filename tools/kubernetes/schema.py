@@ -11,7 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-KINDS = ("apps.v1.StatefulSet", "core.v1.Service", "networking.v1.NetworkPolicy")
+KINDS = (
+    "apps.v1.StatefulSet",
+    "batch.v1.Job",
+    "core.v1.ConfigMap",
+    "core.v1.Service",
+    "networking.v1.NetworkPolicy",
+)
 PREFIX = "io.k8s.api."
 KEPT = ("type", "items", "properties", "required", "$ref", "enum", "format")
 INT_OR_STRING = {"type": ["integer", "string"]}

@@ -1,6 +1,7 @@
 """`learnae sweep`."""
 
 import itertools
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ import typer
 from rich.table import Table
 
 from learnae.analysis.statistics import band
-from learnae.cli.arguments import SessionFile
+from learnae.cli.arguments import Images, SessionFile
 from learnae.cli.output import console, say, table_of
 from learnae.errors import InputError
 
@@ -38,6 +39,14 @@ def sweep(
     collect: Annotated[
         bool, typer.Option("--collect", help="Run nothing: write the CSV and the table of the shards' runs.")
     ] = False,
+    render: Annotated[
+        str | None,
+        typer.Option(metavar="kubernetes", help="Run nothing: print an Indexed Job of as many shards as --shard says."),
+    ] = None,
+    images: Images = None,
+    claim: Annotated[
+        str, typer.Option(help="With --render: the PersistentVolumeClaim that the pods share.")
+    ] = "learnae-sweep",
     executor: Annotated[
         str | None,
         typer.Option(metavar="dask://HOST:PORT", help="Run on the workers of a Dask scheduler instead of here."),
@@ -52,6 +61,10 @@ def sweep(
     folder = (out or Path("runs") / f"sweep-{session.stem}").absolute()  # also for workers in other folders
     chosen = runs.parse_assignments(set or [])
     cases = runs.plan_runs(session, chosen, range(1, seeds + 1), folder)
+    if render:
+        arguments = [*(part for each in set or [] for part in ("--set", each)), "--seeds", str(seeds)]
+        print(_indexed_job(render, session, arguments, folder.name, shard, images, claim), end="")
+        return 0
     if shard:
         own = runs.shard(cases, shard)
         rows = run_cases(own, executor)
@@ -63,6 +76,22 @@ def sweep(
     console.print(_bands(rows, [key for key in chosen if key != "seed"]))
     say(f"One line per run: {folder / 'sweep.csv'}")
     return exit_code(rows)
+
+
+def _indexed_job(
+    render: str, session: Path, arguments: list[str], name: str, shards: str | None, images: str | None, claim: str
+) -> str:
+    from learnae.backends.kubernetes.rendering import as_yaml, images_named
+    from learnae.backends.kubernetes.sweep_job import sweep_job
+    from learnae.session.session_file import load, to_toml
+
+    if render != "kubernetes":
+        raise InputError(f"--render {render}: the only choice is kubernetes")
+    if not (shards and shards.isdecimal() and len(shards) < 5 and int(shards)):
+        raise InputError("--render needs the number of shards, such as --shard 16")
+    name = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")  # what names in Kubernetes may have
+    image = images_named(images)["peer"]
+    return as_yaml(sweep_job(name, to_toml(load(session)), arguments, int(shards), image, claim))
 
 
 def _bands(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> Table:

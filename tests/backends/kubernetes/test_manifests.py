@@ -1,20 +1,24 @@
 """What Kubernetes is given.  `python -m tests.backends.kubernetes.test_manifests` writes the golden file anew."""
 
 import json
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 import yaml
+from tests.helpers.command_line import here, refused
 
+from learnae import resources
 from learnae.backends.kubernetes.manifests import manifests
 from learnae.backends.kubernetes.plan import COMPONENT, MAX_PODS, ClusterPlan, Images, refuse_what_is_missing
 from learnae.backends.kubernetes.rendering import plan_for, rendered
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.session.roster import names
-from learnae.session.session_file import parse
+from learnae.session.session_file import load, parse
 
 GOLDEN = REPOSITORY / "tests" / "golden" / "kubernetes.yml"
 SCHEMA = json.loads((REPOSITORY / "tests" / "golden" / "kubernetes-schema.json").read_text())
@@ -133,3 +137,32 @@ def test_a_large_swarm_and_faults_that_kubernetes_cannot_make_are_refused_in_a_s
 
 if __name__ == "__main__":
     GOLDEN.write_text(rendered(THREE))
+
+
+def job(folder: Path, *arguments: str) -> list[dict[str, Any]]:
+    done = here(folder, "sweep", "paper", "--render", "kubernetes", *arguments)
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def test_a_sweep_is_rendered_as_a_job_whose_pods_each_run_one_shard(tmp_path: Path) -> None:
+    config, sweep = job(tmp_path, "--set", "work.patience=1,2", "--out", "runs/My_sweep", "--shard", "4")
+    assert not errors(config) and not errors(sweep)
+    assert parse(tomllib.loads(config["data"]["session.toml"])) == load(resources.session_files()["paper"])
+    spec = sweep["spec"]
+    [container] = spec["template"]["spec"]["containers"]
+    assert (sweep["metadata"]["name"], spec["completions"], spec["completionMode"]) == ("my-sweep", 4, "Indexed")
+    command = "learnae sweep /session/session.toml --set work.patience=1,2 --seeds 3 --out /shared/my-sweep"
+    assert container["command"] == ["sh", "-c", f"{command} --shard $((JOB_COMPLETION_INDEX + 1))/4"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--render", "slurm"], "--render slurm: the only choice is kubernetes"),
+        (["--render", "kubernetes"], "--render needs the number of shards, such as --shard 16"),
+        (["--render", "kubernetes", "--shard", "1/16"], "--render needs the number of shards"),
+        (["--render", "kubernetes", "--shard", "4", "--set", "nonsense=1"], "nonsense"),
+    ],
+)
+def test_a_job_that_cannot_be_rendered_is_one_sentence(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    refused(here(tmp_path, "sweep", "paper", *arguments), sentence)

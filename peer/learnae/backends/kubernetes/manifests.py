@@ -49,6 +49,27 @@ def labels(plan: ClusterPlan, component: str) -> dict[str, str]:
     return {"app.kubernetes.io/name": "learnae", INSTANCE: plan.instance, COMPONENT: component}
 
 
+def pod_security() -> Object:
+    """What the Pod Security level "restricted" asks of a pod."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": CONTAINER_USER,
+        "runAsGroup": CONTAINER_USER,
+        "fsGroup": CONTAINER_USER,
+        "fsGroupChangePolicy": "OnRootMismatch",  # or files would become readable for the group at each start
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def restricted() -> Object:
+    """What it asks of a container."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
 # private
 
 
@@ -123,14 +144,7 @@ def _pod(plan: ClusterPlan, component: str, before: Sequence[Object], main: Obje
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 10,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": CONTAINER_USER,
-            "runAsGroup": CONTAINER_USER,
-            "fsGroup": CONTAINER_USER,
-            "fsGroupChangePolicy": "OnRootMismatch",  # or files would become readable for the group at each start
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(),
         "topologySpreadConstraints": [
             {
                 "maxSkew": 1,
@@ -237,11 +251,7 @@ def _container(
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "resources": {"requests": requests, "limits": limits},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": restricted(),
         "volumeMounts": [*mounts, {"name": "scratch", "mountPath": "/tmp", "subPath": name}],
     }
 

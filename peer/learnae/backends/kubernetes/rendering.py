@@ -16,16 +16,19 @@ from learnae.session.settings import Session
 MISSING = "the Kubernetes client is not installed: run pip install 'learnae[kubernetes]'"
 
 
+def images_named(text: str | None) -> Images:
+    """``PREFIX`` or ``PREFIX:TAG``; without it, those that `make images` builds.  Raises InputError."""
+    text = text or checkout_name(REPOSITORY)
+    prefix, colon, tag = text.rpartition(":")
+    return Images(text) if "/" in tag or not colon else Images(prefix, tag)  # the colon may be of a registry's port
+
+
 def plan_for(session: Session, images: str | None = None, storage_class: str | None = None) -> ClusterPlan:
-    """``images``: ``PREFIX`` or ``PREFIX:TAG``; without it, those that `make images` builds.  Raises InputError."""
-    name = checkout_name(REPOSITORY)
-    prefix, colon, tag = (images or name).rpartition(":")
-    if "/" in tag or not colon:  # the colon of a registry's port, or none
-        prefix, tag = images or name, "latest"
+    """Raises InputError."""
     return ClusterPlan(
-        instance=name,
+        instance=checkout_name(REPOSITORY),
         names=tuple(names(session.peers)),
-        images=Images(prefix, tag),
+        images=images_named(images),
         genesis=int(Moment.now().unix),
         chain_id=session.chain.id,
         block_time=chosen_block_time(session),
@@ -46,6 +49,10 @@ def as_yaml(objects: Iterable[Mapping[str, Any]]) -> str:
         def ignore_aliases(self, data: object) -> bool:
             return True
 
+    def text(dumper: Dumper, value: str) -> Any:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Dumper.add_representer(str, text)
     return str(yaml.dump_all(objects, Dumper=Dumper, sort_keys=False, width=120))
 
 
