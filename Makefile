@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 GENERATORS = tools.generate monitor.dashboards
 
 .DEFAULT_GOAL := help
-.PHONY: help swarm chaos base-images images status logs down render test test-all test-core test-bare test-others test-real test-kubernetes check verify format tools contracts data docs wheel-check soak bench clean
+.PHONY: help swarm chaos base-images images push status logs down render test test-all test-core test-bare test-others test-real test-kubernetes check verify format tools contracts data docs wheel-check soak bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ base-images: ## Pull the images that the swarm's are built on, or make stand-ins
 
 images: $(ENV) ## Build the swarm's images
 	@$(PY) -m learnae compose images
+
+push: images ## Push the images to a registry: REGISTRY=registry.example/team/learnae:1.0
+	@$(PY) -m learnae compose push $(or $(REGISTRY),$(error name the images: make push REGISTRY=registry.example/team/learnae:1.0))
 
 status: $(ENV) ## Say which containers of the swarm there are
 	@$(PY) -m learnae $(or $(BACKEND),compose) status

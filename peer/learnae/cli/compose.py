@@ -52,6 +52,27 @@ def images() -> int:
 
 
 @app.command()
+def push(
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX[:TAG]", help="Such as registry.example/team/learnae:1.0.")],
+) -> int:
+    """Tag the images that `make images` built as PREFIX-peer:TAG etc., and push them."""
+    from learnae.backends.compose.images import CHAIN, IPFS, PEER, built, publish
+    from learnae.backends.compose.plan import project
+    from learnae.backends.pods.images import Images
+    from learnae.checkout import REPOSITORY
+
+    _require_engine()
+    names, name = Images.named(prefix), project(REPOSITORY)
+    if not built(name):
+        raise InputError("the images are not built: run make images")
+    for image in (PEER, IPFS, CHAIN):
+        asyncio.run(publish(f"{name}-{image}", names[image]))
+        say(f"Pushed {names[image]}")
+    say(f"Use them: learnae swarm SESSION --backend kubernetes --images {prefix}")
+    return 0
+
+
+@app.command()
 def status() -> int:
     """List the containers and their states."""
 

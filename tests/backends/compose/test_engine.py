@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from tests.helpers.command_line import here, refused
 from tests.helpers.fake_docker import SOUND, fake_docker
 
 from learnae.backends.compose import engine, images
@@ -210,3 +211,27 @@ def test_what_is_still_coming_up_is_ended_before_anything_is_removed(
             await coming
 
     asyncio.run(killed())
+
+
+IMAGES = "*inspect*) echo sha256:1 ;;\ntag*) ;;\n"
+
+
+def test_images_are_pushed_under_the_names_of_a_registry(fake: Fake, tmp_path: Path) -> None:
+    asked = fake(IMAGES + "push*) ;;" + SOUND)
+    done = here(tmp_path, "compose", "push", "localhost:5000/x:2")
+    assert done.returncode == 0 and "--images localhost:5000/x:2" in done.stdout
+    pushed = [line for line in asked.read_text().splitlines() if line.startswith("push")]
+    assert pushed == [f"push --quiet localhost:5000/x-{part}:2" for part in ("peer", "ipfs", "chain")]
+
+
+@pytest.mark.parametrize(
+    ("docker", "sentence"),
+    [
+        ("*inspect*) exit 1 ;;\n", "the images are not built: run make images"),
+        (IMAGES + "push*) echo denied: no access >&2; exit 1 ;;\n", "denied: no access"),
+    ],
+    ids=["not built", "refused"],
+)
+def test_images_that_cannot_be_pushed_are_one_sentence(fake: Fake, tmp_path: Path, docker: str, sentence: str) -> None:
+    fake(docker + SOUND)
+    refused(here(tmp_path, "compose", "push", "localhost:5000/x"), sentence)

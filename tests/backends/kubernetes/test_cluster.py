@@ -16,7 +16,8 @@ from learnae.backends.kubernetes.backend import KubernetesBackend
 from learnae.backends.kubernetes.cluster import Cluster, PodState
 from learnae.backends.kubernetes.doctor_findings import findings
 from learnae.backends.kubernetes.manifests import manifests
-from learnae.backends.kubernetes.plan import ClusterPlan, Images
+from learnae.backends.kubernetes.plan import ClusterPlan
+from learnae.backends.pods.images import Images
 from learnae.errors import InputError
 
 PLAN = ClusterPlan("learnae-test", ("p00", "p01"), Images("learnae"), 0, 31337, 1)

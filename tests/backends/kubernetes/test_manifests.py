@@ -13,8 +13,9 @@ from tests.helpers.command_line import here, refused
 
 from learnae import resources
 from learnae.backends.kubernetes.manifests import manifests
-from learnae.backends.kubernetes.plan import COMPONENT, MAX_PODS, ClusterPlan, Images, refuse_what_is_missing
+from learnae.backends.kubernetes.plan import COMPONENT, MAX_PODS, ClusterPlan, refuse_what_is_missing
 from learnae.backends.kubernetes.rendering import plan_for, rendered
+from learnae.backends.pods.images import Images
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.session.roster import names

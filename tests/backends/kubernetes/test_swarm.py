@@ -15,8 +15,9 @@ import pytest
 from learnae.backends.kubernetes import swarm as swarms
 from learnae.backends.kubernetes.cluster import Cluster, PodState
 from learnae.backends.kubernetes.lifecycle import DeletedPods
-from learnae.backends.kubernetes.plan import ClusterPlan, Images
+from learnae.backends.kubernetes.plan import ClusterPlan
 from learnae.backends.kubernetes.swarm import Swarm
+from learnae.backends.pods.images import Images
 from learnae.errors import InputError
 from learnae.pod_files.server import BEGUN, FilesServer
 from learnae.session.faults import CHAIN, Component, Fault, FaultKind, Part

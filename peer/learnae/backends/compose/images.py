@@ -30,6 +30,12 @@ async def build(project: str) -> None:
         await run("docker", "buildx", "build", "--quiet", "--load", *tag, *file, *options, str(REPOSITORY / context))
 
 
+async def publish(image: str, name: str) -> None:
+    """Push an image under another name.  Raises InputError, with what Docker says."""
+    docker("tag", image, name, timeout=TIMEOUT)
+    await run("docker", "push", "--quiet", name)
+
+
 def present(image: str) -> bool:
     try:
         docker("image", "inspect", "--format", "{{.Id}}", image, timeout=TIMEOUT)

@@ -4,9 +4,9 @@ learnae-1234abcd-peers-7       the pod of p07; the headless service of the same 
 learnae-1234abcd-chain-0       the pod of Anvil and its filter
 """
 
-import re
 from dataclasses import dataclass
 
+from learnae.backends.pods.images import Images
 from learnae.backends.pods.plan import INSIDE_IPFS, INSIDE_RPC, refuse_device
 from learnae.errors import InputError
 from learnae.session.settings import Session
@@ -17,24 +17,6 @@ COMPONENT = "app.kubernetes.io/component"
 CONTAINER_USER = 1000  # uid and gid
 POD_GATE, PEER_GATE = "pod", "peer"
 MAX_PODS = 200
-IMAGE = re.compile(r"[a-z0-9][a-z0-9._/:-]*")
-
-
-@dataclass(frozen=True)
-class Images:
-    """``<prefix>-peer:<tag>`` ...  ``prefix`` may name a registry: registry.example/team/learnae."""
-
-    prefix: str
-    tag: str = "latest"
-
-    def __post_init__(self) -> None:
-        if not IMAGE.fullmatch(self.prefix):
-            raise InputError(
-                f"{self.prefix!r} cannot begin the names of images: give one such as registry.example/learnae"
-            )
-
-    def __getitem__(self, part: str) -> str:
-        return f"{self.prefix}-{part}:{self.tag}"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from learnae.backends.kubernetes.manifests import manifests
-from learnae.backends.kubernetes.plan import ClusterPlan, Images
+from learnae.backends.kubernetes.plan import ClusterPlan
+from learnae.backends.pods.images import Images
 from learnae.backends.pods.plan import checkout_name, chosen_block_time
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
@@ -17,10 +18,8 @@ MISSING = "the Kubernetes client is not installed: run pip install 'learnae[kube
 
 
 def images_named(text: str | None) -> Images:
-    """``PREFIX`` or ``PREFIX:TAG``; without it, those that `make images` builds.  Raises InputError."""
-    text = text or checkout_name(REPOSITORY)
-    prefix, colon, tag = text.rpartition(":")
-    return Images(text) if "/" in tag or not colon else Images(prefix, tag)  # the colon may be of a registry's port
+    """Without a name: those that `make images` builds.  Raises InputError."""
+    return Images.named(text or checkout_name(REPOSITORY))
 
 
 def plan_for(session: Session, images: str | None = None, storage_class: str | None = None) -> ClusterPlan:

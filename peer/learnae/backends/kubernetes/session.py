@@ -77,7 +77,7 @@ async def _play(prepared: Prepared, swarm: Swarm, run: Run, say: Say) -> None:
             background.append(group.create_task(faults.run()))
         try:
             async with asyncio.timeout(session.max_duration + MARGIN):
-                _report(await swarm.ended(swarm.names), say)
+                await _report(swarm, await swarm.ended(swarm.names), say)
         except TimeoutError:
             pass
         for task in background:
@@ -98,10 +98,11 @@ def _ending(prepared: Prepared, swarm: Swarm, end: SessionEnd, run: Run) -> Endi
     return prepared.ending(apis, end, run.events, gone)
 
 
-def _report(codes: dict[str, int], say: Say) -> None:
+async def _report(swarm: Swarm, codes: dict[str, int], say: Say) -> None:
     for name, code in codes.items():
         if code:
-            say(f"The peer {name} ended with exit code {code}.")
+            said = await asyncio.to_thread(swarm.cluster.last_line, swarm.plan.pods[name], "peer")
+            say(f"The peer {name} ended with exit code {code}: {said}")
 
 
 async def _collect(prepared: Prepared, swarm: Swarm, run: Path, say: Say) -> None:
