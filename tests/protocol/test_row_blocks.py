@@ -280,7 +280,7 @@ def test_a_peer_that_follows_the_feed_announces_the_rows_of_sensors_again_and_ag
     driven.fires(Timer.ANNOUNCE)
     told = [action.announcement for action in driven.actions if isinstance(action, do.Announce)]
     (again,) = (each for each in told if isinstance(each, RowsAnnouncement) and each.rows.creator == "sensor")
-    assert (again.signature, again.addresses) == ("signature", driven.config.addresses)
+    assert (again.signature, again.addresses) == ("signature", ())
 
 
 def test_blocks_of_others_are_not_forwarded() -> None:

@@ -122,7 +122,7 @@ class RowBlocks:
         self._requests.record(RowsFetched(block.creator, block.cid))
         if block.creator in self._config.sensors:
             self._requests.record(RowsForwarded(block.creator, block.number, block.cid))
-            self._requests.emit(do.Announce(replace(known.announcement, addresses=self._config.addresses)))
+            self._requests.emit(do.Announce(replace(known.announcement, addresses=())))
         if self.trains:
             self.ready.append(block)
             self.ready.sort(key=lambda block: block.cid)
@@ -198,7 +198,7 @@ class RowBlocks:
         """The announcements of sensors' blocks that have arrived."""
         sensors = self._config.sensors
         forwarded = [known for known in self.known.values() if known.arrived and known.block.creator in sensors]
-        return [replace(known.announcement, addresses=self._config.addresses) for known in forwarded]
+        return [replace(known.announcement, addresses=()) for known in forwarded]
 
     @property
     def _publishing(self) -> bool:
