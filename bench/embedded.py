@@ -30,7 +30,7 @@ from learnae.records.outcome import BackendName
 from learnae.resources import session_files
 from learnae.runtime.memory_session import MemorySession
 from learnae.runtime.torch_learning import TorchLearning
-from learnae.runtime.wallets import wallet_keys, wallets
+from learnae.runtime.wallets import identities, public_ids, wallets
 from learnae.session.session_file import load
 
 SESSION = session_files()["paper"]
@@ -85,9 +85,10 @@ def inside(peers: int, seed: int) -> None:
     learning = TorchLearning(session, os.cpu_count() or 1)
     learning.pool = pool = Counting(learning.pool.threads)
     own, recording = wallets(session), MemoryHistory()
-    setup = MemorySession(session, learning, wallet_keys(session, own))
+    keys = identities(session)
+    setup = MemorySession(session, learning, public_ids(keys, own))
     recording.observe(0.0, SWARM, setup.began(BackendName.EMBEDDED))
-    swarm = EmbeddedSwarm(setup, own, [recording.observe], local_evm(session, own))
+    swarm = EmbeddedSwarm(setup, own, keys, [recording.observe], local_evm(session, own))
     began = time.process_time()
     with closing(swarm.evm):
         asyncio.run(swarm.run())

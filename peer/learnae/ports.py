@@ -180,7 +180,9 @@ class Predictor(Protocol):
 class Journal(Protocol):
     """Events of one peer, each appended with a digest of its actions before the actions are performed."""
 
-    def append(self, event: Event, digest: str) -> None: ...
+    def append(self, event: Event, digest: str, signature: str | None = None) -> None:
+        """``signature``: the peer's, of all entries up to this one, which is its last (``messages.journal_lines``)."""
+        ...
 
     def replay(self) -> list[tuple[Event, str]]: ...
 

@@ -18,7 +18,7 @@ from learnae.errors import InputError
 
 KEY = create_swarm_key()
 OWN = create_identity()
-CONFIG = kubo_config(OWN.peer, OWN.key, {})
+CONFIG = kubo_config(OWN.peer_id, OWN.key, {})
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def runner() -> Iterator[asyncio.Runner]:
 async def addresses(url: str) -> tuple[str, ...]:
     kubo_process = await Kubo.connect("127.0.0.1", int(url.rpartition(":")[2]))
     try:
-        assert kubo_process.peer_id == OWN.peer
+        assert kubo_process.peer_id == OWN.peer_id
         return await kubo_process.addresses()
     finally:
         await kubo_process.close()
@@ -50,7 +50,7 @@ def test_it_has_the_identity_that_it_was_given_and_is_known_where_it_was(
     async def twice() -> None:
         async with kubo_process(program, tmp_path / "ipfs", CONFIG, KEY) as url:
             first = await addresses(url)
-        assert first and all(each.endswith(OWN.peer) for each in first)
+        assert first and all(each.endswith(OWN.peer_id) for each in first)
         async with kubo_process(program, tmp_path / "ipfs", CONFIG, KEY, first) as url:
             assert await addresses(url) == first
 
@@ -120,7 +120,9 @@ def test_a_node_that_a_killed_process_left_is_ended_by_the_next(
 @pytest.mark.real
 def test_a_port_that_is_taken_is_refused(program: str, runner: asyncio.Runner, tmp_path: Path) -> None:
     async def start(port: int) -> None:
-        async with kubo_process(program, tmp_path / "ipfs", CONFIG, KEY, [f"/ip4/127.0.0.1/tcp/{port}/p2p/{OWN.peer}"]):
+        async with kubo_process(
+            program, tmp_path / "ipfs", CONFIG, KEY, [f"/ip4/127.0.0.1/tcp/{port}/p2p/{OWN.peer_id}"]
+        ):
             pass
 
     with socket.create_server(("0.0.0.0", 0)) as taken:

@@ -12,6 +12,7 @@ from tests.adapters.keys import IdentityKeySuite
 from tests.adapters.stores import StoreSuite
 from tests.adapters.trainers import TrainerSuite
 
+from learnae.adapters.ipfs_keys import create_identity
 from learnae.adapters.memory import MemoryJournal, MemoryKey, MemoryTrainer, keys, now
 from learnae.adapters.memory_chain import MemoryChain, MemoryChainPort, pay_gas
 from learnae.adapters.memory_network import MemoryNet, MemoryStore, MemorySwarm
@@ -50,6 +51,12 @@ class Keys(AtOnce):
         ring: dict[PeerId, bytes] = {}
         self.mine: IdentityKey = MemoryKey(ring, keys("mine")[0])
         self.theirs: IdentityKey = MemoryKey(ring, keys("theirs")[0])
+
+
+class Identities(AtOnce):
+    def __init__(self) -> None:
+        self.mine: IdentityKey = create_identity()
+        self.theirs: IdentityKey = create_identity()
 
 
 @dataclass
@@ -120,6 +127,12 @@ class TestMemoryKey(IdentityKeySuite):
     @pytest.fixture
     def world(self) -> Keys:
         return Keys()
+
+
+class TestIpfsIdentity(IdentityKeySuite):
+    @pytest.fixture
+    def world(self) -> Identities:
+        return Identities()
 
 
 class TestMemoryJournal(JournalSuite):

@@ -15,7 +15,14 @@ from tests.adapters.sqlite_journals import CONFIG, ROOT, WRITER, Journals, alter
 from tests.helpers.peers import config
 from tests.helpers.swarms import run, small
 
-from learnae.adapters.sqlite_journal import SqliteJournal, blocks_in_use, journal_lines, read_block, read_journal
+from learnae.adapters.sqlite_journal import (
+    JournalContents,
+    SqliteJournal,
+    blocks_in_use,
+    journal_lines,
+    read_block,
+    read_journal,
+)
 from learnae.adapters.sqlite_journal.blocks import RECENT
 from learnae.errors import InputError
 from learnae.messages.wire import cid_of
@@ -224,12 +231,21 @@ def test_learnae_history_prints_a_journal(path: Path) -> None:
     assert missing.stderr == "learnae: nothing.sqlite does not exist: give the journal of a peer, such as p00.sqlite\n"
 
 
+def test_of_a_journal_that_is_continued_the_signature_of_its_end_counts(world: Journals) -> None:
+    world.journal.append(*ENTRIES[0], "of one")
+    assert read_journal(world.path).signature == "of one"
+    world.reopen().append(*ENTRIES[1])
+    assert read_journal(world.path).signature is None
+    world.journal.append(*ENTRIES[2], "of three")
+    assert read_journal(world.path) == JournalContents(CONFIG, ENTRIES[:3], [1], "of three")
+
+
 # restarts
 
 
 def test_each_opening_after_the_first_events_is_a_restart(world: Journals) -> None:
     world.journal.append(*ENTRIES[0])
-    assert read_journal(world.path) == (CONFIG, ENTRIES[:1], [])
+    assert read_journal(world.path) == JournalContents(CONFIG, ENTRIES[:1], [])
     world.reopen().append(*ENTRIES[1])
     world.reopen()
     assert read_journal(world.reopen().path).restarts == [1, 2, 2]
@@ -243,7 +259,7 @@ def before_openings_were_noted(path: Path) -> None:
 def test_a_journal_of_version_1_is_read_and_left_as_it_was(path: Path) -> None:
     before_openings_were_noted(path)
     before = path.read_bytes()
-    assert read_journal(path) == (CONFIG, ENTRIES, [])
+    assert read_journal(path) == JournalContents(CONFIG, ENTRIES, [])
     assert len(list(journal_lines(path))) == len(ENTRIES)
     assert path.read_bytes() == before
 

@@ -70,13 +70,13 @@ def test_a_node_of_a_swarm_dials_nothing_outside_of_it_even_if_told_to(tmp_path:
     if not IPFS.exists():
         pytest.skip("Kubo is not there: make tools")
     (own, other), key = (create_identity(), create_identity()), create_swarm_key()
-    config = kubo_config(own.peer, own.key, {})
+    config = kubo_config(own.peer_id, own.key, {})
     config["Swarm"]["AddrFilters"] = outside(IPv4Network("127.0.0.1/32"))
 
     async def story() -> None:
         async with (
             kubo_process(str(IPFS), tmp_path / "own", config, key) as url,
-            kubo_process(str(IPFS), tmp_path / "other", kubo_config(other.peer, other.key, {}), key) as others,
+            kubo_process(str(IPFS), tmp_path / "other", kubo_config(other.peer_id, other.key, {}), key) as others,
         ):
             kubo, theirs = await connected(url, 0.0), await connected(others, 0.0)
             kubo.dialling = DialPolicy.of({}, ["127.0.0.0/8"])
@@ -84,9 +84,9 @@ def test_a_node_of_a_swarm_dials_nothing_outside_of_it_even_if_told_to(tmp_path:
             cid = await theirs.put(b"model")
             kubo.call_timeout, kubo.fetch_timeout = 1.0, 2.0
             with pytest.raises(PortError):
-                await kubo.get(cid, (f"/ip4/127.0.0.2/tcp/{port}/p2p/{other.peer}",))
+                await kubo.get(cid, (f"/ip4/127.0.0.2/tcp/{port}/p2p/{other.peer_id}",))
             kubo.call_timeout, kubo.fetch_timeout = 20.0, 60.0  # on a machine that is busy
-            assert await kubo.get(cid, (f"/ip4/127.0.0.1/tcp/{port}/p2p/{other.peer}",)) == b"model"
+            assert await kubo.get(cid, (f"/ip4/127.0.0.1/tcp/{port}/p2p/{other.peer_id}",)) == b"model"
             await kubo.close()
             await theirs.close()
 

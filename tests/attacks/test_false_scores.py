@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.helpers.identities import identity_keys
 from tests.helpers.left_behind import leave
 from tests.helpers.other_processor import OtherProcessor
 from tests.helpers.swarms import Run, run, small
@@ -102,7 +103,7 @@ def perfect(blocks: Blocks, weights: Weights, score: Score) -> Result:
     return changed(0.1, blocks, weights, Score(score.total, score.total))[0], Score(score.total, score.total)
 
 
-HONEST = run(small(**TORCH), learning=partial(TorchLearning, threads=1))
+HONEST = run(small(**TORCH), learning=partial(TorchLearning, threads=1), keys=identity_keys)
 SESSION = HONEST.simulation.session
 WHOLE = TorchLearning(SESSION, threads=1)
 
@@ -128,7 +129,7 @@ def audit(folder: Path, **options: Any) -> ReplayOutcome:
 
 def audit_of(method: str, falsify: Falsify, folder: Path, **options: Any) -> ReplayOutcome:
     """``falsify`` changes one result of p01."""
-    cheated = run(small(**TORCH), learning=lambda session: FalseLearning(session, method, falsify))
+    cheated = run(small(**TORCH), learning=lambda session: FalseLearning(session, method, falsify), keys=identity_keys)
     assert cheated.failing == [], "no check of the history sees it"
     return audit(left(cheated, folder / "run"), **options)
 
@@ -231,7 +232,7 @@ def test_a_small_share_of_the_steps_needs_few_others(tmp_path: Path) -> None:
 def rewritten(folder: Path, **changes: Any) -> Path:
     """The run with other settings in the journal of p01, whose digests are those of what a peer does with them."""
     path = folder / JOURNALS / "p01.sqlite"
-    (config, entries, _), blocks = read_journal(path), read_blocks(path)
+    (config, entries, *_), blocks = read_journal(path), read_blocks(path)
     path.unlink()
     with closing(SqliteJournal(path, replace(config, **changes))) as journal:
         journal.blocks.update(blocks)
@@ -249,14 +250,14 @@ class OtherRows(TorchLearning):
 
 
 def test_a_peer_that_announced_other_rows_is_named(tmp_path: Path) -> None:
-    cheated = run(small(**TORCH), learning=partial(OtherRows, threads=1))
+    cheated = run(small(**TORCH), learning=partial(OtherRows, threads=1), keys=identity_keys)
     outcome = audit(left(cheated, tmp_path / "run"))
     assert outcome.wrong == ["p01 committed to other validation rows than the session dealt it (by its journal)."]
     assert outcome.failures == []
 
 
 def test_a_peer_whose_journal_shows_its_own_rows_but_announced_others_is_named(tmp_path: Path) -> None:
-    cheated = run(small(**TORCH), learning=partial(OtherRows, threads=1))
+    cheated = run(small(**TORCH), learning=partial(OtherRows, threads=1), keys=identity_keys)
     folder = rewritten(left(cheated, tmp_path / "run"), validation=WHOLE.commitment(CHEAT))
     [wrong] = audit(folder).wrong
     assert wrong == "p01 committed to other validation rows than the session dealt it (as p00 received it)."

@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.backends.remote_peers.test_join_file import join_file
 from tests.helpers.fuzzing import damaged, table_of, toml
+from tests.helpers.identities import identity_keys
 from tests.helpers.left_behind import leave
 from tests.helpers.swarms import run, small
 from tests.learn.uci_files import sound
@@ -93,7 +94,7 @@ class Originals:
     def __post_init__(self) -> None:
         base = self.folder / "originals"
         base.mkdir()
-        swarm = run(small(peers=3, work={"slices": 2, "patience": 2}), journals=True)
+        swarm = run(small(peers=3, work={"slices": 2, "patience": 2}), journals=True, keys=identity_keys)
         self.live = leave(swarm, base / "live")
         self.run = base / "run"
         self.run.mkdir()

@@ -75,7 +75,7 @@ def test_a_killed_kubo_ends_its_peer_in_a_sentence(tmp_path: Path) -> None:
     own, folder = create_identity(), tmp_path / "ipfs"
 
     async def peer() -> None:
-        async with kubo_process(str(IPFS), folder, kubo_config(own.peer, own.key, {}), create_swarm_key()):
+        async with kubo_process(str(IPFS), folder, kubo_config(own.peer_id, own.key, {}), create_swarm_key()):
             os.kill(int((folder / "node.lock").read_text()), signal.SIGKILL)
             await asyncio.Event().wait()
 

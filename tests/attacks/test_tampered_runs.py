@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from tests.helpers.command_line import here, refused
-from tests.helpers.left_behind import leave
+from tests.helpers.identities import identity, identity_keys
+from tests.helpers.left_behind import leave, sign
 from tests.helpers.swarms import run as simulated
 from tests.helpers.swarms import small
 from tests.helpers.tampering import (
@@ -18,11 +19,17 @@ from tests.helpers.tampering import (
     HISTORY,
     SESSION,
     Tamper,
+    both,
     content,
+    end_later,
+    events,
     exchange,
+    exchange_names,
+    in_roster,
     in_seal,
     lines,
     linked,
+    lower_last_score,
     records,
     removed,
     setting,
@@ -76,7 +83,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def live_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a live session leaves, sealed by its first audit."""
-    session = simulated(small(**TORCH), learning=partial(TorchLearning, threads=1))
+    session = simulated(small(**TORCH), learning=partial(TorchLearning, threads=1), keys=identity_keys)
     folder = leave(session, tmp_path_factory.mktemp("live") / "run")
     done = here(folder.parent, "audit", folder)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -185,6 +192,22 @@ AUDITED_ANEW: dict[str, tuple[Tamper, tuple[str, ...]]] = {
 }
 
 
+P01 = "journals/p01.sqlite"
+NOT_SIGNED = "the journal of p01 is not the one that p01 signed"
+FORGED: dict[str, tuple[Tamper, str]] = {
+    "a score is lowered": (events(P01, lower_last_score), NOT_SIGNED),
+    "the end is later": (events(P01, end_later), NOT_SIGNED),
+    "an event is dropped": (events(P01, lambda text: [*text[:-2], text[-1]]), "complete, but has no signature of p01"),
+    "journals are exchanged, and their names": (
+        both(exchange(P01, "journals/p02.sqlite"), in_roster(exchange_names)),
+        NOT_SIGNED,
+    ),
+    "a signature is removed": (sql(P01, "DELETE FROM signatures"), "complete, but has no signature of p01"),
+    "another key signs": (lambda run: sign(run / P01, "p01", identity("mallory")), NOT_SIGNED),
+    "the end is dropped": (events(P01, lambda text: text[:-1]), "so their journals are not signed: p01"),
+}
+
+
 def seal_anew(run: Path, thorough: bool) -> None:
     """``thorough``: with the verdict and the report that follow from the forged records."""
     if thorough:
@@ -242,6 +265,17 @@ def test_audit_notices_what_was_sealed_anew(
     tamper(copy)
     seal_anew(copy, thorough=True)
     assert here(tmp_path, "audit", copy, *options).returncode in (1, 2)
+
+
+@pytest.mark.parametrize(("tamper", "sentence"), FORGED.values(), ids=FORGED)
+def test_an_edited_journal_is_noticed_though_history_chain_and_seal_follow_from_it(
+    live_run: Path, tmp_path: Path, tamper: Tamper, sentence: str
+) -> None:
+    copy = copied(live_run, tmp_path)
+    tamper(copy)
+    for command in (("audit", copy, "--seal"), ("check", copy), ("audit", copy)):
+        done = here(tmp_path, *command)
+        assert done.returncode == 1 and sentence in " ".join(done.stdout.split()), done.stdout + done.stderr
 
 
 def test_a_tampering_is_named_by_its_file(run: Path, tmp_path: Path) -> None:

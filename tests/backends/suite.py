@@ -18,6 +18,7 @@ from learnae.ports import Observer
 from learnae.protocol.decisions import Averaged, WorkChanged
 from learnae.records.history import Fact
 from learnae.records.outcome import EndedBy
+from learnae.runs.consistency import inconsistencies
 from learnae.session.session_file import parse
 from learnae.session.settings import Session
 
@@ -83,6 +84,9 @@ class BackendSuite:
         assert RunDirectory(tmp_path / "run").verdict() == verdict
         history = RunDirectory(tmp_path / "run").read()
         assert history.ended_by == EndedBy.QUIET and len(history.roster) == self.settings["peers"]
+        notices: list[str] = []
+        problems = inconsistencies(RunDirectory(tmp_path / "run"), history, notices.append)
+        assert not [*problems, *notices], "each journal is signed by its peer"
         assert not self.left_behind()
 
     def test_ctrl_c_leaves_nothing_running_and_a_readable_partial_run(self, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from tests.helpers.identities import identity
+
 from learnae.analysis.checks import verdict
 from learnae.backends.embedded.swarm import EmbeddedSwarm, local_evm
 from learnae.backends.sim.simulation import MemoryHistory
@@ -14,7 +16,7 @@ from learnae.records.history import SWARM, Fact, History
 from learnae.records.outcome import BackendName
 from learnae.runtime.learning import MemoryLearning
 from learnae.runtime.memory_session import MemorySession
-from learnae.runtime.wallets import wallet_keys, wallets
+from learnae.runtime.wallets import public_ids, wallets
 from learnae.session.session_file import parse
 
 QUICK: dict[str, Any] = {
@@ -42,10 +44,12 @@ class Live:
         self.session = parse(settings)
         self.wallets = wallets(self.session)
         learning = MemoryLearning(self.session)
-        self.setup = MemorySession(self.session, learning, wallet_keys(self.session, self.wallets))
+        keys = {name: identity(name) for name in self.wallets}
+        self.setup = MemorySession(self.session, learning, public_ids(keys, self.wallets))
         self.swarm = EmbeddedSwarm(
             self.setup,
             self.wallets,
+            keys,
             [self.recording.observe, self._look],
             local_evm(self.session, self.wallets),
             report,

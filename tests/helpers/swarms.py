@@ -14,6 +14,7 @@ from learnae.records.outcome import EndedBy
 from learnae.runtime.learning import Learning, MemoryLearning
 from learnae.runtime.simulated_peer import SimulatedPeer
 from learnae.runtime.simulator import Simulator
+from learnae.session.roster import Keys
 from learnae.session.session_file import parse
 from learnae.session.settings import Session
 
@@ -90,14 +91,15 @@ def run(
     faults: Faults = nothing,
     journals: bool | None = None,
     learning: Callable[[Session], Learning] = MemoryLearning,
+    keys: Keys | None = None,
 ) -> Run:
-    """Run a session; ``faults`` schedules what shall go wrong in it."""
+    """Run a session; ``faults`` schedules what shall go wrong in it.  ``keys``: public ids, not of the simulator."""
     session, records = parse(table), list[Record]()
 
     def observe(now: float, peer: str, item: Fact) -> None:
         records.append(Record(now, peer, item))
 
-    simulation = Simulation(session, learning(session), [observe], journals)
+    simulation = Simulation(session, learning(session), [observe], journals, keys=keys)
     faults(simulation.simulator)
     ended_by = simulation.run()
     return Run(simulation, ended_by, records, simulation.ledger.export())

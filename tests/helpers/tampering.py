@@ -4,10 +4,17 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from learnae.adapters.sqlite_journal import read_journal
+from learnae.messages.codec import encode, to_json
+from learnae.protocol.events import Event, ModelScored, SessionClosed
+from learnae.protocol.replay import digest, new_peer
+
 Tamper = Callable[[Path], None]
+Events = list[Event]
 Lines = Callable[[list[str]], list[str]]
 
 HISTORY, CHAIN, VERDICT, SESSION = "history.jsonl", "chain.jsonl", "verdict.json", "session.toml"
@@ -115,5 +122,59 @@ def sql(file: str, statement: str) -> Tamper:
     def tamper(run: Path) -> None:
         with closing(sqlite3.connect(run / file)) as connection, connection:
             assert connection.execute(statement).rowcount
+
+    return tamper
+
+
+def events(file: str, change: Callable[[Events], Events]) -> Tamper:
+    """Change the events of a live peer, with the digests of what a peer does then: the journal is consistent."""
+
+    def tamper(run: Path) -> None:
+        config, entries, *_ = read_journal(run / file)
+        changed = change([event for event, _ in entries])
+        assert changed != [event for event, _ in entries]
+        peer = new_peer(config)
+        rows = [
+            (to_json(encode(event)), digest(peer.handle(event)), number)
+            for number, event in enumerate(changed, start=1)
+        ]
+        with closing(sqlite3.connect(run / file)) as connection, connection:
+            connection.executemany("UPDATE events SET event = ?, digest = ? WHERE number = ?", rows)
+            connection.execute("DELETE FROM events WHERE number > ?", (len(changed),))
+
+    return tamper
+
+
+def lower_last_score(events: Events) -> Events:
+    """The last attempt, which failed, failed by one row more."""
+    last = max(number for number, event in enumerate(events) if isinstance(event, ModelScored))
+    scored = events[last]
+    assert isinstance(scored, ModelScored)
+    lower = replace(scored, score=replace(scored.score, correct=scored.score.correct - 1))
+    return [*events[:last], lower, *events[last + 1 :]]
+
+
+def end_later(events: Events) -> Events:
+    assert isinstance(events[-1], SessionClosed)
+    return [*events[:-1], replace(events[-1], at=events[-1].at + 1)]
+
+
+def in_roster(change: Callable[[list[dict[str, Any]]], object]) -> Tamper:
+    def tamper(run: Path) -> None:
+        roster = json.loads((run / "roster.json").read_text())
+        change(roster["peers"])
+        (run / "roster.json").write_text(json.dumps(roster))
+
+    return tamper
+
+
+def exchange_names(peers: list[dict[str, Any]]) -> None:
+    peers[1], peers[2] = peers[2] | {"name": peers[1]["name"]}, peers[1] | {"name": peers[2]["name"]}
+
+
+def both(one: Tamper, other: Tamper) -> Tamper:
+    def tamper(run: Path) -> None:
+        one(run)
+        other(run)
 
     return tamper

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 from learnae.messages.ids import (
     BASE58,
     CID_PREFIX,
+    base64url,
     cid_from_bytes,
     cid_to_bytes,
     cids_from_bytes,
     cids_to_bytes,
+    from_base64url,
     peer_id,
     public_key,
 )
@@ -64,3 +66,14 @@ def test_the_models_of_a_payment_come_back_from_its_calldata(digests: list[bytes
 def test_calldata_that_is_not_made_of_cids_names_no_models(binary: bytes) -> None:
     with pytest.raises(ValueError):
         cids_from_bytes(binary)
+
+
+@given(st.binary(max_size=80))
+def test_bytes_come_back_from_their_text(data: bytes) -> None:
+    assert from_base64url(base64url(data)) == data
+
+
+@pytest.mark.parametrize("text", ["", "zAAAA", "AAAA", "u\u00e4", "uAAAAA"])
+def test_what_is_no_base64url_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        from_base64url(text)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests.helpers.command_line import here, refused
-from tests.helpers.left_behind import leave
+from tests.helpers.identities import identity, identity_keys
+from tests.helpers.left_behind import leave, sign
 from tests.helpers.swarms import Run, run, small
 
 from learnae.adapters.run_directory import RunDirectory
@@ -28,7 +29,7 @@ TORCH = {"peers": 3, "data": {"rows": 200, "validation_rows": 100, "test_rows": 
 
 @pytest.fixture(scope="module")
 def session() -> Run:
-    return run(small(**TORCH), learning=partial(TorchLearning, threads=1))
+    return run(small(**TORCH), learning=partial(TorchLearning, threads=1), keys=identity_keys)
 
 
 @pytest.fixture
@@ -118,11 +119,12 @@ def test_a_peer_with_a_damaged_model_costs_no_other_its_accuracy(folder: Path, m
 
 
 def test_who_lost_its_last_model_has_no_accuracy(session: Run, folder: Path) -> None:
-    config, entries, _ = read_journal(folder / JOURNALS / "p01.sqlite")
+    config, entries, *_ = read_journal(folder / JOURNALS / "p01.sqlite")
     (folder / JOURNALS / "p01.sqlite").unlink()
     with closing(SqliteJournal(folder / JOURNALS / "p01.sqlite", config)) as journal:
         for event, digest in entries:
             journal.append(event, digest)
+    sign(folder / JOURNALS / "p01.sqlite", "p01", identity("p01"))
     assert here(folder.parent, "audit", folder).returncode == 0
     assert {record.peer for record, _ in RunDirectory(folder).read().facts(Evaluated)} == {"p00", "p02"}
 

@@ -75,7 +75,7 @@ def test_work_that_took_no_time_is_fitted_as_next_to_none() -> None:
 
 
 def test_a_request_is_timed_from_its_question_to_its_answer_in_one_life(told: dict[str, JournalContents]) -> None:
-    config, entries, _ = told["p00"]
+    config, entries, *_ = told["p00"]
     life = list(replay_steps(new_peer(config), entries))
     found = list(request_timings("p00", life))
     answers = [event for event, _ in entries if isinstance(event, on.Answer)]
@@ -118,7 +118,8 @@ def recorded_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_exported_journals_tell_what_a_live_peers_own_tell(recorded_run: Path, tmp_path: Path) -> None:
     history = RunDirectory(recorded_run).read()
     same = leave(run(small(**TORCH), learning=partial(TorchLearning, threads=1)), tmp_path / "live")
-    assert read_run_journals(recorded_run, history) == read_run_journals(same, history)
+    unsigned = {name: journal._replace(signature=None) for name, journal in read_run_journals(same, history).items()}
+    assert read_run_journals(recorded_run, history) == unsigned
 
 
 def test_a_run_that_left_no_journals_cannot_be_calibrated(recorded_run: Path, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_without_its_models_it_is_executed_from_the_initial_weights_on(run: Path
 
 def test_an_edited_score_is_named_and_the_exit_code_is_1(run: Path) -> None:
     """Edited with all digests, so that the journal is consistent."""
-    config, entries, _ = read_run_journals(run, RunDirectory(run).read())["p05"]
+    config, entries, *_ = read_run_journals(run, RunDirectory(run).read())["p05"]
     events = [event for event, _ in entries]
     last = max(number for number, event in enumerate(events) if isinstance(event, ModelScored))
     edited = events[last]

@@ -6,11 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.helpers.peers import config
 from tests.helpers.stages import Stage, all_of, leave
 
+from learnae.adapters.memory import MemoryJournal, MemoryKey, keys
 from learnae.adapters.memory_chain import MemoryChain
-from learnae.adapters.sqlite_journal import read_journal
+from learnae.adapters.sqlite_journal import SqliteJournal, read_journal
 from learnae.analysis.checks import verdict
+from learnae.errors import PortError, Reason
+from learnae.messages.journal_lines import journal_text
 from learnae.ports import Chain, Gossip, Performed
 from learnae.protocol.blockchain import Head, Receipt
 from learnae.protocol.decisions import DebtChanged, DebtState, RolledBack, WorkState
@@ -18,8 +22,9 @@ from learnae.protocol.events import SessionClosed
 from learnae.protocol.types import Announcement, ModelAnnouncement, TxHash
 from learnae.records.history import History, SessionEnded
 from learnae.records.outcome import EndedBy
+from learnae.runtime import journal_signature
 from learnae.runtime.history_from_journals import ReplayedJournal, merged
-from learnae.runtime.live import LivePeer, went_back
+from learnae.runtime.live import LivePeer
 
 
 def final_debts(peers: Iterable[LivePeer]) -> Iterator[DebtChanged]:
@@ -198,7 +203,10 @@ def test_a_session_that_is_closed_gives_up_open_debts(staged: Callable[..., Stag
         assert [task.result() for task in tasks] == ["closed"] * 3
         assert all(debt.state is DebtState.UNCLAIMED for peer in peers for debt in peer.peer.status().debts)
         for peer in peers:
-            assert isinstance(peer.journal.replay()[-1][0], SessionClosed)
+            assert isinstance(peer.journal, SqliteJournal)
+            config, entries, _, signature = read_journal(peer.journal.path)
+            assert isinstance(entries[-1][0], SessionClosed) and signature
+            assert peer.ports.key.verify(config.peer, journal_text(peer.name, config, entries), signature)
 
     asyncio.run(play())
 
@@ -229,20 +237,6 @@ def test_every_call_of_a_port_is_timed_with_the_reason_of_its_failure(staged: Ca
 def test_an_endless_session_ends_at_max_duration(staged: Callable[..., Stage]) -> None:
     stage = staged(max_duration=0.5, linger=60.0)
     assert asyncio.run(all_of(stage.peers())) == ["max_duration"] * 3
-
-
-@pytest.mark.parametrize(
-    ("after", "back"),
-    [
-        (Head("g", 7, "h7", 70), False),
-        (Head("g", 8, "h8", 80), False),
-        (Head("g", 6, "h6", 60), True),
-        (Head("g", 7, "other", 70), True),
-        (Head("other", 9, "h9", 90), True),
-    ],
-)
-def test_a_chain_went_back_if_height_hash_or_genesis_say_so(after: Head, back: bool) -> None:
-    assert went_back(Head("g", 7, "h7", 70), after) is back
 
 
 class HangingGossip:
@@ -281,3 +275,28 @@ def test_of_announcements_that_cannot_be_published_the_newest_of_each_topic_wait
         assert {each.model for each in gossip.begun[2:] if isinstance(each, ModelAnnouncement)} == {published}
 
     asyncio.run(play())
+
+
+class BusyKey(MemoryKey):
+    """A key whose node does not answer a number of times."""
+
+    def __init__(self, busy: int) -> None:
+        super().__init__({}, keys("busy")[0])
+        self.busy = busy
+
+    async def sign(self, message: bytes) -> str:
+        self.busy -= 1
+        if self.busy >= 0:
+            raise PortError(Reason.TIMEOUT)
+        return await super().sign(message)
+
+
+@pytest.mark.parametrize(("busy", "signs"), [(2, True), (10**9, False)])
+def test_a_busy_node_is_asked_again_and_one_that_is_down_ends_the_session_without_a_signature(
+    monkeypatch: pytest.MonkeyPatch, busy: int, signs: bool
+) -> None:
+    monkeypatch.setattr(journal_signature, "PAUSE", 0.0)
+    monkeypatch.setattr(journal_signature, "PATIENCE", 10.0 if signs else 0.01)
+    last = SessionClosed(1.0), "digest"
+    sign = journal_signature.journal_signature("p00", BusyKey(busy), config(), MemoryJournal(), last)
+    assert (asyncio.run(sign) is not None) is signs

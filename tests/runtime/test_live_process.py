@@ -8,7 +8,7 @@ from tests.helpers.command_line import Done, here, refused
 
 from learnae.adapters.keystore import create_wallet
 from learnae.adapters.memory import keys as public_ids
-from learnae.adapters.sqlite_journal import SqliteJournal, read_journal
+from learnae.adapters.sqlite_journal import JournalContents, SqliteJournal, read_journal
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
 from learnae.errors import InputError, PortError, Reason, input_error
 from learnae.protocol.types import Commitment
@@ -106,7 +106,7 @@ def test_an_audit_of_a_damaged_journal_says_so(tmp_path: Path) -> None:
 def test_a_journal_knows_whose_it_is_without_being_told(tmp_path: Path) -> None:
     config = SessionSetup(SETTINGS, IDS.members(SETTINGS), 0, "", str.encode).config(0, Commitment("ab" * 32, "salt"))
     SqliteJournal(tmp_path / "p00.sqlite", config).close()
-    assert read_journal(tmp_path / "p00.sqlite") == (config, [], [])
+    assert read_journal(tmp_path / "p00.sqlite") == JournalContents(config, [], [])
     with pytest.raises(InputError, match="does not exist"):
         read_journal(tmp_path / "p01.sqlite")
 

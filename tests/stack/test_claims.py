@@ -8,23 +8,22 @@ from typing import Any
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.adapters.evms import evm_chain
 from tests.adapters.gossips import GARBAGE
 
 from learnae.adapters.evm import Node, dpoid
 from learnae.adapters.evm.local import LocalEvm
 from learnae.adapters.evm.rpc import parse_hex
+from learnae.adapters.ipfs_keys import create_identity
 from learnae.adapters.keystore import Wallet
 from learnae.adapters.memory import MemoryJournal, MemoryPredictor, keys
 from learnae.adapters.memory_network import MemoryGossip
 from learnae.adapters.metrics import Metrics
-from learnae.ed25519 import verify_text
 from learnae.errors import Reason
-from learnae.messages.ids import base64url, peer_id
-from learnae.messages.wire import SIGNING_PREFIX, cid_of, encode, proof_text
+from learnae.messages.ids import base64url
+from learnae.messages.wire import cid_of, encode, proof_text
 from learnae.protocol.decisions import Verdict
-from learnae.protocol.types import ETHER, Address, Cid, Claim, IdentityAnnouncement, PeerId, Poid, TxHash
+from learnae.protocol.types import ETHER, Address, Cid, Claim, IdentityAnnouncement, Poid, TxHash
 from learnae.records.history import Fact
 from learnae.runtime.clocks import Moment, SessionClock
 from learnae.runtime.learning import MemoryLearning
@@ -60,20 +59,6 @@ ALL = {"honest": (Verdict.WINNER, None), **WRONG}
 Judged = dict[str, tuple[Verdict, Reason | None]]
 
 
-class Key:
-    """``ports.IdentityKey`` as a Kubo node has it, without the node."""
-
-    def __init__(self) -> None:
-        self._private = Ed25519PrivateKey.generate()
-        self.peer_id = peer_id(self._private.public_key().public_bytes_raw())
-
-    async def sign(self, message: bytes) -> str:
-        return base64url(self._private.sign(SIGNING_PREFIX + message))
-
-    def verify(self, peer: PeerId, message: bytes, signature: str) -> bool:
-        return verify_text(peer, message, signature)
-
-
 class World:
     """ann is p00 and bob, who listens, is p01.  Whatever is claimed is told by a sender of its own."""
 
@@ -81,7 +66,7 @@ class World:
         self.session = parse(SETTINGS | {"identity": identity})
         self.wallets = wallets(self.session)
         learning = MemoryLearning(self.session)
-        self.keys = {name: Key() for name in self.wallets}
+        self.keys = {name: create_identity() for name in self.wallets}
         ids = {name: (key.peer_id, self.wallets[name].address) for name, key in self.keys.items()}
         self.setup = MemorySession(self.session, learning, ids.__getitem__)
         self.ann = self.setup.members[0]

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from learnae.messages.ids import peer_id
+from learnae.ed25519 import verify_text
+from learnae.messages.ids import base64url, peer_id
+from learnae.messages.wire import SIGNING_PREFIX
 from learnae.protocol.types import PeerId
 
 PREFIX = bytes.fromhex("08011240")  # protobuf of libp2p: an Ed25519 key of 64 bytes, the private half first
@@ -14,10 +16,16 @@ PREFIX = bytes.fromhex("08011240")  # protobuf of libp2p: an Ed25519 key of 64 b
 
 @dataclass(frozen=True)
 class IpfsIdentity:
-    """``key``: encoded as in Kubo's configuration, ``Identity.PrivKey``."""
+    """``ports.IdentityKey`` without a node.  ``key``: encoded as in Kubo's configuration, ``Identity.PrivKey``."""
 
-    peer: PeerId
+    peer_id: PeerId
     key: str = field(repr=False)
+
+    async def sign(self, message: bytes) -> str:
+        return base64url(_private_key(self.key).sign(SIGNING_PREFIX + message))
+
+    def verify(self, peer: PeerId, message: bytes, signature: str) -> bool:
+        return verify_text(peer, message, signature)
 
 
 def create_identity() -> IpfsIdentity:
@@ -33,8 +41,11 @@ def create_swarm_key() -> str:
 
 def peer_id_of_key(key: str) -> PeerId:
     """The peer id of a private key.  Raises ValueError."""
+    return peer_id(_private_key(key).public_key().public_bytes_raw())
+
+
+def _private_key(key: str) -> Ed25519PrivateKey:
     raw = base64.b64decode(key, validate=True)
     if len(raw) != len(PREFIX) + 64 or not raw.startswith(PREFIX):
         raise ValueError("not the Ed25519 key of an IPFS node")
-    private = Ed25519PrivateKey.from_private_bytes(raw[len(PREFIX) : -32])
-    return peer_id(private.public_key().public_bytes_raw())
+    return Ed25519PrivateKey.from_private_bytes(raw[len(PREFIX) : -32])

@@ -70,9 +70,11 @@ class MemoryJournal:
     """``ports.Journal`` that survives a crash of its peer but not the end of the process."""
 
     entries: list[tuple[Event, str]] = field(default_factory=list)
+    signature: str | None = None  # of the last entry
 
-    def append(self, event: Event, digest: str) -> None:
+    def append(self, event: Event, digest: str, signature: str | None = None) -> None:
         self.entries.append((event, digest))
+        self.signature = signature
 
     def replay(self) -> list[tuple[Event, str]]:
         return list(self.entries)

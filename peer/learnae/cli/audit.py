@@ -61,7 +61,7 @@ def audit(
     by_hand = not (run / SEAL).exists() and (rpc is not None or not (run / HISTORY).exists())
     chain = _fetch_chain(run, rpc) if rpc else None
     if seal or by_hand:
-        sound, directory, history, verdict = True, *_collect(run, chain)
+        sound, directory, history, verdict = _collect(run, chain)
     else:
         sound, directory, history, verdict = _compare(run, chain, root, signer, replay)
     for line in [*_payments(history), *_accounts(history)]:
@@ -84,9 +84,10 @@ def _fetch_chain(run: Path, rpc: str) -> list[ChainRecord]:
     return asyncio.run(live_run.fetch_chain(run, keystore.resolve_url(rpc)))
 
 
-def _collect(run: Path, chain: list[ChainRecord] | None) -> tuple[RunDirectory, History, dict[str, Any]]:
-    """Write chain, history and verdict, and seal the run if its session has ended."""
+def _collect(run: Path, chain: list[ChainRecord] | None) -> tuple[bool, RunDirectory, History, dict[str, Any]]:
+    """Write chain, history and verdict, and seal the run if its session has ended; first: whether peers signed it."""
     from learnae.backends import live_run
+    from learnae.runs.journal_signatures import wrong_signatures
 
     if (run / SEAL).exists():
         print_problems(deviations(run))
@@ -96,7 +97,9 @@ def _collect(run: Path, chain: list[ChainRecord] | None) -> tuple[RunDirectory, 
         say(notice)
     directory = RunDirectory(run)
     history = directory.read()
-    return directory, history, directory.judge(history, None, seal=history.ended_by is not None)
+    verdict = directory.judge(history, None, seal=history.ended_by is not None)
+    journals = live_run.replayed_journals(run, live_run.members(run)[1])
+    return print_problems(wrong_signatures(history, journals, say)), directory, history, verdict
 
 
 def _compare(

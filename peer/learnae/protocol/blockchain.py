@@ -34,3 +34,8 @@ class Head:
     height: int
     hash: str
     timestamp: int
+
+    def may_precede(self, later: "Head") -> bool:
+        """Whether this can be ``later`` or an ancestor of it."""
+        same = later.hash == self.hash
+        return later.genesis == self.genesis and (later.height > self.height or (later.height == self.height and same))

@@ -22,6 +22,7 @@ from learnae.records.history import (
 from learnae.records.outcome import BackendName
 from learnae.runs.drawing import REPORT, report_parts
 from learnae.runs.exported_journals import exported_journals
+from learnae.runs.journal_signatures import wrong_signatures
 from learnae.runs.provenance import is_of_another_program
 from learnae.runtime.history_from_journals import ReplayedJournal, contradictions
 from learnae.session.session_file import load
@@ -38,23 +39,27 @@ def inconsistencies(run: RunDirectory, history: History, notice: Callable[[str],
         return
     try:
         if began.backend is BackendName.LIVE:
-            yield from _of_live_run(run.path, history, began)
+            yield from _of_live_run(run.path, history, began, notice)
         else:
             yield from _settings(run.path, began)
             if _keeps_journals(began):
-                yield from contradictions(history, _exported(run.path, history))
+                journals = _exported(run.path, history)
+                yield from contradictions(history, journals)
+                if began.backend is BackendName.EMBEDDED:
+                    yield from wrong_signatures(history, journals, notice)
     except InputError as error:
         yield str(error)
     yield from _derived(run, history, notice)
 
 
-def _of_live_run(run: Path, history: History, began: SessionBegan) -> Iterator[str]:
+def _of_live_run(run: Path, history: History, began: SessionBegan, notice: Callable[[str], None]) -> Iterator[str]:
     session, members = live_run.members(run)
     journals = live_run.replayed_journals(run, members)
     manifest = next((journal.contents.config.session for journal in journals.values()), began.manifest)
     if session_began(BackendName.LIVE, session, members, manifest) != began:
         yield f"history.jsonl begins with other settings, peers or roles than {live_run.SESSION} and {live_run.ROSTER}"
     yield from contradictions(history, journals)
+    yield from wrong_signatures(history, journals, notice)
     injected = sorted(record.line() for record in live_run.injected_faults(run))
     if sorted(record.line() for record in history.of(FaultsPlanned, FaultBegan, FaultEnded, PeerCrashed)) != injected:
         yield f"the faults in history.jsonl are not those of {live_run.FAULTS}"

@@ -1,4 +1,4 @@
-"""Reads the journals of a session in one process: a heading, and one event with its digest per line."""
+"""Reads the journals of a session in one process: a heading, one event with its digest per line, and a signature."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -28,7 +28,10 @@ def _read(path: Path) -> JournalContents:
                 peer: PeerConfig = decode(PeerConfig, config)
             case _:
                 raise ValueError(f"no heading of version {VERSION}")
-        return JournalContents(peer, [_entry(from_json(line)) for line in lines], [])
+        last = from_json(lines[-1]) if lines else {}
+        signature = str(last["signature"]) if list(last) == ["signature"] else None
+        entries = lines if signature is None else lines[:-1]
+        return JournalContents(peer, [_entry(from_json(line)) for line in entries], [], signature)
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path} is damaged, or another version of LEARNAE wrote it ({error})") from None
 

@@ -144,7 +144,7 @@ class Replay:
         self._network = create_network(session.model, *learning.table.shape)
         self._trainers = {
             name: learning.trainer(order.index(name), config.peer, config.session, self._blocks)
-            for name, (config, _, _) in contents.items()
+            for name, (config, *_) in contents.items()
         }
 
     def run(self, jobs: Sequence[Job], progress: Callable[[int], None] = lambda done: None) -> Replayed:

@@ -31,6 +31,7 @@ from learnae.records.history import Fact, PeerRestarted
 from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import SessionClock
 from learnae.runtime.dispatch import Ports, finish, perform, screen, submit
+from learnae.runtime.journal_signature import journal_signature
 from learnae.runtime.session_end import SessionEnd
 
 Heard = tuple[PeerId, Announcement]
@@ -107,7 +108,7 @@ class LivePeer:
                 self._handle(on.Started(self.now))
             ended_by = await self._loop()
             if ended_by is not EndedBy.STOPPED:
-                self._handle(on.SessionClosed(self.now))
+                await self._end_session()
             for timer in self._timers.values():
                 timer.cancel()
             for task in [*background, *self._running]:
@@ -175,6 +176,15 @@ class LivePeer:
         self.journal.append(event, digest(actions))
         self._perform(actions)
 
+    async def _end_session(self) -> None:
+        """Handle the last event, and sign the journal that ends with it."""
+        event = on.SessionClosed(self.now)
+        actions = self.peer.handle(event)
+        self._last = event.at
+        entry, key = (event, digest(actions)), self.ports.key
+        self.journal.append(*entry, await journal_signature(self.name, key, self.config, self.journal, entry))
+        self._perform(actions)
+
     def _perform(self, actions: list[do.Action]) -> None:
         for action in actions:
             match action:
@@ -201,7 +211,8 @@ class LivePeer:
         began = time.monotonic()
         event = await perform(action, self.ports, 0.0)
         block = self.ports.blocks.get(action.cid) if isinstance(action, do.StoreAction) else None
-        self._measure(type(action).__name__, began, _failure(event), len(block or b""))
+        failed = event.reason if isinstance(event, on.RequestFailed) else None
+        self._measure(type(action).__name__, began, failed, len(block or b""))
         if isinstance(event, on.ReceiptsRead):
             self._heads.add(event.head)  # it may be higher than the next polled one
         self._arrived.put_nowait(event)
@@ -212,7 +223,7 @@ class LivePeer:
         pending = submit(action, self.ports.trainer)
         loop = asyncio.get_running_loop()
         event = await loop.run_in_executor(self.threads, finish, action, pending, 0.0)
-        self._measure(type(action).__name__, began, _failure(event))
+        self._measure(type(action).__name__, began, event.reason if isinstance(event, on.RequestFailed) else None)
         self._arrived.put_nowait(event)
 
     def _announce(self, announcement: Announcement) -> None:
@@ -267,9 +278,7 @@ class LivePeer:
             await asyncio.sleep(self.config.chain.poll)
 
     async def _went_back(self, before: Head, head: Head) -> bool:
-        if before == head:
-            return False
-        return went_back(before, head) or (self.holds is not None and not await self.holds(before))
+        return before != head and not (before.may_precede(head) and (not self.holds or await self.holds(before)))
 
     # private
 
@@ -288,13 +297,3 @@ class LivePeer:
     def _observe(self, item: Fact, at: float) -> None:
         for observe in self.observers:
             observe(at, self.name, item)
-
-
-def went_back(before: Head, after: Head) -> bool:
-    """Whether the head ``before`` cannot be an ancestor of the head ``after``."""
-    same_height = before.height == after.height and before.hash != after.hash
-    return after.genesis != before.genesis or after.height < before.height or same_height
-
-
-def _failure(event: on.Event) -> Reason | None:
-    return event.reason if isinstance(event, on.RequestFailed) else None

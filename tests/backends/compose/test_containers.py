@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 from tests.helpers.command_line import here, refused
@@ -36,11 +36,8 @@ Fake = Callable[[str], Path]
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
     (tmp_path / "bin").mkdir()
-    claims: dict[str, IO[str]] = {}
-    monkeypatch.setattr(free_addresses, "_CLAIMS", claims)
     yield lambda cases: fake_docker(tmp_path / "bin", monkeypatch, cases)
-    for file in claims.values():
-        file.close()
+    free_addresses.release_claims()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import IO
 
 import pytest
 from tests.helpers.fake_docker import fake_docker
@@ -25,10 +24,8 @@ Networks = Callable[..., Path]
 @pytest.fixture
 def networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Networks]:
     """Docker has networks of these subnets; ``gone``: one is removed while they are asked for."""
-    claims: dict[str, IO[str]] = {}
 
     def have(*used: object, gone: bool = False) -> Path:
-        monkeypatch.setattr(free_addresses, "_CLAIMS", claims)
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
         listed = [{"Name": f"net{at}", "IPAM": {"Config": [{"Subnet": str(each)}]}} for at, each in enumerate(used)]
         (tmp_path / "networks.json").write_text(json.dumps([{"Name": "host", "IPAM": {"Config": None}}, *listed]))
@@ -36,8 +33,7 @@ def networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Networ
         return fake_docker(tmp_path, monkeypatch, f"*ls*) echo 1 2 ;;\n*inspect*) {once} cat networks.json ;;")
 
     yield have
-    for file in claims.values():
-        file.close()
+    free_addresses.release_claims()
 
 
 def test_the_first_subnet_that_nobody_uses_is_taken(networks: Networks) -> None:

@@ -55,7 +55,7 @@ def journal_of(path: Path, digest_of: object = digest, **changes: object) -> byt
 
 @pytest.fixture
 def remote_peers(tmp_path: Path) -> RemotePeers:
-    others = [(create_identity().peer, Address("0x" + "00" * 20)) for _ in range(2)]
+    others = [(create_identity().peer_id, Address("0x" + "00" * 20)) for _ in range(2)]
     Roster.of([*others, (CONFIG.peer, CONFIG.wallet)]).write(tmp_path / ROSTER)
     (tmp_path / "journals" / "p02").mkdir(parents=True)
     return RemotePeers(PLAN, tmp_path, CONFIG.session)
@@ -104,7 +104,7 @@ def test_a_journal_of_another_peer_or_session_is_refused(remote_peers: RemotePee
         b"no journal",
         whole[: len(whole) // 2],
         journal_of(tmp_path / "session.sqlite", session=Cid("another")),
-        journal_of(tmp_path / "peer.sqlite", peer=create_identity().peer),
+        journal_of(tmp_path / "peer.sqlite", peer=create_identity().peer_id),
         journal_of(tmp_path / "replay.sqlite", digest_of=None),
     ):
         answer = asked(app, "PUT", "/v1/journals/p02", token, wrong)
@@ -144,7 +144,7 @@ def test_a_remote_peer_has_no_pod_and_no_pod_dials_it() -> None:
     assert len(targets(PLAN, MEMBERS)) == 2
     made = {name: create_identity() for name in PLAN.names}
     dialled = ipfs_config(PLAN, "p00", made)["Peering"]["Peers"]
-    assert [each["ID"] for each in dialled] == [made["p01"].peer]
+    assert [each["ID"] for each in dialled] == [made["p01"].peer_id]
 
 
 def test_only_the_chain_and_the_ipfs_nodes_are_published() -> None:

@@ -63,25 +63,29 @@ def test_two_checkouts_begin_their_search_at_different_places() -> None:
     assert sorted(bases(one)) == sorted(bases(other)) and max(bases(one)) + 400 <= 32_768
 
 
-def test_what_one_process_has_claimed_no_other_gets_before_it_ends(tmp_path: Path) -> None:
+def test_what_one_process_has_claimed_no_other_gets_before_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it leaves no file open."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     program = "from learnae.backends.compose.free_addresses import claim; print(claim('{}'), flush=True); input()"
-    command = [sys.executable, "-c", program.format(tmp_path.name)]
+    command = [sys.executable, "-X", "dev", "-c", program.format(tmp_path.name)]
 
     def start() -> "subprocess.Popen[str]":
-        return subprocess.Popen(command, env={"TMPDIR": str(tmp_path)}, stdin=PIPE, stdout=PIPE, text=True)
+        return subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True)
 
     with start() as first:
         assert first.stdout and first.stdout.readline() == "True\n"
         with start() as second:
             assert second.communicate("\n")[0] == "False\n"
-        first.communicate("\n")
+        assert "ResourceWarning" not in first.communicate("\n")[1]
     with start() as third:
         assert third.communicate("\n")[0] == "True\n"
 
 
 def test_an_identity_made_on_the_host_is_one_of_ed25519() -> None:
     made = create_identity()
-    assert len(public_key(made.peer)) == 32
+    assert len(public_key(made.peer_id)) == 32
     assert made.key not in repr(made)
 
 
@@ -99,10 +103,10 @@ def test_whatever_the_number_of_nodes_all_are_connected(count: int) -> None:
 def test_a_node_dials_the_pods_of_the_others() -> None:
     made = {name: create_identity() for name in THREE.names}
     config = ipfs_config(THREE, "p01", made)
-    assert config["Identity"]["PeerID"] == made["p01"].peer
+    assert config["Identity"]["PeerID"] == made["p01"].peer_id
     assert config["Peering"]["Peers"] == [
-        {"ID": made["p02"].peer, "Addrs": ["/ip4/10.200.1.12/tcp/4001"]},
-        {"ID": made["p00"].peer, "Addrs": ["/ip4/10.200.1.10/tcp/4001"]},
+        {"ID": made["p02"].peer_id, "Addrs": ["/ip4/10.200.1.12/tcp/4001"]},
+        {"ID": made["p00"].peer_id, "Addrs": ["/ip4/10.200.1.10/tcp/4001"]},
     ]
     filters = config["Swarm"]["AddrFilters"]
     excluded = [

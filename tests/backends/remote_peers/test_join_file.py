@@ -41,7 +41,7 @@ def rendered(folder: Path, zero: Moment | None = None) -> Path:
     for part in ("ipfs", "peer/initial"):
         (pod / part).mkdir(parents=True)
     wallets = [keystore.create_wallet(path).address for path in (folder / "other.json", pod / "peer" / WALLET)]
-    Roster.of(zip((each.peer for each in made), wallets, strict=True), zero).write(folder / ROSTER)
+    Roster.of(zip((each.peer_id for each in made), wallets, strict=True), zero).write(folder / ROSTER)
     (folder / SESSION).write_text(to_toml(SESSION_OF_TWO))
     (pod / "ipfs" / "swarm.key").write_text(create_swarm_key())
     (pod / "ipfs" / "identity").write_text(made[1].key)

@@ -5,6 +5,7 @@ from learnae.adapters.run_directory.directory import (
     ENVIRONMENT,
     HISTORY,
     VERDICT,
+    Journal,
     RunDirectory,
     environment_facts,
 )
@@ -15,6 +16,7 @@ __all__ = [
     "ENVIRONMENT",
     "HISTORY",
     "VERDICT",
+    "Journal",
     "RunDirectory",
     "environment_facts",
     "is_running",

@@ -27,10 +27,10 @@ from learnae.checkout import REPOSITORY, in_checkout
 from learnae.errors import InputError
 from learnae.file_lock import try_lock
 from learnae.input_file import read_input, sha256_of
-from learnae.messages.codec import encode, to_json
+from learnae.messages.codec import to_json
 from learnae.messages.foreign_json import from_json
+from learnae.messages.journal_lines import journal_lines
 from learnae.protocol.events import Event
-from learnae.protocol.peer import VERSION as PROTOCOL
 from learnae.protocol.settings import PeerConfig
 from learnae.records.chain_export import ChainRecord, chain_line
 from learnae.records.history import Fact, History, Record
@@ -38,7 +38,8 @@ from learnae.records.seal import shown
 from learnae.session.environment import signing_key
 from learnae.untrusted_file import refuse_links
 
-Journal = tuple[PeerConfig, Sequence[tuple[Event, str]]]  # the peer's configuration; its events with their digests
+# the peer's configuration; its events with their digests; its signature, if it signed them
+Journal = tuple[PeerConfig, Sequence[tuple[Event, str]], str | None]
 PACKAGE = Path(__file__).parents[2]
 MAX_RECORDS = 512 << 20  # bytes of a history or a chain; 1,000 peers make about a tenth
 MAX_WALL = 1e9  # s that a session may have taken
@@ -106,18 +107,16 @@ class RunDirectory:
         if self._history and isinstance(item, Fact):
             self._history.write(Record(now, peer, item).line() + "\n")
 
-    def end(
-        self, chain: Iterable[ChainRecord], journals: Mapping[str, tuple[PeerConfig, Sequence[tuple[Event, str]]]]
-    ) -> None:
+    def end(self, chain: Iterable[ChainRecord], journals: Mapping[str, Journal]) -> None:
         """Write the chain and the journals by peer, except empty ones."""
         if self._history:
             self._history.close()
         self._write_lines(CHAIN, map(chain_line, chain))
-        for name, (config, entries) in journals.items():
+        for name, (config, entries, signature) in journals.items():
             if entries:
-                heading = to_json({"core": PROTOCOL, "config": encode(config)})
-                lines = (to_json({"digest": digest, **encode(event)}) for event, digest in entries)
-                self._write_lines(f"journals/{name}.jsonl", itertools.chain([heading], lines))
+                signed = [] if signature is None else [to_json({"signature": signature})]
+                lines = itertools.chain(journal_lines(config, entries), signed)
+                self._write_lines(f"journals/{name}.jsonl", lines)
 
     def write_json(self, name: str, value: object) -> None:
         with self.deriving(name):

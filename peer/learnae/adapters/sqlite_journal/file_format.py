@@ -18,6 +18,7 @@ APPLICATION = 0x4C524E45  # "LRNE": marks the file as a journal of this program
 TABLES = """
 CREATE TABLE heading (core INTEGER NOT NULL, config TEXT NOT NULL);
 CREATE TABLE events (number INTEGER PRIMARY KEY, event TEXT NOT NULL, digest TEXT NOT NULL);
+CREATE TABLE signatures (number INTEGER PRIMARY KEY, signature TEXT NOT NULL);
 CREATE TABLE blocks (number INTEGER PRIMARY KEY AUTOINCREMENT, cid TEXT NOT NULL UNIQUE, block BLOB NOT NULL);
 """
 MAX_VALUE = 8 << 20  # bytes of one value that is read; the largest legal one is a block

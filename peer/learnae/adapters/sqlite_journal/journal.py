@@ -76,11 +76,13 @@ class SqliteJournal:
             self.close()
             raise
 
-    def append(self, event: Event, digest: str) -> None:
+    def append(self, event: Event, digest: str, signature: str | None = None) -> None:
         """Durable when it returns, with every block stored before."""
         row = (to_json(encode(event)), digest)
         with self.transaction() as connection:
-            connection.execute("INSERT INTO events (event, digest) VALUES (?, ?)", row)
+            number = connection.execute("INSERT INTO events (event, digest) VALUES (?, ?)", row).lastrowid
+            if signature is not None:
+                connection.execute("INSERT INTO signatures VALUES (?, ?)", (number, signature))
             connection.execute("COMMIT")
 
     def replay(self) -> list[tuple[Event, str]]:

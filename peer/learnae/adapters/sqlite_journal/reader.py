@@ -27,11 +27,15 @@ from learnae.protocol.types import Cid
 
 
 class JournalContents(NamedTuple):
-    """The peer's configuration, its events with their digests, and the number of events before each restart."""
+    """The peer's configuration, its events with their digests, and the number of events before each restart.
+
+    ``signature``: the peer's, of all of it up to the last event (``messages.journal_lines.journal_text``).
+    """
 
     config: PeerConfig
     entries: list[tuple[Event, str]]
     restarts: list[int]
+    signature: str | None = None
 
 
 def read_journal(path: Path) -> JournalContents:
@@ -45,7 +49,8 @@ def read_journal(path: Path) -> JournalContents:
         except (ValueError, TypeError):
             raise InputError(f"{path} {DAMAGED}") from None
         entries = [(event, digest) for event, _, digest in read_events(path, connection)]
-        return JournalContents(config, entries, _read_restarts(connection))
+        last = connection.execute("SELECT signature FROM signatures WHERE number = ?", (len(entries),)).fetchone()
+        return JournalContents(config, entries, _read_restarts(connection), last[0] if last else None)
 
 
 def journal_lines(path: Path) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Finds a subnet and ports that nothing on this machine uses and no other checkout has claimed."""
 
+import atexit
 import socket
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -62,6 +63,13 @@ def claim(what: str) -> bool:
             return False
         _CLAIMS[what] = file
     return True
+
+
+@atexit.register
+def release_claims() -> None:
+    """Close the files of all claims, so that other processes can claim the same."""
+    while _CLAIMS:
+        _CLAIMS.popitem()[1].close()
 
 
 def _subnets_taken() -> Iterator[tuple[IPv4Network, str]]:

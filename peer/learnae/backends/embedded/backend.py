@@ -71,7 +71,7 @@ class EmbeddedBackend:
         from learnae.adapters.metrics import Metrics  # these take a second to import
         from learnae.runtime.peer_service import PeerService
         from learnae.runtime.received_payments import ReportedPayments
-        from learnae.runtime.wallets import wallet_keys, wallets
+        from learnae.runtime.wallets import identities, public_ids, wallets
         from learnae.session.roster import roster
         from learnae.web.api.guard import Guard
         from learnae.web.api.peer_api import peer_api
@@ -79,7 +79,8 @@ class EmbeddedBackend:
         from learnae.web.api.swarm_app import swarm_app
 
         self._wallets = wallets(self.session)
-        self._keys = wallet_keys(self.session, self._wallets)
+        self._identities = identities(self.session)
+        self._keys = public_ids(self._identities, self._wallets)
         self._reported, metrics, guard = ReportedPayments(), Metrics(), Guard(self._token)
         members = roster(self.session.groups, self.session.peers, self._keys, self.session.privacy)
         for member in members:
@@ -155,7 +156,7 @@ class EmbeddedBackend:
         from learnae.backends.embedded.swarm import EmbeddedSwarm
 
         assert self._evm
-        swarm = EmbeddedSwarm(setup, self._wallets, observers, self._evm, self._say)
+        swarm = EmbeddedSwarm(setup, self._wallets, self._identities, observers, self._evm, self._say)
         self._payments = PaymentIndex(swarm.node, swarm.alloc, swarm.clock.began)
         predictor = setup.learning.predictor(setup.swarm.blocks)
         for peer in swarm.peers:

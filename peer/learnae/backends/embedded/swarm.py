@@ -3,7 +3,7 @@
 The peers are those of ``runtime.live``.  The event loop never waits: training runs in threads, the EVM in a process of
 its own, and test accuracies are computed in a thread as well.
 
-    swarm = EmbeddedSwarm(setup, wallets, [run.observe], local_evm(session, wallets))
+    swarm = EmbeddedSwarm(setup, wallets, identities, [run.observe], local_evm(session, wallets))
     ended_by = await swarm.run()        # swarm.stop(), for example from a signal handler, ends it early
 """
 
@@ -19,15 +19,14 @@ from learnae.adapters.evm.local import LocalEvm
 from learnae.adapters.keystore import Wallet
 from learnae.adapters.memory import MemoryJournal
 from learnae.adapters.memory_network import LiveMemoryStore, MemoryGossip
+from learnae.adapters.run_directory import Journal
 from learnae.backends.embedded.faults import embedded_faults
 from learnae.backends.embedded.sensors import EmbeddedSensors
 from learnae.errors import input_error
-from learnae.ports import Observer
+from learnae.ports import IdentityKey, Observer
 from learnae.protocol.decisions import Averaged, Published, RowsForwarded, RowsPublished, Trained
-from learnae.protocol.events import Event
 from learnae.protocol.peer import Peer
 from learnae.protocol.rest import Rest
-from learnae.protocol.settings import PeerConfig
 from learnae.protocol.types import Address, Cid, Wei, wei
 from learnae.records.chain_export import ChainRecord
 from learnae.records.history import SWARM, Fact, SessionEnded
@@ -62,6 +61,7 @@ class EmbeddedSwarm:
         self,
         setup: MemorySession,
         wallets: Mapping[str, Wallet],
+        identities: Mapping[str, IdentityKey],
         observers: Sequence[Observer],
         evm: LocalEvm,
         report: Callable[[str], None] = lambda sentence: None,
@@ -80,7 +80,8 @@ class EmbeddedSwarm:
         self._members = [setup.members[index] for index in setup.present]
         self._neighbours = [[setup.present.index(i) for i in setup.neighbours[index]] for index in setup.present]
         self.gossips = [MemoryGossip(net, {}, member.name, member.peer) for member in self._members]
-        self.peers = [self._peer(index, wallets) for index in range(len(self._members))]
+        self._journals = [MemoryJournal() for _ in self._members]
+        self.peers = [self._peer(index, wallets, identities) for index in range(len(self._members))]
         self._index = {peer.name: index for index, peer in enumerate(self.peers)}
         self._up: set[int] = set()  # have joined
         self._left: set[int] = set()  # have ended by themselves
@@ -153,8 +154,9 @@ class EmbeddedSwarm:
         return {cid: self.setup.swarm.blocks[cid] for cid in self._made if cid not in self._averages}
 
     @property
-    def journals(self) -> dict[str, tuple[PeerConfig, list[tuple[Event, str]]]]:
-        return {peer.name: (peer.config, peer.journal.replay()) for peer in self.peers}
+    def journals(self) -> dict[str, Journal]:
+        journals = zip(self.peers, self._journals, strict=True)
+        return {peer.name: (peer.config, journal.entries, journal.signature) for peer, journal in journals}
 
     # private
 
@@ -255,7 +257,7 @@ class EmbeddedSwarm:
             raise
         self.evaluation.record_scores(self.clock(), models, scores)
 
-    def _peer(self, index: int, wallets: Mapping[str, Wallet]) -> LivePeer:
+    def _peer(self, index: int, wallets: Mapping[str, Wallet], identities: Mapping[str, IdentityKey]) -> LivePeer:
         setup, member = self.setup, self._members[index]
         chain = EvmChain(self.node, wallets[member.name], FeePolicy.of(self.session.chain))
         store = LiveMemoryStore(setup.swarm, member.name, self.session.network.fetch_timeout)
@@ -264,9 +266,9 @@ class EmbeddedSwarm:
         return LivePeer(
             member.name,
             config,
-            replace(setup.ports(setup.present[index], chain), store=store),
+            replace(setup.ports(setup.present[index], chain), store=store, key=identities[member.name]),
             self.sensors.gossip(config, self.gossips[index], store),
-            MemoryJournal(),
+            self._journals[index],
             self.clock,
             (*self.observers, self.evaluation.observe, self._sort_models, *faults),
             self._threads,

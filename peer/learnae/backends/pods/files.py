@@ -63,9 +63,9 @@ def write_swarm(session: Session, plan: Pods, folder: Path, rpc: str | None = No
         (folder / JOURNALS / name).mkdir()
         (folder / REPOSITORIES / name).mkdir()
     wallets = {name: keystore.create_wallet(path).address for name, path in keystores(plan, folder).items()}
-    peers = {name: identity.peer for name, identity in identities.items()}
+    peers = {name: identity.peer_id for name, identity in identities.items()}
     addresses = {peers[name]: (f"{plan.ipfs_address(name)}/p2p/{peers[name]}",) for name in plan.hosted}
-    roster = Roster.of([(identities[name].peer, wallets[name]) for name in plan.names], addresses=addresses)
+    roster = Roster.of([(identities[name].peer_id, wallets[name]) for name in plan.names], addresses=addresses)
     members = roster.members(session)
     roster.write(folder / "roster.json")
     (folder / "session.toml").write_text(to_toml(session), encoding="utf-8")
@@ -125,8 +125,8 @@ def ipfs_config(plan: Pods, name: str, identities: Mapping[str, IpfsIdentity]) -
     Without remote peers, a node connects only to the swarm's own network, whatever other nodes tell it.
     """
     own = identities[name]
-    dialled = {identities[other].peer: plan.ipfs_address(other) for other in neighbours(plan.hosted, name)}
-    config = kubo_config(own.peer, own.key, dialled)
+    dialled = {identities[other].peer_id: plan.ipfs_address(other) for other in neighbours(plan.hosted, name)}
+    config = kubo_config(own.peer_id, own.key, dialled)
     if plan.subnet and plan.hosted == plan.names:
         config["Swarm"]["AddrFilters"] = outside(plan.subnet)
     if len(plan.names) > FULL_MESH:

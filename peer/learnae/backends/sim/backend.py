@@ -74,7 +74,9 @@ def record(simulation: "Simulation", directory: RunDirectory, threads: int, noti
     try:
         return simulation.run()
     finally:
-        journals = {name: (host.config, host.journal.entries) for name, host in simulation.simulator.hosts.items()}
+        journals = {
+            name: (host.config, host.journal.entries, None) for name, host in simulation.simulator.hosts.items()
+        }
         directory.end(simulation.ledger.export(), journals)
 
 

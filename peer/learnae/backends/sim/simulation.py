@@ -19,6 +19,7 @@ from learnae.runtime.simulated_feed import SimulatedFeed
 from learnae.runtime.simulated_peer import SimulatedPeer
 from learnae.runtime.simulator import Simulator
 from learnae.runtime.test_accuracy import TestAccuracy
+from learnae.session.roster import Keys
 from learnae.session.settings import Session
 
 EVALUATE_AT_ONCE = 64  # models per batch
@@ -42,7 +43,7 @@ class Interrupted(Exception):
 class Simulation:
     """One session, ready to run.  ``simulator`` takes faults before ``run``.
 
-    ``present``: names of the peers that take part; None: all.
+    ``present``: names of the peers that take part; None: all.  ``keys``: public ids; by default from the seed.
     """
 
     def __init__(
@@ -52,10 +53,11 @@ class Simulation:
         observers: Sequence[Observer],
         journals: bool | None = None,
         present: Set[str] | None = None,
+        keys: Keys | None = None,
     ):
         self.session, self.observers = session, tuple(observers)
         self.clock = VirtualClock()
-        self.setup = MemorySession(session, learning, memory_keys(session), present)
+        self.setup = MemorySession(session, learning, keys or memory_keys(session), present)
         self.swarm = self.setup.swarm
         self.ledger = MemoryChain(
             lambda: self.clock.now,
