@@ -134,6 +134,35 @@ SESSION = Board(
             ],
         ),
         (
+            "Sensors (peers that follow the feed)",
+            [
+                Panel(
+                    "Readings",
+                    "Verified, of these reordered, and announced as row blocks; sum of the peers that follow the feed.",
+                    (Query(f"sum by (event) ({of('learnae_readings_total')})", "{{event}}"),),
+                ),
+                Panel(
+                    "Messages refused",
+                    "All peers that follow the feed, since the start, by reason.",
+                    (Query(f"sum by (reason) ({of('learnae_refused_readings_total')}) > 0", "{{reason}}"),),
+                    kind="stack",
+                    empty_text="no message refused",
+                ),
+                Panel(
+                    "Missing readings",
+                    "Readings that have not arrived although later ones of the same sensor have.",
+                    (Query(f"max({of('learnae_missing_readings')})", "missing"),),
+                ),
+                Panel(
+                    "Age of the newest reading",
+                    "Time since a peer received a new reading.",
+                    (Query(f"min({of('learnae_newest_reading_seconds')})", "newest"),),
+                    SECONDS,
+                    empty_text="no peer follows the feed",
+                ),
+            ],
+        ),
+        (
             "Each peer",
             [
                 Panel(

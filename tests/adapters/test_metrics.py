@@ -11,6 +11,7 @@ from tests.helpers.stages import Stage, all_of
 from learnae.adapters.metrics import Metrics, Sample
 from learnae.adapters.metrics.table import TABLE, TARGETS, WORK_KINDS
 from learnae.errors import Reason
+from learnae.messages.readings import FeedCounts
 from learnae.ports import Performed
 from learnae.protocol import actions as do
 from learnae.protocol.decisions import (
@@ -20,6 +21,7 @@ from learnae.protocol.decisions import (
     DebtState,
     RolledBack,
     RowsFetched,
+    RowsForwarded,
     RowsPublished,
     Trained,
     TrainingFailed,
@@ -267,3 +269,17 @@ def test_the_metrics_of_a_session_are_what_its_peer_did(staged: Callable[..., St
         assert (of(found, "learnae_up", target="kubo"), of(found, "learnae_up", target="chain")) == (1, 1)
 
     asyncio.run(play())
+
+
+def test_readings_are_counted_for_a_peer_that_follows_the_feed() -> None:
+    counts = FeedCounts(verified=7, reordered=2, missing=1, refused={Reason.REPEAT: 3, Reason.FORK: 1})
+    metrics = followed(lambda: Sample(feed=counts, newest_reading=1.5))
+    metrics.observe(0.0, "p00", RowsForwarded(PeerId("sensor"), 1, Cid("rows")))
+    series = read(metrics.render())
+    events = [of(series, "learnae_readings_total", event=event) for event in ("verified", "reordered", "announced")]
+    assert events == [7, 2, 1]
+    assert of(series, "learnae_refused_readings_total", reason="repeat") == 3
+    assert of(series, "learnae_refused_readings_total", reason="contradicts an earlier message") == 1
+    assert of(series, "learnae_missing_readings") == 1
+    assert of(series, "learnae_newest_reading_seconds") == 1.5
+    assert ("learnae_newest_reading_seconds", (("peer", "p00"), ("role", "trainer"))) not in read(followed().render())

@@ -95,3 +95,11 @@ def test_the_example_that_init_copies_runs_in_its_folder_and_ends_valid(tmp_path
     done = subprocess.run(command, cwd=tmp_path / "mine", capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     assert ALL_PASSED in done.stdout
+
+
+def test_rows_of_sensors_are_in_the_trained_models(runs: Path) -> None:
+    run("iot", runs)
+    records = [json.loads(line) for line in (runs / "iot" / "history.jsonl").read_text().splitlines()]
+    readings = {each["cid"] for each in records if each["kind"] == "ReadingPublished"}
+    trained = [each["rows"] for each in records if each["kind"] == "Trained" and each["rows"] in readings]
+    assert len(readings) == 20 and len(trained) == 5 * 20  # by each of 3 trainers and 2 profiteers

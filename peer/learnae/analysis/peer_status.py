@@ -18,7 +18,7 @@ from learnae.protocol.decisions import (
     WorkState,
 )
 from learnae.protocol.types import Cid
-from learnae.records.history import Evaluated, Fact, History, PeerCrashed, PeerRestarted, RosterEntry
+from learnae.records.history import Evaluated, Fact, History, PeerCrashed, PeerRestarted, ReadingPublished, RosterEntry
 
 REGISTERING, WAITING, TRAINING, AVERAGING, DONE, DOWN = PHASES = (
     "registering",
@@ -30,14 +30,14 @@ REGISTERING, WAITING, TRAINING, AVERAGING, DONE, DOWN = PHASES = (
 )
 FACTS = (
     *(WorkChanged, IdentityChanged, WorkBegan, Trained, TrainingFailed, RowsPublished, RowsFetched, Averaged),
-    *(PeerCrashed, PeerRestarted),
+    *(ReadingPublished, PeerCrashed, PeerRestarted),
 )
 BY_WORK = {WorkState.TRAINING: TRAINING, WorkState.MERGING: AVERAGING, WorkState.DONE: DONE}
 
 
 @dataclass
 class RowCounts:
-    """Row blocks of an open session: its own that a peer published, and those of others."""
+    """Row blocks of an open session: its own that a peer or sensor published, and those of others."""
 
     published: int = 0
     fetched: int = 0
@@ -72,7 +72,7 @@ class PeerStatus:
                 self.rows.trained += rows is not None
             case TrainingFailed(rows=rows):
                 self.rows.refused += rows is not None
-            case RowsPublished():
+            case RowsPublished() | ReadingPublished():
                 self.rows.published += 1
             case RowsFetched():
                 self.rows.fetched += 1

@@ -1,6 +1,7 @@
 """The feed in real time: peers that follow it, and sensors that publish on it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from learnae.async_streams import merge
@@ -24,12 +25,17 @@ class FeedGossip:
 
     def __init__(self, gossip: Gossip, connect: Callable[[], Feed], log: ReadingLog, store: Store) -> None:
         self.log = log
-        self.newest_at: float | None = None  # s, of the event loop's clock: when the last new reading arrived
+        self.newest_at: float | None = None  # s, of the monotonic clock: when the last new reading arrived
         self._gossip, self._connect, self._store = gossip, connect, store
 
     @property
     def dropped(self) -> Mapping[Reason, int]:
         return self._gossip.dropped
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the last new reading."""
+        return None if self.newest_at is None else time.monotonic() - self.newest_at
 
     async def publish(self, announcement: Announcement) -> None:
         await self._gossip.publish(announcement)
@@ -45,7 +51,7 @@ class FeedGossip:
                     reading = self.log.accept(message)
                 except BadMessage:  # the log has counted it
                     continue
-                self.newest_at = asyncio.get_running_loop().time()
+                self.newest_at = time.monotonic()
                 await self._keep(reading.rows.block)
                 yield reading.sensor, reading.announcement
         finally:

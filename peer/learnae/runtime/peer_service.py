@@ -21,6 +21,7 @@ from learnae.ports import Performed, Predictor
 from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, DebtState, IdentityState, Published, WorkState
 from learnae.protocol.types import PeerId, Score, Wei, Weights
 from learnae.records.history import Evaluated, Fact, Record
+from learnae.runtime.feed import FeedGossip
 from learnae.runtime.live import LivePeer
 from learnae.runtime.received_payments import ReceivedPayments, ReportedPayments
 from learnae.session.roster import Member
@@ -263,7 +264,8 @@ class PeerService:
             self._up.update([answer])
 
     def _sample(self) -> Sample:
-        payments = self._received.payments()
+        payments, gossip = self._received.payments(), self.live.gossip if self.live else None
+        follows = gossip if isinstance(gossip, FeedGossip) else None
         return Sample(
             seconds=self._seconds(),
             paused=self._paused,
@@ -274,4 +276,6 @@ class PeerService:
             received=Wei(sum(paid.wei for _, _, paid in payments)),
             gas=self._received.gas,
             dropped=self._dropped(),
+            feed=follows.log.counts if follows else None,
+            newest_reading=follows.age if follows else None,
         )

@@ -49,7 +49,7 @@ def fitted(table: Mapping[str, Any], session: Session, total: int) -> dict[str, 
     fixed = {"peers", "groups", "faults"} & table.keys()
     peers = session.peers if fixed else min(session.peers, max(MIN_PEERS, (total - test) // ROWS_PER_PEER))
     roles = [group.role for group in group_of_each_peer(session.groups, peers)]
-    holders = max(1, roles.count(Role.TRAINER) + roles.count(Role.PROVIDER))
+    holders = max(1, sum(map(roles.count, (Role.TRAINER, Role.PROVIDER, Role.SENSOR))))
     share = max(0, total - test - judging * max(1, roles.count(Role.PROFITEER))) // holders
     validation = fit("data", "validation_rows", share // 4, MIN_ROWS)
     own_test = fit("data", "own_test_rows", share // 5)

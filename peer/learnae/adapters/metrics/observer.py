@@ -24,6 +24,7 @@ from prometheus_client import (
 )
 
 from learnae.adapters.metrics.table import BUCKETS, TABLE, TARGETS, WORK_KINDS, Metric, target_answer
+from learnae.messages.readings import FeedCounts
 from learnae.ports import Performed
 from learnae.protocol.decisions import (
     AttemptFailed,
@@ -36,6 +37,7 @@ from learnae.protocol.decisions import (
     IdentityState,
     RolledBack,
     RowsFetched,
+    RowsForwarded,
     RowsPublished,
     Trained,
     TrainingFailed,
@@ -62,6 +64,8 @@ class Sample:
     received: Wei = Wei(0)
     gas: Wei = Wei(0)
     dropped: Mapping[str, int] = field(default_factory=dict)
+    feed: FeedCounts | None = None
+    newest_reading: float | None = None  # s since it arrived
 
 
 @dataclass
@@ -152,6 +156,8 @@ class Metrics:
                 self._count("learnae_row_blocks_total", peer, "published")
             case RowsFetched():
                 self._count("learnae_row_blocks_total", peer, "fetched")
+            case RowsForwarded():
+                self._count("learnae_readings_total", peer, "announced")
             case Averaged(adopted=adopted):
                 self._count_attempt(peer, followed, adopted)
             case AttemptFailed():
@@ -220,6 +226,14 @@ class Metrics:
         self._count_up_to("learnae_gas_eth_total", peer, sample.gas / ETHER)
         for reason, count in sample.dropped.items():
             self._count_up_to("learnae_messages_dropped_total", peer, count, reason)
+        if feed := sample.feed:
+            self._count_up_to("learnae_readings_total", peer, feed.verified, "verified")
+            self._count_up_to("learnae_readings_total", peer, feed.reordered, "reordered")
+            self._set("learnae_missing_readings", peer, feed.missing)
+            for reason, count in feed.refused.items():
+                self._count_up_to("learnae_refused_readings_total", peer, count, reason)
+        if sample.newest_reading is not None:
+            self._set("learnae_newest_reading_seconds", peer, sample.newest_reading)
 
     def _family(self, name: str) -> Counter | Gauge | Histogram:
         return self._counters.get(name) or self._gauges.get(name) or self._histograms[name]

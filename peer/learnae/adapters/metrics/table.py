@@ -38,6 +38,13 @@ ROW_REASONS = (
 )
 
 
+# Reasons for which a message on the feed may be refused.
+READING_REASONS = (
+    *(Reason.MALFORMED, Reason.OVERSIZE, Reason.VERSION, Reason.SESSION, Reason.SENSOR, Reason.SIGNATURE),
+    *(Reason.REPEAT, Reason.STALE, Reason.FORK, Reason.SHAPE, Reason.LABELS, Reason.NOT_FINITE),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One metric.  ``labels``: all values by label, besides peer and role.
@@ -109,6 +116,22 @@ TABLE = (
     Metric("learnae_up", "gauge", "1 or 0", "whether the last call to this target alone was answered", UP_LABELS, True),
     Metric("learnae_moved_bytes_total", "counter", "bytes", "size of models", {"direction": ("fetched", "stored")}),
     Metric("learnae_messages_dropped_total", "counter", "messages", "dropped, by reason", {"reason": DROP_REASONS}),
+    Metric(
+        "learnae_readings_total",
+        "counter",
+        "readings",
+        "readings of sensors: verified, of these reordered, and announced as row blocks",
+        {"event": ("verified", "reordered", "announced")},
+    ),
+    Metric(
+        "learnae_refused_readings_total",
+        "counter",
+        "messages",
+        "messages on the feed that were refused, by reason",
+        {"reason": READING_REASONS},
+    ),
+    Metric("learnae_missing_readings", "gauge", "readings", "readings that have not arrived although later ones have"),
+    Metric("learnae_newest_reading_seconds", "gauge", "seconds", "time since the last new reading", late=True),
     Metric("learnae_peers_known", "gauge", "peers", "other peers that the peer knows"),
     Metric("learnae_queue_events", "gauge", "events", "events waiting to be handled"),
     Metric("learnae_paused", "gauge", "1 or 0", "whether the peer is paused"),

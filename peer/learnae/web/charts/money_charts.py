@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from learnae.analysis.figures.spec import BLUE, GREEN, GREY, ORANGE, PALE, RED
+from learnae.analysis.figures.spec import BLUE, GREEN, GREY, ORANGE, PALE, RED, VIOLET
 from learnae.analysis.money import CHEATS, Account, Flow
 from learnae.analysis.statistics import Gain
 from learnae.protocol.policies import Role
@@ -16,6 +16,7 @@ ROLE_MARKS: dict[str, tuple[str, str]] = {
     Role.PROFITEER: (ORANGE, "square"),
     Role.PROVIDER: (GREEN, "diamond"),
     Role.KEEPER: (GREY, "triangle-up"),
+    Role.SENSOR: (VIOLET, "diamond"),
     CHEATS: (RED, "x"),
 }
 MAX_MATRIX_PEERS = 200
