@@ -5,14 +5,16 @@ from dataclasses import replace
 import pytest
 from tests.helpers.histories import GOOD, SETTINGS, amended, caught, fact_is, score
 
+from learnae.analysis.checks.readings import trained_readings
 from learnae.errors import Reason
 from learnae.protocol.decisions import RowsForwarded, RowsPublished, Trained, TrainingFailed
 from learnae.protocol.types import Cid
-from learnae.records.history import Fact, History, SessionBegan
+from learnae.records.history import Fact, History, ReadingPublished, SessionBegan
 
 ROWS = Cid("rows of bob")
 BEGAN = fact_is("swarm", SessionBegan)
 OPEN = amended(BEGAN, session=replace(SETTINGS, privacy=False))
+READINGS = ((1, 2.0, ROWS), (2, 3.0, Cid("more rows of cat")))
 ON_ROWS = Trained(1, 3, Cid("more"), score(730), ROWS)
 
 
@@ -74,3 +76,14 @@ def test_only_rows_of_sensors_are_forwarded_and_never_in_privacy_mode() -> None:
 def test_nobody_waits_for_a_sensor_to_finish() -> None:
     work = [record for record in with_sensor().records if record.peer != "cat"]
     assert "every_peer_finished" not in caught(replace(with_sensor(), records=tuple(work)))
+
+
+def test_how_long_readings_take_to_a_model_is_said_in_one_sentence() -> None:
+    assert trained_readings(GOOD) == []
+    begin, *others = with_sensor().records
+    said = [replace(begin, t=at, peer="cat", fact=ReadingPublished(number, cid)) for number, at, cid in READINGS]
+    assert trained_readings(replace(GOOD, records=(begin, *said))) == ["0 of 2 readings of sensors were trained on."]
+    more = [replace(begin, t=at, peer=peer, fact=ON_ROWS) for at, peer in ((4.5, "ann"), (9.0, "bob"))]
+    assert trained_readings(replace(GOOD, records=(begin, *said, *more))) == [
+        "1 of 2 readings of sensors were trained on; the first model came 2.5 s (median) after the feed had it."
+    ]

@@ -188,7 +188,7 @@ def test_each_kind_of_peer_has_its_own_mark_besides_its_colour() -> None:
     assert (
         len({symbol for _, symbol in money_charts.ROLE_MARKS.values()})
         == len({c for c, _ in money_charts.ROLE_MARKS.values()})
-        == 5
+        == 6
     )
 
 

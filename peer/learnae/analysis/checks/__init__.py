@@ -9,7 +9,7 @@ No check can know whether the accuracies that peers reported are true.
 
 from typing import Any
 
-from learnae.analysis.checks import chain, debts, faults, records, work
+from learnae.analysis.checks import chain, debts, faults, readings, records, work
 from learnae.analysis.checks.result import Check, CheckOutcome
 from learnae.analysis.checks.summary import summary
 from learnae.records.history import History
@@ -57,7 +57,7 @@ def verdict(history: History) -> dict[str, Any]:
             name: {"result": outcome.result.value, "reason": outcome.reason} for name, outcome in results.items()
         },
         "unproven": chain.unproven(history),
-        "notices": work.learned_nothing(history),
+        "notices": [*work.learned_nothing(history), *readings.trained_readings(history)],
         "summary": summary(history),
     }
 

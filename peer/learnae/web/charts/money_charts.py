@@ -16,7 +16,7 @@ ROLE_MARKS: dict[str, tuple[str, str]] = {
     Role.PROFITEER: (ORANGE, "square"),
     Role.PROVIDER: (GREEN, "diamond"),
     Role.KEEPER: (GREY, "triangle-up"),
-    Role.SENSOR: (VIOLET, "diamond"),
+    Role.SENSOR: (VIOLET, "triangle-down"),
     CHEATS: (RED, "x"),
 }
 MAX_MATRIX_PEERS = 200
