@@ -9,7 +9,8 @@ from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.decisions import WorkChanged, WorkState
-from learnae.protocol.types import Timer
+from learnae.protocol.rest import Rest
+from learnae.protocol.types import Cid, Timer
 
 
 def idle(**settings: Any) -> Driven:
@@ -156,3 +157,15 @@ def test_a_peer_that_has_something_to_do_is_not_done_when_the_session_is_closed(
         before = driven.facts(WorkChanged)
         driven.tell(on.SessionClosed(driven.now))
         assert driven.facts(WorkChanged) == before
+
+
+def test_a_peer_has_received_what_another_announced_when_it_knows_all_that_it_accepts() -> None:
+    ann = Rest(frozenset({"ann 1"}), frozenset(), frozenset({Cid("rows")}))
+    for received, rows, expected in (
+        ({"ann 1"}, {"rows", "more"}, True),
+        ({"ann 1"}, None, True),  # it accepts no rows
+        ({"ann 1"}, {"more"}, False),
+        (set(), {"rows"}, False),
+    ):
+        known = None if rows is None else frozenset(map(Cid, rows))
+        assert Rest(frozenset(), frozenset(received), frozenset(), known).has_received(ann) is expected
