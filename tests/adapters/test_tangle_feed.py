@@ -3,11 +3,11 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from typing import Any, TypeVar
 
 import pytest
-from tests.adapters.feeds import FeedSuite, InterruptedFeedSuite, received, until_confirmed
+from tests.adapters.feeds import FeedSuite, InterruptedFeedSuite, Step, received, until_confirmed
 
 from learnae.adapters.tangle import TangleFeed
 from learnae.adapters.tangle.process import TangleNode, tangle_network
@@ -26,8 +26,10 @@ class Nodes:
         self.runner, self.nodes = runner, nodes
 
     def feed(self, tag: bytes, order: Sequence[int] = (0, 1, 2), call_timeout: float = 5.0) -> TangleFeed:
-        addresses = [self.nodes[number].address for number in order]
-        return self.runner.run(TangleFeed.connect(addresses, tag, call_timeout))
+        async def connect() -> TangleFeed:
+            return TangleFeed([self.nodes[number].address for number in order], tag, call_timeout)
+
+        return self.runner.run(connect())
 
 
 @pytest.fixture(scope="module")
@@ -66,18 +68,18 @@ def world(nodes: Nodes, tag: bytes) -> Iterator[World]:
 
 class TestTangleFeed(FeedSuite, InterruptedFeedSuite):
     @pytest.fixture
-    def interrupt(self, nodes: Nodes) -> Callable[[], None]:
+    def interrupt(self, nodes: Nodes) -> Step:
         """Freeze all nodes but the first, so that nothing can reach two."""
 
-        def freeze() -> None:
+        async def freeze() -> None:
             for node in nodes.nodes[1:]:
                 node.signal(signal.SIGSTOP)
 
         return freeze
 
     @pytest.fixture
-    def restore(self, nodes: Nodes) -> Callable[[], None]:
-        def thaw() -> None:
+    def restore(self, nodes: Nodes) -> Step:
+        async def thaw() -> None:
             for node in nodes.nodes[1:]:
                 node.signal(signal.SIGCONT)
 

@@ -254,6 +254,7 @@ def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
         ({**OPEN, "groups": [BRIDGE, {**SENSOR, "computes": True}]}, "groups: a sensor only publishes rows: set"),
         ({**OPEN, "groups": [BRIDGE, {**SENSOR, "wants_payment": True}]}, "groups: a sensor only publishes rows: set"),
         ({**OPEN, "groups": [BRIDGE, {**SENSOR, "bridge": True}]}, "groups: a sensor follows no feed: set bridge"),
+        ({"feed": {"kind": "tangle", "url": "mqtt://host"}}, "feed.url names an MQTT broker, and a session starts its"),
         ({**OPEN, "groups": [{}, SENSOR]}, "groups: sensors need a peer that follows the feed, and such a peer needs"),
         ({**OPEN, "groups": [BRIDGE]}, "groups: sensors need a peer that follows the feed, and such a peer needs"),
         ({**OPEN, "groups": [BRIDGE, SENSOR]}, "a sensor publishes 100 readings, more than peers accept: raise"),

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from learnae.adapters.memory_feed import MemoryBroker, MemoryFeed
@@ -14,22 +16,31 @@ from learnae.session.settings import FeedSettings
 Connect = Callable[[str], Feed]  # by name of the peer or sensor
 
 MQTT_PORT = 1883
+TAG = b"learnae readings"  # of blocks with readings; a Tangle belongs to one session
 
 
 def require_feed(settings: FeedSettings) -> None:
-    """Raises InputError if the libraries of this kind of feed are not installed."""
-    if settings.kind == "mqtt" and not (find_spec("aiomqtt") and find_spec("amqtt")):
-        raise InputError('feed.kind = "mqtt" needs aiomqtt and amqtt: pip install "learnae[feed]"')
+    """Raises InputError if the libraries or programs of this kind of feed are not installed."""
+    if settings.kind != "memory" and not (find_spec("aiomqtt") and find_spec("amqtt")):
+        raise InputError(f'feed.kind = "{settings.kind}" needs aiomqtt and amqtt: pip install "learnae[feed]"')
+    if settings.kind == "tangle":
+        from learnae.adapters.tangle.network import find_programs
+
+        find_programs()
 
 
 @asynccontextmanager
 async def open_feeds(settings: FeedSettings, session: Cid) -> AsyncIterator[Connect]:
-    """Connections for peers and sensors of this process.  Starts a broker unless the settings name one."""
+    """Connections for peers and sensors of this process.  Starts a Tangle, or a broker if the settings name none."""
     if settings.kind == "memory":
         memory = MemoryBroker()
         yield lambda name: MemoryFeed(memory)
         return
     require_feed(settings)
+    if settings.kind == "tangle":
+        async with _tangle(settings.nodes) as connect:
+            yield connect
+        return
     from learnae.adapters.mqtt.broker import mqtt_broker
 
     async with nullcontext(0) if settings.url else mqtt_broker() as port:
@@ -49,3 +60,17 @@ def mqtt_feed(url: str, session: Cid, name: str) -> Feed:
     if not host:
         raise InputError(f"{url} is not the URL of a broker: give one such as mqtt://127.0.0.1:1883")
     return MqttFeed(host, port, f"learnae/1/{session}/readings", f"{name}-{session[-12:]}")
+
+
+# private
+
+
+@asynccontextmanager
+async def _tangle(count: int) -> AsyncIterator[Connect]:
+    from learnae.adapters.tangle import TangleFeed
+    from learnae.adapters.tangle.process import tangle_network
+
+    with TemporaryDirectory(prefix="learnae-tangle-") as folder:
+        async with tangle_network(Path(folder) / "network", count) as nodes:
+            addresses = [node.address for node in nodes]
+            yield lambda name: TangleFeed(addresses, TAG)

@@ -267,6 +267,10 @@ def _sensor_contradictions(session: Session) -> list[tuple[bool, str]]:
             "network.max_row_blocks_per_creator or network.max_row_blocks",
         ),
         (
+            session.feed.kind == "tangle" and session.feed.url is not None,
+            "feed.url names an MQTT broker, and a session starts its own Tangle: leave it out",
+        ),
+        (
             bool(sensors) and bool(session.faults),
             "faults: a session with sensors cannot have faults yet: leave out one of them",
         ),

@@ -144,9 +144,11 @@ class Group:
 class FeedSettings:
     """Where sensors publish their rows (docs/how-to/feed.md).  The simulator always uses a feed in memory."""
 
-    kind: Literal["memory", "mqtt"] = setting(
-        "memory", "memory: inside the process of the peers; mqtt: an MQTT broker."
+    kind: Literal["memory", "mqtt", "tangle"] = setting(
+        "memory",
+        "memory: inside the process of the peers; mqtt: an MQTT broker; tangle: HORNET nodes of a private IOTA Tangle.",
     )
+    nodes: int = setting(2, "tangle: number of nodes.", ge=2, le=4)
     url: str | None = setting(
         None,
         "Broker to use, such as mqtt://127.0.0.1:1883; default: the embedded backend starts one.",

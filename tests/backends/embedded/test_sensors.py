@@ -16,12 +16,16 @@ def ended(kind: str) -> Live:
     """A session whose only rows are the sensors'."""
     groups = [{"count": 2, "has_rows": False, "bridge": True}, {"count": 1, "has_rows": False}, SENSOR]
     feed = {"kind": kind, "rows": 100, "every": 0.05}
-    live = Live({"privacy": False, "peers": 5, "groups": groups, "data": {"rows": 400}, "feed": feed})
+    settings = {"privacy": False, "peers": 5, "groups": groups, "data": {"rows": 400}, "feed": feed}
+    live = Live({**settings, "max_duration": 60.0})
     assert live.run() == "quiet"
     return live
 
 
-@pytest.mark.parametrize("kind", ["memory", pytest.param("mqtt", marks=pytest.mark.slow)])
+KINDS = ["memory", pytest.param("mqtt", marks=pytest.mark.slow), pytest.param("tangle", marks=pytest.mark.real)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_reading_is_forwarded_by_the_peers_that_follow_the_feed_and_trained_on_once_by_each(kind: str) -> None:
     history = ended(kind).history
     assert ended(kind).verdict["verdict"] == "valid", ended(kind).verdict["checks"]

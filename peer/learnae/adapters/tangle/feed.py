@@ -11,7 +11,6 @@ nodes to unknown parents until there are none.  So a follower also receives what
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from itertools import cycle
-from typing import Self
 
 import aiohttp
 import aiomqtt
@@ -21,7 +20,7 @@ from learnae.adapters.tangle.rest import NodeAddress, TangleRest
 from learnae.errors import PortError, Reason
 from learnae.messages.wire import MAX_READING
 
-TIMEOUT = 5.0  # s
+CALL_TIMEOUT = 5.0  # s
 FIRST_PAUSE, LAST_PAUSE = 0.005, 0.2  # s between two questions for a block
 WALK_INTERVAL = 0.5  # s
 RETRY_INTERVAL = 0.2  # s
@@ -30,28 +29,23 @@ MAX_SEARCHES = 20  # for a block that no node has
 
 
 class TangleFeed:
-    """``nodes``: those of one network.  A node without others confirms alone."""
+    """``nodes``: those of one network.  A node without others confirms alone.  Must be made in an event loop.
 
-    def __init__(
-        self, nodes: Sequence[NodeAddress], tag: bytes, session: aiohttp.ClientSession, timeout: float
-    ) -> None:
+    ``call_timeout``: s per call, and until a second node has a block.
+    """
+
+    def __init__(self, nodes: Sequence[NodeAddress], tag: bytes, call_timeout: float = CALL_TIMEOUT) -> None:
         if not nodes or not 0 < len(tag) <= MAX_TAG:
             raise ValueError(f"{len(nodes)} nodes, a tag of {len(tag)} bytes")
-        self._addresses, self._tag, self._session = nodes, tag, session
-        self._timeout = timeout
-        self._nodes = [TangleRest(node.url, session, timeout) for node in nodes]
+        self._addresses, self._tag, self._timeout = nodes, tag, call_timeout
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self._nodes = [TangleRest(node.url, self._session, call_timeout) for node in nodes]
         self._known = {GENESIS}
         self._wanted: dict[bytes, int] = {}  # parents that are unknown, and how often no node had them
         self._received: asyncio.Queue[bytes | None] = asyncio.Queue()  # None: closed
         self._listening = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
-
-    @classmethod
-    async def connect(cls, nodes: Sequence[NodeAddress], tag: bytes, call_timeout: float = TIMEOUT) -> Self:
-        """``call_timeout``: s per call, and until a second node has a block."""
-        session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        return cls(nodes, tag, session, call_timeout)
 
     async def publish(self, message: bytes) -> None:
         if len(message) > MAX_READING:

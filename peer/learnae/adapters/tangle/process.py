@@ -1,7 +1,7 @@
 """Nodes of a private Tangle as child processes on loopback.
 
     async with tangle_network(folder, 2) as nodes:     # two HORNET nodes, each with its bridge to MQTT
-        feed = await TangleFeed.connect([node.address for node in nodes], b"tag")
+        feed = TangleFeed([node.address for node in nodes], b"tag")
         await nodes[0].kill()
         await nodes[0].start()
 
