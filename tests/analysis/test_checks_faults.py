@@ -18,12 +18,14 @@ from learnae.records.history import (
     History,
     PeerCrashed,
     PeerRestarted,
+    ReadingPublished,
     Record,
     SessionBegan,
     SessionEnded,
 )
 from learnae.records.outcome import BackendName, EndedBy
 from learnae.session.faults import Fault, FaultKind
+from learnae.session.settings import Group, Session
 
 Told = tuple[float, str, Fact]
 
@@ -39,9 +41,14 @@ LATER = replace(ONE_WAY[0], at=50.0)
 
 
 def session(
-    *told: Told, faulty: bool = True, until: float = 100.0, planned: int = 1, plan: tuple[Fault, ...] = PLAN
+    *told: Told,
+    faulty: bool = True,
+    until: float = 100.0,
+    planned: int = 1,
+    plan: tuple[Fault, ...] = PLAN,
+    settings: Session = SETTINGS,
 ) -> History:
-    settings = replace(SETTINGS, faults=plan) if faulty else SETTINGS
+    settings = replace(settings, faults=plan) if faulty else settings
     began: list[Told] = [(0.0, "swarm", SessionBegan(1, BackendName.SIM, settings, ROSTER, Cid("b")))]
     began += [(1.0, name, WorkChanged(WorkState.IDLE)) for name in PEER]
     began += [(5.0, "swarm", FaultsPlanned(planned))] * (planned > 0)
@@ -126,7 +133,26 @@ def test_a_fault_of_the_chain_meets_the_work_of_all_peers() -> None:
     assert happened(session(*fault(FaultKind.CHAIN_STOP))) == "valid: "
 
 
+def feed_killed(*published: float) -> History:
+    """A node of the feed is down from 10 to 20 s; one sensor has two readings."""
+    groups = (Group(), Group(count=1, sensor=True))
+    settings = replace(SETTINGS, groups=groups, data=replace(SETTINGS.data, rows=200))
+    readings: list[Told] = [(at, "eve", ReadingPublished(0, Cid(f"b{at}"))) for at in published]
+    return session(*fault(FaultKind.FEED_KILL), *readings, settings=settings)
+
+
+def test_a_fault_of_the_feed_must_begin_before_all_readings_are_published() -> None:
+    assert happened(feed_killed(5.0, 25.0)) == "valid: "
+    assert happened(feed_killed(5.0, 6.0)) == "unknown: feed-kill at 10 s hit only peers without work"
+
+
 # going on
+
+
+def test_a_reading_must_be_published_after_a_fault_of_the_feed_unless_none_is_left() -> None:
+    assert recovered(feed_killed(5.0, 25.0)) == recovered(feed_killed(5.0, 15.0)) == "valid: "
+    late = "invalid: 10 s after feed-kill at 10 s was healed, no reading had been published"
+    assert recovered(feed_killed(5.0)) == recovered(feed_killed(5.0, 35.0)) == late
 
 
 def test_a_killed_peer_must_do_something_again_in_time() -> None:

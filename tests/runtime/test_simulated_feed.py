@@ -8,7 +8,7 @@ from tests.helpers.swarms import Run, nothing, run, small
 
 from learnae.backends.sim.simulation import Simulation
 from learnae.protocol.decisions import Published, RowsForwarded, RowsPublished, Trained
-from learnae.records.history import ReadingPublished, Record
+from learnae.records.history import Effect, FaultBegan, FaultEnded, ReadingPublished, Record
 from learnae.runtime.learning import MemoryLearning
 from learnae.runtime.simulator import Simulator
 from learnae.runtime.torch_learning import TorchLearning
@@ -54,6 +54,20 @@ def test_every_peer_that_follows_the_feed_announces_every_reading_under_its_sens
         assert {str(fact.cid) for fact in forwarded} == rows_of_sensors(session)
         assert {fact.sensor for fact in forwarded} == sensors
     assert {record.peer for record, _ in session.history.facts(RowsForwarded)} == {"p00", "p01"}
+
+
+def test_readings_wait_while_the_feed_is_down_and_all_of_them_are_trained_on(session: Run) -> None:
+    down = run(with_sensors(faults=[{"kind": "feed-kill", "at": 2, "duration": 6}]))
+    assert down.failing == []
+    [(begin, end)] = [
+        (began.t, ended.t)
+        for began, _ in down.history.facts(FaultBegan)
+        for ended, fact in down.history.facts(FaultEnded)
+        if fact.effect is Effect.APPLIED
+    ]
+    assert not any(begin < record.t < end for record, _ in down.history.facts(ReadingPublished))
+    assert rows_of_sensors(down) == rows_of_sensors(session)
+    assert rows_of_sensors(down) <= {str(fact.rows) for _, fact in down.history.facts(Trained)}
 
 
 def test_sensors_have_no_process_no_wallet_of_use_and_no_model(session: Run) -> None:

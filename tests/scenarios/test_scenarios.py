@@ -13,8 +13,8 @@ from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import CHECKS
 from learnae.analysis.checks.faults import RecordedFault, recorded_faults
 from learnae.checkout import REPOSITORY
-from learnae.protocol.decisions import Averaged, DebtState, RolledBack
-from learnae.records.history import History
+from learnae.protocol.decisions import Averaged, DebtState, RolledBack, Trained
+from learnae.records.history import History, ReadingPublished
 from learnae.resources import scenario_files
 from learnae.session.session_file import load
 
@@ -82,12 +82,20 @@ def who_has_no_rows_pays_for_what_it_gains(shown: Shown) -> bool:
     return len(without) == 4 and any(paid) and all(paid)
 
 
+def every_reading_is_trained_on(shown: Shown) -> bool:
+    published = {fact.cid for _, fact in shown.history.facts(ReadingPublished)}
+    waited = {fact.cid for record, fact in shown.history.facts(ReadingPublished) if record.t > (shown.fault.end or 0.0)}
+    return bool(waited) and published <= {fact.rows for _, fact in shown.history.facts(Trained)}
+
+
 # what each scenario must show
 SHOWS: dict[str, Callable[[Shown], bool]] = {
+    "broker-down": every_reading_is_trained_on,
     "chain-outage": averages_without_a_chain,
     "chain-rollback": everybody_notices_that_blocks_are_lost_and_checks_again,
     "copycats": lambda found: found["forged"]["copycat"] == 0,
     "creator-dead": goes_on_with_the_models_of_a_dead_creator,
+    "feed-node-kill": every_reading_is_trained_on,
     "flaky-links": lambda found: found["lost_points"] <= POINT,
     "hijackers-paper": lambda found: found["earned"]["hijacker"] > 0,
     "hijackers-proven": lambda found: found["earned"]["hijacker"] == 0,

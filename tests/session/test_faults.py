@@ -7,6 +7,7 @@ from learnae.session.fault_plan import boundaries, fault_times, plan, timeline
 from learnae.session.faults import (
     CHAIN,
     CUT,
+    FEED,
     Component,
     Fault,
     FaultKind,
@@ -107,10 +108,11 @@ def test_faults_of_processes_leave_the_links_alone() -> None:
         Fault(FaultKind.IPFS_STOP, 0, 9, targets=("p03",)),
         Fault(FaultKind.CHAIN_PAUSE, 0, 9),
         Fault(FaultKind.CHAIN_STOP, 2, 3),
+        Fault(FaultKind.FEED_KILL, 0, 9),
     ]
     windows = plan(faults, FOUR, 1)
     killed, stopped, frozen = (Component(Part.PEER, name) for name in FOUR[:3])
-    others = {frozen: faults[2], Component(Part.IPFS, "p03"): faults[3], CHAIN: faults[4]}
+    others = {frozen: faults[2], Component(Part.IPFS, "p03"): faults[3], CHAIN: faults[4], FEED: faults[6]}
     assert state(windows, 1.0, FOUR) == FaultState({}, {killed: faults[0], stopped: faults[1], **others})
     assert state(windows, 3.0, FOUR).interrupted[CHAIN] == faults[5]
     assert state(windows, 6.0, FOUR) == FaultState({}, {killed: faults[0], **others})
@@ -169,11 +171,13 @@ def test_a_timeline_shows_when_what_and_to_whom() -> None:
         Fault(FaultKind.SPLIT, 0, 10, targets=("p00", "p01")),
         Fault(FaultKind.KILL, 10, 10, targets=("p03",)),
         Fault(FaultKind.CHAIN_KILL, 19),
+        Fault(FaultKind.FEED_KILL, 19),
     ]
     assert timeline(plan(faults, FOUR, 1), 10) == [
         "    0.0 -    10.0 s  #####.....  split p00 p01 | p02 p03",
         "   10.0 -    20.0 s  .....#####  kill p03",
         "   19.0 -    20.0 s  .........#  chain-kill the chain",
+        "   19.0 -    20.0 s  .........#  feed-kill the feed",
     ]
     assert timeline([]) == []
 

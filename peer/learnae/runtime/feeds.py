@@ -1,7 +1,9 @@
 """Connections to the feed that a session names."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,8 +17,30 @@ from learnae.session.settings import FeedSettings
 
 Connect = Callable[[str], Feed]  # by name of the peer or sensor
 
+Step = Callable[[], Awaitable[None]]
 MQTT_PORT = 1883
 TAG = b"learnae readings"  # of blocks with readings; a Tangle belongs to one session
+
+
+@dataclass
+class OpenFeed:
+    """A feed that runs.  ``kill`` and ``start`` one of its nodes; None: this process cannot."""
+
+    connect: Connect
+    kill: Step | None = None
+    start: Step | None = None
+    interrupted: bool = False
+
+    async def interrupt(self) -> None:
+        if self.kill is None:
+            raise InputError("the broker of the feed cannot be killed")
+        await self.kill()
+        self.interrupted = True
+
+    async def restore(self) -> None:
+        assert self.start
+        await self.start()
+        self.interrupted = False
 
 
 def require_feed(settings: FeedSettings) -> None:
@@ -30,21 +54,23 @@ def require_feed(settings: FeedSettings) -> None:
 
 
 @asynccontextmanager
-async def open_feeds(settings: FeedSettings, session: Cid) -> AsyncIterator[Connect]:
+async def open_feeds(settings: FeedSettings, session: Cid) -> AsyncIterator["OpenFeed"]:
     """Connections for peers and sensors of this process.  Starts a Tangle, or a broker if the settings name none."""
     if settings.kind == "memory":
         memory = MemoryBroker()
-        yield lambda name: MemoryFeed(memory)
+        yield OpenFeed(
+            lambda name: MemoryFeed(memory), partial(_set_down, memory, True), partial(_set_down, memory, False)
+        )
         return
     require_feed(settings)
     if settings.kind == "tangle":
-        async with _tangle(settings.nodes) as connect:
-            yield connect
+        async with _tangle(settings.nodes) as feed:
+            yield feed
         return
     from learnae.adapters.mqtt.broker import mqtt_broker
 
     async with nullcontext(0) if settings.url else mqtt_broker() as port:
-        yield lambda name: mqtt_feed(settings.url or f"mqtt://127.0.0.1:{port}", session, name)
+        yield OpenFeed(lambda name: mqtt_feed(settings.url or f"mqtt://127.0.0.1:{port}", session, name))
 
 
 def mqtt_feed(url: str, session: Cid, name: str) -> Feed:
@@ -66,11 +92,15 @@ def mqtt_feed(url: str, session: Cid, name: str) -> Feed:
 
 
 @asynccontextmanager
-async def _tangle(count: int) -> AsyncIterator[Connect]:
+async def _tangle(count: int) -> AsyncIterator[OpenFeed]:
     from learnae.adapters.tangle import TangleFeed
     from learnae.adapters.tangle.process import tangle_network
 
     with TemporaryDirectory(prefix="learnae-tangle-") as folder:
         async with tangle_network(Path(folder) / "network", count) as nodes:
             addresses = [node.address for node in nodes]
-            yield lambda name: TangleFeed(addresses, TAG)
+            yield OpenFeed(lambda name: TangleFeed(addresses, TAG), nodes[0].kill, nodes[0].start)
+
+
+async def _set_down(memory: MemoryBroker, down: bool) -> None:
+    memory.down = down

@@ -63,7 +63,7 @@ def timeline(windows: Sequence[FaultWindow], width: int = 60) -> list[str]:
         begin = min(int(window.begin / last * width), width - 1)
         length = max(1, round((window.end - window.begin) / last * width))
         bar = "." * begin + "#" * min(length, width - begin)
-        whom = "the chain" if window.kind.chain else _target_list(window)
+        whom = _target_list(window)
         lines.append(f"{window.begin:7.1f} - {window.end:7.1f} s  {bar:.<{width}}  {window.kind} {whom}")
     return lines
 
@@ -139,7 +139,7 @@ def _peers_per_turn(fault: Fault, names: Sequence[str]) -> int:
 
 def _windows(fault: Fault, names: list[str], rng: random.Random) -> list[FaultWindow]:
     end = fault.at + (fault.duration if fault.kind.network else max(MIN_DOWNTIME, fault.duration))
-    if fault.kind.chain:
+    if fault.kind.shared:
         return [FaultWindow(fault, fault.at, end, ())]
     if fault.targets == ROLLING:
         rng.shuffle(names)
@@ -178,6 +178,8 @@ def _targets(fault: Fault, names: list[str], rng: random.Random) -> tuple[str, .
 
 
 def _target_list(window: FaultWindow) -> str:
+    if window.kind.shared:
+        return "the chain" if window.kind.chain else "the feed"
     if window.sides:
         return " | ".join(" ".join(side) for side in window.sides)
     return " ".join(window.targets)

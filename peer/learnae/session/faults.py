@@ -20,20 +20,22 @@ class Part(StrEnum):
     PEER = "peer"
     IPFS = "ipfs"
     CHAIN = "chain"
+    FEED = "feed"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Component:
-    """One process of a swarm: a peer, the IPFS node of a peer, or the Ethereum node."""
+    """One process of a swarm: a peer, the IPFS node of a peer, the Ethereum node, or a node of the feed."""
 
     part: Part
-    peer: str = ""  # empty for the chain
+    peer: str = ""  # empty for the chain and the feed
 
     def __str__(self) -> str:
         return f"{self.part}-{self.peer}" if self.peer else self.part.value
 
 
 CHAIN = Component(Part.CHAIN)
+FEED = Component(Part.FEED)
 
 
 class FaultKind(StrEnum):
@@ -51,6 +53,7 @@ class FaultKind(StrEnum):
     CHAIN_PAUSE = "chain-pause"  # frozen: answers nothing, mines nothing
     CHAIN_STOP = "chain-stop"  # comes back with all its blocks
     CHAIN_KILL = "chain-kill"  # comes back without its last ``blocks``
+    FEED_KILL = "feed-kill"  # one node of the feed, without warning; a feed without nodes: all of it
 
     @property
     def network(self) -> bool:
@@ -59,6 +62,11 @@ class FaultKind(StrEnum):
     @property
     def chain(self) -> bool:
         return self in (FaultKind.CHAIN_PAUSE, FaultKind.CHAIN_STOP, FaultKind.CHAIN_KILL)
+
+    @property
+    def shared(self) -> bool:
+        """Whether it hits what all peers share, so that it has no targets."""
+        return self.chain or self is FaultKind.FEED_KILL
 
     @property
     def cuts(self) -> bool:
@@ -124,7 +132,9 @@ class FaultWindow:
         if self.kind.network:
             return []
         part = Part.IPFS if self.kind is FaultKind.IPFS_STOP else Part.PEER
-        return [CHAIN] if self.kind.chain else [Component(part, name) for name in self.targets]
+        if self.kind.shared:
+            return [CHAIN if self.kind.chain else FEED]
+        return [Component(part, name) for name in self.targets]
 
 
 @dataclass(frozen=True, slots=True)

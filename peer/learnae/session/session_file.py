@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from functools import cache
-from math import ceil
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -20,6 +19,7 @@ from learnae.session.fault_plan import plan
 from learnae.session.plugin_files import pinned
 from learnae.session.reference import block_of, rows, wanted_value
 from learnae.session.roster import names, require_possible
+from learnae.session.sensor_rules import sensor_contradictions
 from learnae.session.settings import CHEATS, DataSettings, Session
 from learnae.session.sizes import CountRows, fitted, is_complete
 
@@ -219,7 +219,7 @@ def _contradictions(session: Session) -> list[tuple[bool, str]]:
             f"data.rows = {data.rows} cannot be cut into {work.slices} slices: lower work.slices",
         ),
         *_data_contradictions(data),
-        *_sensor_contradictions(session),
+        *sensor_contradictions(session),
         (start is not None and start > peers, f"start.peers = {start} is above the number of peers: max {peers}"),
         (
             chain.gas_price > chain.max_fee,
@@ -233,46 +233,6 @@ def _contradictions(session: Session) -> list[tuple[bool, str]]:
         (
             any((group.policy is Policy.HIJACKER) != (group.victim is not None) for group in groups),
             'groups: a hijacker, and only a hijacker, names its victim, such as victim = "p00"',
-        ),
-    ]
-
-
-def _sensor_contradictions(session: Session) -> list[tuple[bool, str]]:
-    sensors = [group for group in session.groups if group.sensor]
-    limits, readings = session.network, ceil(session.data.rows / session.feed.rows)
-    count, most = sum(group.count or 1 for group in sensors), limits.max_row_blocks_per_creator
-    return [
-        (
-            bool(sensors) and session.privacy,
-            "groups: sensors publish their rows, which privacy forbids: set privacy = false",
-        ),
-        (
-            any(
-                (group.has_rows, group.computes, group.wants_payment, group.policy)
-                != (True, False, False, Policy.HONEST)
-                for group in sensors
-            ),
-            "groups: a sensor only publishes rows: set computes = false and wants_payment = false, and leave has_rows "
-            "and policy as they are",
-        ),
-        (any(group.bridge for group in sensors), "groups: a sensor follows no feed: set bridge = true for peers only"),
-        (
-            bool(sensors) != any(group.bridge for group in session.groups),
-            "groups: sensors need a peer that follows the feed, and such a peer needs sensors: set bridge = true in "
-            "one group of peers and sensor = true in another, or neither",
-        ),
-        (
-            bool(sensors) and max(readings - most, count * readings - limits.max_row_blocks) > 0,
-            f"a sensor publishes {readings} readings, more than peers accept: raise feed.rows, "
-            "network.max_row_blocks_per_creator or network.max_row_blocks",
-        ),
-        (
-            session.feed.kind == "tangle" and session.feed.url is not None,
-            "feed.url names an MQTT broker, and a session starts its own Tangle: leave it out",
-        ),
-        (
-            bool(sensors) and bool(session.faults),
-            "faults: a session with sensors cannot have faults yet: leave out one of them",
         ),
     ]
 

@@ -186,7 +186,8 @@ def test_the_progress_of_the_plan_is_a_sentence() -> None:
     )
 
 
-def test_a_fault_of_the_chain_hits_the_chain() -> None:
+def test_a_fault_of_the_chain_or_the_feed_hits_what_all_peers_share() -> None:
+    assert fault_timeline.fault_rows(during(FaultKind.FEED_KILL))[0][1] == "the feed"
     assert fault_timeline.fault_rows(during(FaultKind.CHAIN_PAUSE))[0][1] == "the chain"
 
 

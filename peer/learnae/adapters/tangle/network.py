@@ -73,8 +73,8 @@ def write_network(folder: Path, nodes: Sequence[Endpoints], programs: Programs) 
     for number, (path, node, key) in enumerate(zip(folders, nodes, keys, strict=True)):
         path.mkdir(parents=True)
         write_private(path / "config.json", json.dumps(_config(path.name, node, key, coordinator)))
-        # Two nodes that dial each other at once close both connections, so each dials only those before it.
-        dialled = [{"alias": f"node-{other}", "multiAddress": addresses[other]} for other in range(number)]
+        others = [other for other in range(len(nodes)) if other != number]
+        dialled = [{"alias": f"node-{other}", "multiAddress": addresses[other]} for other in others]
         (path / "peering.json").write_text(json.dumps({"peers": dialled}), encoding="utf-8")
         (path / "bridge.json").write_text(json.dumps(_bridge(node)), encoding="utf-8")
     _bootstrap(folder, folders[0] / "config.json", coordinator, programs)

@@ -110,7 +110,7 @@ async def tangle_network(folder: Path, count: int) -> AsyncIterator[list[TangleN
         for path, each in zip(folders, endpoints, strict=True)
     ]
     try:
-        for node in nodes:  # one after the other: each dials those before it
+        for node in nodes:  # two that dial each other at once close both connections, and try again later
             await node.start()
         yield nodes
     finally:

@@ -2,12 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 
 from learnae.analysis.checks.result import Undecided, check, session_of
 from learnae.protocol.decisions import Averaged, DebtChanged, IdentityChanged, Published, WorkChanged, WorkState
-from learnae.records.history import Effect, FaultBegan, FaultEnded, FaultsPlanned, History, PeerCrashed
+from learnae.records.history import (
+    Effect,
+    FaultBegan,
+    FaultEnded,
+    FaultsPlanned,
+    History,
+    PeerCrashed,
+    ReadingPublished,
+)
 from learnae.session.fault_plan import plan
 from learnae.session.faults import FaultKind
+from learnae.session.roster import group_of_each_peer
 
 NAMED = 5  # doubts that a reason names
 
@@ -118,7 +128,9 @@ def _affected(history: History, fault: RecordedFault) -> set[str]:
 
 
 def _met_work(history: History, fault: RecordedFault) -> bool:
-    """Whether one of its targets had work when it began, or got some before it ended."""
+    """Whether one of its targets had work when it began, or got some before it ended; for the feed: readings."""
+    if fault.kind is FaultKind.FEED_KILL:
+        return _unpublished(history, fault.begin) > 0
     hit = _affected(history, fault)
     if any(_work_at(history, name, fault.begin) is not WorkState.DONE for name in hit):
         return True
@@ -149,6 +161,9 @@ def _missing(history: History, fault: RecordedFault, until: float) -> str:
     if fault.kind.chain:
         moved = any(isinstance(record.fact, DebtChanged | IdentityChanged) for record in after)
         return "" if moved or not _unsettled(history, fault.end) else "nothing had been settled"
+    if fault.kind is FaultKind.FEED_KILL:
+        moved = any(isinstance(record.fact, ReadingPublished) for record in after)
+        return "" if moved or not _unpublished(history, fault.end) else "no reading had been published"
     active = {record.peer for record in after if not isinstance(record.fact, PeerCrashed)}
     silent = [
         name
@@ -156,6 +171,14 @@ def _missing(history: History, fault: RecordedFault, until: float) -> str:
         if _work_at(history, name, fault.begin) is not WorkState.DONE
     ]
     return f"{', '.join(silent)} had done nothing" if silent else ""
+
+
+def _unpublished(history: History, at: float) -> int:
+    """Readings that sensors had left to publish at that moment."""
+    session = session_of(history)
+    sensors = sum(group.sensor for group in group_of_each_peer(session.groups, session.peers))
+    published = sum(record.t <= at for record, _ in history.facts(ReadingPublished))
+    return sensors * ceil(session.data.rows / session.feed.rows) - published
 
 
 def _published_behind(history: History, fault: RecordedFault) -> bool:

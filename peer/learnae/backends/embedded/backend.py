@@ -20,11 +20,13 @@ from learnae.backends.base import (
     refuse_remote_peers,
 )
 from learnae.backends.in_process import LoadLearning, begin, finished, thread_count, torch_learning
+from learnae.errors import InputError
 from learnae.ports import Observer
 from learnae.private_file import write_private
 from learnae.records.history import SWARM, Evaluated, Fact
 from learnae.records.outcome import BackendName
 from learnae.runtime.feeds import require_feed
+from learnae.session.faults import FaultKind
 from learnae.session.settings import Session
 
 if TYPE_CHECKING:
@@ -64,6 +66,8 @@ class EmbeddedBackend:
     def check(self) -> None:
         if any(group.sensor for group in self.session.groups):
             require_feed(self.session.feed)
+        if self.session.feed.kind == "mqtt" and any(fault.kind is FaultKind.FEED_KILL for fault in self.session.faults):
+            raise InputError("faults: feed-kill cannot kill an MQTT broker: set feed.kind to memory or tangle")
         refuse_external_chain(self.name)
         refuse_remote_peers(self.name, self._options)
 

@@ -19,7 +19,7 @@ def embedded_faults(swarm: "EmbeddedSwarm", report: Callable[[str], None]) -> Fa
     return FaultRunner(
         windows,
         names,
-        [member.name for member in members if not member.group.joins_at],
+        [member.name for member in members if not member.group.joins_at and not member.group.sensor],
         swarm.setup.swarm.net,
         EmbeddedLifecycle(swarm),
         lambda peer, fact: swarm.record(swarm.clock(), peer, fact),
@@ -47,6 +47,8 @@ class EmbeddedLifecycle:
                 swarm.setup.swarm.net.stores_down.add(name)
             case Part.CHAIN:
                 swarm.evm.reachable = False
+            case Part.FEED:
+                await swarm.sensors.feed.interrupt()
         return True
 
     async def restore(self, component: Component, fault: Fault) -> None:
@@ -62,6 +64,8 @@ class EmbeddedLifecycle:
                 if fault.kind is FaultKind.CHAIN_KILL:
                     await swarm.evm.roll_back(fault.blocks)
                 swarm.evm.reachable = True
+            case Part.FEED:
+                await swarm.sensors.feed.restore()
 
     async def interrupted(self, component: Component, fault: Fault) -> bool:
         match component.part:
@@ -69,5 +73,7 @@ class EmbeddedLifecycle:
                 return not self.swarm.runs(component.peer) or self.swarm.live_peer(component.peer).frozen
             case Part.IPFS:
                 return component.peer in self.swarm.setup.swarm.net.stores_down
-            case _:
+            case Part.FEED:
+                return self.swarm.sensors.feed.interrupted
+            case Part.CHAIN:
                 return not self.swarm.evm.reachable

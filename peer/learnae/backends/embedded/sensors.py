@@ -10,7 +10,7 @@ from learnae.protocol.settings import PeerConfig
 from learnae.protocol.types import Cid
 from learnae.records.history import ReadingPublished
 from learnae.runtime.feed import FeedGossip, publish_rows, reading_log
-from learnae.runtime.feeds import Connect, open_feeds
+from learnae.runtime.feeds import OpenFeed, open_feeds
 from learnae.runtime.memory_session import MemorySession
 from learnae.runtime.sensor_keys import sensor_keys
 from learnae.session.roster import Member
@@ -24,7 +24,7 @@ class EmbeddedSensors:
         self._keys = sensor_keys(setup.session)
         self._members = [member for member in setup.members if member.group.sensor]
         self._published: set[Cid] = set()
-        self._connect: Connect | None = None
+        self._feed: OpenFeed | None = None
         self.busy = bool(self._members)
 
     @property
@@ -39,16 +39,20 @@ class EmbeddedSensors:
         name = next(member.name for member in self._setup.members if member.peer == config.peer)
         return FeedGossip(gossip, lambda: self._connection(name), reading_log(config, self._setup.learning), store)
 
+    @property
+    def feed(self) -> OpenFeed:
+        assert self._feed
+        return self._feed
+
     def _connection(self, name: str) -> Feed:
-        assert self._connect
-        return self._connect(name)
+        return self.feed.connect(name)
 
     async def run(self, ready: asyncio.Event) -> None:
         """Publish all rows of all sensors; keep the feed open until cancelled.  ``ready`` is set when it is open."""
         if not self._members:
             ready.set()
             return
-        async with open_feeds(self._setup.session.feed, self._setup.session_id) as self._connect:
+        async with open_feeds(self._setup.session.feed, self._setup.session_id) as self._feed:
             ready.set()
             async with asyncio.TaskGroup() as group:
                 for member in self._members:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from learnae.adapters.memory import now
+from learnae.adapters.memory_feed import MemoryBroker
 from learnae.ports import Observer
 from learnae.protocol.policies import Policy
 from learnae.runtime.fault_runner import FaultRunner, in_turn
@@ -19,7 +20,7 @@ def undisturbed(session: Session) -> Session:
     return replace(session, faults=(), groups=tuple(honest))
 
 
-def simulated_faults(session: Session, simulator: Simulator, record: Observer) -> Observer:
+def simulated_faults(session: Session, simulator: Simulator, broker: MemoryBroker, record: Observer) -> Observer:
     """An observer of the session that carries out its faults."""
     names = list(simulator.hosts)
     windows = plan(session.faults, names, session.seed)
@@ -37,7 +38,7 @@ def simulated_faults(session: Session, simulator: Simulator, record: Observer) -
         names,
         [name for name, host in simulator.hosts.items() if host.joins_at == 0],
         simulator.net,
-        SimulatedLifecycle(simulator),
+        SimulatedLifecycle(simulator, broker),
         lambda peer, fact: record(simulator.clock.now, peer, fact),
         on_start=schedule,
         together=in_turn,
@@ -50,6 +51,7 @@ class SimulatedLifecycle:
     """``ports.Lifecycle`` of a simulated session.  Nothing waits."""
 
     simulator: Simulator
+    broker: MemoryBroker
 
     async def interrupt(self, component: Component, fault: Fault) -> bool:
         simulator, name = self.simulator, component.peer
@@ -63,6 +65,8 @@ class SimulatedLifecycle:
                 simulator.net.stores_down.add(name)
             case Part.CHAIN:
                 simulator.ledger.stall()
+            case Part.FEED:
+                self.broker.down = True
         return True
 
     async def restore(self, component: Component, fault: Fault) -> None:
@@ -77,6 +81,8 @@ class SimulatedLifecycle:
                 if fault.kind is FaultKind.CHAIN_KILL:
                     simulator.roll_back(fault.blocks)
                 simulator.ledger.resume()
+            case Part.FEED:
+                self.broker.down = False
 
     async def interrupted(self, component: Component, fault: Fault) -> bool:
         match component.part:
@@ -85,5 +91,7 @@ class SimulatedLifecycle:
                 return host.peer is None or host.frozen is not None
             case Part.IPFS:
                 return component.peer in self.simulator.net.stores_down
-            case _:
+            case Part.FEED:
+                return self.broker.down
+            case Part.CHAIN:
                 return not self.simulator.ledger.reachable

@@ -27,7 +27,9 @@ def targets(fault: RecordedFault) -> str:
     """The sides of a split, or the targets."""
     if fault.sides:
         return " | ".join(map(_listed, fault.sides))
-    return "the chain" if fault.kind.chain else _listed(fault.targets)
+    if fault.kind.shared:
+        return "the chain" if fault.kind.chain else "the feed"
+    return _listed(fault.targets)
 
 
 def fault_rows(history: History) -> list[tuple[str, str, str, str, str]]:

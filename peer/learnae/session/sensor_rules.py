@@ -1,0 +1,52 @@
+"""What a session with sensors cannot contain."""
+
+from math import ceil
+
+from learnae.protocol.policies import Policy
+from learnae.session.faults import FaultKind
+from learnae.session.settings import Session
+
+
+def sensor_contradictions(session: Session) -> list[tuple[bool, str]]:
+    """Whether each applies, and the sentence that says so."""
+    sensors = [group for group in session.groups if group.sensor]
+    limits, readings = session.network, ceil(session.data.rows / session.feed.rows)
+    count, most = sum(group.count or 1 for group in sensors), limits.max_row_blocks_per_creator
+    return [
+        (
+            bool(sensors) and session.privacy,
+            "groups: sensors publish their rows, which privacy forbids: set privacy = false",
+        ),
+        (
+            any(
+                (group.has_rows, group.computes, group.wants_payment, group.policy)
+                != (True, False, False, Policy.HONEST)
+                for group in sensors
+            ),
+            "groups: a sensor only publishes rows: set computes = false and wants_payment = false, and leave has_rows "
+            "and policy as they are",
+        ),
+        (any(group.bridge for group in sensors), "groups: a sensor follows no feed: set bridge = true for peers only"),
+        (
+            bool(sensors) != any(group.bridge for group in session.groups),
+            "groups: sensors need a peer that follows the feed, and such a peer needs sensors: set bridge = true in "
+            "one group of peers and sensor = true in another, or neither",
+        ),
+        (
+            bool(sensors) and max(readings - most, count * readings - limits.max_row_blocks) > 0,
+            f"a sensor publishes {readings} readings, more than peers accept: raise feed.rows, "
+            "network.max_row_blocks_per_creator or network.max_row_blocks",
+        ),
+        (
+            session.feed.kind == "tangle" and session.feed.url is not None,
+            "feed.url names an MQTT broker, and a session starts its own Tangle: leave it out",
+        ),
+        (
+            bool(sensors) and any(fault.kind is not FaultKind.FEED_KILL for fault in session.faults),
+            "faults: a session with sensors can only have faults of the feed yet: leave out the others",
+        ),
+        (
+            not sensors and any(fault.kind is FaultKind.FEED_KILL for fault in session.faults),
+            "faults: feed-kill needs sensors: leave it out, or set sensor = true in one group",
+        ),
+    ]
