@@ -16,7 +16,7 @@ import inspect
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import wraps
@@ -44,7 +44,7 @@ PORTS: dict[str, type] = {
     "gossip": ports.Gossip,
     "journal": ports.Journal,
 }
-ROWS = {"trainer.pack", *(f"journal.append {event}" for event in ("RowsPacked", "RowsSigned", "RowsReceived"))}
+ROWS = ["trainer.pack", *(f"journal.append {event}" for event in ("RowsPacked", "RowsSigned", "RowsReceived"))]
 UNUSED = {"trainer.forge", "journal.append ModelForged", *ROWS}  # by an honest peer of a private session
 SIGNED = ("chain.broadcast", "journal.append TransactionSigned")  # calls with a signed transaction, of either purpose
 DIES_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
@@ -70,7 +70,11 @@ def named(port: str, method: str, argument: object) -> str:
 
 
 def points(target: str) -> list[str]:
-    return [f"{when} {call}" for call in calls() if call.startswith(target) for when in ("before", "after")]
+    return around(call for call in calls() if call.startswith(target))
+
+
+def around(calls: Iterable[str]) -> list[str]:
+    return [f"{when} {call}" for call in calls for when in ("before", "after")]
 
 
 class Lines:

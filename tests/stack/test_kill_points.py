@@ -8,15 +8,17 @@ that each is made, an undisturbed session shows.
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.helpers.command_line import here
-from tests.stack.killed_peer import calls, points
+from tests.stack.killed_peer import ROWS, around, calls, points
 from tests.stack.live_peers import LivePeerProcess
 from tests.stack.live_swarm import LiveSwarm
 
 from learnae.adapters.run_directory import RunDirectory
-from learnae.protocol.decisions import DebtState
+from learnae.protocol.decisions import DebtState, RowsPublished, Trained
+from learnae.protocol.types import Cid
 from learnae.records.history import History
 from learnae.session.session_file import parse
 
@@ -28,25 +30,31 @@ PARTS = {
     "the rest": [point for target in ("store", "key", "trainer", "gossip") for point in points(target)],
 }
 KILLS = 10  # at random
-SESSION = parse(
-    {
-        "name": "kill-points",
-        "peers": 2,
-        "linger": 4.0,
-        "max_duration": 110.0,
-        "data": {"rows": 120, "validation_rows": 20, "test_rows": 20},
-        "work": {"slices": 8, "patience": 4, "idle_after": 2.0},
-        "start": {"timeout": 10.0},
-        "pace": {"slice": 1.0, "attempt": 0.3},
-        "chain": {"poll": 0.3, "resend_after": 5.0},
-        "network": {"announce_every": 1.0},
-    }
-)
+SETTINGS: dict[str, Any] = {
+    "name": "kill-points",
+    "peers": 2,
+    "linger": 4.0,
+    "max_duration": 110.0,
+    "data": {"rows": 120, "validation_rows": 20, "test_rows": 20},
+    "work": {"slices": 8, "patience": 4, "idle_after": 2.0},
+    "start": {"timeout": 10.0},
+    "pace": {"slice": 1.0, "attempt": 0.3},
+    "chain": {"poll": 0.3, "resend_after": 5.0},
+    "network": {"announce_every": 1.0},
+}
+OPEN = SETTINGS | {"privacy": False, "work": SETTINGS["work"] | {"slices": 4}}
 
 
 @pytest.fixture
 def swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
-    swarm = LiveSwarm(tmp_path, SESSION)
+    swarm = LiveSwarm(tmp_path, parse(SETTINGS))
+    yield swarm
+    swarm.end()
+
+
+@pytest.fixture
+def open_swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
+    swarm = LiveSwarm(tmp_path, parse(OPEN))
     yield swarm
     swarm.end()
 
@@ -88,6 +96,21 @@ def test_killed_before_and_after_each_call_a_peer_pays_everything_once_and_finis
     assert (killed.end(), other.end()) == (0, 0)
     assert file(swarm, 0, "left").read_text() == ""
     audited(swarm)
+
+
+def test_killed_before_and_after_each_call_about_rows_a_peer_publishes_and_trains_on_each_block_once(
+    open_swarm: LiveSwarm,
+) -> None:
+    killed, other = start(open_swarm, 0, *around(ROWS)), start(open_swarm, 1)
+    assert (killed.end(), other.end()) == (0, 0)
+    assert file(open_swarm, 0, "left").read_text() == ""
+    history, blocks = audited(open_swarm), dict[str, list[Cid]]()
+    for record, published in history.facts(RowsPublished):
+        blocks.setdefault(record.peer, []).append(published.cid)
+    assert {name: len(set(cids)) for name, cids in blocks.items()} == {"p00": 4, "p01": 4}
+    for name, others in (("p00", blocks["p01"]), ("p01", blocks["p00"])):
+        trained = [fact.rows for record, fact in history.facts(Trained) if record.peer == name and fact.rows]
+        assert sorted(trained) == sorted(others)
 
 
 def test_killed_at_random_a_peer_pays_everything_once_and_finishes(swarm: LiveSwarm) -> None:
