@@ -1,7 +1,6 @@
-"""What open data change: accuracy, income and the flow of ETH between groups, in the simulator.
+"""What open data change: accuracy and income, in the simulator.  `learnae flows` measures the flow between groups.
 
     python -m bench.open_data privacy [--seeds 10]      # (a) profiteers that average only, against ones that train
-    python -m bench.open_data flow [--seeds 10]         # (b) providers and profiteers, 2 or 10 of each
     python -m bench.open_data poison [--seeds 10]       # one of four providers flips a share of its labels
 
 Prints a table with mean, min and max over the seeds.
@@ -10,15 +9,12 @@ Prints a table with mean, min and max over the seeds.
 import argparse
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import product
 from statistics import fmean
 from typing import Any
 
 from tests.helpers.swarms import Run, run
 
-from learnae.analysis.money import accounts, flows
-from learnae.protocol.decisions import Averaged, RowsPublished, Trained
-from learnae.protocol.types import ETHER
+from learnae.analysis.money import accounts
 from learnae.runtime.torch_learning import TorchLearning
 
 SMALL: dict[str, Any] = {
@@ -50,30 +46,10 @@ def by_role(ended: Run) -> Row:
     return {name: fmean(values) for name, values in sorted(found.items())}
 
 
-def flow_matrix(ended: Run) -> Row:
-    """ETH from role to role, and per unit of a payee's work and per row block that a provider published."""
-    roles = {name: entry.role.value for name, entry in ended.history.roster.items()}
-    total: defaultdict[str, float] = defaultdict(float)
-    for flow in flows(ended.history):
-        total[f"{roles[flow.payer]} -> {roles[flow.payee]}"] += flow.wei / ETHER
-    units = sum(roles[record.peer] == "profiteer" for record in ended.history.of(Trained, Averaged))
-    blocks = len(ended.history.of(RowsPublished))
-    earned = sum(wei for pair, wei in total.items() if pair.endswith("profiteer"))
-    total["profiteers, mETH per unit of work"] = 1000 * earned / units if units else 0.0
-    total["providers, mETH paid per row block"] = 1000 * total["provider -> profiteer"] / blocks
-    return {**total, **by_role(ended)}
-
-
 def privacy_cases() -> Iterator[tuple[str, list[dict[str, Any]], dict[str, Any]]]:
     groups = [{"count": 4}, {"count": 4, **PROFITEERS}]
     for privacy in (True, False):
         yield f"privacy = {str(privacy).lower()}", groups, {"privacy": privacy}
-
-
-def flow_cases() -> Iterator[tuple[str, list[dict[str, Any]], dict[str, Any]]]:
-    for providers, profiteers in product((2, 10), (2, 10)):
-        groups = [{"count": providers, **PROVIDERS}, {"count": profiteers, **PROFITEERS}]
-        yield f"{providers} providers, {profiteers} profiteers", groups, {"privacy": False}
 
 
 def poison_cases() -> Iterator[tuple[str, list[dict[str, Any]], dict[str, Any]]]:
@@ -84,7 +60,6 @@ def poison_cases() -> Iterator[tuple[str, list[dict[str, Any]], dict[str, Any]]]
 
 CASES = {
     "privacy": (privacy_cases, by_role),
-    "flow": (flow_cases, flow_matrix),
     "poison": (poison_cases, by_role),
 }
 

@@ -321,15 +321,15 @@ def test_a_report_of_one_group_says_so() -> None:
     assert "All peers have the same role." in reader.text and "group-flow" not in reader.charts
 
 
-def test_the_page_of_flows_has_a_section_per_size_with_means_and_ranges() -> None:
+def test_the_page_of_flows_has_a_section_per_case_with_means_and_ranges() -> None:
     run = run_flows(GOOD)
     twice = replace(run, paid={pair: [*payments, *payments] for pair, payments in run.paid.items()})
     twice = replace(twice, numbers={key: [value and 2 * value for value in row] for key, row in run.numbers.items()})
     unpaid = replace(run, paid={})
     reader = Reader(flows_page("mine", {"3+2": [run, twice], "": [unpaid]}, "/* Plotly */"))
     assert reader.open == [] and "Flow in mine" in reader.text
-    assert set(reader.charts) == {"flow-3+2", "flow-3+2-time"}
-    assert "3 trainers, 2 cheats" in reader.text and "No payment became final." in reader.text
+    assert set(reader.charts) == {"flow-1", "flow-1-time"}
+    assert "3 trainers, 2 cheats (3+2)" in reader.text and "No payment became final." in reader.text
     sent = sum(wei for payments in run.paid.values() for _, wei in payments) / 10**18
     assert f"{1.5 * sent:.4f} ({sent:.4f} to {2 * sent:.4f})" in reader.text
     assert "Mean of 2 seeds" in reader.text

@@ -52,9 +52,10 @@ def group_frames(runs: Sequence[RunFlows], charts: Charts, name: str) -> Html:
     return join([h("div", flow_frame("", kinds, name, TITLE), over_time, class_="grid"), *tables])
 
 
-def sizes_text(runs: Sequence[RunFlows]) -> str:
-    """Such as ``4 providers, 10 profiteers``."""
-    return ", ".join(f"{count} {KINDS[group] if count == 1 else group}" for group, count in runs[0].peers.items())
+def case_title(case: str, runs: Sequence[RunFlows]) -> str:
+    """Such as ``4 providers, 10 profiteers (4+10)``.  ``case``: its name, if it has one."""
+    sizes = ", ".join(f"{count} {KINDS[group] if count == 1 else group}" for group, count in runs[0].peers.items())
+    return f"{sizes} ({case})" if case else sizes
 
 
 def flow_cells(runs: Sequence[RunFlows]) -> list[tuple[str, ...]]:

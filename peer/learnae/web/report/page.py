@@ -12,7 +12,7 @@ from learnae.web.charts.fault_timeline import fault_section
 from learnae.web.charts.figure_frames import figure_section
 from learnae.web.charts.html import Html, h
 from learnae.web.charts.theme import DARK
-from learnae.web.report.group_section import group_frames, group_section, sizes_text
+from learnae.web.report.group_section import case_title, group_frames, group_section
 from learnae.web.report.latencies import latency_section
 from learnae.web.report.money_section import Scores, baseline_section, gain_section, money_section
 from learnae.web.report.sections import checks_section, paper_section, report_header, settings_section
@@ -59,13 +59,12 @@ def page(
 
 
 def flows_page(name: str, cases: Mapping[str, Sequence[RunFlows]], library: str) -> str:
-    """The flow between the groups of a session.  ``cases``: its runs, by the size of the groups."""
-    charts: Charts = {}
-    titles = {f"size-{size}": sizes_text(runs) for size, runs in cases.items()}
-    sections = [
-        section(f"size-{size}", sizes_text(runs), group_frames(runs, charts, f"flow-{size}"))
-        for size, runs in cases.items()
-    ]
+    """The flow between the groups of a session.  ``cases``: its runs, by what the case is called."""
+    charts, sections, titles = Charts(), list[Html](), dict[str, str]()
+    for number, (case, runs) in enumerate(cases.items(), 1):
+        anchor = f"case-{number}"
+        titles[anchor] = case_title(case, runs)
+        sections.append(section(anchor, titles[anchor], group_frames(runs, charts, f"flow-{number}")))
     heading = h("header", h("p", "LEARNAE: paid peer-to-peer training", class_="over"), h("h1", f"Flow in {name}"))
     return document(f"flow in {name}", heading, titles, sections, charts, library)
 
