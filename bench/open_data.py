@@ -1,9 +1,8 @@
-"""What open data change: accuracy and income, in the simulator.  `learnae flows` measures the flow between groups.
+"""What poisoned rows cost: one of four providers flips a share of its labels.  In the simulator.
 
-    python -m bench.open_data privacy [--seeds 10]      # (a) profiteers that average only, against ones that train
-    python -m bench.open_data poison [--seeds 10]       # one of four providers flips a share of its labels
+    python -m bench.open_data [--seeds 10]
 
-Prints a table with mean, min and max over the seeds.
+Prints a table with mean, min and max over the seeds.  `learnae flows` measures the flow of ETH in open sessions.
 """
 
 import argparse
@@ -26,9 +25,9 @@ PROVIDERS, PROFITEERS = {"computes": False}, {"has_rows": False}
 Row = dict[str, float]
 
 
-def finished(seed: int, groups: list[dict[str, Any]], **changes: Any) -> Run:
+def finished(seed: int, groups: list[dict[str, Any]]) -> Run:
     peers = sum(group["count"] for group in groups)
-    table = SMALL | changes | {"seed": seed, "peers": peers, "groups": groups}
+    table = SMALL | {"privacy": False, "seed": seed, "peers": peers, "groups": groups}
     ended = run(table, journals=False, learning=lambda session: TorchLearning(session, threads=1))
     assert ended.failing == [], ended.failing
     return ended
@@ -46,32 +45,18 @@ def by_role(ended: Run) -> Row:
     return {name: fmean(values) for name, values in sorted(found.items())}
 
 
-def privacy_cases() -> Iterator[tuple[str, list[dict[str, Any]], dict[str, Any]]]:
-    groups = [{"count": 4}, {"count": 4, **PROFITEERS}]
-    for privacy in (True, False):
-        yield f"privacy = {str(privacy).lower()}", groups, {"privacy": privacy}
-
-
-def poison_cases() -> Iterator[tuple[str, list[dict[str, Any]], dict[str, Any]]]:
+def cases() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     for share in (0.0, 0.5, 1.0):
         cheat = {"count": 1, **PROVIDERS} | ({"policy": "row-poisoner", "flips": share} if share else {})
-        yield f"{share:.0%} flipped", [{"count": 3, **PROVIDERS}, cheat, {"count": 4, **PROFITEERS}], {"privacy": False}
-
-
-CASES = {
-    "privacy": (privacy_cases, by_role),
-    "poison": (poison_cases, by_role),
-}
+        yield f"{share:.0%} flipped", [{"count": 3, **PROVIDERS}, cheat, {"count": 4, **PROFITEERS}]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("experiment", choices=CASES)
     parser.add_argument("--seeds", type=int, default=10)
     options = parser.parse_args()
-    cases, measure = CASES[options.experiment]
-    for name, groups, changes in cases():
-        runs = [measure(finished(seed, groups, **changes)) for seed in range(1, options.seeds + 1)]
+    for name, groups in cases():
+        runs = [by_role(finished(seed, groups)) for seed in range(1, options.seeds + 1)]
         print(name, flush=True)
         for value in runs[0]:
             found = [row.get(value, 0.0) for row in runs]
