@@ -43,7 +43,29 @@ def trains_on_the_same_rows_again(patch: Patch) -> None:
     patch.setattr(RowBlocks, "draw", repeating)
 
 
+def forwards_in_secret(patch: Patch) -> None:
+    """The rows of sensors, on which others train, are not on record as announced."""
+    fetched = RowBlocks.fetched
+
+    def silent(self: RowBlocks, block: RowBlock) -> None:
+        record = self._requests.record
+        self._requests.record = lambda decision: None  # type: ignore[method-assign]
+        fetched(self, block)
+        self._requests.record = record  # type: ignore[method-assign]
+
+    patch.setattr(RowBlocks, "fetched", silent)
+
+
+SENSORS = OPEN | {
+    "feed": {"rows": 500},
+    "groups": [
+        {"count": 2, "bridge": True},
+        {"count": 2, "has_rows": False},
+        {"sensor": True, "computes": False, "wants_payment": False},
+    ],
+}
 MUTANTS = [
+    Mutant("forwards in secret", forwards_in_secret, {"trained_rows_were_announced"}, SENSORS),
     Mutant("publishes private rows", publishes_private_rows, {"private_rows_stay_private"}),
     Mutant("conceals its rows", conceals_its_rows, {"trained_rows_were_announced"}, OPEN),
     Mutant("trains on the same rows again", trains_on_the_same_rows_again, {"trained_rows_were_announced"}, OPEN),

@@ -1,11 +1,14 @@
 """Readings of sensors: what comes back is what was sent; replays, forgeries, gaps and reordering are counted."""
 
 import hashlib
+import random
 import struct
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.helpers.fuzzing import damaged
 
 from learnae.errors import BadMessage, Reason
 from learnae.messages import readings
@@ -229,3 +232,42 @@ def test_a_sensor_keeps_each_reading_until_it_is_confirmed_and_continues_where_i
     assert outbox.unconfirmed == {1: made[0], 3: made[2]}
     later = SensorOutbox(SESSION, SENSOR, lambda text: signature(SENSOR, text), outbox.number, outbox.previous)
     assert later.add(rows(4)) == chain(4)[3]
+
+
+def fuzzed(count: int, seed: int) -> Counter[Reason | None]:
+    """Why so many damaged readings were refused, half of them signed again by their sensor; None: accepted."""
+    rng, sent, found = random.Random(seed), chain(20), Counter[Reason | None]()
+    reader = log()
+    for _ in range(count):
+        received = damaged(rng, rng.choice(sent))
+        if rng.random() < 0.5 and len(received) > 2 * SIGNATURE:
+            received = signed_again(received[: -2 * SIGNATURE])
+        try:
+            reading = reader.accept(received)
+        except BadMessage as error:
+            found[error.reason] += 1
+            continue
+        found[None] += 1
+        assert signature(SENSOR, readings.DOMAIN + received[:-SIGNATURE]) == received[-SIGNATURE:]
+        assert (reading.session, reading.sensor, reading.rows.columns) == (SESSION, SENSOR, COLUMNS)
+        reader = log() if rng.random() < 0.5 else reader
+    return found
+
+
+def signed_again(body: bytes) -> bytes:
+    try:
+        announcement = decode_reading(body + bytes(2 * SIGNATURE)).announcement
+        rows_signed = signature(SENSOR, SIGNING_PREFIX + rows_text(SESSION, announcement.rows))
+    except BadMessage:
+        rows_signed = bytes(SIGNATURE)
+    return body + rows_signed + signature(SENSOR, readings.DOMAIN + body + rows_signed)
+
+
+def test_a_damaged_reading_is_refused_or_one_that_its_sensor_signed() -> None:
+    expected = {Reason.MALFORMED, Reason.VERSION, Reason.SESSION, Reason.SENSOR, Reason.SIGNATURE, Reason.REPEAT, None}
+    assert fuzzed(2000, seed=1).keys() >= expected
+
+
+@pytest.mark.soak
+def test_of_a_million_damaged_readings_none_is_taken_for_another() -> None:
+    assert sum(fuzzed(1_000_000, seed=2).values()) == 1_000_000
