@@ -82,3 +82,12 @@ def test_only_blocks_that_were_asked_for_are_held() -> None:
     live = setup()
     live.config(3, ROWS)
     assert set(live.blocks.values()) == {b"p00", b"p03"}
+
+
+def test_peers_that_follow_the_feed_know_the_sensors_and_no_others_do() -> None:
+    sensors = Group(2, sensor=True, computes=False, wants_payment=False)
+    open_session = replace(SESSION, privacy=False, groups=(Group(1, bridge=True), sensors, Group()))
+    configs = [setup(open_session).config(index, ROWS) for index in range(8)]
+    assert configs[0].sensors == (PeerId("id of p01"), PeerId("id of p02"))
+    assert all(config.sensors == () for config in configs[1:])
+    assert configs[0].expected_identities == 6
