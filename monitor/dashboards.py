@@ -21,7 +21,8 @@ from monitor.panels import CHOSEN, ETH, ETH_DECIMALS, INSTANT, NO_DATA, Board, P
 from monitor.queries import FAULTS
 
 FOLDER = Path(__file__).parent / "dashboards"
-SOURCE = model.DataSourceRef(type_val="prometheus", uid="prometheus")  # grafana/datasources/prometheus.yml
+# The first Prometheus of any Grafana, or the one that its user chooses above the dashboard.
+SOURCE = model.DataSourceRef(type_val="prometheus", uid="${source}")
 GREEN, RED, ORANGE = "green", "red", "orange"
 
 
@@ -58,6 +59,7 @@ def build(board: Board) -> model.Dashboard:
         dashboard.DashboardLink("LEARNAE").type(model.DashboardLinkType.DASHBOARDS).tags(["learnae"]).keep_time(True)
     )
     builder.annotation(_FaultAnnotation())
+    builder.with_variable(dashboard.DatasourceVariable("source").label("Prometheus").type("prometheus"))
     for name in CHOSEN:
         builder.with_variable(_variable(name))
     numbers = count(1)

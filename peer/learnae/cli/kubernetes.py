@@ -24,6 +24,25 @@ def render(session: SessionFile, peers: Peers = None, images: Images = None, sto
 
 
 @app.command()
+def dashboards() -> int:
+    """Print the Grafana dashboards as ConfigMaps, which Grafana's sidecar of the usual charts loads."""
+    from learnae.backends.kubernetes.rendering import as_yaml
+    from learnae.checkout import REPOSITORY, in_checkout
+    from learnae.errors import InputError
+
+    if not in_checkout():
+        raise InputError("the dashboards are in monitor/dashboards/ of the repository: run this command in a checkout")
+    maps = []
+    for file in sorted((REPOSITORY / "monitor" / "dashboards").glob("*.json")):
+        labels = {"app.kubernetes.io/name": "learnae", "grafana_dashboard": "1"}
+        metadata = {"name": f"learnae-dashboard-{file.stem}", "labels": labels}
+        data = {file.name: file.read_text(encoding="utf-8")}
+        maps.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+    print(as_yaml(maps), end="")
+    return 0
+
+
+@app.command()
 def down(context: Context = None, namespace: Namespace = None) -> int:
     """Remove all pods, volumes and other objects of this checkout's swarm, also after a crash."""
     from learnae.backends.base import ClusterOptions

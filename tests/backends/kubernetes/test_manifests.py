@@ -136,6 +136,14 @@ def test_a_large_swarm_and_faults_that_kubernetes_cannot_make_are_refused_in_a_s
         refuse_what_is_missing(parse({"compute": {"device": "cuda"}}))
 
 
+def test_grafana_gets_the_dashboards_as_config_maps(tmp_path: Path) -> None:
+    maps = list(yaml.safe_load_all(here(tmp_path, "kubernetes", "dashboards").stdout))
+    files = sorted((REPOSITORY / "monitor" / "dashboards").glob("*.json"))
+    assert [each["data"] for each in maps] == [{file.name: file.read_text()} for file in files] and files
+    for each in maps:
+        assert not errors(each) and each["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
 if __name__ == "__main__":
     GOLDEN.write_text(rendered(THREE))
 
