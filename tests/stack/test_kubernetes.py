@@ -112,7 +112,7 @@ data = { rows = 40, validation_rows = 20, test_rows = 20 }
 model = { hidden = [4] }
 work = { slices = 2 }
 """
-SETTINGS = ["--set", "work.patience=1,2", "--set", "work.learning_rate=0.1,0.2", "--seeds", "4"]
+SETTINGS = ["--set", "work.patience=1,2", "--set", "model.learning_rate=0.1,0.2", "--seeds", "4"]
 COMPARE = """
 learnae sweep {0} --out /shared/parts --collect && learnae sweep {0} --out /shared/whole &&
 cmp /shared/parts/sweep.csv /shared/whole/sweep.csv && [ "$(wc -l </shared/whole/sweep.csv)" = 17 ]
