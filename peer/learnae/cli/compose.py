@@ -40,14 +40,14 @@ def render(
 @app.command()
 def images() -> int:
     """Build the swarm's images; this takes seconds if nothing has changed."""
-    from learnae.backends.compose.images import CHAIN, IPFS, PEER, build
+    from learnae.backends.compose.images import OURS, build
     from learnae.backends.compose.plan import project
     from learnae.checkout import REPOSITORY
 
     _require_engine()
     name = project(REPOSITORY)
     asyncio.run(build(name))
-    say(f"Built {', '.join(f'{name}-{image}' for image in (PEER, IPFS, CHAIN))}")
+    say(f"Built {', '.join(f'{name}-{image}' for image in OURS)}")
     return 0
 
 
@@ -56,7 +56,7 @@ def push(
     prefix: Annotated[str, typer.Argument(metavar="PREFIX[:TAG]", help="Such as registry.example/team/learnae:1.0.")],
 ) -> int:
     """Tag the images that `make images` built as PREFIX-peer:TAG etc., and push them."""
-    from learnae.backends.compose.images import CHAIN, IPFS, PEER, built, publish
+    from learnae.backends.compose.images import OURS, built, publish
     from learnae.backends.compose.plan import project
     from learnae.backends.pods.images import Images
     from learnae.checkout import REPOSITORY
@@ -65,7 +65,7 @@ def push(
     names, name = Images.named(prefix), project(REPOSITORY)
     if not built(name):
         raise InputError("the images are not built: run make images")
-    for image in (PEER, IPFS, CHAIN):
+    for image in OURS:
         asyncio.run(publish(f"{name}-{image}", names[image]))
         say(f"Pushed {names[image]}")
     say(f"Use them: learnae swarm SESSION --backend kubernetes --images {prefix}")

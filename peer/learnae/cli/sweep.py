@@ -90,7 +90,7 @@ def _indexed_job(
     if not (shards and shards.isdecimal() and len(shards) < 5 and int(shards)):
         raise InputError("--render needs the number of shards, such as --shard 16")
     name = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")  # what names in Kubernetes may have
-    image = images_named(images)["peer"]
+    image = images_named(images)["sweep"]
     return as_yaml(sweep_job(name, to_toml(load(session)), arguments, int(shards), image, claim))
 
 

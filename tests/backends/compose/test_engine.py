@@ -221,7 +221,7 @@ def test_images_are_pushed_under_the_names_of_a_registry(fake: Fake, tmp_path: P
     done = here(tmp_path, "compose", "push", "localhost:5000/x:2")
     assert done.returncode == 0 and "--images localhost:5000/x:2" in done.stdout
     pushed = [line for line in asked.read_text().splitlines() if line.startswith("push")]
-    assert pushed == [f"push --quiet localhost:5000/x-{part}:2" for part in ("peer", "ipfs", "chain")]
+    assert pushed == [f"push --quiet localhost:5000/x-{part}:2" for part in ("peer", "ipfs", "chain", "sweep")]
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ from learnae.errors import InputError
 from learnae.session.environment import tls_bundle
 
 STAND_IN = "org.learnae.stand-in"
-PEER, IPFS, CHAIN = "peer", "ipfs", "chain"  # ours: <project>-peer ...
+OURS = PEER, IPFS, CHAIN, SWEEP = "peer", "ipfs", "chain", "sweep"  # <project>-peer ...
 PROMETHEUS, GRAFANA = "prom/prometheus:v2.53.5", "grafana/grafana:11.6.0"
 NEEDED = ("debian:trixie-slim", "ipfs/kubo:v0.43.0", "ghcr.io/foundry-rs/foundry:v1.7.1")
 BASE = (*NEEDED, PROMETHEUS, GRAFANA)
 
 
 def built(project: str) -> bool:
-    return all(present(f"{project}-{image}") for image in (PEER, IPFS, CHAIN))
+    return all(present(f"{project}-{image}") for image in OURS)
 
 
 async def build(project: str) -> None:
@@ -24,10 +24,15 @@ async def build(project: str) -> None:
         await run(str(REPOSITORY / "tools" / "base-images.sh"), shown=True)
     bundle = tls_bundle()
     secret = ["--secret", f"id=ca,src={bundle}"] if bundle else []
-    for image, context, options in ((PEER, ".", secret), (IPFS, "ipfs", []), (CHAIN, "chain", [])):
-        file = ["-f", str(REPOSITORY / image / "Dockerfile")]
-        tag = ["-t", f"{project}-{image}"]
-        await run("docker", "buildx", "build", "--quiet", "--load", *tag, *file, *options, str(REPOSITORY / context))
+    rows = ["--build-arg", f"PEER={project}-{PEER}"]
+    for image, file, context, options in (
+        (PEER, "peer/Dockerfile", ".", secret),
+        (IPFS, "ipfs/Dockerfile", "ipfs", []),
+        (CHAIN, "chain/Dockerfile", "chain", []),
+        (SWEEP, "peer/Dockerfile.sweep", "peer/learnae/resources", rows),
+    ):
+        named = ["-t", f"{project}-{image}", "-f", str(REPOSITORY / file)]
+        await run("docker", "buildx", "build", "--quiet", "--load", *named, *options, str(REPOSITORY / context))
 
 
 async def publish(image: str, name: str) -> None:
