@@ -16,9 +16,10 @@ if [ "${3:-}" = --with-parent ]; then
     { while read -r _ <&3; do :; done; kill -TERM $$ 2>/dev/null; } &
     exec 3<&-
 fi
+running=''
 {
     trap 'kill "$running" 2>/dev/null; exit' TERM
-    while :; do
+    while kill -0 "$node" 2>/dev/null; do # a signal that comes before the trap is lost
         "$bridge" -c bridge.json &
         running=$!
         wait "$running"
@@ -27,12 +28,12 @@ fi
 } &
 bridges=$!
 
-code=143
-while kill -0 "$node" 2>/dev/null; do # a signal interrupts the wait
+while :; do
     wait "$node"
     code=$?
+    [ "$code" -gt 128 ] && kill -0 "$node" 2>/dev/null || break # a signal interrupts the wait
 done
-kill -TERM "$bridges"
+kill -TERM "$bridges" 2>/dev/null
 wait "$bridges"
 [ "$code" -ne 0 ] || touch stopped
 exit "$code"
