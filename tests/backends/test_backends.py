@@ -26,7 +26,7 @@ from learnae.session.session_file import parse
 from learnae.session.settings import Session
 
 
-def numbers(session: Session, threads: int) -> MemoryLearning:
+def numbers(session: Session, threads: int, salt: str) -> MemoryLearning:
     """Models that are numbers, so that torch is not needed."""
     return MemoryLearning(session)
 

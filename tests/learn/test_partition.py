@@ -49,6 +49,24 @@ def test_peers_hold_the_same_rows_whether_or_not_others_without_rows_take_part()
         assert torch.equal(one, other)
 
 
+def test_who_knows_the_seed_cannot_tell_the_rows_of_a_judging_block_that_was_dealt_by_a_salt() -> None:
+    session = replace(SESSION, peers=7, groups=WITHOUT_ROWS)
+    seeded, salted, again, other = (partition(table(), session, salt) for salt in ("", "one", "one", "other"))
+    together = torch.cat(parts(salted))
+    assert len(set(together.tolist())) == len(together)
+    assert list(map(len, parts(salted))) == list(map(len, parts(seeded)))
+    assert torch.equal(salted.test, seeded.test)
+    assert all(torch.equal(one, same) for one, same in zip(parts(salted), parts(again), strict=True))
+    for guessed in (seeded, other):
+        judged = [torch.cat([rows.validation for rows in split.peers[:3]]) for split in (salted, guessed)]
+        assert torch.isin(*judged).sum() < len(judged[0]) / 2, "no more than by chance"
+
+
+def test_a_salt_changes_nothing_where_nobody_judges_on_a_block() -> None:
+    seeded, salted = partition(table(), SESSION), partition(table(), SESSION, "salt")
+    assert all(torch.equal(one, other) for one, other in zip(parts(seeded), parts(salted), strict=True))
+
+
 def test_overlapping_peers_share_rows_with_each_other_but_not_with_themselves_the_judges_or_the_test() -> None:
     split = partition(table(500), with_data(replace(SESSION, peers=7, groups=WITHOUT_ROWS), overlap=True))
     own = [torch.cat((rows.train, rows.validation)) for rows in split.peers[3:]]

@@ -11,7 +11,7 @@ from tests.helpers.other_processor import OtherProcessor
 
 from learnae.adapters.kept_models import MODELS
 from learnae.adapters.run_directory import ENVIRONMENT, RunDirectory
-from learnae.backends.live_run import JOURNALS
+from learnae.backends.live_run import JOURNALS, JUDGING_SALT
 from learnae.messages.codec import encode, to_json
 from learnae.protocol.events import ModelScored
 from learnae.protocol.replay import digest, new_peer
@@ -61,6 +61,11 @@ def test_a_live_session_is_executed_again_bit_by_bit(run: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "trainings" in done.stdout and "forgeries" in done.stdout and "executed again: all equal." in done.stdout
     assert len(list((run / MODELS).iterdir())) >= 9
+
+
+def test_without_the_hosts_salt_the_judging_blocks_cannot_be_dealt_again(run: Path) -> None:
+    (run / JUDGING_SALT).unlink()
+    assert "the rows here are not those that the peers committed to" in audit(run).stderr
 
 
 def test_without_its_models_it_is_executed_from_the_initial_weights_on(run: Path) -> None:

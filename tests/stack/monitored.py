@@ -86,7 +86,7 @@ class Watched:
         """Serves the pages until cancelled."""
         session = parse(self.settings)
         run = Run(RunDirectory.create(self.folder, "live", self.folder / "out"))
-        backend = EmbeddedBackend(session, RunOptions(), print, lambda session, threads: self.learning(session))
+        backend = EmbeddedBackend(session, RunOptions(), print, lambda session, threads, salt: self.learning(session))
         app = backend.page(run)
         kubo = await Kubo.connect("127.0.0.1", node.rpc_port)
 

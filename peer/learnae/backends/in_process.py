@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from learnae.runtime.learning import Learning
 
 T = TypeVar("T")
-LoadLearning = Callable[[Session, int], "Learning"]
+LoadLearning = Callable[[Session, int, str], "Learning"]
 
 
-def torch_learning(session: Session, threads: int) -> "Learning":
+def torch_learning(session: Session, threads: int, salt: str) -> "Learning":
     from learnae.runtime.torch_learning import TorchLearning  # imports torch, which takes seconds
 
-    return TorchLearning(session, threads)
+    return TorchLearning(session, threads, salt=salt)
 
 
 def thread_count(options: RunOptions) -> int:

@@ -5,6 +5,7 @@ data, where it is available.  ``docs/reference/run-directory.md`` describes all 
 """
 
 import os
+import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,10 @@ from pathlib import Path
 from learnae.adapters.run_directory import CHAIN, HISTORY
 from learnae.adapters.sqlite_journal import read_block, read_journal
 from learnae.errors import InputError, PortError
+from learnae.input_file import read_input
+from learnae.private_file import write_private
 from learnae.protocol.decisions import Adopted, Published
+from learnae.protocol.policies import Role
 from learnae.protocol.types import Cid, wei
 from learnae.records.chain_export import ChainRecord, chain_line
 from learnae.records.history import (
@@ -31,6 +35,7 @@ from learnae.untrusted_file import refuse_links
 
 Ids = PublicIds | Member
 SESSION, ROSTER, JOURNALS, FAULTS = "session.toml", "roster.json", "journals", "faults.jsonl"
+JUDGING_SALT = "judging-salt"
 
 
 def members(run: Path) -> tuple[Session, tuple[Member, ...]]:
@@ -45,11 +50,30 @@ def members(run: Path) -> tuple[Session, tuple[Member, ...]]:
 
 
 def copy_definition(folder: Path, run: Path) -> None:
-    """Copy what all peers agree on to the run directory: the session, its plug-ins and, last, the roster."""
+    """Copy to the run directory what the peers agree on, the roster last, and what the host alone knows of it."""
     if (folder / PLUGINS).is_dir():
         shutil.copytree(folder / PLUGINS, run / PLUGINS, dirs_exist_ok=True)
-    for name in (SESSION, ROSTER):
-        shutil.copyfile(folder / name, run / name)
+    for name in (SESSION, JUDGING_SALT, ROSTER):
+        if (folder / name).exists():
+            shutil.copyfile(folder / name, run / name)
+
+
+def draw_judging_salt(session: Session, folder: Path) -> str:
+    """Draw and keep the secret by which the host deals judging blocks, if the session has any.
+
+    Peers never get it: with the data set, it would show them the rows by which the others judge.
+    """
+    if all(group.role is not Role.PROFITEER for group in session.groups):
+        return ""
+    salt = secrets.token_hex(16)
+    write_private(folder / JUDGING_SALT, salt + "\n")
+    return salt
+
+
+def judging_salt(run: Path) -> str:
+    """The salt of ``draw_judging_salt``; empty if there is none: the seed decided."""
+    file = run / JUDGING_SALT
+    return read_input(file).decode(errors="replace").strip() if file.is_file() else ""
 
 
 async def fetch_chain(run: Path, rpc: str) -> list[ChainRecord]:
@@ -164,14 +188,14 @@ def injected_faults(run: Path) -> tuple[Record, ...]:
 def test_accuracies(run: Path, session: Session, records: Sequence[Record]) -> tuple[list[Record], list[str]]:
     """The test accuracy of each peer's last model, and a sentence about those that are missing."""
     try:
-        evaluated, notice = _test_accuracies(session, journal_files(run, members(run)[1]), records)
+        evaluated, notice = _test_accuracies(session, judging_salt(run), journal_files(run, members(run)[1]), records)
     except InputError as error:  # the data is not here
         return [], [f"Test accuracies are missing: {error}"]
     return evaluated, [notice] if notice else []
 
 
 def _test_accuracies(
-    session: Session, files: Mapping[str, Path], records: Sequence[Record]
+    session: Session, salt: str, files: Mapping[str, Path], records: Sequence[Record]
 ) -> tuple[list[Record], str | None]:
     """The test accuracy of each peer's last model, and whose model is damaged.  InputError: no data here."""
     last = _last_models(records)
@@ -182,7 +206,7 @@ def _test_accuracies(
         return [], None
     from learnae.runtime.torch_learning import TorchLearning  # imports torch
 
-    learning, order = TorchLearning(session, os.cpu_count() or 1), names(session.peers)
+    learning, order = TorchLearning(session, os.cpu_count() or 1, salt=salt), names(session.peers)
 
     def scored(models: Sequence[tuple[str, Cid, int]]) -> list[Record]:
         scores = learning.evaluate([(order.index(name), cid) for name, cid, _ in models], blocks)

@@ -37,10 +37,11 @@ def baselines(run: Run, run_plugins: RunPlugins = False) -> int:
 
 def add_baselines(run: RunDirectory, session: Session, verdict: dict[str, Any], threads: int | None) -> dict[str, Any]:
     """Train the baselines of a run and keep their accuracies in its directory."""
+    from learnae.backends.live_run import judging_salt
     from learnae.runs.baselines import run_baselines  # imports torch
     from learnae.runtime.torch_learning import TorchLearning
 
-    learning = TorchLearning(session, threads or os.cpu_count() or 1)
+    learning = TorchLearning(session, threads or os.cpu_count() or 1, salt=judging_salt(run.path))
     with console.status("baselines: the same peers alone, always averaging, pooled") as status:
         scores = run_baselines(session, learning, verdict["summary"], status.update)
     run.write_json(BASELINES, scores)

@@ -8,7 +8,7 @@ from typing import Any
 from learnae.adapters.kept_models import read_models
 from learnae.adapters.run_directory import ENVIRONMENT, RunDirectory, environment_facts
 from learnae.adapters.sqlite_journal import JournalContents, read_blocks
-from learnae.backends.live_run import ROSTER, SESSION, journal_files, members
+from learnae.backends.live_run import ROSTER, SESSION, journal_files, judging_salt, members
 from learnae.errors import InputError
 from learnae.input_file import sha256_of
 from learnae.learn.compute import device_name
@@ -70,7 +70,7 @@ def replay_run(
         raise InputError(f"{session.data.name} here is not the data of the run: audit it where that file is")
     if options.other_processor:
         session = replace(session, compute=replace(session.compute, device="auto"))
-    learning = TorchLearning(session, options.threads)
+    learning = TorchLearning(session, options.threads, salt=judging_salt(run))
     contents = read_run_journals(run, history)
     setup = _setup(run, history, learning)
     wrong = [*_wrong_settings(setup, contents), *_wrong_commitments(learning, contents)]

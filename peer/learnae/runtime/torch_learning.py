@@ -22,11 +22,16 @@ CACHED_PER_PEER = 3  # models: its own, the one it tries, and one that others tr
 
 
 class TorchLearning:
-    """``batch``: max jobs per batch; 0 for all that wait.  ``table``: the session's data, if it is already loaded."""
+    """``batch``: max jobs per batch; 0 for all that wait.  ``table``: the session's data, if it is already loaded.
 
-    def __init__(self, session: Session, threads: int, batch: int = 0, table: Dataset | None = None) -> None:
+    ``salt``: by which the host deals judging blocks.
+    """
+
+    def __init__(
+        self, session: Session, threads: int, batch: int = 0, table: Dataset | None = None, salt: str = ""
+    ) -> None:
         self.session, compute = session, compute_of(session.compute)
-        self.table, self.split = load_partitioned(session, table)
+        self.table, self.split = load_partitioned(session, table, salt)
         self.statistics: Mapping[str, object] = self.table.statistics
         model_bytes = 4 * create_network(session.model, *self.table.shape).size
         cache_bytes = max(CACHE_BYTES, CACHED_PER_PEER * session.peers * model_bytes)

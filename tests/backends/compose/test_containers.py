@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tests.helpers.command_line import here, refused
 from tests.helpers.fake_docker import SOUND, fake_docker
 
 from learnae.adapters.run_directory import RunDirectory
+from learnae.backends import live_run
 from learnae.backends.base import Run, RunOptions
 from learnae.backends.compose import capacity, container_monitor, doctor_findings, free_addresses, render
 from learnae.backends.compose import prepare as ready
@@ -23,8 +25,11 @@ from learnae.checkout import REPOSITORY
 from learnae.cli.output import INTERRUPTED, print_outcome
 from learnae.cli.run_session import run_session
 from learnae.errors import InputError
+from learnae.learn.datasets import shard_file
 from learnae.protocol.types import Address, Cid, PeerId
 from learnae.runtime.roster_file import Roster
+from learnae.runtime.shard_learning import ROWS
+from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.session_file import parse, to_toml
 
 SESSION = {"peers": 2, "data": {"rows": 100, "validation_rows": 50, "test_rows": 100}}
@@ -238,6 +243,22 @@ def test_secrets_are_their_owners_alone_from_the_first_byte(tmp_path: Path, monk
     assert {(folder / part).stat().st_mode & 0o777 for part in ("pods", "journals")} == {0o700}
     secrets = ("link/token", "ipfs/swarm.key", "ipfs/config.json", "peer/token", "peer/wallet.json", "peer/rpc")
     assert {(folder / "pods" / "p00" / secret).stat().st_mode & 0o777 for secret in secrets} == {0o600}
+
+
+def test_no_pod_gets_the_salt_by_which_the_host_deals_judging_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(free_addresses, "free_subnet", lambda checkout: next(subnets(checkout)))
+    monkeypatch.setattr(free_addresses, "free_base", lambda checkout, numbers, hosts: 20_000)
+    session, folder = parse(SESSION | {"groups": [{"count": 1, "has_rows": False}, {}]}), tmp_path / "swarm"
+    render.render(session, ready.plan_for(session), folder)
+    salt = live_run.judging_salt(folder)
+    knowing = [path for path in folder.rglob("*") if path.is_file() and salt.encode() in path.read_bytes()]
+    assert len(salt) == 32 and knowing == [folder / live_run.JUDGING_SALT]
+    assert knowing[0].stat().st_mode & 0o777 == 0o600
+    dealt = TorchLearning(session, 1, salt=salt)
+    held, _ = shard_file.load(folder / "pods" / "p00" / "peer" / ROWS)
+    assert torch.equal(held.features, dealt.table.features[dealt.split.peers[0].validation])
 
 
 def test_what_cannot_be_removed_is_named(tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_who_was_told_to_stop_is_not_waited_for() -> None:
 
 def test_page_apis_and_metrics_are_there_before_the_session_and_after_it(tmp_path: Path) -> None:
     session, run = parse(QUICK), Run(RunDirectory.create(tmp_path, "live", tmp_path / "out"))
-    backend = EmbeddedBackend(session, RunOptions(), print, lambda session, threads: MemoryLearning(session))
+    backend = EmbeddedBackend(session, RunOptions(), print, lambda session, threads, salt: MemoryLearning(session))
     app = backend.page(run)
     names = list(backend.services)
 

@@ -20,6 +20,7 @@ from learnae.backends.base import (
     refuse_remote_peers,
 )
 from learnae.backends.in_process import LoadLearning, begin, finished, thread_count, torch_learning
+from learnae.backends.live_run import draw_judging_salt
 from learnae.errors import InputError
 from learnae.ports import Observer
 from learnae.private_file import write_private
@@ -102,7 +103,8 @@ class EmbeddedBackend:
         self._say(f"API of each peer: {run.url}/peers/{first}/v1/status ...  Metrics: {run.url}/metrics")
         self._write_token(run.directory.path / TOKEN)
         evm = asyncio.ensure_future(asyncio.to_thread(self._start_evm))
-        self._learning = await asyncio.to_thread(self._load, self.session, thread_count(self._options))
+        salt = draw_judging_salt(self.session, run.directory.path)
+        self._learning = await asyncio.to_thread(self._load, self.session, thread_count(self._options), salt)
         if self._learning.notice:
             self._say(f"Notice: {self._learning.notice}")
         await evm

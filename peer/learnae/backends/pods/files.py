@@ -1,6 +1,7 @@
 """The files that a swarm of pods starts from, written before anything runs.
 
     session.toml  roster.json             what all peers agree on
+    judging-salt                          known to the host alone: by what judging blocks are dealt
     chain/state.json                      the chain at block 0, unless it is an external one
     pods/<name>/{link,ipfs,peer}/         for that one container, and no other
     journals/<name>/  repositories/<name>/      what the peer and its IPFS node leave
@@ -21,6 +22,7 @@ from typing import Any
 from learnae.adapters import keystore
 from learnae.adapters.ipfs_keys import IpfsIdentity, create_identity, create_swarm_key
 from learnae.adapters.kubo.process import kubo_config, outside
+from learnae.backends.live_run import draw_judging_salt
 from learnae.backends.pods.plan import JOURNALS, REPOSITORIES, RPC_FILE, Pods
 from learnae.errors import InputError
 from learnae.private_file import write_private
@@ -54,7 +56,7 @@ def write_swarm(session: Session, plan: Pods, folder: Path, rpc: str | None = No
     folder.mkdir(parents=True)
     for part in ("pods", JOURNALS, REPOSITORIES):
         (folder / part).mkdir(0o700)  # before there is a secret in it
-    learning = TorchLearning(session, os.cpu_count() or 1)
+    learning = TorchLearning(session, os.cpu_count() or 1, salt=draw_judging_salt(session, folder))
     (folder / NOTICE).write_text(learning.notice or "", encoding="utf-8")
     identities = {name: create_identity() for name in plan.names}
     for name in plan.names:

@@ -42,7 +42,7 @@ class SimBackend:
         return None
 
     async def prepare(self, run: Run) -> None:
-        self._learning = await asyncio.to_thread(self._load, self.session, thread_count(self._options))
+        self._learning = await asyncio.to_thread(self._load, self.session, thread_count(self._options), "")
         if self._learning.notice:
             self._say(f"Notice: {self._learning.notice}")
 

@@ -70,20 +70,22 @@ class PeerShare:
         return len(self.rows.train), len(self.rows.validation), len(self.own_test)
 
 
-def load_partitioned(session: Session, dataset: Dataset | None = None) -> tuple[Dataset, Partition]:
+def load_partitioned(session: Session, dataset: Dataset | None = None, salt: str = "") -> tuple[Dataset, Partition]:
     """The session's dataset, ready to train on, and its partition.  ``dataset``: as loaded, if it was.
+
+    ``salt``: known to the host alone, it decides about judging blocks; without it, the seed does.
 
     A file that is not standardised is standardised by the training rows of all peers: test rows have no influence.
     """
     dataset = load_dataset(session.data) if dataset is None else dataset
-    result = partition(dataset, session)
+    result = partition(dataset, session, salt)
     trained = [rows.train for rows in result.peers]
     hints = hints_on(dataset.labels[result.test], list(map(len, trained)), session)
     notices = [notice for notice in (dataset.notice, result.notice, *hints) if notice]
     return standardise(dataset, torch.cat(trained)), replace(result, notice=" ".join(notices) or None)
 
 
-def partition(dataset: Dataset, session: Session) -> Partition:
+def partition(dataset: Dataset, session: Session, salt: str = "") -> Partition:
     """Deal the rows.  InputError if a peer gets too few to train and validate on."""
     data, roles = session.data, [group.role for group in group_of_each_peer(session.groups, session.peers)]
     has_rows = [role in (Role.TRAINER, Role.PROVIDER, Role.SENSOR) for role in roles]
@@ -96,7 +98,8 @@ def partition(dataset: Dataset, session: Session) -> Partition:
     order = rng.permutation(len(dataset))
     test = torch.from_numpy(order[: data.test_rows])
     wanted = _rows_per_peer(data) * (any(has_rows) if data.overlap else sum(has_rows))
-    blocks, rest = judging_blocks(order[data.test_rows :], roles.count(Role.PROFITEER), data.judging_rows, wanted)
+    profiteers, others = roles.count(Role.PROFITEER), order[data.test_rows :]
+    blocks, rest = judging_blocks(others, profiteers, data.judging_rows, wanted, salt)
     shares = _deal(dataset, rest, sum(has_rows), data, rng)
     _require_enough(shares, session)
     none = torch.empty(0, dtype=torch.int64)
