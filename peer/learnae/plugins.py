@@ -32,6 +32,7 @@ class Kind(StrEnum):
     """What a plug-in can be."""
 
     REWARDS = "rewards"
+    POLICIES = "policies"
 
 
 BUILT_IN: dict[Kind, dict[str, str]] = {  # written like entry points
@@ -39,6 +40,15 @@ BUILT_IN: dict[Kind, dict[str, str]] = {  # written like entry points
         "proportional": "learnae.protocol.reward:proportional",
         "flat": "learnae.protocol.reward:flat",
         "error-reduction": "learnae.protocol.reward:error_reduction",
+    },
+    Kind.POLICIES: {
+        "honest": "learnae.protocol.hooks:Honest",
+        "refuses-to-pay": "learnae.protocol.hooks:RefusesToPay",
+        "poisoner": "learnae.protocol.hooks:Forger",
+        "copycat": "learnae.protocol.hooks:Copycat",
+        "hijacker": "learnae.protocol.hooks:Honest",  # its contract names another peer's id
+        "row-poisoner": "learnae.protocol.hooks:Honest",  # its row blocks have wrong labels
+        "spammer": "learnae.protocol.hooks:Forger",  # it has very many slices
     },
 }
 
@@ -120,6 +130,11 @@ def plugin(kind: Kind, reference: str) -> Any:
 def shown(reference: str) -> str:
     """A reference without its digest."""
     return reference.partition("@")[0]
+
+
+def first_line(function: Any) -> int:
+    """Where it is in its file; 0: unknown."""
+    return getattr(getattr(function, "__code__", None), "co_firstlineno", 0)
 
 
 def call(reference: str, function: Any, *arguments: Any) -> Any:

@@ -46,6 +46,7 @@ CONFIG = PeerConfig(
     session=SESSION,
     salt="1 me",
     policy=Policy.HONEST,
+    behaviour=None,
     forgery=Forgery.COPY,
     privacy=True,
     flips=0.0,

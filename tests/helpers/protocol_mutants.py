@@ -21,8 +21,8 @@ from learnae.protocol import directory, reward
 from learnae.protocol.debts import Debts
 from learnae.protocol.decisions import DebtChanged, DebtState, Published, Verdict
 from learnae.protocol.directory import Directory
+from learnae.protocol.hooks import RefusesToPay
 from learnae.protocol.payments import Payments
-from learnae.protocol.policies import Policy
 from learnae.protocol.publication import Publication
 from learnae.protocol.reward import RewardView
 from learnae.protocol.training import Training
@@ -147,13 +147,7 @@ def ignores_its_cap(patch: Patch) -> None:
 
 
 def pays_though_it_refuses(patch: Patch) -> None:
-    owe = Payments.owe
-
-    def generous(self: Payments, model: ModelRef, before: Score, after: Score) -> None:
-        self._config = replace(self._config, policy=Policy.HONEST)
-        owe(self, model, before, after)
-
-    patch.setattr(Payments, "owe", generous)
+    patch.setattr(RefusesToPay, "pays", lambda self, debt: True)
 
 
 # the directory
@@ -220,7 +214,7 @@ def averages_with_itself(patch: Patch) -> None:
     begin = Training._begin_attempt
 
     def lonely(self: Training, remote: ModelRef) -> None:
-        if self._attempts == 3 and self.publication.published:
+        if self.attempts == 3 and self.publication.published:
             self._peer_book.add(self._config.peer)
             remote = self.publication.published
         begin(self, remote)

@@ -15,6 +15,7 @@ from learnae.adapters.memory_chain import EPOCH, MemoryChain, MemoryChainPort
 from learnae.errors import Reason
 from learnae.protocol.decisions import ClaimJudged, DebtState, IdentityChanged, Verdict
 from learnae.protocol.directory import Directory
+from learnae.protocol.hooks import Hooks
 from learnae.protocol.payments import Payments
 from learnae.protocol.requests import Requests
 from learnae.protocol.settings import IdentityRule
@@ -124,7 +125,7 @@ def test_a_debt_waits_until_its_creators_claim_is_known() -> None:
     """Section 3.2's example needs B in A's directory.  Deviation: the paper does not say what happens before B is
     there.  Here: A owes, and pays when it is.
     """
-    wallet = Payments(config(), Requests())
+    wallet = Payments(config(), Requests(), Hooks(config(), Requests()))
     model = run(small(peers=2)).host("p00")
     published = model.peer and model.peer.status().published
     assert published

@@ -8,7 +8,7 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
-from tests.helpers.peers import config
+from tests.helpers.peers import config, own_plugin
 from tests.helpers.random_faults import RandomDriver
 
 from learnae.errors import Reason
@@ -17,8 +17,20 @@ from learnae.protocol.policies import Forgery, Policy, Role
 from learnae.protocol.settings import IdentityRule, PeerConfig, Settle
 from learnae.protocol.types import PeerId
 
+MOODY = """
+from learnae.protocol.hooks import Honest
+from learnae.protocol.policies import Forgery
+
+class Moody(Honest):
+    def slice(self, view): return self.random.choice([None, *Forgery])
+    def attempt(self, view, remote): return self.random.choice([None, *Forgery, 1])
+    def publishes(self, view): return self.random.random() < 0.7
+    def pays(self, debt): return self.random.choice([True, False, 1 // self.random.randrange(2)])
+    def leaves(self, view): return self.random.random() < 0.01
+"""
 VARIANTS = {
-    **{policy.value: config(policy=policy, max_peers=3, patience=9) for policy in Policy},
+    **{policy.value: config(policy=policy, max_peers=3, patience=9) for policy in Policy if policy is not Policy.OWN},
+    "own": config(policy=Policy.OWN, behaviour=own_plugin(MOODY, "Moody"), max_peers=3, patience=9),
     "perturbing": config(policy=Policy.COPYCAT, forgery=Forgery.PERTURBED),
     "hijacker, paper": config(policy=Policy.HIJACKER, claimed_peer=PeerId("ann"), identity=IdentityRule.PAPER),
     "without rows": config(role=Role.PROFITEER, slices_planned=0),

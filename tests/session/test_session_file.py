@@ -147,7 +147,11 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, content: bytes, sent
         ("cost.jitter", -1, "a number from 0 to 10"),
         ("groups.count", 0, "an integer from 1"),
         ("groups.count", -3, "an integer from 1"),
-        ("groups.policy", "thief", "one of honest, refuses-to-pay, poisoner, copycat, hijacker, row-poisoner, spammer"),
+        (
+            "groups.policy",
+            "thief",
+            "one of honest, refuses-to-pay, poisoner, copycat, hijacker, row-poisoner, spammer, own",
+        ),
         ("groups.joins_at", -1, "a number from 0 to 86400 (s)"),
         ("faults.kind", "meteor", "one of " + ", ".join(FaultKind)),
         ("faults.at", float("nan"), "a number from 0 to 86400 (s)"),

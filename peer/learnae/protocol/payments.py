@@ -19,7 +19,7 @@ from learnae.protocol.blockchain import Head
 from learnae.protocol.debts import Debts
 from learnae.protocol.decisions import ChainEntered, DebtState, IdentityState, PluginFailed, RolledBack
 from learnae.protocol.directory import ClaimReader
-from learnae.protocol.policies import Policy
+from learnae.protocol.hooks import Hooks
 from learnae.protocol.registration import Registration
 from learnae.protocol.requests import Requests
 from learnae.protocol.reward import reward_function, view_of
@@ -35,8 +35,8 @@ MAX_VERSIONS = 8  # of one transaction; the last is sent again and again
 
 
 class Payments:
-    def __init__(self, config: PeerConfig, requests: Requests) -> None:
-        self._config, self._requests = config, requests
+    def __init__(self, config: PeerConfig, requests: Requests, hooks: Hooks) -> None:
+        self._config, self._requests, self._hooks = config, requests, hooks
         self._reward = reward_function(config.reward.function)
         self.claims = ClaimReader(config, requests)
         self.debts = Debts(config.reward.cap_wei, requests.record)
@@ -69,7 +69,7 @@ class Payments:
     def owe(self, model: ModelRef, before: Score, after: Score) -> None:
         second = int(self._requests.now)
         debt = self.debts.add(model, before, after, self._price(model, before, after, second), second)
-        if self._config.policy is Policy.REFUSES_TO_PAY:
+        if not self._hooks.pays(debt):
             self.debts.decline(debt, "policy")
         elif debt.wei <= 0:
             self.debts.decline(debt, "nothing to pay")

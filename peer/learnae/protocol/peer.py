@@ -32,6 +32,7 @@ from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.decisions import WorkState
+from learnae.protocol.hooks import Hooks
 from learnae.protocol.payments import Payments
 from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.requests import Requests
@@ -57,8 +58,9 @@ class Peer:
         self._config = config
         self._requests = Requests()
         self._peer_book = PeerBook(config)
-        self._payments = Payments(config, self._requests)
-        self._training = Training(config, rng, self._requests, self._peer_book, self._payments.owe)
+        hooks = Hooks(config, self._requests)
+        self._payments = Payments(config, self._requests, hooks)
+        self._training = Training(config, rng, self._requests, self._peer_book, self._payments.owe, hooks)
 
     def handle(self, event: on.Event) -> list[do.Action]:
         self._requests.validate(event)

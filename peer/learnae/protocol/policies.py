@@ -29,6 +29,7 @@ class Policy(StrEnum):
     HIJACKER = "hijacker"  # claims another peer's IPFS id for its own wallet
     ROW_POISONER = "row-poisoner"  # publishes rows of which a share has wrong labels
     SPAMMER = "spammer"  # publishes models as fast as it can
+    OWN = "own"  # a plug-in: decides as a class of the user's does (``hooks.py``)
 
 
 class Forgery(StrEnum):

@@ -5,6 +5,7 @@ from functools import partial
 from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol.decisions import AttemptFailed, Published
+from learnae.protocol.hooks import Hooks
 from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.requests import Requests
 from learnae.protocol.settings import PeerConfig
@@ -12,24 +13,28 @@ from learnae.protocol.types import ModelAnnouncement, ModelRef, Weights
 
 
 class Publication:
-    def __init__(self, config: PeerConfig, requests: Requests, peer_book: PeerBook) -> None:
-        self._config, self._requests = config, requests
+    def __init__(self, config: PeerConfig, requests: Requests, peer_book: PeerBook, hooks: Hooks) -> None:
+        self._config, self._requests, self._hooks = config, requests, hooks
         self._peer_book = peer_book
         self.weights: Weights | None = None  # of the newest model
         self.step = 0  # counts the peer's own models
         self.published: ModelRef | None = None  # the newest model that the store has
+        self._withheld = 0  # the step of its newest model that is not published
 
     @property
     def pending(self) -> bool:
         """Whether the store lacks the newest model."""
-        return self.step > (self.published.step if self.published else 0)
+        return self.step > max(self.published.step if self.published else 0, self._withheld)
 
     def publish(self, weights: Weights) -> None:
-        """Store a new model; it is announced once it is stored."""
+        """Store a new model; it is announced once it is stored.  The peer's policy may keep it back."""
         self.weights = weights
         self.step += 1
         self.credit(ModelRef(self._config.peer, self.step, weights))
-        self._requests.issue(partial(do.StoreModel, cid=weights.cid))
+        if self._hooks.publishes():
+            self._requests.issue(partial(do.StoreModel, cid=weights.cid))
+        else:
+            self._withheld = self.step
 
     def credit(self, model: ModelRef) -> None:
         """Credit a creator with its verified model, or this peer with its own, so that copies are recognised."""

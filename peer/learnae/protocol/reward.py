@@ -7,7 +7,7 @@ division; it favours the payer by less than one wei.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from learnae.plugins import Kind, PluginError, call, plugin
+from learnae.plugins import Kind, PluginError, call, first_line, plugin
 from learnae.protocol.decisions import DebtChanged
 from learnae.protocol.types import PeerId, Score, Wei
 
@@ -81,8 +81,7 @@ def reward_function(reference: str) -> RewardFunction:
     def reward(view: RewardView) -> int:
         wei = call(reference, function, view)
         if type(wei) is not int or not 0 <= wei < MAX_WEI:
-            line = getattr(getattr(function, "__code__", None), "co_firstlineno", 0)
-            raise PluginError(reference, line, "it did not return an integer of wei from 0")
+            raise PluginError(reference, first_line(function), "it did not return an integer of wei from 0")
         return wei
 
     return reward

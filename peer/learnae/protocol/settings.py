@@ -208,6 +208,7 @@ class PeerConfig:
     session: Cid
     salt: str = field(repr=False)  # its random choices follow from it; known to this peer alone
     policy: Policy
+    behaviour: str | None  # the plug-in of a policy of the user's own
     forgery: Forgery
     privacy: bool  # no rows are published
     flips: float  # share of the labels in its row blocks that are wrong: 0, unless it is a row poisoner

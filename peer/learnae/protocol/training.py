@@ -30,9 +30,10 @@ from learnae.protocol import decisions
 from learnae.protocol import events as on
 from learnae.protocol.decisions import WorkState
 from learnae.protocol.fetches import Fetches
+from learnae.protocol.hooks import Hooks
 from learnae.protocol.pace import Pace
 from learnae.protocol.peer_book import PeerBook
-from learnae.protocol.policies import Forgery, Policy, Role
+from learnae.protocol.policies import Forgery, Role
 from learnae.protocol.publication import Publication
 from learnae.protocol.requests import Requests
 from learnae.protocol.row_blocks import RowBlocks
@@ -42,24 +43,26 @@ from learnae.protocol.transitions import WORK
 from learnae.protocol.types import ModelAnnouncement, ModelRef, RowBlock, Score, Timer
 
 Owe = Callable[[ModelRef, Score, Score], None]  # remote model, scores before and after its adoption
-FORGERS = (Policy.POISONER, Policy.SPAMMER)  # publish random weights instead of training, and average nothing
 RETRY_INITIAL = 1.0  # s until initial weights that failed to load are fetched again
 
 
 class Training:
-    def __init__(self, config: PeerConfig, rng: Random, requests: Requests, peer_book: PeerBook, owe: Owe) -> None:
-        self._config = config
+    def __init__(
+        self, config: PeerConfig, rng: Random, requests: Requests, peer_book: PeerBook, owe: Owe, hooks: Hooks
+    ) -> None:
+        self._config, self._hooks = config, hooks
+        hooks.training = self
         self._requests, self._peer_book = requests, peer_book
         self._owe = owe
         self.work = WorkState.EMPTY
         self.begun = False
-        self.publication = Publication(config, requests, peer_book)
+        self.publication = Publication(config, requests, peer_book, hooks)
         self.fetches = Fetches(rng, requests, peer_book)
         self.rows = RowBlocks(config, rng, requests)
         self.score: Score | None = None  # of its newest model
         self.slices = Slices(config, self.rows)
         self._pace = Pace(requests, self.fetches)
-        self._attempts = 0
+        self.attempts = 0
         self._patience = config.work.patience
         self._remote: ModelRef | None = None  # of the present attempt
         self._idle_since: float | None = None
@@ -69,9 +72,9 @@ class Training:
         """Whether, with no request open, it has done all that it can do with what it has received."""
         if not self.begun or self.work not in (WorkState.IDLE, WorkState.DONE) or self.publication.pending:
             return False
-        if self.slices.left or self.fetches.ready or not self.rows.at_rest:
-            return False
-        return self._config.policy in FORGERS or not self.fetches.wanted(only_news=self._patience <= 0)
+        untried = self._hooks.averages and self.fetches.wanted(only_news=self._patience <= 0)
+        waits = self.slices.left or self.fetches.ready or untried or not self.rows.at_rest
+        return self._hooks.left or not waits
 
     def begin(self, identities: int, timed_out: bool) -> None:
         self.begun = True
@@ -178,13 +181,13 @@ class Training:
 
     def proceed(self) -> None:
         """Begin fetches and the next unit of work, unless one is under way."""
-        if self._config.role is Role.KEEPER:
+        if self._config.role is Role.KEEPER or self._hooks.left:
             self._keep()
             return
         begins_with_initial = self._config.role is not Role.PROFITEER or not self._config.privacy
-        forges, initial = self._config.policy in FORGERS, self.work is WorkState.EMPTY and begins_with_initial
-        averages = not forges and (self._patience > 0 or self.slices.left)
-        if self.begun and not initial and not forges:
+        initial = self.work is WorkState.EMPTY and begins_with_initial
+        averages = self._hooks.averages and (self._patience > 0 or self.slices.left)
+        if self.begun and not initial and self._hooks.averages:
             self.fetches.proceed(only_news=not averages)
         if self.begun:
             self.rows.proceed(trainer_is_free=not self._requests.waits_for(*get_args(do.TrainerAction)))
@@ -207,16 +210,19 @@ class Training:
     # private
 
     def _keep(self) -> None:
-        if self.begun:
+        if self.begun and not self._hooks.left:
             if self.work is WorkState.EMPTY:
                 self._change("nothing to compute")
             self.fetches.proceed(only_news=False)
             self.rows.proceed(trainer_is_free=False)
 
     def _begin_next_unit(self, averages: bool) -> None:
+        if self.work is WorkState.IDLE and self._hooks.leaves():
+            self._change("patience spent")
+            return
         slices_left = self.slices.left and self.work is WorkState.IDLE
         candidate = averages and bool(self.fetches.ready)
-        attempt_due = averages and self._attempts < self.slices.trained
+        attempt_due = averages and self.attempts < self.slices.trained
         for_fetch = slices_left and attempt_due and not candidate
         if averages and (slices_left or candidate) and self._pace.waits_for_network(for_fetch):
             return
@@ -233,6 +239,8 @@ class Training:
             self._idle()
 
     def _wake(self, cause: str) -> None:
+        if self._hooks.left:
+            return
         self._patience = max(self._patience, 1)
         self._change(cause)
 
@@ -250,8 +258,8 @@ class Training:
         base = self.publication.weights
         assert base
         self._begin_unit("slice begun")
-        if self._config.policy in FORGERS:
-            self._forge(Forgery.RANDOM, None)
+        if forgery := self._hooks.slice():
+            self._forge(forgery, None)
         else:
             self._requests.issue(self.slices.next(base.cid, self.publication.step + 1))
 
@@ -259,10 +267,10 @@ class Training:
         if self.work is WorkState.IDLE:
             self._begin_unit("attempt begun")
         self._remote, self._idle_since = remote, None
-        self._attempts += 1
+        self.attempts += 1
         base, step = self.publication.weights, self.publication.step + 1
-        if self._config.policy is Policy.COPYCAT:
-            self._forge(self._config.forgery, remote)
+        if forgery := self._hooks.attempt(remote):
+            self._forge(forgery, remote)
         elif base and self._config.role is not Role.PROVIDER:
             self._requests.issue(partial(do.AverageModels, base_cid=base.cid, remote=remote, step=step))
         else:

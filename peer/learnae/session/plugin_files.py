@@ -96,7 +96,8 @@ def _mapped(value: T, change: Callable[[Kind, str, str], str], place: str = "") 
     changed = dict[str, Any]()
     for field in fields(value):  # type: ignore[arg-type]
         old = new = getattr(value, field.name)
-        if kind := field.metadata.get("json_schema_extra", {}).get("plugins"):
+        kind = field.metadata.get("json_schema_extra", {}).get("plugins")
+        if kind and old is not None:
             new = change(Kind(kind), old, place + field.name)
         elif is_dataclass(old):
             new = _mapped(old, change, f"{place}{field.name}.")

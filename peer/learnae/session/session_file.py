@@ -231,6 +231,10 @@ def _contradictions(session: Session) -> list[tuple[bool, str]]:
             "groups: a poisoner, copycat or spammer poses as a trainer: leave has_rows and computes true",
         ),
         (
+            any((group.policy is Policy.OWN) != (group.behaviour is not None) for group in groups),
+            'groups: the policy "own", and only it, names a plug-in, such as behaviour = "lazy.py:Lazy"',
+        ),
+        (
             any((group.policy is Policy.HIJACKER) != (group.victim is not None) for group in groups),
             'groups: a hijacker, and only a hijacker, names its victim, such as victim = "p00"',
         ),

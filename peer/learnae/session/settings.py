@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
+from learnae.plugins import Kind
 from learnae.protocol.policies import Forgery, Policy, Role
 from learnae.protocol.settings import (
     MANY,
@@ -20,6 +21,7 @@ from learnae.protocol.settings import (
     RewardSettings,
     StartSettings,
     WorkSettings,
+    about,
     period,
     seconds,
     setting,
@@ -130,6 +132,9 @@ class Group:
     bridge: bool = setting(False, "Each peer follows the feed and announces the rows of sensors as row blocks.")
     wants_payment: bool = setting(True, "Each peer registers a wallet, so that it can be paid.")
     policy: Policy = setting(Policy.HONEST, "Behaviour; every policy but honest breaks the rules.")
+    behaviour: str | None = field(
+        default=None, metadata=about("own: the class that decides for these peers.", plugins=Kind.POLICIES)
+    )
     victim: str | None = setting(None, "hijacker: name of the peer whose id is claimed.")
     forgery: Forgery = setting(Forgery.COPY, "copycat: how another peer's model is copied.")
     flips: float = setting(0.5, "row-poisoner: share of the labels that are wrong in its rows.", gt=0, le=1)

@@ -112,6 +112,7 @@ class SessionSetup:
             session=self.session_id,
             salt=f"{session.seed} {member.name}" if salt is None else salt,
             policy=member.group.policy,
+            behaviour=member.group.behaviour,
             forgery=member.group.forgery,
             privacy=session.privacy,
             flips=member.group.flips if member.group.policy is Policy.ROW_POISONER else 0.0,

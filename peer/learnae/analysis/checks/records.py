@@ -10,6 +10,8 @@ from learnae.protocol.types import Cid
 from learnae.records.history import Evaluated, History, PeerCrashed, SessionBegan, SessionEnded
 from learnae.session.roster import group_of_each_peer
 
+FORGING = (Policy.COPYCAT, Policy.OWN)  # may publish a forgery as the result of an attempt
+
 
 @check
 def records_in_order(history: History) -> Iterator[str]:
@@ -46,11 +48,11 @@ def roles_match_settings(history: History) -> Iterator[str]:
 def attempts_are_recorded(history: History) -> Iterator[str]:
     """Each attempt that a peer began has one result: an average that was scored, or a failure."""
     crashed = _crashed(history)
-    copycats = {entry.name for entry in session_began(history).roster if entry.policy is Policy.COPYCAT}
+    forgers = {entry.name for entry in session_began(history).roster if entry.policy in FORGING}
     attempts: dict[str, str] = {}  # the current one of each peer: begun, failed or over
     for record in history.of(WorkChanged, Averaged, AttemptFailed):
         name, fact = record.peer, record.fact
-        if name in crashed or name in copycats:
+        if name in crashed or name in forgers:
             continue
         match fact, attempts.get(name):
             case WorkChanged(WorkState.MERGING), _:
