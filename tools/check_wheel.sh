@@ -37,6 +37,19 @@ learnae doctor
 [ "$(_LEARNAE_COMPLETE=complete_bash COMP_WORDS="learnae swarm pap" COMP_CWORD=2 "$folder/venv/bin/learnae")" = paper ] ||
     { say "FAILED: completion of session names" >&2; exit 1; }
 learnae init example
+# the examples of docs/how-to/plugins.md: an attack and a reward from outside the checkout, in one session
+"$python" - "$folder" <<'END'
+import pathlib, re, sys
+page = pathlib.Path("docs/how-to/plugins.md").read_text(encoding="utf-8")
+for name, text in re.findall(r"^```(?:python|toml)\n# (\S+)\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+    reward = '\n[reward]\nfunction = "fading.py:reward"\n' if name == "attack.toml" else ""
+    pathlib.Path(sys.argv[1], name).write_text(text + reward, encoding="utf-8")
+END
+learnae plugins
+learnae simulate attack.toml --out attacked
+learnae check attacked --run-plugins
+[ -f "$folder/attacked/plugins/sleeper.py" ] && [ -f "$folder/attacked/plugins/fading.py" ] ||
+    { say "FAILED: the run lacks its plug-ins" >&2; exit 1; }
 if (learnae compose images) >/dev/null 2>&1 || ! grep -q 'source checkout' "$folder/output"; then
     say "FAILED: without a checkout, containers are not refused with a reason" >&2
     exit 1

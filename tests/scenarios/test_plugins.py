@@ -2,12 +2,18 @@
 
 import json
 import re
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 from tests.helpers.command_line import ALL_PASSED, here
 
+from learnae.backends.compose.plan import Plan
+from learnae.backends.live_run import copy_definition
+from learnae.backends.pods.files import owner, write_swarm
 from learnae.checkout import REPOSITORY
+from learnae.session.roster import names
+from learnae.session.session_file import load
 
 pytestmark = pytest.mark.slow
 
@@ -50,3 +56,13 @@ def test_a_reward_that_raises_is_named_and_the_session_ends_as_usual(folder: Pat
     assert done.returncode == 1 and named in " ".join(done.stdout.split()), done.stdout + done.stderr
     checks = json.loads((folder / "run" / "verdict.json").read_text())["checks"]
     assert [name for name, check in checks.items() if check["result"] != "valid"] == ["plugins_did_not_raise"]
+
+
+def test_each_pod_has_the_file_and_the_session_that_pins_it(folder: Path) -> None:
+    session = load(folder / "attack.toml")
+    plan = Plan("test", IPv4Network("10.200.1.0/24"), 20_000, owner(), 0, 31337, 1, tuple(names(session.peers)))
+    write_swarm(session, plan, folder / "swarm")
+    copy_definition(folder / "swarm", folder)
+    for place in (folder / "swarm" / "pods" / "p01" / "peer", folder):
+        assert (place / "plugins" / "sleeper.py").read_text() == dict(EXAMPLES)["sleeper.py"]
+        assert load(place / "session.toml", run_plugins=True) == session
