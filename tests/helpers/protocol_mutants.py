@@ -283,6 +283,7 @@ FINAL_AGAIN = partial(chain.pays_again_on_another_chain, states=(DebtState.FINAL
 SENT_AGAIN = partial(chain.pays_again_on_another_chain, states=(DebtState.SIGNED, DebtState.SENT, DebtState.MINED))
 COPIES_WIN = {"exact_copies_earn_nothing", "honest_peers_are_not_called_copiers"}
 UNHEALED = {"recovered"}
+UNPRICED = {"plugins_did_not_raise", "amounts_follow_reward_function"}  # no reward function has a price for a loss
 UNPUBLISHED = {"averaged_models_were_published", "what_is_kept_is_published"}
 # chaos
 
@@ -355,7 +356,7 @@ MUTANTS = [
     Mutant("the last to be heard wins", the_last_to_be_heard_wins, {"payee_has_earliest_claim"}, PAPER_RULE),
     Mutant("pays the contract", pays_the_contract, {"payee_has_earliest_claim", "only_creators_are_paid"}),
     Mutant("adopts what is equal", adopts_what_is_equal, {"adopted_only_if_better"}),
-    Mutant("adopts what is worse", adopts_what_is_worse, {"adopted_only_if_better"}),
+    Mutant("adopts what is worse", adopts_what_is_worse, {"adopted_only_if_better", *UNPRICED}),
     Mutant("drops training that made it worse", drops_training_that_made_it_worse, {"adopted_only_if_better"}),
     Mutant("averages with itself", averages_with_itself, {"own_models_not_averaged"}),
     Mutant("announces what it has not published", announces_the_unpublished, UNPUBLISHED),
