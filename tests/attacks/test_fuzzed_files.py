@@ -295,8 +295,8 @@ def table(dice: random.Random, files: Originals) -> str | None:
     folder = files.fresh()
     files.put(dice, folder / name, data)
     data_table = {"rows": 10, "validation_rows": 10, "judging_rows": 5, "test_rows": 5, "label": "class"}
-    chosen = {key: value for key, value in table_of(dice, SCHEMA["$defs"]["DataSettings"] | {"$defs": {}}, 0.02).items()
-              if dice.random() < 0.2}  # fmt: skip
+    settings = table_of(dice, SCHEMA["$defs"]["DataSettings"] | {"$defs": SCHEMA["$defs"]}, 0.02)
+    chosen = {key: value for key, value in settings.items() if dice.random() < 0.2}
     session = folder / "session.toml"
     session.write_bytes(
         toml({"peers": 2, "work": {"slices": 1}, "data": data_table | chosen | {"path": str(folder / name)}})

@@ -54,7 +54,7 @@ def test_a_run_ends_with_a_table_a_verdict_and_its_directory(
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert done.stdout.startswith("LEARNAE: 3 peers in the simulator")
-    assert "paper (section 4)" in done.stdout
+    assert "test accuracy, mean" in done.stdout and "paper (section 4)" not in done.stdout
     assert "checks passed; all peers finished and all debts are settled." in done.stdout
     assert str(out) in done.stdout
 
@@ -281,6 +281,11 @@ def test_more_peers_than_rows_is_a_notice_and_no_error(tmp_path: Path) -> None:
     done = here(tmp_path, "simulate", path, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "Notice: " in done.stdout
+
+
+def test_the_doctor_tells_programs_the_same_as_json(tmp_path: Path) -> None:
+    findings = json.loads(here(tmp_path, "doctor", "--json").stdout)
+    assert {"ok", "what", "fix"} == findings[0].keys() and findings[0]["what"].startswith("Python 3.")
 
 
 def test_the_doctor_names_what_is_there(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_it_serves_while_it_runs_and_ends_as_a_simulation_does(tmp_path: Path) -
         output, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, ""), output
     assert "checks passed; all peers finished and all debts are settled." in output
-    assert "paper (section 4)" in output
+    assert "test accuracy, mean" in output
     assert secret not in output and not token.exists()
     left = {"session.toml", "environment.json", "history.jsonl", "chain.jsonl", "verdict.json", "report.html"}
     assert left < {path.name for path in (tmp_path / "out").iterdir()}

@@ -111,6 +111,7 @@ def test_a_folder_without_sound_rows_is_refused_in_a_sentence(tmp_path: Path) ->
         classes=2,
         mean=np.zeros(0),
         std=np.zeros(0),
+        encoding="[]",
     )
     with pytest.raises(InputError, match="initial weights of p02"):
         ShardLearning(SESSION, tmp_path).initial_block("p02")

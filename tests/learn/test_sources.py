@@ -47,9 +47,7 @@ def test_the_shipped_rows_are_enough_for_the_default_session(how: Literal["iid",
 
 
 def test_an_unknown_source_names_those_that_exist() -> None:
-    with pytest.raises(
-        InputError, match="there is no file higgs; use one of hepmass-like, hepmass, flights or the path"
-    ):
+    with pytest.raises(InputError, match="there is no file higgs; use one of hepmass-like, hepmass, flights, one of"):
         source_file(DataSettings(source="higgs"))
 
 

@@ -278,11 +278,11 @@ def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
         ({"data": {"path": "a.csv"}}, 'data.path = "a.csv": name the column with the classes'),
         (
             {"data": {"label": "class"}},
-            "data.label, data.features, data.header and data.encoding belong to a file of your own",
+            "data.label, data.features, data.header, data.encoding and data.encode belong to a file of your own",
         ),
         (
             {"data": {"header": False}},
-            "data.label, data.features, data.header and data.encoding belong to a file of your own",
+            "data.label, data.features, data.header, data.encoding and data.encode belong to a file of your own",
         ),
         ({"data": {"path": "a", "label": "x", "features": ["x"]}}, "data.label is among data.features"),
         ({"data": {"path": "a", "label": "x", "features": ["y", "y"]}}, "data.features names a column twice"),

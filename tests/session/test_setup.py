@@ -47,6 +47,17 @@ def test_the_sessions_id_covers_the_rows() -> None:
     assert SessionSetup(SESSION, members, 28, "cd", str.encode).session_id != setup().session_id
 
 
+def test_the_manifest_says_how_columns_are_encoded_and_of_an_open_session_how_rows_are_standardised() -> None:
+    facts = {"encoding": [{"column": "job", "values": ["chef"]}], "classes": 2, "mean": [0.5], "std": [2.0]}
+
+    def data(session: Session) -> set[str]:
+        made = SessionSetup(session, setup().members, 28, "ab", str.encode, statistics=facts)
+        return set(json.loads(made.manifest)["data"])
+
+    assert data(SESSION) & facts.keys() == {"encoding"}
+    assert data(replace(SESSION, privacy=False)) >= facts.keys()
+
+
 def test_in_an_open_session_a_slice_must_fit_into_a_block() -> None:
     wide = replace(SESSION, privacy=False, data=replace(SESSION.data, rows=50_000))
     with pytest.raises(InputError, match="a slice of 1,160,000 bytes is no row block of 1 MiB: raise work.slices"):

@@ -1,14 +1,15 @@
 """`learnae compare`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from learnae.adapters.run_directory import RunDirectory
+from learnae.adapters.run_directory import HISTORY, RunDirectory
 from learnae.analysis.statistics import band, differences
 from learnae.cli.many_runs import METRICS, cell
 from learnae.cli.output import console, table_of
@@ -27,16 +28,23 @@ class Group:
         return self.names[0] if len(self.names) == 1 else f"{self.names[0]} and {len(self.names) - 1} more"
 
 
-def compare(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")]) -> int:
-    """Compare runs side by side: means and ranges over seeds, differences, settings that differ."""
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories, or folders of a sweep.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> int:
+    """Compare runs side by side: means and ranges over seeds, differences, settings that differ.
+
+    Runs are grouped if only their seeds differ; runs on different backends never are.
+    """
     from learnae.analysis.statistics import differences, run_metrics
     from learnae.session.session_file import resolved
 
     groups: list[Group] = []
-    for path in runs:
+    for path in _run_directories(runs):
         run = RunDirectory(path)
         history = run.read()
         settings = resolved(history.session) if history.session else {}
+        settings["backend"] = history.began.backend.value if history.began else None
         group = next((group for group in groups if not differences([group.settings, settings])), None)
         if group is None:
             group = Group(settings)
@@ -44,8 +52,27 @@ def compare(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="R
         verdict = run.judge_again(history)
         group.rows.append(run_metrics(history, verdict))
         group.names.append(path.name)
-    console.print(_comparison(groups))
+    if json:
+        print(dumps([_group_as_json(group) for group in groups], indent=2))
+    else:
+        console.print(_comparison(groups))
     return 0
+
+
+def _run_directories(paths: Sequence[Path]) -> list[Path]:
+    """The runs themselves; of a folder without a run of its own, the runs below it.  Each one once."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        below = [] if (path / HISTORY).exists() else sorted(file.parent for file in path.glob(f"*/{HISTORY}"))
+        for run in below or [path]:
+            found.setdefault(run)
+    return list(found)
+
+
+def _group_as_json(group: Group) -> dict[str, Any]:
+    bands = {metric: band(group.rows, metric) for _, metric, _, _ in METRICS}
+    metrics = {metric: asdict(value) if value else None for metric, value in bands.items()}
+    return {"runs": group.names, "settings": group.settings, "metrics": metrics}
 
 
 def _comparison(groups: Sequence[Group]) -> Table:

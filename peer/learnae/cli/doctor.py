@@ -4,6 +4,8 @@ import importlib.metadata
 import os
 import platform
 import shutil
+from dataclasses import asdict
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +23,7 @@ PAPER_MEMORY, RUN_DISK = 1.0, 0.2  # GiB that the paper's session needs
 
 def doctor(
     peers: Annotated[int | None, typer.Option(min=2, help="Check that this many containerised peers fit.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> int:
     """Check this machine: what it has, what is missing, and how to fix it."""
     from rich.console import Console
@@ -30,7 +33,9 @@ def doctor(
     for backend in all_backends():
         findings += backend.findings(peers)
     console = Console(highlight=False)
-    for finding in findings:
+    if json:
+        print(dumps([asdict(finding) for finding in findings], indent=2))
+    for finding in findings if not json else ():
         mark = Text("ok   ", "green") if finding.ok else Text("fix  ", "bold red")
         console.print(mark + Text(finding.what + (f": {finding.fix}" if finding.fix else "")), soft_wrap=True)
     return 0 if all(finding.ok for finding in findings) else 1

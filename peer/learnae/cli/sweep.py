@@ -83,7 +83,8 @@ def _indexed_job(
 ) -> str:
     from learnae.backends.kubernetes.rendering import as_yaml, images_named
     from learnae.backends.kubernetes.sweep_job import sweep_job
-    from learnae.session.session_file import load, to_toml
+    from learnae.runs.sessions import load_session
+    from learnae.session.session_file import to_toml
 
     if render != "kubernetes":
         raise InputError(f"--render {render}: the only choice is kubernetes")
@@ -91,7 +92,7 @@ def _indexed_job(
         raise InputError("--render needs the number of shards, such as --shard 16")
     name = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")  # what names in Kubernetes may have
     image = images_named(images)["sweep"]
-    return as_yaml(sweep_job(name, to_toml(load(session)), arguments, int(shards), image, claim))
+    return as_yaml(sweep_job(name, to_toml(load_session(session)), arguments, int(shards), image, claim))
 
 
 def _bands(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> Table:

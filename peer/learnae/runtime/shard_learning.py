@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from learnae.errors import DriverError, InputError
 from learnae.lazy_future import lazy
 from learnae.messages.commitment import commit
+from learnae.messages.foreign_json import from_json
 from learnae.messages.readings import SensorRows
 from learnae.ports import Predictor, Trainer
 from learnae.protocol.decisions import IdentityChanged, IdentityState, WorkBegan
@@ -53,10 +54,12 @@ class ShardLearning:
             with (folder / ROWS).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 features, labels, self._trained = file["features"], file["labels"], int(file["trained"])
                 self.features, self.data_sha256 = int(features.shape[1]), str(file["data_sha256"])
+                encoding = from_json(str(file["encoding"]))
                 self.statistics: Mapping[str, object] = {
                     "classes": int(file["classes"]),
                     "mean": file["mean"].tolist(),
                     "std": file["std"].tolist(),
+                    **({"encoding": encoding} if encoding else {}),
                 }
                 self._commitment = commit_rows(str(file["salt"]), features[self._trained :], labels[self._trained :])
         except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:

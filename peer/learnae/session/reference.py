@@ -42,7 +42,7 @@ def rows(kind: type = Session, section: str = "") -> Iterator[SettingRow]:
             )
     for field in fields(kind):
         if block := block_of(hints[field.name]):
-            yield from rows(block, field.name)
+            yield from rows(block, f"{section}.{field.name}" if section else field.name)
 
 
 def block_of(hint: Any) -> type | None:
@@ -57,7 +57,8 @@ def type_of(hint: Any) -> str:
         case origin if origin is Literal:
             return "one of " + ", ".join(options)
         case origin if origin is tuple:
-            return f"list of {type_of(options[0])}s"
+            element = type_of(options[0])
+            return f"list of {element.replace('list', 'lists', 1) if element.startswith('list') else element + 's'}"
         case origin if origin is Annotated:
             return type_of(options[0])
         case origin if origin is not None:

@@ -14,13 +14,12 @@ from pydantic import TypeAdapter, ValidationError
 from learnae.errors import InputError
 from learnae.input_file import read_utf8
 from learnae.messages.foreign_toml import from_toml
-from learnae.protocol.policies import Policy, Role
+from learnae.session.contradictions import contradictions, data_contradictions
 from learnae.session.fault_plan import plan
 from learnae.session.plugin_files import pinned
 from learnae.session.reference import block_of, rows, wanted_value
 from learnae.session.roster import names, require_possible
-from learnae.session.sensor_rules import sensor_contradictions
-from learnae.session.settings import CHEATS, DataSettings, Session
+from learnae.session.settings import Session
 from learnae.session.sizes import CountRows, fitted, is_complete
 
 MAX_SIZE = 1 << 20  # bytes of a session file
@@ -77,7 +76,7 @@ def parse(
     session = _validated(given, name, overrides)
     if count_rows and not is_complete(given):
         session = _fitted(given, session, name, count_rows)
-    _refuse_contradictions(_contradictions(session), name)
+    _refuse_contradictions(contradictions(session), name)
     known = names(session.peers)
     try:
         require_possible(session.groups, known, session.privacy)
@@ -122,7 +121,7 @@ def _validated(table: Mapping[str, Any], name: str, overrides: Collection[str]) 
 
 def _fitted(given: Mapping[str, Any], session: Session, name: str, count_rows: CountRows) -> Session:
     """The session with defaults that fit its data."""
-    _refuse_contradictions(_data_contradictions(session.data), name)
+    _refuse_contradictions(data_contradictions(session.data), name)
     total = count_rows(session.data)
     if total is None:
         return session
@@ -133,8 +132,8 @@ def _fitted(given: Mapping[str, Any], session: Session, name: str, count_rows: C
     return _validated(table, name, ())
 
 
-def _refuse_contradictions(contradictions: Iterable[tuple[bool, str]], name: str) -> None:
-    for wrong, sentence in contradictions:
+def _refuse_contradictions(found: Iterable[tuple[bool, str]], name: str) -> None:
+    for wrong, sentence in found:
         if wrong:
             raise InputError(f"{name}: {sentence}")
 
@@ -203,59 +202,3 @@ def _unknown(path: list[str]) -> str:
     if near := get_close_matches(path[-1], known, 1):
         return f"{place}: no such setting; did you mean {'.'.join([*path[:-1], near[0]])}?"
     return f"{place}: no such setting; there are {', '.join(known)}"
-
-
-def _contradictions(session: Session) -> list[tuple[bool, str]]:
-    """What no single setting can say."""
-    work, data, groups = session.work, session.data, session.groups
-    start, peers, chain = session.start.peers, session.peers, session.chain
-    return [
-        (
-            session.privacy and any(group.policy is Policy.ROW_POISONER for group in groups),
-            "groups: a row-poisoner publishes rows, which privacy forbids: set privacy = false",
-        ),
-        (
-            data.rows < work.slices,
-            f"data.rows = {data.rows} cannot be cut into {work.slices} slices: lower work.slices",
-        ),
-        *_data_contradictions(data),
-        *sensor_contradictions(session),
-        (start is not None and start > peers, f"start.peers = {start} is above the number of peers: max {peers}"),
-        (
-            chain.gas_price > chain.max_fee,
-            f"chain.gas_price = {chain.gas_price} is above chain.max_fee = {chain.max_fee}, so nobody could ever pay: "
-            "lower the one or raise the other",
-        ),
-        (
-            any(group.policy in CHEATS and group.role is not Role.TRAINER for group in groups),
-            "groups: a poisoner, copycat or spammer poses as a trainer: leave has_rows and computes true",
-        ),
-        (
-            any((group.policy is Policy.OWN) != (group.behaviour is not None) for group in groups),
-            'groups: the policy "own", and only it, names a plug-in, such as behaviour = "lazy.py:Lazy"',
-        ),
-        (
-            any((group.policy is Policy.HIJACKER) != (group.victim is not None) for group in groups),
-            'groups: a hijacker, and only a hijacker, names its victim, such as victim = "p00"',
-        ),
-    ]
-
-
-def _data_contradictions(data: DataSettings) -> list[tuple[bool, str]]:
-    return [
-        (
-            data.path is not None and data.label is None,
-            f'data.path = "{data.path}": name the column with the classes, such as label = "class"',
-        ),
-        (
-            data.path is None and (data.label, data.features, data.header, data.encoding) != (None, (), True, None),
-            "data.label, data.features, data.header and data.encoding belong to a file of your own: name it with "
-            "data.path",
-        ),
-        (data.label is not None and data.label in data.features, "data.label is among data.features: take it out"),
-        (len(set(data.features)) < len(data.features), "data.features names a column twice: take one out"),
-        (
-            (data.partition == "by-column") != (data.column is not None),
-            'data.partition = "by-column", and only that, names its column, such as column = "country"',
-        ),
-    ]

@@ -36,14 +36,32 @@ NAMED_SOURCES = ("hepmass-like", "hepmass", "flights")  # whose rows the default
 
 
 @dataclass(frozen=True)
+class EncodeSettings:
+    """How columns of the user's file that are no complete numbers become numbers (docs/how-to/data.md)."""
+
+    one_hot: tuple[str, ...] = setting(
+        (), "Columns of which each value becomes a column of 0 and 1; `*`: all text columns with at most 50 values."
+    )
+    ordinal: tuple[tuple[str, ...], ...] = setting(
+        (), "Columns whose values have an order: each a list of the name and the values, in ascending order."
+    )
+    impute: tuple[str, ...] = setting(
+        (), "Columns whose missing values are filled in, with a column of 0 and 1 that marks them; `*`: all such."
+    )
+
+
+@dataclass(frozen=True)
 class DataSettings:
     """Which rows, and who gets which (docs/how-to/data.md)."""
 
-    source: str = setting("hepmass-like", "Data set: hepmass-like, hepmass, flights, or the path of an .npz file.")
-    path: str | None = setting(None, "CSV or Parquet file to use instead of source.")
-    label: str | None = setting(None, "Column of that file that holds the classes.")
+    source: str = setting(
+        "hepmass-like",
+        "Data set: hepmass-like, hepmass, flights, sklearn:NAME, or the path of an .npz file like the shipped one.",
+    )
+    path: str | None = setting(None, "CSV, Parquet or .npz file to use instead of source.")
+    label: str | None = setting(None, "Column or array of that file that holds the classes.")
     features: tuple[str, ...] = setting(
-        (), "Columns of that file that the network sees; default: all other numeric columns."
+        (), "Columns of that file that the network sees, or its array; default: all other numeric columns."
     )
     header: bool = setting(True, "The first line of a CSV file holds the names; without it they are c0, c1, ...")
     encoding: str | None = setting(
@@ -66,6 +84,9 @@ class DataSettings:
     size_sigma: float = setting(1.0, "unequal: log-normal sigma of the rows per peer.", ge=0, le=10)
     own_test_rows: int = setting(
         1_000, "Held-out rows per peer of its own distribution, where distributions differ.", ge=1, le=ROWS
+    )
+    encode: EncodeSettings = field(
+        default_factory=EncodeSettings, metadata={"description": "Text columns and missing values of that file."}
     )
 
     @property

@@ -28,7 +28,8 @@ class SessionSetup:
 
     ``initial_block``: the initial weights of a peer, by its name.
 
-    ``statistics``: classes, mean and std of the training rows, by which all standardise rows that they publish.
+    ``statistics``: of the training rows: how columns are encoded; and classes, mean and std, by which all standardise
+    rows that they publish.
 
     ``degree``: neighbours per peer whose announcements it receives; None: all peers, as on Kubo.
     """
@@ -46,7 +47,8 @@ class SessionSetup:
         self.session, self.members = session, tuple(members)
         self.features, self._data_sha256 = features, data_sha256
         self._initial_block = initial_block
-        self._statistics = {} if session.privacy else dict(statistics or {})
+        private = {"encoding"} if session.privacy else {"encoding", "classes", "mean", "std"}
+        self._statistics = {name: value for name, value in (statistics or {}).items() if name in private}
         size = session.data.rows // session.work.slices * 4 * (features + 1)
         if not session.privacy and size > MAX_BLOCK - MAX_ROWS_HEADER:
             raise InputError(f"a slice of {size:,} bytes is no row block of 1 MiB: raise work.slices")

@@ -7,7 +7,9 @@ and standard deviation may only be computed from training rows, which the sessio
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +29,16 @@ UNREADABLE = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Column:
+    """A column of a file as it was read: numbers, or the index of each row's value; NaN where one is missing."""
+
+    name: str
+    values: tuple[str, ...] = ()  # of a one-hot or ordinal column
+    one_hot: bool = False
+    impute: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """R labelled rows.  Peers hold indices into it, never copies."""
@@ -38,6 +50,8 @@ class Dataset:
     classes: int = CLASSES
     groups: NDArray[np.int64] | None = None  # (R,) each row's value in the column ``group``
     group: str = ""  # the column that rows can be partitioned by
+    columns: tuple[Column, ...] = ()  # to encode once the training rows are known; empty if all are numbers
+    encoding: tuple[Mapping[str, Any], ...] = ()  # how they were encoded
     notice: str | None = None  # one sentence to print: columns that were left out
     sha256: str = ""  # of the file that identifies the rows
 
@@ -51,7 +65,8 @@ class Dataset:
 
     @property
     def statistics(self) -> dict[str, object]:
-        return {"classes": self.classes, "mean": list(self.mean), "std": list(self.std)}
+        encoding = {"encoding": list(self.encoding)} if self.encoding else {}
+        return {"classes": self.classes, "mean": list(self.mean), "std": list(self.std), **encoding}
 
     def select(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Features (P, B, F) and labels (P, B) of rows (P, B)."""

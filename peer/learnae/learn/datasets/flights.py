@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learnae.errors import InputError
-from learnae.learn.datasets import tabular
+from learnae.learn.datasets import columns, tabular
 from learnae.learn.datasets.dataset import UNREADABLE, Dataset
 from learnae.learn.datasets.optional_pyarrow import import_pyarrow
 
@@ -93,7 +93,7 @@ def _indicators(flights: Any, *names: str) -> dict[str, Floats]:
     """One column of 0 and 1 for each value of each named column."""
     features = {}
     for name in names:
-        code, values = tabular.to_codes("flights.csv", name, flights[name])
+        code, values = columns.to_codes("flights.csv", name, flights[name])
         features.update({f"{name}_{value}": (code == i).astype(np.float64) for i, value in enumerate(values)})
     return features
 

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from learnae.errors import InputError
 from learnae.learn.datasets.dataset import Dataset, standardise
+from learnae.learn.datasets.encoding import encode
 from learnae.learn.datasets.judging_blocks import MIN_VALIDATION, judging_blocks
 from learnae.learn.datasets.partition_notices import hints_on, notice_of_fewer_rows
 from learnae.learn.datasets.sources import load_dataset
@@ -82,7 +83,8 @@ def load_partitioned(session: Session, dataset: Dataset | None = None, salt: str
     trained = [rows.train for rows in result.peers]
     hints = hints_on(dataset.labels[result.test], list(map(len, trained)), session)
     notices = [notice for notice in (dataset.notice, result.notice, *hints) if notice]
-    return standardise(dataset, torch.cat(trained)), replace(result, notice=" ".join(notices) or None)
+    rows = torch.cat(trained)
+    return standardise(encode(dataset, rows), rows), replace(result, notice=" ".join(notices) or None)
 
 
 def partition(dataset: Dataset, session: Session, salt: str = "") -> Partition:

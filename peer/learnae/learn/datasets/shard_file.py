@@ -3,6 +3,7 @@
 Standardised like the session's dataset, so that a peer computes the same from its file as from the whole dataset.
 """
 
+import json
 import secrets
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from learnae.errors import InputError
 from learnae.learn.datasets.dataset import UNREADABLE, Dataset
 from learnae.learn.datasets.partition import PeerRows
+from learnae.messages.foreign_json import from_json
 
 
 def save(path: Path, dataset: Dataset, rows: PeerRows) -> None:
@@ -25,6 +27,7 @@ def save(path: Path, dataset: Dataset, rows: PeerRows) -> None:
         classes=np.int64(dataset.classes),
         mean=np.array(dataset.mean),
         std=np.array(dataset.std),
+        encoding=np.array(json.dumps(dataset.encoding)),
         data_sha256=np.array(dataset.sha256),
         salt=np.array(secrets.token_hex(16)),
     )
@@ -41,6 +44,7 @@ def load(path: Path) -> tuple[Dataset, PeerRows]:
             mean=tuple(arrays["mean"].tolist()),
             std=tuple(arrays["std"].tolist()),
             classes=int(arrays["classes"]),
+            encoding=tuple(from_json(str(arrays["encoding"]))),
             sha256=str(arrays["data_sha256"]),
         )
         trained = int(arrays["trained"])

@@ -1,4 +1,4 @@
-"""Sources of a session's rows: a named source, an ``.npz`` in the project's format, or any CSV or Parquet file.
+"""Sources of a session's rows: a named source, a table of scikit-learn, or a file: CSV, Parquet or ``.npz``.
 
 A new source is one entry in ``SOURCES``.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from learnae import resources
 from learnae.errors import InputError
 from learnae.input_file import sha256_of
-from learnae.learn.datasets import flights, npz_dataset, table_file, tabular
+from learnae.learn.datasets import array_file, flights, npz_dataset, scikit_learn, table_file, tabular
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.hepmass import METADATA
 from learnae.session.environment import data_folder
@@ -51,12 +51,14 @@ def source_file(data: DataSettings) -> Path:
                 f"data.path = {data.path}: no such file; relative paths start at the working directory, {Path.cwd()}"
             )
         return path
+    if data.source.startswith(scikit_learn.PREFIX):
+        return scikit_learn.file_of(data.source)
     source = SOURCES.get(data.source)
     path = source.file() if source else Path(data.source)
     if not path.is_file():
         raise InputError(
-            f"data source '{data.source}': there is no file {path.name}; use one of {', '.join(SOURCES)} or the path "
-            "of an .npz, or name a CSV or Parquet file with data.path"
+            f"data source '{data.source}': there is no file {path.name}; use one of {', '.join(SOURCES)}, one of "
+            "scikit-learn's such as sklearn:digits or the path of an .npz, or name a file of your own with data.path"
         )
     return path
 
@@ -70,7 +72,9 @@ def load_dataset(data: DataSettings) -> Dataset:
 def count_rows(data: DataSettings) -> int:
     """The number of rows, without the checks of ``load_dataset``.  Raises InputError."""
     path = source_file(data)
-    return table_file.read_table_file(path, data)[0].num_rows if data.path is not None else len(_read(path, data))
+    if data.path is None or _is_archive(path):
+        return len(_read(path, data))
+    return int(table_file.read_table_file(path, data)[0].num_rows)
 
 
 # private
@@ -78,6 +82,12 @@ def count_rows(data: DataSettings) -> int:
 
 def _read(path: Path, data: DataSettings) -> Dataset:
     if data.path is not None:
-        return tabular.read(path, data)
+        return array_file.read(path, data) if _is_archive(path) else tabular.read(path, data)
+    if data.source.startswith(scikit_learn.PREFIX):
+        return scikit_learn.read(data.source)
     source = SOURCES.get(data.source)
     return source.read(path, data.column) if source else npz_dataset.read_npz(path)
+
+
+def _is_archive(path: Path) -> bool:
+    return path.suffix.lower() == ".npz"

@@ -39,7 +39,7 @@ def read_table_file(path: Path, data: DataSettings) -> tuple[Arrow, list[str]]:
         if begin == PARQUET or path.suffix.lower() in (".parquet", ".pq"):
             return _stripped(path.name, pa.parquet.read_table(path)), []
         if not path.name.lower().endswith((".csv", ".csv.gz")):
-            raise InputError(f"{path.name} is neither .csv, .csv.gz nor .parquet: convert it to one of them")
+            raise InputError(f"{path.name} is neither .csv, .csv.gz, .parquet nor .npz: convert it to one of them")
         return _read_csv(path, gzip.open if begin.startswith(GZIP) else open, data)
     except EOFError:
         raise InputError(f"{path.name} ends in the middle (a truncated gzip file): copy or download it again") from None

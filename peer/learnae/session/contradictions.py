@@ -1,0 +1,77 @@
+"""What no single setting can say: settings of a session that do not go together, each with a sentence."""
+
+from learnae.protocol.policies import Policy, Role
+from learnae.session.sensor_rules import sensor_contradictions
+from learnae.session.settings import CHEATS, DataSettings, EncodeSettings, Session
+
+
+def contradictions(session: Session) -> list[tuple[bool, str]]:
+    """What no single setting can say."""
+    work, data, groups = session.work, session.data, session.groups
+    start, peers, chain = session.start.peers, session.peers, session.chain
+    return [
+        (
+            session.privacy and any(group.policy is Policy.ROW_POISONER for group in groups),
+            "groups: a row-poisoner publishes rows, which privacy forbids: set privacy = false",
+        ),
+        (
+            data.rows < work.slices,
+            f"data.rows = {data.rows} cannot be cut into {work.slices} slices: lower work.slices",
+        ),
+        *data_contradictions(data),
+        *sensor_contradictions(session),
+        (start is not None and start > peers, f"start.peers = {start} is above the number of peers: max {peers}"),
+        (
+            chain.gas_price > chain.max_fee,
+            f"chain.gas_price = {chain.gas_price} is above chain.max_fee = {chain.max_fee}, so nobody could ever pay: "
+            "lower the one or raise the other",
+        ),
+        (
+            any(group.policy in CHEATS and group.role is not Role.TRAINER for group in groups),
+            "groups: a poisoner, copycat or spammer poses as a trainer: leave has_rows and computes true",
+        ),
+        (
+            any((group.policy is Policy.OWN) != (group.behaviour is not None) for group in groups),
+            'groups: the policy "own", and only it, names a plug-in, such as behaviour = "lazy.py:Lazy"',
+        ),
+        (
+            any((group.policy is Policy.HIJACKER) != (group.victim is not None) for group in groups),
+            'groups: a hijacker, and only a hijacker, names its victim, such as victim = "p00"',
+        ),
+    ]
+
+
+def data_contradictions(data: DataSettings) -> list[tuple[bool, str]]:
+    encode = data.encode
+    ordered = [entry[0] for entry in encode.ordinal if entry]
+    return [
+        (
+            data.path is not None and data.label is None,
+            f'data.path = "{data.path}": name the column with the classes, such as label = "class"',
+        ),
+        (
+            data.path is None
+            and (data.label, data.features, data.header, data.encoding, encode)
+            != (None, (), True, None, EncodeSettings()),
+            "data.label, data.features, data.header, data.encoding and data.encode belong to a file of your own: name "
+            "it with data.path",
+        ),
+        (data.label is not None and data.label in data.features, "data.label is among data.features: take it out"),
+        (
+            data.label in (*encode.one_hot, *ordered, *encode.impute),
+            "data.label is in data.encode: take it out, because classes need no encoding",
+        ),
+        (
+            any(len(entry) < 3 or len(set(entry[1:])) < len(entry) - 1 for entry in encode.ordinal),
+            'data.encode.ordinal: write each entry as a column and its different values, such as ["size", "S", "M"]',
+        ),
+        (
+            len(set(ordered)) < len(ordered) or not set(ordered).isdisjoint(encode.one_hot),
+            "data.encode names a column twice in ordinal, or in ordinal and one_hot: take one out",
+        ),
+        (len(set(data.features)) < len(data.features), "data.features names a column twice: take one out"),
+        (
+            (data.partition == "by-column") != (data.column is not None),
+            'data.partition = "by-column", and only that, names its column, such as column = "country"',
+        ),
+    ]
