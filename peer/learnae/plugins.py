@@ -44,6 +44,7 @@ BUILT_IN: dict[Kind, dict[str, str]] = {  # written like entry points
     Kind.POLICIES: {
         "honest": "learnae.protocol.hooks:Honest",
         "refuses-to-pay": "learnae.protocol.hooks:RefusesToPay",
+        "conceals-averages": "learnae.protocol.hooks:RefusesToPay",
         "poisoner": "learnae.protocol.hooks:Forger",
         "copycat": "learnae.protocol.hooks:Copycat",
         "hijacker": "learnae.protocol.hooks:Honest",  # its contract names another peer's id

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from learnae.errors import Reason
-from learnae.protocol.blockchain import Head, Receipt, Signed
+from learnae.protocol.blockchain import Head, PaymentReport, Receipt, Signed
 from learnae.protocol.events import Event
 from learnae.protocol.policies import Forgery
 from learnae.protocol.types import (
@@ -128,6 +128,10 @@ class Chain(Protocol):
 
     async def read_claim(self, claim: Claim) -> ClaimFacts:
         """Raises PortError: NOT_FOUND (no contract there), INVALID_RESPONSE.  The caller sets ``signature_valid``."""
+        ...
+
+    async def payments(self, since: int, wallets: Sequence[Address]) -> PaymentReport:
+        """Payments for models to these wallets, from block ``since`` on; perhaps not up to the newest block."""
         ...
 
     async def balance(self, wallet: Address) -> Wei: ...

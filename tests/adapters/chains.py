@@ -286,6 +286,26 @@ class ChainSuite:
         assert receipt(world, signed) is None
         assert balance(world, world.payee_wallet) == payee
 
+    def test_payments_for_models_are_read_from_a_block_on(self, world: ChainWorld) -> None:
+        others = (CID, cid_of(b"another model"))
+        sent(world, first := pay(world, 0))
+        world.mine()
+        sent(world, world.wait(world.payer.sign_pay(world.payee_wallet, FINNEY, others, 1, 0)))
+        world.mine(2)
+        report = world.wait(world.poor.payments(1, (world.payee_wallet,)))
+        assert [(paid.sender, paid.to, paid.cids) for paid in report.payments] == [
+            (world.payer_wallet, world.payee_wallet, (CID,)),
+            (world.payer_wallet, world.payee_wallet, others),
+        ]
+        head = world.wait(world.payer.head())
+        assert (report.genesis, report.until) == (head.genesis, head.height)
+        mined = receipt(world, first)
+        assert mined
+        later = world.wait(world.poor.payments(mined.block + 1, (world.payee_wallet,)))
+        assert [paid.cids for paid in later.payments] == [others]
+        assert not world.wait(world.poor.payments(1, (world.poor_wallet,))).payments
+        assert world.wait(world.poor.payments(head.height + 1, (world.payee_wallet,))).until == head.height
+
     def test_on_another_chain_nonces_and_promises_begin_anew(self, world: ChainWorld) -> None:
         two = Wei(2 * FINNEY)
         for nonce in range(2):

@@ -48,6 +48,19 @@ class TrainerSuite:
         assert 0 <= score.correct <= score.total > 0
         assert world.blocks == before
 
+    def test_an_average_is_accepted_only_as_the_mean_of_the_parents_that_it_names(self, world: TrainerWorld) -> None:
+        """As far as the blocks of the parents are at hand."""
+        mine, _ = world.mine.train(world.initial, 0, 0, 1).result()
+        base, _ = world.theirs.train(world.initial, 1, 1, 1).result()
+        other, _ = world.theirs.train(world.initial, 2, 5, 2).result()
+        weights, _ = world.theirs.average(base.cid, ModelRef(world.peers[0], 1, mine), 3).result()
+        average = ModelRef(world.peers[1], 3, weights, (base.cid, mine.cid))
+        assert world.mine.score(weights.cid, average).result()[0] == weights
+        false = replace(average, parents=(other.cid, other.cid))
+        assert refusal(world.mine.score(weights.cid, false)) is Reason.PARENTS
+        unknown = replace(average, parents=(cid_of(b"unknown"), mine.cid))
+        assert world.mine.score(weights.cid, unknown).result()[0] == weights
+
     def test_training_makes_a_block_of_its_own(self, world: TrainerWorld) -> None:
         weights, score = world.mine.train(world.initial, 0, 0, 1).result()
         assert weights.cid == cid_of(world.blocks[weights.cid]) != world.initial

@@ -91,8 +91,8 @@ def test_measuring_against_another_model_than_the_last_is_invalid() -> None:
 
 @pytest.mark.parametrize("forgotten", [Trained, Adopted])
 def test_the_last_model_is_the_one_trained_or_adopted_to_begin_with(forgotten: type) -> None:
-    peer = "cat" if forgotten is Adopted else "ann"
-    assert caught(without(fact_is(peer, forgotten))).keys() == {"adopted_only_if_better"}
+    peer, parents = ("cat", set()) if forgotten is Adopted else ("ann", {"announced_parents_are_true"})
+    assert caught(without(fact_is(peer, forgotten))).keys() == {"adopted_only_if_better", *parents}
 
 
 def test_an_adopted_average_is_what_the_next_one_is_measured_against() -> None:
@@ -113,7 +113,7 @@ def test_averaging_with_what_was_never_published_is_invalid() -> None:
 def test_averaging_with_what_is_published_only_later_is_invalid() -> None:
     early = fact_is("ann", Published, cid=MODEL["ann 2"])
     after = fact_is("ann", Averaged, remote_cid=MODEL["dan 1"])
-    late = followed_by(after, Published(2, MODEL["ann 2"]), history=without(early))
+    late = followed_by(after, Published(2, MODEL["ann 2"], (MODEL["ann 1"], MODEL["bob 1"])), history=without(early))
     assert caught(late).keys() == {"averaged_models_were_published"}
 
 

@@ -109,7 +109,7 @@ TOLD: list[tuple[str, Fact]] = [
     ("ann", Averaged(PEER["bob"], MODEL["bob 1"], score(700), score(750), True, MODEL["ann 2"], 2)),
     ("ann", ANN_OWES),
     ("ann", replace(ANN_OWES, state=DebtState.PAYABLE, payee=WALLET["bob"])),
-    ("ann", Published(2, MODEL["ann 2"])),
+    ("ann", Published(2, MODEL["ann 2"], (MODEL["ann 1"], MODEL["bob 1"]))),
     ("cat", Averaged(PEER["bob"], MODEL["bob 1"], score(700), score(701), True, MODEL["cat 1"], 1)),
     ("cat", CAT_OWES),
     ("cat", replace(CAT_OWES, state=DebtState.DECLINED, reason="policy")),

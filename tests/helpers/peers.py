@@ -10,6 +10,7 @@ from learnae.protocol.policies import Forgery, Policy, Role
 from learnae.protocol.reward import RewardView
 from learnae.protocol.settings import (
     ChainSettings,
+    DefenceSettings,
     IdentityRule,
     NetworkSettings,
     PaceSettings,
@@ -65,9 +66,10 @@ CONFIG = PeerConfig(
     network=NetworkSettings(announce_every=10.0, max_peers=8, max_announcements=20),
     reward=RewardSettings(factor=Decimal("0.1"), cap=Decimal(1)),
     payment=PaymentSettings(),
+    defence=DefenceSettings(),
     chain=ChainSettings(confirmations=2, poll=1.0, resend_after=10.0),
 )
-BLOCKS = ("work", "start", "pace", "network", "reward", "payment", "chain")
+BLOCKS = ("work", "start", "pace", "network", "reward", "payment", "defence", "chain")
 
 
 def config(**changes: Any) -> PeerConfig:

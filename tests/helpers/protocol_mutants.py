@@ -243,7 +243,7 @@ def adopts_without_publishing(patch: Patch) -> None:
         attempt_scored(self, remote, event)
         self.publication.publish = publish  # type: ignore[method-assign]
 
-    def keep(publication: Publication, weights: Any) -> None:
+    def keep(publication: Publication, weights: Any, parents: Any) -> None:
         publication.weights = weights
         publication.step += 1
 

@@ -10,7 +10,7 @@ from tests.helpers.peers import announced, claim, facts, identified
 from learnae.errors import DOWN, Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.blockchain import Head, Receipt, Signed
+from learnae.protocol.blockchain import Head, ModelPayment, PaymentReport, Receipt, Signed
 from learnae.protocol.decisions import DebtChanged, DebtState, IdentityChanged, IdentityState, WorkChanged, WorkState
 from learnae.protocol.fetches import OPEN, READY
 from learnae.protocol.policies import Role
@@ -95,7 +95,7 @@ class RandomDriver:
             step = self.rng.randrange(1, 4 + len(self.journal) // 8)
             tensors = f"t{self.rng.randrange(40)}" if self.rng.random() < 0.2 else f"{sender} {step}"
             weights = Weights(self.cid(f"{sender} {step}"), tensors)
-            event = self.peer.screen(sender, announced(ModelRef(sender, step, weights)), self.now)
+            event = self.peer.screen(sender, announced(ModelRef(sender, step, weights, self.parents())), self.now)
         else:
             named, number = self.rng.choice((sender, "cat")), self.rng.randrange(4)
             event = self.peer.screen(sender, identified(claim(named, f"0x{sender}", f"{sender}-{number}")), self.now)
@@ -127,6 +127,15 @@ class RandomDriver:
             case do.ReadReceipts():
                 self.height += self.rng.randrange(3)
                 self.tell(on.ReceiptsRead(at, id, self.head(), tuple(map(self.receipt, request.hashes))))
+            case do.ReadPayments(since=since, wallets=wallets):
+                payers = [Address(f"0x{name}") for name in NAMES]
+                payments = tuple(
+                    ModelPayment(self.rng.choice(payers), wallet, (self.cid(f"me-{self.rng.randrange(9)}"),))
+                    for wallet in wallets
+                )
+                self.tell(
+                    on.PaymentsRead(at, id, PaymentReport(self.head().genesis, max(since, self.height), payments))
+                )
             case do.SignClaim():
                 self.tell(on.ClaimSigned(at, id, "proof"))
             case do.ReadClaim():
@@ -165,6 +174,10 @@ class RandomDriver:
     def weights(self) -> Weights:
         self.made += 1
         return Weights(self.cid(f"made {self.made}"), f"made {self.made}")
+
+    def parents(self) -> tuple[Any, Any] | None:
+        """Of an average that another peer announces."""
+        return (self.cid("own"), self.cid(f"remote {self.rng.randrange(9)}")) if self.rng.random() < 0.3 else None
 
     @staticmethod
     def cid(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Ways to break batched payments."""
+"""Ways to break batched payments, and prices by plug-ins."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,9 +8,12 @@ from tests.helpers import chain_mutants as chain
 from tests.helpers.protocol_mutants import BASE, Mutant, pays_less_than_it_owes, pays_twice, rollback
 
 from learnae.protocol import actions as do
+from learnae.protocol.decisions import PluginFailed
+from learnae.protocol.payments import Payments
 from learnae.protocol.requests import Requests
 from learnae.protocol.settings import PaymentSettings, Settle
 from learnae.protocol.settlement import due_payments
+from learnae.protocol.types import ModelRef, Score
 
 Patch = pytest.MonkeyPatch
 
@@ -46,7 +49,18 @@ def batches_though_each_is_paid(patch: Patch) -> None:
     )
 
 
+def prices_with_a_broken_plugin(patch: Patch) -> None:
+    owe = Payments.owe
+
+    def failing(self: Payments, model: ModelRef, before: Score, after: Score) -> None:
+        self._requests.record(PluginFailed("mine.py:reward", 3, "KeyError"))
+        owe(self, model, before, after)
+
+    patch.setattr(Payments, "owe", failing)
+
+
 MUTANTS = [
+    Mutant("prices with a broken plug-in", prices_with_a_broken_plugin, {"plugins_did_not_raise"}),
     Mutant("pays twice in batches", pays_twice, {"debts_paid_once", "payee_has_earliest_claim"}, BATCHED),
     Mutant("pays less than it owes in batches", pays_less_than_it_owes, {"payments_match_debts"}, BATCHED),
     Mutant("names one model of a batch", names_one_model_of_a_batch, {"payments_match_debts"}, BATCHED),

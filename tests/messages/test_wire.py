@@ -47,7 +47,10 @@ HINTS = (f"/ip4/10.0.0.7/tcp/4001/p2p/{PEER}", f"/ip6/fd00::7/tcp/4001/p2p/{PEER
 IDENTITY = IdentityAnnouncement(SESSION, CLAIM, HINTS[:1])
 MODEL = ModelAnnouncement(SESSION, ModelRef(PEER, 7, Weights(BLOCK, "ab" * 32)), HINTS)
 ROWS = RowsAnnouncement(SESSION, RowBlock(PEER, 3, cid_of(b"rows")), "uSIGNATURE", HINTS[:1])
-BOTH = pytest.mark.parametrize("announcement", [IDENTITY, MODEL, ROWS], ids=["identity", "model", "rows"])
+AVERAGE = replace(MODEL, model=replace(MODEL.model, parents=(cid_of(b"own"), cid_of(b"remote"))))
+BOTH = pytest.mark.parametrize(
+    "announcement", [IDENTITY, MODEL, AVERAGE, ROWS], ids=["identity", "model", "average", "rows"]
+)
 
 hexadecimal, base58 = "0123456789abcdef", "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 visible = "".join(map(chr, range(33, 127)))
@@ -101,8 +104,8 @@ def test_the_longest_announcement_is_still_a_message() -> None:
 
 def test_what_is_announced_is_canonical_json() -> None:
     assert encode(MODEL) == (
-        b'{"addresses":["%s","%s"],"cid":"%s","creator":"%s","digest":"%s","session":"%s",'
-        b'"step":7,"type":"model","v":1}'
+        b'{"addresses":["%s","%s"],"cid":"%s","creator":"%s","digest":"%s","parents":[],'
+        b'"session":"%s","step":7,"type":"model","v":1}'
     ) % (*map(str.encode, HINTS), BLOCK.encode(), PEER.encode(), b"ab" * 32, SESSION.encode())
 
 
@@ -263,3 +266,10 @@ def test_no_mutated_message_does_worse_than_bad_message(
 def test_no_bytes_do_worse_than_bad_message(message: bytes) -> None:
     with pytest.raises(BadMessage):
         decode(message)
+
+
+@pytest.mark.parametrize("parents", [None, "", [BLOCK], [BLOCK, BLOCK, BLOCK], [BLOCK, 7], [BLOCK, "no CID"], {}])
+def test_an_average_has_two_parents(parents: object) -> None:
+    with pytest.raises(BadMessage) as failure:
+        decode(spoilt(AVERAGE, parents=parents))
+    assert failure.value.reason is Reason.MALFORMED

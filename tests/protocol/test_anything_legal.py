@@ -14,7 +14,7 @@ from tests.helpers.random_faults import RandomDriver
 from learnae.errors import Reason
 from learnae.protocol.decisions import DebtState
 from learnae.protocol.policies import Forgery, Policy, Role
-from learnae.protocol.settings import IdentityRule, PeerConfig, Settle
+from learnae.protocol.settings import Defence, IdentityRule, PeerConfig, Scope, Settle
 from learnae.protocol.types import PeerId
 
 MOODY = """
@@ -40,6 +40,7 @@ VARIANTS = {
     "unpaid": config(wants_payment=False, function="flat"),
     "poor": config(cap=Decimal("0.02"), function="error-reduction"),
     "batched": config(settle=Settle.BATCHED, threshold=Decimal("0.02"), patience=9),
+    "reciprocal": config(kind=Defence.RECIPROCITY, scope=Scope.ALL, grace=1.0, forgive=9.0, patience=9),
     "slow": config(slice=5.0, attempt=2.0, patience=5),
 }
 

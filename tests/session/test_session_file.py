@@ -150,7 +150,7 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, content: bytes, sent
         (
             "groups.policy",
             "thief",
-            "one of honest, refuses-to-pay, poisoner, copycat, hijacker, row-poisoner, spammer, own",
+            "one of honest, refuses-to-pay, conceals-averages, poisoner, copycat, hijacker, row-poisoner, spammer, own",
         ),
         ("groups.joins_at", -1, "a number from 0 to 86400 (s)"),
         ("faults.kind", "meteor", "one of " + ", ".join(FaultKind)),

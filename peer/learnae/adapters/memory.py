@@ -9,7 +9,7 @@ import hmac
 import math
 from collections.abc import Callable, Coroutine, MutableMapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from learnae.errors import PortError, Reason
@@ -128,8 +128,8 @@ class MemoryTrainer:
 
     def average(self, base: Cid, remote: ModelRef, step: int) -> Future[Any]:
         def make() -> tuple[Weights, Score]:
-            mine, theirs = self._skill(base), self._skill(remote.weights.cid, remote)
-            return self._new_model(max(mine, theirs) + self._draw(base, remote.weights.digest, 41) - 25, step)
+            self._skill(remote.weights.cid, remote)
+            return self._new_model(self._mean(base, remote.weights.cid, remote.weights.digest, self.peer), step)
 
         return lazy(make)
 
@@ -137,6 +137,11 @@ class MemoryTrainer:
         skill = 500 if source is None or forgery is Forgery.RANDOM else self._skill(source.weights.cid, source)
         copied = source if forgery is Forgery.COPY else None
         return lazy(lambda: self._new_model(skill, step, copied)[0])
+
+    def _mean(self, base: Cid, other: Cid, digest: str, peer: PeerId) -> int:
+        """The skill of an average that this peer makes.  ``digest``: of the other model."""
+        draw = replace(self, peer=peer)._draw(base, digest, 41)
+        return max(0, min(999, max(self._skill(base), self._skill(other)) + draw - 25))
 
     def _new_model(self, skill: int, step: int, copied: ModelRef | None = None) -> tuple[Weights, Score]:
         """Only an exact copy has the digest of another model."""
@@ -167,6 +172,11 @@ class MemoryTrainer:
             raise PortError(Reason.CREATOR, creator.decode())
         if model and model.weights.digest != digest.decode():
             raise PortError(Reason.DIGEST, digest.decode())
+        if model and model.parents and all(parent in self.blocks for parent in model.parents):
+            base, other = model.parents
+            digest_of_other = self.blocks[other].decode().split()[3]
+            if int(skill) != self._mean(base, other, digest_of_other, model.creator):
+                raise PortError(Reason.PARENTS, cid)
         return int(skill)
 
     def _draw(self, *what: object) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from learnae.errors import InputError, PortError, Reason
-from learnae.protocol.blockchain import Head, Receipt, Signed
+from learnae.protocol.blockchain import Head, ModelPayment, PaymentReport, Receipt, Signed
 from learnae.protocol.types import Address, Cid, Claim, ClaimFacts, PeerId, Poid, TxHash, Wei
 from learnae.records.chain_export import Balances, Block, ChainRecord, ChainTransaction, Genesis
 
@@ -173,7 +173,7 @@ class MemoryChain:
     def _transaction(self, raw: str, fields: dict[str, str]) -> ChainTransaction:
         sender, nonce, to = Address(fields["from"]), int(fields["nonce"]), fields["to"]
         contract = None if to else Address("0x" + _hash(sender, nonce)[2:42])
-        gas = pay_gas(len(bytes.fromhex(fields["data"][2:]).split())) if to else DEPLOY_GAS
+        gas = pay_gas(len(_decode_cids(fields["data"]))) if to else DEPLOY_GAS
         recipient = Address(to) if to else None
         price, wei = Wei(int(fields["price"])), Wei(int(fields["wei"]))
         hash = TxHash(_hash(raw))
@@ -228,6 +228,14 @@ class MemoryChainPort:
             signature_valid=False,
         )
 
+    async def payments(self, since: int, wallets: Sequence[Address]) -> PaymentReport:
+        chain = self._reachable_chain()
+        chain.mine_due()
+        transfers = (each for block in chain.blocks[since - 1 :] for each in block.transactions)
+        found = (each for each in transfers if each.to in wallets and each.succeeded and each.wei)
+        payments = (ModelPayment(each.sender, each.to, _decode_cids(each.data)) for each in found if each.to)
+        return PaymentReport(chain.genesis, len(chain.blocks), tuple(payments))
+
     async def balance(self, wallet: Address) -> Wei:
         chain = self._reachable_chain()
         chain.mine_due()
@@ -267,6 +275,10 @@ def _hash(*parts: object) -> str:
 
 def _encode_data(*parts: str) -> str:
     return "0x" + " ".join(parts).encode().hex()
+
+
+def _decode_cids(data: str) -> tuple[Cid, ...]:
+    return tuple(map(Cid, bytes.fromhex(data[2:]).decode().split()))
 
 
 def _decode_poid(data: str) -> tuple[PeerId, Address]:

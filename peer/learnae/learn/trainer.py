@@ -151,7 +151,12 @@ class PoolTrainer:
         return weights if forgery is Forgery.COPY else weights * (1 + NOISE * noise)
 
     def _get_announced(self, cid: Cid, model: ModelRef) -> DecodedModel:
-        return self._models.get_announced(cid, self._session_cid, model)
+        decoded = self._models.get_announced(cid, self._session_cid, model)
+        if model.parents and all(parent in self._blocks for parent in model.parents):
+            base, remote = (self._models.get(parent) for parent in model.parents)
+            if not torch.equal(average(base.weights, remote.weights), decoded.weights):
+                raise PortError(Reason.PARENTS)
+        return decoded
 
     def _slice(self, index: int) -> Tensor:
         slices = self._session.work.slices

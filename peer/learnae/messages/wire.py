@@ -95,6 +95,7 @@ def encode(announcement: Announcement) -> bytes:
                 "cid": model.weights.cid,
                 "creator": model.creator,
                 "digest": model.weights.digest,
+                "parents": list(model.parents or ()),
                 "step": model.step,
                 "type": "model",
             }
@@ -149,11 +150,21 @@ def _rows(body: dict[str, Any]) -> RowsAnnouncement:
 def _model(body: dict[str, Any]) -> ModelAnnouncement:
     step = _count(body, "step")
     weights = Weights(Cid(_text(body, "cid", CID)), _text(body, "digest", DIGEST))
-    model = ModelRef(PeerId(_text(body, "creator", PEER)), step, weights)
+    model = ModelRef(PeerId(_text(body, "creator", PEER)), step, weights, _parents(body))
     addresses = _addresses(body)
     if any(address.peer != model.creator for address in addresses):
         raise BadMessage(Reason.MALFORMED, "an address of another peer")
     return ModelAnnouncement(Cid(_text(body, "session", CID)), model, tuple(map(str, addresses)))
+
+
+def _parents(body: dict[str, Any]) -> tuple[Cid, Cid] | None:
+    match body.get("parents"):
+        case []:
+            return None
+        case [base, remote]:
+            return Cid(_text({"parent": base}, "parent", CID)), Cid(_text({"parent": remote}, "parent", CID))
+        case _:
+            raise BadMessage(Reason.MALFORMED, "parents")
 
 
 def _count(body: dict[str, Any], field: str) -> int:

@@ -174,6 +174,14 @@ class ReadClaim(_Asking):
     tries: int  # earlier reads that did not find the contract
 
 
+@dataclass(frozen=True, slots=True)
+class ReadPayments(_Asking):
+    """Read payments to these wallets in blocks from ``since`` on.  Answered by ``PaymentsRead``."""
+
+    since: int
+    wallets: tuple[Address, ...]
+
+
 # without an answer
 @dataclass(frozen=True, slots=True)
 class Announce:
@@ -199,6 +207,6 @@ class RecordDecision:
 
 TrainerAction = ScoreModel | TrainSlice | AverageModels | ForgeModel | PackRows
 StoreAction = FetchModel | StoreModel | SignRows
-ChainAction = SignDeployment | SignPayment | SendTransaction | ReadReceipts | SignClaim | ReadClaim
+ChainAction = SignDeployment | SignPayment | SendTransaction | ReadReceipts | SignClaim | ReadClaim | ReadPayments
 Request = TrainerAction | StoreAction | ChainAction
 Action = Request | Announce | SetTimer | RecordDecision

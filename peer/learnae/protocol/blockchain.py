@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from learnae.protocol.types import Address, TxHash
+from learnae.protocol.types import Address, Cid, TxHash
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +39,21 @@ class Head:
         """Whether this can be ``later`` or an ancestor of it."""
         same = later.hash == self.hash
         return later.genesis == self.genesis and (later.height > self.height or (later.height == self.height and same))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPayment:
+    """A transfer that was mined and names the models that it pays for."""
+
+    sender: Address
+    to: Address
+    cids: tuple[Cid, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentReport:
+    """The payments in the blocks from the one asked for to ``until``."""
+
+    genesis: str
+    until: int
+    payments: tuple[ModelPayment, ...]

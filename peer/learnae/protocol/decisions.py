@@ -163,10 +163,20 @@ class FetchFailed:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The model is in the store and has been announced."""
+    """The model is in the store and has been announced.  ``parents``: of an average, as announced."""
 
     step: int
     cid: Cid
+    parents: tuple[Cid, Cid] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StandingChanged:
+    """Whether the models of a peer are refused, because it has not paid for ``unpaid`` that it adopted."""
+
+    creator: PeerId
+    denied: bool
+    unpaid: tuple[Cid, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +248,7 @@ Decision = (
     | AttemptFailed
     | FetchFailed
     | Published
+    | StandingChanged
     | ClaimJudged
     | DebtChanged
     | PluginFailed

@@ -7,7 +7,7 @@ that is no longer open are ignored.
 from dataclasses import dataclass
 
 from learnae.errors import Reason
-from learnae.protocol.blockchain import Head, Receipt, Signed
+from learnae.protocol.blockchain import Head, PaymentReport, Receipt, Signed
 from learnae.protocol.types import (
     Cid,
     Claim,
@@ -141,6 +141,11 @@ class ClaimRead(_Answering):
 
 
 @dataclass(frozen=True, slots=True)
+class PaymentsRead(_Answering):
+    report: PaymentReport
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFailed(_Answering):
     """Any request may fail; a peer survives every failure."""
 
@@ -149,6 +154,6 @@ class RequestFailed(_Answering):
 
 Notification = Started | TimerFired | ModelReceived | RowsReceived | ClaimReceived | ChainRolledBack | SessionClosed
 ModelAnswer = ModelFetched | ModelStored | ModelScored | ModelForged | RowsPacked | RowsSigned
-ChainAnswer = TransactionSigned | TransactionSent | ReceiptsRead | ClaimSigned | ClaimRead
+ChainAnswer = TransactionSigned | TransactionSent | ReceiptsRead | ClaimSigned | ClaimRead | PaymentsRead
 Answer = ModelAnswer | ChainAnswer | RequestFailed
 Event = Notification | Answer

@@ -35,6 +35,7 @@ from learnae.protocol.decisions import WorkState
 from learnae.protocol.hooks import Hooks
 from learnae.protocol.payments import Payments
 from learnae.protocol.peer_book import PeerBook
+from learnae.protocol.reciprocity import Reciprocity
 from learnae.protocol.requests import Requests
 from learnae.protocol.rest import Rest, rest
 from learnae.protocol.settings import PeerConfig
@@ -61,6 +62,8 @@ class Peer:
         hooks = Hooks(config, self._requests)
         self._payments = Payments(config, self._requests, hooks)
         self._training = Training(config, rng, self._requests, self._peer_book, self._payments.owe, hooks)
+        publication = self._training.publication
+        self._reciprocity = Reciprocity(config, self._requests, self._peer_book, publication, self._payments)
 
     def handle(self, event: on.Event) -> list[do.Action]:
         self._requests.validate(event)
@@ -140,6 +143,7 @@ class Peer:
             case on.ModelReceived(announcement=announcement):
                 self._meet(announcement.model.creator)
                 self._training.model_received(announcement)
+                self._reciprocity.announced(announcement.model)
             case on.RowsReceived(sender=sender, announcement=announcement):
                 self._meet(sender)
                 self._training.rows.receive(announcement)
@@ -149,6 +153,7 @@ class Peer:
                 self._payments.claims.receive(sender, claim)
             case on.ChainRolledBack(head=head):
                 self._payments.rolled_back(head)
+                self._reciprocity.reset()
             case on.SessionClosed():
                 self._training.close()
                 self._payments.close()
@@ -186,6 +191,10 @@ class Peer:
                 self._payments.claim_read(request, event)
                 if self._payments.claims.directory.payee(event.facts.poid.peer):
                     self._peer_book.claim_verified(event.facts.poid.peer)
+            case on.PaymentsRead(report=report), _:
+                self._reciprocity.payments_read(report)
+            case on.RequestFailed(), do.ReadPayments():
+                self._reciprocity.read_failed()
             case on.RequestFailed(reason=reason), _:
                 if isinstance(request, do.TrainerAction | do.StoreAction):
                     self._training.request_failed(request, reason)
@@ -233,5 +242,7 @@ class Peer:
     def _proceed(self) -> None:
         if not self._payments.closed:
             self._begin_work(timed_out=False)
+            if self._training.work is not WorkState.DONE:
+                self._reciprocity.proceed()
             self._training.proceed()
         self._payments.proceed(finished=self._training.work is WorkState.DONE)

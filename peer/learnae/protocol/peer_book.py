@@ -38,6 +38,7 @@ class PeerBook:
     def __init__(self, config: PeerConfig) -> None:
         self._config = config
         self.peers: dict[PeerId, KnownPeer] = {}
+        self.denied: set[PeerId] = set()  # peers whose models are not averaged (``reciprocity.py``)
         self._announced: dict[str, dict[PeerId, None]] = {}  # whose newest model has these tensors, by digest
         self._creators = Creators()
         self._first_to_go: tuple[PeerId, str] | None = None  # and its rank; None: to be computed
@@ -85,7 +86,7 @@ class PeerBook:
         if self._creators.claims(model.creator, model.weights.digest):
             return Reason.REPEAT  # old tensors under a new number are not a new model
         flooding = peer.models_received >= self._config.network.max_announcements
-        return Reason.RATE_LIMIT if flooding or not self._may_try(peer) else None
+        return Reason.RATE_LIMIT if flooding or self._used_up(peer) else None
 
     def receive(self, announcement: ModelAnnouncement, now: float, news: bool = False) -> Reason | None:
         """Enter an announced model; COPY if another peer is credited with its tensors."""
@@ -132,7 +133,7 @@ class PeerBook:
         """
         wanted = [peer for peer in self.peers.values() if peer.wanted and (peer.news or not only_news)]
         wanted.sort(key=lambda peer: peer.rank)
-        models = [peer.newest for peer in wanted if peer.newest and self._may_try(peer)]
+        models = [peer.newest for peer in wanted if peer.newest and self.may_try(peer.newest.creator)]
         return list(dict.fromkeys(self._creators.first(model, now, self._available) for model in models))
 
     def fetched(self, model: ModelRef, now: float) -> bool:
@@ -141,8 +142,13 @@ class PeerBook:
         if peer is None:
             return False
         peer.delivery.succeed(now)
-        peer.wanted = peer.wanted and peer.newest != model
-        return self._may_try(peer)
+        peer.wanted = peer.wanted and (peer.newest != model or model.creator in self.denied)
+        return self.may_try(model.creator)
+
+    def may_try(self, creator: PeerId) -> bool:
+        """Whether this peer averages with models of the creator."""
+        peer = self.peers.get(creator)
+        return peer is not None and creator not in self.denied and not self._used_up(peer)
 
     def wakes(self, model: ModelRef) -> bool:
         """Whether these tensors are the newest model of a peer, announced while this peer was DONE."""
@@ -175,11 +181,10 @@ class PeerBook:
         return [self.peers[peer] for peer in self._announced.get(model.weights.digest, ())]
 
     def _available(self, creator: PeerId) -> bool:
-        peer = self.peers[creator]
-        return self._may_try(peer) and not peer.delivery.failures
+        return self.may_try(creator) and not self.peers[creator].delivery.failures
 
-    def _may_try(self, peer: KnownPeer) -> bool:
-        return peer.attempts < self._config.work.max_attempts_per_creator
+    def _used_up(self, peer: KnownPeer) -> bool:
+        return peer.attempts >= self._config.work.max_attempts_per_creator
 
     def _rank(self, peer: PeerId) -> str:
         return hashlib.sha256(f"{self._config.salt} {peer}".encode()).hexdigest()

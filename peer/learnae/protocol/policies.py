@@ -24,6 +24,7 @@ class Policy(StrEnum):
 
     HONEST = "honest"
     REFUSES_TO_PAY = "refuses-to-pay"
+    CONCEALS_AVERAGES = "conceals-averages"  # refuses to pay, and announces averages as if it had trained them
     POISONER = "poisoner"  # publishes random weights
     COPYCAT = "copycat"  # publishes other peers' models as its own
     HIJACKER = "hijacker"  # claims another peer's IPFS id for its own wallet

@@ -7,9 +7,10 @@ from learnae.protocol import actions as do
 from learnae.protocol.decisions import AttemptFailed, Published
 from learnae.protocol.hooks import Hooks
 from learnae.protocol.peer_book import PeerBook
+from learnae.protocol.policies import Policy
 from learnae.protocol.requests import Requests
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import ModelAnnouncement, ModelRef, Weights
+from learnae.protocol.types import Cid, ModelAnnouncement, ModelRef, Weights
 
 
 class Publication:
@@ -18,23 +19,32 @@ class Publication:
         self._peer_book = peer_book
         self.weights: Weights | None = None  # of the newest model
         self.step = 0  # counts the peer's own models
+        self.parents: tuple[Cid, Cid] | None = None  # of the newest model, if it is an average
         self.published: ModelRef | None = None  # the newest model that the store has
         self._withheld = 0  # the step of its newest model that is not published
+        self.cids: set[Cid] = set()  # of all models that were published
 
     @property
     def pending(self) -> bool:
         """Whether the store lacks the newest model."""
         return self.step > max(self.published.step if self.published else 0, self._withheld)
 
-    def publish(self, weights: Weights) -> None:
+    def publish(self, weights: Weights, remote: Cid | None = None) -> None:
         """Store a new model; it is announced once it is stored.  The peer's policy may keep it back."""
+        self.parents = self._parents(remote) if remote else None
         self.weights = weights
         self.step += 1
-        self.credit(ModelRef(self._config.peer, self.step, weights))
+        self.credit(ModelRef(self._config.peer, self.step, weights, self.parents))
         if self._hooks.publishes():
             self._requests.issue(partial(do.StoreModel, cid=weights.cid))
         else:
             self._withheld = self.step
+
+    def _parents(self, remote: Cid) -> tuple[Cid, Cid] | None:
+        """What an average with this model announces; None if the peer conceals that it is one."""
+        assert self.weights
+        conceals = self._config.policy is Policy.CONCEALS_AVERAGES
+        return None if conceals else (self.weights.cid, remote)
 
     def credit(self, model: ModelRef) -> None:
         """Credit a creator with its verified model, or this peer with its own, so that copies are recognised."""
@@ -43,8 +53,9 @@ class Publication:
 
     def model_stored(self, request: do.StoreModel) -> None:
         if self.weights and self.weights.cid == request.cid:
-            self.published = ModelRef(self._config.peer, self.step, self.weights)
-            self._requests.record(Published(self.step, request.cid))
+            self.published = ModelRef(self._config.peer, self.step, self.weights, self.parents)
+            self.cids.add(request.cid)
+            self._requests.record(Published(self.step, request.cid, self.parents))
             self.announce()
 
     def announce(self) -> None:

@@ -24,6 +24,7 @@ ANSWER_OF: dict[type, type] = {
     do.ReadReceipts: on.ReceiptsRead,
     do.SignClaim: on.ClaimSigned,
     do.ReadClaim: on.ClaimRead,
+    do.ReadPayments: on.PaymentsRead,
 }
 EARLY = 1e-9  # s: rounding may let a timer fire this much before its time
 

@@ -153,6 +153,36 @@ class PaymentSettings:
         return wei(self.threshold)
 
 
+class Defence(StrEnum):
+    """What a peer does about peers that do not pay."""
+
+    NONE = "none"
+    RECIPROCITY = "reciprocity"
+
+
+class Scope(StrEnum):
+    """Whose models count when a peer judges whether another pays."""
+
+    OWN = "own"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class DefenceSettings:
+    kind: Defence = setting(
+        Defence.NONE,
+        "none, or reciprocity: a peer does not average with models of a peer that adopts models and does not pay.",
+    )
+    scope: Scope = setting(
+        Scope.OWN, "reciprocity: the models that count: own, those of the peer that judges; all, those of every peer."
+    )
+    limit: int = setting(0, "reciprocity: adopted and unpaid models that are tolerated.", ge=0, le=MANY)
+    grace: float = seconds(15.0, "reciprocity: time to pay; it begins again when the chain does not answer.")
+    forgive: float | None = setting(
+        None, "reciprocity: time after the grace at which an unpaid model is forgotten; default: never.", "s", ge=0
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class ChainSettings:
     id: int = setting(31337, "Chain id.", ge=1, le=2**53)
@@ -227,4 +257,5 @@ class PeerConfig:
     network: NetworkSettings
     reward: RewardSettings
     payment: PaymentSettings
+    defence: DefenceSettings
     chain: ChainSettings

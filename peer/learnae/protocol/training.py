@@ -139,7 +139,7 @@ class Training:
         if adopted:
             self.score, self._patience = after, self._config.work.patience
             if averages:
-                self.publication.publish(event.weights)
+                self.publication.publish(event.weights, remote.weights.cid)
             else:
                 self.publication.weights = event.weights
             self._owe(remote, before, after)

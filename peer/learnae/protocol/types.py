@@ -48,11 +48,15 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """A model as its creator announced it.  ``step`` counts the creator's models from 1."""
+    """A model as its creator announced it.  ``step`` counts the creator's models from 1.
+
+    ``parents``: of an average, the creator's own model and the remote one.
+    """
 
     creator: PeerId
     step: int
     weights: Weights
+    parents: tuple[Cid, Cid] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,8 @@ async def _answer(action: do.StoreAction | do.ChainAction, ports: Ports, at: flo
         case do.ReadReceipts():
             receipts = tuple([await chain.receipt(hash) for hash in action.hashes])
             return on.ReceiptsRead(at, id, await chain.head(), receipts)
+        case do.ReadPayments():
+            return on.PaymentsRead(at, id, await chain.payments(action.since, action.wallets))
         case do.SignClaim():
             claim = Claim(action.poid, action.contract, TxHash(""), action.validation, "")
             return on.ClaimSigned(

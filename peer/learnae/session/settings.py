@@ -1,7 +1,7 @@
 """The settings of a session: frozen dataclasses whose fields hold default, unit, range and description.  Pure.
 
-The blocks that peers need (work, start, pace, reward, payment, chain, network) are in ``protocol.settings``, faults are
-in ``session.faults``.  ``session_file`` reads all of them from session.toml.
+The blocks that peers need (work, start, pace, reward, payment, defence, chain, network) are in ``protocol.settings``,
+faults are in ``session.faults``.  ``session_file`` reads all of them from session.toml.
 """
 
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from learnae.protocol.settings import (
     MANY,
     Between,
     ChainSettings,
+    DefenceSettings,
     IdentityRule,
     NetworkSettings,
     PaceSettings,
@@ -231,6 +232,7 @@ class Session:
     pace: PaceSettings = _block(PaceSettings, "Min durations, to slow a session down.")
     reward: RewardSettings = _block(RewardSettings, "What an adopted average is worth.")
     payment: PaymentSettings = _block(PaymentSettings, "How debts become payments.")
+    defence: DefenceSettings = _block(DefenceSettings, "What peers do about those that do not pay.")
     chain: ChainSettings = _block(ChainSettings, "The Ethereum chain.")
     network: NetworkSettings = _block(NetworkSettings, "Gossip and model transfer.")
     feed: FeedSettings = _block(FeedSettings, "How sensors publish their rows.")

@@ -133,5 +133,6 @@ class SessionSetup:
             network=session.network,
             reward=session.reward,
             payment=session.payment,
+            defence=session.defence,
             chain=session.chain,
         )

@@ -18,6 +18,7 @@ from learnae.protocol.decisions import (
     RolledBack,
     RowsFetched,
     RowsPublished,
+    StandingChanged,
     Trained,
     TrainingFailed,
     Verdict,
@@ -82,6 +83,10 @@ def describe(fact: Fact, names: Names) -> str | None:
             return f"could not average with {display_name(creator, names)}: {reason}"
         case FetchFailed(creator=creator, reason=reason):
             return f"could not fetch from {display_name(creator, names)}: {reason}"
+        case StandingChanged(creator=creator, denied=denied, unpaid=unpaid):
+            if not denied:
+                return f"averages with models of {display_name(creator, names)} again"
+            return f"denies income to {display_name(creator, names)}: {len(unpaid)} of its adoptions are unpaid"
         case DebtChanged():
             return _describe_debt(fact, names)
         case PluginFailed(plugin=plugin, line=line, error=error):

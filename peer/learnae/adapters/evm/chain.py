@@ -11,22 +11,25 @@ Guarantees for a payer:
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from eth_hash.auto import keccak
 
 from learnae.adapters.evm import dpoid
+from learnae.adapters.evm.export import read_block
 from learnae.adapters.evm.fees import DEFAULT_TIP, FeePolicy, Fees, TransactionLimits
-from learnae.adapters.evm.rpc import BlockHeader, Node
+from learnae.adapters.evm.rpc import BlockHeader, Node, parse_bytes
 from learnae.errors import InputError, PortError, Reason
-from learnae.messages.ids import cids_to_bytes
-from learnae.protocol.blockchain import Head, Receipt, Signed
+from learnae.messages.ids import cids_from_bytes, cids_to_bytes
+from learnae.protocol.blockchain import Head, ModelPayment, PaymentReport, Receipt, Signed
 from learnae.protocol.types import Address, Cid, Claim, ClaimFacts, Poid, TxHash, Wei
 
 TRANSFER_GAS = 21_000  # to an account without code
 PAY_GAS = 30_000  # 22,440 for a transfer with a CID, the rest for the code of a payee that is a contract
 MODEL_GAS = 1_440  # for each further CID
+MAX_BLOCKS = 50  # that one call reads payments from
 
 
 class TransactionSigner(Protocol):
@@ -120,6 +123,17 @@ class EvmChain:
             # A different constructor can produce the same code with an earlier timestamp in it.
             code_matches = (await self.node.block(block)).timestamp == timestamp
         return ClaimFacts(poid, timestamp, block, index, code_matches, receipt_matches, signature_valid=False)
+
+    async def payments(self, since: int, wallets: Sequence[Address]) -> PaymentReport:
+        genesis, head = (await self.node.block(0)).hash, await self.node.newest_block()
+        until, payments = min(head.number, since + MAX_BLOCKS - 1), []
+        for number in range(since, until + 1):
+            block = await read_block(self.node, await self.node.block(number, full=True), wallets)
+            for each in block.transactions:
+                with suppress(ValueError):
+                    if each.to and each.to in wallets and each.succeeded and each.wei:
+                        payments.append(ModelPayment(each.sender, each.to, cids_from_bytes(parse_bytes(each.data))))
+        return PaymentReport(genesis, max(until, since - 1), tuple(payments))
 
     async def balance(self, wallet: Address) -> Wei:
         return await self.node.balance(wallet)

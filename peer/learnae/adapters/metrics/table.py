@@ -18,7 +18,7 @@ WORK_KINDS |= {"PackRows": "pack"}
 TARGETS = {
     **dict.fromkeys(("FetchModel", "StoreModel", "SignRows"), "store"),
     "Announce": "gossip",
-    **dict.fromkeys(("SignDeployment", "SignPayment", "SendTransaction", "ReadReceipts"), "chain"),
+    **dict.fromkeys(("SignDeployment", "SignPayment", "SendTransaction", "ReadReceipts", "ReadPayments"), "chain"),
     **dict.fromkeys(("SignClaim", "ReadClaim", "ReadHead"), "chain"),
 }
 UP_LABELS = {"target": ("kubo", "chain")}

@@ -9,7 +9,7 @@ No check can know whether the accuracies that peers reported are true.
 
 from typing import Any
 
-from learnae.analysis.checks import chain, debts, faults, readings, records, work
+from learnae.analysis.checks import chain, debts, defence, faults, readings, records, work
 from learnae.analysis.checks.result import Check, CheckOutcome
 from learnae.analysis.checks.summary import summary
 from learnae.records.history import History
@@ -34,6 +34,9 @@ CHECKS: dict[str, Check] = {
     "batches_are_due": debts.batches_are_due,
     "spending_cap_respected": debts.spending_cap_respected,
     "refusers_pay_nothing": debts.refusers_pay_nothing,
+    "announced_parents_are_true": defence.announced_parents_are_true,
+    "denials_are_deserved": defence.denials_are_deserved,
+    "denied_peers_earn_nothing": defence.denied_peers_earn_nothing,
     "adopted_only_if_better": work.adopted_only_if_better,
     "averaged_models_were_published": work.averaged_models_were_published,
     "own_models_not_averaged": work.own_models_not_averaged,

@@ -26,6 +26,7 @@ from learnae.records.history import History
 
 ROUNDING = 1e-6  # s, of the times in a history
 FULL = 50  # debts that one payment covers
+REFUSING = (Policy.REFUSES_TO_PAY, Policy.CONCEALS_AVERAGES)
 SPENT = (DebtState.SIGNED, DebtState.SENT, DebtState.MINED, DebtState.FINAL)
 
 
@@ -225,8 +226,8 @@ def spending_cap_respected(history: History) -> Iterator[str]:
 
 @check
 def refusers_pay_nothing(history: History) -> Iterator[str]:
-    """Peers with the policy refuses-to-pay decline every debt and sign no payment."""
-    refusers = {entry.name for entry in session_began(history).roster if entry.policy is Policy.REFUSES_TO_PAY}
+    """Peers whose policy is to refuse decline every debt and sign no payment."""
+    refusers = {entry.name for entry in session_began(history).roster if entry.policy in REFUSING}
     for (payer, debt), changes in history.debts.items():
         last = changes[-1][1]
         if payer in refusers and (last.state is not DebtState.DECLINED or any(fact.tx for _, fact in changes)):

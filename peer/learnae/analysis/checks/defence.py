@@ -1,0 +1,68 @@
+"""Checks of ``[defence]``: averages name their parents, and income is denied only to peers that owe it."""
+
+from collections.abc import Iterator
+
+from learnae.analysis.checks.result import check, session_began
+from learnae.protocol.decisions import Adopted, Averaged, Published, StandingChanged, Trained, WorkChanged, WorkState
+from learnae.protocol.policies import Policy
+from learnae.protocol.settings import Defence
+from learnae.protocol.types import Cid, PeerId
+from learnae.records.history import History
+
+NAMES_PARENTS = (Policy.HONEST, Policy.REFUSES_TO_PAY, Policy.HIJACKER)
+
+
+@check
+def announced_parents_are_true(history: History) -> Iterator[str]:
+    """A published average names the model that its creator had and the remote one; a trained model names none."""
+    honest = {entry.name for entry in session_began(history).roster if entry.policy in NAMES_PARENTS}
+    current: dict[str, Cid] = {}
+    parents: dict[tuple[str, Cid], tuple[Cid, Cid]] = {}
+    for record in history.of(Adopted, Trained, Averaged, Published):
+        match record.fact:
+            case Averaged(adopted=True, cid=cid, remote_cid=remote):
+                if record.peer in current:
+                    parents[record.peer, cid] = (current[record.peer], remote)
+                current[record.peer] = cid
+            case Adopted(cid=cid) | Trained(cid=cid):
+                current[record.peer] = cid
+            case Published(cid=cid, parents=named) if record.peer in honest:
+                if named != parents.get((record.peer, cid)):
+                    yield f"{record.peer} announced {cid} with the parents {named}"
+
+
+@check
+def denials_are_deserved(history: History) -> Iterator[str]:
+    """Who is denied income had adopted more models than are tolerated, and its debts for them were not final then."""
+    session = session_began(history).session
+    names = {entry.peer: name for name, entry in history.roster.items()}
+    adopted: set[tuple[str, Cid]] = set()
+    for record in history.of(Averaged, StandingChanged):
+        fact = record.fact
+        if isinstance(fact, Averaged) and fact.adopted:
+            adopted.add((record.peer, fact.remote_cid))
+        elif isinstance(fact, StandingChanged) and fact.denied:
+            name = names.get(fact.creator, fact.creator)
+            if session.defence.kind is Defence.NONE or len(fact.unpaid) <= session.defence.limit:
+                yield f"{record.peer} denied income to {name} for {len(fact.unpaid)} models"
+            for cid in fact.unpaid:
+                if (name, cid) not in adopted:
+                    yield f"{record.peer} denied income to {name} for {cid}, which it had not adopted"
+
+
+@check
+def denied_peers_earn_nothing(history: History) -> Iterator[str]:
+    """No averaging begins with a model of a peer that is denied income; one that was under way may end."""
+    session_began(history)
+    denied: dict[str, set[PeerId]] = {}
+    when_begun: dict[str, set[PeerId]] = {}  # who was denied when the present averaging began
+    for record in history.of(StandingChanged, WorkChanged, Averaged):
+        match record.fact:
+            case StandingChanged(creator=creator, denied=True):
+                denied.setdefault(record.peer, set()).add(creator)
+            case StandingChanged(creator=creator):
+                denied.setdefault(record.peer, set()).discard(creator)
+            case WorkChanged(work=WorkState.MERGING):
+                when_begun[record.peer] = set(denied.get(record.peer, ()))
+            case Averaged(creator=creator) if creator in when_begun.get(record.peer, ()):
+                yield f"{record.peer} averaged with a model of {creator}, to which it denied income"

@@ -1,0 +1,121 @@
+"""Reciprocity: who adopts models and does not pay for them earns nothing here (``[defence]``).
+
+An announced average names its parents, and a payment on the chain names the models that it is for.  So a peer knows who
+adopted which models, its own or everybody's, and who paid.  It averages with no model of a peer that left more than
+``limit`` of them unpaid for longer than ``grace``.  Rules:
+
+1. Nobody is judged before the chain was read after the grace.  If the chain does not answer, every grace begins again,
+   because nobody could pay.
+2. Only peers whose wallet is known are judged: the others earn nothing anyhow.
+3. Who pays is in good standing again; so is who is forgiven.
+4. The amount is not judged: what an adoption gained is known to the adopter alone.
+5. An adopter that does not announce its average, or conceals that it is one, is not seen.
+"""
+
+from functools import partial
+
+from learnae.protocol import actions as do
+from learnae.protocol.blockchain import PaymentReport
+from learnae.protocol.decisions import StandingChanged
+from learnae.protocol.payments import Payments
+from learnae.protocol.peer_book import PeerBook
+from learnae.protocol.publication import Publication
+from learnae.protocol.requests import Requests
+from learnae.protocol.settings import Defence, PeerConfig, Scope
+from learnae.protocol.types import Address, Cid, ModelRef, PeerId
+
+
+class Reciprocity:
+    def __init__(
+        self,
+        config: PeerConfig,
+        requests: Requests,
+        peer_book: PeerBook,
+        publication: Publication,
+        payments: Payments,
+    ) -> None:
+        self._config, self._requests = config, requests
+        self._peer_book, self._publication = peer_book, publication
+        self._directory, self._transactions = payments.claims.directory, payments.transactions
+        self._adopted: dict[tuple[PeerId, Cid], float] = {}  # adopter and unpaid model -> when the grace began
+        self._paid: set[tuple[Address, Cid]] = set()  # payer and model
+        self._read: tuple[Address, ...] = ()  # wallets whose payments were read
+        self._since: int | None = None  # the next block to read; None: from the first one on
+        self._genesis = ""
+        self._read_at = 0.0
+
+    def announced(self, model: ModelRef) -> None:
+        """Note whose model an announced average adopts."""
+        settings = self._config.defence
+        if settings.kind is Defence.NONE or model.parents is None:
+            return
+        _, adopted = model.parents
+        if settings.scope is Scope.ALL or adopted in self._publication.cids:
+            self._adopted.setdefault((model.creator, adopted), self._requests.now)
+
+    def proceed(self) -> None:
+        """Read the chain if a grace is over and the chain was not read lately."""
+        now = self._requests.now
+        recent = self._read_at > 0 and now < self._read_at + self._config.chain.poll
+        if not recent and self._overdue() and not self._requests.waits_for(do.ReadPayments):
+            payees = self._payees()
+            if payees != self._read:
+                self._read, self._since = payees, None
+            since = self._first_block() if self._since is None else self._since
+            self._requests.issue(partial(do.ReadPayments, since=since, wallets=payees))
+
+    def payments_read(self, report: PaymentReport) -> None:
+        if report.genesis != self._genesis:
+            self.reset()
+        self._genesis, self._since, self._read_at = report.genesis, report.until + 1, self._requests.now
+        self._paid.update(
+            (payment.sender, cid) for payment in report.payments if payment.sender != payment.to for cid in payment.cids
+        )
+        self._judge()
+
+    def read_failed(self) -> None:
+        """Nobody can be expected to pay while the chain does not answer."""
+        self._read_at = self._requests.now
+        self._adopted = dict.fromkeys(self._adopted, self._requests.now)
+
+    def reset(self) -> None:
+        """The chain rolled back, or was replaced: read all of it again."""
+        self._paid.clear()
+        self._since = None
+
+    # private
+
+    def _payees(self) -> tuple[Address, ...]:
+        """The wallets to which payments count."""
+        if self._config.defence.scope is Scope.OWN:
+            return (self._config.wallet,)
+        others = {wallet for peer in self._peer_book.peers if (wallet := self._directory.payee(peer))}
+        return tuple(sorted({self._config.wallet, *others}))
+
+    def _first_block(self) -> int:
+        """No model is paid for before its creator has deployed its contract."""
+        claims = [entry.facts.block for entry in self._directory.entries.values() if entry.facts]
+        deployed = [each.receipt.block for each in self._transactions.by_nonce if each.receipt]
+        return max(1, min([*claims, *deployed], default=1))
+
+    def _overdue(self) -> dict[PeerId, list[Cid]]:
+        """What peers with a known wallet have adopted and not paid for within the grace."""
+        overdue: dict[PeerId, list[Cid]] = {}
+        for (adopter, cid), began in self._adopted.items():
+            wallet = self._directory.payee(adopter)
+            if wallet and (wallet, cid) not in self._paid and self._requests.now >= began + self._config.defence.grace:
+                overdue.setdefault(adopter, []).append(cid)
+        return overdue
+
+    def _judge(self) -> None:
+        settings, denied = self._config.defence, self._peer_book.denied
+        if settings.forgive is not None:
+            until = self._requests.now - settings.grace - settings.forgive
+            self._adopted = {key: began for key, began in self._adopted.items() if began > until}
+        overdue = self._overdue()
+        for adopter in sorted({*overdue, *denied}):
+            unpaid = overdue.get(adopter, [])
+            deny = len(unpaid) > settings.limit
+            if deny is not (adopter in denied):
+                denied ^= {adopter}
+                self._requests.record(StandingChanged(adopter, deny, tuple(unpaid)))

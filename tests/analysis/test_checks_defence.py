@@ -1,0 +1,63 @@
+"""``[defence]``: what averages announce, and to whom income is denied."""
+
+from dataclasses import replace
+
+from tests.helpers.histories import MODEL, PEER, SETTINGS, amended, caught, fact_is, followed_by, score
+
+from learnae.protocol.decisions import Averaged, Published, StandingChanged, WorkChanged, WorkState
+from learnae.protocol.settings import Defence, DefenceSettings
+from learnae.protocol.types import PeerId
+from learnae.records.history import History, SessionBegan
+
+ANN_ADOPTED = fact_is("ann", Averaged, remote_cid=MODEL["bob 1"])
+BOB_ADOPTED = fact_is("bob", Averaged, adopted=True)
+DENIED = StandingChanged(PEER["bob"], True, (MODEL["ann 2"],))
+
+
+def defended(limit: int = 0, kind: Defence = Defence.RECIPROCITY) -> History:
+    session = replace(SETTINGS, defence=DefenceSettings(kind, limit=limit))
+    return amended(fact_is("swarm", SessionBegan), session=session)
+
+
+def told(denied: StandingChanged = DENIED, history: History | None = None) -> History:
+    """After bob has adopted ann's model, ann says this."""
+    owed = fact_is("ann", Averaged, remote_cid=MODEL["dan 1"])
+    return followed_by(owed, denied, history or defended())
+
+
+def test_who_adopted_and_did_not_pay_may_be_denied_income() -> None:
+    assert not caught(told())
+    again = fact_is("ann", StandingChanged)
+    assert not caught(followed_by(again, replace(DENIED, denied=False, unpaid=()), told()))
+
+
+def test_nobody_is_denied_income_for_what_it_had_not_adopted() -> None:
+    never = told(replace(DENIED, unpaid=(MODEL["ann 3"],)))
+    assert caught(never).keys() == {"denials_are_deserved"}
+    early = followed_by(ANN_ADOPTED, DENIED, defended())
+    assert "which it had not adopted" in caught(early)["denials_are_deserved"]
+    stranger = told(replace(DENIED, creator=PeerId("12D3unknown")))
+    assert "12D3unknown" in caught(stranger)["denials_are_deserved"]
+
+
+def test_nobody_is_denied_income_within_the_limit_or_without_the_defence() -> None:
+    assert caught(told(history=defended(limit=1))).keys() == {"denials_are_deserved"}
+    assert caught(told(history=defended(kind=Defence.NONE))).keys() == {"denials_are_deserved"}
+
+
+def test_an_averaging_that_begins_with_a_model_of_a_denied_peer_is_invalid() -> None:
+    attempt = Averaged(PEER["bob"], MODEL["bob 2"], score(760), score(700), False, MODEL["ann 1"], 4)
+    denied = fact_is("ann", StandingChanged)
+    under_way = followed_by(denied, attempt, told())
+    assert "denied_peers_earn_nothing" not in caught(under_way)
+    begun = followed_by(denied, WorkChanged(WorkState.MERGING), under_way)
+    assert "to which it denied income" in caught(begun)["denied_peers_earn_nothing"]
+    restored = followed_by(denied, replace(DENIED, denied=False, unpaid=()), begun)
+    assert "denied_peers_earn_nothing" not in caught(restored)
+
+
+def test_an_average_names_its_parents_and_a_trained_model_none() -> None:
+    average, trained = (fact_is("ann", Published, cid=MODEL[f"ann {step}"]) for step in (2, 1))
+    for history in (amended(average, parents=None), amended(trained, parents=(MODEL["bob 1"], MODEL["bob 1"]))):
+        assert caught(history).keys() == {"announced_parents_are_true"}
+    assert not caught(amended(fact_is("dan", Published), parents=None))

@@ -1,0 +1,56 @@
+"""Ways to break reciprocity, and what averages announce."""
+
+from typing import Any
+
+import pytest
+from tests.helpers.protocol_mutants import BASE, Mutant
+from tests.helpers.swarms import groups
+
+from learnae.protocol.peer_book import PeerBook
+from learnae.protocol.publication import Publication
+from learnae.protocol.reciprocity import Reciprocity
+from learnae.protocol.types import Cid, ModelRef
+
+Patch = pytest.MonkeyPatch
+
+REFUSED: dict[str, Any] = BASE | groups({"count": 2, "policy": "refuses-to-pay"}, {})
+REFUSED |= {"work": {"slices": 9, "patience": 9}, "defence": {"kind": "reciprocity", "grace": 2.0, "scope": "all"}}
+
+
+def names_no_parents(patch: Patch) -> None:
+    patch.setattr(Publication, "_parents", lambda self, remote: None)
+
+
+def names_itself_as_both_parents(patch: Patch) -> None:
+    patch.setattr(Publication, "_parents", lambda self, remote: (self.weights.cid,) * 2)
+
+
+def averages_with_whom_it_denied(patch: Patch) -> None:
+    patch.setattr(PeerBook, "denied", property(lambda self: Ignored(), lambda self, value: None), raising=False)
+
+
+class Ignored(set[Any]):
+    """A set that holds what is entered and says that it does not."""
+
+    def __contains__(self, item: object) -> bool:
+        return False
+
+
+def accuses_of_what_was_not_adopted(patch: Patch) -> None:
+    """It takes every average for one of its own newest model."""
+    announced = Reciprocity.announced
+
+    def paranoid(self: Reciprocity, model: ModelRef) -> None:
+        announced(self, model)
+        if model.parents:
+            self._adopted.setdefault((model.creator, Cid(model.parents[0])), self._requests.now)
+
+    patch.setattr(Reciprocity, "announced", paranoid)
+
+
+MUTANTS = [
+    Mutant("names no parents", names_no_parents, {"announced_parents_are_true"}, REFUSED),
+    Mutant("names itself as both parents", names_itself_as_both_parents, {"announced_parents_are_true"}),
+    Mutant("averages with whom it denied income", averages_with_whom_it_denied, {"denied_peers_earn_nothing"}, REFUSED),
+    Mutant("accuses of what was not adopted", accuses_of_what_was_not_adopted, {"denials_are_deserved"}, REFUSED),
+]

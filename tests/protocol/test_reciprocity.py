@@ -1,0 +1,202 @@
+"""Reciprocity: who adopts and does not pay is denied income, after a grace, as far as the chain shows."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.helpers.driven import Driven
+from tests.helpers.peers import announced, head, model, score
+
+from learnae.errors import Reason
+from learnae.protocol import actions as do
+from learnae.protocol import events as on
+from learnae.protocol.blockchain import ModelPayment, PaymentReport
+from learnae.protocol.decisions import Published, StandingChanged
+from learnae.protocol.policies import Policy
+from learnae.protocol.settings import Defence, Scope
+from learnae.protocol.types import Address, Cid, PeerId, Timer
+
+BOB = PeerId("bob")
+
+
+def trading(**settings: Any) -> Driven:
+    """A peer that knows bob's and ann's wallets, has no work left but averaging, and has published me-1 and me-2."""
+    driven = Driven(
+        **{
+            "wants_payment": False,
+            "expected_identities": 0,
+            "kind": Defence.RECIPROCITY,
+            "grace": 10.0,
+            "patience": 9,
+            "idle_after": 500.0,
+            **settings,
+        }
+    ).loaded()
+    driven.meets("bob").meets("ann")
+    for step in (1, 2):
+        driven.scored(do.TrainSlice, f"me-{step}", score(50 + step))
+    return driven
+
+
+def adopts(driven: Driven, adopter: str, cid: str, step: int = 1) -> Driven:
+    """Receive an average of the adopter's with this model, which is tried and not better."""
+    average = replace(model(adopter, step), parents=(Cid(f"{adopter}-0"), Cid(cid)))
+    event = driven.screens(adopter, announced(average))
+    assert not isinstance(event, Reason)
+    driven.tell(event)
+    if driven.all_asked(do.FetchModel):
+        driven.fetched()
+        driven.scored(do.AverageModels, f"worse-{step}", score(1))
+    return driven
+
+
+def overdue(driven: Driven) -> Driven:
+    """Let the grace pass, and something happen."""
+    driven.after(10.0).tell(on.TimerFired(driven.now, Timer.WORK))
+    return driven
+
+
+def reads(driven: Driven, *payments: tuple[str, str], until: int = 7, genesis: str = "genesis") -> Driven:
+    """The chain has payments by these peers for these models."""
+    request = driven.asked(do.ReadPayments)
+    paid = tuple(ModelPayment(Address(f"0x{payer}"), request.wallets[0], (Cid(cid),)) for payer, cid in payments)
+    driven.tell(on.PaymentsRead(driven.now, request.request, PaymentReport(genesis, until, paid)))
+    return driven
+
+
+def standing(driven: Driven) -> list[tuple[str, bool, tuple[str, ...]]]:
+    return [(fact.creator, fact.denied, fact.unpaid) for fact in driven.facts(StandingChanged)]
+
+
+def fetched_for(driven: Driven, creator: str, step: int) -> bool:
+    """Whether a new model of the creator is fetched."""
+    driven.hears(creator, step)
+    return any(request.model and request.model.creator == creator for request in driven.all_asked(do.FetchModel))
+
+
+def test_an_average_is_announced_with_its_parents_and_a_trained_model_without() -> None:
+    driven = trading().attempted("bob", 90)
+    assert [fact.parents for fact in driven.facts(Published)] == [None, None, ("me-2", "bob-1")]
+
+
+def test_who_conceals_averages_announces_none() -> None:
+    driven = trading(policy=Policy.CONCEALS_AVERAGES).attempted("bob", 90)
+    assert driven.facts(Published)[-1].parents is None
+    assert driven.debts[0].reason == "policy"
+
+
+def test_who_adopted_and_did_not_pay_within_the_grace_earns_nothing() -> None:
+    driven = adopts(trading(), "bob", "me-1")
+    assert not driven.all_asked(do.ReadPayments)
+    reads(overdue(driven))
+    assert standing(driven) == [("bob", True, ("me-1",))]
+    assert not fetched_for(driven, "bob", 2) and fetched_for(driven, "ann", 2)
+
+
+def test_nobody_is_judged_before_the_chain_was_read() -> None:
+    driven = overdue(adopts(trading(), "bob", "me-1"))
+    assert not standing(driven)
+    assert driven.asked(do.ReadPayments) == do.ReadPayments(
+        driven.asked(do.ReadPayments).request, 1, (Address("0xme"),)
+    )
+
+
+def test_who_pays_stays_in_good_standing() -> None:
+    driven = reads(overdue(adopts(trading(), "bob", "me-1")), ("bob", "me-1"))
+    assert not standing(driven) and fetched_for(driven, "bob", 2)
+    overdue(driven)
+    assert not driven.all_asked(do.ReadPayments), "nothing is overdue"
+
+
+def test_who_pays_late_is_in_good_standing_again_and_its_models_are_fetched() -> None:
+    driven = reads(overdue(adopts(trading(), "bob", "me-1")))
+    driven.hears("bob", 2)
+    reads(overdue(driven), ("bob", "me-1"), until=9)
+    assert standing(driven)[-1] == ("bob", False, ())
+    assert [request.model for request in driven.all_asked(do.FetchModel)] == [model("bob", 2)]
+
+
+def test_blocks_are_read_once_unless_the_chain_rolled_back_or_was_replaced() -> None:
+    driven = reads(overdue(adopts(trading(), "bob", "me-1")), until=7)
+    overdue(driven)
+    assert driven.asked(do.ReadPayments).since == 8
+    reads(driven)
+    driven.tell(on.ChainRolledBack(driven.now, head(3)))
+    overdue(driven)
+    assert driven.asked(do.ReadPayments).since == 1
+    reads(driven, ("bob", "me-1"), genesis="another")
+    assert standing(driven)[-1][1] is False
+
+
+def test_a_fetched_model_of_a_denied_peer_is_not_averaged() -> None:
+    driven = adopts(trading(), "bob", "me-1")
+    driven.hears("ann", 2)
+    driven.fetched()
+    driven.hears("bob", 2)
+    driven.fetched()
+    assert driven.peer.status().fetched
+    overdue(driven)
+    reads(driven)
+    driven.scored(do.AverageModels, "worse", score(1))
+    assert not driven.all_asked(do.AverageModels)
+
+
+def test_while_the_chain_does_not_answer_every_grace_begins_again() -> None:
+    driven = overdue(adopts(trading(), "bob", "me-1"))
+    driven.fails(do.ReadPayments, Reason.UNREACHABLE)
+    driven.after(9.0).tell(on.TimerFired(driven.now, Timer.WORK))
+    assert not driven.all_asked(do.ReadPayments) and not standing(driven)
+    reads(overdue(driven))
+    assert standing(driven) == [("bob", True, ("me-1",))]
+
+
+@pytest.mark.parametrize(("limit", "denied"), [(0, True), (1, True), (2, False)])
+def test_some_unpaid_models_are_tolerated(limit: int, denied: bool) -> None:
+    driven = adopts(adopts(trading(limit=limit), "bob", "me-1"), "bob", "me-2", step=2)
+    reads(overdue(driven))
+    assert bool(standing(driven)) is denied
+
+
+def test_an_unpaid_model_is_forgotten_if_the_settings_forgive() -> None:
+    driven = reads(overdue(adopts(trading(forgive=5.0), "bob", "me-1")))
+    assert standing(driven) == [("bob", True, ("me-1",))]
+    reads(overdue(driven))
+    assert standing(driven)[-1] == ("bob", False, ())
+
+
+def test_by_default_only_the_peers_own_models_count() -> None:
+    driven = overdue(adopts(trading(), "bob", "ann-1"))
+    assert not driven.all_asked(do.ReadPayments)
+
+
+def test_models_of_everybody_may_count() -> None:
+    driven = overdue(adopts(trading(scope=Scope.ALL), "bob", "ann-1"))
+    assert driven.asked(do.ReadPayments).wallets == ("0xann", "0xbob", "0xme")
+    reads(driven)
+    assert standing(driven) == [("bob", True, ("ann-1",))]
+
+
+def test_a_payment_to_itself_pays_for_nothing() -> None:
+    driven = overdue(adopts(trading(scope=Scope.ALL), "bob", "ann-1"))
+    request = driven.asked(do.ReadPayments)
+    payment = ModelPayment(Address("0xbob"), Address("0xbob"), (Cid("ann-1"),))
+    driven.tell(on.PaymentsRead(driven.now, request.request, PaymentReport("genesis", 7, (payment,))))
+    assert standing(driven) == [("bob", True, ("ann-1",))]
+
+
+def test_wallets_that_become_known_are_read_from_the_first_block_on() -> None:
+    driven = reads(overdue(adopts(trading(scope=Scope.ALL), "bob", "ann-1")))
+    driven.meets("cat")
+    overdue(driven)
+    request = driven.asked(do.ReadPayments)
+    assert "0xcat" in request.wallets and request.since == 1
+
+
+def test_a_peer_whose_wallet_is_not_known_is_not_judged() -> None:
+    driven = overdue(adopts(trading(), "dan", "me-1"))
+    assert not driven.all_asked(do.ReadPayments)
+
+
+def test_without_the_defence_nobody_is_judged() -> None:
+    driven = trading(kind=Defence.NONE, scope=Scope.ALL)
+    assert not overdue(adopts(driven, "bob", "me-1")).all_asked(do.ReadPayments)
