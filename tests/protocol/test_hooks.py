@@ -72,6 +72,15 @@ def test_a_policy_may_leave_for_good() -> None:
     assert not driven.all_asked(do.FetchModel) and driven.peer.status().work is WorkState.DONE
 
 
+def test_what_arrives_after_a_peer_has_left_does_not_wake_it() -> None:
+    driven = own("    def leaves(self, view): return view.slices_trained == 1\n")
+    driven.hears("bob")
+    assert driven.asked(do.FetchModel)
+    driven.scored(do.TrainSlice, "me-1", score(60))
+    driven.fetched()
+    assert driven.peer.status().work is WorkState.DONE and not driven.all_asked(do.ScoreModel)
+
+
 @pytest.mark.parametrize(
     ("body", "line", "error"),
     [
