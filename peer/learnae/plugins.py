@@ -44,12 +44,12 @@ BUILT_IN: dict[Kind, dict[str, str]] = {  # written like entry points
     Kind.POLICIES: {
         "honest": "learnae.protocol.hooks:Honest",
         "refuses-to-pay": "learnae.protocol.hooks:RefusesToPay",
-        "conceals-averages": "learnae.protocol.hooks:RefusesToPay",
+        "conceals-averages": "learnae.protocol.hooks:ConcealsAverages",
         "poisoner": "learnae.protocol.hooks:Forger",
         "copycat": "learnae.protocol.hooks:Copycat",
-        "hijacker": "learnae.protocol.hooks:Honest",  # its contract names another peer's id
-        "row-poisoner": "learnae.protocol.hooks:Honest",  # its row blocks have wrong labels
-        "spammer": "learnae.protocol.hooks:Forger",  # it has very many slices
+        "hijacker": "learnae.protocol.hooks:Hijacker",
+        "row-poisoner": "learnae.protocol.hooks:RowPoisoner",
+        "spammer": "learnae.protocol.hooks:Spammer",
     },
 }
 

@@ -1,4 +1,6 @@
-"""Runs as data, for notebooks and scripts: ``learnae.load`` and ``learnae.simulate`` return a ``Run``.
+"""Runs as data, for notebooks and scripts.
+
+``learnae.load`` and ``learnae.simulate`` return a ``Run``:
 
 import learnae
 

@@ -153,7 +153,7 @@ def test_the_files_beside_a_journal_are_regular_files(
 def test_the_schema_of_a_sound_journal_is_its_own(tmp_path: Path) -> None:
     path = written(tmp_path)
     with closing(sqlite3.connect(path)) as connection:
-        assert len(connection.execute("SELECT * FROM sqlite_master").fetchall()) == 6
+        assert len(connection.execute("SELECT * FROM sqlite_master").fetchall()) == 7
     assert read_journal(path).entries
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from learnae.ed25519 import verify_text
+from learnae.ed25519 import SensorKey, verify_text
 from learnae.messages.ids import base64url, peer_id
 from learnae.messages.wire import SIGNING_PREFIX
 from learnae.protocol.types import PeerId
@@ -23,6 +23,11 @@ class IpfsIdentity:
 
     async def sign(self, message: bytes) -> str:
         return base64url(_private_key(self.key).sign(SIGNING_PREFIX + message))
+
+    @property
+    def sensor_key(self) -> SensorKey:
+        """The same key, for readings."""
+        return SensorKey.from_secret(_private_key(self.key).private_bytes_raw())
 
     def verify(self, peer: PeerId, message: bytes, signature: str) -> bool:
         return verify_text(peer, message, signature)

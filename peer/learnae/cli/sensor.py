@@ -9,7 +9,7 @@ import typer
 
 
 def sensor(
-    sensor: Annotated[Path, typer.Argument(help="The sensor's file, as its session wrote it.")],
+    sensor: Annotated[Path, typer.Argument(help="The sensor's file (docs/how-to/feed.md).")],
     csv: Annotated[str, typer.Argument(help="CSV file with the rows, or - for standard input.")] = "-",
     feed: Annotated[
         str | None, typer.Option(metavar="URL", help="Feed to publish on (default: the one in the sensor's file).")

@@ -34,7 +34,10 @@ def sweep(
     out: Annotated[Path | None, typer.Option(help="Folder for the runs (default: runs/sweep-SESSION).")] = None,
     shard: Annotated[
         str | None,
-        typer.Option(metavar="K/N", help="Run only every N-th run from the K-th, as one of N jobs that share --out."),
+        typer.Option(
+            metavar="K/N",
+            help="Run only every N-th run from the K-th, for N jobs that share --out; with --render: N.",
+        ),
     ] = None,
     collect: Annotated[
         bool, typer.Option("--collect", help="Run nothing: write the CSV and the table of the shards' runs.")

@@ -36,9 +36,9 @@ class PeerView:
 
 
 class Honest:
-    """Follows the paper.  ``averages``: whether it fetches the models of others at all."""
+    """Follows the paper."""
 
-    averages = True
+    averages = True  # or it never fetches the models of others
 
     def __init__(self, random: Random) -> None:
         self.random = random  # the peer's own; the only source of chance
@@ -71,6 +71,10 @@ class RefusesToPay(Honest):
         return False
 
 
+class ConcealsAverages(RefusesToPay):
+    """Declines every debt, and announces averages as if it had trained them."""
+
+
 class Forger(Honest):
     """Publishes random weights instead of training, and averages nothing."""
 
@@ -78,6 +82,18 @@ class Forger(Honest):
 
     def slice(self, view: PeerView) -> Forgery | None:
         return Forgery.RANDOM
+
+
+class Spammer(Forger):
+    """Announces random models as fast as it can."""
+
+
+class Hijacker(Honest):
+    """Claims the IPFS id of another peer for its own wallet."""
+
+
+class RowPoisoner(Honest):
+    """Publishes rows with wrong labels."""
 
 
 class Copycat(Honest):

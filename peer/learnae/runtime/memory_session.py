@@ -26,7 +26,7 @@ class MemorySession(SessionSetup):
     """
 
     def __init__(self, session: Session, learning: Learning, keys: Keys, present: Set[str] | None = None) -> None:
-        members = roster(session.groups, session.peers, with_sensor_keys(session, keys), session.privacy)
+        members = roster(session.groups, session.peers, keys, session.privacy)
         degree = session.network.degree
         super().__init__(
             session,
@@ -74,5 +74,5 @@ class MemorySession(SessionSetup):
 
 
 def memory_keys(session: Session) -> Keys:
-    """Public ids without private keys."""
-    return lambda name: memory.keys(f"{session.seed} {name}")
+    """Public ids without private keys, except those of sensors, whose readings are signed."""
+    return with_sensor_keys(session, lambda name: memory.keys(f"{session.seed} {name}"))

@@ -1,4 +1,4 @@
-"""The keys of sensors whose readings are published by the process of their session: derived from its seed."""
+"""The keys of simulated sensors: derived from the seed, so that the same seed gives the same readings."""
 
 import hashlib
 

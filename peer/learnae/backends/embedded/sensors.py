@@ -1,8 +1,9 @@
 """The sensors of an embedded swarm, and the feed that connects them to the peers that follow it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
+from learnae.adapters.ipfs_keys import IpfsIdentity
 from learnae.messages.readings import SensorOutbox, SensorRows, decode_reading
 from learnae.ports import Feed, Gossip, Observer, Store
 from learnae.protocol.rest import Rest
@@ -12,16 +13,21 @@ from learnae.records.history import ReadingPublished
 from learnae.runtime.feed import FeedGossip, publish_rows, reading_log
 from learnae.runtime.feeds import OpenFeed, open_feeds
 from learnae.runtime.memory_session import MemorySession
-from learnae.runtime.sensor_keys import sensor_keys
 from learnae.session.roster import Member
 
 
 class EmbeddedSensors:
-    """``clock``: session seconds.  ``busy``: whether a sensor has not published all its rows."""
+    """``identities``: keys by name.  ``clock``: session seconds.  ``busy``: whether rows are left to publish."""
 
-    def __init__(self, setup: MemorySession, clock: Callable[[], float], record: Observer) -> None:
+    def __init__(
+        self,
+        setup: MemorySession,
+        identities: Mapping[str, IpfsIdentity],
+        clock: Callable[[], float],
+        record: Observer,
+    ) -> None:
         self._setup, self._clock, self._record = setup, clock, record
-        self._keys = sensor_keys(setup.session)
+        self._identities = identities
         self._members = [member for member in setup.members if member.group.sensor]
         self._published: set[Cid] = set()
         self._feed: OpenFeed | None = None
@@ -66,7 +72,7 @@ class EmbeddedSensors:
         await asyncio.sleep(member.group.joins_at - self._clock())
         feed = self._connection(member.name)
         try:
-            outbox = SensorOutbox(self._setup.session_id, member.peer, self._keys[member.name].sign)
+            outbox = SensorOutbox(self._setup.session_id, member.peer, self._identities[member.name].sensor_key.sign)
 
             def confirmed(number: int, message: bytes) -> None:
                 cid = decode_reading(message).announcement.rows.cid

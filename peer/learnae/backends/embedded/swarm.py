@@ -16,6 +16,7 @@ from typing import Any
 from learnae.adapters.evm import EvmChain, Node, export
 from learnae.adapters.evm.fees import FeePolicy
 from learnae.adapters.evm.local import LocalEvm
+from learnae.adapters.ipfs_keys import IpfsIdentity
 from learnae.adapters.keystore import Wallet
 from learnae.adapters.memory import MemoryJournal
 from learnae.adapters.memory_network import LiveMemoryStore, MemoryGossip
@@ -23,7 +24,7 @@ from learnae.adapters.run_directory import Journal
 from learnae.backends.embedded.faults import embedded_faults
 from learnae.backends.embedded.sensors import EmbeddedSensors
 from learnae.errors import input_error
-from learnae.ports import IdentityKey, Observer
+from learnae.ports import Observer
 from learnae.protocol.decisions import Averaged, Published, RowsForwarded, RowsPublished, Trained
 from learnae.protocol.peer import Peer
 from learnae.protocol.rest import Rest
@@ -61,7 +62,7 @@ class EmbeddedSwarm:
         self,
         setup: MemorySession,
         wallets: Mapping[str, Wallet],
-        identities: Mapping[str, IdentityKey],
+        identities: Mapping[str, IpfsIdentity],
         observers: Sequence[Observer],
         evm: LocalEvm,
         report: Callable[[str], None] = lambda sentence: None,
@@ -74,7 +75,7 @@ class EmbeddedSwarm:
         self.node = Node(self.evm, self.session.chain.id)
         self.chain: list[ChainRecord] = []
         self.clock = SessionClock(Moment.now())
-        self.sensors = EmbeddedSensors(setup, self.clock, self.record)
+        self.sensors = EmbeddedSensors(setup, identities, self.clock, self.record)
         self._threads = ThreadPoolExecutor(self.session.peers + 1, "trainer")  # all may wait for one batch
         net = setup.swarm.net
         self._members = [setup.members[index] for index in setup.present]
@@ -257,7 +258,7 @@ class EmbeddedSwarm:
             raise
         self.evaluation.record_scores(self.clock(), models, scores)
 
-    def _peer(self, index: int, wallets: Mapping[str, Wallet], identities: Mapping[str, IdentityKey]) -> LivePeer:
+    def _peer(self, index: int, wallets: Mapping[str, Wallet], identities: Mapping[str, IpfsIdentity]) -> LivePeer:
         setup, member = self.setup, self._members[index]
         chain = EvmChain(self.node, wallets[member.name], FeePolicy.of(self.session.chain))
         store = LiveMemoryStore(setup.swarm, member.name, self.session.network.fetch_timeout)
