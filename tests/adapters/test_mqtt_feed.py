@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 import pytest
 from tests.adapters.brokers import KINDS, AmqttBroker, Mosquitto, free_port
-from tests.adapters.feeds import FeedSuite, InterruptedFeedSuite, Step, received, until_confirmed
+from tests.adapters.feeds import PATIENCE, FeedSuite, InterruptedFeedSuite, Step, received, until_confirmed
 
 from learnae.adapters.mqtt import MqttFeed
+from learnae.adapters.mqtt import feed as mqtt_feed
 from learnae.errors import PortError, Reason
 from learnae.ports import Feed
 
@@ -62,7 +63,14 @@ class TestMqttFeed(FeedSuite, InterruptedFeedSuite):
 
     @pytest.fixture
     def restore(self, world: World) -> Step:
-        return world.broker.start_now
+        async def start() -> None:
+            """A broker that was killed forgets subscriptions: wait until all feeds have renewed theirs."""
+            await world.broker.start_now()
+            for feed in world.feeds:
+                assert isinstance(feed, MqttFeed)
+                await feed._connected()
+
+        return start
 
     def test_a_follower_that_begins_before_its_broker_receives_from_it_later(self, world: World) -> None:
         async def story() -> None:
@@ -104,5 +112,25 @@ def test_what_is_confirmed_while_a_follower_is_away_arrives_when_it_is_back(shar
         assert b"meanwhile" in arrived or isinstance(shared.broker, AmqttBroker)  # which keeps nothing for it
         await sensor.close()
         await again.close()
+
+    shared.wait(story())
+
+
+def test_a_follower_that_reads_nothing_keeps_few_messages_and_can_be_closed(
+    shared: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt_feed, "MAX_UNREAD", 2)
+
+    async def story() -> None:
+        sensor, follower = (MqttFeed("127.0.0.1", shared.broker.port, "unread", name) for name in ("one", "two"))
+        stream = await follower.follow()
+        watching = await sensor.follow()
+        for number in range(6):
+            await sensor.publish(b"%d" % number)
+            await received(watching, [b"%d" % number])
+        await follower.close()
+        async with asyncio.timeout(PATIENCE):
+            assert len([message async for message in stream]) <= 2
+        await sensor.close()
 
     shared.wait(story())

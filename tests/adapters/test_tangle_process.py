@@ -69,6 +69,14 @@ def test_what_is_no_hornet_is_refused(program: str, tmp_path: Path) -> None:
         write_network(tmp_path / "network", [ENDPOINTS], Programs(program, program))
 
 
+def test_a_hornet_that_fails_without_a_word_is_refused(tmp_path: Path) -> None:
+    program = tmp_path / "hornet"
+    program.write_text("#!/bin/sh\necho; echo >&2; exit 1\n", encoding="utf-8")
+    program.chmod(0o700)
+    with pytest.raises(InputError, match=r"could not create a network \(no output\)"):
+        write_network(tmp_path / "network", [ENDPOINTS], Programs(str(program), str(program)))
+
+
 def test_a_node_that_ends_at_once_is_refused_with_its_last_words(tmp_path: Path) -> None:
     folder = tmp_path / "node"
     (folder / "seed").mkdir(parents=True)

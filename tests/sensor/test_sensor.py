@@ -18,6 +18,7 @@ from learnae.errors import BadMessage, InputError, Reason
 from learnae.messages.readings import Reading, ReadingLog, SensorOutbox
 from learnae.messages.wire import cid_of
 from learnae.runtime.feeds import mqtt_feed
+from learnae.sensor import __main__ as program
 from learnae.sensor.device import RowReader, SensorFile, SensorState
 
 SESSION, SECRET = cid_of(b"session"), bytes(range(32))
@@ -160,7 +161,7 @@ def test_a_table_without_a_column_is_refused() -> None:
         {"classes": ("a",)},
     ],
 )
-def test_a_file_that_no_session_wrote_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_a_file_that_is_not_the_file_of_a_sensor_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     path = tmp_path / "sensor.json"
     sensor_file(**change).write(path)
     with pytest.raises(InputError, match="is not the file of a sensor"):
@@ -181,3 +182,54 @@ def test_a_damaged_state_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "state").write_text(text)
     with pytest.raises(InputError, match="is not the state of a sensor"):
         kept(tmp_path / "state")
+
+
+def test_lines_that_no_csv_file_has_are_left_out() -> None:
+    reader = RowReader(sensor_file(), "x,y,class", "rows.csv")
+    bad = ['"1,2,no\n', "1,2\r3,no\n", "1,2,no" + "9" * 200_000]
+    rows = reader.rows(["3,5,yes", *bad, "1,0,no"])
+    assert rows and rows.labels == b"\1\0" and reader.bad == 3
+    with pytest.raises(InputError, match="has no column 'x'"):
+        RowReader(sensor_file(), "x\ry", "rows.csv")
+
+
+def test_a_line_without_end_is_one_bad_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "MAX_LINE", 8)
+    sent = b"1,2,no\n" + b"x" * 50 + b"\n\n3,4,yes\n" + b"y" * 9 + b"\n5,6"
+    (tmp_path / "rows.csv").write_bytes(sent)
+
+    async def story() -> None:
+        for size in (1, 7, 100):
+            stream = asyncio.StreamReader(8)
+            piped = asyncio.ensure_future(collected(program.lines_of_pipe(stream)))
+            for at in range(0, len(sent), size):
+                stream.feed_data(sent[at : at + size])
+                await asyncio.sleep(0)
+            stream.feed_eof()
+            assert await piped == ["1,2,no\n", "", "\n", "3,4,yes\n", "", "5,6"]
+        lines = await collected(program.lines_of(str(tmp_path / "rows.csv")))
+        assert lines == ["1,2,no\n", "", "\n", "3,4,yes\n", "", "5,6"]
+
+    asyncio.run(story())
+
+
+async def collected(lines: AsyncIterator[str]) -> list[str]:
+    return [line async for line in lines]
+
+
+def test_the_state_of_another_session_or_sensor_is_refused(tmp_path: Path) -> None:
+    other = SensorKey.from_secret(bytes(32))
+    for outbox in (SensorOutbox(cid_of(b"other"), KEY.peer, KEY.sign), SensorOutbox(SESSION, other.peer, other.sign)):
+        SensorState(tmp_path / "state").save(outbox)
+        with pytest.raises(InputError, match="is the state of another session or sensor"):
+            kept(tmp_path / "state")
+
+
+def test_a_state_that_cannot_be_read_or_written_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read .* name another file by --state"):
+        kept(tmp_path)
+    (tmp_path / "state").write_bytes(b"\xff")
+    with pytest.raises(InputError, match="is not the state of a sensor"):
+        kept(tmp_path / "state")
+    with pytest.raises(InputError, match="cannot be written .* name another file by --state"):
+        SensorState(tmp_path / "none" / "state").save(SensorOutbox(SESSION, KEY.peer, KEY.sign))

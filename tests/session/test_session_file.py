@@ -243,8 +243,9 @@ def test_a_session_with_sensors_is_accepted() -> None:
 
 @pytest.mark.parametrize("url", ["mqtt://", "http://host", "mqtt://user:secret@host", "mqtt://host:port", "host"])
 def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
-    assert "give mqtt://HOST or mqtt://HOST:PORT" in refused({"feed": {"url": url}})
-    assert parse({"feed": {"url": "mqtt://broker.example:1883"}}).feed.url == "mqtt://broker.example:1883"
+    assert "give mqtt://HOST or mqtt://HOST:PORT" in refused({"feed": {"kind": "mqtt", "url": url}})
+    named = parse({"feed": {"kind": "mqtt", "url": "mqtt://broker.example:1883"}})
+    assert named.feed.url == "mqtt://broker.example:1883"
 
 
 @pytest.mark.parametrize(
@@ -259,7 +260,8 @@ def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
         ({**OPEN, "groups": [BRIDGE, {**SENSOR, "wants_payment": True}]}, "groups: a sensor only publishes rows: set"),
         ({**OPEN, "groups": [BRIDGE, {**SENSOR, "bridge": True}]}, "groups: a sensor follows no feed: set bridge"),
         ({"faults": [{"kind": "feed-kill", "at": 1}]}, "faults: feed-kill needs sensors: leave it out, or set sensor"),
-        ({"feed": {"kind": "tangle", "url": "mqtt://host"}}, "feed.url names an MQTT broker, and a session starts its"),
+        ({"feed": {"kind": "tangle", "url": "mqtt://host"}}, "feed.url names an MQTT broker: set feed.kind"),
+        ({"feed": {"url": "mqtt://host"}}, "feed.url names an MQTT broker: set feed.kind"),
         ({**OPEN, "groups": [{}, SENSOR]}, "groups: sensors need a peer that follows the feed, and such a peer needs"),
         ({**OPEN, "groups": [BRIDGE]}, "groups: sensors need a peer that follows the feed, and such a peer needs"),
         ({**OPEN, "groups": [BRIDGE, SENSOR]}, "a sensor publishes 100 readings, more than peers accept: raise"),

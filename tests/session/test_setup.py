@@ -102,3 +102,12 @@ def test_peers_that_follow_the_feed_know_the_sensors_and_no_others_do() -> None:
     assert configs[0].sensors == (PeerId("id of p01"), PeerId("id of p02"))
     assert all(config.sensors == () for config in configs[1:])
     assert configs[0].expected_identities == 6
+
+
+def test_a_reading_must_fit_into_a_message() -> None:
+    sensor = Group(1, sensor=True, computes=False, wants_payment=False)
+    session = replace(SESSION, privacy=False, groups=(Group(bridge=True), sensor))
+    members = roster(session.groups, session.peers, _ids, session.privacy)
+    SessionSetup(session, members, 79, "ab", str.encode)
+    with pytest.raises(InputError, match="a reading holds 98 rows of 80 columns: lower feed.rows = 100"):
+        SessionSetup(session, members, 80, "ab", str.encode)

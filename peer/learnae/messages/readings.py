@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from learnae.errors import BadMessage, Reason
-from learnae.messages.ids import base64url, cid_from_bytes, cid_to_bytes, peer_id, public_key
+from learnae.messages.ids import CID_PREFIX, base64url, cid_from_bytes, cid_to_bytes, peer_id, public_key
 from learnae.messages.wire import MAX_READING, SIGNING_PREFIX, cid_of, rows_text
 from learnae.protocol.types import Cid, PeerId, RowBlock, RowsAnnouncement
 
@@ -27,7 +27,6 @@ Verify = Callable[[PeerId, bytes, bytes], bool]
 VERSION = 1
 HEADER = struct.Struct("<B36s32sI32sHH")
 SIGNATURE = 64  # bytes
-CID_PREFIX = bytes.fromhex("01551220")
 FIRST = bytes(32)  # ``previous`` of a sensor's first reading
 DOMAIN = b"learnae reading 1"  # signed together with a reading
 MAX_CLASSES = 256
@@ -130,14 +129,14 @@ class SensorOutbox:
     """
 
     def __init__(self, session: Cid, sensor: PeerId, sign: Sign, number: int = 0, previous: bytes = FIRST) -> None:
-        self._session, self._sensor, self._sign = session, sensor, sign
+        self.session, self.sensor, self._sign = session, sensor, sign
         self.number, self.previous = number, previous
         self.unconfirmed: dict[int, bytes] = {}  # by number, in order
 
     def add(self, rows: SensorRows) -> bytes:
         """The next reading."""
         self.number += 1
-        message = encode_reading(self._session, self._sensor, self.number, self.previous, rows, self._sign)
+        message = encode_reading(self.session, self.sensor, self.number, self.previous, rows, self._sign)
         self.previous = digest(message)
         self.unconfirmed[self.number] = message
         return message

@@ -45,8 +45,9 @@ class OpenFeed:
 
 def require_feed(settings: FeedSettings) -> None:
     """Raises InputError if the libraries or programs of this kind of feed are not installed."""
-    if settings.kind != "memory" and not (find_spec("aiomqtt") and find_spec("amqtt")):
-        raise InputError(f'feed.kind = "{settings.kind}" needs aiomqtt and amqtt: pip install "learnae[feed]"')
+    needed = ["aiomqtt", "amqtt"] if settings.kind == "mqtt" and not settings.url else ["aiomqtt"]
+    if settings.kind != "memory" and not all(map(find_spec, needed)):
+        raise InputError(f'feed.kind = "{settings.kind}" needs {" and ".join(needed)}: pip install "learnae[feed]"')
     if settings.kind == "tangle":
         from learnae.adapters.tangle.network import find_programs
 
@@ -75,7 +76,7 @@ async def open_feeds(settings: FeedSettings, session: Cid) -> AsyncIterator["Ope
 
 def mqtt_feed(url: str, session: Cid, name: str) -> Feed:
     """A connection to a broker.  Raises InputError for a URL without a host."""
-    require_feed(FeedSettings(kind="mqtt"))
+    require_feed(FeedSettings(kind="mqtt", url=url))
     from learnae.adapters.mqtt import MqttFeed
 
     try:

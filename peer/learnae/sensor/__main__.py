@@ -27,12 +27,34 @@ async def lines_of(path: str) -> AsyncIterator[str]:
     if path == STANDARD_INPUT and not stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode):
         stream = asyncio.StreamReader(MAX_LINE)
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), sys.stdin)
-        while line := await stream.readline():
-            yield line.decode("utf-8", "replace")
+        async for line in lines_of_pipe(stream):
+            yield line
         return
     with opened(path) as file:
+        too_long = False
         while text := file.readline(MAX_LINE):
-            yield text
+            if len(text) == MAX_LINE and not text.endswith("\n"):
+                too_long = True
+                continue
+            yield "" if too_long else text
+            too_long = False
+
+
+async def lines_of_pipe(stream: asyncio.StreamReader) -> AsyncIterator[str]:
+    """One that exceeds the stream's limit is an empty line, which is no row."""
+    too_long, line = False, b"\n"
+    while line.endswith(b"\n"):
+        try:
+            line = await stream.readuntil()
+        except asyncio.LimitOverrunError as error:
+            await stream.readexactly(error.consumed)
+            too_long = True
+            continue
+        except asyncio.IncompleteReadError as error:
+            line = error.partial
+        if line or too_long:
+            yield "" if too_long else line.decode("utf-8", "replace")
+        too_long = False
 
 
 def opened(path: str) -> IO[str]:
@@ -99,8 +121,8 @@ async def run(arguments: argparse.Namespace) -> int:
         for task in (work, stopped):
             task.cancel()
         await asyncio.gather(work, stopped, return_exceptions=True)
-        state.save(outbox)
         await feed.close()
+        state.save(outbox)
 
 
 def main() -> int:

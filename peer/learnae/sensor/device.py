@@ -10,6 +10,7 @@ from math import isfinite
 from pathlib import Path
 
 from learnae.errors import InputError
+from learnae.input_file import read_utf8
 from learnae.messages.codec import decode, encode
 from learnae.messages.foreign_json import from_json
 from learnae.messages.readings import SensorOutbox, SensorRows, max_rows
@@ -19,7 +20,7 @@ from learnae.protocol.types import Cid
 
 @dataclass(frozen=True, slots=True)
 class SensorFile:
-    """The file that a session gives to a sensor (mode 0600).
+    """The file of one sensor (mode 0600), which its user writes.
 
     ``secret``: private key, 64 hexadecimal digits.  ``feed``: URL.  ``columns`` of the CSV, in the order of the
     network's inputs, are standardised by ``mean`` and ``std``.  ``classes``: values of the column ``label``, in order.
@@ -51,7 +52,7 @@ class SensorFile:
             if len(bytes.fromhex(file.secret)) != 32 or 0 in file.std or max_rows(len(file.columns)) < 1:
                 raise ValueError("no key, or rows that no reading can hold")
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{path} is not the file of a sensor ({error}): use it as the session wrote it") from None
+            raise InputError(f"{path} is not the file of a sensor ({error}): docs/how-to/feed.md shows one") from None
         return file
 
 
@@ -60,7 +61,10 @@ class RowReader:
 
     def __init__(self, file: SensorFile, header: str, name: str) -> None:
         """``header``: the first line.  Raises InputError if a column is missing."""
-        names = next(csv.reader([header]), [])
+        try:
+            names = _fields(header)
+        except csv.Error:
+            names = []
         if missing := [column for column in (*file.columns, file.label) if column not in names]:
             raise InputError(f"{name} has no column '{missing[0]}': its first line must name the columns")
         self._file = file
@@ -72,11 +76,12 @@ class RowReader:
     def rows(self, lines: Sequence[str]) -> SensorRows | None:
         """None if all lines are bad."""
         features, labels = [], bytearray()
-        for fields in csv.reader(lines):
+        for line in lines:
             try:
+                fields = _fields(line)
                 features.append(self._features(fields))
                 labels.append(self._classes[fields[self._label].strip()])
-            except (ValueError, IndexError, KeyError, OverflowError, struct.error):
+            except (csv.Error, ValueError, IndexError, KeyError, OverflowError, struct.error):
                 del features[len(labels) :]
                 self.bad += 1
         return SensorRows(len(self._places), b"".join(features), bytes(labels)) if labels else None
@@ -92,6 +97,11 @@ class RowReader:
         return packed
 
 
+def _fields(line: str) -> list[str]:
+    """Of one line; no value contains a line break.  Raises csv.Error."""
+    return next(csv.reader([line]), [])
+
+
 @dataclass
 class SensorState:
     """What a sensor must remember: ``lines`` it has read, and its readings.  Without a file it remembers nothing."""
@@ -101,33 +111,46 @@ class SensorState:
 
     def restore(self, outbox: SensorOutbox) -> None:
         """Raises InputError for a damaged file, or one of another session or sensor."""
-        if self.path is None or not self.path.exists():
+        if self.path is None:
             return
-        text = self.path.read_text(encoding="utf-8")
         try:
-            match from_json(text):
+            match from_json(read_utf8(self.path)):
                 case {
+                    "session": str(session),
+                    "sensor": str(sensor),
                     "lines": int(lines),
                     "number": int(number),
                     "previous": str(previous),
                     "unconfirmed": dict(waiting),
                 }:
+                    if (session, sensor) != (outbox.session, outbox.sensor):
+                        raise InputError(f"{self.path} is the state of another session or sensor: name another file")
                     self.lines, outbox.number, outbox.previous = lines, number, bytes.fromhex(previous)
                     outbox.unconfirmed = {int(at): bytes.fromhex(message) for at, message in waiting.items()}
                     return
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be read ({error.strerror}): name another file by --state") from None
         except (ValueError, TypeError, RecursionError):
             pass
         raise InputError(f"{self.path} is not the state of a sensor: delete it to begin anew with other rows")
 
     def save(self, outbox: SensorOutbox) -> None:
+        """Raises InputError."""
         if self.path is None:
             return
         state = {
+            "session": outbox.session,
+            "sensor": outbox.sensor,
             "lines": self.lines,
             "number": outbox.number,
             "previous": outbox.previous.hex(),
             "unconfirmed": {str(number): message.hex() for number, message in outbox.unconfirmed.items()},
         }
         new = self.path.with_name(self.path.name + ".new")
-        new.write_text(json.dumps(state), encoding="utf-8")
-        os.replace(new, self.path)
+        try:
+            new.write_text(json.dumps(state), encoding="utf-8")
+            os.replace(new, self.path)
+        except OSError as error:
+            raise InputError(f"{new} cannot be written ({error.strerror}): name another file by --state") from None

@@ -38,8 +38,8 @@ def sensor_contradictions(session: Session) -> list[tuple[bool, str]]:
             "network.max_row_blocks_per_creator or network.max_row_blocks",
         ),
         (
-            session.feed.kind == "tangle" and session.feed.url is not None,
-            "feed.url names an MQTT broker, and a session starts its own Tangle: leave it out",
+            session.feed.kind != "mqtt" and session.feed.url is not None,
+            'feed.url names an MQTT broker: set feed.kind = "mqtt", or leave feed.url out',
         ),
         (
             bool(sensors) and any(fault.kind is not FaultKind.FEED_KILL for fault in session.faults),

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from learnae.errors import InputError
 from learnae.messages.codec import encode
+from learnae.messages.readings import max_rows
 from learnae.messages.wire import MAX_BLOCK, cid_of
 from learnae.protocol.policies import Policy
 from learnae.protocol.settings import IdentityRule, PeerConfig
@@ -52,6 +53,10 @@ class SessionSetup:
         size = session.data.rows // session.work.slices * 4 * (features + 1)
         if not session.privacy and size > MAX_BLOCK - MAX_ROWS_HEADER:
             raise InputError(f"a slice of {size:,} bytes is no row block of 1 MiB: raise work.slices")
+        if self.sensors and session.feed.rows > (most := max_rows(features or 1)):
+            raise InputError(
+                f"a reading holds {most} rows of {features} columns: lower feed.rows = {session.feed.rows}"
+            )
         self._initial_cids: dict[str, Cid] = {}
         self.blocks: dict[Cid, bytes] = {}  # initial weights, as far as they were asked for
         self.neighbours = neighbourhood(len(self.members), degree, random.Random(f"{session.seed} links"))

@@ -1,15 +1,21 @@
 """Sensors of an embedded swarm: their readings cross a feed in real time and are trained on."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cache
 
 import pytest
 from tests.helpers.live_peer_lives import Live
 
+from learnae.adapters.memory_feed import MemoryBroker, MemoryFeed
 from learnae.backends.base import RunOptions
+from learnae.backends.embedded import sensors
 from learnae.backends.embedded.backend import EmbeddedBackend
 from learnae.errors import InputError
 from learnae.protocol.decisions import RowsForwarded, RowsPublished, Trained
 from learnae.records.history import ReadingPublished
+from learnae.runtime.feeds import OpenFeed
 from learnae.session.session_file import parse
 
 OPEN = {
@@ -85,3 +91,16 @@ def test_a_broker_of_mqtt_cannot_be_killed() -> None:
 def test_sensors_are_no_peers_of_the_swarm() -> None:
     assert [peer.name for peer in ended("memory").swarm.peers] == ["p00", "p01", "p02"]
     assert set(ended("memory").swarm.journals) == {"p00", "p01", "p02"}
+
+
+def test_a_session_is_interrupted_while_its_feed_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    live = Live({**OPEN, "data": {"rows": 1000}, "feed": {"rows": 100}})
+
+    @asynccontextmanager
+    async def never(*given: object) -> AsyncIterator[OpenFeed]:
+        live.swarm.stop()
+        await asyncio.Event().wait()
+        yield OpenFeed(lambda name: MemoryFeed(MemoryBroker()))
+
+    monkeypatch.setattr(sensors, "open_feeds", never)
+    assert live.run() == "interrupted"

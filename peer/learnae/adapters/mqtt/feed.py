@@ -2,6 +2,8 @@
 
 The broker keeps the subscription of a client, by its name, while it is disconnected, and delivers later what it missed.
 How long it keeps it, and whether it survives the broker's own restart, is the broker's setting.
+
+Messages that a follower does not read are kept up to ``MAX_UNREAD`` here and in aiomqtt each; then new ones are lost.
 """
 
 import asyncio
@@ -11,6 +13,7 @@ from contextlib import suppress
 
 import aiomqtt
 
+from learnae.async_streams import Unread
 from learnae.errors import PortError, Reason
 from learnae.messages.wire import MAX_READING
 
@@ -27,7 +30,7 @@ class MqttFeed:
 
     def __init__(self, host: str, port: int, topic: str, name: str, timeout: float = 10.0) -> None:
         self._host, self._port, self._topic, self._name, self._timeout = host, port, topic, name, timeout
-        self._received: asyncio.Queue[bytes | None] = asyncio.Queue()  # None: closed
+        self._received = Unread[bytes](MAX_UNREAD)
         self._client: aiomqtt.Client | None = None  # while connected
         self._changed = asyncio.Condition()  # of ``_client``
         self._follows = self._closed = False
@@ -55,18 +58,14 @@ class MqttFeed:
                 await client.subscribe(self._topic, QOS, timeout=self._timeout)
                 break
             await asyncio.sleep(RECONNECT_MIN)
-        return self._messages()
+        return self._received.read()
 
     async def close(self) -> None:
         self._closed = True
-        self._received.put_nowait(None)
         if self._task:
             self._task.cancel()
             await asyncio.wait([self._task])
-
-    async def _messages(self) -> AsyncIterator[bytes]:
-        while (message := await self._received.get()) is not None:
-            yield message
+        self._received.close()
 
     async def _connected(self) -> aiomqtt.Client:
         """Wait for a connection, which the first call starts."""
@@ -96,7 +95,7 @@ class MqttFeed:
                     await self._set(client)
                     async for message in client.messages:
                         if isinstance(message.payload, bytes) and len(message.payload) <= MAX_READING:
-                            self._received.put_nowait(message.payload)
+                            await self._received.put(message.payload)
             await self._set(None)
             await asyncio.sleep(wait)
             wait = min(2 * wait, RECONNECT_MAX)

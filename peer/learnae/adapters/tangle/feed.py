@@ -5,7 +5,8 @@ everything that the block refers to: the first alone keeps it only in memory, so
 node does not send a block again that did not reach its peers, but they fetch it once a new block refers to it.
 
 Nodes have no index by tag.  New blocks come from a bridge; what it missed is found by walking from the tips of all
-nodes to unknown parents until there are none.  So a follower also receives what was published before it came.
+nodes to unknown parents until there are none.  So a follower also receives what was published before it came, but at
+most ``MAX_WALK`` blocks: it remembers only the newest that it has seen.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ import aiomqtt
 
 from learnae.adapters.tangle.blocks import GENESIS, MAX_TAG, Block, to_hex
 from learnae.adapters.tangle.rest import NodeAddress, TangleRest
+from learnae.async_streams import Unread
 from learnae.errors import PortError, Reason
 from learnae.messages.wire import MAX_READING
 
@@ -26,6 +28,9 @@ WALK_INTERVAL = 0.5  # s
 RETRY_INTERVAL = 0.2  # s
 KEEPALIVE = 10  # s
 MAX_SEARCHES = 20  # for a block that no node has
+MAX_UNREAD = 1000  # messages that wait to be read
+MAX_KNOWN = 100_000  # blocks that are remembered
+MAX_WALK = MAX_KNOWN // 4  # blocks; fewer than are forgotten at once, or each walk would begin anew
 
 
 class TangleFeed:
@@ -40,9 +45,9 @@ class TangleFeed:
         self._addresses, self._tag, self._timeout = nodes, tag, call_timeout
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         self._nodes = [TangleRest(node.url, self._session, call_timeout) for node in nodes]
-        self._known = {GENESIS}
+        self._known = dict.fromkeys([GENESIS])  # the newest last
         self._wanted: dict[bytes, int] = {}  # parents that are unknown, and how often no node had them
-        self._received: asyncio.Queue[bytes | None] = asyncio.Queue()  # None: closed
+        self._received = Unread[bytes](MAX_UNREAD)
         self._listening = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
@@ -59,7 +64,7 @@ class TangleFeed:
         if not self._closed:
             self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._walk())]
             await self._listening.wait()
-        return self._messages()
+        return self._received.read()
 
     async def close(self) -> None:
         self._closed = True
@@ -68,7 +73,7 @@ class TangleFeed:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._session.close()
-        self._received.put_nowait(None)
+        self._received.close()
 
     # publishing
 
@@ -88,7 +93,10 @@ class TangleFeed:
             except PortError as error:
                 failure = error
         for node in new:
-            return node, await node.post(self._tag, message, [GENESIS])
+            try:
+                return node, await node.post(self._tag, message, [GENESIS])
+            except PortError as error:
+                failure = error
         raise failure
 
     async def _wait_until_confirmed(self, node: TangleRest, block: bytes) -> None:
@@ -112,10 +120,6 @@ class TangleFeed:
 
     # following
 
-    async def _messages(self) -> AsyncIterator[bytes]:
-        while (message := await self._received.get()) is not None:
-            yield message
-
     async def _listen(self) -> None:
         """Receive new blocks from the bridge of one node; if it fails, from that of the next."""
         topic = f"blocks/tagged-data/{to_hex(self._tag)}"
@@ -123,33 +127,38 @@ class TangleFeed:
             try:
                 async with (
                     asyncio.timeout(self._timeout) as connecting,
-                    aiomqtt.Client(node.mqtt_host, node.mqtt_port, keepalive=KEEPALIVE) as client,
+                    aiomqtt.Client(
+                        node.mqtt_host, node.mqtt_port, keepalive=KEEPALIVE, max_queued_incoming_messages=MAX_UNREAD
+                    ) as client,
                 ):
                     await client.subscribe(topic)
                     connecting.reschedule(None)
                     self._listening.set()
                     async for received in client.messages:
-                        self._take_raw(received.payload)
+                        await self._take_raw(received.payload)
             except (aiomqtt.MqttError, TimeoutError):
                 await asyncio.sleep(RETRY_INTERVAL)
 
-    def _take_raw(self, payload: object) -> None:
+    async def _take_raw(self, payload: object) -> None:
         if isinstance(payload, bytes):
             try:
-                self._take(Block.parse(payload))
+                block = Block.parse(payload)
             except ValueError:
-                pass  # not a block
+                return  # not a block
+            await self._take(block)
 
-    def _take(self, block: Block) -> None:
+    async def _take(self, block: Block) -> None:
         if block.id in self._known:
             return
-        self._known.add(block.id)
+        self._known[block.id] = None
+        if len(self._known) > MAX_KNOWN:
+            self._known = dict.fromkeys([GENESIS, *list(self._known)[MAX_KNOWN // 2 :]])
         self._wanted.pop(block.id, None)
         for parent in block.parents:
             if parent not in self._known:
                 self._wanted.setdefault(parent, 0)
         if block.tag == self._tag and block.data is not None:
-            self._received.put_nowait(block.data)
+            await self._received.put(block.data)
 
     async def _walk(self) -> None:
         while True:
@@ -161,6 +170,9 @@ class TangleFeed:
                 self._wanted |= {tip: 0 for tip in tips if tip not in self._known and tip not in self._wanted}
             searched: set[bytes] = set()
             while missing := self._wanted.keys() - searched:
+                if len(searched) > MAX_WALK:
+                    self._wanted.clear()
+                    break
                 searched |= missing
                 for block_id in missing:
                     if block_id in self._wanted:  # it may have arrived meanwhile
@@ -172,11 +184,11 @@ class TangleFeed:
         lacking = 0
         for node in self._nodes:
             try:
-                self._take(await node.block(block_id))
+                await self._take(await node.block(block_id))
                 return
             except PortError as error:
                 lacking += error.reason is Reason.NOT_FOUND
-        if lacking == len(self._nodes):
+        if lacking == len(self._nodes) and block_id in self._wanted:  # it may have arrived meanwhile
             self._wanted[block_id] += 1
             if self._wanted[block_id] >= MAX_SEARCHES:
                 del self._wanted[block_id]

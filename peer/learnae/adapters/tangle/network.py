@@ -146,7 +146,7 @@ def _tool(programs: Programs, *arguments: str, **environment: str) -> None:
             timeout=TOOL_TIMEOUT,
         )
     except subprocess.CalledProcessError as error:
-        output = (error.stderr or error.stdout or "no output").strip().splitlines()[-1]
+        output = (error.stderr.strip() or error.stdout.strip() or "no output").splitlines()[-1]
         raise InputError(f"HORNET could not create a network ({output}): is {programs.hornet} HORNET 2.0.1?") from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise InputError(f"{programs.hornet} cannot be run ({error}): run make tools") from None

@@ -104,7 +104,11 @@ async def tangle_network(folder: Path, count: int) -> AsyncIterator[list[TangleN
     programs = find_programs()
     ports = iter(free_ports(4 * count))
     endpoints = [Endpoints(HOST, *(f"{HOST}:{next(ports)}" for _ in range(4))) for _ in range(count)]
-    folders = await asyncio.to_thread(write_network, folder, endpoints, programs)
+    writing = asyncio.ensure_future(asyncio.to_thread(write_network, folder, endpoints, programs))
+    try:
+        folders = await asyncio.shield(writing)
+    finally:
+        await asyncio.wait([writing])  # the caller deletes the folder
     nodes = [
         TangleNode(path, NodeAddress(f"http://{each.rest}", HOST, int(each.mqtt.rsplit(":", 1)[1])), programs)
         for path, each in zip(folders, endpoints, strict=True)

@@ -169,23 +169,28 @@ class EmbeddedSwarm:
             ]
             self._group, open_ = group, asyncio.Event()
             background.append(group.create_task(self.sensors.run(open_)))
-            await open_.wait()
-            self._lives = [group.create_task(self._life(index)) for index in range(len(self.peers))]
-            faults = [group.create_task(self.faults.run(self.clock))] if self.faults else []
-            ended_by = await self._over()
-            for task in faults:
-                task.cancel()
-                await asyncio.wait([task])  # the runner heals everything before it ends
-            for index, life in enumerate(self._lives):
-                if index not in self._up:
-                    life.cancel()
-                elif ended_by is EndedBy.INTERRUPTED:
-                    self.peers[index].stop()
-                else:
-                    self.peers[index].close()
-            await asyncio.wait(self._lives)
+            await self._unless_stopped(open_.wait())
+            ended_by = EndedBy.INTERRUPTED if self._interrupted.is_set() else await self._lead()
             for task in background:
                 task.cancel()
+        return ended_by
+
+    async def _lead(self) -> EndedBy:
+        """From the start of the peers to the end of the last one."""
+        self._lives = [self._group.create_task(self._life(index)) for index in range(len(self.peers))]
+        faults = [self._group.create_task(self.faults.run(self.clock))] if self.faults else []
+        ended_by = await self._over()
+        for task in faults:
+            task.cancel()
+            await asyncio.wait([task])  # the runner heals everything before it ends
+        for index, life in enumerate(self._lives):
+            if index not in self._up:
+                life.cancel()
+            elif ended_by is EndedBy.INTERRUPTED:
+                self.peers[index].stop()
+            else:
+                self.peers[index].close()
+        await asyncio.wait(self._lives)
         return ended_by
 
     async def _life(self, index: int) -> None:
@@ -234,7 +239,7 @@ class EmbeddedSwarm:
     def _active(self) -> list[Peer]:
         return [self.peers[index].peer for index in sorted(self._up - self._left - self._down)]
 
-    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _unless_stopped(self, work: Coroutine[Any, Any, object]) -> None:
         """Run ``work`` to its end, or until the session is stopped."""
         tasks = {asyncio.ensure_future(awaitable) for awaitable in (work, self._interrupted.wait())}
         done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
