@@ -127,6 +127,16 @@ def test_a_finished_run_of_something_else_is_kept_and_an_interrupted_one_is_remo
     assert [(tmp_path / f"seed=1.old{n}" / SEAL).read_text() for n in ("", "2")] == ["first", "second"]
 
 
+def test_only_a_users_own_session_file_brings_the_code_that_it_names(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def reward(view): return 5")
+    [own, _] = planned(tmp_path, text='reward.function = "mine.py:reward"')
+    [foreign] = plan_runs(tmp_path / "session.toml", {}, (1,), tmp_path / "out", own=False)
+    assert (foreign.session.reward.function, foreign.plugins) == ("mine.py:reward", ())
+    (tmp_path / "session.toml").write_text(to_toml(own.session))
+    [allowed] = plan_runs(tmp_path / "session.toml", {}, (1,), tmp_path / "out", own=False)
+    assert allowed == own and [source.file for source in own.plugins] == ["mine.py"]
+
+
 def test_what_a_sweep_cannot_set_is_named_as_its_option(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"with --set work.patience=0: work.patience = 0 is not allowed"):
         planned(tmp_path, "work.patience=0")

@@ -2,12 +2,14 @@
 
 import json
 import re
+import shutil
 from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 from tests.helpers.command_line import ALL_PASSED, here
 
+from learnae import plugins
 from learnae.backends.compose.plan import Plan
 from learnae.backends.live_run import copy_definition
 from learnae.backends.pods.files import owner, write_swarm
@@ -37,10 +39,32 @@ def test_an_example_runs_and_its_run_can_be_checked_elsewhere(folder: Path, sess
     assert files and files <= {name for name, _ in EXAMPLES}
     for name in files:
         (folder / name).unlink()
-    refused = here(folder, "check", "run")
-    assert refused.returncode == 2 and "then give --run-plugins" in refused.stderr
+    sealed = (folder / "run" / "report.html").read_bytes()
+    for command in ("check", "report", "export", "compare", "value"):
+        refused = here(folder, command, "run")
+        assert refused.returncode == 2 and "then give --run-plugins" in refused.stderr
+    for command in ("report", "export", "compare"):
+        done = here(folder, command, "run", "--run-plugins")
+        assert done.returncode == 0, done.stderr
+    assert (folder / "run" / "report.html").read_bytes() == sealed
     checked = here(folder, "check", "run", "--run-plugins")
     assert checked.returncode == 0 and ALL_PASSED in checked.stdout, checked.stdout + checked.stderr
+
+
+def test_code_that_a_foreign_run_names_beside_its_session_file_is_not_executed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "fading.py").write_text("open('executed', 'w').close()\n" + dict(EXAMPLES)["fading.py"])
+    assert here(folder, "simulate", "session.toml", "--out", "run").returncode == 0
+    (folder / "executed").unlink()
+    shutil.rmtree(folder / "run" / "plugins")
+    (folder / "fading.py").rename(folder / "run" / "fading.py")
+    settings = folder / "run" / "session.toml"
+    settings.write_text(re.sub("@[0-9a-f]{32}", "", settings.read_text()))
+    for command in (["check"], ["check", "--run-plugins"], ["value"]):
+        monkeypatch.setattr(plugins, "_sources", {})  # as in a new process
+        here(folder, command[0], "run", *command[1:])
+        assert not (folder / "executed").exists(), command
 
 
 @pytest.mark.parametrize(("name", "text"), [example for example in EXAMPLES if example[0].endswith(".py")])
@@ -59,7 +83,7 @@ def test_a_reward_that_raises_is_named_and_the_session_ends_as_usual(folder: Pat
 
 
 def test_each_pod_has_the_file_and_the_session_that_pins_it(folder: Path) -> None:
-    session = load(folder / "attack.toml")
+    session = load(folder / "attack.toml", own=True)
     plan = Plan("test", IPv4Network("10.200.1.0/24"), 20_000, owner(), 0, 31337, 1, tuple(names(session.peers)))
     write_swarm(session, plan, folder / "swarm")
     copy_definition(folder / "swarm", folder)

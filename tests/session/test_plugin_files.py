@@ -12,7 +12,7 @@ from learnae.plugins import Kind, PluginError, call, plugin, plugin_file, shown
 from learnae.protocol.reward import reward_function
 from learnae.protocol.settings import RewardSettings
 from learnae.protocol.types import Score, Wei
-from learnae.session.plugin_files import pinned, references, require_plugins, sources, write_plugins
+from learnae.session.plugin_files import not_pinned, pinned, references, require_plugins, sources, write_plugins
 from learnae.session.settings import Group, Session
 
 GAIN = reward_view(Score(1, 4), Score(2, 4), Wei(100))
@@ -42,12 +42,12 @@ def test_a_built_in_is_a_plug_in_that_needs_no_file(tmp_path: Path) -> None:
 
 
 def test_a_file_beside_the_session_is_pinned_to_its_content(tmp_path: Path) -> None:
-    result = pinned(written(tmp_path, "def reward(view): return 7"), tmp_path)
+    result = pinned(written(tmp_path, "def reward(view): return 7"), tmp_path, own=True)
     (source,) = sources(result)
     assert result.reward.function == f"mine.py:reward@{source.digest}"
     assert shown(result.reward.function) == "mine.py:reward"
     assert reward_function(result.reward.function)(GAIN) == 7
-    other = pinned(written(tmp_path, "def reward(view): return 8"), tmp_path)
+    other = pinned(written(tmp_path, "def reward(view): return 8"), tmp_path, own=True)
     assert other != result
     assert (reward_function(result.reward.function)(GAIN), reward_function(other.reward.function)(GAIN)) == (7, 8)
 
@@ -58,7 +58,7 @@ def test_a_module_is_named_by_its_name(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "own" / "half.py").write_text("HALF = 2")
     (tmp_path / "own" / "rewards.py").write_text("from .half import HALF\ndef reward(view): return view.factor // HALF")
     monkeypatch.syspath_prepend(tmp_path)
-    result = pinned(session("own.rewards:reward"), tmp_path / "elsewhere")
+    result = pinned(session("own.rewards:reward"), tmp_path / "elsewhere", own=True)
     assert plugin_file(result.reward.function) == "own.rewards.py"
     assert reward_function(result.reward.function)(GAIN) == 50
 
@@ -69,7 +69,7 @@ def test_an_installed_package_offers_plug_ins_by_name(tmp_path: Path, monkeypatc
     (tmp_path / "offered-1.dist-info" / "METADATA").write_text("Name: offered\nVersion: 1\n")
     (tmp_path / "offered-1.dist-info" / "entry_points.txt").write_text("[learnae.rewards]\nthree = offered:reward\n")
     monkeypatch.syspath_prepend(tmp_path)
-    assert reward_function(pinned(session("three"), tmp_path).reward.function)(GAIN) == 3
+    assert reward_function(pinned(session("three"), tmp_path, own=True).reward.function)(GAIN) == 3
 
 
 @pytest.mark.parametrize(
@@ -86,13 +86,13 @@ def test_an_installed_package_offers_plug_ins_by_name(tmp_path: Path, monkeypatc
 def test_what_cannot_be_found_is_one_sentence(tmp_path: Path, reference: str, sentence: str) -> None:
     (tmp_path / "m ine.py").write_text("")
     with pytest.raises(InputError, match=sentence.replace(".", r"\.").replace("?", r"\?")):
-        pinned(session(reference), tmp_path)
+        pinned(session(reference), tmp_path, own=True)
 
 
 def test_the_code_that_a_run_kept_is_executed_only_with_consent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorded = pinned(written(tmp_path, "def reward(view): return 7"), tmp_path)
+    recorded = pinned(written(tmp_path, "def reward(view): return 7"), tmp_path, own=True)
     (tmp_path / "run").mkdir()
     write_plugins(recorded, tmp_path / "run")
     monkeypatch.setattr(plugins, "_sources", {})
@@ -106,6 +106,16 @@ def test_the_code_that_a_run_kept_is_executed_only_with_consent(
         pinned(recorded, tmp_path / "run", run_plugins=True)
 
 
+@pytest.mark.parametrize("run_plugins", [False, True])
+def test_code_that_another_user_s_session_names_is_never_found(tmp_path: Path, run_plugins: bool) -> None:
+    foreign = written(tmp_path, "def reward(view): return 7")
+    assert pinned(foreign, tmp_path, run_plugins) == foreign
+    assert plugins._sources == {} and not_pinned(foreign) == ["mine.py:reward"]
+    with pytest.raises(InputError, match="there is no plug-in mine.py:reward in rewards"):
+        require_plugins(foreign)
+    assert not_pinned(pinned(foreign, tmp_path, own=True)) == not_pinned(session("flat")) == []
+
+
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
@@ -117,7 +127,7 @@ def test_the_code_that_a_run_kept_is_executed_only_with_consent(
 )
 def test_a_file_that_cannot_be_used_is_one_sentence(tmp_path: Path, code: str, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
-        require_plugins(pinned(written(tmp_path, code), tmp_path))
+        require_plugins(pinned(written(tmp_path, code), tmp_path, own=True))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +144,7 @@ def test_a_file_that_cannot_be_used_is_one_sentence(tmp_path: Path, code: str, s
     ],
 )
 def test_a_reward_that_raises_names_its_file_and_line(tmp_path: Path, code: str, line: int, error: str) -> None:
-    reward = reward_function(pinned(written(tmp_path, code), tmp_path).reward.function)
+    reward = reward_function(pinned(written(tmp_path, code), tmp_path, own=True).reward.function)
     with pytest.raises(PluginError) as raised:
         reward(GAIN)
     assert (raised.value.line, raised.value.error) == (line, error)
@@ -146,7 +156,7 @@ def test_a_dataclass_in_a_plug_in_finds_its_module(tmp_path: Path) -> None:
         "from __future__ import annotations\nfrom dataclasses import dataclass\n"
         "@dataclass\nclass Price:\n    wei: int\ndef reward(view): return Price(9).wei"
     )
-    assert reward_function(pinned(written(tmp_path, code), tmp_path).reward.function)(GAIN) == 9
+    assert reward_function(pinned(written(tmp_path, code), tmp_path, own=True).reward.function)(GAIN) == 9
 
 
 def test_an_unknown_name_is_refused_when_it_is_used() -> None:

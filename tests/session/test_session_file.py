@@ -28,7 +28,7 @@ def nested(name: str, value: Any) -> dict[str, Any]:
 
 def refused(table: dict[str, Any]) -> str:
     with pytest.raises(InputError) as refusal:
-        parse(table, "my.toml")
+        parse(table, "my.toml", own=True)
     return str(refusal.value)
 
 

@@ -52,7 +52,7 @@ def calibrate(
         (run / CALIBRATED).write_text(to_toml(calibrated), encoding="utf-8")
     cost = asdict(calibrated.cost) | {"latency": calibrated.network.latency}
     say("The run's costs: " + ", ".join(f"{name} {value:g}" for name, value in cost.items()))
-    rows = run_cases(plan_runs(run / CALIBRATED, {}, range(1, seeds + 1), run / SEEDS))
+    rows = run_cases(plan_runs(run / CALIBRATED, {}, range(1, seeds + 1), run / SEEDS, own=False))
     results = compare_with_seeds(run_metrics(history, verdict(history)), rows)
     table = [
         asdict(metric) | {"width": metric.width, "inside": metric.inside, "holds": metric.holds} for metric in results

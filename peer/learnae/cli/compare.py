@@ -11,6 +11,8 @@ from rich.table import Table
 
 from learnae.adapters.run_directory import HISTORY, RunDirectory
 from learnae.analysis.statistics import band, differences
+from learnae.cli.arguments import RunPlugins
+from learnae.cli.check import allow_plugins
 from learnae.cli.many_runs import METRICS, cell
 from learnae.cli.output import console, table_of
 
@@ -31,6 +33,7 @@ class Group:
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories, or folders of a sweep.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    run_plugins: RunPlugins = False,
 ) -> int:
     """Compare runs side by side: means and ranges over seeds, differences, settings that differ.
 
@@ -42,6 +45,7 @@ def compare(
     groups: list[Group] = []
     for path in _run_directories(runs):
         run = RunDirectory(path)
+        allow_plugins(path, run_plugins)
         history = run.read()
         settings = resolved(history.session) if history.session else {}
         settings["backend"] = history.began.backend.value if history.began else None

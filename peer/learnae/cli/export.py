@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from learnae.adapters.run_directory import RunDirectory
-from learnae.cli.arguments import Run
+from learnae.cli.arguments import Run, RunPlugins
+from learnae.cli.check import allow_plugins
 from learnae.cli.output import say
 from learnae.errors import InputError
 
@@ -25,11 +26,13 @@ def export(
     run: Run,
     to: Annotated[Format, typer.Option(help="The format: tables, or the files of another tool.")] = Format.CSV,
     out: Annotated[Path | None, typer.Option(help="Folder to write (default: RUN-FORMAT, beside the run).")] = None,
+    run_plugins: RunPlugins = False,
 ) -> int:
     """Write a run's results for other tools: tables as CSV or Parquet, TensorBoard, MLflow, W&B, RO-Crate."""
     from learnae.runs.exports import FORMATS, Export
 
     directory = RunDirectory(run)
+    allow_plugins(run, run_plugins)
     history = directory.read()
     place = run.resolve()
     folder = out or place.with_name(f"{place.name}-{to}")

@@ -65,6 +65,11 @@ def sweep(
     chosen = runs.parse_assignments(set or [])
     cases = runs.plan_runs(session, chosen, range(1, seeds + 1), folder)
     if render:
+        if files := sorted({source.file for case in cases for source in case.plugins}):
+            raise InputError(
+                f"--render: the Job would lack the plug-ins ({', '.join(files)}): leave out --render, and run "
+                "each shard with --shard K/N on machines that share --out"
+            )
         arguments = [*(part for each in set or [] for part in ("--set", each)), "--seeds", str(seeds)]
         print(_indexed_job(render, session, arguments, folder.name, shard, images, claim), end="")
         return 0

@@ -11,12 +11,14 @@ import typer
 from rich.table import Table
 
 from learnae.adapters.run_directory import HISTORY
-from learnae.cli.arguments import Peers, Seed
+from learnae.cli.arguments import Peers, RunPlugins, Seed
+from learnae.cli.check import allow_plugins
 from learnae.cli.output import console, say, table_of
 from learnae.errors import InputError
 from learnae.runs.executors import cores
 from learnae.runs.sessions import load_session
 from learnae.runs.valuation import Valuation, Worth, valuation, write
+from learnae.session.session_file import load
 from learnae.session.settings import Session
 from learnae.session.shipped import session_file
 
@@ -39,6 +41,7 @@ def value(
     seeds: Annotated[int, typer.Option(min=1, help="Number of sessions, with seeds that count up from the first.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Folder for values and figure (default: runs/value-NAME).")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Simulations side by side (default: one per core).")] = None,
+    run_plugins: RunPlugins = False,
 ) -> int:
     """Compare what each peer earned with what it contributed: its Shapley value.
 
@@ -46,7 +49,7 @@ def value(
     Up to 8 peers, all coalitions are simulated; above, peers join in random orders.  Simulated coalitions are kept: the
     same command continues after Ctrl-C, and with more permutations it adds to them.
     """
-    first = _session(session, peers, seed)
+    first = _session(session, {"peers": peers, "seed": seed}, run_plugins)
     folder = out or Path("runs") / f"value-{first.name}".replace("/", "-")
     valuations = []
     for number in range(first.seed, first.seed + seeds):
@@ -67,11 +70,14 @@ def value(
     return 0
 
 
-def _session(name: str, peers: int | None, seed: int | None) -> Session:
+def _session(name: str, overrides: dict[str, int | None], run_plugins: bool) -> Session:
     """Raises InputError."""
-    run = (Path(name) / HISTORY).exists()
-    path = Path(name) / "session.toml" if run else session_file(name)
-    session = load_session(path, {"peers": peers, "seed": seed}, run_plugins=not run)
+    run = Path(name)
+    if (run / HISTORY).exists():
+        allow_plugins(run, run_plugins)
+        session = load(run / "session.toml", overrides)
+    else:
+        session = load_session(session_file(name), overrides)
     if session.faults:
         raise InputError(f"{name} has faults, which name peers that a coalition lacks: leave out [[faults]]")
     return replace(session, evaluation_peers=0)

@@ -8,17 +8,17 @@ from learnae.session import session_file
 from learnae.session.settings import NAMED_SOURCES, DataSettings, Session
 
 
-def load_session(path: Path, overrides: Mapping[str, Any] | None = None, run_plugins: bool = True) -> Session:
-    """A session file with top-level overrides (None: not given).  Raises InputError.
+def load_session(path: Path, overrides: Mapping[str, Any] | None = None) -> Session:
+    """A session file that the user runs, with top-level overrides (None: not given).  Raises InputError.
 
-    It names a session that is run, and so are its plug-ins, unless ``run_plugins`` is false.
+    The code of the plug-ins that it names may then be executed.
     """
-    return session_file.load(path, overrides, _count_rows, run_plugins)
+    return session_file.load(path, overrides, _count_rows, run_plugins=True, own=True)
 
 
 def parse_session(table: Mapping[str, Any]) -> Session:
     """Settings as nested dictionaries, with plug-ins in the working directory.  Raises InputError."""
-    return session_file.parse(table, count_rows=_count_rows)
+    return session_file.parse(table, count_rows=_count_rows, own=True)
 
 
 def _count_rows(data: DataSettings) -> int | None:

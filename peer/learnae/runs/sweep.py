@@ -30,7 +30,7 @@ from learnae.runs.executors import processes
 from learnae.runs.provenance import require_same_program, same_settings, why_not_the_same
 from learnae.runs.sessions import load_session
 from learnae.session.plugin_files import sources
-from learnae.session.session_file import parse, resolved
+from learnae.session.session_file import load, parse, resolved
 from learnae.session.settings import DataSettings, Session
 
 COMMA = r",(?![^\[]*\])"  # not inside a list
@@ -83,30 +83,37 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, list[Any]]:
     return chosen
 
 
-def plan_runs(path: Path, chosen: dict[str, list[Any]], seeds: Sequence[int], out: Path) -> list[SweepRun]:
+def plan_runs(
+    path: Path, chosen: dict[str, list[Any]], seeds: Sequence[int], out: Path, own: bool = True
+) -> list[SweepRun]:
     """One run per combination and seed; values of ``seed`` in ``chosen`` replace ``seeds``.
 
+    ``own``: the user runs this session file; else only the code of plug-ins that was allowed before is executed.
     Raises InputError for settings that are refused.
     """
-    base = resolved(load_session(path))
+    base = resolved(load_session(path) if own else load(path))
     seeds = chosen.get("seed", seeds)
     chosen = {key: values for key, values in chosen.items() if key != "seed"}
     return [
         SweepRun(
-            out / _name(settings, seed), session := _session(path, base, settings, seed), settings, sources(session)
+            out / _name(settings, seed),
+            session := _session(path, base, settings, seed, own),
+            settings,
+            sources(session),
         )
         for settings in (dict(zip(chosen, values, strict=True)) for values in itertools.product(*chosen.values()))
         for seed in seeds
     ]
 
 
-def _session(path: Path, base: dict[str, Any], settings: dict[str, Any], seed: Any) -> Session:
+def _session(path: Path, base: dict[str, Any], settings: dict[str, Any], seed: Any, own: bool) -> Session:
     """``base`` is in order, so only what is set can be refused."""
     written = " ".join(f"--set {name}={json.dumps(value, default=str)}" for name, value in settings.items())
     return parse(
         _assigned(base, settings | {"seed": seed}),
         f"{path} with {written}" if written else str(path),
         folder=path.parent,
+        own=own,
     )
 
 

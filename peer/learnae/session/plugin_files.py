@@ -23,10 +23,11 @@ FOLDER = "plugins"  # beside session.toml, wherever a session is recorded
 MAX_SIZE = 1 << 20  # bytes of a plug-in's file
 
 
-def pinned(session: Session, folder: Path, run_plugins: bool = False) -> Session:
-    """The session with each plug-in pinned to its content.  The code of those that were not yet pinned may run.
+def pinned(session: Session, folder: Path, run_plugins: bool = False, own: bool = False) -> Session:
+    """The session with its plug-ins pinned to their content, whose code may then run.  Raises InputError.
 
-    ``run_plugins``: whether also that of the others may, which is in ``folder``/plugins.  Raises InputError.
+    ``own``: whether the user runs this session file, and so what it names.  Else what is not yet pinned stays so.
+    ``run_plugins``: whether the code of those that are pinned may run, which is in ``folder``/plugins.
     """
     found = dict[str, Source]()
 
@@ -34,9 +35,9 @@ def pinned(session: Session, folder: Path, run_plugins: bool = False) -> Session
         if reference in BUILT_IN[kind]:
             return reference
         match = PINNED.fullmatch(reference)
-        if not match:
+        if not match and own:
             source, name = _find(kind, reference, setting, folder)
-        elif run_plugins:
+        elif match and run_plugins:
             source, name = Source(match["file"], _read(folder / FOLDER / match["file"], reference)), match["name"]
             if source.digest != match["digest"]:
                 raise InputError(f"{folder / FOLDER / source.file} is not the plug-in with which the session ran")
@@ -72,8 +73,12 @@ def sources(session: Session) -> tuple[Source, ...]:
 def require_plugins(session: Session) -> None:
     """Execute the code of a session's plug-ins.  Raises InputError if one cannot be used."""
     for kind, reference in references(session):
-        if PINNED.fullmatch(reference):
-            plugins.plugin(kind, reference)
+        plugins.plugin(kind, reference)
+
+
+def not_pinned(session: Session) -> list[str]:
+    """The plug-ins whose code a session does not record.  A user's own session file may name them; others may not."""
+    return [name for kind, name in references(session) if name not in BUILT_IN[kind] and not PINNED.fullmatch(name)]
 
 
 def write_plugins(session: Session, folder: Path) -> None:

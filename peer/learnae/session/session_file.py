@@ -38,11 +38,13 @@ def load(
     overrides: Mapping[str, Any] | None = None,
     count_rows: CountRows | None = None,
     run_plugins: bool = False,
+    own: bool = False,
 ) -> Session:
     """A session file with top-level overrides (None: not given).  Raises InputError: one sentence, cause and fix.
 
     ``count_rows``: of the data, so that what is not set fits them; without it, the usual defaults are taken.
     ``run_plugins``: the code of the plug-ins that a run kept beside its session file may be executed.
+    ``own``: the user runs this session file, so the plug-ins that it names are found and may be executed.
     """
     try:
         text = read_utf8(path, MAX_SIZE)
@@ -57,7 +59,7 @@ def load(
     except ValueError as error:
         raise InputError(f"{path} is not TOML: {error}") from None
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    return parse(table | given, str(path), given, count_rows, path.parent, run_plugins)
+    return parse(table | given, str(path), given, count_rows, path.parent, run_plugins, own)
 
 
 def parse(
@@ -67,10 +69,11 @@ def parse(
     count_rows: CountRows | None = None,
     folder: Path = Path(),
     run_plugins: bool = False,
+    own: bool = False,
 ) -> Session:
     """Raises InputError; ``name`` says in it where the settings are from, except ``overrides``.
 
-    ``folder``: of the session file, beside which its plug-ins are.
+    ``folder``: of the session file, beside which its plug-ins are.  ``run_plugins``, ``own``: as in ``load``.
     """
     given = _with_new_names(table, name)
     session = _validated(given, name, overrides)
@@ -81,7 +84,7 @@ def parse(
     try:
         require_possible(session.groups, known, session.privacy)
         plan(session.faults, known, session.seed)
-        return pinned(session, folder, run_plugins)
+        return pinned(session, folder, run_plugins, own)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
 

@@ -175,3 +175,12 @@ def test_a_sweep_is_rendered_as_a_job_whose_pods_each_run_one_shard(tmp_path: Pa
 )
 def test_a_job_that_cannot_be_rendered_is_one_sentence(tmp_path: Path, arguments: list[str], sentence: str) -> None:
     refused(here(tmp_path, "sweep", "paper", *arguments), sentence)
+
+
+def test_a_job_would_lack_the_files_of_plug_ins_so_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def reward(view): return 1")
+    (tmp_path / "session.toml").write_text('reward.function = "mine.py:reward"')
+    arguments = ["--render", "kubernetes", "--shard", "4"]
+    refused(here(tmp_path, "sweep", "session.toml", *arguments), "plug-ins (mine.py)", "--shard K/N")
+    wanted = ["--set", f"reward.function={tmp_path}/mine.py:reward"]
+    refused(here(tmp_path, "sweep", "paper", *wanted, *arguments), "plug-ins (mine.py)")

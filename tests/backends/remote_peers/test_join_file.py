@@ -134,6 +134,16 @@ def test_a_damaged_join_file_is_refused_in_one_sentence(tmp_path: Path, damage: 
     refused(here(tmp_path, "join", path, "--kubo-binary", "/bin/true"), "not a complete join file")
 
 
+@pytest.mark.parametrize("arguments", [[], ["--run-plugins"]])
+def test_a_join_file_that_names_code_outside_of_it_is_refused(tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "mine.py").write_text("open('executed', 'w').close()\ndef reward(view): return 1")
+    path = join_file(tmp_path)
+    session = f'peers = 2\nmax_duration = 60.0\nreward.function = "{tmp_path}/mine.py:reward"'
+    path.write_text(changed(session=session, plugins={"mine.py": ""})(path.read_text()))
+    refused(here(tmp_path, "join", path, "--kubo-binary", "/bin/true", *arguments), "it lacks the code of plug-in")
+    assert not (tmp_path / "executed").exists()
+
+
 def test_no_name_in_a_join_file_leads_out_of_its_folder(tmp_path: Path) -> None:
     path = join_file(tmp_path)
     content = json.loads(path.read_text())

@@ -24,7 +24,7 @@ from learnae.runtime.live_process import PeerEndpoints, find
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.shard_learning import INITIAL, ROWS, ShardLearning
 from learnae.session.plugin_files import FOLDER as PLUGINS
-from learnae.session.plugin_files import references
+from learnae.session.plugin_files import not_pinned, references
 from learnae.session.roster import Member
 from learnae.session.session_file import parse
 from learnae.session.settings import Session
@@ -101,6 +101,8 @@ class JoinFile:
                     f"{path} has version {join.version}, not {VERSION}: use the LEARNAE version that wrote it"
                 )
             session = join.settings
+            if unknown := not_pinned(session):
+                raise ValueError(f"it lacks the code of plug-in {unknown[0][:100]}")
             files = {plugin_file(reference) for _, reference in references(session)} - {None}
             parts = set(join.initial) == join._initial and set(join.plugins) == files
             if PeerId(peer_id_of_key(join.identity)) != join._peer or not parts:
