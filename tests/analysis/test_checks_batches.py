@@ -23,6 +23,7 @@ from tests.helpers.histories import (
     without,
 )
 
+from learnae.analysis.money import flows
 from learnae.protocol.decisions import DebtChanged, DebtState, Verdict, WorkChanged, WorkState
 from learnae.protocol.settings import IdentityRule, PaymentSettings, Settle
 from learnae.protocol.types import TxHash, Wei
@@ -101,3 +102,8 @@ def rested_for_a_moment(choice: Choice, history: History) -> History:
 def test_a_full_batch_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("learnae.analysis.checks.debts.FULL", 2)
     assert not caught(batched(threshold="0.004"))
+
+
+def test_a_payment_of_two_debts_is_one_payment() -> None:
+    [flow] = (flow for flow in flows(batched()) if flow.payer == "ann")
+    assert (flow.payee, flow.count, flow.wei) == ("bob", 1, TOTAL)

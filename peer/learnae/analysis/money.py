@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from learnae.protocol.decisions import DebtState
+from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.protocol.policies import Policy
-from learnae.protocol.types import ETHER, Wei
+from learnae.protocol.types import ETHER, TxHash, Wei
 from learnae.records.history import Evaluated, History, RosterEntry
 
 OUTSIDE = "outside the swarm"  # a wallet of no peer in the roster
@@ -42,12 +42,20 @@ class Account:
 
 
 def final_payments(history: History) -> Iterator[tuple[float, str, str, Wei]]:
-    """When each payment became final, payer, payee and amount; by payer, in the order of its debts."""
+    """When each payment became final, payer, payee and amount; by payer, in the order of its debts.
+
+    A payment may be for several debts.
+    """
     wallets = {entry.wallet: entry.name for entry in history.roster.values()}
+    paid: dict[tuple[str, TxHash | None], list[tuple[float, DebtChanged]]] = {}
     for (payer, _), changes in history.debts.items():
         at, debt = changes[-1]
         if debt.state is DebtState.FINAL and debt.payee:
-            yield at, payer, wallets.get(debt.payee, OUTSIDE), debt.wei
+            paid.setdefault((payer, debt.tx), []).append((at, debt))
+    for (payer, _), debts in paid.items():
+        at, debt = debts[-1]
+        assert debt.payee
+        yield at, payer, wallets.get(debt.payee, OUTSIDE), Wei(sum(each.wei for _, each in debts))
 
 
 def flows(history: History) -> list[Flow]:

@@ -55,7 +55,7 @@ def copy_definition(folder: Path, run: Path) -> None:
         shutil.copytree(folder / PLUGINS, run / PLUGINS, dirs_exist_ok=True)
     for name in (SESSION, JUDGING_SALT, ROSTER):
         if (folder / name).exists():
-            shutil.copyfile(folder / name, run / name)
+            shutil.copy(folder / name, run / name)  # with its mode: a secret stays private
 
 
 def draw_judging_salt(session: Session, folder: Path) -> str:

@@ -36,7 +36,7 @@ def sweep_job(name: str, session: str, arguments: Sequence[str], shards: int, im
         ],
     }
     pod = {
-        "restartPolicy": "OnFailure",
+        "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "securityContext": pod_security(),
         "containers": [container],
@@ -50,6 +50,7 @@ def sweep_job(name: str, session: str, arguments: Sequence[str], shards: int, im
         "completions": shards,
         "parallelism": shards,
         "completionMode": "Indexed",
+        "backoffLimitPerIndex": 2,  # a shard with a run that is not valid fails; the other shards go on
         "template": {"metadata": {"labels": labels}, "spec": pod},
     }
     metadata = {"name": name, "labels": labels}
