@@ -17,7 +17,7 @@ from learnae.analysis.money import (
 )
 from learnae.analysis.statistics import Gain, gains, total_gain
 from learnae.protocol.decisions import Averaged, DebtChanged, DebtState, Trained
-from learnae.protocol.types import Address, Cid, Wei
+from learnae.protocol.types import Address, Cid, TxHash, Wei
 from learnae.records.history import Evaluated, History, RosterEntry, SessionBegan
 from learnae.web.charts import figure_charts, money_charts
 from learnae.web.charts.html import Html, h, join, table
@@ -64,7 +64,7 @@ def test_a_flow_is_what_stayed_final_between_two_peers() -> None:
 def test_payments_to_the_same_peer_are_one_flow() -> None:
     final = GOOD.debts["ann", 0][-1][1]
     last = fact_is("ann", DebtChanged, debt=0, state=DebtState.FINAL)
-    twice = followed_by(last, replace(final, debt=7), GOOD)
+    twice = followed_by(last, replace(final, debt=7, tx=TxHash("0xann7")), GOOD)
     assert [(flow.count, flow.wei) for flow in flows(twice) if flow.payer == "ann"] == [(2, 2 * final.wei)]
 
 
