@@ -298,7 +298,7 @@ class ChainSuite:
             (world.payer_wallet, world.payee_wallet, others),
         ]
         head = world.wait(world.payer.head())
-        assert (report.genesis, report.until) == (head.genesis, head.height)
+        assert (report.genesis, report.until, report.height) == (head.genesis, head.height, head.height)
         mined = receipt(world, first)
         assert mined
         later = world.wait(world.poor.payments(mined.block + 1, (world.payee_wallet,)))

@@ -9,7 +9,7 @@ import pytest
 from tests.adapters.chains import CID, FINNEY, pay, sent
 from tests.adapters.evms import ALLOC, AnvilWorld, LocalWorld
 
-from learnae.adapters.evm import export, payment_index
+from learnae.adapters.evm import chain, export, payment_index
 from learnae.adapters.evm.payment_index import PaymentIndex
 from learnae.errors import PortError
 from learnae.messages.ids import cid_from_bytes, cid_to_bytes
@@ -37,6 +37,16 @@ def look(world: World, found: PaymentIndex) -> None:
 
 def test_a_cid_comes_back_from_calldata() -> None:
     assert cid_from_bytes(cid_to_bytes(CID)) == CID
+
+
+def test_one_call_reads_payments_in_few_blocks_and_tells_how_many_there_are(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain, "MAX_BLOCKS", 2)
+    world.mine(5)
+    height = world.wait(world.poor.head()).height
+    reports = [world.wait(world.poor.payments(since, (world.payee_wallet,))) for since in (1, 3, height)]
+    assert [(report.until, report.height) for report in reports] == [(2, height), (4, height), (height, height)]
 
 
 def test_payments_and_gas_are_found_as_they_are_mined_and_once(world: World) -> None:

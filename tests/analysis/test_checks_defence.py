@@ -2,14 +2,25 @@
 
 from dataclasses import replace
 
-from tests.helpers.histories import MODEL, PEER, SETTINGS, amended, caught, fact_is, followed_by, score
+from tests.helpers.histories import GOOD, MODEL, PEER, SETTINGS, amended, caught, fact_is, followed_by, score
 
-from learnae.protocol.decisions import Averaged, Published, StandingChanged, WorkChanged, WorkState
-from learnae.protocol.settings import Defence, DefenceSettings
+from learnae.protocol.decisions import (
+    Averaged,
+    ChainEntered,
+    DebtChanged,
+    DebtState,
+    Published,
+    RolledBack,
+    StandingChanged,
+    WorkChanged,
+    WorkState,
+)
+from learnae.protocol.settings import Defence, DefenceSettings, IdentityRule
 from learnae.protocol.types import PeerId
-from learnae.records.history import History, SessionBegan
+from learnae.records.history import Fact, History, PeerCrashed, Record, SessionBegan
 
 ANN_ADOPTED = fact_is("ann", Averaged, remote_cid=MODEL["bob 1"])
+BOB_PAID = fact_is("bob", DebtChanged, state=DebtState.FINAL)
 BOB_ADOPTED = fact_is("bob", Averaged, adopted=True)
 DENIED = StandingChanged(PEER["bob"], True, (MODEL["ann 2"],))
 
@@ -43,6 +54,34 @@ def test_nobody_is_denied_income_for_what_it_had_not_adopted() -> None:
 def test_nobody_is_denied_income_within_the_limit_or_without_the_defence() -> None:
     assert caught(told(history=defended(limit=1))).keys() == {"denials_are_deserved"}
     assert caught(told(history=defended(kind=Defence.NONE))).keys() == {"denials_are_deserved"}
+
+
+def paid_then_denied(
+    *between: tuple[str, Fact], identity: IdentityRule = IdentityRule.PROVEN, after: float = 20
+) -> str:
+    """What the check says if ann denies bob income so long after its debt became final."""
+    began = fact_is("swarm", SessionBegan)
+    history = amended(began, session=replace(SETTINGS, defence=DefenceSettings(Defence.RECIPROCITY), identity=identity))
+    paid = max(record.t for record in history.records if BOB_PAID(record))
+    before = tuple(record for record in history.records if record.t <= paid)
+    more = [*between, ("ann", DENIED)]
+    late = tuple(Record(paid + after * (at == len(more)), *each) for at, each in enumerate(more, 1))
+    told = replace(history, records=(*before, *late, history.records[-1]))
+    return caught(told).get("denials_are_deserved", "")
+
+
+def test_nobody_is_denied_income_for_what_it_had_paid_before_the_chain_was_read() -> None:
+    assert "which it had paid for" in paid_then_denied()
+    assert not paid_then_denied(after=5), "the chain may have been read before"
+    assert not paid_then_denied(identity=IdentityRule.PAPER), "the chain may name another payee"
+
+
+def test_a_payment_that_may_be_undone_counts_as_open() -> None:
+    undone = next(record.fact for record in GOOD.records if fact_is("bob", DebtChanged, state=DebtState.SENT)(record))
+    for fact in (ChainEntered("another"), PeerCrashed(), undone):
+        assert not paid_then_denied(("bob", fact))
+    assert paid_then_denied(("ann", PeerCrashed()))
+    assert paid_then_denied(("dan", RolledBack(3, 1))), "the payer has noticed the rollback by now"
 
 
 def test_an_averaging_that_begins_with_a_model_of_a_denied_peer_is_invalid() -> None:

@@ -16,6 +16,9 @@ Patch = pytest.MonkeyPatch
 REFUSED: dict[str, Any] = BASE | groups({"count": 2, "policy": "refuses-to-pay"}, {})
 REFUSED |= {"work": {"slices": 9, "patience": 9}, "defence": {"kind": "reciprocity", "grace": 2.0, "scope": "all"}}
 
+PATIENT: dict[str, Any] = BASE | {"work": {"slices": 9, "patience": 9}, "pace": {"slice": 3.0}}
+PATIENT |= {"defence": {"kind": "reciprocity", "scope": "all", "grace": 14.0}}
+
 
 def names_no_parents(patch: Patch) -> None:
     patch.setattr(Publication, "_parents", lambda self, remote: None)
@@ -48,9 +51,14 @@ def accuses_of_what_was_not_adopted(patch: Patch) -> None:
     patch.setattr(Reciprocity, "announced", paranoid)
 
 
+def sees_no_payment(patch: Patch) -> None:
+    patch.setattr(Reciprocity, "_is_paid", lambda self, adopter, cid: False)
+
+
 MUTANTS = [
     Mutant("names no parents", names_no_parents, {"announced_parents_are_true"}, REFUSED),
     Mutant("names itself as both parents", names_itself_as_both_parents, {"announced_parents_are_true"}),
     Mutant("averages with whom it denied income", averages_with_whom_it_denied, {"denied_peers_earn_nothing"}, REFUSED),
     Mutant("accuses of what was not adopted", accuses_of_what_was_not_adopted, {"denials_are_deserved"}, REFUSED),
+    Mutant("sees no payment", sees_no_payment, {"denials_are_deserved"}, PATIENT),
 ]

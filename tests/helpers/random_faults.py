@@ -133,9 +133,9 @@ class RandomDriver:
                     ModelPayment(self.rng.choice(payers), wallet, (self.cid(f"me-{self.rng.randrange(9)}"),))
                     for wallet in wallets
                 )
-                self.tell(
-                    on.PaymentsRead(at, id, PaymentReport(self.head().genesis, max(since, self.height), payments))
-                )
+                until = max(since, self.height)
+                height = until + self.rng.randrange(2)
+                self.tell(on.PaymentsRead(at, id, PaymentReport(self.head().genesis, until, height, payments)))
             case do.SignClaim():
                 self.tell(on.ClaimSigned(at, id, "proof"))
             case do.ReadClaim():

@@ -56,11 +56,13 @@ def overdue(driven: Driven) -> Driven:
     return driven
 
 
-def reads(driven: Driven, *payments: tuple[str, str], until: int = 7, genesis: str = "genesis") -> Driven:
-    """The chain has payments by these peers for these models."""
+def reads(
+    driven: Driven, *payments: tuple[str, str], until: int = 7, genesis: str = "genesis", height: int | None = None
+) -> Driven:
+    """The chain has payments by these peers for these models, in the blocks up to this one of so many."""
     request = driven.asked(do.ReadPayments)
     paid = tuple(ModelPayment(Address(f"0x{payer}"), request.wallets[0], (Cid(cid),)) for payer, cid in payments)
-    driven.tell(on.PaymentsRead(driven.now, request.request, PaymentReport(genesis, until, paid)))
+    driven.tell(on.PaymentsRead(driven.now, request.request, PaymentReport(genesis, until, height or until, paid)))
     return driven
 
 
@@ -116,7 +118,62 @@ def test_who_pays_late_is_in_good_standing_again_and_its_models_are_fetched() ->
     assert [request.model for request in driven.all_asked(do.FetchModel)] == [model("bob", 2)]
 
 
-def test_blocks_are_read_once_unless_the_chain_rolled_back_or_was_replaced() -> None:
+def test_nobody_is_judged_before_the_chain_was_read_up_to_its_head() -> None:
+    driven = overdue(adopts(trading(), "bob", "me-1"))
+    for until in (50, 100):
+        reads(driven, until=until, height=120)
+        assert driven.asked(do.ReadPayments).since == until + 1, "it reads on at once"
+    reads(driven, ("bob", "me-1"), until=120)
+    assert not standing(driven) and not driven.all_asked(do.ReadPayments)
+
+
+def test_who_pays_late_is_restored_even_if_the_payment_is_not_in_the_last_block_read() -> None:
+    driven = overdue(reads(overdue(adopts(trading(), "bob", "me-1"))))
+    reads(driven, ("bob", "me-1"), until=50, height=60)
+    reads(driven, until=60)
+    assert standing(driven)[-1] == ("bob", False, ())
+
+
+def test_an_answer_from_before_a_rollback_is_ignored_and_all_blocks_are_read() -> None:
+    driven = overdue(adopts(trading(), "bob", "me-1"))
+    late = driven.asked(do.ReadPayments)
+    driven.tell(on.ChainRolledBack(driven.now, head(3)))
+    driven.tell(on.PaymentsRead(driven.now, late.request, PaymentReport("genesis", 7, 7, ())))
+    assert not standing(driven)
+    again = driven.asked(do.ReadPayments)
+    assert (again.since, again.request > late.request) == (1, True)
+    reads(driven, ("bob", "me-1"))
+    assert not standing(driven)
+
+
+def test_a_replaced_chain_forgives_all_and_is_read_from_the_first_block_on() -> None:
+    driven = overdue(reads(overdue(adopts(trading(), "bob", "me-1")), until=7))
+    reads(driven, until=9, genesis="another")
+    assert standing(driven)[-1] == ("bob", False, ())
+    overdue(adopts(driven, "ann", "me-2"))
+    assert driven.asked(do.ReadPayments).since == 1
+
+
+def test_what_is_paid_is_forgotten() -> None:
+    driven = reads(overdue(adopts(trading(), "bob", "me-1")), ("bob", "me-1"))
+    assert not driven.peer._reciprocity._adopted
+
+
+def test_a_peer_that_has_to_make_room_is_forgotten_and_no_longer_denied() -> None:
+    driven = trading(max_peers=3)
+    known = driven.peer._peer_book
+    names = sorted((PeerId(f"peer {number}") for number in range(20)), key=known._rank, reverse=True)
+    driven.meets(names[0])
+    reads(overdue(adopts(driven, names[0], "me-1")))
+    assert standing(driven) == [(names[0], True, ("me-1",))]
+    adopts(driven, names[0], "me-2", step=2)
+    driven.meets(names[1])
+    assert names[0] not in known.peers
+    assert standing(driven)[-1] == (names[0], False, ())
+    assert not driven.peer._reciprocity._adopted and not known.denied
+
+
+def test_blocks_are_read_once_unless_the_chain_rolled_back() -> None:
     driven = reads(overdue(adopts(trading(), "bob", "me-1")), until=7)
     overdue(driven)
     assert driven.asked(do.ReadPayments).since == 8
@@ -124,8 +181,6 @@ def test_blocks_are_read_once_unless_the_chain_rolled_back_or_was_replaced() -> 
     driven.tell(on.ChainRolledBack(driven.now, head(3)))
     overdue(driven)
     assert driven.asked(do.ReadPayments).since == 1
-    reads(driven, ("bob", "me-1"), genesis="another")
-    assert standing(driven)[-1][1] is False
 
 
 def test_a_fetched_model_of_a_denied_peer_is_not_averaged() -> None:
@@ -180,7 +235,7 @@ def test_a_payment_to_itself_pays_for_nothing() -> None:
     driven = overdue(adopts(trading(scope=Scope.ALL), "bob", "ann-1"))
     request = driven.asked(do.ReadPayments)
     payment = ModelPayment(Address("0xbob"), Address("0xbob"), (Cid("ann-1"),))
-    driven.tell(on.PaymentsRead(driven.now, request.request, PaymentReport("genesis", 7, (payment,))))
+    driven.tell(on.PaymentsRead(driven.now, request.request, PaymentReport("genesis", 7, 7, (payment,))))
     assert standing(driven) == [("bob", True, ("ann-1",))]
 
 

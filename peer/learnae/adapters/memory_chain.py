@@ -234,7 +234,8 @@ class MemoryChainPort:
         transfers = (each for block in chain.blocks[since - 1 :] for each in block.transactions)
         found = (each for each in transfers if each.to in wallets and each.succeeded and each.wei)
         payments = (ModelPayment(each.sender, each.to, _decode_cids(each.data)) for each in found if each.to)
-        return PaymentReport(chain.genesis, len(chain.blocks), tuple(payments))
+        height = len(chain.blocks)
+        return PaymentReport(chain.genesis, height, height, tuple(payments))
 
     async def balance(self, wallet: Address) -> Wei:
         chain = self._reachable_chain()

@@ -52,8 +52,9 @@ class ModelPayment:
 
 @dataclass(frozen=True, slots=True)
 class PaymentReport:
-    """The payments in the blocks from the one asked for to ``until``."""
+    """The payments in the blocks from the one asked for to ``until``.  ``height``: of the newest block, often later."""
 
     genesis: str
     until: int
+    height: int
     payments: tuple[ModelPayment, ...]

@@ -1,4 +1,4 @@
-"""What a peer owes for its successful averagings (section 3.1): one debt per adoption, each paid by one transaction.
+"""What a peer owes for its successful averagings (section 3.1): one debt per adoption.
 
 OWED -> PAYABLE -> SIGNED -> SENT -> MINED -> FINAL | refused | declined | unclaimed; the last four are terminal.
 A rollback takes SENT, MINED and FINAL back to SIGNED: the transaction is sent again with the same nonce.

@@ -153,7 +153,7 @@ class Peer:
                 self._payments.claims.receive(sender, claim)
             case on.ChainRolledBack(head=head):
                 self._payments.rolled_back(head)
-                self._reciprocity.reset()
+                self._reciprocity.reset(head.genesis)
             case on.SessionClosed():
                 self._training.close()
                 self._payments.close()
@@ -217,6 +217,7 @@ class Peer:
         new, removed = self._peer_book.add(peer)
         if removed:
             self._payments.claims.forget(removed)
+            self._reciprocity.forget(removed)
         due = self._requests.due(Timer.ANNOUNCE)
         if new and (due is None or due > self._requests.now + GREETING_DELAY):
             self._requests.set_timer(Timer.ANNOUNCE, GREETING_DELAY)

@@ -4,8 +4,8 @@ An announced average names its parents, and a payment on the chain names the mod
 adopted which models, its own or everybody's, and who paid.  It averages with no model of a peer that left more than
 ``limit`` of them unpaid for longer than ``grace``.  Rules:
 
-1. Nobody is judged before the chain was read after the grace.  If the chain does not answer, every grace begins again,
-   because nobody could pay.
+1. Nobody is judged before the chain was read up to its head after the grace.  If the chain does not answer, every grace
+   begins again, because nobody could pay; if it is replaced, all are forgiven, because old payments are not seen.
 2. Only peers whose wallet is known are judged: the others earn nothing anyhow.
 3. Who pays is in good standing again; so is who is forgiven.
 4. The amount is not judged: what an adoption gained is known to the adopter alone.
@@ -41,7 +41,8 @@ class Reciprocity:
         self._paid: set[tuple[Address, Cid]] = set()  # payer and model
         self._read: tuple[Address, ...] = ()  # wallets whose payments were read
         self._since: int | None = None  # the next block to read; None: from the first one on
-        self._genesis = ""
+        self._genesis = ""  # of the chain that is read
+        self._behind = False  # whether the last read ended below the head
         self._read_at = 0.0
 
     def announced(self, model: ModelRef) -> None:
@@ -57,7 +58,7 @@ class Reciprocity:
         """Read the chain if a grace is over and the chain was not read lately."""
         now = self._requests.now
         recent = self._read_at > 0 and now < self._read_at + self._config.chain.poll
-        if not recent and self._overdue() and not self._requests.waits_for(do.ReadPayments):
+        if not recent and (self._behind or self._overdue()) and not self._requests.waits_for(do.ReadPayments):
             payees = self._payees()
             if payees != self._read:
                 self._read, self._since = payees, None
@@ -65,23 +66,40 @@ class Reciprocity:
             self._requests.issue(partial(do.ReadPayments, since=since, wallets=payees))
 
     def payments_read(self, report: PaymentReport) -> None:
-        if report.genesis != self._genesis:
-            self.reset()
-        self._genesis, self._since, self._read_at = report.genesis, report.until + 1, self._requests.now
+        if self._genesis not in ("", report.genesis):
+            self.reset(report.genesis)
+            return
+        self._genesis, self._since, self._behind = report.genesis, report.until + 1, report.until < report.height
         self._paid.update(
             (payment.sender, cid) for payment in report.payments if payment.sender != payment.to for cid in payment.cids
         )
-        self._judge()
+        if not self._behind:
+            self._read_at = self._requests.now
+            self._judge()
 
     def read_failed(self) -> None:
         """Nobody can be expected to pay while the chain does not answer."""
         self._read_at = self._requests.now
         self._adopted = dict.fromkeys(self._adopted, self._requests.now)
 
-    def reset(self) -> None:
+    def reset(self, genesis: str) -> None:
         """The chain rolled back, or was replaced: read all of it again."""
         self._paid.clear()
         self._since = None
+        for request in self._requests.open(do.ReadPayments):
+            self._requests.abandon(request)
+        if self._genesis not in ("", genesis):
+            self._adopted.clear()
+            self._behind = False
+            self._judge()
+        self._genesis = genesis
+
+    def forget(self, peer: PeerId) -> None:
+        """The peer book has removed the peer."""
+        self._adopted = {key: began for key, began in self._adopted.items() if key[0] != peer}
+        if peer in self._peer_book.denied:
+            self._peer_book.denied.remove(peer)
+            self._requests.record(StandingChanged(peer, False, ()))
 
     # private
 
@@ -102,13 +120,17 @@ class Reciprocity:
         """What peers with a known wallet have adopted and not paid for within the grace."""
         overdue: dict[PeerId, list[Cid]] = {}
         for (adopter, cid), began in self._adopted.items():
-            wallet = self._directory.payee(adopter)
-            if wallet and (wallet, cid) not in self._paid and self._requests.now >= began + self._config.defence.grace:
+            late = self._requests.now >= began + self._config.defence.grace
+            if late and self._directory.payee(adopter) and not self._is_paid(adopter, cid):
                 overdue.setdefault(adopter, []).append(cid)
         return overdue
 
+    def _is_paid(self, adopter: PeerId, cid: Cid) -> bool:
+        return (self._directory.payee(adopter), cid) in self._paid
+
     def _judge(self) -> None:
         settings, denied = self._config.defence, self._peer_book.denied
+        self._adopted = {key: began for key, began in self._adopted.items() if not self._is_paid(*key)}
         if settings.forgive is not None:
             until = self._requests.now - settings.grace - settings.forgive
             self._adopted = {key: began for key, began in self._adopted.items() if began > until}

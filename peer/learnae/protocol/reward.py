@@ -29,7 +29,7 @@ class RewardView:
     creators: int  # whose models were in them
     from_creator: int  # averages with a model of this creator
     owed_to_creator: Wei
-    left: Wei  # of the payer's cap
+    left: Wei  # the payer's cap less all its debts, declined and unclaimed ones too
 
 
 RewardFunction = Callable[[RewardView], int]

@@ -133,7 +133,7 @@ class EvmChain:
                 with suppress(ValueError):
                     if each.to and each.to in wallets and each.succeeded and each.wei:
                         payments.append(ModelPayment(each.sender, each.to, cids_from_bytes(parse_bytes(each.data))))
-        return PaymentReport(genesis, max(until, since - 1), tuple(payments))
+        return PaymentReport(genesis, max(until, since - 1), head.number, tuple(payments))
 
     async def balance(self, wallet: Address) -> Wei:
         return await self.node.balance(wallet)

@@ -3,12 +3,25 @@
 from collections.abc import Iterator
 
 from learnae.analysis.checks.result import check, session_began
-from learnae.protocol.decisions import Adopted, Averaged, Published, StandingChanged, Trained, WorkChanged, WorkState
+from learnae.protocol.decisions import (
+    Adopted,
+    Averaged,
+    ChainEntered,
+    DebtChanged,
+    DebtState,
+    Published,
+    RolledBack,
+    StandingChanged,
+    Trained,
+    WorkChanged,
+    WorkState,
+)
 from learnae.protocol.policies import Policy
-from learnae.protocol.settings import Defence
+from learnae.protocol.settings import Defence, IdentityRule
 from learnae.protocol.types import Cid, PeerId
-from learnae.records.history import History
+from learnae.records.history import History, PeerCrashed
 
+READ = 10.0  # s that reading the chain up to its head may take
 NAMES_PARENTS = (Policy.HONEST, Policy.REFUSES_TO_PAY, Policy.HIJACKER)
 
 
@@ -48,6 +61,28 @@ def denials_are_deserved(history: History) -> Iterator[str]:
             for cid in fact.unpaid:
                 if (name, cid) not in adopted:
                     yield f"{record.peer} denied income to {name} for {cid}, which it had not adopted"
+    if session.identity is IdentityRule.PROVEN:  # or who pays may have another wallet than the one that was judged
+        yield from _denied_payers(history, names)
+
+
+def _denied_payers(history: History, names: dict[PeerId, str]) -> Iterator[str]:
+    """Denials for what had been paid before the chain was read."""
+    final: dict[tuple[str, Cid], float] = {}  # payer and model -> when the debt became final
+    for record in history.of(DebtChanged, ChainEntered, RolledBack, PeerCrashed, StandingChanged):
+        match record.fact:
+            case DebtChanged(cid=cid, state=DebtState.FINAL):
+                final[record.peer, cid] = record.t
+            case DebtChanged(cid=cid):
+                final.pop((record.peer, cid), None)
+            case ChainEntered() | PeerCrashed():  # it is final on another chain, or the payer may miss a rollback
+                final = {key: at for key, at in final.items() if key[0] != record.peer}
+            case RolledBack():  # payers notice a moment earlier or later
+                final = dict.fromkeys(final, record.t)
+            case StandingChanged(creator=creator, denied=True, unpaid=unpaid):
+                name = names.get(creator, creator)
+                for cid in unpaid:
+                    if final.get((name, cid), record.t) < record.t - READ:
+                        yield f"{record.peer} denied income to {name} for {cid}, which it had paid for"
 
 
 @check
