@@ -41,7 +41,7 @@ SETTINGS: dict[str, Any] = {
     "pace": {"slice": 1.0, "attempt": 0.3},
     "chain": {"poll": 0.3, "resend_after": 5.0},
     "network": {"announce_every": 1.0},
-    "defence": {"kind": "reciprocity", "limit": 1000, "grace": 1.0, "scope": "all"},  # reads payments, and denies nobody
+    "defence": {"kind": "reciprocity", "limit": 1000, "grace": 1.0, "scope": "all"},  # denies nobody
 }
 OPEN = SETTINGS | {"privacy": False, "work": SETTINGS["work"] | {"slices": 4}}
 
