@@ -93,7 +93,7 @@ async def progress_under(attack: bytes, port: int, folder: Path, threads: int = 
         await attacker.wait()
 
 
-TRIES = 3  # other work on the machine can only make a measurement worse
+TRIES = 10  # at most: other work on the machine can only make a measurement worse
 
 
 @pytest.mark.parametrize("attack", REQUESTS)
@@ -108,7 +108,7 @@ def test_requests_slow_the_peers_of_a_loop_by_at_most_a_tenth(
         async with serving(Asked(staged()).app, sock):
             return await progress_under(REQUESTS[attack], sock.getsockname()[1], tmp_path)
 
-    assert max(asyncio.run(play()) for _ in range(TRIES)) >= 0.9
+    assert any(asyncio.run(play()) >= 0.9 for _ in range(TRIES))
 
 
 @pytest.mark.parametrize("attack", ["half requests", "half bodies"])
@@ -118,4 +118,4 @@ def test_half_requests_slow_the_filter_of_the_chain_by_at_most_a_tenth(tmp_path:
             port = server.sockets[0].getsockname()[1]
             return await progress_under(HALF[attack], port, tmp_path, MAX_CONNECTIONS_PER_ADDRESS)
 
-    assert max(asyncio.run(play()) for _ in range(TRIES)) >= 0.9
+    assert any(asyncio.run(play()) >= 0.9 for _ in range(TRIES))
