@@ -41,15 +41,15 @@ class SimulatedFeed:
             if host.config.sensors:
                 self.logs[host.name] = reading_log(host.config, setup.learning)
                 self.broker.following.append(partial(self._send, host))
+        keys = sensor_keys(setup.session)
         self.sensors = [
             SimulatedSensor(
                 member,
-                SensorOutbox(setup.session_id, member.peer, key.sign),
-                setup.learning.readings(setup.members.index(member)),
+                SensorOutbox(setup.session_id, member.peer, keys[member.name].sign),
+                setup.learning.readings(index),
             )
-            for name, key in sensor_keys(setup.session).items()
-            for member in setup.members
-            if member.name == name
+            for index, member in enumerate(setup.members)
+            if member.group.sensor
         ]
         for sensor in self.sensors:
             simulator.at(sensor.member.group.joins_at + setup.session.feed.every, partial(self._publish, sensor))

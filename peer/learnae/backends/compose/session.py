@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from learnae.backends import live_run
 from learnae.backends.base import Run, Say
 from learnae.backends.compose import prometheus_targets
 from learnae.backends.compose.collect import collect
@@ -84,8 +83,7 @@ async def live(swarm: ComposeSwarm, run: Run, say: Say) -> None:
     run.add(Record(0.0, SWARM, swarm.began))
     end = SessionEnd(swarm.session.linger, swarm.session.max_duration)
     lifecycle = ContainerLifecycle(plan.project, swarm.folder / "chain", plan.block_time)
-    fault_records = directory / live_run.FAULTS
-    faults = swarm.faults(plan, lifecycle, end, run.events, fault_records, say) if swarm.session.faults else None
+    faults = swarm.faults(plan, lifecycle, end, run, say)
     monitor = ContainerMonitor(containers, say, lambda: faults.away if faults else frozenset())
     if faults:
         await containers.up(f"link-{plan.names[0]}")

@@ -60,12 +60,11 @@ async def _failing(tending: "asyncio.Task[None]") -> None:
 
 
 async def _play(prepared: Prepared, swarm: Swarm, run: Run, say: Say) -> None:
-    session, directory = prepared.session, run.directory.path
+    session = prepared.session
     begin_now(prepared.folder)
     late = {member.name: member.group.joins_at for member in prepared.members if member.group.joins_at}
     clock, end = prepared.clock, SessionEnd(session.linger, session.max_duration)
-    fault_records = directory / live_run.FAULTS
-    faults = prepared.faults(swarm, DeletedPods(swarm), end, run.events, fault_records, say) if session.faults else None
+    faults = prepared.faults(swarm, DeletedPods(swarm), end, run, say)
     if faults:
         await faults.check()
     await swarm.begin((prepared.folder / live_run.ROSTER).read_bytes(), prepared.early)

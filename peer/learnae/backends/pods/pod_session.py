@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 from learnae.backends import live_run
-from learnae.backends.base import Say
+from learnae.backends.base import Run, Say
 from learnae.backends.pods.ending import Ending, Gone
 from learnae.backends.pods.faults import L, PodFaults
 from learnae.backends.pods.link_client import LinkAgents
@@ -56,17 +56,17 @@ class PodSession(Generic[P]):
     def began(self) -> SessionBegan:
         return session_began(self.backend, self.session, self.members, self.manifest)
 
-    def faults(
-        self, pods: LinkedPods, lifecycle: L, end: SessionEnd, events: EventLog, file: Path, say: Say
-    ) -> PodFaults[L]:
-        """The faults of the plan, for which ``end`` waits."""
-        session, agents = self.session, LinkAgents(pods, self.folder)
+    def faults(self, pods: LinkedPods, lifecycle: L, end: SessionEnd, run: Run, say: Say) -> PodFaults[L] | None:
+        """The faults of the plan, for which ``end`` waits; None if there are none."""
+        if not self.session.faults:
+            return None
+        session, agents, file = self.session, LinkAgents(pods, self.folder), run.directory.path / live_run.FAULTS
         windows = fault_plan.plan(session.faults, pods.names, session.seed)
 
         def wait_for_them(start: float) -> None:
             end.faults = fault_plan.fault_times(windows, start, session.network.announce_every)
 
-        return PodFaults(windows, self.early, self.clock, agents, lifecycle, events, file, say, wait_for_them)
+        return PodFaults(windows, self.early, self.clock, agents, lifecycle, run.events, file, say, wait_for_them)
 
     def ending(self, apis: Mapping[str, str], end: SessionEnd, events: EventLog, gone: Gone) -> Ending:
         return Ending(apis, self.folder, self.ids, end, self.clock, lambda: events.records, gone)
