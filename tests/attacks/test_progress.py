@@ -4,12 +4,14 @@ Progress is the share of the loop's processor time that is left for the peers' o
 """
 
 import asyncio
+import gc
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
 from subprocess import PIPE
+from typing import Any
 
 import pytest
 from tests.helpers.apis import Asked
@@ -93,7 +95,25 @@ async def progress_under(attack: bytes, port: int, folder: Path, threads: int = 
         await attacker.wait()
 
 
-TRIES = 10  # at most: other work on the machine can only make a measurement worse
+GOOD = 0.9
+TRIES = 5  # at most: other work on the machine can only make a measurement worse
+
+
+@pytest.fixture(autouse=True)
+def small_heap() -> Iterator[None]:
+    """Leave out what earlier tests keep in memory: a garbage collection during a request would search all of it."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def best(play: Callable[[], Coroutine[Any, Any, float]]) -> float:
+    """The first good share, or the best one."""
+    shares = [asyncio.run(play())]
+    while shares[-1] < GOOD and len(shares) < TRIES:
+        shares.append(asyncio.run(play()))
+    return max(shares)
 
 
 @pytest.mark.parametrize("attack", REQUESTS)
@@ -108,7 +128,7 @@ def test_requests_slow_the_peers_of_a_loop_by_at_most_a_tenth(
         async with serving(Asked(staged()).app, sock):
             return await progress_under(REQUESTS[attack], sock.getsockname()[1], tmp_path)
 
-    assert any(asyncio.run(play()) >= 0.9 for _ in range(TRIES))
+    assert best(play) >= GOOD
 
 
 @pytest.mark.parametrize("attack", ["half requests", "half bodies"])
@@ -118,4 +138,4 @@ def test_half_requests_slow_the_filter_of_the_chain_by_at_most_a_tenth(tmp_path:
             port = server.sockets[0].getsockname()[1]
             return await progress_under(HALF[attack], port, tmp_path, MAX_CONNECTIONS_PER_ADDRESS)
 
-    assert any(asyncio.run(play()) >= 0.9 for _ in range(TRIES))
+    assert best(play) >= GOOD

@@ -85,11 +85,14 @@ def until(holds: Callable[[], bool], seconds: float) -> None:
         assert time.monotonic() < deadline
 
 
+def containers() -> str:
+    """The containers of this checkout's project, also those that were only created."""
+    return _listed("ps", "-aq")
+
+
 def left() -> str:
     """Containers, networks and volumes of this checkout's project."""
-    label = f"label=com.docker.compose.project={PROJECT}"
-    listings = (["ps", "-aq"], ["network", "ls", "-q"], ["volume", "ls", "-q"])
-    return "".join(docker(*listing, "--filter", label) for listing in listings)
+    return containers() + _listed("network", "ls", "-q") + _listed("volume", "ls", "-q")
 
 
 def inside(service: str, program: str) -> str:
@@ -146,3 +149,7 @@ for call in {requests!r}:
 """,
     )
     return [json.loads(line) for line in answers.splitlines()]
+
+
+def _listed(*listing: str) -> str:
+    return docker(*listing, "--filter", f"label=com.docker.compose.project={PROJECT}")

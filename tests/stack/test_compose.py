@@ -8,7 +8,18 @@ from urllib.request import urlopen
 
 import pytest
 from tests.helpers.command_line import ALL_PASSED, here, learnae
-from tests.stack.compose_swarm import PROJECT, ComposeSwarm, asked, inside, kill_programs, left, rpc, token_of, until
+from tests.stack.compose_swarm import (
+    PROJECT,
+    ComposeSwarm,
+    asked,
+    containers,
+    inside,
+    kill_programs,
+    left,
+    rpc,
+    token_of,
+    until,
+)
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.fault_impact import fault_impact
@@ -64,6 +75,7 @@ def session_in(folder: Path, more: str = "") -> Path:
 def test_a_killed_session_is_cleared_away_without_a_trace(tmp_path: Path) -> None:
     swarm = ComposeSwarm(session_in(tmp_path), tmp_path / "run")
     swarm.when("of 4 registered")  # none yet: containers are still coming up
+    until(lambda: containers() != "", 30)
     swarm.process.kill()
     assert swarm.end() == -signal.SIGKILL
     down = here(tmp_path, "compose", "down")
