@@ -1,7 +1,8 @@
 #!/bin/sh
 # Install Anvil, solc, Kubo, HORNET and inx-mqtt into .tools/bin, in the versions pinned in tools/pins. Tests of the `real`
 # tier and `make contracts` need them. It is safe to run this twice, or again after a failure.
-# Without Node or Go this says which tests are skipped; with CI=true it fails. `evm`, `kubo` or `tangle` installs only that part.
+# Without Node or Go this says which tests are skipped; with CI=true it fails. `evm`, `kubo` or `tangle` installs only that part;
+# `helm` installs Helm, which only `make test-kubernetes` needs.
 set -eu
 cd "$(dirname "$0")/.."
 pins=$PWD/tools/pins tools=$PWD/.tools
@@ -68,6 +69,15 @@ tangle() {
     began=$(seconds)
     from_go tangle tangle github.com/iotaledger/hornet/v2 github.com/iotaledger/inx-mqtt
     say "$("$tools/bin/hornet" --version | tail -n 1), inx-mqtt: $(($(seconds) - began)) s"
+}
+
+helm() {
+    is_current "$pins/helm/go.sum" "$tools/helm/installed" && return
+    command -v go >/dev/null || { no_go Helm; return; }
+    say "building Helm from source: 2 to 4 minutes on two idle cores ($(go env GOVERSION))"
+    began=$(seconds)
+    from_go helm helm helm.sh/helm/v3/cmd/helm
+    say "Helm $("$tools/bin/helm" version --short): $(($(seconds) - began)) s"
 }
 
 for part in ${*:-evm kubo tangle}; do "$part"; done

@@ -41,12 +41,14 @@ class ClusterOptions:
     """Where on Kubernetes.  ``context``: of the kubeconfig, ``namespace``: the current ones by default.
 
     ``images``: PREFIX or PREFIX:TAG of the pods' images.  ``storage_class``: of their volumes; the cluster's default.
+    ``release``: of the Helm chart, whose objects the session uses instead of its own.
     """
 
     context: str | None = None
     namespace: str | None = None
     images: str | None = None
     storage_class: str | None = None
+    release: str | None = None
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,9 @@ Images = Annotated[
 StorageClass = Annotated[
     str | None, typer.Option(help="Kubernetes: StorageClass of the volumes (default: the cluster's own).")
 ]
+Release = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Kubernetes: use the objects of this release of the Helm chart.")
+]
 RunPlugins = Annotated[
     bool, typer.Option("--run-plugins", help="Execute the code of plug-ins that the run kept: read it before.")
 ]

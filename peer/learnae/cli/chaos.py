@@ -12,6 +12,7 @@ from learnae.cli.arguments import (
     Namespace,
     Out,
     Peers,
+    Release,
     ScenarioFile,
     Seed,
     StorageClass,
@@ -62,6 +63,7 @@ def run(
     namespace: Namespace = None,
     images: Images = None,
     storage_class: StorageClass = None,
+    release: Release = None,
 ) -> int:
     """Run a scenario, check it, and compare it with the same session without faults and cheating."""
     from learnae.backends.base import ClusterOptions, RunOptions
@@ -71,7 +73,7 @@ def run(
     from learnae.runs.sessions import load_session
 
     session = load_session(scenario, {"peers": peers, "seed": seed})
-    options = RunOptions(out, cluster=ClusterOptions(context, namespace, images, storage_class))
+    options = RunOptions(out, cluster=ClusterOptions(context, namespace, images, storage_class, release))
     _print_plan(session)
 
     def compare(directory: "RunDirectory", verdict: dict[str, Any]) -> int:

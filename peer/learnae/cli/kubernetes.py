@@ -1,6 +1,9 @@
 """`learnae kubernetes`: the pods of a swarm on a cluster."""
 
 import signal
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -13,13 +16,31 @@ app = typer.Typer(help="Manage a swarm on a Kubernetes cluster.", no_args_is_hel
 @app.command()
 def render(session: SessionFile, peers: Peers = None, images: Images = None, storage_class: StorageClass = None) -> int:
     """Print the manifests of a session, for `kubectl apply -f -`.  Nothing is written or started."""
+    from learnae.backends.base import ClusterOptions
     from learnae.backends.kubernetes.plan import refuse_what_is_missing
     from learnae.backends.kubernetes.rendering import plan_for, rendered
     from learnae.runs.sessions import load_session
 
     settings = load_session(session, {"peers": peers})
     refuse_what_is_missing(settings)
-    print(rendered(plan_for(settings, images, storage_class)), end="")
+    print(rendered(plan_for(settings, ClusterOptions(images=images, storage_class=storage_class))), end="")
+    return 0
+
+
+@app.command()
+def chart(folder: Annotated[Path, typer.Argument(metavar="CHART", help="Folder to write; must not exist.")]) -> int:
+    """Write a Helm chart of the same objects, for `learnae swarm --release NAME`."""
+    from learnae.backends.kubernetes import chart as charts
+    from learnae.errors import InputError
+
+    files = charts.chart(version("learnae"))
+    try:
+        (folder / "templates").mkdir(parents=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({error.strerror}): give a folder that does not exist") from None
+    say(f"The chart is in {folder}. Install it: helm install NAME {folder}")
     return 0
 
 

@@ -11,6 +11,7 @@ from learnae.cli.arguments import (
     Namespace,
     Out,
     Peers,
+    Release,
     Seed,
     SessionFile,
     StorageClass,
@@ -43,6 +44,7 @@ def swarm(
     namespace: Namespace = None,
     images: Images = None,
     storage_class: StorageClass = None,
+    release: Release = None,
     guests: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> int:
     """Run a session with live peers and a page to watch it; then check it, draw it and write its report."""
@@ -53,7 +55,7 @@ def swarm(
 
     if guests is not None:
         raise InputError("--guests (make: GUESTS=) is now called --remote-peers (make: REMOTE_PEERS=)")
-    cluster = ClusterOptions(context, namespace, images, storage_class)
+    cluster = ClusterOptions(context, namespace, images, storage_class, release)
     options = RunOptions(out, port, keep, threads, remote_peers, publish, baselines=True, cluster=cluster)
     settings = load_session(session, {"peers": peers, "seed": seed})
     if remote_peers:

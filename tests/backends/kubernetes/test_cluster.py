@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,16 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from learnae.backends.base import ClusterOptions
+from learnae.backends.base import ClusterOptions, RunOptions
 from learnae.backends.kubernetes.backend import KubernetesBackend
 from learnae.backends.kubernetes.cluster import Cluster, PodState
 from learnae.backends.kubernetes.doctor_findings import findings
+from learnae.backends.kubernetes.installation import objects_of
 from learnae.backends.kubernetes.manifests import manifests
 from learnae.backends.kubernetes.plan import ClusterPlan
 from learnae.backends.pods.images import Images
 from learnae.errors import InputError
+from learnae.session.session_file import parse
 
 PLAN = ClusterPlan("learnae-test", ("p00", "p01"), Images("learnae"), 0, 31337, 1)
 LABELS = {"app.kubernetes.io/instance": "learnae-test", "app.kubernetes.io/component": "peer"}
@@ -58,6 +61,17 @@ class Api(BaseHTTPRequestHandler):
         gone = self._chosen(path, query)
         collection = path.rpartition("/")[2]
         self.objects[collection] = [each for each in self.objects.get(collection, []) if each not in gone]
+        self._answer(200, {})
+
+    def do_PATCH(self) -> None:
+        """A StatefulSet is scaled: that many pods are there at once."""
+        path, _ = self._asked()
+        name, replicas = path.split("/")[-2], json.loads(self.rfile.read(int(self.headers["Content-Length"])))["spec"]
+        pods = [each for each in self.objects.get("pods", []) if not each["metadata"]["name"].startswith(name)]
+        new = [pod() for _ in range(replicas["replicas"])]
+        for index, each in enumerate(new):
+            each["metadata"] |= {"name": f"{name}-{index}"}
+        self.objects["pods"] = pods + new
         self._answer(200, {})
 
     def log_message(self, *arguments: object) -> None:
@@ -139,6 +153,36 @@ def test_what_is_created_is_found_by_its_label_and_removed_and_nothing_else_is(a
     assert cluster.left() == [] and api.objects["pods"] == [pod(OTHERS)]
 
 
+def test_a_session_in_a_release_scales_its_sets_and_leaves_them(api: type[Api]) -> None:
+    release = ClusterOptions(release="learnae-test")
+    cluster = Cluster(release, "learnae-test")
+    objects = objects_of(release, cluster, PLAN)
+    with pytest.raises(InputError, match="the namespace team has no release learnae-test of the chart: helm install l"):
+        objects.check()
+    cluster.create(manifests(PLAN))
+    objects.check()
+    with pytest.raises(InputError, match="no link agents, which faults need: helm upgrade learnae-test CHART --reuse-"):
+        objects_of(release, cluster, replace(PLAN, links=True)).check()
+    installed = cluster.left()
+    objects.start()
+    assert [each.name for each in cluster.pods()] == [PLAN.chain_pod, *PLAN.pods.values()]
+    api.objects["persistentvolumeclaims"] = [pod()]
+    objects.remove()
+    assert cluster.left() == installed
+
+
+def test_what_a_release_decides_is_no_option_of_a_session(api: type[Api]) -> None:
+    for options, sentence in (
+        (
+            ClusterOptions(release="x", images="y"),
+            "--images: the release x decides it: helm upgrade x CHART --reuse-val",
+        ),
+        (ClusterOptions(release="x", storage_class="y"), "--storage-class: .* --set storageClass=NAME"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            KubernetesBackend(parse({}), RunOptions(cluster=options), print).check()
+
+
 def test_the_state_of_a_pod_is_read_from_its_containers(api: type[Api]) -> None:
     api.objects["pods"] = [
         pod(
@@ -203,9 +247,6 @@ def test_doctor_says_what_the_namespace_allows(api: type[Api]) -> None:
 
 
 def test_without_the_needed_rights_a_session_is_refused(api: type[Api]) -> None:
-    from learnae.backends.base import RunOptions
-    from learnae.session.session_file import parse
-
     KubernetesBackend(parse({}), RunOptions(), print).check()
     api.allowed = False
     with pytest.raises(InputError, match="you may not create statefulsets, .* in the namespace team: ask for a role"):

@@ -1,6 +1,7 @@
 """What Kubernetes is given.  `python -m tests.backends.kubernetes.test_manifests` writes the golden file anew."""
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 from tests.helpers.command_line import here, refused
 
 from learnae import resources
+from learnae.backends.base import ClusterOptions
 from learnae.backends.kubernetes.manifests import manifests
 from learnae.backends.kubernetes.plan import COMPONENT, MAX_PODS, ClusterPlan, refuse_what_is_missing
 from learnae.backends.kubernetes.rendering import plan_for, rendered
@@ -25,6 +27,8 @@ GOLDEN = REPOSITORY / "tests" / "golden" / "kubernetes.yml"
 SCHEMA = json.loads((REPOSITORY / "tests" / "golden" / "kubernetes-schema.json").read_text())
 THREE = ClusterPlan("learnae-test", ("p00", "p01", "p02"), Images("learnae"), 1_700_000_000, 31337, 1)
 CHAOTIC = ClusterPlan("learnae-test", THREE.names, Images("registry.example:5000/team/x", "1"), 0, 1, 1, True, "fast")
+MAX_OBJECT, MAX_HOST = 1_500_000, 253 - len(".namespace.svc.cluster.local")  # bytes in etcd; letters of a DNS name
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 CUT = {"faults": [{"kind": "cut", "at": 1.0, "duration": 2.0}]}
 
 
@@ -50,6 +54,21 @@ def test_what_is_rendered_is_what_was_reviewed() -> None:
 @pytest.mark.parametrize("plan", [THREE, CHAOTIC], ids=["calm", "chaotic"])
 def test_the_manifests_have_only_fields_that_kubernetes_knows(plan: ClusterPlan) -> None:
     assert [error for item in manifests(plan) for error in errors(item)] == []
+
+
+@pytest.mark.parametrize("links", [False, True])
+def test_the_largest_swarm_stays_below_the_limits_of_kubernetes(links: bool) -> None:
+    plan = ClusterPlan("learnae-1234abcd", tuple(names(MAX_PODS)), Images("learnae"), 0, 1, 1, links)
+    objects = manifests(plan)
+    assert [error for item in objects for error in errors(item)] == []
+    assert len(json.dumps(objects)) < MAX_OBJECT  # of each object; all of them are smaller together
+    named = [(each["kind"], each["metadata"]["name"]) for each in objects]
+    assert len(set(named)) == len(named) == 6
+    made = [*plan.pods.values(), plan.chain_pod, *(f"volume-{pod}" for pod in plan.pods.values())]
+    assert len(set(made)) == len(made) == 2 * MAX_PODS + 1
+    assert all(LABEL.fullmatch(name) for name in made)  # names of pods are host names, and values of labels
+    hosts = [plan.ipfs_address(name).split("/")[2] for name in plan.names]
+    assert len(set(hosts)) == MAX_PODS and max(map(len, hosts)) <= MAX_HOST
 
 
 def test_a_misspelt_field_is_found() -> None:
@@ -119,10 +138,10 @@ def test_images_and_storage_are_the_ones_that_were_asked_for() -> None:
     used = {each["image"] for pod in pods(CHAOTIC).values() for each in containers(pod)}
     assert used == {f"registry.example:5000/team/x-{part}:1" for part in ("peer", "ipfs", "chain")}
     session = parse({"peers": 3})
-    assert plan_for(session, "localhost:5000/x").images == Images("localhost:5000/x", "latest")
-    assert plan_for(session, "localhost:5000/x:2").images == Images("localhost:5000/x", "2")
+    assert plan_for(session, ClusterOptions(images="localhost:5000/x")).images == Images("localhost:5000/x", "latest")
+    assert plan_for(session, ClusterOptions(images="localhost:5000/x:2")).images == Images("localhost:5000/x", "2")
     with pytest.raises(InputError, match="cannot begin the names of images: give one such as"):
-        plan_for(session, "X y")
+        plan_for(session, ClusterOptions(images="X y"))
 
 
 def test_a_large_swarm_and_faults_that_kubernetes_cannot_make_are_refused_in_a_sentence() -> None:

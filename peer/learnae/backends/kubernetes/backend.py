@@ -15,7 +15,7 @@ from learnae.backends.base import (
     refuse_remote_peers,
     refuse_sensors,
 )
-from learnae.backends.kubernetes.plan import ClusterPlan, refuse_what_is_missing
+from learnae.backends.kubernetes.plan import CHAIN_SETTINGS, ClusterPlan, refuse_what_is_missing
 from learnae.backends.kubernetes.rendering import plan_for
 from learnae.backends.pods.checkout_lock import alone
 from learnae.checkout import REPOSITORY
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from learnae.backends.kubernetes.cluster import Cluster
+    from learnae.backends.kubernetes.installation import Objects
     from learnae.backends.kubernetes.session import Prepared
 
 FOLDER = REPOSITORY / "build" / "kubernetes"
@@ -41,6 +42,7 @@ class KubernetesBackend:
         self._apis: dict[str, str] = {}  # known once ports are forwarded
         self._held, self._alone = ExitStack(), False  # the lock of this checkout
         self._cluster: Cluster | None = None
+        self._objects: Objects | None = None
         self._prepared: Prepared | None = None
 
     @property
@@ -62,16 +64,18 @@ class KubernetesBackend:
         refuse_what_is_missing(self.session)
         plan = self._plan()
         from learnae.backends.kubernetes.cluster import Cluster  # imports the client library, or refuses
-        from learnae.backends.kubernetes.doctor_findings import NEEDED
+        from learnae.backends.kubernetes.installation import objects_of
 
         cluster = Cluster(self._options.cluster, plan.instance)
-        refused = cluster.forbidden(NEEDED)
+        objects = objects_of(self._options.cluster, cluster, plan)
+        refused = cluster.forbidden(objects.needed)
         if refused:
             raise InputError(
                 f"you may not {', '.join(refused)} in the namespace {cluster.namespace}: ask for a role that may, or "
                 "give another --namespace"
             )
-        self._cluster = cluster
+        objects.check()
+        self._cluster, self._objects = cluster, objects
 
     def page(self, run: Run) -> "FastAPI":
         from learnae.web.api.guard import Guard  # imports fastapi
@@ -88,11 +92,11 @@ class KubernetesBackend:
         from learnae.backends.kubernetes.session import live
         from learnae.backends.kubernetes.swarm import Swarm
 
-        assert self._cluster and self._prepared
+        assert self._cluster and self._objects and self._prepared
         prepared = self._prepared
         async with Swarm(self._cluster, prepared.plan, prepared.folder, self._say) as swarm:
             self._apis |= {name: swarm.api(name) for name in swarm.names}
-            await live(prepared, swarm, run, self._say)
+            await live(prepared, self._objects, swarm, run, self._say)
 
     def collect(self, run: Run) -> None:
         """The history comes from the peers' journals, as in `learnae audit`."""
@@ -113,11 +117,11 @@ class KubernetesBackend:
 
     def clean_up(self) -> None:
         """Leaves pods alone that belong to another session of this checkout."""
-        if not self._alone or not self._cluster:
+        if not self._alone or not self._objects:
             return
         self._alone = False
         with self._held:
-            removed = self._cluster.remove()
+            removed = self._objects.remove()
             if removed:
                 self._say(f"Removed the {removed} objects of this session from the cluster.")
 
@@ -130,20 +134,21 @@ class KubernetesBackend:
     # private
 
     def _plan(self) -> ClusterPlan:
-        return plan_for(self.session, self._options.cluster.images, self._options.cluster.storage_class)
+        return plan_for(self.session, self._options.cluster)
 
     def _prepare(self) -> "Prepared":
         from learnae.backends.kubernetes.session import Prepared
         from learnae.backends.pods.files import NOTICE, session_id, write_swarm
 
-        assert self._cluster
+        assert self._objects
         self._held.enter_context(alone(FOLDER.with_suffix(".lock")))
         self._alone = True
-        removed = self._cluster.remove()
+        removed = self._objects.remove()
         if removed:
             self._say(f"Removed {removed} objects of an earlier session from the cluster.")
         plan = self._plan()
         members = write_swarm(self.session, plan, FOLDER)
+        (FOLDER / "chain" / CHAIN_SETTINGS).write_text(plan.chain_settings, encoding="utf-8")
         notice = (FOLDER / NOTICE).read_text(encoding="utf-8")
         if notice:
             self._say(f"Notice: {notice}")

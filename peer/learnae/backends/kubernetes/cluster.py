@@ -1,7 +1,7 @@
 """One namespace of a cluster, through the official client library.  All methods block and raise InputError."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -135,39 +135,46 @@ class Cluster:
                 return str(log.strip().splitlines()[-1])
         return "its log is empty"
 
-    def remove(self) -> int:
-        """Remove everything of this swarm, by its label, and wait until it is gone; how many pods there were."""
-        count = len(self.left())
-        if not count:
-            return 0
+    def sets(self) -> dict[str, list[str]]:
+        """The StatefulSets of this swarm, each with the names of its init containers."""
+        listed = self._ask(
+            "list statefulsets", lambda: self._apps.list_namespaced_stateful_set(self.namespace, **self._ours)
+        )
+        return {
+            each.metadata.name: [container.name for container in each.spec.template.spec.init_containers or ()]
+            for each in listed.items
+        }
+
+    def scale(self, name: str, replicas: int) -> None:
+        """Give a StatefulSet this number of pods, sooner or later."""
+        body = {"spec": {"replicas": replicas}}
+        self._ask(
+            f"scale {name}",
+            lambda: self._apps.patch_namespaced_stateful_set_scale(
+                name, self.namespace, body, _request_timeout=TIMEOUT
+            ),
+        )
+
+    def remove(self, kinds: Collection[str] = ()) -> int:
+        """Remove this swarm's objects of these kinds, or all, and wait until they are gone; how many there were."""
+        count = len(self.left(kinds))
         ours: dict[str, Any] = self._ours | {"grace_period_seconds": 0}
         deadline = time.monotonic() + REMOVED
-        while left := self.left():
+        while left := self.left(kinds):
             if time.monotonic() > deadline:
                 raise InputError(f"Kubernetes does not remove {', '.join(left)}: see kubectl describe")
-            for delete in (
-                self._apps.delete_collection_namespaced_stateful_set,
-                self._networking.delete_collection_namespaced_network_policy,
-                self._core.delete_collection_namespaced_service,
-                self._core.delete_collection_namespaced_pod,
-                self._core.delete_collection_namespaced_persistent_volume_claim,
-            ):
-                self._ask("remove the swarm", lambda: delete(self.namespace, **ours))  # noqa: B023
+            for kind, (_, delete) in self._kinds.items():
+                if not kinds or kind in kinds:
+                    self._ask("remove the swarm", lambda: delete(self.namespace, **ours))  # noqa: B023
             self._wait_for_news()
         return count
 
-    def left(self) -> list[str]:
-        """Kinds and names of all that this swarm has in the cluster."""
-        lists: dict[str, Callable[..., Any]] = {
-            "pod": self._core.list_namespaced_pod,
-            "statefulset": self._apps.list_namespaced_stateful_set,
-            "service": self._core.list_namespaced_service,
-            "networkpolicy": self._networking.list_namespaced_network_policy,
-            "persistentvolumeclaim": self._core.list_namespaced_persistent_volume_claim,
-        }
+    def left(self, kinds: Collection[str] = ()) -> list[str]:
+        """Kinds and names of all that this swarm has in the cluster, or of these kinds."""
         return [
             f"{kind} {each.metadata.name}"
-            for kind, listed in lists.items()
+            for kind, (listed, _) in self._kinds.items()
+            if not kinds or kind in kinds
             for each in self._ask(f"list {kind}s", lambda: listed(self.namespace, **self._ours)).items  # noqa: B023
         ]
 
@@ -184,6 +191,24 @@ class Cluster:
         ours: dict[str, Any] = {"label_selector": self._ours["label_selector"], "timeout_seconds": 1}
         news = watch.Watch().stream(self._core.list_namespaced_pod, self.namespace, **ours)
         self._ask("watch pods", lambda: next(iter(news), None))
+
+    @property
+    def _kinds(self) -> dict[str, tuple[Callable[..., Any], Callable[..., Any]]]:
+        """How each kind of object is listed and removed, in the order in which they are removed."""
+        core, apps, networking = self._core, self._apps, self._networking
+        return {
+            "statefulset": (apps.list_namespaced_stateful_set, apps.delete_collection_namespaced_stateful_set),
+            "networkpolicy": (
+                networking.list_namespaced_network_policy,
+                networking.delete_collection_namespaced_network_policy,
+            ),
+            "service": (core.list_namespaced_service, core.delete_collection_namespaced_service),
+            "pod": (core.list_namespaced_pod, core.delete_collection_namespaced_pod),
+            "persistentvolumeclaim": (
+                core.list_namespaced_persistent_volume_claim,
+                core.delete_collection_namespaced_persistent_volume_claim,
+            ),
+        }
 
     @property
     def _ours(self) -> dict[str, Any]:

@@ -4,22 +4,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from learnae.backends.base import ClusterOptions, Finding
+from learnae.backends.kubernetes.installation import Made
 from learnae.backends.pods.plan import checkout_name
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 
 if TYPE_CHECKING:
     from learnae.backends.kubernetes.cluster import Cluster
-
-# what a session does: verb, group and resource
-NEEDED = (
-    ("create", "apps", "statefulsets"),
-    ("create", "", "services"),
-    ("create", "networking.k8s.io", "networkpolicies"),
-    ("create", "", "pods/portforward"),
-    ("list", "", "pods"),
-    ("deletecollection", "", "persistentvolumeclaims"),
-)
 
 
 def findings(peers: int | None) -> Iterator[Finding]:
@@ -28,7 +19,7 @@ def findings(peers: int | None) -> Iterator[Finding]:
         from learnae.backends.kubernetes.cluster import Cluster
 
         cluster = Cluster(ClusterOptions(), checkout_name(REPOSITORY))
-        version, refused = cluster.version(), cluster.forbidden(NEEDED)
+        version, refused = cluster.version(), cluster.forbidden(Made.needed)
     except InputError as error:
         yield Finding(True, "no Kubernetes: BACKEND=kubernetes is not available", str(error))
         return

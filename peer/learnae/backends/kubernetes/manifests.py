@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from learnae.backends.kubernetes.plan import (
+    CHAIN_SETTINGS,
     COMPONENT,
     CONTAINER_USER,
     INSIDE_FILES,
@@ -32,6 +33,7 @@ STARTS = {"periodSeconds": 1, "failureThreshold": 120}  # a probe that waits up 
 DNS_PORT = 53
 PROMETHEUS = {"app.kubernetes.io/name": "prometheus"}  # the label by which pods of Prometheus are known
 VOLUME_SIZE = "1Gi"
+RUN_CHAIN = f"set -a; . /chain/{CHAIN_SETTINGS}; exec /start.sh"
 RUN_PEER = "name=$(cat /pod/name); exec sh /stay.sh /journal /gates sh /supervise.sh killed python -m learnae {}"
 
 
@@ -197,11 +199,7 @@ def _chain_pod(plan: ClusterPlan) -> Object:
         "startupProbe": {"httpGet": {"path": "/healthz", "port": INSIDE_RPC}} | STARTS,
     }
     main = _container("chain", plan.images["chain"], (100, 1000), (96, 512), {"chain": "/chain"})
-    main["env"] = [
-        {"name": "CHAIN_ID", "value": str(plan.chain_id)},
-        {"name": "BLOCK_TIME", "value": str(plan.block_time)},
-        {"name": "GENESIS", "value": str(plan.genesis)},
-    ]
+    main["command"] = ["bash", "-c", RUN_CHAIN]
     before = [_files(plan, POD_GATE), _gate(plan, POD_GATE), rpc]
     return _pod(plan, "chain", before, main, {})
 

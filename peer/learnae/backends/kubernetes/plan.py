@@ -16,6 +16,7 @@ INSTANCE = "app.kubernetes.io/instance"
 COMPONENT = "app.kubernetes.io/component"
 CONTAINER_USER = 1000  # uid and gid
 POD_GATE, PEER_GATE = "pod", "peer"
+CHAIN_SETTINGS = "settings"  # file of the chain's pod: its environment
 MAX_PODS = 200
 
 
@@ -68,6 +69,11 @@ class ClusterPlan:
     def pods(self) -> dict[str, str]:
         """The names of the peers' pods, by peer."""
         return {name: f"{self.peers}-{index}" for index, name in enumerate(self.names)}
+
+    @property
+    def chain_settings(self) -> str:
+        """A file and not a part of the manifests, which are the same for all sessions."""
+        return f"CHAIN_ID={self.chain_id}\nBLOCK_TIME={self.block_time}\nGENESIS={self.genesis}\n"
 
     @property
     def rpc(self) -> str:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from learnae.backends.base import ClusterOptions
 from learnae.backends.kubernetes.manifests import manifests
 from learnae.backends.kubernetes.plan import ClusterPlan
 from learnae.backends.pods.images import Images
@@ -22,22 +23,23 @@ def images_named(text: str | None) -> Images:
     return Images.named(text or checkout_name(REPOSITORY))
 
 
-def plan_for(session: Session, images: str | None = None, storage_class: str | None = None) -> ClusterPlan:
+def plan_for(session: Session, options: ClusterOptions | None = None) -> ClusterPlan:
     """Raises InputError."""
+    options = options or ClusterOptions()
     return ClusterPlan(
-        instance=checkout_name(REPOSITORY),
+        instance=options.release or checkout_name(REPOSITORY),
         names=tuple(names(session.peers)),
-        images=images_named(images),
+        images=images_named(options.images),
         genesis=int(Moment.now().unix),
         chain_id=session.chain.id,
         block_time=chosen_block_time(session),
         links=bool(session.faults),
-        storage_class=storage_class,
+        storage_class=options.storage_class,
         user=f"{os.getuid()}:{os.getgid()}",
     )
 
 
-def as_yaml(objects: Iterable[Mapping[str, Any]]) -> str:
+def as_yaml(objects: Iterable[Mapping[str, Any]], width: float = 120) -> str:
     """Raises InputError: the client library, which brings PyYAML, is not installed."""
     try:
         import yaml
@@ -52,7 +54,7 @@ def as_yaml(objects: Iterable[Mapping[str, Any]]) -> str:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
     Dumper.add_representer(str, text)
-    return str(yaml.dump_all(objects, Dumper=Dumper, sort_keys=False, width=120))
+    return str(yaml.dump_all(objects, Dumper=Dumper, sort_keys=False, width=width))
 
 
 def rendered(plan: ClusterPlan) -> str:

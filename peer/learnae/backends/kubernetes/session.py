@@ -6,8 +6,8 @@ from pathlib import Path
 
 from learnae.backends import live_run
 from learnae.backends.base import Run, Say
+from learnae.backends.kubernetes.installation import Objects
 from learnae.backends.kubernetes.lifecycle import DeletedPods
-from learnae.backends.kubernetes.manifests import manifests
 from learnae.backends.kubernetes.plan import ClusterPlan
 from learnae.backends.kubernetes.swarm import Swarm
 from learnae.backends.pods.ending import Ending
@@ -27,13 +27,13 @@ class Prepared(PodSession[ClusterPlan]):
     backend = BackendName.KUBERNETES
 
 
-async def live(prepared: Prepared, swarm: Swarm, run: Run, say: Say) -> None:
+async def live(prepared: Prepared, objects: Objects, swarm: Swarm, run: Run, say: Say) -> None:
     """Run until every peer has ended, or until cancelled.  The run directory then holds all that was recorded.
 
     Raises InputError, also in mid-session; what was recorded until then is kept, too.
     """
     run.add(Record(0.0, SWARM, prepared.began))
-    await asyncio.to_thread(swarm.cluster.create, manifests(prepared.plan))
+    await asyncio.to_thread(objects.start)
     tending = asyncio.create_task(swarm.tend())
     try:
         async with asyncio.TaskGroup() as group:
