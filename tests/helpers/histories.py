@@ -219,6 +219,9 @@ def amended(choice: Choice, history: History = GOOD, **changes: Any) -> History:
     )
 
 
+OF_THE_PAPER = amended(fact_is("swarm", SessionBegan), session=Session(peers=5))  # the same under the paper's settings
+
+
 def without(choice: Choice, history: History = GOOD) -> History:
     assert any(map(choice, history.records)), "nothing to leave out"
     return replace(history, records=tuple(each for each in history.records if not choice(each)))

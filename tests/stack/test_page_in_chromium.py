@@ -13,6 +13,7 @@ from tests.stack.browser import chromium
 from tests.stack.stage import Stage
 
 from learnae.records.history import Fact, PeerCrashed, Record, SessionBegan
+from learnae.session.settings import Session
 
 pytestmark = pytest.mark.real
 
@@ -125,6 +126,19 @@ def test_a_session_appears_on_the_page_that_waited_for_it_and_ends_with_its_verd
     expect(page.locator("#outcome")).to_contain_text("all debts are settled")
     expect(page.locator("#count-done")).to_have_text("6")
     assert visit.said == []
+
+
+@pytest.mark.parametrize("of_the_paper", [True, False])
+def test_only_the_papers_own_session_is_compared_with_the_paper(visit: Visit, six: Run, of_the_paper: bool) -> None:
+    first, *rest = six.records
+    assert isinstance(first.fact, SessionBegan)
+    session = Session(peers=6) if of_the_paper else first.fact.session
+    visit.stage.tell([replace(first, fact=replace(first.fact, session=session)), *rest])
+    page = visit()
+    row = page.locator("[data-table=results] tr", has_text="payments sent per peer, mean")
+    expect(row.locator(":is(th, td):visible")).to_have_count(3 if of_the_paper else 2)
+    caption = page.locator("[data-text=fig7-payments-paper]")
+    expect(caption).to_have_text("The paper: 3\N{EN DASH}16, mean 9.4." if of_the_paper else "")
 
 
 def test_a_check_that_failed_is_named_with_its_reason(visit: Visit, six: Run) -> None:

@@ -42,7 +42,8 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, changes in SWARMS.items():
         ended = run({"work": {"slices": 4, "patience": 5}} | changes)
         written[name] = folder / f"{name}.html"
-        written[name].write_text(page(ended.history, ended.verdict, library, {"python": "3"}, SCORES))
+        found = ended.verdict | {"root": "5ea1" * 16}
+        written[name].write_text(page(ended.history, found, library, {"python": "3"}, SCORES))
     return written
 
 

@@ -1,11 +1,13 @@
 """Who paid whom, and each peer's account.  Only payments that stayed final count."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.protocol.policies import Policy
-from learnae.protocol.types import ETHER, TxHash, Wei
+from learnae.protocol.types import ETHER, Address, TxHash, Wei
+from learnae.records.chain_export import Block
 from learnae.records.history import Evaluated, History, RosterEntry
 
 OUTSIDE = "outside the swarm"  # a wallet of no peer in the roster
@@ -28,7 +30,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class Account:
-    """A peer's role, money (gas not included) and the accuracy of its last model."""
+    """A peer's role, money and the accuracy of its last model.  Gas is that of all its transactions."""
 
     name: str
     kind: str  # a ``Role``, or CHEATS
@@ -37,8 +39,14 @@ class Account:
     sent_ether: float
     received: int
     received_ether: float
+    gas_ether: float
     test: float | None
     validation: float | None
+
+    @property
+    def net_ether(self) -> float:
+        """Before gas."""
+        return self.received_ether - self.sent_ether
 
 
 def final_payments(history: History) -> Iterator[tuple[float, str, str, Wei]]:
@@ -75,13 +83,31 @@ def flows_by_peer(history: History) -> tuple[dict[str, list[Flow]], dict[str, li
     return sent, received
 
 
+def gas_by_wallet(history: History) -> Counter[Address]:
+    """The wei that the transactions of each wallet cost, by the chain's export."""
+    gas: Counter[Address] = Counter()
+    for block in history.exports(Block):
+        for transaction in block.transactions:
+            gas[transaction.sender] += transaction.gas_used * transaction.gas_price
+    return gas
+
+
 def accounts(history: History) -> list[Account]:
     """In the order of the roster."""
     sent, received = flows_by_peer(history)
     test = {record.peer: fact.test.accuracy for record, fact in history.facts(Evaluated)}
     validation = {record.peer: score.accuracy for record, score in history.kept}
+    gas = gas_by_wallet(history)
     return [
-        Account(name, *_role(entry), *_sum(sent[name]), *_sum(received[name]), test.get(name), validation.get(name))
+        Account(
+            name,
+            *_role(entry),
+            *_sum(sent[name]),
+            *_sum(received[name]),
+            gas[entry.wallet] / ETHER,
+            test.get(name),
+            validation.get(name),
+        )
         for name, entry in history.roster.items()
     ]
 

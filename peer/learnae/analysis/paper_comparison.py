@@ -1,12 +1,17 @@
-"""A run's numbers compared with the paper's (section 4): the same rows in the terminal and on both pages."""
+"""A run's numbers, with the paper's (section 4) if the session is the paper's: for the terminal and both pages."""
 
 from collections.abc import Mapping
 from typing import Any
 
-Row = tuple[str, str, str]  # name, this run, the paper
+Row = tuple[str, ...]  # name, this run, and maybe the paper
 
 
-def paper_rows(summary: Mapping[str, Any]) -> list[Row]:
+def result_rows(summary: Mapping[str, Any], of_the_paper: bool) -> list[Row]:
+    """``of_the_paper``: rows have a third column, the paper's number."""
+    return [row if of_the_paper else row[:2] for row in _rows(summary)]
+
+
+def _rows(summary: Mapping[str, Any]) -> list[Row]:
     payments, ether = summary["payments_per_peer"], summary["eth_sent_per_peer"]
     own = format_number(summary.get("accuracy_own_mean"), ".4f")
     own_row = [("accuracy on data like the peer's own", own, "")] if own != "-" else []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from learnae.analysis.checks.faults import recorded_faults
-from learnae.analysis.money import Flow, accounts, flows_by_peer
+from learnae.analysis.money import Flow, accounts, flows_by_peer, gas_by_wallet
 from learnae.analysis.peer_status import peer_statuses
 from learnae.analysis.statistics import flatten
 from learnae.analysis.table_rows import (
@@ -26,9 +26,7 @@ from learnae.records.history import Evaluated, History, kept_score
 
 
 def peers(history: History) -> list[PeerRow]:
-    gas: dict[str, int] = defaultdict(int)
-    for transaction in transactions(history):
-        gas[transaction.sender] += transaction.gas_wei
+    gas = gas_by_wallet(history)
     sent, received = flows_by_peer(history)
     return [
         PeerRow(
@@ -49,7 +47,7 @@ def peers(history: History) -> list[PeerRow]:
             status.adopted,
             *_totals(sent[account.name]),
             *_totals(received[account.name]),
-            Wei(gas[account.name]),
+            Wei(gas[status.entry.wallet]),
             account.validation,
             account.test,
         )

@@ -8,13 +8,11 @@ from rich.table import Table
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import exit_code
-from learnae.analysis.paper_comparison import paper_rows
-from learnae.analysis.statistics import differences
+from learnae.analysis.paper_comparison import result_rows
 from learnae.errors import InputError
 from learnae.records.outcome import EndedBy
-from learnae.resources import session_files
 from learnae.runs.drawing import REPORT
-from learnae.session.session_file import load, resolved
+from learnae.session.session_file import load
 from learnae.web.session_text import RESULT_TEXTS, checks_text, end_reason
 
 INTERRUPTED = 130
@@ -40,21 +38,19 @@ def print_outcome(run: RunDirectory, verdict: dict[str, Any]) -> int:
     """Print the results, compared with the paper's if the session is the paper's, and the verdict; the exit code."""
     of_paper = _is_of_the_paper(run)
     table = table_of("", "this run", *(["paper (section 4)"] if of_paper else []))
-    for name, value, paper in paper_rows(verdict["summary"]):
-        table.add_row(name, value, *([paper] if of_paper else []))
+    for row in result_rows(verdict["summary"], of_paper):
+        table.add_row(*row)
     console.print(table)
     print_verdict(run, verdict)
     return INTERRUPTED if verdict["ended_by"] == EndedBy.INTERRUPTED else exit_code(verdict)
 
 
 def _is_of_the_paper(run: RunDirectory) -> bool:
-    """Whether the session is the shipped one of the paper, apart from the number of peers and the seed."""
-    file = run.path / "session.toml"
+    """Whether its session is the paper's."""
     try:
-        settings, paper = resolved(load(file)), resolved(load(session_files()["paper"]))
+        return load(run.path / "session.toml").of_the_paper
     except InputError:  # the run has none, or it is damaged, which is for the checks to say
         return False
-    return not (differences([settings, paper]).keys() - {"peers"})
 
 
 def print_verdict(run: RunDirectory, verdict: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from learnae.runs.drawing import write_report
 
 
 def report(run: Run, run_plugins: RunPlugins = False) -> int:
-    """Write a run's report.html again: one page with figures, money, settings and verdict."""
+    """Write a run's report.html again: one page with figures, money, gas, settings and verdict."""
     directory = RunDirectory(run)
     allow_plugins(run, run_plugins)
     history = directory.read()

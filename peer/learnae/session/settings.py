@@ -4,7 +4,7 @@ The blocks that peers need (work, start, pace, reward, payment, defence, chain, 
 faults are in ``session.faults``.  ``session_file`` reads all of them from session.toml.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -242,6 +242,11 @@ class Session:
     )
     faults: tuple[Fault, ...] = setting((), "Faults to inject.", max_length=TABLES)
     expect: Expectations = _block(Expectations, "What the checks require after faults.")
+
+    @property
+    def of_the_paper(self) -> bool:
+        """Whether this is the paper's session, whose settings are the defaults; names, seed and peers may differ."""
+        return replace(self, name="paper", about="", seed=1, peers=20) == Session()
 
 
 CHEATS = (Policy.POISONER, Policy.COPYCAT, Policy.SPAMMER)  # pose as trainers

@@ -4,7 +4,20 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.helpers.histories import GOOD, MODEL, PEER, WALLET, amended, fact_is, followed_by, score, without
+from tests.helpers.histories import (
+    DEPLOY_GAS,
+    GOOD,
+    MODEL,
+    OF_THE_PAPER,
+    PAY_GAS,
+    PEER,
+    WALLET,
+    amended,
+    fact_is,
+    followed_by,
+    score,
+    without,
+)
 
 from learnae.analysis.figures import figures
 from learnae.analysis.money import (
@@ -17,7 +30,7 @@ from learnae.analysis.money import (
 )
 from learnae.analysis.statistics import Gain, gains, total_gain
 from learnae.protocol.decisions import Averaged, DebtChanged, DebtState, Trained
-from learnae.protocol.types import Address, Cid, TxHash, Wei
+from learnae.protocol.types import ETHER, Address, Cid, TxHash, Wei
 from learnae.records.history import Evaluated, History, RosterEntry, SessionBegan
 from learnae.web.charts import figure_charts, money_charts
 from learnae.web.charts.html import Html, h, join, table
@@ -81,7 +94,9 @@ def test_a_wallet_that_nobody_has_is_outside() -> None:
 
 def test_an_account_has_both_directions_and_the_last_models_accuracies() -> None:
     ann, bob, cat, *_ = accounts(GOOD)
-    assert ann == Account("ann", "trainer", "trainer", 1, 0.00275, 1, 0.00165, 0.74, 0.76)
+    assert ann == Account(
+        "ann", "trainer", "trainer", 1, 0.00275, 1, 0.00165, (DEPLOY_GAS + PAY_GAS) / ETHER, 0.74, 0.76
+    )
     assert (bob.sent_ether, bob.received_ether, bob.test) == (0.00165, 0.00275, 0.71)
     assert (cat.sent, cat.received, cat.test, cat.validation) == (0, 0, None, 0.701)
 
@@ -176,7 +191,7 @@ def test_the_matrix_has_payers_down_and_payees_across() -> None:
 
 def test_the_matrix_of_many_peers_shows_those_with_the_largest_turnover() -> None:
     many = [
-        Account(f"p{at}", "trainer", "trainer", 1, at / 1000, 0, 0.0, None, None)
+        Account(f"p{at}", "trainer", "trainer", 1, at / 1000, 0, 0.0, 0.0, None, None)
         for at in range(money_charts.MAX_MATRIX_PEERS + 50)
     ]
     names, omitted = matrix_names([], many)
@@ -193,7 +208,7 @@ def test_each_kind_of_peer_has_its_own_mark_besides_its_colour() -> None:
 
 
 def test_a_figures_chart_has_its_curves_its_bands_and_what_the_paper_says() -> None:
-    payments = next(each for each in figures(GOOD) if each.name == "fig7-payments")
+    payments = next(each for each in figures(OF_THE_PAPER) if each.name == "fig7-payments")
     chart = figure_charts.figure_chart(payments)
     low, high, mean = chart["data"]
     assert (tuple(mean["x"]), mean["name"]) == (payments.series[0].x, "mean of peers")

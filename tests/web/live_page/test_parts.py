@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.helpers.histories import BOB_PAYS, GOOD, MODEL, NAMES, PEER, TOLD, WALLET, fact_is, score
+from tests.helpers.histories import BOB_PAYS, GOOD, MODEL, NAMES, OF_THE_PAPER, PEER, TOLD, WALLET, fact_is, score
 
 from learnae.analysis.checks import verdict
 from learnae.analysis.peer_status import peer_statuses
@@ -38,7 +38,8 @@ from learnae.records.history import (
     SessionBegan,
 )
 from learnae.session.faults import FaultKind
-from learnae.web.live_page.parts import RECEIPTS, log_line, page_parts
+from learnae.web.charts.receipts import MAX_ROWS
+from learnae.web.live_page.parts import log_line, page_parts
 from learnae.web.live_page.rows import RECEIPT_COLUMNS
 from learnae.web.log_messages import describe
 from learnae.web.session_text import format_time
@@ -173,10 +174,10 @@ def test_each_claim_has_its_verdict_and_the_reason_for_a_rejection() -> None:
 
 
 def test_of_many_debts_only_the_newest_are_shown() -> None:
-    owed = (Record(float(n), "ann", replace(BOB_PAYS, debt=n)) for n in range(RECEIPTS + 5))
+    owed = (Record(float(n), "ann", replace(BOB_PAYS, debt=n)) for n in range(MAX_ROWS + 5))
     shown = page_parts(History((GOOD.records[0], *owed)))
-    assert len(shown["table:receipts"]) == RECEIPTS
-    assert shown["texts"]["receipts"] == f"The newest {RECEIPTS} of {RECEIPTS + 5}."
+    assert len(shown["table:receipts"]) == MAX_ROWS
+    assert shown["texts"]["receipts"] == f"The newest {MAX_ROWS} of {MAX_ROWS + 5}."
 
 
 def test_the_numbers_at_the_top_are_those_of_the_verdict() -> None:
@@ -210,12 +211,20 @@ def test_means_begin_when_all_peers_have_a_model() -> None:
 
 
 def test_the_comparison_with_the_paper_lists_only_known_values() -> None:
-    known = {row["key"]: row["cells"] for row in page_parts(GOOD)["table:paper"]}
+    parts = page_parts(OF_THE_PAPER)
+    known = {row["key"]: row["cells"] for row in parts["table:results"]}
     assert known["payments sent per peer, range"][1:] == ["0–1", "3–16"]
+    assert parts["session"]["of_the_paper"] and parts["texts"]["fig7-payments-paper"] == "The paper: 3–16, mean 9.4."
     assert "wall time" not in known
     found = verdict(GOOD)
     found["summary"]["wall_seconds"] = 12.0
-    assert "wall time" in {row["key"] for row in page_parts(GOOD, found)["table:paper"]}
+    assert "wall time" in {row["key"] for row in page_parts(GOOD, found)["table:results"]}
+
+
+def test_another_session_shows_none_of_the_papers_numbers() -> None:
+    parts = page_parts(GOOD)
+    assert {len(row["cells"]) for row in parts["table:results"]} == {2}
+    assert not parts["session"]["of_the_paper"] and parts["texts"]["fig7-payments-paper"] == ""
 
 
 def test_the_outcome_shows_the_root_of_the_seal() -> None:

@@ -7,12 +7,12 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from tests.helpers.histories import GOOD, PEER, SETTINGS, TOLD, amended, fact_is
+from tests.helpers.histories import GOOD, OF_THE_PAPER, PEER, SETTINGS, TOLD, amended, fact_is
 
 from learnae.analysis.checks import CHECKS, verdict
 from learnae.analysis.figures import figures
 from learnae.analysis.group_flows import run_flows
-from learnae.analysis.paper_comparison import paper_rows
+from learnae.analysis.paper_comparison import result_rows
 from learnae.protocol.policies import Policy
 from learnae.records.history import History, Record, RosterEntry, SessionBegan
 from learnae.session.settings import Group
@@ -177,14 +177,24 @@ def test_a_check_that_fails_is_seen_at_once_with_its_reason() -> None:
     assert not [each for each in read().all("details") if "open" in each]
 
 
-def test_the_papers_numbers_stand_beside_the_runs(whole: Reader) -> None:
-    for what, _, paper in paper_rows(verdict(GOOD)["summary"]):
-        assert what in whole.text
-        assert paper in whole.text
+def test_the_papers_numbers_stand_beside_those_of_its_own_session() -> None:
+    reader = read(OF_THE_PAPER)
+    for what, _, paper in result_rows(verdict(OF_THE_PAPER)["summary"], True):
+        assert what in reader.text
+        assert paper in reader.text
+    assert "The paper: 3\N{EN DASH}16, mean 9.4." in reader.text
+    assert len(reader.charts["fig7-payments"]["layout"]["annotations"]) == 1
+
+
+def test_another_session_is_not_compared_with_the_paper(whole: Reader) -> None:
+    for what, value in result_rows(verdict(GOOD)["summary"], False):
+        assert what in whole.text and value.split(", ")[0] in whole.text
+    assert "The paper" not in whole.text and "the paper 20 of 20" not in whole.text
+    assert not any(chart["layout"].get("annotations") for chart in whole.charts.values())
 
 
 def test_a_number_that_a_run_cannot_give_is_a_dash() -> None:
-    rows = {what: run for what, run, _ in paper_rows(verdict(EMPTY)["summary"])}
+    rows = {what: value for what, value in result_rows(verdict(EMPTY)["summary"], False)}
     assert rows["ETH sent per peer, range"] == "-"
     assert rows["wall time"] == "-"
     assert rows["debts by state"] == "none"
@@ -229,6 +239,16 @@ def test_groups_of_a_session_are_numbered() -> None:
     assert "groups.1.count" not in reader.text
 
 
+def test_the_header_says_when_and_by_which_version_the_run_was_recorded() -> None:
+    made = {"date": "2026-11-29 20:00 UTC", "commit": "127472ad" * 5, "dirty": True}
+    sentence = "Recorded on 2026-11-29 20:00 UTC by commit 127472ad1274 with uncommitted changes."
+    assert sentence in read(environment=made).text
+    installed = {"date": "2026-11-29 20:00 UTC", "commit": None, "code_sha256": "c0de" * 16}
+    assert "Recorded on 2026-11-29 20:00 UTC by code c0dec0dec0de." in read(environment=installed).text
+    assert "Recorded on 2026-11-29 20:00 UTC." in read(environment={"date": "2026-11-29 20:00 UTC"}).text
+    assert "Recorded on" not in read().text
+
+
 # for every reader
 
 
@@ -266,7 +286,7 @@ def test_every_link_of_the_contents_leads_somewhere(whole: Reader) -> None:
     ids = whole.values("id")
     assert len(ids) == len(set(ids))
     links = [each["href"] or "" for each in whole.all("a")]
-    assert len(links) == 10
+    assert len(links) == 11
     assert {link.removeprefix("#") for link in links} <= set(ids)
 
 

@@ -200,8 +200,9 @@ def _create_new(parent: Path, name: str) -> Path:
 
 
 def environment_facts() -> dict[str, Any]:
-    """Facts besides session and seed that may change a result: program, versions, processor."""
+    """When a run was made, and what besides session and seed may change a result: program, versions, processor."""
     return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "code_sha256": _code_sha256(),
         "commit": _git("rev-parse", "HEAD"),
         "dirty": bool(_git("status", "--porcelain")),

@@ -2,7 +2,8 @@
 
 The x axis counts a peer's completed work units (a slice trained or an averaging scored), which makes peers of different
 speed comparable; session seconds are the second view.  Only honest peers count; the last values of finished peers are
-carried forward.  The figures include the paper's own numbers.  Only ``draw`` and ``overview`` import matplotlib.
+carried forward.  The figures of the paper's session include the paper's numbers.  Only ``draw`` and ``overview`` import
+matplotlib.
 """
 
 from learnae.analysis.figures.axis import View

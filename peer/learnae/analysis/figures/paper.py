@@ -12,9 +12,14 @@ from learnae.records.history import Evaluated, FaultBegan, FaultEnded, History, 
 
 
 def figures(history: History, x: View = "units") -> list[Figure]:
-    """Figures 4 to 8.  Faults are shaded only along seconds, because peers complete a work unit at different times."""
+    """Figures 4 to 8; with the paper's numbers if the session is the paper's.
+
+    Faults are shaded only along seconds, because peers complete a work unit at different times.
+    """
     shades = fault_windows(history) if x == "seconds" else ()
-    return [replace(figure, shades=shades) for figure in _figures(history, TimeAxis(history, x))]
+    drawn = [replace(figure, shades=shades) for figure in _figures(history, TimeAxis(history, x))]
+    of_the_paper = history.session is not None and history.session.of_the_paper
+    return drawn if of_the_paper else [replace(figure, references=()) for figure in drawn]
 
 
 def fault_windows(history: History) -> tuple[Shade, ...]:

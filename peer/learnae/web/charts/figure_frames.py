@@ -29,14 +29,19 @@ def figure_frames(by_units: Sequence[Figure], by_seconds: Sequence[Figure], with
     return section("figures", "Figures 4\N{EN DASH}8 of the paper", choice, h("div", *frames, class_="grid"))
 
 
+def paper_statement(figure: Figure) -> str:
+    """The paper's numbers as a sentence; empty if the figure has none."""
+    numbers = [" ".join(reference.label.split()).removeprefix("the paper: ") for reference in figure.references]
+    return " ".join(f"The paper: {number}." for number in numbers)
+
+
 def _frame(figure: Figure, timed: Figure, with_table: bool) -> Html:
-    paper = [" ".join(reference.label.split()).removeprefix("the paper: ") for reference in figure.references]
     caption = join(
         [
             h("b", "This run: "),
             placeholder(figure.name, figure.outcome or "no data"),
             ". ",
-            *(part for statement in paper for part in (h("b", "The paper: "), f"{statement}. ")),
+            placeholder(f"{figure.name}-paper", paper_statement(figure)),
         ]
     )
     bands = [(band.label, band.colour, "solid" if band.solid else "spread") for band in figure.bands]

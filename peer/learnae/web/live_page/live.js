@@ -33,6 +33,7 @@ function showState() {
   badge.className = `badge ${state}`;
   badge.textContent = labels[state] ?? state;
   root.dataset.state = parts.session?.state ?? "waiting";
+  root.classList.toggle("of-the-paper", parts.session?.of_the_paper ?? false);
 }
 
 function showVerdict(verdict) {

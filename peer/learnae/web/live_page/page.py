@@ -14,6 +14,7 @@ from learnae.web.charts.fault_timeline import FAULT_HEADS, FAULTS_CAPTION, timel
 from learnae.web.charts.figure_frames import figure_frames
 from learnae.web.charts.html import Html, h, table
 from learnae.web.charts.money_charts import ROLE_MARKS, money_frames
+from learnae.web.charts.receipts import CLAIM_HEADS, CLAIM_NOTE, CLAIM_WORDS, RECEIPT_HEADS, RECEIPT_WORDS
 from learnae.web.charts.sankey import flow_frame
 from learnae.web.charts.theme import DARK
 from learnae.web.charts.topology_chart import topology_frame
@@ -30,7 +31,7 @@ SECTIONS = {
     "money": "Payments",
     "receipts": "Receipts",
     "directory": "Directory",
-    "paper": "Comparison with the paper",
+    "results": "Results",
 }
 TILES = (  # placeholder, label, and the placeholder of a note
     ("validation", "mean validation accuracy", ""),
@@ -53,8 +54,6 @@ PEER_HEADS = (
     "ETH sent",
     "ETH received",
 )
-RECEIPT_HEADS = ("session time", "payer", "payee", "ETH", "payer's accuracy", "state", "transaction")
-CLAIM_HEADS = ("claimed id", "announced by", "contract", "wallet", "deployed", "verdict", "peers agreeing", "reason")
 
 
 def page_assets() -> dict[str, str]:
@@ -74,7 +73,7 @@ def live_page() -> str:
         _header(),
         contents(SECTIONS),
         h("noscript", h("p", "This page follows a session and needs JavaScript.", class_="note")),
-        h("main", _now(), _network(), _peers(), _figures(), _money(), _receipts(), _directory(), _paper()),
+        h("main", _now(), _network(), _peers(), _figures(), _money(), _receipts(), _directory(), _results()),
         data_block({"dark": DARK, "columns": RECEIPT_COLUMNS}),
     )
     files = (
@@ -190,23 +189,19 @@ def _receipts() -> Html:
         "receipts",
         "Receipts",
         h("p", h("label", "Filter ", field, class_="choice"), " ", button, class_="tools"),
-        _table("receipts", RECEIPT_HEADS, "Debts, newest first", (1, 2, 5, 6)),
+        _table("receipts", RECEIPT_HEADS, "Debts, newest first", RECEIPT_WORDS),
         h("p", placeholder("receipts"), class_="note"),
     )
 
 
 def _directory() -> Html:
-    note = (
-        "Each announced contract, and the current verdict of the peers that checked it. If several contracts claim the "
-        "same id, the one deployed first wins (section 3.2 of the paper)."
-    )
-    claims = _table("claims", CLAIM_HEADS, "Identity claims and verdicts", (1, 2, 3, 4, 5, 6, 7))
-    return section("directory", "Directory", h("p", note, class_="note"), claims)
+    claims = _table("claims", CLAIM_HEADS, "Identity claims and verdicts", CLAIM_WORDS)
+    return section("directory", "Directory", h("p", CLAIM_NOTE, class_="note"), claims)
 
 
-def _paper() -> Html:
-    grid = _table("paper", ("", "so far", "the paper"), "This run compared with the paper")
-    return section("paper", "Comparison with the paper", grid)
+def _results() -> Html:
+    """The script shows the paper's column only for the paper's session."""
+    return section("results", "Results", _table("results", ("", "so far", "the paper"), "Results"))
 
 
 def _table(name: str, heads: tuple[str, ...], caption: str, words: tuple[int, ...] = ()) -> Html:

@@ -20,14 +20,15 @@ from learnae.protocol.types import ETHER
 from learnae.records.history import SWARM, History, Record
 from learnae.web.charts import fault_timeline
 from learnae.web.charts.figure_charts import figure_chart, peers_chart
+from learnae.web.charts.figure_frames import paper_statement
 from learnae.web.charts.money_charts import accounts_chart, largest_flow, matrix_chart
+from learnae.web.charts.receipts import MAX_ROWS, newest_note
 from learnae.web.charts.sankey import omitted_names, sankey_chart
 from learnae.web.charts.topology_chart import topology_chart
 from learnae.web.live_page import rows
 from learnae.web.log_messages import Names, describe
 from learnae.web.session_text import RESULT_TEXTS, checks_text, end_reason, format_time, session_facts, session_name
 
-RECEIPTS = 500  # receipts on the page, the newest
 ACCURACY_FIGURE = 2  # index among Figures 4-8
 
 
@@ -49,6 +50,7 @@ def page_parts(
         "session": _session(history),
         "texts": _texts(history, totals, paid)
         | {figure.name: figure.outcome or "nothing yet" for figure in by_units}
+        | {f"{figure.name}-paper": paper_statement(figure) for figure in by_units}
         | {
             "topology": swarm.description if statuses else "",
             "faults": fault_timeline.fault_progress(history),
@@ -60,10 +62,10 @@ def page_parts(
             rows.peer_row(status, account, history, apis or {})
             for status, account in zip(statuses, peer_accounts, strict=True)
         ],
-        "table:receipts": [rows.receipt_row(*debt, names) for debt in islice(newest_debts(history), RECEIPTS)],
+        "table:receipts": [rows.receipt_row(*debt, names) for debt in islice(newest_debts(history), MAX_ROWS)],
         "table:faults": rows.fault_rows(history),
         "table:claims": [rows.claim_row(claim, names) for claim in judged_claims(history)],
-        "table:paper": rows.paper_rows(verdict["summary"] if verdict else totals),
+        "table:results": rows.result_rows(verdict["summary"] if verdict else totals, _of_the_paper(history)),
         **_figure_charts(by_units, ""),
         **_figure_charts(by_seconds, "-seconds"),
         "chart:peers": peers_chart(history, accuracy) if accuracy.series[1].x else None,
@@ -88,7 +90,15 @@ def log_line(record: Record, names: Names) -> dict[str, str] | None:
 
 def _session(history: History) -> dict[str, Any]:
     state = "running" if history.began else "waiting"
-    return {"id": history.began and history.began.manifest, "state": "ended" if history.ended_by else state}
+    return {
+        "id": history.began and history.began.manifest,
+        "state": "ended" if history.ended_by else state,
+        "of_the_paper": _of_the_paper(history),
+    }
+
+
+def _of_the_paper(history: History) -> bool:
+    return history.session is not None and history.session.of_the_paper
 
 
 def _texts(history: History, totals: Mapping[str, Any], paid: Sequence[Flow]) -> dict[str, str]:
@@ -107,7 +117,7 @@ def _texts(history: History, totals: Mapping[str, Any], paid: Sequence[Flow]) ->
         "open-debts": f", {open_debts:,} pending" if open_debts else "",
         "ether": f"{sum(flow.wei for flow in paid) / ETHER:.4f}",
         "largest-flow": largest_flow(paid),
-        "receipts": f"The newest {RECEIPTS} of {debts:,}." if debts > RECEIPTS else "",
+        "receipts": newest_note(debts),
     }
 
 

@@ -1,7 +1,7 @@
 """The rows of the live page's tables.
 
-``key`` identifies a row across updates; ``cells`` are its texts, or dicts of ``text`` and ``href``, ``title`` or
-``dot`` (the name of a coloured mark); ``csv`` holds the values for the download.
+``key`` identifies a row across updates; ``cells`` are those of ``charts.receipts``, whose dicts may also have ``href``;
+``csv`` holds the values for the download.
 """
 
 from collections.abc import Mapping
@@ -14,13 +14,10 @@ from learnae.analysis.paper_comparison import format_number
 from learnae.analysis.peer_status import PeerStatus
 from learnae.protocol.decisions import DebtChanged
 from learnae.protocol.policies import Role
-from learnae.protocol.types import ETHER
 from learnae.records.history import History
 from learnae.web.charts import fault_timeline
-from learnae.web.log_messages import Names, accuracy_text, display_name
-from learnae.web.session_text import format_time
-
-HASH_LETTERS = 10  # letters shown of a transaction's hash or an address
+from learnae.web.charts.receipts import claim_cells, marked, receipt_cells
+from learnae.web.log_messages import Names, display_name
 
 RECEIPT_COLUMNS = (
     "changed_s",  # session time
@@ -46,7 +43,7 @@ def peer_row(status: PeerStatus, account: Account, history: History, apis: Mappi
         "cells": [
             {"text": name, "href": f"{apis[name]}/v1/status"} if name in apis else name,
             account.role,
-            _marked(status.phase),
+            marked(status.phase),
             _slices(status, history),
             *_row_blocks(status, history),
             f"{status.adopted} of {status.attempts}",
@@ -75,22 +72,13 @@ def _slices(status: PeerStatus, history: History) -> str:
 
 
 def receipt_row(t: float, payer: str, debt: DebtChanged, names: Names) -> Row:
-    creator = display_name(debt.creator, names)
     return {
         "key": f"{payer} {debt.debt}",
-        "cells": [
-            format_time(t),
-            payer,
-            creator,
-            f"{debt.wei / ETHER:.6f}",
-            f"{accuracy_text(debt.before)} → {accuracy_text(debt.after)}",
-            _marked(debt.state.value) | {"title": debt.reason or ""},
-            _hash(debt.tx),
-        ],
+        "cells": receipt_cells(t, payer, debt, names),
         "csv": [
             f"{t:.3f}",
             payer,
-            creator,
+            display_name(debt.creator, names),
             debt.payee or "",
             str(debt.wei),
             f"{debt.before.accuracy:.6g}",
@@ -104,40 +92,17 @@ def receipt_row(t: float, payer: str, debt: DebtChanged, names: Names) -> Row:
 
 
 def claim_row(judged: JudgedClaim, names: Names) -> Row:
-    claim = judged.claim
-    notes = [claim.reason.value] if claim.reason else []
-    notes += [f"{count} peers: {verdict.value}" for verdict, count in judged.minority]
-    return {
-        "key": f"{claim.sender} {claim.contract}",
-        "cells": [
-            display_name(claim.poid.peer, names),
-            display_name(claim.sender, names),
-            _hash(claim.contract),
-            _hash(claim.poid.wallet),
-            "-" if claim.block is None else f"block {claim.block:,}, index {claim.index}",
-            _marked(judged.verdict.value),
-            f"{judged.verdicts[judged.verdict]} of {judged.verdicts.total()}",
-            ", ".join(notes) or "-",
-        ],
-    }
+    return {"key": f"{judged.claim.sender} {judged.claim.contract}", "cells": claim_cells(judged, names)}
 
 
 def fault_rows(history: History) -> list[Row]:
     return [
-        {"key": str(number), "cells": [*cells, _marked(effect)]}
+        {"key": str(number), "cells": [*cells, marked(effect)]}
         for number, (*cells, effect) in enumerate(fault_timeline.fault_rows(history))
     ]
 
 
-def paper_rows(summary: Mapping[str, Any]) -> list[Row]:
+def result_rows(summary: Mapping[str, Any], of_the_paper: bool) -> list[Row]:
     """The rows whose value is known."""
-    rows = [row for row in paper_comparison.paper_rows(summary) if row[1] != "-"]
+    rows = [row for row in paper_comparison.result_rows(summary, of_the_paper) if row[1] != "-"]
     return [{"key": row[0], "cells": list(row)} for row in rows]
-
-
-def _marked(text: str) -> dict[str, str]:
-    return {"text": text, "dot": text.replace(" ", "-")}
-
-
-def _hash(value: str | None) -> Any:
-    return {"text": f"{value[:HASH_LETTERS]}\N{HORIZONTAL ELLIPSIS}", "title": value} if value else "-"

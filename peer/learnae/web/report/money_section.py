@@ -130,7 +130,8 @@ def _account_table(peers: Sequence[Account]) -> Html:
         "ETH sent",
         "payments received",
         "ETH received",
-        "balance, ETH",
+        "net before gas, ETH",
+        "gas, ETH",
         "test accuracy",
         "validation accuracy",
     )
@@ -142,7 +143,8 @@ def _account_table(peers: Sequence[Account]) -> Html:
             f"{account.sent_ether:.5f}",
             account.received,
             f"{account.received_ether:.5f}",
-            f"{account.received_ether - account.sent_ether:+.5f}",
+            f"{account.net_ether:+.5f}",
+            f"{account.gas_ether:.5f}",
             format_number(account.test, ".2%"),
             format_number(account.validation, ".2%"),
         )

@@ -12,20 +12,22 @@ from learnae.web.charts.fault_timeline import fault_section
 from learnae.web.charts.figure_frames import figure_section
 from learnae.web.charts.html import Html, h
 from learnae.web.charts.theme import DARK
+from learnae.web.report.chain_section import chain_section
 from learnae.web.report.group_section import case_title, group_frames, group_section
 from learnae.web.report.latencies import latency_section
 from learnae.web.report.money_section import Scores, baseline_section, gain_section, money_section
-from learnae.web.report.sections import checks_section, paper_section, report_header, settings_section
+from learnae.web.report.sections import checks_section, report_header, results_section, settings_section
 from learnae.web.session_text import session_name
 
 # The page may load nothing, whatever a library tries.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 SECTIONS = {
     "checks": "Checks",
-    "paper": "Comparison with the paper",
+    "results": "Results",
     "figures": "Figures",
     "faults": "Faults",
     "money": "Payments",
+    "chain": "Receipts and gas",
     "groups": "Flow between groups",
     "latencies": "Latencies",
     "gain": "Validation and test gain",
@@ -45,17 +47,20 @@ def page(
     charts: Charts = {}
     sections = (
         checks_section(verdict),
-        paper_section(verdict),
+        results_section(history, verdict),
         figure_section(history, charts),
         fault_section(history, charts),
         money_section(history, charts),
+        chain_section(history),
         group_section(history, charts),
         latency_section(history, charts),
         gain_section(history, charts),
         baseline_section(baselines or {}, verdict, accounts(history), charts),
         settings_section(history, environment or {}),
     )
-    return document(session_name(history), report_header(history, verdict), SECTIONS, sections, charts, library)
+    return document(
+        session_name(history), report_header(history, verdict, environment or {}), SECTIONS, sections, charts, library
+    )
 
 
 def flows_page(name: str, cases: Mapping[str, Sequence[RunFlows]], library: str) -> str:

@@ -1,10 +1,10 @@
-"""The report's header, checks, comparison with the paper, and settings."""
+"""The report's header, checks, results, and settings."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from learnae.analysis.checks import CHECKS
-from learnae.analysis.paper_comparison import format_number, paper_rows
+from learnae.analysis.paper_comparison import format_number, result_rows
 from learnae.analysis.statistics import flatten
 from learnae.records.history import History
 from learnae.web.charts.components import badge, details, section
@@ -12,7 +12,7 @@ from learnae.web.charts.html import Html, h, join, table
 from learnae.web.session_text import checks_text, end_reason, session_facts, session_name, session_settings
 
 
-def report_header(history: History, verdict: Mapping[str, Any]) -> Html:
+def report_header(history: History, verdict: Mapping[str, Any], environment: Mapping[str, Any]) -> Html:
     summary = verdict["summary"]
     facts = session_facts(history, summary["peers_expected"])
     facts += [f"{format_number(summary['virtual_seconds'], '.0f', ' s')} of session time"]
@@ -22,7 +22,7 @@ def report_header(history: History, verdict: Mapping[str, Any]) -> Html:
         h("p", "LEARNAE: paid peer-to-peer training", class_="over"),
         h("h1", "Session ", h("em", session_name(history))),
         h("p", badge(verdict["verdict"]), f" {checks_text(verdict)}. Ended: {end_reason(verdict['ended_by'])}."),
-        h("p", ", ".join(facts), "."),
+        h("p", ", ".join(facts), ".", *_origin(environment)),
         *(h("p", line) for line in verdict.get("notices", ())),
         *([h("p", "Records sealed with root ", h("code", verdict["root"]), ".")] if verdict.get("root") else []),
     )
@@ -40,16 +40,18 @@ def checks_section(verdict: Mapping[str, Any]) -> Html:
     return section("checks", "Checks", details(checks_text(verdict), h("p", how), grid, open=failed))
 
 
-def paper_section(verdict: Mapping[str, Any]) -> Html:
-    rows = [(name, _lines(run), _lines(paper)) for name, run, paper in paper_rows(verdict["summary"])]
+def results_section(history: History, verdict: Mapping[str, Any]) -> Html:
+    of_the_paper = history.session is not None and history.session.of_the_paper
+    rows = [(name, *map(_lines, values)) for name, *values in result_rows(verdict["summary"], of_the_paper)]
+    source = "The paper's numbers are from its section 4. " if of_the_paper else ""
     note = (
-        "The paper's numbers are from its section 4. Accuracy and money are those of honest peers. "
+        f"{source}Accuracy and money are those of honest peers. "
         "Validation accuracy is measured on a peer's own validation data, which decides what it keeps and pays for; "
         "it is therefore biased upwards. Test accuracy is measured on data that no peer has. "
         "The accuracies behind a payment are reported by the payer; learnae audit --replay computes them again."
     )
-    grid = table(("", "this run", "the paper"), rows, "This run compared with the paper")
-    return section("paper", "Comparison with the paper", h("div", grid, h("p", note, class_="note"), class_="side"))
+    grid = table(("", "this run", *(["the paper"] if of_the_paper else [])), rows, "Results")
+    return section("results", "Results", h("div", grid, h("p", note, class_="note"), class_="side"))
 
 
 def settings_section(history: History, environment: Mapping[str, Any]) -> Html:
@@ -60,6 +62,17 @@ def settings_section(history: History, environment: Mapping[str, Any]) -> Html:
         details("Session settings, including defaults", _pairs(_flat(session_settings(history)), "Settings")),
         details("Environment", _pairs(_flat(environment), "Environment")),
     )
+
+
+def _origin(environment: Mapping[str, Any]) -> Iterator[object]:
+    """When the run was recorded, and the version of the program, as far as they are known."""
+    if date := environment.get("date"):
+        yield f" Recorded on {date}"
+        if commit := environment.get("commit") or environment.get("code_sha256"):
+            changed = " with uncommitted changes" if environment.get("dirty") else ""
+            what = "commit" if environment.get("commit") else "code"
+            yield from (f" by {what} ", h("code", str(commit)[:12]), changed)
+        yield "."
 
 
 def _check_description(check: str) -> str:
