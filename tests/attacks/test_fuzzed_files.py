@@ -358,7 +358,16 @@ def attack(kind: Attack, files: Originals, examples: int, seed: int) -> None:
         assert wrong is None, f"{kind.__name__}, seed {seed}, example {number}: {wrong}"
 
 
-@pytest.mark.parametrize(("kind", "seed", "number"), [(archive, 1001, 492), (archive, 1007, 174), (table, 1015, 429)])
+@pytest.mark.parametrize(
+    ("kind", "seed", "number"),
+    [
+        (archive, 1001, 492),
+        (archive, 1007, 174),
+        (table, 1015, 429),
+        (session_file, 1015, 1596),
+        (table, 1023, 623),
+    ],
+)
 def test_what_the_soak_test_found_stays_mended(files: Originals, kind: Attack, seed: int, number: int) -> None:
     assert kind(random.Random(f"{seed} {kind.__name__} {number}"), files) is None
 

@@ -274,6 +274,7 @@ def test_the_encoding_is_recognised(tmp_path: Path, encoding: str) -> None:
         (b"a,k\n1,\x81\n2,b\n", None, "not encoded as cp1252: set data.encoding"),
         (b"a,k\n1,\xdf\n2,b\n", "utf-8", "not encoded as utf-8: set data.encoding"),
         (b"a,k\n1,a\n2,b\n", "utf-7bit", 'data.encoding = "utf-7bit": no such encoding'),
+        (b"a,k\n1,a\n2,b\n", "cp\0", "no such encoding"),
     ],
 )
 def test_a_wrong_encoding_is_refused(tmp_path: Path, content: bytes, encoding: str | None, sentence: str) -> None:

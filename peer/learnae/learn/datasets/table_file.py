@@ -103,6 +103,8 @@ def _parse_csv(name: str, file: IO[bytes], sample: bytes, encoding: str, header:
     pa = import_pyarrow()
     file.seek(0)
     try:
+        if "\0" in encoding:  # for which codecs raise a ValueError
+            raise LookupError(encoding)
         arrow = pa.csv.read_csv(
             pa.PythonFile(file, "r"),
             pa.csv.ReadOptions(encoding=encoding, autogenerate_column_names=not header),
