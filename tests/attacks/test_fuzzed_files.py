@@ -366,6 +366,7 @@ def attack(kind: Attack, files: Originals, examples: int, seed: int) -> None:
         (table, 1015, 429),
         (session_file, 1015, 1596),
         (table, 1023, 623),
+        (run_folder, 1025, 241),
     ],
 )
 def test_what_the_soak_test_found_stays_mended(files: Originals, kind: Attack, seed: int, number: int) -> None:

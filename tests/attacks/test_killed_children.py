@@ -38,7 +38,7 @@ def kill_children() -> None:
 
 
 def test_a_killed_evm_ends_the_session_in_a_sentence_and_what_was_recorded_is_kept() -> None:
-    live = Live({"peers": 2, "max_duration": 60.0})
+    live = Live({"peers": 2, "max_duration": 600.0})
     live.when(lambda: any(isinstance(record.fact, Trained) for record in live.recording.records), kill_children)
     with pytest.raises(InputError, match=r"the process of the EVM was ended by SIGKILL: .* run the session again"):
         live.run()

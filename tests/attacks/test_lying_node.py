@@ -126,7 +126,7 @@ def test_a_session_on_a_lying_node_declines_what_the_gas_cap_does_not_cover() ->
     live = Live(
         {
             "peers": 3,
-            "max_duration": 60.0,
+            "max_duration": 600.0,
             "chain": {"gas_cap": cap, "block_time": 0.2, "poll": 0.1, "resend_after": 5.0},
         }
     )

@@ -34,7 +34,7 @@ COMPLETE = {
 QUICK: dict[str, Any] = {
     "peers": 3,
     "linger": 0.5,
-    "max_duration": 30.0,
+    "max_duration": 600.0,
     "data": {"rows": 1000},
     "work": {"slices": 3, "patience": 6, "idle_after": 0.4},
     "pace": {"slice": 0.03, "attempt": 0.03},

@@ -53,7 +53,7 @@ class TestCompose(BackendSuite):
     unsupported = RunOptions(threads=2)
     settings: dict[str, Any] = QUICK | {
         "linger": 2.0,
-        "max_duration": 100.0,
+        "max_duration": 600.0,
         "data": {"rows": 1000, "validation_rows": 300},
         "model": {"hidden": [16]},
         "pace": {"slice": 1.0, "attempt": 1.0},

@@ -22,12 +22,12 @@ from learnae.session.session_file import parse
 QUICK: dict[str, Any] = {
     "peers": 4,
     "linger": 0.3,
-    "max_duration": 15.0,
+    "max_duration": 600.0,
     "work": {"slices": 3, "patience": 8, "idle_after": 0.4},
     "pace": {"slice": 0.03, "attempt": 0.03},
     "chain": {"block_time": 0.1, "poll": 0.1},
     "network": {"announce_every": 0.3},
-    "start": {"timeout": 5.0},
+    "start": {"timeout": 60.0},
 }
 
 

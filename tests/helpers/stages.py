@@ -19,12 +19,12 @@ from learnae.session.session_file import parse
 SETTINGS = {
     "peers": 3,
     "linger": 0.3,
-    "max_duration": 15.0,
+    "max_duration": 600.0,
     "work": {"slices": 3, "patience": 12, "idle_after": 0.4},
     "pace": {"slice": 0.03, "attempt": 0.03},
     "chain": {"block_time": 0.05, "poll": 0.03, "resend_after": 2.0},
     "network": {"announce_every": 0.3},
-    "start": {"timeout": 5.0},  # by then everybody is registered
+    "start": {"timeout": 60.0},  # by then everybody is registered
 }
 
 

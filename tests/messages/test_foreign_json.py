@@ -38,6 +38,14 @@ def test_strings_and_wide_arrays_neither_hide_nor_add_nesting(prefix: str) -> No
             from_json(hidden)
 
 
+@pytest.mark.parametrize("half", [r"\ud800", r"\uDFFF", r"\ude00\ud83d"])
+def test_half_of_a_surrogate_pair_is_refused_wherever_it_stands(half: str) -> None:
+    assert from_json(r'"\\ud800 \ud83d\ude00"') == r"\ud800 " + "\U0001f600"
+    for text in (f'"{half}"', f'[{{"{half}": 1}}]', rf'{{"\ud83d\ude00": ["a{half}"]}}'):
+        with pytest.raises(ValueError, match="surrogate"):
+            from_json(text)
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),

@@ -24,13 +24,22 @@ _decode = json.JSONDecoder(parse_constant=_no_constant).decode
 
 
 def from_json(text: str | bytes, max_size: int = MAX_SIZE) -> Any:
-    """Parse a JSON text; bytes are UTF-8.  Raises ValueError: not JSON, too large, too deeply nested, or NaN."""
+    """Parse a JSON text; bytes are UTF-8.
+
+    Raises ValueError: not JSON, too large, too deeply nested, NaN, or half of a surrogate pair, which no file can hold.
+    """
     if len(text) > max_size:
         raise ValueError(f"more than {max_size} characters of JSON")
     if isinstance(text, bytes):
         text = text.decode("utf-8-sig")
     check_nesting(text)
-    return _decode(text)
+    content = _decode(text)
+    if "\\u" in text:
+        try:
+            json.dumps(content, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("half of a surrogate pair") from None
+    return content
 
 
 def check_nesting(text: str | bytes) -> None:

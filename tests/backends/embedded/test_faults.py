@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 PACED: dict[str, Any] = {
     "peers": 6,
     "linger": 0.5,
-    "max_duration": 60.0,
+    "max_duration": 600.0,
     "work": {"slices": 10, "patience": 8, "idle_after": 0.4},
     "pace": {"slice": 0.3, "attempt": 0.1},
     "network": {"announce_every": 0.3, "fetch_timeout": 0.5},

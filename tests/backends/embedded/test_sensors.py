@@ -32,7 +32,7 @@ def ended(kind: str) -> Live:
     groups = [{"count": 2, "has_rows": False, "bridge": True}, {"count": 1, "has_rows": False}, SENSOR]
     feed = {"kind": kind, "rows": 100, "every": 0.05}
     settings = {"privacy": False, "peers": 5, "groups": groups, "data": {"rows": 400}, "feed": feed}
-    live = Live({**settings, "max_duration": 60.0})
+    live = Live({**settings, "max_duration": 600.0})
     assert live.run() == "quiet"
     return live
 
@@ -65,7 +65,7 @@ def test_every_reading_is_trained_on_although_a_node_of_the_feed_is_killed(kind:
             "data": {"rows": 1000},
             "feed": {"kind": kind, "rows": 100, "every": 1.0},
             "faults": [fault],
-            "max_duration": 60.0,
+            "max_duration": 600.0,
         }
     )
     assert live.run() == "quiet"
