@@ -190,7 +190,7 @@ def test_a_rolled_back_chain_is_noticed_and_everybody_is_paid_once(staged: Calla
 
 
 def test_a_session_that_is_closed_gives_up_open_debts(staged: Callable[..., Stage]) -> None:
-    stage = staged(linger=60.0)
+    stage = staged(linger=60.0, start={"timeout": 1.0})  # nobody can register
     stage.simulation.ledger.stall()
 
     async def play() -> None:
