@@ -28,7 +28,7 @@ class Reason(StrEnum):
     SHAPE = "wrong shape"
     NOT_FINITE = "not finite"
     CREATOR = "wrong creator"
-    PARENTS = "not the mean of its parents"
+    PARENTS = "not the average of its parents"
     DIGEST = "wrong digest"
     COPY = "same tensors as another creator's model"
     # row blocks, never trained on

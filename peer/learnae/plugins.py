@@ -33,6 +33,7 @@ class Kind(StrEnum):
 
     REWARDS = "rewards"
     POLICIES = "policies"
+    AVERAGING = "averaging"
 
 
 BUILT_IN: dict[Kind, dict[str, str]] = {  # written like entry points
@@ -50,6 +51,13 @@ BUILT_IN: dict[Kind, dict[str, str]] = {  # written like entry points
         "hijacker": "learnae.protocol.hooks:Hijacker",
         "row-poisoner": "learnae.protocol.hooks:RowPoisoner",
         "spammer": "learnae.protocol.hooks:Spammer",
+    },
+    Kind.AVERAGING: {
+        "mean": "learnae.protocol.averaging:mean",
+        "by-score": "learnae.protocol.averaging:by_score",
+        "by-rows": "learnae.protocol.averaging:by_rows",
+        "line-search": "learnae.protocol.averaging:line_search",
+        "layerwise": "learnae.protocol.averaging:layerwise",
     },
 }
 

@@ -9,7 +9,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
-from learnae.errors import Reason
+from learnae.errors import LearnaeError, Reason
+from learnae.plugins import PluginError
 from learnae.protocol.blockchain import Head, PaymentReport, Receipt, Signed
 from learnae.protocol.events import Event
 from learnae.protocol.policies import Forgery
@@ -137,11 +138,19 @@ class Chain(Protocol):
     async def balance(self, wallet: Address) -> Wei: ...
 
 
+class ScoredDespite(LearnaeError):
+    """A job of the trainer is done, but a plug-in failed, so that its default was used."""
+
+    def __init__(self, weights: Weights, score: Score, failure: PluginError) -> None:
+        super().__init__(str(failure))
+        self.weights, self.score, self.failure = weights, score, failure
+
+
 class Trainer(Protocol):
     """One peer's rows, network and optimizer; functional: weights come and go as blocks, found by CID.
 
     A future may do its work when ``result`` is first called (``lazy_future``), so that a pool can batch waiting jobs.
-    It raises PortError: NOT_FOUND, OVERSIZE, MALFORMED, SHAPE, NOT_FINITE, CREATOR, DIGEST.
+    It raises PortError: NOT_FOUND, OVERSIZE, MALFORMED, SHAPE, NOT_FINITE, CREATOR, DIGEST, PARENTS; and ScoredDespite.
 
     Whatever is judged is scored on the peer's own validation rows (its judging block if it holds no others).
     """

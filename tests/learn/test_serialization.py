@@ -72,6 +72,22 @@ def test_the_digest_is_the_sha256_of_the_data_section() -> None:
     assert torch.equal(torch.frombuffer(bytearray(BLOCK[8 + size :]), dtype=torch.float32), FLAT)
 
 
+def test_the_facts_of_an_averaging_rule_are_in_the_metadata() -> None:
+    stamp = BlockMetadata("bsession", "p01", 9, 120, (65536, 0, 7, 32768))
+    assert decode_block(NET, encode_block(NET, FLAT, stamp)).metadata == stamp
+    for wrong in (
+        {"rows": 7},
+        {"rows": "-7"},
+        {"mix": ""},
+        {"mix": "1,x"},
+        {"mix": [1]},
+        {"mix": "1" * 10},
+        {"more": "1"},
+    ):
+        header = json.dumps({"__metadata__": {**METADATA, **wrong}}).encode()
+        assert refusal(headed(header, BLOCK)) is Reason.MALFORMED, wrong
+
+
 def test_a_block_over_1_mib_is_refused_unread() -> None:
     assert refusal(bytes(MAX_BLOCK + 1)) is Reason.OVERSIZE
     assert refusal(BLOCK + bytes(MAX_BLOCK)) is Reason.OVERSIZE

@@ -11,7 +11,7 @@ from learnae.protocol.policies import Policy
 from learnae.protocol.settings import NetworkSettings, StartSettings, WorkSettings
 from learnae.protocol.types import Address, Commitment, PeerId
 from learnae.session.roster import roster
-from learnae.session.settings import Group, Session
+from learnae.session.settings import AveragingSettings, Group, Session
 from learnae.session.setup import SessionSetup
 
 GROUPS = (
@@ -40,6 +40,12 @@ def test_the_sessions_id_is_the_cid_of_a_manifest_in_canonical_json() -> None:
     assert agreed["initial_weights"] == cid_of(b"p00") and agreed["data"]["features"] == 28
     assert agreed["reward"] == {"factor_wei": "52000000000000000", "function": "proportional"}
     assert agreed["model"]["hidden"] == [64, 64] and "kind" not in agreed["model"]
+
+
+def test_an_averaging_rule_other_than_the_papers_is_in_the_manifest() -> None:
+    assert "averaging" not in json.loads(setup().manifest)
+    ours = replace(SESSION, averaging=AveragingSettings("line-search"))
+    assert json.loads(setup(ours).manifest)["averaging"] == {"rule": "line-search"}
 
 
 def test_the_sessions_id_covers_the_rows() -> None:

@@ -1,15 +1,20 @@
-"""Averaging rules: how a peer combines its own weights with a neighbour's.  A new rule is one entry in ``RULES``."""
+"""The arithmetic of averaging: two models in given shares (``protocol.averaging`` chooses them)."""
 
-from collections.abc import Callable
-from typing import Final
-
+import torch
 from torch import Tensor
 
-
-def mean(local: Tensor, remote: Tensor) -> Tensor:
-    """The mean of two models (T,), as in section 1.1; halved before the addition, so that the result is finite."""
-    return local * 0.5 + remote * 0.5
+from learnae.learn.model import Mlp
+from learnae.protocol.averaging import MEAN, ONE, Mix
 
 
-RULES: Final[dict[str, Callable[[Tensor, Tensor], Tensor]]] = {"mean": mean}
-average = RULES["mean"]
+def average(local: Tensor, remote: Tensor, mix: Mix = MEAN, network: Mlp | None = None) -> Tensor:
+    """Two models (T,) as one; each is scaled before the addition, so that the mean of huge weights is finite.
+
+    ``network``: whose tensors the shares of ``mix`` belong to, if there is more than one.
+    """
+    if len(mix) == 1 or network is None:
+        share = mix[0] / ONE
+        return local * (1 - share) + remote * share
+    sizes = torch.tensor([tensor.numel() for tensor in network.tensors(local).values()])
+    shares = (torch.tensor(mix) / ONE).repeat_interleave(sizes)
+    return local * (1 - shares) + remote * shares

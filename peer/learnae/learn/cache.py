@@ -14,11 +14,17 @@ from learnae.protocol.types import Cid
 
 @dataclass(frozen=True, slots=True)
 class BlockMetadata:
-    """The metadata in a block.  ``session`` is empty only for initial weights, which exist before the session's CID."""
+    """The metadata in a block.  ``session`` is empty only for initial weights, which exist before the session's CID.
+
+    If the session has another averaging rule than the paper's: ``rows`` that the creator trains on, by its own account,
+    and ``mix``, the shares of an average (``protocol.averaging``).
+    """
 
     session: str
     creator: str
     step: int
+    rows: int = 0
+    mix: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)

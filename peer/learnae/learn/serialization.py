@@ -1,5 +1,7 @@
 """A model on IPFS: one raw safetensors block with the metadata ``{session, creator, step}``.  Never pickle.
 
+With an averaging rule other than the paper's, the metadata also has ``rows`` and, of an average, ``mix``.
+
 Blocks come from untrusted peers.  Sizes are checked before anything is parsed.  A block that deviates in any way is
 rejected as a whole, with the reason under which it is counted.
 """
@@ -22,7 +24,9 @@ from learnae.messages.foreign_json import from_json
 from learnae.messages.wire import MAX_BLOCK
 
 MAX_HEADER = 1 << 16  # bytes of JSON
-MAX_STEP_DIGITS = 9
+MAX_DIGITS = 9  # of a number in the metadata
+NEEDED = {"session", "creator", "step"}
+KNOWN = NEEDED | {"rows", "mix"}
 
 
 def weights_digest(weights: Tensor) -> str:
@@ -38,9 +42,12 @@ def encode_block(network: Mlp, weights: Tensor, metadata: BlockMetadata) -> byte
 
     Written here because the library writes metadata in the order of a hash map and takes ten times as long.
     """
-    header: dict[str, Any] = {
-        "__metadata__": {"creator": metadata.creator, "session": metadata.session, "step": str(metadata.step)}
-    }
+    texts = {"creator": metadata.creator, "session": metadata.session, "step": str(metadata.step)}
+    if metadata.rows:
+        texts["rows"] = str(metadata.rows)
+    if metadata.mix:
+        texts["mix"] = ",".join(map(str, metadata.mix))
+    header: dict[str, Any] = {"__metadata__": texts}
     end = 0
     for name, shape in network.shapes.items():
         start, end = end, end + 4 * math.prod(shape)
@@ -89,10 +96,13 @@ def _parse_header(block: bytes) -> dict[str, Any]:
 
 
 def _parse_metadata(metadata: object) -> BlockMetadata:
-    match metadata:
-        case {"session": str(session), "creator": str(creator), "step": str(step), **rest} if not rest:
-            if step.isascii() and step.isdigit() and len(step) <= MAX_STEP_DIGITS:
-                return BlockMetadata(session, creator, int(step))
+    if isinstance(metadata, dict) and NEEDED <= metadata.keys() <= KNOWN:
+        if all(isinstance(value, str) for value in metadata.values()):
+            mix = metadata["mix"].split(",") if "mix" in metadata else []
+            numbers = [metadata["step"], metadata.get("rows", "0"), *mix]
+            if all(text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS for text in numbers):
+                step, rows, *shares = map(int, numbers)
+                return BlockMetadata(metadata["session"], metadata["creator"], step, rows, tuple(shares))
     raise PortError(Reason.MALFORMED, "invalid metadata")
 
 

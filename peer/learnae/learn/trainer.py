@@ -6,6 +6,7 @@ Functional: a result depends only on the arguments, the seed and the peer's rows
 from collections.abc import Callable, MutableMapping
 from concurrent.futures import Future
 from contextlib import suppress
+from fractions import Fraction
 from functools import cached_property
 
 import torch
@@ -24,6 +25,9 @@ from learnae.learn.row_blocks import Keys, ReceivedRows, decode_rows, encode_row
 from learnae.learn.serialization import all_finite, encode_block, weights_digest
 from learnae.learn.weight_store import WeightStore, derive_seed
 from learnae.messages.wire import cid_of
+from learnae.plugins import PluginError
+from learnae.ports import ScoredDespite
+from learnae.protocol.averaging import MEAN, AveragingView, Mix, averaging_rule, is_mix
 from learnae.protocol.policies import Forgery
 from learnae.protocol.types import Cid, ModelRef, PeerId, Score, Weights
 from learnae.session.settings import Session
@@ -55,6 +59,7 @@ class PoolTrainer:
         self._session, self._session_cid, self._peer, self._seed = session, session_cid, peer, seed
         self._network, self._settings = create_network(session.model, *dataset.shape), optimizer_settings(session.model)
         self._models = WeightStore(self._network, blocks, pool.models)
+        self._mean = session.averaging.is_mean
 
     def score(self, cid: Cid, model: ModelRef | None) -> Future[ScoredWeights]:
         """Score a fetched model; without ``model``, the initial weights, which are never announced."""
@@ -96,8 +101,10 @@ class PoolTrainer:
             own, other = self._models.get(base), self._get_announced(remote.weights.cid, remote)
         except PortError as error:
             return failed(error)
-        job = self._score_job(average(own.weights, other.weights))
-        return self._submit(job, lambda averaged: self._store(averaged, step))
+        if self._mean:
+            job = self._score_job(average(own.weights, other.weights))
+            return self._submit(job, lambda averaged: self._store(averaged, step))
+        return lazy(lambda: self._best_mix(own, other, step))
 
     def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Future[Weights]:
         """Create the model that a cheating peer publishes.  DriverError: COPY or PERTURBED without a source."""
@@ -152,11 +159,44 @@ class PoolTrainer:
 
     def _get_announced(self, cid: Cid, model: ModelRef) -> DecodedModel:
         decoded = self._models.get_announced(cid, self._session_cid, model)
+        if self._mean and (decoded.metadata.rows or decoded.metadata.mix):
+            raise PortError(Reason.MALFORMED, "facts for another averaging rule")
         if model.parents and all(parent in self._blocks for parent in model.parents):
             base, remote = (self._models.get(parent) for parent in model.parents)
-            if not torch.equal(average(base.weights, remote.weights), decoded.weights):
+            mix = MEAN if self._mean else decoded.metadata.mix
+            true = is_mix(mix, len(self._network.shapes))
+            if not true or not torch.equal(self._average(base, remote, mix), decoded.weights):
                 raise PortError(Reason.PARENTS)
         return decoded
+
+    def _average(self, own: DecodedModel, other: DecodedModel, mix: Mix) -> Tensor:
+        return average(own.weights, other.weights, mix, self._network)
+
+    def _best_mix(self, own: DecodedModel, other: DecodedModel, step: int) -> ScoredWeights:
+        """The best average of those that the session's rule names; the mean, and the error, if it fails."""
+
+        def scores() -> tuple[Score, Score]:
+            local, remote = self._scores([own.weights, other.weights])
+            return local, remote
+
+        view = AveragingView(tuple(self._network.shapes), len(self._rows.train), other.metadata.rows, scores)
+        failure = None
+        try:
+            mixes = averaging_rule(self._session.averaging.rule)(view)
+        except PluginError as error:
+            mixes, failure = [MEAN], error
+        made = [self._average(own, other, mix) for mix in mixes]
+        found = self._scores(made)
+        best = max(range(len(made)), key=lambda index: Fraction(found[index].correct, found[index].total))
+        weights = self._store(made[best], step, mixes[best])
+        if failure:
+            raise ScoredDespite(weights, found[best], failure)
+        return weights, found[best]
+
+    def _scores(self, models: list[Tensor]) -> list[Score]:
+        """On the peer's own validation rows, as one batch."""
+        futures = [self._pool.submit(self._score_job(weights)) for weights in models]
+        return [Score(future.result().correct, len(self._rows.validation)) for future in futures]
 
     def _slice(self, index: int) -> Tensor:
         slices = self._session.work.slices
@@ -178,11 +218,12 @@ class PoolTrainer:
 
         return lazy(finish)
 
-    def _store(self, weights: Tensor, step: int) -> Weights:
+    def _store(self, weights: Tensor, step: int, mix: Mix = ()) -> Weights:
         """Store new weights as a block created by this peer.  Raises PortError: NOT_FINITE."""
         if not all_finite(weights):
             raise PortError(Reason.NOT_FINITE, "training or averaging diverged")
-        metadata = BlockMetadata(self._session_cid, self._peer, step)
+        rows = 0 if self._mean else len(self._rows.train)
+        metadata = BlockMetadata(self._session_cid, self._peer, step, rows, mix)
         block = encode_block(self._network, weights, metadata)
         cid = cid_of(block)
         model = DecodedModel(weights, weights_digest(weights), metadata)

@@ -52,8 +52,8 @@ class WeightStore:
         Raises PortError as ``get`` does, and CREATOR (other creator, step or session in the metadata), DIGEST.
         """
         model = self.get(cid)
-        if model.metadata != BlockMetadata(session, ref.creator, ref.step):
-            raise PortError(Reason.CREATOR, f"the block has {model.metadata}")
+        if (found := model.metadata) != BlockMetadata(session, ref.creator, ref.step, found.rows, found.mix):
+            raise PortError(Reason.CREATOR, f"the block has {found}")
         if model.digest != ref.weights.digest:
             raise PortError(Reason.DIGEST)
         return model

@@ -96,6 +96,18 @@ class ModelScored(_Answering):
 
 
 @dataclass(frozen=True, slots=True)
+class ModelScoredDespite(ModelScored):
+    """As ``ModelScored``, but a plug-in failed in the trainer: the averaging rule counts as the mean.
+
+    ``line``: of its file; 0: unknown.
+    """
+
+    plugin: str
+    line: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelForged(_Answering):
     weights: Weights
 
@@ -153,7 +165,7 @@ class RequestFailed(_Answering):
 
 
 Notification = Started | TimerFired | ModelReceived | RowsReceived | ClaimReceived | ChainRolledBack | SessionClosed
-ModelAnswer = ModelFetched | ModelStored | ModelScored | ModelForged | RowsPacked | RowsSigned
+ModelAnswer = ModelFetched | ModelStored | ModelScored | ModelScoredDespite | ModelForged | RowsPacked | RowsSigned
 ChainAnswer = TransactionSigned | TransactionSent | ReceiptsRead | ClaimSigned | ClaimRead | PaymentsRead
 Answer = ModelAnswer | ChainAnswer | RequestFailed
 Event = Notification | Answer

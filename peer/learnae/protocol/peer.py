@@ -31,7 +31,7 @@ from typing import assert_never, get_args
 from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.decisions import WorkState
+from learnae.protocol.decisions import PluginFailed, WorkState
 from learnae.protocol.hooks import Hooks
 from learnae.protocol.payments import Payments
 from learnae.protocol.peer_book import PeerBook
@@ -161,6 +161,8 @@ class Peer:
                 assert_never(event)
 
     def _answered(self, request: do.Request, event: on.Answer) -> None:
+        if isinstance(event, on.ModelScoredDespite):
+            self._requests.record(PluginFailed(event.plugin, event.line, event.error))
         match event, request:
             case on.ModelFetched(), do.FetchModel():
                 self._training.model_fetched(request)

@@ -7,7 +7,7 @@ from typing import Any, assert_never
 
 from learnae.errors import PortError, Reason
 from learnae.messages.wire import proof_text, rows_text
-from learnae.ports import Chain, IdentityKey, Store, Trainer
+from learnae.ports import Chain, IdentityKey, ScoredDespite, Store, Trainer
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.blockchain import Head
@@ -60,6 +60,11 @@ def finish(action: do.TrainerAction, pending: Future[Any], at: float) -> on.Even
         result = pending.result()
     except PortError as error:
         return on.RequestFailed(at, action.request, error.reason)
+    except ScoredDespite as done:
+        plugin = done.failure
+        return on.ModelScoredDespite(
+            at, action.request, done.weights, done.score, plugin.plugin, plugin.line, plugin.error
+        )
     if isinstance(action, do.ForgeModel):
         return on.ModelForged(at, action.request, result)
     if isinstance(action, do.PackRows):

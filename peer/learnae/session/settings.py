@@ -116,6 +116,21 @@ class ModelSettings:
 
 
 @dataclass(frozen=True)
+class AveragingSettings:
+    """How a peer combines its own model with a remote one (docs/how-to/plugins.md)."""
+
+    rule: str = field(
+        default="mean",
+        metadata=about("Rule by which a peer averages its model with a remote one.", plugins=Kind.AVERAGING),
+    )
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether it is the paper's rule, whose averages need no further facts to be computed again."""
+        return self.rule == "mean"
+
+
+@dataclass(frozen=True)
 class ComputeSettings:
     """Where the peers of one process train.  Results have the same bits only on the same device."""
 
@@ -226,6 +241,7 @@ class Session:
     )
     data: DataSettings = _block(DataSettings, "Data, and how it is divided among the peers.")
     model: ModelSettings = _block(ModelSettings, "Network and training.")
+    averaging: AveragingSettings = _block(AveragingSettings, "How two models become one.")
     compute: ComputeSettings = _block(ComputeSettings, "Where peers train.")
     work: WorkSettings = _block(WorkSettings, "When a peer trains, averages and is done.")
     start: StartSettings = _block(StartSettings, "When peers begin to train.")

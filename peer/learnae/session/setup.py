@@ -66,6 +66,7 @@ class SessionSetup:
         """The block whose CID is the session's id: canonical JSON of what all peers must agree on."""
         session = self.session
         agreed = {
+            **({} if session.averaging.is_mean else {"averaging": {"rule": session.averaging.rule}}),
             "chain_id": session.chain.id,
             "data": {
                 "features": self.features,
