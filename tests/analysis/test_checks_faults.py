@@ -47,9 +47,11 @@ def session(
     planned: int = 1,
     plan: tuple[Fault, ...] = PLAN,
     settings: Session = SETTINGS,
+    sensor: str = "",
 ) -> History:
     settings = replace(settings, faults=plan) if faulty else settings
-    began: list[Told] = [(0.0, "swarm", SessionBegan(1, BackendName.SIM, settings, ROSTER, Cid("b")))]
+    roster = tuple(replace(entry, sensor=entry.name == sensor) for entry in ROSTER)
+    began: list[Told] = [(0.0, "swarm", SessionBegan(1, BackendName.SIM, settings, roster, Cid("b")))]
     began += [(1.0, name, WorkChanged(WorkState.IDLE)) for name in PEER]
     began += [(5.0, "swarm", FaultsPlanned(planned))] * (planned > 0)
     rest = sorted([*told, (until, "swarm", SessionEnded(EndedBy.QUIET))], key=lambda each: each[0])
@@ -133,26 +135,34 @@ def test_a_fault_of_the_chain_meets_the_work_of_all_peers() -> None:
     assert happened(session(*fault(FaultKind.CHAIN_STOP))) == "valid: "
 
 
-def feed_killed(*published: float) -> History:
-    """A node of the feed is down from 10 to 20 s; one sensor has two readings."""
+def interrupted(kind: FaultKind, *published: float) -> History:
+    """The feed, or its only sensor, is down from 10 to 20 s; the sensor has two readings."""
     groups = (Group(), Group(count=1, sensor=True))
     settings = replace(SETTINGS, groups=groups, data=replace(SETTINGS.data, rows=200))
     readings: list[Told] = [(at, "eve", ReadingPublished(0, Cid(f"b{at}"))) for at in published]
-    return session(*fault(FaultKind.FEED_KILL), *readings, settings=settings)
+    targets = ("eve",) * kind.of_sensors
+    return session(*fault(kind, *targets), *readings, settings=settings, sensor="eve")
 
 
-def test_a_fault_of_the_feed_must_begin_before_all_readings_are_published() -> None:
-    assert happened(feed_killed(5.0, 25.0)) == "valid: "
-    assert happened(feed_killed(5.0, 6.0)) == "unknown: feed-kill at 10 s hit only peers without work"
+OF_READINGS = pytest.mark.parametrize("kind", [FaultKind.FEED_KILL, FaultKind.SENSOR_KILL, FaultKind.SENSOR_SLEEP])
+
+
+@OF_READINGS
+def test_a_fault_of_the_feed_or_of_a_sensor_must_begin_before_all_readings_are_published(kind: FaultKind) -> None:
+    assert happened(interrupted(kind, 5.0, 25.0)) == "valid: "
+    assert happened(interrupted(kind, 5.0, 6.0)) == f"unknown: {kind} at 10 s hit only peers without work"
 
 
 # going on
 
 
-def test_a_reading_must_be_published_after_a_fault_of_the_feed_unless_none_is_left() -> None:
-    assert recovered(feed_killed(5.0, 25.0)) == recovered(feed_killed(5.0, 15.0)) == "valid: "
-    late = "invalid: 10 s after feed-kill at 10 s was healed, no reading had been published"
-    assert recovered(feed_killed(5.0)) == recovered(feed_killed(5.0, 35.0)) == late
+@OF_READINGS
+def test_a_reading_must_be_published_after_a_fault_of_the_feed_or_of_a_sensor_unless_none_is_left(
+    kind: FaultKind,
+) -> None:
+    assert recovered(interrupted(kind, 5.0, 25.0)) == recovered(interrupted(kind, 5.0, 15.0)) == "valid: "
+    late = f"invalid: 10 s after {kind} at 10 s was healed, no reading had been published"
+    assert recovered(interrupted(kind, 5.0)) == recovered(interrupted(kind, 5.0, 35.0)) == late
 
 
 def test_a_killed_peer_must_do_something_again_in_time() -> None:

@@ -9,7 +9,8 @@ from learnae.analysis.checks.readings import trained_readings
 from learnae.errors import Reason
 from learnae.protocol.decisions import RowsForwarded, RowsPublished, Trained, TrainingFailed
 from learnae.protocol.types import Cid
-from learnae.records.history import Fact, History, ReadingPublished, SessionBegan
+from learnae.records.history import Fact, History, ReadingPublished, SessionBegan, SessionEnded
+from learnae.records.outcome import EndedBy
 
 ROWS = Cid("rows of bob")
 BEGAN = fact_is("swarm", SessionBegan)
@@ -25,8 +26,11 @@ def with_facts(history: History, *facts: tuple[str, Fact]) -> History:
     return replace(history, records=(first, *more, *others))
 
 
+OF_ROWS = {"private_rows_stay_private", "trained_rows_were_announced", "readings_are_trained_on"}
+
+
 def names(history: History) -> set[str]:
-    return {"private_rows_stay_private", "trained_rows_were_announced"} & caught(history).keys()
+    return OF_ROWS & caught(history).keys()
 
 
 def test_training_on_rows_that_another_has_published_is_valid() -> None:
@@ -76,6 +80,22 @@ def test_only_rows_of_sensors_are_forwarded_and_never_in_privacy_mode() -> None:
 def test_nobody_waits_for_a_sensor_to_finish() -> None:
     work = [record for record in with_sensor().records if record.peer != "cat"]
     assert "every_peer_finished" not in caught(replace(with_sensor(), records=tuple(work)))
+
+
+@pytest.mark.parametrize("fact", [ON_ROWS, TrainingFailed(1, Reason.LABELS, ROWS)])
+def test_a_confirmed_reading_is_trained_on_or_refused_unless_peers_could_not_take_it(fact: Fact) -> None:
+    confirmed, unread = (("cat", ReadingPublished(1, ROWS)), ("ann", FORWARDED)), {"readings_are_trained_on"}
+    assert names(with_facts(with_sensor(), *confirmed, ("bob", fact))) == set()
+    assert names(with_facts(with_sensor(), *confirmed)) == unread
+    interrupted = amended(fact_is("swarm", SessionEnded), history=with_sensor(), ended_by=EndedBy.INTERRUPTED)
+    assert unread.isdisjoint(names(with_facts(interrupted, *confirmed)))
+    few = replace(SETTINGS, privacy=False, network=replace(SETTINGS.network, max_row_blocks=0))
+    assert names(with_facts(amended(BEGAN, history=with_sensor(), session=few), *confirmed)) == set()
+
+
+def test_a_reading_that_the_feed_has_not_confirmed_although_it_has_a_later_one_is_lost() -> None:
+    facts = (("cat", ReadingPublished(2, ROWS)), ("ann", FORWARDED), ("bob", ON_ROWS))
+    assert "lost reading 1" in caught(with_facts(with_sensor(), *facts))["readings_are_trained_on"]
 
 
 def test_how_long_readings_take_to_a_model_is_said_in_one_sentence() -> None:

@@ -3,14 +3,20 @@
 from typing import Any
 
 import pytest
-from tests.helpers import defence_mutants, protocol_mutants, row_mutants, settlement_mutants
+from tests.helpers import defence_mutants, feed_mutants, protocol_mutants, row_mutants, settlement_mutants
 from tests.helpers.protocol_mutants import Mutant
 from tests.helpers.session_properties import PROPERTIES
 from tests.helpers.swarms import Faults, Run, run
 
 from learnae.analysis.checks import CHECKS
 
-MUTANTS = [*protocol_mutants.MUTANTS, *row_mutants.MUTANTS, *settlement_mutants.MUTANTS, *defence_mutants.MUTANTS]
+MUTANTS = [
+    *protocol_mutants.MUTANTS,
+    *row_mutants.MUTANTS,
+    *feed_mutants.MUTANTS,
+    *settlement_mutants.MUTANTS,
+    *defence_mutants.MUTANTS,
+]
 
 
 def complaints(session: Run) -> set[str]:

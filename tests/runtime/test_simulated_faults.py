@@ -36,7 +36,7 @@ def within(session: Run, kind: type, name: str, window: int = 0) -> list[float]:
     return [record.t for record, _ in session.history.facts(kind) if record.peer == name and begin < record.t < end]
 
 
-WITHOUT_SENSORS = [kind for kind in FaultKind if kind is not FaultKind.FEED_KILL]
+WITHOUT_SENSORS = [kind for kind in FaultKind if kind is not FaultKind.FEED_KILL and not kind.of_sensors]
 
 
 @pytest.mark.parametrize("kind", WITHOUT_SENSORS)

@@ -7,6 +7,7 @@ import pytest
 from tests.helpers.swarms import Run, nothing, run, small
 
 from learnae.backends.sim.simulation import Simulation
+from learnae.errors import Reason
 from learnae.protocol.decisions import Published, RowsForwarded, RowsPublished, Trained
 from learnae.records.history import Effect, FaultBegan, FaultEnded, ReadingPublished, Record
 from learnae.runtime.learning import MemoryLearning
@@ -70,6 +71,52 @@ def test_readings_wait_while_the_feed_is_down_and_all_of_them_are_trained_on(ses
     assert rows_of_sensors(down) <= {str(fact.rows) for _, fact in down.history.facts(Trained)}
 
 
+CHURN = [
+    {"kind": "sensor-kill", "at": 2, "duration": 5, "targets": ["p04"]},
+    {"kind": "sensor-sleep", "at": 1, "duration": 7, "targets": ["p05"]},
+]
+
+
+def test_sensors_that_were_killed_or_asleep_publish_what_is_left_and_all_of_it_is_trained_on(session: Run) -> None:
+    churn = run(with_sensors(faults=CHURN))
+    assert churn.failing == []
+    begun = {fact.targets: record.t for record, fact in churn.history.facts(FaultBegan)}
+    assert [fact.effect for _, fact in churn.history.facts(FaultEnded)] == [Effect.APPLIED] * 2
+    for name, duration in (("p04", 5), ("p05", 7)):
+        times = [record.t for record, _ in churn.history.facts(ReadingPublished) if record.peer == name]
+        begin = begun[name,]
+        assert min(times) < begin and not any(begin <= time < begin + duration for time in times)
+        assert len(times) == len(set(times)) == 10
+    assert rows_of_sensors(churn) == rows_of_sensors(session)
+    assert rows_of_sensors(churn) <= {str(fact.rows) for _, fact in churn.history.facts(Trained)}
+
+
+@pytest.mark.parametrize(("sleeps", "repeats"), [(False, 1), (True, 0)])
+def test_a_killed_sensor_sends_again_what_it_has_not_seen_confirmed_and_nobody_trains_on_it_twice(
+    sleeps: bool, repeats: int
+) -> None:
+    table, records = parse(with_sensors()), list[Record]()
+    simulation = Simulation(
+        table, MemoryLearning(table), [lambda now, peer, fact: records.append(Record(now, peer, fact))]
+    )
+    interrupt = partial(simulation.feed.interrupt, "p04", sleeps)
+    simulation.simulator.at(3.01, lambda: None if interrupt() else None)  # its confirmation arrives at 3.02
+    simulation.simulator.at(6.5, partial(simulation.feed.restore, "p04"))
+    simulation.run()
+    assert [log.counts.refused.get(Reason.REPEAT, 0) for log in simulation.feed.logs.values()] == [repeats] * 2
+    assert {log.counts.verified for log in simulation.feed.logs.values()} == {20}
+    published = [record.fact.number for record in records if isinstance(record.fact, ReadingPublished)]
+    assert sorted(published) == sorted([*range(1, 11)] * 2)
+
+
+def test_a_sensor_that_has_not_joined_cannot_be_killed() -> None:
+    late = {"count": 1, **SENSOR, "joins_at": 30.0}
+    early = {"kind": "sensor-kill", "at": 2, "duration": 5, "targets": ["p05"]}
+    groups = TRAINERS, PROFITEERS, {"count": 1, **SENSOR}, late
+    session = run(with_sensors(*groups, faults=[early], expect={"recovery": 60.0}))
+    assert session.failing == ["faults_happened"] and len(rows_of_sensors(session)) == 20
+
+
 def test_sensors_have_no_process_no_wallet_of_use_and_no_model(session: Run) -> None:
     assert set(session.simulation.simulator.hosts) == {"p00", "p01", "p02", "p03"}
     assert session.history.roster["p05"].role.value == "sensor"
@@ -91,7 +138,7 @@ def test_a_session_whose_only_rows_are_the_sensors_is_valid_and_learns_from_them
 def test_a_sensor_that_joins_late_publishes_late_and_the_session_waits_for_it() -> None:
     late = run(with_sensors(TRAINERS, PROFITEERS, {"count": 1, **SENSOR}, {"count": 1, **SENSOR, "joins_at": 60.0}))
     times = [record.t for record, _ in late.history.facts(ReadingPublished) if record.peer == "p05"]
-    assert min(times) == 61.0 and late.history.seconds > max(times) and len(times) == 10
+    assert min(times) == 61.02 and late.history.seconds > max(times) and len(times) == 10
     assert late.failing == []
 
 
@@ -104,7 +151,7 @@ def test_what_the_feed_did_not_confirm_is_published_when_it_is_back() -> None:
         simulation.simulator.at(time, partial(setattr, simulation.feed.broker, "down", down))
     simulation.run()
     times = [record.t for record in records if record.peer == "p04" and isinstance(record.fact, ReadingPublished)]
-    assert [time for time in times if 2.5 < time < 8.5] == [] and times.count(9.0) == 7 and len(times) == 10
+    assert [time for time in times if 2.5 < time < 8.5] == [] and times.count(9.02) == 7 and len(times) == 10
     assert {log.counts.verified for log in simulation.feed.logs.values()} == {20}
 
 

@@ -89,6 +89,18 @@ def every_reading_is_trained_on(shown: Shown) -> bool:
     return bool(waited) and published <= {fact.rows for _, fact in shown.history.facts(Trained)}
 
 
+def sensors_come_back_and_every_reading_is_trained_on(shown: Shown) -> bool:
+    churn, readings = recorded_faults(shown.history), list(shown.history.facts(ReadingPublished))
+    away = [
+        [record for record, _ in readings if record.peer in fault.targets and fault.begin < record.t < (fault.end or 0)]
+        for fault in churn
+    ]
+    last = {record.peer: record.t for record, _ in readings}
+    back = [last[name] > (fault.end or 0) for fault in churn for name in fault.targets]
+    trained = {fact.rows for _, fact in shown.history.facts(Trained)}
+    return not any(away) and all(back) and {fact.cid for _, fact in readings} <= trained and len(readings) == 40
+
+
 # what each scenario must show
 SHOWS: dict[str, Callable[[Shown], bool]] = {
     "broker-down": every_reading_is_trained_on,
@@ -108,6 +120,7 @@ SHOWS: dict[str, Callable[[Shown], bool]] = {
     "poisoners": lambda found: found["earned"]["poisoner"] == 0 and found["lost_points"] <= POINT,
     "profiteers": who_has_no_rows_pays_for_what_it_gains,
     "rolling-downtime": lambda found: found["lost_points"] <= POINT,
+    "sensor-churn": sensors_come_back_and_every_reading_is_trained_on,
     "slow-links": lambda found: found["stall"] <= SOON and found["lost_points"] <= POINT,
     "spammer": lambda found: found["earned"]["spammer"] == 0,
     "split-half": halves_go_on_alone_and_meet_again,

@@ -238,3 +238,30 @@ def test_settings_that_a_kind_does_not_use_are_not_checked() -> None:
 def test_faults_last_until_models_are_announced_again() -> None:
     cuts = (Fault(FaultKind.SPLIT, 20, 60, targets="half"), Fault(FaultKind.ISOLATE, 30, 5, targets=("p00",)))
     assert fault_times(plan(cuts, FOUR, 1), 3.0, 7.0) == [(23.0, 90.0), (33.0, 45.0)]
+
+
+SENSORS = ("p02", "p03")
+
+
+def test_faults_of_sensors_are_drawn_among_the_sensors_alone() -> None:
+    faults = [Fault(kind, 0, 9, targets="all") for kind in (FaultKind.SENSOR_KILL, FaultKind.SENSOR_SLEEP)]
+    windows = plan([*faults, Fault(FaultKind.SENSOR_KILL, 9, 9)], FOUR, 1, SENSORS)
+    assert [window.targets for window in windows[:2]] == [SENSORS] * 2 and windows[2].targets[0] in SENSORS
+    killed = {Component(Part.SENSOR, name): faults[0] for name in SENSORS}
+    assert state(windows, 1.0, FOUR) == FaultState({}, killed)
+
+
+@pytest.mark.parametrize(
+    ("targets", "sensors", "sentence"),
+    [
+        (("p00",), SENSORS, "targets: p00 not among the sensors: name some of p02 to p03"),
+        ("one", (), "sensors cannot be interrupted here: use --backend sim or --backend embedded"),
+        (("p02",), (), "sensors cannot be interrupted here: use --backend sim or --backend embedded"),
+    ],
+)
+def test_a_plan_names_sensors_that_there_are(
+    targets: str | tuple[str, ...], sensors: tuple[str, ...], sentence: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        plan([Fault(FaultKind.SENSOR_SLEEP, 0, 9, targets=targets)], FOUR, 1, sensors)
+    assert str(refused.value) == f"faults.0 (sensor-sleep): {sentence}"

@@ -272,7 +272,7 @@ def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
                 "feed": {"rows": 999},
                 "faults": [{"kind": "kill", "targets": ["p00"], "at": 1}],
             },
-            "faults: a session with sensors can only have faults of the feed yet",
+            "faults: a session with sensors can only have faults of the feed and of sensors yet",
         ),
         ({"data": {"rows": 9}}, "data.rows = 9 cannot be cut into 10 slices: lower work.slices"),
         ({"start": {"peers": 21}}, "start.peers = 21 is above the number of peers: max 20"),

@@ -90,6 +90,8 @@ def topology(history: History, peers: Sequence[PeerStatus]) -> Topology:
     for component, fault in sorted(now.interrupted.items()):
         if fault.kind is FaultKind.PAUSE:
             unavailable[component.peer] = "frozen"
+        elif fault.kind.of_sensors:
+            unavailable[component.peer] = "asleep" if fault.kind.pauses else "down"
         elif fault.kind is FaultKind.IPFS_STOP:
             unavailable.setdefault(component.peer, "without its Kubo node")
     transfers = list(_transfers(history, _disturbed_since(history)))

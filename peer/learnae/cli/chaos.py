@@ -95,10 +95,11 @@ def run(
 
 def _print_plan(session: "Session") -> None:
     from learnae.session.fault_plan import plan, timeline
-    from learnae.session.roster import names
+    from learnae.session.roster import names, sensor_names
 
     say(f"{session.name}: {' '.join(session.about.split())}")
-    for line in timeline(plan(session.faults, names(session.peers), session.seed)):
+    sensors = sensor_names(session.groups, session.peers)
+    for line in timeline(plan(session.faults, names(session.peers), session.seed, sensors)):
         say(line)
 
 

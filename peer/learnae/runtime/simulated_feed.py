@@ -1,7 +1,7 @@
 """Sensors, a feed in memory and the peers that follow it, in virtual time."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from learnae.adapters.memory import now
@@ -25,10 +25,17 @@ class SimulatedSensor:
     member: Member
     outbox: SensorOutbox
     rows: list[SensorRows]  # not published yet
+    up: bool = True  # not killed and not asleep
+    lives: int = 1
+    sent: set[int] = field(default_factory=set)  # readings whose confirmation is on its way
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.rows or self.outbox.unconfirmed)
 
 
 class SimulatedFeed:
-    """``broker``: to interrupt the feed."""
+    """``broker``: to interrupt the feed.  ``sensors`` by name."""
 
     def __init__(self, simulator: Simulator, setup: MemorySession, record: Observer) -> None:
         self._simulator, self._session, self._record = simulator, setup.session, record
@@ -42,38 +49,66 @@ class SimulatedFeed:
                 self.logs[host.name] = reading_log(host.config, setup.learning)
                 self.broker.following.append(partial(self._send, host))
         keys = sensor_keys(setup.session)
-        self.sensors = [
-            SimulatedSensor(
+        self.sensors = {
+            member.name: SimulatedSensor(
                 member,
                 SensorOutbox(setup.session_id, member.peer, keys[member.name].sign),
                 setup.learning.readings(index),
             )
             for index, member in enumerate(setup.members)
             if member.group.sensor
-        ]
-        for sensor in self.sensors:
+        }
+        for sensor in self.sensors.values():
             simulator.at(sensor.member.group.joins_at + setup.session.feed.every, partial(self._publish, sensor))
         simulator.feeding = self.under_way
 
     def under_way(self) -> bool:
-        return self._arriving > 0 or any(sensor.rows or sensor.outbox.unconfirmed for sensor in self.sensors)
+        return self._arriving > 0 or any(sensor.busy for sensor in self.sensors.values())
+
+    def interrupt(self, name: str, sleeps: bool) -> bool:
+        """Send a sensor to sleep, or kill it: what it keeps is its rows and what it has not seen confirmed."""
+        sensor = self.sensors[name]
+        if self._simulator.clock.now < sensor.member.group.joins_at:
+            return False
+        sensor.up = False
+        if not sleeps:
+            sensor.lives += 1
+            sensor.sent.clear()
+        return True
+
+    def restore(self, name: str) -> None:
+        self.sensors[name].up = True
 
     # private
 
     def _publish(self, sensor: SimulatedSensor) -> None:
-        """Make the next reading; publish all that the feed has not confirmed."""
-        if sensor.rows:
+        """Make the next reading; publish all that the feed has not confirmed and is not about to."""
+        if sensor.rows and sensor.up:
             sensor.outbox.add(sensor.rows.pop(0))
-        for number, message in list(sensor.outbox.unconfirmed.items()):
+        for number, message in sensor.outbox.unconfirmed.items() if sensor.up else ():
+            if number in sensor.sent:
+                continue
             try:
                 now(self._feed.publish(message))
             except PortError:
                 break
-            sensor.outbox.confirm(number)
-            cid = decode_reading(message).announcement.rows.cid
-            self._record(self._simulator.clock.now, sensor.member.name, ReadingPublished(number, cid))
-        if sensor.rows or sensor.outbox.unconfirmed:
+            sensor.sent.add(number)
+            confirm = partial(self._confirm, sensor, sensor.lives, number)
+            self._simulator.after(self._session.network.latency, confirm)
+        if sensor.busy:
             self._simulator.after(self._session.feed.every, partial(self._publish, sensor))
+
+    def _confirm(self, sensor: SimulatedSensor, life: int, number: int) -> None:
+        """The feed has a reading.  A sensor that was killed meanwhile does not learn of it, and sends it again."""
+        if sensor.lives != life:
+            return
+        if not sensor.up:
+            self._simulator.after(RETRY, partial(self._confirm, sensor, life, number))
+            return
+        sensor.sent.remove(number)
+        cid = decode_reading(sensor.outbox.unconfirmed[number]).announcement.rows.cid
+        sensor.outbox.confirm(number)
+        self._record(self._simulator.clock.now, sensor.member.name, ReadingPublished(number, cid))
 
     def _send(self, host: SimulatedPeer, message: bytes) -> None:
         self._arriving += 1

@@ -7,7 +7,7 @@ start therefore shifts nothing.
 """
 
 import random
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 
 from learnae.errors import InputError
 from learnae.session.faults import (
@@ -24,15 +24,18 @@ MAX_TARGETS = 300_000  # of all windows together
 MIN_DOWNTIME = 1.0  # s from a stop to the next start; also of a rolling turn
 
 
-def plan(faults: Iterable[Fault], names: Sequence[str], seed: int) -> tuple[FaultWindow, ...]:
-    """The windows in order of time.  Raises InputError.
+def plan(
+    faults: Iterable[Fault], peers: Sequence[str], seed: int, sensors: Sequence[str] = ()
+) -> tuple[FaultWindow, ...]:
+    """The windows in order of time.  ``sensors``: names of those that faults can interrupt.  Raises InputError.
 
     Each fault has a random generator of its own, so that adding one does not move the others.
     """
     windows: list[FaultWindow] = []
-    known, targets = frozenset(names), 0
+    targets = 0
     for index, fault in enumerate(faults):
-        _check(index, fault, names, known)
+        names = sensors if fault.kind.of_sensors else peers
+        _check(index, fault, names)
         targets += _target_count(fault, names)
         if targets > MAX_TARGETS:
             raise InputError(
@@ -73,10 +76,11 @@ def timeline(windows: Sequence[FaultWindow], width: int = 60) -> list[str]:
 NONE_LEFT = "targets: all peers, so that none is left on the other side: name fewer"
 
 
-def _check(index: int, fault: Fault, names: Sequence[str], known: Set[str]) -> None:
+def _check(index: int, fault: Fault, names: Sequence[str]) -> None:
     where = f"faults.{index} ({fault.kind})"  # as in the messages about other settings
     complaints = [
-        *_complaints_about_targets(fault, names, known),
+        (not names, "sensors cannot be interrupted here: use --backend sim or --backend embedded"),
+        *_complaints_about_targets(fault, names),
         (
             0 < fault.delay < MIN_DELAY,
             f"delay: at least {MIN_DELAY:g} s, or 0 for none",
@@ -100,14 +104,18 @@ def _check(index: int, fault: Fault, names: Sequence[str], known: Set[str]) -> N
             raise InputError(f"{where}: {sentence}")
 
 
-def _complaints_about_targets(fault: Fault, names: Sequence[str], known: Set[str]) -> list[tuple[bool, str]]:
-    targets = fault.targets
+def _complaints_about_targets(fault: Fault, names: Sequence[str]) -> list[tuple[bool, str]]:
+    targets, known = fault.targets, frozenset(names)
+    place = "among the sensors" if fault.kind.of_sensors else "in this swarm"
     has_sides = fault.kind in (FaultKind.CUT, FaultKind.SPLIT)
     if not isinstance(targets, str):
         unknown = [name for name in targets if name not in known]
         return [
             (not targets, 'targets: name a peer, such as ["p01"], or leave targets out for one drawn from the seed'),
-            (bool(unknown), f"targets: {', '.join(unknown)} not in this swarm: name some of {names[0]} to {names[-1]}"),
+            (
+                bool(unknown),
+                f"targets: {', '.join(unknown)} not {place}: name some of {' to '.join([*names[:1], *names[-1:]])}",
+            ),
             (len(set(targets)) < len(targets), "targets: a peer is named twice: name it once"),
             (has_sides and len(targets) == len(names), NONE_LEFT),
         ]

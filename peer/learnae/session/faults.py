@@ -21,14 +21,15 @@ class Part(StrEnum):
     IPFS = "ipfs"
     CHAIN = "chain"
     FEED = "feed"
+    SENSOR = "sensor"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Component:
-    """One process of a swarm: a peer, the IPFS node of a peer, the Ethereum node, or a node of the feed."""
+    """One process of a swarm: a peer, its IPFS node, a sensor, the Ethereum node, or a node of the feed."""
 
     part: Part
-    peer: str = ""  # empty for the chain and the feed
+    peer: str = ""  # or sensor; empty for the chain and the feed
 
     def __str__(self) -> str:
         return f"{self.part}-{self.peer}" if self.peer else self.part.value
@@ -54,6 +55,8 @@ class FaultKind(StrEnum):
     CHAIN_STOP = "chain-stop"  # comes back with all its blocks
     CHAIN_KILL = "chain-kill"  # comes back without its last ``blocks``
     FEED_KILL = "feed-kill"  # one node of the feed, without warning; a feed without nodes: all of it
+    SENSOR_KILL = "sensor-kill"  # a sensor, without warning; it comes back with what it keeps on disk
+    SENSOR_SLEEP = "sensor-sleep"  # a sensor, frozen: it makes and publishes no readings
 
     @property
     def network(self) -> bool:
@@ -69,6 +72,11 @@ class FaultKind(StrEnum):
         return self.chain or self is FaultKind.FEED_KILL
 
     @property
+    def of_sensors(self) -> bool:
+        """Whether its targets are sensors."""
+        return self in (FaultKind.SENSOR_KILL, FaultKind.SENSOR_SLEEP)
+
+    @property
     def cuts(self) -> bool:
         """Whether no model may cross the links that it hits."""
         return self in (FaultKind.CUT, FaultKind.SPLIT, FaultKind.ISOLATE)
@@ -76,7 +84,7 @@ class FaultKind(StrEnum):
     @property
     def pauses(self) -> bool:
         """Whether the process keeps its memory."""
-        return self in (FaultKind.PAUSE, FaultKind.CHAIN_PAUSE)
+        return self in (FaultKind.PAUSE, FaultKind.CHAIN_PAUSE, FaultKind.SENSOR_SLEEP)
 
 
 MIN_DELAY, MAX_DELAY = 1e-3, 60.0  # s
@@ -97,7 +105,9 @@ class Fault:
     at: float = field(metadata=about("Begin, counted from when all expected peers are at work.", "s", ge=0, le=DAY))
     duration: float = seconds(0.0, "Duration; a process is away for at least 1 s.")
     targets: str | tuple[str, ...] = setting(
-        "one", "Names of peers; or one, minority (a quarter), half, all, random or rolling."
+        "one",
+        "Names of peers (sensor-kill, sensor-sleep: of sensors); or one, minority (a quarter), half, all, random or "
+        "rolling.",
     )
     share: float = setting(0.3, "random and rolling: share of the peers.", gt=0, le=1)
     every: float = setting(15.0, "rolling: time until the next peers are hit.", "s", ge=1, le=DAY)
@@ -131,9 +141,10 @@ class FaultWindow:
         """What it interrupts; empty for a fault of links."""
         if self.kind.network:
             return []
-        part = Part.IPFS if self.kind is FaultKind.IPFS_STOP else Part.PEER
         if self.kind.shared:
             return [CHAIN if self.kind.chain else FEED]
+        part = Part.IPFS if self.kind is FaultKind.IPFS_STOP else Part.PEER
+        part = Part.SENSOR if self.kind.of_sensors else part
         return [Component(part, name) for name in self.targets]
 
 

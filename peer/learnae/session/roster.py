@@ -64,6 +64,10 @@ def require_possible(groups: Sequence[Group], known: Sequence[str], privacy: boo
         raise InputError("no peer trains: set has_rows = true and computes = true in at least one group")
 
 
+def sensor_names(groups: Sequence[Group], count: int) -> list[str]:
+    return [name for name, group in zip(names(count), group_of_each_peer(groups, count), strict=True) if group.sensor]
+
+
 def neighbourhood(count: int, degree: int | None, rng: random.Random) -> list[list[int]]:
     """The neighbours of each peer, by index: all others, or about ``degree``.  The graph is symmetric and connected.
 

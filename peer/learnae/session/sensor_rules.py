@@ -42,11 +42,19 @@ def sensor_contradictions(session: Session) -> list[tuple[bool, str]]:
             'feed.url names an MQTT broker: set feed.kind = "mqtt", or leave feed.url out',
         ),
         (
-            bool(sensors) and any(fault.kind is not FaultKind.FEED_KILL for fault in session.faults),
-            "faults: a session with sensors can only have faults of the feed yet: leave out the others",
+            bool(sensors) and any(not _of_feed(fault.kind) for fault in session.faults),
+            "faults: a session with sensors can only have faults of the feed and of sensors yet: leave out the others",
         ),
-        (
-            not sensors and any(fault.kind is FaultKind.FEED_KILL for fault in session.faults),
-            "faults: feed-kill needs sensors: leave it out, or set sensor = true in one group",
+        *(
+            (
+                not sensors and _of_feed(fault.kind),
+                f"faults: {fault.kind} needs sensors: leave it out, or set sensor = true in one group",
+            )
+            for fault in session.faults
         ),
     ]
+
+
+def _of_feed(kind: FaultKind) -> bool:
+    """Whether it hits the feed or sensors."""
+    return kind is FaultKind.FEED_KILL or kind.of_sensors

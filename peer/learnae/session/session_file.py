@@ -18,7 +18,7 @@ from learnae.session.contradictions import contradictions, data_contradictions
 from learnae.session.fault_plan import plan
 from learnae.session.plugin_files import pinned
 from learnae.session.reference import block_of, rows, wanted_value
-from learnae.session.roster import names, require_possible
+from learnae.session.roster import names, require_possible, sensor_names
 from learnae.session.settings import Session
 from learnae.session.sizes import CountRows, fitted, is_complete
 
@@ -83,7 +83,7 @@ def parse(
     known = names(session.peers)
     try:
         require_possible(session.groups, known, session.privacy)
-        plan(session.faults, known, session.seed)
+        plan(session.faults, known, session.seed, sensor_names(session.groups, session.peers))
         return pinned(session, folder, run_plugins, own)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None

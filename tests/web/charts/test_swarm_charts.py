@@ -97,7 +97,13 @@ def test_who_is_reached_through_others_stands_with_them() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "why"),
-    [(FaultKind.PAUSE, "frozen"), (FaultKind.IPFS_STOP, "without its Kubo node"), (FaultKind.KILL, "down")],
+    [
+        (FaultKind.PAUSE, "frozen"),
+        (FaultKind.IPFS_STOP, "without its Kubo node"),
+        (FaultKind.KILL, "down"),
+        (FaultKind.SENSOR_KILL, "down"),
+        (FaultKind.SENSOR_SLEEP, "asleep"),
+    ],
 )
 def test_who_is_away_is_marked_and_it_is_said_why(kind: FaultKind, why: str) -> None:
     told = [(11.0, "bob", PeerCrashed())] if kind is FaultKind.KILL else []

@@ -17,7 +17,6 @@ from learnae.records.history import (
 )
 from learnae.session.fault_plan import plan
 from learnae.session.faults import FaultKind
-from learnae.session.roster import group_of_each_peer
 
 NAMED = 5  # doubts that a reason names
 
@@ -116,7 +115,8 @@ def _crossings(history: History, fault: RecordedFault) -> Iterator[float]:
 def _leaks(history: History) -> set[int]:
     """Windows of cuts that a model got through.  A cut of one way may let models through the other way."""
     session = session_of(history)
-    windows = plan(session.faults, list(history.roster), session.seed)
+    sensors = [name for name, entry in history.roster.items() if entry.sensor]
+    windows = plan(session.faults, list(history.roster), session.seed, sensors)
     return {
         fault.window for fault, after in crossings(history) if after < 0 and not windows[fault.window].fault.one_way
     }
@@ -129,8 +129,8 @@ def _affected(history: History, fault: RecordedFault) -> set[str]:
 
 def _met_work(history: History, fault: RecordedFault) -> bool:
     """Whether one of its targets had work when it began, or got some before it ended; for the feed: readings."""
-    if fault.kind is FaultKind.FEED_KILL:
-        return _unpublished(history, fault.begin) > 0
+    if fault.kind is FaultKind.FEED_KILL or fault.kind.of_sensors:
+        return _unpublished(history, fault, fault.begin) > 0
     hit = _affected(history, fault)
     if any(_work_at(history, name, fault.begin) is not WorkState.DONE for name in hit):
         return True
@@ -161,9 +161,10 @@ def _missing(history: History, fault: RecordedFault, until: float) -> str:
     if fault.kind.chain:
         moved = any(isinstance(record.fact, DebtChanged | IdentityChanged) for record in after)
         return "" if moved or not _unsettled(history, fault.end) else "nothing had been settled"
-    if fault.kind is FaultKind.FEED_KILL:
-        moved = any(isinstance(record.fact, ReadingPublished) for record in after)
-        return "" if moved or not _unpublished(history, fault.end) else "no reading had been published"
+    if fault.kind is FaultKind.FEED_KILL or fault.kind.of_sensors:
+        targets = _sensors(history, fault)
+        moved = any(record.peer in targets and isinstance(record.fact, ReadingPublished) for record in after)
+        return "" if moved or not _unpublished(history, fault, fault.end) else "no reading had been published"
     active = {record.peer for record in after if not isinstance(record.fact, PeerCrashed)}
     silent = [
         name
@@ -173,12 +174,16 @@ def _missing(history: History, fault: RecordedFault, until: float) -> str:
     return f"{', '.join(silent)} had done nothing" if silent else ""
 
 
-def _unpublished(history: History, at: float) -> int:
-    """Readings that sensors had left to publish at that moment."""
-    session = session_of(history)
-    sensors = sum(group.sensor for group in group_of_each_peer(session.groups, session.peers))
-    published = sum(record.t <= at for record, _ in history.facts(ReadingPublished))
-    return sensors * ceil(session.data.rows / session.feed.rows) - published
+def _sensors(history: History, fault: RecordedFault) -> set[str]:
+    """Those that the fault can stop; a fault of the feed can stop all."""
+    return set(fault.targets) or {name for name, entry in history.roster.items() if entry.sensor}
+
+
+def _unpublished(history: History, fault: RecordedFault, at: float) -> int:
+    """Readings that these sensors had left to publish at that moment."""
+    session, sensors = session_of(history), _sensors(history, fault)
+    published = sum(record.t <= at and record.peer in sensors for record, _ in history.facts(ReadingPublished))
+    return len(sensors) * ceil(session.data.rows / session.feed.rows) - published
 
 
 def _published_behind(history: History, fault: RecordedFault) -> bool:

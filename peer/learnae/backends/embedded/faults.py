@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def embedded_faults(swarm: "EmbeddedSwarm", report: Callable[[str], None]) -> FaultRunner:
     session, members = swarm.session, swarm.setup.members
     names = [member.name for member in members]
-    windows, again = plan(session.faults, names, session.seed), session.network.announce_every
+    sensors = [member.name for member in members if member.group.sensor]
+    windows, again = plan(session.faults, names, session.seed, sensors), session.network.announce_every
     return FaultRunner(
         windows,
         names,
@@ -49,6 +50,8 @@ class EmbeddedLifecycle:
                 swarm.evm.reachable = False
             case Part.FEED:
                 await swarm.sensors.feed.interrupt()
+            case Part.SENSOR:
+                return await swarm.sensors.interrupt(name, fault.kind.pauses)
         return True
 
     async def restore(self, component: Component, fault: Fault) -> None:
@@ -66,6 +69,8 @@ class EmbeddedLifecycle:
                 swarm.evm.reachable = True
             case Part.FEED:
                 await swarm.sensors.feed.restore()
+            case Part.SENSOR:
+                swarm.sensors.restore(name)
 
     async def interrupted(self, component: Component, fault: Fault) -> bool:
         match component.part:
@@ -75,5 +80,7 @@ class EmbeddedLifecycle:
                 return component.peer in self.swarm.setup.swarm.net.stores_down
             case Part.FEED:
                 return self.swarm.sensors.feed.interrupted
+            case Part.SENSOR:
+                return not self.swarm.sensors.is_up(component.peer)
             case Part.CHAIN:
                 return not self.swarm.evm.reachable

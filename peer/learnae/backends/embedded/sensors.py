@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 
 from learnae.adapters.ipfs_keys import IpfsIdentity
 from learnae.messages.readings import SensorOutbox, SensorRows, decode_reading
@@ -16,6 +17,34 @@ from learnae.runtime.memory_session import MemorySession
 from learnae.session.roster import Member
 
 
+@dataclass
+class _Sensor:
+    """``outbox``: what it keeps while it is killed, as ``learnae sensor`` keeps it in a file."""
+
+    member: Member
+    outbox: SensorOutbox
+    work: asyncio.Task[None] | None = None  # while it is not killed, from when it joins until all is published
+    up: asyncio.Event = field(default_factory=asyncio.Event)  # not killed and not asleep
+
+
+@dataclass
+class _WhileAwake:
+    """A connection of a sensor.  While it sleeps, it publishes nothing."""
+
+    feed: Feed
+    up: asyncio.Event
+
+    async def publish(self, message: bytes) -> None:
+        await self.up.wait()
+        await self.feed.publish(message)
+
+    async def follow(self) -> AsyncIterator[bytes]:
+        return await self.feed.follow()
+
+    async def close(self) -> None:
+        await self.feed.close()
+
+
 class EmbeddedSensors:
     """``identities``: keys by name.  ``clock``: session seconds.  ``busy``: whether rows are left to publish."""
 
@@ -27,11 +56,16 @@ class EmbeddedSensors:
         record: Observer,
     ) -> None:
         self._setup, self._clock, self._record = setup, clock, record
-        self._identities = identities
-        self._members = [member for member in setup.members if member.group.sensor]
+        self._sensors = {
+            member.name: _Sensor(
+                member, SensorOutbox(setup.session_id, member.peer, identities[member.name].sensor_key.sign)
+            )
+            for member in setup.members
+            if member.group.sensor
+        }
         self._published: set[Cid] = set()
         self._feed: OpenFeed | None = None
-        self.busy = bool(self._members)
+        self.busy = bool(self._sensors)
 
     @property
     def rest(self) -> Rest:
@@ -55,35 +89,68 @@ class EmbeddedSensors:
 
     async def run(self, ready: asyncio.Event) -> None:
         """Publish all rows of all sensors; keep the feed open until cancelled.  ``ready`` is set when it is open."""
-        if not self._members:
+        if not self._sensors:
             ready.set()
             return
         async with open_feeds(self._setup.session.feed, self._setup.session_id) as self._feed:
             ready.set()
             async with asyncio.TaskGroup() as group:
-                for member in self._members:
-                    group.create_task(self._publish(member))
+                for sensor in self._sensors.values():
+                    group.create_task(self._life(sensor))
             self.busy = False
             await asyncio.Event().wait()
 
+    # what faults do to sensors
+
+    def is_up(self, name: str) -> bool:
+        return self._sensors[name].up.is_set()
+
+    async def interrupt(self, name: str, sleeps: bool) -> bool:
+        """Send a sensor to sleep, or kill it.  False if it has not joined, or has published all."""
+        sensor = self._sensors[name]
+        if sensor.work is None or sensor.work.done():
+            return False
+        sensor.up.clear()
+        if not sleeps:
+            sensor.work.cancel()
+            await asyncio.wait([sensor.work])
+        return True
+
+    def restore(self, name: str) -> None:
+        self._sensors[name].up.set()
+
     # private
 
-    async def _publish(self, member: Member) -> None:
-        await asyncio.sleep(member.group.joins_at - self._clock())
-        feed = self._connection(member.name)
+    async def _life(self, sensor: _Sensor) -> None:
+        """From when it joins until all is published; it begins again each time that it was killed."""
+        await asyncio.sleep(sensor.member.group.joins_at - self._clock())
+        sensor.up.set()
+        while sensor.work is None or sensor.work.cancelled():
+            await sensor.up.wait()
+            sensor.work = asyncio.ensure_future(self._publish(sensor))
+            try:
+                await asyncio.wait([sensor.work])
+            finally:
+                sensor.work.cancel()
+        await sensor.work
+
+    async def _publish(self, sensor: _Sensor) -> None:
+        member, feed = sensor.member, self._connection(sensor.member.name)
+
+        def confirmed(number: int, message: bytes) -> None:
+            cid = decode_reading(message).announcement.rows.cid
+            self._published.add(cid)
+            self._record(self._clock(), member.name, ReadingPublished(number, cid))
+
         try:
-            outbox = SensorOutbox(self._setup.session_id, member.peer, self._identities[member.name].sensor_key.sign)
-
-            def confirmed(number: int, message: bytes) -> None:
-                cid = decode_reading(message).announcement.rows.cid
-                self._published.add(cid)
-                self._record(self._clock(), member.name, ReadingPublished(number, cid))
-
-            await publish_rows(outbox, self._rows(member), feed, confirmed)
+            await publish_rows(sensor.outbox, self._rows(sensor), _WhileAwake(feed, sensor.up), confirmed)
         finally:
             await feed.close()
 
-    async def _rows(self, member: Member) -> AsyncIterator[SensorRows]:
-        for rows in self._setup.learning.readings(self._setup.members.index(member)):
+    async def _rows(self, sensor: _Sensor) -> AsyncIterator[SensorRows]:
+        """What it has made no readings of yet."""
+        readings = self._setup.learning.readings(self._setup.members.index(sensor.member))
+        for rows in readings[sensor.outbox.number :]:
             await asyncio.sleep(self._setup.session.feed.every)
+            await sensor.up.wait()
             yield rows

@@ -4,13 +4,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from learnae.adapters.memory import now
-from learnae.adapters.memory_feed import MemoryBroker
 from learnae.ports import Observer
 from learnae.protocol.policies import Policy
 from learnae.runtime.fault_runner import FaultRunner, in_turn
+from learnae.runtime.simulated_feed import SimulatedFeed
 from learnae.runtime.simulator import Simulator
 from learnae.session.fault_plan import boundaries, fault_times, plan
 from learnae.session.faults import Component, Fault, FaultKind, Part
+from learnae.session.roster import sensor_names
 from learnae.session.settings import Session
 
 
@@ -20,10 +21,10 @@ def undisturbed(session: Session) -> Session:
     return replace(session, faults=(), groups=tuple(honest))
 
 
-def simulated_faults(session: Session, simulator: Simulator, broker: MemoryBroker, record: Observer) -> Observer:
+def simulated_faults(session: Session, simulator: Simulator, feed: SimulatedFeed, record: Observer) -> Observer:
     """An observer of the session that carries out its faults."""
     names = list(simulator.hosts)
-    windows = plan(session.faults, names, session.seed)
+    windows = plan(session.faults, names, session.seed, sensor_names(session.groups, session.peers))
 
     def take_turn(moment: float) -> None:
         now(runner.turn(moment))
@@ -38,7 +39,7 @@ def simulated_faults(session: Session, simulator: Simulator, broker: MemoryBroke
         names,
         [name for name, host in simulator.hosts.items() if host.joins_at == 0],
         simulator.net,
-        SimulatedLifecycle(simulator, broker),
+        SimulatedLifecycle(simulator, feed),
         lambda peer, fact: record(simulator.clock.now, peer, fact),
         on_start=schedule,
         together=in_turn,
@@ -51,7 +52,7 @@ class SimulatedLifecycle:
     """``ports.Lifecycle`` of a simulated session.  Nothing waits."""
 
     simulator: Simulator
-    broker: MemoryBroker
+    feed: SimulatedFeed
 
     async def interrupt(self, component: Component, fault: Fault) -> bool:
         simulator, name = self.simulator, component.peer
@@ -66,7 +67,9 @@ class SimulatedLifecycle:
             case Part.CHAIN:
                 simulator.ledger.stall()
             case Part.FEED:
-                self.broker.down = True
+                self.feed.broker.down = True
+            case Part.SENSOR:
+                return self.feed.interrupt(name, fault.kind.pauses)
         return True
 
     async def restore(self, component: Component, fault: Fault) -> None:
@@ -82,7 +85,9 @@ class SimulatedLifecycle:
                     simulator.roll_back(fault.blocks)
                 simulator.ledger.resume()
             case Part.FEED:
-                self.broker.down = False
+                self.feed.broker.down = False
+            case Part.SENSOR:
+                self.feed.restore(name)
 
     async def interrupted(self, component: Component, fault: Fault) -> bool:
         match component.part:
@@ -92,6 +97,8 @@ class SimulatedLifecycle:
             case Part.IPFS:
                 return component.peer in self.simulator.net.stores_down
             case Part.FEED:
-                return self.broker.down
+                return self.feed.broker.down
+            case Part.SENSOR:
+                return not self.feed.sensors[component.peer].up
             case Part.CHAIN:
                 return not self.simulator.ledger.reachable
