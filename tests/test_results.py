@@ -67,6 +67,8 @@ def test_a_missing_number_does_not_make_floats_of_a_column(told: learnae.Run) ->
 
 def test_figures_are_those_of_the_paper(told: learnae.Run) -> None:
     assert "Fig. 4" in told.figure(4).axes[0].get_title(loc="left")
+    small = told.figure(4, size=(3.5, 2.5), title=False)
+    assert tuple(small.get_size_inches()) == (3.5, 2.5) and not small.axes[0].get_title(loc="left")
     assert "time" in told.figure(8, x="seconds").axes[0].get_xlabel()
     with pytest.raises(InputError, match="there is no figure 3: choose one of 4 to 8"):
         told.figure(3)

@@ -144,13 +144,15 @@ class Run:
         exact = [column for column, hint in table.columns.items() if hint is Wei]  # sums may exceed 64 bits
         return frame.convert_dtypes().astype(dict.fromkeys(exact, object))
 
-    def figure(self, number: int, x: View = "units") -> "Figure":
-        """A figure of the paper, 4 to 8, drawn with matplotlib.  Raises InputError."""
-        from learnae.analysis.figures import canvas_of, figures
+    def figure(
+        self, number: int, x: View = "units", *, size: tuple[float, float] = (8.0, 4.5), title: bool = True
+    ) -> "Figure":
+        """A figure of the paper, 4 to 8, drawn with matplotlib; ``size`` in inches.  Raises InputError."""
+        from learnae.analysis.figures import Look, canvas_of, figures
 
         if number not in FIGURES:
             raise InputError(f"there is no figure {number}: choose one of 4 to 8")
-        return canvas_of(figures(self.history, x)[number - FIGURES.start])
+        return canvas_of(figures(self.history, x)[number - FIGURES.start], Look(size, title))
 
     def __repr__(self) -> str:
         began = self.history.began

@@ -1,5 +1,6 @@
 """The figures: what each point means, on the session told by hand and on sessions made for one point."""
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,17 @@ import pytest
 from tests.helpers.histories import GOOD, OF_THE_PAPER, TOLD, WALLET, amended, fact_is, followed_by, score
 
 from learnae.analysis.checks.summary import summary
-from learnae.analysis.figures import Figure, Series, draw, figures, first_phase_shares, overview
+from learnae.analysis.figures import (
+    Figure,
+    Look,
+    Series,
+    canvas_of,
+    draw,
+    figure_table,
+    figures,
+    first_phase_shares,
+    overview,
+)
 from learnae.analysis.figures.axis import View
 from learnae.protocol.decisions import Averaged, DebtChanged, DebtState, Trained
 from learnae.protocol.types import Cid, PeerId
@@ -279,6 +290,28 @@ def test_what_cheats_pay_is_not_in_the_figures() -> None:
     )
 
 
+# data
+
+
+def test_the_data_of_a_figure_is_what_its_curves_and_ranges_are_drawn_from() -> None:
+    figure = drawn(GOOD, "fig7-payments")
+    heads, rows = figure_table(figure)
+    assert heads == [figure.x_label, "mean of peers", "minimum to maximum: low", "minimum to maximum: high"]
+    (mean,), (band,) = figure.series, figure.bands
+    assert [tuple(row) for row in rows] == list(zip(mean.x, mean.y, band.low, band.high, strict=True))
+
+
+def test_the_shares_of_a_whole_are_their_heights() -> None:
+    heads, rows = figure_table(drawn(GOOD, "fig4-work-types"))
+    assert heads[1:] == ["training", "averaging", "finished"]
+    assert [sum(share or 0 for share in row[1:]) for row in rows] == pytest.approx([1.0] * len(rows))
+
+
+def test_a_curve_without_a_value_somewhere_has_an_empty_cell() -> None:
+    curves = Series("a", "", (0.0, 1.0), (5.0, 6.0)), Series("b", "", (1.0,), (7.0,))
+    assert figure_table(Figure("", "", "x", "y", curves)) == (["x", "a", "b"], [[0.0, 5.0, None], [1.0, 6.0, 7.0]])
+
+
 # pictures
 
 
@@ -289,15 +322,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG"), (".svg", b"<?xml")])
-def test_every_figure_is_drawn_in_either_format(folder: Path, name: str, suffix: str, magic: bytes) -> None:
+@pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")])
+def test_every_figure_is_drawn_in_every_format(folder: Path, name: str, suffix: str, magic: bytes) -> None:
     path = folder / f"{name}{suffix}"
     draw(drawn(GOOD, name), path)
     assert path.read_bytes().startswith(magic)
 
 
 def test_the_same_figure_gives_the_same_bytes(folder: Path) -> None:
-    for suffix in (".png", ".svg"):
+    for suffix in (".png", ".svg", ".pdf"):
         paths = [folder / f"{name}{suffix}" for name in ("once", "twice")]
         for path in paths:
             draw(drawn(GOOD, "fig6-accuracy"), path)
@@ -317,6 +350,29 @@ def test_a_picture_says_its_title_its_axes_and_what_the_paper_says(folder: Path)
     for text in (figure.title, figure.x_label, figure.y_label, "mean of peers", "minimum to maximum", "mean 9.4"):
         assert text in picture
     assert f"this run: {figure.outcome}" in picture
+
+
+@pytest.mark.parametrize("size", [(2.5, 2.0), (3.5, 2.5), (8.0, 4.5)])
+def test_a_picture_has_its_size_and_its_words_fit_into_it(folder: Path, size: tuple[float, float]) -> None:
+    from matplotlib.text import Text
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns where the words leave no room for the curves
+        for figure in figures(OF_THE_PAPER):
+            canvas = canvas_of(figure, Look(size))
+            canvas.savefig(folder / "figure.png", dpi=100)
+            words = [
+                text.get_window_extent() for text in canvas.findobj(Text) if text.get_visible() and text.get_text()
+            ]
+            assert tuple(canvas.get_size_inches()) == size
+            assert all(-2 <= box.x0 and box.x1 <= 100 * size[0] + 2 for box in words), figure.name
+
+
+def test_a_picture_without_a_title_names_no_result(folder: Path) -> None:
+    figure = drawn(GOOD, "fig7-payments")
+    draw(figure, folder / "figure.svg", Look(title=False))
+    picture = (folder / "figure.svg").read_text()
+    assert figure.x_label in picture and figure.title not in picture and "this run" not in picture
 
 
 @pytest.mark.parametrize("history", [GOOD, EMPTY])

@@ -3,11 +3,13 @@
 Most run in the process of the tests, because importing torch takes longer than the command does.
 """
 
+import csv
 import json
 import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -63,7 +65,7 @@ def test_a_run_directory_is_whole(run: tuple[Path, Done]) -> None:
     out, _ = run
     found = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     figures = {path for path in found if path.startswith("figures/")}
-    assert len(figures) == 6
+    assert len(figures) == 11  # five figures and the data of each, and the sheet that shows all
     assert found - figures == {
         "session.toml",
         "environment.json",
@@ -175,11 +177,16 @@ def test_check_finds_a_payment_that_was_tampered_with(run: tuple[Path, Done], tm
 
 
 def test_figures_are_drawn_again_on_demand(run: tuple[Path, Done], tmp_path: Path) -> None:
-    drawn = here(tmp_path, "figures", run[0], "--x", "seconds", "--svg")
+    look = ("--format", "pdf", "--format", "svg", "--size", "3.5x2.5", "--no-title")
+    drawn = here(tmp_path, "figures", run[0], "--x", "seconds", *look)
     assert drawn.returncode == 0, drawn.stderr
     files = [Path(line) for line in drawn.stdout.split()]
-    assert len(files) == 12
+    assert Counter(file.suffix for file in files) == {".pdf": 6, ".svg": 6, ".csv": 5}
     assert all(file.stat().st_size > 1000 for file in files)
+    assert 'width="252pt" height="180pt"' in (run[0] / "figures" / "fig7-payments-seconds.svg").read_text()
+    (data,) = [file for file in files if file.name == "fig7-payments-seconds.csv"]
+    heads, *rows = csv.reader(data.read_text(encoding="utf-8").splitlines())
+    assert heads[:2] == ["session time (s)", "mean of peers"] and len(rows) > 100
     assert deviations(run[0]) == []
 
 

@@ -1,13 +1,15 @@
 """The figures and the report of a run, written to its directory."""
 
+import csv
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
 from learnae.adapters.run_directory import ENVIRONMENT, RunDirectory
-from learnae.analysis.figures import View, draw, overview
+from learnae.analysis.figures import USUAL, Figure, Look, View, draw, figure_table, overview
 from learnae.analysis.figures import figures as figures_of
 from learnae.analysis.figures.paper import fault_windows
 from learnae.errors import InputError
@@ -23,24 +25,34 @@ def draw_run(run: RunDirectory, history: History) -> None:
         draw_figures(run, history, view)
 
 
-def draw_figures(run: RunDirectory, history: History, x: View, svg: bool = False) -> list[Path]:
-    """Draw each figure, and one that shows all of them; the files.
+def draw_figures(
+    run: RunDirectory, history: History, x: View, formats: Sequence[str] = ("png",), look: Look = USUAL
+) -> list[Path]:
+    """Draw each figure, and one that shows all of them; write the data of each as CSV; the files.
 
     All are drawn elsewhere first, so that the run never has files that its seal does not list yet.
     """
     figures, drawn = run.path / "figures", figures_of(history, x)
-    endings = [f"{'' if x == 'units' else '-seconds'}.{suffix}" for suffix in (("png", "svg") if svg else ("png",))]
+    view = "" if x == "units" else "-seconds"
     with TemporaryDirectory() as folder:
-        for ending in endings:
-            for figure in drawn:
-                draw(figure, Path(folder) / f"{figure.name}{ending}")
-            overview(drawn, Path(folder) / f"overview{ending}")
-        names = [f"{name}{ending}" for ending in endings for name in (*(figure.name for figure in drawn), "overview")]
+        for figure in drawn:
+            for suffix in formats:
+                draw(figure, Path(folder) / f"{figure.name}{view}.{suffix}", look)
+            _write_table(figure, Path(folder) / f"{figure.name}{view}.csv")
+        for suffix in formats:
+            overview(drawn, Path(folder) / f"overview{view}.{suffix}")
+        names = sorted(path.name for path in Path(folder).iterdir())
         figures.mkdir(exist_ok=True)
         with run.deriving(*(f"figures/{name}" for name in names)):
             for name in names:
                 shutil.copyfile(Path(folder) / name, figures / name)
     return [figures / name for name in names]
+
+
+def _write_table(figure: Figure, path: Path) -> None:
+    heads, rows = figure_table(figure)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([heads, *rows])
 
 
 def write_report(run: RunDirectory, history: History, verdict: dict[str, Any]) -> Path:

@@ -8,18 +8,22 @@ matplotlib.
 
 from learnae.analysis.figures.axis import View
 from learnae.analysis.figures.paper import figures, first_phase_shares
-from learnae.analysis.figures.plot import canvas_of, draw, overview
+from learnae.analysis.figures.plot import USUAL, Look, canvas_of, draw, overview
 from learnae.analysis.figures.spec import Figure, Reference, Series, Shade, ShadedBand
+from learnae.analysis.figures.table import figure_table
 
 __all__ = [
     "ShadedBand",
     "Figure",
+    "Look",
     "Reference",
     "Series",
     "Shade",
+    "USUAL",
     "View",
     "canvas_of",
     "draw",
+    "figure_table",
     "figures",
     "first_phase_shares",
     "overview",
