@@ -12,7 +12,7 @@ from learnae.ports import Feed
 
 T = TypeVar("T")
 Step = Callable[[], Coroutine[Any, Any, None]]
-PATIENCE = 20  # s: a limit for tests that hang
+PATIENCE = 60  # s: a limit for tests that hang
 
 ODD = {
     "one byte": b"\x00",

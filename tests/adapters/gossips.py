@@ -119,7 +119,7 @@ async def listening(world: GossipWorld) -> AsyncIterator[list[Listener]]:
 async def acquainted(gossips: list[Gossip], listeners: list[Listener]) -> None:
     """Announce until everybody has heard everybody, as peers do."""
     others, step = len(gossips) - 1, PROBE
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while any(len(listener.probes) < others for listener in listeners):
             step += 1
             for gossip in gossips:
@@ -131,7 +131,7 @@ async def acquainted(gossips: list[Gossip], listeners: list[Listener]) -> None:
 
 async def told(gossip: Gossip, announcement: Announcement, *listeners: Listener) -> None:
     """Say it until they have heard it: any one message may be lost."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while any(announcement not in listener.said for listener in listeners):
             await gossip.publish(announcement)
             with suppress(TimeoutError):

@@ -270,7 +270,7 @@ def test_a_cancelled_call_is_cancelled(world: World) -> None:
             done, _ = await asyncio.wait([task], timeout=0.05)
             assert not done, name
             task.cancel()
-            done, _ = await asyncio.wait([task], timeout=PATIENCE / 2)
+            done, _ = await asyncio.wait([task], timeout=60)
             assert done and task.cancelled(), name
 
     world.wait(story())

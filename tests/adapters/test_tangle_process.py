@@ -54,7 +54,7 @@ def test_a_node_and_its_bridge_end_with_the_process_that_started_them(runner: as
         async with tangle_network(tmp_path / "network", 1) as (node,):
             assert node._process and node._process.stdin
             node._process.stdin.close()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await node._process.wait()
             for port in (node.address.mqtt_port, int(node.address.url.rsplit(":", 1)[1])):
                 with pytest.raises(ConnectionRefusedError):

@@ -115,7 +115,7 @@ class Stage:
         return running
 
     async def when(self, kind: type) -> Fact:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             async for _, record in self.board.follow():
                 if isinstance(record.fact, kind):
                     return record.fact

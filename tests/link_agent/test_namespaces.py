@@ -158,7 +158,7 @@ def test_live_sessions_are_torn_down_at_both_ends(agent: AgentProcess, hub: Name
     listening[1].send(b"?")
     with pytest.raises(ConnectionResetError):
         listening[0].send(b"!") and listening[0].recv(1) and listening[0].recv(1)
-    until(lambda: not agent.state()["from"][spokes[0].address]["resetting"], 5)
+    until(lambda: not agent.state()["from"][spokes[0].address]["resetting"], 60)
     with pytest.raises(TimeoutError), spokes[0].inside():
         socket.create_connection((spokes[0].hub, 1), timeout=0.5)
 

@@ -18,7 +18,7 @@ from learnae.runtime import feed as runtime_feed
 from learnae.runtime.feed import FeedGossip, publish_rows
 
 SESSION, KEY = cid_of(b"session"), SensorKey.from_secret(bytes(32))
-PATIENCE = 20  # s
+PATIENCE = 60  # s
 
 
 def rows(number: int) -> SensorRows:

@@ -17,7 +17,7 @@ from learnae.records.history import Record
 from learnae.runtime.session_end import SessionEnd
 from learnae.web.api.server import listen, serving, url
 
-INF, DEADLINE = float("inf"), 30.0
+INF, DEADLINE = float("inf"), 60.0
 ROWS: dict[str, Any] = {"rows_announced": [], "rows_received": None}
 BUSY = {"at_rest": False, "announced": [], "received": []}
 

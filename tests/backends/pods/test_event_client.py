@@ -17,7 +17,7 @@ from learnae.web.api.server import listen, serving, url
 from learnae.web.api.stream import After, LastEventId, record_events
 from learnae.web.event_log import EventLog
 
-DEADLINE = 20.0  # s
+DEADLINE = 60.0  # s
 ANN = [record for record in GOOD.records if record.peer == "ann"]
 
 

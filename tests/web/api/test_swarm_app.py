@@ -24,7 +24,7 @@ from learnae.web.live_page.page_state import LOG_LINES, MIN_INTERVAL, PageState
 
 RECORDS = GOOD.records
 NASTY = """</script><script>alert(1)</script><img src=x onerror="alert(2)">'&"""
-DEADLINE = 10.0  # s for a whole conversation
+DEADLINE = 60.0  # s for a whole conversation
 
 
 def board_of(*records: Record) -> EventLog:
