@@ -51,6 +51,9 @@ BUILT_IN: dict[Kind, dict[str, str]] = {  # written like entry points
         "hijacker": "learnae.protocol.hooks:Hijacker",
         "row-poisoner": "learnae.protocol.hooks:RowPoisoner",
         "spammer": "learnae.protocol.hooks:Spammer",
+        "sleeper": "learnae.protocol.hooks:Sleeper",
+        "sybil": "learnae.protocol.hooks:Sybil",
+        "under-reporter": "learnae.protocol.hooks:UnderReporter",
     },
     Kind.AVERAGING: {
         "mean": "learnae.protocol.averaging:mean",

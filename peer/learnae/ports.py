@@ -173,7 +173,9 @@ class Trainer(Protocol):
 
     def average(self, base: Cid, remote: ModelRef, step: int) -> Future[tuple[Weights, Score]]: ...
 
-    def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Future[Weights]: ...
+    def forge(
+        self, forgery: Forgery, source: ModelRef | None, step: int, other: Cid | None = None
+    ) -> Future[Weights]: ...
 
 
 class Predictor(Protocol):

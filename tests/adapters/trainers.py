@@ -132,6 +132,13 @@ class TrainerSuite:
         source = published(world)
         assert world.mine.forge(Forgery.PERTURBED, source, 1).result().digest != source.weights.digest
 
+    @pytest.mark.parametrize("forgery", [forgery for forgery in Forgery if forgery.of_two])
+    def test_a_forgery_of_two_models_has_tensors_of_its_own(self, world: TrainerWorld, forgery: Forgery) -> None:
+        source = published(world)
+        made = world.mine.forge(forgery, source, 1, world.initial).result()
+        assert made.digest != source.weights.digest
+        assert refusal(world.mine.forge(forgery, source, 1, Cid("missing"))) is Reason.NOT_FOUND
+
     def test_poison_can_be_averaged_by_others(self, world: TrainerWorld) -> None:
         poison = world.mine.forge(Forgery.RANDOM, None, 1).result()
         model = ModelRef(world.peers[0], 1, poison)

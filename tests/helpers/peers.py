@@ -49,6 +49,7 @@ CONFIG = PeerConfig(
     policy=Policy.HONEST,
     behaviour=None,
     forgery=Forgery.COPY,
+    leader=None,
     privacy=True,
     flips=0.0,
     claimed_peer=ME,

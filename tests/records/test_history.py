@@ -10,7 +10,7 @@ from learnae.errors import InputError
 from learnae.protocol.decisions import Adopted, Averaged, DebtState, Trained, WorkChanged, WorkState
 from learnae.protocol.policies import Policy
 from learnae.protocol.types import Address, Cid, PeerId
-from learnae.records.chain_export import Balances, Block, Genesis, chain_line
+from learnae.records.chain_export import Balances, Block, Genesis, chain_line, gas_by_wallet
 from learnae.records.history import (
     History,
     PeerCrashed,
@@ -51,6 +51,13 @@ def test_times_are_written_to_the_microsecond() -> None:
 
 def test_a_chain_line_keeps_every_wei() -> None:
     assert '"0xa1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1":"1000000000000000000"' in CHAIN_LINES[0]
+
+
+def test_gas_is_added_up_by_wallet() -> None:
+    sent = [each for block in GOOD.chain if isinstance(block, Block) for each in block.transactions]
+    gas = gas_by_wallet(GOOD.chain)
+    assert gas.total() == sum(each.gas_used for each in sent)
+    assert gas[sent[0].sender] == sum(each.gas_used for each in sent if each.sender == sent[0].sender)
 
 
 @pytest.mark.parametrize("length", [1, 20, len(LINES[-1]) - 1])

@@ -150,7 +150,8 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, content: bytes, sent
         (
             "groups.policy",
             "thief",
-            "one of honest, refuses-to-pay, conceals-averages, poisoner, copycat, hijacker, row-poisoner, spammer, own",
+            "one of honest, refuses-to-pay, conceals-averages, poisoner, copycat, hijacker, row-poisoner, spammer, "
+            "sleeper, sybil, under-reporter, own",
         ),
         ("groups.joins_at", -1, "a number from 0 to 86400 (s)"),
         ("faults.kind", "meteor", "one of " + ", ".join(FaultKind)),
@@ -289,7 +290,9 @@ def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
         ({"data": {"path": "a", "label": "x", "features": ["x"]}}, "data.label is among data.features"),
         ({"data": {"path": "a", "label": "x", "features": ["y", "y"]}}, "data.features names a column twice"),
         ({"data": {"partition": "by-column"}}, 'data.partition = "by-column", and only that, names its column'),
-        ({"groups": [{"policy": "copycat", "computes": False}]}, "groups: a poisoner, copycat or spammer poses"),
+        ({"groups": [{"policy": "copycat", "computes": False}]}, "groups: a copycat, sleeper or sybil makes models"),
+        ({"groups": [{"policy": "poisoner", "computes": False}]}, "groups: a poisoner or spammer poses"),
+        ({"groups": [{"policy": "sybil"}]}, "groups: a sybil, and only a sybil, names its leader"),
         ({"groups": [{"policy": "hijacker"}]}, "groups: a hijacker, and only a hijacker, names its victim"),
         ({"groups": [{"victim": "p00"}]}, "groups: a hijacker, and only a hijacker, names its victim"),
     ],

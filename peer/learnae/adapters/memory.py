@@ -133,10 +133,15 @@ class MemoryTrainer:
 
         return lazy(make)
 
-    def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Future[Any]:
-        skill = 500 if source is None or forgery is Forgery.RANDOM else self._skill(source.weights.cid, source)
+    def forge(self, forgery: Forgery, source: ModelRef | None, step: int, other: Cid | None = None) -> Future[Any]:
+        """What is made of two models is as good as the worse one."""
         copied = source if forgery is Forgery.COPY else None
-        return lazy(lambda: self._new_model(skill, step, copied)[0])
+
+        def make() -> Weights:
+            skill = 500 if source is None or forgery is Forgery.RANDOM else self._skill(source.weights.cid, source)
+            return self._new_model(min(skill, self._skill(other)) if other else skill, step, copied)[0]
+
+        return lazy(make)
 
     def _mean(self, base: Cid, other: Cid, digest: str, peer: PeerId) -> int:
         """The skill of an average that this peer makes.  ``digest``: of the other model."""

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from fractions import Fraction
 from functools import cached_property
+from typing import assert_never
 
 import torch
 from torch import Tensor
@@ -106,14 +107,19 @@ class PoolTrainer:
             return self._submit(job, lambda averaged: self._store(averaged, step))
         return lazy(lambda: self._best_mix(own, other, step))
 
-    def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Future[Weights]:
-        """Create the model that a cheating peer publishes.  DriverError: COPY or PERTURBED without a source."""
-        future = Future[Weights]()
+    def forge(self, forgery: Forgery, source: ModelRef | None, step: int, other: Cid | None = None) -> Future[Weights]:
+        """Create the model that a cheating peer publishes.  DriverError: a model that it is made of is not named."""
         try:
-            future.set_result(self._store(self._forged_weights(forgery, source, step), step))
+            candidates = self._forged_weights(forgery, source, step, other)
         except PortError as error:
-            future.set_exception(error)
-        return future
+            return failed(error)
+        jobs = [self._pool.submit(self._score_job(weights)) for weights in candidates[1:] and candidates]
+
+        def finish() -> Weights:
+            scores = [job.result().correct for job in jobs]
+            return self._store(candidates[scores.index(max(scores))] if scores else candidates[0], step)
+
+        return lazy(finish)
 
     def _received(self, cid: Cid, earlier: tuple[Cid, ...]) -> ReceivedRows:
         """A received block that this peer may train on.  Raises PortError."""
@@ -147,15 +153,31 @@ class PoolTrainer:
         wrong[chosen] = (labels[chosen] + shift) % self._dataset.classes
         return wrong
 
-    def _forged_weights(self, forgery: Forgery, source: ModelRef | None, step: int) -> Tensor:
+    def _forged_weights(self, forgery: Forgery, source: ModelRef | None, step: int, other: Cid | None) -> list[Tensor]:
+        """Of several, the best is published."""
         generator = torch.Generator().manual_seed(derive_seed(self._seed, self._peer, "forgery", step))
         noise = torch.randn(self._network.size, generator=generator)
         if forgery is Forgery.RANDOM:
-            return noise * RANDOM_STD
-        if source is None:
+            return [noise * RANDOM_STD]
+        if source is None or (other is None and forgery.of_two):
             raise DriverError(f"a {forgery} forgery needs a source")
         weights = self._get_announced(source.weights.cid, source).weights
-        return weights if forgery is Forgery.COPY else weights * (1 + NOISE * noise)
+        second = weights if other is None else self._models.get(other).weights
+        match forgery:
+            case Forgery.COPY:
+                return [weights]
+            case Forgery.PERTURBED:
+                return [weights * (1 + NOISE * noise)]
+            case Forgery.MEAN:
+                return [average(second, weights)]
+            case Forgery.DELTA:
+                return [2 * weights - second]
+            case Forgery.NOISY_DELTA:
+                return [(2 * weights - second) * (1 + NOISE * noise)]
+            case Forgery.BEST_MIX:
+                return [second + (weights - second) * tenths / 10 for tenths in range(1, 10)]
+            case _:
+                assert_never(forgery)
 
     def _get_announced(self, cid: Cid, model: ModelRef) -> DecodedModel:
         decoded = self._models.get_announced(cid, self._session_cid, model)

@@ -71,11 +71,15 @@ class AverageModels(_Asking):
 
 @dataclass(frozen=True, slots=True)
 class ForgeModel(_Asking):
-    """Make the model of a cheating peer.  Answered by ``ModelForged``.  ``source`` is None for random weights."""
+    """Make the model of a cheating peer.  Answered by ``ModelForged``.
+
+    ``source`` is None for random weights; ``other`` is the second model of forgeries that are made of two.
+    """
 
     forgery: Forgery
     source: ModelRef | None
     step: int
+    other: Cid | None = None
 
 
 @dataclass(frozen=True, slots=True)

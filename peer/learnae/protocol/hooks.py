@@ -14,7 +14,7 @@ from learnae.protocol.decisions import DebtChanged, PluginFailed
 from learnae.protocol.policies import Forgery
 from learnae.protocol.requests import Requests
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import ModelRef, Score
+from learnae.protocol.types import Cid, ModelRef, PeerId, Score
 
 if TYPE_CHECKING:
     from learnae.protocol.training import Training
@@ -33,6 +33,15 @@ class PeerView:
     step: int  # of its newest model
     score: Score | None  # of that model, on its own validation rows
     forgery: Forgery  # as the session file sets it
+    leader: PeerId | None = None  # as the session file sets it
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """A forgery that is made of the remote model and ``other``; None: of the peer's own newest model."""
+
+    forgery: Forgery
+    other: Cid | None = None
 
 
 class Honest:
@@ -47,9 +56,17 @@ class Honest:
         """A slice is due: None trains it, RANDOM publishes random weights instead."""
         return None
 
-    def attempt(self, view: PeerView, remote: ModelRef) -> Forgery | None:
+    def takes(self, view: PeerView, creator: PeerId) -> bool:
+        """Whether it uses models of this peer, asked when it meets the peer."""
+        return True
+
+    def attempt(self, view: PeerView, remote: ModelRef) -> Forgery | Combined | None:
         """The model ``remote`` is at hand: None averages with it, a forgery publishes that instead."""
         return None
+
+    def states(self, before: Score, after: Score) -> Score:
+        """The score of an average that it has adopted: this is recorded and paid for."""
+        return after
 
     def publishes(self, view: PeerView) -> bool:
         """Whether its new model is stored and announced."""
@@ -97,10 +114,48 @@ class RowPoisoner(Honest):
 
 
 class Copycat(Honest):
-    """Publishes the models of others as its own."""
+    """Publishes the models of others, or what it makes of them, as its own."""
 
-    def attempt(self, view: PeerView, remote: ModelRef) -> Forgery | None:
-        return view.forgery
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self._earlier: dict[PeerId, Cid] = {}  # the last model of each creator
+
+    def attempt(self, view: PeerView, remote: ModelRef) -> Forgery | Combined | None:
+        earlier = self._earlier.get(remote.creator)
+        self._earlier[remote.creator] = remote.weights.cid
+        if view.forgery not in (Forgery.DELTA, Forgery.NOISY_DELTA):
+            return view.forgery
+        return Combined(view.forgery, earlier) if earlier else Forgery.PERTURBED
+
+
+class Sleeper(Copycat):
+    """Honest while it trains; then it publishes what it makes of others' models, and declines every debt."""
+
+    asleep = True
+
+    def attempt(self, view: PeerView, remote: ModelRef) -> Forgery | Combined | None:
+        self.asleep = view.slices_trained < view.slices_planned
+        return None if self.asleep else super().attempt(view, remote)
+
+    def pays(self, debt: DebtChanged) -> bool:
+        return self.asleep
+
+
+class Sybil(Honest):
+    """Another identity of a trainer: publishes the models of its leader, changed a little, and uses no others."""
+
+    def takes(self, view: PeerView, creator: PeerId) -> bool:
+        return creator == view.leader
+
+    def attempt(self, view: PeerView, remote: ModelRef) -> Forgery | Combined | None:
+        return Forgery.PERTURBED
+
+
+class UnderReporter(Honest):
+    """Averages like an honest peer, states the smallest possible gain, and pays for that."""
+
+    def states(self, before: Score, after: Score) -> Score:
+        return Score(before.correct + 1, before.total)
 
 
 class Hooks:
@@ -110,6 +165,7 @@ class Hooks:
 
     def __init__(self, config: PeerConfig, requests: Requests) -> None:
         self._config, self._requests, self.left = config, requests, False
+        self.true_score: Score | None = None  # of the peer's newest model, once it has made one
         self._name = config.behaviour or str(config.policy)
         policy = plugin(Kind.POLICIES, self._name)
         self._policy: Any = Honest(Random())  # until its own is made
@@ -120,8 +176,27 @@ class Hooks:
         forgery = self._ask(None, Forgery | None, self._policy.slice, self._view())
         return forgery and Forgery.RANDOM
 
-    def attempt(self, remote: ModelRef) -> Forgery | None:
-        return self._ask(None, Forgery | None, self._policy.attempt, self._view(), remote)
+    def takes(self, creator: PeerId) -> bool:
+        return self._ask(True, bool, self._policy.takes, self._view(), creator)
+
+    def attempt(self, remote: ModelRef, own: Cid) -> Combined | None:
+        """``own``: the peer's newest model."""
+        forged = self._ask(None, Forgery | Combined | None, self._policy.attempt, self._view(), remote)
+        if forged is None:
+            return None
+        forgery, other = (forged, None) if isinstance(forged, Forgery) else (forged.forgery, forged.other)
+        return Combined(forgery, (other or own) if forgery.of_two else None)
+
+    def judge(self, before: Score, after: Score) -> tuple[Score, bool]:
+        """What it states as the score of an average, and whether it adopts it.
+
+        ``before``: what it stated last.  A peer that states less than it has decides by its true scores, and must not
+        contradict itself.
+        """
+        if not after.beats(self.true_score or before):
+            return (before if after.beats(before) else after), False
+        self.true_score = after
+        return self._ask(after, Score, self._policy.states, before, after), True
 
     def publishes(self) -> bool:
         return self._ask(True, bool, self._policy.publishes, self._view())
@@ -134,9 +209,9 @@ class Hooks:
         return self.left
 
     def _view(self) -> PeerView:
-        training, forgery = self.training, self._config.forgery
+        training, settings = self.training, (self._config.forgery, self._config.leader)
         second, slices, step = int(self._requests.now), training.slices, training.publication.step
-        return PeerView(second, slices.trained, slices.planned, training.attempts, step, training.score, forgery)
+        return PeerView(second, slices.trained, slices.planned, training.attempts, step, training.score, *settings)
 
     def _ask(self, honest: T, kind: type | UnionType, hook: Any, *arguments: Any) -> T:
         try:

@@ -59,9 +59,9 @@ class Peer:
         self._config = config
         self._requests = Requests()
         self._peer_book = PeerBook(config)
-        hooks = Hooks(config, self._requests)
-        self._payments = Payments(config, self._requests, hooks)
-        self._training = Training(config, rng, self._requests, self._peer_book, self._payments.owe, hooks)
+        self._hooks = Hooks(config, self._requests)
+        self._payments = Payments(config, self._requests, self._hooks)
+        self._training = Training(config, rng, self._requests, self._peer_book, self._payments.owe, self._hooks)
         publication = self._training.publication
         self._reciprocity = Reciprocity(config, self._requests, self._peer_book, publication, self._payments)
 
@@ -217,6 +217,8 @@ class Peer:
     def _meet(self, peer: PeerId) -> None:
         """Enter a peer that announced something; repeat all announcements soon if it is new, so that it catches up."""
         new, removed = self._peer_book.add(peer)
+        if new:
+            self._peer_book.peers[peer].useless = not self._hooks.takes(peer)
         if removed:
             self._payments.claims.forget(removed)
             self._reciprocity.forget(removed)

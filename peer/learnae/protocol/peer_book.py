@@ -27,6 +27,7 @@ class KnownPeer:
     models_adopted: int = 0
     models_received: int = 0
     attempts: int = 0  # averagings with any of its models
+    useless: bool = False  # this peer's policy uses no models of it
     newest: ModelRef | None = None
     hints: tuple[str, ...] = ()
     wanted: bool = False  # the newest model is worth a fetch and has not arrived
@@ -148,7 +149,7 @@ class PeerBook:
     def may_try(self, creator: PeerId) -> bool:
         """Whether this peer averages with models of the creator."""
         peer = self.peers.get(creator)
-        return peer is not None and creator not in self.denied and not self._used_up(peer)
+        return peer is not None and not peer.useless and creator not in self.denied and not self._used_up(peer)
 
     def wakes(self, model: ModelRef) -> bool:
         """Whether these tensors are the newest model of a peer, announced while this peer was DONE."""

@@ -30,6 +30,9 @@ class Policy(StrEnum):
     HIJACKER = "hijacker"  # claims another peer's IPFS id for its own wallet
     ROW_POISONER = "row-poisoner"  # publishes rows of which a share has wrong labels
     SPAMMER = "spammer"  # publishes models as fast as it can
+    SLEEPER = "sleeper"  # honest while it trains, then a copycat that does not pay
+    SYBIL = "sybil"  # another identity of a trainer: publishes its models, changed a little
+    UNDER_REPORTER = "under-reporter"  # states the smallest possible gain, and pays for that
     OWN = "own"  # a plug-in: decides as a class of the user's does (``hooks.py``)
 
 
@@ -39,3 +42,12 @@ class Forgery(StrEnum):
     RANDOM = "random"  # N(0, 5) weights
     COPY = "copy"  # the tensors of another peer
     PERTURBED = "perturbed"  # a copy with noise too small to matter
+    MEAN = "mean"  # the mean of another peer's model and its own last one
+    BEST_MIX = "best-mix"  # of nine mixtures of these two, the best on its validation rows
+    DELTA = "delta"  # another peer's model, carried on by what that peer changed since its model before
+    NOISY_DELTA = "noisy-delta"  # the same with noise too small to matter
+
+    @property
+    def of_two(self) -> bool:
+        """Whether it is made of two models."""
+        return self not in (Forgery.RANDOM, Forgery.COPY, Forgery.PERTURBED)

@@ -240,6 +240,7 @@ class PeerConfig:
     policy: Policy
     behaviour: str | None  # the plug-in of a policy of the user's own
     forgery: Forgery
+    leader: PeerId | None  # of a sybil
     privacy: bool  # no rows are published
     flips: float  # share of the labels in its row blocks that are wrong: 0, unless it is a row poisoner
     claimed_peer: PeerId  # the id that its contract names: its own, unless it is a hijacker

@@ -40,7 +40,7 @@ from learnae.protocol.row_blocks import RowBlocks
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.slices import Slices
 from learnae.protocol.transitions import WORK
-from learnae.protocol.types import ModelAnnouncement, ModelRef, RowBlock, Score, Timer
+from learnae.protocol.types import Cid, ModelAnnouncement, ModelRef, RowBlock, Score, Timer
 
 Owe = Callable[[ModelRef, Score, Score], None]  # remote model, scores before and after its adoption
 RETRY_INITIAL = 1.0  # s until initial weights that failed to load are fetched again
@@ -54,12 +54,11 @@ class Training:
         hooks.training = self
         self._requests, self._peer_book = requests, peer_book
         self._owe = owe
-        self.work = WorkState.EMPTY
-        self.begun = False
+        self.work, self.begun = WorkState.EMPTY, False
         self.publication = Publication(config, requests, peer_book, hooks)
         self.fetches = Fetches(rng, requests, peer_book)
         self.rows = RowBlocks(config, rng, requests)
-        self.score: Score | None = None  # of its newest model
+        self.score: Score | None = None  # of its newest model, as it states it
         self.slices = Slices(config, self.rows)
         self._pace = Pace(requests, self.fetches)
         self.attempts = 0
@@ -121,7 +120,7 @@ class Training:
         self._change("remote model adopted" if request.model else "initial weights loaded")
 
     def slice_trained(self, request: do.TrainSlice, event: on.ModelScored) -> None:
-        self.score = event.score
+        self.score = self._hooks.true_score = event.score
         self.slices.trained += 1
         self.publication.publish(event.weights)
         step, cid = self.publication.step, event.weights.cid
@@ -129,9 +128,9 @@ class Training:
         self._end_unit()
 
     def attempt_scored(self, remote: ModelRef, event: on.ModelScored) -> None:
-        before, after = self.score, event.score
+        before = self.score
         assert before
-        adopted = after.beats(before)
+        after, adopted = self._hooks.judge(before, event.score)
         averages = self._config.role is not Role.PROVIDER
         cid, step = event.weights.cid, self.publication.step + averages
         self._requests.record(decisions.Averaged(remote.creator, remote.weights.cid, before, after, adopted, cid, step))
@@ -269,15 +268,16 @@ class Training:
         self._remote, self._idle_since = remote, None
         self.attempts += 1
         base, step = self.publication.weights, self.publication.step + 1
-        if forgery := self._hooks.attempt(remote):
-            self._forge(forgery, remote)
+        if base and (forged := self._hooks.attempt(remote, base.cid)):
+            self._forge(forged.forgery, remote, forged.other)
         elif base and self._config.role is not Role.PROVIDER:
             self._requests.issue(partial(do.AverageModels, base_cid=base.cid, remote=remote, step=step))
         else:
             self._requests.issue(partial(do.ScoreModel, cid=remote.weights.cid, model=remote))
 
-    def _forge(self, forgery: Forgery, source: ModelRef | None) -> None:
-        self._requests.issue(partial(do.ForgeModel, forgery=forgery, source=source, step=self.publication.step + 1))
+    def _forge(self, forgery: Forgery, source: ModelRef | None, other: Cid | None = None) -> None:
+        step = self.publication.step + 1
+        self._requests.issue(partial(do.ForgeModel, forgery=forgery, source=source, step=step, other=other))
 
     def _verified(self, remote: ModelRef, adopted: bool) -> None:
         """The trainer has loaded a model exactly as announced."""

@@ -3,6 +3,8 @@
 It holds ``Genesis``, ``StartingBalances`` on an external chain, each ``Block`` in order, and ``Balances``.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from learnae.messages.codec import encode, to_json
@@ -66,3 +68,12 @@ ChainRecord = Genesis | StartingBalances | Block | Balances
 
 def chain_line(record: ChainRecord) -> str:
     return to_json(encode(record))
+
+
+def gas_by_wallet(chain: Iterable[ChainRecord]) -> Counter[Address]:
+    """Units of gas that each wallet has used."""
+    used = Counter[Address]()
+    for record in chain:
+        for transaction in record.transactions if isinstance(record, Block) else ():
+            used[transaction.sender] += transaction.gas_used
+    return used

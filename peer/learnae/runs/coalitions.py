@@ -5,6 +5,7 @@ Worker processes simulate; each value is appended to a file, so that an interrup
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -17,6 +18,8 @@ from learnae.analysis.shapley import Coalition
 from learnae.errors import InputError
 from learnae.messages.foreign_json import from_json
 from learnae.plugins import Source, add
+from learnae.protocol.types import Address
+from learnae.records.chain_export import gas_by_wallet
 from learnae.records.history import Evaluated, History
 from learnae.runs.executors import ignore_interrupts, workers
 from learnae.runs.provenance import result_key
@@ -34,13 +37,14 @@ class CoalitionResult:
     """What a coalition reached.  ``accuracy``: test accuracy of each member's last model.
 
     ``public``: test accuracy of the mean of these models.  The empty coalition has one model under the name "".
-    ``earned`` and ``spent``: ETH per member, without gas.
+    ``earned`` and ``spent``: ETH per member, without gas.  ``gas``: per member.
     """
 
     accuracy: Mapping[str, float]
     public: float
     earned: Mapping[str, float]
     spent: Mapping[str, float]
+    gas: Mapping[str, int]
 
     @property
     def mean(self) -> float:
@@ -143,6 +147,7 @@ def simulate_coalition(learning: "TorchLearning", coalition: Coalition) -> Coali
     last = {member.name: setup.initial_cid(member) for member in setup.members if member.name in coalition}
     history = History(tuple(recording.records))
     last |= {record.peer: fact.cid for record, fact in history.facts(Evaluated)}
+    used = gas_by_wallet(simulation.ledger.export()) if coalition else Counter[Address]()
     models = list(last.values()) or [setup.initial_cid(setup.members[0])]
     evaluator, test = Evaluator(learning.pool, learning.table, session, setup.swarm.blocks), learning.split.test
     scores = [score.accuracy for score in evaluator.accuracy([(cid, test) for cid in models])]
@@ -152,4 +157,5 @@ def simulate_coalition(learning: "TorchLearning", coalition: Coalition) -> Coali
         evaluator.accuracy_of_mean(models, test).accuracy,
         {name: sum(flow.ether for flow in received[name]) for name in last},
         {name: sum(flow.ether for flow in sent[name]) for name in last},
+        {member.name: used[member.wallet] for member in setup.members if member.name in last},
     )

@@ -65,8 +65,8 @@ class Job:
                 return ()
             case do.AverageModels(base_cid=cid, remote=remote):
                 return cid, remote.weights.cid
-            case do.ForgeModel(source=source):
-                return (source.weights.cid,) if source else ()
+            case do.ForgeModel(source=source, other=other):
+                return tuple(cid for cid in (source and source.weights.cid, other) if cid)
 
     def __str__(self) -> str:
         step = "" if isinstance(self.request, do.ScoreModel | do.PackRows) else f" for its model {self.request.step}"

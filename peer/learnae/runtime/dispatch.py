@@ -49,7 +49,7 @@ def submit(action: do.TrainerAction, trainer: Trainer) -> Future[Any]:
         case do.AverageModels():
             return trainer.average(action.base_cid, action.remote, action.step)
         case do.ForgeModel():
-            return trainer.forge(action.forgery, action.source, action.step)
+            return trainer.forge(action.forgery, action.source, action.step, action.other)
         case _:
             assert_never(action)
 

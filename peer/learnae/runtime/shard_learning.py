@@ -142,8 +142,8 @@ class LazyTrainer:
     def average(self, base: Cid, remote: ModelRef, step: int) -> Future[Scored]:
         return lazy(lambda: self.real.average(base, remote, step).result())
 
-    def forge(self, forgery: Forgery, source: ModelRef | None, step: int) -> Future[Weights]:
-        return lazy(lambda: self.real.forge(forgery, source, step).result())
+    def forge(self, forgery: Forgery, source: ModelRef | None, step: int, other: Cid | None = None) -> Future[Weights]:
+        return lazy(lambda: self.real.forge(forgery, source, step, other).result())
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from learnae.protocol.policies import Policy, Role
 from learnae.session.sensor_rules import sensor_contradictions
-from learnae.session.settings import CHEATS, DataSettings, EncodeSettings, Session
+from learnae.session.settings import COPYING, POSING, DataSettings, EncodeSettings, Session
 
 
 def contradictions(session: Session) -> list[tuple[bool, str]]:
@@ -27,8 +27,16 @@ def contradictions(session: Session) -> list[tuple[bool, str]]:
             "lower the one or raise the other",
         ),
         (
-            any(group.policy in CHEATS and group.role is not Role.TRAINER for group in groups),
-            "groups: a poisoner, copycat or spammer poses as a trainer: leave has_rows and computes true",
+            any(group.policy in POSING and group.role is not Role.TRAINER for group in groups),
+            "groups: a poisoner or spammer poses as a trainer: leave has_rows and computes true",
+        ),
+        (
+            any(group.policy in COPYING and not group.computes for group in groups),
+            "groups: a copycat, sleeper or sybil makes models of others': leave computes true",
+        ),
+        (
+            any((group.policy is Policy.SYBIL) != (group.leader is not None) for group in groups),
+            'groups: a sybil, and only a sybil, names its leader, such as leader = "p00"',
         ),
         (
             any((group.policy is Policy.OWN) != (group.behaviour is not None) for group in groups),

@@ -56,8 +56,9 @@ def require_possible(groups: Sequence[Group], known: Sequence[str], privacy: boo
     """Raises InputError if these groups cannot divide the peers with these names."""
     present = {id(group): group for group in group_of_each_peer(groups, len(known))}.values()
     for group in present:
-        if group.victim is not None and group.victim not in known:
-            raise InputError(f"victim {group.victim} is not in this swarm: name one of {known[0]} to {known[-1]}")
+        for what, name in (("victim", group.victim), ("leader", group.leader)):
+            if name is not None and name not in known:
+                raise InputError(f"{what} {name} is not in this swarm: name one of {known[0]} to {known[-1]}")
     roles = {group.role for group in present}
     published = not privacy and not roles.isdisjoint({Role.PROVIDER, Role.SENSOR})
     if Role.TRAINER not in roles and not (published and Role.PROFITEER in roles):

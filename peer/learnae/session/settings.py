@@ -173,7 +173,8 @@ class Group:
         default=None, metadata=about("own: the class that decides for these peers.", plugins=Kind.POLICIES)
     )
     victim: str | None = setting(None, "hijacker: name of the peer whose id is claimed.")
-    forgery: Forgery = setting(Forgery.COPY, "copycat: how another peer's model is copied.")
+    forgery: Forgery = setting(Forgery.COPY, "copycat, sleeper: what is made of other peers' models.")
+    leader: str | None = setting(None, "sybil: name of the peer whose models it publishes.")
     flips: float = setting(0.5, "row-poisoner: share of the labels that are wrong in its rows.", gt=0, le=1)
     joins_at: float = seconds(0.0, "Time at which the peers join.")
 
@@ -265,4 +266,5 @@ class Session:
         return replace(self, name="paper", about="", seed=1, peers=20) == Session()
 
 
-CHEATS = (Policy.POISONER, Policy.COPYCAT, Policy.SPAMMER)  # pose as trainers
+POSING = (Policy.POISONER, Policy.SPAMMER)  # as trainers
+COPYING = (Policy.COPYCAT, Policy.SLEEPER, Policy.SYBIL)

@@ -122,6 +122,7 @@ class SessionSetup:
             policy=member.group.policy,
             behaviour=member.group.behaviour,
             forgery=member.group.forgery,
+            leader=next((other.peer for other in self.members if other.name == member.group.leader), None),
             privacy=session.privacy,
             flips=member.group.flips if member.group.policy is Policy.ROW_POISONER else 0.0,
             claimed_peer=member.claimed_peer,

@@ -79,8 +79,8 @@ def blocks_in_use(peer: core.Peer, initial_weights: Cid) -> set[Cid]:
                 cids.add(cid)
             case do.AverageModels(base_cid=cid, remote=remote):
                 cids |= {cid, remote.weights.cid}
-            case do.ForgeModel(source=source) if source:
-                cids.add(source.weights.cid)
+            case do.ForgeModel(source=source, other=other):
+                cids |= {cid for cid in (source and source.weights.cid, other) if cid}
             case _:
                 pass
     return cids

@@ -22,7 +22,7 @@ from learnae.protocol.types import Cid, PeerId
 from learnae.records.history import History, PeerCrashed
 
 READ = 10.0  # s that reading the chain up to its head may take
-NAMES_PARENTS = (Policy.HONEST, Policy.REFUSES_TO_PAY, Policy.HIJACKER)
+NAMES_PARENTS = (Policy.HONEST, Policy.REFUSES_TO_PAY, Policy.HIJACKER, Policy.UNDER_REPORTER)
 
 
 @check

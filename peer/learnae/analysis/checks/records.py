@@ -10,7 +10,12 @@ from learnae.protocol.types import Cid
 from learnae.records.history import Evaluated, History, PeerCrashed, SessionBegan, SessionEnded
 from learnae.session.roster import group_of_each_peer
 
-FORGING = (Policy.COPYCAT, Policy.OWN)  # may publish a forgery as the result of an attempt
+FORGING = (
+    Policy.COPYCAT,
+    Policy.SLEEPER,
+    Policy.SYBIL,
+    Policy.OWN,
+)  # may publish a forgery as the result of an attempt
 
 
 @check

@@ -17,7 +17,9 @@ from learnae.session.settings import Session
 
 def undisturbed(session: Session) -> Session:
     """The same session without faults, in which all peers are honest."""
-    honest = (replace(group, policy=Policy.HONEST, behaviour=None, victim=None) for group in session.groups)
+    honest = (
+        replace(group, policy=Policy.HONEST, behaviour=None, victim=None, leader=None) for group in session.groups
+    )
     return replace(session, faults=(), groups=tuple(honest))
 
 

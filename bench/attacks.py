@@ -1,0 +1,144 @@
+"""What attacks bring and cost, without and with each defence.
+
+    python -m bench.attacks [--seeds 10] [--out build/attacks.jsonl] [--only NAME]
+
+Ten peers of the simulator, of which some attack.  Each session is simulated with all peers and, with the same rows and
+speeds, with the honest ones alone.  ``--out`` keeps the results, and the same command continues.  The columns:
+
+- income: what an attacker receives, in multiples of what an honest peer receives.  Of a trainer with sybils: of all.
+- spent: what an attacker spends on models, in the same unit.
+- lost: what an honest peer spends more than it receives, in mETH, without gas.  Among honest peers alone this is 0.
+- accuracy: test accuracy of the honest peers less what they reach alone, in points.
+- gas: of an attacker, in thousands.
+"""
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from learnae.runs.coalitions import CoalitionResult, simulate_coalition
+from learnae.runs.provenance import result_key
+from learnae.runtime.torch_learning import TorchLearning
+from learnae.session.roster import names
+from learnae.session.session_file import parse
+
+PEERS = 10
+BASE: dict[str, Any] = {
+    "peers": PEERS,
+    "data": {"rows": 1500, "validation_rows": 500, "test_rows": 1000},
+    "work": {"passes": 2},
+    "evaluation_peers": 0,
+}
+NO_ROWS = {"has_rows": False}
+COPYCAT = {"count": 2, "policy": "copycat"}
+ATTACKS: dict[str, dict[str, Any]] = {
+    "honest profiteers": {"count": 2} | NO_ROWS,
+    "exact copies (front-running)": COPYCAT | NO_ROWS | {"forgery": "copy"},
+    "perturbed copies": COPYCAT | NO_ROWS | {"forgery": "perturbed"},
+    "average laundering": COPYCAT | NO_ROWS | {"forgery": "mean"},
+    "validation picking": COPYCAT | NO_ROWS | {"forgery": "best-mix"},
+    "delta weights": COPYCAT | NO_ROWS | {"forgery": "delta"},
+    "delta weights and noise": COPYCAT | NO_ROWS | {"forgery": "noisy-delta"},
+    "honest, then free-riding": {"count": 2, "policy": "sleeper", "forgery": "perturbed"},
+    "trainer with 5 sybils": {"count": 5, "policy": "sybil", "leader": "p05"} | NO_ROWS,
+    "under-reporting": {"count": 2, "policy": "under-reporter"},
+    "refusing to pay": {"count": 2, "policy": "refuses-to-pay"},
+}
+DEFENCES: dict[str, dict[str, Any]] = {
+    "none": {},
+    "reciprocity": {"defence": {"kind": "reciprocity", "scope": "all", "limit": 1, "grace": 4.0}},
+}
+SEEN_BY = {"reciprocity": ("honest, then free-riding", "under-reporting", "refusing to pay")}  # the others owe nothing
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one session."""
+
+    income: float
+    spent: float
+    lost: float  # mETH
+    accuracy: float  # percentage points
+    gas: float
+
+    @classmethod
+    def of(cls, attack: dict[str, Any], together: CoalitionResult, alone: CoalitionResult) -> "Outcome":
+        known = names(PEERS)
+        attackers, honest = known[: attack["count"]], known[attack["count"] :]
+        beneficiary = attack.get("leader")
+        others = [name for name in honest if name != beneficiary]
+        unit = fmean(together.earned[name] for name in others)
+
+        def multiple(of: dict[str, float]) -> float:
+            amounts = [of[name] for name in attackers]
+            return (sum(amounts) + of[beneficiary] if beneficiary else fmean(amounts)) / unit
+
+        return cls(
+            multiple(dict(together.earned)),
+            multiple(dict(together.spent)),
+            1000 * fmean(together.spent[name] - together.earned[name] for name in others),
+            100 * fmean(together.accuracy[name] - alone.accuracy[name] for name in others),
+            fmean(together.gas[name] for name in attackers) / 1000,
+        )
+
+
+class Results:
+    """Kept in a file, by session, data, program and members."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        self._found = {(entry["key"], tuple(entry["members"])): entry["result"] for entry in map(json.loads, lines)}
+
+    def of(self, attack: str, defence: str, seed: int) -> Outcome:
+        session = parse(BASE | DEFENCES[defence] | {"seed": seed, "groups": [ATTACKS[attack], {}]})
+        key, known, learning = result_key(session), names(PEERS), TorchLearning(session, 1)
+        results = []
+        for members in (known, known[ATTACKS[attack]["count"] :]):
+            if (key, tuple(members)) not in self._found:
+                result = asdict(simulate_coalition(learning, frozenset(members)))
+                self._found[key, tuple(members)] = result
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"key": key, "members": members, "result": result}) + "\n")
+            results.append(CoalitionResult(**self._found[key, tuple(members)]))
+        return Outcome.of(ATTACKS[attack], *results)
+
+
+def band(values: Iterable[float], digits: int = 2) -> str:
+    known = [round(value, digits) + 0.0 for value in values]  # no negative zero
+    return f"{fmean(known):.{digits}f} ({min(known):.{digits}f} to {max(known):.{digits}f})"
+
+
+def rows(attacks: Iterable[str], seeds: int, results: Results) -> Iterator[str]:
+    yield "| attack | defence | income | spent | lost, mETH | accuracy, points | gas, thousands |"
+    yield "|---|---|---|---|---|---|---|"
+    for attack in attacks:
+        for defence in (name for name in DEFENCES if attack in SEEN_BY.get(name, ATTACKS)):
+            found = [results.of(attack, defence, seed) for seed in range(1, seeds + 1)]
+            cells = [
+                band(each.income for each in found),
+                band(each.spent for each in found),
+                band((each.lost for each in found), 1),
+                band((each.accuracy for each in found), 1),
+                f"{fmean(each.gas for each in found):.0f}",
+            ]
+            yield f"| {attack} | {defence} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--out", type=Path, default=Path("build/attacks.jsonl"))
+    parser.add_argument("--only", choices=ATTACKS)
+    options = parser.parse_args()
+    for row in rows([options.only] if options.only else ATTACKS, options.seeds, Results(options.out)):
+        print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()
