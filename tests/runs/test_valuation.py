@@ -75,7 +75,13 @@ def write_results(folder: Path) -> None:
             reached = 0.5 + 0.3 * ("p00" in members) + 0.1 * ("p01" in members)
             money = {name: float(name == "p00") for name in members}
             accuracy = dict.fromkeys(members or [""], reached)
-            result = {"accuracy": accuracy, "public": 0.5, "earned": money, "spent": {name: 0.0 for name in members}}
+            result = {
+                "accuracy": accuracy,
+                "public": 0.5,
+                "earned": money,
+                "spent": {name: 0.0 for name in members},
+                "gas": {},
+            }
             file.write("\n" + json.dumps({"members": members, **result}))
 
 
