@@ -23,6 +23,7 @@ from tests.helpers.swarms import Run, run, small
 from learnae.adapters.run_directory import ENVIRONMENT
 from learnae.adapters.sqlite_journal import SqliteJournal, read_blocks, read_journal
 from learnae.backends.live_run import JOURNALS
+from learnae.cli.findings import Findings
 from learnae.cli.replay_output import print_replay
 from learnae.errors import InputError
 from learnae.lazy_future import lazy
@@ -188,7 +189,8 @@ def test_a_model_that_was_not_kept_cannot_be_verified_on_another_processor(
     not_kept, blocked = outcome.missing
     assert not_kept.startswith("3 results cannot be verified here, from p00, training for its model 1 ")
     assert "jobs were not executed again" in blocked
-    assert print_replay(folder, HONEST.history, 1.0, (), True, 1) == 2
+    code, _ = print_replay(folder, HONEST.history, 1.0, (), True, 1, Findings())
+    assert code == 2
     assert "0 differ, 3 cannot be verified here." in capsys.readouterr().out
     assert len(audit(folder).failures) == 3, "on the processor of the run they would be false"
 

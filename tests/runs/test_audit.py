@@ -1,5 +1,6 @@
 """A live session's folder is all that an audit needs: restarts and accuracies on test rows are in its history, too."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -48,6 +49,23 @@ def test_an_audit_has_the_accuracy_of_each_peers_last_model_on_the_test_rows(ses
     assert {record.peer: fact for record, fact in RunDirectory(folder).read().facts(Evaluated)} == last
 
 
+def test_an_audit_as_json_has_every_payment_and_every_account_to_the_wei(session: Run, folder: Path) -> None:
+    done = here(folder.parent, "audit", folder, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found, verdict = json.loads(done.stdout), RunDirectory(folder).verdict()
+    assert {name: found[name] for name in ("verdict", "checks", "summary")} == {
+        name: verdict[name] for name in ("verdict", "checks", "summary")
+    }
+    assert (found["problems"], found["replay"]) == ([], None)
+    final = [payment for payment in found["payments"] if payment["state"] == "final"]
+    assert len(found["payments"]) == len(session.history.debts)
+    assert sum(payment["wei"] for payment in final) == sum(wei for *_, wei in session.payments()) > 0
+    for account in found["accounts"]:
+        spent = account["sent_wei"] + account["gas_wei"]
+        assert account["before_wei"] + account["received_wei"] - spent == account["after_wei"]
+    assert sum(account["received_wei"] for account in found["accounts"]) == sum(payment["wei"] for payment in final)
+
+
 def test_a_journal_that_arrives_late_is_sealed_on_request(folder: Path) -> None:
     late = folder / JOURNALS / "p01.sqlite"
     late.rename(folder.parent / "late.sqlite")
@@ -69,7 +87,7 @@ def test_a_broken_seal_outweighs_work_that_cannot_be_executed_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert here(folder.parent, "audit", folder).returncode == 0
-    monkeypatch.setattr(audit, "print_replay", lambda *arguments: 2)
+    monkeypatch.setattr(audit, "print_replay", lambda *arguments: (2, {}))
     assert here(folder.parent, "audit", folder, "--replay").returncode == 2
     (folder / "notes").touch()
     assert here(folder.parent, "audit", folder, "--replay").returncode == 1

@@ -56,6 +56,12 @@ PANELS: dict[str, tuple[Callable[..., int], ...]] = {
 class Commands(TyperGroup):
     """All commands.  Whatever they raise ends in ``boundary``."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        code = exit_code_of(lambda: 0 if super(Commands, self).parse_args(ctx, args) is not None else 0)
+        if code:
+            raise typer.Exit(code)
+        return args
+
     def invoke(self, ctx: Any) -> Any:
         raise typer.Exit(exit_code_of(lambda: super(Commands, self).invoke(ctx) or 0))
 

@@ -47,4 +47,5 @@ Release = Annotated[
 RunPlugins = Annotated[
     bool, typer.Option("--run-plugins", help="Execute the code of plug-ins that the run kept: read it before.")
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="PyTorch threads (default: one per core).")]

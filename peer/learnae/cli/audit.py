@@ -1,7 +1,7 @@
 """`learnae audit`."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +11,10 @@ from learnae.adapters.run_directory import CHAIN, HISTORY, RunDirectory
 from learnae.adapters.run_directory.seal import deviations
 from learnae.analysis.checks import exit_code
 from learnae.analysis.checks.result import chains_of_debts
-from learnae.cli.arguments import Run, RunPlugins, Threads
-from learnae.cli.check import Root, Signer, allow_plugins, print_deviations, print_problems
+from learnae.analysis.tables import TABLES
+from learnae.cli.arguments import Json, Run, RunPlugins, Threads
+from learnae.cli.check import Root, Signer, allow_plugins
+from learnae.cli.findings import Findings
 from learnae.cli.output import print_verdict, say
 from learnae.cli.replay_output import print_replay
 from learnae.protocol.decisions import DebtState
@@ -20,6 +22,10 @@ from learnae.records.chain_export import Balances, ChainRecord, Genesis
 from learnae.records.history import History
 from learnae.records.seal import SEAL
 from learnae.session.environment import external_chain_settings
+
+REPORTED_ACCURACIES = (
+    "Every payment was recomputed from the accuracies that its payer reported; --replay verifies these, too."
+)
 
 
 def audit(
@@ -48,6 +54,7 @@ def audit(
     ] = False,
     run_plugins: RunPlugins = False,
     threads: Threads = None,
+    json: Json = False,
 ) -> int:
     """Recompute every payment from the peers' journals and the chain's export.
 
@@ -59,20 +66,25 @@ def audit(
     if rpc is None and not (run / CHAIN).exists() and (settings := external_chain_settings()):
         rpc = settings.rpc
     by_hand = not (run / SEAL).exists() and (rpc is not None or not (run / HISTORY).exists())
-    chain = _fetch_chain(run, rpc) if rpc else None
+    chain, findings = _fetch_chain(run, rpc) if rpc else None, Findings(json)
     if seal or by_hand:
-        sound, directory, history, verdict = _collect(run, chain)
+        directory, history, verdict = _collect(run, chain, findings)
     else:
-        sound, directory, history, verdict = _compare(run, chain, root, signer, replay)
-    for line in [*_payments(history), *_accounts(history)]:
+        directory, history, verdict = _compare(run, chain, root, signer, replay, findings)
+    for line in [] if json else [*_payments(history), *map(str, _accounts(history))]:
         say(line)
-    code = 0
+    code, replayed = 0, None
     if replay:
-        code = print_replay(run, history, share, peer or (), other_processor, threads)
+        code, replayed = print_replay(run, history, share, peer or (), other_processor, threads, findings)
     else:
-        say("Every payment was recomputed from the accuracies that its payer reported; --replay verifies these, too.")
-    print_verdict(directory, verdict)
-    return (code or exit_code(verdict)) if sound else 1
+        findings.notice(REPORTED_ACCURACIES)
+    if json:
+        tables = {"payments": TABLES["payments"].rows(history), "accounts": _accounts(history)}
+        rows = {name: [asdict(row) for row in table] for name, table in tables.items()}
+        findings.print_json(run, verdict, **rows, replay=replayed)
+    else:
+        print_verdict(directory, verdict)
+    return 1 if findings.problems else code or exit_code(verdict)
 
 
 def _fetch_chain(run: Path, rpc: str) -> list[ChainRecord]:
@@ -84,45 +96,55 @@ def _fetch_chain(run: Path, rpc: str) -> list[ChainRecord]:
     return asyncio.run(live_run.fetch_chain(run, keystore.resolve_url(rpc)))
 
 
-def _collect(run: Path, chain: list[ChainRecord] | None) -> tuple[bool, RunDirectory, History, dict[str, Any]]:
-    """Write chain, history and verdict, and seal the run if its session has ended; first: whether peers signed it."""
+def _collect(
+    run: Path, chain: list[ChainRecord] | None, findings: Findings
+) -> tuple[RunDirectory, History, dict[str, Any]]:
+    """Write chain, history and verdict, and seal the run if its session has ended."""
     from learnae.backends import live_run
     from learnae.runs.journal_signatures import wrong_signatures
 
     if (run / SEAL).exists():
-        print_problems(deviations(run))
+        for deviation in deviations(run):
+            findings.notice(f"Not as it was sealed: {deviation}")
     if chain is not None:
         live_run.write_chain(run, chain)
     for notice in live_run.write_history(run):
-        say(notice)
+        findings.notice(notice)
     directory = RunDirectory(run)
     history = directory.read()
     verdict = directory.judge(history, None, seal=history.ended_by is not None)
     journals = live_run.replayed_journals(run, live_run.members(run)[1])
-    return print_problems(wrong_signatures(history, journals, say)), directory, history, verdict
+    findings.add(wrong_signatures(history, journals, findings.notice))
+    return directory, history, verdict
 
 
 def _compare(
-    run: Path, chain: list[ChainRecord] | None, root: str | None, signer: str | None, in_one_process: bool
-) -> tuple[bool, RunDirectory, History, dict[str, Any]]:
-    """Compare everything in a run with its seal and its journals; first: whether it agrees.
+    run: Path,
+    chain: list[ChainRecord] | None,
+    root: str | None,
+    signer: str | None,
+    in_one_process: bool,
+    findings: Findings,
+) -> tuple[RunDirectory, History, dict[str, Any]]:
+    """Compare everything in a run with its seal and its journals.
 
     ``in_one_process``: whether the run may be one that has no roster of live peers.
     """
     from learnae.backends.live_run import ROSTER
     from learnae.runs.consistency import inconsistencies, wrong_accuracies
 
-    directory, sealed = RunDirectory(run), print_deviations(run, root, signer)
+    directory = RunDirectory(run)
+    findings.compare_with_seal(run, root, signer)
     history = directory.read()
-    consistent = print_problems(inconsistencies(directory, history, say))
+    findings.add(inconsistencies(directory, history, findings.notice))
     live = not in_one_process or (run / ROSTER).exists()
     wrong, notices = wrong_accuracies(run, history) if live else ([], [])
     for notice in notices:
-        say(notice)
-    true = print_problems(wrong)
+        findings.notice(notice)
+    findings.add(wrong)
     if chain is not None:
         history = replace(history, chain=tuple(chain))
-    return sealed and consistent and true, directory, history, directory.judge_again(history)
+    return directory, history, directory.judge_again(history)
 
 
 def _payments(history: History) -> Iterator[str]:
@@ -135,8 +157,25 @@ def _payments(history: History) -> Iterator[str]:
         yield f"{payer}: {debt.wei} wei to {payee} for {gain} by {debt.cid}: {debt.state}{where}"
 
 
-def _accounts(history: History) -> Iterator[str]:
-    """A line per peer: its balances by the chain, and its payments by the debts."""
+@dataclass(frozen=True)
+class Account:
+    """A peer's balances by the chain, in wei, and its payments by the debts; what is missing went into gas."""
+
+    peer: str
+    before_wei: int
+    sent_wei: int
+    received_wei: int
+    gas_wei: int
+    after_wei: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.peer} had {self.before_wei} wei, sent {self.sent_wei}, received {self.received_wei}, "
+            f"spent {self.gas_wei} on gas, has {self.after_wei}"
+        )
+
+
+def _accounts(history: History) -> list[Account]:
     had = {wallet: wei for genesis in history.exports(Genesis) for wallet, wei in genesis.alloc.items()}
     if history.starting_balances:
         had = history.starting_balances.balances
@@ -144,9 +183,10 @@ def _accounts(history: History) -> Iterator[str]:
     here = [None, *(genesis.hash for genesis in history.exports(Genesis))]
     settled = [debt for debt, chains in chains_of_debts(history).items() if chains[-1] in here]
     last = [(payer, history.debts[payer, debt][-1][1]) for payer, debt in settled]
+    accounts = []
     for name, entry in history.roster.items():
         sent = sum(debt.wei for payer, debt in last if payer == name and debt.state is DebtState.FINAL)
         received = sum(debt.wei for _, debt in last if debt.payee == entry.wallet and debt.state is DebtState.FINAL)
         before, after = had.get(entry.wallet, 0), has.get(entry.wallet, 0)
-        rest = before - sent + received - after
-        yield f"{name} had {before} wei, sent {sent}, received {received}, spent {rest} on gas, has {after}"
+        accounts.append(Account(name, before, sent, received, before - sent + received - after, after))
+    return accounts

@@ -8,14 +8,17 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from learnae.errors import InputError
 from learnae.session.environment import TRACEBACK, traceback_wanted
 
-# Wrong options, and ends without an error: typer reports these. It bundles click, whose base class it does not name.
-NOT_OURS: tuple[type[BaseException], ...] = (BrokenPipeError, typer.Exit, typer.Abort, typer.BadParameter.__mro__[2])
+# Typer bundles click, whose classes it does not name: for wrong options and arguments, and for all that it reports.
+WRONG_USE, REPORTED = typer.BadParameter.__mro__[1:3]
+NO_ARGUMENTS = "NoArgsIsHelpError"  # its message is the help, which typer prints
+NOT_OURS: tuple[type[BaseException], ...] = (BrokenPipeError, typer.Exit, typer.Abort, REPORTED)
 MAX_SENTENCE, MAX_FOREIGN = 2_000, 300  # characters of a sentence, and of a foreign exception in it
 
 
@@ -25,8 +28,10 @@ def exit_code_of(work: Callable[[], int]) -> int:
         return work()
     except InputError as error:
         return _end(str(error), 2)
-    except NOT_OURS:
-        raise
+    except NOT_OURS as error:
+        if not isinstance(error, WRONG_USE) or type(error).__name__ == NO_ARGUMENTS:
+            raise
+        return _end(_sentence(error), 2)
     except OSError as error:  # a full disk, a folder without permission
         if error.strerror is None:
             return _unexpected(error)
@@ -37,6 +42,12 @@ def exit_code_of(work: Callable[[], int]) -> int:
         return _end("interrupted", 130)
     except Exception as error:
         return _unexpected(error)
+
+
+def _sentence(error: Any) -> str:
+    """What is wrong with the options or arguments of a command, and where its help is."""
+    message = error.format_message().removesuffix(".").replace("Value error, ", "")
+    return f"{message} (see {error.ctx.command_path} -h)" if error.ctx else message
 
 
 def _unexpected(error: Exception) -> int:

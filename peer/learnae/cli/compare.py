@@ -11,7 +11,7 @@ from rich.table import Table
 
 from learnae.adapters.run_directory import HISTORY, RunDirectory
 from learnae.analysis.statistics import band, differences
-from learnae.cli.arguments import RunPlugins
+from learnae.cli.arguments import Json, RunPlugins
 from learnae.cli.check import allow_plugins
 from learnae.cli.many_runs import METRICS, cell
 from learnae.cli.output import console, table_of
@@ -32,7 +32,7 @@ class Group:
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories, or folders of a sweep.")],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    json: Json = False,
     run_plugins: RunPlugins = False,
 ) -> int:
     """Compare runs side by side: means and ranges over seeds, differences, settings that differ.

@@ -2,11 +2,13 @@
 
 import asyncio
 import signal
+from dataclasses import asdict
+from json import dumps
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from learnae.cli.arguments import SessionFile
+from learnae.cli.arguments import Json, SessionFile
 from learnae.cli.output import say
 from learnae.errors import InputError
 
@@ -73,10 +75,13 @@ def push(
 
 
 @app.command()
-def status() -> int:
+def status(json: Json = False) -> int:
     """List the containers and their states."""
 
     containers = sorted(_containers().containers(), key=lambda container: container.service)
+    if json:
+        print(dumps([asdict(container) for container in containers], indent=2))
+        return 0
     for container in containers:
         say(f"{container.service:<12} {container.state:<8} {container.status}")
     running = sum(container.state == "running" for container in containers)

@@ -14,6 +14,7 @@ import typer
 from learnae.backends.base import Finding
 from learnae.backends.machine import free_memory
 from learnae.backends.registry import all_backends
+from learnae.cli.arguments import Json
 from learnae.errors import InputError
 from learnae.session.settings import DataSettings
 
@@ -23,7 +24,7 @@ PAPER_MEMORY, RUN_DISK = 1.0, 0.2  # GiB that the paper's session needs
 
 def doctor(
     peers: Annotated[int | None, typer.Option(min=2, help="Check that this many containerised peers fit.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+    json: Json = False,
 ) -> int:
     """Check this machine: what it has, what is missing, and how to fix it."""
     from rich.console import Console

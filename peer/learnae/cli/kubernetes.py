@@ -1,13 +1,15 @@
 """`learnae kubernetes`: the pods of a swarm on a cluster."""
 
 import signal
+from dataclasses import asdict
 from importlib.metadata import version
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from learnae.cli.arguments import Context, Images, Namespace, Peers, SessionFile, StorageClass
+from learnae.cli.arguments import Context, Images, Json, Namespace, Peers, SessionFile, StorageClass
 from learnae.cli.output import say
 
 app = typer.Typer(help="Manage a swarm on a Kubernetes cluster.", no_args_is_help=True)
@@ -80,7 +82,7 @@ def down(context: Context = None, namespace: Namespace = None) -> int:
 
 
 @app.command()
-def status(context: Context = None, namespace: Namespace = None) -> int:
+def status(context: Context = None, namespace: Namespace = None, json: Json = False) -> int:
     """List the pods and their states."""
     from learnae.backends.base import ClusterOptions
     from learnae.backends.kubernetes.cluster import Cluster
@@ -88,6 +90,9 @@ def status(context: Context = None, namespace: Namespace = None) -> int:
     from learnae.checkout import REPOSITORY
 
     pods = Cluster(ClusterOptions(context, namespace), checkout_name(REPOSITORY)).pods()
+    if json:
+        print(dumps([{**asdict(pod), "running": sorted(pod.running)} for pod in pods], indent=2))
+        return 0
     for pod in pods:
         ended = "" if pod.ended is None else f"ended with exit code {pod.ended}"
         say(f"{pod.name:<32} {pod.problem or ended or ' '.join(sorted(pod.running)) or 'starting'}")

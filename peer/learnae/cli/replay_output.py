@@ -3,24 +3,51 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from learnae.cli.output import console, say
+from learnae.cli.findings import Findings
+from learnae.cli.output import say
 from learnae.records.history import History
+
+if TYPE_CHECKING:
+    from learnae.runs.replay_run import ReplayOutcome
 
 SHOWN = 20  # differences
 
 
 def print_replay(
-    run: Path, history: History, share: float, peers: Sequence[str], other_processor: bool, threads: int | None
-) -> int:
-    """Execute the run again; the exit code: 1 if a result differs, 2 if something could not be verified."""
+    run: Path,
+    history: History,
+    share: float,
+    peers: Sequence[str],
+    other_processor: bool,
+    threads: int | None,
+    findings: Findings,
+) -> tuple[int, dict[str, Any]]:
+    """Execute the run again; the exit code, and the outcome for JSON.
+
+    The code is 1 if a result differs, 2 if something could not be verified.
+    """
     from learnae.runs.replay_run import ReplayOptions, replay_run  # imports torch
 
     options = ReplayOptions(share, peers, other_processor, threads or os.cpu_count() or 1)
-    with console.status("Reading the run") as status:
+    with findings.console.status("Reading the run") as status:
         outcome = replay_run(
             run, history, options, lambda done, total: status.update(f"{done:,} of {total:,} executed again")
         )
+    if not findings.as_json:
+        _print(outcome)
+    code = 1 if outcome.wrong or outcome.failures else 2 if outcome.missing else 0
+    return code, {
+        "executed": dict(outcome.replayed.executed),
+        "wrong": outcome.wrong,
+        "differences": list(map(str, outcome.failures)),
+        "accepted": len(outcome.accepted),
+        "missing": outcome.missing,
+    }
+
+
+def _print(outcome: "ReplayOutcome") -> None:
     failures = outcome.failures
     for line in [*outcome.wrong, *map(str, failures[:SHOWN])]:
         say(line, "bold red")
@@ -38,7 +65,6 @@ def print_replay(
     if unknown:
         result += f", {unknown:,} cannot be verified here"
     say(f"{_counts(outcome.replayed.executed)} were executed again: {result}.", "bold")
-    return 1 if outcome.wrong or failures else 2 if outcome.missing else 0
 
 
 def _counts(executed: Mapping[str, int]) -> str:
