@@ -55,6 +55,27 @@ def hepmass(
 
 
 @app.command()
+def images(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder with a sub-folder of PNG or JPEG per class.")
+    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE.npz", help="File to write.")],
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Scale all images to this size in pixels, such as 28x28.")
+    ] = None,
+    grey: Annotated[bool, typer.Option("--grey", help="One channel instead of three.")] = False,
+) -> int:
+    """Convert a folder of images for sessions with data.path."""
+    from learnae.learn.datasets.image_folder import convert, parse_size
+
+    count, classes, (width, height) = convert(folder, file, None if size is None else parse_size(size), grey)
+    shown = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
+    _say(f"{count:,} images of {width}x{height} pixels in {len(classes)} classes ({shown}), in {file}")
+    _say(f'Sessions use them with path = "{file}", label = "y" and features = ["x"] below [data].')
+    return 0
+
+
+@app.command()
 def fetch(
     name: Annotated[DataSet, typer.Argument(help="Data set to download.")],
     file: Annotated[
