@@ -45,7 +45,6 @@ PARTS = (
     Part("ARCHITECTURE.md", "house", house_map),
     Part("ARCHITECTURE.md", "machines", state_diagrams),
     Part("README.md", "house", house_map),
-    Part("docs/explanation/architecture.md", "house", house_map),
     Part("docs/pictures/imports.svg", None, house_picture),
     Part("docs/reference/cli.md", None, cli_reference),
     Part("docs/reference/records.md", None, records_reference),
