@@ -72,6 +72,16 @@ def test_a_group_has_its_income_its_spending_and_its_mean_test_accuracy() -> Non
     assert flow_row(run_flows(untested))["trainers, test accuracy"] is None
 
 
+def test_what_a_group_received_for_rows_is_part_of_its_income() -> None:
+    row = flow_row(RUN)
+    assert row["trainers, of it for rows"] == 0.0
+    for_rows = flow_row(run_flows(amended(fact_is("ann", DebtChanged, debt=0), shares=1)))
+    paid = for_rows["trainers, of it for rows"]
+    assert paid and paid < (for_rows["trainers, ETH received"] or 0.0)
+    elsewhere = amended(fact_is("ann", DebtChanged, debt=0), shares=1, payee=Address("0xother"))
+    assert flow_row(run_flows(elsewhere))["trainers, of it for rows"] == 0.0
+
+
 def test_each_number_has_a_column() -> None:
     pairs = len(RUN.peers) ** 2
     assert len(flow_row(RUN)) == pairs * len(FLOW_COLUMNS) + len(RUN.peers) * len(GROUP_COLUMNS)

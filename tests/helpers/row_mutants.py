@@ -3,12 +3,16 @@
 from dataclasses import replace
 from typing import Any
 
-from tests.helpers.protocol_mutants import BASE, Mutant, Patch
+from tests.helpers.protocol_mutants import BASE, Mutant, Patch, pays_twice
 
+from learnae.protocol.reward import price_of_rows
 from learnae.protocol.row_blocks import RowBlocks
-from learnae.protocol.types import Cid, RowBlock
+from learnae.protocol.row_rewards import RowRewards
+from learnae.protocol.types import Cid, RowBlock, Score
 
 OPEN = BASE | {"privacy": False}
+PRICED = OPEN | {"reward": {"data": "0.02"}}
+NEVER = Cid("bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy")
 
 
 def publishes_private_rows(patch: Patch) -> None:
@@ -56,6 +60,33 @@ def forwards_in_secret(patch: Patch) -> None:
     patch.setattr(RowBlocks, "fetched", silent)
 
 
+def asks_another_price_for_rows(patch: Patch) -> None:
+    patch.setattr("learnae.protocol.payments.price_of_rows", lambda *given: price_of_rows(*given) + 1)
+
+
+def pays_for_rows_that_it_never_used(patch: Patch) -> None:
+    trained = RowRewards.trained
+    patch.setattr(RowRewards, "trained", lambda self, rows: trained(self, replace(rows, cid=NEVER) if rows else None))
+
+
+def owes_twice_for_rows(patch: Patch) -> None:
+    scored = RowRewards.scored
+
+    def again(self: RowRewards, score: Score | None) -> None:
+        used, best = self._used, self._best
+        scored(self, score)
+        if self._best != best and used:
+            self._used, self._best = used, best
+            scored(self, score)
+
+    patch.setattr(RowRewards, "scored", again)
+
+
+def owes_nothing_for_rows(patch: Patch) -> None:
+    patch.setattr(RowRewards, "trained", lambda self, rows: None)
+
+
+INEXACT = {"row_debts_are_exact"}
 SENSORS = OPEN | {
     "feed": {"rows": 500},
     "groups": [
@@ -68,5 +99,10 @@ MUTANTS = [
     Mutant("forwards in secret", forwards_in_secret, {"trained_rows_were_announced"}, SENSORS),
     Mutant("publishes private rows", publishes_private_rows, {"private_rows_stay_private"}),
     Mutant("conceals its rows", conceals_its_rows, {"trained_rows_were_announced"}, OPEN),
+    Mutant("asks another price for rows", asks_another_price_for_rows, INEXACT, PRICED),
+    Mutant("pays for rows that it never used", pays_for_rows_that_it_never_used, INEXACT, PRICED),
+    Mutant("owes twice for rows", owes_twice_for_rows, INEXACT, PRICED),
+    Mutant("owes nothing for rows", owes_nothing_for_rows, INEXACT, PRICED),
+    Mutant("pays twice for rows", pays_twice, {"debts_paid_once", "payee_has_earliest_claim"}, PRICED),
     Mutant("trains on the same rows again", trains_on_the_same_rows_again, {"trained_rows_were_announced"}, OPEN),
 ]

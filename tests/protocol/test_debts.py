@@ -6,7 +6,7 @@ from tests.helpers.peers import model, receipt, score, signed
 from learnae.protocol.debts import STATES, Debts
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.protocol.transactions import OutgoingTransaction, TxState
-from learnae.protocol.types import Address, Wei
+from learnae.protocol.types import Address, Cid, PeerId, Wei
 
 BOB = Address("0xbob")
 
@@ -14,7 +14,7 @@ BOB = Address("0xbob")
 def book(*amounts: int, cap: int = 100) -> Debts:
     debts = Debts(Wei(cap), lambda debt: None)
     for number, wei in enumerate(amounts):
-        debts.add(model("bob", number + 1), score(50), score(60), Wei(wei), 0)
+        debts.add(PeerId("bob"), Cid(f"bob-{number + 1}"), score(50), score(60), Wei(wei), 0)
     return debts
 
 
@@ -79,7 +79,7 @@ def test_of_several_debts_the_cap_allows_the_earliest_that_fit() -> None:
 def test_what_is_declined_is_not_spent() -> None:
     debts = book(60)
     debts.decline(debts.by_number[0], "funds")
-    debts.add(model("bob", 9), score(50), score(60), Wei(100), 1)
+    debts.add(PeerId("bob"), Cid("bob-9"), score(50), score(60), Wei(100), 1)
     assert not above_cap(debts, 1)
 
 

@@ -1,6 +1,7 @@
 """A live session's folder is all that an audit needs: restarts and accuracies on test rows are in its history, too."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -64,6 +65,18 @@ def test_an_audit_as_json_has_every_payment_and_every_account_to_the_wei(session
         spent = account["sent_wei"] + account["gas_wei"]
         assert account["before_wei"] + account["received_wei"] - spent == account["after_wei"]
     assert sum(account["received_wei"] for account in found["accounts"]) == sum(payment["wei"] for payment in final)
+
+
+@pytest.mark.slow
+def test_an_audit_lists_what_was_paid_for_rows_and_recomputes_it(tmp_path: Path) -> None:
+    groups = [{"count": 1}, {"count": 1, "computes": False}, {"count": 1, "has_rows": False}]
+    settings = small(*groups, **TORCH, privacy=False, reward={"data": "0.05"})
+    folder = leave(run(settings, learning=partial(TorchLearning, threads=1), keys=identity_keys), tmp_path / "run")
+    done = here(tmp_path, "audit", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"p02: \d+ wei to 0x\w+ for 0\.\d+ to 0\.\d+ by rows bafk\w+: final", done.stdout)
+    checks = RunDirectory(folder).verdict()["checks"]
+    assert checks["row_debts_are_exact"]["result"] == "valid"
 
 
 def test_a_journal_that_arrives_late_is_sealed_on_request(folder: Path) -> None:

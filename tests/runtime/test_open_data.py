@@ -1,16 +1,23 @@
 """Sessions without privacy: who publishes rows, who trains on them, and what is refused."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
 from tests.helpers.swarms import Run, run, small
 
-from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, RowsPublished, Trained
+from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, DebtState, RowsPublished, Trained
 from learnae.protocol.replay import digest, new_peer, replay
+from learnae.protocol.types import ETHER, PeerId
 from learnae.runtime.simulator import Simulator
 
 PROVIDER, PROFITEER = {"computes": False}, {"has_rows": False}
 KEEPER = PROVIDER | PROFITEER
+
+
+def crashes(simulator: Simulator) -> None:
+    for name in simulator.hosts:
+        simulator.crash_points |= {(name, number, 1) for number in range(3, 60, 9)}
 
 
 def open_session(*groups: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -65,6 +72,41 @@ def test_providers_pay_profiteers_and_earn_nothing(session: Run) -> None:
     assert session.received("p01") == session.received("p02") == session.received("p05") == 0
 
 
+ROLES = {"count": 1}, {"count": 2, **PROVIDER}, {"count": 2, **PROFITEER}, {"count": 1, **KEEPER}
+BATCHED = {"payment": {"settle": "batched", "threshold": "0.001"}}
+
+
+@pytest.mark.parametrize("settle", [{}, BATCHED], ids=["each", "batched"])
+def test_where_rows_have_a_price_the_chain_pays_exactly_what_their_creators_are_owed(settle: dict[str, Any]) -> None:
+    priced = run(open_session(*ROLES, reward={"data": "0.05"}, **settle))
+    assert priced.failing == []
+    debts = [changes[-1][1] for changes in priced.history.debts.values()]
+    owed: Counter[str] = Counter()
+    for debt in debts:
+        assert debt.state in (DebtState.FINAL, DebtState.DECLINED) and (debt.wei == 0 or not debt.reason)
+        owed[debt.creator] += debt.wei
+    creators = {entry.peer: name for name, entry in priced.history.roster.items()}
+    assert {creators[PeerId(peer)]: wei for peer, wei in owed.items()} == {
+        name: priced.received(name) for name in ("p00", "p01", "p02", "p03", "p04")
+    }
+    for_rows = [debt.wei for debt in debts if debt.shares and creators[debt.creator] == "p01"]
+    assert priced.received("p01") == sum(for_rows) > 0
+
+
+def test_what_a_peer_owes_for_rows_is_bounded_by_its_whole_gain() -> None:
+    priced = run(open_session(*ROLES, reward={"data": "0.05"}))
+    for name in ("p00", "p03", "p04"):
+        scores = [score for record, score in priced.history.kept if record.peer == name]
+        gain = max(score.accuracy for score in scores) - scores[0].accuracy
+        debts = [changes[-1][1] for (payer, _), changes in priced.history.debts.items() if payer == name]
+        assert 0 < sum(debt.wei for debt in debts if debt.shares) <= 0.05 * gain * ETHER
+
+
+def test_a_peer_that_crashes_where_rows_have_a_price_pays_for_each_block_once() -> None:
+    priced = run(open_session(*ROLES, reward={"data": "0.05"}), crashes)
+    assert priced.failing == []
+
+
 def test_a_keeper_holds_all_rows(session: Run) -> None:
     held = {str(cid) for cid, holders in session.simulation.swarm.holders.items() if "p05" in holders}
     assert published(session, "p00", "p01", "p02") <= held
@@ -88,10 +130,6 @@ def test_the_same_seed_gives_the_same_open_session_and_its_journals_replay(sessi
 
 
 def test_a_peer_that_crashes_anywhere_in_an_open_session_ends_as_valid() -> None:
-    def crashes(simulator: Simulator) -> None:
-        for name in simulator.hosts:
-            simulator.crash_points |= {(name, number, 1) for number in range(3, 60, 9)}
-
     session = run(open_session({"count": 2}, {"count": 2, **PROVIDER}, {"count": 2, **PROFITEER}), crashes)
     assert session.failing == []
 

@@ -261,6 +261,10 @@ def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
         ({**OPEN, "groups": [BRIDGE, {**SENSOR, "wants_payment": True}]}, "groups: a sensor only publishes rows: set"),
         ({**OPEN, "groups": [BRIDGE, {**SENSOR, "bridge": True}]}, "groups: a sensor follows no feed: set bridge"),
         ({"faults": [{"kind": "feed-kill", "at": 1}]}, "faults: feed-kill needs sensors: leave it out, or set sensor"),
+        (
+            {"reward": {"data": "0.1"}},
+            "reward.data pays for rows of others, which privacy forbids: set privacy = false",
+        ),
         ({"feed": {"kind": "tangle", "url": "mqtt://host"}}, "feed.url names an MQTT broker: set feed.kind"),
         ({"feed": {"url": "mqtt://host"}}, "feed.url names an MQTT broker: set feed.kind"),
         ({**OPEN, "groups": [{}, SENSOR]}, "groups: sensors need a peer that follows the feed, and such a peer needs"),

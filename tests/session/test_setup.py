@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from learnae.errors import InputError
 from learnae.messages.wire import cid_of
 from learnae.protocol.policies import Policy
-from learnae.protocol.settings import NetworkSettings, StartSettings, WorkSettings
+from learnae.protocol.settings import NetworkSettings, RewardSettings, StartSettings, WorkSettings
 from learnae.protocol.types import Address, Commitment, PeerId
 from learnae.session.roster import roster
 from learnae.session.settings import AveragingSettings, Group, Session
@@ -40,6 +41,12 @@ def test_the_sessions_id_is_the_cid_of_a_manifest_in_canonical_json() -> None:
     assert agreed["initial_weights"] == cid_of(b"p00") and agreed["data"]["features"] == 28
     assert agreed["reward"] == {"factor_wei": "52000000000000000", "function": "proportional"}
     assert agreed["model"]["hidden"] == [64, 64] and "kind" not in agreed["model"]
+
+
+def test_a_price_for_rows_is_in_the_manifest() -> None:
+    assert "data_wei" not in json.loads(setup().manifest)["reward"]
+    priced = replace(SESSION, privacy=False, reward=RewardSettings(data=Decimal("0.02")))
+    assert json.loads(setup(priced).manifest)["reward"]["data_wei"] == "20000000000000000"
 
 
 def test_an_averaging_rule_other_than_the_papers_is_in_the_manifest() -> None:

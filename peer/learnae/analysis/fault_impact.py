@@ -13,6 +13,7 @@ from learnae.protocol.decisions import (
     AttemptFailed,
     Averaged,
     DebtState,
+    RowsPublished,
     Trained,
     TrainingFailed,
     WorkChanged,
@@ -71,7 +72,9 @@ def fault_impact(history: History, without: History) -> FaultImpact:
 
 def _earned_with_forgeries(history: History) -> dict[str, float]:
     own_work = {
-        (record.peer, record.fact.cid) for record in history.records if isinstance(record.fact, Trained | Averaged)
+        (record.peer, record.fact.cid)
+        for record in history.records
+        if isinstance(record.fact, Trained | Averaged | RowsPublished)
     }
     creators = {entry.peer: entry for entry in history.roster.values()}
     count = Counter(entry.policy.value for entry in history.roster.values())

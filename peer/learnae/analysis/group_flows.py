@@ -12,7 +12,7 @@ from operator import itemgetter
 from statistics import fmean
 
 from learnae.analysis.figures.spec import BLUE, GREEN, GREY, ORANGE, RED, VIOLET, Figure, Series, ShadedBand
-from learnae.analysis.money import OUTSIDE, Flow, accounts, final_payments, flows
+from learnae.analysis.money import OUTSIDE, Flow, accounts, earned_with_rows, final_payments, flows
 from learnae.analysis.peer_status import peer_statuses
 from learnae.protocol.types import ETHER, Wei
 from learnae.records.history import History
@@ -23,7 +23,7 @@ COLOURS = (BLUE, ORANGE, GREEN, VIOLET, RED)  # of the pairs with the largest fl
 OTHERS = "all others"
 POINTS = 120  # intervals of the figure's axis
 FLOW_COLUMNS = ("payments", "ETH", "mETH per unit of work", "mETH per row block")
-GROUP_COLUMNS = ("units of work", "row blocks published", "ETH received", "ETH sent", "test accuracy")
+GROUP_COLUMNS = ("units of work", "row blocks published", "ETH received", "of it for rows", "ETH sent", "test accuracy")
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,10 @@ def run_flows(history: History) -> RunFlows:
         numbers[pair] = (count[pair], ether, _milli(ether, units[pair[1]]), _milli(ether, blocks[pair[0]]))
     for group in peers:
         received = sum(wei for (_, payee), wei in between.items() if payee == group) / ETHER
+        for_rows = sum(wei for name, wei in earned_with_rows(history).items() if groups.get(name) == group) / ETHER
         sent = sum(wei for (payer, _), wei in between.items() if payer == group) / ETHER
         tests = [one.test for one in accounts(history) if groups[one.name] == group and one.test is not None]
-        numbers[group] = (units[group], blocks[group], received, sent, fmean(tests) if tests else None)
+        numbers[group] = (units[group], blocks[group], received, for_rows, sent, fmean(tests) if tests else None)
     paid: dict[Pair, list[tuple[float, Wei]]] = {}
     for at, payer, payee, wei in final_payments(history):
         paid.setdefault((groups[payer], groups.get(payee, OUTSIDE)), []).append((at, wei))

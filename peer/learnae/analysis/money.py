@@ -66,6 +66,17 @@ def final_payments(history: History) -> Iterator[tuple[float, str, str, Wei]]:
         yield at, payer, wallets.get(debt.payee, OUTSIDE), Wei(sum(each.wei for _, each in debts))
 
 
+def earned_with_rows(history: History) -> Counter[str]:
+    """The wei that each peer received for its row blocks."""
+    wallets = {entry.wallet: entry.name for entry in history.roster.values()}
+    earned = Counter[str]()
+    for changes in history.debts.values():
+        debt = changes[-1][1]
+        if debt.shares and debt.payee and debt.state is DebtState.FINAL:
+            earned[wallets.get(debt.payee, OUTSIDE)] += debt.wei
+    return earned
+
+
 def flows(history: History) -> list[Flow]:
     paid: dict[tuple[str, str], list[int]] = {}
     for _, payer, payee, wei in final_payments(history):

@@ -47,7 +47,7 @@ class PaymentRow:
     """A debt in its last state.  Only those in state ``final`` are paid for good.
 
     ``before`` and ``after`` are accuracies; ``correct_before``, ``correct_after`` and ``rows`` are the exact scores on
-    the payer's validation rows.
+    the payer's validation rows.  ``shares``: the number of row blocks that share the gain; 0: it is for a model.
     """
 
     payer: str
@@ -68,6 +68,7 @@ class PaymentRow:
     nonce: int | None
     block: int | None
     reason: str | None
+    shares: int
 
 
 @dataclass(frozen=True, slots=True)

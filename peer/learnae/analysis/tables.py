@@ -77,6 +77,7 @@ def payments(history: History) -> list[PaymentRow]:
                 debt.nonce,
                 debt.block,
                 debt.reason,
+                debt.shares,
             )
         )
     return rows

@@ -154,7 +154,8 @@ def _payments(history: History) -> Iterator[str]:
         gain = f"{debt.before.accuracy:.4f} to {debt.after.accuracy:.4f}"
         where = f", transaction {debt.tx} in block {debt.block}" if debt.tx else ""
         payee = debt.payee or "unknown payee"
-        yield f"{payer}: {debt.wei} wei to {payee} for {gain} by {debt.cid}: {debt.state}{where}"
+        source = f"{'rows ' * (debt.shares > 0)}{debt.cid}"
+        yield f"{payer}: {debt.wei} wei to {payee} for {gain} by {source}: {debt.state}{where}"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a peer owes for its successful averagings (section 3.1): one debt per adoption.
+"""What a peer owes: one debt per adoption of an average (section 3.1), and its debts for rows (``row_rewards.py``).
 
 OWED -> PAYABLE -> SIGNED -> SENT -> MINED -> FINAL | refused | declined | unclaimed; the last four are terminal.
 A rollback takes SENT, MINED and FINAL back to SIGNED: the transaction is sent again with the same nonce.
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.protocol.transactions import OutgoingTransaction, TxState
-from learnae.protocol.types import Address, ModelRef, PeerId, Score, Wei
+from learnae.protocol.types import Address, Cid, PeerId, Score, Wei
 
 STATES = {
     TxState.SIGNED: DebtState.SIGNED,
@@ -29,10 +29,11 @@ class Debts:
     record: Callable[[DebtChanged], None]
     by_number: list[DebtChanged] = field(default_factory=list)
 
-    def add(self, model: ModelRef, before: Score, after: Score, wei: Wei, second: int) -> DebtChanged:
+    def add(
+        self, creator: PeerId, cid: Cid, before: Score, after: Score, wei: Wei, second: int, shares: int = 0
+    ) -> DebtChanged:
         number = len(self.by_number)
-        cid = model.weights.cid
-        debt = DebtChanged(number, model.creator, cid, before, after, wei, DebtState.OWED, second=second)
+        debt = DebtChanged(number, creator, cid, before, after, wei, DebtState.OWED, second=second, shares=shares)
         self.by_number.append(debt)
         self.record(debt)
         return debt

@@ -193,7 +193,10 @@ class ClaimJudged:
 
 @dataclass(frozen=True, slots=True)
 class DebtChanged:
-    """The whole debt after a change.  ``debt`` counts the payer's debts from 0."""
+    """The whole debt after a change.  ``debt`` counts the payer's debts from 0.
+
+    ``shares``: of a debt for a row block, the number of blocks that share the price of the gain; 0: it is for a model.
+    """
 
     debt: int
     creator: PeerId
@@ -208,6 +211,7 @@ class DebtChanged:
     block: int | None = None
     reason: str | None = None
     second: int = 0  # of the session when it was priced, rounded down
+    shares: int = 0
 
 
 @dataclass(frozen=True, slots=True)

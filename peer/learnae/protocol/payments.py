@@ -17,16 +17,16 @@ from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.blockchain import Head
 from learnae.protocol.debts import Debts
-from learnae.protocol.decisions import ChainEntered, DebtState, IdentityState, PluginFailed, RolledBack
+from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, IdentityState, PluginFailed, RolledBack
 from learnae.protocol.directory import ClaimReader
 from learnae.protocol.hooks import Hooks
 from learnae.protocol.registration import Registration
 from learnae.protocol.requests import Requests
-from learnae.protocol.reward import reward_function, view_of
+from learnae.protocol.reward import price_of_rows, reward_function, view_of
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.settlement import due_payments
 from learnae.protocol.transactions import DEPLOYMENT, OutgoingTransaction, Transactions, TxState
-from learnae.protocol.types import ModelRef, PeerId, Score, Timer, Wei
+from learnae.protocol.types import ModelRef, PeerId, RowBlock, Score, Timer, Wei
 
 ON_CHAIN = (DebtState.SIGNED, DebtState.SENT, DebtState.MINED)
 UNSETTLED = (DebtState.PAYABLE, *ON_CHAIN)
@@ -68,15 +68,13 @@ class Payments:
 
     def owe(self, model: ModelRef, before: Score, after: Score) -> None:
         second = int(self._requests.now)
-        debt = self.debts.add(model, before, after, self._price(model, before, after, second), second)
-        if not self._hooks.pays(debt):
-            self.debts.decline(debt, "policy")
-        elif debt.wei <= 0:
-            self.debts.decline(debt, "nothing to pay")
-        elif self.closed:
-            self.debts.decline(debt, "session over")
-        else:
-            self._find_payee(model.creator)
+        wei = self._price(model, before, after, second)
+        self._begin(self.debts.add(model.creator, model.weights.cid, before, after, wei, second))
+
+    def owe_for_rows(self, block: RowBlock, before: Score, after: Score, shares: int) -> None:
+        wei = price_of_rows(self._config.reward.data_wei, before, after, shares)
+        second = int(self._requests.now)
+        self._begin(self.debts.add(block.creator, block.cid, before, after, wei, second, shares))
 
     # answers
 
@@ -166,6 +164,16 @@ class Payments:
             self.debts.decline(debt, "session over")
 
     # private
+
+    def _begin(self, debt: DebtChanged) -> None:
+        if not self._hooks.pays(debt):
+            self.debts.decline(debt, "policy")
+        elif debt.wei <= 0:
+            self.debts.decline(debt, "nothing to pay")
+        elif self.closed:
+            self.debts.decline(debt, "session over")
+        else:
+            self._find_payee(debt.creator)
 
     def _price(self, model: ModelRef, before: Score, after: Score, second: int) -> Wei:
         reward = self._config.reward

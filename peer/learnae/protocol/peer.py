@@ -38,6 +38,7 @@ from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.reciprocity import Reciprocity
 from learnae.protocol.requests import Requests
 from learnae.protocol.rest import Rest, rest
+from learnae.protocol.row_rewards import RowRewards
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.snapshot import PeerSnapshot, snapshot
 from learnae.protocol.training import Training
@@ -62,6 +63,7 @@ class Peer:
         self._hooks = Hooks(config, self._requests)
         self._payments = Payments(config, self._requests, self._hooks)
         self._training = Training(config, rng, self._requests, self._peer_book, self._payments.owe, self._hooks)
+        self._row_rewards = RowRewards(config, self._payments.owe_for_rows)
         publication = self._training.publication
         self._reciprocity = Reciprocity(config, self._requests, self._peer_book, publication, self._payments)
 
@@ -72,6 +74,7 @@ class Peer:
             if request is None:
                 return []
             self._answered(request, event)
+            self._row_rewards.scored(self._training.score)
         else:
             self._notified(event)
         self._proceed()
@@ -177,6 +180,7 @@ class Peer:
                 self._training.model_scored(request, event)
             case on.ModelScored(), do.TrainSlice():
                 self._training.slice_trained(request, event)
+                self._row_rewards.trained(request.rows)
             case on.ModelScored(), do.AverageModels():
                 self._training.attempt_scored(request.remote, event)
             case on.ModelForged(), _:

@@ -1,4 +1,4 @@
-"""Reward functions (section 3.1): the price of a successful averaging, in exact integer arithmetic.
+"""Prices in exact integer arithmetic: of a successful averaging (reward functions, section 3.1), and of rows.
 
 A factor is wei per unit of accuracy (for ``flat``: wei per success).  The only rounding is the floor of the last
 division; it favours the payer by less than one wei.
@@ -18,7 +18,7 @@ MAX_WEI = 1 << 256  # the EVM has no larger integers
 class RewardView:
     """What a reward depends on.  All of it is in the history, so that the checks compute the same.
 
-    ``second``: of the session, rounded down.  The other fields tell what the payer adopted and owed before.
+    ``second``: of the session, rounded down.  The other fields tell what the payer adopted and owed for it before.
     """
 
     before: Score
@@ -51,9 +51,17 @@ def error_reduction(view: RewardView) -> int:
     return view.factor * _gain(view) // (after.total * (before.total - before.correct))
 
 
+def price_of_rows(factor: Wei, before: Score, after: Score, shares: int) -> Wei:
+    """What one of the row blocks earns that share a gain."""
+    return Wei(factor * _gain_of(before, after) // (before.total * after.total * shares))
+
+
 def _gain(view: RewardView) -> int:
+    return _gain_of(view.before, view.after)
+
+
+def _gain_of(before: Score, after: Score) -> int:
     """The gain in accuracy times both totals, which is an integer."""
-    before, after = view.before, view.after
     return after.correct * before.total - before.correct * after.total
 
 
@@ -66,10 +74,11 @@ def view_of(
     factor: Wei,
     cap: Wei,
 ) -> RewardView:
-    """``earlier``: the payer's debts for what it adopted before."""
-    debts = list(earlier)
+    """``earlier``: the payer's debts before.  Those for rows count only towards its cap."""
+    every = list(earlier)
+    debts = [debt for debt in every if not debt.shares]
     own = [debt for debt in debts if debt.creator == creator]
-    left = max(0, cap - sum(debt.wei for debt in debts))
+    left = max(0, cap - sum(debt.wei for debt in every))
     owed, creators = Wei(sum(debt.wei for debt in own)), len({debt.creator for debt in debts})
     return RewardView(before, after, factor, second, len(debts), creators, len(own), owed, Wei(left))
 

@@ -118,7 +118,18 @@ class RewardSettings:
         Decimal("0.052"), "Reward per unit of accuracy (flat: per adopted average).", "ETH", ge=0, le=10**9
     )
     cap: Decimal = setting(
-        Decimal(1), "Max that one peer pays for models in a session; gas is not included.", "ETH", ge=0, le=10**9
+        Decimal(1),
+        "Max that one peer pays for models and rows in a session; gas is not included.",
+        "ETH",
+        ge=0,
+        le=10**9,
+    )
+    data: Decimal = setting(
+        Decimal(0),
+        "Open sessions: price of rows per unit of accuracy that a peer gains with rows of others; 0: rows are free.",
+        "ETH",
+        ge=0,
+        le=10**9,
     )
 
     @property
@@ -128,6 +139,10 @@ class RewardSettings:
     @property
     def cap_wei(self) -> Wei:
         return wei(self.cap)
+
+    @property
+    def data_wei(self) -> Wei:
+        return wei(self.data)
 
 
 class Settle(StrEnum):

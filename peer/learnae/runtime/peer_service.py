@@ -18,7 +18,16 @@ from learnae.adapters.metrics import Metrics, Sample
 from learnae.adapters.metrics.table import target_answer
 from learnae.errors import PortError
 from learnae.ports import Performed, Predictor
-from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, DebtState, IdentityState, Published, WorkState
+from learnae.protocol.decisions import (
+    Adopted,
+    AttemptFailed,
+    Averaged,
+    DebtState,
+    IdentityState,
+    Published,
+    RowsPublished,
+    WorkState,
+)
 from learnae.protocol.types import PeerId, Score, Wei, Weights
 from learnae.records.history import Evaluated, Fact, Record
 from learnae.runtime.feed import FeedGossip
@@ -92,7 +101,7 @@ class PeerService:
                 self._attempt_counts["failed"] += 1
             case Adopted(creator=creator):
                 self._first_creator = creator
-            case Published(cid=cid):
+            case Published(cid=cid) | RowsPublished(cid=cid):
                 self._received.published.add(cid)
             case Evaluated(test=test):
                 self._test = test

@@ -27,7 +27,7 @@ class ReportedPayments:
 
 
 class ReceivedPayments:
-    """``published``: the peer's models, which others may pay for."""
+    """``published``: the peer's models and row blocks, which others may pay for."""
 
     def __init__(self, member: Member, members: Iterable[Member], reported: ReportedPayments) -> None:
         self._member, self._reported = member, reported
@@ -56,7 +56,7 @@ class ReceivedPayments:
         return self._index.gas_spent(self._member.wallet) if self._index else Wei(0)
 
     def payments(self) -> list[tuple[int, tuple[Cid, ...], ChainTransaction]]:
-        """Payments for the peer's models: block, models and transaction."""
+        """Payments for what the peer has published: block, models and row blocks, transaction."""
         payments = self._index.received(self._member.wallet) if self._index else ()
         return [payment for payment in payments if self.published.issuperset(payment[1])]
 

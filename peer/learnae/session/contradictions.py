@@ -15,6 +15,10 @@ def contradictions(session: Session) -> list[tuple[bool, str]]:
             "groups: a row-poisoner publishes rows, which privacy forbids: set privacy = false",
         ),
         (
+            session.privacy and session.reward.data > 0,
+            "reward.data pays for rows of others, which privacy forbids: set privacy = false, or leave it out",
+        ),
+        (
             data.rows < work.slices,
             f"data.rows = {data.rows} cannot be cut into {work.slices} slices: lower work.slices",
         ),

@@ -80,7 +80,11 @@ class SessionSetup:
             "model": {name: value for name, value in encode(session.model).items() if name != "kind"},
             "name": session.name,
             "privacy": session.privacy,
-            "reward": {"factor_wei": str(session.reward.factor_wei), "function": session.reward.function},
+            "reward": {
+                "factor_wei": str(session.reward.factor_wei),
+                "function": session.reward.function,
+                **({"data_wei": str(session.reward.data_wei)} if session.reward.data else {}),
+            },
             "seed": session.seed,
             "validation": {"rule": "strictly better on own rows", "rows": session.data.validation_rows},
             "version": 1,

@@ -114,7 +114,7 @@ def accuracy_text(score: Score) -> str:
 
 
 def _describe_debt(debt: DebtChanged, names: Names) -> str | None:
-    creator, ether = display_name(debt.creator, names), f"{debt.wei / ETHER:.6f} ETH"
+    creator, ether = display_name(debt.creator, names), f"{debt.wei / ETHER:.6f} ETH" + " for rows" * (debt.shares > 0)
     match debt.state:
         case DebtState.OWED:
             return f"owes {creator} {ether}"

@@ -12,6 +12,7 @@ from learnae.errors import Reason
 from learnae.protocol.decisions import (
     AttemptFailed,
     Averaged,
+    DebtChanged,
     DebtState,
     FetchFailed,
     IdentityChanged,
@@ -89,6 +90,13 @@ def test_the_log_has_sentences_with_the_names_of_the_roster() -> None:
     assert "does not pay bob 0.000055 ETH (declined: policy)" in told
     assert any(each.startswith("rejects the claim of dan") for each in told)
     assert "Session ended: all peers finished and all debts are settled." in told
+
+
+def test_the_log_tells_debts_for_rows_from_those_for_models() -> None:
+    record = next(record for record in GOOD.records if isinstance(record.fact, DebtChanged))
+    assert isinstance(record.fact, DebtChanged)
+    line = log_line(replace(record, fact=replace(record.fact, shares=2)), CALLED)
+    assert line and plain(line["text"]) == "owes bob 0.002750 ETH for rows"
 
 
 def test_faults_are_logged_with_their_targets() -> None:

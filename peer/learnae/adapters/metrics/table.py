@@ -98,7 +98,7 @@ TABLE = (
     Metric("learnae_payments_sent_total", "counter", "payments", "payments sent, final"),
     Metric("learnae_sent_eth_total", "counter", "ETH", "ETH sent for models, final"),
     Metric("learnae_payments_received_total", "counter", "payments", "payments received for its models, mined"),
-    Metric("learnae_received_eth_total", "counter", "ETH", "ETH received for its models, mined"),
+    Metric("learnae_received_eth_total", "counter", "ETH", "ETH received for its models and rows, mined"),
     Metric("learnae_gas_eth_total", "counter", "ETH", "ETH spent on gas"),
     Metric("learnae_wallet_balance_eth", "gauge", "ETH", "last known balance of the peer's wallet", late=True),
     Metric("learnae_debts", "gauge", "debts", "debts by state", {"state": tuple(DebtState)}),

@@ -9,7 +9,7 @@ No check can know whether the accuracies that peers reported are true.
 
 from typing import Any
 
-from learnae.analysis.checks import chain, debts, defence, faults, readings, records, work
+from learnae.analysis.checks import chain, debts, defence, faults, readings, records, row_debts, work
 from learnae.analysis.checks.result import Check, CheckOutcome
 from learnae.analysis.checks.summary import summary
 from learnae.records.history import History
@@ -30,6 +30,7 @@ CHECKS: dict[str, Check] = {
     "payee_has_earliest_claim": debts.payee_has_earliest_claim,
     "only_creators_are_paid": debts.only_creators_are_paid,
     "amounts_follow_reward_function": debts.amounts_follow_reward_function,
+    "row_debts_are_exact": row_debts.row_debts_are_exact,
     "plugins_did_not_raise": debts.plugins_did_not_raise,
     "batches_are_due": debts.batches_are_due,
     "spending_cap_respected": debts.spending_cap_respected,

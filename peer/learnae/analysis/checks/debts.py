@@ -61,7 +61,7 @@ def adoptions_create_debts(history: History) -> Iterator[str]:
         if fact.adopted
     )
     owed: Counter[tuple[str, PeerId, Cid, Score, Score]] = Counter()
-    for (payer, debt), changes in history.debts.items():
+    for (payer, debt), changes in for_models(history):
         subjects = {(fact.creator, fact.cid, fact.before, fact.after) for _, fact in changes}
         owed.update((payer, *subject) for subject in subjects)
         if len(subjects) > 1:
@@ -70,6 +70,11 @@ def adoptions_create_debts(history: History) -> Iterator[str]:
         yield f"{payer} adopted {cid} of {creator} but has no debt for it"
     for payer, creator, cid, *_ in (owed - adopted).elements():
         yield f"{payer} owes {creator} for {cid} but has not adopted it"
+
+
+def for_models(history: History) -> Iterator[tuple[tuple[str, int], list[tuple[float, DebtChanged]]]]:
+    """The debts that are not for rows."""
+    return (item for item in history.debts.items() if not item[1][0][1].shares)
 
 
 @check
@@ -132,7 +137,8 @@ def amounts_follow_reward_function(history: History) -> Iterator[str]:
     for (payer, number), changes in history.debts.items():
         name, (priced, first) = debt_name(payer, number), changes[0]
         earlier = before.setdefault(payer, [])
-        for fact in {(fact.wei, fact.before, fact.after, fact.second): fact for _, fact in changes}.values():
+        priced_as = {(fact.wei, fact.before, fact.after, fact.second): fact for _, fact in changes}
+        for fact in () if first.shares else priced_as.values():
             due = _reward(reward.function, _view(fact, earlier, factor, cap))
             if fact.wei != due:
                 yield f"{name} is for {fact.wei} wei, not {due}"
@@ -143,14 +149,15 @@ def amounts_follow_reward_function(history: History) -> Iterator[str]:
 
 
 def _view(debt: DebtChanged, earlier: Sequence[DebtChanged], factor: int, cap: int) -> RewardView:
-    own = [other.wei for other in earlier if other.creator == debt.creator]
+    models = [other for other in earlier if not other.shares]
+    own = [other.wei for other in models if other.creator == debt.creator]
     return RewardView(
         before=debt.before,
         after=debt.after,
         factor=Wei(factor),
         second=debt.second,
-        adoptions=len(earlier),
-        creators=len({other.creator for other in earlier}),
+        adoptions=len(models),
+        creators=len({other.creator for other in models}),
         from_creator=len(own),
         owed_to_creator=Wei(sum(own)),
         left=Wei(max(0, cap - sum(other.wei for other in earlier))),

@@ -215,12 +215,13 @@ class ReceiptView(View):
 
     payer: str | None = Field(None, description="IPFS id of the payer, if known")
     payer_wallet: str
-    payee: str = Field(description="IPFS id of the model's creator")
+    payee: str = Field(description="IPFS id of the creator of the model or rows")
     payee_wallet: str | None = None
-    cid: str = Field(description="CID of the model that is paid for")
+    cid: str = Field(description="CID of the model or row block that is paid for")
     further_cids: tuple[str, ...] = Field(
-        default=(), description="other models that the same payment is for, where only their sum is known"
+        default=(), description="others that the same payment is for, where only their sum is known"
     )
+    for_rows: bool = Field(default=False, description="whether it is for a row block, as far as the payer is known")
     before: ScoreView | None = None
     after: ScoreView | None = None
     wei: str = Field(pattern=r"^\d+$", examples=["2834000000000000"])
@@ -240,6 +241,7 @@ class ReceiptView(View):
             payee=debt.creator,
             payee_wallet=debt.payee,
             cid=debt.cid,
+            for_rows=debt.shares > 0,
             before=ScoreView.of(debt.before),
             after=ScoreView.of(debt.after),
             wei=str(debt.wei),

@@ -30,7 +30,7 @@ def receipt_cells(t: float, payer: str, debt: DebtChanged, names: Names) -> list
         payer,
         display_name(debt.creator, names),
         f"{debt.wei / ETHER:.6f}",
-        f"{accuracy_text(debt.before)} → {accuracy_text(debt.after)}",
+        f"{accuracy_text(debt.before)} → {accuracy_text(debt.after)}{' by rows' * (debt.shares > 0)}",
         marked(debt.state.value) | {"title": debt.reason or ""},
         hash_cell(debt.tx),
     ]
