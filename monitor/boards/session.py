@@ -154,6 +154,12 @@ SESSION = Board(
                     (Query(f"max({of('learnae_missing_readings')})", "missing"),),
                 ),
                 Panel(
+                    "Feed nodes up",
+                    "Nodes of the Tangle, or brokers, in the process of the peers.",
+                    (Query(f"min({of('learnae_feed_nodes_up')})", "up"),),
+                    empty_text="the feed runs elsewhere",
+                ),
+                Panel(
                     "Age of the newest reading",
                     "Time since a peer received a new reading.",
                     (Query(f"min({of('learnae_newest_reading_seconds')})", "newest"),),

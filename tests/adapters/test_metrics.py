@@ -273,7 +273,7 @@ def test_the_metrics_of_a_session_are_what_its_peer_did(staged: Callable[..., St
 
 def test_readings_are_counted_for_a_peer_that_follows_the_feed() -> None:
     counts = FeedCounts(verified=7, reordered=2, missing=1, refused={Reason.REPEAT: 3, Reason.FORK: 1})
-    metrics = followed(lambda: Sample(feed=counts, newest_reading=1.5))
+    metrics = followed(lambda: Sample(feed=counts, newest_reading=1.5, feed_nodes=2))
     metrics.observe(0.0, "p00", RowsForwarded(PeerId("sensor"), 1, Cid("rows")))
     series = read(metrics.render())
     events = [of(series, "learnae_readings_total", event=event) for event in ("verified", "reordered", "announced")]
@@ -281,5 +281,6 @@ def test_readings_are_counted_for_a_peer_that_follows_the_feed() -> None:
     assert of(series, "learnae_refused_readings_total", reason="repeat") == 3
     assert of(series, "learnae_refused_readings_total", reason="contradicts an earlier message") == 1
     assert of(series, "learnae_missing_readings") == 1
-    assert of(series, "learnae_newest_reading_seconds") == 1.5
-    assert ("learnae_newest_reading_seconds", (("peer", "p00"), ("role", "trainer"))) not in read(followed().render())
+    assert of(series, "learnae_newest_reading_seconds") == 1.5 and of(series, "learnae_feed_nodes_up") == 2
+    for name in ("learnae_newest_reading_seconds", "learnae_feed_nodes_up"):
+        assert (name, (("peer", "p00"), ("role", "trainer"))) not in read(followed().render())

@@ -21,10 +21,18 @@ class FeedGossip:
     """``ports.Gossip`` of a peer that follows the feed: it hears a verified reading as if the sensor had announced it.
 
     By then the rows of the reading are in the peer's own store.  ``connect``: opens a connection to the feed.
+    ``nodes_up``: the number of its nodes that run, if this process runs them.
     """
 
-    def __init__(self, gossip: Gossip, connect: Callable[[], Feed], log: ReadingLog, store: Store) -> None:
-        self.log = log
+    def __init__(
+        self,
+        gossip: Gossip,
+        connect: Callable[[], Feed],
+        log: ReadingLog,
+        store: Store,
+        nodes_up: Callable[[], int] | None = None,
+    ) -> None:
+        self.log, self.nodes_up = log, nodes_up
         self.newest_at: float | None = None  # s, of the monotonic clock: when the last new reading arrived
         self._gossip, self._connect, self._store = gossip, connect, store
 

@@ -66,6 +66,7 @@ class Sample:
     dropped: Mapping[str, int] = field(default_factory=dict)
     feed: FeedCounts | None = None
     newest_reading: float | None = None  # s since it arrived
+    feed_nodes: int | None = None  # that run
 
 
 @dataclass
@@ -232,6 +233,8 @@ class Metrics:
             self._set("learnae_missing_readings", peer, feed.missing)
             for reason, count in feed.refused.items():
                 self._count_up_to("learnae_refused_readings_total", peer, count, reason)
+        if sample.feed_nodes is not None:
+            self._set("learnae_feed_nodes_up", peer, sample.feed_nodes)
         if sample.newest_reading is not None:
             self._set("learnae_newest_reading_seconds", peer, sample.newest_reading)
 

@@ -77,7 +77,9 @@ class EmbeddedSensors:
         if not config.sensors:
             return gossip
         name = next(member.name for member in self._setup.members if member.peer == config.peer)
-        return FeedGossip(gossip, lambda: self._connection(name), reading_log(config, self._setup.learning), store)
+        log, foreign = reading_log(config, self._setup.learning), self._setup.session.feed.url
+        nodes_up = None if foreign else lambda: self._feed.nodes_up if self._feed else 0
+        return FeedGossip(gossip, lambda: self._connection(name), log, store, nodes_up)
 
     @property
     def feed(self) -> OpenFeed:
