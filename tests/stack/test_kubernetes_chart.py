@@ -50,6 +50,10 @@ def test_helm_finds_no_fault_in_the_chart(chart: str) -> None:
     [
         ([], ClusterPlan("x", tuple(names(20)), Images("learnae"), 0, 0, 0)),
         (["--set", "peers=200"], ClusterPlan("x", tuple(names(200)), Images("learnae"), 0, 0, 0)),
+        (
+            ["--set", "peers=2,externalChainPort=443"],
+            ClusterPlan("x", ("p00", "p01"), Images("learnae"), 0, 0, 0, external_port=443),
+        ),
         (["--set-file", "session=cut.toml"], ClusterPlan("x", tuple(names(3)), Images("learnae"), 0, 0, 0, links=True)),
         (
             ["--set", "faults=true,storageClass=fast,images.prefix=r:5000/t", "--set-string", "images.tag=1.0"],

@@ -163,6 +163,8 @@ def test_a_session_in_a_release_scales_its_sets_and_leaves_them(api: type[Api]) 
     objects.check()
     with pytest.raises(InputError, match="no link agents, which faults need: helm upgrade learnae-test CHART --reuse-"):
         objects_of(release, cluster, replace(PLAN, links=True)).check()
+    with pytest.raises(InputError, match="has a chain of its own: helm upgrade .* --set externalChainPort=443"):
+        objects_of(release, cluster, replace(PLAN, external_port=443)).check()
     installed = cluster.left()
     objects.start()
     assert [each.name for each in cluster.pods()] == [PLAN.chain_pod, *PLAN.pods.values()]
@@ -217,7 +219,7 @@ def test_why_a_pod_does_not_start_is_said(api: type[Api]) -> None:
 def test_every_refusal_is_one_sentence(api: type[Api], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = Cluster(CLUSTER, "learnae-test")
     api.refusal = "exceeded quota:\n pods=1"
-    with pytest.raises(InputError, match=r"refuses Service learnae-test-peers \(exceeded quota: pods=1\): see"):
+    with pytest.raises(InputError, match=r"refuses Service learnae-test-chain \(exceeded quota: pods=1\): see"):
         cluster.create(manifests(PLAN))
     with pytest.raises(InputError, match="the kubeconfig has no context other: give one of test"):
         Cluster(ClusterOptions(context="other"), "x")

@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,17 @@ def test_nothing_but_peers_reaches_the_chain() -> None:
     [rule] = policies["learnae-test-chain"]["ingress"]
     assert [source["podSelector"]["matchLabels"][COMPONENT] for source in rule["from"]] == ["peer"]
     assert policies["learnae-test-chain"]["egress"] == []
+
+
+def test_on_an_external_chain_there_is_none_and_peers_reach_its_port_with_a_url_that_no_object_holds() -> None:
+    objects = manifests(replace(THREE, external_port=8443))
+    assert [error for item in objects for error in errors(item)] == []
+    assert [(each["kind"], each["metadata"]["name"]) for each in objects] == [
+        (kind, "learnae-test-peers") for kind in ("Service", "NetworkPolicy", "StatefulSet")
+    ]
+    assert {"ports": [{"port": 8443}]} in objects[1]["spec"]["egress"]
+    [peer] = objects[2]["spec"]["template"]["spec"]["containers"]
+    assert "--rpc /pod/rpc " in peer["command"][2]
 
 
 def test_images_and_storage_are_the_ones_that_were_asked_for() -> None:

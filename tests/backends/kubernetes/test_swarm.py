@@ -4,8 +4,9 @@ A pod is its sidecar for files; the states of its containers follow from the gat
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, cast
@@ -53,15 +54,19 @@ class FakePod:
 class FakeCluster:
     """``deleted``: pods and how long they had to stop."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pods: Iterable[str]) -> None:
         self._uids = map(str, count())
-        self.made = {name: FakePod(folder, name) for name in PODS}
+        self.made = {name: FakePod(folder, name) for name in pods}
         self.deleted: list[tuple[str, int]] = []
+        self.executed: list[tuple[str, str, Sequence[str]]] = []
         for pod in self.made.values():
             pod.uid = next(self._uids)
 
     def pods(self) -> list[PodState]:
         return [pod.state() for pod in self.made.values()]
+
+    def execute(self, pod: str, container: str, command: Sequence[str]) -> None:
+        self.executed.append((pod, container, command))
 
     def delete_pod(self, name: str, grace: int) -> None:
         """The pod returns with its volume and closed gates."""
@@ -88,7 +93,10 @@ class FakeForwards:
 
 
 def tended(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, test: Callable[[Swarm, FakeCluster], Awaitable[None]]
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    test: Callable[[Swarm, FakeCluster], Awaitable[None]],
+    plan: ClusterPlan = PLAN,
 ) -> list[str]:
     """What was printed."""
     monkeypatch.setattr(swarms, "Forwards", FakeForwards)
@@ -102,10 +110,10 @@ def tended(
         (files / "journals" / name).mkdir(parents=True)
     (files / "chain").mkdir()
     (files / "chain" / "state.json").write_text("{}")
-    cluster, said = FakeCluster(folder / "cluster"), list[str]()
+    cluster, said = FakeCluster(folder / "cluster", [*plan.chain_pods, *plan.pods.values()]), list[str]()
 
     async def run() -> None:
-        async with asyncio.timeout(60), Swarm(cast(Cluster, cluster), PLAN, files, said.append) as swarm:
+        async with asyncio.timeout(60), Swarm(cast(Cluster, cluster), plan, files, said.append) as swarm:
             tending = asyncio.create_task(swarm.tend())
             await test(swarm, cluster)
             tending.cancel()
@@ -138,6 +146,19 @@ def test_each_pod_gets_its_own_files_and_waits_until_its_peer_is_admitted(
         await until(swarm, lambda: swarm.runs("p01"))
 
     assert tended(tmp_path, monkeypatch, test) == []
+
+
+def test_on_an_external_chain_no_pod_of_a_chain_is_awaited_and_the_first_pod_tries_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(swarm: Swarm, cluster: FakeCluster) -> None:
+        await swarm.waiting()
+        await swarm.begin(b"roster", PLAN.names)
+        await until(swarm, lambda: swarm.runs("p01"))
+        await swarm.execute("python3", "-c", "")
+        assert cluster.executed == [(PODS[1], "files", ("python3", "-c", ""))]
+
+    assert tended(tmp_path, monkeypatch, test, replace(PLAN, external_port=443)) == []
 
 
 def test_a_peer_has_ended_when_its_code_is_seen_and_its_journal_is_fetched(

@@ -87,13 +87,14 @@ class ComposeBackend:
         self._show(self._swarm.plan)
 
     async def run(self, run: Run) -> None:
-        from learnae.backends.compose.funding import funded_wallets
         from learnae.backends.compose.session import live
+        from learnae.backends.pods.funding import funded_wallets
 
         swarm = self._swarm
         assert swarm
         path = run.directory.path
-        async with swarm.remote_peers.received(self._say), funded_wallets(swarm, path, self._say):
+        funded = funded_wallets(swarm.chain, swarm.plan, swarm.folder, path, swarm.execute, self._say)
+        async with swarm.remote_peers.received(self._say), funded:
             await live(swarm, run, self._say)
         for line in swarm.remote_peers.missing():
             self._say(line)

@@ -21,6 +21,7 @@ from learnae.backends.compose.container_lifecycle import ContainerLifecycle
 from learnae.backends.compose.container_monitor import ContainerMonitor
 from learnae.backends.compose.containers import Containers
 from learnae.backends.compose.disk_guard import DiskGuard
+from learnae.backends.compose.docker_cli import docker
 from learnae.backends.compose.plan import Plan, project
 from learnae.backends.compose.remote_peers import RemotePeers
 from learnae.backends.compose.render import FOLDER
@@ -37,6 +38,8 @@ from learnae.records.outcome import BackendName
 from learnae.runtime.session_end import SessionEnd
 from learnae.session.roster import Member
 from learnae.web.event_log import EventLog
+
+COMMAND_TIMEOUT = 60.0  # s
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,13 @@ class ComposeSwarm(PodSession[Plan]):
     @property
     def containers(self) -> Containers:
         return Containers(self.plan.project, self.folder)
+
+    async def execute(self, *command: str) -> None:
+        """Run a command in the network of the first pod.  Raises InputError with what it printed."""
+        first = f"link-{self.plan.names[0]}"
+        await self.containers.up(first)
+        container = f"{self.plan.project}-{first}-1"
+        await asyncio.to_thread(docker, "exec", container, *command, timeout=COMMAND_TIMEOUT)
 
     @property
     def initial_services(self) -> list[str]:

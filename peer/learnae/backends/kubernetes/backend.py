@@ -11,7 +11,6 @@ from learnae.backends.base import (
     Run,
     RunOptions,
     Say,
-    refuse_external_chain,
     refuse_remote_peers,
     refuse_sensors,
 )
@@ -22,16 +21,19 @@ from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.input_file import sha256_of
 from learnae.records.outcome import BackendName
+from learnae.session.environment import external_chain_settings
 from learnae.session.settings import Session
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from learnae.backends.external_chain.chain import ExternalChain
     from learnae.backends.kubernetes.cluster import Cluster
     from learnae.backends.kubernetes.installation import Objects
     from learnae.backends.kubernetes.session import Prepared
 
 FOLDER = REPOSITORY / "build" / "kubernetes"
+EXTERNAL_CHAIN_NEEDS = (("create", "", "pods/exec"),)  # to try from a pod whether the chain can be reached
 
 
 class KubernetesBackend:
@@ -43,6 +45,7 @@ class KubernetesBackend:
         self._held, self._alone = ExitStack(), False  # the lock of this checkout
         self._cluster: Cluster | None = None
         self._objects: Objects | None = None
+        self._chain: ExternalChain | None = None
         self._prepared: Prepared | None = None
 
     @property
@@ -58,17 +61,21 @@ class KubernetesBackend:
     def check(self) -> None:
         if self._options.threads is not None:
             raise InputError("--threads: in pods each peer trains in one thread: leave it out")
-        refuse_external_chain(self.name)
         refuse_remote_peers(self.name, self._options)
         refuse_sensors(self.name, self.session)
         refuse_what_is_missing(self.session)
+        named = external_chain_settings()
+        if named:
+            from learnae.backends.external_chain.chain import ExternalChain
+
+            self._chain = ExternalChain.of(named, self.session)
         plan = self._plan()
         from learnae.backends.kubernetes.cluster import Cluster  # imports the client library, or refuses
         from learnae.backends.kubernetes.installation import objects_of
 
         cluster = Cluster(self._options.cluster, plan.instance)
         objects = objects_of(self._options.cluster, cluster, plan)
-        refused = cluster.forbidden(objects.needed)
+        refused = cluster.forbidden((*objects.needed, *(EXTERNAL_CHAIN_NEEDS if self._chain else ())))
         if refused:
             raise InputError(
                 f"you may not {', '.join(refused)} in the namespace {cluster.namespace}: ask for a role that may, or "
@@ -86,6 +93,9 @@ class KubernetesBackend:
         )
 
     async def prepare(self, run: Run) -> None:
+        if self._chain:
+            self._chain = await self._chain.fitted(self._say)
+            self.session = self._chain.session
         self._prepared = await asyncio.to_thread(self._prepare)
 
     async def run(self, run: Run) -> None:
@@ -134,7 +144,10 @@ class KubernetesBackend:
     # private
 
     def _plan(self) -> ClusterPlan:
-        return plan_for(self.session, self._options.cluster)
+        from learnae.backends.pods.funding import node_address  # imports web3
+
+        port = node_address(self._chain.settings.rpc)[1] if self._chain else None
+        return plan_for(self.session, self._options.cluster, port)
 
     def _prepare(self) -> "Prepared":
         from learnae.backends.kubernetes.session import Prepared
@@ -147,9 +160,10 @@ class KubernetesBackend:
         if removed:
             self._say(f"Removed {removed} objects of an earlier session from the cluster.")
         plan = self._plan()
-        members = write_swarm(self.session, plan, FOLDER)
-        (FOLDER / "chain" / CHAIN_SETTINGS).write_text(plan.chain_settings, encoding="utf-8")
+        members = write_swarm(self.session, plan, FOLDER, self._chain.settings.rpc if self._chain else None)
+        if self._chain is None:
+            (FOLDER / "chain" / CHAIN_SETTINGS).write_text(plan.chain_settings, encoding="utf-8")
         notice = (FOLDER / NOTICE).read_text(encoding="utf-8")
         if notice:
             self._say(f"Notice: {notice}")
-        return Prepared(self.session, plan, members, FOLDER, session_id(self.session, members, FOLDER))
+        return Prepared(self.session, plan, members, FOLDER, session_id(self.session, members, FOLDER), self._chain)

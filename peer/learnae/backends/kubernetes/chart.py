@@ -9,17 +9,19 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from learnae.backends.kubernetes.manifests import Object, manifests
-from learnae.backends.kubernetes.plan import MAX_PODS, ClusterPlan
+from learnae.backends.kubernetes.manifests import Object, manifests, pods_of
+from learnae.backends.kubernetes.plan import COMPONENT, MAX_PODS, ClusterPlan
 from learnae.backends.kubernetes.rendering import as_yaml
 from learnae.backends.pods.images import Images
+from learnae.backends.pods.plan import INSIDE_RPC, RPC_FILE
 from learnae.session.settings import Session
 
 PREFIX, TAG = "learnae", "latest"
 PEERS = Session().peers
 LONGEST_NAME = 46  # letters of a release's name: those of a StatefulSet, "-peers" included, are at most 52
 NAME, STORAGE = "{{ .Release.Name }}", "{{ .Values.storageClass }}"
-FAULTS, END = "{{- if $faults }}", "{{- end }}"
+FAULTS, ELSE, END = "{{- if $faults }}", "{{- else }}", "{{- end }}"
+OWN_CHAIN = "{{- if not .Values.externalChainPort }}"
 
 HEAD = f"""\
 {{{{- /* learnae kubernetes chart writes this file from the manifests of `learnae swarm --backend kubernetes`. */ -}}}}
@@ -27,6 +29,8 @@ HEAD = f"""\
 {{{{- with $session.Error }}}}{{{{ fail (printf "session is not TOML: %s" .) }}}}{{{{ end }}}}
 {{{{- $peers := .Values.peers | default $session.peers | default {PEERS} }}}}
 {{{{- $faults := or .Values.faults $session.faults }}}}
+{{{{- $rpc := printf "http://%s-chain:{INSIDE_RPC}" .Release.Name }}}}
+{{{{- if .Values.externalChainPort }}}}{{{{ $rpc = "/pod/{RPC_FILE}" }}}}{{{{ end }}}}
 {{{{- if gt (int $peers) {MAX_PODS} }}}}{{{{ fail "a session has at most {MAX_PODS} peers" }}}}{{{{ end }}}}
 {{{{- if gt (len .Release.Name) {LONGEST_NAME} }}}}
 {{{{- fail "the name of the release is too long: at most {LONGEST_NAME} letters" }}}}
@@ -39,6 +43,8 @@ peers: 0
 faults: false
 # Text of a session file (--set-file session=FILE), for `peers` and `faults`; `learnae swarm` reads the rest.
 session: ""
+# Port of the external chain of sessions, whose URL `learnae swarm` gives to the pods; 0: a chain of the release.
+externalChainPort: 0
 # StorageClass of the volumes; empty: the cluster's default.
 storageClass: ""
 # PREFIX-peer:TAG, PREFIX-ipfs:TAG and PREFIX-chain:TAG
@@ -79,11 +85,17 @@ def chart(version: str) -> dict[str, str]:
     before = spec["template"]["spec"]["initContainers"]
     link = next(index for index, each in enumerate(before) if each["name"] == "link")
     before[link : link + 1] = [FAULTS, before[link], END]
+    [container] = spec["template"]["spec"]["containers"]
+    container["command"] = [part.replace(plan.rpc, "{{ $rpc }}") for part in container["command"]]
+    [rules] = [each["spec"] for each in objects if each["kind"] == "NetworkPolicy" and _is_of(each, "peer")]
+    to_chain = rules["egress"].index({"to": [pods_of(plan, "chain")], "ports": [{"port": INSIDE_RPC}]})
+    outside = {"ports": [{"port": "{{ int .Values.externalChainPort }}"}]}
+    rules["egress"][to_chain : to_chain + 1] = [OWN_CHAIN, rules["egress"][to_chain], ELSE, outside, END]
     return {
         "Chart.yaml": as_yaml([about]),
         "values.yaml": values,
         "values.schema.json": json.dumps(_schema(sorted(resources)), indent=2) + "\n",
-        "templates/swarm.yaml": HEAD + _template(as_yaml(objects, width=10_000)),
+        "templates/swarm.yaml": HEAD + "".join(map(_template, objects)),
         "templates/NOTES.txt": NOTES,
     }
 
@@ -102,12 +114,18 @@ def _templated_image(image: str) -> str:
     return f"{{{{ .Values.images.prefix }}}}-{part}:{{{{ .Values.images.tag }}}}"
 
 
-def _template(text: str) -> str:
+def _is_of(item: Object, component: str) -> bool:
+    return bool(item["metadata"]["labels"][COMPONENT] == component)
+
+
+def _template(item: Object) -> str:
     """Expressions that are not text lose their quotes, conditions become lines of their own."""
+    text = "---\n" + as_yaml([item], width=10_000)
     text = re.sub(r"'(\{\{ (?:int|index) .*\}\})'", r"\1", text)
     text = re.sub(r"^ *- '(\{\{- .*\}\})'$", r"\1", text, flags=re.MULTILINE)
     storage = rf"^( *storageClassName: '{re.escape(STORAGE)}')$"
-    return re.sub(storage, rf"{{{{- if .Values.storageClass }}}}\n\1\n{END}", text, flags=re.MULTILINE)
+    text = re.sub(storage, rf"{{{{- if .Values.storageClass }}}}\n\1\n{END}", text, flags=re.MULTILINE)
+    return f"{OWN_CHAIN}\n{text}{END}\n" if _is_of(item, "chain") else text
 
 
 def _schema(containers: list[str]) -> dict[str, Any]:
@@ -127,6 +145,7 @@ def _schema(containers: list[str]) -> dict[str, Any]:
             "peers": {"type": "integer", "minimum": 0, "maximum": MAX_PODS},
             "faults": {"type": "boolean"},
             "session": {"type": "string"},
+            "externalChainPort": {"type": "integer", "minimum": 0, "maximum": 65535},
             "storageClass": {"type": "string"},
             "images": {"type": "object", "additionalProperties": False, "properties": {"prefix": text, "tag": text}},
             "resources": {

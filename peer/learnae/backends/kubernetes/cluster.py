@@ -1,7 +1,8 @@
 """One namespace of a cluster, through the official client library.  All methods block and raise InputError."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ from learnae.backends.kubernetes.rendering import MISSING
 from learnae.errors import InputError
 
 try:
-    from kubernetes import client, config, utils, watch
+    from kubernetes import client, config, stream, utils, watch
     from kubernetes.client.exceptions import ApiException
     from kubernetes.config.config_exception import ConfigException
     from urllib3.exceptions import HTTPError
@@ -20,6 +21,7 @@ except ImportError:
 
 T = TypeVar("T")
 TIMEOUT = (5, 30)  # s until connected, and until answered
+COMMAND = 60.0  # s that a command in a container may take
 REMOVED = 120.0  # s until all is removed
 KILLED = 128  # exit codes above are of signals; a peer that was asked to stop ends with one of these:
 STOPPED = (130, 143)
@@ -121,6 +123,23 @@ class Cluster:
             "delete a pod",
             lambda: self._core.delete_namespaced_pod(name, self.namespace, grace_period_seconds=grace),
         )
+
+    def execute(self, pod: str, container: str, command: Sequence[str]) -> None:
+        """Run a command in a container to its end.  Raises InputError with the last line that it printed."""
+        api = client.CoreV1Api(client.ApiClient(self.configuration))  # of its own: a stream changes how it asks
+        options: dict[str, Any] = {"container": container, "command": list(command)}
+        options |= {"stdout": True, "stderr": True, "stdin": False, "tty": False, "_preload_content": False}
+        running = self._ask(
+            "execute a command",
+            lambda: stream.stream(api.connect_get_namespaced_pod_exec, pod, self.namespace, **options),
+        )
+        code = None
+        with closing(running), suppress(TypeError):  # the connection ended without a code
+            running.run_forever(timeout=COMMAND)
+            code = running.returncode  # before the output, whose reading forgets it
+        printed = running.read_all()
+        if code != 0:
+            raise InputError((printed.strip().splitlines() or ["it printed nothing"])[-1])
 
     def last_line(self, pod: str, container: str) -> str:
         """The last line of a container's log, also of one that was restarted."""

@@ -76,11 +76,16 @@ class Installed:
     def check(self) -> None:
         release = self.plan.instance
         sets = self.cluster.sets()
-        missing = [name for name in self._sets if name not in sets]
-        if missing:
+        if self.plan.peers not in sets:
             raise InputError(
                 f"the namespace {self.cluster.namespace} has no release {release} of the chart: helm install {release} "
                 f"CHART ({CHART})"
+            )
+        if (self.plan.chain in sets) != bool(self.plan.chain_pods):
+            has, port = ("no chain", 0) if self.plan.chain_pods else ("a chain of its own", self.plan.external_port)
+            raise InputError(
+                f"the release {release} has {has}: helm upgrade {release} CHART --reuse-values "
+                f"--set externalChainPort={port}"
             )
         if self.plan.links and "link" not in sets[self.plan.peers]:
             raise InputError(
@@ -99,7 +104,8 @@ class Installed:
 
     @property
     def _sets(self) -> dict[str, int]:
-        return {self.plan.chain: 1, self.plan.peers: len(self.plan.names)}
+        chain = {self.plan.chain: 1} if self.plan.chain_pods else {}
+        return chain | {self.plan.peers: len(self.plan.names)}
 
 
 def objects_of(options: "ClusterOptions", cluster: "Cluster", plan: ClusterPlan) -> Objects:

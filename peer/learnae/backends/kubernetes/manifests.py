@@ -38,17 +38,26 @@ RUN_PEER = "name=$(cat /pod/name); exec sh /stay.sh /journal /gates sh /supervis
 
 
 def manifests(plan: ClusterPlan) -> list[Object]:
-    return [
-        _service(plan, plan.peers, "peer", INSIDE_IPFS),
+    chain = [
         _service(plan, plan.chain, "chain", INSIDE_RPC),
-        *_network_policies(plan),
+        _network_policy(plan, plan.chain, "chain", _chain_rules(plan)),
         _set(plan, plan.chain, "chain", 1, _chain_pod(plan)),
+    ]
+    return [
+        *(chain if plan.chain_pods else ()),
+        _service(plan, plan.peers, "peer", INSIDE_IPFS),
+        _network_policy(plan, plan.peers, "peer", _peer_rules(plan)),
         _set(plan, plan.peers, "peer", len(plan.names), _peer_pod(plan)),
     ]
 
 
 def labels(plan: ClusterPlan, component: str) -> dict[str, str]:
     return {"app.kubernetes.io/name": "learnae", INSTANCE: plan.instance, COMPONENT: component}
+
+
+def pods_of(plan: ClusterPlan, component: str) -> Object:
+    """These pods, in a NetworkPolicy."""
+    return {"podSelector": {"matchLabels": labels(plan, component)}}
 
 
 def pod_security() -> Object:
@@ -91,38 +100,33 @@ def _service(plan: ClusterPlan, name: str, component: str, port: int) -> Object:
     return _object(plan, "v1", "Service", name, component, spec)
 
 
-def _network_policies(plan: ClusterPlan) -> list[Object]:
-    """Peers reach each other's IPFS nodes, the chain and DNS; Prometheus reads metrics; nothing else is allowed.
+def _network_policy(plan: ClusterPlan, name: str, component: str, rules: Object) -> Object:
+    """The host needs no rule: the API server forwards it to loopback."""
+    spec = pods_of(plan, component) | {"policyTypes": ["Ingress", "Egress"]} | rules
+    return _object(plan, "networking.k8s.io/v1", "NetworkPolicy", name, component, spec)
 
-    The host needs no rule: the API server forwards it to loopback.
-    """
-    peers, chain = ({"podSelector": {"matchLabels": labels(plan, part)}} for part in ("peer", "chain"))
+
+def _peer_rules(plan: ClusterPlan) -> Object:
+    """Peers reach each other's IPFS nodes, the chain and DNS; Prometheus reads metrics; nothing else is allowed."""
+    peers, chain = (pods_of(plan, part) for part in ("peer", "chain"))
     dns = [{"port": DNS_PORT, "protocol": protocol} for protocol in ("UDP", "TCP")]
     prometheus = {"namespaceSelector": {}, "podSelector": {"matchLabels": PROMETHEUS}}
-    of_peers = {
-        "podSelector": peers["podSelector"],
-        "policyTypes": ["Ingress", "Egress"],
+    own, external = {"to": [chain], "ports": [{"port": INSIDE_RPC}]}, {"ports": [{"port": plan.external_port}]}
+    return {
         "ingress": [
             {"from": [peers], "ports": [{"port": INSIDE_IPFS}]},
             {"from": [prometheus], "ports": [{"port": INSIDE_API}]},
         ],
         "egress": [
             {"to": [peers], "ports": [{"port": INSIDE_IPFS}]},
-            {"to": [chain], "ports": [{"port": INSIDE_RPC}]},
+            own if plan.chain_pods else external,
             {"ports": dns},
         ],
     }
-    of_chain = {
-        "podSelector": chain["podSelector"],
-        "policyTypes": ["Ingress", "Egress"],
-        "ingress": [{"from": [peers], "ports": [{"port": INSIDE_RPC}]}],
-        "egress": [],
-    }
-    kind = ("networking.k8s.io/v1", "NetworkPolicy")
-    return [
-        _object(plan, *kind, plan.peers, "peer", of_peers),
-        _object(plan, *kind, plan.chain, "chain", of_chain),
-    ]
+
+
+def _chain_rules(plan: ClusterPlan) -> Object:
+    return {"ingress": [{"from": [pods_of(plan, "peer")], "ports": [{"port": INSIDE_RPC}]}], "egress": []}
 
 
 def _set(plan: ClusterPlan, name: str, component: str, replicas: int, pod: Object) -> Object:

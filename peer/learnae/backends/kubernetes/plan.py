@@ -7,7 +7,7 @@ learnae-1234abcd-chain-0       the pod of Anvil and its filter
 from dataclasses import dataclass
 
 from learnae.backends.pods.images import Images
-from learnae.backends.pods.plan import INSIDE_IPFS, INSIDE_RPC, refuse_device
+from learnae.backends.pods.plan import INSIDE_IPFS, INSIDE_RPC, RPC_FILE, refuse_device
 from learnae.errors import InputError
 from learnae.session.settings import Session
 
@@ -26,6 +26,8 @@ class ClusterPlan:
 
     ``links``: pods have link agents, which need NET_ADMIN; only sessions with faults have them.
     ``storage_class``: of the volumes; None for the cluster's default.  ``user``: uid:gid of the files on the host.
+    ``external_port``: the swarm has no chain of its own, and peers reach any host at this port; the URL of the external
+    chain is a secret in the pods' files.
     """
 
     instance: str
@@ -37,6 +39,7 @@ class ClusterPlan:
     links: bool = False
     storage_class: str | None = None
     user: str = f"{CONTAINER_USER}:{CONTAINER_USER}"
+    external_port: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.names) > MAX_PODS:
@@ -66,6 +69,11 @@ class ClusterPlan:
         return f"{self.chain}-0"
 
     @property
+    def chain_pods(self) -> tuple[str, ...]:
+        """The pod of the chain, if the swarm has one of its own."""
+        return () if self.external_port is not None else (self.chain_pod,)
+
+    @property
     def pods(self) -> dict[str, str]:
         """The names of the peers' pods, by peer."""
         return {name: f"{self.peers}-{index}" for index, name in enumerate(self.names)}
@@ -77,7 +85,9 @@ class ClusterPlan:
 
     @property
     def rpc(self) -> str:
-        """URL of the chain inside the cluster."""
+        """URL of the chain inside the cluster, or the file of a pod that holds it."""
+        if self.external_port is not None:
+            return f"/pod/{RPC_FILE}"
         return f"http://{self.chain}:{INSIDE_RPC}"
 
     def ipfs_address(self, name: str) -> str:

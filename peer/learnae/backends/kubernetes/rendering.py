@@ -23,7 +23,7 @@ def images_named(text: str | None) -> Images:
     return Images.named(text or checkout_name(REPOSITORY))
 
 
-def plan_for(session: Session, options: ClusterOptions | None = None) -> ClusterPlan:
+def plan_for(session: Session, options: ClusterOptions | None = None, external_port: int | None = None) -> ClusterPlan:
     """Raises InputError."""
     options = options or ClusterOptions()
     return ClusterPlan(
@@ -34,6 +34,7 @@ def plan_for(session: Session, options: ClusterOptions | None = None) -> Cluster
         chain_id=session.chain.id,
         block_time=chosen_block_time(session),
         links=bool(session.faults),
+        external_port=external_port,
         storage_class=options.storage_class,
         user=f"{os.getuid()}:{os.getgid()}",
     )

@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Collection
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from learnae.backends import live_run
 from learnae.backends.base import Run, Say
+from learnae.backends.external_chain.chain import ExternalChain
 from learnae.backends.kubernetes.installation import Objects
 from learnae.backends.kubernetes.lifecycle import DeletedPods
 from learnae.backends.kubernetes.plan import ClusterPlan
@@ -13,6 +16,7 @@ from learnae.backends.kubernetes.swarm import Swarm
 from learnae.backends.pods.ending import Ending
 from learnae.backends.pods.event_client import follow
 from learnae.backends.pods.files import begin_now
+from learnae.backends.pods.funding import funded_wallets
 from learnae.backends.pods.journals import collect_journals
 from learnae.backends.pods.pod_session import MARGIN, PodSession
 from learnae.errors import InputError, input_error
@@ -21,10 +25,12 @@ from learnae.records.outcome import BackendName
 from learnae.runtime.session_end import SessionEnd
 
 
+@dataclass(frozen=True)
 class Prepared(PodSession[ClusterPlan]):
-    """A session that is ready to start."""
+    """A session that is ready to start.  ``chain``: the external one, if the swarm has none of its own."""
 
     backend = BackendName.KUBERNETES
+    chain: ExternalChain | None = None
 
 
 async def live(prepared: Prepared, objects: Objects, swarm: Swarm, run: Run, say: Say) -> None:
@@ -34,12 +40,19 @@ async def live(prepared: Prepared, objects: Objects, swarm: Swarm, run: Run, say
     """
     run.add(Record(0.0, SWARM, prepared.began))
     await asyncio.to_thread(objects.start)
-    tending = asyncio.create_task(swarm.tend())
+    async with AsyncExitStack() as funded:  # until everything is collected
+        await _tended(prepared, swarm, run, funded, say)
+
+
+async def _tended(prepared: Prepared, swarm: Swarm, run: Run, funded: AsyncExitStack, say: Say) -> None:
+    tending, path = asyncio.create_task(swarm.tend()), run.directory.path
     try:
         async with asyncio.TaskGroup() as group:
             watched = group.create_task(_failing(tending))
             await swarm.waiting()
-            say(f"All {len(swarm.names)} pods are ready: the session begins.")
+            say(f"All {len(swarm.names)} pods are ready{'' if prepared.chain else ': the session begins'}.")
+            wallets = funded_wallets(prepared.chain, prepared.plan, prepared.folder, path, swarm.execute, say)
+            await funded.enter_async_context(wallets)
             await _play(prepared, swarm, run, say)
             watched.cancel()
     except asyncio.CancelledError:
@@ -49,7 +62,7 @@ async def live(prepared: Prepared, objects: Objects, swarm: Swarm, run: Run, say
         raise input_error(group) or group from None
     finally:
         try:
-            await _collect(prepared, swarm, run.directory.path, say)
+            await _collect(prepared, swarm, path, say)
         finally:
             tending.cancel()
 
@@ -111,6 +124,7 @@ async def _collect(prepared: Prepared, swarm: Swarm, run: Path, say: Say) -> Non
     collect_journals(prepared.plan, prepared.folder, run, say)
     live_run.copy_definition(prepared.folder, run)
     try:
-        live_run.write_chain(run, await live_run.fetch_chain(run, swarm.rpc))
+        rpc = prepared.chain.settings.rpc if prepared.chain else swarm.rpc
+        live_run.write_chain(run, await live_run.fetch_chain(run, rpc))
     except InputError as error:
         say(f"The chain could not be exported: {error}")

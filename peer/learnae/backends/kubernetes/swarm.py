@@ -49,7 +49,8 @@ class Swarm:
         self._changed = asyncio.Event()
         self._restarts: dict[str, Mapping[str, int]] = {}
         ports = [(pod, port) for pod in self._peers for port in (INSIDE_API, INSIDE_LINK, INSIDE_FILES)]
-        self._forwards = Forwards(cluster, [*ports, *((plan.chain_pod, port) for port in (INSIDE_RPC, INSIDE_FILES))])
+        ports += [(pod, port) for pod in plan.chain_pods for port in (INSIDE_RPC, INSIDE_FILES)]
+        self._forwards = Forwards(cluster, ports)
 
     async def __aenter__(self) -> Self:
         await self._forwards.__aenter__()
@@ -80,6 +81,10 @@ class Swarm:
     @property
     def rpc(self) -> str:
         return self._forwards.url(self.plan.chain_pod, INSIDE_RPC)
+
+    async def execute(self, *command: str) -> None:
+        """Run a command in the first pod.  Raises InputError with what it printed."""
+        await asyncio.to_thread(self.cluster.execute, self.plan.pods[self.names[0]], "files", command)
 
     # the session
 
@@ -114,7 +119,7 @@ class Swarm:
                 while not self._all_wait():
                     await self._changed.wait()
         except TimeoutError:
-            late = [pod for pod in (self.plan.chain_pod, *self._peers) if not self._waits(pod)]
+            late = [pod for pod in (*self.plan.chain_pods, *self._peers) if not self._waits(pod)]
             raise InputError(
                 f"{len(late)} pods are not ready after {STARTUP:.0f} s, the first is {late[0]}: see kubectl describe"
             ) from None
@@ -163,7 +168,7 @@ class Swarm:
     # private
 
     def _all_wait(self) -> bool:
-        return all(self._waits(pod) for pod in (self.plan.chain_pod, *self._peers))
+        return all(self._waits(pod) for pod in (*self.plan.chain_pods, *self._peers))
 
     def _waits(self, pod: str) -> bool:
         state = self.states.get(pod)
