@@ -115,6 +115,7 @@ SHOWS: dict[str, Callable[[Shown], bool]] = {
     "ipfs-restart": lambda found: found["stall"] <= SOON,
     "isolate-one": lambda found: found["stall"] <= SOON,
     "kill-five-of-twenty": lambda found: found["stall"] <= SOON,
+    "node-drain": lambda found: found["stall"] <= SOON,
     "non-payers": lambda found: found["spent"]["refuses-to-pay"] == 0 < found["earned"]["refuses-to-pay"],
     "perturbed-copycats": lambda found: found["forged"]["copycat"] > 0,
     "poisoners": lambda found: found["earned"]["poisoner"] == 0 and found["lost_points"] <= POINT,

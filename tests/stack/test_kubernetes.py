@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.helpers.command_line import here
+from tests.helpers.command_line import here, refused
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks.faults import crossings
 from learnae.backends.base import ClusterOptions
 from learnae.backends.kubernetes.cluster import Cluster
+from learnae.backends.kubernetes.nodes import Nodes
 from learnae.backends.pods.plan import checkout_name
 from learnae.checkout import REPOSITORY
 from learnae.records.history import Effect, FaultEnded, PeerRestarted
@@ -104,6 +105,17 @@ def test_nothing_is_left_after_ctrl_c_nor_after_a_kill_and_make_down(tmp_path: P
     else:
         assert running.returncode == 130 and "Removed the" in output
     assert not left()
+
+
+def test_the_only_node_cannot_be_drained_by_a_session_and_a_drained_one_is_put_back(tmp_path: Path) -> None:
+    file = session(tmp_path, faults=[{"kind": "node-drain", "at": 2.0, "duration": 5.0}])
+    refused(here(tmp_path, "swarm", str(file), "--backend", "kubernetes"), "node-drain needs a second node")
+    cluster = Cluster(ClusterOptions(), checkout_name(REPOSITORY))
+    [node] = cluster.nodes()
+    Nodes(cluster).drain(node.metadata.name, [], 10)
+    assert cluster.nodes()[0].spec.unschedulable
+    assert here(tmp_path, "kubernetes", "down").returncode == 0
+    assert not cluster.nodes()[0].spec.unschedulable
 
 
 TINY = """

@@ -1,6 +1,7 @@
 """`learnae kubernetes`: the pods of a swarm on a cluster."""
 
 import signal
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from json import dumps
@@ -11,6 +12,7 @@ import typer
 
 from learnae.cli.arguments import Context, Images, Json, Namespace, Peers, SessionFile, StorageClass
 from learnae.cli.output import say
+from learnae.errors import InputError
 
 app = typer.Typer(help="Manage a swarm on a Kubernetes cluster.", no_args_is_help=True)
 
@@ -33,7 +35,6 @@ def render(session: SessionFile, peers: Peers = None, images: Images = None, sto
 def chart(folder: Annotated[Path, typer.Argument(metavar="CHART", help="Folder to write; must not exist.")]) -> int:
     """Write a Helm chart of the same objects, for `learnae swarm --release NAME`."""
     from learnae.backends.kubernetes import chart as charts
-    from learnae.errors import InputError
 
     files = charts.chart(version("learnae"))
     try:
@@ -51,7 +52,6 @@ def dashboards() -> int:
     """Print the Grafana dashboards as ConfigMaps, which Grafana's sidecar of the usual charts loads."""
     from learnae.backends.kubernetes.rendering import as_yaml
     from learnae.checkout import REPOSITORY, in_checkout
-    from learnae.errors import InputError
 
     if not in_checkout():
         raise InputError("the dashboards are in monitor/dashboards/ of the repository: run this command in a checkout")
@@ -67,15 +67,18 @@ def dashboards() -> int:
 
 @app.command()
 def down(context: Context = None, namespace: Namespace = None) -> int:
-    """Remove all pods, volumes and other objects of this checkout's swarm, also after a crash."""
+    """Remove everything of this checkout's swarm, also after a crash, and put drained nodes back into service."""
     from learnae.backends.base import ClusterOptions
     from learnae.backends.kubernetes.cluster import Cluster
+    from learnae.backends.kubernetes.nodes import Nodes
     from learnae.backends.pods.plan import checkout_name
     from learnae.checkout import REPOSITORY
     from learnae.cli.run_session import ask_for_patience, handled
 
     cluster = Cluster(ClusterOptions(context, namespace), checkout_name(REPOSITORY))
     with handled(ask_for_patience, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with suppress(InputError):  # who may not list nodes has drained none
+            Nodes(cluster).restore_all()
         removed = cluster.remove()
     say(f"Removed {removed} objects from {cluster.context}." if removed else "There was nothing to remove.")
     return 0

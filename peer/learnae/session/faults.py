@@ -49,6 +49,7 @@ class FaultKind(StrEnum):
     # of processes, which come back when the fault ends
     KILL = "kill"  # a peer, without warning
     STOP = "stop"  # a peer, with the chance to end cleanly
+    NODE_DRAIN = "node-drain"  # as stop; on Kubernetes, whatever else its node runs moves to other nodes
     PAUSE = "pause"  # a peer, frozen
     IPFS_STOP = "ipfs-stop"  # a peer's IPFS node, without warning
     CHAIN_PAUSE = "chain-pause"  # frozen: answers nothing, mines nothing
@@ -80,6 +81,11 @@ class FaultKind(StrEnum):
     def cuts(self) -> bool:
         """Whether no model may cross the links that it hits."""
         return self in (FaultKind.CUT, FaultKind.SPLIT, FaultKind.ISOLATE)
+
+    @property
+    def gentle(self) -> bool:
+        """Whether the process gets the chance to end cleanly."""
+        return self in (FaultKind.STOP, FaultKind.NODE_DRAIN, FaultKind.CHAIN_STOP)
 
     @property
     def pauses(self) -> bool:

@@ -18,6 +18,7 @@ from learnae.backends.kubernetes.cluster import Cluster, PodState
 from learnae.backends.kubernetes.doctor_findings import findings
 from learnae.backends.kubernetes.installation import objects_of
 from learnae.backends.kubernetes.manifests import manifests
+from learnae.backends.kubernetes.nodes import Nodes
 from learnae.backends.kubernetes.plan import ClusterPlan
 from learnae.backends.pods.images import Images
 from learnae.errors import InputError
@@ -64,9 +65,14 @@ class Api(BaseHTTPRequestHandler):
         self._answer(200, {})
 
     def do_PATCH(self) -> None:
-        """A StatefulSet is scaled: that many pods are there at once."""
+        """A StatefulSet is scaled: that many pods are there at once.  Or a node is changed."""
         path, _ = self._asked()
-        name, replicas = path.split("/")[-2], json.loads(self.rfile.read(int(self.headers["Content-Length"])))["spec"]
+        content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if "/nodes/" in path:
+            [node] = [each for each in self.objects["nodes"] if each["metadata"]["name"] == path.rpartition("/")[2]]
+            node["spec"], node["metadata"]["labels"] = content["spec"], content["metadata"]["labels"]
+            return self._answer(200, node)
+        name, replicas = path.split("/")[-2], content["spec"]
         pods = [each for each in self.objects.get("pods", []) if not each["metadata"]["name"].startswith(name)]
         new = [pod() for _ in range(replicas["replicas"])]
         for index, each in enumerate(new):
@@ -173,6 +179,32 @@ def test_a_session_in_a_release_scales_its_sets_and_leaves_them(api: type[Api]) 
     assert cluster.left() == installed
 
 
+def node(name: str) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "spec": {}}
+
+
+def test_a_drained_node_is_put_back_also_after_a_kill_and_others_stay_as_they_are(api: type[Api]) -> None:
+    nodes, others = (Nodes(Cluster(CLUSTER, name)) for name in ("learnae-test", "learnae-other"))
+    api.objects["nodes"] = [node("a"), node("b")]
+    nodes.check()
+    nodes.drain("a", [], 10)
+    assert api.objects["nodes"][0]["spec"]["unschedulable"] is True
+    nodes.check()  # a session that was killed has left it so
+    with pytest.raises(InputError, match="node-drain needs a second node, .* and the cluster has 1 in serv"):
+        others.check()
+    others.restore_all()
+    assert api.objects["nodes"][0]["spec"]["unschedulable"] is True
+    nodes.restore_all()
+    assert [each["spec"].get("unschedulable") for each in api.objects["nodes"]] == [None, None]
+
+
+def test_a_drain_is_refused_where_there_is_one_node_only(api: type[Api]) -> None:
+    api.objects["nodes"] = [node("a")]
+    session = parse({"faults": [{"kind": "node-drain", "at": 1.0}]})
+    with pytest.raises(InputError, match="node-drain needs a second node"):
+        KubernetesBackend(session, RunOptions(), print).check()
+
+
 def test_what_a_release_decides_is_no_option_of_a_session(api: type[Api]) -> None:
     for options, sentence in (
         (
@@ -195,7 +227,7 @@ def test_the_state_of_a_pod_is_read_from_its_containers(api: type[Api]) -> None:
     ]
     [state] = Cluster(CLUSTER, "learnae-test").pods()
     running = frozenset({"files", "ipfs", "peer"})
-    assert state == PodState("learnae-test-peers-0", "1", "peer", "10.0.0.7", running, 3, {"files": 0, "ipfs": 2})
+    assert state == PodState("learnae-test-peers-0", "1", "peer", "10.0.0.7", "", running, 3, {"files": 0, "ipfs": 2})
 
 
 @pytest.mark.parametrize(("code", "result"), [(0, 0), (130, 130), (143, 143), (137, None), (139, None)])

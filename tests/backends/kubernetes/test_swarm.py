@@ -34,6 +34,7 @@ class FakePod:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.name, self.problem, self.uid = name, "", ""
+        self.node = "b" if name.endswith("1") else "a"
         self.volume, self.gates = folder / name / "volume", folder / name / "gates"
         for part in (self.volume, self.gates):
             part.mkdir(parents=True)
@@ -47,7 +48,15 @@ class FakePod:
         code = self.volume / "journal" / "ended"
         ended = int(code.read_text()) if is_peer and code.exists() else None
         return PodState(
-            self.name, self.uid, main, "10.0.0.1", frozenset({"files", now}), ended, {"ipfs": 0}, self.problem
+            self.name,
+            self.uid,
+            main,
+            "10.0.0.1",
+            self.node,
+            frozenset({"files", now}),
+            ended,
+            {"ipfs": 0},
+            self.problem,
         )
 
 
@@ -59,6 +68,7 @@ class FakeCluster:
         self.made = {name: FakePod(folder, name) for name in pods}
         self.deleted: list[tuple[str, int]] = []
         self.executed: list[tuple[str, str, Sequence[str]]] = []
+        self.instance, self.patched = "learnae-test", list[tuple[str, Any]]()
         for pod in self.made.values():
             pod.uid = next(self._uids)
 
@@ -67,6 +77,9 @@ class FakeCluster:
 
     def execute(self, pod: str, container: str, command: Sequence[str]) -> None:
         self.executed.append((pod, container, command))
+
+    def patch_node(self, name: str, body: Any) -> None:
+        self.patched.append((name, body["spec"]["unschedulable"]))
 
     def delete_pod(self, name: str, grace: int) -> None:
         """The pod returns with its volume and closed gates."""
@@ -195,6 +208,50 @@ def test_a_fault_deletes_the_pod_of_a_peer_which_returns_only_when_the_fault_end
         assert await lifecycle.interrupted(P00, fault)
         await lifecycle.restore(P00, fault)
         await until(swarm, lambda: swarm.runs("p00"))
+
+    tended(tmp_path, monkeypatch, test)
+
+
+def test_a_drained_node_loses_all_its_pods_and_only_the_target_waits_until_the_fault_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swarms, "STUCK", 0.0)
+
+    async def test(swarm: Swarm, cluster: FakeCluster) -> None:
+        lifecycle, fault = DeletedPods(swarm), Fault(FaultKind.NODE_DRAIN, 0.0, 5.0)
+        await swarm.waiting()
+        await swarm.begin(b"roster", PLAN.names)
+        await until(swarm, lambda: swarm.runs("p00") and swarm.runs("p01"))
+        cluster.made[PODS[0]].problem = "it is not scheduled: 1 node is unschedulable"  # its volume is there
+        assert await lifecycle.interrupt(P00, fault)
+        assert cluster.deleted == [(PODS[0], 10), (PODS[1], 10)] and cluster.patched == [("a", True)]
+        await until(swarm, lambda: PODS[1] in swarm.states and "wait-peer" in swarm.states[PODS[1]].running)
+        assert await lifecycle.interrupted(P00, fault) and swarm.runs("p01")
+        cluster.made[PODS[0]].problem = ""
+        await lifecycle.restore(P00, fault)
+        assert cluster.patched == [("a", True), ("a", None)]
+        await until(swarm, lambda: swarm.runs("p00") and "chain" in swarm.states[PODS[0]].running)
+
+    tended(tmp_path, monkeypatch, test)
+
+
+def test_a_node_returns_when_the_last_fault_that_drained_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(swarm: Swarm, cluster: FakeCluster) -> None:
+        lifecycle, fault = DeletedPods(swarm), Fault(FaultKind.NODE_DRAIN, 0.0, 5.0)
+        cluster.made[PODS[2]].node = "a"
+        p01 = Component(Part.PEER, "p01")
+        await swarm.waiting()
+        await swarm.begin(b"roster", PLAN.names)
+        await until(swarm, lambda: swarm.runs("p00") and swarm.runs("p01"))
+        assert await lifecycle.interrupt(P00, fault)
+        await until(swarm, lambda: swarm.runs("p01"))
+        assert await lifecycle.interrupt(p01, fault)
+        await lifecycle.restore(P00, fault)
+        assert cluster.patched == [("a", True), ("a", True)]
+        await lifecycle.restore(p01, fault)
+        assert cluster.patched[2:] == [("a", None)]
 
     tended(tmp_path, monkeypatch, test)
 

@@ -50,7 +50,7 @@ class ContainerLifecycle:
             await self._of(service, lambda container: container.pause())
             return True
         self._down.add(service)
-        if fault.kind in (FaultKind.STOP, FaultKind.CHAIN_STOP):
+        if fault.kind.gentle:
             await self._of(service, lambda container: container.stop(timeout=GRACE))
         else:
             await self._of(service, lambda container: container.kill())

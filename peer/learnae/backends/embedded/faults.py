@@ -43,7 +43,7 @@ class EmbeddedLifecycle:
             case Part.PEER if fault.kind.pauses:
                 swarm.live_peer(name).freeze()
             case Part.PEER:
-                await swarm.take_down(name, gently=fault.kind is FaultKind.STOP)
+                await swarm.take_down(name, gently=fault.kind.gentle)
             case Part.IPFS:
                 swarm.setup.swarm.net.stores_down.add(name)
             case Part.CHAIN:

@@ -22,6 +22,7 @@ from learnae.errors import InputError
 from learnae.input_file import sha256_of
 from learnae.records.outcome import BackendName
 from learnae.session.environment import external_chain_settings
+from learnae.session.faults import FaultKind
 from learnae.session.settings import Session
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class KubernetesBackend:
         self._cluster: Cluster | None = None
         self._objects: Objects | None = None
         self._chain: ExternalChain | None = None
+        self._drains = False  # whether faults take nodes out of service
         self._prepared: Prepared | None = None
 
     @property
@@ -70,18 +72,24 @@ class KubernetesBackend:
 
             self._chain = ExternalChain.of(named, self.session)
         plan = self._plan()
+        from learnae.backends.kubernetes import nodes
         from learnae.backends.kubernetes.cluster import Cluster  # imports the client library, or refuses
         from learnae.backends.kubernetes.installation import objects_of
 
         cluster = Cluster(self._options.cluster, plan.instance)
         objects = objects_of(self._options.cluster, cluster, plan)
-        refused = cluster.forbidden((*objects.needed, *(EXTERNAL_CHAIN_NEEDS if self._chain else ())))
+        drains = any(fault.kind is FaultKind.NODE_DRAIN for fault in self.session.faults)
+        needed = [*objects.needed, *(EXTERNAL_CHAIN_NEEDS if self._chain else ()), *(nodes.NEEDED if drains else ())]
+        refused = cluster.forbidden(needed)
         if refused:
             raise InputError(
                 f"you may not {', '.join(refused)} in the namespace {cluster.namespace}: ask for a role that may, or "
                 "give another --namespace"
             )
         objects.check()
+        if drains:
+            nodes.Nodes(cluster).check()
+        self._drains = drains
         self._cluster, self._objects = cluster, objects
 
     def page(self, run: Run) -> "FastAPI":
@@ -131,7 +139,7 @@ class KubernetesBackend:
             return
         self._alone = False
         with self._held:
-            removed = self._objects.remove()
+            removed = self._remove()
             if removed:
                 self._say(f"Removed the {removed} objects of this session from the cluster.")
 
@@ -149,14 +157,21 @@ class KubernetesBackend:
         port = node_address(self._chain.settings.rpc)[1] if self._chain else None
         return plan_for(self.session, self._options.cluster, port)
 
+    def _remove(self) -> int:
+        from learnae.backends.kubernetes.nodes import Nodes
+
+        assert self._objects and self._cluster
+        if self._drains:
+            Nodes(self._cluster).restore_all()
+        return self._objects.remove()
+
     def _prepare(self) -> "Prepared":
         from learnae.backends.kubernetes.session import Prepared
         from learnae.backends.pods.files import NOTICE, session_id, write_swarm
 
-        assert self._objects
         self._held.enter_context(alone(FOLDER.with_suffix(".lock")))
         self._alone = True
-        removed = self._objects.remove()
+        removed = self._remove()
         if removed:
             self._say(f"Removed {removed} objects of an earlier session from the cluster.")
         plan = self._plan()

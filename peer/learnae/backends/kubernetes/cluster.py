@@ -38,6 +38,7 @@ class PodState:
     uid: str
     component: str
     address: str = ""
+    node: str = ""
     running: frozenset[str] = frozenset()
     ended: int | None = None
     restarts: Mapping[str, int] = field(default_factory=dict)
@@ -75,7 +76,7 @@ class Cluster:
         """What this user may not do in the namespace, of verb, group and resource."""
         refused = []
         for verb, group, resource in wanted:
-            attributes = {"namespace": self.namespace, "verb": verb, "group": group}
+            attributes = {"namespace": "" if resource == "nodes" else self.namespace, "verb": verb, "group": group}
             attributes["resource"], _, attributes["subresource"] = resource.partition("/")
             review = {"spec": {"resourceAttributes": attributes}}
             access = client.AuthorizationV1Api(self._api)
@@ -141,6 +142,12 @@ class Cluster:
         if code != 0:
             raise InputError((printed.strip().splitlines() or ["it printed nothing"])[-1])
 
+    def nodes(self, **options: str) -> list[Any]:
+        return list(self._ask("list nodes", lambda: self._core.list_node(_request_timeout=TIMEOUT, **options)).items)
+
+    def patch_node(self, name: str, body: Mapping[str, Any]) -> None:
+        self._ask("change a node", lambda: self._core.patch_node(name, dict(body), _request_timeout=TIMEOUT))
+
     def last_line(self, pod: str, container: str) -> str:
         """The last line of a container's log, also of one that was restarted."""
         for previous in (True, False):
@@ -156,9 +163,8 @@ class Cluster:
 
     def sets(self) -> dict[str, list[str]]:
         """The StatefulSets of this swarm, each with the names of its init containers."""
-        listed = self._ask(
-            "list statefulsets", lambda: self._apps.list_namespaced_stateful_set(self.namespace, **self._ours)
-        )
+        sets = self._apps.list_namespaced_stateful_set
+        listed = self._ask("list statefulsets", lambda: sets(self.namespace, **self._ours))
         return {
             each.metadata.name: [container.name for container in each.spec.template.spec.init_containers or ()]
             for each in listed.items
@@ -166,13 +172,8 @@ class Cluster:
 
     def scale(self, name: str, replicas: int) -> None:
         """Give a StatefulSet this number of pods, sooner or later."""
-        body = {"spec": {"replicas": replicas}}
-        self._ask(
-            f"scale {name}",
-            lambda: self._apps.patch_namespaced_stateful_set_scale(
-                name, self.namespace, body, _request_timeout=TIMEOUT
-            ),
-        )
+        body, scale = {"spec": {"replicas": replicas}}, self._apps.patch_namespaced_stateful_set_scale
+        self._ask(f"scale {name}", lambda: scale(name, self.namespace, body, _request_timeout=TIMEOUT))
 
     def remove(self, kinds: Collection[str] = ()) -> int:
         """Remove this swarm's objects of these kinds, or all, and wait until they are gone; how many there were."""
@@ -267,6 +268,7 @@ def _state(pod: Any) -> PodState:
         pod.metadata.uid,
         component,
         status.pod_ip or "",
+        (pod.spec and pod.spec.node_name) or "",
         frozenset(each.name for each in (*sidecars, *main) if each.state and each.state.running),
         next((code for each in main if (code := _ended(each)) is not None), None),
         {each.name: each.restart_count for each in (*sidecars, *main) if each.name != "peer"},

@@ -25,6 +25,7 @@ from learnae.backends.live_run import ROSTER
 from learnae.backends.pods.journals import MAX_FILE
 from learnae.backends.pods.plan import INSIDE_API, INSIDE_LINK, INSIDE_RPC, JOURNALS
 from learnae.errors import InputError
+from learnae.session.faults import Component
 
 LOOK = 1.0  # s between two looks at the pods
 STARTUP = 300.0  # s until all pods must be ready; images may have to be pulled
@@ -36,11 +37,15 @@ TIMEOUT = aiohttp.ClientTimeout(total=60.0)
 
 
 class Swarm:
-    """``hold``: pods and peers that a fault holds down.  ``states``: of the pods that exist, by name."""
+    """``hold``: pods and peers that a fault holds down.  ``states``: of the pods that exist, by name.
+
+    ``drained``: nodes that faults have taken out of service, so that pods may wait for them.
+    """
 
     def __init__(self, cluster: Cluster, plan: ClusterPlan, folder: Path, say: Say) -> None:
         self.cluster, self.plan, self.names = cluster, plan, plan.names
         self.hold = set[str]()
+        self.drained: dict[Component, str] = {}
         self.states: dict[str, PodState] = {}
         self._folder, self._say = folder, say
         self._peers = {pod: name for name, pod in plan.pods.items()}
@@ -104,7 +109,8 @@ class Swarm:
                 for state in listed:
                     self._open_gates(state)
                     self._report_restarts(state)
-                problems = {state.name: problems.get(state.name, time.monotonic()) for state in listed if state.problem}
+                stuck = [] if self.drained else [state.name for state in listed if state.problem]
+                problems = {name: problems.get(name, time.monotonic()) for name in stuck}
                 for name, since in problems.items():
                     if time.monotonic() > since + STUCK:
                         raise InputError(f"the pod {name} cannot run ({self.states[name].problem}): see learnae doctor")
