@@ -265,3 +265,11 @@ def test_a_plan_names_sensors_that_there_are(
     with pytest.raises(InputError) as refused:
         plan([Fault(FaultKind.SENSOR_SLEEP, 0, 9, targets=targets)], FOUR, 1, sensors)
     assert str(refused.value) == f"faults.0 (sensor-sleep): {sentence}"
+
+
+def test_a_stop_and_a_drain_let_a_process_end_cleanly() -> None:
+    assert {kind for kind in FaultKind if kind.gentle} == {
+        FaultKind.STOP,
+        FaultKind.NODE_DRAIN,
+        FaultKind.CHAIN_STOP,
+    }

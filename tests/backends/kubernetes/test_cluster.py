@@ -227,7 +227,7 @@ def test_the_state_of_a_pod_is_read_from_its_containers(api: type[Api]) -> None:
     ]
     [state] = Cluster(CLUSTER, "learnae-test").pods()
     running = frozenset({"files", "ipfs", "peer"})
-    assert state == PodState("learnae-test-peers-0", "1", "peer", "10.0.0.7", "", running, 3, {"files": 0, "ipfs": 2})
+    assert state == PodState("learnae-test-peers-0", "1", "peer", "10.0.0.7", running, 3, {"files": 0, "ipfs": 2})
 
 
 @pytest.mark.parametrize(("code", "result"), [(0, 0), (130, 130), (143, 143), (137, None), (139, None)])

@@ -52,11 +52,11 @@ class FakePod:
             self.uid,
             main,
             "10.0.0.1",
-            self.node,
             frozenset({"files", now}),
             ended,
             {"ipfs": 0},
             self.problem,
+            self.node,
         )
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -38,11 +38,11 @@ class PodState:
     uid: str
     component: str
     address: str = ""
-    node: str = ""
     running: frozenset[str] = frozenset()
     ended: int | None = None
     restarts: Mapping[str, int] = field(default_factory=dict)
     problem: str = ""
+    node: str = ""
 
 
 class Cluster:
@@ -135,7 +135,8 @@ class Cluster:
             lambda: stream.stream(api.connect_get_namespaced_pod_exec, pod, self.namespace, **options),
         )
         code = None
-        with closing(running), suppress(TypeError):  # the connection ended without a code
+        with ExitStack() as opened, suppress(TypeError):  # the connection ended without a code
+            opened.callback(running.sock.shutdown)  # since the library leaves it open once the other side has ended
             running.run_forever(timeout=COMMAND)
             code = running.returncode  # before the output, whose reading forgets it
         printed = running.read_all()
@@ -268,11 +269,11 @@ def _state(pod: Any) -> PodState:
         pod.metadata.uid,
         component,
         status.pod_ip or "",
-        (pod.spec and pod.spec.node_name) or "",
         frozenset(each.name for each in (*sidecars, *main) if each.state and each.state.running),
         next((code for each in main if (code := _ended(each)) is not None), None),
         {each.name: each.restart_count for each in (*sidecars, *main) if each.name != "peer"},
         _problem(status, [*sidecars, *main]),
+        (pod.spec and pod.spec.node_name) or "",
     )
 
 
