@@ -35,6 +35,7 @@ ETH_BOARD = Board(
                         Query(by_peer(ACCURACY), "accuracy", RATIO),
                         Query(by_peer(of("learnae_slices_total")), "slices", COUNT),
                         Query(by_peer(of("learnae_failed_slices_total")), "slices lost", COUNT),
+                        Query(by_peer(of("learnae_plugin_failures_total")), "plug-in failures", COUNT),
                     ),
                     ETH,
                     "table",

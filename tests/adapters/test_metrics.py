@@ -19,6 +19,7 @@ from learnae.protocol.decisions import (
     ClaimJudged,
     DebtChanged,
     DebtState,
+    PluginFailed,
     RolledBack,
     RowsFetched,
     RowsForwarded,
@@ -102,6 +103,7 @@ def test_decisions_are_counted() -> None:
         TrainingFailed(2, Reason.LABELS, Cid("bad")),
         PeerRestarted(),
         RolledBack(7, 1),
+        *[PluginFailed("mine.py:reward", 3, "ZeroDivisionError")] * 2,
     )
     for item in items:
         metrics.observe(1.0, "p00", item)
@@ -118,6 +120,7 @@ def test_decisions_are_counted() -> None:
     assert of(found, "learnae_accuracy_ratio", rows="validation") == 0.5
     assert of(found, "learnae_accuracy_ratio", rows="test") == 0.75
     assert of(found, "learnae_restarts_total") == of(found, "learnae_rollbacks_total") == 1
+    assert of(found, "learnae_plugin_failures_total") == 2
     assert not [labels for _, labels in found if ("peer", "stranger") in labels]
 
 

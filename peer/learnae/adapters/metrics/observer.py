@@ -35,6 +35,7 @@ from learnae.protocol.decisions import (
     DebtState,
     IdentityChanged,
     IdentityState,
+    PluginFailed,
     RolledBack,
     RowsFetched,
     RowsForwarded,
@@ -181,6 +182,8 @@ class Metrics:
                 self._count("learnae_restarts_total", peer)
             case RolledBack():
                 self._count("learnae_rollbacks_total", peer)
+            case PluginFailed():
+                self._count("learnae_plugin_failures_total", peer)
 
     def _count_performed(self, peer: str, performed: Performed) -> None:
         action, failed = performed.action, performed.failed

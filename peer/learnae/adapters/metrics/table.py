@@ -65,6 +65,9 @@ TABLE = (
     Metric("learnae_slices_total", "counter", "slices", "slices trained"),
     Metric("learnae_failed_slices_total", "counter", "slices", "slices lost: the training diverged or timed out"),
     Metric(
+        "learnae_plugin_failures_total", "counter", "failures", "calls of plug-ins that raised or gave no valid value"
+    ),
+    Metric(
         "learnae_row_blocks_total",
         "counter",
         "blocks",
