@@ -110,7 +110,7 @@ def test_with_keep_it_serves_the_verdict_until_it_is_told_to_stop(tmp_path: Path
         printed = lines(process, "Session finished. The page stays at")
         assert get(f"{address(printed)}/v1/session")["verdict"]["verdict"] == "valid"
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
     assert process.returncode == 0
 
 
