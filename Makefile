@@ -91,7 +91,7 @@ format: $(ENV) ## Sort imports, format
 tools: ## Bring Anvil, solc, Kubo and HORNET into .tools/, for tests on real parts and for `make contracts`
 	@sh tools/binaries.sh
 
-contracts: $(ENV) ## Compile contracts/ into peer/learnae/resources/dpoid.json
+contracts: $(ENV) ## Compile contracts/ into peer/learnae/resources
 	@sh tools/binaries.sh evm
 	$(PY) contracts/compile.py
 

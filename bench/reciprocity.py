@@ -1,6 +1,6 @@
-"""What refusing to pay brings, without a defence and with reciprocity; and whom reciprocity punishes by mistake.
+"""What refusing to pay brings, without a defence, with reciprocity and with profiles; and whom reciprocity punishes.
 
-    python -m bench.reciprocity refusers --defence none|own|all|conceal [--seeds 10]
+    python -m bench.reciprocity refusers --defence none|own|all|conceal|profiles [--seeds 10]
     python -m bench.reciprocity punished [--seeds 10]
 
 ``refusers``: ten peers of the simulator, of which 0 to 80 % refuse to pay.  Payoff is what a peer earns less what it
@@ -35,6 +35,7 @@ DEFENCES: dict[str, dict[str, Any]] = {
     "own": RECIPROCITY,
     "all": RECIPROCITY | {"scope": "all", "limit": 1},
     "conceal": RECIPROCITY | {"scope": "all", "limit": 1},
+    "profiles": {"kind": "profiles"},
 }
 SCENARIOS = ("split-half", "rolling-downtime", "chain-outage")
 SCENARIO_DEFENCE = {"kind": "reciprocity", "scope": "all"}
@@ -68,22 +69,31 @@ def denials(session: Run) -> tuple[int, int]:
 
 def refusers(name: str, seeds: int) -> None:
     policy = "conceals-averages" if name == "conceal" else "refuses-to-pay"
-    print("| refuse | payoff of a refuser, mETH | payoff of an honest peer, mETH | accuracy of honest peers | denied |")
-    print("|---|---|---|---|---|")
+    columns = (
+        "refuse",
+        "payoff of a refuser, mETH",
+        "of the same peers if nobody refuses",
+        "payoff of an honest peer, mETH",
+    )
+    print(f"| {' | '.join(columns)} | accuracy of honest peers | denied |")
+    print("|---|---|---|---|---|---|")
+    paying: dict[int, list[Account]] = {}  # by seed: the accounts if nobody refuses
     for count in range(0, PEERS - 1, 2):
         found: defaultdict[str, list[float]] = defaultdict(list)
         for seed in range(1, seeds + 1):
             groups = [{"count": count, "policy": policy}, {}] if count else [{}]
             session = ended(BASE | {"seed": seed, "groups": groups, "defence": DEFENCES[name]})
             peers = accounts(session.history)
+            paying.setdefault(seed, peers)
             if count:
+                found["same"].append(payoff(paying[seed][:count]))
                 found["refuser"].append(payoff(peers[:count]))
             found["honest"].append(payoff(peers[count:]))
             found["accuracy"].append(fmean(each.test or 0.0 for each in peers[count:]))
             rightly, wrongly = denials(session)
             found["rightly"].append(rightly)
             found["wrongly"].append(wrongly)
-        cells = [band(found["refuser"]), band(found["honest"]), band(found["accuracy"], 4)]
+        cells = [band(found["refuser"]), band(found["same"]), band(found["honest"]), band(found["accuracy"], 4)]
         wrong = fmean(found["wrongly"])
         cells.append(f"{fmean(found['rightly']):.1f}" + (f", and {wrong:.1f} honest" if wrong else ""))
         print(f"| {count / PEERS:.0%} | {' | '.join(cells)} |", flush=True)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from learnae.errors import LearnaeError, Reason
 from learnae.plugins import PluginError
-from learnae.protocol.blockchain import Head, PaymentReport, Receipt, Signed
+from learnae.protocol.blockchain import Head, PaymentReport, PoolCall, PoolState, Receipt, Signed
 from learnae.protocol.events import Event
 from learnae.protocol.policies import Forgery
 from learnae.protocol.types import (
@@ -112,8 +112,12 @@ class Chain(Protocol):
 
         Raises PortError: FUNDS if the balance does not cover this and all that is signed and not mined.
 
-        Both ``sign`` methods raise InputError if the chain has already mined the nonce of a first attempt.
+        All ``sign`` methods raise InputError if the chain has already mined the nonce of a first attempt.
         """
+        ...
+
+    async def sign_call(self, call: PoolCall, nonce: int, attempt: int) -> Signed:
+        """A call of the session's fee pool.  Raises PortError: FUNDS, as above."""
         ...
 
     async def broadcast(self, signed: Signed) -> None:
@@ -133,6 +137,10 @@ class Chain(Protocol):
 
     async def payments(self, since: int, wallets: Sequence[Address]) -> PaymentReport:
         """Payments for models to these wallets, from block ``since`` on; perhaps not up to the newest block."""
+        ...
+
+    async def pool(self) -> PoolState:
+        """Raises PortError: NOT_FOUND if the chain has no fee pool, INVALID_RESPONSE."""
         ...
 
     async def balance(self, wallet: Address) -> Wei: ...

@@ -1,6 +1,6 @@
 """A peer that a test drives event by event, with a clock that the test sets."""
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from tests.helpers.peers import (
     announced,
@@ -138,7 +138,7 @@ class Driven:
     # chain
 
     def signs(self, version: int = 0, genesis: str = "genesis") -> list[do.Action]:
-        request = (self.all_asked(do.SignDeployment) + self.all_asked(do.SignPayment))[0]
+        request = [each for kind in get_args(do.Signing) for each in self.all_asked(kind)][0]
         return self.tell(on.TransactionSigned(self.now, request.request, signed(request.nonce, version, genesis)))
 
     def sent(self) -> list[do.Action]:

@@ -10,7 +10,7 @@ from tests.helpers.peers import announced, claim, facts, identified
 from learnae.errors import DOWN, Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.blockchain import Head, ModelPayment, PaymentReport, Receipt, Signed
+from learnae.protocol.blockchain import Head, ModelPayment, PaymentReport, PoolState, Receipt, Signed
 from learnae.protocol.decisions import DebtChanged, DebtState, IdentityChanged, IdentityState, WorkChanged, WorkState
 from learnae.protocol.fetches import OPEN, READY
 from learnae.protocol.policies import Role
@@ -21,7 +21,7 @@ from learnae.protocol.types import Address, ModelRef, PeerId, Score, Timer, TxHa
 
 NAMES = ("ann", "bob", "cat", "dan", "eve", "me")
 UNITS = get_args(do.TrainerAction)
-SIGNING = (do.SignDeployment, do.SignPayment)
+SIGNING = get_args(do.Signing)
 OWED = DebtState.OWED
 NEXT = {  # legal next states of a debt
     None: {OWED},
@@ -49,6 +49,7 @@ class RandomDriver:
     known: str | None = None  # genesis that the peer has seen
     purposes: dict[tuple[str | None, int], tuple[int, ...]] = field(default_factory=dict)  # (chain, nonce) -> debts
     purpose_of: dict[str, tuple[int, ...]] = field(default_factory=dict)  # by hash of the signed transaction
+    deployments: set[str] = field(default_factory=set)
     debts: dict[int, DebtChanged] = field(default_factory=dict)
     work: WorkState = WorkState.EMPTY
     identity: IdentityState = IdentityState.NONE
@@ -117,10 +118,11 @@ class RandomDriver:
                 self.tell(on.ModelScored(at, id, self.weights(), self.score()))
             case do.ForgeModel():
                 self.tell(on.ModelForged(at, id, self.weights()))
-            case do.SignDeployment(nonce=nonce) | do.SignPayment(nonce=nonce):
+            case do.SignDeployment(nonce=nonce) | do.SignPayment(nonce=nonce) | do.SignPoolCall(nonce=nonce):
                 self.made += 1
                 tx = Signed(nonce, f"raw {self.made}", TxHash(f"tx {self.made}"), self.head().genesis)
-                self.purpose_of[tx.hash] = request.debts if isinstance(request, do.SignPayment) else ()
+                self.purpose_of[tx.hash] = () if isinstance(request, do.SignDeployment) else request.debts
+                self.deployments |= {tx.hash} if isinstance(request, do.SignDeployment) else set()
                 self.tell(on.TransactionSigned(at, id, tx))
             case do.SendTransaction():
                 self.tell(on.TransactionSent(at, id))
@@ -136,6 +138,11 @@ class RandomDriver:
                 until = max(since, self.height)
                 height = until + self.rng.randrange(2)
                 self.tell(on.PaymentsRead(at, id, PaymentReport(self.head().genesis, until, height, payments)))
+            case do.ReadPool():
+                members = tuple(Address(f"0x{name}") for name in NAMES if self.rng.random() < 0.8)
+                deadline = self.rng.choice((0, self.height + self.rng.randrange(-2, 20)))
+                state = PoolState(max(0, deadline), self.rng.random() < 0.1, members)
+                self.tell(on.PoolRead(at, id, self.head(), state))
             case do.SignClaim():
                 self.tell(on.ClaimSigned(at, id, "proof"))
             case do.ReadClaim():
@@ -161,7 +168,7 @@ class RandomDriver:
         return Head(f"genesis {self.chains}", self.height, f"block {self.height}", self.height)
 
     def receipt(self, hash: TxHash) -> Receipt | None:
-        contract = Address(f"contract {hash}") if not self.purpose_of[hash] else None
+        contract = Address(f"contract {hash}") if hash in self.deployments else None
         block = self.rng.randrange(self.height + 1)
         return Receipt(hash, block, self.rng.random() < 0.8, contract) if self.rng.random() < 0.4 else None
 
@@ -190,8 +197,8 @@ class RandomDriver:
             del self.open[event.request]
             self.closed.append(event.request)
         match event:
-            case on.ReceiptsRead(head=Head(genesis=chain)) | on.ChainRolledBack(head=Head(genesis=chain)):
-                self.known = chain
+            case on.ReceiptsRead(head=head) | on.ChainRolledBack(head=head) | on.PoolRead(head=head):
+                self.known = head.genesis
             case on.TransactionSigned(signed=Signed(genesis=chain)):
                 self.known = chain
         self.over = self.over or isinstance(event, on.SessionClosed)
@@ -255,7 +262,7 @@ class RandomDriver:
         kinds = {type(self.open[id]) for id in given_up}
         if isinstance(event, on.ModelReceived | on.ClaimReceived):
             assert kinds <= {do.ReadClaim}
-        elif not isinstance(event, on.ChainRolledBack | on.ReceiptsRead | on.TransactionSigned):
+        elif not isinstance(event, on.ChainRolledBack | on.ReceiptsRead | on.PoolRead | on.TransactionSigned):
             assert not kinds
         for id in given_up:
             del self.open[id]

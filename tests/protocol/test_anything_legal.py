@@ -40,6 +40,7 @@ VARIANTS = {
     "unpaid": config(wants_payment=False, function="flat"),
     "poor": config(cap=Decimal("0.02"), function="error-reduction"),
     "batched": config(settle=Settle.BATCHED, threshold=Decimal("0.02"), patience=9),
+    "profiled": config(kind=Defence.PROFILES, window=40, patience=9),
     "reciprocal": config(kind=Defence.RECIPROCITY, scope=Scope.ALL, grace=1.0, forgive=9.0, patience=9),
     "slow": config(slice=5.0, attempt=2.0, patience=5),
 }

@@ -255,3 +255,9 @@ def test_a_peer_whose_wallet_is_not_known_is_not_judged() -> None:
 def test_without_the_defence_nobody_is_judged() -> None:
     driven = trading(kind=Defence.NONE, scope=Scope.ALL)
     assert not overdue(adopts(driven, "bob", "me-1")).all_asked(do.ReadPayments)
+
+
+@pytest.mark.parametrize("kind", [Defence.NONE, Defence.PROFILES])
+def test_another_defence_denies_nobody(kind: Defence) -> None:
+    driven = overdue(adopts(trading(kind=kind), "bob", "me-1"))
+    assert not driven.all_asked(do.ReadPayments) and not standing(driven)

@@ -8,11 +8,13 @@ import pytest
 from learnae.errors import InputError
 from learnae.protocol.policies import Role
 from learnae.session.faults import FaultKind
+from learnae.session.fee_pool import depositors, pool_terms
 from learnae.session.session_file import RENAMED, load, parse, resolved, schema, to_toml
 from learnae.session.settings import Session
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("examples", "peer/learnae/resources", "tests/scenarios")
+PROFILES: dict[str, Any] = {"defence": {"kind": "profiles"}}
 EXAMPLES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.toml"))
 
 
@@ -281,6 +283,11 @@ def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
         ),
         ({"data": {"rows": 9}}, "data.rows = 9 cannot be cut into 10 slices: lower work.slices"),
         ({"start": {"peers": 21}}, "start.peers = 21 is above the number of peers: max 20"),
+        (PROFILES | {"peers": 33}, 'defence.kind = "profiles" is for up to 32 peers, not 33'),
+        (PROFILES | {"groups": [{"wants_payment": False}]}, 'defence.kind = "profiles": a peer deposits its fee'),
+        (PROFILES | {"payment": {"settle": "batched"}}, 'defence.kind = "profiles": nobody pays for single'),
+        (PROFILES | {"chain": {"balance": "0.01"}}, "defence.fee = 0.01 is not below chain.balance = 0.01"),
+        (PROFILES | {"max_duration": 600}, "defence.window = 600 ends after the session: lower it below max_duration"),
         ({"chain": {"max_fee": "1.5"}}, "chain.gas_price = 2 is above chain.max_fee = 1.5, so nobody could ever pay"),
         ({"data": {"path": "a.csv"}}, 'data.path = "a.csv": name the column with the classes'),
         (
@@ -312,3 +319,17 @@ def test_the_schema_knows_ranges_choices_units_and_descriptions() -> None:
     reward = definitions["RewardSettings"]["properties"]
     assert reward["function"]["examples"] == ["proportional", "flat", "error-reduction"]
     assert reward["cap"]["unit"] == "ETH" and reward["cap"]["description"]
+
+
+def test_sensors_have_no_place_in_the_fee_pool() -> None:
+    sensors = {"sensor": True, "computes": False, "wants_payment": False}
+    feed = {
+        "feed": {"rows": 1000},
+        "privacy": False,
+        "peers": 4,
+        "groups": [{"count": 2, "bridge": True}, sensors | {"count": 2}],
+    }
+    assert depositors(parse(feed)) == 2 == depositors(parse(feed | {"groups": [{"count": 2, "bridge": True}, sensors]}))
+    assert pool_terms(parse(feed)) is None
+    terms = pool_terms(parse(PROFILES | feed))
+    assert terms and terms.places == 2

@@ -28,7 +28,7 @@ def chain(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(str(engine.missing()))
     asyncio.run(images.build(PROJECT))
     folder = tmp_path / "chain"
-    _write_chain(folder, {})
+    _write_chain(folder, {}, {})
     environment = [f"--env={each}" for each in ("CHAIN_ID=31337", "BLOCK_TIME=1", f"GENESIS={int(time.time())}")]
     place = ["--network=none", f"--user={os.getuid()}:{os.getgid()}", f"--volume={folder}:/chain"]
     docker("run", "--detach", "--init", f"--name={NAME}", *place, *environment, f"{PROJECT}-chain")

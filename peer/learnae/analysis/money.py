@@ -1,11 +1,15 @@
 """Who paid whom, and each peer's account.  Only payments that stayed final count."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
 
+from learnae.analysis.fee_pool import pool_calls
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.protocol.policies import Policy
+from learnae.protocol.settings import Defence
 from learnae.protocol.types import ETHER, Address, TxHash, Wei
 from learnae.records.chain_export import Block
 from learnae.records.history import Evaluated, History, RosterEntry
@@ -52,9 +56,16 @@ class Account:
 def final_payments(history: History) -> Iterator[tuple[float, str, str, Wei]]:
     """When each payment became final, payer, payee and amount; by payer, in the order of its debts.
 
-    A payment may be for several debts.
+    A payment may be for several debts.  With a fee pool, each withdrawal is a payment by those whose fees it is from.
+    The chain does not have its time in the session, so it counts as made at the end.
     """
     wallets = {entry.wallet: entry.name for entry in history.roster.values()}
+    if history.began and history.began.session.defence.kind is Defence.PROFILES:
+        for call in pool_calls(history):
+            if call.transaction.succeeded:
+                for source, wei in _whole_parts(call.sources).items():
+                    yield history.seconds, wallets[source], wallets[call.transaction.sender], wei
+        return
     paid: dict[tuple[str, TxHash | None], list[tuple[float, DebtChanged]]] = {}
     for (payer, _), changes in history.debts.items():
         at, debt = changes[-1]
@@ -121,6 +132,15 @@ def accounts(history: History) -> list[Account]:
         )
         for name, entry in history.roster.items()
     ]
+
+
+def _whole_parts(parts: Mapping[Address, Fraction]) -> dict[Address, Wei]:
+    """Rounded, so that they still add up; without those that come to nothing."""
+    total, whole = Fraction(0), dict[Address, Wei]()
+    for name, part in parts.items():
+        whole[name] = Wei(floor(total + part) - floor(total))
+        total += part
+    return {name: wei for name, wei in whole.items() if wei}
 
 
 def _sum(flows: list[Flow]) -> tuple[int, float]:

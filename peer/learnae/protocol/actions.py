@@ -7,7 +7,7 @@ before it starts the next; the trainer alone does one job at a time.
 
 from dataclasses import dataclass
 
-from learnae.protocol.blockchain import Signed
+from learnae.protocol.blockchain import PoolCall, Signed
 from learnae.protocol.decisions import Decision
 from learnae.protocol.policies import Forgery
 from learnae.protocol.types import (
@@ -145,6 +145,19 @@ class SignPayment(_Asking):
 
 
 @dataclass(frozen=True, slots=True)
+class SignPoolCall(_Asking):
+    """Call the fee pool.  ``debts``: that a report covers.
+
+    Answered by ``TransactionSigned``, or by ``RequestFailed(FUNDS)``, which leaves the nonce unspent.
+    """
+
+    call: PoolCall
+    debts: tuple[int, ...]
+    nonce: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class SendTransaction(_Asking):
     """Idempotent.  Answered by ``TransactionSent``."""
 
@@ -186,6 +199,11 @@ class ReadPayments(_Asking):
     wallets: tuple[Address, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ReadPool(_Asking):
+    """Read the state of the fee pool.  Answered by ``PoolRead``."""
+
+
 # without an answer
 @dataclass(frozen=True, slots=True)
 class Announce:
@@ -211,6 +229,7 @@ class RecordDecision:
 
 TrainerAction = ScoreModel | TrainSlice | AverageModels | ForgeModel | PackRows
 StoreAction = FetchModel | StoreModel | SignRows
-ChainAction = SignDeployment | SignPayment | SendTransaction | ReadReceipts | SignClaim | ReadClaim | ReadPayments
+Signing = SignDeployment | SignPayment | SignPoolCall
+ChainAction = Signing | SendTransaction | ReadReceipts | SignClaim | ReadClaim | ReadPayments | ReadPool
 Request = TrainerAction | StoreAction | ChainAction
 Action = Request | Announce | SetTimer | RecordDecision

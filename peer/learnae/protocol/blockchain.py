@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
-from learnae.protocol.types import Address, Cid, TxHash
+from learnae.protocol.types import Address, Cid, TxHash, Wei
+
+POOL = Address("0x000000000000000000000000000000000000fee0")  # the fee pool, in the genesis block of a session's chain
+MAX_MEMBERS = 32  # of the fee pool
+SHARES = 65_535  # that a fee is divided into
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +62,47 @@ class PaymentReport:
     until: int
     height: int
     payments: tuple[ModelPayment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolTerms:
+    """What the fee pool of a session is made with."""
+
+    fee: Wei
+    places: int  # members that it has room for
+    window: int  # s from the first deposit until it closes at the latest
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """Become a member of the fee pool.  ``contract``: the sender's DPoID."""
+
+    contract: Address
+    fee: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Who gets which share of the sender's fee, in parts of ``SHARES``."""
+
+    shares: tuple[tuple[Address, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Take the income that the reports give to the sender."""
+
+
+PoolCall = Deposit | Report | Withdrawal
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """``deadline``: in Unix seconds of chain time; 0: nobody has deposited.  ``complete``: all places have reported."""
+
+    deadline: int
+    complete: bool
+    members: tuple[Address, ...]
+
+    def closed(self, timestamp: int) -> bool:
+        return self.complete or 0 < self.deadline <= timestamp

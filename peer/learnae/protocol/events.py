@@ -7,7 +7,7 @@ that is no longer open are ignored.
 from dataclasses import dataclass
 
 from learnae.errors import Reason
-from learnae.protocol.blockchain import Head, PaymentReport, Receipt, Signed
+from learnae.protocol.blockchain import Head, PaymentReport, PoolState, Receipt, Signed
 from learnae.protocol.types import (
     Cid,
     Claim,
@@ -158,6 +158,14 @@ class PaymentsRead(_Answering):
 
 
 @dataclass(frozen=True, slots=True)
+class PoolRead(_Answering):
+    """``head``: the newest block at the time."""
+
+    head: Head
+    state: PoolState
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFailed(_Answering):
     """Any request may fail; a peer survives every failure."""
 
@@ -166,6 +174,6 @@ class RequestFailed(_Answering):
 
 Notification = Started | TimerFired | ModelReceived | RowsReceived | ClaimReceived | ChainRolledBack | SessionClosed
 ModelAnswer = ModelFetched | ModelStored | ModelScored | ModelScoredDespite | ModelForged | RowsPacked | RowsSigned
-ChainAnswer = TransactionSigned | TransactionSent | ReceiptsRead | ClaimSigned | ClaimRead | PaymentsRead
+ChainAnswer = TransactionSigned | TransactionSent | ReceiptsRead | ClaimSigned | ClaimRead | PaymentsRead | PoolRead
 Answer = ModelAnswer | ChainAnswer | RequestFailed
 Event = Notification | Answer

@@ -19,13 +19,14 @@ from learnae.protocol.blockchain import Head
 from learnae.protocol.debts import Debts
 from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, IdentityState, PluginFailed, RolledBack
 from learnae.protocol.directory import ClaimReader
+from learnae.protocol.fee_pool import FeePool
 from learnae.protocol.hooks import Hooks
 from learnae.protocol.registration import Registration
 from learnae.protocol.requests import Requests
 from learnae.protocol.reward import price_of_rows, reward_function, view_of
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.settlement import due_payments
-from learnae.protocol.transactions import DEPLOYMENT, OutgoingTransaction, Transactions, TxState
+from learnae.protocol.transactions import OutgoingTransaction, Transactions, TxState
 from learnae.protocol.types import ModelRef, PeerId, RowBlock, Score, Timer, Wei
 
 ON_CHAIN = (DebtState.SIGNED, DebtState.SENT, DebtState.MINED)
@@ -42,6 +43,7 @@ class Payments:
         self.debts = Debts(config.reward.cap_wei, requests.record)
         self.transactions = Transactions(requests)
         self.registration = Registration(config, requests, self.transactions)
+        self.pool = FeePool(config, requests, self.transactions, self.registration, self.debts)
         self.closed = False
         self._genesis: str | None = None
         self._sign_from = 0.0  # s: no signing before, because the chain or the signer did not answer
@@ -51,7 +53,8 @@ class Payments:
         """Whether no debt is left that more time could settle."""
         creditors = {debt.creator for debt in self.debts.in_states((DebtState.OWED,))}
         looking_up = any(claim.poid.peer in creditors for _, claim in self.claims.being_read())
-        return not (looking_up or self.transactions.need_recheck or self.debts.in_states(UNSETTLED))
+        waits = self.transactions.need_recheck or self.debts.in_states(UNSETTLED) or self.pool.unfinished
+        return not (looking_up or waits)
 
     @property
     def identities(self) -> int:
@@ -78,13 +81,14 @@ class Payments:
 
     # answers
 
-    def transaction_signed(self, request: do.SignDeployment | do.SignPayment, event: on.TransactionSigned) -> None:
+    def transaction_signed(self, request: do.Signing, event: on.TransactionSigned) -> None:
         if self._entered_chain(event.signed.genesis):
             return
-        purpose = request.debts if isinstance(request, do.SignPayment) else DEPLOYMENT
-        if isinstance(request, do.SignPayment) and request.attempt == 0 and not self._still_owed(request):
+        purpose = () if isinstance(request, do.SignDeployment) else request.debts
+        if not isinstance(request, do.SignDeployment) and request.attempt == 0 and not self._still_owed(request):
             return  # it is never sent, so its nonce is not spent
-        transaction = self.transactions.add(event.signed, purpose)
+        call = request.call if isinstance(request, do.SignPoolCall) else None
+        transaction = self.transactions.add(event.signed, purpose, call)
         self._update_purpose(transaction)
         self.transactions.send(transaction)
 
@@ -117,9 +121,14 @@ class Payments:
             case do.SignPayment(attempt=0):
                 if reason in OUT_OF_MONEY:  # the others may still be paid
                     self.debts.decline(self.debts.by_number[request.debts[-1]], str(reason))
+            case do.SignPoolCall(attempt=0):
+                if reason in OUT_OF_MONEY:
+                    self.pool.give_up(str(reason))
             case do.SignDeployment(attempt=0):
                 self.registration.deployment_failed()
-            case do.SignPayment() | do.SignDeployment():  # no replacement: the last version is sent again
+            case (
+                do.SignPayment() | do.SignDeployment() | do.SignPoolCall()
+            ):  # no replacement: the last version is sent again
                 self.transactions.send(self.transactions.by_nonce[request.nonce])
             case do.SendTransaction() if reason not in DOWN:  # the node rejects it, perhaps because of its fee
                 self._replace_if_late(self.transactions.by_nonce[request.signed.nonce])
@@ -137,8 +146,13 @@ class Payments:
             self._requests.record(RolledBack(head.height, rechecked))
         self._requests.set_timer(Timer.CHAIN, 0.0)
 
+    def pool_read(self, event: on.PoolRead) -> None:
+        if not self._entered_chain(event.head.genesis):
+            self.pool.read(event)
+
     def poll(self) -> None:
         self.claims.poll()
+        self.pool.poll()
         self.transactions.poll()
 
     def proceed(self, finished: bool) -> None:
@@ -152,7 +166,7 @@ class Payments:
                 self._sign_next(finished)
                 self.registration.sign_claim()
         waits = self.transactions.open() or self.claims.has_unread or self.debts.in_states(UNSETTLED)
-        if (waits or self.registration.unfinished) and self._requests.due(Timer.CHAIN) is None:
+        if (waits or self.registration.unfinished or self.pool.unfinished) and self._requests.due(Timer.CHAIN) is None:
             self._requests.set_timer(Timer.CHAIN, self._config.chain.poll)
 
     def close(self) -> None:
@@ -197,12 +211,17 @@ class Payments:
                 self.debts.reopen(debt)
             elif payee != debt.payee:
                 self.debts.make_payable(debt, payee)
+        if self.pool.enabled:
+            self.pool.sign_next(finished)
+            return
         payable = self.debts.decline_above_cap(self.debts.in_states((DebtState.PAYABLE,)))
         if due := next(due_payments(payable, self._config.payment, finished), None):
             self.transactions.sign_payment(due, self.transactions.next_nonce)
 
-    def _still_owed(self, request: do.SignPayment) -> bool:
+    def _still_owed(self, request: do.SignPayment | do.SignPoolCall) -> bool:
         debts = [self.debts.by_number[number] for number in request.debts]
+        if isinstance(request, do.SignPoolCall):
+            return not self.closed and all(debt.state is DebtState.PAYABLE for debt in debts)
         payees = {self.claims.directory.payee(debt.creator) for debt in debts}
         return payees == {request.to} and all(debt.state is DebtState.PAYABLE for debt in debts)
 
@@ -214,7 +233,9 @@ class Payments:
         attempt = len(transaction.versions)
         if attempt >= MAX_VERSIONS:
             self.transactions.send(transaction)
-        elif transaction.purpose == DEPLOYMENT:
+        elif transaction.call:
+            self.transactions.sign_call(transaction.call, transaction.purpose, transaction.nonce, attempt)
+        elif transaction.is_deployment:
             self.transactions.sign_deployment(self.registration.poid, transaction.nonce, attempt)
         else:
             debts = [self.debts.by_number[number] for number in transaction.purpose]
@@ -222,7 +243,7 @@ class Payments:
 
     def _update_purpose(self, transaction: OutgoingTransaction) -> None:
         """Propagate a transaction's state to its debts or deployment."""
-        if transaction.purpose == DEPLOYMENT:
+        if transaction.is_deployment:
             self.registration.deployment_changed()
         else:
             self.debts.update(transaction)
@@ -252,3 +273,4 @@ class Payments:
         self.transactions.by_nonce.clear()
         self.claims.reset()
         self.registration.reset()
+        self.pool.reset()

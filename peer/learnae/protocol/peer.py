@@ -185,7 +185,7 @@ class Peer:
                 self._training.attempt_scored(request.remote, event)
             case on.ModelForged(), _:
                 self._training.model_forged(event)
-            case on.TransactionSigned(), do.SignDeployment() | do.SignPayment():
+            case on.TransactionSigned(), do.SignDeployment() | do.SignPayment() | do.SignPoolCall():
                 self._payments.transaction_signed(request, event)
             case on.TransactionSent(), do.SendTransaction():
                 self._payments.transaction_sent(request)
@@ -197,6 +197,8 @@ class Peer:
                 self._payments.claim_read(request, event)
                 if self._payments.claims.directory.payee(event.facts.poid.peer):
                     self._peer_book.claim_verified(event.facts.poid.peer)
+            case on.PoolRead(), _:
+                self._payments.pool_read(event)
             case on.PaymentsRead(report=report), _:
                 self._reciprocity.payments_read(report)
             case on.RequestFailed(), do.ReadPayments():

@@ -48,7 +48,7 @@ class Reciprocity:
     def announced(self, model: ModelRef) -> None:
         """Note whose model an announced average adopts."""
         settings = self._config.defence
-        if settings.kind is Defence.NONE or model.parents is None:
+        if settings.kind is not Defence.RECIPROCITY or model.parents is None:
             return
         _, adopted = model.parents
         if settings.scope is Scope.ALL or adopted in self._publication.cids:

@@ -11,7 +11,7 @@ from learnae.protocol import events as on
 from learnae.protocol.decisions import IdentityChanged, IdentityState
 from learnae.protocol.requests import Requests
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.transactions import DEPLOYMENT, OutgoingTransaction, Transactions, TxState
+from learnae.protocol.transactions import OutgoingTransaction, Transactions, TxState
 from learnae.protocol.transitions import IDENTITY
 from learnae.protocol.types import Address, Claim, Poid, Timer, TxHash
 
@@ -79,7 +79,7 @@ class Registration:
     def _deployment(self) -> OutgoingTransaction | None:
         """The newest deployment, unless it failed for good."""
         for transaction in reversed(self._transactions.by_nonce):
-            if transaction.purpose == DEPLOYMENT:
+            if transaction.is_deployment:
                 return None if transaction.failed and transaction.state is TxState.FINAL else transaction
         return None
 

@@ -20,11 +20,13 @@ ANSWER_OF: dict[type, type] = {
     do.SignRows: on.RowsSigned,
     do.SignDeployment: on.TransactionSigned,
     do.SignPayment: on.TransactionSigned,
+    do.SignPoolCall: on.TransactionSigned,
     do.SendTransaction: on.TransactionSent,
     do.ReadReceipts: on.ReceiptsRead,
     do.SignClaim: on.ClaimSigned,
     do.ReadClaim: on.ClaimRead,
     do.ReadPayments: on.PaymentsRead,
+    do.ReadPool: on.PoolRead,
 }
 EARLY = 1e-9  # s: rounding may let a timer fire this much before its time
 
@@ -122,7 +124,7 @@ def _answers(event: on.Answer, request: do.Request) -> bool:
     match event, request:
         case on.RequestFailed(), _:
             return True
-        case on.TransactionSigned(signed=signed), do.SignDeployment() | do.SignPayment():
+        case on.TransactionSigned(signed=signed), do.SignDeployment() | do.SignPayment() | do.SignPoolCall():
             return signed.nonce == request.nonce
         case on.ReceiptsRead(receipts=receipts), do.ReadReceipts(hashes=hashes):
             pairs = zip(receipts, hashes, strict=False)

@@ -173,6 +173,7 @@ class Defence(StrEnum):
 
     NONE = "none"
     RECIPROCITY = "reciprocity"
+    PROFILES = "profiles"
 
 
 class Scope(StrEnum):
@@ -186,7 +187,8 @@ class Scope(StrEnum):
 class DefenceSettings:
     kind: Defence = setting(
         Defence.NONE,
-        "none, or reciprocity: a peer does not average with models of a peer that adopts models and does not pay.",
+        "none; reciprocity: a peer does not average with models of a peer that adopts models and does not pay; "
+        "profiles: a contract holds a fee of each peer, and splits it by what the peers report.",
     )
     scope: Scope = setting(
         Scope.OWN, "reciprocity: the models that count: own, those of the peer that judges; all, those of every peer."
@@ -196,6 +198,18 @@ class DefenceSettings:
     forgive: float | None = setting(
         None, "reciprocity: time after the grace at which an unpaid model is forgotten; default: never.", "s", ge=0
     )
+    fee: Decimal = setting(Decimal("0.01"), "profiles: what each peer deposits.", "ETH", gt=0, le=10**9)
+    window: int = setting(
+        600,
+        "profiles: time from the first deposit until the fees are split, if not all peers have reported before.",
+        "s",
+        ge=1,
+        le=DAY,
+    )
+
+    @property
+    def fee_wei(self) -> Wei:
+        return wei(self.fee)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
+from typing import get_args
 
 from learnae.protocol import actions as do
-from learnae.protocol.blockchain import Head, Receipt, Signed
+from learnae.protocol.blockchain import Head, PoolCall, Receipt, Signed
 from learnae.protocol.decisions import DebtChanged
 from learnae.protocol.requests import Requests
 from learnae.protocol.types import Poid, TxHash, Wei
 
-DEPLOYMENT = ()  # purpose of a deployment; the purpose of a payment are the numbers of its debts
+DEPLOYMENT = ()  # purpose of a deployment; the purpose of a payment or a report are the numbers of its debts
 
 
 class TxState(StrEnum):
@@ -35,6 +36,11 @@ class OutgoingTransaction:
     since: float = 0.0  # session seconds of the newest version
     receipt: Receipt | None = None
     needs_recheck: bool = False  # the chain rolled back since it was last asked
+    call: PoolCall | None = None  # of the fee pool
+
+    @property
+    def is_deployment(self) -> bool:
+        return self.purpose == DEPLOYMENT and self.call is None
 
     @property
     def newest(self) -> Signed:
@@ -57,7 +63,7 @@ class Transactions:
 
     @property
     def signing(self) -> bool:
-        return self._requests.waits_for(do.SignDeployment, do.SignPayment)
+        return self._requests.waits_for(*get_args(do.Signing))
 
     # requests
 
@@ -71,6 +77,9 @@ class Transactions:
         numbers, cids = tuple(debt.debt for debt in debts), tuple(debt.cid for debt in debts)
         sign = partial(do.SignPayment, debts=numbers, to=payee, wei=total, cids=cids)
         self._requests.issue(partial(sign, nonce=nonce, attempt=attempt))
+
+    def sign_call(self, call: PoolCall, debts: tuple[int, ...], nonce: int, attempt: int = 0) -> None:
+        self._requests.issue(partial(do.SignPoolCall, call=call, debts=debts, nonce=nonce, attempt=attempt))
 
     def send(self, transaction: OutgoingTransaction) -> None:
         """Send the newest version, unless the transaction is mined or being sent."""
@@ -86,10 +95,10 @@ class Transactions:
 
     # states
 
-    def add(self, signed: Signed, purpose: tuple[int, ...]) -> OutgoingTransaction:
+    def add(self, signed: Signed, purpose: tuple[int, ...], call: PoolCall | None = None) -> OutgoingTransaction:
         """Enter a signed transaction, or one more version of it."""
         if signed.nonce == self.next_nonce:
-            self.by_nonce.append(OutgoingTransaction(signed.nonce, purpose))
+            self.by_nonce.append(OutgoingTransaction(signed.nonce, purpose, call=call))
         transaction = self.by_nonce[signed.nonce]
         transaction.versions.append(signed)
         if transaction.receipt is None:  # otherwise an earlier version was mined while this one was signed

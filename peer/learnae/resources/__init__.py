@@ -1,10 +1,11 @@
-"""The files that an installed package needs: sessions, scenarios, data, the contract, Kubo's settings."""
+"""The files that an installed package needs: sessions, scenarios, data, the contracts, Kubo's settings."""
 
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
 ROWS = FOLDER / "hepmass_like.npz"  # made by data/generate.py
 CONTRACT = FOLDER / "dpoid.json"  # made by contracts/compile.py
+FEE_POOL = FOLDER / "feepool.json"  # likewise
 KUBO = FOLDER / "kubo.json"  # settings that all IPFS nodes share
 TANGLE_NODE = FOLDER / "tangle_node.sh"  # runs one node of a Tangle
 EXAMPLE = FOLDER / "example"  # what `learnae init` copies

@@ -5,7 +5,6 @@ Worker processes simulate; each value is appended to a file, so that an interrup
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -18,8 +17,7 @@ from learnae.analysis.shapley import Coalition
 from learnae.errors import InputError
 from learnae.messages.foreign_json import from_json
 from learnae.plugins import Source, add
-from learnae.protocol.types import Address
-from learnae.records.chain_export import gas_by_wallet
+from learnae.records.chain_export import ChainRecord, gas_by_wallet
 from learnae.records.history import Evaluated, History
 from learnae.runs.executors import ignore_interrupts, workers
 from learnae.runs.provenance import result_key
@@ -137,17 +135,17 @@ def simulate_coalition(learning: "TorchLearning", coalition: Coalition) -> Coali
     from learnae.learn.evaluation import Evaluator
     from learnae.runtime.memory_session import MemorySession, memory_keys
 
-    session, recording = learning.session, MemoryHistory()
+    session, recording, chain = learning.session, MemoryHistory(), list[ChainRecord]()
     if coalition:
         simulation = Simulation(session, learning, [recording.observe], journals=False, present=coalition)
         simulation.run()
-        setup = simulation.setup
+        setup, chain = simulation.setup, simulation.ledger.export()
     else:
         setup = MemorySession(session, learning, memory_keys(session))
     last = {member.name: setup.initial_cid(member) for member in setup.members if member.name in coalition}
-    history = History(tuple(recording.records))
+    history = History(tuple(recording.records), tuple(chain))
     last |= {record.peer: fact.cid for record, fact in history.facts(Evaluated)}
-    used = gas_by_wallet(simulation.ledger.export()) if coalition else Counter[Address]()
+    used = gas_by_wallet(chain)
     models = list(last.values()) or [setup.initial_cid(setup.members[0])]
     evaluator, test = Evaluator(learning.pool, learning.table, session, setup.swarm.blocks), learning.split.test
     scores = [score.accuracy for score in evaluator.accuracy([(cid, test) for cid in models])]

@@ -97,6 +97,11 @@ async def _answer(action: do.StoreAction | do.ChainAction, ports: Ports, at: flo
         case do.SignPayment():
             signed = await chain.sign_pay(action.to, action.wei, action.cids, action.nonce, action.attempt)
             return on.TransactionSigned(at, id, signed)
+        case do.SignPoolCall():
+            return on.TransactionSigned(at, id, await chain.sign_call(action.call, action.nonce, action.attempt))
+        case do.ReadPool():
+            state = await chain.pool()  # before the head, which it must not be newer than
+            return on.PoolRead(at, id, await chain.head(), state)
         case do.SendTransaction():
             await chain.broadcast(action.signed)
             return on.TransactionSent(at, id)

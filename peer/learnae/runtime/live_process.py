@@ -24,7 +24,7 @@ from learnae.adapters.kubo.dialing import DialPolicy
 from learnae.adapters.sqlite_journal import JournalContents, SqliteJournal, blocks_in_use, read_journal
 from learnae.errors import InputError, PortError, Reason, ReplayMismatch, input_error
 from learnae.ports import Observer
-from learnae.protocol.blockchain import Signed
+from learnae.protocol.blockchain import PoolCall, Signed
 from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, Published, Trained, WorkBegan
 from learnae.protocol.events import TransactionSigned
 from learnae.protocol.types import Address, Cid, Poid, Wei
@@ -64,6 +64,10 @@ class ResumedChain(EvmChain):
     async def sign_pay(self, to: Address, wei: Wei, cids: Sequence[Cid], nonce: int, attempt: int) -> Signed:
         await self._restore()
         return await super().sign_pay(to, wei, cids, nonce, attempt)
+
+    async def sign_call(self, call: PoolCall, nonce: int, attempt: int) -> Signed:
+        await self._restore()
+        return await super().sign_call(call, nonce, attempt)
 
     async def _restore(self) -> None:
         if self.signed_before:

@@ -1,6 +1,9 @@
 """What no single setting can say: settings of a session that do not go together, each with a sentence."""
 
+from learnae.protocol.blockchain import MAX_MEMBERS
 from learnae.protocol.policies import Policy, Role
+from learnae.protocol.settings import Settle
+from learnae.session.fee_pool import pool_terms
 from learnae.session.sensor_rules import sensor_contradictions
 from learnae.session.settings import COPYING, POSING, DataSettings, EncodeSettings, Session
 
@@ -10,6 +13,7 @@ def contradictions(session: Session) -> list[tuple[bool, str]]:
     work, data, groups = session.work, session.data, session.groups
     start, peers, chain = session.start.peers, session.peers, session.chain
     return [
+        *_pool_contradictions(session),
         (
             session.privacy and any(group.policy is Policy.ROW_POISONER for group in groups),
             "groups: a row-poisoner publishes rows, which privacy forbids: set privacy = false",
@@ -49,6 +53,31 @@ def contradictions(session: Session) -> list[tuple[bool, str]]:
         (
             any((group.policy is Policy.HIJACKER) != (group.victim is not None) for group in groups),
             'groups: a hijacker, and only a hijacker, names its victim, such as victim = "p00"',
+        ),
+    ]
+
+
+def _pool_contradictions(session: Session) -> list[tuple[bool, str]]:
+    kind, terms = 'defence.kind = "profiles"', pool_terms(session)
+    if terms is None:
+        return []
+    return [
+        (terms.places > MAX_MEMBERS, f"{kind} is for up to {MAX_MEMBERS} peers, not {terms.places}: lower peers"),
+        (
+            any(not group.wants_payment and not group.sensor for group in session.groups),
+            f"{kind}: a peer deposits its fee with its contract: leave groups.wants_payment true",
+        ),
+        (
+            session.payment.settle is not Settle.EACH,
+            f'{kind}: nobody pays for single models: leave payment.settle = "each"',
+        ),
+        (
+            session.defence.fee >= session.chain.balance,
+            f"defence.fee = {session.defence.fee} is not below chain.balance = {session.chain.balance}: lower it",
+        ),
+        (
+            session.defence.window >= session.max_duration,
+            f"defence.window = {session.defence.window} ends after the session: lower it below max_duration",
         ),
     ]
 

@@ -17,13 +17,24 @@ from typing import Any, Protocol
 
 from eth_hash.auto import keccak
 
-from learnae.adapters.evm import dpoid
+from learnae.adapters.evm import dpoid, fee_pool
 from learnae.adapters.evm.export import read_block
 from learnae.adapters.evm.fees import DEFAULT_TIP, FeePolicy, Fees, TransactionLimits
 from learnae.adapters.evm.rpc import BlockHeader, Node, parse_bytes
 from learnae.errors import InputError, PortError, Reason
 from learnae.messages.ids import cids_from_bytes, cids_to_bytes
-from learnae.protocol.blockchain import Head, ModelPayment, PaymentReport, Receipt, Signed
+from learnae.messages.pool_calls import GET_STATE, decode_state, encode_call
+from learnae.protocol.blockchain import (
+    POOL,
+    Deposit,
+    Head,
+    ModelPayment,
+    PaymentReport,
+    PoolCall,
+    PoolState,
+    Receipt,
+    Signed,
+)
 from learnae.protocol.types import Address, Cid, Claim, ClaimFacts, Poid, TxHash, Wei
 
 TRANSFER_GAS = 21_000  # to an account without code
@@ -69,6 +80,10 @@ class EvmChain:
 
     async def sign_pay(self, to: Address, wei: Wei, cids: Sequence[Cid], nonce: int, attempt: int) -> Signed:
         return await self._sign(nonce, attempt, to, wei, cids_to_bytes(cids), pay_gas(len(cids)))
+
+    async def sign_call(self, call: PoolCall, nonce: int, attempt: int) -> Signed:
+        wei = call.fee if isinstance(call, Deposit) else Wei(0)
+        return await self._sign(nonce, attempt, POOL, wei, encode_call(call), fee_pool.gas_limit(call))
 
     async def sign_transfer(self, to: Address, wei: Wei, nonce: int, attempt: int) -> Signed:
         """Beyond the port: a transfer that pays for no model."""
@@ -134,6 +149,15 @@ class EvmChain:
                     if each.to and each.to in wallets and each.succeeded and each.wei:
                         payments.append(ModelPayment(each.sender, each.to, cids_from_bytes(parse_bytes(each.data))))
         return PaymentReport(genesis, max(until, since - 1), head.number, tuple(payments))
+
+    async def pool(self) -> PoolState:
+        returned = await self.node.call(POOL, GET_STATE)
+        if not returned:
+            raise PortError(Reason.NOT_FOUND, "the chain has no fee pool")
+        try:
+            return decode_state(returned)
+        except ValueError as error:
+            raise PortError(Reason.INVALID_RESPONSE, str(error)) from None
 
     async def balance(self, wallet: Address) -> Wei:
         return await self.node.balance(wallet)

@@ -24,15 +24,22 @@ T = TypeVar("T")
 class LocalEvm:
     """A provider for ``Node``.  ``mine`` adds blocks, ``mine_every`` continuously.
 
+    ``contracts``: code in the genesis block, by address.
     ``separate``: run in a separate process, which ends with ``close`` or with this process.
     ``seconds``: CPU time used by the EVM.
     """
 
-    def __init__(self, alloc: Mapping[Address, Wei], chain_id: int = 31337, separate: bool = False) -> None:
+    def __init__(
+        self,
+        alloc: Mapping[Address, Wei],
+        chain_id: int = 31337,
+        separate: bool = False,
+        contracts: Mapping[Address, bytes] | None = None,
+    ) -> None:
         self.reachable, self.seconds = True, 0.0
         self._answers: dict[tuple[str, str], Any] = {}  # since the last block
         self._thread = ThreadPoolExecutor(1, "evm")
-        self._host: EvmHost = (SeparateProcess if separate else InProcess)(alloc, chain_id)
+        self._host: EvmHost = (SeparateProcess if separate else InProcess)(alloc, chain_id, contracts or {})
 
     async def make_request(self, method: str, params: Any) -> Any:
         if not self.reachable:
@@ -101,10 +108,10 @@ class EvmHost(Protocol):
 
 
 class InProcess:
-    def __init__(self, alloc: Mapping[Address, Wei], chain_id: int) -> None:
+    def __init__(self, alloc: Mapping[Address, Wei], chain_id: int, contracts: Mapping[Address, bytes]) -> None:
         from learnae.adapters.evm.tester import Tester  # not at the top: a separate process needs no py-evm here
 
-        self._tester = Tester(alloc, chain_id)
+        self._tester = Tester(alloc, chain_id, contracts)
 
     def do(self, method: str, *arguments: Any) -> tuple[Any, float]:
         return getattr(self._tester, method)(*arguments), time.thread_time()
@@ -114,10 +121,12 @@ class InProcess:
 
 
 class SeparateProcess:
-    def __init__(self, alloc: Mapping[Address, Wei], chain_id: int) -> None:
+    def __init__(self, alloc: Mapping[Address, Wei], chain_id: int, contracts: Mapping[Address, bytes]) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, alloc, chain_id), name="evm", daemon=True)
+        self._process = context.Process(
+            target=serve, args=(theirs, alloc, chain_id, contracts), name="evm", daemon=True
+        )
         self._process.start()
         theirs.close()  # so that each side notices when the other ends
         self._received()  # wait until it is ready, because later calls have deadlines
@@ -142,12 +151,12 @@ class SeparateProcess:
         self._process.join()
 
 
-def serve(pipe: Connection, alloc: Mapping[Address, Wei], chain_id: int) -> None:
+def serve(pipe: Connection, alloc: Mapping[Address, Wei], chain_id: int, contracts: Mapping[Address, bytes]) -> None:
     """Main function of a ``SeparateProcess``: serve until the other side closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and may still need an export
     from learnae.adapters.evm.tester import Tester
 
-    tester = Tester(alloc, chain_id)
+    tester = Tester(alloc, chain_id, contracts)
     pipe.send(None)
     while True:
         try:

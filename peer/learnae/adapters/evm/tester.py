@@ -65,12 +65,12 @@ class PoolTransaction:
 
 
 class Tester:
-    """The node.  ``alloc``: balances in its genesis block."""
+    """The node.  ``alloc``: balances in its genesis block; ``contracts``: the code of the contracts in it."""
 
-    def __init__(self, alloc: Mapping[Address, Wei], chain_id: int) -> None:
+    def __init__(self, alloc: Mapping[Address, Wei], chain_id: int, contracts: Mapping[Address, bytes]) -> None:
         # py-evm raises it to 12,288, for contracts that call contracts; then deeply nested JSON overflows the C stack.
         sys.setrecursionlimit(min(sys.getrecursionlimit(), RECURSION))
-        self._alloc, self._chain_id = alloc, chain_id
+        self._alloc, self._chain_id, self._contracts = alloc, chain_id, contracts
         self._own: dict[str, Callable[[Any], object]] = {
             "eth_chainId": lambda _: self._chain_id,
             SEND: lambda params: self._accept(bytes(HexBytes(params[0]))),
@@ -93,6 +93,7 @@ class Tester:
         genesis = PyEVMBackend.generate_genesis_params({"extra_data": urandom(32)})
         alloc = {CALLER: 10**30, **self._alloc}
         accounts = {bytes.fromhex(wallet[2:]): _account(wei) for wallet, wei in alloc.items()}
+        accounts |= {bytes.fromhex(address[2:]): _account(0, code) for address, code in self._contracts.items()}
         self._evm = PyEVMBackend(genesis, accounts)
         type(self._evm.chain).chain_id = self._chain_id  # each backend has its own class
         self._tester = EthereumTester(self._evm)
@@ -182,5 +183,5 @@ class Tester:
         self._pool, self._receipts = [], {}
 
 
-def _account(wei: int) -> dict[str, object]:
-    return {"balance": wei, "nonce": 0, "code": b"", "storage": {}}
+def _account(wei: int, code: bytes = b"") -> dict[str, object]:
+    return {"balance": wei, "nonce": 0, "code": code, "storage": {}}

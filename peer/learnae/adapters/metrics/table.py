@@ -18,7 +18,18 @@ WORK_KINDS |= {"PackRows": "pack"}
 TARGETS = {
     **dict.fromkeys(("FetchModel", "StoreModel", "SignRows"), "store"),
     "Announce": "gossip",
-    **dict.fromkeys(("SignDeployment", "SignPayment", "SendTransaction", "ReadReceipts", "ReadPayments"), "chain"),
+    **dict.fromkeys(
+        (
+            "SignDeployment",
+            "SignPayment",
+            "SendTransaction",
+            "ReadReceipts",
+            "ReadPayments",
+            "SignPoolCall",
+            "ReadPool",
+        ),
+        "chain",
+    ),
     **dict.fromkeys(("SignClaim", "ReadClaim", "ReadHead"), "chain"),
 }
 UP_LABELS = {"target": ("kubo", "chain")}

@@ -9,7 +9,7 @@ No check can know whether the accuracies that peers reported are true.
 
 from typing import Any
 
-from learnae.analysis.checks import chain, debts, defence, faults, readings, records, row_debts, work
+from learnae.analysis.checks import chain, debts, defence, faults, fee_pool, readings, records, row_debts, work
 from learnae.analysis.checks.result import Check, CheckOutcome
 from learnae.analysis.checks.summary import summary
 from learnae.records.history import History
@@ -38,6 +38,9 @@ CHECKS: dict[str, Check] = {
     "announced_parents_are_true": defence.announced_parents_are_true,
     "denials_are_deserved": defence.denials_are_deserved,
     "denied_peers_earn_nothing": defence.denied_peers_earn_nothing,
+    "pool_follows_its_rules": fee_pool.pool_follows_its_rules,
+    "reports_follow_debts": fee_pool.reports_follow_debts,
+    "fees_are_split": fee_pool.fees_are_split,
     "adopted_only_if_better": work.adopted_only_if_better,
     "averaged_models_were_published": work.averaged_models_were_published,
     "own_models_not_averaged": work.own_models_not_averaged,

@@ -15,6 +15,8 @@ from fractions import Fraction
 from math import floor
 
 from learnae.analysis.checks.result import chains_of_debts, check, debt_name, session_began, session_of
+from learnae.analysis.fee_pool import pool_calls
+from learnae.protocol.blockchain import POOL
 from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState
 from learnae.protocol.settings import GWEI, Settle
 from learnae.protocol.types import ETHER, Address, TxHash
@@ -77,7 +79,7 @@ def blocks_and_nonces_consecutive(history: History) -> Iterator[str]:
 
 @check
 def wei_conserved(history: History) -> Iterator[str]:
-    """The genesis balances are held or spent on gas, and each balance follows from the transfers.
+    """The genesis balances are held or spent on gas; each balance follows from the transfers and the fee pool's rules.
 
     On a shared chain, where other accounts take part, only the balances of the roster's wallets are checked.
     """
@@ -85,6 +87,7 @@ def wei_conserved(history: History) -> Iterator[str]:
     if opening and opening.balances.keys() != set(_wallets(history).values()):
         yield f"the balances as of block {opening.number} do not belong to the roster's wallets"
     alloc = opening.balances if opening else _genesis(history).alloc
+    paid = {call.transaction.hash: call.paid for call in pool_calls(history)}
     for export in history.exports(Balances):
         accounts = Counter({wallet.lower(): int(wei) for wallet, wei in alloc.items()})
         stated = Counter({wallet.lower(): int(wei) for wallet, wei in export.balances.items()})
@@ -95,6 +98,9 @@ def wei_conserved(history: History) -> Iterator[str]:
                 gas += fee
                 accounts[tx.sender.lower()] -= fee + tx.wei * tx.succeeded
                 accounts[(tx.to or tx.contract or "").lower()] += tx.wei * tx.succeeded
+                if tx.succeeded and tx.hash in paid:
+                    accounts[tx.sender.lower()] += paid[tx.hash]
+                    accounts[POOL] -= paid[tx.hash]
         for wallet in sorted(opening.balances if opening else accounts.keys() | stated.keys()):
             if accounts[wallet] != stated[wallet]:
                 yield f"{wallet} holds {stated[wallet]} wei, not {accounts[wallet]}"
@@ -105,8 +111,8 @@ def wei_conserved(history: History) -> Iterator[str]:
 
 @check
 def debts_paid_once(history: History) -> Iterator[str]:
-    """Each transfer pays one debt, or several of one payer if payments are batched, and each final debt is paid by one
-    transfer.
+    """Each transfer pays one debt, or several of one payer if payments are batched or debts are reported to the fee
+    pool, and each final debt is paid by one transfer.
 
     A debt that was signed but not final when its chain was replaced is declined: the old chain may hold its payment,
     no other may.
@@ -115,6 +121,7 @@ def debts_paid_once(history: History) -> Iterator[str]:
     acts_on = {record.peer: fact.genesis for record, fact in history.facts(ChainEntered)}  # in the end
     wallets, transactions = {wallet: name for name, wallet in _wallets(history).items()}, _transactions(history)
     batched = session_of(history).payment.settle is Settle.BATCHED
+    pool = {call.transaction.hash: call.kind == "report" for call in pool_calls(history)}
     owners: dict[TxHash, set[tuple[str, int]]] = {}
     for debt, changes in history.debts.items():
         for _, change in changes:
@@ -124,7 +131,8 @@ def debts_paid_once(history: History) -> Iterator[str]:
     for number, tx in transactions:
         if tx.to is not None and tx.sender.lower() in wallets:
             debts = owners.get(tx.hash, set())
-            if len(debts) != 1 and not (batched and {payer for payer, _ in debts} == {wallets[tx.sender.lower()]}):
+            several = pool.get(tx.hash, batched) and {payer for payer, _ in debts} == {wallets[tx.sender.lower()]}
+            if len(debts) != (tx.hash not in pool) and not several:
                 yield f"transfer {tx.hash} in block {number} belongs to {len(debts)} debts"
             for debt in debts if tx.succeeded else ():
                 paid.setdefault(debt, []).append(tx.hash)
@@ -143,7 +151,10 @@ def debts_paid_once(history: History) -> Iterator[str]:
 
 @check
 def payments_match_debts(history: History) -> Iterator[str]:
-    """A payment on the chain has the payer and payee of its debts, their sum and their models."""
+    """A payment on the chain has the payer and payee of its debts, their sum and their models.
+
+    ``reports_follow_debts`` compares what a report to the fee pool says.
+    """
     wallets = _wallets(history)
     mined = {tx.hash: (number, tx) for number, tx in _transactions(history)}
     last = {debt: changes[-1][1] for debt, changes in history.debts.items()}
@@ -164,6 +175,10 @@ def payments_match_debts(history: History) -> Iterator[str]:
                 "block": (block, debt.block or block),
                 "success": (tx.succeeded, debt.state is not DebtState.REFUSED),
             }
+            if tx.to == POOL:
+                pairs = {
+                    field: pair for field, pair in pairs.items() if field in ("sender", "nonce", "block", "success")
+                }
             for field, (actual, expected) in pairs.items():
                 if actual != expected:
                     yield f"{debt_name(payer, number)}: {field} is {actual} on the chain, {expected} in the debt"

@@ -56,7 +56,7 @@ def denials_are_deserved(history: History) -> Iterator[str]:
             adopted.add((record.peer, fact.remote_cid))
         elif isinstance(fact, StandingChanged) and fact.denied:
             name = names.get(fact.creator, fact.creator)
-            if session.defence.kind is Defence.NONE or len(fact.unpaid) <= session.defence.limit:
+            if session.defence.kind is not Defence.RECIPROCITY or len(fact.unpaid) <= session.defence.limit:
                 yield f"{record.peer} denied income to {name} for {len(fact.unpaid)} models"
             for cid in fact.unpaid:
                 if (name, cid) not in adopted:

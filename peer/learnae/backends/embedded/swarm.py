@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from learnae.adapters.evm import EvmChain, Node, export
+from learnae.adapters.evm.fee_pool import genesis_contracts
 from learnae.adapters.evm.fees import FeePolicy
 from learnae.adapters.evm.local import LocalEvm
 from learnae.adapters.ipfs_keys import IpfsIdentity
@@ -37,6 +38,7 @@ from learnae.runtime.live import LivePeer
 from learnae.runtime.memory_session import MemorySession
 from learnae.runtime.session_end import SessionEnd, settled
 from learnae.runtime.test_accuracy import TestAccuracy
+from learnae.session.fee_pool import pool_terms
 from learnae.session.settings import Session
 
 TICK = 0.1  # s between checks whether the session is over
@@ -45,11 +47,8 @@ EVALUATE_AT_ONCE = 8  # models
 
 
 def local_evm(session: Session, wallets: Mapping[str, Wallet]) -> LocalEvm:
-    """An EVM on which these wallets hold the session's starting balance.  The caller closes it.
-
-    It takes seconds to start, and can be started early.
-    """
-    return LocalEvm(_funds(session, wallets), session.chain.id, separate=True)
+    """An EVM on which these wallets hold the session's starting balance.  Start it early, and close it."""
+    return LocalEvm(_funds(session, wallets), session.chain.id, True, genesis_contracts(pool_terms(session)))
 
 
 class EmbeddedSwarm:

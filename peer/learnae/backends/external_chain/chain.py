@@ -25,6 +25,7 @@ from learnae.errors import InputError, PortError
 from learnae.protocol.settings import GWEI
 from learnae.protocol.types import ETHER, Address, Wei, wei
 from learnae.session.environment import CAP, KEY, RPC, ExternalChainSettings
+from learnae.session.fee_pool import pool_terms
 from learnae.session.settings import Session
 
 RECENT = 20  # blocks over which the block time is averaged
@@ -49,6 +50,10 @@ class ExternalChain:
             raise InputError(f"{KEY} is neither a private key (64 hexadecimal digits) nor a file that holds one")
         if any(fault.kind.chain for fault in session.faults):
             raise InputError(f"an external chain cannot be stopped: leave its faults out, or unset {RPC}")
+        if pool_terms(session):
+            raise InputError(
+                f"an external chain has no fee pool in its genesis block: choose another defence.kind, or unset {RPC}"
+            )
         if _loopback(settings.host):
             raise InputError(
                 f"{RPC} names loopback, which in a container is the container itself: "

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from learnae.adapters import keystore
+from learnae.adapters.evm.fee_pool import genesis_contracts
 from learnae.adapters.ipfs_keys import IpfsIdentity, create_identity, create_swarm_key
 from learnae.adapters.kubo.process import kubo_config, outside
 from learnae.backends.live_run import draw_judging_salt
@@ -30,6 +31,7 @@ from learnae.protocol.types import Address, Cid, Wei, wei
 from learnae.runtime.clocks import Moment
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.shard_learning import INITIAL, ROWS
+from learnae.session.fee_pool import pool_terms
 from learnae.session.plugin_files import write_plugins
 from learnae.session.roster import Member
 from learnae.session.session_file import to_toml
@@ -73,7 +75,8 @@ def write_swarm(session: Session, plan: Pods, folder: Path, rpc: str | None = No
     (folder / "session.toml").write_text(to_toml(session), encoding="utf-8")
     write_plugins(session, folder)
     if rpc is None:
-        _write_chain(folder / "chain", dict.fromkeys(wallets.values(), wei(session.chain.balance)))
+        alloc = dict.fromkeys(wallets.values(), wei(session.chain.balance))
+        _write_chain(folder / "chain", alloc, genesis_contracts(pool_terms(session)))
     key = create_swarm_key()
     for index, name in enumerate(plan.names):
         pod = folder / "pods" / name
@@ -155,16 +158,19 @@ def _write_rows(folder: Path, learning: Any, index: int, initial: set[str]) -> N
         (folder / INITIAL / f"{name}.safetensors").write_bytes(learning.initial_block(name))
 
 
-def _write_chain(folder: Path, alloc: Mapping[Address, Wei]) -> None:
-    """Write Anvil's state at block 0, in which only these accounts have money."""
-    accounts = {
-        wallet: {"nonce": 0, "balance": hex(balance), "code": "0x", "storage": {}} for wallet, balance in alloc.items()
-    }
+def _write_chain(folder: Path, alloc: Mapping[Address, Wei], contracts: Mapping[Address, bytes]) -> None:
+    """Write Anvil's state at block 0, in which only these accounts have money, and these contracts exist."""
+    accounts = {wallet: _account(hex(balance), "0x") for wallet, balance in alloc.items()}
+    accounts |= {address: _account("0x0", "0x" + code.hex()) for address, code in contracts.items()}
     empty: dict[str, Any] = {"block": None, "best_block_number": 0, "blocks": [], "transactions": []}
     folder.mkdir()
     (folder / "state.json").write_text(
         json.dumps({"accounts": accounts, "historical_states": None} | empty), encoding="utf-8"
     )
+
+
+def _account(balance: str, code: str) -> dict[str, Any]:
+    return {"nonce": 0, "balance": balance, "code": code, "storage": {}}
 
 
 def _restrict(folder: Path, user: str) -> None:

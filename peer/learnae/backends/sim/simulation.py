@@ -19,6 +19,7 @@ from learnae.runtime.simulated_feed import SimulatedFeed
 from learnae.runtime.simulated_peer import SimulatedPeer
 from learnae.runtime.simulator import Simulator
 from learnae.runtime.test_accuracy import TestAccuracy
+from learnae.session.fee_pool import pool_terms
 from learnae.session.roster import Keys
 from learnae.session.settings import Session
 
@@ -65,6 +66,7 @@ class Simulation:
             session.chain.id,
             session.chain.block_time,
             Wei(int(session.chain.gas_price * 10**9)),
+            pool_terms=pool_terms(session),
         )
         keep = journals if journals is not None else session.peers <= JOURNALS_UP_TO or bool(session.faults)
         self.evaluation = TestAccuracy(self.setup, self._record)

@@ -1,17 +1,18 @@
-"""``ports.Chain`` in memory: accounts, blocks, gas and nonces of an EVM chain, without an EVM.
+"""The chain in memory: accounts, blocks, gas and nonces of an EVM chain, without an EVM.
 
 A block is due every ``block_time`` seconds of the given clock.  Tests and faults can stall the chain, roll back its
 last blocks and replace it by another chain.
 """
 
-import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from learnae.errors import InputError, PortError, Reason
-from learnae.protocol.blockchain import Head, ModelPayment, PaymentReport, Receipt, Signed
-from learnae.protocol.types import Address, Cid, Claim, ClaimFacts, PeerId, Poid, TxHash, Wei
+from learnae.adapters.memory_chain.encoding import decode_cids, decode_poid, hash_of
+from learnae.adapters.memory_chain.fee_pool import MemoryFeePool, Reverted
+from learnae.messages.pool_calls import decode_call
+from learnae.protocol.blockchain import POOL, Deposit, Head, PoolTerms, Receipt
+from learnae.protocol.types import Address, Poid, TxHash, Wei
 from learnae.records.chain_export import Balances, Block, ChainRecord, ChainTransaction, Genesis
 
 DEPLOY_GAS = 102_000  # measured for DPoID.sol
@@ -46,6 +47,7 @@ class MemoryChain:
     gas_price: Wei = Wei(2 * 10**9)
     reachable: bool = True
     reverting: set[Address] = field(default_factory=set)  # accounts that revert when they are paid
+    pool_terms: PoolTerms | None = None  # of the session's fee pool, if it has one
     generation: int = 0  # number of chains before this one; part of the genesis hash
     forks: int = 0
 
@@ -53,7 +55,7 @@ class MemoryChain:
         self._reset()
 
     def _reset(self) -> None:
-        self.genesis = _hash("genesis", self.chain_id, self.generation, sorted(self.alloc.items()))
+        self.genesis = hash_of("genesis", self.chain_id, self.generation, sorted(self.alloc.items()))
         self.blocks: list[Block] = []
         self._pool: list[ChainTransaction] = []
         self._offset = self.clock() // self.block_time  # blocks of earlier chains, forks and stalls
@@ -65,6 +67,7 @@ class MemoryChain:
         self.nonces: dict[Address, int] = {}
         self.contracts: dict[Address, Contract] = {}
         self.receipts: dict[TxHash, Receipt] = {}
+        self.fee_pool = MemoryFeePool(self.pool_terms) if self.pool_terms else None
         for block in self.blocks:
             for index, transaction in enumerate(block.transactions):
                 self._apply(transaction, block.number, index, block.timestamp)
@@ -87,7 +90,7 @@ class MemoryChain:
         self.mine_due()
         fields = json.loads(raw)
         sender, nonce = Address(fields["from"]), int(fields["nonce"])
-        if TxHash(_hash(raw)) in self.receipts or nonce < self.nonces.get(sender, 0):
+        if TxHash(hash_of(raw)) in self.receipts or nonce < self.nonces.get(sender, 0):
             return
         transaction = self._transaction(raw, fields)
         rivals = [waiting for waiting in self._pool if (waiting.sender, waiting.nonce) == (sender, nonce)]
@@ -149,7 +152,7 @@ class MemoryChain:
                     executed = replace(transaction, succeeded=transaction.to not in self.reverting)
                     mined.append(self._apply(executed, number, len(mined), timestamp))
                     progress = True
-        hash = _hash(parent, number, self.forks, [transaction.hash for transaction in mined])
+        hash = hash_of(parent, number, self.forks, [transaction.hash for transaction in mined])
         self.blocks.append(Block(number, hash, parent, timestamp, tuple(mined)))
 
     def _can_pay(self, transaction: ChainTransaction) -> bool:
@@ -158,6 +161,8 @@ class MemoryChain:
 
     def _apply(self, transaction: ChainTransaction, number: int, index: int, timestamp: int) -> ChainTransaction:
         sender, to = transaction.sender, transaction.to
+        if to == POOL and self.fee_pool:
+            transaction = self._call_pool(self.fee_pool, transaction, timestamp)
         moved = transaction.wei if transaction.succeeded else 0
         spent = moved + transaction.gas_used * transaction.gas_price
         self.balances[sender] = Wei(self.balances.get(sender, 0) - spent)
@@ -166,122 +171,30 @@ class MemoryChain:
         self.nonces[sender] = transaction.nonce + 1
         self.receipts[transaction.hash] = Receipt(transaction.hash, number, transaction.succeeded, transaction.contract)
         if transaction.contract:
-            poid = Poid(*_decode_poid(transaction.data))
+            poid = Poid(*decode_poid(transaction.data))
             self.contracts[transaction.contract] = Contract(poid, timestamp, number, index, transaction.hash)
+        return transaction
+
+    def _call_pool(self, pool: MemoryFeePool, transaction: ChainTransaction, timestamp: int) -> ChainTransaction:
+        sender, wei = transaction.sender, transaction.wei
+        try:
+            call = decode_call(bytes.fromhex(transaction.data[2:]), wei)
+            dpoid = self.contracts.get(call.contract) if isinstance(call, Deposit) else None
+            paid = pool.call(sender, call, wei, dpoid.poid.wallet if dpoid else None, timestamp)
+        except (ValueError, Reverted):
+            return replace(transaction, succeeded=False)
+        self.balances[sender] = Wei(self.balances.get(sender, 0) + paid)
+        self.balances[POOL] = Wei(self.balances.get(POOL, 0) - paid)
         return transaction
 
     def _transaction(self, raw: str, fields: dict[str, str]) -> ChainTransaction:
         sender, nonce, to = Address(fields["from"]), int(fields["nonce"]), fields["to"]
-        contract = None if to else Address("0x" + _hash(sender, nonce)[2:42])
-        gas = pay_gas(len(_decode_cids(fields["data"]))) if to else DEPLOY_GAS
+        contract = None if to else Address("0x" + hash_of(sender, nonce)[2:42])
+        if to == POOL:
+            gas = int(fields["gas"])
+        else:
+            gas = pay_gas(len(decode_cids(fields["data"]))) if to else DEPLOY_GAS
         recipient = Address(to) if to else None
         price, wei = Wei(int(fields["price"])), Wei(int(fields["wei"]))
-        hash = TxHash(_hash(raw))
+        hash = TxHash(hash_of(raw))
         return ChainTransaction(hash, sender, recipient, nonce, wei, gas, price, fields["data"], contract, True)
-
-
-@dataclass
-class MemoryChainPort:
-    """``ports.Chain`` of one wallet on a ``MemoryChain``."""
-
-    chain: MemoryChain
-    wallet: Address
-    max_fee: Wei | None = None  # wei per gas
-    gas_cap: Wei | None = None  # wei
-    _reserved: dict[tuple[str, int], int] = field(default_factory=dict)  # genesis, nonce -> max wei to be spent
-    _gas: dict[tuple[str, int], int] = field(default_factory=dict)  # likewise, for gas alone
-
-    async def sign_deploy(self, poid: Poid, nonce: int, attempt: int) -> Signed:
-        return self._sign(nonce, attempt, None, Wei(0), _encode_data(poid.peer, poid.wallet), DEPLOY_GAS)
-
-    async def sign_pay(self, to: Address, wei: Wei, cids: Sequence[Cid], nonce: int, attempt: int) -> Signed:
-        return self._sign(nonce, attempt, to, wei, _encode_data(*cids), pay_gas(len(cids)))
-
-    async def broadcast(self, signed: Signed) -> None:
-        chain = self._reachable_chain()
-        if signed.genesis != chain.genesis:
-            raise PortError(Reason.CHAIN, "chain")
-        chain.submit(signed.raw)
-
-    async def receipt(self, hash: TxHash) -> Receipt | None:
-        chain = self._reachable_chain()
-        chain.mine_due()
-        return chain.receipts.get(hash)
-
-    async def head(self) -> Head:
-        return self._reachable_chain().head()
-
-    async def read_claim(self, claim: Claim) -> ClaimFacts:
-        chain = self._reachable_chain()
-        chain.mine_due()
-        contract = chain.contracts.get(claim.contract)
-        if contract is None:
-            raise PortError(Reason.NOT_FOUND, claim.contract)
-        receipt = chain.receipts.get(claim.deploy_tx)
-        return ClaimFacts(
-            contract.poid,
-            contract.timestamp,
-            contract.block,
-            contract.index,
-            code_matches=contract.genuine,
-            receipt_matches=receipt is not None and receipt.contract == claim.contract,
-            signature_valid=False,
-        )
-
-    async def payments(self, since: int, wallets: Sequence[Address]) -> PaymentReport:
-        chain = self._reachable_chain()
-        chain.mine_due()
-        transfers = (each for block in chain.blocks[since - 1 :] for each in block.transactions)
-        found = (each for each in transfers if each.to in wallets and each.succeeded and each.wei)
-        payments = (ModelPayment(each.sender, each.to, _decode_cids(each.data)) for each in found if each.to)
-        height = len(chain.blocks)
-        return PaymentReport(chain.genesis, height, height, tuple(payments))
-
-    async def balance(self, wallet: Address) -> Wei:
-        chain = self._reachable_chain()
-        chain.mine_due()
-        return Wei(chain.balances.get(wallet, 0))
-
-    def _reachable_chain(self) -> MemoryChain:
-        if not self.chain.reachable:
-            raise PortError(Reason.UNREACHABLE, "chain")
-        return self.chain
-
-    def _sign(self, nonce: int, attempt: int, to: Address | None, wei: Wei, data: str, gas: int) -> Signed:
-        chain = self._reachable_chain()
-        chain.mine_due()
-        price = chain.gas_price * 9**attempt // 8**attempt  # nodes accept a replacement with a fee increase of 10 %
-        if self.max_fee is not None and price > self.max_fee:
-            raise PortError(Reason.INVALID_RESPONSE, f"a fee of {price} wei per gas")
-        mined = chain.nonces.get(self.wallet, 0)
-        if attempt == 0 and nonce < mined:
-            raise InputError(f"{self.wallet} has sent {mined} transactions, but the signer counts {nonce}")
-        pending = [(other, cost) for (genesis, other), cost in self._reserved.items() if genesis == chain.genesis]
-        reserved = sum(cost for other, cost in pending if other >= mined and other != nonce)
-        if chain.balances.get(self.wallet, 0) < reserved + wei + gas * price:
-            raise PortError(Reason.FUNDS, self.wallet)
-        spent = self._gas | {(chain.genesis, nonce): gas * price}
-        if self.gas_cap is not None and sum(spent.values()) > self.gas_cap:
-            raise PortError(Reason.GAS_CAP, self.wallet)
-        self._gas = spent
-        self._reserved[chain.genesis, nonce] = wei + gas * price
-        fields = {"from": self.wallet, "nonce": str(nonce), "to": to or "", "wei": str(wei), "data": data}
-        raw = json.dumps(fields | {"price": str(price), "chain": str(chain.chain_id)})
-        return Signed(nonce, raw, TxHash(_hash(raw)), chain.genesis)
-
-
-def _hash(*parts: object) -> str:
-    return "0x" + hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def _encode_data(*parts: str) -> str:
-    return "0x" + " ".join(parts).encode().hex()
-
-
-def _decode_cids(data: str) -> tuple[Cid, ...]:
-    return tuple(map(Cid, bytes.fromhex(data[2:]).decode().split()))
-
-
-def _decode_poid(data: str) -> tuple[PeerId, Address]:
-    peer, wallet = bytes.fromhex(data[2:]).decode().split()
-    return PeerId(peer), Address(wallet)

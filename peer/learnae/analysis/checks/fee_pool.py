@@ -1,0 +1,80 @@
+"""Checks of the fee pool (``[defence] kind = "profiles"``): its calls, what peers report, and that the fees are split.
+
+``wei_conserved`` compares what the pool pays with the balances on the chain, to the wei.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from math import floor
+
+from learnae.analysis.checks.result import check, session_began
+from learnae.analysis.checks.work import last_states
+from learnae.analysis.fee_pool import WHOLE, pool_calls, wallet_of
+from learnae.protocol.decisions import DebtState
+from learnae.protocol.settings import Defence
+from learnae.protocol.types import ETHER, Address
+from learnae.records.chain_export import Balances
+from learnae.records.history import History
+from learnae.records.outcome import EndedBy
+
+
+@check
+def pool_follows_its_rules(history: History) -> Iterator[str]:
+    """The fee pool accepted what its rules accept, and nothing else."""
+    session_began(history)
+    for call in pool_calls(history):
+        if call.transaction.succeeded != call.succeeds:
+            became, wanted = ("accepted", "refuse") if call.transaction.succeeded else ("refused", "accept")
+            what = call.kind or "call"
+            yield f"the pool {became} the {what} {call.transaction.hash}, which its rules {wanted}"
+
+
+@check
+def reports_follow_debts(history: History) -> Iterator[str]:
+    """A report gives each payee the share of the fee that the reported debts come to, rounded down."""
+    session = session_began(history)
+    names = {wallet_of(entry.wallet): entry.name for entry in session.roster}
+    fee = floor(Fraction(session.session.defence.fee) * ETHER)
+    for call in pool_calls(history):
+        payer = names.get(wallet_of(call.transaction.sender))
+        if call.kind != "report" or payer is None:
+            continue
+        owed: Counter[Address] = Counter()
+        for (name, _), changes in history.debts.items():
+            debt = changes[-1][1]
+            if name == payer and debt.tx == call.transaction.hash and debt.payee:
+                owed[wallet_of(debt.payee)] += debt.wei
+        whole = max(fee, sum(owed.values()))
+        due = {payee: floor(Fraction(WHOLE * wei, whole)) for payee, wei in owed.items()}
+        if {payee: share for payee, share in due.items() if share} != dict(call.shares):
+            yield f"{payer} reports {_text(call.shares, names)}, but its debts come to {_text(due, names)}"
+
+
+@check
+def fees_are_split(history: History) -> Iterator[str]:
+    """If the session ended by itself, each peer that did not crash has deposited, tried to report, and withdrawn.
+
+    Nobody pays for a single model.
+    """
+    session = session_began(history)
+    if session.session.defence.kind is not Defence.PROFILES or history.ended_by is not EndedBy.QUIET:
+        return
+    if not history.exports(Balances):
+        raise LookupError("the chain's export is missing or incomplete")
+    calls = [call for call in pool_calls(history) if call.succeeds or call.kind == "report"]
+    done = {(wallet_of(call.transaction.sender), call.kind) for call in calls}
+    reporting = {call.transaction.hash for call in calls if call.kind == "report"}
+    states = last_states(history)
+    for entry in session.roster:
+        for kind in ("deposit", "report", "withdrawal"):
+            if states.get(entry.name) == "done" and (wallet_of(entry.wallet), kind) not in done:
+                yield f"{entry.name} made no {kind}"
+    for (payer, number), changes in history.debts.items():
+        debt = changes[-1][1]
+        if debt.state is DebtState.FINAL and debt.tx not in reporting:
+            yield f"debt {number} of {payer} was paid by {debt.tx}, which is no report"
+
+
+def _text(shares: Mapping[Address, int], names: Mapping[Address, str]) -> str:
+    return ", ".join(f"{share} to {names.get(payee, payee)}" for payee, share in shares.items()) or "nothing"

@@ -1,0 +1,139 @@
+"""The fee pool, computed again from the transactions on the chain.  Pure.
+
+    for call in pool_calls(history): ...    # what each transaction to the pool did, in the order of the chain
+
+It shares no code with the contract and with the model of it in the simulator: a report is a row of a table, and shares
+are fractions until the one rounding of an income.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import floor
+
+from learnae.protocol.blockchain import POOL
+from learnae.protocol.types import Address, Wei
+from learnae.records.chain_export import Block, ChainTransaction
+from learnae.records.history import History
+from learnae.session.fee_pool import depositors
+
+WHOLE = 65_535  # shares of a fee
+DEPOSIT, REPORT, WITHDRAWAL = "f340fa01", "9f3bfb9a", "3ccfd60b"
+KINDS = {DEPOSIT: "deposit", REPORT: "report", WITHDRAWAL: "withdrawal"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One transaction to the pool.  ``shares``: that it reports; ``paid``: wei that its sender gets from the pool."""
+
+    block: int
+    transaction: ChainTransaction
+    kind: str  # deposit, report, withdrawal, or empty
+    succeeds: bool  # by the rules of the pool
+    shares: Mapping[Address, int]
+    paid: Wei
+    sources: Mapping[Address, Fraction]  # of what is paid
+
+
+@dataclass
+class Replayed:
+    """The state of the pool.  ``rows``: what each member has reported, by payee."""
+
+    fee: Wei
+    places: int
+    window: int
+    dpoids: dict[str, Address] = field(default_factory=dict)  # wallets of the contracts on the chain
+    deadline: int | None = None
+    members: list[Address] = field(default_factory=list)
+    rows: dict[Address, dict[Address, int]] = field(default_factory=dict)
+    withdrawn: set[Address] = field(default_factory=set)
+
+    def call(self, block: Block, transaction: ChainTransaction) -> Call:
+        sender = Address(transaction.sender.lower())
+        selector, *words = _split(transaction.data)
+        kind = KINDS.get(selector, "")
+        over = self._over(block.timestamp)
+        known, free = sender in self.members, len(self.members) < self.places
+        worth = self.fee if kind == "deposit" else 0
+        succeeds, shares, sources = transaction.wei == worth, dict[Address, int](), dict[Address, Fraction]()
+        match kind:
+            case "deposit":
+                owned = self.dpoids.get(f"0x{words[0][24:]}") == sender
+                succeeds = succeeds and owned and free and not known and not over
+                if succeeds:
+                    self.deadline = block.timestamp + self.window if self.deadline is None else self.deadline
+                    self.members.append(sender)
+            case "report":
+                named = [(Address(f"0x{word[24:]}"), int(word[:24], 16)) for word in words[2:]]
+                for payee, share in named:
+                    shares[payee] = shares.get(payee, 0) + share
+                fits = sum(shares.values()) <= WHOLE and sender not in shares
+                succeeds = succeeds and fits and known and sender not in self.rows and not over
+                if succeeds:
+                    self.rows[sender] = {payee: share for payee, share in shares.items() if payee in self.members}
+            case "withdrawal":
+                succeeds = succeeds and known and sender not in self.withdrawn and over
+                if succeeds:
+                    self.withdrawn.add(sender)
+                    sources = self.sources(sender)
+            case _:
+                succeeds = False
+        return Call(block.number, transaction, kind, succeeds, shares, _rounded(sources), sources)
+
+    def income(self, member: Address) -> Wei:
+        return _rounded(self.sources(member))
+
+    def sources(self, member: Address) -> dict[Address, Fraction]:
+        """What a member is paid of each fee, in wei: what is reported for it, and a part of what is left over.
+
+        What the members of the half that it is not in have left over is divided within its own half.
+        """
+        if self.members == [member]:
+            return {member: Fraction(self.fee)}
+        halves = self.members[::2], self.members[1::2]
+        own, other = halves if member in halves[0] else halves[::-1]
+        table = [[self.rows.get(reporter, {}).get(payee, 0) for payee in own] for reporter in other]
+        positive = sorted(value for row in table for value in row if value)
+        limit = positive[(len(positive) - 1) // 2] if positive else 0
+        profiles = [sum(min(row[column], limit) for row in table) for column in range(len(own))]
+        part = Fraction(profiles[own.index(member)], sum(profiles)) if limit else Fraction(1, len(own))
+        paid: dict[Address, Fraction] = {}
+        for payer in self.members:
+            row = self.rows.get(payer, {})
+            left_over = WHOLE - sum(row.values()) if payer in other else 0
+            paid[payer] = Fraction(self.fee, WHOLE) * (row.get(member, 0) + left_over * part)
+        return paid
+
+    def _over(self, now: int) -> bool:
+        return self.deadline is not None and (now >= self.deadline or len(self.rows) == self.places)
+
+
+def pool_calls(history: History) -> Iterator[Call]:
+    """None if the session has no pool."""
+    began = history.began
+    if began is None or began.session.defence.kind != "profiles":
+        return
+    session = began.session
+    pool = Replayed(session.defence.fee_wei, depositors(session), session.defence.window)
+    wallets = {wallet_of(entry.wallet) for entry in began.roster}
+    for block in history.exports(Block):
+        for transaction in block.transactions:
+            sender = wallet_of(transaction.sender)
+            if transaction.contract and transaction.succeeded and sender in wallets:
+                pool.dpoids[transaction.contract.lower()] = sender
+            if transaction.to == POOL:
+                yield pool.call(block, transaction)
+
+
+def wallet_of(wallet: str) -> Address:
+    return Address(wallet.lower())
+
+
+def _rounded(sources: Mapping[Address, Fraction]) -> Wei:
+    return Wei(floor(sum(sources.values())))
+
+
+def _split(data: str) -> list[str]:
+    """The selector and the words of calldata, in hexadecimal digits."""
+    digits = data.removeprefix("0x").lower()
+    return [digits[:8], *(digits[at : at + 64] for at in range(8, len(digits), 64))]

@@ -1,0 +1,148 @@
+"""A peer's membership of the fee pool (``[defence] kind = "profiles"``): it deposits, reports once, and withdraws.
+
+The deposit follows the deployment of the peer's contract.  The report names what the peer owes once it has had no work
+for ``idle_after`` seconds, or three quarters of the pool's time are over; it covers those debts like a payment.  Once
+the pool is closed, the peer withdraws its income.  What is adopted after the report is paid for by profiles, like
+everything that is unreported.
+"""
+
+from collections.abc import Mapping
+
+from learnae.protocol import actions as do
+from learnae.protocol import events as on
+from learnae.protocol.blockchain import SHARES, Deposit, PoolCall, PoolState, Report, Withdrawal
+from learnae.protocol.debts import Debts
+from learnae.protocol.decisions import DebtChanged, DebtState
+from learnae.protocol.registration import Registration
+from learnae.protocol.requests import Requests
+from learnae.protocol.settings import Defence, PeerConfig
+from learnae.protocol.transactions import OutgoingTransaction, Transactions, TxState
+from learnae.protocol.types import Address, Wei
+
+MAX_WITHDRAWALS = 3  # one fails if a rollback has opened the pool again
+
+
+class FeePool:
+    def __init__(
+        self,
+        config: PeerConfig,
+        requests: Requests,
+        transactions: Transactions,
+        registration: Registration,
+        debts: Debts,
+    ) -> None:
+        self._config, self._requests, self._transactions = config, requests, transactions
+        self._registration, self._debts = registration, debts
+        self.enabled = config.defence.kind is Defence.PROFILES
+        self._state: PoolState | None = None
+        self._timestamp = 0  # of the newest block when the state was read
+        self._gave_up = ""  # why
+        self._finished_at: float | None = None  # s: since then it has had no work
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the pool expects something of this peer, or owes it its income."""
+        begun = self._registration.claim is not None or self._last(Deposit) is not None
+        return self.enabled and begun and not self._ended
+
+    def sign_next(self, finished: bool) -> None:
+        """Sign what is due, if the pool is enabled.  ``finished``: the peer has no work left at present."""
+        if not finished:
+            self._finished_at = None
+        elif self._finished_at is None:
+            self._finished_at = self._requests.now
+        if self._unpayable:
+            self._decline(self._unpayable)
+        if not self.unfinished or self._transactions.signing:
+            return
+        claim, fee = self._registration.claim, self._config.defence.fee_wei
+        if self._last(Deposit) is None and claim:
+            self._sign(Deposit(claim.contract, fee))
+        elif self._state and self._state.closed(self._timestamp):
+            if not self._done(Withdrawal):
+                self._sign(Withdrawal())
+        elif self._state and self._last(Report) is None and (self._rested or self._late):
+            self._report(self._state.members, fee)
+
+    def poll(self) -> None:
+        if self.unfinished and self._done(Deposit) and not self._requests.waits_for(do.ReadPool):
+            self._requests.issue(do.ReadPool)
+
+    def read(self, event: on.PoolRead) -> None:
+        self._state, self._timestamp = event.state, event.head.timestamp
+
+    def give_up(self, reason: str) -> None:
+        """Sign no more calls: the wallet cannot pay for them."""
+        self._gave_up = reason
+
+    def reset(self) -> None:
+        """Begin again on another chain."""
+        self._state, self._gave_up = None, ""
+
+    # private
+
+    @property
+    def _ended(self) -> bool:
+        withdrawn = self._last(Withdrawal)
+        final = withdrawn is not None and withdrawn.state is TxState.FINAL and not withdrawn.failed
+        return bool(self._gave_up) or self._failed(Deposit) or final or self._tries(Withdrawal) > MAX_WITHDRAWALS
+
+    @property
+    def _unpayable(self) -> str:
+        """Why debts can no longer be reported; empty if they can."""
+        if self._gave_up or self._failed(Deposit):
+            return self._gave_up or "no deposit"
+        closed = self._state is not None and self._state.closed(self._timestamp)
+        return "after the report" if closed or self._last(Report) else ""
+
+    @property
+    def _rested(self) -> bool:
+        since = self._finished_at
+        return since is not None and self._requests.now - since >= self._config.work.idle_after
+
+    @property
+    def _late(self) -> bool:
+        left = self._state.deadline - self._timestamp if self._state else 0
+        return left < self._config.defence.window / 4
+
+    def _report(self, members: tuple[Address, ...], fee: Wei) -> None:
+        payable = self._debts.in_states((DebtState.PAYABLE,))
+        for debt in payable:
+            if debt.payee not in members:
+                self._debts.decline(debt, "the creator made no deposit")
+        covered = self._debts.decline_above_cap([debt for debt in payable if debt.payee in members])
+        self._sign(Report(shares(covered, fee)), tuple(debt.debt for debt in covered))
+
+    def _sign(self, call: PoolCall, debts: tuple[int, ...] = ()) -> None:
+        self._transactions.sign_call(call, debts, self._transactions.next_nonce)
+
+    def _decline(self, reason: str) -> None:
+        for debt in self._debts.in_states((DebtState.OWED, DebtState.PAYABLE)):
+            self._debts.decline(debt, reason)
+
+    def _last(self, kind: type[PoolCall]) -> OutgoingTransaction | None:
+        """The newest transaction with such a call."""
+        calls = (each for each in reversed(self._transactions.by_nonce) if isinstance(each.call, kind))
+        return next(calls, None)
+
+    def _tries(self, kind: type[PoolCall]) -> int:
+        return sum(isinstance(each.call, kind) for each in self._transactions.by_nonce)
+
+    def _failed(self, kind: type[PoolCall]) -> bool:
+        last = self._last(kind)
+        return last is not None and last.failed and last.state is TxState.FINAL
+
+    def _done(self, kind: type[PoolCall]) -> bool:
+        """Whether such a call is mined, or on its way."""
+        return self._last(kind) is not None and not self._failed(kind)
+
+
+def shares(debts: list[DebtChanged], fee: Wei) -> tuple[tuple[Address, int], ...]:
+    """The part of the fee that each payee is owed, rounded down; of all that is owed if that is more than the fee."""
+    owed: dict[Address, int] = {}
+    for debt in debts:
+        assert debt.payee
+        owed[debt.payee] = owed.get(debt.payee, 0) + debt.wei
+    whole = max(fee, sum(owed.values()))
+    parts: Mapping[Address, int] = {payee: SHARES * wei // whole for payee, wei in sorted(owed.items())}
+    return tuple((payee, part) for payee, part in parts.items() if part)
