@@ -53,14 +53,14 @@ def error_reduction(view: RewardView) -> int:
 
 def price_of_rows(factor: Wei, before: Score, after: Score, shares: int) -> Wei:
     """What one of the row blocks earns that share a gain."""
-    return Wei(factor * _gain_of(before, after) // (before.total * after.total * shares))
+    return Wei(factor * _scaled_gain(before, after) // (before.total * after.total * shares))
 
 
 def _gain(view: RewardView) -> int:
-    return _gain_of(view.before, view.after)
+    return _scaled_gain(view.before, view.after)
 
 
-def _gain_of(before: Score, after: Score) -> int:
+def _scaled_gain(before: Score, after: Score) -> int:
     """The gain in accuracy times both totals, which is an integer."""
     return after.correct * before.total - before.correct * after.total
 
