@@ -21,6 +21,10 @@ class SensorKey:
         private = Ed25519PrivateKey.from_private_bytes(secret)
         return SensorKey(peer_id(private.public_key().public_bytes_raw()), private)
 
+    @property
+    def secret(self) -> bytes:
+        return self._private.private_bytes_raw()
+
     def sign(self, message: bytes) -> bytes:
         return self._private.sign(message)
 

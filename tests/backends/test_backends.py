@@ -116,9 +116,31 @@ def test_if_no_backend_can_run_the_session_the_reason_of_the_preferred_one_is_gi
         choose(None, parse(QUICK), RunOptions(remote_peers=1), print)
 
 
-@pytest.mark.parametrize("kind", [ComposeBackend, KubernetesBackend])
-def test_backends_without_sensors_refuse_them_in_one_sentence(kind: type[Backend]) -> None:
-    groups = [{"bridge": True}, {"count": 1, "sensor": True, "computes": False, "wants_payment": False}]
-    session = parse({"peers": 3, "privacy": False, "feed": {"rows": 1000}, "groups": groups})
-    with pytest.raises(InputError, match="has no sensors yet: use --backend sim"):
-        kind(session, RunOptions(), print).check()
+GROUPS = [{"bridge": True}, {"count": 1, "sensor": True, "computes": False, "wants_payment": False}]
+WITH_SENSORS = {"peers": 3, "privacy": False, "groups": GROUPS}
+
+
+def test_a_cluster_refuses_sensors_in_one_sentence() -> None:
+    with pytest.raises(InputError, match="the kubernetes backend has no sensors yet: use --backend compose"):
+        KubernetesBackend(parse(WITH_SENSORS | {"feed": {"rows": 1000}}), RunOptions(), print).check()
+
+
+KILL = {"faults": [{"kind": "feed-kill", "at": 1.0}]}
+NAP = {"faults": [{"kind": "sensor-sleep", "at": 1.0, "duration": 2.0}]}
+
+
+@pytest.mark.parametrize(
+    ("url", "more", "options", "sentence"),
+    [
+        ("mqtt://127.0.0.1:1883", {}, RunOptions(), "feed.url = mqtt://127.0.0.1:1883 is this machine's loopback"),
+        ("mqtt://192.0.2.1", KILL, RunOptions(), "feed-kill cannot kill the broker of feed.url: leave feed.url out"),
+        ("mqtt://192.0.2.1", NAP, RunOptions(), "containers have no sensor-sleep yet: use --backend embedded or"),
+        ("mqtt://192.0.2.1", {}, RunOptions(remote_peers=1), "with sensors has its own chain and no remote peers"),
+    ],
+)
+def test_containers_refuse_a_feed_that_they_cannot_reach_or_kill(
+    url: str, more: dict[str, Any], options: RunOptions, sentence: str
+) -> None:
+    feed = {"kind": "mqtt", "rows": 1000, "url": url}
+    with pytest.raises(InputError, match=sentence):
+        ComposeBackend(parse(WITH_SENSORS | {"feed": feed} | more), options, print).check()

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,12 @@ from learnae.ed25519 import SensorKey, verify
 from learnae.errors import BadMessage, InputError, Reason
 from learnae.messages.readings import Reading, ReadingLog, SensorOutbox
 from learnae.messages.wire import cid_of
+from learnae.records.history import History, ReadingPublished
 from learnae.runtime.feeds import mqtt_feed
+from learnae.runtime.roster_file import Roster
+from learnae.runtime.sensor_file import SensorFile
 from learnae.sensor import __main__ as program
-from learnae.sensor.device import RowReader, SensorFile, SensorState
+from learnae.sensor.device import RowReader, SensorState
 
 SESSION, SECRET = cid_of(b"session"), bytes(range(32))
 KEY = SensorKey.from_secret(SECRET)
@@ -46,8 +49,8 @@ def table(count: int) -> str:
     return "class,y,x\n" + "".join(f"{('no', 'yes')[row % 2]},{row},3\n" for row in range(count))
 
 
-async def started(folder: Path, *options: str) -> Process:
-    command = (sys.executable, "-m", "learnae", "sensor", str(folder / "p05.json"), *options)
+async def started(folder: Path, *options: str, program: Sequence[str] = ("learnae", "sensor")) -> Process:
+    command = (sys.executable, "-m", *program, str(folder / "p05.json"), *options)
     return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=PIPE)
 
 
@@ -129,6 +132,31 @@ def test_a_sensor_that_was_stopped_sends_again_what_was_not_confirmed_and_reads_
         assert kept(tmp_path / "state") == 0
 
     asyncio.run(story())
+
+
+@pytest.mark.slow
+def test_a_sensor_records_what_the_feed_has_confirmed_for_the_host_that_started_it(tmp_path: Path) -> None:
+    Roster.of([]).write(tmp_path / "roster.json")
+    (tmp_path / "rows.csv").write_text(table(4))
+    record = ("--roster", str(tmp_path / "roster.json"), "--records", str(tmp_path / "records"))
+
+    async def story() -> list[Reading]:
+        async with mqtt_broker() as port:
+            sensor_file(port).write(tmp_path / "p05.json")
+            feed = mqtt_feed(f"mqtt://127.0.0.1:{port}", SESSION, "a peer")
+            messages = await feed.follow()
+            options = (str(tmp_path / "rows.csv"), "--rows", "2", "--every", "0", *record)
+            process = await started(tmp_path, *options, program=("learnae.sensor",))
+            arrived = await readings(messages, 2, log())
+            await process.communicate()
+            await feed.close()
+        assert process.returncode == 0
+        return arrived
+
+    published = [ReadingPublished(reading.number, reading.announcement.rows.cid) for reading in asyncio.run(story())]
+    records = History.parse((tmp_path / "records").read_text().splitlines()).records
+    assert [record.fact for record in records] == published and {record.peer for record in records} == {"p05"}
+    assert all(0 <= record.t < PATIENCE for record in records)
 
 
 def kept(path: Path) -> int:

@@ -180,4 +180,4 @@ def refuse_remote_peers(backend: str, options: RunOptions) -> None:
 def refuse_sensors(backend: str, session: Session) -> None:
     """Raises InputError if a group consists of sensors, which this backend cannot start yet."""
     if any(group.sensor for group in session.groups):
-        raise InputError(f"groups: the {backend} backend has no sensors yet: use --backend sim or --backend embedded")
+        raise InputError(f"groups: the {backend} backend has no sensors yet: use --backend compose, embedded or sim")

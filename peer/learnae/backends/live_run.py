@@ -35,6 +35,7 @@ from learnae.untrusted_file import refuse_links
 
 Ids = PublicIds | Member
 SESSION, ROSTER, JOURNALS, FAULTS = "session.toml", "roster.json", "journals", "faults.jsonl"
+READINGS = "readings.jsonl"
 JUDGING_SALT = "judging-salt"
 
 
@@ -172,7 +173,7 @@ def write_history(run: Path) -> list[str]:
 def _write_history(
     run: Path, session: Session, peers: Sequence[Member], journals: Mapping[str, ReplayedJournal]
 ) -> list[str]:
-    records = merged(session, peers, journals, injected_faults(run))
+    records = merged(session, peers, journals, [*observed(run, FAULTS), *observed(run, READINGS)])
     evaluated, notices = test_accuracies(run, session, records)
     end = len(records) - isinstance(records[-1].fact, SessionEnded)
     lines = [record.line() + "\n" for record in (*records[:end], *evaluated, *records[end:])]
@@ -180,9 +181,10 @@ def _write_history(
     return notices
 
 
-def injected_faults(run: Path) -> tuple[Record, ...]:
-    faults = run / FAULTS
-    return History.parse(faults.read_text(encoding="utf-8").splitlines()).records if faults.is_file() else ()
+def observed(run: Path, name: str) -> tuple[Record, ...]:
+    """What the host has recorded in that file of the run, which no journal has."""
+    file = run / name
+    return History.parse(file.read_text(encoding="utf-8").splitlines()).records if file.is_file() else ()
 
 
 def test_accuracies(run: Path, session: Session, records: Sequence[Record]) -> tuple[list[Record], list[str]]:

@@ -62,6 +62,9 @@ def peer(
         Path | None,
         typer.Option(help="File with the command token (mode 0600). Without it, commands are disabled."),
     ] = None,
+    feed: Annotated[
+        str | None, typer.Option(metavar="URL", help="Feed of the sensors, which a bridge follows; default: feed.url.")
+    ] = None,
 ) -> int:
     """Run one live peer until its session ends; print its decisions as JSON lines."""
     from learnae.adapters import keystore as keys
@@ -75,7 +78,7 @@ def peer(
     settings, ids = load_session(session), Roster.read(roster)
     require_plugins(settings)
     node = PeerEndpoints(
-        name, kubo, keys.resolve_url(rpc), keys.load_wallet(keystore), journal, KUBO_STARTS if rows else 0.0
+        name, kubo, keys.resolve_url(rpc), keys.load_wallet(keystore), journal, KUBO_STARTS if rows else 0.0, feed
     )
     members = ids.members(settings)
     service = PeerService(find(node, members), SessionClock(ids.zero), Metrics(), members)

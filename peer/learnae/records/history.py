@@ -88,7 +88,7 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class ReadingPublished:
-    """Of a sensor in the process of the command: the feed has confirmed a reading, whose rows are the block ``cid``."""
+    """Of a sensor: the feed has confirmed a reading, whose rows are the block ``cid``."""
 
     number: int
     cid: Cid

@@ -16,6 +16,7 @@ from learnae.records.history import (
     FaultsPlanned,
     History,
     PeerCrashed,
+    ReadingPublished,
     SessionBegan,
     session_began,
 )
@@ -60,9 +61,14 @@ def _of_live_run(run: Path, history: History, began: SessionBegan, notice: Calla
         yield f"history.jsonl begins with other settings, peers or roles than {live_run.SESSION} and {live_run.ROSTER}"
     yield from contradictions(history, journals)
     yield from wrong_signatures(history, journals, notice)
-    injected = sorted(record.line() for record in live_run.injected_faults(run))
-    if sorted(record.line() for record in history.of(FaultsPlanned, FaultBegan, FaultEnded, PeerCrashed)) != injected:
-        yield f"the faults in history.jsonl are not those of {live_run.FAULTS}"
+    faults = FaultsPlanned, FaultBegan, FaultEnded, PeerCrashed
+    for what, kinds, file in (
+        ("faults", faults, live_run.FAULTS),
+        ("readings", (ReadingPublished,), live_run.READINGS),
+    ):
+        recorded = sorted(record.line() for record in live_run.observed(run, file))
+        if sorted(record.line() for record in history.of(*kinds)) != recorded:
+            yield f"the {what} in history.jsonl are not those of {file}"
 
 
 def wrong_accuracies(run: Path, history: History) -> tuple[list[str], list[str]]:

@@ -1,5 +1,6 @@
 """Connections to the feed that a session names."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from learnae.session.settings import FeedSettings
 Connect = Callable[[str], Feed]  # by name of the peer or sensor
 
 Step = Callable[[], Awaitable[None]]
-MQTT_PORT = 1883
+MQTT_PORT, REST_PORT = 1883, 14265  # of brokers and bridges, and of HORNET
 TAG = b"learnae readings"  # of blocks with readings; a Tangle belongs to one session
 
 
@@ -50,13 +51,37 @@ class OpenFeed:
 
 def require_feed(settings: FeedSettings) -> None:
     """Raises InputError if the libraries or programs of this kind of feed are not installed."""
-    needed = ["aiomqtt", "amqtt"] if settings.kind == "mqtt" and not settings.url else ["aiomqtt"]
-    if settings.kind != "memory" and not all(map(find_spec, needed)):
-        raise InputError(f'feed.kind = "{settings.kind}" needs {" and ".join(needed)}: pip install "learnae[feed]"')
+    if settings.kind != "memory":
+        own = settings.kind == "mqtt" and not settings.url
+        require_client(settings.kind, "aiomqtt", *(["amqtt"] if own else []))
     if settings.kind == "tangle":
         from learnae.adapters.tangle.network import find_programs
 
         find_programs()
+
+
+def feed_at(url: str, session: Cid, name: str) -> Feed:
+    """A connection to a broker, mqtt://HOST:PORT, or to the nodes of a Tangle, tangle://HOST,HOST with their own ports.
+
+    Must be called in an event loop.  Raises InputError.
+    """
+    kind, _, hosts = url.partition("://")
+    if kind != "tangle":
+        return mqtt_feed(url, session, name)
+    require_client("tangle", "aiomqtt")
+    from learnae.adapters.tangle import NodeAddress, TangleFeed
+
+    if not re.fullmatch(r"[^,/:@\s]+(,[^,/:@\s]+)*", hosts):
+        raise InputError(
+            f"{url} does not name the nodes of a Tangle: give their hosts as in tangle://10.0.0.2,10.0.0.3"
+        )
+    return TangleFeed([NodeAddress(f"http://{host}:{REST_PORT}", host, MQTT_PORT) for host in hosts.split(",")], TAG)
+
+
+def require_client(kind: str, *libraries: str) -> None:
+    """Raises InputError if one of these libraries is not installed."""
+    if not all(map(find_spec, libraries)):
+        raise InputError(f'feed.kind = "{kind}" needs {" and ".join(libraries)}: pip install "learnae[feed]"')
 
 
 @asynccontextmanager
@@ -81,7 +106,7 @@ async def open_feeds(settings: FeedSettings, session: Cid) -> AsyncIterator["Ope
 
 def mqtt_feed(url: str, session: Cid, name: str) -> Feed:
     """A connection to a broker.  Raises InputError for a URL without a host."""
-    require_feed(FeedSettings(kind="mqtt", url=url))
+    require_client("mqtt", "aiomqtt")
     from learnae.adapters.mqtt import MqttFeed
 
     try:

@@ -72,7 +72,7 @@ def merged(
 ) -> tuple[Record, ...]:
     """All peers' records in order of time.  ``journals``: by name; peers whose journal is missing are left out.
 
-    No journal has faults and crashes, which come as ``observed``, and test accuracies, which are missing.
+    No journal has faults, crashes and readings, which come as ``observed``, and test accuracies, which are missing.
     """
     manifest = next((journal.contents.config.session for journal in journals.values()), Cid(""))
     began = session_began(BackendName.LIVE, session, members, manifest)
@@ -81,7 +81,7 @@ def merged(
     events = ((name, event) for name, journal in journals.items() for event, _ in journal.contents.entries)
     closed = {name: event.at for name, event in events if isinstance(event, SessionClosed)}  # killed then: twice
     ended = []
-    if len(closed) == len(members):
+    if len(closed) == sum(not member.group.sensor for member in members):
         last = max(closed.values())
         by = EndedBy.MAX_DURATION if last >= session.max_duration else EndedBy.QUIET
         ended = [Record(last, SWARM, SessionEnded(by))]

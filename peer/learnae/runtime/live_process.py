@@ -23,7 +23,7 @@ from learnae.adapters.kubo import Kubo, KuboGossip
 from learnae.adapters.kubo.dialing import DialPolicy
 from learnae.adapters.sqlite_journal import JournalContents, SqliteJournal, blocks_in_use, read_journal
 from learnae.errors import InputError, PortError, Reason, ReplayMismatch, input_error
-from learnae.ports import Observer
+from learnae.ports import Gossip, Observer
 from learnae.protocol.blockchain import PoolCall, Signed
 from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, Published, Trained, WorkBegan
 from learnae.protocol.events import TransactionSigned
@@ -32,6 +32,8 @@ from learnae.records.history import Fact
 from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import SessionClock
 from learnae.runtime.dispatch import Ports
+from learnae.runtime.feed import FeedGossip, reading_log
+from learnae.runtime.feeds import feed_at
 from learnae.runtime.history_from_journals import decisions
 from learnae.runtime.learning import Learning
 from learnae.runtime.live import LivePeer
@@ -39,6 +41,7 @@ from learnae.runtime.peer_service import PeerService
 from learnae.runtime.roster_file import Roster
 from learnae.session.fault_plan import fault_times, plan
 from learnae.session.roster import Member, names
+from learnae.session.sensor_rules import publishing_time
 from learnae.session.settings import Session
 from learnae.session.setup import SessionSetup
 
@@ -80,6 +83,7 @@ class PeerEndpoints:
     """The nodes and files of one peer.  ``kubo`` and ``rpc``: RPC URLs of its IPFS node and of its Ethereum node.
 
     ``patience``: seconds for which the Kubo node may be too busy to answer, or not up yet, while the peer starts.
+    ``feed``: URL of the sensors' feed; the session's own by default.
     """
 
     name: str
@@ -88,6 +92,7 @@ class PeerEndpoints:
     wallet: Wallet
     journal: Path
     patience: float = 0.0
+    feed: str | None = None
 
 
 async def run(
@@ -125,7 +130,9 @@ async def _run_peer(
     inside: PeerService,
     observers: Iterable[Observer],
 ) -> EndedBy:
-    members, member = roster.members(session), inside.member
+    members, member, feed = roster.members(session), inside.member, node.feed or session.feed.url
+    if member.group.bridge and not feed:
+        raise InputError(f"{node.name} follows the feed of the sensors: give the URL of the feed by --feed")
     async with AsyncExitStack() as closers:
         thread = ThreadPoolExecutor(
             1, "trainer", initializer=_lower_priority
@@ -157,13 +164,17 @@ async def _run_peer(
         journal.blocks[config.initial_weights] = setup.blocks[config.initial_weights]
         chain = ResumedChain(ethereum, node.wallet, FeePolicy.of(session.chain))
         trainer = learning.trainer(index, member.peer, config.session, journal.blocks)
+        gossip: Gossip = KuboGossip(kubo, config.session, addresses)
+        if config.sensors and feed:
+            connect = partial(feed_at, feed, config.session, node.name)
+            gossip = FeedGossip(gossip, connect, reading_log(config, learning), kubo)
         ports = Ports(kubo, kubo, chain, session.chain.id, trainer, journal.blocks)
         try:
             live = LivePeer(
                 node.name,
                 config,
                 ports,
-                KuboGossip(kubo, config.session, addresses),
+                gossip,
                 journal,
                 SessionClock(roster.zero),
                 tuple(observers),
@@ -208,10 +219,12 @@ def _signed(live: LivePeer) -> list[Signed]:
 
 
 def _stay(live: LivePeer, session: Session, now: float, peer: str, item: Fact) -> None:
-    """Wait for planned faults, which count from about when this peer begins to work."""
+    """Wait for sensors and planned faults, which begin at about the time at which this peer begins to work."""
     if isinstance(item, WorkBegan):
         windows = plan(session.faults, names(session.peers), session.seed)
-        live.end.faults = fault_times(windows, now, session.network.announce_every)
+        publishing = publishing_time(session)
+        sensors = [(now, now + publishing)] if publishing else []
+        live.end.faults = [*sensors, *fault_times(windows, now, session.network.announce_every)]
 
 
 def _tidy(live: LivePeer, journal: SqliteJournal, trained: set[Cid], now: float, peer: str, item: Fact) -> None:

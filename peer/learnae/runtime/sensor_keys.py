@@ -4,24 +4,23 @@ import hashlib
 
 from learnae.ed25519 import SensorKey
 from learnae.protocol.types import Address, PeerId
-from learnae.session.roster import Keys, group_of_each_peer, names
+from learnae.session.roster import Keys
+from learnae.session.sensor_rules import sensors
 from learnae.session.settings import Session
 
 
 def sensor_keys(session: Session) -> dict[str, SensorKey]:
     """By name of the sensor."""
-    groups = zip(names(session.peers), group_of_each_peer(session.groups, session.peers), strict=True)
-    sensors = [name for name, group in groups if group.sensor]
-    secrets = {name: hashlib.sha256(f"sensor {session.seed} {name}".encode()).digest() for name in sensors}
+    secrets = {name: hashlib.sha256(f"sensor {session.seed} {name}".encode()).digest() for name in sensors(session)}
     return {name: SensorKey.from_secret(secret) for name, secret in secrets.items()}
 
 
 def with_sensor_keys(session: Session, keys: Keys) -> Keys:
     """``keys``, with the ids of the sensors' keys."""
-    sensors = sensor_keys(session)
+    own = sensor_keys(session)
 
     def ids(name: str) -> tuple[PeerId, Address]:
         peer, wallet = keys(name)
-        return (sensors[name].peer if name in sensors else peer), wallet
+        return (own[name].peer if name in own else peer), wallet
 
     return ids

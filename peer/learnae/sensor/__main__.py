@@ -6,17 +6,18 @@ import itertools
 import os
 import stat
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import IO
 
 from learnae.bounded_http import stop_signal
 from learnae.ed25519 import SensorKey
 from learnae.errors import InputError
-from learnae.messages.readings import SensorOutbox, SensorRows, max_rows
+from learnae.messages.readings import SensorOutbox, SensorRows, decode_reading, max_rows
 from learnae.runtime.feed import publish_rows
-from learnae.runtime.feeds import mqtt_feed
-from learnae.sensor.device import RowReader, SensorFile, SensorState
+from learnae.runtime.feeds import feed_at
+from learnae.runtime.sensor_file import SensorFile
+from learnae.sensor.device import RowReader, SensorState
 
 MAX_LINE = 1 << 20  # bytes
 STANDARD_INPUT = "-"
@@ -91,6 +92,22 @@ async def readings(
         print(f"learnae sensor: {reader.bad} lines that are no rows were left out", file=sys.stderr)
 
 
+def recorder(name: str, roster: Path, path: Path) -> Callable[[int, bytes], None]:
+    """Adds a record of each confirmed reading to a file, for the host of the session.  Raises InputError."""
+    from learnae.records.history import ReadingPublished, Record
+    from learnae.runtime.clocks import SessionClock
+    from learnae.runtime.roster_file import Roster
+
+    clock = SessionClock(Roster.read(roster).zero)
+
+    def record(number: int, message: bytes) -> None:
+        published = ReadingPublished(number, decode_reading(message).announcement.rows.cid)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(Record(clock(), name, published).line() + "\n")
+
+    return record
+
+
 async def run(arguments: argparse.Namespace) -> int:
     file = SensorFile.read(arguments.sensor)
     size, most = arguments.rows, max_rows(len(file.columns))
@@ -99,10 +116,13 @@ async def run(arguments: argparse.Namespace) -> int:
     key, state = SensorKey.from_secret(bytes.fromhex(file.secret)), SensorState(arguments.state)
     outbox = SensorOutbox(file.session, key.peer, key.sign)
     state.restore(outbox)
-    feed = mqtt_feed(arguments.feed or file.feed, file.session, file.name)
+    feed = feed_at(arguments.feed or file.feed, file.session, file.name)
     count = itertools.count(1)
+    record = recorder(file.name, arguments.roster, arguments.records) if arguments.records else None
 
     def confirmed(number: int, message: bytes) -> None:
+        if record:
+            record(number, message)
         state.save(outbox)
         print(f"reading {number} confirmed, {next(count)} in all, {len(outbox.unconfirmed)} waiting", flush=True)
 
@@ -133,6 +153,8 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=100)
     parser.add_argument("--every", type=float, default=1.0)
     parser.add_argument("--state", type=Path)
+    parser.add_argument("--roster", type=Path)  # these two: from a host that starts sensors itself
+    parser.add_argument("--records", type=Path)
     try:
         return asyncio.run(run(parser.parse_args()))
     except InputError as error:

@@ -1,16 +1,34 @@
-"""What a session with sensors cannot contain."""
+"""What sensors publish, and what a session with sensors cannot contain."""
 
 from math import ceil
 
 from learnae.protocol.policies import Policy
 from learnae.session.faults import FaultKind
+from learnae.session.roster import group_of_each_peer, names
 from learnae.session.settings import Session
+
+
+def sensors(session: Session) -> tuple[str, ...]:
+    """Names of the session's sensors."""
+    groups = zip(names(session.peers), group_of_each_peer(session.groups, session.peers), strict=True)
+    return tuple(name for name, group in groups if group.sensor)
+
+
+def readings_of_each(session: Session) -> int:
+    """How many readings a sensor publishes."""
+    return ceil(session.data.rows / session.feed.rows)
+
+
+def publishing_time(session: Session) -> float:
+    """Seconds until the last sensor has published its rows; 0 without sensors."""
+    joins = [group.joins_at for group in session.groups if group.sensor]
+    return max(joins) + readings_of_each(session) * session.feed.every if joins else 0.0
 
 
 def sensor_contradictions(session: Session) -> list[tuple[bool, str]]:
     """Whether each applies, and the sentence that says so."""
     sensors = [group for group in session.groups if group.sensor]
-    limits, readings = session.network, ceil(session.data.rows / session.feed.rows)
+    limits, readings = session.network, readings_of_each(session)
     count, most = sum(group.count or 1 for group in sensors), limits.max_row_blocks_per_creator
     return [
         (

@@ -189,12 +189,13 @@ class FeedSettings:
 
     kind: Literal["memory", "mqtt", "tangle"] = setting(
         "memory",
-        "memory: inside the process of the peers; mqtt: an MQTT broker; tangle: HORNET nodes of a private IOTA Tangle.",
+        "memory: inside the process of the peers, on containers as mqtt; mqtt: an MQTT broker; tangle: HORNET nodes of "
+        "a private IOTA Tangle.",
     )
     nodes: int = setting(2, "tangle: number of nodes.", ge=2, le=4)
     url: str | None = setting(
         None,
-        "Broker to use, such as mqtt://127.0.0.1:1883; default: the embedded backend starts one.",
+        "Broker to use, such as mqtt://127.0.0.1:1883; default: the backend starts one.",
         pattern=r"^mqtt://[^/:@\s]+(:[0-9]+)?$",
         form="mqtt://HOST or mqtt://HOST:PORT",
     )

@@ -234,7 +234,7 @@ def test_a_chain_that_is_gone_for_good_ends_the_session_in_a_sentence_and_what_t
 
 
 def test_secrets_are_their_owners_alone_from_the_first_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_restrict", lambda folder, user: None)  # which comes when all is written
+    monkeypatch.setattr(files, "restrict", lambda folders, user: None)  # which comes when all is written
     monkeypatch.setattr(free_addresses, "free_subnet", lambda checkout: next(subnets(checkout)))
     monkeypatch.setattr(free_addresses, "free_base", lambda checkout, numbers, hosts: 20_000)
     session = parse(SESSION)

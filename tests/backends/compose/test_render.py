@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from subprocess import PIPE
@@ -20,18 +21,20 @@ from learnae.errors import InputError
 from learnae.messages.ids import public_key
 from learnae.protocol.types import Address, PeerId
 from learnae.session.roster import names, roster
-from learnae.session.settings import Group
+from learnae.session.settings import FeedSettings, Group
 
 GOLDEN = REPOSITORY / "tests" / "golden"
 THREE = Plan(
     "learnae-test", IPv4Network("10.200.1.0/24"), 20_000, "1000:1000", 1_700_000_000, 31337, 1, ("p00", "p01", "p02")
 )
 GROUPS = [Group(count=2), Group(has_rows=False)]
+WITH_SENSORS = replace(THREE, names=(*THREE.names, "p03"), sensors=("p03",), feed=FeedSettings("tangle", nodes=3))
 MEMBERS = roster(GROUPS, 3, lambda name: (PeerId(name), Address(f"0x{name}")), privacy=True)
 SHARED = {"chain", "rpc", "prometheus", "grafana"}
 FILES = {
     "swarm.env": settings(THREE),
     "pods.yml": pods(THREE),
+    "pods-feed.yml": pods(WITH_SENSORS),
     "targets.json": json.dumps(targets(THREE, MEMBERS), indent=2) + "\n",
 }
 
@@ -134,6 +137,17 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return services
 
 
+def test_the_feed_of_sensors_is_a_broker_unless_it_is_a_tangle_or_one_that_already_runs() -> None:
+    broker = replace(WITH_SENSORS, feed=FeedSettings("mqtt"))
+    assert broker.feed_services == ("feed",) and broker.feed_url == "mqtt://10.200.1.5"
+    assert WITH_SENSORS.feed_services == ("feed", "feed-1", "feed-2")
+    assert WITH_SENSORS.feed_url == "tangle://10.200.1.5,10.200.1.6,10.200.1.7"
+    outer = replace(WITH_SENSORS, feed=FeedSettings("mqtt", url="mqtt://192.0.2.1"))
+    assert outer.feed_services == () and outer.feed_url == "mqtt://192.0.2.1"
+    assert THREE.feed_services == () and THREE.feed_url is None
+    assert WITH_SENSORS.hosted == THREE.names
+
+
 @pytest.mark.docker
 def test_compose_knows_three_containers_for_each_peer_around_one_chain(composed: dict[str, Any]) -> None:
     expected = {f"{part}-{name}" for name in THREE.names for part in ("link", "ipfs", "peer")}
@@ -193,6 +207,7 @@ def test_what_a_pod_mounts_is_its_own_alone(composed: dict[str, Any]) -> None:
 
 def test_every_base_image_of_ours_is_one_that_can_be_brought() -> None:
     dockerfiles = [REPOSITORY / part / "Dockerfile" for part in ("peer", "ipfs", "chain")]
+    dockerfiles += [REPOSITORY / "feed" / f"Dockerfile.{kind}" for kind in (images.BROKER, images.TANGLE)]
     text = "\n".join(path.read_text() for path in dockerfiles)
     wanted = {line.split()[1] for line in text.splitlines() if line.startswith("FROM ")} - {"base"}
     assert wanted == set(images.NEEDED)

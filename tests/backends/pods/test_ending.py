@@ -10,8 +10,9 @@ import pytest
 from fastapi import FastAPI, Request, Response
 
 from learnae.backends.pods import ending
-from learnae.backends.pods.ending import Ending
+from learnae.backends.pods.ending import NO_FEED, Ending, FollowedFeed
 from learnae.protocol.decisions import IdentityChanged, IdentityState, Published, RowsPublished
+from learnae.protocol.rest import Rest
 from learnae.protocol.types import Address, Cid, PeerId, TxHash
 from learnae.records.history import Record
 from learnae.runtime.session_end import SessionEnd
@@ -56,6 +57,7 @@ async def ended(
     records: Sequence[Record] = (),
     end: SessionEnd | None = None,
     gone: Collection[str] = (),
+    feed: FollowedFeed = NO_FEED,
 ) -> None:
     """Run to the end.  A pod that is None does not answer; those in ``gone`` have left by themselves."""
 
@@ -76,7 +78,7 @@ async def ended(
         ids = dict(zip(pods, map(PeerId, ("ann", "bob", "cat")), strict=False))
         clock = iter(range(1000)).__next__
         async with asyncio.timeout(DEADLINE):
-            await Ending(urls, folder, ids, end or SessionEnd(INF, INF), clock, lambda: records, left).run()
+            await Ending(urls, folder, ids, end or SessionEnd(INF, INF), clock, lambda: records, left, feed).run()
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +122,17 @@ def test_nothing_ends_before_each_has_received_what_the_others_announced(tmp_pat
     fake["p00"].answers = ({**ANN, "rows_received": ["other"]},)
     asyncio.run(ended(tmp_path, fake))
     assert fake["p01"].asked == 3 and fake["p01"].closed_with
+
+
+def test_nothing_ends_before_sensors_have_published_all_and_the_peers_that_follow_have_received_it(
+    tmp_path: Path,
+) -> None:
+    follower = {**ANN, "rows_received": ["other"]}
+    pods = {"p00": Pod(follower, {**follower, "rows_received": ["reading"]}), "p01": Pod(BOB)}
+    published = Rest(frozenset(), frozenset(), frozenset({Cid("reading")}))
+    answers = iter([None, None, *[published] * 2])
+    asyncio.run(ended(tmp_path, pods, feed=FollowedFeed(["p00"], lambda: next(answers))))
+    assert pods["p00"].asked == 2 and pods["p00"].closed_with
 
 
 def test_a_fault_that_has_begun_is_waited_for(tmp_path: Path) -> None:

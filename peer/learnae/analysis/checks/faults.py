@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil
 
 from learnae.analysis.checks.result import Undecided, check, session_of
 from learnae.protocol.decisions import Averaged, DebtChanged, IdentityChanged, Published, WorkChanged, WorkState
@@ -17,6 +16,7 @@ from learnae.records.history import (
 )
 from learnae.session.fault_plan import plan
 from learnae.session.faults import FaultKind
+from learnae.session.sensor_rules import readings_of_each
 
 NAMED = 5  # doubts that a reason names
 
@@ -183,7 +183,7 @@ def _unpublished(history: History, fault: RecordedFault, at: float) -> int:
     """Readings that these sensors had left to publish at that moment."""
     session, sensors = session_of(history), _sensors(history, fault)
     published = sum(record.t <= at and record.peer in sensors for record, _ in history.facts(ReadingPublished))
-    return len(sensors) * ceil(session.data.rows / session.feed.rows) - published
+    return len(sensors) * readings_of_each(session) - published
 
 
 def _published_behind(history: History, fault: RecordedFault) -> bool:

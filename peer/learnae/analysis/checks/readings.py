@@ -47,7 +47,7 @@ def reading_delays(history: History) -> list[float]:
 
 
 def trained_readings(history: History) -> list[str]:
-    """One sentence about a session with sensors in the process of the command; none for others."""
+    """One sentence about a session with sensors; none for others."""
     published, delays = {reading.cid for _, reading in history.facts(ReadingPublished)}, reading_delays(history)
     if not published:
         return []

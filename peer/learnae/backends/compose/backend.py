@@ -1,12 +1,13 @@
 """Docker Compose as a backend: a pod of three containers for each peer, around one chain."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from learnae.adapters.run_directory import environment_facts
-from learnae.backends.base import Finding, Run, RunOptions, Say, refuse_sensors
+from learnae.backends.base import Finding, Run, RunOptions, Say
 from learnae.backends.compose import engine
 from learnae.backends.compose.plan import GRAFANA, NO_REMOTE_PEERS, PROMETHEUS, Plan, RemotePeerOptions, project
 from learnae.backends.pods.plan import HOST, refuse_device
@@ -14,7 +15,10 @@ from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.input_file import sha256_of
 from learnae.records.outcome import BackendName
+from learnae.runtime.feeds import require_feed
 from learnae.session.environment import RPC, external_chain_settings
+from learnae.session.faults import FaultKind
+from learnae.session.sensor_rules import sensors
 from learnae.session.settings import Session
 
 if TYPE_CHECKING:
@@ -37,8 +41,14 @@ class ComposeBackend:
 
     @property
     def description(self) -> str:
-        remote = self._options.remote_peers
-        return f"{self.session.peers - remote} live peers in containers" + (f" and {remote} remote" if remote else "")
+        remote, devices = self._options.remote_peers, len(sensors(self.session))
+        peers = f"{self.session.peers - remote - devices} live peers"
+        return (
+            peers
+            + (f" and {devices} sensor{'s' * (devices > 1)}" if devices else "")
+            + " in containers"
+            + (f" and {remote} remote" if remote else "")
+        )
 
     @property
     def expected_seconds(self) -> float:
@@ -49,7 +59,7 @@ class ComposeBackend:
         if self._options.threads is not None:
             raise InputError("--threads: in containers each peer trains in one thread: leave it out")
         refuse_device(self.session)
-        refuse_sensors(self.name, self.session)
+        self._check_sensors()
         if self._remote.count and self.session.faults:
             raise InputError("faults cannot be injected into remote peers: leave out --remote-peers or the faults")
         missing = engine.missing()
@@ -81,7 +91,7 @@ class ComposeBackend:
         if self._chain:
             self._chain = await self._chain.fitted(self._say)
             self.session = self._chain.session
-        if not images.built(project(REPOSITORY)):
+        if not images.built(project(REPOSITORY), images.feed(self.session)):
             self._say("Building the images; the first time this takes minutes.")
         self._swarm = await prepare(self.session, self._say, self._remote, self._chain)
         self._show(self._swarm.plan)
@@ -137,13 +147,36 @@ class ComposeBackend:
 
     # private
 
+    def _check_sensors(self) -> None:
+        """Raises InputError."""
+        session, feed = self.session, self.session.feed
+        if not sensors(session):
+            return
+        if self._remote.count or external_chain_settings():
+            raise InputError(f"a session with sensors has its own chain and no remote peers: leave them and {RPC} out")
+        for fault in session.faults:
+            if fault.kind.of_sensors:
+                raise InputError(
+                    f"faults: containers have no {fault.kind} yet: use --backend embedded or --backend sim"
+                )
+        if feed.url and any(fault.kind is FaultKind.FEED_KILL for fault in session.faults):
+            raise InputError("faults: feed-kill cannot kill the broker of feed.url: leave feed.url out")
+        if feed.url and re.match(r"mqtt://(localhost|127\.)", feed.url):
+            raise InputError(
+                f"feed.url = {feed.url} is this machine's loopback, which no container reaches: leave it out, and the "
+                "swarm has a broker of its own"
+            )
+        if feed.kind == "tangle":
+            require_feed(feed)
+
     def _take_checkout(self) -> None:
         from learnae.backends.compose import capacity
         from learnae.backends.compose.session import alone
 
         self._held.enter_context(alone(self._say))
         self._alone = True
-        capacity.check(self.session.peers - self._remote.count)  # once an earlier session's containers are gone
+        pods = self.session.peers - self._remote.count - len(sensors(self.session))
+        capacity.check(pods)  # once an earlier session's containers are gone
 
     def _show(self, plan: Plan) -> None:
         self._apis |= {name: plan.api(name) for name in plan.hosted}

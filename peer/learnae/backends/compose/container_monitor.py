@@ -67,5 +67,6 @@ class ContainerMonitor:
 
 
 def _failed(container: Container) -> bool:
-    """Whether a container ended unexpectedly.  A peer that is done ends with exit code 0."""
-    return container.state == "exited" and not (container.service.startswith("peer-") and container.code == 0)
+    """Whether a container ended unexpectedly.  A peer or a sensor that is done ends with exit code 0."""
+    done = container.service.startswith(("peer-", "sensor-")) and container.code == 0
+    return container.state == "exited" and not done

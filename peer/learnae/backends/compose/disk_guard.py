@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +71,7 @@ def exceeds(folders: Iterable[Path], limit: Space) -> bool:
 
 
 class DiskGuard:
-    """``folder``: build/swarm.  ``names``: of the pods."""
+    """``folder``: build/swarm.  ``names``: of the pods.  ``sensors``: those of them that are sensors."""
 
     def __init__(
         self,
@@ -81,9 +81,10 @@ class DiskGuard:
         say: Say,
         free: Callable[[Path], Space] = free_space,
         clock: Callable[[], float] = time.monotonic,
+        sensors: Collection[str] = (),
     ) -> None:
         self._containers, self._folder, self._names, self._say = containers, folder, list(names), say
-        self._free, self._clock = free, clock
+        self._free, self._clock, self._sensors = free, clock, sensors
         self._last, self._measured = free(folder), clock()
         self.limit = self._last.share(max(1, len(self._names)))
         self._stopped: set[str] = set()
@@ -117,4 +118,5 @@ class DiskGuard:
             size = f"{self.limit.bytes // MIB} MiB or {self.limit.files} files"
             self._say(f"{name} is stopped: its journal and its IPFS repository take more than its share ({size}).")
         with suppress(InputError):  # none of them runs
-            await asyncio.to_thread(self._containers.kill, [f"{part}-{name}" for part in ("peer", "ipfs")])
+            programs = ("sensor",) if name in self._sensors else ("peer", "ipfs")
+            await asyncio.to_thread(self._containers.kill, [f"{part}-{name}" for part in programs])

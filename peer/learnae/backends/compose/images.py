@@ -1,38 +1,66 @@
 """The images of a swarm: our own, and the public ones that they are built on."""
 
 import asyncio
+from pathlib import Path
 
 from learnae.backends.compose.docker_cli import TIMEOUT, docker, run
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.session.environment import tls_bundle
+from learnae.session.sensor_rules import sensors
+from learnae.session.settings import Session
 
 STAND_IN = "org.learnae.stand-in"
+BROKER, TANGLE = "broker", "tangle"  # for sessions with sensors
 OURS = PEER, IPFS, CHAIN, SWEEP = "peer", "ipfs", "chain", "sweep"  # <project>-peer ...
 PROMETHEUS, GRAFANA = "prom/prometheus:v2.53.5", "grafana/grafana:11.6.0"
 NEEDED = ("debian:trixie-slim", "ipfs/kubo:v0.43.0", "ghcr.io/foundry-rs/foundry:v1.7.1")
 BASE = (*NEEDED, PROMETHEUS, GRAFANA)
 
 
-def built(project: str) -> bool:
-    return all(present(f"{project}-{image}") for image in OURS)
+def built(project: str, feed: str | None = None) -> bool:
+    return all(present(f"{project}-{image}") for image in (*OURS, *([feed] if feed else [])))
 
 
-async def build(project: str) -> None:
-    """Build our images and get the ones they need.  Takes seconds if nothing has changed; stops when cancelled."""
+def feed(session: Session) -> str | None:
+    """The image of the feed that the session's sensors need; None if they need none."""
+    if not sensors(session) or session.feed.url:
+        return None
+    return TANGLE if session.feed.kind == "tangle" else BROKER
+
+
+async def build(project: str, feed: str | None = None) -> None:
+    """Build our images and get the ones they need.  Takes seconds if nothing has changed; stops when cancelled.
+
+    ``feed``: the image that sensors need, too.  Raises InputError.
+    """
     if not await asyncio.to_thread(lambda: all(map(present, NEEDED))):
         await run(str(REPOSITORY / "tools" / "base-images.sh"), shown=True)
     bundle = tls_bundle()
     secret = ["--secret", f"id=ca,src={bundle}"] if bundle else []
     rows = ["--build-arg", f"PEER={project}-{PEER}"]
-    for image, file, context, options in (
+    made = [
         (PEER, "peer/Dockerfile", ".", secret),
         (IPFS, "ipfs/Dockerfile", "ipfs", []),
         (CHAIN, "chain/Dockerfile", "chain", []),
         (SWEEP, "peer/Dockerfile.sweep", "peer/learnae/resources", rows),
-    ):
+    ]
+    if feed == BROKER:
+        made.append((BROKER, "feed/Dockerfile.broker", "feed", []))
+    elif feed == TANGLE:
+        made.append((TANGLE, "feed/Dockerfile.tangle", "peer/learnae/resources", _programs()))
+    for image, file, context, options in made:
         named = ["-t", f"{project}-{image}", "-f", str(REPOSITORY / file)]
         await run("docker", "buildx", "build", "--quiet", "--load", *named, *options, str(REPOSITORY / context))
+
+
+def _programs() -> list[str]:
+    """The options that give a build the programs of a Tangle.  Raises InputError."""
+    from learnae.adapters.tangle.network import find_programs  # needs aiomqtt
+
+    programs = find_programs()
+    hornet, bridge = (Path(program).resolve().parent for program in (programs.hornet, programs.bridge))
+    return ["--build-context", f"hornet={hornet}", "--build-context", f"bridge={bridge}"]
 
 
 async def publish(image: str, name: str) -> None:

@@ -1,10 +1,10 @@
 """Describes a swarm to Docker Compose: project, addresses, ports, pods.  Pure: the same plan gives the same files.
 
-addresses   .2 chain  .3 prometheus  .4 grafana  .10 p00  .11 p01 ...        static, in one /24
+addresses   .2 chain  .3 prometheus  .4 grafana  .5 to .8 feed  .10 p00  .11 p01 ...        static, in one /24
 ports       base chain  +1 prometheus  +2 grafana  +10 API of p00 ...  +200 link of p00 ...        on 127.0.0.1 only
             base chain  +10 IPFS node of p00 ...        for remote peers, on the published address
 
-Remote peers are the last of the roster.  They run on other machines and have no pod.
+Remote peers are the last of the roster.  They run on other machines and have no pod.  A sensor has one container.
 """
 
 import json
@@ -20,23 +20,27 @@ from learnae.backends.pods.plan import (
     INSIDE_LINK,
     INSIDE_RPC,
     JOURNALS,
+    READINGS,
     REPOSITORIES,
     RPC_FILE,
     checkout_name,
     checkout_number,
     peer_arguments,
 )
+from learnae.backends.pods.sensor_files import CSV, SENSOR
 from learnae.errors import InputError
 from learnae.session.roster import Member
+from learnae.session.settings import FeedSettings
 
 FIRST_POD, MAX_PODS = 10, 180
-CHAIN, PROMETHEUS, GRAFANA = 0, 1, 2  # offsets of ports and addresses
+CHAIN, PROMETHEUS, GRAFANA, FEED = 0, 1, 2, 3  # offsets of addresses and, but for the feed, of ports
 API, LINK = 10, 200  # ports of the first pod, above the base
 PORTS, BLOCKS = 400, 30  # ports per block, blocks; below the ports that Linux gives to outgoing connections
 LOWEST_PORT = 20_000
 SUBNETS = 4096
 CHAIN_SERVICE = "chain"
 RPC_SERVICE = "rpc"  # the filter in front of the chain
+FEED_SERVICE = "feed"  # the broker, or the first node of the Tangle, which faults kill
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class Plan:
     """``user``: uid:gid that owns the files and runs the containers.  ``genesis``: Unix seconds of block 0.
 
     ``external_chain``: the swarm has no chain of its own.  The URL of the external one is a secret in the pods' files.
+    ``sensors``: those of ``names`` that are sensors.  ``feed``: their settings.
     """
 
     project: str
@@ -78,6 +83,8 @@ class Plan:
     profiles: tuple[str, ...] = ()
     remote: RemotePeerOptions = NO_REMOTE_PEERS
     external_chain: bool = False
+    sensors: tuple[str, ...] = ()
+    feed: FeedSettings = FeedSettings()
 
     def __post_init__(self) -> None:
         refuse_too_many(len(self.names))
@@ -90,11 +97,39 @@ class Plan:
     @property
     def hosted(self) -> tuple[str, ...]:
         """The peers that have a pod."""
-        return self.names[: len(self.names) - self.remote.count]
+        peers = tuple(name for name in self.names if name not in self.sensors)
+        return peers[: len(peers) - self.remote.count]
 
     @property
     def remote_names(self) -> tuple[str, ...]:
-        return self.names[len(self.hosted) :]
+        return tuple(name for name in self.names if name not in self.sensors and name not in self.hosted)
+
+    @property
+    def tangle(self) -> bool:
+        """Whether the feed is a Tangle.  Otherwise it is a broker."""
+        return self.feed.kind == "tangle"
+
+    @property
+    def feed_services(self) -> tuple[str, ...]:
+        """The containers of the feed; none without sensors, or with a broker that already runs."""
+        if not self.sensors or self.feed.url:
+            return ()
+        return (
+            FEED_SERVICE,
+            *(f"{FEED_SERVICE}-{number}" for number in range(1, self.feed.nodes if self.tangle else 1)),
+        )
+
+    @property
+    def feed_hosts(self) -> tuple[str, ...]:
+        """The addresses of these containers."""
+        return tuple(self.address(2 + FEED + number) for number in range(len(self.feed_services)))
+
+    @property
+    def feed_url(self) -> str | None:
+        """Of the feed inside the swarm; None without sensors."""
+        if not self.sensors:
+            return None
+        return self.feed.url or f"{'tangle' if self.tangle else 'mqtt'}://{','.join(self.feed_hosts)}"
 
     def address(self, number: int) -> str:
         return str(self.subnet[number])
@@ -195,7 +230,9 @@ def pods(plan: Plan) -> str:
     """The text of pods.yml."""
     header = "# Written by `learnae compose render`: one pod for every peer, from peer/pod.yml.\nservices:\n"
     published = _published_chain(plan) if plan.remote.publish else ""
-    return header + "\n".join(_pod(plan, name) for name in plan.hosted) + published
+    feed = [_feed_node(plan, number) for number in range(len(plan.feed_services))]
+    parts = [*(_pod(plan, name) for name in plan.hosted), *feed, *(_sensor(plan, name) for name in plan.sensors)]
+    return header + "\n".join(parts) + published
 
 
 def _published_chain(plan: Plan) -> str:
@@ -205,7 +242,7 @@ def _published_chain(plan: Plan) -> str:
 
 def _pod(plan: Plan, name: str) -> str:
     index, folder = plan.names.index(name), f"./build/swarm/pods/{name}"
-    command = " ".join(peer_arguments(name, f"/pod/{RPC_FILE}" if plan.external_chain else plan.rpc))
+    command = " ".join(peer_arguments(name, f"/pod/{RPC_FILE}" if plan.external_chain else plan.rpc, plan.feed_url))
     ports = [f"{HOST}:{plan.port(API + index)}:{INSIDE_API}", f"{HOST}:{plan.port(LINK + index)}:{INSIDE_LINK}"]
     if plan.remote.publish:
         ports.append(f"{plan.remote.publish}:{plan.ipfs_port(name)}:{INSIDE_IPFS}")
@@ -225,6 +262,29 @@ def _pod(plan: Plan, name: str) -> str:
     network_mode: service:link-{name}
     command: {command}
     volumes: ["{folder}/peer:/pod:ro", "./build/swarm/{JOURNALS}/{name}:/journal"]
+"""
+
+
+def _feed_node(plan: Plan, number: int) -> str:
+    service, folder = plan.feed_services[number], f"./build/swarm/feed/node-{number}"
+    return f"""\
+  {service}:
+    extends: {{file: peer/pod.yml, service: {"tangle" if plan.tangle else "broker"}}}
+    networks: {{swarm: {{ipv4_address: {plan.feed_hosts[number]}}}}}
+    volumes: ["{folder}:{"/seed:ro" if plan.tangle else "/data"}"]
+"""
+
+
+def _sensor(plan: Plan, name: str) -> str:
+    options = f"--rows {plan.feed.rows} --every {plan.feed.every:g} --state /journal/{name}.state"
+    records = f"--roster /pod/roster.json --records /journal/{READINGS}"
+    return f"""\
+  sensor-{name}:
+    extends: {{file: peer/pod.yml, service: sensor}}
+    hostname: {name}
+    networks: {{swarm: {{ipv4_address: {plan.pod(name)}}}}}
+    command: {options} {records} /pod/{SENSOR} /pod/{CSV}
+    volumes: ["./build/swarm/pods/{name}/sensor:/pod:ro", "./build/swarm/{JOURNALS}/{name}:/journal"]
 """
 
 

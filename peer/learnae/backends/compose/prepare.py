@@ -30,6 +30,7 @@ from learnae.backends.pods.plan import HOST, chosen_block_time
 from learnae.checkout import REPOSITORY
 from learnae.runtime.clocks import Moment
 from learnae.session.roster import names
+from learnae.session.sensor_rules import sensors
 from learnae.session.settings import Session
 from learnae.web.api.server import listen
 
@@ -42,7 +43,7 @@ async def prepare(
     folder: Path = FOLDER,
 ) -> ComposeSwarm:
     """Build the images that have changed and write build/swarm.  Raises InputError."""
-    await images.build(project(REPOSITORY))
+    await images.build(project(REPOSITORY), images.feed(session))
     return await asyncio.to_thread(_rendered, session, say, remote, chain, folder)
 
 
@@ -67,6 +68,8 @@ def plan_for(
         profiles=profiles,
         remote=remote,
         external_chain=external_chain,
+        sensors=sensors(session),
+        feed=session.feed,
     )
 
 

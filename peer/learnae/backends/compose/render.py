@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from learnae.backends.compose.feed_nodes import write_feed
 from learnae.backends.compose.plan import Plan, pods, settings, targets
 from learnae.backends.compose.prometheus_targets import write_faults
 from learnae.backends.pods.files import write_swarm
@@ -20,6 +21,7 @@ FOLDER = REPOSITORY / "build" / "swarm"
 def render(session: Session, plan: Plan, folder: Path = FOLDER, rpc: str | None = None) -> tuple[Member, ...]:
     """Write the folder anew, with new keys, wallets and chain.  ``rpc``: the URL of an external chain instead."""
     members = write_swarm(session, plan, folder, rpc)
+    write_feed(plan, folder)
     write_plan(plan, members, folder)
     return members
 

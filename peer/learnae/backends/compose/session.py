@@ -25,9 +25,10 @@ from learnae.backends.compose.docker_cli import docker
 from learnae.backends.compose.plan import Plan, project
 from learnae.backends.compose.remote_peers import RemotePeers
 from learnae.backends.compose.render import FOLDER
+from learnae.backends.compose.sensors import SensorContainers
 from learnae.backends.external_chain.chain import ExternalChain
 from learnae.backends.pods import checkout_lock
-from learnae.backends.pods.ending import Ending
+from learnae.backends.pods.ending import Ending, FollowedFeed
 from learnae.backends.pods.event_client import follow
 from learnae.backends.pods.faults import PodFaults
 from learnae.backends.pods.pod_session import MARGIN, PodSession
@@ -53,7 +54,7 @@ class ComposeSwarm(PodSession[Plan]):
     @property
     def hosted_members(self) -> tuple[Member, ...]:
         """Those that have a pod."""
-        return self.members[: len(self.plan.hosted)]
+        return tuple(member for member in self.members if member.name in self.plan.hosted)
 
     @property
     def containers(self) -> Containers:
@@ -71,7 +72,8 @@ class ComposeSwarm(PodSession[Plan]):
         """The pod of a peer that joins late starts with the others; only its peer container starts later."""
         late = {member.name for member in self.members if member.group.joins_at}
         pods = [f"{part}-{name}" for name in self.plan.hosted for part in ("link", "ipfs")]
-        return [*self.plan.shared_services, *pods, *(f"peer-{name}" for name in self.plan.hosted if name not in late)]
+        shared = (*self.plan.shared_services, *self.plan.feed_services)
+        return [*shared, *pods, *(f"peer-{name}" for name in self.plan.hosted if name not in late)]
 
 
 @contextmanager
@@ -94,18 +96,22 @@ async def live(swarm: ComposeSwarm, run: Run, say: Say) -> None:
     end = SessionEnd(swarm.session.linger, swarm.session.max_duration)
     lifecycle = ContainerLifecycle(plan.project, swarm.folder / "chain", plan.block_time)
     faults = swarm.faults(plan, lifecycle, end, run, say)
+    sensors = SensorContainers(swarm.session, swarm.members, swarm.folder, containers, swarm.clock, run, say)
     monitor = ContainerMonitor(containers, say, lambda: faults.away if faults else frozenset())
     if faults:
-        await containers.up(f"link-{plan.names[0]}")
+        await containers.up(f"link-{plan.hosted[0]}")
         await faults.check()
     try:
         await containers.up(*swarm.initial_services)
         async with asyncio.TaskGroup() as group:
             background = [group.create_task(follow(name, plan.api(name), run.add, say)) for name in plan.hosted]
             background.append(group.create_task(monitor.run()))
-            background.append(group.create_task(DiskGuard(containers, swarm.folder, plan.hosted, say).run()))
+            writing = (*plan.hosted, *plan.sensors)
+            guard = DiskGuard(containers, swarm.folder, writing, say, sensors=plan.sensors)
+            background.append(group.create_task(guard.run()))
+            background.append(group.create_task(sensors.follow()))
             if not plan.remote_names:  # whose reports would be needed, too
-                background.append(group.create_task(_ending(swarm, end, run.events).run()))
+                background.append(group.create_task(_ending(swarm, end, run.events, sensors.followed).run()))
             if faults:
                 background.append(group.create_task(faults.run()))
                 background.append(group.create_task(prometheus_targets.follow(run.events, swarm.folder)))
@@ -124,6 +130,7 @@ async def live(swarm: ComposeSwarm, run: Run, say: Say) -> None:
     except BaseExceptionGroup as group:
         raise input_error(group) or group from None
     finally:
+        sensors.read()
         rpc = swarm.chain.settings.rpc if swarm.chain else plan.outer_rpc
         await collect(plan, swarm.folder, rpc, directory, say)
 
@@ -133,13 +140,13 @@ def remove(folder: Path = FOLDER) -> int:
     return Containers(project(REPOSITORY), folder).down()
 
 
-def _ending(swarm: ComposeSwarm, end: SessionEnd, events: EventLog) -> Ending:
+def _ending(swarm: ComposeSwarm, end: SessionEnd, events: EventLog, feed: FollowedFeed) -> Ending:
     apis = {name: swarm.plan.api(name) for name in swarm.plan.hosted}
 
     async def gone(silent: Collection[str]) -> list[str]:
         return await asyncio.to_thread(swarm.containers.finished_peers, silent)
 
-    return swarm.ending(apis, end, events, gone)
+    return swarm.ending(apis, end, events, gone, feed)
 
 
 async def _peers_end(swarm: ComposeSwarm, faults: PodFaults[ContainerLifecycle] | None) -> None:

@@ -48,6 +48,7 @@ class ClusterPlan:
                 "swarms"
             )
 
+    sensors, feed_url = (), None  # it refuses them
     subnet = None  # the cluster's pods may have any address; a NetworkPolicy says who may connect
 
     @property

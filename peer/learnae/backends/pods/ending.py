@@ -6,6 +6,7 @@ tells all peers that the session is over.  It asks the last peer that was busy f
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,19 @@ TIMEOUT = aiohttp.ClientTimeout(total=5.0)
 LISTS = ("announced", "received", "rows_announced")  # of a report
 Gone = Callable[[Collection[str]], Awaitable[Collection[str]]]
 
+NOTHING = Rest(frozenset(), frozenset())
 UNANSWERED = (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError)
+
+
+@dataclass(frozen=True)
+class FollowedFeed:
+    """``followers``: the peers that receive what sensors publish.  ``published``: all of it; None until it is all."""
+
+    followers: Collection[str] = ()
+    published: Callable[[], Rest | None] = lambda: NOTHING
+
+
+NO_FEED = FollowedFeed()
 
 
 class Ending:
@@ -43,9 +56,11 @@ class Ending:
         clock: Callable[[], float],
         records: Callable[[], Collection[Record]],
         gone: Gone,
+        feed: FollowedFeed = NO_FEED,
     ) -> None:
         self._apis, self._folder, self._ids = apis, folder, ids
         self._end, self._clock, self._records, self._gone = end, clock, records, gone
+        self._feed = feed
         self._names = list(apis)  # the last one that was busy comes first
 
     async def run(self) -> None:
@@ -60,6 +75,9 @@ class Ending:
     # private
 
     async def _settled(self, client: aiohttp.ClientSession) -> bool:
+        published = self._feed.published()
+        if published is None:
+            return False
         rests, silent = dict[str, Rest](), list[str]()
         for name in self._names:
             try:
@@ -75,8 +93,8 @@ class Ending:
         left = {name: _last_announced(name, self._ids[name], self._records()) for name in gone}
         if not rests or len(rests) + len(left) < len(self._names):
             return False
-        reports = ((name, rest) for name, rest in (rests | left).items())
-        return settled((rest, [rests[other] for other in rests if other != name]) for name, rest in reports)
+        reports = [(rest, [rests[other] for other in rests if other != name]) for name, rest in (rests | left).items()]
+        return settled([*reports, (published, [rests[name] for name in rests if name in self._feed.followers])])
 
     async def _close(self, client: aiohttp.ClientSession, name: str) -> None:
         """One that does not answer ends by itself."""

@@ -4,6 +4,7 @@
     judging-salt                          known to the host alone: by what judging blocks are dealt
     chain/state.json                      the chain at block 0, unless it is an external one
     pods/<name>/{link,ipfs,peer}/         for that one container, and no other
+    pods/<name>/sensor/                   instead, for a sensor
     journals/<name>/  repositories/<name>/      what the peer and its IPFS node leave
 
 Keys are made here, so that the roster is known before anything starts.  A pod's files are of mode 0600, owned by the
@@ -22,9 +23,11 @@ from typing import Any
 from learnae.adapters import keystore
 from learnae.adapters.evm.fee_pool import genesis_contracts
 from learnae.adapters.ipfs_keys import IpfsIdentity, create_identity, create_swarm_key
+from learnae.adapters.keystore import Wallet
 from learnae.adapters.kubo.process import kubo_config, outside
 from learnae.backends.live_run import draw_judging_salt
 from learnae.backends.pods.plan import JOURNALS, REPOSITORIES, RPC_FILE, Pods
+from learnae.backends.pods.sensor_files import write_sensor
 from learnae.errors import InputError
 from learnae.private_file import write_private
 from learnae.protocol.types import Address, Cid, Wei, wei
@@ -62,11 +65,13 @@ def write_swarm(session: Session, plan: Pods, folder: Path, rpc: str | None = No
     (folder / NOTICE).write_text(learning.notice or "", encoding="utf-8")
     identities = {name: create_identity() for name in plan.names}
     for name in plan.names:
-        for part in ("link", "ipfs", "peer"):
+        for part in ("sensor",) if name in plan.sensors else ("link", "ipfs", "peer"):
             (folder / "pods" / name / part).mkdir(parents=True)
         (folder / JOURNALS / name).mkdir()
-        (folder / REPOSITORIES / name).mkdir()
+        if name not in plan.sensors:
+            (folder / REPOSITORIES / name).mkdir()
     wallets = {name: keystore.create_wallet(path).address for name, path in keystores(plan, folder).items()}
+    wallets |= {name: Wallet.from_key(os.urandom(32)).address for name in plan.sensors}  # which nobody uses
     peers = {name: identity.peer_id for name, identity in identities.items()}
     addresses = {peers[name]: (f"{plan.ipfs_address(name)}/p2p/{peers[name]}",) for name in plan.hosted}
     roster = Roster.of([(identities[name].peer_id, wallets[name]) for name in plan.names], addresses=addresses)
@@ -79,6 +84,8 @@ def write_swarm(session: Session, plan: Pods, folder: Path, rpc: str | None = No
         _write_chain(folder / "chain", alloc, genesis_contracts(pool_terms(session)))
     key = create_swarm_key()
     for index, name in enumerate(plan.names):
+        if name in plan.sensors:
+            continue
         pod = folder / "pods" / name
         token = secrets.token_urlsafe(32)
         write_private(pod / "link" / "token", token)
@@ -94,19 +101,26 @@ def write_swarm(session: Session, plan: Pods, folder: Path, rpc: str | None = No
             shutil.copy(folder / file, pod / "peer")
         write_plugins(session, pod / "peer")
         _write_rows(pod / "peer", learning, index, {plan.names[0], name})
-    _restrict(folder, plan.user)
+    for name in plan.sensors:
+        assert plan.feed_url
+        pod, identity = folder / "pods" / name / "sensor", identities[name]
+        shutil.copy(folder / "roster.json", pod)
+        agreed = session_id(session, members, folder)
+        write_sensor(pod, name, plan.names.index(name), identity, learning, agreed, plan.feed_url)
+    restrict((folder / part for part in ("pods", JOURNALS, REPOSITORIES, "chain")), plan.user)
     return members
 
 
 def keystores(plan: Pods, folder: Path) -> dict[str, Path]:
     """The wallet file of each peer, by name."""
-    return {name: folder / "pods" / name / "peer" / "wallet.json" for name in plan.names}
+    peers = (name for name in plan.names if name not in plan.sensors)
+    return {name: folder / "pods" / name / "peer" / "wallet.json" for name in peers}
 
 
 def begin_now(folder: Path) -> None:
     """Set second 0 of the session to now; rendering was earlier."""
     roster = replace(Roster.read(folder / "roster.json"), zero=Moment.now())
-    for path in [folder / "roster.json", *folder.glob("pods/*/peer/roster.json")]:
+    for path in [folder / "roster.json", *folder.glob("pods/*/*/roster.json")]:
         roster.write(path)
 
 
@@ -132,7 +146,7 @@ def ipfs_config(plan: Pods, name: str, identities: Mapping[str, IpfsIdentity]) -
     own = identities[name]
     dialled = {identities[other].peer_id: plan.ipfs_address(other) for other in neighbours(plan.hosted, name)}
     config = kubo_config(own.peer_id, own.key, dialled)
-    if plan.subnet and plan.hosted == plan.names:
+    if plan.subnet and {*plan.hosted, *plan.sensors} == set(plan.names):
         config["Swarm"]["AddrFilters"] = outside(plan.subnet)
     if len(plan.names) > FULL_MESH:
         config["Routing"] = {"Type": "dht"}
@@ -173,10 +187,10 @@ def _account(balance: str, code: str) -> dict[str, Any]:
     return {"nonce": 0, "balance": balance, "code": code, "storage": {}}
 
 
-def _restrict(folder: Path, user: str) -> None:
+def restrict(folders: Iterable[Path], user: str) -> None:
     """Make the files of the containers readable by the containers' user only."""
     uid, gid = map(int, user.split(":"))
-    for part in filter(Path.exists, (folder / part for part in ("pods", JOURNALS, REPOSITORIES, "chain"))):
+    for part in filter(Path.exists, folders):
         for path in [part, *part.rglob("*")]:
             path.chmod(0o700 if path.is_dir() else 0o600)
             if os.getuid() == 0:
@@ -186,7 +200,8 @@ def _restrict(folder: Path, user: str) -> None:
 def session_id(session: Session, members: Sequence[Member], folder: Path) -> Cid:
     from learnae.runtime.shard_learning import ShardLearning  # imports NumPy
 
-    learning = ShardLearning(session, folder / "pods" / members[0].name / "peer")
+    first = next(member.name for member in members if not member.group.sensor)
+    learning = ShardLearning(session, folder / "pods" / first / "peer")
     return SessionSetup(
         session,
         members,

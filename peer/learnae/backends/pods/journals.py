@@ -15,6 +15,8 @@ def collect_journals(pods: Pods, folder: Path, run: Path, say: Say) -> None:
     """Copy the journals of all peers.  A pod can put anything in place of its own, and loses only that."""
     (run / live_run.JOURNALS).mkdir(parents=True, exist_ok=True)
     for name in pods.names:
+        if name in pods.sensors:
+            continue
         try:
             _copy_journal(folder, name, run)
         except InputError as error:

@@ -29,10 +29,7 @@ class LinkAgents:
     """``async with`` keeps a connection pool open; ``renew`` keeps the leases from ending."""
 
     def __init__(self, plan: LinkedPods, folder: Path) -> None:
-        self.plan = plan
-        self._tokens = {
-            name: (folder / "pods" / name / "link" / "token").read_text(encoding="utf-8") for name in plan.names
-        }
+        self.plan, self._folder = plan, folder
         self._links: Links = {}
         self._updating = asyncio.Lock()  # or a renewal might arrive after the state that follows it
 
@@ -107,7 +104,8 @@ class LinkAgents:
         return list(await asyncio.gather(*(self._ask("GET", name, "state") for name in names)))
 
     async def _ask(self, method: str, name: str, what: str, content: Mapping[str, Any] | None = None) -> Any:
-        url, headers = f"{self.plan.link(name)}/v1/{what}", {"Authorization": f"Bearer {self._tokens[name]}"}
+        token = (self._folder / "pods" / name / "link" / "token").read_text(encoding="utf-8")
+        url, headers = f"{self.plan.link(name)}/v1/{what}", {"Authorization": f"Bearer {token}"}
         try:
             request = self._client.request(method, url, json=content, headers=headers, allow_redirects=False)
             async with request as response:

@@ -12,6 +12,7 @@ from learnae.session.settings import Session
 HOST = "127.0.0.1"
 INSIDE_API, INSIDE_LINK, INSIDE_IPFS, INSIDE_RPC = 8000, 7000, 4001, 8545  # ports in a pod
 JOURNALS, REPOSITORIES = "journals", "repositories"  # folders of the swarm that pods write to
+READINGS = "readings.jsonl"  # in the journal folder of a sensor: what the feed has confirmed
 RPC_FILE = "rpc"  # in a pod, with the URL of an external chain
 
 
@@ -25,13 +26,23 @@ def refuse_device(session: Session) -> None:
 
 
 class Pods(Protocol):
-    """The pods of a swarm.  ``names``: all peers.  ``hosted``: those with a pod, the first of them."""
+    """The pods of a swarm.  ``names``: all members.  ``hosted``: the peers with a pod, the first of them."""
 
     @property
     def names(self) -> tuple[str, ...]: ...
 
     @property
     def hosted(self) -> tuple[str, ...]: ...
+
+    @property
+    def sensors(self) -> tuple[str, ...]:
+        """Those of ``names`` that are no peers."""
+        ...
+
+    @property
+    def feed_url(self) -> str | None:
+        """Of the feed inside the swarm; None without sensors."""
+        ...
 
     @property
     def subnet(self) -> IPv4Network | None:
@@ -63,7 +74,7 @@ class LinkedPods(Protocol):
         ...
 
 
-def peer_arguments(name: str, rpc: str) -> Sequence[str]:
+def peer_arguments(name: str, rpc: str, feed: str | None = None) -> Sequence[str]:
     """The arguments of ``learnae`` in the peer's container.  ``rpc``: a URL, or the file that holds it."""
     options = {
         "name": name,
@@ -75,7 +86,7 @@ def peer_arguments(name: str, rpc: str) -> Sequence[str]:
         "rows": "/pod",
         "listen": f"0.0.0.0:{INSIDE_API}",
         "token-file": "/pod/token",
-    }
+    } | ({"feed": feed} if feed else {})
     return ["peer", "/pod/session.toml", *(part for key, value in options.items() for part in (f"--{key}", value))]
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from learnae.backends import live_run
 from learnae.backends.base import Run, Say
-from learnae.backends.pods.ending import Ending, Gone
+from learnae.backends.pods.ending import NO_FEED, Ending, FollowedFeed, Gone
 from learnae.backends.pods.faults import L, PodFaults
 from learnae.backends.pods.link_client import LinkAgents
 from learnae.backends.pods.plan import LinkedPods
@@ -50,7 +50,7 @@ class PodSession(Generic[P]):
     @property
     def early(self) -> list[str]:
         """The peers that do not join later."""
-        return [member.name for member in self.members if not member.group.joins_at]
+        return [member.name for member in self.members if not member.group.joins_at and not member.group.sensor]
 
     @property
     def began(self) -> SessionBegan:
@@ -68,5 +68,7 @@ class PodSession(Generic[P]):
 
         return PodFaults(windows, self.early, self.clock, agents, lifecycle, run.events, file, say, wait_for_them)
 
-    def ending(self, apis: Mapping[str, str], end: SessionEnd, events: EventLog, gone: Gone) -> Ending:
-        return Ending(apis, self.folder, self.ids, end, self.clock, lambda: events.records, gone)
+    def ending(
+        self, apis: Mapping[str, str], end: SessionEnd, events: EventLog, gone: Gone, feed: FollowedFeed = NO_FEED
+    ) -> Ending:
+        return Ending(apis, self.folder, self.ids, end, self.clock, lambda: events.records, gone, feed)

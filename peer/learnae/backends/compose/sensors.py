@@ -1,0 +1,110 @@
+"""The sensors of a session in containers: starts them, and reads what each has recorded of its readings.
+
+A sensor starts once all peers that follow the feed are at work: a broker keeps nothing for those that never subscribed.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from learnae.backends.base import Run, Say
+from learnae.backends.compose.containers import Containers
+from learnae.backends.live_run import READINGS
+from learnae.backends.pods import plan as pods
+from learnae.backends.pods.ending import FollowedFeed
+from learnae.errors import InputError
+from learnae.protocol.decisions import WorkBegan
+from learnae.protocol.rest import Rest
+from learnae.protocol.types import Cid
+from learnae.records.history import History, ReadingPublished, Record
+from learnae.session.roster import Member
+from learnae.session.sensor_rules import readings_of_each
+from learnae.session.settings import Session
+from learnae.untrusted_file import read_untrusted
+
+LOOK = 0.5  # s between two looks at what sensors have recorded
+MAX_FILE = 16 << 20  # bytes
+
+
+@dataclass
+class SensorContainers:
+    """``published``: numbers and CIDs of the readings of each sensor that the feed has confirmed, by name."""
+
+    session: Session
+    members: tuple[Member, ...]
+    folder: Path  # build/swarm
+    containers: Containers
+    clock: Callable[[], float]  # session seconds
+    run: Run
+    say: Say
+    published: dict[str, dict[int, Cid]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.published = {member.name: {} for member in self.sensors}
+
+    @property
+    def sensors(self) -> list[Member]:
+        return [member for member in self.members if member.group.sensor]
+
+    @property
+    def followed(self) -> FollowedFeed:
+        return FollowedFeed([member.name for member in self.members if member.group.bridge], self._all_published)
+
+    async def follow(self) -> None:
+        """Start the sensors, and record what they publish, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for member in self.sensors:
+                group.create_task(self._start(member))
+            while True:
+                await asyncio.sleep(LOOK)
+                self.read()
+
+    def read(self) -> None:
+        """Record what is new in the sensors' files.  A sensor that writes anything else is left out from then on."""
+        for name in list(self.published):
+            try:
+                text = read_untrusted(self.folder, pods.JOURNALS, name, pods.READINGS, limit=MAX_FILE)
+                for record in History.parse(text.decode().splitlines()).records:
+                    self._add(name, record)
+            except FileNotFoundError:
+                continue
+            except (InputError, ValueError, RecursionError) as error:
+                del self.published[name]
+                self.say(f"No more readings of {name} are recorded: its file is damaged ({error}).")
+
+    # private
+
+    def _add(self, name: str, record: Record) -> None:
+        """Raises InputError."""
+        reading, known = record.fact, self.published[name]
+        if record.peer != name or not isinstance(reading, ReadingPublished) or not 1 <= reading.number <= self._planned:
+            raise InputError("a record that is not of one of its readings")
+        if reading.number in known:  # it was killed before it had saved that the feed has it
+            return
+        known[reading.number] = reading.cid
+        self.run.add(record)
+        with (self.run.directory.path / READINGS).open("a", encoding="utf-8") as file:
+            file.write(record.line() + "\n")
+
+    @property
+    def _planned(self) -> int:
+        """Readings of each sensor."""
+        return readings_of_each(self.session)
+
+    def _all_published(self) -> Rest | None:
+        if any(len(known) < self._planned for known in self.published.values()):
+            return None
+        cids = frozenset(cid for known in self.published.values() for cid in known.values())
+        return Rest(frozenset(), frozenset(), cids)
+
+    async def _start(self, member: Member) -> None:
+        waiting = {other.name for other in self.members if other.group.bridge and not other.group.joins_at}
+        if waiting:
+            async for _, record in self.run.events.follow():
+                if isinstance(record.fact, WorkBegan):
+                    waiting.discard(record.peer)
+                if not waiting:
+                    break
+        await asyncio.sleep(member.group.joins_at - self.clock())
+        await self.containers.up(f"sensor-{member.name}")

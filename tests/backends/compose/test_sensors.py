@@ -1,0 +1,139 @@
+"""What sensors in containers publish is recorded once, and nothing else that they write."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from learnae.adapters.run_directory import RunDirectory
+from learnae.backends.base import Run
+from learnae.backends.compose.containers import Containers
+from learnae.backends.compose.sensors import SensorContainers
+from learnae.backends.live_run import READINGS, observed
+from learnae.backends.pods.plan import JOURNALS
+from learnae.messages.wire import cid_of
+from learnae.protocol.decisions import WorkBegan
+from learnae.protocol.types import Address, Cid, PeerId
+from learnae.records.history import ReadingPublished, Record
+from learnae.session.roster import roster
+from learnae.session.session_file import parse
+
+SESSION = parse(
+    {
+        "peers": 4,
+        "privacy": False,
+        "data": {"rows": 200},
+        "feed": {"rows": 100},
+        "groups": [
+            {"count": 2, "bridge": True},
+            {"count": 2, "sensor": True, "computes": False, "wants_payment": False},
+        ],
+    }
+)
+MEMBERS = roster(SESSION.groups, 4, lambda name: (PeerId(name), Address(name)), privacy=False)
+
+
+class Started(Containers):
+    """Containers that are only remembered.  ``both`` have been started."""
+
+    services: list[str]
+    both: asyncio.Event
+
+    async def up(self, *services: str) -> None:
+        self.services.extend(services)
+        if len(self.services) == 2:
+            self.both.set()
+
+
+class Stage:
+    """Two peers that follow the feed, and two sensors, p02 and p03."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.said = folder, list[str]()
+        self.run = Run(RunDirectory(folder / "run"))
+        self.run.directory.path.mkdir()
+        self.containers = Started("test", folder)
+        object.__setattr__(self.containers, "services", [])
+        object.__setattr__(self.containers, "both", asyncio.Event())
+        for name in ("p02", "p03"):
+            (folder / JOURNALS / name).mkdir(parents=True)
+        self.sensors = SensorContainers(
+            SESSION, MEMBERS, folder, self.containers, lambda: 1.0, self.run, self.said.append
+        )
+
+    def write(self, name: str, *lines: str) -> None:
+        with (self.folder / JOURNALS / name / "readings.jsonl").open("a") as file:
+            file.writelines(f"{line}\n" for line in lines)
+
+    def recorded(self) -> list[Record]:
+        self.sensors.read()
+        assert list(observed(self.run.directory.path, READINGS)) == self.run.events.records
+        return self.run.events.records
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def cid(name: str, number: int) -> Cid:
+    return cid_of(f"{name} {number}".encode())
+
+
+def reading(name: str, number: int, at: float = 2.0) -> Record:
+    return Record(at, name, ReadingPublished(number, cid(name, number)))
+
+
+def test_each_reading_is_recorded_once_although_a_sensor_was_killed_before_it_knew(stage: Stage) -> None:
+    assert stage.recorded() == []
+    stage.write("p02", reading("p02", 1).line())
+    assert stage.recorded() == [reading("p02", 1)]
+    stage.write("p02", reading("p02", 1, 3.0).line(), reading("p02", 2, 3.0).line())
+    stage.write("p03", reading("p03", 1, 4.0).line())
+    assert stage.recorded() == [reading("p02", 1), reading("p02", 2, 3.0), reading("p03", 1, 4.0)]
+
+
+def test_the_session_ends_only_after_the_last_reading_and_once_its_followers_have_all(stage: Stage) -> None:
+    feed = stage.sensors.followed
+    assert feed.followers == ["p00", "p01"] and feed.published() is None
+    for name in ("p02", "p03"):
+        stage.write(name, reading(name, 1).line(), reading(name, 2).line())
+    stage.recorded()
+    published = feed.published()
+    assert published and published.rows_announced == {cid(name, n) for name in ("p02", "p03") for n in (1, 2)}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        reading("p03", 1).line(),
+        reading("p02", 0).line(),
+        reading("p02", 3).line(),
+        Record(1.0, "p02", WorkBegan(1, False)).line(),
+        "[" * 100_000,
+        '{"t": 1}',
+    ],
+    ids=["another's", "number 0", "more than it has", "another fact", "nested", "no record"],
+)
+def test_a_sensor_that_records_anything_else_is_left_out_and_the_others_are_not(stage: Stage, line: str) -> None:
+    stage.write("p02", line, reading("p02", 1).line())
+    stage.write("p03", reading("p03", 1).line())
+    assert stage.recorded() == [reading("p03", 1)]
+    assert len(stage.said) == 1 and "No more readings of p02 are recorded: its file is damaged" in stage.said[0]
+
+
+def test_sensors_start_when_all_peers_that_follow_the_feed_are_at_work(stage: Stage) -> None:
+    async def story() -> None:
+        following = asyncio.create_task(stage.sensors.follow())
+        stage.run.add(Record(1.0, "p00", WorkBegan(2, False)))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert stage.containers.services == []
+        stage.run.add(Record(1.0, "p01", WorkBegan(2, False)))
+        async with asyncio.timeout(30):
+            await stage.containers.both.wait()
+        following.cancel()
+        await asyncio.wait([following])
+
+    asyncio.run(story())
+    assert sorted(stage.containers.services) == ["sensor-p02", "sensor-p03"]

@@ -1,0 +1,79 @@
+"""Sensors on containers: their readings cross a feed of containers, and all of them are trained on."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from tests.helpers.command_line import ALL_PASSED, here
+from tests.stack.compose_swarm import PROJECT, Command, left
+
+from learnae.adapters.run_directory import RunDirectory
+from learnae.backends.compose import engine, images
+from learnae.errors import InputError
+from learnae.protocol.decisions import RowsForwarded, Trained
+from learnae.records.history import ReadingPublished
+from learnae.session.session_file import load
+
+pytestmark = pytest.mark.docker
+
+SESSION = """
+name = "feed"
+peers = 5
+privacy = false
+linger = 3.0
+max_duration = 100.0
+[data]
+rows = 300
+validation_rows = 300
+[model]
+hidden = [16]
+[work]
+slices = 3
+patience = 2
+[start]
+timeout = 60.0
+[feed]
+kind = "{kind}"
+nodes = 2
+rows = 100
+every = 1.0
+[[groups]]
+count = 2
+bridge = true
+[[groups]]
+count = 1
+has_rows = false
+[[groups]]
+count = 2
+sensor = true
+computes = false
+wants_payment = false
+"""
+
+
+@pytest.mark.parametrize("kind", ["mqtt", "tangle"])
+def test_every_reading_of_sensors_is_trained_on_once_by_each_peer(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "session.toml").write_text(SESSION.format(kind=kind))
+    if engine.missing():
+        pytest.skip(str(engine.missing()))
+    try:
+        asyncio.run(images.build(PROJECT, images.feed(load(tmp_path / "session.toml"))))
+    except InputError as error:
+        pytest.skip(str(error))  # the programs of the Tangle are not there
+    swarm = Command(tmp_path / "run", "swarm", tmp_path / "session.toml", "--port", 0)
+    try:
+        swarm.when("3 of 5 registered")
+        assert swarm.end() == 0, "\n".join(swarm.lines)
+    finally:
+        here(tmp_path, "compose", "down")
+    swarm.when(ALL_PASSED)
+    swarm.when("6 of 6 readings of sensors were trained on; the first model came .* s .median. after the feed had it")
+    assert left() == ""
+    history = RunDirectory(swarm.run).read()
+    published = {fact.cid for _, fact in history.facts(ReadingPublished)}
+    assert {record.peer for record, _ in history.facts(ReadingPublished)} == {"p03", "p04"}
+    assert {fact.cid for _, fact in history.facts(RowsForwarded)} == published
+    trained = [(record.peer, fact.rows) for record, fact in history.facts(Trained) if fact.rows in published]
+    assert sorted(trained) == sorted((name, cid) for name in ("p00", "p01", "p02") for cid in published), "once by each"
+    audited = here(swarm.run, "audit", swarm.run)
+    assert audited.returncode == 0, audited.stdout + audited.stderr
