@@ -1,7 +1,9 @@
 """What the containers of the feed start from: build/swarm/feed/, with a folder for each node that no other one sees."""
 
+import shutil
 from pathlib import Path
 
+from learnae import resources
 from learnae.backends.compose.plan import Plan
 from learnae.backends.pods.files import restrict
 from learnae.runtime.feeds import MQTT_PORT, REST_PORT
@@ -22,7 +24,8 @@ def write_feed(plan: Plan, folder: Path) -> None:
             Endpoints(host, f"{ANY}:{GOSSIP_PORT}", f"{ANY}:{REST_PORT}", f"127.0.0.1:{INX_PORT}", f"{ANY}:{MQTT_PORT}")
             for host in plan.feed_hosts
         ]
-        write_network(folder / FEED, nodes, find_programs())
+        for path in write_network(folder / FEED, nodes, find_programs()):
+            shutil.copy(resources.TANGLE_NODE, path / "tangle_node.sh")
     else:
         (folder / FEED / "node-0").mkdir(parents=True)
     restrict([folder / FEED], plan.user)

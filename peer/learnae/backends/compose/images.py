@@ -48,19 +48,17 @@ async def build(project: str, feed: str | None = None) -> None:
     if feed == BROKER:
         made.append((BROKER, "feed/Dockerfile.broker", "feed", []))
     elif feed == TANGLE:
-        made.append((TANGLE, "feed/Dockerfile.tangle", "peer/learnae/resources", _programs()))
+        made.append((TANGLE, "feed/Dockerfile.tangle", _programs(), []))
     for image, file, context, options in made:
         named = ["-t", f"{project}-{image}", "-f", str(REPOSITORY / file)]
         await run("docker", "buildx", "build", "--quiet", "--load", *named, *options, str(REPOSITORY / context))
 
 
-def _programs() -> list[str]:
-    """The options that give a build the programs of a Tangle.  Raises InputError."""
+def _programs() -> str:
+    """The folder with the programs of a Tangle, which are built together.  Raises InputError."""
     from learnae.adapters.tangle.network import find_programs  # needs aiomqtt
 
-    programs = find_programs()
-    hornet, bridge = (Path(program).resolve().parent for program in (programs.hornet, programs.bridge))
-    return ["--build-context", f"hornet={hornet}", "--build-context", f"bridge={bridge}"]
+    return str(Path(find_programs().hornet).resolve().parent)
 
 
 async def publish(image: str, name: str) -> None:
