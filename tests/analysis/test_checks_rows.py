@@ -9,8 +9,18 @@ from learnae.analysis.checks.readings import trained_readings
 from learnae.errors import Reason
 from learnae.protocol.decisions import RowsForwarded, RowsPublished, Trained, TrainingFailed
 from learnae.protocol.types import Cid
-from learnae.records.history import Fact, History, ReadingPublished, SessionBegan, SessionEnded
+from learnae.records.history import (
+    Effect,
+    Fact,
+    FaultBegan,
+    FaultEnded,
+    History,
+    ReadingPublished,
+    SessionBegan,
+    SessionEnded,
+)
 from learnae.records.outcome import EndedBy
+from learnae.session.faults import FaultKind
 
 ROWS = Cid("rows of bob")
 BEGAN = fact_is("swarm", SessionBegan)
@@ -96,6 +106,49 @@ def test_a_confirmed_reading_is_trained_on_or_refused_unless_peers_could_not_tak
 def test_a_reading_that_the_feed_has_not_confirmed_although_it_has_a_later_one_is_lost() -> None:
     facts = (("cat", ReadingPublished(2, ROWS)), ("ann", FORWARDED), ("bob", ON_ROWS))
     assert "lost reading 1" in caught(with_facts(with_sensor(), *facts))["readings_are_trained_on"]
+
+
+SILENT = "invalid: cat published nothing: the feed has confirmed none of its readings"
+
+
+def ended(*facts: tuple[str, Fact], ended_by: EndedBy = EndedBy.MAX_DURATION, joins_at: float = 0.0) -> str:
+    """What is said of a sensor that published nothing in a session that had time; ``facts`` at its beginning."""
+    one, group, *others = SETTINGS.groups
+    quick = replace(
+        SETTINGS,
+        privacy=False,
+        groups=(one, replace(group, joins_at=joins_at), *others),
+        start=replace(SETTINGS.start, timeout=1.0),
+        expect=replace(SETTINGS.expect, recovery=1.0),
+    )
+    history = amended(BEGAN, history=with_sensor(), session=quick)
+    history = amended(fact_is("swarm", SessionEnded), history=history, ended_by=ended_by)
+    return caught(with_facts(history, *facts)).get("sensors_published", "")
+
+
+def test_a_sensor_that_published_nothing_although_it_had_time_is_found() -> None:
+    assert ended() == ended(ended_by=EndedBy.QUIET) == SILENT
+    assert ended(("cat", ReadingPublished(1, ROWS))) == "", "one reading is enough"
+    assert ended(ended_by=EndedBy.INTERRUPTED) == ended(joins_at=1e9) == ""
+    assert ended(joins_at=1e9, ended_by=EndedBy.QUIET) == SILENT, "a session waits for its sensors"
+
+
+@pytest.mark.parametrize(
+    ("kind", "targets", "healed", "said"),
+    [
+        (FaultKind.FEED_KILL, (), True, SILENT),
+        (FaultKind.FEED_KILL, (), False, ""),
+        (FaultKind.SENSOR_KILL, ("cat",), True, SILENT),
+        (FaultKind.SENSOR_KILL, ("cat",), False, ""),
+        (FaultKind.SENSOR_KILL, ("another",), False, SILENT),
+    ],
+)
+def test_a_sensor_that_a_fault_stopped_to_the_end_may_publish_nothing(
+    kind: FaultKind, targets: tuple[str, ...], healed: bool, said: str
+) -> None:
+    fault = ("swarm", FaultBegan(0, kind, targets, ()))
+    heal = [("swarm", FaultEnded(0, Effect.APPLIED))] if healed else []
+    assert ended(fault, *heal) == said
 
 
 def test_how_long_readings_take_to_a_model_is_said_in_one_sentence() -> None:

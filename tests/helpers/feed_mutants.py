@@ -5,7 +5,8 @@ from typing import Any
 
 from tests.helpers.protocol_mutants import BASE, Mutant, Patch
 
-from learnae.adapters.memory_feed import MemoryBroker
+from learnae.adapters.memory_feed import MemoryBroker, MemoryFeed
+from learnae.errors import PortError, Reason
 from learnae.runtime.simulated_feed import SimulatedFeed
 from learnae.runtime.simulated_peer import SimulatedPeer
 
@@ -32,6 +33,13 @@ def confirms_what_it_loses(patch: Patch) -> None:
             send(self, host, message)
 
     patch.setattr(SimulatedFeed, "_send", lossy)
+
+
+def confirms_nothing(patch: Patch) -> None:
+    async def refuse(self: MemoryFeed, message: bytes) -> None:
+        raise PortError(Reason.UNREACHABLE, "no node is up")
+
+    patch.setattr(MemoryFeed, "publish", refuse)
 
 
 def is_never_down(patch: Patch) -> None:
@@ -68,6 +76,7 @@ def forgets_what_was_not_confirmed(patch: Patch) -> None:
 
 MUTANTS = [
     Mutant("the feed confirms what it loses", confirms_what_it_loses, {"readings_are_trained_on"}, FED),
+    Mutant("the feed confirms nothing", confirms_nothing, {"sensors_published"}, FED),
     Mutant("a killed feed is never down", is_never_down, {"faults_happened"}, FEED_DOWN),
     Mutant("a killed feed stays down", stays_down, {"recovered"}, FEED_DOWN),
     Mutant("a killed sensor is never down", kills_no_sensor, {"faults_happened"}, SENSORS_DOWN),

@@ -26,6 +26,7 @@ from learnae.records.history import SWARM, History, Record, SessionEnded
 from learnae.records.outcome import EndedBy
 from learnae.runs.drawing import draw_run, write_report
 from learnae.session.plugin_files import require_plugins
+from learnae.session.sensor_rules import sensors
 
 HOST = "127.0.0.1"
 Conclude = Callable[[RunDirectory, dict[str, Any]], int]  # prints the outcome of a run with its verdict; the exit code
@@ -102,7 +103,7 @@ class SessionRun:
                 await asyncio.Event().wait()
 
     async def _play(self) -> None:
-        progress = Progress(self._backend.session.peers)
+        progress = Progress(self._backend.session.peers - len(sensors(self._backend.session)))
         self._run.observers += (progress.observe,)
         async with shown(progress, console):
             await self._backend.prepare(self._run)

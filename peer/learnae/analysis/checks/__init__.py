@@ -47,6 +47,7 @@ CHECKS: dict[str, Check] = {
     "training_did_not_diverge": work.training_did_not_diverge,
     "private_rows_stay_private": work.private_rows_stay_private,
     "trained_rows_were_announced": work.trained_rows_were_announced,
+    "sensors_published": readings.sensors_published,
     "readings_are_trained_on": readings.readings_are_trained_on,
     "every_peer_finished": work.every_peer_finished,
     "faults_happened": faults.faults_happened,

@@ -1,13 +1,37 @@
 """What became of the readings of sensors (section 1)."""
 
 from collections.abc import Iterator
+from math import inf
 from statistics import median
 
+from learnae.analysis.checks.faults import recorded_faults
 from learnae.analysis.checks.result import check, session_began
 from learnae.protocol.decisions import RowsPublished, Trained, TrainingFailed
 from learnae.protocol.types import Cid
 from learnae.records.history import History, ReadingPublished
 from learnae.records.outcome import EndedBy
+from learnae.session.faults import FaultKind
+from learnae.session.roster import group_of_each_peer
+
+
+@check
+def sensors_published(history: History) -> Iterator[str]:
+    """The feed has confirmed a reading of each sensor.
+
+    If the time was over, only a sensor is judged that had ``expect.recovery`` seconds after the start, after it joined
+    and after each fault that stopped it.
+    """
+    began = session_began(history)
+    if history.ended_by in (None, EndedBy.INTERRUPTED):
+        return
+    session, published = began.session, {record.peer for record, _ in history.facts(ReadingPublished)}
+    groups = group_of_each_peer(session.groups, len(began.roster))
+    for entry, group in zip(began.roster, groups, strict=True):
+        if not entry.sensor or entry.name in published:
+            continue
+        free = max([session.start.timeout, group.joins_at, *_ends_of_faults(history, entry.name)])
+        if history.ended_by is EndedBy.QUIET or history.seconds >= free + session.expect.recovery:
+            yield f"{entry.name} published nothing: the feed has confirmed none of its readings"
 
 
 @check
@@ -53,3 +77,13 @@ def trained_readings(history: History) -> list[str]:
         return []
     after = f"; the first model came {median(delays):.1f} s (median) after the feed had it" if delays else ""
     return [f"{len(delays)} of {len(published)} readings of sensors were trained on{after}."]
+
+
+# private
+
+
+def _ends_of_faults(history: History, sensor: str) -> Iterator[float]:
+    """When each fault that stopped this sensor was healed; infinity: never."""
+    for fault in recorded_faults(history):
+        if fault.kind is FaultKind.FEED_KILL or fault.kind.of_sensors and sensor in fault.targets:
+            yield inf if fault.end is None else fault.end
