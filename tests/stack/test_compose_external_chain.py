@@ -210,5 +210,5 @@ def test_the_run_alone_is_audited_to_the_wei_and_says_what_it_rests_on(
     (swarm.run / CHAIN).unlink()
     again = here(swarm.run, "audit", swarm.run, "--seal")
     missing, *others = again.stdout.splitlines()
-    assert missing == "Not as it should be: chain.jsonl is missing"
+    assert missing == "Not as it was sealed: chain.jsonl is missing"
     assert others == audited.stdout.splitlines(), "exported anew, though the wallets were emptied since"
