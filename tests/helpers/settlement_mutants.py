@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from tests.helpers import chain_mutants as chain
@@ -11,12 +12,14 @@ from learnae.protocol import actions as do
 from learnae.protocol.decisions import PluginFailed
 from learnae.protocol.payments import Payments
 from learnae.protocol.requests import Requests
-from learnae.protocol.settings import PaymentSettings, Settle
+from learnae.protocol.reward import adapted
+from learnae.protocol.settings import PaymentSettings, RewardSettings, Settle
 from learnae.protocol.settlement import due_payments
-from learnae.protocol.types import ModelRef, Score
+from learnae.protocol.types import ModelRef, Score, Wei
 
 Patch = pytest.MonkeyPatch
 
+ADAPTS = BASE | {"reward": {"adapt": "0.5", "lowest": "0.9", "highest": "1.1"}}
 BATCHED = BASE | {"payment": {"settle": "batched", "threshold": "0.003"}}
 
 
@@ -59,7 +62,20 @@ def prices_with_a_broken_plugin(patch: Patch) -> None:
     patch.setattr(Payments, "owe", failing)
 
 
+def keeps_its_factor(patch: Patch) -> None:
+    patch.setattr("learnae.protocol.payments.adapted", lambda factor, adopted, settings: factor)
+
+
+def adapts_without_bounds(patch: Patch) -> None:
+    def unbounded(factor: Wei, adopted: bool, settings: RewardSettings) -> Wei:
+        return adapted(factor, adopted, replace(settings, lowest=Decimal(0), highest=Decimal(1000)))
+
+    patch.setattr("learnae.protocol.payments.adapted", unbounded)
+
+
 MUTANTS = [
+    Mutant("keeps its factor", keeps_its_factor, {"amounts_follow_reward_function"}, ADAPTS),
+    Mutant("adapts without bounds", adapts_without_bounds, {"amounts_follow_reward_function"}, ADAPTS),
     Mutant("prices with a broken plug-in", prices_with_a_broken_plugin, {"plugins_did_not_raise"}),
     Mutant("pays twice in batches", pays_twice, {"debts_paid_once", "payee_has_earliest_claim"}, BATCHED),
     Mutant("pays less than it owes in batches", pays_less_than_it_owes, {"payments_match_debts"}, BATCHED),

@@ -1,5 +1,6 @@
 """Reward functions: Eq. 1 of the paper and two others, in exact integers."""
 
+from decimal import Decimal
 from fractions import Fraction
 from math import floor
 
@@ -11,8 +12,9 @@ from tests.helpers.peers import own_plugin, reward_view
 
 from learnae.plugins import BUILT_IN, Kind
 from learnae.protocol.decisions import PluginFailed
-from learnae.protocol.reward import error_reduction, flat, proportional, reward_function
-from learnae.protocol.types import ETHER, Score, Wei
+from learnae.protocol.reward import adapted, error_reduction, flat, proportional, reward_function
+from learnae.protocol.settings import RewardSettings
+from learnae.protocol.types import ETHER, Score, Wei, wei
 
 FACTOR = Wei(55 * ETHER // 1000)
 totals = st.integers(1, 10**6)
@@ -60,3 +62,30 @@ def test_a_reward_that_raises_is_told_and_the_peer_goes_on() -> None:
         PluginFailed(function, 2, "ZeroDivisionError"),
     ]
     assert [debt.wei for debt in driven.debts.values()] == [0, 0, 1]
+
+
+ADAPTS = RewardSettings(factor=Decimal(1), adapt=Decimal("0.2"), target=Decimal("0.25"), highest=Decimal(2))
+
+
+def test_a_factor_is_constant_unless_the_session_says_otherwise() -> None:
+    assert {adapted(Wei(7), adopted, RewardSettings()) for adopted in (True, False)} == {7}
+
+
+def test_a_payer_pays_more_while_attempts_fail_and_less_after_each_that_succeeds() -> None:
+    assert adapted(wei(Decimal(1)), False, ADAPTS) == wei(Decimal("1.05"))
+    assert adapted(wei(Decimal(1)), True, ADAPTS) == wei(Decimal("0.85"))
+
+
+def test_a_factor_stays_within_its_bounds() -> None:
+    most = least = ADAPTS.factor_wei
+    for _ in range(20):
+        most, least = adapted(most, False, ADAPTS), adapted(least, True, ADAPTS)
+    assert (most, least) == (2 * ADAPTS.factor_wei, ADAPTS.factor_wei // 4)
+
+
+def test_an_average_is_paid_with_the_factor_before_its_own_attempt() -> None:
+    driven = Driven(
+        slices_planned=0, expected_identities=0, factor=Decimal(1), adapt=Decimal("0.2"), patience=9
+    ).loaded()
+    driven.attempted("bob", 50).attempted("ann", 60).attempted("cat", 70)
+    assert [debt.wei for debt in driven.debts.values()] == [wei(Decimal("0.103")), wei(Decimal("0.08549"))]

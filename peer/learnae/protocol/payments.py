@@ -23,7 +23,7 @@ from learnae.protocol.fee_pool import FeePool
 from learnae.protocol.hooks import Hooks
 from learnae.protocol.registration import Registration
 from learnae.protocol.requests import Requests
-from learnae.protocol.reward import price_of_rows, reward_function, view_of
+from learnae.protocol.reward import adapted, price_of_rows, reward_function, view_of
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.settlement import due_payments
 from learnae.protocol.transactions import OutgoingTransaction, Transactions, TxState
@@ -38,7 +38,7 @@ MAX_VERSIONS = 8  # of one transaction; the last is sent again and again
 class Payments:
     def __init__(self, config: PeerConfig, requests: Requests, hooks: Hooks) -> None:
         self._config, self._requests, self._hooks = config, requests, hooks
-        self._reward = reward_function(config.reward.function)
+        self._reward, self._factor = reward_function(config.reward.function), config.reward.factor_wei
         self.claims = ClaimReader(config, requests)
         self.debts = Debts(config.reward.cap_wei, requests.record)
         self.transactions = Transactions(requests)
@@ -68,6 +68,12 @@ class Payments:
         """Whether, with no request open, the chain owes it nothing and it owes nobody anything that it could pay."""
         waits = self.transactions.open() or self.claims.has_unread or self.registration.unfinished
         return self.settled and not waits
+
+    def attempted(self, model: ModelRef, before: Score, after: Score, adopted: bool) -> None:
+        """An average with this model was scored."""
+        if adopted:
+            self.owe(model, before, after)
+        self._factor = adapted(self._factor, adopted, self._config.reward)
 
     def owe(self, model: ModelRef, before: Score, after: Score) -> None:
         second = int(self._requests.now)
@@ -190,8 +196,7 @@ class Payments:
             self._find_payee(debt.creator)
 
     def _price(self, model: ModelRef, before: Score, after: Score, second: int) -> Wei:
-        reward = self._config.reward
-        money = reward.factor_wei, reward.cap_wei
+        money = self._factor, self._config.reward.cap_wei
         view = view_of(self.debts.by_number, model.creator, before, after, second, *money)
         try:
             return Wei(self._reward(view))

@@ -62,7 +62,7 @@ class Peer:
         self._peer_book = PeerBook(config)
         self._hooks = Hooks(config, self._requests)
         self._payments = Payments(config, self._requests, self._hooks)
-        self._training = Training(config, rng, self._requests, self._peer_book, self._payments.owe, self._hooks)
+        self._training = Training(config, rng, self._requests, self._peer_book, self._payments.attempted, self._hooks)
         self._row_rewards = RowRewards(config, self._payments.owe_for_rows)
         publication = self._training.publication
         self._reciprocity = Reciprocity(config, self._requests, self._peer_book, publication, self._payments)

@@ -6,9 +6,12 @@ division; it favours the payer by less than one wei.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
 
 from learnae.plugins import Kind, PluginError, call, first_line, plugin
 from learnae.protocol.decisions import DebtChanged
+from learnae.protocol.settings import RewardSettings
 from learnae.protocol.types import PeerId, Score, Wei
 
 MAX_WEI = 1 << 256  # the EVM has no larger integers
@@ -18,7 +21,8 @@ MAX_WEI = 1 << 256  # the EVM has no larger integers
 class RewardView:
     """What a reward depends on.  All of it is in the history, so that the checks compute the same.
 
-    ``second``: of the session, rounded down.  The other fields tell what the payer adopted and owed for it before.
+    ``factor``: in force, see ``adapted``.  ``second``: of the session, rounded down.  The other fields tell what the
+    payer adopted and owed for it before.
     """
 
     before: Score
@@ -81,6 +85,19 @@ def view_of(
     left = max(0, cap - sum(debt.wei for debt in every))
     owed, creators = Wei(sum(debt.wei for debt in own)), len({debt.creator for debt in debts})
     return RewardView(before, after, factor, second, len(debts), creators, len(own), owed, Wei(left))
+
+
+def adapted(factor: Wei, adopted: bool, settings: RewardSettings) -> Wei:
+    """A payer's factor after a scored attempt: it pays more while good models are scarce, and less while they are not.
+
+    Of many attempts the share ``target`` succeeds where it stays the same.
+    """
+    if not settings.adapt:
+        return factor
+    target = Fraction(settings.target)
+    change = Fraction(settings.adapt) * (target - 1 if adopted else target)
+    low, high = (floor(settings.factor_wei * Fraction(bound)) for bound in (settings.lowest, settings.highest))
+    return Wei(min(max(floor(factor * (1 + change)), low), high))
 
 
 def reward_function(reference: str) -> RewardFunction:

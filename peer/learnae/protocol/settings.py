@@ -131,6 +131,14 @@ class RewardSettings:
         ge=0,
         le=10**9,
     )
+    adapt: Decimal = setting(
+        Decimal(0), "Speed at which a payer's factor falls after adoptions, and else rises; 0: constant.", ge=0, le=1
+    )
+    target: Decimal = setting(
+        Decimal("0.15"), "adapt: the share of attempts that succeed at which the factor stays.", ge=0, le=1
+    )
+    lowest: Decimal = setting(Decimal("0.25"), "adapt: min of the factor, as a multiple of factor.", ge=0, le=1)
+    highest: Decimal = setting(Decimal(4), "adapt: max of the factor, as a multiple of factor.", ge=1, le=1000)
 
     @property
     def factor_wei(self) -> Wei:

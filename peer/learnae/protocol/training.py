@@ -42,18 +42,18 @@ from learnae.protocol.slices import Slices
 from learnae.protocol.transitions import WORK
 from learnae.protocol.types import Cid, ModelAnnouncement, ModelRef, RowBlock, Score, Timer
 
-Owe = Callable[[ModelRef, Score, Score], None]  # remote model, scores before and after its adoption
+Pay = Callable[[ModelRef, Score, Score, bool], None]  # remote model, scores before and after, adopted
 RETRY_INITIAL = 1.0  # s until initial weights that failed to load are fetched again
 
 
 class Training:
     def __init__(
-        self, config: PeerConfig, rng: Random, requests: Requests, peer_book: PeerBook, owe: Owe, hooks: Hooks
+        self, config: PeerConfig, rng: Random, requests: Requests, peer_book: PeerBook, pay: Pay, hooks: Hooks
     ) -> None:
         self._config, self._hooks = config, hooks
         hooks.training = self
         self._requests, self._peer_book = requests, peer_book
-        self._owe = owe
+        self._pay = pay
         self.work, self.begun = WorkState.EMPTY, False
         self.publication = Publication(config, requests, peer_book, hooks)
         self.fetches = Fetches(rng, requests, peer_book)
@@ -141,9 +141,9 @@ class Training:
                 self.publication.publish(event.weights, remote.weights.cid)
             else:
                 self.publication.weights = event.weights
-            self._owe(remote, before, after)
         elif not self.slices.left:
             self._patience -= 1
+        self._pay(remote, before, after, adopted)
         self._end_unit()
 
     def model_forged(self, event: on.ModelForged) -> None:

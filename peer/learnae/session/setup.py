@@ -23,6 +23,8 @@ from learnae.session.settings import Session
 
 MAX_ROWS_HEADER = 1024  # bytes of a row block that are no rows
 
+ADAPTATION = ("adapt", "target", "lowest", "highest")  # settings of a factor that changes
+
 
 class SessionSetup:
     """``features``: width of the network's input.  ``data_sha256``: of the file that identifies the rows.
@@ -84,6 +86,7 @@ class SessionSetup:
                 "factor_wei": str(session.reward.factor_wei),
                 "function": session.reward.function,
                 **({"data_wei": str(session.reward.data_wei)} if session.reward.data else {}),
+                **{name: str(getattr(session.reward, name)) for name in ADAPTATION if session.reward.adapt},
             },
             "seed": session.seed,
             "validation": {"rule": "strictly better on own rows", "rows": session.data.validation_rows},

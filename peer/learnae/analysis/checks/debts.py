@@ -132,12 +132,14 @@ def amounts_follow_reward_function(history: History) -> Iterator[str]:
     """Amounts follow the session's reward function (Eq. 1 by default), in exact arithmetic, rounded down once."""
     session = session_began(history)
     reward = session.session.reward
-    factor, cap = (floor(Fraction(amount) * ETHER) for amount in (reward.factor, reward.cap))
+    base, cap = (floor(Fraction(amount) * ETHER) for amount in (reward.factor, reward.cap))
+    factors = _factors(history)
     before: dict[str, list[DebtChanged]] = {}  # by payer
     for (payer, number), changes in history.debts.items():
         name, (priced, first) = debt_name(payer, number), changes[0]
         earlier = before.setdefault(payer, [])
         priced_as = {(fact.wei, fact.before, fact.after, fact.second): fact for _, fact in changes}
+        factor = factors.get((payer, sum(not other.shares for other in earlier)), base)
         for fact in () if first.shares else priced_as.values():
             due = _reward(reward.function, _view(fact, earlier, factor, cap))
             if fact.wei != due:
@@ -146,6 +148,28 @@ def amounts_follow_reward_function(history: History) -> Iterator[str]:
             if plugin_file(reward.function) and not in_time:  # built-in ones do not depend on it
                 yield f"{name} was priced at {priced:.6f} s, and says second {fact.second}"
         earlier.append(first)
+
+
+def _factors(history: History) -> dict[tuple[str, int], int]:
+    """The factor that was in force for each debt of a payer, computed again from all its scored attempts."""
+    reward = session_of(history).reward
+    first, low, high = (
+        floor(Fraction(reward.factor) * multiple * ETHER)
+        for multiple in (Fraction(1), Fraction(reward.lowest), Fraction(reward.highest))
+    )
+    adapt, target = Fraction(reward.adapt), Fraction(reward.target)
+    current: dict[str, int] = {}
+    adoptions: Counter[str] = Counter()
+    factors: dict[tuple[str, int], int] = {}
+    for record, fact in history.facts(Averaged):
+        factor = current.get(record.peer, first)
+        if fact.adopted:
+            factors[record.peer, adoptions[record.peer]] = factor
+            adoptions[record.peer] += 1
+        if adapt > 0:
+            raised = factor - factor * adapt * (1 - target) if fact.adopted else factor + factor * adapt * target
+            current[record.peer] = max(low, min(high, floor(raised)))
+    return factors
 
 
 def _view(debt: DebtChanged, earlier: Sequence[DebtChanged], factor: int, cap: int) -> RewardView:
