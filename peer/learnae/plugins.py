@@ -34,6 +34,7 @@ class Kind(StrEnum):
     REWARDS = "rewards"
     POLICIES = "policies"
     AVERAGING = "averaging"
+    METRICS = "metrics"
 
 
 BUILT_IN: dict[Kind, dict[str, str]] = {  # written like entry points
@@ -61,6 +62,11 @@ BUILT_IN: dict[Kind, dict[str, str]] = {  # written like entry points
         "by-rows": "learnae.protocol.averaging:by_rows",
         "line-search": "learnae.protocol.averaging:line_search",
         "layerwise": "learnae.protocol.averaging:layerwise",
+    },
+    Kind.METRICS: {
+        "accuracy": "learnae.learn.metrics:accuracy",
+        "f1": "learnae.learn.metrics:f1",
+        "auc": "learnae.learn.metrics:auc",
     },
 }
 

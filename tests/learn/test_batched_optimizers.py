@@ -55,4 +55,4 @@ def test_training_learns() -> None:
     job = train_job(rows=400, how=settings(epochs=10))
     trained = compute([TrainJob(**(vars(job) | {"training": torch.arange(400)}))])[0]
     untrained = compute([TrainJob(**(vars(job) | {"settings": settings(epochs=0)}))])[0]
-    assert trained.correct > 40 > untrained.correct
+    assert trained.score.correct > 40 > untrained.score.correct

@@ -24,14 +24,14 @@ def mixed() -> list[Job]:
 def test_batched_and_one_by_one_agree() -> None:
     for one, other in zip(run(Pool(1), mixed()), run(Pool(1, batch=1), mixed()), strict=True):
         assert close(one.weights, other.weights)
-        assert abs(one.correct - other.correct) <= 1
+        assert abs(one.score.correct - other.score.correct) <= 1
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_same_jobs_in_the_same_order_give_the_same_bits(threads: int) -> None:
     for one, other in zip(run(Pool(threads), mixed()), run(Pool(threads), mixed()), strict=True):
         assert torch.equal(one.weights, other.weights)
-        assert one.correct == other.correct
+        assert one.score.correct == other.score.correct
 
 
 def test_each_job_has_its_own_order_of_rows() -> None:
@@ -105,14 +105,14 @@ def test_batches_are_even_bounded_and_enough_for_the_threads(
 def test_training_scores_the_trained_weights() -> None:
     trained = run(Pool(1), [train_job()])[0]
     again = run(Pool(1), [replace(score_job(), weights=trained.weights, rows=train_job().rows)])[0]
-    assert trained.correct == again.correct
+    assert trained.score.correct == again.score.correct
 
 
 def test_jobs_that_score_the_same_rows_count_as_if_each_had_its_own_copy() -> None:
     shared = torch.arange(700)  # more than are scored at once
     together = run(Pool(1), [replace(score_job(seed), rows=shared) for seed in range(4)])
     apart = run(Pool(1), [replace(score_job(seed), rows=shared.clone()) for seed in range(4)])
-    assert [result.correct for result in together] == [result.correct for result in apart]
+    assert [result.score.correct for result in together] == [result.score.correct for result in apart]
 
 
 def test_a_jobs_own_weights_never_change() -> None:
@@ -130,8 +130,8 @@ def test_a_result_can_be_asked_for_twice() -> None:
 def test_a_job_that_raises_affects_only_itself() -> None:
     pool, outside = Pool(1), torch.arange(50) + len(TABLE)
     futures = [pool.submit(job) for job in (score_job(0), replace(score_job(1), rows=outside), score_job(2))]
-    assert futures[0].result().correct == run(Pool(1), [score_job(0)])[0].correct
-    assert futures[2].result().correct == run(Pool(1), [score_job(2)])[0].correct
+    assert futures[0].result().score.correct == run(Pool(1), [score_job(0)])[0].score.correct
+    assert futures[2].result().score.correct == run(Pool(1), [score_job(2)])[0].score.correct
     for _ in range(2):
         with pytest.raises((IndexError, RuntimeError)):
             futures[1].result()
@@ -146,13 +146,13 @@ def test_a_job_that_diverges_affects_only_itself() -> None:
 
 
 def test_many_threads_that_wait_get_their_own_results() -> None:
-    expected = [result.correct for result in run(Pool(1), [train_job(seed) for seed in range(8)])]
+    expected = [result.score.correct for result in run(Pool(1), [train_job(seed) for seed in range(8)])]
     pool, together = Pool(2), threading.Barrier(8)
 
     def peer(seed: int) -> int:
         together.wait()
         future = pool.submit(train_job(seed))
-        return future.result().correct
+        return future.result().score.correct
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(peer, range(8))) == pytest.approx(expected, abs=1)
@@ -164,13 +164,13 @@ def test_the_first_of_many_waiting_threads_runs_everything_once() -> None:
 
     def peer(future: JobFuture) -> int:
         together.wait()
-        found = future.result().correct
+        found = future.result().score.correct
         batches.append(list(pool.batch_sizes))
         return found
 
     with ThreadPoolExecutor(6) as threads:
         found = list(threads.map(peer, futures))
-    assert found == [result.correct for result in run(Pool(1), [score_job(seed) for seed in range(6)])]
+    assert found == [result.score.correct for result in run(Pool(1), [score_job(seed) for seed in range(6)])]
     assert batches == [[6]] * 6
 
 

@@ -70,7 +70,7 @@ def test_a_batch_stays_on_the_device_and_gives_the_same_bits(optimizer: str) -> 
     elsewhere = run(Pool(1, compute=FakeDevice()), jobs(optimizer))
     for here, there in zip(run(Pool(1), jobs(optimizer)), elsewhere, strict=True):
         assert type(there.weights) is Tensor
-        assert torch.equal(here.weights, there.weights) and here.correct == there.correct
+        assert torch.equal(here.weights, there.weights) and here.score == there.score
 
 
 def test_a_tensor_of_the_host_among_those_of_the_device_is_noticed() -> None:

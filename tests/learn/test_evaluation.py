@@ -26,7 +26,7 @@ def test_models_are_scored_together_on_the_held_out_rows_whoever_made_them() -> 
     assert swarm.pool.batch_sizes == [6]
     for cid, score in zip(cids, scores, strict=True):
         job = ScoreJob(network(), decode_block(network(), swarm.blocks[cid]).weights, TABLE, swarm.split.test)
-        assert score == Score(Pool(1).submit(job).result().correct, 100)
+        assert score == Score(Pool(1).submit(job).result().score.correct, 100)
 
 
 def test_training_shows_on_rows_that_no_peer_has() -> None:

@@ -39,7 +39,7 @@ def put(swarm: Swarm, flat: torch.Tensor, stamp: BlockMetadata) -> Weights:
 
 
 def scored(flat: torch.Tensor, rows: torch.Tensor) -> Score:
-    return Score(Pool(1).submit(ScoreJob(network(), flat, TABLE, rows)).result().correct, len(rows))
+    return Score(Pool(1).submit(ScoreJob(network(), flat, TABLE, rows)).result().score.correct, len(rows))
 
 
 def test_it_is_the_port() -> None:

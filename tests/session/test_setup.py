@@ -12,7 +12,7 @@ from learnae.protocol.policies import Policy
 from learnae.protocol.settings import NetworkSettings, RewardSettings, StartSettings, WorkSettings
 from learnae.protocol.types import Address, Commitment, PeerId
 from learnae.session.roster import roster
-from learnae.session.settings import AveragingSettings, Group, Session
+from learnae.session.settings import AveragingSettings, Group, ScoreSettings, Session
 from learnae.session.setup import SessionSetup
 
 GROUPS = (
@@ -53,6 +53,12 @@ def test_an_averaging_rule_other_than_the_papers_is_in_the_manifest() -> None:
     assert "averaging" not in json.loads(setup().manifest)
     ours = replace(SESSION, averaging=AveragingSettings("line-search"))
     assert json.loads(setup(ours).manifest)["averaging"] == {"rule": "line-search"}
+
+
+def test_a_metric_other_than_accuracy_is_in_the_manifest() -> None:
+    assert "score" not in json.loads(setup().manifest)
+    ours = replace(SESSION, score=ScoreSettings("auc"))
+    assert json.loads(setup(ours).manifest)["score"] == {"metric": "auc"}
 
 
 def test_the_sessions_id_covers_the_rows() -> None:

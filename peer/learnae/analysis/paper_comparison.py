@@ -6,9 +6,10 @@ from typing import Any
 Row = tuple[str, ...]  # name, this run, and maybe the paper
 
 
-def result_rows(summary: Mapping[str, Any], of_the_paper: bool) -> list[Row]:
-    """``of_the_paper``: rows have a third column, the paper's number."""
-    return [row if of_the_paper else row[:2] for row in _rows(summary)]
+def result_rows(summary: Mapping[str, Any], of_the_paper: bool, metric: str = "accuracy") -> list[Row]:
+    """``of_the_paper``: rows have a third column, the paper's number.  ``metric``: that scores models, by name."""
+    rows = [(name.replace("accuracy", metric), *values) for name, *values in _rows(summary)]
+    return [row if of_the_paper else row[:2] for row in rows]
 
 
 def _rows(summary: Mapping[str, Any]) -> list[Row]:

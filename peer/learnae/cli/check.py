@@ -79,7 +79,7 @@ async def _simulate(session: Session, threads: int | None, directory: RunDirecto
     from learnae.backends.sim.backend import SimBackend
     from learnae.cli.progress import Progress, shown
 
-    progress = Progress(session.peers - len(sensors(session)))
+    progress = Progress(session.peers - len(sensors(session)), session.score.name)
     backend = SimBackend(session, RunOptions(threads=threads), findings.notice)
     run = SessionRun(directory, (progress.observe,))
     async with shown(progress, findings.console):

@@ -13,6 +13,7 @@ from learnae.errors import InputError
 from learnae.records.outcome import EndedBy
 from learnae.runs.drawing import REPORT
 from learnae.session.session_file import load
+from learnae.session.settings import Session
 from learnae.web.session_text import RESULT_TEXTS, checks_text, end_reason
 
 INTERRUPTED = 130
@@ -36,21 +37,21 @@ def table_of(*titles: str) -> Table:
 
 def print_outcome(run: RunDirectory, verdict: dict[str, Any]) -> int:
     """Print the results, compared with the paper's if the session is the paper's, and the verdict; the exit code."""
-    of_paper = _is_of_the_paper(run)
+    session = _session(run)
+    of_paper = session is not None and session.of_the_paper
     table = table_of("", "this run", *(["paper (section 4)"] if of_paper else []))
-    for row in result_rows(verdict["summary"], of_paper):
+    for row in result_rows(verdict["summary"], of_paper, session.score.name if session else "accuracy"):
         table.add_row(*row)
     console.print(table)
     print_verdict(run, verdict)
     return INTERRUPTED if verdict["ended_by"] == EndedBy.INTERRUPTED else exit_code(verdict)
 
 
-def _is_of_the_paper(run: RunDirectory) -> bool:
-    """Whether its session is the paper's."""
+def _session(run: RunDirectory) -> Session | None:
     try:
-        return load(run.path / "session.toml").of_the_paper
+        return load(run.path / "session.toml")
     except InputError:  # the run has none, or it is damaged, which is for the checks to say
-        return False
+        return None
 
 
 def print_verdict(run: RunDirectory, verdict: dict[str, Any]) -> None:

@@ -28,8 +28,8 @@ ACTIVITIES = {WorkState.TRAINING: "training", WorkState.MERGING: "averaging", Wo
 class Progress:
     """An observer of the session.  ``str`` gives the line."""
 
-    def __init__(self, peers: int) -> None:
-        self._peers, self._registered = peers, set[str]()
+    def __init__(self, peers: int, metric: str = "accuracy") -> None:
+        self._peers, self._metric, self._registered = peers, metric, set[str]()
         self._scores, self._work = dict[str, float](), dict[str, WorkState]()
         self._seconds, self._attempts, self._adopted, self._payments = 0.0, 0, 0, 0
         self.begun = False
@@ -61,7 +61,8 @@ class Progress:
         activities = [f", {count[name]} {name}" for name in ACTIVITIES.values() if count[name]]
         return (
             f"{self._seconds:6.1f} s  {len(self._registered)} of {self._peers} registered{''.join(activities)}  "
-            f"accuracy {accuracy} (validation)  averagings {success} of {self._attempts}  payments {self._payments}"
+            f"{self._metric} {accuracy} (validation)  averagings {success} of {self._attempts}  "
+            f"payments {self._payments}"
         )
 
 

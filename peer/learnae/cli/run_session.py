@@ -103,7 +103,8 @@ class SessionRun:
                 await asyncio.Event().wait()
 
     async def _play(self) -> None:
-        progress = Progress(self._backend.session.peers - len(sensors(self._backend.session)))
+        session = self._backend.session
+        progress = Progress(session.peers - len(sensors(session)), session.score.name)
         self._run.observers += (progress.observe,)
         async with shown(progress, console):
             await self._backend.prepare(self._run)

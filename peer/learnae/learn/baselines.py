@@ -76,7 +76,7 @@ class Baselines:
         networks = weights if len(weights) == len(rows) else [weights[0]] * len(rows)
         jobs = [ScoreJob(self._network, own, self.dataset, test) for own, test in zip(networks, rows, strict=True)]
         futures = [self.pool.submit(job) for job in jobs]
-        accuracies = [future.result().correct / len(future.job.rows) for future in futures]
+        accuracies = [future.result().score.accuracy for future in futures]
         return {"mean": statistics.fmean(accuracies), "min": min(accuracies), "max": max(accuracies)}
 
     @property

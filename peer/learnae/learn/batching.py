@@ -25,7 +25,10 @@ from learnae.learn.batched_optimizers import OptimizerSettings, create_optimizer
 from learnae.learn.cache import ModelCache
 from learnae.learn.compute import Compute
 from learnae.learn.datasets.dataset import Dataset
+from learnae.learn.metrics import ACCURACY, SCALE, measured
 from learnae.learn.model import Mlp, count_correct, loss
+from learnae.plugins import PluginError
+from learnae.protocol.types import Score
 
 MAX_BATCH = 24  # jobs: larger batches are no faster
 CACHE_BYTES = 64 << 20  # of decoded weights, by default
@@ -34,7 +37,7 @@ SCORING_CHUNK = 512  # rows of each job: bounds the memory and stays close to th
 
 @dataclass(frozen=True, eq=False)
 class ScoreJob:
-    """Count the rows that these weights classify correctly."""
+    """Score these weights by the metric of the dataset."""
 
     network: Mlp
     weights: Tensor  # (T,) float32, never changed
@@ -67,7 +70,8 @@ Job = ScoreJob | TrainJob
 @dataclass(frozen=True, eq=False)
 class JobResult:
     weights: Tensor  # (T,): those of the job, or the trained copy
-    correct: int  # of the job's rows
+    score: Score  # on the job's rows
+    failure: PluginError | None = None  # of the metric, which then counts as 0
 
 
 class JobFuture(LazyFuture[JobResult]):
@@ -170,8 +174,8 @@ def run_jobs(jobs: Sequence[Job], table: Dataset, on: Compute) -> list[JobResult
     if training:
         stacked = _train(training, stacked, table, on)
         weights = [row.clone() for row in on.fetch(stacked)]  # clones: a view would keep the whole batch alive
-    counts = _score(jobs, stacked, table, on)
-    return [JobResult(own, count) for own, count in zip(weights, counts, strict=True)]
+    scores = _score(jobs, stacked, table, on)
+    return [JobResult(own, *score) for own, score in zip(weights, scores, strict=True)]
 
 
 def _train(jobs: Sequence[TrainJob], weights: Tensor, table: Dataset, on: Compute) -> Tensor:
@@ -208,13 +212,29 @@ def _training_steps(jobs: Sequence[TrainJob], table: Dataset, on: Compute) -> It
 
 
 @torch.inference_mode()
-def _score(jobs: Sequence[Job], weights: Tensor, table: Dataset, on: Compute) -> list[int]:
+def _score(
+    jobs: Sequence[Job], weights: Tensor, table: Dataset, on: Compute
+) -> list[tuple[Score] | tuple[Score, PluginError]]:
     layers = jobs[0].network.layers(weights)
     shared = all(job.rows is jobs[0].rows for job in jobs)
     rows = jobs[0].rows.unsqueeze(0) if shared else torch.stack([job.rows for job in jobs])
     counts = on.send(torch.zeros(len(jobs), dtype=torch.int64))
+    found = []
     for chunk in torch.split(on.send(rows), SCORING_CHUNK, dim=1):
         x, y = table.select(chunk)
-        counts += count_correct(on.logits(layers, x.expand(len(jobs), -1, -1)), y)
-    found: list[int] = on.fetch(counts).tolist()
-    return found
+        logits = on.logits(layers, x.expand(len(jobs), -1, -1))
+        if table.metric == ACCURACY:
+            counts += count_correct(logits, y)
+        else:
+            found.append((on.fetch(y).expand(len(jobs), -1), on.fetch(logits)))
+    if table.metric == ACCURACY:
+        return [(Score(count, rows.shape[1]),) for count in on.fetch(counts).tolist()]
+    labels, outputs = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
+    return [_measured(table.metric, *each) for each in zip(labels, outputs, strict=True)]
+
+
+def _measured(metric: str, labels: Tensor, logits: Tensor) -> tuple[Score] | tuple[Score, PluginError]:
+    try:
+        return (measured(metric, labels, logits),)
+    except PluginError as failure:
+        return Score(0, SCALE), failure

@@ -28,10 +28,9 @@ class Evaluator:
             ScoreJob(self._network, own, self._dataset, rows) for own, (_, rows) in zip(weights, models, strict=True)
         ]
         futures = [self._pool.submit(job) for job in jobs]
-        return [Score(future.result().correct, len(future.job.rows)) for future in futures]
+        return [future.result().score for future in futures]
 
     def accuracy_of_mean(self, models: Sequence[Cid], rows: Tensor) -> Score:
         """Score the mean of the models' weights.  Raises PortError for a missing or invalid block."""
         weights = torch.stack([self._models.get(cid).weights for cid in models]).mean(dim=0)
-        job = self._pool.submit(ScoreJob(self._network, weights, self._dataset, rows))
-        return Score(job.result().correct, len(rows))
+        return self._pool.submit(ScoreJob(self._network, weights, self._dataset, rows)).result().score

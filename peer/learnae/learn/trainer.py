@@ -17,7 +17,7 @@ from learnae.errors import DriverError, PortError, Reason
 from learnae.lazy_future import failed, lazy
 from learnae.learn.averaging import average
 from learnae.learn.batched_optimizers import optimizer_settings
-from learnae.learn.batching import Job, Pool, ScoreJob, TrainJob
+from learnae.learn.batching import Job, JobResult, Pool, ScoreJob, TrainJob
 from learnae.learn.cache import BlockMetadata, DecodedModel
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.partition import PeerRows
@@ -116,7 +116,7 @@ class PoolTrainer:
         jobs = [self._pool.submit(self._score_job(weights)) for weights in candidates[1:] and candidates]
 
         def finish() -> Weights:
-            scores = [job.result().correct for job in jobs]
+            scores = [job.result().score.correct for job in jobs]
             return self._store(candidates[scores.index(max(scores))] if scores else candidates[0], step)
 
         return lazy(finish)
@@ -198,8 +198,8 @@ class PoolTrainer:
         """The best average of those that the session's rule names; the mean, and the error, if it fails."""
 
         def scores() -> tuple[Score, Score]:
-            local, remote = self._scores([own.weights, other.weights])
-            return local, remote
+            local, remote = self._scored([own.weights, other.weights])
+            return local.score, remote.score
 
         view = AveragingView(tuple(self._network.shapes), len(self._rows.train), other.metadata.rows, scores)
         failure = None
@@ -208,17 +208,17 @@ class PoolTrainer:
         except PluginError as error:
             mixes, failure = [MEAN], error
         made = [self._average(own, other, mix) for mix in mixes]
-        found = self._scores(made)
-        best = max(range(len(made)), key=lambda index: Fraction(found[index].correct, found[index].total))
-        weights = self._store(made[best], step, mixes[best])
-        if failure:
-            raise ScoredDespite(weights, found[best], failure)
-        return weights, found[best]
+        found = self._scored(made)
+        best = max(range(len(made)), key=lambda index: Fraction(found[index].score.correct, found[index].score.total))
+        weights, score = self._store(made[best], step, mixes[best]), found[best].score
+        if failure := failure or found[best].failure:
+            raise ScoredDespite(weights, score, failure)
+        return weights, score
 
-    def _scores(self, models: list[Tensor]) -> list[Score]:
+    def _scored(self, models: list[Tensor]) -> list[JobResult]:
         """On the peer's own validation rows, as one batch."""
         futures = [self._pool.submit(self._score_job(weights)) for weights in models]
-        return [Score(future.result().correct, len(self._rows.validation)) for future in futures]
+        return [future.result() for future in futures]
 
     def _slice(self, index: int) -> Tensor:
         slices = self._session.work.slices
@@ -236,7 +236,10 @@ class PoolTrainer:
 
         def finish() -> ScoredWeights:
             result = running.result()
-            return name(result.weights), Score(result.correct, len(job.rows))
+            weights = name(result.weights)
+            if result.failure:
+                raise ScoredDespite(weights, result.score, result.failure)
+            return weights, result.score
 
         return lazy(finish)
 

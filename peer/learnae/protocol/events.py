@@ -97,7 +97,7 @@ class ModelScored(_Answering):
 
 @dataclass(frozen=True, slots=True)
 class ModelScoredDespite(ModelScored):
-    """As ``ModelScored``, but a plug-in failed in the trainer: the averaging rule counts as the mean.
+    """As ``ModelScored``, but a plug-in failed in the trainer: a rule counts as the mean, a metric as 0.
 
     ``line``: of its file; 0: unknown.
     """

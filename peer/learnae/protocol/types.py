@@ -24,7 +24,10 @@ def wei(ether: Decimal) -> Wei:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Number of correct classifications out of a total: an accuracy without rounding."""
+    """Number of correct classifications out of a total: an accuracy without rounding.
+
+    By another metric (``learn.metrics``): so many parts of a total.
+    """
 
     correct: int
     total: int

@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -106,6 +106,7 @@ class ShardLearning:
         gc.freeze()
         gc.enable()
         table, rows = shard_file.load(self.folder / ROWS)
+        table = replace(table, metric=self.session.score.metric)
         pool = Pool(1, compute=compute_of(self.session.compute))
         return PoolTrainer(pool, table, rows, self.session, session_id, peer, str(self.session.seed), blocks)
 

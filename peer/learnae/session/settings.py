@@ -131,6 +131,21 @@ class AveragingSettings:
 
 
 @dataclass(frozen=True)
+class ScoreSettings:
+    """What counts as a better model (docs/how-to/plugins.md)."""
+
+    metric: str = field(
+        default="accuracy",
+        metadata=about("Metric by which models are scored, and rewards computed.", plugins=Kind.METRICS),
+    )
+
+    @property
+    def name(self) -> str:
+        """The metric in tables and figures."""
+        return {"accuracy": "accuracy", "f1": "F1", "auc": "AUC"}.get(self.metric, "score")
+
+
+@dataclass(frozen=True)
 class ComputeSettings:
     """Where the peers of one process train.  Results have the same bits only on the same device."""
 
@@ -243,6 +258,7 @@ class Session:
     )
     data: DataSettings = _block(DataSettings, "Data, and how it is divided among the peers.")
     model: ModelSettings = _block(ModelSettings, "Network and training.")
+    score: ScoreSettings = _block(ScoreSettings, "What counts as a better model.")
     averaging: AveragingSettings = _block(AveragingSettings, "How two models become one.")
     compute: ComputeSettings = _block(ComputeSettings, "Where peers train.")
     work: WorkSettings = _block(WorkSettings, "When a peer trains, averages and is done.")

@@ -69,6 +69,7 @@ class SessionSetup:
         session = self.session
         agreed = {
             **({} if session.averaging.is_mean else {"averaging": {"rule": session.averaging.rule}}),
+            **({} if session.score.metric == "accuracy" else {"score": {"metric": session.score.metric}}),
             "chain_id": session.chain.id,
             "data": {
                 "features": self.features,

@@ -191,6 +191,7 @@ def test_of_many_debts_only_the_newest_are_shown() -> None:
 def test_the_numbers_at_the_top_are_those_of_the_verdict() -> None:
     texts, summary = page_parts(GOOD)["texts"], verdict(GOOD)["summary"]
     assert texts["test"] == f"{summary['accuracy_test_mean']:.1%}"
+    assert (texts["metric"], texts["test-label"]) == ("accuracy", "mean test accuracy")
     assert texts["success"] == f"{summary['averaging_success_rate']:.0%}"
     assert (texts["payments"], texts["ether"]) == ("2", "0.0044")
 

@@ -15,7 +15,7 @@ from learnae.analysis.group_flows import run_flows
 from learnae.analysis.paper_comparison import result_rows
 from learnae.protocol.policies import Policy
 from learnae.records.history import History, Record, RosterEntry, SessionBegan
-from learnae.session.settings import Group
+from learnae.session.settings import Group, ScoreSettings
 from learnae.web.charts.theme import DARK, NAMES
 from learnae.web.report import flows_page, page
 
@@ -191,6 +191,19 @@ def test_another_session_is_not_compared_with_the_paper(whole: Reader) -> None:
         assert what in whole.text and value.split(", ")[0] in whole.text
     assert "The paper" not in whole.text and "the paper 20 of 20" not in whole.text
     assert not any(chart["layout"].get("annotations") for chart in whole.charts.values())
+
+
+def test_models_that_are_scored_by_another_metric_have_no_accuracy() -> None:
+    assert GOOD.session
+    rest = [record for record in GOOD.records if not isinstance(record.fact, SessionBegan)]
+    began = next(record for record in GOOD.records if isinstance(record.fact, SessionBegan))
+    assert isinstance(began.fact, SessionBegan)
+    ours = replace(began.fact, session=replace(GOOD.session, score=ScoreSettings("auc")))
+    history = replace(GOOD, records=(replace(began, fact=ours), *rest))
+    reader = read(history, baselines=SCORES)
+    measured = reader.text.partition("Settings and environment")[0].partition("Results")[2]
+    assert "test AUC, mean" in measured and "Progress of model AUC" in measured
+    assert not re.findall(".{30}accurac.{30}", measured.lower())
 
 
 def test_a_number_that_a_run_cannot_give_is_a_dash() -> None:

@@ -158,14 +158,16 @@ def learned_nothing(history: History) -> list[str]:
         first.setdefault(record.peer, score)
         last[record.peer] = score
     trained = {record.peer for record in history.of(Trained, TrainingFailed)}
-    names = [name for name in history.honest if name in trained & last.keys() and _alike(first[name], last[name])]
+    rows = history.session.data.validation_rows if history.session else 1
+    known = trained & last.keys()
+    names = [name for name in history.honest if name in known and _alike(first[name], last[name], rows)]
     if not names:
         return []
     shown = ", ".join(names[:MAX_NAMED]) + (f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else "")
     return [f"Models hardly better than untrained ones: {shown}. Check model.learning_rate and the labels of the data."]
 
 
-def _alike(untrained: Score, trained: Score) -> bool:
+def _alike(untrained: Score, trained: Score, rows: int) -> bool:
     """Whether chance explains the gain: at most two standard errors of the untrained model's accuracy."""
     accuracy = untrained.accuracy
-    return trained.accuracy - accuracy <= 2 * sqrt(accuracy * (1 - accuracy) / untrained.total)
+    return trained.accuracy - accuracy <= 2 * sqrt(accuracy * (1 - accuracy) / min(rows, untrained.total))

@@ -133,11 +133,12 @@ def _accuracy(history: History, axis: TimeAxis) -> Figure:
     ]
     x, mean, low, high = axis.over(followed, fmean, min, max)
     own_x, own = axis.over(list(validation.values()), fmean)
+    metric = history.session.score.name if history.session else "accuracy"
     return Figure(
         "fig6-accuracy",
-        "Fig. 6 \N{EN DASH} Progress of model accuracy",
+        f"Fig. 6 \N{EN DASH} Progress of model {metric}",
         axis.label,
-        "accuracy",
+        metric,
         series=(
             Series("test, mean of peers", BLUE, x, mean),
             Series("validation, mean of peers", ORANGE, own_x, own, dotted=True),

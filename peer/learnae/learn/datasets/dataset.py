@@ -54,6 +54,7 @@ class Dataset:
     encoding: tuple[Mapping[str, Any], ...] = ()  # how they were encoded
     notice: str | None = None  # one sentence to print: columns that were left out
     sha256: str = ""  # of the file that identifies the rows
+    metric: str = "accuracy"  # that scores models on these rows
 
     def __len__(self) -> int:
         return len(self.labels)

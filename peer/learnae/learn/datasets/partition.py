@@ -84,7 +84,10 @@ def load_partitioned(session: Session, dataset: Dataset | None = None, salt: str
     hints = hints_on(dataset.labels[result.test], list(map(len, trained)), session)
     notices = [notice for notice in (dataset.notice, result.notice, *hints) if notice]
     rows = torch.cat(trained)
-    return standardise(encode(dataset, rows), rows), replace(result, notice=" ".join(notices) or None)
+    ready = standardise(encode(dataset, rows), rows)
+    if ready.metric != session.score.metric:
+        ready = replace(ready, metric=session.score.metric)
+    return ready, replace(result, notice=" ".join(notices) or None)
 
 
 def partition(dataset: Dataset, session: Session, salt: str = "") -> Partition:

@@ -51,7 +51,7 @@ def placeholder(name: str, text: str = "") -> Html:
     return h("span", text, data_text=name)
 
 
-def plot(chart: str, title: str, caption: object, axes: str, legend: object = "", kind: str = "") -> Html:
+def plot(chart: str, title: str, caption: object, axes: object, legend: object = "", kind: str = "") -> Html:
     """The frame of a chart.  The caption says what the chart shows, for those who do not see it."""
     return h(
         "figure",

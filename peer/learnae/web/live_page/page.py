@@ -34,8 +34,8 @@ SECTIONS = {
     "results": "Results",
 }
 TILES = (  # placeholder, label, and the placeholder of a note
-    ("validation", "mean validation accuracy", ""),
-    ("test", "mean test accuracy", "test-age"),
+    ("validation", placeholder("validation-label", "mean validation accuracy"), ""),
+    ("test", placeholder("test-label", "mean test accuracy"), "test-age"),
     ("success", "averagings kept, mean over peers", ""),
     ("attempts", "averaging attempts", ""),
     ("payments", "final payments", "open-debts"),
@@ -49,8 +49,8 @@ PEER_HEADS = (
     "row blocks published",
     "row blocks trained on",
     "averagings kept",
-    "validation accuracy",
-    "test accuracy",
+    placeholder("validation-head", "validation accuracy"),
+    placeholder("test-head", "test accuracy"),
     "ETH sent",
     "ETH received",
 )
@@ -139,10 +139,10 @@ def _now() -> Html:
     ]
     accuracy = plot(
         "peers",
-        "Accuracy of each peer",
-        "Validation accuracy is biased upwards, because it decides which models a peer keeps. Test data belongs to no "
-        "peer; models are tested when there is time. The means begin when all peers have a model.",
-        "accuracy over session time (s)",
+        "Models of each peer",
+        "On validation data it is biased upwards, because it decides which models a peer keeps. Test data belongs to "
+        "no peer; models are tested when there is time. The means begin when all peers have a model.",
+        h("span", placeholder("metric", "accuracy"), " over session time (s)"),
         legend(lines),
     )
     who = h("label", "Show ", h("select", h("option", "all peers", value=""), id="log-peer"), class_="choice")

@@ -21,6 +21,7 @@ from learnae.records.history import SWARM, History, Record
 from learnae.web.charts import fault_timeline
 from learnae.web.charts.figure_charts import figure_chart, peers_chart
 from learnae.web.charts.figure_frames import paper_statement
+from learnae.web.charts.metric_words import metric_name
 from learnae.web.charts.money_charts import accounts_chart, largest_flow, matrix_chart
 from learnae.web.charts.receipts import MAX_ROWS, newest_note
 from learnae.web.charts.sankey import omitted_names, sankey_chart
@@ -65,7 +66,9 @@ def page_parts(
         "table:receipts": [rows.receipt_row(*debt, names) for debt in islice(newest_debts(history), MAX_ROWS)],
         "table:faults": rows.fault_rows(history),
         "table:claims": [rows.claim_row(claim, names) for claim in judged_claims(history)],
-        "table:results": rows.result_rows(verdict["summary"] if verdict else totals, _of_the_paper(history)),
+        "table:results": rows.result_rows(
+            verdict["summary"] if verdict else totals, _of_the_paper(history), metric_name(history)
+        ),
         **_figure_charts(by_units, ""),
         **_figure_charts(by_seconds, "-seconds"),
         "chart:peers": peers_chart(history, accuracy) if accuracy.series[1].x else None,
@@ -103,12 +106,17 @@ def _of_the_paper(history: History) -> bool:
 
 def _texts(history: History, totals: Mapping[str, Any], paid: Sequence[Flow]) -> dict[str, str]:
     """Texts by the name of their placeholder in the page."""
-    debts = len(history.debts)
+    debts, metric = len(history.debts), metric_name(history)
     open_debts = sum(not changes[-1][1].state.terminal for changes in history.debts.values())
     return {
         "name": session_name(history) if history.began else "",
         "line": _facts(history),
         "test": format_number(totals["accuracy_test_mean"], ".1%"),
+        "metric": metric,
+        "validation-label": f"mean validation {metric}",
+        "test-label": f"mean test {metric}",
+        "validation-head": f"validation {metric}",
+        "test-head": f"test {metric}",
         "test-age": _test_age(history),
         "validation": format_number(totals["accuracy_validation_mean"], ".1%"),
         "success": format_number(totals["averaging_success_rate"], ".0%"),

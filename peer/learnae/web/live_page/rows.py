@@ -102,7 +102,7 @@ def fault_rows(history: History) -> list[Row]:
     ]
 
 
-def result_rows(summary: Mapping[str, Any], of_the_paper: bool) -> list[Row]:
+def result_rows(summary: Mapping[str, Any], of_the_paper: bool, metric: str) -> list[Row]:
     """The rows whose value is known."""
-    rows = [row for row in paper_comparison.result_rows(summary, of_the_paper) if row[1] != "-"]
+    rows = [row for row in paper_comparison.result_rows(summary, of_the_paper, metric) if row[1] != "-"]
     return [{"key": row[0], "cells": list(row)} for row in rows]

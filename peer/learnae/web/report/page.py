@@ -11,6 +11,7 @@ from learnae.web.charts.components import Charts, contents, head, section
 from learnae.web.charts.fault_timeline import fault_section
 from learnae.web.charts.figure_frames import figure_section
 from learnae.web.charts.html import Html, h
+from learnae.web.charts.metric_words import metric_name, with_metric
 from learnae.web.charts.theme import DARK
 from learnae.web.report.chain_section import chain_section
 from learnae.web.report.group_section import case_title, group_frames, group_section
@@ -44,8 +45,8 @@ def page(
     baselines: Scores | None = None,
 ) -> str:
     """``library``: Plotly's JavaScript; ``baselines``: the content of baselines.json."""
-    charts: Charts = {}
-    sections = (
+    charts, metric = Charts(), metric_name(history)
+    measured = (
         checks_section(verdict),
         results_section(history, verdict),
         figure_section(history, charts),
@@ -56,8 +57,10 @@ def page(
         latency_section(history, charts),
         gain_section(history, charts),
         baseline_section(baselines or {}, verdict, accounts(history), charts),
-        settings_section(history, environment or {}),
     )
+    named = [with_metric(section, metric) for section in measured]
+    settings = settings_section(history, environment or {})
+    sections = (*named, settings)
     return document(
         session_name(history), report_header(history, verdict, environment or {}), SECTIONS, sections, charts, library
     )

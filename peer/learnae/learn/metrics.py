@@ -1,0 +1,78 @@
+"""Metrics: what a model is worth on some rows, from 0 to 1, in exact fixed point: Eq. 1 and the checks stay exact.
+
+Accuracy is a number of rows out of a number of rows.  Any other metric is rounded down to a millionth.
+"""
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from learnae.plugins import Kind, PluginError, call, first_line, plugin
+from learnae.protocol.types import Score
+
+ACCURACY = "accuracy"
+SCALE = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a metric depends on: n rows, each with its class and a probability per class."""
+
+    labels: Tensor  # (n,) int64, from 0 to C - 1
+    outputs: Tensor  # (n, C) float32
+
+    @property
+    def chosen(self) -> Tensor:
+        """The most probable class of each row (n,)."""
+        return self.outputs.argmax(1)
+
+    @cached_property
+    def classes(self) -> list[int]:
+        """Those that occur in the rows."""
+        return sorted(set(self.labels.tolist()))
+
+
+def accuracy(seen: Predictions) -> Fraction:
+    """The share of the rows that are classified correctly."""
+    return Fraction(int((seen.chosen == seen.labels).sum()), len(seen.labels))
+
+
+def f1(seen: Predictions) -> Fraction:
+    """The mean F1 of the classes in the rows: rare classes count as much as frequent ones."""
+    found = []
+    for label in seen.classes:
+        true, chosen = seen.labels == label, seen.chosen == label
+        found.append(Fraction(2 * int((true & chosen).sum()), int(true.sum() + chosen.sum())))
+    return Fraction(sum(found), len(found))
+
+
+def auc(seen: Predictions) -> Fraction:
+    """Area under the ROC curve: how often a row of a class is ranked above another row; the mean over the classes."""
+    if len(seen.classes) < 2:
+        return Fraction(1, 2)
+    found = [_auc(seen.labels == label, seen.outputs[:, label]) for label in seen.classes]
+    return Fraction(sum(found), len(found))
+
+
+def measured(metric: str, labels: Tensor, logits: Tensor) -> Score:
+    """The score by a metric of labels (n,) and logits (n, C).  Raises PluginError."""
+    function = plugin(Kind.METRICS, metric)
+    value = call(metric, function, Predictions(labels, torch.softmax(logits, 1)))
+    if type(value) not in (int, float, Fraction) or not 0 <= value <= 1:
+        raise PluginError(metric, first_line(function), "it did not return a number from 0 to 1")
+    return Score(math.floor(Fraction(value) * SCALE), SCALE)
+
+
+# private
+
+
+def _auc(true: Tensor, ranked: Tensor) -> Fraction:
+    """Exact: pairs that are ranked right, and half of those that are ranked alike, of all pairs."""
+    _, place = torch.unique(ranked, return_inverse=True)
+    positive, negative = (torch.bincount(place[rows], minlength=int(place.max()) + 1) for rows in (true, ~true))
+    twice_below = 2 * (negative.cumsum(0) - negative) + negative
+    return Fraction(int((positive * twice_below).sum()), 2 * int(positive.sum()) * int(negative.sum()))
