@@ -1,7 +1,9 @@
 """`learnae baselines`."""
 
 import os
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.cli.arguments import Run, RunPlugins
@@ -15,7 +17,13 @@ from learnae.session.settings import Session
 ALONE = "alone"
 
 
-def baselines(run: Run, run_plugins: RunPlugins = False) -> int:
+def baselines(
+    run: Run,
+    aggregated: Annotated[
+        bool, typer.Option("--aggregated", help="Also FedAvg, Krum and the coordinate median, after each slice.")
+    ] = False,
+    run_plugins: RunPlugins = False,
+) -> int:
     """Train the same peers alone, always averaging, and on pooled data; the run's report compares them."""
     directory = RunDirectory(run)
     history = directory.read()
@@ -25,9 +33,9 @@ def baselines(run: Run, run_plugins: RunPlugins = False) -> int:
     require_same_data(directory, session)
     if other := other_environment(directory, session):
         say(f"The run was made with another program or machine than its baselines: {other}.")
-    scores = add_baselines(directory, session, verdict, None)
+    scores = add_baselines(directory, session, verdict, None, aggregated)
     write_report(directory, history, verdict)
-    table = table_of("accuracy on test data", "mean", "min", "against alone")
+    table = table_of(f"{session.score.name} on test data", "mean", "min", "against alone")
     for name, score in scores.items():
         gain = 100 * (score["mean"] - scores[ALONE]["mean"])
         table.add_row(name, f"{score['mean']:.4f}", f"{score['min']:.4f}", f"{gain:+.2f} points")
@@ -35,7 +43,9 @@ def baselines(run: Run, run_plugins: RunPlugins = False) -> int:
     return 0
 
 
-def add_baselines(run: RunDirectory, session: Session, verdict: dict[str, Any], threads: int | None) -> dict[str, Any]:
+def add_baselines(
+    run: RunDirectory, session: Session, verdict: dict[str, Any], threads: int | None, aggregated: bool = False
+) -> dict[str, Any]:
     """Train the baselines of a run and keep their accuracies in its directory."""
     from learnae.backends.live_run import judging_salt
     from learnae.runs.baselines import run_baselines  # imports torch
@@ -43,6 +53,6 @@ def add_baselines(run: RunDirectory, session: Session, verdict: dict[str, Any], 
 
     learning = TorchLearning(session, threads or os.cpu_count() or 1, salt=judging_salt(run.path))
     with console.status("baselines: the same peers alone, always averaging, pooled") as status:
-        scores = run_baselines(session, learning, verdict["summary"], status.update)
+        scores = run_baselines(session, learning, verdict["summary"], status.update, aggregated)
     run.write_json(BASELINES, scores)
     return scores

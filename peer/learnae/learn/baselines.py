@@ -4,6 +4,11 @@
 - always-average: after each slice, and equally often afterwards, a peer averages with the weights of a random peer and
   keeps the result, whatever its accuracy;
 - pooled: one network, trained equally often on the rows of all peers together, which no swarm could do.
+
+Others combine models without looking at their scores, after each slice (``learn.aggregation``):
+
+- fedavg: everybody gets the mean of all models, weighted by the rows of their peers;
+- krum, median: a peer gets Krum's choice, or the median of each weight, of its own and a few random peers' models.
 """
 
 import random
@@ -14,6 +19,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from learnae.learn.aggregation import AGGREGATED, Aggregation, weighted_mean
 from learnae.learn.averaging import average
 from learnae.learn.batched_optimizers import optimizer_settings
 from learnae.learn.batching import Pool, ScoreJob, TrainJob
@@ -58,6 +64,23 @@ class Baselines:
             weights = _average_with_random_peer(weights, rng)
         return weights
 
+    def fedavg(self) -> list[Tensor]:
+        """The final weights (T,), which all peers have."""
+        rows = [len(peer.train) for peer in self.peers]
+        return self._in_rounds("fedavg", lambda weights: [weighted_mean(torch.stack(weights), rows)] * len(weights))
+
+    def robust(self, name: str, rule: Aggregation) -> list[Tensor]:
+        """Final weights (T,) of each peer."""
+        rng = random.Random(f"{self.session.seed} {name}")
+        others = min(AGGREGATED, len(self.peers)) - 1
+
+        def combine(weights: list[Tensor]) -> list[Tensor]:
+            ranks = range(len(weights))
+            chosen = [[own, *rng.sample([rank for rank in ranks if rank != own], others)] for own in ranks]
+            return [rule(torch.stack([weights[rank] for rank in group])) for group in chosen]
+
+        return self._in_rounds(name, combine)
+
     def pooled(self) -> Tensor:
         """Final weights (T,) of the one network."""
         seed = self.session.seed
@@ -90,6 +113,13 @@ class Baselines:
     @property
     def _visits(self) -> int:
         return self.session.work.slices * self.session.work.passes
+
+    def _in_rounds(self, name: str, combine: Callable[[list[Tensor]], list[Tensor]]) -> list[Tensor]:
+        weights = [self._initial] * len(self.peers)
+        for visit in range(self._visits):
+            self.report_progress(f"{name}: slice {visit + 1} of {self._visits}")
+            weights = combine(self._train_all(weights, visit))
+        return weights
 
     def _train_all(self, weights: list[Tensor], visit: int) -> list[Tensor]:
         slices = self.session.work.slices

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from learnae.learn.aggregation import ROBUST
 from learnae.learn.baselines import Baselines
 from learnae.learn.weight_store import derive_seed
 from learnae.runtime.memory_session import memory_keys
@@ -12,11 +13,16 @@ from learnae.session.settings import Session
 
 
 def run_baselines(
-    session: Session, learning: TorchLearning, summary: Mapping[str, Any], tick: Callable[[str], None]
+    session: Session,
+    learning: TorchLearning,
+    summary: Mapping[str, Any],
+    tick: Callable[[str], None],
+    aggregated: bool = False,
 ) -> dict[str, Any]:
     """Test accuracy {mean, min, max} over the peers that train, by baseline, with the swarm's from ``summary``.
 
-    ``own``: mean accuracy on held-out rows of each peer's own distribution.
+    ``own``: mean accuracy on held-out rows of each peer's own distribution.  ``aggregated``: also those that combine
+    several models at once.
     """
     members = roster(session.groups, session.peers, memory_keys(session), session.privacy)
     training = [i for i, member in enumerate(members) if member.trains]
@@ -28,6 +34,9 @@ def run_baselines(
     initial = learning.initial_block(names(session.peers)[training[0]])
     run = Baselines(learning.pool, learning.table, session, rows, initial, slice_seed, tick)
     weights = {"alone": run.alone(), "always-average": run.always_average(), "pooled": [run.pooled()]}
+    if aggregated:
+        weights["fedavg"] = run.fedavg()
+        weights |= {name: run.robust(name, rule) for name, rule in ROBUST.items()}
     test = [learning.split.test] * len(rows)
     scores: dict[str, dict[str, float | None]]
     scores = {name: {**run.accuracy(models, test)} for name, models in weights.items()}

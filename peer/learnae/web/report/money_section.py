@@ -28,6 +28,9 @@ BASELINES = {
     "alone": "each peer trains on its own data and never averages",
     "swarm": "this run: a peer keeps and pays for an average only if it is better on its own validation data",
     "always-average": "the same peers keep every average, better or worse",
+    "fedavg": "after each slice, all peers get the mean of all models, weighted by the rows of their peers",
+    "krum": "after each slice, a peer gets Krum's choice of 5 models: its own and those of 4 random peers",
+    "median": "after each slice, a peer gets the median of each weight of 5 such models",
     "pooled": "one network trained on the data of all peers, which no swarm has in one place",
 }
 
