@@ -71,9 +71,13 @@ def sources(session: Session) -> tuple[Source, ...]:
 
 
 def require_plugins(session: Session) -> None:
-    """Execute the code of a session's plug-ins.  Raises InputError if one cannot be used."""
+    """Execute the code of a session's plug-ins.  Raises InputError if one cannot be used.
+
+    Built-in ones can, and importing them may take seconds.
+    """
     for kind, reference in references(session):
-        plugins.plugin(kind, reference)
+        if reference not in BUILT_IN[kind]:
+            plugins.plugin(kind, reference)
 
 
 def not_pinned(session: Session) -> list[str]:
