@@ -23,7 +23,8 @@ from tests.adapters.kubo_nodes import IPFS, Nodes
 
 from learnae.adapters.kubo import Kubo, KuboGossip
 from learnae.learn.cache import BlockMetadata, ModelCache
-from learnae.learn.model import Mlp, create_network
+from learnae.learn.model import create_network
+from learnae.learn.network import Network
 from learnae.learn.serialization import encode_block, weights_digest
 from learnae.learn.weight_store import WeightStore
 from learnae.messages.wire import cid_of
@@ -34,7 +35,7 @@ SESSION = cid_of(b"bench/announce")
 GOAL = 150.0  # ms
 
 
-async def publish(kubo: Kubo, gossip: KuboGossip, network: Mlp, step: int) -> float:
+async def publish(kubo: Kubo, gossip: KuboGossip, network: Network, step: int) -> float:
     """When the announcement was begun."""
     weights = network.random_weights(torch.Generator().manual_seed(step))
     cid = await kubo.put(encode_block(network, weights, BlockMetadata(SESSION, kubo.peer_id, step)))

@@ -21,11 +21,12 @@ import torch
 from learnae.analysis.checks import verdict
 from learnae.backends.sim.simulation import MemoryHistory, Simulation
 from learnae.learn.batched_optimizers import optimizer_settings
-from learnae.learn.batching import MAX_BATCH, Job, ScoreJob, TrainJob, run_jobs
+from learnae.learn.batching import Job, ScoreJob, TrainJob, run_jobs
 from learnae.learn.compute import Compute
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.partition import load_partitioned
 from learnae.learn.model import create_network
+from learnae.learn.network import MAX_JOBS
 from learnae.protocol.decisions import Averaged
 from learnae.records.history import Evaluated, History
 from learnae.runtime.torch_learning import TorchLearning
@@ -71,7 +72,7 @@ def products(session: Session, table: Dataset, attempts: int, tested: int) -> tu
 
 
 def _batches(jobs: Sequence[Job]) -> list[Sequence[Job]]:
-    return [jobs[start : start + MAX_BATCH] for start in range(0, len(jobs), MAX_BATCH)]
+    return [jobs[start : start + MAX_JOBS] for start in range(0, len(jobs), MAX_JOBS)]
 
 
 def main() -> None:

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     PARENTS = "not the average of its parents"
     DIGEST = "wrong digest"
     COPY = "same tensors as another creator's model"
+    PLUGIN = "plug-in raised"
     # row blocks, never trained on
     LABELS = "labels out of range"
     DUPLICATE = "rows that it had already"

@@ -31,6 +31,7 @@ PINNED = re.compile(
 class Kind(StrEnum):
     """What a plug-in can be."""
 
+    MODELS = "models"
     REWARDS = "rewards"
     POLICIES = "policies"
     AVERAGING = "averaging"
@@ -38,6 +39,12 @@ class Kind(StrEnum):
 
 
 BUILT_IN: dict[Kind, dict[str, str]] = {  # written like entry points
+    Kind.MODELS: {
+        "mlp": "learnae.learn.mlp:mlp",
+        "logistic": "learnae.learn.models:logistic",
+        "cnn": "learnae.learn.models:cnn",
+        "transformer": "learnae.learn.models:transformer",
+    },
     Kind.REWARDS: {
         "proportional": "learnae.protocol.reward:proportional",
         "flat": "learnae.protocol.reward:flat",

@@ -158,7 +158,8 @@ class Trainer(Protocol):
     """One peer's rows, network and optimizer; functional: weights come and go as blocks, found by CID.
 
     A future may do its work when ``result`` is first called (``lazy_future``), so that a pool can batch waiting jobs.
-    It raises PortError: NOT_FOUND, OVERSIZE, MALFORMED, SHAPE, NOT_FINITE, CREATOR, DIGEST, PARENTS; and ScoredDespite.
+    It raises PortError: NOT_FOUND, OVERSIZE, MALFORMED, SHAPE, NOT_FINITE, CREATOR, DIGEST, PARENTS; ScoredDespite; and
+    PluginError, from a model that is a plug-in.
 
     Whatever is judged is scored on the peer's own validation rows (its judging block if it holds no others).
     """

@@ -5,7 +5,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from learnae.lazy_future import lazy
-from learnae.learn.model import Mlp, create_network
+from learnae.learn.model import create_network
+from learnae.learn.network import Network
 from learnae.learn.serialization import decode_block, encode_block, weights_digest
 from learnae.messages.wire import cid_of
 from learnae.ports import Trainer
@@ -25,7 +26,7 @@ class OtherProcessor(TorchLearning):
 
 
 class _OtherTrainer:
-    def __init__(self, real: Trainer, training: Trainer, network: Mlp, overlay: Blocks, blocks: Blocks) -> None:
+    def __init__(self, real: Trainer, training: Trainer, network: Network, overlay: Blocks, blocks: Blocks) -> None:
         self._real, self._training, self._network = real, training, network
         self._overlay, self._blocks = overlay, blocks
 

@@ -12,7 +12,8 @@ from learnae.learn.batching import Job, JobResult, Pool, ScoreJob, TrainJob, run
 from learnae.learn.compute import Compute
 from learnae.learn.datasets.dataset import FEATURES, Dataset
 from learnae.learn.datasets.partition import PeerRows, load_partitioned
-from learnae.learn.model import Mlp, create_network
+from learnae.learn.model import create_network
+from learnae.learn.network import Network
 from learnae.learn.trainer import PoolTrainer
 from learnae.learn.weight_store import initial_block
 from learnae.messages.wire import cid_of
@@ -45,11 +46,11 @@ def table(rows: int = 1000, seed: int = 0) -> Dataset:
 TABLE = table()
 
 
-def network(*hidden: int) -> Mlp:
+def network(*hidden: int) -> Network:
     return create_network(ModelSettings(hidden=hidden or (8, 6)))
 
 
-def weights(net: Mlp, seed: int = 0) -> torch.Tensor:
+def weights(net: Network, seed: int = 0) -> torch.Tensor:
     return net.random_weights(torch.Generator().manual_seed(seed))
 
 
@@ -57,12 +58,14 @@ def settings(**changes: object) -> OptimizerSettings:
     return replace(optimizer_settings(SESSION.model), **changes)  # type: ignore[arg-type]
 
 
-def score_job(seed: int = 0, net: Mlp | None = None, rows: int = 50) -> ScoreJob:
+def score_job(seed: int = 0, net: Network | None = None, rows: int = 50) -> ScoreJob:
     net = net or network()
     return ScoreJob(net, weights(net, seed), TABLE, torch.arange(seed, seed + rows))
 
 
-def train_job(seed: int = 0, net: Mlp | None = None, rows: int = 40, how: OptimizerSettings | None = None) -> TrainJob:
+def train_job(
+    seed: int = 0, net: Network | None = None, rows: int = 40, how: OptimizerSettings | None = None
+) -> TrainJob:
     """Trains on rows of its own and is scored on 50 others."""
     net = net or network()
     first = torch.arange(50 * (seed % 8), 50 * (seed % 8) + rows)

@@ -59,7 +59,7 @@ def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "shape"), [("digits", (64, 10)), ("wine", (13, 3))])
 def test_the_tables_of_scikit_learn_are_read_by_name(name: str, shape: tuple[int, int]) -> None:
     table = load_dataset(DataSettings(source=f"sklearn:{name}"))
-    assert table.shape == shape and len(table) == count_rows(DataSettings(source=f"sklearn:{name}"))
+    assert table.shape[:2] == shape and len(table) == count_rows(DataSettings(source=f"sklearn:{name}"))
     assert len(table.sha256) == 64
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from learnae.errors import PortError
 from learnae.learn.cache import BlockMetadata
 from learnae.learn.comparison import relative_difference
-from learnae.learn.model import Mlp
+from learnae.learn.mlp import Mlp
 from learnae.learn.serialization import encode_block
 
 NETWORK = Mlp((3, 2))

@@ -130,7 +130,7 @@ def test_a_peer_with_its_own_rows_agrees_on_the_encoding(tmp_path: Path) -> None
     data = {"path": str(tmp_path / "rows.csv"), "label": "k", "encode": {"one_hot": ["job"]}}
     session = parse({"peers": 4, "data": data}, count_rows=lambda _: 300)
     table, split = load_partitioned(session)
-    assert table.shape == (3, 2)
+    assert table.shape[:2] == (3, 2)
     held: PeerRows = split.peers[1]
     shard_file.save(tmp_path / "rows.npz", table, held)
     assert ShardLearning(session, tmp_path).statistics == table.statistics

@@ -9,13 +9,14 @@ from torch.nn.functional import cross_entropy
 from learnae.errors import InputError
 from learnae.learn.averaging import average
 from learnae.learn.cache import BlockMetadata
-from learnae.learn.model import Mlp, count_correct, create_network, forward, loss
+from learnae.learn.model import count_correct, create_network, loss
+from learnae.learn.network import Network
 from learnae.learn.serialization import encode_block, weights_digest
 from learnae.messages.wire import MAX_BLOCK
 from learnae.session.settings import ModelSettings
 
 
-def as_torch(net: Mlp, flat: torch.Tensor) -> Sequential:
+def as_torch(net: Network, flat: torch.Tensor) -> Sequential:
     """The same network made of torch's own modules."""
     linears = [Linear(i, o) for i, o in zip(net.widths, net.widths[1:], strict=False)]
     layers = [layer for linear in linears for layer in (linear, ReLU())][:-1]
@@ -27,7 +28,7 @@ def as_torch(net: Mlp, flat: torch.Tensor) -> Sequential:
 def test_stacked_peers_compute_what_torchs_own_modules_compute_one_by_one() -> None:
     net, rows = network(), torch.randn(3, 5, 28, generator=torch.Generator().manual_seed(1))
     flats = [weights(net, seed) for seed in range(3)]
-    logits = forward(net.layers(torch.stack(flats)), rows)
+    logits = net.logits(net.stacked(torch.stack(flats)), rows)
     for mine, flat, x in zip(logits, flats, rows, strict=True):
         assert close(mine, as_torch(net, flat)(x))
 
@@ -49,7 +50,7 @@ def test_tensors_lie_in_the_order_of_their_names_even_beyond_ten_layers() -> Non
 def test_stacking_and_flattening_are_inverse(hidden: tuple[int, ...]) -> None:
     net = create_network(ModelSettings(hidden=hidden))
     stacked = torch.stack([weights(net, seed) for seed in range(3)])
-    assert torch.equal(net.flat(net.layers(stacked)), stacked)
+    assert torch.equal(net.flat(net.stacked(stacked)), stacked)
 
 
 def test_initial_weights_are_uniform_within_one_over_the_root_of_the_inputs() -> None:

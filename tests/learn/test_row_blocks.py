@@ -40,7 +40,7 @@ def test_a_packed_slice_holds_the_rows_of_the_slice_and_no_others() -> None:
     rows = swarm.split.peers[0].train
     size = len(rows) // SESSION.work.slices
     for number in range(SESSION.work.slices):
-        found = decode_rows(swarm.blocks[swarm.trainers[0].pack(number, 0.0).result()], *TABLE.shape).dataset
+        found = decode_rows(swarm.blocks[swarm.trainers[0].pack(number, 0.0).result()], *TABLE.shape[:2]).dataset
         expected, labels = TABLE.select(rows[number * size : (number + 1) * size].unsqueeze(0))
         assert torch.equal(found.features, expected[0]) and torch.equal(found.labels, labels[0])
 
@@ -71,7 +71,7 @@ def test_jobs_on_own_and_on_received_rows_in_one_batch_give_the_bits_that_they_g
 def test_a_poisoner_flips_exactly_its_share_of_the_labels() -> None:
     swarm = Swarm()
     honest, poisoned = (
-        decode_rows(swarm.blocks[swarm.trainers[0].pack(0, share).result()], *TABLE.shape).dataset
+        decode_rows(swarm.blocks[swarm.trainers[0].pack(0, share).result()], *TABLE.shape[:2]).dataset
         for share in (0.0, 0.4)
     )
     assert torch.equal(honest.features, poisoned.features)
@@ -107,7 +107,7 @@ def test_a_bad_block_is_refused_with_a_reason(block: bytes, reason: Reason) -> N
 
 def test_rows_that_a_peer_has_already_are_refused_in_any_order_and_with_any_labels() -> None:
     swarm = Swarm()
-    own = decode_rows(swarm.blocks[swarm.trainers[0].pack(0, 0.0).result()], *TABLE.shape).dataset
+    own = decode_rows(swarm.blocks[swarm.trainers[0].pack(0, 0.0).result()], *TABLE.shape[:2]).dataset
     again = put(swarm, encode_rows(own.features.flip(0), 1 - own.labels))
     assert refusal(swarm.trainers[0].train(swarm.initial, 0, 0, 1, again)) is Reason.DUPLICATE
     assert swarm.trainers[1].train(swarm.initial, 0, 0, 1, again).result()
@@ -140,7 +140,7 @@ def fuzz(seed: int, count: int) -> None:
             end = min(at + rng.randrange(1, 9), len(block))
             block[at:end] = rng.randbytes(end - at if in_place else rng.randrange(9))
         try:
-            found = decode_rows(bytes(block), *TABLE.shape)
+            found = decode_rows(bytes(block), *TABLE.shape[:2])
         except PortError:
             continue
         assert torch.isfinite(found.dataset.features).all() and found.dataset.features.shape[1] == WIDTH

@@ -56,7 +56,7 @@ def test_named_features_come_in_their_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_found_in_the_header(tmp_path: Path, name: str, delimiter: str) -> None:
     text = "a,b,k\n1,2,0\n3,4,1\n".replace(",", delimiter)
-    assert read(csv(tmp_path, text, name), "k", (), None).shape == (2, 2)
+    assert read(csv(tmp_path, text, name), "k", (), None).shape[:2] == (2, 2)
 
 
 def test_parquet_gives_what_csv_gives_whatever_its_types(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_network_and_training_follow_the_table_also_with_three_classes(tmp_path:
         "test_rows": 100,
     }
     session: Session = parse({"peers": 4, "data": data, "work": {"slices": 3}, "model": {"hidden": [8], "batch": 16}})
-    assert load_dataset(session.data).shape == (2, 3)
+    assert load_dataset(session.data).shape[:2] == (2, 3)
     swarm = small.Swarm(session, table=load_dataset(session.data))
     made, score = swarm.trainers[0].train(swarm.initial, 0, 0, 1).result()
     assert len(swarm.blocks[made.cid]) < 2000
@@ -167,7 +167,7 @@ def test_network_and_training_follow_the_table_also_with_three_classes(tmp_path:
 
 def test_the_flights_are_a_table_with_weather_schedule_and_carrier() -> None:
     table = load_dataset(DataSettings(source="flights", column="carrier"))
-    assert table.shape == (137, 2)
+    assert table.shape[:2] == (137, 2)
     assert len(table) == 327_346
     assert table.labels.float().mean().item() == pytest.approx(0.4063, abs=1e-4)
     assert table.groups is not None
@@ -185,7 +185,7 @@ def test_an_index_of_pandas_is_left_out_with_a_notice(tmp_path: Path, name: str)
 def test_a_column_that_counts_the_rows_is_left_out_unless_features_name_it(tmp_path: Path) -> None:
     path = csv(tmp_path, "id,a,k\n" + "".join(f"{row},{row * row % 7},{row % 2}\n" for row in range(1, 31)))
     assert read(path, "k", (), None).notice == "Columns that number the rows are left out: id."
-    assert read(path, "k", ("id", "a"), None).shape == (2, 2)
+    assert read(path, "k", ("id", "a"), None).shape[:2] == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_row_numbers_are_recognised_however_they_count(tmp_path: Path, number: C
 
 def test_a_column_in_equal_steps_that_are_not_whole_numbers_is_a_measurement(tmp_path: Path) -> None:
     rows = "".join(f"{row / 10},{row * row % 7},{row % 2}\n" for row in range(30))
-    assert read(csv(tmp_path, "time,a,k\n" + rows), "k", (), None).shape == (2, 2)
+    assert read(csv(tmp_path, "time,a,k\n" + rows), "k", (), None).shape[:2] == (2, 2)
 
 
 @pytest.mark.parametrize("text", ["NA", "?", "None"])
@@ -256,7 +256,7 @@ def test_columns_without_a_header_are_named_by_position(tmp_path: Path) -> None:
 
 
 def test_numbers_in_ascending_order_may_be_the_names_of_columns(tmp_path: Path) -> None:
-    assert read(csv(tmp_path, "0,1,2\n5,3,1\n5,3,0\n"), "2", (), None).shape == (2, 2)
+    assert read(csv(tmp_path, "0,1,2\n5,3,1\n5,3,0\n"), "2", (), None).shape[:2] == (2, 2)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])

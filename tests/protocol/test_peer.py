@@ -10,7 +10,7 @@ from tests.helpers.peers import SESSION, announced, claim, config, facts, identi
 from learnae.errors import DriverError, Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.decisions import WorkBegan, WorkState
+from learnae.protocol.decisions import PluginFailed, TrainingFailed, WorkBegan, WorkState
 from learnae.protocol.peer import GREETING_DELAY
 from learnae.protocol.replay import new_peer
 from learnae.protocol.types import Announcement, Cid, PeerId, Timer
@@ -206,3 +206,12 @@ def test_a_claim_is_read_for_the_session_at_hand() -> None:
 def test_a_peer_without_slices_to_train_has_seen_all_of_them_from_the_start() -> None:
     assert Driven(slices_planned=0).peer.saw_all_slices
     assert not Driven(slices_planned=1).peer.saw_all_slices
+
+
+def test_a_model_that_raises_is_named_and_the_peer_goes_on() -> None:
+    driven = Driven(wants_payment=False, expected_identities=0).loaded()
+    failed = PluginFailed("net.py:Net", 7, "KeyError")
+    driven.tell(on.RequestFailed(driven.now, driven.asked(do.TrainSlice).request, Reason.PLUGIN, failed))
+    assert driven.facts(PluginFailed) == [failed]
+    assert driven.facts(TrainingFailed)[0].reason is Reason.PLUGIN
+    assert driven.asked(do.TrainSlice).slice == 1

@@ -51,6 +51,23 @@ def test_an_example_runs_and_its_run_can_be_checked_elsewhere(folder: Path, sess
     assert checked.returncode == 0 and ALL_PASSED in checked.stdout, checked.stdout + checked.stderr
 
 
+def test_the_model_of_the_examples_runs_in_live_peers_and_its_trainings_can_be_replayed(folder: Path) -> None:
+    done = here(folder, "swarm", "--backend", "embedded", "--port", "0", "model.toml", "--out", "run")
+    assert done.returncode == 0 and ALL_PASSED in done.stdout, done.stdout + done.stderr
+    assert "The model residual.py:Residual has 2,178 parameters; peers compute together." in done.stdout
+    replayed = here(folder, "audit", "run", "--replay", "--run-plugins")
+    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+
+
+def test_a_model_that_raises_stops_no_peer(folder: Path) -> None:
+    raising = "if self.training and x.max() > 3:\n            raise KeyError(x)\n        x = self.first(x)"
+    (folder / "residual.py").write_text(dict(EXAMPLES)["residual.py"].replace("x = self.first(x)", raising))
+    done = here(folder, "simulate", "model.toml", "--out", "run")
+    named = "plugins_did_not_raise: plug-in residual.py:Residual, line 17, for p0"
+    assert done.returncode == 1 and named in " ".join(done.stdout.split()), done.stdout + done.stderr
+    assert "peers finished" in done.stdout and "4 of 4" in done.stdout
+
+
 def test_code_that_a_foreign_run_names_beside_its_session_file_is_not_executed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,7 +40,7 @@ def test_the_sessions_id_is_the_cid_of_a_manifest_in_canonical_json() -> None:
     assert setup().manifest == json.dumps(agreed, sort_keys=True, separators=(",", ":")).encode()
     assert agreed["initial_weights"] == cid_of(b"p00") and agreed["data"]["features"] == 28
     assert agreed["reward"] == {"factor_wei": "52000000000000000", "function": "proportional"}
-    assert agreed["model"]["hidden"] == [64, 64] and "kind" not in agreed["model"]
+    assert agreed["model"]["hidden"] == [64, 64] and agreed["model"]["kind"] == "mlp"
 
 
 def test_a_price_for_rows_is_in_the_manifest() -> None:

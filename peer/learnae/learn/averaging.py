@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from learnae.learn.model import Mlp
+from learnae.learn.network import Network
 from learnae.protocol.averaging import MEAN, ONE, Mix
 
 
-def average(local: Tensor, remote: Tensor, mix: Mix = MEAN, network: Mlp | None = None) -> Tensor:
+def average(local: Tensor, remote: Tensor, mix: Mix = MEAN, network: Network | None = None) -> Tensor:
     """Two models (T,) as one; each is scaled before the addition, so that the mean of huge weights is finite.
 
     ``network``: whose tensors the shares of ``mix`` belong to, if there is more than one.

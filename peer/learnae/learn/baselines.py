@@ -25,7 +25,8 @@ from learnae.learn.batched_optimizers import optimizer_settings
 from learnae.learn.batching import Pool, ScoreJob, TrainJob
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.partition import PeerRows
-from learnae.learn.model import Mlp, create_network
+from learnae.learn.model import create_network
+from learnae.learn.network import Network
 from learnae.learn.serialization import decode_block
 from learnae.learn.weight_store import derive_seed
 from learnae.session.settings import Session
@@ -103,7 +104,7 @@ class Baselines:
         return {"mean": statistics.fmean(accuracies), "min": min(accuracies), "max": max(accuracies)}
 
     @property
-    def _network(self) -> Mlp:
+    def _network(self) -> Network:
         return create_network(self.session.model, *self.dataset.shape)
 
     @property

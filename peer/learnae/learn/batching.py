@@ -26,11 +26,11 @@ from learnae.learn.cache import ModelCache
 from learnae.learn.compute import Compute
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.metrics import ACCURACY, SCALE, measured
-from learnae.learn.model import Mlp, count_correct, loss
+from learnae.learn.model import count_correct, loss
+from learnae.learn.network import Network
 from learnae.plugins import PluginError
 from learnae.protocol.types import Score
 
-MAX_BATCH = 24  # jobs: larger batches are no faster
 CACHE_BYTES = 64 << 20  # of decoded weights, by default
 SCORING_CHUNK = 512  # rows of each job: bounds the memory and stays close to the CPU cache
 
@@ -39,7 +39,7 @@ SCORING_CHUNK = 512  # rows of each job: bounds the memory and stays close to th
 class ScoreJob:
     """Score these weights by the metric of the dataset."""
 
-    network: Mlp
+    network: Network
     weights: Tensor  # (T,) float32, never changed
     dataset: Dataset
     rows: Tensor  # (v,) int64
@@ -124,8 +124,8 @@ class Pool:
             self._run_batches(batches, self._on_device(wanted.job.dataset))
 
     def _split(self, group: list[JobFuture]) -> list[list[JobFuture]]:
-        """Even batches, a multiple of the number of threads, none above ``MAX_BATCH``."""
-        count = -(-len(group) // MAX_BATCH)
+        """Even batches, a multiple of the number of threads, none above what the network allows."""
+        count = -(-len(group) // group[0].job.network.max_jobs)
         count = min(-(-count // self.threads) * self.threads, len(group))
         if self.batch:
             count = max(count, -(-len(group) // self.batch))
@@ -152,7 +152,7 @@ def _run_batch(batch: Sequence[JobFuture], table: Dataset, on: Compute) -> None:
     """Run a batch; if it raises, run its jobs one by one, so that only the faulty job fails."""
     try:
         results = run_jobs([future.job for future in batch], table, on)
-    except (IndexError, RuntimeError, TypeError, ValueError) as error:
+    except (IndexError, RuntimeError, TypeError, ValueError, PluginError) as error:
         if len(batch) == 1:
             batch[0].set_exception(error)
             return
@@ -180,14 +180,16 @@ def run_jobs(jobs: Sequence[Job], table: Dataset, on: Compute) -> list[JobResult
 
 def _train(jobs: Sequence[TrainJob], weights: Tensor, table: Dataset, on: Compute) -> Tensor:
     first, network = jobs[0], jobs[0].network
-    layers = network.layers(weights)
-    parameters = [tensor.requires_grad_() for layer in layers for tensor in layer]
+    tensors = network.stacked(weights)
+    parameters = [tensors[name].requires_grad_() for name in network.trained]
     optimizer = create_optimizer(parameters, first.settings)
-    for x, y in _training_steps(jobs, table, on):
-        gradients = torch.autograd.grad(loss(on.logits(layers, x), y), parameters)
-        with torch.no_grad():
-            optimizer.step(gradients)
-    return network.flat(layers).detach()
+    with network.randomness(first.seed):
+        for x, y in _training_steps(jobs, table, on):
+            logits = on.logits(network, tensors, x, training=True)
+            gradients = torch.autograd.grad(loss(logits, y), parameters, allow_unused=True, materialize_grads=True)
+            with torch.no_grad():
+                optimizer.step(gradients)
+    return network.flat(tensors).detach()
 
 
 def _training_steps(jobs: Sequence[TrainJob], table: Dataset, on: Compute) -> Iterator[tuple[Tensor, Tensor]]:
@@ -204,6 +206,8 @@ def _training_steps(jobs: Sequence[TrainJob], table: Dataset, on: Compute) -> It
             for job, generator in zip(jobs, generators, strict=True)
         ]
         for rows in torch.split(torch.stack(order), settings.batch, dim=1):
+            if rows.shape[1] < jobs[0].network.min_rows:
+                continue
             if shared:
                 yield table.select(on.send(rows))
             else:
@@ -215,14 +219,15 @@ def _training_steps(jobs: Sequence[TrainJob], table: Dataset, on: Compute) -> It
 def _score(
     jobs: Sequence[Job], weights: Tensor, table: Dataset, on: Compute
 ) -> list[tuple[Score] | tuple[Score, PluginError]]:
-    layers = jobs[0].network.layers(weights)
+    network = jobs[0].network
+    tensors = network.stacked(weights)
     shared = all(job.rows is jobs[0].rows for job in jobs)
     rows = jobs[0].rows.unsqueeze(0) if shared else torch.stack([job.rows for job in jobs])
     counts = on.send(torch.zeros(len(jobs), dtype=torch.int64))
     found = []
     for chunk in torch.split(on.send(rows), SCORING_CHUNK, dim=1):
         x, y = table.select(chunk)
-        logits = on.logits(layers, x.expand(len(jobs), -1, -1))
+        logits = on.logits(network, tensors, x.expand(len(jobs), -1, -1))
         if table.metric == ACCURACY:
             counts += count_correct(logits, y)
         else:

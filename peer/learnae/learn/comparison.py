@@ -2,11 +2,11 @@
 
 from math import inf
 
-from learnae.learn.model import Mlp
+from learnae.learn.network import Network
 from learnae.learn.serialization import decode_block
 
 
-def relative_difference(network: Mlp, base: bytes | None, block: bytes, other: bytes) -> float:
+def relative_difference(network: Network, base: bytes | None, block: bytes, other: bytes) -> float:
     """The norm of the difference between two models, relative to what the first changed in ``base`` (None: zeros).
 
     Raises PortError for an invalid block.

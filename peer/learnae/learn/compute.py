@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from learnae.errors import InputError
-from learnae.learn.model import Layers, forward
+from learnae.learn.network import Network, Tensors
 from learnae.session.settings import ComputeSettings
 
 CPU = "cpu"
@@ -29,12 +29,12 @@ class Compute:
     def fetch(self, tensor: Tensor) -> Tensor:
         return tensor.cpu()
 
-    def logits(self, layers: Layers, x: Tensor) -> Tensor:
+    def logits(self, network: Network, tensors: Tensors, x: Tensor, training: bool = False) -> Tensor:
         """Logits (P, B, C) in float32 of rows (P, B, F)."""
         if self.dtype is torch.float32:
-            return forward(layers, x)
-        shorter = [(bias.to(self.dtype), weight.to(self.dtype)) for bias, weight in layers]
-        return forward(shorter, x.to(self.dtype)).float()
+            return network.logits(tensors, x, training)
+        shorter = {name: tensor.to(self.dtype) for name, tensor in tensors.items()}
+        return network.logits(shorter, x.to(self.dtype), training).float()
 
 
 def compute_of(settings: ComputeSettings) -> Compute:

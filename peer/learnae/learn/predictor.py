@@ -6,7 +6,7 @@ import torch
 
 from learnae.learn.cache import ModelCache
 from learnae.learn.datasets.dataset import Dataset
-from learnae.learn.model import create_network, forward
+from learnae.learn.model import create_network
 from learnae.learn.weight_store import WeightStore
 from learnae.protocol.types import Cid
 from learnae.session.settings import Session
@@ -32,6 +32,7 @@ class TorchPredictor:
         if not standardised:
             x = (x - self._mean) / self._std
         with torch.no_grad():
-            logits = forward(self._network.layers(weights), x.clamp(-CLAMP, CLAMP).float().unsqueeze(0))[0]  # (B, C)
+            tensors = self._network.stacked(weights)
+            logits = self._network.logits(tensors, x.clamp(-CLAMP, CLAMP).float().unsqueeze(0))[0]  # (B, C)
         probabilities: list[list[float]] = torch.softmax(logits.double().nan_to_num(), 1).tolist()
         return probabilities

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from learnae.errors import PortError, Reason
 from learnae.learn.cache import BlockMetadata, DecodedModel
-from learnae.learn.model import Mlp
+from learnae.learn.network import Network
 from learnae.messages.foreign_json import from_json
 from learnae.messages.wire import MAX_BLOCK
 
@@ -37,7 +37,7 @@ def weights_digest(weights: Tensor) -> str:
     return hashlib.sha256(_bytes(weights)).hexdigest()[:32]
 
 
-def encode_block(network: Mlp, weights: Tensor, metadata: BlockMetadata) -> bytes:
+def encode_block(network: Network, weights: Tensor, metadata: BlockMetadata) -> bytes:
     """A block with one peer's weights (T,): equal models give equal blocks in every process.
 
     Written here because the library writes metadata in the order of a hash map and takes ten times as long.
@@ -57,7 +57,7 @@ def encode_block(network: Mlp, weights: Tensor, metadata: BlockMetadata) -> byte
     return len(text).to_bytes(8, "little") + text + _bytes(weights)
 
 
-def decode_block(network: Mlp, block: bytes) -> DecodedModel:
+def decode_block(network: Network, block: bytes) -> DecodedModel:
     """Decode a block from an untrusted peer.
 
     Raises PortError: OVERSIZE, MALFORMED (no safetensors, other metadata), SHAPE (other names, shapes or types of
@@ -106,7 +106,7 @@ def _parse_metadata(metadata: object) -> BlockMetadata:
     raise PortError(Reason.MALFORMED, "invalid metadata")
 
 
-def _parse_weights(network: Mlp, block: bytes) -> Tensor:
+def _parse_weights(network: Network, block: bytes) -> Tensor:
     try:
         tensors = safetensors.torch.load(block)
     except (SafetensorError, KeyError) as error:  # KeyError: a type that torch does not have

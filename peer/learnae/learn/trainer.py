@@ -130,7 +130,7 @@ class PoolTrainer:
         return decoded
 
     def _decode_rows(self, cid: Cid) -> ReceivedRows:
-        return decode_rows(self._blocks[cid], *self._dataset.shape)
+        return decode_rows(self._blocks[cid], *self._dataset.shape[:2])
 
     def _keys(self, cids: tuple[Cid, ...]) -> list[Keys]:
         """Of those of these blocks that can be read: what was refused is known to nobody."""

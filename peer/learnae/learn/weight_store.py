@@ -7,8 +7,9 @@ import torch
 
 from learnae.errors import PortError, Reason
 from learnae.learn.cache import BlockMetadata, DecodedModel, ModelCache
-from learnae.learn.datasets.dataset import CLASSES, FEATURES
-from learnae.learn.model import Mlp, create_network
+from learnae.learn.datasets.dataset import HEPMASS, Shape
+from learnae.learn.model import create_network
+from learnae.learn.network import Network
 from learnae.learn.serialization import decode_block, encode_block
 from learnae.protocol.types import Cid, ModelRef
 from learnae.session.settings import Session
@@ -19,10 +20,10 @@ def derive_seed(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:8], "big") >> 1
 
 
-def initial_block(session: Session, seed: str, peer: str = "", shape: tuple[int, int] = (FEATURES, CLASSES)) -> bytes:
+def initial_block(session: Session, seed: str, peer: str = "", shape: Shape = HEPMASS) -> bytes:
     """Random initial weights: common to the swarm, or of ``peer`` when ``common_initial_weights`` is false.
 
-    ``shape``: inputs and outputs, ``Dataset.shape``.
+    ``shape``: ``Dataset.shape``.
     The block exists before the session's CID: session and creator are empty in its metadata, its step is 0.
     """
     network = create_network(session.model, *shape)
@@ -33,7 +34,7 @@ def initial_block(session: Session, seed: str, peer: str = "", shape: tuple[int,
 class WeightStore:
     """The blocks of one peer, decoded once as long as the shared cache holds them."""
 
-    def __init__(self, network: Mlp, blocks: Mapping[Cid, bytes], cache: ModelCache) -> None:
+    def __init__(self, network: Network, blocks: Mapping[Cid, bytes], cache: ModelCache) -> None:
         self._network, self._blocks, self._cache = network, blocks, cache
 
     def get(self, cid: Cid) -> DecodedModel:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from learnae.errors import Reason
 from learnae.protocol.blockchain import Head, PaymentReport, PoolState, Receipt, Signed
+from learnae.protocol.decisions import PluginFailed
 from learnae.protocol.types import (
     Cid,
     Claim,
@@ -170,6 +171,7 @@ class RequestFailed(_Answering):
     """Any request may fail; a peer survives every failure."""
 
     reason: Reason
+    plugin: PluginFailed | None = None  # with the reason PLUGIN
 
 
 Notification = Started | TimerFired | ModelReceived | RowsReceived | ClaimReceived | ChainRolledBack | SessionClosed

@@ -203,7 +203,9 @@ class Peer:
                 self._reciprocity.payments_read(report)
             case on.RequestFailed(), do.ReadPayments():
                 self._reciprocity.read_failed()
-            case on.RequestFailed(reason=reason), _:
+            case on.RequestFailed(reason=reason, plugin=plugin), _:
+                if plugin:
+                    self._requests.record(plugin)
                 if isinstance(request, do.TrainerAction | do.StoreAction):
                     self._training.request_failed(request, reason)
                 else:

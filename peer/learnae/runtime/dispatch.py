@@ -7,10 +7,12 @@ from typing import Any, assert_never
 
 from learnae.errors import PortError, Reason
 from learnae.messages.wire import proof_text, rows_text
+from learnae.plugins import PluginError
 from learnae.ports import Chain, IdentityKey, ScoredDespite, Store, Trainer
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.blockchain import Head
+from learnae.protocol.decisions import PluginFailed
 from learnae.protocol.peer import Peer
 from learnae.protocol.types import Announcement, Cid, Claim, PeerId, RowBlock, TxHash
 
@@ -65,6 +67,9 @@ def finish(action: do.TrainerAction, pending: Future[Any], at: float) -> on.Even
         return on.ModelScoredDespite(
             at, action.request, done.weights, done.score, plugin.plugin, plugin.line, plugin.error
         )
+    except PluginError as error:
+        failed = PluginFailed(error.plugin, error.line, error.error)
+        return on.RequestFailed(at, action.request, Reason.PLUGIN, failed)
     if isinstance(action, do.ForgeModel):
         return on.ModelForged(at, action.request, result)
     if isinstance(action, do.PackRows):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from learnae.adapters.metrics import Metrics, Sample
 from learnae.adapters.metrics.table import target_answer
 from learnae.errors import PortError
+from learnae.plugins import PluginError
 from learnae.ports import Performed, Predictor
 from learnae.protocol.decisions import (
     Adopted,
@@ -188,6 +189,8 @@ class PeerService:
             probabilities = await self._predict(run)
         except PortError:
             raise NotReady(f"{self.name} has just changed its model: try again") from None
+        except PluginError as error:
+            raise BadRequest(str(error)) from None
         return views.Predictions(cid=weights.cid, predictions=list(map(views.Prediction.of, probabilities)))
 
     def directory(self) -> list[views.DirectoryEntryView]:

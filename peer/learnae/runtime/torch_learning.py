@@ -33,10 +33,11 @@ class TorchLearning:
         self.session, compute = session, compute_of(session.compute)
         self.table, self.split = load_partitioned(session, table, salt)
         self.statistics: Mapping[str, object] = self.table.statistics
-        model_bytes = 4 * create_network(session.model, *self.table.shape).size
-        cache_bytes = max(CACHE_BYTES, CACHED_PER_PEER * session.peers * model_bytes)
+        network = create_network(session.model, *self.table.shape)
+        cache_bytes = max(CACHE_BYTES, CACHED_PER_PEER * session.peers * 4 * network.size)
         self.pool = Pool(threads, batch, cache_bytes, compute)
-        self.features, self.data_sha256, self.notice = self.table.shape[0], self.table.sha256, self.split.notice
+        self.features, self.data_sha256 = self.table.shape.features, self.table.sha256
+        self.notice = " ".join(filter(None, (self.split.notice, network.notice))) or None
 
     def initial_block(self, name: str) -> bytes:
         common = self.session.model.common_initial_weights

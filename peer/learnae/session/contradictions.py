@@ -26,6 +26,10 @@ def contradictions(session: Session) -> list[tuple[bool, str]]:
             data.rows < work.slices,
             f"data.rows = {data.rows} cannot be cut into {work.slices} slices: lower work.slices",
         ),
+        (
+            session.model.kind != "mlp" and session.compute.dtype != "float32",
+            f'compute.dtype = "{session.compute.dtype}" needs model.kind = "mlp": leave it out',
+        ),
         *data_contradictions(data),
         *sensor_contradictions(session),
         (start is not None and start > peers, f"start.peers = {start} is above the number of peers: max {peers}"),

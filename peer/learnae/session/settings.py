@@ -102,8 +102,9 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class ModelSettings:
+    kind: str = field(default="mlp", metadata=about("Network of all peers.", plugins=Kind.MODELS))
     hidden: tuple[Annotated[int, Between(1, 65_536)], ...] = setting(
-        (64, 64), "Widths of the hidden layers.", max_length=32
+        (64, 64), "Widths of the hidden layers; cnn: filters of each layer.", max_length=32
     )
     optimizer: Literal["sgd", "adam"] = setting("sgd", "Optimizer of the training.")
     learning_rate: float = setting(0.05, "Learning rate.", gt=0, le=1_000)

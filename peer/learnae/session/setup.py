@@ -80,7 +80,7 @@ class SessionSetup:
             },
             "identity": session.identity,
             "initial_weights": self.initial_cid(self.members[0]),
-            "model": {name: value for name, value in encode(session.model).items() if name != "kind"},
+            "model": encode(session.model),
             "name": session.name,
             "privacy": session.privacy,
             "reward": {

@@ -1,6 +1,6 @@
 """Reads an ``.npz`` file of the user's: one array holds the classes, another one the features of any shape.
 
-Images and sequences (R, ...) become rows (R, F): the network sees each of their numbers as one feature.
+Images and sequences (R, ...) become rows (R, F); models for them get their shape back.
 """
 
 import zipfile
@@ -49,7 +49,8 @@ def to_dataset(name: str, features: NDArray[np.generic], labels: NDArray[np.gene
         raise InputError(f"{name}: {len(distinct):,} different classes, max {MAX_CLASSES}: group them")
     require_two_classes(name, codes.astype(np.int64), "choose another array of classes")
     flat = torch.from_numpy(features.reshape(rows, -1).astype(np.float64))
-    return Dataset(flat, torch.from_numpy(codes.astype(np.int64)), classes=len(distinct))
+    indices = torch.from_numpy(codes.astype(np.int64))
+    return Dataset(flat, indices, classes=len(distinct), row_shape=features.shape[1:])
 
 
 # private

@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +27,17 @@ UNREADABLE = (
     OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, RuntimeError, SyntaxError, tokenize.TokenError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+
+
+class Shape(NamedTuple):
+    """What a network is made for."""
+
+    features: int
+    classes: int
+    row: tuple[int, ...] = ()  # (features,) if empty
+
+
+HEPMASS = Shape(FEATURES, CLASSES)
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,7 @@ class Dataset:
     mean: tuple[float, ...] = ()  # (F,) subtracted from each column; empty before standardisation
     std: tuple[float, ...] = ()  # (F,) divisor of each column; empty before standardisation
     classes: int = CLASSES
+    row_shape: tuple[int, ...] = ()  # of images and sequences, whose numbers are the columns
     groups: NDArray[np.int64] | None = None  # (R,) each row's value in the column ``group``
     group: str = ""  # the column that rows can be partitioned by
     columns: tuple[Column, ...] = ()  # to encode once the training rows are known; empty if all are numbers
@@ -60,9 +72,8 @@ class Dataset:
         return len(self.labels)
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """F inputs and C outputs of a network for these rows."""
-        return self.features.shape[1], self.classes
+    def shape(self) -> Shape:
+        return Shape(self.features.shape[1], self.classes, self.row_shape)
 
     @property
     def statistics(self) -> dict[str, object]:

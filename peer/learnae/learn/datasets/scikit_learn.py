@@ -32,5 +32,5 @@ def file_of(source: str) -> Path:
 def read(source: str) -> Dataset:
     from sklearn import datasets  # takes seconds to import
 
-    features, labels = getattr(datasets, f"load_{source.removeprefix(PREFIX)}")(return_X_y=True)
-    return array_file.to_dataset(source, features, labels)
+    table = getattr(datasets, f"load_{source.removeprefix(PREFIX)}")()
+    return array_file.to_dataset(source, table.get("images", table.data), table.target)

@@ -25,6 +25,7 @@ def save(path: Path, dataset: Dataset, rows: PeerRows) -> None:
         labels=dataset.labels[held].numpy(),
         trained=np.int64(len(rows.train)),
         classes=np.int64(dataset.classes),
+        row_shape=np.array(dataset.row_shape, np.int64),
         mean=np.array(dataset.mean),
         std=np.array(dataset.std),
         encoding=np.array(json.dumps(dataset.encoding)),
@@ -44,6 +45,7 @@ def load(path: Path) -> tuple[Dataset, PeerRows]:
             mean=tuple(arrays["mean"].tolist()),
             std=tuple(arrays["std"].tolist()),
             classes=int(arrays["classes"]),
+            row_shape=tuple(arrays["row_shape"].tolist()),
             encoding=tuple(from_json(str(arrays["encoding"]))),
             sha256=str(arrays["data_sha256"]),
         )
