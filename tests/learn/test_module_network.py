@@ -88,7 +88,7 @@ def test_stacked_peers_compute_what_each_would_alone(factory: Factory, view: Mod
     assert net.batched and net.max_jobs > 1 and net.notice.endswith("peers compute together.")
     together, alone = jobs(net), [compute([one])[0] for one in jobs(net)]
     for one, other in zip(compute(together), alone, strict=True):
-        assert close(one.weights, other.weights, 1e-3) and abs(one.score.correct - other.correct) <= 1
+        assert close(one.weights, other.weights, 1e-3) and abs(one.score.correct - other.score.correct) <= 1
 
 
 @pytest.mark.parametrize(("factory", "view"), [*SHIPPED, (Branching, VIEW)])
@@ -144,7 +144,7 @@ def test_running_statistics_are_part_of_the_model_and_counters_are_not() -> None
 def test_scoring_changes_no_running_statistics() -> None:
     net = network(normalised)
     score = ScoreJob(net, initial(net), table(VIEW), torch.arange(50))
-    assert compute([score])[0].score.correct == compute([score, score])[1].correct
+    assert compute([score])[0].score.correct == compute([score, score])[1].score.correct
     assert torch.equal(compute([score])[0].weights, initial(net))
 
 
