@@ -29,9 +29,9 @@ if [ ! -f "$shown" ]; then
     exit "$(cat "$ended")"
 fi
 running=''
-trap '[ -z "$running" ] || kill "$running"; exit 0' TERM INT
-while :; do
-    sleep 60 &
+while [ "$stopping" = no ]; do
+    sleep 60 >/dev/null 2>&1 & # holds nobody's pipe open
     running=$!
+    [ "$stopping" = no ] || kill "$running" # the signal came before there was anything to end
     wait "$running"
 done

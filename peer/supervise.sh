@@ -20,6 +20,7 @@ while :; do
     began=$(seconds)
     "$@" &
     running=$!
+    [ "$stopping" = no ] || kill -TERM "$running" # the signal came before there was anything to end
     wait "$running"
     code=$?
     if [ "$stopping" = yes ]; then # the signal interrupted that wait
@@ -31,8 +32,12 @@ while :; do
     again "$code" || exit "$code"
     [ $(($(seconds) - began)) -lt 60 ] || pause=0.5
     echo "supervise: $* ended with code $code and starts again in $pause s" >&2
+    [ "$stopping" = no ] || exit "$code"
     sleep "$pause" &
-    wait $!
+    running=$!
+    [ "$stopping" = no ] || kill "$running"
+    wait "$running"
+    running=''
     [ "$stopping" = no ] || exit "$code"
     case "$pause" in 0.5) pause=1 ;; 1) pause=2 ;; 2) pause=4 ;; *) pause=8 ;; esac
 done
