@@ -32,7 +32,6 @@ while :; do
     again "$code" || exit "$code"
     [ $(($(seconds) - began)) -lt 60 ] || pause=0.5
     echo "supervise: $* ended with code $code and starts again in $pause s" >&2
-    [ "$stopping" = no ] || exit "$code"
     sleep "$pause" &
     running=$!
     [ "$stopping" = no ] || kill "$running"
