@@ -18,7 +18,7 @@ from learnae.analysis.money import accounts, flows
 from learnae.messages.pool_calls import encode_call
 from learnae.protocol.blockchain import POOL, SHARES, Deposit, PoolCall, PoolTerms, Report, Signed, Withdrawal
 from learnae.protocol.decisions import DebtChanged, DebtState, WorkChanged, WorkState
-from learnae.protocol.fee_pool import shares
+from learnae.protocol.fee_pool import AFTER_REPORT, NO_DEPOSIT, shares
 from learnae.protocol.policies import Policy
 from learnae.protocol.settings import Defence, DefenceSettings
 from learnae.protocol.types import ETHER, Address, Cid, PeerId, Poid, Score, TxHash, Wei
@@ -28,7 +28,7 @@ from learnae.records.outcome import BackendName, EndedBy
 from learnae.session.settings import Group, Session
 
 HONEST, REFUSES = Policy.HONEST, Policy.REFUSES_TO_PAY
-POOL_CHECKS = ("pool_follows_its_rules", "reports_follow_debts", "fees_are_split")
+POOL_CHECKS = ("pool_follows_its_rules", "reports_follow_debts", "reports_omit_no_debt", "fees_are_split")
 FEE = Wei(ETHER // 100)
 PEERS = 5
 GROUPS = (Group(count=PEERS - 1), Group(policy=Policy.REFUSES_TO_PAY))
@@ -69,6 +69,7 @@ class Trading:
             self.calls(name, Deposit(receipt.contract, FEE))
         for name, row in OWED.items():
             debts = [self.debt(number, payee, wei) for number, (payee, wei) in enumerate(row.items())]
+            self.record(name, *debts)
             signed = self.calls(name, Report(shares(debts, FEE)))
             self.record(name, *(replace(each, state=DebtState.FINAL, tx=signed.hash, nonce=2) for each in debts))
         for name in NAMES:
@@ -173,6 +174,35 @@ def test_a_report_that_does_not_follow_from_the_debts_is_noticed(session: Tradin
         lambda each: replace(each, data="0x" + encode_call(Report(())).hex()) if "9f3bfb9a" in each.data else each,
     )
     assert "reports nothing" in caught(emptied)["reports_follow_debts"]
+
+
+def omitting(session: Trading, payer: str, number: int, reason: str, payable_at: float) -> str:
+    """What is found if the payer declines a debt that has been payable for a while, and reports the others."""
+    debt = replace(session.debt(number, "p00", 1), state=DebtState.PAYABLE)
+    declined = replace(debt, state=DebtState.DECLINED, reason=reason)
+    more = [Record(payable_at, payer, debt), Record(session.history.seconds, payer, declined)]
+    history = History((*session.history.records[:-1], *more, session.history.records[-1]), session.history.chain)
+    return caught(history).get("reports_omit_no_debt", "")
+
+
+def test_a_debt_to_a_member_is_not_declined_for_want_of_a_deposit(session: Trading) -> None:
+    assert "debt 9 of p03 was declined, although its creator" in omitting(session, "p03", 9, NO_DEPOSIT, 5.0)
+    absent = changed(session.history, lambda each: None if each.sender == WALLETS["p00"] else each)
+    debt = replace(session.debt(9, "p00", 1), state=DebtState.DECLINED, reason=NO_DEPOSIT)
+    history = History((*absent.records, Record(absent.seconds, "p03", debt)), absent.chain)
+    assert "reports_omit_no_debt" not in caught(history)
+
+
+def test_who_deposited_after_the_payer_may_have_been_no_member_when_it_reported(session: Trading) -> None:
+    debt = replace(session.debt(9, "p03", 1), state=DebtState.DECLINED, reason=NO_DEPOSIT)
+    history = History((*session.records, Record(session.history.seconds, "p00", debt)), session.history.chain)
+    assert "reports_omit_no_debt" not in caught(history)
+
+
+def test_a_debt_that_was_payable_before_others_is_reported_with_them(session: Trading) -> None:
+    assert "debt 9 of p03 was payable before others" in omitting(session, "p03", 9, AFTER_REPORT, 0.0)
+    assert omitting(session, "p03", 9, AFTER_REPORT, session.history.seconds) == ""
+    assert omitting(session, "p03", 9, "cap", 0.0) == ""
 
 
 @pytest.mark.parametrize("kind", ["deposit", "report", "withdrawal"])

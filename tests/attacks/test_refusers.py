@@ -1,5 +1,6 @@
 """Peers that refuse to pay, without a defence and with each: bounds over seeds, in sessions of real models."""
 
+from collections.abc import Mapping
 from functools import cache
 from statistics import fmean
 from typing import Any
@@ -10,7 +11,8 @@ from tests.helpers.swarms import Run, groups, run
 from learnae.analysis.fee_pool import Replayed, pool_calls
 from learnae.analysis.money import accounts
 from learnae.protocol.decisions import StandingChanged
-from learnae.protocol.types import ETHER, Wei
+from learnae.protocol.types import ETHER, Address, Wei
+from learnae.records.history import History
 from learnae.runtime.torch_learning import TorchLearning
 
 pytestmark = pytest.mark.slow
@@ -37,6 +39,12 @@ def income(defended: bool, policy: str = "refuses-to-pay") -> float:
     """Mean ETH that a refuser receives."""
     sessions = [accounts(ended(seed, defended, policy).history)[:REFUSING] for seed in SEEDS]
     return fmean(account.received_ether for session in sessions for account in session)
+
+
+def reported(history: History, name: str) -> Mapping[Address, int]:
+    """The shares in a peer's report."""
+    own = history.roster[name].wallet
+    return next(call.shares for call in pool_calls(history) if call.kind == "report" and call.transaction.sender == own)
 
 
 def test_without_a_defence_refusing_pays() -> None:
@@ -68,18 +76,21 @@ def test_with_profiles_a_refuser_pays_its_whole_fee_and_an_honest_peer_no_more()
     """What it keeps back goes to others all the same: nobody spends more or less than the fee, but for rounding."""
     for seed in SEEDS:
         history = ended(seed, True, defence="profiles").history
+        assert all(reported(history, name) for name in history.honest)
         assert [account.sent_ether for account in accounts(history)] == pytest.approx([FEE / ETHER] * 10)
 
 
 def test_with_profiles_refusing_changes_no_income_so_that_it_gains_nothing() -> None:
     """The income of a peer follows from the reports of others alone; see also tests/contracts/test_fee_pool.py."""
     for seed in SEEDS:
-        calls = list(pool_calls(ended(seed, True, defence="profiles").history))
+        history = ended(seed, True, defence="profiles").history
+        calls = list(pool_calls(history))
+        assert all(reported(history, name) for name in history.honest)
         pool = Replayed(FEE, 10, 10**6)
         pool.members = [call.transaction.sender for call in calls if call.kind == "deposit"]
         pool.rows = {call.transaction.sender: dict(call.shares) for call in calls if call.kind == "report"}
-        refusers = [member for member in pool.members if not pool.rows[member]]
-        assert len(refusers) == REFUSING
+        refusers = [entry.wallet for entry in history.roster.values() if entry.name not in history.honest]
+        assert len(refusers) == REFUSING and not any(pool.rows[refuser] for refuser in refusers)
         for refuser in refusers:
             refused = pool.income(refuser)
             pool.rows[refuser] = {member: 7_000 for member in pool.members if member != refuser}

@@ -10,7 +10,9 @@ from tests.helpers.swarms import groups
 from learnae.adapters.memory_chain.fee_pool import MemoryFeePool
 from learnae.protocol import fee_pool
 from learnae.protocol.blockchain import Report, Withdrawal
+from learnae.protocol.debts import Debts
 from learnae.protocol.decisions import DebtState
+from learnae.protocol.events import PoolRead
 from learnae.protocol.fee_pool import FeePool
 from learnae.protocol.settlement import due_payments
 from learnae.protocol.types import Wei
@@ -18,6 +20,7 @@ from learnae.protocol.types import Wei
 Patch = pytest.MonkeyPatch
 
 PROFILED: dict[str, Any] = BASE | {"defence": {"kind": "profiles", "window": 60}}
+SLOW = PROFILED | {"chain": {"block_time": 3.0}}
 REFUSED = PROFILED | groups({"count": 4}, {"count": 1, "policy": "refuses-to-pay"})
 
 
@@ -36,6 +39,41 @@ def reports_an_accomplice(patch: Patch) -> None:
         return tuple((parts[0][0], part) for _, part in parts[:1]) if parts else parts
 
     patch.setattr(fee_pool, "shares", friendly)
+
+
+def reports_too_early(patch: Patch) -> None:
+    """A report does not wait for the own deposit, so that the pool has no members yet."""
+    read = FeePool.read
+
+    def impatient(self: FeePool, event: PoolRead) -> None:
+        read(self, event)
+        if (
+            self._last(Report) is None
+            and not self._transactions.signing
+            and self._config.wallet not in event.state.members
+        ):
+            self._report(event.state.members, self._config.defence.fee_wei)
+
+    patch.setattr(FeePool, "read", impatient)
+
+
+def omits_a_debt(patch: Patch) -> None:
+    report = FeePool._report
+
+    def less(self: FeePool, members: Any, fee: Wei) -> None:
+        first = self._debts.in_states((DebtState.PAYABLE,))[:1]
+        with pytest.MonkeyPatch.context() as inner:
+            payable = self._debts.in_states((DebtState.PAYABLE,))[1:]
+            inner.setattr(Debts, "in_states", lambda *_: payable)
+            report(self, members, fee)
+        assert all(debt.state is DebtState.PAYABLE for debt in first)
+
+    patch.setattr(FeePool, "_report", less)
+
+
+def denies_a_deposit(patch: Patch) -> None:
+    report = FeePool._report
+    patch.setattr(FeePool, "_report", lambda self, members, fee: report(self, members[1:], fee))
 
 
 def forgets_to(kind: type) -> Any:
@@ -104,6 +142,9 @@ def pays_twice(patch: Patch) -> None:
 MUTANTS = [
     Mutant("reports half", reports_half, {"reports_follow_debts"}, PROFILED),
     Mutant("reports an accomplice", reports_an_accomplice, {"reports_follow_debts"}, PROFILED),
+    Mutant("reports before its deposit is mined", reports_too_early, {"reports_omit_no_debt"}, SLOW),
+    Mutant("omits a debt", omits_a_debt, {"reports_omit_no_debt"}, PROFILED),
+    Mutant("denies a deposit", denies_a_deposit, {"reports_omit_no_debt"}, PROFILED),
     Mutant("never reports", forgets_to(Report), {"fees_are_split"}, PROFILED),
     Mutant("pays for models as well", pays_as_well, {"fees_are_split"}, PROFILED),
     Mutant("pool refunds what is not reported", pays_itself, {"wei_conserved"}, REFUSED),

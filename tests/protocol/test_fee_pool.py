@@ -100,6 +100,17 @@ def test_the_deposit_follows_the_deployment_and_names_the_contract() -> None:
     assert not registered().all_asked(do.ReadPool)
 
 
+@pytest.mark.parametrize("state", [(0, False, ()), (1100, False, ("0xann",)), (900, True, ("0xann",))])
+def test_until_the_pool_has_it_as_a_member_a_peer_neither_reports_nor_withdraws(state: tuple[Any, ...]) -> None:
+    driven = owing(registered())
+    driven.signs()
+    driven.sent()
+    idles(driven).after(5.0).fires(Timer.CHAIN)
+    driven.tell(on.PoolRead(driven.now, driven.asked(do.ReadPool).request, head(0), PoolState(*state)))
+    driven.tell(on.TimerFired(driven.now, Timer.CHAIN))
+    assert calls(driven) == [] and (state[1] or driven.debts[0].state is DebtState.PAYABLE)
+
+
 def test_a_peer_without_profiles_has_nothing_to_do_with_the_pool() -> None:
     driven = Member(expected_identities=0)
     driven.registered()

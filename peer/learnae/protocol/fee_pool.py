@@ -1,6 +1,7 @@
 """A peer's membership of the fee pool (``[defence] kind = "profiles"``): it deposits, reports once, and withdraws.
 
-The deposit follows the deployment of the peer's contract.  The report names what the peer owes once it has had no work
+The deposit follows the deployment of the peer's contract.  Nothing else is signed before the pool has it as a member:
+until then it may know no deadline and no other members.  The report names what the peer owes once it has had no work
 for ``idle_after`` seconds, or three quarters of the pool's time are over; it covers those debts like a payment.  Once
 the pool is closed, the peer withdraws its income.  What is adopted after the report is paid for by profiles, like
 everything that is unreported.
@@ -19,6 +20,7 @@ from learnae.protocol.settings import Defence, PeerConfig
 from learnae.protocol.transactions import OutgoingTransaction, Transactions, TxState
 from learnae.protocol.types import Address, Wei
 
+NO_DEPOSIT, AFTER_REPORT = "the creator made no deposit", "after the report"  # why a debt is declined
 MAX_WITHDRAWALS = 3  # one fails if a rollback has opened the pool again
 
 
@@ -58,10 +60,12 @@ class FeePool:
         claim, fee = self._registration.claim, self._config.defence.fee_wei
         if self._last(Deposit) is None and claim:
             self._sign(Deposit(claim.contract, fee))
-        elif self._state and self._state.closed(self._timestamp):
+        elif self._state is None or self._config.wallet not in self._state.members:
+            return  # its deposit is not mined yet
+        elif self._state.closed(self._timestamp):
             if not self._done(Withdrawal):
                 self._sign(Withdrawal())
-        elif self._state and self._last(Report) is None and (self._rested or self._late):
+        elif self._last(Report) is None and (self._rested or self._late):
             self._report(self._state.members, fee)
 
     def poll(self) -> None:
@@ -93,7 +97,7 @@ class FeePool:
         if self._gave_up or self._failed(Deposit):
             return self._gave_up or "no deposit"
         closed = self._state is not None and self._state.closed(self._timestamp)
-        return "after the report" if closed or self._last(Report) else ""
+        return AFTER_REPORT if closed or self._last(Report) else ""
 
     @property
     def _rested(self) -> bool:
@@ -109,7 +113,7 @@ class FeePool:
         payable = self._debts.in_states((DebtState.PAYABLE,))
         for debt in payable:
             if debt.payee not in members:
-                self._debts.decline(debt, "the creator made no deposit")
+                self._debts.decline(debt, NO_DEPOSIT)
         covered = self._debts.decline_above_cap([debt for debt in payable if debt.payee in members])
         self._sign(Report(shares(covered, fee)), tuple(debt.debt for debt in covered))
 

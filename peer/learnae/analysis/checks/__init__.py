@@ -40,6 +40,7 @@ CHECKS: dict[str, Check] = {
     "denied_peers_earn_nothing": defence.denied_peers_earn_nothing,
     "pool_follows_its_rules": fee_pool.pool_follows_its_rules,
     "reports_follow_debts": fee_pool.reports_follow_debts,
+    "reports_omit_no_debt": fee_pool.reports_omit_no_debt,
     "fees_are_split": fee_pool.fees_are_split,
     "adopted_only_if_better": work.adopted_only_if_better,
     "averaged_models_were_published": work.averaged_models_were_published,

@@ -4,14 +4,15 @@
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from math import floor
 
-from learnae.analysis.checks.result import check, session_began
+from learnae.analysis.checks.result import check, debt_name, session_began
 from learnae.analysis.checks.work import last_states
 from learnae.analysis.fee_pool import WHOLE, pool_calls, wallet_of
-from learnae.protocol.decisions import DebtState
+from learnae.protocol.decisions import DebtChanged, DebtState
+from learnae.protocol.fee_pool import AFTER_REPORT, NO_DEPOSIT
 from learnae.protocol.settings import Defence
 from learnae.protocol.types import ETHER, Address
 from learnae.records.chain_export import Balances
@@ -52,6 +53,27 @@ def reports_follow_debts(history: History) -> Iterator[str]:
 
 
 @check
+def reports_omit_no_debt(history: History) -> Iterator[str]:
+    """A report covers what was payable: only payees that were no members, and later debts, are left out."""
+    session_began(history)
+    calls = list(pool_calls(history))
+    joined = {
+        wallet_of(call.transaction.sender): call.block for call in calls if call.kind == "deposit" and call.succeeds
+    }
+    reports = {call.transaction.hash for call in calls if call.kind == "report"}
+    for payer, entry in history.roster.items():
+        debts = [changes for (name, _), changes in history.debts.items() if name == payer]
+        covered = [first for changes in debts if changes[-1][1].tx in reports for first in _payable(changes)[:1]]
+        seen = joined.get(wallet_of(entry.wallet), -1)  # the newest block that it has read for certain
+        for changes in debts:
+            debt, payable = changes[-1][1], _payable(changes)
+            if debt.reason == NO_DEPOSIT and debt.payee and joined.get(wallet_of(debt.payee), seen + 1) <= seen:
+                yield f"{debt_name(payer, debt.debt)} was declined, although its creator had deposited before {payer}"
+            if debt.reason == AFTER_REPORT and payable and any(payable[-1] < first for first in covered):
+                yield f"{debt_name(payer, debt.debt)} was payable before others that {payer} reports, and is left out"
+
+
+@check
 def fees_are_split(history: History) -> Iterator[str]:
     """If the session ended by itself, each peer that did not crash has deposited, tried to report, and withdrawn.
 
@@ -74,6 +96,11 @@ def fees_are_split(history: History) -> Iterator[str]:
         debt = changes[-1][1]
         if debt.state is DebtState.FINAL and debt.tx not in reporting:
             yield f"debt {number} of {payer} was paid by {debt.tx}, which is no report"
+
+
+def _payable(changes: Sequence[tuple[float, DebtChanged]]) -> list[float]:
+    """When the debt became payable, or payable to another."""
+    return [at for at, change in changes if change.state is DebtState.PAYABLE]
 
 
 def _text(shares: Mapping[Address, int], names: Mapping[Address, str]) -> str:
