@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 from tests.helpers.peers import own_plugin
-from tests.learn.small import SESSION, Swarm
+from tests.learn.small import SESSION, TABLE, Swarm, compute, network, weights
 
+from learnae.learn import batching
+from learnae.learn.batching import ScoreJob
 from learnae.learn.evaluation import Evaluator
 from learnae.learn.metrics import SCALE, Predictions, accuracy, auc, f1, measured
 from learnae.plugins import PluginError
@@ -18,7 +20,7 @@ from learnae.session.settings import ScoreSettings, Session
 
 LABELS = torch.tensor([0, 0, 0, 1, 1])
 OUTPUTS = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.6, 0.4], [0.2, 0.8]])
-SEEN = Predictions(LABELS, OUTPUTS)
+SEEN = Predictions(LABELS, OUTPUTS.log())
 
 
 def own(body: str) -> Session:
@@ -31,14 +33,37 @@ def test_accuracy_f1_and_auc_are_exact() -> None:
     assert auc(SEEN) == Fraction(9, 12), "of 6 pairs 4 are ranked right and 1 alike, by either class"
 
 
-def test_auc_ranks_pairs_as_counting_them_does() -> None:
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_auc_ranks_pairs_as_counting_them_does_also_where_a_model_is_sure(scale: float) -> None:
     dice = np.random.default_rng(1)
-    labels, outputs = dice.integers(0, 3, 40), dice.integers(0, 5, (40, 3)) / 4
+    labels, logits = dice.integers(0, 3, 40), dice.integers(0, 5, (40, 3)) * scale
     counted = []
     for label in range(3):
-        pairs = [(a, b) for a in outputs[labels == label, label] for b in outputs[labels != label, label]]
+        others = np.logaddexp.reduce(np.delete(logits, label, axis=1), axis=1)
+        odds = np.round(logits[:, label] - others, 3)
+        pairs = [(a, b) for a in odds[labels == label] for b in odds[labels != label]]
         counted.append(Fraction(sum(2 * (a > b) + (a == b) for a, b in pairs), 2 * len(pairs)))
-    assert auc(Predictions(torch.tensor(labels), torch.tensor(outputs))) == sum(counted) / 3
+    seen = Predictions(torch.tensor(labels), torch.tensor(logits, dtype=torch.float32))
+    assert auc(seen) == sum(counted) / 3
+
+
+def test_logits_that_are_not_finite_are_worth_nothing() -> None:
+    for bad in (float("nan"), float("inf")):
+        assert measured("auc", LABELS, torch.full((5, 2), bad)) == Score(0, SCALE)
+
+
+def test_metrics_of_many_rows_are_measured_job_by_job_and_stay_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, net = replace(TABLE, metric="auc"), network()
+    for shared in (True, False):
+        jobs = [
+            ScoreJob(net, weights(net, seed), rows, indices)
+            for seed, indices in enumerate([torch.arange(40)] * 3 if shared else torch.split(torch.arange(120), 40))
+        ]
+        together = [result.score for result in compute(jobs)]
+        with monkeypatch.context() as patch:
+            patch.setattr(batching, "MAX_OUTPUTS", 60)
+            assert [result.score for result in compute(jobs)] == together
+        assert len(set(together)) == 3
 
 
 def test_rows_of_one_class_have_no_order() -> None:

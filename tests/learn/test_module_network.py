@@ -62,6 +62,18 @@ def dropping(view: ModelView) -> nn.Module:
     return nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.5), nn.Linear(8, 3))
 
 
+class Restless(nn.Module):
+    """``F.dropout`` drops out whenever it is called, unless it is told otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.last(nn.functional.dropout(x, 0.5))
+        return logits
+
+
 class Branching(nn.Module):
     """What it computes depends on the rows, for which ``vmap`` has no rule."""
 
@@ -186,6 +198,7 @@ def test_frozen_and_unused_parameters_stay_and_tied_ones_are_one() -> None:
         (lambda view: nn.ReLU(), "plug-in mine.py:net: it has no parameters that could be trained"),
         (lambda view: nn.Linear(6, 3).double(), "weight is torch.float64: use torch.float32"),
         (lambda view: nn.Linear(6, 5), r"returns a tensor of shape \(2, 5\) for 2 rows and 3 classes"),
+        (lambda view: Restless(), "draws random numbers when it is evaluated, so that no score could be repeated"),
         (lambda view: nn.Linear(7, 3), "line 0: RuntimeError: .*mat1 and mat2 shapes cannot be multiplied"),
     ],
 )

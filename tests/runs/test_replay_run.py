@@ -90,7 +90,7 @@ def test_an_edited_score_is_named_and_the_exit_code_is_1(run: Path) -> None:
     path.write_text("\n".join([heading, *lines, ""]), encoding="utf-8")
     done = audit(run)
     assert done.returncode == 1 and f"p05, averaging for its model {peer.status().step + 1} " in done.stdout
-    assert f"the journal has {edited.score.correct - 1} of 100 rows correct, executed again {edited.score.correct}" in (
+    assert f"the journal has a score of {edited.score.correct - 1} of 100, executed again {edited.score.correct}" in (
         done.stdout
     )
 

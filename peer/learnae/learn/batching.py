@@ -32,6 +32,7 @@ from learnae.plugins import PluginError
 from learnae.protocol.types import Score
 
 CACHE_BYTES = 64 << 20  # of decoded weights, by default
+MAX_OUTPUTS = 4_000_000  # rows of all jobs together whose logits are kept for a metric that needs them at once
 SCORING_CHUNK = 512  # rows of each job: bounds the memory and stays close to the CPU cache
 
 
@@ -219,6 +220,8 @@ def _training_steps(jobs: Sequence[TrainJob], table: Dataset, on: Compute) -> It
 def _score(
     jobs: Sequence[Job], weights: Tensor, table: Dataset, on: Compute
 ) -> list[tuple[Score] | tuple[Score, PluginError]]:
+    if table.metric != ACCURACY and len(jobs) > 1 and len(jobs) * len(jobs[0].rows) > MAX_OUTPUTS:
+        return [_score([job], own, table, on)[0] for job, own in zip(jobs, torch.split(weights, 1), strict=True)]
     network = jobs[0].network
     tensors = network.stacked(weights)
     shared = all(job.rows is jobs[0].rows for job in jobs)
@@ -231,11 +234,11 @@ def _score(
         if table.metric == ACCURACY:
             counts += count_correct(logits, y)
         else:
-            found.append((on.fetch(y).expand(len(jobs), -1), on.fetch(logits)))
+            found.append((on.fetch(y), on.fetch(logits)))
     if table.metric == ACCURACY:
         return [(Score(count, rows.shape[1]),) for count in on.fetch(counts).tolist()]
     labels, outputs = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
-    return [_measured(table.metric, *each) for each in zip(labels, outputs, strict=True)]
+    return [_measured(table.metric, *each) for each in zip(labels.expand(len(jobs), -1), outputs, strict=True)]
 
 
 def _measured(metric: str, labels: Tensor, logits: Tensor) -> tuple[Score] | tuple[Score, PluginError]:

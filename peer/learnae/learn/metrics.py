@@ -20,10 +20,15 @@ SCALE = 1_000_000
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a metric depends on: n rows, each with its class and a probability per class."""
+    """What a metric depends on: n rows, each with its class and what the model says of each class."""
 
     labels: Tensor  # (n,) int64, from 0 to C - 1
-    outputs: Tensor  # (n, C) float32
+    logits: Tensor  # (n, C) float32, finite
+
+    @cached_property
+    def outputs(self) -> Tensor:
+        """A probability per class (n, C)."""
+        return torch.softmax(self.logits, 1)
 
     @property
     def chosen(self) -> Tensor:
@@ -34,6 +39,12 @@ class Predictions:
     def classes(self) -> list[int]:
         """Those that occur in the rows."""
         return sorted(set(self.labels.tolist()))
+
+    def log_odds(self, label: int) -> Tensor:
+        """Of a class, per row (n,).  They still rank rows of which a model is so sure that probabilities are 1."""
+        logits = self.logits.double()
+        others = torch.cat([logits[:, :label], logits[:, label + 1 :]], dim=1)
+        return (logits[:, label] - others.logsumexp(1)).float()
 
 
 def accuracy(seen: Predictions) -> Fraction:
@@ -54,14 +65,16 @@ def auc(seen: Predictions) -> Fraction:
     """Area under the ROC curve: how often a row of a class is ranked above another row; the mean over the classes."""
     if len(seen.classes) < 2:
         return Fraction(1, 2)
-    found = [_auc(seen.labels == label, seen.outputs[:, label]) for label in seen.classes]
+    found = [_auc(seen.labels == label, seen.log_odds(label)) for label in seen.classes]
     return Fraction(sum(found), len(found))
 
 
 def measured(metric: str, labels: Tensor, logits: Tensor) -> Score:
-    """The score by a metric of labels (n,) and logits (n, C).  Raises PluginError."""
+    """The score by a metric of labels (n,) and logits (n, C); 0 if some are not finite.  Raises PluginError."""
+    if not torch.isfinite(logits).all():
+        return Score(0, SCALE)
     function = plugin(Kind.METRICS, metric)
-    value = call(metric, function, Predictions(labels, torch.softmax(logits, 1)))
+    value = call(metric, function, Predictions(labels, logits))
     if type(value) not in (int, float, Fraction) or not 0 <= value <= 1:
         raise PluginError(metric, first_line(function), "it did not return a number from 0 to 1")
     return Score(math.floor(Fraction(value) * SCALE), SCALE)

@@ -58,6 +58,11 @@ class ModuleNetwork(Network):
                     f"plug-in {self._name} returns a tensor of shape {tuple(logits.shape[1:])} for {self.min_rows} "
                     f"rows and {self.view.classes} classes: {FIX}"
                 )
+        if self._draws(training=False):
+            raise InputError(
+                f"plug-in {self._name} draws random numbers when it is evaluated, so that no score could be repeated: "
+                "use torch.nn.Dropout, or pass training=self.training to its function"
+            )
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -175,9 +180,12 @@ class ModuleNetwork(Network):
     @cached_property
     def _random(self) -> bool:
         """Whether it draws random numbers while it trains."""
+        return self._draws(training=True)
+
+    def _draws(self, training: bool) -> bool:
         with _seeded(0):
             before = torch.get_rng_state()
-            self._try(torch.zeros(1, self.size), training=True, batched=False)
+            self._try(torch.zeros(1, self.size), training, batched=False)
             return not torch.equal(before, torch.get_rng_state())
 
     def _try(self, flat: Tensor, training: bool, batched: bool) -> Tensor:

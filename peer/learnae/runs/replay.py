@@ -192,7 +192,7 @@ class Replay:
             rows = max(1, round(SCORE_TOLERANCE * score.total))
             near = again.total == score.total and near and abs(again.correct - score.correct) <= rows
             texts.append(
-                f"the journal has {score.correct} of {score.total} rows correct, executed again "
+                f"the journal has a score of {score.correct} of {score.total}, executed again "
                 f"{again.correct} of {again.total}"
             )
         return Difference(job, "; ".join(texts), near) if texts else None
