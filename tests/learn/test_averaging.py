@@ -59,10 +59,24 @@ def test_an_average_can_be_computed_again_from_its_parents_and_its_shares(rule: 
     assert world.trainers[2].score(made.weights.cid, made).result()[0] == made.weights
     found = metadata(world, made)
     assert found.mix and found.rows == 120 == metadata(world, remote).rows
-    for wrong in ((), (found.mix[0] + 1,), (0,), (ONE + 1,), (1, 2)):
+    for wrong, reason in (
+        ((), Reason.PARENTS),
+        ((found.mix[0] + 1,), Reason.PARENTS),
+        ((0,), Reason.MALFORMED),
+        ((ONE + 1,), Reason.MALFORMED),
+        ((1, 2), Reason.MALFORMED),
+    ):
         with pytest.raises(PortError) as caught:
             world.trainers[2].score((false := restamped(world, made, mix=wrong)).weights.cid, false).result()
-        assert caught.value.reason is Reason.PARENTS
+        assert caught.value.reason is reason
+
+
+def test_a_model_without_parents_has_no_shares() -> None:
+    world = swarm("by-rows")
+    trained = restamped(world, world.published(1), mix=(HALF,))
+    with pytest.raises(PortError) as caught:
+        world.trainers[0].score(trained.weights.cid, trained).result()
+    assert caught.value.reason is Reason.MALFORMED
 
 
 def test_the_best_mix_is_kept() -> None:

@@ -1,12 +1,16 @@
 """A folder of images becomes a file that sessions read: one class per sub-folder."""
 
+import errno
+import os
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 from PIL import Image
 from tests.helpers.command_line import here, refused
 
+from learnae.errors import InputError
 from learnae.learn.datasets.image_folder import convert
 from learnae.learn.datasets.sources import load_dataset
 from learnae.session.settings import DataSettings
@@ -57,12 +61,27 @@ def test_the_command_says_how_a_session_uses_the_file(folder: Path) -> None:
     assert 'path = "pets.npz", label = "y" and features = ["x"]' in done.stdout
 
 
+def test_a_full_disk_leaves_nothing_and_the_next_try_succeeds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half(file: BinaryIO, **arrays: object) -> None:
+        file.write(b"PK")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    file = folder.parent / "pets.npz"
+    with monkeypatch.context() as full:
+        full.setattr(np, "savez_compressed", half)
+        with pytest.raises(InputError, match=r"pets\.npz cannot be written \(No space left on device\)"):
+            convert(folder, file)
+    assert list(folder.parent.iterdir()) == [folder]
+    assert convert(folder, file)[0] == 5
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (("nothing", "a.npz"), "nothing is not a folder"),
         (("pets", "a.csv"), "give the name of a new .npz file"),
         (("pets", "old.npz"), "old.npz: it exists already"),
+        (("broken", "none/a.npz"), "none/a.npz: there is no folder none: create it first"),
         (("pets/cat", "a.npz"), "has images in 0 sub-folders"),
         (("pets", "a.npz", "--size", "big"), "--size big is no size"),
         (("uneven", "a.npz"), "uneven/dog/b.png is not as large as uneven/cat/a.png: give --size"),

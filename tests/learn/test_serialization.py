@@ -73,7 +73,7 @@ def test_the_digest_is_the_sha256_of_the_data_section() -> None:
 
 
 def test_the_facts_of_an_averaging_rule_are_in_the_metadata() -> None:
-    stamp = BlockMetadata("bsession", "p01", 9, 120, (65536, 0, 7, 32768))
+    stamp = BlockMetadata("bsession", "p01", 9, 120, (65536, 0, 7, 32768, 1, 2))
     assert decode_block(NET, encode_block(NET, FLAT, stamp)).metadata == stamp
     for wrong in (
         {"rows": 7},
@@ -163,7 +163,9 @@ def test_offsets_outside_the_data_are_malformed(offsets: Any) -> None:
         {},
         {"session": "s", "creator": "p"},
         METADATA | {"more": "x"},
-        *[METADATA | {"step": step} for step in ("", "-1", "1.0", "x", "1" * 10, "\u0661")],
+        *[METADATA | {"step": step} for step in ("", "-1", "1.0", "x", "1" * 10, "\u0661", "03", "00")],
+        METADATA | {"rows": "07"},
+        *[METADATA | {"mix": mix} for mix in ("", "0", "65537", "1,2", "01", "1,x", ",".join(["1"] * 20_000))],
     ],
 )
 def test_other_metadata_is_malformed(metadata: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.link_agent.namespaces import AgentProcess, Namespace, Spoke, lacking
 
 CUT = {"loss": 1}
+DELAY = 0.25  # s
 Sockets = tuple[socket.socket, socket.socket]
 UNABLE = lacking()
 
@@ -167,34 +168,36 @@ def test_a_cap_on_bandwidth_holds(agent: AgentProcess, hub: Namespace, spokes: l
     if not agent.state()["can"]["bandwidth"]:
         pytest.skip("this kernel has no hashlimit")
     rate, size = 1_000_000, 5_000_000
-    assert took(spokes[0].stream(hub), size) < 1
+    least = (size - 3 * rate) / rate  # s; some of it may come in a burst
+    until(lambda: took(spokes[0].stream(hub), size) < least, 60)  # a busy machine may need several tries
     agent.put({spokes[0].address: {"bandwidth": rate}})
-    assert took(spokes[0].stream(hub), size) > (size - 3 * rate) / rate  # some of it may come in a burst
+    assert took(spokes[0].stream(hub), size) > least
 
 
 def test_a_delay_holds_back_and_loses_nothing(agent: AgentProcess, hub: Namespace, spokes: list[Spoke]) -> None:
     slowed, other = spokes[0].datagrams(hub), spokes[1].datagrams(hub)
-    told = agent.put({spokes[0].address: {"delay": 0.25}})
-    assert told["from"][spokes[0].address]["delay"] == 0.25
-    assert 0.25 <= later(slowed) < 1 and later(other) < 0.2
+    told = agent.put({spokes[0].address: {"delay": DELAY}})
+    assert told["from"][spokes[0].address]["delay"] == DELAY
+    assert later(slowed) >= DELAY
+    until(lambda: later(other) < DELAY)  # a busy machine may need several tries
     count, size = 100, 2_000_000
     for number in range(count):
         slowed[0].send(bytes([number]))
     assert [slowed[1].recv(10)[0] for _ in range(count)] == list(range(count))
-    assert took(spokes[0].stream(hub), size) < 10
+    assert took(spokes[0].stream(hub), size) < 60
     state = agent.state()
     assert state["dropped"] == {} and state["delayed"][spokes[0].address] > count
     agent.ask("POST", "/v1/clear")
-    assert later(slowed) < 0.2
-    agent.put({spokes[0].address: {"delay": 0.25}})
+    until(lambda: later(slowed) < DELAY)
+    agent.put({spokes[0].address: {"delay": DELAY}})
     agent.kill()
-    assert later(slowed) < 0.2  # nobody is left to hold anything back
+    until(lambda: later(slowed) < DELAY)  # nobody is left to hold anything back
     agent.start()
 
 
 def later(sockets: Sockets) -> float:
     """s that a datagram takes from the first to the second."""
-    sockets[1].settimeout(5)
+    sockets[1].settimeout(60)
     began = time.monotonic()
     sockets[0].send(b"?")
     assert sockets[1].recv(10) == b"?"
@@ -207,7 +210,7 @@ def took(sockets: Sockets, size: int) -> float:
     sockets[0].settimeout(None)
     sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * size)
     sockets[0].sendall(b"." * size)
-    sockets[1].settimeout(15)
+    sockets[1].settimeout(60)
     while left:
         left -= len(sockets[1].recv(min(left, 1 << 16)))
     return time.monotonic() - began

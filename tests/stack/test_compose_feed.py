@@ -19,7 +19,7 @@ name = "feed"
 peers = 5
 privacy = false
 linger = 3.0
-max_duration = 100.0
+max_duration = 600.0
 [data]
 rows = 300
 validation_rows = 300

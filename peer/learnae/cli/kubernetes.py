@@ -1,7 +1,6 @@
 """`learnae kubernetes`: the pods of a swarm on a cluster."""
 
 import signal
-from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from json import dumps
@@ -10,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from learnae.cli.arguments import Context, Images, Json, Namespace, Peers, SessionFile, StorageClass
+from learnae.cli.arguments import Context, Images, Json, Namespace, Peers, Release, SessionFile, StorageClass
 from learnae.cli.output import say
 from learnae.errors import InputError
 
@@ -66,20 +65,25 @@ def dashboards() -> int:
 
 
 @app.command()
-def down(context: Context = None, namespace: Namespace = None) -> int:
-    """Remove everything of this checkout's swarm, also after a crash, and put drained nodes back into service."""
+def down(context: Context = None, namespace: Namespace = None, release: Release = None) -> int:
+    """Remove everything of this checkout's swarm, also after a crash, and put drained nodes back into service.
+
+    Of a release of the Helm chart, only pods and volumes are removed.
+    """
     from learnae.backends.base import ClusterOptions
     from learnae.backends.kubernetes.cluster import Cluster
+    from learnae.backends.kubernetes.installation import empty_release
     from learnae.backends.kubernetes.nodes import Nodes
     from learnae.backends.pods.plan import checkout_name
     from learnae.checkout import REPOSITORY
     from learnae.cli.run_session import ask_for_patience, handled
 
-    cluster = Cluster(ClusterOptions(context, namespace), checkout_name(REPOSITORY))
+    cluster = Cluster(ClusterOptions(context, namespace, release=release), release or checkout_name(REPOSITORY))
     with handled(ask_for_patience, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        with suppress(InputError):  # who may not list nodes has drained none
+        try:
             Nodes(cluster).restore_all()
-        removed = cluster.remove()
+        finally:
+            removed = empty_release(cluster) if release else cluster.remove()
     say(f"Removed {removed} objects from {cluster.context}." if removed else "There was nothing to remove.")
     return 0
 

@@ -22,6 +22,7 @@ from learnae.learn.cache import BlockMetadata, DecodedModel
 from learnae.learn.network import Network
 from learnae.messages.foreign_json import from_json
 from learnae.messages.wire import MAX_BLOCK
+from learnae.protocol.averaging import is_mix
 
 MAX_HEADER = 1 << 16  # bytes of JSON
 MAX_DIGITS = 9  # of a number in the metadata
@@ -65,7 +66,7 @@ def decode_block(network: Network, block: bytes) -> DecodedModel:
     """
     if len(block) > MAX_BLOCK:
         raise PortError(Reason.OVERSIZE, f"{len(block)} bytes")
-    metadata = _parse_metadata(_parse_header(block).get("__metadata__"))
+    metadata = _parse_metadata(_parse_header(block).get("__metadata__"), len(network.shapes))
     weights = _parse_weights(network, block)
     if not all_finite(weights):
         raise PortError(Reason.NOT_FINITE)
@@ -95,15 +96,21 @@ def _parse_header(block: bytes) -> dict[str, Any]:
     return header
 
 
-def _parse_metadata(metadata: object) -> BlockMetadata:
+def _parse_metadata(metadata: object, tensors: int) -> BlockMetadata:
     if isinstance(metadata, dict) and NEEDED <= metadata.keys() <= KNOWN:
         if all(isinstance(value, str) for value in metadata.values()):
-            mix = metadata["mix"].split(",") if "mix" in metadata else []
+            mix = metadata["mix"].split(",", tensors) if "mix" in metadata else []
             numbers = [metadata["step"], metadata.get("rows", "0"), *mix]
-            if all(text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS for text in numbers):
+            if all(map(_is_number, numbers)):
                 step, rows, *shares = map(int, numbers)
-                return BlockMetadata(metadata["session"], metadata["creator"], step, rows, tuple(shares))
+                if not mix or is_mix(shares, tensors):
+                    return BlockMetadata(metadata["session"], metadata["creator"], step, rows, tuple(shares))
     raise PortError(Reason.MALFORMED, "invalid metadata")
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is an integer as ``encode_block`` writes it, so that equal facts have equal bytes."""
+    return text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS and (text == "0" or text[0] != "0")
 
 
 def _parse_weights(network: Network, block: bytes) -> Tensor:

@@ -183,6 +183,8 @@ class PoolTrainer:
         decoded = self._models.get_announced(cid, self._session_cid, model)
         if self._mean and (decoded.metadata.rows or decoded.metadata.mix):
             raise PortError(Reason.MALFORMED, "facts for another averaging rule")
+        if decoded.metadata.mix and not model.parents:
+            raise PortError(Reason.MALFORMED, "shares of an average, of a model without parents")
         if model.parents and all(parent in self._blocks for parent in model.parents):
             base, remote = (self._models.get(parent) for parent in model.parents)
             mix = MEAN if self._mean else decoded.metadata.mix

@@ -1,6 +1,7 @@
 """What sensors in containers publish is recorded once, and nothing else that they write."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from learnae.backends.pods.plan import JOURNALS
 from learnae.messages.wire import cid_of
 from learnae.protocol.decisions import WorkBegan
 from learnae.protocol.types import Address, Cid, PeerId
-from learnae.records.history import ReadingPublished, Record
+from learnae.records.history import History, ReadingPublished, Record
 from learnae.session.roster import roster
 from learnae.session.session_file import parse
 
@@ -58,7 +59,7 @@ class Stage:
         for name in ("p02", "p03"):
             (folder / JOURNALS / name).mkdir(parents=True)
         self.sensors = SensorContainers(
-            SESSION, MEMBERS, folder, self.containers, lambda: 1.0, self.run, self.said.append
+            SESSION, MEMBERS, folder, self.containers, lambda: 10.0, self.run, self.said.append
         )
 
     def write(self, name: str, *lines: str) -> None:
@@ -110,16 +111,65 @@ def test_the_session_ends_only_after_the_last_reading_and_once_its_followers_hav
         reading("p02", 0).line(),
         reading("p02", 3).line(),
         Record(1.0, "p02", WorkBegan(1, False)).line(),
+        reading("p02", 1, -5.0).line(),
+        reading("p02", 1, 11.0).line(),
         "[" * 100_000,
         '{"t": 1}',
     ],
-    ids=["another's", "number 0", "more than it has", "another fact", "nested", "no record"],
+    ids=["another's", "number 0", "more than it has", "another fact", "before", "to come", "nested", "no record"],
 )
 def test_a_sensor_that_records_anything_else_is_left_out_and_the_others_are_not(stage: Stage, line: str) -> None:
     stage.write("p02", line, reading("p02", 1).line())
     stage.write("p03", reading("p03", 1).line())
     assert stage.recorded() == [reading("p03", 1)]
     assert len(stage.said) == 1 and "No more readings of p02 are recorded: its file is damaged" in stage.said[0]
+
+
+def test_a_file_is_read_once_and_line_by_line_however_long_it_gets(stage: Stage) -> None:
+    first = reading("p02", 1).line()
+    for _ in range(20):
+        stage.write("p02", *[first + " " * 60_000] * 15)
+    assert stage.recorded() == [reading("p02", 1)]
+    file = stage.folder / JOURNALS / "p02" / "readings.jsonl"
+    with file.open("r+") as damaged:
+        damaged.write("?" * len(first))  # nobody looks there again
+    second = reading("p02", 2).line()
+    with file.open("a") as growing:
+        growing.write(second[:20])
+    assert file.stat().st_size > 16 << 20 and stage.recorded() == [reading("p02", 1)]
+    with file.open("a") as growing:
+        growing.write(second[20:] + "\n")
+    assert stage.recorded() == [reading("p02", 1), reading("p02", 2)] and not stage.said
+
+
+@pytest.mark.parametrize("text", ["x" * 70_000, "{\n"], ids=["a line without end", "no JSON"])
+def test_a_sensor_whose_last_line_can_never_be_a_record_is_left_out(stage: Stage, text: str) -> None:
+    (stage.folder / JOURNALS / "p02" / "readings.jsonl").write_text(text)
+    assert stage.recorded() == []
+    assert len(stage.said) == 1 and "its file is damaged" in stage.said[0]
+
+
+def test_files_are_read_in_a_thread_while_the_session_runs(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads, parse_history = set[int](), History.parse
+
+    def parsed(lines: list[str]) -> History:
+        threads.add(threading.get_ident())
+        return parse_history(lines)
+
+    monkeypatch.setattr(History, "parse", parsed)
+    stage.write("p02", reading("p02", 1).line())
+
+    async def story() -> None:
+        following = asyncio.create_task(stage.sensors.follow())
+        async with asyncio.timeout(60):
+            async for _, record in stage.run.events.follow():
+                assert record == reading("p02", 1)
+                break
+        following.cancel()
+        await asyncio.wait([following])
+
+    asyncio.run(story())
+    assert threads and threading.get_ident() not in threads
 
 
 def test_sensors_start_when_all_peers_that_follow_the_feed_are_at_work(stage: Stage) -> None:
@@ -130,7 +180,7 @@ def test_sensors_start_when_all_peers_that_follow_the_feed_are_at_work(stage: St
             await asyncio.sleep(0)
         assert stage.containers.services == []
         stage.run.add(Record(1.0, "p01", WorkBegan(2, False)))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await stage.containers.both.wait()
         following.cancel()
         await asyncio.wait([following])

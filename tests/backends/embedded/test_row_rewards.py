@@ -14,7 +14,7 @@ GROUPS = [{"count": 1}, {"count": 1, "computes": False}, {"count": 2, "has_rows"
 @cache
 def ended(settle: str) -> Live:
     reward, payment = {"data": "0.05"}, {"settle": settle, "threshold": "0.001"}
-    live = Live({"privacy": False, "groups": GROUPS, "reward": reward, "payment": payment, "max_duration": 60.0})
+    live = Live({"privacy": False, "groups": GROUPS, "reward": reward, "payment": payment, "max_duration": 600.0})
     assert live.run() == "quiet"
     return live
 

@@ -26,7 +26,7 @@ OPEN = {
     "peers": 5,
     "groups": [{"count": 3, "bridge": True}, {"count": 2, "sensor": True, "computes": False, "wants_payment": False}],
 }
-PATIENCE = 20  # s: a limit for tests that hang
+PATIENCE = 60  # s: a limit for tests that hang
 SENSOR = {"count": 2, "sensor": True, "computes": False, "wants_payment": False}
 
 
@@ -120,7 +120,7 @@ def test_every_reading_is_trained_on_although_sensors_are_killed_sleep_and_join_
             "data": {"rows": 1000},
             "feed": {"kind": kind, "rows": 100, "every": 0.5},
             "faults": CHURN,
-            "max_duration": 60.0,
+            "max_duration": 600.0,
         }
     )
     assert live.run() == "quiet"

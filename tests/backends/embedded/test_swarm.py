@@ -137,11 +137,11 @@ def test_peers_hear_their_neighbours_alone() -> None:
 
 
 def test_an_interrupted_session_stops_at_once_and_is_readable() -> None:
-    live = Live({"linger": 60.0, "max_duration": 120.0})
+    live = Live({"linger": 600.0, "max_duration": 1200.0})
     live.when(lambda: any(isinstance(each.fact, Averaged) for each in live.recording.records), live.swarm.stop)
     began = time.monotonic()
     assert live.run() == "interrupted"
-    assert time.monotonic() - began < 10.0
+    assert time.monotonic() - began < 300.0, "it did not wait for the end of a session that lingers for 600 s"
     assert live.verdict["ended_by"] == "interrupted"
     assert live.verdict["verdict"] == "invalid"
     assert live.history.exports(Balances)

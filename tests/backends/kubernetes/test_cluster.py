@@ -21,6 +21,9 @@ from learnae.backends.kubernetes.manifests import manifests
 from learnae.backends.kubernetes.nodes import Nodes
 from learnae.backends.kubernetes.plan import ClusterPlan
 from learnae.backends.pods.images import Images
+from learnae.backends.pods.plan import checkout_name
+from learnae.checkout import REPOSITORY
+from learnae.cli.kubernetes import down
 from learnae.errors import InputError
 from learnae.session.session_file import parse
 
@@ -30,10 +33,14 @@ OTHERS = {"app.kubernetes.io/instance": "learnae-other", "app.kubernetes.io/comp
 
 
 class Api(BaseHTTPRequestHandler):
-    """Objects by collection.  ``allowed``: the answer to reviews of access.  ``refusal``: of every creation."""
+    """Objects by collection.  ``allowed``: the answer to reviews of access.  ``refusal``: of every creation.
+
+    ``fixed_nodes``: nodes cannot be changed.
+    """
 
     objects: dict[str, list[dict[str, Any]]]
-    allowed, refusal = True, ""
+    removed: list[str]  # names of pods that were removed one by one
+    allowed, refusal, fixed_nodes = True, "", False
 
     def do_GET(self) -> None:
         path, query = self._asked()
@@ -59,6 +66,9 @@ class Api(BaseHTTPRequestHandler):
 
     def do_DELETE(self) -> None:
         path, query = self._asked()
+        if "/pods/" in path:
+            self.removed.append(path.rpartition("/")[2])
+            return self._answer(200, {})
         gone = self._chosen(path, query)
         collection = path.rpartition("/")[2]
         self.objects[collection] = [each for each in self.objects.get(collection, []) if each not in gone]
@@ -68,6 +78,8 @@ class Api(BaseHTTPRequestHandler):
         """A StatefulSet is scaled: that many pods are there at once.  Or a node is changed."""
         path, _ = self._asked()
         content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if "/nodes/" in path and self.fixed_nodes:
+            return self._answer(403, {"message": "no"})
         if "/nodes/" in path:
             [node] = [each for each in self.objects["nodes"] if each["metadata"]["name"] == path.rpartition("/")[2]]
             node["spec"], node["metadata"]["labels"] = content["spec"], content["metadata"]["labels"]
@@ -107,6 +119,7 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Api]]:
 
     class Mine(Api):
         objects: dict[str, list[dict[str, Any]]] = {}
+        removed: list[str] = []
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Mine) as server:
         serving = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -196,6 +209,65 @@ def test_a_drained_node_is_put_back_also_after_a_kill_and_others_stay_as_they_ar
     assert api.objects["nodes"][0]["spec"]["unschedulable"] is True
     nodes.restore_all()
     assert [each["spec"].get("unschedulable") for each in api.objects["nodes"]] == [None, None]
+
+
+def test_a_node_that_an_administrator_took_out_of_service_stays_so_and_loses_only_the_pods(api: type[Api]) -> None:
+    nodes = Nodes(Cluster(CLUSTER, "learnae-test"))
+    api.objects["nodes"] = [node("a"), node("b"), node("c")]
+    api.objects["nodes"][0]["spec"] = {"unschedulable": True}
+    api.objects["pods"] = [pod()]
+    nodes.drain("a", [pod()["metadata"]["name"]], 10)
+    assert api.removed == [pod()["metadata"]["name"]]
+    nodes.restore("a")
+    nodes.restore_all()
+    assert api.objects["nodes"][0] == {"metadata": {"name": "a"}, "spec": {"unschedulable": True}}
+
+
+@pytest.mark.parametrize("release", [None, "shared"])
+def test_down_puts_back_nodes_also_of_a_release_whose_sets_stay(
+    api: type[Api], release: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    instance = release or checkout_name(REPOSITORY)
+    options, cluster = ClusterOptions(release=release), Cluster(CLUSTER, instance)
+    plan = replace(PLAN, instance=instance)
+    cluster.create(manifests(plan))
+    installed = cluster.left()
+    objects_of(options, cluster, plan).check()
+    api.objects["nodes"] = [node("a"), node("b")]
+    Nodes(cluster).drain("a", [], 10)
+    api.objects["persistentvolumeclaims"] = [pod(LABELS | {"app.kubernetes.io/instance": instance})]
+    assert down(release=release) == 0
+    assert api.objects["nodes"][0]["spec"] == {"unschedulable": None}
+    assert cluster.left() == (installed if release else [])
+    assert "Removed" in capsys.readouterr().out
+
+
+def test_a_node_that_cannot_be_put_back_is_said_although_the_rest_is_removed(api: type[Api]) -> None:
+    cluster = Cluster(CLUSTER, checkout_name(REPOSITORY))
+    cluster.create(manifests(replace(PLAN, instance=cluster.instance)))
+    api.objects["nodes"] = [node("a"), node("b")]
+    Nodes(cluster).drain("a", [], 10)
+    api.fixed_nodes = True
+    with pytest.raises(InputError, match="the cluster does not change a node"):
+        down()
+    assert cluster.left() == []
+
+
+def test_who_may_not_list_nodes_has_drained_none(api: type[Api]) -> None:
+    api.allowed = False
+    api.objects["nodes"] = [node("a")]
+    api.objects["nodes"][0]["metadata"]["labels"] = {"learnae-drained-by": checkout_name(REPOSITORY)}
+    api.fixed_nodes = True
+    assert down() == 0
+
+
+def test_the_next_session_puts_back_what_a_killed_one_drained_although_it_has_no_such_fault(api: type[Api]) -> None:
+    backend = KubernetesBackend(parse({}), RunOptions(), print)
+    backend.check()
+    api.objects["nodes"] = [node("a"), node("b")]
+    Nodes(Cluster(CLUSTER, checkout_name(REPOSITORY))).drain("a", [], 10)
+    backend._remove()
+    assert api.objects["nodes"][0]["spec"] == {"unschedulable": None}
 
 
 def test_a_drain_is_refused_where_there_is_one_node_only(api: type[Api]) -> None:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -69,6 +70,7 @@ class FakeCluster:
         self.deleted: list[tuple[str, int]] = []
         self.executed: list[tuple[str, str, Sequence[str]]] = []
         self.instance, self.patched = "learnae-test", list[tuple[str, Any]]()
+        self.labels = dict[str, list[str]]()  # KEY=VALUE, of nodes that were patched
         for pod in self.made.values():
             pod.uid = next(self._uids)
 
@@ -78,7 +80,13 @@ class FakeCluster:
     def execute(self, pod: str, container: str, command: Sequence[str]) -> None:
         self.executed.append((pod, container, command))
 
+    def nodes(self, label_selector: str = "") -> list[Any]:
+        """Those that are drained."""
+        drained = [name for name, labels in self.labels.items() if label_selector in labels]
+        return [SimpleNamespace(metadata=SimpleNamespace(name=name)) for name in drained]
+
     def patch_node(self, name: str, body: Any) -> None:
+        self.labels[name] = [f"{key}={value}" for key, value in body["metadata"]["labels"].items()]
         self.patched.append((name, body["spec"]["unschedulable"]))
 
     def delete_pod(self, name: str, grace: int) -> None:

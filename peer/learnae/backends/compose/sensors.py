@@ -4,6 +4,7 @@ A sensor starts once all peers that follow the feed are at work: a broker keeps 
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +22,12 @@ from learnae.records.history import History, ReadingPublished, Record
 from learnae.session.roster import Member
 from learnae.session.sensor_rules import readings_of_each
 from learnae.session.settings import Session
-from learnae.untrusted_file import read_untrusted
+from learnae.untrusted_file import CHUNK, open_untrusted
 
 LOOK = 0.5  # s between two looks at what sensors have recorded
-MAX_FILE = 16 << 20  # bytes
+MAX_LINE = 1 << 16  # bytes
+
+New = tuple[list[Record], int] | Exception
 
 
 @dataclass
@@ -42,6 +45,7 @@ class SensorContainers:
 
     def __post_init__(self) -> None:
         self.published = {member.name: {} for member in self.sensors}
+        self._read = dict.fromkeys(self.published, 0)  # bytes of each one's file
 
     @property
     def sensors(self) -> list[Member]:
@@ -58,28 +62,59 @@ class SensorContainers:
                 group.create_task(self._start(member))
             while True:
                 await asyncio.sleep(LOOK)
-                self.read()
+                for name in list(self.published):
+                    self._take(name, await asyncio.to_thread(self._new, name, self._read[name]))
 
     def read(self) -> None:
         """Record what is new in the sensors' files.  A sensor that writes anything else is left out from then on."""
         for name in list(self.published):
-            try:
-                text = read_untrusted(self.folder, pods.JOURNALS, name, pods.READINGS, limit=MAX_FILE)
-                for record in History.parse(text.decode().splitlines()).records:
-                    self._add(name, record)
-            except FileNotFoundError:
-                continue
-            except (InputError, ValueError, RecursionError) as error:
-                del self.published[name]
-                self.say(f"No more readings of {name} are recorded: its file is damaged ({error}).")
+            self._take(name, self._new(name, self._read[name]))
 
     # private
+
+    def _new(self, name: str, start: int) -> New:
+        """The records in whole lines of a sensor's file after ``start``, and where they end; or what is wrong there."""
+        try:
+            records, end = list[Record](), start
+            with open_untrusted(self.folder, pods.JOURNALS, name, pods.READINGS) as file:
+                size = os.fstat(file.fileno()).st_size  # it may grow meanwhile
+                while end < size:
+                    file.seek(end)
+                    part = file.read(CHUNK)
+                    lines = part[: part.rfind(b"\n") + 1]
+                    if not lines:
+                        if len(part) > MAX_LINE:
+                            raise InputError(f"a line of more than {MAX_LINE} bytes")
+                        break
+                    parsed = History.parse(lines.decode().split("\n"))
+                    if parsed.truncated:
+                        raise InputError("its last line is not JSON")
+                    records += parsed.records
+                    end += len(lines)
+            return records, end
+        except FileNotFoundError:
+            return [], start
+        except (InputError, ValueError, RecursionError) as error:
+            return error
+
+    def _take(self, name: str, new: New) -> None:
+        try:
+            if isinstance(new, Exception):
+                raise new
+            records, self._read[name] = new
+            for record in records:
+                self._add(name, record)
+        except (InputError, ValueError, RecursionError) as error:
+            del self.published[name]
+            self.say(f"No more readings of {name} are recorded: its file is damaged ({error}).")
 
     def _add(self, name: str, record: Record) -> None:
         """Raises InputError."""
         reading, known = record.fact, self.published[name]
         if record.peer != name or not isinstance(reading, ReadingPublished) or not 1 <= reading.number <= self._planned:
             raise InputError("a record that is not of one of its readings")
+        if not 0 <= record.t <= self.clock():
+            raise InputError(f"a reading at {record.t:g} s, which is not a time of the session so far")
         if reading.number in known:  # it was killed before it had saved that the feed has it
             return
         known[reading.number] = reading.cid

@@ -47,7 +47,6 @@ class KubernetesBackend:
         self._cluster: Cluster | None = None
         self._objects: Objects | None = None
         self._chain: ExternalChain | None = None
-        self._drains = False  # whether faults take nodes out of service
         self._prepared: Prepared | None = None
 
     @property
@@ -89,7 +88,6 @@ class KubernetesBackend:
         objects.check()
         if drains:
             nodes.Nodes(cluster).check()
-        self._drains = drains
         self._cluster, self._objects = cluster, objects
 
     def page(self, run: Run) -> "FastAPI":
@@ -161,9 +159,11 @@ class KubernetesBackend:
         from learnae.backends.kubernetes.nodes import Nodes
 
         assert self._objects and self._cluster
-        if self._drains:
+        try:
             Nodes(self._cluster).restore_all()
-        return self._objects.remove()
+        finally:
+            removed = self._objects.remove()
+        return removed
 
     def _prepare(self) -> "Prepared":
         from learnae.backends.kubernetes.session import Prepared

@@ -98,14 +98,19 @@ class Installed:
             self.cluster.scale(name, replicas)
 
     def remove(self) -> int:
-        for name in self._sets:
-            self.cluster.scale(name, 0)
-        return self.cluster.remove(("pod", "persistentvolumeclaim"))
+        return empty_release(self.cluster)
 
     @property
     def _sets(self) -> dict[str, int]:
         chain = {self.plan.chain: 1} if self.plan.chain_pods else {}
         return chain | {self.plan.peers: len(self.plan.names)}
+
+
+def empty_release(cluster: "Cluster") -> int:
+    """Remove the pods and volumes of a release, whose other objects stay; how many were removed."""
+    for name in cluster.sets():
+        cluster.scale(name, 0)
+    return cluster.remove(("pod", "persistentvolumeclaim"))
 
 
 def objects_of(options: "ClusterOptions", cluster: "Cluster", plan: ClusterPlan) -> Objects:

@@ -17,7 +17,7 @@ class Nodes:
 
     def check(self) -> None:
         """Refuse a cluster without another node to which pods can move."""
-        usable = [each for each in self._listed() if not each.spec.unschedulable or self._is_ours(each)]
+        usable = [each for each in self._listed() if not self._is_others(each)]
         if len(usable) < 2:
             raise InputError(
                 f"node-drain needs a second node, to which pods can move, and the cluster has {len(usable)} in "
@@ -25,23 +25,36 @@ class Nodes:
             )
 
     def drain(self, node: str, pods: list[str], grace: int) -> None:
-        """Take a node out of service, and move these pods of the swarm away from it."""
-        self._patch(node, unschedulable=True, drained_by=self._cluster.instance)
+        """Take a node out of service, unless somebody else has, and move these pods of the swarm away from it."""
+        if not any(each.metadata.name == node and self._is_others(each) for each in self._listed()):
+            self._patch(node, unschedulable=True, drained_by=self._cluster.instance)
         for pod in pods:
             self._cluster.delete_pod(pod, grace)
 
     def restore(self, node: str) -> None:
-        self._patch(node, unschedulable=None, drained_by=None)
+        """Put a node back into service, if this swarm has taken it out."""
+        if node in self._drained:
+            self._patch(node, unschedulable=None, drained_by=None)
 
     def restore_all(self) -> None:
-        """Also after a session that was killed."""
-        for node in self._listed(label_selector=f"{DRAINED_BY}={self._cluster.instance}"):
-            self.restore(node.metadata.name)
+        """Also after a session that was killed.  Who may not list nodes has drained none."""
+        if self._cluster.forbidden(NEEDED[:1]):
+            return
+        for node in self._drained:
+            self._patch(node, unschedulable=None, drained_by=None)
 
     # private
 
-    def _is_ours(self, node: Any) -> bool:
-        return bool((node.metadata.labels or {}).get(DRAINED_BY) == self._cluster.instance)
+    @property
+    def _drained(self) -> list[str]:
+        """Names of the nodes that this swarm has taken out of service."""
+        ours = self._listed(label_selector=f"{DRAINED_BY}={self._cluster.instance}")
+        return [node.metadata.name for node in ours]
+
+    def _is_others(self, node: Any) -> bool:
+        """Whether an administrator or another swarm has taken it out of service."""
+        ours = (node.metadata.labels or {}).get(DRAINED_BY) == self._cluster.instance
+        return bool(node.spec.unschedulable) and not ours
 
     def _listed(self, **options: str) -> list[Any]:
         return self._cluster.nodes(**options)

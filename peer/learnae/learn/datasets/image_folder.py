@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,8 @@ def convert(folder: Path, file: Path, size: Size | None = None, grey: bool = Fal
     """
     if file.suffix.lower() != ".npz" or file.exists():
         raise InputError(f"{file}: " + ("it exists already" if file.exists() else "give the name of a new .npz file"))
+    if not file.parent.is_dir():
+        raise InputError(f"{file}: there is no folder {file.parent}: create it first")
     images = list(_images(folder))
     classes = sorted({path.parent.name for path in images})
     if len(classes) < 2:
@@ -40,8 +43,15 @@ def convert(folder: Path, file: Path, size: Size | None = None, grey: bool = Fal
     for path, array in zip(images, arrays, strict=True):
         if array.shape != arrays[0].shape:
             raise InputError(f"{path} is not as large as {images[0]}: give --size, such as 28x28")
-    with file.open("xb") as out:
-        np.savez_compressed(out, x=np.stack(arrays), y=np.array([path.parent.name for path in images]))
+    part = file.with_name(file.name + ".part")  # so that a file of this name is always whole
+    try:
+        with part.open("wb") as out:
+            np.savez_compressed(out, x=np.stack(arrays), y=np.array([path.parent.name for path in images]))
+        part.rename(file)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise InputError(f"{file} cannot be written ({error.strerror}): give another file, or make room") from None
     return len(images), classes, (arrays[0].shape[-1], arrays[0].shape[-2])
 
 
