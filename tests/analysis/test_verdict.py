@@ -9,6 +9,7 @@ from tests.helpers.histories import GOOD, NAMES, PEER, ROSTER, amended, fact_is,
 
 from learnae.analysis.checks import CHECKS, exit_code, verdict
 from learnae.analysis.checks.summary import summary
+from learnae.checkout import REPOSITORY
 from learnae.protocol.decisions import Averaged, DebtChanged, DebtState, WorkChanged, WorkState
 from learnae.protocol.policies import Policy
 from learnae.protocol.types import Cid
@@ -137,3 +138,7 @@ def test_an_interrupted_session_says_so() -> None:
     result = verdict(amended(fact_is("swarm", SessionEnded), ended_by=EndedBy.INTERRUPTED))
     assert (result["verdict"], result["ended_by"]) == ("invalid", "interrupted")
     assert result["summary"]["peers_finished"] == len(NAMES)
+
+
+def test_the_readme_knows_how_many_checks_there_are() -> None:
+    assert f"All {len(CHECKS)} checks passed" in (REPOSITORY / "README.md").read_text()
