@@ -17,7 +17,8 @@ interface Identified {
 ///        other half is paid, and no report names its author.
 ///      - The incomes add up to the fees, less one wei per member at most; no wei leaves in another way.
 ///      - A report takes at most two words of storage, and there are at most 32 members.
-///      - Nothing is called before ``withdrawn`` is set, and only the wallet that withdraws is called.
+///      - A deposit only reads the DPoID.  Apart from that, nothing is called before ``withdrawn`` is set, and only the
+///        wallet that withdraws is called.
 contract FeePool {
     /*//////////////////////////////////////////////////////////////
                                  ERRORS

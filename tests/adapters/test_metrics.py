@@ -139,6 +139,15 @@ def test_a_debt_is_paid_once_however_often_the_chain_goes_back() -> None:
     assert of(found, "learnae_debts", state="sent") == 0
 
 
+def test_a_debt_that_is_only_reported_to_a_fee_pool_is_no_payment() -> None:
+    metrics = followed()
+    metrics.pays_by_pool("p00")
+    metrics.observe(1.0, "p00", debt(0, DebtState.FINAL))
+    found = read(metrics.render())
+    assert of(found, "learnae_payments_sent_total") == of(found, "learnae_sent_eth_total") == 0
+    assert of(found, "learnae_debts", state=DebtState.FINAL) == 1
+
+
 def test_the_oldest_open_debt_has_an_age_and_one_that_is_settled_has_none() -> None:
     samples = iter([Sample(seconds=9.0), Sample(seconds=80.0), Sample(seconds=81.0)])
     metrics = followed(lambda: next(samples))

@@ -13,8 +13,10 @@ from learnae.adapters.memory import now
 from learnae.adapters.memory_chain import MemoryChain, MemoryChainPort
 from learnae.adapters.memory_chain.fee_pool import MemoryFeePool
 from learnae.analysis.checks import CHECKS
+from learnae.analysis.checks.summary import summary
 from learnae.analysis.fee_pool import Replayed, pool_calls
-from learnae.analysis.money import accounts, flows
+from learnae.analysis.figures import figures
+from learnae.analysis.money import accounts, earned_with_rows, flows, left_in_pool
 from learnae.messages.pool_calls import encode_call
 from learnae.protocol.blockchain import POOL, SHARES, Deposit, PoolCall, PoolTerms, Report, Signed, Withdrawal
 from learnae.protocol.decisions import DebtChanged, DebtState, WorkChanged, WorkState
@@ -151,12 +153,33 @@ def test_a_call_that_the_pool_should_have_refused_is_noticed(session: Trading) -
     assert "refused the deposit" in caught(refused)["pool_follows_its_rules"]
 
 
-@pytest.mark.parametrize("data", ["0x", "0xffffffff"])
+MEMBERS = [Address(f"0x{number:040x}") for number in range(1, 8)]
+WORD = "{:064x}".format
+ENTRIES = "0x9f3bfb9a" + WORD(32)
+
+
+@pytest.mark.parametrize(
+    "data", ["0x", "0xffffffff", "0xf340fa01", "0xf340fa01" + "f" * 64, "0x9f3bfb9a", ENTRIES, ENTRIES + WORD(1)]
+)
 def test_other_calls_of_the_pool_must_fail(session: Trading, data: str) -> None:
     def other(transaction: ChainTransaction) -> ChainTransaction:
         return replace(transaction, data=data) if encode_call(Withdrawal()).hex() in transaction.data else transaction
 
     assert "accepted the call" in caught(changed(session.history, other))["pool_follows_its_rules"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ENTRIES + WORD(1) + WORD(7 << 160 | 1) + WORD(9 << 160 | 2),
+        "0x9f3bfb9a" + WORD(64) * 2 + WORD(1) + WORD(7 << 160 | 1),
+    ],
+)
+def test_the_array_of_a_report_begins_and_ends_where_the_abi_says(data: str) -> None:
+    sent = ChainTransaction(TxHash("0x"), MEMBERS[1], POOL, 0, Wei(0), 1, Wei(1), data, None, True)
+    pool = Replayed(Wei(7), 2, 9, members=MEMBERS[:2])
+    call = pool.call(Block(1, "", "", 5, (sent,)), sent)
+    assert (call.kind, call.succeeds, call.shares) == ("report", True, {MEMBERS[0]: 7})
 
 
 def test_a_report_that_does_not_follow_from_the_debts_is_noticed(session: Trading) -> None:
@@ -239,7 +262,6 @@ def test_a_debt_that_was_paid_by_itself_is_noticed(session: Trading) -> None:
     assert "which is no report" in caught(History(tuple(records), session.history.chain))["fees_are_split"]
 
 
-MEMBERS = [Address(f"0x{number:040x}") for number in range(1, 8)]
 tables = st.integers(1, 7).flatmap(
     lambda count: st.lists(
         st.lists(st.sampled_from([0, 0, 1, 300, 9_000]), min_size=count, max_size=count), min_size=count, max_size=count
@@ -284,3 +306,25 @@ def test_a_report_names_no_author_and_no_more_than_a_fee() -> None:
     assert not call(pool, ann, Withdrawal()) and call(pool, ann, Withdrawal(), at=14)
     assert not call(pool, ann, Withdrawal(), at=14) and not call(pool, cat, Withdrawal(), at=14)
     assert not call(pool, bob, Report(()), at=14)
+
+
+def test_money_is_what_the_pool_paid_and_not_what_was_reported(session: Trading) -> None:
+    history = session.history
+    summarised = summary(history)["eth_sent_per_peer"]
+    sent = [peer.sent_ether for peer in accounts(history)[:4]]
+    assert (summarised["min"], summarised["max"]) == (pytest.approx(min(sent)), pytest.approx(max(sent)))
+    drawn = {figure.name: figure for figure in figures(history)}["fig8-eth"]
+    assert drawn.series[0].y[-1] == pytest.approx(sum(sent) / 4)
+    row_debt = replace(session.debt(9, "p00", 1), state=DebtState.FINAL, shares=3)
+    assert not earned_with_rows(History((*history.records, Record(90.0, "p03", row_debt)), history.chain))
+
+
+def test_what_nobody_withdraws_of_a_fee_is_left_in_the_pool(session: Trading) -> None:
+    calls = {call.transaction.hash: call for call in pool_calls(session.history)}
+    assert max(left_in_pool(session.history).values()) <= PEERS, "roundings"
+    own = session.history.roster["p01"].wallet
+    unpaid = next(call for call in calls.values() if call.kind == "withdrawal" and call.transaction.sender == own)
+    history = changed(session.history, lambda each: None if each == unpaid.transaction else each)
+    more = left_in_pool(history).total() - left_in_pool(session.history).total()
+    assert more == unpaid.paid > 0
+    assert not left_in_pool(GOOD)

@@ -59,15 +59,17 @@ def _deployed(run: Run) -> Iterator[ChainRecord]:
     """The chain with deployments as they are on Ethereum."""
     for record in run.chain:
         if isinstance(record, Block):
-            parts = [bytes.fromhex(tx.data.removeprefix("0x")).decode().split() for tx in record.transactions]
             yield replace(
                 record,
                 transactions=tuple(
-                    replace(tx, data="0x" + deployment_data(Poid(PeerId(part[0]), Address(part[1]))).hex())
-                    if tx.contract
-                    else tx
-                    for tx, part in zip(record.transactions, parts, strict=True)
+                    replace(tx, data="0x" + deployment_data(_poid(tx.data)).hex()) if tx.contract else tx
+                    for tx in record.transactions
                 ),
             )
         else:
             yield record
+
+
+def _poid(data: str) -> Poid:
+    peer, wallet = bytes.fromhex(data.removeprefix("0x")).decode().split()
+    return Poid(PeerId(peer), Address(wallet))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.helpers.driven import Driven
-from tests.helpers.peers import head, receipt, score
+from tests.helpers.peers import facts, head, receipt, score
 
 from learnae.errors import Reason
 from learnae.protocol import actions as do
@@ -13,7 +13,7 @@ from learnae.protocol import events as on
 from learnae.protocol.blockchain import SHARES, Deposit, PoolState, Report, Withdrawal
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.protocol.fee_pool import MAX_WITHDRAWALS, shares
-from learnae.protocol.settings import Defence
+from learnae.protocol.settings import Defence, IdentityRule
 from learnae.protocol.types import Address, Cid, PeerId, Timer, Wei, wei
 
 FEE = wei(Decimal("0.01"))
@@ -196,6 +196,29 @@ def test_who_cannot_pay_for_a_call_gives_up(reason: Reason) -> None:
     driven.fails(do.SignPoolCall, reason)
     assert reasons(driven) == [(DebtState.DECLINED, str(reason))]
     assert idles(driven).peer.quiet and calls(driven) == []
+
+
+@pytest.mark.parametrize("reason", [Reason.FUNDS, Reason.GAS_CAP])
+def test_who_cannot_pay_for_its_report_withdraws_its_income_all_the_same(reason: Reason) -> None:
+    driven = owing(member())
+    reads(idles(driven))
+    reads(later(driven))
+    driven.fails(do.SignPoolCall, reason)
+    assert reasons(driven) == [(DebtState.DECLINED, str(reason))]
+    reads(driven)
+    assert calls(driven) == [] and not driven.peer.quiet
+    reads(driven, timestamp=1100)
+    assert calls(driven) == [Withdrawal()]
+
+
+def test_a_report_that_names_a_payee_whose_claim_lost_meanwhile_is_not_sent() -> None:
+    driven = owing(member(identity=IdentityRule.PAPER))
+    reads(idles(driven))
+    reads(later(driven))
+    assert driven.asked(do.SignPoolCall).debts == (0,)
+    driven.meets("bob", "0xeve", facts("bob", "0xeve", timestamp=1), sender="eve")
+    driven.signs()
+    assert not driven.all_asked(do.SendTransaction) and driven.debts[0].payee == "0xeve"
 
 
 def test_a_signer_that_does_not_answer_is_asked_again() -> None:

@@ -57,6 +57,8 @@ def test_gas_is_added_up_by_wallet() -> None:
     sent = [each for block in GOOD.chain if isinstance(block, Block) for each in block.transactions]
     gas = gas_by_wallet(GOOD.chain)
     assert gas.total() == sum(each.gas_used for each in sent)
+    prices = {each.hash: each.gas_used * each.gas_price for each in sent}
+    assert gas_by_wallet(GOOD.chain, priced=True).total() == sum(prices.values())
     assert gas[sent[0].sender] == sum(each.gas_used for each in sent if each.sender == sent[0].sender)
 
 

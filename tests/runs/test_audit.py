@@ -169,3 +169,16 @@ def test_a_peer_that_came_back_restarted_when_it_was_told_the_next_thing(session
     rest = [record for record in told if record.fact != PeerRestarted()]
     assert rest == list(decisions("p00", JournalContents(config, entries, [])))
     assert told.index(next(r for r in told if r.fact == PeerRestarted())) == sum(r.t < restarts[0] for r in rest)
+
+
+def test_an_audit_calls_debts_reported_if_a_pool_splits_the_fees_and_counts_what_it_paid(tmp_path: Path) -> None:
+    settings = small(**TORCH, defence={"kind": "profiles", "window": 100})
+    folder = leave(run(settings, learning=partial(TorchLearning, threads=1), keys=identity_keys), tmp_path / "run")
+    done = here(tmp_path, "audit", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ": reported, transaction" in done.stdout and ": final" not in done.stdout
+    accounts = json.loads(here(tmp_path, "audit", folder, "--json").stdout)["accounts"]
+    for account in accounts:
+        assert account["sent_wei"] + account["pooled_wei"] == 10**16, "the fee"
+        spent = account["sent_wei"] + account["pooled_wei"] + account["gas_wei"]
+        assert account["before_wei"] + account["received_wei"] - spent == account["after_wei"]

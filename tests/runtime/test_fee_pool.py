@@ -25,3 +25,8 @@ def test_nobody_reports_before_its_deposit_is_mined(block_time: float) -> None:
     assert len(reports(session)) == 6 and all(call.shares for call in reports(session))
     states = [state for name in session.history.roster for state in session.debt_states(name)]
     assert states.count(DebtState.FINAL) > len(states) / 2
+
+
+def test_who_joins_as_late_as_is_allowed_still_deposits_reports_and_withdraws() -> None:
+    session = ended(1.0, groups=[{"count": 5}, {"count": 1, "joins_at": 75.0}], start={"timeout": 3.0}, linger=60.0)
+    assert session.failing == [] and len(reports(session)) == 6

@@ -290,7 +290,18 @@ def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
         (PROFILES | {"peers": 33}, 'defence.kind = "profiles" is for up to 32 peers, not 33'),
         (PROFILES | {"groups": [{"wants_payment": False}]}, 'defence.kind = "profiles": a peer deposits its fee'),
         (PROFILES | {"payment": {"settle": "batched"}}, 'defence.kind = "profiles": nobody pays for single'),
-        (PROFILES | {"chain": {"balance": "0.01"}}, "defence.fee = 0.01 is not below chain.balance = 0.01"),
+        (
+            PROFILES | {"chain": {"balance": "0.014"}},
+            "defence.fee = 0.01 and 0.0048 ETH of gas for the calls of the fee",
+        ),
+        (
+            PROFILES | {"chain": {"gas_cap": "0.004"}},
+            'defence.kind = "profiles" needs 0.0048 ETH of gas, which is above',
+        ),
+        (
+            PROFILES | {"peers": 2, "groups": [{"count": 1}, {"joins_at": 451}]},
+            "groups.joins_at is after three quarters of defence.window = 600",
+        ),
         (PROFILES | {"max_duration": 600}, "defence.window = 600 ends after the session: lower it below max_duration"),
         ({"chain": {"max_fee": "1.5"}}, "chain.gas_price = 2 is above chain.max_fee = 1.5, so nobody could ever pay"),
         ({"data": {"path": "a.csv"}}, 'data.path = "a.csv": name the column with the classes'),

@@ -12,6 +12,7 @@ from fractions import Fraction
 from math import floor
 
 from learnae.protocol.blockchain import POOL
+from learnae.protocol.settings import Defence
 from learnae.protocol.types import Address, Wei
 from learnae.records.chain_export import Block, ChainTransaction
 from learnae.records.history import History
@@ -50,8 +51,7 @@ class Replayed:
 
     def call(self, block: Block, transaction: ChainTransaction) -> Call:
         sender = Address(transaction.sender.lower())
-        selector, *words = _split(transaction.data)
-        kind = KINDS.get(selector, "")
+        kind, words = _parsed(transaction.data)
         over = self._over(block.timestamp)
         known, free = sender in self.members, len(self.members) < self.places
         worth = self.fee if kind == "deposit" else 0
@@ -64,7 +64,7 @@ class Replayed:
                     self.deadline = block.timestamp + self.window if self.deadline is None else self.deadline
                     self.members.append(sender)
             case "report":
-                named = [(Address(f"0x{word[24:]}"), int(word[:24], 16)) for word in words[2:]]
+                named = [(Address(f"0x{word[24:]}"), int(word[:24], 16)) for word in words]
                 for payee, share in named:
                     shares[payee] = shares.get(payee, 0) + share
                 fits = sum(shares.values()) <= WHOLE and sender not in shares
@@ -108,10 +108,13 @@ class Replayed:
         return self.deadline is not None and (now >= self.deadline or len(self.rows) == self.places)
 
 
+def has_pool(history: History) -> bool:
+    return history.began is not None and history.began.session.defence.kind is Defence.PROFILES
+
+
 def pool_calls(history: History) -> Iterator[Call]:
     """None if the session has no pool."""
-    began = history.began
-    if began is None or began.session.defence.kind != "profiles":
+    if (began := history.began) is None or not has_pool(history):
         return
     session = began.session
     pool = Replayed(session.defence.fee_wei, depositors(session), session.defence.window)
@@ -133,7 +136,32 @@ def _rounded(sources: Mapping[Address, Fraction]) -> Wei:
     return Wei(floor(sum(sources.values())))
 
 
-def _split(data: str) -> list[str]:
-    """The selector and the words of calldata, in hexadecimal digits."""
+def _parsed(data: str) -> tuple[str, list[str]]:
+    """Kind and arguments (an address, or the entries of a report) of calldata, each in hexadecimal digits.
+
+    As the ABI reads it: what follows the arguments is ignored; what does not fit is a call of no kind.
+    """
     digits = data.removeprefix("0x").lower()
-    return [digits[:8], *(digits[at : at + 64] for at in range(8, len(digits), 64))]
+    kind, body = KINDS.get(digits[:8], ""), digits[8:]
+    if kind == "deposit":
+        words = _words(body, 0, 1)
+        return (kind, words) if words and int(words[0], 16) < 2**160 else ("", [])
+    if kind == "report":
+        at = _number(body, 0)
+        count = None if at is None else _number(body, at)
+        entries = None if at is None or count is None else _words(body, at + 32, count)
+        return ("", []) if entries is None else (kind, entries)
+    return kind, []
+
+
+def _number(body: str, at: int) -> int | None:
+    """The word at byte ``at``."""
+    words = _words(body, at, 1)
+    return int(words[0], 16) if words else None
+
+
+def _words(body: str, at: int, count: int) -> list[str] | None:
+    """So many words from byte ``at`` on; None if there are fewer."""
+    if (at + 32 * count) * 2 > len(body):
+        return None
+    return [body[start : start + 64] for start in range(2 * at, 2 * (at + 32 * count), 64)]

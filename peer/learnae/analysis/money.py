@@ -1,17 +1,16 @@
 """Who paid whom, and each peer's account.  Only payments that stayed final count."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 
-from learnae.analysis.fee_pool import pool_calls
+from learnae.analysis.fee_pool import has_pool, pool_calls, wallet_of
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.protocol.policies import Policy
-from learnae.protocol.settings import Defence
 from learnae.protocol.types import ETHER, Address, TxHash, Wei
-from learnae.records.chain_export import Block
+from learnae.records.chain_export import gas_by_wallet
 from learnae.records.history import Evaluated, History, RosterEntry
 
 OUTSIDE = "outside the swarm"  # a wallet of no peer in the roster
@@ -53,32 +52,49 @@ class Account:
         return self.received_ether - self.sent_ether
 
 
-def final_payments(history: History) -> Iterator[tuple[float, str, str, Wei]]:
+def final_payments(
+    history: History, by_debt: bool = False, debts: Container[tuple[str, int]] | None = None
+) -> Iterator[tuple[float, str, str, Wei]]:
     """When each payment became final, payer, payee and amount; by payer, in the order of its debts.
 
-    A payment may be for several debts.  With a fee pool, each withdrawal is a payment by those whose fees it is from.
+    A payment may be for several debts; ``by_debt``: one amount for each of them.  ``debts``: only these count.
+    With a fee pool, debts are only reported, and each withdrawal is a payment by those whose fees it is from.
     The chain does not have its time in the session, so it counts as made at the end.
     """
     wallets = {entry.wallet: entry.name for entry in history.roster.values()}
-    if history.began and history.began.session.defence.kind is Defence.PROFILES:
+    if has_pool(history):
         for call in pool_calls(history):
             if call.transaction.succeeded:
                 for source, wei in _whole_parts(call.sources).items():
                     yield history.seconds, wallets[source], wallets[call.transaction.sender], wei
         return
-    paid: dict[tuple[str, TxHash | None], list[tuple[float, DebtChanged]]] = {}
-    for (payer, _), changes in history.debts.items():
+    paid: dict[tuple[str, TxHash | int | None], list[tuple[float, DebtChanged]]] = {}
+    for (payer, number), changes in history.debts.items():
         at, debt = changes[-1]
-        if debt.state is DebtState.FINAL and debt.payee:
-            paid.setdefault((payer, debt.tx), []).append((at, debt))
-    for (payer, _), debts in paid.items():
-        at, debt = debts[-1]
+        if debt.state is DebtState.FINAL and debt.payee and (debts is None or (payer, number) in debts):
+            paid.setdefault((payer, number if by_debt else debt.tx), []).append((at, debt))
+    for (payer, _), covered in paid.items():
+        at, debt = covered[-1]
         assert debt.payee
-        yield at, payer, wallets.get(debt.payee, OUTSIDE), Wei(sum(each.wei for _, each in debts))
+        yield at, payer, wallets.get(debt.payee, OUTSIDE), Wei(sum(each.wei for _, each in covered))
+
+
+def left_in_pool(history: History) -> Counter[str]:
+    """The wei of each peer's fee that no withdrawal has paid out."""
+    wallets = {wallet_of(entry.wallet): entry.name for entry in history.roster.values()}
+    left: Counter[str] = Counter()
+    for call in pool_calls(history):
+        if call.kind == "deposit" and call.transaction.succeeded:
+            left[wallets.get(wallet_of(call.transaction.sender), OUTSIDE)] += call.transaction.wei
+    for _, payer, _, wei in final_payments(history) if left else ():
+        left[payer] -= wei
+    return left
 
 
 def earned_with_rows(history: History) -> Counter[str]:
-    """The wei that each peer received for its row blocks."""
+    """The wei that each peer received for its row blocks; with a fee pool, nobody pays for single blocks."""
+    if has_pool(history):
+        return Counter()
     wallets = {entry.wallet: entry.name for entry in history.roster.values()}
     earned = Counter[str]()
     for changes in history.debts.values():
@@ -105,21 +121,12 @@ def flows_by_peer(history: History) -> tuple[dict[str, list[Flow]], dict[str, li
     return sent, received
 
 
-def gas_by_wallet(history: History) -> Counter[Address]:
-    """The wei that the transactions of each wallet cost, by the chain's export."""
-    gas: Counter[Address] = Counter()
-    for block in history.exports(Block):
-        for transaction in block.transactions:
-            gas[transaction.sender] += transaction.gas_used * transaction.gas_price
-    return gas
-
-
 def accounts(history: History) -> list[Account]:
     """In the order of the roster."""
     sent, received = flows_by_peer(history)
     test = {record.peer: fact.test.accuracy for record, fact in history.facts(Evaluated)}
     validation = {record.peer: score.accuracy for record, score in history.kept}
-    gas = gas_by_wallet(history)
+    gas = gas_by_wallet(history.chain, priced=True)
     return [
         Account(
             name,

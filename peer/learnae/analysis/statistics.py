@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from learnae.analysis.fee_pool import has_pool
 from learnae.analysis.figures import first_phase_shares
 from learnae.protocol.decisions import Adopted, Averaged, DebtState, Trained
 from learnae.protocol.types import Cid
@@ -94,11 +95,15 @@ def total_gain(gains: Iterable[Gain]) -> TotalGain:
 def gains(history: History) -> list[Gain]:
     """Adoptions by honest peers whose models before and after were both evaluated on test data."""
     tests = {fact.cid: fact.test.accuracy for _, fact in history.facts(Evaluated)}
-    paid = {
-        (payer, changes[-1][1].creator, changes[-1][1].cid)
-        for (payer, _), changes in history.debts.items()
-        if changes[-1][1].state is DebtState.FINAL
-    }
+    paid = (
+        set()
+        if has_pool(history)
+        else {  # the fees of a pool pay for no single model
+            (payer, changes[-1][1].creator, changes[-1][1].cid)
+            for (payer, _), changes in history.debts.items()
+            if changes[-1][1].state is DebtState.FINAL
+        }
+    )
     last_slice = {record.peer: record.t for record, _ in history.facts(Trained)}
     honest, current = set(history.honest), dict[str, Cid]()
     adoptions = []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from learnae.analysis.checks.faults import recorded_faults
-from learnae.analysis.money import Flow, accounts, flows_by_peer, gas_by_wallet
+from learnae.analysis.money import Flow, accounts, flows_by_peer
 from learnae.analysis.peer_status import peer_statuses
 from learnae.analysis.statistics import flatten
 from learnae.analysis.table_rows import (
@@ -21,12 +21,12 @@ from learnae.analysis.table_rows import (
 from learnae.messages.codec import encode
 from learnae.protocol.decisions import Adopted, Averaged, Trained
 from learnae.protocol.types import Address, PeerId, Score, Wei
-from learnae.records.chain_export import Block, ChainTransaction
+from learnae.records.chain_export import Block, ChainTransaction, gas_by_wallet
 from learnae.records.history import Evaluated, History, kept_score
 
 
 def peers(history: History) -> list[PeerRow]:
-    gas = gas_by_wallet(history)
+    gas = gas_by_wallet(history.chain, priced=True)
     sent, received = flows_by_peer(history)
     return [
         PeerRow(

@@ -1,5 +1,6 @@
 """`learnae audit`."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from learnae.adapters.run_directory import CHAIN, HISTORY, RunDirectory
 from learnae.adapters.run_directory.seal import deviations
 from learnae.analysis.checks import exit_code
 from learnae.analysis.checks.result import chains_of_debts
+from learnae.analysis.fee_pool import has_pool
+from learnae.analysis.money import final_payments, left_in_pool
 from learnae.analysis.tables import TABLES
 from learnae.cli.arguments import Json, Run, RunPlugins, Threads
 from learnae.cli.check import Root, Signer, allow_plugins
@@ -18,7 +21,7 @@ from learnae.cli.findings import Findings
 from learnae.cli.output import print_verdict, say
 from learnae.cli.replay_output import print_replay
 from learnae.protocol.decisions import DebtState
-from learnae.records.chain_export import Balances, ChainRecord, Genesis
+from learnae.records.chain_export import Balances, ChainRecord, Genesis, gas_by_wallet
 from learnae.records.history import History
 from learnae.records.seal import SEAL
 from learnae.session.environment import external_chain_settings
@@ -148,30 +151,36 @@ def _compare(
 
 
 def _payments(history: History) -> Iterator[str]:
-    """A line per debt: what it is for, and its state."""
+    """A line per debt: what it is for, and its state; a report to the fee pool covers debts and pays none."""
+    states = {DebtState.FINAL: "reported"} if has_pool(history) else {}
     for (payer, _), changes in history.debts.items():
         debt = changes[-1][1]
         gain = f"{debt.before.accuracy:.4f} to {debt.after.accuracy:.4f}"
         where = f", transaction {debt.tx} in block {debt.block}" if debt.tx else ""
         payee = debt.payee or "unknown payee"
         source = f"{'rows ' * (debt.shares > 0)}{debt.cid}"
-        yield f"{payer}: {debt.wei} wei to {payee} for {gain} by {source}: {debt.state}{where}"
+        yield f"{payer}: {debt.wei} wei to {payee} for {gain} by {source}: {states.get(debt.state, debt.state)}{where}"
 
 
 @dataclass(frozen=True)
 class Account:
-    """A peer's balances by the chain, in wei, and its payments by the debts; what is missing went into gas."""
+    """A peer's balances and gas by the chain, in wei, and its payments by the debts, or by the fee pool.
+
+    ``pooled_wei``: what nobody has withdrawn of its fee.
+    """
 
     peer: str
     before_wei: int
     sent_wei: int
     received_wei: int
     gas_wei: int
+    pooled_wei: int
     after_wei: int
 
     def __str__(self) -> str:
+        pooled = f"left {self.pooled_wei} in the fee pool, " if self.pooled_wei else ""
         return (
-            f"{self.peer} had {self.before_wei} wei, sent {self.sent_wei}, received {self.received_wei}, "
+            f"{self.peer} had {self.before_wei} wei, sent {self.sent_wei}, received {self.received_wei}, {pooled}"
             f"spent {self.gas_wei} on gas, has {self.after_wei}"
         )
 
@@ -182,12 +191,21 @@ def _accounts(history: History) -> list[Account]:
         had = history.starting_balances.balances
     has = {wallet: wei for balances in history.exports(Balances) for wallet, wei in balances.balances.items()}
     here = [None, *(genesis.hash for genesis in history.exports(Genesis))]
-    settled = [debt for debt, chains in chains_of_debts(history).items() if chains[-1] in here]
-    last = [(payer, history.debts[payer, debt][-1][1]) for payer, debt in settled]
-    accounts = []
-    for name, entry in history.roster.items():
-        sent = sum(debt.wei for payer, debt in last if payer == name and debt.state is DebtState.FINAL)
-        received = sum(debt.wei for _, debt in last if debt.payee == entry.wallet and debt.state is DebtState.FINAL)
-        before, after = had.get(entry.wallet, 0), has.get(entry.wallet, 0)
-        accounts.append(Account(name, before, sent, received, before - sent + received - after, after))
-    return accounts
+    settled = {debt for debt, chains in chains_of_debts(history).items() if chains[-1] in here}
+    sent, received, gas = Counter[str](), Counter[str](), gas_by_wallet(history.chain, priced=True)
+    for _, payer, payee, wei in final_payments(history, debts=settled):
+        sent[payer] += wei
+        received[payee] += wei
+    left = left_in_pool(history)
+    return [
+        Account(
+            name,
+            had.get(entry.wallet, 0),
+            sent[name],
+            received[name],
+            gas[entry.wallet],
+            left[name],
+            has.get(entry.wallet, 0),
+        )
+        for name, entry in history.roster.items()
+    ]

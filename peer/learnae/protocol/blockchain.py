@@ -7,6 +7,8 @@ from learnae.protocol.types import Address, Cid, TxHash, Wei
 POOL = Address("0x000000000000000000000000000000000000fee0")  # the fee pool, in the genesis block of a session's chain
 MAX_MEMBERS = 32  # of the fee pool
 SHARES = 65_535  # that a fee is divided into
+# Limits of gas on Ethereum; tests/contracts/test_fee_pool.py measures what is used.
+DEPOSIT_GAS, REPORT_GAS, WITHDRAWAL_GAS = 160_000, 240_000, 2_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class FeePool:
         self.enabled = config.defence.kind is Defence.PROFILES
         self._state: PoolState | None = None
         self._timestamp = 0  # of the newest block when the state was read
-        self._gave_up = ""  # why
+        self._gave_up = self._no_report = ""  # why
         self._finished_at: float | None = None  # s: since then it has had no work
 
     @property
@@ -65,7 +65,7 @@ class FeePool:
         elif self._state.closed(self._timestamp):
             if not self._done(Withdrawal):
                 self._sign(Withdrawal())
-        elif self._last(Report) is None and (self._rested or self._late):
+        elif self._last(Report) is None and not self._no_report and (self._rested or self._late):
             self._report(self._state.members, fee)
 
     def poll(self) -> None:
@@ -75,13 +75,16 @@ class FeePool:
     def read(self, event: on.PoolRead) -> None:
         self._state, self._timestamp = event.state, event.head.timestamp
 
-    def give_up(self, reason: str) -> None:
-        """Sign no more calls: the wallet cannot pay for them."""
-        self._gave_up = reason
+    def give_up(self, call: PoolCall, reason: str) -> None:
+        """Sign this call no more, for want of money.  A member has an income even if it does not report."""
+        if isinstance(call, Report):
+            self._no_report = reason
+        else:
+            self._gave_up = reason
 
     def reset(self) -> None:
         """Begin again on another chain."""
-        self._state, self._gave_up = None, ""
+        self._state, self._gave_up, self._no_report = None, "", ""
 
     # private
 
@@ -94,8 +97,8 @@ class FeePool:
     @property
     def _unpayable(self) -> str:
         """Why debts can no longer be reported; empty if they can."""
-        if self._gave_up or self._failed(Deposit):
-            return self._gave_up or "no deposit"
+        if self._gave_up or self._no_report or self._failed(Deposit):
+            return self._gave_up or self._no_report or "no deposit"
         closed = self._state is not None and self._state.closed(self._timestamp)
         return AFTER_REPORT if closed or self._last(Report) else ""
 

@@ -129,7 +129,7 @@ class Payments:
                     self.debts.decline(self.debts.by_number[request.debts[-1]], str(reason))
             case do.SignPoolCall(attempt=0):
                 if reason in OUT_OF_MONEY:
-                    self.pool.give_up(str(reason))
+                    self.pool.give_up(request.call, str(reason))
             case do.SignDeployment(attempt=0):
                 self.registration.deployment_failed()
             case (
@@ -225,10 +225,11 @@ class Payments:
 
     def _still_owed(self, request: do.SignPayment | do.SignPoolCall) -> bool:
         debts = [self.debts.by_number[number] for number in request.debts]
+        if not all(debt.state is DebtState.PAYABLE for debt in debts):
+            return False
         if isinstance(request, do.SignPoolCall):
-            return not self.closed and all(debt.state is DebtState.PAYABLE for debt in debts)
-        payees = {self.claims.directory.payee(debt.creator) for debt in debts}
-        return payees == {request.to} and all(debt.state is DebtState.PAYABLE for debt in debts)
+            return not self.closed and all(self.claims.directory.payee(each.creator) == each.payee for each in debts)
+        return {self.claims.directory.payee(debt.creator) for debt in debts} == {request.to}
 
     def _replace_if_late(self, transaction: OutgoingTransaction) -> None:
         overdue = self._requests.now - transaction.since >= self._config.chain.resend_after

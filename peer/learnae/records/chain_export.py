@@ -70,10 +70,10 @@ def chain_line(record: ChainRecord) -> str:
     return to_json(encode(record))
 
 
-def gas_by_wallet(chain: Iterable[ChainRecord]) -> Counter[Address]:
-    """Units of gas that each wallet has used."""
+def gas_by_wallet(chain: Iterable[ChainRecord], priced: bool = False) -> Counter[Address]:
+    """Units of gas that the transactions of each wallet have used; ``priced``: the wei that they cost."""
     used = Counter[Address]()
     for record in chain:
         for transaction in record.transactions if isinstance(record, Block) else ():
-            used[transaction.sender] += transaction.gas_used
+            used[transaction.sender] += transaction.gas_used * (transaction.gas_price if priced else 1)
     return used

@@ -29,6 +29,7 @@ from learnae.protocol.decisions import (
     RowsPublished,
     WorkState,
 )
+from learnae.protocol.settings import Defence
 from learnae.protocol.types import PeerId, Score, Wei, Weights
 from learnae.records.history import Evaluated, Fact, Record
 from learnae.runtime.feed import FeedGossip
@@ -81,6 +82,8 @@ class PeerService:
         """Observe the peer from now on.  Payments to it are looked up in ``index``; without it none are known."""
         self.live, self._predictor, self.state = live, predictor, "running"
         self._received.follow(live, index)
+        if live.config.defence.kind is Defence.PROFILES:
+            self._metrics.pays_by_pool(self.name)
         live.observers += (self.observe,)
         live.stopwatches += (self._record_performed,)
         live.seen = self._received.update

@@ -3,7 +3,7 @@
 from learnae.protocol.blockchain import MAX_MEMBERS
 from learnae.protocol.policies import Policy, Role
 from learnae.protocol.settings import Settle
-from learnae.session.fee_pool import pool_terms
+from learnae.session.fee_pool import gas_of_calls, pool_terms
 from learnae.session.sensor_rules import sensor_contradictions
 from learnae.session.settings import COPYING, POSING, DataSettings, EncodeSettings, Session
 
@@ -62,9 +62,10 @@ def contradictions(session: Session) -> list[tuple[bool, str]]:
 
 
 def _pool_contradictions(session: Session) -> list[tuple[bool, str]]:
-    kind, terms = 'defence.kind = "profiles"', pool_terms(session)
+    kind, terms, chain = 'defence.kind = "profiles"', pool_terms(session), session.chain
     if terms is None:
         return []
+    gas = gas_of_calls(session)
     return [
         (terms.places > MAX_MEMBERS, f"{kind} is for up to {MAX_MEMBERS} peers, not {terms.places}: lower peers"),
         (
@@ -76,8 +77,18 @@ def _pool_contradictions(session: Session) -> list[tuple[bool, str]]:
             f'{kind}: nobody pays for single models: leave payment.settle = "each"',
         ),
         (
-            session.defence.fee >= session.chain.balance,
-            f"defence.fee = {session.defence.fee} is not below chain.balance = {session.chain.balance}: lower it",
+            session.defence.fee + gas > chain.balance,
+            f"defence.fee = {session.defence.fee} and {gas} ETH of gas for the calls of the fee pool are above "
+            f"chain.balance = {chain.balance}: raise it",
+        ),
+        (
+            gas > chain.gas_cap,
+            f"{kind} needs {gas} ETH of gas, which is above chain.gas_cap = {chain.gas_cap}: raise it",
+        ),
+        (
+            any(4 * group.joins_at > 3 * session.defence.window for group in session.groups if not group.sensor),
+            f"groups.joins_at is after three quarters of defence.window = {session.defence.window}, when no more than "
+            "reporting is left: lower it, or raise window",
         ),
         (
             session.defence.window >= session.max_duration,

@@ -1,7 +1,10 @@
 """The fee pool that the chain of a session has, if the session has one.  Pure."""
 
-from learnae.protocol.blockchain import PoolTerms
-from learnae.protocol.settings import Defence
+from decimal import Decimal
+
+from learnae.protocol.blockchain import DEPOSIT_GAS, REPORT_GAS, WITHDRAWAL_GAS, PoolTerms
+from learnae.protocol.settings import GWEI, Defence
+from learnae.protocol.types import ETHER
 from learnae.session.settings import Session
 
 
@@ -10,6 +13,11 @@ def pool_terms(session: Session) -> PoolTerms | None:
     if session.defence.kind is not Defence.PROFILES:
         return None
     return PoolTerms(session.defence.fee_wei, depositors(session), session.defence.window)
+
+
+def gas_of_calls(session: Session) -> Decimal:
+    """ETH that the gas of one deposit, one report and one withdrawal costs at most."""
+    return (DEPOSIT_GAS + REPORT_GAS + WITHDRAWAL_GAS) * session.chain.gas_price * GWEI / ETHER
 
 
 def depositors(session: Session) -> int:

@@ -5,11 +5,17 @@ from functools import cache
 from typing import Any
 
 from learnae import resources
-from learnae.protocol.blockchain import POOL, Deposit, PoolCall, PoolTerms, Report
+from learnae.protocol.blockchain import (
+    DEPOSIT_GAS,
+    POOL,
+    REPORT_GAS,
+    WITHDRAWAL_GAS,
+    Deposit,
+    PoolCall,
+    PoolTerms,
+    Report,
+)
 from learnae.protocol.types import Address
-
-# Limits; tests/contracts/test_fee_pool.py measures what is used.
-DEPOSIT_GAS, REPORT_GAS, WITHDRAWAL_GAS = 160_000, 240_000, 2_000_000
 
 
 def gas_limit(call: PoolCall) -> int:

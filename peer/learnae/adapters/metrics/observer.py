@@ -76,6 +76,7 @@ class PeerCounters:
 
     role: str
     sample: Callable[[], Sample]
+    pays: bool = True  # for single debts
     debts: dict[int, DebtState] = field(default_factory=dict)
     owed_since: dict[int, float] = field(default_factory=dict)  # session seconds by debt
     paid: set[int] = field(
@@ -115,6 +116,10 @@ class Metrics:
                 self._family(metric.name).labels(peer, role, *values)
         self._set_state("learnae_work_state", peer, WorkState, WorkState.EMPTY)
         self._set("learnae_build_info", peer, 1, version("learnae"), platform.python_version())
+
+    def pays_by_pool(self, peer: str) -> None:
+        """The final debts of this peer are only reported to a fee pool: none of them is a payment."""
+        self._peers[peer].pays = False
 
     def render(self) -> bytes:
         """All metrics in Prometheus' text format."""
@@ -211,7 +216,7 @@ class Metrics:
         followed.owed_since.setdefault(debt.debt, now)
         followed.debts[debt.debt] = debt.state
         self._set_counts("learnae_debts", peer, DebtState, followed.debts.values())
-        if debt.state is DebtState.FINAL and debt.debt not in followed.paid:
+        if followed.pays and debt.state is DebtState.FINAL and debt.debt not in followed.paid:
             followed.paid.add(debt.debt)
             self._count("learnae_payments_sent_total", peer)
             self._count("learnae_sent_eth_total", peer, by=debt.wei / ETHER)

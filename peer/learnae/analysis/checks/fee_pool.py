@@ -10,10 +10,9 @@ from math import floor
 
 from learnae.analysis.checks.result import check, debt_name, session_began
 from learnae.analysis.checks.work import last_states
-from learnae.analysis.fee_pool import WHOLE, pool_calls, wallet_of
+from learnae.analysis.fee_pool import WHOLE, has_pool, pool_calls, wallet_of
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.protocol.fee_pool import AFTER_REPORT, NO_DEPOSIT
-from learnae.protocol.settings import Defence
 from learnae.protocol.types import ETHER, Address
 from learnae.records.chain_export import Balances
 from learnae.records.history import History
@@ -80,7 +79,7 @@ def fees_are_split(history: History) -> Iterator[str]:
     Nobody pays for a single model.
     """
     session = session_began(history)
-    if session.session.defence.kind is not Defence.PROFILES or history.ended_by is not EndedBy.QUIET:
+    if not has_pool(history) or history.ended_by is not EndedBy.QUIET:
         return
     if not history.exports(Balances):
         raise LookupError("the chain's export is missing or incomplete")

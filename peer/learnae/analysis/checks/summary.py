@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from learnae.analysis.checks.work import last_states
+from learnae.analysis.money import final_payments
 from learnae.protocol.decisions import Averaged, DebtState, WorkState
 from learnae.protocol.types import ETHER, Score
 from learnae.records.history import Evaluated, History, Record
@@ -54,11 +55,11 @@ def _attempts(history: History) -> list[tuple[int, int]]:
 
 
 def _paid(history: History) -> list[list[int]]:
-    """For each honest peer, the wei of each final debt."""
+    """For each honest peer, the wei that it paid for each debt; with a fee pool, to each payee."""
     paid: dict[str, list[int]] = {name: [] for name in history.honest}
-    for (payer, _), changes in history.debts.items():
-        if payer in paid and changes[-1][1].state is DebtState.FINAL:
-            paid[payer].append(changes[-1][1].wei)
+    for _, payer, _, wei in final_payments(history, by_debt=True):
+        if payer in paid:
+            paid[payer].append(wei)
     return list(paid.values())
 
 

@@ -6,7 +6,8 @@ from statistics import fmean
 
 from learnae.analysis.figures.axis import AVERAGING, FINISHED, TRAINING, Steps, TimeAxis, View, work_units
 from learnae.analysis.figures.spec import BLUE, GREY, ORANGE, Figure, Reference, Series, Shade, ShadedBand
-from learnae.protocol.decisions import Averaged, DebtState
+from learnae.analysis.money import final_payments
+from learnae.protocol.decisions import Averaged
 from learnae.protocol.types import ETHER, Cid
 from learnae.records.history import Evaluated, FaultBegan, FaultEnded, History, kept_score
 
@@ -160,12 +161,8 @@ def _money(
     value: Callable[[int], float],
     outcome: str,
 ) -> Figure:
-    """Cumulative over debts that stayed final, each from the time it last became final."""
-    final = sorted(
-        (max(at for at, change in changes if change.state is DebtState.FINAL), payer, changes[-1][1].wei)
-        for (payer, _), changes in history.debts.items()
-        if changes[-1][1].state is DebtState.FINAL
-    )
+    """Cumulative over what was paid, by debt, each from the time it last became final."""
+    final = sorted((at, payer, wei) for at, payer, _, wei in final_payments(history, by_debt=True))
     steps: dict[str, Steps] = {peer: [(0.0, 0.0)] for peer in history.honest}
     for at, payer, wei in final:
         if payer in steps:
