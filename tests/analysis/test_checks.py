@@ -356,6 +356,14 @@ def test_each_reward_function_is_worked_out_again(function: str, due: int | None
     ) is bool(due)
 
 
+@pytest.mark.parametrize(("bounds", "raised"), [({}, 1.075), ({"highest": Decimal("1.01")}, 1.01)])
+def test_a_factor_that_adapts_is_worked_out_from_all_attempts(bounds: dict[str, Decimal], raised: float) -> None:
+    """Bob's first attempt failed, so he pays more; ann had adopted an average, so that she pays 57.5 % for the next."""
+    found = caught(reward(adapt=Decimal("0.5"), **bounds))["amounts_follow_reward_function"]
+    assert f"debt 0 of bob is for {1650 * 10**12} wei, not {round(1650 * raised * 10**12)}" in found
+    assert f"debt 1 of ann is for {550 * 10**12} wei, not {31625 * 10**10}" in found
+
+
 def test_an_unknown_reward_function_leaves_payments_unknown() -> None:
     assert caught(reward(function="generous")) == {
         "amounts_follow_reward_function": "unknown: InputError: there is no plug-in generous in rewards: there are "

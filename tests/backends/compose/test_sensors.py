@@ -112,7 +112,7 @@ def test_the_session_ends_only_after_the_last_reading_and_once_its_followers_hav
         reading("p02", 3).line(),
         Record(1.0, "p02", WorkBegan(1, False)).line(),
         reading("p02", 1, -5.0).line(),
-        reading("p02", 1, 11.0).line(),
+        reading("p02", 1, 15.5).line(),
         "[" * 100_000,
         '{"t": 1}',
     ],
@@ -123,6 +123,11 @@ def test_a_sensor_that_records_anything_else_is_left_out_and_the_others_are_not(
     stage.write("p03", reading("p03", 1).line())
     assert stage.recorded() == [reading("p03", 1)]
     assert len(stage.said) == 1 and "No more readings of p02 are recorded: its file is damaged" in stage.said[0]
+
+
+def test_a_clock_of_containers_that_is_a_little_ahead_does_no_harm(stage: Stage) -> None:
+    stage.write("p02", reading("p02", 1, 12.0).line())
+    assert stage.recorded() == [reading("p02", 1, 10.0)]
 
 
 def test_a_file_is_read_once_and_line_by_line_however_long_it_gets(stage: Stage) -> None:

@@ -6,7 +6,7 @@ A sensor starts once all peers that follow the feed are at work: a broker keeps 
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from learnae.backends.base import Run, Say
@@ -26,6 +26,7 @@ from learnae.untrusted_file import CHUNK, open_untrusted
 
 LOOK = 0.5  # s between two looks at what sensors have recorded
 MAX_LINE = 1 << 16  # bytes
+AHEAD = 5.0  # s that the clock of containers may be ahead of the one here, as in the virtual machine of Docker Desktop
 
 New = tuple[list[Record], int] | Exception
 
@@ -113,11 +114,12 @@ class SensorContainers:
         reading, known = record.fact, self.published[name]
         if record.peer != name or not isinstance(reading, ReadingPublished) or not 1 <= reading.number <= self._planned:
             raise InputError("a record that is not of one of its readings")
-        if not 0 <= record.t <= self.clock():
+        if not 0 <= record.t <= self.clock() + AHEAD:
             raise InputError(f"a reading at {record.t:g} s, which is not a time of the session so far")
         if reading.number in known:  # it was killed before it had saved that the feed has it
             return
         known[reading.number] = reading.cid
+        record = replace(record, t=min(record.t, self.clock()))
         self.run.add(record)
         with (self.run.directory.path / READINGS).open("a", encoding="utf-8") as file:
             file.write(record.line() + "\n")
