@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -159,6 +160,15 @@ def test_an_address_without_the_file_and_one_without_a_server_are_told_apart(arc
     refused(here(tmp_path, "data", "fetch", "hepmass", "--file", "x.gz"), "choose one of all_train.csv.gz, all_test")
 
 
+def interrupted(process: subprocess.Popen[str]) -> str:
+    """Its errors after Ctrl-C, pressed again as a user would: Python loses one that comes during a callback of an import."""
+    for _ in range(5):
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=10)[1]
+    raise AssertionError("it does not end")
+
+
 def test_ctrl_c_keeps_what_came(archive: Archive, tmp_path: Path) -> None:
     archive.breaks_after, archive.hold = [100_000], threading.Event()
     command = ["env", f"LEARNAE_DATA={tmp_path}", sys.executable, "-m", "learnae", "data", "fetch", "hepmass"]
@@ -167,8 +177,7 @@ def test_ctrl_c_keeps_what_came(archive: Archive, tmp_path: Path) -> None:
     with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while not (part.exists() and part.stat().st_size == 100_000):
             assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        errors = interrupted(process)
     archive.hold.set()
     assert process.returncode == 130
     assert "interrupted" in errors
