@@ -161,7 +161,7 @@ def test_an_address_without_the_file_and_one_without_a_server_are_told_apart(arc
 
 
 def interrupted(process: subprocess.Popen[str]) -> str:
-    """Its errors after Ctrl-C, pressed again as a user would: Python loses one that comes during a callback of an import."""
+    """Its errors after Ctrl-C, pressed again as a user would: Python loses one that comes while it ends an import."""
     for _ in range(5):
         process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):

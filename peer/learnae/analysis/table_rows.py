@@ -46,8 +46,8 @@ class PeerRow:
 class PaymentRow:
     """A debt in its last state.  Only those in state ``final`` are paid for good.
 
-    ``before`` and ``after`` are accuracies; ``correct_before``, ``correct_after`` and ``rows`` are the exact scores on
-    the payer's validation rows.  ``shares``: the number of row blocks that share the gain; 0: it is for a model.
+    ``before`` and ``after`` are scores by the session's metric, by default accuracies; ``correct_before``,
+    ``correct_after`` and ``rows`` are the exact scores on the payer's validation rows.  ``shares``: the number of row blocks that share the gain; 0: it is for a model.
     """
 
     payer: str
@@ -75,7 +75,7 @@ class PaymentRow:
 class AveragingRow:
     """A scored averaging of ``peer`` with a model of ``creator``.
 
-    ``before``, ``after`` and their difference ``gain`` are accuracies; ``correct_before``, ``correct_after`` and
+    ``before``, ``after`` and ``gain``, their difference, are such scores; ``correct_before``, ``correct_after`` and
     ``rows`` are exact.
     """
 
