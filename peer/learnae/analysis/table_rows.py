@@ -47,7 +47,8 @@ class PaymentRow:
     """A debt in its last state.  Only those in state ``final`` are paid for good.
 
     ``before`` and ``after`` are scores by the session's metric, by default accuracies; ``correct_before``,
-    ``correct_after`` and ``rows`` are the exact scores on the payer's validation rows.  ``shares``: the number of row blocks that share the gain; 0: it is for a model.
+    ``correct_after`` and ``rows`` are the exact scores on the payer's validation rows.  ``shares``: the number
+    of row blocks that share the gain; 0: it is for a model.
     """
 
     payer: str
