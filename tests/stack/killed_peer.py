@@ -45,7 +45,14 @@ PORTS: dict[str, type] = {
     "journal": ports.Journal,
 }
 ROWS = ["trainer.pack", *(f"journal.append {event}" for event in ("RowsPacked", "RowsSigned", "RowsReceived"))]
-UNUSED = {"trainer.forge", "journal.append ModelForged", *ROWS}  # by an honest peer of a private session
+POOL = ["chain.pool", "chain.sign_call", "journal.append PoolRead"]
+UNUSED = {  # by an honest peer of a private session without a fee pool, whose plug-ins do not fail
+    "trainer.forge",
+    "journal.append ModelForged",
+    "journal.append ModelScoredDespite",
+    *POOL,
+    *ROWS,
+}
 SIGNED = ("chain.broadcast", "journal.append TransactionSigned")  # calls with a signed transaction, of either purpose
 DIES_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
