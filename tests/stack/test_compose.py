@@ -42,7 +42,7 @@ validation_rows = 300
 [model]
 hidden = [16]
 [work]
-slices = 5
+slices = 7
 patience = 4
 idle_after = 2.0
 [pace]
