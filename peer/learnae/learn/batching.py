@@ -217,9 +217,7 @@ def _training_steps(jobs: Sequence[TrainJob], table: Dataset, on: Compute) -> It
 
 
 @torch.inference_mode()
-def _score(
-    jobs: Sequence[Job], weights: Tensor, table: Dataset, on: Compute
-) -> list[tuple[Score] | tuple[Score, PluginError]]:
+def _score(jobs: Sequence[Job], weights: Tensor, table: Dataset, on: Compute) -> list[tuple[Score, PluginError | None]]:
     if table.metric != ACCURACY and len(jobs) > 1 and len(jobs) * len(jobs[0].rows) > MAX_OUTPUTS:
         return [_score([job], own, table, on)[0] for job, own in zip(jobs, torch.split(weights, 1), strict=True)]
     network = jobs[0].network
@@ -236,13 +234,13 @@ def _score(
         else:
             found.append((on.fetch(y), on.fetch(logits)))
     if table.metric == ACCURACY:
-        return [(Score(count, rows.shape[1]),) for count in on.fetch(counts).tolist()]
+        return [(Score(count, rows.shape[1]), None) for count in on.fetch(counts).tolist()]
     labels, outputs = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
     return [_measured(table.metric, *each) for each in zip(labels.expand(len(jobs), -1), outputs, strict=True)]
 
 
-def _measured(metric: str, labels: Tensor, logits: Tensor) -> tuple[Score] | tuple[Score, PluginError]:
+def _measured(metric: str, labels: Tensor, logits: Tensor) -> tuple[Score, PluginError | None]:
     try:
-        return (measured(metric, labels, logits),)
+        return measured(metric, labels, logits), None
     except PluginError as failure:
         return Score(0, SCALE), failure

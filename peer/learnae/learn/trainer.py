@@ -6,7 +6,6 @@ Functional: a result depends only on the arguments, the seed and the peer's rows
 from collections.abc import Callable, MutableMapping
 from concurrent.futures import Future
 from contextlib import suppress
-from fractions import Fraction
 from functools import cached_property
 from typing import assert_never
 
@@ -17,7 +16,7 @@ from learnae.errors import DriverError, PortError, Reason
 from learnae.lazy_future import failed, lazy
 from learnae.learn.averaging import average
 from learnae.learn.batched_optimizers import optimizer_settings
-from learnae.learn.batching import Job, JobResult, Pool, ScoreJob, TrainJob
+from learnae.learn.batching import Job, JobFuture, JobResult, Pool, ScoreJob, TrainJob
 from learnae.learn.cache import BlockMetadata, DecodedModel
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.partition import PeerRows
@@ -113,7 +112,7 @@ class PoolTrainer:
             candidates = self._forged_weights(forgery, source, step, other)
         except PortError as error:
             return failed(error)
-        jobs = [self._pool.submit(self._score_job(weights)) for weights in candidates[1:] and candidates]
+        jobs = self._scoring(candidates[1:] and candidates)
 
         def finish() -> Weights:
             scores = [job.result().score.correct for job in jobs]
@@ -211,7 +210,7 @@ class PoolTrainer:
             mixes, failure = [MEAN], error
         made = [self._average(own, other, mix) for mix in mixes]
         found = self._scored(made)
-        best = max(range(len(made)), key=lambda index: Fraction(found[index].score.correct, found[index].score.total))
+        best = max(range(len(made)), key=lambda index: found[index].score.correct)  # all are of the same rows
         weights, score = self._store(made[best], step, mixes[best]), found[best].score
         if failure := failure or found[best].failure:
             raise ScoredDespite(weights, score, failure)
@@ -219,8 +218,10 @@ class PoolTrainer:
 
     def _scored(self, models: list[Tensor]) -> list[JobResult]:
         """On the peer's own validation rows, as one batch."""
-        futures = [self._pool.submit(self._score_job(weights)) for weights in models]
-        return [future.result() for future in futures]
+        return [future.result() for future in self._scoring(models)]
+
+    def _scoring(self, models: list[Tensor]) -> list[JobFuture]:
+        return [self._pool.submit(self._score_job(weights)) for weights in models]
 
     def _slice(self, index: int) -> Tensor:
         slices = self._session.work.slices
