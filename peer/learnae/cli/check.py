@@ -15,7 +15,7 @@ from learnae.cli.output import print_outcome
 from learnae.errors import InputError
 from learnae.records.history import History
 from learnae.session.plugin_files import FOLDER
-from learnae.session.sensor_rules import sensors
+from learnae.session.sensor_rules import peers_without_sensors
 from learnae.session.session_file import load
 from learnae.session.settings import Session
 
@@ -79,7 +79,7 @@ async def _simulate(session: Session, threads: int | None, directory: RunDirecto
     from learnae.backends.sim.backend import SimBackend
     from learnae.cli.progress import Progress, shown
 
-    progress = Progress(session.peers - len(sensors(session)), session.score.name)
+    progress = Progress(peers_without_sensors(session), session.score.name)
     backend = SimBackend(session, RunOptions(threads=threads), findings.notice)
     run = SessionRun(directory, (progress.observe,))
     async with shown(progress, findings.console):

@@ -26,7 +26,7 @@ from learnae.records.history import SWARM, History, Record, SessionEnded
 from learnae.records.outcome import EndedBy
 from learnae.runs.drawing import draw_run, write_report
 from learnae.session.plugin_files import require_plugins
-from learnae.session.sensor_rules import sensors
+from learnae.session.sensor_rules import peers_without_sensors
 
 HOST = "127.0.0.1"
 Conclude = Callable[[RunDirectory, dict[str, Any]], int]  # prints the outcome of a run with its verdict; the exit code
@@ -104,7 +104,7 @@ class SessionRun:
 
     async def _play(self) -> None:
         session = self._backend.session
-        progress = Progress(session.peers - len(sensors(session)), session.score.name)
+        progress = Progress(peers_without_sensors(session), session.score.name)
         self._run.observers += (progress.observe,)
         async with shown(progress, console):
             await self._backend.prepare(self._run)

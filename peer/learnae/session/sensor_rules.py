@@ -14,6 +14,11 @@ def sensors(session: Session) -> tuple[str, ...]:
     return tuple(name for name, group in groups if group.sensor)
 
 
+def peers_without_sensors(session: Session) -> int:
+    """How many peers the session really has: the setting ``peers`` counts sensors, too."""
+    return session.peers - len(sensors(session))
+
+
 def readings_of_each(session: Session) -> int:
     """How many readings a sensor publishes."""
     return ceil(session.data.rows / session.feed.rows)

@@ -18,7 +18,7 @@ from learnae.records.outcome import BackendName
 from learnae.runtime.feeds import require_feed
 from learnae.session.environment import RPC, external_chain_settings
 from learnae.session.faults import FaultKind
-from learnae.session.sensor_rules import sensors
+from learnae.session.sensor_rules import peers_without_sensors, sensors
 from learnae.session.settings import Session
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class ComposeBackend:
     @property
     def description(self) -> str:
         remote, devices = self._options.remote_peers, len(sensors(self.session))
-        peers = f"{self.session.peers - remote - devices} live peers"
+        peers = f"{peers_without_sensors(self.session) - remote} live peers"
         return (
             peers
             + (f" and {devices} sensor{'s' * (devices > 1)}" if devices else "")
@@ -175,8 +175,9 @@ class ComposeBackend:
 
         self._held.enter_context(alone(self._say))
         self._alone = True
-        pods = self.session.peers - self._remote.count - len(sensors(self.session))
-        capacity.check(pods)  # once an earlier session's containers are gone
+        capacity.check(
+            peers_without_sensors(self.session) - self._remote.count
+        )  # once an earlier session's containers are gone
 
     def _show(self, plan: Plan) -> None:
         self._apis |= {name: plan.api(name) for name in plan.hosted}
