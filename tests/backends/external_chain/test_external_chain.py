@@ -18,6 +18,7 @@ from learnae.adapters.evm import export_since
 from learnae.adapters.keystore import Wallet
 from learnae.backends.external_chain.chain import RECENT, ExternalChain
 from learnae.backends.external_chain.wallet_funding import WALLETS, Funding, lend, take_back
+from learnae.backends.live_run import write_chain
 from learnae.errors import InputError
 from learnae.protocol.types import ETHER, Wei
 from learnae.records.chain_export import Balances, Block, ChainRecord, Genesis
@@ -292,6 +293,16 @@ def test_fees_that_rise_above_the_cap_end_the_loan(anvil: ForeignAnvil, tmp_path
         asyncio.run(lend(chain_of(anvil, cap="0.02"), tmp_path, keystores(tmp_path)))
 
 
+def exported(chain: ExternalChain, run: Path, until: int | None = None) -> list[ChainRecord]:
+    async def export() -> list[ChainRecord]:
+        opening = Funding.read(run).opening
+        assert opening
+        async with chain.node() as node:
+            return await export_since(node, opening, until)
+
+    return asyncio.run(export())
+
+
 @pytest.mark.real
 def test_the_export_has_every_block_of_the_session_and_nothing_of_strangers(
     anvil: ForeignAnvil, tmp_path: Path
@@ -301,21 +312,29 @@ def test_the_export_has_every_block_of_the_session_and_nothing_of_strangers(
     asyncio.run(take_back(chain, tmp_path, lambda line: None))
     funding = Funding.read(tmp_path)
     assert funding.opening and funding.until
-
-    async def exported(until: int | None) -> list[ChainRecord]:
-        assert funding.opening
-        async with chain.node() as node:
-            return await export_since(node, funding.opening, until)
-
-    genesis, begins, *blocks, held = asyncio.run(exported(funding.until))
+    genesis, begins, *blocks, held = exported(chain, tmp_path, funding.until)
     assert isinstance(genesis, Genesis) and (genesis.alloc, begins) == ({}, funding.opening)
     numbers = [each.number for each in blocks if isinstance(each, Block)]
     assert numbers == list(range(funding.opening.number + 1, funding.until + 1))
     assert held == Balances(funding.until, funding.opening.balances)
-    *blocks, held = asyncio.run(exported(None))[2:]
+    *blocks, held = exported(chain, tmp_path)[2:]
     back = [each for block in blocks if isinstance(block, Block) for each in block.transactions]
     assert {each.sender for each in back} == set(funding.opening.balances) and len(back) == 2
     assert isinstance(held, Balances) and set(held.balances.values()) == {0}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_later_export_ends_where_the_first_one_did_if_that_is_whole(
+    anvil: ForeignAnvil, tmp_path: Path, whole: bool
+) -> None:
+    chain = chain_of(anvil)
+    asyncio.run(lend(chain, tmp_path, keystores(tmp_path)))
+    first = exported(chain, tmp_path)
+    write_chain(tmp_path, first if whole else first[:-1])
+    anvil.ask("anvil_mine", hex(3))
+    asyncio.run(take_back(chain, tmp_path, lambda line: None))
+    assert (exported(chain, tmp_path, Funding.read(tmp_path).until) == first) == whole
 
 
 def test_a_run_of_our_own_chain_has_no_funding(tmp_path: Path) -> None:

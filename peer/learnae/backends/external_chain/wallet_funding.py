@@ -18,13 +18,15 @@ from typing import TypeVar
 
 from learnae.adapters import keystore
 from learnae.adapters.evm import EvmChain, Node
+from learnae.adapters.run_directory import CHAIN
 from learnae.backends.base import Say
 from learnae.backends.external_chain.chain import ExternalChain, ether, waiting
 from learnae.errors import InputError, PortError, Reason
 from learnae.messages.codec import decode, encode, to_json
 from learnae.messages.foreign_json import from_json
 from learnae.protocol.types import Address, Wei, wei
-from learnae.records.chain_export import StartingBalances
+from learnae.records.chain_export import Balances, StartingBalances
+from learnae.records.history import History
 
 T = TypeVar("T")
 
@@ -38,7 +40,7 @@ MAX_BLOCKS, MAX_SECONDS = 20, 60  # that taking back may last: the sum of both
 class Funding:
     """``had``: what the lender held before.  ``opening``: the balances once all stakes are final.
 
-    ``until``: the last block before anything was taken back, where the export ends.
+    ``until``: the last block before anything was taken back.  Every export of the run ends there.
     """
 
     version: int
@@ -98,7 +100,9 @@ async def take_back(chain: ExternalChain, run: Path, say: Say) -> bool:
     began, lasts = time.monotonic(), MAX_SECONDS + MAX_BLOCKS * chain.session.chain.block_time
     async with chain.node() as node:
         if funding.until is None:
-            replace(funding, until=(await node.newest_block()).number).write(run)
+            exported = _end_of_export(run)
+            until = (await node.newest_block()).number if exported is None else exported
+            replace(funding, until=until).write(run)
         wallets = [keystore.load_wallet(path) for path in files]
         accounts = [funding.lender, *(wallet.address for wallet in wallets)]
         calm = await _until(chain, partial(_calm, node, accounts), began + lasts / 2)
@@ -118,6 +122,15 @@ async def take_back(chain: ExternalChain, run: Path, say: Say) -> bool:
         say(f"{', '.join(left)}: not empty yet, or less than the fee. Their keys stay in {run / WALLETS}.")
         say(f"Try again later: learnae refund {run}")
     return not left
+
+
+def _end_of_export(run: Path) -> int | None:
+    """The last block of the run's export, if it is whole: a later export must equal it, though the chain has grown."""
+    try:
+        ends = History.parse([], (run / CHAIN).read_text(encoding="utf-8").splitlines()).exports(Balances)
+    except (OSError, ValueError, InputError):
+        return None
+    return ends[-1].height if ends else None
 
 
 async def _sent(chain: ExternalChain, node: Node, wallets: list[Address]) -> int:
