@@ -13,6 +13,7 @@ from learnae.errors import InputError
 from learnae.input_file import sha256_of
 from learnae.learn.compute import device_name
 from learnae.learn.datasets.sources import source_file
+from learnae.messages.wire import cid_of
 from learnae.protocol import events as on
 from learnae.protocol.types import Cid
 from learnae.records.history import SWARM, History
@@ -21,6 +22,7 @@ from learnae.runs.replay import Difference, Job, Replay, Replayed, chosen, with_
 from learnae.runs.run_journals import read_run_journals
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.roster import names, roster
+from learnae.session.sensor_rules import sensors
 from learnae.session.session_file import load
 from learnae.session.setup import SessionSetup
 
@@ -74,7 +76,7 @@ def replay_run(
     contents = read_run_journals(run, history)
     setup = _setup(run, history, learning)
     wrong = [*_wrong_settings(setup, contents), *_wrong_commitments(learning, contents)]
-    replay = Replay(learning, contents, _kept_blocks(run))
+    replay = Replay(learning, contents, {**_readings(learning), **_kept_blocks(run)})
     seed = " ".join(digest for journal in contents.values() for _, digest in journal.entries[-1:])
     wanted = chosen(replay.jobs, options.share, options.peers, seed)  # no peer knows it while the session runs
     jobs = with_sources(wanted, replay.jobs, replay.kept)
@@ -147,6 +149,13 @@ def _wrong_commitments(learning: TorchLearning, contents: Journals) -> list[str]
     ]
 
 
+def _readings(learning: TorchLearning) -> dict[Cid, bytes]:
+    """The row blocks of the session's sensors, which no job made: a sensor that the host dealt rows publishes these."""
+    order, devices = names(learning.session.peers), sensors(learning.session)
+    blocks = [rows.block for name in devices for rows in learning.readings(order.index(name))]
+    return {cid_of(block): block for block in blocks}
+
+
 def _kept_blocks(run: Path) -> dict[Cid, bytes]:
     if not (run / ROSTER).is_file():
         return read_models(run)
@@ -156,7 +165,7 @@ def _kept_blocks(run: Path) -> dict[Cid, bytes]:
 
 def _missing_journals(run: Path, history: History, contents: Journals) -> Iterator[str]:
     if (run / ROSTER).is_file():
-        active = [member.name for member in members(run)[1]]
+        active = [member.name for member in members(run)[1] if not member.group.sensor]
     else:
         sensors = {name for name, entry in history.roster.items() if entry.sensor}
         active = sorted({record.peer for record in history.records} - {SWARM} - sensors)
