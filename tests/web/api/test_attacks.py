@@ -68,12 +68,21 @@ def test_a_prediction_that_is_wrong_everywhere_costs_little(staged: Staged, atta
 def test_the_loop_of_all_peers_does_not_stand_for_a_wrong_prediction(staged: Staged) -> None:
     async def play() -> None:
         asked = Asked(staged())
-        for body, status in ATTACKS.values():
+
+        async def cost(body: bytes, status: int) -> float:
             began = time.thread_time()
             await asked.answer("POST", "/v1/predict", status, content=body, headers=JSON)
-            assert time.thread_time() - began < 1
+            return time.thread_time() - began
 
-    asyncio.run(play())
+        for body, status in ATTACKS.values():
+            least = min([await cost(body, status) for _ in range(3)])  # each may meet a slow moment of the machine
+            assert least < 1
+
+    gc.freeze()  # or a collection during a request searches the heap of all tests before
+    try:
+        asyncio.run(play())
+    finally:
+        gc.unfreeze()
 
 
 def test_a_command_has_no_large_body(staged: Staged) -> None:
