@@ -6,22 +6,24 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from threading import Condition, Thread
 from typing import Any
 
 import pytest
+from tests.helpers.waiting import until
 
 from learnae.backends.compose import engine
 from learnae.backends.compose.docker_cli import docker
 from learnae.backends.compose.plan import project
 from learnae.backends.compose.render import FOLDER
 from learnae.checkout import REPOSITORY
+from learnae.errors import InputError
 
 PROJECT = project(REPOSITORY)
-PATIENCE = 90.0  # s
+PATIENCE = 240.0  # s: a limit for tests that hang, below that of a test
 COMMAND = [sys.executable, "-m", "learnae"]
 
 
@@ -79,12 +81,6 @@ class ComposeSwarm(Command):
         super().__init__(run, "swarm", session, "--port", 0, "--keep", *more)
 
 
-def until(holds: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-
-
 def containers() -> str:
     """The containers of this checkout's project, also those that were only created."""
     return _listed("ps", "-aq")
@@ -108,13 +104,32 @@ def asked(service: str, url: str, token: str = "", method: str = "GET") -> str:
 import urllib.request, urllib.error
 request = urllib.request.Request({url!r}, method={method!r}, headers={{"Authorization": "Bearer {token}"}})
 try:
-    print(urllib.request.urlopen(request, timeout=5).status)
+    print(urllib.request.urlopen(request, timeout=60).status)
 except urllib.error.HTTPError as error:
     print(error.code)
 except OSError as error:
     print(getattr(error, "reason", error))
 """,
     )
+
+
+def pod(name: str) -> str:
+    """Its address."""
+    lines = (FOLDER / "pods.yml").read_text().split(f"hostname: {name}\n")[1].splitlines()
+    return lines[0].split("ipv4_address: ")[1].rstrip("}")
+
+
+def told(what: str, *names: str) -> None:
+    """Tell peers to ``pause`` or ``resume``.  One that is paused has work left: so no session ends before the tests."""
+    for name in names:
+        until(partial(_commanded, name, what))
+
+
+def _commanded(name: str, what: str) -> bool:
+    try:
+        return asked(f"link-{name}", f"http://{pod(name)}:8000/v1/{what}", token_of(name), "POST") == "200"
+    except InputError:  # its container is not up
+        return False
 
 
 def token_of(name: str) -> str:
@@ -145,7 +160,7 @@ import urllib.request
 headers = {{"Content-Type": "application/json"}}
 for call in {requests!r}:
     request = urllib.request.Request({url!r}, data=call.encode(), headers=headers)
-    print(urllib.request.urlopen(request, timeout=5).read().decode())
+    print(urllib.request.urlopen(request, timeout=60).read().decode())
 """,
     )
     return [json.loads(line) for line in answers.splitlines()]

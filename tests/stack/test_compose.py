@@ -8,6 +8,7 @@ from urllib.request import urlopen
 
 import pytest
 from tests.helpers.command_line import ALL_PASSED, here, learnae
+from tests.helpers.waiting import until
 from tests.stack.compose_swarm import (
     PROJECT,
     ComposeSwarm,
@@ -16,9 +17,10 @@ from tests.stack.compose_swarm import (
     inside,
     kill_programs,
     left,
+    pod,
     rpc,
     token_of,
-    until,
+    told,
 )
 
 from learnae.adapters.run_directory import RunDirectory
@@ -34,15 +36,14 @@ pytestmark = pytest.mark.docker
 PACED = """
 name = "pods"
 peers = 4
-linger = 2.0
-max_duration = 100.0
+max_duration = 600.0
 [data]
 rows = 1000
 validation_rows = 300
 [model]
 hidden = [16]
 [work]
-slices = 7
+slices = 5
 patience = 4
 idle_after = 2.0
 [pace]
@@ -52,6 +53,7 @@ attempt = 1.0
 timeout = 60.0
 """
 LATE = 15.0  # s
+PEERS = ("p00", "p01", "p02", "p03")
 MIXED = f"""
 [[groups]]
 count = 1
@@ -66,16 +68,16 @@ policy = "copycat"
 """
 
 
-def session_in(folder: Path, more: str = "") -> Path:
+def session_in(folder: Path, more: str = "", linger: float = 120.0) -> Path:
     path = folder / "session.toml"
-    path.write_text(PACED + more)
+    path.write_text(f"linger = {linger}\n{PACED}{more}")
     return path
 
 
 def test_a_killed_session_is_cleared_away_without_a_trace(tmp_path: Path) -> None:
     swarm = ComposeSwarm(session_in(tmp_path), tmp_path / "run")
     swarm.when("of 4 registered")  # none yet: containers are still coming up
-    until(lambda: containers() != "", 30)
+    until(lambda: containers() != "")
     swarm.process.kill()
     assert swarm.end() == -signal.SIGKILL
     down = here(tmp_path, "compose", "down")
@@ -86,22 +88,17 @@ def test_a_killed_session_is_cleared_away_without_a_trace(tmp_path: Path) -> Non
 
 @pytest.fixture(scope="module")
 def swarm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeSwarm]:
-    """A trainer, another that joins late, a profiteer and a copycat: all registered, and at work for a while."""
+    """A trainer, another that joins late, a profiteer and a copycat: all registered, and paused until the last test."""
     folder = tmp_path_factory.mktemp("swarm")
     swarm = ComposeSwarm(session_in(folder, MIXED), folder / "run")
     try:
         swarm.when("4 of 4 registered")
+        told("pause", *PEERS)
         yield swarm
     finally:
         swarm.process.send_signal(signal.SIGINT)
         swarm.end()
         here(folder, "compose", "down")
-
-
-def pod(name: str) -> str:
-    """Its address."""
-    lines = (FOLDER / "pods.yml").read_text().split(f"hostname: {name}\n")[1].splitlines()
-    return lines[0].split("ipv4_address: ")[1].rstrip("}")
 
 
 def subnet() -> str:
@@ -118,10 +115,11 @@ def test_what_is_killed_in_its_container_comes_back(swarm: ComposeSwarm) -> None
     kill_programs("link-p00", "learnae.link_agent")
     kill_programs("rpc", "learnae.rpc_filter")
     link = f"http://{pod('p00')}:7000/v1/state"
-    until(lambda: asked("link-p00", link, token_of("p00")) == "200", 30)
+    until(lambda: asked("link-p00", link, token_of("p00")) == "200")
     swarm.when("chain ended unexpectedly and was restarted")
-    until(lambda: asked("link-p00", f"http://{pod('p03')}:8000/v1/status") == "200", 30)
-    until(lambda: asked("link-p00", f"http://{subnet()}.2:8545/healthz") == "200", 30)
+    until(lambda: asked("link-p00", f"http://{pod('p03')}:8000/v1/status") == "200")
+    until(lambda: asked("link-p00", f"http://{subnet()}.2:8545/healthz") == "200")
+    told("pause", "p03")
 
 
 def test_a_pod_cannot_command_another_nor_its_link(swarm: ComposeSwarm) -> None:
@@ -223,6 +221,7 @@ for child in children:
 
 
 def test_the_session_ends_valid_audited_to_the_wei_and_leaves_nothing(swarm: ComposeSwarm) -> None:
+    told("resume", *PEERS)
     swarm.when("The page stays at")
     address = swarm.when("Live page").split()[-1]
     with urlopen(f"{address}v1/events") as shown:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.stack.compose_swarm import PROJECT, until
+from tests.helpers.waiting import until
+from tests.stack.compose_swarm import PROJECT
 
 from learnae.backends.compose import engine, images
 from learnae.backends.compose.container_lifecycle import sound
@@ -52,12 +53,12 @@ def height(path: Path) -> int:
 
 def test_half_a_file_is_replaced_by_the_last_sound_one(chain: Path) -> None:
     written, kept = chain / "state.json", chain / "kept.json"
-    until(lambda: height(kept) >= 2, 30)
+    until(lambda: height(kept) >= 2)
     docker("kill", NAME)
     before = state(kept)
     assert before
     written.write_bytes(written.read_bytes()[: written.stat().st_size // 2])
     docker("start", NAME)
-    until(lambda: height(written) > int(before["best_block_number"]), 30)
+    until(lambda: height(written) > int(before["best_block_number"]))
     after = state(written)
     assert after and [block for block in before["blocks"] if block not in after["blocks"]] == []

@@ -30,7 +30,7 @@ SESSION = f"""
 name = "foreign"
 peers = 3
 linger = 2.0
-max_duration = 120.0
+max_duration = 600.0
 [chain]
 id = {CHAIN_ID}
 balance = "0.05"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from tests.helpers.command_line import here
-from tests.stack.compose_swarm import Command, left, until
+from tests.helpers.waiting import until
+from tests.stack.compose_swarm import PATIENCE, Command, left
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.live_run import FAULTS
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.docker
 SESSION = """
 name = "interrupted"
 peers = 4
-max_duration = 100.0
+max_duration = 600.0
 [data]
 rows = 1000
 validation_rows = 300
@@ -87,7 +88,8 @@ def test_ctrl_c_in_mid_session_stops_the_peers_first_collects_and_judges(begun: 
 
 def test_ctrl_c_in_the_middle_of_a_fault_heals_first(begun: Begun) -> None:
     chaos = begun(SESSION + CUT_AND_FROZEN, "chaos", "run")
-    until(lambda: (chaos.run / FAULTS).is_file() and (chaos.run / FAULTS).read_text().count("FaultBegan") == 2, 100)
+    faults = chaos.run / FAULTS
+    until(lambda: faults.is_file() and faults.read_text().count("FaultBegan") == 2, PATIENCE)
     chaos.press_ctrl_c()
     assert chaos.end() == INTERRUPTED, "\n".join(chaos.lines)
     assert left() == ""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.adapters.kubo_nodes import running
 from tests.helpers.command_line import ALL_PASSED, here, refused
-from tests.stack.compose_swarm import COMMAND, PATIENCE, ComposeSwarm, left
+from tests.stack.compose_swarm import COMMAND, PATIENCE, ComposeSwarm, left, told
 from tests.stack.test_compose import session_in
 
 from learnae.adapters.run_directory import RunDirectory
@@ -27,10 +27,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def swarm(folder: Path) -> Iterator[ComposeSwarm]:
-    """Two pods that wait for a remote peer."""
-    swarm = ComposeSwarm(session_in(folder), folder / "run", "--peers", "2", "--remote-peers", "1")
+    """Two pods that wait for a remote peer, and then until it has come back."""
+    swarm = ComposeSwarm(session_in(folder, linger=10.0), folder / "run", "--peers", "2", "--remote-peers", "1")
     try:
         swarm.when("Waiting for remote peers: p02")
+        told("pause", "p00", "p01")
         yield swarm
     finally:
         swarm.process.send_signal(signal.SIGINT)
@@ -77,6 +78,9 @@ def test_a_remote_peer_that_came_back_is_paid_and_pays_and_the_session_is_valid(
     swarm: ComposeSwarm, join_file: Path, folder: Path
 ) -> None:
     remote = joined(join_file, folder / "remote")
+    assert remote.stdout
+    assert any("1 of 1 registered" in line for line in remote.stdout)
+    told("resume", "p00", "p01")
     said, _ = remote.communicate(timeout=PATIENCE)
     assert remote.returncode == 0, said
     assert "The journal is handed in." in said
