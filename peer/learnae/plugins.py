@@ -107,8 +107,11 @@ class Source:
         try:
             exec(compile(self.content, self.file, "exec"), module.__dict__)
         except (Exception, SystemExit) as error:
-            line = (error.lineno or 0) if isinstance(error, SyntaxError) else _line(error, self.file)
-            raise InputError(f"plug-in {self.file}, line {line}: {type(error).__name__}: {error}") from None
+            if isinstance(error, SyntaxError):  # its text names the place again
+                line, text = error.lineno or 0, error.msg
+            else:
+                line, text = _line(error, self.file), str(error)
+            raise InputError(f"plug-in {self.file}, line {line}: {type(error).__name__}: {text}") from None
         return module
 
 

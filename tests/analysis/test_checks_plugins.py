@@ -3,11 +3,12 @@
 import re
 from dataclasses import replace
 
-from tests.helpers.histories import SETTINGS, amended, caught, fact_is, followed_by
+from tests.helpers.histories import GOOD, SETTINGS, amended, caught, fact_is, followed_by
 from tests.helpers.peers import own_plugin
 
+from learnae.analysis.checks.debts import plugins_did_not_raise
 from learnae.protocol.decisions import DebtChanged, DebtState, PluginFailed
-from learnae.records.history import History, SessionBegan
+from learnae.records.history import History, Record, SessionBegan
 
 ANN_SIGNED = fact_is("ann", DebtChanged, debt=0, state=DebtState.SIGNED)
 
@@ -45,3 +46,11 @@ def test_a_plug_in_that_raised_is_named_with_its_line_and_its_peer() -> None:
     failed = PluginFailed("mine.py:reward@" + 32 * "0", 7, "KeyError")
     found = caught(followed_by(ANN_SIGNED, failed))
     assert found == {"plugins_did_not_raise": "invalid: plug-in mine.py:reward, line 7, for ann: KeyError"}
+
+
+def test_a_plug_in_that_raised_for_several_peers_is_named_once() -> None:
+    failed = PluginFailed("mine.py:reward@" + 32 * "0", 7, "KeyError")
+    records = [Record(9.0, peer, failed) for peer in ("ann", "bob", "ann")]
+    *before, end = GOOD.records
+    found = plugins_did_not_raise(replace(GOOD, records=(*before, *records, end)))
+    assert found.reason == "plug-in mine.py:reward, line 7, for ann, bob: KeyError"

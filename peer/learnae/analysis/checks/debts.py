@@ -208,8 +208,11 @@ def _reward(function: str, view: RewardView) -> int:
 def plugins_did_not_raise(history: History) -> Iterator[str]:
     """No plug-in raised or returned what it must not."""
     session_began(history)
-    failed = dict.fromkeys((record.peer, fact) for record, fact in history.facts(PluginFailed))
-    return (f"plug-in {shown(fact.plugin)}, line {fact.line}, for {peer}: {fact.error}" for peer, fact in failed)
+    failed: dict[PluginFailed, dict[str, None]] = {}
+    for record, fact in history.facts(PluginFailed):
+        failed.setdefault(fact, {})[record.peer] = None
+    for fact, peers in failed.items():
+        yield f"plug-in {shown(fact.plugin)}, line {fact.line}, for {', '.join(peers)}: {fact.error}"
 
 
 @check
