@@ -62,8 +62,10 @@ class _Parameter:
         self._value = info.metavar or _choices(kind) or name.upper().replace("_", "-")
         self.name = self._value
         if isinstance(info, OptionInfo):
-            declared = [word for word in info.param_decls or () if word.startswith("--")]
-            self.name = declared[0] if declared else f"--{name.replace('_', '-')}"
+            words = (info.default, *(info.param_decls or ()))  # typer takes the first of them for the default
+            declared = [word for word in words if isinstance(word, str) and word.startswith("--")]
+            on, _, off = (declared[0] if declared else f"--{name.replace('_', '-')}").partition("/")
+            self.name = off if off and default else on  # the one that changes something
 
     @property
     def usage(self) -> str:

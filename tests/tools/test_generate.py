@@ -1,12 +1,17 @@
 """What is generated in the documentation is up to date, and a page that is not is named."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tools.cli_reference import cli_reference
 from tools.generate import PARTS, Part, main
 from tools.house import house_map, imports, layers, purpose
 from tools.state_diagrams import state_diagram
+from typer.main import get_command
 
+from learnae.cli.app import app
 from learnae.protocol.transitions import IDENTITY
 
 BEGIN, END = "<!-- lines:begin -->", "<!-- lines:end -->"
@@ -64,3 +69,12 @@ def test_the_arrows_of_the_picture_point_downwards() -> None:
     arrows = imports()
     assert ("runtime", "protocol") in arrows or ("backends", "runtime") in arrows
     assert all(rooms.index(start) < rooms.index(end) for start, end in arrows)
+
+
+def test_the_reference_of_commands_names_options_that_they_take() -> None:
+    for path, section in re.findall(r"^## learnae (.*?)\n(.*?)(?=^## |\Z)", cli_reference(), re.M | re.S):
+        command: Any = get_command(app)
+        for name in path.split():
+            command = command.commands[name]
+        taken = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        assert set(re.findall(r"^\| `(--[a-z-]+)`", section, re.M)) <= taken, path

@@ -31,9 +31,11 @@ def figures(
     run: Run,
     x: Annotated[Axis, typer.Option(help="The x axis: units of work per peer, or seconds.")] = Axis.UNITS,
     format: Annotated[list[Format] | None, typer.Option(help="png (default), svg or pdf; may be repeated.")] = None,
-    size: Annotated[str, typer.Option(metavar="WxH", help="Width and height in inches, such as 3.5x2.5.")] = "8x4.5",
+    size: Annotated[
+        str, typer.Option(metavar="WxH", help="Width and height in inches, such as 3.5x2.5; at least 2.5x2.")
+    ] = "8x4.5",
     title: Annotated[
-        bool, typer.Option("--title/--no-title", help="Whether title and result are in the figure.")
+        bool, typer.Option("--title/--no-title", help="With or without title and result in the figure.")
     ] = True,
 ) -> int:
     """Draw Figures 4-8 of the paper from a run, and write the data of each as CSV."""

@@ -16,7 +16,11 @@ class Described(StrEnum):
 
 def schema(
     of: Annotated[
-        Described, typer.Argument(metavar="FILE", help="session: session files. history, chain: a line of FILE.jsonl.")
+        Described,
+        typer.Argument(
+            metavar="FILE",
+            help="session: session files. history, chain: a line of FILE.jsonl. verdict: verdict.json.",
+        ),
     ] = Described.SESSION,
 ) -> int:
     """Print a JSON Schema: of session files, for editors that complete and check TOML, or of the files of a run."""
