@@ -83,6 +83,13 @@ def test_income_from_copies_is_separate_from_income_from_work() -> None:
     assert fault_impact(run(exact).history, run(BASE).history).forged["copycat"] == 0
 
 
+def test_with_a_fee_pool_income_from_copies_is_part_of_what_the_pool_paid() -> None:
+    copies = BASE | groups({"count": 3}, {"count": 2, "policy": "copycat", "forgery": "perturbed"})
+    history = run(copies | {"defence": {"kind": "profiles"}}).history
+    found = fault_impact(history, history)
+    assert 0 < found.forged["copycat"] <= found.earned["copycat"] and found.forged["honest"] == 0
+
+
 # the commands
 
 

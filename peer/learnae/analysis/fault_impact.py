@@ -8,6 +8,7 @@ from typing import Any
 
 from learnae.analysis.checks.faults import crossings
 from learnae.analysis.checks.summary import summary
+from learnae.analysis.fee_pool import has_pool
 from learnae.analysis.money import accounts
 from learnae.protocol.decisions import (
     AttemptFailed,
@@ -78,13 +79,21 @@ def _earned_with_forgeries(history: History) -> dict[str, float]:
     }
     creators = {entry.peer: entry for entry in history.roster.values()}
     count = Counter(entry.policy.value for entry in history.roster.values())
-    paid = dict.fromkeys(count, 0)
+    priced, forged = Counter[str](), Counter[str]()  # wei by creator
     for changes in history.debts.values():
         debt = changes[-1][1]
         creator = creators.get(debt.creator)
-        if creator and debt.state is DebtState.FINAL and (creator.name, debt.cid) not in own_work:
-            paid[creator.policy.value] += debt.wei
-    return {policy: wei / ETHER / count[policy] for policy, wei in paid.items()}
+        if creator and debt.state is DebtState.FINAL:
+            priced[creator.name] += debt.wei
+            forged[creator.name] += debt.wei * ((creator.name, debt.cid) not in own_work)
+    if has_pool(history):  # it splits the fees in proportion to the debts, which are only reported
+        received = {account.name: account.received_ether for account in accounts(history)}
+    else:
+        received = {name: wei / ETHER for name, wei in priced.items()}
+    earned = dict.fromkeys(count, 0.0)
+    for name, wei in forged.items():
+        earned[history.roster[name].policy.value] += received[name] * wei / priced[name] if wei else 0.0
+    return {policy: ether / count[policy] for policy, ether in earned.items()}
 
 
 def longest_stall(history: History) -> float | None:

@@ -18,7 +18,8 @@ from learnae.protocol.decisions import (
     WorkChanged,
     WorkState,
 )
-from learnae.records.history import SWARM, Fact, kept_score
+from learnae.protocol.settings import Defence
+from learnae.records.history import SWARM, Fact, SessionBegan, kept_score
 from learnae.web.event_log import EventLog
 
 RENEW, PRINT = 0.25, 5.0  # s between two lines, on a terminal and elsewhere
@@ -32,12 +33,15 @@ class Progress:
         self._peers, self._metric, self._registered = peers, metric, set[str]()
         self._scores, self._work = dict[str, float](), dict[str, WorkState]()
         self._seconds, self._attempts, self._adopted, self._payments = 0.0, 0, 0, 0
+        self._paid = "payments"
         self.begun = False
 
     def observe(self, now: float, peer: str, item: Fact) -> None:
         self.begun = True
         self._seconds = max(self._seconds, now)
         if peer == SWARM:
+            if isinstance(item, SessionBegan) and item.session.defence.kind is Defence.PROFILES:
+                self._paid = "reported debts"  # the pool pays at the end
             return
         score = kept_score(item)
         if score:
@@ -62,7 +66,7 @@ class Progress:
         return (
             f"{self._seconds:6.1f} s  {len(self._registered)} of {self._peers} registered{''.join(activities)}  "
             f"{self._metric} {accuracy} (validation)  averagings {success} of {self._attempts}  "
-            f"payments {self._payments}"
+            f"{self._paid} {self._payments}"
         )
 
 
