@@ -1,5 +1,6 @@
 """The fee pool as the checks see it: computed again from the chain, and what each check catches."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -17,6 +18,7 @@ from learnae.analysis.checks.summary import summary
 from learnae.analysis.fee_pool import Replayed, pool_calls
 from learnae.analysis.figures import figures
 from learnae.analysis.money import accounts, earned_with_rows, flows, left_in_pool
+from learnae.analysis.tables import transactions
 from learnae.messages.pool_calls import encode_call
 from learnae.protocol.blockchain import POOL, SHARES, Deposit, PoolCall, PoolTerms, Report, Signed, Withdrawal
 from learnae.protocol.decisions import DebtChanged, DebtState, WorkChanged, WorkState
@@ -328,3 +330,8 @@ def test_what_nobody_withdraws_of_a_fee_is_left_in_the_pool(session: Trading) ->
     more = left_in_pool(history).total() - left_in_pool(session.history).total()
     assert more == unpaid.paid > 0
     assert not left_in_pool(GOOD)
+
+
+def test_calls_of_the_pool_are_kinds_of_transactions_of_their_own(session: Trading) -> None:
+    kinds = Counter(row.kind for row in transactions(session.history))
+    assert kinds == {"contract": PEERS, "deposit": PEERS, "report": PEERS, "withdrawal": PEERS}

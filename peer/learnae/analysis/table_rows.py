@@ -120,8 +120,8 @@ class AccuracyRow:
 class TransactionRow:
     """A transaction on the chain.
 
-    ``kind`` is payment, contract or other; ``timestamp`` is in Unix seconds of chain time.  ``gas_wei`` is spent also
-    if the transaction did not succeed.
+    ``kind`` is payment, contract, deposit, report or withdrawal (of a fee pool), or other; ``timestamp`` is in Unix
+    seconds of chain time.  ``gas_wei`` is spent also if the transaction did not succeed.
     """
 
     block: int

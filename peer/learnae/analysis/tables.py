@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from learnae.analysis.checks.faults import recorded_faults
+from learnae.analysis.fee_pool import pool_calls
 from learnae.analysis.money import Flow, accounts, flows_by_peer
 from learnae.analysis.peer_status import peer_statuses
 from learnae.analysis.statistics import flatten
@@ -140,12 +141,13 @@ def accuracy(history: History) -> list[AccuracyRow]:
 def transactions(history: History) -> list[TransactionRow]:
     """In the order of the chain; of an external chain those from or to wallets of the roster."""
     wallets = _by_wallet(history)
+    pool = {call.transaction.hash: call.kind or "other" for call in pool_calls(history)}
     return [
         TransactionRow(
             block.number,
             block.timestamp,
             transaction.hash,
-            _kind(transaction),
+            pool.get(transaction.hash) or _kind(transaction),
             wallets.get(transaction.sender, transaction.sender),
             None if transaction.to is None else wallets.get(transaction.to, transaction.to),
             transaction.nonce,

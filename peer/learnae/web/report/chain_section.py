@@ -26,7 +26,14 @@ from learnae.web.charts.receipts import (
 )
 
 GWEI = 10**9
-KINDS = {"payment": "payments", "contract": "contracts deployed", "other": "other"}
+KINDS = {
+    "payment": "payments",
+    "contract": "contracts deployed",
+    "deposit": "deposits into the fee pool",
+    "report": "reports to the fee pool",
+    "withdrawal": "withdrawals from the fee pool",
+    "other": "other",
+}
 GAS_HEADS = ("transactions", "number", "failed", "ETH moved", "gas used", "gas, ETH", "share of the money")
 CHAIN_HEADS = (
     "block",
