@@ -4,10 +4,9 @@ Progress is the share of the loop's processor time that is left for the peers' o
 """
 
 import asyncio
-import gc
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from subprocess import PIPE
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 from tests.helpers.apis import Asked
+from tests.helpers.small_heap import small_heap
 from tests.helpers.stages import Stage
 from tests.web.api.test_attacks import ATTACKS
 
@@ -99,20 +99,12 @@ GOOD = 0.9
 TRIES = 5  # at most: other work on the machine can only make a measurement worse
 
 
-@pytest.fixture(autouse=True)
-def small_heap() -> Iterator[None]:
-    """Leave out what earlier tests keep in memory: a garbage collection during a request would search all of it."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 def best(play: Callable[[], Coroutine[Any, Any, float]]) -> float:
     """The first good share, or the best one."""
-    shares = [asyncio.run(play())]
-    while shares[-1] < GOOD and len(shares) < TRIES:
-        shares.append(asyncio.run(play()))
+    with small_heap():
+        shares = [asyncio.run(play())]
+        while shares[-1] < GOOD and len(shares) < TRIES:
+            shares.append(asyncio.run(play()))
     return max(shares)
 
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 import pytest
 from tests.helpers.apis import Asked
+from tests.helpers.small_heap import small_heap
 from tests.helpers.stages import Stage
 
 from learnae.web.api import connections
@@ -78,11 +79,8 @@ def test_the_loop_of_all_peers_does_not_stand_for_a_wrong_prediction(staged: Sta
             least = min([await cost(body, status) for _ in range(3)])  # each may meet a slow moment of the machine
             assert least < 1
 
-    gc.freeze()  # or a collection during a request searches the heap of all tests before
-    try:
+    with small_heap():
         asyncio.run(play())
-    finally:
-        gc.unfreeze()
 
 
 def test_a_command_has_no_large_body(staged: Staged) -> None:
