@@ -27,7 +27,7 @@ def raising(error: BaseException) -> Callable[[], int]:
         (KeyboardInterrupt(), 130, "interrupted"),
         (RecursionError("too deep"), 1, "unexpected error in test_boundary.py, line 15: RecursionError: too deep"),
         (OSError("no number"), 1, "unexpected error"),
-        (typer.BadParameter("no."), 2, "Invalid value: no"),
+        (typer.BadParameter("no."), 2, "invalid value: no"),
         (ExceptionGroup("several", [KeyError("a")]), 1, "unexpected error"),
     ],
 )

@@ -47,6 +47,7 @@ def exit_code_of(work: Callable[[], int]) -> int:
 def _sentence(error: Any) -> str:
     """What is wrong with the options or arguments of a command, and where its help is."""
     message = error.format_message().removesuffix(".").replace("Value error, ", "")
+    message = message[:1].lower() + message[1:]
     return f"{message} (see {error.ctx.command_path} -h)" if error.ctx else message
 
 
