@@ -4,24 +4,19 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
+
+from tests.helpers.ports import free_port
 
 from learnae.adapters.mqtt.broker import mqtt_broker
 
 T = TypeVar("T")
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")  # noqa: TID251
 KINDS = ["amqtt", *(["mosquitto"] if MOSQUITTO else [])]
-STARTS = 20  # s
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+STARTS = 120  # s: a limit for tests that hang
 
 
 class AmqttBroker:

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import pytest
 from tests.adapters.chains import FINNEY
+from tests.helpers.ports import free_port
+from tests.helpers.waiting import HANG
 from web3 import Web3
 from web3.types import RPCEndpoint
 
@@ -92,7 +94,7 @@ class Anvil:
         if not ANVIL.exists():
             pytest.skip("Anvil is not there: make tools")
         self._state, self._alloc, self._arguments, self._saves = folder / "state.json", alloc, arguments, saves
-        self.port = 0  # a free one, and the same ever after
+        self.port = free_port()  # the same ever after
         self.begin()
 
     def begin(self) -> None:
@@ -116,10 +118,10 @@ class Anvil:
         listening, self._log = Event(), list[str]()
         self._reader = Thread(target=self._read, args=(listening,), daemon=True)
         self._reader.start()
-        if not listening.wait(15):
+        if not listening.wait(HANG):
             self.kill()
             raise AssertionError("".join(self._log))
-        self.web3 = Web3(Web3.HTTPProvider(self.url))
+        self.web3 = Web3(Web3.HTTPProvider(self.url, {"timeout": 60}))
         self.ask("anvil_setTime", int(time.time()))
         if not state:
             for wallet, wei in self._alloc.items():
@@ -143,8 +145,8 @@ class Anvil:
         self._reap()
 
     def _reap(self) -> None:
-        self.process.wait(15)
-        self._reader.join(15)
+        self.process.wait(HANG)
+        self._reader.join(HANG)
         assert self.process.stdout
         self.process.stdout.close()
 
@@ -154,14 +156,13 @@ class Anvil:
         for line in self.process.stdout:
             self._log.append(line)
             if line.startswith("Listening on"):
-                self.port = int(line.rsplit(":", 1)[1])
                 listening.set()
 
 
 class AnvilWorld(Evms):
     def __init__(self, runner: asyncio.Runner, folder: Path, saves: bool = False) -> None:
         self.anvil = Anvil(folder, ALLOC, saves=saves)
-        super().__init__(runner, http_node(self.anvil.url, CHAIN_ID, timeout=5.0))
+        super().__init__(runner, http_node(self.anvil.url, CHAIN_ID, timeout=60.0))
 
     def mine(self, blocks: int = 1) -> None:
         self.anvil.ask("anvil_mine", hex(blocks))

@@ -1,22 +1,17 @@
 """Real Kubo nodes on loopback: a private swarm with static peering, each node in a folder of its own."""
 
-import itertools
 import json
-import os
 import signal
-import socket
 import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 from urllib.request import urlopen
 
 import pytest
+from tests.helpers.ports import free_port
 
 IPFS = Path(__file__).parents[2] / ".tools" / "bin" / "ipfs"
-FIRST = 10_000 + os.getpid() * 97 % 9_000  # where another test process is unlikely to look
-PORTS = itertools.chain(range(FIRST, 20_000), range(10_000, FIRST))
 SWARM_KEY = "/key/swarm/psk/1.0.0/\n/base16/\n" + "1ea4ae" * 10 + "0000\n"
 
 
@@ -74,7 +69,7 @@ class Node:
     def dial(self, other: "Node") -> None:
         """Now; peering by itself waits up to five seconds."""
         with urlopen(
-            f"http://127.0.0.1:{self.rpc_port}/api/v0/swarm/connect?arg={other.address}", data=b"", timeout=10
+            f"http://127.0.0.1:{self.rpc_port}/api/v0/swarm/connect?arg={other.address}", data=b"", timeout=60
         ):
             pass
 
@@ -161,15 +156,6 @@ class Nodes(Sequence[Node]):
 
     def __len__(self) -> int:
         return len(self._nodes)
-
-
-def free_port() -> int:
-    """Below those that Linux gives to outgoing connections, and never the same twice: nobody takes it meanwhile."""
-    for port in PORTS:
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port from 10000 to 19999 is free")
 
 
 def running(folder: Path) -> bool:

@@ -21,6 +21,10 @@ class StoreWorld(Protocol):
         """This peer is gone, and its blocks with it."""
         ...
 
+    def expect_absent(self) -> None:
+        """What is asked for from now on may be nowhere: wait for it briefly."""
+        ...
+
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
 
 
@@ -38,6 +42,7 @@ class StoreSuite:
         assert world.wait(world.stores[0].get(once)) == b"weights"
 
     def test_a_block_nobody_has_is_an_error(self, world: StoreWorld) -> None:
+        world.expect_absent()
         with pytest.raises(PortError) as failure:
             world.wait(world.stores[0].get(cid_of(b"nobody's")))
         assert failure.value.reason in ABSENT
@@ -55,6 +60,7 @@ class StoreSuite:
     def test_a_block_of_a_peer_that_left_cannot_be_had(self, world: StoreWorld) -> None:
         cid = world.wait(world.stores[0].put(b"weights"))
         world.leave(0)
+        world.expect_absent()
         with pytest.raises(PortError) as failure:
             world.wait(world.stores[1].get(cid))
         assert failure.value.reason in ABSENT

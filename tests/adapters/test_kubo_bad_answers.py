@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from tests.adapters.gossips import CREATOR, GARBAGE, SESSION, Listener, identity, model
-from tests.adapters.kubo_nodes import free_port
+from tests.helpers.ports import free_port
 
 from learnae.adapters.kubo import Kubo, KuboGossip
 from learnae.adapters.kubo.gossip import MAX_LINE, parse_envelope, split_lines

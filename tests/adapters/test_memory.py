@@ -45,6 +45,9 @@ class Stores(AtOnce):
     def leave(self, index: int) -> None:
         self.net.down.add(f"p{index:02}")
 
+    def expect_absent(self) -> None:
+        """Nothing waits here."""
+
 
 class Keys(AtOnce):
     def __init__(self) -> None:

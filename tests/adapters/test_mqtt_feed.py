@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from tests.adapters.brokers import KINDS, AmqttBroker, Mosquitto, free_port
+from tests.adapters.brokers import KINDS, AmqttBroker, Mosquitto
 from tests.adapters.feeds import PATIENCE, FeedSuite, InterruptedFeedSuite, Step, received, until_confirmed
+from tests.helpers.ports import free_port
+from tests.helpers.waiting import HANG
 
 from learnae.adapters.mqtt import MqttFeed
 from learnae.adapters.mqtt import feed as mqtt_feed
@@ -28,7 +30,13 @@ class World:
 
     def renew(self, topic: str) -> None:
         self.close_feeds()
-        self.feeds = [MqttFeed("127.0.0.1", self.broker.port, topic, f"{topic} {i}", timeout=2.0) for i in range(2)]
+        self.feeds = [MqttFeed("127.0.0.1", self.broker.port, topic, f"{topic} {i}", timeout=HANG) for i in range(2)]
+
+    def be_patient(self, seconds: float) -> None:
+        """Wait so long for a confirmation."""
+        for feed in self.feeds:
+            assert isinstance(feed, MqttFeed)
+            feed._timeout = seconds
 
     def close_feeds(self) -> None:
         for feed in self.feeds:
@@ -59,13 +67,18 @@ def world(shared: World, request: pytest.FixtureRequest) -> World:
 class TestMqttFeed(FeedSuite, InterruptedFeedSuite):
     @pytest.fixture
     def interrupt(self, world: World) -> Step:
-        return world.broker.stop_now
+        async def stop() -> None:
+            world.be_patient(0.5)
+            await world.broker.stop_now()
+
+        return stop
 
     @pytest.fixture
     def restore(self, world: World) -> Step:
         async def start() -> None:
             """A broker that was killed forgets subscriptions: wait until all feeds have renewed theirs."""
             await world.broker.start_now()
+            world.be_patient(HANG)
             for feed in world.feeds:
                 assert isinstance(feed, MqttFeed)
                 await feed._connected()

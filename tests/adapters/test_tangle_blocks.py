@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.adapters.kubo_nodes import free_port
+from tests.helpers.ports import free_port
 
 from learnae.adapters.tangle.blocks import GENESIS, Block
 from learnae.adapters.tangle.rest import MAX_ANSWER, TangleRest

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from typing import Any, TypeVar
 
 import pytest
-from tests.adapters.feeds import FeedSuite, InterruptedFeedSuite, Step, received, until_confirmed
+from tests.adapters.feeds import PATIENCE, FeedSuite, InterruptedFeedSuite, Step, received, until_confirmed
 
 from learnae.adapters.tangle import TangleFeed
 from learnae.adapters.tangle.process import TangleNode, tangle_network
@@ -60,26 +60,37 @@ class World:
 
 @pytest.fixture
 def world(nodes: Nodes, tag: bytes) -> Iterator[World]:
-    world = World(nodes, [nodes.feed(tag, call_timeout=1.0), nodes.feed(tag, (2, 1, 0))])
+    feeds = [nodes.feed(tag, call_timeout=PATIENCE), nodes.feed(tag, (2, 1, 0), PATIENCE)]
+    world = World(nodes, feeds)
     yield world
-    for feed in world.feeds:
+    for feed in feeds:
         world.wait(feed.close())
 
 
 class TestTangleFeed(FeedSuite, InterruptedFeedSuite):
     @pytest.fixture
-    def interrupt(self, nodes: Nodes) -> Step:
+    def impatient(self, nodes: Nodes, tag: bytes) -> Iterator[TangleFeed]:
+        feed = nodes.feed(tag, call_timeout=0.5)
+        yield feed
+        nodes.runner.run(feed.close())
+
+    @pytest.fixture
+    def interrupt(self, world: World, nodes: Nodes, impatient: TangleFeed) -> Step:
         """Freeze all nodes but the first, so that nothing can reach two."""
 
         async def freeze() -> None:
+            world.feeds[0] = impatient
             for node in nodes.nodes[1:]:
                 node.signal(signal.SIGSTOP)
 
         return freeze
 
     @pytest.fixture
-    def restore(self, nodes: Nodes) -> Step:
+    def restore(self, world: World, nodes: Nodes) -> Step:
+        patient = world.feeds[0]
+
         async def thaw() -> None:
+            world.feeds[0] = patient
             for node in nodes.nodes[1:]:
                 node.signal(signal.SIGCONT)
 
@@ -120,13 +131,13 @@ def test_readings_survive_a_killed_node_which_regains_them_while_readings_go_on(
 def test_what_only_a_killed_node_had_is_not_confirmed_and_arrives_when_it_is_published_again(
     nodes: Nodes, tag: bytes
 ) -> None:
-    sensor, follower = nodes.feed(tag, call_timeout=0.5), nodes.feed(tag, [2])
+    impatient, sensor, follower = nodes.feed(tag, call_timeout=0.5), nodes.feed(tag), nodes.feed(tag, [2])
 
     async def story() -> None:
         for node in nodes.nodes[1:]:
             await node.kill()
         with pytest.raises(PortError) as failed:
-            await sensor.publish(b"in the memory of one node")
+            await impatient.publish(b"in the memory of one node")
         assert failed.value.reason in DOWN
         await nodes.nodes[0].kill()
         for node in nodes.nodes:
@@ -139,7 +150,7 @@ def test_what_only_a_killed_node_had_is_not_confirmed_and_arrives_when_it_is_pub
         try:
             await story()
         finally:
-            for feed in (sensor, follower):
+            for feed in (impatient, sensor, follower):
                 await feed.close()
             for node in nodes.nodes:
                 if not node.running:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.adapters.brokers import free_port
+from tests.helpers.ports import free_port
 
 from learnae.adapters.mqtt import MqttFeed
 from learnae.adapters.mqtt.broker import mqtt_broker

@@ -10,6 +10,7 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 import pytest
+from tests.helpers.waiting import HANG
 from web3 import Web3
 from web3.types import RPCEndpoint
 
@@ -47,13 +48,13 @@ class ForeignAnvil:
         listening = Event()
         self._threads = [Thread(target=self._read, args=(listening,), daemon=True)]
         self._threads[0].start()
-        if not listening.wait(15):
+        if not listening.wait(HANG):
             self._process.kill()
-            self._threads[0].join(15)
+            self._threads[0].join(HANG)
             self._process.communicate()
             raise AssertionError(f"no chain came up: {' '.join(self._command)}")
         self.url = f"http://{self._host}:{self._port}/?key={SECRET}"
-        self.web3 = Web3(Web3.HTTPProvider(self.url))
+        self.web3 = Web3(Web3.HTTPProvider(self.url, {"timeout": 60}))
         self.stranger = Address(self.web3.eth.accounts[0].lower())
         self._threads.append(Thread(target=self._busy, daemon=True))
         self._threads[1].start()
@@ -61,10 +62,10 @@ class ForeignAnvil:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._threads[1].join(15)
+        self._threads[1].join(HANG)
         self._process.kill()
-        self._process.wait(15)
-        self._threads[0].join(15)
+        self._process.wait(HANG)
+        self._threads[0].join(HANG)
         assert self._process.stdout
         self._process.stdout.close()
 

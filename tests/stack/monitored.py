@@ -19,8 +19,9 @@ from typing import Any
 
 from fastapi import Response
 from monitor.ask import Prometheus
-from tests.adapters.kubo_nodes import Nodes, free_port
+from tests.adapters.kubo_nodes import Nodes
 from tests.helpers.live_peer_lives import QUICK
+from tests.helpers.ports import free_port
 
 from learnae.adapters.kubo import Kubo
 from learnae.adapters.run_directory import RunDirectory
@@ -37,10 +38,10 @@ from learnae.session.settings import Session
 from learnae.web.api.server import listen, serving, url
 
 MONITOR = REPOSITORY / "monitor"
-END = 100.0  # s until what is waited for is there
+END = 200.0  # s until what is waited for is there
 SESSION: dict[str, Any] = QUICK | {
     "peers": 6,
-    "max_duration": 120.0,
+    "max_duration": 600.0,
     "pace": {"slice": 0.2, "attempt": 0.2},
     "work": {"slices": 6, "patience": 12, "idle_after": 0.4},
     "groups": [{"count": 1, "policy": "refuses-to-pay"}, {"count": 1, "has_rows": False}, {}],
