@@ -1,17 +1,18 @@
 """A session on containers on a chain that is not ours, with others on it: valid, audited, and the money comes back."""
 
 import json
-import os
 import secrets
 import signal
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tests.helpers.command_line import here
-from tests.stack.compose_swarm import PROJECT, ComposeSwarm, left
+from tests.helpers.waiting import until
+from tests.stack.compose_swarm import PROJECT, ComposeSwarm, containers, left
 from tests.stack.foreign_chain import CHAIN_ID, SECRET, ForeignAnvil, gateway
 
 from learnae.adapters.keystore import Wallet
@@ -86,9 +87,10 @@ def test_a_killed_session_leaves_the_money_where_refund_finds_it(chain: ForeignA
     patch = payer.environment(chain, "0x" + payer.key)
     try:
         swarm = ComposeSwarm(payer.session, tmp_path / "run", "--peers", "2")
-        swarm.when("of 2 registered")
+        swarm.when("of 2 registered")  # none yet: containers are still coming up
+        until(lambda: containers() != "")
         swarm.process.kill()
-        assert swarm.end() == -signal.SIGKILL and left()
+        assert swarm.end() == -signal.SIGKILL
         here(tmp_path, "compose", "down")
         assert not (swarm.run / CHAIN).exists() and len(list((swarm.run / WALLETS).iterdir())) == 2
         assert {stat.S_IMODE(each.stat().st_mode) for each in (swarm.run / WALLETS).iterdir()} == {0o600}
@@ -134,6 +136,13 @@ def test_what_containers_cannot_reach_is_refused_before_any_money_moves(tmp_path
             patch.undo()
 
 
+def command_of(process: Path) -> str:
+    """Nothing, if it has ended meanwhile."""
+    with suppress(OSError):
+        return (process / "cmdline").read_text(errors="replace")
+    return ""
+
+
 @pytest.fixture(scope="module")
 def payer(chain: ForeignAnvil, tmp_path_factory: pytest.TempPathFactory) -> Lender:
     return lender(chain, tmp_path_factory.mktemp("payer"))
@@ -176,12 +185,11 @@ def test_no_chain_of_our_own_came_up_beside_it(swarm: ComposeSwarm) -> None:
 
 def test_neither_the_key_nor_the_url_is_anywhere_but_in_the_pods_own_files(swarm: ComposeSwarm, payer: Lender) -> None:
     names = docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={PROJECT}").split()
-    listed = [Path(f"/proc/{each}/cmdline") for each in os.listdir("/proc") if each.isdigit()]
     told = {
         "docker inspect": docker("inspect", *names),
         "logs": "".join(docker("logs", each) for each in names),
         "printed": "\n".join(swarm.lines),
-        "processes": "".join(each.read_text(errors="replace") for each in listed if each.exists()),
+        "processes": "".join(map(command_of, Path("/proc").glob("[0-9]*"))),
     }
     files = [each for folder in (swarm.run, FOLDER) for each in folder.rglob("*") if each.is_file()]
     told |= {str(each): each.read_bytes().decode(errors="replace") for each in files}
