@@ -71,7 +71,7 @@ def lines(process: subprocess.Popen[str], until: str) -> list[str]:
 
 
 def get(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         return json.load(answer)
 
 

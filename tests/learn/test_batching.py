@@ -179,17 +179,17 @@ def test_a_job_can_be_submitted_while_others_run(monkeypatch: pytest.MonkeyPatch
 
     def slow(jobs: list[Job], *where: Any) -> list[JobResult]:
         running.set()
-        assert submitted.wait(10)
+        assert submitted.wait(60)
         return run_jobs(jobs, *where)
 
     monkeypatch.setattr("learnae.learn.batching.run_jobs", slow)
     first = pool.submit(score_job(0))
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(first.result)
-        assert running.wait(10)
+        assert running.wait(60)
         second = pool.submit(score_job(1))
         submitted.set()
-        waiting.result(10)
+        waiting.result(60)
     assert pool.batch_sizes == [1]
     second.result()
     assert pool.batch_sizes == [1]

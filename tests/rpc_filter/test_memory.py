@@ -52,7 +52,7 @@ class Attacked:
 @pytest.fixture
 def attacked() -> Iterator[Attacked]:
     with socket.create_server(("127.0.0.1", 0)) as node, ExitStack() as open_until_the_end:
-        node.settimeout(10)
+        node.settimeout(60)
         node.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)  # so that what is sent is in the filter
         host, port = node.getsockname()
         command = [sys.executable, "-S", "-m", "learnae.rpc_filter", "--listen", "127.0.0.1:0"]

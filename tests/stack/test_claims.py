@@ -36,7 +36,7 @@ from learnae.web.api.guard import Guard
 from learnae.web.api.peer_api import peer_api
 
 SETTINGS = {"peers": 2, "chain": {"poll": 0.05}, "data": {"rows": 200}, "work": {"slices": 2}}
-JUDGED = 30.0  # s until everything is
+JUDGED = 60.0  # s until everything is
 ORDERS = 30  # of arrival
 MALLORY = Wallet.from_key(b"\x07" * 32)
 ELSEWHERE = cid_of(b"another session")

@@ -96,4 +96,4 @@ def test_a_chain_that_stays_away_ends_the_session_and_one_that_comes_back_does_n
     stage.look(chain="Exited (0) now")
     stage.now += LOST + 1
     with pytest.raises(InputError, match="the chain has been down for 60 s"):
-        asyncio.run(short())
+        asyncio.run(stage.watch.run())

@@ -46,4 +46,4 @@ def test_a_peer_whose_pod_is_deleted_ends_cleanly_and_runs_again_in_the_next_pod
             assert running.stdout and running.stdout.readline() == "ran\n"
             os.kill(running.pid, signal.SIGTERM)
             assert running.stdout.readline() == "stopped\n"
-            assert running.wait(20) == 130
+            assert running.wait(60) == 130

@@ -165,7 +165,7 @@ def test_followers_hear_what_is_decided_and_are_let_go_when_the_server_ends(stag
     async def play() -> None:
         asked, sock = Asked(staged()), listen("127.0.0.1", 0)
         loop = asyncio.get_running_loop()
-        async with httpx.AsyncClient(base_url=url(sock), timeout=5) as client:
+        async with httpx.AsyncClient(base_url=url(sock), timeout=60) as client:
             async with serving(asked.app, sock), client.stream("GET", "/v1/events") as events:
                 lines = events.aiter_lines()
                 for work in (WorkState.IDLE, WorkState.TRAINING):
