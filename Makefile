@@ -108,7 +108,7 @@ soak: $(ENV) ## Run the long tests; commit the dated result
 	@mkdir -p .ci/soak
 	@bash -o pipefail -c '$(PY) -m pytest --no-header --durations=0 -m "soak and not kubernetes" tests | tee .ci/soak/$(shell date +%F).txt'
 
-test-kubernetes: $(ENV) ## Run the tests on a Kubernetes of one node, which is built first; commit the dated result
+test-kubernetes: $(ENV) ## Run the tests on a Kubernetes of two nodes, which is built first; commit the dated result
 	@mkdir -p .ci/soak
 	@bash -o pipefail -c 'tools/kubernetes/test.sh $(PY) | tee .ci/soak/$(shell date +%F)-kubernetes.txt'
 

@@ -2,7 +2,7 @@
 # Install Anvil, solc, Kubo, HORNET and inx-mqtt into .tools/bin, in the versions pinned in tools/pins. Tests of the `real`
 # tier and `make contracts` need them. It is safe to run this twice, or again after a failure.
 # Without Node or Go this says which tests are skipped; with CI=true it fails. `evm`, `kubo` or `tangle` installs only that part;
-# `helm` installs Helm, which only `make test-kubernetes` needs.
+# `helm` and `kwok` install Helm and KWOK, which only `make test-kubernetes` needs.
 set -eu
 cd "$(dirname "$0")/.."
 pins=$PWD/tools/pins tools=$PWD/.tools
@@ -78,6 +78,17 @@ helm() {
     began=$(seconds)
     from_go helm helm helm.sh/helm/v3/cmd/helm
     say "Helm $("$tools/bin/helm" version --short): $(($(seconds) - began)) s"
+}
+
+kwok() {
+    is_current "$pins/kwok/go.sum" "$tools/kwok/installed" && return
+    command -v go >/dev/null || { no_go KWOK; return; }
+    say "building KWOK from source: 2 to 4 minutes on two idle cores ($(go env GOVERSION))"
+    began=$(seconds)
+    from_go kwok kwok sigs.k8s.io/kwok/cmd/kwok
+    stages=$(cd "$tools/kwok" && go list -m -f '{{.Dir}}' sigs.k8s.io/kwok)/kustomize/stage
+    sed -s '$a---' "$stages/node/fast/node-initialize.yaml" "$stages/pod/fast"/pod-[rd]e*.yaml >"$tools/kwok/stages.yaml"
+    say "$("$tools/bin/kwok" --version): $(($(seconds) - began)) s"
 }
 
 for part in ${*:-evm kubo tangle}; do "$part"; done

@@ -1,4 +1,4 @@
-"""Sessions on a real Kubernetes of one node, which `make test-kubernetes` builds and starts."""
+"""Sessions on a real Kubernetes of two nodes, which `make test-kubernetes` builds and starts."""
 
 import copy
 import json
@@ -15,13 +15,12 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.helpers.command_line import here, refused
+from tests.helpers.command_line import here
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks.faults import crossings
 from learnae.backends.base import ClusterOptions
 from learnae.backends.kubernetes.cluster import Cluster
-from learnae.backends.kubernetes.nodes import Nodes
 from learnae.backends.pods.plan import checkout_name
 from learnae.checkout import REPOSITORY
 from learnae.records.history import Effect, FaultEnded, PeerRestarted
@@ -107,17 +106,6 @@ def test_nothing_is_left_after_ctrl_c_nor_after_a_kill_and_make_down(tmp_path: P
     assert not left()
 
 
-def test_the_only_node_cannot_be_drained_by_a_session_and_a_drained_one_is_put_back(tmp_path: Path) -> None:
-    file = session(tmp_path, faults=[{"kind": "node-drain", "at": 2.0, "duration": 5.0}])
-    refused(here(tmp_path, "swarm", str(file), "--backend", "kubernetes"), "node-drain needs a second node")
-    cluster = Cluster(ClusterOptions(), checkout_name(REPOSITORY))
-    [node] = cluster.nodes()
-    Nodes(cluster).drain(node.metadata.name, [], 10)
-    assert cluster.nodes()[0].spec.unschedulable
-    assert here(tmp_path, "kubernetes", "down").returncode == 0
-    assert not cluster.nodes()[0].spec.unschedulable
-
-
 TINY = """
 peers = 3
 data = { rows = 40, validation_rows = 20, test_rows = 20 }
@@ -149,14 +137,15 @@ def test_a_sweep_by_four_pods_of_an_indexed_job_equals_that_of_one_process(tmp_p
             done("compare")
 
 
+def kubectl(*arguments: str, text: str = "") -> str:
+    command = [str(REPOSITORY / ".tools" / "kubernetes" / "kubectl"), *arguments]
+    return subprocess.run(command, input=text, check=True, capture_output=True, text=True, timeout=300).stdout
+
+
 @contextmanager
 def applied(objects: list[dict[str, Any]]) -> Iterator[Callable[[str], None]]:
     """The objects are in the cluster; the function that it gives waits until a Job has succeeded."""
     file = "\n---\n".join(map(json.dumps, objects))
-
-    def kubectl(*arguments: str, text: str = "") -> str:
-        command = [str(REPOSITORY / ".tools" / "kubernetes" / "kubectl"), *arguments]
-        return subprocess.run(command, input=text, check=True, capture_output=True, text=True, timeout=300).stdout
 
     def done(name: str) -> None:
         jsonpath = "jsonpath={.status.conditions[*].type}"

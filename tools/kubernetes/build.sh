@@ -1,6 +1,6 @@
 #!/bin/sh
 # Build a one-binary Kubernetes into .tools/kubernetes from the Go modules in go.mod, whose sums are in go.sum, and fetch
-# the network plugins from Debian; then build Helm.  Only `make test-kubernetes` needs it.  About 22 minutes of processor time, once.
+# the network plugins from Debian; then build Helm and KWOK.  Only `make test-kubernetes` needs it.  About 22 minutes of processor time, once.
 set -eu
 cd "$(dirname "$0")"
 tools=$PWD/../../.tools/kubernetes
@@ -37,4 +37,4 @@ plugins() {
 mkdir -p "$tools"
 plugins
 program
-sh ../binaries.sh helm
+sh ../binaries.sh helm kwok

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Build a Kubernetes of one node if it is not built, start it, give it the images of this checkout, run the tests on it.
+# Build a Kubernetes of two nodes if it is not built, start it, give it the images of this checkout, run the tests on it.
 # test.sh PYTHON [ARGUMENT OF PYTEST ...]
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -128,6 +128,26 @@ def test_no_probe_runs_a_command_and_every_container_has_limits() -> None:
             assert container["resources"].keys() == {"requests", "limits"}
 
 
+def test_what_a_pod_needs_is_what_the_documentation_says() -> None:
+    def needed(template: dict[str, Any], kind: str, resource: str) -> int:
+        """Of the containers that run at the same time, as the scheduler counts."""
+        stay = [each for each in containers(template) if not each["name"].startswith("wait-")]
+        return sum(int(re.sub(r"\D", "", each["resources"][kind][resource])) for each in stay)
+
+    calm, chaotic, chain = pods(THREE)["peer"], pods(CHAOTIC)["peer"], pods(THREE)["chain"]
+    cpu = [needed(pod, "requests", "cpu") / 1000 for pod in (calm, chaotic, chain)]
+    memory = [[needed(pod, kind, "memory") for kind in ("requests", "limits")] for pod in (calm, chaotic, chain)]
+    rows = [
+        "| processor, requested | {} cores; {} with link agents | {} cores |".format(*cpu),
+        "| memory, requested / limit | {} / {} MiB; {} / {} MiB with link agents | {} / {} MiB |".format(
+            *sum(memory, [])
+        ),
+    ]
+    text = (REPOSITORY / "docs" / "how-to" / "clusters.md").read_text()
+    assert [row for row in rows if row not in text] == []
+    assert f"a node with 4 free cores takes {int(4 / cpu[0])} peers" in text
+
+
 def test_nothing_but_peers_reaches_the_chain() -> None:
     policies = {each["metadata"]["name"]: each["spec"] for each in manifests(THREE) if each["kind"] == "NetworkPolicy"}
     [rule] = policies["learnae-test-chain"]["ingress"]
