@@ -21,6 +21,7 @@ from learnae.analysis.tables import TABLES
 from learnae.errors import InputError
 from learnae.protocol.types import Wei
 from learnae.records.history import History
+from learnae.session.sensor_rules import members_text
 from learnae.session.shipped import session_file
 
 if TYPE_CHECKING:
@@ -156,5 +157,5 @@ class Run:
 
     def __repr__(self) -> str:
         began = self.history.began
-        name = f"{began.session.name}, {len(began.roster)} peers, {began.backend}" if began else "no session began"
+        name = f"{began.session.name}, {members_text(began.session)}, {began.backend}" if began else "no session began"
         return f"<Run {self.path}: {name}>"

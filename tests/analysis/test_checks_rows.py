@@ -109,16 +109,20 @@ def test_a_reading_that_the_feed_has_not_confirmed_although_it_has_a_later_one_i
 
 
 SILENT = "invalid: cat published nothing: the feed has confirmed none of its readings"
+STOPPED = "invalid: cat published 1 of its 3 readings: the feed has confirmed nothing after 0.0 s"
 
 
-def ended(*facts: tuple[str, Fact], ended_by: EndedBy = EndedBy.MAX_DURATION, joins_at: float = 0.0) -> str:
-    """What is said of a sensor that published nothing in a session that had time; ``facts`` at its beginning."""
+def ended(
+    *facts: tuple[str, Fact], ended_by: EndedBy = EndedBy.MAX_DURATION, joins_at: float = 0.0, every: float = 1.0
+) -> str:
+    """What is said of a sensor that published too little in a session that had time; ``facts`` at its beginning."""
     one, group, *others = SETTINGS.groups
     quick = replace(
         SETTINGS,
         privacy=False,
         groups=(one, replace(group, joins_at=joins_at), *others),
         start=replace(SETTINGS.start, timeout=1.0),
+        feed=replace(SETTINGS.feed, every=every),
         expect=replace(SETTINGS.expect, recovery=1.0),
     )
     history = amended(BEGAN, history=with_sensor(), session=quick)
@@ -128,7 +132,9 @@ def ended(*facts: tuple[str, Fact], ended_by: EndedBy = EndedBy.MAX_DURATION, jo
 
 def test_a_sensor_that_published_nothing_although_it_had_time_is_found() -> None:
     assert ended() == ended(ended_by=EndedBy.QUIET) == SILENT
-    assert ended(("cat", ReadingPublished(1, ROWS))) == "", "one reading is enough"
+    assert ended(("cat", ReadingPublished(1, ROWS, of=1))) == ""
+    assert ended(("cat", ReadingPublished(1, ROWS, of=3))) == STOPPED
+    assert ended(("cat", ReadingPublished(1, ROWS, of=3)), every=1e9) == "", "its next reading was not due yet"
     assert ended(ended_by=EndedBy.INTERRUPTED) == ended(joins_at=1e9) == ""
     assert ended(joins_at=1e9, ended_by=EndedBy.QUIET) == SILENT, "a session waits for its sensors"
 

@@ -1,5 +1,7 @@
 """Every backend passes the same suite, and so does a new one of fewer than 60 lines."""
 
+import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,8 @@ from tests.backends import minimal
 from tests.backends.minimal import MinimalBackend
 from tests.backends.suite import QUICK, BackendSuite
 
-from learnae.backends.base import Backend, ClusterOptions, RunOptions
+from learnae.adapters.run_directory import RunDirectory
+from learnae.backends.base import Backend, ClusterOptions, Run, RunOptions
 from learnae.backends.compose import engine
 from learnae.backends.compose.backend import ComposeBackend
 from learnae.backends.compose.containers import Containers
@@ -126,7 +129,6 @@ def test_a_cluster_refuses_sensors_in_one_sentence() -> None:
 
 
 KILL = {"faults": [{"kind": "feed-kill", "at": 1.0}]}
-NAP = {"faults": [{"kind": "sensor-sleep", "at": 1.0, "duration": 2.0}]}
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,6 @@ NAP = {"faults": [{"kind": "sensor-sleep", "at": 1.0, "duration": 2.0}]}
     [
         ("mqtt://127.0.0.1:1883", {}, RunOptions(), "feed.url = mqtt://127.0.0.1:1883 is this machine's loopback"),
         ("mqtt://192.0.2.1", KILL, RunOptions(), "feed-kill cannot kill the broker of feed.url: leave feed.url out"),
-        ("mqtt://192.0.2.1", NAP, RunOptions(), "containers have no sensor-sleep yet: use --backend embedded or"),
         ("mqtt://192.0.2.1", {}, RunOptions(remote_peers=1), "with sensors has its own chain and no remote peers"),
     ],
 )
@@ -144,3 +145,16 @@ def test_containers_refuse_a_feed_that_they_cannot_reach_or_kill(
     feed = {"kind": "mqtt", "rows": 1000, "url": url}
     with pytest.raises(InputError, match=sentence):
         ComposeBackend(parse(WITH_SENSORS | {"feed": feed} | more), options, print).check()
+
+
+@pytest.mark.parametrize("backend", [EmbeddedBackend, ComposeBackend])
+def test_a_broker_that_does_not_answer_is_named_before_anything_starts(
+    backend: type[EmbeddedBackend | ComposeBackend], tmp_path: Path
+) -> None:
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))  # and does not listen
+        url = f"mqtt://127.0.0.1:{mute.getsockname()[1]}"
+        feed = {"kind": "mqtt", "rows": 1000, "url": url}
+        prepared = backend(parse(WITH_SENSORS | {"feed": feed}), RunOptions(), print)
+        with pytest.raises(InputError, match=f"no MQTT broker answers at {url} .*: start it, or correct feed.url"):
+            asyncio.run(prepared.prepare(Run(RunDirectory(tmp_path))))

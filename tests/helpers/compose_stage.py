@@ -88,7 +88,7 @@ class FakeContainers(ContainerLifecycle):
         self._down, self._returned, self._changed = set(), set(), asyncio.Event()
         self.containers: dict[str, Container] = {}
 
-    async def _of(self, service: str, act: Callable[[Any], Any]) -> Any:
+    async def _of(self, service: str, act: Callable[[Any], Any], absent: str | None = None) -> Any:
         return act(self[service])
 
     def __getitem__(self, service: str) -> Container:

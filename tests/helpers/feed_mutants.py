@@ -42,6 +42,18 @@ def confirms_nothing(patch: Patch) -> None:
     patch.setattr(MemoryFeed, "publish", refuse)
 
 
+def dies_and_stays_away(patch: Patch) -> None:
+    publish, confirmed = MemoryFeed.publish, list[bytes]()
+
+    async def last_words(self: MemoryFeed, message: bytes) -> None:
+        if len(confirmed) == 5:
+            raise PortError(Reason.UNREACHABLE, "no node is up")
+        confirmed.append(message)
+        await publish(self, message)
+
+    patch.setattr(MemoryFeed, "publish", last_words)
+
+
 def is_never_down(patch: Patch) -> None:
     def up(self: MemoryBroker, name: str, value: object) -> None:
         self.__dict__[name] = value if name != "down" else False
@@ -77,14 +89,15 @@ def forgets_what_was_not_confirmed(patch: Patch) -> None:
 MUTANTS = [
     Mutant("the feed confirms what it loses", confirms_what_it_loses, {"readings_are_trained_on"}, FED),
     Mutant("the feed confirms nothing", confirms_nothing, {"sensors_published"}, FED),
+    Mutant("the feed dies after some readings", dies_and_stays_away, {"sensors_published"}, FED),
     Mutant("a killed feed is never down", is_never_down, {"faults_happened"}, FEED_DOWN),
-    Mutant("a killed feed stays down", stays_down, {"recovered"}, FEED_DOWN),
+    Mutant("a killed feed stays down", stays_down, {"recovered", "sensors_published"}, FEED_DOWN),
     Mutant("a killed sensor is never down", kills_no_sensor, {"faults_happened"}, SENSORS_DOWN),
-    Mutant("a killed sensor stays down", brings_no_sensor_back, {"recovered"}, SENSORS_DOWN),
+    Mutant("a killed sensor stays down", brings_no_sensor_back, {"recovered", "sensors_published"}, SENSORS_DOWN),
     Mutant(
         "a killed sensor forgets what was not confirmed",
         forgets_what_was_not_confirmed,
-        {"readings_are_trained_on"},
+        {"readings_are_trained_on", "sensors_published"},
         BOTH_DOWN,
     ),
 ]

@@ -255,8 +255,8 @@ def test_faults_of_sensors_are_drawn_among_the_sensors_alone() -> None:
     ("targets", "sensors", "sentence"),
     [
         (("p00",), SENSORS, "targets: p00 not among the sensors: name some of p02 to p03"),
-        ("one", (), "sensors cannot be interrupted here: use --backend sim or --backend embedded"),
-        (("p02",), (), "sensors cannot be interrupted here: use --backend sim or --backend embedded"),
+        ("one", (), "the session has no sensors: set sensor = true in one group, or leave the fault out"),
+        (("p02",), (), "the session has no sensors: set sensor = true in one group, or leave the fault out"),
     ],
 )
 def test_a_plan_names_sensors_that_there_are(

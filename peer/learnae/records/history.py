@@ -88,10 +88,14 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class ReadingPublished:
-    """Of a sensor: the feed has confirmed a reading, whose rows are the block ``cid``."""
+    """Of a sensor: the feed has confirmed a reading, whose rows are the block ``cid``.
+
+    ``of``: how many readings the sensor has in all; 0 where that is not known.
+    """
 
     number: int
     cid: Cid
+    of: int = 0
 
 
 @dataclass(frozen=True, slots=True)

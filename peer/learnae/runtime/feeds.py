@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from learnae.adapters.memory_feed import MemoryBroker, MemoryFeed
-from learnae.errors import InputError
+from learnae.errors import InputError, PortError
 from learnae.ports import Feed
 from learnae.protocol.types import Cid
 from learnae.session.settings import FeedSettings
@@ -19,6 +19,7 @@ from learnae.session.settings import FeedSettings
 Connect = Callable[[str], Feed]  # by name of the peer or sensor
 
 Step = Callable[[], Awaitable[None]]
+ANSWER = 10.0  # s within which a broker answers
 MQTT_PORT, REST_PORT = 1883, 14265  # of brokers and bridges, and of HORNET
 TAG = b"learnae readings"  # of blocks with readings; a Tangle belongs to one session
 
@@ -84,6 +85,17 @@ def require_client(kind: str, *libraries: str) -> None:
         raise InputError(f'feed.kind = "{kind}" needs {" and ".join(libraries)}: pip install "learnae[feed]"')
 
 
+async def require_broker(url: str) -> None:
+    """Raises InputError unless an MQTT broker answers at this URL."""
+    require_client("mqtt", "aiomqtt")
+    from learnae.adapters.mqtt.feed import require_answer
+
+    try:
+        await require_answer(*_broker_address(url), ANSWER)
+    except PortError as error:
+        raise InputError(f"no MQTT broker answers at {url} ({error}): start it, or correct feed.url") from None
+
+
 @asynccontextmanager
 async def open_feeds(settings: FeedSettings, session: Cid) -> AsyncIterator["OpenFeed"]:
     """Connections for peers and sensors of this process.  Starts a Tangle, or a broker if the settings name none."""
@@ -109,6 +121,15 @@ def mqtt_feed(url: str, session: Cid, name: str) -> Feed:
     require_client("mqtt", "aiomqtt")
     from learnae.adapters.mqtt import MqttFeed
 
+    host, port = _broker_address(url)
+    return MqttFeed(host, port, f"learnae/1/{session}/readings", f"{name}-{session[-12:]}")
+
+
+# private
+
+
+def _broker_address(url: str) -> tuple[str, int]:
+    """Raises InputError for a URL without a host."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname if parts.scheme == "mqtt" else None, parts.port or MQTT_PORT
@@ -116,10 +137,7 @@ def mqtt_feed(url: str, session: Cid, name: str) -> Feed:
         host = None
     if not host:
         raise InputError(f"{url} is not the URL of a broker: give one such as mqtt://127.0.0.1:1883")
-    return MqttFeed(host, port, f"learnae/1/{session}/readings", f"{name}-{session[-12:]}")
-
-
-# private
+    return host, port
 
 
 @asynccontextmanager

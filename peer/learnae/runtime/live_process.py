@@ -41,7 +41,7 @@ from learnae.runtime.peer_service import PeerService
 from learnae.runtime.roster_file import Roster
 from learnae.session.fault_plan import fault_times, plan
 from learnae.session.roster import Member, names
-from learnae.session.sensor_rules import publishing_time
+from learnae.session.sensor_rules import publishing_time, sensors
 from learnae.session.settings import Session
 from learnae.session.setup import SessionSetup
 
@@ -221,10 +221,10 @@ def _signed(live: LivePeer) -> list[Signed]:
 def _stay(live: LivePeer, session: Session, now: float, peer: str, item: Fact) -> None:
     """Wait for sensors and planned faults, which begin at about the time at which this peer begins to work."""
     if isinstance(item, WorkBegan):
-        windows = plan(session.faults, names(session.peers), session.seed)
+        windows = plan(session.faults, names(session.peers), session.seed, sensors(session))
         publishing = publishing_time(session)
-        sensors = [(now, now + publishing)] if publishing else []
-        live.end.faults = [*sensors, *fault_times(windows, now, session.network.announce_every)]
+        of_sensors = [(now, now + publishing)] if publishing else []
+        live.end.faults = [*of_sensors, *fault_times(windows, now, session.network.announce_every)]
 
 
 def _tidy(live: LivePeer, journal: SqliteJournal, trained: set[Cid], now: float, peer: str, item: Fact) -> None:

@@ -25,6 +25,7 @@ class SimulatedSensor:
     member: Member
     outbox: SensorOutbox
     rows: list[SensorRows]  # not published yet
+    count: int  # readings in all
     up: bool = True  # not killed and not asleep
     lives: int = 1
     sent: set[int] = field(default_factory=set)  # readings whose confirmation is on its way
@@ -49,15 +50,12 @@ class SimulatedFeed:
                 self.logs[host.name] = reading_log(host.config, setup.learning)
                 self.broker.following.append(partial(self._send, host))
         keys = sensor_keys(setup.session)
-        self.sensors = {
-            member.name: SimulatedSensor(
-                member,
-                SensorOutbox(setup.session_id, member.peer, keys[member.name].sign),
-                setup.learning.readings(index),
-            )
-            for index, member in enumerate(setup.members)
-            if member.group.sensor
-        }
+        self.sensors: dict[str, SimulatedSensor] = {}
+        for index, member in enumerate(setup.members):
+            if member.group.sensor:
+                outbox = SensorOutbox(setup.session_id, member.peer, keys[member.name].sign)
+                rows = setup.learning.readings(index)
+                self.sensors[member.name] = SimulatedSensor(member, outbox, rows, len(rows))
         for sensor in self.sensors.values():
             simulator.at(sensor.member.group.joins_at + setup.session.feed.every, partial(self._publish, sensor))
         simulator.feeding = self.under_way
@@ -108,7 +106,7 @@ class SimulatedFeed:
         sensor.sent.remove(number)
         cid = decode_reading(sensor.outbox.unconfirmed[number]).announcement.rows.cid
         sensor.outbox.confirm(number)
-        self._record(self._simulator.clock.now, sensor.member.name, ReadingPublished(number, cid))
+        self._record(self._simulator.clock.now, sensor.member.name, ReadingPublished(number, cid, sensor.count))
 
     def _send(self, host: SimulatedPeer, message: bytes) -> None:
         self._arriving += 1

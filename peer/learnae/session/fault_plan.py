@@ -79,7 +79,7 @@ NONE_LEFT = "targets: all peers, so that none is left on the other side: name fe
 def _check(index: int, fault: Fault, names: Sequence[str]) -> None:
     where = f"faults.{index} ({fault.kind})"  # as in the messages about other settings
     complaints = [
-        (not names, "sensors cannot be interrupted here: use --backend sim or --backend embedded"),
+        (not names, "the session has no sensors: set sensor = true in one group, or leave the fault out"),
         *_complaints_about_targets(fault, names),
         (
             0 < fault.delay < MIN_DELAY,

@@ -3,6 +3,7 @@
 from math import ceil
 
 from learnae.protocol.policies import Policy
+from learnae.session.fault_plan import MIN_DOWNTIME
 from learnae.session.faults import FaultKind
 from learnae.session.roster import group_of_each_peer, names
 from learnae.session.settings import Session
@@ -19,15 +20,25 @@ def peers_without_sensors(session: Session) -> int:
     return session.peers - len(sensors(session))
 
 
+def members_text(session: Session, kind: str = "peers", elsewhere: int = 0) -> str:
+    """Such as "6 peers and 2 sensors", without those peers that are ``elsewhere``."""
+    devices, peers = len(sensors(session)), f"{peers_without_sensors(session) - elsewhere} {kind}"
+    return f"{peers} and {devices} sensor{'s' * (devices > 1)}" if devices else peers
+
+
 def readings_of_each(session: Session) -> int:
     """How many readings a sensor publishes."""
     return ceil(session.data.rows / session.feed.rows)
 
 
 def publishing_time(session: Session) -> float:
-    """Seconds until the last sensor has published its rows; 0 without sensors."""
+    """Seconds until the last sensor has published its rows at the latest; 0 without sensors.
+
+    Sensors start when peers are at work, and a fault may hold each of them up for all of its duration.
+    """
     joins = [group.joins_at for group in session.groups if group.sensor]
-    return max(joins) + readings_of_each(session) * session.feed.every if joins else 0.0
+    held = sum(fault.duration + MIN_DOWNTIME for fault in session.faults if _of_feed(fault.kind))
+    return session.start.timeout + max(joins) + readings_of_each(session) * session.feed.every + held if joins else 0.0
 
 
 def sensor_contradictions(session: Session) -> list[tuple[bool, str]]:

@@ -37,6 +37,7 @@ from learnae.records.history import (
     SessionBegan,
     SessionEnded,
 )
+from learnae.session.sensor_rules import members_text
 from learnae.web.session_text import end_reason
 
 Names = Mapping[PeerId, str]
@@ -47,8 +48,8 @@ ID_LETTERS = 12  # letters shown of an id that is not in the roster
 def describe(fact: Fact, names: Names) -> str | None:
     """The sentence without its subject, the peer, which the log shows in front; None for intermediate steps."""
     match fact:
-        case SessionBegan(backend=backend, roster=roster):
-            return f"Session started: {len(roster)} peers, backend {backend}."
+        case SessionBegan(backend=backend, session=session):
+            return f"Session started: {members_text(session)}, backend {backend}."
         case FaultBegan(fault=kind, targets=targets):
             return f"Fault started: {kind.value}" + (f" of {', '.join(targets)}." if targets else ".")
         case FaultEnded(effect=effect):

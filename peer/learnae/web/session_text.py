@@ -6,6 +6,7 @@ from typing import Any
 from learnae.messages.codec import encode
 from learnae.records.history import History
 from learnae.records.outcome import EndedBy
+from learnae.session.sensor_rules import members_text
 
 END_REASONS: dict[str, str] = {
     EndedBy.QUIET: "all peers finished and all debts are settled",
@@ -30,8 +31,9 @@ def session_name(history: History) -> str:
 
 def session_facts(history: History, peers: int) -> list[str]:
     """Number of peers, backend and seed, as far as they are recorded."""
-    began = history.began
-    return [f"{peers} peers", *([f"backend {began.backend}", f"seed {began.session.seed}"] if began else [])]
+    if began := history.began:
+        return [members_text(began.session), f"backend {began.backend}", f"seed {began.session.seed}"]
+    return [f"{peers} peers"]
 
 
 def checks_text(verdict: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from learnae.backends.compose.containers import Containers
 from learnae.backends.compose.sensors import SensorContainers
 from learnae.backends.live_run import READINGS, observed
 from learnae.backends.pods.plan import JOURNALS
+from learnae.backends.pods.sensor_files import CSV
 from learnae.messages.wire import cid_of
 from learnae.protocol.decisions import WorkBegan
 from learnae.protocol.types import Address, Cid, PeerId
@@ -58,6 +59,8 @@ class Stage:
         object.__setattr__(self.containers, "both", asyncio.Event())
         for name in ("p02", "p03"):
             (folder / JOURNALS / name).mkdir(parents=True)
+            (folder / "pods" / name / "sensor").mkdir(parents=True)
+            (folder / "pods" / name / "sensor" / CSV).write_text("x,label\n" + 150 * "1,0\n")
         self.sensors = SensorContainers(
             SESSION, MEMBERS, folder, self.containers, lambda: 10.0, self.run, self.said.append
         )
@@ -82,7 +85,7 @@ def cid(name: str, number: int) -> Cid:
 
 
 def reading(name: str, number: int, at: float = 2.0) -> Record:
-    return Record(at, name, ReadingPublished(number, cid(name, number)))
+    return Record(at, name, ReadingPublished(number, cid(name, number), of=2))
 
 
 def test_each_reading_is_recorded_once_although_a_sensor_was_killed_before_it_knew(stage: Stage) -> None:

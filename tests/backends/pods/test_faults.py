@@ -105,6 +105,8 @@ def test_each_kind_takes_its_containers_down_and_brings_them_back(tmp_path: Path
             window(FaultKind.IPFS_STOP, "p02"),
             window(FaultKind.CHAIN_PAUSE),
             window(FaultKind.CHAIN_STOP, begin=0.1, end=0.15),
+            window(FaultKind.SENSOR_KILL, "cat"),
+            window(FaultKind.SENSOR_SLEEP, "dog"),
         ]
         stage = Stage(tmp_path, kinds)
         await stage.start()
@@ -114,8 +116,20 @@ def test_each_kind_takes_its_containers_down_and_brings_them_back(tmp_path: Path
             "peer-p01": ["pause", "unpause"],
             "ipfs-p02": ["kill", "start"],
             "chain": ["pause", "unpause", "stop", "start"],
+            "sensor-cat": ["kill", "start"],
+            "sensor-dog": ["pause", "unpause"],
         }
-        assert stage.effects == ["applied"] * 5
+        assert stage.effects == ["applied"] * 7
+
+    staged(test)
+
+
+def test_a_sensor_that_has_not_joined_has_no_container_to_kill(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(FaultKind.SENSOR_KILL, "cat")])
+        stage.containers["sensor-cat"].status = ""
+        await stage.start()
+        assert stage.containers["sensor-cat"].calls == [] and stage.effects == ["ineffective"] and stage.said == []
 
     staged(test)
 

@@ -25,6 +25,15 @@ SILENT.addHandler(logging.NullHandler())
 SILENT.propagate = False
 
 
+async def require_answer(host: str, port: int, within: float) -> None:
+    """Raises PortError UNREACHABLE unless a broker accepts a connection within so many seconds."""
+    try:
+        async with aiomqtt.Client(host, port, timeout=within, logger=SILENT):
+            pass
+    except aiomqtt.MqttError as error:
+        raise PortError(Reason.UNREACHABLE, str(error)) from None
+
+
 class MqttFeed:
     """One connection.  ``name``: of the client, the same after a restart.  ``timeout``: s for a confirmation."""
 

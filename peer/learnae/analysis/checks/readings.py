@@ -16,27 +16,32 @@ from learnae.session.roster import group_of_each_peer
 
 @check
 def sensors_published(history: History) -> Iterator[str]:
-    """The feed has confirmed a reading of each sensor.
+    """The feed has confirmed all readings of each sensor.
 
-    If the time was over, only a sensor is judged that had ``expect.recovery`` seconds after the start, after it joined
-    and after each fault that stopped it.
+    If the time was over, only a sensor is judged that had ``expect.recovery`` seconds for its next reading after the
+    start, after it joined, after each fault that stopped it, and after its last reading.
     """
     began = session_began(history)
     if history.ended_by in (None, EndedBy.INTERRUPTED):
         return
-    session, published = began.session, {record.peer for record, _ in history.facts(ReadingPublished)}
-    groups = group_of_each_peer(session.groups, len(began.roster))
+    session, groups = began.session, group_of_each_peer(began.session.groups, len(began.roster))
     for entry, group in zip(began.roster, groups, strict=True):
-        if not entry.sensor or entry.name in published:
+        confirmed = [(record.t, fact) for record, fact in history.facts(ReadingPublished) if record.peer == entry.name]
+        count, of = len({fact.number for _, fact in confirmed}), max((fact.of for _, fact in confirmed), default=1)
+        if not entry.sensor or count >= of:
             continue
-        free = max([session.start.timeout, group.joins_at, *_ends_of_faults(history, entry.name)])
+        last = max((at for at, _ in confirmed), default=0.0)
+        ends = _ends_of_faults(history, entry.name)
+        free = max([session.start.timeout, group.joins_at, last + session.feed.every, *ends])
         if history.ended_by is EndedBy.QUIET or history.seconds >= free + session.expect.recovery:
-            yield f"{entry.name} published nothing: the feed has confirmed none of its readings"
+            published = f"{count} of its {of} readings" if count else "nothing"
+            none = f"nothing after {last:.1f} s" if count else "none of its readings"
+            yield f"{entry.name} published {published}: the feed has confirmed {none}"
 
 
 @check
 def readings_are_trained_on(history: History) -> Iterator[str]:
-    """What the feed has confirmed to a sensor, a peer trains on, or refuses; and it has confirmed all readings.
+    """What the feed has confirmed to a sensor, a peer trains on, or refuses; and it has confirmed all before it.
 
     Not judged: a session that was interrupted, and one with more blocks than a peer accepts.
     """

@@ -15,10 +15,10 @@ from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.input_file import sha256_of
 from learnae.records.outcome import BackendName
-from learnae.runtime.feeds import require_feed
+from learnae.runtime.feeds import require_broker, require_feed
 from learnae.session.environment import RPC, external_chain_settings
 from learnae.session.faults import FaultKind
-from learnae.session.sensor_rules import peers_without_sensors, sensors
+from learnae.session.sensor_rules import members_text, peers_without_sensors, sensors
 from learnae.session.settings import Session
 
 if TYPE_CHECKING:
@@ -41,14 +41,9 @@ class ComposeBackend:
 
     @property
     def description(self) -> str:
-        remote, devices = self._options.remote_peers, len(sensors(self.session))
-        peers = f"{peers_without_sensors(self.session) - remote} live peers"
-        return (
-            peers
-            + (f" and {devices} sensor{'s' * (devices > 1)}" if devices else "")
-            + " in containers"
-            + (f" and {remote} remote" if remote else "")
-        )
+        remote = self._options.remote_peers
+        here = members_text(self.session, "live peers", elsewhere=remote)
+        return f"{here} in containers" + (f" and {remote} remote" if remote else "")
 
     @property
     def expected_seconds(self) -> float:
@@ -87,6 +82,8 @@ class ComposeBackend:
         from learnae.backends.compose import images
         from learnae.backends.compose.prepare import prepare
 
+        if self.session.feed.url and sensors(self.session):
+            await require_broker(self.session.feed.url)
         await asyncio.to_thread(self._take_checkout)
         if self._chain:
             self._chain = await self._chain.fitted(self._say)
@@ -154,11 +151,6 @@ class ComposeBackend:
             return
         if self._remote.count or external_chain_settings():
             raise InputError(f"a session with sensors has its own chain and no remote peers: leave them and {RPC} out")
-        for fault in session.faults:
-            if fault.kind.of_sensors:
-                raise InputError(
-                    f"faults: containers have no {fault.kind} yet: use --backend embedded or --backend sim"
-                )
         if feed.url and any(fault.kind is FaultKind.FEED_KILL for fault in session.faults):
             raise InputError("faults: feed-kill cannot kill the broker of feed.url: leave feed.url out")
         if feed.url and re.match(r"mqtt://(localhost|127\.)", feed.url):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import DockerException
+from docker.errors import DockerException, NotFound
 from docker.models.containers import Container
 
 from learnae.backends.compose import docker_cli
@@ -103,8 +103,8 @@ class ContainerLifecycle:
             await asyncio.sleep(STATE_EVERY)
 
     async def status(self, service: str) -> str:
-        """running, paused, exited ..."""
-        return str(await self._of(service, lambda container: container.status))
+        """running, paused, exited ...; empty for what has not joined, which has no container."""
+        return str(await self._of(service, lambda container: container.status, absent=""))
 
     # private
 
@@ -124,11 +124,13 @@ class ContainerLifecycle:
         old = [state for at, state in self._states if at <= self._cutoff(blocks)]
         return old[-1] if old else next((state for _, state in self._states), None)
 
-    async def _of(self, service: str, act: Callable[[Container], Any]) -> Any:
-        """Raises InputError."""
+    async def _of(self, service: str, act: Callable[[Container], Any], absent: str | None = None) -> Any:
+        """``absent``: the answer where there is no such container.  Raises InputError."""
         try:
             return await asyncio.to_thread(lambda: act(self._docker.containers.get(f"{self.project}-{service}-1")))
         except DockerException as error:
+            if absent is not None and isinstance(error, NotFound):
+                return absent
             raise InputError(f"Docker cannot change or inspect {service}: {error}") from None
 
 

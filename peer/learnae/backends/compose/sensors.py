@@ -14,13 +14,13 @@ from learnae.backends.compose.containers import Containers
 from learnae.backends.live_run import READINGS
 from learnae.backends.pods import plan as pods
 from learnae.backends.pods.ending import FollowedFeed
+from learnae.backends.pods.sensor_files import count_readings
 from learnae.errors import InputError
 from learnae.protocol.decisions import WorkBegan
 from learnae.protocol.rest import Rest
 from learnae.protocol.types import Cid
 from learnae.records.history import History, ReadingPublished, Record
 from learnae.session.roster import Member
-from learnae.session.sensor_rules import readings_of_each
 from learnae.session.settings import Session
 from learnae.untrusted_file import CHUNK, open_untrusted
 
@@ -47,6 +47,8 @@ class SensorContainers:
     def __post_init__(self) -> None:
         self.published = {member.name: {} for member in self.sensors}
         self._read = dict.fromkeys(self.published, 0)  # bytes of each one's file
+        files, rows = self.folder / "pods", self.session.feed.rows
+        self._planned = {name: count_readings(files / name / "sensor", rows) for name in self.published}
 
     @property
     def sensors(self) -> list[Member]:
@@ -112,25 +114,21 @@ class SensorContainers:
     def _add(self, name: str, record: Record) -> None:
         """Raises InputError."""
         reading, known = record.fact, self.published[name]
-        if record.peer != name or not isinstance(reading, ReadingPublished) or not 1 <= reading.number <= self._planned:
+        planned = self._planned[name]
+        if record.peer != name or not isinstance(reading, ReadingPublished) or not 1 <= reading.number <= planned:
             raise InputError("a record that is not of one of its readings")
         if not 0 <= record.t <= self.clock() + AHEAD:
             raise InputError(f"a reading at {record.t:g} s, which is not a time of the session so far")
         if reading.number in known:  # it was killed before it had saved that the feed has it
             return
         known[reading.number] = reading.cid
-        record = replace(record, t=min(record.t, self.clock()))
+        record = Record(min(record.t, self.clock()), name, replace(reading, of=planned))
         self.run.add(record)
         with (self.run.directory.path / READINGS).open("a", encoding="utf-8") as file:
             file.write(record.line() + "\n")
 
-    @property
-    def _planned(self) -> int:
-        """Readings of each sensor."""
-        return readings_of_each(self.session)
-
     def _all_published(self) -> Rest | None:
-        if any(len(known) < self._planned for known in self.published.values()):
+        if any(len(known) < self._planned[name] for name, known in self.published.items()):
             return None
         cids = frozenset(cid for known in self.published.values() for cid in known.values())
         return Rest(frozenset(), frozenset(), cids)

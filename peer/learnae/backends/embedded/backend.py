@@ -26,8 +26,9 @@ from learnae.ports import Observer
 from learnae.private_file import write_private
 from learnae.records.history import SWARM, Evaluated, Fact
 from learnae.records.outcome import BackendName
-from learnae.runtime.feeds import require_feed
+from learnae.runtime.feeds import require_broker, require_feed
 from learnae.session.faults import FaultKind
+from learnae.session.sensor_rules import members_text, sensors
 from learnae.session.settings import Session
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class EmbeddedBackend:
 
     @property
     def description(self) -> str:
-        return f"{self.session.peers} live peers in one process"
+        return f"{members_text(self.session, 'live peers')} in one process"
 
     @property
     def expected_seconds(self) -> float:
@@ -65,7 +66,7 @@ class EmbeddedBackend:
         return 10 + self.session.linger + 0.5 * self.session.peers + paced
 
     def check(self) -> None:
-        if any(group.sensor for group in self.session.groups):
+        if sensors(self.session):
             require_feed(self.session.feed)
         if self.session.feed.kind == "mqtt" and any(fault.kind is FaultKind.FEED_KILL for fault in self.session.faults):
             raise InputError("faults: feed-kill cannot kill an MQTT broker: set feed.kind to memory or tangle")
@@ -99,6 +100,8 @@ class EmbeddedBackend:
 
     async def prepare(self, run: Run) -> None:
         """Torch and the EVM take seconds to import; both are imported in threads."""
+        if self.session.feed.url and sensors(self.session):
+            await require_broker(self.session.feed.url)
         first = next(iter(self.services))
         self._say(f"API of each peer: {run.url}/peers/{first}/v1/status ...  Metrics: {run.url}/metrics")
         self._write_token(run.directory.path / TOKEN)

@@ -1,7 +1,7 @@
 """The sensors of an embedded swarm, and the feed that connects them to the peers that follow it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from learnae.adapters.ipfs_keys import IpfsIdentity
@@ -138,20 +138,20 @@ class EmbeddedSensors:
 
     async def _publish(self, sensor: _Sensor) -> None:
         member, feed = sensor.member, self._connection(sensor.member.name)
+        readings = self._setup.learning.readings(self._setup.members.index(member))
 
         def confirmed(number: int, message: bytes) -> None:
             cid = decode_reading(message).announcement.rows.cid
             self._published.add(cid)
-            self._record(self._clock(), member.name, ReadingPublished(number, cid))
+            self._record(self._clock(), member.name, ReadingPublished(number, cid, len(readings)))
 
         try:
-            await publish_rows(sensor.outbox, self._rows(sensor), _WhileAwake(feed, sensor.up), confirmed)
+            await publish_rows(sensor.outbox, self._rows(sensor, readings), _WhileAwake(feed, sensor.up), confirmed)
         finally:
             await feed.close()
 
-    async def _rows(self, sensor: _Sensor) -> AsyncIterator[SensorRows]:
+    async def _rows(self, sensor: _Sensor, readings: Sequence[SensorRows]) -> AsyncIterator[SensorRows]:
         """What it has made no readings of yet."""
-        readings = self._setup.learning.readings(self._setup.members.index(sensor.member))
         for rows in readings[sensor.outbox.number :]:
             await asyncio.sleep(self._setup.session.feed.every)
             await sensor.up.wait()

@@ -19,6 +19,7 @@ from learnae.runtime.roster_file import Roster
 from learnae.runtime.session_end import SessionEnd
 from learnae.session import fault_plan
 from learnae.session.roster import Member
+from learnae.session.sensor_rules import sensors
 from learnae.session.settings import Session
 from learnae.web.event_log import EventLog
 
@@ -61,7 +62,7 @@ class PodSession(Generic[P]):
         if not self.session.faults:
             return None
         session, agents, file = self.session, LinkAgents(pods, self.folder), run.directory.path / live_run.FAULTS
-        windows = fault_plan.plan(session.faults, pods.names, session.seed)
+        windows = fault_plan.plan(session.faults, pods.names, session.seed, sensors(session))
 
         def wait_for_them(start: float) -> None:
             end.faults = fault_plan.fault_times(windows, start, session.network.announce_every)

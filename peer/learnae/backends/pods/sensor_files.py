@@ -2,6 +2,7 @@
 
 import csv
 import struct
+from math import ceil
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +13,13 @@ from learnae.runtime.sensor_file import SensorFile
 
 SENSOR, CSV = "sensor.json", "rows.csv"
 LABEL = "label"
+
+
+def count_readings(folder: Path, rows: int) -> int:
+    """How many readings of ``rows`` rows the sensor of this folder has."""
+    with (folder / CSV).open(encoding="utf-8") as file:
+        lines = sum(1 for _ in file)
+    return ceil((lines - 1) / rows)
 
 
 def write_sensor(

@@ -9,6 +9,7 @@ from learnae.backends.base import Finding, Run, RunOptions, Say, refuse_external
 from learnae.backends.in_process import LoadLearning, begin, finished, thread_count, torch_learning
 from learnae.errors import InputError
 from learnae.records.outcome import BackendName
+from learnae.session.sensor_rules import members_text
 from learnae.session.settings import Session
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class SimBackend:
 
     @property
     def description(self) -> str:
-        return f"{self.session.peers} peers in the simulator"
+        return f"{members_text(self.session)} in the simulator"
 
     @property
     def expected_seconds(self) -> float:
