@@ -155,9 +155,9 @@ SESSION = Board(
                 ),
                 Panel(
                     "Feed nodes up",
-                    "Nodes of the Tangle, or brokers, in the process of the peers.",
+                    "Nodes of the Tangle, or brokers, that peers which follow the feed reach: the fewest of any peer.",
                     (Query(f"min({of('learnae_feed_nodes_up')})", "up"),),
-                    empty_text="the feed runs elsewhere",
+                    empty_text="no sensors",
                 ),
                 Panel(
                     "Age of the newest reading",

@@ -68,6 +68,11 @@ class Feed(Protocol):
     async for message in messages: ...
     """
 
+    @property
+    def nodes_up(self) -> int:
+        """How many nodes of the feed, or brokers, this connection reached at its last attempt to follow; at first 0."""
+        ...
+
     async def publish(self, message: bytes) -> None:
         """Return once the feed has confirmed the message, so that it survives what the feed promises to survive.
 

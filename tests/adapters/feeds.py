@@ -25,6 +25,7 @@ ODD = {
 
 class FeedWorld(Protocol):
     feeds: list[Feed]  # two at least, connected to one feed that nobody else uses
+    nodes_in_all: int  # of the feed
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
 
@@ -122,6 +123,22 @@ class FeedSuite:
 class InterruptedFeedSuite:
     """For feeds that can fail: the implementation's tests supply ``interrupt`` and ``restore``."""
 
+    def test_a_follower_notices_that_a_node_is_down_and_up_again(
+        self, world: FeedWorld, interrupt: Step, restore: Step
+    ) -> None:
+        async def story() -> None:
+            feed = world.feeds[1]
+            assert feed.nodes_up == 0
+            await feed.follow()
+            async with asyncio.timeout(PATIENCE):
+                await until(lambda: feed.nodes_up == world.nodes_in_all)
+                await interrupt()
+                await until(lambda: feed.nodes_up < world.nodes_in_all)
+                await restore()
+                await until(lambda: feed.nodes_up == world.nodes_in_all)
+
+        world.wait(story())
+
     def test_a_message_that_was_not_confirmed_can_be_published_later(
         self, world: FeedWorld, interrupt: Step, restore: Step
     ) -> None:
@@ -137,6 +154,11 @@ class InterruptedFeedSuite:
             assert b"kept by the sensor" in await received(stream, [b"kept by the sensor"])
 
         world.wait(story())
+
+
+async def until(fulfilled: Callable[[], bool]) -> None:
+    while not fulfilled():  # noqa: ASYNC110 - a feed reports no change of its nodes
+        await asyncio.sleep(0.05)
 
 
 async def until_confirmed(feed: Feed, message: bytes) -> None:

@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 
 class World:
+    nodes_in_all = 1
+
     def __init__(self, runner: asyncio.Runner) -> None:
         self.runner, self.broker = runner, MemoryBroker()
         self.feeds: list[Feed] = [MemoryFeed(self.broker), MemoryFeed(self.broker)]

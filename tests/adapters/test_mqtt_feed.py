@@ -22,6 +22,8 @@ T = TypeVar("T")
 class World:
     """A broker, and connections that have a topic of their own."""
 
+    nodes_in_all = 1
+
     def __init__(self, kind: str, runner: asyncio.Runner, folder: Path) -> None:
         self.runner = runner
         self.broker = AmqttBroker(runner, folder) if kind == "amqtt" else Mosquitto(runner, folder)

@@ -51,6 +51,8 @@ def tag() -> bytes:
 
 
 class World:
+    nodes_in_all = 3
+
     def __init__(self, nodes: Nodes, feeds: Sequence[TangleFeed]) -> None:
         self.nodes, self.feeds = nodes, list[Feed](feeds)
 

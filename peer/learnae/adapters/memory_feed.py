@@ -24,6 +24,10 @@ class MemoryFeed:
     _received: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)  # None: closed
     _closed: bool = False
 
+    @property
+    def nodes_up(self) -> int:
+        return int(self._received.put_nowait in self.broker.following and not self.broker.down)
+
     async def publish(self, message: bytes) -> None:
         if len(message) > MAX_READING:
             raise PortError(Reason.OVERSIZE, f"{len(message)} bytes")

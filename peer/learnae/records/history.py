@@ -88,14 +88,11 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class ReadingPublished:
-    """Of a sensor: the feed has confirmed a reading, whose rows are the block ``cid``.
-
-    ``of``: how many readings the sensor has in all; 0 where that is not known.
-    """
+    """Of a sensor: the feed has confirmed a reading, ``number`` ``of`` so many, whose rows are the block ``cid``."""
 
     number: int
     cid: Cid
-    of: int = 0
+    of: int = 0  # not known
 
 
 @dataclass(frozen=True, slots=True)

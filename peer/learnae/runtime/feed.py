@@ -21,18 +21,11 @@ class FeedGossip:
     """``ports.Gossip`` of a peer that follows the feed: it hears a verified reading as if the sensor had announced it.
 
     By then the rows of the reading are in the peer's own store.  ``connect``: opens a connection to the feed.
-    ``nodes_up``: the number of its nodes that run, if this process runs them.
     """
 
-    def __init__(
-        self,
-        gossip: Gossip,
-        connect: Callable[[], Feed],
-        log: ReadingLog,
-        store: Store,
-        nodes_up: Callable[[], int] | None = None,
-    ) -> None:
-        self.log, self.nodes_up = log, nodes_up
+    def __init__(self, gossip: Gossip, connect: Callable[[], Feed], log: ReadingLog, store: Store) -> None:
+        self.log = log
+        self._feed: Feed | None = None  # while connected to it
         self.newest_at: float | None = None  # s, of the monotonic clock: when the last new reading arrived
         self._gossip, self._connect, self._store = gossip, connect, store
 
@@ -45,6 +38,11 @@ class FeedGossip:
         """Seconds since the last new reading."""
         return None if self.newest_at is None else time.monotonic() - self.newest_at
 
+    @property
+    def nodes_up(self) -> int:
+        """Nodes of the feed that this peer reaches."""
+        return self._feed.nodes_up if self._feed else 0
+
     async def publish(self, announcement: Announcement) -> None:
         await self._gossip.publish(announcement)
 
@@ -52,7 +50,7 @@ class FeedGossip:
         return merge([self._gossip.subscribe(), self._readings()])
 
     async def _readings(self) -> AsyncIterator[tuple[PeerId, Announcement]]:
-        feed = self._connect()
+        feed = self._feed = self._connect()
         try:
             async for message in await feed.follow():
                 try:

@@ -32,11 +32,6 @@ class OpenFeed:
     kill: Step | None = None
     start: Step | None = None
     interrupted: bool = False
-    nodes: int = 1  # or brokers
-
-    @property
-    def nodes_up(self) -> int:
-        return self.nodes - self.interrupted
 
     async def interrupt(self) -> None:
         if self.kill is None:
@@ -148,7 +143,7 @@ async def _tangle(count: int) -> AsyncIterator[OpenFeed]:
     with TemporaryDirectory(prefix="learnae-tangle-") as folder:
         async with tangle_network(Path(folder) / "network", count) as nodes:
             addresses = [node.address for node in nodes]
-            yield OpenFeed(lambda name: TangleFeed(addresses, TAG), nodes[0].kill, nodes[0].start, nodes=count)
+            yield OpenFeed(lambda name: TangleFeed(addresses, TAG), nodes[0].kill, nodes[0].start)
 
 
 async def _set_down(memory: MemoryBroker, down: bool) -> None:

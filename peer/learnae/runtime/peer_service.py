@@ -293,5 +293,5 @@ class PeerService:
             dropped=self._dropped(),
             feed=follows.log.counts if follows else None,
             newest_reading=follows.age if follows else None,
-            feed_nodes=follows.nodes_up() if follows and follows.nodes_up else None,
+            feed_nodes=follows.nodes_up if follows else None,
         )

@@ -17,7 +17,6 @@ from learnae.errors import InputError
 from learnae.messages.readings import decode_reading
 from learnae.protocol.decisions import RowsForwarded, RowsPublished, Trained
 from learnae.records.history import Effect, FaultEnded, ReadingPublished
-from learnae.runtime.feed import FeedGossip
 from learnae.runtime.feeds import OpenFeed
 from learnae.session.session_file import parse
 
@@ -173,15 +172,6 @@ def test_a_broker_of_mqtt_cannot_be_killed() -> None:
     )
     with pytest.raises(InputError, match="feed-kill cannot kill an MQTT broker: set feed.kind to memory or tangle"):
         EmbeddedBackend(session, RunOptions(), lambda sentence: None).check()
-
-
-def test_a_peer_knows_how_many_nodes_of_the_feed_run_in_its_process() -> None:
-    gossip = ended("memory").swarm.peers[0].gossip
-    assert isinstance(gossip, FeedGossip) and gossip.nodes_up and gossip.nodes_up() == 1
-    feed = ended("memory").swarm.sensors.feed
-    asyncio.run(feed.interrupt())
-    assert (gossip.nodes_up(), OpenFeed(feed.connect, nodes=3).nodes_up) == (0, 3)
-    asyncio.run(feed.restore())
 
 
 def test_sensors_are_no_peers_of_the_swarm() -> None:

@@ -67,7 +67,7 @@ class Sample:
     dropped: Mapping[str, int] = field(default_factory=dict)
     feed: FeedCounts | None = None
     newest_reading: float | None = None  # s since it arrived
-    feed_nodes: int | None = None  # that run
+    feed_nodes: int | None = None  # that it reaches
 
 
 @dataclass

@@ -146,7 +146,7 @@ TABLE = (
     ),
     Metric("learnae_missing_readings", "gauge", "readings", "readings that have not arrived although later ones have"),
     Metric(
-        "learnae_feed_nodes_up", "gauge", "nodes", "nodes of the feed that run, where this process runs them", late=True
+        "learnae_feed_nodes_up", "gauge", "nodes", "nodes of the feed, or brokers, that the peer reaches", late=True
     ),
     Metric("learnae_newest_reading_seconds", "gauge", "seconds", "time since the last new reading", late=True),
     Metric("learnae_peers_known", "gauge", "peers", "other peers that the peer knows"),

@@ -45,6 +45,10 @@ class MqttFeed:
         self._follows = self._closed = False
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def nodes_up(self) -> int:
+        return int(self._follows and self._client is not None)
+
     async def publish(self, message: bytes) -> None:
         if len(message) > MAX_READING:
             raise PortError(Reason.OVERSIZE, f"{len(message)} bytes")

@@ -49,8 +49,13 @@ class TangleFeed:
         self._wanted: dict[bytes, int] = {}  # parents that are unknown, and how often no node had them
         self._received = Unread[bytes](MAX_UNREAD)
         self._listening = asyncio.Event()
+        self._up = set[TangleRest]()  # nodes that answered the last walk
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
+
+    @property
+    def nodes_up(self) -> int:
+        return len(self._up)
 
     async def publish(self, message: bytes) -> None:
         if len(message) > MAX_READING:
@@ -166,7 +171,9 @@ class TangleFeed:
                 try:
                     tips = await node.tips()
                 except PortError:
+                    self._up.discard(node)
                     continue
+                self._up.add(node)
                 self._wanted |= {tip: 0 for tip in tips if tip not in self._known and tip not in self._wanted}
             searched: set[bytes] = set()
             while missing := self._wanted.keys() - searched:

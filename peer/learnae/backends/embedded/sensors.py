@@ -38,6 +38,10 @@ class _WhileAwake:
         await self.up.wait()
         await self.feed.publish(message)
 
+    @property
+    def nodes_up(self) -> int:
+        return self.feed.nodes_up
+
     async def follow(self) -> AsyncIterator[bytes]:
         return await self.feed.follow()
 
@@ -77,9 +81,7 @@ class EmbeddedSensors:
         if not config.sensors:
             return gossip
         name = next(member.name for member in self._setup.members if member.peer == config.peer)
-        log, foreign = reading_log(config, self._setup.learning), self._setup.session.feed.url
-        nodes_up = None if foreign else lambda: self._feed.nodes_up if self._feed else 0
-        return FeedGossip(gossip, lambda: self._connection(name), log, store, nodes_up)
+        return FeedGossip(gossip, lambda: self._connection(name), reading_log(config, self._setup.learning), store)
 
     @property
     def feed(self) -> OpenFeed:
