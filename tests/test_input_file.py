@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from learnae.errors import InputError
-from learnae.input_file import read_input, read_utf8
+from learnae.input_file import input_lines, read_input, read_utf8
 
 
 def test_a_file_is_read_through_links_and_without_its_byte_order_mark(tmp_path: Path) -> None:
@@ -32,3 +32,12 @@ def test_no_more_is_read_than_the_limit(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"0" * 2049)
     with pytest.raises(InputError, match="has more than 2 KiB"):
         read_input(tmp_path / "file", 2048)
+
+
+def test_lines_are_read_one_at_a_time_and_no_further_than_the_limit(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"one\n\xff\nrest")
+    assert list(input_lines(tmp_path / "file", 10)) == ["one\n", "\N{REPLACEMENT CHARACTER}\n", "rest"]
+    lines = input_lines(tmp_path / "file", 9)
+    assert [next(lines), next(lines)] == ["one\n", "\N{REPLACEMENT CHARACTER}\n"]
+    with pytest.raises(InputError, match="has more than 0 KiB"):
+        next(lines)

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from learnae.errors import InputError
 
 MAX_SIZE = 64 << 20  # bytes
+TOO_LONG = "{} has more than {} KiB, which no such file needs: give another file"
 
 
 @contextmanager
@@ -32,8 +33,19 @@ def read_input(path: Path, limit: int = MAX_SIZE) -> bytes:
     with open_input(path) as file:
         content = file.read(limit + 1)
     if len(content) > limit:
-        raise InputError(f"{path} has more than {limit >> 10} KiB, which no such file needs: give another file")
+        raise InputError(TOO_LONG.format(path, limit >> 10))
     return content
+
+
+def input_lines(path: Path, limit: int) -> Iterator[str]:
+    """The lines of such a file, read one at a time; what is not UTF-8 is replaced.  Raises OSError and InputError."""
+    left = limit
+    with open_input(path) as file:
+        while line := file.readline(left + 1):
+            left -= len(line)
+            if left < 0:
+                raise InputError(TOO_LONG.format(path, limit >> 10))
+            yield line.decode(errors="replace")
 
 
 def read_utf8(path: Path, limit: int = MAX_SIZE) -> str:

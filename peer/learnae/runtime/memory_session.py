@@ -7,7 +7,7 @@ from learnae.adapters import memory, memory_network
 from learnae.ed25519 import verify_text
 from learnae.ports import Chain
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import Cid, PeerId
+from learnae.protocol.types import PeerId
 from learnae.records.history import SessionBegan, session_began
 from learnae.records.outcome import BackendName
 from learnae.runtime.dispatch import Ports
@@ -47,8 +47,10 @@ class MemorySession(SessionSetup):
         self._ring: dict[PeerId, bytes] = {}
         for member in members:
             self.initial_cid(member)
-        for cid, block in {**self.blocks, self.session_id: self.manifest}.items():
-            self._serve(cid, block)
+        everybody: dict[str, None] = dict.fromkeys(member.name for member in self.members)
+        for cid, block in {**self.blocks, self.session_id: self.manifest}.items():  # all have them from the start
+            self.swarm.blocks[cid] = block
+            self.swarm.holders[cid] = everybody  # one for all blocks: it cannot grow
 
     def ports(self, index: int, chain: Chain) -> Ports:
         member = self.members[index]
@@ -66,11 +68,6 @@ class MemorySession(SessionSetup):
 
     def began(self, backend: BackendName) -> SessionBegan:
         return session_began(backend, self.session, self.members, self.session_id)
-
-    def _serve(self, cid: Cid, block: bytes) -> None:
-        """All peers have the block from the start."""
-        self.swarm.blocks[cid] = block
-        self.swarm.holders[cid] = {member.name: None for member in self.members}
 
 
 def memory_keys(session: Session) -> Keys:

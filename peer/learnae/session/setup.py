@@ -59,6 +59,7 @@ class SessionSetup:
             raise InputError(
                 f"a reading holds {most} rows of {features} columns: lower feed.rows = {session.feed.rows}"
             )
+        self._peers = {member.name: member.peer for member in self.members}
         self._initial_cids: dict[str, Cid] = {}
         self.blocks: dict[Cid, bytes] = {}  # initial weights, as far as they were asked for
         self.neighbours = neighbourhood(len(self.members), degree, random.Random(f"{session.seed} links"))
@@ -130,7 +131,7 @@ class SessionSetup:
             policy=member.group.policy,
             behaviour=member.group.behaviour,
             forgery=member.group.forgery,
-            leader=next((other.peer for other in self.members if other.name == member.group.leader), None),
+            leader=self._peers.get(member.group.leader or ""),
             privacy=session.privacy,
             flips=member.group.flips if member.group.policy is Policy.ROW_POISONER else 0.0,
             claimed_peer=member.claimed_peer,

@@ -24,9 +24,10 @@ from learnae.adapters.run_directory.seal import (
 from learnae.adapters.run_directory.signing_key import load_key
 from learnae.analysis.checks import verdict
 from learnae.checkout import REPOSITORY, in_checkout
+from learnae.collector import collector_paused
 from learnae.errors import InputError
 from learnae.file_lock import try_lock
-from learnae.input_file import read_input, sha256_of
+from learnae.input_file import input_lines, read_input, sha256_of
 from learnae.messages.codec import to_json
 from learnae.messages.foreign_json import from_json
 from learnae.messages.journal_lines import journal_lines
@@ -41,7 +42,7 @@ from learnae.untrusted_file import refuse_links
 # the peer's configuration; its events with their digests; its signature, if it signed them
 Journal = tuple[PeerConfig, Sequence[tuple[Event, str]], str | None]
 PACKAGE = Path(__file__).parents[2]
-MAX_RECORDS = 512 << 20  # bytes of a history or a chain; 1,000 peers make about a tenth
+MAX_RECORDS = 1 << 30  # bytes of a history or a chain; 10,000 peers make about half of it
 MAX_WALL = 1e9  # s that a session may have taken
 ARM_CODES = ("CPU implementer", "CPU variant", "CPU part")  # in /proc/cpuinfo, which names no model there
 PACKAGES = ("torch", "numpy", "safetensors", "pydantic")
@@ -141,7 +142,10 @@ class RunDirectory:
         history, chain = self.path / HISTORY, self.path / CHAIN
         if not history.is_file():
             raise InputError(f"{self.path} contains no {HISTORY}: give the directory of a run, such as one below runs/")
-        return History.parse(_lines(history), _lines(chain) if chain.is_file() else ())
+        with collector_paused():
+            return History.parse(
+                input_lines(history, MAX_RECORDS), input_lines(chain, MAX_RECORDS) if chain.is_file() else ()
+            )
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file of the run; empty if it does not exist."""
@@ -250,7 +254,3 @@ def _git(*command: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _lines(path: Path) -> list[str]:
-    return read_input(path, MAX_RECORDS).decode(errors="replace").splitlines()

@@ -1,6 +1,7 @@
 """The simulator as a backend: virtual time, one thread, no page."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from learnae.backends.sim.simulation import Simulation
     from learnae.runtime.learning import Learning
     from learnae.runtime.torch_learning import TorchLearning
+
+LARGE = 100  # peers
 
 
 class SimBackend:
@@ -57,6 +60,8 @@ class SimBackend:
         threads, notice = thread_count(self._options), self._learning.notice
         work = asyncio.to_thread(record, simulation, run.directory, threads, notice)
         await finished(asyncio.ensure_future(work), simulation.stop)
+        del simulation
+        await asyncio.to_thread(_free, self.session)
 
     def collect(self, run: Run) -> None:
         pass
@@ -86,4 +91,13 @@ def simulate(session: Session, learning: "TorchLearning", directory: RunDirector
     from learnae.backends.sim.simulation import Simulation
 
     simulation = Simulation(session, learning, [directory.observe])
-    return record(simulation, directory, learning.pool.threads, learning.notice)
+    ended_by = record(simulation, directory, learning.pool.threads, learning.notice)
+    del simulation
+    _free(session)
+    return ended_by
+
+
+def _free(session: Session) -> None:
+    """Free a simulation that is over, whose objects refer to each other, before its history takes more memory."""
+    if session.peers > LARGE:
+        gc.collect()

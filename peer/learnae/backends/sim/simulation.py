@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from learnae.adapters.memory_chain import MemoryChain, MemoryChainPort
 from learnae.backends.sim.faults import simulated_faults
+from learnae.collector import collector_paused
 from learnae.ports import Observer
 from learnae.protocol.peer import Peer
 from learnae.protocol.types import Wei, wei
@@ -80,11 +81,8 @@ class Simulation:
     def run(self) -> EndedBy:
         """What ended it: quiet, max_duration or interrupted.  Everything is recorded by then."""
         self._record(0.0, SWARM, self.setup.began(BackendName.SIM))
-        try:
-            ended_by = self.simulator.run(self._tick)
-            self.simulator.close()
-        except (Interrupted, KeyboardInterrupt):
-            ended_by = EndedBy.INTERRUPTED
+        with collector_paused():  # a session makes no cycles, and keeps most of its objects to its end
+            ended_by = self._run_simulator()
         self.evaluation.add_last(self._up())
         self.evaluation.flush(self.clock.now)
         self._record(self.clock.now, SWARM, SessionEnded(ended_by))
@@ -95,6 +93,14 @@ class Simulation:
         self._stopping = True
 
     # private
+
+    def _run_simulator(self) -> EndedBy:
+        try:
+            ended_by = self.simulator.run(self._tick)
+            self.simulator.close()
+        except (Interrupted, KeyboardInterrupt):
+            return EndedBy.INTERRUPTED
+        return ended_by
 
     def _tick(self, now: float) -> None:
         self.evaluation.flush(now, EVALUATE_AT_ONCE)
