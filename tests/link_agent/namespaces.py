@@ -97,9 +97,9 @@ class Spoke(Namespace):
         with hub.inside():
             server = socket.create_server((self.hub, 0))
         with self.inside():
-            mine = socket.create_connection(server.getsockname(), timeout=5)
+            mine = socket.create_connection(server.getsockname(), timeout=60)
         theirs, _ = server.accept()
-        theirs.settimeout(5)
+        theirs.settimeout(60)
         server.close()
         self._sockets += mine, theirs
         return mine, theirs
@@ -125,7 +125,7 @@ class AgentProcess:
         assert self.process.stdout and "answers" in self.process.stdout.readline()
 
     def ask(self, method: str, path: str, content: object = None, token: str = TOKEN) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", AGENT_PORT, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", AGENT_PORT, timeout=60)
         with self.where.inside():
             connection.connect()
         body = None if content is None else json.dumps(content)
@@ -155,11 +155,11 @@ class AgentProcess:
     def _ended(self) -> int:
         assert self.process.stdout
         self.process.stdout.close()
-        return self.process.wait(10)
+        return self.process.wait(60)
 
 
 def run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
     return done.stdout
 
