@@ -10,7 +10,7 @@ from typing import Any
 
 Printed = dict[str, Any]
 
-END = 80.0  # s until it has decided something, or has ended
+END = 240.0  # s: a limit for tests that hang, until it has decided something or has ended
 
 
 class LivePeerProcess:
@@ -32,11 +32,11 @@ class LivePeerProcess:
         assert found, f"{self.log.read_text()}\n{self.facts[-5:]}"
         return found
 
-    def decided(self, count: int) -> None:
-        """Wait until it has printed so many decisions."""
+    def often(self, count: int, fits: Callable[[Printed], bool]) -> None:
+        """Wait for so many decisions that fit."""
         with self._news:
-            self._news.wait_for(lambda: self._over or len(self.facts) >= count, END)
-        assert len(self.facts) >= count, f"{self.log.read_text()}\n{self.facts[-5:]}"
+            self._news.wait_for(lambda: self._over or sum(map(fits, self.facts)) >= count, END)
+        assert sum(map(fits, self.facts)) >= count, f"{self.log.read_text()}\n{self.facts[-5:]}"
 
     def end(self) -> int:
         """Its exit code; waits for it."""

@@ -1,16 +1,16 @@
 """The API of a real peer: a process beside Kubo and Anvil, asked over HTTP while it starts, works and stops."""
 
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.stack.live_peers import LivePeerProcess, changed, decided
+from tests.helpers.waiting import until
+from tests.stack.live_peers import END, LivePeerProcess, changed, decided
 from tests.stack.live_swarm import LiveSwarm
 from tests.stack.test_walking_skeleton import SESSION
 
@@ -21,12 +21,12 @@ pytestmark = pytest.mark.real
 
 TOKEN = "0123456789abcdef0123"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-END = 60.0  # s until what is waited for is there
+ENDLESS = replace(SESSION, work=replace(SESSION.work, slices=200))  # its peers work until they are stopped
 
 
 @pytest.fixture
 def swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
-    swarm = LiveSwarm(tmp_path, SESSION)
+    swarm = LiveSwarm(tmp_path, ENDLESS)
     token = tmp_path / "token"
     token.touch(0o600)
     token.write_text(TOKEN)
@@ -34,40 +34,36 @@ def swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
     swarm.end()
 
 
-def served(swarm: LiveSwarm) -> LivePeerProcess:
-    """p00, with its API at a free port."""
+def served(swarm: LiveSwarm, *program: str) -> LivePeerProcess:
+    """p00, with its API at a free port.  ``program``: see ``LiveSwarm.start``."""
     options = ("--listen", "127.0.0.1:0", "--token-file", swarm.folder / "token")
-    return swarm.start(0, "learnae", "peer", *options)
-
-
-def until(found: Callable[[], Any]) -> Any:
-    """What it finds, as soon as it finds something."""
-    deadline = time.monotonic() + END
-    while not (value := found()):
-        assert time.monotonic() < deadline
-        Event().wait(0.02)
-    return value
+    return swarm.start(0, *(program or ("learnae", "peer")), *options)
 
 
 def client(peer: LivePeerProcess, seen: int = 0) -> httpx.Client:
     """``seen``: addresses that an earlier process printed."""
     urls = until(lambda: re.findall(r"p00 answers at (http://127\.0\.0\.1:\d+)/", peer.log.read_text())[seen:])
-    return httpx.Client(base_url=urls[0], timeout=20)
+    return httpx.Client(base_url=urls[0], timeout=60)
 
 
-def test_a_peer_answers_from_its_start_to_its_end(swarm: LiveSwarm) -> None:
-    peer, other = served(swarm), swarm.start(1)
-    command = Path(f"/proc/{peer.process.pid}/cmdline").read_bytes()
+def test_a_peer_answers_before_it_has_loaded_its_rows(swarm: LiveSwarm) -> None:
+    peer = served(swarm, "tests.stack.blocked_peer", "learn")
     with client(peer) as api:
         status = api.get("/v1/status").json()
         assert (status["state"], status["name"], status["session"]) == ("starting", "p00", None)
         assert api.get("/v1/model").status_code == 503
         assert not api.get("/healthz").json()["ready"]
 
+
+def test_a_peer_answers_from_its_start_to_its_end(swarm: LiveSwarm) -> None:
+    peer, other = served(swarm), swarm.start(1)
+    command = Path(f"/proc/{peer.process.pid}/cmdline").read_bytes()
+    with client(peer) as api:
         paid, earned = peer.when(changed("final")), other.when(changed("final"))
         status = api.get("/v1/status").json()
         assert (status["state"], status["identity"]) == ("running", "registered")
-        assert api.get("/healthz").json() == {"name": "p00", "ready": True, "kubo": True, "chain": True}
+        healthy = {"name": "p00", "ready": True, "kubo": True, "chain": True}
+        until(lambda: api.get("/healthz").json() == healthy)  # a busy node may answer late
         assert paid["tx"] in {each["tx"] for each in api.get("/v1/payments/sent").json()}
         assert [each["verdict"] for each in api.get("/v1/directory").json()] == ["winner"]
         [income] = until(lambda: [each for each in received(api) if each["tx"] == earned["tx"]])
@@ -88,7 +84,7 @@ def test_a_peer_answers_from_its_start_to_its_end(swarm: LiveSwarm) -> None:
         with api.stream("GET", "/v1/events") as events:  # who follows does not keep it
             assert next(events.iter_lines()).startswith("data: ")
             assert api.post("/v1/stop", headers=BEARER).status_code == 202
-            assert peer.process.wait(5) == 130
+            assert peer.process.wait(END) == 130
     assert TOKEN not in peer.log.read_text()
     assert TOKEN.encode() not in command
 
