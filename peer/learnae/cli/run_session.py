@@ -27,8 +27,10 @@ from learnae.records.outcome import EndedBy
 from learnae.runs.drawing import draw_run, write_report
 from learnae.session.plugin_files import require_plugins
 from learnae.session.sensor_rules import peers_without_sensors
+from learnae.session.settings import ModelSettings
 
 HOST = "127.0.0.1"
+USUAL_MODEL = ModelSettings().kind
 Conclude = Callable[[RunDirectory, dict[str, Any]], int]  # prints the outcome of a run with its verdict; the exit code
 Handler = Callable[[int, FrameType | None], object]
 
@@ -37,7 +39,7 @@ def run_session(
     backend: Backend, reason: str, options: RunOptions, conclude_with: Conclude, *observers: Observer
 ) -> int:
     """``backend`` has been checked; ``reason``: why it was chosen.  Raises InputError."""
-    say(f"LEARNAE: {backend.description} ({reason}). Expect about {_duration(backend.expected_seconds)}.")
+    say(f"LEARNAE: {backend.description} ({reason}). {expectation(backend)}")
     require_plugins(backend.session)
     directory = RunDirectory.create(Path("runs"), backend.session.name, options.out)
     return SessionRun(backend, options, conclude_with, Run(directory, observers)).run()
@@ -179,6 +181,12 @@ def handled(handle: Handler, *numbers: signal.Signals) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def expectation(backend: Backend) -> str:
+    """How long the session may take.  Other models than the usual one may take any time."""
+    usual = "" if backend.session.model.kind == USUAL_MODEL else f" with model.kind = {USUAL_MODEL}"
+    return f"Expect about {_duration(backend.expected_seconds)}{usual}."
 
 
 def _duration(seconds: float) -> str:
