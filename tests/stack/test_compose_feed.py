@@ -18,7 +18,7 @@ SESSION = """
 name = "feed"
 peers = 5
 privacy = false
-linger = 3.0
+linger = 60.0
 max_duration = 600.0
 [data]
 rows = 300
