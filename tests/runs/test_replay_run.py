@@ -13,6 +13,7 @@ from learnae.adapters.kept_models import MODELS
 from learnae.adapters.run_directory import ENVIRONMENT, RunDirectory
 from learnae.backends.live_run import JOURNALS, JUDGING_SALT
 from learnae.messages.codec import encode, to_json
+from learnae.protocol.decisions import Averaged
 from learnae.protocol.events import ModelScored
 from learnae.protocol.replay import digest, new_peer
 from learnae.records.history import SessionBegan
@@ -76,20 +77,26 @@ def test_without_its_models_it_is_executed_from_the_initial_weights_on(run: Path
 
 
 def test_an_edited_score_is_named_and_the_exit_code_is_1(run: Path) -> None:
-    """Edited with all digests, so that the journal is consistent."""
-    config, entries, *_ = read_run_journals(run, RunDirectory(run).read())["p05"]
+    """Edited with all digests, so that the journal is consistent.  A rejected average stays rejected."""
+    history = RunDirectory(run).read()
+    config, entries, *_ = read_run_journals(run, history)["p05"]
     events = [event for event, _ in entries]
-    last = max(number for number, event in enumerate(events) if isinstance(event, ModelScored))
+    averaged = [(record.t, fact) for record, fact in history.facts(Averaged) if record.peer == "p05"]
+    rejected = {t for t, fact in averaged if not fact.adopted}
+    last = max(n for n, event in enumerate(events) if isinstance(event, ModelScored) and round(event.at, 6) in rejected)
     edited = events[last]
     assert isinstance(edited, ModelScored)
     events[last] = replace(edited, score=replace(edited.score, correct=edited.score.correct - 1))
-    peer = new_peer(config)
+    peer, steps = new_peer(config), list[int]()
     path = run / JOURNALS / "p05.jsonl"
     heading = path.read_text(encoding="utf-8").splitlines()[0]
-    lines = [to_json({"digest": digest(peer.handle(event)), **encode(event)}) for event in events]
+    lines = list[str]()
+    for event in events:
+        steps.append(peer.status().step)  # an average that is kept raises it
+        lines.append(to_json({"digest": digest(peer.handle(event)), **encode(event)}))
     path.write_text("\n".join([heading, *lines, ""]), encoding="utf-8")
     done = audit(run)
-    assert done.returncode == 1 and f"p05, averaging for its model {peer.status().step + 1} " in done.stdout
+    assert done.returncode == 1 and f"p05, averaging for its model {steps[last] + 1} " in done.stdout
     assert f"the journal has a score of {edited.score.correct - 1} of 100, executed again {edited.score.correct}" in (
         done.stdout
     )
