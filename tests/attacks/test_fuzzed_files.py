@@ -24,6 +24,7 @@ from tests.backends.remote_peers.test_join_file import join_file
 from tests.helpers.fuzzing import damaged, table_of, toml
 from tests.helpers.identities import identity_keys
 from tests.helpers.left_behind import leave
+from tests.helpers.small_heap import small_heap
 from tests.helpers.swarms import run, small
 from tests.learn.uci_files import sound
 from typer.main import get_command
@@ -348,7 +349,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Originals]:
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(dir=parent) as folder:
         patch.setattr(many_runs, "run_cases", lambda *_: [])  # plan a sweep, and run nothing
         patch.setattr(partition, "load_dataset", shipped_rows_once(sources.load_dataset))
-        yield Originals(Path(folder))
+        originals = Originals(Path(folder))
+        with small_heap():
+            yield originals
 
 
 def attack(kind: Attack, files: Originals, examples: int, seed: int) -> None:
