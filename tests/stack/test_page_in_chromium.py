@@ -4,12 +4,12 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from tests.helpers.swarms import Run, groups, run
-from tests.stack.browser import chromium
+from tests.stack.browser import becomes, chromium, new_page
 from tests.stack.stage import Stage
 
 from learnae.records.history import Fact, PeerCrashed, Record, SessionBegan
@@ -43,8 +43,7 @@ class Visit:
     asked: list[str] = field(default_factory=list)
 
     def __call__(self, width: int = DESK, dark: bool = False) -> Page:
-        scheme: Literal["dark", "light"] = "dark" if dark else "light"
-        page = self.browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page = new_page(self.browser, width, dark)
         self.opened.append(page)
         page.on("console", lambda message: self.said.append(message.text))
         page.on("pageerror", lambda error: self.said.append(str(error)))
@@ -185,7 +184,7 @@ def test_during_a_partition_the_page_shows_which_links_are_cut_and_who_is_down(
     expect(page.locator("#count-down")).to_have_text("1")
     label = page.locator("[data-chart=topology]").get_attribute("aria-label")
     assert label and "9 links are cut" in label
-    assert page.evaluate(SIDEWAYS) == 0
+    becomes(page, SIDEWAYS, 0)
     assert visit.said == []
 
 
@@ -241,8 +240,8 @@ def test_the_page_draws_itself_without_a_word_and_asks_nobody_else(
         drawn(page, chart)
     page.get_by_label("seconds").check()
     drawn(page, "fig6-accuracy")
-    assert page.evaluate("document.documentElement.dataset.drawn") == ("dark" if dark else "light")
-    assert page.evaluate(SIDEWAYS) == 0
+    becomes(page, "document.documentElement.dataset.drawn", "dark" if dark else "light")
+    becomes(page, SIDEWAYS, 0)
     assert visit.said == []
     assert all(address.startswith(visit.stage.address) for address in visit.asked if not address.startswith("data:"))
 
@@ -333,7 +332,8 @@ def test_names_from_the_wire_stay_text(visit: Visit, six: Run) -> None:
     for chart in ("topology", "flow", "matrix", "accounts"):
         drawn(page, chart)
     assert page.title() == f"LEARNAE: {NASTY}"
-    assert page.locator("img").count() == 0 and page.evaluate(SIDEWAYS) == 0
+    assert page.locator("img").count() == 0
+    becomes(page, SIDEWAYS, 0)
     assert visit.said == []
 
 
@@ -368,5 +368,5 @@ def test_a_hundred_peers_fit(visit: Visit, crowd: Run, width: int) -> None:
         drawn(page, chart)
     expect(page.locator("[data-text=flow]")).to_contain_text("only the 20 with the largest amounts are named")
     expect(page.locator("[data-chart=flow] .sankey-node")).to_have_count(42)
-    assert page.evaluate(SIDEWAYS) == 0
+    becomes(page, SIDEWAYS, 0)
     assert visit.said == []

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page
 from tests.helpers.swarms import groups, run
-from tests.stack.browser import chromium
+from tests.stack.browser import becomes, chromium, new_page
 
 from learnae.web.report import page, plotly
 
@@ -58,8 +57,7 @@ class Visit:
     asked: list[str] = field(default_factory=list)
 
     def __call__(self, swarm: str = "20 peers", width: int = DESK, dark: bool = False) -> Page:
-        scheme: Literal["dark", "light"] = "dark" if dark else "light"
-        visited = self.browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        visited = new_page(self.browser, width, dark)
         self.opened.append(visited)
         visited.on("console", lambda message: self.said.append(message.text))
         visited.on("pageerror", lambda error: self.said.append(str(error)))
@@ -99,9 +97,9 @@ SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clie
 @pytest.mark.parametrize("width", [320, PHONE, DESK])
 def test_the_page_never_scrolls_sideways_folded_or_unfolded(visit: Visit, width: int) -> None:
     visited = visit(width=width)
-    assert visited.evaluate(SIDEWAYS) == 0
+    becomes(visited, SIDEWAYS, 0)
     visited.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-    assert visited.evaluate(SIDEWAYS) == 0
+    becomes(visited, SIDEWAYS, 0)
 
 
 EMPTY_FRAMES = """[...document.querySelectorAll("[data-chart]")]
@@ -114,7 +112,7 @@ def test_every_frame_holds_a_chart(visit: Visit, swarm: str) -> None:
     visited = visit(swarm)
     more = {"faults": 1, "20 peers": 2}  # the faults along time; the flow between peers of different roles
     assert visited.locator("[data-chart]").count() == 12 + more.get(swarm, 0)
-    assert visited.evaluate(EMPTY_FRAMES) == []
+    becomes(visited, EMPTY_FRAMES, [])
 
 
 def test_faults_are_drawn_along_time_and_told_in_a_table(visit: Visit) -> None:
@@ -139,8 +137,8 @@ CUT = """[...document.querySelectorAll("[data-chart]")].flatMap(frame => {
 @pytest.mark.parametrize("swarm", SWARMS)
 def test_no_word_of_a_chart_is_cut_off(visit: Visit, swarm: str, width: int) -> None:
     visited = visit(swarm, width)
-    assert visited.evaluate(CUT) == []
-    assert visited.evaluate(SIDEWAYS) == 0
+    becomes(visited, CUT, [])
+    becomes(visited, SIDEWAYS, 0)
 
 
 INK = "getComputedStyle(document.querySelector('[data-chart] .xtick text')).fill"
@@ -162,8 +160,8 @@ def test_a_page_that_becomes_narrow_draws_itself_again(visit: Visit) -> None:
     visited.set_viewport_size({"width": PHONE, "height": 900})
     visited.wait_for_function("document.querySelectorAll('[data-chart] .annotation').length === 0")
     drawn(visited, dark=False)
-    assert visited.evaluate(SIDEWAYS) == 0
-    assert visited.evaluate(CUT) == []
+    becomes(visited, SIDEWAYS, 0)
+    becomes(visited, CUT, [])
 
 
 def test_figures_can_be_seen_along_seconds(visit: Visit) -> None:
