@@ -9,6 +9,7 @@ import pytest
 from tests.backends import minimal
 from tests.backends.minimal import MinimalBackend
 from tests.backends.suite import QUICK, BackendSuite
+from tests.helpers.docker_engine import require_engine
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.base import Backend, ClusterOptions, Run, RunOptions
@@ -66,8 +67,7 @@ class TestCompose(BackendSuite):
     }
 
     def backend(self, session: Session, options: RunOptions) -> Backend:
-        if engine.missing():
-            pytest.skip(str(engine.missing()))
+        require_engine()
         return ComposeBackend(session, options, print)
 
     def left_behind(self) -> object:

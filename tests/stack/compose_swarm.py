@@ -12,10 +12,9 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import Any
 
-import pytest
+from tests.helpers.docker_engine import require_engine
 from tests.helpers.waiting import until
 
-from learnae.backends.compose import engine
 from learnae.backends.compose.docker_cli import docker
 from learnae.backends.compose.plan import project
 from learnae.backends.compose.render import FOLDER
@@ -31,8 +30,7 @@ class Command:
     """A command of ours on containers, as in a terminal of its own.  ``lines``: what it printed so far."""
 
     def __init__(self, run: Path, *arguments: object) -> None:
-        if engine.missing():
-            pytest.skip(str(engine.missing()))
+        require_engine()
         self.run, self.lines, self._over, self._news = run, list[str](), False, Condition()
         self.process = subprocess.Popen(
             [*COMMAND, *map(str, arguments), "--backend", "compose", "--out", str(run)],

@@ -10,12 +10,12 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 import pytest
+from tests.helpers.docker_engine import require_engine
 from tests.helpers.waiting import HANG
 from web3 import Web3
 from web3.types import RPCEndpoint
 
 from learnae.adapters.keystore import Wallet
-from learnae.backends.compose import engine
 from learnae.backends.compose.docker_cli import docker
 from learnae.protocol.types import Address, Wei
 
@@ -27,8 +27,7 @@ SECRET = "s3cret-of-the-provider"
 
 def gateway() -> str:
     """This machine's address on Docker's own bridge: containers reach it, and nobody elsewhere does."""
-    if engine.missing():
-        pytest.skip(str(engine.missing()))
+    require_engine()
     [bridge] = json.loads(docker("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"))
     return bridge.get("Gateway") or str(ip_network(bridge["Subnet"])[1])  # an engine that has just made it names none
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.helpers.docker_engine import require_engine
 from tests.helpers.waiting import until
 from tests.stack.compose_swarm import PROJECT
 
-from learnae.backends.compose import engine, images
+from learnae.backends.compose import images
 from learnae.backends.compose.container_lifecycle import sound
 from learnae.backends.compose.docker_cli import docker
 from learnae.backends.pods.files import _write_chain
@@ -25,8 +26,7 @@ NAME = f"{PROJECT}-kept"
 @pytest.fixture
 def chain(tmp_path: Path) -> Iterator[Path]:
     """The folder of a chain that runs and makes a block each second."""
-    if engine.missing():
-        pytest.skip(str(engine.missing()))
+    require_engine()
     asyncio.run(images.build(PROJECT))
     folder = tmp_path / "chain"
     _write_chain(folder, {}, {})

@@ -15,6 +15,7 @@ import pytest
 from monitor.ask import Prometheus
 from monitor.queries import FAULTS as FAULTS_OPEN
 from tests.helpers.command_line import here
+from tests.helpers.docker_engine import require_engine
 from tests.helpers.waiting import until
 from tests.stack.compose_swarm import COMMAND, PATIENCE, PROJECT, left
 
@@ -22,7 +23,6 @@ from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks.faults import crossings
 from learnae.analysis.fault_impact import fault_impact
 from learnae.backends.base import Run
-from learnae.backends.compose import engine
 from learnae.backends.compose import session as sessions
 from learnae.backends.compose.docker_cli import docker
 from learnae.backends.compose.plan import PROMETHEUS
@@ -84,8 +84,7 @@ class Disturbed:
 
 def disturbed(session: Session, run: Path, stop_at: type | None = None) -> Disturbed:
     """Played to its end, or interrupted at the first such fact."""
-    if engine.missing():
-        pytest.skip(str(engine.missing()))
+    require_engine()
     run.mkdir()
     with sessions.alone(print):
         try:
@@ -184,8 +183,7 @@ def test_what_was_cut_or_taken_away_is_back_when_a_session_is_interrupted(tmp_pa
 @pytest.fixture
 def killed(tmp_path: Path) -> Iterator[Path]:
     """A session whose runner is killed while its links are cut."""
-    if engine.missing():
-        pytest.skip(str(engine.missing()))
+    require_engine()
     session, run = tmp_path / "session.toml", tmp_path / "run"
     session.write_text(to_toml(small("split-half", faults=[{"kind": "split", "at": 3.0, "duration": 100.0}])))
     command = [*COMMAND, "chaos", "run", str(session), "--backend", "compose", "--out", str(run)]

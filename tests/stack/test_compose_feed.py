@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 from tests.helpers.command_line import ALL_PASSED, here
+from tests.helpers.docker_engine import require_engine
 from tests.stack.compose_swarm import PROJECT, Command, left
 
 from learnae.adapters.run_directory import RunDirectory
-from learnae.backends.compose import engine, images
+from learnae.backends.compose import images
 from learnae.protocol.decisions import RowsForwarded, Trained
 from learnae.records.history import ReadingPublished
 
@@ -50,8 +51,7 @@ wants_payment = false
 
 def test_every_reading_of_sensors_is_trained_on_once_by_each_peer(tmp_path: Path) -> None:
     (tmp_path / "session.toml").write_text(SESSION)
-    if engine.missing():
-        pytest.skip(str(engine.missing()))
+    require_engine()
     asyncio.run(images.build(PROJECT, images.BROKER))
     swarm = Command(tmp_path / "run", "swarm", tmp_path / "session.toml", "--port", 0)
     try:

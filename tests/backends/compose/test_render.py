@@ -10,9 +10,10 @@ from subprocess import PIPE
 from typing import Any
 
 import pytest
+from tests.helpers.docker_engine import require_engine
 
 from learnae.adapters.ipfs_keys import create_identity
-from learnae.backends.compose import engine, images
+from learnae.backends.compose import images
 from learnae.backends.compose.docker_cli import docker
 from learnae.backends.compose.plan import MAX_PODS, Plan, bases, pods, project, settings, subnets, targets
 from learnae.backends.pods.files import FULL_MESH, ipfs_config, neighbours
@@ -123,8 +124,7 @@ def test_a_node_dials_the_pods_of_the_others() -> None:
 @pytest.fixture(scope="module")
 def composed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What Compose makes of the files."""
-    if engine.missing():
-        pytest.skip(str(engine.missing()))
+    require_engine()
     folder = tmp_path_factory.mktemp("swarm")
     (folder / "swarm.env").write_text(FILES["swarm.env"].replace("PROFILES=chain", "PROFILES=chain,prometheus,grafana"))
     (folder / "pods.yml").write_text(FILES["pods.yml"])
