@@ -346,12 +346,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Originals]:
     """In a file system in memory where there is one: removing a folder elsewhere takes longer than most commands."""
     in_memory = Path("/dev/shm")
     parent = in_memory if in_memory.is_dir() else tmp_path_factory.mktemp("fuzz")
-    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(dir=parent) as folder:
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(dir=parent) as folder, small_heap():
         patch.setattr(many_runs, "run_cases", lambda *_: [])  # plan a sweep, and run nothing
         patch.setattr(partition, "load_dataset", shipped_rows_once(sources.load_dataset))
-        originals = Originals(Path(folder))
-        with small_heap():
-            yield originals
+        yield Originals(Path(folder))
 
 
 def attack(kind: Attack, files: Originals, examples: int, seed: int) -> None:
