@@ -4,10 +4,24 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.helpers.histories import BOB_PAYS, GOOD, MODEL, NAMES, OF_THE_PAPER, PEER, TOLD, WALLET, fact_is, score
+from tests.helpers.histories import (
+    BOB_PAYS,
+    GOOD,
+    MODEL,
+    NAMES,
+    OF_THE_PAPER,
+    PEER,
+    ROSTER,
+    SETTINGS,
+    TOLD,
+    WALLET,
+    fact_is,
+    score,
+)
 
 from learnae.analysis.checks import verdict
 from learnae.analysis.peer_status import peer_statuses
+from learnae.analysis.topology import MODELS_PER_PEER
 from learnae.errors import Reason
 from learnae.protocol.decisions import (
     AttemptFailed,
@@ -25,8 +39,9 @@ from learnae.protocol.decisions import (
     WorkChanged,
     WorkState,
 )
+from learnae.protocol.policies import Policy
 from learnae.protocol.settings import WorkSettings
-from learnae.protocol.types import Cid, PeerId
+from learnae.protocol.types import Address, Cid, PeerId, Wei
 from learnae.records.history import (
     Effect,
     Fact,
@@ -38,7 +53,10 @@ from learnae.records.history import (
     Record,
     SessionBegan,
 )
+from learnae.records.outcome import BackendName
 from learnae.session.faults import FaultKind
+from learnae.session.settings import Group
+from learnae.web.charts.money_charts import MAX_MATRIX_PEERS
 from learnae.web.charts.receipts import MAX_ROWS
 from learnae.web.live_page.parts import log_line, page_parts
 from learnae.web.live_page.rows import RECEIPT_COLUMNS
@@ -268,3 +286,48 @@ def test_each_peers_line_begins_with_its_own_first_model_and_ends_now() -> None:
 )
 def test_session_time_is_told_in_minutes_as_soon_as_there_are_any(seconds: float, told: str) -> None:
     assert plain(format_time(seconds)) == told
+
+
+CROWD = tuple(f"p{number:03}" for number in range(200))
+
+
+def crowded() -> list[Record]:
+    """Every one of 200 peers trained ten slices, averaged the models of seven others, and paid for four of them."""
+    groups = (Group(),)
+    entry = replace(ROSTER[0], policy=Policy.HONEST)
+    roster = tuple(
+        replace(entry, name=name, peer=PeerId(f"12D3{name}"), wallet=Address(f"0x{at:040x}"))
+        for at, name in enumerate(CROWD)
+    )
+    session = replace(SETTINGS, peers=len(CROWD), groups=groups)
+    told: list[tuple[str, Fact]] = [("swarm", SessionBegan(1, BackendName.SIM, session, roster, Cid("bmanifest")))]
+    for slice in range(10):
+        told += [(name, Trained(slice, slice + 1, Cid(f"{name} {slice}"), score(600 + slice))) for name in CROWD]
+    for step in range(1, 8):
+        for at, name in enumerate(CROWD):
+            of = roster[(at + 31 * step) % len(CROWD)]
+            cid, before, after, kept = Cid(f"{of.name} 9"), score(600 + step), score(601 + step), step <= 4
+            told.append((name, Averaged(of.peer, cid, before, after, kept, Cid(f"{name} {9 + step}"), 10 + step)))
+            if kept:
+                owed = DebtChanged(step, of.peer, cid, before, after, Wei(10**14 * (1 + at)), DebtState.OWED)
+                told += [(name, owed), (name, replace(owed, state=DebtState.FINAL, payee=of.wallet))]
+    return [Record(at / 100, name, fact) for at, (name, fact) in enumerate(told)]
+
+
+def test_the_work_of_an_update_with_200_peers_is_bounded() -> None:
+    records = crowded()
+    shown = page_parts(History(tuple(records)))
+    assert len(shown["table:peers"]) == 200 and len(shown["table:receipts"]) == MAX_ROWS
+    (matrix,) = shown["chart:matrix"]["data"]
+    assert len(matrix["z"]) == MAX_MATRIX_PEERS
+    assert shown["texts"]["matrix"] == f" Only the {MAX_MATRIX_PEERS} peers with the largest turnover are shown."
+    assert len(shown["chart:flow"]["data"][0]["node"]["label"]) == 42
+    *curves, peers = shown["chart:topology"]["data"]
+    assert len(peers["x"]) == 200
+    assert sum(curve["x"].count(None) for curve in curves) == 200 * 2 * MODELS_PER_PEER
+    assert len(shown["chart:peers"]["data"]) == 3  # one line for all peers, and two means
+    after = page_parts(History((*records, Record(records[-1].t, "p007", WorkChanged(WorkState.TRAINING)))))
+    changed = {name for name in shown if shown[name] != after[name]}
+    assert changed == {"phases", "table:peers", "chart:topology"}
+    rows = zip(shown["table:peers"], after["table:peers"], strict=True)
+    assert [row["key"] for row, now in rows if row != now] == ["p007"]

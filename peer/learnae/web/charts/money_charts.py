@@ -19,7 +19,7 @@ ROLE_MARKS: dict[str, tuple[str, str]] = {
     Role.SENSOR: (VIOLET, "triangle-down"),
     CHEATS: (RED, "x"),
 }
-MAX_MATRIX_PEERS = 200
+MAX_MATRIX_PEERS = 60  # cells of more would be smaller than the pointer
 
 
 def money_frames(largest: str, kinds: Iterable[str], note: str = "") -> Html:
@@ -65,6 +65,12 @@ def matrix_names(paid: Sequence[Flow], accounts: Sequence[Account]) -> tuple[lis
     turnover = {account.name: account.sent_ether + account.received_ether for account in accounts}
     largest = set(sorted(turnover, key=lambda name: -turnover[name])[:MAX_MATRIX_PEERS])
     return [name for name in names if name in largest], len(names) - len(largest)
+
+
+def omitted_cells(paid: Sequence[Flow], accounts: Sequence[Account]) -> str:
+    """A sentence about peers that the matrix leaves out."""
+    shown, omitted = matrix_names(paid, accounts)
+    return f" Only the {len(shown)} peers with the largest turnover are shown." if omitted else ""
 
 
 def matrix_chart(paid: Sequence[Flow], accounts: Sequence[Account]) -> Chart:

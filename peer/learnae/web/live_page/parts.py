@@ -22,7 +22,7 @@ from learnae.web.charts import fault_timeline
 from learnae.web.charts.figure_charts import figure_chart, peers_chart
 from learnae.web.charts.figure_frames import paper_statement
 from learnae.web.charts.metric_words import metric_name
-from learnae.web.charts.money_charts import accounts_chart, largest_flow, matrix_chart
+from learnae.web.charts.money_charts import accounts_chart, largest_flow, matrix_chart, omitted_cells
 from learnae.web.charts.receipts import MAX_ROWS, newest_note
 from learnae.web.charts.sankey import omitted_names, sankey_chart
 from learnae.web.charts.topology_chart import topology_chart
@@ -56,6 +56,7 @@ def page_parts(
             "topology": swarm.description if statuses else "",
             "faults": fault_timeline.fault_progress(history),
             "flow": omitted_names(paid),
+            "matrix": omitted_cells(paid, peer_accounts),
         },
         "phases": [[phase, phases[phase]] for phase in PHASES],
         "verdict": _verdict(verdict, has_report) if verdict else None,

@@ -17,8 +17,8 @@ from learnae.web.charts.money_charts import (
     gains_chart,
     largest_flow,
     matrix_chart,
-    matrix_names,
     money_frames,
+    omitted_cells,
 )
 from learnae.web.charts.sankey import flow_frame, omitted_names, sankey_chart
 
@@ -43,9 +43,10 @@ def money_section(history: History, charts: Charts) -> Html:
     charts["matrix"] = matrix_chart(paid, peers)
     charts["accounts"] = accounts_chart(peers)
     kinds = [kind for kind in ROLE_MARKS if any(account.kind == kind for account in peers)]
-    shown, omitted = matrix_names(paid, peers)
-    note = f" Only the {len(shown)} peers with the largest turnover are shown." if omitted else ""
-    frames = flow_frame(omitted_names(paid), kinds), money_frames(largest_flow(paid), kinds, note)
+    frames = (
+        flow_frame(omitted_names(paid), kinds),
+        money_frames(largest_flow(paid), kinds, omitted_cells(paid, peers)),
+    )
     return section("money", "Payments", *frames, _account_table(peers))
 
 
