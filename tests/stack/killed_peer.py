@@ -16,6 +16,8 @@ import inspect
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
@@ -54,6 +56,7 @@ UNUSED = {  # by an honest peer of a private session without a fee pool, whose p
     *ROWS,
 }
 SIGNED = ("chain.broadcast", "journal.append TransactionSigned")  # calls with a signed transaction, of either purpose
+STUCK = 3.0  # s; a peer lingers for longer
 DIES_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
 
@@ -169,21 +172,50 @@ class Watched:
             yield each
 
 
+class Company:
+    """Keeps a neighbour company: a slow machine takes long for lives, and whoever has no news of models pays nothing.
+
+    The first of its slices begins at once; each other when its part of the neighbour's points is reached, or when the
+    neighbour has reached no more for ``STUCK`` seconds: it may need the next model.
+    """
+
+    def __init__(self, left: Path, slices: int) -> None:
+        self._left, self._slices, self._begun, self._all = left, slices, 0, len(Lines(left).lines)
+
+    def wait(self) -> None:
+        share = 1 - self._begun / self._slices
+        while len(Lines(self._left).lines) > self._all * share and time.time() - self._left.stat().st_mtime < STUCK:
+            threading.Event().wait(0.05)
+        self._begun += 1
+
+
 class SteadyTrainer(MemoryTrainer):
     """Learns slowly and averages well, so that there is something to pay for all along."""
+
+    company: Company
 
     def train(
         self, base: Cid, slice: int, visit: int, step: int, rows: Cid | None = None, earlier: tuple[Cid, ...] = ()
     ) -> Future[Any]:
-        return super().train(base, slice, visit + 30, step, rows, earlier)
+        job = super().train(base, slice, visit + 30, step, rows, earlier)
+
+        def trained() -> Any:
+            self.company.wait()
+            return job.result()
+
+        return lazy(trained)
 
     def _draw(self, *what: object) -> int:
         return min(int(str(what[-1])) - 1, super()._draw(*what) + 15)
 
 
 class SteadyLearning(MemoryLearning):
+    neighbour: Path
+
     def trainer(self, index: int, peer: PeerId, session_id: Cid, blocks: Blocks) -> SteadyTrainer:
-        return SteadyTrainer(blocks, peer, str(self.session.seed))
+        trainer = SteadyTrainer(blocks, peer, str(self.session.seed))
+        trainer.company = Company(self.neighbour, self.session.work.slices)
+        return trainer
 
 
 def live(left: Path, called: Path, arguments: list[str]) -> None:
@@ -202,6 +234,7 @@ def live(left: Path, called: Path, arguments: list[str]) -> None:
 
     LivePeer.__post_init__ = watched  # type: ignore[method-assign]
     torch = ModuleType("learnae.runtime.torch_learning")
+    SteadyLearning.neighbour = left.with_name("p01.left" if left.name == "p00.left" else "p00.left")
     torch.TorchLearning = lambda session, threads: SteadyLearning(session)  # type: ignore[attr-defined]
     sys.modules[torch.__name__] = torch
     sys.argv[1:] = ["peer", *arguments]

@@ -33,7 +33,7 @@ KILLS = 10  # at random
 SETTINGS: dict[str, Any] = {
     "name": "kill-points",
     "peers": 2,
-    "linger": 4.0,
+    "linger": 8.0,
     "max_duration": 600.0,
     "data": {"rows": 120, "validation_rows": 20, "test_rows": 20},
     "work": {"slices": 8, "patience": 4, "idle_after": 2.0},
