@@ -1,4 +1,7 @@
-"""Sensors on containers: their readings cross a feed of containers, and all of them are trained on."""
+"""Sensors on containers: their readings cross a feed of containers, and all of them are trained on.
+
+One sensor is killed for some seconds: it lives for 9 s at least, and is killed when it is one second old.
+"""
 
 import asyncio
 from pathlib import Path
@@ -11,7 +14,7 @@ from tests.stack.compose_swarm import PROJECT, Command, left
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.compose import images
 from learnae.protocol.decisions import RowsForwarded, Trained
-from learnae.records.history import ReadingPublished
+from learnae.records.history import Effect, FaultEnded, ReadingPublished
 
 pytestmark = pytest.mark.docker
 
@@ -31,10 +34,17 @@ slices = 3
 patience = 2
 [start]
 timeout = 60.0
+[expect]
+recovery = 120.0
 [feed]
 kind = "mqtt"
 rows = 100
-every = 1.0
+every = 3.0
+[[faults]]
+kind = "sensor-kill"
+targets = ["p03"]
+at = 1.0
+duration = 3.0
 [[groups]]
 count = 2
 bridge = true
@@ -49,7 +59,7 @@ wants_payment = false
 """
 
 
-def test_every_reading_of_sensors_is_trained_on_once_by_each_peer(tmp_path: Path) -> None:
+def test_every_reading_of_sensors_is_trained_on_once_by_each_peer_although_a_sensor_is_killed(tmp_path: Path) -> None:
     (tmp_path / "session.toml").write_text(SESSION)
     require_engine()
     asyncio.run(images.build(PROJECT, images.BROKER))
@@ -68,5 +78,6 @@ def test_every_reading_of_sensors_is_trained_on_once_by_each_peer(tmp_path: Path
     assert {fact.cid for _, fact in history.facts(RowsForwarded)} == published
     trained = [(record.peer, fact.rows) for record, fact in history.facts(Trained) if fact.rows in published]
     assert sorted(trained) == sorted((name, cid) for name in ("p00", "p01", "p02") for cid in published), "once by each"
-    audited = here(swarm.run, "audit", swarm.run)
+    assert [fact.effect for _, fact in history.facts(FaultEnded)] == [Effect.APPLIED]
+    audited = here(swarm.run, "audit", swarm.run, "--replay")  # code 2 if a job could not be executed again
     assert audited.returncode == 0, audited.stdout + audited.stderr

@@ -34,9 +34,10 @@ async def in_turn(*works: Awaitable[Any]) -> None:
 
 
 class FaultRunner:
-    """``expected``: peers that must be at work before the plan starts.  ``record`` adds a fact about a peer or SWARM.
+    """``expected``: peers and sensors that must be at work before the plan starts.
 
-    ``on_start`` is called with the plan's start in session seconds.  ``together`` awaits several calls of a port.
+    ``record`` adds a fact about a peer or SWARM.  ``on_start`` is called with the plan's start in session seconds.
+    ``together`` awaits several calls of a port.
     """
 
     def __init__(
@@ -65,13 +66,18 @@ class FaultRunner:
     def observe(self, now: float, peer: str, item: Fact) -> None:
         """Start the plan when the last of the expected peers begins to work."""
         match item:
-            case WorkChanged(WorkState.TRAINING | WorkState.MERGING) if peer in self._expected:
-                self._expected.discard(peer)
-                self._start = max(self._start, now)
-                if not self._expected:
-                    self._record(SWARM, FaultsPlanned(len(self.windows)))
-                    self._started.set()
-                    self._on_start(self._start)
+            case WorkChanged(WorkState.TRAINING | WorkState.MERGING):
+                self.at_work(now, peer)
+
+    def at_work(self, now: float, name: str) -> None:
+        """A peer or sensor has begun to work."""
+        if name in self._expected:
+            self._expected.discard(name)
+            self._start = max(self._start, now)
+            if not self._expected:
+                self._record(SWARM, FaultsPlanned(len(self.windows)))
+                self._started.set()
+                self._on_start(self._start)
 
     async def run(self, clock: Callable[[], float]) -> None:
         """Take every turn of the plan in real time.  ``clock``: session seconds."""

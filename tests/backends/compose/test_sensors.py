@@ -51,7 +51,7 @@ class Stage:
     """Two peers that follow the feed, and two sensors, p02 and p03."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.said = folder, list[str]()
+        self.folder, self.said, self.at_work = folder, list[str](), list[str]()
         self.run = Run(RunDirectory(folder / "run"))
         self.run.directory.path.mkdir()
         self.containers = Started("test", folder)
@@ -62,8 +62,12 @@ class Stage:
             (folder / "pods" / name / "sensor").mkdir(parents=True)
             (folder / "pods" / name / "sensor" / CSV).write_text("x,label\n" + 150 * "1,0\n")
         self.sensors = SensorContainers(
-            SESSION, MEMBERS, folder, self.containers, lambda: 10.0, self.run, self.said.append
+            SESSION, MEMBERS, folder, self.containers, lambda: 10.0, self.run, self.said.append, self.started
         )
+
+    def started(self, now: float, name: str) -> None:
+        assert now == 10.0 and f"sensor-{name}" in self.containers.services
+        self.at_work.append(name)
 
     def write(self, name: str, *lines: str) -> None:
         with (self.folder / JOURNALS / name / "readings.jsonl").open("a") as file:
@@ -195,3 +199,4 @@ def test_sensors_start_when_all_peers_that_follow_the_feed_are_at_work(stage: St
 
     asyncio.run(story())
     assert sorted(stage.containers.services) == ["sensor-p02", "sensor-p03"]
+    assert sorted(stage.at_work) == ["p02", "p03"], "faults wait for them"

@@ -42,6 +42,7 @@ class SensorContainers:
     clock: Callable[[], float]  # session seconds
     run: Run
     say: Say
+    started: Callable[[float, str], None] = lambda now, name: None  # called with session seconds and a sensor's name
     published: dict[str, dict[int, Cid]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -143,3 +144,4 @@ class SensorContainers:
                     break
         await asyncio.sleep(member.group.joins_at - self.clock())
         await self.containers.up(f"sensor-{member.name}")
+        self.started(self.clock(), member.name)

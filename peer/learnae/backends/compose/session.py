@@ -97,6 +97,8 @@ async def live(swarm: ComposeSwarm, run: Run, say: Say) -> None:
     lifecycle = ContainerLifecycle(plan.project, swarm.folder / "chain", plan.block_time)
     faults = swarm.faults(plan, lifecycle, end, run, say)
     sensors = SensorContainers(swarm.session, swarm.members, swarm.folder, containers, swarm.clock, run, say)
+    if faults:
+        sensors.started = faults.runner.at_work
     monitor = ContainerMonitor(containers, say, lambda: faults.away if faults else frozenset())
     if faults:
         await containers.up(f"link-{plan.hosted[0]}")

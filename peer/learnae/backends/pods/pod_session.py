@@ -50,8 +50,8 @@ class PodSession(Generic[P]):
 
     @property
     def early(self) -> list[str]:
-        """The peers that do not join later."""
-        return [member.name for member in self.members if not member.group.joins_at and not member.group.sensor]
+        """The peers and sensors that do not join later."""
+        return [member.name for member in self.members if not member.group.joins_at]
 
     @property
     def began(self) -> SessionBegan:
