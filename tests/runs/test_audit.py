@@ -71,9 +71,12 @@ def test_an_audit_as_json_has_every_payment_and_every_account_to_the_wei(session
 def test_an_audit_lists_what_was_paid_for_rows_and_recomputes_it(tmp_path: Path) -> None:
     groups = [{"count": 1}, {"count": 1, "computes": False}, {"count": 1, "has_rows": False}]
     settings = small(*groups, **TORCH, privacy=False, reward={"data": "0.05"})
-    folder = leave(run(settings, learning=partial(TorchLearning, threads=1), keys=identity_keys), tmp_path / "run")
+    session = run(settings, learning=partial(TorchLearning, threads=1), keys=identity_keys)
+    folder = leave(session, tmp_path / "run")
     done = here(tmp_path, "audit", folder)
     assert done.returncode == 0, done.stdout + done.stderr
+    tested = {record.peer: fact for record, fact in session.history.facts(Evaluated)}
+    assert {record.peer: fact for record, fact in RunDirectory(folder).read().facts(Evaluated)} == tested, "p01's, too"
     assert re.search(r"p02: \d+ wei to 0x\w+ for 0\.\d+ to 0\.\d+ by rows bafk\w+: final", done.stdout)
     checks = RunDirectory(folder).verdict()["checks"]
     assert checks["row_debts_are_exact"]["result"] == "valid"

@@ -15,7 +15,7 @@ from learnae.adapters.sqlite_journal import read_block, read_journal
 from learnae.errors import InputError, PortError
 from learnae.input_file import read_input
 from learnae.private_file import write_private
-from learnae.protocol.decisions import Adopted, Published
+from learnae.protocol.decisions import Adopted, Averaged, Published
 from learnae.protocol.policies import Role
 from learnae.protocol.types import Cid, wei
 from learnae.records.chain_export import ChainRecord, chain_line
@@ -236,6 +236,6 @@ def _last_models(records: Sequence[Record]) -> dict[str, tuple[Cid, int]]:
         match record.fact:
             case Adopted(cid=cid):
                 last[record.peer] = (cid, 0)
-            case Published(step=step, cid=cid):
+            case Published(step=step, cid=cid) | Averaged(adopted=True, step=step, cid=cid):  # providers publish none
                 last[record.peer] = (cid, step)
     return last
