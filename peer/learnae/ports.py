@@ -33,12 +33,15 @@ from learnae.session.faults import Component, Fault, Links
 
 
 class Store(Protocol):
-    """Content-addressed blocks, as one peer sees them.  A peer that has fetched a block serves it (section 1.2)."""
+    """Content-addressed blocks, as one peer sees them.  A peer that has fetched a block serves it (section 1.2).
+
+    A block may exceed the 1 MiB of an IPFS block: an implementation splits it, and its CID stays ``wire.cid_of``.
+    """
 
     async def put(self, block: bytes) -> Cid: ...
 
     async def get(self, cid: Cid, hints: tuple[str, ...] = ()) -> bytes:
-        """Raises PortError: NOT_FOUND, UNREACHABLE, TIMEOUT, OVERSIZE (more than 1 MiB)."""
+        """Raises PortError: NOT_FOUND, UNREACHABLE, TIMEOUT, OVERSIZE (no block of the session is as large)."""
         ...
 
 

@@ -1,5 +1,6 @@
 """The suite of ``ports.Store``.  An implementation supplies the fixture ``world``: three connected stores."""
 
+import hashlib
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
@@ -25,6 +26,10 @@ class StoreWorld(Protocol):
         """What is asked for from now on may be nowhere: wait for it briefly."""
         ...
 
+    def limit(self, size: int) -> None:
+        """No block of the session is larger."""
+        ...
+
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
 
 
@@ -47,15 +52,29 @@ class StoreSuite:
             world.wait(world.stores[0].get(cid_of(b"nobody's")))
         assert failure.value.reason in ABSENT
 
-    def test_the_largest_block_has_one_mebibyte(self, world: StoreWorld) -> None:
+    def test_a_block_may_have_one_mebibyte(self, world: StoreWorld) -> None:
         largest = bytes(MAX_BLOCK)
         cid = world.wait(world.stores[0].put(largest))
         assert world.wait(world.stores[1].get(cid)) == largest
 
-    def test_a_larger_block_is_refused(self, world: StoreWorld) -> None:
-        with pytest.raises(PortError) as failure:
-            world.wait(world.stores[0].put(bytes(MAX_BLOCK + 1)))
-        assert failure.value.reason is Reason.OVERSIZE
+    def test_a_model_of_many_blocks_is_named_by_its_cid_and_served_by_whoever_fetched_it(
+        self, world: StoreWorld
+    ) -> None:
+        model = hashlib.shake_256(b"model").digest(3 * MAX_BLOCK + 100)
+        cid = world.wait(world.stores[0].put(model))
+        assert cid == cid_of(model)
+        assert world.wait(world.stores[1].get(cid)) == model
+        world.leave(0)
+        assert world.wait(world.stores[2].get(cid)) == model
+
+    @pytest.mark.parametrize("largest", [MAX_BLOCK, 2 * MAX_BLOCK])
+    def test_a_block_larger_than_any_of_the_session_is_refused(self, world: StoreWorld, largest: int) -> None:
+        cid = world.wait(world.stores[0].put(bytes(largest + 1)))
+        world.limit(largest)
+        for call in (world.stores[0].put(bytes(largest + 1)), world.stores[1].get(cid)):
+            with pytest.raises(PortError) as failure:
+                world.wait(call)
+            assert failure.value.reason is Reason.OVERSIZE
 
     def test_a_block_of_a_peer_that_left_cannot_be_had(self, world: StoreWorld) -> None:
         cid = world.wait(world.stores[0].put(b"weights"))

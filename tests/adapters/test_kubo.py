@@ -1,6 +1,7 @@
 """Real Kubo nodes keep the promises of Store, Gossip and IdentityKey, whatever happens to them and around them."""
 
 import asyncio
+import json
 import shlex
 import signal
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import torch
 from tests.adapters.gossips import GARBAGE, SESSION, GossipSuite, Listener, listening, model, told
 from tests.adapters.keys import IdentityKeySuite
 from tests.adapters.kubo_nodes import Nodes
@@ -18,16 +20,21 @@ from tests.adapters.stores import StoreSuite
 from tests.helpers.command_line import Done, here, refused
 
 from learnae.adapters import keystore as keys
-from learnae.adapters.kubo import Kubo, KuboGossip
+from learnae.adapters.kubo import Kubo, KuboGossip, store
 from learnae.adapters.kubo.dialing import DialPolicy
-from learnae.adapters.kubo.rpc import DIAL_TIMEOUT
+from learnae.adapters.kubo.rpc import DIAL_TIMEOUT, MAX_ANSWER
 from learnae.backends import live_run as sessions
 from learnae.errors import PortError, Reason
-from learnae.messages.ids import base64url
+from learnae.learn.cache import BlockMetadata
+from learnae.learn.model import create_network
+from learnae.learn.serialization import decode_block, encode_block, weights_digest
+from learnae.messages.chunk_list import ChunkList, raw_cid
+from learnae.messages.ids import CID_PREFIX, base64url, cid_from_bytes, cid_to_bytes
 from learnae.messages.wire import MAX_BLOCK, cid_of, topics
 from learnae.ports import Gossip, IdentityKey, Store
 from learnae.protocol.types import Cid
 from learnae.session.session_file import parse, to_toml
+from learnae.session.settings import ModelSettings
 
 pytestmark = pytest.mark.real
 
@@ -65,6 +72,10 @@ class World:
         """Wait so long for an answer."""
         for kubo in self.kubos:
             kubo.call_timeout, kubo.fetch_timeout = seconds, 2 * (seconds + DIAL_TIMEOUT)
+
+    def limit(self, size: int) -> None:
+        for kubo in self.kubos:
+            kubo.max_size = size
 
     async def shout(self, index: int, message: bytes) -> None:
         await self.kubos[index].call("pubsub/pub", message, arg=base64url(topics(SESSION)[1].encode()))
@@ -163,13 +174,13 @@ class TestKuboStore(StoreSuite):
     def test_a_raw_block_that_is_too_large_is_not_taken(self, world: World) -> None:
         block = bytes(MAX_BLOCK * 3 // 2)
         arguments = {"cid-codec": "raw", "mhtype": "sha2-256", "allow-big-block": "true"}
-        assert world.wait(world.kubos[0].call("block/put", block, **arguments))["Key"] == cid_of(block)
-        assert reason(world, world.kubos[1].get(cid_of(block))) is Reason.OVERSIZE
+        assert world.wait(world.kubos[0].call("block/put", block, None, **arguments))["Key"] == raw_cid(block)
+        assert reason(world, world.kubos[1].get(raw_cid(block))) is Reason.OVERSIZE
 
     @pytest.mark.parametrize(
-        "cid", ["", "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi", "/ipns/x", "Qm"]
+        "cid", ["", "bafyreigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi", "/ipns/x", "Qm"]
     )
-    def test_what_is_no_raw_block_is_not_asked_for(self, world: World, cid: str) -> None:
+    def test_what_is_neither_a_raw_block_nor_a_list_is_not_asked_for(self, world: World, cid: str) -> None:
         assert reason(world, world.kubos[0].get(Cid(cid))) is Reason.MALFORMED
 
     def test_a_node_lists_addresses_that_others_can_dial(self, world: World) -> None:
@@ -179,6 +190,33 @@ class TestKuboStore(StoreSuite):
         cid = world.wait(world.kubos[0].put(b"weights"))
         pinned = world.wait(world.kubos[0].call("pin/ls", type="recursive"))
         assert cid in pinned["Keys"]
+
+    def test_a_model_of_ten_million_parameters_travels_and_its_chunks_go_with_its_list(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        network = create_network(ModelSettings(hidden=(3150, 3150)))
+        weights = network.random_weights(torch.Generator().manual_seed(1))
+        block = encode_block(network, weights, BlockMetadata("", "", 0))
+        assert network.size > 10_000_000
+        mine, other = world.kubos[:2]
+        for kubo in (mine, other):
+            kubo.call_timeout = kubo.fetch_timeout = HANGS
+        cid = world.wait(mine.put(block))
+        assert decode_block(network, world.wait(other.get(cid))).digest == weights_digest(weights)
+
+        def chunks_left(kubo: Kubo) -> set[str]:
+            """After the node has deleted what is not pinned."""
+            world.wait(kubo.post("repo/gc", MAX_ANSWER, quiet="true"))
+            stored = world.wait(kubo.post("refs/local", MAX_ANSWER)).decode()
+            return {json.loads(line)["Ref"] for line in stored.splitlines()} & raw_names
+
+        cids = (cid, *ChunkList.of(block).chunks)
+        raw_names = {cid_from_bytes(CID_PREFIX + cid_to_bytes(each)[4:]) for each in cids}  # as a node lists them
+        assert chunks_left(mine) == raw_names and not chunks_left(other)
+        monkeypatch.setattr(store, "MAX_PINNED", len(block))
+        newer = world.wait(mine.put(bytes(MAX_BLOCK + 1)))
+        assert not chunks_left(mine)
+        assert world.wait(other.get(newer)) == bytes(MAX_BLOCK + 1)
 
 
 class TestKuboKey(IdentityKeySuite):

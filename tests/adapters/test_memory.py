@@ -39,14 +39,17 @@ class AtOnce:
 class Stores(AtOnce):
     def __init__(self) -> None:
         self.net = MemoryNet(random.Random(1))
-        swarm = MemorySwarm(self.net)
-        self.stores: list[Store] = [MemoryStore(swarm, name) for name in ("p00", "p01", "p02")]
+        self.swarm = MemorySwarm(self.net)
+        self.stores: list[Store] = [MemoryStore(self.swarm, name) for name in ("p00", "p01", "p02")]
 
     def leave(self, index: int) -> None:
         self.net.down.add(f"p{index:02}")
 
     def expect_absent(self) -> None:
         """Nothing waits here."""
+
+    def limit(self, size: int) -> None:
+        self.swarm.max_size = size
 
 
 class Keys(AtOnce):

@@ -130,6 +130,16 @@ def test_pruning_keeps_what_it_is_told_to_and_the_newest(world: Journals) -> Non
     assert list(blocks) == [cids[3], *cids[10:]]
 
 
+def test_of_large_blocks_fewer_count_as_new(world: Journals, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("learnae.adapters.sqlite_journal.blocks.RECENT_BYTES", 250)
+    blocks = world.opened[-1].blocks
+    cids = [cid_of(bytes([number]) * 100) for number in range(5)]
+    for number, cid in enumerate(cids):
+        blocks[cid] = bytes([number]) * 100
+    assert blocks.prune({cids[0]}) == 2
+    assert list(blocks) == [cids[0], *cids[3:]]
+
+
 def test_a_block_that_is_stored_again_is_new_again(world: Journals) -> None:
     blocks = world.opened[-1].blocks
     cids = [cid_of(bytes([number])) for number in range(RECENT)]

@@ -6,13 +6,13 @@ from tests.learn.small import close, network, weights
 from torch.nn import Linear, ReLU, Sequential
 from torch.nn.functional import cross_entropy
 
-from learnae.errors import InputError
+from learnae.errors import InputError, PortError
 from learnae.learn.averaging import average
 from learnae.learn.cache import BlockMetadata
 from learnae.learn.model import count_correct, create_network, loss
 from learnae.learn.network import Network
-from learnae.learn.serialization import encode_block, weights_digest
-from learnae.messages.wire import MAX_BLOCK
+from learnae.learn.serialization import decode_block, encode_block, max_bytes, weights_digest
+from learnae.messages.wire import MAX_BLOCK, MAX_MODEL
 from learnae.session.settings import ModelSettings
 
 
@@ -101,14 +101,20 @@ def test_the_average_of_huge_finite_weights_is_finite() -> None:
     assert average(huge, -huge).tolist() == [0, 0, 0]
 
 
-def test_a_network_whose_block_would_exceed_1_mib_is_refused() -> None:
-    with pytest.raises(InputError, match=r"model.hidden = \[512, 512\] makes blocks of .* over 1 MiB: use fewer units"):
-        create_network(ModelSettings(hidden=(512, 512)))
+def test_a_network_whose_weights_would_exceed_64_mib_is_refused() -> None:
+    refused = r"model.hidden = \[4096, 4096\] makes models of 67,.* bytes, over 64 MiB: use fewer units"
+    with pytest.raises(InputError, match=refused):
+        create_network(ModelSettings(hidden=(4096, 4096)))
 
 
-def test_the_largest_network_allowed_fits_into_a_block() -> None:
-    for net in (create_network(ModelSettings(hidden=(495, 495))), create_network(ModelSettings(hidden=(10,) * 100))):
-        assert len(encode_block(net, weights(net), BlockMetadata("b" * 59, "Q" * 52, 10**8))) <= MAX_BLOCK
+@pytest.mark.parametrize("hidden", [(512, 512), (10,) * 100])
+def test_no_block_of_a_network_is_larger_than_the_limit_for_what_is_fetched(hidden: tuple[int, ...]) -> None:
+    net = create_network(ModelSettings(hidden=hidden))
+    block = encode_block(net, weights(net), BlockMetadata("b" * 59, "Q" * 52, 10**8))
+    assert len(block) <= max_bytes(net) <= MAX_MODEL
+    assert torch.equal(decode_block(net, block).weights, weights(net))
+    with pytest.raises(PortError, match="oversize"):
+        decode_block(net, bytes(max(max_bytes(net), MAX_BLOCK) + 1))
 
 
 def test_a_layer_without_units_is_refused() -> None:

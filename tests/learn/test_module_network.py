@@ -248,11 +248,11 @@ def test_the_cnn_takes_images_of_any_size(shape: tuple[int, ...], hidden: tuple[
         ("cnn", (), (8,), 'model.kind = "cnn" needs images, but each row has the shape'),
         ("transformer", (), (8, 4), "a transformer needs equal widths that 4 divides"),
         ("transformer", (), (), "a transformer needs equal widths that 4 divides"),
-        ("logistic", (), (8,), 'model.kind = "logistic" makes blocks of .* over 1 MiB: use fewer units'),
+        ("logistic", (), (8,), 'model.kind = "logistic" makes models of .* over 64 MiB: use fewer units'),
     ],
 )
 def test_a_shipped_model_that_does_not_fit_is_refused(
     kind: str, shape: tuple[int, ...], hidden: tuple[int, ...], sentence: str
 ) -> None:
     with pytest.raises(InputError, match=sentence):
-        create_network(ModelSettings(kind=kind, hidden=hidden), 300_000 if kind == "logistic" else 6, 3, shape)
+        create_network(ModelSettings(kind=kind, hidden=hidden), 6_000_000 if kind == "logistic" else 6, 3, shape)

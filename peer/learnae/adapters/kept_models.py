@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from learnae.errors import InputError
-from learnae.messages.wire import MAX_BLOCK, cid_of
+from learnae.messages.wire import MAX_MODEL, cid_of
 from learnae.protocol.types import Cid
 
 MODELS, SUFFIX = "models", ".safetensors"
@@ -29,7 +29,7 @@ def read_models(run: Path) -> dict[Cid, bytes]:
     """Raises InputError: a block is not the one that its name promises."""
     blocks = {}
     for path in sorted((run / MODELS).glob(f"*{SUFFIX}")):
-        block = path.read_bytes() if path.is_file() and path.stat().st_size <= MAX_BLOCK else b""
+        block = path.read_bytes() if path.is_file() and path.stat().st_size <= MAX_MODEL else b""
         cid = Cid(path.name.removesuffix(SUFFIX))
         if cid_of(block) != cid:
             raise InputError(f"{path} is damaged: remove it, and its model will be computed again")

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from learnae.errors import BadMessage, PortError, Reason
-from learnae.messages.wire import MAX_BLOCK, cid_of, decode, encode
+from learnae.messages.wire import MAX_MODEL, cid_of, decode, encode
 from learnae.protocol.types import Announcement, Cid, PeerId
 from learnae.session.faults import CUT, Link, Links
 
@@ -74,11 +74,15 @@ class MemoryNet:
 
 @dataclass
 class MemorySwarm:
-    """All blocks, and the peers that serve them."""
+    """All blocks, and the peers that serve them.  A large model is one block here: nothing would be listed or chunked.
+
+    ``max_size``: bytes of a block that a peer puts or gets.
+    """
 
     net: MemoryNet
     blocks: dict[Cid, bytes] = field(default_factory=dict)
     holders: dict[Cid, dict[str, None]] = field(default_factory=dict)
+    max_size: int = MAX_MODEL
 
     def best_link(self, cid: Cid, name: str) -> Link:
         """The best link over which this peer can fetch a block; CUT if no holder can be reached."""
@@ -99,8 +103,7 @@ class MemoryStore:
     name: str
 
     async def put(self, block: bytes) -> Cid:
-        if len(block) > MAX_BLOCK:
-            raise PortError(Reason.OVERSIZE)
+        self._limit_size(block)
         self._reach_own_node()
         cid = cid_of(block)
         self.swarm.blocks[cid] = block
@@ -114,8 +117,14 @@ class MemoryStore:
             raise PortError(Reason.NOT_FOUND, cid)
         if not any(holder == self.name or self._connected(holder) for holder in holders):
             raise PortError(Reason.UNREACHABLE, cid)
+        block = self.swarm.blocks[cid]
+        self._limit_size(block)
         holders[self.name] = None  # a peer that has fetched a block serves it
-        return self.swarm.blocks[cid]
+        return block
+
+    def _limit_size(self, block: bytes) -> None:
+        if len(block) > self.swarm.max_size:
+            raise PortError(Reason.OVERSIZE, f"{len(block)} bytes")
 
     def _connected(self, holder: str) -> bool:
         """A fetch needs both directions."""

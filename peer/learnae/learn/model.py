@@ -11,27 +11,24 @@ from learnae.learn.datasets.dataset import CLASSES, FEATURES
 from learnae.learn.mlp import Mlp, mlp
 from learnae.learn.module_network import ModuleNetwork
 from learnae.learn.network import ModelView, Network
-from learnae.messages.wire import MAX_BLOCK
+from learnae.learn.serialization import max_bytes
+from learnae.messages.wire import MAX_MODEL
 from learnae.plugins import Kind
 from learnae.session.settings import ModelSettings
-
-HEADER_BYTES = 1024  # a block's metadata
-HEADER_BYTES_PER_TENSOR = 96  # name, shape and offsets
 
 
 @lru_cache(8)
 def create_network(
     settings: ModelSettings, features: int = FEATURES, classes: int = CLASSES, shape: tuple[int, ...] = ()
 ) -> Network:
-    """``shape``: of a row.  InputError: the model cannot be used, or its weights do not fit into one IPFS block."""
+    """``shape``: of a row.  InputError: the model cannot be used, or it is too large."""
     view = ModelView(features, classes, shape or (features,), settings.hidden)
     factory = plugins.plugin(Kind.MODELS, settings.kind)
     network: Network = mlp(view) if factory is mlp else ModuleNetwork(settings.kind, view, factory)
-    block = 4 * network.size + HEADER_BYTES + HEADER_BYTES_PER_TENSOR * len(network.shapes)
-    if block > MAX_BLOCK:
+    if max_bytes(network) > MAX_MODEL:
         own = isinstance(network, Mlp)
         name = f"model.hidden = {list(settings.hidden)}" if own else f'model.kind = "{plugins.shown(settings.kind)}"'
-        raise InputError(f"{name} makes blocks of {block} bytes, over 1 MiB: use fewer units")
+        raise InputError(f"{name} makes models of {4 * network.size:,} bytes, over 64 MiB: use fewer units")
     return network
 
 

@@ -1,4 +1,4 @@
-"""A model on IPFS: one raw safetensors block with the metadata ``{session, creator, step}``.  Never pickle.
+"""A model on IPFS: one safetensors file with the metadata ``{session, creator, step}``.  Never pickle.
 
 With an averaging rule other than the paper's, the metadata also has ``rows`` and, of an average, ``mix``.
 
@@ -64,13 +64,18 @@ def decode_block(network: Network, block: bytes) -> DecodedModel:
     Raises PortError: OVERSIZE, MALFORMED (no safetensors, other metadata), SHAPE (other names, shapes or types of
     tensors), NOT_FINITE.
     """
-    if len(block) > MAX_BLOCK:
+    if len(block) > max(MAX_BLOCK, max_bytes(network)):
         raise PortError(Reason.OVERSIZE, f"{len(block)} bytes")
     metadata = _parse_metadata(_parse_header(block).get("__metadata__"), len(network.shapes))
     weights = _parse_weights(network, block)
     if not all_finite(weights):
         raise PortError(Reason.NOT_FINITE)
     return DecodedModel(weights, weights_digest(weights), metadata)
+
+
+def max_bytes(network: Network) -> int:
+    """No valid block of this network is larger."""
+    return 8 + MAX_HEADER + 4 * network.size
 
 
 def all_finite(weights: Tensor) -> bool:

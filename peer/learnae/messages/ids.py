@@ -9,6 +9,7 @@ BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 PREFIX = bytes.fromhex("002408011220")  # identity multihash of 36 bytes: a protobuf of key type 1 and 32 bytes
 
 CID_PREFIX = bytes.fromhex("01551220")  # version 1, raw bytes, sha2-256 of 32 bytes
+LIST_PREFIX = bytes.fromhex("01701220")  # the same of a list of chunks (``chunk_list``)
 CID_BYTES = 36
 
 
@@ -46,7 +47,7 @@ def cids_to_bytes(cids: Iterable[Cid]) -> bytes:
 def cids_from_bytes(binary: bytes) -> tuple[Cid, ...]:
     """The models that a payment with this calldata is for.  Raises ValueError if the bytes are no CIDs."""
     parts = [binary[at : at + CID_BYTES] for at in range(0, len(binary), CID_BYTES)]
-    if not all(len(part) == CID_BYTES and part.startswith(CID_PREFIX) for part in parts):
+    if not all(len(part) == CID_BYTES and part.startswith((CID_PREFIX, LIST_PREFIX)) for part in parts):
         raise ValueError("no CIDs")
     return tuple(map(cid_from_bytes, parts))
 

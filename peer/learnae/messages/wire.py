@@ -3,14 +3,13 @@
 Decoding is strict: an unknown version or field, a wrong type or an overlong message raises ``BadMessage``.
 """
 
-import hashlib
 import json
 import re
 from typing import Any, assert_never
 
 from learnae.errors import BadMessage, Reason
+from learnae.messages.chunk_list import CHUNK, ChunkList, list_cid, raw_cid
 from learnae.messages.foreign_json import from_json
-from learnae.messages.ids import cid_from_bytes
 from learnae.messages.multiaddr import PEER, Multiaddr
 from learnae.protocol.types import (
     Address,
@@ -29,7 +28,8 @@ from learnae.protocol.types import (
 )
 
 VERSION = 1
-MAX_BLOCK = 1 << 20  # bytes: IPFS's block limit, so that a model is one raw block
+MAX_BLOCK = CHUNK  # bytes of one IPFS block; larger content is a list of chunks
+MAX_MODEL = 64 << 20  # bytes
 MAX_MESSAGE = 2048  # bytes
 MAX_READING = 32_000  # bytes of a sensor's message: fits into one block of the Tangle
 MAX_ADDRESSES = 6
@@ -45,10 +45,12 @@ DIGEST = r"[0-9a-f]{32,64}"
 TEXT = r"[!-~]{0,200}"
 
 
-def cid_of(block: bytes) -> Cid:
-    """CIDv1, raw, sha2-256, as ``ipfs add --cid-version=1 --raw-leaves`` names a block of up to 1 MiB."""
-    multihash = b"\x01\x55\x12\x20" + hashlib.sha256(block).digest()
-    return cid_from_bytes(multihash)
+def cid_of(content: bytes) -> Cid:
+    """The CID of a model or of other content: of one raw block up to 1 MiB, and of a list of chunks above.
+
+    ``ipfs add --cid-version=1 --raw-leaves --chunker=size-1048576`` names it in the same way.
+    """
+    return raw_cid(content) if len(content) <= MAX_BLOCK else list_cid(ChunkList.of(content).block)
 
 
 def proof_text(claim: Claim, session: Cid, chain_id: int, genesis: str) -> bytes:

@@ -156,6 +156,7 @@ async def _run_peer(
         facts = learning.features, learning.data_sha256, learning.initial_block
         setup = SessionSetup(session, members, *facts, statistics=learning.statistics)
         index, addresses = members.index(member), await answered(node.kubo, kubo.addresses, node.patience)
+        kubo.max_size = setup.largest_block
         config = setup.config(index, learning.commitment(index), secrets.token_hex(16))
         for block in (setup.manifest, *setup.blocks.values()):
             await answered(node.kubo, partial(kubo.put, block), node.patience)

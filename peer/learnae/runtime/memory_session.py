@@ -47,6 +47,7 @@ class MemorySession(SessionSetup):
         self._ring: dict[PeerId, bytes] = {}
         for member in members:
             self.initial_cid(member)
+        self.swarm.max_size = self.largest_block
         everybody: dict[str, None] = dict.fromkeys(member.name for member in self.members)
         for cid, block in {**self.blocks, self.session_id: self.manifest}.items():  # all have them from the start
             self.swarm.blocks[cid] = block

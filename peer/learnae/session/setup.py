@@ -22,6 +22,7 @@ from learnae.session.roster import Member, neighbourhood
 from learnae.session.settings import Session
 
 MAX_ROWS_HEADER = 1024  # bytes of a row block that are no rows
+MAX_MODEL_HEADER = 1 << 16  # bytes of a model that are no weights
 
 ADAPTATION = ("adapt", "target", "lowest", "highest")  # settings of a factor that changes
 
@@ -111,6 +112,11 @@ class SessionSetup:
             cid = self._initial_cids[member.name] = cid_of(block)
             self.blocks[cid] = block
         return self._initial_cids[member.name]
+
+    @property
+    def largest_block(self) -> int:
+        """Bytes of the largest model, or block of rows, that a peer of this session can publish."""
+        return max(MAX_BLOCK, len(self.blocks[self.initial_cid(self.members[0])]) + MAX_MODEL_HEADER)
 
     def config(self, index: int, validation: Commitment, salt: str | None = None) -> PeerConfig:
         """The settings of one peer.

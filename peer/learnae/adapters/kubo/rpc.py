@@ -1,8 +1,9 @@
 """The RPC of one Kubo node, through aioipfs, with deadlines and with every failure as a ``PortError``.
 
-Plain HTTP is used only for what aioipfs lacks: ``key/sign``, a ``cat`` that stops at the maximum size of a block, a
-subscription that survives long lines, garbage and restarts of the node, and a publication that can be cancelled
-(aioipfs first asks for the node's version and suppresses every exception meanwhile, including cancellation).
+Plain HTTP is used only for what aioipfs lacks: ``key/sign``, an ``add`` of much data with a deadline, a ``cat`` that
+stops at the maximum size of a block, a subscription that survives long lines, garbage and restarts of the node, and a
+publication that can be cancelled (aioipfs first asks for the node's version and suppresses every exception meanwhile,
+including cancellation).
 
 Every call ends within its deadline.  A node that is down is UNREACHABLE at once, one that hangs is TIMEOUT.  aioipfs
 ignores its own ``timeout=`` and returns None if a connection breaks: both become errors here.
@@ -77,25 +78,31 @@ class KuboRpc:
     async def close(self) -> None:
         await self.client.close()
 
-    async def call(self, path: str, body: bytes | None = None, **arguments: str) -> Any:
-        """Call a method without aioipfs and return its JSON, or None for an empty answer."""
-        async with port_errors(self.call_timeout):
-            answer = await self.post(path, MAX_ANSWER, body, **arguments)
+    async def call(self, path: str, body: bytes | None = None, deadline: float | None = None, **arguments: str) -> Any:
+        """Call a method without aioipfs and return its JSON, or None for an empty answer.
+
+        ``deadline``: s; None: ``call_timeout``.
+        """
+        deadline = deadline or self.call_timeout
+        async with port_errors(deadline):
+            answer = await self.post(path, MAX_ANSWER, body, deadline, **arguments)
             return from_json(answer.decode()) if answer else None
 
-    async def post(self, path: str, max_bytes: int, body: bytes | None = None, **arguments: str) -> bytes:
+    async def post(
+        self, path: str, max_bytes: int, body: bytes | None = None, deadline: float | None = None, **arguments: str
+    ) -> bytes:
         form = None
         if body is not None:
             form = aiohttp.FormData()
             form.add_field("data", BytesIO(body), filename="data")
         url = self.client.api_endpoint(path)
         async with (
-            port_errors(self.call_timeout),
+            port_errors(deadline or self.call_timeout),
             self.client.session.post(url, params=arguments, data=form) as response,
         ):
             answer = await read_body(response, max_bytes)
             if response.status != 200:
-                missing = path == "cat" and b"not found" in answer
+                missing = path in ("cat", "block/get") and b"not found" in answer
                 reason = Reason.NOT_FOUND if missing else Reason.INVALID_RESPONSE
                 raise PortError(reason, f"{path}: HTTP {response.status} {answer[:200]!r}")
             return answer

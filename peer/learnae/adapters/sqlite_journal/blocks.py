@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from learnae.adapters.sqlite_journal.journal import SqliteJournal
 
 RECENT = 16  # blocks just created or fetched are never pruned, because their event may still be on its way
+RECENT_BYTES = 256 << 20  # of them
 
 
 class SqliteBlocks(MutableMapping[Cid, bytes]):
@@ -56,9 +57,10 @@ class SqliteBlocks(MutableMapping[Cid, bytes]):
         return count
 
     def prune(self, keep: Collection[Cid]) -> int:
-        """Delete all blocks but these (see ``blocks_in_use``) and the ``RECENT`` newest; return how many."""
+        """Delete all blocks but these (see ``blocks_in_use``) and the newest; return how many."""
         kept = "(SELECT value FROM json_each(?))"
-        newest = f"(SELECT number FROM blocks ORDER BY number DESC LIMIT {RECENT})"
+        sizes = "SELECT number, sum(length(block)) OVER (ORDER BY number DESC) AS total FROM blocks"
+        newest = f"(SELECT number FROM ({sizes}) WHERE total <= {RECENT_BYTES} ORDER BY number DESC LIMIT {RECENT})"
         return self._delete(f"cid NOT IN {kept} AND number NOT IN {newest}", to_json(sorted(keep)))
 
     def _delete(self, condition: str, value: str) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from learnae.errors import InputError
 from learnae.messages.codec import decode
 from learnae.messages.foreign_json import from_json
+from learnae.messages.wire import MAX_MODEL
 from learnae.protocol import peer as core
 from learnae.protocol.events import Event
 
@@ -21,7 +22,7 @@ CREATE TABLE events (number INTEGER PRIMARY KEY, event TEXT NOT NULL, digest TEX
 CREATE TABLE signatures (number INTEGER PRIMARY KEY, signature TEXT NOT NULL);
 CREATE TABLE blocks (number INTEGER PRIMARY KEY AUTOINCREMENT, cid TEXT NOT NULL UNIQUE, block BLOB NOT NULL);
 """
-MAX_VALUE = 8 << 20  # bytes of one value that is read; the largest legal one is a block
+MAX_VALUE = MAX_MODEL + (8 << 20)  # bytes of one value that is read; the largest legal one is a model
 OPENINGS = "CREATE TABLE openings (after INTEGER NOT NULL)"  # since version 2: number of events before each opening
 
 DAMAGED = (

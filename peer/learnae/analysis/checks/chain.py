@@ -203,9 +203,9 @@ def gas_within_limits(history: History) -> Iterator[str]:
 
 
 def _models(data: str) -> str:
-    """The CIDs in a payment's calldata, which has their 36 bytes each (raw, sha2-256) or their text."""
+    """The CIDs in a payment's calldata, which has their 36 bytes each (of raw blocks or lists of chunks) or text."""
     payload = bytes.fromhex(data.removeprefix("0x"))
     parts = [payload[at : at + 36] for at in range(0, len(payload), 36)]
-    if all(part.startswith(b"\x01\x55\x12\x20") and len(part) == 36 for part in parts):
+    if all(part.startswith((b"\x01\x55\x12\x20", b"\x01\x70\x12\x20")) and len(part) == 36 for part in parts):
         return " ".join("b" + b32encode(part).decode().rstrip("=").lower() for part in parts)
     return payload.decode("ascii", "replace")

@@ -1,0 +1,102 @@
+"""Models of many chunks, fetched through a node that has hostile lists and incomplete chunks: no Kubo."""
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from tests.adapters.test_kubo_bad_answers import client, reason
+
+from learnae.adapters.kubo import Kubo
+from learnae.errors import Reason
+from learnae.messages.chunk_list import ChunkList, list_cid
+from learnae.messages.wire import MAX_BLOCK, cid_of
+from learnae.protocol.types import Cid
+
+LARGE = hashlib.shake_256(b"model").digest(2 * MAX_BLOCK + 100)
+CHUNKS = [LARGE[at : at + MAX_BLOCK] for at in range(0, len(LARGE), MAX_BLOCK)]
+LIST = ChunkList.of(LARGE)
+
+
+@asynccontextmanager
+async def holding(list: bytes, *chunks: bytes, max_size: int = len(LARGE)) -> AsyncIterator[tuple[Kubo, Counter[str]]]:
+    """A node that has a list and chunks, and what is requested of it."""
+    blocks, requested = {list_cid(list): list} | {cid_of(chunk): chunk for chunk in chunks}, Counter[str]()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        requested[cid := request.query["arg"]] += 1
+        if cid not in blocks:
+            return web.Response(status=500, text='{"Message": "block was not found locally (offline)"}')
+        return web.Response(body=blocks[Cid(cid)])
+
+    async with client(cat=answer, block_get=answer) as kubo:
+        kubo.max_size = max_size
+        yield kubo, requested
+
+
+def test_a_large_model_is_fetched_as_its_list_and_each_of_its_chunks_once() -> None:
+    async def story() -> None:
+        async with holding(LIST.block, *CHUNKS) as (kubo, requested):
+            assert await kubo.get(cid_of(LARGE)) == LARGE
+            assert requested == Counter([cid_of(LARGE), *LIST.chunks])
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("list", "reason_of_refusal"),
+    [
+        (ChunkList(64 * MAX_BLOCK, LIST.chunks[:1] * 64).block, Reason.OVERSIZE),
+        (ChunkList(2 * MAX_BLOCK + 101, LIST.chunks).block, Reason.OVERSIZE),
+        (LIST.block + b"0", Reason.MALFORMED),
+        (b"", Reason.MALFORMED),
+        (bytes(MAX_BLOCK), Reason.OVERSIZE),
+    ],
+)
+def test_of_a_list_that_promises_too_much_or_the_wrong_chunks_no_chunk_is_fetched(
+    list: bytes, reason_of_refusal: Reason
+) -> None:
+    async def story() -> None:
+        async with holding(list, *CHUNKS) as (kubo, requested):
+            assert await reason(kubo.get(list_cid(list))) is reason_of_refusal
+            assert requested.keys() == {list_cid(list)}
+
+    asyncio.run(story())
+
+
+def test_in_a_session_of_small_models_no_list_is_fetched() -> None:
+    async def story() -> None:
+        async with holding(LIST.block, *CHUNKS, max_size=MAX_BLOCK) as (kubo, requested):
+            assert await reason(kubo.get(cid_of(LARGE))) is Reason.OVERSIZE
+            assert not requested
+
+    asyncio.run(story())
+
+
+def test_a_model_with_a_missing_chunk_is_not_found() -> None:
+    async def story() -> None:
+        async with holding(LIST.block, *CHUNKS[:2]) as (kubo, _):
+            assert await reason(kubo.get(cid_of(LARGE))) is Reason.NOT_FOUND
+
+    asyncio.run(story())
+
+
+def test_a_chunk_of_another_size_than_its_list_promises_is_refused() -> None:
+    async def story() -> None:
+        list = ChunkList(2 * MAX_BLOCK, (cid_of(b"small"), LIST.chunks[1])).block
+        async with holding(list, b"small", CHUNKS[1]) as (kubo, _):
+            assert await reason(kubo.get(list_cid(list))) is Reason.MALFORMED
+
+    asyncio.run(story())
+
+
+def test_another_list_or_chunk_than_was_requested_is_refused() -> None:
+    async def story() -> None:
+        async with client(block_get=LIST.block, cat=CHUNKS[0]) as kubo:
+            assert await reason(kubo.get(cid_of(LARGE + b"0"))) is Reason.INVALID_RESPONSE
+            assert await reason(kubo.get(cid_of(LARGE))) is Reason.INVALID_RESPONSE
+
+    asyncio.run(story())
