@@ -199,8 +199,6 @@ class TestKuboStore(StoreSuite):
         block = encode_block(network, weights, BlockMetadata("", "", 0))
         assert network.size > 10_000_000
         mine, other = world.kubos[:2]
-        for kubo in (mine, other):
-            kubo.call_timeout = kubo.fetch_timeout = HANGS
         cid = world.wait(mine.put(block))
         assert decode_block(network, world.wait(other.get(cid))).digest == weights_digest(weights)
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from learnae.errors import InputError
-from learnae.messages.wire import cid_of
+from learnae.messages.wire import MAX_BLOCK, cid_of
 from learnae.protocol.policies import Policy
 from learnae.protocol.settings import NetworkSettings, RewardSettings, StartSettings, WorkSettings
 from learnae.protocol.types import Address, Commitment, PeerId
@@ -82,6 +82,13 @@ def test_in_an_open_session_a_slice_must_fit_into_a_block() -> None:
     with pytest.raises(InputError, match="a slice of 1,160,000 bytes is no row block of 1 MiB: raise work.slices"):
         setup(wide)
     setup(replace(wide, privacy=True))
+
+
+def test_no_peer_fetches_more_than_a_model_or_a_block_of_rows_of_the_session_has() -> None:
+    assert setup().largest_block == MAX_BLOCK
+    members = roster(SESSION.groups, SESSION.peers, _ids, SESSION.privacy)
+    large = SessionSetup(SESSION, members, 28, "ab", lambda name: bytes(2 * MAX_BLOCK))
+    assert 2 * MAX_BLOCK < large.largest_block < 3 * MAX_BLOCK
 
 
 def test_all_peers_are_given_the_same_settings_and_each_its_own_weights() -> None:
