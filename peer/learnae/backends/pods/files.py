@@ -58,10 +58,7 @@ def write_swarm(session: Session, plan: Pods, folder: Path, rpc: str | None = No
     """Write the folder anew, with new keys, wallets and chain.  ``rpc``: the URL of an external chain instead."""
     from learnae.runtime.torch_learning import TorchLearning  # imports torch
 
-    remove(folder)
-    folder.mkdir(parents=True)
-    for part in ("pods", JOURNALS, REPOSITORIES):
-        (folder / part).mkdir(0o700)  # before there is a secret in it
+    _make_folders(plan, folder)
     learning = TorchLearning(session, os.cpu_count() or 1, salt=draw_judging_salt(session, folder))
     if (size := len(learning.initial_block(plan.names[0]))) > MAX_MODEL:
         raise InputError(
@@ -70,12 +67,6 @@ def write_swarm(session: Session, plan: Pods, folder: Path, rpc: str | None = No
         )
     (folder / NOTICE).write_text(learning.notice or "", encoding="utf-8")
     identities = {name: create_identity() for name in plan.names}
-    for name in plan.names:
-        for part in ("sensor",) if name in plan.sensors else ("link", "ipfs", "peer"):
-            (folder / "pods" / name / part).mkdir(parents=True)
-        (folder / JOURNALS / name).mkdir()
-        if name not in plan.sensors:
-            (folder / REPOSITORIES / name).mkdir()
     wallets = {name: keystore.create_wallet(path).address for name, path in keystores(plan, folder).items()}
     wallets |= {name: Wallet.from_key(os.urandom(32)).address for name in plan.sensors}  # which nobody uses
     peers = {name: identity.peer_id for name, identity in identities.items()}
@@ -93,16 +84,7 @@ def write_swarm(session: Session, plan: Pods, folder: Path, rpc: str | None = No
         if name in plan.sensors:
             continue
         pod = folder / "pods" / name
-        token = secrets.token_urlsafe(32)
-        write_private(pod / "link" / "token", token)
-        write_private(pod / "ipfs" / "swarm.key", key)
-        if name in plan.hosted:
-            write_private(pod / "ipfs" / "config.json", json.dumps(ipfs_config(plan, name, identities), indent=2))
-        else:
-            write_private(pod / "ipfs" / IDENTITY, identities[name].key)
-        write_private(pod / "peer" / "token", token)
-        if rpc is not None:
-            write_private(pod / "peer" / RPC_FILE, rpc)
+        _write_secrets(pod, plan, name, identities, key, rpc)
         for file in ("session.toml", "roster.json"):
             shutil.copy(folder / file, pod / "peer")
         write_plugins(session, pod / "peer")
@@ -115,6 +97,35 @@ def write_swarm(session: Session, plan: Pods, folder: Path, rpc: str | None = No
         write_sensor(pod, name, plan.names.index(name), identity, learning, agreed, plan.feed_url)
     restrict((folder / part for part in ("pods", JOURNALS, REPOSITORIES, "chain")), plan.user)
     return members
+
+
+def _make_folders(plan: Pods, folder: Path) -> None:
+    remove(folder)
+    folder.mkdir(parents=True)
+    for part in ("pods", JOURNALS, REPOSITORIES):
+        (folder / part).mkdir(0o700)  # before there is a secret in it
+    for name in plan.names:
+        for part in ("sensor",) if name in plan.sensors else ("link", "ipfs", "peer"):
+            (folder / "pods" / name / part).mkdir(parents=True)
+        (folder / JOURNALS / name).mkdir()
+        if name not in plan.sensors:
+            (folder / REPOSITORIES / name).mkdir()
+
+
+def _write_secrets(
+    pod: Path, plan: Pods, name: str, identities: Mapping[str, IpfsIdentity], key: str, rpc: str | None
+) -> None:
+    """The token of a pod's API, the key of the swarm, the identity of its node, and the URL of an external chain."""
+    token = secrets.token_urlsafe(32)
+    write_private(pod / "link" / "token", token)
+    write_private(pod / "ipfs" / "swarm.key", key)
+    if name in plan.hosted:
+        write_private(pod / "ipfs" / "config.json", json.dumps(ipfs_config(plan, name, identities), indent=2))
+    else:
+        write_private(pod / "ipfs" / IDENTITY, identities[name].key)
+    write_private(pod / "peer" / "token", token)
+    if rpc is not None:
+        write_private(pod / "peer" / RPC_FILE, rpc)
 
 
 def keystores(plan: Pods, folder: Path) -> dict[str, Path]:
