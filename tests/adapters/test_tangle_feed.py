@@ -62,7 +62,7 @@ class World:
 
 @pytest.fixture
 def world(nodes: Nodes, tag: bytes) -> Iterator[World]:
-    feeds = [nodes.feed(tag, call_timeout=PATIENCE), nodes.feed(tag, (2, 1, 0), PATIENCE)]
+    feeds = [nodes.feed(tag, call_timeout=PATIENCE), nodes.feed(tag, (2, 1, 0))]  # the second notices frozen nodes
     world = World(nodes, feeds)
     yield world
     for feed in feeds:
