@@ -22,7 +22,7 @@ SESSION = """
 name = "feed"
 peers = 5
 privacy = false
-linger = 60.0
+linger = 20.0
 max_duration = 600.0
 [data]
 rows = 300
