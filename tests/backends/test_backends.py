@@ -80,6 +80,7 @@ class TestKubernetes(BackendSuite):
     """On the cluster of the current context, which must have the images of this checkout."""
 
     settings = TestCompose.settings
+    unsupported = TestCompose.unsupported
 
     def backend(self, session: Session, options: RunOptions) -> Backend:
         return KubernetesBackend(session, options, print)

@@ -173,7 +173,8 @@ def refuse_remote_peers(backend: str, options: RunOptions) -> None:
     """Raises InputError."""
     if options.remote_peers or options.publish:
         raise InputError(
-            f"--remote-peers: the {backend} backend cannot take peers from other machines: use --backend compose"
+            f"--remote-peers: the {backend} backend cannot take peers from other machines: use --backend compose or "
+            "kubernetes"
         )
 
 

@@ -16,11 +16,13 @@ def invite(
     out: Annotated[Path | None, typer.Option(help="File to write (default: NAME.join.json).")] = None,
 ) -> int:
     """Write a join file for a peer on another machine. The file contains that peer's keys."""
-    from learnae.backends.compose.remote_peers import JOIN_FILES
-    from learnae.backends.compose.render import FOLDER
+    from learnae.backends.compose.render import FOLDER as CONTAINERS
+    from learnae.backends.kubernetes.backend import FOLDER as KUBERNETES
+    from learnae.backends.remote_peers.host import JOIN_FILES
     from learnae.backends.remote_peers.join_file import JoinFile
 
-    files = {path.stem: path for path in sorted((FOLDER / JOIN_FILES).glob("*.json"))}
+    folders = (KUBERNETES / JOIN_FILES, CONTAINERS / JOIN_FILES)
+    files = {path.stem: path for folder in folders for path in sorted(folder.glob("*.json"))}
     if not files:
         raise InputError("no swarm of this checkout has remote peers: start one with make swarm N=4 REMOTE_PEERS=1")
     chosen = next(iter(files)) if name is None else name

@@ -19,8 +19,8 @@ from learnae.backends.compose import prepare as ready
 from learnae.backends.compose import session as sessions
 from learnae.backends.compose.backend import ComposeBackend
 from learnae.backends.compose.plan import MAX_PODS, project, subnets
-from learnae.backends.compose.remote_peers import RemotePeers
 from learnae.backends.pods import files
+from learnae.backends.remote_peers.host import RemotePeers
 from learnae.checkout import REPOSITORY
 from learnae.cli.output import INTERRUPTED, print_outcome
 from learnae.cli.run_session import run_session
@@ -212,7 +212,7 @@ def small(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> sessions.ComposeSw
     checkout.mkdir()
     there.write(checkout / "roster.json")
     (checkout / "session.toml").write_text(to_toml(session))
-    remote_peers = RemotePeers(plan, checkout, Cid("manifest"))
+    remote_peers = RemotePeers(plan.remote_names, checkout, Cid("manifest"))
     return sessions.ComposeSwarm(session, plan, there.members(session), checkout, Cid("manifest"), remote_peers)
 
 

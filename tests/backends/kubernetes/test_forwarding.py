@@ -8,11 +8,14 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import aiohttp
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from learnae.backends.kubernetes.cluster import Cluster
 from learnae.backends.kubernetes.forwarding import PROTOCOL, Forwards
+from learnae.backends.pods.plan import HOST
+from learnae.errors import InputError
 from learnae.pod_files.server import FilesServer
 
 POD, PORT = "swarm-peers-0", 7100
@@ -52,12 +55,12 @@ class ApiServer:
         return socket
 
 
-def forwarded(folder: Path, test: Callable[[ApiServer, str], Awaitable[None]]) -> None:
+def forwarded(folder: Path, test: Callable[[ApiServer, str], Awaitable[None]], host: str = HOST) -> None:
     """``test`` gets the URL of a pod's files."""
 
     async def run() -> None:
         for name in ("volume", "gates"):
-            (folder / name).mkdir()
+            (folder / name).mkdir(exist_ok=True)
         async with await FilesServer(folder / "volume", folder / "gates", "peer").listen("127.0.0.1", 0) as pod:
             api = ApiServer(pod.sockets[0].getsockname()[1])
             app = web.Application()
@@ -71,7 +74,9 @@ def forwarded(folder: Path, test: Callable[[ApiServer, str], Awaitable[None]]) -
                     configuration=configuration,
                     authorization=lambda: {"Authorization": "Bearer token"},
                 )
-                async with Forwards(cast(Cluster, cluster), [(POD, PORT)]) as forwards:
+                async with Forwards(cast(Cluster, cluster), [(POD, PORT)], host) as forwards:
+                    outer = forwards.url(POD, PORT).rpartition(":")[2]
+                    assert forwards.multiaddr(POD, PORT) == f"/ip4/{host}/tcp/{outer}"
                     await test(api, forwards.url(POD, PORT))
 
     asyncio.run(run())
@@ -103,3 +108,14 @@ def test_a_pod_that_is_gone_closes_the_connection_and_one_that_is_back_answers_a
                 assert await state.json() == {"begun": False}
 
     forwarded(tmp_path, test)
+
+
+def test_a_port_can_be_published_on_another_address_of_this_machine_and_on_no_foreign_one(tmp_path: Path) -> None:
+    async def test(api: ApiServer, url: str) -> None:
+        assert url.startswith("http://127.0.0.2:")
+        async with aiohttp.ClientSession() as client, client.get(f"{url}/v1/state") as state:
+            assert state.status == 200
+
+    forwarded(tmp_path, test, "127.0.0.2")
+    with pytest.raises(InputError, match="cannot listen on 192.0.2.1"):
+        forwarded(tmp_path, test, "192.0.2.1")

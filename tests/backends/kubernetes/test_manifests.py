@@ -14,11 +14,13 @@ import yaml
 from tests.helpers.command_line import here, refused
 
 from learnae import resources
-from learnae.backends.base import ClusterOptions
+from learnae.backends.base import ClusterOptions, RunOptions
+from learnae.backends.kubernetes.backend import KubernetesBackend
 from learnae.backends.kubernetes.manifests import manifests
 from learnae.backends.kubernetes.plan import COMPONENT, MAX_PODS, ClusterPlan, refuse_what_is_missing
 from learnae.backends.kubernetes.rendering import plan_for, rendered
 from learnae.backends.pods.images import Images
+from learnae.backends.pods.plan import RemotePeerOptions
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.session.roster import names
@@ -146,6 +148,36 @@ def test_what_a_pod_needs_is_what_the_documentation_says() -> None:
     text = (REPOSITORY / "docs" / "how-to" / "clusters.md").read_text()
     assert [row for row in rows if row not in text] == []
     assert f"a node with 4 free cores takes {int(4 / cpu[0])} peers" in text
+
+
+def test_a_remote_peer_has_no_pod_and_keeps_its_place_in_the_roster() -> None:
+    plan = replace(THREE, remote=RemotePeerOptions(1, "192.0.2.7"))
+    peers = next(each for each in manifests(plan) if each["spec"].get("serviceName") == plan.peers)
+    assert peers["spec"]["replicas"] == len(plan.pods) == 2 and plan.remote_names == ("p02",)
+    assert "192.0.2.7" not in rendered(plan)
+
+
+@pytest.mark.parametrize(
+    ("more", "options", "environment", "sentence"),
+    [
+        (CUT, RunOptions(remote_peers=1), {}, "faults cannot be injected into remote peers"),
+        ({}, RunOptions(remote_peers=1), {"LEARNAE_RPC": "http://192.0.2.1", "LEARNAE_KEY": "0" * 64}, "a secret"),
+        ({}, RunOptions(publish="192.0.2.7"), {}, "give --remote-peers, too"),
+        ({}, RunOptions(remote_peers=1, publish="127.0.0.1"), {}, "cannot be published"),
+        ({}, RunOptions(remote_peers=1, publish="192.0.2.1"), {}, "cannot listen on 192.0.2.1"),
+    ],
+)
+def test_what_remote_peers_cannot_take_part_in_is_refused_before_the_cluster_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+    more: dict[str, Any],
+    options: RunOptions,
+    environment: dict[str, str],
+    sentence: str,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=sentence):
+        KubernetesBackend(parse({"peers": 3} | more), options, print).check()
 
 
 def test_nothing_but_peers_reaches_the_chain() -> None:

@@ -98,11 +98,14 @@ class FakeCluster:
 
 
 class FakeForwards:
-    def __init__(self, cluster: FakeCluster, ports: object) -> None:
+    def __init__(self, cluster: FakeCluster, ports: Iterable[tuple[str, int]], host: str) -> None:
         self._cluster, self._urls, self._opened = cluster, dict[str, str](), AsyncExitStack()
+        self._pods, self.host = {pod for pod, _ in ports}, host
 
     async def __aenter__(self) -> None:
         for name, pod in self._cluster.made.items():
+            if name not in self._pods:
+                continue
             server = await self._opened.enter_async_context(await pod.server.listen("127.0.0.1", 0))
             self._urls[name] = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from learnae.adapters.run_directory import environment_facts
 from learnae.backends.base import Finding, Run, RunOptions, Say
 from learnae.backends.compose import engine
-from learnae.backends.compose.plan import GRAFANA, NO_REMOTE_PEERS, PROMETHEUS, Plan, RemotePeerOptions, project
-from learnae.backends.pods.plan import HOST, refuse_device
+from learnae.backends.compose.plan import GRAFANA, PROMETHEUS, Plan, project
+from learnae.backends.pods.plan import HOST, NO_REMOTE_PEERS, RemotePeerOptions, refuse_device
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.input_file import sha256_of
@@ -55,16 +55,11 @@ class ComposeBackend:
             raise InputError("--threads: in containers each peer trains in one thread: leave it out")
         refuse_device(self.session)
         self._check_sensors()
-        if self._remote.count and self.session.faults:
-            raise InputError("faults cannot be injected into remote peers: leave out --remote-peers or the faults")
+        self._remote.check(self.session)
         missing = engine.missing()
         if missing:
             raise InputError(missing)
         named = external_chain_settings()
-        if named and self._remote.count:
-            raise InputError(
-                f"--remote-peers: a join file would contain the URL in {RPC}, which is a secret: leave out one of them"
-            )
         if named:
             from learnae.backends.external_chain.chain import ExternalChain
 
@@ -101,7 +96,7 @@ class ComposeBackend:
         assert swarm
         path = run.directory.path
         funded = funded_wallets(swarm.chain, swarm.plan, swarm.folder, path, swarm.execute, self._say)
-        async with swarm.remote_peers.received(self._say), funded:
+        async with swarm.remote_peers.received(swarm.plan.access, self._say), funded:
             await live(swarm, run, self._say)
         for line in swarm.remote_peers.missing():
             self._say(line)

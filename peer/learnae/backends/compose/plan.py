@@ -10,7 +10,7 @@ Remote peers are the last of the roster.  They run on other machines and have no
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from learnae.backends.pods.plan import (
@@ -20,9 +20,12 @@ from learnae.backends.pods.plan import (
     INSIDE_LINK,
     INSIDE_RPC,
     JOURNALS,
+    NO_REMOTE_PEERS,
     READINGS,
     REPOSITORIES,
     RPC_FILE,
+    Access,
+    RemotePeerOptions,
     checkout_name,
     checkout_number,
     peer_arguments,
@@ -41,27 +44,6 @@ SUBNETS = 4096
 CHAIN_SERVICE = "chain"
 RPC_SERVICE = "rpc"  # the filter in front of the chain
 FEED_SERVICE = "feed"  # the broker, or the first node of the Tangle, which faults kill
-
-
-@dataclass(frozen=True)
-class RemotePeerOptions:
-    """How many peers run on other machines, and the address of this machine at which these reach the swarm."""
-
-    count: int = 0
-    publish: str | None = None
-
-    def __post_init__(self) -> None:
-        try:
-            wrong = self.publish is not None and IPv4Address(self.publish).is_loopback
-        except ValueError:
-            wrong = True
-        if wrong:
-            raise InputError(f"{self.publish} cannot be published: give an IPv4 address of this machine, not loopback")
-        if self.publish and not self.count:
-            raise InputError("--publish is for remote peers only: give --remote-peers, too")
-
-
-NO_REMOTE_PEERS = RemotePeerOptions()
 
 
 @dataclass(frozen=True)
@@ -148,14 +130,14 @@ class Plan:
         return f"http://{HOST}:{self.port(CHAIN)}"
 
     @property
-    def remote_rpc(self) -> str:
-        """URL of the chain for remote peers."""
-        return f"http://{self.remote.publish or HOST}:{self.port(CHAIN)}"
-
-    def multiaddr(self, name: str) -> str:
-        """Address of a peer's IPFS node for remote peers."""
+    def access(self) -> Access:
+        """How remote peers reach the swarm."""
         publish = self.remote.publish
-        return f"/ip4/{publish}/tcp/{self.ipfs_port(name)}" if publish else self.ipfs_address(name)
+        ipfs = {
+            name: f"/ip4/{publish}/tcp/{self.ipfs_port(name)}" if publish else self.ipfs_address(name)
+            for name in self.hosted
+        }
+        return Access(ipfs, f"http://{publish or HOST}:{self.port(CHAIN)}", publish)
 
     def ipfs_address(self, name: str) -> str:
         """Address of a peer's IPFS node for the pods."""

@@ -14,19 +14,17 @@ from learnae.backends.compose.plan import (
     CHAIN,
     GRAFANA,
     LINK,
-    NO_REMOTE_PEERS,
     PROMETHEUS,
     Plan,
-    RemotePeerOptions,
     project,
 )
-from learnae.backends.compose.remote_peers import RemotePeers
 from learnae.backends.compose.render import FOLDER, render
 from learnae.backends.compose.session import ComposeSwarm
 from learnae.backends.external_chain.chain import ExternalChain
 from learnae.backends.pods import files as pod_files
 from learnae.backends.pods.files import NOTICE, owner
-from learnae.backends.pods.plan import HOST, chosen_block_time
+from learnae.backends.pods.plan import HOST, NO_REMOTE_PEERS, RemotePeerOptions, chosen_block_time
+from learnae.backends.remote_peers.host import RemotePeers
 from learnae.checkout import REPOSITORY
 from learnae.runtime.clocks import Moment
 from learnae.session.roster import names
@@ -101,4 +99,5 @@ def _rendered(
     if notice:
         say(f"Notice: {notice}")
     session_id = pod_files.session_id(session, members, folder)
-    return ComposeSwarm(session, plan, members, folder, session_id, RemotePeers(plan, folder, session_id), chain)
+    remote_peers = RemotePeers(plan.remote_names, folder, session_id)
+    return ComposeSwarm(session, plan, members, folder, session_id, remote_peers, chain)

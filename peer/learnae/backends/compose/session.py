@@ -23,7 +23,6 @@ from learnae.backends.compose.containers import Containers
 from learnae.backends.compose.disk_guard import DiskGuard
 from learnae.backends.compose.docker_cli import docker
 from learnae.backends.compose.plan import Plan, project
-from learnae.backends.compose.remote_peers import RemotePeers
 from learnae.backends.compose.render import FOLDER
 from learnae.backends.compose.sensors import SensorContainers
 from learnae.backends.external_chain.chain import ExternalChain
@@ -32,6 +31,7 @@ from learnae.backends.pods.ending import Ending, FollowedFeed
 from learnae.backends.pods.event_client import follow
 from learnae.backends.pods.faults import PodFaults
 from learnae.backends.pods.pod_session import MARGIN, PodSession
+from learnae.backends.remote_peers.host import RemotePeers
 from learnae.checkout import REPOSITORY
 from learnae.errors import input_error
 from learnae.records.history import SWARM, Record

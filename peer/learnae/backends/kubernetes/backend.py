@@ -11,12 +11,12 @@ from learnae.backends.base import (
     Run,
     RunOptions,
     Say,
-    refuse_remote_peers,
     refuse_sensors,
 )
 from learnae.backends.kubernetes.plan import CHAIN_SETTINGS, ClusterPlan, refuse_what_is_missing
 from learnae.backends.kubernetes.rendering import plan_for
 from learnae.backends.pods.checkout_lock import alone
+from learnae.backends.pods.plan import NO_REMOTE_PEERS, RemotePeerOptions
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.input_file import sha256_of
@@ -47,13 +47,16 @@ class KubernetesBackend:
         self._cluster: Cluster | None = None
         self._objects: Objects | None = None
         self._chain: ExternalChain | None = None
+        self._remote = NO_REMOTE_PEERS
         self._prepared: Prepared | None = None
 
     @property
     def description(self) -> str:
         cluster = self._cluster
         where = f" in {cluster.context}, namespace {cluster.namespace}" if cluster else ""
-        return f"{self.session.peers} live peers on Kubernetes{where}"
+        remote = self._options.remote_peers
+        beside = f" and {remote} remote" if remote else ""
+        return f"{self.session.peers - remote} live peers on Kubernetes{where}{beside}"
 
     @property
     def expected_seconds(self) -> float:
@@ -62,7 +65,12 @@ class KubernetesBackend:
     def check(self) -> None:
         if self._options.threads is not None:
             raise InputError("--threads: in pods each peer trains in one thread: leave it out")
-        refuse_remote_peers(self.name, self._options)
+        self._remote = RemotePeerOptions(self._options.remote_peers, self._options.publish)
+        self._remote.check(self.session)
+        if self._remote.publish:
+            from learnae.web.api.server import listen
+
+            listen(self._remote.publish, 0).close()  # fails if it is no address of this machine
         refuse_sensors(self.name, self.session)
         refuse_what_is_missing(self.session)
         named = external_chain_settings()
@@ -153,7 +161,7 @@ class KubernetesBackend:
         from learnae.backends.pods.funding import node_address  # imports web3
 
         port = node_address(self._chain.settings.rpc)[1] if self._chain else None
-        return plan_for(self.session, self._options.cluster, port)
+        return plan_for(self.session, self._options.cluster, port, self._remote)
 
     def _remove(self) -> int:
         from learnae.backends.kubernetes.nodes import Nodes
@@ -168,6 +176,7 @@ class KubernetesBackend:
     def _prepare(self) -> "Prepared":
         from learnae.backends.kubernetes.session import Prepared
         from learnae.backends.pods.files import NOTICE, session_id, write_swarm
+        from learnae.backends.remote_peers.host import RemotePeers
 
         self._held.enter_context(alone(FOLDER.with_suffix(".lock")))
         self._alone = True
@@ -181,4 +190,6 @@ class KubernetesBackend:
         notice = (FOLDER / NOTICE).read_text(encoding="utf-8")
         if notice:
             self._say(f"Notice: {notice}")
-        return Prepared(self.session, plan, members, FOLDER, session_id(self.session, members, FOLDER), self._chain)
+        manifest = session_id(self.session, members, FOLDER)
+        remote_peers = RemotePeers(plan.remote_names, FOLDER, manifest)
+        return Prepared(self.session, plan, members, FOLDER, manifest, remote_peers, self._chain)

@@ -1,6 +1,6 @@
 """Ports of pods as ports of this machine, through the API server, as `kubectl port-forward` does it.
 
-    async with Forwards(cluster, [("swarm-peers-0", 8000)]) as forwards:
+    async with Forwards(cluster, [("swarm-peers-0", 8000)], "127.0.0.1") as forwards:
         forwards.url("swarm-peers-0", 8000)        # http://127.0.0.1:NNNNN
 
 Each connection asks for the pod by its name, so the URL also works when the pod has been deleted and is back.  Pods are
@@ -17,7 +17,7 @@ from typing import Self
 import aiohttp
 
 from learnae.backends.kubernetes.cluster import Cluster
-from learnae.backends.pods.plan import HOST
+from learnae.web.api.server import listen
 
 PROTOCOL = "v4.channel.k8s.io"
 DATA = b"\x00"  # channel of the port; the next one carries its errors
@@ -26,19 +26,20 @@ HEARTBEAT = 30.0  # s
 
 
 class Forwards:
-    def __init__(self, cluster: Cluster, ports: Iterable[tuple[str, int]]) -> None:
-        self._cluster, self._ports = cluster, list(ports)
-        self._urls: dict[tuple[str, int], str] = {}
-        self._opened = AsyncExitStack()
+    """``host``: the address of this machine to listen on."""
+
+    def __init__(self, cluster: Cluster, ports: Iterable[tuple[str, int]], host: str) -> None:
+        self._cluster, self._ports, self._host = cluster, list(ports), host
+        self._outer: dict[tuple[str, int], int] = {}
         self._connections = set[asyncio.Task[None]]()
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(ssl=_tls(self._cluster), limit=0)
-        self._client = await self._opened.enter_async_context(
-            aiohttp.ClientSession(connector=connector, trust_env=True)
-        )
-        for pod, port in self._ports:
-            await self._listen(pod, port)
+        async with AsyncExitStack() as opened:
+            connector = aiohttp.TCPConnector(ssl=_tls(self._cluster), limit=0)
+            self._client = await opened.enter_async_context(aiohttp.ClientSession(connector=connector, trust_env=True))
+            for pod, port in self._ports:
+                opened.callback((await self._listen(pod, port)).close)
+            self._opened = opened.pop_all()
         return self
 
     async def __aexit__(
@@ -50,19 +51,22 @@ class Forwards:
         await self._opened.aclose()
 
     def url(self, pod: str, port: int) -> str:
-        return self._urls[pod, port]
+        return f"http://{self._host}:{self._outer[pod, port]}"
+
+    def multiaddr(self, pod: str, port: int) -> str:
+        return f"/ip4/{self._host}/tcp/{self._outer[pod, port]}"
 
     # private
 
-    async def _listen(self, pod: str, port: int) -> None:
+    async def _listen(self, pod: str, port: int) -> asyncio.Server:
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.create_task(self._connect(pod, port, reader, writer))
             self._connections.add(task)
             task.add_done_callback(self._connections.discard)
 
-        server = await asyncio.start_server(accept, HOST, 0)
-        self._opened.callback(server.close)
-        self._urls[pod, port] = f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
+        server = await asyncio.start_server(accept, sock=listen(self._host, 0))
+        self._outer[pod, port] = server.sockets[0].getsockname()[1]
+        return server
 
     async def _connect(self, pod: str, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Until one side closes; a pod that is not there closes at once."""

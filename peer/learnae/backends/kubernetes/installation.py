@@ -103,7 +103,7 @@ class Installed:
     @property
     def _sets(self) -> dict[str, int]:
         chain = {self.plan.chain: 1} if self.plan.chain_pods else {}
-        return chain | {self.plan.peers: len(self.plan.names)}
+        return chain | {self.plan.peers: len(self.plan.hosted)}
 
 
 def empty_release(cluster: "Cluster") -> int:

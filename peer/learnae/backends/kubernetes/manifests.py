@@ -47,7 +47,7 @@ def manifests(plan: ClusterPlan) -> list[Object]:
         *(chain if plan.chain_pods else ()),
         _service(plan, plan.peers, "peer", INSIDE_IPFS),
         _network_policy(plan, plan.peers, "peer", _peer_rules(plan)),
-        _set(plan, plan.peers, "peer", len(plan.names), _peer_pod(plan)),
+        _set(plan, plan.peers, "peer", len(plan.hosted), _peer_pod(plan)),
     ]
 
 

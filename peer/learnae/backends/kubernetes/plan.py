@@ -7,7 +7,14 @@ learnae-1234abcd-chain-0       the pod of Anvil and its filter
 from dataclasses import dataclass
 
 from learnae.backends.pods.images import Images
-from learnae.backends.pods.plan import INSIDE_IPFS, INSIDE_RPC, RPC_FILE, refuse_device
+from learnae.backends.pods.plan import (
+    INSIDE_IPFS,
+    INSIDE_RPC,
+    NO_REMOTE_PEERS,
+    RPC_FILE,
+    RemotePeerOptions,
+    refuse_device,
+)
 from learnae.errors import InputError
 from learnae.session.settings import Session
 
@@ -27,7 +34,7 @@ class ClusterPlan:
     ``links``: pods have link agents, which need NET_ADMIN; only sessions with faults have them.
     ``storage_class``: of the volumes; None for the cluster's default.  ``user``: uid:gid of the files on the host.
     ``external_port``: the swarm has no chain of its own, and peers reach any host at this port; the URL of the external
-    chain is a secret in the pods' files.
+    chain is a secret in the pods' files.  ``remote``: the last of ``names`` that have no pod.
     """
 
     instance: str
@@ -40,6 +47,7 @@ class ClusterPlan:
     storage_class: str | None = None
     user: str = f"{CONTAINER_USER}:{CONTAINER_USER}"
     external_port: int | None = None
+    remote: RemotePeerOptions = NO_REMOTE_PEERS
 
     def __post_init__(self) -> None:
         if len(self.names) > MAX_PODS:
@@ -53,7 +61,11 @@ class ClusterPlan:
 
     @property
     def hosted(self) -> tuple[str, ...]:
-        return self.names
+        return self.names[: len(self.names) - self.remote.count]
+
+    @property
+    def remote_names(self) -> tuple[str, ...]:
+        return self.names[len(self.hosted) :]
 
     @property
     def peers(self) -> str:
@@ -77,7 +89,7 @@ class ClusterPlan:
     @property
     def pods(self) -> dict[str, str]:
         """The names of the peers' pods, by peer."""
-        return {name: f"{self.peers}-{index}" for index, name in enumerate(self.names)}
+        return {name: f"{self.peers}-{index}" for index, name in enumerate(self.hosted)}
 
     @property
     def chain_settings(self) -> str:

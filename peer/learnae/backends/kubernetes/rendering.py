@@ -8,7 +8,7 @@ from learnae.backends.base import ClusterOptions
 from learnae.backends.kubernetes.manifests import manifests
 from learnae.backends.kubernetes.plan import ClusterPlan
 from learnae.backends.pods.images import Images
-from learnae.backends.pods.plan import checkout_name, chosen_block_time
+from learnae.backends.pods.plan import NO_REMOTE_PEERS, RemotePeerOptions, checkout_name, chosen_block_time
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.runtime.clocks import Moment
@@ -23,7 +23,12 @@ def images_named(text: str | None) -> Images:
     return Images.named(text or checkout_name(REPOSITORY))
 
 
-def plan_for(session: Session, options: ClusterOptions | None = None, external_port: int | None = None) -> ClusterPlan:
+def plan_for(
+    session: Session,
+    options: ClusterOptions | None = None,
+    external_port: int | None = None,
+    remote: RemotePeerOptions = NO_REMOTE_PEERS,
+) -> ClusterPlan:
     """Raises InputError."""
     options = options or ClusterOptions()
     return ClusterPlan(
@@ -35,6 +40,7 @@ def plan_for(session: Session, options: ClusterOptions | None = None, external_p
         block_time=chosen_block_time(session),
         links=bool(session.faults),
         external_port=external_port,
+        remote=remote,
         storage_class=options.storage_class,
         user=f"{os.getuid()}:{os.getgid()}",
     )

@@ -19,6 +19,7 @@ from learnae.backends.pods.files import begin_now
 from learnae.backends.pods.funding import funded_wallets
 from learnae.backends.pods.journals import collect_journals
 from learnae.backends.pods.pod_session import MARGIN, PodSession
+from learnae.backends.remote_peers.host import RemotePeers
 from learnae.errors import InputError, input_error
 from learnae.records.history import SWARM, Record
 from learnae.records.outcome import BackendName
@@ -30,6 +31,7 @@ class Prepared(PodSession[ClusterPlan]):
     """A session that is ready to start.  ``chain``: the external one, if the swarm has none of its own."""
 
     backend = BackendName.KUBERNETES
+    remote_peers: RemotePeers
     chain: ExternalChain | None = None
 
 
@@ -53,7 +55,9 @@ async def _tended(prepared: Prepared, swarm: Swarm, run: Run, funded: AsyncExitS
             say(f"All {len(swarm.names)} pods are ready{'' if prepared.chain else ': the session begins'}.")
             wallets = funded_wallets(prepared.chain, prepared.plan, prepared.folder, path, swarm.execute, say)
             await funded.enter_async_context(wallets)
-            await _play(prepared, swarm, run, say)
+            begin_now(prepared.folder)
+            async with prepared.remote_peers.received(swarm.access, say):
+                await _play(prepared, swarm, run, say)
             watched.cancel()
     except asyncio.CancelledError:
         say("Interrupted: stopping the peers first, so that their journals are complete.")
@@ -73,8 +77,7 @@ async def _failing(tending: "asyncio.Task[None]") -> None:
 
 
 async def _play(prepared: Prepared, swarm: Swarm, run: Run, say: Say) -> None:
-    session = prepared.session
-    begin_now(prepared.folder)
+    session, remote = prepared.session, prepared.remote_peers
     late = {member.name: member.group.joins_at for member in prepared.members if member.group.joins_at}
     clock, end = prepared.clock, SessionEnd(session.linger, session.max_duration)
     faults = prepared.faults(swarm, DeletedPods(swarm), end, run, say)
@@ -84,16 +87,20 @@ async def _play(prepared: Prepared, swarm: Swarm, run: Run, say: Say) -> None:
     async with asyncio.TaskGroup() as group:
         background = [group.create_task(follow(name, swarm.api(name), run.add, say)) for name in swarm.names]
         background += [group.create_task(_join(swarm, name, at - clock())) for name, at in late.items()]
-        background.append(group.create_task(_ending(prepared, swarm, end, run).run()))
+        if not remote.tokens:  # whose reports would be needed, too
+            background.append(group.create_task(_ending(prepared, swarm, end, run).run()))
         if faults:
             background.append(group.create_task(faults.run()))
         try:
             async with asyncio.timeout(session.max_duration + MARGIN):
                 await _report(swarm, await swarm.ended(swarm.names), say)
+                await remote.leave()
         except TimeoutError:
             pass
         for task in background:
             task.cancel()
+    for line in remote.missing():
+        say(line)
 
 
 async def _join(swarm: Swarm, name: str, delay: float) -> None:

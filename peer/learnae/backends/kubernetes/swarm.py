@@ -23,7 +23,7 @@ from learnae.backends.kubernetes.forwarding import Forwards
 from learnae.backends.kubernetes.plan import INSIDE_FILES, PEER_GATE, POD_GATE, ClusterPlan
 from learnae.backends.live_run import ROSTER
 from learnae.backends.pods.journals import MAX_FILE
-from learnae.backends.pods.plan import INSIDE_API, INSIDE_LINK, INSIDE_RPC, JOURNALS
+from learnae.backends.pods.plan import HOST, INSIDE_API, INSIDE_IPFS, INSIDE_LINK, INSIDE_RPC, JOURNALS, Access
 from learnae.errors import InputError
 from learnae.session.faults import Component
 
@@ -43,7 +43,7 @@ class Swarm:
     """
 
     def __init__(self, cluster: Cluster, plan: ClusterPlan, folder: Path, say: Say) -> None:
-        self.cluster, self.plan, self.names = cluster, plan, plan.names
+        self.cluster, self.plan, self.names = cluster, plan, plan.hosted
         self.hold = set[str]()
         self.drained: dict[Component, str] = {}
         self.states: dict[str, PodState] = {}
@@ -55,9 +55,12 @@ class Swarm:
         self._restarts: dict[str, Mapping[str, int]] = {}
         ports = [(pod, port) for pod in self._peers for port in (INSIDE_API, INSIDE_LINK, INSIDE_FILES)]
         ports += [(pod, port) for pod in plan.chain_pods for port in (INSIDE_RPC, INSIDE_FILES)]
-        self._forwards = Forwards(cluster, ports)
+        self._forwards = Forwards(cluster, ports, HOST)
+        outside = [*((pod, INSIDE_IPFS) for pod in self._peers), *((pod, INSIDE_RPC) for pod in plan.chain_pods)]
+        self._outside = Forwards(cluster, outside if plan.remote.count else (), plan.remote.publish or HOST)
 
     async def __aenter__(self) -> Self:
+        await self._outside.__aenter__()
         await self._forwards.__aenter__()
         self._client = aiohttp.ClientSession(timeout=TIMEOUT)
         return self
@@ -70,6 +73,7 @@ class Swarm:
         await asyncio.gather(*self._opening.values(), return_exceptions=True)
         await self._client.close()
         await self._forwards.__aexit__(kind, error, trace)
+        await self._outside.__aexit__(kind, error, trace)
 
     # what link agents and event streams ask
 
@@ -86,6 +90,14 @@ class Swarm:
     @property
     def rpc(self) -> str:
         return self._forwards.url(self.plan.chain_pod, INSIDE_RPC)
+
+    @property
+    def access(self) -> Access:
+        """How remote peers reach the swarm: through this machine, which forwards to the pods."""
+        if not self.plan.remote.count:
+            return Access({}, "")
+        ipfs = {name: self._outside.multiaddr(pod, INSIDE_IPFS) for name, pod in self.plan.pods.items()}
+        return Access(ipfs, self._outside.url(self.plan.chain_pod, INSIDE_RPC), self.plan.remote.publish)
 
     async def execute(self, *command: str) -> None:
         """Run a command in the first pod.  Raises InputError with what it printed."""

@@ -1,12 +1,14 @@
 """What files, faults and link agents need to know about a swarm of pods, whichever backend runs them."""
 
 import hashlib
-from collections.abc import Sequence
-from ipaddress import IPv4Network
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Protocol
 
 from learnae.errors import InputError
+from learnae.session.environment import RPC, external_chain_settings
 from learnae.session.settings import Session
 
 HOST = "127.0.0.1"
@@ -23,6 +25,49 @@ def refuse_device(session: Session) -> None:
         raise InputError(
             f'compute.device = "{device}": containers train on the processor: use auto or cpu, or --backend embedded'
         )
+
+
+@dataclass(frozen=True)
+class RemotePeerOptions:
+    """How many peers run on other machines, and the address of this machine at which these reach the swarm."""
+
+    count: int = 0
+    publish: str | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            wrong = self.publish is not None and IPv4Address(self.publish).is_loopback
+        except ValueError:
+            wrong = True
+        if wrong:
+            raise InputError(f"{self.publish} cannot be published: give an IPv4 address of this machine, not loopback")
+        if self.publish and not self.count:
+            raise InputError("--publish is for remote peers only: give --remote-peers, too")
+
+    def check(self, session: Session) -> None:
+        """Raises InputError for a session that remote peers cannot take part in."""
+        if self.count and session.faults:
+            raise InputError("faults cannot be injected into remote peers: leave out --remote-peers or the faults")
+        if self.count and external_chain_settings():
+            raise InputError(
+                f"--remote-peers: a join file would contain the URL in {RPC}, which is a secret: leave out one of them"
+            )
+
+
+NO_REMOTE_PEERS = RemotePeerOptions()
+
+
+@dataclass(frozen=True)
+class Access:
+    """How remote peers reach a swarm.  ``ipfs``: multiaddrs of the pods' IPFS nodes by peer.
+
+    ``rpc``: URL of the chain.  ``published``: the address of this machine where these are; None if no other machine
+    reaches them.
+    """
+
+    ipfs: Mapping[str, str]
+    rpc: str
+    published: str | None = None
 
 
 class Pods(Protocol):

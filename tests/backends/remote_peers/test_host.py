@@ -16,10 +16,11 @@ from tests.helpers.peers import config
 
 from learnae.adapters.ipfs_keys import create_identity
 from learnae.adapters.sqlite_journal import SqliteJournal, read_journal
-from learnae.backends.compose.plan import Plan, RemotePeerOptions, pods, targets
-from learnae.backends.compose.remote_peers import RemotePeers
+from learnae.backends.compose.plan import Plan, pods, targets
 from learnae.backends.live_run import ROSTER
 from learnae.backends.pods.files import ipfs_config
+from learnae.backends.pods.plan import Access, RemotePeerOptions
+from learnae.backends.remote_peers.host import RemotePeers
 from learnae.errors import InputError
 from learnae.protocol import events as on
 from learnae.protocol.replay import digest, new_peer
@@ -58,7 +59,7 @@ def remote_peers(tmp_path: Path) -> RemotePeers:
     others = [(create_identity().peer_id, Address("0x" + "00" * 20)) for _ in range(2)]
     Roster.of([*others, (CONFIG.peer, CONFIG.wallet)]).write(tmp_path / ROSTER)
     (tmp_path / "journals" / "p02").mkdir(parents=True)
-    return RemotePeers(PLAN, tmp_path, CONFIG.session)
+    return RemotePeers(PLAN.remote_names, tmp_path, CONFIG.session)
 
 
 @pytest.fixture
@@ -156,8 +157,9 @@ def test_only_the_chain_and_the_ipfs_nodes_are_published() -> None:
         "192.0.2.7:20000:8545",
     ]
     assert '  rpc:\n    ports: ["192.0.2.7:' in pods(opened)  # the filter, not the chain itself
-    assert opened.multiaddr("p01") == "/ip4/192.0.2.7/tcp/20011" and opened.remote_rpc == "http://192.0.2.7:20000"
-    assert PLAN.multiaddr("p01") == "/ip4/10.200.1.11/tcp/4001" and PLAN.remote_rpc == PLAN.outer_rpc
+    nodes = {"p00": "/ip4/192.0.2.7/tcp/20010", "p01": "/ip4/192.0.2.7/tcp/20011"}
+    assert opened.access == Access(nodes, "http://192.0.2.7:20000", "192.0.2.7")
+    assert PLAN.access.ipfs["p01"] == "/ip4/10.200.1.11/tcp/4001" and PLAN.access.rpc == PLAN.outer_rpc
     assert "192.0.2.7" not in pods(PLAN)
 
 
@@ -167,7 +169,7 @@ def test_what_is_no_address_for_others_cannot_be_published(address: str) -> None
         RemotePeerOptions(1, address)
 
 
-def test_remote_peers_need_the_compose_backend(tmp_path: Path) -> None:
+def test_remote_peers_need_pods(tmp_path: Path) -> None:
     session = tmp_path / "session.toml"
     session.write_text("peers = 2")
     refused(here(tmp_path, "swarm", session, "--backend", "sim", "--remote-peers", "1"), "use --backend compose")

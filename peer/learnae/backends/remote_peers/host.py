@@ -1,21 +1,20 @@
 """The host's side of remote peers: it writes their join files, awaits them, and receives their journals.
 
-remote_peers = RemotePeers(plan, folder, session_id)
-async with remote_peers.received(say): ...       # their join files are in build/swarm/join meanwhile
+remote_peers = RemotePeers(names, folder, session_id)
+async with remote_peers.received(access, say): ...       # their join files are in the folder join meanwhile
 """
 
 import asyncio
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from learnae.backends.compose.plan import Plan
 from learnae.backends.live_run import ROSTER, replayed_journal
-from learnae.backends.pods.plan import HOST
+from learnae.backends.pods.plan import HOST, Access
 from learnae.backends.remote_peers.join_file import JoinFile
 from learnae.errors import InputError
 from learnae.protocol.types import Cid
@@ -24,31 +23,31 @@ from learnae.web.api.journal_uploads import uploads_app
 from learnae.web.api.server import listen, serving, url
 
 SILENCE, LOOK = 60.0, 5.0  # s without a heartbeat until a remote peer is given up, and between two looks
-JOIN_FILES = "join"  # their folder below build/swarm, while the swarm is up
+JOIN_FILES = "join"  # their folder below that of the swarm, while it is up
 
 
 class RemotePeers:
     """``tokens``: by name.  ``seen``: last sign of life of each (monotonic s).  ``left``: with journals handed in."""
 
-    def __init__(self, plan: Plan, folder: Path, session_id: Cid) -> None:
-        self.tokens = {name: secrets.token_urlsafe(32) for name in plan.remote_names}
+    def __init__(self, names: Sequence[str], folder: Path, session_id: Cid) -> None:
+        self.tokens = {name: secrets.token_urlsafe(32) for name in names}
         self.seen, self.left = dict[str, float](), set[str]()
-        self._plan, self._folder, self._session_id = plan, folder, session_id
-        self._peers = {each.name: each for each in Roster.read(folder / ROSTER).peers} if plan.remote_names else {}
+        self._folder, self._session_id = folder, session_id
+        self._peers = {each.name: each for each in Roster.read(folder / ROSTER).peers} if names else {}
         self._news = asyncio.Event()
 
     @asynccontextmanager
-    async def received(self, say: Callable[[str], None]) -> AsyncIterator[None]:
+    async def received(self, access: Access, say: Callable[[str], None]) -> AsyncIterator[None]:
         if not self.tokens:
             yield
             return
-        sock = listen(self._plan.remote.publish or HOST, 0)
+        sock = listen(access.published or HOST, 0)
         async with serving(uploads_app(self), sock):
-            self._write_join_files(url(sock))
+            self._write_join_files(access, url(sock))
             say(f"Waiting for remote peers: {', '.join(self.tokens)}. Write a join file with: learnae invite NAME")
-            if self._plan.remote.publish:
+            if access.published:
                 say(
-                    f"Published on {self._plan.remote.publish}: the IPFS nodes, the reception of remote peers, and the "
+                    f"Published on {access.published}: the IPFS nodes, the reception of remote peers, and the "
                     "chain's RPC, with the methods that a peer needs."
                 )
             try:
@@ -95,14 +94,10 @@ class RemotePeers:
                 raise InputError(f"this is not a complete journal of {name} in this session") from None
             new.replace(path)
 
-    def _write_join_files(self, host: str) -> None:
-        plan = self._plan
+    def _write_join_files(self, access: Access, host: str) -> None:
         folder = self._folder / JOIN_FILES
         folder.mkdir(0o700, exist_ok=True)
-        bootstrap = {self._id(name): plan.multiaddr(name) for name in plan.hosted}
+        bootstrap = {str(self._peers[name].peer): address for name, address in access.ipfs.items()}
         for name, token in self.tokens.items():
-            join = JoinFile.of_pod(name, self._session_id, self._folder, bootstrap, plan.remote_rpc, host, token)
+            join = JoinFile.of_pod(name, self._session_id, self._folder, bootstrap, access.rpc, host, token)
             join.write(folder / f"{name}.json")
-
-    def _id(self, name: str) -> str:
-        return self._peers[name].peer
