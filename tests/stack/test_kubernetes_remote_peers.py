@@ -29,7 +29,7 @@ def test_a_peer_on_another_machine_joins_over_the_published_address_of_the_host(
                 break
         invited = here(tmp_path, "invite", "p02")
         assert invited.returncode == 0, invited.stderr + "".join(begun)
-        assert f'"host": "http://{NODE}:' in (tmp_path / "p02.join.json").read_text()
+        assert f'"host":"http://{NODE}:' in (tmp_path / "p02.join.json").read_text()
         joined = here(tmp_path, "join", "p02.join.json", "--folder", "remote")
         assert joined.returncode == 0 and "The journal is handed in." in joined.stdout, joined.stdout + joined.stderr
         rest = swarm.stdout.read()

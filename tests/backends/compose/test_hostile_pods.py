@@ -1,5 +1,6 @@
 """What a pod leaves in its journal folder costs nobody but itself anything: the host, possibly root, collects it."""
 
+import asyncio
 import os
 import shutil
 import socket
@@ -14,8 +15,8 @@ from tests.helpers.peers import config
 
 from learnae.adapters.sqlite_journal import SqliteJournal, read_journal
 from learnae.backends.live_run import JOURNALS, ROSTER, sound_journals
-from learnae.backends.pods import journals as collecting
-from learnae.backends.pods.journals import collect_journals
+from learnae.backends.pods import collect as collecting
+from learnae.backends.pods.collect import collect, collect_journals
 from learnae.protocol import events as on
 from learnae.protocol.replay import digest, new_peer
 from learnae.protocol.types import Address, PeerId
@@ -169,3 +170,12 @@ def test_a_wrong_journal_does_not_prevent_the_history_of_the_others(
     kept = {path.name for path in (run / JOURNALS).iterdir() if path.suffix in (".sqlite", ".wrong")}
     assert kept == {"p00.sqlite.wrong", "p01.sqlite", "p02.sqlite"}
     assert sound_journals(run, peers, session) == (journals, [])
+
+
+def test_a_chain_that_cannot_be_exported_costs_no_journal_and_no_roster(folder: Path) -> None:
+    run, said = folder.parent / "run", list[str]()
+    asyncio.run(collect(PLAN, folder, "http://127.0.0.1:1", run, said.append))  # there is no session, either
+    assert (run / ROSTER).read_bytes() == (folder / ROSTER).read_bytes()
+    assert all((run / JOURNALS / f"{name}.sqlite").is_file() for name in NAMES)
+    [line] = said
+    assert line.startswith("The chain could not be exported: ")

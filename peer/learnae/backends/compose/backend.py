@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from learnae.adapters.run_directory import environment_facts
 from learnae.backends.base import Finding, Run, RunOptions, Say
 from learnae.backends.compose import engine
 from learnae.backends.compose.plan import GRAFANA, PROMETHEUS, Plan, project
 from learnae.backends.pods.plan import HOST, NO_REMOTE_PEERS, RemotePeerOptions, refuse_device
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
-from learnae.input_file import sha256_of
 from learnae.records.outcome import BackendName
 from learnae.runtime.feeds import require_broker, require_feed
 from learnae.session.environment import RPC, external_chain_settings
@@ -102,22 +100,9 @@ class ComposeBackend:
             self._say(line)
 
     def collect(self, run: Run) -> None:
-        """The history comes from the peers' journals, as in `learnae audit`."""
-        from learnae.backends import live_run
+        from learnae.backends.pods.collect import collect_history
 
-        path = run.directory.path
-        if not (path / live_run.ROSTER).is_file():
-            return
-        for line in live_run.collect_history(path, self._swarm.manifest if self._swarm else None):
-            self._say(line)
-        from learnae.backends.pods.files import NOTICE
-        from learnae.learn.datasets.sources import source_file  # imports torch
-
-        data = sha256_of(source_file(self.session.data))
-        facts = environment_facts() | {"data_sha256": data, "device": "cpu"}
-        if self._swarm:
-            facts["notice"] = (self._swarm.folder / NOTICE).read_text(encoding="utf-8") or None
-        run.directory.write_json("environment.json", facts)
+        collect_history(self.session, self._swarm, run, self._say)
 
     def clean_up(self) -> None:
         """Leaves containers alone that belong to another session of this checkout."""

@@ -10,13 +10,12 @@ The live page shows what the peers stream; the verdict is based on their journal
 
 import asyncio
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from learnae.backends.base import Run, Say
 from learnae.backends.compose import prometheus_targets
-from learnae.backends.compose.collect import collect
 from learnae.backends.compose.container_lifecycle import ContainerLifecycle
 from learnae.backends.compose.container_monitor import ContainerMonitor
 from learnae.backends.compose.containers import Containers
@@ -27,13 +26,14 @@ from learnae.backends.compose.render import FOLDER
 from learnae.backends.compose.sensors import SensorContainers
 from learnae.backends.external_chain.chain import ExternalChain
 from learnae.backends.pods import checkout_lock
+from learnae.backends.pods.collect import collect
 from learnae.backends.pods.ending import Ending, FollowedFeed
 from learnae.backends.pods.event_client import follow
 from learnae.backends.pods.faults import PodFaults
 from learnae.backends.pods.pod_session import MARGIN, PodSession
 from learnae.backends.remote_peers.host import RemotePeers
 from learnae.checkout import REPOSITORY
-from learnae.errors import input_error
+from learnae.errors import InputError, input_error
 from learnae.records.history import SWARM, Record
 from learnae.records.outcome import BackendName
 from learnae.runtime.session_end import SessionEnd
@@ -134,6 +134,8 @@ async def live(swarm: ComposeSwarm, run: Run, say: Say) -> None:
     finally:
         sensors.read()
         rpc = swarm.chain.settings.rpc if swarm.chain else plan.outer_rpc
+        with suppress(InputError):  # peers that still run
+            await asyncio.to_thread(containers.compose, "stop", *(f"peer-{name}" for name in plan.hosted))
         await collect(plan, swarm.folder, rpc, directory, say)
 
 

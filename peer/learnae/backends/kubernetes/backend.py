@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from learnae.adapters.run_directory import environment_facts
 from learnae.backends.base import (
     Finding,
     Run,
@@ -19,7 +18,6 @@ from learnae.backends.pods.checkout_lock import alone
 from learnae.backends.pods.plan import NO_REMOTE_PEERS, RemotePeerOptions
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
-from learnae.input_file import sha256_of
 from learnae.records.outcome import BackendName
 from learnae.session.environment import external_chain_settings
 from learnae.session.faults import FaultKind
@@ -123,21 +121,9 @@ class KubernetesBackend:
             await live(prepared, self._objects, swarm, run, self._say)
 
     def collect(self, run: Run) -> None:
-        """The history comes from the peers' journals, as in `learnae audit`."""
-        from learnae.backends import live_run
+        from learnae.backends.pods.collect import collect_history
 
-        path = run.directory.path
-        if not (path / live_run.ROSTER).is_file():
-            return
-        for line in live_run.collect_history(path, self._prepared.manifest if self._prepared else None):
-            self._say(line)
-        from learnae.backends.pods.files import NOTICE
-        from learnae.learn.datasets.sources import source_file  # imports torch
-
-        facts = environment_facts() | {"data_sha256": sha256_of(source_file(self.session.data))}
-        if self._prepared:
-            facts["notice"] = (self._prepared.folder / NOTICE).read_text(encoding="utf-8") or None
-        run.directory.write_json("environment.json", facts)
+        collect_history(self.session, self._prepared, run, self._say)
 
     def clean_up(self) -> None:
         """Leaves pods alone that belong to another session of this checkout."""

@@ -13,14 +13,14 @@ from learnae.backends.kubernetes.installation import Objects
 from learnae.backends.kubernetes.lifecycle import DeletedPods
 from learnae.backends.kubernetes.plan import ClusterPlan
 from learnae.backends.kubernetes.swarm import Swarm
+from learnae.backends.pods.collect import collect
 from learnae.backends.pods.ending import Ending
 from learnae.backends.pods.event_client import follow
 from learnae.backends.pods.files import begin_now
 from learnae.backends.pods.funding import funded_wallets
-from learnae.backends.pods.journals import collect_journals
 from learnae.backends.pods.pod_session import MARGIN, PodSession
 from learnae.backends.remote_peers.host import RemotePeers
-from learnae.errors import InputError, input_error
+from learnae.errors import input_error
 from learnae.records.history import SWARM, Record
 from learnae.records.outcome import BackendName
 from learnae.runtime.session_end import SessionEnd
@@ -125,13 +125,7 @@ async def _report(swarm: Swarm, codes: dict[str, int], say: Say) -> None:
 
 
 async def _collect(prepared: Prepared, swarm: Swarm, run: Path, say: Say) -> None:
-    """The roster comes last of the files: where it is, they all are."""
     await swarm.stop_peers(swarm.names)
     await swarm.fetch_journals()
-    collect_journals(prepared.plan, prepared.folder, run, say)
-    live_run.copy_definition(prepared.folder, run)
-    try:
-        rpc = prepared.chain.settings.rpc if prepared.chain else swarm.rpc
-        live_run.write_chain(run, await live_run.fetch_chain(run, rpc))
-    except InputError as error:
-        say(f"The chain could not be exported: {error}")
+    rpc = prepared.chain.settings.rpc if prepared.chain else swarm.rpc
+    await collect(prepared.plan, prepared.folder, rpc, run, say)

@@ -22,7 +22,7 @@ from learnae.backends.kubernetes.cluster import Cluster, PodState
 from learnae.backends.kubernetes.forwarding import Forwards
 from learnae.backends.kubernetes.plan import INSIDE_FILES, PEER_GATE, POD_GATE, ClusterPlan
 from learnae.backends.live_run import ROSTER
-from learnae.backends.pods.journals import MAX_FILE
+from learnae.backends.pods.collect import MAX_FILE
 from learnae.backends.pods.plan import HOST, INSIDE_API, INSIDE_IPFS, INSIDE_LINK, INSIDE_RPC, JOURNALS, Access
 from learnae.errors import InputError
 from learnae.session.faults import Component
