@@ -12,6 +12,7 @@ from learnae.protocol.settings import (
     ChainSettings,
     DefenceSettings,
     IdentityRule,
+    MarketSettings,
     NetworkSettings,
     PaceSettings,
     PaymentSettings,
@@ -68,9 +69,11 @@ CONFIG = PeerConfig(
     reward=RewardSettings(factor=Decimal("0.1"), cap=Decimal(1)),
     payment=PaymentSettings(),
     defence=DefenceSettings(),
+    cost=Wei(0),
+    market=MarketSettings(),
     chain=ChainSettings(confirmations=2, poll=1.0, resend_after=10.0),
 )
-BLOCKS = ("work", "start", "pace", "network", "reward", "payment", "defence", "chain")
+BLOCKS = ("work", "start", "pace", "network", "reward", "payment", "defence", "market", "chain")
 
 
 def config(**changes: Any) -> PeerConfig:

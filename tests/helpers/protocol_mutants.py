@@ -22,6 +22,7 @@ from learnae.protocol.debts import Debts
 from learnae.protocol.decisions import DebtChanged, DebtState, Published, Verdict
 from learnae.protocol.directory import Directory
 from learnae.protocol.hooks import RefusesToPay
+from learnae.protocol.pace import Pace
 from learnae.protocol.payments import Payments
 from learnae.protocol.publication import Publication
 from learnae.protocol.reward import RewardView
@@ -265,7 +266,7 @@ def never_wakes(patch: Patch) -> None:
 
 def never_has_enough(patch: Patch) -> None:
     """Idle for ever where no candidate is left, also after the end."""
-    patch.setattr(Training, "_idle", lambda self: None)
+    patch.setattr(Pace, "has_waited", lambda self, seconds: False)
     patch.setattr(Training, "close", lambda self: None)
 
 

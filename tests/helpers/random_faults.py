@@ -17,7 +17,7 @@ from learnae.protocol.policies import Role
 from learnae.protocol.replay import digest, new_peer, replay
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.transitions import IDENTITY, WORK
-from learnae.protocol.types import Address, ModelRef, PeerId, Score, Timer, TxHash, Weights
+from learnae.protocol.types import Address, ModelRef, PeerId, Score, Timer, TxHash, Wei, Weights
 
 NAMES = ("ann", "bob", "cat", "dan", "eve", "me")
 UNITS = get_args(do.TrainerAction)
@@ -132,8 +132,8 @@ class RandomDriver:
             case do.ReadPayments(since=since, wallets=wallets):
                 payers = [Address(f"0x{name}") for name in NAMES]
                 payments = tuple(
-                    ModelPayment(self.rng.choice(payers), wallet, (self.cid(f"me-{self.rng.randrange(9)}"),))
-                    for wallet in wallets
+                    ModelPayment(self.rng.choice(payers), wallet, (self.cid(f"me-{number % 9}"),), Wei(number))
+                    for wallet, number in ((each, self.rng.randrange(900)) for each in wallets)
                 )
                 until = max(since, self.height)
                 height = until + self.rng.randrange(2)
@@ -295,7 +295,7 @@ class RandomDriver:
             and self.config.role is Role.TRAINER
         )
         if works and not self.over:
-            assert Timer.WORK in timers or kinds & {*UNITS, do.FetchModel}
+            assert Timer.WORK in timers or kinds & {*UNITS, do.FetchModel, do.ReadPayments}
         if not self.peer.status().settled:
             chain = {do.ReadReceipts, do.ReadClaim, *SIGNING}
             assert Timer.CHAIN in timers or kinds & chain

@@ -14,8 +14,8 @@ from tests.helpers.random_faults import RandomDriver
 from learnae.errors import Reason
 from learnae.protocol.decisions import DebtState
 from learnae.protocol.policies import Forgery, Policy, Role
-from learnae.protocol.settings import Defence, IdentityRule, PeerConfig, Scope, Settle
-from learnae.protocol.types import PeerId
+from learnae.protocol.settings import Defence, IdentityRule, MarketSettings, PeerConfig, Scope, Settle
+from learnae.protocol.types import PeerId, Wei
 
 MOODY = """
 from learnae.protocol.hooks import Honest
@@ -42,6 +42,7 @@ VARIANTS = {
     "batched": config(settle=Settle.BATCHED, threshold=Decimal("0.02"), patience=9),
     "profiled": config(kind=Defence.PROFILES, window=40, patience=9),
     "reciprocal": config(kind=Defence.RECIPROCITY, scope=Scope.ALL, grace=1.0, forgive=9.0, patience=9),
+    "costly": config(cost=Wei(400), market=MarketSettings(window=2), patience=9),
     "slow": config(slice=5.0, attempt=2.0, patience=5),
 }
 

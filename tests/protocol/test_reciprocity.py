@@ -14,7 +14,7 @@ from learnae.protocol.blockchain import ModelPayment, PaymentReport
 from learnae.protocol.decisions import Published, StandingChanged
 from learnae.protocol.policies import Policy
 from learnae.protocol.settings import Defence, Scope
-from learnae.protocol.types import Address, Cid, PeerId, Timer
+from learnae.protocol.types import Address, Cid, PeerId, Timer, Wei
 
 BOB = PeerId("bob")
 
@@ -61,7 +61,9 @@ def reads(
 ) -> Driven:
     """The chain has payments by these peers for these models, in the blocks up to this one of so many."""
     request = driven.asked(do.ReadPayments)
-    paid = tuple(ModelPayment(Address(f"0x{payer}"), request.wallets[0], (Cid(cid),)) for payer, cid in payments)
+    paid = tuple(
+        ModelPayment(Address(f"0x{payer}"), request.wallets[0], (Cid(cid),), Wei(1)) for payer, cid in payments
+    )
     driven.tell(on.PaymentsRead(driven.now, request.request, PaymentReport(genesis, until, height or until, paid)))
     return driven
 
@@ -234,7 +236,7 @@ def test_models_of_everybody_may_count() -> None:
 def test_a_payment_to_itself_pays_for_nothing() -> None:
     driven = overdue(adopts(trading(scope=Scope.ALL), "bob", "ann-1"))
     request = driven.asked(do.ReadPayments)
-    payment = ModelPayment(Address("0xbob"), Address("0xbob"), (Cid("ann-1"),))
+    payment = ModelPayment(Address("0xbob"), Address("0xbob"), (Cid("ann-1"),), Wei(1))
     driven.tell(on.PaymentsRead(driven.now, request.request, PaymentReport("genesis", 7, 7, (payment,))))
     assert standing(driven) == [("bob", True, ("ann-1",))]
 

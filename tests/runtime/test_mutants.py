@@ -3,7 +3,15 @@
 from typing import Any
 
 import pytest
-from tests.helpers import defence_mutants, feed_mutants, pool_mutants, protocol_mutants, row_mutants, settlement_mutants
+from tests.helpers import (
+    defence_mutants,
+    feed_mutants,
+    market_mutants,
+    pool_mutants,
+    protocol_mutants,
+    row_mutants,
+    settlement_mutants,
+)
 from tests.helpers.protocol_mutants import Mutant
 from tests.helpers.session_properties import PROPERTIES
 from tests.helpers.swarms import Faults, Run, run
@@ -17,6 +25,7 @@ MUTANTS = [
     *settlement_mutants.MUTANTS,
     *defence_mutants.MUTANTS,
     *pool_mutants.MUTANTS,
+    *market_mutants.MUTANTS,
 ]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from learnae.protocol.decisions import (
     Adopted,
     Averaged,
+    BooksClosed,
     DebtChanged,
     IdentityChanged,
     IdentityState,
@@ -20,17 +21,18 @@ from learnae.protocol.decisions import (
 from learnae.protocol.types import Cid
 from learnae.records.history import Evaluated, Fact, History, PeerCrashed, PeerRestarted, ReadingPublished, RosterEntry
 
-REGISTERING, WAITING, TRAINING, AVERAGING, DONE, DOWN = PHASES = (
+REGISTERING, WAITING, TRAINING, AVERAGING, DONE, AWAY, DOWN = PHASES = (
     "registering",
     "waiting",
     "training",
     "averaging",
     "done",
+    "away",
     "down",
 )
 FACTS = (
     *(WorkChanged, IdentityChanged, WorkBegan, Trained, TrainingFailed, RowsPublished, RowsFetched, Averaged),
-    *(ReadingPublished, PeerCrashed, PeerRestarted),
+    *(ReadingPublished, PeerCrashed, PeerRestarted, BooksClosed),
 )
 BY_WORK = {WorkState.TRAINING: TRAINING, WorkState.MERGING: AVERAGING, WorkState.DONE: DONE}
 
@@ -53,6 +55,7 @@ class PeerStatus:
     work: WorkState = WorkState.EMPTY
     identity: IdentityState = IdentityState.NONE
     began: bool = False
+    away: bool = False  # its work costs more than it brings
     down: bool = False
     trained: int = 0  # slices
     rows: RowCounts = field(default_factory=RowCounts)
@@ -79,6 +82,8 @@ class PeerStatus:
             case Averaged(adopted=adopted):
                 self.attempts += 1
                 self.adopted += adopted
+            case BooksClosed(works=works):
+                self.away = not works
             case PeerCrashed():
                 self.down = True
             case PeerRestarted():
@@ -89,6 +94,8 @@ class PeerStatus:
         """What the peer does now.  Registering: it wants payment, has no identity yet and has not started work."""
         if self.down:
             return DOWN
+        if self.away:
+            return AWAY
         if self.work in BY_WORK:
             return BY_WORK[self.work]
         unregistered = self.entry.wants_payment and self.identity is not IdentityState.REGISTERED

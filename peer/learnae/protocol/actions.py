@@ -193,10 +193,14 @@ class ReadClaim(_Asking):
 
 @dataclass(frozen=True, slots=True)
 class ReadPayments(_Asking):
-    """Read payments to these wallets in blocks from ``since`` on.  Answered by ``PaymentsRead``."""
+    """Read payments to these wallets in blocks from ``since`` on.  Answered by ``PaymentsRead``.
+
+    ``books``: for ``books.py``, not for ``reciprocity.py``.
+    """
 
     since: int
     wallets: tuple[Address, ...]
+    books: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class ModelPayment:
     sender: Address
     to: Address
     cids: tuple[Cid, ...]
+    wei: Wei
 
 
 @dataclass(frozen=True, slots=True)

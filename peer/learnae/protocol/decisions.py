@@ -180,6 +180,22 @@ class StandingChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class BooksClosed:
+    """A peer with a cost compared it with payments, and works from now on, or does not.  See ``books.py``.
+
+    ``units``: of work since it closed its books last; 0: it did not work, and the payments are those to others.
+    ``models``, ``wei``: what was paid for in the blocks from ``since`` to ``until``, and how much.
+    """
+
+    units: int
+    since: int
+    until: int
+    models: int
+    wei: Wei
+    works: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimJudged:
     sender: PeerId
     poid: Poid
@@ -253,6 +269,7 @@ Decision = (
     | FetchFailed
     | Published
     | StandingChanged
+    | BooksClosed
     | ClaimJudged
     | DebtChanged
     | PluginFailed

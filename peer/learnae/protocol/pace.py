@@ -11,9 +11,24 @@ class Pace:
         self._requests, self._fetches = requests, fetches
         self._began = self._ended = 0.0  # s: of the last unit
         self._not_before = 0.0  # s: of the next unit
+        self._idle_since: float | None = None
 
     def unit_began(self) -> None:
         self._began = self._requests.now
+        self.work_found()
+
+    def work_found(self) -> None:
+        self._idle_since = None
+
+    def has_waited(self, seconds: float) -> bool:
+        """Whether nothing could be begun for so long, and no model is expected; until then, a timer is set.
+
+        In an outage it takes longer.
+        """
+        if self._idle_since is None:
+            self._idle_since = self._requests.now
+        waits = self._wait(self._idle_since + seconds + self._fetches.outage_wait)
+        return not (waits or self._fetches.expected)
 
     def unit_ended(self, least: float) -> None:
         """``least``: seconds that the unit must last, with a pause if it was faster."""

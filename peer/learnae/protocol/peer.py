@@ -18,6 +18,7 @@ timers and decisions to one ``Requests``; after every event each machine proceed
               IDLE --slice begun--> TRAINING --slice ended--> IDLE
               IDLE --attempt begun--> MERGING --attempt ended--> IDLE
               IDLE --patience spent | nothing untried--> DONE --new model fetched | new rows fetched--> IDLE
+              IDLE --income below cost--> DONE                DONE --price covers cost--> IDLE
     identity  NONE --deployment wanted--> DEPLOYING --claim signed--> REGISTERED
               DEPLOYING --deployment failed--> NONE           REGISTERED --deployment lost--> DEPLOYING
               DEPLOYING | REGISTERED --chain replaced--> NONE
@@ -62,7 +63,7 @@ class Peer:
         self._peer_book = PeerBook(config)
         self._hooks = Hooks(config, self._requests)
         self._payments = Payments(config, self._requests, self._hooks)
-        self._training = Training(config, rng, self._requests, self._peer_book, self._payments.attempted, self._hooks)
+        self._training = Training(config, rng, self._requests, self._peer_book, self._payments, self._hooks)
         self._row_rewards = RowRewards(config, self._payments.owe_for_rows)
         publication = self._training.publication
         self._reciprocity = Reciprocity(config, self._requests, self._peer_book, publication, self._payments)
@@ -146,6 +147,7 @@ class Peer:
             case on.ModelReceived(announcement=announcement):
                 self._meet(announcement.model.creator)
                 self._training.model_received(announcement)
+                self._training.books.model_received()
                 self._reciprocity.announced(announcement.model)
             case on.RowsReceived(sender=sender, announcement=announcement):
                 self._meet(sender)
@@ -157,6 +159,7 @@ class Peer:
             case on.ChainRolledBack(head=head):
                 self._payments.rolled_back(head)
                 self._reciprocity.reset(head.genesis)
+                self._training.books.reset(head.genesis, head.height)
             case on.SessionClosed():
                 self._training.close()
                 self._payments.close()
@@ -199,6 +202,10 @@ class Peer:
                     self._peer_book.claim_verified(event.facts.poid.peer)
             case on.PoolRead(), _:
                 self._payments.pool_read(event)
+            case on.PaymentsRead(report=report), do.ReadPayments(books=True):
+                self._training.books_closed(self._training.books.payments_read(request, report))
+            case on.RequestFailed(), do.ReadPayments(books=True):
+                self._training.books.read_failed()
             case on.PaymentsRead(report=report), _:
                 self._reciprocity.payments_read(report)
             case on.RequestFailed(), do.ReadPayments():
@@ -257,5 +264,6 @@ class Peer:
             self._begin_work(timed_out=False)
             if self._training.work is not WorkState.DONE:
                 self._reciprocity.proceed()
+            self._training.books.look()
             self._training.proceed()
         self._payments.proceed(finished=self._training.work is WorkState.DONE)

@@ -58,7 +58,7 @@ class Reciprocity:
         """Read the chain if a grace is over and the chain was not read lately."""
         now = self._requests.now
         recent = self._read_at > 0 and now < self._read_at + self._config.chain.poll
-        if not recent and (self._behind or self._overdue()) and not self._requests.waits_for(do.ReadPayments):
+        if not recent and (self._behind or self._overdue()) and not self._reading:
             payees = self._payees()
             if payees != self._read:
                 self._read, self._since = payees, None
@@ -86,7 +86,7 @@ class Reciprocity:
         """The chain rolled back, or was replaced: read all of it again."""
         self._paid.clear()
         self._since = None
-        for request in self._requests.open(do.ReadPayments):
+        for request in self._reading:
             self._requests.abandon(request)
         if self._genesis not in ("", genesis):
             self._adopted.clear()
@@ -102,6 +102,10 @@ class Reciprocity:
             self._requests.record(StandingChanged(peer, False, ()))
 
     # private
+
+    @property
+    def _reading(self) -> list[do.ReadPayments]:
+        return [request for request in self._requests.open(do.ReadPayments) if not request.books]
 
     def _payees(self) -> tuple[Address, ...]:
         """The wallets to which payments count."""

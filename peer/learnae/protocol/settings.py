@@ -1,77 +1,21 @@
 """Settings that a peer's state machine uses.  One definition serves session files, ``PeerConfig``, checks and docs.
 
 These blocks are in ``protocol`` because ``PeerConfig`` holds them and ``protocol`` is the lowest layer;
-``session.settings`` adds the settings that no peer needs.  ``setting`` keeps what a program should know about a field
-(description, unit, range) in the field's metadata, under the names that pydantic reads.
+``session.settings`` adds the settings that no peer needs.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
-from learnae.plugins import BUILT_IN, Kind
+from learnae.plugins import Kind
 from learnae.protocol.policies import Forgery, Policy, Role
+from learnae.protocol.setting_fields import DAY, Networks, about, period, seconds, setting
 from learnae.protocol.types import Address, Cid, Commitment, PeerId, Wei, wei
 
-T = TypeVar("T")
-
 GWEI = 10**9  # wei
-DAY = 86_400.0  # s
 MANY = 1_000_000  # max of what is counted in attempts, rows or announcements
-
-
-def setting(default: T, description: str, unit: str = "", **limits: Any) -> T:
-    """A field with a default.  ``limits``: ge, gt, le, lt, min_length, max_length, pattern."""
-    return field(default=default, metadata=about(description, unit, **limits))
-
-
-def about(description: str, unit: str = "", plugins: Kind | None = None, **limits: Any) -> dict[str, Any]:
-    """Metadata of a field.  ``plugins``: a text names one of this kind.  ``form``: what ``pattern`` means, in words."""
-    extra: dict[str, Any] = {"unit": unit} if unit else {}
-    if form := limits.pop("form", ""):
-        extra["patternErrorMessage"] = form
-    if plugins:
-        extra |= {"plugins": plugins.value, "examples": list(BUILT_IN[plugins])}
-    return {"description": description, **limits, **({"json_schema_extra": extra} if extra else {})}
-
-
-@dataclass(frozen=True, slots=True)
-class Between:
-    """The range of each element of a tuple, for pydantic."""
-
-    ge: int
-    le: int
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        return {**handler(source), "ge": self.ge, "le": self.le}
-
-
-NETWORK_FORM = "an IPv4 network such as 10.0.0.0/24"
-OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-NETWORK = rf"^{OCTET}(\.{OCTET}){{3}}/(3[0-2]|[12]?[0-9])$"
-
-
-@dataclass(frozen=True, slots=True)
-class Networks:
-    """The form of each element of a tuple of IPv4 networks, for pydantic."""
-
-    pattern: str = NETWORK
-    json_schema_extra: dict[str, str] = field(default_factory=lambda: {"patternErrorMessage": NETWORK_FORM})
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        return {**handler(source), "pattern": self.pattern}
-
-
-def seconds(default: float, description: str) -> float:
-    """A time from 0 to a day."""
-    return setting(default, description, "s", ge=0, le=DAY)
-
-
-def period(default: float, description: str) -> float:
-    """A time of at least a millisecond: what repeats, or must not be 0."""
-    return setting(default, description, "s", ge=0.001, le=DAY)
 
 
 class IdentityRule(StrEnum):
@@ -221,6 +165,19 @@ class DefenceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MarketSettings:
+    window: int = setting(
+        20,
+        "Units of work, or of others' models that are paid for, after which a peer with a cost closes its books.",
+        ge=1,
+        le=MANY,
+    )
+    margin: Decimal = setting(
+        Decimal(1), "A peer that has left comes back once the price covers this multiple of its cost.", ge=1, le=1000
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ChainSettings:
     id: int = setting(31337, "Chain id.", ge=1, le=2**53)
     block_time: float = period(1.0, "Time between blocks.")
@@ -296,4 +253,6 @@ class PeerConfig:
     reward: RewardSettings
     payment: PaymentSettings
     defence: DefenceSettings
+    cost: Wei  # of a unit of its work; 0: it works whatever it earns
+    market: MarketSettings
     chain: ChainSettings

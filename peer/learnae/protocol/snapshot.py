@@ -17,6 +17,7 @@ class PeerSnapshot:
     # work
     work: WorkState
     work_began: bool  # the start rule was met
+    away: bool  # its work costs more than it brings (``books.py``)
     weights: Weights | None  # of the model it works with
     score: Score | None  # of that model, on the peer's own validation data
     step: int  # of its newest model; 0 before the first
@@ -48,6 +49,7 @@ def snapshot(training: Training, payments: Payments, peers_known: int, quiet: bo
     return PeerSnapshot(
         work=training.work,
         work_began=training.begun,
+        away=training.books.away,
         weights=training.publication.weights,
         score=training.score,
         step=training.publication.step,

@@ -3,14 +3,12 @@
 Rules:
 1. While unseen slices remain, slices and attempts take turns.  Without a candidate, or after the last slice, neither
    waits for the other.  Candidates are models that have been fetched beside the work (``fetches.py``).
-2. Work keeps pace with the network, so that models are averaged before they are outdated: the next unit waits until the
-   newest model is stored, and the next slice, where an attempt would be due, for a model on its way.  It waits no
-   longer than until a fetch is slow, so that a model that nobody can fetch delays little.
+2. Work keeps pace with the network (``pace.py``): the next unit waits until the newest model is stored, and the next
+   slice, where an attempt would be due, for a model on its way.  It waits no longer than until a fetch is slow.
 3. A trained model is always kept.  An average is kept only if it is strictly better on the peer's own validation data;
    then it is published, and its creator is owed a reward.
 4. Once all slices are seen, a scored attempt that is not adopted costs patience.  An adoption restores it; an attempt
-   that was never scored does neither.  Out of patience, or ``idle_after`` seconds without a candidate: DONE.  An
-   outage (``Fetches.outage_wait``) adds to this time.
+   that was never scored does neither.  Out of patience, or ``idle_after`` seconds without a candidate: DONE.
 5. A new model wakes a DONE peer, once it is fetched, for at least one more scored attempt, within the max number of
    attempts per creator.  Each such model at hand when patience is spent again wakes it again.
 6. A profiteer begins with a random remote model.  It neither pays for that model nor publishes it.
@@ -19,7 +17,6 @@ Rules:
 9. A keeper fetches the newest model of every creator, so that it can serve it, and does nothing else.
 """
 
-from collections.abc import Callable
 from functools import partial
 from random import Random
 from typing import get_args
@@ -28,10 +25,12 @@ from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import decisions
 from learnae.protocol import events as on
+from learnae.protocol.books import Books
 from learnae.protocol.decisions import WorkState
 from learnae.protocol.fetches import Fetches
 from learnae.protocol.hooks import Hooks
 from learnae.protocol.pace import Pace
+from learnae.protocol.payments import Payments
 from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.policies import Forgery, Role
 from learnae.protocol.publication import Publication
@@ -42,18 +41,18 @@ from learnae.protocol.slices import Slices
 from learnae.protocol.transitions import WORK
 from learnae.protocol.types import Cid, ModelAnnouncement, ModelRef, RowBlock, Score, Timer
 
-Pay = Callable[[ModelRef, Score, Score, bool], None]  # remote model, scores before and after, adopted
 RETRY_INITIAL = 1.0  # s until initial weights that failed to load are fetched again
 
 
 class Training:
     def __init__(
-        self, config: PeerConfig, rng: Random, requests: Requests, peer_book: PeerBook, pay: Pay, hooks: Hooks
+        self, config: PeerConfig, rng: Random, requests: Requests, peer_book: PeerBook, payments: Payments, hooks: Hooks
     ) -> None:
         self._config, self._hooks = config, hooks
         hooks.training = self
         self._requests, self._peer_book = requests, peer_book
-        self._pay = pay
+        self._pay = payments.attempted
+        self.books = Books(config, requests, payments)
         self.work, self.begun = WorkState.EMPTY, False
         self.publication = Publication(config, requests, peer_book, hooks)
         self.fetches = Fetches(rng, requests, peer_book)
@@ -64,7 +63,11 @@ class Training:
         self.attempts = 0
         self._patience = config.work.patience
         self._remote: ModelRef | None = None  # of the present attempt
-        self._idle_since: float | None = None
+
+    @property
+    def absent(self) -> bool:
+        """Whether its policy has ended its work, or its work costs more than it brings."""
+        return self._hooks.left or self.books.away
 
     @property
     def at_rest(self) -> bool:
@@ -73,7 +76,7 @@ class Training:
             return False
         untried = self._hooks.averages and self.fetches.wanted(only_news=self._patience <= 0)
         waits = self.slices.left or self.fetches.ready or untried or not self.rows.at_rest
-        return self._hooks.left or not waits
+        return self.books.at_rest if self.absent else not waits
 
     def begin(self, identities: int, timed_out: bool) -> None:
         self.begun = True
@@ -176,11 +179,17 @@ class Training:
                 self._peer_book.refute(model)
                 self._end_unit()
 
+    def books_closed(self, cause: str) -> None:
+        """Leave or return, if there is a cause; the peer is IDLE or DONE then."""
+        if cause:
+            self._patience = self._config.work.patience
+            self._change(cause)
+
     # time
 
     def proceed(self) -> None:
         """Begin fetches and the next unit of work, unless one is under way."""
-        if self._config.role is Role.KEEPER or self._hooks.left:
+        if self._config.role is Role.KEEPER or self.absent:
             self._keep()
             return
         begins_with_initial = self._config.role is not Role.PROFITEER or not self._config.privacy
@@ -196,7 +205,7 @@ class Training:
             if self._requests.due(Timer.WORK) is None and not self._requests.waits_for(do.FetchModel):
                 self._requests.issue(partial(do.FetchModel, cid=self._config.initial_weights, model=None, hints=()))
         elif self.begun and self.work in (WorkState.EMPTY, WorkState.IDLE):
-            if not self._pace.pauses():
+            if not self._pace.pauses() and not self.books.closing():
                 self._begin_next_unit(averages)
                 if self._remote:  # there is room for the next model
                     self.fetches.proceed(only_news=not averages)
@@ -209,7 +218,7 @@ class Training:
     # private
 
     def _keep(self) -> None:
-        if self.begun and not self._hooks.left:
+        if self.begun and not self.absent:
             if self.work is WorkState.EMPTY:
                 self._change("nothing to compute")
             self.fetches.proceed(only_news=False)
@@ -234,24 +243,14 @@ class Training:
             if self.fetches.ready:  # news that arrived during the last attempt
                 self._wake("new model fetched")
                 self._begin_attempt(self.fetches.take())
-        else:
-            self._idle()
+        elif self._pace.has_waited(self._config.work.idle_after) and self.work is WorkState.IDLE:
+            self._change("nothing untried")
 
     def _wake(self, cause: str) -> None:
-        if self._hooks.left:
+        if self.absent:
             return
         self._patience = max(self._patience, 1)
         self._change(cause)
-
-    def _idle(self) -> None:
-        now = self._requests.now
-        if self._idle_since is None:
-            self._idle_since = now
-        deadline = self._idle_since + self._config.work.idle_after + self.fetches.outage_wait
-        if now < deadline:
-            self._requests.set_timer(Timer.WORK, deadline - now)
-        elif self.work is WorkState.IDLE and not self.fetches.expected:
-            self._change("nothing untried")
 
     def _begin_slice(self) -> None:
         base = self.publication.weights
@@ -265,7 +264,8 @@ class Training:
     def _begin_attempt(self, remote: ModelRef) -> None:
         if self.work is WorkState.IDLE:
             self._begin_unit("attempt begun")
-        self._remote, self._idle_since = remote, None
+        self._pace.work_found()
+        self._remote = remote
         self.attempts += 1
         base, step = self.publication.weights, self.publication.step + 1
         if base and (forged := self._hooks.attempt(remote, base.cid)):
@@ -286,7 +286,7 @@ class Training:
 
     def _begin_unit(self, cause: str) -> None:
         self._pace.unit_began()
-        self._idle_since = None
+        self.books.unit_began()
         self._change(cause)
 
     def _end_unit(self) -> None:

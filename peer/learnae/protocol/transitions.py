@@ -12,8 +12,10 @@ WORK: dict[tuple[WorkState, str], WorkState] = {
     (WorkState.MERGING, "attempt ended"): WorkState.IDLE,
     (WorkState.IDLE, "patience spent"): WorkState.DONE,
     (WorkState.IDLE, "nothing untried"): WorkState.DONE,
+    (WorkState.IDLE, "income below cost"): WorkState.DONE,
     (WorkState.DONE, "new model fetched"): WorkState.IDLE,
     (WorkState.DONE, "new rows fetched"): WorkState.IDLE,
+    (WorkState.DONE, "price covers cost"): WorkState.IDLE,
 }
 
 IDENTITY: dict[tuple[IdentityState, str], IdentityState] = {

@@ -2,10 +2,12 @@
 
 from learnae.protocol.blockchain import MAX_MEMBERS
 from learnae.protocol.policies import Policy, Role
-from learnae.protocol.settings import Settle
+from learnae.protocol.settings import Defence, DefenceSettings, MarketSettings, RewardSettings, Settle
 from learnae.session.fee_pool import gas_of_calls, pool_terms
 from learnae.session.sensor_rules import sensor_contradictions
 from learnae.session.settings import COPYING, POSING, DataSettings, EncodeSettings, Session
+
+OF_ADAPT = ("target", "lowest", "highest")  # of reward.adapt
 
 
 def contradictions(session: Session) -> list[tuple[bool, str]]:
@@ -14,6 +16,8 @@ def contradictions(session: Session) -> list[tuple[bool, str]]:
     start, peers, chain = session.start.peers, session.peers, session.chain
     return [
         *_pool_contradictions(session),
+        *_market_contradictions(session),
+        *_unused_money_settings(session),
         (
             session.privacy and any(group.policy is Policy.ROW_POISONER for group in groups),
             "groups: a row-poisoner publishes rows, which privacy forbids: set privacy = false",
@@ -93,6 +97,52 @@ def _pool_contradictions(session: Session) -> list[tuple[bool, str]]:
         (
             session.defence.window >= session.max_duration,
             f"defence.window = {session.defence.window} ends after the session: lower it below max_duration",
+        ),
+    ]
+
+
+def _market_contradictions(session: Session) -> list[tuple[bool, str]]:
+    costly = [group for group in session.groups if group.cost]
+    return [
+        (
+            not costly and session.market != MarketSettings(),
+            "market is for peers whose work has a cost: set groups.cost, or leave market out",
+        ),
+        (
+            any(group.sensor or not group.computes for group in costly),
+            "groups.cost is per slice and averaging attempt: leave it out for peers that do not compute",
+        ),
+        (
+            any(not group.wants_payment for group in costly),
+            "groups.cost: a peer that wants no payment has no income: leave wants_payment true, or cost out",
+        ),
+        (
+            bool(costly) and session.defence.kind is Defence.PROFILES,
+            'groups.cost: with defence.kind = "profiles" nobody pays before the end: leave one of them out',
+        ),
+    ]
+
+
+def _unused_money_settings(session: Session) -> list[tuple[bool, str]]:
+    """Settings that would be ignored."""
+    reward, kind, unused = session.reward, session.defence.kind, DefenceSettings()
+    of_kinds = {Defence.PROFILES: ("fee", "window"), Defence.RECIPROCITY: ("scope", "limit", "grace", "forgive")}
+    return [
+        (
+            not reward.adapt and any(getattr(reward, name) != getattr(RewardSettings(), name) for name in OF_ADAPT),
+            f"reward: {', '.join(OF_ADAPT)} belong to a factor that changes: set reward.adapt, or leave them out",
+        ),
+        (
+            bool(reward.adapt) and reward.lowest == reward.highest,
+            "reward.lowest = reward.highest leaves reward.adapt nothing to change: move them apart, or leave adapt out",
+        ),
+        *(
+            (
+                kind is not owner and getattr(session.defence, name) != getattr(unused, name),
+                f'defence.{name} belongs to defence.kind = "{owner}": set that, or leave {name} out',
+            )
+            for owner, names in of_kinds.items()
+            for name in names
         ),
     ]
 

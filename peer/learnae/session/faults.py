@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from learnae.protocol.settings import DAY, about, seconds, setting
+from learnae.protocol.setting_fields import DAY, about, seconds, setting
 
 
 class Part(StrEnum):

@@ -5,27 +5,25 @@ faults are in ``session.faults``.  ``session_file`` reads all of them from sessi
 """
 
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from learnae.plugins import Kind
 from learnae.protocol.policies import Forgery, Policy, Role
+from learnae.protocol.setting_fields import Between, about, period, seconds, setting
 from learnae.protocol.settings import (
     MANY,
-    Between,
     ChainSettings,
     DefenceSettings,
     IdentityRule,
+    MarketSettings,
     NetworkSettings,
     PaceSettings,
     PaymentSettings,
     RewardSettings,
     StartSettings,
     WorkSettings,
-    about,
-    period,
-    seconds,
-    setting,
 )
 from learnae.session.faults import Fault
 
@@ -193,6 +191,14 @@ class Group:
     leader: str | None = setting(None, "sybil: name of the peer whose models it publishes.")
     flips: float = setting(0.5, "row-poisoner: share of the labels that are wrong in its rows.", gt=0, le=1)
     joins_at: float = seconds(0.0, "Time at which the peers join.")
+    cost: Decimal = setting(
+        Decimal(0),
+        "What a slice or an averaging attempt costs a peer: it leaves while its income does not cover that; "
+        "0: it works whatever it earns.",
+        "ETH",
+        ge=0,
+        le=10**9,
+    )
 
     @property
     def role(self) -> Role:
@@ -268,6 +274,7 @@ class Session:
     reward: RewardSettings = _block(RewardSettings, "What an adopted average is worth.")
     payment: PaymentSettings = _block(PaymentSettings, "How debts become payments.")
     defence: DefenceSettings = _block(DefenceSettings, "What peers do about those that do not pay.")
+    market: MarketSettings = _block(MarketSettings, "When peers with a cost work (groups.cost).")
     chain: ChainSettings = _block(ChainSettings, "The Ethereum chain.")
     network: NetworkSettings = _block(NetworkSettings, "Gossip and model transfer.")
     feed: FeedSettings = _block(FeedSettings, "How sensors publish their rows.")

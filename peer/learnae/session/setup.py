@@ -17,7 +17,7 @@ from learnae.messages.readings import max_rows
 from learnae.messages.wire import MAX_BLOCK, cid_of
 from learnae.protocol.policies import Policy
 from learnae.protocol.settings import IdentityRule, PeerConfig
-from learnae.protocol.types import Cid, Commitment, PeerId
+from learnae.protocol.types import Cid, Commitment, PeerId, wei
 from learnae.session.roster import Member, neighbourhood
 from learnae.session.settings import Session
 
@@ -156,5 +156,7 @@ class SessionSetup:
             reward=session.reward,
             payment=session.payment,
             defence=session.defence,
+            cost=wei(member.group.cost),
+            market=session.market,
             chain=session.chain,
         )

@@ -8,6 +8,7 @@ from learnae.protocol.decisions import (
     Adopted,
     AttemptFailed,
     Averaged,
+    BooksClosed,
     ClaimJudged,
     DebtChanged,
     DebtState,
@@ -88,6 +89,8 @@ def describe(fact: Fact, names: Names) -> str | None:
             if not denied:
                 return f"averages with models of {display_name(creator, names)} again"
             return f"denies income to {display_name(creator, names)}: {len(unpaid)} of its adoptions are unpaid"
+        case BooksClosed():
+            return _describe_books(fact)
         case DebtChanged():
             return _describe_debt(fact, names)
         case PluginFailed(plugin=plugin, line=line, error=error):
@@ -112,6 +115,14 @@ def display_name(peer: PeerId, names: Names) -> str:
 
 def accuracy_text(score: Score) -> str:
     return f"{score.accuracy:.1%}"
+
+
+def _describe_books(books: BooksClosed) -> str | None:
+    ether = f"{books.wei / ETHER:.6f} ETH"
+    if not books.units:
+        price = f"others get {ether} for {books.models} models"
+        return f"returns to work: {price}" if books.works else None
+    return None if books.works else f"leaves: {books.units} units of work brought {ether}, which is below their cost"
 
 
 def _describe_debt(debt: DebtChanged, names: Names) -> str | None:

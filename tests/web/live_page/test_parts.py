@@ -26,6 +26,7 @@ from learnae.errors import Reason
 from learnae.protocol.decisions import (
     AttemptFailed,
     Averaged,
+    BooksClosed,
     DebtChanged,
     DebtState,
     FetchFailed,
@@ -63,6 +64,7 @@ from learnae.web.live_page.rows import RECEIPT_COLUMNS
 from learnae.web.log_messages import describe
 from learnae.web.session_text import format_time
 
+LEFT = BooksClosed(20, 3, 9, 2, Wei(10**15), works=False)
 CALLED = {peer: name for name, peer in PEER.items()}
 
 
@@ -86,6 +88,8 @@ def plain(text: str) -> str:
         ((WorkChanged(WorkState.TRAINING),), "training"),
         ((WorkChanged(WorkState.MERGING),), "averaging"),
         ((WorkChanged(WorkState.DONE),), "done"),
+        ((WorkChanged(WorkState.DONE), LEFT), "away"),
+        ((LEFT, replace(LEFT, units=0, works=True), WorkChanged(WorkState.IDLE)), "registering"),
         ((WorkChanged(WorkState.TRAINING), PeerCrashed()), "down"),
         ((WorkChanged(WorkState.TRAINING), PeerCrashed(), PeerRestarted()), "training"),
     ],
@@ -122,6 +126,13 @@ def test_faults_are_logged_with_their_targets() -> None:
     assert describe(began, CALLED) == "Fault started: split of ann, bob."
     assert describe(FaultEnded(0, Effect.APPLIED), CALLED) == "Fault ended."
     assert describe(FaultEnded(0, Effect.INEFFECTIVE), CALLED) == "Fault ended without effect: it blocked nothing."
+
+
+def test_leaving_and_returning_is_logged_with_the_money_that_decided_it() -> None:
+    assert describe(LEFT, CALLED) == "leaves: 20 units of work brought 0.001000 ETH, which is below their cost"
+    back = replace(LEFT, units=0, works=True)
+    assert describe(back, CALLED) == "returns to work: others get 0.001000 ETH for 2 models"
+    assert describe(replace(LEFT, works=True), CALLED) is describe(replace(back, works=False), CALLED) is None
 
 
 def test_intermediate_steps_are_not_logged() -> None:

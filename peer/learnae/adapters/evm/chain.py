@@ -147,7 +147,8 @@ class EvmChain:
             for each in block.transactions:
                 with suppress(ValueError):
                     if each.to and each.to in wallets and each.succeeded and each.wei:
-                        payments.append(ModelPayment(each.sender, each.to, cids_from_bytes(parse_bytes(each.data))))
+                        cids = cids_from_bytes(parse_bytes(each.data))
+                        payments.append(ModelPayment(each.sender, each.to, cids, each.wei))
         return PaymentReport(genesis, max(until, since - 1), head.number, tuple(payments))
 
     async def pool(self) -> PoolState:

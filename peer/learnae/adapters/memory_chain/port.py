@@ -82,7 +82,7 @@ class MemoryChainPort:
         chain.mine_due()
         transfers = (each for block in chain.blocks[since - 1 :] for each in block.transactions)
         found = (each for each in transfers if each.to in wallets and each.succeeded and each.wei)
-        payments = (ModelPayment(each.sender, each.to, decode_cids(each.data)) for each in found if each.to)
+        payments = (ModelPayment(each.sender, each.to, decode_cids(each.data), each.wei) for each in found if each.to)
         height = len(chain.blocks)
         return PaymentReport(chain.genesis, height, height, tuple(payments))
 

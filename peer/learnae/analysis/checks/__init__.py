@@ -9,7 +9,7 @@ No check can know whether the accuracies that peers reported are true.
 
 from typing import Any
 
-from learnae.analysis.checks import chain, debts, defence, faults, fee_pool, readings, records, row_debts, work
+from learnae.analysis.checks import books, chain, debts, defence, faults, fee_pool, readings, records, row_debts, work
 from learnae.analysis.checks.result import Check, CheckOutcome
 from learnae.analysis.checks.summary import summary
 from learnae.records.history import History
@@ -42,6 +42,8 @@ CHECKS: dict[str, Check] = {
     "reports_follow_debts": fee_pool.reports_follow_debts,
     "reports_omit_no_debt": fee_pool.reports_omit_no_debt,
     "fees_are_split": fee_pool.fees_are_split,
+    "books_follow_payments": books.books_follow_payments,
+    "absent_peers_do_not_work": books.absent_peers_do_not_work,
     "adopted_only_if_better": work.adopted_only_if_better,
     "averaged_models_were_published": work.averaged_models_were_published,
     "own_models_not_averaged": work.own_models_not_averaged,

@@ -202,6 +202,14 @@ def gas_within_limits(history: History) -> Iterator[str]:
             yield f"{name} spent {wei} wei on gas, above the cap of {cap}"
 
 
+def model_transfers(history: History) -> Iterator[tuple[int, Address, Address, list[str], int]]:
+    """Block, payer, payee, models and wei of each mined transfer that pays for models."""
+    for number, tx in _transactions(history):
+        models = _models(tx.data).split() if tx.to and tx.to != POOL and tx.succeeded and tx.wei else []
+        if tx.to and models:
+            yield number, Address(tx.sender.lower()), Address(tx.to.lower()), models, tx.wei
+
+
 def _models(data: str) -> str:
     """The CIDs in a payment's calldata, which has their 36 bytes each (of raw blocks or lists of chunks) or text."""
     payload = bytes.fromhex(data.removeprefix("0x"))

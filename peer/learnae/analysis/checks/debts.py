@@ -101,14 +101,14 @@ def payee_has_earliest_claim(history: History) -> Iterator[str]:
                 first = signed.get(key)
                 if debt.state is DebtState.SIGNED and (first is None or first.nonce != debt.nonce):
                     signed[key] = debt
-                    winner = _winner(known.get(record.peer, {}).values(), debt.creator)
+                    winner = winning_wallet(known.get(record.peer, {}).values(), debt.creator)
                     if debt.payee is None or debt.payee != winner:
                         yield f"{debt_name(*key)} was signed to {debt.payee}, not to {winner}"
                 elif first is None or (first.nonce, first.payee) != (debt.nonce, debt.payee):
                     yield f"{debt_name(*key)} is {debt.state} to {debt.payee}, but was not signed like that"
 
 
-def _winner(claims: Iterable[ClaimJudged], peer: PeerId) -> Address | None:
+def winning_wallet(claims: Iterable[ClaimJudged], peer: PeerId) -> Address | None:
     """The earliest timestamp; within one second the earlier block, then the smaller index (section 3.2)."""
     admitted = [claim for claim in claims if claim.poid.peer == peer and claim.verdict is not Verdict.REJECTED]
     if not admitted:

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from learnae.analysis.figures.spec import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED
-from learnae.analysis.peer_status import AVERAGING, DONE, DOWN, REGISTERING, TRAINING, WAITING
+from learnae.analysis.figures.spec import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, VIOLET
+from learnae.analysis.peer_status import AVERAGING, AWAY, DONE, DOWN, REGISTERING, TRAINING, WAITING
 from learnae.analysis.topology import MAX_LINES, MODELS_PER_PEER, ModelTransfer, Pair, Topology
 from learnae.web.charts.components import legend, plot
 from learnae.web.charts.html import Html, h, join
@@ -13,7 +13,7 @@ from learnae.web.charts.plotly_layout import Chart, axes, plain, scatter, short
 MAX_NAMES = 25  # names that fit around the circle
 NAME_LETTERS, LETTER_WIDTH = 12, 8  # letters of a name in the chart, and pixels per letter
 SPACE = "\N{NO-BREAK SPACE}"  # between a mark and its name
-COLOURS = {REGISTERING: GREEN, WAITING: GREY, TRAINING: BLUE, AVERAGING: ORANGE, DONE: PALE, DOWN: RED}
+COLOURS = {REGISTERING: GREEN, WAITING: GREY, TRAINING: BLUE, AVERAGING: ORANGE, DONE: PALE, AWAY: VIOLET, DOWN: RED}
 
 Point = tuple[float, float]
 

@@ -1,0 +1,160 @@
+"""What peers with a cost do: how many work over time, at which factor, and after half of them are lost for good.
+
+    python -m bench.market [--seeds 10] [--out build/market.png]
+
+Twelve peers of the simulator: six trainers, and six profiteers that leave when their work costs more than it brings.
+Two profiteers have a third of ``COST``, two have it, and two have three times as much.  With ``lost``, one of each
+pair is killed for good at ``LOST_AT`` seconds.  The factor is that of the trainers, as a multiple of the session's.
+Mean, and range over the seeds.  The figure shows both over time.
+"""
+
+import argparse
+from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import product
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import matplotlib.pyplot as plt
+from tests.helpers.swarms import Run, nothing, run
+
+from learnae.protocol.decisions import Averaged, BooksClosed
+from learnae.protocol.reward import adapted
+from learnae.records.chain_export import gas_by_wallet
+from learnae.runtime.simulator import Simulator
+from learnae.runtime.torch_learning import TorchLearning
+from learnae.session.roster import names
+
+TRAINERS, PROFITEERS = names(12)[:6], names(12)[6:]
+LOST, LOST_AT = PROFITEERS[::2], 10.0  # s
+COST = 0.00006  # ETH per unit of work
+SPEEDS = ("0", "0.2")
+STEP, END = 2.0, 40.0  # s
+TIMES = [STEP * number for number in range(int(END / STEP) + 1)]
+BASE: dict[str, Any] = {
+    "peers": 12,
+    "data": {"rows": 1500, "validation_rows": 500, "test_rows": 500},
+    "work": {"passes": 5},
+    "market": {"window": 20},
+    "evaluation_peers": 0,
+    "groups": [
+        {"count": 6},
+        *({"count": 2, "has_rows": False, "cost": str(COST * factor)} for factor in (1 / 3, 1, 3)),
+    ],
+}
+
+
+def lose_half(simulator: Simulator) -> None:
+    for name in LOST:
+        simulator.at(LOST_AT, partial(simulator.crash, name))
+
+
+def at_work(ended: Run, lost: bool) -> list[float]:
+    """Profiteers that are neither lost nor away, at each of the times."""
+    changes = [(record.t, record.peer, fact.works) for record, fact in ended.history.facts(BooksClosed)]
+    counts = []
+    for time in TIMES:
+        works = dict.fromkeys(PROFITEERS, True)
+        works |= {peer: stays for at, peer, stays in changes if at <= time}
+        works |= dict.fromkeys(LOST if lost and time >= LOST_AT else (), False)
+        counts.append(float(sum(works.values())))
+    return counts
+
+
+def factors(ended: Run) -> list[float]:
+    """Of the trainers, at each of the times."""
+    settings = ended.simulation.session.reward
+    current = dict.fromkeys(TRAINERS, settings.factor_wei)
+    attempts = [(record.t, record.peer, fact.adopted) for record, fact in ended.history.facts(Averaged)]
+    course = []
+    for time in TIMES:
+        while attempts and attempts[0][0] <= time:
+            _, peer, adopted = attempts.pop(0)
+            if peer in current:
+                current[peer] = adapted(current[peer], adopted, settings)
+        course.append(fmean(current.values()) / settings.factor_wei)
+    return course
+
+
+def account(ended: Run) -> list[float]:
+    """Of a profiteer, in mETH: income, spending, cost of its work, gas; then how often one leaves and returns."""
+    gas = gas_by_wallet(ended.chain, priced=True)
+    sent = [wei for payer, _, _, wei in ended.payments() if payer in map(ended.wallet, PROFITEERS)]
+    earned = [ended.received(name) for name in PROFITEERS]
+    units = {name: len(ended.attempts(name)) for name in PROFITEERS}
+    costs = [units[name] * ended.host(name).config.cost for name in PROFITEERS]
+    money = [sum(earned), sum(sent), sum(costs), sum(gas[ended.host(name).config.wallet] for name in PROFITEERS)]
+    moves = [fact for _, fact in ended.history.facts(BooksClosed)]
+    leaves = sum(bool(fact.units) and not fact.works for fact in moves)
+    returns = sum(not fact.units and fact.works for fact in moves)
+    return [wei / len(PROFITEERS) / 10**15 for wei in money] + [leaves / len(PROFITEERS), returns / len(PROFITEERS)]
+
+
+def band(values: Sequence[float], digits: int = 1) -> str:
+    return f"{fmean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def columns(rows: Iterable[Sequence[float]]) -> list[Sequence[float]]:
+    return list(zip(*rows, strict=True))
+
+
+def draw(courses: dict[tuple[bool, str], tuple[Any, Any]], path: Path) -> None:
+    figure, axes = plt.subplots(2, 2, figsize=(10, 6), sharex=True, sharey="row")
+    for (lost, speed), both in courses.items():
+        for row, course in enumerate(both):
+            axis = axes[row][int(lost)]
+            (line,) = axis.plot(TIMES, [fmean(each) for each in course], label=f"adapt = {speed}")
+            axis.fill_between(
+                TIMES,
+                [min(each) for each in course],
+                [max(each) for each in course],
+                color=line.get_color(),
+                alpha=0.12,
+            )
+    for column, title in enumerate(("nobody is lost", f"half is lost at {LOST_AT:.0f} s")):
+        axes[0][column].set_title(title)
+        axes[1][column].set_xlabel("session time, s")
+    axes[0][0].set_ylabel("profiteers at work")
+    axes[1][0].set_ylabel("factor of the trainers")
+    axes[0][0].legend()
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--out", type=Path, default=Path("build/market.png"))
+    options = parser.parse_args()
+    shown = [TIMES.index(time) for time in (8.0, 16.0, 24.0, 40.0)]
+    print(
+        "| half is lost | adapt | at work, 8 s | 16 s | 24 s | 40 s | factor, 40 s | income | spent | cost | gas "
+        "| leaves | returns |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+    courses: dict[tuple[bool, str], tuple[Any, Any]] = {}
+    for lost, speed in product((False, True), SPEEDS):
+        works, prices, accounts = [], [], []
+        for seed in range(1, options.seeds + 1):
+            table = BASE | {"seed": seed, "reward": {"adapt": speed}}
+            ended = run(
+                table,
+                lose_half if lost else nothing,
+                journals=False,
+                learning=lambda session: TorchLearning(session, threads=1),
+            )
+            works.append(at_work(ended, lost))
+            prices.append(factors(ended))
+            accounts.append(account(ended))
+        courses[lost, speed] = columns(works), columns(prices)
+        cells = [band(courses[lost, speed][0][index]) for index in shown]
+        cells.append(band(courses[lost, speed][1][-1], 2))
+        cells += [band(column, 2) for column in columns(accounts)]
+        print(f"| {'yes' if lost else 'no'} | {speed} | {' | '.join(cells)} |", flush=True)
+    draw(courses, options.out)
+
+
+if __name__ == "__main__":
+    main()
