@@ -25,7 +25,6 @@ ODD = {
 
 class FeedWorld(Protocol):
     feeds: list[Feed]  # two at least, connected to one feed that nobody else uses
-    nodes_in_all: int  # of the feed
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T: ...
 
@@ -123,22 +122,6 @@ class FeedSuite:
 class InterruptedFeedSuite:
     """For feeds that can fail: the implementation's tests supply ``interrupt`` and ``restore``."""
 
-    def test_a_follower_notices_that_a_node_is_down_and_up_again(
-        self, world: FeedWorld, interrupt: Step, restore: Step
-    ) -> None:
-        async def story() -> None:
-            feed = world.feeds[1]
-            assert feed.nodes_up == 0
-            await feed.follow()
-            async with asyncio.timeout(PATIENCE):
-                await until(lambda: feed.nodes_up == world.nodes_in_all)
-                await interrupt()
-                await until(lambda: feed.nodes_up < world.nodes_in_all)
-                await restore()
-                await until(lambda: feed.nodes_up == world.nodes_in_all)
-
-        world.wait(story())
-
     def test_a_message_that_was_not_confirmed_can_be_published_later(
         self, world: FeedWorld, interrupt: Step, restore: Step
     ) -> None:
@@ -156,9 +139,28 @@ class InterruptedFeedSuite:
         world.wait(story())
 
 
-async def until(fulfilled: Callable[[], bool]) -> None:
-    while not fulfilled():  # noqa: ASYNC110 - a feed reports no change of its nodes
-        await asyncio.sleep(0.05)
+class SingleNodeSuite:
+    """For feeds of one node, which ``interrupt`` and ``restore`` take down and bring back."""
+
+    def test_a_follower_notices_that_the_node_is_down_and_up_again(
+        self, world: FeedWorld, interrupt: Step, restore: Step
+    ) -> None:
+        async def story() -> None:
+            assert world.feeds[1].nodes_up == 0
+            await world.feeds[1].follow()
+            await notices(world.feeds[1], interrupt, restore, 1)
+
+        world.wait(story())
+
+
+async def notices(feed: Feed, interrupt: Step, restore: Step, nodes: int) -> None:
+    """A follower notices that one of so many nodes goes down and comes back."""
+    for step, up in ((None, nodes), (interrupt, nodes - 1), (restore, nodes)):
+        if step:
+            await step()
+        async with asyncio.timeout(PATIENCE):
+            while feed.nodes_up != up:  # noqa: ASYNC110 - a feed reports no change of its nodes
+                await asyncio.sleep(0.05)
 
 
 async def until_confirmed(feed: Feed, message: bytes) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 import pytest
-from tests.adapters.feeds import FeedSuite, InterruptedFeedSuite, Step
+from tests.adapters.feeds import FeedSuite, InterruptedFeedSuite, SingleNodeSuite, Step
 
 from learnae.adapters.memory_feed import MemoryBroker, MemoryFeed
 from learnae.ports import Feed
@@ -14,8 +14,6 @@ T = TypeVar("T")
 
 
 class World:
-    nodes_in_all = 1
-
     def __init__(self, runner: asyncio.Runner) -> None:
         self.runner, self.broker = runner, MemoryBroker()
         self.feeds: list[Feed] = [MemoryFeed(self.broker), MemoryFeed(self.broker)]
@@ -33,7 +31,7 @@ def world() -> Iterator[World]:
         yield World(runner)
 
 
-class TestMemoryFeed(FeedSuite, InterruptedFeedSuite):
+class TestMemoryFeed(FeedSuite, InterruptedFeedSuite, SingleNodeSuite):
     @pytest.fixture
     def interrupt(self, world: World) -> Step:
         return lambda: world.set_down(True)

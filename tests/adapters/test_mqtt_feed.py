@@ -7,7 +7,15 @@ from typing import Any, TypeVar
 
 import pytest
 from tests.adapters.brokers import KINDS, AmqttBroker, Mosquitto
-from tests.adapters.feeds import PATIENCE, FeedSuite, InterruptedFeedSuite, Step, received, until_confirmed
+from tests.adapters.feeds import (
+    PATIENCE,
+    FeedSuite,
+    InterruptedFeedSuite,
+    SingleNodeSuite,
+    Step,
+    received,
+    until_confirmed,
+)
 from tests.helpers.ports import free_port
 from tests.helpers.waiting import HANG
 
@@ -21,8 +29,6 @@ T = TypeVar("T")
 
 class World:
     """A broker, and connections that have a topic of their own."""
-
-    nodes_in_all = 1
 
     def __init__(self, kind: str, runner: asyncio.Runner, folder: Path) -> None:
         self.runner = runner
@@ -66,7 +72,7 @@ def world(shared: World, request: pytest.FixtureRequest) -> World:
     return shared
 
 
-class TestMqttFeed(FeedSuite, InterruptedFeedSuite):
+class TestMqttFeed(FeedSuite, InterruptedFeedSuite, SingleNodeSuite):
     @pytest.fixture
     def interrupt(self, world: World) -> Step:
         async def stop() -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from typing import Any, TypeVar
 
 import pytest
-from tests.adapters.feeds import PATIENCE, FeedSuite, InterruptedFeedSuite, Step, received, until_confirmed
+from tests.adapters.feeds import PATIENCE, FeedSuite, InterruptedFeedSuite, Step, notices, received, until_confirmed
 
 from learnae.adapters.tangle import TangleFeed
 from learnae.adapters.tangle.process import TangleNode, tangle_network
@@ -51,8 +51,6 @@ def tag() -> bytes:
 
 
 class World:
-    nodes_in_all = 3
-
     def __init__(self, nodes: Nodes, feeds: Sequence[TangleFeed]) -> None:
         self.nodes, self.feeds = nodes, list[Feed](feeds)
 
@@ -128,6 +126,19 @@ def test_readings_survive_a_killed_node_which_regains_them_while_readings_go_on(
                 await feed.close()
 
     nodes.runner.run(whole())
+
+
+def test_a_follower_notices_that_a_node_is_killed_and_begins_anew(nodes: Nodes, tag: bytes) -> None:
+    follower, node = nodes.feed(tag), nodes.nodes[1]
+
+    async def story() -> None:
+        try:
+            await follower.follow()
+            await notices(follower, node.kill, node.start, 3)
+        finally:
+            await follower.close()
+
+    nodes.runner.run(story())
 
 
 def test_what_only_a_killed_node_had_is_not_confirmed_and_arrives_when_it_is_published_again(

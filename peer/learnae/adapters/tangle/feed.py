@@ -10,8 +10,9 @@ most ``MAX_WALK`` blocks: it remembers only the newest that it has seen.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from itertools import cycle
+from typing import TypeVar
 
 import aiohttp
 import aiomqtt
@@ -19,9 +20,10 @@ import aiomqtt
 from learnae.adapters.tangle.blocks import GENESIS, MAX_TAG, Block, to_hex
 from learnae.adapters.tangle.rest import NodeAddress, TangleRest
 from learnae.async_streams import Unread
-from learnae.errors import PortError, Reason
+from learnae.errors import DOWN, PortError, Reason
 from learnae.messages.wire import MAX_READING
 
+T = TypeVar("T")
 CALL_TIMEOUT = 5.0  # s
 FIRST_PAUSE, LAST_PAUSE = 0.005, 0.2  # s between two questions for a block
 WALK_INTERVAL = 0.5  # s
@@ -49,7 +51,7 @@ class TangleFeed:
         self._wanted: dict[bytes, int] = {}  # parents that are unknown, and how often no node had them
         self._received = Unread[bytes](MAX_UNREAD)
         self._listening = asyncio.Event()
-        self._up = set[TangleRest]()  # nodes that answered the last walk
+        self._up = set[TangleRest]()  # nodes that answered when they were last asked
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
 
@@ -169,11 +171,9 @@ class TangleFeed:
         while True:
             for node in self._nodes:
                 try:
-                    tips = await node.tips()
+                    tips = await self._noted(node, node.tips())
                 except PortError:
-                    self._up.discard(node)
                     continue
-                self._up.add(node)
                 self._wanted |= {tip: 0 for tip in tips if tip not in self._known and tip not in self._wanted}
             searched: set[bytes] = set()
             while missing := self._wanted.keys() - searched:
@@ -186,12 +186,22 @@ class TangleFeed:
                         await self._search(block_id)
             await asyncio.sleep(WALK_INTERVAL)
 
+    async def _noted(self, node: TangleRest, answer: Awaitable[T]) -> T:
+        """The answer of a node, which is noted to be up or down.  Raises PortError."""
+        try:
+            answered = await answer
+        except PortError as error:
+            (self._up.discard if error.reason in DOWN else self._up.add)(node)
+            raise
+        self._up.add(node)
+        return answered
+
     async def _search(self, block_id: bytes) -> None:
         """Ask the nodes for a block.  One that none of them has is given up: anybody can refer to anything."""
         lacking = 0
         for node in self._nodes:
             try:
-                await self._take(await node.block(block_id))
+                await self._take(await self._noted(node, node.block(block_id)))
                 return
             except PortError as error:
                 lacking += error.reason is Reason.NOT_FOUND
