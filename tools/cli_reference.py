@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import typer
 from typer.models import ArgumentInfo, OptionInfo
 
-from learnae.cli.app import app
+from learnae.cli.app import build_app
 
 HEAD = """# Commands
 
@@ -20,7 +20,7 @@ and how to fix it), 130 interrupted.
 
 
 def cli_reference() -> str:
-    return "\n\n".join([HEAD, *_sections("learnae", app)]) + "\n"
+    return "\n\n".join([HEAD, *_sections("learnae", build_app())]) + "\n"
 
 
 def _sections(path: str, group: typer.Typer) -> Iterator[str]:

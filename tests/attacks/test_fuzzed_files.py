@@ -33,7 +33,7 @@ from learnae import resources as shipped
 from learnae.adapters import keystore
 from learnae.backends.live_run import SESSION
 from learnae.cli import many_runs
-from learnae.cli.app import app
+from learnae.cli.app import build_app
 from learnae.cli.boundary import exit_code_of
 from learnae.learn.datasets import partition, sources
 from learnae.learn.datasets.dataset import Dataset
@@ -44,7 +44,7 @@ SECONDS = 2.0  # of processor time per example
 WARM_UP = 600.0  # s, until everything is imported
 MEMORY = 1 << 30  # bytes per example
 HANG = 60.0  # s of wall time, for what waits
-SCHEMA, COMMAND = schema(), get_command(app)
+SCHEMA, COMMAND = schema(), get_command(build_app())
 NOWHERE = "http://127.0.0.1:9"  # refuses connections
 
 

@@ -5,13 +5,15 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema_rs import is_valid
 from tests.helpers.command_line import here, refused
+from typer.main import get_command
 from typer.testing import CliRunner
 
-from learnae.cli.app import app
+from learnae.cli.app import GROUPS, PANELS, build_app
 from learnae.errors import InputError
 from learnae.resources import EXAMPLE, scenario_files, session_files
 from learnae.session.session_file import load, parse, schema
@@ -90,12 +92,11 @@ def test_init_writes_a_session_with_its_table_and_never_overwrites(tmp_path: Pat
 def test_help_names_every_command(tmp_path: Path, option: str) -> None:
     done = here(tmp_path, option)
     assert done.returncode == 0
-    names = [command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands]
-    assert all(name in done.stdout for name in names)
+    assert all(name in done.stdout for names in (*PANELS.values(), GROUPS) for name in names)
 
 
 def test_every_command_says_in_a_sentence_what_it_does() -> None:
-    for command in app.registered_commands:
+    for command in build_app().registered_commands:
         assert command.callback
         assert (command.callback.__doc__ or "").partition("\n")[0].endswith("."), command.callback
 
@@ -106,15 +107,25 @@ def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
 
 def test_names_of_sessions_are_completed() -> None:
     typed = {"_LEARNAE_COMPLETE": "complete_bash", "COMP_WORDS": "learnae swarm pap", "COMP_CWORD": "2"}
-    assert CliRunner().invoke(app, prog_name="learnae", env=typed).stdout.split() == ["paper"]
+    assert CliRunner().invoke(build_app(), prog_name="learnae", env=typed).stdout.split() == ["paper"]
 
 
-def test_starting_imports_nothing_slow() -> None:
-    code = "import sys; import learnae.cli.app; print(*sys.modules)"
+def test_starting_imports_nothing_slow_and_a_peer_nothing_of_other_commands() -> None:
+    code = """import sys; from learnae.cli.app import build_app
+for only in ("peer", None): build_app(only); print(*sys.modules)"""
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2] / "peer"
     )
-    assert not SLOW_TO_IMPORT & set(done.stdout.split())
+    of_a_peer, of_all = (set(line.split()) for line in done.stdout.splitlines())
+    assert not SLOW_TO_IMPORT & of_all
+    commands = {f"learnae.cli.{name}" for names in (*PANELS.values(), GROUPS) for name in names}
+    assert commands & of_a_peer == {"learnae.cli.peer"} and commands <= of_all
+
+
+@pytest.mark.parametrize("name", [name for names in (*PANELS.values(), GROUPS) for name in names])
+def test_each_command_can_be_built_without_the_others(name: str) -> None:
+    command: Any = get_command(build_app(name))
+    assert list(command.commands) == [name]
 
 
 def test_errors_of_the_system_are_one_sentence_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

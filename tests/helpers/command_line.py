@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from learnae.analysis.checks import CHECKS
-from learnae.cli.app import app
+from learnae.cli.app import build_app
 
+APP = build_app()
 ALL_PASSED = f"All {len(CHECKS)} checks passed"
 
 Done = subprocess.CompletedProcess[str]
@@ -34,7 +35,7 @@ def here(folder: Path, *arguments: object) -> Done:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("LEARNAE_DATA", str(folder))
-        done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        done = CliRunner().invoke(APP, [str(argument) for argument in arguments])
     return Done(list(map(str, arguments)), done.exit_code, done.stdout, done.stderr)
 
 

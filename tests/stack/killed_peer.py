@@ -268,5 +268,6 @@ def follow(child: int, reader: int, left: Lines) -> None:
 
 
 if __name__ == "__main__":
-    import_module("learnae.runtime.live_process")  # what the command would import
+    for module in ("learnae.cli.peer", "learnae.runtime.live_process"):  # what the command would import
+        import_module(module)
     sys.exit(lives(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]))

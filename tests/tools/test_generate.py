@@ -11,7 +11,7 @@ from tools.house import house_map, imports, layers, purpose
 from tools.state_diagrams import state_diagram
 from typer.main import get_command
 
-from learnae.cli.app import app
+from learnae.cli.app import build_app
 from learnae.protocol.transitions import IDENTITY
 
 BEGIN, END = "<!-- lines:begin -->", "<!-- lines:end -->"
@@ -73,7 +73,7 @@ def test_the_arrows_of_the_picture_point_downwards() -> None:
 
 def test_the_reference_of_commands_names_options_that_they_take() -> None:
     for path, section in re.findall(r"^## learnae (.*?)\n(.*?)(?=^## |\Z)", cli_reference(), re.M | re.S):
-        command: Any = get_command(app)
+        command: Any = get_command(build_app())
         for name in path.split():
             command = command.commands[name]
         taken = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}

@@ -3,54 +3,29 @@
 Exit codes: 0 valid, 1 invalid or partial, 2 bad input, 130 interrupted.
 """
 
+import importlib
 import importlib.metadata
 import io
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from types import FrameType
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from learnae.cli import chaos, compose, data, kubernetes
-from learnae.cli.audit import audit
-from learnae.cli.baselines import baselines
 from learnae.cli.boundary import exit_code_of
-from learnae.cli.calibrate import calibrate
-from learnae.cli.check import check
-from learnae.cli.compare import compare
-from learnae.cli.doctor import doctor
-from learnae.cli.export import export
-from learnae.cli.figures import figures
-from learnae.cli.flows import flows
-from learnae.cli.history import history
-from learnae.cli.init import init
-from learnae.cli.invite import invite
-from learnae.cli.join import join
-from learnae.cli.peer import peer
-from learnae.cli.plugins import plugins
-from learnae.cli.refund import refund
-from learnae.cli.report import report
-from learnae.cli.reproduce import reproduce
-from learnae.cli.roster import roster
-from learnae.cli.schema import schema
-from learnae.cli.sensor import sensor
-from learnae.cli.sessions import sessions
-from learnae.cli.simulate import simulate
-from learnae.cli.swarm import swarm
-from learnae.cli.sweep import sweep
-from learnae.cli.value import value
 
-PANELS: dict[str, tuple[Callable[..., int], ...]] = {
-    "Run a session": (swarm, simulate, sessions, plugins, init, schema, doctor),
-    "Look at a run": (check, figures, report, baselines, compare, export, audit, calibrate, history),
-    "Run many sessions": (sweep, reproduce, value, flows),
-    "Take part with single peers": (peer, roster, invite, join, sensor, refund),
+# by panel of the help, the commands, each the function of its name in the module of its name
+PANELS: dict[str, tuple[str, ...]] = {
+    "Run a session": ("swarm", "simulate", "sessions", "plugins", "init", "schema", "doctor"),
+    "Look at a run": ("check", "figures", "report", "baselines", "compare", "export", "audit", "calibrate", "history"),
+    "Run many sessions": ("sweep", "reproduce", "value", "flows"),
+    "Take part with single peers": ("peer", "roster", "invite", "join", "sensor", "refund"),
 }
+GROUPS = ("chaos", "compose", "kubernetes", "data")  # have commands of their own
 
 
 class Commands(TyperGroup):
@@ -72,28 +47,35 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(
-    cls=Commands,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for panel, commands in PANELS.items():
-    for command in commands:
-        app.command(rich_help_panel=panel)(command)
-app.add_typer(chaos.app, name="chaos", rich_help_panel="Run a session")
-app.add_typer(compose.app, name="compose", rich_help_panel="Run a session")
-app.add_typer(kubernetes.app, name="kubernetes", rich_help_panel="Run a session")
-app.add_typer(data.app, name="data", rich_help_panel="Run a session")
-
-
-@app.callback()
-def options(
+def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """LEARNAE: a testbed for paid peer-to-peer training of neural networks."""
+
+
+def build_app(only: str | None = None) -> typer.Typer:
+    """``only``: the one command that is wanted.  Any other text, such as an option, gives all commands.
+
+    Importing the modules of all commands is about a tenth of what a peer imports.
+    """
+    names = {*GROUPS, *(name for commands in PANELS.values() for name in commands)}
+    wanted = {only} if only in names else names
+    app = typer.Typer(
+        cls=Commands,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for panel, commands in PANELS.items():
+        for name in filter(wanted.__contains__, commands):
+            app.command(rich_help_panel=panel)(getattr(importlib.import_module(f"learnae.cli.{name}"), name))
+    for name in filter(wanted.__contains__, GROUPS):
+        group = importlib.import_module(f"learnae.cli.{name}").app
+        app.add_typer(group, name=name, rich_help_panel="Run a session")
+    return app
 
 
 def main() -> None:
@@ -109,7 +91,7 @@ def main() -> None:
         terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
         signal.signal(signal.SIGHUP, lambda number, frame: _hang_up(terminals, number, frame))
     try:
-        app()
+        build_app(sys.argv[1] if len(sys.argv) > 1 else None)()
     except SystemExit as end:
         if all(thread.daemon or thread is threading.main_thread() for thread in threading.enumerate()):
             raise

@@ -10,7 +10,7 @@ from tests.helpers.apis import HERE, TOKEN, Asked
 from tests.helpers.stages import Stage, all_of
 from typer.main import get_command
 
-from learnae.cli.app import app
+from learnae.cli.app import build_app
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "api.md").read_text()
 
@@ -58,6 +58,6 @@ def test_every_example_of_the_page_is_answered_and_every_operation_has_one(stage
 
 
 def test_every_option_of_the_page_exists() -> None:
-    command = get_command(app).commands["peer"]  # type: ignore[attr-defined]
+    command = get_command(build_app()).commands["peer"]  # type: ignore[attr-defined]
     known = {option for parameter in command.params for option in parameter.opts}
     assert set(re.findall(r"--[a-z][a-z-]+", PAGE)) <= known
