@@ -3,7 +3,7 @@
     python -m bench.market [--seeds 10] [--out build/market.png]
 
 Twelve peers of the simulator: six trainers, and six profiteers that leave when their work costs more than it brings.
-Two profiteers have a third of ``COST``, two have it, and two have three times as much.  With ``lost``, one of each
+Two profiteers have a third of ``COST``, two have it, and two have three times as much.  If half is lost, one of each
 pair is killed for good at ``LOST_AT`` seconds.  The factor is that of the trainers, as a multiple of the session's.
 Mean, and range over the seeds.  The figure shows both over time.
 """
