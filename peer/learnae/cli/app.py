@@ -58,7 +58,7 @@ def _options(
 def build_app(only: str | None = None) -> typer.Typer:
     """``only``: the one command that is wanted.  Any other text, such as an option, gives all commands.
 
-    Importing the modules of all commands is about a tenth of what a peer imports.
+    A peer that imports no other command needs about 5 MB less.
     """
     names = {*GROUPS, *(name for commands in PANELS.values() for name in commands)}
     wanted = {only} if only in names else names
