@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,18 @@ from tests.helpers.peers import config
 from tests.helpers.swarms import run, small
 
 from learnae.adapters.sqlite_journal import (
+    KEPT_BYTES,
+    MAX_JOURNAL,
     JournalContents,
     SqliteJournal,
+    blocks_expected,
     blocks_in_use,
     journal_lines,
     read_block,
     read_journal,
 )
-from learnae.adapters.sqlite_journal.blocks import RECENT
+from learnae.adapters.sqlite_journal.blocks import RECENT, RECENT_BYTES
+from learnae.backends.pods.plan import MAX_POD_MODEL
 from learnae.errors import InputError
 from learnae.messages.wire import cid_of
 from learnae.protocol import actions as do
@@ -31,6 +36,8 @@ from learnae.protocol import events as on
 from learnae.protocol.fetches import READY, STRANGERS
 from learnae.protocol.replay import new_peer
 from learnae.protocol.types import Cid
+
+SCALE = 256  # by how much the blocks of a test are smaller
 
 
 @pytest.fixture
@@ -140,6 +147,37 @@ def test_of_large_blocks_fewer_count_as_new(world: Journals, monkeypatch: pytest
     assert list(blocks) == [cids[0], *cids[3:]]
 
 
+def test_large_blocks_whose_events_may_be_on_their_way_stay(world: Journals, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("learnae.adapters.sqlite_journal.blocks.RECENT_BYTES", 50)
+    blocks = world.opened[-1].blocks
+    cids = [cid_of(bytes([number]) * 100) for number in range(5)]
+    for number, cid in enumerate(cids):
+        blocks[cid] = bytes([number]) * 100
+    assert (blocks.prune((), 2), list(blocks)) == (3, cids[3:])
+
+
+def test_a_journal_with_the_largest_models_of_a_pod_is_collected(
+    world: Journals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("learnae.adapters.sqlite_journal.blocks.RECENT_BYTES", RECENT_BYTES // SCALE)
+    journal, numbers = world.opened[-1], count()
+
+    def add(size: int) -> Cid:
+        block = next(numbers).to_bytes(4) * (size // SCALE // 4)
+        journal.blocks[cid := cid_of(block)] = block
+        return cid
+
+    rows = {add(900_000) for _ in range(60)}
+    trained = {add(MAX_POD_MODEL) for _ in range(KEPT_BYTES // MAX_POD_MODEL)}
+    for number in range(30):
+        in_use = {add(MAX_POD_MODEL) for _ in range(4)}
+        journal.append(on.ModelStored(0.0, number), "")
+        journal.blocks.prune(rows | trained | in_use)
+    journal.close()
+    assert journal.path.stat().st_size < MAX_JOURNAL // SCALE
+    world.opened.clear()
+
+
 def test_a_block_that_is_stored_again_is_new_again(world: Journals) -> None:
     blocks = world.opened[-1].blocks
     cids = [cid_of(bytes([number])) for number in range(RECENT)]
@@ -169,11 +207,13 @@ def test_a_peer_that_keeps_only_what_it_needs_lacks_nothing() -> None:
         peer, at_hand, open_requests = new_peer(host.config), set[Cid](), dict[int, do.Action]()
         for event, _ in host.journal.entries:
             request = open_requests.get(getattr(event, "request", 0))
+            expected, before = blocks_expected(peer), len(at_hand)
             match event, request:
                 case on.ModelFetched(), do.FetchModel(cid=cid):
                     at_hand.add(cid)
                 case ((on.ModelScored(weights=weights) | on.ModelForged(weights=weights)), _):
                     at_hand.add(weights.cid)
+            assert len(at_hand) - before <= expected
             for action in peer.handle(event):
                 open_requests[getattr(action, "request", 0)] = action
                 match action:

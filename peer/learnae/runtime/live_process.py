@@ -21,7 +21,14 @@ from learnae.adapters.evm.payment_index import PaymentIndex
 from learnae.adapters.keystore import Wallet
 from learnae.adapters.kubo import Kubo, KuboGossip
 from learnae.adapters.kubo.dialing import DialPolicy
-from learnae.adapters.sqlite_journal import JournalContents, SqliteJournal, blocks_in_use, read_journal
+from learnae.adapters.sqlite_journal import (
+    KEPT_BYTES,
+    JournalContents,
+    SqliteJournal,
+    blocks_expected,
+    blocks_in_use,
+    read_journal,
+)
 from learnae.errors import InputError, PortError, Reason, ReplayMismatch, input_error
 from learnae.ports import Gossip, Observer
 from learnae.protocol.blockchain import PoolCall, Signed
@@ -47,7 +54,6 @@ from learnae.session.setup import SessionSetup
 
 T = TypeVar("T")
 
-KEPT_BYTES = 64 << 20  # of trained models in a journal, of which the host accepts 256 MiB
 RETRY_AFTER = 0.2  # s between attempts to reach a Kubo node that is not up yet
 
 
@@ -237,7 +243,7 @@ def _tidy(live: LivePeer, journal: SqliteJournal, trained: set[Cid], now: float,
     if isinstance(item, Trained) and (len(trained) + 1) * len(journal.blocks[initial]) <= KEPT_BYTES:
         trained.add(item.cid)
     if isinstance(item, Adopted | Trained | Averaged | AttemptFailed | Published):
-        journal.blocks.prune(blocks_in_use(live.peer, initial) | trained)
+        journal.blocks.prune(blocks_in_use(live.peer, initial) | trained, blocks_expected(live.peer))
 
 
 def find(node: PeerEndpoints, members: Iterable[Member]) -> Member:

@@ -1,21 +1,35 @@
 """The files of a swarm of pods, as far as the tests of its backends do not cover them."""
 
+from collections.abc import Callable
 from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
+from learnae.backends.base import Backend, RunOptions, Say
+from learnae.backends.compose.backend import ComposeBackend
 from learnae.backends.compose.plan import Plan
+from learnae.backends.kubernetes.backend import KubernetesBackend
 from learnae.backends.pods.files import owner, write_swarm
 from learnae.errors import InputError
 from learnae.session.roster import names
 from learnae.session.session_file import parse
+from learnae.session.settings import Session
 
 
 def test_a_model_that_is_too_large_for_a_pod_is_refused(tmp_path: Path) -> None:
     data = {"rows": 100, "validation_rows": 100, "test_rows": 100}
     session = parse({"peers": 2, "data": data, "model": {"hidden": [1500, 1500]}})
     plan = Plan("test", IPv4Network("10.200.1.0/24"), 20_000, owner(), 0, 31337, 1, tuple(names(session.peers)))
-    refused = r"a model of 9,\d+,\d+ bytes is too large for a pod, which takes 8,388,608: use fewer units"
+    refused = r"a model of 9,\d+,\d+ bytes or more is too large for a pod, which takes 8,388,608: use fewer units"
     with pytest.raises(InputError, match=refused):
         write_swarm(session, plan, tmp_path / "swarm")
+
+
+@pytest.mark.parametrize("kind", [ComposeBackend, KubernetesBackend])
+def test_a_model_that_is_certainly_too_large_is_refused_before_anything_is_built(
+    kind: Callable[[Session, RunOptions, Say], Backend],
+) -> None:
+    session = parse({"peers": 2, "model": {"hidden": [1500, 1500]}})
+    with pytest.raises(InputError, match="a model of 9,000,000 bytes or more is too large for a pod"):
+        kind(session, RunOptions(), print).check()

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, MutableMapping
 from typing import TYPE_CHECKING
 
-from learnae.adapters.sqlite_journal.file_format import DAMAGED
+from learnae.adapters.sqlite_journal.file_format import DAMAGED, MAX_JOURNAL
 from learnae.errors import InputError
 from learnae.messages.codec import to_json
 from learnae.messages.wire import cid_of
@@ -14,8 +14,9 @@ from learnae.protocol.types import Cid
 if TYPE_CHECKING:
     from learnae.adapters.sqlite_journal.journal import SqliteJournal
 
-RECENT = 16  # blocks just created or fetched are never pruned, because their event may still be on its way
-RECENT_BYTES = 256 << 20  # of them
+RECENT = 16  # blocks just created or fetched stay for a while
+RECENT_BYTES = MAX_JOURNAL // 4  # of them
+KEPT_BYTES = MAX_JOURNAL // 4  # of models that a peer has trained
 
 
 class SqliteBlocks(MutableMapping[Cid, bytes]):
@@ -56,16 +57,29 @@ class SqliteBlocks(MutableMapping[Cid, bytes]):
             count: int = connection.execute("SELECT count(*) FROM blocks").fetchone()[0]
         return count
 
-    def prune(self, keep: Collection[Cid]) -> int:
-        """Delete all blocks but these (see ``blocks_in_use``) and the newest; return how many."""
+    def prune(self, keep: Collection[Cid], expected: int = 0) -> int:
+        """Delete all blocks but these (see ``blocks_in_use``) and the newest; return how many.
+
+        The ``expected`` newest stay whatever their size: the events about them may still be on their way.
+        """
         kept = "(SELECT value FROM json_each(?))"
-        sizes = "SELECT number, sum(length(block)) OVER (ORDER BY number DESC) AS total FROM blocks"
-        newest = f"(SELECT number FROM ({sizes}) WHERE total <= {RECENT_BYTES} ORDER BY number DESC LIMIT {RECENT})"
+        newest_first = "OVER (ORDER BY number DESC)"
+        sizes = (
+            f"SELECT number, row_number() {newest_first} AS age, sum(length(block)) {newest_first} AS total FROM blocks"
+        )
+        recent = f"age <= {int(expected)} OR age <= {RECENT} AND total <= {RECENT_BYTES}"
+        newest = f"(SELECT number FROM ({sizes}) WHERE {recent})"
         return self._delete(f"cid NOT IN {kept} AND number NOT IN {newest}", to_json(sorted(keep)))
 
     def _delete(self, condition: str, value: str) -> int:
         with self._journal.transaction() as connection:
             return connection.execute(f"DELETE FROM blocks WHERE {condition}", (value,)).rowcount
+
+
+def blocks_expected(peer: core.Peer) -> int:
+    """How many blocks the unanswered requests of this peer create or fetch."""
+    making = do.FetchModel | do.TrainSlice | do.PackRows | do.AverageModels | do.ForgeModel
+    return sum(isinstance(action, making) for action in peer.outstanding())
 
 
 def blocks_in_use(peer: core.Peer, initial_weights: Cid) -> set[Cid]:

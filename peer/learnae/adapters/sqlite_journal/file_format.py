@@ -23,6 +23,7 @@ CREATE TABLE signatures (number INTEGER PRIMARY KEY, signature TEXT NOT NULL);
 CREATE TABLE blocks (number INTEGER PRIMARY KEY AUTOINCREMENT, cid TEXT NOT NULL UNIQUE, block BLOB NOT NULL);
 """
 MAX_VALUE = MAX_MODEL + (8 << 20)  # bytes of one value that is read; the largest legal one is a model
+MAX_JOURNAL = 256 << 20  # bytes of a file that a host collects; the limits on its blocks are parts of it
 OPENINGS = "CREATE TABLE openings (after INTEGER NOT NULL)"  # since version 2: number of events before each opening
 
 DAMAGED = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from learnae.backends.base import Finding, Run, RunOptions, Say
 from learnae.backends.compose import engine
 from learnae.backends.compose.plan import GRAFANA, PROMETHEUS, Plan, project
-from learnae.backends.pods.plan import HOST, NO_REMOTE_PEERS, RemotePeerOptions, refuse_device
+from learnae.backends.pods.plan import HOST, NO_REMOTE_PEERS, RemotePeerOptions, refuse_device, refuse_large_model
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.records.outcome import BackendName
@@ -52,6 +52,7 @@ class ComposeBackend:
         if self._options.threads is not None:
             raise InputError("--threads: in containers each peer trains in one thread: leave it out")
         refuse_device(self.session)
+        refuse_large_model(self.session)
         self._check_sensors()
         self._remote.check(self.session)
         missing = engine.missing()

@@ -14,6 +14,7 @@ from learnae.backends.pods.plan import (
     RPC_FILE,
     RemotePeerOptions,
     refuse_device,
+    refuse_large_model,
 )
 from learnae.errors import InputError
 from learnae.session.settings import Session
@@ -111,6 +112,7 @@ class ClusterPlan:
 def refuse_what_is_missing(session: Session) -> None:
     """Raises InputError for what this backend cannot do, with the backend that can."""
     refuse_device(session)
+    refuse_large_model(session)
     for fault in session.faults:
         if fault.kind.pauses or fault.kind.value in ("ipfs-stop", "chain-kill"):
             raise InputError(

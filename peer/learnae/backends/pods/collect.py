@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from learnae.adapters.run_directory import environment_facts
+from learnae.adapters.sqlite_journal import MAX_JOURNAL
 from learnae.backends import live_run
 from learnae.backends.base import Run, Say
 from learnae.backends.pods.files import NOTICE
@@ -14,7 +15,7 @@ from learnae.input_file import sha256_of
 from learnae.session.settings import Session
 from learnae.untrusted_file import copy_untrusted
 
-MAX_FILE = 256 << 20  # bytes
+MAX_FILE = MAX_JOURNAL
 
 
 async def collect(pods: Pods, folder: Path, rpc: str, run: Path, say: Say) -> None:

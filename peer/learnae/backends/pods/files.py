@@ -26,7 +26,7 @@ from learnae.adapters.ipfs_keys import IpfsIdentity, create_identity, create_swa
 from learnae.adapters.keystore import Wallet
 from learnae.adapters.kubo.process import kubo_config, outside
 from learnae.backends.live_run import draw_judging_salt
-from learnae.backends.pods.plan import JOURNALS, REPOSITORIES, RPC_FILE, Pods
+from learnae.backends.pods.plan import JOURNALS, REPOSITORIES, RPC_FILE, Pods, require_size
 from learnae.backends.pods.sensor_files import write_sensor
 from learnae.errors import InputError
 from learnae.private_file import write_private
@@ -43,7 +43,6 @@ from learnae.session.setup import SessionSetup
 
 NOTICE = "notice.txt"  # what was guessed or left out when the data was loaded
 IDENTITY = "identity"  # the IPFS key of a remote peer; a pod has config.json
-MAX_MODEL = 8 << 20  # bytes: a peer in a pod has 512 MiB of memory, and the host takes 256 MiB of journal
 UNPRIVILEGED = 1000  # uid and gid of the containers if the host's user is root
 FULL_MESH = 50  # up to this number of peers, each dials all others
 PARTIAL_DEGREE = 12  # how many each dials in a larger swarm
@@ -60,11 +59,7 @@ def write_swarm(session: Session, plan: Pods, folder: Path, rpc: str | None = No
 
     _make_folders(plan, folder)
     learning = TorchLearning(session, os.cpu_count() or 1, salt=draw_judging_salt(session, folder))
-    if (size := len(learning.initial_block(plan.names[0]))) > MAX_MODEL:
-        raise InputError(
-            f"a model of {size:,} bytes is too large for a pod, which takes {MAX_MODEL:,}: use fewer units, or "
-            "--backend embedded"
-        )
+    require_size(len(learning.initial_block(plan.names[0])))
     (folder / NOTICE).write_text(learning.notice or "", encoding="utf-8")
     identities = {name: create_identity() for name in plan.names}
     wallets = {name: keystore.create_wallet(path).address for name, path in keystores(plan, folder).items()}

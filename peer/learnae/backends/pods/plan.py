@@ -4,9 +4,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
+from learnae.adapters.sqlite_journal import MAX_JOURNAL
 from learnae.errors import InputError
 from learnae.session.environment import RPC, external_chain_settings
 from learnae.session.settings import Session
@@ -15,6 +17,7 @@ HOST = "127.0.0.1"
 INSIDE_API, INSIDE_LINK, INSIDE_IPFS, INSIDE_RPC = 8000, 7000, 4001, 8545  # ports in a pod
 JOURNALS, REPOSITORIES = "journals", "repositories"  # folders of the swarm that pods write to
 READINGS = "readings.jsonl"  # in the journal folder of a sensor: what the feed has confirmed
+MAX_POD_MODEL = MAX_JOURNAL // 32  # bytes: a peer in a pod has 512 MiB of memory, too
 RPC_FILE = "rpc"  # in a pod, with the URL of an external chain
 
 
@@ -24,6 +27,21 @@ def refuse_device(session: Session) -> None:
     if device not in ("auto", "cpu"):
         raise InputError(
             f'compute.device = "{device}": containers train on the processor: use auto or cpu, or --backend embedded'
+        )
+
+
+def refuse_large_model(session: Session) -> None:
+    """Raises InputError if the weights between hidden layers alone are too large for a pod."""
+    if session.model.kind == "mlp":
+        require_size(4 * sum(above * below for above, below in pairwise(session.model.hidden)))
+
+
+def require_size(size: int) -> None:
+    """Raises InputError for a model of at least so many bytes."""
+    if size > MAX_POD_MODEL:
+        raise InputError(
+            f"a model of {size:,} bytes or more is too large for a pod, which takes {MAX_POD_MODEL:,}: use fewer "
+            "units, or --backend embedded"
         )
 
 
