@@ -1,5 +1,6 @@
 """Sensors in virtual time: their rows arrive over time, are announced under their names and trained on."""
 
+import tomllib
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from learnae.runtime.learning import MemoryLearning
 from learnae.runtime.simulator import Simulator
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.session_file import parse
+from learnae.session.shipped import session_file
 
 SENSOR = {"computes": False, "wants_payment": False, "sensor": True}
 TRAINERS, PROFITEERS, SENSORS = {"count": 2, "bridge": True}, {"count": 2, "has_rows": False}, {"count": 2, **SENSOR}
@@ -89,6 +91,13 @@ def test_sensors_that_were_killed_or_asleep_publish_what_is_left_and_all_of_it_i
         assert len(times) == len(set(times)) == 10
     assert rows_of_sensors(churn) == rows_of_sensors(session)
     assert rows_of_sensors(churn) <= {str(fact.rows) for _, fact in churn.history.facts(Trained)}
+
+
+def test_the_session_iot_has_a_keeper_which_never_computes_and_its_faults_begin_all_the_same() -> None:
+    iot = tomllib.loads(session_file("iot").read_text("utf-8"))
+    session = run(iot | {"faults": [{"kind": "sensor-kill", "at": 2, "duration": 3}]})
+    assert session.failing == []
+    assert [fact.effect for _, fact in session.history.facts(FaultEnded)] == [Effect.APPLIED]
 
 
 @pytest.mark.parametrize(("sleeps", "repeats"), [(False, 1), (True, 0)])

@@ -7,7 +7,7 @@ import pytest
 from learnae.errors import InputError
 from learnae.protocol.policies import Policy
 from learnae.protocol.types import Address, PeerId
-from learnae.session.roster import Member, names, neighbourhood, roster
+from learnae.session.roster import Member, first_at_work, names, neighbourhood, roster
 from learnae.session.settings import Group
 
 
@@ -68,6 +68,16 @@ def test_somebody_has_to_train() -> None:
     with pytest.raises(InputError, match="no peer trains"):
         members(3, *groups)
     assert len(roster(groups, 3, keys, privacy=False)) == 3  # profiteers train on the rows of providers
+
+
+def test_faults_wait_for_peers_that_compute_and_for_sensors_but_not_for_the_others() -> None:
+    keeper, provider = Group(1, has_rows=False, computes=False), Group(1, computes=False)
+    sensor, profiteer = Group(1, computes=False, sensor=True), Group(1, has_rows=False)
+    late = Group(1, joins_at=5.0)
+    everybody = roster((keeper, provider, sensor, profiteer, late, Group()), 6, keys, privacy=False)
+    assert first_at_work(everybody) == ["p02", "p03", "p05"]
+    assert first_at_work(members(3, keeper, late, Group(1, joins_at=9.0))) == ["p01"], "all that work join late"
+    assert first_at_work([]) == []
 
 
 @pytest.mark.parametrize("degree", [None, 4, 9])

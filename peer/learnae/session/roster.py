@@ -4,7 +4,7 @@ Keys are made by an adapter and passed in; the roster knows neither Docker nor p
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from learnae.errors import InputError
@@ -67,6 +67,13 @@ def require_possible(groups: Sequence[Group], known: Sequence[str], privacy: boo
 
 def sensor_names(groups: Sequence[Group], count: int) -> list[str]:
     return [name for name, group in zip(names(count), group_of_each_peer(groups, count), strict=True) if group.sensor]
+
+
+def first_at_work(members: Iterable[Member]) -> list[str]:
+    """Peers and sensors that begin to work first.  A peer that neither trains nor averages never begins to work."""
+    workers = [member for member in members if member.group.computes or member.group.sensor]
+    first = min((member.group.joins_at for member in workers), default=0.0)
+    return [member.name for member in workers if member.group.joins_at == first]
 
 
 def neighbourhood(count: int, degree: int | None, rng: random.Random) -> list[list[int]]:

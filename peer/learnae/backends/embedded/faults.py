@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from learnae.runtime.fault_runner import FaultRunner
 from learnae.session.fault_plan import fault_times, plan
 from learnae.session.faults import Component, Fault, FaultKind, Part
+from learnae.session.roster import first_at_work
 
 if TYPE_CHECKING:
     from learnae.backends.embedded.swarm import EmbeddedSwarm
@@ -20,7 +21,7 @@ def embedded_faults(swarm: "EmbeddedSwarm", report: Callable[[str], None]) -> Fa
     return FaultRunner(
         windows,
         names,
-        [member.name for member in members if not member.group.joins_at and not member.group.sensor],
+        first_at_work(members),
         swarm.setup.swarm.net,
         EmbeddedLifecycle(swarm),
         lambda peer, fact: swarm.record(swarm.clock(), peer, fact),

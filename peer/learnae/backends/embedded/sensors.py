@@ -11,6 +11,7 @@ from learnae.protocol.rest import Rest
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.types import Cid
 from learnae.records.history import ReadingPublished
+from learnae.runtime.fault_runner import FaultRunner
 from learnae.runtime.feed import FeedGossip, publish_rows, reading_log
 from learnae.runtime.feeds import OpenFeed, open_feeds
 from learnae.runtime.memory_session import MemorySession
@@ -50,7 +51,10 @@ class _WhileAwake:
 
 
 class EmbeddedSensors:
-    """``identities``: keys by name.  ``clock``: session seconds.  ``busy``: whether rows are left to publish."""
+    """``identities``: keys by name.  ``clock``: session seconds.  ``busy``: whether rows are left to publish.
+
+    ``faults``: they wait until the sensors are at work.
+    """
 
     def __init__(
         self,
@@ -58,8 +62,9 @@ class EmbeddedSensors:
         identities: Mapping[str, IpfsIdentity],
         clock: Callable[[], float],
         record: Observer,
+        faults: FaultRunner | None,
     ) -> None:
-        self._setup, self._clock, self._record = setup, clock, record
+        self._setup, self._clock, self._record, self._faults = setup, clock, record, faults
         self._sensors = {
             member.name: _Sensor(
                 member, SensorOutbox(setup.session_id, member.peer, identities[member.name].sensor_key.sign)
@@ -129,6 +134,8 @@ class EmbeddedSensors:
         """From when it joins until all is published; it begins again each time that it was killed."""
         await asyncio.sleep(sensor.member.group.joins_at - self._clock())
         sensor.up.set()
+        if self._faults:
+            self._faults.at_work(self._clock(), sensor.member.name)
         while sensor.work is None or sensor.work.cancelled():
             await sensor.up.wait()
             sensor.work = asyncio.ensure_future(self._publish(sensor))

@@ -74,7 +74,7 @@ class EmbeddedSwarm:
         self.node = Node(self.evm, self.session.chain.id)
         self.chain: list[ChainRecord] = []
         self.clock = SessionClock(Moment.now())
-        self.sensors = EmbeddedSensors(setup, identities, self.clock, self.record)
+        self.sensors = EmbeddedSensors(setup, identities, self.clock, self.record, self.faults)
         self._threads = ThreadPoolExecutor(self.session.peers + 1, "trainer")  # all may wait for one batch
         net = setup.swarm.net
         self._members = [setup.members[index] for index in setup.present]

@@ -18,7 +18,7 @@ from learnae.runtime.clocks import SessionClock
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.session_end import SessionEnd
 from learnae.session import fault_plan
-from learnae.session.roster import Member
+from learnae.session.roster import Member, first_at_work
 from learnae.session.sensor_rules import sensors
 from learnae.session.settings import Session
 from learnae.web.event_log import EventLog
@@ -67,7 +67,8 @@ class PodSession(Generic[P]):
         def wait_for_them(start: float) -> None:
             end.faults = fault_plan.fault_times(windows, start, session.network.announce_every)
 
-        return PodFaults(windows, self.early, self.clock, agents, lifecycle, run.events, file, say, wait_for_them)
+        expected = first_at_work(self.members)
+        return PodFaults(windows, expected, self.clock, agents, lifecycle, run.events, file, say, wait_for_them)
 
     def ending(
         self, apis: Mapping[str, str], end: SessionEnd, events: EventLog, gone: Gone, feed: FollowedFeed = NO_FEED

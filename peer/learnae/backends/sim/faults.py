@@ -7,11 +7,12 @@ from learnae.adapters.memory import now
 from learnae.ports import Observer
 from learnae.protocol.policies import Policy
 from learnae.runtime.fault_runner import FaultRunner, in_turn
+from learnae.runtime.memory_session import MemorySession
 from learnae.runtime.simulated_feed import SimulatedFeed
 from learnae.runtime.simulator import Simulator
 from learnae.session.fault_plan import boundaries, fault_times, plan
 from learnae.session.faults import Component, Fault, FaultKind, Part
-from learnae.session.roster import sensor_names
+from learnae.session.roster import first_at_work, sensor_names
 from learnae.session.settings import Session
 
 
@@ -23,9 +24,9 @@ def undisturbed(session: Session) -> Session:
     return replace(session, faults=(), groups=tuple(honest))
 
 
-def simulated_faults(session: Session, simulator: Simulator, feed: SimulatedFeed, record: Observer) -> Observer:
+def simulated_faults(setup: MemorySession, simulator: Simulator, feed: SimulatedFeed, record: Observer) -> Observer:
     """An observer of the session that carries out its faults."""
-    names = list(simulator.hosts)
+    session, names = setup.session, list(simulator.hosts)
     windows = plan(session.faults, names, session.seed, sensor_names(session.groups, session.peers))
 
     def take_turn(moment: float) -> None:
@@ -39,13 +40,16 @@ def simulated_faults(session: Session, simulator: Simulator, feed: SimulatedFeed
     runner = FaultRunner(
         windows,
         names,
-        [name for name, host in simulator.hosts.items() if host.joins_at == 0],
+        first_at_work(member for member in setup.members if member.name in simulator.hosts or member.group.sensor),
         simulator.net,
         SimulatedLifecycle(simulator, feed),
         lambda peer, fact: record(simulator.clock.now, peer, fact),
         on_start=schedule,
         together=in_turn,
     )
+    for name, sensor in feed.sensors.items():
+        joins_at = sensor.member.group.joins_at
+        simulator.at(joins_at, partial(runner.at_work, joins_at, name))
     return runner.observe
 
 

@@ -76,7 +76,7 @@ class Simulation:
         self.simulator = Simulator(session, self.clock, self._hosts(), self.swarm, self.ledger, watching, keep)
         self.feed = SimulatedFeed(self.simulator, self.setup, self._record)
         if session.faults:
-            self.simulator.observers += (simulated_faults(session, self.simulator, self.feed, self._record),)
+            self.simulator.observers += (simulated_faults(self.setup, self.simulator, self.feed, self._record),)
 
     def run(self) -> EndedBy:
         """What ended it: quiet, max_duration or interrupted.  Everything is recorded by then."""
