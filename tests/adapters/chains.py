@@ -291,6 +291,7 @@ class ChainSuite:
         sent(world, first := pay(world, 0))
         world.mine()
         sent(world, world.wait(world.payer.sign_pay(world.payee_wallet, FINNEY, others, 1, 0)))
+        sent(world, world.wait(world.payer.sign_pay(world.payee_wallet, FINNEY, (), 2, 0)))  # for no model
         world.mine(2)
         report = world.wait(world.poor.payments(1, (world.payee_wallet,)))
         assert [(paid.sender, paid.to, paid.cids) for paid in report.payments] == [

@@ -5,7 +5,18 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from tests.helpers.histories import GOOD, LEDGER, SETTINGS, WALLET, caught, judged, transaction
+from tests.helpers.histories import (
+    BOB_PAYS,
+    GOOD,
+    LEDGER,
+    SETTINGS,
+    WALLET,
+    caught,
+    judged,
+    mined_too,
+    paid,
+    transaction,
+)
 
 from learnae.protocol.decisions import (
     BooksClosed,
@@ -19,7 +30,7 @@ from learnae.protocol.decisions import (
     WorkState,
 )
 from learnae.protocol.settings import MarketSettings
-from learnae.protocol.types import Wei
+from learnae.protocol.types import TxHash, Wei
 from learnae.records.history import History, Record, SessionBegan
 from learnae.session.faults import Fault, FaultKind
 from learnae.session.settings import Group
@@ -89,6 +100,12 @@ def test_payments_to_the_payer_itself_or_to_unknown_wallets_do_not_count() -> No
     assert "but the chain has (0, 0)" in reasons(told(*(fact for fact in STORY if fact != BOB)))
     to_itself = transaction("0xbob2", told(*STORY), sender=WALLET["ann"])
     assert "but the chain has (0, 0)" in reasons(to_itself)
+
+
+@pytest.mark.parametrize("data", [b"", b"hello"])
+def test_a_transfer_that_is_for_no_model_does_not_count(data: bytes) -> None:
+    gift = replace(paid("bob", BOB_PAYS, data), wei=Wei(1), hash=TxHash("0xgift"))
+    assert not reasons(mined_too(4, gift, history=told(*STORY)))
 
 
 def test_who_has_left_begins_no_unit_of_work() -> None:

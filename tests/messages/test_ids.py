@@ -11,6 +11,7 @@ from learnae.messages.ids import (
     cid_from_bytes,
     cid_to_bytes,
     cids_from_bytes,
+    cids_from_calldata,
     cids_to_bytes,
     from_base64url,
     peer_id,
@@ -66,6 +67,14 @@ def test_the_models_of_a_payment_come_back_from_its_calldata(digests: list[bytes
 def test_calldata_that_is_not_made_of_cids_names_no_models(binary: bytes) -> None:
     with pytest.raises(ValueError):
         cids_from_bytes(binary)
+
+
+def test_a_transfer_pays_for_the_models_in_its_calldata_and_else_for_none() -> None:
+    cids = tuple(cid_from_bytes(CID_PREFIX + bytes([number]) * 32) for number in range(2))
+    assert cids_from_calldata("0x" + cids_to_bytes(cids).hex()) == cids
+    assert cids_from_calldata("0x" + " ".join(cids).encode().hex()) == cids
+    for nothing in (b"", b"hello", b"\xff", cids_to_bytes(cids)[:-1], " ".join((*cids, "hello")).encode()):
+        assert cids_from_calldata("0x" + nothing.hex()) == ()
 
 
 @given(st.binary(max_size=80))

@@ -107,6 +107,14 @@ def test_money_that_it_sends_to_itself_is_no_income() -> None:
     assert away(reads(works(costly()), ("me", "me", 99)))
 
 
+def test_a_transfer_that_is_for_no_model_is_no_income() -> None:
+    driven = works(costly())
+    plain = ModelPayment(Address("0xbob"), Address("0xme"), (), Wei(99))
+    request = driven.asked(do.ReadPayments).request
+    driven.tell(on.PaymentsRead(driven.now, request, PaymentReport("genesis", 7, 7, (plain,))))
+    assert closed(driven) == [(2, 1, 7, 0, 0, False)] and away(driven)
+
+
 def test_whose_work_costs_nothing_looks_at_no_payment() -> None:
     assert not works(costly(cost=Wei(0)), 5).all_asked(do.ReadPayments)
 

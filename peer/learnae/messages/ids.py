@@ -52,6 +52,22 @@ def cids_from_bytes(binary: bytes) -> tuple[Cid, ...]:
     return tuple(map(cid_from_bytes, parts))
 
 
+def cids_from_calldata(calldata: str) -> tuple[Cid, ...]:
+    """The models that a transfer pays for; none: it is a plain transfer, or for anything else.
+
+    Peers and checks follow this one rule.  The CIDs are bytes or, on the chain in memory, text.
+    """
+    binary = bytes.fromhex(calldata.removeprefix("0x"))
+    try:
+        return cids_from_bytes(binary)
+    except ValueError:
+        pass
+    try:
+        return cids_from_bytes(b"".join(map(cid_to_bytes, map(Cid, binary.decode("ascii").split()))))
+    except ValueError:
+        return ()
+
+
 def cid_to_bytes(cid: Cid) -> bytes:
     """The 36 bytes of a CID."""
     return b32decode(cid[1:].upper() + "=" * (-len(cid[1:]) % 8))

@@ -78,7 +78,7 @@ class Books:
             return ""
         self._genesis, self._next = report.genesis, report.until + 1
         for payment in report.payments:
-            if payment.sender != payment.to:
+            if payment.sender != payment.to and payment.cids:
                 self._models += len(payment.cids)
                 self._wei += payment.wei
         if report.until < report.height:

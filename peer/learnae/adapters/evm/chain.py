@@ -11,7 +11,6 @@ Guarantees for a payer:
 """
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,9 +19,9 @@ from eth_hash.auto import keccak
 from learnae.adapters.evm import dpoid, fee_pool
 from learnae.adapters.evm.export import read_block
 from learnae.adapters.evm.fees import DEFAULT_TIP, FeePolicy, Fees, TransactionLimits
-from learnae.adapters.evm.rpc import BlockHeader, Node, parse_bytes
+from learnae.adapters.evm.rpc import BlockHeader, Node
 from learnae.errors import InputError, PortError, Reason
-from learnae.messages.ids import cids_from_bytes, cids_to_bytes
+from learnae.messages.ids import cids_from_calldata, cids_to_bytes
 from learnae.messages.pool_calls import GET_STATE, decode_state, encode_call
 from learnae.protocol.blockchain import (
     POOL,
@@ -145,9 +144,8 @@ class EvmChain:
         for number in range(since, until + 1):
             block = await read_block(self.node, await self.node.block(number, full=True), wallets)
             for each in block.transactions:
-                with suppress(ValueError):
-                    if each.to and each.to in wallets and each.succeeded and each.wei:
-                        cids = cids_from_bytes(parse_bytes(each.data))
+                if each.to and each.to in wallets and each.succeeded and each.wei:
+                    if cids := cids_from_calldata(each.data):
                         payments.append(ModelPayment(each.sender, each.to, cids, each.wei))
         return PaymentReport(genesis, max(until, since - 1), head.number, tuple(payments))
 

@@ -5,12 +5,11 @@ A payer does not announce a payment: the payee detects it as a transfer whose ca
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 
 from learnae.adapters.evm.export import read_block
 from learnae.adapters.evm.rpc import Node
 from learnae.errors import PortError, Reason
-from learnae.messages.ids import cids_from_bytes
+from learnae.messages.ids import cids_from_calldata
 from learnae.protocol.blockchain import Head
 from learnae.protocol.types import Address, Cid, Wei
 from learnae.records.chain_export import Block, ChainRecord, ChainTransaction
@@ -97,6 +96,5 @@ class PaymentIndex:
         if sender in self._wallets:
             self._gas[sender] = Wei(self.gas_spent(sender) + transaction.gas_used * transaction.gas_price)
         if transaction.to in self._wallets and transaction.succeeded:
-            with suppress(ValueError):
-                if cids := cids_from_bytes(bytes.fromhex(data[2:])):
-                    self._payments.append((block, cids, transaction))
+            if cids := cids_from_calldata(data):
+                self._payments.append((block, cids, transaction))

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from learnae.adapters.memory_chain.chain import DEPLOY_GAS, MemoryChain, pay_gas
-from learnae.adapters.memory_chain.encoding import decode_cids, encode_data, hash_of
+from learnae.adapters.memory_chain.encoding import encode_data, hash_of
 from learnae.adapters.memory_chain.fee_pool import call_gas
 from learnae.errors import InputError, PortError, Reason
+from learnae.messages.ids import cids_from_calldata
 from learnae.messages.pool_calls import encode_call
 from learnae.protocol.blockchain import (
     POOL,
@@ -81,10 +82,14 @@ class MemoryChainPort:
         chain = self._reachable_chain()
         chain.mine_due()
         transfers = (each for block in chain.blocks[since - 1 :] for each in block.transactions)
-        found = (each for each in transfers if each.to in wallets and each.succeeded and each.wei)
-        payments = (ModelPayment(each.sender, each.to, decode_cids(each.data), each.wei) for each in found if each.to)
+        payments = tuple(
+            ModelPayment(each.sender, each.to, cids, each.wei)
+            for each in transfers
+            if each.to and each.to in wallets and each.succeeded and each.wei
+            if (cids := cids_from_calldata(each.data))
+        )
         height = len(chain.blocks)
-        return PaymentReport(chain.genesis, height, height, tuple(payments))
+        return PaymentReport(chain.genesis, height, height, payments)
 
     async def pool(self) -> PoolState:
         chain = self._reachable_chain()

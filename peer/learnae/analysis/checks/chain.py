@@ -8,7 +8,6 @@ On a shared chain (``StartingBalances``) the export has every block since the se
 other accounts.  Nonces, balances and the links between blocks show that no transaction of the roster is missing.
 """
 
-from base64 import b32encode
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
@@ -16,10 +15,11 @@ from math import floor
 
 from learnae.analysis.checks.result import chains_of_debts, check, debt_name, session_began, session_of
 from learnae.analysis.fee_pool import pool_calls
+from learnae.messages.ids import cids_from_calldata
 from learnae.protocol.blockchain import POOL
 from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState
 from learnae.protocol.settings import GWEI, Settle
-from learnae.protocol.types import ETHER, Address, TxHash
+from learnae.protocol.types import ETHER, Address, Cid, TxHash
 from learnae.records.chain_export import Balances, Block, ChainTransaction, Genesis
 from learnae.records.history import History
 
@@ -202,18 +202,14 @@ def gas_within_limits(history: History) -> Iterator[str]:
             yield f"{name} spent {wei} wei on gas, above the cap of {cap}"
 
 
-def model_transfers(history: History) -> Iterator[tuple[int, Address, Address, list[str], int]]:
+def model_transfers(history: History) -> Iterator[tuple[int, Address, Address, tuple[Cid, ...], int]]:
     """Block, payer, payee, models and wei of each mined transfer that pays for models."""
     for number, tx in _transactions(history):
-        models = _models(tx.data).split() if tx.to and tx.to != POOL and tx.succeeded and tx.wei else []
+        models = cids_from_calldata(tx.data) if tx.to and tx.to != POOL and tx.succeeded and tx.wei else ()
         if tx.to and models:
             yield number, Address(tx.sender.lower()), Address(tx.to.lower()), models, tx.wei
 
 
 def _models(data: str) -> str:
-    """The CIDs in a payment's calldata, which has their 36 bytes each (of raw blocks or lists of chunks) or text."""
-    payload = bytes.fromhex(data.removeprefix("0x"))
-    parts = [payload[at : at + 36] for at in range(0, len(payload), 36)]
-    if all(part.startswith((b"\x01\x55\x12\x20", b"\x01\x70\x12\x20")) and len(part) == 36 for part in parts):
-        return " ".join("b" + b32encode(part).decode().rstrip("=").lower() for part in parts)
-    return payload.decode("ascii", "replace")
+    """The CIDs in a payment's calldata, or what else it says."""
+    return " ".join(cids_from_calldata(data)) or bytes.fromhex(data.removeprefix("0x")).decode("ascii", "replace")
