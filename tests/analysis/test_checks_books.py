@@ -18,8 +18,10 @@ from tests.helpers.histories import (
     transaction,
 )
 
+from learnae.errors import Reason
 from learnae.protocol.decisions import (
     BooksClosed,
+    BooksFailed,
     ChainEntered,
     Decision,
     IdentityChanged,
@@ -91,6 +93,10 @@ def test_books_that_do_not_follow_the_chain_are_invalid(fact: Decision, by: Deci
     assert reason in reasons(told(*changed(fact, by)))
 
 
+def test_a_cost_below_one_wei_is_none() -> None:
+    assert not reasons(told(REGISTERED, *3 * (TRAINS, IDLE), cost="1e-19"))
+
+
 def test_the_margin_counts() -> None:
     assert not reasons(told(*STORY, margin="2.75"))
     assert "ann works for 2750000000000000 wei" in reasons(told(*STORY, margin="2.76"))
@@ -116,6 +122,10 @@ def test_who_works_closes_its_books_in_time_unless_faults_may_keep_it_from_that(
     late = (REGISTERED, TRAINS, IDLE, TRAINS, IDLE, TRAINS)
     assert "ann worked 2 units and did not close its books" in reasons(told(*late))
     assert not reasons(told(*late[1:])), "it has no contract"
+    assert "ann worked 3 units" in reasons(told(*late[1:], REGISTERED, AVERAGES))
+    no_answer = BooksFailed(Reason.TIMEOUT)
+    assert not reasons(told(*late[:4], no_answer, *late[4:])), "the chain does not answer"
+    assert "ann worked 2 units" in reasons(told(no_answer, *changed(RETURNS, IDLE)[:6], RETURNS, *late)), "it did"
     outage = Fault(FaultKind.CHAIN_KILL, at=1.0, duration=1.0)
     assert not reasons(told(*late, faults=(outage,)))
 

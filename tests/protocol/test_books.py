@@ -10,7 +10,7 @@ from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.blockchain import ModelPayment, PaymentReport
-from learnae.protocol.decisions import BooksClosed, WorkState
+from learnae.protocol.decisions import BooksClosed, BooksFailed, WorkState
 from learnae.protocol.settings import MarketSettings
 from learnae.protocol.types import Address, Cid, Timer, Wei
 
@@ -162,6 +162,20 @@ def test_only_payments_to_others_with_known_wallets_make_the_price() -> None:
     assert not away(reads(driven, ("me", "ann", 40), ("bob", "cat", 10)))
 
 
+def test_a_wallet_that_becomes_known_between_two_looks_makes_the_price_from_the_first_block_on() -> None:
+    driven = offered(left(), ("me", "ann", 40)).meets("cat")
+    driven.after(1.0).hears("bob", 4)
+    assert driven.asked(do.ReadPayments).since == 8 and "0xcat" in driven.asked(do.ReadPayments).wallets
+    reads(driven, ("me", "ann", 40), ("bob", "cat", 0), until=11)
+    assert closed(driven)[-1] == (0, 8, 11, 2, 40, True)
+
+
+def test_who_has_just_returned_closes_its_books_after_a_window() -> None:
+    driven = offered(left(), ("me", "ann", 20), ("bob", "ann", 20))
+    works(driven, 2, first=4)
+    assert driven.asked(do.ReadPayments).wallets == ("0xme",)
+
+
 def test_it_reads_on_up_to_the_newest_block() -> None:
     driven = reads(works(costly()), ("bob", "me", 15), until=7, height=9)
     assert not away(driven) and driven.asked(do.ReadPayments).since == 8
@@ -185,6 +199,7 @@ def test_it_works_on_while_the_chain_does_not_answer() -> None:
     driven.fails(do.ReadPayments, Reason.UNREACHABLE)
     works(driven, 1, first=3)
     assert not driven.all_asked(do.ReadPayments) and not away(driven)
+    assert driven.facts(BooksFailed) == [BooksFailed(Reason.UNREACHABLE)]
     driven.after(1.0).hears("bob", 4)
     assert closed(reads(driven)) == [(3, 1, 7, 0, 0, False)]
     driven.hears("bob", 5)

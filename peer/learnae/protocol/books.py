@@ -19,9 +19,10 @@ All that a comparison uses is on the chain or in the history, so that a check co
 from fractions import Fraction
 from functools import partial
 
+from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol.blockchain import PaymentReport
-from learnae.protocol.decisions import BooksClosed
+from learnae.protocol.decisions import BooksClosed, BooksFailed
 from learnae.protocol.payments import Payments
 from learnae.protocol.requests import Requests
 from learnae.protocol.settings import PeerConfig
@@ -38,7 +39,9 @@ class Books:
         self._models, self._wei = 0, 0  # paid for in the blocks that were read
         self._left_with = (0, 0)  # units and models sold in the books with which it left
         self._news = False  # a model was announced, and it has not looked since
-        self._not_before = 0.0  # s: of the next read
+        self._counted: tuple[Address, ...] = ()  # the wallets to which payments were read
+        self._look_at = 0.0  # s: looks at prices no earlier
+        self._retry_at = 0.0  # s: reads no earlier, because the chain did not answer
         self._genesis = ""
 
     @property
@@ -56,7 +59,7 @@ class Books:
         """Whether the next unit must wait, because the books are being closed."""
         registered = self._payments.registration.claim is not None
         due = self._config.cost and registered and self._units >= self._config.market.window
-        if due and not self._reading and self._requests.now >= self._not_before:
+        if due and not self._reading and self._requests.now >= self._retry_at:
             self._read()
         return bool(self._reading)
 
@@ -64,11 +67,11 @@ class Books:
         """Read the prices that others get, if the peer is away and a model was announced."""
         if not self.away or not self._news or self._reading:
             return
-        if self._requests.now < self._not_before:
-            self._requests.set_timer(Timer.WORK, self._not_before - self._requests.now)
+        if self._requests.now < self._look_at:
+            self._requests.set_timer(Timer.WORK, self._look_at - self._requests.now)
         else:
             self._news = False
-            self._not_before = self._requests.now + self._config.chain.poll
+            self._look_at = self._requests.now + self._config.chain.poll
             self._read()
 
     def payments_read(self, request: do.ReadPayments, report: PaymentReport) -> str:
@@ -85,15 +88,15 @@ class Books:
             self._read()
             return ""
         if request.wallets != self._wallets():
-            self._begin(self._since)
             self._read()
             return ""
         return self._compare_price(report.until) if self.away else self._compare_income(report.until)
 
-    def read_failed(self) -> None:
+    def read_failed(self, reason: Reason) -> None:
         """The chain does not answer: try again later."""
+        self._requests.record(BooksFailed(reason))
         self._news = self.away
-        self._not_before = self._requests.now + self._config.chain.poll
+        self._look_at = self._retry_at = self._requests.now + self._config.chain.poll
 
     def reset(self, genesis: str, height: int) -> None:
         """The chain rolled back, or was replaced: begin again after its newest block."""
@@ -121,7 +124,9 @@ class Books:
         if self._since is None:  # nobody pays a peer without a contract
             deployed = [each.receipt.block for each in self._payments.transactions.by_nonce if each.receipt]
             self._begin(min(deployed, default=1))
-        wallets = self._wallets()
+        if (wallets := self._wallets()) != self._counted:
+            self._counted = wallets
+            self._begin(self._since)  # what was paid to the new ones before counts, too
         self._requests.issue(partial(do.ReadPayments, since=self._next, wallets=wallets, books=True))
 
     def _begin(self, since: int | None) -> None:

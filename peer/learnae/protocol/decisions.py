@@ -196,6 +196,13 @@ class BooksClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class BooksFailed:
+    """The chain did not answer a peer that wanted to close its books.  It tries again later."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimJudged:
     sender: PeerId
     poid: Poid
@@ -270,6 +277,7 @@ Decision = (
     | Published
     | StandingChanged
     | BooksClosed
+    | BooksFailed
     | ClaimJudged
     | DebtChanged
     | PluginFailed

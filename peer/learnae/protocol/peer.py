@@ -204,8 +204,8 @@ class Peer:
                 self._payments.pool_read(event)
             case on.PaymentsRead(report=report), do.ReadPayments(books=True):
                 self._training.books_closed(self._training.books.payments_read(request, report))
-            case on.RequestFailed(), do.ReadPayments(books=True):
-                self._training.books.read_failed()
+            case on.RequestFailed(reason=reason), do.ReadPayments(books=True):
+                self._training.books.read_failed(reason)
             case on.PaymentsRead(report=report), _:
                 self._reciprocity.payments_read(report)
             case on.RequestFailed(), do.ReadPayments():

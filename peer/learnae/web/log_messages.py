@@ -9,6 +9,7 @@ from learnae.protocol.decisions import (
     AttemptFailed,
     Averaged,
     BooksClosed,
+    BooksFailed,
     ClaimJudged,
     DebtChanged,
     DebtState,
@@ -91,6 +92,8 @@ def describe(fact: Fact, names: Names) -> str | None:
             return f"denies income to {display_name(creator, names)}: {len(unpaid)} of its adoptions are unpaid"
         case BooksClosed():
             return _describe_books(fact)
+        case BooksFailed(reason=reason):
+            return f"could not read what was paid: {reason}"
         case DebtChanged():
             return _describe_debt(fact, names)
         case PluginFailed(plugin=plugin, line=line, error=error):

@@ -27,6 +27,7 @@ from learnae.protocol.decisions import (
     AttemptFailed,
     Averaged,
     BooksClosed,
+    BooksFailed,
     DebtChanged,
     DebtState,
     FetchFailed,
@@ -132,6 +133,7 @@ def test_leaving_and_returning_is_logged_with_the_money_that_decided_it() -> Non
     assert describe(LEFT, CALLED) == "leaves: 20 units of work brought 0.001000 ETH, which is below their cost"
     back = replace(LEFT, units=0, works=True)
     assert describe(back, CALLED) == "returns to work: others get 0.001000 ETH for 2 models"
+    assert describe(BooksFailed(Reason.TIMEOUT), CALLED) == "could not read what was paid: timeout"
     assert describe(replace(LEFT, works=True), CALLED) is describe(replace(back, works=False), CALLED) is None
 
 

@@ -9,6 +9,7 @@ from learnae.analysis.checks.debts import winning_wallet
 from learnae.analysis.checks.result import check, session_began
 from learnae.protocol.decisions import (
     BooksClosed,
+    BooksFailed,
     ChainEntered,
     ClaimJudged,
     IdentityChanged,
@@ -17,22 +18,23 @@ from learnae.protocol.decisions import (
     WorkChanged,
     WorkState,
 )
-from learnae.protocol.types import ETHER, Address, PeerId
+from learnae.protocol.types import Address, PeerId, wei
 from learnae.records.history import History
 from learnae.session.roster import group_of_each_peer
 
 UNITS = (WorkState.TRAINING, WorkState.MERGING)
-LATE = 2  # windows in which a peer must close its books, though the chain may not answer at once
+LATE = 2  # windows in which a peer must close its books
 
 
 @dataclass
 class _Worker:
     """A peer with a cost, as far as its records were read."""
 
-    cost: Fraction  # wei a unit
+    cost: int  # wei a unit
     units: int = 0  # since it closed its books
     since: int | None = None  # the block that its books begin with; None: it may begin anywhere
     left_with: tuple[int, int] | None = None  # units and sold models when it left; None: it works
+    failed: bool = False  # the chain did not answer since
     registered: bool = False
     entered: bool = False
     claims: dict[tuple[PeerId, Address], ClaimJudged] = field(default_factory=dict)
@@ -68,11 +70,11 @@ def books_follow_payments(history: History) -> Iterator[str]:
             own = Address(history.roster[name].wallet.lower())
             payees = worker.others(own) if worker.left_with else {own}
             paid = [
-                (len(models), wei)
-                for block, payer, payee, models, wei in model_transfers(history)
+                (len(models), amount)
+                for block, payer, payee, models, amount in model_transfers(history)
                 if closed.since <= block <= closed.until and payee in payees and payer != payee
             ]
-            found = sum(models for models, _ in paid), sum(wei for _, wei in paid)
+            found = sum(models for models, _ in paid), sum(amount for _, amount in paid)
             if found != (closed.models, closed.wei):
                 yield f"{name} counted {closed.wei} wei for {closed.models} models, but the chain has {found}"
         if worker.left_with:
@@ -86,13 +88,18 @@ def books_follow_payments(history: History) -> Iterator[str]:
 
 @check
 def absent_peers_do_not_work(history: History) -> Iterator[str]:
-    """A peer that has left begins no slice and no averaging, and one that works closes its books in time."""
-    session = session_began(history).session
+    """A peer that has left begins no slice and no averaging, and one that works closes its books in time.
+
+    It has more time if the chain does not answer, or if faults are planned.
+    """
+    session, late = session_began(history).session, set[str]()
     for _, name, worker, fact in _steps(history):
         if isinstance(fact, WorkChanged) and fact.work in UNITS:
             if worker.left_with:
                 yield f"{name} began a unit of work, though it had left"
-            if worker.registered and worker.units == LATE * session.market.window and not session.faults:
+            due = worker.registered and not worker.failed and worker.units >= LATE * session.market.window
+            if due and not session.faults and name not in late:
+                late.add(name)
                 yield f"{name} worked {worker.units} units and did not close its books"
 
 
@@ -106,10 +113,8 @@ def _steps(history: History) -> Iterator[tuple[int, str, _Worker, object]]:
     """The number of each record of a peer with a cost, the peer as it was before, and the fact."""
     session = session_began(history).session
     groups = zip(history.roster, group_of_each_peer(session.groups, session.peers), strict=False)
-    workers = {name: _Worker(Fraction(group.cost) * ETHER) for name, group in groups if group.cost}
-    workers |= {
-        record.peer: _Worker(Fraction(0)) for record, _ in history.facts(BooksClosed) if record.peer not in workers
-    }
+    workers = {name: _Worker(cost) for name, group in groups if (cost := wei(group.cost))}
+    workers |= {record.peer: _Worker(0) for record, _ in history.facts(BooksClosed) if record.peer not in workers}
     for number, record in enumerate(history.records) if workers else ():
         if (worker := workers.get(record.peer)) is None:
             continue
@@ -133,7 +138,9 @@ def _steps(history: History) -> Iterator[tuple[int, str, _Worker, object]]:
                     worker.left_with = None
                 elif units:
                     worker.left_with = (units, max(1, models))
-                worker.units, worker.since = 0, until + 1
+                worker.units, worker.since, worker.failed = 0, until + 1, False
+            case BooksFailed():
+                worker.failed = True
 
 
 def _last_loss(history: History) -> int:
