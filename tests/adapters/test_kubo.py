@@ -212,7 +212,9 @@ class TestKuboStore(StoreSuite):
         raw_names = {cid_from_bytes(CID_PREFIX + cid_to_bytes(each)[4:]) for each in cids}  # as a node lists them
         assert chunks_left(mine) == raw_names and not chunks_left(other)
         monkeypatch.setattr(store, "MAX_PINNED", len(block))
-        newer = world.wait(mine.put(bytes(MAX_BLOCK + 1)))
+        restarted = world.wait(Kubo.connect("127.0.0.1", world.nodes[0].rpc_port, BUSY))
+        newer = world.wait(restarted.put(bytes(MAX_BLOCK + 1)))
+        world.wait(restarted.close())
         assert not chunks_left(mine)
         assert world.wait(other.get(newer)) == bytes(MAX_BLOCK + 1)
 

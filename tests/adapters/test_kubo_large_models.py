@@ -5,13 +5,15 @@ import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiohttp import web
 from tests.adapters.test_kubo_bad_answers import client, reason
 
-from learnae.adapters.kubo import Kubo
-from learnae.errors import Reason
+from learnae.adapters.kubo import Kubo, store
+from learnae.adapters.kubo.store import PIN_NAME
+from learnae.errors import PortError, Reason
 from learnae.messages.chunk_list import ChunkList, list_cid
 from learnae.messages.wire import MAX_BLOCK, cid_of
 from learnae.protocol.types import Cid
@@ -98,5 +100,58 @@ def test_another_list_or_chunk_than_was_requested_is_refused() -> None:
         async with client(block_get=LIST.block, cat=CHUNKS[0]) as kubo:
             assert await reason(kubo.get(cid_of(LARGE + b"0"))) is Reason.INVALID_RESPONSE
             assert await reason(kubo.get(cid_of(LARGE))) is Reason.INVALID_RESPONSE
+
+    asyncio.run(story())
+
+
+def test_a_chunk_that_hangs_is_requested_again_while_there_is_time() -> None:
+    async def story() -> None:
+        async with holding(LIST.block, *CHUNKS) as (kubo, requested):
+            deadlines: list[float] = []
+
+            async def post(path: str, max_bytes: int, deadline: float | None = None, **arguments: Any) -> bytes:
+                if arguments["arg"] == LIST.chunks[1] and deadline:
+                    deadlines.append(deadline)
+                    if len(deadlines) == 1:
+                        raise PortError(Reason.TIMEOUT)
+                return await Kubo.post(kubo, path, max_bytes, deadline=deadline, **arguments)
+
+            kubo.post = post  # type: ignore[assignment,method-assign]
+            assert await kubo.get(cid_of(LARGE)) == LARGE
+            assert deadlines == [kubo.fetch_timeout / 2, kubo.fetch_timeout]
+
+    asyncio.run(story())
+
+
+def test_a_restarted_peer_unpins_the_oldest_models_of_its_earlier_processes_and_no_other_pin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store, "MAX_PINNED", 3 * (MAX_BLOCK + 1))
+    models = [bytes([number]) * (MAX_BLOCK + 1) for number in range(5)]
+    foreign = cid_of(LARGE)
+    pins, adding = {str(foreign): ""}, ""
+
+    async def add(request: web.Request) -> web.StreamResponse:
+        async for _ in request.content.iter_any():
+            pass
+        pins[adding] = request.query["pin-name"]
+        return web.json_response({"Hash": adding})
+
+    async def pin_ls(request: web.Request) -> web.StreamResponse:
+        named = {cid: {"Type": "recursive", "Name": name} for cid, name in reversed(pins.items()) if name}
+        return web.json_response({"Keys": named | {foreign: {"Type": "recursive", "Name": f"my {PIN_NAME}"}}})
+
+    async def pin_rm(request: web.Request) -> web.StreamResponse:
+        del pins[request.query["arg"]]
+        return web.json_response({"Pins": [request.query["arg"]]})
+
+    async def story() -> None:
+        nonlocal adding
+        for life in (models[:3], models[3:]):
+            async with client(add=add, pin_ls=pin_ls, pin_rm=pin_rm) as kubo:
+                for model in life:
+                    adding = cid_of(model)
+                    await kubo.put(model)
+        assert set(pins) == {foreign, *map(cid_of, models[2:])}
 
     asyncio.run(story())
