@@ -4,12 +4,19 @@
 
 Twelve peers of the simulator: six trainers, and six profiteers that leave when their work costs more than it brings.
 Two profiteers have a third of ``COST``, two have it, and two have three times as much.  If half is lost, one of each
-pair is killed for good at ``LOST_AT`` seconds.  The factor is that of the trainers, as a multiple of the session's.
-Mean, and range over the seeds.  The figure shows both over time.
+pair is killed for good at ``LOST_AT`` seconds.  Columns, each a mean and the range over the seeds:
+
+- at work: profiteers that work or wait for work at this time.  Those that are away, have finished or were killed do not
+  count.  Peers finish from about 24 s on, so later times would say nothing about costs.
+- factor: that of the trainers at this time, as a multiple of the session's.
+- income, spent, cost, gas: in mETH per profiteer that is not killed, over the whole session; ``spent`` is for models.
+- leaves, returns: how often such a profiteer does so in the session.
+
+The figure shows the first two over time.
 """
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -19,9 +26,10 @@ from typing import Any
 import matplotlib.pyplot as plt
 from tests.helpers.swarms import Run, nothing, run
 
-from learnae.protocol.decisions import Averaged, BooksClosed
+from learnae.protocol.decisions import Averaged, BooksClosed, WorkChanged, WorkState
 from learnae.protocol.reward import adapted
 from learnae.records.chain_export import gas_by_wallet
+from learnae.records.history import History
 from learnae.runtime.simulator import Simulator
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.roster import names
@@ -30,7 +38,7 @@ TRAINERS, PROFITEERS = names(12)[:6], names(12)[6:]
 LOST, LOST_AT = PROFITEERS[::2], 10.0  # s
 COST = 0.00006  # ETH per unit of work
 SPEEDS = ("0", "0.2")
-STEP, END = 2.0, 40.0  # s
+STEP, END = 2.0, 24.0  # s
 TIMES = [STEP * number for number in range(int(END / STEP) + 1)]
 BASE: dict[str, Any] = {
     "peers": 12,
@@ -50,15 +58,14 @@ def lose_half(simulator: Simulator) -> None:
         simulator.at(LOST_AT, partial(simulator.crash, name))
 
 
-def at_work(ended: Run, lost: bool) -> list[float]:
-    """Profiteers that are neither lost nor away, at each of the times."""
-    changes = [(record.t, record.peer, fact.works) for record, fact in ended.history.facts(BooksClosed)]
+def at_work(history: History, lost: Collection[str]) -> list[float]:
+    """Profiteers that are neither away, done nor lost, at each of the times."""
+    changes = [(record.t, record.peer, fact.work) for record, fact in history.facts(WorkChanged)]
     counts = []
     for time in TIMES:
-        works = dict.fromkeys(PROFITEERS, True)
-        works |= {peer: stays for at, peer, stays in changes if at <= time}
-        works |= dict.fromkeys(LOST if lost and time >= LOST_AT else (), False)
-        counts.append(float(sum(works.values())))
+        states = dict.fromkeys(PROFITEERS, WorkState.EMPTY) | {peer: work for at, peer, work in changes if at <= time}
+        present = set(PROFITEERS) - set(lost if time >= LOST_AT else ())
+        counts.append(float(len([peer for peer in present if states[peer] is not WorkState.DONE])))
     return counts
 
 
@@ -77,18 +84,17 @@ def factors(ended: Run) -> list[float]:
     return course
 
 
-def account(ended: Run) -> list[float]:
-    """Of a profiteer, in mETH: income, spending, cost of its work, gas; then how often one leaves and returns."""
+def account(ended: Run, profiteers: Collection[str]) -> list[float]:
+    """Of one of these, in mETH: income, spending, cost of its work, gas; then how often it leaves and returns."""
     gas = gas_by_wallet(ended.chain, priced=True)
-    sent = [wei for payer, _, _, wei in ended.payments() if payer in map(ended.wallet, PROFITEERS)]
-    earned = [ended.received(name) for name in PROFITEERS]
-    units = {name: len(ended.attempts(name)) for name in PROFITEERS}
-    costs = [units[name] * ended.host(name).config.cost for name in PROFITEERS]
-    money = [sum(earned), sum(sent), sum(costs), sum(gas[ended.host(name).config.wallet] for name in PROFITEERS)]
-    moves = [fact for _, fact in ended.history.facts(BooksClosed)]
+    sent = [wei for payer, _, _, wei in ended.payments() if payer in map(ended.wallet, profiteers)]
+    earned = [ended.received(name) for name in profiteers]
+    costs = [len(ended.attempts(name)) * ended.host(name).config.cost for name in profiteers]
+    money = [sum(earned), sum(sent), sum(costs), sum(gas[ended.host(name).config.wallet] for name in profiteers)]
+    moves = [fact for record, fact in ended.history.facts(BooksClosed) if record.peer in profiteers]
     leaves = sum(bool(fact.units) and not fact.works for fact in moves)
     returns = sum(not fact.units and fact.works for fact in moves)
-    return [wei / len(PROFITEERS) / 10**15 for wei in money] + [leaves / len(PROFITEERS), returns / len(PROFITEERS)]
+    return [wei / len(profiteers) / 10**15 for wei in money] + [leaves / len(profiteers), returns / len(profiteers)]
 
 
 def band(values: Sequence[float], digits: int = 1) -> str:
@@ -128,31 +134,33 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--out", type=Path, default=Path("build/market.png"))
     options = parser.parse_args()
-    shown = [TIMES.index(time) for time in (8.0, 16.0, 24.0, 40.0)]
+    shown = [TIMES.index(time) for time in (8.0, 12.0, 16.0, END)]
     print(
-        "| half is lost | adapt | at work, 8 s | 16 s | 24 s | 40 s | factor, 40 s | income | spent | cost | gas "
+        "| half is lost | adapt | at work, 8 s | 12 s | 16 s | 24 s | factor, 24 s | income | spent | cost | gas "
         "| leaves | returns |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
     courses: dict[tuple[bool, str], tuple[Any, Any]] = {}
-    for lost, speed in product((False, True), SPEEDS):
+    for half, speed in product((False, True), SPEEDS):
+        lost = LOST if half else []
         works, prices, accounts = [], [], []
         for seed in range(1, options.seeds + 1):
             table = BASE | {"seed": seed, "reward": {"adapt": speed}}
             ended = run(
                 table,
-                lose_half if lost else nothing,
+                lose_half if half else nothing,
                 journals=False,
                 learning=lambda session: TorchLearning(session, threads=1),
             )
-            works.append(at_work(ended, lost))
+            assert ended.records[-1].t >= END, "a session ended before the last time of the table"
+            works.append(at_work(ended.history, lost))
             prices.append(factors(ended))
-            accounts.append(account(ended))
-        courses[lost, speed] = columns(works), columns(prices)
-        cells = [band(courses[lost, speed][0][index]) for index in shown]
-        cells.append(band(courses[lost, speed][1][-1], 2))
+            accounts.append(account(ended, [name for name in PROFITEERS if name not in lost]))
+        courses[half, speed] = columns(works), columns(prices)
+        cells = [band(courses[half, speed][0][index]) for index in shown]
+        cells.append(band(courses[half, speed][1][-1], 2))
         cells += [band(column, 2) for column in columns(accounts)]
-        print(f"| {'yes' if lost else 'no'} | {speed} | {' | '.join(cells)} |", flush=True)
+        print(f"| {'yes' if half else 'no'} | {speed} | {' | '.join(cells)} |", flush=True)
     draw(courses, options.out)
 
 
