@@ -16,6 +16,7 @@ from learnae.records.history import (
     FaultEnded,
     History,
     ReadingPublished,
+    ReadingsDamaged,
     SessionBegan,
     SessionEnded,
 )
@@ -137,6 +138,12 @@ def test_a_sensor_that_published_nothing_although_it_had_time_is_found() -> None
     assert ended(("cat", ReadingPublished(1, ROWS, of=3)), every=1e9) == "", "its next reading was not due yet"
     assert ended(ended_by=EndedBy.INTERRUPTED) == ended(joins_at=1e9) == ""
     assert ended(joins_at=1e9, ended_by=EndedBy.QUIET) == SILENT, "a session waits for its sensors"
+
+
+def test_the_feed_is_not_blamed_for_readings_that_are_missing_because_a_sensors_file_is_damaged() -> None:
+    readings = ("cat", ReadingPublished(1, ROWS, of=3)), ("cat", ReadingsDamaged())
+    assert ended(*readings) == "invalid: cat published 1 of its 3 readings: the file of its readings is damaged"
+    assert ended(("another", ReadingsDamaged())) == SILENT
 
 
 @pytest.mark.parametrize(

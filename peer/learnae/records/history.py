@@ -1,15 +1,14 @@
 """``history.jsonl``: what happened in a session, one record per line; and a whole session read back.  Pure.
 
 A line is ``{"t":1.25,"peer":"p07","kind":"Averaged",...}``: a decision of a peer, or what its driver observed.  Lines
-are in the order of events.  ``chain_export.py`` describes ``chain.jsonl``.  After a crash the last line of a file may
-be incomplete.
+are in the order of events; a crash may leave the last one incomplete.  ``chain_export.py`` describes ``chain.jsonl``.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from learnae.errors import InputError
@@ -32,7 +31,6 @@ F = TypeVar("F", bound="Fact")
 E = TypeVar("E", bound="ChainRecord")
 
 
-# what drivers add to the decisions of peers
 @dataclass(frozen=True, slots=True)
 class RosterEntry:
     """Public ids and role of the peer called ``name``."""
@@ -96,6 +94,11 @@ class ReadingPublished:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadingsDamaged:
+    """Of a sensor: the file in which it records what the feed has confirmed is damaged, and is not read any further."""
+
+
+@dataclass(frozen=True, slots=True)
 class PeerCrashed:
     pass
 
@@ -147,6 +150,7 @@ Fact = (
     | SessionBegan
     | Evaluated
     | ReadingPublished
+    | ReadingsDamaged
     | PeerCrashed
     | PeerRestarted
     | FaultsPlanned
@@ -182,10 +186,6 @@ def _record(value: Any) -> Record:
         case {"t": float() | int() as t, "peer": str(peer), **fact} if type(t) is not bool and abs(t) <= MAX_FLOAT:
             return Record(float(t), peer, decode(Fact, fact))
     raise ValueError("a record has a time t and a peer")
-
-
-def _chain_record(value: Any) -> Any:
-    return decode(ChainRecord, value)
 
 
 def _parse(name: str, lines: Iterable[str], read: Callable[[Any], T]) -> tuple[tuple[T, ...], bool]:
@@ -224,7 +224,7 @@ class History:
     def parse(history: Iterable[str], chain: Iterable[str] = ()) -> "History":
         """Read the lines of the two files.  Raises InputError that names the first line that is not a record."""
         records, broken = _parse("history.jsonl", history, _record)
-        ledger, torn = _parse("chain.jsonl", chain, _chain_record)
+        ledger, torn = _parse("chain.jsonl", chain, partial(decode, ChainRecord))
         return History(records, ledger, broken or torn)
 
     def facts(self, kind: type[F]) -> Iterator[tuple[Record, F]]:

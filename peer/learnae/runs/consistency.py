@@ -17,6 +17,7 @@ from learnae.records.history import (
     History,
     PeerCrashed,
     ReadingPublished,
+    ReadingsDamaged,
     SessionBegan,
     session_began,
 )
@@ -64,7 +65,7 @@ def _of_live_run(run: Path, history: History, began: SessionBegan, notice: Calla
     faults = FaultsPlanned, FaultBegan, FaultEnded, PeerCrashed
     for what, kinds, file in (
         ("faults", faults, live_run.FAULTS),
-        ("readings", (ReadingPublished,), live_run.READINGS),
+        ("readings", (ReadingPublished, ReadingsDamaged), live_run.READINGS),
     ):
         recorded = sorted(record.line() for record in live_run.observed(run, file))
         if sorted(record.line() for record in history.of(*kinds)) != recorded:

@@ -36,6 +36,7 @@ from learnae.records.history import (
     FaultEnded,
     PeerCrashed,
     PeerRestarted,
+    ReadingsDamaged,
     SessionBegan,
     SessionEnded,
 )
@@ -105,6 +106,8 @@ def describe(fact: Fact, names: Names) -> str | None:
             return "finished its work"
         case RolledBack(height=height, rechecked=count):
             return f"saw a chain rollback to block {height}; rechecks {count} transactions and claims"
+        case ReadingsDamaged():
+            return "damaged the file of its readings: what it publishes from now on is not recorded"
         case PeerCrashed():
             return "crashed"
         case PeerRestarted():

@@ -8,7 +8,7 @@ from learnae.analysis.checks.faults import recorded_faults
 from learnae.analysis.checks.result import check, session_began
 from learnae.protocol.decisions import RowsPublished, Trained, TrainingFailed
 from learnae.protocol.types import Cid
-from learnae.records.history import History, ReadingPublished
+from learnae.records.history import History, ReadingPublished, ReadingsDamaged
 from learnae.records.outcome import EndedBy
 from learnae.session.faults import FaultKind
 from learnae.session.roster import group_of_each_peer
@@ -25,8 +25,12 @@ def sensors_published(history: History) -> Iterator[str]:
     if history.ended_by in (None, EndedBy.INTERRUPTED):
         return
     session, groups = began.session, group_of_each_peer(began.session.groups, len(began.roster))
+    readings: dict[str, list[tuple[float, ReadingPublished]]] = {}
+    for record, fact in history.facts(ReadingPublished):
+        readings.setdefault(record.peer, []).append((record.t, fact))
+    damaged = {record.peer for record in history.of(ReadingsDamaged)}
     for entry, group in zip(began.roster, groups, strict=True):
-        confirmed = [(record.t, fact) for record, fact in history.facts(ReadingPublished) if record.peer == entry.name]
+        confirmed = readings.get(entry.name, [])
         count, of = len({fact.number for _, fact in confirmed}), max((fact.of for _, fact in confirmed), default=1)
         if not entry.sensor or count >= of:
             continue
@@ -36,7 +40,10 @@ def sensors_published(history: History) -> Iterator[str]:
         if history.ended_by is EndedBy.QUIET or history.seconds >= free + session.expect.recovery:
             published = f"{count} of its {of} readings" if count else "nothing"
             none = f"nothing after {last:.1f} s" if count else "none of its readings"
-            yield f"{entry.name} published {published}: the feed has confirmed {none}"
+            reason = (
+                "the file of its readings is damaged" if entry.name in damaged else f"the feed has confirmed {none}"
+            )
+            yield f"{entry.name} published {published}: {reason}"
 
 
 @check
@@ -49,12 +56,12 @@ def readings_are_trained_on(history: History) -> Iterator[str]:
     most = session_began(history).session.network.max_row_blocks
     if history.ended_by is not EndedBy.QUIET or len(published) + len(history.of(RowsPublished)) > most:
         return
-    newest: dict[str, int] = {}
+    numbers: dict[str, set[int]] = {}
     for sensor, number in published.values():
-        newest[sensor] = max(number, newest.get(sensor, 0))
-    for sensor, number in newest.items():
-        if missing := set(range(1, number)).difference(other for name, other in published.values() if name == sensor):
-            yield f"{sensor} lost reading {min(missing)}: the feed has confirmed {number} and not it"
+        numbers.setdefault(sensor, set()).add(number)
+    for sensor, known in numbers.items():
+        if missing := set(range(1, max(known))) - known:
+            yield f"{sensor} lost reading {min(missing)}: the feed has confirmed {max(known)} and not it"
     trained = {fact.rows for _, fact in history.facts(Trained)} | {
         fact.rows for _, fact in history.facts(TrainingFailed)
     }

@@ -19,7 +19,7 @@ from learnae.errors import InputError
 from learnae.protocol.decisions import WorkBegan
 from learnae.protocol.rest import Rest
 from learnae.protocol.types import Cid
-from learnae.records.history import History, ReadingPublished, Record
+from learnae.records.history import History, ReadingPublished, ReadingsDamaged, Record
 from learnae.session.roster import Member
 from learnae.session.settings import Session
 from learnae.untrusted_file import CHUNK, open_untrusted
@@ -110,6 +110,7 @@ class SensorContainers:
                 self._add(name, record)
         except (InputError, ValueError, RecursionError) as error:
             del self.published[name]
+            self._write(Record(self.clock(), name, ReadingsDamaged()))
             self.say(f"No more readings of {name} are recorded: its file is damaged ({error}).")
 
     def _add(self, name: str, record: Record) -> None:
@@ -123,7 +124,9 @@ class SensorContainers:
         if reading.number in known:  # it was killed before it had saved that the feed has it
             return
         known[reading.number] = reading.cid
-        record = Record(min(record.t, self.clock()), name, replace(reading, of=planned))
+        self._write(Record(min(record.t, self.clock()), name, replace(reading, of=planned)))
+
+    def _write(self, record: Record) -> None:
         self.run.add(record)
         with (self.run.directory.path / READINGS).open("a", encoding="utf-8") as file:
             file.write(record.line() + "\n")
