@@ -15,6 +15,7 @@ from learnae.adapters.run_directory import RunDirectory, environment_facts
 from learnae.errors import InputError
 from learnae.input_file import sha256_of
 from learnae.learn.datasets.sources import source_file
+from learnae.messages.foreign_toml import from_toml
 from learnae.records.seal import SEAL
 from learnae.runs import executors
 from learnae.runs.executors import executor
@@ -62,6 +63,29 @@ def test_a_group_is_named_by_its_index(tmp_path: Path) -> None:
     text = "peers = 6\n[[groups]]\ncount = 1\ncomputes = false\n[[groups]]\n"
     runs = planned(tmp_path, "groups.0.count=2,4", text=text)
     assert [run.session.groups[0].count for run in runs] == [2, 2, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "assignment", "explicit"),
+    [
+        ('[reward]\nadapt = "0.1"\ntarget = "0.5"\n', "reward.adapt=0,0.1", "reward.target=0.5"),
+        ('[defence]\nkind = "reciprocity"\nlimit = 9\n', "defence.kind=none,reciprocity", "defence.limit=9"),
+        (
+            '[[groups]]\ncount = 3\n[[groups]]\ncost = "0.1"\n[market]\nwindow = 9\n',
+            "groups.1.cost=0,0.1",
+            "market.window=9",
+        ),
+    ],
+)
+def test_a_sweep_compares_with_and_without_what_the_file_sets(
+    tmp_path: Path, text: str, assignment: str, explicit: str
+) -> None:
+    text = f"peers = 4\n{text}"
+    without, _, same, _ = planned(tmp_path, assignment, text=text)
+    whole = parse(from_toml(text) | {"seed": 1})
+    assert same.session == whole != without.session == parse(from_toml(to_toml(without.session)))
+    with pytest.raises(InputError):
+        planned(tmp_path, assignment, explicit, text=text)
 
 
 def test_seeds_that_are_set_replace_the_usual_ones(tmp_path: Path) -> None:

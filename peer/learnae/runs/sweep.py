@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,13 @@ from learnae.file_lock import wait_for_lock
 from learnae.messages.foreign_json import from_json
 from learnae.messages.foreign_toml import from_toml
 from learnae.plugins import Source, add
+from learnae.protocol.settings import MarketSettings
 from learnae.records.outcome import EndedBy
 from learnae.records.seal import SEAL
 from learnae.runs.executors import processes
 from learnae.runs.provenance import require_same_program, same_settings, why_not_the_same
 from learnae.runs.sessions import load_session
+from learnae.session.contradictions import OF_ADAPT, OF_KINDS
 from learnae.session.plugin_files import sources
 from learnae.session.session_file import load, parse, resolved
 from learnae.session.settings import DataSettings, Session
@@ -109,8 +111,12 @@ def plan_runs(
 def _session(path: Path, base: dict[str, Any], settings: dict[str, Any], seed: Any, own: bool) -> Session:
     """``base`` is in order, so only what is set can be refused."""
     written = " ".join(f"--set {name}={json.dumps(value, default=str)}" for name, value in settings.items())
+    table = _assigned(base, settings | {"seed": seed})
+    for section, name in _unused(table, settings):
+        if f"{section}.{name}" not in settings and isinstance(table.get(section), dict):
+            table[section].pop(name, None)
     return parse(
-        _assigned(base, settings | {"seed": seed}),
+        table,
         f"{path} with {written}" if written else str(path),
         folder=path.parent,
         own=own,
@@ -242,6 +248,23 @@ def _assigned(base: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
             place = place.setdefault(key, {}) if isinstance(place, dict) else place[_index(name, place, key)]
         place[last if isinstance(place, dict) else _index(name, place, last)] = value
     return table
+
+
+def _unused(table: dict[str, Any], settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What belongs to something that this combination switches off: a sweep may compare with and without it."""
+    if "reward.adapt" in settings and _is_zero(settings["reward.adapt"]):
+        yield from (("reward", name) for name in OF_ADAPT)
+    if "defence.kind" in settings:
+        others = (names for kind, names in OF_KINDS.items() if kind != settings["defence.kind"])
+        yield from (("defence", name) for names in others for name in names)
+    if any(re.fullmatch(r"groups\.\d+\.cost", name) for name in settings):
+        groups = table["groups"] if isinstance(table["groups"], list) else ()
+        if all(_is_zero(group.get("cost", 0)) for group in groups if isinstance(group, dict)):
+            yield from (("market", field.name) for field in fields(MarketSettings))
+
+
+def _is_zero(value: Any) -> bool:
+    return not str(value).strip("0.")
 
 
 def _index(name: str, place: Any, key: str) -> int:

@@ -8,6 +8,7 @@ from learnae.session.sensor_rules import sensor_contradictions
 from learnae.session.settings import COPYING, POSING, DataSettings, EncodeSettings, Session
 
 OF_ADAPT = ("target", "lowest", "highest")  # of reward.adapt
+OF_KINDS = {Defence.PROFILES: ("fee", "window"), Defence.RECIPROCITY: ("scope", "limit", "grace", "forgive")}
 
 
 def contradictions(session: Session) -> list[tuple[bool, str]]:
@@ -126,7 +127,6 @@ def _market_contradictions(session: Session) -> list[tuple[bool, str]]:
 def _unused_money_settings(session: Session) -> list[tuple[bool, str]]:
     """Settings that would be ignored."""
     reward, kind, unused = session.reward, session.defence.kind, DefenceSettings()
-    of_kinds = {Defence.PROFILES: ("fee", "window"), Defence.RECIPROCITY: ("scope", "limit", "grace", "forgive")}
     return [
         (
             not reward.adapt and any(getattr(reward, name) != getattr(RewardSettings(), name) for name in OF_ADAPT),
@@ -141,7 +141,7 @@ def _unused_money_settings(session: Session) -> list[tuple[bool, str]]:
                 kind is not owner and getattr(session.defence, name) != getattr(unused, name),
                 f'defence.{name} belongs to defence.kind = "{owner}": set that, or leave {name} out',
             )
-            for owner, names in of_kinds.items()
+            for owner, names in OF_KINDS.items()
             for name in names
         ),
     ]
