@@ -22,7 +22,8 @@ from learnae.backends.embedded.backend import EmbeddedBackend
 from learnae.backends.kubernetes.backend import KubernetesBackend
 from learnae.backends.pods.plan import checkout_name
 from learnae.backends.registry import BackendChoice, all_backends, choose
-from learnae.backends.sim.backend import SimBackend
+from learnae.backends.sim.backend import SimBackend, record
+from learnae.backends.sim.simulation import Simulation
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.runtime.learning import MemoryLearning
@@ -50,6 +51,14 @@ class TestEmbedded(BackendSuite):
 class TestMinimal(BackendSuite):
     def backend(self, session: Session, options: RunOptions) -> Backend:
         return MinimalBackend(session, options, print)
+
+
+def test_a_simulation_that_is_recorded_holds_no_models(tmp_path: Path) -> None:
+    session, directory = parse(QUICK), RunDirectory.create(tmp_path, "run")
+    simulation = Simulation(session, MemoryLearning(session), [directory.observe])
+    assert simulation.setup.swarm.blocks
+    record(simulation, directory, 1)
+    assert not simulation.setup.swarm.blocks
 
 
 @pytest.mark.docker

@@ -107,6 +107,13 @@ def test_a_network_whose_weights_would_exceed_64_mib_is_refused() -> None:
         create_network(ModelSettings(hidden=(4096, 4096)))
 
 
+def test_a_network_of_so_many_tensors_that_no_model_of_it_would_be_accepted_is_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"makes 1202 tensors, whose names and shapes take over 64 KiB of a model: use"
+    ):
+        create_network(ModelSettings(hidden=(1,) * 600))
+
+
 @pytest.mark.parametrize("hidden", [(512, 512), (10,) * 100])
 def test_no_block_of_a_network_is_larger_than_the_limit_for_what_is_fetched(hidden: tuple[int, ...]) -> None:
     net = create_network(ModelSettings(hidden=hidden))

@@ -12,7 +12,7 @@ from learnae.messages.wire import MAX_MODEL, cid_of
 from learnae.protocol.types import Cid
 
 MODELS, SUFFIX = "models", ".safetensors"
-MAX_BYTES = 64 << 20  # of a run; the others are computed again by who can
+MAX_BYTES = 64 << 20  # of a run, which may be one model; the others are computed again by who can
 
 
 def write_models(run: Path, blocks: Mapping[Cid, bytes]) -> None:

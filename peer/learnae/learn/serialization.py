@@ -22,7 +22,7 @@ from learnae.learn.cache import BlockMetadata, DecodedModel
 from learnae.learn.network import Network
 from learnae.messages.foreign_json import from_json
 from learnae.messages.wire import MAX_BLOCK
-from learnae.protocol.averaging import is_mix
+from learnae.protocol.averaging import ONE, is_mix
 
 MAX_HEADER = 1 << 16  # bytes of JSON
 MAX_DIGITS = 9  # of a number in the metadata
@@ -43,6 +43,17 @@ def encode_block(network: Network, weights: Tensor, metadata: BlockMetadata) -> 
 
     Written here because the library writes metadata in the order of a hash map and takes ten times as long.
     """
+    text = _header(network, metadata)
+    return len(text).to_bytes(8, "little") + text + _bytes(weights)
+
+
+def header_bytes(network: Network) -> int:
+    """The length of the longest header of its blocks."""
+    most = 10**MAX_DIGITS - 1
+    return len(_header(network, BlockMetadata("b" * 59, "Q" * 52, most, most, (ONE,) * len(network.shapes))))
+
+
+def _header(network: Network, metadata: BlockMetadata) -> bytes:
     texts = {"creator": metadata.creator, "session": metadata.session, "step": str(metadata.step)}
     if metadata.rows:
         texts["rows"] = str(metadata.rows)
@@ -54,8 +65,7 @@ def encode_block(network: Network, weights: Tensor, metadata: BlockMetadata) -> 
         start, end = end, end + 4 * math.prod(shape)
         header[name] = {"dtype": "F32", "shape": shape, "data_offsets": (start, end)}
     text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # aligns the numbers
-    return len(text).to_bytes(8, "little") + text + _bytes(weights)
+    return text + b" " * (-len(text) % 8)  # aligns the numbers
 
 
 def decode_block(network: Network, block: bytes) -> DecodedModel:

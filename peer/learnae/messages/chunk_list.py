@@ -2,7 +2,7 @@
 
 The list is the block that ``ipfs add --cid-version=1 --raw-leaves --chunker=size-1048576`` makes (dag-pb with UnixFS
 data).  So every IPFS program finds the content by its CID, and a node pins and deletes the chunks with their list.
-Content has one valid list: all chunks but the last are full, and equal sizes have equal bytes.
+Content has one valid list: all chunks but the last are full, and every number has one encoding.
 """
 
 import hashlib

@@ -150,9 +150,11 @@ def simulate_coalition(learning: "TorchLearning", coalition: Coalition) -> Coali
     evaluator, test = Evaluator(learning.pool, learning.table, session, setup.swarm.blocks), learning.split.test
     scores = [score.accuracy for score in evaluator.accuracy([(cid, test) for cid in models])]
     sent, received = flows_by_peer(history)
+    mean = evaluator.accuracy_of_mean(models, test).accuracy
+    setup.swarm.blocks.clear()  # of large models, before Python finds that nobody uses the simulation
     return CoalitionResult(
         dict(zip(last or [""], scores, strict=True)),
-        evaluator.accuracy_of_mean(models, test).accuracy,
+        mean,
         {name: sum(flow.ether for flow in received[name]) for name in last},
         {name: sum(flow.ether for flow in sent[name]) for name in last},
         {member.name: used[member.wallet] for member in setup.members if member.name in last},

@@ -84,6 +84,7 @@ def record(simulation: "Simulation", directory: RunDirectory, threads: int, noti
             name: (host.config, host.journal.entries, None) for name, host in simulation.simulator.hosts.items()
         }
         directory.end(simulation.ledger.export(), journals)
+        simulation.setup.swarm.blocks.clear()  # of large models, before Python finds that nobody uses the simulation
 
 
 def simulate(session: Session, learning: "TorchLearning", directory: RunDirectory) -> str:

@@ -81,7 +81,7 @@ class Simulation:
     def run(self) -> EndedBy:
         """What ended it: quiet, max_duration or interrupted.  Everything is recorded by then."""
         self._record(0.0, SWARM, self.setup.began(BackendName.SIM))
-        with collector_paused():  # a session makes no cycles, and keeps most of its objects to its end
+        with collector_paused():  # a session makes almost no cycles, and keeps most of its objects to its end
             ended_by = self._run_simulator()
         self.evaluation.add_last(self._up())
         self.evaluation.flush(self.clock.now)
