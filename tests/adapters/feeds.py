@@ -95,6 +95,7 @@ class FeedSuite:
             await received(stream, [b"before"])
             await world.feeds[1].close()
             await world.feeds[1].close()
+            assert world.feeds[1].nodes_up == 0
             with pytest.raises(PortError) as refused:
                 await world.feeds[1].publish(b"after")
             assert refused.value.reason is Reason.UNREACHABLE

@@ -137,6 +137,24 @@ def test_other_gossip_is_heard_and_published_as_before(world: World) -> None:
     asyncio.run(story())
 
 
+def test_a_peer_reaches_no_node_of_the_feed_when_it_follows_it_no_longer(world: World) -> None:
+    class AlwaysUp(MemoryFeed):
+        nodes_up = 1
+
+    async def story() -> None:
+        gossip = FeedGossip(world.inner, lambda: AlwaysUp(world.broker), world.gossip.log, world.store)
+        subscription = gossip.subscribe()
+        waiting = asyncio.ensure_future(anext(subscription))
+        await world.following()
+        assert gossip.nodes_up == 1
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        await subscription.aclose()  # type: ignore[attr-defined]
+        assert gossip.nodes_up == 0
+
+    asyncio.run(story())
+
+
 def next_block() -> RowBlock:
     return RowBlock(PeerId("12D3KooW" + "x" * 44), 1, cid_of(b"rows"))
 

@@ -28,6 +28,8 @@ def invite(
     chosen = next(iter(files)) if name is None else name
     if chosen not in files:
         raise InputError(f"{chosen} is no remote peer of this swarm: give {' or '.join(files)}")
+    if len(found := [path for folder in folders if (path := folder / f"{chosen}.json").exists()]) > 1:
+        raise InputError(f"two swarms have a remote peer {chosen}: use {' or '.join(map(str, found))} as its join file")
     path = out or Path(f"{chosen}.join.json")
     JoinFile.read(files[chosen]).write(path)
     say(f"Wrote {path}. It contains the keys of {chosen}: give it only to the person who runs that peer.")

@@ -61,6 +61,7 @@ class FeedGossip:
                 await self._keep(reading.rows.block)
                 yield reading.sensor, reading.announcement
         finally:
+            self._feed = None
             await feed.close()
 
     async def _keep(self, block: bytes) -> None:

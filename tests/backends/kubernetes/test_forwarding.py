@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from learnae.backends.kubernetes import forwarding
 from learnae.backends.kubernetes.cluster import Cluster
 from learnae.backends.kubernetes.forwarding import PROTOCOL, Forwards
 from learnae.backends.pods.plan import HOST
@@ -77,7 +78,8 @@ def forwarded(folder: Path, test: Callable[[ApiServer, str], Awaitable[None]], h
                 async with Forwards(cast(Cluster, cluster), [(POD, PORT)], host) as forwards:
                     outer = forwards.url(POD, PORT).rpartition(":")[2]
                     assert forwards.multiaddr(POD, PORT) == f"/ip4/{host}/tcp/{outer}"
-                    await test(api, forwards.url(POD, PORT))
+                    async with asyncio.timeout(60):
+                        await test(api, forwards.url(POD, PORT))
 
     asyncio.run(run())
 
@@ -106,6 +108,27 @@ def test_a_pod_that_is_gone_closes_the_connection_and_one_that_is_back_answers_a
             api.gone = False
             async with client.get(f"{url}/v1/state") as state:
                 assert await state.json() == {"begun": False}
+
+    forwarded(tmp_path, test)
+
+
+def test_a_port_has_a_limited_number_of_connections_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forwarding, "MAX_CONNECTIONS", 1)
+
+    async def test(api: ApiServer, url: str) -> None:
+        address = HOST, int(url.rpartition(":")[2])
+        _, first = await asyncio.open_connection(*address)
+        reader, second = await asyncio.open_connection(*address)
+        assert await reader.read() == b"", "the first is open"
+        for writer in (first, second):
+            writer.close()
+            await writer.wait_closed()
+        async with aiohttp.ClientSession() as client:
+            while True:
+                with suppress(aiohttp.ClientError):
+                    async with client.get(f"{url}/v1/state") as state:
+                        assert state.status == 200
+                        return
 
     forwarded(tmp_path, test)
 

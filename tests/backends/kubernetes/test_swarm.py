@@ -4,6 +4,7 @@ A pod is its sidecar for files; the states of its containers follow from the gat
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -149,6 +150,29 @@ def tended(
 async def until(swarm: Swarm, true: Callable[[], bool]) -> None:
     while not true():
         await swarm._changed.wait()
+
+
+def test_published_ports_are_closed_when_the_others_cannot_be_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = list[str]()
+
+    class Failing(FakeForwards):
+        async def __aenter__(self) -> None:
+            if opened:
+                raise InputError("no port is left")
+            opened.append(self.host)
+
+        async def __aexit__(self, *raised: object) -> None:
+            opened.remove(self.host)
+
+    async def test(swarm: Swarm, cluster: FakeCluster) -> None:
+        raise AssertionError("it is open")
+
+    monkeypatch.setattr(sys.modules[__name__], "FakeForwards", Failing)
+    with pytest.raises(InputError, match="no port is left"):
+        tended(tmp_path, monkeypatch, test)
+    assert opened == []
 
 
 def test_each_pod_gets_its_own_files_and_waits_until_its_peer_is_admitted(

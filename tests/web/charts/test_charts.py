@@ -194,7 +194,7 @@ def test_the_matrix_of_many_peers_shows_those_with_the_largest_turnover() -> Non
         Account(f"p{at}", "trainer", "trainer", 1, at / 1000, 0, 0.0, 0.0, None, None)
         for at in range(money_charts.MAX_MATRIX_PEERS + 50)
     ]
-    names, omitted = matrix_names([], many)
+    names, omitted = matrix_names([], many, money_charts.MAX_MATRIX_PEERS)
     assert names == [f"p{at}" for at in range(50, money_charts.MAX_MATRIX_PEERS + 50)]
     assert omitted == 50
 

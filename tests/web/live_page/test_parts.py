@@ -58,11 +58,13 @@ from learnae.records.history import (
 from learnae.records.outcome import BackendName
 from learnae.session.faults import FaultKind
 from learnae.session.settings import Group
-from learnae.web.charts.money_charts import MAX_MATRIX_PEERS
+from learnae.web.charts.components import Charts
+from learnae.web.charts.money_charts import MAX_LIVE_MATRIX_PEERS
 from learnae.web.charts.receipts import MAX_ROWS
 from learnae.web.live_page.parts import log_line, page_parts
 from learnae.web.live_page.rows import RECEIPT_COLUMNS
 from learnae.web.log_messages import describe
+from learnae.web.report.money_section import money_section
 from learnae.web.session_text import format_time
 
 LEFT = BooksClosed(20, 3, 9, 2, Wei(10**15), works=False)
@@ -332,8 +334,11 @@ def test_the_work_of_an_update_with_200_peers_is_bounded() -> None:
     shown = page_parts(History(tuple(records)))
     assert len(shown["table:peers"]) == 200 and len(shown["table:receipts"]) == MAX_ROWS
     (matrix,) = shown["chart:matrix"]["data"]
-    assert len(matrix["z"]) == MAX_MATRIX_PEERS
-    assert shown["texts"]["matrix"] == f" Only the {MAX_MATRIX_PEERS} peers with the largest turnover are shown."
+    assert len(matrix["z"]) == MAX_LIVE_MATRIX_PEERS
+    assert shown["texts"]["matrix"] == f" Only the {MAX_LIVE_MATRIX_PEERS} peers with the largest turnover are shown."
+    report: Charts = {}
+    money_section(History(tuple(records)), report)
+    assert report["matrix"] and len(report["matrix"]["data"][0]["z"]) == 200, "the report is drawn once"
     assert len(shown["chart:flow"]["data"][0]["node"]["label"]) == 42
     *curves, peers = shown["chart:topology"]["data"]
     assert len(peers["x"]) == 200

@@ -78,6 +78,7 @@ class MqttFeed:
         if self._task:
             self._task.cancel()
             await asyncio.wait([self._task])
+        self._client = None
         self._received.close()
 
     async def _connected(self) -> aiomqtt.Client:

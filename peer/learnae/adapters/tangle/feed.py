@@ -79,6 +79,7 @@ class TangleFeed:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._up.clear()
         await self._session.close()
         self._received.close()
 

@@ -23,6 +23,7 @@ PROTOCOL = "v4.channel.k8s.io"
 DATA = b"\x00"  # channel of the port; the next one carries its errors
 CHUNK = 1 << 15  # bytes
 HEARTBEAT = 30.0  # s
+MAX_CONNECTIONS = 64  # of a port; each has a connection to the API server, so further ones are closed
 
 
 class Forwards:
@@ -31,7 +32,7 @@ class Forwards:
     def __init__(self, cluster: Cluster, ports: Iterable[tuple[str, int]], host: str) -> None:
         self._cluster, self._ports, self._host = cluster, list(ports), host
         self._outer: dict[tuple[str, int], int] = {}
-        self._connections = set[asyncio.Task[None]]()
+        self._connections: dict[tuple[str, int], set[asyncio.Task[None]]] = {address: set() for address in self._ports}
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opened:
@@ -45,9 +46,10 @@ class Forwards:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in self._connections:
+        tasks = [task for connections in self._connections.values() for task in connections]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._opened.aclose()
 
     def url(self, pod: str, port: int) -> str:
@@ -59,10 +61,15 @@ class Forwards:
     # private
 
     async def _listen(self, pod: str, port: int) -> asyncio.Server:
+        connections = self._connections[pod, port]
+
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if len(connections) >= MAX_CONNECTIONS:
+                writer.close()
+                return
             task = asyncio.create_task(self._connect(pod, port, reader, writer))
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
+            connections.add(task)
+            task.add_done_callback(connections.discard)
 
         server = await asyncio.start_server(accept, sock=listen(self._host, 0))
         self._outer[pod, port] = server.sockets[0].getsockname()[1]

@@ -10,7 +10,7 @@ async with Swarm(...) as swarm:          # ports of the pods are open on this ma
 import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -60,9 +60,11 @@ class Swarm:
         self._outside = Forwards(cluster, outside if plan.remote.count else (), plan.remote.publish or HOST)
 
     async def __aenter__(self) -> Self:
-        await self._outside.__aenter__()
-        await self._forwards.__aenter__()
-        self._client = aiohttp.ClientSession(timeout=TIMEOUT)
+        async with AsyncExitStack() as opened:
+            await opened.enter_async_context(self._outside)
+            await opened.enter_async_context(self._forwards)
+            self._client = await opened.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
+            self._opened = opened.pop_all()
         return self
 
     async def __aexit__(
@@ -71,9 +73,7 @@ class Swarm:
         for task in self._opening.values():
             task.cancel()
         await asyncio.gather(*self._opening.values(), return_exceptions=True)
-        await self._client.close()
-        await self._forwards.__aexit__(kind, error, trace)
-        await self._outside.__aexit__(kind, error, trace)
+        await self._opened.aclose()
 
     # what link agents and event streams ask
 

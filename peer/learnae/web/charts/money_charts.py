@@ -19,7 +19,8 @@ ROLE_MARKS: dict[str, tuple[str, str]] = {
     Role.SENSOR: (VIOLET, "triangle-down"),
     CHEATS: (RED, "x"),
 }
-MAX_MATRIX_PEERS = 60  # cells of more would be smaller than the pointer
+MAX_MATRIX_PEERS = 200
+MAX_LIVE_MATRIX_PEERS = 60  # more cells would take too long to send and to draw again and again
 
 
 def money_frames(largest: str, kinds: Iterable[str], note: str = "") -> Html:
@@ -56,26 +57,26 @@ def flow_text(flow: Flow) -> str:
     return f"{plain(flow.payer)} paid {plain(flow.payee)} {flow.ether:.5f} ETH in {payments}"
 
 
-def matrix_names(paid: Sequence[Flow], accounts: Sequence[Account]) -> tuple[list[str], int]:
+def matrix_names(paid: Sequence[Flow], accounts: Sequence[Account], most: int) -> tuple[list[str], int]:
     """Names in the matrix, and how many are omitted: of too many peers those with the largest turnover are shown."""
     names = [account.name for account in accounts]
     names += sorted({flow.payee for flow in paid} - set(names))
-    if len(names) <= MAX_MATRIX_PEERS:
+    if len(names) <= most:
         return names, 0
     turnover = {account.name: account.sent_ether + account.received_ether for account in accounts}
-    largest = set(sorted(turnover, key=lambda name: -turnover[name])[:MAX_MATRIX_PEERS])
+    largest = set(sorted(turnover, key=lambda name: -turnover[name])[:most])
     return [name for name in names if name in largest], len(names) - len(largest)
 
 
-def omitted_cells(paid: Sequence[Flow], accounts: Sequence[Account]) -> str:
+def omitted_cells(paid: Sequence[Flow], accounts: Sequence[Account], most: int = MAX_MATRIX_PEERS) -> str:
     """A sentence about peers that the matrix leaves out."""
-    shown, omitted = matrix_names(paid, accounts)
+    shown, omitted = matrix_names(paid, accounts, most)
     return f" Only the {len(shown)} peers with the largest turnover are shown." if omitted else ""
 
 
-def matrix_chart(paid: Sequence[Flow], accounts: Sequence[Account]) -> Chart:
-    """Payers down, payees across; cells of pairs without a payment stay empty."""
-    names, _ = matrix_names(paid, accounts)
+def matrix_chart(paid: Sequence[Flow], accounts: Sequence[Account], most: int = MAX_MATRIX_PEERS) -> Chart:
+    """Payers down, payees across; cells of pairs without a payment stay empty.  ``most``: peers."""
+    names, _ = matrix_names(paid, accounts, most)
     index = {name: number for number, name in enumerate(names)}
     ether: list[list[float | None]] = [[None] * len(names) for _ in names]
     texts = [[""] * len(names) for _ in names]

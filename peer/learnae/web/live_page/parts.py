@@ -22,7 +22,13 @@ from learnae.web.charts import fault_timeline
 from learnae.web.charts.figure_charts import figure_chart, peers_chart
 from learnae.web.charts.figure_frames import paper_statement
 from learnae.web.charts.metric_words import metric_name
-from learnae.web.charts.money_charts import accounts_chart, largest_flow, matrix_chart, omitted_cells
+from learnae.web.charts.money_charts import (
+    MAX_LIVE_MATRIX_PEERS,
+    accounts_chart,
+    largest_flow,
+    matrix_chart,
+    omitted_cells,
+)
 from learnae.web.charts.receipts import MAX_ROWS, newest_note
 from learnae.web.charts.sankey import omitted_names, sankey_chart
 from learnae.web.charts.topology_chart import topology_chart
@@ -56,7 +62,7 @@ def page_parts(
             "topology": swarm.description if statuses else "",
             "faults": fault_timeline.fault_progress(history),
             "flow": omitted_names(paid),
-            "matrix": omitted_cells(paid, peer_accounts),
+            "matrix": omitted_cells(paid, peer_accounts, MAX_LIVE_MATRIX_PEERS),
         },
         "phases": [[phase, phases[phase]] for phase in PHASES],
         "verdict": _verdict(verdict, has_report) if verdict else None,
@@ -76,7 +82,7 @@ def page_parts(
         "chart:topology": topology_chart(swarm) if statuses else None,
         "chart:faults": fault_timeline.timeline_chart(history) if recorded_faults(history) else None,
         "chart:flow": sankey_chart(paid, {account.name: account.kind for account in peer_accounts}) if paid else None,
-        "chart:matrix": matrix_chart(paid, peer_accounts) if paid else None,
+        "chart:matrix": matrix_chart(paid, peer_accounts, MAX_LIVE_MATRIX_PEERS) if paid else None,
         "chart:accounts": accounts_chart(peer_accounts) if paid else None,
     }
 
