@@ -18,7 +18,7 @@ def invite(
     """Write a join file for a peer on another machine. The file contains that peer's keys."""
     from learnae.backends.compose.render import FOLDER as CONTAINERS
     from learnae.backends.kubernetes.backend import FOLDER as KUBERNETES
-    from learnae.backends.remote_peers.host import JOIN_FILES
+    from learnae.backends.pods.plan import JOIN_FILES
     from learnae.backends.remote_peers.join_file import JoinFile
 
     folders = (KUBERNETES / JOIN_FILES, CONTAINERS / JOIN_FILES)

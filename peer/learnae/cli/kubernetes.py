@@ -1,5 +1,6 @@
 """`learnae kubernetes`: the pods of a swarm on a cluster."""
 
+import shutil
 import signal
 from dataclasses import asdict
 from importlib.metadata import version
@@ -71,10 +72,11 @@ def down(context: Context = None, namespace: Namespace = None, release: Release 
     Of a release of the Helm chart, only pods and volumes are removed.
     """
     from learnae.backends.base import ClusterOptions
+    from learnae.backends.kubernetes.backend import FOLDER
     from learnae.backends.kubernetes.cluster import Cluster
     from learnae.backends.kubernetes.installation import empty_release
     from learnae.backends.kubernetes.nodes import Nodes
-    from learnae.backends.pods.plan import checkout_name
+    from learnae.backends.pods.plan import JOIN_FILES, checkout_name
     from learnae.checkout import REPOSITORY
     from learnae.cli.run_session import ask_for_patience, handled
 
@@ -84,6 +86,7 @@ def down(context: Context = None, namespace: Namespace = None, release: Release 
             Nodes(cluster).restore_all()
         finally:
             removed = empty_release(cluster) if release else cluster.remove()
+            shutil.rmtree(FOLDER / JOIN_FILES, ignore_errors=True)  # of a session that was killed
     say(f"Removed {removed} objects from {cluster.context}." if removed else "There was nothing to remove.")
     return 0
 

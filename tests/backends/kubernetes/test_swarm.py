@@ -4,7 +4,6 @@ A pod is its sidecar for files; the states of its containers follow from the gat
 """
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -21,6 +20,7 @@ from learnae.backends.kubernetes.lifecycle import DeletedPods
 from learnae.backends.kubernetes.plan import ClusterPlan
 from learnae.backends.kubernetes.swarm import Swarm
 from learnae.backends.pods.images import Images
+from learnae.backends.pods.plan import RemotePeerOptions
 from learnae.errors import InputError
 from learnae.pod_files.server import BEGUN, FilesServer
 from learnae.session.faults import CHAIN, Component, Fault, FaultKind, Part
@@ -101,7 +101,8 @@ class FakeCluster:
 class FakeForwards:
     def __init__(self, cluster: FakeCluster, ports: Iterable[tuple[str, int]], host: str) -> None:
         self._cluster, self._urls, self._opened = cluster, dict[str, str](), AsyncExitStack()
-        self._pods, self.host = {pod for pod, _ in ports}, host
+        self.ports, self.host = list(ports), host
+        self._pods = {pod for pod, _ in self.ports}
 
     async def __aenter__(self) -> None:
         for name, pod in self._cluster.made.items():
@@ -152,27 +153,25 @@ async def until(swarm: Swarm, true: Callable[[], bool]) -> None:
         await swarm._changed.wait()
 
 
-def test_published_ports_are_closed_when_the_others_cannot_be_opened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("publish", [None, "192.0.2.7"])
+def test_only_ipfs_nodes_and_the_chains_filter_are_published_and_only_while_remote_peers_take_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, publish: str | None
 ) -> None:
-    opened = list[str]()
-
-    class Failing(FakeForwards):
-        async def __aenter__(self) -> None:
-            if opened:
-                raise InputError("no port is left")
-            opened.append(self.host)
-
-        async def __aexit__(self, *raised: object) -> None:
-            opened.remove(self.host)
+    plan = replace(PLAN, remote=RemotePeerOptions(1, publish))
 
     async def test(swarm: Swarm, cluster: FakeCluster) -> None:
-        raise AssertionError("it is open")
+        outside = cast(FakeForwards, swarm.outside)
+        assert set(outside.ports) == {(PODS[1], 4001), (PODS[0], 8545)} and outside.host == (publish or "127.0.0.1")
+        assert not outside._urls, "it is not open yet"
 
-    monkeypatch.setattr(sys.modules[__name__], "FakeForwards", Failing)
-    with pytest.raises(InputError, match="no port is left"):
-        tended(tmp_path, monkeypatch, test)
-    assert opened == []
+    tended(tmp_path, monkeypatch, test, plan)
+
+
+def test_a_swarm_without_remote_peers_publishes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(swarm: Swarm, cluster: FakeCluster) -> None:
+        assert cast(FakeForwards, swarm.outside).ports == []
+
+    tended(tmp_path, monkeypatch, test)
 
 
 def test_each_pod_gets_its_own_files_and_waits_until_its_peer_is_admitted(

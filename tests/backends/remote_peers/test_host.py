@@ -163,7 +163,9 @@ def test_only_the_chain_and_the_ipfs_nodes_are_published() -> None:
     assert "192.0.2.7" not in pods(PLAN)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "localhost", "nowhere", "::1", "256.0.0.1"])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "localhost", "nowhere", "::1", "256.0.0.1", "0.0.0.0", "255.255.255.255", "224.0.0.1"]
+)
 def test_what_is_no_address_for_others_cannot_be_published(address: str) -> None:
     with pytest.raises(InputError, match="cannot be published"):
         RemotePeerOptions(1, address)

@@ -14,7 +14,7 @@ from subprocess import PIPE, STDOUT
 from typing import IO
 
 from learnae.backends.compose.docker_cli import TIMEOUT, docker, end, run
-from learnae.backends.pods.plan import REPOSITORIES
+from learnae.backends.pods.plan import JOIN_FILES, REPOSITORIES
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.file_lock import try_lock, wait_for_lock
@@ -84,6 +84,7 @@ class Containers:
                 wait_for_lock(lock)
             lock.truncate(0)
             removed = self._remove()
+        shutil.rmtree(self.folder / JOIN_FILES, ignore_errors=True)  # of a session that was killed
         with suppress(RecursionError):  # a pod nested its folders; rendering names them
             shutil.rmtree(self.folder / REPOSITORIES, ignore_errors=True)  # the volumes of the IPFS nodes
         return removed

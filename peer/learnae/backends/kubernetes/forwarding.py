@@ -38,6 +38,7 @@ class Forwards:
         async with AsyncExitStack() as opened:
             connector = aiohttp.TCPConnector(ssl=_tls(self._cluster), limit=0)
             self._client = await opened.enter_async_context(aiohttp.ClientSession(connector=connector, trust_env=True))
+            opened.push_async_callback(self._disconnect)
             for pod, port in self._ports:
                 opened.callback((await self._listen(pod, port)).close)
             self._opened = opened.pop_all()
@@ -46,10 +47,6 @@ class Forwards:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        tasks = [task for connections in self._connections.values() for task in connections]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         await self._opened.aclose()
 
     def url(self, pod: str, port: int) -> str:
@@ -59,6 +56,12 @@ class Forwards:
         return f"/ip4/{self._host}/tcp/{self._outer[pod, port]}"
 
     # private
+
+    async def _disconnect(self) -> None:
+        tasks = [task for connections in self._connections.values() for task in connections]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _listen(self, pod: str, port: int) -> asyncio.Server:
         connections = self._connections[pod, port]

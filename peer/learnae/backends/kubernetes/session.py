@@ -56,7 +56,7 @@ async def _tended(prepared: Prepared, swarm: Swarm, run: Run, funded: AsyncExitS
             wallets = funded_wallets(prepared.chain, prepared.plan, prepared.folder, path, swarm.execute, say)
             await funded.enter_async_context(wallets)
             begin_now(prepared.folder)
-            async with prepared.remote_peers.received(swarm.access, say):
+            async with swarm.outside, prepared.remote_peers.received(swarm.access, say):
                 await _play(prepared, swarm, run, say)
             watched.cancel()
     except asyncio.CancelledError:

@@ -39,6 +39,8 @@ TIMEOUT = aiohttp.ClientTimeout(total=60.0)
 class Swarm:
     """``hold``: pods and peers that a fault holds down.  ``states``: of the pods that exist, by name.
 
+    ``outside``: the ports for remote peers, which are closed until it is entered.
+
     ``drained``: nodes that faults have taken out of service, so that pods may wait for them.
     """
 
@@ -57,11 +59,10 @@ class Swarm:
         ports += [(pod, port) for pod in plan.chain_pods for port in (INSIDE_RPC, INSIDE_FILES)]
         self._forwards = Forwards(cluster, ports, HOST)
         outside = [*((pod, INSIDE_IPFS) for pod in self._peers), *((pod, INSIDE_RPC) for pod in plan.chain_pods)]
-        self._outside = Forwards(cluster, outside if plan.remote.count else (), plan.remote.publish or HOST)
+        self.outside = Forwards(cluster, outside if plan.remote.count else (), plan.remote.publish or HOST)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opened:
-            await opened.enter_async_context(self._outside)
             await opened.enter_async_context(self._forwards)
             self._client = await opened.enter_async_context(aiohttp.ClientSession(timeout=TIMEOUT))
             self._opened = opened.pop_all()
@@ -93,11 +94,11 @@ class Swarm:
 
     @property
     def access(self) -> Access:
-        """How remote peers reach the swarm: through this machine, which forwards to the pods."""
+        """How remote peers reach the swarm while ``outside`` is open: through this machine."""
         if not self.plan.remote.count:
             return Access({}, "")
-        ipfs = {name: self._outside.multiaddr(pod, INSIDE_IPFS) for name, pod in self.plan.pods.items()}
-        return Access(ipfs, self._outside.url(self.plan.chain_pod, INSIDE_RPC), self.plan.remote.publish)
+        ipfs = {name: self.outside.multiaddr(pod, INSIDE_IPFS) for name, pod in self.plan.pods.items()}
+        return Access(ipfs, self.outside.url(self.plan.chain_pod, INSIDE_RPC), self.plan.remote.publish)
 
     async def execute(self, *command: str) -> None:
         """Run a command in the first pod.  Raises InputError with what it printed."""

@@ -16,6 +16,7 @@ from learnae.session.settings import Session
 HOST = "127.0.0.1"
 INSIDE_API, INSIDE_LINK, INSIDE_IPFS, INSIDE_RPC = 8000, 7000, 4001, 8545  # ports in a pod
 JOURNALS, REPOSITORIES = "journals", "repositories"  # folders of the swarm that pods write to
+JOIN_FILES = "join"  # folder of the swarm with the join files of remote peers, while it is up
 READINGS = "readings.jsonl"  # in the journal folder of a sensor: what the feed has confirmed
 MAX_POD_MODEL = MAX_JOURNAL // 32  # bytes: a peer in a pod has 512 MiB of memory, too
 RPC_FILE = "rpc"  # in a pod, with the URL of an external chain
@@ -54,7 +55,10 @@ class RemotePeerOptions:
 
     def __post_init__(self) -> None:
         try:
-            wrong = self.publish is not None and IPv4Address(self.publish).is_loopback
+            address = None if self.publish is None else IPv4Address(self.publish)
+            wrong = address is not None and (
+                address.is_loopback or address.is_unspecified or address.is_multicast or address.is_reserved
+            )
         except ValueError:
             wrong = True
         if wrong:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from learnae.backends.live_run import ROSTER, replayed_journal
-from learnae.backends.pods.plan import HOST, Access
+from learnae.backends.pods.plan import HOST, JOIN_FILES, Access
 from learnae.backends.remote_peers.join_file import JoinFile
 from learnae.errors import InputError
 from learnae.protocol.types import Cid
@@ -23,7 +23,6 @@ from learnae.web.api.journal_uploads import uploads_app
 from learnae.web.api.server import listen, serving, url
 
 SILENCE, LOOK = 60.0, 5.0  # s without a heartbeat until a remote peer is given up, and between two looks
-JOIN_FILES = "join"  # their folder below that of the swarm, while it is up
 
 
 class RemotePeers:
