@@ -147,5 +147,7 @@ def on_paper() -> Iterator[None]:
             kubectl("wait", "--for", "condition=Ready", "--timeout", "60s", *(f"node/{name}" for name in PAPER))
             yield
         finally:
-            kubectl("delete", "node", *PAPER)
-            kwok.terminate()
+            try:
+                kubectl("delete", "node", *PAPER)
+            finally:
+                kwok.terminate()

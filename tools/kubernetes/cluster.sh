@@ -166,7 +166,10 @@ import() {
 stop() {
     is_running || return 0
     kill -KILL "$(cat "$pid")"
+    for _ in {1..100}; do is_running && sleep 0.1 || break; done # it ends after all others in its namespaces
     rm -f "$pid"
+    # cgroups of nodes and pods, which are empty now
+    find /sys/fs/cgroup -depth -type d -path '*/learnae-node-[01]*' -exec rmdir {} + 2>/dev/null || true
     # what containerd's shims had mounted went with the namespaces; its state of containers must go, too
     rm -rf "$state/run" "$state"/node-*/run "$state"/node-*/containerd/io.containerd.metadata.v1.bolt.lock
 }
