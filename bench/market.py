@@ -7,7 +7,7 @@ Two profiteers have a third of ``COST``, two have it, and two have three times a
 pair is killed for good at ``LOST_AT`` seconds.  Columns, each a mean and the range over the seeds:
 
 - at work: profiteers that work or wait for work at this time.  Those that are away, have finished or were killed do not
-  count.  Peers finish from about 24 s on, so later times would say nothing about costs.
+  count.  No session ends before ``END``: later, peers finish, which says nothing about costs.
 - factor: that of the trainers at this time, as a multiple of the session's.
 - income, spent, cost, gas: in mETH per profiteer that is not killed, over the whole session; ``spent`` is for models.
 - leaves, returns: how often such a profiteer does so in the session.
