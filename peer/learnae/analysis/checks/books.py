@@ -53,7 +53,8 @@ class _Worker:
 def books_follow_payments(history: History) -> Iterator[str]:
     """Books name the units of work and the payments of their blocks, and a peer works while these cover its cost.
 
-    If a chain rolled back or was replaced, payments before that can no longer be looked up.
+    If a chain rolled back or was replaced, payments before that can no longer be looked up.  The block with which the
+    first books of a peer begin, and those after a rollback, is not checked.
     """
     market = session_began(history).session.market
     lost = _last_loss(history)
