@@ -211,7 +211,9 @@ def test_a_paused_peer_computes_nothing_and_pays_and_goes_on_when_it_is_told_to(
         others = [stage.peer("p01"), stage.peer("p02")]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(peer.run()) for peer in (live, *others)]
-            await stage.when(lambda: status().slices_trained > 0)
+            await asked.post("/v1/pause")  # it falls behind the others, so that it gains from them, and owes them
+            await stage.when(lambda: all(peer.peer.status().slices_trained > 5 for peer in others))
+            await asked.post("/v1/resume")
             await stage.when(lambda: any(not debt.state.terminal for debt in status().debts))
             told = await asked.post("/v1/pause")
             assert told == {"name": "p00", "paused": True, "state": "running"}
