@@ -8,6 +8,7 @@ mean, and range over the seeds.  The price of gas does not matter: a payment cos
 """
 
 import argparse
+from collections.abc import Sequence
 from functools import partial
 from itertools import product
 from statistics import fmean
@@ -49,8 +50,8 @@ def factors(ended: Run) -> list[float]:
     return [fmean(column) for column in zip(*by_peer, strict=True)]
 
 
-def band(values: list[float]) -> str:
-    return f"{fmean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+def band(values: Sequence[float], digits: int = 2) -> str:
+    return f"{fmean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
 def main() -> None:
@@ -73,7 +74,7 @@ def main() -> None:
             courses.append(factors(ended))
             shares.append(fmean(attempt.adopted for attempt in attempts))
             moved.append(sum(wei for *_, wei in ended.payments()) / 10**15)
-        cells = [band(list(column)) for column in zip(*courses, strict=True)]
+        cells = [band(column) for column in zip(*courses, strict=True)]
         print(
             f"| {'yes' if lost else 'no'} | {speed} | {' | '.join(cells)} | {band(shares)} | {band(moved)} |",
             flush=True,

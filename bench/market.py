@@ -24,6 +24,7 @@ from statistics import fmean
 from typing import Any
 
 import matplotlib.pyplot as plt
+from bench.adaptive import band
 from tests.helpers.swarms import Run, nothing, run
 
 from learnae.protocol.decisions import Averaged, BooksClosed, WorkChanged, WorkState
@@ -97,10 +98,6 @@ def account(ended: Run, profiteers: Collection[str]) -> list[float]:
     return [wei / len(profiteers) / 10**15 for wei in money] + [leaves / len(profiteers), returns / len(profiteers)]
 
 
-def band(values: Sequence[float], digits: int = 1) -> str:
-    return f"{fmean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
-
-
 def columns(rows: Iterable[Sequence[float]]) -> list[Sequence[float]]:
     return list(zip(*rows, strict=True))
 
@@ -157,9 +154,9 @@ def main() -> None:
             prices.append(factors(ended))
             accounts.append(account(ended, [name for name in PROFITEERS if name not in lost]))
         courses[half, speed] = columns(works), columns(prices)
-        cells = [band(courses[half, speed][0][index]) for index in shown]
-        cells.append(band(courses[half, speed][1][-1], 2))
-        cells += [band(column, 2) for column in columns(accounts)]
+        cells = [band(courses[half, speed][0][index], 1) for index in shown]
+        cells.append(band(courses[half, speed][1][-1]))
+        cells += [band(column) for column in columns(accounts)]
         print(f"| {'yes' if half else 'no'} | {speed} | {' | '.join(cells)} |", flush=True)
     draw(courses, options.out)
 

@@ -84,10 +84,7 @@ class Books:
             if payment.sender != payment.to and payment.cids:
                 self._models += len(payment.cids)
                 self._wei += payment.wei
-        if report.until < report.height:
-            self._read()
-            return ""
-        if request.wallets != self._wallets():
+        if report.until < report.height or request.wallets != self._wallets():
             self._read()
             return ""
         return self._compare_price(report.until) if self.away else self._compare_income(report.until)

@@ -86,7 +86,7 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True)
 class ReadingPublished:
-    """Of a sensor: the feed has confirmed a reading, ``number`` ``of`` so many, whose rows are the block ``cid``."""
+    """The feed has confirmed a sensor's reading.  ``cid``: the block of its rows.  ``of``: how many readings it has."""
 
     number: int
     cid: Cid
@@ -95,7 +95,7 @@ class ReadingPublished:
 
 @dataclass(frozen=True, slots=True)
 class ReadingsDamaged:
-    """Of a sensor: the file in which it records what the feed has confirmed is damaged, and is not read any further."""
+    """The file that lists a sensor's confirmed readings is damaged.  The rest of it is not read."""
 
 
 @dataclass(frozen=True, slots=True)
