@@ -32,6 +32,8 @@ from learnae.adapters.memory import MemoryTrainer
 from learnae.cli.app import main
 from learnae.errors import PortError, Reason
 from learnae.lazy_future import lazy
+from learnae.messages.pool_calls import DEPOSIT, REPORT, WITHDRAW
+from learnae.protocol.blockchain import POOL as POOL_ADDRESS
 from learnae.protocol.blockchain import Signed
 from learnae.protocol.events import Event
 from learnae.protocol.types import Cid, PeerId
@@ -47,15 +49,22 @@ PORTS: dict[str, type] = {
     "journal": ports.Journal,
 }
 ROWS = ["trainer.pack", *(f"journal.append {event}" for event in ("RowsPacked", "RowsSigned", "RowsReceived"))]
-POOL = ["chain.pool", "chain.sign_call", "journal.append PoolRead"]
+SIGNED = ("chain.broadcast", "journal.append TransactionSigned")  # calls with a signed transaction, of any purpose
+SELECTORS = {"Deposit": DEPOSIT, "Report": REPORT, "Withdrawal": WITHDRAW}  # calls of the fee pool
+POOL = [  # of a session with a fee pool, beside all others
+    "chain.pool",
+    "journal.append PoolRead",
+    *(f"{call} {purpose}" for call in ("chain.sign_call", *SIGNED) for purpose in SELECTORS),
+]
 UNUSED = {  # by an honest peer of a private session without a fee pool, whose plug-ins do not fail
     "trainer.forge",
     "journal.append ModelForged",
     "journal.append ModelScoredDespite",
-    *POOL,
+    "chain.pool",
+    "chain.sign_call",
+    "journal.append PoolRead",
     *ROWS,
 }
-SIGNED = ("chain.broadcast", "journal.append TransactionSigned")  # calls with a signed transaction, of either purpose
 STUCK = 3.0  # s; a peer lingers for longer
 DIES_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
@@ -73,10 +82,19 @@ def calls() -> list[str]:
 
 
 def named(port: str, method: str, argument: object) -> str:
-    event = f" {type(argument).__name__}" if method == "append" else ""
+    kind = f" {type(argument).__name__}" if method in ("append", "sign_call") else ""
     signed = getattr(argument, "signed", argument)
-    purpose = (" payment" if signed.nonce else " deployment") if isinstance(signed, Signed) else ""
-    return f"{port}.{method}{event}{purpose}"
+    purpose = f" {purpose_of(signed)}" if isinstance(signed, Signed) else ""
+    return f"{port}.{method}{kind}{purpose}"
+
+
+def purpose_of(signed: Signed) -> str:
+    if signed.nonce == 0:
+        return "deployment"
+    to_pool = (
+        name for name, selector in SELECTORS.items() if POOL_ADDRESS[2:] in signed.raw and selector.hex() in signed.raw
+    )
+    return next(to_pool, "payment")
 
 
 def points(target: str) -> list[str]:
@@ -115,7 +133,7 @@ class Fate:
 
         No other point ends this life, or the transaction would be on its way, and would never be broadcast again.
         """
-        signed = [call for call in calls() if call.startswith("chain.broadcast")]
+        signed = [call for call in (*calls(), *POOL) if call.startswith("chain.broadcast")]
         left = self._left.lines
         return [f"after {call}" for call in signed if f"after {call}" in left and f"before {call}" not in left]
 

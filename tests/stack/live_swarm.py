@@ -7,9 +7,11 @@ from tests.adapters.kubo_nodes import Nodes
 from tests.stack.live_peers import LivePeerProcess
 
 from learnae.adapters import keystore
+from learnae.adapters.evm.fee_pool import genesis_contracts
 from learnae.backends.live_run import JOURNALS, ROSTER, SESSION
 from learnae.protocol.types import PeerId, wei
 from learnae.runtime.roster_file import Roster
+from learnae.session.fee_pool import pool_terms
 from learnae.session.session_file import to_toml
 from learnae.session.settings import Session
 
@@ -75,6 +77,8 @@ class LiveSwarm:
         self.anvil.ask("evm_setIntervalMining", seconds)
 
     def _mine(self) -> None:
+        for address, code in genesis_contracts(pool_terms(self.session)).items():
+            self.anvil.ask("anvil_setCode", address, f"0x{code.hex()}")
         self.anvil.ask("anvil_mine", "0x1")
         self.mine_every(round(self.session.chain.block_time))
 

@@ -6,17 +6,19 @@ that each is made, an undisturbed session shows.
 """
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.helpers.command_line import here
-from tests.stack.killed_peer import ROWS, around, calls, points
+from tests.stack.killed_peer import POOL, ROWS, around, calls, points
 from tests.stack.live_peers import LivePeerProcess
 from tests.stack.live_swarm import LiveSwarm
 
 from learnae.adapters.run_directory import RunDirectory
+from learnae.analysis.fee_pool import pool_calls
 from learnae.protocol.decisions import DebtState, RowsPublished, Trained
 from learnae.protocol.types import Cid
 from learnae.records.history import History
@@ -44,6 +46,11 @@ SETTINGS: dict[str, Any] = {
     "defence": {"kind": "reciprocity", "limit": 1000, "grace": 1.0, "scope": "all"},  # denies nobody
 }
 OPEN = SETTINGS | {"privacy": False, "work": SETTINGS["work"] | {"slices": 4}}
+FEE = 10**15  # wei
+POOLED = SETTINGS | {
+    "work": SETTINGS["work"] | {"slices": 4},
+    "defence": {"kind": "profiles", "fee": "0.001", "window": 599},  # both have reported long before
+}
 
 
 @pytest.fixture
@@ -56,6 +63,13 @@ def swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
 @pytest.fixture
 def open_swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
     swarm = LiveSwarm(tmp_path, parse(OPEN))
+    yield swarm
+    swarm.end()
+
+
+@pytest.fixture
+def pooled_swarm(tmp_path: Path) -> Iterator[LiveSwarm]:
+    swarm = LiveSwarm(tmp_path, parse(POOLED))
     yield swarm
     swarm.end()
 
@@ -73,12 +87,16 @@ def file(swarm: LiveSwarm, index: int, name: str) -> Path:
 
 def audited(swarm: LiveSwarm) -> History:
     """Valid: nothing is paid twice, nothing forgotten, all are done.  And nothing was left unpaid."""
-    verdict = here(swarm.folder, "audit", swarm.run, "--rpc", swarm.anvil.url)
-    assert verdict.returncode == 0, verdict.stdout + verdict.stderr
-    history = RunDirectory(swarm.run).read()
+    history = valid(swarm)
     assert {changes[-1][1].state for changes in history.debts.values()} == {DebtState.FINAL}
     assert {payer for payer, _ in history.debts} == {"p00", "p01"}
     return history
+
+
+def valid(swarm: LiveSwarm) -> History:
+    verdict = here(swarm.folder, "audit", swarm.run, "--rpc", swarm.anvil.url)
+    assert verdict.returncode == 0, verdict.stdout + verdict.stderr
+    return RunDirectory(swarm.run).read()
 
 
 def test_an_undisturbed_peer_makes_every_call_that_there_is(swarm: LiveSwarm) -> None:
@@ -112,6 +130,22 @@ def test_killed_before_and_after_each_call_about_rows_a_peer_publishes_and_train
     for name, others in (("p00", blocks["p01"]), ("p01", blocks["p00"])):
         trained = [fact.rows for record, fact in history.facts(Trained) if record.peer == name and fact.rows]
         assert sorted(trained) == sorted(others)
+
+
+def test_killed_before_and_after_each_call_of_the_fee_pool_a_peer_deposits_reports_and_withdraws_once(
+    pooled_swarm: LiveSwarm,
+) -> None:
+    killed, other = start(pooled_swarm, 0, *around(POOL)), start(pooled_swarm, 1)
+    assert (killed.end(), other.end()) == (0, 0)
+    assert file(pooled_swarm, 0, "left").read_text() == ""
+    assert set(file(pooled_swarm, 0, "called").read_text().splitlines()) <= {*calls(), *POOL}, "points are missing"
+    pool = list(pool_calls(valid(pooled_swarm)))
+    wallets = {call.transaction.sender for call in pool}
+    made = Counter((call.transaction.sender, call.kind, call.succeeds, call.paid) for call in pool)
+    once = {"deposit": 0, "report": 0, "withdrawal": FEE}
+    assert made == {(wallet, kind, True, paid): 1 for wallet in wallets for kind, paid in once.items()}
+    assert len(wallets) == 2
+    assert all(call.shares for call in pool if call.kind == "report"), "nothing was owed"
 
 
 def test_killed_at_random_a_peer_pays_everything_once_and_finishes(swarm: LiveSwarm) -> None:
