@@ -113,7 +113,7 @@ test-kubernetes: $(ENV) ## Run the tests on a Kubernetes of two nodes, which is 
 	@bash -o pipefail -c 'tools/kubernetes/test.sh $(PY) | tee .ci/soak/$(shell date +%F)-kubernetes.txt'
 
 bench: $(ENV) ## Run the measurements in bench/
-	$(foreach program,$(wildcard bench/*.py),$(PY) $(program) &&) true
+	$(foreach program,$(wildcard bench/*.py),$(PY) -m $(subst /,.,$(basename $(program))) &&) true
 
 clean: ## Remove caches and build output; .venv and runs/ stay
 	rm -rf build .*_cache .coverage* .hypothesis peer/*.egg-info

@@ -8,17 +8,16 @@ mean, and range over the seeds.  The price of gas does not matter: a payment cos
 """
 
 import argparse
-from collections.abc import Sequence
 from functools import partial
 from itertools import product
 from statistics import fmean
 from typing import Any
 
+from bench.tables import band, learning
 from tests.helpers.swarms import Run, nothing, run
 
 from learnae.protocol.reward import adapted
 from learnae.runtime.simulator import Simulator
-from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.roster import names
 
 PEERS, STAY, QUARTERS = 12, 6, 4
@@ -50,10 +49,6 @@ def factors(ended: Run) -> list[float]:
     return [fmean(column) for column in zip(*by_peer, strict=True)]
 
 
-def band(values: Sequence[float], digits: int = 2) -> str:
-    return f"{fmean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10)
@@ -68,7 +63,7 @@ def main() -> None:
                 table,
                 lose_half if lost else nothing,
                 journals=False,
-                learning=lambda session: TorchLearning(session, threads=1),
+                learning=learning,
             )
             attempts = [attempt for name in names(PEERS)[:STAY] for attempt in ended.attempts(name)]
             courses.append(factors(ended))

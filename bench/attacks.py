@@ -3,7 +3,8 @@
     python -m bench.attacks [--seeds 10] [--out build/attacks.jsonl] [--only NAME]
 
 Ten peers of the simulator, of which some attack.  Each session is simulated with all peers and, with the same rows and
-speeds, with the honest ones alone.  ``--out`` keeps the results, and the same command continues.  The columns:
+speeds, with the honest ones alone and no defence.  ``--out`` keeps the results, and the same command continues.
+Columns:
 
 - income: what an attacker receives, in multiples of what an honest peer receives.  Of a trainer with sybils: of all.
 - spent: what an attacker spends on models, in the same unit.
@@ -13,16 +14,15 @@ speeds, with the honest ones alone.  ``--out`` keeps the results, and the same c
 """
 
 import argparse
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from bench.tables import DEFENCES, KeptResults, band, learning
+
 from learnae.runs.coalitions import CoalitionResult, simulate_coalition
-from learnae.runs.provenance import result_key
-from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.roster import names
 from learnae.session.session_file import parse
 
@@ -48,11 +48,6 @@ ATTACKS: dict[str, dict[str, Any]] = {
     "under-reporting": {"count": 2, "policy": "under-reporter"},
     "refusing to pay": {"count": 2, "policy": "refuses-to-pay"},
 }
-DEFENCES: dict[str, dict[str, Any]] = {
-    "none": {},
-    "reciprocity": {"defence": {"kind": "reciprocity", "scope": "all", "limit": 1, "grace": 4.0}},
-}
-SEEN_BY = {"reciprocity": ("honest, then free-riding", "under-reporting", "refusing to pay")}  # the others owe nothing
 
 
 @dataclass(frozen=True)
@@ -86,40 +81,28 @@ class Outcome:
         )
 
 
-class Results:
-    """Kept in a file, by session, data, program and members."""
+def outcome(attack: str, defence: str, seed: int, results: KeptResults) -> Outcome:
+    """With this attack; and the honest peers alone, without a defence, which is the same for several attacks."""
+    group = ATTACKS[attack]
+    absent = {name: value for name, value in group.items() if name in ("count", "has_rows")}
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        self._found = {(entry["key"], tuple(entry["members"])): entry["result"] for entry in map(json.loads, lines)}
+    def result(tables: dict[str, Any], attackers: dict[str, Any], members: Sequence[str]) -> CoalitionResult:
+        session = parse(BASE | tables | {"seed": seed, "groups": [attackers, {}]})
+        kept = results.get(
+            session, " ".join(members), lambda: asdict(simulate_coalition(learning(session), frozenset(members)))
+        )
+        return CoalitionResult(**kept)
 
-    def of(self, attack: str, defence: str, seed: int) -> Outcome:
-        session = parse(BASE | DEFENCES[defence] | {"seed": seed, "groups": [ATTACKS[attack], {}]})
-        key, known, learning = result_key(session), names(PEERS), TorchLearning(session, 1)
-        results = []
-        for members in (known, known[ATTACKS[attack]["count"] :]):
-            if (key, tuple(members)) not in self._found:
-                result = asdict(simulate_coalition(learning, frozenset(members)))
-                self._found[key, tuple(members)] = result
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"key": key, "members": members, "result": result}) + "\n")
-            results.append(CoalitionResult(**self._found[key, tuple(members)]))
-        return Outcome.of(ATTACKS[attack], *results)
+    known = names(PEERS)
+    return Outcome.of(group, result(DEFENCES[defence], group, known), result({}, absent, known[group["count"] :]))
 
 
-def band(values: Iterable[float], digits: int = 2) -> str:
-    known = [round(value, digits) + 0.0 for value in values]  # no negative zero
-    return f"{fmean(known):.{digits}f} ({min(known):.{digits}f} to {max(known):.{digits}f})"
-
-
-def rows(attacks: Iterable[str], seeds: int, results: Results) -> Iterator[str]:
+def rows(attacks: Iterable[str], seeds: int, results: KeptResults) -> Iterator[str]:
     yield "| attack | defence | income | spent | lost, mETH | accuracy, points | gas, thousands |"
     yield "|---|---|---|---|---|---|---|"
     for attack in attacks:
-        for defence in (name for name in DEFENCES if attack in SEEN_BY.get(name, ATTACKS)):
-            found = [results.of(attack, defence, seed) for seed in range(1, seeds + 1)]
+        for defence in DEFENCES:
+            found = [outcome(attack, defence, seed, results) for seed in range(1, seeds + 1)]
             cells = [
                 band(each.income for each in found),
                 band(each.spent for each in found),
@@ -136,7 +119,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/attacks.jsonl"))
     parser.add_argument("--only", choices=ATTACKS)
     options = parser.parse_args()
-    for row in rows([options.only] if options.only else ATTACKS, options.seeds, Results(options.out)):
+    for row in rows([options.only] if options.only else ATTACKS, options.seeds, KeptResults(options.out)):
         print(row, flush=True)
 
 

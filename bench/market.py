@@ -24,7 +24,7 @@ from statistics import fmean
 from typing import Any
 
 import matplotlib.pyplot as plt
-from bench.adaptive import band
+from bench.tables import band, learning
 from tests.helpers.swarms import Run, nothing, run
 
 from learnae.protocol.decisions import Averaged, BooksClosed, WorkChanged, WorkState
@@ -32,7 +32,6 @@ from learnae.protocol.reward import adapted
 from learnae.records.chain_export import gas_by_wallet
 from learnae.records.history import History
 from learnae.runtime.simulator import Simulator
-from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.roster import names
 
 TRAINERS, PROFITEERS = names(12)[:6], names(12)[6:]
@@ -147,7 +146,7 @@ def main() -> None:
                 table,
                 lose_half if half else nothing,
                 journals=False,
-                learning=lambda session: TorchLearning(session, threads=1),
+                learning=learning,
             )
             assert ended.records[-1].t >= END, "a session ended before the last time of the table"
             works.append(at_work(ended.history, lost))

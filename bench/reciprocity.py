@@ -1,128 +1,222 @@
-"""What refusing to pay brings, without a defence, with reciprocity and with profiles; and whom reciprocity punishes.
+"""What refusing to pay brings, without a defence and with each; and which honest peers the defences punish.
 
-    python -m bench.reciprocity refusers --defence none|own|all|conceal|profiles [--seeds 10]
-    python -m bench.reciprocity punished [--seeds 10]
+    python -m bench.reciprocity refusers [--only none|reciprocity|profiles|own|conceal] [--seeds 10]
+    python -m bench.reciprocity punished [--only reciprocity|profiles] [--seeds 10]
 
-``refusers``: ten peers of the simulator, of which 0 to 80 % refuse to pay.  Payoff is what a peer earns less what it
-spends on models, without gas, in mETH.  ``conceal``: models of everybody count, and refusers conceal averages.
-``punished``: honest peers alone, under the scenarios that delay payments or hide announcements.
+``refusers``: ten peers of the simulator, of which none to eight refuse to pay; a figure shows all cases that are
+run.  Payoff is what a peer earns less what it spends on models, without gas, in mETH.  ``own``: reciprocity, but only
+unpaid models of the peer that judges count.  ``conceal``: reciprocity, and refusers conceal averages.  The gain of
+one more refuser is its payoff less what it has if it pays, and the same others refuse.
+
+``punished``: ten honest peers, under the scenarios that delay payments or hide announcements.
+
+``--out`` keeps the results, and the same command continues.
 """
 
 import argparse
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import matplotlib.pyplot as plt
+from bench.tables import DEFENCES, KeptResults, band, learning
 from tests.helpers.swarms import Run, run
 
-from learnae.analysis.money import Account, accounts
+from learnae.analysis.fee_pool import pool_calls
+from learnae.analysis.money import accounts
 from learnae.protocol.decisions import StandingChanged
-from learnae.runtime.torch_learning import TorchLearning
-from learnae.session.session_file import load, resolved
+from learnae.session.session_file import load, parse, resolved
 from learnae.session.shipped import scenario_file
 
-PEERS = 10
+PEERS, MOST = 10, 8  # peers, and how many refuse at most
+SHOWN = range(0, MOST + 1, 2)
 BASE: dict[str, Any] = {
     "peers": PEERS,
     "data": {"rows": 2000, "validation_rows": 500, "test_rows": 2000},
     "work": {"passes": 3},
     "evaluation_peers": 0,
 }
-RECIPROCITY = {"kind": "reciprocity", "grace": 4.0}
-DEFENCES: dict[str, dict[str, Any]] = {
-    "none": {"kind": "none"},
-    "own": RECIPROCITY,
-    "all": RECIPROCITY | {"scope": "all", "limit": 1},
-    "conceal": RECIPROCITY | {"scope": "all", "limit": 1},
-    "profiles": {"kind": "profiles"},
+LEAST = 0.005  # mETH: a gain below that is none in the table
+REFUSES, CONCEALS = "refuses-to-pay", "conceals-averages"
+OWN = {"defence": DEFENCES["reciprocity"]["defence"] | {"scope": "own"}}
+CASES = {name: (tables, REFUSES) for name, tables in DEFENCES.items()} | {
+    "own": (OWN, REFUSES),
+    "conceal": (DEFENCES["reciprocity"], CONCEALS),
 }
 SCENARIOS = ("split-half", "rolling-downtime", "chain-outage")
-SCENARIO_DEFENCE = {"kind": "reciprocity", "scope": "all"}
+PUNISHING: dict[str, dict[str, Any]] = {  # with times that suit sessions of minutes
+    "reciprocity": {"kind": "reciprocity", "scope": "all"},
+    "profiles": {"kind": "profiles"},
+}
+
+
+HEADINGS = {
+    "refusers": (
+        "| defence | refuse | payoff of a refuser, mETH | gain of one more refuser | payoff of an honest peer "
+        "| accuracy of a refuser | of an honest peer | pairs denied |",
+        "|---|---|---|---|---|---|---|---|",
+    ),
+    "punished": ("| scenario | defence | honest peers |", "|---|---|---|"),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of a session: for each peer, refusers first, mETH and test accuracy; and pairs of which one denies the other.
+
+    ``deserved``: pairs whose denied peer refuses to pay.
+    """
+
+    payoffs: Sequence[float]
+    accuracies: Sequence[float]
+    deserved: int
+    undeserved: int
+
+    @classmethod
+    def of(cls, session: Run) -> "Outcome":
+        peers, history = accounts(session.history), session.history
+        honest = {history.roster[name].peer for name in history.honest}
+        denied = {(record.peer, fact.creator) for record, fact in history.facts(StandingChanged) if fact.denied}
+        undeserved = sum(creator in honest for _, creator in denied)
+        return cls(
+            [1000 * peer.net_ether for peer in peers],
+            [peer.test or 0.0 for peer in peers],
+            len(denied) - undeserved,
+            undeserved,
+        )
+
+    def of_refusers(self, refusing: int) -> float:
+        return fmean(self.payoffs[:refusing])
+
+    def of_honest(self, refusing: int) -> float:
+        return fmean(self.payoffs[refusing:])
+
+
+class Sessions:
+    """Of one case."""
+
+    def __init__(self, case: str, results: KeptResults) -> None:
+        self._tables, self._policy = CASES[case]
+        self._results = results
+
+    def outcome(self, refusing: int, seed: int) -> Outcome:
+        groups = {"groups": [{"count": refusing, "policy": self._policy}, {}]} if refusing else {}
+        table = BASE | self._tables | {"seed": seed} | groups
+        return Outcome(**self._results.get(parse(table), "", lambda: asdict(Outcome.of(ended(table)))))
+
+    def gain(self, refusing: int, seed: int) -> float:
+        """Of the last of these refusers."""
+        alone, paying = self.outcome(refusing, seed), self.outcome(refusing - 1, seed)
+        return alone.payoffs[refusing - 1] - paying.payoffs[refusing - 1]
 
 
 def ended(table: dict[str, Any]) -> Run:
-    session = run(table, learning=lambda session: TorchLearning(session, threads=1))
+    session = run(table, learning=learning)
     if session.failing:
         raise SystemExit(f"seed {table['seed']}: {session.failing}")
     return session
 
 
-def band(values: Iterable[float], digits: int = 2) -> str:
-    known = [round(value, digits) + 0.0 for value in values]  # no negative zero
-    if not known:
-        return "-"
-    return f"{fmean(known):.{digits}f} ({min(known):.{digits}f} to {max(known):.{digits}f})"
+def refusers(case: str, seeds: range, results: KeptResults) -> Iterator[str]:
+    sessions = Sessions(case, results)
+    for count in SHOWN:
+        found = [sessions.outcome(count, seed) for seed in seeds]
+        cells = [
+            band(each.of_refusers(count) for each in found if count),
+            band(sessions.gain(count, seed) for seed in seeds if count),
+            band(each.of_honest(count) for each in found),
+            band((fmean(each.accuracies[:count]) for each in found if count), 4),
+            band((fmean(each.accuracies[count:]) for each in found), 4),
+            f"{fmean(each.deserved for each in found):.1f}",
+        ]
+        wrong = fmean(each.undeserved for each in found)
+        cells[-1] += f", and {wrong:.1f} honest" if wrong else ""
+        yield f"| {case} | {count / PEERS:.0%} | {' | '.join(cells)} |"
 
 
-def payoff(found: list[Account]) -> float:
-    return 1000 * fmean(each.received_ether - each.sent_ether for each in found)
-
-
-def denials(session: Run) -> tuple[int, int]:
-    """Pairs of peers of which one denied income to the other: refusers, and honest peers."""
-    policies = {entry.peer: entry.policy.value for entry in session.history.roster.values()}
-    pairs = {(record.peer, fact.creator) for record, fact in session.history.facts(StandingChanged) if fact.denied}
-    honest = sum(policies[creator] == "honest" for _, creator in pairs)
-    return len(pairs) - honest, honest
-
-
-def refusers(name: str, seeds: int) -> None:
-    policy = "conceals-averages" if name == "conceal" else "refuses-to-pay"
-    columns = (
-        "refuse",
-        "payoff of a refuser, mETH",
-        "of the same peers if nobody refuses",
-        "payoff of an honest peer, mETH",
+def stops(case: str, seeds: range, results: KeptResults) -> str:
+    """From which share on one more refuser gains nothing on average."""
+    sessions = Sessions(case, results)
+    gains = {count: fmean(sessions.gain(count, seed) for seed in seeds) for count in range(1, MOST + 1)}
+    share = next((f"from {count / PEERS:.0%} on" for count, gain in gains.items() if gain < LEAST), "at no share")
+    return (
+        f"{case}: one more refuser gains nothing {share} ({', '.join(f'{gain:.2f}' for gain in gains.values())} mETH)"
     )
-    print(f"| {' | '.join(columns)} | accuracy of honest peers | denied |")
-    print("|---|---|---|---|---|---|")
-    paying: dict[int, list[Account]] = {}  # by seed: the accounts if nobody refuses
-    for count in range(0, PEERS - 1, 2):
-        found: defaultdict[str, list[float]] = defaultdict(list)
-        for seed in range(1, seeds + 1):
-            groups = [{"count": count, "policy": policy}, {}] if count else [{}]
-            session = ended(BASE | {"seed": seed, "groups": groups, "defence": DEFENCES[name]})
-            peers = accounts(session.history)
-            paying.setdefault(seed, peers)
-            if count:
-                found["same"].append(payoff(paying[seed][:count]))
-                found["refuser"].append(payoff(peers[:count]))
-            found["honest"].append(payoff(peers[count:]))
-            found["accuracy"].append(fmean(each.test or 0.0 for each in peers[count:]))
-            rightly, wrongly = denials(session)
-            found["rightly"].append(rightly)
-            found["wrongly"].append(wrongly)
-        cells = [band(found["refuser"]), band(found["same"]), band(found["honest"]), band(found["accuracy"], 4)]
-        wrong = fmean(found["wrongly"])
-        cells.append(f"{fmean(found['rightly']):.1f}" + (f", and {wrong:.1f} honest" if wrong else ""))
-        print(f"| {count / PEERS:.0%} | {' | '.join(cells)} |", flush=True)
 
 
-def punished(seeds: int) -> None:
-    print("| scenario | pairs denied | of them restored by the end | honest pairs |")
-    print("|---|---|---|---|")
+def draw(cases: Sequence[str], seeds: range, results: KeptResults, path: Path) -> None:
+    figure, axes = plt.subplots(1, len(cases), figsize=(3 * len(cases) + 1, 3.6), sharey=True, squeeze=False)
+    for axis, case in zip(axes[0], cases, strict=True):
+        sessions = Sessions(case, results)
+        for label, side in (("refuses to pay", Outcome.of_refusers), ("honest", Outcome.of_honest)):
+            counts = range(1 if side is Outcome.of_refusers else 0, MOST + 1)
+            shares = [100 * count / PEERS for count in counts]
+            points = [[side(sessions.outcome(count, seed), count) for seed in seeds] for count in counts]
+            (line,) = axis.plot(shares, list(map(fmean, points)), label=label)
+            low, high = list(map(min, points)), list(map(max, points))
+            axis.fill_between(shares, low, high, color=line.get_color(), alpha=0.15)
+        axis.axhline(0, color="grey", linewidth=0.8)
+        axis.set_title(case)
+        axis.set_xlabel("peers that refuse, %")
+    axes[0][0].set_ylabel("payoff of a peer, mETH")
+    axes[0][0].legend()
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def denied(session: Run) -> dict[str, Any]:
+    """Pairs of honest peers of which one denied income to the other."""
+    last = {(record.peer, fact.creator): fact.denied for record, fact in session.history.facts(StandingChanged)}
+    return {"pairs denied": len(last), "of them restored by the end": len(last) - sum(last.values())}
+
+
+def left_out(session: Run) -> dict[str, Any]:
+    """Peers without a call of each kind that succeeded."""
+    done = [call.kind for call in pool_calls(session.history) if call.transaction.succeeded]
+    return {f"peers without a {kind}": PEERS - done.count(kind) for kind in ("deposit", "report", "withdrawal")}
+
+
+COUNTS: dict[str, Callable[[Run], dict[str, Any]]] = {"reciprocity": denied, "profiles": left_out}
+
+
+def punished(defence: str, seeds: range, results: KeptResults) -> Iterator[str]:
     for name in SCENARIOS:
-        denied, left = [], []
-        for seed in range(1, seeds + 1):
-            changes = {"peers": PEERS, "evaluation_peers": 0, "data": {"rows": 1000}, "defence": SCENARIO_DEFENCE}
-            session = ended(resolved(load(scenario_file(name), {"seed": seed})) | changes)
-            last = {(record.peer, fact.creator): fact.denied for record, fact in session.history.facts(StandingChanged)}
-            denied.append(float(len(last)))
-            left.append(float(len(last) - sum(last.values())))
-        print(f"| {name} | {band(denied, 1)} | {band(left, 1)} | {PEERS * (PEERS - 1)} |", flush=True)
+        found = []
+        for seed in seeds:
+            changes = {"peers": PEERS, "evaluation_peers": 0, "data": {"rows": 1000}, "defence": PUNISHING[defence]}
+            table = resolved(load(scenario_file(name), {"seed": seed})) | changes
+            found.append(results.get(parse(table), "punished", partial(counts, defence, table)))
+        cells = [f"{column} {band((each[column] for each in found), 1)}" for column in found[0]]
+        yield f"| {name} | {defence} | {'; '.join(cells)} |"
+
+
+def counts(defence: str, table: dict[str, Any]) -> dict[str, Any]:
+    return COUNTS[defence](ended(table))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("experiment", choices=("refusers", "punished"))
-    parser.add_argument("--defence", choices=DEFENCES, default="none")
+    parser.add_argument("experiment", choices=("refusers", "punished"), nargs="?", default="refusers")
+    parser.add_argument("--only", choices=CASES)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--out", type=Path, default=Path("build/refusers.jsonl"))
+    parser.add_argument("--figure", type=Path, default=Path("build/refusers.png"))
     options = parser.parse_args()
+    seeds, results = range(1, options.seeds + 1), KeptResults(options.out)
+    known = PUNISHING if options.experiment == "punished" else CASES
+    cases = [options.only] if options.only else list(known)
+    print("\n".join(HEADINGS[options.experiment]))
+    make = {"refusers": refusers, "punished": punished}[options.experiment]
+    for case in cases:
+        for row in make(case, seeds, results):
+            print(row, flush=True)
     if options.experiment == "refusers":
-        refusers(options.defence, options.seeds)
-    else:
-        punished(options.seeds)
+        print("", *(stops(case, seeds, results) for case in cases), sep="\n")
+        draw(cases, seeds, results, options.figure)
 
 
 if __name__ == "__main__":

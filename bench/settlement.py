@@ -12,11 +12,11 @@ from itertools import product
 from statistics import fmean
 from typing import Any
 
+from bench.tables import learning
 from tests.helpers.swarms import Run, run
 
 from learnae.protocol.settings import GWEI, Settle
 from learnae.records.chain_export import Block
-from learnae.runtime.torch_learning import TorchLearning
 
 PRICES = (1, 5, 20, 100)  # gwei
 SWARMS: dict[str, dict[str, Any]] = {
@@ -43,7 +43,7 @@ class Settled:
 
 def settled(swarm: dict[str, Any], settle: str, seed: int) -> Settled:
     table = BASE | swarm | {"payment": {"settle": settle}, "seed": seed}
-    ended: Run = run(table, journals=False, learning=lambda session: TorchLearning(session, threads=1))
+    ended: Run = run(table, journals=False, learning=learning)
     if ended.failing:
         raise SystemExit(f"{swarm}, {settle}, seed {seed}: {ended.failing}")
     blocks = (record for record in ended.chain if isinstance(record, Block))

@@ -1,0 +1,61 @@
+"""What the programs about incentives share: defences, results that are kept in a file, and cells of tables."""
+
+import json
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from learnae.learn.datasets.dataset import Dataset
+from learnae.learn.datasets.sources import load_dataset
+from learnae.runs.provenance import result_key
+from learnae.runtime.torch_learning import TorchLearning
+from learnae.session.settings import DataSettings, Session
+
+DEFENCES: dict[str, dict[str, Any]] = {  # by name in the tables: tables of a session file
+    "none": {},
+    "reciprocity": {"defence": {"kind": "reciprocity", "scope": "all", "limit": 1, "grace": 4.0}},
+    "profiles": {"defence": {"kind": "profiles"}},
+}
+
+
+class KeptResults:
+    """Results of sessions, in a file to which each is added, so that an interrupted program continues.
+
+    They are kept by session, data and program (``result_key``).  ``part``: what else distinguishes two of them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        self._results = {entry["key"]: entry["result"] for entry in map(json.loads, lines)}
+
+    def get(self, session: Session, part: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        key = f"{result_key(session)} {part}"
+        if key not in self._results:
+            self._results[key] = compute()
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"key": key, "result": self._results[key]}) + "\n")
+        result: dict[str, Any] = self._results[key]
+        return result
+
+
+def learning(session: Session) -> TorchLearning:
+    """On one core.  The data is read once."""
+    return TorchLearning(session, threads=1, table=_dataset(session.data))
+
+
+def band(values: Iterable[float], digits: int = 2) -> str:
+    """Mean, and range; "-" if there are none."""
+    known = list(values)
+    if not known:
+        return "-"
+    mean, low, high = (f"{round(value, digits) + 0.0:.{digits}f}" for value in (fmean(known), min(known), max(known)))
+    return f"{mean} ({low} to {high})"  # + 0.0: no negative zero
+
+
+@cache
+def _dataset(data: DataSettings) -> Dataset:
+    return load_dataset(data)
