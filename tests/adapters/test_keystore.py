@@ -10,7 +10,15 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnae.adapters.keystore import ORDER, Wallet, create_wallet, load_wallet, resolve_url, resolve_wallet
+from learnae.adapters.keystore import (
+    ORDER,
+    Wallet,
+    create_wallet,
+    load_wallet,
+    require_checksum,
+    resolve_url,
+    resolve_wallet,
+)
 from learnae.errors import InputError
 
 SECRET = bytes.fromhex("c0ffee" * 10 + "0042")
@@ -148,6 +156,21 @@ def test_what_is_no_key_is_refused_without_being_quoted(secret: bytes) -> None:
         with pytest.raises(ValueError) as failure:
             Wallet.from_key(secret)
         assert len(secret) < 3 or (secret.hex() not in str(failure.value) and repr(secret) not in str(failure.value))
+
+
+CHECKSUMMED = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"  # of EIP-55
+
+
+@pytest.mark.parametrize("address", [CHECKSUMMED, CHECKSUMMED.lower(), "0x" + CHECKSUMMED[2:].upper()])
+def test_an_address_with_its_checksum_or_without_any_is_taken(address: str) -> None:
+    require_checksum(address)
+
+
+def test_an_address_that_was_mistyped_is_one_sentence() -> None:
+    with pytest.raises(
+        InputError, match=r"^0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD is mistyped: .*; copy it again$"
+    ):
+        require_checksum(CHECKSUMMED[:-1] + "D")
 
 
 def test_a_wallet_shows_its_address_and_not_its_key() -> None:

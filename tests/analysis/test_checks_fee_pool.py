@@ -27,8 +27,9 @@ from learnae.protocol.policies import Policy
 from learnae.protocol.settings import Defence, DefenceSettings
 from learnae.protocol.types import ETHER, Address, Cid, PeerId, Poid, Score, TxHash, Wei
 from learnae.records.chain_export import Balances, Block, ChainRecord, ChainTransaction
-from learnae.records.history import Fact, History, PeerCrashed, Record, RosterEntry, SessionBegan, SessionEnded
+from learnae.records.history import Fact, History, PeerCrashed, Record, SessionBegan, SessionEnded
 from learnae.records.outcome import BackendName, EndedBy
+from learnae.records.roster_entry import RosterEntry
 from learnae.session.settings import Group, Session
 
 HONEST, REFUSES = Policy.HONEST, Policy.REFUSES_TO_PAY

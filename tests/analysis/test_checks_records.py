@@ -10,7 +10,7 @@ from learnae.analysis.checks.result import CheckOutcome
 from learnae.errors import Reason
 from learnae.protocol.decisions import AttemptFailed, Averaged, WorkChanged, WorkState
 from learnae.protocol.policies import Policy
-from learnae.protocol.types import Cid, Score
+from learnae.protocol.types import Address, Cid, Score
 from learnae.records.history import SWARM, Evaluated, Fact, History, PeerCrashed, Record, SessionBegan, SessionEnded
 from learnae.records.outcome import EndedBy
 
@@ -63,6 +63,10 @@ def test_roles_that_the_settings_do_not_give_are_invalid() -> None:
     ann, *others = BEGAN.roster
     swapped = (replace(ann, policy=Policy.REFUSES_TO_PAY), *others)
     assert "ann has another role" in found("roles_match_settings", with_began(replace(BEGAN, roster=swapped)))
+    paid = [replace(entry, payout=Address("0xcold")) for entry in BEGAN.roster]
+    assert "ann is paid at 0xcold, but the settings name None" in found(
+        "roles_match_settings", with_began(replace(BEGAN, roster=tuple(paid)))
+    )
     assert "the roster has 4 peers" in found("roles_match_settings", with_began(replace(BEGAN, roster=tuple(others))))
     more = replace(BEGAN, session=replace(SETTINGS, peers=6))
     assert "the settings 6" in found("roles_match_settings", with_began(more))

@@ -36,11 +36,11 @@ from learnae.records.history import (
     PeerCrashed,
     PeerRestarted,
     Record,
-    RosterEntry,
     SessionBegan,
     SessionEnded,
 )
 from learnae.records.outcome import BackendName, EndedBy
+from learnae.records.roster_entry import RosterEntry
 from learnae.session.settings import Group, Session
 
 NAMES = ("ann", "bob", "cat", "dan", "eve")

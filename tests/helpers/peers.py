@@ -45,6 +45,7 @@ ME, MY_WALLET = PeerId("me"), Address("0xme")
 CONFIG = PeerConfig(
     peer=ME,
     wallet=MY_WALLET,
+    payout=MY_WALLET,
     session=SESSION,
     salt="1 me",
     policy=Policy.HONEST,

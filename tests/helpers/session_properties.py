@@ -55,8 +55,8 @@ def _impatience(run: Run, name: str) -> Iterator[int]:
 
 
 def only_creators_are_paid(run: Run) -> bool:
-    """Where claims need a proof of possession, what is paid for a peer's models reaches that peer's own wallet."""
-    wallets = {entry.peer: entry.wallet for entry in run.history.roster.values()}
+    """Where claims need a proof of possession, what is paid for a peer's models reaches that peer's pay-out wallet."""
+    wallets = {entry.peer: entry.payee for entry in run.history.roster.values()}
     debts = [changes[-1][1] for changes in run.history.debts.values()]
     paid = [(debt.payee, wallets[debt.creator]) for debt in debts if debt.state is DebtState.FINAL]
     return run.simulation.session.identity != "proven" or all(payee == owner for payee, owner in paid)

@@ -72,8 +72,8 @@ class Run:
         return sorted(transfers(self.chain))
 
     def received(self, name: str) -> int:
-        """Wei that others sent to this peer's wallet."""
-        return sum(wei for _, payee, _, wei in self.payments() if payee == self.wallet(name))
+        """Wei that others sent for this peer's models."""
+        return sum(wei for _, payee, _, wei in self.payments() if payee == self.host(name).config.payout)
 
     def debt_states(self, name: str) -> list[DebtState]:
         return [changes[-1][1].state for (payer, _), changes in self.history.debts.items() if payer == name]

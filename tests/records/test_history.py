@@ -15,11 +15,11 @@ from learnae.records.history import (
     History,
     PeerCrashed,
     Record,
-    RosterEntry,
     SessionEnded,
     kept_score,
     session_began,
 )
+from learnae.records.roster_entry import RosterEntry
 from learnae.session.roster import Member
 from learnae.session.settings import Group
 

@@ -26,12 +26,15 @@ from learnae.runtime import history_from_journals
 from learnae.runtime.history_from_journals import decisions
 from learnae.runtime.torch_learning import TorchLearning
 
+COLD = "0x" + "c0" * 20
 TORCH = {"peers": 3, "data": {"rows": 200, "validation_rows": 100, "test_rows": 500}, "model": {"hidden": [8]}}
 
 
 @pytest.fixture(scope="module")
 def session() -> Run:
-    return run(small(**TORCH), learning=partial(TorchLearning, threads=1), keys=identity_keys)
+    return run(
+        small({}, {"count": 1, "payout": COLD}, **TORCH), learning=partial(TorchLearning, threads=1), keys=identity_keys
+    )
 
 
 @pytest.fixture
@@ -63,7 +66,11 @@ def test_an_audit_as_json_has_every_payment_and_every_account_to_the_wei(session
     assert sum(payment["wei"] for payment in final) == sum(wei for *_, wei in session.payments()) > 0
     for account in found["accounts"]:
         spent = account["sent_wei"] + account["gas_wei"]
-        assert account["before_wei"] + account["received_wei"] - spent == account["after_wei"]
+        own = 0 if account["payout"] else account["received_wei"]
+        assert account["before_wei"] + own - spent == account["after_wei"]
+    paid_out = found["accounts"][2]
+    assert paid_out["payout"] == COLD and paid_out["payout_wei"] == paid_out["received_wei"] > 0
+    assert f"in {COLD}, which has {paid_out['payout_wei']}, spent" in here(folder.parent, "audit", folder).stdout
     assert sum(account["received_wei"] for account in found["accounts"]) == sum(payment["wei"] for payment in final)
 
 

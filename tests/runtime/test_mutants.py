@@ -7,6 +7,7 @@ from tests.helpers import (
     defence_mutants,
     feed_mutants,
     market_mutants,
+    payout_mutants,
     pool_mutants,
     protocol_mutants,
     row_mutants,
@@ -26,6 +27,7 @@ MUTANTS = [
     *defence_mutants.MUTANTS,
     *pool_mutants.MUTANTS,
     *market_mutants.MUTANTS,
+    *payout_mutants.MUTANTS,
 ]
 
 

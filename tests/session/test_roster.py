@@ -47,6 +47,17 @@ def test_a_hijacker_claims_the_id_of_its_victim() -> None:
     assert members(3, Group(), eve)[2].claimed_peer == "id of p00"
 
 
+def test_a_member_is_paid_at_its_own_wallet_or_at_the_one_that_its_group_names() -> None:
+    own, cold = members(2, Group(), Group(1, payout="0x" + "AB" * 20))
+    assert (own.payout, own.payee) == (None, own.wallet)
+    assert cold.payout == cold.payee == "0x" + "ab" * 20 != cold.wallet
+
+
+def test_the_wallet_of_a_peer_is_no_pay_out_wallet() -> None:
+    with pytest.raises(InputError, match="the payout of p02 is the wallet of p00: give an address of no peer"):
+        members(3, Group(), Group(1, payout="0xP00"))
+
+
 def test_a_victim_that_is_not_there_is_one_sentence_with_the_names_there_are() -> None:
     with pytest.raises(InputError, match="victim p99 is not in this swarm: name one of p00 to p02"):
         members(3, Group(1, policy=Policy.HIJACKER, victim="p99"), Group())

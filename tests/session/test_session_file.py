@@ -14,6 +14,7 @@ from learnae.session.settings import Session
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("examples", "peer/learnae/resources", "tests/scenarios")
+PAID_OUT = {"count": 1, "payout": "0x" + "AB" * 20}
 PROFILES: dict[str, Any] = {"defence": {"kind": "profiles"}}
 EXAMPLES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.toml"))
 
@@ -311,6 +312,14 @@ def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
         ({"reward": {"adapt": "0.1", "lowest": 1, "highest": 1}}, "reward.lowest = reward.highest leaves reward.adapt"),
         ({"defence": {"fee": 1}}, 'defence.fee belongs to defence.kind = "profiles": set that, or leave fee out'),
         (PROFILES | {"defence": {"kind": "profiles", "limit": 3}}, 'defence.limit belongs to defence.kind = "recip'),
+        ({"groups": [PAID_OUT | {"count": 2}, {}]}, "groups.payout is the address of one peer: set count = 1"),
+        (
+            {"groups": [PAID_OUT, PAID_OUT | {"payout": "0x" + "ab" * 20}, {}]},
+            "groups.payout: two peers have one address",
+        ),
+        ({"groups": [PAID_OUT | {"payout": "0x" + "0" * 40}, {}]}, "groups.payout is an address from which nobody can"),
+        ({"groups": [PAID_OUT | {"wants_payment": False}, {}]}, "groups.payout: a sensor, or a peer that wants no"),
+        (PROFILES | {"groups": [PAID_OUT, {}]}, 'groups.payout: with defence.kind = "profiles" peers are known by'),
         ({"chain": {"max_fee": "1.5"}}, "chain.gas_price = 2 is above chain.max_fee = 1.5, so nobody could ever pay"),
         ({"data": {"path": "a.csv"}}, 'data.path = "a.csv": name the column with the classes'),
         (

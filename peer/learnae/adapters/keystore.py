@@ -75,6 +75,17 @@ def load_wallet(path: Path) -> Wallet:
     raise InputError(f"{path} is not a wallet of this program: give the file that it created, undamaged")
 
 
+def require_checksum(address: str) -> None:
+    """Raises InputError if the case of the letters is not their checksum (EIP-55); one case alone has none."""
+    digits = address[2:]
+    hashed = keccak(digits.lower().encode()).hex()
+    right = "".join(
+        digit.upper() if int(mark, 16) > 7 else digit for digit, mark in zip(digits.lower(), hashed, strict=False)
+    )
+    if digits not in (right, digits.lower(), digits.upper()):
+        raise InputError(f"{address} is mistyped: its upper and lower case letters do not fit; copy it again")
+
+
 def resolve_url(text: str) -> str:
     """The URL of an RPC, or the content of the file that keeps it out of the process list.  Raises InputError."""
     return read_private(Path(text)).strip() if os.path.isfile(text) else text  # unlike Path.is_file, for any text

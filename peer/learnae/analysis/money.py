@@ -10,8 +10,9 @@ from learnae.analysis.fee_pool import has_pool, pool_calls, wallet_of
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.protocol.policies import Policy
 from learnae.protocol.types import ETHER, Address, TxHash, Wei
-from learnae.records.chain_export import gas_by_wallet
-from learnae.records.history import Evaluated, History, RosterEntry
+from learnae.records.chain_export import Balances, gas_by_wallet
+from learnae.records.history import Evaluated, History
+from learnae.records.roster_entry import RosterEntry
 
 OUTSIDE = "outside the swarm"  # a wallet of no peer in the roster
 CHEATS = "cheats"
@@ -61,7 +62,7 @@ def final_payments(
     With a fee pool, debts are only reported, and each withdrawal is a payment by those whose fees it is from.
     The chain does not have its time in the session, so it counts as made at the end.
     """
-    wallets = {entry.wallet: entry.name for entry in history.roster.values()}
+    wallets = history.owners
     if has_pool(history):
         for call in pool_calls(history):
             if call.transaction.succeeded:
@@ -95,13 +96,20 @@ def earned_with_rows(history: History) -> Counter[str]:
     """The wei that each peer received for its row blocks; with a fee pool, nobody pays for single blocks."""
     if has_pool(history):
         return Counter()
-    wallets = {entry.wallet: entry.name for entry in history.roster.values()}
+    wallets = history.owners
     earned = Counter[str]()
     for changes in history.debts.values():
         debt = changes[-1][1]
         if debt.shares and debt.payee and debt.state is DebtState.FINAL:
             earned[wallets.get(debt.payee, OUTSIDE)] += debt.wei
     return earned
+
+
+def paid_out(history: History) -> dict[str, tuple[Address, Wei | None]]:
+    """The wallets that others pay instead of those of the peers, and what each holds; None: not exported."""
+    held = history.exports(Balances)[-1].balances if history.exports(Balances) else {}
+    entries = history.roster.values()
+    return {entry.name: (entry.payout, held.get(entry.payout)) for entry in entries if entry.payout}
 
 
 def flows(history: History) -> list[Flow]:

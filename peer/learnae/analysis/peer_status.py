@@ -19,7 +19,8 @@ from learnae.protocol.decisions import (
     WorkState,
 )
 from learnae.protocol.types import Cid
-from learnae.records.history import Evaluated, Fact, History, PeerCrashed, PeerRestarted, ReadingPublished, RosterEntry
+from learnae.records.history import Evaluated, Fact, History, PeerCrashed, PeerRestarted, ReadingPublished
+from learnae.records.roster_entry import RosterEntry
 
 REGISTERING, WAITING, TRAINING, AVERAGING, DONE, AWAY, DOWN = PHASES = (
     "registering",

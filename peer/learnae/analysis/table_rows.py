@@ -26,6 +26,7 @@ class PeerRow:
     wants_payment: bool
     peer_id: PeerId
     wallet: Address
+    payout: Address | None
     slices_trained: int
     row_blocks_published: int
     row_blocks_fetched: int

@@ -21,7 +21,7 @@ from learnae.analysis.table_rows import (
 )
 from learnae.messages.codec import encode
 from learnae.protocol.decisions import Adopted, Averaged, Trained
-from learnae.protocol.types import Address, PeerId, Score, Wei
+from learnae.protocol.types import PeerId, Score, Wei
 from learnae.records.chain_export import Block, ChainTransaction, gas_by_wallet
 from learnae.records.history import Evaluated, History, kept_score
 
@@ -39,6 +39,7 @@ def peers(history: History) -> list[PeerRow]:
             status.entry.wants_payment,
             status.entry.peer,
             status.entry.wallet,
+            status.entry.payout,
             status.trained,
             status.rows.published,
             status.rows.fetched,
@@ -58,7 +59,7 @@ def peers(history: History) -> list[PeerRow]:
 
 def payments(history: History) -> list[PaymentRow]:
     """In the order in which they became owed."""
-    creators, wallets = _by_peer_id(history), _by_wallet(history)
+    creators, wallets = _by_peer_id(history), history.owners
     rows = []
     for (payer, number), changes in history.debts.items():
         (owed_at, _), (changed_at, debt) = changes[0], changes[-1]
@@ -140,7 +141,7 @@ def accuracy(history: History) -> list[AccuracyRow]:
 
 def transactions(history: History) -> list[TransactionRow]:
     """In the order of the chain; of an external chain those from or to wallets of the roster."""
-    wallets = _by_wallet(history)
+    wallets = history.owners
     pool = {call.transaction.hash: call.kind or "other" for call in pool_calls(history)}
     return [
         TransactionRow(
@@ -218,10 +219,6 @@ TABLES: Mapping[str, Table] = {
 
 def _by_peer_id(history: History) -> dict[PeerId, str]:
     return {entry.peer: entry.name for entry in history.roster.values()}
-
-
-def _by_wallet(history: History) -> dict[Address, str]:
-    return {entry.wallet: entry.name for entry in history.roster.values()}
 
 
 def _totals(flows: Sequence[Flow]) -> tuple[int, Wei]:

@@ -13,7 +13,7 @@ from learnae.adapters.run_directory.seal import deviations
 from learnae.analysis.checks import exit_code
 from learnae.analysis.checks.result import chains_of_debts
 from learnae.analysis.fee_pool import has_pool
-from learnae.analysis.money import final_payments, left_in_pool
+from learnae.analysis.money import final_payments, left_in_pool, paid_out
 from learnae.analysis.tables import TABLES
 from learnae.cli.arguments import Json, Run, RunPlugins, Threads
 from learnae.cli.check import Root, Signer, allow_plugins
@@ -21,6 +21,7 @@ from learnae.cli.findings import Findings
 from learnae.cli.output import print_verdict, say
 from learnae.cli.replay_output import print_replay
 from learnae.protocol.decisions import DebtState
+from learnae.protocol.types import Address
 from learnae.records.chain_export import Balances, ChainRecord, Genesis, gas_by_wallet
 from learnae.records.history import History
 from learnae.records.seal import SEAL
@@ -166,7 +167,8 @@ def _payments(history: History) -> Iterator[str]:
 class Account:
     """A peer's balances and gas by the chain, in wei, and its payments by the debts, or by the fee pool.
 
-    ``pooled_wei``: what nobody has withdrawn of its fee.
+    ``pooled_wei``: what nobody has withdrawn of its fee.  ``payout``: the wallet that received, if it is not the peer's
+    own, and ``payout_wei`` what it holds, if the chain was exported.
     """
 
     peer: str
@@ -176,12 +178,16 @@ class Account:
     gas_wei: int
     pooled_wei: int
     after_wei: int
+    payout: Address | None
+    payout_wei: int | None
 
     def __str__(self) -> str:
         pooled = f"left {self.pooled_wei} in the fee pool, " if self.pooled_wei else ""
+        holds = "" if self.payout_wei is None else f", which has {self.payout_wei}"
+        elsewhere = f" in {self.payout}{holds}" if self.payout else ""
         return (
-            f"{self.peer} had {self.before_wei} wei, sent {self.sent_wei}, received {self.received_wei}, {pooled}"
-            f"spent {self.gas_wei} on gas, has {self.after_wei}"
+            f"{self.peer} had {self.before_wei} wei, sent {self.sent_wei}, received {self.received_wei}{elsewhere}, "
+            f"{pooled}spent {self.gas_wei} on gas, has {self.after_wei}"
         )
 
 
@@ -196,7 +202,7 @@ def _accounts(history: History) -> list[Account]:
     for _, payer, payee, wei in final_payments(history, debts=settled):
         sent[payer] += wei
         received[payee] += wei
-    left = left_in_pool(history)
+    left, payouts = left_in_pool(history), paid_out(history)
     return [
         Account(
             name,
@@ -206,6 +212,7 @@ def _accounts(history: History) -> list[Account]:
             gas[entry.wallet],
             left[name],
             has.get(entry.wallet, 0),
+            *payouts.get(name, (None, None)),
         )
         for name, entry in history.roster.items()
     ]

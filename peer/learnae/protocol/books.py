@@ -112,10 +112,10 @@ class Books:
     def _wallets(self) -> tuple[Address, ...]:
         """Those to which payments count: its own or, while it is away, those of all others."""
         if not self.away:
-            return (self._config.wallet,)
+            return (self._config.payout,)
         directory = self._payments.claims.directory
         payees = {payee for peer in directory.claimed if (payee := directory.payee(peer))}
-        return tuple(sorted(payees - {self._config.wallet}))
+        return tuple(sorted(payees - {self._config.payout}))
 
     def _read(self) -> None:
         if self._since is None:  # nobody pays a peer without a contract

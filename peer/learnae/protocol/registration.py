@@ -24,7 +24,7 @@ class Registration:
         self._transactions = transactions
         self.identity = IdentityState.NONE
         self.claim: Claim | None = None
-        self.poid = Poid(config.claimed_peer, config.wallet)
+        self.poid = Poid(config.claimed_peer, config.payout)
         self._not_before = 0.0  # s: of the next deployment
 
     @property

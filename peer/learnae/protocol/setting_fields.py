@@ -53,6 +53,12 @@ class Networks:
         return {**handler(source), "pattern": self.pattern}
 
 
+def address(description: str) -> str | None:
+    """An address of Ethereum, or none."""
+    form = "an Ethereum address: 0x and 40 hexadecimal digits"
+    return setting(None, description, pattern=r"^0x[0-9a-fA-F]{40}$", form=form)
+
+
 def seconds(default: float, description: str) -> float:
     """A time from 0 to a day."""
     return setting(default, description, "s", ge=0, le=DAY)

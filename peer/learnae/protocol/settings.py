@@ -229,6 +229,7 @@ class PeerConfig:
 
     peer: PeerId
     wallet: Address
+    payout: Address  # to which others pay: its wallet, unless it has another
     session: Cid
     salt: str = field(repr=False)  # its random choices follow from it; known to this peer alone
     policy: Policy

@@ -15,10 +15,11 @@ from learnae.errors import InputError
 from learnae.messages.codec import MAX_FLOAT, decode, encode, to_json
 from learnae.messages.foreign_json import from_json
 from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, Decision, Trained
-from learnae.protocol.policies import Policy, Role
-from learnae.protocol.types import Address, Cid, PeerId, Score
+from learnae.protocol.policies import Policy
+from learnae.protocol.types import Address, Cid, Score
 from learnae.records.chain_export import ChainRecord, StartingBalances
 from learnae.records.outcome import BackendName, EndedBy
+from learnae.records.roster_entry import RosterEntry
 from learnae.session.faults import FaultKind
 from learnae.session.roster import Member
 from learnae.session.settings import Session
@@ -29,24 +30,6 @@ SWARM = "swarm"  # the ``peer`` of a record that is not about a single peer
 T = TypeVar("T")
 F = TypeVar("F", bound="Fact")
 E = TypeVar("E", bound="ChainRecord")
-
-
-@dataclass(frozen=True, slots=True)
-class RosterEntry:
-    """Public ids and role of the peer called ``name``."""
-
-    name: str
-    peer: PeerId
-    wallet: Address
-    has_rows: bool
-    computes: bool
-    wants_payment: bool
-    policy: Policy
-    sensor: bool = False
-
-    @property
-    def role(self) -> Role:
-        return Role.SENSOR if self.sensor else Role.of(self.has_rows, self.computes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +45,7 @@ class SessionBegan:
 
 def session_began(backend: BackendName, session: Session, members: Iterable[Member], manifest: Cid) -> SessionBegan:
     """The first record of a session."""
-
-    def entry(of: Member) -> RosterEntry:
-        role = of.group
-        more = role.wants_payment, role.policy, role.sensor
-        return RosterEntry(of.name, of.peer, of.wallet, role.has_rows, role.computes, *more)
-
-    return SessionBegan(VERSION, backend, session, tuple(map(entry, members)), manifest)
+    return SessionBegan(VERSION, backend, session, tuple(map(RosterEntry.of, members)), manifest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +257,12 @@ class History:
     @cached_property
     def roster(self) -> dict[str, RosterEntry]:
         return {entry.name: entry for entry in self.began.roster} if self.began else {}
+
+    @cached_property
+    def owners(self) -> dict[Address, str]:
+        """Names of the peers by their wallets and by those that others pay for them."""
+        entries = self.roster.values()
+        return {wallet: entry.name for entry in entries for wallet in (entry.wallet, entry.payee)}
 
     @cached_property
     def honest(self) -> list[str]:

@@ -41,7 +41,7 @@ def wrong_signatures(
 def _is_of_another(deployment: ChainTransaction, config: PeerConfig) -> bool:
     """Whether a contract does not name this peer's identity and wallet, the last two words of its creation."""
     try:
-        words = public_key(config.claimed_peer) + int(config.wallet, 16).to_bytes(32, "big")
+        words = public_key(config.claimed_peer) + int(config.payout, 16).to_bytes(32, "big")
     except (ValueError, OverflowError):  # a damaged journal
         return True
     return not deployment.data.lower().endswith(words.hex())

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from learnae.errors import InputError
 from learnae.session import session_file
 from learnae.session.settings import NAMED_SOURCES, DataSettings, Session
 
@@ -13,12 +14,24 @@ def load_session(path: Path, overrides: Mapping[str, Any] | None = None) -> Sess
 
     The code of the plug-ins that it names may then be executed.
     """
-    return session_file.load(path, overrides, _count_rows, run_plugins=True, own=True)
+    return _with_true_payouts(session_file.load(path, overrides, _count_rows, run_plugins=True, own=True))
 
 
 def parse_session(table: Mapping[str, Any]) -> Session:
     """Settings as nested dictionaries, with plug-ins in the working directory.  Raises InputError."""
-    return session_file.parse(table, count_rows=_count_rows, own=True)
+    return _with_true_payouts(session_file.parse(table, count_rows=_count_rows, own=True))
+
+
+def _with_true_payouts(session: Session) -> Session:
+    """Raises InputError for a mistyped address: what is paid to it is lost."""
+    for payout in filter(None, (group.payout for group in session.groups)):
+        from learnae.adapters.keystore import require_checksum  # imports a library for curves
+
+        try:
+            require_checksum(payout)
+        except InputError as error:
+            raise InputError(f"groups.payout: {error}") from None
+    return session
 
 
 def _count_rows(data: DataSettings) -> int | None:

@@ -105,7 +105,12 @@ def contradictions(history: History, journals: Mapping[str, ReplayedJournal]) ->
                 yield f"the journal of {name} is missing, but the history has its decisions"
             continue
         config = journal.contents.config
-        if (config.peer, config.wallet, config.session) != (entry.peer, entry.wallet, history.began.manifest):
+        if (config.peer, config.wallet, config.payout, config.session) != (
+            entry.peer,
+            entry.wallet,
+            entry.payee,
+            history.began.manifest,
+        ):
             yield f"the journal of {name} is that of another peer or session"
             continue
         given = [record for record in journal.records if isinstance(record.fact, DECISIONS)]

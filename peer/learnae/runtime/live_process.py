@@ -196,7 +196,9 @@ async def _run_peer(
         live.observers += (partial(_tidy, live, journal, trained), partial(_stay, live, session))
         chain.signed_before = partial(_signed, live)
         inside.begin(
-            live, learning.predictor(journal.blocks), PaymentIndex(ethereum, [node.wallet.address], roster.zero.unix)
+            live,
+            learning.predictor(journal.blocks),
+            PaymentIndex(ethereum, {member.wallet, member.payee}, roster.zero.unix),
         )
         try:
             return await live.run()

@@ -128,6 +128,7 @@ class PeerService:
             name=member.name,
             peer=member.peer,
             wallet=member.wallet,
+            payout=member.payout,
             role=views.RoleView.of(member.group),
             state=self.state,
             paused=self._paused,

@@ -57,7 +57,7 @@ class ReceivedPayments:
 
     def payments(self) -> list[tuple[int, tuple[Cid, ...], ChainTransaction]]:
         """Payments for what the peer has published: block, models and row blocks, transaction."""
-        payments = self._index.received(self._member.wallet) if self._index else ()
+        payments = self._index.received(self._member.payee) if self._index else ()
         return [payment for payment in payments if self.published.issuperset(payment[1])]
 
     def receipts(self) -> list[views.ReceiptView]:
@@ -72,7 +72,7 @@ class ReceivedPayments:
             payer=payer,
             payer_wallet=paid.sender,
             payee=self._member.peer,
-            payee_wallet=self._member.wallet,
+            payee_wallet=self._member.payee,
             cid=cids[0],
             further_cids=cids[1:],
             wei=str(paid.wei),

@@ -1,12 +1,13 @@
 """What no single setting can say: settings of a session that do not go together, each with a sentence."""
 
-from learnae.protocol.blockchain import MAX_MEMBERS
+from learnae.protocol.blockchain import MAX_MEMBERS, POOL
 from learnae.protocol.policies import Policy, Role
 from learnae.protocol.settings import Defence, DefenceSettings, MarketSettings, RewardSettings, Settle
 from learnae.session.fee_pool import gas_of_calls, pool_terms
 from learnae.session.sensor_rules import sensor_contradictions
 from learnae.session.settings import COPYING, POSING, DataSettings, EncodeSettings, Session
 
+NOBODY = "0x" + "0" * 40  # the address to which burnt money goes
 OF_ADAPT = ("target", "lowest", "highest")  # of reward.adapt
 OF_KINDS = {Defence.PROFILES: ("fee", "window"), Defence.RECIPROCITY: ("scope", "limit", "grace", "forgive")}
 
@@ -19,6 +20,7 @@ def contradictions(session: Session) -> list[tuple[bool, str]]:
         *_pool_contradictions(session),
         *_market_contradictions(session),
         *_unused_money_settings(session),
+        *_payout_contradictions(session),
         (
             session.privacy and any(group.policy is Policy.ROW_POISONER for group in groups),
             "groups: a row-poisoner publishes rows, which privacy forbids: set privacy = false",
@@ -98,6 +100,35 @@ def _pool_contradictions(session: Session) -> list[tuple[bool, str]]:
         (
             session.defence.window >= session.max_duration,
             f"defence.window = {session.defence.window} ends after the session: lower it below max_duration",
+        ),
+    ]
+
+
+def _payout_contradictions(session: Session) -> list[tuple[bool, str]]:
+    paid = [group for group in session.groups if group.payout]
+    addresses = [(group.payout or "").lower() for group in paid]
+    kind = session.defence.kind
+    return [
+        (
+            any(group.count != 1 for group in paid),
+            "groups.payout is the address of one peer: set count = 1 in its group",
+        ),
+        (
+            len(set(addresses)) < len(addresses),
+            "groups.payout: two peers have one address, so that their income cannot be told apart: give each its own",
+        ),
+        (
+            any(address in (NOBODY, POOL) for address in addresses),
+            "groups.payout is an address from which nobody can take money: give that of a wallet of yours",
+        ),
+        (
+            any(not group.wants_payment or group.sensor for group in paid),
+            "groups.payout: a sensor, or a peer that wants no payment, is paid nothing: leave payout out",
+        ),
+        (
+            bool(paid) and kind is not Defence.NONE,
+            f'groups.payout: with defence.kind = "{kind}" peers are known by the wallets that their contracts name: '
+            "leave one of them out",
         ),
     ]
 

@@ -24,6 +24,16 @@ class Member:
     group: Group
 
     @property
+    def payout(self) -> Address | None:
+        """The wallet that it wants to be paid to instead of its own."""
+        return Address(self.group.payout.lower()) if self.group.payout else None
+
+    @property
+    def payee(self) -> Address:
+        """The wallet that its contract names."""
+        return self.payout or self.wallet
+
+    @property
     def trains(self) -> bool:
         return self.group.role is Role.TRAINER
 
@@ -49,7 +59,18 @@ def roster(groups: Sequence[Group], count: int, keys: Keys, privacy: bool) -> tu
     for (name, (peer, wallet)), group in zip(public.items(), group_of_each_peer(groups, count), strict=True):
         claimed_peer = public[group.victim][0] if group.victim else peer
         members.append(Member(name, peer, wallet, claimed_peer, group))
+    _refuse_wallets_of_peers(members)
     return tuple(members)
+
+
+def _refuse_wallets_of_peers(members: Iterable[Member]) -> None:
+    """Raises InputError: money to such a pay-out wallet would count as income of the other peer."""
+    owners = {member.wallet.lower(): member.name for member in members}
+    for member in members:
+        if member.payout and (owner := owners.get(member.payout)):
+            raise InputError(
+                f"the payout of {member.name} is the wallet of {owner}: give an address of no peer, or leave it out"
+            )
 
 
 def require_possible(groups: Sequence[Group], known: Sequence[str], privacy: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from learnae.plugins import Kind
 from learnae.protocol.policies import Forgery, Policy, Role
-from learnae.protocol.setting_fields import Between, about, period, seconds, setting
+from learnae.protocol.setting_fields import Between, about, address, period, seconds, setting
 from learnae.protocol.settings import (
     MANY,
     ChainSettings,
@@ -182,6 +182,7 @@ class Group:
     sensor: bool = setting(False, "Each is a sensor: a device that publishes its rows on the feed, and no peer.")
     bridge: bool = setting(False, "Each peer follows the feed and announces the rows of sensors as row blocks.")
     wants_payment: bool = setting(True, "Each peer registers a wallet, so that it can be paid.")
+    payout: str | None = address("Address that others pay instead of the peer's own wallet; needs count = 1.")
     policy: Policy = setting(Policy.HONEST, "Behaviour; every policy but honest breaks the rules.")
     behaviour: str | None = field(
         default=None, metadata=about("own: the class that decides for these peers.", plugins=Kind.POLICIES)

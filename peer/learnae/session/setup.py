@@ -132,6 +132,7 @@ class SessionSetup:
         return PeerConfig(
             peer=member.peer,
             wallet=member.wallet,
+            payout=member.payee,
             session=self.session_id,
             salt=f"{session.seed} {member.name}" if salt is None else salt,
             policy=member.group.policy,

@@ -14,7 +14,7 @@ from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.base import Run, RunOptions
 from learnae.backends.embedded.backend import EmbeddedBackend
 from learnae.protocol.decisions import Averaged, DebtState, Published, WorkBegan
-from learnae.protocol.types import wei
+from learnae.protocol.types import Address, wei
 from learnae.records.chain_export import Balances, Block, ChainTransaction, Genesis
 from learnae.records.history import SWARM, Evaluated
 from learnae.records.outcome import BackendName
@@ -186,7 +186,9 @@ def test_who_was_told_to_stop_is_not_waited_for() -> None:
 
 
 def test_page_apis_and_metrics_are_there_before_the_session_and_after_it(tmp_path: Path) -> None:
-    session, run = parse(QUICK), Run(RunDirectory.create(tmp_path, "live", tmp_path / "out"))
+    cold = [Address(f"0x{number:040x}") for number in range(0xC0, 0xC4)]  # where each peer is paid
+    settings = QUICK | {"groups": [{"count": 1, "payout": wallet} for wallet in cold]}
+    session, run = parse(settings), Run(RunDirectory.create(tmp_path, "live", tmp_path / "out"))
     backend = EmbeddedBackend(session, RunOptions(), print, lambda session, threads, salt: MemoryLearning(session))
     app = backend.page(run)
     names = list(backend.services)
@@ -205,6 +207,7 @@ def test_page_apis_and_metrics_are_there_before_the_session_and_after_it(tmp_pat
             received = [(await client.get(f"/peers/{name}/v1/payments/received")).json() for name in names]
             sent = [(await client.get(f"/peers/{name}/v1/payments/sent")).json() for name in names]
             assert sum(map(len, received)) == sum(map(len, sent)) > 0
+            assert (await client.get("/peers/p03/v1/status")).json()["payout"] == cold[3]
             assert 'peer="p03"' in (await client.get("/metrics")).text
             history = run.directory.read()
             assert history.ended_by == "quiet"
@@ -212,6 +215,10 @@ def test_page_apis_and_metrics_are_there_before_the_session_and_after_it(tmp_pat
             run.verdict = run.directory.judge(history, None)
             run.show_the_rest(history)
             assert (await client.get("/v1/session")).json()["verdict"]["verdict"] == "valid"
+            held = history.exports(Balances)[-1].balances
+            for wallet, receipts in zip(cold, received, strict=True):
+                assert {receipt["payee_wallet"] for receipt in receipts} <= {wallet}
+                assert held.get(wallet, 0) == sum(int(receipt["wei"]) for receipt in receipts)
             shown = (await client.get("/v1/events")).text
             assert shown.count("SessionEnded") == 1
 

@@ -15,7 +15,8 @@ from fastapi import FastAPI
 from tests.helpers.histories import GOOD, TOLD
 
 from learnae.analysis.checks import verdict
-from learnae.records.history import History, Record, RosterEntry, SessionBegan
+from learnae.records.history import History, Record, SessionBegan
+from learnae.records.roster_entry import RosterEntry
 from learnae.web.api.guard import Guard
 from learnae.web.api.server import listen, serve, url
 from learnae.web.api.swarm_app import swarm_app

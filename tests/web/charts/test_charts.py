@@ -31,7 +31,8 @@ from learnae.analysis.money import (
 from learnae.analysis.statistics import Gain, gains, total_gain
 from learnae.protocol.decisions import Averaged, DebtChanged, DebtState, Trained
 from learnae.protocol.types import ETHER, Address, Cid, TxHash, Wei
-from learnae.records.history import Evaluated, History, RosterEntry, SessionBegan
+from learnae.records.history import Evaluated, History, SessionBegan
+from learnae.records.roster_entry import RosterEntry
 from learnae.web.charts import figure_charts, money_charts
 from learnae.web.charts.html import Html, h, join, table
 from learnae.web.charts.money_charts import matrix_names

@@ -14,7 +14,8 @@ from learnae.analysis.figures import figures
 from learnae.analysis.group_flows import run_flows
 from learnae.analysis.paper_comparison import result_rows
 from learnae.protocol.policies import Policy
-from learnae.records.history import History, Record, RosterEntry, SessionBegan
+from learnae.records.history import History, Record, SessionBegan
+from learnae.records.roster_entry import RosterEntry
 from learnae.session.settings import Group, ScoreSettings
 from learnae.web.charts.theme import DARK, NAMES
 from learnae.web.report import flows_page, page

@@ -68,7 +68,7 @@ def books_follow_payments(history: History) -> Iterator[str]:
         if (closed.units or closed.models) < market.window:
             yield f"{name} closed its books after {closed.units} units and {closed.models} models"
         if number > lost:
-            own = Address(history.roster[name].wallet.lower())
+            own = Address(history.roster[name].payee.lower())
             payees = worker.others(own) if worker.left_with else {own}
             paid = [
                 (len(models), amount)

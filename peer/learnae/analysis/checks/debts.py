@@ -118,9 +118,9 @@ def winning_wallet(claims: Iterable[ClaimJudged], peer: PeerId) -> Address | Non
 
 @check
 def only_creators_are_paid(history: History) -> Iterator[str]:
-    """If claims need a proof of possession, payments for a model reach the wallet of its creator."""
+    """If claims need a proof of possession, payments for a model reach the pay-out wallet of its creator."""
     session = session_began(history)
-    wallets = {entry.peer: entry.wallet for entry in session.roster}
+    wallets = {entry.peer: entry.payee for entry in session.roster}
     for debt, changes in history.debts.items() if session.session.identity is IdentityRule.PROVEN else ():
         last = changes[-1][1]
         if last.state is DebtState.FINAL and last.payee != wallets.get(last.creator):

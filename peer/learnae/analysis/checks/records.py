@@ -38,7 +38,7 @@ def records_in_order(history: History) -> Iterator[str]:
 
 @check
 def roles_match_settings(history: History) -> Iterator[str]:
-    """Each peer of the roster has the role of its group in the settings."""
+    """Each peer of the roster has the role and the pay-out wallet of its group in the settings."""
     began = session_began(history)
     groups = group_of_each_peer(began.session.groups, began.session.peers)
     if len(groups) != len(began.roster):
@@ -47,6 +47,8 @@ def roles_match_settings(history: History) -> Iterator[str]:
         role = (entry.has_rows, entry.computes, entry.wants_payment, entry.policy, entry.sensor)
         if role != (group.has_rows, group.computes, group.wants_payment, group.policy, group.sensor):
             yield f"{entry.name} has another role than the settings give it"
+        if (entry.payout or "") != (group.payout or "").lower():
+            yield f"{entry.name} is paid at {entry.payout}, but the settings name {group.payout}"
 
 
 @check

@@ -166,7 +166,8 @@ class EmbeddedBackend:
 
         assert self._evm
         swarm = EmbeddedSwarm(setup, self._wallets, self._identities, observers, self._evm, self._say)
-        self._payments = PaymentIndex(swarm.node, swarm.alloc, swarm.clock.began)
+        wallets = {wallet for member in setup.members for wallet in (member.wallet, member.payee)}
+        self._payments = PaymentIndex(swarm.node, wallets, swarm.clock.began)
         predictor = setup.learning.predictor(setup.swarm.blocks)
         for peer in swarm.peers:
             self.services[peer.name].begin(peer, predictor, self._payments)

@@ -84,6 +84,7 @@ class Status(View):
     name: str = Field(examples=["p07"])
     peer: str = Field(description="IPFS id", examples=["12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp"])
     wallet: str = Field(examples=["0x90f8bf6a479f320ead074411a4b0e7944ea8c9c1"])
+    payout: str | None = Field(None, description="wallet that others pay, if it is not this one")
     role: RoleView
     state: Literal["starting", "running", "over"] = Field(
         description="`starting`: no model and no history yet; `over`: it has left the session"
@@ -267,9 +268,7 @@ class Numbered(BaseModel):
 
 class HistoryPage(View):
     records: list[Numbered]
-    next: int | None = Field(
-        None, description="value of `after` for the next page; null if this is the last page so far"
-    )
+    next: int | None = Field(None, description="value of `after` for the next page; null if this is the last so far")
     total: int = Field(ge=0)
 
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from learnae.analysis.figures.spec import BLUE, ORANGE
-from learnae.analysis.money import Account, accounts, flows
+from learnae.analysis.money import Account, accounts, flows, paid_out
 from learnae.analysis.paper_comparison import format_number
 from learnae.analysis.statistics import Gain, gains, total_gain
+from learnae.protocol.types import ETHER
 from learnae.records.history import History
 from learnae.web.charts.components import Charts, details, legend, percentage_points, plot, section
 from learnae.web.charts.html import Html, h, table
@@ -38,7 +39,8 @@ BASELINES = {
 def money_section(history: History, charts: Charts) -> Html:
     paid, peers = flows(history), accounts(history)
     if not paid:
-        return section("money", "Payments", h("p", "No payment became final."), _account_table(peers))
+        none = h("p", "No payment became final.")
+        return section("money", "Payments", none, _account_table(peers), *_payouts(history))
     charts["flow"] = sankey_chart(paid, {peer.name: peer.kind for peer in peers})
     charts["matrix"] = matrix_chart(paid, peers)
     charts["accounts"] = accounts_chart(peers)
@@ -47,7 +49,16 @@ def money_section(history: History, charts: Charts) -> Html:
         flow_frame(omitted_names(paid), kinds),
         money_frames(largest_flow(paid), kinds, omitted_cells(paid, peers)),
     )
-    return section("money", "Payments", *frames, _account_table(peers))
+    return section("money", "Payments", *frames, _account_table(peers), *_payouts(history))
+
+
+def _payouts(history: History) -> tuple[Html, ...]:
+    """The pay-out wallets that are not the peers' own, if there are any."""
+    rows = [
+        (name, wallet, "-" if held is None else f"{held / ETHER:.6f}")
+        for name, (wallet, held) in paid_out(history).items()
+    ]
+    return (table(("peer", "pay-out wallet", "ETH at the end"), rows, "Wallets that others pay"),) if rows else ()
 
 
 def gain_section(history: History, charts: Charts) -> Html:
