@@ -5,6 +5,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -63,17 +64,18 @@ class Pods(LinkAgents):
 
 
 class Container:
-    """One container of Docker's API.  ``calls``: verbs so far.  ``refuses``: a verb that fails."""
+    """One container of Docker's API.  ``calls``: verbs so far.  ``refuses``: a verb that fails so many ``times``."""
 
     status, AFTER = "running", {"kill": "exited", "stop": "exited", "start": "running", "pause": "paused"}
 
     def __init__(self) -> None:
         self.calls: list[str] = []
-        self.refuses = ""
+        self.refuses, self.times = "", inf
 
     def __getattr__(self, verb: str) -> Callable[..., None]:
         def obey(**options: object) -> None:
-            if verb == self.refuses:
+            if verb == self.refuses and self.times > 0:
+                self.times -= 1
                 raise InputError(f"Docker cannot {verb} that")
             self.calls.append(verb)
             self.status = self.AFTER.get(verb, "running")

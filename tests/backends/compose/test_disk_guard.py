@@ -3,14 +3,16 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Iterable
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from learnae.backends.compose.capacity import MIB, REST_DISK
 from learnae.backends.compose.containers import Containers
-from learnae.backends.compose.disk_guard import EVERY, SHRUNK, DiskGuard, Space, exceeds
+from learnae.backends.compose.disk_guard import EVERY, MAX_MEASURING, SHRUNK, DiskGuard, Space, exceeds
 from learnae.backends.pods import files
 from learnae.errors import InputError
 
@@ -96,6 +98,17 @@ def test_large_files_count_by_what_they_take_and_links_by_themselves(tmp_path: P
     (folder / "deep" / "large").write_bytes(bytes(2 * MIB))
     assert exceeds([folder], Space(MIB, 10)) and not exceeds([folder], Space(3 * MIB, 10))
     assert not exceeds([tmp_path / "gone"], Space(0, 0))
+
+
+def test_a_busy_host_makes_no_pod_too_large_and_one_that_takes_the_processor_too_long_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, 10)
+    hours, moments = count(0.0, 3600.0), count(0.0, MAX_MEASURING / 5)
+    monkeypatch.setattr(time, "monotonic", lambda: next(hours))
+    assert not exceeds([tmp_path], FREE)
+    monkeypatch.setattr(time, "thread_time", lambda: next(moments))
+    assert exceeds([tmp_path], FREE)
 
 
 def test_folders_nested_too_deeply_count_as_too_much_and_the_next_session_says_what_to_do(

@@ -86,6 +86,17 @@ def test_a_session_does_not_wait_for_a_peer_that_cannot_be_restarted(tmp_path: P
     staged(test)
 
 
+def test_a_container_that_the_kernel_cannot_freeze_at_once_is_frozen_at_a_later_attempt(tmp_path: Path) -> None:
+    async def test() -> None:
+        stage = Stage(tmp_path, [window(FaultKind.SENSOR_SLEEP, "dog"), window(FaultKind.SENSOR_SLEEP, "cat")])
+        stage.containers["sensor-dog"].refuses, stage.containers["sensor-dog"].times = "pause", 3
+        stage.containers["sensor-cat"].refuses = "pause"
+        await stage.start()
+        assert stage.effects == ["applied", "ineffective"] and stage.said[0] == "Chaos: Docker cannot pause that."
+
+    staged(test)
+
+
 def test_a_peer_that_has_left_by_itself_is_neither_killed_nor_started(tmp_path: Path) -> None:
     async def test() -> None:
         stage = Stage(tmp_path, [window(FaultKind.KILL, "p01")])

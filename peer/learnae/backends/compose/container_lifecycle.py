@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from learnae.session.faults import Component, Fault, FaultKind, Part
 from learnae.untrusted_file import read_untrusted, replace_untrusted
 
 GRACE = 10  # s that a container gets to stop
+PAUSES = 10  # attempts: the kernel does not freeze processes at once that wait for a busy processor
 RUNNING = "running"
 STATE = "state.json"  # Anvil's
 MAX_STATE = 1 << 30  # bytes
@@ -47,7 +49,7 @@ class ContainerLifecycle:
         if await self.status(service) != RUNNING:
             return False
         if fault.kind.pauses:
-            await self._of(service, lambda container: container.pause())
+            await self._pause(service)
             return True
         self._down.add(service)
         if fault.kind.gentle:
@@ -107,6 +109,14 @@ class ContainerLifecycle:
         return str(await self._of(service, lambda container: container.status, absent=""))
 
     # private
+
+    async def _pause(self, service: str) -> None:
+        """Raises InputError."""
+        for _ in range(PAUSES - 1):
+            with suppress(InputError):
+                await self._of(service, lambda container: container.pause())
+                return
+        await self._of(service, lambda container: container.pause())
 
     def _written(self) -> bytes:
         """What is in Anvil's file, which its container can replace; nothing if that cannot be read."""
