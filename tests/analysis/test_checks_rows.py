@@ -164,12 +164,16 @@ def test_a_sensor_that_a_fault_stopped_to_the_end_may_publish_nothing(
     assert ended(fault, *heal) == said
 
 
-def test_how_long_readings_take_to_a_model_is_said_in_one_sentence() -> None:
+def test_how_long_readings_take_to_a_model_and_how_many_are_in_the_last_models_is_said_in_two_sentences() -> None:
     assert trained_readings(GOOD) == []
     begin, *others = with_sensor().records
     said = [replace(begin, t=at, peer="cat", fact=ReadingPublished(number, cid)) for number, at, cid in READINGS]
-    assert trained_readings(replace(GOOD, records=(begin, *said))) == ["0 of 2 readings of sensors were trained on."]
+    assert trained_readings(replace(GOOD, records=(begin, *said))) == [
+        "0 of 2 readings of sensors were trained on.",
+        "The last models of peers descend, by training and averaging, from none of these readings.",
+    ]
     more = [replace(begin, t=at, peer=peer, fact=ON_ROWS) for at, peer in ((4.5, "ann"), (9.0, "bob"))]
     assert trained_readings(replace(GOOD, records=(begin, *said, *more))) == [
-        "1 of 2 readings of sensors were trained on; the first model came 2.5 s (median) after the feed had it."
+        "1 of 2 readings of sensors were trained on; the first model came 2.5 s (median) after the feed had it.",
+        "The last models of peers descend, by training and averaging, from 1 of these readings.",
     ]

@@ -74,8 +74,8 @@ def test_readings_wait_while_the_feed_is_down_and_all_of_them_are_trained_on(ses
 
 
 CHURN = [
-    {"kind": "sensor-kill", "at": 2, "duration": 5, "targets": ["p04"]},
-    {"kind": "sensor-sleep", "at": 1, "duration": 7, "targets": ["p05"]},
+    {"kind": "sensor-kill", "at": 4, "duration": 5, "targets": ["p04"]},
+    {"kind": "sensor-sleep", "at": 3, "duration": 7, "targets": ["p05"]},
 ]
 
 

@@ -81,12 +81,13 @@ def test_somebody_has_to_train() -> None:
     assert len(roster(groups, 3, keys, privacy=False)) == 3  # profiteers train on the rows of providers
 
 
-def test_faults_wait_for_peers_that_compute_and_for_sensors_but_not_for_the_others() -> None:
+def test_faults_wait_for_peers_that_compute_or_for_sensors_if_there_are_any() -> None:
     keeper, provider = Group(1, has_rows=False, computes=False), Group(1, computes=False)
     sensor, profiteer = Group(1, computes=False, sensor=True), Group(1, has_rows=False)
     late = Group(1, joins_at=5.0)
     everybody = roster((keeper, provider, sensor, profiteer, late, Group()), 6, keys, privacy=False)
-    assert first_at_work(everybody) == ["p02", "p03", "p05"]
+    assert first_at_work(everybody) == ["p02"]
+    assert first_at_work(each for each in everybody if not each.group.sensor) == ["p03", "p05"]
     assert first_at_work(members(3, keeper, late, Group(1, joins_at=9.0))) == ["p01"], "all that work join late"
     assert first_at_work([]) == []
 

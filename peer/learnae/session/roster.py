@@ -91,8 +91,12 @@ def sensor_names(groups: Sequence[Group], count: int) -> list[str]:
 
 
 def first_at_work(members: Iterable[Member]) -> list[str]:
-    """Peers and sensors that begin to work first.  A peer that neither trains nor averages never begins to work."""
-    workers = [member for member in members if member.group.computes or member.group.sensor]
+    """The first of those for whose work faults wait: the peers that compute or, since their faults are the only ones of
+    such a session, the sensors.
+    """
+    everybody = list(members)
+    sensors = [member for member in everybody if member.group.sensor]
+    workers = sensors or [member for member in everybody if member.group.computes]
     first = min((member.group.joins_at for member in workers), default=0.0)
     return [member.name for member in workers if member.group.joins_at == first]
 

@@ -14,9 +14,9 @@ from learnae.backends.live_run import READINGS, observed
 from learnae.backends.pods.plan import JOURNALS
 from learnae.backends.pods.sensor_files import CSV
 from learnae.messages.wire import cid_of
-from learnae.protocol.decisions import WorkBegan
+from learnae.protocol.decisions import WorkBegan, WorkChanged, WorkState
 from learnae.protocol.types import Address, Cid, PeerId
-from learnae.records.history import History, ReadingPublished, ReadingsDamaged, Record
+from learnae.records.history import Fact, History, ReadingPublished, ReadingsDamaged, Record
 from learnae.session.roster import roster
 from learnae.session.session_file import parse
 
@@ -185,14 +185,20 @@ def test_files_are_read_in_a_thread_while_the_session_runs(stage: Stage, monkeyp
     assert threads and threading.get_ident() not in threads
 
 
-def test_sensors_start_when_all_peers_that_follow_the_feed_are_at_work(stage: Stage) -> None:
+@pytest.mark.parametrize("last", [WorkBegan(2, False), WorkChanged(WorkState.TRAINING)])
+def test_sensors_start_when_all_peers_that_follow_the_feed_are_at_work_and_all_trainers_train(
+    stage: Stage, last: Fact
+) -> None:
     async def story() -> None:
         following = asyncio.create_task(stage.sensors.follow())
-        stage.run.add(Record(1.0, "p00", WorkBegan(2, False)))
-        for _ in range(10):
+        begun = [WorkChanged(WorkState.IDLE), WorkBegan(2, False), WorkChanged(WorkState.TRAINING)]
+        for record in [Record(1.0, name, fact) for fact in begun for name in ("p00", "p01")]:
+            if record != Record(1.0, "p01", last):
+                stage.run.add(record)
+        for _ in range(100):
             await asyncio.sleep(0)
         assert stage.containers.services == []
-        stage.run.add(Record(1.0, "p01", WorkBegan(2, False)))
+        stage.run.add(Record(1.0, "p01", last))
         async with asyncio.timeout(60):
             await stage.containers.both.wait()
         following.cancel()

@@ -124,6 +124,7 @@ def test_the_role_of_a_cheat_is_its_policy() -> None:
         ({"has_rows": False}, "profiteer"),
         ({"computes": False}, "provider"),
         ({"has_rows": False, "computes": False}, "keeper"),
+        ({"computes": False, "sensor": True}, "sensor"),
         ({"wants_payment": False}, "trainer, wants no payment"),
     ],
 )

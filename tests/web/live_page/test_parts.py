@@ -52,6 +52,7 @@ from learnae.records.history import (
     History,
     PeerCrashed,
     PeerRestarted,
+    ReadingPublished,
     Record,
     SessionBegan,
 )
@@ -187,6 +188,17 @@ def test_a_peers_row_counts_its_own_slices_and_the_row_blocks_of_an_open_session
     records = (Record(0.0, "swarm", began), *(Record(1.0, "ann", fact) for fact in OPEN_SESSION))
     row = page_parts(History(records))["table:peers"][0]
     assert row["cells"][3:6] == expected
+
+
+def test_a_sensors_row_shows_its_role_and_how_many_readings_it_has_published() -> None:
+    assert GOOD.began
+    first, *others = GOOD.began.roster
+    sensor = replace(first, computes=False, wants_payment=False, sensor=True)
+    session = replace(GOOD.began.session, privacy=False)
+    began = replace(GOOD.began, session=session, roster=(sensor, *others))
+    readings = (Record(1.0, first.name, ReadingPublished(number, Cid(f"rows {number}"), 5)) for number in (1, 2))
+    row = page_parts(History((Record(0.0, "swarm", began), *readings)))["table:peers"][0]
+    assert row["cells"][:2] == [first.name, "sensor, wants no payment"] and row["cells"][3:5] == ["-", "2"]
 
 
 def test_each_debt_is_one_receipt_and_the_newest_comes_first() -> None:

@@ -7,14 +7,16 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from tests.helpers.histories import GOOD, OF_THE_PAPER, PEER, SETTINGS, TOLD, amended, fact_is
+from tests.helpers.histories import GOOD, OF_THE_PAPER, PEER, SETTINGS, TOLD, amended, fact_is, score
 
 from learnae.analysis.checks import CHECKS, verdict
 from learnae.analysis.figures import figures
 from learnae.analysis.group_flows import run_flows
 from learnae.analysis.paper_comparison import result_rows
+from learnae.protocol.decisions import Trained
 from learnae.protocol.policies import Policy
-from learnae.records.history import History, Record, SessionBegan
+from learnae.protocol.types import Cid
+from learnae.records.history import History, ReadingPublished, Record, SessionBegan
 from learnae.records.roster_entry import RosterEntry
 from learnae.session.settings import Group, ScoreSettings
 from learnae.web.charts.theme import DARK, NAMES
@@ -337,6 +339,20 @@ def test_words_stand_out_from_the_paper(name: str, night: bool) -> None:
 def test_peers_are_named_as_in_the_roster(whole: Reader) -> None:
     for name in PEER:
         assert name in whole.text
+
+
+# readings of sensors
+
+
+def test_the_report_shows_how_many_readings_of_each_sensor_are_in_each_peers_last_model(whole: Reader) -> None:
+    assert "Readings of sensors" not in whole.text
+    first, *others = GOOD.records
+    rows = [Cid("one"), Cid("two")]
+    published = [replace(first, peer="eve", fact=ReadingPublished(at, cid, 2)) for at, cid in enumerate(rows, 1)]
+    trained = replace(first, peer="ann", fact=Trained(1, 1, Cid("model"), score(700), rows[0]))
+    reader = read(replace(GOOD, records=(first, *published, trained, *others)))
+    assert reader.open == [] and "Readings of sensors in the last model of each peer" in reader.text
+    assert "1 of 2" in reader.text
 
 
 # the flow between groups

@@ -6,6 +6,7 @@ from statistics import median
 
 from learnae.analysis.checks.faults import recorded_faults
 from learnae.analysis.checks.result import check, session_began
+from learnae.analysis.reading_lineage import readings_in_models
 from learnae.protocol.decisions import RowsPublished, Trained, TrainingFailed
 from learnae.protocol.types import Cid
 from learnae.records.history import History, ReadingPublished, ReadingsDamaged
@@ -83,12 +84,17 @@ def reading_delays(history: History) -> list[float]:
 
 
 def trained_readings(history: History) -> list[str]:
-    """One sentence about a session with sensors; none for others."""
+    """Two sentences about a session with sensors; none for others."""
     published, delays = {reading.cid for _, reading in history.facts(ReadingPublished)}, reading_delays(history)
     if not published:
         return []
     after = f"; the first model came {median(delays):.1f} s (median) after the feed had it" if delays else ""
-    return [f"{len(delays)} of {len(published)} readings of sensors were trained on{after}."]
+    inside = [sum(readings.values()) for readings in readings_in_models(history).values()]
+    found = " to ".join(map(str, sorted({min(inside), max(inside)}))) if any(inside) else "none"
+    return [
+        f"{len(delays)} of {len(published)} readings of sensors were trained on{after}.",
+        f"The last models of peers descend, by training and averaging, from {found} of these readings.",
+    ]
 
 
 # private

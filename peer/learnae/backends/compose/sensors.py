@@ -1,6 +1,7 @@
 """The sensors of a session in containers: starts them, and reads what each has recorded of its readings.
 
-A sensor starts once all peers that follow the feed are at work: a broker keeps nothing for those that never subscribed.
+A sensor starts once all peers that follow the feed are at work, since a broker keeps nothing for those that never
+subscribed, and all trainers train: on a busy host they may need a minute, in which it would publish all that it has.
 """
 
 import asyncio
@@ -16,7 +17,8 @@ from learnae.backends.pods import plan as pods
 from learnae.backends.pods.ending import FollowedFeed
 from learnae.backends.pods.sensor_files import count_readings
 from learnae.errors import InputError
-from learnae.protocol.decisions import WorkBegan
+from learnae.protocol.decisions import WorkBegan, WorkChanged, WorkState
+from learnae.protocol.policies import Policy, Role
 from learnae.protocol.rest import Rest
 from learnae.protocol.types import Cid
 from learnae.records.history import History, ReadingPublished, ReadingsDamaged, Record
@@ -138,13 +140,15 @@ class SensorContainers:
         return Rest(frozenset(), frozenset(), cids)
 
     async def _start(self, member: Member) -> None:
-        waiting = {other.name for other in self.members if other.group.bridge and not other.group.joins_at}
-        if waiting:
-            async for _, record in self.run.events.follow():
-                if isinstance(record.fact, WorkBegan):
-                    waiting.discard(record.peer)
-                if not waiting:
-                    break
+        early = [other for other in self.members if not other.group.joins_at]
+        waiting = {(WorkBegan, other.name) for other in early if other.group.bridge}
+        honest = (other for other in early if other.group.policy is Policy.HONEST)
+        waiting |= {(WorkChanged, other.name) for other in honest if other.group.role is Role.TRAINER}
+        async for _, record in self.run.events.follow():
+            if not (isinstance(record.fact, WorkChanged) and record.fact.work in (WorkState.EMPTY, WorkState.IDLE)):
+                waiting.discard((type(record.fact), record.peer))
+            if not waiting:
+                break
         await asyncio.sleep(member.group.joins_at - self.clock())
         await self.containers.up(f"sensor-{member.name}")
         self.started(self.clock(), member.name)

@@ -5,6 +5,7 @@ from typing import Any
 
 from learnae.analysis.checks import CHECKS
 from learnae.analysis.paper_comparison import format_number, result_rows
+from learnae.analysis.reading_lineage import readings_in_models, readings_of_sensors
 from learnae.analysis.statistics import flatten
 from learnae.records.history import History
 from learnae.web.charts.components import badge, details, section
@@ -51,7 +52,8 @@ def results_section(history: History, verdict: Mapping[str, Any]) -> Html:
         "The accuracies behind a payment are reported by the payer; learnae audit --replay computes them again."
     )
     grid = table(("", "this run", *(["the paper"] if of_the_paper else [])), rows, "Results")
-    return section("results", "Results", h("div", grid, h("p", note, class_="note"), class_="side"))
+    beside = h("div", grid, h("p", note, class_="note"), class_="side")
+    return section("results", "Results", beside, *_readings_in_models(history))
 
 
 def settings_section(history: History, environment: Mapping[str, Any]) -> Html:
@@ -62,6 +64,18 @@ def settings_section(history: History, environment: Mapping[str, Any]) -> Html:
         details("Session settings, including defaults", _pairs(_flat(session_settings(history)), "Settings")),
         details("Environment", _pairs(_flat(environment), "Environment")),
     )
+
+
+def _readings_in_models(history: History) -> Iterator[Html]:
+    sensors = readings_of_sensors(history)
+    if models := readings_in_models(history):
+        rows = [
+            (peer, *(f"{count} of {len(sensors[name])}" for name, count in inside.items()))
+            for peer, inside in models.items()
+        ]
+        caption = "Readings of sensors in the last model of each peer"
+        how = "It, or a model that it descends from by training and averaging, was trained on them."
+        yield details(caption, h("p", how), table(("peer", *sensors), rows, caption), open=True)
 
 
 def _origin(environment: Mapping[str, Any]) -> Iterator[object]:
