@@ -74,7 +74,9 @@ duration = 3.0
 """
 
 
-@pytest.mark.parametrize(("image", "feed"), [(images.BROKER, MOSQUITTO), (images.TANGLE, TANGLE)])
+@pytest.mark.parametrize(
+    ("image", "feed"), [(images.BROKER, MOSQUITTO), (images.TANGLE, TANGLE)], ids=["mosquitto", "tangle"]
+)
 def test_every_reading_of_sensors_is_trained_on_once_by_each_peer_although_a_sensor_or_a_node_of_the_feed_is_killed(
     image: str, feed: str, tmp_path: Path
 ) -> None:
