@@ -191,7 +191,7 @@ def test_sensors_start_when_all_peers_that_follow_the_feed_are_at_work_and_all_t
 ) -> None:
     async def story() -> None:
         following = asyncio.create_task(stage.sensors.follow())
-        begun = [WorkChanged(WorkState.IDLE), WorkBegan(2, False), WorkChanged(WorkState.TRAINING)]
+        begun: list[Fact] = [WorkChanged(WorkState.IDLE), WorkBegan(2, False), WorkChanged(WorkState.TRAINING)]
         for record in [Record(1.0, name, fact) for fact in begun for name in ("p00", "p01")]:
             if record != Record(1.0, "p01", last):
                 stage.run.add(record)

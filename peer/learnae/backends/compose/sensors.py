@@ -141,7 +141,7 @@ class SensorContainers:
 
     async def _start(self, member: Member) -> None:
         early = [other for other in self.members if not other.group.joins_at]
-        waiting = {(WorkBegan, other.name) for other in early if other.group.bridge}
+        waiting: set[tuple[type, str]] = {(WorkBegan, other.name) for other in early if other.group.bridge}
         honest = (other for other in early if other.group.policy is Policy.HONEST)
         waiting |= {(WorkChanged, other.name) for other in honest if other.group.role is Role.TRAINER}
         async for _, record in self.run.events.follow():
