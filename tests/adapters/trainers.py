@@ -11,7 +11,7 @@ from learnae.errors import PortError, Reason
 from learnae.messages.wire import MAX_BLOCK, cid_of
 from learnae.ports import Trainer
 from learnae.protocol.policies import Forgery
-from learnae.protocol.types import Cid, ModelRef, PeerId, Weights
+from learnae.protocol.types import Cid, ModelRef, Parents, PeerId, Weights
 
 
 class TrainerWorld(Protocol):
@@ -54,11 +54,15 @@ class TrainerSuite:
         base, _ = world.theirs.train(world.initial, 1, 1, 1).result()
         other, _ = world.theirs.train(world.initial, 2, 5, 2).result()
         weights, _ = world.theirs.average(base.cid, ModelRef(world.peers[0], 1, mine), 3).result()
-        average = ModelRef(world.peers[1], 3, weights, (base.cid, mine.cid))
+        average = ModelRef(world.peers[1], 3, weights, Parents((base.cid, mine.cid), (world.peers[1], world.peers[0])))
         assert world.mine.score(weights.cid, average).result()[0] == weights
-        false = replace(average, parents=(other.cid, other.cid))
-        assert refusal(world.mine.score(weights.cid, false)) is Reason.PARENTS
-        unknown = replace(average, parents=(cid_of(b"unknown"), mine.cid))
+        assert average.parents
+        for false in (
+            replace(average.parents, cids=(other.cid, other.cid)),
+            replace(average.parents, creators=(world.peers[1], world.peers[1])),
+        ):
+            assert refusal(world.mine.score(weights.cid, replace(average, parents=false))) is Reason.PARENTS
+        unknown = replace(average, parents=replace(average.parents, cids=(cid_of(b"unknown"), mine.cid)))
         assert world.mine.score(weights.cid, unknown).result()[0] == weights
 
     def test_training_makes_a_block_of_its_own(self, world: TrainerWorld) -> None:

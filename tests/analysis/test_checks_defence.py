@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tests.helpers.histories import GOOD, MODEL, PEER, SETTINGS, amended, caught, fact_is, followed_by, score
+from tests.helpers.histories import GOOD, MODEL, PARENTS, PEER, SETTINGS, amended, caught, fact_is, followed_by, score
 
 from learnae.protocol.decisions import (
     Averaged,
@@ -98,6 +98,11 @@ def test_an_averaging_that_begins_with_a_model_of_a_denied_peer_is_invalid() -> 
 
 def test_an_average_names_its_parents_and_a_trained_model_none() -> None:
     average, trained = (fact_is("ann", Published, cid=MODEL[f"ann {step}"]) for step in (2, 1))
-    for history in (amended(average, parents=None), amended(trained, parents=(MODEL["bob 1"], MODEL["bob 1"]))):
+    mistaken = replace(PARENTS, creators=(PEER["ann"], PEER["ann"]))
+    for history in (
+        amended(average, parents=None),
+        amended(average, parents=mistaken),
+        amended(trained, parents=PARENTS),
+    ):
         assert caught(history).keys() == {"announced_parents_are_true"}
     assert not caught(amended(fact_is("dan", Published), parents=None))

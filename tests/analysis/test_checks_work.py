@@ -7,6 +7,7 @@ from tests.helpers.histories import (
     GOOD,
     MODEL,
     NAMES,
+    PARENTS,
     PEER,
     amended,
     caught,
@@ -113,7 +114,7 @@ def test_averaging_with_what_was_never_published_is_invalid() -> None:
 def test_averaging_with_what_is_published_only_later_is_invalid() -> None:
     early = fact_is("ann", Published, cid=MODEL["ann 2"])
     after = fact_is("ann", Averaged, remote_cid=MODEL["dan 1"])
-    late = followed_by(after, Published(2, MODEL["ann 2"], (MODEL["ann 1"], MODEL["bob 1"])), history=without(early))
+    late = followed_by(after, Published(2, MODEL["ann 2"], PARENTS), history=without(early))
     assert caught(late).keys() == {"averaged_models_were_published"}
 
 

@@ -9,7 +9,7 @@ from tests.helpers.swarms import groups
 from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.publication import Publication
 from learnae.protocol.reciprocity import Reciprocity
-from learnae.protocol.types import Cid, ModelRef
+from learnae.protocol.types import Cid, ModelRef, Parents
 
 Patch = pytest.MonkeyPatch
 
@@ -25,7 +25,7 @@ def names_no_parents(patch: Patch) -> None:
 
 
 def names_itself_as_both_parents(patch: Patch) -> None:
-    patch.setattr(Publication, "_parents", lambda self, remote: (self.weights.cid,) * 2)
+    patch.setattr(Publication, "_parents", lambda self, remote: Parents((self.weights.cid,) * 2, (remote.creator,) * 2))
 
 
 def averages_with_whom_it_denied(patch: Patch) -> None:
@@ -46,7 +46,7 @@ def accuses_of_what_was_not_adopted(patch: Patch) -> None:
     def paranoid(self: Reciprocity, model: ModelRef) -> None:
         announced(self, model)
         if model.parents:
-            self._adopted.setdefault((model.creator, Cid(model.parents[0])), self._requests.now)
+            self._adopted.setdefault((model.creator, Cid(model.parents.cids[0])), self._requests.now)
 
     patch.setattr(Reciprocity, "announced", paranoid)
 

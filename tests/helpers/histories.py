@@ -27,7 +27,7 @@ from learnae.protocol.decisions import (
 )
 from learnae.protocol.policies import Policy
 from learnae.protocol.settings import RewardSettings
-from learnae.protocol.types import Address, Cid, PeerId, Poid, Score, TxHash, Wei
+from learnae.protocol.types import Address, Cid, Parents, PeerId, Poid, Score, TxHash, Wei
 from learnae.records.chain_export import Balances, Block, ChainRecord, ChainTransaction, Genesis
 from learnae.records.history import (
     Evaluated,
@@ -49,6 +49,7 @@ PEER = {name: PeerId(f"12D3{name}") for name in NAMES}
 WALLET = {name: Address("0x" + f"{number:02x}" * 20) for number, name in enumerate(NAMES, 0xA1)}
 CONTRACT = {name: Address("0x" + f"{number:02x}" * 20) for number, name in enumerate(NAMES, 0xC1)}
 MODEL = {name: cid_of(name.encode()) for name in ("ann 1", "ann 2", "ann 3", "bob 1", "bob 2", "dan 1", "cat 1")}
+PARENTS = Parents((MODEL["ann 1"], MODEL["bob 1"]), (PEER["ann"], PEER["bob"]))  # of ann's average
 GROUPS = (
     Group(count=2),
     Group(count=1, has_rows=False, policy=Policy.REFUSES_TO_PAY),
@@ -109,7 +110,7 @@ TOLD: list[tuple[str, Fact]] = [
     ("ann", Averaged(PEER["bob"], MODEL["bob 1"], score(700), score(750), True, MODEL["ann 2"], 2)),
     ("ann", ANN_OWES),
     ("ann", replace(ANN_OWES, state=DebtState.PAYABLE, payee=WALLET["bob"])),
-    ("ann", Published(2, MODEL["ann 2"], (MODEL["ann 1"], MODEL["bob 1"]))),
+    ("ann", Published(2, MODEL["ann 2"], PARENTS)),
     ("cat", Averaged(PEER["bob"], MODEL["bob 1"], score(700), score(701), True, MODEL["cat 1"], 1)),
     ("cat", CAT_OWES),
     ("cat", replace(CAT_OWES, state=DebtState.DECLINED, reason="policy")),

@@ -17,7 +17,7 @@ from learnae.protocol.policies import Role
 from learnae.protocol.replay import digest, new_peer, replay
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.transitions import IDENTITY, WORK
-from learnae.protocol.types import Address, ModelRef, PeerId, Score, Timer, TxHash, Wei, Weights
+from learnae.protocol.types import Address, ModelRef, Parents, PeerId, Score, Timer, TxHash, Wei, Weights
 
 NAMES = ("ann", "bob", "cat", "dan", "eve", "me")
 UNITS = get_args(do.TrainerAction)
@@ -182,9 +182,13 @@ class RandomDriver:
         self.made += 1
         return Weights(self.cid(f"made {self.made}"), f"made {self.made}")
 
-    def parents(self) -> tuple[Any, Any] | None:
+    def parents(self) -> Parents | None:
         """Of an average that another peer announces."""
-        return (self.cid("own"), self.cid(f"remote {self.rng.randrange(9)}")) if self.rng.random() < 0.3 else None
+        if self.rng.random() >= 0.3:
+            return None
+        return Parents(
+            (self.cid("own"), self.cid(f"remote {self.rng.randrange(9)}")), (self.cid("me"), self.cid("eve"))
+        )
 
     @staticmethod
     def cid(name: str) -> Any:

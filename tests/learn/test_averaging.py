@@ -14,7 +14,7 @@ from learnae.learn.serialization import decode_block, encode_block
 from learnae.messages.wire import cid_of
 from learnae.ports import ScoredDespite
 from learnae.protocol.averaging import HALF, ONE
-from learnae.protocol.types import ModelRef, Weights
+from learnae.protocol.types import ModelRef, Parents, Weights
 from learnae.session.settings import AveragingSettings
 
 NET = network()
@@ -28,7 +28,11 @@ def averaged(world: Swarm) -> tuple[ModelRef, ModelRef, ModelRef]:
     """Models of two peers, and the first one's average of both as it would be announced."""
     own, remote = world.published(0), world.published(1)
     made, _ = world.trainers[0].average(own.weights.cid, remote, 2).result()
-    return own, remote, ModelRef(name(0), 2, made, (own.weights.cid, remote.weights.cid))
+    return own, remote, ModelRef(name(0), 2, made, parents_of(own, remote))
+
+
+def parents_of(own: ModelRef, remote: ModelRef) -> Parents:
+    return Parents((own.weights.cid, remote.weights.cid), (own.creator, remote.creator))
 
 
 def metadata(world: Swarm, model: ModelRef) -> BlockMetadata:

@@ -31,6 +31,7 @@ from learnae.protocol.types import (
     IdentityAnnouncement,
     ModelAnnouncement,
     ModelRef,
+    Parents,
     PeerId,
     Poid,
     RowBlock,
@@ -40,14 +41,16 @@ from learnae.protocol.types import (
 )
 
 SESSION, BLOCK = cid_of(b"a session"), cid_of(b"a model")
-PEER = PeerId("12D3KooW" + "x" * 44)
+PEER, OTHER = (PeerId("12D3KooW" + letter * 44) for letter in "xy")
 WALLET, CONTRACT = Address("0x" + "aB" * 20), Address("0x" + "12" * 20)
 CLAIM = Claim(Poid(PEER, WALLET), CONTRACT, TxHash("0x" + "cd" * 32), "ef" * 32, "uSIGNATURE")
 HINTS = (f"/ip4/10.0.0.7/tcp/4001/p2p/{PEER}", f"/ip6/fd00::7/tcp/4001/p2p/{PEER}")
 IDENTITY = IdentityAnnouncement(SESSION, CLAIM, HINTS[:1])
 MODEL = ModelAnnouncement(SESSION, ModelRef(PEER, 7, Weights(BLOCK, "ab" * 32)), HINTS)
 ROWS = RowsAnnouncement(SESSION, RowBlock(PEER, 3, cid_of(b"rows")), "uSIGNATURE", HINTS[:1])
-AVERAGE = replace(MODEL, model=replace(MODEL.model, parents=(cid_of(b"own"), cid_of(b"remote"))))
+AVERAGE = replace(
+    MODEL, model=replace(MODEL.model, parents=Parents((cid_of(b"own"), cid_of(b"remote")), (PEER, OTHER)))
+)
 BOTH = pytest.mark.parametrize(
     "announcement", [IDENTITY, MODEL, AVERAGE, ROWS], ids=["identity", "model", "average", "rows"]
 )
@@ -94,17 +97,26 @@ def test_whatever_is_announced_comes_back_equal(announcement: Announcement) -> N
     assert decode(encode(announcement)) == announcement
 
 
+@pytest.mark.parametrize("creators", [None, [], [PEER], [PEER, PEER, PEER], [PEER, 7], [PEER, "no peer"]])
+def test_each_parent_has_a_creator(creators: object) -> None:
+    with pytest.raises(BadMessage):
+        decode(spoilt(AVERAGE, parent_creators=creators))
+
+
 def test_the_longest_announcement_is_still_a_message() -> None:
     poid = Poid(PeerId("x" * 64), WALLET)
     addresses = (f"/ip6/{':'.join(['1234'] * 8)}/tcp/65535/p2p/{poid.peer}",) * MAX_ADDRESSES
     longest = replace(IDENTITY, claim=replace(CLAIM, poid=poid, signature="s" * 200), addresses=addresses)
     assert len(encode(longest)) <= MAX_MESSAGE
     assert decode(encode(longest)) == longest
+    parents = Parents((BLOCK, BLOCK), (poid.peer, poid.peer))
+    model = ModelRef(poid.peer, MAX_STEP - 1, Weights(BLOCK, "ab" * 32), parents)
+    assert len(encode(ModelAnnouncement(SESSION, model, addresses))) <= MAX_MESSAGE
 
 
 def test_what_is_announced_is_canonical_json() -> None:
     assert encode(MODEL) == (
-        b'{"addresses":["%s","%s"],"cid":"%s","creator":"%s","digest":"%s","parents":[],'
+        b'{"addresses":["%s","%s"],"cid":"%s","creator":"%s","digest":"%s","parent_creators":[],"parents":[],'
         b'"session":"%s","step":7,"type":"model","v":1}'
     ) % (*map(str.encode, HINTS), BLOCK.encode(), PEER.encode(), b"ab" * 32, SESSION.encode())
 

@@ -14,7 +14,7 @@ from learnae.protocol.blockchain import ModelPayment, PaymentReport
 from learnae.protocol.decisions import Published, StandingChanged
 from learnae.protocol.policies import Policy
 from learnae.protocol.settings import Defence, Scope
-from learnae.protocol.types import Address, Cid, PeerId, Timer, Wei
+from learnae.protocol.types import Address, Cid, Parents, PeerId, Timer, Wei
 
 BOB = PeerId("bob")
 
@@ -40,7 +40,9 @@ def trading(**settings: Any) -> Driven:
 
 def adopts(driven: Driven, adopter: str, cid: str, step: int = 1) -> Driven:
     """Receive an average of the adopter's with this model, which is tried and not better."""
-    average = replace(model(adopter, step), parents=(Cid(f"{adopter}-0"), Cid(cid)))
+    average = replace(
+        model(adopter, step), parents=Parents((Cid(f"{adopter}-0"), Cid(cid)), (PeerId(adopter), PeerId("me")))
+    )
     event = driven.screens(adopter, announced(average))
     assert not isinstance(event, Reason)
     driven.tell(event)
@@ -80,7 +82,8 @@ def fetched_for(driven: Driven, creator: str, step: int) -> bool:
 
 def test_an_average_is_announced_with_its_parents_and_a_trained_model_without() -> None:
     driven = trading().attempted("bob", 90)
-    assert [fact.parents for fact in driven.facts(Published)] == [None, None, ("me-2", "bob-1")]
+    named = Parents((Cid("me-2"), Cid("bob-1")), (PeerId("me"), PeerId("bob")))
+    assert [fact.parents for fact in driven.facts(Published)] == [None, None, named]
 
 
 def test_who_conceals_averages_announces_none() -> None:

@@ -6,6 +6,7 @@ import pytest
 from tests.helpers import (
     defence_mutants,
     feed_mutants,
+    lineage_mutants,
     market_mutants,
     payout_mutants,
     pool_mutants,
@@ -28,6 +29,7 @@ MUTANTS = [
     *pool_mutants.MUTANTS,
     *market_mutants.MUTANTS,
     *payout_mutants.MUTANTS,
+    *lineage_mutants.MUTANTS,
 ]
 
 

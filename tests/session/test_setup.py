@@ -49,6 +49,12 @@ def test_a_price_for_rows_is_in_the_manifest() -> None:
     assert json.loads(setup(priced).manifest)["reward"]["data_wei"] == "20000000000000000"
 
 
+def test_the_share_of_parents_is_in_the_manifest() -> None:
+    assert "lineage" not in json.loads(setup().manifest)["reward"]
+    split = replace(SESSION, reward=RewardSettings(lineage=Decimal("0.5")))
+    assert json.loads(setup(split).manifest)["reward"]["lineage"] == "0.5"
+
+
 def test_an_averaging_rule_other_than_the_papers_is_in_the_manifest() -> None:
     assert "averaging" not in json.loads(setup().manifest)
     ours = replace(SESSION, averaging=AveragingSettings("line-search"))

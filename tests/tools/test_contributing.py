@@ -97,7 +97,7 @@ def extended(copy: Copy) -> Copy:
     flat = '        "flat": "learnae.protocol.reward:flat",\n'
     copy.edit(reward, "plugins.py", flat, f'{flat}        "double": "learnae.protocol.reward:double",\n')
     recomputed = '        case "double":\n            return 2 * floor(view.factor * gain)\n'
-    copy.edit(reward, "analysis/checks/debts.py", '        case "flat":\n', f'{recomputed}        case "flat":\n')
+    copy.edit(reward, "analysis/checks/amounts.py", '        case "flat":\n', f'{recomputed}        case "flat":\n')
 
     copy.edit(
         check,

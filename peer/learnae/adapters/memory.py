@@ -22,6 +22,7 @@ from learnae.protocol.types import Address, Cid, ModelRef, PeerId, Score, Weight
 from learnae.session.faults import Component, Fault
 
 T = TypeVar("T")
+NOBODY = "-"  # the creator of the initial weights
 ROWS = b"rows "  # a row block of this trainer begins with
 READING = b'{"features"'  # the header of a sensor's rows
 
@@ -177,10 +178,13 @@ class MemoryTrainer:
             raise PortError(Reason.CREATOR, creator.decode())
         if model and model.weights.digest != digest.decode():
             raise PortError(Reason.DIGEST, digest.decode())
-        if model and model.parents and all(parent in self.blocks for parent in model.parents):
-            base, other = model.parents
-            digest_of_other = self.blocks[other].decode().split()[3]
-            if int(skill) != self._mean(base, other, digest_of_other, model.creator):
+        if model and model.parents and all(parent in self.blocks for parent in model.parents.cids):
+            base, other = model.parents.cids
+            own_creator = self.blocks[base].decode().split()[1]
+            _, other_creator, _, digest_of_other = self.blocks[other].decode().split()
+            creators = model.creator if own_creator == NOBODY else own_creator, other_creator
+            mean = self._mean(base, other, digest_of_other, model.creator)
+            if creators != model.parents.creators or int(skill) != mean:
                 raise PortError(Reason.PARENTS, cid)
         return int(skill)
 

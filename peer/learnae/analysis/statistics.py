@@ -101,7 +101,7 @@ def gains(history: History) -> list[Gain]:
         else {  # the fees of a pool pay for no single model
             (payer, changes[-1][1].creator, changes[-1][1].cid)
             for (payer, _), changes in history.debts.items()
-            if changes[-1][1].state is DebtState.FINAL
+            if changes[-1][1].state is DebtState.FINAL and changes[-1][1].for_adopted
         }
     )
     last_slice = {record.peer: record.t for record, _ in history.facts(Trained)}

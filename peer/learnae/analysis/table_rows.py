@@ -49,7 +49,7 @@ class PaymentRow:
 
     ``before`` and ``after`` are scores by the session's metric, by default accuracies; ``correct_before``,
     ``correct_after`` and ``rows`` are the exact scores on the payer's validation rows.  ``shares``: the number
-    of row blocks that share the gain; 0: it is for a model.
+    of row blocks that share the gain; 0: it is for a model.  ``part_of``: of a payment for a parent, the adopted model.
     """
 
     payer: str
@@ -71,6 +71,7 @@ class PaymentRow:
     block: int | None
     reason: str | None
     shares: int
+    part_of: Cid | None
 
 
 @dataclass(frozen=True, slots=True)

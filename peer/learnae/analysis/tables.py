@@ -80,6 +80,7 @@ def payments(history: History) -> list[PaymentRow]:
                 debt.block,
                 debt.reason,
                 debt.shares,
+                debt.part_of,
             )
         )
     return rows

@@ -159,7 +159,7 @@ def _payments(history: History) -> Iterator[str]:
         gain = f"{debt.before.accuracy:.4f} to {debt.after.accuracy:.4f}"
         where = f", transaction {debt.tx} in block {debt.block}" if debt.tx else ""
         payee = debt.payee or "unknown payee"
-        source = f"{'rows ' * (debt.shares > 0)}{debt.cid}"
+        source = f"{'rows ' * (debt.shares > 0)}{debt.cid}{f', a parent of {debt.part_of}' if debt.part_of else ''}"
         yield f"{payer}: {debt.wei} wei to {payee} for {gain} by {source}: {states.get(debt.state, debt.state)}{where}"
 
 

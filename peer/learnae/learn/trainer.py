@@ -184,10 +184,11 @@ class PoolTrainer:
             raise PortError(Reason.MALFORMED, "facts for another averaging rule")
         if decoded.metadata.mix and not model.parents:
             raise PortError(Reason.MALFORMED, "shares of an average, of a model without parents")
-        if model.parents and all(parent in self._blocks for parent in model.parents):
-            base, remote = (self._models.get(parent) for parent in model.parents)
+        if model.parents and all(parent in self._blocks for parent in model.parents.cids):
+            base, remote = (self._models.get(parent) for parent in model.parents.cids)
+            creators = base.metadata.creator or model.creator, remote.metadata.creator  # initial weights have none
             mix = MEAN if self._mean else decoded.metadata.mix
-            true = is_mix(mix, len(self._network.shapes))
+            true = is_mix(mix, len(self._network.shapes)) and creators == model.parents.creators
             if not true or not torch.equal(self._average(base, remote, mix), decoded.weights):
                 raise PortError(Reason.PARENTS)
         return decoded

@@ -19,6 +19,7 @@ from learnae.protocol.types import (
     IdentityAnnouncement,
     ModelAnnouncement,
     ModelRef,
+    Parents,
     PeerId,
     Poid,
     RowBlock,
@@ -97,7 +98,8 @@ def encode(announcement: Announcement) -> bytes:
                 "cid": model.weights.cid,
                 "creator": model.creator,
                 "digest": model.weights.digest,
-                "parents": list(model.parents or ()),
+                "parent_creators": list(model.parents.creators if model.parents else ()),
+                "parents": list(model.parents.cids if model.parents else ()),
                 "step": model.step,
                 "type": "model",
             }
@@ -159,12 +161,14 @@ def _model(body: dict[str, Any]) -> ModelAnnouncement:
     return ModelAnnouncement(Cid(_text(body, "session", CID)), model, tuple(map(str, addresses)))
 
 
-def _parents(body: dict[str, Any]) -> tuple[Cid, Cid] | None:
-    match body.get("parents"):
-        case []:
+def _parents(body: dict[str, Any]) -> Parents | None:
+    match body.get("parents"), body.get("parent_creators"):
+        case [], []:
             return None
-        case [base, remote]:
-            return Cid(_text({"parent": base}, "parent", CID)), Cid(_text({"parent": remote}, "parent", CID))
+        case [base, remote], [mine, other]:
+            cids = (_text({"parent": cid}, "parent", CID) for cid in (base, remote))
+            creators = (_text({"parent": peer}, "parent", PEER) for peer in (mine, other))
+            return Parents((Cid(next(cids)), Cid(next(cids))), (PeerId(next(creators)), PeerId(next(creators))))
         case _:
             raise BadMessage(Reason.MALFORMED, "parents")
 

@@ -1,4 +1,5 @@
-"""What a peer owes: one debt per adoption of an average (section 3.1), and its debts for rows (``row_rewards.py``).
+"""What a peer owes: one debt per adoption of an average (section 3.1), and its debts for parents (``lineage.py``) and
+for rows (``row_rewards.py``).
 
 OWED -> PAYABLE -> SIGNED -> SENT -> MINED -> FINAL | refused | declined | unclaimed; the last four are terminal.
 A rollback takes SENT, MINED and FINAL back to SIGNED: the transaction is sent again with the same nonce.
@@ -30,10 +31,20 @@ class Debts:
     by_number: list[DebtChanged] = field(default_factory=list)
 
     def add(
-        self, creator: PeerId, cid: Cid, before: Score, after: Score, wei: Wei, second: int, shares: int = 0
+        self,
+        creator: PeerId,
+        cid: Cid,
+        before: Score,
+        after: Score,
+        wei: Wei,
+        second: int,
+        shares: int = 0,
+        part_of: Cid | None = None,
     ) -> DebtChanged:
-        number = len(self.by_number)
-        debt = DebtChanged(number, creator, cid, before, after, wei, DebtState.OWED, second=second, shares=shares)
+        number, state = len(self.by_number), DebtState.OWED
+        debt = DebtChanged(
+            number, creator, cid, before, after, wei, state, second=second, shares=shares, part_of=part_of
+        )
         self.by_number.append(debt)
         self.record(debt)
         return debt

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from learnae.errors import Reason
-from learnae.protocol.types import Address, Cid, PeerId, Poid, Score, TxHash, Wei
+from learnae.protocol.types import Address, Cid, Parents, PeerId, Poid, Score, TxHash, Wei
 
 
 class WorkState(StrEnum):
@@ -167,7 +167,7 @@ class Published:
 
     step: int
     cid: Cid
-    parents: tuple[Cid, Cid] | None = None
+    parents: Parents | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +219,7 @@ class DebtChanged:
     """The whole debt after a change.  ``debt`` counts the payer's debts from 0.
 
     ``shares``: of a debt for a row block, the number of blocks that share the price of the gain; 0: it is for a model.
+    ``part_of``: of a debt for a parent of an adopted average, that average; it has a part of the reward.
     """
 
     debt: int
@@ -235,6 +236,12 @@ class DebtChanged:
     reason: str | None = None
     second: int = 0  # of the session when it was priced, rounded down
     shares: int = 0
+    part_of: Cid | None = None
+
+    @property
+    def for_adopted(self) -> bool:
+        """Whether it is for the model that was adopted itself."""
+        return not self.shares and self.part_of is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, Ide
 from learnae.protocol.directory import ClaimReader
 from learnae.protocol.fee_pool import FeePool
 from learnae.protocol.hooks import Hooks
+from learnae.protocol.lineage import parts_of
 from learnae.protocol.registration import Registration
 from learnae.protocol.requests import Requests
 from learnae.protocol.reward import adapted, price_of_rows, reward_function, view_of
@@ -76,9 +77,14 @@ class Payments:
         self._factor = adapted(self._factor, adopted, self._config.reward)
 
     def owe(self, model: ModelRef, before: Score, after: Score) -> None:
-        second = int(self._requests.now)
+        second, cid = int(self._requests.now), model.weights.cid
         wei = self._price(model, before, after, second)
-        self._begin(self.debts.add(model.creator, model.weights.cid, before, after, wei, second))
+        parts = parts_of(model, wei, self._config.reward.lineage)
+        kept = Wei(wei - sum(part.wei for part in parts))
+        self._begin(self.debts.add(model.creator, cid, before, after, kept, second))
+        for part in parts:
+            if part.creator != self._config.peer:
+                self._begin(self.debts.add(part.creator, part.cid, before, after, part.wei, second, part_of=cid))
 
     def owe_for_rows(self, block: RowBlock, before: Score, after: Score, shares: int) -> None:
         wei = price_of_rows(self._config.reward.data_wei, before, after, shares)

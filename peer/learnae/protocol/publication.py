@@ -10,7 +10,7 @@ from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.policies import Policy
 from learnae.protocol.requests import Requests
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import Cid, ModelAnnouncement, ModelRef, Weights
+from learnae.protocol.types import Cid, ModelAnnouncement, ModelRef, Parents, PeerId, Weights
 
 
 class Publication:
@@ -18,8 +18,9 @@ class Publication:
         self._config, self._requests, self._hooks = config, requests, hooks
         self._peer_book = peer_book
         self.weights: Weights | None = None  # of the newest model
+        self._creator = config.peer  # of the newest model
         self.step = 0  # counts the peer's own models
-        self.parents: tuple[Cid, Cid] | None = None  # of the newest model, if it is an average
+        self.parents: Parents | None = None  # of the newest model, if it is an average
         self.published: ModelRef | None = None  # the newest model that the store has
         self._withheld = 0  # the step of its newest model that is not published
         self.cids: set[Cid] = set()  # of all models that were published
@@ -29,10 +30,14 @@ class Publication:
         """Whether the store lacks the newest model."""
         return self.step > max(self.published.step if self.published else 0, self._withheld)
 
-    def publish(self, weights: Weights, remote: Cid | None = None) -> None:
+    def begin_with(self, weights: Weights, creator: PeerId | None) -> None:
+        """Take a model that is not the peer's own as its newest one; the initial weights have no creator."""
+        self.weights, self._creator = weights, creator or self._config.peer
+
+    def publish(self, weights: Weights, remote: ModelRef | None = None) -> None:
         """Store a new model; it is announced once it is stored.  The peer's policy may keep it back."""
         self.parents = self._parents(remote) if remote else None
-        self.weights = weights
+        self.weights, self._creator = weights, self._config.peer
         self.step += 1
         self.credit(ModelRef(self._config.peer, self.step, weights, self.parents))
         if self._hooks.publishes():
@@ -40,11 +45,11 @@ class Publication:
         else:
             self._withheld = self.step
 
-    def _parents(self, remote: Cid) -> tuple[Cid, Cid] | None:
+    def _parents(self, remote: ModelRef) -> Parents | None:
         """What an average with this model announces; None if the peer conceals that it is one."""
         assert self.weights
         conceals = self._config.policy is Policy.CONCEALS_AVERAGES
-        return None if conceals else (self.weights.cid, remote)
+        return None if conceals else Parents((self.weights.cid, remote.weights.cid), (self._creator, remote.creator))
 
     def credit(self, model: ModelRef) -> None:
         """Credit a creator with its verified model, or this peer with its own, so that copies are recognised."""

@@ -50,7 +50,7 @@ class Reciprocity:
         settings = self._config.defence
         if settings.kind is not Defence.RECIPROCITY or model.parents is None:
             return
-        _, adopted = model.parents
+        _, adopted = model.parents.cids
         if settings.scope is Scope.ALL or adopted in self._publication.cids:
             self._adopted.setdefault((model.creator, adopted), self._requests.now)
 

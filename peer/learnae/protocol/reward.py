@@ -78,9 +78,9 @@ def view_of(
     factor: Wei,
     cap: Wei,
 ) -> RewardView:
-    """``earlier``: the payer's debts before.  Those for rows count only towards its cap."""
+    """``earlier``: the payer's debts before.  Those for rows and for parents count only towards its cap."""
     every = list(earlier)
-    debts = [debt for debt in every if not debt.shares]
+    debts = [debt for debt in every if debt.for_adopted]
     own = [debt for debt in debts if debt.creator == creator]
     left = max(0, cap - sum(debt.wei for debt in every))
     owed, creators = Wei(sum(debt.wei for debt in own)), len({debt.creator for debt in debts})

@@ -75,6 +75,13 @@ class RewardSettings:
         ge=0,
         le=10**9,
     )
+    lineage: Decimal = setting(
+        Decimal(0),
+        "Share of a reward that goes to the creators of the parents, half to each, if the adopted model names parents; "
+        "0: its creator gets all.",
+        ge=0,
+        le=0.9,
+    )
     adapt: Decimal = setting(
         Decimal(0), "Speed at which a payer's factor falls after adoptions, and else rises; 0: constant.", ge=0, le=1
     )

@@ -112,13 +112,13 @@ class Training:
         if request.model and self.work is WorkState.MERGING:
             self.attempt_scored(request.model, event)
             return
-        self.publication.weights = event.weights
+        creator = request.model.creator if request.model else None
+        self.publication.begin_with(event.weights, creator)
         self.score, self._remote = event.score, None
         if request.model is None:  # a peer that announces the initial weights as its own is a copycat
             self.publication.credit(ModelRef(self._config.peer, 0, event.weights))
         else:
             self._verified(request.model, adopted=False)
-        creator = request.model.creator if request.model else None
         self._requests.record(decisions.Adopted(request.cid, creator, event.score))
         self._change("remote model adopted" if request.model else "initial weights loaded")
 
@@ -141,9 +141,9 @@ class Training:
         if adopted:
             self.score, self._patience = after, self._config.work.patience
             if averages:
-                self.publication.publish(event.weights, remote.weights.cid)
+                self.publication.publish(event.weights, remote)
             else:
-                self.publication.weights = event.weights
+                self.publication.begin_with(event.weights, remote.creator)
         elif not self.slices.left:
             self._patience -= 1
         self._pay(remote, before, after, adopted)

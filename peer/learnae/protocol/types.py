@@ -50,16 +50,24 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelRef:
-    """A model as its creator announced it.  ``step`` counts the creator's models from 1.
+class Parents:
+    """What an average is made of: its creator's own model and the remote one, and who has created them.
 
-    ``parents``: of an average, the creator's own model and the remote one.
+    A peer without rows begins with a model of another, so the first one may be another's, too.
     """
+
+    cids: tuple[Cid, Cid]
+    creators: tuple[PeerId, PeerId]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A model as its creator announced it.  ``step`` counts the creator's models from 1; only averages have parents."""
 
     creator: PeerId
     step: int
     weights: Weights
-    parents: tuple[Cid, Cid] | None = None
+    parents: Parents | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ class SessionSetup:
                 "factor_wei": str(session.reward.factor_wei),
                 "function": session.reward.function,
                 **({"data_wei": str(session.reward.data_wei)} if session.reward.data else {}),
+                **({"lineage": str(session.reward.lineage)} if session.reward.lineage else {}),
                 **{name: str(getattr(session.reward, name)) for name in ADAPTATION if session.reward.adapt},
             },
             "seed": session.seed,

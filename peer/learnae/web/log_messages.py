@@ -132,7 +132,8 @@ def _describe_books(books: BooksClosed) -> str | None:
 
 
 def _describe_debt(debt: DebtChanged, names: Names) -> str | None:
-    creator, ether = display_name(debt.creator, names), f"{debt.wei / ETHER:.6f} ETH" + " for rows" * (debt.shares > 0)
+    purpose = " for rows" if debt.shares else " for a parent of the model" if debt.part_of else ""
+    creator, ether = display_name(debt.creator, names), f"{debt.wei / ETHER:.6f} ETH{purpose}"
     match debt.state:
         case DebtState.OWED:
             return f"owes {creator} {ether}"

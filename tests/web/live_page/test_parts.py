@@ -123,6 +123,8 @@ def test_the_log_tells_debts_for_rows_from_those_for_models() -> None:
     assert isinstance(record.fact, DebtChanged)
     line = log_line(replace(record, fact=replace(record.fact, shares=2)), CALLED)
     assert line and plain(line["text"]) == "owes bob 0.002750 ETH for rows"
+    line = log_line(replace(record, fact=replace(record.fact, part_of=MODEL["bob 2"])), CALLED)
+    assert line and plain(line["text"]) == "owes bob 0.002750 ETH for a parent of the model"
 
 
 def test_faults_are_logged_with_their_targets() -> None:

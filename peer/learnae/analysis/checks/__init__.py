@@ -9,7 +9,19 @@ No check can know whether the accuracies that peers reported are true.
 
 from typing import Any
 
-from learnae.analysis.checks import books, chain, debts, defence, faults, fee_pool, readings, records, row_debts, work
+from learnae.analysis.checks import (
+    amounts,
+    books,
+    chain,
+    debts,
+    defence,
+    faults,
+    fee_pool,
+    readings,
+    records,
+    row_debts,
+    work,
+)
 from learnae.analysis.checks.result import Check, CheckOutcome
 from learnae.analysis.checks.summary import summary
 from learnae.records.history import History
@@ -29,7 +41,8 @@ CHECKS: dict[str, Check] = {
     "adoptions_create_debts": debts.adoptions_create_debts,
     "payee_has_earliest_claim": debts.payee_has_earliest_claim,
     "only_creators_are_paid": debts.only_creators_are_paid,
-    "amounts_follow_reward_function": debts.amounts_follow_reward_function,
+    "amounts_follow_reward_function": amounts.amounts_follow_reward_function,
+    "parents_get_their_parts": amounts.parents_get_their_parts,
     "row_debts_are_exact": row_debts.row_debts_are_exact,
     "plugins_did_not_raise": debts.plugins_did_not_raise,
     "batches_are_due": debts.batches_are_due,

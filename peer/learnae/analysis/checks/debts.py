@@ -1,12 +1,12 @@
-"""Checks of debts: creditor, amount, payee and final state (sections 3.1 and 3.2, Eq. 1)."""
+"""Checks of debts: creditor, payee and final state (sections 3.1 and 3.2).  ``amounts.py`` checks the amounts."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from math import floor
 
-from learnae.analysis.checks.result import chains_of_debts, check, debt_name, exact_accuracy, session_began, session_of
-from learnae.plugins import PluginError, plugin_file, shown
+from learnae.analysis.checks.result import chains_of_debts, check, debt_name, session_began, session_of
+from learnae.plugins import shown
 from learnae.protocol.decisions import (
     Averaged,
     ChainEntered,
@@ -19,9 +19,8 @@ from learnae.protocol.decisions import (
     WorkState,
 )
 from learnae.protocol.policies import Policy
-from learnae.protocol.reward import RewardView, reward_function
 from learnae.protocol.settings import IdentityRule, Settle
-from learnae.protocol.types import ETHER, Address, Cid, PeerId, Score, TxHash, Wei
+from learnae.protocol.types import ETHER, Address, Cid, PeerId, Score, TxHash
 from learnae.records.history import History
 
 ROUNDING = 1e-6  # s, of the times in a history
@@ -73,8 +72,8 @@ def adoptions_create_debts(history: History) -> Iterator[str]:
 
 
 def for_models(history: History) -> Iterator[tuple[tuple[str, int], list[tuple[float, DebtChanged]]]]:
-    """The debts that are not for rows."""
-    return (item for item in history.debts.items() if not item[1][0][1].shares)
+    """The debts that are for adopted models themselves, not for rows or parents."""
+    return (item for item in history.debts.items() if not item[1][0][1].shares and item[1][0][1].part_of is None)
 
 
 @check
@@ -125,83 +124,6 @@ def only_creators_are_paid(history: History) -> Iterator[str]:
         last = changes[-1][1]
         if last.state is DebtState.FINAL and last.payee != wallets.get(last.creator):
             yield f"{debt_name(*debt)} was paid to {last.payee}, which is not its creator's wallet"
-
-
-@check
-def amounts_follow_reward_function(history: History) -> Iterator[str]:
-    """Amounts follow the session's reward function (Eq. 1 by default), in exact arithmetic, rounded down once."""
-    session = session_began(history)
-    reward = session.session.reward
-    base, cap = (floor(Fraction(amount) * ETHER) for amount in (reward.factor, reward.cap))
-    factors = _factors(history)
-    before: dict[str, list[DebtChanged]] = {}  # by payer
-    for (payer, number), changes in history.debts.items():
-        name, (priced, first) = debt_name(payer, number), changes[0]
-        earlier = before.setdefault(payer, [])
-        priced_as = {(fact.wei, fact.before, fact.after, fact.second): fact for _, fact in changes}
-        factor = factors.get((payer, sum(not other.shares for other in earlier)), base)
-        for fact in () if first.shares else priced_as.values():
-            due = _reward(reward.function, _view(fact, earlier, factor, cap))
-            if fact.wei != due:
-                yield f"{name} is for {fact.wei} wei, not {due}"
-            in_time = fact.second <= priced + ROUNDING < fact.second + 1 + 2 * ROUNDING
-            if plugin_file(reward.function) and not in_time:  # built-in ones do not depend on it
-                yield f"{name} was priced at {priced:.6f} s, and says second {fact.second}"
-        earlier.append(first)
-
-
-def _factors(history: History) -> dict[tuple[str, int], int]:
-    """The factor that was in force for each debt of a payer, computed again from all its scored attempts."""
-    reward = session_of(history).reward
-    first, low, high = (
-        floor(Fraction(reward.factor) * multiple * ETHER)
-        for multiple in (Fraction(1), Fraction(reward.lowest), Fraction(reward.highest))
-    )
-    adapt, target = Fraction(reward.adapt), Fraction(reward.target)
-    current: dict[str, int] = {}
-    adoptions: Counter[str] = Counter()
-    factors: dict[tuple[str, int], int] = {}
-    for record, fact in history.facts(Averaged):
-        factor = current.get(record.peer, first)
-        if fact.adopted:
-            factors[record.peer, adoptions[record.peer]] = factor
-            adoptions[record.peer] += 1
-        if adapt > 0:
-            raised = factor - factor * adapt * (1 - target) if fact.adopted else factor + factor * adapt * target
-            current[record.peer] = max(low, min(high, floor(raised)))
-    return factors
-
-
-def _view(debt: DebtChanged, earlier: Sequence[DebtChanged], factor: int, cap: int) -> RewardView:
-    models = [other for other in earlier if not other.shares]
-    own = [other.wei for other in models if other.creator == debt.creator]
-    return RewardView(
-        before=debt.before,
-        after=debt.after,
-        factor=Wei(factor),
-        second=debt.second,
-        adoptions=len(models),
-        creators=len({other.creator for other in models}),
-        from_creator=len(own),
-        owed_to_creator=Wei(sum(own)),
-        left=Wei(max(0, cap - sum(other.wei for other in earlier))),
-    )
-
-
-def _reward(function: str, view: RewardView) -> int:
-    """The built-in functions are written here again; a plug-in is executed again."""
-    was, gain = exact_accuracy(view.before), exact_accuracy(view.after) - exact_accuracy(view.before)
-    match function:
-        case "proportional":
-            return floor(view.factor * gain)
-        case "error-reduction":
-            return floor(view.factor * gain / (1 - was))
-        case "flat":
-            return view.factor
-    try:
-        return reward_function(function)(view)
-    except PluginError:
-        return 0
 
 
 @check

@@ -18,7 +18,7 @@ from learnae.protocol.decisions import (
 )
 from learnae.protocol.policies import Policy
 from learnae.protocol.settings import Defence, IdentityRule
-from learnae.protocol.types import Cid, PeerId
+from learnae.protocol.types import Cid, Parents, PeerId
 from learnae.records.history import History, PeerCrashed
 
 READ = 10.0  # s that reading the chain up to its head may take
@@ -29,16 +29,20 @@ NAMES_PARENTS = (Policy.HONEST, Policy.REFUSES_TO_PAY, Policy.HIJACKER, Policy.U
 def announced_parents_are_true(history: History) -> Iterator[str]:
     """A published average names the model that its creator had and the remote one; a trained model names none."""
     honest = {entry.name for entry in session_began(history).roster if entry.policy in NAMES_PARENTS}
-    current: dict[str, Cid] = {}
-    parents: dict[tuple[str, Cid], tuple[Cid, Cid]] = {}
+    current: dict[str, tuple[Cid, PeerId]] = {}
+    parents: dict[tuple[str, Cid], Parents] = {}
     for record in history.of(Adopted, Trained, Averaged, Published):
+        own = history.roster[record.peer].peer
         match record.fact:
-            case Averaged(adopted=True, cid=cid, remote_cid=remote):
+            case Averaged(adopted=True, cid=cid, remote_cid=remote, creator=creator):
                 if record.peer in current:
-                    parents[record.peer, cid] = (current[record.peer], remote)
-                current[record.peer] = cid
-            case Adopted(cid=cid) | Trained(cid=cid):
-                current[record.peer] = cid
+                    base, base_creator = current[record.peer]
+                    parents[record.peer, cid] = Parents((base, remote), (base_creator, creator))
+                current[record.peer] = (cid, own)
+            case Adopted(cid=cid, creator=source):
+                current[record.peer] = (cid, source or own)
+            case Trained(cid=cid):
+                current[record.peer] = (cid, own)
             case Published(cid=cid, parents=named) if record.peer in honest:
                 if named != parents.get((record.peer, cid)):
                     yield f"{record.peer} announced {cid} with the parents {named}"

@@ -219,10 +219,9 @@ class ReceiptView(View):
     payee: str = Field(description="IPFS id of the creator of the model or rows")
     payee_wallet: str | None = None
     cid: str = Field(description="CID of the model or row block that is paid for")
-    further_cids: tuple[str, ...] = Field(
-        default=(), description="others that the same payment is for, where only their sum is known"
-    )
+    further_cids: tuple[str, ...] = Field(default=(), description="others of the payment, if only their sum is known")
     for_rows: bool = Field(default=False, description="whether it is for a row block, as far as the payer is known")
+    part_of: str | None = Field(default=None, description="CID of the adopted model, if it is for a parent of that")
     before: ScoreView | None = None
     after: ScoreView | None = None
     wei: str = Field(pattern=r"^\d+$", examples=["2834000000000000"])
@@ -243,6 +242,7 @@ class ReceiptView(View):
             payee_wallet=debt.payee,
             cid=debt.cid,
             for_rows=debt.shares > 0,
+            part_of=debt.part_of,
             before=ScoreView.of(debt.before),
             after=ScoreView.of(debt.after),
             wei=str(debt.wei),

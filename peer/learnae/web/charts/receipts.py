@@ -25,12 +25,13 @@ HASH_LETTERS = 10  # letters shown of a transaction's hash or an address
 
 
 def receipt_cells(t: float, payer: str, debt: DebtChanged, names: Names) -> list[Any]:
+    purpose = " by rows" if debt.shares else " by its child" if debt.part_of else ""
     return [
         format_time(t),
         payer,
         display_name(debt.creator, names),
         f"{debt.wei / ETHER:.6f}",
-        f"{accuracy_text(debt.before)} → {accuracy_text(debt.after)}{' by rows' * (debt.shares > 0)}",
+        f"{accuracy_text(debt.before)} → {accuracy_text(debt.after)}{purpose}",
         marked(debt.state.value) | {"title": debt.reason or ""},
         hash_cell(debt.tx),
     ]
