@@ -1,6 +1,6 @@
 """What attacks bring and cost, without and with each defence.
 
-    python -m bench.attacks [--seeds 10] [--out build/attacks.jsonl] [--only NAME]
+    python -m bench.attacks [--seeds 10] [--only NAME] [--into docs/explanation/incentives.md]
 
 Ten peers of the simulator, of which some attack.  Each session is simulated with all peers and, with the same rows and
 speeds, with the honest ones alone and no defence.  ``--out`` keeps the results, and the same command continues.
@@ -13,14 +13,12 @@ Columns:
 - gas: of an attacker, in thousands.
 """
 
-import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from bench.tables import DEFENCES, KeptResults, band, learning
+from bench.tables import DEFENCES, KeptResults, band, learning, options, publish
 
 from learnae.runs.coalitions import CoalitionResult, simulate_coalition
 from learnae.session.roster import names
@@ -61,24 +59,33 @@ class Outcome:
     gas: float
 
     @classmethod
-    def of(cls, attack: dict[str, Any], together: CoalitionResult, alone: CoalitionResult) -> "Outcome":
-        known = names(PEERS)
-        attackers, honest = known[: attack["count"]], known[attack["count"] :]
-        beneficiary = attack.get("leader")
-        others = [name for name in honest if name != beneficiary]
+    def of(cls, attack: Mapping[str, Any], together: CoalitionResult, alone: CoalitionResult) -> "Outcome":
+        others = victims(together.earned, attack)
         unit = fmean(together.earned[name] for name in others)
-
-        def multiple(of: dict[str, float]) -> float:
-            amounts = [of[name] for name in attackers]
-            return (sum(amounts) + of[beneficiary] if beneficiary else fmean(amounts)) / unit
-
         return cls(
-            multiple(dict(together.earned)),
-            multiple(dict(together.spent)),
+            in_multiples(together.earned, attack),
+            amount(together.spent, attack) / unit,
             1000 * fmean(together.spent[name] - together.earned[name] for name in others),
             100 * fmean(together.accuracy[name] - alone.accuracy[name] for name in others),
-            fmean(together.gas[name] for name in attackers) / 1000,
+            fmean(list(together.gas.values())[: attack["count"]]) / 1000,
         )
+
+
+def victims(peers: Iterable[str], attack: Mapping[str, Any]) -> list[str]:
+    """Honest peers, who come after the attackers, and for whom nobody attacks."""
+    return [name for name in list(peers)[attack["count"] :] if name != attack.get("leader")]
+
+
+def amount(ether: Mapping[str, float], attack: Mapping[str, Any]) -> float:
+    """Of an attacker; of a trainer with sybils, all together."""
+    amounts = list(ether.values())[: attack["count"]]
+    leader = attack.get("leader")
+    return sum(amounts) + ether[leader] if leader else fmean(amounts)
+
+
+def in_multiples(earned: Mapping[str, float], attack: Mapping[str, Any]) -> float:
+    """What an attacker earns, in multiples of what an honest peer does.  Attackers are the first of the peers."""
+    return amount(earned, attack) / fmean(earned[name] for name in victims(earned, attack))
 
 
 def outcome(attack: str, defence: str, seed: int, results: KeptResults) -> Outcome:
@@ -114,13 +121,11 @@ def rows(attacks: Iterable[str], seeds: int, results: KeptResults) -> Iterator[s
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--out", type=Path, default=Path("build/attacks.jsonl"))
+    parser = options(__doc__, "build/attacks.jsonl")
     parser.add_argument("--only", choices=ATTACKS)
-    options = parser.parse_args()
-    for row in rows([options.only] if options.only else ATTACKS, options.seeds, KeptResults(options.out)):
-        print(row, flush=True)
+    given = parser.parse_args()
+    attacks = [given.only] if given.only else ATTACKS
+    publish(rows(attacks, given.seeds, KeptResults(given.out)), "attacks", given.into)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What members of a fee pool gain that report for each other instead of what they owe.
 
-    python -m bench.collusion [--seeds 10]
+    python -m bench.collusion [--seeds 10] [--into docs/explanation/incentives.md]
 
 Ten honest peers of the simulator with ``kind = "profiles"``.  A report changes nothing but the split, so each session
 is run once, and its pool is split again with other reports of the first peers, the ring:
@@ -13,14 +13,13 @@ Payoff is income less the fee, in mETH: the mean of the ring's members, and of t
 the reports of the ring change.
 """
 
-import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from itertools import product
 from statistics import fmean
 
 from bench.reciprocity import BASE, PEERS, ended
-from bench.tables import DEFENCES, band
+from bench.tables import DEFENCES, band, options, publish
 
 from learnae.analysis.fee_pool import WHOLE, Replayed, pool_calls
 from learnae.protocol.types import ETHER, Address
@@ -67,13 +66,10 @@ def with_ring(pool: Replayed, ring: Sequence[Address], changed: Callable[[Report
     return other
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=10)
-    seeds = range(1, parser.parse_args().seeds + 1)
+def rows(seeds: Iterable[int]) -> Iterator[str]:
+    yield "| ring of | each reports | payoff of a member, mETH | its gain | payoff of another peer, mETH | its loss |"
+    yield "|---|---|---|---|---|---|"
     pools = [pool_of(ended(BASE | DEFENCES["profiles"] | {"seed": seed}).history) for seed in seeds]
-    print("| ring of | each reports | payoff of a member, mETH | its gain | payoff of another peer, mETH | its loss |")
-    print("|---|---|---|---|---|---|")
     for size, (name, changed) in product(SIZES, RINGS.items()):
         columns: list[list[float]] = [[], [], [], []]
         for pool in pools:
@@ -84,7 +80,12 @@ def main() -> None:
             values = inside, inside - payoffs(pool, ring), outside, payoffs(pool, others) - outside
             for column, value in zip(columns, values, strict=True):
                 column.append(value)
-        print(f"| {size} | {name} | {' | '.join(map(band, columns))} |", flush=True)
+        yield f"| {size} | {name} | {' | '.join(map(band, columns))} |"
+
+
+def main() -> None:
+    given = options(__doc__).parse_args()
+    publish(rows(range(1, given.seeds + 1)), "collusion", given.into)
 
 
 if __name__ == "__main__":

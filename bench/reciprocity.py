@@ -10,19 +10,20 @@ one more refuser is its payoff less what it has if it pays, and the same others 
 
 ``punished``: ten honest peers, under the scenarios that delay payments or hide announcements.
 
-``--out`` keeps the results, and the same command continues.
+``--out`` keeps the results, and the same command continues.  ``--into docs/explanation/incentives.md`` puts
+the table into the page.
 """
 
-import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import matplotlib.pyplot as plt
-from bench.tables import DEFENCES, KeptResults, band, learning
+from bench.tables import DEFENCES, KeptResults, band, learning, options, publish
 from tests.helpers.swarms import Run, run
 
 from learnae.analysis.fee_pool import pool_calls
@@ -50,16 +51,6 @@ SCENARIOS = ("split-half", "rolling-downtime", "chain-outage")
 PUNISHING: dict[str, dict[str, Any]] = {  # with times that suit sessions of minutes
     "reciprocity": {"kind": "reciprocity", "scope": "all"},
     "profiles": {"kind": "profiles"},
-}
-
-
-HEADINGS = {
-    "refusers": (
-        "| defence | refuse | payoff of a refuser, mETH | gain of one more refuser | payoff of an honest peer "
-        "| accuracy of a refuser | of an honest peer | pairs denied |",
-        "|---|---|---|---|---|---|---|---|",
-    ),
-    "punished": ("| scenario | defence | honest peers |", "|---|---|---|"),
 }
 
 
@@ -120,7 +111,20 @@ def ended(table: dict[str, Any]) -> Run:
     return session
 
 
-def refusers(case: str, seeds: range, results: KeptResults) -> Iterator[str]:
+def refusers(cases: Sequence[str], seeds: range, results: KeptResults) -> Iterator[str]:
+    yield (
+        "| defence | refuse | payoff of a refuser, mETH | gain of one more refuser | payoff of an honest peer "
+        "| accuracy of a refuser | of an honest peer | pairs denied |"
+    )
+    yield "|---|---|---|---|---|---|---|---|"
+    for case in cases:
+        yield from rows_of(case, seeds, results)
+    yield ""
+    for case in cases:
+        yield stops(case, seeds, results)
+
+
+def rows_of(case: str, seeds: range, results: KeptResults) -> Iterator[str]:
     sessions = Sessions(case, results)
     for count in SHOWN:
         found = [sessions.outcome(count, seed) for seed in seeds]
@@ -141,10 +145,9 @@ def stops(case: str, seeds: range, results: KeptResults) -> str:
     """From which share on one more refuser gains nothing on average."""
     sessions = Sessions(case, results)
     gains = {count: fmean(sessions.gain(count, seed) for seed in seeds) for count in range(1, MOST + 1)}
-    share = next((f"from {count / PEERS:.0%} on" for count, gain in gains.items() if gain < LEAST), "at no share")
-    return (
-        f"{case}: one more refuser gains nothing {share} ({', '.join(f'{gain:.2f}' for gain in gains.values())} mETH)"
-    )
+    share = next((f"stops to pay at {count / PEERS:.0%}" for count, gain in gains.items() if gain < LEAST), None)
+    course = ", ".join(f"{gain:.2f}" for gain in gains.values())
+    return f"- `{case}`: refusing {share or 'pays at each share'}; one more of ten gains {course} mETH."
 
 
 def draw(cases: Sequence[str], seeds: range, results: KeptResults, path: Path) -> None:
@@ -183,8 +186,10 @@ def left_out(session: Run) -> dict[str, Any]:
 COUNTS: dict[str, Callable[[Run], dict[str, Any]]] = {"reciprocity": denied, "profiles": left_out}
 
 
-def punished(defence: str, seeds: range, results: KeptResults) -> Iterator[str]:
-    for name in SCENARIOS:
+def punished(defences: Sequence[str], seeds: range, results: KeptResults) -> Iterator[str]:
+    yield "| scenario | defence | honest peers |"
+    yield "|---|---|---|"
+    for defence, name in product(defences, SCENARIOS):
         found = []
         for seed in seeds:
             changes = {"peers": PEERS, "evaluation_peers": 0, "data": {"rows": 1000}, "defence": PUNISHING[defence]}
@@ -199,24 +204,17 @@ def counts(defence: str, table: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__, "build/refusers.jsonl")
     parser.add_argument("experiment", choices=("refusers", "punished"), nargs="?", default="refusers")
     parser.add_argument("--only", choices=CASES)
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--out", type=Path, default=Path("build/refusers.jsonl"))
     parser.add_argument("--figure", type=Path, default=Path("build/refusers.png"))
-    options = parser.parse_args()
-    seeds, results = range(1, options.seeds + 1), KeptResults(options.out)
-    known = PUNISHING if options.experiment == "punished" else CASES
-    cases = [options.only] if options.only else list(known)
-    print("\n".join(HEADINGS[options.experiment]))
-    make = {"refusers": refusers, "punished": punished}[options.experiment]
-    for case in cases:
-        for row in make(case, seeds, results):
-            print(row, flush=True)
-    if options.experiment == "refusers":
-        print("", *(stops(case, seeds, results) for case in cases), sep="\n")
-        draw(cases, seeds, results, options.figure)
+    given = parser.parse_args()
+    seeds, results = range(1, given.seeds + 1), KeptResults(given.out)
+    cases = [given.only] if given.only else list(PUNISHING if given.experiment == "punished" else CASES)
+    make = {"refusers": refusers, "punished": punished}[given.experiment]
+    publish(make(cases, seeds, results), given.experiment, given.into)
+    if given.experiment == "refusers":
+        draw(cases, seeds, results, given.figure)
 
 
 if __name__ == "__main__":

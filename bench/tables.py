@@ -1,11 +1,14 @@
-"""What the programs about incentives share: defences, results that are kept in a file, and cells of tables."""
+"""What the programs about incentives share: defences, results that are kept in a file, tables."""
 
 import json
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any
+
+from tools.generate import Part
 
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.sources import load_dataset
@@ -47,6 +50,17 @@ def learning(session: Session) -> TorchLearning:
     return TorchLearning(session, threads=1, table=_dataset(session.data))
 
 
+def publish(rows: Iterable[str], part: str, page: Path | None) -> None:
+    """Print each row once it is known; then put all of them into the page, between the comments of this part."""
+    known = []
+    for row in rows:
+        print(row, flush=True)
+        known.append(row)
+    if page:
+        text = Part(page.name, part, lambda: "\n".join(known)).updated(page.read_text(encoding="utf-8"))
+        page.write_text(text, encoding="utf-8")
+
+
 def band(values: Iterable[float], digits: int = 2) -> str:
     """Mean, and range; "-" if there are none."""
     known = list(values)
@@ -54,6 +68,16 @@ def band(values: Iterable[float], digits: int = 2) -> str:
         return "-"
     mean, low, high = (f"{round(value, digits) + 0.0:.{digits}f}" for value in (fmean(known), min(known), max(known)))
     return f"{mean} ({low} to {high})"  # + 0.0: no negative zero
+
+
+def options(description: str | None, out: str | None = None) -> ArgumentParser:
+    """``out``: where the program keeps its results, if it does."""
+    parser = ArgumentParser(description=description, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--into", type=Path, metavar="PAGE", help="put the table into this page, too")
+    if out:
+        parser.add_argument("--out", type=Path, default=Path(out))
+    return parser
 
 
 @cache

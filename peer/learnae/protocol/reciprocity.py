@@ -42,7 +42,7 @@ class Reciprocity:
         self._read: tuple[Address, ...] = ()  # wallets whose payments were read
         self._since: int | None = None  # the next block to read; None: from the first one on
         self._genesis = ""  # of the chain that is read
-        self._behind = False  # whether the last read ended below the head
+        self._behind = False  # whether the last read failed, or ended below the head
         self._read_at = 0.0
 
     def announced(self, model: ModelRef) -> None:
@@ -78,8 +78,8 @@ class Reciprocity:
             self._judge()
 
     def read_failed(self) -> None:
-        """Nobody can be expected to pay while the chain does not answer."""
-        self._read_at = self._requests.now
+        """Nobody can be expected to pay while the chain does not answer, so read on to know when it does again."""
+        self._read_at, self._behind = self._requests.now, True
         self._adopted = dict.fromkeys(self._adopted, self._requests.now)
 
     def reset(self, genesis: str) -> None:
