@@ -23,11 +23,21 @@ from monitor.queries import FAULTS
 FOLDER = Path(__file__).parent / "dashboards"
 # The first Prometheus of any Grafana, or the one that its user chooses above the dashboard.
 SOURCE = model.DataSourceRef(type_val="prometheus", uid="${source}")
+INPUT = {
+    "name": "DS_PROMETHEUS",
+    "label": "Prometheus",
+    "description": "The Prometheus that scrapes a swarm.",
+    "type": "datasource",
+    "pluginId": "prometheus",
+    "pluginName": "Prometheus",
+}
 GREEN, RED, ORANGE = "green", "red", "orange"
 
 
 def to_json(board: Board) -> str:
-    return json.dumps(build(board), cls=JSONEncoder, indent=1, sort_keys=True) + "\n"
+    """What Grafana provisions, and what a person imports: the dialog of an import asks for the inputs."""
+    whole = json.loads(json.dumps(build(board), cls=JSONEncoder)) | {"__inputs": [INPUT]}
+    return json.dumps(whole, indent=1, sort_keys=True) + "\n"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -59,7 +69,10 @@ def build(board: Board) -> model.Dashboard:
         dashboard.DashboardLink("LEARNAE").type(model.DashboardLinkType.DASHBOARDS).tags(["learnae"]).keep_time(True)
     )
     builder.annotation(_FaultAnnotation())
-    builder.with_variable(dashboard.DatasourceVariable("source").label("Prometheus").type("prometheus"))
+    # An import replaces the value by what its user chose.  Without one, Grafana goes by the text, or takes the first.
+    imported = model.VariableOption(selected=True, text=INPUT["label"], value=f"${{{INPUT['name']}}}")
+    source = dashboard.DatasourceVariable("source").label("Prometheus").type("prometheus").current(imported)
+    builder.with_variable(source)
     for name in CHOSEN:
         builder.with_variable(_variable(name))
     numbers = count(1)

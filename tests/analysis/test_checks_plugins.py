@@ -3,12 +3,13 @@
 import re
 from dataclasses import replace
 
-from tests.helpers.histories import GOOD, SETTINGS, amended, caught, fact_is, followed_by
+from tests.helpers.histories import GOOD, MODEL, SETTINGS, amended, caught, fact_is, followed_by
 from tests.helpers.peers import own_plugin
 
 from learnae.analysis.checks.debts import plugins_did_not_raise
 from learnae.protocol.decisions import DebtChanged, DebtState, PluginFailed
-from learnae.records.history import History, Record, SessionBegan
+from learnae.protocol.types import Score
+from learnae.records.history import Evaluated, History, Record, SessionBegan
 
 ANN_SIGNED = fact_is("ann", DebtChanged, debt=0, state=DebtState.SIGNED)
 
@@ -46,6 +47,14 @@ def test_a_plug_in_that_raised_is_named_with_its_line_and_its_peer() -> None:
     failed = PluginFailed("mine.py:reward@" + 32 * "0", 7, "KeyError")
     found = caught(followed_by(ANN_SIGNED, failed))
     assert found == {"plugins_did_not_raise": "invalid: plug-in mine.py:reward, line 7, for ann: KeyError"}
+
+
+def test_a_metric_that_raised_on_test_rows_alone_is_named_with_the_peers_whose_models_count_as_0() -> None:
+    failed = PluginFailed("mine.py:metric@" + 32 * "0", 2, "KeyError")
+    *before, end = GOOD.records
+    tested = [Record(9.0, "ann", Evaluated(MODEL["ann 3"], 3, Score(0, 1000), None, failed))]
+    found = plugins_did_not_raise(replace(GOOD, records=(*before, *tested, end)))
+    assert found.reason == "plug-in mine.py:metric, line 2, for ann on test rows, where it counts as 0: KeyError"
 
 
 def test_a_plug_in_that_raised_for_several_peers_is_named_once() -> None:

@@ -149,7 +149,7 @@ BAD: list[tuple[Change | None, str, tuple[str, ...]]] = [
     (None, f'{OWN}\npartition = "by-column"', ("column =",)),
     (None, f'{OWN}\npartition = "by-column"\ncolumn = "land"', ("no column 'land'", "data.column")),
     (None, f"{OWN}\nalpha = 0.0", ("data.alpha",)),
-    (None, 'source = "higgs"', ("hepmass-like, hepmass, flights",)),
+    (None, 'source = "higgs"', ("hepmass-like, hepmass, flights, adult-like",)),
     (None, 'source = "flights"\npartition = "by-column"\ncolumn = "pilot"', ("month, day, carrier, origin, dest",)),
 ]
 

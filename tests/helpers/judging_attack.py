@@ -81,4 +81,4 @@ def _accuracies(ended: Run) -> list[float]:
     models = [(index, kept.cid) for index, peer in enumerate(peers) if peer and (kept := peer.status().weights)]
     assert len(models) == len(peers)
     learning, blocks = ended.simulation.setup.learning, ended.simulation.swarm.blocks
-    return [score.accuracy for score, _ in learning.evaluate(models, blocks)]
+    return [score.accuracy for score, *_ in learning.evaluate(models, blocks)]

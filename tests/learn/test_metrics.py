@@ -109,3 +109,12 @@ def test_a_metric_that_raises_counts_as_0_and_loses_no_model() -> None:
         done = caught.value
         assert done.weights.cid in world.blocks and done.score == Score(0, SCALE)
         assert (done.failure.line, done.failure.error) == (2, "KeyError")
+
+
+def test_a_metric_that_raises_on_test_rows_alone_is_named_with_its_line() -> None:
+    world = Swarm(own(f"return 0.5 if len(seen.labels) < {SESSION.data.test_rows} else 1 // 0"))
+    assert world.trainers[0].score(world.initial, None).result()[1].accuracy == 0.5
+    evaluator = Evaluator(world.pool, world.table, world.session, world.blocks)
+    (tested,) = evaluator.measure([(world.initial, world.split.test)])
+    assert tested.score == Score(0, SCALE) and tested.failure is not None
+    assert (tested.failure.line, tested.failure.error) == (2, "ZeroDivisionError")

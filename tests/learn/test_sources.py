@@ -7,15 +7,16 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
+from data import adult_like
 from tests.learn.small import write
 
 from learnae import resources
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.learn.datasets.dataset import FEATURES
-from learnae.learn.datasets.partition import partition
+from learnae.learn.datasets.partition import load_partitioned, partition
 from learnae.learn.datasets.sources import SOURCES, count_rows, load_dataset, source_file
-from learnae.session.settings import NAMED_SOURCES, DataSettings, Session
+from learnae.session.settings import LARGE_SOURCES, DataSettings, Session
 
 
 def test_a_file_becomes_one_float32_array_with_the_mass_as_its_last_column(tmp_path: Path) -> None:
@@ -47,7 +48,7 @@ def test_the_shipped_rows_are_enough_for_the_default_session(how: Literal["iid",
 
 
 def test_an_unknown_source_names_those_that_exist() -> None:
-    with pytest.raises(InputError, match="there is no file higgs; use one of hepmass-like, hepmass, flights, one of"):
+    with pytest.raises(InputError, match="no file higgs; use one of hepmass-like, hepmass, flights, adult-like, one"):
         source_file(DataSettings(source="higgs"))
 
 
@@ -79,8 +80,21 @@ def test_the_rows_of_a_file_are_counted(tmp_path: Path) -> None:
     assert count_rows(DataSettings(source=str(write(tmp_path / "rows.npz")))) == 50
 
 
-def test_the_named_sources_of_the_settings_are_those_that_can_be_read() -> None:
-    assert tuple(SOURCES) == NAMED_SOURCES
+def test_the_large_sources_of_the_settings_can_be_read() -> None:
+    assert {*LARGE_SOURCES} < {*SOURCES}
+
+
+def test_the_shipped_people_follow_from_their_generator() -> None:
+    assert adult_like.main(["--check"]) == 0
+
+
+def test_text_columns_and_missing_values_of_the_shipped_people_are_encoded() -> None:
+    session = Session(peers=4, data=DataSettings(source="adult-like", rows=300, validation_rows=50, test_rows=500))
+    people, _ = load_partitioned(session)
+    facts = {fact["column"]: fact for fact in people.encoding}
+    assert {"values", "indicator"} <= facts["occupation"].keys() and "?" not in facts["occupation"]["values"]
+    assert {"median", "indicator"} <= facts["hours-per-week"].keys()
+    assert people.notice is None and bool(people.features.isfinite().all())
 
 
 def test_a_damaged_or_foreign_file_is_refused(tmp_path: Path) -> None:

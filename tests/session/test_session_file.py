@@ -252,7 +252,8 @@ def test_a_session_with_sensors_is_accepted() -> None:
 @pytest.mark.parametrize("url", ["mqtt://", "http://host", "mqtt://user:secret@host", "mqtt://host:port", "host"])
 def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
     assert "give mqtt://HOST or mqtt://HOST:PORT" in refused({"feed": {"kind": "mqtt", "url": url}})
-    named = parse({"feed": {"kind": "mqtt", "url": "mqtt://broker.example:1883"}})
+    feed = {"rows": 1000, "kind": "mqtt", "url": "mqtt://broker.example:1883"}
+    named = parse({**OPEN, "groups": [BRIDGE, SENSOR], "feed": feed})
     assert named.feed.url == "mqtt://broker.example:1883"
 
 
@@ -274,6 +275,8 @@ def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
         ),
         ({"feed": {"kind": "tangle", "url": "mqtt://host"}}, "feed.url names an MQTT broker: set feed.kind"),
         ({"feed": {"url": "mqtt://host"}}, "feed.url names an MQTT broker: set feed.kind"),
+        ({"feed": {"kind": "mqtt"}}, "feed is where sensors publish, and the session has none: set sensor = true"),
+        ({**OPEN, "feed": {"every": 9.0}}, "feed is where sensors publish, and the session has none: set sensor ="),
         ({**OPEN, "groups": [{}, SENSOR]}, "groups: sensors need a peer that follows the feed, and such a peer needs"),
         ({**OPEN, "groups": [BRIDGE]}, "groups: sensors need a peer that follows the feed, and such a peer needs"),
         ({**OPEN, "groups": [BRIDGE, SENSOR]}, "a sensor publishes 100 readings, more than peers accept: raise"),

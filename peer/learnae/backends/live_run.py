@@ -213,8 +213,8 @@ def _test_accuracies(
     def scored(models: Sequence[tuple[str, Cid, int]]) -> list[Record]:
         scores = learning.evaluate([(order.index(name), cid) for name, cid, _ in models], blocks)
         return [
-            Record(records[-1].t, name, Evaluated(cid, step, test, own))
-            for (name, cid, step), (test, own) in zip(models, scores, strict=True)
+            Record(records[-1].t, name, Evaluated(cid, step, *found))
+            for (name, cid, step), found in zip(models, scores, strict=True)
         ]
 
     try:

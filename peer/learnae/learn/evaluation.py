@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from learnae.learn.batching import Pool, ScoreJob
+from learnae.learn.batching import JobResult, Pool, ScoreJob
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.model import create_network
 from learnae.learn.weight_store import WeightStore
@@ -23,12 +23,16 @@ class Evaluator:
 
     def accuracy(self, models: Sequence[tuple[Cid, Tensor]]) -> list[Score]:
         """Score each model on its rows.  Raises PortError for a missing or invalid block."""
+        return [measured.score for measured in self.measure(models)]
+
+    def measure(self, models: Sequence[tuple[Cid, Tensor]]) -> list[JobResult]:
+        """The same, with what failed in the metric."""
         weights = [self._models.get(cid).weights for cid, _ in models]
         jobs = [
             ScoreJob(self._network, own, self._dataset, rows) for own, (_, rows) in zip(weights, models, strict=True)
         ]
         futures = [self._pool.submit(job) for job in jobs]
-        return [future.result().score for future in futures]
+        return [future.result() for future in futures]
 
     def accuracy_of_mean(self, models: Sequence[Cid], rows: Tensor) -> Score:
         """Score the mean of the models' weights.  Raises PortError for a missing or invalid block."""

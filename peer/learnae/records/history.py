@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from learnae.errors import InputError
 from learnae.messages.codec import MAX_FLOAT, decode, encode, to_json
 from learnae.messages.foreign_json import from_json
-from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, Decision, Trained
+from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, Decision, PluginFailed, Trained
 from learnae.protocol.policies import Policy
 from learnae.protocol.types import Address, Cid, Score
 from learnae.records.chain_export import ChainRecord, StartingBalances
@@ -52,13 +52,15 @@ def session_began(backend: BackendName, session: Session, members: Iterable[Memb
 class Evaluated:
     """Test accuracy of a model of this peer, on data that no peer has.  The command scores it; peers never see it.
 
-    ``own`` is the accuracy on test data of the peer's own distribution, where distributions differ.
+    ``own`` is the accuracy on test data of the peer's own distribution, where distributions differ.  ``failed``: the
+    metric, on these rows, so that it counts as 0.
     """
 
     cid: Cid
     step: int
     test: Score
     own: Score | None = None
+    failed: PluginFailed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 ROWS = FOLDER / "hepmass_like.npz"  # made by data/generate.py
+ADULT = FOLDER / "adult_like.csv.gz"  # made by data/adult_like.py
 CONTRACT = FOLDER / "dpoid.json"  # made by contracts/compile.py
 FEE_POOL = FOLDER / "feepool.json"  # likewise
 KUBO = FOLDER / "kubo.json"  # settings that all IPFS nodes share

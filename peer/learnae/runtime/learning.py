@@ -3,16 +3,25 @@
 import struct
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from learnae.adapters import memory
 from learnae.messages.commitment import commit
 from learnae.messages.readings import SensorRows
 from learnae.ports import Predictor, Trainer
+from learnae.protocol.decisions import PluginFailed
 from learnae.protocol.types import Cid, Commitment, PeerId, Score
 from learnae.session.settings import Session
 
 Blocks = MutableMapping[Cid, bytes]
+
+
+class HeldOutScores(NamedTuple):
+    """What a model is worth on rows no peer has, as in ``Evaluated``."""
+
+    test: Score
+    own: Score | None = None
+    failed: PluginFailed | None = None
 
 
 class Learning(Protocol):
@@ -41,7 +50,7 @@ class Learning(Protocol):
 
     def predictor(self, blocks: Blocks) -> Predictor: ...
 
-    def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
+    def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[HeldOutScores]:
         """Accuracy of peers' models on rows no peer has: on all, and on those like the peer's own if they differ."""
         ...
 
@@ -86,5 +95,5 @@ class MemoryLearning:
     def predictor(self, blocks: Blocks) -> Predictor:
         return memory.MemoryPredictor()
 
-    def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
-        return [(Score(int(blocks[cid].split()[0]), 1000), None) for _, cid in models]
+    def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[HeldOutScores]:
+        return [HeldOutScores(Score(int(blocks[cid].split()[0]), 1000)) for _, cid in models]

@@ -34,7 +34,7 @@ from learnae.protocol.decisions import IdentityChanged, IdentityState, WorkBegan
 from learnae.protocol.policies import Forgery
 from learnae.protocol.types import Cid, Commitment, ModelRef, PeerId, Score, Weights
 from learnae.records.history import Fact, PeerRestarted
-from learnae.runtime.learning import Blocks
+from learnae.runtime.learning import Blocks, HeldOutScores
 from learnae.session.settings import Session
 
 FIRST = 5.0  # s that training waits for the registration
@@ -92,7 +92,7 @@ class ShardLearning:
     def commitment(self, index: int) -> Commitment:
         return self._commitment
 
-    def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
+    def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[HeldOutScores]:
         raise DriverError("a single peer has no test data")
 
     def _trainer(self, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer:

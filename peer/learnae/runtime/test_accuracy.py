@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from learnae.ports import Observer
 from learnae.protocol.decisions import Published
 from learnae.protocol.peer import Peer
-from learnae.protocol.types import Cid, Score
+from learnae.protocol.types import Cid
 from learnae.records.history import Evaluated, Fact
+from learnae.runtime.learning import HeldOutScores
 from learnae.runtime.memory_session import MemorySession
 
-ModelScores = list[tuple[Score, Score | None]]
+ModelScores = list[HeldOutScores]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,5 +71,5 @@ class TestAccuracy:
         return self.setup.learning.evaluate(numbered, self.setup.swarm.blocks)
 
     def record_scores(self, now: float, models: list[PendingModel], scores: ModelScores) -> None:
-        for model, (test, own) in zip(models, scores, strict=True):
-            self.record(now, model.peer, Evaluated(model.cid, model.step, test, own))
+        for model, found in zip(models, scores, strict=True):
+            self.record(now, model.peer, Evaluated(model.cid, model.step, *found))

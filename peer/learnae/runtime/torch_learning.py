@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from learnae.learn.batching import CACHE_BYTES, Pool
+from learnae.learn.batching import CACHE_BYTES, JobResult, Pool
 from learnae.learn.compute import compute_of
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.partition import load_partitioned
@@ -13,8 +13,9 @@ from learnae.learn.trainer import PoolTrainer
 from learnae.learn.weight_store import initial_block
 from learnae.messages.readings import SensorRows
 from learnae.ports import Predictor, Trainer
-from learnae.protocol.types import Cid, Commitment, PeerId, Score
-from learnae.runtime.learning import Blocks, cut
+from learnae.protocol.decisions import PluginFailed
+from learnae.protocol.types import Cid, Commitment, PeerId
+from learnae.runtime.learning import Blocks, HeldOutScores, cut
 from learnae.runtime.shard_learning import commit_rows
 from learnae.session.settings import Session
 
@@ -63,10 +64,16 @@ class TorchLearning:
         rows = self.table.select(self.split.peers[index].validation)
         return commit_rows(f"{self.session.seed} {index}" if salt is None else salt, *(part.numpy() for part in rows))
 
-    def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[tuple[Score, Score | None]]:
+    def evaluate(self, models: Sequence[tuple[int, Cid]], blocks: Blocks) -> list[HeldOutScores]:
         evaluator = Evaluator(self.pool, self.table, self.session, blocks)
-        scores = evaluator.accuracy([(cid, self.split.test) for _, cid in models])
+        tests = evaluator.measure([(cid, self.split.test) for _, cid in models])
         if not self.session.data.own_distributions:
-            return [(score, None) for score in scores]
-        own = evaluator.accuracy([(cid, self.split.own_test[index]) for index, cid in models])
-        return list(zip(scores, own, strict=True))
+            return [HeldOutScores(test.score, None, _failed(test)) for test in tests]
+        own_tests = evaluator.measure([(cid, self.split.own_test[index]) for index, cid in models])
+        pairs = zip(tests, own_tests, strict=True)
+        return [HeldOutScores(test.score, own.score, _failed(test) or _failed(own)) for test, own in pairs]
+
+
+def _failed(tested: JobResult) -> PluginFailed | None:
+    error = tested.failure
+    return PluginFailed(error.plugin, error.line, error.error) if error else None

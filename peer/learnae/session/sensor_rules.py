@@ -6,7 +6,7 @@ from learnae.protocol.policies import Policy
 from learnae.session.fault_plan import MIN_DOWNTIME
 from learnae.session.faults import FaultKind
 from learnae.session.roster import group_of_each_peer, names
-from learnae.session.settings import Session
+from learnae.session.settings import FeedSettings, Session
 
 
 def sensors(session: Session) -> tuple[str, ...]:
@@ -74,6 +74,11 @@ def sensor_contradictions(session: Session) -> list[tuple[bool, str]]:
         (
             session.feed.kind != "mqtt" and session.feed.url is not None,
             'feed.url names an MQTT broker: set feed.kind = "mqtt", or leave feed.url out',
+        ),
+        (
+            not sensors and session.feed != FeedSettings(),
+            "feed is where sensors publish, and the session has none: set sensor = true in one group and bridge = true "
+            "in another, or leave feed out",
         ),
         (
             bool(sensors) and any(not _of_feed(fault.kind) for fault in session.faults),

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 ROWS = 100_000_000  # max of a number of rows
 TABLES = 1_000  # max of groups and of faults
-NAMED_SOURCES = ("hepmass-like", "hepmass", "flights")  # whose rows the defaults below fit
+LARGE_SOURCES = ("hepmass-like", "hepmass", "flights")  # whose rows the defaults below fit
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class DataSettings:
 
     source: str = setting(
         "hepmass-like",
-        "Data set: hepmass-like, hepmass, flights, sklearn:NAME, or the path of an .npz file like the shipped one.",
+        "Data set: hepmass-like, hepmass, flights, adult-like, sklearn:NAME, or the path of an .npz file.",
     )
     path: str | None = setting(None, "CSV, Parquet or .npz file to use instead of source.")
     label: str | None = setting(None, "Column or array of that file that holds the classes.")

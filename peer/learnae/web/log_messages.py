@@ -31,6 +31,7 @@ from learnae.protocol.decisions import (
 from learnae.protocol.types import ETHER, PeerId, Score
 from learnae.records.history import (
     Effect,
+    Evaluated,
     Fact,
     FaultBegan,
     FaultEnded,
@@ -99,6 +100,8 @@ def describe(fact: Fact, names: Names) -> str | None:
             return _describe_debt(fact, names)
         case PluginFailed(plugin=plugin, line=line, error=error):
             return f"uses plug-in {shown(plugin)}, which failed in line {line}: {error}"
+        case Evaluated(failed=PluginFailed(plugin=plugin, line=line, error=error)):
+            return f"is tested by plug-in {shown(plugin)}, which failed in line {line}: {error}"
         case ClaimJudged(sender=sender, verdict=Verdict.LATER | Verdict.REJECTED as verdict, reason=reason):
             why = "another wallet claimed the id earlier" if verdict is Verdict.LATER else reason or "no reason given"
             return f"rejects the claim of {display_name(sender, names)}: {why}"

@@ -21,7 +21,7 @@ from learnae.protocol.decisions import (
 from learnae.protocol.policies import Policy
 from learnae.protocol.settings import IdentityRule, Settle
 from learnae.protocol.types import ETHER, Address, Cid, PeerId, Score, TxHash
-from learnae.records.history import History
+from learnae.records.history import Evaluated, History
 
 ROUNDING = 1e-6  # s, of the times in a history
 FULL = 50  # debts that one payment covers
@@ -128,13 +128,18 @@ def only_creators_are_paid(history: History) -> Iterator[str]:
 
 @check
 def plugins_did_not_raise(history: History) -> Iterator[str]:
-    """No plug-in raised or returned what it must not."""
+    """No plug-in raised or returned what it must not, not even on test rows."""
     session_began(history)
     failed: dict[PluginFailed, dict[str, None]] = {}
+    tests: dict[PluginFailed, dict[str, None]] = {}
     for record, fact in history.facts(PluginFailed):
         failed.setdefault(fact, {})[record.peer] = None
-    for fact, peers in failed.items():
-        yield f"plug-in {shown(fact.plugin)}, line {fact.line}, for {', '.join(peers)}: {fact.error}"
+    for record, test in history.facts(Evaluated):
+        if test.failed:
+            tests.setdefault(test.failed, {})[record.peer] = None
+    for found, where in ((failed, ""), (tests, " on test rows, where it counts as 0")):
+        for fact, peers in found.items():
+            yield f"plug-in {shown(fact.plugin)}, line {fact.line}, for {', '.join(peers)}{where}: {fact.error}"
 
 
 @check

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from learnae.session.settings import NAMED_SOURCES, Session
+from learnae.session.settings import LARGE_SOURCES, Session
 
 
 def notice_of_fewer_rows(
@@ -39,7 +39,7 @@ def hints_on(test_labels: torch.Tensor, trained: Sequence[int], session: Session
             f"A slice of {smallest} rows is less than one batch of {batch}, so that each epoch is a single step: lower "
             "model.batch or work.slices."
         )
-    if session.data.path is not None or session.data.source not in NAMED_SOURCES:
+    if session.data.path is not None or session.data.source not in LARGE_SOURCES:
         most = torch.bincount(test_labels).max().item() / len(test_labels)
         yield f"Always naming the most frequent class is right in {most:.0%} of the test rows."
 

@@ -14,7 +14,9 @@ from learnae.learn.datasets import array_file, flights, npz_dataset, scikit_lear
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.hepmass import METADATA
 from learnae.session.environment import data_folder
-from learnae.session.settings import DataSettings
+from learnae.session.settings import DataSettings, EncodeSettings
+
+ADULT = DataSettings(label="income", encode=EncodeSettings(one_hot=("*",), impute=("*",)))
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ SOURCES = {
     "hepmass-like": Source(lambda: resources.ROWS, lambda path, column: npz_dataset.read_npz(path)),
     "hepmass": Source(_hepmass_file, lambda path, column: npz_dataset.read_folder(path.parent)),
     "flights": Source(flights.archive, flights.read),
+    "adult-like": Source(
+        lambda: resources.ADULT, lambda path, column: tabular.read(path, replace(ADULT, column=column))
+    ),
 }
 
 
