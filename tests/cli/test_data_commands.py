@@ -193,7 +193,7 @@ def test_files_that_are_no_tables_are_refused(tmp_path: Path) -> None:
     (tmp_path / "own.parquet").write_bytes(packed)
     refused(simulate(tmp_path, 'path = "own.parquet"\nlabel = "label"'), "own.parquet cannot be read")
     (tmp_path / "own.xlsx").write_bytes(packed)
-    refused(simulate(tmp_path, 'path = "own.xlsx"\nlabel = "label"'), "neither .csv, .csv.gz, .parquet nor .npz")
+    refused(simulate(tmp_path, 'path = "own.xlsx"\nlabel = "label"'), "neither .csv, .csv.gz, .parquet, .arrow nor")
 
 
 def test_a_process_ends_with_the_same_sentence_and_exit_code(tmp_path: Path) -> None:

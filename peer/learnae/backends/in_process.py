@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.base import RunOptions
-from learnae.input_file import sha256_of
 from learnae.session.plugin_files import write_plugins
 from learnae.session.session_file import to_toml
 from learnae.session.settings import Session
@@ -31,9 +30,9 @@ def thread_count(options: RunOptions) -> int:
 
 def begin(session: Session, directory: RunDirectory, threads: int, notice: str | None) -> None:
     from learnae.learn.compute import device_name  # imports torch
-    from learnae.learn.datasets.sources import source_file
+    from learnae.learn.datasets.sources import source_sha256
 
-    data, device = sha256_of(source_file(session.data)), device_name(session.compute)
+    data, device = source_sha256(session.data), device_name(session.compute)
     write_plugins(session, directory.path)
     directory.begin(to_toml(session), {"data_sha256": data, "device": device, "threads": threads, "notice": notice})
 

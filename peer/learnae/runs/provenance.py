@@ -8,7 +8,6 @@ from typing import Any
 
 from learnae.adapters.run_directory import ENVIRONMENT, RunDirectory, environment_facts
 from learnae.errors import InputError
-from learnae.input_file import sha256_of
 from learnae.session.session_file import to_toml
 from learnae.session.settings import DataSettings, Session
 
@@ -96,9 +95,9 @@ def _device(session: Session) -> dict[str, str | None]:
 
 @cache
 def _data_sha256(data: DataSettings) -> str:
-    from learnae.learn.datasets.sources import source_file  # imports torch
+    from learnae.learn.datasets.sources import source_sha256  # imports torch
 
-    return sha256_of(source_file(data))
+    return source_sha256(data)
 
 
 def _text(value: object) -> str:

@@ -10,9 +10,8 @@ from learnae.adapters.run_directory import ENVIRONMENT, RunDirectory, environmen
 from learnae.adapters.sqlite_journal import JournalContents, read_blocks
 from learnae.backends.live_run import ROSTER, SESSION, journal_files, judging_salt, members
 from learnae.errors import InputError
-from learnae.input_file import sha256_of
 from learnae.learn.compute import device_name
-from learnae.learn.datasets.sources import source_file
+from learnae.learn.datasets.sources import source_sha256
 from learnae.messages.wire import cid_of
 from learnae.protocol import events as on
 from learnae.protocol.types import Cid
@@ -67,7 +66,7 @@ def replay_run(
     session, directory = load(run / SESSION), RunDirectory(run)
     if unknown := [peer for peer in options.peers if peer not in names(session.peers)]:
         raise InputError(f"there is no peer {unknown[0]} in this run: give a name from its roster, such as p00")
-    environment, digest = directory.read_json(ENVIRONMENT), sha256_of(source_file(session.data))
+    environment, digest = directory.read_json(ENVIRONMENT), source_sha256(session.data)
     if environment.get("data_sha256", digest) != digest:
         raise InputError(f"{session.data.name} here is not the data of the run: audit it where that file is")
     if options.other_processor:

@@ -57,7 +57,9 @@ class DataSettings:
         "hepmass-like",
         "Data set: hepmass-like, hepmass, flights, adult-like, sklearn:NAME, or the path of an .npz file.",
     )
-    path: str | None = setting(None, "CSV, Parquet or .npz file to use instead of source.")
+    path: str | None = setting(
+        None, "CSV, Parquet, Arrow or .npz file, or folder of Hugging Face's datasets, to use instead of source."
+    )
     label: str | None = setting(None, "Column or array of that file that holds the classes.")
     features: tuple[str, ...] = setting(
         (), "Columns of that file that the network sees, or its array; default: all other numeric columns."

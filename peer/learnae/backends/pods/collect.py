@@ -11,7 +11,6 @@ from learnae.backends.pods.files import NOTICE
 from learnae.backends.pods.plan import Pods
 from learnae.backends.pods.pod_session import PodSession
 from learnae.errors import InputError
-from learnae.input_file import sha256_of
 from learnae.session.settings import Session
 from learnae.untrusted_file import copy_untrusted
 
@@ -38,9 +37,9 @@ def collect_history(session: Session, swarm: PodSession[Any] | None, run: Run, s
         return
     for line in live_run.collect_history(path, swarm.manifest if swarm else None):
         say(line)
-    from learnae.learn.datasets.sources import source_file  # imports torch
+    from learnae.learn.datasets.sources import source_sha256  # imports torch
 
-    facts = environment_facts() | {"data_sha256": sha256_of(source_file(session.data)), "device": "cpu"}
+    facts = environment_facts() | {"data_sha256": source_sha256(session.data), "device": "cpu"}
     if swarm:
         facts["notice"] = (swarm.folder / NOTICE).read_text(encoding="utf-8") or None
     run.directory.write_json("environment.json", facts)

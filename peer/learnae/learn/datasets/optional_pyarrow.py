@@ -1,4 +1,4 @@
-"""The optional library that reads CSV and Parquet."""
+"""The optional library that reads CSV, Parquet and Arrow."""
 
 from typing import Any
 
@@ -13,9 +13,10 @@ def import_pyarrow() -> Arrow:
         import pyarrow
         import pyarrow.compute
         import pyarrow.csv
+        import pyarrow.ipc
         import pyarrow.parquet
     except ImportError:
         raise InputError(
-            "reading CSV and Parquet files needs pyarrow, which is not installed: run `pip install pyarrow`"
+            "reading CSV, Parquet and Arrow files needs pyarrow, which is not installed: run `pip install pyarrow`"
         ) from None
     return pyarrow

@@ -1,4 +1,4 @@
-"""Sources of a session's rows: a named source, a table of scikit-learn, or a file: CSV, Parquet or ``.npz``.
+"""Sources of a session's rows: a named source, a table of scikit-learn, or a file: CSV, Parquet, Arrow or ``.npz``.
 
 A new source is one entry in ``SOURCES``.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from learnae import resources
 from learnae.errors import InputError
 from learnae.input_file import sha256_of
-from learnae.learn.datasets import array_file, flights, npz_dataset, scikit_learn, table_file, tabular
+from learnae.learn.datasets import array_file, flights, hugging_face, npz_dataset, scikit_learn, table_file, tabular
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.hepmass import METADATA
 from learnae.session.environment import data_folder
@@ -48,10 +48,10 @@ SOURCES = {
 
 
 def source_file(data: DataSettings) -> Path:
-    """The file whose content identifies the rows.  InputError if it does not exist."""
+    """The file, or the folder of Arrow files, whose content identifies the rows.  InputError if it does not exist."""
     if data.path is not None:
         path = Path(data.path)
-        if not path.is_file():
+        if not path.is_file() and not path.is_dir():
             raise InputError(
                 f"data.path = {data.path}: no such file; relative paths start at the working directory, {Path.cwd()}"
             )
@@ -71,7 +71,12 @@ def source_file(data: DataSettings) -> Path:
 def load_dataset(data: DataSettings) -> Dataset:
     """Read the rows of a session.  Raises InputError with one sentence for anything invalid."""
     path = source_file(data)
-    return replace(_read(path, data), sha256=sha256_of(path))
+    return replace(_read(path, data), sha256=_sha256(path))
+
+
+def source_sha256(data: DataSettings) -> str:
+    """Identifies the rows.  Raises InputError."""
+    return _sha256(source_file(data))
 
 
 def count_rows(data: DataSettings) -> int:
@@ -83,6 +88,10 @@ def count_rows(data: DataSettings) -> int:
 
 
 # private
+
+
+def _sha256(path: Path) -> str:
+    return hugging_face.sha256_of_folder(path) if path.is_dir() else sha256_of(path)
 
 
 def _read(path: Path, data: DataSettings) -> Dataset:

@@ -1,4 +1,4 @@
-"""Reads a CSV or Parquet file as a pyarrow table.  What kind of file it is follows from its content where possible.
+"""Reads a CSV, Parquet or Arrow file as a pyarrow table.  Its kind follows from its content where possible.
 
 Recognised in CSV: gzip, delimiter, encoding, decimal commas.  Names and texts are stripped of blanks; an empty text is
 a missing value.
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learnae.errors import InputError
+from learnae.learn.datasets import hugging_face
 from learnae.learn.datasets.optional_pyarrow import Arrow, import_pyarrow
 from learnae.session.settings import DataSettings
 
@@ -34,12 +35,16 @@ def read_table_file(path: Path, data: DataSettings) -> tuple[Arrow, list[str]]:
     """The whole file, and a notice for each thing that was guessed.  Raises InputError."""
     pa = import_pyarrow()
     try:
+        if path.is_dir():
+            return _stripped(path.name, hugging_face.read_folder(path)), []
+        if path.suffix.lower() in (".arrow", ".feather"):
+            return _stripped(path.name, hugging_face.read_arrow(path)), []
         with path.open("rb") as file:
             begin = file.read(len(PARQUET))
         if begin == PARQUET or path.suffix.lower() in (".parquet", ".pq"):
             return _stripped(path.name, pa.parquet.read_table(path)), []
         if not path.name.lower().endswith((".csv", ".csv.gz")):
-            raise InputError(f"{path.name} is neither .csv, .csv.gz, .parquet nor .npz: convert it to one of them")
+            raise InputError(f"{path.name} is neither .csv, .csv.gz, .parquet, .arrow nor .npz: convert it")
         return _read_csv(path, gzip.open if begin.startswith(GZIP) else open, data)
     except EOFError:
         raise InputError(f"{path.name} ends in the middle (a truncated gzip file): copy or download it again") from None
