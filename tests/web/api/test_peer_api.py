@@ -57,7 +57,11 @@ def test_what_it_says_after_a_session_is_what_it_decided(staged: Staged) -> None
         live, status = asked.inside.live, await asked.get("/v1/status")
         assert live
         assert (status["state"], status["work"], status["identity"]) == ("over", "done", "registered")
-        assert (status["role"]["role"], status["role"]["has_rows"], status["role"]["computes"]) == ("trainer", True, True)
+        assert (status["role"]["role"], status["role"]["has_rows"], status["role"]["computes"]) == (
+            "trainer",
+            True,
+            True,
+        )
         assert status["slices"] == {"done": 3, "planned": 3}
         assert status["peers_known"] == 2
         assert int(status["balance"]["wei"]) > 10**17
