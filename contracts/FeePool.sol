@@ -5,17 +5,21 @@ interface Identified {
     function getPoid() external view returns (bytes32 ipfsId, address wallet);
 }
 
-/// @notice Holds the fee of each peer of a session, and splits it among the others by what the peers report.
-/// @dev A peer deposits the fee with its DPoID and reports once which share of the fee it owes to whom.  The pool closes
-///      when all peers have reported, or ``window`` seconds after the first deposit.  Then each peer withdraws its income.
+/// @notice Holds the fee of each peer of a session, and splits it among the others by what the peers report; and its
+///         stake, which it gives back.
+/// @dev A peer deposits fee and stake with its DPoID and reports once which share of the fee it owes to whom.  The pool
+///      closes when all peers have reported, or ``window`` seconds after the first deposit.  Then each peer withdraws its
+///      income and its stake.  Either may be 0; without a fee, a report says no more than that its author has finished.
 ///      Members are in two halves, by the parity of their places.  What a member does not report goes to the members of
 ///      the other half, in proportion to their profiles.  The profile of a member is the sum of what the half that it is
 ///      not in reports about it; each report counts at most the median of that half's reports about the other.
 ///      Invariants:
 ///      - A fee never returns to who deposited it, unless it is the only member.
+///      - A stake returns once, after the pool has closed, to who deposited it.
+///      - A wallet is a member once, with one DPoID: k DPoIDs have k stakes.
 ///      - The income of a member does not depend on its own report: the reports of its own half decide only how the
 ///        other half is paid, and no report names its author.
-///      - The incomes add up to the fees, less one wei per member at most; no wei leaves in another way.
+///      - The incomes add up to the fees, less one wei per member at most; no other wei leaves but the stakes.
 ///      - A report takes at most two words of storage, and there are at most 32 members.
 ///      - A deposit only reads the DPoID.  Apart from that, nothing is called before ``withdrawn`` is set, and only the
 ///        wallet that withdraws is called.
@@ -24,7 +28,7 @@ contract FeePool {
                                  ERRORS
     //////////////////////////////////////////////////////////////*/
 
-    /// @notice The deposit is not exactly the fee.
+    /// @notice The deposit is not exactly the fee and the stake.
     error WrongFee();
 
     /// @notice All places are taken.
@@ -65,19 +69,21 @@ contract FeePool {
     uint256 private constant MAX_MEMBERS = 32;
 
     uint256 private immutable fee; // wei
+    uint256 private immutable stake; // wei
     uint256 private immutable places; // the number of peers of the session
     uint256 private immutable window; // s
 
     uint256 private deadline; // Unix seconds; 0: nobody has deposited
     uint256 private reports;
     Member[] private members;
-    mapping(address wallet => uint256) private placeOf; // counted from 1
+    mapping(address wallet => uint256) private entryOf; // place, counted from 1, in the low 96 bits; above it the DPoID
     uint256[2][MAX_MEMBERS] private shares; // of each member's fee, 16 bits per payee, by place
 
     /// @dev The pool of a session is part of its genesis block, so that its code has these values and its storage is empty.
-    constructor(uint256 fee_, uint256 places_, uint256 window_) {
+    constructor(uint256 fee_, uint256 stake_, uint256 places_, uint256 window_) {
         require(places_ <= MAX_MEMBERS);
         fee = fee_;
+        stake = stake_;
         places = places_;
         window = window_;
     }
@@ -88,22 +94,22 @@ contract FeePool {
 
     /// @notice Become a member.
     function deposit(Identified dpoid) external payable {
-        if (msg.value != fee) revert WrongFee();
+        if (msg.value != fee + stake) revert WrongFee();
         if (closed()) revert Closed();
         if (members.length == places) revert Full();
-        if (placeOf[msg.sender] != 0) revert Repeated();
+        if (placeOf(msg.sender) != 0) revert Repeated();
         (, address wallet) = dpoid.getPoid();
         if (wallet != msg.sender) revert OtherWallet();
 
         if (deadline == 0) deadline = block.timestamp + window;
         members.push(Member(wallet, false, false));
-        placeOf[wallet] = members.length;
+        entryOf[wallet] = members.length | uint256(uint160(address(dpoid))) << 96;
     }
 
     /// @notice Report once to whom the fee goes.
     /// @param entries A wallet in the low 160 bits of each, and its share above.  A wallet that is no member is skipped.
     function report(uint256[] calldata entries) external {
-        uint256 own = placeOf[msg.sender];
+        uint256 own = placeOf(msg.sender);
         if (own == 0) revert NoMember();
         if (closed()) revert Closed();
         if (members[own - 1].reported) revert Repeated();
@@ -112,7 +118,7 @@ contract FeePool {
         uint256[2] memory packed;
         for (uint256 i; i < entries.length; i++) {
             uint256 share = entries[i] >> 160;
-            uint256 place = placeOf[address(uint160(entries[i]))];
+            uint256 place = placeOf(address(uint160(entries[i])));
             if (place == own || share > WHOLE - total) revert BadReport();
             total += share;
             if (place != 0) packed[(place - 1) / 16] += share << (((place - 1) % 16) * 16);
@@ -123,15 +129,16 @@ contract FeePool {
         if (packed[1] != 0) shares[own - 1][1] = packed[1];
     }
 
-    /// @notice Take the income that the reports give to the sender.
+    /// @notice Take the stake back, and the income that the reports give to the sender.
     function withdraw() external {
-        uint256 own = placeOf[msg.sender];
+        uint256 own = placeOf(msg.sender);
         if (own == 0) revert NoMember();
         if (!closed()) revert StillOpen();
         if (members[own - 1].withdrawn) revert Repeated();
 
         members[own - 1].withdrawn = true;
-        (bool accepted,) = msg.sender.call{value: income(own - 1)}("");
+        uint256 share = fee == 0 ? 0 : income(own - 1);
+        (bool accepted,) = msg.sender.call{value: stake + share}("");
         if (!accepted) revert NotAccepted();
     }
 
@@ -139,11 +146,20 @@ contract FeePool {
                                   VIEWS
     //////////////////////////////////////////////////////////////*/
 
-    /// @notice The deadline (0: none yet), whether all peers of the session have reported, and the wallets of the members.
-    function getState() external view returns (uint256, bool, address[] memory wallets) {
+    /// @notice The deadline (0: none yet), whether all peers of the session have reported, and the wallets and DPoIDs of the
+    ///         members.
+    function getState() external view returns (uint256, bool, address[] memory wallets, address[] memory dpoids) {
         wallets = new address[](members.length);
-        for (uint256 i; i < wallets.length; i++) wallets[i] = members[i].wallet;
-        return (deadline, reports == places, wallets);
+        dpoids = new address[](members.length);
+        for (uint256 i; i < wallets.length; i++) {
+            wallets[i] = members[i].wallet;
+            dpoids[i] = address(uint160(entryOf[wallets[i]] >> 96));
+        }
+        return (deadline, reports == places, wallets, dpoids);
+    }
+
+    function placeOf(address wallet) private view returns (uint256) {
+        return uint96(entryOf[wallet]);
     }
 
     function closed() private view returns (bool) {

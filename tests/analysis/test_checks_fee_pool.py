@@ -294,7 +294,7 @@ def test_the_split_is_the_same_as_in_the_model_of_the_contract(table: list[list[
 
 def test_a_report_names_no_author_and_no_more_than_a_fee() -> None:
     def call(pool: Replayed, sender: Address, what: Report | Deposit | Withdrawal, at: int = 5) -> bool:
-        wei = what.fee if isinstance(what, Deposit) else Wei(0)
+        wei = what.wei if isinstance(what, Deposit) else Wei(0)
         data = "0x" + encode_call(what).hex()
         sent = ChainTransaction(TxHash("0x"), sender, POOL, 0, wei, 1, Wei(1), data, None, True)
         return pool.call(Block(1, "", "", at, (sent,)), sent).succeeds

@@ -60,7 +60,7 @@ class Evm:
         return Address(address.lower())
 
     def pool(self, terms: PoolTerms) -> "EvmPool":
-        arguments = b"".join(number.to_bytes(32) for number in (terms.fee, terms.places, terms.window))
+        arguments = b"".join(number.to_bytes(32) for number in (terms.fee, terms.stake, terms.places, terms.window))
         address = self.deploy(self.wallets[0], bytes.fromhex(ARTEFACT["creation"][2:]) + arguments)
         assert self.web3.eth.get_code(Web3.to_checksum_address(address)) == HexBytes(fee_pool.runtime_code(terms))
         return EvmPool(self, terms, address)
@@ -75,7 +75,7 @@ class EvmPool:
     def call(self, index: int, call: PoolCall, wei: int | None = None, seconds: int = 1) -> Wei | None:
         """What the caller is paid; None if the pool refuses."""
         wallet = self.evm.wallets[index]
-        wei = (self.terms.fee if isinstance(call, Deposit) else 0) if wei is None else wei
+        wei = (self.terms.deposit if isinstance(call, Deposit) else 0) if wei is None else wei
         before = self.balance()
         receipt = self.evm.send(wallet, encode_call(call), self.address, wei, seconds)
         self.gas.append(receipt["gasUsed"])
@@ -93,7 +93,7 @@ class EvmPool:
             "from": Web3.to_checksum_address(WALLETS[0].address),
             "to": Web3.to_checksum_address(self.address),
             "data": "0x" + GET_STATE.hex(),
-            "gas": 150_000,
+            "gas": 200_000,
         }
         return decode_state(bytes(self.evm.web3.eth.call(call)))  # type: ignore[arg-type]
 

@@ -23,11 +23,12 @@ from learnae.protocol.types import Address, Poid, Wei
 
 ROOT = Path(__file__).parents[2]
 PEERS = 5
-TERMS = PoolTerms(Wei(10**16 + 1), PEERS - 1, 40)  # one place is missing
+TERMS = PoolTerms(Wei(10**16 + 1), PEERS - 1, 40, Wei(3 * 10**15))  # one place is missing
 STRANGER = Address("0x" + "77" * 20)
 
 Step = tuple[int, PoolCall, int | None, int]  # who calls, wei or what is due, s before
 
+STAKE_WITHDRAWAL_GAS = 43_000  # of a pool without a fee, with any number of members
 MAX_GAS = {  # of a deposit, a report and a withdrawal in a swarm of so many members
     4: (115_000, 95_000, 90_000),
     20: (115_000, 190_000, 560_000),
@@ -47,7 +48,7 @@ def evm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 def modelled(evm: Evm, pool: MemoryFeePool, step: Step, now: int) -> Wei | None:
     index, call, wei, _ = step
-    wei = (pool.terms.fee if isinstance(call, Deposit) else 0) if wei is None else wei
+    wei = (pool.terms.deposit if isinstance(call, Deposit) else 0) if wei is None else wei
     owners = dict(zip(evm.dpoids, (wallet.address for wallet in evm.wallets), strict=True))
     owner = owners.get(call.contract) if isinstance(call, Deposit) else None
     try:
@@ -82,13 +83,13 @@ def sessions(draw: st.DrawFn, evm: Evm) -> list[Step]:
                 shares.append((wallet, share))
         return Report(tuple(shares))
 
-    steps: list[Step] = [(index, Deposit(evm.dpoids[index], TERMS.fee), None, 1) for index in members]
+    steps: list[Step] = [(index, Deposit(evm.dpoids[index], TERMS.deposit), None, 1) for index in members]
     steps += [(index, report(index), None, 1) for index in members if draw(st.booleans())]
     late = draw(st.sampled_from([1, 1, 40]))
     steps += [(index, Withdrawal(), None, late) for index in draw(st.permutations(members))]
     for _ in range(draw(st.integers(0, 4))):
         index = draw(st.integers(0, PEERS - 1))
-        deposit = Deposit(draw(st.sampled_from([*evm.dpoids, STRANGER])), TERMS.fee)
+        deposit = Deposit(draw(st.sampled_from([*evm.dpoids, STRANGER])), TERMS.deposit)
         any_call: list[PoolCall] = [deposit, report(index, own=True), Withdrawal()]
         call = draw(st.sampled_from(any_call))
         wei = draw(st.sampled_from([None, None, 0, 1]))
@@ -106,7 +107,7 @@ def test_the_contract_and_its_model_do_the_same(evm: Evm, data: st.DataObject) -
 def ordinary(evm: Evm, reports: Sequence[Sequence[int]]) -> list[Step]:
     """All deposit; each reports these shares for the members by place; all withdraw."""
     wallets = [wallet.address for wallet in evm.wallets]
-    steps: list[Step] = [(index, Deposit(evm.dpoids[index], TERMS.fee), None, 1) for index in range(len(reports))]
+    steps: list[Step] = [(index, Deposit(evm.dpoids[index], TERMS.deposit), None, 1) for index in range(len(reports))]
     for index, row in enumerate(reports):
         shares = tuple((wallets[payee], share) for payee, share in enumerate(row) if share)
         steps.append((index, Report(shares), None, 1))
@@ -123,13 +124,13 @@ def test_what_is_not_reported_goes_to_the_other_half_by_its_profile(evm: Evm) ->
 
 
 def test_nobody_acts_out_of_turn(evm: Evm) -> None:
-    early, twice = (0, Withdrawal(), None, 1), (0, Deposit(evm.dpoids[0], TERMS.fee), None, 1)
+    early, twice = (0, Withdrawal(), None, 1), (0, Deposit(evm.dpoids[0], TERMS.deposit), None, 1)
     stranger = (4, Report(()), None, 1)
-    others = (1, Deposit(evm.dpoids[0], TERMS.fee), None, 1)
+    others = (1, Deposit(evm.dpoids[0], TERMS.deposit), None, 1)
     own = (0, Report(((evm.wallets[0].address, 1),)), None, 1)
     much = (0, Report(((evm.wallets[1].address, SHARES), (evm.wallets[2].address, 1))), None, 1)
     steps = ordinary(evm, REPORTS)
-    wrong: list[Step] = [early, twice, stranger, others, own, much, (4, Deposit(evm.dpoids[4], TERMS.fee), None, 1)]
+    wrong: list[Step] = [early, twice, stranger, others, own, much, (4, Deposit(evm.dpoids[4], TERMS.deposit), None, 1)]
     pool = compared(evm, [*steps[:4], *wrong, *steps[4:], (0, Withdrawal(), None, 1), (0, Report(()), None, 1)])
     assert pool.refused == [4, 5, 6, 7, 8, 9, 10, 19, 20] and pool.balance() < 4
 
@@ -144,8 +145,35 @@ def test_who_is_absent_pays_and_is_not_waited_for_after_the_deadline(evm: Evm) -
 
 
 def test_a_single_member_gets_its_fee_back(evm: Evm) -> None:
-    pool = compared(evm, [(0, Deposit(evm.dpoids[0], TERMS.fee), None, 1), (0, Withdrawal(), None, TERMS.window)])
+    pool = compared(evm, [(0, Deposit(evm.dpoids[0], TERMS.deposit), None, 1), (0, Withdrawal(), None, TERMS.window)])
     assert pool.balance() == 0
+
+
+STAKES = PoolTerms(Wei(0), PEERS - 1, 40, Wei(3 * 10**15))
+
+
+def test_without_a_fee_each_stake_comes_back_whole_once_all_have_finished(evm: Evm) -> None:
+    members = range(STAKES.places)
+    steps: list[Step] = [(index, Deposit(evm.dpoids[index], STAKES.stake), None, 1) for index in members]
+    steps += [(0, Withdrawal(), None, 1), *((index, Report(()), None, 1) for index in members)]
+    steps += [(index, Withdrawal(), None, 1) for index in (*members, 0)]
+    pool = compared(evm, steps, STAKES)
+    assert pool.refused == [4, 13] and pool.balance() == 0
+    assert pool.state().contracts == tuple(evm.dpoids[index] for index in members)
+    assert max(pool.gas[9:13]) < STAKE_WITHDRAWAL_GAS
+    print(
+        f"stakes alone: deposit {max(pool.gas[:4])}, report {max(pool.gas[5:9])}, withdrawal {max(pool.gas[9:13])} gas"
+    )
+
+
+def test_a_stake_comes_back_after_the_deadline_and_a_second_identity_needs_a_second_one(evm: Evm) -> None:
+    """Wallet 0 cannot lock one stake for the contracts of both."""
+    second = (0, Deposit(evm.dpoids[1], STAKES.stake), None, 1)
+    again = (0, Deposit(evm.dpoids[0], STAKES.stake), None, 1)
+    first, late = (0, Deposit(evm.dpoids[0], STAKES.stake), None, 1), (0, Withdrawal(), None, 40)
+    pool = compared(evm, [second, first, again, (1, Deposit(evm.dpoids[1], STAKES.stake), None, 1), late], STAKES)
+    assert pool.refused == [0, 2] and pool.balance() == STAKES.stake
+    assert pool.call(1, Withdrawal()) == STAKES.stake
 
 
 def test_it_has_no_other_function_and_takes_no_other_money(evm: Evm) -> None:
@@ -177,7 +205,7 @@ def measured(evm: Evm, peers: int) -> None:
     pool = evm.pool(PoolTerms(Wei(10**16), peers, 10_000))
     wallets = [wallet.address for wallet in evm.wallets]
     for index in range(peers):
-        assert pool.call(index, Deposit(evm.dpoids[index], pool.terms.fee)) == 0
+        assert pool.call(index, Deposit(evm.dpoids[index], pool.terms.deposit)) == 0
     for index in range(peers):
         others = [wallet for wallet in wallets if wallet != wallets[index]]
         shares = tuple((wallet, 1 + 20 * (index + number)) for number, wallet in enumerate(others))
@@ -260,23 +288,24 @@ def test_who_calls_again_while_it_is_paid_gets_nothing_more(tmp_path: Path) -> N
     """A member that is a contract, and withdraws again whenever it receives money."""
     machine, node = anvil(tmp_path, 1)
     try:
-        pool = machine.pool(PoolTerms(Wei(10**16), 2, 10))
+        pool = machine.pool(PoolTerms(Wei(10**16), 2, 10, Wei(7)))
         thief = machine.deploy(machine.wallets[0], compiled() + int(pool.address, 16).to_bytes(32))
         poid = machine.deploy(machine.wallets[0], dpoid.deployment_data(Poid(peer_id(b"\x09" * 32), thief)))
-        assert pool.call(0, Deposit(machine.dpoids[0], pool.terms.fee)) == 0
+        assert pool.call(0, Deposit(machine.dpoids[0], pool.terms.deposit)) == 0
         act = keccak(b"act(bytes)")[:4]
 
         def acts(data: bytes, wei: int = 0, seconds: int = 1) -> int:
             padded = (32).to_bytes(32) + len(data).to_bytes(32) + data + bytes(-len(data) % 32)
             return int(machine.send(machine.wallets[0], act + padded, thief, wei, seconds)["status"])
 
-        assert acts(encode_call(Deposit(poid, pool.terms.fee)), pool.terms.fee)
-        assert pool.balance() == 2 * pool.terms.fee
+        assert acts(encode_call(Deposit(poid, pool.terms.deposit)), pool.terms.deposit)
+        assert pool.balance() == 2 * pool.terms.deposit
         assert acts(encode_call(Withdrawal()), seconds=10)
         assert (
-            pool.balance() == pool.terms.fee and machine.web3.eth.get_balance(Web3.to_checksum_address(thief)) == 10**16
+            pool.balance() == pool.terms.deposit
+            and machine.web3.eth.get_balance(Web3.to_checksum_address(thief)) == 10**16 + 7
         )
-        assert pool.call(0, Withdrawal()) == 10**16
+        assert pool.call(0, Withdrawal()) == 10**16 + 7
     finally:
         node.kill()
 

@@ -59,6 +59,7 @@ CONFIG = PeerConfig(
     sensors=(),
     validation=Commitment("rows of me", "salt"),
     wants_payment=True,
+    stakes=True,
     identity=IdentityRule.PROVEN,
     initial_weights=Cid("initial"),
     slices_planned=2,

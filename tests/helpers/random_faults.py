@@ -141,7 +141,8 @@ class RandomDriver:
             case do.ReadPool():
                 members = tuple(Address(f"0x{name}") for name in NAMES if self.rng.random() < 0.8)
                 deadline = self.rng.choice((0, self.height + self.rng.randrange(-2, 20)))
-                state = PoolState(max(0, deadline), self.rng.random() < 0.1, members)
+                contracts = tuple(Address(f"0x{number}") for number in range(5) if self.rng.random() < 0.8)
+                state = PoolState(max(0, deadline), self.rng.random() < 0.1, members, contracts)
                 self.tell(on.PoolRead(at, id, self.head(), state))
             case do.SignClaim():
                 self.tell(on.ClaimSigned(at, id, "proof"))

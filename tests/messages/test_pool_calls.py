@@ -35,19 +35,35 @@ def test_what_is_no_call_is_refused(data: bytes) -> None:
         decode_call(data, FEE)
 
 
-def returned(deadline: int, complete: int, *members: int, offset: int = 96) -> bytes:
-    words = (deadline, complete, offset, len(members), *members)
+def returned(deadline: int, complete: int, *members: int, offset: int = 128, more: int = 0) -> bytes:
+    """Each member has a contract with twice the number of its wallet."""
+    count = len(members)
+    contracts = (count + more, *(2 * member for member in members))
+    words = (deadline, complete, offset, 160 + 32 * count, count, *members, *contracts)
     return b"".join(word.to_bytes(32) for word in words)
 
 
+def wallet(number: int) -> Address:
+    return Address(f"0x{number:040x}")
+
+
 def test_a_state_is_read_as_the_contract_returns_it() -> None:
-    assert decode_state(returned(9, 1, 5)) == PoolState(9, True, (Address("0x" + "0" * 39 + "5"),))
+    assert decode_state(returned(9, 1, 5)) == PoolState(9, True, (wallet(5),), (wallet(10),))
+    state = PoolState(9, False, (wallet(1), wallet(2)), (wallet(2), wallet(4)))
+    assert decode_state(returned(9, 0, 1, 2)) == state
     assert decode_state(returned(0, 0)) == PoolState(0, False, ())
 
 
 @pytest.mark.parametrize(
     "data",
-    [b"", returned(9, 2), returned(9, 1, offset=64), returned(9, 1, 5)[:-32], returned(9, 1, 5)[:-1]],
+    [
+        b"",
+        returned(9, 2),
+        returned(9, 1, offset=96),
+        returned(9, 1, 5, more=1),
+        returned(9, 1, 5)[:-32],
+        returned(9, 1, 5)[:-1],
+    ],
 )
 def test_what_is_no_state_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError):

@@ -13,6 +13,7 @@ from tests.helpers import (
     protocol_mutants,
     row_mutants,
     settlement_mutants,
+    stake_mutants,
 )
 from tests.helpers.protocol_mutants import Mutant
 from tests.helpers.session_properties import PROPERTIES
@@ -30,6 +31,7 @@ MUTANTS = [
     *market_mutants.MUTANTS,
     *payout_mutants.MUTANTS,
     *lineage_mutants.MUTANTS,
+    *stake_mutants.MUTANTS,
 ]
 
 

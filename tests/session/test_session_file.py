@@ -15,6 +15,7 @@ from learnae.session.settings import Session
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("examples", "peer/learnae/resources", "tests/scenarios")
 PAID_OUT = {"count": 1, "payout": "0x" + "AB" * 20}
+STAKE = {"stake": "0.01"}
 PROFILES: dict[str, Any] = {"defence": {"kind": "profiles"}}
 EXAMPLES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.toml"))
 
@@ -292,7 +293,7 @@ def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
         ({"data": {"rows": 9}}, "data.rows = 9 cannot be cut into 10 slices: lower work.slices"),
         ({"start": {"peers": 21}}, "start.peers = 21 is above the number of peers: max 20"),
         (PROFILES | {"peers": 33}, 'defence.kind = "profiles" is for up to 32 peers, not 33'),
-        (PROFILES | {"groups": [{"wants_payment": False}]}, 'defence.kind = "profiles": a peer deposits its fee'),
+        (PROFILES | {"groups": [{"wants_payment": False}]}, 'defence.kind = "profiles": a peer makes its deposit'),
         (PROFILES | {"payment": {"settle": "batched"}}, 'defence.kind = "profiles": nobody pays for single'),
         (
             PROFILES | {"chain": {"balance": "0.014"}},
@@ -323,6 +324,16 @@ def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
         ({"groups": [PAID_OUT | {"payout": "0x" + "0" * 40}, {}]}, "groups.payout is an address from which nobody can"),
         ({"groups": [PAID_OUT | {"wants_payment": False}, {}]}, "groups.payout: a sensor, or a peer that wants no"),
         (PROFILES | {"groups": [PAID_OUT, {}]}, 'groups.payout: with defence.kind = "profiles" peers are known by'),
+        (
+            PROFILES | {"groups": [{"count": 1, "stakes": False}, {}]},
+            'defence.kind = "profiles": each peer deposits',
+        ),
+        ({"groups": [{"count": 1, "stakes": False}, {}]}, "groups.stakes belongs to defence.stake: set that"),
+        ({"defence": {"window": 9}}, 'defence.window belongs to defence.kind = "profiles" and defence.stake: set one'),
+        ({"defence": {"stake": 1}}, "defence.stake = 1 and 0.0048 ETH of gas for the calls of the fee pool are above"),
+        ({"defence": STAKE, "groups": [{"wants_payment": False}]}, "defence.stake: a peer makes its deposit with its"),
+        ({"defence": STAKE, "groups": [PAID_OUT, {}]}, "groups.payout: with defence.stake peers are known by the"),
+        (OPEN | {"defence": STAKE, "reward": {"data": 1}}, "defence.stake is about models, but reward.data pays for"),
         ({"chain": {"max_fee": "1.5"}}, "chain.gas_price = 2 is above chain.max_fee = 1.5, so nobody could ever pay"),
         ({"data": {"path": "a.csv"}}, 'data.path = "a.csv": name the column with the classes'),
         (

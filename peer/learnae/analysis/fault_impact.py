@@ -8,7 +8,7 @@ from typing import Any
 
 from learnae.analysis.checks.faults import crossings
 from learnae.analysis.checks.summary import summary
-from learnae.analysis.fee_pool import has_pool
+from learnae.analysis.fee_pool import splits_fees
 from learnae.analysis.money import accounts
 from learnae.protocol.decisions import (
     AttemptFailed,
@@ -86,7 +86,7 @@ def _earned_with_forgeries(history: History) -> dict[str, float]:
         if creator and debt.state is DebtState.FINAL:
             priced[creator.name] += debt.wei
             forged[creator.name] += debt.wei * ((creator.name, debt.cid) not in own_work)
-    if has_pool(history):  # it splits the fees in proportion to the debts, which are only reported
+    if splits_fees(history):  # it splits the fees in proportion to the debts, which are only reported
         received = {account.name: account.received_ether for account in accounts(history)}
     else:
         received = {name: wei / ETHER for name, wei in priced.items()}

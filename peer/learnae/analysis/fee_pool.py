@@ -1,4 +1,4 @@
-"""The fee pool, computed again from the transactions on the chain.  Pure.
+"""The fee pool with the stakes, computed again from the transactions on the chain.  Pure.
 
     for call in pool_calls(history): ...    # what each transaction to the pool did, in the order of the chain
 
@@ -32,8 +32,10 @@ class Call:
     kind: str  # deposit, report, withdrawal, or empty
     succeeds: bool  # by the rules of the pool
     shares: Mapping[Address, int]
-    paid: Wei
-    sources: Mapping[Address, Fraction]  # of what is paid
+    paid: Wei  # its income and its stake
+    stake: Wei  # of that, what it has deposited itself
+    sources: Mapping[Address, Fraction]  # of the income
+    contract: str  # the DPoID with which its sender becomes a member
 
 
 @dataclass
@@ -43,6 +45,7 @@ class Replayed:
     fee: Wei
     places: int
     window: int
+    stake: Wei = Wei(0)
     dpoids: dict[str, Address] = field(default_factory=dict)  # wallets of the contracts on the chain
     deadline: int | None = None
     members: list[Address] = field(default_factory=list)
@@ -54,7 +57,8 @@ class Replayed:
         kind, words = _parsed(transaction.data)
         over = self._over(block.timestamp)
         known, free = sender in self.members, len(self.members) < self.places
-        worth = self.fee if kind == "deposit" else 0
+        worth = self.fee + self.stake if kind == "deposit" else 0
+        stake, contract = Wei(0), ""
         succeeds, shares, sources = transaction.wei == worth, dict[Address, int](), dict[Address, Fraction]()
         match kind:
             case "deposit":
@@ -63,6 +67,7 @@ class Replayed:
                 if succeeds:
                     self.deadline = block.timestamp + self.window if self.deadline is None else self.deadline
                     self.members.append(sender)
+                    contract = f"0x{words[0][24:]}"
             case "report":
                 named = [(Address(f"0x{word[24:]}"), int(word[:24], 16)) for word in words]
                 for payee, share in named:
@@ -75,10 +80,11 @@ class Replayed:
                 succeeds = succeeds and known and sender not in self.withdrawn and over
                 if succeeds:
                     self.withdrawn.add(sender)
-                    sources = self.sources(sender)
+                    sources, stake = self.sources(sender), self.stake
             case _:
                 succeeds = False
-        return Call(block.number, transaction, kind, succeeds, shares, _rounded(sources), sources)
+        paid = Wei(_rounded(sources) + stake)
+        return Call(block.number, transaction, kind, succeeds, shares, paid, stake, sources, contract)
 
     def income(self, member: Address) -> Wei:
         return _rounded(self.sources(member))
@@ -109,15 +115,20 @@ class Replayed:
 
 
 def has_pool(history: History) -> bool:
-    return history.began is not None and history.began.session.defence.kind is Defence.PROFILES
+    return history.session is not None and history.session.defence.deposit_wei > 0
+
+
+def splits_fees(history: History) -> bool:
+    """Whether a pool pays for models, in place of the peers."""
+    return history.session is not None and history.session.defence.kind is Defence.PROFILES
 
 
 def pool_calls(history: History) -> Iterator[Call]:
     """None if the session has no pool."""
     if (began := history.began) is None or not has_pool(history):
         return
-    session = began.session
-    pool = Replayed(session.defence.fee_wei, depositors(session), session.defence.window)
+    session, defence = began.session, began.session.defence
+    pool = Replayed(defence.fee_wei, depositors(session), defence.window, defence.stake_wei)
     wallets = {wallet_of(entry.wallet) for entry in began.roster}
     for block in history.exports(Block):
         for transaction in block.transactions:

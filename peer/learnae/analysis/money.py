@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 
-from learnae.analysis.fee_pool import has_pool, pool_calls, wallet_of
+from learnae.analysis.fee_pool import pool_calls, splits_fees, wallet_of
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.protocol.policies import Policy
 from learnae.protocol.types import ETHER, Address, TxHash, Wei
@@ -63,7 +63,7 @@ def final_payments(
     The chain does not have its time in the session, so it counts as made at the end.
     """
     wallets = history.owners
-    if has_pool(history):
+    if splits_fees(history):
         for call in pool_calls(history):
             if call.transaction.succeeded:
                 for source, wei in _whole_parts(call.sources).items():
@@ -81,20 +81,22 @@ def final_payments(
 
 
 def left_in_pool(history: History) -> Counter[str]:
-    """The wei of each peer's fee that no withdrawal has paid out."""
+    """The wei of each peer's fee and stake that no withdrawal has paid out."""
     wallets = {wallet_of(entry.wallet): entry.name for entry in history.roster.values()}
     left: Counter[str] = Counter()
     for call in pool_calls(history):
         if call.kind == "deposit" and call.transaction.succeeded:
             left[wallets.get(wallet_of(call.transaction.sender), OUTSIDE)] += call.transaction.wei
-    for _, payer, _, wei in final_payments(history) if left else ():
+        elif call.transaction.succeeded:
+            left[wallets.get(wallet_of(call.transaction.sender), OUTSIDE)] -= call.stake
+    for _, payer, _, wei in final_payments(history) if splits_fees(history) else ():
         left[payer] -= wei
     return left
 
 
 def earned_with_rows(history: History) -> Counter[str]:
     """The wei that each peer received for its row blocks; with a fee pool, nobody pays for single blocks."""
-    if has_pool(history):
+    if splits_fees(history):
         return Counter()
     wallets = history.owners
     earned = Counter[str]()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from learnae.analysis.fee_pool import has_pool
+from learnae.analysis.fee_pool import splits_fees
 from learnae.analysis.figures import first_phase_shares
 from learnae.protocol.decisions import Adopted, Averaged, DebtState, Trained
 from learnae.protocol.types import Cid
@@ -97,7 +97,7 @@ def gains(history: History) -> list[Gain]:
     tests = {fact.cid: fact.test.accuracy for _, fact in history.facts(Evaluated)}
     paid = (
         set()
-        if has_pool(history)
+        if splits_fees(history)
         else {  # the fees of a pool pay for no single model
             (payer, changes[-1][1].creator, changes[-1][1].cid)
             for (payer, _), changes in history.debts.items()

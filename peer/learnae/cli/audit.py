@@ -12,7 +12,7 @@ from learnae.adapters.run_directory import CHAIN, HISTORY, RunDirectory
 from learnae.adapters.run_directory.seal import deviations
 from learnae.analysis.checks import exit_code
 from learnae.analysis.checks.result import chains_of_debts
-from learnae.analysis.fee_pool import has_pool
+from learnae.analysis.fee_pool import splits_fees
 from learnae.analysis.money import final_payments, left_in_pool, paid_out
 from learnae.analysis.tables import TABLES
 from learnae.cli.arguments import Json, Run, RunPlugins, Threads
@@ -153,7 +153,7 @@ def _compare(
 
 def _payments(history: History) -> Iterator[str]:
     """A line per debt: what it is for, and its state; a report to the fee pool covers debts and pays none."""
-    states = {DebtState.FINAL: "reported"} if has_pool(history) else {}
+    states = {DebtState.FINAL: "reported"} if splits_fees(history) else {}
     for (payer, _), changes in history.debts.items():
         debt = changes[-1][1]
         gain = f"{debt.before.accuracy:.4f} to {debt.after.accuracy:.4f}"
@@ -167,8 +167,8 @@ def _payments(history: History) -> Iterator[str]:
 class Account:
     """A peer's balances and gas by the chain, in wei, and its payments by the debts, or by the fee pool.
 
-    ``pooled_wei``: what nobody has withdrawn of its fee.  ``payout``: the wallet that received, if it is not the peer's
-    own, and ``payout_wei`` what it holds, if the chain was exported.
+    ``pooled_wei``: what nobody has withdrawn of its fee and stake.  ``payout``: the wallet that received, if it is not
+    the peer's own, and ``payout_wei`` what it holds, if the chain was exported.
     """
 
     peer: str

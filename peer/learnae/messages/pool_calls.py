@@ -1,7 +1,7 @@
 """Calls of the fee pool (``contracts/FeePool.sol``) as calldata, and its state as it returns it.  Pure.
 
 encode_call(Withdrawal())          # b"\\x3c\\xcf\\xd6\\x0b"
-decode_call(data, fee)             # the call; ValueError if it is none
+decode_call(data, wei)             # the call; ValueError if it is none
 """
 
 from typing import assert_never
@@ -30,12 +30,12 @@ def encode_call(call: PoolCall) -> bytes:
             assert_never(call)
 
 
-def decode_call(data: bytes, fee: Wei) -> PoolCall:
-    """``fee``: that was sent along.  Raises ValueError: not what ``encode_call`` returns."""
+def decode_call(data: bytes, wei: Wei) -> PoolCall:
+    """``wei``: that was sent along.  Raises ValueError: not what ``encode_call`` returns."""
     selector, words = data[:4], _numbers(data[4:])
     call: PoolCall
     if selector == DEPOSIT and len(words) == 1:
-        call = Deposit(_address(words[0]), fee)
+        call = Deposit(_address(words[0]), wei)
     elif selector == REPORT and len(words) >= 2:
         call = Report(tuple((_address(word), word >> 160) for word in words[2:]))
     else:
@@ -48,9 +48,12 @@ def decode_call(data: bytes, fee: Wei) -> PoolCall:
 def decode_state(returned: bytes) -> PoolState:
     """What ``getState`` returns.  Raises ValueError."""
     words = _numbers(returned)
-    if len(words) < 4 or words[1] > 1 or words[2] != 3 * WORD or words[3] != len(words) - 4:
+    count = (len(words) - 6) // 2
+    head = [4 * WORD, (5 + count) * WORD]
+    if count < 0 or len(words) % 2 or words[1] > 1 or words[2:4] != head or {words[4], words[5 + count]} != {count}:
         raise ValueError("not the state of a fee pool")
-    return PoolState(words[0], bool(words[1]), tuple(map(_address, words[4:])))
+    wallets, contracts = words[5 : 5 + count], words[6 + count :]
+    return PoolState(words[0], bool(words[1]), tuple(map(_address, wallets)), tuple(map(_address, contracts)))
 
 
 def _word(number: int) -> bytes:

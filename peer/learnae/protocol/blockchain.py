@@ -71,17 +71,22 @@ class PaymentReport:
 class PoolTerms:
     """What the fee pool of a session is made with."""
 
-    fee: Wei
+    fee: Wei  # 0: nothing is split
     places: int  # members that it has room for
     window: int  # s from the first deposit until it closes at the latest
+    stake: Wei = Wei(0)
+
+    @property
+    def deposit(self) -> Wei:
+        return Wei(self.fee + self.stake)
 
 
 @dataclass(frozen=True, slots=True)
 class Deposit:
-    """Become a member of the fee pool.  ``contract``: the sender's DPoID."""
+    """Become a member of the fee pool.  ``contract``: the sender's DPoID.  ``wei``: fee and stake."""
 
     contract: Address
-    fee: Wei
+    wei: Wei
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """Take the income that the reports give to the sender."""
+    """Take the stake back, and the income that the reports give to the sender."""
 
 
 PoolCall = Deposit | Report | Withdrawal
@@ -106,6 +111,7 @@ class PoolState:
     deadline: int
     complete: bool
     members: tuple[Address, ...]
+    contracts: tuple[Address, ...] = ()  # their DPoIDs, in the same order
 
     def closed(self, timestamp: int) -> bool:
         return self.complete or 0 < self.deadline <= timestamp

@@ -62,12 +62,18 @@ def refusal(rule: IdentityRule, claim: Claim, facts: ClaimFacts) -> Reason | Non
     return next((reason for holds, reason in checks if not holds), None)
 
 
-def payee_of(creator: PeerId, entries: Iterable[DirectoryEntry]) -> Address | None:
-    """The wallet that is paid for the models of ``creator``."""
+def winner_of(creator: PeerId, entries: Iterable[DirectoryEntry]) -> DirectoryEntry | None:
+    """The entry whose wallet is paid for the models of ``creator``."""
     for entry in entries:
         if entry.verdict is Verdict.WINNER and entry.facts and entry.facts.poid.peer == creator:
-            return entry.facts.poid.wallet
+            return entry
     return None
+
+
+def payee_of(creator: PeerId, entries: Iterable[DirectoryEntry]) -> Address | None:
+    """The wallet that is paid for the models of ``creator``."""
+    winner = winner_of(creator, entries)
+    return winner.facts.poid.wallet if winner and winner.facts else None
 
 
 class Directory:
@@ -81,6 +87,11 @@ class Directory:
 
     def payee(self, creator: PeerId) -> Address | None:
         return payee_of(creator, (self.entries[key] for key in self._claims_to.get(creator, ())))
+
+    def contract(self, creator: PeerId) -> Address | None:
+        """The contract that names the payee."""
+        winner = winner_of(creator, (self.entries[key] for key in self._claims_to.get(creator, ())))
+        return winner.claim.contract if winner else None
 
     def contracts(self, sender: PeerId) -> int:
         """Number of contracts that a peer has announced."""

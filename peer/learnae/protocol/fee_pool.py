@@ -1,10 +1,13 @@
-"""A peer's membership of the fee pool (``[defence] kind = "profiles"``): it deposits, reports once, and withdraws.
+"""A peer's membership of the fee pool (``[defence]``): it deposits, reports once, and withdraws.
 
 The deposit follows the deployment of the peer's contract.  Nothing else is signed before the pool has it as a member:
 until then it may know no deadline and no other members.  The report names what the peer owes once it has had no work
 for ``idle_after`` seconds, or three quarters of the pool's time are over; it covers those debts like a payment.  Once
 the pool is closed, the peer withdraws its income.  What is adopted after the report is paid for by profiles, like
 everything that is unreported.
+
+If the pool holds stakes alone, the report names nobody and says that the peer has finished; debts are paid as without a
+pool.  With a stake, a member takes models only of identities whose contracts are members.
 """
 
 from collections.abc import Mapping
@@ -35,7 +38,8 @@ class FeePool:
     ) -> None:
         self._config, self._requests, self._transactions = config, requests, transactions
         self._registration, self._debts = registration, debts
-        self.enabled = config.defence.kind is Defence.PROFILES
+        self.enabled = config.stakes and config.defence.deposit_wei > 0
+        self.splits_fees = config.defence.kind is Defence.PROFILES
         self._state: PoolState | None = None
         self._timestamp = 0  # of the newest block when the state was read
         self._gave_up = self._no_report = ""  # why
@@ -53,20 +57,20 @@ class FeePool:
             self._finished_at = None
         elif self._finished_at is None:
             self._finished_at = self._requests.now
-        if self._unpayable:
+        if self.splits_fees and self._unpayable:
             self._decline(self._unpayable)
         if not self.unfinished or self._transactions.signing:
             return
-        claim, fee = self._registration.claim, self._config.defence.fee_wei
+        claim, defence = self._registration.claim, self._config.defence
         if self._last(Deposit) is None and claim:
-            self._sign(Deposit(claim.contract, fee))
+            self._sign(Deposit(claim.contract, defence.deposit_wei))
         elif self._state is None or self._config.wallet not in self._state.members:
             return  # its deposit is not mined yet
         elif self._state.closed(self._timestamp):
             if not self._done(Withdrawal):
                 self._sign(Withdrawal())
         elif self._last(Report) is None and not self._no_report and (self._rested or self._late):
-            self._report(self._state.members, fee)
+            self._report(self._state.members, defence.fee_wei)
 
     def poll(self) -> None:
         if self.unfinished and self._done(Deposit) and not self._requests.waits_for(do.ReadPool):
@@ -74,6 +78,15 @@ class FeePool:
 
     def read(self, event: on.PoolRead) -> None:
         self._state, self._timestamp = event.state, event.head.timestamp
+
+    @property
+    def checks_stakes(self) -> bool:
+        """Whether the peer takes models only of identities with a stake, because it has locked its own."""
+        return self.enabled and self._config.defence.stake_wei > 0
+
+    def holds_stake(self, contract: Address | None) -> bool:
+        """Whether the identity with this contract was a member when the pool was read last."""
+        return self._state is not None and contract is not None and contract.lower() in self._state.contracts
 
     def give_up(self, call: PoolCall, reason: str) -> None:
         """Sign this call no more, for want of money.  A member has an income even if it does not report."""
@@ -113,6 +126,9 @@ class FeePool:
         return left < self._config.defence.window / 4
 
     def _report(self, members: tuple[Address, ...], fee: Wei) -> None:
+        if not self.splits_fees:
+            self._sign(Report(()))
+            return
         payable = self._debts.in_states((DebtState.PAYABLE,))
         for debt in payable:
             if debt.payee not in members:

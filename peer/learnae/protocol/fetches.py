@@ -104,7 +104,7 @@ class Fetches:
         ``only_news``: only models that were announced while the peer was DONE.
         """
         untried = [model for model in self.ready.values() if not self._peer_book.is_settled(model)]
-        untried = [model for model in untried if model.creator not in self._peer_book.denied]
+        untried = [model for model in untried if not self._peer_book.refuses(model.creator)]
         self.ready = {model.creator: model for model in untried if not only_news or self._peer_book.wakes(model)}
         if len(self.ready) >= READY:
             return

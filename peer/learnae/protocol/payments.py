@@ -189,6 +189,10 @@ class Payments:
         for debt in self.debts.in_states((DebtState.PAYABLE,)):
             self.debts.decline(debt, "session over")
 
+    def accepts(self, creator: PeerId) -> bool:
+        """Whether models of this peer may be averaged: its identity has a stake, if one is required."""
+        return not self.pool.checks_stakes or self.pool.holds_stake(self.claims.directory.contract(creator))
+
     # private
 
     def _begin(self, debt: DebtChanged) -> None:
@@ -224,6 +228,7 @@ class Payments:
                 self.debts.make_payable(debt, payee)
         if self.pool.enabled:
             self.pool.sign_next(finished)
+        if self.pool.splits_fees or self.transactions.signing:
             return
         payable = self.debts.decline_above_cap(self.debts.in_states((DebtState.PAYABLE,)))
         if due := next(due_payments(payable, self._config.payment, finished), None):

@@ -63,6 +63,7 @@ class Peer:
         self._peer_book = PeerBook(config)
         self._hooks = Hooks(config, self._requests)
         self._payments = Payments(config, self._requests, self._hooks)
+        self._peer_book.accepts = self._payments.accepts
         self._training = Training(config, rng, self._requests, self._peer_book, self._payments, self._hooks)
         self._row_rewards = RowRewards(config, self._payments.owe_for_rows)
         publication = self._training.publication

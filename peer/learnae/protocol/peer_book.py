@@ -9,6 +9,7 @@ number of peers.  When the book is full,
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from learnae.errors import Reason
@@ -40,6 +41,7 @@ class PeerBook:
         self._config = config
         self.peers: dict[PeerId, KnownPeer] = {}
         self.denied: set[PeerId] = set()  # peers whose models are not averaged (``reciprocity.py``)
+        self.accepts: Callable[[PeerId], bool] = lambda creator: True  # whether an identity has its stake
         self._announced: dict[str, dict[PeerId, None]] = {}  # whose newest model has these tensors, by digest
         self._creators = Creators()
         self._first_to_go: tuple[PeerId, str] | None = None  # and its rank; None: to be computed
@@ -143,13 +145,17 @@ class PeerBook:
         if peer is None:
             return False
         peer.delivery.succeed(now)
-        peer.wanted = peer.wanted and (peer.newest != model or model.creator in self.denied)
+        peer.wanted = peer.wanted and (peer.newest != model or self.refuses(model.creator))
         return self.may_try(model.creator)
+
+    def refuses(self, creator: PeerId) -> bool:
+        """Whether its models are not averaged at present."""
+        return creator in self.denied or not self.accepts(creator)
 
     def may_try(self, creator: PeerId) -> bool:
         """Whether this peer averages with models of the creator."""
         peer = self.peers.get(creator)
-        return peer is not None and not peer.useless and creator not in self.denied and not self._used_up(peer)
+        return peer is not None and not peer.useless and not self.refuses(creator) and not self._used_up(peer)
 
     def wakes(self, model: ModelRef) -> bool:
         """Whether these tensors are the newest model of a peer, announced while this peer was DONE."""

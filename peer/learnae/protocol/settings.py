@@ -149,6 +149,14 @@ class DefenceSettings:
         "none; reciprocity: a peer does not average with models of a peer that adopts models and does not pay; "
         "profiles: a contract holds a fee of each peer, and splits it by what the peers report.",
     )
+    stake: Decimal = setting(
+        Decimal(0),
+        "What each peer locks in the contract until all have finished; models of identities without it are not "
+        "averaged. 0: none.",
+        "ETH",
+        ge=0,
+        le=10**9,
+    )
     scope: Scope = setting(
         Scope.OWN, "reciprocity: the models that count: own, those of the peer that judges; all, those of every peer."
     )
@@ -160,7 +168,8 @@ class DefenceSettings:
     fee: Decimal = setting(Decimal("0.01"), "profiles: what each peer deposits.", "ETH", gt=0, le=10**9)
     window: int = setting(
         600,
-        "profiles: time from the first deposit until the fees are split, if not all peers have reported before.",
+        "profiles, stake: time from the first deposit until fees are split and stakes come back, if not all peers have "
+        "finished before.",
         "s",
         ge=1,
         le=DAY,
@@ -168,7 +177,17 @@ class DefenceSettings:
 
     @property
     def fee_wei(self) -> Wei:
-        return wei(self.fee)
+        """What is split; 0 if nothing is."""
+        return wei(self.fee) if self.kind is Defence.PROFILES else Wei(0)
+
+    @property
+    def stake_wei(self) -> Wei:
+        return wei(self.stake)
+
+    @property
+    def deposit_wei(self) -> Wei:
+        """What a peer sends to the fee pool; 0: the session has none."""
+        return Wei(self.fee_wei + self.stake_wei)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +269,7 @@ class PeerConfig:
     sensors: tuple[PeerId, ...]  # whose readings it announces as row blocks; none, unless it follows the feed
     validation: Commitment  # to the rows that it scores models on
     wants_payment: bool
+    stakes: bool  # whether it makes the deposit of ``defence``, if there is one
     identity: IdentityRule
     initial_weights: Cid
     slices_planned: int  # slices x passes; 0 for peers that do not train

@@ -20,6 +20,7 @@ class RosterEntry:
     policy: Policy
     sensor: bool = False
     payout: Address | None = None  # to which others pay instead of ``wallet``
+    stakes: bool = True  # whether it makes the deposit of ``defence``, if there is one
 
     @property
     def payee(self) -> Address:
@@ -33,4 +34,4 @@ class RosterEntry:
     def of(member: Member) -> "RosterEntry":
         group = member.group
         role = group.has_rows, group.computes, group.wants_payment, group.policy, group.sensor
-        return RosterEntry(member.name, member.peer, member.wallet, *role, member.payout)
+        return RosterEntry(member.name, member.peer, member.wallet, *role, member.payout, group.stakes)

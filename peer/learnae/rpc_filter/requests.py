@@ -25,7 +25,7 @@ METHODS = {
     SEND: 1,
 }
 MAX_TRANSACTION = 3 << 10  # characters; the largest of a peer deploys DPoID.sol and has about 1,300
-MAX_CALL_GAS = 150_000  # a call costs the caller nothing, but the node processor time
+MAX_CALL_GAS = 200_000  # a call costs the caller nothing, but the node processor time
 CALL_FIELDS = {"from", "to", "data", "gas"}
 NOT_FOUND, INVALID = -32601, -32602  # codes of JSON-RPC
 

@@ -9,7 +9,7 @@ from learnae.session.settings import COPYING, POSING, DataSettings, EncodeSettin
 
 NOBODY = "0x" + "0" * 40  # the address to which burnt money goes
 OF_ADAPT = ("target", "lowest", "highest")  # of reward.adapt
-OF_KINDS = {Defence.PROFILES: ("fee", "window"), Defence.RECIPROCITY: ("scope", "limit", "grace", "forgive")}
+OF_KINDS = {Defence.PROFILES: ("fee",), Defence.RECIPROCITY: ("scope", "limit", "grace", "forgive")}
 
 
 def contradictions(session: Session) -> list[tuple[bool, str]]:
@@ -69,24 +69,38 @@ def contradictions(session: Session) -> list[tuple[bool, str]]:
 
 
 def _pool_contradictions(session: Session) -> list[tuple[bool, str]]:
-    kind, terms, chain = 'defence.kind = "profiles"', pool_terms(session), session.chain
+    defence, terms, chain = session.defence, pool_terms(session), session.chain
+    absent = any(not group.stakes for group in session.groups)
     if terms is None:
-        return []
-    gas = gas_of_calls(session)
+        return [
+            (absent, "groups.stakes belongs to defence.stake: set that, or leave stakes true"),
+            (
+                defence.window != DefenceSettings().window,
+                'defence.window belongs to defence.kind = "profiles" and defence.stake: set one, or leave window out',
+            ),
+        ]
+    gas, splits = gas_of_calls(session), defence.kind is Defence.PROFILES
+    kind = 'defence.kind = "profiles"' if splits else "defence.stake"
+    deposits = [f"defence.fee = {defence.fee}"] * splits + [f"defence.stake = {defence.stake}"] * (defence.stake > 0)
     return [
         (terms.places > MAX_MEMBERS, f"{kind} is for up to {MAX_MEMBERS} peers, not {terms.places}: lower peers"),
         (
             any(not group.wants_payment and not group.sensor for group in session.groups),
-            f"{kind}: a peer deposits its fee with its contract: leave groups.wants_payment true",
+            f"{kind}: a peer makes its deposit with its contract: leave groups.wants_payment true",
         ),
         (
-            session.payment.settle is not Settle.EACH,
+            splits and session.payment.settle is not Settle.EACH,
             f'{kind}: nobody pays for single models: leave payment.settle = "each"',
         ),
         (
-            session.defence.fee + gas > chain.balance,
-            f"defence.fee = {session.defence.fee} and {gas} ETH of gas for the calls of the fee pool are above "
+            defence.fee * splits + defence.stake + gas > chain.balance,
+            f"{' and '.join(deposits)} and {gas} ETH of gas for the calls of the fee pool are above "
             f"chain.balance = {chain.balance}: raise it",
+        ),
+        (splits and absent, f"{kind}: each peer deposits its fee: leave groups.stakes true"),
+        (
+            defence.stake > 0 and session.reward.data > 0,
+            "defence.stake is about models, but reward.data pays for rows of identities without it: leave one out",
         ),
         (
             gas > chain.gas_cap,
@@ -108,6 +122,7 @@ def _payout_contradictions(session: Session) -> list[tuple[bool, str]]:
     paid = [group for group in session.groups if group.payout]
     addresses = [(group.payout or "").lower() for group in paid]
     kind = session.defence.kind
+    named = "defence.stake" if kind is Defence.NONE else f'defence.kind = "{kind}"'
     return [
         (
             any(group.count != 1 for group in paid),
@@ -126,8 +141,8 @@ def _payout_contradictions(session: Session) -> list[tuple[bool, str]]:
             "groups.payout: a sensor, or a peer that wants no payment, is paid nothing: leave payout out",
         ),
         (
-            bool(paid) and kind is not Defence.NONE,
-            f'groups.payout: with defence.kind = "{kind}" peers are known by the wallets that their contracts name: '
+            bool(paid) and (kind is not Defence.NONE or session.defence.stake > 0),
+            f"groups.payout: with {named} peers are known by the wallets that their contracts name: "
             "leave one of them out",
         ),
     ]

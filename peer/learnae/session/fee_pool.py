@@ -3,16 +3,17 @@
 from decimal import Decimal
 
 from learnae.protocol.blockchain import DEPOSIT_GAS, REPORT_GAS, WITHDRAWAL_GAS, PoolTerms
-from learnae.protocol.settings import GWEI, Defence
+from learnae.protocol.settings import GWEI
 from learnae.protocol.types import ETHER
 from learnae.session.settings import Session
 
 
 def pool_terms(session: Session) -> PoolTerms | None:
-    """There is a place for each peer that can deposit: all but sensors."""
-    if session.defence.kind is not Defence.PROFILES:
+    """There is a place for each peer that deposits: all but sensors and those that try without."""
+    defence = session.defence
+    if not defence.deposit_wei:
         return None
-    return PoolTerms(session.defence.fee_wei, depositors(session), session.defence.window)
+    return PoolTerms(defence.fee_wei, depositors(session), defence.window, defence.stake_wei)
 
 
 def gas_of_calls(session: Session) -> Decimal:
@@ -23,5 +24,5 @@ def gas_of_calls(session: Session) -> Decimal:
 def depositors(session: Session) -> int:
     """A group without a count has all peers that no other group counts."""
     counted = sum(group.count or 0 for group in session.groups)
-    sensors = (group.count if group.count else session.peers - counted for group in session.groups if group.sensor)
-    return session.peers - sum(sensors)
+    absent = (group for group in session.groups if group.sensor or not group.stakes)
+    return session.peers - sum(group.count if group.count else session.peers - counted for group in absent)

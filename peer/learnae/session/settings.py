@@ -184,6 +184,7 @@ class Group:
     sensor: bool = setting(False, "Each is a sensor: a device that publishes its rows on the feed, and no peer.")
     bridge: bool = setting(False, "Each peer follows the feed and announces the rows of sensors as row blocks.")
     wants_payment: bool = setting(True, "Each peer registers a wallet, so that it can be paid.")
+    stakes: bool = setting(True, "defence.stake: each peer locks the stake; false: it tries without.")
     payout: str | None = address("Address that others pay instead of the peer's own wallet; needs count = 1.")
     policy: Policy = setting(Policy.HONEST, "Behaviour; every policy but honest breaks the rules.")
     behaviour: str | None = field(

@@ -147,6 +147,7 @@ class SessionSetup:
             sensors=self.sensors if member.group.bridge else (),
             validation=validation,
             wants_payment=member.group.wants_payment,
+            stakes=member.group.stakes,
             identity=session.identity,
             initial_weights=self.initial_cid(member),
             slices_planned=session.work.slices * session.work.passes if member.trains else 0,

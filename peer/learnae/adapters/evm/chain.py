@@ -81,7 +81,7 @@ class EvmChain:
         return await self._sign(nonce, attempt, to, wei, cids_to_bytes(cids), pay_gas(len(cids)))
 
     async def sign_call(self, call: PoolCall, nonce: int, attempt: int) -> Signed:
-        wei = call.fee if isinstance(call, Deposit) else Wei(0)
+        wei = call.wei if isinstance(call, Deposit) else Wei(0)
         return await self._sign(nonce, attempt, POOL, wei, encode_call(call), fee_pool.gas_limit(call))
 
     async def sign_transfer(self, to: Address, wei: Wei, nonce: int, attempt: int) -> Signed:

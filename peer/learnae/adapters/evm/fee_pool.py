@@ -31,7 +31,7 @@ def genesis_contracts(terms: PoolTerms | None) -> dict[Address, bytes]:
 
 def runtime_code(terms: PoolTerms) -> bytes:
     code = bytearray.fromhex(_artefact()["runtime"][2:])
-    values = {"fee": terms.fee, "places": terms.places, "window": terms.window}
+    values = {"fee": terms.fee, "stake": terms.stake, "places": terms.places, "window": terms.window}
     for name, offsets in _artefact()["immutables"].items():
         for offset in offsets:
             code[offset : offset + 32] = values[name].to_bytes(32)

@@ -28,7 +28,7 @@ TIMEOUT = 10.0  # s per request
 MAX_ANSWER = 16 << 20  # bytes
 MAX_CONNECTIONS = 16  # at once; the filter of a swarm accepts no more of one address
 MAX_ERROR_TEXT = 500  # characters of a node's error
-CALL_GAS = 150_000  # for a function of an untrusted contract, or the state of a fee pool with 32 members
+CALL_GAS = 200_000  # for a function of an untrusted contract, or the state of a fee pool with 32 members
 ZERO_ADDRESS = Address("0x" + "00" * 20)
 
 

@@ -27,21 +27,24 @@ class MemoryFeePool:
     terms: PoolTerms
     deadline: int = 0  # Unix seconds; 0: nobody has deposited
     members: list[Address] = field(default_factory=list)
+    contracts: list[Address] = field(default_factory=list)  # their DPoIDs
     reports: dict[Address, dict[Address, int]] = field(default_factory=dict)
     withdrawn: set[Address] = field(default_factory=set)
 
     def call(self, sender: Address, call: PoolCall, wei: Wei, owner: Address | None, now: int) -> Wei:
         """What the sender is paid.  ``owner``: the wallet that the DPoID of a deposit names.  Raises Reverted."""
-        if wei != (self.terms.fee if isinstance(call, Deposit) else 0):
+        if wei != (self.terms.deposit if isinstance(call, Deposit) else 0):
             raise Reverted("WrongFee")
         if isinstance(call, Deposit):
-            return self._deposit(sender, owner, now)
+            return self._deposit(sender, call.contract, owner, now)
         if sender not in self.members:
             raise Reverted("NoMember")
         return self._report(sender, call, now) if isinstance(call, Report) else self._withdraw(sender, now)
 
     def state(self) -> PoolState:
-        return PoolState(self.deadline, len(self.reports) == self.terms.places, tuple(self.members))
+        return PoolState(
+            self.deadline, len(self.reports) == self.terms.places, tuple(self.members), tuple(self.contracts)
+        )
 
     def income(self, member: Address) -> Wei:
         """The share of all fees that the reports give to a member."""
@@ -64,7 +67,7 @@ class MemoryFeePool:
     def _closed(self, now: int) -> bool:
         return self.state().closed(now)
 
-    def _deposit(self, sender: Address, owner: Address | None, now: int) -> Wei:
+    def _deposit(self, sender: Address, contract: Address, owner: Address | None, now: int) -> Wei:
         if self._closed(now):
             raise Reverted("Closed")
         if len(self.members) == self.terms.places:
@@ -75,6 +78,7 @@ class MemoryFeePool:
             raise Reverted("OtherWallet")
         self.deadline = self.deadline or now + self.terms.window
         self.members.append(sender)
+        self.contracts.append(contract)
         return Wei(0)
 
     def _report(self, sender: Address, report: Report, now: int) -> Wei:
@@ -99,4 +103,4 @@ class MemoryFeePool:
         if sender in self.withdrawn:
             raise Reverted("Repeated")
         self.withdrawn.add(sender)
-        return self.income(sender)
+        return Wei(self.terms.stake + self.income(sender))

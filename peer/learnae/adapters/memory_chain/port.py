@@ -42,9 +42,9 @@ class MemoryChainPort:
         return self._sign(nonce, attempt, to, wei, encode_data(*cids), pay_gas(len(cids)))
 
     async def sign_call(self, call: PoolCall, nonce: int, attempt: int) -> Signed:
-        wei = call.fee if isinstance(call, Deposit) else Wei(0)
+        wei = call.wei if isinstance(call, Deposit) else Wei(0)
         terms = self.chain.pool_terms
-        gas = call_gas(call, terms.places if terms else 0)
+        gas = call_gas(call, terms.places if terms and terms.fee else 0)
         return self._sign(nonce, attempt, POOL, wei, "0x" + encode_call(call).hex(), gas)
 
     async def broadcast(self, signed: Signed) -> None:

@@ -55,6 +55,7 @@ CHECKS: dict[str, Check] = {
     "reports_follow_debts": fee_pool.reports_follow_debts,
     "reports_omit_no_debt": fee_pool.reports_omit_no_debt,
     "fees_are_split": fee_pool.fees_are_split,
+    "models_have_stakes": fee_pool.models_have_stakes,
     "books_follow_payments": books.books_follow_payments,
     "absent_peers_do_not_work": books.absent_peers_do_not_work,
     "adopted_only_if_better": work.adopted_only_if_better,

@@ -108,11 +108,14 @@ def payee_has_earliest_claim(history: History) -> Iterator[str]:
 
 
 def winning_wallet(claims: Iterable[ClaimJudged], peer: PeerId) -> Address | None:
+    winner = winning_claim(claims, peer)
+    return winner.poid.wallet if winner else None
+
+
+def winning_claim(claims: Iterable[ClaimJudged], peer: PeerId) -> ClaimJudged | None:
     """The earliest timestamp; within one second the earlier block, then the smaller index (section 3.2)."""
     admitted = [claim for claim in claims if claim.poid.peer == peer and claim.verdict is not Verdict.REJECTED]
-    if not admitted:
-        return None
-    return min(admitted, key=lambda claim: (claim.timestamp, claim.block, claim.index)).poid.wallet
+    return min(admitted, key=lambda claim: (claim.timestamp, claim.block, claim.index), default=None)
 
 
 @check

@@ -1,4 +1,4 @@
-"""Checks of the fee pool (``[defence] kind = "profiles"``): its calls, what peers report, and that the fees are split.
+"""Checks of the fee pool (``[defence]``): its calls, what peers report, that fees are split and stakes come back.
 
 ``wei_conserved`` compares what the pool pays with the balances on the chain, to the wei.
 """
@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from math import floor
 
+from learnae.analysis.checks.debts import winning_claim
 from learnae.analysis.checks.result import check, debt_name, session_began
 from learnae.analysis.checks.work import last_states
-from learnae.analysis.fee_pool import WHOLE, has_pool, pool_calls, wallet_of
-from learnae.protocol.decisions import DebtChanged, DebtState
+from learnae.analysis.fee_pool import WHOLE, has_pool, pool_calls, splits_fees, wallet_of
+from learnae.protocol.decisions import Averaged, ClaimJudged, DebtChanged, DebtState
 from learnae.protocol.fee_pool import AFTER_REPORT, NO_DEPOSIT
+from learnae.protocol.settings import Defence
 from learnae.protocol.types import ETHER, Address
 from learnae.records.chain_export import Balances
 from learnae.records.history import History
@@ -35,7 +37,8 @@ def reports_follow_debts(history: History) -> Iterator[str]:
     """A report gives each payee the share of the fee that the reported debts come to, rounded down."""
     session = session_began(history)
     names = {wallet_of(entry.wallet): entry.name for entry in session.roster}
-    fee = floor(Fraction(session.session.defence.fee) * ETHER)
+    defence = session.session.defence
+    fee = floor(Fraction(defence.fee) * ETHER) if defence.kind is Defence.PROFILES else 0
     for call in pool_calls(history):
         payer = names.get(wallet_of(call.transaction.sender))
         if call.kind != "report" or payer is None:
@@ -45,7 +48,7 @@ def reports_follow_debts(history: History) -> Iterator[str]:
             debt = changes[-1][1]
             if name == payer and debt.tx == call.transaction.hash and debt.payee:
                 owed[wallet_of(debt.payee)] += debt.wei
-        whole = max(fee, sum(owed.values()))
+        whole = max(fee, sum(owed.values()), 1)
         due = {payee: floor(Fraction(WHOLE * wei, whole)) for payee, wei in owed.items()}
         if {payee: share for payee, share in due.items() if share} != dict(call.shares):
             yield f"{payer} reports {_text(call.shares, names)}, but its debts come to {_text(due, names)}"
@@ -76,7 +79,7 @@ def reports_omit_no_debt(history: History) -> Iterator[str]:
 def fees_are_split(history: History) -> Iterator[str]:
     """If the session ended by itself, each peer that did not crash has deposited, tried to report, and withdrawn.
 
-    Nobody pays for a single model.
+    If fees are split, nobody pays for a single model.
     """
     session = session_began(history)
     if not has_pool(history) or history.ended_by is not EndedBy.QUIET:
@@ -87,14 +90,34 @@ def fees_are_split(history: History) -> Iterator[str]:
     done = {(wallet_of(call.transaction.sender), call.kind) for call in calls}
     reporting = {call.transaction.hash for call in calls if call.kind == "report"}
     states = last_states(history)
-    for entry in session.roster:
+    for entry in (entry for entry in session.roster if entry.stakes):
         for kind in ("deposit", "report", "withdrawal"):
             if states.get(entry.name) == "done" and (wallet_of(entry.wallet), kind) not in done:
                 yield f"{entry.name} made no {kind}"
     for (payer, number), changes in history.debts.items():
         debt = changes[-1][1]
-        if debt.state is DebtState.FINAL and debt.tx not in reporting:
+        if splits_fees(history) and debt.state is DebtState.FINAL and debt.tx not in reporting:
             yield f"debt {number} of {payer} was paid by {debt.tx}, which is no report"
+
+
+@check
+def models_have_stakes(history: History) -> Iterator[str]:
+    """A member of the pool averages only with models of identities whose contracts were deposited with."""
+    session = session_began(history)
+    if not session.session.defence.stake_wei:
+        return
+    deposits = [call for call in pool_calls(history) if call.kind == "deposit" and call.succeeds]
+    staked = {call.contract for call in deposits}
+    members = {wallet_of(call.transaction.sender) for call in deposits}
+    names = {name for name, entry in history.roster.items() if wallet_of(entry.wallet) in members}
+    claims: dict[str, dict[Address, ClaimJudged]] = {}
+    for record in history.of(ClaimJudged, Averaged):
+        if isinstance(record.fact, ClaimJudged):
+            claims.setdefault(record.peer, {})[record.fact.contract] = record.fact
+        elif isinstance(record.fact, Averaged) and record.peer in names:
+            winner = winning_claim(claims.get(record.peer, {}).values(), record.fact.creator)
+            if winner is None or winner.contract.lower() not in staked:
+                yield f"{record.peer} averaged with a model of {record.fact.creator}, whose identity has no stake"
 
 
 def _payable(changes: Sequence[tuple[float, DebtChanged]]) -> list[float]:

@@ -44,8 +44,9 @@ def roles_match_settings(history: History) -> Iterator[str]:
     if len(groups) != len(began.roster):
         yield f"the roster has {len(began.roster)} peers, the settings {len(groups)}"
     for entry, group in zip(began.roster, groups, strict=False):
-        role = (entry.has_rows, entry.computes, entry.wants_payment, entry.policy, entry.sensor)
-        if role != (group.has_rows, group.computes, group.wants_payment, group.policy, group.sensor):
+        role = (entry.has_rows, entry.computes, entry.wants_payment, entry.policy, entry.sensor, entry.stakes)
+        wanted = (group.has_rows, group.computes, group.wants_payment, group.policy, group.sensor, group.stakes)
+        if role != wanted:
             yield f"{entry.name} has another role than the settings give it"
         if (entry.payout or "") != (group.payout or "").lower():
             yield f"{entry.name} is paid at {entry.payout}, but the settings name {group.payout}"

@@ -52,7 +52,7 @@ class ExternalChain:
             raise InputError(f"an external chain cannot be stopped: leave its faults out, or unset {RPC}")
         if pool_terms(session):
             raise InputError(
-                f"an external chain has no fee pool in its genesis block: choose another defence.kind, or unset {RPC}"
+                f"an external chain has no fee pool in its genesis block: leave defence out, or unset {RPC}"
             )
         if _loopback(settings.host):
             raise InputError(
