@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from learnae.protocol.blockchain import SHARES, Deposit, PoolCall, PoolState, PoolTerms, Report, Withdrawal
 from learnae.protocol.types import Address, Wei
 
-DEPOSIT_GAS, REPORT_GAS = 114_000, 120_000  # measured on Anvil (tests/contracts/test_fee_pool.py)
+DEPOSIT_GAS, REPORT_GAS, EMPTY_REPORT_GAS = 114_000, 120_000, 56_000  # measured on Anvil (tests/contracts/test_fee_pool.py)
 
 
 def call_gas(call: PoolCall, places: int) -> int:
     """A withdrawal reads the reports of all members."""
     if isinstance(call, Withdrawal):
         return 40_000 + 4_000 * places + 1_050 * places**2
-    return DEPOSIT_GAS if isinstance(call, Deposit) else REPORT_GAS
+    if isinstance(call, Deposit):
+        return DEPOSIT_GAS
+    return REPORT_GAS if call.shares else EMPTY_REPORT_GAS
 
 
 class Reverted(Exception):
