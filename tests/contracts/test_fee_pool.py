@@ -216,7 +216,7 @@ def measured(evm: Evm, peers: int) -> None:
     most = tuple(max(pool.gas[kind * peers : (kind + 1) * peers]) for kind in range(3))
     print(f"{peers} members: {most} gas")
     assert all(used <= promised for used, promised in zip(most, MAX_GAS[peers], strict=True)), most
-    calls: list[PoolCall] = [Deposit(wallets[0], Wei(1)), Report(()), Withdrawal()]
+    calls: list[PoolCall] = [Deposit(wallets[0], Wei(1)), Report(((wallets[0], 1),)), Withdrawal()]
     assert all(used < fee_pool.gas_limit(call) for used, call in zip(most, calls, strict=True))
     assert all(used * 0.5 < call_gas(call, peers) for used, call in zip(most, calls, strict=True))
 
