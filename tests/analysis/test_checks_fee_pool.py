@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -25,7 +26,7 @@ from learnae.protocol.decisions import DebtChanged, DebtState, WorkChanged, Work
 from learnae.protocol.fee_pool import AFTER_REPORT, NO_DEPOSIT, shares
 from learnae.protocol.policies import Policy
 from learnae.protocol.settings import Defence, DefenceSettings
-from learnae.protocol.types import ETHER, Address, Cid, PeerId, Poid, Score, TxHash, Wei
+from learnae.protocol.types import ETHER, Address, Cid, PeerId, Poid, Score, TxHash, Wei, wei
 from learnae.records.chain_export import Balances, Block, ChainRecord, ChainTransaction
 from learnae.records.history import Fact, History, PeerCrashed, Record, SessionBegan, SessionEnded
 from learnae.records.outcome import BackendName, EndedBy
@@ -57,13 +58,15 @@ OWED = {"p00": {"p01": 7, "p02": 1}, "p01": {"p00": 2}, "p02": {"p01": 30}, "p03
 class Trading:
     """A session on a chain in memory: all deposit, report what they owe (mETH), and withdraw."""
 
-    def __init__(self) -> None:
+    def __init__(self, stake: Decimal = Decimal(0)) -> None:
         self.now = 0.0
+        session = replace(SETTINGS, defence=replace(SETTINGS.defence, stake=stake))
         alloc = dict.fromkeys(WALLETS.values(), ETHER)
-        self.chain = MemoryChain(lambda: self.now, alloc, pool_terms=PoolTerms(FEE, PEERS, 150))
+        self.chain = MemoryChain(lambda: self.now, alloc, pool_terms=PoolTerms(FEE, PEERS, 150, wei(stake)))
         self.ports = {name: MemoryChainPort(self.chain, wallet) for name, wallet in WALLETS.items()}
         self.nonces = dict.fromkeys(NAMES, 0)
-        self.records = [Record(0.0, "swarm", SessionBegan(1, BackendName.SIM, SETTINGS, ROSTER, Cid("bmanifest")))]
+        self.contracts: dict[str, Address] = {}
+        self.records = [Record(0.0, "swarm", SessionBegan(1, BackendName.SIM, session, ROSTER, Cid("bmanifest")))]
         contracts = {
             name: self.sent(name, now(port.sign_deploy(Poid(entry.peer, entry.wallet), 0, 0)))
             for (name, port), entry in zip(self.ports.items(), ROSTER, strict=True)
@@ -71,7 +74,8 @@ class Trading:
         for name, deployed in contracts.items():
             receipt = self.chain.receipts[deployed.hash]
             assert receipt.contract
-            self.calls(name, Deposit(receipt.contract, FEE))
+            self.contracts[name] = receipt.contract
+            self.calls(name, Deposit(receipt.contract, Wei(FEE + wei(stake))))
         for name, row in OWED.items():
             debts = [self.debt(number, payee, wei) for number, (payee, wei) in enumerate(row.items())]
             self.record(name, *debts)

@@ -46,10 +46,10 @@ SETTINGS: dict[str, Any] = {
     "defence": {"kind": "reciprocity", "limit": 1000, "grace": 1.0, "scope": "all"},  # denies nobody
 }
 OPEN = SETTINGS | {"privacy": False, "work": SETTINGS["work"] | {"slices": 4}}
-FEE = 10**15  # wei
+FEE, STAKE = 10**15, 2 * 10**15  # wei
 POOLED = SETTINGS | {
     "work": SETTINGS["work"] | {"slices": 4},
-    "defence": {"kind": "profiles", "fee": "0.001", "window": 599},  # both have reported long before
+    "defence": {"kind": "profiles", "fee": "0.001", "stake": "0.002", "window": 599},  # both have reported long before
 }
 
 
@@ -142,7 +142,7 @@ def test_killed_before_and_after_each_call_of_the_fee_pool_a_peer_deposits_repor
     pool = list(pool_calls(valid(pooled_swarm)))
     wallets = {call.transaction.sender for call in pool}
     made = Counter((call.transaction.sender, call.kind, call.succeeds, call.paid) for call in pool)
-    once = {"deposit": 0, "report": 0, "withdrawal": FEE}
+    once = {"deposit": 0, "report": 0, "withdrawal": FEE + STAKE}
     assert made == {(wallet, kind, True, paid): 1 for wallet in wallets for kind, paid in once.items()}
     assert len(wallets) == 2
     assert all(call.shares for call in pool if call.kind == "report"), "nothing was owed"
