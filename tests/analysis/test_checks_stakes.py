@@ -28,7 +28,7 @@ def averaged(history: History, peer: str, creator: str, contract: Address | None
     poid = Poid(entry.peer, entry.wallet)
     model = Averaged(entry.peer, Cid("b1"), score, score, True, Cid("b2"), 1)
     claims = [ClaimJudged(entry.peer, poid, contract, Verdict.WINNER, None, 1, 1, 0)] if contract else []
-    records = [Record(9.0, peer, fact) for fact in (*claims, model)]
+    records = [*(Record(9.0, peer, claim) for claim in claims), Record(9.0, peer, model)]
     return CHECKS["models_have_stakes"](replace(history, records=(*history.records, *records))).reason
 
 

@@ -35,7 +35,7 @@ def reads(driven: Member, *members: str, complete: bool = False) -> Member:
 
 
 def fetched(driven: Member) -> list[str]:
-    return [str(request.model.creator) for request in driven.all_asked(do.FetchModel)]
+    return [str(request.model.creator) for request in driven.all_asked(do.FetchModel) if request.model]
 
 
 def test_the_stake_is_deposited_with_the_contract_and_debts_are_paid_as_ever() -> None:

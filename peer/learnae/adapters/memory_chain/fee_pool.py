@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from learnae.protocol.blockchain import SHARES, Deposit, PoolCall, PoolState, PoolTerms, Report, Withdrawal
 from learnae.protocol.types import Address, Wei
 
-DEPOSIT_GAS, REPORT_GAS, EMPTY_REPORT_GAS = 114_000, 120_000, 56_000  # measured on Anvil (tests/contracts/test_fee_pool.py)
+# Measured on Anvil (tests/contracts/test_fee_pool.py).
+DEPOSIT_GAS, REPORT_GAS, EMPTY_REPORT_GAS = 114_000, 120_000, 56_000
 
 
 def call_gas(call: PoolCall, places: int) -> int:
