@@ -63,6 +63,18 @@ def test_no_model_is_fetched_before_the_pool_has_its_identity() -> None:
     assert fetched(driven) == ["ann"]
 
 
+def test_training_begins_once_the_expected_identities_have_their_stakes() -> None:
+    driven = Member(stake=STAKE, window=100, expected_identities=2)
+    driven.registered().loaded()
+    driven.meets("bob")
+    mined(driven, 1)
+    assert not driven.all_asked(do.TrainSlice)
+    reads(driven, "me")
+    assert not driven.all_asked(do.TrainSlice)
+    reads(driven, "me", "bob")
+    assert driven.all_asked(do.TrainSlice)
+
+
 def test_an_identity_that_names_the_wallet_of_a_member_has_no_stake() -> None:
     """It costs one contract to name the wallet of another peer."""
     driven = mined(registered(), 1)

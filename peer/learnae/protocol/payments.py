@@ -59,8 +59,11 @@ class Payments:
 
     @property
     def identities(self) -> int:
-        """Number of IPFS ids to which the chain has an admitted claim, the peer's own included."""
-        claimed, own = self.claims.directory.claimed, self._config.peer
+        """Number of IPFS ids to which the chain has an admitted claim, the peer's own included.
+
+        If stakes are required, others count once they have theirs: before, there would be nothing to average with.
+        """
+        claimed, own = set(filter(self.accepts, self.claims.directory.claimed)), self._config.peer
         registered = self.registration.identity is IdentityState.REGISTERED and self.registration.poid.peer == own
         return len(claimed) + (registered and own not in claimed)
 

@@ -126,7 +126,8 @@ class SessionSetup:
         """
         session, member = self.session, self.members[index]
         senders = [index, *self.neighbours[index]]
-        paid = [self.members[sender] for sender in senders if self.members[sender].group.wants_payment]
+        registering = (self.members[sender] for sender in senders if self.members[sender].group.wants_payment)
+        paid = [other for other in registering if other.group.stakes or not session.defence.stake]
         believed = session.identity is IdentityRule.PAPER  # so that a hijacker's claim is admitted
         identities = len({other.claimed_peer for other in paid if believed or other.claimed_peer == other.peer})
         wanted = session.start.peers
