@@ -4,7 +4,7 @@
 
 Ten peers of the simulator, of which some attack.  Each session is simulated with all peers and, with the same rows and
 speeds, with the honest ones alone and no defence.  ``--out`` keeps the results, and the same command continues.
-Columns:
+A defence that changes none of the cells has no row.  Columns:
 
 - income: what an attacker receives, in multiples of what an honest peer receives.  Of a trainer with sybils: of all.
 - spent: what an attacker spends on models, in the same unit.
@@ -108,6 +108,7 @@ def rows(attacks: Iterable[str], seeds: int, results: KeptResults) -> Iterator[s
     yield "| attack | defence | income | spent | lost, mETH | accuracy, points | gas, thousands |"
     yield "|---|---|---|---|---|---|---|"
     for attack in attacks:
+        undefended = None
         for defence in DEFENCES:
             found = [outcome(attack, defence, seed, results) for seed in range(1, seeds + 1)]
             cells = [
@@ -117,7 +118,9 @@ def rows(attacks: Iterable[str], seeds: int, results: KeptResults) -> Iterator[s
                 band((each.accuracy for each in found), 1),
                 f"{fmean(each.gas for each in found):.0f}",
             ]
-            yield f"| {attack} | {defence} | {' | '.join(cells)} |"
+            undefended = undefended or cells
+            if defence == "none" or cells != undefended:
+                yield f"| {attack} | {defence} | {' | '.join(cells)} |"
 
 
 def main() -> None:

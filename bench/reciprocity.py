@@ -145,7 +145,7 @@ def stops(case: str, seeds: range, results: KeptResults) -> str:
     """From which share on one more refuser gains nothing on average."""
     sessions = Sessions(case, results)
     gains = {count: fmean(sessions.gain(count, seed) for seed in seeds) for count in range(1, MOST + 1)}
-    share = next((f"stops to pay at {count / PEERS:.0%}" for count, gain in gains.items() if gain < LEAST), None)
+    share = next((f"stops paying at {count / PEERS:.0%}" for count, gain in gains.items() if gain < LEAST), None)
     course = ", ".join(f"{gain:.2f}" for gain in gains.values())
     return f"- `{case}`: refusing {share or 'pays at each share'}; one more of ten gains {course} mETH."
 

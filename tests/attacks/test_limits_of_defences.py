@@ -1,5 +1,6 @@
 """What reciprocity and profiles do not stop, and what they cost those who did nothing wrong: in small sessions."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -74,3 +75,18 @@ def test_with_profiles_each_identity_of_an_attacker_pays_the_whole_fee(attack: d
     left = left_in_pool(session.history)
     assert [sum(flow.wei for flow in sent[peer]) + left[peer] for peer in sent] == [FEE] * 6
     assert sum(left.values()) <= 6
+
+
+@pytest.mark.parametrize(("defence", "pays"), [({}, True), (PROFILES, False)], ids=["none", "profiles"])
+def test_one_more_refuser_gains_all_that_it_would_pay_without_a_defence_and_nothing_with_profiles(
+    defence: dict[str, Any], pays: bool
+) -> None:
+    """At each share of refusers: so there is none at which refusing stops paying, or none at which it pays."""
+    sessions = [
+        accounts(ended({"policy": "refuses-to-pay", "count": count}, {}, **defence).history) for count in range(1, 6)
+    ]
+    sessions = [accounts(ended(**defence).history), *sessions]
+    for last, (fewer, more) in enumerate(pairwise(sessions)):
+        gain = more[last].net_ether - fewer[last].net_ether
+        assert gain == pytest.approx(fewer[last].sent_ether if pays else 0.0, abs=1e-15)
+    assert any(peer.sent_ether for peer in sessions[0])
