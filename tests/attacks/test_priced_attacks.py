@@ -8,6 +8,7 @@ import pytest
 from tests.helpers.swarms import Run, groups, run
 
 from learnae.analysis.money import Account, accounts
+from learnae.runs.coalitions import simulate_coalition
 from learnae.runtime.torch_learning import TorchLearning
 
 pytestmark = pytest.mark.slow
@@ -83,3 +84,14 @@ def test_an_under_reporter_pays_one_row_of_gain_for_each_average() -> None:
         each = [peer.sent_ether / peer.sent for peer in (*attackers, *others)]
         assert all(paid == pytest.approx(0.052 / 500) for paid in each[:2])
         assert fmean(each[2:]) > 2 * each[0]
+
+
+@pytest.mark.parametrize("forgery", ["perturbed", "best-mix", "delta"])
+def test_honest_peers_lose_no_more_than_two_points_of_test_accuracy(forgery: str) -> None:
+    """They adopt nothing that is worse on their own rows: what they lose is money."""
+    differences = []
+    for seed, (_, others) in zip(SEEDS, swarms(copies(forgery)), strict=True):
+        session = ended(seed, *copies(forgery).items()).simulation.session
+        alone = simulate_coalition(TorchLearning(session, threads=1), frozenset(peer.name for peer in others))
+        differences.append(fmean(peer.test or 0.0 for peer in others) - alone.mean)
+    assert fmean(differences) > -0.02
