@@ -1,12 +1,13 @@
 """What refusing to pay brings, without a defence and with each; and which honest peers the defences punish.
 
-    python -m bench.reciprocity refusers [--only none|reciprocity|profiles|own|conceal] [--seeds 10]
-    python -m bench.reciprocity punished [--only reciprocity|profiles] [--seeds 10]
+    python -m bench.reciprocity refusers [--only none|reciprocity|profiles|own|sealed|conceal] [--seeds 10]
+    python -m bench.reciprocity punished [--only reciprocity|sealed|profiles] [--seeds 10]
 
 ``refusers``: ten peers of the simulator, of which none to eight refuse to pay; a figure shows all cases that are
 run.  Payoff is what a peer earns less what it spends on models, without gas, in mETH.  ``own``: reciprocity, but only
-unpaid models of the peer that judges count.  ``conceal``: reciprocity, and refusers conceal averages.  The gain of
-one more refuser is its payoff less what it has if it pays, and the same others refuse.
+unpaid models of the peer that judges count.  ``sealed``: reciprocity, and models are sealed.  ``conceal``: reciprocity,
+and refusers conceal averages.  The gain of one more refuser is its payoff less what it has if it pays, and the same
+others refuse.
 
 ``punished``: ten honest peers, under the scenarios that delay payments or hide announcements.
 
@@ -43,13 +44,16 @@ BASE: dict[str, Any] = {
 LEAST = 0.005  # mETH: a gain below that is none in the table
 REFUSES, CONCEALS = "refuses-to-pay", "conceals-averages"
 OWN = {"defence": DEFENCES["reciprocity"]["defence"] | {"scope": "own"}}
+SEALED = {"defence": DEFENCES["reciprocity"]["defence"] | {"access": "sealed"}}
 CASES = {name: (tables, REFUSES) for name, tables in DEFENCES.items()} | {
     "own": (OWN, REFUSES),
+    "sealed": (SEALED, REFUSES),
     "conceal": (DEFENCES["reciprocity"], CONCEALS),
 }
 SCENARIOS = ("split-half", "rolling-downtime", "chain-outage")
 PUNISHING: dict[str, dict[str, Any]] = {  # with times that suit sessions of minutes
     "reciprocity": {"kind": "reciprocity", "scope": "all"},
+    "sealed": {"kind": "reciprocity", "scope": "all", "access": "sealed"},
     "profiles": {"kind": "profiles"},
 }
 
@@ -183,7 +187,7 @@ def left_out(session: Run) -> dict[str, Any]:
     return {f"peers without a {kind}": PEERS - done.count(kind) for kind in ("deposit", "report", "withdrawal")}
 
 
-COUNTS: dict[str, Callable[[Run], dict[str, Any]]] = {"reciprocity": denied, "profiles": left_out}
+COUNTS: dict[str, Callable[[Run], dict[str, Any]]] = {"reciprocity": denied, "sealed": denied, "profiles": left_out}
 
 
 def punished(defences: Sequence[str], seeds: range, results: KeptResults) -> Iterator[str]:

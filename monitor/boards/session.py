@@ -108,6 +108,12 @@ SESSION = Board(
                     RATE,
                     "stack",
                 ),
+                Panel(
+                    "Models that are not sealed for a peer",
+                    "Since the start. Sealed sessions only: their creators deny it income, or do not know it yet.",
+                    (Query(of("learnae_locked_models_total")),),
+                    kind="bars",
+                ),
             ],
         ),
         (

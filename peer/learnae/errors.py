@@ -32,6 +32,7 @@ class Reason(StrEnum):
     DIGEST = "wrong digest"
     COPY = "same tensors as another creator's model"
     PLUGIN = "plug-in raised"
+    SEAL = "wrong seal"  # its key does not open it, or it is not sealed as the session demands
     # row blocks, never trained on
     LABELS = "labels out of range"
     DUPLICATE = "rows that it had already"

@@ -19,6 +19,7 @@ from learnae.protocol.decisions import (
     ClaimJudged,
     DebtChanged,
     DebtState,
+    ModelLocked,
     PluginFailed,
     RolledBack,
     RowsFetched,
@@ -97,6 +98,7 @@ def test_decisions_are_counted() -> None:
         Averaged(*remote, False, Cid("average"), 3),
         Evaluated(Cid("average"), 2, Score(3, 4)),
         TrainingFailed(1, Reason.NOT_FINITE),
+        ModelLocked(PeerId("other"), Cid("sealed")),
         RowsPublished(1, Cid("own rows")),
         *(RowsFetched(PeerId("other"), Cid(rows)) for rows in ("good", "bad")),
         Trained(1, 4, Cid("trained"), Score(2, 4), Cid("good")),
@@ -116,6 +118,7 @@ def test_decisions_are_counted() -> None:
     assert of(found, "learnae_refused_row_blocks_total", reason=Reason.DUPLICATE) == 0
     assert of(found, "learnae_attempts_total", outcome="adopted") == 1
     assert of(found, "learnae_attempts_total", outcome="dropped") == 1
+    assert of(found, "learnae_locked_models_total") == 1
     assert of(found, "learnae_success_ratio") == 0.5
     assert of(found, "learnae_accuracy_ratio", rows="validation") == 0.5
     assert of(found, "learnae_accuracy_ratio", rows="test") == 0.75

@@ -2,7 +2,19 @@
 
 from dataclasses import replace
 
-from tests.helpers.histories import GOOD, MODEL, PARENTS, PEER, SETTINGS, amended, caught, fact_is, followed_by, score
+from tests.helpers.histories import (
+    GOOD,
+    MODEL,
+    PARENTS,
+    PEER,
+    SETTINGS,
+    amended,
+    caught,
+    fact_is,
+    followed_by,
+    judged,
+    score,
+)
 
 from learnae.protocol.decisions import (
     Averaged,
@@ -12,10 +24,11 @@ from learnae.protocol.decisions import (
     Published,
     RolledBack,
     StandingChanged,
+    Verdict,
     WorkChanged,
     WorkState,
 )
-from learnae.protocol.settings import Defence, DefenceSettings, IdentityRule
+from learnae.protocol.settings import Access, Defence, DefenceSettings, IdentityRule
 from learnae.protocol.types import PeerId
 from learnae.records.history import Fact, History, PeerCrashed, Record, SessionBegan
 
@@ -106,3 +119,49 @@ def test_an_average_names_its_parents_and_a_trained_model_none() -> None:
     ):
         assert caught(history).keys() == {"announced_parents_are_true"}
     assert not caught(amended(fact_is("dan", Published), parents=None))
+
+
+def sealed(access: Access = Access.SEALED, *unknown: tuple[str, str]) -> History:
+    """Creators know all who use their models by their claims, except for ``unknown``: creator and reader."""
+    session = replace(SETTINGS, defence=DefenceSettings(Defence.RECIPROCITY, access=access))
+    history = amended(fact_is("swarm", SessionBegan), session=session)
+    for creator, reader in (("ann", "cat"), ("bob", "cat"), ("dan", "ann")):
+        if (creator, reader) not in unknown:
+            claim = judged(reader, reader, reader, Verdict.WINNER, (1001, 1, 0))
+            history = followed_by(fact_is(creator, Published, step=1), claim, history)
+    return history
+
+
+def read_without_key(history: History) -> str:
+    return caught(history).get("sealed_models_are_read_by_their_readers", "")
+
+
+def test_a_sealed_model_is_read_by_a_peer_whose_claim_its_creator_knows() -> None:
+    assert not read_without_key(sealed())
+    for creator, reader in (("ann", "cat"), ("bob", "cat"), ("dan", "ann")):
+        unknown = sealed(Access.SEALED, (creator, reader))
+        assert f"{reader} used" in read_without_key(unknown)
+        assert not read_without_key(sealed(Access.OPEN, (creator, reader)))
+
+
+def test_a_claim_of_another_or_a_refused_one_opens_nothing() -> None:
+    published = fact_is("ann", Published, cid=MODEL["ann 1"])
+    for claim in (
+        judged("eve", "cat", "eve", Verdict.WINNER, (1001, 1, 0)),
+        judged("cat", "cat", "cat", Verdict.REJECTED, (1001, 1, 0)),
+    ):
+        history = followed_by(published, claim, sealed(Access.SEALED, ("ann", "cat")))
+        assert "cat used" in read_without_key(history)
+
+
+def test_a_model_is_locked_for_a_peer_that_was_denied_income_all_the_time() -> None:
+    published = fact_is("ann", Published, cid=MODEL["ann 2"])
+    newer = Averaged(PEER["ann"], MODEL["ann 2"], score(701), score(690), False, MODEL["cat 1"], 2)
+    denied = StandingChanged(PEER["cat"], True, ())
+    history = followed_by(fact_is("cat", DebtChanged, state=DebtState.DECLINED), newer, sealed())
+    assert not read_without_key(history)
+    before = fact_is("ann", Averaged, remote_cid=MODEL["bob 1"])
+    history = followed_by(before, denied, history)
+    assert "cat used" in read_without_key(history)
+    again = followed_by(published, replace(denied, denied=False), history)
+    assert not read_without_key(again)

@@ -9,7 +9,7 @@ from tests.helpers.swarms import groups
 from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.publication import Publication
 from learnae.protocol.reciprocity import Reciprocity
-from learnae.protocol.types import Cid, ModelRef, Parents
+from learnae.protocol.types import Cid, ModelRef, Parents, Recipients
 
 Patch = pytest.MonkeyPatch
 
@@ -55,7 +55,17 @@ def sees_no_payment(patch: Patch) -> None:
     patch.setattr(Reciprocity, "_is_paid", lambda self, adopter, cid: False)
 
 
+def seals_for_whom_it_denied(patch: Patch) -> None:
+    def everybody(self: PeerBook) -> Recipients:
+        return tuple(sorted((peer, known.sealing_key) for peer, known in self.peers.items() if known.sealing_key))
+
+    patch.setattr(PeerBook, "readers", property(everybody))
+
+
+SEALED = REFUSED | {"defence": REFUSED["defence"] | {"access": "sealed"}}
+
 MUTANTS = [
+    Mutant("seals for whom it denied", seals_for_whom_it_denied, {"sealed_models_are_read_by_their_readers"}, SEALED),
     Mutant("names no parents", names_no_parents, {"announced_parents_are_true"}, REFUSED),
     Mutant("names itself as both parents", names_itself_as_both_parents, {"announced_parents_are_true"}),
     Mutant("averages with whom it denied income", averages_with_whom_it_denied, {"denied_peers_earn_nothing"}, REFUSED),

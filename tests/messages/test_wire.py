@@ -15,15 +15,18 @@ from learnae.messages.multiaddr import Multiaddr
 from learnae.messages.wire import (
     MAX_ADDRESSES,
     MAX_MESSAGE,
+    MAX_READERS,
     MAX_STEP,
     cid_of,
     decode,
     encode,
+    max_message,
     proof_text,
     rows_text,
     topic_of,
     topics,
 )
+from learnae.protocol.settings import Access, DefenceSettings
 from learnae.protocol.types import (
     Address,
     Announcement,
@@ -36,10 +39,12 @@ from learnae.protocol.types import (
     Poid,
     RowBlock,
     RowsAnnouncement,
+    Sealing,
     TxHash,
     Weights,
 )
 
+SEALED = max_message(DefenceSettings(access=Access.SEALED))
 SESSION, BLOCK = cid_of(b"a session"), cid_of(b"a model")
 PEER, OTHER = (PeerId("12D3KooW" + letter * 44) for letter in "xy")
 WALLET, CONTRACT = Address("0x" + "aB" * 20), Address("0x" + "12" * 20)
@@ -56,11 +61,16 @@ BOTH = pytest.mark.parametrize(
 )
 
 hexadecimal, base58 = "0123456789abcdef", "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+base64 = "".join(map(chr, (*range(48, 58), *range(65, 91), *range(97, 123)))) + "-_"
 visible = "".join(map(chr, range(33, 127)))
 
 
 def text(alphabet: str, least: int, most: int) -> st.SearchStrategy[str]:
     return st.text(alphabet, min_size=least, max_size=most)
+
+
+def keys(letters: int) -> st.SearchStrategy[str]:
+    return text(base64, letters, letters).map("u".__add__)
 
 
 cids = st.binary(max_size=8).map(cid_of)
@@ -74,6 +84,7 @@ claims = st.builds(
     text(hexadecimal, 64, 64).map(lambda digits: TxHash("0x" + digits)),
     text(hexadecimal, 64, 64),
     text(visible, 0, 200),
+    st.just("") | keys(43),
 )
 models = st.builds(ModelRef, peers, st.integers(1, MAX_STEP - 1), st.builds(Weights, cids, text(hexadecimal, 32, 64)))
 
@@ -83,8 +94,10 @@ def hints(peer: PeerId) -> st.SearchStrategy[tuple[str, ...]]:
     return st.lists(addresses, max_size=MAX_ADDRESSES).map(tuple)
 
 
+readers = st.dictionaries(peers, keys(32), max_size=3).map(lambda found: tuple(sorted(found.items())))
+sealings = st.builds(Sealing, cids, keys(43), readers)
 announcements = st.builds(IdentityAnnouncement, cids, claims, peers.flatmap(hints)) | models.flatmap(
-    lambda model: st.builds(ModelAnnouncement, cids, st.just(model), hints(model.creator))
+    lambda model: st.builds(ModelAnnouncement, cids, st.just(model), hints(model.creator), st.none() | sealings)
 )
 
 
@@ -94,7 +107,7 @@ def test_a_cid_is_the_one_that_ipfs_gives() -> None:
 
 @given(announcements)
 def test_whatever_is_announced_comes_back_equal(announcement: Announcement) -> None:
-    assert decode(encode(announcement)) == announcement
+    assert decode(encode(announcement), SEALED) == announcement
 
 
 @pytest.mark.parametrize("creators", [None, [], [PEER], [PEER, PEER, PEER], [PEER, 7], [PEER, "no peer"]])
@@ -114,6 +127,44 @@ def test_the_longest_announcement_is_still_a_message() -> None:
     assert len(encode(ModelAnnouncement(SESSION, model, addresses))) <= MAX_MESSAGE
 
 
+def test_a_model_that_is_sealed_for_all_whom_a_peer_knows_is_still_a_message_of_a_sealed_session() -> None:
+    readers = {PeerId(f"{number:x>64}".replace("0", "z")): "u" + "k" * 32 for number in range(1, MAX_READERS + 1)}
+    sealing = Sealing(BLOCK, "u" + "c" * 43, tuple(sorted(readers.items())))
+    longest = encode(replace(AVERAGE, sealing=sealing))
+    assert MAX_READERS * 90 < len(longest) <= SEALED and decode(longest, SEALED) == replace(AVERAGE, sealing=sealing)
+    with pytest.raises(BadMessage, match=Reason.OVERSIZE):
+        decode(longest)
+    one_more = {**dict(sealing.keys), PEER: "u" + "k" * 32}
+    with pytest.raises(BadMessage, match=Reason.MALFORMED):
+        decode(encode(replace(MODEL, sealing=replace(sealing, keys=tuple(sorted(one_more.items()))))), SEALED)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cid": "nonsense"},
+        {"creator_key": "u"},
+        {"keys": []},
+        {"keys": {PEER: "u" + "k" * 31}},
+        {"keys": {"nobody": "u" + "k" * 32}},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_a_seal_that_no_peer_writes_is_no_message(change: dict[str, object]) -> None:
+    sealing = Sealing(BLOCK, "u" + "c" * 43, ((PEER, "u" + "k" * 32),))
+    good = json.loads(encode(replace(MODEL, sealing=sealing)))
+    with pytest.raises(BadMessage, match=Reason.MALFORMED):
+        decode(json.dumps(good | {"sealing": good["sealing"] | change}, sort_keys=True, separators=(",", ":")).encode())
+
+
+@pytest.mark.parametrize("sealing", [None, [], "sealed"])
+def test_what_is_no_seal_is_no_message(sealing: object) -> None:
+    body = json.loads(encode(MODEL)) | {"sealing": sealing}
+    with pytest.raises(BadMessage, match=Reason.MALFORMED):
+        decode(json.dumps(body, sort_keys=True, separators=(",", ":")).encode())
+
+
 def test_what_is_announced_is_canonical_json() -> None:
     assert encode(MODEL) == (
         b'{"addresses":["%s","%s"],"cid":"%s","creator":"%s","digest":"%s","parent_creators":[],"parents":[],'
@@ -129,10 +180,11 @@ def test_a_proof_is_good_for_one_claim_on_one_chain_in_one_session_only() -> Non
         proof_text(CLAIM, BLOCK, 31337, "0xgenesis"),
         proof_text(replace(CLAIM, contract=WALLET), SESSION, 31337, "0xgenesis"),
         proof_text(replace(CLAIM, validation="00" * 32), SESSION, 31337, "0xgenesis"),
+        proof_text(replace(CLAIM, sealing_key="u" + "k" * 43), SESSION, 31337, "0xgenesis"),
         proof_text(replace(CLAIM, poid=Poid(PEER, CONTRACT)), SESSION, 31337, "0xgenesis"),
         proof_text(replace(CLAIM, poid=Poid(PeerId("y" * 50), WALLET)), SESSION, 31337, "0xgenesis"),
     }
-    assert len(texts) == 8
+    assert len(texts) == 9
 
 
 def test_a_session_has_topics_of_its_own() -> None:

@@ -24,7 +24,7 @@ def claimed(*creators: str) -> Creators:
 
 def first(creators: Creators, model: ModelRef, now: float = 0.0, away: str = "") -> str:
     """Whose model is tried in the place of this one."""
-    return creators.first(model, now, lambda creator: creator != away).creator
+    return creators.first(model, now, lambda model: model.creator != away).creator
 
 
 def test_an_announcement_credits_nobody() -> None:

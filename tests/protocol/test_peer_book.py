@@ -68,7 +68,7 @@ def test_a_creator_has_a_budget_of_attempts() -> None:
             book.begin_attempt(model("bob", step))
     assert wanted(book) == []
     assert not book.fetched(model("bob", 3), 1.0)
-    assert book.screen_model(model("bob", 4)) is Reason.RATE_LIMIT
+    assert book.screen_model(announced(model("bob", 4))) is Reason.RATE_LIMIT
 
 
 def test_a_creator_whose_models_never_arrive_waits_long_whatever_it_announces() -> None:
@@ -83,23 +83,23 @@ def test_a_creator_whose_models_never_arrive_waits_long_whatever_it_announces() 
 
 def test_a_creator_has_a_number_of_announcements() -> None:
     book = crowd("bob", max_announcements=2)
-    assert book.screen_model(model("bob", 2)) is None
+    assert book.screen_model(announced(model("bob", 2))) is None
     hear(book, model("bob", 2))
-    assert book.screen_model(model("bob", 3)) is Reason.RATE_LIMIT
+    assert book.screen_model(announced(model("bob", 3))) is Reason.RATE_LIMIT
 
 
 def test_old_announcements_are_dropped_by_name() -> None:
     book = crowd("bob", step=5)
-    assert book.screen_model(model("bob", 5)) is Reason.REPEAT
-    assert book.screen_model(model("bob", 5, digest="another")) is Reason.STALE
-    assert book.screen_model(model("bob", 4)) is Reason.STALE
-    assert book.screen_model(model("ann", 1)) is None
+    assert book.screen_model(announced(model("bob", 5))) is Reason.REPEAT
+    assert book.screen_model(announced(model("bob", 5, digest="another"))) is Reason.STALE
+    assert book.screen_model(announced(model("bob", 4))) is Reason.STALE
+    assert book.screen_model(announced(model("ann", 1))) is None
 
 
 def test_old_tensors_under_a_new_number_are_nothing_new() -> None:
     book = crowd("bob")
     hear(book, model("bob", 2))
-    assert book.screen_model(model("bob", 3, digest="digest of bob-1")) is Reason.REPEAT
+    assert book.screen_model(announced(model("bob", 3, digest="digest of bob-1"))) is Reason.REPEAT
 
 
 def test_equal_tensors_under_another_name_are_a_copy_once_they_are_verified() -> None:

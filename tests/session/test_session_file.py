@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("examples", "peer/learnae/resources", "tests/scenarios")
 PAID_OUT = {"count": 1, "payout": "0x" + "AB" * 20}
 STAKE = {"stake": "0.01"}
+SEAL = 'defence.access = "sealed"'
+SEALED = {"kind": "reciprocity", "access": "sealed"}
 PROFILES: dict[str, Any] = {"defence": {"kind": "profiles"}}
 EXAMPLES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.toml"))
 
@@ -314,6 +316,22 @@ def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
         (PROFILES | {"groups": [{"cost": 1}]}, 'groups.cost: with defence.kind = "profiles" nobody pays before'),
         ({"reward": {"target": "0.5"}}, "reward: target, lowest, highest belong to a factor that changes"),
         ({"reward": {"adapt": "0.1", "lowest": 1, "highest": 1}}, "reward.lowest = reward.highest leaves reward.adapt"),
+        (
+            {"defence": {"access": "sealed"}},
+            'defence.access belongs to defence.kind = "reciprocity": set that, or leave',
+        ),
+        (
+            {"defence": SEALED, "identity": "paper"},
+            f"{SEAL} needs signed claims, which name the keys of peers: set identity",
+        ),
+        (
+            {"defence": SEALED, "groups": [{"wants_payment": False}]},
+            f"{SEAL}: a peer without a contract could read no model: leave",
+        ),
+        (
+            {"defence": SEALED, "network": {"max_peers": 201}},
+            f"{SEAL}: an announcement holds the keys of 200 peers: lower",
+        ),
         ({"defence": {"fee": 1}}, 'defence.fee belongs to defence.kind = "profiles": set that, or leave fee out'),
         (PROFILES | {"defence": {"kind": "profiles", "limit": 3}}, 'defence.limit belongs to defence.kind = "recip'),
         ({"groups": [PAID_OUT | {"count": 2}, {}]}, "groups.payout is the address of one peer: set count = 1"),

@@ -7,11 +7,11 @@ run them in virtual time; only ``LiveMemoryStore.get`` and ``MemoryGossip.subscr
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, MutableMapping
 from dataclasses import dataclass, field
 
 from learnae.errors import BadMessage, PortError, Reason
-from learnae.messages.wire import MAX_MODEL, cid_of, decode, encode
+from learnae.messages.wire import MAX_MESSAGE, MAX_MODEL, cid_of, decode, encode
 from learnae.protocol.types import Announcement, Cid, PeerId
 from learnae.session.faults import CUT, Link, Links
 
@@ -82,7 +82,14 @@ class MemorySwarm:
     net: MemoryNet
     blocks: dict[Cid, bytes] = field(default_factory=dict)
     holders: dict[Cid, dict[str, None]] = field(default_factory=dict)
+    readers: dict[Cid, set[str]] = field(default_factory=dict)  # who has the plain block of a sealed model
     max_size: int = MAX_MODEL
+
+    def drop_unread(self, cid: Cid, name: str) -> None:
+        """Delete a block of this peer that nobody else can have."""
+        if cid not in self.holders and self.readers.get(cid, set()) <= {name}:
+            self.blocks.pop(cid, None)
+            self.readers.pop(cid, None)
 
     def best_link(self, cid: Cid, name: str) -> Link:
         """The best link over which this peer can fetch a block; CUT if no holder can be reached."""
@@ -93,6 +100,32 @@ class MemorySwarm:
             return Link() if holders else CUT
         links = [self.net.link(holder, name) for holder in holders if self.net.allows(holder, name)]
         return min(links, key=lambda link: (link.loss, link.delay), default=CUT)
+
+
+class ReadableBlocks(MutableMapping[Cid, bytes]):
+    """``runtime.dispatch.Ports.blocks`` of one peer where models are sealed: what it has made or opened, and all that
+    stores serve.  Plain blocks are kept once, for all."""
+
+    def __init__(self, swarm: MemorySwarm, name: str) -> None:
+        self._swarm, self._name = swarm, name
+
+    def __getitem__(self, cid: Cid) -> bytes:
+        if cid not in self._swarm.holders and self._name not in self._swarm.readers.get(cid, ()):
+            raise KeyError(cid)
+        return self._swarm.blocks[cid]
+
+    def __setitem__(self, cid: Cid, block: bytes) -> None:
+        self._swarm.blocks.setdefault(cid, block)
+        self._swarm.readers.setdefault(cid, set()).add(self._name)
+
+    def __delitem__(self, cid: Cid) -> None:
+        self._swarm.readers[cid].remove(self._name)
+
+    def __iter__(self) -> Iterator[Cid]:
+        return (cid for cid in self._swarm.blocks if cid in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 @dataclass
@@ -167,6 +200,7 @@ class MemoryGossip:
     room: dict[str, "MemoryGossip"]
     name: str
     peer: PeerId
+    max_message: int = MAX_MESSAGE
     dropped: Counter[Reason] = field(default_factory=Counter)
     heard: asyncio.Queue[tuple[PeerId, bytes]] = field(default_factory=lambda: asyncio.Queue(MAX_UNREAD))
 
@@ -195,7 +229,7 @@ class MemoryGossip:
         while True:
             sender, message = await self.heard.get()
             try:
-                announcement = decode(message)
+                announcement = decode(message, self.max_message)
             except BadMessage as error:
                 self.dropped[error.reason] += 1
             else:

@@ -11,6 +11,7 @@ from learnae.errors import BadMessage, Reason
 from learnae.messages.chunk_list import CHUNK, ChunkList, list_cid, raw_cid
 from learnae.messages.foreign_json import from_json
 from learnae.messages.multiaddr import PEER, Multiaddr
+from learnae.protocol.settings import DefenceSettings
 from learnae.protocol.types import (
     Address,
     Announcement,
@@ -24,6 +25,7 @@ from learnae.protocol.types import (
     Poid,
     RowBlock,
     RowsAnnouncement,
+    Sealing,
     TxHash,
     Weights,
 )
@@ -32,6 +34,8 @@ VERSION = 1
 MAX_BLOCK = CHUNK  # bytes of one IPFS block; larger content is a list of chunks
 MAX_MODEL = 64 << 20  # bytes
 MAX_MESSAGE = 2048  # bytes
+MAX_READERS = 200  # peers for which a model is sealed
+MAX_READER = 112  # bytes of the key for one of them
 MAX_READING = 32_000  # bytes of a sensor's message: fits into one block of the Tangle
 MAX_ADDRESSES = 6
 MAX_STEP = 1 << 31
@@ -43,6 +47,8 @@ ADDRESS = r"0x[0-9a-fA-F]{40}"
 HASH = r"0x[0-9a-f]{64}"
 COMMITMENT = r"[0-9a-f]{64}"
 DIGEST = r"[0-9a-f]{32,64}"
+X25519_KEY = r"u[A-Za-z0-9_-]{43}"
+WRAPPED_KEY = r"u[A-Za-z0-9_-]{32}"
 TEXT = r"[!-~]{0,200}"
 
 
@@ -55,11 +61,10 @@ def cid_of(content: bytes) -> Cid:
 
 
 def proof_text(claim: Claim, session: Cid, chain_id: int, genesis: str) -> bytes:
-    """What the IPFS key signs: valid for one wallet, contract, commitment, session and chain only."""
+    """What the IPFS key signs: valid for one wallet, contract, commitment, sealing key, session and chain only."""
     poid = claim.poid
-    return "\n".join(
-        ("learnae claim 1", str(chain_id), genesis, session, claim.contract, poid.peer, poid.wallet, claim.validation)
-    ).encode()
+    domain = ("learnae claim 1", str(chain_id), genesis, session)
+    return "\n".join((*domain, claim.contract, poid.peer, poid.wallet, claim.validation, claim.sealing_key)).encode()
 
 
 def rows_text(session: Cid, rows: RowBlock) -> bytes:
@@ -87,13 +92,14 @@ def encode(announcement: Announcement) -> bytes:
             body: dict[str, object] = {
                 "contract": claim.contract,
                 "peer": claim.poid.peer,
+                "sealing_key": claim.sealing_key,
                 "signature": claim.signature,
                 "tx": claim.deploy_tx,
                 "type": "identity",
                 "validation": claim.validation,
                 "wallet": claim.poid.wallet,
             }
-        case ModelAnnouncement(session, model, addresses):
+        case ModelAnnouncement(session, model, addresses, sealing):
             body = {
                 "cid": model.weights.cid,
                 "creator": model.creator,
@@ -103,6 +109,12 @@ def encode(announcement: Announcement) -> bytes:
                 "step": model.step,
                 "type": "model",
             }
+            if sealing:
+                body["sealing"] = {
+                    "cid": sealing.cid,
+                    "creator_key": sealing.creator_key,
+                    "keys": dict(sealing.keys),
+                }
         case RowsAnnouncement(session, rows, signature, addresses):
             body = {
                 "cid": rows.cid,
@@ -117,9 +129,14 @@ def encode(announcement: Announcement) -> bytes:
     return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
 
 
-def decode(message: bytes) -> Announcement:
-    """Raises BadMessage for anything that ``encode`` could not have written."""
-    if len(message) > MAX_MESSAGE:
+def max_message(defence: DefenceSettings) -> int:
+    """Bytes of the longest announcement of a session."""
+    return MAX_MESSAGE + (MAX_READERS * MAX_READER if defence.sealed else 0)
+
+
+def decode(message: bytes, longest: int = MAX_MESSAGE) -> Announcement:
+    """Raises BadMessage for anything that ``encode`` could not have written, and for more than ``longest`` bytes."""
+    if len(message) > longest:
         raise BadMessage(Reason.OVERSIZE)
     try:
         body = from_json(message)
@@ -139,7 +156,8 @@ def decode(message: bytes) -> Announcement:
 def _identity(body: dict[str, Any]) -> IdentityAnnouncement:
     poid = Poid(PeerId(_text(body, "peer", PEER)), Address(_text(body, "wallet", ADDRESS)))
     contract, tx = Address(_text(body, "contract", ADDRESS)), TxHash(_text(body, "tx", HASH))
-    claim = Claim(poid, contract, tx, _text(body, "validation", COMMITMENT), _text(body, "signature", TEXT))
+    validation, signature = _text(body, "validation", COMMITMENT), _text(body, "signature", TEXT)
+    claim = Claim(poid, contract, tx, validation, signature, _text(body, "sealing_key", f"({X25519_KEY})?"))
     addresses = tuple(map(str, _addresses(body)))
     return IdentityAnnouncement(Cid(_text(body, "session", CID)), claim, addresses)
 
@@ -158,7 +176,7 @@ def _model(body: dict[str, Any]) -> ModelAnnouncement:
     addresses = _addresses(body)
     if any(address.peer != model.creator for address in addresses):
         raise BadMessage(Reason.MALFORMED, "an address of another peer")
-    return ModelAnnouncement(Cid(_text(body, "session", CID)), model, tuple(map(str, addresses)))
+    return ModelAnnouncement(Cid(_text(body, "session", CID)), model, tuple(map(str, addresses)), _sealing(body))
 
 
 def _parents(body: dict[str, Any]) -> Parents | None:
@@ -171,6 +189,18 @@ def _parents(body: dict[str, Any]) -> Parents | None:
             return Parents((Cid(next(cids)), Cid(next(cids))), (PeerId(next(creators)), PeerId(next(creators))))
         case _:
             raise BadMessage(Reason.MALFORMED, "parents")
+
+
+def _sealing(body: dict[str, Any]) -> Sealing | None:
+    if "sealing" not in body:
+        return None
+    match body["sealing"]:
+        case {"keys": dict(keys)} as sealing if len(keys) <= MAX_READERS:
+            cid, creator_key = Cid(_text(sealing, "cid", CID)), _text(sealing, "creator_key", X25519_KEY)
+            readers = (PeerId(_text({"peer": peer}, "peer", PEER)) for peer in keys)
+            return Sealing(cid, creator_key, tuple((peer, _text(keys, peer, WRAPPED_KEY)) for peer in readers))
+        case _:
+            raise BadMessage(Reason.MALFORMED, "sealing")
 
 
 def _count(body: dict[str, Any], field: str) -> int:

@@ -18,7 +18,9 @@ from learnae.protocol.types import (
     ModelRef,
     PeerId,
     Poid,
+    Recipients,
     RowBlock,
+    SealedKey,
     Timer,
     TxHash,
     Wei,
@@ -95,12 +97,18 @@ class PackRows(_Asking):
 class FetchModel(_Asking):
     """Get the block of a model or of rows; None: of the initial weights.  Answered by ``ModelFetched``.
 
-    ``hints``: multiaddrs.
+    ``hints``: multiaddrs.  ``key``: of a sealed model.
     """
 
     cid: Cid
     model: ModelRef | RowBlock | None
     hints: tuple[str, ...]
+    key: SealedKey | None = None
+
+    @property
+    def stored_cid(self) -> Cid:
+        """Of the block that is in the store."""
+        return self.key.cid if self.key else self.cid
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +116,7 @@ class StoreModel(_Asking):
     """Make one of the peer's own blocks available to others.  Answered by ``ModelStored``."""
 
     cid: Cid
+    sealed: bool = False  # encrypt it first
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +220,13 @@ class ReadPool(_Asking):
 # without an answer
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """Publish by gossip.  A lost announcement does no harm, because announcements are repeated."""
+    """Publish by gossip.  A lost announcement does no harm, because announcements are repeated.
+
+    ``recipients``: those for which the driver seals the model; None: it is open.
+    """
 
     announcement: Announcement
+    recipients: Recipients | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,15 +44,15 @@ class Creators:
             if len(digests) > REMEMBERED:
                 self._drop(model.creator, digests[0])
 
-    def first(self, model: ModelRef, now: float, available: Callable[[PeerId], bool]) -> ModelRef:
+    def first(self, model: ModelRef, now: float, available: Callable[[ModelRef], bool]) -> ModelRef:
         """The model with the same tensors that is tried before this one; the model itself if there is none.
 
-        ``available``: whether models of a peer can be fetched and tried now.
+        ``available``: whether a model can be fetched and tried now.
         """
         for creator, (claimed, at) in self._claims.get(model.weights.digest, {}).items():
             if creator == model.creator:
                 break
-            if self._verified.get(creator, now < at + UNPROVEN) and available(creator):
+            if self._verified.get(creator, now < at + UNPROVEN) and available(claimed):
                 return claimed
         return model
 

@@ -92,10 +92,7 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class TrainingFailed:
-    """A slice that gave no model, because the training diverged or was never answered.  It is not tried again.
-
-    ``rows``: a received block; it may have been refused.
-    """
+    """A slice that gave no model, and is not tried again.  ``rows``: a received block, which may have been refused."""
 
     slice: int
     reason: Reason
@@ -159,6 +156,14 @@ class FetchFailed:
     creator: PeerId
     remote_cid: Cid
     reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLocked:
+    """A model was announced that is not sealed for this peer.  A later announcement may have a key for it."""
+
+    creator: PeerId
+    remote_cid: Cid
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +286,7 @@ Decision = (
     | Averaged
     | AttemptFailed
     | FetchFailed
+    | ModelLocked
     | Published
     | StandingChanged
     | BooksClosed

@@ -146,6 +146,7 @@ class ReceiptsRead(_Answering):
 @dataclass(frozen=True, slots=True)
 class ClaimSigned(_Answering):
     signature: str
+    sealing_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

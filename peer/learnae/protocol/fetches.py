@@ -147,9 +147,9 @@ class Fetches:
             self._requests.set_timer(Timer.FETCH, min(moments) - self._requests.now)
 
     def _fetch(self, model: ModelRef) -> None:
-        peer = self._peer_book.peers[model.creator]
+        peer, cid = self._peer_book.peers[model.creator], model.weights.cid
         peer.delivery.began_at = self._requests.now
-        self._requests.issue(partial(do.FetchModel, cid=model.weights.cid, model=model, hints=peer.hints))
+        self._requests.issue(partial(do.FetchModel, cid=cid, model=model, hints=peer.hints, key=peer.keys.get(cid)))
 
     def _slow_at(self, creator: PeerId) -> float:
         """When the open fetch from this creator counts as slow."""

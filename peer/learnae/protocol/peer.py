@@ -32,7 +32,7 @@ from typing import assert_never, get_args
 from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.decisions import PluginFailed, WorkState
+from learnae.protocol.decisions import ModelLocked, PluginFailed, Verdict, WorkState
 from learnae.protocol.hooks import Hooks
 from learnae.protocol.payments import Payments
 from learnae.protocol.peer_book import PeerBook
@@ -53,6 +53,7 @@ from learnae.protocol.types import (
 )
 
 VERSION = 4  # of a peer's behaviour: a journal of another version is not replayed
+CHANGES_READERS = (on.ClaimRead, on.PaymentsRead, on.ChainRolledBack)  # who may read sealed models
 GREETING_DELAY = 1.0  # s until a peer repeats its announcements because it has met a new peer
 
 
@@ -79,6 +80,8 @@ class Peer:
             self._row_rewards.scored(self._training.score)
         else:
             self._notified(event)
+        if isinstance(event, CHANGES_READERS):
+            self._training.publication.readers_may_have_changed()
         self._proceed()
         return self._requests.drain()
 
@@ -97,7 +100,7 @@ class Peer:
             case ModelAnnouncement(model=model):
                 if model.creator != sender:
                     return Reason.SENDER
-                return self._peer_book.screen_model(model) or on.ModelReceived(at, announcement)
+                return self._peer_book.screen_model(announcement) or on.ModelReceived(at, announcement)
             case RowsAnnouncement():
                 return self._training.rows.screen(announcement) or on.RowsReceived(at, sender, announcement)
             case IdentityAnnouncement(claim=claim, addresses=addresses):
@@ -148,6 +151,8 @@ class Peer:
             case on.ModelReceived(announcement=announcement):
                 self._meet(announcement.model.creator)
                 self._training.model_received(announcement)
+                if not self._peer_book.can_read(announcement.model):
+                    self._requests.record(ModelLocked(announcement.model.creator, announcement.model.weights.cid))
                 self._training.books.model_received()
                 self._reciprocity.announced(announcement.model)
             case on.RowsReceived(sender=sender, announcement=announcement):
@@ -199,8 +204,7 @@ class Peer:
                 self._payments.registration.claim_signed(request, event)
             case on.ClaimRead(), do.ReadClaim():
                 self._payments.claim_read(request, event)
-                if self._payments.claims.directory.payee(event.facts.poid.peer):
-                    self._peer_book.claim_verified(event.facts.poid.peer)
+                self._claim_judged(request, event.facts.poid.peer)
             case on.PoolRead(), _:
                 self._payments.pool_read(event)
             case on.PaymentsRead(report=report), do.ReadPayments(books=True):
@@ -220,6 +224,14 @@ class Peer:
                     self._payments.request_failed(request, reason)
             case _:  # pragma: no cover
                 raise AssertionError(event)  # ``validate`` accepts no answer of the wrong kind
+
+    def _claim_judged(self, request: do.ReadClaim, peer: PeerId) -> None:
+        """A peer that repeats an old claim of another one does not replace the key of the other."""
+        directory = self._payments.claims.directory
+        if directory.payee(peer):
+            admitted = directory.entries[request.sender, request.claim.contract].verdict is not Verdict.REJECTED
+            own = admitted and request.sender == peer
+            self._peer_book.claim_verified(peer, request.claim.sealing_key if own else None)
 
     def _timer_expired(self, timer: Timer) -> None:
         if timer is Timer.START:

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from learnae.errors import Reason
-from learnae.protocol.creators import Creators
+from learnae.protocol.creators import REMEMBERED, Creators
 from learnae.protocol.delivery import Delivery
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import ModelAnnouncement, ModelRef, PeerId
+from learnae.protocol.types import Cid, ModelAnnouncement, ModelRef, PeerId, Recipients, SealedKey
 
 
 @dataclass(slots=True)
@@ -33,6 +33,8 @@ class KnownPeer:
     hints: tuple[str, ...] = ()
     wanted: bool = False  # the newest model is worth a fetch and has not arrived
     news: bool = False  # the newest model was announced while this peer was DONE
+    sealing_key: str = ""  # its public key, for which models are sealed; empty: not known
+    keys: dict[Cid, SealedKey] = field(default_factory=dict)  # of its models that this peer can read, the newest last
     delivery: Delivery = field(default_factory=Delivery)
 
 
@@ -61,10 +63,11 @@ class PeerBook:
         self._first_to_go = None
         return True, removed
 
-    def claim_verified(self, peer: PeerId) -> None:
-        """Note that a wallet is known that is paid for the peer's models."""
+    def claim_verified(self, peer: PeerId, sealing_key: str | None = None) -> None:
+        """Note that a wallet is known that is paid for the peer's models; and its key, if this peer has claimed it."""
         if known := self.peers.get(peer):
             known.claim_verified = True
+            known.sealing_key = known.sealing_key if sealing_key is None else sealing_key
             self._first_to_go = None
 
     def model_scored(self, creator: PeerId, adopted: bool) -> None:
@@ -79,13 +82,25 @@ class PeerBook:
         peer = self.peers.get(sender)
         return Reason.RATE_LIMIT if peer and peer.claims_received >= self._config.network.max_announcements else None
 
-    def screen_model(self, model: ModelRef) -> Reason | None:
+    @property
+    def readers(self) -> Recipients:
+        """The peers that may read this peer's models, as far as their keys are known."""
+        known = ((peer, known.sealing_key) for peer, known in self.peers.items() if peer not in self.denied)
+        return tuple(sorted(reader for reader in known if reader[1]))
+
+    def screen_model(self, announcement: ModelAnnouncement) -> Reason | None:
         """Why an announced model is not worth an event; None if it is."""
+        model, sealing = announcement.model, announcement.sealing
+        if (sealing is not None) is not self._config.defence.sealed:
+            return Reason.SEAL
         peer = self.peers.get(model.creator)
         if peer is None or peer.newest is None:
             return None
         if model.step <= peer.newest.step:
-            return Reason.REPEAT if model == peer.newest else Reason.STALE
+            if model != peer.newest:
+                return Reason.STALE
+            unlocks = sealing and not self.can_read(model) and sealing.key_of(self._config.peer)
+            return None if unlocks else Reason.REPEAT
         if self._creators.claims(model.creator, model.weights.digest):
             return Reason.REPEAT  # old tensors under a new number are not a new model
         flooding = peer.models_received >= self._config.network.max_announcements
@@ -93,16 +108,24 @@ class PeerBook:
 
     def receive(self, announcement: ModelAnnouncement, now: float, news: bool = False) -> Reason | None:
         """Enter an announced model; COPY if another peer is credited with its tensors."""
-        model = announcement.model
+        model, sealing = announcement.model, announcement.sealing
         peer = self.peers[model.creator]
         peer.models_received += 1
         self._replace_newest(model.creator, peer, model)
         peer.hints, peer.news = announcement.addresses, news
         peer.delivery.announced()
         self._creators.announce(model, now)
+        if sealing and (key := sealing.key_of(self._config.peer)):
+            peer.keys[model.weights.cid] = key
+            if len(peer.keys) > REMEMBERED:
+                del peer.keys[next(iter(peer.keys))]
         creator = self._creators.of(model.weights.digest)
         peer.wanted = creator is None
         return None if creator in (None, model.creator) else Reason.COPY
+
+    def can_read(self, model: ModelRef) -> bool:
+        """Whether a model of a peer in the book is open, or sealed for this peer."""
+        return not self._config.defence.sealed or model.weights.cid in self.peers[model.creator].keys
 
     def is_settled(self, model: ModelRef) -> bool:
         """Whether somebody is credited with these tensors, so that they have been tried."""
@@ -137,7 +160,8 @@ class PeerBook:
         wanted = [peer for peer in self.peers.values() if peer.wanted and (peer.news or not only_news)]
         wanted.sort(key=lambda peer: peer.rank)
         models = [peer.newest for peer in wanted if peer.newest and self.may_try(peer.newest.creator)]
-        return list(dict.fromkeys(self._creators.first(model, now, self._available) for model in models))
+        firsts = dict.fromkeys(self._creators.first(model, now, self._available) for model in models)
+        return [model for model in firsts if self.can_read(model)]
 
     def fetched(self, model: ModelRef, now: float) -> bool:
         """Enter a fetched model; return whether it may be tried: its creator is still known and within its limit."""
@@ -187,8 +211,9 @@ class PeerBook:
         """The peers whose newest model has these tensors, in the order of their announcements."""
         return [self.peers[peer] for peer in self._announced.get(model.weights.digest, ())]
 
-    def _available(self, creator: PeerId) -> bool:
-        return self.may_try(creator) and not self.peers[creator].delivery.failures
+    def _available(self, model: ModelRef) -> bool:
+        creator = model.creator
+        return self.may_try(creator) and not self.peers[creator].delivery.failures and self.can_read(model)
 
     def _used_up(self, peer: KnownPeer) -> bool:
         return peer.attempts >= self._config.work.max_attempts_per_creator

@@ -1,5 +1,6 @@
 """A peer's newest model, and its way into the store and to other peers."""
 
+from collections.abc import Callable
 from functools import partial
 
 from learnae.errors import Reason
@@ -10,7 +11,7 @@ from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.policies import Policy
 from learnae.protocol.requests import Requests
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import Cid, ModelAnnouncement, ModelRef, Parents, PeerId, Weights
+from learnae.protocol.types import Cid, ModelAnnouncement, ModelRef, Parents, PeerId, Recipients, Weights
 
 
 class Publication:
@@ -24,6 +25,7 @@ class Publication:
         self.published: ModelRef | None = None  # the newest model that the store has
         self._withheld = 0  # the step of its newest model that is not published
         self.cids: set[Cid] = set()  # of all models that were published
+        self.readers: Recipients | None = None  # for which the newest announcement is sealed
 
     @property
     def pending(self) -> bool:
@@ -41,7 +43,7 @@ class Publication:
         self.step += 1
         self.credit(ModelRef(self._config.peer, self.step, weights, self.parents))
         if self._hooks.publishes():
-            self._requests.issue(partial(do.StoreModel, cid=weights.cid))
+            self._requests.issue(self._store(weights.cid))
         else:
             self._withheld = self.step
 
@@ -67,6 +69,15 @@ class Publication:
         """Announce the newest published model again; store the newest model if an earlier attempt failed."""
         if self.published:
             announcement = ModelAnnouncement(self._config.session, self.published)
-            self._requests.emit(do.Announce(announcement))
+            self.readers = self._peer_book.readers if self._config.defence.sealed else None
+            self._requests.emit(do.Announce(announcement, self.readers))
         if self.weights and self.pending and not self._requests.waits_for(do.StoreModel):
-            self._requests.issue(partial(do.StoreModel, cid=self.weights.cid))
+            self._requests.issue(self._store(self.weights.cid))
+
+    def readers_may_have_changed(self) -> None:
+        """Announce a sealed model again at once if it is to be sealed for others than before."""
+        if self.readers is not None and self.readers != self._peer_book.readers:
+            self.announce()
+
+    def _store(self, cid: Cid) -> Callable[[int], do.StoreModel]:
+        return partial(do.StoreModel, cid=cid, sealed=self._config.defence.sealed)

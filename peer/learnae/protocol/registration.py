@@ -51,7 +51,7 @@ class Registration:
     def claim_signed(self, request: do.SignClaim, event: on.ClaimSigned) -> None:
         contract, tx = self._deployed()
         if tx and contract == request.contract and self.identity is IdentityState.DEPLOYING:
-            self.claim = Claim(self.poid, contract, tx, request.validation, event.signature)
+            self.claim = Claim(self.poid, contract, tx, request.validation, event.signature, event.sealing_key)
             self._change("claim signed")
             self._requests.set_timer(Timer.ANNOUNCE, 0.0)
 

@@ -19,18 +19,22 @@ class Rest:
     """The newest announcements that a peer has made, and those of others that it has received and dealt with.
 
     Row blocks are apart, by CID, because not every peer wants them: ``rows_received`` is None for a peer that would
-    ignore any further block.
+    ignore any further block.  ``sealed_for``: creator and reader of the newest announcement of a sealed model;
+    ``locked``: the same of models that could not be read when they were announced.
     """
 
     announced: frozenset[str]
     received: frozenset[str]
     rows_announced: frozenset[Cid] = frozenset()
     rows_received: frozenset[Cid] | None = None
+    sealed_for: frozenset[str] = frozenset()
+    locked: frozenset[str] = frozenset()
 
     def has_received(self, other: "Rest") -> bool:
         """Whether nothing that ``other`` has announced can make this peer act."""
         rows = self.rows_received
-        return other.announced <= self.received and (rows is None or other.rows_announced <= rows)
+        reads = not self.locked & other.sealed_for  # or a newer announcement is on its way
+        return reads and other.announced <= self.received and (rows is None or other.rows_announced <= rows)
 
 
 def rest(peer: PeerId, training: Training, payments: Payments, peer_book: PeerBook) -> Rest:
@@ -43,6 +47,12 @@ def rest(peer: PeerId, training: Training, payments: Payments, peer_book: PeerBo
         | frozenset(key(entry.sender, entry.claim.deploy_tx) for entry in entries if entry.facts),
         training.rows.announced,
         training.rows.known_cids if training.rows.accepts_more else None,
+        frozenset(f"{peer} {reader}" for reader, _ in training.publication.readers or ()),
+        frozenset(
+            f"{creator} {peer}"
+            for creator, known in peer_book.peers.items()
+            if known.newest and not peer_book.can_read(known.newest)
+        ),
     )
 
 

@@ -142,6 +142,13 @@ class Scope(StrEnum):
     ALL = "all"
 
 
+class Access(StrEnum):
+    """Who can read a published model."""
+
+    OPEN = "open"
+    SEALED = "sealed"
+
+
 @dataclass(frozen=True, slots=True)
 class DefenceSettings:
     kind: Defence = setting(
@@ -165,6 +172,9 @@ class DefenceSettings:
     forgive: float | None = setting(
         None, "reciprocity: time after the grace at which an unpaid model is forgotten; default: never.", "s", ge=0
     )
+    access: Access = setting(
+        Access.OPEN, "reciprocity: sealed: models are encrypted, and peers to which income is denied get no key."
+    )
     fee: Decimal = setting(Decimal("0.01"), "profiles: what each peer deposits.", "ETH", gt=0, le=10**9)
     window: int = setting(
         600,
@@ -174,6 +184,10 @@ class DefenceSettings:
         ge=1,
         le=DAY,
     )
+
+    @property
+    def sealed(self) -> bool:
+        return self.access is Access.SEALED
 
     @property
     def fee_wei(self) -> Wei:

@@ -103,7 +103,8 @@ class Claim:
     """What a peer announces about its contract: PoID, deployment, and a proof that it owns the id.
 
     ``validation``: digest of the commitment to the rows that it scores models on.
-    The IPFS key signs domain, chain id, genesis hash, session, contract, wallet and ``validation``.
+    ``sealing_key``: with which others seal models for it; empty in sessions whose models are open.
+    The IPFS key signs domain, chain id, genesis hash, session, contract, wallet, ``validation`` and ``sealing_key``.
     """
 
     poid: Poid
@@ -111,6 +112,7 @@ class Claim:
     deploy_tx: TxHash
     validation: str
     signature: str
+    sealing_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +135,40 @@ class IdentityAnnouncement:
     addresses: tuple[str, ...] = ()
 
 
+Recipients = tuple[tuple[PeerId, str], ...]  # peers for which a model is sealed, with their public keys
+
+
+@dataclass(frozen=True, slots=True)
+class SealedKey:
+    """What one peer needs to fetch and read a sealed model, in addition to its secret.
+
+    ``cid``: of the encrypted block.  ``creator_key``: the creator's public key.
+    """
+
+    cid: Cid
+    creator_key: str
+    wrapped: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """How a model is sealed.  ``keys``: the wrapped key of the model for each peer that may read it."""
+
+    cid: Cid
+    creator_key: str
+    keys: tuple[tuple[PeerId, str], ...]
+
+    def key_of(self, peer: PeerId) -> SealedKey | None:
+        wrapped = dict(self.keys).get(peer)
+        return SealedKey(self.cid, self.creator_key, wrapped) if wrapped else None
+
+
 @dataclass(frozen=True, slots=True)
 class ModelAnnouncement:
     session: Cid
     model: ModelRef
     addresses: tuple[str, ...] = ()
+    sealing: Sealing | None = None
 
 
 @dataclass(frozen=True, slots=True)

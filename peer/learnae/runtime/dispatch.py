@@ -14,7 +14,8 @@ from learnae.protocol import events as on
 from learnae.protocol.blockchain import Head
 from learnae.protocol.decisions import PluginFailed
 from learnae.protocol.peer import Peer
-from learnae.protocol.types import Announcement, Cid, Claim, PeerId, RowBlock, TxHash
+from learnae.protocol.types import Announcement, Cid, Claim, ModelAnnouncement, PeerId, RowBlock, TxHash
+from learnae.sealing import SealingKey
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Ports:
     chain_id: int
     trainer: Trainer
     blocks: MutableMapping[Cid, bytes]
+    sealing: SealingKey | None = None  # None: models are open
 
 
 def screen(peer: Peer, key: IdentityKey, sender: PeerId, announcement: Announcement, at: float) -> on.Event | Reason:
@@ -37,6 +39,15 @@ def screen(peer: Peer, key: IdentityKey, sender: PeerId, announcement: Announcem
         if not key.verify(rows.creator, rows_text(announcement.session, rows), signature):
             return Reason.SIGNATURE
     return event
+
+
+def announced(action: do.Announce, ports: Ports) -> Announcement:
+    """The announcement; of a sealed model, with the keys of those who may read it."""
+    announcement = action.announcement
+    if action.recipients is None or not ports.sealing or not isinstance(announcement, ModelAnnouncement):
+        return announcement
+    cid = announcement.model.weights.cid
+    return replace(announcement, sealing=ports.sealing.seal(cid, ports.blocks, action.recipients))
 
 
 def submit(action: do.TrainerAction, trainer: Trainer) -> Future[Any]:
@@ -89,10 +100,16 @@ async def _answer(action: do.StoreAction | do.ChainAction, ports: Ports, at: flo
     chain, id = ports.chain, action.request
     match action:
         case do.FetchModel():
-            ports.blocks[action.cid] = await ports.store.get(action.cid, action.hints)
+            block = await ports.store.get(action.stored_cid, action.hints)
+            if action.key and ports.sealing:
+                block = ports.sealing.decrypt(action.cid, block, action.key)
+            ports.blocks[action.cid] = block
             return on.ModelFetched(at, id)
         case do.StoreModel():
-            await ports.store.put(ports.blocks[action.cid])
+            block = ports.blocks[action.cid]
+            await ports.store.put(
+                ports.sealing.encrypt(action.cid, block) if action.sealed and ports.sealing else block
+            )
             return on.ModelStored(at, id)
         case do.SignRows():
             rows = RowBlock(ports.key.peer_id, action.number, action.cid)
@@ -116,10 +133,10 @@ async def _answer(action: do.StoreAction | do.ChainAction, ports: Ports, at: flo
         case do.ReadPayments():
             return on.PaymentsRead(at, id, await chain.payments(action.since, action.wallets))
         case do.SignClaim():
-            claim = Claim(action.poid, action.contract, TxHash(""), action.validation, "")
-            return on.ClaimSigned(
-                at, id, await ports.key.sign(_proof(claim, action.session, ports, await chain.head()))
-            )
+            sealing_key = ports.sealing.public if ports.sealing else ""
+            claim = Claim(action.poid, action.contract, TxHash(""), action.validation, "", sealing_key)
+            proof = _proof(claim, action.session, ports, await chain.head())
+            return on.ClaimSigned(at, id, await ports.key.sign(proof), sealing_key)
         case do.ReadClaim():
             facts = await chain.read_claim(action.claim)
             text = _proof(action.claim, action.session, ports, await chain.head())

@@ -30,7 +30,7 @@ from learnae.protocol.types import Announcement, Cid, PeerId, RowsAnnouncement, 
 from learnae.records.history import Fact, PeerRestarted
 from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import SessionClock
-from learnae.runtime.dispatch import Ports, finish, perform, screen, submit
+from learnae.runtime.dispatch import Ports, announced, finish, perform, screen, submit
 from learnae.runtime.journal_signature import journal_signature
 from learnae.runtime.session_end import SessionEnd
 
@@ -192,8 +192,8 @@ class LivePeer:
                     self._observe(fact, self._last)  # as the journal has it, also after a restart
                 case do.SetTimer(timer, delay):
                     self._set_timer(timer, delay)
-                case do.Announce(announcement):
-                    self._announce(announcement)
+                case do.Announce():
+                    self._announce(announced(action, self.ports))
                 case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | do.ForgeModel() | do.PackRows():
                     self._spawn(self._call_trainer(action))
                 case _:

@@ -30,6 +30,7 @@ from learnae.adapters.sqlite_journal import (
     read_journal,
 )
 from learnae.errors import InputError, PortError, Reason, ReplayMismatch, input_error
+from learnae.messages.wire import max_message
 from learnae.ports import Gossip, Observer
 from learnae.protocol.blockchain import PoolCall, Signed
 from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, Published, Trained, WorkBegan
@@ -46,6 +47,7 @@ from learnae.runtime.learning import Learning
 from learnae.runtime.live import LivePeer
 from learnae.runtime.peer_service import PeerService
 from learnae.runtime.roster_file import Roster
+from learnae.sealing import SealingKey
 from learnae.session.fault_plan import fault_times, plan
 from learnae.session.roster import Member, names
 from learnae.session.sensor_rules import publishing_time, sensors
@@ -171,11 +173,12 @@ async def _run_peer(
         journal.blocks[config.initial_weights] = setup.blocks[config.initial_weights]
         chain = ResumedChain(ethereum, node.wallet, FeePolicy.of(session.chain))
         trainer = learning.trainer(index, member.peer, config.session, journal.blocks)
-        gossip: Gossip = KuboGossip(kubo, config.session, addresses)
+        gossip: Gossip = KuboGossip(kubo, config.session, addresses, max_message(config.defence))
         if config.sensors and feed:
             connect = partial(feed_at, feed, config.session, node.name)
             gossip = FeedGossip(gossip, connect, reading_log(config, learning), kubo)
-        ports = Ports(kubo, kubo, chain, session.chain.id, trainer, journal.blocks)
+        sealing = SealingKey(config.salt) if config.defence.sealed else None
+        ports = Ports(kubo, kubo, chain, session.chain.id, trainer, journal.blocks, sealing)
         try:
             live = LivePeer(
                 node.name,

@@ -13,6 +13,7 @@ from learnae.records.outcome import BackendName
 from learnae.runtime.dispatch import Ports
 from learnae.runtime.learning import Learning
 from learnae.runtime.sensor_keys import with_sensor_keys
+from learnae.sealing import SealingKey
 from learnae.session.faults import Link
 from learnae.session.roster import Keys, roster
 from learnae.session.settings import Session
@@ -54,14 +55,16 @@ class MemorySession(SessionSetup):
             self.swarm.holders[cid] = everybody  # one for all blocks: it cannot grow
 
     def ports(self, index: int, chain: Chain) -> Ports:
-        member = self.members[index]
+        member, sealed = self.members[index], self.session.defence.sealed
+        blocks = memory_network.ReadableBlocks(self.swarm, member.name) if sealed else self.swarm.blocks
         return Ports(
             memory_network.MemoryStore(self.swarm, member.name),
             memory.MemoryKey(self._ring, member.peer, verify_text),
             chain,
             self.session.chain.id,
-            self.learning.trainer(index, member.peer, self.session_id, self.swarm.blocks),
-            self.swarm.blocks,
+            self.learning.trainer(index, member.peer, self.session_id, blocks),
+            blocks,
+            SealingKey(self.peer_config(index).salt) if sealed else None,
         )
 
     def peer_config(self, index: int) -> PeerConfig:

@@ -175,9 +175,9 @@ class PeerService:
             size=len(live.ports.blocks[weights.cid]),
         )
 
-    def block(self) -> tuple[str, bytes]:
+    def block(self) -> tuple[str, bytes, bool]:
         live, weights = self._weights()
-        return weights.cid, live.ports.blocks[weights.cid]
+        return weights.cid, live.ports.blocks[weights.cid], live.config.defence.sealed
 
     async def predict(self, rows: Sequence[Sequence[float]], standardised: bool) -> views.Predictions:
         _, weights = self._weights()

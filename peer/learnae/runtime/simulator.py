@@ -21,7 +21,7 @@ from learnae.protocol.types import Announcement, PeerId
 from learnae.records.history import Fact, PeerCrashed, PeerRestarted
 from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import VirtualClock
-from learnae.runtime.dispatch import Ports, finish, perform, screen, submit
+from learnae.runtime.dispatch import Ports, announced, finish, perform, screen, submit
 from learnae.runtime.session_end import SessionEnd, settled
 from learnae.runtime.simulated_peer import SimulatedPeer
 from learnae.session.faults import CUT
@@ -169,12 +169,12 @@ class Simulator:
                     self._observe(host, fact)
                 case do.SetTimer():
                     self._set_timer(host, action)
-                case do.Announce(announcement):
-                    self._announce(host, announcement)
+                case do.Announce():
+                    self._announce(host, announced(action, host.ports))
                 case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | do.ForgeModel() | do.PackRows():
                     pending = submit(action, host.ports.trainer)
                     self._schedule_answer(host, host.costs.work(action), partial(finish, action, pending))
-                case do.FetchModel() if self.swarm.best_link(action.cid, host.name) == CUT:
+                case do.FetchModel() if self.swarm.best_link(action.stored_cid, host.name) == CUT:
                     failed = partial(on.RequestFailed, request=action.request, reason=Reason.TIMEOUT)
                     self._schedule_answer(host, self.session.network.fetch_timeout, failed)
                 case _:
@@ -241,8 +241,9 @@ class Simulator:
         """Seconds until the store or the chain answers."""
         match action:
             case do.FetchModel():
-                link = self.swarm.best_link(action.cid, host.name)
-                return host.costs.fetch(link, len(self.swarm.blocks.get(action.cid, b"")), host.late)
+                cid = action.stored_cid
+                link = self.swarm.best_link(cid, host.name)
+                return host.costs.fetch(link, len(self.swarm.blocks.get(cid, b"")), host.late)
             case do.StoreModel():
                 return host.costs.store(host.late)
             case _:
@@ -251,8 +252,8 @@ class Simulator:
     def _drop_rejected_average(self, host: SimulatedPeer, event: on.ModelScored) -> None:
         """Delete the block of an average that the peer did not keep."""
         kept = host.peer and host.peer.status().weights
-        if kept and kept.cid != event.weights.cid and event.weights.cid not in self.swarm.holders:
-            self.swarm.blocks.pop(event.weights.cid, None)
+        if kept and kept.cid != event.weights.cid:
+            self.swarm.drop_unread(event.weights.cid, host.name)
 
     def _settled(self) -> bool:
         """Whether all have joined and are up, and nothing can happen any more."""

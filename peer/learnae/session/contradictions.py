@@ -1,15 +1,16 @@
 """What no single setting can say: settings of a session that do not go together, each with a sentence."""
 
+from learnae.messages.wire import MAX_READERS
 from learnae.protocol.blockchain import MAX_MEMBERS, POOL
 from learnae.protocol.policies import Policy, Role
-from learnae.protocol.settings import Defence, DefenceSettings, MarketSettings, RewardSettings, Settle
+from learnae.protocol.settings import Defence, DefenceSettings, IdentityRule, MarketSettings, RewardSettings, Settle
 from learnae.session.fee_pool import gas_of_calls, pool_terms
 from learnae.session.sensor_rules import sensor_contradictions
 from learnae.session.settings import COPYING, POSING, DataSettings, EncodeSettings, Session
 
 NOBODY = "0x" + "0" * 40  # the address to which burnt money goes
 OF_ADAPT = ("target", "lowest", "highest")  # of reward.adapt
-OF_KINDS = {Defence.PROFILES: ("fee",), Defence.RECIPROCITY: ("scope", "limit", "grace", "forgive")}
+OF_KINDS = {Defence.PROFILES: ("fee",), Defence.RECIPROCITY: ("scope", "limit", "grace", "forgive", "access")}
 
 
 def contradictions(session: Session) -> list[tuple[bool, str]]:
@@ -21,6 +22,7 @@ def contradictions(session: Session) -> list[tuple[bool, str]]:
         *_market_contradictions(session),
         *_unused_money_settings(session),
         *_payout_contradictions(session),
+        *_sealing_contradictions(session),
         (
             session.privacy and any(group.policy is Policy.ROW_POISONER for group in groups),
             "groups: a row-poisoner publishes rows, which privacy forbids: set privacy = false",
@@ -144,6 +146,24 @@ def _payout_contradictions(session: Session) -> list[tuple[bool, str]]:
             bool(paid) and (kind is not Defence.NONE or session.defence.stake > 0),
             f"groups.payout: with {named} peers are known by the wallets that their contracts name: "
             "leave one of them out",
+        ),
+    ]
+
+
+def _sealing_contradictions(session: Session) -> list[tuple[bool, str]]:
+    sealed, setting = session.defence.sealed, 'defence.access = "sealed"'
+    return [
+        (
+            sealed and session.identity is not IdentityRule.PROVEN,
+            f'{setting} needs signed claims, which name the keys of peers: set identity = "proven"',
+        ),
+        (
+            sealed and any(not group.wants_payment and not group.sensor for group in session.groups),
+            f"{setting}: a peer without a contract could read no model: leave groups.wants_payment true",
+        ),
+        (
+            sealed and session.network.max_peers > MAX_READERS,
+            f"{setting}: an announcement holds the keys of {MAX_READERS} peers: lower network.max_peers",
         ),
     ]
 

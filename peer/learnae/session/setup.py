@@ -85,6 +85,7 @@ class SessionSetup:
             "model": encode(session.model),
             "name": session.name,
             "privacy": session.privacy,
+            **({"access": session.defence.access} if session.defence.sealed else {}),
             "reward": {
                 "factor_wei": str(session.reward.factor_wei),
                 "function": session.reward.function,

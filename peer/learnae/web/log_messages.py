@@ -16,6 +16,7 @@ from learnae.protocol.decisions import (
     FetchFailed,
     IdentityChanged,
     IdentityState,
+    ModelLocked,
     PluginFailed,
     RolledBack,
     RowsFetched,
@@ -88,6 +89,8 @@ def describe(fact: Fact, names: Names) -> str | None:
             return f"could not average with {display_name(creator, names)}: {reason}"
         case FetchFailed(creator=creator, reason=reason):
             return f"could not fetch from {display_name(creator, names)}: {reason}"
+        case ModelLocked(creator=creator):
+            return f"cannot read a model of {display_name(creator, names)}, which has not sealed it for this peer"
         case StandingChanged(creator=creator, denied=denied, unpaid=unpaid):
             if not denied:
                 return f"averages with models of {display_name(creator, names)} again"

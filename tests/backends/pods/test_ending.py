@@ -19,7 +19,7 @@ from learnae.runtime.session_end import SessionEnd
 from learnae.web.api.server import listen, serving, url
 
 INF, DEADLINE = float("inf"), 60.0
-ROWS: dict[str, Any] = {"rows_announced": [], "rows_received": None}
+ROWS: dict[str, Any] = {"rows_announced": [], "rows_received": None, "sealed_for": [], "locked": []}
 BUSY = {"at_rest": False, "announced": [], "received": []}
 
 

@@ -156,6 +156,17 @@ def test_a_model_is_downloaded_once_and_its_tag_is_its_cid(staged: Staged) -> No
     asyncio.run(play())
 
 
+def test_a_sealed_model_is_downloaded_with_the_token_only(staged: Staged) -> None:
+    async def play() -> None:
+        asked = await _whole_session(staged(defence={"kind": "reciprocity", "access": "sealed"}))
+        assert asked.inside.live
+        await asked.answer("GET", "/v1/model/safetensors", 401)
+        block = await asked.answer("GET", "/v1/model/safetensors", 200, headers={"Authorization": f"Bearer {TOKEN}"})
+        assert block.content == asked.inside.live.ports.blocks[(await asked.get("/v1/model"))["cid"]]
+
+    asyncio.run(play())
+
+
 def test_rows_are_classified_and_rows_that_do_not_fit_are_refused(staged: Staged) -> None:
     async def play() -> None:
         asked = await _whole_session(staged())
@@ -257,7 +268,12 @@ def test_a_peer_reports_what_it_has_announced_and_received_once_it_is_at_rest(st
     async def play() -> None:
         stage = staged(linger=60.0)
         asked = Asked(stage)
-        rows: dict[str, list[str] | None] = {"rows_announced": [], "rows_received": None}
+        rows: dict[str, list[str] | None] = {
+            "rows_announced": [],
+            "rows_received": None,
+            "sealed_for": [],
+            "locked": [],
+        }
         busy = {"at_rest": False, "announced": [], "received": [], **rows}
         assert await asked.get("/v1/rest") == busy
         assert "has not begun" in (await asked.post("/v1/close", 503))["detail"]

@@ -18,12 +18,13 @@ from learnae.async_streams import merge
 from learnae.errors import BadMessage, PortError, Reason
 from learnae.messages.foreign_json import from_json
 from learnae.messages.ids import base64url, from_base64url
-from learnae.messages.wire import decode, encode, topic_of, topics
+from learnae.messages.wire import MAX_MESSAGE, decode, encode, topic_of, topics
 from learnae.protocol.types import Announcement, Cid, PeerId
 
 Received = tuple[PeerId, Announcement]
 
-MAX_LINE = 8192  # bytes of a message as the node writes it: four times MAX_MESSAGE in base64 with its envelope
+LINE_FACTOR = 4  # a line of the node is so many times as long as a message: base64, and an envelope
+MAX_LINE = LINE_FACTOR * MAX_MESSAGE  # bytes
 PUBLISH_ATTEMPTS = 5
 PUBLISH_PAUSE = 0.01  # s between two publications
 RECONNECT_MIN = 0.1  # s until a broken subscription is renewed; doubles up to
@@ -33,9 +34,12 @@ RECONNECT_MAX = 5.0
 class KuboGossip:
     """The announcements of one session.  ``addresses``: of the node, which its own announcements tell."""
 
-    def __init__(self, kubo: KuboRpc, session: Cid, addresses: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, kubo: KuboRpc, session: Cid, addresses: tuple[str, ...] = (), max_message: int = MAX_MESSAGE
+    ) -> None:
         self.dropped: Counter[Reason] = Counter()
         self._kubo, self._session, self._addresses = kubo, session, addresses
+        self._max_message = max_message
         self._publishing = asyncio.Lock()
         self._published_at = 0.0  # s, of the event loop's clock
 
@@ -64,7 +68,7 @@ class KuboGossip:
             try:
                 async with self._subscription(topic) as content:
                     wait = RECONNECT_MIN
-                    async for line in split_lines(content):
+                    async for line in split_lines(content, LINE_FACTOR * self._max_message):
                         if received := self._parse(line):
                             yield received
             except (aiohttp.ClientError, TimeoutError):
@@ -87,7 +91,7 @@ class KuboGossip:
         """The announcement of another peer.  The node also repeats its own messages, which are ignored."""
         try:
             sender, message = parse_envelope(line)
-            return None if sender == self._kubo.peer_id else (sender, decode(message))
+            return None if sender == self._kubo.peer_id else (sender, decode(message, self._max_message))
         except BadMessage as error:
             self.dropped[error.reason] += 1
             return None
@@ -104,14 +108,14 @@ def parse_envelope(line: bytes | None) -> tuple[PeerId, bytes]:
         raise BadMessage(Reason.INVALID_RESPONSE) from None
 
 
-async def split_lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes | None]:
-    """Yield one line at a time; None for a line longer than ``MAX_LINE``, whose rest is skipped.  Memory is bounded."""
+async def split_lines(content: aiohttp.StreamReader, longest: int = MAX_LINE) -> AsyncIterator[bytes | None]:
+    """Yield one line at a time; None for a line longer than ``longest``, whose rest is skipped.  Memory is bounded."""
     line = bytearray()
     async for chunk in content.iter_any():
         *ended, rest = chunk.split(b"\n")
         for part in ended:
             line += part
-            yield bytes(line) if len(line) <= MAX_LINE else None
+            yield bytes(line) if len(line) <= longest else None
             line.clear()
         line += rest
-        del line[MAX_LINE + 1 :]
+        del line[longest + 1 :]

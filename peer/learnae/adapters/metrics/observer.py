@@ -35,6 +35,7 @@ from learnae.protocol.decisions import (
     DebtState,
     IdentityChanged,
     IdentityState,
+    ModelLocked,
     PluginFailed,
     RolledBack,
     RowsFetched,
@@ -169,6 +170,8 @@ class Metrics:
                 self._count_attempt(peer, followed, adopted)
             case AttemptFailed():
                 self._count("learnae_attempts_total", peer, "failed")
+            case ModelLocked():
+                self._count("learnae_locked_models_total", peer)
             case WorkChanged(work=work):
                 self._set_state("learnae_work_state", peer, WorkState, work)
             case IdentityChanged(identity=identity):

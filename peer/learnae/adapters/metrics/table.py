@@ -93,6 +93,9 @@ TABLE = (
         {"reason": ROW_REASONS},
     ),
     Metric(
+        "learnae_locked_models_total", "counter", "models", "models of others that were announced without a key for it"
+    ),
+    Metric(
         "learnae_attempts_total",
         "counter",
         "attempts",

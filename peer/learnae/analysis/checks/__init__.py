@@ -51,6 +51,7 @@ CHECKS: dict[str, Check] = {
     "announced_parents_are_true": defence.announced_parents_are_true,
     "denials_are_deserved": defence.denials_are_deserved,
     "denied_peers_earn_nothing": defence.denied_peers_earn_nothing,
+    "sealed_models_are_read_by_their_readers": defence.sealed_models_are_read_by_their_readers,
     "pool_follows_its_rules": fee_pool.pool_follows_its_rules,
     "reports_follow_debts": fee_pool.reports_follow_debts,
     "reports_omit_no_debt": fee_pool.reports_omit_no_debt,

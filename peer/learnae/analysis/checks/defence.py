@@ -7,12 +7,14 @@ from learnae.protocol.decisions import (
     Adopted,
     Averaged,
     ChainEntered,
+    ClaimJudged,
     DebtChanged,
     DebtState,
     Published,
     RolledBack,
     StandingChanged,
     Trained,
+    Verdict,
     WorkChanged,
     WorkState,
 )
@@ -105,3 +107,31 @@ def denied_peers_earn_nothing(history: History) -> Iterator[str]:
                 when_begun[record.peer] = set(denied.get(record.peer, ()))
             case Averaged(creator=creator) if creator in when_begun.get(record.peer, ()):
                 yield f"{record.peer} averaged with a model of {creator}, to which it denied income"
+
+
+@check
+def sealed_models_are_read_by_their_readers(history: History) -> Iterator[str]:
+    """Who used a sealed model had a claim that its creator knew, and was not denied income while it was the newest."""
+    if not session_began(history).session.defence.sealed:
+        return
+    ids = {name: entry.peer for name, entry in history.roster.items()}
+    known = {name: set[PeerId]() for name in ids}  # peers whose claims a creator admitted
+    denied = {name: set[PeerId]() for name in ids}
+    newest: dict[str, Cid] = {}
+    readers: dict[tuple[PeerId, Cid], set[PeerId]] = {}
+    for record in history.of(ClaimJudged, StandingChanged, Published, Averaged, Adopted):
+        name = record.peer
+        match record.fact:
+            case Averaged(creator=creator, remote_cid=cid) | Adopted(creator=str() as creator, cid=cid):
+                if ids[name] not in readers.get((creator, cid), ids.values()):
+                    yield f"{name} used {cid} of {creator}, which was not sealed for it"
+                continue
+            case ClaimJudged(sender=sender, poid=poid, verdict=verdict):
+                if sender == poid.peer and verdict is not Verdict.REJECTED:
+                    known[name].add(sender)
+            case StandingChanged(creator=creator, denied=now_denied):
+                (denied[name].add if now_denied else denied[name].discard)(creator)
+            case Published(cid=cid):
+                newest[name] = cid
+        if name in newest:
+            readers.setdefault((ids[name], newest[name]), set()).update(known[name] - denied[name])

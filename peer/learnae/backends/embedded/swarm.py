@@ -25,6 +25,7 @@ from learnae.adapters.run_directory import Journal
 from learnae.backends.embedded.faults import embedded_faults
 from learnae.backends.embedded.sensors import EmbeddedSensors
 from learnae.errors import input_error
+from learnae.messages.wire import max_message
 from learnae.ports import Observer
 from learnae.protocol.decisions import Averaged, Published, RowsForwarded, RowsPublished, Trained
 from learnae.protocol.peer import Peer
@@ -76,10 +77,10 @@ class EmbeddedSwarm:
         self.clock = SessionClock(Moment.now())
         self.sensors = EmbeddedSensors(setup, identities, self.clock, self.record, self.faults)
         self._threads = ThreadPoolExecutor(self.session.peers + 1, "trainer")  # all may wait for one batch
-        net = setup.swarm.net
+        net, longest = setup.swarm.net, max_message(self.session.defence)
         self._members = [setup.members[index] for index in setup.present]
         self._neighbours = [[setup.present.index(i) for i in setup.neighbours[index]] for index in setup.present]
-        self.gossips = [MemoryGossip(net, {}, member.name, member.peer) for member in self._members]
+        self.gossips = [MemoryGossip(net, {}, member.name, member.peer, longest) for member in self._members]
         self._journals = [MemoryJournal() for _ in self._members]
         self.peers = [self._peer(index, wallets, identities) for index in range(len(self._members))]
         self._index = {peer.name: index for index, peer in enumerate(self.peers)}
@@ -287,8 +288,8 @@ class EmbeddedSwarm:
                 self._made[cid] = None
             case Averaged(cid=cid, remote_cid=remote, adopted=True) if cid != remote:
                 self._averages.add(cid)
-            case Averaged(cid=cid) if cid not in self.setup.swarm.holders:
-                self.setup.swarm.blocks.pop(cid, None)
+            case Averaged(cid=cid):
+                self.setup.swarm.drop_unread(cid, peer)
 
     def record(self, now: float, peer: str, item: Fact) -> None:
         for observe in self.observers:

@@ -23,7 +23,7 @@ from learnae.runtime.session_end import SessionEnd, settled
 
 LOOK = 0.5  # s between two looks
 TIMEOUT = aiohttp.ClientTimeout(total=5.0)
-LISTS = ("announced", "received", "rows_announced")  # of a report
+LISTS = ("announced", "received", "rows_announced", "sealed_for", "locked")  # of a report
 Gone = Callable[[Collection[str]], Awaitable[Collection[str]]]
 
 NOTHING = Rest(frozenset(), frozenset())
@@ -133,9 +133,9 @@ def _parsed(answer: Any) -> Rest | None:
         case {"at_rest": False}:
             return None
         case {"at_rest": True, "rows_received": rows, **lists}:
-            announced, received, rows_announced = (lists.get(name) for name in LISTS)
+            announced, received, rows_announced, sealed_for, locked = (_texts(lists.get(name)) for name in LISTS)
             known_rows = None if rows is None else _texts(rows)
-            return Rest(_texts(announced), _texts(received), _texts(rows_announced), known_rows)
+            return Rest(announced, received, rows_announced, known_rows, sealed_for, locked)
     raise ValueError("not a report")
 
 

@@ -19,19 +19,21 @@ from learnae.web.api.stream import After, LastEventId, record_events
 PAGE_SIZE = 100  # records
 DESCRIPTION = """The state and the commands of one peer of a LEARNAE session.
 
-Reading needs no token; commands (`pause`, `resume`, `stop`, `close`) need the bearer token. Errors are
+Reading needs no token, except for the weights of a session that seals its models; commands (`pause`, `resume`, `stop`,
+`close`) need the bearer token. Errors are
 `application/problem+json`. Amounts are in wei, as decimal strings. What does not exist yet, for example the model of a
 peer that is starting, is answered with 503."""
 
 
 def peer_api(peer: PeerApiPort, guard: Guard) -> FastAPI:
     app = create_app(f"LEARNAE peer {peer.name}", guard, DESCRIPTION)
-    for router in (_read_routes(peer), _history_routes(peer), _command_routes(peer, guard), _monitoring_routes(peer)):
+    reading, commands = _read_routes(peer, guard), _command_routes(peer, guard)
+    for router in (reading, _history_routes(peer), commands, _monitoring_routes(peer)):
         app.include_router(router)
     return app
 
 
-def _read_routes(peer: PeerApiPort) -> APIRouter:
+def _read_routes(peer: PeerApiPort, guard: Guard) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["read"])
 
     @router.get("/status")
@@ -49,9 +51,11 @@ def _read_routes(peer: PeerApiPort) -> APIRouter:
         response_class=Response,
         responses={200: {"content": {"application/octet-stream": {}}}, 304: {"description": "Not modified"}},
     )
-    async def safetensors(if_none_match: Annotated[str | None, Header()] = None) -> Response:
-        """The weights of the current model, as the block on IPFS.  The ETag is its CID."""
-        cid, block = peer.block()
+    async def safetensors(request: Request, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+        """The weights of the current model.  The ETag is the CID of the block.  Sealed: with the token only."""
+        cid, block, sealed = peer.block()
+        if sealed:
+            guard.check_token(request)
         headers = {"ETag": f'"{cid}"', "Content-Disposition": f'attachment; filename="{cid}.safetensors"'}
         if if_none_match is not None and f'"{cid}"' in if_none_match:
             return Response(status_code=304, headers=headers)

@@ -36,8 +36,9 @@ class PeerApiPort(Protocol):
         """Does not block the event loop.  Raises NotReady."""
         ...
 
-    def block(self) -> tuple[str, bytes]:
-        """CID and bytes of the current model's block, in safetensors.  Raises NotReady."""
+    def block(self) -> tuple[str, bytes, bool]:
+        """CID and bytes of the current model's block, in safetensors, and whether not everybody may have it: models
+        of the session are sealed.  Raises NotReady."""
         ...
 
     async def predict(self, rows: Sequence[Sequence[float]], standardised: bool) -> Predictions:

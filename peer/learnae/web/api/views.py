@@ -120,16 +120,17 @@ class RestView(View):
     received: list[str] = Field(description="the newest announcements of others that it has received, likewise")
     rows_announced: list[str] = Field(description="the CIDs of its row blocks")
     rows_received: list[str] | None = Field(description="those that it knows; null if it ignores further ones")
+    sealed_for: list[str] = Field(description="its id with that of each peer for which its newest model is sealed")
+    locked: list[str] = Field(description="ids of others whose newest model is not sealed for it, each with its own id")
 
     @staticmethod
     def of(rest: Rest | None) -> "RestView":
         report = rest or Rest(frozenset(), frozenset())
+        lists = ("announced", "received", "rows_announced", "sealed_for", "locked")
         return RestView(
             at_rest=rest is not None,
-            announced=sorted(report.announced),
-            received=sorted(report.received),
-            rows_announced=sorted(report.rows_announced),
             rows_received=None if report.rows_received is None else sorted(report.rows_received),
+            **{name: sorted(getattr(report, name)) for name in lists},
         )
 
 
