@@ -24,6 +24,7 @@ PURE = {
     "session.reference",
     "session.setup",
     "session.sizes",
+    "session.task",
     "session.roster",
     "session.faults",
     "session.fault_plan",

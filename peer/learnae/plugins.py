@@ -36,6 +36,7 @@ class Kind(StrEnum):
     POLICIES = "policies"
     AVERAGING = "averaging"
     METRICS = "metrics"
+    LOSSES = "losses"
 
 
 BUILT_IN: dict[Kind, dict[str, str]] = {  # written like entry points
@@ -74,6 +75,11 @@ BUILT_IN: dict[Kind, dict[str, str]] = {  # written like entry points
         "accuracy": "learnae.learn.metrics:accuracy",
         "f1": "learnae.learn.metrics:f1",
         "auc": "learnae.learn.metrics:auc",
+        "r2": "learnae.learn.metrics:r2",
+    },
+    Kind.LOSSES: {
+        "cross-entropy": "learnae.learn.losses:cross_entropy",
+        "mse": "learnae.learn.losses:mse",
     },
 }
 

@@ -196,16 +196,18 @@ class Trainer(Protocol):
 
 
 class Predictor(Protocol):
-    """One peer's network, without its data: it classifies rows that a user sends."""
+    """One peer's network, without its data: it predicts the labels of rows that a user sends."""
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Numbers of features, of units in each hidden layer, and of classes."""
+        """Numbers of features, of units in each hidden layer, and of classes, or 1 if the label is a number."""
         ...
 
     def predict(self, cid: Cid, rows: Sequence[Sequence[float]], standardised: bool) -> list[list[float]]:
-        """The probability of each class, for each row.  ``standardised`` rows are scaled like the training data; others
-        are scaled first.  Raises PortError: NOT_FOUND."""
+        """For each row, the probability of each class, or the one number in the unit of the label.
+
+        ``standardised`` rows are scaled like the training data; others are scaled first.  Raises PortError: NOT_FOUND.
+        """
         ...
 
 

@@ -146,14 +146,14 @@ def link_agent(text: bytes, folder: Path) -> None:
 def api_request(text: bytes, folder: Path) -> None:
     import httpx
 
-    from learnae.web.api import views
     from learnae.web.api.app import create_app
     from learnae.web.api.guard import Guard
+    from learnae.web.api.prediction_views import PredictionRequest
 
     app = create_app("peer", Guard())
 
     @app.post("/v1/predict")
-    async def predict(request: views.PredictionRequest) -> None: ...
+    async def predict(request: PredictionRequest) -> None: ...
 
     async def post() -> None:
         transport = httpx.ASGITransport(app)

@@ -9,7 +9,8 @@ from torch.nn.functional import cross_entropy
 from learnae.errors import InputError, PortError
 from learnae.learn.averaging import average
 from learnae.learn.cache import BlockMetadata
-from learnae.learn.model import count_correct, create_network, loss
+from learnae.learn.losses import loss
+from learnae.learn.model import count_correct, create_network
 from learnae.learn.network import Network
 from learnae.learn.serialization import decode_block, encode_block, max_bytes, weights_digest
 from learnae.messages.wire import MAX_BLOCK, MAX_MODEL
@@ -80,7 +81,7 @@ def test_the_loss_is_the_sum_of_each_peers_mean_cross_entropy() -> None:
     dice = torch.Generator().manual_seed(1)
     logits, labels = torch.randn(3, 5, 2, generator=dice), torch.randint(0, 2, (3, 5), generator=dice)
     alone = sum(cross_entropy(one, y) for one, y in zip(logits, labels, strict=True))
-    assert loss(logits, labels).item() == pytest.approx(float(alone))
+    assert loss("cross-entropy", logits, labels).item() == pytest.approx(float(alone))
 
 
 def test_correct_rows_are_counted_per_peer() -> None:

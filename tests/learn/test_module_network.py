@@ -16,6 +16,7 @@ from learnae.learn.batched_optimizers import OptimizerSettings, create_optimizer
 from learnae.learn.batching import Pool, ScoreJob, TrainJob
 from learnae.learn.cache import BlockMetadata
 from learnae.learn.datasets.dataset import Dataset
+from learnae.learn.datasets.labels import Classes
 from learnae.learn.model import create_network
 from learnae.learn.module_network import ModuleNetwork
 from learnae.learn.network import ModelView
@@ -35,7 +36,7 @@ def network(factory: Factory, view: ModelView = VIEW) -> ModuleNetwork:
 def table(view: ModelView, rows: int = 60) -> Dataset:
     dice = torch.Generator().manual_seed(0)
     features = torch.randn(rows, view.features, generator=dice)
-    return Dataset(features, torch.randint(0, view.classes, (rows,), generator=dice), classes=view.classes)
+    return Dataset(features, torch.randint(0, view.classes, (rows,), generator=dice), label=Classes(view.classes))
 
 
 def initial(net: ModuleNetwork, seed: int = 0) -> Tensor:

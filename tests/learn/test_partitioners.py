@@ -13,6 +13,7 @@ from tests.learn import small
 
 from learnae.errors import InputError
 from learnae.learn.datasets.dataset import Dataset
+from learnae.learn.datasets.labels import Classes
 from learnae.learn.datasets.partition import Partition, partition
 from learnae.session.settings import DataSettings, Group, Session
 
@@ -26,7 +27,7 @@ def table(rows: int = 2000, group: str = "mass", classes: int = 2, values: tuple
     dice = np.random.default_rng(0)
     labels = torch.from_numpy(dice.integers(0, classes, rows))
     groups = dice.choice(values, rows)
-    return replace(small.table(rows), labels=labels, classes=classes, groups=groups, group=group)
+    return replace(small.table(rows), labels=labels, label=Classes(classes), groups=groups, group=group)
 
 
 def session(how: Method, peers: int = 5, groups: tuple[Group, ...] = (Group(),), **changes: Any) -> Session:

@@ -108,10 +108,7 @@ def test_a_folder_without_sound_rows_is_refused_in_a_sentence(tmp_path: Path) ->
         trained=1,
         salt="s",
         data_sha256="",
-        classes=2,
-        mean=np.zeros(0),
-        std=np.zeros(0),
-        encoding="[]",
+        statistics='{"classes": 2, "mean": [], "std": []}',
     )
     with pytest.raises(InputError, match="initial weights of p02"):
         ShardLearning(SESSION, tmp_path).initial_block("p02")

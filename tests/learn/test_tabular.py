@@ -21,6 +21,7 @@ from learnae.learn.datasets.partition import load_partitioned, partition
 from learnae.learn.datasets.sources import load_dataset
 from learnae.session.session_file import parse
 from learnae.session.settings import DataSettings, Session
+from learnae.session.task import REGRESSION
 
 
 def read(path: Path, label: str, features: tuple[str, ...], column: str | None, **settings: Any) -> Dataset:
@@ -316,3 +317,18 @@ def test_gzip_is_recognised_by_content_not_by_name(tmp_path: Path) -> None:
 def test_a_header_of_digits_that_are_no_integers_is_read_like_any_other(tmp_path: Path, first: str) -> None:
     with pytest.raises(InputError):
         read(csv(tmp_path, f"{first},2\n5,0\n6,1\n"), "3", (), None)
+
+
+def test_a_column_of_numbers_is_the_label_of_a_regression(tmp_path: Path) -> None:
+    path = csv(tmp_path, "x,price\n1,100.5\n2,\n3,250\n")
+    with pytest.raises(InputError, match="'price' has no value in row 2"):
+        read(path, "price", (), None, task=REGRESSION)
+    table = read(csv(tmp_path, "x,price\n1,100.5\n2,90\n3,250\n"), "price", (), None, task=REGRESSION)
+    assert table.labels.tolist() == [100.5, 90.0, 250.0] and table.classes == 1
+    with pytest.raises(InputError, match="all rows have the same label"):
+        read(csv(tmp_path, "x,price\n1,7\n2,7\n"), "price", (), None, task=REGRESSION)
+    many = csv(tmp_path, "x,price\n" + "".join(f"{x},{x / 2}\n" for x in range(200)))
+    with pytest.raises(
+        InputError, match='200 different values, .*: set data.task = "regression" to predict the number'
+    ):
+        read(many, "price", (), None)

@@ -83,6 +83,12 @@ def test_the_manifest_says_how_columns_are_encoded_and_of_an_open_session_how_ro
     assert data(replace(SESSION, privacy=False)) >= facts.keys()
 
 
+def test_the_manifest_says_how_a_label_that_is_a_number_is_standardised() -> None:
+    facts = {"classes": 1, "label": {"mean": 150.5, "std": 77.0}, "mean": [0.5], "std": [2.0]}
+    made = SessionSetup(SESSION, setup().members, 28, "ab", str.encode, statistics=facts)
+    assert json.loads(made.manifest)["data"]["label"] == facts["label"]
+
+
 def test_in_an_open_session_a_slice_must_fit_into_a_block() -> None:
     wide = replace(SESSION, privacy=False, data=replace(SESSION.data, rows=50_000))
     with pytest.raises(InputError, match="a slice of 1,160,000 bytes is no row block of 1 MiB: raise work.slices"):

@@ -27,10 +27,13 @@ class OptimizerSettings:
     momentum: float  # sgd only
     batch: int  # rows per step
     epochs: int
+    loss: str = "cross-entropy"  # plug-in
 
 
 def optimizer_settings(model: ModelSettings) -> OptimizerSettings:
-    return OptimizerSettings(model.optimizer, model.learning_rate, model.momentum, model.batch, model.epochs)
+    return OptimizerSettings(
+        model.optimizer, model.learning_rate, model.momentum, model.batch, model.epochs, model.loss
+    )
 
 
 class Optimizer(Protocol):

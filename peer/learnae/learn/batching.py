@@ -25,8 +25,9 @@ from learnae.learn.batched_optimizers import OptimizerSettings, create_optimizer
 from learnae.learn.cache import ModelCache
 from learnae.learn.compute import Compute
 from learnae.learn.datasets.dataset import Dataset
+from learnae.learn.losses import loss
 from learnae.learn.metrics import ACCURACY, SCALE, measured
-from learnae.learn.model import count_correct, loss
+from learnae.learn.model import count_correct
 from learnae.learn.network import Network
 from learnae.plugins import PluginError
 from learnae.protocol.types import Score
@@ -187,7 +188,8 @@ def _train(jobs: Sequence[TrainJob], weights: Tensor, table: Dataset, on: Comput
     with network.randomness(first.seed):
         for x, y in _training_steps(jobs, table, on):
             logits = on.logits(network, tensors, x, training=True)
-            gradients = torch.autograd.grad(loss(logits, y), parameters, allow_unused=True, materialize_grads=True)
+            total = loss(first.settings.loss, logits, y)
+            gradients = torch.autograd.grad(total, parameters, allow_unused=True, materialize_grads=True)
             with torch.no_grad():
                 optimizer.step(gradients)
     return network.flat(tensors).detach()
@@ -236,11 +238,11 @@ def _score(jobs: Sequence[Job], weights: Tensor, table: Dataset, on: Compute) ->
     if table.metric == ACCURACY:
         return [(Score(count, rows.shape[1]), None) for count in on.fetch(counts).tolist()]
     labels, outputs = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
-    return [_measured(table.metric, *each) for each in zip(labels.expand(len(jobs), -1), outputs, strict=True)]
+    return [_measured(table, *each) for each in zip(labels.expand(len(jobs), -1), outputs, strict=True)]
 
 
-def _measured(metric: str, labels: Tensor, logits: Tensor) -> tuple[Score, PluginError | None]:
+def _measured(table: Dataset, labels: Tensor, outputs: Tensor) -> tuple[Score, PluginError | None]:
     try:
-        return measured(metric, labels, logits), None
+        return measured(table.metric, labels, outputs, table.label.seen), None
     except PluginError as failure:
         return Score(0, SCALE), failure

@@ -4,9 +4,11 @@ Accuracy is a number of rows out of a number of rows.  Any other metric is round
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from math import fsum
 
 import torch
 from torch import Tensor
@@ -47,6 +49,14 @@ class Predictions:
         return (logits[:, label] - others.logsumexp(1)).float()
 
 
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """What a metric depends on if labels are numbers: n rows, in the unit of the label."""
+
+    labels: Tensor  # (n,) float64
+    outputs: Tensor  # (n,) float64, finite: what the model says
+
+
 def accuracy(seen: Predictions) -> Fraction:
     """The share of the rows that are classified correctly."""
     return Fraction(int((seen.chosen == seen.labels).sum()), len(seen.labels))
@@ -69,12 +79,27 @@ def auc(seen: Predictions) -> Fraction:
     return Fraction(sum(found), len(found))
 
 
-def measured(metric: str, labels: Tensor, logits: Tensor) -> Score:
-    """The score by a metric of labels (n,) and logits (n, C); 0 if some are not finite.  Raises PluginError."""
-    if not torch.isfinite(logits).all():
+def r2(seen: Estimates) -> Fraction:
+    """R², the share of the labels' variance that the model explains; 0 for a model that is worse than their mean.
+
+    It has no unit and is what scikit-learn's regressors are scored by, so that it can be compared; and on given rows
+    it is higher exactly if the squared error is lower, which is what training minimises.  Sums are rounded once.
+    """
+    error = fsum(((seen.labels - seen.outputs) ** 2).tolist())
+    variance = fsum(((seen.labels - fsum(seen.labels.tolist()) / len(seen.labels)) ** 2).tolist())
+    if not variance:
+        return Fraction(error == 0)
+    return max(Fraction(0), 1 - Fraction(error) / Fraction(variance))
+
+
+def measured(
+    metric: str, labels: Tensor, outputs: Tensor, see: Callable[[Tensor, Tensor], Predictions | Estimates] = Predictions
+) -> Score:
+    """The score by a metric of labels (n,) and outputs (n, C); 0 if some are not finite.  Raises PluginError."""
+    if not torch.isfinite(outputs).all():
         return Score(0, SCALE)
     function = plugin(Kind.METRICS, metric)
-    value = call(metric, function, Predictions(labels, logits))
+    value = call(metric, function, see(labels, outputs))
     if type(value) not in (int, float, Fraction) or not 0 <= value <= 1:
         raise PluginError(metric, first_line(function), "it did not return a number from 0 to 1")
     return Score(math.floor(Fraction(value) * SCALE), SCALE)

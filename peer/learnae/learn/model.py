@@ -1,9 +1,8 @@
-"""The network of a session, and what its logits are worth."""
+"""The network of a session, and how many rows it classifies correctly."""
 
 from functools import lru_cache
 
 from torch import Tensor
-from torch.nn import functional
 
 from learnae import plugins
 from learnae.errors import InputError
@@ -35,11 +34,6 @@ def create_network(
     if max_bytes(network) > MAX_MODEL:
         raise InputError(f"{name} makes models of {4 * network.size:,} bytes, over 64 MiB: use fewer units")
     return network
-
-
-def loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy: the mean over a peer's rows (P, B), summed over peers, which keeps their gradients independent."""
-    return functional.cross_entropy(logits.transpose(1, 2), labels, reduction="sum") / labels.shape[1]
 
 
 def count_correct(logits: Tensor, labels: Tensor) -> Tensor:

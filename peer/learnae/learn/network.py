@@ -26,7 +26,7 @@ class ModelView:
     """What the factory of a model receives: the shape of the data, and the setting ``model.hidden``."""
 
     features: int  # numbers per row
-    classes: int
+    classes: int  # or 1, if a label is a number
     shape: tuple[int, ...]  # of a row, such as (8, 8) for an image; (features,) for a table
     hidden: tuple[int, ...]
 

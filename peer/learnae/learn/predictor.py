@@ -1,4 +1,4 @@
-"""Predictions of a model for rows from a request: class probabilities.  Reads no peer's data and changes nothing."""
+"""Predictions of a model for rows from a request.  Reads no peer's data and changes nothing."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,6 +20,7 @@ class TorchPredictor:
     def __init__(self, session: Session, dataset: Dataset, blocks: Mapping[Cid, bytes], cache: ModelCache) -> None:
         self._network = create_network(session.model, *dataset.shape)
         self._mean, self._std = torch.tensor(dataset.mean), torch.tensor(dataset.std)  # (F,)
+        self._label = dataset.label
         self._models = WeightStore(self._network, blocks, cache)
 
     @property
@@ -34,5 +35,4 @@ class TorchPredictor:
         with torch.no_grad():
             tensors = self._network.stacked(weights)
             logits = self._network.logits(tensors, x.clamp(-CLAMP, CLAMP).float().unsqueeze(0))[0]  # (B, C)
-        probabilities: list[list[float]] = torch.softmax(logits.double().nan_to_num(), 1).tolist()
-        return probabilities
+        return self._label.answers(logits.double().nan_to_num())

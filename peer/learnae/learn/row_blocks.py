@@ -17,6 +17,7 @@ from torch import Tensor
 
 from learnae.errors import PortError, Reason
 from learnae.learn.datasets.dataset import Dataset
+from learnae.learn.datasets.labels import Classes
 from learnae.messages.wire import MAX_BLOCK
 
 MIN_NEW = 0.5  # share of a block's rows that must be new to a peer: data sets may repeat some rows by nature
@@ -62,7 +63,7 @@ def decode_rows(block: bytes, columns: int, classes: int) -> ReceivedRows:
         raise PortError(Reason.LABELS)
     if encode_rows(features, labels) != block:
         raise PortError(Reason.MALFORMED, "another encoding of these rows")
-    return ReceivedRows(Dataset(features, labels.long(), classes=classes), row_keys(features))
+    return ReceivedRows(Dataset(features, labels.long(), label=Classes(classes)), row_keys(features))
 
 
 def row_keys(features: Tensor) -> Keys:

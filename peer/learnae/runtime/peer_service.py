@@ -38,6 +38,7 @@ from learnae.runtime.received_payments import ReceivedPayments, ReportedPayments
 from learnae.session.roster import Member
 from learnae.web.api import views
 from learnae.web.api.peer_api_port import BadRequest, NotReady
+from learnae.web.api.prediction_views import Predictions
 from learnae.web.event_log import EventLog
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class PeerService:
         live, weights = self._weights()
         return weights.cid, live.ports.blocks[weights.cid], live.config.defence.sealed
 
-    async def predict(self, rows: Sequence[Sequence[float]], standardised: bool) -> views.Predictions:
+    async def predict(self, rows: Sequence[Sequence[float]], standardised: bool) -> Predictions:
         _, weights = self._weights()
 
         def run(predictor: Predictor) -> list[list[float]]:
@@ -190,12 +191,12 @@ class PeerService:
             return predictor.predict(weights.cid, rows, standardised)
 
         try:
-            probabilities = await self._predict(run)
+            answers = await self._predict(run)
         except PortError:
             raise NotReady(f"{self.name} has just changed its model: try again") from None
         except PluginError as error:
             raise BadRequest(str(error)) from None
-        return views.Predictions(cid=weights.cid, predictions=list(map(views.Prediction.of, probabilities)))
+        return Predictions.of(weights.cid, answers)
 
     def directory(self) -> list[views.DirectoryEntryView]:
         entries = self.live.peer.status().directory if self.live else ()

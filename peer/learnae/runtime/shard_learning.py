@@ -55,13 +55,7 @@ class ShardLearning:
             with (folder / ROWS).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 features, labels, self._trained = file["features"], file["labels"], int(file["trained"])
                 self.features, self.data_sha256 = int(features.shape[1]), str(file["data_sha256"])
-                encoding = from_json(str(file["encoding"]))
-                self.statistics: Mapping[str, object] = {
-                    "classes": int(file["classes"]),
-                    "mean": file["mean"].tolist(),
-                    "std": file["std"].tolist(),
-                    **({"encoding": encoding} if encoding else {}),
-                }
+                self.statistics: Mapping[str, object] = from_json(str(file["statistics"]))
                 self._commitment = commit_rows(str(file["salt"]), features[self._trained :], labels[self._trained :])
         except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"{folder} holds no data of a peer ({error}): render the swarm again") from None
@@ -167,7 +161,8 @@ class LazyPredictor:
 
 def commit_rows(salt: str, features: NDArray[Any], labels: NDArray[Any]) -> Commitment:
     """The commitment of a peer that scores models on these rows, standardised and in this order."""
-    parts = (part.astype(kind, copy=False).tobytes() for part, kind in ((features, "<f4"), (labels, "<i8")))
+    kinds = "<f4", "<f8" if labels.dtype.kind == "f" else "<i8"
+    parts = (part.astype(kind, copy=False).tobytes() for part, kind in zip((features, labels), kinds, strict=True))
     return commit(salt, features.shape[1], *parts)
 
 

@@ -6,9 +6,12 @@ from learnae.protocol.policies import Policy, Role
 from learnae.protocol.settings import Defence, DefenceSettings, IdentityRule, MarketSettings, RewardSettings, Settle
 from learnae.session.fee_pool import gas_of_calls, pool_terms
 from learnae.session.sensor_rules import sensor_contradictions
-from learnae.session.settings import COPYING, POSING, DataSettings, EncodeSettings, Session
+from learnae.session.settings import DataSettings, EncodeSettings, Session
+from learnae.session.task import task_contradictions
 
 NOBODY = "0x" + "0" * 40  # the address to which burnt money goes
+POSING = (Policy.POISONER, Policy.SPAMMER)  # as trainers
+COPYING = (Policy.COPYCAT, Policy.SLEEPER, Policy.SYBIL)
 OF_ADAPT = ("target", "lowest", "highest")  # of reward.adapt
 OF_KINDS = {Defence.PROFILES: ("fee",), Defence.RECIPROCITY: ("scope", "limit", "grace", "forgive", "access")}
 
@@ -19,6 +22,7 @@ def contradictions(session: Session) -> list[tuple[bool, str]]:
     start, peers, chain = session.start.peers, session.peers, session.chain
     return [
         *_pool_contradictions(session),
+        *task_contradictions(session),
         *_market_contradictions(session),
         *_unused_money_settings(session),
         *_payout_contradictions(session),

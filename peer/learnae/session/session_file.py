@@ -21,6 +21,7 @@ from learnae.session.reference import block_of, rows, wanted_value
 from learnae.session.roster import names, require_possible, sensor_names
 from learnae.session.settings import Session
 from learnae.session.sizes import CountRows, fitted, is_complete
+from learnae.session.task import with_task
 
 MAX_SIZE = 1 << 20  # bytes of a session file
 MAX_WRITTEN = 100  # characters of a wrong value that are quoted
@@ -76,7 +77,8 @@ def parse(
     ``folder``: of the session file, beside which its plug-ins are.  ``run_plugins``, ``own``: as in ``load``.
     """
     given = _with_new_names(table, name)
-    session = _validated(given, name, overrides)
+    given = with_task(given, _validated(given, name, overrides))
+    session = _validated(given, name, ())
     if count_rows and not is_complete(given):
         session = _fitted(given, session, name, count_rows)
     _refuse_contradictions(contradictions(session), name)

@@ -58,9 +58,10 @@ class DataSettings:
         "Data set: hepmass-like, hepmass, flights, adult-like, sklearn:NAME, or the path of an .npz file.",
     )
     path: str | None = setting(
-        None, "CSV, Parquet, Arrow or .npz file, or folder of Hugging Face's datasets, to use instead of source."
+        None, "CSV, Parquet, Arrow or .npz file, or folder of datasets, to use instead of source."
     )
-    label: str | None = setting(None, "Column or array of that file that holds the classes.")
+    label: str | None = setting(None, "Column or array of that file that holds the classes, or numbers (task).")
+    task: Literal["classification", "regression"] = setting("classification", "A label is a class, or a number.")
     features: tuple[str, ...] = setting(
         (), "Columns of that file that the network sees, or its array; default: all other numeric columns."
     )
@@ -106,6 +107,7 @@ class ModelSettings:
     hidden: tuple[Annotated[int, Between(1, 65_536)], ...] = setting(
         (64, 64), "Widths of the hidden layers; cnn: filters of each layer.", max_length=32
     )
+    loss: str = field(default="cross-entropy", metadata=about("What training minimises.", plugins=Kind.LOSSES))
     optimizer: Literal["sgd", "adam"] = setting("sgd", "Optimizer of the training.")
     learning_rate: float = setting(0.05, "Learning rate.", gt=0, le=1_000)
     momentum: float = setting(0.9, "Momentum of sgd.", ge=0, lt=1)
@@ -143,7 +145,7 @@ class ScoreSettings:
     @property
     def name(self) -> str:
         """The metric in tables and figures."""
-        return {"accuracy": "accuracy", "f1": "F1", "auc": "AUC"}.get(self.metric, "score")
+        return {"accuracy": "accuracy", "f1": "F1", "auc": "AUC", "r2": "R²"}.get(self.metric, "score")
 
 
 @dataclass(frozen=True)
@@ -293,7 +295,3 @@ class Session:
     def of_the_paper(self) -> bool:
         """Whether this is the paper's session, whose settings are the defaults; names, seed and peers may differ."""
         return replace(self, name="paper", about="", seed=1, peers=20) == Session()
-
-
-POSING = (Policy.POISONER, Policy.SPAMMER)  # as trainers
-COPYING = (Policy.COPYCAT, Policy.SLEEPER, Policy.SYBIL)

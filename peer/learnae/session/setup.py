@@ -32,8 +32,8 @@ class SessionSetup:
 
     ``initial_block``: the initial weights of a peer, by its name.
 
-    ``statistics``: of the training rows: how columns are encoded; and classes, mean and std, by which all standardise
-    rows that they publish.
+    ``statistics``: of the training rows: how columns are encoded; mean and std of a label that is a number; and
+    classes, mean and std, by which all standardise rows that they publish.
 
     ``degree``: neighbours per peer whose announcements it receives; None: all peers, as on Kubo.
     """
@@ -51,7 +51,7 @@ class SessionSetup:
         self.session, self.members = session, tuple(members)
         self.features, self._data_sha256 = features, data_sha256
         self._initial_block = initial_block
-        private = {"encoding"} if session.privacy else {"encoding", "classes", "mean", "std"}
+        private = {"encoding", "label"} if session.privacy else {"encoding", "classes", "mean", "std"}
         self._statistics = {name: value for name, value in (statistics or {}).items() if name in private}
         size = session.data.rows // session.work.slices * 4 * (features + 1)
         if not session.privacy and size > MAX_BLOCK - MAX_ROWS_HEADER:

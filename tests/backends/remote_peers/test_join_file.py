@@ -47,7 +47,7 @@ def rendered(folder: Path, zero: Moment | None = None) -> Path:
     (pod / "ipfs" / "identity").write_text(made[1].key)
     features = np.zeros((4, FEATURES), np.float32)
     rows = {"features": features, "labels": np.zeros(4, int), "trained": 3, "salt": "salt", "data_sha256": ""}
-    np.savez(pod / "peer" / ROWS, **rows, classes=2, mean=np.zeros(0), std=np.zeros(0), encoding="[]")  # type: ignore[arg-type]
+    np.savez(pod / "peer" / ROWS, **rows, statistics='{"classes": 2, "mean": [], "std": []}')  # type: ignore[arg-type]
     for name in ("p00", "p01"):
         (pod / "peer" / INITIAL / f"{name}.safetensors").write_bytes(name.encode())
     return folder

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import httpx
 import pytest
@@ -12,6 +12,7 @@ from tests.helpers.stages import Stage, all_of
 
 from learnae.adapters.memory import MemoryPredictor
 from learnae.protocol.decisions import DebtState, WorkState
+from learnae.protocol.types import Cid
 from learnae.records.history import History
 from learnae.runtime.live import LivePeer
 from learnae.runtime.session_end import settled
@@ -201,6 +202,23 @@ def off_the_loop() -> MemoryPredictor:
     with pytest.raises(RuntimeError, match="no running event loop"):
         asyncio.get_running_loop()
     return MemoryPredictor()
+
+
+class Numbers(MemoryPredictor):
+    def predict(self, cid: Cid, rows: Sequence[Sequence[float]], standardised: bool) -> list[list[float]]:
+        return [[sum(row)] for row in rows]
+
+
+def test_a_label_that_is_a_number_is_predicted_as_a_number(staged: Staged) -> None:
+    async def play() -> None:
+        asked = await _whole_session(staged())
+        live = asked.inside.live
+        assert live
+        asked.inside.begin(live, Numbers())
+        answer = await asked.post("/v1/predict", json={"rows": [[100, 50, 1.5]]})
+        assert answer["predictions"] == [{"value": 151.5}]
+
+    asyncio.run(play())
 
 
 def test_a_peer_that_has_come_back_imports_what_its_first_answer_needs_off_the_loop(staged: Staged) -> None:

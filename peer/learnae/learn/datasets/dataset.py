@@ -18,6 +18,7 @@ from torch import Tensor
 
 from learnae.errors import InputError
 from learnae.learn.datasets.hepmass_reader import COLUMNS
+from learnae.learn.datasets.labels import Classes, Label
 
 FEATURES = COLUMNS + 1  # of HEPMASS as the network sees it: the mass is the 28th
 CLASSES = 2
@@ -55,10 +56,10 @@ class Dataset:
     """R labelled rows.  Peers hold indices into it, never copies."""
 
     features: Tensor  # (R, F) float32; float64 before standardisation, float16 if mapped
-    labels: Tensor  # (R,) int64, from 0 to C - 1; with two classes, 1 is the signal
+    labels: Tensor  # (R,) as ``label`` says; with two classes, 1 is the signal
     mean: tuple[float, ...] = ()  # (F,) subtracted from each column; empty before standardisation
     std: tuple[float, ...] = ()  # (F,) divisor of each column; empty before standardisation
-    classes: int = CLASSES
+    label: Label = Classes(CLASSES)
     row_shape: tuple[int, ...] = ()  # of images and sequences, whose numbers are the columns
     groups: NDArray[np.int64] | None = None  # (R,) each row's value in the column ``group``
     group: str = ""  # the column that rows can be partitioned by
@@ -72,13 +73,17 @@ class Dataset:
         return len(self.labels)
 
     @property
+    def classes(self) -> int:
+        return self.label.outputs
+
+    @property
     def shape(self) -> Shape:
         return Shape(self.features.shape[1], self.classes, self.row_shape)
 
     @property
     def statistics(self) -> dict[str, object]:
         encoding = {"encoding": list(self.encoding)} if self.encoding else {}
-        return {"classes": self.classes, "mean": list(self.mean), "std": list(self.std), **encoding}
+        return {**self.label.statistics, "mean": list(self.mean), "std": list(self.std), **encoding}
 
     def select(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Features (P, B, F) and labels (P, B) of rows (P, B)."""
@@ -90,6 +95,8 @@ class Dataset:
 def standardise(dataset: Dataset, rows: Tensor) -> Dataset:
     """The dataset with mean 0 and standard deviation 1 over ``rows``; unchanged if it is standardised already.
 
+    So are labels that are numbers.  InputError: they are all the same.
+
     Columns that are constant in these rows or contain only 0 and 1 stay unchanged: a rare indicator would become huge.
     """
     if dataset.mean:
@@ -99,7 +106,9 @@ def standardise(dataset: Dataset, rows: Tensor) -> Dataset:
     unchanged = ((selected == 0) | (selected == 1)).all(0) | (std == 0)
     mean, std = mean.masked_fill(unchanged, 0), std.masked_fill(unchanged, 1)
     features = (dataset.features - mean).div_(std).float()
-    return replace(dataset, features=features, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
+    label, labels = dataset.label.standardised(dataset.labels, rows)
+    scales = tuple(mean.tolist()), tuple(std.tolist())
+    return replace(dataset, features=features, labels=labels, mean=scales[0], std=scales[1], label=label)
 
 
 def require_two_classes(name: str, labels: NDArray[np.int64], fix: str) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from learnae.errors import InputError
 from learnae.learn.datasets import columns, tabular
 from learnae.learn.datasets.dataset import UNREADABLE, Dataset
+from learnae.learn.datasets.labels import Classes
 from learnae.learn.datasets.optional_pyarrow import import_pyarrow
 
 Floats = NDArray[np.float64]
@@ -58,7 +59,7 @@ def read(path: Path, column: str | None) -> Dataset:
     }
     other_groups = {column: flights[column] for column in GROUP_COLUMNS if column not in features}
     arrow = pa.table({**features, **other_groups})
-    return tabular.to_dataset(path.name, arrow, list(features), late, 2, column, None)
+    return tabular.to_dataset(path.name, arrow, list(features), late, Classes(), column, None)
 
 
 def _schedule_features(flights: Any) -> dict[str, Floats]:

@@ -12,6 +12,7 @@ import torch
 
 from learnae.errors import InputError
 from learnae.learn.datasets.dataset import UNREADABLE, Dataset
+from learnae.learn.datasets.labels import label_of
 from learnae.learn.datasets.partition import PeerRows
 from learnae.messages.foreign_json import from_json
 
@@ -24,11 +25,8 @@ def save(path: Path, dataset: Dataset, rows: PeerRows) -> None:
         features=dataset.features[held].float().numpy(),
         labels=dataset.labels[held].numpy(),
         trained=np.int64(len(rows.train)),
-        classes=np.int64(dataset.classes),
         row_shape=np.array(dataset.row_shape, np.int64),
-        mean=np.array(dataset.mean),
-        std=np.array(dataset.std),
-        encoding=np.array(json.dumps(dataset.encoding)),
+        statistics=np.array(json.dumps(dataset.statistics)),
         data_sha256=np.array(dataset.sha256),
         salt=np.array(secrets.token_hex(16)),
     )
@@ -39,14 +37,15 @@ def load(path: Path) -> tuple[Dataset, PeerRows]:
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
+        statistics = from_json(str(arrays["statistics"]))
         dataset = Dataset(
             features=torch.from_numpy(arrays["features"]),
             labels=torch.from_numpy(arrays["labels"]),
-            mean=tuple(arrays["mean"].tolist()),
-            std=tuple(arrays["std"].tolist()),
-            classes=int(arrays["classes"]),
+            mean=tuple(statistics["mean"]),
+            std=tuple(statistics["std"]),
+            label=label_of(statistics),
             row_shape=tuple(arrays["row_shape"].tolist()),
-            encoding=tuple(from_json(str(arrays["encoding"]))),
+            encoding=tuple(statistics.get("encoding", ())),
             sha256=str(arrays["data_sha256"]),
         )
         trained = int(arrays["trained"])

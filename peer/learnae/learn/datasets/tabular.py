@@ -1,4 +1,4 @@
-"""Reads any CSV or Parquet file as a dataset: one column contains the classes, the others are numbers.
+"""Reads any CSV or Parquet file as a dataset: one column contains the labels, the others are numbers.
 
 No row is dropped, and no value is filled in unless ``data.encode`` says so.  Text and date columns that it does not
 name are left out with a notice.
@@ -8,14 +8,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from learnae.errors import InputError
-from learnae.learn.datasets.columns import MISSING, encoded_columns, is_number, read_column, to_codes
+from learnae.learn.datasets.columns import MISSING, encoded_columns, is_number, read_column, to_codes, to_numbers
 from learnae.learn.datasets.dataset import Column, Dataset, require_two_classes
+from learnae.learn.datasets.labels import Classes, Label, Quantity
 from learnae.learn.datasets.optional_pyarrow import Arrow, import_pyarrow
 from learnae.learn.datasets.table_file import (
     abbreviate,
@@ -23,8 +25,10 @@ from learnae.learn.datasets.table_file import (
     read_table_file,
 )
 from learnae.session.settings import DataSettings, EncodeSettings
+from learnae.session.task import REGRESSION
 
 MAX_CLASSES = 100  # a label with more values is a quantity
+PREDICT_IT = 'set data.task = "regression" to predict the number'
 ROW_NUMBERS = re.compile(r"|Unnamed: \d+|__index_level_\d+__")  # names that pandas gives an index
 MIN_COUNTING = 20  # rows from which a column that counts in equal steps numbers the rows and measures nothing
 
@@ -45,7 +49,7 @@ def read(path: Path, data: DataSettings) -> Dataset:
             _require_column(name, arrow, setting, column)
     if arrow.num_rows == 0:
         raise InputError(f"{name} contains no rows below its header: give a file with labelled rows")
-    labels, classes = _to_classes(name, label, arrow[label], notices)
+    labels, kind = _to_labels(name, data, arrow[label], notices)
     encoded = encoded_columns(arrow, data.encode, label)
     features = data.features
     if not features:
@@ -60,15 +64,15 @@ def read(path: Path, data: DataSettings) -> Dataset:
             notices.append(f"Columns that are not numeric are left out: {abbreviate(not_numeric)}.")
     if not features:
         raise InputError(f"{name} has no numeric column besides '{label}': the network needs one feature or more")
-    return to_dataset(name, arrow, features, labels, classes, data.column, " ".join(notices) or None, encoded)
+    return to_dataset(name, arrow, features, labels, kind, data.column, " ".join(notices) or None, encoded)
 
 
 def to_dataset(
     name: str,
     arrow: Arrow,
     features: Sequence[str],
-    labels: Ints,
-    classes: int,
+    labels: NDArray[Any],
+    label: Label,
     column: str | None,
     notice: str | None,
     encoded: Mapping[str, Column] = NONE_ENCODED,
@@ -86,12 +90,19 @@ def to_dataset(
     return Dataset(
         features=torch.from_numpy(rows),
         labels=torch.from_numpy(labels),
-        classes=classes,
+        label=label,
         groups=groups,
         group=column or "",
         columns=tuple(columns) if encoded else (),
         notice=notice,
     )
+
+
+def to_quantity(name: str, numbers: NDArray[np.float64]) -> tuple[NDArray[np.float64], Label]:
+    """Labels that are numbers.  Raises InputError."""
+    if (numbers == numbers[0]).all():
+        raise InputError(f"{name}: all rows have the same label, so there is nothing to learn; choose another label")
+    return numbers.copy(), Quantity()  # a copy, because torch requires a writable array
 
 
 # private
@@ -109,12 +120,16 @@ def _require_column(name: str, arrow: Arrow, setting: str, column: str) -> None:
         raise InputError(f"{name} has no column '{column}': set {setting} to one of {abbreviate(arrow.column_names)}")
 
 
-def _to_classes(name: str, label: str, values: Arrow, notices: list[str]) -> tuple[Ints, int]:
+def _to_labels(name: str, data: DataSettings, values: Arrow, notices: list[str]) -> tuple[NDArray[Any], Label]:
+    label = data.label or ""
+    if data.task == REGRESSION:
+        return to_quantity(name, to_numbers(name, label, values))
     codes, distinct = to_codes(name, label, values)
     if len(distinct) > MAX_CLASSES:
         raise InputError(
             f"{name}: label column '{label}' contains {len(distinct):,} different values, a quantity rather than "
-            f"classes (max {MAX_CLASSES}): make a column of classes from it, such as above or below a threshold"
+            f"classes (max {MAX_CLASSES}): {PREDICT_IT}, or make a column of classes from it, such as above or below a "
+            "threshold"
         )
     require_two_classes(name, codes, f"choose another label than '{label}' or a file that has both classes")
     if missing := [str(value) for value in distinct if str(value).casefold() in MISSING]:
@@ -125,7 +140,7 @@ def _to_classes(name: str, label: str, values: Arrow, notices: list[str]) -> tup
     if len(similar) < len(distinct):
         listed = abbreviate([f"'{value}'" for value in distinct])
         notices.append(f"Some of the {len(distinct)} classes have almost the same name: {listed}.")
-    return codes, len(distinct)
+    return codes, Classes(len(distinct))
 
 
 def _is_numeric(values: Arrow) -> bool:

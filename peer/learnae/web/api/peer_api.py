@@ -14,6 +14,7 @@ from learnae.web.api import views
 from learnae.web.api.app import create_app
 from learnae.web.api.guard import Guard, bearer, is_loopback
 from learnae.web.api.peer_api_port import PeerApiPort
+from learnae.web.api.prediction_views import PredictionRequest, Predictions
 from learnae.web.api.stream import After, LastEventId, record_events
 
 PAGE_SIZE = 100  # records
@@ -62,7 +63,7 @@ def _read_routes(peer: PeerApiPort, guard: Guard) -> APIRouter:
         return Response(block, media_type="application/octet-stream", headers=headers)
 
     @router.post("/predict")
-    async def predict(request: views.PredictionRequest) -> views.Predictions:
+    async def predict(request: PredictionRequest) -> Predictions:
         """Classify rows with the current model."""
         return await peer.predict(request.rows, request.standardised)
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from learnae.web.api.views import DirectoryEntryView, Health, ModelView, Predictions, ReceiptView, RestView, Status
+from learnae.web.api.prediction_views import Predictions
+from learnae.web.api.views import DirectoryEntryView, Health, ModelView, ReceiptView, RestView, Status
 from learnae.web.event_log import EventLog
 
 

@@ -1,20 +1,14 @@
 """Requests and responses of the API.  Wei are decimal strings, because JavaScript rounds integers above 2^53."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from learnae.protocol.decisions import ClaimJudged, DebtChanged, DebtState, IdentityState, Verdict, WorkState
 from learnae.protocol.policies import Policy, Role
 from learnae.protocol.rest import Rest
 from learnae.protocol.types import ETHER, Score
 from learnae.session.settings import Group
-
-MAX_ROWS = 1_000  # rows in one prediction
-MAX_FEATURES = 4_096  # features in a row
-
-Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class View(BaseModel):
@@ -143,45 +137,9 @@ class ModelView(View):
     creator: str | None = None
     score: ScoreView
     widths: list[int] = Field(
-        description="number of inputs, units of hidden layers, classes", examples=[[28, 64, 64, 2]]
+        description="number of inputs, units of hidden layers, classes (1: a number)", examples=[[28, 64, 64, 2]]
     )
     size: int = Field(gt=0, description="size of its block, bytes", examples=[25960])
-
-
-class PredictionRequest(View):
-    """Rows to classify, with the features in the order of the session's data set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rows: Annotated[
-        list[Annotated[list[Number], Field(min_length=1, max_length=MAX_FEATURES), FailFast()]],
-        Field(min_length=1, max_length=MAX_ROWS, examples=[[[0.1, -1.2, 0.7]]]),
-        FailFast(),  # an error takes a kilobyte
-    ]
-    standardised: bool = Field(True, description="false: standardise the features like the session's data first")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _few_fields(cls, value: Any) -> Any:
-        if isinstance(value, dict) and len(value) > len(cls.model_fields):
-            raise ValueError(f"give only {', '.join(cls.model_fields)}")
-        return value
-
-
-class Prediction(View):
-    label: int = Field(ge=0, description="the most probable class", examples=[1])
-    probability: float = Field(ge=0, le=1, description="probability of that class", examples=[0.87])
-    probabilities: list[float] = Field(description="probability of each class", examples=[[0.13, 0.87]])
-
-    @staticmethod
-    def of(probabilities: Sequence[float]) -> "Prediction":
-        label = max(range(len(probabilities)), key=probabilities.__getitem__)
-        return Prediction(label=label, probability=probabilities[label], probabilities=list(probabilities))
-
-
-class Predictions(View):
-    cid: str = Field(description="CID of the model that was used")
-    predictions: list[Prediction]
 
 
 class DirectoryEntryView(View):
