@@ -70,3 +70,4 @@ def test_peers_reach_nearly_the_r2_of_one_network_on_all_rows_of_a_regression(tm
     assert summary["accuracy_test_mean"] > network.score(table.features[split.test], table.labels[split.test]) - 0.1
     rerun = here(tmp_path, "check", "run", "--rerun")
     assert rerun.returncode == 0, rerun.stdout + rerun.stderr
+    assert "R² on test data" in here(tmp_path, "compare", "run").stdout

@@ -85,7 +85,7 @@ def run(
             return INTERRUPTED
         impact = _impact(session, directory)
         directory.write_json(CHAOS, to_json(impact))
-        console.print(_table(impact))
+        console.print(_table(impact, session.score.name))
         print_verdict(directory, verdict)
         return exit_code(verdict)
 
@@ -121,10 +121,10 @@ def _impact(session: "Session", directory: "RunDirectory") -> "FaultImpact":
     return fault_impact(directory.read(), History(tuple(memory.records)))
 
 
-def _table(impact: "FaultImpact") -> "Table":
+def _table(impact: "FaultImpact", metric: str) -> "Table":
     table = table_of("", "this run", "undisturbed")
     for label, here, undisturbed, form in (
-        ("test accuracy, honest peers", impact.accuracy, impact.accuracy_undisturbed, ".4f"),
+        (f"test {metric}, honest peers", impact.accuracy, impact.accuracy_undisturbed, ".4f"),
         ("payments sent per honest peer, mean", impact.payments, impact.payments_undisturbed, ".1f"),
         ("successful averagings", impact.success, impact.success_undisturbed, ".1%"),
     ):

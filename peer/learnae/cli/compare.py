@@ -15,6 +15,7 @@ from learnae.cli.arguments import Json, RunPlugins
 from learnae.cli.check import allow_plugins
 from learnae.cli.many_runs import METRICS, cell
 from learnae.cli.output import console, table_of
+from learnae.session.settings import ScoreSettings
 
 
 @dataclass
@@ -83,7 +84,16 @@ def _comparison(groups: Sequence[Group]) -> Table:
     table = table_of("", *(group.title for group in groups))
     for name, values in differences([group.settings for group in groups]).items():
         table.add_row(name, *("default" if value is None else str(value) for value in values), style="cyan")
+    names = {_metric(group) for group in groups}
+    scored_by = names.pop() if len(names) == 1 else "score"
     for title, metric, form, _ in METRICS:
         bands = [band(group.rows, metric) for group in groups]
-        table.add_row(title, *(cell(value, form, bands[0] if number else None) for number, value in enumerate(bands)))
+        table.add_row(
+            title.replace("accuracy", scored_by),
+            *(cell(value, form, bands[0] if number else None) for number, value in enumerate(bands)),
+        )
     return table
+
+
+def _metric(group: Group) -> str:
+    return ScoreSettings(group.settings.get("score", {}).get("metric", ScoreSettings.metric)).name

@@ -48,7 +48,8 @@ def run_cases(cases: Sequence[SweepRun], address: str | None = None) -> list[dic
         def done(case: SweepRun, row: dict[str, Any]) -> None:
             bar.advance(task)
             if not console.is_terminal:
-                say(f"{case.path.name}: {row['verdict']}, test accuracy {row['accuracy_test_mean']:.4f}")
+                score = f"test {case.session.score.name} {row['accuracy_test_mean']:.4f}"
+                say(f"{case.path.name}: {row['verdict']}, {score}")
 
         return run_missing(cases, done, partial(executor, address))
 

@@ -81,7 +81,9 @@ def sweep(
         return exit_code(rows)
     rows = runs.collect(cases) if collect else run_cases(cases, executor)
     write_csv(folder / "sweep.csv", rows)
-    console.print(_bands(rows, [key for key in chosen if key != "seed"]))
+    names = {case.session.score.name for case in cases}
+    metric = names.pop() if len(names) == 1 else "score"
+    console.print(_bands(rows, [key for key in chosen if key != "seed"], metric))
     say(f"One line per run: {folder / 'sweep.csv'}")
     return exit_code(rows)
 
@@ -103,12 +105,12 @@ def _indexed_job(
     return as_yaml(sweep_job(name, to_toml(load_session(session)), arguments, int(shards), image, claim))
 
 
-def _bands(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> Table:
+def _bands(rows: Sequence[dict[str, Any]], keys: Sequence[str], metric: str) -> Table:
     from learnae.cli.many_runs import cell
 
-    table = table_of(*keys, "runs", *(title for _, title in SHOWN.values()))
+    table = table_of(*keys, "runs", *(title.replace("accuracy", metric) for _, title in SHOWN.values()))
     for chosen, group in itertools.groupby(rows, key=lambda row: [row[key] for key in keys]):
         same = list(group)
-        cells = [cell(band(same, metric), form) for metric, (form, _) in SHOWN.items()]
+        cells = [cell(band(same, name), form) for name, (form, _) in SHOWN.items()]
         table.add_row(*map(str, chosen), str(len(same)), *cells)
     return table

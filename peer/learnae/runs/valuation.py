@@ -169,7 +169,7 @@ def draw(valuation: Valuation, path: Path) -> None:
         for peer in valuation.peers:
             axes.annotate(peer.peer, (peer.shapley, peer.earned), (4, 4), textcoords="offset points", color=INK)
         axes.set_title("What peers earned, and what they contributed")
-        axes.set_xlabel("Shapley value (test accuracy)")
+        axes.set_xlabel("Shapley value (test score)")
         axes.set_ylabel("ETH earned")
         canvas.savefig(path, metadata={"Software": None})
 

@@ -56,6 +56,8 @@ class ShardLearning:
                 features, labels, self._trained = file["features"], file["labels"], int(file["trained"])
                 self.features, self.data_sha256 = int(features.shape[1]), str(file["data_sha256"])
                 self.statistics: Mapping[str, object] = from_json(str(file["statistics"]))
+                if not isinstance(self.statistics, dict):
+                    raise ValueError("its statistics are no table")
                 self._commitment = commit_rows(str(file["salt"]), features[self._trained :], labels[self._trained :])
         except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"{folder} holds no data of a peer ({error}): render the swarm again") from None
