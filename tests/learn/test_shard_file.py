@@ -16,6 +16,7 @@ from learnae.protocol.types import Cid
 from learnae.records.history import PeerRestarted
 from learnae.runtime.shard_learning import INITIAL, ROWS, LazyTrainer, ShardLearning, commit_rows
 from learnae.runtime.torch_learning import TorchLearning
+from learnae.session.session_file import to_toml
 
 WHOLE = TorchLearning(SESSION, threads=1, table=table())
 
@@ -64,7 +65,7 @@ LOADED = """
 import ctypes, os, sys
 from importlib.util import find_spec
 from pathlib import Path
-from learnae.runtime.shard_learning import load_torch
+from learnae.learn.torch_import import load_torch
 
 [extension] = Path(find_spec("torch").submodule_search_locations[0]).glob("_C.*.so")
 loaded = lambda: bool(ctypes.CDLL(None).dlopen(os.fsencode(extension), os.RTLD_NOW | os.RTLD_NOLOAD))
@@ -77,6 +78,31 @@ print(before, loaded(), "torch" in sys.modules)
 def test_torchs_libraries_are_loaded_before_its_import_would_hold_the_interpreters_lock_for_them() -> None:
     told = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
     assert told.stdout.split() == ["False", "True", "False"]
+
+
+ALONE = """
+import sys
+from pathlib import Path
+from learnae.messages.wire import cid_of
+from learnae.records.history import PeerRestarted
+from learnae.runtime.shard_learning import ShardLearning
+from learnae.session.session_file import load
+
+folder, session_id, peer = Path(sys.argv[1]), *sys.argv[2:]
+alone = ShardLearning(load(folder / "session.toml"), folder)
+alone.observe(0.0, "p02", PeerRestarted())
+first = alone.initial_block("p02")
+trainer = alone.trainer(2, peer, session_id, {cid_of(first): first})
+print(trainer.train(cid_of(first), 1, 1, 1).result())
+"""
+
+
+def test_a_peer_alone_in_its_process_trains_the_same_weights(folder: Path) -> None:
+    (folder / "session.toml").write_text(to_toml(SESSION), encoding="utf-8")
+    told = subprocess.run([sys.executable, "-c", ALONE, folder, CID, name(2)], capture_output=True, text=True)
+    first = WHOLE.initial_block("p02")
+    trainer = WHOLE.trainer(2, name(2), CID, {cid_of(first): first})
+    assert told.stdout == f"{trainer.train(cid_of(first), 1, 1, 1).result()}\n", told.stderr
 
 
 def test_nothing_is_made_before_a_result_is_waited_for() -> None:

@@ -6,16 +6,13 @@ Torch is imported for the first job, in the thread that does the jobs, but not b
 ``FIRST`` seconds have passed): when twenty peers start at once on two cores, all register before any of them trains.
 """
 
-import ctypes
 import gc
-import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -26,15 +23,18 @@ from numpy.typing import NDArray
 from learnae.collector import collector_paused
 from learnae.errors import DriverError, InputError
 from learnae.lazy_future import lazy
+from learnae.learn.torch_import import import_torch
 from learnae.messages.commitment import commit
 from learnae.messages.foreign_json import from_json
 from learnae.messages.readings import SensorRows
+from learnae.plugins import BUILT_IN, Kind
 from learnae.ports import Predictor, Trainer
 from learnae.protocol.decisions import IdentityChanged, IdentityState, WorkBegan
 from learnae.protocol.policies import Forgery
 from learnae.protocol.types import Cid, Commitment, ModelRef, PeerId, Score, Weights
 from learnae.records.history import Fact, PeerRestarted
 from learnae.runtime.learning import Blocks, HeldOutScores
+from learnae.session.plugin_files import references
 from learnae.session.settings import Session
 
 FIRST = 5.0  # s that training waits for the registration
@@ -93,8 +93,8 @@ class ShardLearning:
 
     def _trainer(self, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer:
         self._registered.wait(FIRST)
-        load_torch()
         with collector_paused():  # a tenth of the time of importing torch
+            self._import_torch()
             from learnae.learn.batching import Pool
             from learnae.learn.compute import compute_of
             from learnae.learn.datasets import shard_file  # imports torch
@@ -106,8 +106,14 @@ class ShardLearning:
         pool = Pool(1, compute=compute_of(self.session.compute))
         return PoolTrainer(pool, table, rows, self.session, session_id, peer, str(self.session.seed), blocks)
 
+    def _import_torch(self) -> None:
+        """``mlp`` and the built-in rules use no tensor without data; other networks do, and plug-ins may."""
+        used = references(self.session)
+        whole = any(name not in BUILT_IN[kind] or (kind is Kind.MODELS and name != "mlp") for kind, name in used)
+        import_torch(whole)
+
     def _predictor(self, blocks: Blocks) -> Predictor:
-        load_torch()
+        self._import_torch()
         from learnae.learn.cache import ModelCache
         from learnae.learn.datasets import shard_file
         from learnae.learn.predictor import TorchPredictor
@@ -166,15 +172,3 @@ def commit_rows(salt: str, features: NDArray[Any], labels: NDArray[Any]) -> Comm
     kinds = "<f4", "<f8" if labels.dtype.kind == "f" else "<i8"
     parts = (part.astype(kind, copy=False).tobytes() for part, kind in zip((features, labels), kinds, strict=True))
     return commit(salt, features.shape[1], *parts)
-
-
-def load_torch() -> None:
-    """Load torch's libraries, so that importing torch finds them loaded.  If this fails, the import loads them.
-
-    An import holds the interpreter's lock while it loads a library.  That takes seconds when twenty peers start at
-    once, and meanwhile a peer answers no requests.  A call of a C function does not hold the lock.
-    """
-    package = find_spec("torch")
-    for folder in package.submodule_search_locations or () if package else ():
-        for extension in Path(folder).glob("_C.*.so"):
-            ctypes.CDLL(None).dlopen(os.fsencode(extension), ctypes.c_int(os.RTLD_NOW))
