@@ -44,6 +44,8 @@ slices = 20
 [pace]
 slice = 0.5
 attempt = 0.3
+[expect]
+recovery = 600.0
 [[faults]]
 kind = "kill"
 at = 3

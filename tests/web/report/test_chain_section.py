@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import pytest
 from tests.helpers.histories import GOOD
 from tests.web.report.test_page import read
 
@@ -11,8 +12,9 @@ from learnae.analysis.tables import transactions
 from learnae.protocol.types import ETHER, Wei
 from learnae.records.chain_export import Block
 from learnae.records.history import History, Record
+from learnae.web.charts import money_charts
 from learnae.web.charts.receipts import MAX_ROWS
-from learnae.web.report import page
+from learnae.web.report import chain_section, page
 
 
 def rows_of(caption: str) -> list[str]:
@@ -50,6 +52,16 @@ def test_accounts_are_net_before_gas_and_name_the_gas() -> None:
     bob = next(row for row in rows_of("Accounts of all peers") if row.startswith("bob"))
     gas = sum(row.gas_wei for row in transactions(GOOD) if row.sender == "bob") / ETHER
     assert gas and f"+0.00110 {gas:.5f}" in bob
+
+
+def test_of_many_claims_and_accounts_the_report_shows_some_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    claims, accounts = rows_of("Identity claims and verdicts"), rows_of("Accounts of all peers")
+    monkeypatch.setattr(chain_section, "MAX_ROWS", 2)
+    monkeypatch.setattr(money_charts, "MAX_ACCOUNTS", 2)
+    assert rows_of("Identity claims and verdicts") == claims[:2] != claims
+    assert rows_of("Accounts of all peers") == [row for row in accounts if row.startswith(("ann ", "bob "))] != accounts
+    assert "The first 2 are shown." in read().text
+    assert f"Here and in the chart: the 2 of {len(accounts)} peers with the largest turnover." in read().text
 
 
 def test_without_an_export_of_the_chain_there_are_no_transactions() -> None:

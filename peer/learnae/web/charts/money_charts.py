@@ -20,6 +20,7 @@ ROLE_MARKS: dict[str, tuple[str, str]] = {
     CHEATS: (RED, "x"),
 }
 MAX_MATRIX_PEERS = 200
+MAX_ACCOUNTS = 1_000  # on a page
 MAX_LIVE_MATRIX_PEERS = 60  # more cells would take too long to send and to draw again and again
 
 
@@ -63,9 +64,21 @@ def matrix_names(paid: Sequence[Flow], accounts: Sequence[Account], most: int) -
     names += sorted({flow.payee for flow in paid} - set(names))
     if len(names) <= most:
         return names, 0
-    turnover = {account.name: account.sent_ether + account.received_ether for account in accounts}
-    largest = set(sorted(turnover, key=lambda name: -turnover[name])[:most])
+    largest = {account.name for account in largest_accounts(accounts, most)}
     return [name for name in names if name in largest], len(names) - len(largest)
+
+
+def largest_accounts(accounts: Sequence[Account], most: int | None = None) -> list[Account]:
+    """Those with the largest turnover, in their order.  ``most``: by default as many as a page shows."""
+    by_turnover = sorted(range(len(accounts)), key=lambda at: -accounts[at].sent_ether - accounts[at].received_ether)
+    return [accounts[at] for at in sorted(by_turnover[: most or MAX_ACCOUNTS])]
+
+
+def omitted_accounts(accounts: Sequence[Account]) -> str:
+    """A sentence about peers that a chart or a table of accounts leaves out."""
+    if len(accounts) <= MAX_ACCOUNTS:
+        return ""
+    return f"Here and in the chart: the {MAX_ACCOUNTS:,} of {len(accounts):,} peers with the largest turnover."
 
 
 def omitted_cells(paid: Sequence[Flow], accounts: Sequence[Account], most: int = MAX_MATRIX_PEERS) -> str:
@@ -109,7 +122,7 @@ def matrix_chart(paid: Sequence[Flow], accounts: Sequence[Account], most: int = 
 
 def accounts_chart(accounts: Sequence[Account]) -> Chart:
     """ETH received over ETH sent, one mark per peer."""
-    traces = []
+    accounts, traces = largest_accounts(accounts), []
     for kind, (colour, symbol) in ROLE_MARKS.items():
         chosen = [account for account in accounts if account.kind == kind]
         traces.append(

@@ -113,9 +113,11 @@ def _receipts(history: History) -> Html:
 
 def _contracts(history: History) -> Html:
     names = {entry.peer: entry.name for entry in history.roster.values()}
-    rows = [list(map(cell_html, claim_cells(claim, names))) for claim in judged_claims(history)]
+    claims = judged_claims(history)
+    note = h("p", CLAIM_NOTE, f" The first {MAX_ROWS} are shown." if len(claims) > MAX_ROWS else "", class_="note")
+    rows = [list(map(cell_html, claim_cells(claim, names))) for claim in claims[:MAX_ROWS]]
     grid = table(CLAIM_HEADS, rows, "Identity claims and verdicts", CLAIM_WORDS)
-    return details(f"Contracts: {len(rows):,}", h("p", CLAIM_NOTE, class_="note"), grid)
+    return details(f"Contracts: {len(claims):,}", note, grid)
 
 
 def _note(total: int) -> tuple[Html, ...]:

@@ -16,9 +16,11 @@ from learnae.web.charts.money_charts import (
     accounts_chart,
     baselines_chart,
     gains_chart,
+    largest_accounts,
     largest_flow,
     matrix_chart,
     money_frames,
+    omitted_accounts,
     omitted_cells,
 )
 from learnae.web.charts.sankey import flow_frame, omitted_names, sankey_chart
@@ -163,9 +165,12 @@ def _account_table(peers: Sequence[Account]) -> Html:
             format_number(account.test, ".2%"),
             format_number(account.validation, ".2%"),
         )
-        for account in peers
+        for account in largest_accounts(peers)
     ]
-    return details("Accounts of all peers", table(heads, rows, "Accounts of all peers", words=(1,)))
+    omitted = omitted_accounts(peers)
+    how = (omitted, " ", h("code", "learnae export RUN --to csv"), " writes all.")
+    note = (h("p", *how, class_="note"),) if omitted else ()
+    return details("Accounts of all peers", table(heads, rows, "Accounts of all peers", words=(1,)), *note)
 
 
 def _total_cells(group: Sequence[Gain]) -> tuple[str, str, str, str]:
