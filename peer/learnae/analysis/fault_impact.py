@@ -1,7 +1,7 @@
 """The impact of faults and cheating peers: a session compared with the same session without them."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -21,7 +21,7 @@ from learnae.protocol.decisions import (
     WorkState,
 )
 from learnae.protocol.types import ETHER
-from learnae.records.history import FaultBegan, History
+from learnae.records.history import FaultBegan, History, Record
 
 
 @dataclass(frozen=True)
@@ -99,19 +99,21 @@ def _earned_with_forgeries(history: History) -> dict[str, float]:
 def longest_stall(history: History) -> float | None:
     """The longest time, in seconds, that an honest peer which no fault hit had work but completed none."""
     hit = {name for _, fact in history.facts(FaultBegan) for name in fact.targets}
-    gaps = [gap for name in history.honest if name not in hit for gap in _gaps(history, name)]
+    records: dict[str, list[Record]] = {name: [] for name in history.honest if name not in hit}
+    for record in history.records:
+        if record.peer in records:
+            records[record.peer].append(record)
+    gaps = [gap for of_peer in records.values() for gap in _gaps(of_peer, history.seconds)]
     return max(gaps, default=None)
 
 
-def _gaps(history: History, name: str) -> Iterator[float]:
+def _gaps(records: Iterable[Record], end: float) -> Iterator[float]:
     """Times without a completed unit of work: from its first work to the first unit, between units, to the end.
 
     The time before its first slice, in which a pod imports torch, and the time in which it is done do not count.
     """
     since: float | None = None
-    for record in history.records:
-        if record.peer != name:
-            continue
+    for record in records:
         match record.fact:
             case Trained() | TrainingFailed() | Averaged() | AttemptFailed():
                 if since is not None:
@@ -122,7 +124,7 @@ def _gaps(history: History, name: str) -> Iterator[float]:
             case WorkChanged(WorkState.DONE):
                 since = None
     if since is not None:
-        yield history.seconds - since
+        yield end - since
 
 
 def to_json(impact: FaultImpact) -> dict[str, Any]:
