@@ -80,8 +80,8 @@ class Counters:
     def _sample(self, stop: threading.Event) -> None:
         looks, peers = 0, dict[str, Path]()
         while not stop.wait(EVERY):
-            if looks % 20 == 0 and len(peers) < looks:
-                peers = _containers()
+            if looks % 20 == 0:
+                peers |= _containers()
             looks += 1
             for peer, file in peers.items():
                 try:
