@@ -29,7 +29,7 @@ def import_torch(whole: bool) -> None:
         import torch  # noqa: F401
 
         if light:
-            del sys.modules[META]  # whoever needs it later imports it
+            del sys.modules[META]  # a later import finds the real one
 
 
 def _version() -> str:
