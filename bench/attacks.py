@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-from bench.tables import DEFENCES, KeptResults, band, learning, options, publish
+from bench.tables import AGAINST_COPIES, DEFENCES, KeptResults, band, learning, options, publish
 
 from learnae.runs.coalitions import CoalitionResult, simulate_coalition
 from learnae.session.roster import names
@@ -31,6 +31,7 @@ BASE: dict[str, Any] = {
     "work": {"passes": 2},
     "evaluation_peers": 0,
 }
+CASES = DEFENCES | AGAINST_COPIES
 NO_ROWS = {"has_rows": False}
 COPYCAT = {"count": 2, "policy": "copycat"}
 ATTACKS: dict[str, dict[str, Any]] = {
@@ -101,7 +102,7 @@ def outcome(attack: str, defence: str, seed: int, results: KeptResults) -> Outco
         return CoalitionResult(**kept)
 
     known = names(PEERS)
-    return Outcome.of(group, result(DEFENCES[defence], group, known), result({}, absent, known[group["count"] :]))
+    return Outcome.of(group, result(CASES[defence], group, known), result({}, absent, known[group["count"] :]))
 
 
 def rows(attacks: Iterable[str], seeds: int, results: KeptResults) -> Iterator[str]:
@@ -109,7 +110,7 @@ def rows(attacks: Iterable[str], seeds: int, results: KeptResults) -> Iterator[s
     yield "|---|---|---|---|---|---|---|"
     for attack in attacks:
         undefended = None
-        for defence in DEFENCES:
+        for defence in CASES:
             found = [outcome(attack, defence, seed, results) for seed in range(1, seeds + 1)]
             cells = [
                 band(each.income for each in found),

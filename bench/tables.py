@@ -21,6 +21,10 @@ DEFENCES: dict[str, dict[str, Any]] = {  # by name in the tables: tables of a se
     "reciprocity": {"defence": {"kind": "reciprocity", "scope": "all", "limit": 1, "grace": 4.0}},
     "profiles": {"defence": {"kind": "profiles"}},
 }
+AGAINST_COPIES: dict[str, dict[str, Any]] = {
+    "lineage": {"reward": {"lineage": "0.5"}},
+    "similarity": {"defence": {"similar": "0.995"}},
+}
 
 
 class KeptResults:

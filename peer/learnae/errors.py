@@ -31,6 +31,7 @@ class Reason(StrEnum):
     PARENTS = "not the average of its parents"
     DIGEST = "wrong digest"
     COPY = "same tensors as another creator's model"
+    SIMILAR = "nearly an earlier model of another creator"
     PLUGIN = "plug-in raised"
     SEAL = "wrong seal"  # its key does not open it, or it is not sealed as the session demands
     # row blocks, never trained on

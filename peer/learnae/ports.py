@@ -172,7 +172,12 @@ class Trainer(Protocol):
     Whatever is judged is scored on the peer's own validation rows (its judging block if it holds no others).
     """
 
-    def score(self, cid: Cid, model: ModelRef | None) -> Future[tuple[Weights, Score]]: ...
+    def score(self, cid: Cid, model: ModelRef | None, earlier: tuple[Cid, ...] = ()) -> Future[tuple[Weights, Score]]:
+        """Raises PortError: SIMILAR if it predicts nearly the same as one of ``earlier`` that the peer has.
+
+        An average is not compared if the peer has its parents.
+        """
+        ...
 
     def train(
         self, base: Cid, slice: int, visit: int, step: int, rows: Cid | None = None, earlier: tuple[Cid, ...] = ()
@@ -188,7 +193,9 @@ class Trainer(Protocol):
         """A block of the rows of one of the peer's slices; ``flips``: share of its labels that are made wrong."""
         ...
 
-    def average(self, base: Cid, remote: ModelRef, step: int) -> Future[tuple[Weights, Score]]: ...
+    def average(
+        self, base: Cid, remote: ModelRef, step: int, earlier: tuple[Cid, ...] = ()
+    ) -> Future[tuple[Weights, Score]]: ...
 
     def forge(
         self, forgery: Forgery, source: ModelRef | None, step: int, other: Cid | None = None

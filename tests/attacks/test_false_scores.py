@@ -63,8 +63,8 @@ class FalseTrainer:
     ) -> Future[Result]:
         return self._false("train", self._real.train(base, slice, visit, step, rows, earlier))
 
-    def average(self, base: Cid, remote: ModelRef, step: int) -> Future[Result]:
-        return self._false("average", self._real.average(base, remote, step))
+    def average(self, base: Cid, remote: ModelRef, step: int, earlier: tuple[Cid, ...] = ()) -> Future[Result]:
+        return self._false("average", self._real.average(base, remote, step, earlier))
 
     def _false(self, method: str, future: Future[Result]) -> Future[Result]:
         self._calls += method == self._method

@@ -97,14 +97,14 @@ class MemoryTrainer:
     """``ports.Trainer`` without tensors: a model is the number of rows out of 1,000 that it classifies correctly.
 
     Training raises it by less and less.  An average lies near the better of two models; a pseudo-random number that
-    depends on both makes it better or worse.
+    depends on both makes it better or worse.  No two models predict the same, so that none is similar to another.
     """
 
     blocks: MutableMapping[Cid, bytes]
     peer: PeerId
     seed: str
 
-    def score(self, cid: Cid, model: ModelRef | None) -> Future[Any]:
+    def score(self, cid: Cid, model: ModelRef | None, earlier: tuple[Cid, ...] = ()) -> Future[Any]:
         return lazy(lambda: self._scored(cid, self._skill(cid, model)))
 
     def train(
@@ -127,7 +127,7 @@ class MemoryTrainer:
 
         return lazy(make)
 
-    def average(self, base: Cid, remote: ModelRef, step: int) -> Future[Any]:
+    def average(self, base: Cid, remote: ModelRef, step: int, earlier: tuple[Cid, ...] = ()) -> Future[Any]:
         def make() -> tuple[Weights, Score]:
             self._skill(remote.weights.cid, remote)
             return self._new_model(self._mean(base, remote.weights.cid, remote.weights.digest, self.peer), step)

@@ -6,6 +6,7 @@ Functional: a result depends only on the arguments, the seed and the peer's rows
 from collections.abc import Callable, MutableMapping
 from concurrent.futures import Future
 from contextlib import suppress
+from fractions import Fraction
 from functools import cached_property
 from typing import assert_never
 
@@ -23,6 +24,7 @@ from learnae.learn.datasets.partition import PeerRows
 from learnae.learn.model import create_network
 from learnae.learn.row_blocks import Keys, ReceivedRows, decode_rows, encode_rows, require_new, row_keys
 from learnae.learn.serialization import all_finite, encode_block, weights_digest
+from learnae.learn.similarity import Similarity
 from learnae.learn.weight_store import WeightStore, derive_seed
 from learnae.messages.wire import cid_of
 from learnae.plugins import PluginError
@@ -59,13 +61,15 @@ class PoolTrainer:
         self._session, self._session_cid, self._peer, self._seed = session, session_cid, peer, seed
         self._network, self._settings = create_network(session.model, *dataset.shape), optimizer_settings(session.model)
         self._models = WeightStore(self._network, blocks, pool.models)
+        self._similar = Similarity(self._network, self._models, blocks, dataset, rows.validation)
+        self._forbidden = 2 if session.defence.similar is None else Fraction(session.defence.similar)
         self._mean = session.averaging.is_mean
 
-    def score(self, cid: Cid, model: ModelRef | None) -> Future[ScoredWeights]:
+    def score(self, cid: Cid, model: ModelRef | None, earlier: tuple[Cid, ...] = ()) -> Future[ScoredWeights]:
         """Score a fetched model; without ``model``, the initial weights, which are never announced."""
         try:
-            decoded = self._models.get(cid) if model is None else self._get_announced(cid, model)
-        except PortError as error:
+            decoded = self._models.get(cid) if model is None else self._get_announced(cid, model, earlier)
+        except (PortError, PluginError) as error:
             return failed(error)
         return self._submit(self._score_job(decoded.weights), lambda _: Weights(cid, decoded.digest))
 
@@ -96,10 +100,10 @@ class PoolTrainer:
         future.set_result(cid)
         return future
 
-    def average(self, base: Cid, remote: ModelRef, step: int) -> Future[ScoredWeights]:
+    def average(self, base: Cid, remote: ModelRef, step: int, earlier: tuple[Cid, ...] = ()) -> Future[ScoredWeights]:
         try:
-            own, other = self._models.get(base), self._get_announced(remote.weights.cid, remote)
-        except PortError as error:
+            own, other = self._models.get(base), self._get_announced(remote.weights.cid, remote, earlier)
+        except (PortError, PluginError) as error:
             return failed(error)
         if self._mean:
             job = self._score_job(average(own.weights, other.weights))
@@ -178,7 +182,7 @@ class PoolTrainer:
             case _:
                 assert_never(forgery)
 
-    def _get_announced(self, cid: Cid, model: ModelRef) -> DecodedModel:
+    def _get_announced(self, cid: Cid, model: ModelRef, earlier: tuple[Cid, ...] = ()) -> DecodedModel:
         decoded = self._models.get_announced(cid, self._session_cid, model)
         if self._mean and (decoded.metadata.rows or decoded.metadata.mix):
             raise PortError(Reason.MALFORMED, "facts for another averaging rule")
@@ -191,6 +195,8 @@ class PoolTrainer:
             true = is_mix(mix, len(self._network.shapes)) and creators == model.parents.creators
             if not true or not torch.equal(self._average(base, remote, mix), decoded.weights):
                 raise PortError(Reason.PARENTS)
+        elif self._similar.nearest(cid, earlier) >= self._forbidden:
+            raise PortError(Reason.SIMILAR)  # a verified average is like its parents, and says so
         return decoded
 
     def _average(self, own: DecodedModel, other: DecodedModel, mix: Mix) -> Tensor:

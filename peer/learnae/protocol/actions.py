@@ -35,10 +35,14 @@ class _Asking:
 # trainer
 @dataclass(frozen=True, slots=True)
 class ScoreModel(_Asking):
-    """Score a fetched model; None: the common initial weights.  Answered by ``ModelScored``."""
+    """Score a fetched model; None: the common initial weights.  Answered by ``ModelScored``.
+
+    It fails if the model predicts nearly the same as one of ``earlier`` ones (``defence.similar``).
+    """
 
     cid: Cid
     model: ModelRef | None
+    earlier: tuple[Cid, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,15 @@ class TrainSlice(_Asking):
 
 @dataclass(frozen=True, slots=True)
 class AverageModels(_Asking):
-    """Average all parameters of both models with weight 1/2 each, and score.  Answered by ``ModelScored``."""
+    """Average all parameters of both models with weight 1/2 each, and score.  Answered by ``ModelScored``.
+
+    It fails if the remote model predicts nearly the same as one of ``earlier`` ones.
+    """
 
     base_cid: Cid
     remote: ModelRef
     step: int
+    earlier: tuple[Cid, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

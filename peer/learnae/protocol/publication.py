@@ -13,6 +13,8 @@ from learnae.protocol.requests import Requests
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.types import Cid, ModelAnnouncement, ModelRef, Parents, PeerId, Recipients, Weights
 
+REMEMBERED = 64  # models with which a new one is compared
+
 
 class Publication:
     def __init__(self, config: PeerConfig, requests: Requests, peer_book: PeerBook, hooks: Hooks) -> None:
@@ -26,6 +28,7 @@ class Publication:
         self._withheld = 0  # the step of its newest model that is not published
         self.cids: set[Cid] = set()  # of all models that were published
         self.readers: Recipients | None = None  # for which the newest announcement is sealed
+        self._credited: dict[Cid, PeerId] = {}  # the last ``REMEMBERED`` verified and own models, and their creators
 
     @property
     def pending(self) -> bool:
@@ -55,8 +58,17 @@ class Publication:
 
     def credit(self, model: ModelRef) -> None:
         """Credit a creator with its verified model, or this peer with its own, so that copies are recognised."""
+        if model.step:  # not the initial weights
+            self._credited.setdefault(model.weights.cid, model.creator)
+            if len(self._credited) > REMEMBERED:
+                del self._credited[next(iter(self._credited))]
         for copy in self._peer_book.credit(model):
             self._requests.record(AttemptFailed(copy.creator, copy.weights.cid, Reason.COPY))
+
+    def earlier(self, remote: ModelRef) -> tuple[Cid, ...]:
+        """The models of others than its creator to which a remote model must not be similar, if that is forbidden."""
+        forbidden = self._config.defence.similar is not None
+        return tuple(cid for cid, creator in self._credited.items() if creator != remote.creator) if forbidden else ()
 
     def model_stored(self, request: do.StoreModel) -> None:
         if self.weights and self.weights.cid == request.cid:

@@ -76,11 +76,7 @@ class RewardSettings:
         le=10**9,
     )
     lineage: Decimal = setting(
-        Decimal(0),
-        "Share of a reward that goes to the creators of the parents, half to each, if the adopted model names parents; "
-        "0: its creator gets all.",
-        ge=0,
-        le=0.9,
+        Decimal(0), "Share of the reward for an average that goes to the creators of its parents.", ge=0, le=0.9
     )
     adapt: Decimal = setting(
         Decimal(0), "Speed at which a payer's factor falls after adoptions, and else rises; 0: constant.", ge=0, le=1
@@ -174,6 +170,9 @@ class DefenceSettings:
     )
     access: Access = setting(
         Access.OPEN, "reciprocity: sealed: models are encrypted, and peers to which income is denied get no key."
+    )
+    similar: Decimal | None = setting(
+        None, "Share of equal predictions at which a model is refused as a copy; default: never.", gt=0, le=1
     )
     fee: Decimal = setting(Decimal("0.01"), "profiles: what each peer deposits.", "ETH", gt=0, le=10**9)
     window: int = setting(

@@ -265,15 +265,15 @@ class Training:
         if self.work is WorkState.IDLE:
             self._begin_unit("attempt begun")
         self._pace.work_found()
-        self._remote = remote
-        self.attempts += 1
+        self._remote, self.attempts = remote, self.attempts + 1
         base, step = self.publication.weights, self.publication.step + 1
+        known = self.publication.earlier(remote)
         if base and (forged := self._hooks.attempt(remote, base.cid)):
             self._forge(forged.forgery, remote, forged.other)
         elif base and self._config.role is not Role.PROVIDER:
-            self._requests.issue(partial(do.AverageModels, base_cid=base.cid, remote=remote, step=step))
+            self._requests.issue(partial(do.AverageModels, base_cid=base.cid, remote=remote, step=step, earlier=known))
         else:
-            self._requests.issue(partial(do.ScoreModel, cid=remote.weights.cid, model=remote))
+            self._requests.issue(partial(do.ScoreModel, cid=remote.weights.cid, model=remote, earlier=known))
 
     def _forge(self, forgery: Forgery, source: ModelRef | None, other: Cid | None = None) -> None:
         step = self.publication.step + 1

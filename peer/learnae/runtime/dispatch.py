@@ -54,13 +54,13 @@ def submit(action: do.TrainerAction, trainer: Trainer) -> Future[Any]:
     """Give a job to the trainer.  Call this as soon as the action is performed, so that a pool can gather jobs."""
     match action:
         case do.ScoreModel():
-            return trainer.score(action.cid, action.model)
+            return trainer.score(action.cid, action.model, action.earlier)
         case do.TrainSlice():
             return trainer.train(action.base_cid, action.slice, action.slices_trained, action.step, *_received(action))
         case do.PackRows():
             return trainer.pack(action.slice, action.flips)
         case do.AverageModels():
-            return trainer.average(action.base_cid, action.remote, action.step)
+            return trainer.average(action.base_cid, action.remote, action.step, action.earlier)
         case do.ForgeModel():
             return trainer.forge(action.forgery, action.source, action.step, action.other)
         case _:

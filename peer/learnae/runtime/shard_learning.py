@@ -131,8 +131,8 @@ class LazyTrainer:
     def real(self) -> Trainer:
         return self.make()
 
-    def score(self, cid: Cid, model: ModelRef | None) -> Future[Scored]:
-        return lazy(lambda: self.real.score(cid, model).result())
+    def score(self, cid: Cid, model: ModelRef | None, earlier: tuple[Cid, ...] = ()) -> Future[Scored]:
+        return lazy(lambda: self.real.score(cid, model, earlier).result())
 
     def train(
         self, base: Cid, slice: int, visit: int, step: int, rows: Cid | None = None, earlier: tuple[Cid, ...] = ()
@@ -142,8 +142,8 @@ class LazyTrainer:
     def pack(self, slice: int, flips: float) -> Future[Cid]:
         return lazy(lambda: self.real.pack(slice, flips).result())
 
-    def average(self, base: Cid, remote: ModelRef, step: int) -> Future[Scored]:
-        return lazy(lambda: self.real.average(base, remote, step).result())
+    def average(self, base: Cid, remote: ModelRef, step: int, earlier: tuple[Cid, ...] = ()) -> Future[Scored]:
+        return lazy(lambda: self.real.average(base, remote, step, earlier).result())
 
     def forge(self, forgery: Forgery, source: ModelRef | None, step: int, other: Cid | None = None) -> Future[Weights]:
         return lazy(lambda: self.real.forge(forgery, source, step, other).result())
