@@ -3,7 +3,7 @@
 ``wei_conserved`` compares what the pool pays with the balances on the chain, to the wei.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from math import floor
@@ -15,7 +15,7 @@ from learnae.analysis.fee_pool import WHOLE, has_pool, pool_calls, splits_fees, 
 from learnae.protocol.decisions import Averaged, ClaimJudged, DebtChanged, DebtState
 from learnae.protocol.fee_pool import AFTER_REPORT, NO_DEPOSIT
 from learnae.protocol.settings import Defence
-from learnae.protocol.types import ETHER, Address
+from learnae.protocol.types import ETHER, Address, TxHash
 from learnae.records.chain_export import Balances
 from learnae.records.history import History
 from learnae.records.outcome import EndedBy
@@ -39,15 +39,16 @@ def reports_follow_debts(history: History) -> Iterator[str]:
     names = {wallet_of(entry.wallet): entry.name for entry in session.roster}
     defence = session.session.defence
     fee = floor(Fraction(defence.fee) * ETHER) if defence.kind is Defence.PROFILES else 0
+    reported = defaultdict[tuple[str, TxHash | None], Counter[Address]](Counter)
+    for (name, _), changes in history.debts.items():
+        debt = changes[-1][1]
+        if debt.payee:
+            reported[name, debt.tx][wallet_of(debt.payee)] += debt.wei
     for call in pool_calls(history):
         payer = names.get(wallet_of(call.transaction.sender))
         if call.kind != "report" or payer is None:
             continue
-        owed: Counter[Address] = Counter()
-        for (name, _), changes in history.debts.items():
-            debt = changes[-1][1]
-            if name == payer and debt.tx == call.transaction.hash and debt.payee:
-                owed[wallet_of(debt.payee)] += debt.wei
+        owed = reported[payer, call.transaction.hash]
         whole = max(fee, sum(owed.values()), 1)
         due = {payee: floor(Fraction(WHOLE * wei, whole)) for payee, wei in owed.items()}
         if {payee: share for payee, share in due.items() if share} != dict(call.shares):
@@ -63,8 +64,11 @@ def reports_omit_no_debt(history: History) -> Iterator[str]:
         wallet_of(call.transaction.sender): call.block for call in calls if call.kind == "deposit" and call.succeeds
     }
     reports = {call.transaction.hash for call in calls if call.kind == "report"}
+    debts_of = defaultdict[str, list[list[tuple[float, DebtChanged]]]](list)
+    for (payer, _), changes in history.debts.items():
+        debts_of[payer].append(changes)
     for payer, entry in history.roster.items():
-        debts = [changes for (name, _), changes in history.debts.items() if name == payer]
+        debts = debts_of[payer]
         covered = [first for changes in debts if changes[-1][1].tx in reports for first in _payable(changes)[:1]]
         seen = joined.get(wallet_of(entry.wallet), -1)  # the newest block that it has read for certain
         for changes in debts:
