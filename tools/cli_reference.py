@@ -13,8 +13,8 @@ from learnae.cli.app import build_app
 
 HEAD = """# Commands
 
-Exit codes: 0 all checks passed, 1 a check failed or the run is partial, 2 bad input (one sentence says what is wrong
-and how to fix it), 130 interrupted.
+Exit codes: 0 all checks passed, 1 a check failed or the run is partial, 2 bad input or something that could not be
+verified (one sentence says what is wrong and how to fix it), 130 interrupted.
 
 `learnae --install-completion` installs completion for your shell. `learnae COMMAND --help` prints the text below."""
 

@@ -113,7 +113,7 @@ def house_picture() -> str:
     return "\n".join(
         [
             head,
-            "<title>Rooms of the package and their imports</title>",
+            "<title>Packages of LEARNAE and their imports</title>",
             STYLE,
             f"<defs>{marker}</defs>",
             *boxes,

@@ -10,7 +10,7 @@ from learnae.session.sizes import FITTED
 HEAD = """# Settings of a session
 
 A session is a TOML file. Every setting has a default, so an empty file is a session. The run directory's `session.toml`
-lists all settings of a run.
+lists all settings of a run. A number may be quoted; for ETH, quotes keep every digit.
 
 `learnae init FOLDER` also writes `session.schema.json`, with which editors complete and check session files; the first
 line of `session.toml` names it (`#:schema session.schema.json`). `learnae schema` prints it.

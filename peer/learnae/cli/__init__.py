@@ -1,1 +1,1 @@
-"""The commands: parse arguments, call the rooms below, print."""
+"""The commands: parse arguments, call the packages below, print."""

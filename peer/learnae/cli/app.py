@@ -1,6 +1,6 @@
 """The command line: one module per command, named like the command.
 
-Exit codes: 0 valid, 1 invalid or partial, 2 bad input, 130 interrupted.
+Exit codes: 0 valid, 1 invalid or partial, 2 bad input or something that could not be verified, 130 interrupted.
 """
 
 import importlib

@@ -1,1 +1,1 @@
-"""Datasets, network, training and averaging; the only room that imports torch."""
+"""Datasets, network, training and averaging; the only package that imports torch."""

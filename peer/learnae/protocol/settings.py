@@ -154,8 +154,8 @@ class DefenceSettings:
     )
     stake: Decimal = setting(
         Decimal(0),
-        "What each peer locks in the contract until all have finished; models of identities without it are not "
-        "averaged. 0: none.",
+        "Deposit that each peer locks until all have finished; peers do not average with models of identities "
+        "without one. 0: none.",
         "ETH",
         ge=0,
         le=10**9,
@@ -177,8 +177,8 @@ class DefenceSettings:
     fee: Decimal = setting(Decimal("0.01"), "profiles: what each peer deposits.", "ETH", gt=0, le=10**9)
     window: int = setting(
         600,
-        "profiles, stake: time from the first deposit until fees are split and stakes come back, if not all peers have "
-        "finished before.",
+        "profiles, stake: seconds from the first deposit until fees are split and stakes come back, if not all peers "
+        "have finished before.",
         "s",
         ge=1,
         le=DAY,
@@ -207,7 +207,7 @@ class DefenceSettings:
 class MarketSettings:
     window: int = setting(
         20,
-        "Units of work, or of others' models that are paid for, after which a peer with a cost closes its books.",
+        "Units of work (slices, attempts) after which a peer compares income with cost; once it has left: models sold.",
         ge=1,
         le=MANY,
     )

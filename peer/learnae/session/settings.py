@@ -190,7 +190,7 @@ class Group:
     payout: str | None = address("Address that others pay instead of the peer's own wallet; needs count = 1.")
     policy: Policy = setting(Policy.HONEST, "Behaviour; every policy but honest breaks the rules.")
     behaviour: str | None = field(
-        default=None, metadata=about("own: the class that decides for these peers.", plugins=Kind.POLICIES)
+        default=None, metadata=about('A plug-in, or the name of a policy; needs policy = "own".', plugins=Kind.POLICIES)
     )
     victim: str | None = setting(None, "hijacker: name of the peer whose id is claimed.")
     forgery: Forgery = setting(Forgery.COPY, "copycat, sleeper: what is made of other peers' models.")
