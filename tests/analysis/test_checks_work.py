@@ -58,6 +58,7 @@ def test_peers_whose_models_end_as_they_began_are_named_in_a_notice() -> None:
     lazy = amended(fact_is("ann", Averaged, adopted=True), history=lazy, after=score(530))
     [line] = verdict(lazy)["notices"]
     assert line.startswith("Models hardly better than untrained ones: ann. Check model.learning_rate")
+    assert line.endswith("if each has few rows, use fewer peers or more data.")
 
 
 @pytest.mark.parametrize("correct", [690, 600])

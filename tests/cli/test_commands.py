@@ -253,6 +253,8 @@ def test_a_session_that_is_no_text_is_not_toml(tmp_path: Path) -> None:
         (["simulate", "missing.toml"], "no session and no file missing.toml"),
         (["simulate", "."], "is a folder: give a session file"),
         (["check", "."], "no history.jsonl"),
+        (["check", "missing"], "there is no directory missing"),
+        (["audit", "missing"], "there is no directory missing"),
         (["figures", "."], "no history.jsonl"),
         (["report", "."], "no history.jsonl"),
         (["simulate"], "missing argument 'SESSION' (see"),
@@ -266,6 +268,11 @@ def test_a_session_that_is_no_text_is_not_toml(tmp_path: Path) -> None:
 )
 def test_bad_arguments_are_one_sentence_and_exit_code_2(tmp_path: Path, arguments: list[str], sentence: str) -> None:
     refused(here(tmp_path, *arguments), sentence)
+
+
+def test_plug_ins_are_listed_with_their_texts_below_the_titles(tmp_path: Path) -> None:
+    title, *rows = (line for line in here(tmp_path, "plugins").stdout.splitlines() if "name" in line or "flat" in line)
+    assert rows and title.index("name") == rows[0].index("flat")
 
 
 def test_a_process_ends_with_the_same_sentence_and_exit_code(tmp_path: Path) -> None:

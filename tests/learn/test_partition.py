@@ -129,7 +129,12 @@ def test_a_group_without_a_count_takes_the_peers_that_are_left_wherever_it_stand
     ("rows", "changes", "sentence"),
     [
         (120, {}, "smaller than data.test_rows"),
-        (130 + 4 * 8, {}, "4 peers would get 6 training and 2 validation rows each"),
+        (
+            130 + 4 * 8,
+            {},
+            "4 peers would get 6 training and 2 validation rows each, .* validation rows: use fewer peers",
+        ),
+        (130 + 4 * 20, {"rows": 1000}, "lower data.rows = 1000, use fewer peers"),
         (1000, {"validation_rows": 9}, "too few for 3 slices and 10 validation rows"),
         (1000, {"rows": 2}, "2 training"),
     ],

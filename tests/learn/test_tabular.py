@@ -43,7 +43,9 @@ def test_every_numeric_column_but_the_label_is_a_feature_and_classes_are_sorted(
     table = read(csv(tmp_path, "a,kind,b,name,c\n1,no,2.5,x,true\n3,yes,4.5,y,false\n"), "kind", (), None)
     assert table.features.tolist() == [[1.0, 2.5, 1.0], [3.0, 4.5, 0.0]]
     assert table.labels.tolist() == [0, 1]
-    assert table.notice == "Columns that are not numeric are left out: name."
+    assert table.notice == (
+        "Columns that are not numeric are left out: name. To keep one of them, name it in data.encode.one_hot."
+    )
     assert table.mean == ()
 
 

@@ -43,6 +43,7 @@ def test_an_example_runs_and_its_run_can_be_checked_elsewhere(folder: Path, sess
     for command in ("check", "report", "export", "compare", "value"):
         refused = here(folder, command, "run")
         assert refused.returncode == 2 and "then give --run-plugins" in refused.stderr
+        assert ("The files are those that the seal lists." in refused.stdout) == (command == "check")
     for command in ("report", "export", "compare"):
         done = here(folder, command, "run", "--run-plugins")
         assert done.returncode == 0, done.stderr

@@ -233,6 +233,7 @@ def test_an_old_name_of_a_setting_is_read_as_the_new_one(old: str, new: str) -> 
         ({"work": {"slcies": 3}}, "work.slcies: no such setting; did you mean work.slices?"),
         ({"groups": [{}, {"cuont": 3}]}, "groups.1.cuont: no such setting; did you mean groups.1.count?"),
         ({"patience": 3}, "patience: no such setting here; patience belongs in [work]"),
+        ({"work": {"loss": "mse"}}, "work.loss: no such setting here; loss belongs in [model] or [network]"),
         ({"pace": {"colour": 3}}, "pace.colour: no such setting; there are slice, attempt"),
     ],
 )

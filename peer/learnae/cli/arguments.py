@@ -45,7 +45,7 @@ Release = Annotated[
     str | None, typer.Option(metavar="NAME", help="Kubernetes: use the objects of this release of the Helm chart.")
 ]
 RunPlugins = Annotated[
-    bool, typer.Option("--run-plugins", help="Execute the code of plug-ins that the run kept: read it before.")
+    bool, typer.Option("--run-plugins", help="Execute the plug-ins stored in the run; read them first.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="PyTorch threads (default: one per core).")]

@@ -41,8 +41,14 @@ def check(
     from learnae.runs.consistency import inconsistencies
 
     directory, findings = RunDirectory(run), Findings(json)
-    allow_plugins(run, run_plugins)
+    require_directory(run)
     findings.compare_with_seal(run, root, signer)
+    try:
+        allow_plugins(run, run_plugins)
+    except InputError:
+        if not findings.problems and not findings.notices:
+            findings.notice("The files are those that the seal lists. Nothing else was checked.")
+        raise
     history = directory.read()
     verdict = directory.judge_again(history)
     if not json:
@@ -87,13 +93,20 @@ async def _simulate(session: Session, threads: int | None, directory: RunDirecto
         await backend.run(run)
 
 
+def require_directory(run: Path) -> None:
+    """Raises InputError."""
+    if not run.is_dir():
+        raise InputError(f"there is no directory {run}: give that of a run, such as one below runs/")
+
+
 def allow_plugins(run: Path, wanted: bool) -> None:
     """Let the code of the plug-ins that a run kept be executed, if the user wants it.  Raises InputError."""
+    require_directory(run)
     kept = sorted(path.name for path in (run / FOLDER).glob("*.py"))
     if wanted:
         load(run / "session.toml", run_plugins=True)
     elif kept:
         raise InputError(
-            f"{run} needs its plug-ins: read {', '.join(kept)} in {run / FOLDER}, then give --run-plugins, which "
-            "executes them"
+            f"{run} needs its plug-ins: read {', '.join(kept)} in {run / FOLDER}, then give --run-plugins, "
+            "which executes them"
         )

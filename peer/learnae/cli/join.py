@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from learnae.cli.arguments import RunPlugins
 from learnae.cli.output import console, say
 from learnae.errors import InputError
 from learnae.plugins import add
@@ -24,7 +23,9 @@ def join(
     folder: Annotated[
         Path | None, typer.Option(help="Folder for node and journal; give the same folder to resume.")
     ] = None,
-    run_plugins: RunPlugins = False,
+    run_plugins: Annotated[
+        bool, typer.Option("--run-plugins", help="Execute the plug-ins in the join file; read them first.")
+    ] = False,
 ) -> int:
     """Take part in a swarm on another machine until the session ends, then send the journal to it."""
     from learnae.adapters.kubo.process import find_kubo

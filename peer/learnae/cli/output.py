@@ -27,11 +27,11 @@ def say(line: str, style: str | None = None) -> None:
     console.print(line, style=style, markup=False, soft_wrap=True)
 
 
-def table_of(*titles: str) -> Table:
-    """A table whose first column holds text and whose other columns hold numbers."""
+def table_of(*titles: str, texts: int = 1) -> Table:
+    """A table whose first columns hold ``texts`` and whose other columns hold numbers."""
     table = Table(header_style="bold")
     for number, title in enumerate(titles):
-        table.add_column(title, justify="right" if number else "left")
+        table.add_column(title, justify="left" if number < texts else "right")
     return table
 
 

@@ -9,7 +9,7 @@ from learnae.session.plugin_files import installed
 
 def plugins() -> int:
     """List the plug-ins of each kind: the built-in ones, and those of installed packages (docs/how-to/plugins.md)."""
-    table = table_of("kind", "name", "where", "what")
+    table = table_of("kind", "name", "where", "what", texts=4)
     for kind in Kind:
         for name, where in BUILT_IN[kind].items():
             about = inspect.getdoc(plugin(kind, name)) or ""

@@ -60,12 +60,12 @@ class Progress:
     def __str__(self) -> str:
         scores = list(self._scores.values())  # a copy: observers may run in another thread
         accuracy = f"{sum(scores) / len(scores):.4f}" if scores else "-"
-        success = f"{self._adopted / self._attempts:.0%}" if self._attempts else "-"
+        success = f", {self._adopted / self._attempts:.0%} adopted" if self._attempts else ""
         count = Counter(ACTIVITIES.get(work) for work in list(self._work.values()))
         activities = [f", {count[name]} {name}" for name in ACTIVITIES.values() if count[name]]
         return (
             f"{self._seconds:6.1f} s  {len(self._registered)} of {self._peers} registered{''.join(activities)}  "
-            f"{self._metric} {accuracy} (validation)  averagings {success} of {self._attempts}  "
+            f"{self._metric} {accuracy} (validation)  {self._attempts} averagings{success}  "
             f"{self._paid} {self._payments}"
         )
 

@@ -186,7 +186,7 @@ def handled(handle: Handler, *numbers: signal.Signals) -> Iterator[None]:
 def expectation(backend: Backend) -> str:
     """How long the session may take.  Other models than the usual one may take any time."""
     usual = "" if backend.session.model.kind == USUAL_MODEL else f" with model.kind = {USUAL_MODEL}"
-    return f"Expect about {_duration(backend.expected_seconds)}{usual}."
+    return f"Expect about {_duration(backend.expected_seconds)} of real time{usual}."
 
 
 def _duration(seconds: float) -> str:

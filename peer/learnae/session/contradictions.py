@@ -65,7 +65,7 @@ def contradictions(session: Session) -> list[tuple[bool, str]]:
         ),
         (
             any((group.policy is Policy.OWN) != (group.behaviour is not None) for group in groups),
-            'groups: the policy "own", and only it, names a plug-in, such as behaviour = "lazy.py:Lazy"',
+            'groups: policy = "own" needs behaviour, such as "lazy.py:Lazy", and other policies must not set it',
         ),
         (
             any((group.policy is Policy.HIJACKER) != (group.victim is not None) for group in groups),

@@ -202,8 +202,8 @@ def _unknown(path: list[str]) -> str:
     _, hint, _ = _setting(int(part) if part.isdigit() else part for part in path[:-1])
     block = block_of(hint) or Session
     known = [field.name for field in fields(block)]
-    if homes := [row.section for row in rows() if row.name == path[-1] and row.section]:
-        return f"{place}: no such setting here; {path[-1]} belongs in [{homes[0]}]"
+    if homes := [f"[{row.section}]" for row in rows() if row.name == path[-1] and row.section]:
+        return f"{place}: no such setting here; {path[-1]} belongs in {' or '.join(homes)}"
     if near := get_close_matches(path[-1], known, 1):
         return f"{place}: no such setting; did you mean {'.'.join([*path[:-1], near[0]])}?"
     return f"{place}: no such setting; there are {', '.join(known)}"

@@ -171,7 +171,7 @@ def test_another_chain_than_the_sessions_is_refused(anvil: ForeignAnvil) -> None
 
 @pytest.mark.real
 def test_more_than_the_cap_is_refused(anvil: ForeignAnvil) -> None:
-    assert "above the cap of 0.02" in said_no(chain_of(anvil, cap="0.02")), "two stakes of 0.01, and gas"
+    assert "above the cap of 0.02" in said_no(chain_of(anvil, cap="0.02")), "two wallets with 0.01 each, and gas"
 
 
 @pytest.mark.real
@@ -180,7 +180,7 @@ def test_a_key_with_too_little_is_refused(anvil: ForeignAnvil) -> None:
 
 
 @pytest.mark.real
-def test_a_stake_that_buys_no_registration_is_refused(anvil: ForeignAnvil) -> None:
+def test_a_balance_that_buys_no_registration_is_refused(anvil: ForeignAnvil) -> None:
     settings = tomllib.loads(SMALL)["chain"] | {"balance": "0.00001"}
     assert "chain.balance = 0.00001 ETH is too little to register" in said_no(chain_of(anvil, chain=settings))
 

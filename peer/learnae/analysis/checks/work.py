@@ -164,7 +164,10 @@ def learned_nothing(history: History) -> list[str]:
     if not names:
         return []
     shown = ", ".join(names[:MAX_NAMED]) + (f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else "")
-    return [f"Models hardly better than untrained ones: {shown}. Check model.learning_rate and the labels of the data."]
+    return [
+        f"Models hardly better than untrained ones: {shown}. Check model.learning_rate and the labels of the data; "
+        "if each has few rows, use fewer peers or more data."
+    ]
 
 
 def _alike(untrained: Score, trained: Score, rows: int) -> bool:

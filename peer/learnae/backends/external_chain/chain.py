@@ -30,7 +30,7 @@ from learnae.session.settings import Session
 
 RECENT = 20  # blocks over which the block time is averaged
 STALE = 120.0  # s; maximum age of the newest block
-EXTRA_BLOCKS = 8  # more than on a chain of our own: stakes, registration, the last payments, taking back
+EXTRA_BLOCKS = 8  # more than on a chain of our own: funding, registration, the last payments, taking back
 MIN_BLOCKS = 20  # that a session must have time for
 
 
@@ -62,7 +62,7 @@ class ExternalChain:
         return ExternalChain(settings, session, wallet)
 
     @property
-    def stake(self) -> Wei:
+    def balance(self) -> Wei:
         return wei(self.session.chain.balance)
 
     @asynccontextmanager
@@ -120,7 +120,7 @@ class ExternalChain:
 
     async def _needed(self, node: Node, newest: BlockHeader) -> Wei:
         """The maximum that can be spent from the key at the present gas price."""
-        peers, stake = self.session.peers, self.session.chain.balance
+        peers, balance = self.session.peers, self.session.chain.balance
         fee = (await self.chain_of(node, self.wallet).suggested_fees(newest)).max
         if fee > self.session.chain.max_fee_wei:
             raise InputError(
@@ -133,15 +133,15 @@ class ExternalChain:
                 f"at the present gas price give at least {ether(Wei((DEPLOY_GAS + PAY_GAS) * fee))}"
             )
         least = Wei((DEPLOY_GAS + PAY_GAS) * fee)
-        if self.stake < least:
+        if self.balance < least:
             raise InputError(
-                f"chain.balance = {stake} ETH is too little to register and pay once: "
+                f"chain.balance = {balance} ETH is too little to register and pay once: "
                 f"at the present gas price give at least {ether(least)}"
             )
-        needed = Wei(peers * (self.stake + TRANSFER_GAS * fee))
+        needed = Wei(peers * (self.balance + TRANSFER_GAS * fee))
         if needed > wei(self.settings.cap):
             raise InputError(
-                f"{peers} stakes of {stake} ETH with their gas are {ether(needed)} ETH, above the cap of "
+                f"{peers} wallets with {balance} ETH each and gas are {ether(needed)} ETH, above the cap of "
                 f"{self.settings.cap}: lower chain.balance in the session, or raise {CAP}"
             )
         return needed

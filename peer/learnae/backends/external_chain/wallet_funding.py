@@ -32,13 +32,13 @@ T = TypeVar("T")
 
 FUNDING, WALLETS = "funding.json", "wallets"
 VERSION = 1
-ROUNDS = 8  # of signing the stakes, each with higher fees
+ROUNDS = 8  # of signing the transfers to the wallets, each with higher fees
 MAX_BLOCKS, MAX_SECONDS = 20, 60  # that taking back may last: the sum of both
 
 
 @dataclass(frozen=True)
 class Funding:
-    """``had``: what the lender held before.  ``opening``: the balances once all stakes are final.
+    """``had``: what the lender held before.  ``opening``: the balances once all transfers to the wallets are final.
 
     ``until``: the last block before anything was taken back.  Every export of the run ends there.
     """
@@ -67,7 +67,7 @@ class Funding:
 
 
 async def lend(chain: ExternalChain, run: Path, keystores: Mapping[str, Path]) -> int:
-    """Send each wallet its stake; the block in which all are final.
+    """Send each wallet its starting balance; the block in which all are final.
 
     Raises InputError: some wallets may have been funded by then.
     """
@@ -82,7 +82,7 @@ async def lend(chain: ExternalChain, run: Path, keystores: Mapping[str, Path]) -
         funding.write(run)
         at = await _sent(chain, node, wallets)
         held = {wallet: await node.balance(wallet, at) for wallet in wallets}
-        if min(held.values()) < chain.stake:
+        if min(held.values()) < chain.balance:
             raise InputError(
                 f"the key of {lender} was used elsewhere during funding: use a key reserved for this session"
             )
@@ -111,7 +111,7 @@ async def take_back(chain: ExternalChain, run: Path, say: Say) -> bool:
         )
         has = await node.balance(funding.lender)
     for path, empty in zip(files, emptied, strict=True):
-        if empty and calm:  # otherwise a stake may still arrive
+        if empty and calm:  # otherwise a transfer may still arrive
             path.unlink()
     with suppress(OSError):
         (run / WALLETS).rmdir()
@@ -134,7 +134,7 @@ def _end_of_export(run: Path) -> int | None:
 
 
 async def _sent(chain: ExternalChain, node: Node, wallets: list[Address]) -> int:
-    """Send all stakes; a final block that contains them or comes after them."""
+    """Fund all wallets; a final block that contains them or comes after them."""
     payer, lender, cap = chain.chain_of(node, chain.wallet), chain.wallet.address, chain.settings.cap
     first = await node.nonce(lender, (await node.newest_block()).number)
     settings = chain.session.chain
@@ -142,7 +142,7 @@ async def _sent(chain: ExternalChain, node: Node, wallets: list[Address]) -> int
         with suppress(PortError):  # such as a rate limit: the next round tries again
             mined = await node.nonce(lender, (await node.newest_block()).number)
             due = [(nonce, to) for nonce, to in enumerate(wallets, first) if nonce >= mined]
-            forms = [await payer.sign_transfer(to, chain.stake, nonce, attempt) for nonce, to in due]
+            forms = [await payer.sign_transfer(to, chain.balance, nonce, attempt) for nonce, to in due]
             if payer.max_spending > wei(cap):
                 raise InputError(
                     f"fees rose until the session would cost more than the cap of {cap} ETH: raise the cap, or wait"
@@ -153,7 +153,9 @@ async def _sent(chain: ExternalChain, node: Node, wallets: list[Address]) -> int
         wait = settings.resend_after + settings.confirmations * settings.block_time
         if (at := await _until(chain, deep, time.monotonic() + wait)) is not None:
             return at
-    raise InputError(f"the stakes are not mined after {ROUNDS} fee increases: try when the chain is less busy")
+    raise InputError(
+        f"the transfers to the wallets are not mined after {ROUNDS} fee increases: try when the chain is less busy"
+    )
 
 
 async def _deep(chain: ExternalChain, node: Node, wallet: Address, nonce: int) -> int | None:

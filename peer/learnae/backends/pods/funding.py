@@ -31,7 +31,7 @@ Execute = Callable[..., Awaitable[object]]  # runs a command in the first pod, w
 async def funded_wallets(
     chain: ExternalChain | None, plan: Pods, folder: Path, run: Path, execute: Execute, say: Say
 ) -> AsyncIterator[None]:
-    """On an external chain, lend the stakes from the user's key, and take back the rest however the session ends.
+    """On an external chain, fund the wallets from the user's key, and take back the rest however the session ends.
 
     ``folder``: of the session's files.  Raises InputError: a pod cannot reach the chain, or not every wallet could be
     funded.
@@ -42,7 +42,7 @@ async def funded_wallets(
     await _check_reach(chain.settings.rpc, execute)
     shutil.copyfile(folder / SESSION, run / SESSION)
     try:
-        say(f"Lending the stakes to {len(plan.names)} wallets ...")
+        say(f"Funding {len(plan.names)} wallets ...")
         block = await lend(chain, run, keystores(plan, folder))
         begin_now(folder)
         say(f"All wallets are funded as of block {block}: the session begins.")

@@ -164,6 +164,7 @@ def _parsed(name: str, column: str, values: Arrow) -> Arrow:
         return values.cast(import_pyarrow().float64())
     row = int(np.argmin(look_like_numbers(values, POINT_NUMBER if look_like_numbers(values).all() else NUMBER)))
     raise InputError(
-        f"{name}: column '{column}' contains text in row {row + 1} ('{str(values[row])[:40]}'): put a number there, "
-        "drop the row, or leave the column out of data.features"
+        f"{name}: column '{column}' contains text in row {row + 1} ('{str(values[row])[:40]}'): fill it in with "
+        f'data.encode.impute = ["{column}"], encode a text column with data.encode.one_hot, or list other columns in '
+        "data.features"
     )

@@ -27,7 +27,10 @@ CONVERT = "convert it again with `learnae data hepmass`"
 
 def read_npz(path: Path) -> Dataset:
     if not zipfile.is_zipfile(path):
-        raise InputError(f"{path.name} is not an .npz file; restore it or generate it again")
+        raise InputError(
+            f"{path.name} is not an .npz file: restore it, or for a table of your own set data.path and data.label "
+            "instead of data.source"
+        )
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in KEYS if key in archive.files}

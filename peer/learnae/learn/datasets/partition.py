@@ -276,8 +276,10 @@ def _require_enough(shares: Sequence[PeerShare], session: Session) -> None:
     if train < session.work.slices or validation < MIN_VALIDATION or (data.own_distributions and own_test < 1):
         at_least = "" if len({len(share.rows.train) for share in shares}) == 1 else " at least"
         also = f" and {own_test} test" if data.own_distributions else ""
+        divisible = train + validation >= session.work.slices + MIN_VALIDATION
+        lower = f"lower data.rows = {data.rows}, " if divisible and validation < MIN_VALIDATION else ""
         raise InputError(
             f"{len(shares)} peers would get{at_least} {train} training and {validation} validation{also} rows each, "
             f"too few for {session.work.slices} slices and {MIN_VALIDATION} validation rows: "
-            f"use fewer peers{PARTITIONERS[data.partition].fix}, or data.overlap"
+            f"{lower}use fewer peers{PARTITIONERS[data.partition].fix}, or data.overlap"
         )

@@ -61,7 +61,10 @@ def read(path: Path, data: DataSettings) -> Dataset:
         if numbered:
             notices.append(f"Columns that number the rows are left out: {abbreviate(list(numbered))}.")
         if not_numeric:
-            notices.append(f"Columns that are not numeric are left out: {abbreviate(not_numeric)}.")
+            notices.append(
+                f"Columns that are not numeric are left out: {abbreviate(not_numeric)}. "
+                "To keep one of them, name it in data.encode.one_hot."
+            )
     if not features:
         raise InputError(f"{name} has no numeric column besides '{label}': the network needs one feature or more")
     return to_dataset(name, arrow, features, labels, kind, data.column, " ".join(notices) or None, encoded)
