@@ -287,6 +287,7 @@ def test_a_process_ends_with_the_same_sentence_and_exit_code(tmp_path: Path) -> 
         ('[[groups]]\npolicy = "row-poisoner"', "privacy = false"),
         ('[[groups]]\npolicy = "thief"', "groups.0.policy"),
         ("[[groups]]\nhas_rows = false\ncomputes = false", "no peer trains"),
+        ('[[groups]]\npolicy = "own"', 'policy = "own" needs behaviour, such as'),
         ("[[groups]]\ncount = 7", "count 7 peers"),
         ('[[groups]]\npolicy = "hijacker"', "victim"),
         ("= 3", "not TOML"),
