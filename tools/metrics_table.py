@@ -1,6 +1,6 @@
 """The table of Prometheus metrics in Markdown, from the table that the code exports."""
 
-from learnae.adapters.metrics.table import TABLE
+from learnae.adapters.metrics.metric_list import TABLE
 
 
 def metrics_table() -> str:

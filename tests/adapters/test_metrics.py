@@ -9,7 +9,7 @@ from tests.helpers.apis import Asked
 from tests.helpers.stages import Stage, all_of
 
 from learnae.adapters.metrics import Metrics, Sample
-from learnae.adapters.metrics.table import TABLE, TARGETS, WORK_KINDS
+from learnae.adapters.metrics.metric_list import TABLE, TARGETS, WORK_KINDS
 from learnae.errors import Reason
 from learnae.messages.readings import FeedCounts
 from learnae.ports import Performed

@@ -14,7 +14,7 @@ from tests.stack.live_peers import END, LivePeerProcess, changed, decided
 from tests.stack.live_swarm import LiveSwarm
 from tests.stack.test_walking_skeleton import SESSION
 
-from learnae.adapters.metrics.table import TABLE
+from learnae.adapters.metrics.metric_list import TABLE
 from learnae.messages.wire import cid_of
 
 pytestmark = pytest.mark.real

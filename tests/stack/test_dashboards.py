@@ -13,7 +13,7 @@ from monitor.panels import CHOSEN, Board, Panel
 from monitor.queries import FAULTS, HONEST
 from tests.stack.monitored import MONITOR, SESSION, Watched, monitored
 
-from learnae.adapters.metrics.table import TABLE
+from learnae.adapters.metrics.metric_list import TABLE
 
 pytestmark = pytest.mark.real
 

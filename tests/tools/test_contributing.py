@@ -113,7 +113,7 @@ def extended(copy: Copy) -> Copy:
     row = '    Metric("learnae_slices_total", "counter", "slices", '
     copy.edit(
         metric,
-        "adapters/metrics/table.py",
+        "adapters/metrics/metric_list.py",
         row,
         f'    Metric("learnae_naps_total", "counter", "naps", "taken"),\n{row}',
     )

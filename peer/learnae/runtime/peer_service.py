@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from learnae.adapters.metrics import Metrics, Sample
-from learnae.adapters.metrics.table import target_answer
+from learnae.adapters.metrics.metric_list import target_answer
 from learnae.errors import PortError
 from learnae.plugins import PluginError
 from learnae.ports import Performed, Predictor

@@ -23,7 +23,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from learnae.adapters.metrics.table import BUCKETS, TABLE, TARGETS, WORK_KINDS, Metric, target_answer
+from learnae.adapters.metrics.metric_list import BUCKETS, TABLE, TARGETS, WORK_KINDS, Metric, target_answer
 from learnae.messages.readings import FeedCounts
 from learnae.ports import Performed
 from learnae.protocol.decisions import (
