@@ -1,11 +1,13 @@
 """What labels are decides the defaults of loss and metric; what does not fit is refused in a sentence."""
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from learnae.plugins import BUILT_IN, Kind
+from learnae.protocol.settings import DefenceSettings
 from learnae.session.settings import DataSettings, ModelSettings, ScoreSettings, Session
 from learnae.session.task import QUANTITY_SOURCES, REGRESSION, TASKS, task_contradictions, with_task
 
@@ -68,6 +70,7 @@ def test_what_fits_is_taken(fitting: Session) -> None:
             'model.loss = "mse" does not fit data.task, by which a label is a class',
         ),
         (session(data=replace(NUMBERS, partition="dirichlet")), "divides rows by their classes"),
+        (session(defence=DefenceSettings(similar=Decimal("0.99"))), "defence.similar compares predicted classes"),
         (session(privacy=False), "peers cannot publish rows whose label is a number: leave privacy true"),
         (
             session(data=DataSettings(task=REGRESSION)),

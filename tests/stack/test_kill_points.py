@@ -48,7 +48,9 @@ SETTINGS: dict[str, Any] = {
 OPEN = SETTINGS | {"privacy": False, "work": SETTINGS["work"] | {"slices": 4}}
 FEE, STAKE = 10**15, 2 * 10**15  # wei
 POOLED = SETTINGS | {
-    "work": SETTINGS["work"] | {"slices": 4},
+    "work": SETTINGS["work"] | {"slices": 4, "idle_after": 10.0},  # more than the lives until the deposit take
+    "linger": 15.0,
+    "start": {"timeout": 120.0},
     "defence": {"kind": "profiles", "fee": "0.001", "stake": "0.002", "window": 599},  # both have reported long before
 }
 
@@ -145,7 +147,7 @@ def test_killed_before_and_after_each_call_of_the_fee_pool_a_peer_deposits_repor
     once = {"deposit": 0, "report": 0, "withdrawal": FEE + STAKE}
     assert made == {(wallet, kind, True, paid): 1 for wallet in wallets for kind, paid in once.items()}
     assert len(wallets) == 2
-    assert all(call.shares for call in pool if call.kind == "report"), "nothing was owed"
+    assert any(call.shares for call in pool if call.kind == "report"), "nothing was owed"
 
 
 def test_killed_at_random_a_peer_pays_everything_once_and_finishes(swarm: LiveSwarm) -> None:

@@ -61,6 +61,11 @@ def task_contradictions(session: Session) -> list[tuple[bool, str]]:
             "privacy = false: blocks of rows hold classes, so peers cannot publish rows whose label is a number: leave "
             "privacy true",
         ),
+        (
+            numbers and session.defence.similar is not None,
+            'defence.similar compares predicted classes, and with data.task = "regression" there are none: leave '
+            "it out",
+        ),
     ]
 
 

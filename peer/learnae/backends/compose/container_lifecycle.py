@@ -20,6 +20,7 @@ from learnae.untrusted_file import read_untrusted, replace_untrusted
 
 GRACE = 10  # s that a container gets to stop
 PAUSES = 10  # attempts: the kernel does not freeze processes at once that wait for a busy processor
+PAUSE_AGAIN = 0.2  # s
 RUNNING = "running"
 STATE = "state.json"  # Anvil's
 MAX_STATE = 1 << 30  # bytes
@@ -116,6 +117,7 @@ class ContainerLifecycle:
             with suppress(InputError):
                 await self._of(service, lambda container: container.pause())
                 return
+            await asyncio.sleep(PAUSE_AGAIN)
         await self._of(service, lambda container: container.pause())
 
     def _written(self) -> bytes:
