@@ -7,6 +7,7 @@ import pyarrow
 import pytest
 
 from learnae.errors import InputError
+from learnae.learn.datasets import hugging_face
 from learnae.learn.datasets.sources import count_rows, load_dataset, source_sha256
 from learnae.session.settings import DataSettings, EncodeSettings
 
@@ -55,6 +56,23 @@ def test_a_single_arrow_file_is_a_table(tmp_path: Path, kind: str) -> None:
         with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_file(file, ROWS.schema) as writer:
             writer.write_table(ROWS)
     assert load_dataset(settings(path)).labels.tolist() == [0, 1, 1, 0]
+
+
+def test_a_file_that_needs_more_memory_than_there_is_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(path: Path) -> None:
+        raise MemoryError("malloc of size 9 failed")
+
+    monkeypatch.setattr(hugging_face, "read_arrow", read)
+    with pytest.raises(InputError, match=r"rows\.arrow cannot be read \(malloc of size 9 failed\)"):
+        load_dataset(settings(stream(tmp_path / "rows.arrow", ROWS)))
+
+
+def test_the_working_directory_has_a_name_in_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=f"{tmp_path.name} is a folder without state.json"):
+        load_dataset(settings(Path()))
 
 
 def test_a_folder_of_several_splits_names_them(tmp_path: Path) -> None:

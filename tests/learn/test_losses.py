@@ -12,6 +12,7 @@ from learnae.plugins import PluginError
 
 OUTPUTS = torch.randn(3, 5, 2, generator=torch.Generator().manual_seed(1), requires_grad=True)
 CLASSES = torch.tensor([[0, 1, 0, 1, 1]] * 3)
+IGNORES = "__import__('torch').ones((), requires_grad=True)"
 OWN = "from torch.nn import functional\ndef own(outputs, labels):\n    return functional.cross_entropy(outputs, labels)"
 
 
@@ -30,7 +31,7 @@ def test_a_plug_in_trains_as_the_built_in_loss_that_it_computes() -> None:
         assert torch.allclose(one.weights, other.weights, atol=1e-5) and not torch.equal(one.weights, jobs[0].weights)
 
 
-@pytest.mark.parametrize("answer", ["None", "outputs", "0.5", "labels.float().mean()", "outputs.mean(0)"])
+@pytest.mark.parametrize("answer", ["None", "outputs", "0.5", "labels.float().mean()", "outputs.mean(0)", IGNORES])
 def test_a_plug_in_that_returns_no_loss_is_named(answer: str) -> None:
     reference = own_plugin(f"def own(outputs, labels):\n    return {answer}", "own")
     with pytest.raises(

@@ -72,11 +72,22 @@ def test_labels_are_standardised_by_the_rows_that_peers_train_on_and_by_no_other
     assert split.notice and "always naming that mean has R² 0" in split.notice
 
 
-@pytest.mark.parametrize("labels", [torch.ones(9), torch.tensor([1e300, -1e300] * 5)])
+@pytest.mark.parametrize(
+    "labels", [torch.ones(9), *(size * torch.tensor([1.0, -1] * 5).double() for size in (1e300, 1e130, 1e-170))]
+)
 def test_labels_of_training_rows_that_cannot_be_standardised_are_refused(labels: torch.Tensor) -> None:
     raw = Dataset(torch.randn(len(labels), 2, dtype=torch.float64), labels.double(), label=Quantity())
     with pytest.raises(InputError, match="the same value in all training rows, or values that are too large"):
         standardise(raw, torch.arange(len(labels)))
+
+
+@pytest.mark.parametrize("labels", [[1e200, 2e200], [1e-3, 2e-3]])
+def test_numbers_that_are_too_large_to_square_are_worth_nothing(labels: list[float]) -> None:
+    assert r2(seen(labels, [1e300, -1e300])) == 0 == r2(seen(labels, [float("inf"), 0.0]))
+
+
+def test_one_test_row_has_a_deviation() -> None:
+    assert "mean 3 and deviation 0:" in Quantity().hint(torch.tensor([3.0]))
 
 
 def test_peers_learn_the_numbers_and_are_tested_by_r2() -> None:

@@ -17,10 +17,11 @@ from tests.learn import small
 from learnae.errors import InputError
 from learnae.learn.datasets import tabular
 from learnae.learn.datasets.dataset import Dataset, standardise
+from learnae.learn.datasets.encoding import encode as encoded
 from learnae.learn.datasets.partition import load_partitioned, partition
 from learnae.learn.datasets.sources import load_dataset
 from learnae.session.session_file import parse
-from learnae.session.settings import DataSettings, Session
+from learnae.session.settings import DataSettings, EncodeSettings, Session
 from learnae.session.task import REGRESSION
 
 
@@ -141,6 +142,19 @@ def test_indicators_and_constants_stay_as_they_are() -> None:
     assert table.features[:, :2].tolist() == [[0.0, 5.0], [1.0, 5.0], [0.0, 5.0]]
     assert table.mean[:2] == (0.0, 0.0)
     assert table.std[:2] == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("encode", [{}, {"encode": EncodeSettings(one_hot=("d",))}])
+@pytest.mark.parametrize("huge", [(1.7e308, -1.7e308), (1e60, 1e60)])
+def test_a_column_too_large_to_standardise_is_named(
+    tmp_path: Path, huge: tuple[float, float], encode: dict[str, Any]
+) -> None:
+    path = parquet(tmp_path, d=["u", "v"] * 20, a=[1.0, 2.0] * 20, b=huge * 20, c=[0, 1] * 20)
+    rows = torch.arange(40)
+    with pytest.raises(InputError, match="column 'b' has values that are too large"):
+        standardise(encoded(read(path, "c", (), None, **encode), rows), rows)
+    with pytest.raises(InputError, match="feature 2 has values that are too large"):
+        standardise(Dataset(torch.tensor([[1.0, huge[0]], [2.0, huge[1]]]).double(), torch.arange(2)), torch.arange(2))
 
 
 def test_a_table_that_came_standardised_is_left_alone() -> None:

@@ -32,6 +32,6 @@ def loss(reference: str, outputs: Tensor, labels: Tensor) -> Tensor:
         return total
     found = [call(reference, function, *each) for each in zip(outputs, labels, strict=True)]
     for value in found:
-        if not isinstance(value, Tensor) or value.shape != () or not value.requires_grad:
+        if not isinstance(value, Tensor) or value.shape != () or value.grad_fn is None:
             raise PluginError(reference, first_line(function), "it did not return one number that depends on outputs")
     return torch.stack(found).sum()

@@ -18,6 +18,7 @@ from learnae.protocol.types import Score
 
 ACCURACY = "accuracy"
 SCALE = 1_000_000
+LARGEST = 1e150  # numbers of which a sum of squares is finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,10 @@ def r2(seen: Estimates) -> Fraction:
 
     It has no unit and is what scikit-learn's regressors are scored by, so that it can be compared; and on given rows
     it is higher exactly if the squared error is lower, which is what training minimises.  Sums are rounded once.
+    Numbers too large to square are worth 0.
     """
+    if not torch.cat((seen.labels, seen.outputs)).abs().max() < LARGEST:
+        return Fraction(0)
     error = fsum(((seen.labels - seen.outputs) ** 2).tolist())
     variance = fsum(((seen.labels - fsum(seen.labels.tolist()) / len(seen.labels)) ** 2).tolist())
     if not variance:

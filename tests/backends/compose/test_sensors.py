@@ -8,6 +8,7 @@ import pytest
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.base import Run
+from learnae.backends.compose import sensors
 from learnae.backends.compose.containers import Containers
 from learnae.backends.compose.sensors import SensorContainers
 from learnae.backends.live_run import READINGS, observed
@@ -205,5 +206,28 @@ def test_sensors_start_when_all_peers_that_follow_the_feed_are_at_work_and_all_t
         await asyncio.wait([following])
 
     asyncio.run(story())
+    assert stage.said == []
     assert sorted(stage.containers.services) == ["sensor-p02", "sensor-p03"]
     assert sorted(stage.at_work) == ["p02", "p03"], "faults wait for them"
+
+
+def test_a_trainer_that_never_trains_does_not_hold_up_sensors_for_ever(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensors, "PATIENCE", 0.0)
+
+    async def story() -> None:
+        following = asyncio.create_task(stage.sensors.follow())
+        stage.run.add(Record(1.0, "p00", WorkBegan(2, False)))
+        stage.run.add(Record(1.0, "p00", WorkChanged(WorkState.TRAINING)))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert stage.containers.services == stage.said == [], "a broker keeps nothing for a peer that is not at work"
+        stage.run.add(Record(1.0, "p01", WorkBegan(2, False)))
+        async with asyncio.timeout(60):
+            await stage.containers.both.wait()
+        following.cancel()
+        await asyncio.wait([following])
+
+    asyncio.run(story())
+    assert stage.said == ["The sensors start although trainers have not trained for 0 s: p01."]

@@ -2,6 +2,7 @@
 
 A sensor starts once all peers that follow the feed are at work, since a broker keeps nothing for those that never
 subscribed, and all trainers train: on a busy host they may need a minute, in which it would publish all that it has.
+A trainer that failed before it trained would hold up all of them for ever, so that they wait for some minutes only.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from learnae.session.roster import Member
 from learnae.session.settings import Session
 from learnae.untrusted_file import CHUNK, open_untrusted
 
+PATIENCE = 300.0  # s that sensors wait for trainers once the peers that follow the feed are at work
 LOOK = 0.5  # s between two looks at what sensors have recorded
 MAX_LINE = 1 << 16  # bytes
 AHEAD = 5.0  # s that the clock of containers may be ahead of the one here, as in the virtual machine of Docker Desktop
@@ -64,8 +66,9 @@ class SensorContainers:
     async def follow(self) -> None:
         """Start the sensors, and record what they publish, until cancelled."""
         async with asyncio.TaskGroup() as group:
+            ready = group.create_task(self._others_at_work())
             for member in self.sensors:
-                group.create_task(self._start(member))
+                group.create_task(self._start(member, ready))
             while True:
                 await asyncio.sleep(LOOK)
                 for name in list(self.published):
@@ -139,16 +142,30 @@ class SensorContainers:
         cids = frozenset(cid for known in self.published.values() for cid in known.values())
         return Rest(frozenset(), frozenset(), cids)
 
-    async def _start(self, member: Member) -> None:
-        early = [other for other in self.members if not other.group.joins_at]
-        waiting: set[tuple[type, str]] = {(WorkBegan, other.name) for other in early if other.group.bridge}
-        honest = (other for other in early if other.group.policy is Policy.HONEST)
-        waiting |= {(WorkChanged, other.name) for other in honest if other.group.role is Role.TRAINER}
-        async for _, record in self.run.events.follow():
-            if not (isinstance(record.fact, WorkChanged) and record.fact.work in (WorkState.EMPTY, WorkState.IDLE)):
-                waiting.discard((type(record.fact), record.peer))
-            if not waiting:
-                break
+    async def _start(self, member: Member, ready: asyncio.Task[None]) -> None:
+        await ready
         await asyncio.sleep(member.group.joins_at - self.clock())
         await self.containers.up(f"sensor-{member.name}")
         self.started(self.clock(), member.name)
+
+    async def _others_at_work(self) -> None:
+        early = [other for other in self.members if not other.group.joins_at]
+        await self._seen(WorkBegan, {other.name for other in early if other.group.bridge})
+        honest = (other for other in early if other.group.policy is Policy.HONEST)
+        idle = {other.name for other in honest if other.group.role is Role.TRAINER}
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._seen(WorkChanged, idle)
+        except TimeoutError:
+            names = ", ".join(sorted(idle))
+            self.say(f"The sensors start although trainers have not trained for {PATIENCE:g} s: {names}.")
+
+    async def _seen(self, kind: type[WorkBegan | WorkChanged], waiting: set[str]) -> None:
+        """Remove from ``waiting`` each peer that records such a fact, until none is left."""
+        async for _, record in self.run.events.follow():
+            fact = record.fact
+            has_none = isinstance(fact, WorkChanged) and fact.work in (WorkState.EMPTY, WorkState.IDLE)
+            if isinstance(fact, kind) and not has_none:
+                waiting.discard(record.peer)
+            if not waiting:
+                break

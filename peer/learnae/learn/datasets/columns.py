@@ -86,7 +86,7 @@ def to_numbers(name: str, column: str, values: Arrow, impute: bool = False) -> F
     if len(invalid):
         raise InputError(
             f"{name}: column '{column}' contains {numbers[invalid[0]]} in row {invalid[0] + 1} ({len(invalid)} such "
-            "rows): put a number there, drop those rows, or leave the column out of data.features"
+            "rows): put a number there, drop those rows, or choose other columns"
         )
     return numbers
 
@@ -158,7 +158,7 @@ def _parsed(name: str, column: str, values: Arrow) -> Arrow:
     """A column of texts that are numbers, such as those that were padded.  Raises InputError for any other text."""
     if not is_text(values.type):
         raise InputError(
-            f"{name}: column '{column}' has type {values.type}, which is not numeric: leave it out of data.features"
+            f"{name}: column '{column}' has type {values.type}, which is not numeric: choose another column"
         )
     if look_like_numbers(values, POINT_NUMBER).all():
         return values.cast(import_pyarrow().float64())

@@ -63,6 +63,7 @@ class Dataset:
     row_shape: tuple[int, ...] = ()  # of images and sequences, whose numbers are the columns
     groups: NDArray[np.int64] | None = None  # (R,) each row's value in the column ``group``
     group: str = ""  # the column that rows can be partitioned by
+    names: tuple[str, ...] = ()  # (F,) the column that each feature comes from; empty if they have no names
     columns: tuple[Column, ...] = ()  # to encode once the training rows are known; empty if all are numbers
     encoding: tuple[Mapping[str, Any], ...] = ()  # how they were encoded
     notice: str | None = None  # one sentence to print: columns that were left out
@@ -95,7 +96,7 @@ class Dataset:
 def standardise(dataset: Dataset, rows: Tensor) -> Dataset:
     """The dataset with mean 0 and standard deviation 1 over ``rows``; unchanged if it is standardised already.
 
-    So are labels that are numbers.  InputError: they are all the same.
+    So are labels that are numbers.  InputError: they are all the same, or numbers are too large.
 
     Columns that are constant in these rows or contain only 0 and 1 stay unchanged: a rare indicator would become huge.
     """
@@ -106,6 +107,11 @@ def standardise(dataset: Dataset, rows: Tensor) -> Dataset:
     unchanged = ((selected == 0) | (selected == 1)).all(0) | (std == 0)
     mean, std = mean.masked_fill(unchanged, 0), std.masked_fill(unchanged, 1)
     features = (dataset.features - mean).div_(std).float()
+    usable = torch.isfinite(std) & torch.isfinite(features.sum(0))
+    if not usable.all():
+        index = int(usable.int().argmin())
+        name = f"column '{dataset.names[index]}'" if dataset.names else f"feature {index + 1}"
+        raise InputError(f"{name} has values that are too large to compute with: leave it out, or change its unit")
     label, labels = dataset.label.standardised(dataset.labels, rows)
     scales = tuple(mean.tolist()), tuple(std.tolist())
     return replace(dataset, features=features, labels=labels, mean=scales[0], std=scales[1], label=label)

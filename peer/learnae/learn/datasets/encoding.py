@@ -27,13 +27,15 @@ def encode(dataset: Dataset, rows: torch.Tensor) -> Dataset:
         return dataset
     raw, trained = dataset.features.numpy(), rows.numpy()
     parts: list[Floats] = []
+    names: list[str] = []
     facts: list[dict[str, Any]] = []
     for index, column in enumerate(dataset.columns):
         fact: dict[str, Any] = {"column": column.name}
         parts += _encoded(column, raw[:, index], trained, fact)
+        names += [column.name] * (len(parts) - len(names))
         facts.append(fact)
     features = torch.from_numpy(np.stack(parts, axis=1))
-    return replace(dataset, features=features, columns=(), encoding=tuple(facts))
+    return replace(dataset, features=features, names=tuple(names), columns=(), encoding=tuple(facts))
 
 
 # private

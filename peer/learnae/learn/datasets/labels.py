@@ -13,6 +13,8 @@ from torch import Tensor
 from learnae.errors import InputError
 from learnae.learn.metrics import Estimates, Predictions
 
+SMALLEST, LARGEST = 1e-100, 1e100  # deviation of labels, so that squares in their unit are exact enough
+
 
 @dataclass(frozen=True)
 class Classes:
@@ -60,9 +62,10 @@ class Quantity:
     def standardised(self, labels: Tensor, rows: Tensor) -> "tuple[Quantity, Tensor]":
         """Raises InputError."""
         std, mean = (number.item() for number in torch.std_mean(labels[rows], correction=0))
-        if not 0 < std < float("inf"):
+        if not SMALLEST < std < LARGEST:
             raise InputError(
-                "the label has the same value in all training rows, or values that are too large: choose another one"
+                "the label has the same value in all training rows, or values that are too large or too close "
+                "together: choose another one, or another unit"
             )
         return Quantity(mean, std), ((labels - mean) / std).float()
 
@@ -77,7 +80,8 @@ class Quantity:
 
     def hint(self, labels: Tensor) -> str:
         """What these labels are worth without a model."""
-        low, high, mean, std = (function(labels).item() for function in (torch.min, torch.max, torch.mean, torch.std))
+        std, mean = (number.item() for number in torch.std_mean(labels, correction=0))
+        low, high = labels.min().item(), labels.max().item()
         return (
             f"In the test rows, the label is from {low:.4g} to {high:.4g}, with mean {mean:.4g} and deviation "
             f"{std:.4g}: always naming that mean has R² 0."

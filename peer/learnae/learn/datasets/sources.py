@@ -55,7 +55,7 @@ def source_file(data: DataSettings) -> Path:
             raise InputError(
                 f"data.path = {data.path}: no such file; relative paths start at the working directory, {Path.cwd()}"
             )
-        return path
+        return path if path.name else path.absolute()  # "." has no name for messages
     if data.source.startswith(scikit_learn.PREFIX):
         return scikit_learn.file_of(data.source)
     source = SOURCES.get(data.source)

@@ -48,7 +48,7 @@ def read_table_file(path: Path, data: DataSettings) -> tuple[Arrow, list[str]]:
         return _read_csv(path, gzip.open if begin.startswith(GZIP) else open, data)
     except EOFError:
         raise InputError(f"{path.name} ends in the middle (a truncated gzip file): copy or download it again") from None
-    except (OSError, UnicodeDecodeError, zlib.error, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, MemoryError, zlib.error, pa.ArrowException) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path.name} cannot be read ({reason[:200]}): repair it or export it again") from None
 

@@ -96,6 +96,7 @@ def to_dataset(
         label=label,
         groups=groups,
         group=column or "",
+        names=tuple(features),
         columns=tuple(columns) if encoded else (),
         notice=notice,
     )
@@ -160,5 +161,6 @@ def _numbers_rows(column: str, values: Arrow) -> bool:
         return False
     if ROW_NUMBERS.fullmatch(column):
         return True
-    steps = np.diff(numbers)
+    with np.errstate(over="ignore"):
+        steps = np.diff(numbers)
     return len(numbers) >= MIN_COUNTING and bool(steps[0] != 0 and (steps == steps[0]).all())
