@@ -9,10 +9,10 @@ from tests.analysis.test_checks_fee_pool import FEE, NAMES, POOL_CHECKS, ROSTER,
 from learnae.analysis.checks import CHECKS
 from learnae.analysis.fee_pool import pool_calls
 from learnae.analysis.money import left_in_pool, paid_out
-from learnae.protocol.decisions import Averaged, ClaimJudged, Verdict
+from learnae.protocol.decisions import Averaged, ChainEntered, ClaimJudged, RolledBack, Verdict
 from learnae.protocol.types import Address, Cid, Poid, Score, wei
 from learnae.records.chain_export import Balances, Block
-from learnae.records.history import History, Record
+from learnae.records.history import Fact, History, PeerCrashed, Record
 
 STAKE = Decimal("0.05")
 
@@ -66,6 +66,28 @@ def test_only_members_are_held_to_it_and_only_if_there_is_a_stake(session: Tradi
     strangers = replace(session.history, chain=())
     assert averaged(strangers, "p00", "p01", None) == ""
     assert averaged(Trading().history, "p00", "p01", None) == ""
+
+
+ENTERED, ROLLED_BACK = ChainEntered("0x1"), RolledBack(1, 0)
+
+
+@pytest.mark.parametrize(
+    ("facts", "held"),
+    [
+        ((("p00", ENTERED),), True),
+        ((("p00", ENTERED), ("p00", ChainEntered("0x2"))), False),
+        ((("p00", ROLLED_BACK),), False),
+        ((("p02", ROLLED_BACK),), True),
+        ((("p00", PeerCrashed()), ("p02", ROLLED_BACK)), False),
+    ],
+    ids=["one chain", "replaced", "rolled back", "another noticed", "another noticed while it was down"],
+)
+def test_a_member_may_rely_on_a_deposit_that_its_chain_lost(
+    session: Trading, facts: tuple[tuple[str, Fact], ...], held: bool
+) -> None:
+    history = session.history
+    moved = replace(history, records=(*history.records, *(Record(8.0, peer, fact) for peer, fact in facts)))
+    assert bool(averaged(moved, "p00", "p01", None)) == held
 
 
 def test_a_pay_out_wallet_is_listed_with_what_it_holds(session: Trading) -> None:

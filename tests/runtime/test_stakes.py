@@ -90,3 +90,13 @@ def test_a_replaced_chain_holds_the_stakes_anew() -> None:
 def test_after_a_rollback_each_stake_is_locked_and_comes_back_once() -> None:
     session = run(STAKED, lambda simulator: simulator.at(8.0, lambda: simulator.roll_back(1000)))
     assert session.failing == [] and calls(session, "p00") == KINDS
+
+
+def test_models_of_a_peer_that_never_returns_to_a_replaced_chain_had_a_stake() -> None:
+    def lost(simulator: Simulator) -> None:
+        simulator.at(7.0, lambda: simulator.kill("p05"))
+        simulator.at(9.0, simulator.replace_chain)
+
+    session = run(STAKED | {"work": {"slices": 6, "patience": 8}, "max_duration": 400.0, "linger": 60.0}, lost)
+    assert "models_have_stakes" not in session.failing and calls(session, "p05") == ()
+    assert session.host("p05").config.peer in {fact.creator for fact in session.attempts("p01")}

@@ -12,12 +12,12 @@ from learnae.analysis.checks.debts import winning_claim
 from learnae.analysis.checks.result import check, debt_name, session_began
 from learnae.analysis.checks.work import last_states
 from learnae.analysis.fee_pool import WHOLE, has_pool, pool_calls, splits_fees, wallet_of
-from learnae.protocol.decisions import Averaged, ClaimJudged, DebtChanged, DebtState
+from learnae.protocol.decisions import Averaged, ChainEntered, ClaimJudged, DebtChanged, DebtState, RolledBack
 from learnae.protocol.fee_pool import AFTER_REPORT, NO_DEPOSIT
 from learnae.protocol.settings import Defence
 from learnae.protocol.types import ETHER, Address, TxHash
 from learnae.records.chain_export import Balances
-from learnae.records.history import History
+from learnae.records.history import History, PeerCrashed
 from learnae.records.outcome import EndedBy
 
 
@@ -106,7 +106,11 @@ def fees_are_split(history: History) -> Iterator[str]:
 
 @check
 def models_have_stakes(history: History) -> Iterator[str]:
-    """A member of the pool averages only with models of identities whose contracts were deposited with."""
+    """A member of the pool averages only with models of identities whose contracts were deposited with.
+
+    Left out is a member whose chain rolled back or was replaced, also after its crash: it may have read deposits that
+    the exported chain does not have.
+    """
     session = session_began(history)
     if not session.session.defence.stake_wei:
         return
@@ -114,6 +118,7 @@ def models_have_stakes(history: History) -> Iterator[str]:
     staked = {call.contract for call in deposits}
     members = {wallet_of(call.transaction.sender) for call in deposits}
     names = {name for name, entry in history.roster.items() if wallet_of(entry.wallet) in members}
+    names -= _read_other_chains(history)
     claims: dict[str, dict[Address, ClaimJudged]] = {}
     for record in history.of(ClaimJudged, Averaged):
         if isinstance(record.fact, ClaimJudged):
@@ -122,6 +127,19 @@ def models_have_stakes(history: History) -> Iterator[str]:
             winner = winning_claim(claims.get(record.peer, {}).values(), record.fact.creator)
             if winner is None or winner.contract.lower() not in staked:
                 yield f"{record.peer} averaged with a model of {record.fact.creator}, whose identity has no stake"
+
+
+def _read_other_chains(history: History) -> set[str]:
+    """Peers that may have read a chain that was rolled back or replaced later."""
+    found, entered, crashed = set[str](), set[str](), set[str]()
+    for record in history.of(ChainEntered, RolledBack, PeerCrashed):
+        if isinstance(record.fact, PeerCrashed):
+            crashed.add(record.peer)
+        elif isinstance(record.fact, RolledBack) or record.peer in entered:
+            found |= {record.peer} | crashed  # a peer that is down does not notice
+        else:
+            entered.add(record.peer)
+    return found
 
 
 def _payable(changes: Sequence[tuple[float, DebtChanged]]) -> list[float]:
