@@ -1,5 +1,7 @@
 """What no single setting can say: settings of a session that do not go together, each with a sentence."""
 
+from math import ceil
+
 from learnae.messages.wire import MAX_READERS
 from learnae.protocol.blockchain import MAX_MEMBERS, POOL
 from learnae.protocol.policies import Policy, Role
@@ -87,6 +89,7 @@ def _pool_contradictions(session: Session) -> list[tuple[bool, str]]:
         ]
     gas, splits = gas_of_calls(session), defence.kind is Defence.PROFILES
     kind = 'defence.kind = "profiles"' if splits else "defence.stake"
+    least = ceil(4 * max(chain.block_time, chain.poll) * (chain.confirmations + 2))  # the last quarter is for reports
     deposits = [f"defence.fee = {defence.fee}"] * splits + [f"defence.stake = {defence.stake}"] * (defence.stake > 0)
     return [
         (terms.places > MAX_MEMBERS, f"{kind} is for up to {MAX_MEMBERS} peers, not {terms.places}: lower peers"),
@@ -116,6 +119,11 @@ def _pool_contradictions(session: Session) -> list[tuple[bool, str]]:
             any(4 * group.joins_at > 3 * session.defence.window for group in session.groups if not group.sensor),
             f"groups.joins_at is after three quarters of defence.window = {session.defence.window}, when no more than "
             "reporting is left: lower it, or raise window",
+        ),
+        (
+            defence.window < least,
+            f"defence.window = {defence.window} is too short to deposit and report, because blocks take "
+            f"{chain.block_time:g} s and peers ask the chain every {chain.poll:g} s: raise it to {least} or more",
         ),
         (
             session.defence.window >= session.max_duration,
