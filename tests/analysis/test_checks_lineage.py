@@ -7,13 +7,19 @@ import pytest
 from tests.helpers.histories import BOB_OWES, MODEL, PARENTS, PEER, SETTINGS, amended, caught, fact_is, followed_by
 
 from learnae.protocol.decisions import DebtChanged, DebtState, Published
-from learnae.protocol.types import Cid, Parents, PeerId, Wei
+from learnae.protocol.types import Cid, Parents, PeerId, Score, Wei
 from learnae.records.history import History, SessionBegan
 
 BY_DAN = Parents((MODEL["ann 1"], MODEL["dan 1"]), (PEER["ann"], PEER["dan"]))
 PART = Wei(BOB_OWES.wei // 4)
-FOR_DAN = DebtChanged(
-    1, PEER["dan"], MODEL["dan 1"], BOB_OWES.before, BOB_OWES.after, PART, DebtState.DECLINED, part_of=MODEL["ann 2"]
+FOR_DAN = replace(
+    BOB_OWES,
+    debt=1,
+    creator=PEER["dan"],
+    cid=MODEL["dan 1"],
+    wei=PART,
+    state=DebtState.DECLINED,
+    part_of=MODEL["ann 2"],
 )
 
 
@@ -24,8 +30,10 @@ def split(parents: Parents, *parts: DebtChanged, lineage: str = "0.5") -> Histor
     history = amended(fact_is("ann", Published, cid=MODEL["ann 2"]), history, parents=parents)
     rest = BOB_OWES.wei - (PART if lineage != "0" else 0)
     history = amended(fact_is("bob", DebtChanged), history, wei=Wei(rest))
+    second = history.debts["bob", 0][0][1].second
     for part in parts:
-        history = followed_by(fact_is("bob", DebtChanged, state=DebtState.OWED), part, history)
+        priced = replace(part, second=second + part.second)
+        history = followed_by(fact_is("bob", DebtChanged, state=DebtState.OWED, debt=0), priced, history)
     return history
 
 
@@ -55,6 +63,24 @@ def test_nobody_owes_a_part_for_its_own_model() -> None:
 def test_a_part_that_is_not_owed_like_that_is_caught(parts: tuple[DebtChanged, ...], sentence: str) -> None:
     found = complaints(split(BY_DAN, *parts))
     assert found.keys() == {"parents_get_their_parts"} and sentence in found["parents_get_their_parts"]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        replace(FOR_DAN, before=Score(0, 1000)),
+        replace(FOR_DAN, after=Score(1, 1)),
+        replace(FOR_DAN, second=1),
+        replace(FOR_DAN, part_of=None),
+    ],
+    ids=["before", "after", "second", "no part"],
+)
+def test_a_part_has_the_scores_and_second_of_the_whole_debt_in_each_change(part: DebtChanged) -> None:
+    opened = replace(FOR_DAN, state=DebtState.OWED)
+    assert complaints(split(BY_DAN, FOR_DAN, opened)) == {}
+    assert "which is not due" in complaints(split(BY_DAN, part, opened))["parents_get_their_parts"]
+    if part.part_of:
+        assert "does not owe" in complaints(split(BY_DAN, part))["parents_get_their_parts"]
 
 
 def test_the_rest_is_what_the_parts_leave() -> None:

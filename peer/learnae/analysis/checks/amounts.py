@@ -9,12 +9,13 @@ from learnae.analysis.checks.result import check, debt_name, exact_accuracy, ses
 from learnae.plugins import PluginError, plugin_file
 from learnae.protocol.decisions import Averaged, DebtChanged, Published
 from learnae.protocol.reward import RewardView, reward_function
-from learnae.protocol.types import ETHER, Cid, PeerId, Wei
+from learnae.protocol.types import ETHER, Cid, PeerId, Score, Wei
 from learnae.records.history import History
 
 ROUNDING = 1e-6  # s, of the times in a history
 
-Part = tuple[str, Cid, PeerId, Cid, Wei]  # payer, adopted model, creator and CID of a parent, its part
+Part = tuple[str, Cid | None, PeerId, Cid, Wei, Score, Score, int]
+"""Payer, adopted model, creator and CID of a parent, its part; scores and second of the adoption."""
 
 
 @check
@@ -38,22 +39,24 @@ def amounts_follow_reward_function(history: History) -> Iterator[str]:
 def parents_get_their_parts(history: History) -> Iterator[str]:
     """With ``reward.lineage``, a debt for a model with parents goes with one for each parent of a third peer.
 
-    It is for half of that share, rounded down.  Nothing else creates a debt for a parent.
+    It is for half of that share, rounded down, with the scores and second of the whole debt, and stays so.  Nothing
+    else creates a debt for a parent.
     """
     session_began(history)
     parents, due, owed = _parents_by_others(history), Counter[Part](), Counter[Part]()
     for (payer, _), _, fact, whole in _rewards(history) if parents else ():
         for creator, cid in parents.get(fact.cid, ()):
             if creator != history.roster[payer].peer:
-                due[payer, fact.cid, creator, cid, _part(history, whole)] += 1
+                part = _part(history, whole)
+                due[payer, fact.cid, creator, cid, part, fact.before, fact.after, fact.second] += 1
     for (payer, _), changes in history.debts.items():
-        for adopted, creator, cid, wei in {(fact.part_of, fact.creator, fact.cid, fact.wei) for _, fact in changes}:
-            if adopted is not None:
-                owed[payer, adopted, creator, cid, wei] += 1
-    for payer, adopted, creator, cid, wei in (due - owed).elements():
+        if any(fact.part_of for _, fact in changes):
+            facts = (fact for _, fact in changes)
+            owed.update({(payer, f.part_of, f.creator, f.cid, f.wei, f.before, f.after, f.second) for f in facts})
+    for payer, adopted, creator, cid, wei, *_ in (due - owed).elements():
         yield f"{payer} does not owe {creator} {wei} wei for {cid}, a parent of {adopted}"
-    for payer, adopted, creator, cid, wei in (owed - due).elements():
-        yield f"{payer} owes {creator} {wei} wei for {cid} as a parent of {adopted}, which is not due"
+    for payer, adopted, creator, cid, wei, *_ in (owed - due).elements():
+        yield f"{payer} owes {creator} {wei} wei for {cid} as a parent of {adopted}, which is not due like that"
 
 
 def _parents_by_others(history: History) -> dict[Cid, list[tuple[PeerId, Cid]]]:
