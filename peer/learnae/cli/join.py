@@ -38,6 +38,8 @@ def join(
     add(join_file.sources if run_plugins else ())
     require_plugins(join_file.settings)
     say(f"Joining as {join_file.name}, in {peer.folder}. Press Ctrl-C to leave; the same command resumes.")
+    if payout := peer.service.member.payout:
+        say(f"Its income goes to {payout} (groups.payout).")
     ended_by = asyncio.run(_run(peer, program))
     say(f"{join_file.name} has left ({ended_by}).")
     if peer.journal.exists():

@@ -11,7 +11,7 @@ differ by ``MODEL_TOLERANCE`` of what the training changed, and a score by ``SCO
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from random import Random
 
@@ -67,6 +67,12 @@ class Job:
                 return cid, remote.weights.cid
             case do.ForgeModel(source=source, other=other):
                 return tuple(cid for cid in (source and source.weights.cid, other) if cid)
+
+    @property
+    def repeated(self) -> do.TrainerAction:
+        """Compared with no earlier models: it passed that test, and which of them its peer held is not recorded."""
+        request = self.request
+        return replace(request, earlier=()) if isinstance(request, do.ScoreModel | do.AverageModels) else request
 
     def __str__(self) -> str:
         step = "" if isinstance(self.request, do.ScoreModel | do.PackRows) else f" for its model {self.request.step}"
@@ -152,7 +158,7 @@ class Replay:
         result, waiting = Replayed(), list(jobs)
         users = Counter(cid for job in jobs for cid in job.inputs)
         while ready := [job for job in waiting if all(cid in self._blocks for cid in job.inputs)][:AT_ONCE]:
-            pending = [submit(job.request, self._trainers[job.peer]) for job in ready]
+            pending = [submit(job.repeated, self._trainers[job.peer]) for job in ready]
             for job, future in zip(ready, pending, strict=True):
                 event = finish(job.request, future, job.answer.at)
                 result.executed[job.kind] += 1

@@ -3,15 +3,16 @@
 from math import ceil
 
 from learnae.messages.wire import MAX_READERS
-from learnae.protocol.blockchain import MAX_MEMBERS, POOL
+from learnae.protocol.blockchain import MAX_MEMBERS
 from learnae.protocol.policies import Policy, Role
 from learnae.protocol.settings import Defence, DefenceSettings, IdentityRule, MarketSettings, RewardSettings, Settle
+from learnae.protocol.types import wei
 from learnae.session.fee_pool import gas_of_calls, pool_terms
 from learnae.session.sensor_rules import sensor_contradictions
 from learnae.session.settings import DataSettings, EncodeSettings, Session
 from learnae.session.task import task_contradictions
 
-NOBODY = "0x" + "0" * 40  # the address to which burnt money goes
+RESERVED = 0x10000  # addresses below: burnt money goes to 0, and the fee pool and the chain's own contracts are here
 POSING = (Policy.POISONER, Policy.SPAMMER)  # as trainers
 COPYING = (Policy.COPYCAT, Policy.SLEEPER, Policy.SYBIL)
 OF_ADAPT = ("target", "lowest", "highest")  # of reward.adapt
@@ -27,6 +28,7 @@ def contradictions(session: Session) -> list[tuple[bool, str]]:
         *task_contradictions(session),
         *_market_contradictions(session),
         *_unused_money_settings(session),
+        *_invisible_sums(session),
         *_payout_contradictions(session),
         *_sealing_contradictions(session),
         (
@@ -106,6 +108,10 @@ def _pool_contradictions(session: Session) -> list[tuple[bool, str]]:
             f"{' and '.join(deposits)} and {gas} ETH of gas for the calls of the fee pool are above "
             f"chain.balance = {chain.balance}: raise it",
         ),
+        (
+            not splits and terms.places == 0,
+            "defence.stake is set, but no group makes the deposit: leave groups.stakes true in one, or stake out",
+        ),
         (splits and absent, f"{kind}: each peer deposits its fee: leave groups.stakes true"),
         (
             defence.stake > 0 and session.reward.data > 0,
@@ -147,7 +153,7 @@ def _payout_contradictions(session: Session) -> list[tuple[bool, str]]:
             "groups.payout: two peers have one address, so that their income cannot be told apart: give each its own",
         ),
         (
-            any(address in (NOBODY, POOL) for address in addresses),
+            any(int(address, 16) < RESERVED for address in addresses),
             "groups.payout is an address from which nobody can take money: give that of a wallet of yours",
         ),
         (
@@ -222,6 +228,26 @@ def _unused_money_settings(session: Session) -> list[tuple[bool, str]]:
             for owner, names in OF_KINDS.items()
             for name in names
         ),
+    ]
+
+
+def _invisible_sums(session: Session) -> list[tuple[bool, str]]:
+    """Sums that a chain, which counts in wei, would take for nothing."""
+    reward, defence = session.reward, session.defence
+    sums = [
+        ("reward.factor", reward.factor),
+        ("reward.cap", reward.cap),
+        ("reward.data", reward.data),
+        ("payment.threshold", session.payment.threshold),
+        ("defence.stake", defence.stake),
+        ("defence.fee", defence.fee),
+        ("chain.balance", session.chain.balance),
+        ("chain.gas_cap", session.chain.gas_cap),
+        *(("groups.cost", group.cost) for group in session.groups),
+    ]
+    return [
+        (amount > 0 and wei(amount) == 0, f"{name} = {amount} is below 1 wei (1e-18 ETH), which is nothing: raise it")
+        for name, amount in sums
     ]
 
 

@@ -28,6 +28,7 @@ from learnae.runtime.live_process import PeerEndpoints
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.shard_learning import INITIAL, ROWS
 from learnae.session.session_file import parse, to_toml
+from learnae.session.settings import Session
 from learnae.session.setup import SessionSetup
 
 SESSION_OF_TWO = parse({"peers": 2, "max_duration": 60.0})
@@ -35,14 +36,14 @@ FEATURES = 3
 TOKEN = "t" * 43
 
 
-def rendered(folder: Path, zero: Moment | None = None) -> Path:
+def rendered(folder: Path, zero: Moment | None = None, session: Session = SESSION_OF_TWO) -> Path:
     """What build/swarm has for p01, the remote."""
     made, pod = [create_identity(), create_identity()], folder / "pods" / "p01"
     for part in ("ipfs", "peer/initial"):
         (pod / part).mkdir(parents=True)
     wallets = [keystore.create_wallet(path).address for path in (folder / "other.json", pod / "peer" / WALLET)]
     Roster.of(zip((each.peer_id for each in made), wallets, strict=True), zero).write(folder / ROSTER)
-    (folder / SESSION).write_text(to_toml(SESSION_OF_TWO))
+    (folder / SESSION).write_text(to_toml(session))
     (pod / "ipfs" / "swarm.key").write_text(create_swarm_key())
     (pod / "ipfs" / "identity").write_text(made[1].key)
     features = np.zeros((4, FEATURES), np.float32)
@@ -53,11 +54,11 @@ def rendered(folder: Path, zero: Moment | None = None) -> Path:
     return folder
 
 
-def join_file(folder: Path, zero: Moment | None = None) -> Path:
+def join_file(folder: Path, zero: Moment | None = None, session: Session = SESSION_OF_TWO) -> Path:
     path = folder / "p01.join.json"
-    swarm = rendered(folder / "swarm", zero)
-    members = Roster.read(swarm / ROSTER).members(SESSION_OF_TWO)
-    session_id = SessionSetup(SESSION_OF_TWO, members, FEATURES, "", str.encode).session_id
+    swarm = rendered(folder / "swarm", zero, session)
+    members = Roster.read(swarm / ROSTER).members(session)
+    session_id = SessionSetup(session, members, FEATURES, "", str.encode).session_id
     JoinFile.of_pod("p01", session_id, swarm, {"Qm": "/ip4/10.0.0.1/tcp/4001"}, "http://r", "http://h", TOKEN).write(
         path
     )
@@ -173,6 +174,15 @@ def test_a_join_file_whose_host_does_not_answer_is_refused(tmp_path: Path) -> No
     path = join_file(tmp_path)
     path.write_text(changed(host="http://127.0.0.1:9")(path.read_text()))
     refused(here(tmp_path, "join", path, "--kubo-binary", "/bin/true"), "http://127.0.0.1:9 does not answer")
+
+
+def test_a_remote_peer_is_told_to_which_address_the_host_directs_its_income(tmp_path: Path) -> None:
+    cold = "0x" + "ab" * 20
+    session = parse({"peers": 2, "max_duration": 60.0, "groups": [{"count": 1}, {"count": 1, "payout": cold}]})
+    path = join_file(tmp_path, session=session)
+    path.write_text(changed(host="http://127.0.0.1:9")(path.read_text()))
+    done = here(tmp_path, "join", path, "--kubo-binary", "/bin/true")
+    assert f"Its income goes to {cold} (groups.payout)." in " ".join(done.stdout.split())
 
 
 def test_a_remote_peer_whose_host_is_gone_says_what_to_do_with_its_journal(
