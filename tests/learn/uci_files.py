@@ -23,7 +23,7 @@ def lines(rows: NDArray[np.float64]) -> list[str]:
 
 def write(path: Path, rows: list[str], header: str = HEADER + ",mass") -> Path:
     text = "\n".join([header, *rows, ""])
-    path.write_bytes(gzip.compress(text.encode(), 1))
+    path.write_bytes(gzip.compress(text.encode(), 1, mtime=0))
     return path
 
 
