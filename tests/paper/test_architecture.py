@@ -59,7 +59,7 @@ def test_all_nodes_do_the_same() -> None:
     """
     session = run(small())
 
-    own = {"peer", "wallet", "seed", "salt", "validation", "claimed_peer", "addresses"}
+    own = {"peer", "wallet", "payout", "seed", "salt", "validation", "claimed_peer", "addresses"}
     settings = [host.config for host in session.simulation.simulator.hosts.values()]
     shared = [{field: getattr(each, field) for field in each.__slots__ if field not in own} for each in settings]
     assert all(each == shared[0] for each in shared)

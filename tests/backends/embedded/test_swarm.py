@@ -186,7 +186,7 @@ def test_who_was_told_to_stop_is_not_waited_for() -> None:
 
 
 def test_page_apis_and_metrics_are_there_before_the_session_and_after_it(tmp_path: Path) -> None:
-    cold = [Address(f"0x{number:040x}") for number in range(0xC0, 0xC4)]  # where each peer is paid
+    cold = [Address(f"0x{number:040x}") for number in range(0xC0000, 0xC0004)]  # where each peer is paid
     settings = QUICK | {"groups": [{"count": 1, "payout": wallet} for wallet in cold]}
     session, run = parse(settings), Run(RunDirectory.create(tmp_path, "live", tmp_path / "out"))
     backend = EmbeddedBackend(session, RunOptions(), print, lambda session, threads, salt: MemoryLearning(session))

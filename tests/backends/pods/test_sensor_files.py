@@ -13,7 +13,9 @@ from learnae.runtime.torch_learning import TorchLearning
 from learnae.sensor.device import RowReader
 from learnae.session.session_file import parse
 
-SESSION = parse({"peers": 2, "data": {"rows": 30, "validation_rows": 10, "test_rows": 50}, "feed": {"rows": 10}})
+ROWS = {"rows": 30, "validation_rows": 10, "test_rows": 50}
+GROUPS = [{"count": 1, "bridge": True}, {"sensor": True, "computes": False, "wants_payment": False}]
+SESSION = parse({"peers": 2, "privacy": False, "data": ROWS, "groups": GROUPS, "feed": {"rows": 10}})
 
 
 @pytest.fixture(scope="module")
