@@ -150,7 +150,7 @@ def stops(case: str, seeds: range, results: KeptResults) -> str:
     sessions = Sessions(case, results)
     gains = {count: fmean(sessions.gain(count, seed) for seed in seeds) for count in range(1, MOST + 1)}
     share = next((f"stops paying at {count / PEERS:.0%}" for count, gain in gains.items() if gain < LEAST), None)
-    course = ", ".join(f"{gain:.2f}" for gain in gains.values())
+    course = ", ".join(f"{round(gain, 2) + 0.0:.2f}" for gain in gains.values())  # no minus before zero
     return f"- `{case}`: refusing {share or 'pays at each share'}; one more of ten gains {course} mETH."
 
 
