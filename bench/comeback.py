@@ -18,16 +18,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.processors import counter, read
+from bench.processors import counter, read, repeated
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends import live_run
@@ -61,33 +59,20 @@ class Counters:
 
     def __init__(self) -> None:
         self.samples: dict[str, list[tuple[float, float]]] = {}
-
-    @contextmanager
-    def sampled(self) -> Iterator[None]:
-        stop = threading.Event()
-        thread = threading.Thread(target=self._sample, args=(stop,))
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+        self._peers: dict[str, Path] = {}
 
     def used(self, peer: str, since: float, until: float) -> float:
         within = [value for at, value in self.samples[peer] if since <= at <= until]
         return sum(max(0.0, later - earlier) for earlier, later in pairwise([0.0, *within]))
 
-    def _sample(self, stop: threading.Event) -> None:
-        looks, peers = 0, dict[str, Path]()
-        while not stop.wait(EVERY):
-            if looks % 20 == 0:
-                peers |= _containers()
-            looks += 1
-            for peer, file in peers.items():
-                try:
-                    self.samples.setdefault(peer, []).append((time.time(), read(file)))
-                except OSError:  # it is down
-                    continue
+    def sample(self, look: int) -> None:
+        if look % 20 == 0:
+            self._peers |= _containers()
+        for peer, file in self._peers.items():
+            try:
+                self.samples.setdefault(peer, []).append((time.time(), read(file)))
+            except OSError:  # it is down
+                continue
 
 
 def _containers() -> dict[str, Path]:
@@ -118,20 +103,10 @@ def measure(checkout: Path, peers: int) -> list[Back]:
     with tempfile.TemporaryDirectory() as folder:
         run, session = Path(folder) / "run", Path(folder) / "session.toml"
         session.write_text(SESSION, encoding="utf-8")
-        command = [
-            sys.executable,
-            "-m",
-            "learnae",
-            "swarm",
-            str(session),
-            "--backend",
-            "compose",
-            "--peers",
-            str(peers),
-        ]
+        command = [*_learnae(checkout), "swarm", str(session), "--backend", "compose", "--peers", str(peers)]
         command += ["--port", "0", "--out", str(run)]
         counters = Counters()
-        with counters.sampled():
+        with repeated(counters.sample, EVERY):
             done = subprocess.run(command, capture_output=True, text=True, cwd=checkout)
         if done.returncode:
             raise SystemExit(f"{checkout}: the session failed:\n{done.stdout}{done.stderr}")

@@ -7,7 +7,7 @@ import os
 import resource
 import statistics
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,26 @@ ENGINE = ("dockerd", "containerd", "containerd-shim", "docker-proxy")
 CGROUPS = Path("/sys/fs/cgroup")
 TICKS = os.sysconf("SC_CLK_TCK")
 MB = 1e6
+
+
+@contextmanager
+def repeated(look: Callable[[int], None], every: float) -> Iterator[None]:
+    """Meanwhile, call this in a thread every so many seconds, with the number of the call."""
+    stop = threading.Event()
+
+    def looks() -> None:
+        number = 0
+        while not stop.wait(every):
+            look(number)
+            number += 1
+
+    thread = threading.Thread(target=looks)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 class Processors:
@@ -33,14 +53,10 @@ class Processors:
 
     @contextmanager
     def sampled(self) -> Iterator[None]:
-        stop = threading.Event()
-        thread = threading.Thread(target=self._sample, args=(stop,))
-        thread.start()
         try:
-            yield
+            with repeated(self._sample, EVERY):
+                yield
         finally:
-            stop.set()
-            thread.join()
             self.engine, self.command = engine() - self._engine, command() - self._command
 
     def pods(self) -> dict[str, float]:
@@ -50,17 +66,14 @@ class Processors:
         shared = sum(self.seconds.values()) - sum(map(sum, parts.values()))
         return {part: statistics.mean(used) for part, used in parts.items() if used} | {"shared": shared / pods}
 
-    def _sample(self, stop: threading.Event) -> None:
-        looks = 0
-        while not stop.wait(EVERY):
-            if looks % 8 == 0:
-                self._find()
-            looks += 1
-            for container, counter in list(self._counters.items()):
-                try:
-                    self.seconds[self._services[container]] = read(counter)
-                except OSError:  # it has ended
-                    del self._counters[container]
+    def _sample(self, look: int) -> None:
+        if look % 8 == 0:
+            self._find()
+        for container, counter in list(self._counters.items()):
+            try:
+                self.seconds[self._services[container]] = read(counter)
+            except OSError:  # it has ended
+                del self._counters[container]
 
     def _find(self) -> None:
         listing = '{{.ID}} {{.Label "com.docker.compose.service"}}'
