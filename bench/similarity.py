@@ -11,6 +11,7 @@ range over the seeds.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from bench.attacks import ATTACKS, BASE
@@ -84,7 +85,7 @@ def by_seed(seed: int, results: KeptResults) -> Shares:
     merged: Shares = {}
     for attack in (HONEST, *FORGED):
         session = parse(BASE | {"seed": seed, "groups": [ATTACKS[attack], {}]})
-        kept: dict[str, Any] = results.get(session, "similarity", lambda s=session, a=attack: shares(s, a))  # type: ignore[misc]
+        kept: dict[str, Any] = results.get(session, "similarity", partial(shares, session, attack))
         merged |= {kind: values for kind, values in kept.items() if attack == HONEST or kind == attack}
     return merged
 

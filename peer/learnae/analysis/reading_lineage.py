@@ -29,10 +29,8 @@ def readings_in_models(history: History) -> dict[str, dict[str, int]]:
                 inside = models.get(cid, 0)
             case Trained(cid=cid, rows=rows):
                 inside = own | (bits.get(rows, 0) if rows else 0)
-            case Averaged(cid=cid, remote_cid=remote, adopted=True):
-                inside = models.get(remote, 0) | (
-                    own if cid != remote else 0
-                )  # a provider takes the remote model itself
+            case Averaged(cid=cid, remote_cid=remote, adopted=True):  # a provider takes the remote model itself
+                inside = models.get(remote, 0) | (own if cid != remote else 0)
             case _:
                 continue
         models[cid] = last[record.peer] = inside

@@ -122,8 +122,8 @@ def _pool_contradictions(session: Session) -> list[tuple[bool, str]]:
             f"{kind} needs {gas} ETH of gas, which is above chain.gas_cap = {chain.gas_cap}: raise it",
         ),
         (
-            any(4 * group.joins_at > 3 * session.defence.window for group in session.groups if not group.sensor),
-            f"groups.joins_at is after three quarters of defence.window = {session.defence.window}, when no more than "
+            any(4 * group.joins_at > 3 * defence.window for group in session.groups if not group.sensor),
+            f"groups.joins_at is after three quarters of defence.window = {defence.window}, when no more than "
             "reporting is left: lower it, or raise window",
         ),
         (
@@ -132,8 +132,8 @@ def _pool_contradictions(session: Session) -> list[tuple[bool, str]]:
             f"{chain.block_time:g} s and peers ask the chain every {chain.poll:g} s: raise it to {least} or more",
         ),
         (
-            session.defence.window >= session.max_duration,
-            f"defence.window = {session.defence.window} ends after the session: lower it below max_duration",
+            defence.window >= session.max_duration,
+            f"defence.window = {defence.window} ends after the session: lower it below max_duration",
         ),
     ]
 

@@ -85,15 +85,10 @@ def _rewards(history: History) -> Iterator[tuple[tuple[str, int], float, DebtCha
         priced, first = changes[0]
         earlier = before.setdefault(payer, [])
         priced_as = {(fact.wei, fact.before, fact.after, fact.second): fact for _, fact in changes}
-        factor = factors.get((payer, sum(map(_for_adopted, earlier))), base)
-        for fact in priced_as.values() if _for_adopted(first) else ():
+        factor = factors.get((payer, sum(debt.for_adopted for debt in earlier)), base)
+        for fact in priced_as.values() if first.for_adopted else ():
             yield (payer, number), priced, fact, _reward(reward.function, _view(fact, earlier, factor, cap))
         earlier.append(first)
-
-
-def _for_adopted(debt: DebtChanged) -> bool:
-    """Whether it is for an adopted model itself, not for rows or a parent."""
-    return not debt.shares and debt.part_of is None
 
 
 def _factors(history: History) -> dict[tuple[str, int], int]:
@@ -119,7 +114,7 @@ def _factors(history: History) -> dict[tuple[str, int], int]:
 
 
 def _view(debt: DebtChanged, earlier: Sequence[DebtChanged], factor: int, cap: int) -> RewardView:
-    models = [other for other in earlier if _for_adopted(other)]
+    models = [other for other in earlier if other.for_adopted]
     own = [other.wei for other in models if other.creator == debt.creator]
     return RewardView(
         before=debt.before,

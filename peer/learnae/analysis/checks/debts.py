@@ -73,7 +73,7 @@ def adoptions_create_debts(history: History) -> Iterator[str]:
 
 def for_models(history: History) -> Iterator[tuple[tuple[str, int], list[tuple[float, DebtChanged]]]]:
     """The debts that are for adopted models themselves, not for rows or parents."""
-    return (item for item in history.debts.items() if not item[1][0][1].shares and item[1][0][1].part_of is None)
+    return (item for item in history.debts.items() if item[1][0][1].for_adopted)
 
 
 @check
