@@ -37,6 +37,7 @@ class Kind(StrEnum):
     AVERAGING = "averaging"
     METRICS = "metrics"
     LOSSES = "losses"
+    DATASETS = "datasets"
 
 
 BUILT_IN: dict[Kind, dict[str, str]] = {  # written like entry points
@@ -81,7 +82,19 @@ BUILT_IN: dict[Kind, dict[str, str]] = {  # written like entry points
         "cross-entropy": "learnae.learn.losses:cross_entropy",
         "mse": "learnae.learn.losses:mse",
     },
+    Kind.DATASETS: {
+        "hepmass-like": "learnae.learn.datasets.sources:hepmass_like",
+        "hepmass": "learnae.learn.datasets.sources:hepmass",
+        "flights": "learnae.learn.datasets.sources:flights",
+        "adult-like": "learnae.learn.datasets.sources:adult_like",
+        "sklearn:breast_cancer": "learnae.learn.datasets.scikit_learn:breast_cancer",
+        "sklearn:diabetes": "learnae.learn.datasets.scikit_learn:diabetes",
+        "sklearn:digits": "learnae.learn.datasets.scikit_learn:digits",
+        "sklearn:iris": "learnae.learn.datasets.scikit_learn:iris",
+        "sklearn:wine": "learnae.learn.datasets.scikit_learn:wine",
+    },
 }
+ROWS_FILE = ".npz"  # a data set may be named by the path of such a file, too
 
 
 class PluginError(LearnaeError):
@@ -113,11 +126,7 @@ class Source:
         try:
             exec(compile(self.content, self.file, "exec"), module.__dict__)
         except (Exception, SystemExit) as error:
-            if isinstance(error, SyntaxError):  # its text names the place again
-                line, text = error.lineno or 0, error.msg
-            else:
-                line, text = _line(error, self.file), str(error)
-            raise InputError(f"plug-in {self.file}, line {line}: {type(error).__name__}: {text}") from None
+            raise InputError(_sentence(self.file, error)) from None
         return module
 
 
@@ -139,6 +148,11 @@ def source_of(reference: str) -> Source | None:
             "the run, then give --run-plugins to the command"
         )
     return _sources[match["digest"]]
+
+
+def is_own(kind: Kind, reference: str) -> bool:
+    """Whether it names a plug-in that is not built in."""
+    return reference not in BUILT_IN[kind] and not (kind is Kind.DATASETS and reference.lower().endswith(ROWS_FILE))
 
 
 def plugin_file(reference: str) -> str | None:
@@ -177,6 +191,23 @@ def call(reference: str, function: Any, *arguments: Any) -> Any:
         return function(*arguments)
     except (Exception, SystemExit) as error:
         raise PluginError(reference, _line(error, reference.partition(":")[0]), type(error).__name__) from None
+
+
+def call_before_start(reference: str, function: Any) -> Any:
+    """Raises InputError, with the text of the error, if the function of this plug-in raises."""
+    try:
+        return function()
+    except (Exception, SystemExit) as error:
+        raise InputError(_sentence(shown(reference), error)) from None
+
+
+def _sentence(plugin: str, error: BaseException) -> str:
+    """What a plug-in raised, and where; ``plugin``: its file, or a reference without its digest."""
+    if isinstance(error, SyntaxError):  # its text names the place again
+        line, text = error.lineno or 0, error.msg
+    else:
+        line, text = _line(error, plugin.partition(":")[0]), " ".join(str(error).split())
+    return f"plug-in {plugin}, line {line}: {type(error).__name__}" + (f": {text}" if text else "")
 
 
 def _line(error: BaseException, file: str) -> int:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from learnae.errors import InputError
-from learnae.learn.datasets.scikit_learn import FILES
+from learnae.learn.datasets.scikit_learn import PREFIX
 from learnae.learn.datasets.sources import count_rows, load_dataset, source_file
+from learnae.plugins import BUILT_IN, Kind
 from learnae.session.settings import DataSettings
 from learnae.session.task import REGRESSION
 
@@ -82,13 +83,13 @@ def test_the_tables_of_scikit_learn_are_read_by_name(name: str, shape: tuple[int
     assert len(table.sha256) == 64
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_each_of_them_has_a_file_that_identifies_its_rows(name: str) -> None:
-    assert source_file(DataSettings(source=f"sklearn:{name}")).is_file()
+@pytest.mark.parametrize("source", [name for name in BUILT_IN[Kind.DATASETS] if name.startswith(PREFIX)])
+def test_each_of_them_has_a_file_that_identifies_its_rows(source: str) -> None:
+    assert source_file(DataSettings(source=source)).is_file()
 
 
 def test_another_name_and_a_missing_library_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="use one of sklearn:breast_cancer, sklearn:diabetes, sklearn:digits"):
+    with pytest.raises(InputError, match="sklearn:breast_cancer, sklearn:diabetes, sklearn:digits"):
         load_dataset(DataSettings(source="sklearn:mnist"))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr("learnae.learn.datasets.scikit_learn.find_spec", lambda name: None)

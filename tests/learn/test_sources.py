@@ -15,7 +15,8 @@ from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.learn.datasets.dataset import FEATURES
 from learnae.learn.datasets.partition import load_partitioned, partition
-from learnae.learn.datasets.sources import SOURCES, count_rows, load_dataset, source_file
+from learnae.learn.datasets.sources import count_rows, load_dataset, source_file
+from learnae.plugins import BUILT_IN, Kind
 from learnae.session.settings import LARGE_SOURCES, DataSettings, Session
 
 
@@ -48,7 +49,7 @@ def test_the_shipped_rows_are_enough_for_the_default_session(how: Literal["iid",
 
 
 def test_an_unknown_source_names_those_that_exist() -> None:
-    with pytest.raises(InputError, match="no file higgs; use one of hepmass-like, hepmass, flights, adult-like, one"):
+    with pytest.raises(InputError, match="no file higgs; use one of hepmass-like, hepmass, flights, adult-like, sk"):
         source_file(DataSettings(source="higgs"))
 
 
@@ -81,7 +82,7 @@ def test_the_rows_of_a_file_are_counted(tmp_path: Path) -> None:
 
 
 def test_the_large_sources_of_the_settings_can_be_read() -> None:
-    assert {*LARGE_SOURCES} < {*SOURCES}
+    assert {*LARGE_SOURCES} < {*BUILT_IN[Kind.DATASETS]}
 
 
 def test_the_shipped_people_follow_from_their_generator() -> None:

@@ -13,7 +13,7 @@ from learnae.protocol.reward import reward_function
 from learnae.protocol.settings import RewardSettings
 from learnae.protocol.types import Score, Wei
 from learnae.session.plugin_files import not_pinned, pinned, references, require_plugins, sources, write_plugins
-from learnae.session.settings import Group, Session
+from learnae.session.settings import DataSettings, Group, Session
 
 GAIN = reward_view(Score(1, 4), Score(2, 4), Wei(100))
 
@@ -157,6 +157,34 @@ def test_a_dataclass_in_a_plug_in_finds_its_module(tmp_path: Path) -> None:
         "@dataclass\nclass Price:\n    wei: int\ndef reward(view): return Price(9).wei"
     )
     assert reward_function(pinned(written(tmp_path, code), tmp_path, own=True).reward.function)(GAIN) == 9
+
+
+@pytest.mark.parametrize("source", ["sklearn:wine", "some/folder/rows.NPZ"])
+def test_a_data_set_that_is_no_plug_in_stays_as_it_is(tmp_path: Path, source: str) -> None:
+    plain = Session(data=DataSettings(source=source))
+    assert pinned(plain, tmp_path, own=True) == plain
+    assert sources(plain) == () and not_pinned(plain) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("sklearn:mnist", "give hepmass-like, .*sklearn:wine, the path of an .npz file, or a plug-in as file.py:name"),
+        ("sklearn:digit", "did you mean sklearn:digits?"),
+        ("higgs", 'data.source = "higgs" is not allowed: give hepmass-like'),
+    ],
+)
+def test_a_misspelt_data_set_is_one_sentence(tmp_path: Path, source: str, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence.replace("?", r"\?")):
+        pinned(Session(data=DataSettings(source=source)), tmp_path, own=True)
+
+
+def test_peers_have_the_code_of_a_data_set_and_do_not_execute_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("raise SystemExit")
+    found = pinned(Session(data=DataSettings(source="mine.py:rows")), tmp_path, own=True)
+    require_plugins(found)
+    write_plugins(found, tmp_path)
+    assert (tmp_path / "plugins" / "mine.py").is_file() and shown(found.data.source) == "mine.py:rows"
 
 
 def test_an_unknown_name_is_refused_when_it_is_used() -> None:

@@ -13,6 +13,7 @@ from learnae.errors import InputError
 from learnae.learn.compute import device_name
 from learnae.learn.datasets.sources import source_sha256
 from learnae.messages.wire import cid_of
+from learnae.plugins import shown
 from learnae.protocol import events as on
 from learnae.protocol.types import Cid
 from learnae.records.history import SWARM, History
@@ -68,7 +69,7 @@ def replay_run(
         raise InputError(f"there is no peer {unknown[0]} in this run: give a name from its roster, such as p00")
     environment, digest = directory.read_json(ENVIRONMENT), source_sha256(session.data)
     if environment.get("data_sha256", digest) != digest:
-        raise InputError(f"{session.data.name} here is not the data of the run: audit it where that file is")
+        raise InputError(f"{shown(session.data.name)} here is not the data of the run: audit it where that file is")
     if options.other_processor:
         session = replace(session, compute=replace(session.compute, device="auto"))
     learning = TorchLearning(session, options.threads, salt=judging_salt(run))

@@ -108,7 +108,7 @@ class ShardLearning:
 
     def _import_torch(self) -> None:
         """``mlp`` and the built-in rules use no tensor without data; other networks do, and plug-ins may."""
-        used = references(self.session)
+        used = [(kind, name) for kind, name in references(self.session) if kind is not Kind.DATASETS]
         whole = any(name not in BUILT_IN[kind] or (kind is Kind.MODELS and name != "mlp") for kind, name in used)
         import_torch(whole)
 

@@ -15,12 +15,13 @@ from typing import Any, TypeVar
 from learnae import plugins
 from learnae.errors import InputError
 from learnae.input_file import read_input
-from learnae.plugins import BUILT_IN, GROUP, PINNED, Kind, Source
+from learnae.plugins import BUILT_IN, GROUP, PINNED, Kind, Source, is_own
 from learnae.session.settings import Session
 
 T = TypeVar("T")
 FOLDER = "plugins"  # beside session.toml, wherever a session is recorded
 MAX_SIZE = 1 << 20  # bytes of a plug-in's file
+SIMILAR = 0.85  # of names: above that of sklearn:wine and sklearn:mnist
 
 
 def pinned(session: Session, folder: Path, run_plugins: bool = False, own: bool = False) -> Session:
@@ -32,7 +33,7 @@ def pinned(session: Session, folder: Path, run_plugins: bool = False, own: bool 
     found = dict[str, Source]()
 
     def pin(kind: Kind, reference: str, setting: str) -> str:
-        if reference in BUILT_IN[kind]:
+        if not is_own(kind, reference):
             return reference
         match = PINNED.fullmatch(reference)
         if not match and own:
@@ -73,16 +74,16 @@ def sources(session: Session) -> tuple[Source, ...]:
 def require_plugins(session: Session) -> None:
     """Execute the code of a session's plug-ins.  Raises InputError if one cannot be used.
 
-    Built-in ones can, and importing them may take seconds.
+    Built-in ones can, and importing them may take seconds.  That of a data set runs only where the rows are read.
     """
     for kind, reference in references(session):
-        if reference not in BUILT_IN[kind]:
+        if is_own(kind, reference) and kind is not Kind.DATASETS:
             plugins.plugin(kind, reference)
 
 
 def not_pinned(session: Session) -> list[str]:
     """The plug-ins whose code a session does not record.  A user's own session file may name them; others may not."""
-    return [name for kind, name in references(session) if name not in BUILT_IN[kind] and not PINNED.fullmatch(name)]
+    return [name for kind, name in references(session) if is_own(kind, name) and not PINNED.fullmatch(name)]
 
 
 def write_plugins(session: Session, folder: Path) -> None:
@@ -121,9 +122,11 @@ def _find(kind: Kind, reference: str, setting: str, folder: Path) -> tuple[Sourc
     """The file that a session file names, and the name in it.  Raises InputError."""
     known = {point.name: point.value for point in installed(kind)}
     where, colon, name = known.get(reference, reference).partition(":")
-    if not colon or not name.isidentifier() or not name.isascii():
+    is_built_in = any(built_in.startswith(f"{where}:") for built_in in BUILT_IN[kind])  # sklearn:wine is no module
+    if is_built_in or not colon or not name.isidentifier() or not name.isascii():
         every = [*BUILT_IN[kind], *known]
-        near = get_close_matches(reference, every, 1)
+        near = get_close_matches(reference, every, 1, SIMILAR)
+        every += ["the path of an .npz file"] * (kind is Kind.DATASETS)
         hint = f"did you mean {near[0]}?" if near else f"give {', '.join(every)}, or a plug-in as file.py:name"
         raise InputError(f'{setting} = "{reference[:100]}" is not allowed: {hint}')
     if where.endswith(".py"):

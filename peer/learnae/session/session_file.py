@@ -1,7 +1,7 @@
 """session.toml as a ``Session`` and back.  Pydantic checks types and ranges; each error becomes one sentence."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from functools import cache
@@ -80,7 +80,7 @@ def parse(
     given = with_task(given, _validated(given, name, overrides))
     session = _validated(given, name, ())
     if count_rows and not is_complete(given):
-        session = _fitted(given, session, name, count_rows)
+        session = _fitted(given, session, name, count_rows, lambda found: pinned(found, folder, run_plugins, own))
     _refuse_contradictions(contradictions(session), name)
     known = names(session.peers)
     try:
@@ -124,13 +124,15 @@ def _validated(table: Mapping[str, Any], name: str, overrides: Collection[str]) 
         raise InputError(f"{source}: {_sentence(first)}") from None
 
 
-def _fitted(given: Mapping[str, Any], session: Session, name: str, count_rows: CountRows) -> Session:
-    """The session with defaults that fit its data."""
+def _fitted(
+    given: Mapping[str, Any], session: Session, name: str, count_rows: CountRows, pin: Callable[[Session], Session]
+) -> Session:
+    """The session with defaults that fit its data, which a plug-in may make."""
     _refuse_contradictions(data_contradictions(session.data), name)
-    total = count_rows(session.data)
-    if total is None:
-        return session
     try:
+        total = count_rows(pin(session).data)
+        if total is None:
+            return session
         table = fitted(given, session, total)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None

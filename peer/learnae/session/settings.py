@@ -53,9 +53,8 @@ class EncodeSettings:
 class DataSettings:
     """Which rows, and who gets which (docs/how-to/data.md)."""
 
-    source: str = setting(
-        "hepmass-like",
-        "Data set: hepmass-like, hepmass, flights, adult-like, sklearn:NAME, or the path of an .npz file.",
+    source: str = field(
+        default="hepmass-like", metadata=about("Data set, or the path of an .npz file.", plugins=Kind.DATASETS)
     )
     path: str | None = setting(
         None, "CSV, Parquet, Arrow or .npz file, or folder of datasets, to use instead of source."

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from learnae.plugins import BUILT_IN, Kind
+from learnae.plugins import BUILT_IN, Kind, is_own
 from learnae.session.settings import Session
 
 CLASSIFICATION: Final = "classification"
@@ -42,7 +42,7 @@ def with_task(table: Mapping[str, Any], session: Session) -> dict[str, Any]:
 def task_contradictions(session: Session) -> list[tuple[bool, str]]:
     """Whether each applies, and the sentence that says so."""
     data, task = session.data, TASKS[session.data.task]
-    numbers, named = session.data.task == REGRESSION, data.path is None
+    numbers, named = session.data.task == REGRESSION, data.path is None and not is_own(Kind.DATASETS, data.source)
     return [
         (
             named and numbers != (data.source in QUANTITY_SOURCES),

@@ -19,6 +19,7 @@ from learnae.session.settings import DataSettings
 from learnae.session.task import CLASSIFICATION, REGRESSION
 
 FIX = "save the file again with numpy.savez"
+COMPLETE = "fill them in, or leave these rows out"
 
 
 def read(path: Path, data: DataSettings) -> Dataset:
@@ -45,15 +46,17 @@ def to_dataset(
             "(rows, ...) and (rows,)"
         )
     if features.dtype.kind not in "fiub" or not np.isfinite(features).all():
-        raise InputError(f"{name}: the features contain values that are not finite numbers; {FIX}")
+        raise InputError(f"{name}: the features contain values that are not finite numbers: {COMPLETE}")
     flat = torch.from_numpy(features.reshape(rows, -1).astype(np.float64))
     if task == REGRESSION:
         if labels.dtype.kind not in "fiub" or not np.isfinite(labels).all():
-            raise InputError(f"{name}: the labels contain values that are not finite numbers; {FIX}")
+            raise InputError(f"{name}: the labels contain values that are not finite numbers: {COMPLETE}")
         numbers, quantity = to_quantity(name, labels.astype(np.float64))
         return Dataset(flat, torch.from_numpy(numbers), label=quantity, row_shape=features.shape[1:])
     if labels.dtype.kind not in "iubSU":
-        raise InputError(f"{name}: the classes are neither integers, true/false nor text; {FIX}, or {PREDICT_IT}")
+        raise InputError(
+            f"{name}: the classes are neither integers, true/false nor text: make them so, or {PREDICT_IT}"
+        )
     distinct, codes = np.unique(labels, return_inverse=True)
     if len(distinct) > MAX_CLASSES:
         raise InputError(f"{name}: {len(distinct):,} different classes, max {MAX_CLASSES}: group them, or {PREDICT_IT}")

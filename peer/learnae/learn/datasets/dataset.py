@@ -7,8 +7,9 @@ and standard deviation may only be computed from training rows, which the sessio
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +29,14 @@ UNREADABLE = (
     OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, RuntimeError, SyntaxError, tokenize.TokenError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NamedSource:
+    """A data set of LEARNAE.  ``file``: identifies the rows by its content.  ``read`` gets ``data.column``."""
+
+    file: Path
+    read: "Callable[[str | None], Dataset]"
 
 
 class Shape(NamedTuple):

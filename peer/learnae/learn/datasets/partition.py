@@ -34,6 +34,7 @@ from learnae.learn.datasets.encoding import encode
 from learnae.learn.datasets.judging_blocks import MIN_VALIDATION, judging_blocks
 from learnae.learn.datasets.partition_notices import hints_on, notice_of_fewer_rows
 from learnae.learn.datasets.sources import load_dataset
+from learnae.plugins import shown
 from learnae.protocol.policies import Role
 from learnae.session.roster import group_of_each_peer
 from learnae.session.settings import DataSettings, Session
@@ -210,7 +211,7 @@ def _column_values(dataset: Dataset, data: DataSettings) -> Ints:
     if dataset.groups is None or dataset.group != column:
         fix = 'use partition = "by-column" and name one of its columns' if data.path else "use another source"
         raise InputError(
-            f"data.partition = \"{data.partition}\": the rows of {data.name} have no column '{column}'; {fix}"
+            f"data.partition = \"{data.partition}\": the rows of {shown(data.name)} have no column '{column}'; {fix}"
         )
     return dataset.groups
 
