@@ -20,7 +20,10 @@ ALONE = "alone"
 def baselines(
     run: Run,
     aggregated: Annotated[
-        bool, typer.Option("--aggregated", help="Also FedAvg, Krum and the coordinate median, after each slice.")
+        bool,
+        typer.Option(
+            "--aggregated", help="Also FedAvg, Krum, the coordinate median and Gauntlet-like scores, after each slice."
+        ),
     ] = False,
     run_plugins: RunPlugins = False,
 ) -> int:

@@ -1,4 +1,4 @@
-"""Aggregation rules of federated learning, as baselines: several models (M, T) become one (T,), whatever they score."""
+"""Aggregation rules of federated learning, as baselines: several models (M, T) become one (T,)."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 
 AGGREGATED = 5  # models that a peer combines by a robust rule: its own and four others
+JUDGES = 5  # peers that measure the gains of a round
 Aggregation = Callable[[Tensor], Tensor]
 
 
-def weighted_mean(models: Tensor, rows: Sequence[int]) -> Tensor:
-    """FedAvg: each model weighs as many rows as it was trained on."""
-    weights = torch.tensor(rows, dtype=torch.float64)
+def weighted_mean(models: Tensor, amounts: Sequence[float]) -> Tensor:
+    """FedAvg, where the amounts are the rows on which each model was trained."""
+    weights = torch.tensor(amounts, dtype=torch.float64)
     return (models.double() * (weights / weights.sum()).unsqueeze(1)).sum(0).float()
 
 
@@ -30,6 +31,12 @@ def krum(models: Tensor) -> Tensor:
     near = max(1, count - 2 - max(0, (count - 3) // 2))
     distances = torch.cdist(models.double(), models.double()).square().sort(1).values  # first: to itself
     return models[int(distances[:, 1 : near + 1].sum(1).argmin())]
+
+
+def by_gain(models: Tensor, gains: Tensor) -> Tensor | None:
+    """Gauntlet-like: the mean of the models whose gain (M,) is above 0, each weighted by it; None: no model has one."""
+    useful = gains.isfinite() & (gains > 0)
+    return weighted_mean(models[useful], gains[useful].tolist()) if useful.any() else None
 
 
 ROBUST: dict[str, Aggregation] = {"krum": krum, "median": median}

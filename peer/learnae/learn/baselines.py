@@ -5,10 +5,12 @@
   keeps the result, whatever its accuracy;
 - pooled: one network, trained equally often on the rows of all peers together, which no swarm could do.
 
-Others combine models without looking at their scores, after each slice (``learn.aggregation``):
+Others combine models after each slice (``learn.aggregation``), the first two whatever these are worth:
 
 - fedavg: everybody gets the mean of all models, weighted by the rows of their peers;
-- krum, median: a peer gets Krum's choice, or the median of each weight, of its own and a few random peers' models.
+- krum, median: a peer gets Krum's choice, or the median of each weight, of its own and a few random peers' models;
+- gauntlet: everybody gets the mean of all models, weighted by the loss of the common model that they were trained from
+  minus their own, on the validation rows of a few random peers; a peer does not judge its own model.
 """
 
 import random
@@ -19,12 +21,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from learnae.learn.aggregation import AGGREGATED, Aggregation, weighted_mean
+from learnae.learn.aggregation import AGGREGATED, JUDGES, Aggregation, by_gain, weighted_mean
 from learnae.learn.averaging import average
 from learnae.learn.batched_optimizers import optimizer_settings
-from learnae.learn.batching import Pool, ScoreJob, TrainJob
+from learnae.learn.batching import SCORING_CHUNK, Pool, ScoreJob, TrainJob
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.partition import PeerRows
+from learnae.learn.losses import loss
 from learnae.learn.model import create_network
 from learnae.learn.network import Network
 from learnae.learn.serialization import decode_block
@@ -82,6 +85,26 @@ class Baselines:
 
         return self._in_rounds(name, combine)
 
+    def gauntlet(self) -> list[Tensor]:
+        """The final weights (T,), which all peers have."""
+        rng = random.Random(f"{self.session.seed} gauntlet")
+        common = self._initial
+
+        def combine(trained: list[Tensor]) -> list[Tensor]:
+            nonlocal common
+            everybody = range(len(self.peers))
+            judges = rng.sample(everybody, min(JUDGES, len(self.peers)))
+            before = {judge: self._loss(common, judge) for judge in judges}
+            gains = [
+                [before[judge] - self._loss(model, judge) for judge in judges if judge != peer or len(judges) == 1]
+                for peer, model in enumerate(trained)
+            ]
+            better = by_gain(torch.stack(trained), torch.tensor([*map(statistics.fmean, gains)], dtype=torch.float64))
+            common = common if better is None else better
+            return [common] * len(trained)
+
+        return self._in_rounds("gauntlet", combine)
+
     def pooled(self) -> Tensor:
         """Final weights (T,) of the one network."""
         seed = self.session.seed
@@ -122,6 +145,17 @@ class Baselines:
             weights = combine(self._train_all(weights, visit))
         return weights
 
+    def _loss(self, weights: Tensor, peer: int) -> float:
+        """The mean loss of a model on the validation rows of a peer."""
+        tensors, outputs, labels = self._network.stacked(weights.unsqueeze(0)), list[Tensor](), list[Tensor]()
+        with torch.no_grad():
+            for rows in torch.split(self.peers[peer].validation.unsqueeze(0), SCORING_CHUNK, dim=1):
+                x, y = self.dataset.select(rows)
+                outputs.append(self._network.logits(tensors, x))
+                labels.append(y)
+        kept = torch.cat(outputs, dim=1).requires_grad_()  # a loss of the user's must depend on its outputs
+        return loss(self.session.model.loss, kept, torch.cat(labels, dim=1)).item()
+
     def _train_all(self, weights: list[Tensor], visit: int) -> list[Tensor]:
         slices = self.session.work.slices
         jobs = []
@@ -141,5 +175,7 @@ class Baselines:
 def _average_with_random_peer(weights: list[Tensor], rng: random.Random) -> list[Tensor]:
     """Average the weights of each peer with those of one other, all at once."""
     count = len(weights)
+    if count == 1:
+        return weights
     others = [(index + rng.randrange(1, count)) % count for index in range(count)]
     return [average(own, weights[other]) for own, other in zip(weights, others, strict=True)]

@@ -1,4 +1,4 @@
-"""The content of ``baselines.json``: the same peers alone, always averaging, and pooled (``learn.baselines``)."""
+"""The content of ``baselines.json``: the same peers alone, always averaging, pooled ... (``learn.baselines``)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -35,7 +35,7 @@ def run_baselines(
     run = Baselines(learning.pool, learning.table, session, rows, initial, slice_seed, tick)
     weights = {"alone": run.alone(), "always-average": run.always_average(), "pooled": [run.pooled()]}
     if aggregated:
-        weights["fedavg"] = run.fedavg()
+        weights |= {"fedavg": run.fedavg(), "gauntlet": run.gauntlet()}
         weights |= {name: run.robust(name, rule) for name, rule in ROBUST.items()}
     test = [learning.split.test] * len(rows)
     scores: dict[str, dict[str, float | None]]

@@ -34,6 +34,8 @@ BASELINES = {
     "fedavg": "after each slice, all peers get the mean of all models, weighted by the rows of their peers",
     "krum": "after each slice, a peer gets Krum's choice of 5 models: its own and those of 4 random peers",
     "median": "after each slice, a peer gets the median of each weight of 5 such models",
+    "gauntlet": "after each slice, all peers get the mean of all models, weighted by how much each lowered the loss "
+    "on the validation data of 5 random peers; models that did not lower it are left out",
     "pooled": "one network trained on the data of all peers, which no swarm has in one place",
 }
 
