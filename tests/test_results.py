@@ -11,6 +11,7 @@ from tests.helpers.histories import GOOD
 import learnae
 from learnae.analysis.tables import TABLES
 from learnae.errors import InputError
+from learnae.protocol.types import Wei
 
 SMALL = {
     "name": "tiny",
@@ -60,6 +61,16 @@ def test_sums_of_money_are_exact_beyond_64_bits(told: learnae.Run) -> None:
     assert Decimal(int(money.sum())) > 0
 
 
+@pytest.mark.parametrize("name", TABLES)
+def test_each_table_is_an_arrow_table_with_exact_money(told: learnae.Run, name: str) -> None:
+    table = told.arrow(name)
+    assert table.column_names == list(TABLES[name].columns) and table.num_rows == len(told.rows(name))
+    money = [column for column, hint in TABLES[name].columns.items() if hint is Wei]
+    assert {str(table.schema.field(column).type) for column in money} <= {"decimal128(38, 0)"}
+    read = [[int(value) for value in table[column].to_pylist()] for column in money]
+    assert read == [[getattr(row, column) for row in told.rows(name)] for column in money]
+
+
 def test_a_missing_number_does_not_make_floats_of_a_column(told: learnae.Run) -> None:
     assert told.payments.block.isna().any()
     assert str(told.payments.block.dtype) == "Int64"
@@ -83,6 +94,8 @@ def test_mistakes_are_one_sentence(tmp_path: Path, told: learnae.Run) -> None:
         learnae.simulate(SMALL, payers=3)
     with pytest.raises(InputError, match="there is no table money: choose one of peers, payments"):
         told.table("money")
+    with pytest.raises(InputError, match="there is no table money: choose one of peers, payments"):
+        told.arrow("money")
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

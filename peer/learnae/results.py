@@ -27,6 +27,7 @@ from learnae.session.shipped import session_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
+    from pyarrow import Table as ArrowTable
 
 FIGURES = range(4, 9)  # the numbers that the paper gives them
 
@@ -127,9 +128,8 @@ class Run:
         return self.table("settings")
 
     def rows(self, name: str) -> list[Any]:
-        """A table as dataclasses, from which polars and other libraries make theirs.  Raises InputError."""
-        if name not in TABLES:
-            raise InputError(f"there is no table {name}: choose one of {', '.join(TABLES)}")
+        """A table as dataclasses.  Raises InputError."""
+        self._require(name)
         return list(TABLES[name].rows(self.history))
 
     def table(self, name: str) -> "DataFrame":
@@ -145,6 +145,13 @@ class Run:
         exact = [column for column, hint in table.columns.items() if hint is Wei]  # sums may exceed 64 bits
         return frame.convert_dtypes().astype(dict.fromkeys(exact, object))
 
+    def arrow(self, name: str) -> "ArrowTable":
+        """A table for polars and other libraries, money as decimals.  Raises InputError, too, if pyarrow is missing."""
+        from learnae.runs.exports import arrow_table
+
+        self._require(name)
+        return arrow_table(name, self.history)
+
     def figure(
         self, number: int, x: View = "units", *, size: tuple[float, float] = (8.0, 4.5), title: bool = True
     ) -> "Figure":
@@ -154,6 +161,10 @@ class Run:
         if number not in FIGURES:
             raise InputError(f"there is no figure {number}: choose one of 4 to 8")
         return canvas_of(figures(self.history, x)[number - FIGURES.start], Look(size, title))
+
+    def _require(self, name: str) -> None:
+        if name not in TABLES:
+            raise InputError(f"there is no table {name}: choose one of {', '.join(TABLES)}")
 
     def __repr__(self) -> str:
         began = self.history.began

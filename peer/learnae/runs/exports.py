@@ -63,20 +63,23 @@ def to_csv(export: Export) -> None:
 
 
 def to_parquet(export: Export) -> None:
-    """Money becomes decimal128, which is exact; values of settings become JSON."""
-    arrow = _import("pyarrow", "pyarrow")
     parquet = _import("pyarrow.parquet", "pyarrow")
+    for name in TABLES:
+        parquet.write_table(arrow_table(name, export.history), export.folder / f"{name}.parquet")
+
+
+def arrow_table(name: str, history: History) -> Any:
+    """A ``pyarrow.Table``.  Money becomes decimal128, which is exact; values of settings become JSON."""
+    arrow = _import("pyarrow", "pyarrow")
     types = {Wei: arrow.decimal128(38, 0), int: arrow.int64(), float: arrow.float64(), bool: arrow.bool_()}
-    for name, table in TABLES.items():
-        rows = [astuple(row) for row in table.rows(export.history)]
-        columns = zip(*rows, strict=True) if rows else [()] * len(table.columns)
-        arrays = []
-        for hint, values in zip(table.columns.values(), columns, strict=True):
-            kind = next((types[option] for option in (hint, *getattr(hint, "__args__", ())) if option in types), None)
-            arrays.append(arrow.array(values if kind else map(_text, values), kind or arrow.string()))
-        parquet.write_table(
-            arrow.table(dict(zip(table.columns, arrays, strict=True))), export.folder / f"{name}.parquet"
-        )
+    table = TABLES[name]
+    rows = [astuple(row) for row in table.rows(history)]
+    columns = zip(*rows, strict=True) if rows else [()] * len(table.columns)
+    arrays = []
+    for hint, values in zip(table.columns.values(), columns, strict=True):
+        kind = next((types[option] for option in (hint, *getattr(hint, "__args__", ())) if option in types), None)
+        arrays.append(arrow.array(values if kind else map(_text, values), kind or arrow.string()))
+    return arrow.table(dict(zip(table.columns, arrays, strict=True)))
 
 
 def to_tensorboard(export: Export) -> None:
