@@ -1,13 +1,15 @@
 """A chain that was replaced by another in mid-session: what the checks hold, where only the last can be looked at."""
 
 from dataclasses import replace
+from typing import Any
 
-from tests.helpers.histories import ANN_PAYS, PAY_GAS, WALLET, amended, caught, fact_is, followed_by, on_chain
+import pytest
+from tests.helpers.histories import ANN_PAYS, GOOD, PAY_GAS, WALLET, amended, caught, fact_is, followed_by, on_chain
 
-from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, WorkChanged, WorkState
-from learnae.protocol.types import Wei
+from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, RolledBack, WorkChanged, WorkState
+from learnae.protocol.types import TxHash, Wei
 from learnae.records.chain_export import Balances, Block, ChainRecord
-from learnae.records.history import Fact, History
+from learnae.records.history import Fact, History, PeerCrashed, PeerRestarted, Record
 
 ANN_BEGAN = fact_is("ann", WorkChanged, work=WorkState.IDLE)
 ANN_FINAL = fact_is("ann", DebtChanged, debt=0, state=DebtState.FINAL)
@@ -66,3 +68,28 @@ def test_what_was_given_up_with_its_chain_may_be_on_that_chain() -> None:
     here = followed_by(ANN_BEGAN, ChainEntered("0xg"), given_up)
     assert caught(here).keys() == {"debts_paid_once"}
     assert caught(followed_by(ANN_DECLINED, ChainEntered("0xnew"), here)) == {}
+
+
+def lost(*later: tuple[str, Fact]) -> History:
+    """ann's payment was final, and the chain has it no longer.  ``later``: what happened in between."""
+    told = (Record(GOOD.seconds, peer, fact) for peer, fact in later)
+    return unpaid(replace(GOOD, records=(*GOOD.records, *told)))
+
+
+LOST = "debt 0 of ann is final, but its transaction 0xann1 is not on the chain"
+UNDONE = ("bob", RolledBack(1, 2))
+KILLED, BACK = ("ann", PeerCrashed()), ("ann", PeerRestarted())
+
+
+def test_a_peer_that_stayed_down_when_the_chain_rolled_back_cannot_pay_again() -> None:
+    assert "debts_paid_once" not in caught(lost(KILLED, UNDONE))
+
+
+@pytest.mark.parametrize("later", [(), (KILLED,), (UNDONE,), (UNDONE, KILLED), (KILLED, UNDONE, BACK)])
+def test_a_peer_that_is_up_or_whose_chain_lost_nothing_since_pays_what_is_final(later: tuple[Any, ...]) -> None:
+    assert LOST in caught(lost(*later))["debts_paid_once"]
+
+
+def test_a_peer_that_stayed_down_pays_nothing_by_another_transaction() -> None:
+    other = amended(ANN_FINAL, history=replace(lost(KILLED, UNDONE), chain=GOOD.chain), tx=TxHash("0xelse"))
+    assert "its transaction 0xelse is not on the chain" in caught(other)["debts_paid_once"]

@@ -23,7 +23,7 @@ from learnae.messages.wire import cid_of
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.replay import new_peer, replay_steps
-from learnae.protocol.types import Cid, RowBlock
+from learnae.protocol.types import Cid, ModelRef, RowBlock
 from learnae.runtime.dispatch import finish, submit
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.roster import names
@@ -31,6 +31,7 @@ from learnae.session.roster import names
 MODEL_TOLERANCE = 0.01  # of what the job changed; measured: 6e-7, or 1e-3 where the sign of a unit's input flips
 SCORE_TOLERANCE = 0.002  # of the rows; measured: no row
 AT_ONCE = 512  # jobs
+NO_MODEL = cid_of(b"")  # of no block that a trainer holds
 KINDS = {do.TrainSlice: "training", do.AverageModels: "averaging", do.ScoreModel: "scoring", do.ForgeModel: "forgery"}
 KINDS |= {do.PackRows: "packing"}
 
@@ -70,9 +71,19 @@ class Job:
 
     @property
     def repeated(self) -> do.TrainerAction:
-        """Compared with no earlier models: it passed that test, and which of them its peer held is not recorded."""
-        request = self.request
-        return replace(request, earlier=()) if isinstance(request, do.ScoreModel | do.AverageModels) else request
+        """Compared with no earlier models and with no average of its parents.
+
+        Its peer compared it with those that it held, and which it held is not recorded.
+        """
+        match self.request:
+            case do.ScoreModel(model=model) as request:
+                return replace(request, model=model and _with_unknown_parents(model), earlier=())
+            case do.AverageModels(remote=remote) as request:
+                return replace(request, remote=_with_unknown_parents(remote), earlier=())
+            case do.ForgeModel(source=source) as request:
+                return replace(request, source=source and _with_unknown_parents(source))
+            case request:
+                return request
 
     def __str__(self) -> str:
         step = "" if isinstance(self.request, do.ScoreModel | do.PackRows) else f" for its model {self.request.step}"
@@ -216,6 +227,11 @@ class Replay:
             return relative_difference(self._network, base, block, self._blocks[again])
         except PortError:
             return inf
+
+
+def _with_unknown_parents(model: ModelRef) -> ModelRef:
+    parents = model.parents and replace(model.parents, cids=(NO_MODEL, NO_MODEL))
+    return replace(model, parents=parents)
 
 
 def _results(event: on.Event) -> tuple[Cid, ...]:

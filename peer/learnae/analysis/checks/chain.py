@@ -17,11 +17,11 @@ from learnae.analysis.checks.result import chains_of_debts, check, debt_name, se
 from learnae.analysis.fee_pool import pool_calls
 from learnae.messages.ids import cids_from_calldata
 from learnae.protocol.blockchain import POOL
-from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState
+from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, RolledBack
 from learnae.protocol.settings import GWEI, Settle
 from learnae.protocol.types import ETHER, Address, Cid, TxHash
 from learnae.records.chain_export import Balances, Block, ChainTransaction, Genesis
-from learnae.records.history import History
+from learnae.records.history import History, PeerCrashed, PeerRestarted
 
 
 def _genesis(history: History) -> Genesis:
@@ -115,9 +115,9 @@ def debts_paid_once(history: History) -> Iterator[str]:
     pool, and each final debt is paid by one transfer.
 
     A debt that was signed but not final when its chain was replaced is declined: the old chain may hold its payment,
-    no other may.
+    no other may.  A peer that was down when the chain rolled back, and never came back, cannot pay again.
     """
-    here, by_chain = _genesis(history).hash, chains_of_debts(history)
+    here, by_chain, excused = _genesis(history).hash, chains_of_debts(history), _missed_a_rollback(history)
     acts_on = {record.peer: fact.genesis for record, fact in history.facts(ChainEntered)}  # in the end
     wallets, transactions = {wallet: name for name, wallet in _wallets(history).items()}, _transactions(history)
     batched = session_of(history).payment.settle is Settle.BATCHED
@@ -143,10 +143,24 @@ def debts_paid_once(history: History) -> Iterator[str]:
         if len(hashes) > 1:
             yield f"{debt_name(*debt)} was paid {len(hashes)} times"
         elif last.state is DebtState.FINAL and not elsewhere:
-            if hashes != [last.tx]:
+            if hashes != [last.tx] and (hashes or debt[0] not in excused):
                 yield f"{debt_name(*debt)} is final, but its transaction {last.tx} is not on the chain"
         elif hashes and last.state.terminal and not given_up:
             yield f"{debt_name(*debt)} is {last.state}{' on another chain' if elsewhere else ''}, but was paid"
+
+
+def _missed_a_rollback(history: History) -> set[str]:
+    """Peers that were down when the chain rolled back, and stayed down."""
+    down, missed = set[str](), set[str]()
+    for record in history.of(PeerCrashed, PeerRestarted, RolledBack):
+        match record.fact:
+            case PeerCrashed():
+                down.add(record.peer)
+            case PeerRestarted():
+                down.discard(record.peer)
+            case RolledBack():
+                missed |= down
+    return missed & down
 
 
 @check
