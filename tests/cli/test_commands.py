@@ -61,6 +61,24 @@ def test_a_run_ends_with_a_table_a_verdict_and_its_directory(
     assert str(out) in done.stdout
 
 
+@pytest.mark.parametrize("command", ["simulate", "swarm"])
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (("--set", "work.patienc=2"), "command line: work.patienc: no such setting; did you mean work.patience?"),
+        (("--set", "wrk.patience=2"), "command line: wrk: no such setting; did you mean work?"),
+        (("--set", "patience=2"), "command line: patience: no such setting here; patience belongs in [work]"),
+        (("--set", "work.patience=2,3"), 'command line: work.patience = "2,3" is not allowed: give '),
+        (("--set", "peers=4", "--peers", "4"), "--peers and --set peers are both given"),
+        (("--set", "reward.target='0.4'"), "session.toml and the command line: reward: target, lowest"),
+    ],
+)
+def test_what_cannot_be_set_is_one_sentence(
+    tmp_path: Path, command: str, settings: tuple[str, ...], sentence: str
+) -> None:
+    refused(here(tmp_path, command, session(tmp_path), *settings), sentence)
+
+
 def test_a_run_directory_is_whole(run: tuple[Path, Done]) -> None:
     out, _ = run
     found = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
@@ -110,10 +128,16 @@ def test_what_was_left_out_of_the_data_is_printed_and_kept_in_the_run(tmp_path: 
     assert f"Notice on the data: {notice}" in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_another_seed_gives_another_history(run: tuple[Path, Done], tmp_path: Path) -> None:
-    other = here(tmp_path, "simulate", session(tmp_path), "--seed", 2, "--out", tmp_path / "other")
+def test_another_seed_gives_another_history_and_json_is_alone_on_the_standard_output(
+    run: tuple[Path, Done], tmp_path: Path
+) -> None:
+    out = tmp_path / "other"
+    other = here(tmp_path, "simulate", session(tmp_path), "--set", "seed=2", "--out", out, "--json")
     assert other.returncode == 0, other.stderr
-    assert (tmp_path / "other" / "history.jsonl").read_bytes() != (run[0] / "history.jsonl").read_bytes()
+    assert (out / "history.jsonl").read_bytes() != (run[0] / "history.jsonl").read_bytes()
+    assert json.loads(other.stdout) == json.loads((out / "verdict.json").read_text()) | {"run": str(out)}
+    assert other.stderr.startswith("LEARNAE: 3 peers in the simulator")
+    assert here(tmp_path, "sessions").stderr == "", "text is on the standard output again"
 
 
 def test_check_changes_nothing(run: tuple[Path, Done], tmp_path: Path) -> None:

@@ -24,33 +24,19 @@ from learnae.runs.sweep import (
     ROW,
     SweepRun,
     collect,
-    parse_assignments,
     plan_runs,
     run_missing,
     run_one,
     set_aside,
     shard,
 )
+from learnae.session.assignments import parse_assignments
 from learnae.session.session_file import parse, to_toml
 
 
 def planned(tmp_path: Path, *assignments: str, text: str = "peers = 4\n") -> list[SweepRun]:
     (tmp_path / "session.toml").write_text(text)
     return plan_runs(tmp_path / "session.toml", parse_assignments(assignments), (1, 2), tmp_path / "out")
-
-
-@pytest.mark.parametrize(
-    ("assignment", "values"),
-    [
-        ("work.patience=15,40", [15, 40]),
-        ("model.hidden=[32,32],[64, 64]", [[32, 32], [64, 64]]),
-        ("model.hidden=[], [8]", [[], [8]]),
-        ("model.optimizer=sgd,adam", ["sgd", "adam"]),
-        ("data.overlap=true, false", [True, False]),
-    ],
-)
-def test_values_are_divided_at_commas_outside_of_lists(assignment: str, values: list[Any]) -> None:
-    assert list(parse_assignments([assignment]).values()) == [values]
 
 
 def test_each_list_is_a_network(tmp_path: Path) -> None:

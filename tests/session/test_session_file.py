@@ -69,8 +69,8 @@ def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
 
 def test_overrides_win_and_none_overrides_nothing(tmp_path: Path) -> None:
     (tmp_path / "session.toml").write_text(to_toml(Session(peers=7, seed=3)))
-    session = load(tmp_path / "session.toml", {"peers": 9, "seed": None})
-    assert (session.peers, session.seed) == (9, 3)
+    session = load(tmp_path / "session.toml", {"peers": 9, "seed": None, "work.patience": 3})
+    assert (session.peers, session.seed, session.work.patience, session.work.slices) == (9, 3, 3, Session().work.slices)
 
 
 @pytest.mark.parametrize(

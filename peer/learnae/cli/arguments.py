@@ -47,5 +47,25 @@ Release = Annotated[
 RunPlugins = Annotated[
     bool, typer.Option("--run-plugins", help="Execute the plug-ins stored in the run; read them first.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A setting, such as model.hidden=[64,64]; overrides the session file; may be repeated.",
+    ),
+]
+
+
+def _text_to_standard_error(context: typer.Context, as_json: bool) -> bool:
+    """JSON alone is on the standard output."""
+    if as_json:
+        from learnae.cli.output import console
+
+        console.stderr = True
+        context.call_on_close(lambda: setattr(console, "stderr", False))
+    return as_json
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.", callback=_text_to_standard_error)]
 Threads = Annotated[int | None, typer.Option(min=1, help="PyTorch threads (default: one per core).")]

@@ -11,7 +11,7 @@ from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import exit_code
 from learnae.cli.arguments import Json, Run, RunPlugins
 from learnae.cli.findings import Findings
-from learnae.cli.output import print_outcome
+from learnae.cli.output import console, print_outcome
 from learnae.errors import InputError
 from learnae.records.history import History
 from learnae.session.plugin_files import FOLDER
@@ -88,7 +88,7 @@ async def _simulate(session: Session, threads: int | None, directory: RunDirecto
     progress = Progress(peers_without_sensors(session), session.score.name)
     backend = SimBackend(session, RunOptions(threads=threads), findings.notice)
     run = SessionRun(directory, (progress.observe,))
-    async with shown(progress, findings.console):
+    async with shown(progress, console):
         await backend.prepare(run)
         await backend.run(run)
 

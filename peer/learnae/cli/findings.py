@@ -5,10 +5,8 @@ from json import dumps
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from learnae.adapters.run_directory.seal import deviations, is_running
-from learnae.cli.output import console, say
+from learnae.cli.output import say
 from learnae.records.seal import SEAL
 
 MAX_NAMED = 20  # problems
@@ -21,11 +19,6 @@ class Findings:
         self.as_json = as_json
         self.problems: list[str] = []
         self.notices: list[str] = []
-
-    @property
-    def console(self) -> Console:
-        """For progress: JSON alone is on the standard output."""
-        return Console(stderr=True, highlight=False) if self.as_json else console
 
     def notice(self, line: str, style: str | None = None) -> None:
         self.notices.append(line)

@@ -30,7 +30,7 @@ def flows(
     from learnae.analysis.group_flows import FLOW_COLUMNS, flow_row
     from learnae.cli.many_runs import exit_code, run_cases, write_csv
     from learnae.runs.group_flows import measured, plan, write
-    from learnae.runs.sweep import parse_assignments
+    from learnae.session.assignments import parse_assignments
     from learnae.web.report.group_section import case_title, flow_cells
 
     folder = (out or Path("runs") / f"flows-{session.stem}").absolute()  # also for workers in other folders

@@ -1,6 +1,7 @@
 """What commands print: lines, tables, and the outcome of a run."""
 
 import sys
+from json import dumps
 from typing import Any
 
 from rich.console import Console
@@ -44,6 +45,16 @@ def print_outcome(run: RunDirectory, verdict: dict[str, Any]) -> int:
         table.add_row(*row)
     console.print(table)
     print_verdict(run, verdict)
+    return _exit_code(verdict)
+
+
+def print_json(run: RunDirectory, verdict: dict[str, Any]) -> int:
+    """Print the verdict as JSON; the exit code."""
+    print(dumps({"run": str(run.path), **verdict}, indent=2), flush=True)
+    return _exit_code(verdict)
+
+
+def _exit_code(verdict: dict[str, Any]) -> int:
     return INTERRUPTED if verdict["ended_by"] == EndedBy.INTERRUPTED else exit_code(verdict)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnae.cli.findings import Findings
-from learnae.cli.output import say
+from learnae.cli.output import console, say
 from learnae.records.history import History
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def print_replay(
     from learnae.runs.replay_run import ReplayOptions, replay_run  # imports torch
 
     options = ReplayOptions(share, peers, other_processor, threads or os.cpu_count() or 1)
-    with findings.console.status("Reading the run") as status:
+    with console.status("Reading the run") as status:
         outcome = replay_run(
             run, history, options, lambda done, total: status.update(f"{done:,} of {total:,} executed again")
         )

@@ -58,11 +58,12 @@ def sweep(
     """Run every combination of settings over several seeds, in parallel; resumable; write one CSV."""
     from learnae.cli.many_runs import exit_code, run_cases, write_csv
     from learnae.runs import sweep as runs
+    from learnae.session.assignments import parse_assignments
 
     if collect and (shard or executor):
         raise InputError("--collect runs nothing: leave out --shard and --executor")
     folder = (out or Path("runs") / f"sweep-{session.stem}").absolute()  # also for workers in other folders
-    chosen = runs.parse_assignments(set or [])
+    chosen = parse_assignments(set or [])
     cases = runs.plan_runs(session, chosen, range(1, seeds + 1), folder)
     if render:
         if files := sorted({source.file for case in cases for source in case.plugins}):

@@ -10,7 +10,7 @@ from learnae.session.settings import LARGE_SOURCES, DataSettings, Session
 
 
 def load_session(path: Path, overrides: Mapping[str, Any] | None = None) -> Session:
-    """A session file that the user runs, with top-level overrides (None: not given).  Raises InputError.
+    """A session file that the user runs, with overrides by dotted name (None: not given).  Raises InputError.
 
     The code of the plug-ins that it names may then be executed.
     """

@@ -6,13 +6,12 @@ under a lock of the folder, and a process that finds a run under way waits for i
 
 import itertools
 import json
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,20 +21,17 @@ from learnae.analysis.statistics import run_metrics
 from learnae.errors import InputError
 from learnae.file_lock import wait_for_lock
 from learnae.messages.foreign_json import from_json
-from learnae.messages.foreign_toml import from_toml
 from learnae.plugins import Source, add
-from learnae.protocol.settings import MarketSettings
 from learnae.records.outcome import EndedBy
 from learnae.records.seal import SEAL
 from learnae.runs.executors import processes
 from learnae.runs.provenance import require_same_program, same_settings, why_not_the_same
 from learnae.runs.sessions import load_session
-from learnae.session.contradictions import OF_ADAPT, OF_KINDS
+from learnae.session.assignments import assigned
 from learnae.session.plugin_files import sources
 from learnae.session.session_file import load, parse, resolved
 from learnae.session.settings import DataSettings, Session
 
-COMMA = r",(?![^\[]*\])"  # not inside a list
 ROW = "row.json"  # the metrics of a finished run
 LOCK = ".lock"  # in the folder of a sweep: held while a run is begun
 
@@ -72,19 +68,6 @@ class SweepRun:
         return why_not_the_same(self.path, self.session)
 
 
-def parse_assignments(assignments: Sequence[str]) -> dict[str, list[Any]]:
-    """Parse ``key=a,b,c`` as TOML values, such as lists; anything else is text.  Raises InputError."""
-    chosen: dict[str, list[Any]] = {}
-    for assignment in assignments:
-        key, equals, values = assignment.partition("=")
-        if not equals or not key or not values:
-            raise InputError(f"--set {assignment}: write key=value,value, such as work.patience=15,40")
-        if key.strip() in chosen:
-            raise InputError(f"--set {key.strip()} is given twice: write all its values in one --set")
-        chosen[key.strip()] = [_value(value.strip()) for value in re.split(COMMA, values)]
-    return chosen
-
-
 def plan_runs(
     path: Path, chosen: dict[str, list[Any]], seeds: Sequence[int], out: Path, own: bool = True
 ) -> list[SweepRun]:
@@ -111,16 +94,8 @@ def plan_runs(
 def _session(path: Path, base: dict[str, Any], settings: dict[str, Any], seed: Any, own: bool) -> Session:
     """``base`` is in order, so only what is set can be refused."""
     written = " ".join(f"--set {name}={json.dumps(value, default=str)}" for name, value in settings.items())
-    table = _assigned(base, settings | {"seed": seed})
-    for section, name in _unused(table, settings):
-        if f"{section}.{name}" not in settings and isinstance(table.get(section), dict):
-            table[section].pop(name, None)
-    return parse(
-        table,
-        f"{path} with {written}" if written else str(path),
-        folder=path.parent,
-        own=own,
-    )
+    table = assigned(base, settings | {"seed": seed})
+    return parse(table, f"{path} with {written}" if written else str(path), folder=path.parent, own=own)
 
 
 def shard(cases: Sequence[SweepRun], text: str) -> Sequence[SweepRun]:
@@ -224,52 +199,6 @@ def _table(data: DataSettings) -> Any:
     return load_rows(data)
 
 
-def _value(text: str) -> Any:
-    try:
-        value = from_toml(f"value = {text}")["value"]
-        json.dumps(value, default=str)
-    except ValueError:  # also raised for a number with more digits than can be written again
-        return text
-    return value
-
-
 def _name(settings: dict[str, Any], seed: int) -> str:
     parts = [f"{key}={value}" for key, value in settings.items()] + [f"seed={seed}"]
     return "_".join(parts).replace("/", "-").replace(" ", "")
-
-
-def _assigned(base: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """A deep copy with dotted names set.  An element of a list is named by its index, such as groups.0.count."""
-    table: dict[str, Any] = json.loads(json.dumps(base))
-    for name, value in settings.items():
-        *path, last = name.split(".")
-        place: Any = table
-        for key in path:
-            place = place.setdefault(key, {}) if isinstance(place, dict) else place[_index(name, place, key)]
-        place[last if isinstance(place, dict) else _index(name, place, last)] = value
-    return table
-
-
-def _unused(table: dict[str, Any], settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What belongs to something that this combination switches off: a sweep may compare with and without it."""
-    if "reward.adapt" in settings and _is_zero(settings["reward.adapt"]):
-        yield from (("reward", name) for name in OF_ADAPT)
-    if "defence.kind" in settings:
-        others = (names for kind, names in OF_KINDS.items() if kind != settings["defence.kind"])
-        yield from (("defence", name) for names in others for name in names)
-    if any(re.fullmatch(r"groups\.\d+\.cost", name) for name in settings):
-        groups = table["groups"] if isinstance(table["groups"], list) else ()
-        if all(_is_zero(group.get("cost", 0)) for group in groups if isinstance(group, dict)):
-            yield from (("market", field.name) for field in fields(MarketSettings))
-
-
-def _is_zero(value: Any) -> bool:
-    return not str(value).strip("0.")
-
-
-def _index(name: str, place: Any, key: str) -> int:
-    if not isinstance(place, list):
-        raise InputError(f"--set {name}: no such setting, because the part before '{key}' holds one value")
-    if not (key.isdecimal() and len(key) < 9 and int(key) < len(place)):
-        raise InputError(f"--set {name}: '{key}' is not in the session file, which has {len(place)} such tables from 0")
-    return int(key)

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from learnae.errors import InputError
 from learnae.input_file import read_utf8
 from learnae.messages.foreign_toml import from_toml
+from learnae.session.assignments import assigned
 from learnae.session.contradictions import contradictions, data_contradictions
 from learnae.session.fault_plan import plan
 from learnae.session.plugin_files import pinned
@@ -41,7 +42,7 @@ def load(
     run_plugins: bool = False,
     own: bool = False,
 ) -> Session:
-    """A session file with top-level overrides (None: not given).  Raises InputError: one sentence, cause and fix.
+    """A session file with overrides by dotted name (None: not given).  Raises InputError: one sentence, cause and fix.
 
     ``count_rows``: of the data, so that what is not set fits them; without it, the usual defaults are taken.
     ``run_plugins``: the code of the plug-ins that a run kept beside its session file may be executed.
@@ -60,7 +61,7 @@ def load(
     except ValueError as error:
         raise InputError(f"{path} is not TOML: {error}") from None
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    return parse(table | given, str(path), given, count_rows, path.parent, run_plugins, own)
+    return parse(assigned(table, given), str(path), given, count_rows, path.parent, run_plugins, own)
 
 
 def parse(
@@ -78,6 +79,7 @@ def parse(
     """
     given = _with_new_names(table, name)
     given = with_task(given, _validated(given, name, overrides))
+    name = f"{name} and the command line" if overrides else name
     session = _validated(given, name, ())
     if count_rows and not is_complete(given):
         session = _fitted(given, session, name, count_rows, lambda found: pinned(found, folder, run_plugins, own))
@@ -120,7 +122,9 @@ def _validated(table: Mapping[str, Any], name: str, overrides: Collection[str]) 
         return _adapter().validate_python(table)
     except ValidationError as error:
         first: dict[str, Any] = dict(error.errors()[0])
-        source = "command line" if first["loc"] and first["loc"][0] in overrides else name
+        place = ".".join(map(str, first["loc"])) + "."
+        overridden = any(place.startswith(f"{key}.") or key.startswith(place) for key in overrides)
+        source = "command line" if overridden else name
         raise InputError(f"{source}: {_sentence(first)}") from None
 
 
