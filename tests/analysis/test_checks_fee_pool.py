@@ -147,7 +147,7 @@ def test_the_fee_of_a_refuser_goes_to_the_others_all_the_same(session: Trading) 
 
 
 def test_a_session_without_profiles_has_no_pool() -> None:
-    assert not list(pool_calls(GOOD)) and not list(pool_calls(History((), ())))
+    assert not pool_calls(GOOD) and not pool_calls(History((), ()))
 
 
 def test_a_call_that_the_pool_should_have_refused_is_noticed(session: Trading) -> None:

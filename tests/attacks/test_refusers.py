@@ -84,7 +84,7 @@ def test_with_profiles_refusing_changes_no_income_so_that_it_gains_nothing() -> 
     """The income of a peer follows from the reports of others alone; see also tests/contracts/test_fee_pool.py."""
     for seed in SEEDS:
         history = ended(seed, True, defence="profiles").history
-        calls = list(pool_calls(history))
+        calls = pool_calls(history)
         assert all(reported(history, name) for name in history.honest)
         pool = Replayed(FEE, 10, 10**6)
         pool.members = [call.transaction.sender for call in calls if call.kind == "deposit"]

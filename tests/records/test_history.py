@@ -17,6 +17,7 @@ from learnae.records.history import (
     Record,
     SessionEnded,
     kept_score,
+    once,
     session_began,
 )
 from learnae.records.roster_entry import RosterEntry
@@ -175,3 +176,16 @@ def test_the_first_record_of_a_session_names_its_peers_with_their_roles() -> Non
     began = session_began(GOOD.began.backend, GOOD.began.session, [member], Cid("manifest"))
     assert began.roster == (RosterEntry("p00", PEER["ann"], Address("0xa"), False, True, True, Policy.COPYCAT),)
     assert (began.session, began.manifest) == (GOOD.began.session, Cid("manifest"))
+
+
+def test_what_is_computed_once_is_computed_again_for_another_history() -> None:
+    asked = list[int]()
+
+    @once
+    def size(history: History) -> int:
+        asked.append(len(history.records))
+        return asked[-1]
+
+    less = replace(GOOD, records=GOOD.records[:3])
+    assert (size(GOOD), size(less), size(GOOD), size(less)) == (len(GOOD.records), 3) * 2
+    assert asked == [len(GOOD.records), 3] and less == replace(less)

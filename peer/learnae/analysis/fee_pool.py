@@ -15,7 +15,7 @@ from learnae.protocol.blockchain import POOL
 from learnae.protocol.settings import Defence
 from learnae.protocol.types import Address, Wei
 from learnae.records.chain_export import Block, ChainTransaction
-from learnae.records.history import History
+from learnae.records.history import History, once
 from learnae.session.fee_pool import depositors
 
 WHOLE = 65_535  # shares of a fee
@@ -123,8 +123,13 @@ def splits_fees(history: History) -> bool:
     return history.session is not None and history.session.defence.kind is Defence.PROFILES
 
 
-def pool_calls(history: History) -> Iterator[Call]:
+@once
+def pool_calls(history: History) -> list[Call]:
     """None if the session has no pool."""
+    return list(_replayed(history))
+
+
+def _replayed(history: History) -> Iterator[Call]:
     if (began := history.began) is None or not has_pool(history):
         return
     session, defence = began.session, began.session.defence

@@ -1,7 +1,7 @@
 """Who paid whom, and each peer's account.  Only payments that stayed final count."""
 
 from collections import Counter
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
@@ -11,11 +11,13 @@ from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.protocol.policies import Policy
 from learnae.protocol.types import ETHER, Address, TxHash, Wei
 from learnae.records.chain_export import Balances, gas_by_wallet
-from learnae.records.history import Evaluated, History
+from learnae.records.history import Evaluated, History, once
 from learnae.records.roster_entry import RosterEntry
 
 OUTSIDE = "outside the swarm"  # a wallet of no peer in the roster
 CHEATS = "cheats"
+
+Payment = tuple[float, str, str, Wei]  # when it became final, payer, payee, amount
 
 
 @dataclass(frozen=True)
@@ -53,31 +55,42 @@ class Account:
         return self.received_ether - self.sent_ether
 
 
-def final_payments(
-    history: History, by_debt: bool = False, debts: Container[tuple[str, int]] | None = None
-) -> Iterator[tuple[float, str, str, Wei]]:
-    """When each payment became final, payer, payee and amount; by payer, in the order of its debts.
+@once
+def final_payments(history: History) -> list[Payment]:
+    """By payer, in the order of its debts; one payment may be for several of them."""
+    return payments_of(history, history.debts)
 
-    A payment may be for several debts; ``by_debt``: one amount for each of them.  ``debts``: only these count.
+
+@once
+def final_payments_by_debt(history: History) -> list[Payment]:
+    """One for each debt."""
+    return payments_of(history, history.debts, by_debt=True)
+
+
+def payments_of(history: History, debts: Container[tuple[str, int]], by_debt: bool = False) -> list[Payment]:
+    """The payments of these debts that became final.
+
     With a fee pool, debts are only reported, and each withdrawal is a payment by those whose fees it is from.
     The chain does not have its time in the session, so it counts as made at the end.
     """
     wallets = history.owners
     if splits_fees(history):
-        for call in pool_calls(history):
-            if call.transaction.succeeded:
-                for source, wei in _whole_parts(call.sources).items():
-                    yield history.seconds, wallets[source], wallets[call.transaction.sender], wei
-        return
+        return [
+            (history.seconds, wallets[source], wallets[call.transaction.sender], wei)
+            for call in pool_calls(history)
+            if call.transaction.succeeded
+            for source, wei in _whole_parts(call.sources).items()
+        ]
     paid: dict[tuple[str, TxHash | int | None], list[tuple[float, DebtChanged]]] = {}
     for (payer, number), changes in history.debts.items():
         at, debt = changes[-1]
-        if debt.state is DebtState.FINAL and debt.payee and (debts is None or (payer, number) in debts):
+        if debt.state is DebtState.FINAL and debt.payee and (payer, number) in debts:
             paid.setdefault((payer, number if by_debt else debt.tx), []).append((at, debt))
-    for (payer, _), covered in paid.items():
-        at, debt = covered[-1]
-        assert debt.payee
-        yield at, payer, wallets.get(debt.payee, OUTSIDE), Wei(sum(each.wei for _, each in covered))
+    return [
+        (covered[-1][0], payer, wallets.get(payee, OUTSIDE), Wei(sum(debt.wei for _, debt in covered)))
+        for (payer, _), covered in paid.items()
+        if (payee := covered[-1][1].payee)
+    ]
 
 
 def left_in_pool(history: History) -> Counter[str]:
@@ -114,6 +127,7 @@ def paid_out(history: History) -> dict[str, tuple[Address, Wei | None]]:
     return {entry.name: (entry.payout, held.get(entry.payout)) for entry in entries if entry.payout}
 
 
+@once
 def flows(history: History) -> list[Flow]:
     paid: dict[tuple[str, str], list[int]] = {}
     for _, payer, payee, wei in final_payments(history):
@@ -131,6 +145,7 @@ def flows_by_peer(history: History) -> tuple[dict[str, list[Flow]], dict[str, li
     return sent, received
 
 
+@once
 def accounts(history: History) -> list[Account]:
     """In the order of the roster."""
     sent, received = flows_by_peer(history)

@@ -13,7 +13,7 @@ from learnae.adapters.run_directory.seal import deviations
 from learnae.analysis.checks import exit_code
 from learnae.analysis.checks.result import chains_of_debts
 from learnae.analysis.fee_pool import splits_fees
-from learnae.analysis.money import final_payments, left_in_pool, paid_out
+from learnae.analysis.money import left_in_pool, paid_out, payments_of
 from learnae.analysis.tables import TABLES
 from learnae.cli.arguments import Json, Run, RunPlugins, Threads
 from learnae.cli.check import Root, Signer, allow_plugins
@@ -199,7 +199,7 @@ def _accounts(history: History) -> list[Account]:
     here = [None, *(genesis.hash for genesis in history.exports(Genesis))]
     settled = {debt for debt, chains in chains_of_debts(history).items() if chains[-1] in here}
     sent, received, gas = Counter[str](), Counter[str](), gas_by_wallet(history.chain, priced=True)
-    for _, payer, payee, wei in final_payments(history, debts=settled):
+    for _, payer, payee, wei in payments_of(history, settled):
         sent[payer] += wei
         received[payee] += wei
     left, payouts = left_in_pool(history), paid_out(history)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property, partial
+from functools import cached_property, partial, wraps
 from typing import Any, TypeVar
 
 from learnae.errors import InputError
@@ -283,3 +283,17 @@ class History:
     def seconds(self) -> float:
         """Session time of the last record."""
         return self.records[-1].t if self.records else 0.0
+
+
+def once(compute: Callable[[History], T]) -> Callable[[History], T]:
+    """Compute it once for each history, as ``cached_property`` does.  No caller may change the result."""
+    name = f"{compute.__module__}.{compute.__qualname__}"
+
+    @wraps(compute)
+    def computed(history: History) -> T:
+        known: dict[str, T] = vars(history)
+        if name not in known:
+            known[name] = compute(history)
+        return known[name]
+
+    return computed

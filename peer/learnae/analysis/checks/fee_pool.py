@@ -59,7 +59,7 @@ def reports_follow_debts(history: History) -> Iterator[str]:
 def reports_omit_no_debt(history: History) -> Iterator[str]:
     """A report covers what was payable: only payees that were no members, and later debts, are left out."""
     session_began(history)
-    calls = list(pool_calls(history))
+    calls = pool_calls(history)
     joined = {
         wallet_of(call.transaction.sender): call.block for call in calls if call.kind == "deposit" and call.succeeds
     }

@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from learnae.analysis.checks.work import last_states
-from learnae.analysis.money import final_payments
+from learnae.analysis.money import final_payments_by_debt
 from learnae.protocol.decisions import Averaged, DebtState, WorkState
 from learnae.protocol.types import ETHER, Score
 from learnae.records.history import Evaluated, History, Record
@@ -57,7 +57,7 @@ def _attempts(history: History) -> list[tuple[int, int]]:
 def _paid(history: History) -> list[list[int]]:
     """For each honest peer, the wei that it paid for each debt; with a fee pool, to each payee."""
     paid: dict[str, list[int]] = {name: [] for name in history.honest}
-    for _, payer, _, wei in final_payments(history, by_debt=True):
+    for _, payer, _, wei in final_payments_by_debt(history):
         if payer in paid:
             paid[payer].append(wei)
     return list(paid.values())

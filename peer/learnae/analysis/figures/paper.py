@@ -6,7 +6,7 @@ from statistics import fmean
 
 from learnae.analysis.figures.axis import AVERAGING, FINISHED, TRAINING, Steps, TimeAxis, View, work_units
 from learnae.analysis.figures.spec import BLUE, GREY, ORANGE, Figure, Reference, Series, Shade, ShadedBand
-from learnae.analysis.money import final_payments
+from learnae.analysis.money import final_payments_by_debt
 from learnae.protocol.decisions import Averaged
 from learnae.protocol.types import ETHER, Cid
 from learnae.records.history import Evaluated, FaultBegan, FaultEnded, History, kept_score
@@ -162,7 +162,7 @@ def _money(
     outcome: str,
 ) -> Figure:
     """Cumulative over what was paid, by debt, each from the time it last became final."""
-    final = sorted((at, payer, wei) for at, payer, _, wei in final_payments(history, by_debt=True))
+    final = sorted((at, payer, wei) for at, payer, _, wei in final_payments_by_debt(history))
     steps: dict[str, Steps] = {peer: [(0.0, 0.0)] for peer in history.honest}
     for at, payer, wei in final:
         if payer in steps:
