@@ -24,9 +24,7 @@ Patch = pytest.MonkeyPatch
 
 def never_confirms(patch: Patch) -> None:
     update = Transactions.update
-    patch.setattr(
-        Transactions, "update", lambda self, receipts, head, confirmations: update(self, receipts, head, 10**6)
-    )
+    patch.setattr(Transactions, "update", lambda self, receipts, head: update(self, receipts, replace(head, height=0)))
 
 
 def ignores_a_rollback(patch: Patch) -> None:
@@ -41,9 +39,9 @@ def takes_a_nonce_twice(patch: Patch) -> None:
     """
     pay, sign = Transactions.sign_payment, MemoryChainPort._sign
 
-    def forgetful(self: Transactions, debts: Sequence[DebtChanged], nonce: int, attempt: int = 0) -> None:
+    def forgetful(self: Transactions, debts: Sequence[DebtChanged], nonce: int) -> None:
         mined = sum(transaction.receipt is not None for transaction in self.by_nonce)
-        pay(self, debts, nonce if attempt else mined, attempt)
+        pay(self, debts, mined)
 
     patch.setattr(Transactions, "sign_payment", forgetful)
     patch.setattr(MemoryChainPort, "_sign", lambda self, nonce, attempt, *rest: sign(self, nonce, attempt + 1, *rest))

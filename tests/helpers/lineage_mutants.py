@@ -7,7 +7,7 @@ from typing import Any
 from tests.helpers.protocol_mutants import BASE, Mutant, Patch, pays_twice
 from tests.helpers.swarms import groups
 
-from learnae.protocol import lineage, payments
+from learnae.protocol import lineage, reward
 from learnae.protocol.debts import Debts
 from learnae.protocol.decisions import DebtChanged
 from learnae.protocol.lineage import Part
@@ -23,11 +23,11 @@ WRONG_SUM = {"amounts_follow_reward_function"}
 def owes(patch: Patch, change: Any) -> None:
     """``change``: of the parts that a peer owes for a model."""
     parts_of = lineage.parts_of
-    patch.setattr(payments, "parts_of", lambda model, wei, share: change(parts_of(model, wei, share), model))
+    patch.setattr(reward, "parts_of", lambda model, wei, share: change(parts_of(model, wei, share), model))
 
 
 def forgets_the_parents(patch: Patch) -> None:
-    patch.setattr(payments, "parts_of", lambda model, wei, share: [])
+    patch.setattr(reward, "parts_of", lambda model, wei, share: [])
 
 
 def rounds_a_part_up(patch: Patch) -> None:
@@ -43,7 +43,7 @@ def pays_the_seller_for_the_parents(patch: Patch) -> None:
 
 def pays_for_twice_the_share(patch: Patch) -> None:
     parts_of = lineage.parts_of
-    patch.setattr(payments, "parts_of", lambda model, wei, share: parts_of(model, wei, 2 * Decimal(share)))
+    patch.setattr(reward, "parts_of", lambda model, wei, share: parts_of(model, wei, 2 * Decimal(share)))
 
 
 def names_itself_as_the_creator_of_both(patch: Patch) -> None:

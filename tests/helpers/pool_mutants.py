@@ -89,13 +89,13 @@ def pays_as_well(patch: Patch) -> None:
     """Every model is paid for, too, as without the defence."""
     sign_next = FeePool.sign_next
 
-    def paying(self: FeePool, finished: bool) -> None:
+    def paying(self: FeePool, finished: bool) -> bool:
         payable = self._debts.in_states((DebtState.PAYABLE,))
         due = next(due_payments(payable, self._config.payment, finished), None)
         if due and not self._transactions.signing:
             self._transactions.sign_payment(due, self._transactions.next_nonce)
-        else:
-            sign_next(self, finished)
+            return True
+        return sign_next(self, finished)
 
     patch.setattr(FeePool, "sign_next", paying)
 
@@ -123,7 +123,7 @@ def closes_too_early(patch: Patch) -> None:
 
 
 def pays_twice(patch: Patch) -> None:
-    withdraw, sign = MemoryFeePool._withdraw, FeePool.sign_next
+    withdraw, sign = MemoryFeePool._withdraw, FeePool._sign_next
 
     def again(self: MemoryFeePool, sender: Any, now: int) -> Wei:
         self.withdrawn.discard(sender)
@@ -136,7 +136,7 @@ def pays_twice(patch: Patch) -> None:
             self._sign(Withdrawal())
 
     patch.setattr(MemoryFeePool, "_withdraw", again)
-    patch.setattr(FeePool, "sign_next", twice)
+    patch.setattr(FeePool, "_sign_next", twice)
 
 
 MUTANTS = [

@@ -25,7 +25,7 @@ from learnae.protocol.hooks import RefusesToPay
 from learnae.protocol.pace import Pace
 from learnae.protocol.payments import Payments
 from learnae.protocol.publication import Publication
-from learnae.protocol.reward import RewardView
+from learnae.protocol.reward import Rewards, RewardView
 from learnae.protocol.training import Training
 from learnae.protocol.transactions import Transactions
 from learnae.protocol.types import Cid, ModelRef, Score, Wei
@@ -101,19 +101,19 @@ def pays_twice(patch: Patch) -> None:
 
 
 def forgets_a_debt(patch: Patch) -> None:
-    owe = Payments.owe
+    owe = Rewards.owe
 
-    def forgetful(self: Payments, model: ModelRef, before: Score, after: Score) -> None:
+    def forgetful(self: Rewards, model: ModelRef, before: Score, after: Score) -> None:
         if model.step % 2:
             owe(self, model, before, after)
 
-    patch.setattr(Payments, "owe", forgetful)
+    patch.setattr(Rewards, "owe", forgetful)
 
 
 def owes_for_other_scores(patch: Patch) -> None:
-    owe = Payments.owe
+    owe = Rewards.owe
     start = Score(500, 1000)
-    patch.setattr(Payments, "owe", lambda self, model, before, after: owe(self, model, start, after))
+    patch.setattr(Rewards, "owe", lambda self, model, before, after: owe(self, model, start, after))
 
 
 def rounds_up(patch: Patch) -> None:
@@ -128,8 +128,8 @@ def rounds_up(patch: Patch) -> None:
 def pays_less_than_it_owes(patch: Patch) -> None:
     pay = Transactions.sign_payment
 
-    def mean(self: Transactions, debts: Sequence[DebtChanged], nonce: int, attempt: int = 0) -> None:
-        pay(self, [replace(debt, wei=Wei(debt.wei - 1)) for debt in debts], nonce, attempt)
+    def mean(self: Transactions, debts: Sequence[DebtChanged], nonce: int) -> None:
+        pay(self, [replace(debt, wei=Wei(debt.wei - 1)) for debt in debts], nonce)
 
     patch.setattr(Transactions, "sign_payment", mean)
 
@@ -137,8 +137,8 @@ def pays_less_than_it_owes(patch: Patch) -> None:
 def names_another_model(patch: Patch) -> None:
     pay = Transactions.sign_payment
 
-    def mute(self: Transactions, debts: Sequence[DebtChanged], nonce: int, attempt: int = 0) -> None:
-        pay(self, [replace(debts[0], cid=Cid("none")), *debts[1:]], nonce, attempt)
+    def mute(self: Transactions, debts: Sequence[DebtChanged], nonce: int) -> None:
+        pay(self, [replace(debts[0], cid=Cid("none")), *debts[1:]], nonce)
 
     patch.setattr(Transactions, "sign_payment", mute)
 

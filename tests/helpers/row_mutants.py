@@ -5,9 +5,8 @@ from typing import Any
 
 from tests.helpers.protocol_mutants import BASE, Mutant, Patch, pays_twice
 
-from learnae.protocol.reward import price_of_rows
 from learnae.protocol.row_blocks import RowBlocks
-from learnae.protocol.row_rewards import RowRewards
+from learnae.protocol.row_rewards import RowRewards, price_of_rows
 from learnae.protocol.types import Cid, RowBlock, Score
 
 OPEN = BASE | {"privacy": False}
@@ -61,7 +60,7 @@ def forwards_in_secret(patch: Patch) -> None:
 
 
 def asks_another_price_for_rows(patch: Patch) -> None:
-    patch.setattr("learnae.protocol.payments.price_of_rows", lambda *given: price_of_rows(*given) + 1)
+    patch.setattr("learnae.protocol.row_rewards.price_of_rows", lambda *given: price_of_rows(*given) + 1)
 
 
 def pays_for_rows_that_it_never_used(patch: Patch) -> None:

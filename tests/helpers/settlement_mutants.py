@@ -10,9 +10,8 @@ from tests.helpers.protocol_mutants import BASE, Mutant, pays_less_than_it_owes,
 
 from learnae.protocol import actions as do
 from learnae.protocol.decisions import PluginFailed
-from learnae.protocol.payments import Payments
 from learnae.protocol.requests import Requests
-from learnae.protocol.reward import adapted
+from learnae.protocol.reward import Rewards, adapted
 from learnae.protocol.settings import PaymentSettings, RewardSettings, Settle
 from learnae.protocol.settlement import due_payments
 from learnae.protocol.types import ModelRef, Score, Wei
@@ -53,24 +52,24 @@ def batches_though_each_is_paid(patch: Patch) -> None:
 
 
 def prices_with_a_broken_plugin(patch: Patch) -> None:
-    owe = Payments.owe
+    owe = Rewards.owe
 
-    def failing(self: Payments, model: ModelRef, before: Score, after: Score) -> None:
+    def failing(self: Rewards, model: ModelRef, before: Score, after: Score) -> None:
         self._requests.record(PluginFailed("mine.py:reward", 3, "KeyError"))
         owe(self, model, before, after)
 
-    patch.setattr(Payments, "owe", failing)
+    patch.setattr(Rewards, "owe", failing)
 
 
 def keeps_its_factor(patch: Patch) -> None:
-    patch.setattr("learnae.protocol.payments.adapted", lambda factor, adopted, settings: factor)
+    patch.setattr("learnae.protocol.reward.adapted", lambda factor, adopted, settings: factor)
 
 
 def adapts_without_bounds(patch: Patch) -> None:
     def unbounded(factor: Wei, adopted: bool, settings: RewardSettings) -> Wei:
         return adapted(factor, adopted, replace(settings, lowest=Decimal(0), highest=Decimal(1000)))
 
-    patch.setattr("learnae.protocol.payments.adapted", unbounded)
+    patch.setattr("learnae.protocol.reward.adapted", unbounded)
 
 
 MUTANTS = [

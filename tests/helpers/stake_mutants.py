@@ -37,7 +37,7 @@ def gives_stakes_back_too_early(patch: Patch) -> None:
         self.withdrawn.add(sender)
         return self.terms.stake
 
-    sign_next = FeePool.sign_next
+    sign_next = FeePool._sign_next
 
     def impatient(self: FeePool, finished: bool) -> None:
         member = self._state is not None and self._config.wallet in self._state.members
@@ -47,7 +47,7 @@ def gives_stakes_back_too_early(patch: Patch) -> None:
             sign_next(self, finished)
 
     patch.setattr(MemoryFeePool, "_withdraw", at_once)
-    patch.setattr(FeePool, "sign_next", impatient)
+    patch.setattr(FeePool, "_sign_next", impatient)
 
 
 MUTANTS = [

@@ -129,7 +129,7 @@ def test_a_debt_waits_until_its_creators_claim_is_known() -> None:
     model = run(small(peers=2)).host("p00")
     published = model.peer and model.peer.status().published
     assert published
-    wallet.owe(published, score(50), score(60))
+    wallet.rewards.owe(published, score(50), score(60))
 
     (debt,) = wallet.debts.by_number
 

@@ -3,6 +3,7 @@
 import pytest
 from tests.helpers.peers import model, receipt, score, signed
 
+from learnae.protocol import actions as do
 from learnae.protocol.debts import STATES, Debts
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.protocol.transactions import OutgoingTransaction, TxState
@@ -32,7 +33,8 @@ def updated(debts: Debts, transaction: OutgoingTransaction) -> DebtChanged:
 def transaction(state: TxState, succeeded: bool | None = None, debt: int = 0) -> OutgoingTransaction:
     """One of nonce 3; ``succeeded`` None: not mined."""
     found = None if succeeded is None else receipt(3, block=9, succeeded=succeeded)
-    return OutgoingTransaction(3, (debt,), [signed(3)], state, receipt=found)
+    payment = do.SignPayment(1, (debt,), 3, 0, BOB, Wei(5), (Cid("bob-1"),))
+    return OutgoingTransaction(payment, [signed(3)], state, receipt=found)
 
 
 def test_a_debt_names_its_creator_model_and_amount() -> None:

@@ -11,9 +11,9 @@ from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, RolledBack
-from learnae.protocol.payments import MAX_VERSIONS
 from learnae.protocol.policies import Policy
 from learnae.protocol.settings import IdentityRule
+from learnae.protocol.transactions import MAX_VERSIONS
 from learnae.protocol.types import ETHER, Timer
 
 OWED, PAYABLE, SIGNED, SENT = DebtState.OWED, DebtState.PAYABLE, DebtState.SIGNED, DebtState.SENT

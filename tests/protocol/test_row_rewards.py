@@ -10,7 +10,8 @@ from tests.protocol.test_row_blocks import answers, block, hears, open_peer, pro
 from learnae.protocol import actions as do
 from learnae.protocol.decisions import DebtChanged, DebtState, Trained
 from learnae.protocol.policies import Policy
-from learnae.protocol.reward import price_of_rows, view_of
+from learnae.protocol.reward import view_of
+from learnae.protocol.row_rewards import price_of_rows
 from learnae.protocol.types import ETHER, Cid, PeerId, Score, Wei
 
 PRICE = Decimal("0.3")

@@ -6,14 +6,16 @@ from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.blockchain import Receipt
 from learnae.protocol.requests import Requests
-from learnae.protocol.transactions import DEPLOYMENT, Transactions, TxState
-from learnae.protocol.types import Timer, TxHash
+from learnae.protocol.settings import ChainSettings
+from learnae.protocol.transactions import Transactions, TxState
+from learnae.protocol.types import Address, Cid, PeerId, Poid, Timer, TxHash, Wei
+
+PAYMENT = do.SignPayment(2, (0,), 1, 0, Address("0xbob"), Wei(5), (Cid("bob-1"),))
 
 
 def read(transactions: Transactions, height: int, *receipts: Receipt) -> list[int]:
     """Nonces whose state or block changed."""
-    found = {each.hash: each for each in receipts}
-    return [each.nonce for each in transactions.update(found, head(height), confirmations=2)]
+    return [each.nonce for each in transactions.update(receipts, head(height))]
 
 
 def polled(transactions: Transactions) -> tuple[TxHash, ...]:
@@ -27,16 +29,16 @@ def polled(transactions: Transactions) -> tuple[TxHash, ...]:
 def two() -> Transactions:
     requests = Requests()
     requests.validate(on.Started(1.0))
-    transactions = Transactions(requests)
-    transactions.add(signed(0), DEPLOYMENT)
-    transactions.add(signed(1), (0,))
+    transactions = Transactions(ChainSettings(), requests)
+    transactions.add(signed(0), do.SignDeployment(1, 0, 0, Poid(PeerId("me"), Address("0xme"))))
+    transactions.add(signed(1), PAYMENT)
     return transactions
 
 
 def test_a_replacement_is_a_second_version_of_the_same_transaction() -> None:
     transactions = two()
     transactions._requests.validate(on.TimerFired(9.0, Timer.CHAIN))
-    transactions.add(signed(1, version=1), (0,))
+    transactions.add(signed(1, version=1), PAYMENT)
     assert [each.nonce for each in transactions.by_nonce] == [0, 1]
     replaced = transactions.by_nonce[1]
     assert (replaced.newest, replaced.since, replaced.purpose) == (signed(1, version=1), 9.0, (0,))
@@ -44,7 +46,7 @@ def test_a_replacement_is_a_second_version_of_the_same_transaction() -> None:
 
 def test_the_chain_is_asked_about_every_version_of_what_is_not_final() -> None:
     transactions = two()
-    transactions.add(signed(1, version=1), (0,))
+    transactions.add(signed(1, version=1), PAYMENT)
     assert polled(transactions) == ("0.0", "1.0", "1.1")
     read(transactions, 5, receipt(0, block=2))
     assert polled(transactions) == ("1.0", "1.1")
@@ -67,7 +69,7 @@ def test_what_did_not_change_is_not_told_again() -> None:
 
 def test_any_form_that_is_mined_settles_the_transaction() -> None:
     transactions = two()
-    transactions.add(signed(1, version=1), (0,))
+    transactions.add(signed(1, version=1), PAYMENT)
     read(transactions, 9, receipt(1, version=0, block=3))
     assert transactions.by_nonce[1].receipt == receipt(1, version=0, block=3)
 
@@ -75,7 +77,7 @@ def test_any_form_that_is_mined_settles_the_transaction() -> None:
 def test_a_form_signed_too_late_does_not_undo_that_another_was_mined() -> None:
     transactions = two()
     read(transactions, 9, receipt(1, block=3))
-    transactions.add(signed(1, version=1), (0,))
+    transactions.add(signed(1, version=1), PAYMENT)
     assert transactions.by_nonce[1].state is TxState.FINAL
     assert transactions.by_nonce[1].versions == [signed(1), signed(1, version=1)]
 

@@ -17,11 +17,12 @@ from learnae.protocol import events as on
 from learnae.protocol.blockchain import SHARES, Deposit, PoolCall, PoolState, Report, Withdrawal
 from learnae.protocol.debts import Debts
 from learnae.protocol.decisions import DebtChanged, DebtState
+from learnae.protocol.directory import ClaimReader
 from learnae.protocol.registration import Registration
 from learnae.protocol.requests import Requests
 from learnae.protocol.settings import Defence, PeerConfig
 from learnae.protocol.transactions import OutgoingTransaction, Transactions, TxState
-from learnae.protocol.types import Address, Wei
+from learnae.protocol.types import Address, PeerId, Wei
 
 NO_DEPOSIT, AFTER_REPORT = "the creator made no deposit", "after the report"  # why a debt is declined
 MAX_WITHDRAWALS = 3  # one fails if a rollback has opened the pool again
@@ -34,10 +35,11 @@ class FeePool:
         requests: Requests,
         transactions: Transactions,
         registration: Registration,
+        claims: ClaimReader,
         debts: Debts,
     ) -> None:
         self._config, self._requests, self._transactions = config, requests, transactions
-        self._registration, self._debts = registration, debts
+        self._registration, self._claims, self._debts = registration, claims, debts
         self.enabled = config.stakes and config.defence.deposit_wei > 0
         self.splits_fees = config.defence.kind is Defence.PROFILES
         self._state: PoolState | None = None
@@ -51,26 +53,14 @@ class FeePool:
         begun = self._registration.claim is not None or self._last(Deposit) is not None
         return self.enabled and begun and not self._ended
 
-    def sign_next(self, finished: bool) -> None:
-        """Sign what is due, if the pool is enabled.  ``finished``: the peer has no work left at present."""
-        if not finished:
-            self._finished_at = None
-        elif self._finished_at is None:
-            self._finished_at = self._requests.now
-        if self.splits_fees and self._unpayable:
-            self._decline(self._unpayable)
-        if not self.unfinished or self._transactions.signing:
-            return
-        claim, defence = self._registration.claim, self._config.defence
-        if self._last(Deposit) is None and claim:
-            self._sign(Deposit(claim.contract, defence.deposit_wei))
-        elif self._state is None or self._config.wallet not in self._state.members:
-            return  # its deposit is not mined yet
-        elif self._state.closed(self._timestamp):
-            if not self._done(Withdrawal):
-                self._sign(Withdrawal())
-        elif self._last(Report) is None and not self._no_report and (self._rested or self._late):
-            self._report(self._state.members, defence.fee_wei)
+    def sign_next(self, finished: bool) -> bool:
+        """Sign what is due; return whether payments must wait for it, or are made by the pool.
+
+        ``finished``: the peer has no work left at present.
+        """
+        if self.enabled:
+            self._sign_next(finished)
+        return self.splits_fees or self._transactions.signing
 
     def poll(self) -> None:
         if self.unfinished and self._done(Deposit) and not self._requests.waits_for(do.ReadPool):
@@ -78,6 +68,10 @@ class FeePool:
 
     def read(self, event: on.PoolRead) -> None:
         self._state, self._timestamp = event.state, event.head.timestamp
+
+    def accepts(self, creator: PeerId) -> bool:
+        """Whether models of this peer may be averaged: its identity has a stake, if one is required."""
+        return not self.checks_stakes or self.holds_stake(self._claims.directory.contract(creator))
 
     @property
     def checks_stakes(self) -> bool:
@@ -100,6 +94,26 @@ class FeePool:
         self._state, self._gave_up, self._no_report = None, "", ""
 
     # private
+
+    def _sign_next(self, finished: bool) -> None:
+        if not finished:
+            self._finished_at = None
+        elif self._finished_at is None:
+            self._finished_at = self._requests.now
+        if self.splits_fees and self._unpayable:
+            self._decline(self._unpayable)
+        if not self.unfinished or self._transactions.signing:
+            return
+        claim, defence = self._registration.claim, self._config.defence
+        if self._last(Deposit) is None and claim:
+            self._sign(Deposit(claim.contract, defence.deposit_wei))
+        elif self._state is None or self._config.wallet not in self._state.members:
+            return  # its deposit is not mined yet
+        elif self._state.closed(self._timestamp):
+            if not self._done(Withdrawal):
+                self._sign(Withdrawal())
+        elif self._last(Report) is None and not self._no_report and (self._rested or self._late):
+            self._report(self._state.members, defence.fee_wei)
 
     @property
     def _ended(self) -> bool:
@@ -137,7 +151,7 @@ class FeePool:
         self._sign(Report(shares(covered, fee)), tuple(debt.debt for debt in covered))
 
     def _sign(self, call: PoolCall, debts: tuple[int, ...] = ()) -> None:
-        self._transactions.sign_call(call, debts, self._transactions.next_nonce)
+        self._transactions.sign_call(call, debts)
 
     def _decline(self, reason: str) -> None:
         for debt in self._debts.in_states((DebtState.OWED, DebtState.PAYABLE)):

@@ -12,39 +12,36 @@
 from typing import get_args
 
 from learnae.errors import DOWN, Reason
-from learnae.plugins import PluginError
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.blockchain import Head
 from learnae.protocol.debts import Debts
-from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, IdentityState, PluginFailed, RolledBack
+from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, IdentityState, RolledBack
 from learnae.protocol.directory import ClaimReader
 from learnae.protocol.fee_pool import FeePool
 from learnae.protocol.hooks import Hooks
-from learnae.protocol.lineage import parts_of
 from learnae.protocol.registration import Registration
 from learnae.protocol.requests import Requests
-from learnae.protocol.reward import adapted, price_of_rows, reward_function, view_of
+from learnae.protocol.reward import Rewards
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.settlement import due_payments
-from learnae.protocol.transactions import OutgoingTransaction, Transactions, TxState
-from learnae.protocol.types import ModelRef, PeerId, RowBlock, Score, Timer, Wei
+from learnae.protocol.transactions import OutgoingTransaction, Transactions
+from learnae.protocol.types import PeerId, Timer
 
 ON_CHAIN = (DebtState.SIGNED, DebtState.SENT, DebtState.MINED)
 UNSETTLED = (DebtState.PAYABLE, *ON_CHAIN)
 OUT_OF_MONEY = (Reason.FUNDS, Reason.GAS_CAP)  # waiting does not help
-MAX_VERSIONS = 8  # of one transaction; the last is sent again and again
 
 
 class Payments:
     def __init__(self, config: PeerConfig, requests: Requests, hooks: Hooks) -> None:
         self._config, self._requests, self._hooks = config, requests, hooks
-        self._reward, self._factor = reward_function(config.reward.function), config.reward.factor_wei
         self.claims = ClaimReader(config, requests)
         self.debts = Debts(config.reward.cap_wei, requests.record)
-        self.transactions = Transactions(requests)
+        self.rewards = Rewards(config, requests, self.debts, self.begin)
+        self.transactions = Transactions(config.chain, requests)
         self.registration = Registration(config, requests, self.transactions)
-        self.pool = FeePool(config, requests, self.transactions, self.registration, self.debts)
+        self.pool = FeePool(config, requests, self.transactions, self.registration, self.claims, self.debts)
         self.closed = False
         self._genesis: str | None = None
         self._sign_from = 0.0  # s: no signing before, because the chain or the signer did not answer
@@ -63,7 +60,7 @@ class Payments:
 
         If stakes are required, others count once they have theirs: before, there would be nothing to average with.
         """
-        claimed, own = set(filter(self.accepts, self.claims.directory.claimed)), self._config.peer
+        claimed, own = set(filter(self.pool.accepts, self.claims.directory.claimed)), self._config.peer
         registered = self.registration.identity is IdentityState.REGISTERED and self.registration.poid.peer == own
         return len(claimed) + (registered and own not in claimed)
 
@@ -73,57 +70,38 @@ class Payments:
         waits = self.transactions.open() or self.claims.has_unread or self.registration.unfinished
         return self.settled and not waits
 
-    def attempted(self, model: ModelRef, before: Score, after: Score, adopted: bool) -> None:
-        """An average with this model was scored."""
-        if adopted:
-            self.owe(model, before, after)
-        self._factor = adapted(self._factor, adopted, self._config.reward)
-
-    def owe(self, model: ModelRef, before: Score, after: Score) -> None:
-        second, cid = int(self._requests.now), model.weights.cid
-        wei = self._price(model, before, after, second)
-        parts = parts_of(model, wei, self._config.reward.lineage)
-        kept = Wei(wei - sum(part.wei for part in parts))
-        self._begin(self.debts.add(model.creator, cid, before, after, kept, second))
-        for part in parts:
-            if part.creator != self._config.peer:
-                self._begin(self.debts.add(part.creator, part.cid, before, after, part.wei, second, part_of=cid))
-
-    def owe_for_rows(self, block: RowBlock, before: Score, after: Score, shares: int) -> None:
-        wei = price_of_rows(self._config.reward.data_wei, before, after, shares)
-        second = int(self._requests.now)
-        self._begin(self.debts.add(block.creator, block.cid, before, after, wei, second, shares))
+    def begin(self, debt: DebtChanged) -> None:
+        """Find out who is paid for a new debt, or decline it."""
+        if not self._hooks.pays(debt):
+            self.debts.decline(debt, "policy")
+        elif debt.wei <= 0:
+            self.debts.decline(debt, "nothing to pay")
+        elif self.closed:
+            self.debts.decline(debt, "session over")
+        else:
+            self._find_payee(debt.creator)
 
     # answers
 
     def transaction_signed(self, request: do.Signing, event: on.TransactionSigned) -> None:
         if self._entered_chain(event.signed.genesis):
             return
-        purpose = () if isinstance(request, do.SignDeployment) else request.debts
         if not isinstance(request, do.SignDeployment) and request.attempt == 0 and not self._still_owed(request):
             return  # it is never sent, so its nonce is not spent
-        call = request.call if isinstance(request, do.SignPoolCall) else None
-        transaction = self.transactions.add(event.signed, purpose, call)
+        transaction = self.transactions.add(event.signed, request)
         self._update_purpose(transaction)
         self.transactions.send(transaction)
 
     def transaction_sent(self, request: do.SendTransaction) -> None:
-        transaction = self.transactions.by_nonce[request.signed.nonce]
-        if transaction.state is TxState.SIGNED and transaction.newest == request.signed:
-            transaction.state, transaction.since = TxState.SENT, self._requests.now
+        if transaction := self.transactions.sent(request.signed):
             self._update_purpose(transaction)
 
     def receipts_read(self, event: on.ReceiptsRead) -> None:
         if self._entered_chain(event.head.genesis):
             return
-        receipts = {receipt.hash: receipt for receipt in event.receipts if receipt}
-        for transaction in self.transactions.update(receipts, event.head, self._config.chain.confirmations):
+        for transaction in self.transactions.update(event.receipts, event.head):
             self._update_purpose(transaction)
-        for transaction in self.transactions.open():
-            if transaction.state is TxState.SIGNED:
-                self.transactions.send(transaction)
-            elif transaction.state is TxState.SENT:
-                self._replace_if_late(transaction)
+        self.transactions.send_again()
 
     def claim_read(self, request: do.ReadClaim, event: on.ClaimRead) -> None:
         for judged in self.claims.claim_read(request, event):
@@ -133,20 +111,16 @@ class Payments:
         if reason in DOWN or (reason not in OUT_OF_MONEY and not isinstance(request, do.ReadClaim)):
             self._sign_from = self._requests.now + self._config.chain.poll
         match request:
-            case do.SignPayment(attempt=0):
-                if reason in OUT_OF_MONEY:  # the others may still be paid
-                    self.debts.decline(self.debts.by_number[request.debts[-1]], str(reason))
-            case do.SignPoolCall(attempt=0):
-                if reason in OUT_OF_MONEY:
-                    self.pool.give_up(request.call, str(reason))
+            case do.SignPayment(attempt=0) if reason in OUT_OF_MONEY:  # the others may still be paid
+                self.debts.decline(self.debts.by_number[request.debts[-1]], str(reason))
+            case do.SignPoolCall(attempt=0) if reason in OUT_OF_MONEY:
+                self.pool.give_up(request.call, str(reason))
             case do.SignDeployment(attempt=0):
                 self.registration.deployment_failed()
-            case (
-                do.SignPayment() | do.SignDeployment() | do.SignPoolCall()
-            ):  # no replacement: the last version is sent again
-                self.transactions.send(self.transactions.by_nonce[request.nonce])
+            case do.SignPayment() | do.SignDeployment() | do.SignPoolCall() if request.attempt:
+                self.transactions.send(self.transactions.by_nonce[request.nonce])  # its last version
             case do.SendTransaction() if reason not in DOWN:  # the node rejects it, perhaps because of its fee
-                self._replace_if_late(self.transactions.by_nonce[request.signed.nonce])
+                self.transactions.replace_if_late(self.transactions.by_nonce[request.signed.nonce])
             case do.ReadClaim():
                 self.claims.read_failed(request, reason)
             case _:
@@ -192,36 +166,13 @@ class Payments:
         for debt in self.debts.in_states((DebtState.PAYABLE,)):
             self.debts.decline(debt, "session over")
 
-    def accepts(self, creator: PeerId) -> bool:
-        """Whether models of this peer may be averaged: its identity has a stake, if one is required."""
-        return not self.pool.checks_stakes or self.pool.holds_stake(self.claims.directory.contract(creator))
-
     # private
-
-    def _begin(self, debt: DebtChanged) -> None:
-        if not self._hooks.pays(debt):
-            self.debts.decline(debt, "policy")
-        elif debt.wei <= 0:
-            self.debts.decline(debt, "nothing to pay")
-        elif self.closed:
-            self.debts.decline(debt, "session over")
-        else:
-            self._find_payee(debt.creator)
-
-    def _price(self, model: ModelRef, before: Score, after: Score, second: int) -> Wei:
-        money = self._factor, self._config.reward.cap_wei
-        view = view_of(self.debts.by_number, model.creator, before, after, second, *money)
-        try:
-            return Wei(self._reward(view))
-        except PluginError as error:
-            self._requests.record(PluginFailed(error.plugin, error.line, error.error))
-            return Wei(0)
 
     def _sign_next(self, finished: bool) -> None:
         if self.transactions.signing:
             return
         if self.registration.needs_deployment:
-            self.transactions.sign_deployment(self.registration.poid, self.transactions.next_nonce)
+            self.transactions.sign_deployment(self.registration.poid)
             return
         for debt in self.debts.in_states((DebtState.PAYABLE,)):
             payee = self.claims.directory.payee(debt.creator)
@@ -229,37 +180,17 @@ class Payments:
                 self.debts.reopen(debt)
             elif payee != debt.payee:
                 self.debts.make_payable(debt, payee)
-        if self.pool.enabled:
-            self.pool.sign_next(finished)
-        if self.pool.splits_fees or self.transactions.signing:
+        if self.pool.sign_next(finished):
             return
         payable = self.debts.decline_above_cap(self.debts.in_states((DebtState.PAYABLE,)))
         if due := next(due_payments(payable, self._config.payment, finished), None):
             self.transactions.sign_payment(due, self.transactions.next_nonce)
 
     def _still_owed(self, request: do.SignPayment | do.SignPoolCall) -> bool:
-        debts = [self.debts.by_number[number] for number in request.debts]
-        if not all(debt.state is DebtState.PAYABLE for debt in debts):
-            return False
-        if isinstance(request, do.SignPoolCall):
-            return not self.closed and all(self.claims.directory.payee(each.creator) == each.payee for each in debts)
-        return {self.claims.directory.payee(debt.creator) for debt in debts} == {request.to}
-
-    def _replace_if_late(self, transaction: OutgoingTransaction) -> None:
-        overdue = self._requests.now - transaction.since >= self._config.chain.resend_after
-        if transaction.receipt or not overdue or self.transactions.signing:
-            return
-        transaction.since = self._requests.now
-        attempt = len(transaction.versions)
-        if attempt >= MAX_VERSIONS:
-            self.transactions.send(transaction)
-        elif transaction.call:
-            self.transactions.sign_call(transaction.call, transaction.purpose, transaction.nonce, attempt)
-        elif transaction.is_deployment:
-            self.transactions.sign_deployment(self.registration.poid, transaction.nonce, attempt)
-        else:
-            debts = [self.debts.by_number[number] for number in transaction.purpose]
-            self.transactions.sign_payment(debts, transaction.nonce, attempt)
+        """Whether the session is not over, and no debt was declined or has another payee since."""
+        payee, debts = self.claims.directory.payee, [self.debts.by_number[number] for number in request.debts]
+        payable = all(debt.state is DebtState.PAYABLE and debt.payee == payee(debt.creator) for debt in debts)
+        return payable and not self.closed
 
     def _update_purpose(self, transaction: OutgoingTransaction) -> None:
         """Propagate a transaction's state to its debts or deployment."""

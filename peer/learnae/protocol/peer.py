@@ -64,9 +64,9 @@ class Peer:
         self._peer_book = PeerBook(config)
         self._hooks = Hooks(config, self._requests)
         self._payments = Payments(config, self._requests, self._hooks)
-        self._peer_book.accepts = self._payments.accepts
+        self._peer_book.accepts = self._payments.pool.accepts
         self._training = Training(config, rng, self._requests, self._peer_book, self._payments, self._hooks)
-        self._row_rewards = RowRewards(config, self._payments.owe_for_rows)
+        self._row_rewards = RowRewards(config, self._requests, self._payments.debts, self._payments.begin)
         publication = self._training.publication
         self._reciprocity = Reciprocity(config, self._requests, self._peer_book, publication, self._payments)
 

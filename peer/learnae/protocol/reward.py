@@ -1,4 +1,4 @@
-"""Prices in exact integer arithmetic: of a successful averaging (reward functions, section 3.1), and of rows.
+"""The reward for a successful averaging (section 3.1), in exact integer arithmetic.
 
 A factor is wei per unit of accuracy (for ``flat``: wei per success).  The only rounding is the floor of the last
 division; it favours the payer by less than one wei.
@@ -10,9 +10,12 @@ from fractions import Fraction
 from math import floor
 
 from learnae.plugins import Kind, PluginError, call, first_line, plugin
-from learnae.protocol.decisions import DebtChanged
-from learnae.protocol.settings import RewardSettings
-from learnae.protocol.types import PeerId, Score, Wei
+from learnae.protocol.debts import Debts
+from learnae.protocol.decisions import DebtChanged, PluginFailed
+from learnae.protocol.lineage import parts_of
+from learnae.protocol.requests import Requests
+from learnae.protocol.settings import PeerConfig, RewardSettings
+from learnae.protocol.types import ModelRef, PeerId, Score, Wei
 
 MAX_WEI = 1 << 256  # the EVM has no larger integers
 
@@ -39,9 +42,44 @@ class RewardView:
 RewardFunction = Callable[[RewardView], int]
 
 
+class Rewards:
+    """Enters what a peer owes for the averages that it adopts.  ``begin`` gets each debt."""
+
+    def __init__(
+        self, config: PeerConfig, requests: Requests, debts: Debts, begin: Callable[[DebtChanged], None]
+    ) -> None:
+        self._config, self._requests, self._debts, self._begin = config, requests, debts, begin
+        self._reward, self._factor = reward_function(config.reward.function), config.reward.factor_wei
+
+    def attempted(self, model: ModelRef, before: Score, after: Score, adopted: bool) -> None:
+        """An average with this model was scored."""
+        if adopted:
+            self.owe(model, before, after)
+        self._factor = adapted(self._factor, adopted, self._config.reward)
+
+    def owe(self, model: ModelRef, before: Score, after: Score) -> None:
+        second, cid = int(self._requests.now), model.weights.cid
+        wei = self._price(model, before, after, second)
+        parts = parts_of(model, wei, self._config.reward.lineage)
+        kept = Wei(wei - sum(part.wei for part in parts))
+        self._begin(self._debts.add(model.creator, cid, before, after, kept, second))
+        for part in parts:
+            if part.creator != self._config.peer:
+                self._begin(self._debts.add(part.creator, part.cid, before, after, part.wei, second, part_of=cid))
+
+    def _price(self, model: ModelRef, before: Score, after: Score, second: int) -> Wei:
+        money = self._factor, self._config.reward.cap_wei
+        view = view_of(self._debts.by_number, model.creator, before, after, second, *money)
+        try:
+            return Wei(self._reward(view))
+        except PluginError as error:
+            self._requests.record(PluginFailed(error.plugin, error.line, error.error))
+            return Wei(0)
+
+
 def proportional(view: RewardView) -> int:
     """Eq. 1: Payment = RewardFactor * (AchievedAccuracy - CurrentAccuracy)."""
-    return view.factor * _gain(view) // (view.before.total * view.after.total)
+    return view.factor * scaled_gain(view.before, view.after) // (view.before.total * view.after.total)
 
 
 def flat(view: RewardView) -> int:
@@ -52,19 +90,10 @@ def flat(view: RewardView) -> int:
 def error_reduction(view: RewardView) -> int:
     """The share of the remaining error that was removed: the same gain earns more when it comes late."""
     before, after = view.before, view.after
-    return view.factor * _gain(view) // (after.total * (before.total - before.correct))
+    return view.factor * scaled_gain(before, after) // (after.total * (before.total - before.correct))
 
 
-def price_of_rows(factor: Wei, before: Score, after: Score, shares: int) -> Wei:
-    """What one of the row blocks earns that share a gain."""
-    return Wei(factor * _scaled_gain(before, after) // (before.total * after.total * shares))
-
-
-def _gain(view: RewardView) -> int:
-    return _scaled_gain(view.before, view.after)
-
-
-def _scaled_gain(before: Score, after: Score) -> int:
+def scaled_gain(before: Score, after: Score) -> int:
     """The gain in accuracy times both totals, which is an integer."""
     return after.correct * before.total - before.correct * after.total
 

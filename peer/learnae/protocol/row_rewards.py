@@ -10,15 +10,19 @@
 
 from collections.abc import Callable
 
+from learnae.protocol.debts import Debts
+from learnae.protocol.decisions import DebtChanged
+from learnae.protocol.requests import Requests
+from learnae.protocol.reward import scaled_gain
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import RowBlock, Score
-
-OweForRows = Callable[[RowBlock, Score, Score, int], None]  # block, best scores before and after, number of shares
+from learnae.protocol.types import RowBlock, Score, Wei
 
 
 class RowRewards:
-    def __init__(self, config: PeerConfig, owe: OweForRows) -> None:
-        self._pays, self._owe = config.reward.data > 0, owe
+    def __init__(
+        self, config: PeerConfig, requests: Requests, debts: Debts, begin: Callable[[DebtChanged], None]
+    ) -> None:
+        self._price, self._requests, self._debts, self._begin = config.reward.data_wei, requests, debts, begin
         self._best: Score | None = None
         self._used: list[RowBlock] = []
 
@@ -29,9 +33,15 @@ class RowRewards:
     def scored(self, score: Score | None) -> None:
         """``score``: of the peer's newest model; None before the first."""
         before = self._best
-        if score is None or not self._pays or (before and not score.beats(before)):
+        if score is None or not self._price or (before and not score.beats(before)):
             return
         self._best, used, self._used = score, self._used, []
         for block in used:
             assert before  # training begins with a scored model
-            self._owe(block, before, score, len(used))
+            wei, second = price_of_rows(self._price, before, score, len(used)), int(self._requests.now)
+            self._begin(self._debts.add(block.creator, block.cid, before, score, wei, second, len(used)))
+
+
+def price_of_rows(factor: Wei, before: Score, after: Score, shares: int) -> Wei:
+    """What one of the row blocks earns that share a gain."""
+    return Wei(factor * scaled_gain(before, after) // (before.total * after.total * shares))

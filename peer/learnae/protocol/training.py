@@ -51,7 +51,7 @@ class Training:
         self._config, self._hooks = config, hooks
         hooks.training = self
         self._requests, self._peer_book = requests, peer_book
-        self._pay = payments.attempted
+        self._pay = payments.rewards.attempted
         self.books = Books(config, requests, payments)
         self.work, self.begun = WorkState.EMPTY, False
         self.publication = Publication(config, requests, peer_book, hooks)

@@ -5,8 +5,8 @@ purpose; all its versions (a replacement has a higher fee) are kept; the newest 
 next nonce is the number of transactions here, never the pending count of a node.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 from typing import get_args
@@ -15,9 +15,10 @@ from learnae.protocol import actions as do
 from learnae.protocol.blockchain import Head, PoolCall, Receipt, Signed
 from learnae.protocol.decisions import DebtChanged
 from learnae.protocol.requests import Requests
-from learnae.protocol.types import Poid, TxHash, Wei
+from learnae.protocol.settings import ChainSettings
+from learnae.protocol.types import Poid, Wei
 
-DEPLOYMENT = ()  # purpose of a deployment; the purpose of a payment or a report are the numbers of its debts
+MAX_VERSIONS = 8  # of one transaction; the last is sent again and again
 
 
 class TxState(StrEnum):
@@ -29,18 +30,29 @@ class TxState(StrEnum):
 
 @dataclass(slots=True)
 class OutgoingTransaction:
-    nonce: int
-    purpose: tuple[int, ...]
+    request: do.Signing  # of its first version
     versions: list[Signed] = field(default_factory=list)  # the first and its replacements
     state: TxState = TxState.SIGNED
     since: float = 0.0  # session seconds of the newest version
     receipt: Receipt | None = None
     needs_recheck: bool = False  # the chain rolled back since it was last asked
-    call: PoolCall | None = None  # of the fee pool
+
+    @property
+    def nonce(self) -> int:
+        return self.request.nonce
+
+    @property
+    def purpose(self) -> tuple[int, ...]:
+        """The numbers of the debts that it covers."""
+        return () if isinstance(self.request, do.SignDeployment) else self.request.debts
 
     @property
     def is_deployment(self) -> bool:
-        return self.purpose == DEPLOYMENT and self.call is None
+        return isinstance(self.request, do.SignDeployment)
+
+    @property
+    def call(self) -> PoolCall | None:
+        return self.request.call if isinstance(self.request, do.SignPoolCall) else None
 
     @property
     def newest(self) -> Signed:
@@ -53,8 +65,8 @@ class OutgoingTransaction:
 
 
 class Transactions:
-    def __init__(self, requests: Requests) -> None:
-        self._requests = requests
+    def __init__(self, settings: ChainSettings, requests: Requests) -> None:
+        self._settings, self._requests = settings, requests
         self.by_nonce: list[OutgoingTransaction] = []
 
     @property
@@ -67,19 +79,19 @@ class Transactions:
 
     # requests
 
-    def sign_deployment(self, poid: Poid, nonce: int, attempt: int = 0) -> None:
-        self._requests.issue(partial(do.SignDeployment, nonce=nonce, attempt=attempt, poid=poid))
+    def sign_deployment(self, poid: Poid) -> None:
+        self._requests.issue(partial(do.SignDeployment, nonce=self.next_nonce, attempt=0, poid=poid))
 
-    def sign_payment(self, debts: Sequence[DebtChanged], nonce: int, attempt: int = 0) -> None:
+    def sign_payment(self, debts: Sequence[DebtChanged], nonce: int) -> None:
         """Debts to one payee."""
         payee, total = debts[0].payee, Wei(sum(debt.wei for debt in debts))
         assert payee
         numbers, cids = tuple(debt.debt for debt in debts), tuple(debt.cid for debt in debts)
         sign = partial(do.SignPayment, debts=numbers, to=payee, wei=total, cids=cids)
-        self._requests.issue(partial(sign, nonce=nonce, attempt=attempt))
+        self._requests.issue(partial(sign, nonce=nonce, attempt=0))
 
-    def sign_call(self, call: PoolCall, debts: tuple[int, ...], nonce: int, attempt: int = 0) -> None:
-        self._requests.issue(partial(do.SignPoolCall, call=call, debts=debts, nonce=nonce, attempt=attempt))
+    def sign_call(self, call: PoolCall, debts: tuple[int, ...]) -> None:
+        self._requests.issue(partial(do.SignPoolCall, call=call, debts=debts, nonce=self.next_nonce, attempt=0))
 
     def send(self, transaction: OutgoingTransaction) -> None:
         """Send the newest version, unless the transaction is mined or being sent."""
@@ -93,12 +105,32 @@ class Transactions:
         if hashes and not self._requests.waits_for(do.ReadReceipts):
             self._requests.issue(partial(do.ReadReceipts, hashes=hashes))
 
+    def send_again(self) -> None:
+        """Send what the chain has lost; replace what it does not mine."""
+        for transaction in self.open():
+            if transaction.state is TxState.SIGNED:
+                self.send(transaction)
+            elif transaction.state is TxState.SENT:
+                self.replace_if_late(transaction)
+
+    def replace_if_late(self, transaction: OutgoingTransaction) -> None:
+        """Sign a transaction again, at a higher fee."""
+        overdue = self._requests.now - transaction.since >= self._settings.resend_after
+        if transaction.receipt or not overdue or self.signing:
+            return
+        transaction.since = self._requests.now
+        attempt = len(transaction.versions)
+        if attempt >= MAX_VERSIONS:
+            self.send(transaction)
+        else:
+            self._requests.issue(lambda request: replace(transaction.request, request=request, attempt=attempt))
+
     # states
 
-    def add(self, signed: Signed, purpose: tuple[int, ...], call: PoolCall | None = None) -> OutgoingTransaction:
+    def add(self, signed: Signed, request: do.Signing) -> OutgoingTransaction:
         """Enter a signed transaction, or one more version of it."""
         if signed.nonce == self.next_nonce:
-            self.by_nonce.append(OutgoingTransaction(signed.nonce, purpose, call=call))
+            self.by_nonce.append(OutgoingTransaction(request))
         transaction = self.by_nonce[signed.nonce]
         transaction.versions.append(signed)
         if transaction.receipt is None:  # otherwise an earlier version was mined while this one was signed
@@ -117,15 +149,24 @@ class Transactions:
         """Whether the chain rolled back and has not been asked since."""
         return any(transaction.needs_recheck for transaction in self.by_nonce)
 
-    def update(self, receipts: dict[TxHash, Receipt], head: Head, confirmations: int) -> Iterator[OutgoingTransaction]:
+    def sent(self, signed: Signed) -> OutgoingTransaction | None:
+        """Note that a node has a transaction; return it if its state changed."""
+        transaction = self.by_nonce[signed.nonce]
+        if transaction.state is not TxState.SIGNED or transaction.newest != signed:
+            return None
+        transaction.state, transaction.since = TxState.SENT, self._requests.now
+        return transaction
+
+    def update(self, receipts: Iterable[Receipt | None], head: Head) -> Iterator[OutgoingTransaction]:
         """Apply the chain's answer; yield the transactions whose state or block changed."""
+        by_hash = {receipt.hash: receipt for receipt in receipts if receipt}
         for transaction in self.open():
             before = (transaction.state, transaction.receipt)
             transaction.needs_recheck = False
-            mined = (receipts[version.hash] for version in transaction.versions if version.hash in receipts)
+            mined = (by_hash[version.hash] for version in transaction.versions if version.hash in by_hash)
             transaction.receipt = next(mined, None)
             if transaction.receipt:
-                final = head.height - transaction.receipt.block + 1 >= confirmations
+                final = head.height - transaction.receipt.block + 1 >= self._settings.confirmations
                 transaction.state = TxState.FINAL if final else TxState.MINED
             elif transaction.state is not TxState.SENT:
                 transaction.state = TxState.SIGNED  # never sent, or lost by the chain: send it (again)
