@@ -18,9 +18,6 @@ from bench.attacks import ATTACKS, BASE
 from bench.tables import KeptResults, band, learning, options, publish
 
 from learnae.backends.sim.simulation import MemoryHistory, Simulation
-from learnae.learn.model import create_network
-from learnae.learn.similarity import Similarity
-from learnae.learn.weight_store import WeightStore
 from learnae.protocol.decisions import Averaged, Published, Trained
 from learnae.protocol.publication import REMEMBERED
 from learnae.protocol.types import Cid, PeerId
@@ -47,14 +44,10 @@ def shares(session: Session, attack: str) -> Shares:
     simulation = Simulation(session, learned, [recording.observe], journals=False)
     simulation.run()
     history, members = History(tuple(recording.records)), simulation.setup.members
-    network, blocks = create_network(session.model, *learned.table.shape), simulation.setup.swarm.blocks
-    store = WeightStore(network, blocks, learned.pool.models)
+    blocks = simulation.setup.swarm.blocks
     averages = {fact.cid for _, fact in history.facts(Published) if fact.parents}
     attackers = {member.peer for member in members[: session.groups[0].count]}
-    tests = {
-        member.name: Similarity(network, store, blocks, learned.table, rows.validation)
-        for member, rows in zip(members, learned.split.peers, strict=True)
-    }
+    tests = {member.name: learned.similarity(index, blocks) for index, member in enumerate(members)}
     own = {member.name: member.peer for member in members}
     seen: dict[str, dict[Cid, PeerId]] = defaultdict(dict)
     found: Shares = defaultdict(list)
@@ -67,7 +60,8 @@ def shares(session: Session, attack: str) -> Shares:
                 kind = "average" if fact.remote_cid in averages else "trained"
                 if attack != HONEST and fact.creator in attackers:
                     kind = attack
-                found[kind].append(float(tests[name].nearest(fact.remote_cid, earlier)))
+                nearest = tests[name].nearest(fact.remote_cid, earlier)
+                found[kind].append(nearest.equal.accuracy if nearest else 0.0)
             known.setdefault(fact.remote_cid, fact.creator)
         if isinstance(fact, Trained) or (isinstance(fact, Averaged) and fact.adopted):
             known[fact.cid] = own[name]

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
-from learnae.errors import LearnaeError, Reason
+from learnae.errors import LearnaeError, PortError, Reason
 from learnae.plugins import PluginError
 from learnae.protocol.blockchain import Head, PaymentReport, PoolCall, PoolState, Receipt, Signed
 from learnae.protocol.events import Event
@@ -20,6 +20,7 @@ from learnae.protocol.types import (
     Cid,
     Claim,
     ClaimFacts,
+    Likeness,
     ModelRef,
     PeerId,
     Poid,
@@ -42,7 +43,6 @@ class Store(Protocol):
 
     async def get(self, cid: Cid, hints: tuple[str, ...] = ()) -> bytes:
         """Raises PortError: NOT_FOUND, UNREACHABLE, TIMEOUT, OVERSIZE (no block of the session is as large)."""
-        ...
 
 
 class Gossip(Protocol):
@@ -51,16 +51,13 @@ class Gossip(Protocol):
     @property
     def dropped(self) -> Mapping[Reason, int]:
         """Number of received messages that are not announcements, by reason."""
-        ...
 
     async def publish(self, announcement: Announcement) -> None:
         """Raises PortError: UNREACHABLE, TIMEOUT, INVALID_RESPONSE."""
-        ...
 
     def subscribe(self) -> AsyncIterator[tuple[PeerId, Announcement]]:
         """What other peers of the session announce from now on, with verified senders.  Never raises and never ends; it
         waits while no peer can be reached."""
-        ...
 
 
 class Feed(Protocol):
@@ -74,7 +71,6 @@ class Feed(Protocol):
     @property
     def nodes_up(self) -> int:
         """How many nodes of the feed, or brokers, this connection reached at its last attempt to follow; at first 0."""
-        ...
 
     async def publish(self, message: bytes) -> None:
         """Return once the feed has confirmed the message, so that it survives what the feed promises to survive.
@@ -84,7 +80,6 @@ class Feed(Protocol):
         Raises PortError: OVERSIZE (more than ``wire.MAX_READING`` bytes), UNREACHABLE (also after ``close``), TIMEOUT,
         INVALID_RESPONSE.
         """
-        ...
 
     async def follow(self) -> AsyncIterator[bytes]:
         """All messages that are confirmed from now on, one's own included.  Call it once.
@@ -92,11 +87,9 @@ class Feed(Protocol):
         Returns as soon as messages can arrive, and waits while the feed cannot be reached.  The iterator reconnects by
         itself, never raises, and ends after ``close``.  What is confirmed during an interruption arrives later.
         """
-        ...
 
     async def close(self) -> None:
         """End the connection and the iterator of ``follow``.  Idempotent."""
-        ...
 
 
 class IdentityKey(Protocol):
@@ -122,18 +115,15 @@ class Chain(Protocol):
 
         All ``sign`` methods raise InputError if the chain has already mined the nonce of a first attempt.
         """
-        ...
 
     async def sign_call(self, call: PoolCall, nonce: int, attempt: int) -> Signed:
         """A call of the session's fee pool.  Raises PortError: FUNDS, as above."""
-        ...
 
     async def broadcast(self, signed: Signed) -> None:
         """Idempotent: sending a transaction that is known or mined is not an error.
 
         Raises PortError: CHAIN if the transaction was signed for another chain.
         """
-        ...
 
     async def receipt(self, hash: TxHash) -> Receipt | None: ...
 
@@ -141,15 +131,12 @@ class Chain(Protocol):
 
     async def read_claim(self, claim: Claim) -> ClaimFacts:
         """Raises PortError: NOT_FOUND (no contract there), INVALID_RESPONSE.  The caller sets ``signature_valid``."""
-        ...
 
     async def payments(self, since: int, wallets: Sequence[Address]) -> PaymentReport:
         """Payments for models to these wallets, from block ``since`` on; perhaps not up to the newest block."""
-        ...
 
     async def pool(self) -> PoolState:
         """Raises PortError: NOT_FOUND if the chain has no fee pool, INVALID_RESPONSE."""
-        ...
 
     async def balance(self, wallet: Address) -> Wei: ...
 
@@ -160,6 +147,14 @@ class ScoredDespite(LearnaeError):
     def __init__(self, weights: Weights, score: Score, failure: PluginError) -> None:
         super().__init__(str(failure))
         self.weights, self.score, self.failure = weights, score, failure
+
+
+class TooSimilar(PortError):
+    """A model is nearly an earlier one of another creator."""
+
+    def __init__(self, similar: Likeness) -> None:
+        super().__init__(Reason.SIMILAR)
+        self.similar = similar
 
 
 class Trainer(Protocol):
@@ -173,11 +168,10 @@ class Trainer(Protocol):
     """
 
     def score(self, cid: Cid, model: ModelRef | None, earlier: tuple[Cid, ...] = ()) -> Future[tuple[Weights, Score]]:
-        """Raises PortError: SIMILAR if it predicts nearly the same as one of ``earlier`` that the peer has.
+        """Raises TooSimilar if it predicts nearly the same as one of ``earlier`` that the peer has.
 
         An average is not compared if the peer has its parents.
         """
-        ...
 
     def train(
         self, base: Cid, slice: int, visit: int, step: int, rows: Cid | None = None, earlier: tuple[Cid, ...] = ()
@@ -187,11 +181,9 @@ class Trainer(Protocol):
         Raises PortError for a block that is refused: SHAPE, NOT_FINITE, LABELS, DUPLICATE (rows of its own, or of an
         ``earlier`` block) and as above.
         """
-        ...
 
     def pack(self, slice: int, flips: float) -> Future[Cid]:
         """A block of the rows of one of the peer's slices; ``flips``: share of its labels that are made wrong."""
-        ...
 
     def average(
         self, base: Cid, remote: ModelRef, step: int, earlier: tuple[Cid, ...] = ()
@@ -208,14 +200,12 @@ class Predictor(Protocol):
     @property
     def widths(self) -> tuple[int, ...]:
         """Numbers of features, of units in each hidden layer, and of classes, or 1 if the label is a number."""
-        ...
 
     def predict(self, cid: Cid, rows: Sequence[Sequence[float]], standardised: bool) -> list[list[float]]:
         """For each row, the probability of each class, or the one number in the unit of the label.
 
         ``standardised`` rows are scaled like the training data; others are scaled first.  Raises PortError: NOT_FOUND.
         """
-        ...
 
 
 class Journal(Protocol):
@@ -223,7 +213,6 @@ class Journal(Protocol):
 
     def append(self, event: Event, digest: str, signature: str | None = None) -> None:
         """``signature``: the peer's, of all entries up to this one, which is its last (``messages.journal_lines``)."""
-        ...
 
     def replay(self) -> list[tuple[Event, str]]: ...
 
@@ -265,11 +254,9 @@ class Network(Protocol):
 
     async def set_links(self, links: Links) -> None:
         """Disturb exactly these links, from sender to receiver."""
-        ...
 
     async def affected(self, links: Links) -> int:
         """Messages on these links that were dropped, or delayed if their effect is a delay, since the session began."""
-        ...
 
 
 class Lifecycle(Protocol):
@@ -285,12 +272,9 @@ class Lifecycle(Protocol):
 
     async def interrupt(self, component: Component, fault: Fault) -> bool:
         """Kill, stop or pause a process.  False: it was not running, and nothing was done."""
-        ...
 
     async def restore(self, component: Component, fault: Fault) -> None:
         """Undo what ``interrupt`` did with the same arguments."""
-        ...
 
     async def interrupted(self, component: Component, fault: Fault) -> bool:
         """Whether the process is observed not to run, and a killed chain to have lost blocks."""
-        ...

@@ -1,6 +1,7 @@
 """``[defence]``: what averages announce, and to whom income is denied."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 from tests.helpers.histories import (
     GOOD,
@@ -16,7 +17,9 @@ from tests.helpers.histories import (
     score,
 )
 
+from learnae.errors import Reason
 from learnae.protocol.decisions import (
+    AttemptFailed,
     Averaged,
     ChainEntered,
     DebtChanged,
@@ -29,7 +32,7 @@ from learnae.protocol.decisions import (
     WorkState,
 )
 from learnae.protocol.settings import Access, Defence, DefenceSettings, IdentityRule
-from learnae.protocol.types import PeerId
+from learnae.protocol.types import Cid, Likeness, PeerId
 from learnae.records.history import Fact, History, PeerCrashed, Record, SessionBegan
 
 ANN_ADOPTED = fact_is("ann", Averaged, remote_cid=MODEL["bob 1"])
@@ -165,3 +168,41 @@ def test_a_model_is_locked_for_a_peer_that_was_denied_income_all_the_time() -> N
     assert "cat used" in read_without_key(history)
     again = followed_by(published, replace(denied, denied=False), history)
     assert not read_without_key(again)
+
+
+LAST_OF_ANN = fact_is("ann", Averaged, remote_cid=MODEL["dan 1"])
+LIKE_BOBS = Likeness(MODEL["bob 1"], score(990))
+REFUSED = AttemptFailed(PEER["dan"], Cid("bother"), Reason.SIMILAR, LIKE_BOBS)
+
+
+def refused(fact: AttemptFailed = REFUSED, similar: str | None = "0.99", who: str = "ann") -> str:
+    """What the check says if a peer refuses this model after its averages."""
+    session = replace(SETTINGS, defence=DefenceSettings(similar=None if similar is None else Decimal(similar)))
+    history = amended(fact_is("swarm", SessionBegan), session=session)
+    last = {"ann": LAST_OF_ANN, "cat": fact_is("cat", Averaged), "eve": fact_is("eve", PeerCrashed)}[who]
+    found = caught(followed_by(last, fact, history))
+    assert found.keys() <= {"refused_models_are_similar"}
+    return found.get("refused_models_are_similar", "")
+
+
+def test_a_model_may_be_refused_because_of_one_that_the_peer_verified_made_or_began_with() -> None:
+    assert not refused()
+    for known, who in (("ann 1", "ann"), ("ann 2", "ann"), ("ann 1", "cat")):
+        assert not refused(replace(REFUSED, similar=Likeness(MODEL[known], score(1000))), who=who)
+
+
+def test_a_refusal_as_similar_names_a_model_of_another_creator_that_the_peer_has_had() -> None:
+    assert "did not name" in refused(replace(REFUSED, similar=None))
+    assert "of the same creator" in refused(replace(REFUSED, creator=PEER["bob"]))
+    assert "neither verified nor made" in refused(who="eve")
+    dropped = replace(REFUSED, similar=Likeness(Cid("bdropped"), score(1000)))
+    assert "neither verified nor made" in refused(dropped)
+    assert "neither verified nor made" in refused(replace(REFUSED, similar=Likeness(Cid("binitial"), score(1000))))
+
+
+def test_a_refusal_as_similar_needs_the_share_of_the_session() -> None:
+    assert "on 990 of 1000 rows only" in refused(similar="0.9901")
+    assert "1001 of 1000" in refused(replace(REFUSED, similar=Likeness(MODEL["bob 1"], score(1001))))
+    assert "are allowed" in refused(similar=None)
+    assert "are allowed" in refused(replace(REFUSED, reason=Reason.DIGEST))
+    assert not refused(replace(REFUSED, reason=Reason.DIGEST, similar=None), similar=None)

@@ -22,7 +22,7 @@ from learnae.protocol import events as on
 from learnae.protocol.blockchain import Receipt
 from learnae.protocol.decisions import DebtChanged, Decision
 from learnae.protocol.replay import new_peer
-from learnae.protocol.types import Announcement, ClaimFacts, PeerId, Score, Timer, Weights
+from learnae.protocol.types import Announcement, ClaimFacts, Likeness, PeerId, Score, Timer, Weights
 
 A = TypeVar("A", bound=do.Request)
 F = TypeVar("F", bound=Decision)
@@ -80,8 +80,10 @@ class Driven:
         self.now += self.waits(timer) or 0.0
         return self.tell(on.TimerFired(self.now, timer))
 
-    def fails(self, kind: type[do.Request], reason: Reason = Reason.TIMEOUT) -> list[do.Action]:
-        return self.tell(on.RequestFailed(self.now, self.asked(kind).request, reason))
+    def fails(
+        self, kind: type[do.Request], reason: Reason = Reason.TIMEOUT, similar: Likeness | None = None
+    ) -> list[do.Action]:
+        return self.tell(on.RequestFailed(self.now, self.asked(kind).request, reason, similar=similar))
 
     # work
 

@@ -12,8 +12,9 @@ from learnae.learn.serialization import decode_block, encode_block, weights_dige
 from learnae.learn.similarity import Similarity
 from learnae.learn.weight_store import WeightStore
 from learnae.messages.wire import cid_of
+from learnae.ports import TooSimilar
 from learnae.protocol.policies import Forgery
-from learnae.protocol.types import Cid, ModelRef, Parents, Weights
+from learnae.protocol.types import Cid, Likeness, ModelRef, Parents, Score, Weights
 from learnae.session.settings import Session
 
 
@@ -50,6 +51,7 @@ def test_a_copy_is_refused_if_its_original_is_known(forged: object) -> None:
         with pytest.raises(PortError) as failure:
             refused.result()
         assert failure.value.reason is Reason.SIMILAR
+        assert isinstance(failure.value, TooSimilar) and failure.value.similar.cid == original.weights.cid
     assert swarm.trainers[2].average(own, copy, 2, ()).result()
     assert swarm.trainers[2].average(own, copy, 2, (Cid("not at hand"),)).result()
 
@@ -83,9 +85,10 @@ def test_the_nearest_of_several_counts_and_predictions_outlive_blocks() -> None:
     first, second = swarm.published(0).weights.cid, swarm.published(1).weights.cid
     store = WeightStore(network(), swarm.blocks, swarm.pool.models)
     similarity = Similarity(network(), store, swarm.blocks, swarm.table, swarm.split.peers[2].validation)
-    assert similarity.nearest(first, ()) == 0
+    assert similarity.nearest(first, ()) is None
     apart = similarity.nearest(first, (second,))
-    assert apart < 1 == similarity.nearest(first, (second, first))
+    assert apart and apart.cid == second and apart.equal.correct < apart.equal.total == 40
+    assert similarity.nearest(first, (second, first)) == Likeness(first, Score(40, 40))
     del swarm.blocks[second]
     assert similarity.nearest(first, (second,)) == apart
 

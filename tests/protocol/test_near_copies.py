@@ -12,6 +12,7 @@ from learnae.protocol import actions as do
 from learnae.protocol import publication
 from learnae.protocol.decisions import AttemptFailed
 from learnae.protocol.policies import Role
+from learnae.protocol.types import Cid, Likeness, PeerId, Score
 
 
 def peer(**settings: Any) -> Driven:
@@ -42,8 +43,9 @@ def test_an_average_of_its_own_counts_too_and_the_initial_weights_do_not() -> No
 def test_a_model_that_was_refused_is_not_paid_for_and_no_other_is_compared_with_it() -> None:
     driven = peer()
     compared(driven, "ann")
-    driven.fails(do.AverageModels, Reason.SIMILAR)
-    assert [fact.reason for fact in driven.facts(AttemptFailed)] == [Reason.SIMILAR]
+    like = Likeness(Cid("me-1"), Score(99, 100))
+    driven.fails(do.AverageModels, Reason.SIMILAR, like)
+    assert driven.facts(AttemptFailed) == [AttemptFailed(PeerId("ann"), Cid("ann-1"), Reason.SIMILAR, like)]
     assert not driven.debts
     assert compared(driven, "bob") == ("me-1",)
 

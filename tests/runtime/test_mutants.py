@@ -13,6 +13,7 @@ from tests.helpers import (
     protocol_mutants,
     row_mutants,
     settlement_mutants,
+    similarity_mutants,
     stake_mutants,
 )
 from tests.helpers.protocol_mutants import Mutant
@@ -32,6 +33,7 @@ MUTANTS = [
     *payout_mutants.MUTANTS,
     *lineage_mutants.MUTANTS,
     *stake_mutants.MUTANTS,
+    *similarity_mutants.MUTANTS,
 ]
 
 

@@ -69,7 +69,8 @@ def _print(outcome: "ReplayOutcome") -> None:
 
 def _counts(executed: Mapping[str, int]) -> str:
     """Each training and each averaging includes a score."""
-    trainings, averagings, forgeries = (executed.get(kind, 0) for kind in ("training", "averaging", "forgery"))
-    forged = f", {forgeries:,} forgeries" if forgeries else ""
+    trainings, averagings = (executed.get(kind, 0) for kind in ("training", "averaging"))
+    more = {"forgeries": executed.get("forgery", 0), "refusals of similar models": executed.get("comparison", 0)}
+    others = "".join(f", {count:,} {name}" for name, count in more.items() if count)
     scores = trainings + averagings + executed.get("scoring", 0)
-    return f"{trainings:,} trainings, {averagings:,} averagings{forged} and {scores:,} scores"
+    return f"{trainings:,} trainings, {averagings:,} averagings{others} and {scores:,} scores"

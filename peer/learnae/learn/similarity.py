@@ -5,7 +5,6 @@ It is a property of what models compute.  So it sees through noise, and through 
 
 from collections import OrderedDict
 from collections.abc import Container
-from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from torch import Tensor
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.network import Network
 from learnae.learn.weight_store import WeightStore
-from learnae.protocol.types import Cid
+from learnae.protocol.types import Cid, Likeness, Score
 
 CACHED = 128  # models whose predictions are kept
 CHUNK = 512  # rows that are predicted together
@@ -29,17 +28,17 @@ class Similarity:
         self._dataset, self._rows = dataset, rows
         self._predictions = OrderedDict[Cid, Tensor]()  # classes (v,)
 
-    def nearest(self, cid: Cid, others: tuple[Cid, ...]) -> Fraction:
-        """The largest share of equal predictions with one of these models; 0 if none of them is known.
+    def nearest(self, cid: Cid, others: tuple[Cid, ...]) -> Likeness | None:
+        """Which of these models predicts the same for most rows; None if none of them is known.
 
         Raises PortError, and PluginError from a model that is a plug-in.
         """
         known = [other for other in others if other in self._predictions or other in self._blocks]
         if not known:
-            return Fraction(0)
+            return None
         own = self._predicted(cid)
-        same = max(int((own == self._predicted(other)).sum()) for other in known)
-        return Fraction(same, len(own))
+        same = [int((own == self._predicted(other)).sum()) for other in known]
+        return Likeness(known[same.index(max(same))], Score(max(same), len(own)))
 
     def _predicted(self, cid: Cid) -> Tensor:
         found = self._predictions.get(cid)

@@ -28,7 +28,7 @@ from learnae.learn.similarity import Similarity
 from learnae.learn.weight_store import WeightStore, derive_seed
 from learnae.messages.wire import cid_of
 from learnae.plugins import PluginError
-from learnae.ports import ScoredDespite
+from learnae.ports import ScoredDespite, TooSimilar
 from learnae.protocol.averaging import MEAN, AveragingView, Mix, averaging_rule, is_mix
 from learnae.protocol.policies import Forgery
 from learnae.protocol.types import Cid, ModelRef, PeerId, Score, Weights
@@ -195,9 +195,12 @@ class PoolTrainer:
             true = is_mix(mix, len(self._network.shapes)) and creators == model.parents.creators
             if not true or not torch.equal(self._average(base, remote, mix), decoded.weights):
                 raise PortError(Reason.PARENTS)
-        elif self._similar.nearest(cid, earlier) >= self._forbidden:
-            raise PortError(Reason.SIMILAR)  # a verified average is like its parents, and says so
+        elif (found := self._similar.nearest(cid, earlier)) and self._forbids(found.equal):
+            raise TooSimilar(found)  # a verified average is like its parents, and says so
         return decoded
+
+    def _forbids(self, equal: Score) -> bool:
+        return Fraction(equal.correct, equal.total) >= self._forbidden
 
     def _average(self, own: DecodedModel, other: DecodedModel, mix: Mix) -> Tensor:
         return average(own.weights, other.weights, mix, self._network)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from learnae.errors import Reason
-from learnae.protocol.types import Address, Cid, Parents, PeerId, Poid, Score, TxHash, Wei
+from learnae.protocol.types import Address, Cid, Likeness, Parents, PeerId, Poid, Score, TxHash, Wei
 
 
 class WorkState(StrEnum):
@@ -147,6 +147,7 @@ class AttemptFailed:
     creator: PeerId
     remote_cid: Cid
     reason: Reason
+    similar: Likeness | None = None  # with the reason SIMILAR: an earlier one
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from learnae.protocol.types import (
     Cid,
     Claim,
     ClaimFacts,
+    Likeness,
     ModelAnnouncement,
     PeerId,
     RowsAnnouncement,
@@ -173,6 +174,7 @@ class RequestFailed(_Answering):
 
     reason: Reason
     plugin: PluginFailed | None = None  # with the reason PLUGIN
+    similar: Likeness | None = None  # with the reason SIMILAR
 
 
 Notification = Started | TimerFired | ModelReceived | RowsReceived | ClaimReceived | ChainRolledBack | SessionClosed

@@ -219,7 +219,7 @@ class Peer:
                 if plugin:
                     self._requests.record(plugin)
                 if isinstance(request, do.TrainerAction | do.StoreAction):
-                    self._training.request_failed(request, reason)
+                    self._training.request_failed(request, event)
                 else:
                     self._payments.request_failed(request, reason)
             case _:  # pragma: no cover

@@ -21,7 +21,6 @@ from functools import partial
 from random import Random
 from typing import get_args
 
-from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import decisions
 from learnae.protocol import events as on
@@ -157,26 +156,26 @@ class Training:
         self.publication.publish(event.weights)
         self._end_unit()
 
-    def request_failed(self, request: do.TrainerAction | do.StoreAction, reason: Reason) -> None:
+    def request_failed(self, request: do.TrainerAction | do.StoreAction, event: on.RequestFailed) -> None:
         match request:
             case do.PackRows() | do.SignRows() | do.StoreModel():
                 self.rows.publication_failed(request)
             case do.FetchModel(model=None) | do.ScoreModel(model=None):
                 self._requests.set_timer(Timer.WORK, RETRY_INITIAL)
             case do.FetchModel(model=RowBlock() as block):
-                self.rows.fetch_failed(block, reason)
+                self.rows.fetch_failed(block, event.reason)
             case do.FetchModel(model=ModelRef() as model):
-                self.fetches.failed(model, reason)
+                self.fetches.failed(model, event.reason)
             case do.TrainSlice() | do.ForgeModel() if self.work is WorkState.TRAINING:
                 if isinstance(request, do.TrainSlice):
-                    self._requests.record(decisions.TrainingFailed(request.slice, reason, request.received))
+                    self._requests.record(decisions.TrainingFailed(request.slice, event.reason, request.received))
                 self.slices.trained += 1
                 self._end_unit()
             case _:
-                assert self._remote
-                model = self._remote
-                self._requests.record(decisions.AttemptFailed(model.creator, model.weights.cid, reason))
-                self._peer_book.refute(model)
+                assert (remote := self._remote)
+                cid, reason, similar = remote.weights.cid, event.reason, event.similar
+                self._requests.record(decisions.AttemptFailed(remote.creator, cid, reason, similar))
+                self._peer_book.refute(remote)
                 self._end_unit()
 
     def books_closed(self, cause: str) -> None:

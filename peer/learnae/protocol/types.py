@@ -42,6 +42,14 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """A model that predicts like another one.  ``equal``: for how many of a peer's rows both predict the same class."""
+
+    cid: Cid
+    equal: Score
+
+
+@dataclass(frozen=True, slots=True)
 class Weights:
     """A set of parameters.  Its block names the creator, so a copy has another ``cid`` but the same ``digest``."""
 

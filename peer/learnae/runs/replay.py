@@ -1,8 +1,9 @@
 """Executes the work of a finished run again, from its journals and its data, and names what differs.
 
 Each job is done by the code that did it in the session (``runtime.dispatch``, ``learn.trainer``); jobs of all peers
-that wait for nothing run in one batch.  The blocks of models are those that the run kept, and otherwise the results of
-earlier jobs, so a run that kept none can be executed from its initial weights on.
+that wait for nothing run in one batch.  A refusal of a model that is similar to another one is such a job, too: both
+are compared again.  The blocks of models are those that the run kept, and otherwise the results of earlier jobs, so a
+run that kept none can be executed from its initial weights on.
 
 On the processor and with the versions of the session, every result has the same bits: the model's CID, the digest of
 its tensors and the score.  On another processor this holds for averages only.  There, a trained or forged model may
@@ -11,19 +12,24 @@ differ by ``MODEL_TOLERANCE`` of what the training changed, and a score by ``SCO
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 from random import Random
+from typing import Any, NoReturn
 
 from learnae.adapters.sqlite_journal import JournalContents
 from learnae.errors import InputError, PortError, ReplayMismatch
+from learnae.lazy_future import lazy
 from learnae.learn.comparison import relative_difference
 from learnae.learn.model import create_network
 from learnae.messages.wire import cid_of
+from learnae.ports import TooSimilar
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.replay import new_peer, replay_steps
-from learnae.protocol.types import Cid, ModelRef, RowBlock
+from learnae.protocol.types import Cid, Likeness, ModelRef, RowBlock, Score, Weights
 from learnae.runtime.dispatch import finish, submit
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.roster import names
@@ -43,21 +49,35 @@ class Job:
     peer: str
     entry: int
     request: do.TrainerAction
-    answer: on.ModelScored | on.ModelForged | on.RowsPacked
+    answer: on.ModelScored | on.ModelForged | on.RowsPacked | on.RequestFailed
+
+    @property
+    def refused_for(self) -> Likeness | None:
+        """The model to which the announced one was too similar."""
+        return self.answer.similar if isinstance(self.answer, on.RequestFailed) else None
 
     @property
     def kind(self) -> str:
-        return KINDS[type(self.request)]
+        return "comparison" if self.refused_for else KINDS[type(self.request)]
 
     @property
-    def made(self) -> Cid:
-        """The block that it made or scored."""
-        return self.answer.cid if isinstance(self.answer, on.RowsPacked) else self.answer.weights.cid
+    def made(self) -> Cid | None:
+        """The block that it made or scored; None: it refused one."""
+        match self.answer:
+            case on.RowsPacked(cid=cid):
+                return cid
+            case on.RequestFailed():
+                return None
+            case scored:
+                return scored.weights.cid
 
     @property
     def inputs(self) -> tuple[Cid, ...]:
         """The blocks that it needs: models first."""
+        similar = self.refused_for
         match self.request:
+            case do.AverageModels(remote=ModelRef(weights=Weights(cid=cid))) | do.ScoreModel(cid=cid) if similar:
+                return cid, similar.cid
             case do.TrainSlice(base_cid=cid, rows=RowBlock(cid=rows), earlier=earlier):
                 return cid, rows, *earlier
             case do.ScoreModel(cid=cid) | do.TrainSlice(base_cid=cid):
@@ -112,7 +132,7 @@ class Replayed:
 
 
 def jobs_of(name: str, journal: JournalContents) -> Iterator[Job]:
-    """The answered jobs of one peer.  Those that failed are left out: nothing was paid for them.
+    """The answered jobs of one peer.  Others that failed than refusals are left out: nothing was paid for them.
 
     Raises InputError: another version wrote the journal, or it is damaged.
     """
@@ -120,8 +140,11 @@ def jobs_of(name: str, journal: JournalContents) -> Iterator[Job]:
     try:
         for entry, (event, actions) in enumerate(replay_steps(new_peer(journal.config), journal.entries), start=1):
             if isinstance(event, on.Answer) and (request := open_requests.pop(event.request, None)):
-                if isinstance(event, on.ModelScored | on.ModelForged | on.RowsPacked):
-                    yield Job(name, entry, request, event)
+                match event, request:
+                    case ((on.ModelScored() | on.ModelForged() | on.RowsPacked()), _):
+                        yield Job(name, entry, request, event)
+                    case on.RequestFailed(similar=Likeness()), do.AverageModels() | do.ScoreModel():
+                        yield Job(name, entry, request, event)
             open_requests |= {action.request: action for action in actions if isinstance(action, do.TrainerAction)}
     except ReplayMismatch as error:
         raise InputError(f"the journal of {name} cannot be replayed: {error}") from None
@@ -163,13 +186,14 @@ class Replay:
             name: learning.trainer(order.index(name), config.peer, config.session, self._blocks)
             for name, (config, *_) in contents.items()
         }
+        self._similarities = {name: learning.similarity(order.index(name), self._blocks) for name in contents}
 
     def run(self, jobs: Sequence[Job], progress: Callable[[int], None] = lambda done: None) -> Replayed:
         """Execute these jobs in an order in which the models that they need exist."""
         result, waiting = Replayed(), list(jobs)
         users = Counter(cid for job in jobs for cid in job.inputs)
         while ready := [job for job in waiting if all(cid in self._blocks for cid in job.inputs)][:AT_ONCE]:
-            pending = [submit(job.repeated, self._trainers[job.peer]) for job in ready]
+            pending = [self._submit(job) for job in ready]
             for job, future in zip(ready, pending, strict=True):
                 event = finish(job.request, future, job.answer.at)
                 result.executed[job.kind] += 1
@@ -183,6 +207,16 @@ class Replay:
         result.blocked = waiting
         return result
 
+    def _submit(self, job: Job) -> Future[Any]:
+        if job.refused_for:
+            return lazy(partial(self._refuse, job.peer, *job.inputs))
+        return submit(job.repeated, self._trainers[job.peer])
+
+    def _refuse(self, peer: str, cid: Cid, other: Cid) -> NoReturn:
+        nearest = self._similarities[peer].nearest(cid, (other,))
+        assert nearest  # both blocks are here
+        raise TooSimilar(nearest)
+
     def _forget_unused(self, users: Counter[Cid], cids: Collection[Cid]) -> None:
         for cid in cids:
             if users[cid] <= 0 and cid not in self.kept:
@@ -194,6 +228,8 @@ class Replay:
         if isinstance(answer, on.RowsPacked):
             same = isinstance(event, on.RowsPacked) and event.cid == answer.cid
             return None if same else Difference(job, f"the journal has rows {answer.cid}, packed again others", False)
+        if isinstance(answer, on.RequestFailed):
+            return self._compare_refusal(job, event)
         if not isinstance(event, on.ModelScored | on.ModelForged):
             reason = event.reason if isinstance(event, on.RequestFailed) else type(event).__name__
             return Difference(job, f"the journal has a result, executed again it fails ({reason})", False)
@@ -206,17 +242,27 @@ class Replay:
             texts.append(f"the journal has model {answer.weights.cid}, executed again {event.weights.cid}{amount}")
         if isinstance(answer, on.ModelScored) and isinstance(event, on.ModelScored) and event.score != answer.score:
             score, again = answer.score, event.score
-            rows = max(1, round(SCORE_TOLERANCE * score.total))
-            near = again.total == score.total and near and abs(again.correct - score.correct) <= rows
+            near = near and _near(score, again)
             texts.append(
                 f"the journal has a score of {score.correct} of {score.total}, executed again "
                 f"{again.correct} of {again.total}"
             )
         return Difference(job, "; ".join(texts), near) if texts else None
 
+    def _compare_refusal(self, job: Job, event: on.Event) -> Difference | None:
+        refused = job.refused_for
+        assert refused
+        again = event.similar.equal if isinstance(event, on.RequestFailed) and event.similar else None
+        if again == refused.equal:
+            return None
+        texts = [f"{score.correct} of {score.total} rows" if score else "nothing" for score in (refused.equal, again)]
+        text = f"the journal has equal predictions of it and {refused.cid} on {texts[0]}, compared again on {texts[1]}"
+        return Difference(job, text, again is not None and _near(refused.equal, again))
+
     def _apart(self, job: Job, again: Cid) -> float | None:
         """How far the model of the journal is from the one that was made again; None: the run did not keep it."""
         cid = job.made
+        assert cid
         if cid == again or isinstance(job.request, do.AverageModels | do.ScoreModel):
             return inf  # a digest of the same block, and an average, have the same bits on every processor
         block = self.kept.get(cid)
@@ -232,6 +278,11 @@ class Replay:
 def _with_unknown_parents(model: ModelRef) -> ModelRef:
     parents = model.parents and replace(model.parents, cids=(NO_MODEL, NO_MODEL))
     return replace(model, parents=parents)
+
+
+def _near(score: Score, again: Score) -> bool:
+    rows = max(1, round(SCORE_TOLERANCE * score.total))
+    return again.total == score.total and abs(again.correct - score.correct) <= rows
 
 
 def _results(event: on.Event) -> tuple[Cid, ...]:

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 from learnae.errors import PortError, Reason
 from learnae.messages.wire import proof_text, rows_text
 from learnae.plugins import PluginError
-from learnae.ports import Chain, IdentityKey, ScoredDespite, Store, Trainer
+from learnae.ports import Chain, IdentityKey, ScoredDespite, Store, TooSimilar, Trainer
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.blockchain import Head
@@ -71,6 +71,8 @@ def finish(action: do.TrainerAction, pending: Future[Any], at: float) -> on.Even
     """Wait for a job, or do it now; return the event that answers the action."""
     try:
         result = pending.result()
+    except TooSimilar as error:
+        return on.RequestFailed(at, action.request, error.reason, similar=error.similar)
     except PortError as error:
         return on.RequestFailed(at, action.request, error.reason)
     except ScoredDespite as done:

@@ -9,8 +9,9 @@ from learnae.learn.datasets.partition import load_partitioned
 from learnae.learn.evaluation import Evaluator
 from learnae.learn.model import create_network
 from learnae.learn.predictor import TorchPredictor
+from learnae.learn.similarity import Similarity
 from learnae.learn.trainer import PoolTrainer
-from learnae.learn.weight_store import initial_block
+from learnae.learn.weight_store import WeightStore, initial_block
 from learnae.messages.readings import SensorRows
 from learnae.ports import Predictor, Trainer
 from learnae.protocol.decisions import PluginFailed
@@ -47,6 +48,12 @@ class TorchLearning:
     def trainer(self, index: int, peer: PeerId, session_id: Cid, blocks: Blocks) -> Trainer:
         rows, seed = self.split.peers[index], str(self.session.seed)
         return PoolTrainer(self.pool, self.table, rows, self.session, session_id, peer, seed, blocks)
+
+    def similarity(self, index: int, blocks: Blocks) -> Similarity:
+        """How alike models are for this peer, of which blocks are at hand."""
+        network = create_network(self.session.model, *self.table.shape)
+        models = WeightStore(network, blocks, self.pool.models)
+        return Similarity(network, models, blocks, self.table, self.split.peers[index].validation)
 
     def predictor(self, blocks: Blocks) -> Predictor:
         return TorchPredictor(self.session, self.table, blocks, self.pool.models)

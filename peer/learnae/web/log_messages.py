@@ -85,8 +85,9 @@ def describe(fact: Fact, names: Names) -> str | None:
         case Averaged(creator=creator, before=before, after=after, adopted=adopted):
             scores = f"{accuracy_text(before)} → {accuracy_text(after)}"
             return f"averaged with {display_name(creator, names)}: {scores}, {'kept' if adopted else 'dropped'}"
-        case AttemptFailed(creator=creator, reason=reason):
-            return f"could not average with {display_name(creator, names)}: {reason}"
+        case AttemptFailed(creator=creator, reason=reason, similar=similar):
+            equal = f" ({similar.equal.correct} of {similar.equal.total} predictions are equal)" if similar else ""
+            return f"could not average with {display_name(creator, names)}: {reason}{equal}"
         case FetchFailed(creator=creator, reason=reason):
             return f"could not fetch from {display_name(creator, names)}: {reason}"
         case ModelLocked(creator=creator):

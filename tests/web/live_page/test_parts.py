@@ -43,7 +43,7 @@ from learnae.protocol.decisions import (
 )
 from learnae.protocol.policies import Policy
 from learnae.protocol.settings import WorkSettings
-from learnae.protocol.types import Address, Cid, PeerId, Wei
+from learnae.protocol.types import Address, Cid, Likeness, PeerId, Score, Wei
 from learnae.records.history import (
     Effect,
     Fact,
@@ -153,6 +153,13 @@ def test_a_peer_outside_the_roster_is_shown_by_the_beginning_of_its_id() -> None
     assert describe(failed, CALLED) == "could not average with 12D3KooWstra…: timeout"
     lost = FetchFailed(PeerId("12D3KooWstranger"), Cid("b"), Reason.TIMEOUT)
     assert describe(lost, CALLED) == "could not fetch from 12D3KooWstra…: timeout"
+
+
+def test_the_log_states_how_similar_a_refused_model_is() -> None:
+    refused = AttemptFailed(PEER["bob"], Cid("b"), Reason.SIMILAR, Likeness(Cid("a"), Score(199, 200)))
+    assert describe(refused, CALLED) == (
+        "could not average with bob: nearly an earlier model of another creator (199 of 200 predictions are equal)"
+    )
 
 
 def test_a_lost_slice_is_in_the_log_with_its_reason() -> None:

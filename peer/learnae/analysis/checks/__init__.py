@@ -50,6 +50,7 @@ CHECKS: dict[str, Check] = {
     "refusers_pay_nothing": debts.refusers_pay_nothing,
     "announced_parents_are_true": defence.announced_parents_are_true,
     "denials_are_deserved": defence.denials_are_deserved,
+    "refused_models_are_similar": defence.refused_models_are_similar,
     "denied_peers_earn_nothing": defence.denied_peers_earn_nothing,
     "sealed_models_are_read_by_their_readers": defence.sealed_models_are_read_by_their_readers,
     "pool_follows_its_rules": fee_pool.pool_follows_its_rules,

@@ -1,10 +1,14 @@
 """Checks of ``[defence]``: averages name their parents, and income is denied only to peers that owe it."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 
-from learnae.analysis.checks.result import check, session_began
+from learnae.analysis.checks.records import FORGING
+from learnae.analysis.checks.result import check, exact_accuracy, session_began
+from learnae.errors import Reason
 from learnae.protocol.decisions import (
     Adopted,
+    AttemptFailed,
     Averaged,
     ChainEntered,
     ClaimJudged,
@@ -20,7 +24,7 @@ from learnae.protocol.decisions import (
 )
 from learnae.protocol.policies import Policy
 from learnae.protocol.settings import Defence, IdentityRule
-from learnae.protocol.types import Cid, Parents, PeerId
+from learnae.protocol.types import Cid, Likeness, Parents, PeerId
 from learnae.records.history import History, PeerCrashed
 
 READ = 10.0  # s that reading the chain up to its head may take
@@ -89,6 +93,39 @@ def _denied_payers(history: History, names: dict[PeerId, str]) -> Iterator[str]:
                 for cid in unpaid:
                     if final.get((name, cid), record.t) < record.t - READ:
                         yield f"{record.peer} denied income to {name} for {cid}, which it had paid for"
+
+
+@check
+def refused_models_are_similar(history: History) -> Iterator[str]:
+    """Who refuses a model as similar names one of another creator, which it had verified or made, and agrees enough."""
+    began = session_began(history)
+    threshold = began.session.defence.similar
+    forgers = {entry.name for entry in began.roster if entry.policy in FORGING}  # know models without averaging
+    known: dict[str, dict[Cid, PeerId]] = {entry.name: {} for entry in began.roster}
+    for record in history.of(Adopted, Trained, Averaged, AttemptFailed):
+        name, own = record.peer, history.roster[record.peer].peer
+        match record.fact:
+            case Adopted(cid=cid, creator=str() as creator):
+                known[name].setdefault(cid, creator)
+            case Trained(cid=cid):
+                known[name].setdefault(cid, own)
+            case Averaged(remote_cid=remote, creator=creator, cid=cid, adopted=adopted):
+                known[name].setdefault(remote, creator)
+                if adopted:
+                    known[name].setdefault(cid, own)
+            case AttemptFailed(remote_cid=cid, reason=reason, similar=None):
+                if reason is Reason.SIMILAR:
+                    yield f"{name} refused {cid} and did not name the model to which it is similar"
+            case AttemptFailed(remote_cid=cid, creator=creator, reason=reason, similar=Likeness() as like):
+                refused = f"{name} refused {cid} because of {like.cid}"
+                if threshold is None or reason is not Reason.SIMILAR:
+                    yield f"{refused}, although similar models are allowed"
+                elif not Fraction(threshold) <= exact_accuracy(like.equal) <= 1:
+                    yield f"{refused}, with which it agrees on {like.equal.correct} of {like.equal.total} rows only"
+                if like.cid not in known[name] and name not in forgers:
+                    yield f"{refused}, which it had neither verified nor made"
+                elif known[name].get(like.cid) == creator:
+                    yield f"{refused}, which is of the same creator"
 
 
 @check
