@@ -1,6 +1,7 @@
 """Whatever a command raises becomes one line and an exit code."""
 
 import errno
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -22,10 +23,13 @@ def raising(error: BaseException) -> Callable[[], int]:
     [
         (InputError("a: b"), 2, "a: b"),
         (InputError("a\nb\x1b[2J"), 2, "a b?[2J"),
-        (OSError(errno.ENOSPC, "No space left on device", "rows.csv"), 2, "rows.csv: No space left on device"),
+        (OSError(errno.ENOSPC, "No space left on device", "rows.csv"), 2, "rows.csv: No space left on device: free"),
+        (FileExistsError(errno.EEXIST, "File exists", "run"), 2, "run: File exists: move it away"),
+        (OSError(errno.EIO, "Input/output error"), 2, "Input/output error"),
+        (shutil.Error([("a", "full/a", "[Errno 28] No space left on device")]), 2, "full/a cannot be written: "),
         (MemoryError(), 2, "too little memory"),
         (KeyboardInterrupt(), 130, "interrupted"),
-        (RecursionError("too deep"), 1, "unexpected error in test_boundary.py, line 15: RecursionError: too deep"),
+        (RecursionError("too deep"), 1, "unexpected error in test_boundary.py, line 16: RecursionError: too deep"),
         (OSError("no number"), 1, "unexpected error"),
         (typer.BadParameter("no."), 2, "invalid value: no"),
         (ExceptionGroup("several", [KeyError("a")]), 1, "unexpected error"),

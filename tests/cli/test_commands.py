@@ -249,6 +249,14 @@ def test_the_report_is_written_again_with_the_baselines_once_there_are_any(
     assert "75.00%" in after
 
 
+@pytest.mark.parametrize("records", [0, 1])
+def test_a_session_that_did_not_end_has_no_baselines(run: tuple[Path, Done], tmp_path: Path, records: int) -> None:
+    copy = shutil.copytree(run[0], tmp_path / "copy")
+    history = (copy / "history.jsonl").read_text().splitlines(keepends=True)
+    (copy / "history.jsonl").write_text("".join(history[:records]))
+    refused(here(tmp_path, "baselines", copy), "no accuracy on test data, because the session did not end: run it")
+
+
 def test_ctrl_c_leaves_a_readable_run_marked_partial(tmp_path: Path) -> None:
     long = session(tmp_path, peers=20, rows=5000, patience=10_000)
     command = [sys.executable, "-m", "learnae", "simulate", str(long), "--out", "out"]

@@ -9,6 +9,7 @@ from learnae.adapters.run_directory import RunDirectory
 from learnae.cli.arguments import Run, RunPlugins
 from learnae.cli.check import allow_plugins
 from learnae.cli.output import console, say, table_of
+from learnae.errors import InputError
 from learnae.runs.drawing import BASELINES, write_report
 from learnae.runs.provenance import other_environment, require_same_data
 from learnae.session.session_file import load
@@ -33,6 +34,8 @@ def baselines(
     allow_plugins(run, run_plugins)
     session = load(run / "session.toml")
     verdict = directory.judge_again(history)
+    if verdict["summary"]["accuracy_test_mean"] is None:
+        raise InputError(f"{run} has no accuracy on test data, because the session did not end: run it again")
     require_same_data(directory, session)
     if other := other_environment(directory, session):
         say(f"The run was made with another program or machine than its baselines: {other}.")

@@ -4,6 +4,8 @@ What the user can fix is an ``InputError`` where it is noticed.  This module add
 too little memory, and errors that nobody foresaw, which are ours.
 """
 
+import errno
+import shutil
 import sys
 import traceback
 from collections.abc import Callable
@@ -19,6 +21,13 @@ from learnae.session.environment import TRACEBACK, traceback_wanted
 WRONG_USE, REPORTED = typer.BadParameter.__mro__[1:3]
 NO_ARGUMENTS = "NoArgsIsHelpError"  # its message is the help, which typer prints
 NOT_OURS: tuple[type[BaseException], ...] = (BrokenPipeError, typer.Exit, typer.Abort, REPORTED)
+FIXES = {
+    **dict.fromkeys((errno.EEXIST, errno.EISDIR, errno.ENOTDIR), "move it away, or choose another name"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "change its permissions, or choose another folder"),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space, or use another disk"),
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "raise the limit of open files with ulimit -n",
+}
 MAX_SENTENCE, MAX_FOREIGN = 2_000, 300  # characters of a sentence, and of a foreign exception in it
 
 
@@ -33,9 +42,8 @@ def exit_code_of(work: Callable[[], int]) -> int:
             raise
         return _end(_sentence(error), 2)
     except OSError as error:  # a full disk, a folder without permission
-        if error.strerror is None:
-            return _unexpected(error)
-        return _end(f"{f'{error.filename}: ' if error.filename else ''}{error.strerror}", 2)
+        sentence = _of_system(error)
+        return _end(sentence, 2) if sentence else _unexpected(error)
     except MemoryError:
         return _end("too little memory for these files and settings: make them smaller, or use a larger machine", 2)
     except KeyboardInterrupt:
@@ -49,6 +57,17 @@ def _sentence(error: Any) -> str:
     message = error.format_message().removesuffix(".").replace("Value error, ", "")
     message = message[:1].lower() + message[1:]
     return f"{message} (see {error.ctx.command_path} -h)" if error.ctx else message
+
+
+def _of_system(error: OSError) -> str:
+    """What the system says of a file, and what to do; empty: it is no error of a file."""
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        _, name, reason = error.args[0][0]  # of the first file of a folder that could not be copied
+        return f"{name} cannot be written: {reason}"
+    if error.strerror is None:
+        return ""
+    fix = FIXES.get(error.errno or 0)
+    return f"{f'{error.filename}: ' if error.filename else ''}{error.strerror}{f': {fix}' if fix else ''}"
 
 
 def _unexpected(error: Exception) -> int:

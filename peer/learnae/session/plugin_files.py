@@ -154,4 +154,6 @@ def _read(path: Path, reference: str) -> bytes:
     try:
         return read_input(path, MAX_SIZE)
     except OSError as error:
-        raise InputError(f"plug-in {plugins.shown(reference)}: {path}: {error.strerror}") from None
+        raise InputError(
+            f"plug-in {plugins.shown(reference)}: {path}: {error.strerror}: name a file beside the session file"
+        ) from None
