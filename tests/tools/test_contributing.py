@@ -93,7 +93,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
 def extended(copy: Copy) -> Copy:
     """The copy with a reward function, a check and a metric more, each added by following its row."""
     reward, check, metric = "a built-in reward function", "a check", "a metric"
-    copy.edit(reward, "protocol/reward.py", "\n\ndef _gain", f"\n\n{FUNCTION}\n\ndef _gain")
+    copy.edit(reward, "protocol/reward.py", "\n\ndef scaled_gain", f"\n\n{FUNCTION}\n\ndef scaled_gain")
     flat = '        "flat": "learnae.protocol.reward:flat",\n'
     copy.edit(reward, "plugins.py", flat, f'{flat}        "double": "learnae.protocol.reward:double",\n')
     recomputed = '        case "double":\n            return 2 * floor(view.factor * gain)\n'
