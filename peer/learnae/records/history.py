@@ -4,12 +4,13 @@ A line is ``{"t":1.25,"peer":"p07","kind":"Averaged",...}``: a decision of a pee
 are in the order of events; a crash may leave the last one incomplete.  ``chain_export.py`` describes ``chain.jsonl``.
 """
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, partial, wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from learnae.errors import InputError
 from learnae.messages.codec import MAX_FLOAT, decode, encode, to_json
@@ -208,22 +209,22 @@ class History:
 
     def facts(self, kind: type[F]) -> Iterator[tuple[Record, F]]:
         """All facts of one kind with their records, in order."""
-        return ((record, record.fact) for record in self._by_kind.get(kind, ()))
+        return ((self.records[place], cast(F, self.records[place].fact)) for place in self._places.get(kind, ()))
 
     def exports(self, kind: type[E]) -> list[E]:
         return [record for record in self.chain if isinstance(record, kind)]
 
     def of(self, *kinds: type) -> list[Record]:
         """All records whose facts are of these kinds, in order."""
-        chosen = set(kinds)
-        return [record for record in self.records if type(record.fact) in chosen]
+        places = itertools.chain.from_iterable(self._places.get(kind, ()) for kind in set(kinds))
+        return [self.records[place] for place in sorted(places)]
 
     @cached_property
-    def _by_kind(self) -> dict[type, list[Any]]:
-        """Records by the kind of their fact, so that a query for one kind does not scan all records."""
-        kinds: dict[type, list[Any]] = defaultdict(list)
-        for record in self.records:
-            kinds[type(record.fact)].append(record)
+    def _places(self) -> dict[type, list[int]]:
+        """The places of records by the kind of their fact, so that a query does not scan all records."""
+        kinds: dict[type, list[int]] = defaultdict(list)
+        for place, record in enumerate(self.records):
+            kinds[type(record.fact)].append(place)
         return kinds
 
     @cached_property

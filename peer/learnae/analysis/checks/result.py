@@ -8,7 +8,7 @@ from functools import wraps
 
 from learnae.protocol.decisions import ChainEntered, DebtChanged
 from learnae.protocol.types import Score
-from learnae.records.history import History, SessionBegan
+from learnae.records.history import History, SessionBegan, once
 from learnae.session.settings import Session
 
 MAX_NAMED = 5  # violations that a reason names
@@ -70,11 +70,12 @@ def session_of(history: History) -> Session:
     return session_began(history).session
 
 
+@once
 def chains_of_debts(history: History) -> dict[tuple[str, int], list[str | None]]:
     """For each change in ``history.debts``, the genesis hash of the payer's chain at the time; None: it had none."""
     current: dict[str, str] = {}
     chains: dict[tuple[str, int], list[str | None]] = {}
-    for record in history.records:
+    for record in history.of(ChainEntered, DebtChanged):
         match record.fact:
             case ChainEntered(genesis=genesis):
                 current[record.peer] = genesis

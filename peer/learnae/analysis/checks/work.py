@@ -19,7 +19,7 @@ from learnae.protocol.decisions import (
 )
 from learnae.protocol.policies import Policy
 from learnae.protocol.types import Cid, PeerId, Score
-from learnae.records.history import SWARM, History, PeerCrashed, PeerRestarted, kept_score
+from learnae.records.history import SWARM, History, PeerCrashed, PeerRestarted, kept_score, once
 from learnae.records.outcome import EndedBy
 
 
@@ -32,7 +32,7 @@ def adopted_only_if_better(history: History) -> Iterator[str]:
     """An average is compared with the peer's own last model, and adopted if and only if it is strictly better."""
     honest = {entry.name for entry in session_began(history).roster if entry.policy is Policy.HONEST}
     current: dict[str, Score] = {}
-    for record in history.records:
+    for record in history.of(Adopted, Trained, Averaged):
         fact = record.fact
         if isinstance(fact, Averaged):
             if fact.before != current.get(record.peer):
@@ -51,7 +51,7 @@ def averaged_models_were_published(history: History) -> Iterator[str]:
     """A model that a peer averaged or started from was published by its creator before."""
     names = {peer: name for name, peer in _peers(history).items()}
     published: set[tuple[str | None, Cid]] = set()
-    for record in history.records:
+    for record in history.of(Published, Averaged, Adopted):
         match record.fact:
             case Published(cid=cid):
                 published.add((record.peer, cid))
@@ -126,11 +126,13 @@ def every_peer_finished(history: History) -> Iterator[str]:
     unfinished = [f"{name} ({state})" for name, state in last_states(history).items() if state != WorkState.DONE]
     if unfinished:
         yield f"partial: {', '.join(unfinished)} did not finish"
+    known = {SWARM, *history.roster}
     for name in dict.fromkeys(record.peer for record in history.records):
-        if name not in (SWARM, *history.roster):
+        if name not in known:
             yield f"{name} is not in the roster"
 
 
+@once
 def last_states(history: History) -> dict[str, str]:
     """The last known state of each peer that is no sensor: a work state, absent, or crashed."""
     peers = [name for name, entry in history.roster.items() if not entry.sensor]
