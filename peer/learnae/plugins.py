@@ -113,6 +113,10 @@ class Source:
     content: bytes
     package: str | None = None
 
+    def __reduce__(self) -> tuple[type["Source"], tuple[str, bytes, str | None]]:
+        """Pickled without its module, for worker processes."""
+        return Source, (self.file, self.content, self.package)
+
     @cached_property
     def digest(self) -> str:
         return hashlib.sha256(self.content).hexdigest()[:DIGITS]

@@ -1,5 +1,6 @@
 """Plug-ins of a session: found by file, module or entry point, pinned to their content, executed only with consent."""
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,6 +150,13 @@ def test_a_reward_that_raises_names_its_file_and_line(tmp_path: Path, code: str,
         reward(GAIN)
     assert (raised.value.line, raised.value.error) == (line, error)
     assert str(raised.value) == f"plug-in mine.py:reward, line {line}: {error}"
+
+
+def test_a_file_whose_code_was_executed_can_be_sent_to_another_process(tmp_path: Path) -> None:
+    (source,) = sources(pinned(written(tmp_path, "def reward(view): return 7"), tmp_path, own=True))
+    assert source.module.reward(GAIN) == 7
+    received = pickle.loads(pickle.dumps(source))
+    assert received == source and received.module.reward(GAIN) == 7
 
 
 def test_a_dataclass_in_a_plug_in_finds_its_module(tmp_path: Path) -> None:
