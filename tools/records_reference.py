@@ -8,8 +8,9 @@ HEAD = """# Records of a run
 
 `learnae schema history`, `learnae schema chain` and `learnae schema verdict` print the JSON Schemas of these files. A
 line of `history.jsonl` or `chain.jsonl` is an object that names its `kind`; all fields of its kind follow. Money is in
-wei, as text, because many JSON readers lose large integers. A score is `[correct, total]`, an accuracy without
-rounding."""
+wei, as text, because many JSON readers lose large integers. A score is `[correct, total]`, without
+rounding: an accuracy, or a score by the session's [metric](../how-to/plugins.md#a-metric). The names of fields say
+`accuracy`, whatever the metric is."""
 PARTS = (
     (
         "history.jsonl",

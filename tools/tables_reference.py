@@ -12,7 +12,7 @@ HEAD = """# Tables of a run
 `learnae export RUN --to csv` writes these tables, and `learnae.load(RUN)` has them as pandas DataFrames
 ([how to use them](../how-to/analysis.md)). Money is in wei, as exact integers. Times ending in `_at`, and `at`, are in
 session seconds. Peers are called by their names in the session; a wallet or an IPFS id that belongs to none of them
-stays as it is."""
+stays as it is. Accuracies are scores by the session's [metric](../how-to/plugins.md#a-metric), if it is another one."""
 
 
 def tables_reference() -> str:

@@ -44,7 +44,8 @@ def test_training_that_diverged_is_invalid_and_named_with_what_to_change() -> No
     history = followed_by(fact_is("ann", Trained), TrainingFailed(1, Reason.NOT_FINITE))
     history = followed_by(fact_is("ann", TrainingFailed), TrainingFailed(2, Reason.NOT_FINITE), history)
     assert caught(history) == {
-        "training_did_not_diverge": "invalid: ann: 2 of 10 slices diverged: lower model.learning_rate"
+        "training_did_not_diverge": "invalid: ann: training on 2 of 10 slices diverged (weights became infinite), "
+        "so it kept the model from before: lower model.learning_rate"
     }
 
 
@@ -57,8 +58,8 @@ def test_peers_whose_models_end_as_they_began_are_named_in_a_notice() -> None:
     lazy = amended(fact_is("ann", Trained), score=score(520))
     lazy = amended(fact_is("ann", Averaged, adopted=True), history=lazy, after=score(530))
     [line] = verdict(lazy)["notices"]
-    assert line.startswith("Models hardly better than untrained ones: ann. Check model.learning_rate")
-    assert line.endswith("if each has few rows, use fewer peers or more data.")
+    assert line.startswith("At the end, the models of ann are hardly better than untrained ones: try another model.")
+    assert line.endswith("If peers have few rows, use fewer peers or more data.")
 
 
 @pytest.mark.parametrize("correct", [690, 600])

@@ -30,11 +30,11 @@ def test_training_that_diverges_is_recorded_and_never_valid(tmp_path: Path, caps
     assert [fact.reason for _, fact in history.facts(TrainingFailed)] == [Reason.NOT_FINITE] * 6
     assert not list(history.facts(Trained))
     verdict = run.judge(history, 1.0)
-    sentence = "p00: 2 of 2 slices diverged: lower model.learning_rate"
+    sentence = "p00: training on 2 of 2 slices diverged (weights became infinite)"
     assert verdict["verdict"] == "invalid"
     assert sentence in verdict["checks"]["training_did_not_diverge"]["reason"]
     [notice] = verdict["notices"]
-    assert notice.startswith("Models hardly better than untrained ones: p00, p01, p02.")
+    assert notice.startswith("At the end, the models of p00, p01, p02 are hardly better than untrained ones: try")
     print_verdict(run, verdict)
     for text in (capsys.readouterr().out, write_report(run, history, verdict).read_text(encoding="utf-8")):
         assert sentence in text and notice in text

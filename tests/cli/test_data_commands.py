@@ -170,7 +170,7 @@ def test_a_small_table_runs_with_nothing_but_its_path_and_label(tmp_path: Path) 
     done = here(tmp_path, "simulate", "session.toml", "--out", "out")
     assert done.returncode == 0, done.stderr + done.stdout
     assert "4 peers in the simulator" in done.stdout
-    assert "Always naming the most frequent class is right in " in done.stdout
+    assert "For comparison: always naming the most frequent class is right in " in done.stdout
     assert ALL_PASSED in done.stdout
     settings = load(tmp_path / "out" / "session.toml")
     assert (settings.data.rows, settings.data.test_rows) == (23, 36)

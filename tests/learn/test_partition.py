@@ -172,6 +172,6 @@ def test_slices_below_one_batch_and_the_most_frequent_class_are_named() -> None:
     _, split = load_partitioned(session, table())
     assert split.notice is not None
     small, frequent = split.notice.split(". ")
-    assert small.startswith("A slice of 40 rows is less than one batch of 64") and "lower model.batch" in small
+    assert small.startswith("Some slices have only 40 rows, less than one batch of 64") and "lower model.batch" in small
     share = torch.bincount(table().labels[split.test]).max().item()  # of 100 test rows
-    assert frequent == f"Always naming the most frequent class is right in {share}% of the test rows."
+    assert frequent == f"For comparison: always naming the most frequent class is right in {share}% of the test rows."

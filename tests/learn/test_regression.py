@@ -69,7 +69,7 @@ def test_labels_are_standardised_by_the_rows_that_peers_train_on_and_by_no_other
     assert isinstance(made.label, Quantity)
     assert (made.label.mean, made.label.std) == pytest.approx((MEAN, STD), rel=0.2)
     assert made.statistics["label"] == {"mean": made.label.mean, "std": made.label.std}
-    assert split.notice and "always naming that mean has R² 0" in split.notice
+    assert split.notice and "always naming that mean has an R² of 0" in split.notice
 
 
 @pytest.mark.parametrize(

@@ -339,6 +339,10 @@ def test_a_column_of_numbers_is_the_label_of_a_regression(tmp_path: Path) -> Non
     path = csv(tmp_path, "x,price\n1,100.5\n2,\n3,250\n")
     with pytest.raises(InputError, match="'price' has no value in row 2"):
         read(path, "price", (), None, task=REGRESSION)
+    with pytest.raises(
+        InputError, match=r"'price' contains text in row 1 \('x9'\): it is the label: put a number there"
+    ):
+        read(csv(tmp_path, "x,price\n1,x9\n2,y\n"), "price", (), None, task=REGRESSION)
     table = read(csv(tmp_path, "x,price\n1,100.5\n2,90\n3,250\n"), "price", (), None, task=REGRESSION)
     assert table.labels.tolist() == [100.5, 90.0, 250.0] and table.classes == 1
     with pytest.raises(InputError, match="all rows have the same label"):

@@ -12,6 +12,7 @@ from operator import itemgetter
 from statistics import fmean
 
 from learnae.analysis.figures.spec import BLUE, GREEN, GREY, ORANGE, RED, VIOLET, Figure, Series, ShadedBand
+from learnae.analysis.metric_words import ACCURACY, metric_name
 from learnae.analysis.money import OUTSIDE, Flow, accounts, earned_with_rows, final_payments, flows
 from learnae.analysis.peer_status import peer_statuses
 from learnae.protocol.types import ETHER, Wei
@@ -31,13 +32,14 @@ class RunFlows:
     """What one run shows.
 
     ``peers``: their number by group.  ``numbers``: by pair of groups or by group, one per column.  ``paid``: when each
-    payment of a pair became final, and its wei.
+    payment of a pair became final, and its wei.  ``metric``: that scores models, by name.
     """
 
     peers: Mapping[str, int]
     numbers: Mapping[Pair | str, Sequence[float | None]]
     paid: Mapping[Pair, Sequence[tuple[float, Wei]]]
     seconds: float
+    metric: str = ACCURACY
 
 
 def run_flows(history: History) -> RunFlows:
@@ -66,7 +68,7 @@ def run_flows(history: History) -> RunFlows:
     paid: dict[Pair, list[tuple[float, Wei]]] = {}
     for at, payer, payee, wei in final_payments(history):
         paid.setdefault((groups[payer], groups.get(payee, OUTSIDE)), []).append((at, wei))
-    return RunFlows(peers, numbers, paid, history.seconds)
+    return RunFlows(peers, numbers, paid, history.seconds, metric_name(history))
 
 
 def mean_flows(runs: Sequence[RunFlows]) -> list[Flow]:

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from learnae.analysis.metric_words import ACCURACY, in_metric
+
 Row = tuple[str, ...]  # name, this run, and maybe the paper
 
 
-def result_rows(summary: Mapping[str, Any], of_the_paper: bool, metric: str = "accuracy") -> list[Row]:
+def result_rows(summary: Mapping[str, Any], of_the_paper: bool, metric: str = ACCURACY) -> list[Row]:
     """``of_the_paper``: rows have a third column, the paper's number.  ``metric``: that scores models, by name."""
-    rows = [(name.replace("accuracy", metric), *values) for name, *values in _rows(summary)]
+    rows = [(in_metric(name, metric), *values) for name, *values in _rows(summary)]
     return [row if of_the_paper else row[:2] for row in rows]
 
 

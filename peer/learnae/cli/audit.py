@@ -27,9 +27,7 @@ from learnae.records.history import History
 from learnae.records.seal import SEAL
 from learnae.session.environment import external_chain_settings
 
-REPORTED_ACCURACIES = (
-    "Every payment was recomputed from the accuracies that its payer reported; --replay verifies these, too."
-)
+REPORTED_SCORES = "Every payment was recomputed from the scores that its payer reported; --replay verifies these, too."
 
 
 def audit(
@@ -81,7 +79,7 @@ def audit(
     if replay:
         code, replayed = print_replay(run, history, share, peer or (), other_processor, threads, findings)
     else:
-        findings.notice(REPORTED_ACCURACIES)
+        findings.notice(REPORTED_SCORES)
     if json:
         tables = {"payments": TABLES["payments"].rows(history), "accounts": _accounts(history)}
         rows = {name: [asdict(row) for row in table] for name, table in tables.items()}

@@ -10,6 +10,7 @@ from rich.table import Table
 from learnae.adapters.run_directory import ENVIRONMENT, RunDirectory
 from learnae.adapters.run_directory.seal import SEEDS
 from learnae.analysis.checks import verdict
+from learnae.analysis.metric_words import in_metric
 from learnae.cli.arguments import Run, RunPlugins
 from learnae.cli.check import allow_plugins
 from learnae.cli.output import console, say, table_of
@@ -58,9 +59,9 @@ def calibrate(
         asdict(metric) | {"width": metric.width, "inside": metric.inside, "holds": metric.holds} for metric in results
     ]
     directory.write_json(CALIBRATION, {"cost": cost, "compared": table})
-    console.print(_table(results, seeds))
+    console.print(_table(results, seeds, session.score.name))
     for metric in results:
-        name = SHOWN[metric.metric][0]
+        name = in_metric(SHOWN[metric.metric][0], session.score.name)
         if metric.live is None:
             say(f"The run has no value for {name}: run `learnae audit {run}` on the machine that has its data.")
         elif metric.width > MAX_BAND_WIDTH:
@@ -70,7 +71,7 @@ def calibrate(
     return 0 if results and all(metric.holds for metric in results) else 1
 
 
-def _table(metrics: Sequence["ComparedMetric"], seeds: int) -> Table:
+def _table(metrics: Sequence["ComparedMetric"], seeds: int, scored_by: str) -> Table:
     table = table_of("", "live", f"{seeds} simulated seeds", "mean", "max", "live is")
     for metric in metrics:
         title, form = SHOWN[metric.metric]
@@ -78,5 +79,5 @@ def _table(metrics: Sequence["ComparedMetric"], seeds: int) -> Table:
         live = "-" if metric.live is None else format(metric.live, form)
         span = f"{band.min:{form}} - {band.max:{form}}"
         inside = "inside" if metric.inside else "outside"
-        table.add_row(title, live, span, format(band.mean, form), f"±{metric.width:.0%}", inside)
+        table.add_row(in_metric(title, scored_by), live, span, format(band.mean, form), f"±{metric.width:.0%}", inside)
     return table

@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from learnae.adapters.run_directory import HISTORY, RunDirectory
+from learnae.analysis.metric_words import in_metric
 from learnae.analysis.statistics import band, differences
 from learnae.cli.arguments import Json, RunPlugins
 from learnae.cli.check import allow_plugins
@@ -89,7 +90,7 @@ def _comparison(groups: Sequence[Group]) -> Table:
     for title, metric, form, _ in METRICS:
         bands = [band(group.rows, metric) for group in groups]
         table.add_row(
-            title.replace("accuracy", scored_by),
+            in_metric(title, scored_by),
             *(cell(value, form, bands[0] if number else None) for number, value in enumerate(bands)),
         )
     return table

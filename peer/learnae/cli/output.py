@@ -9,6 +9,7 @@ from rich.table import Table
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import exit_code
+from learnae.analysis.metric_words import ACCURACY
 from learnae.analysis.paper_comparison import result_rows
 from learnae.errors import InputError
 from learnae.records.outcome import EndedBy
@@ -41,7 +42,7 @@ def print_outcome(run: RunDirectory, verdict: dict[str, Any]) -> int:
     session = _session(run)
     of_paper = session is not None and session.of_the_paper
     table = table_of("", "this run", *(["paper (section 4)"] if of_paper else []))
-    for row in result_rows(verdict["summary"], of_paper, session.score.name if session else "accuracy"):
+    for row in result_rows(verdict["summary"], of_paper, session.score.name if session else ACCURACY):
         table.add_row(*row)
     console.print(table)
     print_verdict(run, verdict)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from learnae.analysis.metric_words import in_metric
 from learnae.analysis.statistics import band
 from learnae.cli.arguments import Images, SessionFile
 from learnae.cli.output import console, say, table_of
@@ -109,7 +110,7 @@ def _indexed_job(
 def _bands(rows: Sequence[dict[str, Any]], keys: Sequence[str], metric: str) -> Table:
     from learnae.cli.many_runs import cell
 
-    table = table_of(*keys, "runs", *(title.replace("accuracy", metric) for _, title in SHOWN.values()))
+    table = table_of(*keys, "runs", *(in_metric(title, metric) for _, title in SHOWN.values()))
     for chosen, group in itertools.groupby(rows, key=lambda row: [row[key] for key in keys]):
         same = list(group)
         cells = [cell(band(same, name), form) for name, (form, _) in SHOWN.items()]

@@ -59,7 +59,7 @@ class RewardSettings:
         metadata=about("Reward for an adopted average (proportional: Eq. 1 of the paper).", plugins=Kind.REWARDS),
     )
     factor: Decimal = setting(
-        Decimal("0.052"), "Reward per unit of accuracy (flat: per adopted average).", "ETH", ge=0, le=10**9
+        Decimal("0.052"), "Reward per unit of score (flat: per adopted average).", "ETH", ge=0, le=10**9
     )
     cap: Decimal = setting(
         Decimal(1),
@@ -70,7 +70,7 @@ class RewardSettings:
     )
     data: Decimal = setting(
         Decimal(0),
-        "Open sessions: price of rows per unit of accuracy that a peer gains with rows of others; 0: rows are free.",
+        "Open sessions: price of rows per unit of score that a peer gains with rows of others; 0: rows are free.",
         "ETH",
         ge=0,
         le=10**9,

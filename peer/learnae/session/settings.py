@@ -266,7 +266,7 @@ class Session:
         5.0, "Time without activity after which the session ends, if it cannot tell earlier that nothing is left to do."
     )
     evaluation_peers: int = setting(
-        50, "Peers whose test accuracy is measured during the session; at its end all are.", ge=0, le=MANY
+        50, "Peers whose models are scored on test rows during the session; at its end all are.", ge=0, le=MANY
     )
     data: DataSettings = _block(DataSettings, "Data, and how it is divided among the peers.")
     model: ModelSettings = _block(ModelSettings, "Network and training.")

@@ -58,10 +58,12 @@ from learnae.records.history import (
 )
 from learnae.records.outcome import BackendName
 from learnae.session.faults import FaultKind
-from learnae.session.settings import Group
+from learnae.session.settings import Group, ScoreSettings
 from learnae.web.charts.components import Charts
+from learnae.web.charts.metric_words import accuracy_texts
 from learnae.web.charts.money_charts import MAX_LIVE_MATRIX_PEERS
 from learnae.web.charts.receipts import MAX_ROWS
+from learnae.web.live_page.page import live_page
 from learnae.web.live_page.parts import log_line, page_parts
 from learnae.web.live_page.rows import RECEIPT_COLUMNS
 from learnae.web.log_messages import describe
@@ -245,9 +247,20 @@ def test_of_many_debts_only_the_newest_are_shown() -> None:
 def test_the_numbers_at_the_top_are_those_of_the_verdict() -> None:
     texts, summary = page_parts(GOOD)["texts"], verdict(GOOD)["summary"]
     assert texts["test"] == f"{summary['accuracy_test_mean']:.1%}"
-    assert (texts["metric"], texts["test-label"]) == ("accuracy", "mean test accuracy")
+    assert texts["mean test accuracy"] == "mean test accuracy"
     assert texts["success"] == f"{summary['averaging_success_rate']:.0%}"
     assert (texts["payments"], texts["ether"]) == ("2", "0.0044")
+
+
+def test_a_page_of_a_session_with_another_metric_names_it_wherever_it_said_accuracy() -> None:
+    assert GOOD.session
+    began = next(record for record in GOOD.records if isinstance(record.fact, SessionBegan))
+    assert isinstance(began.fact, SessionBegan)
+    ours = replace(began.fact, session=replace(GOOD.session, score=ScoreSettings("auc")))
+    history = History(tuple(replace(began, fact=ours) if record is began else record for record in GOOD.records))
+    texts, names = page_parts(history)["texts"], accuracy_texts(live_page())
+    assert {"mean test accuracy", "payer's accuracy", "Fig. 6 \N{EN DASH} Progress of model accuracy"} <= {*names}
+    assert [texts[name] for name in names] == [name.replace("accuracy", "AUC") for name in names]
 
 
 def test_pending_payments_are_counted_until_the_last_debt_is_settled() -> None:

@@ -205,6 +205,7 @@ def test_models_that_are_scored_by_another_metric_have_no_accuracy() -> None:
     history = replace(GOOD, records=(replace(began, fact=ours), *rest))
     reader = read(history, baselines=SCORES)
     measured = reader.text.partition("Settings and environment")[0].partition("Results")[2]
+    measured += Reader(flows_page("mine", {"": [run_flows(history)]}, "/* Plotly */")).text
     assert "test AUC, mean" in measured and "Progress of model AUC" in measured
     assert not re.findall(".{30}accurac.{30}", measured.lower())
 

@@ -72,7 +72,14 @@ class Metric:
 
 
 TABLE = (
-    Metric("learnae_accuracy_ratio", "gauge", "ratio", "accuracy of its model", {"rows": ("validation", "test")}, True),
+    Metric(
+        "learnae_accuracy_ratio",
+        "gauge",
+        "ratio",
+        "accuracy of its model, or its score by the session's metric",
+        {"rows": ("validation", "test")},
+        True,
+    ),
     Metric("learnae_slices_total", "counter", "slices", "slices trained"),
     Metric("learnae_failed_slices_total", "counter", "slices", "slices lost: the training diverged or timed out"),
     Metric(

@@ -78,7 +78,10 @@ def training_did_not_diverge(history: History) -> Iterator[str]:
     lost = Counter(name for name, fact in failures if fact.reason is Reason.NOT_FINITE)
     for name, slices in lost.items():
         planned = work.slices * work.passes
-        yield f"{name}: {slices} of {planned} slices diverged: lower model.learning_rate"
+        yield (
+            f"{name}: training on {slices} of {planned} slices diverged (weights became infinite), so it kept the "
+            "model from before: lower model.learning_rate"
+        )
 
 
 @check
@@ -167,8 +170,8 @@ def learned_nothing(history: History) -> list[str]:
         return []
     shown = ", ".join(names[:MAX_NAMED]) + (f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else "")
     return [
-        f"Models hardly better than untrained ones: {shown}. Check model.learning_rate and the labels of the data; "
-        "if each has few rows, use fewer peers or more data."
+        f"At the end, the models of {shown} are hardly better than untrained ones: try another model.learning_rate, "
+        "and check that the labels belong to their rows. If peers have few rows, use fewer peers or more data."
     ]
 
 

@@ -6,6 +6,7 @@ from statistics import fmean
 
 from learnae.analysis.figures.axis import AVERAGING, FINISHED, TRAINING, Steps, TimeAxis, View, work_units
 from learnae.analysis.figures.spec import BLUE, GREY, ORANGE, Figure, Reference, Series, Shade, ShadedBand
+from learnae.analysis.metric_words import metric_name
 from learnae.analysis.money import final_payments_by_debt
 from learnae.protocol.decisions import Averaged
 from learnae.protocol.types import ETHER, Cid
@@ -134,7 +135,7 @@ def _accuracy(history: History, axis: TimeAxis) -> Figure:
     ]
     x, mean, low, high = axis.over(followed, fmean, min, max)
     own_x, own = axis.over(list(validation.values()), fmean)
-    metric = history.session.score.name if history.session else "accuracy"
+    metric = metric_name(history)
     return Figure(
         "fig6-accuracy",
         f"Fig. 6 \N{EN DASH} Progress of model {metric}",

@@ -24,6 +24,11 @@ from learnae.session.settings import EncodeSettings
 MAX_VALUES, MAX_TEXTS = 1_000, 50  # different values of a one-hot column: that is named, that `*` stands for
 MISSING = {"na", "n/a", "nan", "null", "none", "nil", "?", "-", "unknown"}  # texts that often stand for no value
 
+FEATURE_TEXT = (
+    'fill it in with data.encode.impute = ["{column}"], encode a text column with data.encode.one_hot, or list other '
+    "columns in data.features"
+)
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -75,10 +80,13 @@ def read_column(file: str, column: Column, values: Arrow) -> tuple[Floats, Colum
     return numbers, replace(column, values=tuple(map(str, distinct)))
 
 
-def to_numbers(name: str, column: str, values: Arrow, impute: bool = False) -> Floats:
-    """A column as finite numbers.  ``impute``: NaN where one is missing, which is refused otherwise."""
+def to_numbers(name: str, column: str, values: Arrow, impute: bool = False, text_fix: str | None = None) -> Floats:
+    """A column as finite numbers.  ``impute``: NaN where one is missing, which is refused otherwise.
+
+    ``text_fix``: what to do about a text, if the column is no feature.
+    """
     if not is_number(values.type):
-        values = _parsed(name, column, values)
+        values = _parsed(name, column, values, text_fix or FEATURE_TEXT.format(column=column))
     if not impute:
         reject_missing(name, column, values)
     numbers: Floats = values.cast(import_pyarrow().float64(), safe=False).to_numpy()
@@ -154,7 +162,7 @@ def _decoded(values: Arrow) -> Arrow:
     return values.cast(values.type.value_type).combine_chunks().dictionary_encode()
 
 
-def _parsed(name: str, column: str, values: Arrow) -> Arrow:
+def _parsed(name: str, column: str, values: Arrow, text_fix: str) -> Arrow:
     """A column of texts that are numbers, such as those that were padded.  Raises InputError for any other text."""
     if not is_text(values.type):
         raise InputError(
@@ -164,7 +172,5 @@ def _parsed(name: str, column: str, values: Arrow) -> Arrow:
         return values.cast(import_pyarrow().float64())
     row = int(np.argmin(look_like_numbers(values, POINT_NUMBER if look_like_numbers(values).all() else NUMBER)))
     raise InputError(
-        f"{name}: column '{column}' contains text in row {row + 1} ('{str(values[row])[:40]}'): fill it in with "
-        f'data.encode.impute = ["{column}"], encode a text column with data.encode.one_hot, or list other columns in '
-        "data.features"
+        f"{name}: column '{column}' contains text in row {row + 1} ('{str(values[row])[:40]}'): {text_fix}"
     )

@@ -41,7 +41,7 @@ class Classes:
     def hint(self, labels: Tensor) -> str:
         """What these labels are worth without a model."""
         most = torch.bincount(labels).max().item() / len(labels)
-        return f"Always naming the most frequent class is right in {most:.0%} of the test rows."
+        return f"For comparison: always naming the most frequent class is right in {most:.0%} of the test rows."
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ class Quantity:
         std, mean = (number.item() for number in torch.std_mean(labels, correction=0))
         low, high = labels.min().item(), labels.max().item()
         return (
-            f"In the test rows, the label is from {low:.4g} to {high:.4g}, with mean {mean:.4g} and deviation "
-            f"{std:.4g}: always naming that mean has R² 0."
+            f"In the test rows, the label is from {low:.4g} to {high:.4g}, with mean {mean:.4g} and standard "
+            f"deviation {std:.4g}. For comparison: always naming that mean has an R² of 0."
         )
 
     def _in_unit(self, standardised: Tensor) -> Tensor:

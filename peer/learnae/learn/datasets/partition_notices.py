@@ -34,8 +34,8 @@ def hints_on(hint: str, trained: Sequence[int], session: Session) -> Iterator[st
     smallest, batch = min(filter(None, trained), default=0) // session.work.slices, session.model.batch
     if 0 < smallest < batch:
         yield (
-            f"A slice of {smallest} rows is less than one batch of {batch}, so that each epoch is a single step: lower "
-            "model.batch or work.slices."
+            f"Some slices have only {smallest} rows, less than one batch of {batch}, so that each epoch on them is a "
+            "single step: lower model.batch, or lower work.slices, which makes slices larger."
         )
     if session.data.path is not None or session.data.source not in LARGE_SOURCES:
         yield hint

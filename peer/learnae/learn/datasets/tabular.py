@@ -29,6 +29,7 @@ from learnae.session.task import REGRESSION
 
 MAX_CLASSES = 100  # a label with more values is a quantity
 PREDICT_IT = 'set data.task = "regression" to predict the number'
+LABEL_TEXT = 'it is the label: put a number there, drop such rows, or set data.task = "classification" to predict texts'
 ROW_NUMBERS = re.compile(r"|Unnamed: \d+|__index_level_\d+__")  # names that pandas gives an index
 MIN_COUNTING = 20  # rows from which a column that counts in equal steps numbers the rows and measures nothing
 
@@ -127,7 +128,7 @@ def _require_column(name: str, arrow: Arrow, setting: str, column: str) -> None:
 def _to_labels(name: str, data: DataSettings, values: Arrow, notices: list[str]) -> tuple[NDArray[Any], Label]:
     label = data.label or ""
     if data.task == REGRESSION:
-        return to_quantity(name, to_numbers(name, label, values))
+        return to_quantity(name, to_numbers(name, label, values, text_fix=LABEL_TEXT))
     codes, distinct = to_codes(name, label, values)
     if len(distinct) > MAX_CLASSES:
         raise InputError(

@@ -27,11 +27,11 @@ class Money(View):
 
 
 class ScoreView(View):
-    """Rows classified correctly out of rows scored."""
+    """Rows classified correctly out of rows scored, or another score (``score.metric``) as a fraction."""
 
     correct: int = Field(ge=0, examples=[812])
     total: int = Field(gt=0, examples=[1000])
-    accuracy: float = Field(ge=0, le=1, examples=[0.812])
+    accuracy: float = Field(ge=0, le=1, description="correct / total, by the session's metric", examples=[0.812])
 
     @staticmethod
     def of(score: Score) -> "ScoreView":
@@ -92,9 +92,9 @@ class Status(View):
     validation: str | None = Field(None, description="digest of its commitment to the rows that it scores models on")
     slices: Slices
     attempts: Attempts
-    accuracy_validation: ScoreView | None = Field(None, description="accuracy of its model on its own validation data")
+    accuracy_validation: ScoreView | None = Field(None, description="score of its model on its own validation data")
     accuracy_test: ScoreView | None = Field(
-        None, description="accuracy on test data, if the session's host measures it; a single peer cannot"
+        None, description="score on test data, if the session's host measures it; a single peer cannot"
     )
     balance: Money | None = Field(None, description="last known balance of its wallet")
     peers_known: int = Field(ge=0, examples=[19])

@@ -4,6 +4,8 @@
 is inline, so that the Content-Security-Policy can forbid everything that this server does not serve.
 """
 
+from functools import cache
+
 from learnae.analysis.figures import figures
 from learnae.analysis.figures.spec import BLUE, GREY, ORANGE
 from learnae.analysis.peer_status import PHASES
@@ -13,6 +15,7 @@ from learnae.web.charts.components import contents, head, legend, placeholder, p
 from learnae.web.charts.fault_timeline import FAULT_HEADS, FAULTS_CAPTION, timeline_frame
 from learnae.web.charts.figure_frames import figure_frames
 from learnae.web.charts.html import Html, h, table
+from learnae.web.charts.metric_words import with_placeholders
 from learnae.web.charts.money_charts import ROLE_MARKS, money_frames
 from learnae.web.charts.receipts import CLAIM_HEADS, CLAIM_NOTE, CLAIM_WORDS, RECEIPT_HEADS, RECEIPT_WORDS
 from learnae.web.charts.sankey import flow_frame
@@ -34,8 +37,8 @@ SECTIONS = {
     "results": "Results",
 }
 TILES = (  # placeholder, label, and the placeholder of a note
-    ("validation", placeholder("validation-label", "mean validation accuracy"), ""),
-    ("test", placeholder("test-label", "mean test accuracy"), "test-age"),
+    ("validation", "mean validation accuracy", ""),
+    ("test", "mean test accuracy", "test-age"),
     ("success", "averagings kept, mean over peers", ""),
     ("attempts", "averaging attempts", ""),
     ("payments", "final payments", "open-debts"),
@@ -49,8 +52,8 @@ PEER_HEADS = (
     "row blocks published",
     "row blocks trained on",
     "averagings kept",
-    placeholder("validation-head", "validation accuracy"),
-    placeholder("test-head", "test accuracy"),
+    "validation accuracy",
+    "test accuracy",
     "ETH sent",
     "ETH received",
 )
@@ -67,6 +70,7 @@ def page_assets() -> dict[str, str]:
     }
 
 
+@cache
 def live_page() -> str:
     body = h(
         "body",
@@ -83,7 +87,7 @@ def live_page() -> str:
         h("script", src="static/charts.js", defer=True),
         h("script", src="static/live.js", type="module"),
     )
-    return "<!DOCTYPE html>\n" + h("html", head("LEARNAE", *files), body, lang="en")
+    return "<!DOCTYPE html>\n" + h("html", head("LEARNAE", *files), with_placeholders(body), lang="en")
 
 
 def _header() -> Html:
@@ -142,7 +146,7 @@ def _now() -> Html:
         "Models of each peer",
         "On validation data it is biased upwards, because it decides which models a peer keeps. Test data belongs to "
         "no peer; models are tested when there is time. The means begin when all peers have a model.",
-        h("span", placeholder("metric", "accuracy"), " over session time (s)"),
+        "accuracy over session time (s)",
         legend(lines),
     )
     who = h("label", "Show ", h("select", h("option", "all peers", value=""), id="log-peer"), class_="choice")

@@ -12,6 +12,7 @@ from learnae.analysis.checks.faults import recorded_faults
 from learnae.analysis.checks.summary import summary
 from learnae.analysis.claims import judged_claims
 from learnae.analysis.figures import Figure, figures
+from learnae.analysis.metric_words import in_metric, metric_name
 from learnae.analysis.money import Flow, accounts, flows
 from learnae.analysis.paper_comparison import format_number
 from learnae.analysis.peer_status import PHASES, newest_debts, peer_statuses, tested_models
@@ -21,7 +22,7 @@ from learnae.records.history import SWARM, History, Record
 from learnae.web.charts import fault_timeline
 from learnae.web.charts.figure_charts import figure_chart, peers_chart
 from learnae.web.charts.figure_frames import paper_statement
-from learnae.web.charts.metric_words import metric_name
+from learnae.web.charts.metric_words import accuracy_texts
 from learnae.web.charts.money_charts import (
     MAX_LIVE_MATRIX_PEERS,
     accounts_chart,
@@ -33,6 +34,7 @@ from learnae.web.charts.receipts import MAX_ROWS, newest_note
 from learnae.web.charts.sankey import omitted_names, sankey_chart
 from learnae.web.charts.topology_chart import topology_chart
 from learnae.web.live_page import rows
+from learnae.web.live_page.page import live_page
 from learnae.web.log_messages import Names, describe
 from learnae.web.session_text import RESULT_TEXTS, checks_text, end_reason, format_time, session_facts, session_name
 
@@ -56,6 +58,7 @@ def page_parts(
     return {
         "session": _session(history),
         "texts": _texts(history, totals, paid)
+        | {text: in_metric(text, metric_name(history)) for text in accuracy_texts(live_page())}
         | {figure.name: figure.outcome or "nothing yet" for figure in by_units}
         | {f"{figure.name}-paper": paper_statement(figure) for figure in by_units}
         | {
@@ -113,17 +116,12 @@ def _of_the_paper(history: History) -> bool:
 
 def _texts(history: History, totals: Mapping[str, Any], paid: Sequence[Flow]) -> dict[str, str]:
     """Texts by the name of their placeholder in the page."""
-    debts, metric = len(history.debts), metric_name(history)
+    debts = len(history.debts)
     open_debts = sum(not changes[-1][1].state.terminal for changes in history.debts.values())
     return {
         "name": session_name(history) if history.began else "",
         "line": _facts(history),
         "test": format_number(totals["accuracy_test_mean"], ".1%"),
-        "metric": metric,
-        "validation-label": f"mean validation {metric}",
-        "test-label": f"mean test {metric}",
-        "validation-head": f"validation {metric}",
-        "test-head": f"test {metric}",
         "test-age": _test_age(history),
         "validation": format_number(totals["accuracy_validation_mean"], ".1%"),
         "success": format_number(totals["averaging_success_rate"], ".0%"),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from learnae.analysis.group_flows import RunFlows
+from learnae.analysis.metric_words import metric_name
 from learnae.analysis.money import accounts
 from learnae.records.history import History
 from learnae.web.charts.assets import asset, data_block, style
@@ -11,7 +12,7 @@ from learnae.web.charts.components import Charts, contents, head, section
 from learnae.web.charts.fault_timeline import fault_section
 from learnae.web.charts.figure_frames import figure_section
 from learnae.web.charts.html import Html, h
-from learnae.web.charts.metric_words import metric_name, with_metric
+from learnae.web.charts.metric_words import with_metric
 from learnae.web.charts.theme import DARK
 from learnae.web.report.chain_section import chain_section
 from learnae.web.report.group_section import case_title, group_frames, group_section
@@ -72,7 +73,8 @@ def flows_page(name: str, cases: Mapping[str, Sequence[RunFlows]], library: str)
     for number, (case, runs) in enumerate(cases.items(), 1):
         anchor = f"case-{number}"
         titles[anchor] = case_title(case, runs)
-        sections.append(section(anchor, titles[anchor], group_frames(runs, charts, f"flow-{number}")))
+        frames = group_frames(runs, charts, f"flow-{number}")
+        sections.append(with_metric(section(anchor, titles[anchor], frames), runs[0].metric))
     heading = h("header", h("p", "LEARNAE: paid peer-to-peer training", class_="over"), h("h1", f"Flow in {name}"))
     return document(f"flow in {name}", heading, titles, sections, charts, library)
 
