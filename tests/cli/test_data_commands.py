@@ -145,7 +145,7 @@ BAD: list[tuple[Change | None, str, tuple[str, ...]]] = [
     (None, 'path = "own.csv"\nlabel = "x"', ("'x' contains", "different values", "threshold")),
     (None, 'path = "own.csv"', ("data.path", "label =")),
     (None, 'label = "label"', ("data.path",)),
-    (None, 'source = "own.csv"', ("own.csv is not an .npz file", "data.path and data.label")),
+    (None, 'source = "own.csv"', ('source = "own.csv" is not allowed', "data.path and data.label")),
     (None, f'{OWN}\npartition = "by-mass"', ("no column 'mass'", "by-column")),
     (None, f'{OWN}\npartition = "by-column"', ("column =",)),
     (None, f'{OWN}\npartition = "by-column"\ncolumn = "land"', ("no column 'land'", "data.column")),

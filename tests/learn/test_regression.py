@@ -87,7 +87,7 @@ def test_numbers_that_are_too_large_to_square_are_worth_nothing(labels: list[flo
 
 
 def test_one_test_row_has_a_deviation() -> None:
-    assert "mean 3 and deviation 0:" in Quantity().hint(torch.tensor([3.0]))
+    assert "mean 3 and standard deviation 0." in Quantity().hint(torch.tensor([3.0]))
 
 
 def test_peers_learn_the_numbers_and_are_tested_by_r2() -> None:

@@ -177,7 +177,10 @@ def test_a_data_set_that_is_no_plug_in_stays_as_it_is(tmp_path: Path, source: st
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
-        ("sklearn:mnist", "give hepmass-like, .*sklearn:wine, the path of an .npz file, or a plug-in as file.py:name"),
+        (
+            "sklearn:mnist",
+            "give hepmass-like, .*sklearn:wine, or a plug-in as file.py:name, or the path of an .npz file",
+        ),
         ("sklearn:digit", "did you mean sklearn:digits?"),
         ("higgs", 'data.source = "higgs" is not allowed: give hepmass-like'),
     ],

@@ -126,8 +126,9 @@ def _find(kind: Kind, reference: str, setting: str, folder: Path) -> tuple[Sourc
     if is_built_in or not colon or not name.isidentifier() or not name.isascii():
         every = [*BUILT_IN[kind], *known]
         near = get_close_matches(reference, every, 1, SIMILAR)
-        every += ["the path of an .npz file"] * (kind is Kind.DATASETS)
         hint = f"did you mean {near[0]}?" if near else f"give {', '.join(every)}, or a plug-in as file.py:name"
+        if kind is Kind.DATASETS and not near:
+            hint += ", or the path of an .npz file; for a table of your own, set data.path and data.label instead"
         raise InputError(f'{setting} = "{reference[:100]}" is not allowed: {hint}')
     if where.endswith(".py"):
         path, package = folder / where, None
