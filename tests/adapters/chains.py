@@ -127,7 +127,9 @@ class ChainSuite:
             found = receipt(world, signed)
             assert found and found.contract
             claim = Claim(Poid(world.peer, wallet), found.contract, signed.hash, "", "")
-            ranks.append(rank_of(world.wait(world.payee.read_claim(claim))))
+            facts = world.wait(world.payee.read_claim(claim))
+            ranks.append(rank_of(facts))
+            assert facts.deployer.lower() == world.payer_wallet.lower(), "whichever wallet the contract names"
         assert ranks[0] < ranks[1]
 
     # money

@@ -41,7 +41,7 @@ EVENTS: tuple[on.Event, ...] = (
     on.TransactionSent(3.0, 6),
     on.ReceiptsRead(4.0, 7, HEAD, (RECEIPT, None)),
     on.ClaimSigned(5.0, 8, "signature"),
-    on.ClaimRead(6.0, 9, ClaimFacts(POID, 1_700_000_001, 2, 0, True, True, False)),
+    on.ClaimRead(6.0, 9, ClaimFacts(POID, 1_700_000_001, 2, 0, True, True, False, POID.wallet)),
     on.RequestFailed(7.0, 10, Reason.UNREACHABLE),
     on.ChainRolledBack(8.0, HEAD),
     on.SessionClosed(1e9 / 3),

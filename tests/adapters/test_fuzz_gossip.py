@@ -143,7 +143,9 @@ class Flood:
             case do.ReadClaim(claim=said) if said.contract in {each.contract for each in GOOD}:
                 owner = next(each for each in GOOD if each.contract == said.contract)
                 rank, ours = int(owner.contract, 16), said == owner
-                facts = ClaimFacts(owner.poid, rank, rank, 0, True, said.deploy_tx == owner.deploy_tx, ours)
+                facts = ClaimFacts(
+                    owner.poid, rank, rank, 0, True, said.deploy_tx == owner.deploy_tx, ours, owner.poid.wallet
+                )
                 return on.ClaimRead(at, id, facts)
             case do.ReadClaim():
                 return on.RequestFailed(at, id, Reason.NOT_FOUND)

@@ -115,7 +115,7 @@ def facts(
     peer: str, wallet: str = "", timestamp: int = 100, block: int = 1, index: int = 0, **flaws: Any
 ) -> ClaimFacts:
     poid = Poid(PeerId(peer), Address(wallet or f"0x{peer}"))
-    return replace(ClaimFacts(poid, timestamp, block, index, True, True, True), **flaws)
+    return replace(ClaimFacts(poid, timestamp, block, index, True, True, True, poid.wallet), **flaws)
 
 
 def score(correct: int) -> Score:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.helpers.driven import Driven
-from tests.helpers.peers import announced, head, model, score
+from tests.helpers.peers import announced, facts, head, model, score
 
 from learnae.errors import Reason
 from learnae.protocol import actions as do
@@ -19,23 +19,27 @@ from learnae.protocol.types import Address, Cid, Parents, PeerId, Timer, Wei
 BOB = PeerId("bob")
 
 
-def trading(**settings: Any) -> Driven:
-    """A peer that knows bob's and ann's wallets, has no work left but averaging, and has published me-1 and me-2."""
-    driven = Driven(
-        **{
-            "wants_payment": False,
-            "expected_identities": 0,
-            "kind": Defence.RECIPROCITY,
-            "grace": 10.0,
-            "patience": 9,
-            "idle_after": 500.0,
-            **settings,
-        }
-    ).loaded()
-    driven.meets("bob").meets("ann")
+TRADE: dict[str, Any] = {
+    "wants_payment": False,
+    "expected_identities": 0,
+    "kind": Defence.RECIPROCITY,
+    "grace": 10.0,
+    "patience": 9,
+    "idle_after": 500.0,
+}
+
+
+def met_nobody(**settings: Any) -> Driven:
+    """A peer that has no work left but averaging, and has published me-1 and me-2."""
+    driven = Driven(**TRADE | settings).loaded()
     for step in (1, 2):
         driven.scored(do.TrainSlice, f"me-{step}", score(50 + step))
     return driven
+
+
+def trading(**settings: Any) -> Driven:
+    """A peer that knows bob's and ann's wallets, and has published me-1 and me-2."""
+    return met_nobody(**settings).meets("bob").meets("ann")
 
 
 def adopts(driven: Driven, adopter: str, cid: str, step: int = 1) -> Driven:
@@ -113,6 +117,34 @@ def test_who_pays_stays_in_good_standing() -> None:
     assert not standing(driven) and fetched_for(driven, "bob", 2)
     overdue(driven)
     assert not driven.all_asked(do.ReadPayments), "nothing is overdue"
+
+
+COLD = Address("0xcold")
+
+
+def pays_from_elsewhere(driven: Driven, to: Address) -> Driven:
+    """bob's contract names another wallet than the one that has deployed it, which pays this one for me-1."""
+    driven.meets("bob", COLD, facts("bob", COLD, deployer=Address("0xhot")), sender="bob")
+    overdue(adopts(driven, "bob", "me-1"))
+    request = driven.asked(do.ReadPayments)
+    paid = ModelPayment(Address("0xhot"), to, (Cid("me-1"),), Wei(1))
+    driven.tell(on.PaymentsRead(driven.now, request.request, PaymentReport("genesis", 7, 7, (paid,))))
+    return driven
+
+
+def test_a_peer_whose_income_goes_elsewhere_pays_with_the_wallet_that_deployed_its_contract() -> None:
+    assert not standing(pays_from_elsewhere(met_nobody(), Address("0xme")))
+
+
+def test_what_a_peer_pays_to_its_own_other_wallet_is_no_payment() -> None:
+    driven = pays_from_elsewhere(met_nobody(scope=Scope.ALL), COLD)
+    assert COLD in driven.peer._reciprocity._read
+    assert standing(driven) == [("bob", True, ("me-1",))]
+
+
+def test_a_peer_reads_what_is_paid_to_its_other_wallet() -> None:
+    driven = overdue(adopts(met_nobody(payout=COLD).meets("bob"), "bob", "me-1"))
+    assert driven.asked(do.ReadPayments).wallets == (COLD,)
 
 
 def test_who_pays_late_is_in_good_standing_again_and_its_models_are_fetched() -> None:

@@ -340,7 +340,7 @@ def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
         ),
         ({"groups": [PAID_OUT | {"payout": "0x" + "0" * 40}, {}]}, "groups.payout is an address from which nobody can"),
         ({"groups": [PAID_OUT | {"wants_payment": False}, {}]}, "groups.payout: a sensor, or a peer that wants no"),
-        (PROFILES | {"groups": [PAID_OUT, {}]}, 'groups.payout: with defence.kind = "profiles" peers are known by'),
+        (PROFILES | {"groups": [PAID_OUT, {}]}, 'groups.payout: with defence.kind = "profiles" the wallet that'),
         (
             PROFILES | {"groups": [{"count": 1, "stakes": False}, {}]},
             'defence.kind = "profiles": each peer deposits',
@@ -349,7 +349,7 @@ def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
         ({"defence": {"window": 9}}, 'defence.window belongs to defence.kind = "profiles" and defence.stake: set one'),
         ({"defence": {"stake": 1}}, "defence.stake = 1 and 0.0048 ETH of gas for the calls of the fee pool are above"),
         ({"defence": STAKE, "groups": [{"wants_payment": False}]}, "defence.stake: a peer makes its deposit with its"),
-        ({"defence": STAKE, "groups": [PAID_OUT, {}]}, "groups.payout: with defence.stake peers are known by the"),
+        ({"defence": STAKE, "groups": [PAID_OUT, {}]}, "groups.payout: with defence.stake the wallet that a contract"),
         (OPEN | {"defence": STAKE, "reward": {"data": 1}}, "defence.stake is about models, but reward.data pays for"),
         ({"chain": {"max_fee": "1.5"}}, "chain.gas_price = 2 is above chain.max_fee = 1.5, so nobody could ever pay"),
         ({"data": {"path": "a.csv"}}, 'data.path = "a.csv": name the column with the classes'),

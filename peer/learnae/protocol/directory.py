@@ -93,6 +93,11 @@ class Directory:
         winner = winner_of(creator, (self.entries[key] for key in self._claims_to.get(creator, ())))
         return winner.claim.contract if winner else None
 
+    def payer(self, creator: PeerId) -> Address | None:
+        """The wallet that pays what this peer owes: it has deployed that contract."""
+        winner = winner_of(creator, (self.entries[key] for key in self._claims_to.get(creator, ())))
+        return winner.facts.deployer if winner and winner.facts else None
+
     def contracts(self, sender: PeerId) -> int:
         """Number of contracts that a peer has announced."""
         return self._contracts[sender]

@@ -38,7 +38,7 @@ class Reciprocity:
         self._peer_book, self._publication = peer_book, publication
         self._directory, self._transactions = payments.claims.directory, payments.transactions
         self._adopted: dict[tuple[PeerId, Cid], float] = {}  # adopter and unpaid model -> when the grace began
-        self._paid: set[tuple[Address, Cid]] = set()  # payer and model
+        self._paid: dict[tuple[Address, Cid], set[Address]] = {}  # payer and model -> to whom
         self._read: tuple[Address, ...] = ()  # wallets whose payments were read
         self._since: int | None = None  # the next block to read; None: from the first one on
         self._genesis = ""  # of the chain that is read
@@ -70,9 +70,9 @@ class Reciprocity:
             self.reset(report.genesis)
             return
         self._genesis, self._since, self._behind = report.genesis, report.until + 1, report.until < report.height
-        self._paid.update(
-            (payment.sender, cid) for payment in report.payments if payment.sender != payment.to for cid in payment.cids
-        )
+        for payment in report.payments:
+            for cid in payment.cids:
+                self._paid.setdefault((payment.sender, cid), set()).add(payment.to)
         if not self._behind:
             self._read_at = self._requests.now
             self._judge()
@@ -110,9 +110,9 @@ class Reciprocity:
     def _payees(self) -> tuple[Address, ...]:
         """The wallets to which payments count."""
         if self._config.defence.scope is Scope.OWN:
-            return (self._config.wallet,)
+            return (self._config.payout,)
         others = {wallet for peer in self._peer_book.peers if (wallet := self._directory.payee(peer))}
-        return tuple(sorted({self._config.wallet, *others}))
+        return tuple(sorted({self._config.payout, *others}))
 
     def _first_block(self) -> int:
         """No model is paid for before its creator has deployed its contract."""
@@ -130,7 +130,9 @@ class Reciprocity:
         return overdue
 
     def _is_paid(self, adopter: PeerId, cid: Cid) -> bool:
-        return (self._directory.payee(adopter), cid) in self._paid
+        """Whether its wallet has paid another one than that to which its own income goes."""
+        payer = self._directory.payer(adopter)
+        return payer is not None and bool(self._paid.get((payer, cid), set()) - {self._directory.payee(adopter)})
 
     def _judge(self) -> None:
         settings, denied = self._config.defence, self._peer_book.denied

@@ -134,6 +134,7 @@ class ClaimFacts:
     code_matches: bool  # runtime code equals the known template filled with the claimed values
     receipt_matches: bool  # the deployment's receipt names this contract
     signature_valid: bool
+    deployer: Address  # whose transaction the deployment is; that wallet pays, whichever one the PoID names
 
 
 @dataclass(frozen=True, slots=True)

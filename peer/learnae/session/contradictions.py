@@ -141,8 +141,7 @@ def _pool_contradictions(session: Session) -> list[tuple[bool, str]]:
 def _payout_contradictions(session: Session) -> list[tuple[bool, str]]:
     paid = [group for group in session.groups if group.payout]
     addresses = [(group.payout or "").lower() for group in paid]
-    kind = session.defence.kind
-    named = "defence.stake" if kind is Defence.NONE else f'defence.kind = "{kind}"'
+    deposits = 'defence.kind = "profiles"' if session.defence.kind is Defence.PROFILES else "defence.stake"
     return [
         (
             any(group.count != 1 for group in paid),
@@ -161,9 +160,9 @@ def _payout_contradictions(session: Session) -> list[tuple[bool, str]]:
             "groups.payout: a sensor, or a peer that wants no payment, is paid nothing: leave payout out",
         ),
         (
-            bool(paid) and (kind is not Defence.NONE or session.defence.stake > 0),
-            f"groups.payout: with {named} peers are known by the wallets that their contracts name: "
-            "leave one of them out",
+            bool(paid) and session.defence.deposit_wei > 0,
+            f"groups.payout: with {deposits} the wallet that a contract names makes the deposit itself and gets its "
+            "money back, so the peer needs its key: leave one of them out",
         ),
     ]
 

@@ -136,7 +136,8 @@ class EvmChain:
         if code_matches and receipt_matches:
             # A different constructor can produce the same code with an earlier timestamp in it.
             code_matches = (await self.node.block(block)).timestamp == timestamp
-        return ClaimFacts(poid, timestamp, block, index, code_matches, receipt_matches, signature_valid=False)
+        deployer = deployed.sender if deployed else Address("")
+        return ClaimFacts(poid, timestamp, block, index, code_matches, receipt_matches, False, deployer)
 
     async def payments(self, since: int, wallets: Sequence[Address]) -> PaymentReport:
         genesis, head = (await self.node.block(0)).hash, await self.node.newest_block()

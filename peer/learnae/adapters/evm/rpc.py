@@ -125,6 +125,7 @@ class MinedTransaction:
     """A receipt.  ``contract``: created by the transaction, if it succeeded."""
 
     hash: TxHash
+    sender: Address
     block: int
     index: int
     succeeded: bool
@@ -140,6 +141,7 @@ class MinedTransaction:
         created = receipt["contractAddress"] if succeeded else None
         return MinedTransaction(
             TxHash(parse_hex(receipt["transactionHash"], 32)),
+            Address(parse_hex(receipt["from"], 20)),
             parse_quantity(receipt["blockNumber"]),
             parse_quantity(receipt["transactionIndex"]),
             succeeded,

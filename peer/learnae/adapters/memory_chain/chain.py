@@ -35,6 +35,7 @@ class Contract:
     block: int
     index: int
     tx: TxHash
+    deployer: Address
     genuine: bool = True  # has the known code
 
 
@@ -172,7 +173,9 @@ class MemoryChain:
         self.receipts[transaction.hash] = Receipt(transaction.hash, number, transaction.succeeded, transaction.contract)
         if transaction.contract:
             poid = Poid(*decode_poid(transaction.data))
-            self.contracts[transaction.contract] = Contract(poid, timestamp, number, index, transaction.hash)
+            self.contracts[transaction.contract] = Contract(
+                poid, timestamp, number, index, transaction.hash, transaction.sender
+            )
         return transaction
 
     def _call_pool(self, pool: MemoryFeePool, transaction: ChainTransaction, timestamp: int) -> ChainTransaction:

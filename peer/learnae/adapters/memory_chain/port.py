@@ -76,6 +76,7 @@ class MemoryChainPort:
             code_matches=contract.genuine,
             receipt_matches=receipt is not None and receipt.contract == claim.contract,
             signature_valid=False,
+            deployer=contract.deployer,
         )
 
     async def payments(self, since: int, wallets: Sequence[Address]) -> PaymentReport:
