@@ -28,7 +28,7 @@ from learnae.adapters.sqlite_journal import (
     read_journal,
 )
 from learnae.adapters.sqlite_journal.blocks import RECENT, RECENT_BYTES
-from learnae.backends.pods.plan import MAX_POD_MODEL
+from learnae.backends.pods.plan import USUAL_MODEL
 from learnae.errors import InputError
 from learnae.messages.wire import cid_of
 from learnae.protocol import actions as do
@@ -168,9 +168,9 @@ def test_a_journal_with_the_largest_models_of_a_pod_is_collected(
         return cid
 
     rows = {add(900_000) for _ in range(60)}
-    trained = {add(MAX_POD_MODEL) for _ in range(KEPT_BYTES // MAX_POD_MODEL)}
+    trained = {add(USUAL_MODEL) for _ in range(KEPT_BYTES // USUAL_MODEL)}
     for number in range(30):
-        in_use = {add(MAX_POD_MODEL) for _ in range(4)}
+        in_use = {add(USUAL_MODEL) for _ in range(4)}
         journal.append(on.ModelStored(0.0, number), "")
         journal.blocks.prune(rows | trained | in_use)
     journal.close()

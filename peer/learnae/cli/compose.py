@@ -26,16 +26,15 @@ def render(
     """Print the Compose files of a session.  Nothing is written or started."""
     from learnae.backends.compose.plan import pods, settings
     from learnae.backends.compose.prepare import available_profiles, plan_for
+    from learnae.backends.pods.plan import least_model
     from learnae.runs.sessions import load_session
     from learnae.session.environment import external_chain_settings
 
     _require_engine()
-    plan = plan_for(
-        load_session(session, {"peers": peers}),
-        available_profiles(),
-        external_chain=external_chain_settings() is not None,
-    )
-    print(f"# build/swarm/swarm.env\n{settings(plan)}\n# build/swarm/pods.yml\n{pods(plan)}", end="")
+    chosen = load_session(session, {"peers": peers})
+    plan = plan_for(chosen, available_profiles(), external_chain=external_chain_settings() is not None)
+    files = settings(plan), pods(plan, least_model(chosen))
+    print("# build/swarm/swarm.env\n{}\n# build/swarm/pods.yml\n{}".format(*files), end="")
     return 0
 
 

@@ -73,7 +73,7 @@ def test_the_doctor_has_nothing_to_mend_where_there_is_no_engine(fake: Fake) -> 
 def test_the_doctor_names_engine_images_room_place_and_the_kernels_abilities(
     fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capacity, "max_pods", lambda: 30)
+    monkeypatch.setattr(capacity, "max_pods", lambda model=0: 30)
     images = '"images "*) echo debian:trixie-slim ;;\n*inspect*grafana*) exit 1 ;;'
     asked = fake(f'{SOUND}{images}\n"network ls"*) ;;\n*) echo some ;;')
     told = found(None)
@@ -89,7 +89,7 @@ def test_the_doctor_names_engine_images_room_place_and_the_kernels_abilities(
 
 
 def test_the_doctor_says_what_is_missing_or_taken(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capacity, "max_pods", lambda: 3)
+    monkeypatch.setattr(capacity, "max_pods", lambda model=0: 3)
     monkeypatch.setenv("LEARNAE_SUBNET", "nowhere")
     fake(f"{SOUND}*inspect*-peer) ;;\n*inspect*) exit 1 ;;\nrun*) echo no such table >&2; exit 1 ;;\n*) ;;")
     told = found(None)
@@ -103,7 +103,7 @@ def test_the_doctor_says_what_is_missing_or_taken(fake: Fake, monkeypatch: pytes
 
 
 def test_the_doctor_is_asked_whether_so_many_fit(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capacity, "max_pods", lambda: 3)
+    monkeypatch.setattr(capacity, "max_pods", lambda model=0: 3)
     fake(SOUND + NOTHING)
     assert found(3)["room for 3 pods"] == (True, "")
     assert not found(4)["room for 3 pods"][0]
@@ -195,7 +195,7 @@ def test_ctrl_c_while_containers_are_removed_waits_until_they_are(played: Played
 def test_what_a_killed_session_left_is_removed_before_it_is_checked_what_fits(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capacity, "max_pods", lambda: 0)
+    monkeypatch.setattr(capacity, "max_pods", lambda model=0: 0)
     left = r"*down*) touch removed ;;" + "\n" + r'ps*) [ -f removed ] || printf "chain\trunning\tUp\n" ;;'
     error, printed = played(pressed, f"{left}\n{NOTHING}")
     assert "more than is free" in str(error)

@@ -13,6 +13,7 @@ from tests.helpers.fake_docker import fake_docker
 from learnae.backends.compose import capacity, free_addresses
 from learnae.backends.compose.capacity import MIB, POD, POD_DISK, REST, REST_DISK
 from learnae.backends.compose.plan import MAX_PODS, bases, subnets
+from learnae.backends.pods.plan import USUAL_MODEL
 from learnae.errors import InputError
 from learnae.session.environment import subnet
 
@@ -109,6 +110,16 @@ def test_the_scarcest_decides_how_many_fit(
 ) -> None:
     machine(monkeypatch, memory, disk)
     assert capacity.max_pods() == most
+
+
+def test_fewer_pods_fit_with_a_large_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    large = 64 * MIB
+    machine(monkeypatch, REST + 2 * POD + 2 * capacity.PER_MODEL * (large - USUAL_MODEL), 1 << 40)
+    assert (capacity.max_pods(large), capacity.max_pods(USUAL_MODEL)) == (2, capacity.max_pods())
+    with pytest.raises(InputError, match=r"3 pods take about 3\.6 GiB of memory and .* run fewer \(N=2 fits\)"):
+        capacity.check(3, large)
+    machine(monkeypatch, 1 << 50, REST_DISK + 3 * POD_DISK)
+    assert (capacity.max_pods(large), capacity.max_pods()) == (0, 3)
 
 
 def test_what_does_not_fit_is_refused_with_what_would(monkeypatch: pytest.MonkeyPatch) -> None:

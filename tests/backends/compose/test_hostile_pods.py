@@ -17,6 +17,7 @@ from learnae.adapters.sqlite_journal import SqliteJournal, read_journal
 from learnae.backends.live_run import JOURNALS, ROSTER, sound_journals
 from learnae.backends.pods import collect as collecting
 from learnae.backends.pods.collect import collect, collect_journals
+from learnae.backends.pods.plan import USUAL_MODEL
 from learnae.protocol import events as on
 from learnae.protocol.replay import digest, new_peer
 from learnae.protocol.types import Address, PeerId
@@ -124,6 +125,19 @@ def test_a_pod_loses_its_own_journal_and_no_other(
     for name, mine in zip(NAMES[1:], CONFIGS[1:], strict=True):
         assert read_journal(run / JOURNALS / f"{name}.sqlite").config == mine
     assert not any(SECRET in path.read_text("latin-1") for path in run.rglob("*") if path.is_file())
+
+
+def test_journals_may_be_larger_where_models_are(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collecting, "MAX_FILE", 1 << 20)
+    journal, initial = folder / JOURNALS / "p00" / "p00.sqlite", folder / "pods" / "p00" / "peer" / "initial"
+    os.truncate(journal, 2 << 20)
+    run, said = collected(folder)
+    assert said == [f"The journal of p00 was not collected: {journal} is not read: it exceeds {1 << 20} bytes"]
+    initial.mkdir(parents=True)
+    (initial / "p00.safetensors").touch()
+    os.truncate(initial / "p00.safetensors", USUAL_MODEL + (1 << 18))
+    run, said = collected(folder)
+    assert (run / JOURNALS / "p00.sqlite").stat().st_size == 2 << 20 and not said
 
 
 def test_a_pod_folder_that_is_a_link_is_not_entered(folder: Path) -> None:

@@ -45,6 +45,11 @@ def test_what_is_rendered_is_what_was_reviewed(name: str) -> None:
     assert FILES[name] == (GOLDEN / name).read_text()
 
 
+@pytest.mark.parametrize(("model", "mebibytes"), [(0, 512), (8 << 20, 512), (9 << 20, 524), (64 << 20, 1184)])
+def test_peers_have_memory_for_their_model(model: int, mebibytes: int) -> None:
+    assert pods(THREE, model).count(f"    mem_limit: {mebibytes << 20}\n") == 3
+
+
 def test_a_large_swarm_is_refused_in_a_sentence() -> None:
     with pytest.raises(InputError, match=f"at most {MAX_PODS}"):
         Plan("x", THREE.subnet, 20_000, "1:1", 0, 1, 1, tuple(names(MAX_PODS + 1)))

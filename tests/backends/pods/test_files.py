@@ -1,6 +1,7 @@
 """The files of a swarm of pods, as far as the tests of its backends do not cover them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from learnae.backends.compose.backend import ComposeBackend
 from learnae.backends.compose.plan import Plan
 from learnae.backends.kubernetes.backend import KubernetesBackend
 from learnae.backends.pods.files import owner, write_swarm
+from learnae.backends.pods.plan import RemotePeerOptions
 from learnae.errors import InputError
 from learnae.session.roster import names
 from learnae.session.session_file import parse
@@ -21,15 +23,24 @@ def test_a_model_that_is_too_large_for_a_pod_is_refused(tmp_path: Path) -> None:
     data = {"rows": 100, "validation_rows": 100, "test_rows": 100}
     session = parse({"peers": 2, "data": data, "model": {"hidden": [1500, 1500]}})
     plan = Plan("test", IPv4Network("10.200.1.0/24"), 20_000, owner(), 0, 31337, 1, tuple(names(session.peers)))
-    refused = r"a model of 9,\d+,\d+ bytes or more is too large for a pod, which takes 8,388,608: use fewer units"
+    plan = replace(plan, remote=RemotePeerOptions(1))
+    refused = r"a model of 9,\d+,\d+ bytes or more is too large for these pods, which take 8,388,608: use fewer units"
     with pytest.raises(InputError, match=refused):
         write_swarm(session, plan, tmp_path / "swarm")
 
 
-@pytest.mark.parametrize("kind", [ComposeBackend, KubernetesBackend])
+@pytest.mark.parametrize(
+    ("kind", "remote_peers", "units", "limit"),
+    [
+        (ComposeBackend, 0, 4100, "which take 67,108,864: use fewer units, or --backend embedded"),
+        (ComposeBackend, 1, 1500, "which take 8,388,608: .*; containers without remote peers take 67,108,864"),
+        (KubernetesBackend, 0, 1500, "which take 8,388,608: .*; containers without remote peers take 67,108,864"),
+    ],
+)
 def test_a_model_that_is_certainly_too_large_is_refused_before_anything_is_built(
-    kind: Callable[[Session, RunOptions, Say], Backend],
+    kind: Callable[[Session, RunOptions, Say], Backend], remote_peers: int, units: int, limit: str
 ) -> None:
-    session = parse({"peers": 2, "model": {"hidden": [1500, 1500]}})
-    with pytest.raises(InputError, match="a model of 9,000,000 bytes or more is too large for a pod"):
-        kind(session, RunOptions(), print).check()
+    session = parse({"peers": 2, "model": {"hidden": [units, units]}})
+    size = f"a model of {4 * units * units:,} bytes or more is too large for these pods, "
+    with pytest.raises(InputError, match=size + limit):
+        kind(session, RunOptions(remote_peers=remote_peers), print).check()

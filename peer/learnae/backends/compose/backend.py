@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING
 
 from learnae.backends.base import Finding, Run, RunOptions, Say
 from learnae.backends.compose import engine
-from learnae.backends.compose.plan import GRAFANA, PROMETHEUS, Plan, project
-from learnae.backends.pods.plan import HOST, NO_REMOTE_PEERS, RemotePeerOptions, refuse_device, refuse_large_model
+from learnae.backends.compose.plan import GRAFANA, PROMETHEUS, Plan, max_model, project
+from learnae.backends.pods.plan import (
+    HOST,
+    NO_REMOTE_PEERS,
+    RemotePeerOptions,
+    least_model,
+    refuse_device,
+    require_size,
+)
 from learnae.checkout import REPOSITORY
 from learnae.errors import InputError
 from learnae.records.outcome import BackendName
@@ -52,7 +59,7 @@ class ComposeBackend:
         if self._options.threads is not None:
             raise InputError("--threads: in containers each peer trains in one thread: leave it out")
         refuse_device(self.session)
-        refuse_large_model(self.session)
+        require_size(least_model(self.session), max_model(self._remote))
         self._check_sensors()
         self._remote.check(self.session)
         missing = engine.missing()
@@ -148,9 +155,8 @@ class ComposeBackend:
 
         self._held.enter_context(alone(self._say))
         self._alone = True
-        capacity.check(
-            peers_without_sensors(self.session) - self._remote.count
-        )  # once an earlier session's containers are gone
+        peers = peers_without_sensors(self.session) - self._remote.count
+        capacity.check(peers, least_model(self.session))  # once an earlier session's containers are gone
 
     def _show(self, plan: Plan) -> None:
         self._apis |= {name: plan.api(name) for name in plan.hosted}

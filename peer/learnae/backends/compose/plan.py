@@ -24,14 +24,17 @@ from learnae.backends.pods.plan import (
     READINGS,
     REPOSITORIES,
     RPC_FILE,
+    USUAL_MODEL,
     Access,
     RemotePeerOptions,
     checkout_name,
     checkout_number,
+    excess,
     peer_arguments,
 )
 from learnae.backends.pods.sensor_files import CSV, SENSOR
 from learnae.errors import InputError
+from learnae.messages.wire import MAX_MODEL
 from learnae.session.roster import Member
 from learnae.session.settings import FeedSettings
 
@@ -43,6 +46,7 @@ LOWEST_PORT = 20_000
 SUBNETS = 4096
 CHAIN_SERVICE = "chain"
 RPC_SERVICE = "rpc"  # the filter in front of the chain
+MEMORY, PER_MODEL = 512 << 20, 12  # bytes of a peer: with a usual model, and for each byte of a larger one
 FEED_SERVICE = "feed"  # the broker, or the first node of the Tangle, which faults kill
 
 
@@ -85,6 +89,11 @@ class Plan:
     @property
     def remote_names(self) -> tuple[str, ...]:
         return tuple(name for name in self.names if name not in self.sensors and name not in self.hosted)
+
+    @property
+    def max_model(self) -> int:
+        """Bytes.  A remote peer uploads its whole journal at once."""
+        return max_model(self.remote)
 
     @property
     def tangle(self) -> bool:
@@ -163,6 +172,10 @@ class Plan:
         yield from (self.port(first + index) for first in (API, LINK) for index in range(len(self.names)))
 
 
+def max_model(remote: RemotePeerOptions) -> int:
+    return USUAL_MODEL if remote.count else MAX_MODEL
+
+
 def refuse_too_many(peers: int) -> None:
     """Raises InputError."""
     if peers > MAX_PODS:
@@ -208,12 +221,12 @@ def settings(plan: Plan) -> str:
     return "".join(f"{key}={value}\n" for key, value in values.items())
 
 
-def pods(plan: Plan) -> str:
-    """The text of pods.yml."""
+def pods(plan: Plan, model: int = 0) -> str:
+    """The text of pods.yml.  ``model``: its bytes; peers have more memory for a large one."""
     header = "# Written by `learnae compose render`: one pod for every peer, from peer/pod.yml.\nservices:\n"
     published = _published_chain(plan) if plan.remote.publish else ""
     feed = [_feed_node(plan, number) for number in range(len(plan.feed_services))]
-    parts = [*(_pod(plan, name) for name in plan.hosted), *feed, *(_sensor(plan, name) for name in plan.sensors)]
+    parts = [*(_pod(plan, name, model) for name in plan.hosted), *feed, *(_sensor(plan, name) for name in plan.sensors)]
     return header + "\n".join(parts) + published
 
 
@@ -222,7 +235,7 @@ def _published_chain(plan: Plan) -> str:
     return f'  {RPC_SERVICE}:\n    ports: ["{plan.remote.publish}:{plan.port(CHAIN)}:{INSIDE_RPC}"]\n'
 
 
-def _pod(plan: Plan, name: str) -> str:
+def _pod(plan: Plan, name: str, model: int) -> str:
     index, folder = plan.names.index(name), f"./build/swarm/pods/{name}"
     command = " ".join(peer_arguments(name, f"/pod/{RPC_FILE}" if plan.external_chain else plan.rpc, plan.feed_url))
     ports = [f"{HOST}:{plan.port(API + index)}:{INSIDE_API}", f"{HOST}:{plan.port(LINK + index)}:{INSIDE_LINK}"]
@@ -242,6 +255,7 @@ def _pod(plan: Plan, name: str) -> str:
   peer-{name}:
     extends: {{file: peer/pod.yml, service: peer}}
     network_mode: service:link-{name}
+    mem_limit: {MEMORY + PER_MODEL * excess(model)}
     command: {command}
     volumes: ["{folder}/peer:/pod:ro", "./build/swarm/{JOURNALS}/{name}:/journal"]
 """

@@ -12,9 +12,11 @@ from learnae.backends.pods.plan import (
     INSIDE_RPC,
     NO_REMOTE_PEERS,
     RPC_FILE,
+    USUAL_MODEL,
     RemotePeerOptions,
+    least_model,
     refuse_device,
-    refuse_large_model,
+    require_size,
 )
 from learnae.errors import InputError
 from learnae.session.settings import Session
@@ -58,6 +60,7 @@ class ClusterPlan:
             )
 
     sensors, feed_url = (), None  # it refuses them
+    max_model = USUAL_MODEL  # the limits in the manifests are the same for all sessions
     subnet = None  # the cluster's pods may have any address; a NetworkPolicy says who may connect
 
     @property
@@ -112,7 +115,7 @@ class ClusterPlan:
 def refuse_what_is_missing(session: Session) -> None:
     """Raises InputError for what this backend cannot do, with the backend that can."""
     refuse_device(session)
-    refuse_large_model(session)
+    require_size(least_model(session), USUAL_MODEL)
     for fault in session.faults:
         if fault.kind.pauses or fault.kind.value in ("ipfs-stop", "chain-kill"):
             raise InputError(

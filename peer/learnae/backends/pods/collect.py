@@ -7,14 +7,15 @@ from learnae.adapters.run_directory import environment_facts
 from learnae.adapters.sqlite_journal import MAX_JOURNAL
 from learnae.backends import live_run
 from learnae.backends.base import Run, Say
-from learnae.backends.pods.files import NOTICE
-from learnae.backends.pods.plan import Pods
+from learnae.backends.pods.files import NOTICE, model_size
+from learnae.backends.pods.plan import Pods, excess
 from learnae.backends.pods.pod_session import PodSession
 from learnae.errors import InputError
 from learnae.session.settings import Session
 from learnae.untrusted_file import copy_untrusted
 
 MAX_FILE = MAX_JOURNAL
+MODELS = 8  # in use by a peer at a time, of which each may be larger than usual
 
 
 async def collect(pods: Pods, folder: Path, rpc: str, run: Path, say: Say) -> None:
@@ -48,21 +49,22 @@ def collect_history(session: Session, swarm: PodSession[Any] | None, run: Run, s
 def collect_journals(pods: Pods, folder: Path, run: Path, say: Say) -> None:
     """Copy the journals of all peers.  A pod can put anything in place of its own, and loses only that."""
     (run / live_run.JOURNALS).mkdir(parents=True, exist_ok=True)
+    limit = MAX_FILE + MODELS * excess(model_size(pods, folder))
     for name in pods.names:
         if name in pods.sensors:
             continue
         try:
-            _copy_journal(folder, name, run)
+            _copy_journal(folder, name, run, limit)
         except InputError as error:
             say(f"The journal of {name} was not collected: {error}")
 
 
-def _copy_journal(folder: Path, name: str, run: Path) -> None:
+def _copy_journal(folder: Path, name: str, run: Path, limit: int) -> None:
     """Raises InputError: none of the peer's files is then in the run directory."""
     files = (f"{name}.sqlite", f"{name}.sqlite-wal")  # the second exists only after a kill
     try:
         for file in files:
-            copy_untrusted(folder, "journals", name, file, to=run / live_run.JOURNALS / file, limit=MAX_FILE)
+            copy_untrusted(folder, "journals", name, file, to=run / live_run.JOURNALS / file, limit=limit)
     except InputError:
         for file in files:
             (run / live_run.JOURNALS / file).unlink(missing_ok=True)

@@ -59,7 +59,7 @@ def write_swarm(session: Session, plan: Pods, folder: Path, rpc: str | None = No
 
     _make_folders(plan, folder)
     learning = TorchLearning(session, os.cpu_count() or 1, salt=draw_judging_salt(session, folder))
-    require_size(len(learning.initial_block(plan.names[0])))
+    require_size(len(learning.initial_block(plan.names[0])), plan.max_model)
     (folder / NOTICE).write_text(learning.notice or "", encoding="utf-8")
     identities = {name: create_identity() for name in plan.names}
     wallets = {name: keystore.create_wallet(path).address for name, path in keystores(plan, folder).items()}
@@ -182,6 +182,13 @@ def _write_rows(folder: Path, learning: Any, index: int, initial: set[str]) -> N
     (folder / INITIAL).mkdir()
     for name in initial:
         (folder / INITIAL / f"{name}.safetensors").write_bytes(learning.initial_block(name))
+
+
+def model_size(plan: Pods, folder: Path) -> int:
+    """Bytes of the model in a swarm that was written to this folder; 0 if none was."""
+    first = plan.names[0]
+    file = folder / "pods" / first / "peer" / INITIAL / f"{first}.safetensors"
+    return file.stat().st_size if file.is_file() else 0
 
 
 def _write_chain(folder: Path, alloc: Mapping[Address, Wei], contracts: Mapping[Address, bytes]) -> None:

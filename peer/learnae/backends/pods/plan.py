@@ -10,6 +10,7 @@ from typing import Protocol
 
 from learnae.adapters.sqlite_journal import MAX_JOURNAL
 from learnae.errors import InputError
+from learnae.messages.wire import MAX_MODEL
 from learnae.session.environment import RPC, external_chain_settings
 from learnae.session.settings import Session
 
@@ -18,7 +19,7 @@ INSIDE_API, INSIDE_LINK, INSIDE_IPFS, INSIDE_RPC = 8000, 7000, 4001, 8545  # por
 JOURNALS, REPOSITORIES = "journals", "repositories"  # folders of the swarm that pods write to
 JOIN_FILES = "join"  # folder of the swarm with the join files of remote peers, while it is up
 READINGS = "readings.jsonl"  # in the journal folder of a sensor: what the feed has confirmed
-MAX_POD_MODEL = MAX_JOURNAL // 32  # bytes: a peer in a pod has 512 MiB of memory, too
+USUAL_MODEL = MAX_JOURNAL // 32  # bytes of a model for which the usual limits of a pod suffice
 RPC_FILE = "rpc"  # in a pod, with the URL of an external chain
 
 
@@ -31,19 +32,25 @@ def refuse_device(session: Session) -> None:
         )
 
 
-def refuse_large_model(session: Session) -> None:
-    """Raises InputError if the weights between hidden layers alone are too large for a pod."""
-    if session.model.kind == "mlp":
-        require_size(4 * sum(above * below for above, below in pairwise(session.model.hidden)))
+def least_model(session: Session) -> int:
+    """Bytes that a model has at least, as far as they are known without the data: of weights between hidden layers."""
+    hidden = session.model.hidden if session.model.kind == "mlp" else ()
+    return 4 * sum(above * below for above, below in pairwise(hidden))
 
 
-def require_size(size: int) -> None:
+def require_size(size: int, limit: int) -> None:
     """Raises InputError for a model of at least so many bytes."""
-    if size > MAX_POD_MODEL:
+    if size > limit:
+        more = f"; containers without remote peers take {MAX_MODEL:,}" if limit < MAX_MODEL else ""
         raise InputError(
-            f"a model of {size:,} bytes or more is too large for a pod, which takes {MAX_POD_MODEL:,}: use fewer "
-            "units, or --backend embedded"
+            f"a model of {size:,} bytes or more is too large for these pods, which take {limit:,}: use fewer units, or "
+            f"--backend embedded{more}"
         )
+
+
+def excess(model: int) -> int:
+    """By how many bytes a model is larger than those for which the usual limits of a pod suffice."""
+    return max(0, model - USUAL_MODEL)
 
 
 @dataclass(frozen=True)
@@ -119,6 +126,11 @@ class Pods(Protocol):
     @property
     def user(self) -> str:
         """uid:gid that owns the files."""
+        ...
+
+    @property
+    def max_model(self) -> int:
+        """Bytes of the largest model that these pods can have."""
         ...
 
     def ipfs_address(self, name: str) -> str:
