@@ -28,7 +28,8 @@ from learnae.learn.network import Network
 from learnae.learn.serialization import encode_block, weights_digest
 from learnae.learn.weight_store import WeightStore
 from learnae.messages.wire import cid_of
-from learnae.protocol.types import Cid, ModelAnnouncement, ModelRef, Weights
+from learnae.protocol.events import ModelAnnouncement
+from learnae.protocol.types import Cid, ModelRef, Weights
 from learnae.session.session_file import parse
 
 SESSION = cid_of(b"bench/announce")

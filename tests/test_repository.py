@@ -135,6 +135,13 @@ def text_files_without_encoding(path: Path) -> list[int]:
     return lines
 
 
+def test_the_protocol_of_the_paper_reads_in_one_sitting() -> None:
+    """Issue 14.  What belongs to an optional rule is in the module of the rule (``protocol/rules.py``)."""
+    modules = ("types", "events", "actions", "peer", "training", "payments")
+    lines = {name: text(ROOT / f"peer/learnae/protocol/{name}.py").count("\n") for name in modules}
+    assert sum(lines.values()) <= 1100, lines
+
+
 def test_text_files_are_read_and_written_as_utf_8_whatever_the_locale() -> None:
     sources = [path for path in TRACKED if path.suffix == ".py" and path.is_relative_to(ROOT / "peer")]
     assert not {named(path): lines for path in sources if (lines := text_files_without_encoding(path))}

@@ -7,7 +7,8 @@ import pytest
 from learnae.errors import PortError, Reason
 from learnae.messages.ids import base64url
 from learnae.messages.wire import cid_of
-from learnae.protocol.types import Cid, PeerId, SealedKey
+from learnae.protocol.defence_types import SealedKey
+from learnae.protocol.types import Cid, PeerId
 from learnae.sealing import SealingKey
 
 BLOCK = b"weights" * 100

@@ -12,23 +12,10 @@ from typing import Protocol
 from learnae.errors import LearnaeError, PortError, Reason
 from learnae.plugins import PluginError
 from learnae.protocol.blockchain import Head, PaymentReport, PoolCall, PoolState, Receipt, Signed
-from learnae.protocol.events import Event
+from learnae.protocol.defence_types import Likeness
+from learnae.protocol.events import Announcement, Event
 from learnae.protocol.policies import Forgery
-from learnae.protocol.types import (
-    Address,
-    Announcement,
-    Cid,
-    Claim,
-    ClaimFacts,
-    Likeness,
-    ModelRef,
-    PeerId,
-    Poid,
-    Score,
-    TxHash,
-    Wei,
-    Weights,
-)
+from learnae.protocol.types import Address, Cid, Claim, ClaimFacts, ModelRef, PeerId, Poid, Score, TxHash, Wei, Weights
 from learnae.records.history import Fact
 from learnae.session.faults import Component, Fault, Links
 

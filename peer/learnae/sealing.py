@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 from learnae.errors import PortError, Reason
 from learnae.messages.ids import base64url, from_base64url
 from learnae.messages.wire import cid_of
-from learnae.protocol.types import Cid, Recipients, SealedKey, Sealing
+from learnae.protocol.defence_types import Recipients, SealedKey, Sealing
+from learnae.protocol.types import Cid
 
 NONCE = bytes(12)  # a key encrypts one block only
 PARTNERS = 512  # peers whose shared secrets are kept

@@ -12,18 +12,8 @@ import pytest
 from learnae.errors import BadMessage, Reason
 from learnae.messages.wire import MAX_ADDRESSES, MAX_MESSAGE, cid_of, decode, encode
 from learnae.ports import Gossip
-from learnae.protocol.types import (
-    Address,
-    Announcement,
-    Claim,
-    IdentityAnnouncement,
-    ModelAnnouncement,
-    ModelRef,
-    PeerId,
-    Poid,
-    TxHash,
-    Weights,
-)
+from learnae.protocol.events import Announcement, IdentityAnnouncement, ModelAnnouncement
+from learnae.protocol.types import Address, Claim, ModelRef, PeerId, Poid, TxHash, Weights
 
 T = TypeVar("T")
 Heard = tuple[PeerId, Announcement]

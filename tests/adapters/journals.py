@@ -6,12 +6,13 @@ from learnae.errors import Reason
 from learnae.ports import Journal
 from learnae.protocol import events as on
 from learnae.protocol.blockchain import Head, Receipt, Signed
+from learnae.protocol.events import ModelAnnouncement
+from learnae.protocol.policies import ModelForged
 from learnae.protocol.types import (
     Address,
     Cid,
     Claim,
     ClaimFacts,
-    ModelAnnouncement,
     ModelRef,
     PeerId,
     Poid,
@@ -36,7 +37,7 @@ EVENTS: tuple[on.Event, ...] = (
     on.ModelFetched(1.0, 1),
     on.ModelStored(2.0, 2),
     on.ModelScored(2.0, 3, WEIGHTS, Score(801, 1000)),
-    on.ModelForged(2.0, 4, WEIGHTS),
+    ModelForged(2.0, 4, WEIGHTS),
     on.TransactionSigned(3.0, 5, Signed(0, '{"raw": "text"}', TxHash("0x01"), "0xgenesis")),
     on.TransactionSent(3.0, 6),
     on.ReceiptsRead(4.0, 7, HEAD, (RECEIPT, None)),

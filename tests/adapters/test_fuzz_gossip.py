@@ -22,22 +22,9 @@ from learnae.errors import BadMessage, Reason
 from learnae.messages.wire import cid_of, decode, encode
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
+from learnae.protocol.events import Announcement, IdentityAnnouncement, ModelAnnouncement
 from learnae.protocol.replay import digest, new_peer, replay
-from learnae.protocol.types import (
-    Address,
-    Announcement,
-    Claim,
-    ClaimFacts,
-    IdentityAnnouncement,
-    ModelAnnouncement,
-    ModelRef,
-    PeerId,
-    Poid,
-    Score,
-    Timer,
-    TxHash,
-    Weights,
-)
+from learnae.protocol.types import Address, Claim, ClaimFacts, ModelRef, PeerId, Poid, Score, Timer, TxHash, Weights
 
 SESSION = cid_of(b"session")
 ME, HONEST, OTHERS, KNOWN, EACH = keys("me")[0], 12, 40, 20, 30

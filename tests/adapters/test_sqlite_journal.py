@@ -34,6 +34,7 @@ from learnae.messages.wire import cid_of
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.fetches import READY, STRANGERS
+from learnae.protocol.policies import ModelForged
 from learnae.protocol.replay import new_peer
 from learnae.protocol.types import Cid
 
@@ -211,7 +212,7 @@ def test_a_peer_that_keeps_only_what_it_needs_lacks_nothing() -> None:
             match event, request:
                 case on.ModelFetched(), do.FetchModel(cid=cid):
                     at_hand.add(cid)
-                case ((on.ModelScored(weights=weights) | on.ModelForged(weights=weights)), _):
+                case ((on.ModelScored(weights=weights) | ModelForged(weights=weights)), _):
                     at_hand.add(weights.cid)
             assert len(at_hand) - before <= expected
             for action in peer.handle(event):

@@ -31,8 +31,9 @@ from learnae.protocol.decisions import (
     WorkChanged,
     WorkState,
 )
+from learnae.protocol.defence_types import Likeness
 from learnae.protocol.settings import Access, Defence, DefenceSettings, IdentityRule
-from learnae.protocol.types import Cid, Likeness, PeerId
+from learnae.protocol.types import Cid, PeerId
 from learnae.records.history import Fact, History, PeerCrashed, Record, SessionBegan
 
 ANN_ADOPTED = fact_is("ann", Averaged, remote_cid=MODEL["bob 1"])

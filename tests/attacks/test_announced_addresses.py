@@ -17,7 +17,8 @@ from learnae.adapters.memory import keys
 from learnae.errors import BadMessage, PortError, Reason
 from learnae.messages.multiaddr import Multiaddr
 from learnae.messages.wire import MAX_ADDRESSES, cid_of, decode, encode
-from learnae.protocol.types import ModelAnnouncement, ModelRef, Weights
+from learnae.protocol.events import ModelAnnouncement
+from learnae.protocol.types import ModelRef, Weights
 from learnae.runtime.live_process import connected
 
 MALLORY, BOB, CAT = (keys(name)[0] for name in ("mallory", "bob", "cat"))

@@ -7,7 +7,8 @@ import pytest
 from tests.helpers.swarms import Faults, Run, run
 
 from learnae.protocol.decisions import WorkBegan
-from learnae.protocol.types import Address, Claim, IdentityAnnouncement, PeerId, Poid, TxHash
+from learnae.protocol.events import IdentityAnnouncement
+from learnae.protocol.types import Address, Claim, PeerId, Poid, TxHash
 from learnae.runtime.simulator import Simulator
 
 LATE = 20.0  # s after which the last of six peers joins

@@ -17,7 +17,8 @@ from tests.helpers.swarms import Faults, Run, run
 from learnae.messages.wire import cid_of
 from learnae.protocol.decisions import AttemptFailed, Averaged, FetchFailed
 from learnae.protocol.delivery import MAX_FAILURES, TRIAL_AFTER
-from learnae.protocol.types import ModelAnnouncement, ModelRef, PeerId, Weights
+from learnae.protocol.events import ModelAnnouncement
+from learnae.protocol.types import ModelRef, PeerId, Weights
 from learnae.runtime.simulator import Simulator
 
 HONEST = 10

@@ -6,10 +6,11 @@ import pytest
 from tests.helpers.protocol_mutants import BASE, Mutant
 from tests.helpers.swarms import groups
 
+from learnae.protocol.defence_types import Recipients
 from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.publication import Publication
 from learnae.protocol.reciprocity import Reciprocity
-from learnae.protocol.types import Cid, ModelRef, Parents, Recipients
+from learnae.protocol.types import Cid, ModelRef, Parents
 
 Patch = pytest.MonkeyPatch
 
@@ -41,14 +42,14 @@ class Ignored(set[Any]):
 
 def accuses_of_what_was_not_adopted(patch: Patch) -> None:
     """It takes every average for one of its own newest model."""
-    announced = Reciprocity.announced
+    received = Reciprocity.model_received
 
     def paranoid(self: Reciprocity, model: ModelRef) -> None:
-        announced(self, model)
+        received(self, model)
         if model.parents:
             self._adopted.setdefault((model.creator, Cid(model.parents.cids[0])), self._requests.now)
 
-    patch.setattr(Reciprocity, "announced", paranoid)
+    patch.setattr(Reciprocity, "model_received", paranoid)
 
 
 def sees_no_payment(patch: Patch) -> None:

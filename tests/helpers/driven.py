@@ -21,8 +21,11 @@ from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.blockchain import Receipt
 from learnae.protocol.decisions import DebtChanged, Decision
+from learnae.protocol.defence_types import Likeness
+from learnae.protocol.events import Announcement
+from learnae.protocol.policies import ForgeModel, ModelForged
 from learnae.protocol.replay import new_peer
-from learnae.protocol.types import Announcement, ClaimFacts, Likeness, PeerId, Score, Timer, Weights
+from learnae.protocol.types import ClaimFacts, PeerId, Score, Timer, Weights
 
 A = TypeVar("A", bound=do.Request)
 F = TypeVar("F", bound=Decision)
@@ -106,7 +109,7 @@ class Driven:
         return self.tell(on.ModelStored(self.now, self.asked(do.StoreModel).request))
 
     def forged(self, weights: Weights) -> list[do.Action]:
-        return self.tell(on.ModelForged(self.now, self.asked(do.ForgeModel).request, weights))
+        return self.tell(ModelForged(self.now, self.asked(ForgeModel).request, weights))
 
     def attempted(self, creator: str, correct: int, step: int = 1) -> "Driven":
         """Receive a model, fetch it, average it."""

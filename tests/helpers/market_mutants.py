@@ -18,16 +18,16 @@ COSTLY |= groups({"count": 3}, {"cost": "0.0005"})
 
 def works_at_a_loss(patch: Patch) -> None:
     """It leaves in its books, and works on."""
-    patch.setattr(Training, "absent", property(lambda self: self._hooks.left))
-    patch.setattr(Training, "books_closed", lambda self, cause: None)
+    patch.setattr(Training, "absent", property(lambda self: self.hooks.left))
+    patch.setattr(Training, "_books_closed", lambda self, cause: None)
 
 
 def counts_models_twice(patch: Patch) -> None:
     read = Books.payments_read
 
-    def twice(self: Books, request: Any, report: PaymentReport) -> str:
+    def twice(self: Books, request: Any, report: PaymentReport) -> None:
         self._models += sum(len(payment.cids) for payment in report.payments)
-        return read(self, request, report)
+        read(self, request, report)
 
     patch.setattr(Books, "payments_read", twice)
 

@@ -7,8 +7,9 @@ from itertools import count
 import pytest
 
 from learnae.protocol.creators import Creators
+from learnae.protocol.events import Announcement, ModelAnnouncement
 from learnae.protocol.peer_book import PeerBook
-from learnae.protocol.types import Announcement, Cid, ModelAnnouncement, ModelRef, PeerId, Weights
+from learnae.protocol.types import Cid, ModelRef, PeerId, Weights
 from learnae.runtime.simulated_peer import SimulatedPeer
 from learnae.runtime.simulator import Simulator
 

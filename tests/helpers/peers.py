@@ -6,6 +6,7 @@ from typing import Any
 
 from learnae.plugins import Source, add
 from learnae.protocol.blockchain import Head, Receipt, Signed
+from learnae.protocol.events import IdentityAnnouncement, ModelAnnouncement
 from learnae.protocol.policies import Forgery, Policy, Role
 from learnae.protocol.reward import RewardView
 from learnae.protocol.settings import (
@@ -27,8 +28,6 @@ from learnae.protocol.types import (
     Claim,
     ClaimFacts,
     Commitment,
-    IdentityAnnouncement,
-    ModelAnnouncement,
     ModelRef,
     PeerId,
     Poid,

@@ -9,10 +9,9 @@ from tests.helpers.swarms import groups
 
 from learnae.adapters.memory_chain.fee_pool import MemoryFeePool
 from learnae.protocol import fee_pool
-from learnae.protocol.blockchain import Report, Withdrawal
+from learnae.protocol.blockchain import PoolRead, Report, Withdrawal
 from learnae.protocol.debts import Debts
 from learnae.protocol.decisions import DebtState
-from learnae.protocol.events import PoolRead
 from learnae.protocol.fee_pool import FeePool
 from learnae.protocol.settlement import due_payments
 from learnae.protocol.types import Wei

@@ -215,7 +215,7 @@ def averages_with_itself(patch: Patch) -> None:
     begin = Training._begin_attempt
 
     def lonely(self: Training, remote: ModelRef) -> None:
-        if self.attempts == 3 and self.publication.published:
+        if self.attempts.begun == 3 and self.publication.published:
             self._peer_book.add(self._config.peer)
             remote = self.publication.published
         begin(self, remote)
@@ -253,15 +253,15 @@ def adopts_without_publishing(patch: Patch) -> None:
 
 
 def never_wakes(patch: Patch) -> None:
-    fetched = Training.model_fetched
+    fetched = Training._model_arrived
 
-    def asleep(self: Training, request: Any) -> None:
+    def asleep(self: Training, *fetched_model: Any) -> None:
         change = self._change
         self._change = lambda cause: None  # type: ignore[method-assign]
-        fetched(self, request)
+        fetched(self, *fetched_model)
         self._change = change  # type: ignore[method-assign]
 
-    patch.setattr(Training, "model_fetched", asleep)
+    patch.setattr(Training, "_model_arrived", asleep)
 
 
 def never_has_enough(patch: Patch) -> None:
@@ -274,7 +274,7 @@ def has_endless_patience(patch: Patch) -> None:
     ended = Training._end_unit
 
     def patient(self: Training) -> None:
-        self._patience = self._config.work.patience
+        self.patience = self._config.work.patience
         ended(self)
 
     patch.setattr(Training, "_end_unit", patient)

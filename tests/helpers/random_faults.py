@@ -10,10 +10,22 @@ from tests.helpers.peers import announced, claim, facts, identified
 from learnae.errors import DOWN, Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.blockchain import Head, ModelPayment, PaymentReport, PoolState, Receipt, Signed
+from learnae.protocol.blockchain import (
+    Head,
+    ModelPayment,
+    PaymentReport,
+    PaymentsRead,
+    PoolRead,
+    PoolState,
+    ReadPayments,
+    ReadPool,
+    Receipt,
+    Signed,
+    SignPoolCall,
+)
 from learnae.protocol.decisions import DebtChanged, DebtState, IdentityChanged, IdentityState, WorkChanged, WorkState
 from learnae.protocol.fetches import OPEN, READY
-from learnae.protocol.policies import Role
+from learnae.protocol.policies import ForgeModel, ModelForged, Role
 from learnae.protocol.replay import digest, new_peer, replay
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.transitions import IDENTITY, WORK
@@ -116,9 +128,9 @@ class RandomDriver:
                 self.tell(on.ModelStored(at, id))
             case do.ScoreModel() | do.TrainSlice() | do.AverageModels():
                 self.tell(on.ModelScored(at, id, self.weights(), self.score()))
-            case do.ForgeModel():
-                self.tell(on.ModelForged(at, id, self.weights()))
-            case do.SignDeployment(nonce=nonce) | do.SignPayment(nonce=nonce) | do.SignPoolCall(nonce=nonce):
+            case ForgeModel():
+                self.tell(ModelForged(at, id, self.weights()))
+            case do.SignDeployment(nonce=nonce) | do.SignPayment(nonce=nonce) | SignPoolCall(nonce=nonce):
                 self.made += 1
                 tx = Signed(nonce, f"raw {self.made}", TxHash(f"tx {self.made}"), self.head().genesis)
                 self.purpose_of[tx.hash] = () if isinstance(request, do.SignDeployment) else request.debts
@@ -129,7 +141,7 @@ class RandomDriver:
             case do.ReadReceipts():
                 self.height += self.rng.randrange(3)
                 self.tell(on.ReceiptsRead(at, id, self.head(), tuple(map(self.receipt, request.hashes))))
-            case do.ReadPayments(since=since, wallets=wallets):
+            case ReadPayments(since=since, wallets=wallets):
                 payers = [Address(f"0x{name}") for name in NAMES]
                 payments = tuple(
                     ModelPayment(self.rng.choice(payers), wallet, (self.cid(f"me-{number % 9}"),), Wei(number))
@@ -137,13 +149,13 @@ class RandomDriver:
                 )
                 until = max(since, self.height)
                 height = until + self.rng.randrange(2)
-                self.tell(on.PaymentsRead(at, id, PaymentReport(self.head().genesis, until, height, payments)))
-            case do.ReadPool():
+                self.tell(PaymentsRead(at, id, PaymentReport(self.head().genesis, until, height, payments)))
+            case ReadPool():
                 members = tuple(Address(f"0x{name}") for name in NAMES if self.rng.random() < 0.8)
                 deadline = self.rng.choice((0, self.height + self.rng.randrange(-2, 20)))
                 contracts = tuple(Address(f"0x{number}") for number in range(5) if self.rng.random() < 0.8)
                 state = PoolState(max(0, deadline), self.rng.random() < 0.1, members, contracts)
-                self.tell(on.PoolRead(at, id, self.head(), state))
+                self.tell(PoolRead(at, id, self.head(), state))
             case do.SignClaim():
                 self.tell(on.ClaimSigned(at, id, "proof"))
             case do.ReadClaim():
@@ -202,7 +214,7 @@ class RandomDriver:
             del self.open[event.request]
             self.closed.append(event.request)
         match event:
-            case on.ReceiptsRead(head=head) | on.ChainRolledBack(head=head) | on.PoolRead(head=head):
+            case on.ReceiptsRead(head=head) | on.ChainRolledBack(head=head) | PoolRead(head=head):
                 self.known = head.genesis
             case on.TransactionSigned(signed=Signed(genesis=chain)):
                 self.known = chain
@@ -267,7 +279,7 @@ class RandomDriver:
         kinds = {type(self.open[id]) for id in given_up}
         if isinstance(event, on.ModelReceived | on.ClaimReceived):
             assert kinds <= {do.ReadClaim}
-        elif not isinstance(event, on.ChainRolledBack | on.ReceiptsRead | on.PoolRead | on.TransactionSigned):
+        elif not isinstance(event, on.ChainRolledBack | on.ReceiptsRead | PoolRead | on.TransactionSigned):
             assert not kinds
         for id in given_up:
             del self.open[id]
@@ -300,7 +312,7 @@ class RandomDriver:
             and self.config.role is Role.TRAINER
         )
         if works and not self.over:
-            assert Timer.WORK in timers or kinds & {*UNITS, do.FetchModel, do.ReadPayments}
+            assert Timer.WORK in timers or kinds & {*UNITS, do.FetchModel, ReadPayments}
         if not self.peer.status().settled:
             chain = {do.ReadReceipts, do.ReadClaim, *SIGNING}
             assert Timer.CHAIN in timers or kinds & chain

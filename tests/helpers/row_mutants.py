@@ -7,7 +7,8 @@ from tests.helpers.protocol_mutants import BASE, Mutant, Patch, pays_twice
 
 from learnae.protocol.row_blocks import RowBlocks
 from learnae.protocol.row_rewards import RowRewards, price_of_rows
-from learnae.protocol.types import Cid, RowBlock, Score
+from learnae.protocol.row_types import RowBlock
+from learnae.protocol.types import Cid, Score
 
 OPEN = BASE | {"privacy": False}
 PRICED = OPEN | {"reward": {"data": "0.02"}}

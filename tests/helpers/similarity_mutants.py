@@ -11,8 +11,9 @@ from learnae.errors import PortError, Reason
 from learnae.lazy_future import failed
 from learnae.messages.wire import cid_of
 from learnae.ports import TooSimilar
+from learnae.protocol.defence_types import Likeness
 from learnae.protocol.publication import Publication
-from learnae.protocol.types import Cid, Likeness, ModelRef, Score
+from learnae.protocol.types import Cid, ModelRef, Score
 
 Patch = pytest.MonkeyPatch
 

@@ -13,8 +13,9 @@ from learnae.learn.similarity import Similarity
 from learnae.learn.weight_store import WeightStore
 from learnae.messages.wire import cid_of
 from learnae.ports import TooSimilar
+from learnae.protocol.defence_types import Likeness
 from learnae.protocol.policies import Forgery
-from learnae.protocol.types import Cid, Likeness, ModelRef, Parents, Score, Weights
+from learnae.protocol.types import Cid, ModelRef, Parents, Score, Weights
 from learnae.session.settings import Session
 
 

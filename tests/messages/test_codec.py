@@ -13,22 +13,16 @@ from learnae.protocol.actions import Announce, ReadReceipts, SetTimer
 from learnae.protocol.actions import RecordDecision as RecordAction
 from learnae.protocol.blockchain import Head, Receipt, Signed
 from learnae.protocol.decisions import Averaged, DebtChanged, DebtState, Decision, WorkChanged, WorkState
-from learnae.protocol.events import ClaimReceived, Event, ModelReceived, ReceiptsRead, TransactionSigned
-from learnae.protocol.types import (
-    Address,
+from learnae.protocol.events import (
     Announcement,
-    Cid,
-    Claim,
+    ClaimReceived,
+    Event,
     ModelAnnouncement,
-    ModelRef,
-    PeerId,
-    Poid,
-    Score,
-    Timer,
-    TxHash,
-    Wei,
-    Weights,
+    ModelReceived,
+    ReceiptsRead,
+    TransactionSigned,
 )
+from learnae.protocol.types import Address, Cid, Claim, ModelRef, PeerId, Poid, Score, Timer, TxHash, Wei, Weights
 from learnae.records.chain_export import ChainRecord, Genesis
 from learnae.records.history import Fact, History
 

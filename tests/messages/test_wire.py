@@ -26,23 +26,11 @@ from learnae.messages.wire import (
     topic_of,
     topics,
 )
+from learnae.protocol.defence_types import Sealing
+from learnae.protocol.events import Announcement, IdentityAnnouncement, ModelAnnouncement
+from learnae.protocol.row_types import RowBlock, RowsAnnouncement
 from learnae.protocol.settings import Access, DefenceSettings
-from learnae.protocol.types import (
-    Address,
-    Announcement,
-    Claim,
-    IdentityAnnouncement,
-    ModelAnnouncement,
-    ModelRef,
-    Parents,
-    PeerId,
-    Poid,
-    RowBlock,
-    RowsAnnouncement,
-    Sealing,
-    TxHash,
-    Weights,
-)
+from learnae.protocol.types import Address, Claim, ModelRef, Parents, PeerId, Poid, TxHash, Weights
 
 SEALED = max_message(DefenceSettings(access=Access.SEALED))
 SESSION, BLOCK = cid_of(b"a session"), cid_of(b"a model")

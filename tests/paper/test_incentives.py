@@ -23,9 +23,10 @@ from learnae.protocol.decisions import (
     Trained,
     Verdict,
 )
+from learnae.protocol.events import IdentityAnnouncement
 from learnae.protocol.replay import new_peer
 from learnae.protocol.reward import error_reduction, proportional
-from learnae.protocol.types import ETHER, Cid, IdentityAnnouncement, Poid, Score, Timer, TxHash, Wei, wei
+from learnae.protocol.types import ETHER, Cid, Poid, Score, Timer, TxHash, Wei, wei
 from learnae.records.chain_export import Block, ChainTransaction
 from learnae.session.session_file import parse
 

@@ -105,6 +105,7 @@ def test_a_peer_records_that_a_rule_failed_and_uses_the_score_all_the_same() -> 
     driven.hears("bob")
     driven.fetched()
     request = driven.asked(do.AverageModels).request
-    driven.tell(on.ModelScoredDespite(driven.now, request, weights("me-1"), score(60), "mine.py:rule", 3, "KeyError"))
+    failed = PluginFailed("mine.py:rule", 3, "KeyError")
+    driven.tell(on.ModelScored(driven.now, request, weights("me-1"), score(60), failed))
     assert driven.facts(PluginFailed) == [PluginFailed("mine.py:rule", 3, "KeyError")]
     assert [fact.adopted for fact in driven.facts(Averaged)] == [True]

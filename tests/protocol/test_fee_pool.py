@@ -10,7 +10,7 @@ from tests.helpers.peers import facts, head, receipt, score
 from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.blockchain import SHARES, Deposit, PoolState, Report, Withdrawal
+from learnae.protocol.blockchain import SHARES, Deposit, PoolRead, PoolState, ReadPool, Report, SignPoolCall, Withdrawal
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.protocol.fee_pool import MAX_WITHDRAWALS, shares
 from learnae.protocol.settings import Defence, IdentityRule
@@ -55,10 +55,10 @@ def mined(driven: Member, nonce: int, block: int = 2, succeeded: bool = True) ->
 
 def reads(driven: Member, *members: str, timestamp: int = 1000, deadline: int = 1100, complete: bool = False) -> Member:
     """Let the poll timer fire; the pool has these members."""
-    if not driven.all_asked(do.ReadPool):
+    if not driven.all_asked(ReadPool):
         driven.fires(Timer.CHAIN)
     state = PoolState(deadline, complete, tuple(Address(f"0x{name}") for name in members or ALL))
-    driven.tell(on.PoolRead(driven.now, driven.asked(do.ReadPool).request, head(timestamp - 1000), state))
+    driven.tell(PoolRead(driven.now, driven.asked(ReadPool).request, head(timestamp - 1000), state))
     return driven
 
 
@@ -88,7 +88,7 @@ def reported(driven: Member) -> Member:
 
 
 def calls(driven: Member) -> list[object]:
-    return [request.call for request in driven.all_asked(do.SignPoolCall)]
+    return [request.call for request in driven.all_asked(SignPoolCall)]
 
 
 def reasons(driven: Member) -> list[tuple[DebtState, str | None]]:
@@ -97,7 +97,7 @@ def reasons(driven: Member) -> list[tuple[DebtState, str | None]]:
 
 def test_the_deposit_follows_the_deployment_and_names_the_contract() -> None:
     assert calls(registered()) == [Deposit(Address("0xmine"), FEE)]
-    assert not registered().all_asked(do.ReadPool)
+    assert not registered().all_asked(ReadPool)
 
 
 @pytest.mark.parametrize("state", [(0, False, ()), (1100, False, ("0xann",)), (900, True, ("0xann",))])
@@ -106,7 +106,7 @@ def test_until_the_pool_has_it_as_a_member_a_peer_neither_reports_nor_withdraws(
     driven.signs()
     driven.sent()
     idles(driven).after(5.0).fires(Timer.CHAIN)
-    driven.tell(on.PoolRead(driven.now, driven.asked(do.ReadPool).request, head(0), PoolState(*state)))
+    driven.tell(PoolRead(driven.now, driven.asked(ReadPool).request, head(0), PoolState(*state)))
     driven.tell(on.TimerFired(driven.now, Timer.CHAIN))
     assert calls(driven) == [] and (state[1] or driven.debts[0].state is DebtState.PAYABLE)
 
@@ -114,7 +114,7 @@ def test_until_the_pool_has_it_as_a_member_a_peer_neither_reports_nor_withdraws(
 def test_a_peer_without_profiles_has_nothing_to_do_with_the_pool() -> None:
     driven = Member(expected_identities=0)
     driven.registered()
-    assert calls(driven) == [] and not driven.all_asked(do.ReadPool)
+    assert calls(driven) == [] and not driven.all_asked(ReadPool)
 
 
 def test_nobody_is_paid_for_a_single_model_and_the_report_names_what_is_owed() -> None:
@@ -125,7 +125,7 @@ def test_nobody_is_paid_for_a_single_model_and_the_report_names_what_is_owed() -
     reads(later(driven))
     owed = driven.debts[0].wei
     assert calls(driven) == [Report(((Address("0xbob"), SHARES * owed // max(FEE, owed)),))]
-    assert driven.asked(do.SignPoolCall).debts == (0,)
+    assert driven.asked(SignPoolCall).debts == (0,)
     mined(driven, 2, block=8)
     assert reasons(driven) == [(DebtState.FINAL, None)]
 
@@ -193,7 +193,7 @@ def test_a_withdrawal_that_failed_is_tried_again_and_not_for_ever() -> None:
 @pytest.mark.parametrize("reason", [Reason.FUNDS, Reason.GAS_CAP])
 def test_who_cannot_pay_for_a_call_gives_up(reason: Reason) -> None:
     driven = owing(registered())
-    driven.fails(do.SignPoolCall, reason)
+    driven.fails(SignPoolCall, reason)
     assert reasons(driven) == [(DebtState.DECLINED, str(reason))]
     assert idles(driven).peer.quiet and calls(driven) == []
 
@@ -203,7 +203,7 @@ def test_who_cannot_pay_for_its_report_withdraws_its_income_all_the_same(reason:
     driven = owing(member())
     reads(idles(driven))
     reads(later(driven))
-    driven.fails(do.SignPoolCall, reason)
+    driven.fails(SignPoolCall, reason)
     assert reasons(driven) == [(DebtState.DECLINED, str(reason))]
     reads(driven)
     assert calls(driven) == [] and not driven.peer.quiet
@@ -215,7 +215,7 @@ def test_a_report_that_names_a_payee_whose_claim_lost_meanwhile_is_not_sent() ->
     driven = owing(member(identity=IdentityRule.PAPER))
     reads(idles(driven))
     reads(later(driven))
-    assert driven.asked(do.SignPoolCall).debts == (0,)
+    assert driven.asked(SignPoolCall).debts == (0,)
     driven.meets("bob", "0xeve", facts("bob", "0xeve", timestamp=1), sender="eve")
     driven.signs()
     assert not driven.all_asked(do.SendTransaction) and driven.debts[0].payee == "0xeve"
@@ -223,7 +223,7 @@ def test_a_report_that_names_a_payee_whose_claim_lost_meanwhile_is_not_sent() ->
 
 def test_a_signer_that_does_not_answer_is_asked_again() -> None:
     driven = registered()
-    driven.fails(do.SignPoolCall, Reason.TIMEOUT)
+    driven.fails(SignPoolCall, Reason.TIMEOUT)
     driven.fires(Timer.CHAIN)
     assert [type(call) for call in calls(driven)] == [Deposit]
 
@@ -240,7 +240,7 @@ def test_a_call_that_is_not_mined_is_signed_again_with_the_same_nonce() -> None:
     driven.signs()
     driven.sent()
     driven.after(11.0).looks(5)
-    assert [(request.nonce, request.attempt) for request in driven.all_asked(do.SignPoolCall)] == [(1, 1)]
+    assert [(request.nonce, request.attempt) for request in driven.all_asked(SignPoolCall)] == [(1, 1)]
     driven.signs(version=1)
     assert calls(driven) == []
 
@@ -255,8 +255,8 @@ def test_a_call_that_is_signed_when_the_session_is_over_is_not_sent() -> None:
 def test_on_another_chain_it_deposits_again() -> None:
     driven = reads(member())
     driven.fires(Timer.CHAIN)
-    request = driven.asked(do.ReadPool)
-    driven.tell(on.PoolRead(driven.now, request.request, head(1, "other"), PoolState(0, False, ())))
+    request = driven.asked(ReadPool)
+    driven.tell(PoolRead(driven.now, request.request, head(1, "other"), PoolState(0, False, ())))
     assert calls(driven) == [] and driven.all_asked(do.SignDeployment)
 
 

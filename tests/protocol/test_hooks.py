@@ -11,7 +11,7 @@ from learnae.plugins import BUILT_IN, Kind
 from learnae.protocol import actions as do
 from learnae.protocol.decisions import DebtChanged, DebtState, PluginFailed, Published, WorkState
 from learnae.protocol.hooks import Honest, PeerView
-from learnae.protocol.policies import Forgery, Policy
+from learnae.protocol.policies import ForgeModel, Forgery, Policy
 from learnae.protocol.types import Timer
 
 HEAD = "from learnae.protocol.hooks import Honest\nfrom learnae.protocol.policies import Forgery\nclass Own(Honest):\n"
@@ -35,7 +35,7 @@ def test_an_honest_policy_changes_nothing() -> None:
 
 def test_a_policy_may_publish_random_weights_instead_of_training() -> None:
     driven = own("    def slice(self, view): return Forgery.COPY if view.slices_trained == 0 else None\n")
-    forged = driven.asked(do.ForgeModel)
+    forged = driven.asked(ForgeModel)
     assert (forged.forgery, forged.source) == (Forgery.RANDOM, None), "there is nothing to copy yet"
 
 
@@ -43,7 +43,7 @@ def test_a_policy_may_copy_a_model_instead_of_averaging_with_it() -> None:
     driven = own("    def attempt(self, view, remote): return view.forgery\n", slices_planned=0)
     driven.hears("bob")
     driven.fetched()
-    assert driven.asked(do.ForgeModel).source == model("bob")
+    assert driven.asked(ForgeModel).source == model("bob")
 
 
 def test_a_policy_may_keep_a_model_back() -> None:

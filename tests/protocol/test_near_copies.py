@@ -11,8 +11,9 @@ from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import publication
 from learnae.protocol.decisions import AttemptFailed
+from learnae.protocol.defence_types import Likeness
 from learnae.protocol.policies import Role
-from learnae.protocol.types import Cid, Likeness, PeerId, Score
+from learnae.protocol.types import Cid, PeerId, Score
 
 
 def peer(**settings: Any) -> Driven:

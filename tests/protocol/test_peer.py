@@ -10,10 +10,11 @@ from tests.helpers.peers import SESSION, announced, claim, config, facts, identi
 from learnae.errors import DriverError, Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
+from learnae.protocol.announcing import GREETING_DELAY
 from learnae.protocol.decisions import PluginFailed, TrainingFailed, WorkBegan, WorkState
-from learnae.protocol.peer import GREETING_DELAY
+from learnae.protocol.events import Announcement
 from learnae.protocol.replay import new_peer
-from learnae.protocol.types import Announcement, Cid, PeerId, Timer
+from learnae.protocol.types import Cid, PeerId, Timer
 
 
 def done(**settings: Any) -> Driven:

@@ -9,9 +9,10 @@ from tests.helpers.peers import model, score, weights
 from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol.decisions import AttemptFailed, Averaged, DebtChanged, DebtState, WorkState
-from learnae.protocol.policies import Forgery, Policy, Role
+from learnae.protocol.events import ModelAnnouncement
+from learnae.protocol.policies import ForgeModel, Forgery, Policy, Role
 from learnae.protocol.slices import SPAM
-from learnae.protocol.types import Cid, ModelAnnouncement
+from learnae.protocol.types import Cid
 
 
 def working(**settings: Any) -> Driven:
@@ -24,7 +25,7 @@ def test_forgers_publish_random_weights_and_average_nothing(policy: Policy, mode
     driven = working(policy=policy)
     driven.hears("bob")
     for _ in range(models):
-        assert driven.asked(do.ForgeModel).forgery is Forgery.RANDOM
+        assert driven.asked(ForgeModel).forgery is Forgery.RANDOM
         driven.forged(weights(f"noise {driven.peer.status().step}"))
     assert driven.peer.status().work is WorkState.DONE
     assert driven.peer.status().step == models
@@ -34,8 +35,8 @@ def test_forgers_publish_random_weights_and_average_nothing(policy: Policy, mode
 
 def test_a_forgery_that_fails_is_a_lost_slice() -> None:
     driven = working(policy=Policy.POISONER)
-    driven.fails(do.ForgeModel)
-    driven.fails(do.ForgeModel)
+    driven.fails(ForgeModel)
+    driven.fails(ForgeModel)
     assert driven.peer.status().work is WorkState.DONE
 
 
@@ -44,7 +45,7 @@ def test_a_copycat_publishes_others_models_as_its_own_and_owes_nothing(forgery: 
     driven = working(policy=Policy.COPYCAT, forgery=forgery, slices_planned=0)
     driven.hears("bob")
     driven.fetched()
-    assert driven.asked(do.ForgeModel) == do.ForgeModel(driven.asked(do.ForgeModel).request, forgery, model("bob"), 1)
+    assert driven.asked(ForgeModel) == ForgeModel(driven.asked(ForgeModel).request, forgery, model("bob"), 1)
     driven.forged(weights("me-1"))
     driven.stored()
     (told,) = (each.announcement for each in driven.actions if isinstance(each, do.Announce))
@@ -56,7 +57,7 @@ def test_a_copycat_whose_forgery_fails_tries_another() -> None:
     driven = working(policy=Policy.COPYCAT, slices_planned=0)
     driven.hears("bob")
     driven.fetched()
-    driven.fails(do.ForgeModel, Reason.MALFORMED)
+    driven.fails(ForgeModel, Reason.MALFORMED)
     assert [failed.reason for failed in driven.facts(AttemptFailed)] == [Reason.MALFORMED]
     driven.hears("ann")
     assert driven.asked(do.FetchModel).model == model("ann")
@@ -68,7 +69,7 @@ def test_a_mixture_is_made_of_a_remote_model_and_the_copycats_own_newest_one(for
     for creator, own in (("bob", "initial"), ("ann", "me-1")):
         driven.hears(creator)
         driven.fetched()
-        asked = driven.asked(do.ForgeModel)
+        asked = driven.asked(ForgeModel)
         assert (asked.forgery, asked.source, asked.other) == (forgery, model(creator), own)
         driven.forged(weights("me-1"))
         driven.stored()
@@ -80,7 +81,7 @@ def test_a_delta_is_made_of_two_models_of_one_creator_and_a_copy_of_the_first() 
     for creator, step in (("bob", 1), ("ann", 1), ("bob", 2)):
         driven.hears(creator, step)
         driven.fetched()
-        made.append((driven.asked(do.ForgeModel).forgery, driven.asked(do.ForgeModel).other))
+        made.append((driven.asked(ForgeModel).forgery, driven.asked(ForgeModel).other))
         driven.forged(weights(f"me-{len(made)}"))
         driven.stored()
     assert made == [(Forgery.PERTURBED, None), (Forgery.PERTURBED, None), (Forgery.DELTA, Cid("bob-1"))]
@@ -90,7 +91,7 @@ def test_a_peer_without_a_model_takes_one_before_it_forges() -> None:
     driven = Driven(policy=Policy.COPYCAT, role=Role.PROFITEER, slices_planned=0, expected_identities=0)
     driven.hears("bob")
     driven.fetched()
-    assert driven.asked(do.ScoreModel).model == model("bob") and not driven.all_asked(do.ForgeModel)
+    assert driven.asked(do.ScoreModel).model == model("bob") and not driven.all_asked(ForgeModel)
 
 
 def test_a_sleeper_averages_and_pays_until_it_has_trained() -> None:
@@ -98,7 +99,7 @@ def test_a_sleeper_averages_and_pays_until_it_has_trained() -> None:
     driven.hears("bob")
     driven.fetched()
     driven.scored(do.TrainSlice, "me-1", score(55))
-    assert driven.asked(do.ForgeModel).source == model("bob")
+    assert driven.asked(ForgeModel).source == model("bob")
 
 
 def test_a_sybil_uses_models_of_its_leader_only() -> None:
@@ -107,7 +108,7 @@ def test_a_sybil_uses_models_of_its_leader_only() -> None:
     assert not driven.all_asked(do.FetchModel)
     driven.hears("ann")
     driven.fetched()
-    assert driven.asked(do.ForgeModel).source == model("ann")
+    assert driven.asked(ForgeModel).source == model("ann")
 
 
 def test_an_under_reporter_states_the_smallest_gain_and_compares_true_scores() -> None:

@@ -10,13 +10,24 @@ from tests.helpers.peers import announced, facts, head, model, score
 from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.blockchain import ModelPayment, PaymentReport
+from learnae.protocol.blockchain import ModelPayment, PaymentReport, PaymentsRead, ReadPayments
 from learnae.protocol.decisions import Published, StandingChanged
 from learnae.protocol.policies import Policy
+from learnae.protocol.reciprocity import Reciprocity
 from learnae.protocol.settings import Defence, Scope
 from learnae.protocol.types import Address, Cid, Parents, PeerId, Timer, Wei
 
 BOB = PeerId("bob")
+
+
+def adoptions(driven: Driven) -> dict[tuple[PeerId, Cid], float]:
+    """What the peer knows to be adopted and unpaid."""
+    return reciprocity(driven)._adopted
+
+
+def reciprocity(driven: Driven) -> Reciprocity:
+    (rule,) = (rule for rule in driven.peer._rules if isinstance(rule, Reciprocity))
+    return rule
 
 
 TRADE: dict[str, Any] = {
@@ -66,11 +77,11 @@ def reads(
     driven: Driven, *payments: tuple[str, str], until: int = 7, genesis: str = "genesis", height: int | None = None
 ) -> Driven:
     """The chain has payments by these peers for these models, in the blocks up to this one of so many."""
-    request = driven.asked(do.ReadPayments)
+    request = driven.asked(ReadPayments)
     paid = tuple(
         ModelPayment(Address(f"0x{payer}"), request.wallets[0], (Cid(cid),), Wei(1)) for payer, cid in payments
     )
-    driven.tell(on.PaymentsRead(driven.now, request.request, PaymentReport(genesis, until, height or until, paid)))
+    driven.tell(PaymentsRead(driven.now, request.request, PaymentReport(genesis, until, height or until, paid)))
     return driven
 
 
@@ -98,7 +109,7 @@ def test_who_conceals_averages_announces_none() -> None:
 
 def test_who_adopted_and_did_not_pay_within_the_grace_earns_nothing() -> None:
     driven = adopts(trading(), "bob", "me-1")
-    assert not driven.all_asked(do.ReadPayments)
+    assert not driven.all_asked(ReadPayments)
     reads(overdue(driven))
     assert standing(driven) == [("bob", True, ("me-1",))]
     assert not fetched_for(driven, "bob", 2) and fetched_for(driven, "ann", 2)
@@ -107,16 +118,14 @@ def test_who_adopted_and_did_not_pay_within_the_grace_earns_nothing() -> None:
 def test_nobody_is_judged_before_the_chain_was_read() -> None:
     driven = overdue(adopts(trading(), "bob", "me-1"))
     assert not standing(driven)
-    assert driven.asked(do.ReadPayments) == do.ReadPayments(
-        driven.asked(do.ReadPayments).request, 1, (Address("0xme"),)
-    )
+    assert driven.asked(ReadPayments) == ReadPayments(driven.asked(ReadPayments).request, 1, (Address("0xme"),))
 
 
 def test_who_pays_stays_in_good_standing() -> None:
     driven = reads(overdue(adopts(trading(), "bob", "me-1")), ("bob", "me-1"))
     assert not standing(driven) and fetched_for(driven, "bob", 2)
     overdue(driven)
-    assert not driven.all_asked(do.ReadPayments), "nothing is overdue"
+    assert not driven.all_asked(ReadPayments), "nothing is overdue"
 
 
 COLD = Address("0xcold")
@@ -126,9 +135,9 @@ def pays_from_elsewhere(driven: Driven, to: Address) -> Driven:
     """bob's contract names another wallet than the one that has deployed it, which pays this one for me-1."""
     driven.meets("bob", COLD, facts("bob", COLD, deployer=Address("0xhot")), sender="bob")
     overdue(adopts(driven, "bob", "me-1"))
-    request = driven.asked(do.ReadPayments)
+    request = driven.asked(ReadPayments)
     paid = ModelPayment(Address("0xhot"), to, (Cid("me-1"),), Wei(1))
-    driven.tell(on.PaymentsRead(driven.now, request.request, PaymentReport("genesis", 7, 7, (paid,))))
+    driven.tell(PaymentsRead(driven.now, request.request, PaymentReport("genesis", 7, 7, (paid,))))
     return driven
 
 
@@ -138,13 +147,13 @@ def test_a_peer_whose_income_goes_elsewhere_pays_with_the_wallet_that_deployed_i
 
 def test_what_a_peer_pays_to_its_own_other_wallet_is_no_payment() -> None:
     driven = pays_from_elsewhere(met_nobody(scope=Scope.ALL), COLD)
-    assert COLD in driven.peer._reciprocity._read
+    assert COLD in reciprocity(driven)._read
     assert standing(driven) == [("bob", True, ("me-1",))]
 
 
 def test_a_peer_reads_what_is_paid_to_its_other_wallet() -> None:
     driven = overdue(adopts(met_nobody(payout=COLD).meets("bob"), "bob", "me-1"))
-    assert driven.asked(do.ReadPayments).wallets == (COLD,)
+    assert driven.asked(ReadPayments).wallets == (COLD,)
 
 
 def test_who_pays_late_is_in_good_standing_again_and_its_models_are_fetched() -> None:
@@ -159,9 +168,9 @@ def test_nobody_is_judged_before_the_chain_was_read_up_to_its_head() -> None:
     driven = overdue(adopts(trading(), "bob", "me-1"))
     for until in (50, 100):
         reads(driven, until=until, height=120)
-        assert driven.asked(do.ReadPayments).since == until + 1, "it reads on at once"
+        assert driven.asked(ReadPayments).since == until + 1, "it reads on at once"
     reads(driven, ("bob", "me-1"), until=120)
-    assert not standing(driven) and not driven.all_asked(do.ReadPayments)
+    assert not standing(driven) and not driven.all_asked(ReadPayments)
 
 
 def test_who_pays_late_is_restored_even_if_the_payment_is_not_in_the_last_block_read() -> None:
@@ -173,11 +182,11 @@ def test_who_pays_late_is_restored_even_if_the_payment_is_not_in_the_last_block_
 
 def test_an_answer_from_before_a_rollback_is_ignored_and_all_blocks_are_read() -> None:
     driven = overdue(adopts(trading(), "bob", "me-1"))
-    late = driven.asked(do.ReadPayments)
+    late = driven.asked(ReadPayments)
     driven.tell(on.ChainRolledBack(driven.now, head(3)))
-    driven.tell(on.PaymentsRead(driven.now, late.request, PaymentReport("genesis", 7, 7, ())))
+    driven.tell(PaymentsRead(driven.now, late.request, PaymentReport("genesis", 7, 7, ())))
     assert not standing(driven)
-    again = driven.asked(do.ReadPayments)
+    again = driven.asked(ReadPayments)
     assert (again.since, again.request > late.request) == (1, True)
     reads(driven, ("bob", "me-1"))
     assert not standing(driven)
@@ -188,12 +197,12 @@ def test_a_replaced_chain_forgives_all_and_is_read_from_the_first_block_on() -> 
     reads(driven, until=9, genesis="another")
     assert standing(driven)[-1] == ("bob", False, ())
     overdue(adopts(driven, "ann", "me-2"))
-    assert driven.asked(do.ReadPayments).since == 1
+    assert driven.asked(ReadPayments).since == 1
 
 
 def test_what_is_paid_is_forgotten() -> None:
     driven = reads(overdue(adopts(trading(), "bob", "me-1")), ("bob", "me-1"))
-    assert not driven.peer._reciprocity._adopted
+    assert not adoptions(driven)
 
 
 def test_a_peer_that_has_to_make_room_is_forgotten_and_no_longer_denied() -> None:
@@ -207,17 +216,17 @@ def test_a_peer_that_has_to_make_room_is_forgotten_and_no_longer_denied() -> Non
     driven.meets(names[1])
     assert names[0] not in known.peers
     assert standing(driven)[-1] == (names[0], False, ())
-    assert not driven.peer._reciprocity._adopted and not known.denied
+    assert not adoptions(driven) and not known.denied
 
 
 def test_blocks_are_read_once_unless_the_chain_rolled_back() -> None:
     driven = reads(overdue(adopts(trading(), "bob", "me-1")), until=7)
     overdue(driven)
-    assert driven.asked(do.ReadPayments).since == 8
+    assert driven.asked(ReadPayments).since == 8
     reads(driven)
     driven.tell(on.ChainRolledBack(driven.now, head(3)))
     overdue(driven)
-    assert driven.asked(do.ReadPayments).since == 1
+    assert driven.asked(ReadPayments).since == 1
 
 
 def test_a_fetched_model_of_a_denied_peer_is_not_averaged() -> None:
@@ -237,12 +246,12 @@ def test_while_the_chain_does_not_answer_every_grace_begins_again() -> None:
     """The chain is read until it answers, so that the grace is as long as ever once it does."""
     driven = overdue(adopts(trading(), "bob", "me-1"))
     for _ in range(3):
-        driven.fails(do.ReadPayments, Reason.UNREACHABLE)
+        driven.fails(ReadPayments, Reason.UNREACHABLE)
         driven.after(9.0).tell(on.TimerFired(driven.now, Timer.WORK))
     reads(driven)
     assert not standing(driven)
     driven.after(0.5).tell(on.TimerFired(driven.now, Timer.WORK))
-    assert not driven.all_asked(do.ReadPayments)
+    assert not driven.all_asked(ReadPayments)
     reads(overdue(driven))
     assert standing(driven) == [("bob", True, ("me-1",))]
 
@@ -263,21 +272,21 @@ def test_an_unpaid_model_is_forgotten_if_the_settings_forgive() -> None:
 
 def test_by_default_only_the_peers_own_models_count() -> None:
     driven = overdue(adopts(trading(), "bob", "ann-1"))
-    assert not driven.all_asked(do.ReadPayments)
+    assert not driven.all_asked(ReadPayments)
 
 
 def test_models_of_everybody_may_count() -> None:
     driven = overdue(adopts(trading(scope=Scope.ALL), "bob", "ann-1"))
-    assert driven.asked(do.ReadPayments).wallets == ("0xann", "0xbob", "0xme")
+    assert driven.asked(ReadPayments).wallets == ("0xann", "0xbob", "0xme")
     reads(driven)
     assert standing(driven) == [("bob", True, ("ann-1",))]
 
 
 def test_a_payment_to_itself_pays_for_nothing() -> None:
     driven = overdue(adopts(trading(scope=Scope.ALL), "bob", "ann-1"))
-    request = driven.asked(do.ReadPayments)
+    request = driven.asked(ReadPayments)
     payment = ModelPayment(Address("0xbob"), Address("0xbob"), (Cid("ann-1"),), Wei(1))
-    driven.tell(on.PaymentsRead(driven.now, request.request, PaymentReport("genesis", 7, 7, (payment,))))
+    driven.tell(PaymentsRead(driven.now, request.request, PaymentReport("genesis", 7, 7, (payment,))))
     assert standing(driven) == [("bob", True, ("ann-1",))]
 
 
@@ -285,21 +294,21 @@ def test_wallets_that_become_known_are_read_from_the_first_block_on() -> None:
     driven = reads(overdue(adopts(trading(scope=Scope.ALL), "bob", "ann-1")))
     driven.meets("cat")
     overdue(driven)
-    request = driven.asked(do.ReadPayments)
+    request = driven.asked(ReadPayments)
     assert "0xcat" in request.wallets and request.since == 1
 
 
 def test_a_peer_whose_wallet_is_not_known_is_not_judged() -> None:
     driven = overdue(adopts(trading(), "dan", "me-1"))
-    assert not driven.all_asked(do.ReadPayments)
+    assert not driven.all_asked(ReadPayments)
 
 
 def test_without_the_defence_nobody_is_judged() -> None:
     driven = trading(kind=Defence.NONE, scope=Scope.ALL)
-    assert not overdue(adopts(driven, "bob", "me-1")).all_asked(do.ReadPayments)
+    assert not overdue(adopts(driven, "bob", "me-1")).all_asked(ReadPayments)
 
 
 @pytest.mark.parametrize("kind", [Defence.NONE, Defence.PROFILES])
 def test_another_defence_denies_nobody(kind: Defence) -> None:
     driven = overdue(adopts(trading(kind=kind), "bob", "me-1"))
-    assert not driven.all_asked(do.ReadPayments) and not standing(driven)
+    assert not driven.all_asked(ReadPayments) and not standing(driven)

@@ -20,7 +20,8 @@ from learnae.protocol.decisions import (
     WorkState,
 )
 from learnae.protocol.policies import Role
-from learnae.protocol.types import Cid, PeerId, RowBlock, RowsAnnouncement, Timer
+from learnae.protocol.row_types import PackRows, RowBlock, RowsAnnouncement, RowsPacked, RowsSigned, SignRows
+from learnae.protocol.types import Cid, PeerId, Timer
 
 
 def open_peer(**settings: Any) -> Driven:
@@ -58,8 +59,8 @@ def answers(driven: Driven, cid: str, failed: Reason | None = None) -> None:
 
 
 def publish(driven: Driven, number: int) -> None:
-    driven.tell(on.RowsPacked(driven.now, driven.asked(do.PackRows).request, Cid(f"own {number}")))
-    driven.tell(on.RowsSigned(driven.now, driven.asked(do.SignRows).request, "signed"))
+    driven.tell(RowsPacked(driven.now, driven.asked(PackRows).request, Cid(f"own {number}")))
+    driven.tell(RowsSigned(driven.now, driven.asked(SignRows).request, "signed"))
     (store,) = (each for each in driven.all_asked(do.StoreModel) if each.cid == f"own {number}")
     driven.tell(on.ModelStored(driven.now, store.request))
 
@@ -76,18 +77,18 @@ def test_a_provider_packs_signs_stores_and_announces_its_slices_one_after_anothe
     driven.loaded()
     publish(driven, 2)
     assert driven.facts(RowsPublished) == [RowsPublished(1, Cid("own 1")), RowsPublished(2, Cid("own 2"))]
-    assert not driven.all_asked(do.PackRows)
+    assert not driven.all_asked(PackRows)
     driven.fires(Timer.ANNOUNCE)
     assert announced_rows(driven) == [1, 2]
     assert set(driven.peer.status().row_blocks) == {"own 1", "own 2"}
 
 
-@pytest.mark.parametrize("step", [do.SignRows, do.StoreModel])
+@pytest.mark.parametrize("step", [SignRows, do.StoreModel])
 def test_a_publication_that_failed_continues_with_the_next_announcements(step: type[do.Request]) -> None:
     driven = open_peer(role=Role.PROVIDER, slices_planned=0)
-    driven.tell(on.RowsPacked(driven.now, driven.asked(do.PackRows).request, Cid("own 1")))
+    driven.tell(RowsPacked(driven.now, driven.asked(PackRows).request, Cid("own 1")))
     if step is do.StoreModel:
-        driven.tell(on.RowsSigned(driven.now, driven.asked(do.SignRows).request, "signed"))
+        driven.tell(RowsSigned(driven.now, driven.asked(SignRows).request, "signed"))
     driven.fires(Timer.ANNOUNCE)
     assert len(driven.all_asked(step)) == 1  # it is under way
     driven.fails(step)
@@ -98,15 +99,15 @@ def test_a_publication_that_failed_continues_with_the_next_announcements(step: t
 
 def test_packing_that_failed_is_tried_again_with_the_next_announcements() -> None:
     driven = open_peer(role=Role.PROVIDER, slices_planned=0)
-    driven.fails(do.PackRows)
-    assert not driven.all_asked(do.PackRows)
+    driven.fails(PackRows)
+    assert not driven.all_asked(PackRows)
     driven.fires(Timer.ANNOUNCE)
-    assert driven.asked(do.PackRows).slice == 0
+    assert driven.asked(PackRows).slice == 0
 
 
 def test_in_privacy_mode_nothing_is_packed_and_no_block_is_wanted() -> None:
     driven = Driven(wants_payment=False, expected_identities=0).loaded()
-    assert not driven.all_asked(do.PackRows)
+    assert not driven.all_asked(PackRows)
     assert hears(driven, block("ann")) is Reason.RATE_LIMIT
 
 
@@ -155,7 +156,7 @@ def test_own_slices_and_received_blocks_are_drawn_alike() -> None:
         publish(driven, 1)
         driven.loaded()
         for step in range(4):
-            if driven.all_asked(do.PackRows):
+            if driven.all_asked(PackRows):
                 publish(driven, 2)
             driven.scored(do.TrainSlice, f"trained {step}", score(60))
         units = [(fact.slice, fact.rows) for fact in driven.facts(Trained)]

@@ -12,8 +12,10 @@ from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.creators import REMEMBERED
 from learnae.protocol.decisions import AttemptFailed, FetchFailed, ModelLocked
+from learnae.protocol.defence_types import Sealing
+from learnae.protocol.events import ModelAnnouncement
 from learnae.protocol.settings import Access, Defence
-from learnae.protocol.types import Cid, ModelAnnouncement, PeerId, Sealing, Timer
+from learnae.protocol.types import Cid, PeerId, Timer
 
 ME, BOB, ANN = PeerId("me"), PeerId("bob"), PeerId("ann")
 

@@ -7,8 +7,7 @@ from tests.helpers.peers import facts, head, score
 from tests.protocol.test_fee_pool import Member, calls, idles, later, mined
 
 from learnae.protocol import actions as do
-from learnae.protocol import events as on
-from learnae.protocol.blockchain import Deposit, PoolState, Report, Withdrawal
+from learnae.protocol.blockchain import Deposit, PoolRead, PoolState, ReadPool, Report, Withdrawal
 from learnae.protocol.types import Address, Timer, wei
 
 STAKE = Decimal("0.02")
@@ -26,11 +25,11 @@ def registered(**settings: Any) -> Member:
 
 def reads(driven: Member, *members: str, complete: bool = False) -> Member:
     """The pool has these members, each with its contract."""
-    if not driven.all_asked(do.ReadPool):
+    if not driven.all_asked(ReadPool):
         driven.fires(Timer.CHAIN)
     wallets = tuple(Address(f"0x{name}") for name in members)
     state = PoolState(1100, complete, wallets, tuple(Address(f"contract of {name}") for name in members))
-    driven.tell(on.PoolRead(driven.now, driven.asked(do.ReadPool).request, head(0), state))
+    driven.tell(PoolRead(driven.now, driven.asked(ReadPool).request, head(0), state))
     return driven
 
 
@@ -47,7 +46,7 @@ def test_the_stake_is_deposited_with_the_contract_and_debts_are_paid_as_ever() -
 
 def test_a_peer_without_the_setting_has_nothing_to_do_with_stakes() -> None:
     driven = registered(stakes=False)
-    assert calls(driven) == [] and not driven.all_asked(do.ReadPool)
+    assert calls(driven) == [] and not driven.all_asked(ReadPool)
     driven.hears("bob")
     assert fetched(driven) == ["bob"]
 

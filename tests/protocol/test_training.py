@@ -21,9 +21,10 @@ from learnae.protocol.decisions import (
     WorkChanged,
     WorkState,
 )
+from learnae.protocol.events import ModelAnnouncement
 from learnae.protocol.fetches import FIRST_SLOW
 from learnae.protocol.policies import Role
-from learnae.protocol.types import ModelAnnouncement, Timer
+from learnae.protocol.types import Timer
 
 
 def working(**settings: Any) -> Driven:

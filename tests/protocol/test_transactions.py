@@ -7,7 +7,7 @@ from learnae.protocol import events as on
 from learnae.protocol.blockchain import Receipt
 from learnae.protocol.requests import Requests
 from learnae.protocol.settings import ChainSettings
-from learnae.protocol.transactions import Transactions, TxState
+from learnae.protocol.transactions import OutgoingTransaction, Transactions, TxState
 from learnae.protocol.types import Address, Cid, PeerId, Poid, Timer, TxHash, Wei
 
 PAYMENT = do.SignPayment(2, (0,), 1, 0, Address("0xbob"), Wei(5), (Cid("bob-1"),))
@@ -15,7 +15,10 @@ PAYMENT = do.SignPayment(2, (0,), 1, 0, Address("0xbob"), Wei(5), (Cid("bob-1"),
 
 def read(transactions: Transactions, height: int, *receipts: Receipt) -> list[int]:
     """Nonces whose state or block changed."""
-    return [each.nonce for each in transactions.update(receipts, head(height))]
+    changed: list[OutgoingTransaction] = []
+    transactions._changed = changed.append
+    transactions.update(receipts, head(height))
+    return [each.nonce for each in changed]
 
 
 def polled(transactions: Transactions) -> tuple[TxHash, ...]:
@@ -29,7 +32,7 @@ def polled(transactions: Transactions) -> tuple[TxHash, ...]:
 def two() -> Transactions:
     requests = Requests()
     requests.validate(on.Started(1.0))
-    transactions = Transactions(ChainSettings(), requests)
+    transactions = Transactions(ChainSettings(), requests, lambda changed: None)
     transactions.add(signed(0), do.SignDeployment(1, 0, 0, Poid(PeerId("me"), Address("0xme"))))
     transactions.add(signed(1), PAYMENT)
     return transactions

@@ -40,9 +40,9 @@ class Story:
     def begin(self, **settings: Any) -> None:
         self.peer = new_peer(peers.config(**settings))
 
-    def hear(self, at: float, announcement: types.Announcement, sender: str = "") -> events.Event | Reason:
+    def hear(self, at: float, announcement: events.Announcement, sender: str = "") -> events.Event | Reason:
         """``sender`` is told only where somebody speaks of another."""
-        model = isinstance(announcement, types.ModelAnnouncement)
+        model = isinstance(announcement, events.ModelAnnouncement)
         named = announcement.model.creator if model else announcement.claim.poid.peer  # type: ignore[union-attr]
         return self.peer.screen(types.PeerId(sender or named), announcement, at)
 

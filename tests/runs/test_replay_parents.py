@@ -8,7 +8,7 @@ from tests.learn.small import SESSION, Swarm, name
 from learnae.errors import PortError, Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.policies import Forgery
+from learnae.protocol.policies import ForgeModel, Forgery
 from learnae.protocol.types import ModelRef, Parents, Score
 from learnae.runs.replay import Job
 from learnae.runtime.dispatch import finish, submit
@@ -20,7 +20,7 @@ def requests(own: ModelRef, model: ModelRef) -> list[do.TrainerAction]:
     return [
         do.ScoreModel(1, model.weights.cid, model),
         do.AverageModels(2, own.weights.cid, model, 2),
-        do.ForgeModel(3, Forgery.COPY, model, 2),
+        ForgeModel(3, Forgery.COPY, model, 2),
     ]
 
 

@@ -13,7 +13,9 @@ from learnae.ed25519 import SensorKey, verify
 from learnae.errors import PortError, Reason
 from learnae.messages.readings import ReadingLog, SensorOutbox, SensorRows, encode_reading
 from learnae.messages.wire import cid_of
-from learnae.protocol.types import Announcement, Cid, PeerId, RowBlock, RowsAnnouncement
+from learnae.protocol.events import Announcement
+from learnae.protocol.row_types import RowBlock, RowsAnnouncement
+from learnae.protocol.types import Cid, PeerId
 from learnae.runtime import feed as runtime_feed
 from learnae.runtime.feed import FeedGossip, publish_rows
 

@@ -18,8 +18,8 @@ from learnae.messages.journal_lines import journal_text
 from learnae.ports import Chain, Gossip, Performed
 from learnae.protocol.blockchain import Head, Receipt
 from learnae.protocol.decisions import DebtChanged, DebtState, RolledBack, WorkState
-from learnae.protocol.events import SessionClosed
-from learnae.protocol.types import Announcement, ModelAnnouncement, TxHash
+from learnae.protocol.events import Announcement, ModelAnnouncement, SessionClosed
+from learnae.protocol.types import TxHash
 from learnae.records.history import History, SessionEnded
 from learnae.records.outcome import EndedBy
 from learnae.runtime import journal_signature

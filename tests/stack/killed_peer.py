@@ -59,7 +59,6 @@ POOL = [  # of a session with a fee pool, beside all others
 UNUSED = {  # by an honest peer of a private session without a fee pool, whose plug-ins do not fail
     "trainer.forge",
     "journal.append ModelForged",
-    "journal.append ModelScoredDespite",
     "chain.pool",
     "chain.sign_call",
     "journal.append PoolRead",

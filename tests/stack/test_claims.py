@@ -23,7 +23,8 @@ from learnae.errors import Reason
 from learnae.messages.ids import base64url
 from learnae.messages.wire import cid_of, encode, proof_text
 from learnae.protocol.decisions import Verdict
-from learnae.protocol.types import ETHER, Address, Cid, Claim, IdentityAnnouncement, Poid, TxHash
+from learnae.protocol.events import IdentityAnnouncement
+from learnae.protocol.types import ETHER, Address, Cid, Claim, Poid, TxHash
 from learnae.records.history import Fact
 from learnae.runtime.clocks import Moment, SessionClock
 from learnae.runtime.learning import MemoryLearning

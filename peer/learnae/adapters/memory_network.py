@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from learnae.errors import BadMessage, PortError, Reason
 from learnae.messages.wire import MAX_MESSAGE, MAX_MODEL, cid_of, decode, encode
-from learnae.protocol.types import Announcement, Cid, PeerId
+from learnae.protocol.events import Announcement
+from learnae.protocol.types import Cid, PeerId
 from learnae.session.faults import CUT, Link, Links
 
 MAX_UNREAD = 1000  # messages that a peer may leave unread; more are lost

@@ -12,7 +12,8 @@ from torch import Tensor
 from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.network import Network
 from learnae.learn.weight_store import WeightStore
-from learnae.protocol.types import Cid, Likeness, Score
+from learnae.protocol.defence_types import Likeness
+from learnae.protocol.types import Cid, Score
 
 CACHED = 128  # models whose predictions are kept
 CHUNK = 512  # rows that are predicted together

@@ -19,7 +19,8 @@ from math import isfinite
 from learnae.errors import BadMessage, Reason
 from learnae.messages.ids import CID_PREFIX, base64url, cid_from_bytes, cid_to_bytes, peer_id, public_key
 from learnae.messages.wire import MAX_READING, SIGNING_PREFIX, cid_of, rows_text
-from learnae.protocol.types import Cid, PeerId, RowBlock, RowsAnnouncement
+from learnae.protocol.row_types import RowBlock, RowsAnnouncement
+from learnae.protocol.types import Cid, PeerId
 
 Sign = Callable[[bytes], bytes]
 Verify = Callable[[PeerId, bytes, bytes], bool]

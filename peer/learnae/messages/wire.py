@@ -11,24 +11,11 @@ from learnae.errors import BadMessage, Reason
 from learnae.messages.chunk_list import CHUNK, ChunkList, list_cid, raw_cid
 from learnae.messages.foreign_json import from_json
 from learnae.messages.multiaddr import PEER, Multiaddr
+from learnae.protocol.defence_types import Sealing
+from learnae.protocol.events import Announcement, IdentityAnnouncement, ModelAnnouncement
+from learnae.protocol.row_types import RowBlock, RowsAnnouncement
 from learnae.protocol.settings import DefenceSettings
-from learnae.protocol.types import (
-    Address,
-    Announcement,
-    Cid,
-    Claim,
-    IdentityAnnouncement,
-    ModelAnnouncement,
-    ModelRef,
-    Parents,
-    PeerId,
-    Poid,
-    RowBlock,
-    RowsAnnouncement,
-    Sealing,
-    TxHash,
-    Weights,
-)
+from learnae.protocol.types import Address, Cid, Claim, ModelRef, Parents, PeerId, Poid, TxHash, Weights
 
 VERSION = 1
 MAX_BLOCK = CHUNK  # bytes of one IPFS block; larger content is a list of chunks

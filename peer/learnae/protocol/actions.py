@@ -2,39 +2,24 @@
 
 Each docstring names the event that answers.  An action with a ``request`` gets that event or ``RequestFailed``, once,
 before the driver's own deadline has passed.  The driver starts actions in order and does not wait for one to complete
-before it starts the next; the trainer alone does one job at a time.
+before it starts the next; the trainer alone does one job at a time.  Actions of optional rules are defined in the
+modules that ``rules.py`` names.
 """
 
 from dataclasses import dataclass
 
-from learnae.protocol.blockchain import PoolCall, Signed
+from learnae.protocol.blockchain import ReadPayments, ReadPool, Signed, SignPoolCall
 from learnae.protocol.decisions import Decision
-from learnae.protocol.policies import Forgery
-from learnae.protocol.types import (
-    Address,
-    Announcement,
-    Cid,
-    Claim,
-    ModelRef,
-    PeerId,
-    Poid,
-    Recipients,
-    RowBlock,
-    SealedKey,
-    Timer,
-    TxHash,
-    Wei,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asking:
-    request: int
+from learnae.protocol.defence_types import Recipients, SealedKey
+from learnae.protocol.events import Announcement
+from learnae.protocol.policies import ForgeModel
+from learnae.protocol.row_types import PackRows, RowBlock, SignRows
+from learnae.protocol.types import Address, Asking, Cid, Claim, ModelRef, PeerId, Poid, Timer, TxHash, Wei
 
 
 # trainer
 @dataclass(frozen=True, slots=True)
-class ScoreModel(_Asking):
+class ScoreModel(Asking):
     """Score a fetched model; None: the common initial weights.  Answered by ``ModelScored``.
 
     It fails if the model predicts nearly the same as one of ``earlier`` ones (``defence.similar``).
@@ -46,7 +31,7 @@ class ScoreModel(_Asking):
 
 
 @dataclass(frozen=True, slots=True)
-class TrainSlice(_Asking):
+class TrainSlice(Asking):
     """Train a copy of the base model on one slice and score it.  Answered by ``ModelScored``.
 
     Seed, peer and ``slices_trained`` determine the order of the data.  ``step`` is that of the new model.
@@ -61,13 +46,9 @@ class TrainSlice(_Asking):
     rows: RowBlock | None = None
     earlier: tuple[Cid, ...] = ()
 
-    @property
-    def received(self) -> Cid | None:
-        return self.rows.cid if self.rows else None
-
 
 @dataclass(frozen=True, slots=True)
-class AverageModels(_Asking):
+class AverageModels(Asking):
     """Average all parameters of both models with weight 1/2 each, and score.  Answered by ``ModelScored``.
 
     It fails if the remote model predicts nearly the same as one of ``earlier`` ones.
@@ -79,30 +60,9 @@ class AverageModels(_Asking):
     earlier: tuple[Cid, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ForgeModel(_Asking):
-    """Make the model of a cheating peer.  Answered by ``ModelForged``.
-
-    ``source`` is None for random weights; ``other`` is the second model of forgeries that are made of two.
-    """
-
-    forgery: Forgery
-    source: ModelRef | None
-    step: int
-    other: Cid | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PackRows(_Asking):
-    """Make a block of one of the peer's slices.  Answered by ``RowsPacked``.  ``flips``: share of wrong labels."""
-
-    slice: int
-    flips: float
-
-
 # store
 @dataclass(frozen=True, slots=True)
-class FetchModel(_Asking):
+class FetchModel(Asking):
     """Get the block of a model or of rows; None: of the initial weights.  Answered by ``ModelFetched``.
 
     ``hints``: multiaddrs.  ``key``: of a sealed model.
@@ -120,25 +80,16 @@ class FetchModel(_Asking):
 
 
 @dataclass(frozen=True, slots=True)
-class StoreModel(_Asking):
+class StoreModel(Asking):
     """Make one of the peer's own blocks available to others.  Answered by ``ModelStored``."""
 
     cid: Cid
     sealed: bool = False  # encrypt it first
 
 
-@dataclass(frozen=True, slots=True)
-class SignRows(_Asking):
-    """Sign a row block of the peer's own with its IPFS key.  Answered by ``RowsSigned``."""
-
-    cid: Cid
-    number: int
-    session: Cid
-
-
 # chain and identity
 @dataclass(frozen=True, slots=True)
-class SignDeployment(_Asking):
+class SignDeployment(Asking):
     """Answered by ``TransactionSigned``.  ``attempt`` > 0 replaces a transaction of the same nonce, at a higher fee."""
 
     nonce: int
@@ -147,7 +98,7 @@ class SignDeployment(_Asking):
 
 
 @dataclass(frozen=True, slots=True)
-class SignPayment(_Asking):
+class SignPayment(Asking):
     """Pay several debts to one payee.  ``wei`` is their sum, ``cids`` are their models.
 
     Answered by ``TransactionSigned``, or by ``RequestFailed(FUNDS)``, which leaves the nonce unspent.
@@ -162,34 +113,21 @@ class SignPayment(_Asking):
 
 
 @dataclass(frozen=True, slots=True)
-class SignPoolCall(_Asking):
-    """Call the fee pool.  ``debts``: that a report covers.
-
-    Answered by ``TransactionSigned``, or by ``RequestFailed(FUNDS)``, which leaves the nonce unspent.
-    """
-
-    call: PoolCall
-    debts: tuple[int, ...]
-    nonce: int
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class SendTransaction(_Asking):
+class SendTransaction(Asking):
     """Idempotent.  Answered by ``TransactionSent``."""
 
     signed: Signed
 
 
 @dataclass(frozen=True, slots=True)
-class ReadReceipts(_Asking):
+class ReadReceipts(Asking):
     """Answered by ``ReceiptsRead``."""
 
     hashes: tuple[TxHash, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class SignClaim(_Asking):
+class SignClaim(Asking):
     """Answered by ``ClaimSigned``."""
 
     session: Cid
@@ -199,30 +137,13 @@ class SignClaim(_Asking):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadClaim(_Asking):
+class ReadClaim(Asking):
     """Read the contract and check code, receipt and signature.  Answered by ``ClaimRead``."""
 
     session: Cid
     sender: PeerId
     claim: Claim
     tries: int  # earlier reads that did not find the contract
-
-
-@dataclass(frozen=True, slots=True)
-class ReadPayments(_Asking):
-    """Read payments to these wallets in blocks from ``since`` on.  Answered by ``PaymentsRead``.
-
-    ``books``: for ``books.py``, not for ``reciprocity.py``.
-    """
-
-    since: int
-    wallets: tuple[Address, ...]
-    books: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ReadPool(_Asking):
-    """Read the state of the fee pool.  Answered by ``PoolRead``."""
 
 
 # without an answer

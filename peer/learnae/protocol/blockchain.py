@@ -1,8 +1,12 @@
-"""What a peer knows of the chain: its signed transactions, their receipts, the newest block."""
+"""What a peer knows of the chain: its signed transactions, their receipts, the newest block.
+
+Payments and the fee pool are read by optional rules alone (``books.py``, ``reciprocity.py``, ``fee_pool.py``); their
+events and actions are here, too.
+"""
 
 from dataclasses import dataclass
 
-from learnae.protocol.types import Address, Cid, TxHash, Wei
+from learnae.protocol.types import Address, Answering, Asking, Cid, TxHash, Wei
 
 POOL = Address("0x000000000000000000000000000000000000fee0")  # the fee pool, in the genesis block of a session's chain
 MAX_MEMBERS = 32  # of the fee pool
@@ -68,6 +72,23 @@ class PaymentReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadPayments(Asking):
+    """Read payments to these wallets in blocks from ``since`` on.  Answered by ``PaymentsRead``.
+
+    ``books``: for ``books.py``, not for ``reciprocity.py``.
+    """
+
+    since: int
+    wallets: tuple[Address, ...]
+    books: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentsRead(Answering):
+    report: PaymentReport
+
+
+@dataclass(frozen=True, slots=True)
 class PoolTerms:
     """What the fee pool of a session is made with."""
 
@@ -115,3 +136,29 @@ class PoolState:
 
     def closed(self, timestamp: int) -> bool:
         return self.complete or 0 < self.deadline <= timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class SignPoolCall(Asking):
+    """Call the fee pool.  ``debts``: that a report covers.
+
+    Answered by ``TransactionSigned``, or by ``RequestFailed(FUNDS)``, which leaves the nonce unspent.
+    """
+
+    call: PoolCall
+    debts: tuple[int, ...]
+    nonce: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPool(Asking):
+    """Read the state of the fee pool.  Answered by ``PoolRead``."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRead(Answering):
+    """``head``: the newest block at the time."""
+
+    head: Head
+    state: PoolState

@@ -16,22 +16,30 @@ A unit of work is one slice or one averaging attempt, whatever becomes of it.  R
 All that a comparison uses is on the chain or in the history, so that a check computes it again.
 """
 
+from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 
 from learnae.errors import Reason
-from learnae.protocol import actions as do
-from learnae.protocol.blockchain import PaymentReport
+from learnae.protocol.blockchain import Head, PaymentReport, ReadPayments
 from learnae.protocol.decisions import BooksClosed, BooksFailed
 from learnae.protocol.payments import Payments
 from learnae.protocol.requests import Requests
+from learnae.protocol.rules import PaymentReader
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import Address, Timer, Wei
+from learnae.protocol.types import Address, ModelRef, Timer, Wei
 
 
-class Books:
-    def __init__(self, config: PeerConfig, requests: Requests, payments: Payments) -> None:
-        self._config, self._requests, self._payments = config, requests, payments
+class Books(PaymentReader):
+    """``change`` makes the peer leave or return; it gets a cause in ``transitions.WORK``."""
+
+    books = True
+
+    def __init__(
+        self, config: PeerConfig, requests: Requests, payments: Payments, change: Callable[[str], None]
+    ) -> None:
+        super().__init__(requests)
+        self._config, self._payments, self._change = config, payments, change
         self.away = False
         self._units = 0  # of work in these books
         self._since: int | None = None  # first block of these books; None: that of its contract
@@ -52,7 +60,7 @@ class Books:
     def unit_began(self) -> None:
         self._units += 1
 
-    def model_received(self) -> None:
+    def model_received(self, model: ModelRef) -> None:
         self._news = self.away
 
     def closing(self) -> bool:
@@ -63,7 +71,7 @@ class Books:
             self._read()
         return bool(self._reading)
 
-    def look(self) -> None:
+    def proceed(self) -> None:
         """Read the prices that others get, if the peer is away and a model was announced."""
         if not self.away or not self._news or self._reading:
             return
@@ -74,11 +82,10 @@ class Books:
             self._look_at = self._requests.now + self._config.chain.poll
             self._read()
 
-    def payments_read(self, request: do.ReadPayments, report: PaymentReport) -> str:
-        """Why the peer leaves or returns, a cause in ``transitions.WORK``; empty: it does neither."""
+    def payments_read(self, request: ReadPayments, report: PaymentReport) -> None:
         if self._genesis not in ("", report.genesis):
-            self.reset(report.genesis, report.height)
-            return ""
+            self._reset(report.genesis, report.height)
+            return
         self._genesis, self._next = report.genesis, report.until + 1
         for payment in report.payments:
             if payment.sender != payment.to and payment.cids:
@@ -86,8 +93,10 @@ class Books:
                 self._wei += payment.wei
         if report.until < report.height or request.wallets != self._wallets():
             self._read()
-            return ""
-        return self._compare_price(report.until) if self.away else self._compare_income(report.until)
+        elif self.away:
+            self._compare_price(report.until)
+        else:
+            self._compare_income(report.until)
 
     def read_failed(self, reason: Reason) -> None:
         """The chain does not answer: try again later."""
@@ -95,19 +104,17 @@ class Books:
         self._news = self.away
         self._look_at = self._retry_at = self._requests.now + self._config.chain.poll
 
-    def reset(self, genesis: str, height: int) -> None:
-        """The chain rolled back, or was replaced: begin again after its newest block."""
-        for request in self._reading:
-            self._requests.abandon(request)
-        self._genesis = genesis
-        self._begin(height + 1)
-        self._units = 0
+    def rolled_back(self, head: Head) -> None:
+        self._reset(head.genesis, head.height)
 
     # private
 
-    @property
-    def _reading(self) -> list[do.ReadPayments]:
-        return [request for request in self._requests.open(do.ReadPayments) if request.books]
+    def _reset(self, genesis: str, height: int) -> None:
+        """Begin again after the newest block."""
+        self._stop_reading()
+        self._genesis = genesis
+        self._begin(height + 1)
+        self._units = 0
 
     def _wallets(self) -> tuple[Address, ...]:
         """Those to which payments count: its own or, while it is away, those of all others."""
@@ -124,35 +131,33 @@ class Books:
         if (wallets := self._wallets()) != self._counted:
             self._counted = wallets
             self._begin(self._since)  # what was paid to the new ones before counts, too
-        self._requests.issue(partial(do.ReadPayments, since=self._next, wallets=wallets, books=True))
+        self._requests.issue(partial(ReadPayments, since=self._next, wallets=wallets, books=True))
 
     def _begin(self, since: int | None) -> None:
         """Begin with this block."""
         self._since, self._next = since, since or 0
         self._models, self._wei = 0, 0
 
-    def _compare_income(self, until: int) -> str:
-        """Compare the income with the cost of the work."""
+    def _compare_income(self, until: int) -> None:
+        """Leave if the income is below the cost of the work."""
         units, sold = self._units, self._models
         stays = self._wei >= self._config.cost * units
         self._close(until, units, stays)
-        if stays:
-            return ""
-        self.away, self._left_with = True, (units, max(1, sold))
-        return "income below cost"
+        if not stays:
+            self.away, self._left_with = True, (units, max(1, sold))
+            self._change("income below cost")
 
-    def _compare_price(self, until: int) -> str:
-        """Compare what it could earn at the prices that others get with the cost of its work."""
+    def _compare_price(self, until: int) -> None:
+        """Return if what it could earn at the prices that others get covers the cost of its work."""
         if self._models < self._config.market.window:
-            return ""
+            return
         units, sold = self._left_with
         cost = Fraction(self._config.market.margin) * self._config.cost * units
         returns = self._wei * sold >= cost * self._models
         self._close(until, 0, returns)
-        if not returns:
-            return ""
-        self.away = self._news = False
-        return "price covers cost"
+        if returns:
+            self.away = self._news = False
+            self._change("price covers cost")
 
     def _close(self, until: int, units: int, works: bool) -> None:
         assert self._since is not None

@@ -18,6 +18,8 @@ STATES = {
     TxState.MINED: DebtState.MINED,
     TxState.FINAL: DebtState.FINAL,
 }
+ON_CHAIN = (DebtState.SIGNED, DebtState.SENT, DebtState.MINED)
+UNSETTLED = (DebtState.PAYABLE, *ON_CHAIN)
 # Refused payments count: after a rollback the same transaction may pay.
 SPENT = (*STATES.values(), DebtState.REFUSED)
 
@@ -29,6 +31,7 @@ class Debts:
     cap: Wei
     record: Callable[[DebtChanged], None]
     by_number: list[DebtChanged] = field(default_factory=list)
+    closed: bool = False  # the session is over
 
     def add(
         self,
@@ -49,11 +52,49 @@ class Debts:
         self.record(debt)
         return debt
 
+    def accept(self, debt: DebtChanged, pays: bool) -> bool:
+        """Whether a new debt is to be paid; else it is declined.  ``pays``: by the peer's policy."""
+        reasons = {"policy": not pays, "nothing to pay": debt.wei <= 0, "session over": self.closed}
+        declined = next((reason for reason, holds in reasons.items() if holds), None)
+        if declined:
+            self.decline(debt, declined)
+        return declined is None
+
+    def find_payee(self, creator: PeerId, payee: Address | None) -> None:
+        """Make what is owed to a creator payable, if its wallet is known."""
+        if payee:
+            for debt in self.owed_to(creator):
+                self.make_payable(debt, payee)
+
     def make_payable(self, debt: DebtChanged, payee: Address) -> DebtChanged:
         return self._change(debt, state=DebtState.PAYABLE, payee=payee)
 
     def decline(self, debt: DebtChanged, reason: str) -> None:
         self._change(debt, state=DebtState.DECLINED, reason=reason)
+
+    def update_payees(self, payee_of: Callable[[PeerId], Address | None]) -> None:
+        """Follow the directory: the claim that wins may have changed since a debt became payable."""
+        for debt in self.in_states((DebtState.PAYABLE,)):
+            payee = payee_of(debt.creator)
+            if payee is None:
+                self.reopen(debt)
+            elif payee != debt.payee:
+                self.make_payable(debt, payee)
+
+    def close(self) -> None:
+        """The session is over: give up what is not signed."""
+        self.closed = True
+        for debt in self.in_states((DebtState.OWED,)):
+            self.give_up_unclaimed(debt)
+        for debt in self.in_states((DebtState.PAYABLE,)):
+            self.decline(debt, "session over")
+
+    def leave_chain(self) -> None:
+        """Give up what is signed and not final, because it may have been paid there."""
+        for debt in self.in_states(ON_CHAIN):
+            self.decline(debt, "chain replaced")
+        for debt in self.in_states((DebtState.PAYABLE,)):
+            self.reopen(debt)
 
     def give_up_unclaimed(self, debt: DebtChanged) -> None:
         self._change(debt, state=DebtState.UNCLAIMED, reason="the creator proved no identity")

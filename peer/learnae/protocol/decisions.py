@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from learnae.errors import Reason
-from learnae.protocol.types import Address, Cid, Likeness, Parents, PeerId, Poid, Score, TxHash, Wei
+from learnae.protocol.defence_types import Likeness
+from learnae.protocol.types import Address, Cid, Parents, PeerId, Poid, Score, TxHash, Wei
 
 
 class WorkState(StrEnum):

@@ -213,8 +213,7 @@ class ClaimReader:
         """Read every claim again after a rollback, also those that are being read; return their number."""
         claims = [(entry.sender, entry.claim) for entry in self.directory.entries.values()]
         self._unread = dict.fromkeys([*claims, *self.being_read()], 0)
-        for request in self._requests.open(do.ReadClaim):
-            self._requests.abandon(request)
+        self._requests.abandon_all(do.ReadClaim)
         return len(self._unread)
 
     def forget(self, sender: PeerId) -> None:

@@ -1,65 +1,57 @@
-"""What a driver reports to a peer: facts in the past tense.
+"""What a driver reports to a peer: facts in the past tense, and what other peers announce.
 
 ``at`` is in session seconds and never decreases.  ``request`` is the id of the answered action; answers to a request
-that is no longer open are ignored.
+that is no longer open are ignored.  Events of optional rules are defined in the modules that ``rules.py`` names.
 """
 
 from dataclasses import dataclass
 
 from learnae.errors import Reason
-from learnae.protocol.blockchain import Head, PaymentReport, PoolState, Receipt, Signed
+from learnae.protocol.blockchain import Head, PaymentsRead, PoolRead, Receipt, Signed
 from learnae.protocol.decisions import PluginFailed
-from learnae.protocol.types import (
-    Cid,
-    Claim,
-    ClaimFacts,
-    Likeness,
-    ModelAnnouncement,
-    PeerId,
-    RowsAnnouncement,
-    Score,
-    Timer,
-    Weights,
-)
+from learnae.protocol.defence_types import Likeness, Sealing
+from learnae.protocol.policies import ModelForged
+from learnae.protocol.row_types import RowsAnnouncement, RowsPacked, RowsReceived, RowsSigned
+from learnae.protocol.types import Answering, Cid, Claim, ClaimFacts, ModelRef, PeerId, Score, Timed, Timer, Weights
 
 
 @dataclass(frozen=True, slots=True)
-class _Timed:
-    at: float
+class IdentityAnnouncement:
+    session: Cid
+    claim: Claim
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Answering(_Timed):
-    request: int
+class ModelAnnouncement:
+    session: Cid
+    model: ModelRef
+    addresses: tuple[str, ...] = ()
+    sealing: Sealing | None = None
+
+
+Announcement = IdentityAnnouncement | ModelAnnouncement | RowsAnnouncement  # the adapter fills in addresses
 
 
 @dataclass(frozen=True, slots=True)
-class Started(_Timed):
+class Started(Timed):
     """The first event of a journal.  A peer that restarts replays it and does not get it again."""
 
 
 @dataclass(frozen=True, slots=True)
-class TimerFired(_Timed):
+class TimerFired(Timed):
     timer: Timer
 
 
 @dataclass(frozen=True, slots=True)
-class ModelReceived(_Timed):
+class ModelReceived(Timed):
     """A model announcement that passed ``Peer.screen``."""
 
     announcement: ModelAnnouncement
 
 
 @dataclass(frozen=True, slots=True)
-class RowsReceived(_Timed):
-    """An announced row block that passed ``Peer.screen``.  The driver has verified the signature of its creator."""
-
-    sender: PeerId
-    announcement: RowsAnnouncement
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimReceived(_Timed):
+class ClaimReceived(Timed):
     """An identity announcement that passed ``Peer.screen``.  Gossip has verified ``sender``."""
 
     sender: PeerId
@@ -68,76 +60,51 @@ class ClaimReceived(_Timed):
 
 
 @dataclass(frozen=True, slots=True)
-class ChainRolledBack(_Timed):
+class ChainRolledBack(Timed):
     """The chain's height or hash regressed, its genesis changed, or the driver did not watch it for a while."""
 
     head: Head
 
 
 @dataclass(frozen=True, slots=True)
-class SessionClosed(_Timed):
+class SessionClosed(Timed):
     """The session is over.  The peer gives up what can no longer be settled, and records it."""
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFetched(_Answering):
+class ModelFetched(Answering):
     """The driver has the block."""
 
 
 @dataclass(frozen=True, slots=True)
-class ModelStored(_Answering):
+class ModelStored(Answering):
     """Other peers can fetch the block."""
 
 
 @dataclass(frozen=True, slots=True)
-class ModelScored(_Answering):
-    """Answers ``ScoreModel``, ``TrainSlice`` and ``AverageModels``.  The driver keeps the block of ``weights``."""
+class ModelScored(Answering):
+    """Answers ``ScoreModel``, ``TrainSlice`` and ``AverageModels``.  The driver keeps the block of ``weights``.
+
+    ``plugin``: failed in the trainer, so that an averaging rule counts as the mean, and a metric as 0.
+    """
 
     weights: Weights
     score: Score
+    plugin: PluginFailed | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class ModelScoredDespite(ModelScored):
-    """As ``ModelScored``, but a plug-in failed in the trainer: a rule counts as the mean, a metric as 0.
-
-    ``line``: of its file; 0: unknown.
-    """
-
-    plugin: str
-    line: int
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class ModelForged(_Answering):
-    weights: Weights
-
-
-@dataclass(frozen=True, slots=True)
-class RowsPacked(_Answering):
-    """The driver keeps the block."""
-
-    cid: Cid
-
-
-@dataclass(frozen=True, slots=True)
-class RowsSigned(_Answering):
-    signature: str
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionSigned(_Answering):
+class TransactionSigned(Answering):
     signed: Signed
 
 
 @dataclass(frozen=True, slots=True)
-class TransactionSent(_Answering):
+class TransactionSent(Answering):
     """The node accepted the transaction or already had it.  It may never be mined."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiptsRead(_Answering):
+class ReceiptsRead(Answering):
     """One receipt for each hash of the request, in its order; None where the transaction is not mined."""
 
     head: Head
@@ -145,31 +112,18 @@ class ReceiptsRead(_Answering):
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimSigned(_Answering):
+class ClaimSigned(Answering):
     signature: str
     sealing_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimRead(_Answering):
+class ClaimRead(Answering):
     facts: ClaimFacts
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentsRead(_Answering):
-    report: PaymentReport
-
-
-@dataclass(frozen=True, slots=True)
-class PoolRead(_Answering):
-    """``head``: the newest block at the time."""
-
-    head: Head
-    state: PoolState
-
-
-@dataclass(frozen=True, slots=True)
-class RequestFailed(_Answering):
+class RequestFailed(Answering):
     """Any request may fail; a peer survives every failure."""
 
     reason: Reason
@@ -178,7 +132,7 @@ class RequestFailed(_Answering):
 
 
 Notification = Started | TimerFired | ModelReceived | RowsReceived | ClaimReceived | ChainRolledBack | SessionClosed
-ModelAnswer = ModelFetched | ModelStored | ModelScored | ModelScoredDespite | ModelForged | RowsPacked | RowsSigned
+ModelAnswer = ModelFetched | ModelStored | ModelScored | ModelForged | RowsPacked | RowsSigned
 ChainAnswer = TransactionSigned | TransactionSent | ReceiptsRead | ClaimSigned | ClaimRead | PaymentsRead | PoolRead
 Answer = ModelAnswer | ChainAnswer | RequestFailed
 Event = Notification | Answer

@@ -12,9 +12,7 @@ pool.  With a stake, a member takes models only of identities whose contracts ar
 
 from collections.abc import Mapping
 
-from learnae.protocol import actions as do
-from learnae.protocol import events as on
-from learnae.protocol.blockchain import SHARES, Deposit, PoolCall, PoolState, Report, Withdrawal
+from learnae.protocol.blockchain import SHARES, Deposit, PoolCall, PoolRead, PoolState, ReadPool, Report, Withdrawal
 from learnae.protocol.debts import Debts
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.protocol.directory import ClaimReader
@@ -63,10 +61,10 @@ class FeePool:
         return self.splits_fees or self._transactions.signing
 
     def poll(self) -> None:
-        if self.unfinished and self._done(Deposit) and not self._requests.waits_for(do.ReadPool):
-            self._requests.issue(do.ReadPool)
+        if self.unfinished and self._done(Deposit) and not self._requests.waits_for(ReadPool):
+            self._requests.issue(ReadPool)
 
-    def read(self, event: on.PoolRead) -> None:
+    def read(self, event: PoolRead) -> None:
         self._state, self._timestamp = event.state, event.head.timestamp
 
     def accepts(self, creator: PeerId) -> bool:

@@ -12,15 +12,18 @@ Rules:
 """
 
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from random import Random
 from statistics import median
 
 from learnae.errors import Reason
 from learnae.protocol import actions as do
-from learnae.protocol.decisions import FetchFailed
+from learnae.protocol import events as on
+from learnae.protocol.decisions import AttemptFailed, FetchFailed
 from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.requests import Requests
+from learnae.protocol.rules import Rule
 from learnae.protocol.types import ModelRef, PeerId, Timer
 
 READY = 1  # models at hand, or on their way from reliable creators
@@ -34,9 +37,13 @@ MIN_SLOW, FIRST_SLOW = 0.5, 2.0  # s: at least, and as long as no model has arri
 OUTAGE_WAIT = 90.0  # s: longer than the waits of ``Delivery`` after an outage of a minute
 
 
-class Fetches:
-    def __init__(self, rng: Random, requests: Requests, peer_book: PeerBook) -> None:
-        self._rng, self._requests, self._peer_book = rng, requests, peer_book
+class Fetches(Rule):
+    """``arrived`` gets each model that was fetched, and whether it wakes a peer that is DONE."""
+
+    def __init__(
+        self, rng: Random, requests: Requests, peer_book: PeerBook, arrived: Callable[[ModelRef, bool], None]
+    ) -> None:
+        self._rng, self._requests, self._peer_book, self._arrived = rng, requests, peer_book, arrived
         self.ready: dict[PeerId, ModelRef] = {}  # fetched and not tried, by creator
         self._taken: ModelRef | None = None  # the last one
         self._durations: deque[float] = deque(maxlen=JUDGED)  # s
@@ -75,30 +82,30 @@ class Fetches:
         self._peer_book.begin_attempt(model)
         return model
 
+    def announced(self, announcement: on.ModelAnnouncement, done: bool) -> None:
+        """Enter an announced model.  ``done``: the peer is DONE, so that the model is news."""
+        model = announcement.model
+        reason = self._peer_book.receive(announcement, self._requests.now, done)
+        self.superseded(model.creator)
+        if reason:
+            self._requests.record(AttemptFailed(model.creator, model.weights.cid, reason))
+
+    def answered(self, request: do.Request, event: on.Answer) -> None:
+        match event, request:
+            case on.ModelFetched(), do.FetchModel(model=ModelRef() as model):
+                self._fetched(model)
+            case on.RequestFailed(reason=reason), do.FetchModel(model=ModelRef() as model):
+                self._failed(model, reason)
+
     def superseded(self, creator: PeerId) -> None:
         self.ready.pop(creator, None)
-
-    def arrived(self, model: ModelRef) -> bool:
-        """Enter a fetched model; return whether it wakes a peer that is DONE."""
-        self._last_arrival = self._requests.now
-        if peer := self._peer_book.peers.get(model.creator):
-            self._durations.append(self._requests.now - peer.delivery.began_at)
-        if self._peer_book.fetched(model, self._requests.now):
-            self.ready[model.creator] = model
-        return self._peer_book.wakes(model)
-
-    def failed(self, model: ModelRef, reason: Reason) -> None:
-        self._requests.record(FetchFailed(model.creator, model.weights.cid, reason))
-        peer = self._peer_book.peers.get(model.creator)
-        if peer:
-            peer.delivery.fail(self._requests.now, self._last_arrival)
 
     def wanted(self, only_news: bool) -> bool:
         """Whether a model is left to fetch, now or later, of a creator that was not given up."""
         wanted, peers = self._peer_book.wanted(self._requests.now, only_news), self._peer_book.peers
         return any(not peers[model.creator].delivery.given_up for model in wanted)
 
-    def proceed(self, only_news: bool) -> None:
+    def fetch(self, only_news: bool) -> None:
         """Begin as many fetches as the rules allow; set a timer for those that must wait.
 
         ``only_news``: only models that were announced while the peer was DONE.
@@ -134,6 +141,20 @@ class Fetches:
             self._look_again([at for at in slow_at.values() if at > now])
 
     # private
+
+    def _fetched(self, model: ModelRef) -> None:
+        self._last_arrival = self._requests.now
+        if peer := self._peer_book.peers.get(model.creator):
+            self._durations.append(self._requests.now - peer.delivery.began_at)
+        if self._peer_book.fetched(model, self._requests.now):
+            self.ready[model.creator] = model
+        self._arrived(model, self._peer_book.wakes(model))
+
+    def _failed(self, model: ModelRef, reason: Reason) -> None:
+        self._requests.record(FetchFailed(model.creator, model.weights.cid, reason))
+        peer = self._peer_book.peers.get(model.creator)
+        if peer:
+            peer.delivery.fail(self._requests.now, self._last_arrival)
 
     def _creators(self) -> list[PeerId]:
         """Of the models that are being fetched."""

@@ -211,7 +211,9 @@ class Hooks:
     def _view(self) -> PeerView:
         training, settings = self.training, (self._config.forgery, self._config.leader)
         second, slices, step = int(self._requests.now), training.slices, training.publication.step
-        return PeerView(second, slices.trained, slices.planned, training.attempts, step, training.score, *settings)
+        return PeerView(
+            second, slices.trained, slices.planned, training.attempts.begun, step, training.score, *settings
+        )
 
     def _ask(self, honest: T, kind: type | UnionType, hook: Any, *arguments: Any) -> T:
         try:

@@ -14,9 +14,9 @@ from typing import get_args
 from learnae.errors import DOWN, Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.blockchain import Head
-from learnae.protocol.debts import Debts
-from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, IdentityState, RolledBack
+from learnae.protocol.blockchain import Head, PoolRead, SignPoolCall
+from learnae.protocol.debts import UNSETTLED, Debts
+from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, RolledBack
 from learnae.protocol.directory import ClaimReader
 from learnae.protocol.fee_pool import FeePool
 from learnae.protocol.hooks import Hooks
@@ -26,10 +26,8 @@ from learnae.protocol.reward import Rewards
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.settlement import due_payments
 from learnae.protocol.transactions import OutgoingTransaction, Transactions
-from learnae.protocol.types import PeerId, Timer
+from learnae.protocol.types import Timer
 
-ON_CHAIN = (DebtState.SIGNED, DebtState.SENT, DebtState.MINED)
-UNSETTLED = (DebtState.PAYABLE, *ON_CHAIN)
 OUT_OF_MONEY = (Reason.FUNDS, Reason.GAS_CAP)  # waiting does not help
 
 
@@ -39,47 +37,16 @@ class Payments:
         self.claims = ClaimReader(config, requests)
         self.debts = Debts(config.reward.cap_wei, requests.record)
         self.rewards = Rewards(config, requests, self.debts, self.begin)
-        self.transactions = Transactions(config.chain, requests)
+        self.transactions = Transactions(config.chain, requests, self._transaction_changed)
         self.registration = Registration(config, requests, self.transactions)
         self.pool = FeePool(config, requests, self.transactions, self.registration, self.claims, self.debts)
-        self.closed = False
         self._genesis: str | None = None
         self._sign_from = 0.0  # s: no signing before, because the chain or the signer did not answer
 
-    @property
-    def settled(self) -> bool:
-        """Whether no debt is left that more time could settle."""
-        creditors = {debt.creator for debt in self.debts.in_states((DebtState.OWED,))}
-        looking_up = any(claim.poid.peer in creditors for _, claim in self.claims.being_read())
-        waits = self.transactions.need_recheck or self.debts.in_states(UNSETTLED) or self.pool.unfinished
-        return not (looking_up or waits)
-
-    @property
-    def identities(self) -> int:
-        """Number of IPFS ids to which the chain has an admitted claim, the peer's own included.
-
-        If stakes are required, others count once they have theirs: before, there would be nothing to average with.
-        """
-        claimed, own = set(filter(self.pool.accepts, self.claims.directory.claimed)), self._config.peer
-        registered = self.registration.identity is IdentityState.REGISTERED and self.registration.poid.peer == own
-        return len(claimed) + (registered and own not in claimed)
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether, with no request open, the chain owes it nothing and it owes nobody anything that it could pay."""
-        waits = self.transactions.open() or self.claims.has_unread or self.registration.unfinished
-        return self.settled and not waits
-
     def begin(self, debt: DebtChanged) -> None:
         """Find out who is paid for a new debt, or decline it."""
-        if not self._hooks.pays(debt):
-            self.debts.decline(debt, "policy")
-        elif debt.wei <= 0:
-            self.debts.decline(debt, "nothing to pay")
-        elif self.closed:
-            self.debts.decline(debt, "session over")
-        else:
-            self._find_payee(debt.creator)
+        if self.debts.accept(debt, self._hooks.pays(debt)):
+            self.debts.find_payee(debt.creator, self.claims.directory.payee(debt.creator))
 
     # answers
 
@@ -88,24 +55,17 @@ class Payments:
             return
         if not isinstance(request, do.SignDeployment) and request.attempt == 0 and not self._still_owed(request):
             return  # it is never sent, so its nonce is not spent
-        transaction = self.transactions.add(event.signed, request)
-        self._update_purpose(transaction)
-        self.transactions.send(transaction)
-
-    def transaction_sent(self, request: do.SendTransaction) -> None:
-        if transaction := self.transactions.sent(request.signed):
-            self._update_purpose(transaction)
+        self.transactions.add(event.signed, request)
 
     def receipts_read(self, event: on.ReceiptsRead) -> None:
         if self._entered_chain(event.head.genesis):
             return
-        for transaction in self.transactions.update(event.receipts, event.head):
-            self._update_purpose(transaction)
+        self.transactions.update(event.receipts, event.head)
         self.transactions.send_again()
 
     def claim_read(self, request: do.ReadClaim, event: on.ClaimRead) -> None:
         for judged in self.claims.claim_read(request, event):
-            self._find_payee(judged.poid.peer)
+            self.debts.find_payee(judged.poid.peer, self.claims.directory.payee(judged.poid.peer))
 
     def request_failed(self, request: do.ChainAction, reason: Reason) -> None:
         if reason in DOWN or (reason not in OUT_OF_MONEY and not isinstance(request, do.ReadClaim)):
@@ -113,18 +73,17 @@ class Payments:
         match request:
             case do.SignPayment(attempt=0) if reason in OUT_OF_MONEY:  # the others may still be paid
                 self.debts.decline(self.debts.by_number[request.debts[-1]], str(reason))
-            case do.SignPoolCall(attempt=0) if reason in OUT_OF_MONEY:
+            case SignPoolCall(attempt=0) if reason in OUT_OF_MONEY:
                 self.pool.give_up(request.call, str(reason))
             case do.SignDeployment(attempt=0):
                 self.registration.deployment_failed()
-            case do.SignPayment() | do.SignDeployment() | do.SignPoolCall() if request.attempt:
+            case do.SignPayment() | do.SignDeployment() | SignPoolCall() if request.attempt:
                 self.transactions.send(self.transactions.by_nonce[request.nonce])  # its last version
             case do.SendTransaction() if reason not in DOWN:  # the node rejects it, perhaps because of its fee
                 self.transactions.replace_if_late(self.transactions.by_nonce[request.signed.nonce])
             case do.ReadClaim():
                 self.claims.read_failed(request, reason)
-            case _:
-                pass  # the next poll tries again
+            # The next poll tries the others again.
 
     # chain and time
 
@@ -135,7 +94,7 @@ class Payments:
             self._requests.record(RolledBack(head.height, rechecked))
         self._requests.set_timer(Timer.CHAIN, 0.0)
 
-    def pool_read(self, event: on.PoolRead) -> None:
+    def pool_read(self, event: PoolRead) -> None:
         if not self._entered_chain(event.head.genesis):
             self.pool.read(event)
 
@@ -149,7 +108,7 @@ class Payments:
 
         ``finished``: the peer has no work left at present, so that what it owes will not add up further.
         """
-        if not self.closed:
+        if not self.debts.closed:
             self.registration.proceed()
             if self._requests.now >= self._sign_from:
                 self._sign_next(finished)
@@ -160,11 +119,7 @@ class Payments:
 
     def close(self) -> None:
         """Sign nothing new, because the session is over; signed transactions are followed while events arrive."""
-        self.closed = True
-        for debt in self.debts.in_states((DebtState.OWED,)):
-            self.debts.give_up_unclaimed(debt)
-        for debt in self.debts.in_states((DebtState.PAYABLE,)):
-            self.debts.decline(debt, "session over")
+        self.debts.close()
 
     # private
 
@@ -174,35 +129,25 @@ class Payments:
         if self.registration.needs_deployment:
             self.transactions.sign_deployment(self.registration.poid)
             return
-        for debt in self.debts.in_states((DebtState.PAYABLE,)):
-            payee = self.claims.directory.payee(debt.creator)
-            if payee is None:
-                self.debts.reopen(debt)
-            elif payee != debt.payee:
-                self.debts.make_payable(debt, payee)
+        self.debts.update_payees(self.claims.directory.payee)
         if self.pool.sign_next(finished):
             return
         payable = self.debts.decline_above_cap(self.debts.in_states((DebtState.PAYABLE,)))
         if due := next(due_payments(payable, self._config.payment, finished), None):
             self.transactions.sign_payment(due, self.transactions.next_nonce)
 
-    def _still_owed(self, request: do.SignPayment | do.SignPoolCall) -> bool:
+    def _still_owed(self, request: do.SignPayment | SignPoolCall) -> bool:
         """Whether the session is not over, and no debt was declined or has another payee since."""
         payee, debts = self.claims.directory.payee, [self.debts.by_number[number] for number in request.debts]
         payable = all(debt.state is DebtState.PAYABLE and debt.payee == payee(debt.creator) for debt in debts)
-        return payable and not self.closed
+        return payable and not self.debts.closed
 
-    def _update_purpose(self, transaction: OutgoingTransaction) -> None:
+    def _transaction_changed(self, transaction: OutgoingTransaction) -> None:
         """Propagate a transaction's state to its debts or deployment."""
         if transaction.is_deployment:
             self.registration.deployment_changed()
         else:
             self.debts.update(transaction)
-
-    def _find_payee(self, creator: PeerId) -> None:
-        if payee := self.claims.directory.payee(creator):
-            for debt in self.debts.owed_to(creator):
-                self.debts.make_payable(debt, payee)
 
     def _entered_chain(self, genesis: str) -> bool:
         """Whether this is another chain than before; if so, begin again on it."""
@@ -215,12 +160,8 @@ class Payments:
         return before is not None
 
     def _leave_chain(self) -> None:
-        for debt in self.debts.in_states(ON_CHAIN):
-            self.debts.decline(debt, "chain replaced")
-        for debt in self.debts.in_states((DebtState.PAYABLE,)):
-            self.debts.reopen(debt)
-        for request in self._requests.open(*get_args(do.ChainAction)):
-            self._requests.abandon(request)
+        self.debts.leave_chain()
+        self._requests.abandon_all(*get_args(do.ChainAction))
         self.transactions.by_nonce.clear()
         self.claims.reset()
         self.registration.reset()

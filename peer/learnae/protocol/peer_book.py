@@ -13,10 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from learnae.errors import Reason
+from learnae.protocol import actions as do
 from learnae.protocol.creators import REMEMBERED, Creators
+from learnae.protocol.decisions import Verdict
+from learnae.protocol.defence_types import Recipients, SealedKey
 from learnae.protocol.delivery import Delivery
+from learnae.protocol.directory import Directory
+from learnae.protocol.events import ModelAnnouncement
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import Cid, ModelAnnouncement, ModelRef, PeerId, Recipients, SealedKey
+from learnae.protocol.types import Cid, ModelRef, PeerId
 
 
 @dataclass(slots=True)
@@ -62,6 +67,16 @@ class PeerBook:
         self.peers[peer] = KnownPeer(self._rank(peer))
         self._first_to_go = None
         return True, removed
+
+    def claim_read(self, request: do.ReadClaim, peer: PeerId, directory: Directory) -> None:
+        """Note that the directory has a wallet of a peer.
+
+        A peer that repeats an old claim of another one does not replace the key of the other.
+        """
+        if directory.payee(peer):
+            admitted = directory.entries[request.sender, request.claim.contract].verdict is not Verdict.REJECTED
+            own = admitted and request.sender == peer
+            self.claim_verified(peer, request.claim.sealing_key if own else None)
 
     def claim_verified(self, peer: PeerId, sealing_key: str | None = None) -> None:
         """Note that a wallet is known that is paid for the peer's models; and its key, if this peer has claimed it."""

@@ -1,6 +1,9 @@
 """What peers are for, how they behave, and what those that cheat forge."""
 
+from dataclasses import dataclass
 from enum import StrEnum
+
+from learnae.protocol.types import Answering, Asking, Cid, ModelRef, Weights
 
 
 class Role(StrEnum):
@@ -51,3 +54,21 @@ class Forgery(StrEnum):
     def of_two(self) -> bool:
         """Whether it is made of two models."""
         return self not in (Forgery.RANDOM, Forgery.COPY, Forgery.PERTURBED)
+
+
+@dataclass(frozen=True, slots=True)
+class ForgeModel(Asking):
+    """Make the model of a cheating peer.  Answered by ``ModelForged``.
+
+    ``source`` is None for random weights; ``other`` is the second model of forgeries that are made of two.
+    """
+
+    forgery: Forgery
+    source: ModelRef | None
+    step: int
+    other: Cid | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelForged(Answering):
+    weights: Weights

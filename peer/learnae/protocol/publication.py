@@ -6,12 +6,14 @@ from functools import partial
 from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol.decisions import AttemptFailed, Published
+from learnae.protocol.defence_types import Recipients
+from learnae.protocol.events import ModelAnnouncement
 from learnae.protocol.hooks import Hooks
 from learnae.protocol.peer_book import PeerBook
-from learnae.protocol.policies import Policy
+from learnae.protocol.policies import Policy, Role
 from learnae.protocol.requests import Requests
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import Cid, ModelAnnouncement, ModelRef, Parents, PeerId, Recipients, Weights
+from learnae.protocol.types import Cid, ModelRef, Parents, PeerId, Weights
 
 REMEMBERED = 64  # models with which a new one is compared
 
@@ -49,6 +51,13 @@ class Publication:
             self._requests.issue(self._store(weights.cid))
         else:
             self._withheld = self.step
+
+    def adopt(self, weights: Weights, remote: ModelRef) -> None:
+        """Publish an average with this model.  A provider has taken the model itself, and publishes nothing."""
+        if self._config.role is Role.PROVIDER:
+            self.begin_with(weights, remote.creator)
+        else:
+            self.publish(weights, remote)
 
     def _parents(self, remote: ModelRef) -> Parents | None:
         """What an average with this model announces; None if the peer conceals that it is one."""

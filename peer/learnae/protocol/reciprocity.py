@@ -14,28 +14,24 @@ adopted which models, its own or everybody's, and who paid.  It averages with no
 
 from functools import partial
 
-from learnae.protocol import actions as do
-from learnae.protocol.blockchain import PaymentReport
-from learnae.protocol.decisions import StandingChanged
+from learnae.errors import Reason
+from learnae.protocol.blockchain import Head, PaymentReport, ReadPayments
+from learnae.protocol.decisions import StandingChanged, WorkState
 from learnae.protocol.payments import Payments
 from learnae.protocol.peer_book import PeerBook
-from learnae.protocol.publication import Publication
 from learnae.protocol.requests import Requests
+from learnae.protocol.rules import PaymentReader
 from learnae.protocol.settings import Defence, PeerConfig, Scope
+from learnae.protocol.training import Training
 from learnae.protocol.types import Address, Cid, ModelRef, PeerId
 
 
-class Reciprocity:
+class Reciprocity(PaymentReader):
     def __init__(
-        self,
-        config: PeerConfig,
-        requests: Requests,
-        peer_book: PeerBook,
-        publication: Publication,
-        payments: Payments,
+        self, config: PeerConfig, requests: Requests, peer_book: PeerBook, training: Training, payments: Payments
     ) -> None:
-        self._config, self._requests = config, requests
-        self._peer_book, self._publication = peer_book, publication
+        super().__init__(requests)
+        self._config, self._peer_book, self._training = config, peer_book, training
         self._directory, self._transactions = payments.claims.directory, payments.transactions
         self._adopted: dict[tuple[PeerId, Cid], float] = {}  # adopter and unpaid model -> when the grace began
         self._paid: dict[tuple[Address, Cid], set[Address]] = {}  # payer and model -> to whom
@@ -45,17 +41,19 @@ class Reciprocity:
         self._behind = False  # whether the last read failed, or ended below the head
         self._read_at = 0.0
 
-    def announced(self, model: ModelRef) -> None:
+    def model_received(self, model: ModelRef) -> None:
         """Note whose model an announced average adopts."""
         settings = self._config.defence
         if settings.kind is not Defence.RECIPROCITY or model.parents is None:
             return
         _, adopted = model.parents.cids
-        if settings.scope is Scope.ALL or adopted in self._publication.cids:
+        if settings.scope is Scope.ALL or adopted in self._training.publication.cids:
             self._adopted.setdefault((model.creator, adopted), self._requests.now)
 
     def proceed(self) -> None:
-        """Read the chain if a grace is over and the chain was not read lately."""
+        """Read the chain if a grace is over and the chain was not read lately, unless the work is done."""
+        if self._training.work is WorkState.DONE:
+            return
         now = self._requests.now
         recent = self._read_at > 0 and now < self._read_at + self._config.chain.poll
         if not recent and (self._behind or self._overdue()) and not self._reading:
@@ -63,11 +61,11 @@ class Reciprocity:
             if payees != self._read:
                 self._read, self._since = payees, None
             since = self._first_block() if self._since is None else self._since
-            self._requests.issue(partial(do.ReadPayments, since=since, wallets=payees))
+            self._requests.issue(partial(ReadPayments, since=since, wallets=payees))
 
-    def payments_read(self, report: PaymentReport) -> None:
+    def payments_read(self, request: ReadPayments, report: PaymentReport) -> None:
         if self._genesis not in ("", report.genesis):
-            self.reset(report.genesis)
+            self._reset(report.genesis)
             return
         self._genesis, self._since, self._behind = report.genesis, report.until + 1, report.until < report.height
         for payment in report.payments:
@@ -77,22 +75,13 @@ class Reciprocity:
             self._read_at = self._requests.now
             self._judge()
 
-    def read_failed(self) -> None:
+    def read_failed(self, reason: Reason) -> None:
         """Nobody can be expected to pay while the chain does not answer, so read on to know when it does again."""
         self._read_at, self._behind = self._requests.now, True
         self._adopted = dict.fromkeys(self._adopted, self._requests.now)
 
-    def reset(self, genesis: str) -> None:
-        """The chain rolled back, or was replaced: read all of it again."""
-        self._paid.clear()
-        self._since = None
-        for request in self._reading:
-            self._requests.abandon(request)
-        if self._genesis not in ("", genesis):
-            self._adopted.clear()
-            self._behind = False
-            self._judge()
-        self._genesis = genesis
+    def rolled_back(self, head: Head) -> None:
+        self._reset(head.genesis)
 
     def forget(self, peer: PeerId) -> None:
         """The peer book has removed the peer."""
@@ -103,9 +92,16 @@ class Reciprocity:
 
     # private
 
-    @property
-    def _reading(self) -> list[do.ReadPayments]:
-        return [request for request in self._requests.open(do.ReadPayments) if not request.books]
+    def _reset(self, genesis: str) -> None:
+        """Read all of the chain again."""
+        self._paid.clear()
+        self._since = None
+        self._stop_reading()
+        if self._genesis not in ("", genesis):
+            self._adopted.clear()
+            self._behind = False
+            self._judge()
+        self._genesis = genesis
 
     def _payees(self) -> tuple[Address, ...]:
         """The wallets to which payments count."""

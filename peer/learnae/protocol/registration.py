@@ -55,6 +55,10 @@ class Registration:
             self._change("claim signed")
             self._requests.set_timer(Timer.ANNOUNCE, 0.0)
 
+    def announce(self) -> None:
+        if self.claim:
+            self._requests.emit(do.Announce(on.IdentityAnnouncement(self._config.session, self.claim)))
+
     def deployment_changed(self) -> None:
         """React to a new state of a deployment's transaction."""
         if self.claim and self._deployed() != (self.claim.contract, self.claim.deploy_tx):

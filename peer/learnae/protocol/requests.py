@@ -6,27 +6,30 @@ from typing import TypeVar
 from learnae.errors import DriverError
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
+from learnae.protocol.blockchain import PaymentsRead, PoolRead, ReadPayments, ReadPool, SignPoolCall
 from learnae.protocol.decisions import Decision
+from learnae.protocol.policies import ForgeModel, ModelForged
+from learnae.protocol.row_types import PackRows, RowsPacked, RowsSigned, SignRows
 from learnae.protocol.types import Timer
 
 ANSWER_OF: dict[type, type] = {
     do.ScoreModel: on.ModelScored,
     do.TrainSlice: on.ModelScored,
     do.AverageModels: on.ModelScored,
-    do.ForgeModel: on.ModelForged,
+    ForgeModel: ModelForged,
     do.FetchModel: on.ModelFetched,
     do.StoreModel: on.ModelStored,
-    do.PackRows: on.RowsPacked,
-    do.SignRows: on.RowsSigned,
+    PackRows: RowsPacked,
+    SignRows: RowsSigned,
     do.SignDeployment: on.TransactionSigned,
     do.SignPayment: on.TransactionSigned,
-    do.SignPoolCall: on.TransactionSigned,
+    SignPoolCall: on.TransactionSigned,
     do.SendTransaction: on.TransactionSent,
     do.ReadReceipts: on.ReceiptsRead,
     do.SignClaim: on.ClaimSigned,
     do.ReadClaim: on.ClaimRead,
-    do.ReadPayments: on.PaymentsRead,
-    do.ReadPool: on.PoolRead,
+    ReadPayments: PaymentsRead,
+    ReadPool: PoolRead,
 }
 EARLY = 1e-9  # s: rounding may let a timer fire this much before its time
 
@@ -79,6 +82,10 @@ class Requests:
         """Stop waiting: the answer will be ignored."""
         del self._open[request.request]
 
+    def abandon_all(self, *kinds: type[do.Request]) -> None:
+        for request in self.open(*kinds):
+            self.abandon(request)
+
     def validate(self, event: on.Event) -> None:
         """Accept an event; raise DriverError, and change nothing, if no driver can legally report it."""
         if not event.at >= self.now:  # written so that NaN is refused, too
@@ -124,7 +131,7 @@ def _answers(event: on.Answer, request: do.Request) -> bool:
     match event, request:
         case on.RequestFailed(), _:
             return True
-        case on.TransactionSigned(signed=signed), do.SignDeployment() | do.SignPayment() | do.SignPoolCall():
+        case on.TransactionSigned(signed=signed), do.SignDeployment() | do.SignPayment() | SignPoolCall():
             return signed.nonce == request.nonce
         case on.ReceiptsRead(receipts=receipts), do.ReadReceipts(hashes=hashes):
             pairs = zip(receipts, hashes, strict=False)

@@ -7,9 +7,14 @@ have acted since, because the first to do so would have received an announcement
 """
 
 from dataclasses import dataclass
+from typing import get_args
 
+from learnae.protocol import actions as do
+from learnae.protocol.debts import UNSETTLED
+from learnae.protocol.decisions import DebtState, WorkState
 from learnae.protocol.payments import Payments
 from learnae.protocol.peer_book import PeerBook
+from learnae.protocol.requests import Requests
 from learnae.protocol.training import Training
 from learnae.protocol.types import Cid, PeerId
 
@@ -35,6 +40,43 @@ class Rest:
         rows = self.rows_received
         reads = not self.locked & other.sealed_for  # or a newer announcement is on its way
         return reads and other.announced <= self.received and (rows is None or other.rows_announced <= rows)
+
+
+def is_settled(payments: Payments) -> bool:
+    """Whether no debt is left that more time could settle."""
+    debts, claims = payments.debts, payments.claims
+    creditors = {debt.creator for debt in debts.in_states((DebtState.OWED,))}
+    looking_up = any(claim.poid.peer in creditors for _, claim in claims.being_read())
+    waits = payments.transactions.need_recheck or debts.in_states(UNSETTLED) or payments.pool.unfinished
+    return not (looking_up or waits)
+
+
+def is_quiet(requests: Requests, training: Training, payments: Payments) -> bool:
+    """Whether a peer is DONE, with nothing under way, to publish or to settle."""
+    if training.work is not WorkState.DONE or training.publication.pending:
+        return False
+    working = requests.waits_for(*get_args(do.TrainerAction), do.StoreModel)
+    expected = training.fetches.expected or training.rows.expected
+    return not working and not expected and is_settled(payments)
+
+
+def has_done_all(training: Training) -> bool:
+    """Whether a peer that waits for no answer has done all that it can do with what it has received."""
+    stopped = training.work in (WorkState.IDLE, WorkState.DONE)
+    if not training.begun or not stopped or training.publication.pending:
+        return False
+    if training.absent:
+        return training.books.at_rest
+    untried = training.hooks.averages and training.fetches.wanted(only_news=training.patience <= 0)
+    return not (training.slices.left or training.fetches.ready or untried or not training.rows.at_rest)
+
+
+def is_at_rest(requests: Requests, training: Training, payments: Payments) -> bool:
+    """Whether only an announcement that a peer has not received makes it act again; no timer does."""
+    if not requests.none_open or not has_done_all(training) or not is_settled(payments):
+        return False
+    # With no request open, the chain owes it nothing either.
+    return not (payments.transactions.open() or payments.claims.has_unread or payments.registration.unfinished)
 
 
 def rest(peer: PeerId, training: Training, payments: Payments, peer_book: PeerBook) -> Rest:

@@ -12,6 +12,7 @@ A row block is one more kind of announced block.  Rules:
    left, in their order, and the blocks at hand.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
@@ -23,8 +24,10 @@ from learnae.protocol.decisions import FetchFailed, RowsFetched, RowsForwarded, 
 from learnae.protocol.delivery import Delivery
 from learnae.protocol.policies import Role
 from learnae.protocol.requests import Requests
+from learnae.protocol.row_types import PackRows, RowBlock, RowsAnnouncement, RowsPacked, RowsSigned, SignRows
+from learnae.protocol.rules import Rule
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import Cid, RowBlock, RowsAnnouncement, Timer
+from learnae.protocol.types import Cid, Timer
 
 AHEAD = 3  # blocks at hand or on their way
 
@@ -40,9 +43,11 @@ class KnownRows:
         return self.announcement.rows
 
 
-class RowBlocks:
-    def __init__(self, config: PeerConfig, rng: Random, requests: Requests) -> None:
-        self._config, self._rng, self._requests = config, rng, requests
+class RowBlocks(Rule):
+    """``arrived`` is called when a block is at hand to train on."""
+
+    def __init__(self, config: PeerConfig, rng: Random, requests: Requests, arrived: Callable[[], None]) -> None:
+        self._config, self._rng, self._requests, self._arrived = config, rng, requests, arrived
         self.publishes = not config.privacy and config.role in (Role.TRAINER, Role.PROVIDER)
         self.trains = not config.privacy and config.role in (Role.TRAINER, Role.PROFITEER)
         self._published: list[RowsAnnouncement] = []
@@ -116,6 +121,23 @@ class RowBlocks:
 
     # answers
 
+    def answered(self, request: do.Request, event: on.Answer) -> None:
+        match event, request:
+            case RowsPacked(), _:
+                self._packed(event)
+            case RowsSigned(), _:
+                self._signature = event.signature
+                self._publish()
+            case on.ModelStored(), do.StoreModel():
+                self.stored(request.cid)
+            case on.ModelFetched(), do.FetchModel(model=RowBlock() as block):
+                self.fetched(block)
+            case on.RequestFailed(), do.FetchModel(model=RowBlock() as block):
+                self._requests.record(FetchFailed(block.creator, block.cid, event.reason))
+                self.known[block.cid].delivery.fail(self._requests.now, self._requests.now)
+            case on.RequestFailed(), PackRows():
+                self._packing_failed = True  # it is tried again with the next announcements
+
     def fetched(self, block: RowBlock) -> None:
         known = self.known[block.cid]
         known.arrived = True
@@ -126,22 +148,7 @@ class RowBlocks:
         if self.trains:
             self.ready.append(block)
             self.ready.sort(key=lambda block: block.cid)
-
-    def fetch_failed(self, block: RowBlock, reason: Reason) -> None:
-        self._requests.record(FetchFailed(block.creator, block.cid, reason))
-        self.known[block.cid].delivery.fail(self._requests.now, self._requests.now)
-
-    def publication_failed(self, request: do.Request) -> None:
-        """What failed is tried again with the next announcements."""
-        self._packing_failed = self._packing_failed or isinstance(request, do.PackRows)
-
-    def packed(self, event: on.RowsPacked) -> None:
-        self._unsigned, self._signature = RowBlock(self._config.peer, len(self._published) + 1, event.cid), ""
-        self._publish()
-
-    def signed(self, event: on.RowsSigned) -> None:
-        self._signature = event.signature
-        self._publish()
+            self._arrived()
 
     def stored(self, cid: Cid) -> None:
         block = self._unsigned
@@ -160,10 +167,10 @@ class RowBlocks:
         self._packing_failed = False
         self._publish()
 
-    def proceed(self, trainer_is_free: bool) -> None:
+    def publish_and_fetch(self, trainer_is_free: bool) -> None:
         """Pack the next own slice, if the trainer has nothing to do; fetch blocks."""
         if self._publishing and trainer_is_free and not self._unsigned and not self._packing_failed:
-            pack = partial(do.PackRows, slice=len(self._published), flips=self._config.flips)
+            pack = partial(PackRows, slice=len(self._published), flips=self._config.flips)
             self._requests.issue(pack)
         now, fetching = self._requests.now, {request.cid for request in self._requests.open(do.FetchModel)}
         missing = [known for cid, known in self.known.items() if not known.arrived and cid not in fetching]
@@ -183,6 +190,10 @@ class RowBlocks:
             self._requests.set_timer(Timer.FETCH, min(later))
 
     # private
+
+    def _packed(self, event: RowsPacked) -> None:
+        self._unsigned, self._signature = RowBlock(self._config.peer, len(self._published) + 1, event.cid), ""
+        self._publish()
 
     def _fetch(self, known: KnownRows) -> None:
         block, hints = known.block, known.announcement.addresses
@@ -209,10 +220,10 @@ class RowBlocks:
         """Ask for the next step of the publication under way."""
         block = self._unsigned
         storing = [request.cid for request in self._requests.open(do.StoreModel)]
-        if block is None or self._requests.waits_for(do.SignRows) or block.cid in storing:
+        if block is None or self._requests.waits_for(SignRows) or block.cid in storing:
             return
         if self._signature:
             self._requests.issue(partial(do.StoreModel, cid=block.cid))
         else:
-            sign = partial(do.SignRows, cid=block.cid, number=block.number, session=self._config.session)
+            sign = partial(SignRows, cid=block.cid, number=block.number, session=self._config.session)
             self._requests.issue(sign)

@@ -8,23 +8,29 @@
 4. Who averages with a model pays the creator of the model, not those on whose rows it was trained.
 """
 
-from collections.abc import Callable
-
-from learnae.protocol.debts import Debts
-from learnae.protocol.decisions import DebtChanged
+from learnae.protocol import actions as do
+from learnae.protocol import events as on
+from learnae.protocol.payments import Payments
 from learnae.protocol.requests import Requests
 from learnae.protocol.reward import scaled_gain
+from learnae.protocol.row_types import RowBlock
+from learnae.protocol.rules import Rule
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import RowBlock, Score, Wei
+from learnae.protocol.training import Training
+from learnae.protocol.types import Score, Wei
 
 
-class RowRewards:
-    def __init__(
-        self, config: PeerConfig, requests: Requests, debts: Debts, begin: Callable[[DebtChanged], None]
-    ) -> None:
-        self._price, self._requests, self._debts, self._begin = config.reward.data_wei, requests, debts, begin
+class RowRewards(Rule):
+    def __init__(self, config: PeerConfig, requests: Requests, training: Training, payments: Payments) -> None:
+        self._price, self._requests = config.reward.data_wei, requests
+        self._training, self._payments = training, payments
         self._best: Score | None = None
         self._used: list[RowBlock] = []
+
+    def answered(self, request: do.Request, event: on.Answer) -> None:
+        if isinstance(request, do.TrainSlice) and isinstance(event, on.ModelScored):
+            self.trained(request.rows)
+        self.scored(self._training.score)
 
     def trained(self, rows: RowBlock | None) -> None:
         if rows:
@@ -39,7 +45,8 @@ class RowRewards:
         for block in used:
             assert before  # training begins with a scored model
             wei, second = price_of_rows(self._price, before, score, len(used)), int(self._requests.now)
-            self._begin(self._debts.add(block.creator, block.cid, before, score, wei, second, len(used)))
+            debt = self._payments.debts.add(block.creator, block.cid, before, score, wei, second, len(used))
+            self._payments.begin(debt)
 
 
 def price_of_rows(factor: Wei, before: Score, after: Score, shares: int) -> Wei:

@@ -6,6 +6,7 @@ from learnae.protocol.blockchain import Signed
 from learnae.protocol.decisions import DebtChanged, IdentityState, WorkState
 from learnae.protocol.directory import DirectoryEntry, payee_of
 from learnae.protocol.payments import Payments
+from learnae.protocol.rest import is_settled
 from learnae.protocol.training import Training
 from learnae.protocol.types import Address, Cid, Claim, ModelRef, PeerId, Score, Weights
 
@@ -64,7 +65,7 @@ def snapshot(training: Training, payments: Payments, peers_known: int, quiet: bo
         directory=tuple(payments.claims.directory.entries.values()),
         debts=tuple(payments.debts.by_number),
         signed=payments.transactions.signed(),
-        settled=payments.settled,
+        settled=is_settled(payments),
         quiet=quiet,
-        closed=payments.closed,
+        closed=payments.debts.closed,
     )

@@ -22,24 +22,26 @@ from random import Random
 from typing import get_args
 
 from learnae.protocol import actions as do
-from learnae.protocol import decisions
 from learnae.protocol import events as on
+from learnae.protocol.attempts import Attempts
 from learnae.protocol.books import Books
-from learnae.protocol.decisions import WorkState
+from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, Trained, TrainingFailed, WorkChanged, WorkState
 from learnae.protocol.fetches import Fetches
 from learnae.protocol.hooks import Hooks
 from learnae.protocol.pace import Pace
 from learnae.protocol.payments import Payments
 from learnae.protocol.peer_book import PeerBook
-from learnae.protocol.policies import Forgery, Role
+from learnae.protocol.policies import ForgeModel, ModelForged, Role
 from learnae.protocol.publication import Publication
 from learnae.protocol.requests import Requests
 from learnae.protocol.row_blocks import RowBlocks
+from learnae.protocol.row_types import PackRows, SignRows, cid_of
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.slices import Slices
 from learnae.protocol.transitions import WORK
-from learnae.protocol.types import Cid, ModelAnnouncement, ModelRef, RowBlock, Score, Timer
+from learnae.protocol.types import ModelRef, Score, Timer
 
+TRAINER = get_args(do.TrainerAction)
 RETRY_INITIAL = 1.0  # s until initial weights that failed to load are fetched again
 
 
@@ -47,65 +49,31 @@ class Training:
     def __init__(
         self, config: PeerConfig, rng: Random, requests: Requests, peer_book: PeerBook, payments: Payments, hooks: Hooks
     ) -> None:
-        self._config, self._hooks = config, hooks
+        self._config, self.hooks = config, hooks
         hooks.training = self
         self._requests, self._peer_book = requests, peer_book
         self._pay = payments.rewards.attempted
-        self.books = Books(config, requests, payments)
+        self.books = Books(config, requests, payments, self._books_closed)
         self.work, self.begun = WorkState.EMPTY, False
         self.publication = Publication(config, requests, peer_book, hooks)
-        self.fetches = Fetches(rng, requests, peer_book)
-        self.rows = RowBlocks(config, rng, requests)
+        self.fetches = Fetches(rng, requests, peer_book, self._model_arrived)
+        self.rows = RowBlocks(config, rng, requests, partial(self._wake, "new rows fetched"))
         self.score: Score | None = None  # of its newest model, as it states it
-        self.slices = Slices(config, self.rows)
+        self.slices = Slices(config, hooks, self.rows, self.publication)
         self._pace = Pace(requests, self.fetches)
-        self.attempts = 0
-        self._patience = config.work.patience
+        self.attempts = Attempts(config, hooks, self.publication)
+        self.patience = config.work.patience
         self._remote: ModelRef | None = None  # of the present attempt
 
     @property
     def absent(self) -> bool:
         """Whether its policy has ended its work, or its work costs more than it brings."""
-        return self._hooks.left or self.books.away
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether, with no request open, it has done all that it can do with what it has received."""
-        if not self.begun or self.work not in (WorkState.IDLE, WorkState.DONE) or self.publication.pending:
-            return False
-        untried = self._hooks.averages and self.fetches.wanted(only_news=self._patience <= 0)
-        waits = self.slices.left or self.fetches.ready or untried or not self.rows.at_rest
-        return self.books.at_rest if self.absent else not waits
-
-    def begin(self, identities: int, timed_out: bool) -> None:
-        self.begun = True
-        self._requests.record(decisions.WorkBegan(identities, timed_out))
-
-    def model_received(self, announcement: ModelAnnouncement) -> None:
-        model, news = announcement.model, self.work is WorkState.DONE
-        reason = self._peer_book.receive(announcement, self._requests.now, news)
-        self.fetches.superseded(model.creator)
-        if reason:
-            self._requests.record(decisions.AttemptFailed(model.creator, model.weights.cid, reason))
+        return self.hooks.left or self.books.away
 
     # answers
 
-    def model_fetched(self, request: do.FetchModel) -> None:
-        if request.model is None:
-            self._requests.issue(partial(do.ScoreModel, cid=request.cid, model=None))
-            return
-        if isinstance(request.model, RowBlock):
-            self.rows.fetched(request.model)
-            if self.work is WorkState.DONE and self.rows.ready:
-                self._wake("new rows fetched")
-            return
-        news = self.fetches.arrived(request.model)
-        if self._config.role is Role.KEEPER:
-            self.fetches.superseded(request.model.creator)
-            self.publication.credit(request.model)  # so that copies of it are not fetched
-            return
-        if self.work is WorkState.DONE and (news or self._patience > 0) and self.fetches.ready:
-            self._wake("new model fetched")
+    def initial_fetched(self, request: do.FetchModel) -> None:
+        self._requests.issue(partial(do.ScoreModel, cid=request.cid, model=None))
 
     def model_scored(self, request: do.ScoreModel, event: on.ModelScored) -> None:
         if request.model and self.work is WorkState.MERGING:
@@ -118,37 +86,34 @@ class Training:
             self.publication.credit(ModelRef(self._config.peer, 0, event.weights))
         else:
             self._verified(request.model, adopted=False)
-        self._requests.record(decisions.Adopted(request.cid, creator, event.score))
+        self._requests.record(Adopted(request.cid, creator, event.score))
         self._change("remote model adopted" if request.model else "initial weights loaded")
 
     def slice_trained(self, request: do.TrainSlice, event: on.ModelScored) -> None:
-        self.score = self._hooks.true_score = event.score
+        self.score = self.hooks.true_score = event.score
         self.slices.trained += 1
         self.publication.publish(event.weights)
-        step, cid = self.publication.step, event.weights.cid
-        self._requests.record(decisions.Trained(request.slice, step, cid, event.score, request.received))
+        cid, rows = event.weights.cid, cid_of(request.rows)
+        self._requests.record(Trained(request.slice, self.publication.step, cid, event.score, rows))
         self._end_unit()
 
     def attempt_scored(self, remote: ModelRef, event: on.ModelScored) -> None:
         before = self.score
         assert before
-        after, adopted = self._hooks.judge(before, event.score)
+        after, adopted = self.hooks.judge(before, event.score)
         averages = self._config.role is not Role.PROVIDER
         cid, step = event.weights.cid, self.publication.step + averages
-        self._requests.record(decisions.Averaged(remote.creator, remote.weights.cid, before, after, adopted, cid, step))
+        self._requests.record(Averaged(remote.creator, remote.weights.cid, before, after, adopted, cid, step))
         self._verified(remote, adopted)
         if adopted:
-            self.score, self._patience = after, self._config.work.patience
-            if averages:
-                self.publication.publish(event.weights, remote)
-            else:
-                self.publication.begin_with(event.weights, remote.creator)
+            self.score, self.patience = after, self._config.work.patience
+            self.publication.adopt(event.weights, remote)
         elif not self.slices.left:
-            self._patience -= 1
+            self.patience -= 1
         self._pay(remote, before, after, adopted)
         self._end_unit()
 
-    def model_forged(self, event: on.ModelForged) -> None:
+    def model_forged(self, event: ModelForged) -> None:
         if self.work is WorkState.TRAINING:
             self.slices.trained += 1
         if self._remote:
@@ -158,47 +123,39 @@ class Training:
 
     def request_failed(self, request: do.TrainerAction | do.StoreAction, event: on.RequestFailed) -> None:
         match request:
-            case do.PackRows() | do.SignRows() | do.StoreModel():
-                self.rows.publication_failed(request)
             case do.FetchModel(model=None) | do.ScoreModel(model=None):
                 self._requests.set_timer(Timer.WORK, RETRY_INITIAL)
-            case do.FetchModel(model=RowBlock() as block):
-                self.rows.fetch_failed(block, event.reason)
-            case do.FetchModel(model=ModelRef() as model):
-                self.fetches.failed(model, event.reason)
-            case do.TrainSlice() | do.ForgeModel() if self.work is WorkState.TRAINING:
+            case do.FetchModel() | do.StoreModel() | PackRows() | SignRows():
+                pass  # tried again later
+            case do.TrainSlice() | ForgeModel() if self.work is WorkState.TRAINING:
                 if isinstance(request, do.TrainSlice):
-                    self._requests.record(decisions.TrainingFailed(request.slice, event.reason, request.received))
+                    self._requests.record(TrainingFailed(request.slice, event.reason, cid_of(request.rows)))
                 self.slices.trained += 1
                 self._end_unit()
             case _:
                 assert (remote := self._remote)
                 cid, reason, similar = remote.weights.cid, event.reason, event.similar
-                self._requests.record(decisions.AttemptFailed(remote.creator, cid, reason, similar))
+                self._requests.record(AttemptFailed(remote.creator, cid, reason, similar))
                 self._peer_book.refute(remote)
                 self._end_unit()
-
-    def books_closed(self, cause: str) -> None:
-        """Leave or return, if there is a cause; the peer is IDLE or DONE then."""
-        if cause:
-            self._patience = self._config.work.patience
-            self._change(cause)
 
     # time
 
     def proceed(self) -> None:
         """Begin fetches and the next unit of work, unless one is under way."""
-        if self._config.role is Role.KEEPER or self.absent:
-            self._keep()
+        if self.absent:
             return
+        keeps = self._config.role is Role.KEEPER
+        if self.begun and keeps and self.work is WorkState.EMPTY:
+            self._change("nothing to compute")
         begins_with_initial = self._config.role is not Role.PROFITEER or not self._config.privacy
         initial = self.work is WorkState.EMPTY and begins_with_initial
-        averages = self._hooks.averages and (self._patience > 0 or self.slices.left)
-        if self.begun and not initial and self._hooks.averages:
-            self.fetches.proceed(only_news=not averages)
+        averages = self.hooks.averages and (self.patience > 0 or self.slices.left)
         if self.begun:
-            self.rows.proceed(trainer_is_free=not self._requests.waits_for(*get_args(do.TrainerAction)))
-        if self._requests.waits_for(*get_args(do.TrainerAction)):
+            if keeps or (not initial and self.hooks.averages):
+                self.fetches.fetch(only_news=not (averages or keeps))
+            self.rows.publish_and_fetch(trainer_is_free=not (keeps or self._requests.waits_for(*TRAINER)))
+        if keeps or self._requests.waits_for(*TRAINER):
             return
         if initial:
             if self._requests.due(Timer.WORK) is None and not self._requests.waits_for(do.FetchModel):
@@ -207,29 +164,22 @@ class Training:
             if not self._pace.pauses() and not self.books.closing():
                 self._begin_next_unit(averages)
                 if self._remote:  # there is room for the next model
-                    self.fetches.proceed(only_news=not averages)
+                    self.fetches.fetch(only_news=not averages)
 
     def close(self) -> None:
         """The session is over: a peer that waits for models that will not come is done."""
-        if self.work is WorkState.IDLE and self.at_rest and self._requests.none_open:
+        if self.work is WorkState.IDLE:
             self._change("nothing untried")
 
     # private
 
-    def _keep(self) -> None:
-        if self.begun and not self.absent:
-            if self.work is WorkState.EMPTY:
-                self._change("nothing to compute")
-            self.fetches.proceed(only_news=False)
-            self.rows.proceed(trainer_is_free=False)
-
     def _begin_next_unit(self, averages: bool) -> None:
-        if self.work is WorkState.IDLE and self._hooks.leaves():
+        if self.work is WorkState.IDLE and self.hooks.leaves():
             self._change("patience spent")
             return
         slices_left = self.slices.left and self.work is WorkState.IDLE
         candidate = averages and bool(self.fetches.ready)
-        attempt_due = averages and self.attempts < self.slices.trained
+        attempt_due = averages and self.attempts.begun < self.slices.trained
         for_fetch = slices_left and attempt_due and not candidate
         if averages and (slices_left or candidate) and self._pace.waits_for_network(for_fetch):
             return
@@ -245,38 +195,33 @@ class Training:
         elif self._pace.has_waited(self._config.work.idle_after) and self.work is WorkState.IDLE:
             self._change("nothing untried")
 
-    def _wake(self, cause: str) -> None:
-        if self.absent:
-            return
-        self._patience = max(self._patience, 1)
+    def _books_closed(self, cause: str) -> None:
+        """Leave, or return; the peer is IDLE or DONE then."""
+        self.patience = self._config.work.patience
         self._change(cause)
 
+    def _model_arrived(self, model: ModelRef, news: bool) -> None:
+        if self._config.role is Role.KEEPER:
+            self.fetches.superseded(model.creator)
+            self.publication.credit(model)  # so that copies of it are not fetched
+        elif (news or self.patience > 0) and self.fetches.ready:
+            self._wake("new model fetched")
+
+    def _wake(self, cause: str) -> None:
+        if self.work is WorkState.DONE and not self.absent:
+            self.patience = max(self.patience, 1)
+            self._change(cause)
+
     def _begin_slice(self) -> None:
-        base = self.publication.weights
-        assert base
         self._begin_unit("slice begun")
-        if forgery := self._hooks.slice():
-            self._forge(forgery, None)
-        else:
-            self._requests.issue(self.slices.next(base.cid, self.publication.step + 1))
+        self._requests.issue(self.slices.next())
 
     def _begin_attempt(self, remote: ModelRef) -> None:
         if self.work is WorkState.IDLE:
             self._begin_unit("attempt begun")
         self._pace.work_found()
-        self._remote, self.attempts = remote, self.attempts + 1
-        base, step = self.publication.weights, self.publication.step + 1
-        known = self.publication.earlier(remote)
-        if base and (forged := self._hooks.attempt(remote, base.cid)):
-            self._forge(forged.forgery, remote, forged.other)
-        elif base and self._config.role is not Role.PROVIDER:
-            self._requests.issue(partial(do.AverageModels, base_cid=base.cid, remote=remote, step=step, earlier=known))
-        else:
-            self._requests.issue(partial(do.ScoreModel, cid=remote.weights.cid, model=remote, earlier=known))
-
-    def _forge(self, forgery: Forgery, source: ModelRef | None, other: Cid | None = None) -> None:
-        step = self.publication.step + 1
-        self._requests.issue(partial(do.ForgeModel, forgery=forgery, source=source, step=step, other=other))
+        self._remote = remote
+        self._requests.issue(self.attempts.next(remote))
 
     def _verified(self, remote: ModelRef, adopted: bool) -> None:
         """The trainer has loaded a model exactly as announced."""
@@ -296,4 +241,4 @@ class Training:
 
     def _change(self, cause: str) -> None:
         self.work = WORK[self.work, cause]
-        self._requests.record(decisions.WorkChanged(self.work))
+        self._requests.record(WorkChanged(self.work))

@@ -5,14 +5,14 @@ purpose; all its versions (a replacement has a higher fee) are kept; the newest 
 next nonce is the number of transactions here, never the pending count of a node.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 from typing import get_args
 
 from learnae.protocol import actions as do
-from learnae.protocol.blockchain import Head, PoolCall, Receipt, Signed
+from learnae.protocol.blockchain import Head, PoolCall, Receipt, Signed, SignPoolCall
 from learnae.protocol.decisions import DebtChanged
 from learnae.protocol.requests import Requests
 from learnae.protocol.settings import ChainSettings
@@ -52,7 +52,7 @@ class OutgoingTransaction:
 
     @property
     def call(self) -> PoolCall | None:
-        return self.request.call if isinstance(self.request, do.SignPoolCall) else None
+        return self.request.call if isinstance(self.request, SignPoolCall) else None
 
     @property
     def newest(self) -> Signed:
@@ -65,8 +65,12 @@ class OutgoingTransaction:
 
 
 class Transactions:
-    def __init__(self, settings: ChainSettings, requests: Requests) -> None:
-        self._settings, self._requests = settings, requests
+    """``changed`` gets each transaction whose state or block has changed."""
+
+    def __init__(
+        self, settings: ChainSettings, requests: Requests, changed: Callable[[OutgoingTransaction], None]
+    ) -> None:
+        self._settings, self._requests, self._changed = settings, requests, changed
         self.by_nonce: list[OutgoingTransaction] = []
 
     @property
@@ -91,7 +95,7 @@ class Transactions:
         self._requests.issue(partial(sign, nonce=nonce, attempt=0))
 
     def sign_call(self, call: PoolCall, debts: tuple[int, ...]) -> None:
-        self._requests.issue(partial(do.SignPoolCall, call=call, debts=debts, nonce=self.next_nonce, attempt=0))
+        self._requests.issue(partial(SignPoolCall, call=call, debts=debts, nonce=self.next_nonce, attempt=0))
 
     def send(self, transaction: OutgoingTransaction) -> None:
         """Send the newest version, unless the transaction is mined or being sent."""
@@ -127,15 +131,16 @@ class Transactions:
 
     # states
 
-    def add(self, signed: Signed, request: do.Signing) -> OutgoingTransaction:
-        """Enter a signed transaction, or one more version of it."""
+    def add(self, signed: Signed, request: do.Signing) -> None:
+        """Enter a signed transaction, or one more version of it; send it."""
         if signed.nonce == self.next_nonce:
             self.by_nonce.append(OutgoingTransaction(request))
         transaction = self.by_nonce[signed.nonce]
         transaction.versions.append(signed)
         if transaction.receipt is None:  # otherwise an earlier version was mined while this one was signed
             transaction.state, transaction.since = TxState.SIGNED, self._requests.now
-        return transaction
+        self._changed(transaction)
+        self.send(transaction)
 
     def signed(self) -> tuple[Signed, ...]:
         """All versions of all transactions, in nonce order."""
@@ -149,16 +154,15 @@ class Transactions:
         """Whether the chain rolled back and has not been asked since."""
         return any(transaction.needs_recheck for transaction in self.by_nonce)
 
-    def sent(self, signed: Signed) -> OutgoingTransaction | None:
-        """Note that a node has a transaction; return it if its state changed."""
+    def sent(self, signed: Signed) -> None:
+        """Note that a node has a transaction."""
         transaction = self.by_nonce[signed.nonce]
-        if transaction.state is not TxState.SIGNED or transaction.newest != signed:
-            return None
-        transaction.state, transaction.since = TxState.SENT, self._requests.now
-        return transaction
+        if transaction.state is TxState.SIGNED and transaction.newest == signed:
+            transaction.state, transaction.since = TxState.SENT, self._requests.now
+            self._changed(transaction)
 
-    def update(self, receipts: Iterable[Receipt | None], head: Head) -> Iterator[OutgoingTransaction]:
-        """Apply the chain's answer; yield the transactions whose state or block changed."""
+    def update(self, receipts: Iterable[Receipt | None], head: Head) -> None:
+        """Apply the chain's answer."""
         by_hash = {receipt.hash: receipt for receipt in receipts if receipt}
         for transaction in self.open():
             before = (transaction.state, transaction.receipt)
@@ -171,12 +175,11 @@ class Transactions:
             elif transaction.state is not TxState.SENT:
                 transaction.state = TxState.SIGNED  # never sent, or lost by the chain: send it (again)
             if before != (transaction.state, transaction.receipt):
-                yield transaction
+                self._changed(transaction)
 
     def mark_for_recheck(self) -> int:
         """Ask about all transactions again after a rollback, and send the unmined again; return their number."""
-        for request in self._requests.open(do.SendTransaction) + self._requests.open(do.ReadReceipts):
-            self._requests.abandon(request)  # the answer may be from before the rollback
+        self._requests.abandon_all(do.SendTransaction, do.ReadReceipts)  # the answer may be from before the rollback
         for transaction in self.by_nonce:
             transaction.needs_recheck = True
             if transaction.state is TxState.SENT:

@@ -42,14 +42,6 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
-    """A model that predicts like another one.  ``equal``: for how many of a peer's rows both predict the same class."""
-
-    cid: Cid
-    equal: Score
-
-
-@dataclass(frozen=True, slots=True)
 class Weights:
     """A set of parameters.  Its block names the creator, so a copy has another ``cid`` but the same ``digest``."""
 
@@ -76,18 +68,6 @@ class ModelRef:
     step: int
     weights: Weights
     parents: Parents | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RowBlock:
-    """A block of training rows.  ``number`` counts the creator's blocks from 1.
-
-    The block does not name its creator, so that the same rows have the same CID under any name.
-    """
-
-    creator: PeerId
-    number: int
-    cid: Cid
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,59 +118,18 @@ class ClaimFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class IdentityAnnouncement:
-    session: Cid
-    claim: Claim
-    addresses: tuple[str, ...] = ()
-
-
-Recipients = tuple[tuple[PeerId, str], ...]  # peers for which a model is sealed, with their public keys
+class Timed:
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
-class SealedKey:
-    """What one peer needs to fetch and read a sealed model, in addition to its secret.
-
-    ``cid``: of the encrypted block.  ``creator_key``: the creator's public key.
-    """
-
-    cid: Cid
-    creator_key: str
-    wrapped: str
+class Answering(Timed):
+    request: int
 
 
 @dataclass(frozen=True, slots=True)
-class Sealing:
-    """How a model is sealed.  ``keys``: the wrapped key of the model for each peer that may read it."""
-
-    cid: Cid
-    creator_key: str
-    keys: tuple[tuple[PeerId, str], ...]
-
-    def key_of(self, peer: PeerId) -> SealedKey | None:
-        wrapped = dict(self.keys).get(peer)
-        return SealedKey(self.cid, self.creator_key, wrapped) if wrapped else None
-
-
-@dataclass(frozen=True, slots=True)
-class ModelAnnouncement:
-    session: Cid
-    model: ModelRef
-    addresses: tuple[str, ...] = ()
-    sealing: Sealing | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RowsAnnouncement:
-    """``signature``: of the creator, who need not be the sender."""
-
-    session: Cid
-    rows: RowBlock
-    signature: str
-    addresses: tuple[str, ...] = ()
-
-
-Announcement = IdentityAnnouncement | ModelAnnouncement | RowsAnnouncement  # the adapter fills in addresses
+class Asking:
+    request: int
 
 
 class Timer(StrEnum):

@@ -24,8 +24,9 @@ from learnae.errors import InputError, ReplayMismatch
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.decisions import Trained
+from learnae.protocol.events import ModelAnnouncement
 from learnae.protocol.replay import new_peer, replay_steps
-from learnae.protocol.types import Cid, ModelAnnouncement
+from learnae.protocol.types import Cid
 from learnae.runtime.learning import Learning
 from learnae.session.roster import names
 from learnae.session.settings import CostSettings, Session

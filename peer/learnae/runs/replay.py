@@ -28,8 +28,11 @@ from learnae.messages.wire import cid_of
 from learnae.ports import TooSimilar
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
+from learnae.protocol.defence_types import Likeness
+from learnae.protocol.policies import ForgeModel, ModelForged
 from learnae.protocol.replay import new_peer, replay_steps
-from learnae.protocol.types import Cid, Likeness, ModelRef, RowBlock, Score, Weights
+from learnae.protocol.row_types import PackRows, RowBlock, RowsPacked
+from learnae.protocol.types import Cid, ModelRef, Score, Weights
 from learnae.runtime.dispatch import finish, submit
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.roster import names
@@ -38,8 +41,8 @@ MODEL_TOLERANCE = 0.01  # of what the job changed; measured: 6e-7, or 1e-3 where
 SCORE_TOLERANCE = 0.002  # of the rows; measured: no row
 AT_ONCE = 512  # jobs
 NO_MODEL = cid_of(b"")  # of no block that a trainer holds
-KINDS = {do.TrainSlice: "training", do.AverageModels: "averaging", do.ScoreModel: "scoring", do.ForgeModel: "forgery"}
-KINDS |= {do.PackRows: "packing"}
+KINDS = {do.TrainSlice: "training", do.AverageModels: "averaging", do.ScoreModel: "scoring", ForgeModel: "forgery"}
+KINDS |= {PackRows: "packing"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Job:
     peer: str
     entry: int
     request: do.TrainerAction
-    answer: on.ModelScored | on.ModelForged | on.RowsPacked | on.RequestFailed
+    answer: on.ModelScored | ModelForged | RowsPacked | on.RequestFailed
 
     @property
     def refused_for(self) -> Likeness | None:
@@ -64,7 +67,7 @@ class Job:
     def made(self) -> Cid | None:
         """The block that it made or scored; None: it refused one."""
         match self.answer:
-            case on.RowsPacked(cid=cid):
+            case RowsPacked(cid=cid):
                 return cid
             case on.RequestFailed():
                 return None
@@ -82,11 +85,11 @@ class Job:
                 return cid, rows, *earlier
             case do.ScoreModel(cid=cid) | do.TrainSlice(base_cid=cid):
                 return (cid,)
-            case do.PackRows():
+            case PackRows():
                 return ()
             case do.AverageModels(base_cid=cid, remote=remote):
                 return cid, remote.weights.cid
-            case do.ForgeModel(source=source, other=other):
+            case ForgeModel(source=source, other=other):
                 return tuple(cid for cid in (source and source.weights.cid, other) if cid)
 
     @property
@@ -100,13 +103,13 @@ class Job:
                 return replace(request, model=model and _with_unknown_parents(model), earlier=())
             case do.AverageModels(remote=remote) as request:
                 return replace(request, remote=_with_unknown_parents(remote), earlier=())
-            case do.ForgeModel(source=source) as request:
+            case ForgeModel(source=source) as request:
                 return replace(request, source=source and _with_unknown_parents(source))
             case request:
                 return request
 
     def __str__(self) -> str:
-        step = "" if isinstance(self.request, do.ScoreModel | do.PackRows) else f" for its model {self.request.step}"
+        step = "" if isinstance(self.request, do.ScoreModel | PackRows) else f" for its model {self.request.step}"
         return f"{self.peer}, {self.kind}{step} (journal entry {self.entry})"
 
 
@@ -141,7 +144,7 @@ def jobs_of(name: str, journal: JournalContents) -> Iterator[Job]:
         for entry, (event, actions) in enumerate(replay_steps(new_peer(journal.config), journal.entries), start=1):
             if isinstance(event, on.Answer) and (request := open_requests.pop(event.request, None)):
                 match event, request:
-                    case ((on.ModelScored() | on.ModelForged() | on.RowsPacked()), _):
+                    case ((on.ModelScored() | ModelForged() | RowsPacked()), _):
                         yield Job(name, entry, request, event)
                     case on.RequestFailed(similar=Likeness()), do.AverageModels() | do.ScoreModel():
                         yield Job(name, entry, request, event)
@@ -225,12 +228,12 @@ class Replay:
     def _compare(self, job: Job, event: on.Event) -> Difference | None:
         """What differs between the journal and the job's result now."""
         answer = job.answer
-        if isinstance(answer, on.RowsPacked):
-            same = isinstance(event, on.RowsPacked) and event.cid == answer.cid
+        if isinstance(answer, RowsPacked):
+            same = isinstance(event, RowsPacked) and event.cid == answer.cid
             return None if same else Difference(job, f"the journal has rows {answer.cid}, packed again others", False)
         if isinstance(answer, on.RequestFailed):
             return self._compare_refusal(job, event)
-        if not isinstance(event, on.ModelScored | on.ModelForged):
+        if not isinstance(event, on.ModelScored | ModelForged):
             reason = event.reason if isinstance(event, on.RequestFailed) else type(event).__name__
             return Difference(job, f"the journal has a result, executed again it fails ({reason})", False)
         texts: list[str] = []
@@ -286,6 +289,6 @@ def _near(score: Score, again: Score) -> bool:
 
 
 def _results(event: on.Event) -> tuple[Cid, ...]:
-    if isinstance(event, on.RowsPacked):
+    if isinstance(event, RowsPacked):
         return (event.cid,)
-    return (event.weights.cid,) if isinstance(event, on.ModelScored | on.ModelForged) else ()
+    return (event.weights.cid,) if isinstance(event, on.ModelScored | ModelForged) else ()

@@ -11,10 +11,13 @@ from learnae.plugins import PluginError
 from learnae.ports import Chain, IdentityKey, ScoredDespite, Store, TooSimilar, Trainer
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.blockchain import Head
+from learnae.protocol.blockchain import Head, PaymentsRead, PoolRead, ReadPayments, ReadPool, SignPoolCall
 from learnae.protocol.decisions import PluginFailed
+from learnae.protocol.events import Announcement, ModelAnnouncement
 from learnae.protocol.peer import Peer
-from learnae.protocol.types import Announcement, Cid, Claim, ModelAnnouncement, PeerId, RowBlock, TxHash
+from learnae.protocol.policies import ForgeModel, ModelForged
+from learnae.protocol.row_types import PackRows, RowBlock, RowsPacked, RowsReceived, RowsSigned, SignRows, cid_of
+from learnae.protocol.types import Cid, Claim, PeerId, TxHash
 from learnae.sealing import SealingKey
 
 
@@ -34,7 +37,7 @@ class Ports:
 def screen(peer: Peer, key: IdentityKey, sender: PeerId, announcement: Announcement, at: float) -> on.Event | Reason:
     """``Peer.screen``, and the signature of a row block that is worth an event."""
     event = peer.screen(sender, announcement, at)
-    if isinstance(event, on.RowsReceived):
+    if isinstance(event, RowsReceived):
         rows, signature = event.announcement.rows, event.announcement.signature
         if not key.verify(rows.creator, rows_text(announcement.session, rows), signature):
             return Reason.SIGNATURE
@@ -56,12 +59,13 @@ def submit(action: do.TrainerAction, trainer: Trainer) -> Future[Any]:
         case do.ScoreModel():
             return trainer.score(action.cid, action.model, action.earlier)
         case do.TrainSlice():
-            return trainer.train(action.base_cid, action.slice, action.slices_trained, action.step, *_received(action))
-        case do.PackRows():
+            rows, earlier = cid_of(action.rows), action.earlier
+            return trainer.train(action.base_cid, action.slice, action.slices_trained, action.step, rows, earlier)
+        case PackRows():
             return trainer.pack(action.slice, action.flips)
         case do.AverageModels():
             return trainer.average(action.base_cid, action.remote, action.step, action.earlier)
-        case do.ForgeModel():
+        case ForgeModel():
             return trainer.forge(action.forgery, action.source, action.step, action.other)
         case _:
             assert_never(action)
@@ -76,17 +80,13 @@ def finish(action: do.TrainerAction, pending: Future[Any], at: float) -> on.Even
     except PortError as error:
         return on.RequestFailed(at, action.request, error.reason)
     except ScoredDespite as done:
-        plugin = done.failure
-        return on.ModelScoredDespite(
-            at, action.request, done.weights, done.score, plugin.plugin, plugin.line, plugin.error
-        )
+        return on.ModelScored(at, action.request, done.weights, done.score, _failed(done.failure))
     except PluginError as error:
-        failed = PluginFailed(error.plugin, error.line, error.error)
-        return on.RequestFailed(at, action.request, Reason.PLUGIN, failed)
-    if isinstance(action, do.ForgeModel):
-        return on.ModelForged(at, action.request, result)
-    if isinstance(action, do.PackRows):
-        return on.RowsPacked(at, action.request, result)
+        return on.RequestFailed(at, action.request, Reason.PLUGIN, _failed(error))
+    if isinstance(action, ForgeModel):
+        return ModelForged(at, action.request, result)
+    if isinstance(action, PackRows):
+        return RowsPacked(at, action.request, result)
     return on.ModelScored(at, action.request, *result)
 
 
@@ -113,27 +113,27 @@ async def _answer(action: do.StoreAction | do.ChainAction, ports: Ports, at: flo
                 ports.sealing.encrypt(action.cid, block) if action.sealed and ports.sealing else block
             )
             return on.ModelStored(at, id)
-        case do.SignRows():
+        case SignRows():
             rows = RowBlock(ports.key.peer_id, action.number, action.cid)
-            return on.RowsSigned(at, id, await ports.key.sign(rows_text(action.session, rows)))
+            return RowsSigned(at, id, await ports.key.sign(rows_text(action.session, rows)))
         case do.SignDeployment():
             return on.TransactionSigned(at, id, await chain.sign_deploy(action.poid, action.nonce, action.attempt))
         case do.SignPayment():
             signed = await chain.sign_pay(action.to, action.wei, action.cids, action.nonce, action.attempt)
             return on.TransactionSigned(at, id, signed)
-        case do.SignPoolCall():
+        case SignPoolCall():
             return on.TransactionSigned(at, id, await chain.sign_call(action.call, action.nonce, action.attempt))
-        case do.ReadPool():
+        case ReadPool():
             state = await chain.pool()  # before the head, which it must not be newer than
-            return on.PoolRead(at, id, await chain.head(), state)
+            return PoolRead(at, id, await chain.head(), state)
         case do.SendTransaction():
             await chain.broadcast(action.signed)
             return on.TransactionSent(at, id)
         case do.ReadReceipts():
             receipts = tuple([await chain.receipt(hash) for hash in action.hashes])
             return on.ReceiptsRead(at, id, await chain.head(), receipts)
-        case do.ReadPayments():
-            return on.PaymentsRead(at, id, await chain.payments(action.since, action.wallets))
+        case ReadPayments():
+            return PaymentsRead(at, id, await chain.payments(action.since, action.wallets))
         case do.SignClaim():
             sealing_key = ports.sealing.public if ports.sealing else ""
             claim = Claim(action.poid, action.contract, TxHash(""), action.validation, "", sealing_key)
@@ -148,8 +148,8 @@ async def _answer(action: do.StoreAction | do.ChainAction, ports: Ports, at: flo
             assert_never(action)
 
 
-def _received(action: do.TrainSlice) -> tuple[Cid | None, tuple[Cid, ...]]:
-    return action.rows.cid if action.rows else None, action.earlier
+def _failed(error: PluginError) -> PluginFailed:
+    return PluginFailed(error.plugin, error.line, error.error)
 
 
 def _proof(claim: Claim, session: Cid, ports: Ports, head: Head) -> bytes:

@@ -9,8 +9,9 @@ from learnae.ed25519 import verify
 from learnae.errors import BadMessage, PortError, Reason
 from learnae.messages.readings import MAX_CLASSES, ReadingLog, SensorOutbox, SensorRows
 from learnae.ports import Feed, Gossip, Store
+from learnae.protocol.events import Announcement
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import Announcement, PeerId
+from learnae.protocol.types import PeerId
 from learnae.runtime.learning import Learning
 
 RETRY = 1.0  # s until what failed is tried again

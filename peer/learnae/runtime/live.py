@@ -24,9 +24,12 @@ from learnae.ports import Gossip, Journal, Observer, Performed, Stopwatch
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.blockchain import Head
+from learnae.protocol.events import Announcement
+from learnae.protocol.policies import ForgeModel
 from learnae.protocol.replay import digest, new_peer, replay
+from learnae.protocol.row_types import PackRows, RowsAnnouncement
 from learnae.protocol.settings import PeerConfig
-from learnae.protocol.types import Announcement, Cid, PeerId, RowsAnnouncement, Timer
+from learnae.protocol.types import Cid, PeerId, Timer
 from learnae.records.history import Fact, PeerRestarted
 from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import SessionClock
@@ -194,7 +197,7 @@ class LivePeer:
                     self._set_timer(timer, delay)
                 case do.Announce():
                     self._announce(announced(action, self.ports))
-                case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | do.ForgeModel() | do.PackRows():
+                case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | ForgeModel() | PackRows():
                     self._spawn(self._call_trainer(action))
                 case _:
                     self._spawn(self._call_port(action))

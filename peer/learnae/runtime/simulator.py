@@ -16,8 +16,11 @@ from learnae.errors import DriverError, Reason
 from learnae.ports import Observer
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
+from learnae.protocol.events import Announcement
+from learnae.protocol.policies import ForgeModel
 from learnae.protocol.replay import digest, new_peer, replay
-from learnae.protocol.types import Announcement, PeerId
+from learnae.protocol.row_types import PackRows
+from learnae.protocol.types import PeerId
 from learnae.records.history import Fact, PeerCrashed, PeerRestarted
 from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import VirtualClock
@@ -171,7 +174,7 @@ class Simulator:
                     self._set_timer(host, action)
                 case do.Announce():
                     self._announce(host, announced(action, host.ports))
-                case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | do.ForgeModel() | do.PackRows():
+                case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | ForgeModel() | PackRows():
                     pending = submit(action, host.ports.trainer)
                     self._schedule_answer(host, host.costs.work(action), partial(finish, action, pending))
                 case do.FetchModel() if self.swarm.best_link(action.stored_cid, host.name) == CUT:

@@ -41,9 +41,10 @@ from learnae.protocol.decisions import (
     WorkChanged,
     WorkState,
 )
+from learnae.protocol.defence_types import Likeness
 from learnae.protocol.policies import Policy
 from learnae.protocol.settings import WorkSettings
-from learnae.protocol.types import Address, Cid, Likeness, PeerId, Score, Wei
+from learnae.protocol.types import Address, Cid, PeerId, Score, Wei
 from learnae.records.history import (
     Effect,
     Fact,

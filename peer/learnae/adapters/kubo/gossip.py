@@ -19,7 +19,8 @@ from learnae.errors import BadMessage, PortError, Reason
 from learnae.messages.foreign_json import from_json
 from learnae.messages.ids import base64url, from_base64url
 from learnae.messages.wire import MAX_MESSAGE, decode, encode, topic_of, topics
-from learnae.protocol.types import Announcement, Cid, PeerId
+from learnae.protocol.events import Announcement
+from learnae.protocol.types import Cid, PeerId
 
 Received = tuple[PeerId, Announcement]
 

@@ -9,6 +9,8 @@ from learnae.messages.codec import to_json
 from learnae.messages.wire import cid_of
 from learnae.protocol import actions as do
 from learnae.protocol import peer as core
+from learnae.protocol.policies import ForgeModel
+from learnae.protocol.row_types import PackRows
 from learnae.protocol.types import Cid
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ class SqliteBlocks(MutableMapping[Cid, bytes]):
 
 def blocks_expected(peer: core.Peer) -> int:
     """How many blocks the unanswered requests of this peer create or fetch."""
-    making = do.FetchModel | do.TrainSlice | do.PackRows | do.AverageModels | do.ForgeModel
+    making = do.FetchModel | do.TrainSlice | PackRows | do.AverageModels | ForgeModel
     return sum(isinstance(action, making) for action in peer.outstanding())
 
 
@@ -95,7 +97,7 @@ def blocks_in_use(peer: core.Peer, initial_weights: Cid) -> set[Cid]:
                 cids.add(cid)
             case do.AverageModels(base_cid=cid, remote=remote):
                 cids |= {cid, remote.weights.cid}
-            case do.ForgeModel(source=source, other=other):
+            case ForgeModel(source=source, other=other):
                 cids |= {cid for cid in (source and source.weights.cid, other) if cid}
             case _:
                 pass

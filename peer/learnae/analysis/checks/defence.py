@@ -22,9 +22,10 @@ from learnae.protocol.decisions import (
     WorkChanged,
     WorkState,
 )
+from learnae.protocol.defence_types import Likeness
 from learnae.protocol.policies import Policy
 from learnae.protocol.settings import Defence, IdentityRule
-from learnae.protocol.types import Cid, Likeness, Parents, PeerId
+from learnae.protocol.types import Cid, Parents, PeerId
 from learnae.records.history import History, PeerCrashed
 
 READ = 10.0  # s that reading the chain up to its head may take
