@@ -54,10 +54,10 @@ class PaymentReader(Rule):
                 self.read_failed(reason)
 
     def payments_read(self, request: ReadPayments, report: PaymentReport) -> None:
-        raise NotImplementedError
+        """The chain has answered."""
 
     def read_failed(self, reason: Reason) -> None:
-        raise NotImplementedError
+        """The chain does not answer."""
 
     @property
     def _reading(self) -> list[ReadPayments]:
