@@ -4,6 +4,7 @@ The paper's protocol is in ``types``, ``events``, ``actions``, ``peer``, ``train
 may add to it is in modules of their own, which these call at few places:
 
 - ``Rule``: ``books``, ``reciprocity``, ``row_blocks``, ``row_rewards`` and ``sealed_models`` react to what happens.
+  So does ``fetches``, which is not optional.
 - ``FeePool`` and ``settlement`` decide how ``payments`` settles debts, ``lineage`` who gets a part of a reward.
 - ``RowBlocks`` gives ``training`` more slices; ``Books`` may stop it.
 - ``Hooks`` asks the policy of a peer, which may cheat.
