@@ -22,13 +22,11 @@ from learnae.protocol.decisions import (
     ModelLocked,
     PluginFailed,
     RolledBack,
-    RowsFetched,
-    RowsForwarded,
-    RowsPublished,
     Trained,
     TrainingFailed,
     Verdict,
 )
+from learnae.protocol.row_types import RowsFetched, RowsForwarded, RowsPublished
 from learnae.protocol.types import ETHER, Address, Cid, PeerId, Poid, Score, Wei
 from learnae.records.history import Evaluated, Fact, PeerRestarted
 

@@ -7,7 +7,8 @@ import pytest
 from tests.helpers.histories import PEER, SETTINGS, amended, caught, fact_is, score
 
 from learnae.analysis.checks import CHECKS
-from learnae.protocol.decisions import DebtChanged, DebtState, RowsFetched, Trained
+from learnae.protocol.decisions import DebtChanged, DebtState, Trained
+from learnae.protocol.row_types import RowsFetched
 from learnae.protocol.settings import RewardSettings
 from learnae.protocol.types import ETHER, Cid, Wei
 from learnae.records.history import Fact, History, SessionBegan

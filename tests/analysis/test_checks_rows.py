@@ -7,7 +7,8 @@ from tests.helpers.histories import GOOD, SETTINGS, amended, caught, fact_is, sc
 
 from learnae.analysis.checks.readings import trained_readings
 from learnae.errors import Reason
-from learnae.protocol.decisions import RowsForwarded, RowsPublished, Trained, TrainingFailed
+from learnae.protocol.decisions import Trained, TrainingFailed
+from learnae.protocol.row_types import RowsForwarded, RowsPublished
 from learnae.protocol.types import Cid
 from learnae.records.history import (
     Effect,

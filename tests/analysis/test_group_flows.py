@@ -20,7 +20,8 @@ from learnae.analysis.group_flows import (
     run_flows,
 )
 from learnae.analysis.money import OUTSIDE, flows
-from learnae.protocol.decisions import DebtChanged, RowsPublished
+from learnae.protocol.decisions import DebtChanged
+from learnae.protocol.row_types import RowsPublished
 from learnae.protocol.types import ETHER, Address, Cid, Wei
 from learnae.records.history import Evaluated, History, Record
 

@@ -14,7 +14,8 @@ from learnae.analysis.tables import (
     transactions,
 )
 from learnae.errors import Reason
-from learnae.protocol.decisions import Averaged, DebtState, RowsFetched, RowsPublished, Trained, TrainingFailed
+from learnae.protocol.decisions import Averaged, DebtState, Trained, TrainingFailed
+from learnae.protocol.row_types import RowsFetched, RowsPublished
 from learnae.protocol.types import Cid, Score
 from learnae.records.chain_export import Block
 from learnae.records.history import Effect, Fact, FaultBegan, FaultEnded, History, Record

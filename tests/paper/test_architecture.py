@@ -9,9 +9,10 @@ from tests.helpers.swarms import finished, first, run, small
 from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.decisions import Published, RowsPublished, Trained, WorkBegan, WorkChanged, WorkState
+from learnae.protocol.decisions import Published, Trained, WorkBegan, WorkChanged, WorkState
 from learnae.protocol.peer import Peer
 from learnae.protocol.replay import new_peer
+from learnae.protocol.row_types import RowsPublished
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.types import Timer
 from learnae.runtime.simulator import Simulator

@@ -9,18 +9,19 @@ from tests.helpers.peers import ME, SESSION, score
 from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.decisions import (
-    FetchFailed,
+from learnae.protocol.decisions import FetchFailed, Trained, TrainingFailed, WorkChanged, WorkState
+from learnae.protocol.policies import Role
+from learnae.protocol.row_types import (
+    PackRows,
+    RowBlock,
+    RowsAnnouncement,
     RowsFetched,
     RowsForwarded,
+    RowsPacked,
     RowsPublished,
-    Trained,
-    TrainingFailed,
-    WorkChanged,
-    WorkState,
+    RowsSigned,
+    SignRows,
 )
-from learnae.protocol.policies import Role
-from learnae.protocol.row_types import PackRows, RowBlock, RowsAnnouncement, RowsPacked, RowsSigned, SignRows
 from learnae.protocol.types import Cid, PeerId, Timer
 
 

@@ -7,7 +7,8 @@ from tests.helpers.swarms import small
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.sim.backend import simulate
-from learnae.protocol.decisions import RowsPublished, Trained
+from learnae.protocol.decisions import Trained
+from learnae.protocol.row_types import RowsPublished
 from learnae.records.history import ReadingPublished
 from learnae.runs.replay_run import ReplayOptions, replay_run
 from learnae.runtime.torch_learning import TorchLearning

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from tests.helpers.swarms import Run, run, small
 
-from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, DebtState, RowsPublished, Trained
+from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, DebtState, Trained
 from learnae.protocol.replay import digest, new_peer, replay
+from learnae.protocol.row_types import RowsPublished
 from learnae.protocol.types import ETHER, PeerId
 from learnae.runtime.simulator import Simulator
 

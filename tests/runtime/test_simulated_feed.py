@@ -9,7 +9,8 @@ from tests.helpers.swarms import Run, nothing, run, small
 
 from learnae.backends.sim.simulation import Simulation
 from learnae.errors import Reason
-from learnae.protocol.decisions import Published, RowsForwarded, RowsPublished, Trained
+from learnae.protocol.decisions import Published, Trained
+from learnae.protocol.row_types import RowsForwarded, RowsPublished
 from learnae.records.history import Effect, FaultBegan, FaultEnded, ReadingPublished, Record
 from learnae.runtime.learning import MemoryLearning
 from learnae.runtime.simulator import Simulator

@@ -14,7 +14,8 @@ from tests.stack.compose_swarm import PROJECT, Command, left
 from learnae.adapters.run_directory import RunDirectory
 from learnae.backends.compose import images
 from learnae.checkout import REPOSITORY
-from learnae.protocol.decisions import RowsForwarded, Trained
+from learnae.protocol.decisions import Trained
+from learnae.protocol.row_types import RowsForwarded
 from learnae.records.history import Effect, FaultEnded, ReadingPublished
 
 pytestmark = pytest.mark.docker

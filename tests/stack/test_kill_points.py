@@ -19,7 +19,8 @@ from tests.stack.live_swarm import LiveSwarm
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.fee_pool import pool_calls
-from learnae.protocol.decisions import DebtState, RowsPublished, Trained
+from learnae.protocol.decisions import DebtState, Trained
+from learnae.protocol.row_types import RowsPublished
 from learnae.protocol.types import Cid
 from learnae.records.history import History
 from learnae.session.session_file import parse

@@ -14,12 +14,12 @@ from learnae.protocol.decisions import (
     AttemptFailed,
     Averaged,
     DebtState,
-    RowsPublished,
     Trained,
     TrainingFailed,
     WorkChanged,
     WorkState,
 )
+from learnae.protocol.row_types import RowsPublished
 from learnae.protocol.types import ETHER
 from learnae.records.history import FaultBegan, History, Record
 

@@ -10,14 +10,13 @@ from learnae.protocol.decisions import (
     DebtChanged,
     IdentityChanged,
     IdentityState,
-    RowsFetched,
-    RowsPublished,
     Trained,
     TrainingFailed,
     WorkBegan,
     WorkChanged,
     WorkState,
 )
+from learnae.protocol.row_types import RowsFetched, RowsPublished
 from learnae.protocol.types import Cid
 from learnae.records.history import Evaluated, Fact, History, PeerCrashed, PeerRestarted, ReadingPublished
 from learnae.records.roster_entry import RosterEntry

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from learnae.errors import Reason
 from learnae.protocol.defence_types import Likeness
+from learnae.protocol.row_types import RowsFetched, RowsForwarded, RowsPublished
 from learnae.protocol.types import Address, Cid, Parents, PeerId, Poid, Score, TxHash, Wei
 
 
@@ -98,31 +99,6 @@ class TrainingFailed:
     slice: int
     reason: Reason
     rows: Cid | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RowsPublished:
-    """The row block is in the store and has been announced."""
-
-    number: int
-    cid: Cid
-
-
-@dataclass(frozen=True, slots=True)
-class RowsFetched:
-    """A row block of another peer has arrived."""
-
-    creator: PeerId
-    cid: Cid
-
-
-@dataclass(frozen=True, slots=True)
-class RowsForwarded:
-    """The rows of a sensor's reading are in the store and have been announced under the sensor's name."""
-
-    sensor: PeerId
-    number: int
-    cid: Cid
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,21 @@ from random import Random
 from learnae.errors import Reason
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
-from learnae.protocol.decisions import FetchFailed, RowsFetched, RowsForwarded, RowsPublished
+from learnae.protocol.decisions import FetchFailed
 from learnae.protocol.delivery import Delivery
 from learnae.protocol.policies import Role
 from learnae.protocol.requests import Requests
-from learnae.protocol.row_types import PackRows, RowBlock, RowsAnnouncement, RowsPacked, RowsSigned, SignRows
+from learnae.protocol.row_types import (
+    PackRows,
+    RowBlock,
+    RowsAnnouncement,
+    RowsFetched,
+    RowsForwarded,
+    RowsPacked,
+    RowsPublished,
+    RowsSigned,
+    SignRows,
+)
 from learnae.protocol.rules import Rule
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.types import Cid, Timer

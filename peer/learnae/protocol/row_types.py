@@ -1,4 +1,4 @@
-"""Row blocks of an open session (``row_blocks.py``): values, events and actions."""
+"""Row blocks of an open session (``row_blocks.py``): values, events, actions and decisions."""
 
 from dataclasses import dataclass
 
@@ -66,3 +66,28 @@ class SignRows(Asking):
     cid: Cid
     number: int
     session: Cid
+
+
+@dataclass(frozen=True, slots=True)
+class RowsPublished:
+    """The row block is in the store and has been announced."""
+
+    number: int
+    cid: Cid
+
+
+@dataclass(frozen=True, slots=True)
+class RowsFetched:
+    """A row block of another peer has arrived."""
+
+    creator: PeerId
+    cid: Cid
+
+
+@dataclass(frozen=True, slots=True)
+class RowsForwarded:
+    """The rows of a sensor's reading are in the store and have been announced under the sensor's name."""
+
+    sensor: PeerId
+    number: int
+    cid: Cid

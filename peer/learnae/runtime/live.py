@@ -24,10 +24,8 @@ from learnae.ports import Gossip, Journal, Observer, Performed, Stopwatch
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.blockchain import Head
-from learnae.protocol.events import Announcement
-from learnae.protocol.policies import ForgeModel
 from learnae.protocol.replay import digest, new_peer, replay
-from learnae.protocol.row_types import PackRows, RowsAnnouncement
+from learnae.protocol.row_types import RowsAnnouncement
 from learnae.protocol.settings import PeerConfig
 from learnae.protocol.types import Cid, PeerId, Timer
 from learnae.records.history import Fact, PeerRestarted
@@ -37,7 +35,7 @@ from learnae.runtime.dispatch import Ports, announced, finish, perform, screen, 
 from learnae.runtime.journal_signature import journal_signature
 from learnae.runtime.session_end import SessionEnd
 
-Heard = tuple[PeerId, Announcement]
+Heard = tuple[PeerId, on.Announcement]
 
 
 @dataclass
@@ -81,7 +79,7 @@ class LivePeer:
         self.clock.catch_up(self._last)
         self._arrived: asyncio.Queue[on.Event | Heard] = asyncio.Queue()
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
-        self._newest: dict[type[Announcement] | Cid, Announcement] = {}  # being published, or next to be
+        self._newest: dict[type[on.Announcement] | Cid, on.Announcement] = {}  # being published, or next to be
         self._running: set[asyncio.Task[None]] = set()
         self._heads = set[Head]()  # of the chain, since the last poll
         self._ended_by: EndedBy | None = None
@@ -197,10 +195,10 @@ class LivePeer:
                     self._set_timer(timer, delay)
                 case do.Announce():
                     self._announce(announced(action, self.ports))
-                case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | ForgeModel() | PackRows():
-                    self._spawn(self._call_trainer(action))
                 case _:
-                    self._spawn(self._call_port(action))
+                    self._spawn(
+                        self._call_trainer(action) if isinstance(action, do.TrainerAction) else self._call_port(action)
+                    )
 
     # tasks
 
@@ -229,7 +227,7 @@ class LivePeer:
         self._measure(type(action).__name__, began, event.reason if isinstance(event, on.RequestFailed) else None)
         self._arrived.put_nowait(event)
 
-    def _announce(self, announcement: Announcement) -> None:
+    def _announce(self, announcement: on.Announcement) -> None:
         """Publish it, after the one that is being published.
 
         Only the newest of each kind waits, or a node that hangs would make a queue.  Each row block is a kind.
@@ -240,14 +238,14 @@ class LivePeer:
         if not publishing:
             self._spawn(self._publish_newest(kind))
 
-    async def _publish_newest(self, kind: type[Announcement] | Cid) -> None:
-        published: Announcement | None = None
+    async def _publish_newest(self, kind: type[on.Announcement] | Cid) -> None:
+        published: on.Announcement | None = None
         while published is not self._newest[kind]:
             published = self._newest[kind]
             await self._publish(published)
         del self._newest[kind]
 
-    async def _publish(self, announcement: Announcement) -> None:
+    async def _publish(self, announcement: on.Announcement) -> None:
         began, failed = time.monotonic(), None
         try:
             await self.gossip.publish(announcement)

@@ -19,16 +19,8 @@ from learnae.adapters.metrics.metric_list import target_answer
 from learnae.errors import PortError
 from learnae.plugins import PluginError
 from learnae.ports import Performed, Predictor
-from learnae.protocol.decisions import (
-    Adopted,
-    AttemptFailed,
-    Averaged,
-    DebtState,
-    IdentityState,
-    Published,
-    RowsPublished,
-    WorkState,
-)
+from learnae.protocol.decisions import Adopted, AttemptFailed, Averaged, DebtState, IdentityState, Published, WorkState
+from learnae.protocol.row_types import RowsPublished
 from learnae.protocol.settings import Defence
 from learnae.protocol.types import PeerId, Score, Wei, Weights
 from learnae.records.history import Evaluated, Fact, Record

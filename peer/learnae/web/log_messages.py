@@ -19,8 +19,6 @@ from learnae.protocol.decisions import (
     ModelLocked,
     PluginFailed,
     RolledBack,
-    RowsFetched,
-    RowsPublished,
     StandingChanged,
     Trained,
     TrainingFailed,
@@ -29,6 +27,7 @@ from learnae.protocol.decisions import (
     WorkChanged,
     WorkState,
 )
+from learnae.protocol.row_types import RowsFetched, RowsPublished
 from learnae.protocol.types import ETHER, PeerId, Score
 from learnae.records.history import (
     Effect,

@@ -15,7 +15,8 @@ from learnae.backends.embedded import sensors
 from learnae.backends.embedded.backend import EmbeddedBackend
 from learnae.errors import InputError
 from learnae.messages.readings import decode_reading
-from learnae.protocol.decisions import RowsForwarded, RowsPublished, Trained
+from learnae.protocol.decisions import Trained
+from learnae.protocol.row_types import RowsForwarded, RowsPublished
 from learnae.records.history import Effect, FaultEnded, ReadingPublished
 from learnae.runtime.feeds import OpenFeed
 from learnae.session.session_file import parse

@@ -11,8 +11,9 @@ from fastapi import FastAPI, Request, Response
 
 from learnae.backends.pods import ending
 from learnae.backends.pods.ending import NO_FEED, Ending, FollowedFeed
-from learnae.protocol.decisions import IdentityChanged, IdentityState, Published, RowsPublished
+from learnae.protocol.decisions import IdentityChanged, IdentityState, Published
 from learnae.protocol.rest import Rest
+from learnae.protocol.row_types import RowsPublished
 from learnae.protocol.types import Address, Cid, PeerId, TxHash
 from learnae.records.history import Record
 from learnae.runtime.session_end import SessionEnd

@@ -33,8 +33,6 @@ from learnae.protocol.decisions import (
     FetchFailed,
     IdentityChanged,
     IdentityState,
-    RowsFetched,
-    RowsPublished,
     Trained,
     TrainingFailed,
     WorkBegan,
@@ -43,6 +41,7 @@ from learnae.protocol.decisions import (
 )
 from learnae.protocol.defence_types import Likeness
 from learnae.protocol.policies import Policy
+from learnae.protocol.row_types import RowsFetched, RowsPublished
 from learnae.protocol.settings import WorkSettings
 from learnae.protocol.types import Address, Cid, PeerId, Score, Wei
 from learnae.records.history import (

@@ -38,15 +38,13 @@ from learnae.protocol.decisions import (
     ModelLocked,
     PluginFailed,
     RolledBack,
-    RowsFetched,
-    RowsForwarded,
-    RowsPublished,
     Trained,
     TrainingFailed,
     Verdict,
     WorkChanged,
     WorkState,
 )
+from learnae.protocol.row_types import RowsFetched, RowsForwarded, RowsPublished
 from learnae.protocol.types import ETHER, Address, PeerId, Score, Wei
 from learnae.records.history import Evaluated, Fact, PeerRestarted, kept_score
 

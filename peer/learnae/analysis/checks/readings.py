@@ -7,7 +7,8 @@ from statistics import median
 from learnae.analysis.checks.faults import recorded_faults
 from learnae.analysis.checks.result import check, session_began
 from learnae.analysis.reading_lineage import readings_in_models
-from learnae.protocol.decisions import RowsPublished, Trained, TrainingFailed
+from learnae.protocol.decisions import Trained, TrainingFailed
+from learnae.protocol.row_types import RowsPublished
 from learnae.protocol.types import Cid
 from learnae.records.history import History, ReadingPublished, ReadingsDamaged
 from learnae.records.outcome import EndedBy

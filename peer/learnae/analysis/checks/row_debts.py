@@ -6,7 +6,8 @@ from fractions import Fraction
 from math import floor
 
 from learnae.analysis.checks.result import check, exact_accuracy, session_began
-from learnae.protocol.decisions import Adopted, Averaged, RowsFetched, Trained
+from learnae.protocol.decisions import Adopted, Averaged, Trained
+from learnae.protocol.row_types import RowsFetched
 from learnae.protocol.types import ETHER, Cid, PeerId, Score
 from learnae.records.history import History, kept_score
 

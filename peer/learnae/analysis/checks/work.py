@@ -6,18 +6,9 @@ from math import sqrt
 
 from learnae.analysis.checks.result import MAX_NAMED, check, exact_accuracy, session_began
 from learnae.errors import Reason
-from learnae.protocol.decisions import (
-    Adopted,
-    Averaged,
-    Published,
-    RowsForwarded,
-    RowsPublished,
-    Trained,
-    TrainingFailed,
-    WorkChanged,
-    WorkState,
-)
+from learnae.protocol.decisions import Adopted, Averaged, Published, Trained, TrainingFailed, WorkChanged, WorkState
 from learnae.protocol.policies import Policy
+from learnae.protocol.row_types import RowsForwarded, RowsPublished
 from learnae.protocol.types import Cid, PeerId, Score
 from learnae.records.history import SWARM, History, PeerCrashed, PeerRestarted, kept_score, once
 from learnae.records.outcome import EndedBy

@@ -27,9 +27,10 @@ from learnae.backends.embedded.sensors import EmbeddedSensors
 from learnae.errors import input_error
 from learnae.messages.wire import max_message
 from learnae.ports import Observer
-from learnae.protocol.decisions import Averaged, Published, RowsForwarded, RowsPublished, Trained
+from learnae.protocol.decisions import Averaged, Published, Trained
 from learnae.protocol.peer import Peer
 from learnae.protocol.rest import Rest
+from learnae.protocol.row_types import RowsForwarded, RowsPublished
 from learnae.protocol.types import Address, Cid, Wei, wei
 from learnae.records.chain_export import ChainRecord
 from learnae.records.history import SWARM, Fact, SessionEnded
@@ -163,12 +164,9 @@ class EmbeddedSwarm:
 
     async def _live(self) -> EndedBy:
         async with asyncio.TaskGroup() as group:
-            background = [
-                group.create_task(self.evm.mine_every(self.session.chain.block_time)),
-                group.create_task(self._evaluate()),
-            ]
             self._group, open_ = group, asyncio.Event()
-            background.append(group.create_task(self.sensors.run(open_)))
+            mining = self.evm.mine_every(self.session.chain.block_time)
+            background = [group.create_task(work) for work in (mining, self._evaluate(), self.sensors.run(open_))]
             await self._unless_stopped(open_.wait())
             ended_by = EndedBy.INTERRUPTED if self._interrupted.is_set() else await self._lead()
             for task in background:

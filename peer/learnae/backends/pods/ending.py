@@ -14,8 +14,9 @@ import aiohttp
 
 from learnae.backends.pods.link_client import read_answer
 from learnae.messages.foreign_json import from_json
-from learnae.protocol.decisions import IdentityChanged, Published, RowsPublished
+from learnae.protocol.decisions import IdentityChanged, Published
 from learnae.protocol.rest import Rest, key
+from learnae.protocol.row_types import RowsPublished
 from learnae.protocol.types import Cid, PeerId, TxHash
 from learnae.records.history import Record
 from learnae.records.outcome import EndedBy
