@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from learnae.plugins import BUILT_IN, Kind
-from learnae.protocol.settings import DefenceSettings
-from learnae.session.settings import DataSettings, ModelSettings, ScoreSettings, Session
+from learnae.protocol.settings import DefenceSettings, RewardSettings
+from learnae.session.settings import DataSettings, Group, ModelSettings, ScoreSettings, Session
 from learnae.session.task import QUANTITY_SOURCES, REGRESSION, TASKS, task_contradictions, with_task
 
 NUMBERS = DataSettings(path="rows.csv", label="k", task=REGRESSION)
@@ -72,6 +72,8 @@ def test_what_fits_is_taken(fitting: Session) -> None:
         (session(data=replace(NUMBERS, partition="dirichlet")), "divides rows by their classes"),
         (session(defence=DefenceSettings(similar=Decimal("0.99"))), "defence.similar compares predicted classes"),
         (session(privacy=False), "peers cannot publish rows whose label is a number: leave privacy true"),
+        (session(reward=RewardSettings(data=Decimal("0.1"))), "leave out reward.data and sensors"),
+        (session(groups=(Group(sensor=True), Group())), "leave out reward.data and sensors"),
         (
             session(data=DataSettings(task=REGRESSION)),
             'that of data source "hepmass-like" is none: leave data.task out',

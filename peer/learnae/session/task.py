@@ -57,9 +57,10 @@ def task_contradictions(session: Session) -> list[tuple[bool, str]]:
             "none: use another partition",
         ),
         (
-            numbers and not session.privacy,
-            "privacy = false: blocks of rows hold classes, so peers cannot publish rows whose label is a number: leave "
-            "privacy true",
+            numbers
+            and (not session.privacy or session.reward.data > 0 or any(group.sensor for group in session.groups)),
+            "blocks of rows hold classes, so peers cannot publish rows whose label is a number: leave privacy true, "
+            "and leave out reward.data and sensors",
         ),
         (
             numbers and session.defence.similar is not None,
