@@ -235,3 +235,8 @@ def test_images_are_pushed_under_the_names_of_a_registry(fake: Fake, tmp_path: P
 def test_images_that_cannot_be_pushed_are_one_sentence(fake: Fake, tmp_path: Path, docker: str, sentence: str) -> None:
     fake(docker + SOUND)
     refused(here(tmp_path, "compose", "push", "localhost:5000/x"), sentence)
+
+
+def test_an_installed_package_has_no_containers_and_says_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "in_checkout", lambda: False)
+    assert str(engine.missing()).endswith("not an installed package: clone it or use --backend embedded")

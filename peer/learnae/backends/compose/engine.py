@@ -13,7 +13,7 @@ OLDEST = (2, 20)  # version of Compose that was tested
 def missing() -> str | None:
     """One sentence on what is missing to run containers, with its fix; None if nothing is."""
     if not in_checkout():
-        return "containers need LEARNAE's source checkout with its Docker files, and this is an installed package"
+        return "containers need LEARNAE's source checkout, not an installed package: clone it or use --backend embedded"
     if shutil.which("docker") is None:
         return "docker is not installed: install Docker, or on a bare Debian run tools/engine.sh"
     try:
