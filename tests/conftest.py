@@ -1,5 +1,6 @@
 """Time limits by tier (see .ci/README.md), and which tests must share a worker when tests run in parallel."""
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -17,12 +18,14 @@ LIMITS = {"slow": 300, "real": 300, "docker": 300, "soak": 4 * 3600}
 
 # Files with long tests that share no fixtures: their tests may run in different workers.
 SEPARATE = {
-    "tests/scenarios/test_scenarios.py",
     "tests/stack/test_api.py",
     "tests/stack/test_chain_outages.py",
     "tests/stack/test_kill_points.py",
     "tests/stack/test_walking_skeleton.py",
 }
+
+# Tests that take longer than others.
+LONG = ("tests/backends/test_backends.py::TestCompose", "tests/scenarios/", "tests/stack/")
 
 # Hypothesis measures time, which says nothing about a test on a busy machine.
 settings.register_profile(
@@ -47,7 +50,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+@pytest.hookimpl(trylast=True)  # after the tests of other tiers were left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests come first, then scopes by their size, so that no worker waits long for another at the end."""
+    size = Counter(_scope(item.nodeid) for item in items)
+    items.sort(key=lambda item: (not item.nodeid.startswith(LONG), -size[_scope(item.nodeid)]))
     for item in items:
         limits = [limit for tier, limit in LIMITS.items() if item.get_closest_marker(tier)]
         if limits and HAS_TIMEOUT and not item.get_closest_marker("timeout"):
@@ -58,6 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from xdist.scheduler import LoadScopeScheduling
 
+    config.option.loadscopereorder = False  # keeps the order of pytest_collection_modifyitems
     scheduler = LoadScopeScheduling(config, log)
     scheduler._split_scope = _scope
     return scheduler

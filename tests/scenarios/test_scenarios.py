@@ -1,8 +1,9 @@
 """Every scenario in the simulator, as `learnae chaos run` plays it; what each is there to show is in its numbers."""
 
 import json
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,19 @@ from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.checks import CHECKS
 from learnae.analysis.checks.faults import RecordedFault, recorded_faults
 from learnae.checkout import REPOSITORY
+from learnae.cli import chaos
 from learnae.protocol.decisions import Averaged, DebtState, RolledBack, Trained
 from learnae.protocol.policies import Role
 from learnae.records.history import History, ReadingPublished
 from learnae.resources import scenario_files
 from learnae.session.session_file import load
+from learnae.session.settings import Expectations
 
 pytestmark = pytest.mark.slow
 NAMES = list(scenario_files())
 SOON = 10.0  # s: no stall is longer, and models cross again within
 POINT = 1.0  # percentage point of accuracy on test rows
+SAME: dict[str, Any] = {"name": "calm", "about": "", "expect": Expectations()}  # these change nothing in a session
 
 
 @dataclass(frozen=True)
@@ -137,8 +141,17 @@ def test_every_scenario_is_here_and_says_what_it_shows() -> None:
         assert len(session.about.split()) > 20 and "the same" not in session.about.lower()[:30]
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[None]:
+    """Scenarios that differ in faults and cheats alone are compared with the same undisturbed session."""
+    simulated = cache(chaos.simulated)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chaos, "simulated", lambda calm: simulated(replace(calm, **SAME)))
+        yield
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_a_scenario_ends_valid_and_shows_what_it_is_there_for(name: str, tmp_path: Path) -> None:
+def test_a_scenario_ends_valid_and_shows_what_it_is_there_for(name: str, shared: None, tmp_path: Path) -> None:
     done = here(tmp_path, "chaos", "run", name, "--backend", "sim", "--out", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith(f"{name}: ") and ALL_PASSED in done.stdout

@@ -20,7 +20,7 @@ from tests.helpers.waiting import until
 from tests.stack.compose_swarm import COMMAND, PATIENCE, PROJECT, left
 
 from learnae.adapters.run_directory import RunDirectory
-from learnae.analysis.checks.faults import crossings
+from learnae.analysis.checks.faults import crossings, recorded_faults
 from learnae.analysis.fault_impact import fault_impact
 from learnae.backends.base import Run
 from learnae.backends.compose import session as sessions
@@ -34,6 +34,7 @@ from learnae.errors import InputError
 from learnae.protocol.decisions import Averaged, DebtState, RolledBack
 from learnae.records.history import FaultBegan, FaultEnded, History, PeerCrashed, PeerRestarted
 from learnae.resources import scenario_files
+from learnae.session.faults import FaultKind
 from learnae.session.session_file import parse, to_toml
 from learnae.session.settings import Session
 
@@ -59,9 +60,13 @@ recovery = 120.0
 """)
 
 
-def small(scenario: str, **changes: Any) -> Session:
-    """One that comes with LEARNAE, among four peers, in half the slices and a sixth of the time."""
-    table = tomllib.loads(scenario_files()[scenario].read_text())
+def scenario(name: str) -> dict[str, Any]:
+    return tomllib.loads(scenario_files()[name].read_text())
+
+
+def small(name: str, **changes: Any) -> Session:
+    """A scenario that comes with LEARNAE, among four peers, in half the slices and a sixth of the time."""
+    table = scenario(name)
     faults = [each | {key: each[key] / 6 for key in ("at", "duration")} for each in table.get("faults", [])]
     groups = [each | {"count": each["count"] // 4} if "count" in each else each for each in table.get("groups", [{}])]
     return parse(table | SMALL | {"faults": faults, "groups": groups} | changes)
@@ -144,34 +149,49 @@ def test_halves_that_are_apart_hear_nothing_new_of_each_other_and_meet_again(tmp
     assert swarm.shaded in (None, {"split"})  # 10 s long: none above 5 is missed (docs/how-to/monitoring.md)
 
 
-def test_a_peer_that_is_killed_comes_back_catches_up_and_finishes(tmp_path: Path) -> None:
-    history = sound(disturbed(small("kill-five-of-twenty"), tmp_path / "run"))
-    [crashed], [restarted] = ([record for record, _ in history.facts(kind)] for kind in (PeerCrashed, PeerRestarted))
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> History:
+    """One session with three scenarios, one after the other: a peer is killed, the chain loses blocks, it is away."""
+    names, begins, lasts = ("kill-five-of-twenty", "chain-rollback", "chain-outage"), (3.0, 9.0, 14.0), (3.0, 1.0, 10.0)
+    faults = [
+        scenario(name)["faults"][0] | {"at": at, "duration": duration}
+        for name, at, duration in zip(names, begins, lasts, strict=True)
+    ]
+    work = SMALL["work"] | {"slices": 11}  # so that there is work until after the last fault
+    return sound(disturbed(small(names[0], faults=faults, work=work), tmp_path_factory.mktemp("troubled") / "run"))
+
+
+def test_a_peer_that_is_killed_comes_back_catches_up_and_finishes(troubled: History) -> None:
+    [crashed], [restarted] = ([record for record, _ in troubled.facts(kind)] for kind in (PeerCrashed, PeerRestarted))
     assert crashed.peer == restarted.peer and crashed.t < restarted.t
-    assert any(record.peer == crashed.peer and record.t > restarted.t for record, _ in history.facts(Averaged))
+    assert any(record.peer == crashed.peer and record.t > restarted.t for record, _ in troubled.facts(Averaged))
 
 
-def test_a_chain_that_lost_blocks_is_sent_them_again_and_nobody_is_paid_twice(tmp_path: Path) -> None:
-    history = sound(disturbed(small("chain-rollback"), tmp_path / "run"))
-    assert any(fact.rechecked for _, fact in history.facts(RolledBack))
+def test_a_chain_that_lost_blocks_is_sent_them_again_and_nobody_is_paid_twice(troubled: History) -> None:
+    [killed] = [each for each in recorded_faults(troubled) if each.kind is FaultKind.CHAIN_KILL]
+    assert any(fact.rechecked for record, fact in troubled.facts(RolledBack) if record.t > killed.begin)
 
 
-def test_averaging_goes_on_while_the_chain_is_away(tmp_path: Path) -> None:
-    history = sound(disturbed(small("chain-outage"), tmp_path / "run"))
-    [(began, _)], [(ended, _)] = history.facts(FaultBegan), history.facts(FaultEnded)
-    assert any(began.t + 2 < record.t < ended.t for record, _ in history.facts(Averaged))
+def test_averaging_goes_on_while_the_chain_is_away(troubled: History) -> None:
+    [away] = [each for each in recorded_faults(troubled) if each.kind is FaultKind.CHAIN_STOP]
+    assert away.end and any(away.begin + 2 < record.t < away.end for record, _ in troubled.facts(Averaged))
 
 
-def test_slow_links_hold_models_up_and_lose_nothing(tmp_path: Path) -> None:
-    history = sound(disturbed(small("slow-links"), tmp_path / "run"))
-    [(began, fault)], [(ended, _)] = history.facts(FaultBegan), history.facts(FaultEnded)
-    slow = {peer for peer, entry in history.roster.items() if entry.name in fault.targets}
-    assert any(began.t < record.t < ended.t and record.peer in slow for record, _ in history.facts(Averaged))
+@pytest.fixture(scope="module")
+def slowed(tmp_path_factory: pytest.TempPathFactory) -> History:
+    """A session with slow links and a peer that publishes random weights."""
+    session = small("slow-links", groups=[{"count": 1, "policy": "poisoner"}, {}])
+    return sound(disturbed(session, tmp_path_factory.mktemp("slowed") / "run"))
 
 
-def test_who_publishes_random_weights_is_paid_nothing(tmp_path: Path) -> None:
-    history = sound(disturbed(small("poisoners"), tmp_path / "run"))
-    earned = fault_impact(history, history).earned
+def test_slow_links_hold_models_up_and_lose_nothing(slowed: History) -> None:
+    [(began, fault)], [(ended, _)] = slowed.facts(FaultBegan), slowed.facts(FaultEnded)
+    slow = {peer for peer, entry in slowed.roster.items() if entry.name in fault.targets}
+    assert any(began.t < record.t < ended.t and record.peer in slow for record, _ in slowed.facts(Averaged))
+
+
+def test_who_publishes_random_weights_is_paid_nothing(slowed: History) -> None:
+    earned = fault_impact(slowed, slowed).earned
     assert earned["poisoner"] == 0 < earned["honest"]
 
 

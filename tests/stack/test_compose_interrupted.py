@@ -1,6 +1,6 @@
 """Ctrl-C in the middle of a session on containers: it heals, stops, collects, says what it did, and leaves nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,50 +31,44 @@ slice = 2.0
 attempt = 1.0
 [start]
 timeout = 60.0
-"""
-CUT_AND_FROZEN = """
 [[faults]]
 kind = "split"
 at = 3
-duration = 60
+duration = 300
 [[faults]]
 kind = "pause"
 at = 4
-duration = 60
+duration = 300
 targets = ["p01"]
 """
 
-Begun = Callable[..., Command]
-
 
 @pytest.fixture
-def begun(tmp_path: Path) -> Iterator[Begun]:
-    """``begun(text, *command)``: begins it on a session file of that text."""
-
-    def begin(text: str, *command: object) -> Command:
-        file = tmp_path / "session.toml"
-        file.write_text(text)
-        return Command(tmp_path / "run", *command, file)
-
-    yield begin
+def chaos(tmp_path: Path) -> Iterator[Command]:
+    file = tmp_path / "session.toml"
+    file.write_text(SESSION)
+    yield Command(tmp_path / "run", "chaos", "run", file)
     here(tmp_path, "compose", "down")
 
 
-def test_ctrl_c_in_mid_session_stops_the_peers_first_collects_and_judges(begun: Begun) -> None:
-    swarm = begun(SESSION, "swarm", "--port", 0)
-    swarm.when("payments [1-9]")
-    swarm.press_ctrl_c()
-    assert swarm.end() == INTERRUPTED, "\n".join(swarm.lines)
+def test_ctrl_c_in_the_middle_of_faults_heals_stops_the_peers_collects_and_judges(chaos: Command) -> None:
+    faults = chaos.run / FAULTS
+    until(lambda: faults.is_file() and faults.read_text().count("FaultBegan") == 2, PATIENCE)
+    chaos.when("payments [1-9]")
+    chaos.press_ctrl_c()
+    assert chaos.end() == INTERRUPTED, "\n".join(chaos.lines)
     assert left() == ""
-    swarm.when("Interrupted: stopping the peers first, so that their journals are complete.")
-    swarm.when("containers and their network.")
-    swarm.when("the session was interrupted.")
-    swarm.when("Run directory:")
-    history = RunDirectory(swarm.run).read()
+    chaos.when("Chaos: everything is healed, before the plan was at its end.")
+    chaos.when("Interrupted: stopping the peers first, so that their journals are complete.")
+    chaos.when("containers and their network.")
+    chaos.when("the session was interrupted.")
+    chaos.when("Run directory:")
+    history = RunDirectory(chaos.run).read()
     assert history.ended_by == EndedBy.INTERRUPTED and list(history.facts(DebtChanged))
-    audited = here(swarm.run, "audit", swarm.run)
+    assert len(list(history.facts(FaultBegan))) == 2 and not list(history.facts(FaultEnded))
+    audited = here(chaos.run, "audit", chaos.run)
     assert (audited.returncode, audited.stderr) == (1, "")
-    checks = RunDirectory(swarm.run).verdict()["checks"]
+    checks = RunDirectory(chaos.run).verdict()["checks"]
     assert checks["every_peer_finished"]["reason"].startswith("partial")
     sound = (
         "blocks_and_nonces_consecutive",
@@ -84,17 +78,3 @@ def test_ctrl_c_in_mid_session_stops_the_peers_first_collects_and_judges(begun: 
         "adopted_only_if_better",
     )
     assert {checks[name]["result"] for name in sound} == {"valid"}, checks
-
-
-def test_ctrl_c_in_the_middle_of_a_fault_heals_first(begun: Begun) -> None:
-    chaos = begun(SESSION + CUT_AND_FROZEN, "chaos", "run")
-    faults = chaos.run / FAULTS
-    until(lambda: faults.is_file() and faults.read_text().count("FaultBegan") == 2, PATIENCE)
-    chaos.press_ctrl_c()
-    assert chaos.end() == INTERRUPTED, "\n".join(chaos.lines)
-    assert left() == ""
-    chaos.when("Chaos: everything is healed, before the plan was at its end.")
-    chaos.when("Interrupted: stopping the peers first, so that their journals are complete.")
-    chaos.when("the session was interrupted.")
-    history = RunDirectory(chaos.run).read()
-    assert len(list(history.facts(FaultBegan))) == 2 and not list(history.facts(FaultEnded))

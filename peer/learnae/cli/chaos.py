@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from learnae.adapters.run_directory import RunDirectory
     from learnae.analysis.fault_impact import FaultImpact
+    from learnae.records.history import History
     from learnae.session.settings import Session
 
 CHAOS = "chaos.json"  # in the run directory: what the faults cost
@@ -112,13 +113,18 @@ def _impact(session: "Session", directory: "RunDirectory") -> "FaultImpact":
     calm = undisturbed(session)
     if calm == session:
         return fault_impact(directory.read(), History(()))
+    with console.status("simulating the same session without faults and cheating"):
+        return fault_impact(directory.read(), simulated(calm))
+
+
+def simulated(session: "Session") -> "History":
     from learnae.backends.sim.simulation import MemoryHistory, Simulation
+    from learnae.records.history import History
     from learnae.runtime.torch_learning import TorchLearning  # imports torch
 
     memory = MemoryHistory()
-    with console.status("simulating the same session without faults and cheating"):
-        Simulation(calm, TorchLearning(session, os.cpu_count() or 1), [memory.observe]).run()
-    return fault_impact(directory.read(), History(tuple(memory.records)))
+    Simulation(session, TorchLearning(session, os.cpu_count() or 1), [memory.observe]).run()
+    return History(tuple(memory.records))
 
 
 def _table(impact: "FaultImpact", metric: str) -> "Table":
