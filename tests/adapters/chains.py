@@ -129,7 +129,7 @@ class ChainSuite:
             claim = Claim(Poid(world.peer, wallet), found.contract, signed.hash, "", "")
             facts = world.wait(world.payee.read_claim(claim))
             ranks.append(rank_of(facts))
-            assert facts.deployer.lower() == world.payer_wallet.lower(), "whichever wallet the contract names"
+            assert facts.deployer == world.payer_wallet, "whichever wallet the contract names"
         assert ranks[0] < ranks[1]
 
     # money
