@@ -138,6 +138,11 @@ def test_pruning_keeps_what_it_is_told_to_and_the_newest(world: Journals) -> Non
     assert list(blocks) == [cids[3], *cids[10:]]
 
 
+def test_deleting_a_large_model_needs_no_temporary_file(world: Journals) -> None:
+    in_memory = 2
+    assert world.opened[-1].connection.execute("PRAGMA temp_store").fetchone() == (in_memory,)
+
+
 def test_of_large_blocks_fewer_count_as_new(world: Journals, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("learnae.adapters.sqlite_journal.blocks.RECENT_BYTES", 250)
     blocks = world.opened[-1].blocks

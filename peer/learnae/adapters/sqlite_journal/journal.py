@@ -71,6 +71,7 @@ class SqliteJournal:
                 self.config = _check_writer(path, connection, config)
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA temp_store = MEMORY")  # a pod's /tmp is too small to delete a large model
                 _record_opening(connection)
         except InputError:
             self.close()
