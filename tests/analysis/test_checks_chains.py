@@ -9,7 +9,8 @@ from tests.helpers.histories import ANN_PAYS, GOOD, PAY_GAS, WALLET, amended, ca
 from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, RolledBack, WorkChanged, WorkState
 from learnae.protocol.types import TxHash, Wei
 from learnae.records.chain_export import Balances, Block, ChainRecord
-from learnae.records.history import Fact, History, PeerCrashed, PeerRestarted, Record
+from learnae.records.history import SWARM, Fact, FaultBegan, History, PeerCrashed, PeerRestarted, Record
+from learnae.session.faults import FaultKind
 
 ANN_BEGAN = fact_is("ann", WorkChanged, work=WorkState.IDLE)
 ANN_FINAL = fact_is("ann", DebtChanged, debt=0, state=DebtState.FINAL)
@@ -79,13 +80,20 @@ def lost(*later: tuple[str, Fact]) -> History:
 LOST = "debt 0 of ann is final, but its transaction 0xann1 is not on the chain"
 UNDONE = ("bob", RolledBack(1, 2))
 KILLED, BACK = ("ann", PeerCrashed()), ("ann", PeerRestarted())
+BOB_RETURNS = ("bob", PeerCrashed()), ("bob", PeerRestarted()), UNDONE
+CHAIN_KILLED = (SWARM, FaultBegan(0, FaultKind.CHAIN_KILL, (), ()))
 
 
-def test_a_peer_that_stayed_down_when_the_chain_rolled_back_cannot_pay_again() -> None:
-    assert "debts_paid_once" not in caught(lost(KILLED, UNDONE))
+@pytest.mark.parametrize(
+    "later", [(KILLED, UNDONE), (KILLED, *BOB_RETURNS, UNDONE), (KILLED, CHAIN_KILLED, *BOB_RETURNS)]
+)
+def test_a_peer_that_stayed_down_when_the_chain_rolled_back_cannot_pay_again(later: tuple[Any, ...]) -> None:
+    assert "debts_paid_once" not in caught(lost(*later))
 
 
-@pytest.mark.parametrize("later", [(), (KILLED,), (UNDONE,), (UNDONE, KILLED), (KILLED, UNDONE, BACK)])
+@pytest.mark.parametrize(
+    "later", [(), (KILLED,), (UNDONE,), (UNDONE, KILLED), (KILLED, UNDONE, BACK), (KILLED, *BOB_RETURNS)]
+)
 def test_a_peer_that_is_up_or_whose_chain_lost_nothing_since_pays_what_is_final(later: tuple[Any, ...]) -> None:
     assert LOST in caught(lost(*later))["debts_paid_once"]
 

@@ -21,7 +21,8 @@ from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, Rol
 from learnae.protocol.settings import GWEI, Settle
 from learnae.protocol.types import ETHER, Address, Cid, TxHash
 from learnae.records.chain_export import Balances, Block, ChainTransaction, Genesis
-from learnae.records.history import History, PeerCrashed, PeerRestarted
+from learnae.records.history import FaultBegan, History, PeerCrashed, PeerRestarted
+from learnae.session.faults import FaultKind
 
 
 def _genesis(history: History) -> Genesis:
@@ -150,15 +151,21 @@ def debts_paid_once(history: History) -> Iterator[str]:
 
 
 def _missed_a_rollback(history: History) -> set[str]:
-    """Peers that were down when the chain rolled back, and stayed down."""
-    down, missed = set[str](), set[str]()
-    for record in history.of(PeerCrashed, PeerRestarted, RolledBack):
+    """Peers that were down when the chain rolled back, and stayed down.
+
+    Who restarts checks the chain again, and records that as a rollback: by itself this is no sign of one.
+    """
+    down, missed, resumed = set[str](), set[str](), set[str]()
+    for record in history.of(PeerCrashed, PeerRestarted, RolledBack, FaultBegan):
         match record.fact:
             case PeerCrashed():
                 down.add(record.peer)
             case PeerRestarted():
                 down.discard(record.peer)
-            case RolledBack():
+                resumed.add(record.peer)
+            case RolledBack() if record.peer in resumed:
+                resumed.discard(record.peer)
+            case RolledBack() | FaultBegan(fault=FaultKind.CHAIN_KILL):
                 missed |= down
     return missed & down
 
