@@ -70,7 +70,7 @@ class Peer:
         self._announcing = Announcing(config, self._requests, self._training, self._payments)
         self._start = Start(config, self._requests, self._training, self._payments)
         self._screening = Screening(config, self._peer_book, self._training.rows, self._payments.claims)
-        self._rules: list[Rule] = [  # the order matters
+        self._rules: list[Rule] = [  # sealed models last: the others change who may read
             self._training.fetches,
             self._training.rows,
             RowRewards(config, self._requests, self._training, self._payments),

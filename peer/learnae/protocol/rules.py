@@ -6,6 +6,8 @@ may add to it is in modules of their own, which these call at few places:
 - ``Rule``: ``books``, ``reciprocity``, ``row_blocks``, ``row_rewards`` and ``sealed_models`` react to what happens.
   So does ``fetches``, which is not optional.
 - ``FeePool`` and ``settlement`` decide how ``payments`` settles debts, ``lineage`` who gets a part of a reward.
+- If stakes are required, ``PeerBook`` and ``Start`` ask ``FeePool.accepts``: models of peers without a stake are not
+  used, and these peers are not counted before the work begins.
 - ``RowBlocks`` gives ``training`` more slices; ``Books`` may stop it.
 - ``Hooks`` asks the policy of a peer, which may cheat.
 
@@ -42,7 +44,7 @@ class Rule:
 class PaymentReader(Rule):
     """A rule that reads payments to others from the chain."""
 
-    books = False  # marks its requests
+    books = False  # of its requests: whether ``Books`` reads
 
     def __init__(self, requests: Requests) -> None:
         self._requests = requests

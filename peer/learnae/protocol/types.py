@@ -119,17 +119,17 @@ class ClaimFacts:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    at: float
+    at: float  # session seconds at which an event happened
 
 
 @dataclass(frozen=True, slots=True)
 class Answering(Timed):
-    request: int
+    request: int  # the id of the action that the event answers
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    request: int
+    request: int  # the id of an action, which the event that answers it repeats
 
 
 class Timer(StrEnum):
