@@ -86,6 +86,13 @@ def targets() -> dict[str, str]:
     return dict(rules)
 
 
+def test_the_table_of_extras_is_that_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    page = (ROOT / "docs" / "tutorials" / "first-session.md").read_text(encoding="utf-8")
+    rows = page.partition("| extra |")[2].partition("\n\n")[0]
+    assert sorted(re.findall(r"^\| `([\w-]+)` \|", rows, re.MULTILINE)) == sorted(project["optional-dependencies"])
+
+
 def test_no_tracked_file_names_a_directory_of_one_machine() -> None:
     found = {named(p): m.group() for p in TRACKED if (m := MACHINE_PATH.search(text(p)))}
     assert not found

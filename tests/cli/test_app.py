@@ -51,6 +51,12 @@ def test_an_unknown_name_is_refused_with_a_suggestion(tmp_path: Path, arguments:
     refused(here(tmp_path, *arguments), sentence)
 
 
+def test_a_table_is_no_session_and_its_command_is_named(tmp_path: Path) -> None:
+    (tmp_path / "my shop.csv").write_text("x,label\n")
+    command = "--set 'data.path=my shop.csv' --set data.label=COLUMN"
+    refused(here(tmp_path, "simulate", "my shop.csv"), "is a table", "session `table`", command)
+
+
 def test_a_file_of_a_shipped_sessions_name_is_given_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "paper").write_text("peers = 1\n")
     refused(here(tmp_path, "simulate", "./paper"), "paper", "2")

@@ -144,6 +144,12 @@ def test_too_few_rows_to_train_or_to_judge_on_are_refused(rows: int, changes: di
         partition(table(rows), with_data(SESSION, **changes))
 
 
+def test_sizes_that_a_session_sets_for_another_table_are_named_first() -> None:
+    sentence = "validation rows: the session sets sizes for another table, such as data.rows = 1000: leave them out"
+    with pytest.raises(InputError, match=sentence):
+        partition(table(130 + 4 * 20), with_data(SESSION, source="sklearn:wine", rows=1000))
+
+
 def test_judging_blocks_too_small_to_judge_on_are_refused_only_if_somebody_judges_on_them() -> None:
     small = with_data(judging_rows=5)
     assert partition(table(), small).notice is None

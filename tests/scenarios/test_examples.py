@@ -13,7 +13,7 @@ from tests.helpers.command_line import ALL_PASSED, Done, here
 from learnae.resources import session_files
 
 pytestmark = pytest.mark.slow
-ELSEWHERE = ("adult-like", "digits", "wine")  # in test_small_tables.py
+ELSEWHERE = ("adult-like", "digits", "table", "wine")  # in test_small_tables.py
 NAMES = [name for name in session_files() if name not in ELSEWHERE]
 
 

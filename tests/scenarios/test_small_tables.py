@@ -47,6 +47,16 @@ def test_peers_reach_nearly_the_accuracy_of_one_network_on_all_rows(tmp_path: Pa
     assert reached(name, tmp_path) > pooled(features, labels, StandardScaler()) - 0.05
 
 
+def test_a_csv_needs_one_command_and_no_session_file(tmp_path: Path) -> None:
+    load_wine(as_frame=True).frame.to_csv(tmp_path / "shop.csv", index=False)
+    settings = ("--set", "data.path=shop.csv", "--set", "data.label=target")
+    done = here(tmp_path, "simulate", "table", *settings, "--out", "run")
+    assert done.returncode == 0 and ALL_PASSED in done.stdout, done.stderr
+    assert load(tmp_path / "run" / "session.toml").peers == 4
+    set_elsewhere = here(tmp_path, "simulate", "paper", *settings)
+    assert set_elsewhere.returncode == 2 and "(the session `table` sets none)" in set_elsewhere.stderr
+
+
 def test_text_columns_and_missing_values_cost_peers_no_more_than_other_columns(tmp_path: Path) -> None:
     people = pandas.read_csv(resources.ADULT, na_values="?")
     labels, text = people.pop("income"), make_column_selector(dtype_exclude="number")

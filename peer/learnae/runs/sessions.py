@@ -6,7 +6,8 @@ from typing import Any
 
 from learnae.errors import InputError
 from learnae.session import session_file
-from learnae.session.settings import LARGE_SOURCES, DataSettings, Session
+from learnae.session.settings import DataSettings, Session
+from learnae.session.sizes import is_fitted
 
 
 def load_session(path: Path, overrides: Mapping[str, Any] | None = None) -> Session:
@@ -35,7 +36,7 @@ def _with_true_payouts(session: Session) -> Session:
 
 
 def _count_rows(data: DataSettings) -> int | None:
-    if data.path is None and data.source in LARGE_SOURCES:
+    if not is_fitted(data):
         return None
     from learnae.learn.datasets.sources import count_rows  # imports torch
 

@@ -2,17 +2,26 @@
 
 import difflib
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
 from learnae.errors import InputError
 from learnae.resources import scenario_files, session_files
 
+TABLES = (".csv", ".csv.gz", ".parquet", ".pq", ".arrow", ".feather", ".npz")  # endings of tables of rows
+
 
 def session_file(name: str) -> Path:
     """The file of a session, given by the name of a shipped session or by path.  Raises InputError."""
     if name in scenario_files() and name not in session_files() and not os.path.exists(name):
         raise InputError(f"{name} is a scenario: use `learnae chaos run {name}`")
+    if name.lower().endswith(TABLES) and os.path.isfile(name):
+        given = shlex.join(["--set", f"data.path={name}"])
+        raise InputError(
+            f"{name} is a table, and a session is expected: give the session `table` with {given} "
+            "--set data.label=COLUMN instead"
+        )
     return _named(name, session_files(), "session", "learnae sessions")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from learnae.protocol.policies import Role
 from learnae.session.roster import group_of_each_peer
-from learnae.session.settings import DataSettings, Session
+from learnae.session.settings import LARGE_SOURCES, DataSettings, Session
 
 CountRows = Callable[[DataSettings], int | None]  # None: the defaults fit these rows
 
@@ -20,11 +20,17 @@ FITTED = {
 }
 MIN_PEERS, ROWS_PER_PEER = 4, 250  # fewer peers than by default, so that each holds so many rows
 MIN_ROWS = 10  # to judge by
+MIN_FITTED_ROWS = 2  # to train on, however small the table
 SLICE, STEPS = 50, 5  # rows per slice, and batches in it, at least where there are enough rows
 TRAINED = 10_000  # rows that a peer trains on, repetitions included, before it has gone through its slices ...
 MAX_PASSES, EPOCHS = 5, 2_000  # ... and how much of that is repeated at once
 MAX_EPOCHS = 10
 SMALL_BATCH, SLOW = 50, 0.02  # below this batch, the default learning rate makes sgd unstable
+
+
+def is_fitted(data: DataSettings) -> bool:
+    """Whether sizes that are not set follow from the number of rows."""
+    return data.path is not None or data.source not in LARGE_SOURCES
 
 
 def is_complete(table: Mapping[str, Any]) -> bool:
@@ -53,7 +59,9 @@ def fitted(table: Mapping[str, Any], session: Session, total: int) -> dict[str, 
     share = max(0, total - test - judging * max(1, roles.count(Role.PROFITEER))) // holders
     validation = fit("data", "validation_rows", share // 4, MIN_ROWS)
     own_test = fit("data", "own_test_rows", share // 5)
-    rows = fit("data", "rows", share - validation - (own_test if session.data.own_distributions else 0), 2)
+    rows = fit(
+        "data", "rows", share - validation - (own_test if session.data.own_distributions else 0), MIN_FITTED_ROWS
+    )
     slices = fit("work", "slices", rows // SLICE, 2)
     if "passes" not in blocks["work"]:
         blocks["work"]["passes"] = min(MAX_PASSES, max(1, TRAINED // rows))

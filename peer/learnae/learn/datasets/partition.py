@@ -38,6 +38,7 @@ from learnae.plugins import shown
 from learnae.protocol.policies import Role
 from learnae.session.roster import group_of_each_peer
 from learnae.session.settings import DataSettings, Session
+from learnae.session.sizes import MIN_FITTED_ROWS, is_fitted
 
 Ints = NDArray[np.int64]
 Groups = list[Ints]
@@ -279,6 +280,11 @@ def _require_enough(shares: Sequence[PeerShare], session: Session) -> None:
         also = f" and {own_test} test" if data.own_distributions else ""
         divisible = train + validation >= session.work.slices + MIN_VALIDATION
         lower = f"lower data.rows = {data.rows}, " if divisible and validation < MIN_VALIDATION else ""
+        if data.rows > max(train, MIN_FITTED_ROWS) and is_fitted(data):
+            lower = (
+                f"the session sets sizes for another table, such as data.rows = {data.rows}: leave them out "
+                "(the session `table` sets none), "
+            )
         raise InputError(
             f"{len(shares)} peers would get{at_least} {train} training and {validation} validation{also} rows each, "
             f"too few for {session.work.slices} slices and {MIN_VALIDATION} validation rows: "

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from learnae.session.settings import LARGE_SOURCES, Session
+from learnae.session.settings import Session
+from learnae.session.sizes import is_fitted
 
 
 def notice_of_fewer_rows(
@@ -37,7 +38,7 @@ def hints_on(hint: str, trained: Sequence[int], session: Session) -> Iterator[st
             f"Some slices have only {smallest} rows, less than one batch of {batch}, so that each epoch on them is a "
             "single step: lower model.batch, or lower work.slices, which makes slices larger."
         )
-    if session.data.path is not None or session.data.source not in LARGE_SOURCES:
+    if is_fitted(session.data):
         yield hint
 
 
