@@ -12,7 +12,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from importlib import import_module
@@ -107,15 +107,19 @@ class PluginError(LearnaeError):
 
 @dataclass(frozen=True)
 class Source:
-    """The file of a plug-in.  ``package``: for relative imports, if it was named as a module."""
+    """The file of a plug-in.  ``package``: for relative imports, if it was named as a module.
+
+    ``rows``: the SHA-256 of the rows that its data sets have returned, by reference.
+    """
 
     file: str
     content: bytes
     package: str | None = None
+    rows: dict[str, str] = field(default_factory=dict, compare=False)
 
-    def __reduce__(self) -> tuple[type["Source"], tuple[str, bytes, str | None]]:
+    def __reduce__(self) -> tuple[type["Source"], tuple[str, bytes, str | None, dict[str, str]]]:
         """Pickled without its module, for worker processes."""
-        return Source, (self.file, self.content, self.package)
+        return Source, (self.file, self.content, self.package, self.rows)
 
     @cached_property
     def digest(self) -> str:

@@ -132,11 +132,13 @@ def test_another_seed_gives_another_history_and_json_is_alone_on_the_standard_ou
     run: tuple[Path, Done], tmp_path: Path
 ) -> None:
     out = tmp_path / "other"
-    other = here(tmp_path, "simulate", session(tmp_path), "--set", "seed=2", "--out", out, "--json")
+    (tmp_path / "own.py").write_text("print('imported')\n\ndef reward(view):\n    return 9\n")
+    settings = ("--set", "seed=2", "--set", "reward.function=own.py:reward")
+    other = here(tmp_path, "simulate", session(tmp_path), *settings, "--out", out, "--json")
     assert other.returncode == 0, other.stderr
     assert (out / "history.jsonl").read_bytes() != (run[0] / "history.jsonl").read_bytes()
     assert json.loads(other.stdout) == json.loads((out / "verdict.json").read_text()) | {"run": str(out)}
-    assert other.stderr.startswith("LEARNAE: 3 peers in the simulator")
+    assert other.stderr.startswith("LEARNAE: 3 peers in the simulator") and "\nimported\n" in other.stderr
     assert here(tmp_path, "sessions").stderr == "", "text is on the standard output again"
 
 

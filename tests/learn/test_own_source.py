@@ -1,5 +1,6 @@
 """Data sets as plug-ins: rows of a function, identified by their values; what is wrong is one sentence."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,11 @@ import pytest
 
 from learnae import plugins
 from learnae.errors import InputError
-from learnae.learn.datasets import own_source
 from learnae.learn.datasets.sources import count_rows, load_dataset, source_sha256
 from learnae.plugins import call_before_start
 from learnae.runs import provenance
 from learnae.runs.sessions import load_session
+from learnae.session.plugin_files import sources
 from learnae.session.session_file import to_toml
 from learnae.session.settings import Session
 
@@ -30,8 +31,7 @@ def as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugins, "_sources", {})
-    monkeypatch.setattr(own_source, "_digests", {})
-    provenance._data_sha256.cache_clear()
+    provenance.data_sha256.cache_clear()
 
 
 def written(folder: Path, code: str = CODE, settings: str = SETTINGS) -> Session:
@@ -100,6 +100,19 @@ def test_what_cannot_be_used_is_one_sentence(tmp_path: Path, code: str, sentence
 def test_rows_that_differ_from_call_to_call_are_refused(tmp_path: Path) -> None:
     session = written(tmp_path, CODE.replace("% 7.0", "* np.random.default_rng().random()"))
     with pytest.raises(InputError, match=r"own.py:rows returned other rows than the time before: return the same"):
+        load_dataset(session.data)
+
+
+def test_a_worker_process_must_get_the_rows_of_the_one_that_started_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "labels.npy", np.arange(600) % 3)
+    session = written(tmp_path, CODE.replace("np.arange(600) % 3", f"np.load({str(tmp_path / 'labels.npy')!r})"))
+    sent = pickle.dumps(sources(session))
+    np.save(tmp_path / "labels.npy", np.arange(600) % 2)
+    forget(monkeypatch)
+    plugins.add(pickle.loads(sent))
+    with pytest.raises(InputError, match="returned other rows than the time before: .* also in other processes"):
         load_dataset(session.data)
 
 

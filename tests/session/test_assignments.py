@@ -46,6 +46,10 @@ def test_an_assignment_that_cannot_be_read_is_one_sentence(assignments: list[str
         overrides(assignments, peers=4)
 
 
+def test_a_value_of_several_lines_is_text() -> None:
+    assert overrides(["peers=4\nseed=9"]) == {"peers": "4\nseed=9"}
+
+
 def test_a_huge_number_is_text_for_the_setting_to_refuse() -> None:
     assert overrides(["seed=0x" + "f" * 9000])["seed"].startswith("0xfff")
 

@@ -57,15 +57,13 @@ Settings = Annotated[
 ]
 
 
-def _text_to_standard_error(context: typer.Context, as_json: bool) -> bool:
-    """JSON alone is on the standard output."""
+def _json_alone(context: typer.Context, as_json: bool) -> bool:
     if as_json:
-        from learnae.cli.output import console
+        from learnae.cli.output import text_on_standard_error
 
-        console.stderr = True
-        context.call_on_close(lambda: setattr(console, "stderr", False))
+        context.find_root().with_resource(text_on_standard_error())  # also closed if later parameters are refused
     return as_json
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.", callback=_text_to_standard_error)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.", callback=_json_alone)]
 Threads = Annotated[int | None, typer.Option(min=1, help="PyTorch threads (default: one per core).")]

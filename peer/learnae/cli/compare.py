@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ from learnae.analysis.statistics import band, differences
 from learnae.cli.arguments import Json, RunPlugins
 from learnae.cli.check import allow_plugins
 from learnae.cli.many_runs import METRICS, cell
-from learnae.cli.output import console, table_of
+from learnae.cli.output import console, print_document, table_of
 from learnae.session.settings import ScoreSettings
 
 
@@ -59,7 +58,7 @@ def compare(
         group.rows.append(run_metrics(history, verdict))
         group.names.append(path.name)
     if json:
-        print(dumps([_group_as_json(group) for group in groups], indent=2))
+        print_document([_group_as_json(group) for group in groups])
     else:
         console.print(_comparison(groups))
     return 0

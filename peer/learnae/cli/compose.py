@@ -3,13 +3,12 @@
 import asyncio
 import signal
 from dataclasses import asdict
-from json import dumps
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from learnae.cli.arguments import Json, SessionFile
-from learnae.cli.output import say
+from learnae.cli.output import print_document, say
 from learnae.errors import InputError
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def status(json: Json = False) -> int:
 
     containers = sorted(_containers().containers(), key=lambda container: container.service)
     if json:
-        print(dumps([asdict(container) for container in containers], indent=2))
+        print_document([asdict(container) for container in containers])
         return 0
     for container in containers:
         say(f"{container.service:<12} {container.state:<8} {container.status}")

@@ -5,7 +5,6 @@ import os
 import platform
 import shutil
 from dataclasses import asdict
-from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from learnae.backends.base import Finding
 from learnae.backends.machine import free_memory
 from learnae.backends.registry import all_backends
 from learnae.cli.arguments import Json
+from learnae.cli.output import print_document
 from learnae.errors import InputError
 from learnae.session.settings import DataSettings
 
@@ -35,7 +35,7 @@ def doctor(
         findings += backend.findings(peers)
     console = Console(highlight=False)
     if json:
-        print(dumps([asdict(finding) for finding in findings], indent=2))
+        print_document([asdict(finding) for finding in findings])
     for finding in findings if not json else ():
         mark = Text("ok   ", "green") if finding.ok else Text("fix  ", "bold red")
         console.print(mark + Text(finding.what + (f": {finding.fix}" if finding.fix else "")), soft_wrap=True)

@@ -1,12 +1,11 @@
 """What a command finds wrong in a run: printed at once, or kept to be printed as JSON."""
 
 from collections.abc import Iterable, Mapping
-from json import dumps
 from pathlib import Path
 from typing import Any
 
 from learnae.adapters.run_directory.seal import deviations, is_running
-from learnae.cli.output import say
+from learnae.cli.output import print_document, say
 from learnae.records.seal import SEAL
 
 MAX_NAMED = 20  # problems
@@ -45,7 +44,7 @@ class Findings:
         """The keys of verdict.json, and ``run``, ``problems`` and what else the command found."""
         notices = [*verdict["notices"], *self.notices]
         found = {"run": str(run), **verdict, "notices": notices, "problems": self.problems, **more}
-        print(dumps(found, indent=2))
+        print_document(found)
 
 
 def print_problems(problems: list[str]) -> None:

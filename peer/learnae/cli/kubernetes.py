@@ -4,14 +4,13 @@ import shutil
 import signal
 from dataclasses import asdict
 from importlib.metadata import version
-from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from learnae.cli.arguments import Context, Images, Json, Namespace, Peers, Release, SessionFile, StorageClass
-from learnae.cli.output import say
+from learnae.cli.output import print_document, say
 from learnae.errors import InputError
 
 app = typer.Typer(help="Manage a swarm on a Kubernetes cluster.", no_args_is_help=True)
@@ -101,7 +100,7 @@ def status(context: Context = None, namespace: Namespace = None, json: Json = Fa
 
     pods = Cluster(ClusterOptions(context, namespace), checkout_name(REPOSITORY)).pods()
     if json:
-        print(dumps([{**asdict(pod), "running": sorted(pod.running)} for pod in pods], indent=2))
+        print_document([{**asdict(pod), "running": sorted(pod.running)} for pod in pods])
         return 0
     for pod in pods:
         ended = "" if pod.ended is None else f"ended with exit code {pod.ended}"

@@ -1,8 +1,10 @@
 """What commands print: lines, tables, and the outcome of a run."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from json import dumps
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -22,6 +24,7 @@ INTERRUPTED = 130
 WIDTH = 110  # columns, without a terminal
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+_redirected: list[TextIO] = []  # the standard output, while text goes elsewhere
 
 
 def say(line: str, style: str | None = None) -> None:
@@ -51,8 +54,24 @@ def print_outcome(run: RunDirectory, verdict: dict[str, Any]) -> int:
 
 def print_json(run: RunDirectory, verdict: dict[str, Any]) -> int:
     """Print the verdict as JSON; the exit code."""
-    print(dumps({"run": str(run.path), **verdict}, indent=2), flush=True)
+    print_document({"run": str(run.path), **verdict})
     return _exit_code(verdict)
+
+
+@contextmanager
+def text_on_standard_error() -> Iterator[None]:
+    """Of what is printed, plug-ins included, only ``print_document`` writes to the standard output."""
+    _redirected.append(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _redirected.pop()
+
+
+def print_document(document: Any) -> None:
+    """Print it as JSON on the standard output."""
+    print(dumps(document, indent=2), file=_redirected[-1] if _redirected else sys.stdout, flush=True)
 
 
 def _exit_code(verdict: dict[str, Any]) -> int:

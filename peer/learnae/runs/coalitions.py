@@ -8,9 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from learnae.analysis.money import flows_by_peer
 from learnae.analysis.shapley import Coalition
@@ -57,14 +58,14 @@ class Coalitions:
     """
 
     def __init__(self, session: Session, folder: Path, jobs: int) -> None:
-        self._path = folder / VALUES
+        self._session, self._path = session, folder / VALUES
         self.results: dict[Coalition, CoalitionResult] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._load(result_key(session))
         except OSError as error:
             raise InputError(f"{folder}: {error.strerror}: choose another --out") from None
-        self._workers = workers(jobs, "valuation", "coalitions", _start, session, sources(session))
+        self._workers = workers(jobs, "valuation", "coalitions", _start, sources(session))
         self._running: dict[Coalition, asyncio.Task[CoalitionResult]] = {}
 
     async def __aenter__(self) -> "Coalitions":
@@ -85,7 +86,7 @@ class Coalitions:
         return await self._running[coalition]
 
     async def _simulate(self, coalition: Coalition) -> CoalitionResult:
-        result = await asyncio.get_running_loop().run_in_executor(self._executor, _simulate, coalition)
+        result = await asyncio.get_running_loop().run_in_executor(self._executor, _simulate, self._session, coalition)
         self._keep(coalition, result)
         return result
 
@@ -110,20 +111,20 @@ class Coalitions:
             file.write("\n" + json.dumps({"members": sorted(coalition), **asdict(result)}))
 
 
-_learning: Any = None  # TorchLearning of this worker process
-
-
-def _start(session: Session, plugins: Sequence[Source]) -> None:
-    from learnae.runtime.torch_learning import TorchLearning
-
-    global _learning
+def _start(plugins: Sequence[Source]) -> None:
     ignore_interrupts()
     add(plugins)
-    _learning = TorchLearning(session, 1)
 
 
-def _simulate(coalition: Coalition) -> CoalitionResult:
-    return simulate_coalition(_learning, coalition)
+@cache
+def _learning(session: Session) -> "TorchLearning":
+    from learnae.runtime.torch_learning import TorchLearning
+
+    return TorchLearning(session, 1)
+
+
+def _simulate(session: Session, coalition: Coalition) -> CoalitionResult:
+    return simulate_coalition(_learning(session), coalition)
 
 
 def simulate_coalition(learning: "TorchLearning", coalition: Coalition) -> CoalitionResult:

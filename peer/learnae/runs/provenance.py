@@ -17,7 +17,7 @@ DECISIVE = (*PROGRAM, "processor", "device")  # facts of an environment that may
 
 def require_same_data(run: RunDirectory, session: Session) -> None:
     """Raises InputError unless the session's data is what the run was made with."""
-    here, needed = _data_sha256(session.data), run.read_json(ENVIRONMENT).get("data_sha256")
+    here, needed = data_sha256(session.data), run.read_json(ENVIRONMENT).get("data_sha256")
     if here != needed:
         raise InputError(f"the data here is not that of the run: its SHA-256 is {here}, the run used {needed}")
 
@@ -49,10 +49,18 @@ def why_not_the_same(path: Path, session: Session) -> str | None:
     return f"another program or machine ({other})" if other else None
 
 
+@cache
+def data_sha256(data: DataSettings) -> str:
+    """Identifies the rows here.  Raises InputError."""
+    from learnae.learn.datasets.sources import source_sha256  # imports torch
+
+    return source_sha256(data)
+
+
 def result_key(session: Session) -> str:
     """A digest of all that a simulation's result depends on: settings, data, program, processor and device."""
     present = _present() | _device(session)
-    facts = [to_toml(session), _data_sha256(session.data), *(str(present[name]) for name in DECISIVE)]
+    facts = [to_toml(session), data_sha256(session.data), *(str(present[name]) for name in DECISIVE)]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
@@ -91,13 +99,6 @@ def _device(session: Session) -> dict[str, str | None]:
     from learnae.learn.compute import device_name  # imports torch
 
     return {"device": device_name(session.compute)}
-
-
-@cache
-def _data_sha256(data: DataSettings) -> str:
-    from learnae.learn.datasets.sources import source_sha256  # imports torch
-
-    return source_sha256(data)
 
 
 def _text(value: object) -> str:

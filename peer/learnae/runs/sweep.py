@@ -25,7 +25,7 @@ from learnae.plugins import Source, add
 from learnae.records.outcome import EndedBy
 from learnae.records.seal import SEAL
 from learnae.runs.executors import processes
-from learnae.runs.provenance import require_same_program, same_settings, why_not_the_same
+from learnae.runs.provenance import data_sha256, require_same_program, same_settings, why_not_the_same
 from learnae.runs.sessions import load_session
 from learnae.session.assignments import assigned
 from learnae.session.plugin_files import sources
@@ -116,6 +116,8 @@ def run_missing(
     ``executor``: where to run so many runs.
     """
     missing = [case for case in cases if case.row is None]
+    for case in missing:
+        data_sha256(case.session.data)  # kept in its plug-ins: a worker that reads other rows refuses them
     if missing:
         with executor(len(missing)) as pool:
             running = {pool.submit(run_one, case): case for case in missing}

@@ -75,11 +75,11 @@ def _divided(assignments: Sequence[str], example: str, repeated: str) -> dict[st
 
 def _value(text: str) -> Any:
     try:
-        value = from_toml(f"value = {text}")["value"]
-        json.dumps(value, default=str)
+        table = from_toml(f"value = {text}")
+        json.dumps(table, default=str)
     except ValueError:  # also raised for a number with more digits than can be written again
         return text
-    return value
+    return table["value"] if len(table) == 1 else text  # it may have several lines
 
 
 def _switched_off(table: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

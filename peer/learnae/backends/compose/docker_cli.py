@@ -8,6 +8,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 from asyncio.subprocess import DEVNULL, Process
 from contextlib import suppress
 from subprocess import PIPE
@@ -62,7 +63,7 @@ async def run(*command: str, shown: bool = False, lock: IO[str] | None = None) -
             env=docker_environment(),
             pass_fds=(lock.fileno(),) if lock else (),
             stdin=DEVNULL,
-            stdout=None if shown else DEVNULL,
+            stdout=sys.__stderr__ if shown else DEVNULL,  # JSON may be on the standard output
             stderr=PIPE,
             start_new_session=True,
         )

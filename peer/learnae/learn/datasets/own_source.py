@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from learnae.errors import InputError
 from learnae.learn.datasets import array_file
 from learnae.learn.datasets.dataset import Dataset
-from learnae.plugins import Kind, call_before_start, plugin, shown
-
-_digests: dict[str, str] = {}  # by reference, of the rows that this process has seen
+from learnae.plugins import Kind, call_before_start, plugin, shown, source_of
 
 
 def read(reference: str, task: str) -> Dataset:
@@ -26,20 +24,26 @@ def read(reference: str, task: str) -> Dataset:
         )
     dataset = array_file.to_dataset(name, *made, task)
     digest = hashlib.sha256(b"".join(map(_content, made))).hexdigest()
-    if _digests.setdefault(reference, digest) != digest:
+    if _seen(reference).setdefault(reference, digest) != digest:
         raise InputError(
-            f"{name} returned other rows than the time before: return the same each time, such as by seeding its "
-            "random generator"
+            f"{name} returned other rows than the time before: return the same each time, also in other processes, "
+            "such as by seeding its random generator and sorting sets"
         )
     return replace(dataset, sha256=digest)
 
 
 def sha256_of(reference: str, task: str) -> str:
     """Identifies the rows by their values.  Raises InputError."""
-    return _digests.get(reference) or read(reference, task).sha256
+    return _seen(reference).get(reference) or read(reference, task).sha256
 
 
 # private
+
+
+def _seen(reference: str) -> dict[str, str]:
+    """The digests of rows that this process, or the one that started it, has seen."""
+    source = source_of(reference)
+    return source.rows if source else {}
 
 
 def _described(made: Any) -> str:
