@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fractions import Fraction
 from functools import cached_property
 from importlib import import_module
 from types import ModuleType
@@ -23,6 +24,8 @@ from learnae.errors import InputError, LearnaeError
 
 GROUP = "learnae."  # of the entry points of a kind, such as learnae.rewards
 DIGITS = 32  # of a digest
+MAX_TEXT = 200  # characters of an exception's text
+ADDRESS = re.compile("0x[0-9a-fA-F]+")  # of an object in memory: different in each run
 PINNED = re.compile(
     rf"(?P<file>[\w.-]{{1,100}}\.py):(?P<name>[A-Za-z_]\w{{0,99}})@(?P<digest>[0-9a-f]{{{DIGITS}}})", re.ASCII
 )
@@ -101,7 +104,7 @@ class PluginError(LearnaeError):
     """A plug-in has raised, or has returned what it must not."""
 
     def __init__(self, plugin: str, line: int, error: str) -> None:
-        super().__init__(f"plug-in {shown(plugin)}, line {line}: {error}")
+        super().__init__(f"{place(plugin, line)}: {error}")
         self.plugin, self.line, self.error = plugin, line, error
 
 
@@ -198,7 +201,7 @@ def call(reference: str, function: Any, *arguments: Any) -> Any:
     try:
         return function(*arguments)
     except (Exception, SystemExit) as error:
-        raise PluginError(reference, _line(error, reference.partition(":")[0]), type(error).__name__) from None
+        raise PluginError(reference, *_told(error, reference.partition(":")[0], arguments, True)) from None
 
 
 def call_before_start(reference: str, function: Any) -> Any:
@@ -209,13 +212,60 @@ def call_before_start(reference: str, function: Any) -> Any:
         raise InputError(_sentence(shown(reference), error)) from None
 
 
+def plain(value: Any) -> Any:
+    """A NumPy scalar or a tensor without dimensions as the Python number that it equals; else the value itself."""
+    return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
+
+
+def described(value: Any) -> str:
+    """What a plug-in returned: a number itself, or the type, and the shape of an array."""
+    if value is None or type(value) in (bool, int, float, Fraction):
+        try:
+            return str(value)[:MAX_TEXT]
+        except ValueError:  # of too many digits
+            pass
+    name, shape = type(value).__name__, getattr(value, "shape", None)
+    article = "an" if name[0] in "aeiouAEIO" else "a"
+    return f"{article} {name}" + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
+
+
+def place(plugin: str, line: int) -> str:
+    """``line``: 0 if unknown."""
+    return f"plug-in {shown(plugin)}" + (f", line {line}" if line else "")
+
+
 def _sentence(plugin: str, error: BaseException) -> str:
-    """What a plug-in raised, and where; ``plugin``: its file, or a reference without its digest."""
+    """What a plug-in raised before the start, and where; ``plugin``: its file, or a reference without its digest."""
+    line, text = _told(error, plugin.partition(":")[0], () if ":" in plugin else None)
+    return f"{place(plugin, line)}: {text}"
+
+
+def _told(
+    error: BaseException, file: str, arguments: tuple[Any, ...] | None, recorded: bool = False
+) -> tuple[int, str]:
+    """The line, and the type and the text of an exception.  What is ``recorded`` is the same in each run.
+
+    ``arguments``: with which the plug-in was called, if it was.
+    """
+    line, text = _line(error, file), _text(error, recorded)
     if isinstance(error, SyntaxError):  # its text names the place again
         line, text = error.lineno or 0, error.msg
-    else:
-        line, text = _line(error, plugin.partition(":")[0]), " ".join(str(error).split())
-    return f"plug-in {plugin}, line {line}: {type(error).__name__}" + (f": {text}" if text else "")
+    told = type(error).__name__ + (f": {text}" if text else "")
+    if isinstance(error, TypeError) and not line and arguments is not None:
+        names = " and ".join(described(argument) for argument in arguments)
+        told += f" (it is called with {names or 'no argument'})"
+    return line, told
+
+
+def _text(error: BaseException, recorded: bool) -> str:
+    """On one line, without addresses in memory; recorded without the path of a file, too."""
+    try:
+        text = (recorded and isinstance(error, OSError) and error.strerror) or str(error)
+    except Exception:  # its own __str__ raises
+        return ""
+    text = "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+    text = ADDRESS.sub("0x...", text)
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}..."
 
 
 def _line(error: BaseException, file: str) -> int:

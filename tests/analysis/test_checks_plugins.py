@@ -3,13 +3,15 @@
 import re
 from dataclasses import replace
 
-from tests.helpers.histories import GOOD, MODEL, SETTINGS, amended, caught, fact_is, followed_by
+from tests.helpers.histories import GOOD, MODEL, SETTINGS, amended, caught, fact_is, followed_by, score
 from tests.helpers.peers import own_plugin
 
 from learnae.analysis.checks.debts import plugins_did_not_raise
-from learnae.protocol.decisions import DebtChanged, DebtState, PluginFailed
+from learnae.analysis.checks.work import learned_nothing
+from learnae.protocol.decisions import Averaged, DebtChanged, DebtState, PluginFailed, Trained
 from learnae.protocol.types import Score
 from learnae.records.history import Evaluated, History, Record, SessionBegan
+from learnae.session.settings import ScoreSettings
 
 ANN_SIGNED = fact_is("ann", DebtChanged, debt=0, state=DebtState.SIGNED)
 
@@ -63,3 +65,19 @@ def test_a_plug_in_that_raised_for_several_peers_is_named_once() -> None:
     *before, end = GOOD.records
     found = plugins_did_not_raise(replace(GOOD, records=(*before, *records, end)))
     assert found.reason == "plug-in mine.py:reward, line 7, for ann, bob: KeyError"
+
+
+def test_texts_that_differ_from_call_to_call_are_one_failure() -> None:
+    facts = [PluginFailed("mine.py:metric@" + 32 * "0", 2, f"returned {value}") for value in (61.0, 62.5)]
+    *before, end = GOOD.records
+    found = plugins_did_not_raise(replace(GOOD, records=(*before, *(Record(9.0, "ann", fact) for fact in facts), end)))
+    assert found.reason == "plug-in mine.py:metric, line 2, for ann: returned 61.0"
+
+
+def test_models_are_not_called_untrained_if_their_metric_raised() -> None:
+    session = replace(SETTINGS, score=ScoreSettings("mine.py:metric"))
+    lazy = amended(fact_is("ann", Trained), score=score(520))
+    lazy = amended(fact_is("ann", Averaged, adopted=True), history=lazy, after=score(530))
+    lazy = amended(fact_is("swarm", SessionBegan), history=lazy, session=session)
+    assert learned_nothing(lazy)
+    assert not learned_nothing(followed_by(ANN_SIGNED, PluginFailed("mine.py:metric", 2, "KeyError"), lazy))

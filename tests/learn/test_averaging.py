@@ -95,14 +95,14 @@ def test_the_best_mix_is_kept() -> None:
 
 
 def test_a_rule_that_raises_counts_as_the_mean() -> None:
-    world = swarm(own_plugin("def rule(view):\n    raise KeyError(view)", "rule"))
+    world = swarm(own_plugin("def rule(view):\n    raise KeyError(1)", "rule"))
     own, remote = world.published(0), world.published(1)
     with pytest.raises(ScoredDespite) as caught:
         world.trainers[0].average(own.weights.cid, remote, 2).result()
     mean = Swarm()
     expected, score = mean.trainers[0].average(mean.published(0).weights.cid, mean.published(1), 2).result()
     assert (caught.value.weights.digest, caught.value.score) == (expected.digest, score)
-    assert (caught.value.failure.line, caught.value.failure.error) == (2, "KeyError")
+    assert (caught.value.failure.line, caught.value.failure.error) == (2, "KeyError: 1")
 
 
 def test_the_papers_rule_leaves_blocks_as_they_are_and_refuses_other_facts_in_them() -> None:

@@ -78,9 +78,28 @@ def test_a_score_is_rounded_down_to_a_millionth() -> None:
         assert measured(own(body).score.metric, LABELS, logits) == Score(expected, SCALE)
 
 
-@pytest.mark.parametrize("answer", ["None", "True", "-0.1", "1.5", "float('nan')", "seen.outputs.mean()", "'1'"])
-def test_anything_else_is_an_error_of_the_metric(answer: str) -> None:
-    with pytest.raises(PluginError, match="it did not return a number from 0 to 1"):
+@pytest.mark.parametrize(
+    "answer", ["torch.tensor(0.75)", "torch.tensor(0.75).numpy()[()]", "torch.tensor(0.75).numpy()"]
+)
+def test_a_tensor_or_an_array_without_dimensions_is_the_number_that_it_holds(answer: str) -> None:
+    assert measured(own(f"import torch; return {answer}").score.metric, LABELS, OUTPUTS) == Score(750_000, SCALE)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ("None", "returned None: return an int, float or Fraction from 0 to 1"),
+        ("True", "returned True: return an int, float or Fraction"),
+        ("'1'", "returned a str: return an int, float or Fraction"),
+        ("seen.outputs.mean(0)", r"returned a Tensor of shape \(2,\): return an int, float or Fraction"),
+        ("10**9999", "returned an int: return a number from 0 to 1"),
+        ("61.0", "returned 61.0: return a number from 0 to 1"),
+        ("-0.1", "returned -0.1: return a number"),
+        ("float('nan')", "returned nan: return a number"),
+    ],
+)
+def test_anything_else_is_an_error_of_the_metric(answer: str, error: str) -> None:
+    with pytest.raises(PluginError, match=f"line 1: {error}"):
         measured(own(f"return {answer}").score.metric, LABELS, OUTPUTS)
 
 
@@ -102,13 +121,13 @@ def test_accuracy_as_a_plug_in_is_the_accuracy_that_is_built_in() -> None:
 
 
 def test_a_metric_that_raises_counts_as_0_and_loses_no_model() -> None:
-    world = Swarm(own("raise KeyError(seen)"))
+    world = Swarm(own("raise KeyError(1)"))
     for job in (world.trainers[0].train(world.initial, 0, 0, 1), world.trainers[0].score(world.initial, None)):
         with pytest.raises(ScoredDespite) as caught:
             job.result()
         done = caught.value
         assert done.weights.cid in world.blocks and done.score == Score(0, SCALE)
-        assert (done.failure.line, done.failure.error) == (2, "KeyError")
+        assert (done.failure.line, done.failure.error) == (2, "KeyError: 1")
 
 
 def test_a_metric_that_raises_on_test_rows_alone_is_named_with_its_line() -> None:
@@ -117,4 +136,4 @@ def test_a_metric_that_raises_on_test_rows_alone_is_named_with_its_line() -> Non
     evaluator = Evaluator(world.pool, world.table, world.session, world.blocks)
     (tested,) = evaluator.measure([(world.initial, world.split.test)])
     assert tested.score == Score(0, SCALE) and tested.failure is not None
-    assert (tested.failure.line, tested.failure.error) == (2, "ZeroDivisionError")
+    assert (tested.failure.line, tested.failure.error) == (2, "ZeroDivisionError: integer division or modulo by zero")

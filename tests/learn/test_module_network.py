@@ -194,13 +194,16 @@ def test_frozen_and_unused_parameters_stay_and_tied_ones_are_one() -> None:
 @pytest.mark.parametrize(
     ("factory", "sentence"),
     [
-        (lambda view: 5, "plug-in mine.py:net returned a int: it must return a torch.nn.Module"),
-        (lambda view: 1 // 0, "plug-in mine.py:net, line 0: ZeroDivisionError: integer division or modulo by zero"),
+        (lambda view: {}, "plug-in mine.py:net returned a dict: it must return a torch.nn.Module"),
+        (lambda view: 1 // 0, "plug-in mine.py:net: ZeroDivisionError: integer division or modulo by zero"),
         (lambda view: nn.ReLU(), "plug-in mine.py:net: it has no parameters that could be trained"),
         (lambda view: nn.Linear(6, 3).double(), "weight is torch.float64: use torch.float32"),
         (lambda view: nn.Linear(6, 5), r"returns a tensor of shape \(2, 5\) for 2 rows and 3 classes"),
         (lambda view: Restless(), "draws random numbers when it is evaluated, so that no score could be repeated"),
-        (lambda view: nn.Linear(7, 3), "line 0: RuntimeError: .*mat1 and mat2 shapes cannot be multiplied"),
+        (
+            lambda view: nn.Linear(7, 3),
+            "plug-in mine.py:net: RuntimeError: .*mat1 and mat2 shapes cannot be multiplied",
+        ),
     ],
 )
 def test_a_factory_that_cannot_be_used_is_one_sentence(factory: Factory, sentence: str) -> None:

@@ -9,7 +9,7 @@ from tests.learn.small import SESSION, table
 
 from learnae.errors import InputError
 from learnae.learn.datasets.partition import Partition, load_partitioned, partition
-from learnae.session.settings import DataSettings, Group, Session
+from learnae.session.settings import DataSettings, Group, ScoreSettings, Session
 
 WITHOUT_ROWS = (Group(count=3, has_rows=False), Group(count=4))
 
@@ -181,3 +181,5 @@ def test_slices_below_one_batch_and_the_most_frequent_class_are_named() -> None:
     assert small.startswith("Some slices have only 40 rows, less than one batch of 64") and "lower model.batch" in small
     share = torch.bincount(table().labels[split.test]).max().item()  # of 100 test rows
     assert frequent == f"For comparison: always naming the most frequent class is right in {share}% of the test rows."
+    _, other = load_partitioned(replace(session, score=ScoreSettings("f1")), table())
+    assert other.notice == f"{small}."

@@ -87,11 +87,17 @@ def test_a_rule_of_ones_own_returns_integers_or_lists_of_them() -> None:
     assert mixes(rule, view()) == [(1,), (0, 0, HALF, HALF), (7, 7, 7, 7)]
 
 
+def test_integers_of_numpy_are_integers() -> None:
+    number = "class Number:\n    shape = ()\n    def item(self): return 7\n"
+    rule = own_plugin(f"{number}def rule(view): return [Number(), [Number()]]", "rule")
+    assert mixes(rule, view()) == [(7,), (7,)]
+
+
 @pytest.mark.parametrize(
     "answer", ["None", "[]", "[0]", "[0.5]", "[True]", "[65537]", "[-1]", "[[1, 2]]", "['1']", "[1] * 65"]
 )
 def test_anything_else_is_an_error_of_the_rule(answer: str) -> None:
-    with pytest.raises(PluginError, match="line 1: it did not return a list of up to 64 mixes"):
+    with pytest.raises(PluginError, match="line 1: returned .*: return a list of up to 64 mixes"):
         mixes(own_plugin(f"def rule(view): return {answer}", "rule"), view())
 
 

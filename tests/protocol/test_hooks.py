@@ -84,9 +84,9 @@ def test_what_arrives_after_a_peer_has_left_does_not_wake_it() -> None:
 @pytest.mark.parametrize(
     ("body", "line", "error"),
     [
-        ("    def slice(self, view): return 1 // 0\n", 4, "ZeroDivisionError"),
-        ("    def slice(self, view): return True\n", 4, "it did not return what it must"),
-        ("    def __init__(self, random): self.rng = {}[0]\n", 4, "KeyError"),
+        ("    def slice(self, view): return 1 // 0\n", 4, "ZeroDivisionError: integer division or modulo by zero"),
+        ("    def slice(self, view): return True\n", 4, "returned True: return Forgery or None"),
+        ("    def __init__(self, random): self.rng = {}[0]\n", 4, "KeyError: 0"),
     ],
 )
 def test_a_peer_whose_policy_raises_does_what_an_honest_one_does(body: str, line: int, error: str) -> None:
@@ -98,4 +98,4 @@ def test_a_peer_whose_policy_raises_does_what_an_honest_one_does(body: str, line
 def test_what_is_no_policy_is_named() -> None:
     function = own_plugin("def Own(random): return 5", "Own")
     driven = Driven(policy=Policy.OWN, behaviour=function, wants_payment=False, expected_identities=0).loaded()
-    assert driven.facts(PluginFailed) == [PluginFailed(function, 1, "it did not return what it must")]
+    assert driven.facts(PluginFailed) == [PluginFailed(function, 1, "returned 5: return Honest")]

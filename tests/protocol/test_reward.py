@@ -58,8 +58,8 @@ def test_a_reward_that_raises_is_told_and_the_peer_goes_on() -> None:
     for number, creator in enumerate(["bob", "ann", "eve"]):
         driven.attempted(creator, 51 + number)
     assert driven.facts(PluginFailed) == [
-        PluginFailed(function, 1, "it did not return an integer of wei from 0"),
-        PluginFailed(function, 2, "ZeroDivisionError"),
+        PluginFailed(function, 1, "returned -1: return an int from 0 to 2^256 - 1, of wei"),
+        PluginFailed(function, 2, "ZeroDivisionError: integer division or modulo by zero"),
     ]
     assert [debt.wei for debt in driven.debts.values()] == [0, 0, 1]
 

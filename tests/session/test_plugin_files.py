@@ -16,6 +16,7 @@ from learnae.protocol.types import Score, Wei
 from learnae.session.plugin_files import not_pinned, pinned, references, require_plugins, sources, write_plugins
 from learnae.session.settings import DataSettings, Group, Session
 
+WEI = "return an int from 0 to 2^256 - 1, of wei"
 GAIN = reward_view(Score(1, 4), Score(2, 4), Wei(100))
 
 
@@ -78,7 +79,7 @@ def test_an_installed_package_offers_plug_ins_by_name(tmp_path: Path, monkeypatc
     [
         ("flatt", 'reward.function = "flatt" is not allowed: did you mean flat?'),
         ("mine.py:no name", "or a plug-in as file.py:name"),
-        ("gone.py:reward", "gone.py: No such file"),
+        ("gone.py:reward", "/gone.py: No such file or directory: give its path from the folder of the session file"),
         ("no_module_of_this_name:reward", "there is no module no_module_of_this_name"),
         ("no_module.of_this_name:reward", "No module named 'no_module'"),
         ("m ine.py:reward", "use letters, digits"),
@@ -134,14 +135,30 @@ def test_a_file_that_cannot_be_used_is_one_sentence(tmp_path: Path, code: str, s
 @pytest.mark.parametrize(
     ("code", "line", "error"),
     [
-        ("def reward(view):\n    return 1 // 0", 2, "ZeroDivisionError"),
+        ("def reward(view):\n    return 1 // 0", 2, "ZeroDivisionError: integer division or modulo by zero"),
         ("def reward(view):\n    raise SystemExit", 2, "SystemExit"),
-        ("\ndef reward(view):\n    return 0.5", 2, "it did not return an integer of wei from 0"),
-        ("def reward(view): return True", 1, "it did not return an integer of wei from 0"),
-        ("def reward(view): return -1", 1, "it did not return an integer of wei from 0"),
-        ("def reward(view): return 1 << 256", 1, "it did not return an integer of wei from 0"),
-        ("class reward:\n    def __init__(self, view): view.wei = 1", 2, "TypeError"),
-        ("from functools import partial\nreward = partial(int)", 0, "TypeError"),
+        (
+            "\ndef reward(view):\n    return 1e15",
+            2,
+            "returned 1000000000000000.0, a float: return wei, such as int(...)",
+        ),
+        ("def reward(view): return True", 1, f"returned True: {WEI}"),
+        ("def reward(view): return -1", 1, f"returned -1: {WEI}"),
+        ("def reward(view): return 1 << 256", 1, f"returned {1 << 256}: {WEI}"),
+        ("class reward:\n    def __init__(self, view): {}[0]", 2, "KeyError: 0"),
+        (
+            "from functools import partial\nreward = partial(divmod, 1, 0)",
+            0,
+            "TypeError: divmod expected 2 arguments, got 3 (it is called with a RewardView)",
+        ),
+        (
+            "def reward(): return 1",
+            0,
+            "TypeError: reward() takes 0 positional arguments but 1 was given (it is called with a RewardView)",
+        ),
+        ("def reward(view): raise KeyError(object())", 1, "KeyError: <object object at 0x...>"),
+        ("def reward(view): open('/no/such/file')", 1, "FileNotFoundError: No such file or directory"),
+        ("def reward(view): raise ValueError('1\\n 2' + 300 * '\\x00')", 1, f"ValueError: 1 2{197 * '?'}..."),
     ],
 )
 def test_a_reward_that_raises_names_its_file_and_line(tmp_path: Path, code: str, line: int, error: str) -> None:
@@ -149,7 +166,7 @@ def test_a_reward_that_raises_names_its_file_and_line(tmp_path: Path, code: str,
     with pytest.raises(PluginError) as raised:
         reward(GAIN)
     assert (raised.value.line, raised.value.error) == (line, error)
-    assert str(raised.value) == f"plug-in mine.py:reward, line {line}: {error}"
+    assert str(raised.value) == f"plug-in mine.py:reward{f', line {line}' if line else ''}: {error}"
 
 
 def test_a_file_whose_code_was_executed_can_be_sent_to_another_process(tmp_path: Path) -> None:

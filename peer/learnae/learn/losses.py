@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from learnae.plugins import Kind, PluginError, call, first_line, plugin
+from learnae.plugins import Kind, PluginError, call, described, first_line, plugin
 
 
 def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
@@ -33,5 +33,6 @@ def loss(reference: str, outputs: Tensor, labels: Tensor) -> Tensor:
     found = [call(reference, function, *each) for each in zip(outputs, labels, strict=True)]
     for value in found:
         if not isinstance(value, Tensor) or value.shape != () or value.grad_fn is None:
-            raise PluginError(reference, first_line(function), "it did not return one number that depends on outputs")
+            error = f"returned {described(value)}: return a tensor with one number that depends on outputs"
+            raise PluginError(reference, first_line(function), error)
     return torch.stack(found).sum()

@@ -52,7 +52,7 @@ class ModuleNetwork(Network):
             try:
                 logits = self._try(flat, training, batched=False)
             except PluginError as error:
-                raise InputError(f"{error}: {error.__context__}") from None
+                raise InputError(str(error)) from None
             if logits.shape != (1, self.min_rows, self.view.classes):
                 raise InputError(
                     f"plug-in {self._name} returns a tensor of shape {tuple(logits.shape[1:])} for {self.min_rows} "
@@ -133,10 +133,10 @@ class ModuleNetwork(Network):
         except PluginError as error:
             if isinstance(error.__context__, InputError):
                 raise error.__context__ from None
-            raise InputError(f"{error}: {error.__context__}") from None
+            raise InputError(str(error)) from None
         if not isinstance(module, nn.Module):
             raise InputError(
-                f"plug-in {self._name} returned a {type(module).__name__}: it must return a torch.nn.Module"
+                f"plug-in {self._name} returned {plugins.described(module)}: it must return a torch.nn.Module"
             )
         return module
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
 
-from learnae.plugins import Kind, PluginError, call, first_line, plugin
+from learnae.plugins import Kind, PluginError, call, described, first_line, plain, plugin
 from learnae.protocol.types import Score
 
 ONE = 1 << 16
@@ -94,9 +94,12 @@ def averaging_rule(reference: str) -> Callable[[AveragingView], list[Mix]]:
 
     def rule(view: AveragingView) -> list[Mix]:
         answer = call(reference, function, view)
-        mixes = [(mix,) if type(mix) is int else mix for mix in answer] if isinstance(answer, list | tuple) else []
+        shares = call(reference, _plain, answer) if isinstance(answer, list | tuple) else []
+        mixes = [(mix,) if type(mix) is int else mix for mix in shares]
         if not 0 < len(mixes) <= MAX_MIXES or not all(is_mix(mix, len(view.tensors)) for mix in mixes):
-            error = f"it did not return a list of up to {MAX_MIXES} mixes, each of integers from 0 to {ONE}"
+            error = (
+                f"returned {described(answer)}: return a list of up to {MAX_MIXES} mixes, each of ints from 0 to {ONE}"
+            )
             raise PluginError(reference, first_line(function), error)
         return [tuple(mix) for mix in mixes]
 
@@ -107,6 +110,11 @@ def is_mix(mix: Any, tensors: int) -> bool:
     """Whether these are shares of a remote model: one for all of its tensors, or one each."""
     shares = isinstance(mix, list | tuple) and all(type(share) is int and 0 <= share <= ONE for share in mix)
     return shares and len(mix) in (1, tensors) and any(mix)
+
+
+def _plain(mixes: Iterable[Any]) -> list[Any]:
+    """With Python numbers for those of NumPy."""
+    return [list(map(plain, mix)) if isinstance(mix, list | tuple) else plain(mix) for mix in mixes]
 
 
 def _weighted(local: int, remote: int) -> Mix:

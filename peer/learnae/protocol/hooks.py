@@ -7,9 +7,9 @@ must depend on nothing else: a replay asks again.
 from dataclasses import dataclass
 from random import Random
 from types import UnionType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from learnae.plugins import Kind, PluginError, call, first_line, plugin
+from learnae.plugins import Kind, PluginError, call, described, first_line, plain, plugin
 from learnae.protocol.decisions import DebtChanged, PluginFailed
 from learnae.protocol.policies import Forgery
 from learnae.protocol.requests import Requests
@@ -217,10 +217,11 @@ class Hooks:
 
     def _ask(self, honest: T, kind: type | UnionType, hook: Any, *arguments: Any) -> T:
         try:
-            answer: T = call(self._name, hook, *arguments)
+            answer: T = call(self._name, plain, call(self._name, hook, *arguments))
             if isinstance(answer, kind):
                 return answer
-            raise PluginError(self._name, first_line(hook), "it did not return what it must")
+            kinds = " or ".join(each.__name__.replace("NoneType", "None") for each in get_args(kind) or (kind,))
+            raise PluginError(self._name, first_line(hook), f"returned {described(answer)}: return {kinds}")
         except PluginError as error:
             self._requests.record(PluginFailed(error.plugin, error.line, error.error))
             return honest

@@ -156,5 +156,6 @@ def _read(path: Path, reference: str) -> bytes:
         return read_input(path, MAX_SIZE)
     except OSError as error:
         raise InputError(
-            f"plug-in {plugins.shown(reference)}: {path}: {error.strerror}: name a file beside the session file"
+            f"plug-in {plugins.shown(reference)}: {path.absolute()}: {error.strerror}: give its path from the folder "
+            "of the session file"
         ) from None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from learnae.errors import Reason
-from learnae.plugins import shown
+from learnae.plugins import place
 from learnae.protocol.decisions import (
     Adopted,
     AttemptFailed,
@@ -102,9 +102,9 @@ def describe(fact: Fact, names: Names) -> str | None:
         case DebtChanged():
             return _describe_debt(fact, names)
         case PluginFailed(plugin=plugin, line=line, error=error):
-            return f"uses plug-in {shown(plugin)}, which failed in line {line}: {error}"
+            return f"uses {place(plugin, line)}, which failed: {error}"
         case Evaluated(failed=PluginFailed(plugin=plugin, line=line, error=error)):
-            return f"is tested by plug-in {shown(plugin)}, which failed in line {line}: {error}"
+            return f"is tested by {place(plugin, line)}, which failed: {error}"
         case ClaimJudged(sender=sender, verdict=Verdict.LATER | Verdict.REJECTED as verdict, reason=reason):
             why = "another wallet claimed the id earlier" if verdict is Verdict.LATER else reason or "no reason given"
             return f"rejects the claim of {display_name(sender, names)}: {why}"

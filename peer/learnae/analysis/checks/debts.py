@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import floor
 
 from learnae.analysis.checks.result import chains_of_debts, check, debt_name, session_began, session_of
-from learnae.plugins import shown
+from learnae.plugins import place
 from learnae.protocol.decisions import (
     Averaged,
     ChainEntered,
@@ -133,16 +133,14 @@ def only_creators_are_paid(history: History) -> Iterator[str]:
 def plugins_did_not_raise(history: History) -> Iterator[str]:
     """No plug-in raised or returned what it must not, not even on test rows."""
     session_began(history)
-    failed: dict[PluginFailed, dict[str, None]] = {}
-    tests: dict[PluginFailed, dict[str, None]] = {}
-    for record, fact in history.facts(PluginFailed):
-        failed.setdefault(fact, {})[record.peer] = None
-    for record, test in history.facts(Evaluated):
-        if test.failed:
-            tests.setdefault(test.failed, {})[record.peer] = None
-    for found, where in ((failed, ""), (tests, " on test rows, where it counts as 0")):
-        for fact, peers in found.items():
-            yield f"plug-in {shown(fact.plugin)}, line {fact.line}, for {', '.join(peers)}{where}: {fact.error}"
+    failed = [(record.peer, fact) for record, fact in history.facts(PluginFailed)]
+    tests = [(record.peer, test.failed) for record, test in history.facts(Evaluated) if test.failed]
+    for facts, where in ((failed, ""), (tests, " on test rows, where it counts as 0")):
+        found: dict[str, tuple[PluginFailed, dict[str, None]]] = {}  # by place: texts may differ from call to call
+        for peer, fact in facts:
+            found.setdefault(place(fact.plugin, fact.line), (fact, {}))[1][peer] = None
+        for at, (first, peers) in found.items():
+            yield f"{at}, for {', '.join(peers)}{where}: {first.error}"
 
 
 @check

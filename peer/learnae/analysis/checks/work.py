@@ -6,7 +6,16 @@ from math import sqrt
 
 from learnae.analysis.checks.result import MAX_NAMED, check, exact_accuracy, session_began
 from learnae.errors import Reason
-from learnae.protocol.decisions import Adopted, Averaged, Published, Trained, TrainingFailed, WorkChanged, WorkState
+from learnae.protocol.decisions import (
+    Adopted,
+    Averaged,
+    PluginFailed,
+    Published,
+    Trained,
+    TrainingFailed,
+    WorkChanged,
+    WorkState,
+)
 from learnae.protocol.policies import Policy
 from learnae.protocol.row_types import RowsForwarded, RowsPublished
 from learnae.protocol.types import Cid, PeerId, Score
@@ -146,8 +155,11 @@ def last_states(history: History) -> dict[str, str]:
 def learned_nothing(history: History) -> list[str]:
     """A notice that names the honest peers whose last models are hardly better than their untrained ones.
 
-    Both are scored on the same validation rows, so no knowledge of the classes is needed.
+    Both are scored on the same validation rows, so no knowledge of the classes is needed.  A metric that raised says
+    nothing about models.
     """
+    if history.session and any(fact.plugin == history.session.score.metric for _, fact in history.facts(PluginFailed)):
+        return []
     first: dict[str, Score] = {}
     last: dict[str, Score] = {}
     for record, score in history.kept:

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from learnae.learn.metrics import ACCURACY
 from learnae.session.settings import Session
 from learnae.session.sizes import is_fitted
+
+HINTED = (ACCURACY, "r2")  # metrics
 
 
 def notice_of_fewer_rows(
@@ -30,7 +33,8 @@ def notice_of_fewer_rows(
 def hints_on(hint: str, trained: Sequence[int], session: Session) -> Iterator[str]:
     """Slices that are too small to train on, and what needs no model.
 
-    ``hint``: what the test labels are worth without one.  ``trained``: training rows of each peer.
+    ``hint``: what the test labels are worth without one, by a metric in ``HINTED``.  ``trained``: training rows of each
+    peer.
     """
     smallest, batch = min(filter(None, trained), default=0) // session.work.slices, session.model.batch
     if 0 < smallest < batch:
@@ -38,7 +42,7 @@ def hints_on(hint: str, trained: Sequence[int], session: Session) -> Iterator[st
             f"Some slices have only {smallest} rows, less than one batch of {batch}, so that each epoch on them is a "
             "single step: lower model.batch, or lower work.slices, which makes slices larger."
         )
-    if is_fitted(session.data):
+    if is_fitted(session.data) and session.score.metric in HINTED:
         yield hint
 
 
