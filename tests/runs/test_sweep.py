@@ -14,7 +14,7 @@ from distributed import LocalCluster
 from learnae.adapters.run_directory import RunDirectory, environment_facts
 from learnae.errors import InputError
 from learnae.input_file import sha256_of
-from learnae.learn.datasets.sources import source_file, source_sha256
+from learnae.learn.datasets.sources import source_file
 from learnae.messages.foreign_toml import from_toml
 from learnae.records.seal import SEAL
 from learnae.runs import executors
@@ -245,11 +245,15 @@ hidden = [4]
 def test_workers_are_sent_what_identifies_the_rows_of_a_data_set_of_the_users(tmp_path: Path) -> None:
     code = "import numpy as np\ndef rows():\n    return np.eye(600), np.arange(600) % 2\n"
     (tmp_path / "own.py").write_text(code)
-    (run,) = planned(tmp_path, "seed=1", text=TINY.replace("[data]", '[data]\nsource = "own.py:rows"'))
+    own = '[data]\nsource = "own.py:rows"\njudging_rows = 1\nown_test_rows = 1'
+    every = f"{TINY.replace('[data]', own)}batch = 5\nepochs = 1\nlearning_rate = 0.1\n".replace(
+        "[work]", "[work]\npasses = 1"
+    )
+    (run,) = planned(tmp_path, "seed=1", text=every)  # all sizes: planning reads no rows
     with pytest.raises(InputError, match="no Dask scheduler"):
         run_missing([run], lambda run, row: None, lambda tasks: executor("dask://127.0.0.1:1", tasks))
     (source,) = run.plugins
-    assert source.rows == {run.session.data.source: source_sha256(run.session.data)}
+    assert [*source.rows] == [run.session.data.source]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from learnae.backends.base import Backend, RunOptions, Say
 from learnae.backends.compose.backend import ComposeBackend
 from learnae.backends.compose.plan import Plan
 from learnae.backends.kubernetes.backend import KubernetesBackend
-from learnae.backends.pods.files import owner, write_swarm
+from learnae.backends.pods.files import model_size, owner, write_swarm
 from learnae.backends.pods.plan import RemotePeerOptions
 from learnae.errors import InputError
 from learnae.session.roster import names
@@ -44,3 +44,13 @@ def test_a_model_that_is_certainly_too_large_is_refused_before_anything_is_built
     size = f"a model of {4 * units * units:,} bytes or more is too large for these pods, "
     with pytest.raises(InputError, match=size + limit):
         kind(session, RunOptions(remote_peers=remote_peers), print).check()
+
+
+def test_the_size_of_a_model_is_known_where_the_first_member_is_a_sensor(tmp_path: Path) -> None:
+    network = IPv4Network("10.200.1.0/24")
+    plan = Plan("test", network, 20_000, owner(), 0, 31337, 1, tuple(names(3)), sensors=("p00",))
+    file = tmp_path / "pods" / "p01" / "peer" / "initial" / "p00.safetensors"
+    assert model_size(plan, tmp_path) == 0
+    file.parent.mkdir(parents=True)
+    file.write_bytes(bytes(9))
+    assert model_size(plan, tmp_path) == 9

@@ -62,7 +62,7 @@ class ComposeSwarm(PodSession[Plan]):
 
     async def execute(self, *command: str) -> None:
         """Run a command in the network of the first pod.  Raises InputError with what it printed."""
-        first = f"link-{self.plan.names[0]}"
+        first = f"link-{self.plan.hosted[0]}"
         await self.containers.up(first)
         container = f"{self.plan.project}-{first}-1"
         await asyncio.to_thread(docker, "exec", container, *command, timeout=COMMAND_TIMEOUT)

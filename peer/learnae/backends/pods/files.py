@@ -186,8 +186,7 @@ def _write_rows(folder: Path, learning: Any, index: int, initial: set[str]) -> N
 
 def model_size(plan: Pods, folder: Path) -> int:
     """Bytes of the model in a swarm that was written to this folder; 0 if none was."""
-    first = plan.names[0]
-    file = folder / "pods" / first / "peer" / INITIAL / f"{first}.safetensors"
+    file = folder / "pods" / plan.hosted[0] / "peer" / INITIAL / f"{plan.names[0]}.safetensors"  # of all, the first's
     return file.stat().st_size if file.is_file() else 0
 
 
