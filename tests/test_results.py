@@ -86,7 +86,7 @@ def test_figures_are_those_of_the_paper(told: learnae.Run) -> None:
 
 
 def test_mistakes_are_one_sentence(tmp_path: Path, told: learnae.Run) -> None:
-    with pytest.raises(InputError, match="contains no history.jsonl"):
+    with pytest.raises(InputError, match="there is no directory .*none: give that of a run"):
         learnae.load(tmp_path / "none")
     with pytest.raises(InputError, match="did you mean paper"):
         learnae.simulate("papr")

@@ -1,6 +1,18 @@
-"""``python -m learnae``."""
+"""``python -m learnae``, and the command ``learnae``."""
 
-from learnae.cli.app import main
+import sys
+
+
+def main() -> None:
+    """Run the command line; an interruption while its modules are still imported ends it with a sentence, too."""
+    try:
+        from learnae.cli.app import main as run
+
+        run()
+    except KeyboardInterrupt:
+        print("learnae: interrupted", file=sys.stderr)
+        sys.exit(130)
+
 
 if __name__ == "__main__":
     main()

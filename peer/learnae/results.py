@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from learnae.adapters.run_directory import RunDirectory
+from learnae.adapters.run_directory import RunDirectory, require_directory
 from learnae.analysis.figures import View
 from learnae.analysis.tables import TABLES
 from learnae.errors import InputError
@@ -37,6 +37,7 @@ def load(path: str | Path) -> "Run":
 
     Nothing is checked: `learnae check RUN` does that.
     """
+    require_directory(Path(path))
     return Run(RunDirectory(Path(path)))
 
 

@@ -13,6 +13,7 @@ from tests.helpers.command_line import here, refused
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from learnae.__main__ import main
 from learnae.cli.app import GROUPS, PANELS, build_app
 from learnae.errors import InputError
 from learnae.resources import EXAMPLE, scenario_files, session_files
@@ -140,6 +141,23 @@ def test_errors_of_the_system_are_one_sentence_too(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr("shutil.copytree", full)
     refused(here(tmp_path, "init", "mine"), "rows.csv: No space left on device")
+
+
+def test_a_shipped_session_is_named_without_its_path() -> None:
+    with pytest.raises(InputError, match="^session paper and the command line: data.rows = 3 cannot be cut"):
+        load(session_files()["paper"], {"data.rows": 3})
+
+
+def test_an_interruption_while_modules_are_imported_ends_with_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("learnae.cli.app.main", interrupted)
+    with pytest.raises(SystemExit, match="130"):
+        main()
+    assert capsys.readouterr().err == "learnae: interrupted\n"
 
 
 def test_an_interrupted_command_ends_with_130(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -264,8 +264,7 @@ def test_ctrl_c_leaves_a_readable_run_marked_partial(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "learnae", "simulate", str(long), "--out", "out"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        process.stdout.readline()  # what it is going to do
-        process.stdout.readline()  # the first of the progress
+        assert any("registered" in line for line in process.stdout)  # the first of the progress
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors

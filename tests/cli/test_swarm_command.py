@@ -89,7 +89,7 @@ def test_it_serves_while_it_runs_and_ends_as_a_simulation_does(tmp_path: Path) -
     """At another port if that one is taken; it says where."""
     with taken_port() as port, running(tmp_path, session(tmp_path), "--out", "out", "--port", port) as process:
         first = lines(process, "Token")
-        assert first[0].startswith("LEARNAE: 3 live peers in one process (") and "Expect about" in first[0]
+        assert first[0].startswith("LEARNAE: 3 live peers in one process (")
         assert not address(first).endswith(f":{port}")
         assert get(f"{address(first)}/peers/p00/v1/status")["name"] == "p00"
         token = tmp_path / first[-1].split(": ")[1]

@@ -70,7 +70,10 @@ def test_an_audit_as_json_has_every_payment_and_every_account_to_the_wei(session
         assert account["before_wei"] + own - spent == account["after_wei"]
     paid_out = found["accounts"][2]
     assert paid_out["payout"] == COLD and paid_out["payout_wei"] == paid_out["received_wei"] > 0
-    assert f"in {COLD}, which has {paid_out['payout_wei']}, spent" in here(folder.parent, "audit", folder).stdout
+    assert (
+        f"in {COLD}, which has {audit._ether(paid_out['payout_wei'])}, spent"
+        in here(folder.parent, "audit", folder).stdout
+    )
     assert sum(account["received_wei"] for account in found["accounts"]) == sum(payment["wei"] for payment in final)
 
 
@@ -84,7 +87,7 @@ def test_an_audit_lists_what_was_paid_for_rows_and_recomputes_it(tmp_path: Path)
     assert done.returncode == 0, done.stdout + done.stderr
     tested = {record.peer: fact for record, fact in session.history.facts(Evaluated)}
     assert {record.peer: fact for record, fact in RunDirectory(folder).read().facts(Evaluated)} == tested, "p01's, too"
-    assert re.search(r"p02: \d+ wei to 0x\w+ for 0\.\d+ to 0\.\d+ by rows bafk\w+: final", done.stdout)
+    assert re.search(r"p02: 0\.\d+ ETH to p0\d for 0\.\d+ to 0\.\d+ by rows bafk\w+: final", done.stdout)
     checks = RunDirectory(folder).verdict()["checks"]
     assert checks["row_debts_are_exact"]["result"] == "valid"
 

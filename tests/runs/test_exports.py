@@ -8,7 +8,6 @@ import pytest
 from tests.helpers.histories import GOOD
 
 from learnae.adapters.run_directory import RunDirectory
-from learnae.analysis.checks import verdict
 from learnae.analysis.tables import TABLES, accuracy, payments, settings
 from learnae.errors import InputError
 from learnae.runs import exports
@@ -23,7 +22,7 @@ def export(tmp_path: Path) -> Export:
     (run / "history.jsonl").write_text("".join(record.line() + "\n" for record in GOOD.records))
     (run / "journals").mkdir()
     (run / "journals" / "ann.jsonl").write_text("{}\n")
-    return Export(RunDirectory(run), GOOD, verdict(GOOD), folder)
+    return Export(RunDirectory(run), GOOD, folder)
 
 
 def test_csv_has_every_table_with_exact_money(export: Export) -> None:

@@ -75,7 +75,7 @@ def test_overrides_win_and_none_overrides_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(b"= 3", "is not TOML: "), (b"name = '\xff'", "is not TOML: .* save it as UTF-8")],
+    [(b"label = income", r"9\): label = income; texts need quotes$"), (b"x = '\xff'", "TOML: .* save it as UTF-8")],
 )
 def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
     (tmp_path / "session.toml").write_bytes(content)

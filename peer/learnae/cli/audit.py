@@ -14,14 +14,14 @@ from learnae.analysis.checks import exit_code
 from learnae.analysis.checks.result import chains_of_debts
 from learnae.analysis.fee_pool import splits_fees
 from learnae.analysis.money import left_in_pool, paid_out, payments_of
-from learnae.analysis.tables import TABLES
+from learnae.analysis.tables import TABLES, payments
 from learnae.cli.arguments import Json, Run, RunPlugins, Threads
 from learnae.cli.check import Root, Signer, allow_plugins
 from learnae.cli.findings import Findings
 from learnae.cli.output import print_verdict, say
 from learnae.cli.replay_output import print_replay
 from learnae.protocol.decisions import DebtState
-from learnae.protocol.types import Address
+from learnae.protocol.types import ETHER, Address
 from learnae.records.chain_export import Balances, ChainRecord, Genesis, gas_by_wallet
 from learnae.records.history import History
 from learnae.records.seal import SEAL
@@ -151,14 +151,19 @@ def _compare(
 
 def _payments(history: History) -> Iterator[str]:
     """A line per debt: what it is for, and its state; a report to the fee pool covers debts and pays none."""
-    states = {DebtState.FINAL: "reported"} if splits_fees(history) else {}
-    for (payer, _), changes in history.debts.items():
-        debt = changes[-1][1]
-        gain = f"{debt.before.accuracy:.4f} to {debt.after.accuracy:.4f}"
+    states = {DebtState.FINAL.value: "reported"} if splits_fees(history) else {}
+    for debt in payments(history):
         where = f", transaction {debt.tx} in block {debt.block}" if debt.tx else ""
-        payee = debt.payee or "unknown payee"
         source = f"{'rows ' * (debt.shares > 0)}{debt.cid}{f', a parent of {debt.part_of}' if debt.part_of else ''}"
-        yield f"{payer}: {debt.wei} wei to {payee} for {gain} by {source}: {states.get(debt.state, debt.state)}{where}"
+        yield (
+            f"{debt.payer}: {_ether(debt.wei)} to {debt.payee or debt.creator} for {debt.before:.4f} to "
+            f"{debt.after:.4f} by {source}: {states.get(debt.state, debt.state)}{where}"
+        )
+
+
+def _ether(wei: int) -> str:
+    """In ETH, exact."""
+    return f"{wei // ETHER}.{wei % ETHER:018}".rstrip("0").rstrip(".") + " ETH"
 
 
 @dataclass(frozen=True)
@@ -180,12 +185,13 @@ class Account:
     payout_wei: int | None
 
     def __str__(self) -> str:
-        pooled = f"left {self.pooled_wei} in the fee pool, " if self.pooled_wei else ""
-        holds = "" if self.payout_wei is None else f", which has {self.payout_wei}"
+        pooled = f"left {_ether(self.pooled_wei)} in the fee pool, " if self.pooled_wei else ""
+        holds = "" if self.payout_wei is None else f", which has {_ether(self.payout_wei)}"
         elsewhere = f" in {self.payout}{holds}" if self.payout else ""
         return (
-            f"{self.peer} had {self.before_wei} wei, sent {self.sent_wei}, received {self.received_wei}{elsewhere}, "
-            f"{pooled}spent {self.gas_wei} on gas, has {self.after_wei}"
+            f"{self.peer} had {_ether(self.before_wei)}, sent {_ether(self.sent_wei)}, "
+            f"received {_ether(self.received_wei)}{elsewhere}, {pooled}spent {_ether(self.gas_wei)} on gas, "
+            f"has {_ether(self.after_wei)}"
         )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from learnae.adapters.run_directory import RunDirectory
+from learnae.adapters.run_directory import RunDirectory, require_directory
 from learnae.analysis.checks import exit_code
 from learnae.cli.arguments import Json, Run, RunPlugins
 from learnae.cli.findings import Findings
@@ -91,12 +91,6 @@ async def _simulate(session: Session, threads: int | None, directory: RunDirecto
     async with shown(progress, console):
         await backend.prepare(run)
         await backend.run(run)
-
-
-def require_directory(run: Path) -> None:
-    """Raises InputError."""
-    if not run.is_dir():
-        raise InputError(f"there is no directory {run}: give that of a run, such as one below runs/")
 
 
 def allow_plugins(run: Path, wanted: bool) -> None:

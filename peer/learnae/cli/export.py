@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from learnae.adapters.run_directory import RunDirectory
-from learnae.cli.arguments import Run, RunPlugins
-from learnae.cli.check import allow_plugins
+from learnae.adapters.run_directory import RunDirectory, require_directory
+from learnae.cli.arguments import Run
 from learnae.cli.output import say
 from learnae.errors import InputError
 
@@ -26,13 +25,12 @@ def export(
     run: Run,
     to: Annotated[Format, typer.Option(help="The format: tables, or the files of another tool.")] = Format.CSV,
     out: Annotated[Path | None, typer.Option(help="Folder to write (default: RUN-FORMAT, beside the run).")] = None,
-    run_plugins: RunPlugins = False,
 ) -> int:
     """Write a run's results for other tools: tables as CSV or Parquet, TensorBoard, MLflow, W&B, RO-Crate."""
     from learnae.runs.exports import FORMATS, Export
 
+    require_directory(run)
     directory = RunDirectory(run)
-    allow_plugins(run, run_plugins)
     history = directory.read()
     place = run.resolve()
     folder = out or place.with_name(f"{place.name}-{to}")
@@ -44,6 +42,6 @@ def export(
             raise InputError(f"{folder} is not empty: choose another --out or remove it")
     except OSError as error:
         raise InputError(f"{folder}: {error.strerror}: choose another --out") from None
-    FORMATS[to](Export(directory, history, directory.judge_again(history), folder))
+    FORMATS[to](Export(directory, history, folder))
     say(str(folder))
     return 0

@@ -16,6 +16,7 @@ from learnae.analysis.paper_comparison import result_rows
 from learnae.errors import InputError
 from learnae.records.outcome import EndedBy
 from learnae.runs.drawing import REPORT
+from learnae.session.sensor_rules import cheating_peers, peers_without_sensors
 from learnae.session.session_file import load
 from learnae.session.settings import Session
 from learnae.web.session_text import RESULT_TEXTS, checks_text, end_reason
@@ -48,6 +49,9 @@ def print_outcome(run: RunDirectory, verdict: dict[str, Any]) -> int:
     for row in result_rows(verdict["summary"], of_paper, session.score.name if session else ACCURACY):
         table.add_row(*row)
     console.print(table)
+    if session and (cheats := cheating_peers(session)):
+        honest = peers_without_sensors(session) - cheats
+        say(f"Money sent, averagings and accuracy are those of the {honest} honest peers; progress counts all.")
     print_verdict(run, verdict)
     return _exit_code(verdict)
 

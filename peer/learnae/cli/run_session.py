@@ -39,7 +39,7 @@ def run_session(
     backend: Backend, reason: str, options: RunOptions, conclude_with: Conclude, *observers: Observer
 ) -> int:
     """``backend`` has been checked; ``reason``: why it was chosen.  Raises InputError."""
-    say(f"LEARNAE: {backend.description} ({reason}). {expectation(backend)}")
+    say(f"LEARNAE: {backend.description} ({reason}).")
     require_plugins(backend.session)
     directory = RunDirectory.create(Path("runs"), backend.session.name, options.out)
     return SessionRun(backend, options, conclude_with, Run(directory, observers)).run()
@@ -110,6 +110,8 @@ class SessionRun:
         self._run.observers += (progress.observe,)
         async with shown(progress, console):
             await self._backend.prepare(self._run)
+            if expected := expectation(self._backend):
+                say(expected)
             await self._backend.run(self._run)
 
     @asynccontextmanager
@@ -184,9 +186,10 @@ def handled(handle: Handler, *numbers: signal.Signals) -> Iterator[None]:
 
 
 def expectation(backend: Backend) -> str:
-    """How long the session may take.  Other models than the usual one may take any time."""
-    usual = "" if backend.session.model.kind == USUAL_MODEL else f" with model.kind = {USUAL_MODEL}"
-    return f"Expect about {_duration(backend.expected_seconds)} of real time{usual}."
+    """How long the session may take; empty: other models than the usual one may take any time."""
+    if backend.session.model.kind != USUAL_MODEL:
+        return ""
+    return f"Expect about {_duration(backend.expected_seconds)} of real time."
 
 
 def _duration(seconds: float) -> str:

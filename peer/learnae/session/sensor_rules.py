@@ -20,6 +20,11 @@ def peers_without_sensors(session: Session) -> int:
     return session.peers - len(sensors(session))
 
 
+def cheating_peers(session: Session) -> int:
+    groups = group_of_each_peer(session.groups, session.peers)
+    return sum(group.policy is not Policy.HONEST for group in groups)
+
+
 def members_text(session: Session, kind: str = "peers", elsewhere: int = 0) -> str:
     """Such as "6 peers and 2 sensors", without those peers that are ``elsewhere``."""
     devices, peers = len(sensors(session)), f"{peers_without_sensors(session) - elsewhere} {kind}"

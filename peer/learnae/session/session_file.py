@@ -1,6 +1,7 @@
 """session.toml as a ``Session`` and back.  Pydantic checks types and ranges; each error becomes one sentence."""
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
@@ -14,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from learnae.errors import InputError
 from learnae.input_file import read_utf8
 from learnae.messages.foreign_toml import from_toml
+from learnae.resources import scenario_files, session_files
 from learnae.session.assignments import assigned
 from learnae.session.contradictions import contradictions, data_contradictions
 from learnae.session.fault_plan import plan
@@ -59,9 +61,11 @@ def load(
     try:
         table = from_toml(text)
     except ValueError as error:
-        raise InputError(f"{path} is not TOML: {error}") from None
+        raise InputError(f"{path} is not TOML: {error}{_quoted(text, str(error))}") from None
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    return parse(assigned(table, given), str(path), given, count_rows, path.parent, run_plugins, own)
+    shipped = path in (*session_files().values(), *scenario_files().values())
+    name = f"session {path.stem}" if shipped else str(path)
+    return parse(assigned(table, given), name, given, count_rows, path.parent, run_plugins, own)
 
 
 def parse(
@@ -109,6 +113,16 @@ def schema() -> dict[str, Any]:
 
 
 # private
+
+
+def _quoted(text: str, error: str) -> str:
+    """The line that an error of the parser names, and what it may lack."""
+    match = re.search(r"\(at line (\d+), ", error)
+    if not match:
+        return ""
+    line = text.splitlines()[int(match[1]) - 1].strip()
+    line = line if len(line) <= MAX_WRITTEN else line[:MAX_WRITTEN] + "..."
+    return f": {line}; texts need quotes" if error.startswith("Invalid value") else f": {line}"
 
 
 @cache

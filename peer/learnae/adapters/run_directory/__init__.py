@@ -8,6 +8,7 @@ from learnae.adapters.run_directory.directory import (
     Journal,
     RunDirectory,
     environment_facts,
+    require_directory,
 )
 from learnae.adapters.run_directory.seal import is_running, wait_until_over
 
@@ -20,5 +21,6 @@ __all__ = [
     "RunDirectory",
     "environment_facts",
     "is_running",
+    "require_directory",
     "wait_until_over",
 ]

@@ -51,6 +51,12 @@ ENVIRONMENT = "environment.json"
 CONTAINS_A_RUN = "{} already contains a run: choose another --out or remove it"
 
 
+def require_directory(run: Path) -> None:
+    """Raises InputError."""
+    if not run.is_dir():
+        raise InputError(f"there is no directory {run}: give that of a run, such as one below runs/")
+
+
 class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -173,10 +179,14 @@ class RunDirectory:
         """The verdict on the history, with the wall time of the earlier one.  Nothing is written."""
         seal = read_seal(self.path)
         root = seal.root if seal else None
+        return _verdict(history, self.wall_seconds(), root)
+
+    def wall_seconds(self) -> float | None:
+        """The wall time of the run by the verdict that it keeps."""
         match self.verdict():
             case {"summary": {"wall_seconds": float() | int() as seconds}} if 0 <= seconds < MAX_WALL:
-                return _verdict(history, seconds, root)
-        return _verdict(history, None, root)
+                return seconds
+        return None
 
     def _write_lines(self, name: str, lines: Iterable[str]) -> None:
         path = self.path / name
