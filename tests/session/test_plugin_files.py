@@ -1,6 +1,7 @@
 """Plug-ins of a session: found by file, module or entry point, pinned to their content, executed only with consent."""
 
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from tests.helpers.peers import reward_view
 
 from learnae import plugins
 from learnae.errors import InputError
-from learnae.plugins import Kind, PluginError, call, plugin, plugin_file, shown
+from learnae.plugins import Kind, PluginError, call, call_before_start, described, plugin, plugin_file, shown
 from learnae.protocol.reward import reward_function
 from learnae.protocol.settings import RewardSettings
 from learnae.protocol.types import Score, Wei
@@ -167,6 +168,32 @@ def test_a_reward_that_raises_names_its_file_and_line(tmp_path: Path, code: str,
         reward(GAIN)
     assert (raised.value.line, raised.value.error) == (line, error)
     assert str(raised.value) == f"plug-in mine.py:reward{f', line {line}' if line else ''}: {error}"
+
+
+def raises(error: BaseException) -> Callable[[], None]:
+    def function() -> None:
+        raise error
+
+    return function
+
+
+class Silent(Exception):
+    def __str__(self) -> str:
+        raise ValueError
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [(OSError(28, "full", "/x"), r"plug-in mine.py:rows: OSError: \[Errno 28\] full: '/x'"), (Silent(), "Silent$")],
+)
+def test_what_is_executed_before_the_start_raises_one_sentence(error: BaseException, sentence: str) -> None:
+    assert call_before_start("mine.py:rows", lambda: 1) == 1
+    with pytest.raises(InputError, match=sentence):
+        call_before_start("mine.py:rows", raises(error))
+
+
+def test_a_number_of_too_many_digits_is_described_by_its_type() -> None:
+    assert (described(2.5), described(10**5000), described("text")) == ("2.5", "an int", "a str")
 
 
 def test_a_file_whose_code_was_executed_can_be_sent_to_another_process(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from learnae.protocol.settings import WorkSettings
 from learnae.session.settings import DataSettings, Group, ModelSettings, Session
-from learnae.session.sizes import FITTED, MIN_ROWS, SLOW, fitted, is_complete
+from learnae.session.sizes import FITTED, MIN_ROWS, SLOW, fitted, is_complete, is_fitted
 
 DEFAULT = Session()
 
@@ -28,6 +28,11 @@ def test_the_usual_defaults_are_those_of_a_large_table() -> None:
     for block, names in FITTED.items():
         for name in names:
             assert table[block][name] == getattr(getattr(DEFAULT, block), name)
+
+
+def test_sizes_of_a_file_and_of_a_small_source_follow_from_their_rows() -> None:
+    sources = DataSettings(), DataSettings(path="own.csv"), DataSettings(source="sklearn:wine")
+    assert [is_fitted(data) for data in sources] == [False, True, True]
 
 
 def test_what_a_file_sets_stays() -> None:

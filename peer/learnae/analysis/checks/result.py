@@ -76,11 +76,11 @@ def chains_of_debts(history: History) -> dict[tuple[str, int], list[str | None]]
     current: dict[str, str] = {}
     chains: dict[tuple[str, int], list[str | None]] = {}
     for record in history.of(ChainEntered, DebtChanged):
-        match record.fact:
-            case ChainEntered(genesis=genesis):
-                current[record.peer] = genesis
-            case DebtChanged(debt=debt):
-                chains.setdefault((record.peer, debt), []).append(current.get(record.peer))
+        if isinstance(record.fact, ChainEntered):
+            current[record.peer] = record.fact.genesis
+        else:
+            assert isinstance(record.fact, DebtChanged)
+            chains.setdefault((record.peer, record.fact.debt), []).append(current.get(record.peer))
     return chains
 
 
