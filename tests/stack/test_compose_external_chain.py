@@ -214,7 +214,7 @@ def test_the_run_alone_is_audited_to_the_wei_and_says_what_it_rests_on(
     audited = here(swarm.run, "audit", swarm.run)
     assert audited.returncode == 0, audited.stdout + audited.stderr
     assert "On a shared chain the checks rely on the node" in audited.stdout
-    assert "p00 had 50000000000000000 wei" in audited.stdout
+    assert "p00 had 0.05 ETH" in audited.stdout
     (swarm.run / CHAIN).unlink()
     again = here(swarm.run, "audit", swarm.run, "--seal")
     missing, *others = again.stdout.splitlines()

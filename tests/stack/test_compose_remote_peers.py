@@ -99,7 +99,7 @@ def test_what_a_remote_peer_did_is_audited_when_everything_is_gone(swarm: Compos
     assert left() == ""
     audited = here(swarm.run, "audit", swarm.run)
     assert audited.returncode == 0, audited.stdout + audited.stderr
-    assert "p02 had 1000000000000000000 wei" in audited.stdout
+    assert "p02 had 1 ETH" in audited.stdout
 
 
 def test_to_a_swarm_that_is_gone_nobody_is_invited_and_nobody_comes(

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,8 @@ def test_a_peer_is_killed_and_the_chain_goes_back_and_every_debt_is_paid_once_to
         received = sum(debt.wei for debt in debts.values() if debt.payee == entry.wallet)
         left = wei(SESSION.chain.balance) - sent + received - gas
         assert balances.balances[entry.wallet] == left
-        assert f"sent {sent}, received {received}, spent {gas} on gas, has {left}\n" in audited.stdout
+        amounts = [f"{Decimal(each).scaleb(-18):.18f}".rstrip("0").rstrip(".") for each in (sent, received, gas, left)]
+        assert "sent {} ETH, received {} ETH, spent {} ETH on gas, has {} ETH\n".format(*amounts) in audited.stdout
 
 
 def test_blocks_that_are_replaced_without_the_chain_ever_being_lower_are_noticed(swarm: LiveSwarm) -> None:
