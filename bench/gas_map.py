@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean
 
 import matplotlib.pyplot as plt
-from bench.market import BASE, PROFITEERS, at_work
+from bench.market import BASE, PROFITEERS, at_work, columns
 from bench.tables import band, learning
 from tests.helpers.swarms import Run, nothing, run
 
@@ -67,11 +67,11 @@ def main() -> None:
         reward = {"factor": str(RewardSettings().factor * factor)}
         sessions = [BASE | {"seed": seed, "reward": reward} for seed in range(1, options.seeds + 1)]
         ended = [run(table, nothing, journals=False, learning=learning) for table in sessions]
-        columns = list(zip(*map(left, ended), strict=True))
-        last = [at_work(each.history, [])[-1] for each in ended]
-        print(f"| {factor} x | {band(last, 1)} | {' | '.join(map(band, columns))} |", flush=True)
-        cells.append([fmean(column) for column in columns])
-        present.append(fmean(last))
+        at_prices = columns(map(left, ended))
+        at_end = [at_work(each.history, [])[-1] for each in ended]
+        print(f"| {factor} x | {band(at_end, 1)} | {' | '.join(map(band, at_prices))} |", flush=True)
+        cells.append([fmean(column) for column in at_prices])
+        present.append(fmean(at_end))
     draw(cells, present, options.out)
 
 

@@ -12,7 +12,7 @@ from tests.helpers.fake_docker import fake_docker
 
 from learnae.backends.compose import capacity, free_addresses
 from learnae.backends.compose.capacity import MIB, POD, POD_DISK, REST, REST_DISK
-from learnae.backends.compose.plan import MAX_PODS, bases, subnets
+from learnae.backends.compose.plan import MAX_PODS, PER_MODEL, bases, subnets
 from learnae.backends.pods.plan import USUAL_MODEL
 from learnae.errors import InputError
 from learnae.session.environment import subnet
@@ -114,7 +114,7 @@ def test_the_scarcest_decides_how_many_fit(
 
 def test_fewer_pods_fit_with_a_large_model(monkeypatch: pytest.MonkeyPatch) -> None:
     large = 64 * MIB
-    machine(monkeypatch, REST + 2 * POD + 2 * capacity.PER_MODEL * (large - USUAL_MODEL), 1 << 40)
+    machine(monkeypatch, REST + 2 * POD + 2 * PER_MODEL * (large - USUAL_MODEL), 1 << 40)
     assert (capacity.max_pods(large), capacity.max_pods(USUAL_MODEL)) == (2, capacity.max_pods())
     with pytest.raises(InputError, match=r"3 pods take about 3\.6 GiB of memory and .* run fewer \(N=2 fits\)"):
         capacity.check(3, large)

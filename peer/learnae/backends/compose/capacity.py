@@ -2,7 +2,7 @@
 
 import shutil
 
-from learnae.backends.compose.plan import MAX_PODS, refuse_too_many
+from learnae.backends.compose.plan import MAX_PODS, PER_MODEL, refuse_too_many
 from learnae.backends.machine import free_memory
 from learnae.backends.pods.plan import excess
 from learnae.checkout import REPOSITORY
@@ -11,7 +11,7 @@ from learnae.errors import InputError
 MIB = 1 << 20
 POD, REST = 330 * MIB, 700 * MIB  # memory of one pod, and of chain, Prometheus and this process
 POD_DISK, REST_DISK = 30 * MIB, 500 * MIB
-PER_MODEL, PER_MODEL_DISK = 12, 24  # bytes more of a pod for each byte by which a model is larger than usual
+PER_MODEL_DISK = 24  # bytes more of a pod's disk for each byte by which a model is larger than usual
 
 
 def max_pods(model: int = 0) -> int:
