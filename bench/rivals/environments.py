@@ -1,13 +1,16 @@
 """One environment per rival, made by uv under the folder of the measurement.  uv links files from its cache."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 from bench.rivals.rivals import Rival
 
 UV = (sys.executable, "-m", "uv")
+LIMIT = 20.0  # s for a question to an interpreter, to uv or to pyenv
 INSTALLED = "installed.txt"  # what was asked for, written when it is complete
 
 
@@ -33,9 +36,40 @@ def interpreter(rival: Rival, folder: Path) -> Path:
 
 
 def _python(rival: Rival) -> str:
-    """This interpreter, if the rival supports it, or else one that uv finds."""
+    """This interpreter, if the rival supports it, or else the first one here that does.  Raises NotInstalled."""
     ours = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return sys.executable if ours in rival.pythons else rival.pythons[0]
+    if ours in rival.pythons:
+        return sys.executable
+    for wanted in rival.pythons:
+        for candidate in _candidates(wanted):
+            if _runs(candidate, wanted):
+                return candidate
+    raise NotInstalled(
+        f"it needs Python {' or '.join(rival.pythons)}, and none runs here: install one, such as with "
+        f"`uv python install {rival.pythons[0]}`"
+    )
+
+
+def _candidates(version: str) -> Iterator[str]:
+    """What uv finds, what is on the PATH, and what pyenv has.  A shim of pyenv is on the PATH and may refuse to run."""
+    yield from _lines(*UV, "python", "find", "--no-python-downloads", version)
+    for folder in os.get_exec_path():
+        yield str(Path(folder) / f"python{version}")
+    for prefix in _lines("pyenv", "prefix", version):
+        yield str(Path(prefix) / "bin" / "python")
+
+
+def _runs(python: str, version: str) -> bool:
+    return _lines(python, "-c", "import sys; print('{}.{}'.format(*sys.version_info))") == [version]
+
+
+def _lines(*command: str) -> list[str]:
+    """What it prints; nothing if it fails or is missing."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return done.stdout.split("\n")[:-1] if done.returncode == 0 else []
 
 
 def _uv(*arguments: str) -> None:

@@ -2,12 +2,15 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from bench.rivals import limit, plain_loop, prepare
+from bench.rivals.environments import NotInstalled, _python, interpreter
 from bench.rivals.measure import ProgramFailed, run
+from bench.rivals.rivals import Kind, Rival
 from bench.rivals.simulator import Simulator
 from bench.rivals.table import Result, far_apart, table
 from bench.rivals.work import Work
@@ -78,6 +81,35 @@ def test_a_program_that_fails_or_hangs_is_reported(tmp_path: Path) -> None:
         run([sys.executable, "-c", "raise SystemExit('no such rival')"], tmp_path, tmp_path / "output.txt", 60)
     with pytest.raises(ProgramFailed, match="more than 0.2 s"):
         run([sys.executable, "-c", "import signal; signal.pause()"], tmp_path, tmp_path / "output.txt", 0.2)
+
+
+def test_an_interpreter_that_is_found_and_does_not_run_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a shim of pyenv for a version that is not chosen."""
+    shims, real = tmp_path / "shims", tmp_path / "versions"
+    for folder, text in ((shims, "echo not chosen >&2; exit 127"), (real, "echo 3.97")):
+        folder.mkdir()
+        (folder / "python3.97").write_text(f"#!/bin/sh\n{text}\n")
+        (folder / "python3.97").chmod(0o755)
+    old = Rival("old", "old", Kind.CENTRAL, ("old",), ("3.97", "3.98"))
+    monkeypatch.setenv("PATH", str(shims))
+    with pytest.raises(NotInstalled, match=r"needs Python 3\.97 or 3\.98, and none runs here"):
+        interpreter(old, tmp_path)
+    monkeypatch.setenv("PATH", f"{shims}{os.pathsep}{real}")
+    assert _python(old) == str(real / "python3.97")
+    assert _python(replace(old, pythons=("3.96", "3.97"))) == str(real / "python3.97")
+    assert _python(replace(old, pythons=(f"{sys.version_info.major}.{sys.version_info.minor}",))) == sys.executable
+
+
+def test_an_interpreter_that_only_pyenv_knows_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prefix = tmp_path / "versions" / "3.97.1"
+    (prefix / "bin").mkdir(parents=True)
+    for file, text in ((tmp_path / "pyenv", f"echo {prefix}"), (prefix / "bin" / "python", "echo 3.97")):
+        file.write_text(f"#!/bin/sh\n{text}\n")
+        file.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert _python(Rival("old", "old", Kind.CENTRAL, ("old",), ("3.97",))) == str(prefix / "bin" / "python")
 
 
 def result(rival: str, round: int, seconds: float, accuracy: float | None) -> Result:
