@@ -6,12 +6,12 @@ from monitor.queries import ACCURACY_BANDS, FAULTS, HONEST, of, process, quantil
 CHAOS = Board(
     "chaos",
     "LEARNAE: chaos and network",
-    "Effects of faults, which are shaded, on accuracy, success, latency and reachability.",
+    "Effects of faults, which are shaded, on score, success, latency and reachability.",
     [
         (
             "Effects of faults",
             [
-                Panel("Accuracy", HONEST, ACCURACY_BANDS, RATIO, minimum=None, width=12),
+                Panel("Score", HONEST, ACCURACY_BANDS, RATIO, minimum=None, width=12),
                 Panel(
                     "Success of averaging",
                     f"Share of scored attempts that were adopted. {HONEST}",

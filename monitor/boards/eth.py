@@ -6,7 +6,7 @@ from monitor.queries import ACCURACY, GAS, RECEIVED, SENT, by_peer, of, spread
 ETH_BOARD = Board(
     "eth",
     "LEARNAE: ETH flow",
-    "Earnings and spending per peer, and whether income follows accuracy and work.",
+    "Earnings and spending per peer, and whether income follows score and work.",
     [
         (
             "Earnings and spending",
@@ -32,7 +32,7 @@ ETH_BOARD = Board(
                         Query(by_peer(of("learnae_wallet_balance_eth")), "balance"),
                         Query(by_peer(of("learnae_payments_received_total")), "payments received", COUNT),
                         Query(by_peer(of("learnae_payments_sent_total")), "payments sent", COUNT),
-                        Query(by_peer(ACCURACY), "accuracy", RATIO),
+                        Query(by_peer(ACCURACY), "score", RATIO),
                         Query(by_peer(of("learnae_slices_total")), "slices", COUNT),
                         Query(by_peer(of("learnae_failed_slices_total")), "slices lost", COUNT),
                         Query(by_peer(of("learnae_plugin_failures_total")), "plug-in failures", COUNT),
@@ -47,9 +47,9 @@ ETH_BOARD = Board(
             "Does income follow quality and work?",
             [
                 Panel(
-                    "Income against accuracy",
+                    "Income against score",
                     "One point per peer. A model is paid for its improvement, so better models should earn more.",
-                    (Query(by_peer(ACCURACY), "accuracy", RATIO), Query(by_peer(RECEIVED), "earned", ETH)),
+                    (Query(by_peer(ACCURACY), "score", RATIO), Query(by_peer(RECEIVED), "earned", ETH)),
                     kind="points",
                     width=12,
                 ),

@@ -16,7 +16,7 @@ WORK_TYPES = (
 SESSION = Board(
     "session",
     "LEARNAE: session",
-    "The paper's Figures 4 to 8 during the session, and the accuracy of each peer.",
+    "The paper's Figures 4 to 8 during the session, and the score of each peer.",
     [
         (
             "The swarm",
@@ -34,13 +34,13 @@ SESSION = Board(
                     SECONDS,
                 ),
                 number(
-                    "Validation accuracy",
+                    "Validation score",
                     f"Mean, on each peer's own validation data. {HONEST}",
                     'swarm:accuracy_ratio:mean{rows="validation"}',
                     RATIO,
                 ),
                 number(
-                    "Test accuracy",
+                    "Test score",
                     f"Mean, on data that no peer has. {HONEST}",
                     'swarm:accuracy_ratio:mean{rows="test"}',
                     RATIO,
@@ -84,8 +84,8 @@ SESSION = Board(
                     maximum=1,
                 ),
                 Panel(
-                    "Fig. 6: accuracy",
-                    f"{HONEST} If only validation is shown: {NO_TEST}.",
+                    "Fig. 6: score",
+                    f"Accuracy, or the metric of the session. {HONEST} If only validation is shown: {NO_TEST}.",
                     ACCURACY_BANDS,
                     RATIO,
                     minimum=None,
@@ -178,7 +178,7 @@ SESSION = Board(
             "Each peer",
             [
                 Panel(
-                    "Validation accuracy",
+                    "Validation score",
                     "On the peer's own validation data.",
                     (Query(ACCURACY),),
                     RATIO,
@@ -186,7 +186,7 @@ SESSION = Board(
                     width=12,
                 ),
                 Panel(
-                    "Test accuracy",
+                    "Test score",
                     "On data that no peer has.",
                     (Query(TEST),),
                     RATIO,

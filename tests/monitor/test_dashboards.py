@@ -57,3 +57,10 @@ def test_a_provisioned_dashboard_finds_our_prometheus_by_its_name(file: Path) ->
     assert (
         f"name: {variable['current']['text']}\n" in (FOLDER.parent / "grafana/datasources/prometheus.yml").read_text()
     )
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)
+def test_no_panel_calls_the_score_of_a_session_its_accuracy(file: Path) -> None:
+    """Sessions are scored by any metric, and a dashboard does not know which."""
+    texts = re.findall(r'"(?:title|legendFormat|noValue|options|Value #\w)": "([^"]*)"', file.read_text())
+    assert texts and [text for text in texts if "accurac" in text.lower()] == []

@@ -35,7 +35,9 @@ def baselines(
     session = load(run / "session.toml")
     verdict = directory.judge_again(history)
     if verdict["summary"]["accuracy_test_mean"] is None:
-        raise InputError(f"{run} has no accuracy on test data, because the session did not end: run it again")
+        raise InputError(
+            f"{run} has no {session.score.name} on test data, because the session did not end: run it again"
+        )
     require_same_data(directory, session)
     if other := other_environment(directory, session):
         say(f"The run was made with another program or machine than its baselines: {other}.")

@@ -51,7 +51,8 @@ def print_outcome(run: RunDirectory, verdict: dict[str, Any]) -> int:
     console.print(table)
     if session and (cheats := cheating_peers(session)):
         honest = peers_without_sensors(session) - cheats
-        say(f"Money sent, averagings and accuracy are those of the {honest} honest peers; progress counts all.")
+        shown = f"Money sent, averagings and {session.score.name}"
+        say(f"{shown} are those of the {honest} honest peers; progress counts all.")
     print_verdict(run, verdict)
     return _exit_code(verdict)
 
