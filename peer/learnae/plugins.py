@@ -24,6 +24,7 @@ from learnae.errors import InputError, LearnaeError
 
 GROUP = "learnae."  # of the entry points of a kind, such as learnae.rewards
 DIGITS = 32  # of a digest
+SLIPS = (NameError, AttributeError, TypeError, ImportError, SyntaxError)  # whatever a plug-in computes with
 MAX_TEXT = 200  # characters of an exception's text
 ADDRESS = re.compile("0x[0-9a-fA-F]+")  # of an object in memory: different in each run
 PINNED = re.compile(
@@ -106,6 +107,10 @@ class PluginError(LearnaeError):
     def __init__(self, plugin: str, line: int, error: str) -> None:
         super().__init__(f"{place(plugin, line)}: {error}")
         self.plugin, self.line, self.error = plugin, line, error
+
+
+class WrongTypeReturned(PluginError):
+    """A plug-in has returned something of a type that no value of its arguments can make right."""
 
 
 @dataclass(frozen=True)
@@ -210,6 +215,20 @@ def call_before_start(reference: str, function: Any) -> Any:
         return function()
     except (Exception, SystemExit) as error:
         raise InputError(_sentence(shown(reference), error)) from None
+
+
+def try_once(function: Any, *arguments: Any) -> None:
+    """Call a plug-in before the start, with values that are made up.  Raises InputError if no value can make it work.
+
+    An error that may be due to these values, such as a division by zero, counts for nothing.
+    """
+    try:
+        function(*arguments)
+    except PluginError as error:
+        cause = error.__context__
+        branch = isinstance(cause, UnboundLocalError)  # which another value may not take
+        if isinstance(error, WrongTypeReturned) or (isinstance(cause, SLIPS) and not branch):
+            raise InputError(f"{error}: mend it; it was tried with made-up values before the start") from None
 
 
 def plain(value: Any) -> Any:

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.helpers.peers import own_plugin
 from tests.learn.small import CID, SESSION, name, table
 
 from learnae.errors import InputError
@@ -17,6 +19,7 @@ from learnae.records.history import PeerRestarted
 from learnae.runtime.shard_learning import INITIAL, ROWS, LazyTrainer, ShardLearning, commit_rows
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.session_file import to_toml
+from learnae.session.settings import ScoreSettings
 
 WHOLE = TorchLearning(SESSION, threads=1, table=table())
 
@@ -42,6 +45,13 @@ def test_it_trains_the_same_weights_from_its_file_as_from_the_whole_table(folder
         weights, score = trainer.train(cid_of(first), 1, 1, 1).result()
         results.append((trainer.score(cid_of(first), None).result(), weights, score, blocks[weights.cid]))
     assert results[0] == results[1]
+
+
+def test_a_peer_refuses_a_metric_that_can_never_work_where_it_runs(folder: Path) -> None:
+    metric = own_plugin("def metric(seen):\n    import no_such_package", "metric")
+    ShardLearning(SESSION, folder).try_plugins()
+    with pytest.raises(InputError, match="line 2: ModuleNotFoundError: No module named 'no_such_package': mend it"):
+        ShardLearning(replace(SESSION, score=ScoreSettings(metric)), folder).try_plugins()
 
 
 def test_its_file_holds_its_own_rows_and_no_others(folder: Path) -> None:
@@ -82,6 +92,7 @@ def test_torchs_libraries_are_loaded_before_its_import_would_hold_the_interprete
 
 ALONE = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from learnae.messages.wire import cid_of
 from learnae.records.history import PeerRestarted

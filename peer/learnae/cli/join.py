@@ -37,6 +37,7 @@ def join(
     peer = RemotePeer(join_file, folder or Path(f"{join_file.name}-{join_file.roster.zero.unix:.0f}"))
     add(join_file.sources if run_plugins else ())
     require_plugins(join_file.settings)
+    peer.try_plugins()
     say(f"Joining as {join_file.name}, in {peer.folder}. Press Ctrl-C to leave; the same command resumes.")
     if payout := peer.service.member.payout:
         say(f"Its income goes to {payout} (groups.payout).")

@@ -83,6 +83,8 @@ def peer(
     members = ids.members(settings)
     service = PeerService(find(node, members), SessionClock(ids.zero), Metrics(), members)
     own = ShardLearning(settings, rows) if rows else None
+    if own:
+        own.try_plugins()
     observers: list[Observer] = [_print, own.observe] if own else [_print]
     api = Api(listen, allow_host or (), token_file) if listen else None
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from learnae.plugins import Kind, PluginError, call, described, first_line, plugin
+from learnae.plugins import Kind, WrongTypeReturned, call, described, first_line, plugin
 
 
 def cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
@@ -34,5 +34,5 @@ def loss(reference: str, outputs: Tensor, labels: Tensor) -> Tensor:
     for value in found:
         if not isinstance(value, Tensor) or value.shape != () or value.grad_fn is None:
             error = f"returned {described(value)}: return a tensor with one number that depends on outputs"
-            raise PluginError(reference, first_line(function), error)
+            raise WrongTypeReturned(reference, first_line(function), error)
     return torch.stack(found).sum()

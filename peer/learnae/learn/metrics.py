@@ -13,7 +13,7 @@ from math import fsum
 import torch
 from torch import Tensor
 
-from learnae.plugins import Kind, PluginError, call, described, first_line, plain, plugin
+from learnae.plugins import Kind, PluginError, WrongTypeReturned, call, described, first_line, plain, plugin
 from learnae.protocol.types import Score
 
 ACCURACY = "accuracy"
@@ -106,7 +106,7 @@ def measured(
     value = call(metric, plain, call(metric, function, see(labels, outputs)))
     if type(value) not in (int, float, Fraction):
         error = f"returned {described(value)}: return an int, float or Fraction from 0 to 1"
-        raise PluginError(metric, first_line(function), error)
+        raise WrongTypeReturned(metric, first_line(function), error)
     if not 0 <= value <= 1:
         raise PluginError(metric, first_line(function), f"returned {described(value)}: return a number from 0 to 1")
     return Score(math.floor(Fraction(value) * SCALE), SCALE)

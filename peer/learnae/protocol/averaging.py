@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
 
-from learnae.plugins import Kind, PluginError, call, described, first_line, plain, plugin
+from learnae.plugins import Kind, PluginError, WrongTypeReturned, call, described, first_line, plain, plugin
 from learnae.protocol.types import Score
 
 ONE = 1 << 16
@@ -100,7 +100,8 @@ def averaging_rule(reference: str) -> Callable[[AveragingView], list[Mix]]:
             error = (
                 f"returned {described(answer)}: return a list of up to {MAX_MIXES} mixes, each of ints from 0 to {ONE}"
             )
-            raise PluginError(reference, first_line(function), error)
+            wrong = PluginError if isinstance(answer, list | tuple) else WrongTypeReturned
+            raise wrong(reference, first_line(function), error)
         return [tuple(mix) for mix in mixes]
 
     return rule

@@ -9,7 +9,7 @@ from random import Random
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from learnae.plugins import Kind, PluginError, call, described, first_line, plain, plugin
+from learnae.plugins import Kind, PluginError, WrongTypeReturned, call, described, first_line, plain, plugin
 from learnae.protocol.decisions import DebtChanged, PluginFailed
 from learnae.protocol.policies import Forgery
 from learnae.protocol.requests import Requests
@@ -217,11 +217,17 @@ class Hooks:
 
     def _ask(self, honest: T, kind: type | UnionType, hook: Any, *arguments: Any) -> T:
         try:
-            answer: T = call(self._name, plain, call(self._name, hook, *arguments))
-            if isinstance(answer, kind):
-                return answer
-            kinds = " or ".join(each.__name__.replace("NoneType", "None") for each in get_args(kind) or (kind,))
-            raise PluginError(self._name, first_line(hook), f"returned {described(answer)}: return {kinds}")
+            answer: T = decision(self._name, kind, hook, *arguments)
+            return answer
         except PluginError as error:
             self._requests.record(PluginFailed(error.plugin, error.line, error.error))
             return honest
+
+
+def decision(reference: str, kind: type | UnionType, hook: Any, *arguments: Any) -> Any:
+    """What this method of a policy answers.  Raises PluginError."""
+    answer = call(reference, plain, call(reference, hook, *arguments))
+    if isinstance(answer, kind):
+        return answer
+    kinds = " or ".join(each.__name__.replace("NoneType", "None") for each in get_args(kind) or (kind,))
+    raise WrongTypeReturned(reference, first_line(hook), f"returned {described(answer)}: return {kinds}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 
-from learnae.plugins import Kind, PluginError, call, described, first_line, plugin
+from learnae.plugins import Kind, PluginError, WrongTypeReturned, call, described, first_line, plugin
 from learnae.protocol.debts import Debts
 from learnae.protocol.decisions import DebtChanged, PluginFailed
 from learnae.protocol.lineage import parts_of
@@ -136,10 +136,11 @@ def reward_function(reference: str) -> RewardFunction:
     def reward(view: RewardView) -> int:
         wei = call(reference, function, view)
         if type(wei) is float:
-            raise PluginError(reference, first_line(function), f"returned {wei}, a float: return wei, such as int(...)")
+            error = f"returned {wei}, a float: return wei, such as int(...)"
+            raise WrongTypeReturned(reference, first_line(function), error)
         if type(wei) is not int or not 0 <= wei < MAX_WEI:
             error = f"returned {described(wei)}: return an int from 0 to 2^256 - 1, of wei"
-            raise PluginError(reference, first_line(function), error)
+            raise (PluginError if type(wei) is int else WrongTypeReturned)(reference, first_line(function), error)
         return wei
 
     return reward

@@ -27,7 +27,7 @@ from learnae.learn.torch_import import import_torch
 from learnae.messages.commitment import commit
 from learnae.messages.foreign_json import from_json
 from learnae.messages.readings import SensorRows
-from learnae.plugins import BUILT_IN, Kind
+from learnae.plugins import BUILT_IN, Kind, is_own
 from learnae.ports import Predictor, Trainer
 from learnae.protocol.decisions import IdentityChanged, IdentityState, WorkBegan
 from learnae.protocol.policies import Forgery
@@ -61,6 +61,16 @@ class ShardLearning:
                 self._commitment = commit_rows(str(file["salt"]), features[self._trained :], labels[self._trained :])
         except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"{folder} holds no data of a peer ({error}): render the swarm again") from None
+
+    def try_plugins(self) -> None:
+        """Raises InputError if the loss or the metric can never work here, such as one whose package is missing."""
+        kinds = {kind for kind, name in references(self.session) if is_own(kind, name)}
+        if kinds & {Kind.LOSSES, Kind.METRICS}:
+            self._import_torch()
+            from learnae.learn.datasets import shard_file
+            from learnae.learn.plugin_trials import try_on_rows
+
+            try_on_rows(self.session, shard_file.load(self.folder / ROWS)[0])
 
     def initial_block(self, name: str) -> bytes:
         try:

@@ -8,6 +8,7 @@ from learnae.learn.datasets.dataset import Dataset
 from learnae.learn.datasets.partition import load_partitioned
 from learnae.learn.evaluation import Evaluator
 from learnae.learn.model import create_network
+from learnae.learn.plugin_trials import try_on_rows
 from learnae.learn.predictor import TorchPredictor
 from learnae.learn.similarity import Similarity
 from learnae.learn.trainer import PoolTrainer
@@ -34,6 +35,7 @@ class TorchLearning:
     ) -> None:
         self.session, compute = session, compute_of(session.compute)
         self.table, self.split = load_partitioned(session, table, salt)
+        try_on_rows(session, self.table)
         self.statistics: Mapping[str, object] = self.table.statistics
         network = create_network(session.model, *self.table.shape)
         cache_bytes = max(CACHE_BYTES, CACHED_PER_PEER * session.peers * 4 * network.size)

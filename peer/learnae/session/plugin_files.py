@@ -16,6 +16,7 @@ from learnae import plugins
 from learnae.errors import InputError
 from learnae.input_file import read_input
 from learnae.plugins import BUILT_IN, GROUP, PINNED, Kind, Source, is_own
+from learnae.session.plugin_trials import try_rule
 from learnae.session.settings import Session
 
 T = TypeVar("T")
@@ -74,11 +75,13 @@ def sources(session: Session) -> tuple[Source, ...]:
 def require_plugins(session: Session) -> None:
     """Execute the code of a session's plug-ins.  Raises InputError if one cannot be used.
 
-    Built-in ones can, and importing them may take seconds.  That of a data set runs only where the rows are read.
+    Built-in ones can, and importing them may take seconds.  That of a data set runs only where the rows are read, and
+    losses and metrics are tried there (``learn.plugin_trials``).
     """
     for kind, reference in references(session):
         if is_own(kind, reference) and kind is not Kind.DATASETS:
             plugins.plugin(kind, reference)
+            try_rule(kind, reference)
 
 
 def not_pinned(session: Session) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from aiohttp import test_utils, web
 from tests.helpers.command_line import here, refused
+from tests.helpers.peers import own_plugin
 
 from learnae.adapters import keystore
 from learnae.adapters.ipfs_keys import create_identity, create_swarm_key, peer_id_of_key
@@ -27,8 +28,9 @@ from learnae.runtime.clocks import Moment
 from learnae.runtime.live_process import PeerEndpoints
 from learnae.runtime.roster_file import Roster
 from learnae.runtime.shard_learning import INITIAL, ROWS
+from learnae.session.plugin_files import write_plugins
 from learnae.session.session_file import parse, to_toml
-from learnae.session.settings import Session
+from learnae.session.settings import ScoreSettings, Session
 from learnae.session.setup import SessionSetup
 
 SESSION_OF_TWO = parse({"peers": 2, "max_duration": 60.0})
@@ -44,11 +46,13 @@ def rendered(folder: Path, zero: Moment | None = None, session: Session = SESSIO
     wallets = [keystore.create_wallet(path).address for path in (folder / "other.json", pod / "peer" / WALLET)]
     Roster.of(zip((each.peer_id for each in made), wallets, strict=True), zero).write(folder / ROSTER)
     (folder / SESSION).write_text(to_toml(session))
+    write_plugins(session, pod / "peer")
     (pod / "ipfs" / "swarm.key").write_text(create_swarm_key())
     (pod / "ipfs" / "identity").write_text(made[1].key)
     features = np.zeros((4, FEATURES), np.float32)
     rows = {"features": features, "labels": np.zeros(4, int), "trained": 3, "salt": "salt", "data_sha256": ""}
-    np.savez(pod / "peer" / ROWS, **rows, statistics='{"classes": 2, "mean": [], "std": []}')  # type: ignore[arg-type]
+    rows |= {"statistics": '{"classes": 2, "mean": [], "std": []}', "row_shape": np.array((), np.int64)}
+    np.savez(pod / "peer" / ROWS, **rows)  # type: ignore[arg-type]
     for name in ("p00", "p01"):
         (pod / "peer" / INITIAL / f"{name}.safetensors").write_bytes(name.encode())
     return folder
@@ -143,6 +147,13 @@ def test_a_join_file_that_names_code_outside_of_it_is_refused(tmp_path: Path, ar
     path.write_text(changed(session=session, plugins={"mine.py": ""})(path.read_text()))
     refused(here(tmp_path, "join", path, "--kubo-binary", "/bin/true", *arguments), "it lacks the code of plug-in")
     assert not (tmp_path / "executed").exists()
+
+
+def test_a_metric_that_can_never_work_is_refused_before_the_peer_leaves_for_the_session(tmp_path: Path) -> None:
+    reference = own_plugin("def metric(seen):\n    return missing\n", "metric")
+    session = replace(SESSION_OF_TWO, score=ScoreSettings(reference))
+    path = join_file(tmp_path, session=session)
+    refused(here(tmp_path, "join", path, "--kubo-binary", "/bin/true", "--run-plugins"), "mine.py:metric, line 2")
 
 
 def test_no_name_in_a_join_file_leads_out_of_its_folder(tmp_path: Path) -> None:

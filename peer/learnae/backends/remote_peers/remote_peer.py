@@ -95,6 +95,10 @@ class RemotePeer:
         members = join.roster.members(join.settings)
         self.service = PeerService(member, SessionClock(join.roster.zero), Metrics(), members)
 
+    def try_plugins(self) -> None:
+        """Once their code may be executed.  Raises InputError if one can never work here."""
+        self._learning.try_plugins()
+
     async def run(self, program: str) -> EndedBy:
         """Take part to the end of the session; what ended it.  Raises InputError."""
         task = asyncio.current_task()

@@ -21,6 +21,7 @@ from learnae.runtime.simulated_peer import SimulatedPeer
 from learnae.runtime.simulator import Simulator
 from learnae.runtime.test_accuracy import TestAccuracy
 from learnae.session.fee_pool import pool_terms
+from learnae.session.plugin_files import require_plugins
 from learnae.session.roster import Keys
 from learnae.session.settings import Session
 
@@ -57,6 +58,7 @@ class Simulation:
         present: Set[str] | None = None,
         keys: Keys | None = None,
     ):
+        require_plugins(session)
         self.session, self.observers = session, tuple(observers)
         self.clock = VirtualClock()
         self.setup = MemorySession(session, learning, keys or memory_keys(session), present)
