@@ -44,7 +44,7 @@ def calibrate(
 
     directory = RunDirectory(run)
     allow_plugins(run, run_plugins)
-    history, session = directory.read(), load(run / SESSION)
+    history, session = directory.read_session(), load(run / SESSION)
     if directory.read_json(ENVIRONMENT):
         require_same_data(directory, session)
     learning = TorchLearning(session, threads=1)

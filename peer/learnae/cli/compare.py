@@ -47,7 +47,7 @@ def compare(
     for path in _run_directories(runs):
         run = RunDirectory(path)
         allow_plugins(path, run_plugins)
-        history = run.read()
+        history = run.read_session()
         settings = resolved(history.session) if history.session else {}
         settings["backend"] = history.began.backend.value if history.began else None
         group = next((group for group in groups if not differences([group.settings, settings])), None)

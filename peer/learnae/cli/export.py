@@ -31,7 +31,7 @@ def export(
 
     require_directory(run)
     directory = RunDirectory(run)
-    history = directory.read()
+    history = directory.read_session()
     place = run.resolve()
     folder = out or place.with_name(f"{place.name}-{to}")
     if folder.resolve().is_relative_to(place):

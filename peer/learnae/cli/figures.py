@@ -42,7 +42,7 @@ def figures(
     directory = RunDirectory(run)
     formats = dict.fromkeys(choice.value for choice in format or [Format.PNG])
     look = Look(_parse_size(size), title)
-    for file in draw_figures(directory, directory.read(), x.value, list(formats), look):
+    for file in draw_figures(directory, directory.read_session(), x.value, list(formats), look):
         say(str(file))
     return 0
 

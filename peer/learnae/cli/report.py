@@ -11,6 +11,6 @@ def report(run: Run, run_plugins: RunPlugins = False) -> int:
     """Write a run's report.html again: one page with figures, money, gas, settings and verdict."""
     directory = RunDirectory(run)
     allow_plugins(run, run_plugins)
-    history = directory.read()
+    history = directory.read_session()
     say(str(write_report(directory, history, directory.judge_again(history))))
     return 0

@@ -153,6 +153,16 @@ class RunDirectory:
                 input_lines(history, MAX_RECORDS), input_lines(chain, MAX_RECORDS) if chain.is_file() else ()
             )
 
+    def read_session(self) -> History:
+        """Read the history of a run whose session began.  Raises InputError, also if it holds none."""
+        history = self.read()
+        if history.began is None:
+            raise InputError(
+                f"{self.path / HISTORY} records no session: it was emptied, or the run ended before its session began; "
+                "run the session again"
+            )
+        return history
+
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file of the run; empty if it does not exist."""
         path = self.path / name
