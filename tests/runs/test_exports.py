@@ -2,16 +2,21 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.helpers.histories import GOOD
+from tests.helpers.histories import GOOD, amended, fact_is
 
 from learnae.adapters.run_directory import RunDirectory
 from learnae.analysis.tables import TABLES, accuracy, payments, settings
 from learnae.errors import InputError
+from learnae.protocol.decisions import DebtChanged, DebtState
+from learnae.protocol.types import Wei
 from learnae.runs import exports
 from learnae.runs.exports import Export
+
+ANN_SIGNED = fact_is("ann", DebtChanged, debt=0, state=DebtState.FINAL)
 
 
 @pytest.fixture
@@ -44,6 +49,27 @@ def test_parquet_has_every_table_with_exact_money(export: Export) -> None:
         assert read.num_rows == len(table.rows(GOOD))
     money = pyarrow.parquet.read_table(export.folder / "payments.parquet")["wei"].to_pylist()
     assert [int(value) for value in money] == [row.wei for row in payments(GOOD)]
+
+
+@pytest.mark.parametrize("digits", [38, 39, 76])
+def test_parquet_holds_large_amounts_exactly(export: Export, digits: int) -> None:
+    import pyarrow.parquet
+
+    wei = Wei(10**digits - 1)
+    exports.to_parquet(replace(export, history=amended(ANN_SIGNED, wei=wei)))
+    read = pyarrow.parquet.read_table(export.folder / "payments.parquet")["wei"]
+    assert wei in [int(value) for value in read.to_pylist()]
+    assert str(read.type) == ("decimal128(38, 0)" if digits == 38 else "decimal256(76, 0)")
+
+
+def test_an_amount_of_more_digits_than_arrow_has_is_refused_before_anything_is_written(export: Export) -> None:
+    """The largest that the EVM has; a reward of the user's own may ask for it."""
+    large = replace(export, history=amended(ANN_SIGNED, wei=Wei(2**256 - 1)))
+    with pytest.raises(InputError, match=r"table \w+ holds an amount of 78 digits of wei, and Arrow has at most 76"):
+        exports.to_parquet(large)
+    assert list(export.folder.iterdir()) == []
+    exports.to_csv(large)
+    assert str(2**256 - 1) in (export.folder / "payments.csv").read_text()
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from learnae.errors import InputError
 from learnae.protocol.types import Wei
 from learnae.records.history import History
 
+NARROW, WIDE = 38, 76  # digits of Arrow's decimals
 MLFLOW_BATCH, MLFLOW_TEXT = 100, 6000  # MLflow's limits: values per call, characters per parameter
 
 
@@ -64,21 +65,27 @@ def to_csv(export: Export) -> None:
 
 def to_parquet(export: Export) -> None:
     parquet = _import("pyarrow.parquet", "pyarrow")
-    for name in TABLES:
-        parquet.write_table(arrow_table(name, export.history), export.folder / f"{name}.parquet")
+    tables = {name: arrow_table(name, export.history) for name in TABLES}  # all, before one of them is written
+    for name, table in tables.items():
+        parquet.write_table(table, export.folder / f"{name}.parquet")
 
 
 def arrow_table(name: str, history: History) -> Any:
-    """A ``pyarrow.Table``.  Money becomes decimal128, which is exact; values of settings become JSON."""
+    """A ``pyarrow.Table``.  Values of settings become JSON.
+
+    Money becomes decimal128, which is exact, or decimal256 where a column needs it.  Raises InputError if an amount has
+    more digits than that, which only a reward of the user's own can ask for.
+    """
     arrow = _import("pyarrow", "pyarrow")
-    types = {Wei: arrow.decimal128(38, 0), int: arrow.int64(), float: arrow.float64(), bool: arrow.bool_()}
+    types = {Wei: None, int: arrow.int64(), float: arrow.float64(), bool: arrow.bool_()}
     table = TABLES[name]
     rows = [astuple(row) for row in table.rows(history)]
     columns = zip(*rows, strict=True) if rows else [()] * len(table.columns)
     arrays = []
     for hint, values in zip(table.columns.values(), columns, strict=True):
-        kind = next((types[option] for option in (hint, *getattr(hint, "__args__", ())) if option in types), None)
-        arrays.append(arrow.array(values if kind else map(_text, values), kind or arrow.string()))
+        option: Any = next((option for option in (hint, *getattr(hint, "__args__", ())) if option in types), None)
+        kind = _decimal(arrow, name, values) if option is Wei else types.get(option, arrow.string())
+        arrays.append(arrow.array(values if option else map(_text, values), kind))
     return arrow.table(dict(zip(table.columns, arrays, strict=True)))
 
 
@@ -167,6 +174,19 @@ def _import(module: str, package: str) -> Any:
         return import_module(module)
     except ImportError:
         raise InputError(f"this format needs {package}, which is not installed: run `pip install {package}`") from None
+
+
+def _decimal(arrow: Any, table: str, amounts: Iterable[int | None]) -> Any:
+    """The type of a column of money.  Raises InputError."""
+    largest = max((abs(amount) for amount in amounts if amount is not None), default=0)
+    if largest < 10**NARROW:
+        return arrow.decimal128(NARROW, 0)
+    if largest < 10**WIDE:
+        return arrow.decimal256(WIDE, 0)
+    raise InputError(
+        f"table {table} holds an amount of {len(str(largest))} digits of wei, and Arrow has at most {WIDE}: export the "
+        "run as csv"
+    )
 
 
 def _cell(value: object) -> object:
