@@ -85,7 +85,11 @@ def verdict(history: History) -> dict[str, Any]:
             name: {"result": outcome.result.value, "reason": outcome.reason} for name, outcome in results.items()
         },
         "unproven": chain.unproven(history),
-        "notices": [*work.learned_nothing(history), *readings.trained_readings(history)],
+        "notices": [
+            *work.learned_nothing(history),
+            *work.nobody_averaged(history),
+            *readings.trained_readings(history),
+        ],
         "summary": summary(history),
     }
 

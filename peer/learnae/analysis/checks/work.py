@@ -8,7 +8,10 @@ from learnae.analysis.checks.result import MAX_NAMED, check, exact_accuracy, ses
 from learnae.errors import Reason
 from learnae.protocol.decisions import (
     Adopted,
+    AttemptFailed,
     Averaged,
+    FetchFailed,
+    ModelLocked,
     PluginFailed,
     Published,
     Trained,
@@ -16,11 +19,13 @@ from learnae.protocol.decisions import (
     WorkChanged,
     WorkState,
 )
-from learnae.protocol.policies import Policy
+from learnae.protocol.policies import Policy, Role
 from learnae.protocol.row_types import RowsForwarded, RowsPublished
 from learnae.protocol.types import Cid, PeerId, Score
 from learnae.records.history import SWARM, History, PeerCrashed, PeerRestarted, kept_score, once
 from learnae.records.outcome import EndedBy
+
+AVERAGING = (Role.TRAINER, Role.PROFITEER, Role.PROVIDER)
 
 
 def _peers(history: History) -> dict[str, PeerId]:
@@ -176,6 +181,34 @@ def learned_nothing(history: History) -> list[str]:
         f"At the end, the models of {shown} are hardly better than untrained ones: try another model.learning_rate, "
         "and check that the labels belong to their rows. If peers have few rows, use fewer peers or more data."
     ]
+
+
+def nobody_averaged(history: History) -> list[str]:
+    """A notice that says why no peer averaged, if none did although there were models of others."""
+    receivers = [name for name in history.honest if history.roster[name].role in AVERAGING]
+    models = {fact.cid: record.peer for record, fact in history.facts(Published)}
+    if history.ended_by not in (EndedBy.QUIET, EndedBy.MAX_DURATION) or next(history.facts(Averaged), None):
+        return []
+    if not any(name != creator for name in receivers for creator in models.values()):
+        return []
+    kinds: dict[type[AttemptFailed | FetchFailed | ModelLocked], str]
+    kinds = {AttemptFailed: "rejected", FetchFailed: "not fetched", ModelLocked: "sealed for others"}
+    left, parts = set(models), []
+    for kind, what in kinds.items():
+        facts = [fact for _, fact in history.facts(kind) if fact.remote_cid in left]
+        if cids := {fact.remote_cid for fact in facts}:
+            reasons = Counter(fact.reason for fact in facts if not isinstance(fact, ModelLocked))
+            why = f" ({', '.join(f'{reason} {count}' for reason, count in reasons.most_common())})" if reasons else ""
+            parts.append(f"{len(cids)} {what}{why}")
+            left -= cids
+    advice = ""
+    if left:
+        parts.append(f"{len(left)} still on their way or untried when the session ended")
+        if history.ended_by is EndedBy.QUIET:
+            advice = " A longer linger and a longer work.idle_after help, or smaller models."
+        else:
+            advice = " A longer max_duration helps, or smaller models."
+    return [f"No peer averaged: of {len(models)} published models, {', '.join(parts)}.{advice}"]
 
 
 def _alike(untrained: Score, trained: Score, rows: int) -> bool:
