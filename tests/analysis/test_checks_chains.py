@@ -81,18 +81,41 @@ LOST = "debt 0 of ann is final, but its transaction 0xann1 is not on the chain"
 UNDONE = ("bob", RolledBack(1, 2))
 KILLED, BACK = ("ann", PeerCrashed()), ("ann", PeerRestarted())
 BOB_RETURNS = ("bob", PeerCrashed()), ("bob", PeerRestarted()), UNDONE
-CHAIN_KILLED = (SWARM, FaultBegan(0, FaultKind.CHAIN_KILL, (), ()))
+CHAIN_KILLED, CHAIN_PAUSED, CHAIN_STOPPED = (
+    (SWARM, FaultBegan(0, kind, (), ())) for kind in (FaultKind.CHAIN_KILL, FaultKind.CHAIN_PAUSE, FaultKind.CHAIN_STOP)
+)
+CUT = (SWARM, FaultBegan(0, FaultKind.CUT, (), ()))
 
 
 @pytest.mark.parametrize(
-    "later", [(KILLED, UNDONE), (KILLED, *BOB_RETURNS, UNDONE), (KILLED, CHAIN_KILLED, *BOB_RETURNS)]
+    "later",
+    [
+        (KILLED, UNDONE),
+        (KILLED, CUT, UNDONE),
+        (KILLED, *BOB_RETURNS, UNDONE),
+        (KILLED, CHAIN_KILLED, *BOB_RETURNS),
+        (KILLED, CHAIN_PAUSED, UNDONE, UNDONE),
+        (CHAIN_STOPPED, CHAIN_KILLED, KILLED, UNDONE),
+        (KILLED, CHAIN_PAUSED, CHAIN_KILLED),
+    ],
 )
 def test_a_peer_that_stayed_down_when_the_chain_rolled_back_cannot_pay_again(later: tuple[Any, ...]) -> None:
     assert "debts_paid_once" not in caught(lost(*later))
 
 
 @pytest.mark.parametrize(
-    "later", [(), (KILLED,), (UNDONE,), (UNDONE, KILLED), (KILLED, UNDONE, BACK), (KILLED, *BOB_RETURNS)]
+    "later",
+    [
+        (),
+        (KILLED,),
+        (UNDONE,),
+        (UNDONE, KILLED),
+        (KILLED, UNDONE, BACK),
+        (KILLED, *BOB_RETURNS),
+        (KILLED, CHAIN_PAUSED, UNDONE),
+        (KILLED, CHAIN_STOPPED, UNDONE, ("cat", RolledBack(1, 0))),
+        (CHAIN_PAUSED, KILLED, UNDONE),
+    ],
 )
 def test_a_peer_that_is_up_or_whose_chain_lost_nothing_since_pays_what_is_final(later: tuple[Any, ...]) -> None:
     assert LOST in caught(lost(*later))["debts_paid_once"]
