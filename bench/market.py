@@ -48,7 +48,7 @@ BASE: dict[str, Any] = {
     "evaluation_peers": 0,
     "groups": [
         {"count": 6},
-        *({"count": 2, "has_rows": False, "cost": str(COST * factor)} for factor in (1 / 3, 1, 3)),
+        *({"count": 2, "has_rows": False, "unit_cost": str(COST * factor)} for factor in (1 / 3, 1, 3)),
     ],
 }
 

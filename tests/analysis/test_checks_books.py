@@ -52,7 +52,7 @@ def told(*story: Decision, cost: str = "0.001", margin: str = "1", faults: tuple
     began = GOOD.records[0].fact
     assert isinstance(began, SessionBegan)
     market = MarketSettings(window=1, margin=Decimal(margin))
-    session = replace(SETTINGS, groups=(Group(cost=Decimal(cost)),), market=market, faults=faults)
+    session = replace(SETTINGS, groups=(Group(unit_cost=Decimal(cost)),), market=market, faults=faults)
     records = [Record(0.0, "swarm", replace(began, session=session))]
     return History((*records, *(Record(1.0, "ann", fact) for fact in story)), tuple(LEDGER))
 

@@ -13,7 +13,7 @@ from learnae.protocol.training import Training
 Patch = pytest.MonkeyPatch
 
 COSTLY: dict[str, Any] = BASE | {"work": {"slices": 9, "patience": 9}, "market": {"window": 3}}
-COSTLY |= groups({"count": 3}, {"cost": "0.0005"})
+COSTLY |= groups({"count": 3}, {"unit_cost": "0.0005"})
 
 
 def works_at_a_loss(patch: Patch) -> None:

@@ -99,7 +99,7 @@ def test_a_broken_line_with_another_after_it_is_bad_input_and_named() -> None:
     ],
 )
 def test_json_that_is_no_record_is_bad_input_even_on_the_last_line(line: str) -> None:
-    with pytest.raises(InputError, match=rf"history.jsonl, line {len(LINES) + 1} is no record of version 3"):
+    with pytest.raises(InputError, match=rf"history.jsonl, line {len(LINES) + 1} is no record of version 4"):
         History.parse([*LINES, line])
 
 

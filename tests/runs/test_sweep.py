@@ -57,8 +57,8 @@ def test_a_group_is_named_by_its_index(tmp_path: Path) -> None:
         ('[reward]\nadapt = "0.1"\ntarget = "0.5"\n', "reward.adapt=0,0.1", "reward.target=0.5"),
         ('[defence]\nkind = "reciprocity"\nlimit = 9\n', "defence.kind=none,reciprocity", "defence.limit=9"),
         (
-            '[[groups]]\ncount = 3\n[[groups]]\ncost = "0.1"\n[market]\nwindow = 9\n',
-            "groups.1.cost=0,0.1",
+            '[[groups]]\ncount = 3\n[[groups]]\nunit_cost = "0.1"\n[market]\nwindow = 9\n',
+            "groups.1.unit_cost=0,0.1",
             "market.window=9",
         ),
     ],

@@ -13,7 +13,7 @@ from learnae.session.session_file import parse
     [
         ({"defence": {"stake": "1e-20"}}, "defence.stake = 1E-20 is below 1 wei (1e-18 ETH), which is nothing: raise"),
         ({"defence": {"kind": "profiles", "fee": "1e-20"}}, "defence.fee = 1E-20 is below 1 wei"),
-        ({"groups": [{"cost": "1e-19"}]}, "groups.cost = 1E-19 is below 1 wei"),
+        ({"groups": [{"unit_cost": "1e-19"}]}, "groups.unit_cost = 1E-19 is below 1 wei"),
         (
             {"defence": {"stake": "0.01"}, "groups": [{"stakes": False}]},
             "defence.stake is set, but no group makes the deposit: leave groups.stakes true in one",

@@ -89,16 +89,16 @@ def test_a_name_that_leads_nowhere_is_one_sentence(name: str, sentence: str) -> 
         ({"reward": {}}, {"reward.adapt": 0, "reward.target": 1}, {"reward": {"adapt": 0, "target": 1}}),
         ({"defence": {"limit": 9}}, {"defence.kind": "none"}, {"defence": {"kind": "none"}}),
         (
-            {"market": {"window": 9}, "groups": [{"cost": "0.1"}, {}]},
-            {"groups.0.cost": "0.0"},
-            {"market": {}, "groups": [{"cost": "0.0"}, {}]},
+            {"market": {"window": 9}, "groups": [{"unit_cost": "0.1"}, {}]},
+            {"groups.0.unit_cost": "0.0"},
+            {"market": {}, "groups": [{"unit_cost": "0.0"}, {}]},
         ),
         (
-            {"market": {"window": 9}, "groups": [{"cost": "0.1"}, {"cost": "0.1"}]},
-            {"groups.0.cost": 0},
-            {"market": {"window": 9}, "groups": [{"cost": 0}, {"cost": "0.1"}]},
+            {"market": {"window": 9}, "groups": [{"unit_cost": "0.1"}, {"unit_cost": "0.1"}]},
+            {"groups.0.unit_cost": 0},
+            {"market": {"window": 9}, "groups": [{"unit_cost": 0}, {"unit_cost": "0.1"}]},
         ),
-        ({}, {"groups.0.cost": 0}, {"groups": {"0": {"cost": 0}}}),
+        ({}, {"groups.0.unit_cost": 0}, {"groups": {"0": {"unit_cost": 0}}}),
     ],
 )
 def test_what_a_setting_switches_off_needs_no_settings(

@@ -9,7 +9,7 @@ from learnae.errors import InputError
 from learnae.protocol.policies import Role
 from learnae.session.faults import FaultKind
 from learnae.session.fee_pool import depositors, pool_terms
-from learnae.session.session_file import RENAMED, load, parse, resolved, schema, to_toml
+from learnae.session.session_file import load, parse, resolved, schema, to_toml
 from learnae.session.settings import Session
 
 ROOT = Path(__file__).parents[2]
@@ -217,15 +217,6 @@ def test_a_missing_setting_is_named() -> None:
     assert refused({"faults": [{"at": 3}]}).startswith("my.toml: faults.0.kind is missing: give one of cut, ")
 
 
-@pytest.mark.parametrize(("old", "new"), RENAMED.items())
-def test_an_old_name_of_a_setting_is_read_as_the_new_one(old: str, new: str) -> None:
-    other = 17 if new.startswith(("work.", "data.j")) else 0.5
-    assert parse(nested(old, other)) == parse(nested(new, other)) != parse({})
-    section, present = new.split(".")
-    both = nested(old, other)[section] | {present: other}
-    assert refused({section: both}) == f"my.toml: {old} is the old name of {new}: leave one of them out"
-
-
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
@@ -312,10 +303,19 @@ def test_a_broker_is_named_by_host_and_port_only(url: str) -> None:
         ),
         ({"defence": {"stake": "0.01", "window": 15}}, "defence.window = 15 is too short to deposit and report"),
         (PROFILES | {"max_duration": 600}, "defence.window = 600 ends after the session: lower it below max_duration"),
-        ({"market": {"window": 9}}, "market is for peers whose work has a cost: set groups.cost"),
-        ({"groups": [{"cost": 1, "computes": False}, {"count": 1}]}, "groups.cost is per slice and averaging attempt"),
-        ({"groups": [{"cost": 1, "wants_payment": False}]}, "groups.cost: a peer that wants no payment has no income"),
-        (PROFILES | {"groups": [{"cost": 1}]}, 'groups.cost: with defence.kind = "profiles" nobody pays before'),
+        ({"market": {"window": 9}}, "market is for peers whose work has a cost: set groups.unit_cost"),
+        (
+            {"groups": [{"unit_cost": 1, "computes": False}, {"count": 1}]},
+            "groups.unit_cost is per slice and averaging attempt",
+        ),
+        (
+            {"groups": [{"unit_cost": 1, "wants_payment": False}]},
+            "groups.unit_cost: a peer that wants no payment has no income",
+        ),
+        (
+            PROFILES | {"groups": [{"unit_cost": 1}]},
+            'groups.unit_cost: with defence.kind = "profiles" nobody pays before',
+        ),
         ({"reward": {"target": "0.5"}}, "reward: target, lowest, highest belong to a factor that changes"),
         ({"reward": {"adapt": "0.1", "lowest": 1, "highest": 1}}, "reward.lowest = reward.highest leaves reward.adapt"),
         (

@@ -25,7 +25,7 @@ from learnae.session.faults import FaultKind
 from learnae.session.roster import Member
 from learnae.session.settings import Session
 
-VERSION = 3  # of both files; written in SessionBegan
+VERSION = 4  # of both files; written in SessionBegan
 SWARM = "swarm"  # the ``peer`` of a record that is not about a single peer
 
 T = TypeVar("T")

@@ -88,9 +88,9 @@ def _switched_off(table: Mapping[str, Any], settings: Mapping[str, Any]) -> Iter
     if "defence.kind" in settings:
         others = (names for kind, names in OF_KINDS.items() if kind != settings["defence.kind"])
         yield from (("defence", name) for names in others for name in names)
-    if any(re.fullmatch(r"groups\.\d+\.cost", name) for name in settings):
+    if any(re.fullmatch(r"groups\.\d+\.unit_cost", name) for name in settings):
         groups = table["groups"] if isinstance(table["groups"], list) else ()
-        if all(_is_zero(group.get("cost", 0)) for group in groups if isinstance(group, dict)):
+        if all(_is_zero(group.get("unit_cost", 0)) for group in groups if isinstance(group, dict)):
             yield from (("market", field.name) for field in fields(MarketSettings))
 
 

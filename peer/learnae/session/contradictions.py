@@ -186,23 +186,23 @@ def _sealing_contradictions(session: Session) -> list[tuple[bool, str]]:
 
 
 def _market_contradictions(session: Session) -> list[tuple[bool, str]]:
-    costly = [group for group in session.groups if group.cost]
+    costly = [group for group in session.groups if group.unit_cost]
     return [
         (
             not costly and session.market != MarketSettings(),
-            "market is for peers whose work has a cost: set groups.cost, or leave market out",
+            "market is for peers whose work has a cost: set groups.unit_cost, or leave market out",
         ),
         (
             any(group.sensor or not group.computes for group in costly),
-            "groups.cost is per slice and averaging attempt: leave it out for peers that do not compute",
+            "groups.unit_cost is per slice and averaging attempt: leave it out for peers that do not compute",
         ),
         (
             any(not group.wants_payment for group in costly),
-            "groups.cost: a peer that wants no payment has no income: leave wants_payment true, or cost out",
+            "groups.unit_cost: a peer that wants no payment has no income: leave wants_payment true, or unit_cost out",
         ),
         (
             bool(costly) and session.defence.kind is Defence.PROFILES,
-            'groups.cost: with defence.kind = "profiles" nobody pays before the end: leave one of them out',
+            'groups.unit_cost: with defence.kind = "profiles" nobody pays before the end: leave one of them out',
         ),
     ]
 
@@ -242,7 +242,7 @@ def _invisible_sums(session: Session) -> list[tuple[bool, str]]:
         ("defence.fee", defence.fee),
         ("chain.balance", session.chain.balance),
         ("chain.gas_cap", session.chain.gas_cap),
-        *(("groups.cost", group.cost) for group in session.groups),
+        *(("groups.unit_cost", group.unit_cost) for group in session.groups),
     ]
     return [
         (amount > 0 and wei(amount) == 0, f"{name} = {amount} is below 1 wei (1e-18 ETH), which is nothing: raise it")

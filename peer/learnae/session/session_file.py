@@ -34,6 +34,7 @@ RENAMED = {  # old names of settings, which files may still use
     "data.spread": "data.size_sigma",
     "cost.spread": "cost.speed_sigma",
     "cost.ebb": "cost.late_delay_factor",
+    "groups.cost": "groups.unit_cost",
 }
 
 
@@ -168,13 +169,20 @@ def _with_new_names(table: Mapping[str, Any], name: str) -> dict[str, Any]:
     renamed = dict(table)
     for old, new in RENAMED.items():
         section, _, key = old.partition(".")
-        block = renamed.get(section)
-        if isinstance(block, dict) and key in block:
-            present = new.partition(".")[2]
-            if present in block:
-                raise InputError(f"{name}: {old} is the old name of {new}: leave one of them out")
-            renamed[section] = {present if given == key else given: value for given, value in block.items()}
+        block, present = renamed.get(section), new.partition(".")[2]
+        blocks = block if isinstance(block, list) else [block]
+        if any(isinstance(each, dict) and key in each and present in each for each in blocks):
+            raise InputError(f"{name}: {old} is the old name of {new}: leave one of them out")
+        if isinstance(block, list):
+            renamed[section] = [_with_new_key(each, key, present) for each in block]
+        elif block is not None:
+            renamed[section] = _with_new_key(block, key, present)
     return renamed
+
+
+def _with_new_key(block: Any, old: str, new: str) -> Any:
+    """``block``: of settings; anything else is refused later."""
+    return {new if key == old else key: value for key, value in block.items()} if isinstance(block, dict) else block
 
 
 def _sentence(error: Mapping[str, Any]) -> str:

@@ -196,7 +196,7 @@ class Group:
     leader: str | None = setting(None, "sybil: name of the peer whose models it publishes.")
     flips: float = setting(0.5, "row-poisoner: share of the labels that are wrong in its rows.", gt=0, le=1)
     joins_at: float = seconds(0.0, "Time at which the peers join.")
-    cost: Decimal = setting(
+    unit_cost: Decimal = setting(
         Decimal(0),
         "What a slice or an averaging attempt costs a peer: it leaves while its income does not cover that; "
         "0: it works whatever it earns.",
@@ -279,7 +279,7 @@ class Session:
     reward: RewardSettings = _block(RewardSettings, "What an adopted average is worth.")
     payment: PaymentSettings = _block(PaymentSettings, "How debts become payments.")
     defence: DefenceSettings = _block(DefenceSettings, "What peers do about those that do not pay.")
-    market: MarketSettings = _block(MarketSettings, "When peers with a cost work (groups.cost).")
+    market: MarketSettings = _block(MarketSettings, "When peers with a cost work (groups.unit_cost).")
     chain: ChainSettings = _block(ChainSettings, "The Ethereum chain.")
     network: NetworkSettings = _block(NetworkSettings, "Gossip and model transfer.")
     feed: FeedSettings = _block(FeedSettings, "How sensors publish their rows.")

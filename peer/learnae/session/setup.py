@@ -161,7 +161,7 @@ class SessionSetup:
             reward=session.reward,
             payment=session.payment,
             defence=session.defence,
-            cost=wei(member.group.cost),
+            cost=wei(member.group.unit_cost),
             market=session.market,
             chain=session.chain,
         )

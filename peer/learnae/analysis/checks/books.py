@@ -114,7 +114,7 @@ def _steps(history: History) -> Iterator[tuple[int, str, _Worker, object]]:
     """The number of each record of a peer with a cost, the peer as it was before, and the fact."""
     session = session_began(history).session
     groups = zip(history.roster, group_of_each_peer(session.groups, session.peers), strict=False)
-    workers = {name: _Worker(cost) for name, group in groups if (cost := wei(group.cost))}
+    workers = {name: _Worker(cost) for name, group in groups if (cost := wei(group.unit_cost))}
     workers |= {record.peer: _Worker(0) for record, _ in history.facts(BooksClosed) if record.peer not in workers}
     for number, record in enumerate(history.records) if workers else ():
         if (worker := workers.get(record.peer)) is None:
