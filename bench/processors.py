@@ -15,7 +15,7 @@ from learnae.backends.compose.docker_cli import docker
 
 EVERY = 0.25  # s
 PARTS = ("link", "ipfs", "peer")  # of a pod
-ENGINE = ("dockerd", "containerd", "containerd-shim", "docker-proxy")
+DAEMONS, SHIM = ("dockerd", "containerd", "docker-proxy"), "containerd-shim"
 CGROUPS = Path("/sys/fs/cgroup")
 TICKS = os.sysconf("SC_CLK_TCK")
 MB = 1e6
@@ -47,7 +47,8 @@ class Processors:
         self._counters: dict[str, Path] = {}  # by container
         self.seconds: dict[str, float] = {}  # by service, such as peer-p00
         self._services: dict[str, str] = {}
-        self._engine = engine()
+        self._shims: dict[Path, float] = {}
+        self._engine = daemons()
         self._command = command()
         self.engine = self.command = 0.0
 
@@ -57,7 +58,8 @@ class Processors:
             with repeated(self._sample, EVERY):
                 yield
         finally:
-            self.engine, self.command = engine() - self._engine, command() - self._command
+            self.engine = daemons() - self._engine + sum(self._shims.values())
+            self.command = command() - self._command
 
     def pods(self) -> dict[str, float]:
         """Mean seconds of a pod, by part; ``shared``: what all pods share, divided by their number."""
@@ -74,6 +76,10 @@ class Processors:
                 self.seconds[self._services[container]] = read(counter)
             except OSError:  # it has ended
                 del self._counters[container]
+        # A shim's time includes that of its ended children: of runc, which belongs to the engine, but at the end also
+        # of the container, which has been counted.  So it counts while its container runs.
+        if look % 4 == 0:
+            self._shims |= {shim: _process(shim) for shim in _named(SHIM) if _has_children(shim)}
 
     def _find(self) -> None:
         listing = '{{.ID}} {{.Label "com.docker.compose.service"}}'
@@ -102,9 +108,9 @@ def read(counter: Path) -> float:
     return int(text.split()[1]) / 1e6 if counter.name == "cpu.stat" else int(text) / 1e9
 
 
-def engine() -> float:
-    """Processor seconds of Docker so far, with what its processes have started; of shims, of those that live."""
-    return sum(_process(path) for path in Path("/proc").glob("[0-9]*") if _name(path).startswith(ENGINE))
+def daemons() -> float:
+    """Processor seconds of Docker so far, with what its processes have started, without shims."""
+    return sum(map(_process, _named(*DAEMONS)))
 
 
 def command() -> float:
@@ -132,9 +138,18 @@ def pss(pid: str) -> int:
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
 
 
-def _name(process: Path) -> str:
+def _named(*names: str) -> list[Path]:
+    return [process for process in Path("/proc").glob("[0-9]*") if _read(process / "comm").strip() in names]
+
+
+def _has_children(process: Path) -> bool:
+    return any(_read(task / "children") for task in process.glob("task/*"))
+
+
+def _read(file: Path) -> str:
+    """Empty if the process has ended."""
     try:
-        return (process / "comm").read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except OSError:
         return ""
 
