@@ -72,6 +72,13 @@ class JournalSuite:
             world.journal.append(event, digest)
         assert world.reopen().replay() == ENTRIES
 
+    def test_entries_that_may_come_later_are_durable_with_the_next_one(self, world: JournalWorld) -> None:
+        for event, digest in ENTRIES[:2]:
+            world.journal.append(event, digest, later=True)
+        assert world.journal.replay() == ENTRIES[:2]
+        world.journal.append(*ENTRIES[2])
+        assert world.reopen().replay() == ENTRIES[:3]
+
     def test_a_reopened_journal_is_continued(self, world: JournalWorld) -> None:
         world.journal.append(*ENTRIES[0])
         world.reopen().append(*ENTRIES[1])

@@ -20,7 +20,7 @@ from learnae.protocol.blockchain import Head, Receipt
 from learnae.protocol.decisions import DebtChanged, DebtState, RolledBack, WorkState
 from learnae.protocol.events import Announcement, ModelAnnouncement, SessionClosed
 from learnae.protocol.types import TxHash
-from learnae.records.history import History, SessionEnded
+from learnae.records.history import Fact, History, SessionEnded
 from learnae.records.outcome import EndedBy
 from learnae.runtime import journal_signature
 from learnae.runtime.history_from_journals import ReplayedJournal, merged
@@ -39,6 +39,25 @@ def test_a_live_session_ends_quiet_and_valid(staged: Callable[..., Stage]) -> No
     found = verdict(stage.history)
     assert found["verdict"] == "valid", found["checks"]
     assert found["summary"]["payments_per_peer"]["max"] >= 1
+
+
+def test_no_action_is_performed_before_its_event_is_on_the_disk_and_events_go_there_together(
+    staged: Callable[..., Stage],
+) -> None:
+    stage = staged()
+    peers = stage.peers()
+    first, journal = peers[0], peers[0].journal
+    assert isinstance(journal, SqliteJournal)
+    on_disk, statements = list[bool](), list[str]()
+
+    def look(now: float, peer: str, item: Fact) -> None:
+        on_disk.append(len(read_journal(journal.path).entries) == len(journal.replay()))
+
+    first.observers += (look,)
+    journal.connection.set_trace_callback(statements.append)
+    asyncio.run(all_of(peers))
+    assert len(on_disk) > 10 and all(on_disk)
+    assert 10 < statements.count("COMMIT") < len(journal.replay())
 
 
 def test_a_stopped_peer_comes_back_from_its_journal_and_finishes(staged: Callable[..., Stage]) -> None:

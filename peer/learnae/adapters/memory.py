@@ -73,7 +73,7 @@ class MemoryJournal:
     entries: list[tuple[Event, str]] = field(default_factory=list)
     signature: str | None = None  # of the last entry
 
-    def append(self, event: Event, digest: str, signature: str | None = None) -> None:
+    def append(self, event: Event, digest: str, signature: str | None = None, later: bool = False) -> None:
         self.entries.append((event, digest))
         self.signature = signature
 

@@ -1,9 +1,10 @@
 """One peer in real time.
 
-    take an event -> handle it -> journal it -> perform its actions
+    take the events that have arrived -> handle and journal each -> perform their actions
 
 The loop below is the only code that touches the peer, and so guarantees that
-- an event is in the journal before any of its actions is performed;
+- an event is durable in the journal before any of its actions is performed.  Those that arrived together are written
+  together, and those without actions with the next one that has some: a crash may lose them, which nobody can notice;
 - actions are *started* in the order in which the peer requested them.  None waits for another to complete, so a hung
   fetch delays nothing else.  The trainer does one job at a time because the peer requests one at a time;
 - gossip is screened when it is handled, not when it arrives: two copies of one announcement may arrive together;
@@ -14,7 +15,7 @@ Training runs in threads.  A store or chain that is down answers with failures, 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -37,15 +38,17 @@ from learnae.runtime.session_end import SessionEnd
 
 Heard = tuple[PeerId, on.Announcement]
 
+AT_ONCE = 64  # events that become durable together, at most
+
 
 @dataclass
 class LivePeer:
     """``linger``: s of quiet after which it leaves by itself; by default it stays until it is stopped.
 
-    ``observers`` are called after the journal is written, so a crash may keep a decision from them;
-    ``history_from_journals`` has them all.  ``stopwatches`` learn how long requests took.  ``holds``: whether a block
-    that was read earlier is still on the chain; without it, a branch that is replaced between two polls by one at
-    least as high goes unnoticed.  ``seen`` is awaited after each poll of the chain, and raises nothing.
+    ``observers`` are called after the journal is written, so a crash may keep a decision from them; the journals have
+    all.  ``stopwatches`` learn how long requests took.  ``holds``: whether a block that was read earlier is still on
+    the chain; else a branch that is replaced between two polls by one at least as high goes unnoticed.
+    ``seen`` is awaited after each poll of the chain, and raises nothing.
     """
 
     name: str
@@ -64,10 +67,9 @@ class LivePeer:
     dropped: dict[str, int] = field(default_factory=dict)  # announcements, by reason
 
     def __post_init__(self) -> None:
-        self._going = asyncio.Event()
-        self._going.set()
-        self._thawed = asyncio.Event()
-        self._thawed.set()
+        self._going, self._thawed = asyncio.Event(), asyncio.Event()
+        self.resume()
+        self.thaw()
         self.restore()
 
     def restore(self) -> None:
@@ -104,9 +106,9 @@ class LivePeer:
             background = [self._spawn(self._listen()), self._spawn(self._watch_chain())]
             if self._resumed:
                 self._observe(PeerRestarted(), self.now)
-                self._perform(self.peer.outstanding())
+                self._perform(self.peer.outstanding(), self._last)
             else:
-                self._handle(on.Started(self.now))
+                self._handle([on.Started(self.now)])
             ended_by = await self._loop()
             if ended_by is not EndedBy.STOPPED:
                 await self._end_session()
@@ -154,28 +156,28 @@ class LivePeer:
                 return ended_by
             try:
                 async with asyncio.timeout(self.end.due - self.now if self.end.due < float("inf") else None):
-                    arrived = await self._arrived.get()
+                    arrived = [await self._arrived.get()]
             except TimeoutError:
                 continue
             await self._thawed.wait()
-            self._take(arrived)
+            arrived += [self._arrived.get_nowait() for _ in range(min(self._arrived.qsize(), AT_ONCE - 1))]
+            self._handle(arrived)
         return self._ended_by
 
-    def _take(self, arrived: on.Event | Heard) -> None:
-        if not isinstance(arrived, tuple):
-            self._handle(replace(arrived, at=max(self.now, arrived.at)))  # a timer is never early
-            return
-        event = screen(self.peer, self.ports.key, *arrived, self.now)
-        if isinstance(event, Reason):
-            self.dropped[event] = self.dropped.get(event, 0) + 1
-        else:
-            self._handle(event)
-
-    def _handle(self, event: on.Event) -> None:
-        actions = self.peer.handle(event)
-        self._last = event.at
-        self.journal.append(event, digest(actions))
-        self._perform(actions)
+    def _handle(self, arrived: Iterable[on.Event | Heard]) -> None:
+        handled: list[tuple[on.Event, list[do.Action]]] = []
+        for item in arrived:
+            event = screen(self.peer, self.ports.key, *item, self.now) if isinstance(item, tuple) else item
+            if isinstance(event, Reason):
+                self.dropped[event] = self.dropped.get(event, 0) + 1
+            else:
+                self._last = max(self.now, event.at)  # a timer is never early
+                handled.append((event := replace(event, at=self._last), self.peer.handle(event)))
+        for number, (event, actions) in enumerate(handled, start=1):
+            later = number < len(handled) or not any(actions for _, actions in handled)
+            self.journal.append(event, digest(actions), later=later)
+        for event, actions in handled:
+            self._perform(actions, event.at)
 
     async def _end_session(self) -> None:
         """Handle the last event, and sign the journal that ends with it."""
@@ -184,23 +186,21 @@ class LivePeer:
         self._last = event.at
         entry, key = (event, digest(actions)), self.ports.key
         self.journal.append(*entry, await journal_signature(self.name, key, self.config, self.journal, entry))
-        self._perform(actions)
+        self._perform(actions, event.at)
 
-    def _perform(self, actions: list[do.Action]) -> None:
+    def _perform(self, actions: list[do.Action], at: float) -> None:
         for action in actions:
             match action:
                 case do.RecordDecision(fact):
-                    self._observe(fact, self._last)  # as the journal has it, also after a restart
+                    self._observe(fact, at)  # as the journal has it, also after a restart
                 case do.SetTimer(timer, delay):
-                    self._set_timer(timer, delay)
+                    self._set_timer(timer, at + delay)
                 case do.Announce():
                     self._announce(announced(action, self.ports))
                 case _:
                     self._spawn(
                         self._call_trainer(action) if isinstance(action, do.TrainerAction) else self._call_port(action)
                     )
-
-    # tasks
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._tasks.create_task(work)
@@ -283,10 +283,10 @@ class LivePeer:
 
     # private
 
-    def _set_timer(self, timer: Timer, delay: float) -> None:
+    def _set_timer(self, timer: Timer, at: float) -> None:
         if timer in self._timers:
             self._timers[timer].cancel()
-        fired = on.TimerFired(self._last + delay, timer)
+        fired = on.TimerFired(at, timer)
         wait = max(0.0, fired.at - self.clock())
         self._timers[timer] = asyncio.get_running_loop().call_later(wait, self._arrived.put_nowait, fired)
 
