@@ -157,17 +157,17 @@ class Watched:
             return named(self._name, name, next(iter(arguments), None))
 
         @wraps(method)
-        async def awaited(*arguments: Any) -> Any:
+        async def awaited(*arguments: Any, **options: Any) -> Any:
             self._fate.reach("before", called(*arguments))
             self._fate.fail(called(*arguments))
-            answer = await method(*arguments)
+            answer = await method(*arguments, **options)
             self._fate.reach("after", called(*arguments))
             return answer
 
         @wraps(method)
-        def plain(*arguments: Any) -> Any:
+        def plain(*arguments: Any, **options: Any) -> Any:
             self._fate.reach("before", called(*arguments))
-            answer = method(*arguments)
+            answer = method(*arguments, **options)
             if isinstance(answer, AsyncIterator):
                 return self._heard(answer)
             if self._name == "trainer":
