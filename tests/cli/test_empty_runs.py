@@ -8,7 +8,7 @@ from tests.helpers.histories import GOOD
 
 
 @pytest.mark.parametrize("history", ["", "rest"])
-@pytest.mark.parametrize("command", ["report", "figures", "export", "compare", "calibrate", "baselines"])
+@pytest.mark.parametrize("command", ["report", "figures", "export", "compare", "calibrate"])
 def test_a_command_that_shows_a_run_refuses_one_without_a_session(tmp_path: Path, command: str, history: str) -> None:
     run = tmp_path / "run"
     run.mkdir()

@@ -30,7 +30,7 @@ def baselines(
 ) -> int:
     """Train the same peers alone, always averaging, and on pooled data; the run's report compares them."""
     directory = RunDirectory(run)
-    history = directory.read_session()
+    history = directory.read()
     allow_plugins(run, run_plugins)
     session = load(run / "session.toml")
     verdict = directory.judge_again(history)
