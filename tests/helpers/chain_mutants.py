@@ -82,7 +82,8 @@ def signs_again_after_a_crash(patch: Patch) -> None:
     def forgetful(config: PeerConfig, entries: Iterable[tuple[Event, str]]) -> Peer:
         peer = replay(config, entries)
         for debt in peer._payments.debts.in_states((DebtState.SIGNED, DebtState.SENT)):
-            peer._payments.debts.by_number[debt.debt] = replace(debt, state=DebtState.PAYABLE)
+            peer._payments.debts._enter(replace(debt, state=DebtState.PAYABLE))
+        peer._requests.drain()  # nobody sees it
         return peer
 
     patch.setattr(simulator, "replay", forgetful)

@@ -147,7 +147,7 @@ def test_a_status_shows_the_work_and_stays_as_it_is_while_the_peer_goes_on() -> 
     assert before.payee(PeerId("bob")) == "0xbob" and before.payee(PeerId("ann")) is None
     driven.attempted("bob", 60)
     after = driven.peer.status()
-    assert (after.weights, after.step) == (weights("me-1"), 1)
+    assert (after.weights, after.step) == (weights("me-1"), 1) and driven.peer.weights == after.weights
     assert after.published and after.published.step == 1
     assert [debt.creator for debt in after.debts] == ["bob"] and not after.settled
     assert before.step == 0 and before.debts == ()

@@ -113,7 +113,7 @@ def test_equal_tensors_under_another_name_are_a_copy_once_they_are_verified() ->
 def test_a_creator_that_made_room_meanwhile_is_not_tried_again() -> None:
     book = crowd("bob", max_peers=1)
     stranger = next(name for name in map(PeerId, map(str, range(100))) if book.has_room_for(name))
-    assert book.add(stranger) == (True, BOB)
+    assert book.add(stranger) == BOB
     assert not book.fetched(model("bob"), 0.0)
     book.begin_attempt(model("bob"))
     assert list(book.peers) == [stranger]
@@ -211,7 +211,7 @@ def test_what_a_peer_that_is_not_known_did_is_not_noted() -> None:
 def test_who_is_known_is_admitted_and_no_newcomer() -> None:
     book = crowd("bob", max_peers=1)
     assert book.has_room_for(BOB)
-    assert book.add(BOB) == (False, None)
+    assert book.add(BOB) is None and list(book.peers) == [BOB]
 
 
 def test_the_claims_of_a_peer_are_limited() -> None:

@@ -219,6 +219,13 @@ def test_a_peer_that_has_to_make_room_is_forgotten_and_no_longer_denied() -> Non
     assert not adoptions(driven) and not known.denied
 
 
+def test_a_peer_in_good_standing_makes_room_without_a_word() -> None:
+    driven = trading(max_peers=3)
+    names = sorted((PeerId(f"peer {number}") for number in range(20)), key=driven.peer._peer_book._rank, reverse=True)
+    driven.meets(names[0]).meets(names[1])
+    assert names[0] not in driven.peer._peer_book.peers and not standing(driven)
+
+
 def test_blocks_are_read_once_unless_the_chain_rolled_back() -> None:
     driven = reads(overdue(adopts(trading(), "bob", "me-1")), until=7)
     overdue(driven)

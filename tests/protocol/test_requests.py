@@ -111,7 +111,7 @@ def test_an_abandoned_request_is_waited_for_no_longer() -> None:
     requests = opened()
     requests.issue(fetch)
     requests.issue(deploy)
-    assert requests.open(do.FetchModel, do.SignDeployment) == [fetch(1), deploy(2)]
+    assert requests.open(do.FetchModel) == [fetch(1)] and requests.outstanding() == [fetch(1), deploy(2)]
     requests.abandon(fetch(1))
     assert requests.open(do.FetchModel) == []
     assert requests.waits_for(do.SignDeployment) and not requests.waits_for(do.FetchModel)

@@ -183,6 +183,17 @@ def test_the_sender_need_not_be_the_creator() -> None:
     assert driven.asked(do.FetchModel).model == block("sensor")
 
 
+def test_a_block_that_was_received_twice_before_it_is_handled_is_fetched_once() -> None:
+    driven = profiteer()
+    announcement = RowsAnnouncement(SESSION, block("bob"), "signature")
+    twice = [driven.peer.screen(PeerId("bob"), announcement, driven.now) for _ in range(2)]
+    for event in twice:
+        assert not isinstance(event, Reason)
+        driven.tell(event)
+    answers(driven, "rows bob 1")
+    assert not driven.all_asked(do.FetchModel) and driven.peer.status().row_blocks == ("rows bob 1",)
+
+
 def test_blocks_are_limited_per_creator_and_in_all() -> None:
     driven = profiteer(max_row_blocks=3, max_row_blocks_per_creator=2)
     said = [hears(driven, block(*each)) for each in (("ann", 1), ("ann", 2), ("ann", 3), ("bob", 1), ("cat", 1))]

@@ -16,6 +16,7 @@ from learnae.protocol.events import Announcement
 from learnae.protocol.types import Cid, PeerId
 from learnae.session.faults import CUT, Link, Links
 
+NO_EFFECT = Link()
 MAX_UNREAD = 1000  # messages that a peer may leave unread; more are lost
 
 
@@ -27,7 +28,7 @@ class MemoryNet:
     """
 
     rng: random.Random
-    everywhere: Link = Link()
+    everywhere: Link = NO_EFFECT
     links: Links = field(default_factory=dict)
     down: set[str] = field(default_factory=set)  # peers that do not run
     stores_down: set[str] = field(default_factory=set)  # peers whose store does not run
@@ -42,7 +43,7 @@ class MemoryNet:
     @property
     def undisturbed(self) -> bool:
         """Whether every message arrives, without delay.  Asked for each, so that most cost no more than this."""
-        return not (self.links or self.down or self.stores_down) and self.everywhere == Link()
+        return not (self.links or self.down or self.stores_down) and self.everywhere == NO_EFFECT
 
     def runs(self, name: str) -> bool:
         return name not in self.down and name not in self.stores_down

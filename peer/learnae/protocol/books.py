@@ -39,6 +39,7 @@ class Books(PaymentReader):
         self, config: PeerConfig, requests: Requests, payments: Payments, change: Callable[[str], None]
     ) -> None:
         super().__init__(requests)
+        self.applies = bool(config.cost)
         self._config, self._payments, self._change = config, payments, change
         self.away = False
         self._units = 0  # of work in these books

@@ -38,7 +38,7 @@ class Creators:
     def announce(self, model: ModelRef, now: float) -> None:
         """Enter a claim, unless somebody is already credited with the tensors."""
         digest, digests = model.weights.digest, self._digests.setdefault(model.creator, [])
-        if digest not in self._credited and not self.claims(model.creator, digest):
+        if digest not in self._credited and model.creator not in self._claims.get(digest, {}):
             self._claims.setdefault(digest, {})[model.creator] = model, now
             digests.append(digest)
             if len(digests) > REMEMBERED:

@@ -7,6 +7,7 @@ A rollback takes SENT, MINED and FINAL back to SIGNED: the transaction is sent a
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.protocol.transactions import OutgoingTransaction, TxState
@@ -32,6 +33,9 @@ class Debts:
     record: Callable[[DebtChanged], None]
     by_number: list[DebtChanged] = field(default_factory=list)
     closed: bool = False  # the session is over
+    _numbers: dict[DebtState, set[int]] = field(
+        init=False, default_factory=lambda: {state: set() for state in DebtState}
+    )
 
     def add(
         self,
@@ -49,8 +53,7 @@ class Debts:
             number, creator, cid, before, after, wei, state, second=second, shares=shares, part_of=part_of
         )
         self.by_number.append(debt)
-        self.record(debt)
-        return debt
+        return self._enter(debt)
 
     def accept(self, debt: DebtChanged, pays: bool) -> bool:
         """Whether a new debt is to be paid; else it is declined.  ``pays``: by the peer's policy."""
@@ -72,14 +75,16 @@ class Debts:
     def decline(self, debt: DebtChanged, reason: str) -> None:
         self._change(debt, state=DebtState.DECLINED, reason=reason)
 
-    def update_payees(self, payee_of: Callable[[PeerId], Address | None]) -> None:
-        """Follow the directory: the claim that wins may have changed since a debt became payable."""
-        for debt in self.in_states((DebtState.PAYABLE,)):
+    def payable(self, payee_of: Callable[[PeerId], Address | None]) -> list[DebtChanged]:
+        """The debts that can be paid now: the claim that wins may have changed since a debt became payable."""
+        payable = self.in_states((DebtState.PAYABLE,))
+        for debt in payable:
             payee = payee_of(debt.creator)
             if payee is None:
                 self.reopen(debt)
             elif payee != debt.payee:
                 self.make_payable(debt, payee)
+        return self.in_states((DebtState.PAYABLE,)) if payable else payable
 
     def close(self) -> None:
         """The session is over: give up what is not signed."""
@@ -118,8 +123,7 @@ class Debts:
                 reason="the payee's account reverted" if refused else None,
             )
             if after != before:
-                self.by_number[number] = after
-                self.record(after)
+                self._enter(after)
 
     def decline_above_cap(self, debts: Iterable[DebtChanged]) -> list[DebtChanged]:
         """Decline the debts that exceed the cap and return the rest.  The cap does not include gas."""
@@ -133,13 +137,20 @@ class Debts:
         return kept
 
     def in_states(self, states: Iterable[DebtState]) -> list[DebtChanged]:
-        return [debt for debt in self.by_number if debt.state in states]
+        """By number."""
+        if not any(map(self._numbers.get, states)):  # mostly, and asked after every event
+            return []
+        return [self.by_number[number] for number in sorted(chain(*map(self._numbers.__getitem__, states)))]
 
     def owed_to(self, creator: PeerId) -> list[DebtChanged]:
-        return [debt for debt in self.by_number if debt.state is DebtState.OWED and debt.creator == creator]
+        return [debt for debt in self.in_states((DebtState.OWED,)) if debt.creator == creator]
 
     def _change(self, debt: DebtChanged, **fields: object) -> DebtChanged:
-        changed = replace(self.by_number[debt.debt], **fields)  # type: ignore[arg-type]
-        self.by_number[debt.debt] = changed
-        self.record(changed)
-        return changed
+        return self._enter(replace(self.by_number[debt.debt], **fields))  # type: ignore[arg-type]
+
+    def _enter(self, debt: DebtChanged) -> DebtChanged:
+        self._numbers[self.by_number[debt.debt].state].discard(debt.debt)
+        self._numbers[debt.state].add(debt.debt)
+        self.by_number[debt.debt] = debt
+        self.record(debt)
+        return debt

@@ -11,6 +11,7 @@ pool.  With a stake, a member takes models only of identities whose contracts ar
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from learnae.protocol.blockchain import SHARES, Deposit, PoolCall, PoolRead, PoolState, ReadPool, Report, Withdrawal
 from learnae.protocol.debts import Debts
@@ -56,8 +57,9 @@ class FeePool:
 
         ``finished``: the peer has no work left at present.
         """
-        if self.enabled:
-            self._sign_next(finished)
+        if not self.enabled:
+            return self.splits_fees
+        self._sign_next(finished)
         return self.splits_fees or self._transactions.signing
 
     def poll(self) -> None:
@@ -71,7 +73,7 @@ class FeePool:
         """Whether models of this peer may be averaged: its identity has a stake, if one is required."""
         return not self.checks_stakes or self.holds_stake(self._claims.directory.contract(creator))
 
-    @property
+    @cached_property
     def checks_stakes(self) -> bool:
         """Whether the peer takes models only of identities with a stake, because it has locked its own."""
         return self.enabled and self._config.defence.stake_wei > 0

@@ -47,12 +47,8 @@ class Fetches(Rule):
         self.ready: dict[PeerId, ModelRef] = {}  # fetched and not tried, by creator
         self._taken: ModelRef | None = None  # the last one
         self._durations: deque[float] = deque(maxlen=JUDGED)  # s
+        self.slow_after = FIRST_SLOW  # s: after which a fetch is slow
         self._last_arrival = 0.0  # s: when a model of any creator arrived
-
-    @property
-    def slow_after(self) -> float:
-        """Seconds after which a fetch is slow."""
-        return max(MIN_SLOW, SLOW * median(self._durations)) if self._durations else FIRST_SLOW
 
     @property
     def due_soon(self) -> bool:
@@ -110,9 +106,7 @@ class Fetches(Rule):
 
         ``only_news``: only models that were announced while the peer was DONE.
         """
-        untried = [model for model in self.ready.values() if not self._peer_book.is_settled(model)]
-        untried = [model for model in untried if not self._peer_book.refuses(model.creator)]
-        self.ready = {model.creator: model for model in untried if not only_news or self._peer_book.wakes(model)}
+        self.ready = {creator: model for creator, model in self.ready.items() if self._is_untried(model, only_news)}
         if len(self.ready) >= READY:
             return
         now = self._requests.now
@@ -123,9 +117,9 @@ class Fetches(Rule):
             self._look_again([at for at in slow_at.values() if at > now])
             return
         waiting = [model for model in self._peer_book.wanted(now, only_news) if model.creator not in slow_at]
-        waiting = [model for model in waiting if self._peer_book.is_newest(model) or model.creator not in self.ready]
-        waiting = [model for model in waiting if model not in (self._taken, self.ready.get(model.creator))]
-        due = [model for model in waiting if self._not_before(model) <= now]
+        waiting = [model for model in waiting if model.creator not in self.ready and model != self._taken]
+        moments = [self._peer_book.peers[model.creator].delivery.not_before for model in waiting]
+        due = [model for model, at in zip(waiting, moments, strict=True) if at <= now]
         while len(self.ready) + sum(quick) < READY and len(slow_at) < OPEN:
             admits_strangers = len(quick) - sum(quick) < strangers and len(slow_at) < OPEN - RESERVED
             allowed = due if admits_strangers else [model for model in due if self._reliable(model.creator)]
@@ -136,7 +130,7 @@ class Fetches(Rule):
             self._fetch(model)
             quick.append(self._reliable(model.creator))
             slow_at[model.creator] = now + self.slow_after
-        self._look_again([at for at in map(self._not_before, waiting) if at > now])
+        self._look_again([at for at in moments if at > now])
         if due:
             self._look_again([at for at in slow_at.values() if at > now])
 
@@ -146,6 +140,7 @@ class Fetches(Rule):
         self._last_arrival = self._requests.now
         if peer := self._peer_book.peers.get(model.creator):
             self._durations.append(self._requests.now - peer.delivery.began_at)
+            self.slow_after = max(MIN_SLOW, SLOW * median(self._durations))
         if self._peer_book.fetched(model, self._requests.now):
             self.ready[model.creator] = model
         self._arrived(model, self._peer_book.wakes(model))
@@ -155,6 +150,11 @@ class Fetches(Rule):
         peer = self._peer_book.peers.get(model.creator)
         if peer:
             peer.delivery.fail(self._requests.now, self._last_arrival)
+
+    def _is_untried(self, model: ModelRef, only_news: bool) -> bool:
+        """Whether a model that was fetched may still be tried."""
+        book = self._peer_book
+        return not (book.is_settled(model) or book.refuses(model.creator)) and (not only_news or book.wakes(model))
 
     def _creators(self) -> list[PeerId]:
         """Of the models that are being fetched."""
@@ -180,6 +180,3 @@ class Fetches(Rule):
     def _reliable(self, creator: PeerId) -> bool:
         peer = self._peer_book.peers.get(creator)
         return peer is not None and peer.delivery.reliable
-
-    def _not_before(self, model: ModelRef) -> float:
-        return self._peer_book.peers[model.creator].delivery.not_before

@@ -113,8 +113,10 @@ class Payments:
             if self._requests.now >= self._sign_from:
                 self._sign_next(finished)
                 self.registration.sign_claim()
-        waits = self.transactions.open() or self.claims.has_unread or self.debts.in_states(UNSETTLED)
-        if (waits or self.registration.unfinished or self.pool.unfinished) and self._requests.due(Timer.CHAIN) is None:
+        if self._requests.due(Timer.CHAIN) is not None:
+            return
+        waits = self.transactions.open or self.claims.has_unread or self.debts.in_states(UNSETTLED)
+        if waits or self.registration.unfinished or self.pool.unfinished:
             self._requests.set_timer(Timer.CHAIN, self._config.chain.poll)
 
     def close(self) -> None:
@@ -129,12 +131,11 @@ class Payments:
         if self.registration.needs_deployment:
             self.transactions.sign_deployment(self.registration.poid)
             return
-        self.debts.update_payees(self.claims.directory.payee)
-        if self.pool.sign_next(finished):
-            return
-        payable = self.debts.decline_above_cap(self.debts.in_states((DebtState.PAYABLE,)))
-        if due := next(due_payments(payable, self._config.payment, finished), None):
-            self.transactions.sign_payment(due, self.transactions.next_nonce)
+        payable = self.debts.payable(self.claims.directory.payee)
+        if not self.pool.sign_next(finished) and payable:
+            payable = self.debts.decline_above_cap(payable)
+            if due := next(due_payments(payable, self._config.payment, finished), None):
+                self.transactions.sign_payment(due, self.transactions.next_nonce)
 
     def _still_owed(self, request: do.SignPayment | SignPoolCall) -> bool:
         """Whether the session is not over, and no debt was declined or has another payee since."""
@@ -162,7 +163,7 @@ class Payments:
     def _leave_chain(self) -> None:
         self.debts.leave_chain()
         self._requests.abandon_all(*get_args(do.ChainAction))
-        self.transactions.by_nonce.clear()
+        self.transactions.reset()
         self.claims.reset()
         self.registration.reset()
         self.pool.reset()

@@ -53,7 +53,7 @@ from learnae.protocol.settings import PeerConfig
 from learnae.protocol.snapshot import PeerSnapshot, snapshot
 from learnae.protocol.start import Start
 from learnae.protocol.training import Training
-from learnae.protocol.types import PeerId, Timer
+from learnae.protocol.types import Answering, PeerId, Timer, Weights
 
 VERSION = 4  # of a peer's behaviour: a journal of another version is not replayed
 
@@ -70,18 +70,19 @@ class Peer:
         self._announcing = Announcing(config, self._requests, self._training, self._payments)
         self._start = Start(config, self._requests, self._training, self._payments)
         self._screening = Screening(config, self._peer_book, self._training.rows, self._payments.claims)
-        self._rules: list[Rule] = [  # sealed models last: the others change who may read
+        rules: list[Rule] = [  # sealed models last: the others change who may read
             self._training.fetches,
             self._training.rows,
             RowRewards(config, self._requests, self._training, self._payments),
             Reciprocity(config, self._requests, self._peer_book, self._training, self._payments),
             self._training.books,
-            SealedModels(self._requests, self._peer_book, self._training.publication),
+            SealedModels(config, self._requests, self._peer_book, self._training.publication),
         ]
+        self._rules = [rule for rule in rules if rule.applies]
 
     def handle(self, event: on.Event) -> list[do.Action]:
         self._requests.validate(event)
-        if isinstance(event, on.Answer):
+        if isinstance(event, Answering):
             request = self._requests.resolve(event)
             if request is None:
                 return []
@@ -108,7 +109,7 @@ class Peer:
     def quiet(self) -> bool:
         """DONE, with nothing under way, to publish or to settle.  A session ends when all peers stay quiet.
 
-        Drivers ask for this and ``saw_all_slices`` very often, so both exist outside ``status()``.
+        Drivers ask for this and for what follows very often, so these exist outside ``status()``.
         """
         return is_quiet(self._requests, self._training, self._payments)
 
@@ -120,6 +121,11 @@ class Peer:
     def rest(self) -> Rest | None:
         """What it has announced and received; None unless it is at rest."""
         return rest(self._config.peer, self._training, self._payments, self._peer_book) if self.at_rest else None
+
+    @property
+    def weights(self) -> Weights | None:
+        """Of the model it works with."""
+        return self._training.publication.weights
 
     @property
     def saw_all_slices(self) -> bool:
@@ -204,16 +210,16 @@ class Peer:
         # ``Timer.WORK`` and ``Timer.FETCH`` need nothing more: after every event the work machine proceeds.
 
     def _meet(self, peer: PeerId) -> None:
-        """Enter a peer that announced something."""
-        new, removed = self._peer_book.add(peer)
-        if new:
-            self._peer_book.peers[peer].useless = not self._hooks.takes(peer)
+        """Enter a peer that announced something, unless it is known."""
+        if peer in self._peer_book.peers:
+            return
+        removed = self._peer_book.add(peer)
+        self._peer_book.peers[peer].useless = not self._hooks.takes(peer)
         if removed:
             self._payments.claims.forget(removed)
             for rule in self._rules:
                 rule.forget(removed)
-        if new:
-            self._announcing.greet()
+        self._announcing.greet()
 
     def _proceed(self) -> None:
         if not self._payments.debts.closed:

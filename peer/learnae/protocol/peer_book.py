@@ -11,6 +11,7 @@ number of peers.  When the book is full,
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from learnae.errors import Reason
 from learnae.protocol import actions as do
@@ -56,17 +57,17 @@ class PeerBook:
     def has_room_for(self, peer: PeerId) -> bool:
         return peer in self.peers or not self._full or self._rank(peer) < self._last()[1]
 
-    def add(self, peer: PeerId) -> tuple[bool, PeerId | None]:
-        """Return whether the peer is new, and the peer that was removed to make room for it."""
+    def add(self, peer: PeerId) -> PeerId | None:
+        """Enter a peer, unless it is known; return the one that was removed to make room for it."""
         if peer in self.peers:
-            return False, None
+            return None
         removed = self._last()[0] if self._full else None
         if removed:
             self._replace_newest(removed, self.peers.pop(removed), None)
             self._creators.forget(removed)
         self.peers[peer] = KnownPeer(self._rank(peer))
         self._first_to_go = None
-        return True, removed
+        return removed
 
     def claim_read(self, request: do.ReadClaim, peer: PeerId, directory: Directory) -> None:
         """Note that the directory has a wallet of a peer.
@@ -146,9 +147,6 @@ class PeerBook:
         """Whether somebody is credited with these tensors, so that they have been tried."""
         return self._creators.of(model.weights.digest) is not None
 
-    def is_newest(self, model: ModelRef) -> bool:
-        return self.peers[model.creator].newest == model
-
     def credit(self, model: ModelRef) -> list[ModelRef]:
         """Credit the creator of a verified model; return the copies that other peers have announced."""
         self._creators.credit(model)
@@ -173,8 +171,8 @@ class PeerBook:
         In the place of a model whose tensors another peer announced earlier stands the other peer's.
         """
         wanted = [peer for peer in self.peers.values() if peer.wanted and (peer.news or not only_news)]
-        wanted.sort(key=lambda peer: peer.rank)
-        models = [peer.newest for peer in wanted if peer.newest and self.may_try(peer.newest.creator)]
+        wanted.sort(key=attrgetter("rank"))
+        models = [peer.newest for peer in wanted if peer.newest and self._may_try(peer.newest.creator, peer)]
         firsts = dict.fromkeys(self._creators.first(model, now, self._available) for model in models)
         return [model for model in firsts if self.can_read(model)]
 
@@ -194,7 +192,7 @@ class PeerBook:
     def may_try(self, creator: PeerId) -> bool:
         """Whether this peer averages with models of the creator."""
         peer = self.peers.get(creator)
-        return peer is not None and not peer.useless and not self.refuses(creator) and not self._used_up(peer)
+        return peer is not None and self._may_try(creator, peer)
 
     def wakes(self, model: ModelRef) -> bool:
         """Whether these tensors are the newest model of a peer, announced while this peer was DONE."""
@@ -225,6 +223,9 @@ class PeerBook:
     def _announcers(self, model: ModelRef) -> list[KnownPeer]:
         """The peers whose newest model has these tensors, in the order of their announcements."""
         return [self.peers[peer] for peer in self._announced.get(model.weights.digest, ())]
+
+    def _may_try(self, creator: PeerId, peer: KnownPeer) -> bool:
+        return not (peer.useless or self.refuses(creator) or self._used_up(peer))
 
     def _available(self, model: ModelRef) -> bool:
         creator = model.creator

@@ -31,6 +31,7 @@ class Reciprocity(PaymentReader):
         self, config: PeerConfig, requests: Requests, peer_book: PeerBook, training: Training, payments: Payments
     ) -> None:
         super().__init__(requests)
+        self.applies = config.defence.kind is Defence.RECIPROCITY
         self._config, self._peer_book, self._training = config, peer_book, training
         self._directory, self._transactions = payments.claims.directory, payments.transactions
         self._adopted: dict[tuple[PeerId, Cid], float] = {}  # adopter and unpaid model -> when the grace began
@@ -43,11 +44,10 @@ class Reciprocity(PaymentReader):
 
     def model_received(self, model: ModelRef) -> None:
         """Note whose model an announced average adopts."""
-        settings = self._config.defence
-        if settings.kind is not Defence.RECIPROCITY or model.parents is None:
+        if model.parents is None:
             return
         _, adopted = model.parents.cids
-        if settings.scope is Scope.ALL or adopted in self._training.publication.cids:
+        if self._config.defence.scope is Scope.ALL or adopted in self._training.publication.cids:
             self._adopted.setdefault((model.creator, adopted), self._requests.now)
 
     def proceed(self) -> None:

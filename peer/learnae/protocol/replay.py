@@ -20,7 +20,14 @@ def new_peer(config: PeerConfig) -> Peer:
 
 def digest(actions: list[Action]) -> str:
     """Digest of the actions for one event and of the version of the protocol."""
-    return hashlib.sha256(f"{VERSION} {actions!r}".encode()).hexdigest()[:16]
+    return _digest(repr(actions)) if actions else NO_ACTIONS
+
+
+def _digest(actions: str) -> str:
+    return hashlib.sha256(f"{VERSION} {actions}".encode()).hexdigest()[:16]
+
+
+NO_ACTIONS = _digest("[]")  # most events have none
 
 
 def replay(config: PeerConfig, entries: Iterable[tuple[Event, str]]) -> Peer:

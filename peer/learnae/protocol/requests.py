@@ -1,7 +1,7 @@
 """A peer's open requests, its timers and the actions of the present event.  Both state machines write to it."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar, get_args
 
 from learnae.errors import DriverError
 from learnae.protocol import actions as do
@@ -10,7 +10,7 @@ from learnae.protocol.blockchain import PaymentsRead, PoolRead, ReadPayments, Re
 from learnae.protocol.decisions import Decision
 from learnae.protocol.policies import ForgeModel, ModelForged
 from learnae.protocol.row_types import PackRows, RowsPacked, RowsSigned, SignRows
-from learnae.protocol.types import Timer
+from learnae.protocol.types import Answering, Timer
 
 ANSWER_OF: dict[type, type] = {
     do.ScoreModel: on.ModelScored,
@@ -31,6 +31,7 @@ ANSWER_OF: dict[type, type] = {
     ReadPayments: PaymentsRead,
     ReadPool: PoolRead,
 }
+TRAINER, SIGNING = get_args(do.TrainerAction), get_args(do.Signing)
 EARLY = 1e-9  # s: rounding may let a timer fire this much before its time
 
 R = TypeVar("R", bound=do.Request)
@@ -41,7 +42,8 @@ class Requests:
         self.now = 0.0
         self.started = False
         self._last_id = 0
-        self._open: dict[int, do.Request] = {}
+        self._open: dict[int, do.Request] = {}  # by id, oldest first
+        self._open_of: dict[type, dict[int, Any]] = {kind: {} for kind in ANSWER_OF}  # the same, by kind
         self._due: dict[Timer, float] = {}
         self._actions: list[do.Action] = []
 
@@ -49,6 +51,7 @@ class Requests:
         """Open a request under the next id."""
         self._last_id += 1
         request = self._open[self._last_id] = make(self._last_id)
+        self._open_of[type(request)][self._last_id] = request
         self._actions.append(request)
 
     def emit(self, action: do.Announce) -> None:
@@ -67,24 +70,29 @@ class Requests:
     def due(self, timer: Timer) -> float | None:
         return self._due.get(timer)
 
-    def open(self, *kinds: type[R]) -> list[R]:
-        """Open requests of these kinds, oldest first."""
-        return [request for request in self._open.values() if isinstance(request, kinds)]
+    def open(self, kind: type[R]) -> list[R]:
+        """Open requests of this kind, oldest first."""
+        return list(self._open_of[kind].values())
 
     @property
     def none_open(self) -> bool:
         return not self._open
 
     def waits_for(self, *kinds: type[do.Request]) -> bool:
-        return any(isinstance(request, kinds) for request in self._open.values())
+        return any(map(self._open_of.get, kinds))
+
+    @property
+    def trainer_is_free(self) -> bool:
+        return not self.waits_for(*TRAINER)
 
     def abandon(self, request: do.Request) -> None:
         """Stop waiting: the answer will be ignored."""
-        del self._open[request.request]
+        del self._open[request.request], self._open_of[type(request)][request.request]
 
     def abandon_all(self, *kinds: type[do.Request]) -> None:
-        for request in self.open(*kinds):
-            self.abandon(request)
+        for kind in kinds:
+            for request in self.open(kind):
+                self.abandon(request)
 
     def validate(self, event: on.Event) -> None:
         """Accept an event; raise DriverError, and change nothing, if no driver can legally report it."""
@@ -92,7 +100,7 @@ class Requests:
             raise DriverError(f"time went back from {self.now} to {event.at}")
         if isinstance(event, on.Started) is self.started:
             raise DriverError("Started is the first event, once")
-        if isinstance(event, on.Answer):
+        if isinstance(event, Answering):
             if not 0 < event.request <= self._last_id:
                 raise DriverError(f"request {event.request} was never issued")
             request = self._open.get(event.request)
@@ -102,7 +110,10 @@ class Requests:
 
     def resolve(self, event: on.Answer) -> do.Request | None:
         """Close the request that is answered and return it; None if it is no longer open."""
-        return self._open.pop(event.request, None)
+        request = self._open.get(event.request)
+        if request:
+            self.abandon(request)
+        return request
 
     def expire(self, timer: Timer) -> bool:
         """Whether the timer was set and is due.  One that fires early, because it was moved, is set again."""

@@ -7,7 +7,6 @@ have acted since, because the first to do so would have received an announcement
 """
 
 from dataclasses import dataclass
-from typing import get_args
 
 from learnae.protocol import actions as do
 from learnae.protocol.debts import UNSETTLED
@@ -55,7 +54,7 @@ def is_quiet(requests: Requests, training: Training, payments: Payments) -> bool
     """Whether a peer is DONE, with nothing under way, to publish or to settle."""
     if training.work is not WorkState.DONE or training.publication.pending:
         return False
-    working = requests.waits_for(*get_args(do.TrainerAction), do.StoreModel)
+    working = not requests.trainer_is_free or requests.waits_for(do.StoreModel)
     expected = training.fetches.expected or training.rows.expected
     return not working and not expected and is_settled(payments)
 
@@ -76,7 +75,7 @@ def is_at_rest(requests: Requests, training: Training, payments: Payments) -> bo
     if not requests.none_open or not has_done_all(training) or not is_settled(payments):
         return False
     # With no request open, the chain owes it nothing either.
-    return not (payments.transactions.open() or payments.claims.has_unread or payments.registration.unfinished)
+    return not (payments.transactions.open or payments.claims.has_unread or payments.registration.unfinished)
 
 
 def rest(peer: PeerId, training: Training, payments: Payments, peer_book: PeerBook) -> Rest:

@@ -45,7 +45,6 @@ AHEAD = 3  # blocks at hand or on their way
 @dataclass(slots=True)
 class KnownRows:
     announcement: RowsAnnouncement
-    arrived: bool = False
     delivery: Delivery = field(default_factory=Delivery)
 
     @property
@@ -65,6 +64,7 @@ class RowBlocks(Rule):
         self._signature = ""
         self._packing_failed = False  # since the last announcements
         self.known: dict[Cid, KnownRows] = {}  # of others
+        self._missing: dict[Cid, KnownRows] = {}  # of these: that have not arrived
         self.ready: list[RowBlock] = []  # fetched and not trained on
         self.taken: list[RowBlock] = []  # trained on, or refused
 
@@ -83,7 +83,7 @@ class RowBlocks(Rule):
     @property
     def at_rest(self) -> bool:
         """Whether all own slices are published, and all known blocks have arrived or were given up."""
-        return not self._publishing and all(known.arrived or known.delivery.given_up for known in self.known.values())
+        return not self._publishing and all(known.delivery.given_up for known in self._missing.values())
 
     @property
     def accepts_more(self) -> bool:
@@ -103,7 +103,7 @@ class RowBlocks(Rule):
     def cids(self) -> list[Cid]:
         """The blocks that this peer holds."""
         own = [announcement.rows.cid for announcement in self._published] + [b.cid for b in (self._unsigned,) if b]
-        return own + [cid for cid, known in self.known.items() if known.arrived]
+        return own + [cid for cid in self.known if cid not in self._missing]
 
     def screen(self, announcement: RowsAnnouncement) -> Reason | None:
         """Why an announced block is not worth an event; None if it is."""
@@ -118,7 +118,9 @@ class RowBlocks(Rule):
         return None if wanted and not full else Reason.RATE_LIMIT
 
     def receive(self, announcement: RowsAnnouncement) -> None:
-        self.known.setdefault(announcement.rows.cid, KnownRows(announcement))
+        cid = announcement.rows.cid
+        if cid not in self.known:
+            self.known[cid] = self._missing[cid] = KnownRows(announcement)
 
     def draw(self, own_left: int) -> RowBlock | None:
         """The block that is the next slice; None for an own slice.  At least one slice must be left."""
@@ -149,12 +151,11 @@ class RowBlocks(Rule):
                 self._packing_failed = True  # it is tried again with the next announcements
 
     def fetched(self, block: RowBlock) -> None:
-        known = self.known[block.cid]
-        known.arrived = True
+        del self._missing[block.cid]
         self._requests.record(RowsFetched(block.creator, block.cid))
         if block.creator in self._config.sensors:
             self._requests.record(RowsForwarded(block.creator, block.number, block.cid))
-            self._requests.emit(do.Announce(replace(known.announcement, addresses=())))
+            self._requests.emit(do.Announce(replace(self.known[block.cid].announcement, addresses=())))
         if self.trains:
             self.ready.append(block)
             self.ready.sort(key=lambda block: block.cid)
@@ -177,13 +178,16 @@ class RowBlocks(Rule):
         self._packing_failed = False
         self._publish()
 
-    def publish_and_fetch(self, trainer_is_free: bool) -> None:
+    def publish_and_fetch(self) -> None:
         """Pack the next own slice, if the trainer has nothing to do; fetch blocks."""
-        if self._publishing and trainer_is_free and not self._unsigned and not self._packing_failed:
+        packs = self._publishing and not self._unsigned and not self._packing_failed
+        if packs and self._requests.trainer_is_free:
             pack = partial(PackRows, slice=len(self._published), flips=self._config.flips)
             self._requests.issue(pack)
+        if not self._missing:
+            return
         now, fetching = self._requests.now, {request.cid for request in self._requests.open(do.FetchModel)}
-        missing = [known for cid, known in self.known.items() if not known.arrived and cid not in fetching]
+        missing = [known for cid, known in self._missing.items() if cid not in fetching]
         missing = [known for known in missing if not known.delivery.given_up]
         due = [known for known in missing if known.delivery.not_before <= now]
         for known in due:
@@ -217,9 +221,9 @@ class RowBlocks(Rule):
     @property
     def _forwarded(self) -> list[RowsAnnouncement]:
         """The announcements of sensors' blocks that have arrived."""
-        sensors = self._config.sensors
-        forwarded = [known for known in self.known.values() if known.arrived and known.block.creator in sensors]
-        return [replace(known.announcement, addresses=()) for known in forwarded]
+        arrived = (known for cid, known in self.known.items() if cid not in self._missing)
+        forwarded = (known.announcement for known in arrived if known.block.creator in self._config.sensors)
+        return [replace(announcement, addresses=()) for announcement in forwarded]
 
     @property
     def _publishing(self) -> bool:

@@ -24,6 +24,7 @@ class RowRewards(Rule):
     def __init__(self, config: PeerConfig, requests: Requests, training: Training, payments: Payments) -> None:
         self._price, self._requests = config.reward.data_wei, requests
         self._training, self._payments = training, payments
+        self.applies = self._price > 0
         self._best: Score | None = None
         self._used: list[RowBlock] = []
 
@@ -39,7 +40,7 @@ class RowRewards(Rule):
     def scored(self, score: Score | None) -> None:
         """``score``: of the peer's newest model; None before the first."""
         before = self._best
-        if score is None or not self._price or (before and not score.beats(before)):
+        if score is None or (before and not score.beats(before)):
             return
         self._best, used, self._used = score, self._used, []
         for block in used:

@@ -25,6 +25,8 @@ from learnae.protocol.types import ModelRef, PeerId
 class Rule:
     """``Peer`` calls these methods after it has handled an event itself.  A rule overrides those that it needs."""
 
+    applies = True  # whether the session has this rule; otherwise it is not called
+
     def model_received(self, model: ModelRef) -> None:
         """Another peer has announced a model."""
 

@@ -12,11 +12,13 @@ from learnae.protocol.peer_book import PeerBook
 from learnae.protocol.publication import Publication
 from learnae.protocol.requests import Requests
 from learnae.protocol.rules import Rule
+from learnae.protocol.settings import PeerConfig
 from learnae.protocol.types import ModelRef
 
 
 class SealedModels(Rule):
-    def __init__(self, requests: Requests, peer_book: PeerBook, publication: Publication) -> None:
+    def __init__(self, config: PeerConfig, requests: Requests, peer_book: PeerBook, publication: Publication) -> None:
+        self.applies = config.defence.sealed
         self._requests, self._peer_book, self._publication = requests, peer_book, publication
 
     def model_received(self, model: ModelRef) -> None:

@@ -19,7 +19,6 @@ Rules:
 
 from functools import partial
 from random import Random
-from typing import get_args
 
 from learnae.protocol import actions as do
 from learnae.protocol import events as on
@@ -41,7 +40,6 @@ from learnae.protocol.slices import Slices
 from learnae.protocol.transitions import WORK
 from learnae.protocol.types import ModelRef, Score, Timer
 
-TRAINER = get_args(do.TrainerAction)
 RETRY_INITIAL = 1.0  # s until initial weights that failed to load are fetched again
 
 
@@ -53,6 +51,8 @@ class Training:
         hooks.training = self
         self._requests, self._peer_book = requests, peer_book
         self._pay = payments.rewards.attempted
+        self._keeps = config.role is Role.KEEPER
+        self._begins_with_initial = config.role is not Role.PROFITEER or not config.privacy
         self.books = Books(config, requests, payments, self._books_closed)
         self.work, self.begun = WorkState.EMPTY, False
         self.publication = Publication(config, requests, peer_book, hooks)
@@ -145,17 +145,15 @@ class Training:
         """Begin fetches and the next unit of work, unless one is under way."""
         if self.absent:
             return
-        keeps = self._config.role is Role.KEEPER
-        if self.begun and keeps and self.work is WorkState.EMPTY:
+        if self.begun and self._keeps and self.work is WorkState.EMPTY:
             self._change("nothing to compute")
-        begins_with_initial = self._config.role is not Role.PROFITEER or not self._config.privacy
-        initial = self.work is WorkState.EMPTY and begins_with_initial
+        initial = self.work is WorkState.EMPTY and self._begins_with_initial
         averages = self.hooks.averages and (self.patience > 0 or self.slices.left)
         if self.begun:
-            if keeps or (not initial and self.hooks.averages):
-                self.fetches.fetch(only_news=not (averages or keeps))
-            self.rows.publish_and_fetch(trainer_is_free=not (keeps or self._requests.waits_for(*TRAINER)))
-        if keeps or self._requests.waits_for(*TRAINER):
+            if self._keeps or (not initial and self.hooks.averages):
+                self.fetches.fetch(only_news=not (averages or self._keeps))
+            self.rows.publish_and_fetch()
+        if self._keeps or not self._requests.trainer_is_free:
             return
         if initial:
             if self._requests.due(Timer.WORK) is None and not self._requests.waits_for(do.FetchModel):
@@ -201,7 +199,7 @@ class Training:
         self._change(cause)
 
     def _model_arrived(self, model: ModelRef, news: bool) -> None:
-        if self._config.role is Role.KEEPER:
+        if self._keeps:
             self.fetches.superseded(model.creator)
             self.publication.credit(model)  # so that copies of it are not fetched
         elif (news or self.patience > 0) and self.fetches.ready:

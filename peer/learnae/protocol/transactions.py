@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
-from typing import get_args
 
 from learnae.protocol import actions as do
 from learnae.protocol.blockchain import Head, PoolCall, Receipt, Signed, SignPoolCall
 from learnae.protocol.decisions import DebtChanged
-from learnae.protocol.requests import Requests
+from learnae.protocol.requests import SIGNING, Requests
 from learnae.protocol.settings import ChainSettings
 from learnae.protocol.types import Poid, Wei
 
@@ -72,6 +71,7 @@ class Transactions:
     ) -> None:
         self._settings, self._requests, self._changed = settings, requests, changed
         self.by_nonce: list[OutgoingTransaction] = []
+        self.open: list[OutgoingTransaction] = []  # those that are not final, or are to be checked again
 
     @property
     def next_nonce(self) -> int:
@@ -79,7 +79,7 @@ class Transactions:
 
     @property
     def signing(self) -> bool:
-        return self._requests.waits_for(*get_args(do.Signing))
+        return self._requests.waits_for(*SIGNING)
 
     # requests
 
@@ -105,13 +105,13 @@ class Transactions:
 
     def poll(self) -> None:
         """Ask the chain about all versions of all open transactions."""
-        hashes = tuple(version.hash for transaction in self.open() for version in transaction.versions)
+        hashes = tuple(version.hash for transaction in self.open for version in transaction.versions)
         if hashes and not self._requests.waits_for(do.ReadReceipts):
             self._requests.issue(partial(do.ReadReceipts, hashes=hashes))
 
     def send_again(self) -> None:
         """Send what the chain has lost; replace what it does not mine."""
-        for transaction in self.open():
+        for transaction in self.open:
             if transaction.state is TxState.SIGNED:
                 self.send(transaction)
             elif transaction.state is TxState.SENT:
@@ -135,6 +135,7 @@ class Transactions:
         """Enter a signed transaction, or one more version of it; send it."""
         if signed.nonce == self.next_nonce:
             self.by_nonce.append(OutgoingTransaction(request))
+            self.open.append(self.by_nonce[-1])
         transaction = self.by_nonce[signed.nonce]
         transaction.versions.append(signed)
         if transaction.receipt is None:  # otherwise an earlier version was mined while this one was signed
@@ -146,13 +147,10 @@ class Transactions:
         """All versions of all transactions, in nonce order."""
         return tuple(version for transaction in self.by_nonce for version in transaction.versions)
 
-    def open(self) -> list[OutgoingTransaction]:
-        return [each for each in self.by_nonce if each.needs_recheck or each.state is not TxState.FINAL]
-
     @property
     def need_recheck(self) -> bool:
         """Whether the chain rolled back and has not been asked since."""
-        return any(transaction.needs_recheck for transaction in self.by_nonce)
+        return any(transaction.needs_recheck for transaction in self.open)
 
     def sent(self, signed: Signed) -> None:
         """Note that a node has a transaction."""
@@ -164,7 +162,7 @@ class Transactions:
     def update(self, receipts: Iterable[Receipt | None], head: Head) -> None:
         """Apply the chain's answer."""
         by_hash = {receipt.hash: receipt for receipt in receipts if receipt}
-        for transaction in self.open():
+        for transaction in self.open:
             before = (transaction.state, transaction.receipt)
             transaction.needs_recheck = False
             mined = (by_hash[version.hash] for version in transaction.versions if version.hash in by_hash)
@@ -176,6 +174,7 @@ class Transactions:
                 transaction.state = TxState.SIGNED  # never sent, or lost by the chain: send it (again)
             if before != (transaction.state, transaction.receipt):
                 self._changed(transaction)
+        self.open = [transaction for transaction in self.open if transaction.state is not TxState.FINAL]
 
     def mark_for_recheck(self) -> int:
         """Ask about all transactions again after a rollback, and send the unmined again; return their number."""
@@ -184,4 +183,9 @@ class Transactions:
             transaction.needs_recheck = True
             if transaction.state is TxState.SENT:
                 transaction.state = TxState.SIGNED
-        return len(self.by_nonce)
+        self.open = list(self.by_nonce)
+        return len(self.open)
+
+    def reset(self) -> None:
+        """Begin again on another chain."""
+        self.by_nonce, self.open = [], []

@@ -67,7 +67,7 @@ class ModelRef:
     creator: PeerId
     step: int
     weights: Weights
-    parents: Parents | None = None
+    parents: Parents | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from learnae.protocol.events import Announcement
 from learnae.protocol.policies import ForgeModel
 from learnae.protocol.replay import digest, new_peer, replay
 from learnae.protocol.row_types import PackRows
-from learnae.protocol.types import PeerId
+from learnae.protocol.types import PeerId, Timer
 from learnae.records.history import Fact, PeerCrashed, PeerRestarted
 from learnae.records.outcome import EndedBy
 from learnae.runtime.clocks import VirtualClock
@@ -115,8 +115,9 @@ class Simulator:
         self.net.down.discard(name)
         self._observe(host, PeerRestarted())
         host.peer = replay(host.config, host.journal.replay())
-        self._perform(host, [action for action in unperformed if isinstance(action, do.RecordDecision)])
-        self._perform(host, host.peer.outstanding())
+        decided = [action for action in unperformed if isinstance(action, do.RecordDecision)]
+        for action in (*decided, *host.peer.outstanding()):
+            self._perform(host, action)
         self.deliver(host, on.ChainRolledBack(self.clock.now, self.ledger.head()))
 
     def freeze(self, name: str) -> None:
@@ -149,73 +150,75 @@ class Simulator:
             host.journal.append(event, digest(actions))
         incarnation = host.incarnation
         for done, action in enumerate(actions):
-            if self._crashes(host, done, actions):
+            if self.crash_points and self._crashes(host, done, actions):
                 return
-            self._perform(host, [action])
-        self._crashes(host, len(actions), actions)
+            self._perform(host, action)
+        if self.crash_points:
+            self._crashes(host, len(actions), actions)
         if host.incarnation == incarnation and isinstance(event, on.ModelScored):
             self._drop_rejected_average(host, event)
 
     def _crashes(self, host: SimulatedPeer, done: int, actions: Sequence[do.Action]) -> bool:
         """Crash here if a test asks for it, and come back at once."""
-        if not self.crash_points or (host.name, host.handled, done) not in self.crash_points:
+        if (host.name, host.handled, done) not in self.crash_points:
             return False
         self.crash_points.remove((host.name, host.handled, done))
         self.crash(host.name)
         self.start(host.name, actions[done:])
         return True
 
-    def _perform(self, host: SimulatedPeer, actions: Sequence[do.Action]) -> None:
-        for action in actions:
-            match action:
-                case do.RecordDecision(fact):
-                    self._observe(host, fact)
-                case do.SetTimer():
-                    self._set_timer(host, action)
-                case do.Announce():
-                    self._announce(host, announced(action, host.ports))
-                case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | ForgeModel() | PackRows():
-                    pending = submit(action, host.ports.trainer)
-                    self._schedule_answer(host, host.costs.work(action), partial(finish, action, pending))
-                case do.FetchModel() if self.swarm.best_link(action.stored_cid, host.name) == CUT:
-                    failed = partial(on.RequestFailed, request=action.request, reason=Reason.TIMEOUT)
-                    self._schedule_answer(host, self.session.network.fetch_timeout, failed)
-                case _:
-                    self._schedule_answer(host, self._port_time(host, action), partial(_call_port, action, host.ports))
+    def _perform(self, host: SimulatedPeer, action: do.Action) -> None:
+        match action:
+            case do.RecordDecision(fact):
+                self._observe(host, fact)
+            case do.SetTimer():
+                self._set_timer(host, action)
+            case do.Announce():
+                self._announce(host, announced(action, host.ports))
+            case do.ScoreModel() | do.TrainSlice() | do.AverageModels() | ForgeModel() | PackRows():
+                pending = submit(action, host.ports.trainer)
+                self._schedule_answer(host, host.costs.work(action), partial(finish, action, pending))
+            case do.FetchModel() if self.swarm.best_link(action.stored_cid, host.name) == CUT:
+                failed = partial(on.RequestFailed, request=action.request, reason=Reason.TIMEOUT)
+                self._schedule_answer(host, self.session.network.fetch_timeout, failed)
+            case _:
+                self._schedule_answer(host, self._port_time(host, action), partial(_call_port, action, host.ports))
 
     def _schedule_answer(self, host: SimulatedPeer, delay: float, make: Callable[[float], on.Event]) -> None:
-        self.after(
-            delay, partial(self._if_alive, host, host.incarnation, lambda: self.deliver(host, make(self.clock.now)))
-        )
+        self._later(host, delay, self._answer, make)
+
+    def _answer(self, host: SimulatedPeer, make: Callable[[float], on.Event]) -> None:
+        self.deliver(host, make(self.clock.now))
 
     def _set_timer(self, host: SimulatedPeer, action: do.SetTimer) -> None:
         self._scheduled += 1
-        number = self._scheduled
-        host.timers[action.timer] = number
+        host.timers[action.timer] = self._scheduled
+        self._later(host, action.delay, self._fire, action.timer, self._scheduled)
 
-        def fire() -> None:
-            if host.timers.get(action.timer) == number:
-                self.deliver(host, on.TimerFired(self.clock.now, action.timer))
+    def _fire(self, host: SimulatedPeer, timer: Timer, number: int) -> None:
+        if host.timers.get(timer) == number:
+            self.deliver(host, on.TimerFired(self.clock.now, timer))
 
-        self.after(action.delay, partial(self._if_alive, host, host.incarnation, fire))
+    def _later(self, host: SimulatedPeer, delay: float, what: Callable[..., None], *arguments: object) -> None:
+        """Do this, unless the peer crashes before; if it is frozen then, when it is thawed."""
+        self.at(self.clock.now + delay, partial(self._if_alive, host, host.incarnation, what, *arguments))
 
-    def _if_alive(self, host: SimulatedPeer, incarnation: int, what: Callable[[], None]) -> None:
-        """Do this unless the peer has crashed since it was scheduled; if it is frozen, when it is thawed."""
+    def _if_alive(self, host: SimulatedPeer, incarnation: int, what: Callable[..., None], *arguments: object) -> None:
         if host.incarnation != incarnation:
             return
         if host.frozen is None:
-            what()
+            what(host, *arguments)
         else:
-            host.frozen.append(partial(self._if_alive, host, incarnation, what))
+            host.frozen.append(partial(self._if_alive, host, incarnation, what, *arguments))
 
     def _announce(self, host: SimulatedPeer, announcement: Announcement) -> None:
-        sent = host.costs.delay(self.session.cost.announce, host.late)
+        late = host.late
+        sent = host.costs.delay(self.session.cost.announce, late)
         for other in host.listeners:
             longer = self.net.delay(host.name, other.name)
             if longer is not None:
-                delay = sent + host.costs.latency(host.late) + longer
-                receive = partial(self.receive, other, host.config.peer, announcement)
-                self.after(delay, partial(self._if_alive, other, other.incarnation, receive))
+                delay = sent + host.costs.latency(late) + longer
+                self._later(other, delay, self.receive, host.config.peer, announcement)
 
     def receive(self, host: SimulatedPeer, sender: PeerId, announcement: Announcement) -> None:
         if host.peer is None:
@@ -254,7 +257,7 @@ class Simulator:
 
     def _drop_rejected_average(self, host: SimulatedPeer, event: on.ModelScored) -> None:
         """Delete the block of an average that the peer did not keep."""
-        kept = host.peer and host.peer.status().weights
+        kept = host.peer and host.peer.weights
         if kept and kept.cid != event.weights.cid:
             self.swarm.drop_unread(event.weights.cid, host.name)
 
