@@ -66,7 +66,7 @@ test-core: $(ENV) ## Run the tests of the pure modules and require 100 % coverag
 
 test-bare: $(ENV) ## Run the tests of the pure modules in a Python without the dependencies of the product
 	$(PY) -m uv run -q --no-project --isolated --python $(PY) $(addprefix --with ,pytest pytest-xdist hypothesis) \
-		python -m pytest $(PARALLEL) $(FAST) --ignore=tests/session/test_session_file.py $(PURE)
+		python -m pytest $(PARALLEL) $(FAST) $(addprefix --ignore=tests/session/test_,session_file.py renamed_settings.py) $(PURE)
 
 test-others: $(ENV) ## Run the other fast tests
 	$(PYTEST) $(FAST) $(addprefix --ignore=,$(PURE)) tests
