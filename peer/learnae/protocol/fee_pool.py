@@ -49,8 +49,10 @@ class FeePool:
     @property
     def unfinished(self) -> bool:
         """Whether the pool expects something of this peer, or owes it its income."""
+        if not self.enabled:
+            return False
         begun = self._registration.claim is not None or self._last(Deposit) is not None
-        return self.enabled and begun and not self._ended
+        return begun and not self._ended
 
     def sign_next(self, finished: bool) -> bool:
         """Sign what is due; return whether payments must wait for it, or are made by the pool.
