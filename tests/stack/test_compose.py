@@ -202,6 +202,28 @@ def test_from_a_pod_nobody_creates_money_or_sends_it_from_other_wallets(swarm: C
     assert docker("exec", f"{PROJECT}-chain-1", "/ask.sh", "anvil_nodeInfo") == ""  # succeeds: the host keeps the rest
 
 
+def test_in_a_pod_the_modules_of_torch_that_training_does_not_use_are_executed_at_their_first_use(
+    swarm: ComposeSwarm,
+) -> None:
+    program = """
+import sys
+from learnae.learn.torch_import import import_torch
+import_torch(whole=False)
+import torch
+from learnae.learn import trainer
+torch.randperm(9, generator=torch.Generator().manual_seed(1))
+left_out = "torch._decomp" not in sys.modules and "torch._subclasses" not in sys.modules
+layers = [torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Flatten(), torch.nn.Linear(144, 2)]
+network = torch.nn.Sequential(*layers)
+optimizer = torch.optim.Adam(network.parameters())
+network(torch.rand(5, 1, 8, 8)).sum().backward()
+optimizer.step()
+several = torch.vmap(lambda row: torch.func.functional_call(network[3], dict(network[3].named_parameters()), (row,)))
+print(left_out, several(torch.ones(4, 144)).shape == (4, 2), torch.empty(3, 4, device="meta").T.shape == (4, 3))
+"""
+    assert inside("peer-p00", program) == "True True True"
+
+
 def test_a_pod_cannot_start_processes_without_end(swarm: ComposeSwarm) -> None:
     program = """
 import os, signal

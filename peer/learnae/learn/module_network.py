@@ -18,8 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch import Tensor, func, nn
 
 from learnae import plugins
 from learnae.errors import InputError
@@ -203,14 +202,14 @@ class ModuleNetwork(Network):
 
 
 def _vmapped(module: nn.Module, tensors: Tensors, rows: Tensor) -> Tensor:
-    logits: Tensor = vmap(partial(functional_call, module, tie_weights=False))(tensors, rows)
+    logits: Tensor = func.vmap(partial(func.functional_call, module, tie_weights=False))(tensors, rows)
     return logits
 
 
 def _alone(module: nn.Module, tensors: Tensors, rows: Tensor) -> Tensor:
     """Of one peer, P = 1.  In-place changes of its buffers reach ``tensors``, because these are views of them."""
     own = {name: tensor[0] for name, tensor in tensors.items()}
-    logits: Tensor = functional_call(module, own, (rows[0],), tie_weights=False)
+    logits: Tensor = func.functional_call(module, own, (rows[0],), tie_weights=False)
     return logits.unsqueeze(0)
 
 

@@ -3,33 +3,137 @@
 import ctypes
 import os
 import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 from types import ModuleType
+from typing import Any
 
-META = "torch._meta_registrations"  # kernels in Python for tensors that have a shape but no data
 LIGHT = "2.6."  # the versions that work without them, which the image of a pod has; 2.15 draws no order of rows
+# Modules that torch imports and the training of an ``mlp`` does not use, with the functions that torch takes from them.
+DEFERRED: dict[str, tuple[str, ...]] = {
+    "torch._higher_order_ops": ("cond", "while_loop"),
+    "torch._meta_registrations": (),
+    "torch.ao": (),
+    "torch.distributions": (),
+    "torch.export": (),
+    "torch.fft": (),
+    "torch.func": ("vmap",),
+    "torch.fx": (),
+    "torch.fx.experimental": (),
+    "torch.fx.experimental.sym_node": (),
+    "torch.hub": (),
+    "torch.linalg": (),
+    "torch.masked": (),
+    "torch.multiprocessing": (),
+    "torch.nested": (),
+    "torch.nn.intrinsic": (),
+    "torch.nn.qat": (),
+    "torch.nn.quantizable": (),
+    "torch.nn.quantized": (),
+    "torch.optim": (),
+    "torch.profiler": (),
+    "torch.quantization": (),
+    "torch.quasirandom": (),
+    "torch.signal.windows": (),
+    "torch.special": (),
+    "torch.testing": (),
+    "torch.utils.data": (),
+}
 _one_thread = Lock()
 
 
 def import_torch(whole: bool) -> None:
-    """Import torch, unless that was done.  ``whole``: with the kernels that only compilers and ``vmap`` need.
+    """Import torch, unless that was done.  ``whole``: as ``import torch`` does.
 
-    Without them the import takes two thirds of the time, and 19 MB less.  Tensors with data never use these kernels.
+    Otherwise the modules in ``DEFERRED``, which are half of torch's, are executed when the first of them is used.
     """
     with _one_thread:
         if "torch" in sys.modules:
             return
         load_torch()
-        light = not whole and _version().startswith(LIGHT)
-        if light:
-            sys.modules[META] = ModuleType(META)
-        import torch  # noqa: F401
+        deferral = None if whole or not _version().startswith(LIGHT) else _Deferral()
+        try:
+            import torch  # noqa: F401
+        finally:
+            if deferral:
+                deferral.importing = False
 
-        if light:
-            del sys.modules[META]  # a later import finds the real one
+
+class _Deferral:
+    """Finds the modules in ``DEFERRED``, and executes none of them while torch is imported.
+
+    All are executed when an attribute of one is read or another module of torch is imported, in the order in which
+    torch imports them: in another order, their circular imports fail.  Other threads wait until all are complete.
+    """
+
+    def __init__(self) -> None:
+        self.importing = True  # torch
+        self._waiting: dict[ModuleType, Loader] = {}
+        self._one_executes = RLock()  # a module that is executed may use another
+        sys.meta_path.insert(0, self)
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if not self.importing and name.startswith("torch."):
+            self.execute(None)
+        spec = PathFinder.find_spec(name, path, target) if self.importing and name in DEFERRED else None
+        if spec and spec.loader:
+            spec.loader = _DeferringLoader(self, spec.loader)
+        return spec
+
+    def defer(self, module: ModuleType, loader: Loader) -> None:
+        self._waiting[module] = loader
+
+    def execute(self, wanted: ModuleType | None) -> None:
+        with self._one_executes:
+            modules = [wanted]
+            if not self.importing and self in sys.meta_path:
+                sys.meta_path.remove(self)
+                modules = [*self._waiting, wanted]
+            for module in filter(None, modules):
+                loader = self._waiting.pop(module, None)
+                if loader:
+                    loader.exec_module(module)
+                    module.__class__ = ModuleType
+
+
+class _DeferringLoader(Loader):
+    def __init__(self, deferral: _Deferral, real: Loader) -> None:
+        self._deferral, self._real = deferral, real
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert module.__spec__
+        module.__loader__ = module.__spec__.loader = self._real
+        module.__spec__.loader_state = self._deferral
+        module.__class__ = _DeferredModule
+        self._deferral.defer(module, self._real)
+
+
+class _DeferredModule(ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        """An attribute that only the code of the module can give it."""
+        if name == "__path__":  # each import of a name from it asks whether it is a package
+            raise AttributeError(name)
+        assert self.__spec__
+        deferral: _Deferral = self.__spec__.loader_state
+        if deferral.importing and name in DEFERRED[self.__name__]:
+            return _later(self.__name__, name)
+        deferral.execute(self)
+        return ModuleType.__getattribute__(self, name)
+
+
+def _later(module: str, name: str) -> Callable[..., Any]:
+    """The function of this name, whose module is executed at the first call."""
+
+    def function(*positional: Any, **named: Any) -> Any:
+        return getattr(import_module(module), name)(*positional, **named)
+
+    return function
 
 
 def _version() -> str:
