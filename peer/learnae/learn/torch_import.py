@@ -14,7 +14,7 @@ from threading import Lock, RLock
 from types import ModuleType
 from typing import Any
 
-LIGHT = "2.6."  # the versions that work without them, which the image of a pod has; 2.15 draws no order of rows
+LIGHT = "2.6."  # the versions of which modules are deferred: that of a pod, in which all of them were tried
 # Modules that torch imports and the training of an ``mlp`` does not use, with the functions that torch takes from them.
 DEFERRED: dict[str, tuple[str, ...]] = {
     "torch._higher_order_ops": ("cond", "while_loop"),
@@ -51,7 +51,7 @@ _one_thread = Lock()
 def import_torch(whole: bool) -> None:
     """Import torch, unless that was done.  ``whole``: as ``import torch`` does.
 
-    Otherwise the modules in ``DEFERRED``, which are half of torch's, are executed when the first of them is used.
+    Otherwise the modules in ``DEFERRED`` and what they import are executed when the first of them is used.
     """
     with _one_thread:
         if "torch" in sys.modules:
@@ -70,6 +70,7 @@ class _Deferral:
 
     All are executed when an attribute of one is read or another module of torch is imported, in the order in which
     torch imports them: in another order, their circular imports fail.  Other threads wait until all are complete.
+    ``importlib.util.LazyLoader`` executes one module, and that already while torch is imported, for its ``__path__``.
     """
 
     def __init__(self) -> None:
