@@ -25,7 +25,7 @@ from learnae.learn.batched_optimizers import OptimizerSettings, create_optimizer
 from learnae.learn.cache import ModelCache
 from learnae.learn.compute import Compute
 from learnae.learn.datasets.dataset import Dataset
-from learnae.learn.losses import loss
+from learnae.learn.losses import loss_gradient
 from learnae.learn.metrics import ACCURACY, SCALE, measured
 from learnae.learn.model import count_correct
 from learnae.learn.network import Network
@@ -34,6 +34,7 @@ from learnae.protocol.types import Score
 
 CACHE_BYTES = 64 << 20  # of decoded weights, by default
 MAX_OUTPUTS = 4_000_000  # rows of all jobs together whose logits are kept for a metric that needs them at once
+SELECTED_NUMBERS = 1 << 18  # features that training selects at once: fewer calls, and they stay in the CPU cache
 SCORING_CHUNK = 512  # rows of each job: bounds the memory and stays close to the CPU cache
 
 
@@ -180,19 +181,15 @@ def run_jobs(jobs: Sequence[Job], table: Dataset, on: Compute) -> list[JobResult
     return [JobResult(own, *score) for own, score in zip(weights, scores, strict=True)]
 
 
+@torch.no_grad()
 def _train(jobs: Sequence[TrainJob], weights: Tensor, table: Dataset, on: Compute) -> Tensor:
-    first, network = jobs[0], jobs[0].network
-    tensors = network.stacked(weights)
-    parameters = [tensors[name].requires_grad_() for name in network.trained]
-    optimizer = create_optimizer(parameters, first.settings)
-    with network.randomness(first.seed):
+    network, settings = jobs[0].network, jobs[0].settings
+    model = on.in_training(network, weights, loss_gradient(settings.loss))
+    optimizer = create_optimizer(model.weights, settings)
+    with network.randomness(jobs[0].seed):
         for x, y in _training_steps(jobs, table, on):
-            logits = on.logits(network, tensors, x, training=True)
-            total = loss(first.settings.loss, logits, y)
-            gradients = torch.autograd.grad(total, parameters, allow_unused=True, materialize_grads=True)
-            with torch.no_grad():
-                optimizer.step(gradients)
-    return network.flat(tensors).detach()
+            optimizer.step(model.gradients(x, y))
+    return model.flat()
 
 
 def _training_steps(jobs: Sequence[TrainJob], table: Dataset, on: Compute) -> Iterator[tuple[Tensor, Tensor]]:
@@ -203,19 +200,21 @@ def _training_steps(jobs: Sequence[TrainJob], table: Dataset, on: Compute) -> It
     sources, settings = [job.source or job.dataset for job in jobs], jobs[0].settings
     shared = all(source is jobs[0].dataset for source in sources)
     generators = [torch.Generator().manual_seed(job.seed) for job in jobs]
+    steps = max(1, SELECTED_NUMBERS // (len(jobs) * settings.batch * table.shape.features))  # selected at once
     for _ in range(settings.epochs):
         order = [
             job.training[torch.randperm(len(job.training), generator=generator)]
             for job, generator in zip(jobs, generators, strict=True)
         ]
-        for rows in torch.split(torch.stack(order), settings.batch, dim=1):
-            if rows.shape[1] < jobs[0].network.min_rows:
-                continue
+        for rows in torch.split(torch.stack(order), steps * settings.batch, dim=1):
             if shared:
-                yield table.select(on.send(rows))
+                selected = table.select(on.send(rows))
             else:
                 parts = [source.select(own.unsqueeze(0)) for source, own in zip(sources, rows, strict=True)]
-                yield on.send(torch.cat([x for x, _ in parts])), on.send(torch.cat([y for _, y in parts]))
+                selected = on.send(torch.cat([x for x, _ in parts])), on.send(torch.cat([y for _, y in parts]))
+            for x, y in zip(*(torch.split(part, settings.batch, dim=1) for part in selected), strict=True):
+                if x.shape[1] >= jobs[0].network.min_rows:
+                    yield x.contiguous(), y.contiguous()
 
 
 @torch.inference_mode()

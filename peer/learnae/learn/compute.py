@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from learnae.errors import InputError
-from learnae.learn.network import Network, Tensors
+from learnae.learn.network import LossGradient, Network, Tensors, WeightsInTraining
 from learnae.session.settings import ComputeSettings
 
 CPU = "cpu"
@@ -35,6 +35,29 @@ class Compute:
             return network.logits(tensors, x, training)
         shorter = {name: tensor.to(self.dtype) for name, tensor in tensors.items()}
         return network.logits(shorter, x.to(self.dtype), training).float()
+
+    def in_training(self, network: Network, flat: Tensor, of_loss: LossGradient) -> WeightsInTraining:
+        """A copy of weights (P, T), on the device."""
+        own = network.in_training(flat, of_loss) if self.dtype is torch.float32 else None
+        return own or ByAutograd(self, network, flat, of_loss)
+
+
+class ByAutograd(WeightsInTraining):
+    """Gradients of any network, in any precision."""
+
+    def __init__(self, compute: Compute, network: Network, flat: Tensor, of_loss: LossGradient) -> None:
+        self._compute, self._network, self._of_loss = compute, network, of_loss
+        self._tensors = network.stacked(flat)
+        self.weights = [self._tensors[name].requires_grad_() for name in network.trained]
+
+    @torch.enable_grad()
+    def gradients(self, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+        logits = self._compute.logits(self._network, self._tensors, x, training=True)
+        by_logits = self._of_loss(logits.detach(), y)
+        return torch.autograd.grad(logits, self.weights, by_logits, allow_unused=True, materialize_grads=True)
+
+    def flat(self) -> Tensor:
+        return self._network.flat(self._tensors).detach()
 
 
 def compute_of(settings: ComputeSettings) -> Compute:

@@ -8,14 +8,17 @@ Shapes: P peers, B rows, F features, C classes, T parameters.
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 Tensors = dict[str, Tensor]  # by name, stacked over peers
+LossGradient = Callable[[Tensor, Tensor], Tensor]  # logits (P, B, C), labels (P, B) -> the gradient by logits (P, B, C)
 
 MAX_JOBS = 24  # peers that compute together: more are no faster
 MAX_JOBS_BYTES = 64 << 20  # of their weights
@@ -29,6 +32,23 @@ class ModelView:
     classes: int  # or 1, if a label is a number
     shape: tuple[int, ...]  # of a row, such as (8, 8) for an image; (features,) for a table
     hidden: tuple[int, ...]
+
+
+class WeightsInTraining(Protocol):
+    """Weights of P peers, and their gradients.  Used with gradient recording disabled."""
+
+    weights: list[Tensor]  # an optimizer changes them in place
+
+    def gradients(self, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+        """Of the loss by each tensor of ``weights``, for features (P, B, F) and labels (P, B).
+
+        The next call may overwrite them.
+        """
+        ...
+
+    def flat(self) -> Tensor:
+        """The weights as they are now (P, T)."""
+        ...
 
 
 class Network(ABC):
@@ -65,6 +85,10 @@ class Network(ABC):
     @abstractmethod
     def logits(self, tensors: Tensors, x: Tensor, training: bool = False) -> Tensor:
         """Logits (P, B, C) of rows (P, B, F)."""
+
+    def in_training(self, flat: Tensor, of_loss: LossGradient) -> WeightsInTraining | None:
+        """A copy of weights (P, T) whose gradients the network computes itself; None: autograd computes them."""
+        return None
 
     def randomness(self, seed: int) -> AbstractContextManager[None]:
         """Entered while a job trains, for networks that draw random numbers."""

@@ -1,0 +1,78 @@
+"""The gradients that are written out are those of autograd, bit for bit."""
+
+import pytest
+import torch
+from tests.learn.small import settings, weights
+from torch import Tensor
+
+from learnae.learn.batched_optimizers import OptimizerSettings, create_optimizer
+from learnae.learn.compute import ByAutograd, Compute
+from learnae.learn.losses import loss, loss_gradient
+from learnae.learn.mlp import Mlp, MlpInTraining
+from learnae.learn.network import LossGradient, Network, WeightsInTraining
+
+DICE = torch.Generator().manual_seed(0)
+LAYERS = [(28, 64, 64, 2), (28, 2), (5, 3, 40, 7, 3), (7, 20, 16), (28, 12, 3), (100, 31, 17, 10)]
+
+
+def by_autograd(network: Network, flat: Tensor, of_loss: LossGradient) -> WeightsInTraining:
+    return ByAutograd(Compute(), network, flat, of_loss)
+
+
+@torch.no_grad()
+def trained(model: WeightsInTraining, network: Network, how: OptimizerSettings, peers: int) -> Tensor:
+    """Weights after steps on rows that depend on nothing but the arguments; the last step is short."""
+    dice = torch.Generator().manual_seed(1)
+    optimizer = create_optimizer(model.weights, how)
+    for rows in (100, 100, 100, 17):
+        x = torch.randn(peers, rows, network.widths[0], generator=dice)
+        y = torch.randint(0, network.widths[-1], (peers, rows), generator=dice)
+        y = y.float() if how.loss == "mse" else y
+        optimizer.step(model.gradients(x, y))
+    return model.flat()
+
+
+@pytest.mark.parametrize("peers", [1, 2, 10])
+@pytest.mark.parametrize("layers", LAYERS)
+@pytest.mark.parametrize(
+    "how",
+    [
+        settings(),
+        settings(momentum=0.0),
+        settings(optimizer="adam", learning_rate=0.01),
+        settings(loss="mse", learning_rate=0.01),
+    ],
+)
+def test_training_gives_the_bits_of_autograd(how: OptimizerSettings, layers: tuple[int, ...], peers: int) -> None:
+    network = Mlp(layers)
+    flat = torch.stack([weights(network, seed) for seed in range(peers)])
+    own, expected = (
+        trained(model(network, flat.clone(), loss_gradient(how.loss)), network, how, peers)
+        for model in (MlpInTraining, by_autograd)
+    )
+    assert torch.equal(own, expected)
+    assert not torch.equal(own, flat)
+
+
+@pytest.mark.parametrize("layers", LAYERS)
+def test_the_padding_of_narrow_layers_stays_0(layers: tuple[int, ...]) -> None:
+    network = Mlp(layers)
+    flat = torch.stack([weights(network, seed) for seed in range(3)])
+    model = MlpInTraining(network, flat, loss_gradient("cross-entropy"))
+    trained(model, network, settings(optimizer="adam"), 3)
+    numbers = sum(int(weight.count_nonzero()) for weight in model.weights)
+    assert numbers == int(model.flat().count_nonzero()) > 0
+
+
+@pytest.mark.parametrize("rows", [*range(1, 40), 100, 128, 999])
+@pytest.mark.parametrize(("reference", "classes"), [("cross-entropy", 2), ("cross-entropy", 10), ("mse", 1)])
+def test_the_gradients_of_the_built_in_losses_have_the_bits_of_autograd(
+    reference: str, classes: int, rows: int
+) -> None:
+    outputs = 3 * torch.randn(3, rows, classes, generator=DICE)
+    outputs[0, 0] *= 100
+    labels = torch.randint(0, classes, (3, rows), generator=DICE)
+    labels = labels.float() if reference == "mse" else labels
+    own = loss_gradient(reference)(outputs, labels)
+    outputs.requires_grad_()
+    assert torch.equal(own, torch.autograd.grad(loss(reference, outputs, labels), outputs)[0])
