@@ -34,6 +34,15 @@ def test_the_same_jobs_in_the_same_order_give_the_same_bits(threads: int) -> Non
         assert one.score.correct == other.score.correct
 
 
+def test_how_many_rows_are_selected_at_once_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs: list[Job] = [train_job(seed, rows=43) for seed in range(3)]  # 43 = 2 x 16 + 11
+    expected = run(Pool(1), jobs)
+    for steps in (0, 1, 2):
+        monkeypatch.setattr("learnae.learn.batching.SELECTED_NUMBERS", steps * 3 * 16 * 28)
+        for one, other in zip(run(Pool(1), jobs), expected, strict=True):
+            assert torch.equal(one.weights, other.weights)
+
+
 def test_each_job_has_its_own_order_of_rows() -> None:
     job = train_job()
     first, second = run(Pool(1), [job, replace(job, seed=1)])

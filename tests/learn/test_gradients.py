@@ -54,6 +54,13 @@ def test_training_gives_the_bits_of_autograd(how: OptimizerSettings, layers: tup
     assert not torch.equal(own, flat)
 
 
+def test_a_perceptron_needs_no_autograd_unless_products_are_shorter() -> None:
+    network, of_loss = Mlp((28, 64, 2)), loss_gradient("cross-entropy")
+    flat = weights(network).unsqueeze(0)
+    assert isinstance(Compute().in_training(network, flat, of_loss), MlpInTraining)
+    assert isinstance(Compute(dtype=torch.bfloat16).in_training(network, flat, of_loss), ByAutograd)
+
+
 @pytest.mark.parametrize("layers", LAYERS)
 def test_the_padding_of_narrow_layers_stays_0(layers: tuple[int, ...]) -> None:
     network = Mlp(layers)
