@@ -11,7 +11,7 @@ containers.  Both need root.
 
 Scrapes are those of the swarm's own Prometheus: missed is one that failed after the peer's process began, so that its
 first seconds, in which it does not listen yet, count, and before its last good one, since peers leave by themselves;
-times are of those while any peer trains.  `--out` keeps the run, for `learnae calibrate`.
+times are of those while any peer trains, which no scrape may have seen.  `--out` keeps the run, for `learnae calibrate`.
 """
 
 import time
@@ -95,16 +95,22 @@ def scrapes(ask: Prometheus, began: float, ended: float) -> str:
         first, last = starts.get(labels["peer"], began), good[-1] if good else ended
         held = [value for at, value in points if first <= at <= last]
         missed, count = missed + held.count(0.0), count + len(held)
-    [(_, training)] = ask.query_range('sum(learnae_work_state{state="training"}) > 0', began, ended)
-    found = ask.query_range('scrape_duration_seconds{job="peers"} and up == 1', training[0][0], training[-1][0], 5.0)
-    times = sorted(1e3 * seconds for _, points in found for _, seconds in points)
+    times: list[float] = []
+    for _, training in ask.query_range('sum(learnae_work_state{state="training"}) > 0', began, ended):
+        found = ask.query_range('scrape_duration_seconds{job="peers"} and up == 1', training[0][0], training[-1][0], 5.0)
+        times = sorted(1e3 * seconds for _, points in found for _, seconds in points)
+    while_training = (
+        f"{len(times)} while training, median {statistics.median(times):.0f} ms, "
+        f"p95 {times[int(len(times) * 0.95)]:.0f} ms"
+        if times
+        else "none while training"
+    )
     watching, all_of_it = (
         sum(points[-1][1] for _, points in ask.query_range(expr, began, ended))
         for expr in ("sum by (peer) (learnae_monitoring_seconds_total)", 'process_cpu_seconds_total{job="peers"}')
     )
     return (
-        f"scrapes: {missed} of {count} peer seconds missed; {len(times)} while training, median "
-        f"{statistics.median(times):.0f} ms, p95 {times[int(len(times) * 0.95)]:.0f} ms; "
+        f"scrapes: {missed} of {count} peer seconds missed; {while_training}; "
         f"observer and page {watching:.1f} of {all_of_it:.0f} processor seconds, {watching / all_of_it:.2%}"
     )
 
