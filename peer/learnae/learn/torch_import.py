@@ -16,7 +16,7 @@ from typing import Any
 
 LIGHT = "2.6."  # the versions of which modules are deferred: that of a pod, in which all of them were tried
 # Modules that torch imports and the training of an ``mlp`` does not use, with the functions that torch takes from them.
-# Not torch.nested nor torch.fx: ``torch.autograd.grad`` imports the first, which needs the second.
+# It uses no autograd: ``torch.autograd.grad`` imports torch.nested, and so has all of them executed.
 DEFERRED: dict[str, tuple[str, ...]] = {
     "torch._higher_order_ops": ("cond", "while_loop"),
     "torch._meta_registrations": (),
@@ -25,10 +25,12 @@ DEFERRED: dict[str, tuple[str, ...]] = {
     "torch.export": (),
     "torch.fft": (),
     "torch.func": ("vmap",),
+    "torch.fx": (),
     "torch.fx.experimental.sym_node": (),
     "torch.linalg": (),
     "torch.masked": (),
     "torch.multiprocessing": (),
+    "torch.nested": (),
     "torch.nn.intrinsic": (),
     "torch.nn.qat": (),
     "torch.nn.quantizable": (),
