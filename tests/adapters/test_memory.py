@@ -19,8 +19,11 @@ from learnae.adapters.memory_network import MemoryNet, MemoryStore, MemorySwarm
 from learnae.errors import Reason
 from learnae.messages.wire import cid_of
 from learnae.ports import Chain, IdentityKey, Journal, Store, Trainer
+from learnae.protocol import events as on
+from learnae.protocol.actions import Action, SetTimer
 from learnae.protocol.blockchain import Receipt
-from learnae.protocol.types import ETHER, Cid, PeerId, TxHash, Wei
+from learnae.protocol.replay import digest
+from learnae.protocol.types import ETHER, Cid, PeerId, Timer, TxHash, Wei
 from learnae.records.chain_export import Balances, Block
 from learnae.runtime.clocks import VirtualClock
 from learnae.session.faults import CUT, Link
@@ -145,6 +148,17 @@ class TestMemoryJournal(JournalSuite):
     @pytest.fixture
     def world(self) -> Journals:
         return Journals()
+
+    def test_entries_with_and_without_a_digest_keep_their_order(self) -> None:
+        journal, events = MemoryJournal(), [on.TimerFired(at, Timer.WORK) for at in (1.0, 2.0, 3.0, 4.0)]
+        actions: list[Action] = [SetTimer(Timer.WORK, 1.0)]
+        journal.append_actions(events[0], actions)
+        journal.append(events[1], "given")
+        journal.append_actions(events[2], [])
+        journal.append_actions(events[3], actions)
+        expected = [(events[0], digest(actions)), (events[1], "given"), (events[2], digest([]))]
+        assert journal.replay() == [*expected, (events[3], digest(actions))]
+        assert journal.entries == journal.replay()
 
 
 class TestMemoryTrainer(TrainerSuite):

@@ -16,8 +16,10 @@ from learnae.errors import PortError, Reason
 from learnae.lazy_future import lazy
 from learnae.messages.ids import peer_id
 from learnae.messages.wire import MAX_BLOCK, cid_of
+from learnae.protocol.actions import Action
 from learnae.protocol.events import Event
 from learnae.protocol.policies import Forgery
+from learnae.protocol.replay import digest
 from learnae.protocol.types import Address, Cid, ModelRef, PeerId, Score, Weights
 from learnae.session.faults import Component, Fault
 
@@ -70,12 +72,23 @@ class MemoryKey:
 class MemoryJournal:
     """``ports.Journal`` that survives a crash of its peer but not the end of the process."""
 
-    entries: list[tuple[Event, str]] = field(default_factory=list)
+    _entries: list[tuple[Event, str]] = field(default_factory=list)
+    _undigested: list[tuple[Event, list[Action]]] = field(default_factory=list)  # later ones
     signature: str | None = None  # of the last entry
 
     def append(self, event: Event, digest: str, signature: str | None = None, later: bool = False) -> None:
         self.entries.append((event, digest))
         self.signature = signature
+
+    def append_actions(self, event: Event, actions: list[Action]) -> None:
+        """Append an event.  The digest is computed when the journal is read: in simulations, most never are."""
+        self._undigested.append((event, actions))
+
+    @property
+    def entries(self) -> list[tuple[Event, str]]:
+        self._entries += [(event, digest(actions)) for event, actions in self._undigested]
+        self._undigested.clear()
+        return self._entries
 
     def replay(self) -> list[tuple[Event, str]]:
         return list(self.entries)

@@ -9,6 +9,8 @@ rejected as a whole, with the reason under which it is counted.
 import hashlib
 import json
 import math
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -59,13 +61,22 @@ def _header(network: Network, metadata: BlockMetadata) -> bytes:
         texts["rows"] = str(metadata.rows)
     if metadata.mix:
         texts["mix"] = ",".join(map(str, metadata.mix))
-    header: dict[str, Any] = {"__metadata__": texts}
-    end = 0
-    for name, shape in network.shapes.items():
-        start, end = end, end + 4 * math.prod(shape)
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": (start, end)}
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = f'{{"__metadata__":{_json(texts)},{_json_of_tensors(tuple(network.shapes.items()))[1:]}'.encode()
     return text + b" " * (-len(text) % 8)  # aligns the numbers
+
+
+@cache
+def _json_of_tensors(shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> str:
+    tensors: dict[str, Any] = {}
+    end = 0
+    for name, shape in shapes:
+        start, end = end, end + 4 * math.prod(shape)
+        tensors[name] = {"dtype": "F32", "shape": shape, "data_offsets": (start, end)}
+    return _json(tensors)
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def decode_block(network: Network, block: bytes) -> DecodedModel:

@@ -18,7 +18,7 @@ from learnae.protocol import actions as do
 from learnae.protocol import events as on
 from learnae.protocol.events import Announcement
 from learnae.protocol.policies import ForgeModel
-from learnae.protocol.replay import digest, new_peer, replay
+from learnae.protocol.replay import new_peer, replay
 from learnae.protocol.row_types import PackRows
 from learnae.protocol.types import PeerId, Timer
 from learnae.records.history import Fact, PeerCrashed, PeerRestarted
@@ -147,7 +147,7 @@ class Simulator:
         actions = host.peer.handle(event)
         host.handled += 1
         if self._journals:
-            host.journal.append(event, digest(actions))
+            host.journal.append_actions(event, actions)
         incarnation = host.incarnation
         for done, action in enumerate(actions):
             if self.crash_points and self._crashes(host, done, actions):
