@@ -11,7 +11,7 @@ containers.  Both need root.
 
 Scrapes are those of the swarm's own Prometheus: missed is one that failed after the peer's process began, so that its
 first seconds, in which it does not listen yet, count, and before its last good one, since peers leave by themselves;
-times are of those while any peer trains, which no scrape may have seen.  `--out` keeps the run, for `learnae calibrate`.
+times are of those while any peer trains, which no scrape may have seen.  `--out` keeps the run for `learnae calibrate`.
 """
 
 import time
@@ -97,7 +97,8 @@ def scrapes(ask: Prometheus, began: float, ended: float) -> str:
         missed, count = missed + held.count(0.0), count + len(held)
     times: list[float] = []
     for _, training in ask.query_range('sum(learnae_work_state{state="training"}) > 0', began, ended):
-        found = ask.query_range('scrape_duration_seconds{job="peers"} and up == 1', training[0][0], training[-1][0], 5.0)
+        up = 'scrape_duration_seconds{job="peers"} and up == 1'
+        found = ask.query_range(up, training[0][0], training[-1][0], 5.0)
         times = sorted(1e3 * seconds for _, points in found for _, seconds in points)
     while_training = (
         f"{len(times)} while training, median {statistics.median(times):.0f} ms, "
