@@ -11,6 +11,7 @@ from learnae.collector import collector_paused
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
     yield
+    gc.unfreeze()
     gc.enable()
 
 
@@ -27,3 +28,25 @@ def test_a_collector_that_was_off_stays_off() -> None:
     with collector_paused():
         pass
     assert not gc.isenabled()
+
+
+def test_what_is_made_in_a_pause_joins_the_oldest_generation_without_a_search() -> None:
+    gc.enable()
+    searches: list[str] = []
+    gc.callbacks.append(lambda phase, info: searches.append(phase))
+    try:
+        with collector_paused():
+            made = [[number] for number in range(10_000)]
+        oldest = {id(item) for item in gc.get_objects(generation=2)}
+    finally:
+        gc.callbacks.pop()
+    assert {id(item) for item in made} <= oldest
+    assert not searches
+    assert gc.get_freeze_count() == 0  # a later search finds the cycles among them
+
+
+def test_what_was_frozen_stays_frozen() -> None:
+    gc.enable()
+    with collector_paused():
+        gc.freeze()
+    assert gc.get_freeze_count()

@@ -17,4 +17,7 @@ def collector_paused() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            if not gc.get_freeze_count():  # move what was made to the oldest generation, without a search for cycles
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()

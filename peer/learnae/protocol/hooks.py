@@ -173,15 +173,15 @@ class Hooks:
         self.averages = self._policy.averages is not False
 
     def slice(self) -> Forgery | None:
-        forgery = self._ask(None, Forgery | None, self._policy.slice, self._view())
+        forgery = self._ask_with_view(None, Forgery | None, self._policy.slice)
         return forgery and Forgery.RANDOM
 
     def takes(self, creator: PeerId) -> bool:
-        return self._ask(True, bool, self._policy.takes, self._view(), creator)
+        return self._ask_with_view(True, bool, self._policy.takes, creator)
 
     def attempt(self, remote: ModelRef, own: Cid) -> Combined | None:
         """``own``: the peer's newest model."""
-        forged = self._ask(None, Forgery | Combined | None, self._policy.attempt, self._view(), remote)
+        forged = self._ask_with_view(None, Forgery | Combined | None, self._policy.attempt, remote)
         if forged is None:
             return None
         forgery, other = (forged, None) if isinstance(forged, Forgery) else (forged.forgery, forged.other)
@@ -199,14 +199,18 @@ class Hooks:
         return self._ask(after, Score, self._policy.states, before, after), True
 
     def publishes(self) -> bool:
-        return self._ask(True, bool, self._policy.publishes, self._view())
+        return self._ask_with_view(True, bool, self._policy.publishes)
 
     def pays(self, debt: DebtChanged) -> bool:
         return self._ask(True, bool, self._policy.pays, debt)
 
     def leaves(self) -> bool:
-        self.left = self._ask(False, bool, self._policy.leaves, self._view())
+        self.left = self._ask_with_view(False, bool, self._policy.leaves)
         return self.left
+
+    def _ask_with_view(self, honest: T, kind: type | UnionType, hook: Any, *arguments: Any) -> T:
+        """Most peers are honest, and are asked before each unit of work: they need no view."""
+        return honest if type(self._policy) is Honest else self._ask(honest, kind, hook, self._view(), *arguments)
 
     def _view(self) -> PeerView:
         training, settings = self.training, (self._config.forgery, self._config.leader)

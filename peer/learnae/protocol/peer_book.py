@@ -173,7 +173,9 @@ class PeerBook:
         wanted = [peer for peer in self.peers.values() if peer.wanted and (peer.news or not only_news)]
         wanted.sort(key=attrgetter("rank"))
         models = [peer.newest for peer in wanted if peer.newest and self._may_try(peer.newest.creator, peer)]
-        firsts = dict.fromkeys(self._creators.first(model, now, self._available) for model in models)
+        firsts = [self._creators.first(model, now, self._available) for model in models]
+        if firsts != models:  # then one may be there twice; to hash models takes long
+            firsts = list(dict.fromkeys(firsts))
         return [model for model in firsts if self.can_read(model)]
 
     def fetched(self, model: ModelRef, now: float) -> bool:

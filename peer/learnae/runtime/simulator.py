@@ -212,10 +212,10 @@ class Simulator:
             host.frozen.append(partial(self._if_alive, host, incarnation, what, *arguments))
 
     def _announce(self, host: SimulatedPeer, announcement: Announcement) -> None:
-        late = host.late
+        late, undisturbed = host.late, self.net.undisturbed
         sent = host.costs.delay(self.session.cost.announce, late)
         for other in host.listeners:
-            longer = self.net.delay(host.name, other.name)
+            longer = 0.0 if undisturbed else self.net.delay(host.name, other.name)
             if longer is not None:
                 delay = sent + host.costs.latency(late) + longer
                 self._later(other, delay, self.receive, host.config.peer, announcement)
