@@ -3,7 +3,7 @@
 A simulated session is told to a served page in steps, at most one update a second.  The server's time is the
 processor's for all parts as JSON; the browser's is from the event until words, tables and the charts in sight are drawn
 (1440 x 900): at the top of the page, at its links while the swarm is split in half, and at its flows.  The goal is
-200 ms at 100 peers, as the sum of both medians.  Also how soon after it is opened the page shows its first event.
+200 ms at up to 100 peers, as the sum of both medians.  Also how soon after it is opened the page shows its first event.
 
     python bench/page.py [--steps 8]
 """
@@ -27,7 +27,7 @@ from tests.stack.stage import Stage
 from learnae.records.history import History, Record
 from learnae.web.live_page.parts import page_parts
 
-PEERS, GOAL = (20, 100), 200.0
+PEERS, GOAL, GOAL_UP_TO = (20, 100, 200), 200.0, 100  # ms; peers
 SPLIT = {"kind": "split", "at": 1.0, "duration": 60.0}  # s: for most of the session
 PLACES = {"top": "now", "links": "network", "flows": "money"}
 LAST = "performance.getEntriesByName('update').at(-1)"
@@ -84,7 +84,7 @@ def main() -> int:
                 told = " | ".join(f"{statistics.median(each):.0f} ({max(each):.0f})" for each in both)
                 total, load = sum(statistics.median(each) for each in both), os.getloadavg()[0]
                 print(f"| {peers} | {name} | {first:.1f} | {told} | {total:.0f} | {load:.1f} |", flush=True)
-                worst = max(worst, total)
+                worst = max(worst, total if peers <= GOAL_UP_TO else 0.0)
         browser.close()
     return 0 if worst <= GOAL else 1
 
