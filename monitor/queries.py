@@ -56,7 +56,7 @@ def number(title: str, description: str, expr: str, unit: str = "short", **more:
 COMPOSE_ONLY = "only with the compose backend"
 ACCURACY, TEST = of("learnae_accuracy_ratio", rows="validation"), of("learnae_accuracy_ratio", rows="test")
 RECEIVED, SENT, GAS = (of(f"learnae_{what}_eth_total") for what in ("received", "sent", "gas"))
-# Embedded swarms measure test scores while they run; with containers, the host measures it at the end.
+# Embedded swarms measure test scores while they run; with containers, the host measures them at the end.
 NO_TEST = "with the compose backend, the test score is measured after the session"
 ACCURACY_BANDS = (
     *swarm("accuracy_ratio", "test, {}", rows="test"),

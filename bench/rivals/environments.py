@@ -51,7 +51,7 @@ def _python(rival: Rival) -> str:
 
 
 def _candidates(version: str) -> Iterator[str]:
-    """What uv finds, what is on the PATH, and what pyenv has.  A shim of pyenv is on the PATH and may refuse to run."""
+    """What uv finds, what is on the PATH, and what pyenv has.  A shim of pyenv on the PATH may refuse to run."""
     yield from _lines(*UV, "python", "find", "--no-python-downloads", version)
     for folder in os.get_exec_path():
         yield str(Path(folder) / f"python{version}")
@@ -64,7 +64,7 @@ def _runs(python: str, version: str) -> bool:
 
 
 def _lines(*command: str) -> list[str]:
-    """What it prints; nothing if it fails or is missing."""
+    """The lines that a command prints; none if it fails or does not exist."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
     except (OSError, subprocess.TimeoutExpired):

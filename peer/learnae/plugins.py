@@ -24,7 +24,7 @@ from learnae.errors import InputError, LearnaeError
 
 GROUP = "learnae."  # of the entry points of a kind, such as learnae.rewards
 DIGITS = 32  # of a digest
-SLIPS = (NameError, AttributeError, TypeError, ImportError, SyntaxError)  # whatever a plug-in computes with
+CODE_ERRORS = (NameError, AttributeError, TypeError, ImportError, SyntaxError)  # mistakes, whatever the arguments
 MAX_TEXT = 200  # characters of an exception's text
 ADDRESS = re.compile("0x[0-9a-fA-F]+")  # of an object in memory: different in each run
 PINNED = re.compile(
@@ -110,7 +110,7 @@ class PluginError(LearnaeError):
 
 
 class WrongTypeReturned(PluginError):
-    """A plug-in has returned something of a type that no value of its arguments can make right."""
+    """A plug-in returned a value of a type that is wrong whatever its arguments are."""
 
 
 @dataclass(frozen=True)
@@ -218,17 +218,19 @@ def call_before_start(reference: str, function: Any) -> Any:
 
 
 def try_once(function: Any, *arguments: Any) -> None:
-    """Call a plug-in before the start, with values that are made up.  Raises InputError if no value can make it work.
+    """Call a plug-in before the start, with made-up values.  Raises InputError if it can work with no values.
 
-    An error that may be due to these values, such as a division by zero, counts for nothing.
+    An error that these values may have caused, such as a division by zero, is ignored.
     """
     try:
         function(*arguments)
     except PluginError as error:
         cause = error.__context__
-        branch = isinstance(cause, UnboundLocalError)  # which another value may not take
-        if isinstance(error, WrongTypeReturned) or (isinstance(cause, SLIPS) and not branch):
-            raise InputError(f"{error}: mend it; it was tried with made-up values before the start") from None
+        mistake = isinstance(cause, CODE_ERRORS)
+        if isinstance(cause, UnboundLocalError):  # with other values, the variable may be set
+            mistake = False
+        if mistake or isinstance(error, WrongTypeReturned):
+            raise InputError(f"{error}: correct it; it was called with made-up values before the start") from None
 
 
 def plain(value: Any) -> Any:

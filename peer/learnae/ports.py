@@ -198,8 +198,8 @@ class Predictor(Protocol):
 class Journal(Protocol):
     """Events of one peer, each appended with a digest of its actions before the actions are performed."""
 
-    def append(self, event: Event, digest: str, signature: str | None = None, later: bool = False) -> None:
-        """Durable when it returns, with all entries before; ``later``: only with the next one that is not ``later``.
+    def append(self, event: Event, digest: str, signature: str | None = None, durable: bool = True) -> None:
+        """Append an entry.  ``durable``: it and all earlier ones survive a crash from now on; else it may be lost.
 
         ``signature``: the peer's, of all entries up to this one, which is its last (``messages.journal_lines``).
         """

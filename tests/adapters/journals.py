@@ -72,9 +72,9 @@ class JournalSuite:
             world.journal.append(event, digest)
         assert world.reopen().replay() == ENTRIES
 
-    def test_entries_that_may_come_later_are_durable_with_the_next_one(self, world: JournalWorld) -> None:
+    def test_entries_that_need_not_be_durable_are_so_with_the_next_one(self, world: JournalWorld) -> None:
         for event, digest in ENTRIES[:2]:
-            world.journal.append(event, digest, later=True)
+            world.journal.append(event, digest, durable=False)
         assert world.journal.replay() == ENTRIES[:2]
         world.journal.append(*ENTRIES[2])
         assert world.reopen().replay() == ENTRIES[:3]

@@ -252,8 +252,8 @@ def test_a_running_peer_can_be_read(world: Journals) -> None:
     assert len(list(journal_lines(world.path))) == 2
 
 
-def test_others_read_what_may_come_later_when_it_is_durable(world: Journals) -> None:
-    world.journal.append(*ENTRIES[0], later=True)
+def test_others_read_an_entry_when_it_is_durable(world: Journals) -> None:
+    world.journal.append(*ENTRIES[0], durable=False)
     assert len(list(journal_lines(world.path))) == 0
     world.journal.append(*ENTRIES[1])
     assert len(list(journal_lines(world.path))) == 2

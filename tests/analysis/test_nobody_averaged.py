@@ -13,7 +13,7 @@ from learnae.protocol.types import Cid
 from learnae.records.history import History, Record, SessionEnded
 from learnae.records.outcome import EndedBy
 
-QUIET_TOLD = "still on their way or untried when the session ended. A longer linger and a longer work.idle_after help"
+QUIET_TOLD = "not yet fetched or not yet tried when the session ended. Set a longer linger and a longer work.idle_after"
 
 
 def lonely(*more: tuple[str, object], ended_by: EndedBy = EndedBy.QUIET) -> History:
@@ -39,7 +39,7 @@ def test_models_that_never_arrived_are_counted_and_the_advice_fits_the_end() -> 
     assert count > 1
     assert notice.startswith(f"No peer averaged: of {count} published models, {count} {QUIET_TOLD}")
     (late,) = nobody_averaged(lonely(ended_by=EndedBy.MAX_DURATION))
-    assert late.endswith("A longer max_duration helps, or smaller models.")
+    assert late.endswith("Set a longer max_duration, or use smaller models.")
     assert notice in verdict(lonely())["notices"]
 
 

@@ -15,8 +15,8 @@ DICE = torch.Generator().manual_seed(0)
 LAYERS = [(28, 64, 64, 2), (28, 2), (5, 3, 40, 7, 3), (7, 20, 16), (28, 12, 3), (100, 31, 17, 10)]
 
 
-def by_autograd(network: Network, flat: Tensor, of_loss: LossGradient) -> WeightsInTraining:
-    return ByAutograd(Compute(), network, flat, of_loss)
+def by_autograd(network: Network, flat: Tensor, gradient: LossGradient) -> WeightsInTraining:
+    return ByAutograd(Compute(), network, flat, gradient)
 
 
 @torch.no_grad()
@@ -55,10 +55,10 @@ def test_training_gives_the_bits_of_autograd(how: OptimizerSettings, layers: tup
 
 
 def test_a_perceptron_needs_no_autograd_unless_products_are_shorter() -> None:
-    network, of_loss = Mlp((28, 64, 2)), loss_gradient("cross-entropy")
+    network, gradient = Mlp((28, 64, 2)), loss_gradient("cross-entropy")
     flat = weights(network).unsqueeze(0)
-    assert isinstance(Compute().in_training(network, flat, of_loss), MlpInTraining)
-    assert isinstance(Compute(dtype=torch.bfloat16).in_training(network, flat, of_loss), ByAutograd)
+    assert isinstance(Compute().in_training(network, flat, gradient), MlpInTraining)
+    assert isinstance(Compute(dtype=torch.bfloat16).in_training(network, flat, gradient), ByAutograd)
 
 
 @pytest.mark.parametrize("layers", LAYERS)

@@ -50,7 +50,7 @@ def test_it_trains_the_same_weights_from_its_file_as_from_the_whole_table(folder
 def test_a_peer_refuses_a_metric_that_can_never_work_where_it_runs(folder: Path) -> None:
     metric = own_plugin("def metric(seen):\n    import no_such_package", "metric")
     ShardLearning(SESSION, folder).try_plugins()
-    with pytest.raises(InputError, match="line 2: ModuleNotFoundError: No module named 'no_such_package': mend it"):
+    with pytest.raises(InputError, match="line 2: ModuleNotFoundError: No module named 'no_such_package': correct it"):
         ShardLearning(replace(SESSION, score=ScoreSettings(metric)), folder).try_plugins()
 
 

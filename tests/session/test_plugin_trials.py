@@ -6,9 +6,9 @@ from tests.helpers.peers import own_plugin
 from learnae import plugins
 from learnae.errors import InputError
 from learnae.plugins import Kind
-from learnae.session.plugin_trials import try_rule
+from learnae.session.plugin_trials import try_plugin
 
-TRIED = ": mend it; it was tried with made-up values before the start"
+TRIED = ": correct it; it was called with made-up values before the start"
 NEVER = [  # a body, and what is said of it
     ("return missing", "NameError: name 'missing' is not defined"),
     ("import no_such_package", "ModuleNotFoundError: No module named 'no_such_package'"),
@@ -29,7 +29,7 @@ def function(body: str, name: str = "own") -> str:
 @pytest.mark.parametrize("kind", TYPES)
 def test_a_rule_that_can_never_work_is_refused(kind: Kind, body: str, error: str) -> None:
     with pytest.raises(InputError) as refused:
-        try_rule(kind, function(body))
+        try_plugin(kind, function(body))
     line = 1 if "SyntaxError" in error else 2
     assert str(refused.value) == f"plug-in mine.py:own, line {line}: {error.format(type=TYPES[kind])}{TRIED}"
 
@@ -39,14 +39,14 @@ def test_a_rule_that_can_never_work_is_refused(kind: Kind, body: str, error: str
 def test_a_policy_one_of_whose_methods_can_never_work_is_refused(method: str, body: str, error: str) -> None:
     code = f"{POLICY}  def {method}(self, *all):\n    first, = all[:1]\n    {body}"
     with pytest.raises(InputError, match=error.partition(":")[0]):
-        try_rule(Kind.POLICIES, own_plugin(code, "Own"))
+        try_plugin(Kind.POLICIES, own_plugin(code, "Own"))
 
 
 @pytest.mark.parametrize("body", PERHAPS)
 def test_an_error_that_other_values_may_not_cause_is_no_reason(body: str) -> None:
     for kind in TYPES:
-        try_rule(kind, function(body))
-    try_rule(Kind.POLICIES, own_plugin(f"{POLICY}  def pays(self, debt):\n    {body}", "Own"))
+        try_plugin(kind, function(body))
+    try_plugin(Kind.POLICIES, own_plugin(f"{POLICY}  def pays(self, debt):\n    {body}", "Own"))
 
 
 @pytest.mark.parametrize(
@@ -59,16 +59,16 @@ def test_an_error_that_other_values_may_not_cause_is_no_reason(body: str) -> Non
 )
 def test_an_answer_of_a_type_that_is_never_right_is_refused(kind: Kind, body: str, error: str) -> None:
     with pytest.raises(InputError) as refused:
-        try_rule(kind, function(body))
+        try_plugin(kind, function(body))
     assert error in str(refused.value)
 
 
 def test_an_answer_whose_value_is_wrong_is_no_reason() -> None:
-    try_rule(Kind.REWARDS, function("return -1"))
-    try_rule(Kind.AVERAGING, function("return []"))
+    try_plugin(Kind.REWARDS, function("return -1"))
+    try_plugin(Kind.AVERAGING, function("return []"))
 
 
 def test_what_is_built_in_is_not_refused() -> None:
     for kind, built_in in plugins.BUILT_IN.items():
         for reference in built_in:
-            try_rule(kind, reference)
+            try_plugin(kind, reference)

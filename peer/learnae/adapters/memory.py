@@ -76,12 +76,12 @@ class MemoryJournal:
     _undigested: list[tuple[Event, list[Action]]] = field(default_factory=list)  # later ones
     signature: str | None = None  # of the last entry
 
-    def append(self, event: Event, digest: str, signature: str | None = None, later: bool = False) -> None:
+    def append(self, event: Event, digest: str, signature: str | None = None, durable: bool = True) -> None:
         self.entries.append((event, digest))
         self.signature = signature
 
     def append_actions(self, event: Event, actions: list[Action]) -> None:
-        """Append an event.  The digest is computed when the journal is read: in simulations, most never are."""
+        """Append an event.  The digest is computed when the journal is read: in simulations, most are not."""
         self._undigested.append((event, actions))
 
     @property

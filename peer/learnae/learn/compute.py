@@ -36,24 +36,24 @@ class Compute:
         shorter = {name: tensor.to(self.dtype) for name, tensor in tensors.items()}
         return network.logits(shorter, x.to(self.dtype), training).float()
 
-    def in_training(self, network: Network, flat: Tensor, of_loss: LossGradient) -> WeightsInTraining:
-        """A copy of weights (P, T), on the device."""
-        own = network.in_training(flat, of_loss) if self.dtype is torch.float32 else None
-        return own or ByAutograd(self, network, flat, of_loss)
+    def in_training(self, network: Network, flat: Tensor, loss_gradient: LossGradient) -> WeightsInTraining:
+        """A copy of weights (P, T) on the device, for training."""
+        own = network.in_training(flat, loss_gradient) if self.dtype is torch.float32 else None
+        return own or ByAutograd(self, network, flat, loss_gradient)
 
 
 class ByAutograd(WeightsInTraining):
-    """Gradients of any network, in any precision."""
+    """Weights of any network in any precision, whose gradients autograd computes."""
 
-    def __init__(self, compute: Compute, network: Network, flat: Tensor, of_loss: LossGradient) -> None:
-        self._compute, self._network, self._of_loss = compute, network, of_loss
+    def __init__(self, compute: Compute, network: Network, flat: Tensor, loss_gradient: LossGradient) -> None:
+        self._compute, self._network, self._loss_gradient = compute, network, loss_gradient
         self._tensors = network.stacked(flat)
         self.weights = [self._tensors[name].requires_grad_() for name in network.trained]
 
     @torch.enable_grad()
     def gradients(self, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
         logits = self._compute.logits(self._network, self._tensors, x, training=True)
-        by_logits = self._of_loss(logits.detach(), y)
+        by_logits = self._loss_gradient(logits.detach(), y)
         return torch.autograd.grad(logits, self.weights, by_logits, allow_unused=True, materialize_grads=True)
 
     def flat(self) -> Tensor:

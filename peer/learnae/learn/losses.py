@@ -2,7 +2,7 @@
 
 A plug-in gets those of one peer, (B, C) and (B,), and returns their mean as a tensor with one number.  The built-in
 ones take those of P peers together as well, and return the sum over peers, which keeps their gradients independent.
-Their gradients are written out, by the operations of autograd, because its overhead exceeds the arithmetic.
+Their gradients call autograd's operations without autograd, whose overhead exceeds the arithmetic.
 """
 
 from functools import partial
@@ -55,7 +55,7 @@ def loss(reference: str, outputs: Tensor, labels: Tensor) -> Tensor:
 
 
 def loss_gradient(reference: str) -> LossGradient:
-    """The gradient of ``loss`` as a function, which raises PluginError."""
+    """A function that computes the gradient of a loss, and raises PluginError."""
     return GRADIENTS.get(reference) or partial(_gradient_by_autograd, reference)
 
 

@@ -75,8 +75,8 @@ class Mlp(Network):
             x = layer.outputs(x)
         return x
 
-    def in_training(self, flat: Tensor, of_loss: LossGradient) -> "MlpInTraining":
-        return MlpInTraining(self, flat, of_loss)
+    def in_training(self, flat: Tensor, loss_gradient: LossGradient) -> "MlpInTraining":
+        return MlpInTraining(self, flat, loss_gradient)
 
     def stacked_layers(self, tensors: Tensors) -> "list[_Layer]":
         last = len(self.layers) - 2
@@ -105,23 +105,23 @@ class _Layer(NamedTuple):
 
 
 class MlpInTraining(WeightsInTraining):
-    """Gradients by the operations of autograd in their order, and so to the same bits, without autograd's overhead.
+    """Computes gradients with autograd's operations in the same order: the same bits without autograd's overhead.
 
-    All weights are one tensor, and so are their gradients: at this size, a step of the optimizer costs by the number of
-    operations.  The gradients of a padding are 0, so it stays 0.
+    All weights are one tensor, and so are their gradients: at this size, what a step of the optimizer costs is the
+    number of its operations.  The gradients of the padding are 0, so the padding stays 0.
     """
 
-    def __init__(self, network: Mlp, flat: Tensor, of_loss: LossGradient) -> None:
+    def __init__(self, network: Mlp, flat: Tensor, loss_gradient: LossGradient) -> None:
         weights, self._tensors = _joined(network.stacked(flat))
         self._gradient, gradients = _joined(self._tensors)
-        self.weights, self._network, self._of_loss = [weights], network, of_loss
+        self.weights, self._network, self._loss_gradient = [weights], network, loss_gradient
         self._layers, self._gradients = network.stacked_layers(self._tensors), network.stacked_layers(gradients)
 
     def gradients(self, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
         inputs = [x]
         for layer in self._layers:
             inputs.append(layer.outputs(inputs[-1]))
-        gradient = _padded(self._of_loss(inputs.pop(), y))
+        gradient = _padded(self._loss_gradient(inputs.pop(), y))
         for layer, gradients in zip(reversed(self._layers), reversed(self._gradients), strict=True):
             x = inputs.pop()
             torch.sum(gradient, 1, keepdim=True, out=gradients.bias)

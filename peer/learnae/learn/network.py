@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 Tensors = dict[str, Tensor]  # by name, stacked over peers
-LossGradient = Callable[[Tensor, Tensor], Tensor]  # logits (P, B, C), labels (P, B) -> the gradient by logits (P, B, C)
+LossGradient = Callable[[Tensor, Tensor], Tensor]  # logits (P, B, C), labels (P, B) -> gradient of the loss (P, B, C)
 
 MAX_JOBS = 24  # peers that compute together: more are no faster
 MAX_JOBS_BYTES = 64 << 20  # of their weights
@@ -40,7 +40,7 @@ class WeightsInTraining(Protocol):
     weights: list[Tensor]  # an optimizer changes them in place
 
     def gradients(self, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
-        """Of the loss by each tensor of ``weights``, for features (P, B, F) and labels (P, B).
+        """Gradients of the loss, one per tensor of ``weights``, for features (P, B, F) and labels (P, B).
 
         The next call may overwrite them.
         """
@@ -86,7 +86,7 @@ class Network(ABC):
     def logits(self, tensors: Tensors, x: Tensor, training: bool = False) -> Tensor:
         """Logits (P, B, C) of rows (P, B, F)."""
 
-    def in_training(self, flat: Tensor, of_loss: LossGradient) -> WeightsInTraining | None:
+    def in_training(self, flat: Tensor, loss_gradient: LossGradient) -> WeightsInTraining | None:
         """A copy of weights (P, T) whose gradients the network computes itself; None: autograd computes them."""
         return None
 

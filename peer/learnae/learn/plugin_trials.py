@@ -1,6 +1,6 @@
-"""Computes an own loss and an own metric once before a session starts, on rows of the session and outputs made up.
+"""Calls a plug-in for the loss or the metric once before a session starts, on its rows, with made-up outputs.
 
-Peers go on without one that raises.  One that always does would so be found when the session is over.
+A session continues when a plug-in raises, so one that always raises would be noticed only at the end.
 """
 
 from functools import partial
@@ -17,8 +17,8 @@ ROWS = 64
 
 
 def try_on_rows(session: Session, dataset: Dataset) -> None:
-    """Raises InputError if the loss or the metric can never work.  ``dataset``: ready to train on."""
-    rows = torch.linspace(0, len(dataset) - 1, min(ROWS, len(dataset))).long()  # of all classes, if sorted
+    """Raises InputError if the loss or the metric can never work.  ``dataset``: prepared for training."""
+    rows = torch.linspace(0, len(dataset) - 1, min(ROWS, len(dataset))).long()  # spread over all classes
     labels = dataset.labels[rows]
     outputs = torch.randn(len(rows), dataset.classes, generator=torch.Generator().manual_seed(0))
     if is_own(Kind.METRICS, session.score.metric):

@@ -14,9 +14,9 @@ from threading import Lock, RLock
 from types import ModuleType
 from typing import Any
 
-LIGHT = "2.6."  # the versions of which modules are deferred: that of a pod, in which all of them were tried
+DEFERRING = "2.6."  # versions of torch whose modules are deferred: that of a pod, the only one that was tested
 # Modules that torch imports and the training of an ``mlp`` does not use, with the functions that torch takes from them.
-# It uses no autograd: ``torch.autograd.grad`` imports torch.nested, and so has all of them executed.
+# An ``mlp`` calls no autograd: ``torch.autograd.grad`` imports torch.nested, which executes all of them.
 DEFERRED: dict[str, tuple[str, ...]] = {
     "torch._higher_order_ops": ("cond", "while_loop"),
     "torch._meta_registrations": (),
@@ -48,15 +48,15 @@ _one_thread = Lock()
 
 
 def import_torch(whole: bool) -> None:
-    """Import torch, unless that was done.  ``whole``: as ``import torch`` does.
+    """Import torch, if it is not imported yet.  ``whole``: execute all of its modules, as ``import torch`` does.
 
-    Otherwise the modules in ``DEFERRED`` and what they import are executed when the first of them is used.
+    Otherwise the modules in ``DEFERRED``, and those that only they import, are executed when the first of them is used.
     """
     with _one_thread:
         if "torch" in sys.modules:
             return
         load_torch()
-        deferral = None if whole or not _version().startswith(LIGHT) else _Deferral()
+        deferral = None if whole or not _version().startswith(DEFERRING) else _Deferral()
         try:
             import torch  # noqa: F401
         finally:
@@ -69,7 +69,8 @@ class _Deferral:
 
     All are executed when an attribute of one is read or another module of torch is imported, in the order in which
     torch imports them: in another order, their circular imports fail.  Other threads wait until all are complete.
-    ``importlib.util.LazyLoader`` executes one module, and that already while torch is imported, for its ``__path__``.
+    ``importlib.util.LazyLoader`` does not suffice: it executes modules one by one, and some already while torch is
+    imported, because their ``__path__`` is read.
     """
 
     def __init__(self) -> None:
@@ -122,12 +123,12 @@ class _DeferredModule(ModuleType):
         assert self.__spec__
         deferral: _Deferral = self.__spec__.loader_state
         if deferral.importing and name in DEFERRED[self.__name__]:
-            return _later(self.__name__, name)
+            return _function_of(self.__name__, name)
         deferral.execute(self)
         return ModuleType.__getattribute__(self, name)
 
 
-def _later(module: str, name: str) -> Callable[..., Any]:
+def _function_of(module: str, name: str) -> Callable[..., Any]:
     """The function of this name, whose module is executed at the first call."""
 
     def function(*positional: Any, **named: Any) -> Any:

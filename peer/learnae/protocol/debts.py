@@ -76,7 +76,7 @@ class Debts:
         self._change(debt, state=DebtState.DECLINED, reason=reason)
 
     def payable(self, payee_of: Callable[[PeerId], Address | None]) -> list[DebtChanged]:
-        """The debts that can be paid now: the claim that wins may have changed since a debt became payable."""
+        """Update the payees, because the claim that wins may have changed; return the debts that can be paid."""
         payable = self.in_states((DebtState.PAYABLE,))
         for debt in payable:
             payee = payee_of(debt.creator)
@@ -138,7 +138,7 @@ class Debts:
 
     def in_states(self, states: Iterable[DebtState]) -> list[DebtChanged]:
         """By number."""
-        if not any(map(self._numbers.get, states)):  # mostly, and asked after every event
+        if not any(map(self._numbers.get, states)):  # the usual case, after every event
             return []
         return [self.by_number[number] for number in sorted(chain(*map(self._numbers.__getitem__, states)))]
 

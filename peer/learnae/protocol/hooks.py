@@ -209,7 +209,7 @@ class Hooks:
         return self.left
 
     def _ask_with_view(self, honest: T, kind: type | UnionType, hook: Any, *arguments: Any) -> T:
-        """Most peers are honest, and are asked before each unit of work: they need no view."""
+        """Call a hook with a view, which is made only for other policies than ``Honest``: this is called very often."""
         return honest if type(self._policy) is Honest else self._ask(honest, kind, hook, self._view(), *arguments)
 
     def _view(self) -> PeerView:
@@ -229,7 +229,7 @@ class Hooks:
 
 
 def decision(reference: str, kind: type | UnionType, hook: Any, *arguments: Any) -> Any:
-    """What this method of a policy answers.  Raises PluginError."""
+    """Call a method of a policy and return its answer, which is of type ``kind``.  Raises PluginError."""
     answer = call(reference, plain, call(reference, hook, *arguments))
     if isinstance(answer, kind):
         return answer

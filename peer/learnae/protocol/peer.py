@@ -109,7 +109,7 @@ class Peer:
     def quiet(self) -> bool:
         """DONE, with nothing under way, to publish or to settle.  A session ends when all peers stay quiet.
 
-        Drivers ask for this and for what follows very often, so these exist outside ``status()``.
+        Drivers read this and the properties below very often, so these exist outside ``status()``.
         """
         return is_quiet(self._requests, self._training, self._payments)
 
@@ -124,7 +124,7 @@ class Peer:
 
     @property
     def weights(self) -> Weights | None:
-        """Of the model it works with."""
+        """Weights of its current model; None before it has one."""
         return self._training.publication.weights
 
     @property

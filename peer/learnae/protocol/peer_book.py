@@ -174,7 +174,7 @@ class PeerBook:
         wanted.sort(key=attrgetter("rank"))
         models = [peer.newest for peer in wanted if peer.newest and self._may_try(peer.newest.creator, peer)]
         firsts = [self._creators.first(model, now, self._available) for model in models]
-        if firsts != models:  # then one may be there twice; to hash models takes long
+        if firsts != models:  # then one may occur twice; otherwise skip the slow hashing
             firsts = list(dict.fromkeys(firsts))
         return [model for model in firsts if self.can_read(model)]
 

@@ -64,7 +64,7 @@ class RowBlocks(Rule):
         self._signature = ""
         self._packing_failed = False  # since the last announcements
         self.known: dict[Cid, KnownRows] = {}  # of others
-        self._missing: dict[Cid, KnownRows] = {}  # of these: that have not arrived
+        self._missing: dict[Cid, KnownRows] = {}  # the part of ``known`` that has not arrived
         self.ready: list[RowBlock] = []  # fetched and not trained on
         self.taken: list[RowBlock] = []  # trained on, or refused
 

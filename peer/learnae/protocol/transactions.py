@@ -71,7 +71,7 @@ class Transactions:
     ) -> None:
         self._settings, self._requests, self._changed = settings, requests, changed
         self.by_nonce: list[OutgoingTransaction] = []
-        self.open: list[OutgoingTransaction] = []  # those that are not final, or are to be checked again
+        self.open: list[OutgoingTransaction] = []  # those that are not final, or must be checked again
 
     @property
     def next_nonce(self) -> int:

@@ -74,7 +74,7 @@ def arrow_table(name: str, history: History) -> Any:
     """A ``pyarrow.Table``.  Values of settings become JSON.
 
     Money becomes decimal128, which is exact, or decimal256 where a column needs it.  Raises InputError if an amount has
-    more digits than that, which only a reward of the user's own can ask for.
+    more digits than that, which only a plug-in for rewards can cause.
     """
     arrow = _import("pyarrow", "pyarrow")
     types = {Wei: None, int: arrow.int64(), float: arrow.float64(), bool: arrow.bool_()}

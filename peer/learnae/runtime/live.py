@@ -3,8 +3,8 @@
     take the events that have arrived -> handle and journal each -> perform their actions
 
 The loop below is the only code that touches the peer, and so guarantees that
-- an event is durable in the journal before any of its actions is performed.  Those that arrived together are written
-  together, and those without actions with the next one that has some: a crash may lose them, which nobody can notice;
+- an event is durable in the journal before any of its actions is performed.  Events that arrived together are
+  committed together, and events without actions with the next one that has some: to lose them in a crash has no effect;
 - actions are *started* in the order in which the peer requested them.  None waits for another to complete, so a hung
   fetch delays nothing else.  The trainer does one job at a time because the peer requests one at a time;
 - gossip is screened when it is handled, not when it arrives: two copies of one announcement may arrive together;
@@ -38,7 +38,7 @@ from learnae.runtime.session_end import SessionEnd
 
 Heard = tuple[PeerId, on.Announcement]
 
-AT_ONCE = 64  # events that become durable together, at most
+AT_ONCE = 64  # events that are committed together, at most
 
 
 @dataclass
@@ -46,8 +46,8 @@ class LivePeer:
     """``linger``: s of quiet after which it leaves by itself; by default it stays until it is stopped.
 
     ``observers`` are called after the journal is written, so a crash may keep a decision from them; the journals have
-    all.  ``stopwatches`` learn how long requests took.  ``holds``: whether a block that was read earlier is still on
-    the chain; else a branch that is replaced between two polls by one at least as high goes unnoticed.
+    all decisions.  ``stopwatches`` learn how long requests took.  ``holds``: whether a block that was read earlier is
+    still on the chain; else a branch that is replaced between two polls by one at least as high goes unnoticed.
     ``seen`` is awaited after each poll of the chain, and raises nothing.
     """
 
@@ -174,8 +174,8 @@ class LivePeer:
                 self._last = max(self.now, event.at)  # a timer is never early
                 handled.append((event := replace(event, at=self._last), self.peer.handle(event)))
         for number, (event, actions) in enumerate(handled, start=1):
-            later = number < len(handled) or not any(actions for _, actions in handled)
-            self.journal.append(event, digest(actions), later=later)
+            durable = number == len(handled) and any(actions for _, actions in handled)
+            self.journal.append(event, digest(actions), durable=durable)
         for event, actions in handled:
             self._perform(actions, event.at)
 

@@ -63,7 +63,7 @@ class ShardLearning:
             raise InputError(f"{folder} holds no data of a peer ({error}): render the swarm again") from None
 
     def try_plugins(self) -> None:
-        """Raises InputError if the loss or the metric can never work here, such as one whose package is missing."""
+        """Raises InputError if the loss or the metric can never work on this machine, such as without a package."""
         kinds = {kind for kind, name in references(self.session) if is_own(kind, name)}
         if kinds & {Kind.LOSSES, Kind.METRICS}:
             self._import_torch()

@@ -200,7 +200,7 @@ class Simulator:
             self.deliver(host, on.TimerFired(self.clock.now, timer))
 
     def _later(self, host: SimulatedPeer, delay: float, what: Callable[..., None], *arguments: object) -> None:
-        """Do this, unless the peer crashes before; if it is frozen then, when it is thawed."""
+        """Call ``what`` after a delay, unless the peer crashes before; a frozen peer delays it until it is thawed."""
         self.at(self.clock.now + delay, partial(self._if_alive, host, host.incarnation, what, *arguments))
 
     def _if_alive(self, host: SimulatedPeer, incarnation: int, what: Callable[..., None], *arguments: object) -> None:

@@ -16,7 +16,7 @@ from learnae import plugins
 from learnae.errors import InputError
 from learnae.input_file import read_input
 from learnae.plugins import BUILT_IN, GROUP, PINNED, Kind, Source, is_own
-from learnae.session.plugin_trials import try_rule
+from learnae.session.plugin_trials import try_plugin
 from learnae.session.settings import Session
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ def require_plugins(session: Session) -> None:
     for kind, reference in references(session):
         if is_own(kind, reference) and kind is not Kind.DATASETS:
             plugins.plugin(kind, reference)
-            try_rule(kind, reference)
+            try_plugin(kind, reference)
 
 
 def not_pinned(session: Session) -> list[str]:

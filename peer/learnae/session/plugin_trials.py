@@ -1,6 +1,6 @@
-"""Calls rewards, averaging rules and policies once before a session starts, with values that are made up.
+"""Calls rewards, averaging rules and policies once before a session starts, with made-up values.
 
-Peers go on without one that raises.  One that always does would so be found when the session is over.
+A session continues when a plug-in raises, so one that always raises would be noticed only at the end.
 """
 
 from decimal import Decimal
@@ -23,8 +23,8 @@ DEBT = DebtChanged(0, CREATOR, MODEL, BEFORE, AFTER, OWED, DebtState.PAYABLE)
 VIEW = PeerView(60, 10, 10, 5, 12, BEFORE, Forgery.PERTURBED, CREATOR)
 
 
-def try_rule(kind: Kind, reference: str) -> None:
-    """Raises InputError if this plug-in can never work.  Models, losses and metrics need torch: not here."""
+def try_plugin(kind: Kind, reference: str) -> None:
+    """Raises InputError if this plug-in can never work.  Those that need torch or rows are not tried here."""
     match kind:
         case Kind.REWARDS:
             factor, left = wei(Decimal("0.01")), wei(Decimal(1))
@@ -32,13 +32,13 @@ def try_rule(kind: Kind, reference: str) -> None:
         case Kind.AVERAGING:
             try_once(averaging_rule(reference), AveragingView(TENSORS, 1000, 2000, lambda: (BEFORE, AFTER)))
         case Kind.POLICIES:
-            try_once(_decide, reference)
+            try_once(_call_policy, reference)
         case Kind.MODELS | Kind.LOSSES | Kind.METRICS | Kind.DATASETS:
             pass
 
 
-def _decide(reference: str) -> None:
-    """Raises PluginError."""
+def _call_policy(reference: str) -> None:
+    """Call each method of a policy.  Raises PluginError."""
     policy = decision(reference, Honest, plugin(Kind.POLICIES, reference), Random(0))
     decision(reference, bool, policy.takes, VIEW, CREATOR)
     decision(reference, Forgery | None, policy.slice, VIEW)

@@ -113,7 +113,7 @@ class KuboRpc:
         Raises PortError: UNREACHABLE, TIMEOUT, INVALID_RESPONSE, OVERSIZE.
         """
         url = f"http://{self.client.host}:{self.client.port}/debug/metrics/prometheus"
-        plain = {"Accept-Encoding": "identity"}  # the way is short, and packing takes as long as writing the page
+        plain = {"Accept-Encoding": "identity"}  # local; compression takes as long as the page
         async with port_errors(self.call_timeout), self.client.session.get(url, headers=plain) as response:
             response.raise_for_status()
             return await read_body(response, MAX_METRICS)

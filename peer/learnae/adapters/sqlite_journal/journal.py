@@ -1,8 +1,8 @@
 """``ports.Journal`` in one SQLite file, together with the blocks: everything that a peer needs to restart.
 
 - ``append`` returns when the event is on the disk: WAL with ``synchronous=FULL``.  An entry here spends a nonce
-  (exactly once), so it may be lost neither with the process nor with the machine.  A disk takes 0.3 to 5 ms for it, one
-  peer after the other, so entries that nothing depends on yet are committed together with the next one (``later``).
+  (exactly once), so it may be lost neither with the process nor with the machine.  A commit takes 0.3 to 5 ms of a disk
+  that all peers share, so entries on which nothing depends yet are committed with a later one (``durable=False``).
 - A block is committed together with the next event.  No earlier entry refers to it: if the process dies in between,
   both are lost and the replayed peer requests the block again.
 - One process writes: it holds the lock on ``PEER.sqlite.lock``, which ends with it.  Other processes may read.
@@ -78,14 +78,14 @@ class SqliteJournal:
             self.close()
             raise
 
-    def append(self, event: Event, digest: str, signature: str | None = None, later: bool = False) -> None:
-        """Durable when it returns, with every block stored before, unless ``later``."""
+    def append(self, event: Event, digest: str, signature: str | None = None, durable: bool = True) -> None:
+        """Append an entry; if ``durable``, commit it with all earlier entries and all blocks stored so far."""
         row = (to_json(encode(event)), digest)
         with self.transaction() as connection:
             number = connection.execute("INSERT INTO events (event, digest) VALUES (?, ?)", row).lastrowid
             if signature is not None:
                 connection.execute("INSERT INTO signatures VALUES (?, ?)", (number, signature))
-            if not later:
+            if durable:
                 connection.execute("COMMIT")
 
     def replay(self) -> list[tuple[Event, str]]:

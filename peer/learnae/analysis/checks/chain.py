@@ -153,9 +153,9 @@ def debts_paid_once(history: History) -> Iterator[str]:
 def _missed_a_rollback(history: History) -> set[str]:
     """Peers that were down when the chain rolled back, and stayed down.
 
-    Who restarts checks the chain again, and records that as a rollback: by itself this is no sign of one.  So does
-    everybody who could not read the chain while it was paused or stopped, and it comes back with all its blocks.
-    Without such a fault, a chain that did not answer cannot be told from one that lost blocks.
+    A peer that restarts checks the chain again and records a rollback, which alone does not prove one.  So does each
+    peer that could not read a paused or stopped chain, which returns with all of its blocks.  Without such a fault, a
+    chain that did not answer cannot be distinguished from one that lost blocks.
     """
     down, missed, resumed = set[str](), set[str](), set[str]()
     for record in history.of(PeerCrashed, PeerRestarted, RolledBack, FaultBegan):
@@ -168,7 +168,7 @@ def _missed_a_rollback(history: History) -> set[str]:
             case FaultBegan(fault=FaultKind.CHAIN_PAUSE | FaultKind.CHAIN_STOP):
                 resumed |= history.roster.keys()
             case FaultBegan(fault=FaultKind.CHAIN_KILL):
-                resumed.clear()  # whatever was the reason to look again: now there is a rollback to find
+                resumed.clear()  # the next rollback that is recorded is a real one
                 missed |= down
             case RolledBack() if record.peer in resumed:
                 resumed.discard(record.peer)

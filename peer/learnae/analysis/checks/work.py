@@ -184,7 +184,7 @@ def learned_nothing(history: History) -> list[str]:
 
 
 def nobody_averaged(history: History) -> list[str]:
-    """A notice that says why no peer averaged, if none did although there were models of others."""
+    """A notice with the reasons why no peer averaged, if none did although others had published models."""
     receivers = [name for name in history.honest if history.roster[name].role in AVERAGING]
     models = {fact.cid: record.peer for record, fact in history.facts(Published)}
     if history.ended_by not in (EndedBy.QUIET, EndedBy.MAX_DURATION) or next(history.facts(Averaged), None):
@@ -203,11 +203,11 @@ def nobody_averaged(history: History) -> list[str]:
             left -= cids
     advice = ""
     if left:
-        parts.append(f"{len(left)} still on their way or untried when the session ended")
+        parts.append(f"{len(left)} not yet fetched or not yet tried when the session ended")
         if history.ended_by is EndedBy.QUIET:
-            advice = " A longer linger and a longer work.idle_after help, or smaller models."
+            advice = " Set a longer linger and a longer work.idle_after, or use smaller models."
         else:
-            advice = " A longer max_duration helps, or smaller models."
+            advice = " Set a longer max_duration, or use smaller models."
     return [f"No peer averaged: of {len(models)} published models, {', '.join(parts)}.{advice}"]
 
 

@@ -96,7 +96,7 @@ class RemotePeer:
         self.service = PeerService(member, SessionClock(join.roster.zero), Metrics(), members)
 
     def try_plugins(self) -> None:
-        """Once their code may be executed.  Raises InputError if one can never work here."""
+        """Call the loss and the metric, if they are plug-ins.  Raises InputError if one can never work here."""
         self._learning.try_plugins()
 
     async def run(self, program: str) -> EndedBy:
