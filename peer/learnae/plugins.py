@@ -226,10 +226,8 @@ def try_once(function: Any, *arguments: Any) -> None:
         function(*arguments)
     except PluginError as error:
         cause = error.__context__
-        mistake = isinstance(cause, CODE_ERRORS)
-        if isinstance(cause, UnboundLocalError):  # with other values, the variable may be set
-            mistake = False
-        if mistake or isinstance(error, WrongTypeReturned):
+        may_be_set = isinstance(cause, UnboundLocalError)  # the variable, with other values
+        if isinstance(error, WrongTypeReturned) or (isinstance(cause, CODE_ERRORS) and not may_be_set):
             raise InputError(f"{error}: correct it; it was called with made-up values before the start") from None
 
 
