@@ -5,11 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from learnae import collector
 from learnae.collector import collector_paused
 
 
 @pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
+def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(collector, "_left", 0)
     yield
     gc.unfreeze()
     gc.enable()
@@ -42,7 +44,7 @@ def test_what_is_made_in_a_pause_joins_the_oldest_generation_without_a_search() 
         gc.callbacks.pop()
     assert {id(item) for item in made} <= oldest
     assert not searches
-    assert gc.get_freeze_count() == 0  # a later search finds the cycles among them
+    assert gc.get_freeze_count() == 0
 
 
 def test_what_was_frozen_stays_frozen() -> None:
@@ -50,3 +52,16 @@ def test_what_was_frozen_stays_frozen() -> None:
     with collector_paused():
         gc.freeze()
     assert gc.get_freeze_count()
+
+
+def test_many_pauses_do_not_keep_all_of_their_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector, "MANY", 0)
+    gc.enable()
+    gc.collect()
+    before = len(gc.get_objects())
+    for _ in range(8):
+        with collector_paused():
+            cycle: list[object] = [[] for _ in range(before)]
+            cycle.append(cycle)
+        del cycle
+    assert len(gc.get_objects()) < 5 * before

@@ -4,14 +4,21 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+MANY = 500_000  # objects: about 100 MB
+_left = 0  # objects that the last search of a pause has left, or that there were before the first pause
+
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """In the body nothing but reference counts frees objects.
 
-    Each search visits objects that were made before, so its share of the time grows with their number.
+    Each search visits objects that were made before, so its share of the time grows with their number.  The cycles of
+    earlier pauses are searched for when one begins with twice as many objects, if these are many: Python does not
+    count them.
     """
     was_enabled = gc.isenabled()
+    if was_enabled:
+        _search_if_doubled()
     gc.disable()
     try:
         yield
@@ -21,3 +28,11 @@ def collector_paused() -> Iterator[None]:
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
+
+
+def _search_if_doubled() -> None:
+    global _left
+    if _left and len(gc.get_objects()) > max(2 * _left, MANY):
+        gc.collect()
+        _left = 0
+    _left = _left or len(gc.get_objects())
