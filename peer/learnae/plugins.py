@@ -220,14 +220,15 @@ def call_before_start(reference: str, function: Any) -> Any:
 def try_once(function: Any, *arguments: Any) -> None:
     """Call a plug-in before the start, with made-up values.  Raises InputError if it can work with no values.
 
-    An error that these values may have caused, such as a division by zero, is ignored.
+    An error that these values may have caused is ignored, such as a division by zero, or an error about None after a
+    search in the names of the tensors.
     """
     try:
         function(*arguments)
     except PluginError as error:
         cause = error.__context__
-        may_be_set = isinstance(cause, UnboundLocalError)  # the variable, with other values
-        if isinstance(error, WrongTypeReturned) or (isinstance(cause, CODE_ERRORS) and not may_be_set):
+        perhaps = isinstance(cause, UnboundLocalError) or "NoneType" in error.error  # with other values, it may work
+        if isinstance(error, WrongTypeReturned) or (isinstance(cause, CODE_ERRORS) and not perhaps):
             raise InputError(f"{error}: correct it; it was called with made-up values before the start") from None
 
 

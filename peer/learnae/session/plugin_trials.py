@@ -19,7 +19,7 @@ CREATOR, MODEL = PeerId("a creator"), Cid("a model")
 REMOTE = ModelRef(CREATOR, 3, Weights(MODEL, "a digest"))
 TENSORS = "0.bias", "0.weight", "2.bias", "2.weight"
 OWED = wei(Decimal("0.0005"))
-DEBT = DebtChanged(0, CREATOR, MODEL, BEFORE, AFTER, OWED, DebtState.PAYABLE)
+DEBT = DebtChanged(0, CREATOR, MODEL, BEFORE, AFTER, OWED, DebtState.OWED)
 VIEW = PeerView(60, 10, 10, 5, 12, BEFORE, Forgery.PERTURBED, CREATOR)
 
 
