@@ -1,5 +1,6 @@
 """A loss or a metric that can never work is refused before the session starts, whatever the command."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,13 @@ def test_what_works_is_not_refused_and_sees_real_shapes() -> None:
     with pytest.raises(InputError, match="no_such_field"):
         try_on_rows(with_metric(function(estimates)), NUMBERS)
     try_on_rows(with_loss(function("return (first[:, 0] - second).square().mean()")), NUMBERS)
+
+
+def test_the_rows_are_exact_where_those_of_float32_would_be_beyond_the_last() -> None:
+    count = 2**24 + 4
+    large = replace(TABLE, features=TABLE.features[:1].expand(count, 3), labels=TABLE.labels[:1].expand(count))
+    with pytest.raises(InputError, match="missing"):
+        try_on_rows(with_metric(function("return missing")), large)
 
 
 SMALL = """

@@ -18,7 +18,8 @@ ROWS = 64
 
 def try_on_rows(session: Session, dataset: Dataset) -> None:
     """Raises InputError if the loss or the metric can never work.  ``dataset``: prepared for training."""
-    rows = torch.linspace(0, len(dataset) - 1, min(ROWS, len(dataset))).long()  # spread over all classes
+    last, count = len(dataset) - 1, min(ROWS, len(dataset))
+    rows = torch.linspace(0, last, count, dtype=torch.float64).long()  # spread over all classes
     labels = dataset.labels[rows]
     outputs = torch.randn(len(rows), dataset.classes, generator=torch.Generator().manual_seed(0))
     if is_own(Kind.METRICS, session.score.metric):
