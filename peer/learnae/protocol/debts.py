@@ -5,7 +5,7 @@ OWED -> PAYABLE -> SIGNED -> SENT -> MINED -> FINAL | refused | declined | uncla
 A rollback takes SENT, MINED and FINAL back to SIGNED: the transaction is sent again with the same nonce.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -136,7 +136,7 @@ class Debts:
                 self.decline(debt, "cap")
         return kept
 
-    def in_states(self, states: Iterable[DebtState]) -> list[DebtChanged]:
+    def in_states(self, states: Collection[DebtState]) -> list[DebtChanged]:
         """By number."""
         if not any(map(self._numbers.get, states)):  # the usual case, after every event
             return []

@@ -3,8 +3,8 @@
 - ``append`` returns when the event is on the disk: WAL with ``synchronous=FULL``.  An entry here spends a nonce
   (exactly once), so it may be lost neither with the process nor with the machine.  A commit takes 0.3 to 5 ms of a disk
   that all peers share, so entries on which nothing depends yet are committed with a later one (``durable=False``).
-- A block is committed together with the next event.  No earlier entry refers to it: if the process dies in between,
-  both are lost and the replayed peer requests the block again.
+- A block is committed together with the next durable event.  No earlier entry refers to it: if the process dies in
+  between, both are lost and the replayed peer requests the block again.
 - One process writes: it holds the lock on ``PEER.sqlite.lock``, which ends with it.  Other processes may read.
 - A journal is created under another name and renamed: an existing file is either complete or was damaged later.
 - Each opening is recorded with the number of events before it: all but the first are restarts.  A journal of version 1,
