@@ -40,7 +40,8 @@ def compare(
 
     Runs are grouped if only their seeds differ; runs on different backends never are.
     """
-    from learnae.analysis.statistics import differences, run_metrics
+    from learnae.analysis.checks.result import session_began
+    from learnae.analysis.statistics import run_metrics
     from learnae.session.session_file import resolved
 
     groups: list[Group] = []
@@ -48,8 +49,8 @@ def compare(
         run = RunDirectory(path)
         allow_plugins(path, run_plugins)
         history = run.read_session()
-        settings = resolved(history.session) if history.session else {}
-        settings["backend"] = history.began.backend.value if history.began else None
+        began = session_began(history)
+        settings = resolved(began.session) | {"backend": began.backend.value}
         group = next((group for group in groups if not differences([group.settings, settings])), None)
         if group is None:
             group = Group(settings)
