@@ -1,6 +1,7 @@
 """Pauses of Python's collector."""
 
 import gc
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -56,6 +57,7 @@ def test_what_was_frozen_stays_frozen() -> None:
 
 def test_many_pauses_do_not_keep_all_of_their_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collector, "MANY", 0)
+    monkeypatch.setattr(sys, "getallocatedblocks", lambda: len(gc.get_objects()))  # a block is not always an object
     gc.enable()
     gc.collect()
     before = len(gc.get_objects())
@@ -64,4 +66,4 @@ def test_many_pauses_do_not_keep_all_of_their_cycles(monkeypatch: pytest.MonkeyP
             cycle: list[object] = [[] for _ in range(before)]
             cycle.append(cycle)
         del cycle
-    assert len(gc.get_objects()) < 5 * before
+    assert len(gc.get_objects()) < 4 * before

@@ -1,11 +1,12 @@
 """Pauses Python's search for reference cycles while very many objects are made that stay in use."""
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-MANY = 500_000  # objects: about 100 MB
-_left = 0  # objects that the last search of a pause has left, or that there were before the first pause
+MANY = 1_500_000  # blocks of memory: about 100 MB
+_left = 0  # blocks that the last search of a pause has left, or that there were before the first pause
 
 
 @contextmanager
@@ -13,8 +14,8 @@ def collector_paused() -> Iterator[None]:
     """In the body nothing but reference counts frees objects.
 
     Each search visits objects that were made before, so its share of the time grows with their number.  The cycles of
-    earlier pauses are searched for when one begins with twice as many objects, if these are many: Python does not
-    count them.
+    earlier pauses are searched for when one begins with twice as many objects, if these are many: Python's own count
+    does not contain them.
     """
     was_enabled = gc.isenabled()
     if was_enabled:
@@ -32,7 +33,7 @@ def collector_paused() -> Iterator[None]:
 
 def _search_if_doubled() -> None:
     global _left
-    if _left and len(gc.get_objects()) > max(2 * _left, MANY):
+    if _left and sys.getallocatedblocks() > max(2 * _left, MANY):
         gc.collect()
         _left = 0
-    _left = _left or len(gc.get_objects())
+    _left = _left or sys.getallocatedblocks()
