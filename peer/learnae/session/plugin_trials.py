@@ -18,8 +18,8 @@ BEFORE, AFTER = Score(700, 1000), Score(750, 1000)
 CREATOR, MODEL = PeerId("a creator"), Cid("a model")
 REMOTE = ModelRef(CREATOR, 3, Weights(MODEL, "a digest"))
 TENSORS = "0.bias", "0.weight", "2.bias", "2.weight"
-OWED = wei(Decimal("0.0005"))
-DEBT = DebtChanged(0, CREATOR, MODEL, BEFORE, AFTER, OWED, DebtState.OWED)
+PRICE = wei(Decimal("0.0005"))
+DEBT = DebtChanged(0, CREATOR, MODEL, BEFORE, AFTER, PRICE, DebtState.OWED)
 VIEW = PeerView(60, 10, 10, 5, 12, BEFORE, Forgery.PERTURBED, CREATOR)
 
 
@@ -28,7 +28,7 @@ def try_plugin(kind: Kind, reference: str) -> None:
     match kind:
         case Kind.REWARDS:
             factor, left = wei(Decimal("0.01")), wei(Decimal(1))
-            try_once(reward_function(reference), RewardView(BEFORE, AFTER, factor, 60, 2, 2, 1, OWED, left))
+            try_once(reward_function(reference), RewardView(BEFORE, AFTER, factor, 60, 2, 2, 1, PRICE, left))
         case Kind.AVERAGING:
             try_once(averaging_rule(reference), AveragingView(TENSORS, 1000, 2000, lambda: (BEFORE, AFTER)))
         case Kind.POLICIES:
