@@ -4,8 +4,7 @@
 
 The loop below is the only code that touches the peer, and so guarantees that
 - an event is durable in the journal before any of its actions is performed.  Events that arrived together are
-  committed together, and events without actions with the next one that has some: a crash or a stop may lose them,
-  without any effect;
+  committed together, those without actions with the next one that has some: to lose them with the process is harmless;
 - actions are *started* in the order in which the peer requested them.  None waits for another to complete, so a hung
   fetch delays nothing else.  The trainer does one job at a time because the peer requests one at a time;
 - gossip is screened when it is handled, not when it arrives: two copies of one announcement may arrive together;

@@ -22,7 +22,7 @@ KEPT_BYTES = MAX_JOURNAL // 4  # of models that a peer has trained
 
 
 class SqliteBlocks(MutableMapping[Cid, bytes]):
-    """``runtime.dispatch.Ports.blocks``, committed by the next ``append`` of the journal that is not ``later``."""
+    """``runtime.dispatch.Ports.blocks``, committed by the next durable ``append`` of the journal."""
 
     def __init__(self, journal: "SqliteJournal") -> None:
         self._journal = journal
