@@ -66,7 +66,7 @@ def test_an_answer_of_a_type_that_is_never_right_is_refused(kind: Kind, body: st
 @pytest.mark.parametrize("layer", ["found[1]", "found.group(1)"])
 def test_a_rule_for_the_tensors_of_another_model_is_not_refused(layer: str) -> None:
     body = f"import re\n    found = re.match('layer([0-9]+)', first.tensors[0])\n    {layer}"
-    try_rule(Kind.AVERAGING, function(body))
+    try_plugin(Kind.AVERAGING, function(body))
 
 
 def test_an_answer_whose_value_is_wrong_is_no_reason() -> None:
