@@ -130,7 +130,7 @@ def _cells(place: SubplotSpec, widths: Sequence[int]) -> GridSpecFromSubplotSpec
 
 def _panel(axes: Axes, panel: Panel, data: PanelData) -> None:
     if not any(series for _, series in data):
-        axes.text(0.5, 0.5, panel.empty_text or NO_DATA, ha="center", va="center", color=GREY)
+        axes.text(0.5, 0.5, panel.empty_text or NO_DATA, ha="center", va="center", color=GREY, transform=axes.transAxes)
         axes.set_axis_off()
         return
     match panel.kind:
