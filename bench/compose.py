@@ -53,6 +53,7 @@ from learnae.session.session_file import load  # noqa: E402
 from learnae.session.shipped import session_file  # noqa: E402
 from learnae.web.event_log import EventLog  # noqa: E402
 
+SUCCESSFUL_SCRAPES = 'scrape_duration_seconds{job="peers"} and up == 1'
 STARTED = 'min_over_time(process_start_time_seconds{job="peers"}[1h])'  # of a peer that was started again: the first
 
 
@@ -95,11 +96,12 @@ def scrapes(ask: Prometheus, began: float, ended: float) -> str:
         first, last = starts.get(labels["peer"], began), good[-1] if good else ended
         held = [value for at, value in points if first <= at <= last]
         missed, count = missed + held.count(0.0), count + len(held)
-    times: list[float] = []
-    for _, training in ask.query_range('sum(learnae_work_state{state="training"}) > 0', began, ended):
-        up = 'scrape_duration_seconds{job="peers"} and up == 1'
-        found = ask.query_range(up, training[0][0], training[-1][0], 5.0)
-        times = sorted(1e3 * seconds for _, points in found for _, seconds in points)
+    times = sorted(
+        1e3 * seconds
+        for _, training in ask.query_range('sum(learnae_work_state{state="training"}) > 0', began, ended)
+        for _, points in ask.query_range(SUCCESSFUL_SCRAPES, training[0][0], training[-1][0], 5.0)
+        for _, seconds in points
+    )
     while_training = (
         f"{len(times)} while training, median {statistics.median(times):.0f} ms, "
         f"p95 {times[int(len(times) * 0.95)]:.0f} ms"

@@ -27,7 +27,9 @@ from tests.stack.stage import Stage
 from learnae.records.history import History, Record
 from learnae.web.live_page.parts import page_parts
 
-PEERS, GOAL, GOAL_UP_TO = (20, 100, 200), 200.0, 100  # ms; peers
+PEERS = (20, 100, 200)
+GOAL = 200.0  # ms
+GOAL_UP_TO = 100  # peers
 SPLIT = {"kind": "split", "at": 1.0, "duration": 60.0}  # s: for most of the session
 PLACES = {"top": "now", "links": "network", "flows": "money"}
 LAST = "performance.getEntriesByName('update').at(-1)"

@@ -33,7 +33,8 @@ def collector_paused() -> Iterator[None]:
 
 def _search_if_doubled() -> None:
     global _left
-    if _left and sys.getallocatedblocks() > max(2 * _left, MANY):
+    if not _left:
+        _left = sys.getallocatedblocks()
+    elif sys.getallocatedblocks() > max(2 * _left, MANY):
         gc.collect()
-        _left = 0
-    _left = _left or sys.getallocatedblocks()
+        _left = sys.getallocatedblocks()
