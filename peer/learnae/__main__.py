@@ -2,12 +2,14 @@
 
 import sys
 
+from learnae.collector import collector_paused
+
 
 def main() -> None:
     """Run the command line; an interruption while its modules are still imported ends it with a sentence, too."""
     try:
-        from learnae.cli.app import main as run
-
+        with collector_paused():
+            from learnae.cli.app import main as run
         run()
     except KeyboardInterrupt:
         print("learnae: interrupted", file=sys.stderr)

@@ -167,3 +167,12 @@ def test_an_interrupted_command_ends_with_130(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("shutil.copytree", interrupted)
     done = here(tmp_path, "init", "mine")
     assert (done.returncode, done.stderr) == (130, "learnae: interrupted\n")
+
+
+def test_a_process_ends_with_its_cleaning_up_but_frees_no_objects() -> None:
+    code = """import atexit, sys; from learnae.cli.app import main
+class Kept:
+    def __del__(self): print("freed")
+kept = Kept(); atexit.register(print, "cleaned up"); sys.argv = ["learnae", "--version"]; main()"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[1:] == ["cleaned up"]

@@ -3,6 +3,7 @@
 Exit codes: 0 valid, 1 invalid or partial, 2 bad input or something that could not be verified, 130 interrupted.
 """
 
+import atexit
 import importlib
 import importlib.metadata
 import io
@@ -10,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from types import FrameType
 from typing import Annotated, Any
 
@@ -17,6 +19,7 @@ import typer
 from typer.core import TyperGroup
 
 from learnae.cli.boundary import exit_code_of
+from learnae.collector import collector_paused
 
 # by panel of the help, the commands, each the function of its name in the module of its name
 PANELS: dict[str, tuple[str, ...]] = {
@@ -82,6 +85,7 @@ def main() -> None:
     """Run the command line and end the process with its exit code, even while other threads still work.
 
     The interpreter would wait for a thread that nobody needs any more, such as a long slice of a peer that was stopped.
+    It would also free all modules and objects one by one, which takes a peer 0.1 to 0.2 s.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -90,13 +94,16 @@ def main() -> None:
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # ignored under nohup
         terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
         signal.signal(signal.SIGHUP, lambda number, frame: _hang_up(terminals, number, frame))
+    with collector_paused():
+        app = build_app(sys.argv[1] if len(sys.argv) > 1 else None)
     try:
-        build_app(sys.argv[1] if len(sys.argv) > 1 else None)()
+        app()
     except SystemExit as end:
         if all(thread.daemon or thread is threading.main_thread() for thread in threading.enumerate()):
-            raise
-        sys.stdout.flush()
-        sys.stderr.flush()
+            atexit._run_exitfuncs()
+        with suppress(BrokenPipeError):  # the reader of our output has gone
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(end.code if isinstance(end.code, int) else 0)
 
 

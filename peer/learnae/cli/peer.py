@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from learnae.cli.arguments import SessionFile
+from learnae.collector import collector_paused
 from learnae.errors import InputError
 from learnae.records.history import Fact, Record
 from learnae.records.outcome import EndedBy
@@ -67,13 +68,14 @@ def peer(
     ] = None,
 ) -> int:
     """Run one live peer until its session ends; print its decisions as JSON lines."""
-    from learnae.adapters import keystore as keys
-    from learnae.adapters.metrics import Metrics
-    from learnae.runtime.clocks import SessionClock
-    from learnae.runtime.live_process import PeerEndpoints, find, run
-    from learnae.runtime.peer_service import PeerService
-    from learnae.runtime.roster_file import Roster
-    from learnae.runtime.shard_learning import ShardLearning
+    with collector_paused():
+        from learnae.adapters import keystore as keys
+        from learnae.adapters.metrics import Metrics
+        from learnae.runtime.clocks import SessionClock
+        from learnae.runtime.live_process import PeerEndpoints, find, run
+        from learnae.runtime.peer_service import PeerService
+        from learnae.runtime.roster_file import Roster
+        from learnae.runtime.shard_learning import ShardLearning
 
     settings, ids = load_session(session), Roster.read(roster)
     require_plugins(settings)
@@ -104,10 +106,11 @@ async def _served(service: "PeerService", api: Api | None, run: Callable[[], Cor
 
 @asynccontextmanager
 async def _answering(service: "PeerService", api: Api) -> AsyncIterator[None]:
-    from learnae.web.api.guard import Guard, read_token  # imports fastapi, which takes a second
-    from learnae.web.api.peer_api import peer_api
-    from learnae.web.api.scrape_cost import ScrapeCost
-    from learnae.web.api.server import address, listen, serving, url
+    with collector_paused():
+        from learnae.web.api.guard import Guard, read_token  # imports fastapi, which takes a second
+        from learnae.web.api.peer_api import peer_api
+        from learnae.web.api.scrape_cost import ScrapeCost
+        from learnae.web.api.server import address, listen, serving, url
 
     guard = Guard(read_token(api.token_file) if api.token_file else None, tuple(api.hosts))
     sock = listen(*address(api.listen))
