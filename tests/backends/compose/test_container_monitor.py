@@ -15,6 +15,7 @@ class Remembered(Containers):
     """Containers that are only remembered.  A status may end with how often Docker restarted it: Up, 2 restarts."""
 
     states: dict[str, str]
+    asked: list[str]
 
     def containers(self) -> list[Container]:
         if not self.states:
@@ -25,7 +26,8 @@ class Remembered(Containers):
         ]
 
     def restarts(self, services: Iterable[str]) -> dict[str, int]:
-        return {name: int((self.states[name].partition(", ")[2] or "0").split()[0]) for name in services}
+        self.asked[:] = services
+        return {name: int((self.states[name].partition(", ")[2] or "0").split()[0]) for name in self.asked}
 
     def last_line(self, service: str) -> str:
         return f"{service} says goodbye"
@@ -34,6 +36,7 @@ class Remembered(Containers):
 class Stage:
     def __init__(self) -> None:
         self.swarm, self.said, self.away, self.now = Remembered("test", Path()), list[str](), set[str](), 0.0
+        object.__setattr__(self.swarm, "asked", [])
         self.watch = ContainerMonitor(self.swarm, self.said.append, lambda: self.away, lambda: self.now)
 
     def look(self, **states: str) -> list[str]:
@@ -72,6 +75,22 @@ def test_what_docker_restarted_is_named_each_time(stage: Stage) -> None:
     assert stage.look(peer_p00="Up, 3 restarts", chain="Up") == again
     assert stage.look(peer_p00="Up", chain="Up") == []  # a fault killed and restored it: Docker counts anew
     assert stage.look(peer_p00="Up, 1 restart", chain="Up") == again
+
+
+def test_only_containers_that_may_have_started_since_the_last_look_are_asked_for_their_restarts(stage: Stage) -> None:
+    stage.look(ipfs_p00="Up 3 minutes", ipfs_p01="Up 5 seconds (healthy)")
+    assert stage.swarm.asked == ["ipfs-p00", "ipfs-p01"]
+    stage.now = 3.0
+    stage.look(ipfs_p00="Up 3 minutes", ipfs_p01="Up 8 seconds (healthy)", ipfs_p02="Up 3 seconds", chain="Created")
+    assert stage.swarm.asked == ["ipfs-p02", "chain"]
+    stage.now = 6.0
+    stage.look()  # the engine does not answer
+    stage.now = 12.0
+    stage.look(ipfs_p00="Up Less than a second", ipfs_p01="Up 9 seconds", ipfs_p02="Up 12 seconds")
+    assert stage.swarm.asked == ["ipfs-p00", "ipfs-p01"]
+    stage.now = 80.0
+    stage.look(ipfs_p00="Up About a minute", ipfs_p01="Up 2 hours")
+    assert stage.swarm.asked == ["ipfs-p00", "ipfs-p01"]
 
 
 def test_what_a_fault_took_away_is_no_news(stage: Stage) -> None:

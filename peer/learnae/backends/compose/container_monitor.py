@@ -4,6 +4,7 @@ Peers depend on them: without its link or its IPFS node a peer is cut off, and w
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ class ContainerMonitor:
     _reported: set[str] = field(default_factory=set)
     _restarts: dict[str, int] = field(default_factory=dict)
     _chain_ended: float | None = None
+    _last_look: float = -math.inf  # s, when the last successful check began
 
     async def run(self) -> None:
         """Run until cancelled.  Raises InputError: the chain has not come back."""
@@ -38,19 +40,26 @@ class ContainerMonitor:
             await asyncio.sleep(LOOK)
 
     async def look(self) -> None:
-        """Check all containers once.  If Docker is too busy to answer, the next check counts."""
+        """Check all containers once.  If Docker is too busy to answer, the next check counts.
+
+        How often a container was restarted is one request for each, so only those are asked that may have started
+        since the last check.
+        """
+        began = self.clock()
         excused = set(self.away())  # asked before and after: a fault may begin or end while Docker answers
         try:
             containers = await asyncio.to_thread(self.containers.containers)
-            services = [container.service for container in containers]
-            restarts = await asyncio.to_thread(self.containers.restarts, services)
+            elapsed = self.clock() - self._last_look
+            started = [found.service for found in containers if found.may_have_started_within(elapsed)]
+            restarts = await asyncio.to_thread(self.containers.restarts, started)
         except InputError:
             return
+        self._last_look = began
         excused |= set(self.away())
         for service, count in restarts.items():
             if count > self._restarts.get(service, 0):
                 self.say(f"{service} ended unexpectedly and was restarted. See: learnae compose logs {service}")
-        self._restarts = restarts
+        self._restarts |= restarts
         failed = [container for container in containers if _failed(container)]
         ended = {container.service: container for container in failed if container.service not in excused}
         for service in sorted(ended.keys() - self._reported):

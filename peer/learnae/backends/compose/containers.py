@@ -26,6 +26,9 @@ LOOK = 0.2  # s between two looks
 ALIVE = ("running", "paused", "restarting")
 LABEL = "com.docker.compose"
 RESTARTS = f'{{{{index .Config.Labels "{LABEL}.service"}}}}\t{{{{.RestartCount}}}}'
+SECONDS_UP = re.compile(r"Up (?:(\d+) seconds?|Less than a second)")
+LONGER_UP = re.compile(r"Up (?:About an?|\d+) (?:minute|hour|day|week|month|year)s?")
+LONG = 60.0  # s: Docker's text gives a longer time in minutes
 LISTING = f'{{{{.Label "{LABEL}.service"}}}}\t{{{{.State}}}}\t{{{{.Status}}}}'
 
 
@@ -46,6 +49,12 @@ class Container:
         """Exit code."""
         match = re.match(r"Exited \((\d+)\)", self.status)
         return int(match[1]) if match else 0
+
+    def may_have_started_within(self, seconds: float) -> bool:
+        """False only if Docker's text says that it has run for longer."""
+        if match := SECONDS_UP.match(self.status):
+            return int(match[1] or 0) <= seconds
+        return seconds >= LONG or not LONGER_UP.match(self.status)
 
 
 @dataclass(frozen=True)
