@@ -3,6 +3,7 @@
 from monitor.panels import CHOSEN, Panel, Query
 
 RATE_INTERVAL = "$__rate_interval"
+KUBO_RATE_INTERVAL = "1m"  # four scrapes of Kubo nodes, which are less frequent
 FAULTS = Query("swarm:faults:open", "{{fault}}: {{hits}}")
 
 

@@ -1,7 +1,7 @@
 """Resources of peers' processes and Kubo nodes."""
 
 from monitor.panels import BYTES, BYTES_PER_SECOND, RATIO, SECONDS, Board, Panel, Query
-from monitor.queries import COMPOSE_ONLY, RATE_INTERVAL, kubo, of, process, rate
+from monitor.queries import COMPOSE_ONLY, KUBO_RATE_INTERVAL, RATE_INTERVAL, kubo, of, process, rate
 
 NODES = Board(
     "nodes",
@@ -44,7 +44,7 @@ NODES = Board(
                 Panel(
                     "CPU",
                     "Cores in use by the node.",
-                    (Query(f"rate({kubo('process_cpu_seconds_total')}[{RATE_INTERVAL}])"),),
+                    (Query(f"rate({kubo('process_cpu_seconds_total')}[{KUBO_RATE_INTERVAL}])"),),
                     empty_text=COMPOSE_ONLY,
                 ),
                 Panel(
@@ -71,9 +71,13 @@ NODES = Board(
                     "Traffic of blocks.",
                     (
                         Query(
-                            f"sum (rate({kubo('ipfs_bitswap_recv_all_blocks_bytes_sum')}[{RATE_INTERVAL}]))", "received"
+                            f"sum (rate({kubo('ipfs_bitswap_recv_all_blocks_bytes_sum')}[{KUBO_RATE_INTERVAL}]))",
+                            "received",
                         ),
-                        Query(f"sum (rate({kubo('ipfs_bitswap_sent_all_blocks_bytes_sum')}[{RATE_INTERVAL}]))", "sent"),
+                        Query(
+                            f"sum (rate({kubo('ipfs_bitswap_sent_all_blocks_bytes_sum')}[{KUBO_RATE_INTERVAL}]))",
+                            "sent",
+                        ),
                     ),
                     BYTES_PER_SECOND,
                     empty_text=COMPOSE_ONLY,

@@ -73,7 +73,9 @@ class Watched:
         for file in ("rules.yml", "alerts.yml"):
             shutil.copy(MONITOR / file, self.folder)
         config = (MONITOR / "prometheus.yml").read_text().replace("/swarm/", f"{self.folder}/")
-        (self.folder / "prometheus.yml").write_text(config.replace(": 5s", ": 1s").replace(": 4s", ": 1s"))
+        (self.folder / "prometheus.yml").write_text(
+            config.replace(": 15s", ": 1s").replace(": 5s", ": 1s").replace(": 4s", ": 1s")
+        )
 
     def write(self, name: str, targets: list[Any]) -> None:
         new = self.folder / f"{name}.new"
